@@ -1,0 +1,43 @@
+"""The Typer application: which commands there are."""
+
+import typer
+
+from dfs_store import __version__
+
+from . import condense, datasets, evaluate, inspect, verify
+from ._output import echo
+
+app = typer.Typer(
+    name="dfs",
+    help="Condense labelled video datasets into a few key frames per clip, inspect them, train from them.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        echo(f"dfs-store {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: bool = typer.Option(
+        False, "--version", help="Print the version and leave.", callback=_version, is_eager=True
+    ),
+) -> None:
+    """Condense labelled video datasets into a few key frames per clip, inspect them, train from them."""
+
+
+app.command("condense")(condense.condense)
+app.command("inspect")(inspect.inspect)
+app.command("evaluate")(evaluate.evaluate)
+app.command("verify")(verify.verify)
+app.add_typer(datasets.app, name="datasets")
+
+
+def main() -> None:
+    """Runs the command line; ends the process with the exit code of the design."""
+    app()

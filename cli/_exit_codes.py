@@ -1,0 +1,86 @@
+"""The one table from errors to exit codes, and the wrapper that applies it to every command."""
+
+import functools
+import os
+import signal
+from collections.abc import Callable
+from types import FrameType
+from typing import ParamSpec
+
+import typer
+
+from dfs_store import errors
+
+from ._output import complain
+
+FOUND_WANTING = 1
+WRONG_USAGE = 2
+BAD_INPUT = 3
+NEWER_FORMAT = 4
+NO_SPACE = 5
+BUG = 70
+INTERRUPTED = 130
+TERMINATED = 143
+
+# The first class that matches decides.
+TABLE: tuple[tuple[type[BaseException], int], ...] = (
+    (errors.DivergedError, FOUND_WANTING),
+    (errors.SettingsError, WRONG_USAGE),
+    (errors.OutputExistsError, WRONG_USAGE),
+    (errors.OutputNotWritableError, WRONG_USAGE),
+    (errors.MissingDependencyError, WRONG_USAGE),
+    (errors.CheckpointError, WRONG_USAGE),
+    (errors.NewerFormatError, NEWER_FORMAT),
+    (errors.OutOfMemoryError, NO_SPACE),
+    (errors.DiskFullError, NO_SPACE),
+    (errors.DFSError, BAD_INPUT),
+    (MemoryError, NO_SPACE),
+)
+
+
+class TerminatedError(BaseException):
+    """SIGTERM arrived. A BaseException, as KeyboardInterrupt is: cleaning up runs, nothing swallows it."""
+
+
+def _terminate(_signal: int, _frame: FrameType | None) -> None:
+    raise TerminatedError
+
+
+def exit_code(error: BaseException) -> int:
+    """Returns the exit code of the design for an error."""
+    if isinstance(error, KeyboardInterrupt):
+        return INTERRUPTED
+    if isinstance(error, TerminatedError):
+        return TERMINATED
+    return next((code for kind, code in TABLE if isinstance(error, kind)), BUG)
+
+
+P = ParamSpec("P")
+
+
+def command(function: Callable[P, int | None]) -> Callable[P, None]:
+    """Wraps the body of a command: errors become one message on stderr and an exit code.
+
+    The body returns None (done) or the exit code it wants. With DFS_DEBUG=1 the error is raised on.
+    """
+
+    @functools.wraps(function)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
+        signal.signal(signal.SIGTERM, _terminate)
+        try:
+            code = function(*args, **kwargs) or 0
+        except (typer.Exit, typer.Abort, typer.BadParameter):
+            raise
+        except BrokenPipeError:
+            # The reader of our output left (`dfs inspect | head`): not an error of ours.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            code = 0
+        except BaseException as error:  # noqa: BLE001 - the one place where every error ends
+            if os.environ.get("DFS_DEBUG") == "1":
+                raise
+            code = exit_code(error)
+            complain(error, bug=code == BUG)
+        if code:
+            raise typer.Exit(code)
+
+    return wrapped

@@ -1,0 +1,149 @@
+"""The one file that prints: documents, texts, notes, errors, progress."""
+
+import json as json_module
+import sys
+import time
+import traceback
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as RichProgress
+
+SECONDS_BETWEEN_LINES = 60.0
+
+
+def echo(text: str) -> None:
+    """Prints a result to stdout."""
+    print(text, flush=True)
+
+
+def note(text: str) -> None:
+    """Prints talk to stderr."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def complain(error: BaseException, *, bug: bool = False) -> None:
+    """Prints an error to stderr as one message, without a traceback."""
+    if bug:
+        last = traceback.extract_tb(error.__traceback__)[-1:]
+        where = f" at {last[0].filename}:{last[0].lineno}" if last else ""
+        note(
+            f"dfs: a bug in dfs-store: {type(error).__name__}: {error}{where}\n"
+            "  Run it again with DFS_DEBUG=1 for the traceback, and report it with the command you typed."
+        )
+        return
+    if isinstance(error, KeyboardInterrupt):
+        note(f"dfs: {error}" if str(error) else "dfs: interrupted (Ctrl-C)")
+    else:
+        note(f"dfs: {str(error) or type(error).__name__}")
+
+
+def document(schema: str, content: dict[str, Any]) -> None:
+    """Prints one JSON document on stdout, first key `schema`. Not-a-numbers become null."""
+    echo(json_module.dumps({"schema": schema, **content}, indent=2, ensure_ascii=False, default=_plain))
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever json does not know
+    if hasattr(value, "tolist"):  # numpy arrays and scalars, without importing numpy
+        return value.tolist()
+    return str(value)
+
+
+def table(rows: list[tuple[str, ...]], *, indent: str = "") -> str:
+    """Aligns rows of text into columns, two spaces apart."""
+    if not rows:
+        return ""
+    widths = [max(len(row[i]) for row in rows if i < len(row)) for i in range(max(map(len, rows)))]
+    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False)) for row in rows)
+    return "\n".join(indent + line.rstrip() for line in lines)
+
+
+def size_text(size_bytes: int) -> str:
+    """Writes a size as MiB and as exact bytes."""
+    return f"{mebibytes(size_bytes)} ({size_bytes:,} bytes)"
+
+
+def mebibytes(size_bytes: float) -> str:
+    """Writes a size as MiB, with more digits the smaller it is."""
+    value = size_bytes / 2**20
+    return f"{value:.{1 if value >= 100 else 2 if value >= 1 else 4}f} MiB"
+
+
+def duration_text(seconds: float) -> str:
+    """Writes seconds as 1:02:03, 4:05 or 12 s."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    hours, rest = divmod(whole, 3600)
+    minutes, second = divmod(rest, 60)
+    return f"{hours}:{minutes:02d}:{second:02d}" if hours else f"{minutes}:{second:02d}"
+
+
+class Progress:
+    """Progress on stderr: a bar on a terminal, one line a minute elsewhere, nothing when quiet.
+
+    Use as a context manager and call `update` as often as you like.
+    """
+
+    def __init__(self, label: str, *, quiet: bool = False) -> None:
+        self._label = label
+        self._quiet = quiet
+        self._bar: RichProgress | None = None
+        self._started = time.monotonic()
+        self._first_done: int | None = None
+        self._next_line = self._started
+        self._last: tuple[int, int, str] | None = None
+
+    def __enter__(self) -> "Progress":
+        if not self._quiet and sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+
+            self._bar = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(bar_width=24),
+                TaskProgressColumn(),
+                TextColumn("{task.fields[details]}"),
+                console=Console(stderr=True),
+                transient=True,
+            )
+            self._bar.start()
+            self._bar.add_task(self._label, total=None, details="")
+        return self
+
+    def update(self, done: int, total: int, details: str = "", *, label: str | None = None) -> None:
+        """Shows that `done` of `total` are finished; the time left is reckoned from the pace so far."""
+        if self._quiet:
+            return
+        if label is not None and label != self._label:
+            self._label, self._first_done = label, None
+        now = time.monotonic()
+        if self._first_done is None or done < self._first_done:
+            self._first_done, self._started = done, now
+        pace = (done - self._first_done) / (now - self._started) if now > self._started else 0.0
+        if pace > 0 and done < total:
+            details = f"{details}  {duration_text((total - done) / pace)} left".strip()
+        if self._bar is not None:
+            task = self._bar.task_ids[0]
+            self._bar.update(task, completed=done, total=total, details=details, description=self._label)
+        elif now >= self._next_line:
+            self._next_line = now + SECONDS_BETWEEN_LINES
+            self._line(done, total, details)
+            self._last = None
+            return
+        self._last = (done, total, details)
+
+    def _line(self, done: int, total: int, details: str) -> None:
+        note(f"{self._label}: {done:,}/{total:,}  {details}".rstrip())
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+        elif self._last is not None and not self._quiet:
+            self._line(*self._last)

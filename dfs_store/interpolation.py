@@ -1,0 +1,156 @@
+"""Linear interpolation between key frames (Eq. 3), as numbers: the one definition.
+
+NumPy only. ``format`` applies these numbers to arrays, ``loaders`` to tensors, ``condense`` to the
+clips it trains. Positions are 0-based (the paper counts frames from 1).
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from dfs_store.errors import PositionsError, SettingsError
+
+__all__ = ["Neighbours", "check_positions", "neighbours", "weight_matrix"]
+
+MAX_FRAMES = 65_536  # positions are stored as uint16
+
+
+class Neighbours(NamedTuple):
+    """For every output time the two key frames it lies between, and how to mix them.
+
+    ``frame = (1 - weight) * key_frames[left] + weight * key_frames[right]``; in the words of Eq. 3,
+    ``weight = 1 - alpha`` with ``alpha = (b - t) / (b - a)``. At a key position ``left == right``
+    and ``weight == 0``, so that the key frame is returned exactly.
+
+    Attributes:
+        left: (M,) int64, number of the key frame at or before the time.
+        right: (M,) int64, number of the key frame at or after the time.
+        weight: (M,) float64 in [0, 1), weight of the right one.
+    """
+
+    left: npt.NDArray[np.int64]
+    right: npt.NDArray[np.int64]
+    weight: npt.NDArray[np.float64]
+
+
+def check_positions(positions: npt.ArrayLike, num_frames: int) -> npt.NDArray[np.int64]:
+    """Returns key-frame positions as (K,) int64 after checking the rules of a clip.
+
+    Args:
+        positions: K whole numbers, the 0-based time index of each key frame.
+        num_frames: T, the number of frames of the clip, at least 2.
+
+    Raises:
+        PositionsError: the first is not 0, the last is not T-1, or they do not strictly increase
+            (a single key frame at position 0 is legal: the clip stands still).
+        SettingsError: `num_frames` is outside 2..65536.
+    """
+    check_num_frames(num_frames)
+    array = np.asarray(positions)
+    if array.ndim != 1 or array.size == 0:
+        raise PositionsError(f"positions must be a non-empty list of frame numbers, got shape {array.shape}")
+    if not np.issubdtype(array.dtype, np.integer):
+        raise PositionsError(f"positions must be whole numbers, got dtype {array.dtype}")
+    array = array.astype(np.int64)
+    shown = np.array2string(array, threshold=12)
+    if array[0] != 0:
+        raise PositionsError(f"the first position must be 0, got {array[0]} in {shown}")
+    if array.size > 1 and array[-1] != num_frames - 1:
+        raise PositionsError(
+            f"the last position must be num_frames - 1 = {num_frames - 1}, got {array[-1]} in {shown}"
+        )
+    if (np.diff(array) <= 0).any():
+        raise PositionsError(f"positions must strictly increase, got {shown}")
+    return array
+
+
+def check_num_frames(num_frames: int) -> None:
+    """Raises SettingsError unless 2 <= num_frames <= 65536."""
+    if not 2 <= num_frames <= MAX_FRAMES:
+        raise SettingsError(
+            f"num_frames must lie in 2..{MAX_FRAMES} (a clip has a first and a last frame, and positions "
+            f"are 16-bit), got {num_frames}"
+        )
+
+
+def neighbours(
+    positions: npt.ArrayLike, num_frames: int, *, times: npt.ArrayLike | None = None
+) -> Neighbours:
+    """Finds for every output time its two adjacent key frames and their weight (Eq. 3).
+
+    Args:
+        positions: (K,) whole numbers, see `check_positions`.
+        num_frames: T of the clip.
+        times: (M,) floats in [0, T-1], in frames; the T whole frames when absent.
+
+    Returns:
+        `Neighbours` of M times.
+
+    Raises:
+        PositionsError: the positions break a rule.
+        SettingsError: a time is outside [0, T-1] or not a number.
+    """
+    keys = check_positions(positions, num_frames)
+    moments = check_times(times, num_frames)
+    left = np.searchsorted(keys, moments, side="right") - 1
+    right = np.minimum(left + 1, keys.size - 1)
+    gap = keys[right] - keys[left]
+    weight = np.where(gap > 0, (moments - keys[left]) / np.maximum(gap, 1), 0.0)
+    return Neighbours(left, np.where(weight > 0, right, left), weight)
+
+
+def check_times(times: npt.ArrayLike | None, num_frames: int) -> npt.NDArray[np.float64]:
+    """Returns output times as (M,) float64; the T whole frames when `times` is None.
+
+    Raises:
+        SettingsError: a time is outside [0, T-1] or not a number.
+    """
+    if times is None:
+        return np.arange(num_frames, dtype=np.float64)
+    moments = np.asarray(times, dtype=np.float64)
+    if moments.ndim != 1:
+        raise SettingsError(f"times must be a flat list of numbers, got shape {moments.shape}")
+    if not ((moments >= 0) & (moments <= num_frames - 1)).all():
+        raise SettingsError(
+            f"times must lie in [0, num_frames - 1] = [0, {num_frames - 1}], "
+            f"got {moments.min(initial=0.0)}..{moments.max(initial=0.0)}"
+        )
+    return moments
+
+
+def resample_times(num_frames: int, num_output_frames: int) -> npt.NDArray[np.float64]:
+    """Returns M evenly spaced times from the first to the last frame of a clip of T frames.
+
+    A single output frame is the middle of the clip. For M = T these are exactly the whole frames.
+
+    Raises:
+        SettingsError: `num_output_frames` is below 1.
+    """
+    if num_output_frames < 1:
+        raise SettingsError(f"num_frames to rebuild must be at least 1, got {num_output_frames}")
+    if num_output_frames == 1:
+        return np.array([(num_frames - 1) / 2])
+    if num_output_frames == num_frames:
+        return np.arange(num_frames, dtype=np.float64)
+    return np.linspace(0, num_frames - 1, num_output_frames)
+
+
+def weight_matrix(
+    positions: npt.ArrayLike, num_frames: int, *, times: npt.ArrayLike | None = None
+) -> npt.NDArray[np.float32]:
+    """Returns W of Eq. 3 written as a product: clip = W @ key_frames.
+
+    Returns:
+        (M, K) float32; every row is non-negative, sums to 1 and has at most two entries.
+
+    Raises:
+        PositionsError, SettingsError: as `neighbours`.
+    """
+    near = neighbours(positions, num_frames, times=times)
+    rows = np.arange(near.left.size)
+    matrix = np.zeros((near.left.size, np.size(positions)), dtype=np.float32)
+    matrix[rows, near.right] = near.weight
+    # Last, so that at a key position (left == right) the entry is exactly 1.
+    matrix[rows, near.left] = 1.0 - near.weight
+    return matrix
