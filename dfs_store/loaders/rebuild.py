@@ -1,0 +1,195 @@
+"""Eq. 3 applied to tensors: one differentiable function, and whole batches into given memory."""
+
+import operator
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Literal, SupportsIndex, cast
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from dfs_store.errors import PositionsError, SettingsError
+from dfs_store.interpolation import Neighbours, neighbours
+
+__all__ = ["Layout", "dense_weights", "interpolate", "rebuild_batch"]
+
+Layout = Literal["CTHW", "TCHW"]
+
+_FRAME_DIMS = 3  # (C, H, W)
+
+
+def interpolate(
+    key_frames: Tensor,
+    positions: npt.ArrayLike | Tensor,
+    num_frames: int,
+    *,
+    times: npt.ArrayLike | Tensor | None = None,
+) -> Tensor:
+    """Rebuilds clips from key frames by linear interpolation in time (Eq. 3).
+
+    Differentiable (to any order) with respect to the key frames, on their device and in their
+    dtype. At a key position the key frame itself is returned, bit for bit. Numbers narrower than
+    float32 are mixed in float32 and rounded once.
+
+    Args:
+        key_frames: (..., K, C, H, W), any floating dtype; leading dimensions are batches. A tensor
+            of fewer than 4 dimensions is one clip whose first dimension is K.
+        positions: (K,) whole numbers, 0-based and shared by every clip of the batch, or (..., K),
+            one row per clip, with the leading dimensions of `key_frames`. The first is 0, the last
+            `num_frames` - 1, strictly increasing; a single key frame at 0 stands still.
+        num_frames: T of the clip.
+        times: (M,) floats in [0, T-1], in frames; the T whole frames when absent. Not differentiable.
+
+    Returns:
+        (..., M, C, H, W) in the dtype of `key_frames`; M = T without `times`.
+
+    Raises:
+        PositionsError: the positions break a rule, or do not fit the shape of `key_frames`.
+        SettingsError: the dtype is not floating, `num_frames` is no whole number in 2..65536, or a
+            time is outside [0, T-1].
+    """
+    _check_key_frames(key_frames)
+    num_frames = _whole_number(num_frames, "num_frames")
+    axis = max(key_frames.dim() - _FRAME_DIMS - 1, 0)
+    lead, num_keys, frame = key_frames.shape[:axis], key_frames.shape[axis], key_frames.shape[axis + 1 :]
+    rows = _positions_array(positions, lead, num_keys)
+    moments = _to_numpy(times) if times is not None else None
+    plans = [neighbours(row, num_frames, times=moments) for row in rows.reshape(-1, num_keys)]
+    num_clips = lead.numel()
+    if rows.ndim == 1:
+        plans = plans * num_clips
+    flat = key_frames.reshape(num_clips * num_keys, *frame)
+    num_outputs = num_frames if moments is None else moments.size
+    return _mix(flat, _stack(plans, num_keys)).reshape(*lead, num_outputs, *frame)
+
+
+def _stack(plans: list[Neighbours], num_keys: int) -> Neighbours:
+    """Joins the neighbours of several clips of K key frames each into those of one long list."""
+    if not plans:
+        nothing = np.zeros(0, dtype=np.int64)
+        return Neighbours(nothing, nothing, np.zeros(0))
+    return Neighbours(
+        np.concatenate([plan.left + clip * num_keys for clip, plan in enumerate(plans)]),
+        np.concatenate([plan.right + clip * num_keys for clip, plan in enumerate(plans)]),
+        np.concatenate([plan.weight for plan in plans]),
+    )
+
+
+def _mix(flat: Tensor, near: Neighbours) -> Tensor:
+    """Mixes rows of `flat` (R, ...) into one frame per entry of `near`."""
+    left = torch.from_numpy(near.left).to(flat.device)
+    right = torch.from_numpy(near.right).to(flat.device)
+    wide = flat if flat.dtype in (torch.float32, torch.float64) else flat.to(torch.float32)
+    weight = torch.from_numpy(near.weight).to(device=flat.device, dtype=wide.dtype)
+    weight = weight.reshape(-1, *(1,) * (flat.dim() - 1))
+    before, after = wide.index_select(0, left), wide.index_select(0, right)
+    mixed = before * (1 - weight) + after * weight
+    # A key position takes its key frame untouched: arithmetic would turn inf into nan, -0 into 0.
+    return torch.where(weight == 0, before, mixed).to(flat.dtype)
+
+
+def _check_key_frames(key_frames: Tensor) -> None:
+    if not isinstance(key_frames, Tensor):
+        raise SettingsError(
+            f"key_frames must be a torch tensor, got {type(key_frames).__name__}; use torch.from_numpy"
+        )
+    if not key_frames.is_floating_point():
+        raise SettingsError(
+            f"key_frames must be floating, got {key_frames.dtype}: mixing whole numbers would cut off "
+            "their fractions; convert them with .float() first"
+        )
+    if key_frames.dim() == 0:
+        raise SettingsError("key_frames must have a dimension of key frames, got a single number of shape ()")
+
+
+def _positions_array(
+    positions: npt.ArrayLike | Tensor, lead: torch.Size, num_keys: int
+) -> npt.NDArray[np.generic]:
+    """Returns positions as an array of shape (K,) or (*lead, K)."""
+    try:
+        array = _to_numpy(positions)
+    except ValueError as error:
+        raise PositionsError(
+            "positions must be one row, or rows of equal length, one per clip; clips with different "
+            f"numbers of key frames need one call each ({error})"
+        ) from error
+    if array.ndim == 0 or array.shape not in ((num_keys,), (*lead, num_keys)):
+        wanted = f"({num_keys},)" + (f" or {(*lead, num_keys)}" if lead else "")
+        raise PositionsError(
+            f"positions must have shape {wanted}, one per key frame, got shape {array.shape} for key frames "
+            f"of leading shape {(*lead, num_keys)}"
+        )
+    return array
+
+
+def _to_numpy(values: npt.ArrayLike | Tensor) -> npt.NDArray[Any]:
+    return values.detach().cpu().numpy() if isinstance(values, Tensor) else np.asarray(values)
+
+
+def _whole_number(value: object, name: str) -> int:
+    try:
+        return operator.index(cast(SupportsIndex, value))
+    except TypeError:
+        raise SettingsError(f"{name} must be a whole number, got {value!r}") from None
+
+
+def dense_weights(left: Tensor, weight: Tensor, num_key_frames: int) -> Tensor:
+    """Returns Eq. 3 of a batch of clips as matrices, so that clip = weights @ key_frames.
+
+    Args:
+        left: (B, M) int64, number of the key frame at or before each output time.
+        weight: (B, M) floating, weight of the next key frame; 0 at a key position.
+        num_key_frames: K, that of the clip with most; shorter clips get columns of zeros.
+
+    Returns:
+        (B, M, K) in the dtype of `weight`.
+    """
+    matrices = weight.new_zeros(*left.shape, num_key_frames)
+    right = torch.where(weight > 0, left + 1, left)
+    matrices.scatter_(2, right.unsqueeze(2), weight.unsqueeze(2))
+    # Last, so that at a key position (left == right) the entry is exactly 1.
+    return matrices.scatter_(2, left.unsqueeze(2), (1 - weight).unsqueeze(2))
+
+
+def rebuild_batch(key_frames: Tensor, weights: Tensor, layout: Layout, out: Tensor) -> Tensor:
+    """Rebuilds a batch of clips into `out` with one batched product, allocating nothing of its size.
+
+    Args:
+        key_frames: contiguous, (B, C, K, H, W) for layout CTHW or (B, K, C, H, W) for TCHW; clips with
+            fewer than K key frames are padded with any finite ones.
+        weights: (B, M, K) of `dense_weights`, in the dtype of `key_frames`.
+        layout: "CTHW" or "TCHW".
+        out: contiguous, (B, C, M, H, W) or (B, M, C, H, W), in the dtype of `key_frames`.
+
+    Returns:
+        `out`.
+    """
+    num_clips, num_outputs, num_keys = weights.shape
+    if layout == "CTHW":
+        # One product per channel, so that it writes the clip in its final order.
+        num_channels = key_frames.shape[1]
+        weights = weights.repeat_interleave(num_channels, dim=0)
+        num_clips *= num_channels
+    with _full_precision():
+        torch.bmm(
+            weights,
+            key_frames.view(num_clips, num_keys, -1),
+            out=out.view(num_clips, num_outputs, -1),
+        )
+    return out
+
+
+@contextmanager
+def _full_precision() -> Iterator[None]:
+    """Keeps float32 products from running in TF32 or bfloat16, which would round the key frames."""
+    backends = (torch.backends.cuda.matmul, torch.backends.mkldnn.matmul)  # type: ignore[attr-defined]
+    before = [backend.fp32_precision for backend in backends]
+    try:
+        for backend in backends:
+            backend.fp32_precision = "ieee"
+        yield
+    finally:
+        for backend, precision in zip(backends, before, strict=True):
+            backend.fp32_precision = precision
