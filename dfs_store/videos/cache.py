@@ -1,0 +1,269 @@
+"""The cache of prepared clips: one directory per dataset, split, sampling, seed and list of files.
+
+An entry holds
+
+    request.json   what was asked for: dataset, sampling, seed, classes and files
+    clips.npy      (N, V, T, H, W, 3) uint8, a plain array file that np.load(mmap_mode="r") opens
+    frames.npy     (N, V, T) int64, the frame numbers each clip was made of
+    index.json     the clips that are there and the files that are not; written last, so it means "done"
+    journal.jsonl  while preparing: one line per row that is safely written
+    lock           held while somebody prepares
+
+An entry without index.json is unfinished and is continued by the next `prepare`.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import io
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dfs_store.errors import DFSError, OutputNotWritableError
+
+__all__ = [
+    "CacheEntry",
+    "cache_root",
+    "clips_header",
+    "fingerprint",
+    "list_entries",
+    "remove_entry",
+    "write_atomically",
+]
+
+HEADER_BYTES = 256
+CACHE_VERSION = 1
+_LOCK_POLL_SECONDS = 0.2
+
+
+def cache_root(cache_dir: str | os.PathLike[str] | None = None) -> Path:
+    """Returns where prepared clips lie: `cache_dir`, else DFS_CACHE, else ~/.cache/dfs-store."""
+    chosen = cache_dir or os.environ.get("DFS_CACHE") or Path.home() / ".cache" / "dfs-store"
+    return Path(chosen).expanduser().resolve()
+
+
+def fingerprint(request: dict[str, Any]) -> str:
+    """Returns 16 hexadecimal digits that change with anything in the request."""
+    text = json.dumps(request, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def clips_header(shape: tuple[int, ...]) -> bytes:
+    """Returns the header of a .npy file of uint8, always 256 bytes long, so that it can be rewritten."""
+    buffer = io.BytesIO()
+    np.lib.format.write_array_header_1_0(
+        buffer, {"descr": "|u1", "fortran_order": False, "shape": tuple(int(n) for n in shape)}
+    )
+    text = buffer.getvalue()[10:].rstrip()
+    room = HEADER_BYTES - 10 - 1
+    return b"\x93NUMPY\x01\x00" + (room + 1).to_bytes(2, "little") + text.ljust(room) + b"\n"
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Writes a file that is either absent, old or whole at every moment, also after a power cut."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with partial.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class CacheEntry:
+    """One directory of the cache, finished or not.
+
+    Attributes:
+        directory: where it lies.
+    """
+
+    directory: Path
+
+    @property
+    def clips_path(self) -> Path:
+        """The array file of pixels."""
+        return self.directory / "clips.npy"
+
+    @property
+    def frames_path(self) -> Path:
+        """The array file of frame numbers."""
+        return self.directory / "frames.npy"
+
+    @property
+    def index_path(self) -> Path:
+        """The index, whose presence means that the entry is complete."""
+        return self.directory / "index.json"
+
+    @property
+    def request_path(self) -> Path:
+        """What was asked for."""
+        return self.directory / "request.json"
+
+    @property
+    def journal_path(self) -> Path:
+        """The rows that are safely written."""
+        return self.directory / "journal.jsonl"
+
+    def read_index(self) -> dict[str, Any] | None:
+        """Returns the index of a complete entry, or None if it is unfinished or damaged."""
+        index = _read_json(self.index_path)
+        if index is None or index.get("version") != CACHE_VERSION:
+            return None
+        try:
+            shape = index["shape"]
+            size_bytes = self.clips_path.stat().st_size
+            whole = size_bytes == HEADER_BYTES + int(np.prod(shape, dtype=np.int64))
+            return index if whole and self.frames_path.is_file() else None
+        except (OSError, KeyError, TypeError, ValueError):
+            return None
+
+    def map_clips(self) -> npt.NDArray[np.uint8]:
+        """Returns the clips, (N, V, T, H, W, 3) uint8, mapped read-only and never loaded as a whole."""
+        clips: npt.NDArray[np.uint8] = np.load(self.clips_path, mmap_mode="r")
+        return clips
+
+    def load_frames(self) -> npt.NDArray[np.int64]:
+        """Returns the frame numbers, (N, V, T) int64."""
+        frames: npt.NDArray[np.int64] = np.load(self.frames_path)
+        return frames
+
+    @contextlib.contextmanager
+    def locked(self, on_wait: Callable[[], None] | None = None) -> Iterator[int]:
+        """Holds the entry for this process alone; waits while another prepares it.
+
+        The kernel lets go of the lock when its last holder ends, however it ends.
+
+        Args:
+            on_wait: called now and then while waiting.
+
+        Yields:
+            The descriptor of the lock, for workers to inherit.
+
+        Raises:
+            OutputNotWritableError: the cache cannot be written.
+        """
+        path = self.directory / "lock"
+        while True:
+            try:
+                self.directory.mkdir(parents=True, exist_ok=True)
+                descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+            except FileNotFoundError:
+                continue  # removed in between
+            except OSError as error:
+                raise OutputNotWritableError(
+                    f"the cache of prepared clips cannot be written: {error}. Set DFS_CACHE to a folder that can"
+                ) from error
+            try:
+                _wait_for_lock(descriptor, on_wait)
+                if _is_still_there(descriptor, path):
+                    yield descriptor
+                    return
+            finally:
+                os.close(descriptor)
+
+    @property
+    def is_locked(self) -> bool:
+        """Whether some process is preparing the entry at this moment."""
+        try:
+            descriptor = os.open(self.directory / "lock", os.O_RDONLY)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(descriptor)
+        return False
+
+
+def _wait_for_lock(descriptor: int, on_wait: Callable[[], None] | None) -> None:
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if on_wait is not None:
+                on_wait()
+            time.sleep(_LOCK_POLL_SECONDS)
+        else:
+            return
+
+
+def _is_still_there(descriptor: int, path: Path) -> bool:
+    """Whether the lock file was not removed (with its entry) while we waited for it."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _read_json(path: Path) -> dict[str, Any] | None:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def list_entries(cache_dir: str | os.PathLike[str] | None = None) -> list[dict[str, Any]]:
+    """Returns what lies in the cache, largest first.
+
+    Returns:
+        One dict per entry: key, path, dataset, split, complete, in_use, num_clips, num_failed,
+        size_bytes (as it lies on disk), sampling, seed, modified (seconds since 1970).
+    """
+    root = cache_root(cache_dir)
+    found = []
+    for directory in sorted(root.iterdir()) if root.is_dir() else []:
+        entry = CacheEntry(directory)
+        request = _read_json(entry.request_path)
+        if request is None:
+            continue  # not ours
+        index = entry.read_index()
+        found.append(
+            {
+                "key": directory.name,
+                "path": str(directory),
+                "dataset": request.get("dataset"),
+                "split": request.get("split"),
+                "complete": index is not None,
+                "in_use": entry.is_locked,
+                "num_clips": len(request.get("files", [])) if index is None else index["shape"][0],
+                "num_failed": 0 if index is None else len(index["failed"]),
+                "size_bytes": sum(file.stat().st_size for file in directory.iterdir() if file.is_file()),
+                "sampling": request.get("sampling"),
+                "seed": request.get("seed"),
+                "modified": entry.request_path.stat().st_mtime,
+            }
+        )
+    return sorted(found, key=lambda item: -item["size_bytes"])
+
+
+def remove_entry(key: str, cache_dir: str | os.PathLike[str] | None = None) -> int:
+    """Removes one entry of the cache and returns the bytes that became free.
+
+    Raises:
+        DFSError: there is no such entry, or a process is preparing it.
+    """
+    entry = CacheEntry(cache_root(cache_dir) / Path(key).name)
+    if not entry.request_path.is_file():
+        raise DFSError(
+            f"the cache {entry.directory.parent} has no entry {key!r}; `dfs datasets cache` lists them"
+        )
+    if entry.is_locked:
+        raise DFSError(f"another process is preparing {key!r} at this moment; remove it later")
+    size_bytes = sum(file.stat().st_size for file in entry.directory.iterdir() if file.is_file())
+    shutil.rmtree(entry.directory)
+    return size_bytes

@@ -1,0 +1,134 @@
+"""Real clips as a map-style dataset: uint8 pixels mapped from the cache, normalised when asked for."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from dfs_store.videos.sampling import Sampling
+from dfs_store.videos.sources import ClipSource
+
+__all__ = ["IMAGENET_MEAN", "IMAGENET_STD", "VideoDataset"]
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+Transform = Callable[[Tensor], Any]
+
+
+class VideoDataset(Dataset[tuple[Any, int]]):
+    """Clips of real videos (or of moving-shapes) with their labels; made by `open_videos`.
+
+    ``dataset[i]`` is ``(clip, label)``: view 0 of clip i as float32 (C, T, H, W), normalised with
+    ImageNet's mean and standard deviation, or what `transform` makes of it; the label is an int.
+    Pickles as a path and a few settings; the pixels stay in their file.
+
+    Attributes:
+        name: of the dataset.
+        split: "train" or "test".
+        classes: class names; label i is classes[i].
+        class_to_idx: the labels by class name.
+        targets: one label per clip, as in torchvision.
+        labels: (N,) int64.
+        sampling: how the clips were cut.
+        seed: of the random starts.
+        fps: frames per second at which a clip plays at its natural speed.
+        missing: files that the dataset's lists name and that do not exist.
+        failed: files that could not be decoded, as {"file", "reason"}.
+        normalization: {"mean": [3 floats], "std": [3 floats]}.
+        metric: "top1" or "top5", what the paper reports for this dataset.
+    """
+
+    def __init__(
+        self,
+        source: ClipSource,
+        *,
+        name: str,
+        split: str,
+        sampling: Sampling,
+        seed: int,
+        metric: str = "top1",
+        missing: list[str] | None = None,
+        transform: Transform | None = None,
+    ) -> None:
+        self._source = source
+        self._transform = transform
+        self.name = name
+        self.split = split
+        self.sampling = sampling
+        self.seed = seed
+        self.metric = metric
+        self.missing = missing or []
+        self.classes = source.classes
+        self.class_to_idx = {class_name: label for label, class_name in enumerate(self.classes)}
+        self.labels: npt.NDArray[np.int64] = source.labels
+        self.targets: list[int] = self.labels.tolist()
+        self.fps = source.fps
+        self.failed = source.failed
+        self.normalization = {"mean": list(IMAGENET_MEAN), "std": list(IMAGENET_STD)}
+
+    @property
+    def pixels(self) -> npt.NDArray[np.uint8]:
+        """All clips, (N, V, T, H, W, 3) uint8 RGB; a read-only map of the cache for real videos."""
+        return self._source.pixels
+
+    @property
+    def num_frames(self) -> int:
+        """T, frames of a clip."""
+        return int(self.pixels.shape[2])
+
+    @property
+    def frame_shape(self) -> tuple[int, int, int]:
+        """(3, H, W)."""
+        return 3, int(self.pixels.shape[3]), int(self.pixels.shape[4])
+
+    @property
+    def num_views(self) -> int:
+        """V: 1 for training clips; for test clips with random starts 4, of which view 0 is the centre."""
+        return int(self.pixels.shape[1])
+
+    @property
+    def cache_path(self) -> Path | None:
+        """The cache entry of the clips, None for moving-shapes."""
+        return self._source.directory
+
+    def source(self, number: int) -> dict[str, Any]:
+        """Returns where a clip came from: {"file", "frames"}, or {"generator", "seed", "clip"}."""
+        return self._source.origin(self._checked(number))
+
+    def clip(self, number: int, view: int = 0) -> Tensor:
+        """Returns one view of a clip as normalised float32 (C, T, H, W).
+
+        Raises:
+            IndexError: there is no such clip or view.
+        """
+        pixels = torch.from_numpy(np.array(self.pixels[self._checked(number), view]))
+        clip = pixels.permute(3, 0, 1, 2).float().div_(255.0)
+        mean = torch.tensor(IMAGENET_MEAN).view(3, 1, 1, 1)
+        std = torch.tensor(IMAGENET_STD).view(3, 1, 1, 1)
+        return clip.sub_(mean).div_(std).contiguous()
+
+    def _checked(self, number: int) -> int:
+        if not -len(self) <= number < len(self):
+            raise IndexError(f"the dataset has {len(self)} clips, got clip number {number}")
+        return number % len(self)
+
+    def __len__(self) -> int:
+        return int(self.labels.size)
+
+    def __getitem__(self, number: int) -> tuple[Any, int]:
+        clip = self.clip(number)
+        label = self.targets[number]
+        return (clip if self._transform is None else self._transform(clip)), label
+
+    def __repr__(self) -> str:
+        frames, size = self.num_frames, self.frame_shape[1]
+        return (
+            f"VideoDataset({self.name!r}, split={self.split!r}, {len(self)} clips of {frames}x{size}x{size}, "
+            f"{len(self.classes)} classes, {self.num_views} views)"
+        )

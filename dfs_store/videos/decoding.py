@@ -1,0 +1,226 @@
+"""Decoding one clip of one video file: decord where it can, PyAV for everything else.
+
+Runs in worker processes only, and imports neither torch nor anything that does.
+
+Both decoders are read from the first frame on, without seeking: decord's random access returns other
+frames than those asked for on MPEG-4 AVI files (UCF101 is made of them), by up to 60 grey values in
+the mean. Both scale with the same library (swscale, bilinear with a filter as wide as the reduction,
+so it does not alias) and differ by a fraction of a grey value.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, NamedTuple
+
+import av
+import numpy as np
+import numpy.typing as npt
+from av.error import FFmpegError
+from av.video.frame import VideoFrame
+from av.video.reformatter import Interpolation
+
+from dfs_store.errors import DecodeError
+from dfs_store.videos.sampling import Sampling, centre_crop_offsets, resized_shape
+
+__all__ = ["DecodedClip", "FramePicker", "decode_clip"]
+
+Pixels = npt.NDArray[np.uint8]
+FramePicker = Callable[[int, float], npt.NDArray[np.int64]]
+"""Takes a video's length in frames and its frames per second; gives (V, T) frame numbers."""
+
+_DEFAULT_FPS = 25.0
+_MAX_FPS = 1000.0  # beyond this a container's rate is a mistake
+_MAX_LONG_SIDE_RATIO = 32  # a frame of 1 x 4000 pixels would be scaled to gigabytes
+
+
+class _Probe(NamedTuple):
+    """What the first frame and the stream's header tell."""
+
+    width: int
+    height: int
+    quarter_turns: int  # counter-clockwise, to be applied to the decoded frame
+    fps: float
+
+
+@dataclass(frozen=True)
+class DecodedClip:
+    """All views of one clip.
+
+    Attributes:
+        pixels: (V, T, H, W, 3) uint8, RGB.
+        frames: (V, T) int64 frame numbers.
+        fps: frames per second of the video.
+        decoder: "decord" or "pyav".
+        note: what was unusual about the file, or "".
+    """
+
+    pixels: Pixels
+    frames: npt.NDArray[np.int64]
+    fps: float
+    decoder: str
+    note: str = ""
+
+
+def decode_clip(
+    path: str, sampling: Sampling, pick: FramePicker, *, decoders: Sequence[str] = ("decord", "pyav")
+) -> DecodedClip:
+    """Decodes the frames that `pick` asks for, scaled and cropped.
+
+    A file that is cut short is used as far as it decodes: the frames are picked anew from what is
+    there, and the note says so. Rotation metadata is applied.
+
+    Args:
+        path: the video file.
+        sampling: size and way of resizing.
+        pick: see `FramePicker`.
+        decoders: which to try, in this order.
+
+    Raises:
+        DecodeError: no decoder gets a single frame out of the file.
+    """
+    try:
+        probe = _probe(path)
+        if "decord" in decoders and probe.quarter_turns == 0:
+            clip = _decode_with_decord(path, sampling, pick, probe)
+            if clip is not None:
+                return clip
+        if "pyav" not in decoders:
+            raise DecodeError(f"{path}: decord cannot read it")
+        return _decode_with_pyav(path, sampling, pick, probe)
+    except (FFmpegError, OSError) as error:
+        raise DecodeError(f"{path}: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+
+
+def _probe(path: str) -> _Probe:
+    with av.open(path) as container:
+        stream = container.streams.best("video")
+        if stream is None:
+            raise DecodeError(f"{path}: the file has no video stream")
+        fps = _frames_per_second(stream)
+        for frame in container.decode(stream):
+            assert isinstance(frame, VideoFrame)
+            if max(frame.width, frame.height) > _MAX_LONG_SIDE_RATIO * min(frame.width, frame.height):
+                raise DecodeError(f"{path}: frames of {frame.width} x {frame.height} pixels are no picture")
+            return _Probe(frame.width, frame.height, round(frame.rotation / 90) % 4, fps)
+    raise DecodeError(f"{path}: no frame can be decoded")
+
+
+def _frames_per_second(stream: Any) -> float:  # noqa: ANN401 - PyAV's stubs differ between releases
+    for rate in (stream.average_rate, stream.guessed_rate):
+        if rate and 0 < rate <= _MAX_FPS:
+            return float(rate)
+    return _DEFAULT_FPS
+
+
+def _decode_with_pyav(path: str, sampling: Sampling, pick: FramePicker, probe: _Probe) -> DecodedClip:
+    """Counts the packets, decodes up to the last frame needed, and recounts if frames are missing."""
+    promised = length = _count_packets(path)
+    while True:
+        numbers = pick(length, probe.fps)
+        found, decoded = _read_with_pyav(path, sampling, set(numbers.ravel().tolist()), probe)
+        if len(found) == np.unique(numbers).size:
+            break
+        if decoded == 0 or decoded >= length:
+            raise DecodeError(f"{path}: no frame can be decoded")
+        length = decoded
+    note = "" if length == promised else f"only the first {length} of {promised} frames decode"
+    return DecodedClip(_arrange(found, numbers), numbers, probe.fps, "pyav", note)
+
+
+def _count_packets(path: str) -> int:
+    """Returns the number of frames by reading the file without decoding it (headers often lie)."""
+    count = 0
+    with av.open(path) as container:
+        try:
+            for packet in container.demux(container.streams.best("video")):
+                count += packet.size > 0
+        except FFmpegError:
+            pass  # a damaged tail: what came before it counts
+    return max(count, 1)
+
+
+def _read_with_pyav(
+    path: str, sampling: Sampling, wanted: set[int], probe: _Probe
+) -> tuple[dict[int, Pixels], int]:
+    """Returns the wanted frames that decode, and how many frames decoded on the way to the last."""
+    last = max(wanted)
+    found: dict[int, Pixels] = {}
+    number = -1
+    with av.open(path) as container:
+        stream = container.streams.best("video")
+        assert stream is not None
+        stream.codec_context.thread_count = 1  # the workers already use every core
+        try:
+            for number, frame in enumerate(container.decode(stream)):
+                if number in wanted:
+                    assert isinstance(frame, VideoFrame)
+                    found[number] = _scale(frame, sampling, probe)
+                if number == last:
+                    break
+        except FFmpegError:
+            number = max(found, default=-1) if number < 0 else number
+    return found, number + 1
+
+
+def _scale(frame: VideoFrame, sampling: Sampling, probe: _Probe) -> Pixels:
+    turned = probe.quarter_turns % 2 == 1
+    upright = (frame.height, frame.width) if turned else (frame.width, frame.height)
+    width, height = resized_shape(sampling, *upright)
+    scaled = frame.reformat(
+        width=height if turned else width,
+        height=width if turned else height,
+        format="rgb24",
+        interpolation=Interpolation.BILINEAR,
+        threads=1,
+    ).to_ndarray()
+    return _crop(np.rot90(scaled, probe.quarter_turns), sampling.size)
+
+
+def _crop(frame: Pixels, size: int) -> Pixels:
+    left, top = centre_crop_offsets(frame.shape[1], frame.shape[0], size)
+    return np.ascontiguousarray(frame[top : top + size, left : left + size])
+
+
+def _arrange(found: dict[int, Pixels], numbers: npt.NDArray[np.int64]) -> Pixels:
+    return np.stack([np.stack([found[int(number)] for number in view]) for view in numbers])
+
+
+@cache
+def _load_decord() -> Any | None:  # noqa: ANN401 - an untyped module
+    """Returns decord, silenced, or None where it is not installed or does not load."""
+    try:
+        import decord  # noqa: PLC0415 - absent on ARM and macOS
+    except (ImportError, OSError, RuntimeError):
+        return None
+    decord.logging.set_level(decord.logging.QUIET)
+    return decord
+
+
+def _decode_with_decord(
+    path: str, sampling: Sampling, pick: FramePicker, probe: _Probe
+) -> DecodedClip | None:
+    """Returns the clip, or None if decord cannot read all of it and PyAV shall try."""
+    decord = _load_decord()
+    if decord is None:
+        return None
+    width, height = resized_shape(sampling, probe.width, probe.height)
+    found: dict[int, Pixels] = {}
+    try:
+        reader = decord.VideoReader(path, width=width, height=height, num_threads=1)
+        numbers = pick(len(reader), probe.fps)
+        wanted = set(numbers.ravel().tolist())
+        for number in range(max(wanted) + 1):
+            frame = reader.next()
+            if number in wanted:
+                picture = frame.asnumpy()
+                if picture.shape != (height, width, 3):
+                    return None
+                found[number] = _crop(picture, sampling.size)
+    except (decord.DECORDError, StopIteration, IndexError, RuntimeError, ValueError):
+        return None
+    return DecodedClip(_arrange(found, numbers), numbers, probe.fps, "decord")

@@ -1,0 +1,206 @@
+"""`open_videos`: from a name or a folder to clips, preparing what is not prepared."""
+
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dfs_store.errors import DatasetNotFoundError, SettingsError
+from dfs_store.videos.catalogue import CATALOGUE, FOLDER, MOVING_SHAPES, DatasetInfo
+from dfs_store.videos.layouts import READERS, ClipList, check_classes, keep_classes
+from dfs_store.videos.prepare import OnProgress, prepare
+from dfs_store.videos.sampling import Sampling
+from dfs_store.videos.sources import CachedClips, MovingShapesClips
+
+if TYPE_CHECKING:
+    from dfs_store.videos.dataset import VideoDataset
+
+__all__ = ["describe", "find_clips", "open_videos", "resolve_sampling"]
+
+SPLITS = ("train", "test")
+PathLike = str | os.PathLike[str]
+
+
+def open_videos(
+    name_or_folder: PathLike,
+    root: PathLike | None = None,
+    split: str = "train",
+    *,
+    frames: int | None = None,
+    stride: int | None = None,
+    size: int | None = None,
+    seed: int = 0,
+    classes: Iterable[str] | None = None,
+    official_split: int = 1,
+    clips_per_class: int | None = None,
+    workers: int | None = None,
+    cache_dir: PathLike | None = None,
+    transform: Callable[[Any], Any] | None = None,
+    on_progress: OnProgress | None = None,
+) -> "VideoDataset":
+    """Opens real clips, decoding them into the cache first where that has not been done.
+
+    Args:
+        name_or_folder: a name of the catalogue (`dfs datasets list`), or a folder of class folders,
+            with or without train/ and test/.
+        root: where the dataset lies; without it DFS_DATA and DFS_DATA/<name> are searched.
+        split: "train" or "test".
+        frames: T, frames of a clip; the dataset's default when None.
+        stride: distance between sampled frames; the dataset's default when None.
+        size: height and width in pixels; the dataset's default when None.
+        seed: of the random starts; the same seed gives the same clips.
+        classes: names of the classes to keep, all when None.
+        official_split: which of the official splits of UCF101 and HMDB51, 1..3.
+        clips_per_class: of moving-shapes, which alone can make any number.
+        workers: decoding processes, the number of cores when None.
+        cache_dir: where prepared clips lie; DFS_CACHE, else ~/.cache/dfs-store when None.
+        transform: applied to each clip, (C, T, H, W) float32.
+        on_progress: gets a `PrepareProgress` about ten times a second while decoding.
+
+    Returns:
+        A `VideoDataset`.
+
+    Raises:
+        DatasetNotFoundError: no such dataset, or its files are not there.
+        EmptyClassError: a class would have no clip.
+        SettingsError: an option outside its rule.
+        DiskFullError, OutputNotWritableError: the cache cannot take the clips.
+    """
+    from dfs_store.videos.dataset import VideoDataset
+
+    _check_split(split)
+    info = describe(name_or_folder)
+    sampling = resolve_sampling(info, frames=frames, stride=stride, size=size)
+    if info.name == MOVING_SHAPES:
+        kept = None if classes is None else list(classes)
+        shapes = MovingShapesClips(split, sampling.frames, sampling.size, seed, clips_per_class, kept)
+        return VideoDataset(
+            shapes, name=info.name, split=split, sampling=sampling, seed=seed, transform=transform
+        )
+    if clips_per_class is not None:
+        raise SettingsError(
+            f"clips_per_class is an option of {MOVING_SHAPES} alone: {info.name} has the clips it has"
+        )
+    found = find_clips(name_or_folder, root, split, classes=classes, official_split=official_split)
+    name = info.name if info is not FOLDER else str(found.root)
+    entry = prepare(
+        found,
+        sampling,
+        dataset=name,
+        split=split,
+        seed=seed,
+        workers=workers,
+        cache_dir=cache_dir,
+        on_progress=on_progress,
+    )
+    return VideoDataset(
+        CachedClips(entry, sampling),
+        name=name,
+        split=split,
+        sampling=sampling,
+        seed=seed,
+        metric=info.metric,
+        missing=found.missing,
+        transform=transform,
+    )
+
+
+def describe(name_or_folder: PathLike) -> DatasetInfo:
+    """Returns what the catalogue says about a name, or the description of plain folders.
+
+    Raises:
+        DatasetNotFoundError: neither a name of the catalogue nor a folder.
+    """
+    name = os.fspath(name_or_folder)
+    if name in CATALOGUE:
+        return CATALOGUE[name]
+    if not Path(name).expanduser().is_dir():
+        raise DatasetNotFoundError(
+            f"{name!r} is neither a dataset ({', '.join(CATALOGUE)}) nor a folder (looked for "
+            f"{Path(name).expanduser().absolute()}). A folder must hold {FOLDER.files}"
+        )
+    return FOLDER
+
+
+def resolve_sampling(
+    info: DatasetInfo, *, frames: int | None = None, stride: int | None = None, size: int | None = None
+) -> Sampling:
+    """Returns the dataset's sampling with some values replaced.
+
+    Raises:
+        SettingsError: a value outside its rule.
+    """
+    asked = {"frames": frames, "stride": stride, "size": size}
+    return replace(info.sampling, **{key: value for key, value in asked.items() if value is not None})
+
+
+def find_clips(
+    name_or_folder: PathLike,
+    root: PathLike | None = None,
+    split: str = "train",
+    *,
+    classes: Iterable[str] | None = None,
+    official_split: int = 1,
+) -> ClipList:
+    """Returns the videos of one split without decoding any; fast enough for a dry run.
+
+    Raises:
+        DatasetNotFoundError, EmptyClassError, SettingsError: as `open_videos`.
+    """
+    _check_split(split)
+    info = describe(name_or_folder)
+    info.check_official_split(official_split)
+    if info is FOLDER:
+        folder = Path(name_or_folder) if root is None else Path(root, name_or_folder)
+        place = folder.expanduser().resolve()
+        if not place.is_dir():
+            raise DatasetNotFoundError(f"there is no folder {place}")
+    else:
+        place = _find_root(info, root)
+    try:
+        found = READERS[info.layout](place, split, official_split)
+    except DatasetNotFoundError as error:
+        raise DatasetNotFoundError(f"{error}. {_how_it_must_lie(info)}") from error
+    if info.needs_all_classes:
+        if absent := sorted(set(info.classes) - set(found.classes)):
+            raise DatasetNotFoundError(
+                f"{info.name} needs its {len(info.classes)} classes; {place} lacks {len(absent)}: "
+                f"{', '.join(absent)}. {_how_it_must_lie(info)}"
+            )
+        found = keep_classes(found, info.classes)
+    if classes is not None:
+        found = keep_classes(found, classes)
+    check_classes(found, split)
+    return found
+
+
+def _check_split(split: str) -> None:
+    if split not in SPLITS:
+        raise SettingsError(f"split must be train or test, got {split!r}")
+
+
+def _find_root(info: DatasetInfo, root: PathLike | None) -> Path:
+    if root is not None:
+        place = Path(root).expanduser()
+        if not place.is_dir():
+            raise DatasetNotFoundError(f"there is no folder {place.absolute()}. {_how_it_must_lie(info)}")
+        return place.resolve()
+    base = os.environ.get("DFS_DATA")
+    if not base:
+        raise DatasetNotFoundError(
+            f"where does {info.name} lie? Give its folder (--root), or set DFS_DATA. {_how_it_must_lie(info)}"
+        )
+    candidates = [Path(base).expanduser() / name for name in info.folder_names] + [Path(base).expanduser()]
+    for place in candidates:
+        if place.is_dir() and any(place.iterdir()):
+            return place.resolve()
+    raise DatasetNotFoundError(
+        f"{info.name} was not found; looked for {', '.join(map(str, candidates))} (DFS_DATA={base}). "
+        f"{_how_it_must_lie(info)}"
+    )
+
+
+def _how_it_must_lie(info: DatasetInfo) -> str:
+    get = f"Get it from {info.source}. " if info.source else ""
+    return f"{get}It must lie as {info.files}"

@@ -1,0 +1,290 @@
+"""Decodes a list of clips into the cache, once; what is already there is not decoded again."""
+
+import io
+import json
+import os
+import statistics
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dfs_store.errors import EmptyClassError, SettingsError
+from dfs_store.videos.cache import (
+    CACHE_VERSION,
+    HEADER_BYTES,
+    CacheEntry,
+    cache_root,
+    clips_header,
+    fingerprint,
+    write_atomically,
+)
+from dfs_store.videos.layouts import ClipList
+from dfs_store.videos.pool import Job, Result, WorkerPool, default_workers
+from dfs_store.videos.rows import Journal, drop_rows, reserve
+from dfs_store.videos.sampling import Sampling
+
+__all__ = ["OnProgress", "PrepareProgress", "prepare"]
+
+DEFAULT_TIMEOUT_SECONDS = 300.0
+_JOURNAL_SECONDS = 0.5
+_JOURNAL_ROWS = 256
+_PROGRESS_SECONDS = 0.1
+
+
+@dataclass(frozen=True)
+class PrepareProgress:
+    """How far `prepare` is.
+
+    Attributes:
+        done: files dealt with, those of earlier runs and those that failed included.
+        total: files in all.
+        failed: files without a clip.
+        clips_per_second: of this run.
+        elapsed_seconds: of this run.
+        waiting: whether another process prepares the same clips and this one waits for it.
+    """
+
+    done: int
+    total: int
+    failed: int
+    clips_per_second: float
+    elapsed_seconds: float
+    waiting: bool = False
+
+
+OnProgress = Callable[[PrepareProgress], None]
+
+
+def prepare(
+    found: ClipList,
+    sampling: Sampling,
+    *,
+    dataset: str,
+    split: str,
+    seed: int = 0,
+    workers: int | None = None,
+    cache_dir: str | os.PathLike[str] | None = None,
+    timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
+    on_progress: OnProgress | None = None,
+) -> CacheEntry:
+    """Brings clips into the cache and returns their entry; does nothing when they are there.
+
+    Can be killed at any moment and called again: rows that were safely written are kept. Files that
+    cannot be decoded are left out and listed in the index, with the reason.
+
+    Args:
+        found: the clips of one split.
+        sampling: how to cut them.
+        dataset: name, for the listing of the cache.
+        split: "train" or "test": one view with a random start, or the centre clip and three more.
+        seed: of the random starts.
+        workers: decoding processes; the number of cores when None.
+        cache_dir: as in `cache_root`.
+        timeout_seconds: a file that takes longer is given up.
+        on_progress: called about ten times a second.
+
+    Raises:
+        EmptyClassError: a class has no file that decodes.
+        DiskFullError: the cache's disk cannot hold the clips.
+        OutputNotWritableError: the cache cannot be written.
+        SettingsError: `workers` is below 1.
+    """
+    if workers is not None and workers < 1:
+        raise SettingsError(f"workers must be at least 1, got {workers}")
+    request = _request(found, sampling, dataset, split, seed)
+    entry = CacheEntry(cache_root(cache_dir) / f"{_slug(dataset)}-{split}-{fingerprint(request)}")
+    if entry.read_index() is not None:
+        return entry
+    reporter = _Reporter(len(found.clips), on_progress)
+    with entry.locked(reporter.waiting) as lock_fd:
+        if entry.read_index() is None:
+            write_atomically(entry.request_path, json.dumps(request).encode())
+            run = _Run(entry, request, found, sampling.num_views(split), reporter)
+            run.decode(workers or default_workers(), lock_fd, timeout_seconds)
+            run.finish()
+    return entry
+
+
+def _request(found: ClipList, sampling: Sampling, dataset: str, split: str, seed: int) -> dict[str, Any]:
+    """What the fingerprint of an entry is made of; the root is not part of it, so data may move."""
+    files = []
+    for clip in found.clips:
+        status = (found.root / clip.file).stat()
+        files.append([clip.file, clip.class_name, status.st_size, status.st_mtime_ns])
+    return {
+        "version": CACHE_VERSION,
+        "dataset": dataset,
+        "split": split,
+        "seed": seed,
+        "sampling": sampling.to_json(),
+        "classes": found.classes,
+        "files": files,
+    }
+
+
+def _slug(name: str) -> str:
+    return (
+        "".join(letter if letter.isalnum() else "-" for letter in Path(name).name)[:40].strip("-") or "folder"
+    )
+
+
+class _Reporter:
+    """Turns results into progress events, ten a second at most."""
+
+    def __init__(self, total: int, on_progress: OnProgress | None) -> None:
+        self.done = 0
+        self.failed = 0
+        self._decoded = 0
+        self._total = total
+        self._on_progress = on_progress
+        self._start = time.monotonic()
+        self._last = 0.0
+
+    def resumed(self, done: int, failed: int) -> None:
+        self.done, self.failed = done, failed
+        self.report()
+
+    def add(self, failed: bool) -> None:
+        self.done += 1
+        self.failed += failed
+        self._decoded += 1
+        if time.monotonic() - self._last >= _PROGRESS_SECONDS:
+            self.report()
+
+    def waiting(self) -> None:
+        self.report(waiting=True)
+
+    def report(self, *, waiting: bool = False) -> None:
+        self._last = time.monotonic()
+        if self._on_progress is not None:
+            elapsed = self._last - self._start
+            rate = self._decoded / elapsed if elapsed > 0 else 0.0
+            self._on_progress(
+                PrepareProgress(self.done, self._total, self.failed, rate, elapsed, waiting=waiting)
+            )
+
+
+class _Run:
+    """One run of `prepare` over one entry, whose lock it holds."""
+
+    def __init__(
+        self, entry: CacheEntry, request: dict[str, Any], found: ClipList, num_views: int, reporter: _Reporter
+    ) -> None:
+        self._entry = entry
+        self._request = request
+        self._found = found
+        self._reporter = reporter
+        sampling = request["sampling"]
+        size = sampling["size"]
+        self._row_shape = (num_views, sampling["frames"], size, size, 3)
+        self._num_rows = len(found.clips)
+        entry.index_path.unlink(missing_ok=True)  # one that is damaged, or from another version
+        self._clips_fd = reserve(entry.clips_path, self._num_rows, self._row_shape)
+        self._journal = Journal(entry.journal_path)
+        self._results = {line["row"]: Result(**line) for line in self._journal.lines if "row" in line}
+
+    def decode(self, workers: int, lock_fd: int, timeout_seconds: float) -> None:
+        """Decodes every row that no earlier run has finished."""
+        failed = sum(bool(result.error) for result in self._results.values())
+        self._reporter.resumed(len(self._results), failed)
+        left = [row for row in range(self._num_rows) if row not in self._results]
+        if not left:
+            return
+        settings = {
+            "sampling": self._request["sampling"],
+            "seed": self._request["seed"],
+            "split": self._request["split"],
+            "num_views": self._row_shape[0],
+            "clips_fd": self._clips_fd,
+            "header_bytes": HEADER_BYTES,
+        }
+        inherited = (self._clips_fd, lock_fd)
+        with WorkerPool(min(workers, len(left)), settings, inherited, timeout_seconds) as pool:
+            self._collect(pool.run(self._jobs(left)))
+        self._reporter.report()
+
+    def _jobs(self, rows: list[int]) -> Iterator[Job]:
+        for row in rows:
+            file = self._found.clips[row].file
+            yield Job(row, str(self._found.root / file), file)
+
+    def _collect(self, results: Iterator[Result]) -> None:
+        """Notes results in batches: first the pixels reach the disk, then the journal says so."""
+        batch: list[Result] = []
+        since = time.monotonic()
+        try:
+            for result in results:
+                batch.append(result)
+                self._reporter.add(bool(result.error))
+                if len(batch) >= _JOURNAL_ROWS or time.monotonic() - since >= _JOURNAL_SECONDS:
+                    self._note(batch)
+                    batch, since = [], time.monotonic()
+        finally:
+            self._note(batch)
+
+    def _note(self, batch: list[Result]) -> None:
+        if batch:
+            os.fsync(self._clips_fd)
+            self._journal.append([dict(vars(result)) for result in batch])
+            self._results |= {result.row: result for result in batch}
+
+    def finish(self) -> None:
+        """Closes the gaps of files that failed and writes the index."""
+        kept = [row for row in range(self._num_rows) if not self._results[row].error]
+        self._check_classes(kept)
+        dropped = [row for row in range(self._num_rows) if self._results[row].error]
+        row_bytes = int(np.prod(self._row_shape))
+        drop_rows(self._clips_fd, row_bytes, dropped, self._num_rows, self._journal)
+        os.ftruncate(self._clips_fd, HEADER_BYTES + len(kept) * row_bytes)
+        os.pwrite(self._clips_fd, clips_header((len(kept), *self._row_shape)), 0)
+        os.fsync(self._clips_fd)
+        frames = np.array([self._results[row].frames for row in kept], dtype=np.int64)
+        write_atomically(self._entry.frames_path, _npy_bytes(frames))
+        write_atomically(self._entry.index_path, json.dumps(self._index(kept, dropped)).encode())
+        self._journal.close()
+        os.close(self._clips_fd)
+        self._entry.journal_path.unlink(missing_ok=True)
+
+    def _index(self, kept: list[int], dropped: list[int]) -> dict[str, Any]:
+        clips, results = self._found.clips, self._results
+        number = {name: label for label, name in enumerate(self._found.classes)}
+        return {
+            "version": CACHE_VERSION,
+            "shape": [len(kept), *self._row_shape],
+            "classes": self._found.classes,
+            "labels": [number[clips[row].class_name] for row in kept],
+            "files": [clips[row].file for row in kept],
+            "failed": [{"file": clips[row].file, "reason": results[row].error} for row in dropped],
+            "notes": [{"file": clips[r].file, "note": results[r].note} for r in kept if results[r].note],
+            "decoders": dict(Counter(results[row].decoder for row in kept)),
+            "fps": statistics.median(results[row].fps for row in kept),
+        }
+
+    def _check_classes(self, kept: list[int]) -> None:
+        counts = Counter(self._found.clips[row].class_name for row in kept)
+        empty = [name for name in self._found.classes if not counts[name]]
+        if not empty:
+            return
+        lost = [
+            f"  {clip.file}: {self._results[row].error}"
+            for row, clip in enumerate(self._found.clips)
+            if clip.class_name in empty
+        ]
+        shown = "\n".join(lost[:10] + ([f"  and {len(lost) - 10} more"] if len(lost) > 10 else []))
+        raise EmptyClassError(
+            f"no file of the class {', '.join(empty)} can be decoded:\n{shown}\nReplace these files, or leave "
+            f"the class out with --classes. (To try the same files again: `dfs datasets cache --remove "
+            f"{self._entry.directory.name}`)"
+        )
+
+
+def _npy_bytes(array: npt.NDArray[np.int64]) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, array)
+    return buffer.getvalue()

@@ -1,0 +1,177 @@
+"""Which frames of a video make a clip, and at what size. Numbers only: no video is opened here.
+
+Frames are counted in presentation order from 0, also where the frame rate varies. A random start is
+drawn from a hash of (seed, split, file, view), so that it depends neither on the order of the files
+nor on the worker that happens to decode one, nor on the version of a random-number library.
+"""
+
+import hashlib
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dfs_store.errors import SettingsError
+from dfs_store.interpolation import check_num_frames
+
+__all__ = ["CENTRE_VIEW", "TEST_VIEWS", "Sampling", "centre_crop_offsets", "frame_numbers", "resized_shape"]
+
+RULES = ("interval", "middle", "even")
+RESIZES = ("stretch-crop", "keep-crop", "direct")
+
+CENTRE_VIEW = 0
+TEST_VIEWS = 4  # the centre clip, and the three random starts of the protocol `paper`
+
+# The field of view of the reference protocol: 112 of 160 x 120 pixels.
+_REFERENCE_WIDTH, _REFERENCE_HEIGHT, _REFERENCE_CROP = 160, 120, 112
+
+_MIN_SIZE_PIXELS, _MAX_SIZE_PIXELS = 8, 4096
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How a clip is cut from a video.
+
+    Attributes:
+        frames: T, frames of a clip, 2..65536.
+        stride: distance between two sampled frames for the rule `interval`; None for the other rules.
+        size: height and width of a frame in pixels, 8..4096.
+        rule: `interval` (UCF101, HMDB51, folders): every `stride`-th frame from a random start;
+            `middle` (Kinetics-400): a few seconds around the middle; `even` (Something-Something V2):
+            evenly spaced over the whole video.
+        resize: `stretch-crop` (UCF101, HMDB51): to 160 x 120, then the centre 112 x 112, and in that
+            proportion at other sizes; `keep-crop` (folders): the same field of view without changing
+            the aspect ratio, so that a 4:3 video gives the same pixels; `direct`: the whole frame is
+            stretched to the square.
+
+    Raises:
+        SettingsError: a value outside its rule.
+    """
+
+    frames: int = 16
+    stride: int | None = 4
+    size: int = 112
+    rule: str = "interval"
+    resize: str = "stretch-crop"
+
+    def __post_init__(self) -> None:
+        check_num_frames(self.frames)
+        if not _MIN_SIZE_PIXELS <= self.size <= _MAX_SIZE_PIXELS:
+            raise SettingsError(
+                f"size must lie in {_MIN_SIZE_PIXELS}..{_MAX_SIZE_PIXELS} pixels, got {self.size}"
+            )
+        if self.rule not in RULES:
+            raise SettingsError(f"rule must be one of {', '.join(RULES)}, got {self.rule!r}")
+        if self.resize not in RESIZES:
+            raise SettingsError(f"resize must be one of {', '.join(RESIZES)}, got {self.resize!r}")
+        if self.rule == "interval" and (self.stride is None or self.stride < 1):
+            raise SettingsError(f"stride must be a whole number of frames of at least 1, got {self.stride}")
+        if self.rule != "interval" and self.stride is not None:
+            raise SettingsError(
+                f"stride {self.stride} has no meaning for the rule {self.rule!r}, which spaces frames by the "
+                "length of the video: leave stride out"
+            )
+
+    @property
+    def has_random_start(self) -> bool:
+        """Whether two views of one video can differ."""
+        return self.rule == "interval"
+
+    def num_views(self, split: str) -> int:
+        """Returns V: 1 for training clips, 4 for test clips whose start is random."""
+        return TEST_VIEWS if split != "train" and self.has_random_start else 1
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the settings as a JSON object."""
+        return asdict(self)
+
+
+def frame_numbers(
+    sampling: Sampling, length: int, fps: float, *, seed: int, split: str, file: str, view: int = 0
+) -> npt.NDArray[np.int64]:
+    """Returns the numbers of the frames that make one view of a clip.
+
+    A training clip has one view, with a random start. Of a test clip, view 0 is the centre and the
+    others have random starts. The rules `middle` and `even` know no chance.
+
+    Args:
+        sampling: the rule, the number of frames and their stride.
+        length: frames of the video, at least 1. A video shorter than the clip repeats frames.
+        fps: frames per second of the video (used by the rule `middle` alone).
+        seed: of the run.
+        split: "train" or "test".
+        file: the video's path inside the dataset, with forward slashes.
+        view: number of the view.
+
+    Returns:
+        (T,) int64, non-decreasing, in 0..length-1.
+
+    Raises:
+        SettingsError: `length` is below 1.
+    """
+    if length < 1:
+        raise SettingsError(f"a video must have at least one frame, got length {length}")
+    if sampling.rule == "middle":
+        return _middle(sampling.frames, length, fps)
+    if sampling.rule == "even":
+        return _even(sampling.frames, length)
+    assert sampling.stride is not None
+    if length < sampling.frames:
+        return _repeated(sampling.frames, length)
+    interval = sampling.stride if length >= sampling.frames * sampling.stride else length // sampling.frames
+    num_starts = length - (sampling.frames - 1) * interval
+    if split != "train" and view == CENTRE_VIEW:
+        start = (num_starts - 1) // 2
+    else:
+        start = _draw(num_starts, seed, split, file, view)
+    return start + interval * np.arange(sampling.frames, dtype=np.int64)
+
+
+def _draw(count: int, seed: int, split: str, file: str, view: int) -> int:
+    """Returns a whole number in 0..count-1 that depends on these words alone."""
+    digest = hashlib.sha256("\0".join((str(seed), split, file, str(view))).encode()).digest()
+    return (int.from_bytes(digest[:8], "big") * count) >> 64
+
+
+def _repeated(frames: int, length: int) -> npt.NDArray[np.int64]:
+    """All frames of a video shorter than the clip, each shown about equally long."""
+    return np.arange(frames, dtype=np.int64) * length // frames
+
+
+def _middle(frames: int, length: int, fps: float) -> npt.NDArray[np.int64]:
+    """Kinetics-400: 4 s around the middle (2, 1, 2/3 s for videos under 4, 2, 1 s).
+
+    For 8 frames that is 2, 4, 8 and 12 frames per second; other numbers of frames span the same time.
+    """
+    seconds = length / fps
+    window = 4.0 if seconds >= 4 else 2.0 if seconds >= 2 else 1.0 if seconds >= 1 else 8 / 12
+    start = max(0.0, seconds / 2 - window / 2)
+    times = start + window / frames * np.arange(frames)
+    return np.clip(np.floor(times * fps + 0.5).astype(np.int64), 0, length - 1)
+
+
+def _even(frames: int, length: int) -> npt.NDArray[np.int64]:
+    """SSv2: the widest whole interval that fits, with the remainder shared between both ends."""
+    if length < frames:
+        return _repeated(frames, length)
+    interval = (length - 1) // (frames - 1)
+    start = (length - 1 - (frames - 1) * interval) // 2
+    return start + interval * np.arange(frames, dtype=np.int64)
+
+
+def resized_shape(sampling: Sampling, width: int, height: int) -> tuple[int, int]:
+    """Returns (width, height) in pixels to which a frame is scaled before its centre is cut out."""
+    size = sampling.size
+    if sampling.resize == "direct":
+        return size, size
+    short = round(_REFERENCE_HEIGHT * size / _REFERENCE_CROP)
+    if sampling.resize == "stretch-crop":
+        return round(_REFERENCE_WIDTH * size / _REFERENCE_CROP), short
+    scale = short / min(width, height)
+    return max(size, round(width * scale)), max(size, round(height * scale))
+
+
+def centre_crop_offsets(width: int, height: int, size: int) -> tuple[int, int]:
+    """Returns (left, top) in pixels of the centre square of `size` in a frame."""
+    return (width - size) // 2, (height - size) // 2

@@ -1,0 +1,195 @@
+"""Where a VideoDataset has its pixels from: an entry of the cache, or a generator. No torch here."""
+
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from dfs_store.errors import DatasetNotFoundError, SettingsError
+from dfs_store.videos.cache import CacheEntry
+from dfs_store.videos.sampling import Sampling
+
+__all__ = ["CachedClips", "ClipSource", "MovingShapesClips"]
+
+
+class ClipSource(Protocol):
+    """What a VideoDataset needs to know; implementations pickle as paths and settings."""
+
+    @property
+    def pixels(self) -> npt.NDArray[np.uint8]:
+        """(N, V, T, H, W, 3) uint8."""
+
+    @property
+    def labels(self) -> npt.NDArray[np.int64]:
+        """(N,) int64."""
+
+    @property
+    def classes(self) -> list[str]:
+        """Class names."""
+
+    @property
+    def fps(self) -> float:
+        """Frames per second at which a clip plays at its natural speed."""
+
+    @property
+    def failed(self) -> list[dict[str, str]]:
+        """Files without a clip."""
+
+    @property
+    def directory(self) -> Path | None:
+        """The cache entry, if there is one."""
+
+    def origin(self, number: int) -> dict[str, Any]:
+        """Where clip `number` came from."""
+
+
+class CachedClips:
+    """Clips of a complete cache entry, mapped.
+
+    Args:
+        entry: the cache entry.
+        sampling: of the clips.
+    """
+
+    def __init__(self, entry: CacheEntry, sampling: Sampling) -> None:
+        self._entry = entry
+        self._sampling = sampling
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Only the path travels: whoever unpickles maps the same file.
+        return {"_entry": self._entry, "_sampling": self._sampling}
+
+    @cached_property
+    def _index(self) -> dict[str, Any]:
+        index = self._entry.read_index()
+        if index is None:
+            raise DatasetNotFoundError(
+                f"the prepared clips in {self._entry.directory} are gone or damaged; open the videos again"
+            )
+        return index
+
+    @cached_property
+    def pixels(self) -> npt.NDArray[np.uint8]:
+        """(N, V, T, H, W, 3) uint8, mapped read-only."""
+        return self._entry.map_clips()
+
+    @cached_property
+    def labels(self) -> npt.NDArray[np.int64]:
+        """(N,) int64."""
+        return np.array(self._index["labels"], dtype=np.int64)
+
+    @property
+    def classes(self) -> list[str]:
+        """Class names."""
+        return list(self._index["classes"])
+
+    @property
+    def fps(self) -> float:
+        """Median frame rate of the videos, divided by the distance between sampled frames."""
+        return float(self._index["fps"]) / self._median_step
+
+    @cached_property
+    def _frames(self) -> npt.NDArray[np.int64]:
+        return self._entry.load_frames()
+
+    @cached_property
+    def _median_step(self) -> float:
+        steps = (self._frames[:, 0, -1] - self._frames[:, 0, 0]) / (self._sampling.frames - 1)
+        return max(float(np.median(steps)), 1.0)
+
+    @property
+    def failed(self) -> list[dict[str, str]]:
+        """Files that could not be decoded, with the reason."""
+        return list(self._index["failed"])
+
+    @property
+    def directory(self) -> Path | None:
+        """The cache entry."""
+        return self._entry.directory
+
+    def origin(self, number: int) -> dict[str, Any]:
+        """Returns {"file": path inside the root, "frames": frame numbers of view 0}."""
+        return {"file": self._index["files"][number], "frames": self._frames[number, 0].tolist()}
+
+
+class MovingShapesClips:
+    """Clips of the built-in dataset, made on first use; pickles as its settings.
+
+    Args:
+        split: "train" or "test".
+        num_frames: T.
+        size: height and width in pixels.
+        seed: of the clips.
+        clips_per_class: of the split, the default number when None.
+        class_names: a subset of the classes, all when None.
+    """
+
+    directory = None
+
+    def __init__(
+        self,
+        split: str,
+        num_frames: int,
+        size: int,
+        seed: int,
+        clips_per_class: int | None = None,
+        class_names: list[str] | None = None,
+    ) -> None:
+        self._settings = (split, num_frames, size, seed, clips_per_class)
+        self._class_names = class_names
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"_settings": self._settings, "_class_names": self._class_names}
+
+    @cached_property
+    def _made(self) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64], list[str], list[int]]:
+        from dfs_store.videos.moving_shapes import make_moving_shapes
+
+        split, num_frames, size, seed, clips_per_class = self._settings
+        pixels, labels, names = make_moving_shapes(
+            split, num_frames=num_frames, size=size, clips_per_class=clips_per_class, seed=seed
+        )
+        numbers = np.arange(len(labels))
+        if self._class_names is not None:
+            kept = sorted(self._class_names)
+            if unknown := sorted(set(kept) - set(names)):
+                raise SettingsError(
+                    f"moving-shapes has no class {', '.join(unknown)}; it has {', '.join(names)}"
+                )
+            numbers = np.flatnonzero(np.isin(np.array(names)[labels], kept))
+            labels = np.array([kept.index(names[label]) for label in labels[numbers]])
+            pixels, names = pixels[numbers], kept
+        return pixels[:, None], labels.astype(np.int64), list(names), numbers.tolist()
+
+    @property
+    def pixels(self) -> npt.NDArray[np.uint8]:
+        """(N, 1, T, H, W, 3) uint8, in memory."""
+        return self._made[0]
+
+    @property
+    def labels(self) -> npt.NDArray[np.int64]:
+        """(N,) int64."""
+        return self._made[1]
+
+    @property
+    def classes(self) -> list[str]:
+        """Class names."""
+        return self._made[2]
+
+    @property
+    def fps(self) -> float:
+        """Frames per second, for playback."""
+        from dfs_store.videos.moving_shapes import FPS
+
+        return FPS
+
+    @property
+    def failed(self) -> list[dict[str, str]]:
+        """None ever."""
+        return []
+
+    def origin(self, number: int) -> dict[str, Any]:
+        """Returns {"generator", "seed", "clip": number within the whole split}."""
+        return {"generator": "moving-shapes", "seed": self._settings[3], "clip": self._made[3][number]}
