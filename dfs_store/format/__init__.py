@@ -1,0 +1,11 @@
+"""What is on disk: the format 1.0, its reader and its writer. NumPy only; never imports torch.
+
+docs/format.md is the prose description; `dfs_store.format.spec` and `rules` are its checks.
+"""
+
+from dfs_store.format.accounting import StorageReport
+from dfs_store.format.store import KeyFrameStore, open_store
+from dfs_store.format.transaction import check_output
+from dfs_store.format.writer import StoreWriter
+
+__all__ = ["KeyFrameStore", "StorageReport", "StoreWriter", "check_output", "open_store"]

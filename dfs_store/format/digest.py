@@ -1,0 +1,93 @@
+"""Fingerprints: CRC-32C per stored frame, SHA-256 over everything else, and the canonical JSON it needs."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import google_crc32c
+import numpy as np
+import numpy.typing as npt
+
+from dfs_store.format.spec import FRAMES, SMALL_ARRAYS
+
+__all__ = ["canonical_json", "compute_digest", "frame_checksums", "parse_json"]
+
+
+def canonical_json(value: object) -> bytes:
+    """Returns JSON as ASCII bytes with sorted keys and no spaces; equal values give equal bytes.
+
+    Raises:
+        ValueError: a number is infinite or not a number, which JSON cannot hold.
+        TypeError: a value is none of JSON's types.
+    """
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    return text.encode("ascii")
+
+
+def parse_json(text: str | bytes) -> Any:  # noqa: ANN401 - JSON can hold anything
+    """Parses JSON strictly: NaN and Infinity are refused.
+
+    Raises:
+        ValueError: the text is no JSON, or nested too deeply.
+    """
+    try:
+        return json.loads(text, parse_constant=_refuse_constant)
+    except RecursionError as error:
+        raise ValueError("the JSON is nested too deeply") from error
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def frame_checksums(frames: npt.NDArray[Any]) -> npt.NDArray[np.uint32]:
+    """Returns the CRC-32C of each stored frame.
+
+    Args:
+        frames: (K, C, H, W) in a stored dtype, little-endian.
+
+    Returns:
+        (K,) uint32.
+    """
+    contiguous = np.ascontiguousarray(frames)
+    return np.array([google_crc32c.value(frame) for frame in contiguous], dtype="<u4")
+
+
+def compute_digest(
+    attributes: Mapping[str, Any],
+    arrays: Mapping[str, npt.NDArray[Any]],
+    frames_shape: tuple[int, ...],
+    dtype: str,
+) -> str:
+    r"""Returns the digest of a store: SHA-256 over the small arrays and the attributes.
+
+    The recipe, which docs/format.md spells out for other implementations: for key_frames the line
+    ``key_frames <dtype> <shape>\n`` alone; then for every small array that is present, in the order
+    of `SMALL_ARRAYS`, the line ``<name> <dtype> <shape>\n`` and its little-endian bytes in C order;
+    last the canonical JSON of the attributes without ``digest``.
+
+    Args:
+        attributes: the root attribute.
+        arrays: the small arrays by name.
+        frames_shape: (S, C, H, W) of key_frames.
+        dtype: stored dtype of key_frames.
+
+    Returns:
+        64 lower-case hex digits.
+
+    Raises:
+        ValueError: the attributes hold a number that JSON cannot.
+    """
+    total = hashlib.sha256(_line(FRAMES, dtype, frames_shape))
+    for name, stored_dtype in SMALL_ARRAYS.items():
+        if name in arrays:
+            array = np.ascontiguousarray(arrays[name], dtype=stored_dtype)
+            total.update(_line(name, array.dtype.name, array.shape))
+            total.update(array.tobytes())
+    total.update(canonical_json({key: value for key, value in attributes.items() if key != "digest"}))
+    return total.hexdigest()
+
+
+def _line(name: str, dtype: str, shape: tuple[int, ...]) -> bytes:
+    return f"{name} {dtype} {','.join(str(int(side)) for side in shape)}\n".encode("ascii")

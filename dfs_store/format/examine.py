@@ -1,0 +1,103 @@
+"""Opens a store and compares it with every rule; the one path behind both `open_store` and `verify`."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy.typing as npt
+
+from dfs_store.errors import DamagedStoreError
+from dfs_store.format.container import ContainerReader, FrameSource, open_container
+from dfs_store.format.digest import compute_digest
+from dfs_store.format.problems import Problem
+from dfs_store.format.rules import array_problems
+from dfs_store.format.spec import SMALL_ARRAYS, Header, parse_header
+
+__all__ = ["Examination", "examine"]
+
+
+@dataclass
+class Examination:
+    """What a store holds, and every rule that it breaks; no frame has been read.
+
+    Attributes:
+        reader: its files.
+        header: its checked attributes.
+        frames: key_frames, absent where it cannot be read.
+        arrays: the small arrays that could be read.
+        problems: broken rules, in the order in which they were found.
+        indexed: whether offsets are sound, so that frames can be assigned to clips.
+    """
+
+    reader: ContainerReader
+    header: Header
+    frames: FrameSource | None = None
+    arrays: dict[str, npt.NDArray[Any]] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+    indexed: bool = False
+
+
+def examine(path: Path) -> Examination:
+    """Opens a store and checks all but its frames.
+
+    Raises:
+        SettingsError: the suffix is none of a store.
+        StoreNotFoundError, NotAStoreError: there is nothing, or no store.
+        NewerFormatError: it was written by a newer major version.
+        DamagedStoreError: its attributes cannot be read, so nothing else can be made of it.
+    """
+    reader = open_container(path)
+    header = parse_header(reader.attributes(), path)
+    found = Examination(reader, header)
+    try:
+        found.frames = reader.frames()
+    except DamagedStoreError as error:
+        found.problems.append(Problem(str(error)))
+        return found
+    unreadable = _read_arrays(found)
+    if found.frames.shape[1:] != header.frame_shape:
+        found.problems.append(
+            Problem(f"key_frames must have frames of {header.frame_shape}, got {found.frames.shape[1:]}")
+        )
+        return found
+    if unreadable:
+        return found
+    broken = list(array_problems(header, found.arrays, found.frames.shape[0], found.frames.dtype))
+    found.problems += broken
+    if not broken:
+        _check_digest(found)
+    found.indexed = not broken
+    # Last, since the number of shards follows from sizes that are only now known to be true.
+    if found.indexed:
+        found.problems += found.frames.problems()
+    return found
+
+
+def _read_arrays(found: Examination) -> bool:
+    unreadable = False
+    for name, dtype in SMALL_ARRAYS.items():
+        try:
+            array = found.reader.array(name, dtype)
+        except DamagedStoreError as error:
+            found.problems.append(Problem(str(error), name))
+            unreadable = True
+            continue
+        if array is not None:
+            array.setflags(write=False)
+            found.arrays[name] = array
+    return unreadable
+
+
+def _check_digest(found: Examination) -> None:
+    assert found.frames is not None
+    try:
+        digest = compute_digest(found.header.attributes, found.arrays, found.frames.shape, found.frames.dtype)
+    except ValueError as error:
+        digest = f"none ({error})"
+    if digest != found.header.digest:
+        found.problems.append(
+            Problem(
+                f"the digest of the small arrays and attributes is {digest}, the store says "
+                f"{found.header.digest}: one of them was altered"
+            )
+        )

@@ -1,0 +1,247 @@
+"""Reads the HDF5 container. h5py finds where things lie; uncompressed frames are then mapped."""
+
+import math
+import stat
+import threading
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from dfs_store.errors import DamagedStoreError, NotAStoreError, StoreNotFoundError
+from dfs_store.format.container import FrameSource
+from dfs_store.format.digest import parse_json
+from dfs_store.format.problems import Problem
+from dfs_store.format.spec import ATTRIBUTE, FRAME_DTYPES, FRAMES, MAX_HEADER_BYTES
+
+__all__ = ["Hdf5Reader"]
+
+# What h5py raises on a file whose structures are damaged, besides DamagedStoreError.
+_H5_ERRORS = (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError, MemoryError)
+_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+
+
+class Hdf5Reader:
+    """An HDF5 file (see `dfs_store.format.container.ContainerReader`).
+
+    The file is opened anew for each call and closed after it, so nothing of h5py is held across threads
+    or a fork.
+    """
+
+    container = "hdf5"
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            mode = path.stat().st_mode
+            start = b""
+            if stat.S_ISREG(mode):
+                with path.open("rb") as file:
+                    start = file.read(len(_SIGNATURE))
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise StoreNotFoundError(f"{path}: there is no such store") from error
+        except OSError as error:
+            raise NotAStoreError(f"{path}: cannot be read ({error.strerror})") from error
+        if start != _SIGNATURE:
+            raise NotAStoreError(f"{path}: does not start as an HDF5 file does, so it is no store")
+
+    def attributes(self) -> Any:  # noqa: ANN401 - whatever JSON held
+        """Returns the parsed root attribute."""
+        try:
+            with h5py.File(self.path, "r") as file:
+                if ATTRIBUTE not in file.attrs:
+                    raise NotAStoreError(
+                        f"{self.path}: an HDF5 file without the attribute {ATTRIBUTE!r} is no store"
+                    )
+                text = _text(file, self.path)
+            return parse_json(text)
+        except NotAStoreError:
+            raise
+        except _H5_ERRORS as error:
+            raise _damaged(self.path, "cannot be read", error) from error
+
+    def array(self, name: str, dtype: str) -> npt.NDArray[Any] | None:
+        """Returns a small array, or None where there is none."""
+        try:
+            with h5py.File(self.path, "r") as file:
+                dataset = _dataset(file, name, self.path)
+                if dataset is None:
+                    return None
+                wanted = np.dtype(dtype)
+                if dataset.dtype != wanted:
+                    raise DamagedStoreError(
+                        f"{self.path}: {name} must be little-endian {wanted.name}, got {dataset.dtype}"
+                    )
+                if dataset.chunks is not None:
+                    raise DamagedStoreError(f"{self.path}: {name} must be contiguous and without filters")
+                _place(dataset, self.path)
+                return np.asarray(dataset[...])
+        except DamagedStoreError:
+            raise
+        except _H5_ERRORS as error:
+            raise _damaged(self.path, f"{name} cannot be read", error) from error
+
+    def frames(self) -> FrameSource:
+        """Returns key_frames without reading any."""
+        try:
+            with h5py.File(self.path, "r") as file:
+                dataset = _dataset(file, FRAMES, self.path)
+                if dataset is None:
+                    raise DamagedStoreError(f"{self.path}: the array {FRAMES} is missing")
+                return Hdf5Frames(self.path, dataset)
+        except DamagedStoreError:
+            raise
+        except _H5_ERRORS as error:
+            raise _damaged(self.path, f"{FRAMES} cannot be read", error) from error
+
+    def on_disk_bytes(self) -> int:
+        """Returns the bytes of the file."""
+        return self.path.stat().st_size
+
+    def native_bytes(self) -> int | None:
+        """Returns the bytes of the arrays in the group `native`, or None where there is none."""
+        with h5py.File(self.path, "r") as file:
+            if not isinstance(file.get("native"), h5py.Group):
+                return None
+            found: list[int] = []
+
+            def count(_name: str, item: object) -> None:
+                if isinstance(item, h5py.Dataset):
+                    found.append(math.prod(item.shape) * item.dtype.itemsize)
+
+            file["native"].visititems(count)
+            return sum(found)
+
+
+class Hdf5Frames:
+    """Frames of the dataset key_frames (see `dfs_store.format.container.FrameSource`)."""
+
+    def __init__(self, path: Path, dataset: h5py.Dataset) -> None:
+        self.shape: tuple[int, ...] = dataset.shape
+        self._path = path
+        self._lock = threading.Lock()
+        self._map: npt.NDArray[Any] | None = None
+        known = {np.dtype(stored): name for name, stored in FRAME_DTYPES.items()}
+        if dataset.dtype not in known or dataset.ndim != 4:
+            raise DamagedStoreError(
+                f"{path}: {FRAMES} must have four dimensions of little-endian {', '.join(FRAME_DTYPES)}, "
+                f"got shape {dataset.shape} of {dataset.dtype.str}"
+            )
+        self.dtype = known[dataset.dtype]
+        self._compressed = dataset.chunks is not None
+        if self._compressed and dataset.chunks != (1, *dataset.shape[1:]):
+            raise DamagedStoreError(
+                f"{path}: a chunk of {FRAMES} must be one frame, (1, C, H, W), got {dataset.chunks}"
+            )
+        self._offset = 0 if self._compressed else _place(dataset, path)
+        self._num_chunks = dataset.id.get_num_chunks() if self._compressed else 0
+
+    def problems(self) -> list[Problem]:
+        """Looks for frames that were never written; the sizes of contiguous frames were checked before."""
+        if self._compressed and self._num_chunks != self.shape[0]:
+            return [
+                Problem(
+                    f"{self._path}: {FRAMES} holds {self._num_chunks} of {self.shape[0]} frames",
+                    self._path.name,
+                    frames=(0, self.shape[0]),
+                )
+            ]
+        return []
+
+    def read(self, start: int, stop: int) -> npt.NDArray[Any]:
+        """Returns frames start..stop as stored, read-only; a view of the file unless compressed."""
+        if not self._compressed:
+            return self._mapped()[start:stop]
+        try:
+            with self._lock, h5py.File(self._path, "r") as file:
+                frames = np.asarray(file[FRAMES][start:stop])
+        except _H5_ERRORS as error:
+            raise _damaged(self._path, f"frames {start}..{stop} cannot be expanded", error) from error
+        frames.setflags(write=False)
+        return frames
+
+    def file_of(self, frame: int) -> str:
+        """Returns the name of the file."""
+        return self._path.name
+
+    def close(self) -> None:
+        """Lets go of the map; arrays handed out keep theirs."""
+        self._map = None
+
+    def _mapped(self) -> npt.NDArray[Any]:
+        with self._lock:
+            if self._map is None:
+                dtype = np.dtype(FRAME_DTYPES[self.dtype])
+                try:
+                    whole = np.memmap(self._path, dtype, "r", self._offset, self.shape)
+                except (OSError, ValueError) as error:
+                    raise _damaged(self._path, "cannot be read any more", error) from error
+                self._map = np.asarray(whole)
+            return self._map
+
+
+def _text(file: h5py.File, path: Path) -> str | bytes:
+    """Returns the attribute's text once its type says that it is one text of bounded size."""
+    attribute = h5py.h5a.open(file.id, ATTRIBUTE.encode())
+    if attribute.shape != () or attribute.get_storage_size() > MAX_HEADER_BYTES:
+        raise DamagedStoreError(f"{path}: the attribute {ATTRIBUTE!r} must be one text")
+    text = file.attrs[ATTRIBUTE]
+    if not isinstance(text, str | bytes):
+        raise DamagedStoreError(
+            f"{path}: the attribute {ATTRIBUTE!r} must be text, got {type(text).__name__}"
+        )
+    if len(text) > MAX_HEADER_BYTES:
+        raise DamagedStoreError(
+            f"{path}: the attribute {ATTRIBUTE!r} has more than {MAX_HEADER_BYTES:,} bytes"
+        )
+    return text
+
+
+def _dataset(file: h5py.File, name: str, path: Path) -> h5py.Dataset | None:
+    """Returns a dataset whose bytes lie in this file, or None where there is none of that name.
+
+    Raises:
+        DamagedStoreError: it is a link, or takes its values from elsewhere: such a file could show
+            the contents of any other file of the reader's.
+    """
+    link = file.get(name, getlink=True)
+    if link is None:
+        return None
+    if not isinstance(link, h5py.HardLink):
+        raise DamagedStoreError(f"{path}: {name} must be a dataset of this file, got a {type(link).__name__}")
+    dataset = file[name]
+    if not isinstance(dataset, h5py.Dataset):
+        raise DamagedStoreError(f"{path}: {name} must be a dataset, got a {type(dataset).__name__}")
+    if dataset.is_virtual or dataset.external:
+        raise DamagedStoreError(
+            f"{path}: {name} takes its values from other files; a store must hold its own"
+        )
+    return dataset
+
+
+def _place(dataset: h5py.Dataset, path: Path) -> int:
+    """Returns where a contiguous dataset starts in the file, after comparing its size with the file's.
+
+    Raises:
+        DamagedStoreError: it was never written, or the file is too short for it.
+    """
+    name = dataset.name.strip("/")
+    # Python ints, so that no claimed shape can overflow into a small number.
+    claimed = math.prod(int(side) for side in dataset.shape) * dataset.dtype.itemsize
+    offset, size = dataset.id.get_offset(), path.stat().st_size
+    if dataset.id.get_create_plist().get_layout() != h5py.h5d.CONTIGUOUS or offset is None:
+        raise DamagedStoreError(f"{path}: {name} must be contiguous and written, got no place in the file")
+    if offset + claimed > size:
+        raise DamagedStoreError(
+            f"{path}: {name} of shape {dataset.shape} needs bytes {offset:,} + {claimed:,}, "
+            f"the file has {size:,}"
+        )
+    return int(offset)
+
+
+def _damaged(path: Path, what: str, error: BaseException) -> DamagedStoreError:
+    if isinstance(error, DamagedStoreError):
+        return error
+    return DamagedStoreError(f"{path}: {what} ({error})")

@@ -1,0 +1,132 @@
+"""The rules that the small arrays of a store must keep, checked with Python ints and whole-array tests."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dfs_store.format.problems import Problem
+from dfs_store.format.spec import SMALL_ARRAYS, Header
+
+__all__ = ["array_problems", "expected_shape"]
+
+Arrays = Mapping[str, npt.NDArray[Any]]
+MOST_PER_RULE = 100  # a store with a million broken clips is told by its first hundred
+
+
+def expected_shape(name: str, num_key_frames: int, num_clips: int, channels: int) -> tuple[int, ...]:
+    """Returns the shape that a small array must have, from S, N and C."""
+    if name in ("scale", "zero"):
+        return (num_key_frames, channels)
+    return {"offsets": (num_clips + 1,), "labels": (num_clips,)}.get(name, (num_key_frames,))
+
+
+def array_problems(header: Header, arrays: Arrays, num_key_frames: int, dtype: str) -> Iterator[Problem]:
+    """Yields every broken rule of the small arrays.
+
+    Args:
+        header: of the same store.
+        arrays: the small arrays that are there, by name; each in its own dtype.
+        num_key_frames: S, from the shape of key_frames.
+        dtype: stored dtype of key_frames.
+    """
+    optional = {"inserted_at"} | (set() if dtype == "uint8" else {"scale", "zero"})
+    missing = [name for name in SMALL_ARRAYS if name not in arrays and name not in optional]
+    for name in missing:
+        yield Problem(f"the array {name} is missing", name)
+    if dtype != "uint8":
+        for name in sorted({"scale", "zero"} & arrays.keys()):
+            yield Problem(f"{name} goes with uint8 key frames only, these are {dtype}", name)
+    if missing:
+        return
+    if num_key_frames == 0 or arrays["labels"].size == 0:
+        yield Problem("a store must hold at least one clip", "labels")
+        return
+    shapes = list(_shape_problems(header, arrays, num_key_frames))
+    yield from shapes
+    if shapes:
+        return
+    offsets = list(_offset_problems(arrays["offsets"], num_key_frames))
+    yield from offsets
+    if not offsets:
+        yield from _position_problems(header, arrays["positions"], arrays["offsets"])
+    yield from _value_problems(header, arrays)
+
+
+def _shape_problems(header: Header, arrays: Arrays, num_key_frames: int) -> Iterator[Problem]:
+    num_clips = arrays["labels"].size
+    for name, array in arrays.items():
+        shape = expected_shape(name, num_key_frames, num_clips, header.frame_shape[0])
+        if array.shape != shape:
+            yield Problem(
+                f"{name} must have shape {shape} ({num_key_frames} key frames, {num_clips} clips), "
+                f"got {array.shape}",
+                name,
+            )
+
+
+def _offset_problems(offsets: npt.NDArray[np.int64], num_key_frames: int) -> Iterator[Problem]:
+    if offsets[0] != 0:
+        yield Problem(f"offsets must start at 0, got {offsets[0]}", "offsets", 0)
+    if offsets[-1] != num_key_frames:
+        yield Problem(
+            f"offsets must end at the number of key frames {num_key_frames}, got {offsets[-1]}",
+            "offsets",
+            offsets.size - 2,
+        )
+    # Compared, not subtracted: a difference of two int64 could wrap around.
+    for clip in np.flatnonzero(offsets[1:] <= offsets[:-1])[:MOST_PER_RULE].tolist():
+        yield Problem(
+            f"offsets must increase by at least 1, got {offsets[clip]} then {offsets[clip + 1]}",
+            "offsets",
+            clip,
+        )
+
+
+def _position_problems(
+    header: Header, positions: npt.NDArray[np.uint16], offsets: npt.NDArray[np.int64]
+) -> Iterator[Problem]:
+    first, last = offsets[:-1], offsets[1:] - 1
+    end = header.num_frames - 1
+    rising = np.ones(positions.size, dtype=bool)
+    rising[1:] = positions[1:] > positions[:-1]
+    rising[first] = True
+    bad_first = positions[first] != 0
+    bad_last = (positions[last] != end) & (last > first)
+    falling = np.zeros(first.size, dtype=bool)
+    falling[np.searchsorted(offsets, np.flatnonzero(~rising), side="right") - 1] = True
+    for broken, rule in (
+        (bad_first, "the first position must be 0"),
+        (bad_last, f"the last position must be num_frames - 1 = {end}"),
+        (falling, "positions must strictly increase"),
+    ):
+        for clip in np.flatnonzero(broken)[:MOST_PER_RULE].tolist():
+            shown = np.array2string(positions[offsets[clip] : offsets[clip + 1]], threshold=12)
+            yield Problem(f"{rule}, got {shown}", "positions", clip)
+
+
+def _value_problems(header: Header, arrays: Arrays) -> Iterator[Problem]:
+    labels, count = arrays["labels"], len(header.class_names)
+    for clip in np.flatnonzero((labels < 0) | (labels >= count))[:MOST_PER_RULE].tolist():
+        yield Problem(
+            f"labels must lie in 0..{count - 1} ({count} classes), got {labels[clip]}", "labels", clip
+        )
+    inserted_at = arrays.get("inserted_at")
+    if inserted_at is not None:
+        for frame in np.flatnonzero(inserted_at < -1)[:MOST_PER_RULE].tolist():
+            yield Problem(
+                f"inserted_at must be -1 or a step from 0, got {inserted_at[frame]}",
+                "inserted_at",
+                frames=(frame, frame + 1),
+            )
+    for name in ("scale", "zero"):
+        array = arrays.get(name)
+        if array is None:
+            continue
+        bad = ~np.isfinite(array)
+        if name == "scale":
+            bad |= array < 0
+        for frame in np.flatnonzero(bad.any(axis=1))[:MOST_PER_RULE].tolist():
+            rule = "finite and at least 0" if name == "scale" else "finite"
+            yield Problem(f"{name} must be {rule}, got {array[frame]}", name, frames=(frame, frame + 1))

@@ -1,0 +1,204 @@
+"""The rules of format 1.0: constants, and the header that every store carries.
+
+The prose twin of this file is docs/format.md; what is a MUST there is a check here or in `rules`.
+"""
+
+import math
+import re
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any, TypeGuard
+
+from dfs_store.errors import DamagedStoreError, NewerFormatError
+from dfs_store.interpolation import MAX_FRAMES
+
+__all__ = [
+    "ATTRIBUTE",
+    "FORMAT_VERSION",
+    "FRAME_DTYPES",
+    "MAX_FRAME_BYTES",
+    "MAX_HEADER_BYTES",
+    "RESERVED_KEYS",
+    "SMALL_ARRAYS",
+    "Header",
+    "check_version",
+    "frame_size_bytes",
+    "header_problems",
+    "parse_header",
+]
+
+FORMAT_VERSION = "1.0"
+ATTRIBUTE = "dfs_store"  # the one root attribute
+FRAMES = "key_frames"  # the one large array
+FRAME_DTYPES = {"float32": "<f4", "float16": "<f2", "uint8": "|u1"}
+# Every array but key_frames, in the order in which the digest takes them in.
+SMALL_ARRAYS = {
+    "positions": "<u2",
+    "offsets": "<i8",
+    "labels": "<i4",
+    "scale": "<f4",
+    "zero": "<f4",
+    "inserted_at": "<i4",
+    "checksums": "<u4",
+}
+# Keys that the writer fills in itself.
+RESERVED_KEYS = frozenset(
+    {"format_version", "num_frames", "frame_shape", "class_names", "interpolation", "complete", "digest"}
+)
+# Read as a whole before anything can be checked, so they need a ceiling of their own.
+MAX_HEADER_BYTES = 256 * 2**20
+# A frame is the unit that a compressed store expands at once; 8K float32 frames have 398 MB.
+MAX_FRAME_BYTES = 2**29
+
+
+@dataclass(frozen=True)
+class Header:
+    """The checked root attribute of a store.
+
+    Attributes:
+        num_frames: T, frames of every rebuilt clip.
+        frame_shape: (C, H, W) of every key frame.
+        class_names: names in the order of their labels.
+        normalization: {"mean": [...], "std": [...]} of C numbers each, or None.
+        fps: frames per second for playback, or None.
+        digest: SHA-256 in hex over the small arrays and `attributes`.
+        attributes: the whole JSON object, unknown keys included.
+    """
+
+    num_frames: int
+    frame_shape: tuple[int, int, int]
+    class_names: list[str]
+    normalization: dict[str, list[float]] | None
+    fps: float | None
+    digest: str
+    attributes: dict[str, Any]
+
+
+def frame_size_bytes(frame_shape: tuple[int, ...], dtype: str) -> int:
+    """Returns the bytes of one stored frame, as a Python int that cannot overflow."""
+    itemsize = {"float32": 4, "float16": 2, "uint8": 1}[dtype]
+    return math.prod(int(side) for side in frame_shape) * itemsize
+
+
+def check_version(attributes: object, path: object) -> None:
+    """Refuses attributes of a newer major version before anything else is made of them.
+
+    Raises:
+        NewerFormatError: the major version is above 1.
+        DamagedStoreError: there is no readable version.
+    """
+    version = attributes.get("format_version") if isinstance(attributes, dict) else None
+    parts = re.fullmatch(r"(\d{1,9})\.(\d{1,9})", version, re.ASCII) if isinstance(version, str) else None
+    if parts is None or int(parts[1]) == 0:
+        raise DamagedStoreError(
+            f'{path}: format_version must be text like "{FORMAT_VERSION}", got {_shown(version)}'
+        )
+    if int(parts[1]) > int(FORMAT_VERSION.split(".")[0]):
+        raise NewerFormatError(
+            f"{path}: written in format {version}, and this library reads up to 1.x; "
+            "upgrade dfs-store (pip install --upgrade dfs-store) to read it"
+        )
+
+
+def parse_header(attributes: Any, path: object) -> Header:  # noqa: ANN401 - whatever JSON held
+    """Checks the root attribute against every rule and returns it as a `Header`.
+
+    Raises:
+        NewerFormatError: the store was written by a newer major version.
+        DamagedStoreError: a rule is broken; the message holds all that are.
+    """
+    check_version(attributes, path)
+    problems = header_problems(attributes)
+    if attributes.get("complete") is not True:
+        problems.insert(0, "the store was never finished (complete is not true); write it again")
+    digest = attributes.get("digest")
+    if not (isinstance(digest, str) and re.fullmatch("[0-9a-f]{64}", digest)):
+        problems.append(f"digest must be 64 lower-case hex digits, got {_shown(digest)}")
+    if problems:
+        raise DamagedStoreError(f"{path}: " + "; ".join(problems))
+    channels, height, width = attributes["frame_shape"]
+    return Header(
+        num_frames=attributes["num_frames"],
+        frame_shape=(channels, height, width),
+        class_names=list(attributes["class_names"]),
+        normalization=attributes.get("normalization"),
+        fps=attributes.get("fps"),
+        digest=str(digest),
+        attributes=attributes,
+    )
+
+
+def header_problems(attributes: dict[str, Any]) -> list[str]:
+    """Returns in words every broken rule of the attributes that describe the clips."""
+    problems = []
+    num_frames = attributes.get("num_frames")
+    if not (_is_int(num_frames) and 2 <= num_frames <= MAX_FRAMES):
+        problems.append(f"num_frames must be a whole number in 2..{MAX_FRAMES}, got {_shown(num_frames)}")
+    shape = attributes.get("frame_shape")
+    channels = None
+    if not (
+        isinstance(shape, list) and len(shape) == 3 and all(_is_int(side) and side > 0 for side in shape)
+    ):
+        problems.append(f"frame_shape must be [C, H, W] of whole numbers from 1, got {_shown(shape)}")
+    elif math.prod(shape) * 4 > MAX_FRAME_BYTES:
+        problems.append(
+            f"frame_shape must make at most {MAX_FRAME_BYTES:,} bytes of float32, got {_shown(shape)}"
+        )
+    else:
+        channels = shape[0]
+    problems += _class_names_problems(attributes.get("class_names"))
+    if attributes.get("interpolation") != "linear":
+        problems.append(f'interpolation must be "linear", got {_shown(attributes.get("interpolation"))}')
+    problems += _normalization_problems(attributes.get("normalization"), channels)
+    fps = attributes.get("fps")
+    if fps is not None and not (_is_number(fps) and fps > 0):
+        problems.append(f"fps must be a number above 0 or null, got {_shown(fps)}")
+    if not isinstance(attributes.get("provenance", {}), dict | None):
+        problems.append(f"provenance must be an object, got {_shown(attributes['provenance'])}")
+    return problems
+
+
+def _class_names_problems(names: object) -> list[str]:
+    if not isinstance(names, list) or not names:
+        return [f"class_names must be a list of at least one name, got {_shown(names)}"]
+    for name in names:
+        if not isinstance(name, str) or not name:
+            return [f"class_names must hold non-empty texts, got {_shown(name)}"]
+    if len(set(names)) != len(names):
+        twice = Counter(names).most_common(1)[0][0]
+        return [f"class_names must differ from each other, got {_shown(twice)} twice"]
+    return []
+
+
+def _normalization_problems(value: object, channels: int | None) -> list[str]:
+    if value is None:
+        return []
+    if not isinstance(value, dict) or not {"mean", "std"} <= value.keys():
+        return [f'normalization must be null or {{"mean": [...], "std": [...]}}, got {_shown(value)}']
+    for key in ("mean", "std"):
+        numbers = value[key]
+        if not (isinstance(numbers, list) and all(_is_number(number) for number in numbers)):
+            return [f"normalization {key} must be a list of finite numbers, got {_shown(numbers)}"]
+        if channels is not None and len(numbers) != channels:
+            return [f"normalization {key} must have one number per channel ({channels}), got {len(numbers)}"]
+    if not all(number > 0 for number in value["std"]):
+        return [f"normalization std must be above 0, got {_shown(value['std'])}"]
+    return []
+
+
+def _is_int(value: object) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number beyond every float
+        return False
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."

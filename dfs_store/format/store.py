@@ -1,0 +1,286 @@
+"""Reading a store: every rule is checked at open, every frame against its checksum when first read."""
+
+import os
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from dfs_store.errors import DamagedStoreError, SettingsError, StoreNotFoundError
+from dfs_store.format.accounting import StorageReport, count_storage
+from dfs_store.format.digest import frame_checksums
+from dfs_store.format.examine import Examination, examine
+from dfs_store.format.quantization import decode
+from dfs_store.format.spec import Header
+from dfs_store.format.transaction import interrupted_overwrites
+from dfs_store.interpolation import neighbours
+
+__all__ = ["KeyFrameStore", "open_store"]
+
+Array = npt.NDArray[Any]
+
+
+class KeyFrameStore:
+    """A store opened for reading. N clips of T frames, S key frames of shape (C, H, W).
+
+    Opening reads the attributes and small arrays and checks every rule of the format; no key frame is read.
+    A frame is compared with its checksum the first time it is read. Safe to share between threads and
+    across a fork; pickles as its path and digest, and opens again where it is unpickled. The arrays it
+    hands out for the whole store are read-only.
+
+    Args:
+        path: a directory `.zarr`, or a file `.h5` or `.hdf5`.
+
+    Raises:
+        SettingsError: the suffix is none of a store.
+        StoreNotFoundError: there is nothing at the path.
+        NotAStoreError: what is there is no store.
+        NewerFormatError: it was written by a newer major version of the format.
+        DamagedStoreError: it breaks a rule of the format.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        found = _examine_or_raise(self.path)
+        assert found.frames is not None
+        self._reader, self._frames = found.reader, found.frames
+        self._header: Header = found.header
+        self._arrays = found.arrays
+        self._seen = np.zeros(self._frames.shape[0], dtype=bool)
+        self._closed = False
+
+    def __len__(self) -> int:
+        return int(self.labels.size)
+
+    def __repr__(self) -> str:
+        return (
+            f"KeyFrameStore({str(self.path)!r}: {len(self)} clips of {self.num_frames} frames, "
+            f"{self._frames.shape[0]} key frames of {self.frame_shape} in {self.dtype})"
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.close()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _reopen, (str(self.path), self._header.digest)
+
+    @property
+    def num_frames(self) -> int:
+        """T, the frames of every rebuilt clip."""
+        return self._header.num_frames
+
+    @property
+    def frame_shape(self) -> tuple[int, int, int]:
+        """(C, H, W) of every frame."""
+        return self._header.frame_shape
+
+    @property
+    def class_names(self) -> list[str]:
+        """Names of the classes, in the order of their labels."""
+        return list(self._header.class_names)
+
+    @property
+    def labels(self) -> npt.NDArray[np.int32]:
+        """(N,) int32, the class of each clip."""
+        return self._arrays["labels"]
+
+    @property
+    def offsets(self) -> npt.NDArray[np.int64]:
+        """(N+1,) int64: clip i has key frames offsets[i] to offsets[i+1]."""
+        return self._arrays["offsets"]
+
+    @property
+    def all_positions(self) -> npt.NDArray[np.uint16]:
+        """(S,) uint16, the 0-based positions of all key frames."""
+        return self._arrays["positions"]
+
+    @property
+    def scale(self) -> npt.NDArray[np.float32] | None:
+        """(S, C) float32 with uint8 key frames: value = zero + scale * stored; else None."""
+        return self._arrays.get("scale")
+
+    @property
+    def zero(self) -> npt.NDArray[np.float32] | None:
+        """(S, C) float32 with uint8 key frames; else None."""
+        return self._arrays.get("zero")
+
+    @property
+    def dtype(self) -> str:
+        """Stored dtype of the key frames: "float32", "float16" or "uint8"."""
+        return self._frames.dtype
+
+    @property
+    def container(self) -> str:
+        """The container: "zarr" or "hdf5"."""
+        return self._reader.container
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """The root attribute `dfs_store`, with keys unknown to this version."""
+        return self._header.attributes
+
+    @property
+    def normalization(self) -> dict[str, list[float]] | None:
+        """{"mean": [...], "std": [...]} of C numbers each that the values were normalised with, or None."""
+        return self._header.normalization
+
+    @property
+    def fps(self) -> float | None:
+        """Frames per second for playback, or None."""
+        return self._header.fps
+
+    @property
+    def storage(self) -> StorageReport:
+        """What the store costs, in bytes."""
+        return count_storage(
+            num_key_frames=self._frames.shape[0],
+            num_clips=len(self),
+            num_frames=self.num_frames,
+            frame_shape=self.frame_shape,
+            dtype=self.dtype,
+            index_bytes=sum(array.nbytes for array in self._arrays.values()),
+            on_disk_bytes=self._reader.on_disk_bytes(),
+            native_bytes=self._reader.native_bytes(),
+        )
+
+    def positions(self, clip: int) -> npt.NDArray[np.int64]:
+        """Returns the 0-based positions of a clip's key frames, (K,) int64."""
+        start, stop = self._bounds(clip)
+        return self.all_positions[start:stop].astype(np.int64)
+
+    def inserted_at(self, clip: int) -> npt.NDArray[np.int32] | None:
+        """Returns the 0-based step at which each key frame was inserted (-1: initial), (K,), or None."""
+        start, stop = self._bounds(clip)
+        steps = self._arrays.get("inserted_at")
+        return None if steps is None else steps[start:stop].copy()
+
+    def key_frames(self, clip: int) -> npt.NDArray[np.float32]:
+        """Returns a clip's key frames, (K, C, H, W) float32, new and writable.
+
+        Raises:
+            DamagedStoreError: a frame does not match its checksum.
+        """
+        start, stop = self._bounds(clip)
+        stored = self.stored_frames(start, stop)
+        if self.scale is None or self.zero is None:
+            return decode(stored)
+        return decode(stored, self.scale[start:stop], self.zero[start:stop])
+
+    def clip(self, clip: int, times: npt.ArrayLike | None = None) -> npt.NDArray[np.float32]:
+        """Rebuilds a clip from its key frames (Eq. 3).
+
+        Args:
+            clip: number of the clip; negative numbers count from the end.
+            times: (M,) floats in [0, T-1], in frames; the T whole frames when absent.
+
+        Returns:
+            (T, C, H, W) float32, or (M, C, H, W) with `times`.
+
+        Raises:
+            DamagedStoreError: a frame does not match its checksum.
+            SettingsError: a time is outside the clip.
+        """
+        key_frames = self.key_frames(clip)
+        near = neighbours(self.positions(clip), self.num_frames, times=times)
+        rebuilt = key_frames[near.left] * _column(1.0 - near.weight)
+        mixed = np.flatnonzero(near.weight)  # at a key position nothing is added, so the key frame is exact
+        rebuilt[mixed] += key_frames[near.right[mixed]] * _column(near.weight[mixed])
+        return rebuilt
+
+    def stored_frames(self, start: int, stop: int) -> Array:
+        """Returns key frames start..stop of the whole store as stored, (stop - start, C, H, W), read-only.
+
+        Uncompressed frames are a view of the mapped file; they have been compared with their checksums.
+
+        Raises:
+            SettingsError: the range is outside 0..S, or the store is closed.
+            DamagedStoreError: a frame does not match its checksum.
+        """
+        if self._closed:
+            raise SettingsError(f"{self.path}: the store was closed; open it again with open_store")
+        if not 0 <= start <= stop <= self._seen.size:
+            raise SettingsError(
+                f"{self.path}: key frames must lie in 0..{self._seen.size}, got {start}..{stop}"
+            )
+        if start == stop:
+            return np.empty((0, *self.frame_shape), dtype=self.dtype)
+        frames = self._frames.read(start, stop)
+        if not self._seen[start:stop].all():
+            self._check(frames, start, stop)
+        return frames
+
+    def close(self) -> None:
+        """Lets go of the files. Arrays already handed out stay valid."""
+        self._closed = True
+        self._frames.close()
+
+    def _check(self, frames: Array, start: int, stop: int) -> None:
+        """Compares frames with their checksums. Two threads may do so twice, with the same outcome."""
+        wrong = np.flatnonzero(frame_checksums(frames) != self._arrays["checksums"][start:stop])
+        if wrong.size:
+            raise DamagedStoreError(
+                f"{self.path}: {self.describe_frame(start + int(wrong[0]))} does not match its checksum"
+            )
+        self._seen[start:stop] = True
+
+    def describe_frame(self, frame: int) -> str:
+        """Returns a key frame in words: its clip, class, position and file."""
+        clip = int(np.searchsorted(self.offsets, frame, side="right")) - 1
+        name = self._header.class_names[self.labels[clip]]
+        return (
+            f"key frame {frame} (clip {clip}, class {name!r}, position {self.all_positions[frame]}, "
+            f"file {self._frames.file_of(frame)})"
+        )
+
+    def _bounds(self, clip: int) -> tuple[int, int]:
+        if not -len(self) <= clip < len(self):
+            raise IndexError(f"{self.path}: clip must lie in 0..{len(self) - 1}, got {clip}")
+        clip %= len(self)
+        return int(self.offsets[clip]), int(self.offsets[clip + 1])
+
+
+def open_store(path: str | os.PathLike[str]) -> KeyFrameStore:
+    """Opens a store for reading and checks every rule of the format; no key frame is read yet.
+
+    Args:
+        path: a directory `.zarr`, or a file `.h5` or `.hdf5`.
+
+    Raises:
+        SettingsError, StoreNotFoundError, NotAStoreError, NewerFormatError, DamagedStoreError: see
+            `KeyFrameStore`.
+    """
+    return KeyFrameStore(path)
+
+
+def _examine_or_raise(path: Path) -> Examination:
+    try:
+        found = examine(path)
+    except StoreNotFoundError as error:
+        kept = interrupted_overwrites(path)
+        if kept:
+            raise StoreNotFoundError(
+                f"{error}; an interrupted overwrite left the former one as {kept[0]}: rename it back"
+            ) from None
+        raise
+    if found.problems:
+        first, more = found.problems[0], len(found.problems) - 1
+        where = "" if str(path) in first.message else f"{path}: "
+        clip = "" if first.clip is None else f" (clip {first.clip})"
+        rest = f"; and {more} more, which dfs verify lists" if more else ""
+        raise DamagedStoreError(f"{where}{first.message}{clip}{rest}")
+    return found
+
+
+def _reopen(path: str, digest: str) -> KeyFrameStore:
+    store = KeyFrameStore(path)
+    if store.attributes["digest"] != digest:
+        raise DamagedStoreError(f"{path}: was replaced by another store since it was opened; open it again")
+    return store
+
+
+def _column(weights: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
+    return weights.astype(np.float32)[:, None, None, None]

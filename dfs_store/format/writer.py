@@ -1,0 +1,296 @@
+"""Writing a store: clips are checked as they come, and the store appears whole or not at all."""
+
+import os
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from dfs_store.errors import ClipError, DFSError, SettingsError
+from dfs_store.format.container import ContainerWriter, check_compression, container_of
+from dfs_store.format.digest import canonical_json, compute_digest, frame_checksums, parse_json
+from dfs_store.format.quantization import Encoded, encode
+from dfs_store.format.spec import FORMAT_VERSION, FRAME_DTYPES, RESERVED_KEYS, SMALL_ARRAYS, header_problems
+from dfs_store.format.transaction import Transaction, output_error
+from dfs_store.interpolation import check_positions
+
+__all__ = ["StoreWriter"]
+
+_STEP_LIMIT = 2**31
+
+
+class StoreWriter:
+    """Writes a store, clip by clip, as a context manager.
+
+    Nothing is visible at `path` before a clean exit; an exception leaves nothing behind. Memory stays at one
+    clip, however many are written. With `overwrite` the former store stays recoverable until the new one
+    stands.
+
+    Args:
+        path: where the store is to lie; the container follows the suffix: `.zarr`, `.h5` or `.hdf5`.
+        num_frames: T, frames of every clip, at least 2.
+        frame_shape: (C, H, W) of every key frame.
+        class_names: names in the order of their labels, all different.
+        dtype: "float32", "float16" or "uint8"; see `dfs_store.format.quantization` for the error bounds.
+        attributes: normalization, fps, provenance, and any further keys; JSON values.
+        overwrite: replace a store that is there.
+        compression: None, "zstd" (Zarr only) or "gzip", for archives: compressed frames cannot be mapped.
+
+    Raises:
+        SettingsError: an argument is outside its rule.
+        OutputExistsError: something is at the path and `overwrite` is off.
+        OutputNotWritableError: the path cannot be written.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        num_frames: int,
+        frame_shape: Sequence[int],
+        class_names: Sequence[str],
+        dtype: str = "float32",
+        attributes: Mapping[str, Any] | None = None,
+        overwrite: bool = False,
+        compression: str | None = None,
+    ) -> None:
+        if dtype not in FRAME_DTYPES:
+            raise SettingsError(f"dtype must be one of {', '.join(FRAME_DTYPES)}, got {dtype!r}")
+        self._transaction = Transaction(path, overwrite=overwrite)
+        self._shown = os.fspath(path)
+        self._container = container_of(self._transaction.shown)
+        check_compression(compression, self._container)
+        self._attributes = _build_attributes(num_frames, frame_shape, class_names, attributes)
+        self._num_frames: int = self._attributes["num_frames"]
+        self._frame_shape: tuple[int, int, int] = tuple(self._attributes["frame_shape"])
+        self._dtype, self._compression = dtype, compression
+        self._files: ContainerWriter | None = None
+        self._parts: dict[str, list[npt.NDArray[Any]]] = {name: [] for name in SMALL_ARRAYS}
+        self._counts: list[int] = []
+        self._with_steps: bool | None = None
+
+    def __enter__(self) -> Self:
+        path = self._transaction.begin()
+        try:
+            self._files = _container_writer(self._container)(
+                path, self._frame_shape, self._dtype, self._compression
+            )
+        except OSError as error:
+            self._transaction.abort()
+            raise output_error(error, self._transaction.shown) from error
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._files is None:  # a failed append has cleaned up already
+            return
+        if kind is not None:
+            self._abort()
+            return
+        try:
+            self._finish()
+        except BaseException as failure:
+            self._abort()
+            if isinstance(failure, OSError | RuntimeError) and not isinstance(failure, DFSError):
+                # HDF5 reports a refusal at closing time as a RuntimeError.
+                refusal = failure if isinstance(failure, OSError) else OSError(str(failure))
+                raise output_error(refusal, self._transaction.shown) from failure
+            raise
+
+    def __len__(self) -> int:
+        """Number of clips taken in so far."""
+        return len(self._counts)
+
+    def append(
+        self,
+        key_frames: npt.ArrayLike,
+        positions: npt.ArrayLike,
+        label: int,
+        inserted_at: npt.ArrayLike | None = None,
+    ) -> None:
+        """Takes in one clip.
+
+        Args:
+            key_frames: (K, C, H, W) finite numbers.
+            positions: (K,) whole numbers: the first 0, the last T-1, strictly increasing; or [0].
+            label: class of the clip.
+            inserted_at: (K,) whole numbers: the 0-based step at which each key frame was inserted, -1 for
+                an initial one. Given for all clips of a store or for none.
+
+        Raises:
+            ClipError: key frames, label or inserted_at break a rule; the writer can go on with the next clip.
+            PositionsError: positions break a rule; as above.
+            DiskFullError, OutputNotWritableError: the disk refused; the writer has cleaned up and is closed.
+        """
+        frames = _check_frames(key_frames, self._frame_shape)
+        self._append(encode(frames, self._dtype), positions, label, inserted_at)
+
+    def append_stored(
+        self, stored: Encoded, positions: npt.ArrayLike, label: int, inserted_at: npt.ArrayLike | None = None
+    ) -> None:
+        """Takes in one clip whose frames are in the stored dtype already, bit by bit (copies use it).
+
+        Args:
+            stored: frames (K, C, H, W) of this store's dtype; with uint8, scale and zero (K, C).
+            positions: as in `append`.
+            label: as in `append`.
+            inserted_at: as in `append`.
+
+        Raises:
+            ClipError, PositionsError, DiskFullError, OutputNotWritableError: as in `append`.
+        """
+        shape = (stored.frames.shape[0], self._frame_shape[0])
+        quantised = stored.scale is not None and stored.zero is not None
+        if (
+            stored.frames.dtype != np.dtype(FRAME_DTYPES[self._dtype])
+            or stored.frames.shape[1:] != self._frame_shape
+            or quantised != (self._dtype == "uint8")
+            or any(part is not None and part.shape != shape for part in stored[1:])
+        ):
+            raise ClipError(
+                f"stored frames must be (K, {', '.join(map(str, self._frame_shape))}) in {self._dtype}, "
+                f"got {stored.frames.shape} in {stored.frames.dtype}; scale and zero go with uint8 only"
+            )
+        self._append(stored, positions, label, inserted_at)
+
+    def _append(
+        self, stored: Encoded, positions: npt.ArrayLike, label: int, inserted_at: npt.ArrayLike | None
+    ) -> None:
+        if self._files is None:
+            raise SettingsError(
+                f"{self._shown}: the writer is not open; use it as `with StoreWriter(...) as writer:`"
+            )
+        count = stored.frames.shape[0]
+        places = check_positions(positions, self._num_frames)
+        if places.size != count:
+            raise ClipError(f"there must be as many positions as key frames, got {places.size} and {count}")
+        parts = {
+            "positions": places,
+            "labels": np.array([_check_label(label, len(self._attributes["class_names"]))]),
+            "checksums": frame_checksums(stored.frames),
+        }
+        steps = self._check_steps(inserted_at, count)
+        if steps is not None:
+            parts["inserted_at"] = steps
+        if stored.scale is not None and stored.zero is not None:
+            parts |= {"scale": stored.scale, "zero": stored.zero}
+        try:
+            self._files.append(stored.frames)
+        except OSError as error:
+            self._abort()
+            raise output_error(error, self._transaction.shown) from error
+        for name, part in parts.items():
+            self._parts[name].append(part.astype(SMALL_ARRAYS[name]))
+        self._counts.append(count)
+        self._with_steps = steps is not None
+
+    def _check_steps(self, inserted_at: npt.ArrayLike | None, count: int) -> npt.NDArray[Any] | None:
+        given = inserted_at is not None
+        if self._with_steps is not None and given != self._with_steps:
+            raise ClipError(
+                "inserted_at must be given for all clips of a store or for none; "
+                f"clip {len(self._counts)} is the first to differ"
+            )
+        if inserted_at is None:
+            return None
+        steps = np.asarray(inserted_at)
+        if steps.shape != (count,) or not np.issubdtype(steps.dtype, np.integer):
+            raise ClipError(
+                f"inserted_at must be {count} whole numbers, got shape {steps.shape} of {steps.dtype}"
+            )
+        if (steps < -1).any() or (steps >= _STEP_LIMIT).any():
+            raise ClipError(f"inserted_at must lie in -1..{_STEP_LIMIT - 1}, got {steps}")
+        return steps
+
+    def _finish(self) -> None:
+        assert self._files is not None
+        if not self._counts:
+            raise ClipError(f"{self._shown}: a store must hold at least one clip, and none was appended")
+        arrays = {name: np.concatenate(parts) for name, parts in self._parts.items() if parts}
+        arrays["offsets"] = np.concatenate([[0], np.cumsum(self._counts)]).astype(SMALL_ARRAYS["offsets"])
+        attributes = {**self._attributes, "complete": True}
+        shape = (int(arrays["offsets"][-1]), *self._frame_shape)
+        attributes["digest"] = compute_digest(attributes, arrays, shape, self._dtype)
+        self._files.finish(arrays, attributes)
+        self._transaction.commit()
+        self._files = None
+
+    def _abort(self) -> None:
+        if self._files is not None:
+            self._files.close()
+            self._files = None
+        self._transaction.abort()
+
+
+def _container_writer(container: str) -> Any:  # noqa: ANN401 - either class, both are ContainerWriter
+    # Imported by need, as in `open_container`.
+    if container == "zarr":
+        from dfs_store.format.zarr_writer import ZarrWriter
+
+        return ZarrWriter
+    from dfs_store.format.hdf5_writer import Hdf5Writer
+
+    return Hdf5Writer
+
+
+def _build_attributes(
+    num_frames: int,
+    frame_shape: Sequence[int],
+    class_names: Sequence[str],
+    extra: Mapping[str, Any] | None,
+) -> dict[str, Any]:
+    """Returns the attributes but for `complete` and `digest`, as they will be read back."""
+    given = dict(extra or {})
+    reserved = sorted(RESERVED_KEYS & given.keys())
+    if reserved:
+        raise SettingsError(f"attributes must not hold {', '.join(reserved)}: the writer fills them in")
+    try:
+        attributes: dict[str, Any] = parse_json(
+            canonical_json(
+                {
+                    "normalization": None,
+                    "provenance": {},
+                    **given,
+                    "format_version": FORMAT_VERSION,
+                    "num_frames": int(num_frames),
+                    "frame_shape": [int(side) for side in frame_shape],
+                    "class_names": [str(name) for name in class_names],
+                    "interpolation": "linear",
+                }
+            )
+        )
+    except (TypeError, ValueError) as error:
+        raise SettingsError(f"attributes must be JSON values with finite numbers: {error}") from error
+    problems = header_problems(attributes)
+    if problems:
+        raise SettingsError("; ".join(problems))
+    return attributes
+
+
+def _check_frames(key_frames: npt.ArrayLike, frame_shape: tuple[int, ...]) -> npt.NDArray[np.float32]:
+    values = np.asarray(key_frames)
+    if values.ndim != 4 or values.shape[0] == 0 or values.shape[1:] != frame_shape:
+        raise ClipError(
+            f"key frames must have shape (K, {', '.join(map(str, frame_shape))}) with K from 1, "
+            f"got {values.shape}"
+        )
+    if values.dtype.kind not in "fiu":
+        raise ClipError(f"key frames must be real numbers, got dtype {values.dtype}")
+    with np.errstate(over="ignore"):
+        frames = values.astype(np.float32)
+    if not np.isfinite(frames).all():
+        bad = int(np.flatnonzero(~np.isfinite(frames).all(axis=(1, 2, 3)))[0])
+        raise ClipError(f"key frames must be finite numbers of float32, key frame {bad} of the clip is not")
+    return frames
+
+
+def _check_label(label: int, num_classes: int) -> int:
+    number = np.asarray(label)
+    if number.shape != () or not np.issubdtype(number.dtype, np.integer):
+        raise ClipError(f"label must be one whole number, got {label!r}")
+    if not 0 <= int(number) < num_classes:
+        raise ClipError(f"label must lie in 0..{num_classes - 1} ({num_classes} classes), got {int(number)}")
+    return int(number)

@@ -1,0 +1,169 @@
+"""key_frames of a Zarr store: shard indexes checked at open, frames mapped from their files."""
+
+import os
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import google_crc32c
+import numpy as np
+import numpy.typing as npt
+
+from dfs_store.errors import DamagedStoreError
+from dfs_store.format.files import inside, read_at
+from dfs_store.format.problems import Problem
+from dfs_store.format.spec import FRAME_DTYPES, FRAMES, frame_size_bytes
+from dfs_store.format.zarr_metadata import FramesMetadata
+
+__all__ = ["ZarrFrames"]
+
+_ENTRY_BYTES = 16  # offset and length of one frame in a shard's index
+_CRC_BYTES = 4
+_ABSENT = np.iinfo(np.uint64).max
+
+
+@dataclass(frozen=True)
+class _Shard:
+    """A checked shard: its file, where each of its frames starts, and whether they follow without a gap."""
+
+    file: Path
+    starts: npt.NDArray[np.int64]
+    in_order: bool
+
+
+class ZarrFrames:
+    """Frames of the array key_frames (see `dfs_store.format.container.FrameSource`).
+
+    Safe for threads: what is opened late is opened under a lock. Safe under fork: maps survive it.
+    """
+
+    def __init__(self, root: Path, metadata: FramesMetadata) -> None:
+        self.shape = metadata.shape
+        self.dtype = metadata.dtype
+        self._root = root
+        self._metadata = metadata
+        self._frame_bytes = frame_size_bytes(metadata.shape[1:], metadata.dtype)
+        self._lock = threading.Lock()
+        self._shards: dict[int, _Shard] = {}
+        self._maps: dict[int, npt.NDArray[np.uint8]] = {}
+        self._decoder: Any = None
+
+    def problems(self) -> list[Problem]:
+        """Checks every shard's file and index, and keeps where the frames lie."""
+        found = []
+        length = self._metadata.shard_length
+        for shard in range(-(-self.shape[0] // length)):
+            first, last = shard * length, min((shard + 1) * length, self.shape[0])
+            try:
+                self._shards[shard] = self._read_index(shard, last - first)
+            except DamagedStoreError as error:
+                found.append(Problem(str(error), self.file_of(first), frames=(first, last)))
+        return found
+
+    def read(self, start: int, stop: int) -> npt.NDArray[Any]:
+        """Returns frames start..stop as stored, read-only; a view of the file where they lie in one run."""
+        if self._metadata.compressed:
+            return self._expand(start, stop)
+        length = self._metadata.shard_length
+        shard, last = start // length, (stop - 1) // length
+        if shard == last:
+            return self._slice(shard, start - shard * length, stop - shard * length)
+        joined = np.concatenate(
+            [
+                self._slice(number, max(start - number * length, 0), min(stop - number * length, length))
+                for number in range(shard, last + 1)
+            ]
+        )
+        joined.setflags(write=False)
+        return joined
+
+    def file_of(self, frame: int) -> str:
+        """Returns the shard file that holds a frame."""
+        return f"{FRAMES}/{self._metadata.shard_file(frame // self._metadata.shard_length)}"
+
+    def close(self) -> None:
+        """Lets go of the maps; arrays handed out keep theirs."""
+        self._maps.clear()
+        self._decoder = None
+
+    def _read_index(self, shard: int, count: int) -> _Shard:
+        """Checks a shard's index with whole-array tests that cannot overflow."""
+        file = inside(self._root, f"{FRAMES}/{self._metadata.shard_file(shard)}")
+        size, index_bytes = file.stat().st_size, self._metadata.shard_length * _ENTRY_BYTES
+        end = size - index_bytes - _CRC_BYTES
+        if end < 0:
+            raise DamagedStoreError(
+                f"{file}: an index of {self._metadata.shard_length:,} frames needs "
+                f"{index_bytes + _CRC_BYTES:,} bytes, the file has {size:,}"
+            )
+        tail = read_at(file, end, index_bytes + _CRC_BYTES)
+        if google_crc32c.value(tail[:index_bytes]) != int.from_bytes(tail[index_bytes:], "little"):
+            raise DamagedStoreError(f"{file}: its index does not match its checksum")
+        entries = np.frombuffer(tail, dtype="<u8", count=2 * self._metadata.shard_length).reshape(-1, 2)[
+            :count
+        ]
+        starts, sizes = entries[:, 0], entries[:, 1]
+        lost = np.flatnonzero((starts == _ABSENT) & (sizes == _ABSENT))
+        if lost.size:
+            raise DamagedStoreError(f"{file}: frame {lost[0]} of the shard is missing ({lost.size} in all)")
+        # Sizes first: only once both are below `end` can their sum not wrap around.
+        outside = (sizes > end) | (starts > end) | (sizes > end - np.minimum(starts, end))
+        if outside.any():
+            frame = int(np.flatnonzero(outside)[0])
+            raise DamagedStoreError(
+                f"{file}: frame {frame} of the shard claims bytes {starts[frame]:,} + {sizes[frame]:,}, "
+                f"and the frames end at {end:,}"
+            )
+        order = np.argsort(starts, kind="stable")
+        if (starts[order][1:] < (starts + sizes)[order][:-1]).any():
+            raise DamagedStoreError(f"{file}: frames of the shard overlap")
+        if not self._metadata.compressed and (sizes != self._frame_bytes).any():
+            raise DamagedStoreError(
+                f"{file}: a frame of shape {self.shape[1:]} in {self.dtype} has {self._frame_bytes:,} bytes, "
+                f"the index says {sizes[sizes != self._frame_bytes][0]:,}"
+            )
+        begins = starts.astype(np.int64)
+        return _Shard(file, begins, bool((np.diff(begins) == self._frame_bytes).all()))
+
+    def _slice(self, number: int, start: int, stop: int) -> npt.NDArray[Any]:
+        """Returns frames start..stop of one shard, as a view where its writer kept them in order."""
+        shard, content = self._shards[number], self._map(number)
+        shape = (stop - start, *self.shape[1:])
+        first = shard.starts[start:stop].tolist()
+        if shard.in_order:
+            data = content[first[0] : first[0] + self._frame_bytes * len(first)]
+        else:
+            data = np.concatenate([content[begin : begin + self._frame_bytes] for begin in first])
+            data.setflags(write=False)
+        return data.view(FRAME_DTYPES[self.dtype]).reshape(shape)
+
+    def _map(self, number: int) -> npt.NDArray[np.uint8]:
+        """Returns the bytes of a shard as one read-only array over its file."""
+        with self._lock:
+            if number not in self._maps:
+                shard = self._shards[number]
+                try:
+                    content = np.asarray(np.memmap(shard.file, dtype=np.uint8, mode="r"))
+                except (OSError, ValueError) as error:
+                    raise DamagedStoreError(f"{shard.file}: cannot be read any more ({error})") from error
+                if int(shard.starts.max()) + self._frame_bytes > content.size:
+                    raise DamagedStoreError(f"{shard.file}: was cut short after the store was opened")
+                self._maps[number] = content
+            return self._maps[number]
+
+    def _expand(self, start: int, stop: int) -> npt.NDArray[Any]:
+        import zarr
+
+        try:
+            with self._lock:
+                if self._decoder is None:
+                    self._decoder = zarr.open_array(os.path.join(self._root, FRAMES), mode="r")
+            frames = np.asarray(self._decoder[start:stop])
+        except (ValueError, TypeError, KeyError, IndexError, OSError, RuntimeError, AttributeError) as error:
+            raise DamagedStoreError(
+                f"{self._root / self.file_of(start)}: a frame cannot be expanded "
+                f"({type(error).__name__}: {error})"
+            ) from error
+        frames.setflags(write=False)
+        return frames
