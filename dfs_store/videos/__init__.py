@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dfs_store.videos.catalogue import CATALOGUE, DatasetInfo
+    from dfs_store.videos.cliplist import ClipFile, ClipList
     from dfs_store.videos.dataset import VideoDataset
-    from dfs_store.videos.layouts import ClipFile, ClipList
     from dfs_store.videos.opening import find_clips, open_videos
     from dfs_store.videos.prepare import PrepareProgress, prepare
     from dfs_store.videos.sampling import Sampling
@@ -30,8 +30,8 @@ __all__ = [
 
 _HOME = {
     "CATALOGUE": "catalogue",
-    "ClipFile": "layouts",
-    "ClipList": "layouts",
+    "ClipFile": "cliplist",
+    "ClipList": "cliplist",
     "DatasetInfo": "catalogue",
     "PrepareProgress": "prepare",
     "Sampling": "sampling",

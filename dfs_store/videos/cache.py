@@ -163,7 +163,8 @@ class CacheEntry:
                 continue  # removed in between
             except OSError as error:
                 raise OutputNotWritableError(
-                    f"the cache of prepared clips cannot be written: {error}. Set DFS_CACHE to a folder that can"
+                    f"the cache of prepared clips cannot be written: {error}. Set DFS_CACHE to a folder "
+                    "that can be"
                 ) from error
             try:
                 _wait_for_lock(descriptor, on_wait)

@@ -137,7 +137,10 @@ CATALOGUE: dict[str, DatasetInfo] = {
             num_clips={"train": 246_534, "test": 19_906},
             folder_names=("kinetics400", "k400", "kinetics-400"),
             source="CVD Foundation, https://github.com/cvdfoundation/kinetics-dataset",
-            files="train/<class>/*.mp4 and val/<class>/*.mp4, or train/*.mp4 and val/*.mp4 with train.csv and val.csv",
+            files=(
+                "train/<class>/*.mp4 and val/<class>/*.mp4, or train/*.mp4 and val/*.mp4 with train.csv and "
+                "val.csv"
+            ),
         ),
         DatasetInfo(
             name="ssv2",
@@ -153,8 +156,8 @@ CATALOGUE: dict[str, DatasetInfo] = {
                 "(20bn-something-something-v2-*.zip and the labels package)"
             ),
             files=(
-                "20bn-something-something-v2/<id>.webm and something-something-v2-{train,validation}.json (or "
-                "labels/{train,validation}.json)"
+                "20bn-something-something-v2/<id>.webm and something-something-v2-{train,validation}.json "
+                "(or labels/{train,validation}.json)"
             ),
         ),
     )

@@ -194,7 +194,7 @@ def _arrange(found: dict[int, Pixels], numbers: npt.NDArray[np.int64]) -> Pixels
 def _load_decord() -> Any | None:  # noqa: ANN401 - an untyped module
     """Returns decord, silenced, or None where it is not installed or does not load."""
     try:
-        import decord  # noqa: PLC0415 - absent on ARM and macOS
+        import decord  # absent on ARM and macOS
     except (ImportError, OSError, RuntimeError):
         return None
     decord.logging.set_level(decord.logging.QUIET)

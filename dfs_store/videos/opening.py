@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from dfs_store.errors import DatasetNotFoundError, SettingsError
 from dfs_store.videos.catalogue import CATALOGUE, FOLDER, MOVING_SHAPES, DatasetInfo
-from dfs_store.videos.layouts import READERS, ClipList, check_classes, keep_classes
+from dfs_store.videos.cliplist import ClipList, check_classes, keep_classes
+from dfs_store.videos.layouts import READERS
 from dfs_store.videos.prepare import OnProgress, prepare
 from dfs_store.videos.sampling import Sampling
 from dfs_store.videos.sources import CachedClips, MovingShapesClips
@@ -131,8 +132,13 @@ def resolve_sampling(
     Raises:
         SettingsError: a value outside its rule.
     """
-    asked = {"frames": frames, "stride": stride, "size": size}
-    return replace(info.sampling, **{key: value for key, value in asked.items() if value is not None})
+    default = info.sampling
+    return replace(
+        default,
+        frames=default.frames if frames is None else frames,
+        stride=default.stride if stride is None else stride,
+        size=default.size if size is None else size,
+    )
 
 
 def find_clips(
@@ -151,21 +157,19 @@ def find_clips(
     _check_split(split)
     info = describe(name_or_folder)
     info.check_official_split(official_split)
-    if info is FOLDER:
-        folder = Path(name_or_folder) if root is None else Path(root, name_or_folder)
-        place = folder.expanduser().resolve()
-        if not place.is_dir():
-            raise DatasetNotFoundError(f"there is no folder {place}")
-    else:
-        place = _find_root(info, root)
-    try:
-        found = READERS[info.layout](place, split, official_split)
-    except DatasetNotFoundError as error:
-        raise DatasetNotFoundError(f"{error}. {_how_it_must_lie(info)}") from error
+    if not info.layout:
+        raise SettingsError(f"{info.name} has no files: its clips are made on the spot")
+    if info is FOLDER and root is not None:
+        raise SettingsError(
+            f"root {os.fspath(root)!r} goes with a dataset of the catalogue; {os.fspath(name_or_folder)!r} is a "
+            "folder itself"
+        )
+    places = _candidates(info, root) if info is not FOLDER else [Path(name_or_folder)]
+    found = _first_that_reads(info, places, split, official_split)
     if info.needs_all_classes:
         if absent := sorted(set(info.classes) - set(found.classes)):
             raise DatasetNotFoundError(
-                f"{info.name} needs its {len(info.classes)} classes; {place} lacks {len(absent)}: "
+                f"{info.name} needs its {len(info.classes)} classes; {found.root} lacks {len(absent)}: "
                 f"{', '.join(absent)}. {_how_it_must_lie(info)}"
             )
         found = keep_classes(found, info.classes)
@@ -180,25 +184,31 @@ def _check_split(split: str) -> None:
         raise SettingsError(f"split must be train or test, got {split!r}")
 
 
-def _find_root(info: DatasetInfo, root: PathLike | None) -> Path:
+def _candidates(info: DatasetInfo, root: PathLike | None) -> list[Path]:
+    """Returns the folders in which a dataset of the catalogue may lie."""
     if root is not None:
-        place = Path(root).expanduser()
-        if not place.is_dir():
-            raise DatasetNotFoundError(f"there is no folder {place.absolute()}. {_how_it_must_lie(info)}")
-        return place.resolve()
+        return [Path(root)]
     base = os.environ.get("DFS_DATA")
     if not base:
         raise DatasetNotFoundError(
-            f"where does {info.name} lie? Give its folder (--root), or set DFS_DATA. {_how_it_must_lie(info)}"
+            f"where does {info.name} lie? Give its folder (--root), or set DFS_DATA to the folder that holds "
+            f"it. {_how_it_must_lie(info)}"
         )
-    candidates = [Path(base).expanduser() / name for name in info.folder_names] + [Path(base).expanduser()]
-    for place in candidates:
-        if place.is_dir() and any(place.iterdir()):
-            return place.resolve()
-    raise DatasetNotFoundError(
-        f"{info.name} was not found; looked for {', '.join(map(str, candidates))} (DFS_DATA={base}). "
-        f"{_how_it_must_lie(info)}"
-    )
+    return [*(Path(base, name) for name in info.folder_names), Path(base)]
+
+
+def _first_that_reads(info: DatasetInfo, places: list[Path], split: str, official_split: int) -> ClipList:
+    reasons = []
+    for place in (path.expanduser().resolve() for path in places):
+        if not place.is_dir():
+            reasons.append(f"there is no folder {place}")
+            continue
+        try:
+            return READERS[info.layout](place, split, official_split)
+        except DatasetNotFoundError as error:
+            reasons.append(str(error))
+    found = "; ".join(reasons)
+    raise DatasetNotFoundError(f"{info.name} was not found: {found}. {_how_it_must_lie(info)}")
 
 
 def _how_it_must_lie(info: DatasetInfo) -> str:

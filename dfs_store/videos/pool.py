@@ -1,5 +1,6 @@
 """Decoding processes: hands out jobs, collects results, replaces processes that crash or hang."""
 
+import contextlib
 import json
 import os
 import selectors
@@ -187,7 +188,7 @@ class _Worker:
         self.deadline = 0.0
         self._started = False
         self._buffer = b""
-        self._errors: IO[bytes] = tempfile.TemporaryFile()
+        self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed by kill
         root = str(Path(dfs_store.__file__).parents[1])
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-c", _BOOTSTRAP, root],
@@ -207,11 +208,10 @@ class _Worker:
 
     def _write(self, message: dict[str, Any]) -> None:
         assert self._process.stdin is not None
-        try:
+        # If the process is gone, its answer pipe will tell.
+        with contextlib.suppress(BrokenPipeError):
             self._process.stdin.write(json.dumps(message).encode() + b"\n")
             self._process.stdin.flush()
-        except BrokenPipeError:
-            pass  # the process is gone, which the answer pipe will tell
 
     def send(self, job: Job, timeout_seconds: float) -> None:
         """Hands over a job and starts its clock."""
@@ -254,10 +254,8 @@ class _Worker:
         self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
-                try:
+                with contextlib.suppress(BrokenPipeError):
                     pipe.close()
-                except BrokenPipeError:
-                    pass
         if self._started:
             self._errors.close()
 

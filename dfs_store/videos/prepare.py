@@ -24,7 +24,7 @@ from dfs_store.videos.cache import (
     fingerprint,
     write_atomically,
 )
-from dfs_store.videos.layouts import ClipList
+from dfs_store.videos.cliplist import ClipList
 from dfs_store.videos.pool import Job, Result, WorkerPool, default_workers
 from dfs_store.videos.rows import Journal, drop_rows, reserve
 from dfs_store.videos.sampling import Sampling
@@ -278,8 +278,8 @@ class _Run:
         ]
         shown = "\n".join(lost[:10] + ([f"  and {len(lost) - 10} more"] if len(lost) > 10 else []))
         raise EmptyClassError(
-            f"no file of the class {', '.join(empty)} can be decoded:\n{shown}\nReplace these files, or leave "
-            f"the class out with --classes. (To try the same files again: `dfs datasets cache --remove "
+            f"no file of the class {', '.join(empty)} can be decoded:\n{shown}\nReplace these files, or "
+            "leave the class out with --classes. (To try the same files again: `dfs datasets cache --remove "
             f"{self._entry.directory.name}`)"
         )
 

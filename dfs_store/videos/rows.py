@@ -71,8 +71,8 @@ def _allocate(descriptor: int, size_bytes: int) -> None:
 def _no_room(path: Path, size_bytes: int, free_bytes: int) -> str:
     return (
         f"the prepared clips take {size_bytes} bytes ({size_bytes / 2**20:.1f} MiB) and {path.parent} has "
-        f"{free_bytes} free: make room (`dfs datasets cache`), set DFS_CACHE to a larger disk, or choose fewer "
-        "frames, a smaller size or fewer classes"
+        f"{free_bytes} free: make room (`dfs datasets cache`), set DFS_CACHE to a larger disk, or choose "
+        "fewer frames, a smaller size or fewer classes"
     )
 
 

@@ -148,7 +148,8 @@ def _middle(frames: int, length: int, fps: float) -> npt.NDArray[np.int64]:
     window = 4.0 if seconds >= 4 else 2.0 if seconds >= 2 else 1.0 if seconds >= 1 else 8 / 12
     start = max(0.0, seconds / 2 - window / 2)
     times = start + window / frames * np.arange(frames)
-    return np.clip(np.floor(times * fps + 0.5).astype(np.int64), 0, length - 1)
+    nearest: npt.NDArray[np.int64] = np.floor(times * fps + 0.5).astype(np.int64)
+    return np.minimum(nearest, length - 1)
 
 
 def _even(frames: int, length: int) -> npt.NDArray[np.int64]:

@@ -110,7 +110,7 @@ def _decode(job: dict[str, Any], settings: dict[str, Any]) -> DecodedClip:
 
 
 def _write(descriptor: int, offset: int, pixels: npt.NDArray[np.uint8]) -> None:
-    view = memoryview(pixels).cast("B")
+    view = pixels.reshape(-1).data
     while view:
         written = os.pwrite(descriptor, view, offset)
         view, offset = view[written:], offset + written
