@@ -161,8 +161,8 @@ def find_clips(
         raise SettingsError(f"{info.name} has no files: its clips are made on the spot")
     if info is FOLDER and root is not None:
         raise SettingsError(
-            f"root {os.fspath(root)!r} goes with a dataset of the catalogue; {os.fspath(name_or_folder)!r} is a "
-            "folder itself"
+            f"root {os.fspath(root)!r} goes with a dataset of the catalogue; {os.fspath(name_or_folder)!r} is "
+            "a folder itself"
         )
     places = _candidates(info, root) if info is not FOLDER else [Path(name_or_folder)]
     found = _first_that_reads(info, places, split, official_split)
