@@ -1,9 +1,8 @@
 """Eq. 3 applied to tensors: one differentiable function, and whole batches into given memory."""
 
-import operator
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Literal, SupportsIndex, cast
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +11,7 @@ from torch import Tensor
 
 from dfs_store.errors import PositionsError, SettingsError
 from dfs_store.interpolation import Neighbours, neighbours
+from dfs_store.loaders.checks import check_whole_number
 
 __all__ = ["Layout", "dense_weights", "interpolate", "rebuild_batch"]
 
@@ -51,7 +51,7 @@ def interpolate(
             time is outside [0, T-1].
     """
     _check_key_frames(key_frames)
-    num_frames = _whole_number(num_frames, "num_frames")
+    num_frames = check_whole_number(num_frames, "num_frames")
     axis = max(key_frames.dim() - _FRAME_DIMS - 1, 0)
     lead, num_keys, frame = key_frames.shape[:axis], key_frames.shape[axis], key_frames.shape[axis + 1 :]
     rows = _positions_array(positions, lead, num_keys)
@@ -126,13 +126,6 @@ def _positions_array(
 
 def _to_numpy(values: npt.ArrayLike | Tensor) -> npt.NDArray[Any]:
     return values.detach().cpu().numpy() if isinstance(values, Tensor) else np.asarray(values)
-
-
-def _whole_number(value: object, name: str) -> int:
-    try:
-        return operator.index(cast(SupportsIndex, value))
-    except TypeError:
-        raise SettingsError(f"{name} must be a whole number, got {value!r}") from None
 
 
 def dense_weights(left: Tensor, weight: Tensor, num_key_frames: int) -> Tensor:

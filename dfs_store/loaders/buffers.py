@@ -1,0 +1,118 @@
+"""Recycled memory: batches in buffers that are used again only when nobody holds them any more.
+
+Fresh memory costs page faults, about five times the work of rebuilding a batch into warm memory.
+"""
+
+import sys
+from collections.abc import Sequence
+from math import prod
+
+import torch
+from torch import Tensor
+
+__all__ = ["BatchBuffers", "Workspace"]
+
+_MAX_KEPT = 4  # buffers that are remembered; with one batch in the caller's hands two are in use
+
+
+class Workspace:
+    """Scratch memory by name, for steps whose results nobody keeps."""
+
+    def __init__(self) -> None:
+        self._memory: dict[tuple[str, torch.dtype, torch.device], Tensor] = {}
+
+    def take(self, name: str, shape: Sequence[int], dtype: torch.dtype, device: torch.device) -> Tensor:
+        """Returns an uninitialised tensor; it is valid until the next call with the same name."""
+        key, size = (name, dtype, device), prod(shape)
+        memory = self._memory.get(key)
+        if memory is None or memory.numel() < size:
+            memory = self._memory[key] = torch.empty(size, dtype=dtype, device=device)
+        return memory[:size].view(*shape)
+
+
+class _Buffer:
+    """One piece of CPU memory and the question whether anybody else still holds it.
+
+    Whatever shares the memory keeps PyTorch's storage alive: views, detached tensors, graphs that
+    saved them, NumPy arrays and DLPack capsules. So the count of the storage's holders tells, with
+    one exception: a storage object that Python holds, whose own reference count is looked at too.
+    """
+
+    def __init__(self, size: int, dtype: torch.dtype) -> None:
+        self.size = size
+        self.dtype = dtype
+        self._storage = torch.empty(size, dtype=dtype, device="cpu").untyped_storage()
+        self._size_bytes = self._storage.nbytes()
+        self._idle = self._holders()
+
+    def _holders(self) -> tuple[int, int]:
+        return _use_count(self._storage), sys.getrefcount(self._storage)
+
+    def is_free(self) -> bool:
+        """Returns True when the memory is only ours."""
+        return self._holders() == self._idle
+
+    def is_intact(self) -> bool:
+        """Returns False when the caller resized the memory or moved it to where other processes see it."""
+        return self._storage.nbytes() == self._size_bytes and not self._storage.is_shared()
+
+    def tensor(self, shape: Sequence[int]) -> Tensor:
+        """Returns a tensor over the memory that is no view of a tensor of ours.
+
+        A view would tie autograd's bookkeeping of in-place changes to the tensor behind it.
+        """
+        alias = torch.empty(0, dtype=self.dtype, device="cpu")
+        alias.set_(self._storage, 0, shape, _contiguous_strides(shape))
+        return alias
+
+
+class BatchBuffers:
+    """Hands out memory for batches; on the CPU, memory that earlier batches no longer need.
+
+    Other devices get fresh tensors: there PyTorch's caching allocator already recycles, in the
+    order of the streams, which a pool of ours could not know.
+    """
+
+    def __init__(self, device: torch.device, dtype: torch.dtype) -> None:
+        self._device = device
+        self._dtype = dtype
+        self._buffers: list[_Buffer] = []
+        self._recycles = device.type == "cpu" and _can_count()
+
+    def take(self, shape: Sequence[int]) -> Tensor:
+        """Returns an uninitialised, contiguous tensor whose memory nobody else holds."""
+        if not self._recycles:
+            return torch.empty(*shape, dtype=self._dtype, device=self._device)
+        size = prod(shape)
+        # A buffer that was resized or shared is forgotten: its holders keep it alive.
+        self._buffers = [buffer for buffer in self._buffers if buffer.is_intact() and buffer.size >= size]
+        for buffer in self._buffers:
+            if buffer.is_free():
+                return buffer.tensor(shape)
+        # All are held: whoever keeps many batches owns them, and the oldest is forgotten.
+        self._buffers = self._buffers[1 - _MAX_KEPT :]
+        self._buffers.append(_Buffer(size, self._dtype))
+        return self._buffers[-1].tensor(shape)
+
+
+def _contiguous_strides(shape: Sequence[int]) -> list[int]:
+    return [prod(shape[axis + 1 :]) for axis in range(len(shape))]
+
+
+def _use_count(storage: torch.UntypedStorage) -> int:
+    # Not public, yet what torch's own CUDA graph trees rely on; `_can_count` guards it.
+    return int(torch._C._storage_Use_Count(storage._cdata))
+
+
+def _can_count() -> bool:
+    """Returns whether this torch tells holders of a storage apart; if not, memory is never used again."""
+    if not hasattr(torch._C, "_storage_Use_Count"):
+        return False
+    buffer = _Buffer(4, torch.float32)
+    kept = buffer.tensor((2, 2))
+    view = kept.detach()[0]
+    held_by_tensor = not buffer.is_free()
+    del kept
+    held_by_view = not buffer.is_free()
+    del view
+    return held_by_tensor and held_by_view and buffer.is_free()

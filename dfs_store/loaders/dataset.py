@@ -1,0 +1,227 @@
+"""DFSDataset: the clips of a store as a map-style dataset, for any PyTorch DataLoader."""
+
+import operator
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias, cast, get_args
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from dfs_store.errors import SettingsError
+from dfs_store.format import open_store
+from dfs_store.loaders.batches import BatchRebuilder
+from dfs_store.loaders.buffers import Workspace
+from dfs_store.loaders.checks import check_whole_number
+from dfs_store.loaders.normalization import NormalizationOption, Space, parse_normalization
+from dfs_store.loaders.rebuild import Layout
+from dfs_store.loaders.sources import ClipSource
+from dfs_store.loaders.tables import KeyFrameTable
+from dfs_store.loaders.transforms import transform_clip
+
+__all__ = ["IN_MEMORY_LIMIT_BYTES", "DFSDataset"]
+
+IN_MEMORY_LIMIT_BYTES = 2**30
+# What follows from the stores and the options, and is made anew where a dataset is unpickled.
+_DERIVED = frozenset(
+    {"_source", "_wanted", "_table", "_rebuilder", "classes", "class_to_idx", "targets", "frame_shape"}
+    | {"normalization", "num_frames", "in_memory"}
+)
+StorePath: TypeAlias = str | os.PathLike[str]
+
+
+class DFSDataset(Dataset[tuple[Any, Any]]):
+    """Labelled clips rebuilt on the fly from the key frames of a store.
+
+    ``dataset[i]`` is ``(clip, label)``: a float32 tensor (C, T, H, W) or (T, C, H, W), and an int
+    (after `transform` and `target_transform`). A `DataLoader` asks for whole batches at once; the
+    clips of such a batch share one piece of memory. Values are those of the store, of `[0, 1]`
+    pixels or of another normalisation; they are never clamped, for trained key frames may leave
+    the range of pixels on purpose.
+
+    Safe in worker processes, forked or spawned: it pickles as path and options, and each process
+    opens the store for itself. Closing is optional.
+
+    Args:
+        path: a store, or several to be joined: their clips in order. They must have equal classes,
+            frame shape, number of frames (unless `num_frames` is given) and, with "stored", normalisation.
+        layout: "CTHW" or "TCHW".
+        num_frames: M, rebuilds clips of M evenly spaced frames from the first to the last one;
+            the stored number T when absent. A single frame is the middle of the clip.
+        transform: gets each clip as `torchvision.tv_tensors.Video` (T, C, H, W), float32, in the
+            space that `normalization` says; returns a tensor of four dimensions in the same order.
+        target_transform: gets the label.
+        in_memory: True reads all key frames now, in their stored dtype; False reads them for each
+            batch. None does the former up to `IN_MEMORY_LIMIT_BYTES` (1 GiB).
+        normalization: "stored" leaves the values as they are; None turns them back into pixels in [0, 1];
+            (mean, std), numbers or one per channel, into (pixel - mean) / std. A store that names no
+            normalisation is taken to hold pixels.
+
+    Attributes:
+        classes: class names in the order of their labels.
+        class_to_idx: label of each class name.
+        targets: label of each clip, before `target_transform`.
+        num_frames: M.
+        frame_shape: (C, H, W).
+        layout: as given.
+        in_memory: what was decided.
+        normalization: {"mean": [...], "std": [...]} of the clips' values, or None for pixels.
+
+    Raises:
+        SettingsError: an option is outside its rule, or joined stores do not fit together.
+        StoreNotFoundError, NotAStoreError, DamagedStoreError, NewerFormatError: as `open_store`.
+    """
+
+    def __init__(
+        self,
+        path: StorePath | Sequence[StorePath],
+        *,
+        layout: Layout = "CTHW",
+        num_frames: int | None = None,
+        transform: Callable[[Any], Any] | None = None,
+        target_transform: Callable[[int], Any] | None = None,
+        in_memory: bool | None = None,
+        normalization: NormalizationOption = "stored",
+    ) -> None:
+        if layout not in get_args(Layout):
+            raise SettingsError(f'layout must be "CTHW" or "TCHW", got {layout!r}')
+        if in_memory not in (None, True, False):
+            raise SettingsError(f"in_memory must be True, False or None (decide by size), got {in_memory!r}")
+        self._num_frames_option = num_frames
+        self._in_memory_option = in_memory
+        self._normalization_option = normalization
+        self.layout: Layout = layout
+        self.transform = transform
+        self.target_transform = target_transform
+        self._set_up(ClipSource([open_store(part.absolute()) for part in _paths(path)]))
+
+    def _set_up(self, source: ClipSource) -> None:
+        """Works out everything that follows from the stores and the options."""
+        self._source = source
+        wanted = parse_normalization(self._normalization_option, source.frame_shape[0])
+        if wanted == "stored":
+            source.check_agreement(
+                "normalization",
+                lambda store: store.normalization,
+                "; give DFSDataset one, or None for pixels",
+            )
+            self._wanted: list[Space | None] | None = None
+            space = source.spaces[0]
+        else:
+            space = wanted
+            self._wanted = [space] * len(source.stores)
+        self.normalization = None if space is None else space.as_dict()
+        self.num_frames = _num_outputs(self._num_frames_option, source)
+        self.classes = source.class_names
+        self.class_to_idx = {name: label for label, name in enumerate(source.class_names)}
+        self.targets: list[int] = source.labels.tolist()
+        self.frame_shape = source.frame_shape
+        fits = source.key_frame_bytes <= IN_MEMORY_LIMIT_BYTES
+        self.in_memory = fits if self._in_memory_option is None else bool(self._in_memory_option)
+        self._table = source.load(source.all_spans(), self._wanted) if self.in_memory else None
+        self._rebuilder = self.rebuilder(torch.device("cpu"), self._table)
+
+    def rebuilder(self, device: torch.device, table: KeyFrameTable | None) -> BatchRebuilder:
+        """Returns what rebuilds batches of this dataset's clips on a device, before any transform."""
+        return BatchRebuilder(self._source, self._wanted, self.num_frames, self.layout, device, table)
+
+    @property
+    def key_frame_table(self) -> KeyFrameTable | None:
+        """All key frames, in memory; None where they are read for each batch."""
+        return self._table
+
+    def __len__(self) -> int:
+        return len(self._source)
+
+    def __getitem__(self, index: int) -> tuple[Any, Any]:
+        return self.__getitems__([index])[0]
+
+    def __getitems__(self, indices: Sequence[int]) -> list[tuple[Any, Any]]:
+        """Returns the (clip, label) of several clips, rebuilt at once.
+
+        Raises:
+            IndexError: a number is outside -N..N-1.
+            SettingsError: a number is no whole number.
+        """
+        clips = np.array([self._clip_number(index) for index in indices], dtype=np.int64)
+        if clips.size == 0:
+            return []
+        out = torch.empty(len(clips), *self._rebuilder.clip_shape, dtype=torch.float32, device="cpu")
+        batch = self._rebuilder.rebuild(clips, out, Workspace())
+        return [
+            (self._transformed(clip), self._target(number))
+            for clip, number in zip(batch.unbind(), clips.tolist(), strict=True)
+        ]
+
+    def _transformed(self, clip: Tensor) -> Any:  # noqa: ANN401 - a transform may return any tensor type
+        return clip if self.transform is None else transform_clip(self.transform, clip, self.layout)
+
+    def _target(self, clip: int) -> Any:  # noqa: ANN401 - a target transform may return anything
+        label = self.targets[clip]
+        return label if self.target_transform is None else self.target_transform(label)
+
+    def _clip_number(self, index: object) -> int:
+        try:
+            number = operator.index(cast(int, index))
+        except TypeError:
+            raise SettingsError(
+                f"a clip is asked for by a whole number, got {index!r}; for several clips use "
+                "torch.utils.data.Subset or dataset.__getitems__([...])"
+            ) from None
+        if not -len(self) <= number < len(self):
+            raise IndexError(
+                f"clip {number} of {len(self)}: numbers run from {-len(self)} to {len(self) - 1}"
+            )
+        return number % len(self)
+
+    def close(self) -> None:
+        """Lets go of the stores' files; key frames in memory stay usable."""
+        self._source.close()
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = {name: value for name, value in vars(self).items() if name not in _DERIVED}
+        return {**state, "_stores": self._source.stores}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        stores = state.pop("_stores")
+        vars(self).update(state)
+        self._set_up(ClipSource(stores))
+
+    def __repr__(self) -> str:
+        frame = "x".join(str(side) for side in self.frame_shape)
+        lines = [
+            f"Number of datapoints: {len(self)}",
+            f"Root location: {', '.join(str(store.path) for store in self._source.stores)}",
+            f"Classes: {len(self.classes)}",
+            f"Clips: {self.num_frames} frames of {frame}, layout {self.layout}",
+            f"Key frames: {self._source.num_key_frames} ({self._source.dtype}), "
+            f"{'in memory' if self.in_memory else 'read from disk'}",
+        ]
+        transforms = {"transform": self.transform, "target_transform": self.target_transform}
+        lines += [f"{name}: {value!r}" for name, value in transforms.items() if value is not None]
+        lines = [line.replace("\n", "\n    ") for line in lines]
+        return "\n    ".join([f"Dataset {type(self).__name__}", *lines])
+
+
+def _paths(path: StorePath | Sequence[StorePath]) -> list[Path]:
+    if isinstance(path, str | os.PathLike):
+        return [Path(path)]
+    if not isinstance(path, Sequence) or not all(isinstance(part, str | os.PathLike) for part in path):
+        raise SettingsError(f"path must be the path of a store, or a list of them, got {path!r}")
+    if not path:
+        raise SettingsError("path must name at least one store, got an empty list")
+    return [Path(part) for part in path]
+
+
+def _num_outputs(option: object, source: ClipSource) -> int:
+    if option is None:
+        source.check_agreement(
+            "num_frames",
+            lambda store: store.num_frames,
+            "; give DFSDataset(num_frames=...) to rebuild all alike",
+        )
+        return int(source.num_frames[0])
+    return check_whole_number(option, "num_frames", least=1)

@@ -1,0 +1,162 @@
+"""The clips of one store, or of several joined, as one numbered list; where key frames are read."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from dfs_store.errors import SettingsError
+from dfs_store.format import KeyFrameStore
+from dfs_store.format.quantization import decode
+from dfs_store.loaders.normalization import Space, affine_between, stored_space
+from dfs_store.loaders.tables import KeyFrameTable
+
+__all__ = ["ClipSource", "Span"]
+
+_CHUNK_BYTES = 64 * 2**20  # read at once when a whole store is loaded
+
+
+class Span(NamedTuple):
+    """Key frames start..stop of a store, in that store's numbering."""
+
+    store: int
+    start: int
+    stop: int
+
+
+class ClipSource:
+    """Clips of stores with equal classes and frame shape.
+
+    Args:
+        stores: in the order in which their clips are numbered, at least one.
+
+    Attributes:
+        stores: as given.
+        class_names: names in the order of their labels.
+        frame_shape: (C, H, W).
+        dtype: stored dtype of all key frames; "float32" where the stores' differ.
+        labels: (N,) int64.
+        offsets: (N+1,) int64, first key frame of each clip.
+        positions: (S,) int64.
+        num_frames: (N,) int64, T of each clip.
+        spaces: the value space of each store.
+
+    Raises:
+        SettingsError: the stores do not fit together; says both values.
+    """
+
+    def __init__(self, stores: Sequence[KeyFrameStore]) -> None:
+        self.stores = list(stores)
+        for name, read in _MUST_AGREE.items():
+            self.check_agreement(name, read)
+        self.class_names = list(stores[0].class_names)
+        self.frame_shape: tuple[int, int, int] = stores[0].frame_shape
+        dtypes = {store.dtype for store in stores}
+        self.dtype = dtypes.pop() if len(dtypes) == 1 else "float32"
+        self.labels = np.concatenate([store.labels for store in stores]).astype(np.int64)
+        self.positions = np.concatenate([store.all_positions for store in stores]).astype(np.int64)
+        self.num_frames = np.repeat([store.num_frames for store in stores], [len(s) for s in stores])
+        self.spaces = [stored_space(store.normalization) for store in stores]
+        counts = [np.diff(store.offsets) for store in stores]
+        self.offsets = np.concatenate([[0], np.cumsum(np.concatenate(counts))]).astype(np.int64)
+        self._first_clip = np.concatenate([[0], np.cumsum([len(store) for store in stores])])
+        self._first_key_frame = self.offsets[self._first_clip]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def num_key_frames(self) -> int:
+        """S, the key frames of all stores."""
+        return len(self.positions)
+
+    @property
+    def key_frame_bytes(self) -> int:
+        """Bytes of all key frames in memory, in `dtype`."""
+        frame_values = int(np.prod(self.frame_shape))
+        return self.num_key_frames * frame_values * np.dtype(self.dtype).itemsize
+
+    def check_agreement(self, name: str, read: Callable[[KeyFrameStore], Any], remedy: str = "") -> None:
+        """Refuses stores that differ in something.
+
+        Raises:
+            SettingsError: they do; names both stores and both values.
+        """
+        first = read(self.stores[0])
+        for store in self.stores[1:]:
+            if (value := read(store)) != first:
+                raise SettingsError(
+                    f"stores that are joined must have the same {name}: {self.stores[0].path} has "
+                    f"{first}, {store.path} has {value}{remedy}"
+                )
+
+    def spans_of(self, clips: npt.NDArray[np.int64]) -> list[Span]:
+        """Returns where the key frames of clips lie, in their order."""
+        stores = np.searchsorted(self._first_clip, clips, side="right") - 1
+        first = self._first_key_frame[stores]
+        starts, stops = self.offsets[clips] - first, self.offsets[clips + 1] - first
+        return [Span(*span) for span in zip(stores.tolist(), starts.tolist(), stops.tolist(), strict=True)]
+
+    def all_spans(self) -> Iterable[Span]:
+        """Yields all key frames in pieces that are cheap to hold twice."""
+        frame_bytes = int(np.prod(self.frame_shape)) * 4
+        step = max(1, _CHUNK_BYTES // frame_bytes)
+        for number, size in enumerate(np.diff(self._first_key_frame).tolist()):
+            for start in range(0, size, step):
+                yield Span(number, start, min(start + step, size))
+
+    def load(self, spans: Iterable[Span], wanted: list[Space | None] | None) -> KeyFrameTable:
+        """Reads key frames into a table.
+
+        Args:
+            spans: which, in which order.
+            wanted: the space of the values of each store, or None for the stored values.
+
+        Raises:
+            DamagedStoreError: a key frame cannot be read, or is not what was written.
+            SettingsError: the stores were closed.
+        """
+        spans = list(spans)
+        total = sum(stop - start for _, start, stop in spans)
+        frames = np.empty((total, *self.frame_shape), dtype=self.dtype)
+        spaces = self.spaces if wanted is None else wanted
+        affines = [affine_between(*pair) for pair in zip(self.spaces, spaces, strict=True)]
+        scaled = self.dtype == "uint8" or any(affine is not None for affine in affines)
+        scale = np.ones((total, self.frame_shape[0])) if scaled else None
+        zero = np.zeros((total, self.frame_shape[0])) if scaled else None
+        end = 0
+        for number, start, stop in spans:
+            store, rows = self.stores[number], slice(end, end := end + stop - start)
+            stored = store.stored_frames(start, stop)
+            scales = None if store.scale is None else store.scale[start:stop]
+            zeros = None if store.zero is None else store.zero[start:stop]
+            if store.dtype != self.dtype:
+                stored, scales, zeros = decode(stored, scales, zeros), None, None
+            frames[rows] = stored
+            if scale is None or zero is None:
+                continue
+            if scales is not None and zeros is not None:
+                scale[rows], zero[rows] = scales, zeros
+            if (affine := affines[number]) is not None:
+                scale[rows] *= affine.scale
+                zero[rows] = zero[rows] * affine.scale + affine.zero
+        if scale is None or zero is None:
+            return KeyFrameTable(torch.from_numpy(frames))
+        return KeyFrameTable(
+            torch.from_numpy(frames),
+            torch.from_numpy(scale.astype(np.float32)),
+            torch.from_numpy(zero.astype(np.float32)),
+        )
+
+    def close(self) -> None:
+        """Lets go of the stores' files; nothing can be read afterwards."""
+        for store in self.stores:
+            store.close()
+
+
+_MUST_AGREE: dict[str, Callable[[KeyFrameStore], Any]] = {
+    "classes": lambda store: list(store.class_names),
+    "frame shape (C, H, W)": lambda store: tuple(store.frame_shape),
+}

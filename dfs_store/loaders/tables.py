@@ -1,0 +1,62 @@
+"""Key frames as tensors in their stored dtype, and the gathering of those that a batch needs."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from dfs_store.loaders.buffers import Workspace
+from dfs_store.loaders.rebuild import Layout
+
+__all__ = ["KeyFrameTable"]
+
+
+@dataclass(frozen=True)
+class KeyFrameTable:
+    """Key frames of some clips; value = scale * frames + zero, per key frame and channel.
+
+    Attributes:
+        frames: (S, C, H, W) contiguous, float32, float16 or uint8.
+        scale: (S, C) float32, or None where the values are the stored ones.
+        zero: (S, C) float32, or None.
+    """
+
+    frames: Tensor
+    scale: Tensor | None = None
+    zero: Tensor | None = None
+
+    def to(self, device: torch.device) -> "KeyFrameTable":
+        """Returns the table on a device."""
+        if self.scale is None or self.zero is None:
+            return KeyFrameTable(self.frames.to(device))
+        return KeyFrameTable(self.frames.to(device), self.scale.to(device), self.zero.to(device))
+
+    def gather(self, rows: Tensor, layout: Layout, workspace: Workspace) -> Tensor:
+        """Returns the values of some key frames, in the order in which `rebuild_batch` takes them.
+
+        Args:
+            rows: (B, K) int64, numbers of key frames.
+            layout: "CTHW" or "TCHW".
+            workspace: memory for the result, which stays valid until the next call.
+
+        Returns:
+            (B, C, K, H, W) for CTHW, (B, K, C, H, W) for TCHW, float32, contiguous.
+        """
+        num_rows, num_channels, height, width = self.frames.shape
+        channels = torch.arange(num_channels, device=rows.device)
+        if layout == "CTHW":
+            planes = rows.unsqueeze(1) * num_channels + channels[:, None]
+        else:
+            planes = rows.unsqueeze(2) * num_channels + channels
+        shape = (*planes.shape, height, width)
+        planes = planes.flatten()
+        table = self.frames.view(num_rows * num_channels, height * width)
+        size = (len(planes), height * width)
+        stored = workspace.take("stored", size, table.dtype, table.device)
+        torch.index_select(table, 0, planes, out=stored)
+        values = stored
+        if table.dtype != torch.float32:
+            values = workspace.take("values", size, torch.float32, table.device).copy_(stored)
+        if self.scale is not None and self.zero is not None:
+            values.mul_(self.scale.flatten()[planes, None]).add_(self.zero.flatten()[planes, None])
+        return values.view(shape)
