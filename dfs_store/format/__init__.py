@@ -3,9 +3,21 @@
 docs/format.md is the prose description; `dfs_store.format.spec` and `rules` are its checks.
 """
 
-from dfs_store.format.accounting import StorageReport
+from dfs_store.format.accounting import StorageReport, count_storage
+from dfs_store.format.convert import copy_store
 from dfs_store.format.store import KeyFrameStore, open_store
 from dfs_store.format.transaction import check_output
+from dfs_store.format.verify import Finding, verify
 from dfs_store.format.writer import StoreWriter
 
-__all__ = ["KeyFrameStore", "StorageReport", "StoreWriter", "check_output", "open_store"]
+__all__ = [
+    "Finding",
+    "KeyFrameStore",
+    "StorageReport",
+    "StoreWriter",
+    "check_output",
+    "copy_store",
+    "count_storage",
+    "open_store",
+    "verify",
+]

@@ -14,11 +14,11 @@ import numpy as np
 import numpy.typing as npt
 
 from dfs_store.errors import ClipError
+from dfs_store.format.spec import LEVELS
 
 __all__ = ["Encoded", "decode", "encode", "error_bound"]
 
 FLOAT16_MAX = 65_504.0
-LEVELS = 255
 
 
 class Encoded(NamedTuple):

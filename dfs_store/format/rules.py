@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dfs_store.format.problems import Problem
-from dfs_store.format.spec import SMALL_ARRAYS, Header
+from dfs_store.format.spec import LEVELS, SMALL_ARRAYS, Header
 
 __all__ = ["array_problems", "expected_shape"]
 
@@ -120,6 +120,10 @@ def _value_problems(header: Header, arrays: Arrays) -> Iterator[Problem]:
                 "inserted_at",
                 frames=(frame, frame + 1),
             )
+    yield from _scale_problems(arrays)
+
+
+def _scale_problems(arrays: Arrays) -> Iterator[Problem]:
     for name in ("scale", "zero"):
         array = arrays.get(name)
         if array is None:
@@ -130,3 +134,13 @@ def _value_problems(header: Header, arrays: Arrays) -> Iterator[Problem]:
         for frame in np.flatnonzero(bad.any(axis=1))[:MOST_PER_RULE].tolist():
             rule = "finite and at least 0" if name == "scale" else "finite"
             yield Problem(f"{name} must be {rule}, got {array[frame]}", name, frames=(frame, frame + 1))
+    if {"scale", "zero"} <= arrays.keys():
+        with np.errstate(over="ignore", invalid="ignore"):
+            largest = arrays["zero"] + arrays["scale"] * np.float32(LEVELS)
+        finite = np.isfinite(arrays["zero"]) & np.isfinite(arrays["scale"])
+        for frame in np.flatnonzero((~np.isfinite(largest) & finite).any(axis=1))[:MOST_PER_RULE].tolist():
+            yield Problem(
+                f"zero + scale * {LEVELS} must be finite, got scale {arrays['scale'][frame]}",
+                "scale",
+                frames=(frame, frame + 1),
+            )

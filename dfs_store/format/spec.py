@@ -41,6 +41,7 @@ SMALL_ARRAYS = {
     "inserted_at": "<i4",
     "checksums": "<u4",
 }
+LEVELS = 255  # the largest stored uint8
 # Keys that the writer fills in itself.
 RESERVED_KEYS = frozenset(
     {"format_version", "num_frames", "frame_shape", "class_names", "interpolation", "complete", "digest"}

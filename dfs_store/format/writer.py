@@ -154,6 +154,8 @@ class StoreWriter:
                 f"stored frames must be (K, {', '.join(map(str, self._frame_shape))}) in {self._dtype}, "
                 f"got {stored.frames.shape} in {stored.frames.dtype}; scale and zero go with uint8 only"
             )
+        if self._dtype != "uint8" and not np.isfinite(stored.frames).all():
+            raise ClipError("stored frames must hold finite numbers, these hold some that are not")
         self._append(stored, positions, label, inserted_at)
 
     def _append(

@@ -101,4 +101,7 @@ def _array_bytes(root: Path, file: Path) -> int:
     metadata = parse_json(read_whole(root, str(file.relative_to(root)), MAX_HEADER_BYTES))
     if not isinstance(metadata, dict) or metadata.get("node_type") != "array":
         return 0
-    return math.prod(int(side) for side in metadata["shape"]) * np.dtype(metadata["data_type"]).itemsize
+    try:
+        return math.prod(int(side) for side in metadata["shape"]) * np.dtype(metadata["data_type"]).itemsize
+    except (KeyError, TypeError, ValueError) as error:
+        raise DamagedStoreError(f"{file}: does not say how large its array is ({error})") from error

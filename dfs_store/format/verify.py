@@ -1,0 +1,161 @@
+"""Reads a whole store and names everything in it that breaks a rule."""
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dfs_store.errors import DamagedStoreError
+from dfs_store.format.container import FrameSource, container_of
+from dfs_store.format.digest import frame_checksums
+from dfs_store.format.examine import Examination, examine
+from dfs_store.format.problems import Problem
+
+__all__ = ["Finding", "verify"]
+
+_BATCH_BYTES = 32 * 2**20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One broken rule, with the place it concerns as far as there is one.
+
+    Attributes:
+        message: the rule, and the value that breaks it.
+        file: the file, relative to a Zarr store; the file's name of an HDF5 store.
+        clip: number of the clip.
+        class_name: its class.
+        position: 0-based time index of the key frame.
+    """
+
+    message: str
+    file: str | None = None
+    clip: int | None = None
+    class_name: str | None = None
+    position: int | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the fields as a JSON object."""
+        return asdict(self)
+
+
+def verify(
+    path: str | os.PathLike[str], *, on_progress: Callable[[int, int], None] | None = None
+) -> Iterator[Finding]:
+    """Yields everything in a store that breaks a rule: attributes, arrays, sizes, checksums, values.
+
+    Reads every key frame, a few at a time. Files, groups and keys that the format does not know are
+    allowed and not mentioned.
+
+    Args:
+        path: of the store.
+        on_progress: called with the number of key frames read so far, and of all.
+
+    Yields:
+        `Finding`, in the order of the store; none for a sound one.
+
+    Raises:
+        SettingsError, StoreNotFoundError, NotAStoreError, NewerFormatError: see `KeyFrameStore`.
+    """
+    place = Path(path)
+    try:
+        found = examine(place)
+    except DamagedStoreError as error:
+        yield Finding(message=str(error), file=_file_of(place, None))
+        return
+    for problem in found.problems:
+        yield from _place_problem(problem, found, place)
+    if found.indexed and found.frames is not None:
+        yield from _frame_findings(found, found.frames, on_progress)
+        found.frames.close()
+
+
+def _file_of(path: Path, name: str | None) -> str:
+    """Returns the file that a problem lies in: an array's name becomes its folder in a Zarr store."""
+    if container_of(path) == "hdf5":
+        return path.name
+    return "zarr.json" if name is None else name
+
+
+def _place_problem(problem: Problem, found: Examination, path: Path) -> Iterator[Finding]:
+    """Tells a problem once, or once per clip where it concerns frames of several."""
+    file = _file_of(path, problem.file)
+    if problem.frames is None or not found.indexed:
+        yield Finding(
+            message=problem.message, file=file, clip=problem.clip, class_name=_class_name(found, problem.clip)
+        )
+        return
+    offsets = found.arrays["offsets"]
+    first, last = np.searchsorted(offsets, [problem.frames[0], problem.frames[1] - 1], side="right") - 1
+    for clip in range(int(first), int(last) + 1):
+        yield Finding(message=problem.message, file=file, clip=clip, class_name=_class_name(found, clip))
+
+
+def _class_name(found: Examination, clip: int | None) -> str | None:
+    labels = found.arrays.get("labels")
+    if clip is None or labels is None or not 0 <= clip < labels.size:
+        return None
+    label = int(labels[clip])
+    return found.header.class_names[label] if 0 <= label < len(found.header.class_names) else None
+
+
+def _frame_findings(
+    found: Examination, frames: FrameSource, on_progress: Callable[[int, int], None] | None
+) -> Iterator[Finding]:
+    """Reads all frames but those whose file was found broken already."""
+    total = frames.shape[0]
+    lost = np.zeros(total, dtype=bool)
+    for problem in found.problems:
+        if problem.frames is not None:
+            lost[slice(*problem.frames)] = True
+    frame_bytes = max(1, int(np.prod(frames.shape[1:])) * np.dtype(frames.dtype).itemsize)
+    step = max(1, _BATCH_BYTES // frame_bytes)
+    for start in range(0, total, step):
+        stop = min(start + step, total)
+        for frame, message in _batch_messages(found, frames, start, stop, lost):
+            clip = int(np.searchsorted(found.arrays["offsets"], frame, side="right")) - 1
+            yield Finding(
+                message=f"key frame {frame} {message}",
+                file=frames.file_of(frame),
+                clip=clip,
+                class_name=_class_name(found, clip),
+                position=int(found.arrays["positions"][frame]),
+            )
+        if on_progress is not None:
+            on_progress(stop, total)
+
+
+def _batch_messages(
+    found: Examination, frames: FrameSource, start: int, stop: int, lost: npt.NDArray[np.bool_]
+) -> Iterator[tuple[int, str]]:
+    """Yields (number, what is wrong) of the frames start..stop."""
+    checksums = found.arrays["checksums"]
+    try:
+        if lost[start:stop].any():
+            raise DamagedStoreError("a part of this batch cannot be read")
+        wrong = frame_messages(frames.read(start, stop), checksums[start:stop])
+    except DamagedStoreError:
+        # One by one, so that a damaged frame does not hide its neighbours.
+        for frame in (np.flatnonzero(~lost[start:stop]) + start).tolist():
+            try:
+                one = frame_messages(frames.read(frame, frame + 1), checksums[frame : frame + 1])
+            except DamagedStoreError as error:
+                one = {0: f"cannot be read: {error}"}
+            yield from ((frame, message) for message in one.values())
+        return
+    yield from ((start + number, message) for number, message in wrong.items())
+
+
+def frame_messages(stored: npt.NDArray[Any], checksums: npt.NDArray[np.uint32]) -> dict[int, str]:
+    """Returns what is wrong with stored frames (K, C, H, W), by their number in the batch."""
+    messages = {}
+    for number in np.flatnonzero(frame_checksums(stored) != checksums).tolist():
+        messages[number] = "does not match its checksum"
+    if stored.dtype.kind == "f":
+        for number in np.flatnonzero(~np.isfinite(stored).all(axis=(1, 2, 3))).tolist():
+            messages.setdefault(number, "holds values that are infinite or not a number")
+    return messages
