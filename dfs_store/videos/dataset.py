@@ -40,6 +40,8 @@ class VideoDataset(Dataset[tuple[Any, int]]):
         fps: frames per second at which a clip plays at its natural speed.
         missing: files that the dataset's lists name and that do not exist.
         failed: files that could not be decoded, as {"file", "reason"}.
+        notes: files that are damaged and were used as far as they go, as {"file", "note"}.
+        decoders: number of clips by decoder.
         normalization: {"mean": [3 floats], "std": [3 floats]}.
         metric: "top1" or "top5", what the paper reports for this dataset.
     """
@@ -70,6 +72,8 @@ class VideoDataset(Dataset[tuple[Any, int]]):
         self.targets: list[int] = self.labels.tolist()
         self.fps = source.fps
         self.failed = source.failed
+        self.notes = source.notes
+        self.decoders = source.decoders
         self.normalization = {"mean": list(IMAGENET_MEAN), "std": list(IMAGENET_STD)}
 
     @property

@@ -17,7 +17,7 @@ from dfs_store.videos.sources import CachedClips, MovingShapesClips
 if TYPE_CHECKING:
     from dfs_store.videos.dataset import VideoDataset
 
-__all__ = ["describe", "find_clips", "open_videos", "resolve_sampling"]
+__all__ = ["check_part", "describe", "find_clips", "open_videos", "resolve_sampling"]
 
 SPLITS = ("train", "test")
 PathLike = str | os.PathLike[str]
@@ -70,7 +70,7 @@ def open_videos(
     """
     from dfs_store.videos.dataset import VideoDataset
 
-    _check_split(split)
+    check_part(split)
     info = describe(name_or_folder)
     sampling = resolve_sampling(info, frames=frames, stride=stride, size=size)
     if info.name == MOVING_SHAPES:
@@ -154,15 +154,15 @@ def find_clips(
     Raises:
         DatasetNotFoundError, EmptyClassError, SettingsError: as `open_videos`.
     """
-    _check_split(split)
+    check_part(split)
     info = describe(name_or_folder)
     info.check_official_split(official_split)
     if not info.layout:
         raise SettingsError(f"{info.name} has no files: its clips are made on the spot")
     if info is FOLDER and root is not None:
         raise SettingsError(
-            f"root {os.fspath(root)!r} goes with a dataset of the catalogue; {os.fspath(name_or_folder)!r} is "
-            "a folder itself"
+            f"root {os.fspath(root)!r} goes with a dataset of the catalogue; {os.fspath(name_or_folder)!r} "
+            "is a folder itself"
         )
     places = _candidates(info, root) if info is not FOLDER else [Path(name_or_folder)]
     found = _first_that_reads(info, places, split, official_split)
@@ -179,7 +179,8 @@ def find_clips(
     return found
 
 
-def _check_split(split: str) -> None:
+def check_part(split: str) -> None:
+    """Raises SettingsError unless the split is "train" or "test"."""
     if split not in SPLITS:
         raise SettingsError(f"split must be train or test, got {split!r}")
 

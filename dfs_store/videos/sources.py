@@ -38,6 +38,14 @@ class ClipSource(Protocol):
         """Files without a clip."""
 
     @property
+    def notes(self) -> list[dict[str, str]]:
+        """Files that are damaged and were used."""
+
+    @property
+    def decoders(self) -> dict[str, int]:
+        """Number of clips by decoder."""
+
+    @property
     def directory(self) -> Path | None:
         """The cache entry, if there is one."""
 
@@ -103,6 +111,16 @@ class CachedClips:
     def failed(self) -> list[dict[str, str]]:
         """Files that could not be decoded, with the reason."""
         return list(self._index["failed"])
+
+    @property
+    def notes(self) -> list[dict[str, str]]:
+        """Files that are damaged and were used as far as they go."""
+        return list(self._index["notes"])
+
+    @property
+    def decoders(self) -> dict[str, int]:
+        """Number of clips by decoder."""
+        return dict(self._index["decoders"])
 
     @property
     def directory(self) -> Path | None:
@@ -189,6 +207,16 @@ class MovingShapesClips:
     def failed(self) -> list[dict[str, str]]:
         """None ever."""
         return []
+
+    @property
+    def notes(self) -> list[dict[str, str]]:
+        """None ever."""
+        return []
+
+    @property
+    def decoders(self) -> dict[str, int]:
+        """No decoder is needed."""
+        return {}
 
     def origin(self, number: int) -> dict[str, Any]:
         """Returns {"generator", "seed", "clip": number within the whole split}."""

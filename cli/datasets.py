@@ -1,0 +1,134 @@
+"""`dfs datasets`: the datasets that are known, and what is there of them. Two more commands lie beside."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from . import _options, _output, datasets_cache, datasets_prepare
+from ._exit_codes import command
+
+if TYPE_CHECKING:
+    from dfs_store.videos import DatasetInfo
+
+app = typer.Typer(
+    help="List known datasets, prepare their clips, look after the cache.", no_args_is_help=True
+)
+
+Name = Annotated[
+    str, typer.Argument(metavar="NAME|FOLDER", help="A dataset's name, or a folder of class folders.")
+]
+CLASSES_SHOWN = 20
+
+
+@app.command("list")
+@command
+def list_datasets(
+    json: _options.Json = False, quiet: _options.Quiet = False, verbose: _options.Verbose = False
+) -> None:
+    """List the datasets that dfs knows by name."""
+    from dfs_store.videos import CATALOGUE
+
+    if json:
+        _output.document("dfs.datasets/1", {"datasets": [_facts(info) for info in CATALOGUE.values()]})
+    elif quiet:
+        _output.echo("\n".join(CATALOGUE))
+    else:
+        rows: list[tuple[str, ...]] = [("name", "classes", "train", "test", "clips", "")]
+        for info in CATALOGUE.values():
+            counts = [f"{info.num_clips[part]:,}" if info.num_clips else "any" for part in ("train", "test")]
+            rows.append((info.name, str(info.num_classes or ""), *counts, _shape(info), info.title))
+        _output.echo(_output.table(rows))
+        _output.echo("\nA folder of class folders is a dataset too. `dfs datasets info NAME` says more.")
+
+
+@app.command("info")
+@command
+def info_dataset(
+    name: Name,
+    root: _options.Root = None,
+    split: _options.Split = None,
+    json: _options.Json = False,
+    quiet: _options.Quiet = False,
+    verbose: _options.Verbose = False,
+) -> None:
+    """Say what a dataset is, where to get it, how it must lie, and what of it is there."""
+    from dfs_store.videos.opening import describe
+
+    info = describe(name)
+    facts = _facts(info)
+    found = {part: _found(name, root, part, split or 1) for part in ("train", "test")} if info.layout else {}
+    if json:
+        _output.document("dfs.dataset/1", {**facts, "found": found})
+        return
+    lines: list[tuple[str, ...]] = [
+        ("name", info.name if info.name != "folder" else name),
+        ("what", info.title),
+        ("clips", _shape(info)),
+        ("reported score", facts["metric"]),
+        ("from", info.source or "you"),
+        ("lies as", info.files),
+    ]
+    if info.num_clips:
+        lines.insert(2, ("whole set", ", ".join(f"{n:,} {part}" for part, n in info.num_clips.items())))
+    for part, what in found.items():
+        lines.append((f"{part} here", _found_text(what)))
+    _output.echo(_output.table(lines))
+    classes = next((what["classes"] for what in found.values() if "classes" in what), facts["classes"])
+    if classes and not quiet:
+        shown = classes if verbose else classes[:CLASSES_SHOWN]
+        more = f" ... {len(classes) - len(shown)} more (-v shows all)" if len(shown) < len(classes) else ""
+        _output.echo(f"\n{len(classes)} classes: {', '.join(shown)}{more}")
+
+
+def _facts(info: "DatasetInfo") -> dict[str, Any]:
+    classes = list(info.classes)
+    if not info.layout:
+        from dfs_store.videos.moving_shapes import class_names
+
+        classes = list(class_names())
+    return {
+        "name": info.name,
+        "title": info.title,
+        "num_classes": info.num_classes or len(classes) or None,
+        "num_clips": info.num_clips or None,
+        "classes": classes,
+        "metric": info.metric,
+        "sampling": info.sampling.to_json(),
+        "official_splits": info.official_splits,
+        "source": info.source,
+        "files": info.files,
+    }
+
+
+def _shape(info: "DatasetInfo") -> str:
+    sampling = info.sampling
+    return f"{sampling.frames}x{sampling.size}x{sampling.size}"
+
+
+def _found(name: str, root: str | None, part: str, official_split: int) -> dict[str, Any]:
+    from dfs_store.errors import DFSError
+    from dfs_store.videos import find_clips
+
+    try:
+        clips = find_clips(name, root, part, official_split=official_split)
+    except DFSError as error:
+        return {"error": str(error)}
+    return {
+        "root": str(clips.root),
+        "num_clips": len(clips.clips),
+        "classes": clips.classes,
+        "absent_classes": clips.absent_classes,
+        "missing": clips.missing,
+    }
+
+
+def _found_text(what: dict[str, Any]) -> str:
+    if "error" in what:
+        return f"no: {what['error']}"
+    missing = f", {len(what['missing']):,} listed files are missing" if what["missing"] else ""
+    absent = f", {len(what['absent_classes'])} classes have no folder" if what["absent_classes"] else ""
+    return f"{what['num_clips']:,} clips of {len(what['classes'])} classes in {what['root']}{missing}{absent}"
+
+
+app.command("prepare")(datasets_prepare.prepare)
+app.command("cache")(datasets_cache.cache)

@@ -1,0 +1,50 @@
+"""`dfs datasets cache`: what lies in the cache of prepared clips, and removing it."""
+
+from typing import Annotated, Any
+
+import typer
+
+from . import _options, _output
+from ._exit_codes import command
+
+
+@command
+def cache(
+    remove: Annotated[
+        list[str] | None, typer.Option("--remove", help="Remove this entry (may be repeated).", metavar="KEY")
+    ] = None,
+    unfinished: Annotated[
+        bool, typer.Option("--remove-unfinished", help="Remove the entries whose preparation never ended.")
+    ] = False,
+    everything: Annotated[bool, typer.Option("--remove-all", help="Remove every entry.")] = False,
+    json: _options.Json = False,
+    quiet: _options.Quiet = False,
+    verbose: _options.Verbose = False,
+) -> None:
+    """Show what lies in the cache of prepared clips, with sizes, and remove what is not needed."""
+    from dfs_store.videos.cache import cache_root, list_entries, remove_entry
+
+    keys = list(remove or [])
+    for entry in list_entries():
+        wanted = everything or (unfinished and not entry["complete"])
+        if wanted and not entry["in_use"] and entry["key"] not in keys:
+            keys.append(entry["key"])
+    freed_bytes = sum(remove_entry(key) for key in keys)
+    entries = list_entries()
+    total_bytes = sum(entry["size_bytes"] for entry in entries)
+    if json:
+        content = {"path": str(cache_root()), "size_bytes": total_bytes, "entries": entries}
+        _output.document("dfs.cache/1", {**content, "removed": keys, "freed_bytes": freed_bytes})
+        return
+    if keys:
+        _output.echo(f"removed {len(keys)} entries, {_output.size_text(freed_bytes)}")
+    if not quiet:
+        if entries:
+            _output.echo(_output.table([("key", "clips", "size", "state"), *map(_row, entries)]))
+        _output.echo(f"{cache_root()}: {len(entries)} entries, {_output.size_text(total_bytes)}")
+
+
+def _row(entry: dict[str, Any]) -> tuple[str, ...]:
+    state = "complete" if entry["complete"] else "being prepared" if entry["in_use"] else "unfinished"
+    failed = f", {entry['num_failed']:,} files left out" if entry["num_failed"] else ""
+    return entry["key"], f"{entry['num_clips']:,}", _output.mebibytes(entry["size_bytes"]), state + failed

@@ -1,0 +1,131 @@
+"""`dfs datasets prepare`: decode the clips of a dataset into the cache, once."""
+
+import time
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from . import _options, _output
+from ._exit_codes import command
+
+if TYPE_CHECKING:
+    from dfs_store.videos import PrepareProgress
+
+FILES_SHOWN = 20
+
+
+@command
+def prepare(
+    name: Annotated[
+        str, typer.Argument(metavar="NAME|FOLDER", help="A dataset's name, or a folder of class folders.")
+    ],
+    root: _options.Root = None,
+    frames: _options.Frames = None,
+    stride: _options.Stride = None,
+    size: _options.Size = None,
+    split: _options.Split = None,
+    classes: _options.Classes = None,
+    part: Annotated[
+        str | None, typer.Option("--part", help="train or test; both when left out.", metavar="PART")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option("--workers", help="Decoding processes (default: one per core).")
+    ] = None,
+    seed: _options.Seed = 0,
+    json: _options.Json = False,
+    quiet: _options.Quiet = False,
+    verbose: _options.Verbose = False,
+) -> None:
+    """Decode the clips of a dataset into the cache; continues where an earlier run was stopped."""
+    from dfs_store.videos.opening import check_part, describe
+
+    sampling = {"frames": frames, "stride": stride, "size": size, "seed": seed, "workers": workers}
+    options = {**sampling, "classes": _options.class_list(classes), "official_split": split or 1}
+    if part is not None:
+        check_part(part)
+    info = describe(name)
+    prepared = []
+    for each in (part,) if part else _parts(name, root, split or 1):
+        prepared.append(_prepare(name, root, each, options, quiet=quiet))
+        if not json:
+            _output.echo(_text(prepared[-1], quiet=quiet, verbose=verbose))
+    if not info.layout and not quiet:
+        _output.note(f"{info.name} is made on the spot and needs no preparation")
+    if json:
+        _output.document("dfs.prepare/1", {"dataset": name, "parts": prepared})
+
+
+def _parts(name: str, root: str | None, official_split: int) -> list[str]:
+    """Returns the parts that there are: a folder of class folders alone has no test part."""
+    from dfs_store.errors import DatasetNotFoundError
+    from dfs_store.videos import find_clips
+    from dfs_store.videos.catalogue import FOLDER
+    from dfs_store.videos.opening import describe
+
+    if describe(name) is not FOLDER:
+        return ["train", "test"]
+    try:
+        find_clips(name, root, "test", official_split=official_split)
+    except DatasetNotFoundError:
+        return ["train"]
+    return ["train", "test"]
+
+
+def _prepare(
+    name: str, root: str | None, part: str, options: dict[str, Any], *, quiet: bool
+) -> dict[str, Any]:
+    from dfs_store import open_videos
+
+    start = time.monotonic()
+    with _output.Progress(f"prepare {part}", quiet=quiet) as progress:
+
+        def show(event: "PrepareProgress") -> None:
+            if event.waiting:
+                progress.update(event.done, event.total, "another process prepares these clips: waiting")
+                return
+            failed = f"  {event.failed:,} not decodable" if event.failed else ""
+            progress.update(event.done, event.total, f"{event.clips_per_second:.1f} clips/s{failed}")
+
+        videos = open_videos(name, root, part, **options, on_progress=show)
+    return {
+        "part": part,
+        "path": None if videos.cache_path is None else str(videos.cache_path),
+        "num_clips": len(videos),
+        "num_classes": len(videos.classes),
+        "shape": list(videos.pixels.shape),
+        "size_bytes": videos.pixels.nbytes,
+        "decoders": videos.decoders,
+        "failed": videos.failed,
+        "notes": videos.notes,
+        "missing": videos.missing,
+        "elapsed_seconds": round(time.monotonic() - start, 3),
+    }
+
+
+def _text(prepared: dict[str, Any], *, quiet: bool, verbose: bool) -> str:
+    clips, views, frames, height, width, _ = prepared["shape"]
+    views_text = f", {views} views" if views > 1 else ""
+    text = (
+        f"{prepared['part']}: {clips:,} clips of {frames}x{height}x{width}{views_text}, "
+        f"{prepared['num_classes']} classes, {_output.size_text(prepared['size_bytes'])}"
+        f"{' in ' + prepared['path'] if prepared['path'] else ''}"
+    )
+    if quiet:
+        return text
+    lists = (
+        (
+            "could not be decoded and were left out",
+            [f"{x['file']}: {x['reason']}" for x in prepared["failed"]],
+        ),
+        ("are listed and do not exist", prepared["missing"]),
+        (
+            "are damaged and were used as far as they go",
+            [f"{x['file']}: {x['note']}" for x in prepared["notes"]],
+        ),
+    )
+    for what, files in lists:
+        if files:
+            shown = files if verbose else files[:FILES_SHOWN]
+            more = [f"... {len(files) - len(shown):,} more (-v shows all)"] if len(shown) < len(files) else []
+            text += f"\n{len(files):,} files {what}:" + "".join(f"\n  {line}" for line in [*shown, *more])
+    return text

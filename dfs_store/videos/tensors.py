@@ -1,0 +1,31 @@
+"""Pixels as tensors: uint8 frames into the normalised space that key frames live in."""
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+__all__ = ["normalised_clips"]
+
+
+def normalised_clips(
+    pixels: Tensor, normalization: dict[str, list[float]], flipped: npt.NDArray[np.bool_] | None = None
+) -> Tensor:
+    """Turns uint8 clips into normalised floats, flipping some of them from left to right.
+
+    Args:
+        pixels: (N, T, H, W, C) uint8.
+        normalization: "mean" and "std" per channel, of values in [0, 1].
+        flipped: (N,) bool, which clips to flip; none when None.
+
+    Returns:
+        (N, T, C, H, W) float32 on the device of `pixels`. The channels stay last in memory, which is what
+        convolutions run fastest on.
+    """
+    mean = torch.tensor(normalization["mean"], device=pixels.device) * 255
+    scale = 1 / (torch.tensor(normalization["std"], device=pixels.device) * 255)
+    clips = (pixels.to(torch.float32) - mean) * scale
+    if flipped is not None and flipped.any():
+        where = torch.from_numpy(flipped).to(pixels.device)
+        clips[where] = clips[where].flip(3)
+    return clips.permute(0, 1, 4, 2, 3)
