@@ -75,7 +75,7 @@ def command(function: Callable[P, int | None]) -> Callable[P, None]:
             # The reader of our output left (`dfs inspect | head`): not an error of ours.
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
             code = 0
-        except BaseException as error:  # noqa: BLE001 - the one place where every error ends
+        except BaseException as error:
             if os.environ.get("DFS_DEBUG") == "1":
                 raise
             code = exit_code(error)

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
 
 SECONDS_BETWEEN_LINES = 60.0
+SECONDS_BEFORE_LAST_LINE = 5.0  # what took less is not worth a line of its own
 
 
 def echo(text: str) -> None:
@@ -91,6 +92,7 @@ class Progress:
         self._quiet = quiet
         self._bar: RichProgress | None = None
         self._started = time.monotonic()
+        self._opened = self._started
         self._first_done: int | None = None
         self._next_line = self._started
         self._last: tuple[int, int, str] | None = None
@@ -134,6 +136,20 @@ class Progress:
             return
         self._last = (done, total, details)
 
+    def message(self, text: str) -> None:
+        """Prints talk to stderr without tearing the bar."""
+        if self._bar is not None:
+            self._bar.console.print(text, markup=False, highlight=False)
+        else:
+            note(text)
+
+    def result(self, text: str) -> None:
+        """Prints a result to stdout without tearing the bar."""
+        if self._bar is not None and sys.stdout.isatty():
+            self._bar.console.print(text, markup=False, highlight=False)
+        else:
+            echo(text)
+
     def _line(self, done: int, total: int, details: str) -> None:
         note(f"{self._label}: {done:,}/{total:,}  {details}".rstrip())
 
@@ -145,5 +161,5 @@ class Progress:
     ) -> None:
         if self._bar is not None:
             self._bar.stop()
-        elif self._last is not None and not self._quiet:
+        elif self._last is not None and time.monotonic() - self._opened > SECONDS_BEFORE_LAST_LINE:
             self._line(*self._last)

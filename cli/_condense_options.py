@@ -1,0 +1,69 @@
+"""The options of `dfs condense`, by name. None means: not given, so the settings file or preset decides."""
+
+from typing import Annotated
+
+import typer
+
+SETTINGS = "Settings of the method (default: the preset of method, dataset and vpc)"
+INSERTION = "Insertion of key frames (dfs)"
+SAMPLING = "Sampling of the real clips (default: the dataset's)"
+RUNNING = "Running"
+
+Text = str | None
+Number = float | None
+Whole = int | None
+
+Dataset = Annotated[Text, typer.Option("--dataset", metavar="NAME|FOLDER", help="What to condense.")]
+Vpc = Annotated[Whole, typer.Option("--vpc", help="Synthetic videos per class.")]
+Out = Annotated[Text, typer.Option("--out", metavar="STORE", help="*.zarr, *.h5 or *.hdf5.")]
+Method = Annotated[Text, typer.Option("--method", help="dfs, dm or random.  [default: dfs]")]
+Dtype = Annotated[Text, typer.Option("--dtype", help="float32, float16 or uint8.")]
+Iterations = Annotated[Whole, typer.Option(help="Number of steps.", rich_help_panel=SETTINGS)]
+Lr = Annotated[Number, typer.Option(help="Learning rate.", rich_help_panel=SETTINGS)]
+Momentum = Annotated[Number, typer.Option(help="Momentum of SGD.", rich_help_panel=SETTINGS)]
+BatchReal = Annotated[Whole, typer.Option(help="Real clips per class and step.", rich_help_panel=SETTINGS)]
+Init = Annotated[Text, typer.Option(help="noise or real.", rich_help_panel=SETTINGS)]
+Seed = Annotated[Whole, typer.Option(help="Seed of everything random.", rich_help_panel=SETTINGS)]
+InitialKeyFrames = Annotated[
+    Whole, typer.Option(help="Key frames at the start.  [default: 2]", rich_help_panel=INSERTION)
+]
+Insertion = Annotated[
+    bool | None, typer.Option("--insertion/--no-insertion", help="Insert at all.", rich_help_panel=INSERTION)
+]
+Epsilon = Annotated[Number, typer.Option(help="Threshold.", rich_help_panel=INSERTION)]
+Warmup = Annotated[
+    Number, typer.Option(help="Share of steps before.  [default: 0.2]", rich_help_panel=INSERTION)
+]
+Cooldown = Annotated[
+    Number, typer.Option(help="Share of steps after.  [default: 0.2]", rich_help_panel=INSERTION)
+]
+Selection = Annotated[Text, typer.Option(help="lowest or random.", rich_help_panel=INSERTION)]
+Metric = Annotated[Text, typer.Option(help="cosine or l2.", rich_help_panel=INSERTION)]
+Insertions = Annotated[Text, typer.Option(help="one or all at a step.", rich_help_panel=INSERTION)]
+Gradient = Annotated[Text, typer.Option(help="frame or accumulated.", rich_help_panel=INSERTION)]
+Frames = Annotated[Whole, typer.Option(help="Frames per clip (T).", rich_help_panel=SAMPLING)]
+Stride = Annotated[Whole, typer.Option(help="Interval between frames.", rich_help_panel=SAMPLING)]
+Size = Annotated[Whole, typer.Option(help="Height and width, pixels.", rich_help_panel=SAMPLING)]
+Split = Annotated[Whole, typer.Option(help="Official split, 1 to 3.", rich_help_panel=SAMPLING)]
+Classes = Annotated[Text, typer.Option(help="Only these, commas between.", rich_help_panel=SAMPLING)]
+Device = Annotated[
+    Text, typer.Option(help="auto, cpu, cuda or cuda:N.  [default: auto]", rich_help_panel=RUNNING)
+]
+Precision = Annotated[
+    Text, typer.Option(help="float32, or bf16 (real side, approximate).", rich_help_panel=RUNNING)
+]
+Resume = Annotated[
+    bool | None, typer.Option("--resume", help="Continue a checkpoint.", rich_help_panel=RUNNING)
+]
+CheckpointEvery = Annotated[
+    Whole, typer.Option(metavar="STEPS", help="Default: 5 minutes.", rich_help_panel=RUNNING)
+]
+Overwrite = Annotated[
+    bool | None, typer.Option("--overwrite", help="Replace the store.", rich_help_panel=RUNNING)
+]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Print the plan, do nothing.", rich_help_panel=RUNNING)
+]
+Config = Annotated[
+    Text, typer.Option(metavar="FILE", help="Settings as TOML or JSON.", rich_help_panel=RUNNING)
+]

@@ -1,0 +1,107 @@
+"""Shows a running condensation: phase, steps per second, time left, loss, key frames, MiB."""
+
+import signal
+import time
+from types import FrameType, TracebackType
+from typing import TYPE_CHECKING
+
+from . import _output
+from ._exit_codes import TerminatedError
+
+if TYPE_CHECKING:
+    from dfs_store.condense import CondenseConfig
+    from dfs_store.condense.events import Event, RunStarted, StepDone
+
+
+class CondenseProgress:
+    """Progress of one run, and the signals that end it between two steps.
+
+    Ctrl-C or SIGTERM once: the step is finished, a checkpoint saved, and the command to go on printed.
+    Twice: it stops at once.
+    """
+
+    def __init__(self, settings: "CondenseConfig", *, quiet: bool) -> None:
+        self._settings = settings
+        self._quiet = quiet
+        self._bar = _output.Progress("condense", quiet=quiet)
+        self._stop: int | None = None
+        self._first: tuple[int, float] | None = None
+        self._steps = 0
+        self._seconds = 0.0
+        self._smooth_loss: float | None = None
+
+    def __enter__(self) -> "CondenseProgress":
+        self._old = {
+            number: signal.signal(number, self._on_signal) for number in (signal.SIGINT, signal.SIGTERM)
+        }
+        self._started = time.monotonic()
+        self._bar.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bar.__exit__(kind, error, trace)
+        for number, handler in self._old.items():
+            signal.signal(number, handler)
+
+    @property
+    def steps_per_second(self) -> float | None:
+        """Pace of the run, None for methods that take no steps."""
+        return round(self._steps / self._seconds, 4) if self._steps and self._seconds > 0 else None
+
+    def on_event(self, event: "Event") -> None:
+        """Takes an event of the run; raises when a signal asked for its end."""
+        from dfs_store.condense import CheckpointSaved, RunStarted, StepDone
+
+        if isinstance(event, RunStarted):
+            self._on_start(event)
+        elif isinstance(event, StepDone):
+            self._on_step(event)
+        elif isinstance(event, CheckpointSaved) and self._settings.checkpoint_every and not self._quiet:
+            self._bar.message(f"checkpoint of step {event.step:,}: {event.path}")
+
+    def _on_start(self, event: "RunStarted") -> None:
+        self._started = time.monotonic()
+        if self._quiet:
+            return
+        where = f"from step {event.step:,}, " if event.step else ""
+        steps = f"{event.iterations:,} steps, " if event.iterations else ""
+        self._bar.message(
+            f"{self._settings.method}: {event.num_clips:,} clips, {where}{steps}on {event.device}"
+        )
+        for note in event.notes:
+            self._bar.message(f"note: {note}")
+
+    def _on_step(self, event: "StepDone") -> None:
+        self._steps += 1
+        self._seconds = time.monotonic() - self._started
+        smooth = event.loss if self._smooth_loss is None else 0.9 * self._smooth_loss + 0.1 * event.loss
+        self._smooth_loss = smooth
+        self._bar.update(
+            event.step + 1,
+            event.iterations,
+            f"{event.phase}  {self._steps / self._seconds:.2f} steps/s  loss {smooth:.4g}  "
+            f"{event.num_key_frames:,} key frames  {_output.mebibytes(event.key_frame_bytes)}",
+        )
+        if self._stop is not None:
+            self._end(event.step + 1)
+
+    def _end(self, next_step: int) -> None:
+        message = (
+            f"stopped after step {next_step:,}; a checkpoint is kept beside {self._settings.out}. "
+            "Go on with the same command and --resume"
+        )
+        if self._stop == signal.SIGTERM:
+            raise TerminatedError(message)
+        raise KeyboardInterrupt(message)
+
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+        if self._stop is not None:
+            raise TerminatedError("stopped at once") if number == signal.SIGTERM else KeyboardInterrupt
+        self._stop = number
+        if not self._quiet:
+            self._bar.message("finishing this step, then saving a checkpoint (once more: stop at once)")

@@ -1,0 +1,64 @@
+"""The text of `dfs condense --dry-run`."""
+
+from typing import TYPE_CHECKING
+
+from . import _output
+
+if TYPE_CHECKING:
+    from dfs_store.condense.forecast import Forecast
+
+
+def plan_text(plan: "Forecast") -> str:
+    """Writes the resolved settings, the phases, and the forecasts of memory and bytes."""
+    shape = "x".join(map(str, (plan.num_frames, *plan.frame_shape[1:])))
+    parts = [
+        f"plan for {plan.num_clips:,} clips of {shape} ({plan.num_classes} classes) "
+        f"from {plan.num_real_clips:,} real clips, on {plan.device}",
+        f"settings (those not given: {plan.preset})",
+        _output.table([(k, _value(v)) for k, v in plan.settings.items() if v is not None], indent="  "),
+    ]
+    if plan.phases:
+        parts += ["phases", _output.table([_phase(*phase) for phase in plan.phases], indent="  ")]
+    parts += ["store", _output.table(_store_rows(plan), indent="  ")]
+    parts += ["memory", _output.table(_memory_rows(plan), indent="  ")]
+    parts += [f"note: {note}" for note in plan.notes]
+    return "\n".join(parts)
+
+
+def _value(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _phase(name: str, start: int, end: int) -> tuple[str, ...]:
+    return name, f"steps {start:,} to {end - 1:,}" if end > start else "none", f"{end - start:,} steps"
+
+
+def _store_rows(plan: "Forecast") -> list[tuple[str, ...]]:
+    if plan.first_bytes == plan.most_bytes:
+        return [("key frames", _output.size_text(plan.first_bytes))]
+    return [
+        ("key frames at the start", _output.size_text(plan.first_bytes)),
+        ("if every frame became one", _output.size_text(plan.most_bytes)),
+    ]
+
+
+def _memory_rows(plan: "Forecast") -> list[tuple[str, ...]]:
+    real = "on the device" if plan.real_on_device else "mapped from the cache"
+    rows: list[tuple[str, ...]] = [("real clips, uint8", _output.size_text(plan.real_bytes), real)]
+    if plan.key_frame_memory_bytes:
+        home = "on the device" if plan.key_frames_on_device else "in host memory"
+        rows += [
+            (
+                "key frames and momentum",
+                _output.size_text(plan.key_frame_memory_bytes),
+                f"{home}, at the most",
+            ),
+            (
+                f"one chunk of {plan.chunk_clips} clips",
+                _output.size_text(plan.chunk_memory_bytes),
+                "forward and backward, about",
+            ),
+        ]
+    if plan.device_memory_bytes is not None:
+        rows.append(("the device has", _output.size_text(plan.device_memory_bytes)))
+    return rows

@@ -1,0 +1,109 @@
+"""Opens the real clips that a command names, showing the progress of their preparation."""
+
+from typing import TYPE_CHECKING, Protocol
+
+from . import _output
+
+if TYPE_CHECKING:
+    from dfs_store.videos import PrepareProgress, VideoDataset
+
+
+class VideoSettings(Protocol):
+    """The settings that name real clips; `CondenseConfig` has them, and so has `evaluate`.
+
+    Clips are cut with sampling seed 0 whatever the seed of the run, so that runs share one cache.
+    """
+
+    @property
+    def dataset(self) -> str:
+        """Catalogue name or folder."""
+
+    @property
+    def root(self) -> str | None:
+        """Where it lies."""
+
+    @property
+    def frames(self) -> int | None:
+        """T."""
+
+    @property
+    def stride(self) -> int | None:
+        """Frames between sampled frames."""
+
+    @property
+    def size(self) -> int | None:
+        """Pixels."""
+
+    @property
+    def split(self) -> int | None:
+        """Number of the official split."""
+
+    @property
+    def classes(self) -> tuple[str, ...] | None:
+        """Subset of the classes."""
+
+
+def open_with_progress(settings: VideoSettings, part: str, *, quiet: bool) -> "VideoDataset":
+    """Opens the "train" or "test" part, decoding it first where that has not been done."""
+    from dfs_store import open_videos
+
+    with _output.Progress(f"prepare {part}", quiet=quiet) as progress:
+
+        def show(event: "PrepareProgress") -> None:
+            if event.waiting:
+                progress.update(event.done, event.total, "another process prepares these clips: waiting")
+                return
+            failed = f"  {event.failed:,} not decodable" if event.failed else ""
+            progress.update(event.done, event.total, f"{event.clips_per_second:.1f} clips/s{failed}")
+
+        videos = open_videos(
+            settings.dataset,
+            settings.root,
+            part,
+            frames=settings.frames,
+            stride=settings.stride,
+            size=settings.size,
+            classes=settings.classes,
+            official_split=settings.split or 1,
+            on_progress=show,
+        )
+    if not quiet:
+        _warn(videos)
+    return videos
+
+
+def _warn(videos: "VideoDataset") -> None:
+    if videos.missing:
+        _output.note(
+            f"note: {len(videos.missing):,} files of the {videos.split} list are not there, "
+            f"first {videos.missing[0]}"
+        )
+    if videos.failed:
+        first = videos.failed[0]
+        _output.note(
+            f"note: {len(videos.failed):,} files could not be decoded and were left out, "
+            f"first {first['file']}: {first['reason']} (`dfs datasets prepare` lists them all)"
+        )
+
+
+def describe_videos(settings: VideoSettings) -> tuple[list[int], int, tuple[int, int, int]]:
+    """Returns, without decoding anything, clips per class, T and (C, H, W) of the training part."""
+    from collections import Counter
+
+    from dfs_store import open_videos
+    from dfs_store.videos.catalogue import MOVING_SHAPES
+    from dfs_store.videos.opening import describe, find_clips, resolve_sampling
+
+    sampling = resolve_sampling(
+        describe(settings.dataset), frames=settings.frames, stride=settings.stride, size=settings.size
+    )
+    if settings.dataset == MOVING_SHAPES:
+        counts = Counter(open_videos(settings.dataset, classes=settings.classes).targets)
+        numbers = [counts[label] for label in sorted(counts)]
+    else:
+        found = find_clips(
+            settings.dataset, settings.root, classes=settings.classes, official_split=settings.split or 1
+        )
+        names = Counter(clip.class_name for clip in found.clips)
+        numbers = [names[name] for name in found.classes]
+    return numbers, sampling.frames, (3, sampling.size, sampling.size)

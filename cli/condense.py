@@ -1,0 +1,150 @@
+"""`dfs condense`: real videos in, a store of key frames out."""
+
+from typing import TYPE_CHECKING, Any
+
+from . import _condense_options as given
+from . import _options, _output
+from ._exit_codes import command
+from ._key_frame_counts import key_frames_per_clip
+
+if TYPE_CHECKING:
+    from dfs_store.condense import CondenseConfig
+
+
+@command
+def condense(
+    dataset: given.Dataset = None,
+    vpc: given.Vpc = None,
+    out: given.Out = None,
+    method: given.Method = None,
+    dtype: given.Dtype = None,
+    root: _options.Root = None,
+    iterations: given.Iterations = None,
+    lr: given.Lr = None,
+    momentum: given.Momentum = None,
+    batch_real: given.BatchReal = None,
+    init: given.Init = None,
+    seed: given.Seed = None,
+    initial_key_frames: given.InitialKeyFrames = None,
+    insertion: given.Insertion = None,
+    epsilon: given.Epsilon = None,
+    warmup: given.Warmup = None,
+    cooldown: given.Cooldown = None,
+    selection: given.Selection = None,
+    metric: given.Metric = None,
+    insertions: given.Insertions = None,
+    gradient: given.Gradient = None,
+    frames: given.Frames = None,
+    stride: given.Stride = None,
+    size: given.Size = None,
+    split: given.Split = None,
+    classes: given.Classes = None,
+    device: given.Device = None,
+    precision: given.Precision = None,
+    resume: given.Resume = None,
+    checkpoint_every: given.CheckpointEvery = None,
+    overwrite: given.Overwrite = None,
+    dry_run: given.DryRun = False,
+    config: given.Config = None,
+    json: _options.Json = False,
+    quiet: _options.Quiet = False,
+    verbose: _options.Verbose = False,
+) -> None:
+    """Condense a labelled video dataset into a few key frames per clip.
+
+    dfs condense --dataset miniucf --vpc 10 --out ucf.zarr
+    """
+    given_flags = dict(locals())  # before anything else is bound: exactly the parameters
+    talk = ("dry_run", "config", "json", "quiet", "verbose")
+    settings = _settings({k: v for k, v in given_flags.items() if k not in talk and v is not None}, config)
+    if dry_run:
+        _plan(settings, json=json)
+    else:
+        _run(settings, json=json, quiet=quiet, verbose=verbose)
+
+
+def _settings(flags: dict[str, Any], file: str | None) -> "CondenseConfig":
+    """Joins the settings file and the flags; a flag wins."""
+    from dataclasses import fields
+
+    from dfs_store.condense import CondenseConfig
+    from dfs_store.errors import SettingsError
+
+    from ._settings_file import read_settings_file
+
+    if "classes" in flags:
+        flags["classes"] = _options.class_list(flags["classes"])
+    settings = {**(read_settings_file(file) if file else {}), **flags}
+    if settings.get("classes") is not None:
+        settings["classes"] = tuple(settings["classes"])
+    known = {field.name for field in fields(CondenseConfig)}
+    for name in settings:
+        if name not in known:
+            raise SettingsError(
+                f"{file} has the unknown setting {name!r}; known are {', '.join(sorted(known))}"
+            )
+    for name in ("dataset", "vpc", "out"):
+        if name not in settings:
+            raise SettingsError(
+                f"--{name} is missing: dfs condense --dataset NAME|FOLDER --vpc N --out STORE"
+            )
+    return CondenseConfig(**settings).resolved()
+
+
+def _plan(settings: "CondenseConfig", *, json: bool) -> None:
+    from dfs_store.condense import check_run
+    from dfs_store.condense.forecast import forecast
+
+    from ._plan import plan_text
+    from ._videos import describe_videos
+
+    check_run(settings)
+    plan = forecast(settings, *describe_videos(settings))
+    if json:
+        _output.document("dfs.condense.plan/1", plan.to_json())
+    else:
+        _output.echo(plan_text(plan))
+
+
+def _run(settings: "CondenseConfig", *, json: bool, quiet: bool, verbose: bool) -> None:
+    import time
+
+    from dfs_store import condense as engine
+    from dfs_store import open_store
+
+    from ._condense_progress import CondenseProgress
+    from ._videos import open_with_progress
+
+    engine.check_run(settings)
+    started = time.monotonic()
+    videos = open_with_progress(settings, "train", quiet=quiet)
+    with CondenseProgress(settings, quiet=quiet) as progress:
+        engine.condense(settings, videos, on_event=progress.on_event)
+    elapsed = time.monotonic() - started
+    with open_store(settings.out) as store:
+        result = {
+            "out": settings.out,
+            "num_key_frames": int(store.offsets[-1]),
+            "key_frames_per_clip": key_frames_per_clip(store.offsets),
+            "storage": store.storage.to_json(),
+            "elapsed_seconds": round(elapsed, 3),
+            "steps_per_second": progress.steps_per_second,
+        }
+    if json:
+        _output.document("dfs.condense/1", result)
+    else:
+        _output.echo(_summary(result, settings))
+
+
+def _summary(result: dict[str, Any], settings: "CondenseConfig") -> str:
+    storage = result["storage"]
+    share = 100 * storage["key_frame_bytes"] / storage["dense_bytes"]
+    return (
+        f"{result['out']}: {result['num_key_frames']:,} key frames, "
+        f"{result['key_frames_per_clip']['mean']:.2f} per clip, "
+        f"{_output.size_text(storage['key_frame_bytes'])}, {share:.1f} % of the dense clips, "
+        f"in {_output.duration_text(result['elapsed_seconds'])}\n"
+        f"next: dfs inspect {settings.out}\n"
+        f"      dfs evaluate {settings.out} --dataset {settings.dataset}"
+        + (f" --root {settings.root}" if settings.root else "")
+    )

@@ -1,0 +1,161 @@
+"""`dfs evaluate`: train from scratch on a store, test on real videos."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from . import _options, _output
+from ._exit_codes import command
+
+if TYPE_CHECKING:
+    from dfs_store.evaluate import EvaluationProgress, EvaluationResult, EvaluationSettings
+
+WHOLE = "whole"
+
+
+@dataclass(frozen=True)
+class _Videos:
+    """Which real clips to test on (and, for `whole`, to train on)."""
+
+    dataset: str
+    root: str | None
+    frames: int | None
+    stride: int | None
+    size: int | None
+    split: int | None
+    classes: tuple[str, ...] | None
+
+
+@command
+def evaluate(
+    store: Annotated[
+        str, typer.Argument(metavar="STORE", help="A store, or the word `whole`: all real training clips.")
+    ],
+    dataset: Annotated[
+        str | None,
+        typer.Option("--dataset", metavar="NAME|FOLDER", help="Test clips (else what the store came from)."),
+    ] = None,
+    root: _options.Root = None,
+    model: Annotated[str, typer.Option("--model", help="convnet3d.")] = "convnet3d",
+    protocol: Annotated[str, typer.Option("--protocol", help="paper or strict.")] = "paper",
+    runs: Annotated[int, typer.Option("--runs", help="Trainings, each with its own seed.")] = 3,
+    epochs: Annotated[int, typer.Option("--epochs", help="Passes over the clips.")] = 500,
+    lr: Annotated[
+        float, typer.Option("--lr", help="Learning rate, a tenth after half of the epochs.")
+    ] = 0.01,
+    batch_size: Annotated[int, typer.Option("--batch-size", help="Clips per training step.")] = 256,
+    frames: _options.Frames = None,
+    stride: _options.Stride = None,
+    size: _options.Size = None,
+    split: _options.Split = None,
+    classes: _options.Classes = None,
+    seed: _options.Seed = 0,
+    device: _options.Device = "auto",
+    json: _options.Json = False,
+    quiet: _options.Quiet = False,
+    verbose: _options.Verbose = False,
+) -> None:
+    """Train a network from scratch on a store and test it on real videos.
+
+    dfs evaluate ucf.zarr --dataset miniucf --runs 3
+    """
+    names = _options.class_list(classes)
+    asked = _Videos(dataset or "", root, frames, stride, size, split, tuple(names) if names else None)
+    videos, storage = _whole(asked) if store == WHOLE else _of_store(store, asked)
+
+    from dfs_store.condense.device import resolve_device
+    from dfs_store.evaluate import EvaluationSettings
+
+    settings = EvaluationSettings(
+        model=model,
+        protocol=protocol,  # type: ignore[arg-type]  # checked by EvaluationSettings
+        runs=runs,
+        epochs=epochs,
+        lr=lr,
+        batch_size=batch_size,
+        seed=seed,
+        device=str(resolve_device(device)),
+    )
+    result = _run(store, videos, settings, quiet=quiet)
+    if json:
+        _output.document(
+            "dfs.evaluate/1",
+            {"store": store, "dataset": videos.dataset, **result.to_json(), "storage": storage},
+        )
+    else:
+        _output.echo(_text(store, videos.dataset, result, storage))
+
+
+def _whole(asked: _Videos) -> tuple[_Videos, None]:
+    from dfs_store.errors import SettingsError
+
+    if not asked.dataset:
+        raise SettingsError("`dfs evaluate whole` needs --dataset NAME|FOLDER: which clips are the whole?")
+    return asked, None
+
+
+def _of_store(path: str, asked: _Videos) -> tuple[_Videos, dict[str, Any]]:
+    """Fills in, from the store, how real clips must be cut to match its clips."""
+    from dfs_store import open_store
+    from dfs_store.errors import SettingsError
+
+    with open_store(path) as store:
+        provenance = store.attributes.get("provenance") or {}
+        settings = provenance.get("config") or {}
+        dataset = asked.dataset or provenance.get("dataset")
+        if not dataset:
+            raise SettingsError(f"{path} does not say which dataset it came from; add --dataset NAME|FOLDER")
+        videos = _Videos(
+            dataset,
+            asked.root or settings.get("root"),
+            asked.frames or store.num_frames,
+            asked.stride or settings.get("stride"),
+            asked.size or store.frame_shape[1],
+            asked.split or settings.get("split"),
+            asked.classes or tuple(store.class_names),
+        )
+        return videos, store.storage.to_json()
+
+
+def _run(store: str, videos: _Videos, settings: "EvaluationSettings", *, quiet: bool) -> "EvaluationResult":
+    from dfs_store.evaluate import StoreClips, VideoClips, evaluate
+
+    from ._videos import open_with_progress
+
+    test = open_with_progress(videos, "test", quiet=quiet)
+    clips: StoreClips | VideoClips
+    if store == WHOLE:
+        clips = VideoClips(open_with_progress(videos, "train", quiet=quiet), settings.device)
+    else:
+        clips = StoreClips(store, settings.device)
+    with _output.Progress("evaluate", quiet=quiet) as progress:
+
+        def show(event: "EvaluationProgress") -> None:
+            scores = f"  top-1 so far {', '.join(f'{s:.1f}' for s in event.top1)} %" if event.top1 else ""
+            progress.update(
+                event.run * event.epochs + event.epoch,
+                event.runs * event.epochs,
+                f"run {event.run + 1} of {event.runs}  loss {event.loss:.3f}{scores}",
+            )
+
+        return evaluate(clips, test, settings, on_progress=show)
+
+
+def _text(store: str, dataset: str, result: "EvaluationResult", storage: dict[str, Any] | None) -> str:
+    rows: list[tuple[str, ...]] = [
+        ("top-1", str(result.top1), "runs " + ", ".join(f"{score:.1f}" for score in result.top1.runs))
+    ]
+    if result.num_classes > 5:
+        runs = ", ".join(f"{score:.1f}" for score in result.top5.runs)
+        rows.append(("top-5", str(result.top5), f"runs {runs}"))
+    head = (
+        f"{store} on {dataset}: {result.model}, protocol {result.protocol}, {len(result.top1.runs)} runs of "
+        f"{result.epochs} epochs on {result.num_train_clips:,} clips, tested on {result.num_test_clips:,}"
+    )
+    lines = [head, _output.table(rows, indent="  ")]
+    if storage is not None:
+        share = 100 * storage["key_frame_bytes"] / storage["dense_bytes"]
+        size = _output.size_text(storage["key_frame_bytes"])
+        lines.append(f"  store  {size} of key frames, {share:.1f} % of the dense clips")
+    return "\n".join(lines)

@@ -1,0 +1,162 @@
+"""`dfs inspect`: what is in a store, and what it costs."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from . import _options, _output
+from ._exit_codes import command
+from ._key_frame_counts import key_frames_per_clip
+
+if TYPE_CHECKING:
+    from dfs_store.format import KeyFrameStore
+
+BAR_WIDTH = 40
+CLASSES_SHOWN = 20
+
+
+@command
+def inspect(
+    store: Annotated[str, typer.Argument(metavar="STORE", help="A .zarr, .h5 or .hdf5 store.")],
+    json: _options.Json = False,
+    quiet: _options.Quiet = False,
+    verbose: _options.Verbose = False,
+) -> None:
+    """Show what is in a store: header, storage, key frames per clip and per class."""
+    from dfs_store.format import open_store
+
+    with open_store(store) as opened:
+        content = describe(opened)
+        if json:
+            _output.document("dfs.inspect/1", content)
+        elif quiet:
+            _output.echo(_headline(content))
+        else:
+            _output.echo(_text(content, _per_class(opened), verbose=verbose))
+
+
+def describe(store: "KeyFrameStore") -> dict[str, Any]:
+    """Returns the document of `dfs inspect --json`, without its schema."""
+    provenance = store.attributes.get("provenance") or {}
+    return {
+        "format_version": store.attributes["format_version"],
+        "container": store.container,
+        "path": str(store.path),
+        "method": provenance.get("method"),
+        "dataset": provenance.get("dataset"),
+        "num_classes": len(store.class_names),
+        "class_names": list(store.class_names),
+        "num_clips": len(store),
+        "num_frames": store.num_frames,
+        "frame_shape": list(store.frame_shape),
+        "dtype": store.dtype,
+        "normalization": store.normalization,
+        "num_key_frames": int(store.offsets[-1]),
+        "key_frames_per_clip": key_frames_per_clip(store.offsets),
+        "storage": store.storage.to_json(),
+        "digest": store.attributes.get("digest"),
+        "provenance": provenance,
+    }
+
+
+def _per_class(store: "KeyFrameStore") -> list[tuple[str, int, int]]:
+    """Returns per class its name, clips and key frames."""
+    import numpy as np
+
+    counts = np.diff(store.offsets)
+    clips = np.bincount(store.labels, minlength=len(store.class_names))
+    keys = np.bincount(store.labels, weights=counts, minlength=len(store.class_names)).astype(int)
+    return list(zip(store.class_names, clips.tolist(), keys.tolist(), strict=True))
+
+
+def _headline(content: dict[str, Any]) -> str:
+    height, width = content["frame_shape"][1:]
+    storage = content["storage"]
+    return (
+        f"{content['path']}: {content['num_clips']:,} clips of {content['num_frames']}x{height}x{width}, "
+        f"{content['num_classes']} classes, {content['num_key_frames']:,} key frames, "
+        f"{_output.mebibytes(storage['key_frame_bytes'])}"
+    )
+
+
+def _text(content: dict[str, Any], per_class: list[tuple[str, int, int]], *, verbose: bool) -> str:
+    parts = [
+        _headline(content),
+        "",
+        _output.table(_header_rows(content)),
+        "",
+        "storage",
+        _output.table(_storage_rows(content), indent="  "),
+        "",
+        "key frames per clip",
+        _output.table(_histogram_rows(content), indent="  "),
+        "",
+        "classes",
+        _output.table(_class_rows(per_class, len(per_class) if verbose else CLASSES_SHOWN), indent="  "),
+    ]
+    if verbose:
+        import json as json_module
+
+        provenance = {k: v for k, v in content["provenance"].items() if k != "sources"}
+        parts += ["", "provenance", json_module.dumps(provenance, indent=2, ensure_ascii=False)]
+    return "\n".join(parts)
+
+
+def _header_rows(content: dict[str, Any]) -> list[tuple[str, ...]]:
+    provenance = content["provenance"]
+    normalization = content["normalization"]
+    rows: list[tuple[str, ...]] = [
+        ("format", f"{content['format_version']}, {content['container']}, {content['dtype']}"),
+        ("method", str(content["method"] or "not said")),
+        ("dataset", str(content["dataset"] or "not said")),
+        ("vpc, seed", f"{provenance.get('vpc', 'not said')}, {provenance.get('seed', 'not said')}"),
+        ("created", str(provenance.get("created", "not said"))),
+    ]
+    if normalization:
+        mean, std = (" ".join(f"{v:.3f}" for v in normalization[k]) for k in ("mean", "std"))
+        rows.append(("normalised", f"mean {mean}, std {std}"))
+    else:
+        rows.append(("normalised", "no: values are as stored"))
+    return rows
+
+
+def _storage_rows(content: dict[str, Any]) -> list[tuple[str, ...]]:
+    storage, keys = content["storage"], content["num_key_frames"]
+    channels, height, width = content["frame_shape"]
+    frame = f"{channels}x{height}x{width}"
+    dense = storage["dense_bytes"]
+
+    def row(name: str, key: str, formula: str) -> tuple[str, ...]:
+        size = storage[key]
+        return name, _output.size_text(size), f"{100 * size / dense:6.2f} %", formula
+
+    rows = [
+        ("", "", "of dense", ""),
+        row("key frames", "key_frame_bytes", f"{keys:,} x {frame} {content['dtype']}"),
+        row("as float32", "float32_bytes", f"{keys:,} x {frame} x 4, the paper's rule (its MB are MiB)"),
+        row("index", "index_bytes", "positions, offsets, labels, checksums and the like"),
+        row("on disk", "on_disk_bytes", "all files"),
+        row("dense clips", "dense_bytes", f"{content['num_clips']:,} x {content['num_frames']}x{frame} x 4"),
+    ]
+    if storage.get("native_bytes") is not None:
+        rows.append(row("native arrays", "native_bytes", "of a method that is not made of key frames"))
+    return rows
+
+
+def _histogram_rows(content: dict[str, Any]) -> list[tuple[str, ...]]:
+    stats = content["key_frames_per_clip"]
+    most = max(stats["histogram"].values())
+    rows: list[tuple[str, ...]] = [
+        (number, f"{clips:,}", "#" * max(1, round(BAR_WIDTH * clips / most)))
+        for number, clips in stats["histogram"].items()
+    ]
+    return [*rows, ("mean", f"{stats['mean']:.2f}", f"of {content['num_frames']} frames")]
+
+
+def _class_rows(per_class: list[tuple[str, int, int]], shown: int) -> list[tuple[str, ...]]:
+    rows: list[tuple[str, ...]] = [("class", "clips", "key frames", "per clip")]
+    for name, clips, keys in per_class[:shown]:
+        rows.append((name, f"{clips:,}", f"{keys:,}", f"{keys / clips:.2f}" if clips else "-"))
+    if len(per_class) > shown:
+        rows.append((f"... {len(per_class) - shown} more (-v shows all)",))
+    return rows

@@ -1,0 +1,53 @@
+"""`dfs verify`: reads everything and names what is damaged."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from . import _options, _output
+from ._exit_codes import FOUND_WANTING, command
+
+if TYPE_CHECKING:
+    from dfs_store.format.verify import Finding
+
+
+@command
+def verify(
+    store: Annotated[str, typer.Argument(metavar="STORE", help="A .zarr, .h5 or .hdf5 store.")],
+    json: _options.Json = False,
+    quiet: _options.Quiet = False,
+    verbose: _options.Verbose = False,
+) -> int:
+    """Read a whole store: rules, checksums, finite values. Exit code 1 names what is damaged."""
+    from dfs_store.format.verify import verify as check
+
+    with _output.Progress("verify", quiet=quiet) as progress:
+        findings = []
+        for finding in check(store, on_progress=progress.update):
+            findings.append(finding)
+            if not json:
+                progress.result(_line(finding))
+    if json:
+        content = {
+            "store": store,
+            "ok": not findings,
+            "findings": [finding.to_json() for finding in findings],
+        }
+        _output.document("dfs.verify/1", content)
+    elif findings:
+        _output.echo(f"{store}: damaged, {len(findings)} problems found")
+    elif not quiet:
+        _output.echo(f"{store}: whole; every rule, checksum and value was checked")
+    return FOUND_WANTING if findings else 0
+
+
+def _line(finding: "Finding") -> str:
+    """Writes one finding: where it is, then what is wrong."""
+    places = []
+    if finding.clip is not None:
+        places.append(f"clip {finding.clip}" + (f" ({finding.class_name})" if finding.class_name else ""))
+    if finding.position is not None:
+        places.append(f"position {finding.position}")
+    if finding.file is not None:
+        places.append(f"file {finding.file}")
+    return f"{', '.join(places)}: {finding.message}" if places else finding.message

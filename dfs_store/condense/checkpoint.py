@@ -1,0 +1,119 @@
+"""Checkpoints: the whole state of a run in one .npz file beside the output, without pickle.
+
+The file holds every key frame with its momentum, and the settings that decide what comes out, so that a
+run continues to exactly the arrays of an undisturbed one and is never continued with other settings.
+Damage shows: every member of the archive carries a checksum.
+"""
+
+import contextlib
+import errno
+import json
+import os
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from dfs_store.condense.initialise import Group
+from dfs_store.errors import CheckpointError, DiskFullError
+
+__all__ = ["checkpoint_path", "load_checkpoint", "save_checkpoint"]
+
+_ARRAYS = ("frames", "momentum", "positions", "inserted_at")
+
+
+def checkpoint_path(out: str | Path) -> Path:
+    """Returns where the checkpoint of a run lies: beside its output."""
+    out = Path(out)
+    return out.with_name(out.name + ".checkpoint.npz")
+
+
+def save_checkpoint(path: Path, step: int, settings: dict[str, Any], groups: Sequence[Group]) -> None:
+    """Writes a checkpoint; it replaces an older one in one move, so that one of them is always whole.
+
+    Args:
+        path: the file.
+        step: the next step to be done.
+        settings: what decides the result, as JSON.
+        groups: the key frames.
+
+    Raises:
+        DiskFullError: no space is left; the older checkpoint still stands.
+    """
+    header = json.dumps({"step": step, "settings": settings}, sort_keys=True).encode()
+    arrays: dict[str, Any] = {"header": np.frombuffer(header, dtype=np.uint8)}
+    for number, chunk in enumerate(chunk for group in groups for chunk in group):
+        for name in _ARRAYS:
+            value = getattr(chunk, name)
+            arrays[f"{name}-{number}"] = value.cpu().numpy() if isinstance(value, torch.Tensor) else value
+        arrays[f"counts-{number}"] = np.diff(chunk.offsets)
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        with partial.open("wb") as file:
+            np.savez(file, **arrays)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise DiskFullError(
+                f"no space left for the checkpoint {path} "
+                f"({sum(a.nbytes for a in arrays.values()):,} bytes); free some space and use --resume"
+            ) from error
+        raise
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            partial.unlink()
+
+
+def load_checkpoint(path: Path, settings: dict[str, Any], groups: Sequence[Group]) -> int:
+    """Puts the state of a checkpoint into `groups` and returns the next step to be done.
+
+    Args:
+        path: the file.
+        settings: those of this run; they must be those of the checkpoint.
+        groups: freshly initialised key frames of the same clips; the chunks may be cut otherwise.
+
+    Raises:
+        CheckpointError: it is damaged, or of other settings, which are named.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            header = json.loads(bytes(archive["header"]))
+            _check_settings(path, header["settings"], settings)
+            numbers = range(sum(name.startswith("counts-") for name in archive.files))
+            parts = {n: [archive[f"{n}-{i}"] for i in numbers] for n in (*_ARRAYS, "counts")}
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        if isinstance(error, CheckpointError):
+            raise
+        raise CheckpointError(
+            f"the checkpoint {path} is damaged ({error}); delete it to start the run again"
+        ) from error
+    flat = {name: np.concatenate(arrays) for name, arrays in parts.items()}
+    offsets = np.concatenate(([0], np.cumsum(flat["counts"])))
+    chunks = [chunk for group in groups for chunk in group]
+    if len(flat["counts"]) != sum(map(len, chunks)) or offsets[-1] != len(flat["frames"]):
+        raise CheckpointError(
+            f"the checkpoint {path} holds {len(flat['counts'])} clips, not those of this run"
+        )
+    first = 0
+    for chunk in chunks:
+        span = slice(*offsets[[first, first + len(chunk)]])
+        chunk.restore(
+            counts=flat["counts"][first : first + len(chunk)], **{name: flat[name][span] for name in _ARRAYS}
+        )
+        first += len(chunk)
+    return int(header["step"])
+
+
+def _check_settings(path: Path, saved: dict[str, Any], wanted: dict[str, Any]) -> None:
+    different = sorted(k for k in saved.keys() | wanted.keys() if saved.get(k) != wanted.get(k))
+    if different:
+        shown = ", ".join(f"{k} {saved.get(k)!r} there and {wanted.get(k)!r} here" for k in different)
+        raise CheckpointError(
+            f"the checkpoint {path} is of a run with other settings: {shown}; use those or another --out, "
+            "or --overwrite without --resume to start again"
+        )

@@ -1,0 +1,180 @@
+"""The settings of a run, and the checks that they make sense together."""
+
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, Literal, get_args, get_origin
+
+from dfs_store.condense.insertion import (
+    DEFAULT_EPSILON,
+    GradientReading,
+    InsertionRule,
+    Insertions,
+    Metric,
+    Selection,
+)
+from dfs_store.condense.presets import Preset, preset
+from dfs_store.condense.schedule import Schedule
+from dfs_store.errors import SettingsError
+
+__all__ = ["CondenseConfig"]
+
+Method = Literal["dfs", "dm", "random"]
+Initialisation = Literal["noise", "real"]
+Dtype = Literal["float32", "float16", "uint8"]
+Precision = Literal["float32", "bf16"]
+
+# Settings of where and how a run happens, not of what comes out: they stay out of the provenance,
+# and a checkpoint may be continued with others.
+_CIRCUMSTANCES = ("out", "root", "device", "resume", "overwrite", "checkpoint_every")
+
+# Which settings concern which method; the others are named in a note and have no effect.
+_MATCHING = ("iterations", "lr", "momentum", "batch_real", "init", "precision")
+_INSERTING = ("epsilon", "warmup", "cooldown", "initial_key_frames", "selection", "metric", "insertions")
+_CONCERNS: dict[str, tuple[str, ...]] = {
+    "dfs": (*_MATCHING, *_INSERTING, "gradient", "insertion"),
+    "dm": _MATCHING,
+    "random": (),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class CondenseConfig:
+    """All settings of a condensation. What is None is taken from the preset by `resolved`.
+
+    Attributes:
+        out: path of the store; the suffix chooses the container.
+        dataset: catalogue name or folder, chooses the preset and goes into the provenance.
+        vpc: synthetic videos per class.
+        method: "dfs", "dm" or "random".
+        seed: seed of everything random.
+        iterations: number of steps.
+        lr: learning rate of the key frames.
+        momentum: momentum of SGD.
+        batch_real: real clips per class and step; a class with fewer gives all it has.
+        init: "noise" N(0, 1), or "real" frames of random real clips.
+        initial_key_frames: K at the start, evenly spaced from the first to the last frame.
+        insertion: False never inserts (Table 6A).
+        epsilon: threshold of the insertion rule; None is 0 for cosine and 0.141 for l2.
+        warmup: share of the steps before insertion.
+        cooldown: share of the steps after insertion.
+        selection, metric, insertions, gradient: see `dfs_store.condense.insertion.InsertionRule`.
+        dtype: how the store keeps key frames.
+        precision: of the forward pass of real clips; "bf16" is approximate.
+        device: "auto" (CUDA when present), "cpu", "cuda" or "cuda:N".
+        root: folder of the dataset's videos.
+        frames, stride, size, split, classes: sampling of the real clips; None is the dataset's default.
+        resume: continue the checkpoint beside `out` if there is one.
+        checkpoint_every: steps between checkpoints; None is every five minutes.
+        overwrite: replace an existing store.
+    """
+
+    out: str
+    dataset: str
+    vpc: int
+    method: Method = "dfs"
+    seed: int = 0
+    iterations: int | None = None
+    lr: float | None = None
+    momentum: float | None = None
+    batch_real: int | None = None
+    init: Initialisation | None = None
+    initial_key_frames: int = 2
+    insertion: bool = True
+    epsilon: float | None = None
+    warmup: float = 0.2
+    cooldown: float = 0.2
+    selection: Selection = "lowest"
+    metric: Metric = "cosine"
+    insertions: Insertions = "one"
+    gradient: GradientReading = "frame"
+    dtype: Dtype = "float32"
+    precision: Precision = "float32"
+    device: str = "auto"
+    root: str | None = None
+    frames: int | None = None
+    stride: int | None = None
+    size: int | None = None
+    split: int | None = None
+    classes: tuple[str, ...] | None = None
+    resume: bool = False
+    checkpoint_every: int | None = None
+    overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value, allowed = getattr(self, field.name), get_args(field.type)
+            literals = next((get_args(a) for a in (field.type, *allowed) if get_origin(a) is Literal), None)
+            if literals and value is not None and value not in literals:
+                shown = ", ".join(map(str, literals))
+                raise SettingsError(f"{_flag(field.name)} must be one of {shown}, got {value!r}")
+        for name in ("vpc", "iterations", "batch_real", "initial_key_frames", "checkpoint_every"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise SettingsError(f"{_flag(name)} must be at least 1, got {value}")
+        if self.seed < 0:
+            raise SettingsError(f"--seed must not be negative, got {self.seed}")
+        if self.lr is not None and not 0 < self.lr < float("inf"):
+            raise SettingsError(f"--lr must be a positive number, got {self.lr}")
+        if self.momentum is not None and not 0 <= self.momentum < 1:
+            raise SettingsError(f"--momentum must lie in [0, 1), got {self.momentum}")
+        if self.epsilon is not None and self.epsilon != self.epsilon:
+            raise SettingsError("--epsilon must be a number, got nan")
+        Schedule(self.iterations or 1, self.warmup, self.cooldown)
+
+    def resolved(self) -> "CondenseConfig":
+        """Returns the settings with every None filled in from the method and the dataset's preset."""
+        chosen = self.preset
+        values: dict[str, Any] = {
+            name: getattr(chosen, name)
+            for name in ("iterations", "lr", "momentum", "batch_real", "init")
+            if name in _CONCERNS[self.method] and getattr(self, name) is None
+        }
+        if self.epsilon is None and "epsilon" in _CONCERNS[self.method]:
+            values["epsilon"] = DEFAULT_EPSILON[self.metric]
+        return replace(self, **values)
+
+    @property
+    def preset(self) -> Preset:
+        """The preset of the method, the dataset and the vpc (Table A)."""
+        return preset(self.method, self.dataset, self.vpc)
+
+    @property
+    def schedule(self) -> Schedule:
+        """The phases; only of resolved settings."""
+        return Schedule(self.iterations or 1, self.warmup, self.cooldown)
+
+    @property
+    def rule(self) -> InsertionRule:
+        """The insertion rule; only of resolved settings."""
+        return InsertionRule(
+            metric=self.metric,
+            epsilon=DEFAULT_EPSILON[self.metric] if self.epsilon is None else self.epsilon,
+            selection=self.selection,
+            insertions=self.insertions,
+            gradient=self.gradient,
+        )
+
+    def notes(self) -> tuple[str, ...]:
+        """Says which settings were given but do not concern the method."""
+        optional = {name for names in _CONCERNS.values() for name in names}
+        ignored = [
+            _flag(field.name)
+            for field in fields(self)
+            if field.name in optional - set(_CONCERNS[self.method])
+            and getattr(self, field.name) != field.default
+        ]
+        return (f"{', '.join(ignored)}: no concern of method {self.method}, ignored",) if ignored else ()
+
+    def provenance(self) -> dict[str, Any]:
+        """The settings that decide what comes out, as a JSON object: those of the method and its data."""
+        concerns = {*_CONCERNS[self.method], "dataset", "vpc", "method", "seed", "dtype"}
+        concerns |= {"frames", "stride", "size", "split", "classes"}
+        settings = asdict(self)
+        return {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in settings.items()
+            if name in concerns and name not in _CIRCUMSTANCES
+        }
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")

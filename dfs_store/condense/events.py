@@ -1,0 +1,78 @@
+"""What a run tells while it goes on. The command line shows it; a notebook may, too."""
+
+from dataclasses import dataclass
+
+__all__ = ["CheckpointSaved", "Event", "RunStarted", "StepDone", "StoreWritten"]
+
+
+@dataclass(frozen=True)
+class RunStarted:
+    """The run is set up and begins.
+
+    Attributes:
+        step: the first step to be done, above 0 for a resumed run.
+        iterations: number of steps of the whole run, 0 for methods that do not iterate.
+        num_clips: synthetic clips in all classes.
+        device: where it computes, e.g. "cuda:0".
+        notes: settings that do not concern the method, falls back and the like, for people.
+    """
+
+    step: int
+    iterations: int
+    num_clips: int
+    device: str
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class StepDone:
+    """One step is done: matched, moved, and perhaps inserted.
+
+    Attributes:
+        step: 0-based number of the step.
+        iterations: number of steps of the whole run.
+        phase: "warm-up", "insertion" or "cool-down".
+        loss: Eq. 8, summed over classes, before the step.
+        num_key_frames: after the step, over all clips.
+        num_inserted: key frames inserted at this step.
+        key_frame_bytes: of all key frames, as float32.
+    """
+
+    step: int
+    iterations: int
+    phase: str
+    loss: float
+    num_key_frames: int
+    num_inserted: int
+    key_frame_bytes: int
+
+
+@dataclass(frozen=True)
+class CheckpointSaved:
+    """A checkpoint lies on disk.
+
+    Attributes:
+        path: the file.
+        step: the next step to be done.
+    """
+
+    path: str
+    step: int
+
+
+@dataclass(frozen=True)
+class StoreWritten:
+    """The store stands at its path.
+
+    Attributes:
+        path: the store.
+        num_clips: clips in it.
+        num_key_frames: key frames in it.
+    """
+
+    path: str
+    num_clips: int
+    num_key_frames: int
+
+
+Event = RunStarted | StepDone | CheckpointSaved | StoreWritten

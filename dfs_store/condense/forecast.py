@@ -1,0 +1,135 @@
+"""What a run will need, worked out before anything is decoded or computed (`dfs condense --dry-run`)."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from dfs_store.condense.config import CondenseConfig
+from dfs_store.condense.device import (
+    chunk_clips,
+    clip_activation_bytes,
+    resolve_device,
+    total_memory_bytes,
+)
+from dfs_store.condense.initialise import even_positions, key_frames_device
+from dfs_store.condense.real_clips import real_clips_fit
+from dfs_store.errors import SettingsError
+
+__all__ = ["Forecast", "forecast"]
+
+_BYTES_PER_VALUE = {"float32": 4, "float16": 2, "uint8": 1}
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """The plan of a run.
+
+    Attributes:
+        settings: the resolved settings.
+        preset: where the settings that were not given come from.
+        notes: settings without effect, and the like.
+        device: where it computes.
+        num_classes: classes of the dataset.
+        num_real_clips: real clips of the training split.
+        num_clips: synthetic clips, N.
+        num_frames: T.
+        frame_shape: (C, H, W).
+        phases: name and half-open range of steps of each phase; empty where nothing iterates.
+        first_bytes, most_bytes: key frames in the store at the start and if every frame became one.
+        real_bytes: real clips as uint8, in the cache and (where they fit) on the device.
+        real_on_device: whether they fit; else they are streamed.
+        key_frame_memory_bytes: key frames and momentum as float32, at the most.
+        key_frames_on_device: whether they stay on the device; else in host memory.
+        chunk_clips: synthetic clips that are rendered at a time.
+        chunk_memory_bytes: activations of one chunk, forward and backward, about.
+        device_memory_bytes: of the device; None for the CPU.
+    """
+
+    settings: dict[str, Any]
+    preset: str
+    notes: tuple[str, ...]
+    device: str
+    num_classes: int
+    num_real_clips: int
+    num_clips: int
+    num_frames: int
+    frame_shape: tuple[int, int, int]
+    phases: tuple[tuple[str, int, int], ...]
+    first_bytes: int
+    most_bytes: int
+    real_bytes: int
+    real_on_device: bool
+    key_frame_memory_bytes: int
+    key_frames_on_device: bool
+    chunk_clips: int
+    chunk_memory_bytes: int
+    device_memory_bytes: int | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the plan as a JSON object."""
+        return asdict(self)
+
+
+def forecast(
+    config: CondenseConfig, clips_per_class: list[int], num_frames: int, frame_shape: tuple[int, int, int]
+) -> Forecast:
+    """Works out the plan of a run.
+
+    Args:
+        config: resolved settings.
+        clips_per_class: real training clips of every class.
+        num_frames: T.
+        frame_shape: (C, H, W).
+
+    Raises:
+        SettingsError: settings that these clips do not allow.
+    """
+    device = resolve_device(config.device)
+    iterates = config.method != "random"
+    needs_real = not iterates or config.init == "real"
+    if needs_real and min(clips_per_class) < config.vpc:
+        raise SettingsError(
+            f"--vpc {config.vpc} needs {config.vpc} real clips of every class, but the smallest class has "
+            f"{min(clips_per_class)}; use --vpc {min(clips_per_class)} or less"
+        )
+    starts_dense = config.method != "dfs"
+    first_keys = num_frames if starts_dense else even_positions(config.initial_key_frames, num_frames).size
+    most_keys = num_frames if starts_dense or config.insertion else first_keys
+    num_clips = len(clips_per_class) * config.vpc
+    frame_values = int(np.prod(frame_shape))
+    stored_bytes = num_clips * frame_values * _BYTES_PER_VALUE[config.dtype]
+    real_bytes = sum(clips_per_class) * num_frames * frame_values
+    chunk = min(num_clips, chunk_clips(device, num_frames, frame_shape))
+    return Forecast(
+        settings=config.provenance(),
+        preset=config.preset.origin if iterates else "none needed",
+        notes=config.notes(),
+        device=str(device),
+        num_classes=len(clips_per_class),
+        num_real_clips=sum(clips_per_class),
+        num_clips=num_clips,
+        num_frames=num_frames,
+        frame_shape=frame_shape,
+        phases=_phases(config) if iterates else (),
+        first_bytes=stored_bytes * first_keys,
+        most_bytes=stored_bytes * most_keys,
+        real_bytes=real_bytes,
+        real_on_device=device.type == "cuda" and real_clips_fit(real_bytes, device),
+        key_frame_memory_bytes=2 * 4 * num_clips * most_keys * frame_values if iterates else 0,
+        key_frames_on_device=key_frames_device(num_clips, num_frames * frame_values, device) == device,
+        chunk_clips=chunk,
+        chunk_memory_bytes=chunk * clip_activation_bytes(num_frames, frame_shape) if iterates else 0,
+        device_memory_bytes=total_memory_bytes(device),
+    )
+
+
+def _phases(config: CondenseConfig) -> tuple[tuple[str, int, int], ...]:
+    schedule = config.schedule
+    if config.method != "dfs" or not config.insertion:
+        return (("matching", 0, schedule.iterations),)
+    return (
+        ("warm-up", 0, schedule.first_insertion),
+        ("insertion", schedule.first_insertion, schedule.end_of_insertion),
+        ("cool-down", schedule.end_of_insertion, schedule.iterations),
+    )

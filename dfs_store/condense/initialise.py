@@ -1,0 +1,132 @@
+"""Where key frames start: noise or real frames, evenly spaced, in chunks that fit the device."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from dfs_store.condense.config import CondenseConfig
+from dfs_store.condense.device import chunk_clips, total_memory_bytes
+from dfs_store.condense.key_frames import KeyFrameSet
+from dfs_store.condense.randomness import Purpose, numpy_generator, torch_generator
+from dfs_store.errors import SettingsError
+from dfs_store.videos import VideoDataset
+from dfs_store.videos.tensors import normalised_clips
+
+__all__ = ["chosen_real_clips", "even_positions", "initial_key_frames", "key_frames_device", "real_frames"]
+
+# Key frames and their momentum stay on the device while even T of them per clip would take less than this.
+KEY_FRAME_SHARE = 0.35
+
+# Clips of whole classes that are matched together: mostly one chunk, several for a class larger than a chunk.
+Group = list[KeyFrameSet]
+
+
+def even_positions(count: int, num_frames: int) -> npt.NDArray[np.int64]:
+    """Returns `count` positions evenly spaced from 0 to T-1 (Table 5); one alone stands at 0.
+
+    Raises:
+        SettingsError: there are more key frames than frames.
+    """
+    if not 1 <= count <= num_frames:
+        raise SettingsError(
+            f"--initial-key-frames must lie in 1..{num_frames} for clips of {num_frames} frames, got {count}"
+        )
+    if count == 1:
+        return np.zeros(1, dtype=np.int64)
+    return np.round(np.linspace(0, num_frames - 1, count)).astype(np.int64)
+
+
+def chosen_real_clips(videos: VideoDataset, vpc: int, seed: int) -> list[npt.NDArray[np.int64]]:
+    """Draws `vpc` real clips of every class, without replacement.
+
+    Returns:
+        One array (vpc,) of clip numbers per class.
+
+    Raises:
+        SettingsError: a class has fewer than `vpc` clips.
+    """
+    counts = np.bincount(videos.labels, minlength=len(videos.classes))
+    smallest = int(counts.argmin())
+    if counts[smallest] < vpc:
+        raise SettingsError(
+            f"--vpc {vpc} needs {vpc} real clips of every class, but class {videos.classes[smallest]!r} has "
+            f"{counts[smallest]}; use --vpc {counts[smallest]} or less, or --init noise with --method dfs"
+        )
+    return [
+        numpy_generator(seed, Purpose.INITIAL_CLIPS, label).choice(
+            np.flatnonzero(videos.labels == label), size=vpc, replace=False
+        )
+        for label in range(len(videos.classes))
+    ]
+
+
+def key_frames_device(num_clips: int, clip_values: int, device: torch.device) -> torch.device:
+    """Returns where key frames and momentum are kept: the device, or host memory when they may outgrow it.
+
+    Args:
+        num_clips: N.
+        clip_values: T*C*H*W, the most a clip can grow to.
+        device: where clips are rendered.
+    """
+    memory = total_memory_bytes(device)
+    if memory is not None and num_clips * clip_values * 4 * 2 > KEY_FRAME_SHARE * memory:
+        return torch.device("cpu")
+    return device
+
+
+def initial_key_frames(config: CondenseConfig, videos: VideoDataset, device: torch.device) -> list[Group]:
+    """Makes the key frames that a run starts from, class after class, `vpc` clips each.
+
+    Args:
+        config: resolved settings.
+        videos: the real clips; only their shape counts for noise.
+        device: where clips are rendered.
+
+    Raises:
+        SettingsError: more key frames than frames, or fewer real clips than needed.
+    """
+    positions = even_positions(config.initial_key_frames, videos.num_frames)
+    num_clips = len(videos.classes) * config.vpc
+    home = key_frames_device(num_clips, videos.num_frames * int(np.prod(videos.frame_shape)), device)
+    chosen = chosen_real_clips(videos, config.vpc, config.seed) if config.init == "real" else None
+
+    def frames_of(clip: int) -> Tensor:
+        if chosen is not None:
+            return real_frames(videos, int(chosen[clip // config.vpc][clip % config.vpc]), positions).to(home)
+        generator = torch_generator(config.seed, Purpose.INITIAL_FRAMES, clip)
+        return torch.randn(positions.size, *videos.frame_shape, generator=generator).to(home)
+
+    return [
+        [
+            KeyFrameSet(
+                [frames_of(clip) for clip in chunk],
+                [positions] * len(chunk),
+                [clip // config.vpc for clip in chunk],
+                videos.num_frames,
+                device=device,
+            )
+            for chunk in group
+        ]
+        for group in _grouped(
+            len(videos.classes), config.vpc, chunk_clips(device, videos.num_frames, videos.frame_shape)
+        )
+    ]
+
+
+def _grouped(num_classes: int, vpc: int, largest: int) -> list[list[Sequence[int]]]:
+    """Cuts all clips into groups of whole classes, and these into chunks of at most `largest` clips."""
+    classes_at_once = max(1, largest // vpc)
+    groups: list[list[Sequence[int]]] = []
+    for first in range(0, num_classes, classes_at_once):
+        clips = range(first * vpc, min(first + classes_at_once, num_classes) * vpc)
+        groups.append([clips[start : start + largest] for start in range(0, len(clips), largest)])
+    return groups
+
+
+def real_frames(videos: VideoDataset, clip: int, positions: npt.NDArray[np.int64]) -> Tensor:
+    """Returns frames of a real clip in normalised space, (K, C, H, W) float32."""
+    pixels = torch.from_numpy(np.array(videos.pixels[clip, 0])[positions])
+    return normalised_clips(pixels[None], videos.normalization)[0].contiguous()

@@ -1,0 +1,79 @@
+"""The training loop of DFS, as the paper tells it: sample real, embed, match, step, maybe insert."""
+
+import math
+from collections.abc import Iterator, Sequence
+
+from dfs_store.condense.config import CondenseConfig
+from dfs_store.condense.events import StepDone
+from dfs_store.condense.initialise import Group
+from dfs_store.condense.matching import class_means, match
+from dfs_store.condense.randomness import Purpose, numpy_generator, torch_generator
+from dfs_store.condense.real_clips import RealClips
+from dfs_store.errors import DivergedError
+from dfs_store.networks import ConvNet3D
+
+__all__ = ["dfs_loop"]
+
+
+def dfs_loop(
+    config: CondenseConfig,
+    real: RealClips,
+    network: ConvNet3D,
+    groups: Sequence[Group],
+    first_step: int = 0,
+) -> Iterator[StepDone]:
+    """Trains the key frames in `groups` in place.
+
+    Args:
+        config: resolved settings.
+        real: where real batches come from.
+        network: drawn afresh every step, never trained.
+        groups: the key frames, whole classes in each group.
+        first_step: above 0 for a resumed run.
+
+    Yields:
+        One event per step.
+
+    Raises:
+        DivergedError: the loss is no longer finite; the key frames of that class have not been moved.
+    """
+    schedule, rule = config.schedule, config.rule
+    device = next(network.parameters()).device
+
+    for step in range(first_step, schedule.iterations):
+        network.reset(torch_generator(config.seed, Purpose.NETWORK, step, device=device))
+        real_means = class_means(network, real.batches(step), precision=config.precision)
+        loss, num_inserted = 0.0, 0
+
+        for number, group in enumerate(groups):
+            for chunk, chunk_loss, gradient in match(network, group, real_means):
+                loss += chunk_loss
+                _check_finite(loss, step, config)
+                chunk.step(chunk.pull_back(gradient), lr=config.lr or 0.0, momentum=config.momentum or 0.0)
+                if config.insertion and schedule.inserts(step):
+                    draws = numpy_generator(
+                        config.seed, Purpose.INSERTION, step, number, int(chunk.labels[0])
+                    )
+                    chosen = rule.positions(gradient, chunk, draws)
+                    chunk.insert(chosen, step)
+                    num_inserted += len(chosen)
+
+        num_key_frames = sum(chunk.positions.size for group in groups for chunk in group)
+        frame_bytes = groups[0][0].frames[0].numel() * 4
+        yield StepDone(
+            step=step,
+            iterations=schedule.iterations,
+            phase=schedule.phase(step) if config.insertion else "matching",
+            loss=loss,
+            num_key_frames=num_key_frames,
+            num_inserted=num_inserted,
+            key_frame_bytes=num_key_frames * frame_bytes,
+        )
+
+
+def _check_finite(loss: float, step: int, config: CondenseConfig) -> None:
+    if not math.isfinite(loss):
+        raise DivergedError(
+            f"the loss is {loss} at step {step}: the run diverged with --lr {config.lr:g} and "
+            f"--momentum {config.momentum:g}; try a learning rate ten times smaller"
+        )

@@ -1,0 +1,83 @@
+"""The loss (Eq. 8): per class, the squared distance between mean embeddings of real and synthetic clips."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dfs_store.condense.key_frames import KeyFrameSet
+from dfs_store.networks import ConvNet3D
+
+__all__ = ["class_means", "match"]
+
+
+def class_means(network: ConvNet3D, batches: Iterator[Tensor], *, precision: str = "float32") -> Tensor:
+    """Returns the mean embedding of real clips per class, without a graph.
+
+    Args:
+        network: its `embed` maps (N, T, C, H, W) to (N, F).
+        batches: one tensor (N, T, C, H, W) per class, N may differ.
+        precision: "float32", or "bf16" to run the forward in bfloat16 (approximate).
+
+    Returns:
+        (classes, F) float32.
+    """
+    means = []
+    for clips in batches:
+        with torch.inference_mode(), torch.autocast(clips.device.type, torch.bfloat16, precision == "bf16"):
+            means.append(network.embed(clips).float().mean(0))
+    # Cloned out of inference mode, so that the loss may be recorded with them.
+    return torch.stack(means).clone()
+
+
+def match(
+    network: ConvNet3D, chunks: Sequence[KeyFrameSet], real_means: Tensor
+) -> Iterator[tuple[KeyFrameSet, float, Tensor]]:
+    """Matches the synthetic clips of some classes to the real ones (Eq. 8) and gives their gradients.
+
+    The loss is summed over the embedding dimensions and over the classes, nothing is averaged but the
+    embeddings. Classes whose clips lie in several chunks are embedded twice: once to know the mean of the
+    class, once chunk by chunk for the gradient, which is then exact and needs the memory of one chunk only.
+
+    Args:
+        network: frozen; its `embed` maps (N, T, C, H, W) to (N, F).
+        chunks: all the clips of one or more classes; a class may not lie partly outside.
+        real_means: (classes, F), mean real embedding of every class, indexed by label.
+
+    Yields:
+        Per chunk: the chunk, its share of the loss (all of the classes' loss with the first chunk, 0 with
+        the others), and the gradient (N, T, C, H, W) of the loss with respect to its rendered clips.
+    """
+    labels = np.concatenate([chunk.labels for chunk in chunks])
+    classes, members, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    device = real_means.device
+    member_of = torch.from_numpy(members).to(device)
+    sizes = torch.from_numpy(counts).to(device, torch.float32)
+    targets = real_means[torch.from_numpy(classes).to(device)]
+
+    recorded: tuple[Tensor, Tensor] | None = None
+    if len(chunks) == 1:
+        recorded = _embed(network, chunks[0])
+        embeddings = recorded[1].detach()
+    else:
+        with torch.no_grad():
+            embeddings = torch.cat([network.embed(chunk.render()) for chunk in chunks])
+    sums = torch.zeros_like(targets).index_add_(0, member_of, embeddings)
+    residual = sums / sizes[:, None] - targets
+    loss = float(residual.square().sum())
+    # d loss / d embedding of a clip = 2 * residual of its class / clips of its class.
+    cotangent = (2 * residual / sizes[:, None])[member_of]
+
+    start = 0
+    for chunk in chunks:
+        rendered, embedded = recorded if recorded is not None else _embed(network, chunk)
+        part = cotangent[start : start + len(chunk)]
+        (gradient,) = torch.autograd.grad(embedded, rendered, grad_outputs=part)
+        yield chunk, loss, gradient
+        start, loss = start + len(chunk), 0.0
+
+
+def _embed(network: ConvNet3D, chunk: KeyFrameSet) -> tuple[Tensor, Tensor]:
+    rendered = chunk.render().requires_grad_()
+    return rendered, network.embed(rendered)

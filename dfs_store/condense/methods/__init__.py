@@ -1,0 +1,21 @@
+"""The methods, by name. Each one makes clips of key frames, and all end in the same store."""
+
+from collections.abc import Callable, Iterator
+
+from dfs_store.condense.config import CondenseConfig
+from dfs_store.condense.events import Event
+from dfs_store.condense.methods._clip import CondensedClip
+from dfs_store.condense.methods.dfs import dfs
+from dfs_store.condense.methods.dm import dm
+from dfs_store.condense.methods.random import random
+from dfs_store.videos import VideoDataset
+
+__all__ = ["METHODS", "CondensedClip"]
+
+Tell = Callable[[Event], None]
+
+METHODS: dict[str, Callable[[CondenseConfig, VideoDataset, Tell], Iterator[CondensedClip]]] = {
+    "dfs": dfs,
+    "dm": dm,
+    "random": random,
+}

@@ -1,0 +1,35 @@
+"""Random numbers that depend on the seed and on what they are for, never on what was drawn before.
+
+Every draw has its own generator, named by (seed, purpose, numbers). So a run can stop at any step and go
+on, chunks of clips can be processed in any order, and the draws stay the same.
+"""
+
+from enum import IntEnum
+
+import numpy as np
+import torch
+
+__all__ = ["Purpose", "numpy_generator", "torch_generator"]
+
+
+class Purpose(IntEnum):
+    """What random numbers are for; the values are part of what a seed means and never change."""
+
+    INITIAL_FRAMES = 1
+    INITIAL_CLIPS = 2
+    REAL_BATCH = 3
+    NETWORK = 4
+    INSERTION = 5
+
+
+def numpy_generator(seed: int, purpose: Purpose, *numbers: int) -> np.random.Generator:
+    """Returns the NumPy generator of one draw."""
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence((seed, purpose, *numbers))))
+
+
+def torch_generator(
+    seed: int, purpose: Purpose, *numbers: int, device: torch.device | str = "cpu"
+) -> torch.Generator:
+    """Returns the torch generator of one draw, for tensors on `device`."""
+    state = np.random.SeedSequence((seed, purpose, *numbers)).generate_state(2, np.uint32)
+    return torch.Generator(device).manual_seed((int(state[0]) << 31) ^ int(state[1]))

@@ -1,0 +1,115 @@
+"""From settings and real clips to a store on disk."""
+
+import datetime
+import platform
+from collections.abc import Callable
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from dfs_store.condense.checkpoint import checkpoint_path
+from dfs_store.condense.config import CondenseConfig
+from dfs_store.condense.events import Event, StoreWritten
+from dfs_store.condense.methods import METHODS
+from dfs_store.errors import SettingsError
+from dfs_store.format import StoreWriter, check_output
+from dfs_store.videos import VideoDataset
+
+__all__ = ["check_run", "condense"]
+
+_SOFTWARE = ("dfs-store", "torch", "torchvision", "numpy", "zarr", "h5py", "av", "decord")
+
+
+def check_run(config: CondenseConfig) -> None:
+    """Checks, before anything is decoded or computed, that the result will have a place.
+
+    Raises:
+        OutputExistsError: a store stands at `out` and `overwrite` is not set.
+        OutputNotWritableError: `out` cannot be written.
+        SettingsError: the suffix names no container, or the checkpoint of an unfinished run would be lost.
+    """
+    check_output(config.out, overwrite=config.overwrite)
+    path = checkpoint_path(config.out)
+    if path.exists() and not (config.resume or config.overwrite):
+        raise SettingsError(
+            f"the checkpoint of an unfinished run lies at {path}; add --resume to continue it, "
+            "or --overwrite to start again"
+        )
+
+
+def condense(
+    config: CondenseConfig, videos: VideoDataset, *, on_event: Callable[[Event], None] | None = None
+) -> None:
+    """Condenses real clips into a store at `config.out`.
+
+    The same settings, clips and machine give equal arrays. Nothing is visible at `config.out` before the
+    store is whole. When `on_event` raises between two steps (so does Ctrl-C on the command line), a
+    checkpoint stays beside `config.out`, and `resume=True` continues to exactly the same arrays.
+
+    Args:
+        config: the settings; what is None comes from the preset.
+        videos: real clips of the training split, from `dfs_store.open_videos`.
+        on_event: called with every event of `dfs_store.condense.events`.
+
+    Raises:
+        SettingsError: settings that do not make sense, or not with these clips.
+        OutputExistsError: a store stands at `config.out` and `overwrite` is not set.
+        OutputNotWritableError: `config.out` cannot be written.
+        DivergedError: the loss is no longer finite.
+        OutOfMemoryError: the device is too small; a periodic checkpoint stays.
+        DiskFullError: no space left for the store or a checkpoint.
+        CheckpointError: the checkpoint to resume is damaged or of other settings.
+    """
+    config = config.resolved()
+    check_run(config)
+    tell = on_event if on_event is not None else _ignore
+    clips = METHODS[config.method](config, videos, tell)
+    provenance = _provenance(config, videos)
+    sources: list[dict[str, Any] | None] = []
+    num_key_frames = 0
+    with StoreWriter(
+        config.out,
+        num_frames=videos.num_frames,
+        frame_shape=videos.frame_shape,
+        class_names=videos.classes,
+        dtype=config.dtype,
+        attributes={"normalization": videos.normalization, "fps": videos.fps, "provenance": provenance},
+        overwrite=config.overwrite,
+    ) as writer:
+        for clip in clips:
+            writer.append(clip.key_frames, clip.positions, clip.label, clip.inserted_at)
+            sources.append(clip.source)
+            num_key_frames += len(clip.positions)
+        if any(sources):
+            provenance["sources"] = sources  # the writer serialises its attributes when it closes
+    checkpoint_path(config.out).unlink(missing_ok=True)
+    tell(StoreWritten(config.out, len(sources), num_key_frames))
+
+
+def _provenance(config: CondenseConfig, videos: VideoDataset) -> dict[str, Any]:
+    return {
+        "method": config.method,
+        "dataset": config.dataset,
+        "vpc": config.vpc,
+        "seed": config.seed,
+        "config": config.provenance(),
+        "sampling": asdict(videos.sampling),
+        "software": software_versions(),
+        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "sources": None,
+    }
+
+
+def software_versions() -> dict[str, str]:
+    """Returns the versions of Python and of the libraries that a store's values depend on."""
+    found = {"python": platform.python_version()}
+    for name in _SOFTWARE:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _ignore(_event: Event) -> None:
+    pass

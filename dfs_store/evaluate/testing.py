@@ -1,0 +1,77 @@
+"""Testing a trained network on real clips, by the two protocols."""
+
+from collections.abc import Iterator
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from dfs_store.networks.training import Standardisation, standardised
+from dfs_store.videos import VideoDataset
+from dfs_store.videos.tensors import normalised_clips
+
+__all__ = ["PROTOCOLS", "Protocol", "accuracies", "standardisation_of"]
+
+Protocol = Literal["paper", "strict"]
+PROTOCOLS: tuple[Protocol, ...] = ("paper", "strict")
+
+PAPER_PASSES = 3
+FLIP_PROBABILITY = 0.5
+
+
+def standardisation_of(protocol: Protocol) -> Standardisation:
+    """Returns how clips are re-standardised, in training and in testing."""
+    return "batch" if protocol == "paper" else "clip"
+
+
+def accuracies(
+    network: nn.Module, videos: VideoDataset, protocol: Protocol, *, seed: int, batch_size: int = 64
+) -> tuple[float, float]:
+    """Returns top-1 and top-5 in percent.
+
+    "paper": the mean of three passes, each with its own random start (a view of the prepared clips) and a
+    horizontal flip by a coin, batches of 64 in class order, each standardised by itself. "strict": one pass
+    over the centre clips, no flip, each clip standardised by itself, so that no score depends on chance or
+    on the other clips.
+
+    Args:
+        network: maps clips (N, T, C, H, W) to logits.
+        videos: the real test clips; with five classes or fewer top-5 is 100.
+        protocol: "paper" or "strict".
+        seed: of the flips.
+        batch_size: clips per batch.
+    """
+    network.eval()
+    order = np.argsort(videos.labels, kind="stable")
+    labels = torch.from_numpy(videos.labels[order])
+    hits = []
+    for number in range(PAPER_PASSES if protocol == "paper" else 1):
+        logits = torch.cat(list(_logits(network, videos, order, protocol, (seed, number), batch_size)))
+        best = logits.topk(min(5, logits.shape[1]), dim=1).indices == labels[:, None]
+        hits.append((best[:, 0].double().mean().item(), best.any(1).double().mean().item()))
+    top1, top5 = np.mean(hits, axis=0) * 100
+    return float(top1), float(top5)
+
+
+def _logits(
+    network: nn.Module,
+    videos: VideoDataset,
+    order: np.ndarray[tuple[int], np.dtype[np.int64]],
+    protocol: Protocol,
+    seed_and_pass: tuple[int, int],
+    batch_size: int,
+) -> Iterator[Tensor]:
+    device = next(network.parameters()).device
+    generator = np.random.default_rng(seed_and_pass)
+    # View 0 is the centre clip, the others have random starts.
+    view = (
+        1 + seed_and_pass[1] % (videos.num_views - 1) if protocol == "paper" and videos.num_views > 1 else 0
+    )
+    for start in range(0, len(order), batch_size):
+        chosen = order[start : start + batch_size]
+        flipped = generator.random(len(chosen)) < FLIP_PROBABILITY if protocol == "paper" else None
+        pixels = torch.from_numpy(np.stack([videos.pixels[clip, view] for clip in chosen])).to(device)
+        clips = normalised_clips(pixels, videos.normalization, flipped)
+        with torch.inference_mode():
+            yield network(standardised(clips, standardisation_of(protocol))).float().cpu()

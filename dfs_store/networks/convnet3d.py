@@ -1,0 +1,104 @@
+"""ConvNet3D, the paper's "miniC3D": three 3-D convolution blocks and a 1x1x1 convolution as classifier."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from dfs_store.errors import SettingsError
+
+__all__ = ["ConvNet3D"]
+
+_WIDTHS = (64, 128, 128)
+_SMALLEST_SIZE = 43  # below, the third pooling has nothing left to pool
+_FEWEST_FRAMES = 4  # two poolings halve the time
+
+
+class ConvNet3D(nn.Module):
+    """The network that DFS condenses with, and the first one that stores are evaluated on.
+
+    No layer mixes the clips of a batch (there is no normalisation layer), so clips of several classes
+    may share a batch without changing each other's embedding.
+
+    Args:
+        num_classes: number of logits.
+        num_frames: T of the clips, at least 4.
+        size: height and width of the clips in pixels, at least 43.
+
+    Attributes:
+        num_features: length of an embedding: 2048 for 16x112x112, 256 for 8x64x64.
+
+    Raises:
+        SettingsError: an argument is below its minimum.
+    """
+
+    def __init__(self, num_classes: int, num_frames: int, size: int) -> None:
+        super().__init__()
+        _check(num_classes, num_frames, size)
+        blocks: list[nn.Module] = []
+        channels = 3
+        for number, width in enumerate(_WIDTHS):
+            window = (1, 2, 2) if number == 0 else (2, 2, 2)
+            blocks += [
+                nn.Conv3d(channels, width, (3, 7, 7), stride=(1, 2, 2), padding=(1, 3, 3)),
+                nn.ReLU(),
+                nn.MaxPool3d(window, window),
+            ]
+            channels = width
+        self.features = nn.Sequential(*blocks)
+        frames, side = num_frames // 4, _map_side(size)
+        self.num_features = channels * frames * side * side
+        # The public code pools by (2, 2, 2) at 112 pixels and (2, 1, 1) at 64, and crashes between;
+        # this is the rule behind both.
+        window = (min(2, frames), min(2, side), min(2, side))
+        self.pool = nn.AvgPool3d(window, stride=1)
+        self.dropout = nn.Dropout(0.5)
+        self.classifier = nn.Conv3d(channels, num_classes, 1)
+
+    def embed(self, clips: Tensor) -> Tensor:
+        """Returns the flattened features before the head, (N, num_features), of clips (N, T, C, H, W)."""
+        return self._feature_maps(clips).flatten(1)
+
+    def forward(self, clips: Tensor) -> Tensor:
+        """Returns the logits (N, num_classes) of clips (N, T, C, H, W): the largest over the time left."""
+        logits = self.classifier(self.dropout(self.pool(self._feature_maps(clips))))
+        return torch.amax(logits.flatten(2), dim=2)
+
+    def reset(self, generator: torch.Generator | None = None) -> None:
+        """Draws all parameters afresh, in place, from PyTorch's default distribution for convolutions.
+
+        Args:
+            generator: where the numbers come from, on the device of the parameters; PyTorch's global
+                generator when absent.
+        """
+        with torch.no_grad():
+            for module in self.modules():
+                if isinstance(module, nn.Conv3d):
+                    nn.init.kaiming_uniform_(module.weight, a=math.sqrt(5), generator=generator)
+                    if module.bias is not None:
+                        bound = 1.0 / math.sqrt(module.weight[0].numel())
+                        nn.init.uniform_(module.bias, -bound, bound, generator=generator)
+
+    def _feature_maps(self, clips: Tensor) -> Tensor:
+        features: Tensor = self.features(clips.transpose(1, 2))
+        return features
+
+
+def _check(num_classes: int, num_frames: int, size: int) -> None:
+    if num_classes < 1:
+        raise SettingsError(f"ConvNet3D needs at least 1 class, got {num_classes}")
+    if num_frames < _FEWEST_FRAMES:
+        raise SettingsError(
+            f"ConvNet3D halves the time twice and needs at least {_FEWEST_FRAMES} frames, got {num_frames}"
+        )
+    if size < _SMALLEST_SIZE:
+        raise SettingsError(
+            f"ConvNet3D needs frames of at least {_SMALLEST_SIZE} pixels, got size {size}; choose more"
+        )
+
+
+def _map_side(size: int) -> int:
+    """Height and width in pixels of the last feature map of frames of `size` pixels."""
+    for _ in _WIDTHS:
+        size = ((size - 1) // 2 + 1) // 2
+    return size

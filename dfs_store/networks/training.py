@@ -1,0 +1,140 @@
+"""Training a network from scratch on any source of clips, as the public code of the baseline does it."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from dfs_store.errors import DivergedError, SettingsError
+
+__all__ = ["ClipSource", "Standardisation", "TrainingSettings", "standardised", "train"]
+
+Standardisation = Literal["batch", "clip"]
+
+
+class ClipSource(Protocol):
+    """Anything that gives labelled clips in batches."""
+
+    def __len__(self) -> int:
+        """Number of clips."""
+
+    def batches(self, batch_size: int, epoch: int, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yields every clip once in an order that depends on (seed, epoch).
+
+        Yields:
+            Clips (N, T, C, H, W) float32 and labels (N,) int64, on the device of the training.
+        """
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingSettings:
+    """How a network is trained; the defaults are those of the paper's evaluation.
+
+    Attributes:
+        epochs: passes over the clips.
+        lr: learning rate of SGD; a tenth of it after the 0-based epoch `epochs // 2 + 1`.
+        momentum: of SGD.
+        weight_decay: of SGD.
+        batch_size: clips per step.
+        standardisation: "batch": each batch by its own scalar mean and standard deviation. "clip": each
+            clip by its own, so that nothing depends on the company a clip is in.
+        seed: of the initial parameters, the order of clips and dropout.
+    """
+
+    epochs: int = 500
+    lr: float = 0.01
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    batch_size: int = 256
+    standardisation: Standardisation = "batch"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size"):
+            if getattr(self, name) < 1:
+                raise SettingsError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if not 0 < self.lr < float("inf"):
+            raise SettingsError(f"lr must be a positive number, got {self.lr}")
+
+    def lr_at(self, epoch: int) -> float:
+        """Returns the learning rate of the 0-based `epoch`."""
+        return self.lr if epoch <= self.epochs // 2 + 1 else self.lr * 0.1
+
+
+def standardised(clips: Tensor, how: Standardisation) -> Tensor:
+    """Subtracts the scalar mean and divides by the scalar standard deviation, of the batch or of each clip.
+
+    Args:
+        clips: (N, T, C, H, W).
+        how: "batch" or "clip".
+
+    Returns:
+        The same shape. A constant batch or clip becomes zero.
+    """
+    over = tuple(range(0 if how == "batch" else 1, clips.ndim))
+    std, mean = torch.std_mean(clips, dim=over, keepdim=True)
+    return (clips - mean) / torch.where(std > 0, std, torch.ones_like(std))
+
+
+def train(
+    network: nn.Module,
+    source: ClipSource,
+    settings: TrainingSettings,
+    *,
+    on_epoch: Callable[[int, float], None] | None = None,
+) -> None:
+    """Trains a network in place: cross-entropy, SGD, one drop of the learning rate.
+
+    The same seed gives equal parameters on one machine. The network's own parameters are where it starts;
+    draw them with `reset` before.
+
+    Args:
+        network: maps clips (N, T, C, H, W) to logits.
+        source: the training clips.
+        settings: how.
+        on_epoch: called after every epoch with its number and mean loss; may raise to stop.
+
+    Raises:
+        DivergedError: the loss is no longer finite.
+    """
+    optimizer = torch.optim.SGD(
+        network.parameters(), settings.lr, momentum=settings.momentum, weight_decay=settings.weight_decay
+    )
+    device = next(network.parameters()).device
+    devices = [device] if device.type == "cuda" else []
+    # Dropout draws from torch's global generators: borrow them, seeded, and give them back as they were.
+    with torch.random.fork_rng(devices):
+        torch.manual_seed(settings.seed)
+        network.train()
+        for epoch in range(settings.epochs):
+            for group in optimizer.param_groups:
+                group["lr"] = settings.lr_at(epoch)
+            loss = _epoch(network, source, settings, optimizer, epoch)
+            if on_epoch is not None:
+                on_epoch(epoch, loss)
+
+
+def _epoch(
+    network: nn.Module,
+    source: ClipSource,
+    settings: TrainingSettings,
+    optimizer: torch.optim.Optimizer,
+    epoch: int,
+) -> float:
+    total, count = 0.0, 0
+    for clips, labels in source.batches(settings.batch_size, epoch, settings.seed):
+        loss = F.cross_entropy(network(standardised(clips, settings.standardisation)), labels)
+        value = float(loss.detach())
+        if value != value or value == float("inf"):
+            raise DivergedError(
+                f"the training loss is {value} in epoch {epoch} at learning rate {settings.lr_at(epoch):g}; "
+                "try a smaller --lr"
+            )
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        total, count = total + value * len(labels), count + len(labels)
+    return total / max(count, 1)

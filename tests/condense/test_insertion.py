@@ -1,0 +1,150 @@
+"""The insertion rule on hand-made gradients."""
+
+import numpy as np
+import pytest
+import torch
+
+from dfs_store.condense.insertion import InsertionRule, adjacent_cosines
+from dfs_store.condense.key_frames import KeyFrameSet
+
+# Gradients are 2-vectors (C = 2, H = W = 1). The two key frames of a 5-frame clip pull along the axes, so
+# a candidate disagrees with both exactly when both of its coordinates are negative.
+LEFT, RIGHT = (1.0, 0.0), (0.0, 1.0)
+BOTH_STRONG = (-1.0, -1.0)  # cosines -0.71, -0.71
+BOTH_WEAK = (-1.0, -0.1)  # cosines -0.995, -0.0995
+ONE_SIDED = (-1.0, 0.5)  # cosines -0.89, +0.45
+AGREES = (1.0, 1.0)
+ZERO = (0.0, 0.0)
+
+
+def clips(*positions):
+    return KeyFrameSet(
+        [torch.zeros(len(p), 2, 1, 1) for p in positions], positions, [0] * len(positions), num_frames=5
+    )
+
+
+def gradients(*rows):
+    return torch.tensor(rows, dtype=torch.float32)[..., None, None]
+
+
+def chosen(gradient, key_frames, **rule):
+    return InsertionRule(**rule).positions(gradient, key_frames, np.random.default_rng(0))
+
+
+def test_the_most_negative_candidate_is_inserted_first():
+    gradient = gradients([LEFT, BOTH_WEAK, BOTH_STRONG, BOTH_WEAK, RIGHT])
+    assert chosen(gradient, clips([0, 4])) == [(0, 2)]
+
+
+def test_both_cosines_must_be_below_epsilon():
+    gradient = gradients([LEFT, ONE_SIDED, AGREES, (0.5, -1.0), RIGHT])
+    assert chosen(gradient, clips([0, 4])) == []
+    gradient = gradients([LEFT, ONE_SIDED, BOTH_WEAK, AGREES, RIGHT])
+    assert chosen(gradient, clips([0, 4])) == [(0, 2)]
+
+
+def test_the_score_is_the_larger_of_the_two_cosines():
+    # Very negative to the left, barely to the right: the barely counts.
+    gradient = gradients([LEFT, (-1.0, -0.3), (-1.0, -0.4), (-1.0, -0.2), RIGHT])
+    assert chosen(gradient, clips([0, 4])) == [(0, 2)]
+
+
+def test_epsilon_is_strict_and_moves_the_threshold():
+    gradient = gradients([LEFT, (-1.0, 0.0), AGREES, AGREES, RIGHT])
+    assert chosen(gradient, clips([0, 4])) == []  # the larger cosine is exactly 0
+    assert chosen(gradient, clips([0, 4]), epsilon=1e-3) == [(0, 1)]
+    strong = gradients([LEFT, BOTH_STRONG, AGREES, AGREES, RIGHT])
+    assert chosen(strong, clips([0, 4]), epsilon=-0.5) == [(0, 1)]
+    assert chosen(strong, clips([0, 4]), epsilon=-0.8) == []
+
+
+def test_one_per_clip_and_step():
+    row = [LEFT, BOTH_STRONG, BOTH_STRONG, BOTH_WEAK, RIGHT]
+    two_clips = clips([0, 4], [0, 4])
+    assert chosen(gradients(row, row), two_clips) == [(0, 1), (1, 1)]  # a tie goes to the earlier position
+    every = [(0, 1), (0, 2), (0, 3), (1, 1), (1, 2), (1, 3)]
+    assert chosen(gradients(row, row), two_clips, insertions="all") == every
+
+
+def test_neighbours_are_the_adjacent_key_frames_not_the_ends():
+    # Key frame 2 pulls like LEFT: position 3 lies between 2 and 4, position 1 between 0 and 2.
+    gradient = gradients([(-1.0, 0.0), BOTH_STRONG, LEFT, BOTH_STRONG, RIGHT])
+    assert chosen(gradient, clips([0, 2, 4])) == [(0, 3)]
+
+
+def test_key_positions_and_zero_gradients_never_qualify():
+    gradient = gradients([LEFT, ZERO, (-1.0, -1.0), ZERO, RIGHT])
+    cosines = adjacent_cosines(gradient, clips([0, 2, 4]), "frame")
+    assert cosines.isnan().all()
+    assert chosen(gradient, clips([0, 2, 4]), epsilon=2.0) == []
+
+
+def test_a_clip_of_one_key_frame_has_no_candidates():
+    gradient = gradients(
+        [LEFT, BOTH_STRONG, BOTH_STRONG, BOTH_WEAK, RIGHT], [LEFT, BOTH_STRONG, AGREES, AGREES, RIGHT]
+    )
+    assert chosen(gradient, clips([0], [0, 4]), epsilon=2.0) == [(1, 1)]
+
+
+def test_cosines_are_those_of_torch():
+    generator = torch.Generator().manual_seed(0)
+    gradient = torch.randn(3, 5, 2, 4, 4, generator=generator)
+    cosines = adjacent_cosines(
+        gradient,
+        KeyFrameSet(
+            [torch.zeros(k, 2, 4, 4) for k in (2, 3, 4)], [[0, 4], [0, 1, 4], [0, 2, 3, 4]], [0, 0, 0], 5
+        ),
+        "frame",
+    )
+    flat = gradient.flatten(2).double()
+    expected = {
+        (0, 1): (0, 4),
+        (0, 2): (0, 4),
+        (0, 3): (0, 4),
+        (1, 2): (1, 4),
+        (1, 3): (1, 4),
+        (2, 1): (0, 2),
+    }
+    for (clip, candidate), neighbours in expected.items():
+        for side, neighbour in enumerate(neighbours):
+            wanted = torch.cosine_similarity(flat[clip, candidate], flat[clip, neighbour], dim=0)
+            assert cosines[side, clip, candidate] == pytest.approx(float(wanted), abs=1e-6)
+    assert int((~cosines[0].isnan()).sum()) == len(expected)
+
+
+def test_the_accumulated_reading_takes_the_gradient_that_autograd_leaves_in_the_key_frame():
+    generator = torch.Generator().manual_seed(1)
+    gradient = torch.randn(2, 5, 2, 3, 3, generator=generator)
+    key_frames = KeyFrameSet(
+        [torch.zeros(2, 2, 3, 3), torch.zeros(3, 2, 3, 3)], [[0, 4], [0, 3, 4]], [0, 0], num_frames=5
+    )
+    parameter_gradient = key_frames.pull_back(gradient)
+    cosines = adjacent_cosines(gradient, key_frames, "accumulated")
+    for clip, candidate, left, right in ((0, 1, 0, 1), (0, 3, 0, 1), (1, 2, 2, 3)):
+        for side, key in enumerate((left, right)):
+            wanted = torch.cosine_similarity(
+                gradient[clip, candidate].flatten().double(),
+                parameter_gradient[key].flatten().double(),
+                dim=0,
+            )
+            assert cosines[side, clip, candidate] == pytest.approx(float(wanted), abs=1e-6)
+
+
+def test_l2_takes_the_largest_of_the_smaller_distances():
+    # Unit-normalised distances: same direction 0, orthogonal sqrt(2), opposite 2.
+    near = (1.0, 0.05)
+    gradient = gradients([LEFT, near, near, near, LEFT])  # distance 0.05 to both: below 0.141
+    assert chosen(gradient, clips([0, 4]), metric="l2", epsilon=0.141) == []
+    gradient = gradients([LEFT, (1.0, 0.3), (1.0, 0.6), near, LEFT])
+    assert chosen(gradient, clips([0, 4]), metric="l2", epsilon=0.141) == [(0, 2)]
+    assert chosen(gradient, clips([0, 4]), metric="l2", epsilon=0.141, insertions="all") == [(0, 1), (0, 2)]
+
+
+def test_random_selection_needs_the_trigger_and_draws_from_all_non_key_positions():
+    quiet = gradients([LEFT, AGREES, AGREES, AGREES, RIGHT])
+    assert chosen(quiet, clips([0, 4]), selection="random") == []
+    fired = gradients([LEFT, AGREES, BOTH_STRONG, AGREES, RIGHT])
+    rule = InsertionRule(selection="random")
+    drawn = [rule.positions(fired, clips([0, 4]), np.random.default_rng(seed)) for seed in range(60)]
+    assert {position for [(_, position)] in drawn} == {1, 2, 3}
+    assert rule.positions(fired, clips([0, 4]), np.random.default_rng(7)) == drawn[7]
