@@ -8,7 +8,7 @@ the mean. Both scale with the same library (swscale, bilinear with a filter as w
 so it does not alias) and differ by a fraction of a grey value.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, NamedTuple
@@ -16,9 +16,11 @@ from typing import Any, NamedTuple
 import av
 import numpy as np
 import numpy.typing as npt
-from av.error import FFmpegError
+from av.container import InputContainer
+from av.error import FFmpegError, InvalidDataError
 from av.video.frame import VideoFrame
 from av.video.reformatter import Interpolation
+from av.video.stream import VideoStream
 
 from dfs_store.errors import DecodeError
 from dfs_store.videos.sampling import Sampling, centre_crop_offsets, resized_shape
@@ -41,6 +43,7 @@ class _Probe(NamedTuple):
     height: int
     quarter_turns: int  # counter-clockwise, to be applied to the decoded frame
     fps: float
+    promised_frames: int  # by the header; 0 if it does not say
 
 
 @dataclass(frozen=True)
@@ -81,13 +84,13 @@ def decode_clip(
     """
     try:
         probe = _probe(path)
-        if "decord" in decoders and probe.quarter_turns == 0:
-            clip = _decode_with_decord(path, sampling, pick, probe)
-            if clip is not None:
-                return clip
-        if "pyav" not in decoders:
-            raise DecodeError(f"{path}: decord cannot read it")
-        return _decode_with_pyav(path, sampling, pick, probe)
+        for number, decoder in enumerate(decoders):
+            try:
+                return _DECODERS[decoder](path, sampling, pick, probe)
+            except DecodeError:
+                if number == len(decoders) - 1:
+                    raise
+        raise DecodeError(f"{path}: no decoder to try")
     except (FFmpegError, OSError) as error:
         raise DecodeError(f"{path}: {_reason(error)}") from error
 
@@ -97,17 +100,35 @@ def _reason(error: Exception) -> str:
 
 
 def _probe(path: str) -> _Probe:
-    with av.open(path) as container:
+    with _open(path) as container:
         stream = container.streams.best("video")
-        if stream is None:
+        if not isinstance(stream, VideoStream):
             raise DecodeError(f"{path}: the file has no video stream")
         fps = _frames_per_second(stream)
-        for frame in container.decode(stream):
-            assert isinstance(frame, VideoFrame)
+        promised = stream.frames
+        for frame in _frames(container, stream):
             if max(frame.width, frame.height) > _MAX_LONG_SIDE_RATIO * min(frame.width, frame.height):
                 raise DecodeError(f"{path}: frames of {frame.width} x {frame.height} pixels are no picture")
-            return _Probe(frame.width, frame.height, round(frame.rotation / 90) % 4, fps)
+            turns = round(frame.rotation / 90) % 4
+            return _Probe(frame.width, frame.height, turns, fps, promised)
     raise DecodeError(f"{path}: no frame can be decoded")
+
+
+def _open(path: str) -> InputContainer:
+    # Titles and comments in odd encodings are no reason to give a video up.
+    return av.open(path, metadata_errors="replace")
+
+
+def _frames(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
+    """Yields the frames that decode, passing over packets that are damaged."""
+    for packet in container.demux(stream):
+        try:
+            decoded = packet.decode()
+        except InvalidDataError:
+            continue
+        for frame in decoded:
+            assert isinstance(frame, VideoFrame)
+            yield frame
 
 
 def _frames_per_second(stream: Any) -> float:  # noqa: ANN401 - PyAV's stubs differ between releases
@@ -119,7 +140,7 @@ def _frames_per_second(stream: Any) -> float:  # noqa: ANN401 - PyAV's stubs dif
 
 def _decode_with_pyav(path: str, sampling: Sampling, pick: FramePicker, probe: _Probe) -> DecodedClip:
     """Counts the packets, decodes up to the last frame needed, and recounts if frames are missing."""
-    promised = length = _count_packets(path)
+    counted = length = _count_packets(path)
     while True:
         numbers = pick(length, probe.fps)
         found, decoded = _read_with_pyav(path, sampling, set(numbers.ravel().tolist()), probe)
@@ -128,14 +149,18 @@ def _decode_with_pyav(path: str, sampling: Sampling, pick: FramePicker, probe: _
         if decoded == 0 or decoded >= length:
             raise DecodeError(f"{path}: no frame can be decoded")
         length = decoded
-    note = "" if length == promised else f"only the first {length} of {promised} frames decode"
+    note = _shortfall(length, max(counted, probe.promised_frames))
     return DecodedClip(_arrange(found, numbers), numbers, probe.fps, "pyav", note)
+
+
+def _shortfall(length: int, promised: int) -> str:
+    return f"only {length} of {promised} frames can be decoded" if length < promised else ""
 
 
 def _count_packets(path: str) -> int:
     """Returns the number of frames by reading the file without decoding it (headers often lie)."""
     count = 0
-    with av.open(path) as container:
+    with _open(path) as container:
         try:
             for packet in container.demux(container.streams.best("video")):
                 count += packet.size > 0
@@ -151,19 +176,18 @@ def _read_with_pyav(
     last = max(wanted)
     found: dict[int, Pixels] = {}
     number = -1
-    with av.open(path) as container:
+    with _open(path) as container:
         stream = container.streams.best("video")
-        assert stream is not None
+        assert isinstance(stream, VideoStream)
         stream.codec_context.thread_count = 1  # the workers already use every core
         try:
-            for number, frame in enumerate(container.decode(stream)):
+            for number, frame in enumerate(_frames(container, stream)):
                 if number in wanted:
-                    assert isinstance(frame, VideoFrame)
                     found[number] = _scale(frame, sampling, probe)
                 if number == last:
                     break
         except FFmpegError:
-            number = max(found, default=-1) if number < 0 else number
+            pass  # the file ends in the middle of a packet: what came before it counts
     return found, number + 1
 
 
@@ -201,26 +225,27 @@ def _load_decord() -> Any | None:  # noqa: ANN401 - an untyped module
     return decord
 
 
-def _decode_with_decord(
-    path: str, sampling: Sampling, pick: FramePicker, probe: _Probe
-) -> DecodedClip | None:
-    """Returns the clip, or None if decord cannot read all of it and PyAV shall try."""
+def _decode_with_decord(path: str, sampling: Sampling, pick: FramePicker, probe: _Probe) -> DecodedClip:
     decord = _load_decord()
     if decord is None:
-        return None
+        raise DecodeError(f"{path}: decord is not installed")
+    if probe.quarter_turns:
+        raise DecodeError(f"{path}: decord gives wrong pixels for rotated videos")
     width, height = resized_shape(sampling, probe.width, probe.height)
     found: dict[int, Pixels] = {}
     try:
         reader = decord.VideoReader(path, width=width, height=height, num_threads=1)
-        numbers = pick(len(reader), probe.fps)
+        length = len(reader)
+        numbers = pick(length, probe.fps)
         wanted = set(numbers.ravel().tolist())
         for number in range(max(wanted) + 1):
             frame = reader.next()
             if number in wanted:
-                picture = frame.asnumpy()
-                if picture.shape != (height, width, 3):
-                    return None
-                found[number] = _crop(picture, sampling.size)
-    except (decord.DECORDError, StopIteration, IndexError, RuntimeError, ValueError):
-        return None
-    return DecodedClip(_arrange(found, numbers), numbers, probe.fps, "decord")
+                found[number] = _crop(frame.asnumpy().reshape(height, width, 3), sampling.size)
+    except (decord.DECORDError, StopIteration, IndexError, RuntimeError, ValueError) as error:
+        raise DecodeError(f"{path}: decord cannot read all of it") from error
+    note = _shortfall(length, probe.promised_frames)
+    return DecodedClip(_arrange(found, numbers), numbers, probe.fps, "decord", note)
+
+
+_DECODERS = {"decord": _decode_with_decord, "pyav": _decode_with_pyav}

@@ -25,6 +25,7 @@ ALL_DECODERS = ("decord", "pyav")
 FALLBACK_DECODERS = ("pyav",)
 
 _START_SECONDS = 60.0
+_TICK_SECONDS = 0.25  # how long the caller may be left without a sign of life
 _BOOTSTRAP = (
     "import sys; root = sys.argv[1]; root in sys.path or sys.path.insert(0, root); "
     "from dfs_store.videos.worker import main; main()"
@@ -110,8 +111,8 @@ class WorkerPool:
         self._workers.clear()
         self._selector.close()
 
-    def run(self, jobs: Iterable[Job]) -> Iterator[Result]:
-        """Yields one result per job, in the order in which they finish.
+    def run(self, jobs: Iterable[Job]) -> Iterator[Result | None]:
+        """Yields one result per job, in the order in which they finish, and None while there is none.
 
         A file whose process crashes or hangs is tried once more with PyAV alone.
 
@@ -125,7 +126,10 @@ class WorkerPool:
             self._hand_out(again, waiting)
             if not any(worker.job for worker in self._workers):
                 return
-            for worker, answer in self._wait():
+            done = self._wait()
+            if not done:
+                yield None
+            for worker, answer in done:
                 job, worker.job = worker.job, None
                 if isinstance(answer, str):
                     self._drop(worker)
@@ -166,7 +170,7 @@ class WorkerPool:
         """Returns answers, or for a process that is lost the reason as text; may return nothing."""
         busy = [worker for worker in self._workers if worker.job]
         now = time.monotonic()
-        rest_seconds = max(0.0, min(worker.deadline for worker in busy) - now)
+        rest_seconds = min(max(0.0, min(worker.deadline for worker in busy) - now), _TICK_SECONDS)
         done: list[tuple[_Worker, dict[str, Any] | str]] = []
         for key, _ in self._selector.select(rest_seconds):
             answer = key.data.receive()

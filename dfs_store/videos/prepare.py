@@ -214,14 +214,15 @@ class _Run:
             file = self._found.clips[row].file
             yield Job(row, str(self._found.root / file), file)
 
-    def _collect(self, results: Iterator[Result]) -> None:
+    def _collect(self, results: Iterator[Result | None]) -> None:
         """Notes results in batches: first the pixels reach the disk, then the journal says so."""
         batch: list[Result] = []
         since = time.monotonic()
         try:
             for result in results:
-                batch.append(result)
-                self._reporter.add(bool(result.error))
+                if result is not None:
+                    batch.append(result)
+                    self._reporter.add(bool(result.error))
                 if len(batch) >= _JOURNAL_ROWS or time.monotonic() - since >= _JOURNAL_SECONDS:
                     self._note(batch)
                     batch, since = [], time.monotonic()
