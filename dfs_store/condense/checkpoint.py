@@ -81,7 +81,7 @@ def load_checkpoint(path: Path, settings: dict[str, Any], groups: Sequence[Group
         CheckpointError: it is damaged, or of other settings, which are named.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             header = json.loads(bytes(archive["header"]))
             _check_settings(path, header["settings"], settings)
             numbers = range(sum(name.startswith("counts-") for name in archive.files))

@@ -187,7 +187,7 @@ class KeyFrameSet:
             if not 0 < position < self.num_frames - 1 or (clip, position) in taken:
                 raise PositionsError(
                     f"cannot insert a key frame at position {position} of clip {clip}: it must lie inside "
-                    f"the clip and be no key frame yet; key frames are at {self.clip_positions(clip).tolist()}"
+                    f"the clip and be no key frame yet; key frames: {self.clip_positions(clip).tolist()}"
                 )
             if self.clip_positions(clip).size < 2:
                 raise PositionsError(

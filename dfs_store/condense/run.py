@@ -63,9 +63,7 @@ def condense(
     config = config.resolved()
     check_run(config)
     tell = on_event if on_event is not None else _ignore
-    clips = METHODS[config.method](config, videos, tell)
-    provenance = _provenance(config, videos)
-    sources: list[dict[str, Any] | None] = []
+    condensed = METHODS[config.method](config, videos, tell)
     num_key_frames = 0
     with StoreWriter(
         config.out,
@@ -73,20 +71,24 @@ def condense(
         frame_shape=videos.frame_shape,
         class_names=videos.classes,
         dtype=config.dtype,
-        attributes={"normalization": videos.normalization, "fps": videos.fps, "provenance": provenance},
+        attributes={
+            "normalization": videos.normalization,
+            "fps": videos.fps,
+            "provenance": _provenance(config, videos, condensed.sources),
+        },
         overwrite=config.overwrite,
     ) as writer:
-        for clip in clips:
+        for clip in condensed.clips:
             writer.append(clip.key_frames, clip.positions, clip.label, clip.inserted_at)
-            sources.append(clip.source)
             num_key_frames += len(clip.positions)
-        if any(sources):
-            provenance["sources"] = sources  # the writer serialises its attributes when it closes
+        num_clips = len(writer)
     checkpoint_path(config.out).unlink(missing_ok=True)
-    tell(StoreWritten(config.out, len(sources), num_key_frames))
+    tell(StoreWritten(config.out, num_clips, num_key_frames))
 
 
-def _provenance(config: CondenseConfig, videos: VideoDataset) -> dict[str, Any]:
+def _provenance(
+    config: CondenseConfig, videos: VideoDataset, sources: list[dict[str, Any]] | None
+) -> dict[str, Any]:
     return {
         "method": config.method,
         "dataset": config.dataset,
@@ -96,7 +98,7 @@ def _provenance(config: CondenseConfig, videos: VideoDataset) -> dict[str, Any]:
         "sampling": asdict(videos.sampling),
         "software": software_versions(),
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "sources": None,
+        "sources": sources,
     }
 
 

@@ -1,20 +1,20 @@
 """The methods, by name. Each one makes clips of key frames, and all end in the same store."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from dfs_store.condense.config import CondenseConfig
 from dfs_store.condense.events import Event
-from dfs_store.condense.methods._clip import CondensedClip
+from dfs_store.condense.methods._clip import Condensed
 from dfs_store.condense.methods.dfs import dfs
 from dfs_store.condense.methods.dm import dm
 from dfs_store.condense.methods.random import random
 from dfs_store.videos import VideoDataset
 
-__all__ = ["METHODS", "CondensedClip"]
+__all__ = ["METHODS", "Condensed"]
 
 Tell = Callable[[Event], None]
 
-METHODS: dict[str, Callable[[CondenseConfig, VideoDataset, Tell], Iterator[CondensedClip]]] = {
+METHODS: dict[str, Callable[[CondenseConfig, VideoDataset, Tell], Condensed]] = {
     "dfs": dfs,
     "dm": dm,
     "random": random,

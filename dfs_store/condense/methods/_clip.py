@@ -1,11 +1,12 @@
-"""What every method hands over: one condensed clip."""
+"""What every method hands over: condensed clips, and where real ones come from."""
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["CondensedClip"]
+__all__ = ["Condensed", "CondensedClip"]
 
 
 class CondensedClip(NamedTuple):
@@ -16,11 +17,21 @@ class CondensedClip(NamedTuple):
         positions: (K,) int64, 0-based.
         label: class number.
         inserted_at: (K,) int32, step of insertion, -1 for initial ones; None where nothing is inserted.
-        source: for key frames that are or started as real frames, where they come from.
     """
 
     key_frames: npt.NDArray[np.float32]
     positions: npt.NDArray[np.int64]
     label: int
     inserted_at: npt.NDArray[np.int32] | None = None
-    source: dict[str, Any] | None = None
+
+
+class Condensed(NamedTuple):
+    """The result of a method.
+
+    Attributes:
+        clips: one after the other, so that they need not all be in memory.
+        sources: per clip the real clip that its key frames are, or started as; None where there is none.
+    """
+
+    clips: Iterator[CondensedClip]
+    sources: list[dict[str, Any]] | None = None

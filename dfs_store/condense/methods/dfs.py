@@ -13,7 +13,7 @@ from dfs_store.condense.device import resolve_device
 from dfs_store.condense.events import CheckpointSaved, Event, RunStarted, StepDone
 from dfs_store.condense.initialise import Group, chosen_real_clips, initial_key_frames
 from dfs_store.condense.loop import dfs_loop
-from dfs_store.condense.methods._clip import CondensedClip
+from dfs_store.condense.methods._clip import Condensed, CondensedClip
 from dfs_store.condense.real_clips import RealClips
 from dfs_store.errors import OutOfMemoryError
 from dfs_store.networks import ConvNet3D, build_network
@@ -24,10 +24,8 @@ __all__ = ["dfs"]
 SECONDS_BETWEEN_CHECKPOINTS = 300.0
 
 
-def dfs(
-    config: CondenseConfig, videos: VideoDataset, tell: Callable[[Event], None]
-) -> Iterator[CondensedClip]:
-    """Trains key frames with Eq. 8, inserts where motion is not linear, then yields the clips.
+def dfs(config: CondenseConfig, videos: VideoDataset, tell: Callable[[Event], None]) -> Condensed:
+    """Trains key frames with Eq. 8, inserts where motion is not linear, then returns the clips.
 
     An exception that `tell` raises between two steps (Ctrl-C, say) leaves a checkpoint behind.
 
@@ -55,7 +53,11 @@ def dfs(
                 f"{device} is out of memory: {str(error).splitlines()[0]}; use a smaller --batch-real, "
                 "fewer --classes or --device cpu, and --resume to go on from the last checkpoint"
             ) from error
-    return _clips(config, videos, groups)
+    sources = None
+    if config.init == "real":
+        started_from = chosen_real_clips(videos, config.vpc, config.seed)
+        sources = [videos.source(int(clip)) for clips in started_from for clip in clips]
+    return Condensed(_clips(groups), sources)
 
 
 def _frozen_network(videos: VideoDataset, device: torch.device) -> ConvNet3D:
@@ -104,11 +106,7 @@ def _reproducible_float32() -> Iterator[None]:
         yield
 
 
-def _clips(config: CondenseConfig, videos: VideoDataset, groups: list[Group]) -> Iterator[CondensedClip]:
-    started_from: list[int] = []
-    if config.init == "real":
-        started_from = [int(n) for clips in chosen_real_clips(videos, config.vpc, config.seed) for n in clips]
-    number = 0
+def _clips(groups: list[Group]) -> Iterator[CondensedClip]:
     for chunk in (chunk for group in groups for chunk in group):
         for clip, label in enumerate(chunk.labels.tolist()):
             yield CondensedClip(
@@ -116,6 +114,4 @@ def _clips(config: CondenseConfig, videos: VideoDataset, groups: list[Group]) ->
                 chunk.clip_positions(clip),
                 label,
                 chunk.inserted_at[chunk.offsets[clip] : chunk.offsets[clip + 1]],
-                videos.source(started_from[number]) if started_from else None,
             )
-            number += 1

@@ -1,0 +1,93 @@
+"""Settings: presets, checks, what goes into the provenance."""
+
+import pytest
+
+from dfs_store.condense import CondenseConfig
+from dfs_store.errors import SettingsError
+
+
+def make(**changes):
+    return CondenseConfig(**{"out": "x.zarr", "dataset": "miniucf", "vpc": 1, **changes})
+
+
+@pytest.mark.parametrize(
+    ("dataset", "vpc", "lr", "batch_real"),
+    [
+        ("miniucf", 1, 1, 64),
+        ("miniucf", 5, 25, 64),
+        ("miniucf", 10, 50, 64),
+        ("hmdb51", 1, 0.7, 64),
+        ("hmdb51", 5, 25, 64),
+        ("hmdb51", 10, 75, 64),
+        ("kinetics400", 1, 1, 64),
+        ("kinetics400", 5, 50, 128),
+        ("ssv2", 1, 3, 64),
+        ("ssv2", 5, 30, 128),
+    ],
+)
+def test_presets_are_table_a(dataset, vpc, lr, batch_real):
+    settings = make(dataset=dataset, vpc=vpc).resolved()
+    assert (settings.lr, settings.batch_real) == (lr, batch_real)
+    assert (settings.iterations, settings.momentum, settings.init) == (5000, 0.95, "noise")
+
+
+def test_what_is_given_beats_the_preset():
+    settings = make(lr=3.0, iterations=7, init="real").resolved()
+    assert (settings.lr, settings.iterations, settings.init, settings.momentum) == (3.0, 7, "real", 0.95)
+
+
+def test_epsilon_depends_on_the_metric():
+    assert make().resolved().epsilon == 0
+    assert make(metric="l2").resolved().epsilon == 0.141
+    assert make(metric="l2", epsilon=0.2).resolved().epsilon == 0.2
+
+
+def test_dm_learns_faster_the_more_clips_share_a_class():
+    assert [make(method="dm", vpc=v).resolved().lr for v in (1, 5)] == [30, 150]
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"vpc": 0}, "--vpc"),
+        ({"iterations": 0}, "--iterations"),
+        ({"batch_real": -1}, "--batch-real"),
+        ({"initial_key_frames": 0}, "--initial-key-frames"),
+        ({"checkpoint_every": 0}, "--checkpoint-every"),
+        ({"seed": -1}, "--seed"),
+        ({"lr": 0.0}, "--lr"),
+        ({"lr": float("nan")}, "--lr"),
+        ({"lr": float("inf")}, "--lr"),
+        ({"momentum": 1.0}, "--momentum"),
+        ({"warmup": 0.7, "cooldown": 0.7}, "warmup"),
+        ({"epsilon": float("nan")}, "--epsilon"),
+        ({"method": "magic"}, "dfs, dm, random"),
+        ({"init": "zeros"}, "noise, real"),
+        ({"dtype": "int8"}, "float32, float16, uint8"),
+        ({"metric": "l1"}, "cosine, l2"),
+        ({"selection": "best"}, "lowest, random"),
+        ({"insertions": "two"}, "one, all"),
+        ({"gradient": "sum"}, "frame, accumulated"),
+        ({"precision": "fp8"}, "float32, bf16"),
+    ],
+    ids=str,
+)
+def test_nonsense_is_refused_by_name(changes, named):
+    with pytest.raises(SettingsError, match=named):
+        make(**changes)
+
+
+def test_settings_without_effect_are_said():
+    assert make().notes() == ()
+    (note,) = make(method="random", lr=3.0, epsilon=0.1).notes()
+    assert "--lr" in note
+    assert "--epsilon" in note
+    assert "random" in note
+    assert make(method="dm", lr=3.0).notes() == ()
+
+
+def test_provenance_holds_what_decides_the_result_and_no_paths():
+    provenance = make(out="/secret/x.zarr", root="/data", classes=("a", "b")).resolved().provenance()
+    assert provenance["classes"] == ["a", "b"]
+    assert not {"out", "root", "device", "resume", "overwrite", "checkpoint_every"} & provenance.keys()
+    assert "lr" not in make(method="random").resolved().provenance()

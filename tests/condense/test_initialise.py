@@ -1,0 +1,58 @@
+"""Where key frames start."""
+
+import numpy as np
+import pytest
+import torch
+
+from dfs_store.condense.initialise import even_positions, initial_key_frames
+from dfs_store.errors import SettingsError
+
+CPU = torch.device("cpu")
+
+
+@pytest.mark.parametrize(
+    ("count", "num_frames", "positions"),
+    [
+        (1, 8, [0]),
+        (2, 16, [0, 15]),
+        (3, 16, [0, 8, 15]),
+        (4, 16, [0, 5, 10, 15]),
+        (8, 8, [0, 1, 2, 3, 4, 5, 6, 7]),
+    ],
+)
+def test_positions_are_evenly_spaced(count, num_frames, positions):
+    assert even_positions(count, num_frames).tolist() == positions
+
+
+def test_too_many_key_frames_are_refused():
+    with pytest.raises(SettingsError, match=r"1\.\.4"):
+        even_positions(5, 4)
+
+
+def test_noise_is_standard_normal_and_the_same_for_any_chunks(config, videos, monkeypatch):
+    settings = config(vpc=3).resolved()
+    whole = torch.cat([c.frames for g in initial_key_frames(settings, videos, CPU) for c in g])
+    monkeypatch.setattr("dfs_store.condense.initialise.chunk_clips", lambda *_: 2)
+    groups = initial_key_frames(settings, videos, CPU)
+    assert [[len(c) for c in g] for g in groups] == [[2, 1], [2, 1], [2, 1]]
+    assert torch.equal(whole, torch.cat([c.frames for g in groups for c in g]))
+    assert abs(whole.mean()) < 0.01
+    assert abs(whole.std() - 1) < 0.01
+
+
+def test_groups_hold_whole_classes(config, videos, monkeypatch):
+    monkeypatch.setattr("dfs_store.condense.initialise.chunk_clips", lambda *_: 5)
+    groups = initial_key_frames(config(vpc=2).resolved(), videos, CPU)
+    assert [[c.labels.tolist() for c in g] for g in groups] == [[[0, 0, 1, 1]], [[2, 2]]]
+
+
+def test_real_frames_are_frames_of_clips_of_the_class(config, videos):
+    settings = config(vpc=2, init="real", initial_key_frames=3).resolved()
+    ((chunk,),) = initial_key_frames(settings, videos, CPU)
+    for number, label in enumerate(chunk.labels):
+        own = [videos.clip(i) for i in np.flatnonzero(videos.labels == label)]
+        found = [
+            torch.allclose(chunk.clip_frames(number), clip.permute(1, 0, 2, 3)[[0, 2, 5]], atol=1e-5)
+            for clip in own
+        ]
+        assert sum(found) == 1

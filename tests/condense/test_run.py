@@ -1,0 +1,184 @@
+"""Whole runs: what comes out, that it repeats, and that it resumes to the same arrays."""
+
+import numpy as np
+import pytest
+
+from dfs_store import open_store
+from dfs_store.condense import CheckpointSaved, RunStarted, StepDone, StoreWritten, condense
+from dfs_store.condense.checkpoint import checkpoint_path
+from dfs_store.errors import CheckpointError, DivergedError, OutputExistsError, SettingsError
+
+
+def arrays(path):
+    with open_store(path) as store:
+        frames = np.concatenate([store.key_frames(i) for i in range(len(store))])
+        inserted = np.concatenate([store.inserted_at(i) for i in range(len(store))])
+        return (
+            frames,
+            np.array(store.all_positions),
+            np.array(store.offsets),
+            np.array(store.labels),
+            inserted,
+        )
+
+
+def same(one, other):
+    return all(np.array_equal(a, b) for a, b in zip(arrays(one), arrays(other), strict=True))
+
+
+def run(config, videos):
+    events = []
+    condense(config, videos, on_event=events.append)
+    return events
+
+
+def test_a_run_ends_in_a_store(config, videos):
+    settings = config(epsilon=2.0)  # every candidate qualifies: one insertion per clip and step
+    events = run(settings, videos)
+    steps = [e for e in events if isinstance(e, StepDone)]
+    assert isinstance(events[0], RunStarted)
+    assert isinstance(events[-1], StoreWritten)
+    assert [s.step for s in steps] == [0, 1, 2, 3, 4]
+    assert [s.phase for s in steps] == ["warm-up", "insertion", "insertion", "insertion", "cool-down"]
+    assert [s.num_inserted for s in steps] == [0, 6, 6, 6, 0]
+    assert all(np.isfinite(s.loss) and s.loss > 0 for s in steps)
+    with open_store(settings.out) as store:
+        assert store.class_names == videos.classes
+        assert store.labels.tolist() == [0, 0, 1, 1, 2, 2]
+        assert np.diff(store.offsets).tolist() == [5] * 6
+        assert sorted(store.inserted_at(0).tolist()) == [-1, -1, 1, 2, 3]
+        assert store.normalization == videos.normalization
+        provenance = store.attributes["provenance"]
+        assert (provenance["method"], provenance["vpc"], provenance["seed"]) == ("dfs", 2, 0)
+        assert provenance["config"]["momentum"] == 0.95
+        assert "out" not in provenance["config"]
+    assert not checkpoint_path(settings.out).exists()
+
+
+def test_the_same_seed_gives_equal_arrays_and_another_seed_others(config, videos, tmp_path):
+    one, two, three = (str(tmp_path / f"{n}.zarr") for n in "123")
+    for out, seed in ((one, 0), (two, 0), (three, 1)):
+        run(config(out=out, seed=seed, iterations=3, selection="random", epsilon=2.0), videos)
+    assert same(one, two)
+    assert not np.array_equal(arrays(one)[0], arrays(three)[0])
+    with open_store(one) as a, open_store(two) as b:
+        first, second = dict(a.attributes["provenance"]), dict(b.attributes["provenance"])
+        for provenance in (first, second):
+            del provenance["created"]
+        assert first == second
+
+
+def test_chunking_changes_nothing_but_rounding(config, videos, tmp_path, monkeypatch):
+    whole, cut = str(tmp_path / "whole.h5"), str(tmp_path / "cut.h5")
+    run(config(out=whole, insertion=False, iterations=3), videos)
+    monkeypatch.setattr("dfs_store.condense.initialise.chunk_clips", lambda *_: 1)
+    run(config(out=cut, insertion=False, iterations=3), videos)
+    np.testing.assert_allclose(arrays(whole)[0], arrays(cut)[0], atol=1e-4)
+
+
+class Stop(BaseException):
+    """Stands for Ctrl-C: what ends a run between two steps."""
+
+
+@pytest.mark.parametrize("stop_after", [0, 2])
+def test_an_interrupted_run_resumes_to_the_same_arrays(config, videos, tmp_path, stop_after):
+    whole, broken = str(tmp_path / "whole.zarr"), str(tmp_path / "broken.zarr")
+    run(config(out=whole, epsilon=0.5), videos)
+
+    def stop(event):
+        if isinstance(event, StepDone) and event.step == stop_after:
+            raise Stop
+
+    settings = config(out=broken, epsilon=0.5)
+    with pytest.raises(Stop):
+        condense(settings, videos, on_event=stop)
+    assert not (tmp_path / "broken.zarr").exists()
+    assert checkpoint_path(broken).exists()
+    with pytest.raises(SettingsError, match="--resume"):
+        run(settings, videos)
+    events = run(config(out=broken, epsilon=0.5, resume=True), videos)
+    assert events[0].step == stop_after + 1
+    assert same(whole, broken)
+    assert not checkpoint_path(broken).exists()
+
+
+def test_a_checkpoint_of_other_settings_is_refused_by_name(config, videos):
+    def stop(event):
+        if isinstance(event, StepDone):
+            raise Stop
+
+    with pytest.raises(Stop):
+        condense(config(), videos, on_event=stop)
+    with pytest.raises(CheckpointError, match=r"lr 1\.0 there and 2\.0 here"):
+        run(config(lr=2.0, resume=True), videos)
+
+
+def test_a_damaged_checkpoint_is_refused(config, videos):
+    settings = config(resume=True)
+    checkpoint_path(settings.out).write_bytes(b"PK\x03\x04 nonsense")
+    with pytest.raises(CheckpointError, match="damaged"):
+        run(settings, videos)
+
+
+def test_resume_without_a_checkpoint_starts(config, videos):
+    events = run(config(resume=True, iterations=1), videos)
+    assert events[0].step == 0
+
+
+def test_checkpoints_come_every_so_many_steps(config, videos):
+    events = run(config(checkpoint_every=2), videos)
+    assert [e.step for e in events if isinstance(e, CheckpointSaved)] == [2, 4, 5]
+
+
+def test_a_diverged_run_says_so_and_leaves_no_store(config, videos, tmp_path):
+    with pytest.raises(DivergedError, match=r"step \d+.*--lr 1e\+30"):
+        run(config(lr=1e30), videos)
+    assert not (tmp_path / "out.zarr").exists()
+
+
+def test_an_existing_output_is_refused_before_anything_is_computed(config, videos, tmp_path):
+    run(config(method="random"), videos)
+    with pytest.raises(OutputExistsError, match="overwrite"):
+        condense(config(), videos, on_event=lambda _: pytest.fail("the run started"))
+    run(config(method="random", vpc=1, overwrite=True), videos)
+    with open_store(tmp_path / "out.zarr") as store:
+        assert len(store) == 3
+
+
+def test_random_keeps_real_clips_whole(config, videos):
+    settings = config(method="random")
+    run(settings, videos)
+    with open_store(settings.out) as store:
+        assert store.storage.float32_bytes == store.storage.dense_bytes
+        sources = store.attributes["provenance"]["sources"]
+        assert len({(s["generator"], s["clip"]) for s in sources}) == len(store) == 6
+        for number in range(len(store)):
+            real = np.stack([videos.clip(i).permute(1, 0, 2, 3).numpy() for i in range(len(videos))])
+            distances = np.abs(real - store.clip(number)).max(axis=(1, 2, 3, 4))
+            nearest = int(distances.argmin())
+            assert distances[nearest] < 1e-5
+            assert videos.labels[nearest] == store.labels[number]
+
+
+def test_dm_trains_every_frame(config, videos):
+    settings = config(method="dm", iterations=2)
+    events = run(settings, videos)
+    assert all(e.phase == "matching" for e in events if isinstance(e, StepDone))
+    with open_store(settings.out) as store:
+        assert np.diff(store.offsets).tolist() == [6] * 6
+        provenance = store.attributes["provenance"]
+        assert provenance["config"]["init"] == "real"
+        assert provenance["config"]["momentum"] == 0.5
+        assert len(provenance["sources"]) == 6
+
+
+def test_real_clips_that_are_too_few_are_refused(config, videos):
+    for settings in (config(method="random", vpc=6), config(init="real", vpc=6)):
+        with pytest.raises(SettingsError, match=r"--vpc 6 needs 6 real clips.*has 5"):
+            run(settings, videos)
+    run(config(vpc=6, iterations=1), videos)  # noise needs none
+
+
+def test_more_key_frames_than_frames_are_refused(config, videos):
+    with pytest.raises(SettingsError, match=r"1\.\.6.*got 7"):
+        run(config(initial_key_frames=7), videos)
