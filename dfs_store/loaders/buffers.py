@@ -79,6 +79,7 @@ class BatchBuffers:
         self._buffers: list[_Buffer] = []
         self._recycles = device.type == "cpu" and _can_count()
 
+    @torch.inference_mode(mode=False)  # or the caller could not train on what was made while testing
     def take(self, shape: Sequence[int]) -> Tensor:
         """Returns an uninitialised, contiguous tensor whose memory nobody else holds."""
         if not self._recycles:

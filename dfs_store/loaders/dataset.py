@@ -149,7 +149,8 @@ class DFSDataset(Dataset[tuple[Any, Any]]):
         clips = np.array([self._clip_number(index) for index in indices], dtype=np.int64)
         if clips.size == 0:
             return []
-        out = torch.empty(len(clips), *self._rebuilder.clip_shape, dtype=torch.float32, device="cpu")
+        with torch.inference_mode(mode=False):
+            out = torch.empty(len(clips), *self._rebuilder.clip_shape, dtype=torch.float32, device="cpu")
         batch = self._rebuilder.rebuild(clips, out, Workspace())
         return [
             (self._transformed(clip), self._target(number))

@@ -14,6 +14,7 @@ from dfs_store.loaders.buffers import BatchBuffers, Workspace
 from dfs_store.loaders.checks import check_device, check_dtype, check_share, check_whole_number, replica_of
 from dfs_store.loaders.dataset import DFSDataset
 from dfs_store.loaders.order import EpochOrder
+from dfs_store.loaders.transforms import transform_batch
 
 __all__ = ["DFSLoader"]
 
@@ -37,10 +38,9 @@ class DFSLoader:
     """Batches of clips and labels, rebuilt from key frames that stay where they are used.
 
     Iterating yields ``(clips, labels)``: clips (B, C, T, H, W) or (B, T, C, H, W) by the dataset's
-    layout, labels (B,) int64, both on `device`. A batch equals the dataset's items up to the rounding
-    of `dtype` (at most 2 eps of it times the largest key-frame value; float32 bit for bit on one machine
-    with equal batch shapes). Key frames lie on `device` in their stored dtype, or are read for each
-    batch where the dataset's `in_memory` is False.
+    layout, labels (B,) int64, both on `device`. A batch equals the dataset's items up to rounding: at
+    most 2 eps of `dtype` (and of float32) times the largest key-frame value. Key frames lie on
+    `device` in their stored dtype, or are read for each batch where the dataset's `in_memory` is False.
 
     On the CPU batches are rebuilt into recycled memory. It is used again only when nothing refers to
     it any more: not the batch, a view, a graph, a NumPy array or a DLPack capsule made from it, nor
@@ -60,8 +60,9 @@ class DFSLoader:
         seed: of order and flips, at least 0.
         drop_last: leaves out a last, smaller batch (and, with replicas, clips that do not fill all).
         horizontal_flip: probability that a clip is turned left to right, drawn per clip and epoch.
-        batch_transform: gets ``(clips, labels)`` on the device and returns both, as torchvision's v2
-            CutMix and MixUp do. Its own random numbers are torch's; they are not part of the state.
+        batch_transform: gets ``(clips, labels)`` on the device, clips as `torchvision.tv_tensors.Video`
+            (B, T, C, H, W) whatever the layout, and returns both, as torchvision's v2 MixUp does.
+            Random numbers that it draws are not part of the state.
         num_replicas: processes that share each epoch in equal parts; from torch.distributed where it is
             initialised, else 1.
         rank: of this process; likewise.
@@ -164,13 +165,7 @@ class DFSLoader:
         labels = self._labels[torch.from_numpy(chosen).to(self.device)]
         if self.batch_transform is None:
             return out, labels
-        result = self.batch_transform(out, labels)
-        if not isinstance(result, tuple | list) or len(result) != 2:
-            raise SettingsError(
-                f"batch_transform must return (clips, labels), got {type(result).__name__} from "
-                f"{self.batch_transform!r}"
-            )
-        return result[0], result[1]
+        return transform_batch(self.batch_transform, out, labels, self.dataset.layout)
 
     def state_dict(self) -> dict[str, Any]:
         """Returns the place in the epoch, counting every batch handed out, and the settings it depends on."""
@@ -185,7 +180,7 @@ class DFSLoader:
             SettingsError: `state` is none of `state_dict`, or comes from a loader with other settings.
         """
         try:
-            epoch, batch, settings = state["epoch"], state["batch"], state["settings"]
+            epoch, batch, settings = state["epoch"], state["batch"], dict(state["settings"])
         except (KeyError, TypeError):
             raise SettingsError(
                 f"the state of a DFSLoader has epoch, batch and settings, got {state!r}"

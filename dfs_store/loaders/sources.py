@@ -1,6 +1,7 @@
 """The clips of one store, or of several joined, as one numbered list; where key frames are read."""
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import zip_longest
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,6 +16,7 @@ from dfs_store.loaders.tables import KeyFrameTable
 
 __all__ = ["ClipSource", "Span"]
 
+_MAX_SHOWN = 10  # of a list in a message
 _CHUNK_BYTES = 64 * 2**20  # read at once when a whole store is loaded
 
 
@@ -87,9 +89,10 @@ class ClipSource:
         first = read(self.stores[0])
         for store in self.stores[1:]:
             if (value := read(store)) != first:
+                shown = _shown_difference(first, value)
                 raise SettingsError(
                     f"stores that are joined must have the same {name}: {self.stores[0].path} has "
-                    f"{first}, {store.path} has {value}{remedy}"
+                    f"{shown[0]}, {store.path} has {shown[1]}{remedy}"
                 )
 
     def spans_of(self, clips: npt.NDArray[np.int64]) -> list[Span]:
@@ -154,6 +157,22 @@ class ClipSource:
         """Lets go of the stores' files; nothing can be read afterwards."""
         for store in self.stores:
             store.close()
+
+
+def _shown_difference(first: object, second: object) -> tuple[str, str]:
+    """Returns two values for a message; of long lists only the part where they begin to differ."""
+    if (
+        not isinstance(first, list)
+        or not isinstance(second, list)
+        or max(len(first), len(second)) <= _MAX_SHOWN
+    ):
+        return repr(first), repr(second)
+    pairs = zip_longest(first, second)
+    start = next((number for number, (one, other) in enumerate(pairs) if one != other), 0)
+    first_shown, second_shown = (
+        f"{len(part)}, from number {start} {part[start : start + _MAX_SHOWN]}" for part in (first, second)
+    )
+    return first_shown, second_shown
 
 
 _MUST_AGREE: dict[str, Callable[[KeyFrameStore], Any]] = {

@@ -1,4 +1,4 @@
-"""Per-clip transforms of torchvision, which know a clip as a Video of (T, C, H, W)."""
+"""Transforms of torchvision, which know a clip as a Video of (..., T, C, H, W), in any layout."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,7 +8,7 @@ from torch import Tensor
 from dfs_store.errors import SettingsError
 from dfs_store.loaders.rebuild import Layout
 
-__all__ = ["transform_clip"]
+__all__ = ["transform_batch", "transform_clip"]
 
 
 def transform_clip(transform: Callable[[Any], Any], clip: Tensor, layout: Layout) -> Tensor:
@@ -20,18 +20,43 @@ def transform_clip(transform: Callable[[Any], Any], clip: Tensor, layout: Layout
         layout: "CTHW" or "TCHW".
 
     Raises:
-        SettingsError: what the transform returns has no four dimensions.
+        SettingsError: what the transform returns is no tensor of four dimensions.
     """
+    return _from_video(transform(_as_video(clip, layout)), clip.dim(), layout, f"transform {transform!r}")
+
+
+def transform_batch(
+    transform: Callable[[Any, Tensor], Any], clips: Tensor, labels: Tensor, layout: Layout
+) -> tuple[Tensor, Any]:
+    """Returns a batch after a transform, the clips as a plain tensor in the layout.
+
+    Args:
+        transform: gets a `tv_tensors.Video` (B, T, C, H, W) and the labels, and returns both.
+        clips: (B, *layout).
+        labels: (B,) int64.
+        layout: "CTHW" or "TCHW".
+
+    Raises:
+        SettingsError: the transform returns no pair, or its clips are no tensor of five dimensions.
+    """
+    name = f"batch_transform {transform!r}"
+    result = transform(_as_video(clips, layout), labels)
+    if not isinstance(result, tuple | list) or len(result) != 2:
+        raise SettingsError(f"{name} must return (clips, labels), got {type(result).__name__}")
+    return _from_video(result[0], clips.dim(), layout, name), result[1]
+
+
+def _as_video(clips: Tensor, layout: Layout) -> Any:  # noqa: ANN401 - torchvision is not annotated
     # A second's import that only those who transform need.
     from torchvision.tv_tensors import Video  # type: ignore[import-untyped]
 
-    video = Video(clip.transpose(0, 1) if layout == "CTHW" else clip)
-    result = transform(video)
-    if not isinstance(result, Tensor) or result.dim() != video.dim():
+    return Video(clips.transpose(-4, -3) if layout == "CTHW" else clips)
+
+
+def _from_video(result: object, num_dims: int, layout: Layout, name: str) -> Tensor:
+    if not isinstance(result, Tensor) or result.dim() != num_dims:
         found = f"shape {tuple(result.shape)}" if isinstance(result, Tensor) else type(result).__name__
-        raise SettingsError(
-            f"transform must return a tensor of four dimensions (T, C, H, W), got {found} from "
-            f"{transform!r}; for several outputs wrap the dataset"
-        )
+        wanted = "(T, C, H, W)" if num_dims == 4 else "(B, T, C, H, W)"
+        raise SettingsError(f"{name} must return clips of shape {wanted}, got {found}")
     plain = result.as_subclass(Tensor)
-    return plain.transpose(0, 1).contiguous() if layout == "CTHW" else plain
+    return (plain.transpose(-4, -3) if layout == "CTHW" else plain).contiguous()

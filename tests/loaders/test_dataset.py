@@ -1,0 +1,164 @@
+"""DFSDataset: items, numbers, attributes, other temporal resolutions, where key frames are kept."""
+
+import numpy as np
+import pytest
+import torch
+from torch.utils.data import DataLoader
+
+from dfs_store import DFSDataset, open_store
+from dfs_store.errors import SettingsError, StoreNotFoundError
+from dfs_store.interpolation import resample_times
+from dfs_store.loaders import dataset as dataset_module
+from dfs_store.loaders import interpolate
+from tests.loaders.stores import COUNTS, IMAGENET, assert_same, write_store
+
+
+@pytest.mark.parametrize("suffix", [".zarr", ".h5"])
+@pytest.mark.parametrize("dtype", ["float32", "float16", "uint8"])
+@pytest.mark.parametrize("in_memory", [True, False])
+@pytest.mark.parametrize("layout", ["CTHW", "TCHW"])
+def test_items_are_the_clips_of_the_store(tmp_path, suffix, dtype, in_memory, layout):
+    path = write_store(tmp_path / f"store{suffix}", dtype=dtype)
+    dataset = DFSDataset(path, layout=layout, in_memory=in_memory)
+    with open_store(path) as store:
+        assert len(dataset) == len(store) == len(COUNTS)
+        for number in range(len(store)):
+            clip, label = dataset[number]
+            assert clip.shape == ((3, 8, 6, 5) if layout == "CTHW" else (8, 3, 6, 5))
+            assert clip.dtype == torch.float32
+            assert clip.is_contiguous()
+            assert type(label) is int
+            assert label == store.labels[number]
+            frames = clip.transpose(0, 1) if layout == "CTHW" else clip
+            assert torch.equal(frames[store.positions(number)], torch.from_numpy(store.key_frames(number)))
+            torch.testing.assert_close(frames, torch.from_numpy(store.clip(number)), rtol=0, atol=1e-6)
+
+
+def test_getitems_gives_the_same_as_items_in_any_order_with_repeats(store_path):
+    dataset = DFSDataset(store_path)
+    numbers = [3, 0, 2, 2, -1, 6]
+    batch = dataset.__getitems__(numbers)
+    assert len(batch) == len(numbers)
+    for (clip, label), number in zip(batch, numbers, strict=True):
+        expected, expected_label = dataset[number]
+        assert_same(clip, expected)
+        assert label == expected_label
+    assert dataset.__getitems__([]) == []
+
+
+def test_a_data_loader_collates_what_items_give(store_path):
+    dataset = DFSDataset(store_path)
+    clips, labels = next(iter(DataLoader(dataset, batch_size=7)))
+    assert_same(clips, torch.stack([clip for clip, _ in dataset]))
+    assert labels.tolist() == dataset.targets
+
+
+def test_attributes_are_those_of_torchvision(store_path):
+    dataset = DFSDataset(store_path)
+    assert dataset.classes == ["run", "jump", "swim"]
+    assert dataset.class_to_idx == {"run": 0, "jump": 1, "swim": 2}
+    assert dataset.targets == [0, 1, 2, 0, 1, 2, 0]
+    assert all(type(target) is int for target in dataset.targets)
+    assert (dataset.num_frames, dataset.frame_shape, dataset.layout) == (8, (3, 6, 5), "CTHW")
+    assert dataset.normalization == IMAGENET
+
+
+def test_repr_reads_as_torchvisions(store_path):
+    dataset = DFSDataset(str(store_path), target_transform=str, in_memory=False)
+    assert repr(dataset) == (
+        "Dataset DFSDataset\n"
+        "    Number of datapoints: 7\n"
+        f"    Root location: {store_path}\n"
+        "    Classes: 3\n"
+        "    Clips: 8 frames of 3x6x5, layout CTHW\n"
+        "    Key frames: 25 (float32), read from disk\n"
+        "    target_transform: <class 'str'>"
+    )
+
+
+@pytest.mark.parametrize("number", [-1, np.int64(6), np.uint8(6), torch.tensor(6)])
+def test_numbers_may_be_negative_numpys_or_torchs(store_path, number):
+    dataset = DFSDataset(store_path)
+    assert torch.equal(dataset[number][0], dataset[6][0])
+
+
+@pytest.mark.parametrize("number", [7, -8, np.int64(7)])
+def test_a_number_outside_is_an_index_error(store_path, number):
+    with pytest.raises(IndexError, match=f"clip {number} of 7: numbers run from -7 to 6"):
+        DFSDataset(store_path)[number]
+
+
+def test_iterating_ends(store_path):
+    assert len(list(DFSDataset(store_path))) == 7
+
+
+@pytest.mark.parametrize("number", [slice(0, 2), [0, 1], 1.0, None, "0", np.array([0, 1])])
+def test_what_is_no_number_is_refused_with_the_way_out(store_path, number):
+    with pytest.raises(SettingsError, match=r"whole number.*Subset"):
+        DFSDataset(store_path)[number]
+
+
+@pytest.mark.parametrize("num_frames", [1, 2, 5, 8, 15, 40])
+def test_other_temporal_resolutions_sample_the_piecewise_linear_clip(store_path, num_frames):
+    dataset = DFSDataset(store_path, num_frames=num_frames, layout="TCHW")
+    assert dataset.num_frames == num_frames
+    with open_store(store_path) as store:
+        for number in range(len(store)):
+            expected = interpolate(
+                torch.from_numpy(store.key_frames(number)),
+                store.positions(number),
+                8,
+                times=resample_times(8, num_frames),
+            )
+            torch.testing.assert_close(dataset[number][0], expected, rtol=0, atol=2e-6)
+
+
+def test_twice_as_fine_contains_the_stored_frames(store_path):
+    coarse, fine = DFSDataset(store_path, layout="TCHW"), DFSDataset(store_path, layout="TCHW", num_frames=15)
+    torch.testing.assert_close(fine[1][0][::2], coarse[1][0], rtol=0, atol=2e-6)
+
+
+def test_memory_is_decided_by_size(store_path, monkeypatch):
+    size = 25 * 3 * 6 * 5 * 4
+    monkeypatch.setattr(dataset_module, "IN_MEMORY_LIMIT_BYTES", size)
+    assert DFSDataset(store_path).in_memory
+    monkeypatch.setattr(dataset_module, "IN_MEMORY_LIMIT_BYTES", size - 1)
+    assert not DFSDataset(store_path).in_memory
+    assert DFSDataset(store_path, in_memory=True).in_memory
+
+
+def test_changing_a_clip_changes_no_other_access(store_path):
+    dataset = DFSDataset(store_path)
+    before = dataset[2][0].clone()
+    dataset[2][0].zero_()
+    assert torch.equal(dataset[2][0], before)
+
+
+def test_target_transform_gets_the_label(store_path):
+    assert DFSDataset(store_path, target_transform=lambda label: f"class {label}")[1][1] == "class 1"
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"layout": "HWC"}, r'layout must be "CTHW" or "TCHW", got \'HWC\''),
+        ({"num_frames": 0}, r"num_frames must be a whole number of at least 1, got 0"),
+        ({"num_frames": 2.5}, r"num_frames .* got 2\.5"),
+        ({"num_frames": True}, r"num_frames .* got True"),
+        ({"in_memory": "yes"}, r"in_memory must be True, False or None.*got 'yes'"),
+    ],
+)
+def test_bad_options_are_refused_with_their_values(store_path, options, said):
+    with pytest.raises(SettingsError, match=said):
+        DFSDataset(store_path, **options)
+
+
+@pytest.mark.parametrize(("path", "said"), [([], "at least one store"), (3, "got 3"), ([3], r"got \[3\]")])
+def test_what_is_no_path_is_refused(path, said):
+    with pytest.raises(SettingsError, match=said):
+        DFSDataset(path)
+
+
+def test_a_missing_store_is_said(tmp_path):
+    with pytest.raises(StoreNotFoundError, match=r"absent\.zarr"):
+        DFSDataset(tmp_path / "absent.zarr")
