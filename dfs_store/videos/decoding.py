@@ -241,7 +241,10 @@ def _decode_with_decord(path: str, sampling: Sampling, pick: FramePicker, probe:
         for number in range(max(wanted) + 1):
             frame = reader.next()
             if number in wanted:
-                found[number] = _crop(frame.asnumpy().reshape(height, width, 3), sampling.size)
+                picture = frame.asnumpy()
+                if picture.shape != (height, width, 3):  # it trips over padded rows at widths under 64
+                    raise DecodeError(f"{path}: decord gives pixels of shape {picture.shape}")
+                found[number] = _crop(picture, sampling.size)
     except (decord.DECORDError, StopIteration, IndexError, RuntimeError, ValueError) as error:
         raise DecodeError(f"{path}: decord cannot read all of it") from error
     note = _shortfall(length, probe.promised_frames)

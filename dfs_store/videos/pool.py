@@ -246,7 +246,8 @@ class _Worker:
     def check_started(self) -> None:
         """Raises DFSError if the process never got as far as serving jobs."""
         if not self._started:
-            self.kill()
+            self._process.kill()
+            self._process.wait()
             self._errors.seek(0)
             said = self._errors.read().decode(errors="replace").strip()[-2000:]
             raise DFSError(f"a decoding process could not start ({sys.executable}); it said:\n{said}")
@@ -260,8 +261,7 @@ class _Worker:
             if pipe is not None:
                 with contextlib.suppress(BrokenPipeError):
                     pipe.close()
-        if self._started:
-            self._errors.close()
+        self._errors.close()
 
 
 def _exit_reason(code: int) -> str:
