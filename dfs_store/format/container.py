@@ -75,6 +75,10 @@ class ContainerReader(Protocol):
         """
         ...
 
+    def close(self) -> None:
+        """Lets go of every file; what is asked later opens them again."""
+        ...
+
     def on_disk_bytes(self) -> int:
         """Returns the bytes of all files."""
         ...

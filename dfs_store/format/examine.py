@@ -47,30 +47,37 @@ def examine(path: Path) -> Examination:
         DamagedStoreError: its attributes cannot be read, so nothing else can be made of it.
     """
     reader = open_container(path)
-    header = parse_header(reader.attributes(), path)
-    found = Examination(reader, header)
     try:
-        found.frames = reader.frames()
+        found = Examination(reader, parse_header(reader.attributes(), path))
+        _check_arrays(found)
+    finally:
+        reader.close()
+    return found
+
+
+def _check_arrays(found: Examination) -> None:
+    header = found.header
+    try:
+        frames = found.frames = found.reader.frames()
     except DamagedStoreError as error:
         found.problems.append(Problem(str(error)))
-        return found
+        return
     unreadable = _read_arrays(found)
-    if found.frames.shape[1:] != header.frame_shape:
+    if frames.shape[1:] != header.frame_shape:
         found.problems.append(
-            Problem(f"key_frames must have frames of {header.frame_shape}, got {found.frames.shape[1:]}")
+            Problem(f"key_frames must have frames of {header.frame_shape}, got {frames.shape[1:]}")
         )
-        return found
+        return
     if unreadable:
-        return found
-    broken = list(array_problems(header, found.arrays, found.frames.shape[0], found.frames.dtype))
+        return
+    broken = list(array_problems(header, found.arrays, frames.shape[0], frames.dtype))
     found.problems += broken
-    if not broken:
-        _check_digest(found)
-    found.indexed = not broken
+    if broken:
+        return
+    found.indexed = True
+    _check_digest(found)
     # Last, since the number of shards follows from sizes that are only now known to be true.
-    if found.indexed:
-        found.problems += found.frames.problems()
-    return found
+    found.problems += frames.problems()
 
 
 def _read_arrays(found: Examination) -> bool:

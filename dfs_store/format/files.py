@@ -6,53 +6,58 @@ from pathlib import Path
 
 from dfs_store.errors import DamagedStoreError
 
-__all__ = ["folder_size_bytes", "inside", "read_at", "read_whole", "size_bytes"]
+__all__ = ["folder_size_bytes", "inside", "read_at", "read_whole"]
 
 
-def inside(root: Path, relative: str) -> Path:
-    """Returns the path of a regular file of a store.
+def inside(root: str, relative: str) -> tuple[str, int]:
+    """Returns the path and the size in bytes of a regular file of a store.
+
+    Args:
+        root: real path of the store (links followed).
+        relative: path of the file in it.
 
     Raises:
         DamagedStoreError: it is missing, no regular file (a pipe would wait for ever), or a link that
             leads out of the store (which would show another file's contents).
     """
-    path = root / relative
-    real = os.path.realpath(path)
-    if os.path.commonpath([real, os.path.realpath(root)]) != os.path.realpath(root):
-        raise DamagedStoreError(f"{path}: leads out of the store, to {real}; a store must hold its own files")
+    path = os.path.join(root, relative)
     try:
-        mode = os.stat(real).st_mode
+        # Component by component, since following links costs most of the time of an open.
+        step, linked = root, False
+        for part in relative.split("/"):
+            step = os.path.join(step, part)
+            found = os.lstat(step)
+            linked |= stat.S_ISLNK(found.st_mode)
+        if linked:
+            real = os.path.realpath(path)
+            if not real.startswith(root.rstrip(os.sep) + os.sep):
+                raise DamagedStoreError(
+                    f"{path}: leads out of the store, to {real}; a store holds its own files"
+                )
+            found = os.stat(real)
     except OSError as error:
         raise DamagedStoreError(f"{path}: missing or unreadable ({error.strerror})") from error
-    if not stat.S_ISREG(mode):
+    if not stat.S_ISREG(found.st_mode):
         raise DamagedStoreError(f"{path}: must be a regular file")
-    return Path(real)
+    return path, found.st_size
 
 
-def size_bytes(root: Path, relative: str) -> int:
-    """Returns the size of a file of a store; raises as `inside`."""
-    return inside(root, relative).stat().st_size
-
-
-def read_whole(root: Path, relative: str, limit_bytes: int) -> bytes:
+def read_whole(root: str, relative: str, limit_bytes: int) -> bytes:
     """Returns a file's contents; raises as `inside`, or when it is longer than `limit_bytes`."""
-    path = inside(root, relative)
-    size = path.stat().st_size
+    path, size = inside(root, relative)
     if size > limit_bytes:
-        raise DamagedStoreError(
-            f"{root / relative}: has {size:,} bytes, more than the {limit_bytes:,} allowed"
-        )
+        raise DamagedStoreError(f"{path}: has {size:,} bytes, more than the {limit_bytes:,} allowed")
     return read_at(path, 0, size)
 
 
-def read_at(path: Path, offset: int, count_bytes: int) -> bytes:
+def read_at(path: str, offset: int, count_bytes: int) -> bytes:
     """Returns `count_bytes` of a file.
 
     Raises:
         DamagedStoreError: the file ends before, or cannot be read.
     """
     try:
-        with path.open("rb") as file:
+        with open(path, "rb") as file:
             file.seek(offset)
             data = file.read(count_bytes)
     except OSError as error:

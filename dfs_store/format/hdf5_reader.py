@@ -26,14 +26,15 @@ _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 class Hdf5Reader:
     """An HDF5 file (see `dfs_store.format.container.ContainerReader`).
 
-    The file is opened anew for each call and closed after it, so nothing of h5py is held across threads
-    or a fork.
+    The file stays open from the first call until `close`, which comes before a store is handed out: nothing
+    of h5py is held across threads or a fork.
     """
 
     container = "hdf5"
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._file: h5py.File | None = None
         try:
             mode = path.stat().st_mode
             start = b""
@@ -50,13 +51,12 @@ class Hdf5Reader:
     def attributes(self) -> Any:  # noqa: ANN401 - whatever JSON held
         """Returns the parsed root attribute."""
         try:
-            with h5py.File(self.path, "r") as file:
-                if ATTRIBUTE not in file.attrs:
-                    raise NotAStoreError(
-                        f"{self.path}: an HDF5 file without the attribute {ATTRIBUTE!r} is no store"
-                    )
-                text = _text(file, self.path)
-            return parse_json(text)
+            file = self._open()
+            if ATTRIBUTE not in file.attrs:
+                raise NotAStoreError(
+                    f"{self.path}: an HDF5 file without the attribute {ATTRIBUTE!r} is no store"
+                )
+            return parse_json(_text(file, self.path))
         except NotAStoreError:
             raise
         except _H5_ERRORS as error:
@@ -65,19 +65,18 @@ class Hdf5Reader:
     def array(self, name: str, dtype: str) -> npt.NDArray[Any] | None:
         """Returns a small array, or None where there is none."""
         try:
-            with h5py.File(self.path, "r") as file:
-                dataset = _dataset(file, name, self.path)
-                if dataset is None:
-                    return None
-                wanted = np.dtype(dtype)
-                if dataset.dtype != wanted:
-                    raise DamagedStoreError(
-                        f"{self.path}: {name} must be little-endian {wanted.name}, got {dataset.dtype}"
-                    )
-                if dataset.chunks is not None:
-                    raise DamagedStoreError(f"{self.path}: {name} must be contiguous and without filters")
-                _place(dataset, self.path)
-                return np.asarray(dataset[...])
+            dataset = _dataset(self._open(), name, self.path)
+            if dataset is None:
+                return None
+            wanted = np.dtype(dtype)
+            if dataset.dtype != wanted:
+                raise DamagedStoreError(
+                    f"{self.path}: {name} must be little-endian {wanted.name}, got {dataset.dtype.str}"
+                )
+            if dataset.chunks is not None:
+                raise DamagedStoreError(f"{self.path}: {name} must be contiguous and without filters")
+            _place(dataset, self.path)
+            return np.asarray(dataset[...])
         except DamagedStoreError:
             raise
         except _H5_ERRORS as error:
@@ -86,15 +85,25 @@ class Hdf5Reader:
     def frames(self) -> FrameSource:
         """Returns key_frames without reading any."""
         try:
-            with h5py.File(self.path, "r") as file:
-                dataset = _dataset(file, FRAMES, self.path)
-                if dataset is None:
-                    raise DamagedStoreError(f"{self.path}: the array {FRAMES} is missing")
-                return Hdf5Frames(self.path, dataset)
+            dataset = _dataset(self._open(), FRAMES, self.path)
+            if dataset is None:
+                raise DamagedStoreError(f"{self.path}: the array {FRAMES} is missing")
+            return Hdf5Frames(self.path, dataset)
         except DamagedStoreError:
             raise
         except _H5_ERRORS as error:
             raise _damaged(self.path, f"{FRAMES} cannot be read", error) from error
+
+    def close(self) -> None:
+        """Closes the file; what is asked later opens it again."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _open(self) -> h5py.File:
+        if self._file is None:
+            self._file = h5py.File(self.path, "r")
+        return self._file
 
     def on_disk_bytes(self) -> int:
         """Returns the bytes of the file."""

@@ -2,8 +2,8 @@
 
 import os
 import threading
+import zlib
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import google_crc32c
@@ -21,13 +21,27 @@ __all__ = ["ZarrFrames"]
 _ENTRY_BYTES = 16  # offset and length of one frame in a shard's index
 _CRC_BYTES = 4
 _ABSENT = np.iinfo(np.uint64).max
+# What zarr-python and its codecs raise on bytes that they cannot expand.
+_CODEC_ERRORS = (
+    ArithmeticError,
+    AttributeError,
+    BufferError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    zlib.error,
+)
 
 
 @dataclass(frozen=True)
 class _Shard:
     """A checked shard: its file, where each of its frames starts, and whether they follow without a gap."""
 
-    file: Path
+    file: str
     starts: npt.NDArray[np.int64]
     in_order: bool
 
@@ -38,7 +52,7 @@ class ZarrFrames:
     Safe for threads: what is opened late is opened under a lock. Safe under fork: maps survive it.
     """
 
-    def __init__(self, root: Path, metadata: FramesMetadata) -> None:
+    def __init__(self, root: str, metadata: FramesMetadata) -> None:
         self.shape = metadata.shape
         self.dtype = metadata.dtype
         self._root = root
@@ -89,8 +103,8 @@ class ZarrFrames:
 
     def _read_index(self, shard: int, count: int) -> _Shard:
         """Checks a shard's index with whole-array tests that cannot overflow."""
-        file = inside(self._root, f"{FRAMES}/{self._metadata.shard_file(shard)}")
-        size, index_bytes = file.stat().st_size, self._metadata.shard_length * _ENTRY_BYTES
+        file, size = inside(self._root, f"{FRAMES}/{self._metadata.shard_file(shard)}")
+        index_bytes = self._metadata.shard_length * _ENTRY_BYTES
         end = size - index_bytes - _CRC_BYTES
         if end < 0:
             raise DamagedStoreError(
@@ -160,9 +174,9 @@ class ZarrFrames:
                 if self._decoder is None:
                     self._decoder = zarr.open_array(os.path.join(self._root, FRAMES), mode="r")
             frames = np.asarray(self._decoder[start:stop])
-        except (ValueError, TypeError, KeyError, IndexError, OSError, RuntimeError, AttributeError) as error:
+        except _CODEC_ERRORS as error:
             raise DamagedStoreError(
-                f"{self._root / self.file_of(start)}: a frame cannot be expanded "
+                f"{os.path.join(self._root, self.file_of(start))}: a frame cannot be expanded "
                 f"({type(error).__name__}: {error})"
             ) from error
         frames.setflags(write=False)

@@ -27,6 +27,7 @@ class ZarrReader:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._root = os.path.realpath(path)
         try:
             mode = os.stat(path).st_mode
         except (FileNotFoundError, NotADirectoryError) as error:
@@ -42,7 +43,7 @@ class ZarrReader:
 
     def attributes(self) -> Any:  # noqa: ANN401 - whatever JSON held
         """Returns the parsed root attribute."""
-        text = read_whole(self.path, "zarr.json", MAX_HEADER_BYTES)
+        text = read_whole(self._root, "zarr.json", MAX_HEADER_BYTES)
         try:
             root = parse_json(text)
         except ValueError as error:
@@ -63,14 +64,14 @@ class ZarrReader:
         if not os.path.lexists(self.path / name):
             return None
         where = f"{self.path / name}"
-        metadata = parse_array(read_whole(self.path, f"{name}/zarr.json", MAX_HEADER_BYTES), where)
+        metadata = parse_array(read_whole(self._root, f"{name}/zarr.json", MAX_HEADER_BYTES), where)
         wanted = np.dtype(dtype)
         if metadata.dtype != wanted.name:
             raise DamagedStoreError(f"{where}: dtype must be {wanted.name}, got {metadata.dtype}")
         relative = f"{name}/{metadata.chunk_file}"
-        file = inside(self.path, relative)
+        file, real = inside(self._root, relative)
         # Python ints, so that no claimed shape can overflow into a small number.
-        claimed, real = math.prod(metadata.shape) * wanted.itemsize, file.stat().st_size
+        claimed = math.prod(metadata.shape) * wanted.itemsize
         if claimed != real:
             raise DamagedStoreError(
                 f"{self.path / relative}: shape {metadata.shape} of {wanted.name} needs {claimed:,} bytes, "
@@ -82,8 +83,11 @@ class ZarrReader:
         """Returns key_frames without reading any."""
         if not os.path.lexists(self.path / FRAMES):
             raise DamagedStoreError(f"{self.path}: the array {FRAMES} is missing")
-        text = read_whole(self.path, f"{FRAMES}/zarr.json", MAX_HEADER_BYTES)
-        return ZarrFrames(self.path, parse_frames(text, f"{self.path / FRAMES}"))
+        text = read_whole(self._root, f"{FRAMES}/zarr.json", MAX_HEADER_BYTES)
+        return ZarrFrames(self._root, parse_frames(text, f"{self.path / FRAMES}"))
+
+    def close(self) -> None:
+        """Does nothing: every call closes what it opened."""
 
     def on_disk_bytes(self) -> int:
         """Returns the bytes of all files."""
@@ -94,11 +98,14 @@ class ZarrReader:
         folder = self.path / "native"
         if not (folder / "zarr.json").is_file():
             return None
-        return sum(_array_bytes(self.path, file) for file in sorted(folder.rglob("zarr.json")))
+        return sum(
+            _array_bytes(self._root, os.path.relpath(file, self.path))
+            for file in sorted(folder.rglob("zarr.json"))
+        )
 
 
-def _array_bytes(root: Path, file: Path) -> int:
-    metadata = parse_json(read_whole(root, str(file.relative_to(root)), MAX_HEADER_BYTES))
+def _array_bytes(root: str, file: str) -> int:
+    metadata = parse_json(read_whole(root, file, MAX_HEADER_BYTES))
     if not isinstance(metadata, dict) or metadata.get("node_type") != "array":
         return 0
     try:
