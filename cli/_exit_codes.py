@@ -66,7 +66,7 @@ def command(function: Callable[P, int | None]) -> Callable[P, None]:
 
     @functools.wraps(function)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
-        signal.signal(signal.SIGTERM, _terminate)
+        former = signal.signal(signal.SIGTERM, _terminate)
         try:
             code = function(*args, **kwargs) or 0
         except (typer.Exit, typer.Abort, typer.BadParameter):
@@ -80,6 +80,8 @@ def command(function: Callable[P, int | None]) -> Callable[P, None]:
                 raise
             code = exit_code(error)
             complain(error, bug=code == BUG)
+        finally:
+            signal.signal(signal.SIGTERM, former)
         if code:
             raise typer.Exit(code)
 

@@ -46,7 +46,8 @@ def _memory_rows(plan: "Forecast") -> list[tuple[str, ...]]:
     real = "on the device" if plan.real_on_device else "mapped from the cache"
     rows: list[tuple[str, ...]] = [("real clips, uint8", _output.size_text(plan.real_bytes), real)]
     if plan.key_frame_memory_bytes:
-        home = "on the device" if plan.key_frames_on_device else "in host memory"
+        on_device = plan.key_frames_on_device and plan.device != "cpu"
+        home = "on the device" if on_device else "in host memory"
         rows += [
             (
                 "key frames and momentum",

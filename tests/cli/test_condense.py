@@ -1,0 +1,141 @@
+"""`dfs condense`: plans, runs, refusals. Runs are a few steps on the built-in dataset."""
+
+import pytest
+from dfs_store.cli._settings_file import read_settings_file
+
+from dfs_store import open_store
+from dfs_store.errors import SettingsError
+
+SMALL = (
+    "--dataset", "moving-shapes", "--classes", "still,fast", "--frames", "4", "--size", "43",
+    "--vpc", "1", "--batch-real", "2", "--device", "cpu",
+)  # fmt: skip
+
+
+def test_a_run_ends_in_a_document(dfs, tmp_path):
+    out = tmp_path / "s.zarr"
+    outcome = dfs("condense", *SMALL, "--iterations", "3", "--out", out, "--json", "--dtype", "float16")
+    assert outcome.code == 0
+    content = outcome.document
+    promised = "schema out num_key_frames key_frames_per_clip storage elapsed_seconds steps_per_second"
+    assert list(content) == promised.split()
+    assert content["schema"] == "dfs.condense/1"
+    assert content["steps_per_second"] > 0
+    with open_store(out) as store:
+        assert store.class_names == ["fast", "still"]
+        assert store.dtype == "float16"
+        assert content["num_key_frames"] == store.offsets[-1]
+        assert store.attributes["provenance"]["config"]["iterations"] == 3
+
+
+def test_the_text_ends_with_the_next_commands(dfs, tmp_path):
+    out = tmp_path / "s.h5"
+    outcome = dfs("condense", *SMALL, "--method", "random", "--out", out)
+    assert f"next: dfs inspect {out}" in outcome.stdout
+    assert f"dfs evaluate {out} --dataset moving-shapes" in outcome.stdout
+    assert "8 key frames, 4.00 per clip" in outcome.stdout
+    assert "100.0 % of the dense clips" in outcome.stdout
+    assert dfs("inspect", out).code == 0
+
+
+def test_quiet_says_nothing_on_stderr(dfs, tmp_path):
+    assert dfs("condense", *SMALL, "--method", "random", "--out", tmp_path / "s.h5", "-q").stderr == ""
+
+
+def test_dry_run_prints_the_plan_and_writes_nothing(dfs, tmp_path):
+    outcome = dfs("condense", *SMALL, "--iterations", "100", "--out", tmp_path / "s.zarr", "--dry-run")
+    assert outcome.code == 0
+    for line in ("warm-up    steps 0 to 19", "insertion  steps 20 to 79", "cool-down  steps 80 to 99"):
+        assert line in outcome.stdout
+    assert "momentum            0.95" in outcome.stdout
+    frame = 3 * 43 * 43 * 4
+    assert f"({2 * 2 * frame:,} bytes)" in outcome.stdout
+    assert f"({2 * 4 * frame:,} bytes)" in outcome.stdout
+    assert list(tmp_path.iterdir()) == []
+    plan = dfs("condense", *SMALL, "--out", tmp_path / "s.zarr", "--dry-run", "--json").document
+    assert plan["num_clips"] == 2
+    assert plan["first_bytes"] == 2 * 2 * frame
+
+
+def test_flags_without_effect_are_said(dfs, tmp_path):
+    outcome = dfs("condense", *SMALL, "--method", "random", "--epsilon", "0.1", "--out", tmp_path / "s.h5")
+    assert "--batch-real, --epsilon" in outcome.stderr
+    assert "no concern of method random" in outcome.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["--dataset", "nowhere"], 3, "neither a dataset"),
+        (["--dataset", "miniucf"], 3, "DFS_DATA"),
+        (["--vpc", "0"], 2, "--vpc must be at least 1"),
+        (["--vpc", "101", "--init", "real"], 2, "--vpc 101 needs 101 real clips"),
+        (["--vpc", "101", "--method", "random"], 2, "has 100"),
+        (["--frames", "1"], 2, "num_frames must lie in 2"),
+        (["--size", "42"], 2, "43 pixels"),
+        (["--method", "magic"], 2, "must be one of dfs"),
+        (["--device", "gpu"], 2, "auto, cpu, cuda"),
+        (["--device", "cuda:99"], 2, "cuda:99"),
+        (["--warmup", "0.9"], 2, "must not exceed 1"),
+        (["--classes", "still,nonsense"], 2, "nonsense"),
+        (["--out", "x.pt"], 2, ".zarr"),
+        (["--out", "/proc/nowhere/x.zarr"], 2, "/proc/nowhere"),
+        (["--config", "/nowhere.toml"], 2, "/nowhere.toml"),
+        (["--nonsense"], 2, "nonsense"),
+        (["--epsilon", "much"], 2, "--epsilon"),
+        (["--lr", "1e30", "--iterations", "8"], 1, "diverged"),
+    ],
+    ids=lambda v: " ".join(v) if isinstance(v, list) else None,
+)
+def test_bad_input_is_refused_with_its_code_and_leaves_nothing(dfs, tmp_path, monkeypatch, words, code, said):
+    monkeypatch.delenv("DFS_DATA", raising=False)
+    monkeypatch.chdir(tmp_path)
+    outcome = dfs("condense", *SMALL, "--out", "s.zarr", *words)
+    assert outcome.code == code, outcome.stderr
+    assert said in " ".join(outcome.stderr.split())
+    assert outcome.stdout == ""
+    assert "Traceback" not in outcome.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_existing_output_is_refused(dfs, tmp_path):
+    out = tmp_path / "s.zarr"
+    assert dfs("condense", *SMALL, "--method", "random", "--out", out).code == 0
+    before = sorted(p.name for p in tmp_path.rglob("*"))
+    outcome = dfs("condense", *SMALL, "--method", "random", "--out", out)
+    assert outcome.code == 2
+    assert "--overwrite" in outcome.stderr
+    assert sorted(p.name for p in tmp_path.rglob("*")) == before
+    assert dfs("condense", *SMALL, "--method", "random", "--seed", "1", "--out", out, "--overwrite").code == 0
+    assert [p.name for p in tmp_path.iterdir()] == ["s.zarr"]
+
+
+def test_a_missing_flag_is_named_with_the_whole_command(dfs):
+    outcome = dfs("condense", "--dataset", "moving-shapes", "--out", "x.zarr")
+    assert outcome.code == 2
+    assert "--vpc is missing" in outcome.stderr
+    assert "dfs condense --dataset NAME|FOLDER --vpc N --out STORE" in outcome.stderr
+
+
+def test_settings_come_from_a_file_and_flags_win(dfs, tmp_path):
+    file = tmp_path / "run.toml"
+    file.write_text('dataset = "moving-shapes"\nvpc = 3\nbatch-real = 7\nlr = 2.5\nclasses = ["still"]\n')
+    out = tmp_path / "s.zarr"
+    plan = dfs("condense", "--config", file, "--vpc", "2", "--out", out, "--dry-run", "--json").document
+    assert plan["settings"]["vpc"] == 2
+    assert plan["settings"]["batch_real"] == 7
+    assert plan["settings"]["lr"] == 2.5
+    assert plan["settings"]["classes"] == ["still"]
+    file.write_text("speed = 3\n")
+    outcome = dfs("condense", "--config", file, "--out", out)
+    assert outcome.code == 2
+    assert "unknown setting 'speed'" in outcome.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("a.toml", "vpc = "), ("a.json", "[1]"), ("a.toml", "[run]\nvpc = 1\n")], ids=repr
+)
+def test_a_settings_file_that_is_none_is_refused(tmp_path, name, text):
+    (tmp_path / name).write_text(text)
+    with pytest.raises(SettingsError, match="--config"):
+        read_settings_file(str(tmp_path / name))

@@ -1,0 +1,89 @@
+"""`dfs evaluate`: training from scratch on a store or on the whole, in miniature."""
+
+import pytest
+from dfs_store.cli._output import document
+
+SMALL = ("--classes", "still,fast", "--frames", "4", "--size", "43", "--device", "cpu")
+SHORT = ("--runs", "2", "--epochs", "2", "--device", "cpu")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    from dfs_store.cli import app
+    from typer.testing import CliRunner
+
+    out = tmp_path_factory.mktemp("evaluate") / "s.zarr"
+    words = [
+        "condense",
+        "--dataset",
+        "moving-shapes",
+        "--vpc",
+        "1",
+        "--method",
+        "random",
+        *SMALL,
+        "--out",
+        out,
+    ]
+    result = CliRunner().invoke(app, [str(word) for word in words])
+    assert result.exit_code == 0, result.stderr
+    return out
+
+
+def test_the_document_has_what_the_design_promises(dfs, made):
+    content = dfs("evaluate", made, "--dataset", "moving-shapes", *SHORT, "--json").document
+    assert content["schema"] == "dfs.evaluate/1"
+    assert (content["model"], content["protocol"]) == ("convnet3d", "paper")
+    assert (content["runs"], content["epochs"]) == (2, 2)
+    for score in (content["top1"], content["top5"]):
+        assert set(score) == {"mean", "std", "runs"}
+        assert len(score["runs"]) == 2
+        assert all(0 <= run <= 100 for run in score["runs"])
+    assert content["top5"]["mean"] == 100  # two classes
+    assert content["storage"]["num_key_frames"] == 8
+    assert (content["num_train_clips"], content["num_classes"]) == (2, 2)
+
+
+def test_the_store_says_what_to_test_on(dfs, made):
+    outcome = dfs("evaluate", made, *SHORT, "--protocol", "strict")
+    assert outcome.code == 0
+    assert (
+        f"{made} on moving-shapes: convnet3d, protocol strict, 2 runs of 2 epochs on 2 clips"
+        in outcome.stdout
+    )
+    assert "of the dense clips" in outcome.stdout
+
+
+def test_whole_trains_on_all_real_clips(dfs):
+    outcome = dfs(
+        "evaluate", "whole", "--dataset", "moving-shapes", *SMALL, "--runs", "1", "--epochs", "1", "--json"
+    )
+    assert outcome.document["num_train_clips"] == 200
+    assert outcome.document["storage"] is None
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["whole"], 2, "needs --dataset"),
+        (["nowhere.zarr"], 3, "nowhere.zarr"),
+        (["whole", "--dataset", "nowhere"], 3, "neither a dataset"),
+        (["whole", "--dataset", "moving-shapes", "--model", "resnet"], 2, "convnet3d"),
+        (["whole", "--dataset", "moving-shapes", "--protocol", "loose"], 2, "paper, strict"),
+        (["whole", "--dataset", "moving-shapes", "--runs", "0"], 2, "--runs"),
+        (["whole", "--dataset", "moving-shapes", "--epochs", "0"], 2, "epochs"),
+        (["whole", "--dataset", "moving-shapes", "--lr", "-1"], 2, "lr"),
+    ],
+    ids=lambda v: " ".join(v) if isinstance(v, list) else None,
+)
+def test_bad_input_is_refused_with_its_code(dfs, tmp_path, monkeypatch, words, code, said):
+    monkeypatch.chdir(tmp_path)
+    outcome = dfs("evaluate", *words)
+    assert outcome.code == code
+    assert said in " ".join(outcome.stderr.split())
+    assert outcome.stdout == ""
+
+
+def test_a_document_begins_with_its_schema(capsys):
+    document("dfs.x/1", {"a": 1})
+    assert capsys.readouterr().out.startswith('{\n  "schema": "dfs.x/1"')
