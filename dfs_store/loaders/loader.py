@@ -181,7 +181,7 @@ class DFSLoader:
         """
         try:
             epoch, batch, settings = state["epoch"], state["batch"], dict(state["settings"])
-        except (KeyError, TypeError):
+        except (KeyError, TypeError, ValueError):
             raise SettingsError(
                 f"the state of a DFSLoader has epoch, batch and settings, got {state!r}"
             ) from None

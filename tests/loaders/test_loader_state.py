@@ -107,7 +107,16 @@ def test_a_state_of_other_settings_is_refused_with_both_values(make):
         make(seed=6).load_state_dict(make().state_dict())
 
 
-@pytest.mark.parametrize("state", [None, {}, {"epoch": 1}, {"epoch": 0, "batch": 0, "settings": None}])
+@pytest.mark.parametrize(
+    "state",
+    [
+        None,
+        {},
+        {"epoch": 1},
+        {"epoch": 0, "batch": 0, "settings": None},
+        {"epoch": 0, "batch": 0, "settings": "no"},
+    ],
+)
 def test_what_is_no_state_is_refused(make, state):
     with pytest.raises(SettingsError, match="epoch, batch and settings"):
         make().load_state_dict(state)

@@ -108,6 +108,7 @@ def test_every_reader_rebuilds_the_same_clip(folder, store):
     drop_last=st.booleans(),
     shuffle=st.booleans(),
 )
+@settings(max_examples=60, deadline=None)
 def test_replicas_share_an_epoch_evenly(num_clips, num_replicas, seed, epoch, drop_last, shuffle):
     shares = [
         EpochOrder(num_clips, 4, shuffle, seed, drop_last, 0.0, num_replicas, rank).clips(epoch)
