@@ -1,0 +1,93 @@
+"""Small stores for the tests of the format, and ways to damage them."""
+
+import json
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from dfs_store.format import StoreWriter
+from dfs_store.format.digest import compute_digest
+from dfs_store.testing import StoreContent, StoredClip
+
+CONTAINERS = ("zarr", "h5")
+DTYPES = ("float32", "float16", "uint8")
+POSITIONS = ([0, 5], [0], [0, 2, 5], [0, 1, 2, 3, 4, 5])
+
+
+def content(dtype="float32", *, seed=0, with_steps=True):
+    rng = np.random.default_rng(seed)
+    clips = []
+    for number, places in enumerate(POSITIONS):
+        frames = rng.normal(size=(len(places), 2, 4, 3)).astype(np.float32)
+        steps = np.arange(len(places), dtype=np.int32) - 1 if with_steps else None
+        clips.append(StoredClip(frames, np.array(places), number % 2, steps))
+    attributes = {
+        "normalization": {"mean": [0.5, 0.25], "std": [0.5, 2.0]},
+        "fps": 25,
+        "provenance": {"method": "test", "seed": seed},
+    }
+    return StoreContent(6, (2, 4, 3), ["left", "right"], dtype, clips, attributes)
+
+
+def open_writer(path, **changes):
+    options = {"num_frames": 6, "frame_shape": (2, 4, 3), "class_names": ["left", "right"]} | changes
+    return StoreWriter(path, **options)
+
+
+def flip(file: Path, offset: int, mask: int = 1) -> None:
+    data = bytearray(file.read_bytes())
+    data[offset] ^= mask
+    file.write_bytes(data)
+
+
+def edit_attributes(path: Path, change, *, redigest: bool = False) -> None:
+    """Changes the root attribute in place; with `redigest` the digest is made to fit again."""
+    attributes = read_attributes(path)
+    change(attributes)
+    if redigest:
+        arrays, shape, dtype = read_raw(path)
+        attributes["digest"] = compute_digest(attributes, arrays, shape, dtype)
+    if path.suffix == ".zarr":
+        file = path / "zarr.json"
+        root = json.loads(file.read_text())
+        root["attributes"]["dfs_store"] = attributes
+        file.write_text(json.dumps(root))
+    else:
+        with h5py.File(path, "r+") as file:
+            file.attrs["dfs_store"] = json.dumps(attributes)
+
+
+def read_attributes(path: Path):
+    if path.suffix == ".zarr":
+        return json.loads((path / "zarr.json").read_text())["attributes"]["dfs_store"]
+    with h5py.File(path) as file:
+        return json.loads(file.attrs["dfs_store"])
+
+
+def read_raw(path: Path):
+    """Small arrays, shape and dtype of key_frames, read with zarr or h5py alone."""
+    if path.suffix == ".zarr":
+        import zarr
+
+        group = zarr.open_group(path, mode="r")
+        names = [name for name, _ in group.arrays() if name != "key_frames"]
+    else:
+        group = h5py.File(path)
+        names = [name for name in group if name != "key_frames" and isinstance(group[name], h5py.Dataset)]
+    arrays = {name: np.asarray(group[name][...]) for name in names}
+    shape, dtype = group["key_frames"].shape, np.dtype(group["key_frames"].dtype).name
+    if path.suffix != ".zarr":
+        group.close()
+    return arrays, shape, dtype
+
+
+def write_array(path: Path, name: str, values) -> None:
+    """Puts another array of the same dtype and shape into a store."""
+    if path.suffix == ".zarr":
+        import zarr
+
+        zarr.open_group(path, mode="r+")[name][...] = values
+    else:
+        with h5py.File(path, "r+") as file:
+            file[name][...] = values
