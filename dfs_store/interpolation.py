@@ -11,7 +11,15 @@ import numpy.typing as npt
 
 from dfs_store.errors import PositionsError, SettingsError
 
-__all__ = ["Neighbours", "check_positions", "neighbours", "weight_matrix"]
+__all__ = [
+    "Neighbours",
+    "check_num_frames",
+    "check_positions",
+    "check_times",
+    "neighbours",
+    "resample_times",
+    "weight_matrix",
+]
 
 MAX_FRAMES = 65_536  # positions are stored as uint16
 
@@ -53,16 +61,19 @@ def check_positions(positions: npt.ArrayLike, num_frames: int) -> npt.NDArray[np
     if not np.issubdtype(array.dtype, np.integer):
         raise PositionsError(f"positions must be whole numbers, got dtype {array.dtype}")
     array = array.astype(np.int64)
-    shown = np.array2string(array, threshold=12)
     if array[0] != 0:
-        raise PositionsError(f"the first position must be 0, got {array[0]} in {shown}")
+        raise PositionsError(f"the first position must be 0, got {array[0]} in {_shown(array)}")
     if array.size > 1 and array[-1] != num_frames - 1:
         raise PositionsError(
-            f"the last position must be num_frames - 1 = {num_frames - 1}, got {array[-1]} in {shown}"
+            f"the last position must be num_frames - 1 = {num_frames - 1}, got {array[-1]} in {_shown(array)}"
         )
     if (np.diff(array) <= 0).any():
-        raise PositionsError(f"positions must strictly increase, got {shown}")
+        raise PositionsError(f"positions must strictly increase, got {_shown(array)}")
     return array
+
+
+def _shown(array: npt.NDArray[np.int64]) -> str:
+    return np.array2string(array, threshold=12)
 
 
 def check_num_frames(num_frames: int) -> None:
@@ -111,10 +122,10 @@ def check_times(times: npt.ArrayLike | None, num_frames: int) -> npt.NDArray[np.
     moments = np.asarray(times, dtype=np.float64)
     if moments.ndim != 1:
         raise SettingsError(f"times must be a flat list of numbers, got shape {moments.shape}")
-    if not ((moments >= 0) & (moments <= num_frames - 1)).all():
+    outside = ~((moments >= 0) & (moments <= num_frames - 1))
+    if outside.any():
         raise SettingsError(
-            f"times must lie in [0, num_frames - 1] = [0, {num_frames - 1}], "
-            f"got {moments.min(initial=0.0)}..{moments.max(initial=0.0)}"
+            f"times must lie in [0, num_frames - 1] = [0, {num_frames - 1}], got {moments[outside][0]}"
         )
     return moments
 

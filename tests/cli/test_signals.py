@@ -1,0 +1,51 @@
+"""Ctrl-C and SIGTERM end a real run between two steps, with a checkpoint to go on from."""
+
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from dfs_store import open_store
+
+COMMAND = (
+    "condense", "--dataset", "moving-shapes", "--classes", "still,fast", "--frames", "4", "--size", "43",
+    "--vpc", "1", "--batch-real", "2", "--device", "cpu",
+)  # fmt: skip
+
+
+def start(out, *words):
+    return subprocess.Popen(
+        [sys.executable, "-m", "dfs_store.cli", *COMMAND, "--out", out, *words],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["int", "term"]
+)
+def test_one_signal_saves_a_checkpoint_that_resumes(tmp_path, number, code):
+    out = tmp_path / "s.zarr"
+    process = start(out, "--iterations", "100000")
+    for line in process.stderr:  # the first step has been shown: the run is under way
+        if "condense: 1/" in line:
+            break
+    process.send_signal(number)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == code
+    assert "--resume" in said
+    assert "Traceback" not in said
+    assert [path.name for path in tmp_path.iterdir()] == ["s.zarr.checkpoint.npz"]
+    # The settings decide the result, so the same ones must be given to go on.
+    again = start(out, "--iterations", "3", "--resume")
+    _, said = again.communicate(timeout=120)
+    assert again.returncode == 2
+    assert "iterations 100000 there and 3 here" in said
+    over = start(out, "--iterations", "1", "--overwrite")
+    over.communicate(timeout=120)
+    assert over.returncode == 0
+    with open_store(out) as store:
+        assert len(store) == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["s.zarr"]

@@ -1,0 +1,88 @@
+"""Imports run one way only, and light commands stay light."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import write_store
+
+ROOT = Path(__file__).parent.parent
+# videos and networks stand side by side: neither imports the other.
+RANKS = {
+    "errors": 0, "interpolation": 1, "format": 2, "loaders": 3, "videos": 4, "networks": 4, "condense": 5,
+    "evaluate": 6, "cli": 7,
+}  # fmt: skip
+HEAVY = {"torch", "torchvision", "zarr", "h5py", "numpy", "rich.progress"}
+
+
+def layer(file):
+    parts = file.relative_to(ROOT).parts
+    return "cli" if parts[0] == "cli" else parts[1].removesuffix(".py")
+
+
+def imported_layers(file):
+    for node in ast.walk(ast.parse(file.read_text())):
+        names = []
+        if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            names = [node.module] + [f"{node.module}.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        for name in names:
+            parts = name.split(".")
+            if parts[0] == "dfs_store" and len(parts) > 1 and parts[1] in RANKS:
+                yield node.lineno, parts[1]
+
+
+SOURCES = sorted([*(ROOT / "dfs_store").rglob("*.py"), *(ROOT / "cli").rglob("*.py")])
+
+
+@pytest.mark.parametrize("file", SOURCES, ids=lambda f: str(f.relative_to(ROOT)))
+def test_imports_run_one_way(file):
+    own = layer(file)
+    if own not in RANKS:  # the package itself and its testing module may name everything
+        pytest.skip("stands outside the layers")
+    for line, other in imported_layers(file):
+        legal = RANKS[other] < RANKS[own] or other == own
+        assert legal, f"{file.relative_to(ROOT)}:{line}: {own} must not import {other}"
+
+
+def modules_after(*words):
+    """Runs a command in a fresh interpreter and returns the modules it loaded."""
+    code = (
+        "import sys\n"
+        "from dfs_store.cli import main\n"
+        f"sys.argv = {['dfs', *map(str, words)]!r}\n"
+        "try:\n    main()\nexcept SystemExit as end:\n    assert not end.code, end.code\n"
+        "print('MODULES', *sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    return set(done.stdout.rpartition("MODULES ")[2].split())
+
+
+@pytest.mark.parametrize("words", [("--help",), ("condense", "--help"), ("--version",)], ids=" ".join)
+def test_help_imports_nothing_heavy(words):
+    assert not HEAVY & modules_after(*words)
+
+
+@pytest.mark.parametrize("suffix", ["zarr", "h5"])
+@pytest.mark.parametrize("command", ["inspect", "verify"])
+def test_looking_at_a_store_never_imports_torch(tmp_path, command, suffix):
+    store = write_store(tmp_path / f"s.{suffix}")
+    loaded = modules_after(command, store)
+    assert "numpy" in loaded
+    assert not {"torch", "torchvision"} & loaded
+
+
+def test_importing_the_package_is_light():
+    code = "import sys, dfs_store; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert not HEAVY & set(done.stdout.split())
+
+
+def test_the_format_layer_needs_numpy_alone():
+    code = "import sys, dfs_store.format; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert not {"torch", "zarr", "h5py"} & set(done.stdout.split())
