@@ -1,5 +1,6 @@
 """Writes the HDF5 container: frames are spooled beside it until their number is known."""
 
+import contextlib
 import os
 import shutil
 from pathlib import Path
@@ -65,7 +66,9 @@ class Hdf5Writer:
 
     def close(self) -> None:
         """Lets go of the spool."""
-        self._spool.close()
+        # What a full disk refused before, it refuses again when the file is closed.
+        with contextlib.suppress(OSError):
+            self._spool.close()
 
     def _shape(self) -> tuple[int, ...]:
         return (self._count, *self._frame_shape)

@@ -4,6 +4,7 @@ import contextlib
 import errno
 import glob
 import os
+import re
 import secrets
 import shutil
 from pathlib import Path
@@ -194,13 +195,17 @@ def sync_folder(path: Path) -> None:
         os.close(descriptor)
 
 
-def output_error(error: OSError, path: Path) -> DFSError:
-    """Returns the library's error for what the system said while writing `path`."""
-    reason = error.strerror or str(error)
-    if error.errno in _FULL:
+def output_error(error: OSError | RuntimeError, path: Path) -> DFSError:
+    """Returns the library's error for what the system, or HDF5, said while writing `path`."""
+    number, reason = getattr(error, "errno", None), getattr(error, "strerror", None) or str(error)
+    if number is None:
+        # HDF5 tells the system's number in its text only, at closing time even as a RuntimeError.
+        told = re.search(r"errno = (\d+)", reason)
+        number = int(told[1]) if told else None
+    if number in _FULL:
         return DiskFullError(
             f"{path}: the disk is full ({reason}); nothing was left behind. Free space, or write elsewhere"
         )
-    if error.errno == errno.ENAMETOOLONG:
+    if number == errno.ENAMETOOLONG:
         return SettingsError(f"{path}: the name is too long for the disk; choose a shorter one")
     return OutputNotWritableError(f"{path}: cannot be written ({reason}); choose another place")

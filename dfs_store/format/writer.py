@@ -95,9 +95,7 @@ class StoreWriter:
         except BaseException as failure:
             self._abort()
             if isinstance(failure, OSError | RuntimeError) and not isinstance(failure, DFSError):
-                # HDF5 reports a refusal at closing time as a RuntimeError.
-                refusal = failure if isinstance(failure, OSError) else OSError(str(failure))
-                raise output_error(refusal, self._transaction.shown) from failure
+                raise output_error(failure, self._transaction.shown) from failure
             raise
 
     def __len__(self) -> int:

@@ -1,5 +1,6 @@
 """Writes the Zarr container: frames go straight into shard files, so memory stays at one frame."""
 
+import contextlib
 import os
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -78,7 +79,9 @@ class ZarrWriter:
     def close(self) -> None:
         """Lets go of the open shard."""
         if self._file is not None:
-            self._file.close()
+            # What a full disk refused before, it refuses again when the file is closed.
+            with contextlib.suppress(OSError):
+                self._file.close()
             self._file = None
 
     def _end_shard(self, length: int) -> None:

@@ -81,7 +81,9 @@ def test_a_missing_array_is_named(parts, name):
 def test_scale_belongs_to_uint8_only(parts):
     header, arrays = parts
     messages = [problem.message for problem in array_problems(header, arrays, 12, "float32")]
-    assert messages == [f"{name} goes with uint8 key frames only, these are float32" for name in ("scale", "zero")]
+    assert messages == [
+        f"{name} goes with uint8 key frames only, these are float32" for name in ("scale", "zero")
+    ]
 
 
 @pytest.mark.parametrize("name", ["positions", "offsets", "scale", "inserted_at", "checksums"])
@@ -100,7 +102,7 @@ def test_a_store_without_clips_is_refused(parts):
 
 
 def test_a_million_broken_clips_are_told_by_the_first_hundred(parts):
-    header, arrays = parts
+    header, _ = parts
     count = 1_000_000
     many = {
         "positions": np.ones(count, dtype=np.uint16),

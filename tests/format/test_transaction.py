@@ -1,0 +1,93 @@
+import errno
+import os
+
+import pytest
+
+from dfs_store.errors import (
+    DiskFullError,
+    OutputExistsError,
+    OutputNotWritableError,
+    SettingsError,
+    StoreNotFoundError,
+)
+from dfs_store.format import check_output, open_store
+from dfs_store.format.transaction import Transaction, interrupted_overwrites, output_error
+from tests.format.making import content
+
+
+def test_a_folder_that_is_no_store_is_never_overwritten(tmp_path):
+    folder = tmp_path / "photos.zarr"
+    folder.mkdir()
+    (folder / "holiday.jpg").write_text("precious")
+    with pytest.raises(OutputExistsError, match="no store, so it is not overwritten"):
+        check_output(folder, overwrite=True)
+    text = tmp_path / "thesis.h5"
+    text.write_text("precious")
+    with pytest.raises(OutputExistsError, match="remove it yourself"):
+        check_output(text, overwrite=True)
+
+
+def test_an_empty_folder_or_file_may_be_overwritten(tmp_path):
+    (tmp_path / "s.zarr").mkdir()
+    (tmp_path / "s.h5").touch()
+    for name in ("s.zarr", "s.h5"):
+        assert check_output(tmp_path / name, overwrite=True) == tmp_path / name
+
+
+def test_a_wrong_suffix_is_refused_first(tmp_path):
+    with pytest.raises(SettingsError, match=r"\.zarr, \.h5, \.hdf5"):
+        check_output(tmp_path / "none" / "out")
+
+
+def test_a_link_stays_a_link_to_what_is_written(tmp_path, container):
+    (tmp_path / "disk").mkdir()
+    link = tmp_path / f"s.{container}"
+    link.symlink_to(tmp_path / "disk" / f"real.{container}")
+    content().write(link)
+    assert link.is_symlink()
+    assert len(open_store(tmp_path / "disk" / f"real.{container}")) == 4
+
+
+def test_a_killed_overwrite_is_explained(tmp_path):
+    path = tmp_path / "s.zarr"
+    content().write(path)
+    path.rename(tmp_path / "s.zarr.old-12345678")
+    assert [kept.name for kept in interrupted_overwrites(path)] == ["s.zarr.old-12345678"]
+    with pytest.raises(StoreNotFoundError, match=r"s\.zarr\.old-12345678: rename it back"):
+        open_store(path)
+
+
+def test_the_former_folder_returns_when_the_new_one_cannot_take_its_place(tmp_path):
+    path = tmp_path / "s.zarr"
+    content().write(path)
+    transaction = Transaction(path, overwrite=True)
+    transaction.begin()  # nothing is written, so there is nothing to rename
+    with pytest.raises(OutputNotWritableError):
+        transaction.commit()
+    transaction.abort()
+    assert len(open_store(path)) == 4
+    assert [entry.name for entry in tmp_path.iterdir()] == ["s.zarr"]
+
+
+@pytest.mark.parametrize(
+    ("number", "kind"),
+    [
+        (errno.ENOSPC, DiskFullError),
+        (errno.EDQUOT, DiskFullError),
+        (errno.EFBIG, DiskFullError),
+        (errno.EACCES, OutputNotWritableError),
+        (errno.EROFS, OutputNotWritableError),
+        (errno.EIO, OutputNotWritableError),
+        (errno.ENAMETOOLONG, SettingsError),
+    ],
+)
+def test_what_the_system_says_becomes_an_error_of_ours(tmp_path, number, kind):
+    error = output_error(OSError(number, os.strerror(number)), tmp_path / "s.zarr")
+    assert type(error) is kind
+    assert "s.zarr" in str(error)
+
+
+def test_a_name_that_is_too_long_is_told(tmp_path):
+    with pytest.raises(SettingsError, match="too long"):
+        content().write(tmp_path / ("x" * 245 + ".zarr"))
+    assert list(tmp_path.iterdir()) == []
