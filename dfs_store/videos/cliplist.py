@@ -121,7 +121,10 @@ def _videos_under(folder: Path) -> list[Path]:
         found += [
             Path(where, name)
             for name in names
-            if not name.startswith(".") and Path(name).suffix.lower() in VIDEO_SUFFIXES
+            if not name.startswith(".")
+            and Path(name).suffix.lower() in VIDEO_SUFFIXES
+            # No pipes or devices, which would be waited for, and no links that lead nowhere.
+            and os.path.isfile(os.path.join(where, name))
         ]
     return sorted(found)
 

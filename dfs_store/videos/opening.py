@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dfs_store.errors import DatasetNotFoundError, SettingsError
+from dfs_store.errors import DatasetNotFoundError, DFSError, SettingsError
 from dfs_store.videos.catalogue import CATALOGUE, FOLDER, MOVING_SHAPES, DatasetInfo
 from dfs_store.videos.cliplist import ClipList, check_classes, keep_classes
 from dfs_store.videos.layouts import READERS
@@ -208,6 +208,10 @@ def _first_that_reads(info: DatasetInfo, places: list[Path], split: str, officia
             return READERS[info.layout](place, split, official_split)
         except DatasetNotFoundError as error:
             reasons.append(str(error))
+        except DFSError:
+            raise
+        except (OSError, KeyError, TypeError, ValueError) as error:
+            reasons.append(f"the lists in {place} cannot be read ({type(error).__name__}: {error})")
     found = "; ".join(reasons)
     raise DatasetNotFoundError(f"{info.name} was not found: {found}. {_how_it_must_lie(info)}")
 

@@ -190,6 +190,7 @@ class _Worker:
     def __init__(self, settings: dict[str, Any], inherited_fds: tuple[int, ...]) -> None:
         self.job: Job | None = None
         self.deadline = 0.0
+        self._timeout_seconds = 0.0
         self._started = False
         self._buffer = b""
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed by kill
@@ -220,8 +221,9 @@ class _Worker:
     def send(self, job: Job, timeout_seconds: float) -> None:
         """Hands over a job and starts its clock."""
         self.job = job
-        patience_seconds = timeout_seconds if self._started else timeout_seconds + _START_SECONDS
-        self.deadline = time.monotonic() + patience_seconds
+        self._timeout_seconds = timeout_seconds
+        # Starting is not decoding: the clock of the first file is set again when the process is ready.
+        self.deadline = time.monotonic() + (timeout_seconds if self._started else _START_SECONDS)
         self._write({"row": job.row, "path": job.path, "file": job.file, "decoders": list(job.decoders)})
 
     def receive(self) -> dict[str, Any] | str | None:
@@ -239,6 +241,7 @@ class _Worker:
             message = json.loads(line)
             if message.pop("ready", False):
                 self._started = True
+                self.deadline = time.monotonic() + self._timeout_seconds
             else:
                 answer = message
         return answer

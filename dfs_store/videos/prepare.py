@@ -115,8 +115,11 @@ def _request(found: ClipList, sampling: Sampling, dataset: str, split: str, seed
     """What the fingerprint of an entry is made of; the root is not part of it, so data may move."""
     files = []
     for clip in found.clips:
-        status = (found.root / clip.file).stat()
-        files.append([clip.file, clip.class_name, status.st_size, status.st_mtime_ns])
+        try:
+            status = (found.root / clip.file).stat()
+            files.append([clip.file, clip.class_name, status.st_size, status.st_mtime_ns])
+        except OSError:  # gone, or a link that leads nowhere: decoding it will say so
+            files.append([clip.file, clip.class_name, -1, 0])
     return {
         "version": CACHE_VERSION,
         "dataset": dataset,

@@ -78,7 +78,9 @@ def test_a_video_of_one_frame_is_legal(tmp_path):
 
 
 def test_a_video_that_is_cut_short_is_used_as_far_as_it_goes(tmp_path):
-    path = make_video(tmp_path / "cut.avi", np.random.default_rng(0).integers(0, 255, (40, 64, 64, 3), np.uint8))
+    path = make_video(
+        tmp_path / "cut.avi", np.random.default_rng(0).integers(0, 255, (40, 64, 64, 3), np.uint8)
+    )
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
     clip = decode(path, pick_all)
@@ -97,7 +99,8 @@ def test_damaged_packets_are_passed_over(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "content"), [("empty.avi", b""), ("text.avi", b"no video at all\n" * 50), ("noise.mp4", bytes(9999))]
+    ("name", "content"),
+    [("empty.avi", b""), ("text.avi", b"no video at all\n" * 50), ("noise.mp4", bytes(9999))],
 )
 def test_what_is_no_video_is_refused(tmp_path, name, content):
     (tmp_path / name).write_bytes(content)

@@ -41,7 +41,9 @@ def test_every_start_is_drawn_and_none_beyond_the_end():
     assert starts == set(range(70 - 60))
 
 
-@pytest.mark.parametrize("changed", [{"seed": 1}, {"file": "a/c.avi"}, {"split": "test", "view": 1}, {"view": 2}])
+@pytest.mark.parametrize(
+    "changed", [{"seed": 1}, {"file": "a/c.avi"}, {"split": "test", "view": 1}, {"view": 2}]
+)
 def test_a_start_depends_on_seed_split_file_and_view(changed):
     assert numbers(PAPER, 100_000)[0] != numbers(PAPER, 100_000, **changed)[0]
 

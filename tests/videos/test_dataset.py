@@ -1,0 +1,143 @@
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from torch.utils.data import DataLoader
+
+from dfs_store.errors import DatasetNotFoundError, SettingsError
+from dfs_store.videos import VideoDataset, open_videos
+
+from .making import frame_of, make_folder
+
+SMALL = {"frames": 4, "stride": 2, "size": 64}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    root = tmp_path_factory.mktemp("videos")
+    make_folder(root / "train", clips=3)
+    make_folder(root / "test", clips=2)
+    return root
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def videos(folder, cache):
+    return open_videos(folder, cache_dir=cache, **SMALL)
+
+
+def test_a_clip_is_normalised_as_in_torchvision(videos):
+    clip, label = videos[4]
+    assert clip.shape == (3, 4, 64, 64)
+    assert clip.dtype == torch.float32
+    assert clip.is_contiguous()
+    assert (type(label), label) == (int, 1)
+    mean = torch.tensor(videos.normalization["mean"]).view(3, 1, 1, 1)
+    std = torch.tensor(videos.normalization["std"]).view(3, 1, 1, 1)
+    pixels = torch.from_numpy(np.array(videos.pixels[4, 0])).permute(3, 0, 1, 2)
+    assert torch.allclose(clip * std + mean, pixels / 255.0, atol=1e-6)
+
+
+def test_the_attributes_of_torchvision(videos):
+    assert videos.classes == ["left", "right"]
+    assert videos.class_to_idx == {"left": 0, "right": 1}
+    assert videos.targets == [0, 0, 0, 1, 1, 1]
+    assert videos.labels.dtype == np.int64
+    assert len(videos) == 6
+
+
+def test_shapes(videos, folder, cache):
+    assert (videos.num_frames, videos.frame_shape, videos.num_views) == (4, (3, 64, 64), 1)
+    test = open_videos(folder, split="test", cache_dir=cache, **SMALL)
+    assert test.pixels.shape == (4, 4, 4, 64, 64, 3)
+    assert isinstance(test.pixels, np.memmap)
+    assert test.split == "test"
+    assert "4 clips of 4x64x64, 2 classes, 4 views" in repr(test)
+
+
+def test_the_first_view_of_a_test_clip_is_the_centre(folder, cache):
+    test = open_videos(folder, split="test", cache_dir=cache, **SMALL)
+    assert [frame_of(picture) for picture in test.pixels[0, 0]] == [2, 4, 6, 8]  # 12 frames, 6 starts
+    assert test.source(0) == {"file": "test/left/clip0.avi", "frames": [2, 4, 6, 8]}
+
+
+def test_clips_know_where_they_came_from(videos):
+    source = videos.source(5)
+    assert source["file"] == "train/right/clip2.avi"
+    assert [frame_of(picture) for picture in videos.pixels[5, 0]] == source["frames"]
+
+
+def test_fps_counts_sampled_frames(videos):
+    assert videos.fps == 12.5  # 25 frames per second, every second one
+
+
+def test_a_transform_gets_the_clip(folder, cache):
+    videos = open_videos(folder, cache_dir=cache, transform=lambda clip: clip.mean(), **SMALL)
+    assert videos[0][0].shape == ()
+
+
+def test_it_pickles_as_a_path(videos):
+    clip = videos[3][0]
+    packed = pickle.dumps(videos)
+    assert len(packed) < 5000
+    again = pickle.loads(packed)
+    assert isinstance(again, VideoDataset)
+    assert torch.equal(again[3][0], clip)
+
+
+@pytest.mark.parametrize("start", ["fork", "spawn"])
+def test_it_works_in_a_loader_with_workers(videos, start):
+    loader = DataLoader(videos, batch_size=4, num_workers=1, multiprocessing_context=start)
+    clips = torch.cat([clips for clips, _ in loader])
+    assert torch.equal(clips, torch.stack([videos[n][0] for n in range(6)]))
+
+
+def test_numbers_outside_are_refused(videos):
+    assert torch.equal(videos[-1][0], videos[5][0])
+    for number in (6, -7):
+        with pytest.raises(IndexError, match="6 clips"):
+            videos[number]
+
+
+def test_a_removed_cache_is_named(videos, folder, tmp_path):
+    import shutil
+
+    gone = open_videos(folder, cache_dir=tmp_path, **SMALL)
+    packed = pickle.dumps(gone)
+    shutil.rmtree(gone.cache_path)
+    with pytest.raises(DatasetNotFoundError, match="open the videos again"):
+        pickle.loads(packed).source(0)
+
+
+def shapes(**options):
+    return open_videos("moving-shapes", frames=4, size=32, clips_per_class=3, **options)
+
+
+def test_moving_shapes_need_no_files():
+    videos = shapes()
+    assert videos.pixels.shape == (3 * len(videos.classes), 1, 4, 32, 32, 3)
+    assert videos.source(2) == {"generator": "moving-shapes", "seed": 0, "clip": 2}
+    assert videos[0][0].shape == (3, 4, 32, 32)
+    assert videos.cache_path is None
+    assert np.array_equal(videos.pixels, pickle.loads(pickle.dumps(videos)).pixels)
+
+
+def test_moving_shapes_differ_by_seed_and_part():
+    assert not np.array_equal(shapes().pixels, shapes(seed=1).pixels)
+    assert not np.array_equal(shapes().pixels, shapes(split="test").pixels)
+
+
+def test_moving_shapes_of_some_classes():
+    every = shapes()
+    kept = shapes(classes=["still", "fast"])
+    assert kept.classes == ["fast", "still"]
+    fast = every.pixels[every.labels == every.class_to_idx["fast"]]
+    assert np.array_equal(kept.pixels[kept.labels == 0], fast)
+    assert kept.source(0)["clip"] == int(np.flatnonzero(every.labels == every.class_to_idx["fast"])[0])
+    with pytest.raises(SettingsError, match="no class flying"):
+        shapes(classes=["flying"])
