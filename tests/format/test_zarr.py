@@ -1,0 +1,215 @@
+"""The Zarr container: its layout, stores that zarr-python wrote, and shards in any number."""
+
+import json
+
+import numpy as np
+import pytest
+import zarr
+
+from dfs_store.errors import DamagedStoreError
+from dfs_store.format import open_store, zarr_writer
+from dfs_store.format.digest import compute_digest, frame_checksums
+from dfs_store.format.zarr_metadata import array_metadata, frames_metadata, parse_array, parse_frames
+from tests.format.making import content
+
+
+def names_of(path):
+    return sorted(str(file.relative_to(path)) for file in path.rglob("*") if file.is_file())
+
+
+def test_the_layout_is_flat_and_has_few_files(tmp_path):
+    path = tmp_path / "s.zarr"
+    content().write(path)
+    assert names_of(path) == [
+        "checksums/c.0",
+        "checksums/zarr.json",
+        "inserted_at/c.0",
+        "inserted_at/zarr.json",
+        "key_frames/c.0.0.0.0",
+        "key_frames/zarr.json",
+        "labels/c.0",
+        "labels/zarr.json",
+        "offsets/c.0",
+        "offsets/zarr.json",
+        "positions/c.0",
+        "positions/zarr.json",
+        "zarr.json",
+    ]
+
+
+@pytest.mark.parametrize("compression", [None, "zstd"])
+@pytest.mark.parametrize("shard_frames", [1, 5, 12, 13])
+def test_key_frames_may_lie_in_any_number_of_shards(tmp_path, monkeypatch, shard_frames, compression):
+    monkeypatch.setattr(zarr_writer, "MAX_SHARD_FRAMES", shard_frames)
+    path = tmp_path / "s.zarr"
+    written = content("float16")
+    written.write(path, compression=compression)
+    shards = [name for name in names_of(path) if name.startswith("key_frames/c")]
+    assert len(shards) == -(-12 // shard_frames)
+    expected = np.concatenate([clip.key_frames for clip in written.clips]).astype(np.float16)
+    store = open_store(path)
+    assert np.array_equal(store.stored_frames(0, 12), expected)
+    assert np.array_equal(store.stored_frames(3, 11), expected[3:11])
+    assert np.array_equal(zarr.open_group(path, mode="r")["key_frames"][...], expected)
+    np.testing.assert_array_equal(open_store(path).key_frames(3), expected[6:])
+
+
+def test_a_lost_shard_is_damage_and_never_zeros(tmp_path, monkeypatch):
+    monkeypatch.setattr(zarr_writer, "MAX_SHARD_FRAMES", 5)
+    path = tmp_path / "s.zarr"
+    content().write(path)
+    (path / "key_frames" / "c.1.0.0.0").unlink()
+    with pytest.raises(DamagedStoreError, match=r"c\.1\.0\.0\.0: missing"):
+        open_store(path)
+
+
+def write_with_zarr(path, written, *, separator="/", shards=5, compressors=None):
+    """The same content by zarr-python alone, as another program would write it from docs/format.md."""
+    frames = np.concatenate([clip.key_frames for clip in written.clips])
+    arrays = {
+        "positions": np.concatenate([clip.positions for clip in written.clips]).astype("<u2"),
+        "offsets": np.cumsum([0] + [len(clip.positions) for clip in written.clips]).astype("<i8"),
+        "labels": np.array([clip.label for clip in written.clips], dtype="<i4"),
+        "checksums": frame_checksums(frames),
+    }
+    attributes = {
+        "format_version": "1.0",
+        "num_frames": written.num_frames,
+        "frame_shape": list(written.frame_shape),
+        "class_names": written.class_names,
+        "interpolation": "linear",
+        "complete": True,
+    }
+    attributes["digest"] = compute_digest(attributes, arrays, frames.shape, "float32")
+    group = zarr.open_group(path, mode="w", attributes={"dfs_store": attributes})
+    encoding = {"name": "default", "separator": separator}
+    array = group.create_array(
+        "key_frames",
+        shape=frames.shape,
+        dtype="<f4",
+        shards=(shards, *frames.shape[1:]),
+        chunks=(1, *frames.shape[1:]),
+        compressors=compressors,
+        chunk_key_encoding=encoding,
+        config={"write_empty_chunks": True},
+    )
+    array[...] = frames
+    for name, values in arrays.items():
+        group.create_array(name, data=values, compressors=None, chunk_key_encoding=encoding)
+    return frames
+
+
+@pytest.mark.parametrize("separator", ["/", "."])
+@pytest.mark.parametrize("compressors", [None, zarr.codecs.ZstdCodec()])
+def test_a_store_that_zarr_python_wrote_is_read(tmp_path, separator, compressors):
+    frames = write_with_zarr(tmp_path / "s.zarr", content(), separator=separator, compressors=compressors)
+    store = open_store(tmp_path / "s.zarr")
+    assert np.array_equal(store.stored_frames(0, 12), frames)
+    assert store.normalization is None
+    assert store.storage.native_bytes is None
+
+
+def test_a_shard_whose_frames_lie_in_another_order_is_read(tmp_path):
+    path = tmp_path / "s.zarr"
+    written = content()
+    written.write(path)
+    expected = np.concatenate([clip.key_frames for clip in written.clips])
+    file = path / "key_frames" / "c.0.0.0.0"
+    frame_bytes, order = 96, np.random.default_rng(0).permutation(12)
+    data = b"".join(expected[frame].tobytes() for frame in order)
+    index = np.stack([np.argsort(order) * frame_bytes, np.full(12, frame_bytes)], axis=1).astype("<u8")
+    crc = frame_checksums(index.view(np.uint8).reshape(1, 1, 1, -1))
+    file.write_bytes(data + index.tobytes() + crc.tobytes())
+    store = open_store(path)
+    assert np.array_equal(store.stored_frames(0, 12), expected)
+    assert not store.stored_frames(2, 5).flags.writeable
+
+
+def test_consolidated_metadata_and_foreign_groups_are_ignored(tmp_path):
+    path = tmp_path / "s.zarr"
+    content().write(path)
+    before = open_store(path).attributes
+    group = zarr.open_group(path, mode="r+")
+    group.create_group("somebody_elses").create_array("x", data=np.zeros(3))
+    with pytest.warns(zarr.errors.ZarrUserWarning, match="Consolidated"):
+        zarr.consolidate_metadata(path, zarr_format=3)
+    (path / "README").write_text("a note")
+    assert open_store(path).attributes == before
+
+
+SMALL = array_metadata("int32", (4,))
+FRAMES = frames_metadata("float32", (12, 3, 4, 4), 5, None)
+
+
+def edited(metadata, change):
+    copy = json.loads(json.dumps(metadata))
+    change(copy)
+    return json.dumps(copy).encode()
+
+
+def sharding(metadata):
+    return metadata["codecs"][0]["configuration"]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda m: m.update(zarr_format=2), "version 3"),
+        (lambda m: m.update(node_type="group"), "describe an array"),
+        (lambda m: m.update(shape=[-4]), "whole numbers"),
+        (lambda m: m.update(shape=[4.0]), "whole numbers"),
+        (lambda m: m.update(shape=[]), "whole numbers"),
+        (lambda m: m.update(shape=[2**70]), "whole numbers"),
+        (lambda m: m.update(shape=[5]), "one uncompressed"),
+        (lambda m: m.update(data_type={"name": "int32"}), "plain name"),
+        (lambda m: m.update(codecs=[]), "codecs"),
+        (lambda m: m.update(codecs=[{"name": 1}]), "codecs"),
+        (lambda m: m["codecs"].append({"name": "zstd"}), "one uncompressed"),
+        (lambda m: m["codecs"][0].update(configuration={"endian": "big"}), "little-endian"),
+        (lambda m: m.update(chunk_grid={"name": "rectangular"}), "regular"),
+        (lambda m: m.update(chunk_key_encoding={"name": "v2"}), "chunk_key_encoding"),
+        (lambda m: m["chunk_key_encoding"]["configuration"].update(separator="../"), "separator"),
+        (lambda m: m.update(storage_transformers=[{"name": "x"}]), "transformers"),
+    ],
+)
+def test_metadata_of_a_small_array_that_is_refused(change, words):
+    with pytest.raises(DamagedStoreError, match=words):
+        parse_array(edited(SMALL, change), "labels")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda m: m.update(data_type="int32"), "float32, float16, uint8"),
+        (lambda m: m.update(shape=[12, 3, 4]), "four dimensions"),
+        (lambda m: m.update(codecs=[{"name": "bytes"}]), "shards"),
+        (lambda m: m["chunk_grid"]["configuration"].update(chunk_shape=[5, 3, 4, 2]), "whole frames"),
+        (lambda m: m["chunk_grid"]["configuration"].update(chunk_shape=[0, 3, 4, 4]), "whole frames"),
+        (lambda m: sharding(m).update(chunk_shape=[2, 3, 4, 4]), "one frame"),
+        (lambda m: sharding(m).update(index_location="start"), "at its end"),
+        (lambda m: sharding(m).update(index_codecs=[{"name": "bytes"}]), "crc32c"),
+        (
+            lambda m: sharding(m).update(codecs=[{"name": "transpose"}, {"name": "bytes"}]),
+            "little-endian bytes",
+        ),
+        (lambda m: sharding(m).update(codecs="bytes"), "codecs"),
+    ],
+)
+def test_metadata_of_key_frames_that_is_refused(change, words):
+    with pytest.raises(DamagedStoreError, match=words):
+        parse_frames(edited(FRAMES, change), "key_frames")
+
+
+def test_metadata_is_read_as_written():
+    assert parse_array(json.dumps(SMALL).encode(), "x").chunk_file == "c.0"
+    parsed = parse_frames(json.dumps(FRAMES).encode(), "x")
+    assert (parsed.dtype, parsed.shape, parsed.shard_length) == ("float32", (12, 3, 4, 4), 5)
+    assert parsed.shard_file(2) == "c.2.0.0.0"
+    assert not parsed.compressed
+
+
+def test_codecs_may_be_written_as_bare_names():
+    def change(metadata):
+        metadata["codecs"] = ["bytes"]
+
+    assert parse_array(edited(SMALL, change), "x").dtype == "int32"
