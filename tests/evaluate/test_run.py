@@ -1,0 +1,93 @@
+"""Whole evaluations in miniature."""
+
+import numpy as np
+import pytest
+import torch
+
+from dfs_store import StoreWriter, open_videos
+from dfs_store.errors import SettingsError
+from dfs_store.evaluate import EvaluationSettings, Score, StoreClips, VideoClips, evaluate
+
+CLASSES = ("fast", "still")
+
+
+@pytest.fixture(scope="module")
+def parts():
+    return [
+        open_videos("moving-shapes", split=split, frames=4, size=43, clips_per_class=4, classes=CLASSES)
+        for split in ("train", "test")
+    ]
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory, parts):
+    path = tmp_path_factory.mktemp("store") / "s.zarr"
+    train, _ = parts
+    with StoreWriter(
+        path,
+        num_frames=4,
+        frame_shape=train.frame_shape,
+        class_names=train.classes,
+        attributes={"normalization": train.normalization},
+    ) as writer:
+        for i in range(len(train)):
+            writer.append(train.clip(i).permute(1, 0, 2, 3).numpy(), range(4), train.targets[i])
+    return path
+
+
+def test_clips_of_a_store_are_its_clips_in_a_seeded_order(store, parts):
+    source = StoreClips(store)
+    assert source.classes == list(CLASSES)
+    epochs = [list(source.batches(3, epoch, seed=1)) for epoch in (0, 1)]
+    again = list(source.batches(3, 0, seed=1))
+    for (clips, labels), (same, same_labels) in zip(epochs[0], again, strict=True):
+        assert torch.equal(clips, same)
+        assert torch.equal(labels, same_labels)
+    assert [len(labels) for _, labels in epochs[0]] == [3, 3, 2]
+    orders = [torch.cat([labels for _, labels in epoch]).tolist() for epoch in epochs]
+    assert all(sorted(order) == [0] * 4 + [1] * 4 for order in orders)
+    clip, label = epochs[0][0][0][0], int(epochs[0][0][1][0])
+    train, _ = parts
+    own = [train.clip(i).permute(1, 0, 2, 3) for i in range(len(train)) if train.targets[i] == label]
+    assert min(float((clip - other).abs().max()) for other in own) < 1e-5
+
+
+def test_whole_flips_by_a_coin(parts):
+    train, _ = parts
+    source = VideoClips(train)
+    epochs = [torch.cat([clips for clips, _ in source.batches(8, epoch, seed=0)]) for epoch in range(4)]
+    plain = torch.stack([train.clip(i).permute(1, 0, 2, 3) for i in range(len(train))])
+    flipped = 0
+    for clips in epochs:
+        for clip in clips:
+            same = [torch.allclose(clip, p, atol=1e-5) for p in plain]
+            mirrored = [torch.allclose(clip, p.flip(-1), atol=1e-5) for p in plain]
+            assert any(same) or any(mirrored)
+            flipped += any(mirrored) and not any(same)
+    assert 8 <= flipped <= 24  # of 32
+
+
+def test_an_evaluation_repeats_and_its_runs_differ(store, parts):
+    settings = EvaluationSettings(runs=2, epochs=3, lr=0.05)
+    events = []
+    one = evaluate(StoreClips(store), parts[1], settings, on_progress=events.append)
+    two = evaluate(StoreClips(store), parts[1], settings)
+    assert one == two
+    assert len(one.top1.runs) == len(one.top5.runs) == 2
+    assert one.top5.mean == 100
+    assert [(e.run, e.epoch) for e in events] == [(0, 1), (0, 2), (0, 3), (1, 1), (1, 2), (1, 3)]
+    assert events[0].loss != events[3].loss
+    assert (one.num_train_clips, one.num_test_clips, one.num_classes) == (8, 8, 2)
+
+
+def test_other_classes_are_refused(store):
+    other = open_videos("moving-shapes", split="test", frames=4, size=43, clips_per_class=1)
+    with pytest.raises(SettingsError, match="same classes"):
+        evaluate(StoreClips(store), other)
+
+
+def test_scores_are_means_and_deviations_over_runs():
+    score = Score((10.0, 20.0, 30.0))
+    assert score.mean == 20
+    assert score.std == pytest.approx(float(np.sqrt(200 / 3)))
+    assert str(score) == "20.0 ± 8.2 %"

@@ -1,0 +1,84 @@
+"""Testing on real clips, with networks whose answers are known."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from dfs_store import open_videos
+from dfs_store.evaluate.testing import accuracies, standardisation_of
+from dfs_store.videos.tensors import normalised_clips
+
+
+@pytest.fixture(scope="module")
+def videos():
+    return open_videos("moving-shapes", split="test", frames=4, size=16, clips_per_class=6)
+
+
+class Answers(nn.Module):
+    """Gives logits that a function makes of the batch, and remembers the batches."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+        self.unused = nn.Parameter(torch.zeros(1))
+        self.batches = []
+
+    def forward(self, clips):
+        self.batches.append(clips)
+        return self.function(clips)
+
+
+def test_always_the_same_answer_scores_chance(videos):
+    classes = len(videos.classes)
+    logits = torch.arange(classes, 0, -1).float()  # class 0 first, then 1, 2, ...
+    network = Answers(lambda clips: logits.expand(len(clips), -1))
+    top1, top5 = accuracies(network, videos, "strict", seed=0)
+    assert top1 == pytest.approx(100 / classes)
+    assert top5 == pytest.approx(500 / classes)
+
+
+def test_the_right_answers_score_everything(videos):
+    order = np.sort(videos.labels)
+    place = [0]
+
+    def right(clips):
+        labels = order[place[0] : place[0] + len(clips)]
+        place[0] = (place[0] + len(clips)) % len(order)
+        return torch.eye(len(videos.classes))[labels]
+
+    assert accuracies(Answers(right), videos, "paper", seed=0, batch_size=7) == (100.0, 100.0)
+
+
+def test_paper_takes_three_passes_with_flips_and_strict_one_without(videos):
+    def zeros(clips):
+        return torch.zeros(len(clips), len(videos.classes))
+
+    paper, strict, again = Answers(zeros), Answers(zeros), Answers(zeros)
+    accuracies(paper, videos, "paper", seed=1, batch_size=64)
+    accuracies(again, videos, "paper", seed=1, batch_size=64)
+    accuracies(strict, videos, "strict", seed=1, batch_size=64)
+    assert len(paper.batches) == 3
+    assert len(strict.batches) == 1
+    assert all(torch.equal(a, b) for a, b in zip(paper.batches, again.batches, strict=True))
+    assert not torch.equal(paper.batches[0], paper.batches[1])  # other coins
+    for batch in paper.batches:  # each batch by its own scalars
+        assert abs(float(batch.mean())) < 1e-4
+        assert float(batch.std()) == pytest.approx(1, abs=1e-4)
+    for clip in strict.batches[0][:5]:  # each clip by its own
+        assert float(clip.std()) == pytest.approx(1, abs=1e-3)
+
+
+def test_protocols_choose_the_standardisation():
+    assert standardisation_of("paper") == "batch"
+    assert standardisation_of("strict") == "clip"
+
+
+def test_pixels_become_what_videos_give(videos):
+    pixels = torch.from_numpy(np.array(videos.pixels[:3, 0]))
+    clips = normalised_clips(pixels, videos.normalization)
+    expected = torch.stack([videos.clip(i).permute(1, 0, 2, 3) for i in range(3)])
+    torch.testing.assert_close(clips, expected)
+    flipped = normalised_clips(pixels, videos.normalization, np.array([False, True, False]))
+    torch.testing.assert_close(flipped[1], expected[1].flip(-1))
+    torch.testing.assert_close(flipped[0], expected[0])

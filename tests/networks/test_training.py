@@ -1,0 +1,96 @@
+"""Training from scratch: the schedule, standardisation, repeatability, and that it learns."""
+
+import pytest
+import torch
+from torch import nn
+
+from dfs_store.errors import DivergedError, SettingsError
+from dfs_store.networks import NETWORKS, TrainingSettings, build_network, train
+from dfs_store.networks.training import standardised
+
+
+class Blobs:
+    """Clips (N, T, C, H, W) of two classes that differ by contrast, in batches."""
+
+    def __init__(self, scale=1.0):
+        generator = torch.Generator().manual_seed(0)
+        self.clips = torch.randn(12, 2, 1, 4, 4, generator=generator) * scale
+        self.labels = torch.arange(12) % 2
+        self.clips[self.labels == 1, :, :, :2] *= 4
+        self.seen = []
+
+    def __len__(self):
+        return len(self.labels)
+
+    def batches(self, batch_size, epoch, seed):
+        self.seen.append((batch_size, epoch, seed))
+        for start in range(0, len(self), batch_size):
+            yield self.clips[start : start + batch_size], self.labels[start : start + batch_size]
+
+
+def network():
+    with torch.random.fork_rng([]):
+        torch.manual_seed(5)
+        return nn.Sequential(nn.Flatten(), nn.Linear(32, 32), nn.ReLU(), nn.Dropout(0.5), nn.Linear(32, 2))
+
+
+def test_the_learning_rate_falls_once_after_half_of_the_epochs():
+    settings = TrainingSettings(epochs=500, lr=0.01)
+    assert [settings.lr_at(epoch) for epoch in (0, 250, 251)] == [0.01, 0.01, 0.01]
+    assert [settings.lr_at(epoch) for epoch in (252, 499)] == [pytest.approx(0.001)] * 2
+
+
+def test_standardisation_is_by_scalars_of_the_batch_or_of_the_clip():
+    clips = torch.randn(5, 2, 3, 4, 4, generator=torch.Generator().manual_seed(1)) * 7 + 3
+    batch = standardised(clips, "batch")
+    torch.testing.assert_close(batch, (clips - clips.mean()) / clips.std())
+    clip = standardised(clips, "clip")
+    torch.testing.assert_close(clip[2], (clips[2] - clips[2].mean()) / clips[2].std())
+    alone = standardised(clips[2:3], "clip")
+    torch.testing.assert_close(alone[0], clip[2])  # nothing depends on the company a clip is in
+    assert (standardised(torch.full((2, 1, 1, 2, 2), 3.0), "batch") == 0).all()
+
+
+def test_training_learns_and_repeats_and_leaves_the_global_generator_alone():
+    source, losses = Blobs(), []
+    one, other = network(), network()
+    settings = TrainingSettings(epochs=60, lr=0.1, batch_size=5, seed=9)
+    torch.manual_seed(123)
+    before = torch.random.get_rng_state()
+    train(one, source, settings, on_epoch=lambda epoch, loss: losses.append((epoch, loss)))
+    assert torch.equal(torch.random.get_rng_state(), before)
+    torch.manual_seed(321)
+    train(other, source, settings)
+    assert [epoch for epoch, _ in losses] == list(range(60))
+    assert losses[-1][1] < 0.5 * losses[0][1]
+    assert all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
+    assert source.seen[:2] == [(5, 0, 9), (5, 1, 9)]
+
+
+def test_another_seed_trains_another_network():
+    networks = [network(), network()]
+    for seed, one in enumerate(networks):
+        train(one, Blobs(), TrainingSettings(epochs=2, batch_size=5, seed=seed))
+    assert not torch.equal(networks[0][1].weight, networks[1][1].weight)
+
+
+def test_a_loss_that_is_no_number_stops_the_training():
+    source = Blobs()
+    source.clips[0] = torch.nan
+    with pytest.raises(DivergedError, match="epoch 0"):
+        train(network(), source, TrainingSettings(epochs=3))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("epochs", 0), ("batch_size", 0), ("lr", 0.0), ("lr", float("nan"))]
+)
+def test_nonsense_is_refused(name, value):
+    with pytest.raises(SettingsError, match=name):
+        TrainingSettings(**{name: value})
+
+
+def test_networks_come_by_name():
+    assert list(NETWORKS) == ["convnet3d"]
+    assert build_network("convnet3d", 4, 4, 43).num_features > 0
+    with pytest.raises(SettingsError, match="convnet3d"):
+        build_network("resnet", 4, 4, 43)
