@@ -3,9 +3,10 @@
 from typing import TYPE_CHECKING, Protocol
 
 from . import _output
+from ._prepare_progress import shown_on
 
 if TYPE_CHECKING:
-    from dfs_store.videos import PrepareProgress, VideoDataset
+    from dfs_store.videos import VideoDataset
 
 
 class VideoSettings(Protocol):
@@ -48,14 +49,6 @@ def open_with_progress(settings: VideoSettings, part: str, *, quiet: bool) -> "V
     from dfs_store import open_videos
 
     with _output.Progress(f"prepare {part}", quiet=quiet) as progress:
-
-        def show(event: "PrepareProgress") -> None:
-            if event.waiting:
-                progress.update(event.done, event.total, "another process prepares these clips: waiting")
-                return
-            failed = f"  {event.failed:,} not decodable" if event.failed else ""
-            progress.update(event.done, event.total, f"{event.clips_per_second:.1f} clips/s{failed}")
-
         videos = open_videos(
             settings.dataset,
             settings.root,
@@ -65,7 +58,7 @@ def open_with_progress(settings: VideoSettings, part: str, *, quiet: bool) -> "V
             size=settings.size,
             classes=settings.classes,
             official_split=settings.split or 1,
-            on_progress=show,
+            on_progress=shown_on(progress),
         )
     if not quiet:
         _warn(videos)

@@ -36,7 +36,7 @@ def list_datasets(
         rows: list[tuple[str, ...]] = [("name", "classes", "train", "test", "clips", "")]
         for info in CATALOGUE.values():
             counts = [f"{info.num_clips[part]:,}" if info.num_clips else "any" for part in ("train", "test")]
-            rows.append((info.name, str(info.num_classes or ""), *counts, _shape(info), info.title))
+            rows.append((info.name, str(_facts(info)["num_classes"]), *counts, _shape(info), info.title))
         _output.echo(_output.table(rows))
         _output.echo("\nA folder of class folders is a dataset too. `dfs datasets info NAME` says more.")
 
@@ -70,8 +70,10 @@ def info_dataset(
     ]
     if info.num_clips:
         lines.insert(2, ("whole set", ", ".join(f"{n:,} {part}" for part, n in info.num_clips.items())))
-    for part, what in found.items():
-        lines.append((f"{part} here", _found_text(what)))
+    here = {f"{part} here": _found_text(what) for part, what in found.items()}
+    if len(set(here.values())) == 1:
+        here = {"here": next(iter(here.values()))}
+    lines += here.items()
     _output.echo(_output.table(lines))
     classes = next((what["classes"] for what in found.values() if "classes" in what), facts["classes"])
     if classes and not quiet:

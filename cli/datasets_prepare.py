@@ -1,15 +1,13 @@
 """`dfs datasets prepare`: decode the clips of a dataset into the cache, once."""
 
 import time
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from . import _options, _output
 from ._exit_codes import command
-
-if TYPE_CHECKING:
-    from dfs_store.videos import PrepareProgress
+from ._prepare_progress import shown_on
 
 FILES_SHOWN = 20
 
@@ -78,15 +76,7 @@ def _prepare(
 
     start = time.monotonic()
     with _output.Progress(f"prepare {part}", quiet=quiet) as progress:
-
-        def show(event: "PrepareProgress") -> None:
-            if event.waiting:
-                progress.update(event.done, event.total, "another process prepares these clips: waiting")
-                return
-            failed = f"  {event.failed:,} not decodable" if event.failed else ""
-            progress.update(event.done, event.total, f"{event.clips_per_second:.1f} clips/s{failed}")
-
-        videos = open_videos(name, root, part, **options, on_progress=show)
+        videos = open_videos(name, root, part, **options, on_progress=shown_on(progress))
     return {
         "part": part,
         "path": None if videos.cache_path is None else str(videos.cache_path),

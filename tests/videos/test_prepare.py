@@ -155,7 +155,8 @@ from pathlib import Path
 from dfs_store.videos.layouts import read_folders
 from dfs_store.videos.prepare import prepare
 from dfs_store.videos.sampling import Sampling
-import_module("dfs_store.videos.prepare")._JOURNAL_SECONDS = 0.0  # so that the kill finds something done and something left
+# So that the kill finds something done and something left.
+import_module("dfs_store.videos.prepare")._JOURNAL_SECONDS = 0.0
 found = read_folders(Path(sys.argv[1]), "train", 1)
 small = Sampling(frames=4, stride=2, size=64, resize="direct")
 prepare(found, small, dataset="tiny", split="train", workers=2, cache_dir=sys.argv[2])

@@ -1,3 +1,4 @@
+import contextlib
 import os
 
 import numpy as np
@@ -75,10 +76,8 @@ def test_gaps_are_closed_in_order_whenever_the_run_is_killed(
         for steps in data.draw(st.lists(st.integers(0, 6), max_size=3)):
             journal = MortalJournal(folder / "journal")
             journal.steps_left, journal.writes_first = steps, writes_first
-            try:
+            with contextlib.suppress(KilledError):
                 drop_rows(descriptor, ROW_BYTES, dropped, num_rows, journal)
-            except KilledError:
-                pass
             journal.close()
         journal = Journal(folder / "journal")
         drop_rows(descriptor, ROW_BYTES, dropped, num_rows, journal)

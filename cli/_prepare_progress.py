@@ -1,0 +1,22 @@
+"""Shows the progress of decoding."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from ._output import Progress
+
+if TYPE_CHECKING:
+    from dfs_store.videos import PrepareProgress
+
+
+def shown_on(progress: Progress) -> "Callable[[PrepareProgress], None]":
+    """Returns what `open_videos` takes as `on_progress`."""
+
+    def show(event: "PrepareProgress") -> None:
+        if event.waiting:
+            progress.update(event.done, event.total, "another process prepares these clips: waiting")
+            return
+        failed = f"  {event.failed:,} not decodable" if event.failed else ""
+        progress.update(event.done, event.total, f"{event.clips_per_second:.1f} clips/s{failed}")
+
+    return show

@@ -1,0 +1,174 @@
+"""`dfs datasets list | info | prepare | cache`."""
+
+import os
+
+import pytest
+
+from tests.videos.making import make_folder, make_video
+
+SMALL = ("--frames", 4, "--stride", 2, "--size", 64, "--workers", 1)
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("DFS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("DFS_DATA", raising=False)
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return make_folder(tmp_path / "videos", clips=2)
+
+
+def test_list_names_every_dataset(dfs):
+    outcome = dfs("datasets", "list")
+    assert outcome.code == 0
+    for name in ("moving-shapes", "miniucf", "ucf101", "hmdb51", "kinetics400", "ssv2"):
+        assert f"\n{name} " in outcome.stdout
+    assert dfs("datasets", "list", "-q").stdout.split()[1] == "miniucf"
+
+
+def test_list_as_a_document(dfs):
+    content = dfs("datasets", "list", "--json").document
+    assert next(iter(content)) == "schema"
+    assert content["schema"] == "dfs.datasets/1"
+    miniucf = content["datasets"][1]
+    assert (miniucf["name"], miniucf["num_classes"]) == ("miniucf", 50)
+    assert miniucf["num_clips"] == {"train": 4662, "test": 1861}
+    assert miniucf["sampling"]["size"] == 112
+
+
+def test_info_says_where_to_get_it_and_how_it_must_lie(dfs):
+    outcome = dfs("datasets", "info", "ucf101")
+    assert outcome.code == 0
+    assert "www.crcv.ucf.edu" in outcome.stdout
+    assert "UCF-101/<Class>/*.avi" in outcome.stdout
+    assert "here            no: where does ucf101 lie?" in outcome.stdout
+
+
+def test_info_of_a_folder_counts_what_is_there(dfs, folder):
+    content = dfs("datasets", "info", folder, "--json").document
+    assert content["found"]["train"]["num_clips"] == 4
+    assert content["found"]["train"]["classes"] == ["left", "right"]
+    assert "test/<class>/" in content["found"]["test"]["error"]
+    assert "4 clips of 2 classes" in dfs("datasets", "info", folder).stdout
+
+
+def test_prepare_says_what_it_made(dfs, folder, cache):
+    outcome = dfs("datasets", "prepare", folder, *SMALL)
+    assert outcome.code == 0
+    assert "train: 4 clips of 4x64x64, 2 classes, " in outcome.stdout
+    assert str(cache) in outcome.stdout
+    assert "prepare train: 4/4" in outcome.stderr
+    assert "test" not in outcome.stdout.replace(
+        str(cache), ""
+    )  # there is no test part, and none is asked for
+
+
+def test_prepare_both_parts_as_a_document(dfs, tmp_path, cache):
+    make_folder(tmp_path / "two" / "train", clips=2)
+    make_folder(tmp_path / "two" / "test", clips=1)
+    content = dfs("datasets", "prepare", tmp_path / "two", *SMALL, "--json").document
+    assert content["schema"] == "dfs.prepare/1"
+    assert [part["part"] for part in content["parts"]] == ["train", "test"]
+    assert [part["num_clips"] for part in content["parts"]] == [4, 2]
+    assert content["parts"][1]["shape"] == [2, 4, 4, 64, 64, 3]
+    only = dfs("datasets", "prepare", tmp_path / "two", *SMALL, "--part", "test", "--json").document
+    assert only["parts"][0]["path"] == content["parts"][1]["path"]
+
+
+def test_prepare_lists_what_could_not_be_decoded_and_ends_well(dfs, folder):
+    (folder / "left/clip0.avi").write_text("no video")
+    outcome = dfs("datasets", "prepare", folder, *SMALL)
+    assert outcome.code == 0
+    assert "1 files could not be decoded and were left out:\n  left/clip0.avi: Invalid data" in outcome.stdout
+    (failed,) = dfs("datasets", "prepare", folder, *SMALL, "--json").document["parts"][0]["failed"]
+    assert failed["file"] == "left/clip0.avi"
+
+
+def test_prepare_lists_what_was_cut_short(dfs, tmp_path):
+    path = make_video(tmp_path / "videos/a/cut.avi", 40)
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) * 2 // 3])
+    outcome = dfs("datasets", "prepare", tmp_path / "videos", *SMALL)
+    assert outcome.code == 0
+    assert "were used as far as they go:\n  a/cut.avi: only " in outcome.stdout
+
+
+def test_a_class_left_without_clips_is_3(dfs, tmp_path):
+    make_folder(tmp_path / "videos", clips=1)
+    (tmp_path / "videos/left/clip0.avi").write_text("no video")
+    outcome = dfs("datasets", "prepare", tmp_path / "videos", *SMALL)
+    assert outcome.code == 3
+    assert "class left" in outcome.stderr
+    assert outcome.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["nope"], 3, "neither a dataset"),
+        (["ucf101"], 3, "Get it from"),
+        (["ucf101", "--root", "/absent"], 3, "no folder /absent"),
+        (["ucf101", "--split", 4], 2, "1..3, got 4"),
+        (["ucf101", "--part", "val"], 2, "train or test"),
+        (["moving-shapes", "--frames", 1], 2, "num_frames"),
+        (["kinetics400", "--stride", 3], 2, "leave stride out"),
+    ],
+)
+def test_bad_input_is_a_message_and_a_code(dfs, cache, words, code, said):
+    outcome = dfs("datasets", "prepare", *words)
+    assert outcome.code == code
+    assert said in outcome.stderr
+    assert "Traceback" not in outcome.stderr
+    assert not cache.exists()
+
+
+def test_an_empty_class_folder_is_3(dfs, folder):
+    (folder / "empty").mkdir()
+    outcome = dfs("datasets", "prepare", folder, *SMALL)
+    assert outcome.code == 3
+    assert "for empty in" in outcome.stderr
+
+
+def test_nonsense_workers_are_2(dfs, folder):
+    outcome = dfs("datasets", "prepare", folder, "--workers", 0)
+    assert (outcome.code, "at least 1, got 0" in outcome.stderr) == (2, True)
+
+
+def test_a_full_disk_is_5(dfs, folder, cache):
+    words = ("--frames", 65536, "--stride", 1, "--size", 4096)
+    outcome = dfs("datasets", "prepare", folder, *words)
+    assert outcome.code == 5
+    assert "DFS_CACHE" in outcome.stderr
+
+
+def test_moving_shapes_need_no_preparation(dfs, cache):
+    outcome = dfs("datasets", "prepare", "moving-shapes")
+    assert outcome.code == 0
+    assert "needs no preparation" in outcome.stderr
+    assert not cache.exists()
+
+
+def test_the_cache_is_shown_and_cleaned(dfs, folder, cache):
+    assert dfs("datasets", "cache").stdout.startswith(f"{cache}: 0 entries")
+    dfs("datasets", "prepare", folder, *SMALL)
+    dfs("datasets", "prepare", folder, *SMALL, "--seed", 1)
+    os.remove(next(cache.glob("*/index.json")))
+    content = dfs("datasets", "cache", "--json").document
+    assert content["schema"] == "dfs.cache/1"
+    assert sorted(entry["complete"] for entry in content["entries"]) == [False, True]
+    assert "unfinished" in dfs("datasets", "cache").stdout
+    assert "removed 1 entries" in dfs("datasets", "cache", "--remove-unfinished").stdout
+    (entry,) = dfs("datasets", "cache", "--json").document["entries"]
+    assert dfs("datasets", "cache", "--remove", entry["key"], "--json").document["freed_bytes"] > 0
+    assert dfs("datasets", "cache", "--json").document["entries"] == []
+    outcome = dfs("datasets", "cache", "--remove", "absent")
+    assert (outcome.code, "no entry" in outcome.stderr) == (3, True)
+
+
+def test_remove_all(dfs, folder, cache):
+    dfs("datasets", "prepare", folder, *SMALL)
+    assert "removed 1 entries" in dfs("datasets", "cache", "--remove-all").stdout
+    assert list(cache.iterdir()) == []
