@@ -1,0 +1,67 @@
+"""Wrote the files of this folder, once per released minor version; the tests read them for ever.
+
+Run from the repository's root, into a folder that is not there yet: ``python -m tests.archives.make``.
+The values come from formulas, so that `expected` can be compared without any file of this library.
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from dfs_store.format import StoreWriter, copy_store
+from dfs_store.format.spec import FORMAT_VERSION
+
+FOLDER = Path(__file__).parent / FORMAT_VERSION
+NUM_FRAMES, FRAME_SHAPE = 6, (2, 4, 3)
+CLASS_NAMES = ["left", "Größe", "右"]
+CLIPS = [([0, 5], 0), ([0], 2), ([0, 2, 5], 1), ([0, 1, 2, 3, 4, 5], 0)]
+ATTRIBUTES = {
+    "normalization": {"mean": [0.485, 0.456], "std": [0.229, 0.224]},
+    "fps": 12.5,
+    "provenance": {
+        "method": "archive",
+        "vpc": 1,
+        "seed": 0,
+        "sources": [{"file": "a/b.avi", "frames": [0, 4]}],
+    },
+    "unknown_key": [None, True, 1e-05, 12345678901234567890, "\U0001f3ac"],
+}
+
+
+def key_frames(clip: int) -> np.ndarray:
+    """Values of a clip's key frames by a formula: quarters, which every dtype but uint8 holds exactly."""
+    count = len(CLIPS[clip][0])
+    numbers = np.arange(count * 24, dtype=np.float32).reshape(count, *FRAME_SHAPE)
+    return (numbers * 7 + clip * 11) % 64 / 4 - 8
+
+
+def main() -> None:
+    """Writes every container and dtype, and what they must read as."""
+    FOLDER.mkdir()
+    for dtype in ("float32", "float16", "uint8"):
+        path = FOLDER / f"{dtype}.zarr"
+        with StoreWriter(
+            path,
+            num_frames=NUM_FRAMES,
+            frame_shape=FRAME_SHAPE,
+            class_names=CLASS_NAMES,
+            dtype=dtype,
+            attributes=ATTRIBUTES,
+        ) as writer:
+            for clip, (positions, label) in enumerate(CLIPS):
+                # inserted_at is optional: the uint8 stores go without.
+                steps = None if dtype == "uint8" else [-1] * len(positions)
+                writer.append(key_frames(clip), positions, label, steps)
+        copy_store(path, FOLDER / f"{dtype}.h5")
+        copy_store(path, FOLDER / f"{dtype}-zstd.zarr", compression="zstd")
+        copy_store(path, FOLDER / f"{dtype}-gzip.h5", compression="gzip")
+    stored = {
+        path.name: str(json.loads((path / "zarr.json").read_text())["attributes"]["dfs_store"]["digest"])
+        for path in sorted(FOLDER.glob("*.zarr"))
+    }
+    (FOLDER / "digests.json").write_text(json.dumps(stored, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,61 @@
+"""Files of every released minor version keep reading, in both containers, as what was put into them."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dfs_store.format import open_store, verify
+from tests.archives.make import ATTRIBUTES, CLASS_NAMES, CLIPS, FRAME_SHAPE, NUM_FRAMES, key_frames
+
+FOLDER = Path(__file__).parent
+VERSIONS = sorted(folder.name for folder in FOLDER.iterdir() if (folder / "digests.json").is_file())
+STORES = sorted(
+    path for version in VERSIONS for path in (FOLDER / version).iterdir() if path.suffix in (".zarr", ".h5")
+)
+
+
+def name_of(path):
+    return f"{path.parent.name}/{path.name}"
+
+
+def test_the_archives_are_there():
+    assert VERSIONS == ["1.0"]
+    assert len(STORES) == 12
+
+
+@pytest.mark.parametrize("path", STORES, ids=name_of)
+def test_an_archived_store_reads_as_what_was_put_into_it(path):
+    store = open_store(path)
+    assert store.attributes["format_version"] == path.parent.name
+    assert (store.num_frames, store.frame_shape, store.class_names) == (NUM_FRAMES, FRAME_SHAPE, CLASS_NAMES)
+    assert store.dtype == path.stem.split("-")[0]
+    assert {key: store.attributes[key] for key in ATTRIBUTES} == ATTRIBUTES
+    assert store.labels.tolist() == [label for _, label in CLIPS]
+    # Quarters within 16 of each other: exact in float16, within half a step of 16/255 in uint8.
+    tolerance = 0.5 * 15.75 / 255 + 1e-5 if store.dtype == "uint8" else 0
+    for clip, (positions, _) in enumerate(CLIPS):
+        assert store.positions(clip).tolist() == positions
+        assert np.abs(store.key_frames(clip) - key_frames(clip)).max() <= tolerance
+        steps = store.inserted_at(clip)
+        assert steps is None if store.dtype == "uint8" else (steps == -1).all()
+
+
+@pytest.mark.parametrize("path", STORES, ids=name_of)
+def test_an_archived_store_is_sound(path):
+    assert list(verify(path)) == []
+
+
+@pytest.mark.parametrize("path", [path for path in STORES if path.suffix == ".zarr"], ids=name_of)
+def test_containers_and_compressions_agree(path):
+    digests = json.loads((path.parent / "digests.json").read_text())
+    dtype = path.stem.split("-")[0]
+    first = open_store(path)
+    assert first.attributes["digest"] == digests[path.name]
+    for twin in (f"{dtype}.h5", f"{dtype}-gzip.h5", f"{dtype}.zarr"):
+        second = open_store(path.with_name(twin))
+        assert first.attributes == second.attributes
+        assert first.stored_frames(0, 12).tobytes() == second.stored_frames(0, 12).tobytes()
+        for clip in range(len(first)):
+            assert np.array_equal(first.clip(clip), second.clip(clip))

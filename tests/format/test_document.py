@@ -1,0 +1,53 @@
+"""The programs shown in docs/format.md are taken from the document and run."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dfs_store.format import open_store
+from dfs_store.format.spec import FORMAT_VERSION, SMALL_ARRAYS
+from tests.format.making import content
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "format.md"
+
+
+@pytest.fixture(scope="module")
+def programs():
+    names = {}
+    for block in re.findall(r"```python\n(.*?)```", DOCUMENT.read_text(encoding="utf-8"), re.DOTALL):
+        exec(block, names)
+    return names
+
+
+def test_the_short_readers_rebuild_what_the_library_rebuilds(tmp_path, container, dtype, programs):
+    path = tmp_path / f"s.{container}"
+    content(dtype).write(path)
+    read_clip = programs[{"zarr": "read_clip_from_zarr", "h5": "read_clip_from_hdf5"}[container]]
+    store = open_store(path)
+    for number in range(len(store)):
+        clip, label = read_clip(path, number)
+        np.testing.assert_allclose(clip, store.clip(number), rtol=1e-5, atol=1e-5)
+        assert label == store.labels[number]
+
+
+def test_the_short_readers_have_ten_lines_beside_their_imports():
+    for block in re.findall(r"```python\n(.*?)```", DOCUMENT.read_text(encoding="utf-8"), re.DOTALL)[:2]:
+        lines = [line for line in block.splitlines() if line and not line.startswith("import")]
+        assert len(lines) <= 11  # ten, and the def
+
+
+def test_the_digest_shown_is_the_digest_written(tmp_path, dtype, programs):
+    content(dtype).write(tmp_path / "s.zarr")
+    assert (
+        programs["digest_of_zarr"](tmp_path / "s.zarr")
+        == open_store(tmp_path / "s.zarr").attributes["digest"]
+    )
+
+
+def test_the_document_names_the_version_and_every_array():
+    text = DOCUMENT.read_text(encoding="utf-8")
+    assert f"format {FORMAT_VERSION}" in text
+    for name in (*SMALL_ARRAYS, "key_frames"):
+        assert f"`{name}`" in text
