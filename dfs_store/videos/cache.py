@@ -13,6 +13,7 @@ An entry without index.json is unfinished and is continued by the next `prepare`
 """
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import io
@@ -28,12 +29,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dfs_store.errors import DFSError, OutputNotWritableError
+from dfs_store.errors import DFSError, DiskFullError, OutputNotWritableError
 
 __all__ = [
     "CacheEntry",
     "cache_root",
     "clips_header",
+    "disk_errors",
     "fingerprint",
     "list_entries",
     "remove_entry",
@@ -79,6 +81,32 @@ def write_atomically(path: Path, data: bytes) -> None:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def disk_errors(directory: Path) -> Iterator[None]:
+    """Turns what the system says about a disk that is full or closed to us into our errors.
+
+    Raises:
+        DiskFullError: there is no room (any more).
+        OutputNotWritableError: the cache cannot be written.
+    """
+    try:
+        yield
+    except DFSError:
+        raise
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise DiskFullError(
+                f"the disk of {directory} is full ({error}): make room (`dfs datasets cache`), or set "
+                "DFS_CACHE to a larger disk; what is prepared is kept"
+            ) from error
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
+            raise OutputNotWritableError(
+                f"the cache of prepared clips cannot be written ({error}): set DFS_CACHE to a folder "
+                "that can be"
+            ) from error
+        raise
 
 
 @dataclass(frozen=True)
@@ -150,9 +178,6 @@ class CacheEntry:
 
         Yields:
             The descriptor of the lock, for workers to inherit.
-
-        Raises:
-            OutputNotWritableError: the cache cannot be written.
         """
         path = self.directory / "lock"
         while True:
@@ -161,11 +186,6 @@ class CacheEntry:
                 descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
             except FileNotFoundError:
                 continue  # removed in between
-            except OSError as error:
-                raise OutputNotWritableError(
-                    f"the cache of prepared clips cannot be written: {error}. Set DFS_CACHE to a folder "
-                    "that can be"
-                ) from error
             try:
                 _wait_for_lock(descriptor, on_wait)
                 if _is_still_there(descriptor, path):

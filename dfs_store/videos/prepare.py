@@ -3,24 +3,27 @@
 import io
 import json
 import os
+import shutil
 import statistics
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from dfs_store.errors import EmptyClassError, SettingsError
+from dfs_store.errors import DiskFullError, EmptyClassError, SettingsError
 from dfs_store.videos.cache import (
     CACHE_VERSION,
     HEADER_BYTES,
     CacheEntry,
     cache_root,
     clips_header,
+    disk_errors,
     fingerprint,
     write_atomically,
 )
@@ -98,21 +101,38 @@ def prepare(
     if workers is not None and workers < 1:
         raise SettingsError(f"workers must be at least 1, got {workers}")
     request = _request(found, sampling, dataset, split, seed)
-    entry = CacheEntry(cache_root(cache_dir) / f"{_slug(dataset)}-{split}-{fingerprint(request)}")
+    entry = CacheEntry(cache_root(cache_dir) / _key(request))
     if entry.read_index() is not None:
         return entry
     reporter = _Reporter(len(found.clips), on_progress)
-    with entry.locked(reporter.waiting) as lock_fd:
-        if entry.read_index() is None:
-            write_atomically(entry.request_path, json.dumps(request).encode())
-            run = _Run(entry, request, found, sampling.num_views(split), reporter)
-            run.decode(workers or default_workers(), lock_fd, timeout_seconds)
-            run.finish()
+    with disk_errors(entry.directory), entry.locked(reporter.waiting) as lock_fd:
+        if entry.read_index() is not None:  # another process has prepared it while we waited
+            return entry
+        try:
+            with (
+                disk_errors(entry.directory),
+                _Run(entry, request, found, sampling.num_views(split), reporter) as run,
+            ):
+                run.decode(workers or default_workers(), lock_fd, timeout_seconds)
+                run.finish()
+        except EmptyClassError:
+            shutil.rmtree(entry.directory)  # other files make another entry: nobody would use this one
+            raise
+        except DiskFullError:
+            if not entry.journal_path.exists():  # nothing is decoded that could be continued
+                shutil.rmtree(entry.directory)
+            raise
     return entry
 
 
+def _key(request: dict[str, Any]) -> str:
+    """Returns the name of an entry; where the files lie is not part of it, so they may be moved."""
+    told_apart = {name: value for name, value in request.items() if name != "dataset"}
+    return f"{_slug(request['dataset'])}-{request['split']}-{fingerprint(told_apart)}"
+
+
 def _request(found: ClipList, sampling: Sampling, dataset: str, split: str, seed: int) -> dict[str, Any]:
-    """What the fingerprint of an entry is made of; the root is not part of it, so data may move."""
+    """What was asked for, in full."""
     files = []
     for clip in found.clips:
         try:
@@ -185,12 +205,24 @@ class _Run:
         self._reporter = reporter
         sampling = request["sampling"]
         size = sampling["size"]
+        write_atomically(entry.request_path, json.dumps(request).encode())
         self._row_shape = (num_views, sampling["frames"], size, size, 3)
         self._num_rows = len(found.clips)
-        entry.index_path.unlink(missing_ok=True)  # one that is damaged, or from another version
+        if entry.index_path.exists():  # the entry was complete and is damaged: nothing of it is believed
+            entry.journal_path.unlink(missing_ok=True)
+            entry.index_path.unlink()
         self._clips_fd = reserve(entry.clips_path, self._num_rows, self._row_shape)
         self._journal = Journal(entry.journal_path)
         self._results = {line["row"]: Result(**line) for line in self._journal.lines if "row" in line}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._journal.close()
+        os.close(self._clips_fd)
 
     def decode(self, workers: int, lock_fd: int, timeout_seconds: float) -> None:
         """Decodes every row that no earlier run has finished."""
@@ -251,9 +283,7 @@ class _Run:
         frames = np.array([self._results[row].frames for row in kept], dtype=np.int64)
         write_atomically(self._entry.frames_path, _npy_bytes(frames))
         write_atomically(self._entry.index_path, json.dumps(self._index(kept, dropped)).encode())
-        self._journal.close()
-        os.close(self._clips_fd)
-        self._entry.journal_path.unlink(missing_ok=True)
+        self._entry.journal_path.unlink()
 
     def _index(self, kept: list[int], dropped: list[int]) -> dict[str, Any]:
         clips, results = self._found.clips, self._results
@@ -283,8 +313,7 @@ class _Run:
         shown = "\n".join(lost[:10] + ([f"  and {len(lost) - 10} more"] if len(lost) > 10 else []))
         raise EmptyClassError(
             f"no file of the class {', '.join(empty)} can be decoded:\n{shown}\nReplace these files, or "
-            "leave the class out with --classes. (To try the same files again: `dfs datasets cache --remove "
-            f"{self._entry.directory.name}`)"
+            "leave the class out with --classes"
         )
 
 

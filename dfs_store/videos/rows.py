@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from dfs_store.errors import DiskFullError, OutputNotWritableError
+from dfs_store.errors import DiskFullError
 from dfs_store.videos.cache import HEADER_BYTES, clips_header
 
 __all__ = ["Journal", "drop_rows", "reserve"]
@@ -32,7 +32,7 @@ def reserve(path: Path, num_rows: int, row_shape: tuple[int, ...]) -> int:
 
     Raises:
         DiskFullError: the disk cannot hold the file.
-        OutputNotWritableError: the file cannot be created.
+        OSError: the file cannot be created or reserved.
     """
     header = clips_header((num_rows, *row_shape))
     row_bytes = _product(row_shape)
@@ -41,19 +41,13 @@ def reserve(path: Path, num_rows: int, row_shape: tuple[int, ...]) -> int:
     free_bytes = shutil.disk_usage(path.parent).free
     if size_bytes - held_bytes + _SPARE_BYTES > free_bytes:
         raise DiskFullError(_no_room(path, size_bytes, free_bytes))
-    try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-    except OSError as error:
-        raise OutputNotWritableError(f"the clip file cannot be created: {error}") from error
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     try:
         _allocate(descriptor, size_bytes)
         os.ftruncate(descriptor, size_bytes)
         os.pwrite(descriptor, header, 0)
-    except OSError as error:
+    except OSError:
         os.close(descriptor)
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            path.unlink()
-            raise DiskFullError(_no_room(path, size_bytes, free_bytes)) from error
         raise
     return descriptor
 
@@ -88,6 +82,10 @@ class Journal:
 
     Args:
         path: of the journal; created when absent.
+
+    Attributes:
+        path: of the journal.
+        lines: what it held when it was opened.
     """
 
     def __init__(self, path: Path) -> None:
@@ -110,21 +108,11 @@ class Journal:
         return whole_bytes
 
     def append(self, lines: list[dict[str, Any]]) -> None:
-        """Adds lines for good: they survive a power cut once this returns.
-
-        Raises:
-            DiskFullError: there is no room for them.
-        """
+        """Adds lines for good: they survive a power cut once this returns."""
         data = memoryview("".join(json.dumps(line) + "\n" for line in lines).encode())
-        try:
-            while data:
-                data = data[os.write(self._descriptor, data) :]
-            os.fsync(self._descriptor)
-        except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise DiskFullError(f"the journal {self.path} cannot grow: the disk is full") from error
-            raise
-        self.lines.extend(lines)
+        while data:
+            data = data[os.write(self._descriptor, data) :]
+        os.fsync(self._descriptor)
 
     def close(self) -> None:
         """Closes the file."""

