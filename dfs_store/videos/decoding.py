@@ -32,6 +32,7 @@ FramePicker = Callable[[int, float], npt.NDArray[np.int64]]
 """Takes a video's length in frames and its frames per second; gives (V, T) frame numbers."""
 
 _DEFAULT_FPS = 25.0
+_WHOLE_SHARE = 0.95  # of what the header says; sound may last a little longer than the pictures
 _MAX_FPS = 1000.0  # beyond this a container's rate is a mistake
 _MAX_LONG_SIDE_RATIO = 32  # a frame of 1 x 4000 pixels would be scaled to gigabytes
 
@@ -43,7 +44,6 @@ class _Probe(NamedTuple):
     height: int
     quarter_turns: int  # counter-clockwise, to be applied to the decoded frame
     fps: float
-    promised_frames: int  # by the header; 0 if it does not say
 
 
 @dataclass(frozen=True)
@@ -105,12 +105,11 @@ def _probe(path: str) -> _Probe:
         if not isinstance(stream, VideoStream):
             raise DecodeError(f"{path}: the file has no video stream")
         fps = _frames_per_second(stream)
-        promised = stream.frames
         for frame in _frames(container, stream):
             if max(frame.width, frame.height) > _MAX_LONG_SIDE_RATIO * min(frame.width, frame.height):
                 raise DecodeError(f"{path}: frames of {frame.width} x {frame.height} pixels are no picture")
             turns = round(frame.rotation / 90) % 4
-            return _Probe(frame.width, frame.height, turns, fps, promised)
+            return _Probe(frame.width, frame.height, turns, fps)
     raise DecodeError(f"{path}: no frame can be decoded")
 
 
@@ -140,7 +139,8 @@ def _frames_per_second(stream: Any) -> float:  # noqa: ANN401 - PyAV's stubs dif
 
 def _decode_with_pyav(path: str, sampling: Sampling, pick: FramePicker, probe: _Probe) -> DecodedClip:
     """Counts the packets, decodes up to the last frame needed, and recounts if frames are missing."""
-    counted = length = _count_packets(path)
+    packets = _read_packets(path)
+    length = packets.number
     while True:
         numbers = pick(length, probe.fps)
         found, decoded = _read_with_pyav(path, sampling, set(numbers.ravel().tolist()), probe)
@@ -149,24 +149,42 @@ def _decode_with_pyav(path: str, sampling: Sampling, pick: FramePicker, probe: _
         if decoded == 0 or decoded >= length:
             raise DecodeError(f"{path}: no frame can be decoded")
         length = decoded
-    note = _shortfall(length, max(counted, probe.promised_frames))
-    return DecodedClip(_arrange(found, numbers), numbers, probe.fps, "pyav", note)
+    few = f"only {length} of {packets.number} frames can be decoded" if length < packets.number else ""
+    return DecodedClip(_arrange(found, numbers), numbers, probe.fps, "pyav", few or packets.note)
 
 
-def _shortfall(length: int, promised: int) -> str:
-    return f"only {length} of {promised} frames can be decoded" if length < promised else ""
+class _Packets(NamedTuple):
+    """What reading a file without decoding it tells (headers often lie about the number of frames)."""
+
+    number: int  # of packets with a frame in them
+    note: str  # says so if the file ends before its header says it should
 
 
-def _count_packets(path: str) -> int:
-    """Returns the number of frames by reading the file without decoding it (headers often lie)."""
-    count = 0
+def _read_packets(path: str) -> _Packets:
+    number, times = 0, []
     with _open(path) as container:
+        stream = container.streams.best("video")
+        assert isinstance(stream, VideoStream)
         try:
-            for packet in container.demux(container.streams.best("video")):
-                count += packet.size > 0
+            for packet in container.demux(stream):
+                number += packet.size > 0
+                if packet.dts is not None:
+                    times.append(packet.dts)
         except FFmpegError:
             pass  # a damaged tail: what came before it counts
-    return max(count, 1)
+        span_seconds = float((times[-1] - times[0]) * (stream.time_base or 0)) if times else 0.0
+        if stream.frames > 0:
+            # An AVI file counts the frames that it drops and that keep their place in time.
+            places = round(span_seconds * _frames_per_second(stream)) + 1
+            note = _cut_short(max(number, places), stream.frames, "frames")
+        else:
+            seconds = (container.duration or 0) / av.time_base
+            note = _cut_short(round(span_seconds, 1), round(seconds, 1), "seconds") if number > 1 else ""
+    return _Packets(max(number, 1), note)
+
+
+def _cut_short(there: float, promised: float, unit: str) -> str:
+    return f"cut short: {there} of {promised} {unit} are there" if there < promised * _WHOLE_SHARE else ""
 
 
 def _read_with_pyav(
@@ -247,8 +265,7 @@ def _decode_with_decord(path: str, sampling: Sampling, pick: FramePicker, probe:
                 found[number] = _crop(picture, sampling.size)
     except (decord.DECORDError, StopIteration, IndexError, RuntimeError, ValueError) as error:
         raise DecodeError(f"{path}: decord cannot read all of it") from error
-    note = _shortfall(length, probe.promised_frames)
-    return DecodedClip(_arrange(found, numbers), numbers, probe.fps, "decord", note)
+    return DecodedClip(_arrange(found, numbers), numbers, probe.fps, "decord", _read_packets(path).note)
 
 
 _DECODERS = {"decord": _decode_with_decord, "pyav": _decode_with_pyav}

@@ -93,7 +93,7 @@ def test_prepare_lists_what_was_cut_short(dfs, tmp_path):
     path.write_bytes(data[: len(data) * 2 // 3])
     outcome = dfs("datasets", "prepare", tmp_path / "videos", *SMALL)
     assert outcome.code == 0
-    assert "were used as far as they go:\n  a/cut.avi: only " in outcome.stdout
+    assert "were used as far as they go:\n  a/cut.avi: cut short: " in outcome.stdout
 
 
 def test_a_class_left_without_clips_is_3(dfs, tmp_path):

@@ -85,7 +85,17 @@ def test_a_video_that_is_cut_short_is_used_as_far_as_it_goes(tmp_path):
     path.write_bytes(whole[: len(whole) // 2])
     clip = decode(path, pick_all)
     assert 1 <= clip.frames.max() + 1 < 40
-    assert "of 40 frames can be decoded" in clip.note
+    assert clip.note.startswith("cut short: ")
+    assert clip.note.endswith(" of 40 frames are there")
+
+
+def test_a_matroska_film_that_is_cut_short_is_noted_too(tmp_path):
+    path = make_video(
+        tmp_path / "cut.mkv", np.random.default_rng(0).integers(0, 255, (40, 64, 64, 3), np.uint8)
+    )
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    assert decode(path).note.endswith(" of 1.6 seconds are there")
 
 
 def test_damaged_packets_are_passed_over(tmp_path):
