@@ -2,7 +2,6 @@
 
 import math
 import stat
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -125,12 +124,15 @@ class Hdf5Reader:
 
 
 class Hdf5Frames:
-    """Frames of the dataset key_frames (see `dfs_store.format.container.FrameSource`)."""
+    """Frames of the dataset key_frames (see `dfs_store.format.container.FrameSource`).
+
+    Safe for threads and under fork without a lock, which a fork could inherit locked: two threads may open
+    the map twice, and either is right.
+    """
 
     def __init__(self, path: Path, dataset: h5py.Dataset) -> None:
         self.shape: tuple[int, ...] = dataset.shape
-        self._path = path
-        self._lock = threading.Lock()
+        self._path = path.absolute()  # mapped late, when the working folder may be another
         self._map: npt.NDArray[Any] | None = None
         known = {np.dtype(stored): name for name, stored in FRAME_DTYPES.items()}
         if dataset.dtype not in known or dataset.ndim != 4:
@@ -164,7 +166,7 @@ class Hdf5Frames:
         if not self._compressed:
             return self._mapped()[start:stop]
         try:
-            with self._lock, h5py.File(self._path, "r") as file:
+            with h5py.File(self._path, "r") as file:
                 frames = np.asarray(file[FRAMES][start:stop])
         except _H5_ERRORS as error:
             raise _damaged(self._path, f"frames {start}..{stop} cannot be expanded", error) from error
@@ -180,15 +182,15 @@ class Hdf5Frames:
         self._map = None
 
     def _mapped(self) -> npt.NDArray[Any]:
-        with self._lock:
-            if self._map is None:
-                dtype = np.dtype(FRAME_DTYPES[self.dtype])
-                try:
-                    whole = np.memmap(self._path, dtype, "r", self._offset, self.shape)
-                except (OSError, ValueError) as error:
-                    raise _damaged(self._path, "cannot be read any more", error) from error
-                self._map = np.asarray(whole)
-            return self._map
+        frames = self._map
+        if frames is None:
+            dtype = np.dtype(FRAME_DTYPES[self.dtype])
+            try:
+                frames = np.asarray(np.memmap(self._path, dtype, "r", self._offset, self.shape))
+            except (OSError, ValueError) as error:
+                raise _damaged(self._path, "cannot be read any more", error) from error
+            self._map = frames
+        return frames
 
 
 def _text(file: h5py.File, path: Path) -> str | bytes:

@@ -42,6 +42,7 @@ class KeyFrameStore:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
+        self._absolute = os.path.abspath(path)  # unpickled where the working folder may be another
         found = _examine_or_raise(self.path)
         assert found.frames is not None
         self._reader, self._frames = found.reader, found.frames
@@ -66,7 +67,7 @@ class KeyFrameStore:
         self.close()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _reopen, (str(self.path), self._header.digest)
+        return _reopen, (self._absolute, self._header.digest)
 
     @property
     def num_frames(self) -> int:

@@ -10,15 +10,14 @@ import numpy.typing as npt
 
 from dfs_store.errors import ClipError, DFSError, SettingsError
 from dfs_store.format.container import ContainerWriter, check_compression, container_of
-from dfs_store.format.digest import canonical_json, compute_digest, frame_checksums, parse_json
+from dfs_store.format.digest import compute_digest, frame_checksums
+from dfs_store.format.given import build_attributes, check_frames, check_label, check_steps
 from dfs_store.format.quantization import Encoded, encode
-from dfs_store.format.spec import FORMAT_VERSION, FRAME_DTYPES, RESERVED_KEYS, SMALL_ARRAYS, header_problems
+from dfs_store.format.spec import FRAME_DTYPES, SMALL_ARRAYS
 from dfs_store.format.transaction import Transaction, output_error
 from dfs_store.interpolation import check_positions
 
 __all__ = ["StoreWriter"]
-
-_STEP_LIMIT = 2**31
 
 
 class StoreWriter:
@@ -62,7 +61,7 @@ class StoreWriter:
         self._shown = os.fspath(path)
         self._container = container_of(self._transaction.shown)
         check_compression(compression, self._container)
-        self._attributes = _build_attributes(num_frames, frame_shape, class_names, attributes)
+        self._attributes = build_attributes(num_frames, frame_shape, class_names, attributes)
         self._num_frames: int = self._attributes["num_frames"]
         self._frame_shape: tuple[int, int, int] = tuple(self._attributes["frame_shape"])
         self._dtype, self._compression = dtype, compression
@@ -70,6 +69,7 @@ class StoreWriter:
         self._parts: dict[str, list[npt.NDArray[Any]]] = {name: [] for name in SMALL_ARRAYS}
         self._counts: list[int] = []
         self._with_steps: bool | None = None
+        self._failure: DFSError | None = None
 
     def __enter__(self) -> Self:
         path = self._transaction.begin()
@@ -86,6 +86,8 @@ class StoreWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._files is None:  # a failed append has cleaned up already
+            if kind is None and self._failure is not None:
+                raise self._failure  # it was caught on its way, but there is no store
             return
         if kind is not None:
             self._abort()
@@ -123,7 +125,7 @@ class StoreWriter:
             PositionsError: positions break a rule; as above.
             DiskFullError, OutputNotWritableError: the disk refused; the writer has cleaned up and is closed.
         """
-        frames = _check_frames(key_frames, self._frame_shape)
+        frames = check_frames(key_frames, self._frame_shape)
         self._append(encode(frames, self._dtype), positions, label, inserted_at)
 
     def append_stored(
@@ -169,7 +171,7 @@ class StoreWriter:
             raise ClipError(f"there must be as many positions as key frames, got {places.size} and {count}")
         parts = {
             "positions": places,
-            "labels": np.array([_check_label(label, len(self._attributes["class_names"]))]),
+            "labels": np.array([check_label(label, len(self._attributes["class_names"]))]),
             "checksums": frame_checksums(stored.frames),
         }
         steps = self._check_steps(inserted_at, count)
@@ -181,7 +183,8 @@ class StoreWriter:
             self._files.append(stored.frames)
         except OSError as error:
             self._abort()
-            raise output_error(error, self._transaction.shown) from error
+            self._failure = output_error(error, self._transaction.shown)
+            raise self._failure from error
         for name, part in parts.items():
             self._parts[name].append(part.astype(SMALL_ARRAYS[name]))
         self._counts.append(count)
@@ -194,16 +197,7 @@ class StoreWriter:
                 "inserted_at must be given for all clips of a store or for none; "
                 f"clip {len(self._counts)} is the first to differ"
             )
-        if inserted_at is None:
-            return None
-        steps = np.asarray(inserted_at)
-        if steps.shape != (count,) or not np.issubdtype(steps.dtype, np.integer):
-            raise ClipError(
-                f"inserted_at must be {count} whole numbers, got shape {steps.shape} of {steps.dtype}"
-            )
-        if (steps < -1).any() or (steps >= _STEP_LIMIT).any():
-            raise ClipError(f"inserted_at must lie in -1..{_STEP_LIMIT - 1}, got {steps}")
-        return steps
+        return None if inserted_at is None else check_steps(inserted_at, count)
 
     def _finish(self) -> None:
         assert self._files is not None
@@ -234,63 +228,3 @@ def _container_writer(container: str) -> Any:  # noqa: ANN401 - either class, bo
     from dfs_store.format.hdf5_writer import Hdf5Writer
 
     return Hdf5Writer
-
-
-def _build_attributes(
-    num_frames: int,
-    frame_shape: Sequence[int],
-    class_names: Sequence[str],
-    extra: Mapping[str, Any] | None,
-) -> dict[str, Any]:
-    """Returns the attributes but for `complete` and `digest`, as they will be read back."""
-    given = dict(extra or {})
-    reserved = sorted(RESERVED_KEYS & given.keys())
-    if reserved:
-        raise SettingsError(f"attributes must not hold {', '.join(reserved)}: the writer fills them in")
-    try:
-        attributes: dict[str, Any] = parse_json(
-            canonical_json(
-                {
-                    "normalization": None,
-                    "provenance": {},
-                    **given,
-                    "format_version": FORMAT_VERSION,
-                    "num_frames": int(num_frames),
-                    "frame_shape": [int(side) for side in frame_shape],
-                    "class_names": [str(name) for name in class_names],
-                    "interpolation": "linear",
-                }
-            )
-        )
-    except (TypeError, ValueError) as error:
-        raise SettingsError(f"attributes must be JSON values with finite numbers: {error}") from error
-    problems = header_problems(attributes)
-    if problems:
-        raise SettingsError("; ".join(problems))
-    return attributes
-
-
-def _check_frames(key_frames: npt.ArrayLike, frame_shape: tuple[int, ...]) -> npt.NDArray[np.float32]:
-    values = np.asarray(key_frames)
-    if values.ndim != 4 or values.shape[0] == 0 or values.shape[1:] != frame_shape:
-        raise ClipError(
-            f"key frames must have shape (K, {', '.join(map(str, frame_shape))}) with K from 1, "
-            f"got {values.shape}"
-        )
-    if values.dtype.kind not in "fiu":
-        raise ClipError(f"key frames must be real numbers, got dtype {values.dtype}")
-    with np.errstate(over="ignore"):
-        frames = values.astype(np.float32)
-    if not np.isfinite(frames).all():
-        bad = int(np.flatnonzero(~np.isfinite(frames).all(axis=(1, 2, 3)))[0])
-        raise ClipError(f"key frames must be finite numbers of float32, key frame {bad} of the clip is not")
-    return frames
-
-
-def _check_label(label: int, num_classes: int) -> int:
-    number = np.asarray(label)
-    if number.shape != () or not np.issubdtype(number.dtype, np.integer):
-        raise ClipError(f"label must be one whole number, got {label!r}")
-    if not 0 <= int(number) < num_classes:
-        raise ClipError(f"label must lie in 0..{num_classes - 1} ({num_classes} classes), got {int(number)}")
-    return int(number)

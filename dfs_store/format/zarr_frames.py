@@ -1,7 +1,6 @@
 """key_frames of a Zarr store: shard indexes checked at open, frames mapped from their files."""
 
 import os
-import threading
 import zlib
 from dataclasses import dataclass
 from typing import Any
@@ -49,7 +48,8 @@ class _Shard:
 class ZarrFrames:
     """Frames of the array key_frames (see `dfs_store.format.container.FrameSource`).
 
-    Safe for threads: what is opened late is opened under a lock. Safe under fork: maps survive it.
+    Safe for threads and under fork without a lock, which a fork could inherit locked: two threads may open a
+    map twice, and either is right.
     """
 
     def __init__(self, root: str, metadata: FramesMetadata) -> None:
@@ -58,7 +58,6 @@ class ZarrFrames:
         self._root = root
         self._metadata = metadata
         self._frame_bytes = frame_size_bytes(metadata.shape[1:], metadata.dtype)
-        self._lock = threading.Lock()
         self._shards: dict[int, _Shard] = {}
         self._maps: dict[int, npt.NDArray[np.uint8]] = {}
         self._decoder: Any = None
@@ -154,26 +153,26 @@ class ZarrFrames:
 
     def _map(self, number: int) -> npt.NDArray[np.uint8]:
         """Returns the bytes of a shard as one read-only array over its file."""
-        with self._lock:
-            if number not in self._maps:
-                shard = self._shards[number]
-                try:
-                    content = np.asarray(np.memmap(shard.file, dtype=np.uint8, mode="r"))
-                except (OSError, ValueError) as error:
-                    raise DamagedStoreError(f"{shard.file}: cannot be read any more ({error})") from error
-                if int(shard.starts.max()) + self._frame_bytes > content.size:
-                    raise DamagedStoreError(f"{shard.file}: was cut short after the store was opened")
-                self._maps[number] = content
-            return self._maps[number]
+        content = self._maps.get(number)
+        if content is None:
+            shard = self._shards[number]
+            try:
+                content = np.asarray(np.memmap(shard.file, dtype=np.uint8, mode="r"))
+            except (OSError, ValueError) as error:
+                raise DamagedStoreError(f"{shard.file}: cannot be read any more ({error})") from error
+            if int(shard.starts.max()) + self._frame_bytes > content.size:
+                raise DamagedStoreError(f"{shard.file}: was cut short after the store was opened")
+            self._maps[number] = content
+        return content
 
     def _expand(self, start: int, stop: int) -> npt.NDArray[Any]:
         import zarr
 
         try:
-            with self._lock:
-                if self._decoder is None:
-                    self._decoder = zarr.open_array(os.path.join(self._root, FRAMES), mode="r")
-            frames = np.asarray(self._decoder[start:stop])
+            decoder = self._decoder
+            if decoder is None:
+                decoder = self._decoder = zarr.open_array(os.path.join(self._root, FRAMES), mode="r")
+            frames = np.asarray(decoder[start:stop])
         except _CODEC_ERRORS as error:
             raise DamagedStoreError(
                 f"{os.path.join(self._root, self.file_of(start))}: a frame cannot be expanded "

@@ -129,6 +129,14 @@ def test_pickling_opens_the_same_store_again(store_path):
     assert np.array_equal(again.clip(3), store.clip(3))
 
 
+def test_a_relative_path_survives_another_working_folder(store_path, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    store = open_store(store_path.name)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert np.array_equal(pickle.loads(pickle.dumps(store)).clip(2), store.clip(2))
+
+
 def test_pickling_notices_a_replaced_store(store_path):
     pickled = pickle.dumps(open_store(store_path))
     store_path.rename(store_path.with_name("old" + store_path.suffix))

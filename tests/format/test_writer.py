@@ -70,7 +70,10 @@ def test_inserted_at_goes_with_all_clips_or_none(tmp_path):
     [
         ({"num_frames": 1}, r"2\.\.65536, got 1"),
         ({"num_frames": 70_000}, "got 70000"),
+        ({"num_frames": 8.5}, "num_frames must be whole numbers, got 8.5"),
         ({"frame_shape": (4, 3)}, "frame_shape"),
+        ({"frame_shape": (2.0, 4, 3)}, "frame_shape must be whole numbers"),
+        ({"class_names": "cats"}, "the text 'cats'"),
         ({"class_names": []}, "class_names"),
         ({"class_names": ["a", "a"]}, "'a' twice"),
         ({"dtype": "float64"}, "float32, float16, uint8, got 'float64'"),
@@ -233,6 +236,31 @@ def test_a_full_disk_is_told_and_nothing_is_left(tmp_path, container, limit_byte
     done = subprocess.run(
         [sys.executable, "-c", FILL, tmp_path / f"s.{container}", str(limit_bytes)], check=False
     )
+    assert done.returncode == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+SWALLOW = """
+import resource, sys
+import numpy as np
+from dfs_store.errors import DiskFullError
+from dfs_store.format import StoreWriter
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, resource.RLIM_INFINITY))
+try:
+    with StoreWriter(sys.argv[1], num_frames=6, frame_shape=(2, 64, 64), class_names=["a"]) as writer:
+        for _ in range(8):
+            try:
+                writer.append(np.ones((2, 2, 64, 64)), [0, 5], 0)
+            except DiskFullError:
+                break
+except DiskFullError:
+    sys.exit(0)
+sys.exit(1)
+"""
+
+
+def test_a_swallowed_failure_is_raised_again_since_there_is_no_store(tmp_path, container):
+    done = subprocess.run([sys.executable, "-c", SWALLOW, tmp_path / f"s.{container}"], check=False)
     assert done.returncode == 0
     assert list(tmp_path.iterdir()) == []
 

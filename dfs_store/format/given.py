@@ -1,0 +1,105 @@
+"""What a writer is given, checked: attributes, key frames, labels and steps; errors name the rule."""
+
+import operator
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dfs_store.errors import ClipError, SettingsError
+from dfs_store.format.digest import canonical_json, parse_json
+from dfs_store.format.spec import FORMAT_VERSION, RESERVED_KEYS, header_problems
+
+__all__ = ["build_attributes", "check_frames", "check_label", "check_steps"]
+
+_STEP_LIMIT = 2**31  # inserted_at is int32
+
+
+def build_attributes(
+    num_frames: int,
+    frame_shape: Sequence[int],
+    class_names: Sequence[str],
+    extra: Mapping[str, Any] | None,
+) -> dict[str, Any]:
+    """Returns the attributes but for `complete` and `digest`, as they will be read back.
+
+    Raises:
+        SettingsError: a value is outside its rule; the message holds all that are.
+    """
+    if isinstance(class_names, str):
+        raise SettingsError(f"class_names must be a list of names, got the text {class_names!r}")
+    given = dict(extra or {})
+    reserved = sorted(RESERVED_KEYS & given.keys())
+    if reserved:
+        raise SettingsError(f"attributes must not hold {', '.join(reserved)}: the writer fills them in")
+    try:
+        attributes: dict[str, Any] = parse_json(
+            canonical_json(
+                {
+                    "normalization": None,
+                    "provenance": {},
+                    **given,
+                    "format_version": FORMAT_VERSION,
+                    "num_frames": _whole("num_frames", num_frames),
+                    "frame_shape": [_whole("frame_shape", side) for side in frame_shape],
+                    "class_names": [str(name) for name in class_names],
+                    "interpolation": "linear",
+                }
+            )
+        )
+    except SettingsError:
+        raise
+    except (TypeError, ValueError) as error:
+        raise SettingsError(f"attributes must be JSON values with finite numbers: {error}") from error
+    problems = header_problems(attributes)
+    if problems:
+        raise SettingsError("; ".join(problems))
+    return attributes
+
+
+def check_frames(key_frames: npt.ArrayLike, frame_shape: tuple[int, ...]) -> npt.NDArray[np.float32]:
+    """Returns key frames as (K, C, H, W) float32; raises ClipError unless they are finite and fit."""
+    values = np.asarray(key_frames)
+    if values.ndim != 4 or values.shape[0] == 0 or values.shape[1:] != frame_shape:
+        raise ClipError(
+            f"key frames must have shape (K, {', '.join(map(str, frame_shape))}) with K from 1, "
+            f"got {values.shape}"
+        )
+    if values.dtype.kind not in "fiu":
+        raise ClipError(f"key frames must be real numbers, got dtype {values.dtype}")
+    with np.errstate(over="ignore"):
+        frames = values.astype(np.float32)
+    if not np.isfinite(frames).all():
+        bad = int(np.flatnonzero(~np.isfinite(frames).all(axis=(1, 2, 3)))[0])
+        raise ClipError(f"key frames must be finite numbers of float32, key frame {bad} of the clip is not")
+    return frames
+
+
+def check_label(label: int, num_classes: int) -> int:
+    """Returns a label as int; raises ClipError unless it is a whole number below `num_classes`."""
+    number = np.asarray(label)
+    if number.shape != () or not np.issubdtype(number.dtype, np.integer):
+        raise ClipError(f"label must be one whole number, got {label!r}")
+    if not 0 <= int(number) < num_classes:
+        raise ClipError(f"label must lie in 0..{num_classes - 1} ({num_classes} classes), got {int(number)}")
+    return int(number)
+
+
+def check_steps(inserted_at: npt.ArrayLike, count: int) -> npt.NDArray[Any]:
+    """Returns inserted_at as (count,) whole numbers; raises ClipError unless they are -1 or a step."""
+    steps = np.asarray(inserted_at)
+    if steps.shape != (count,) or not np.issubdtype(steps.dtype, np.integer):
+        raise ClipError(
+            f"inserted_at must be {count} whole numbers, got shape {steps.shape} of {steps.dtype}"
+        )
+    if (steps < -1).any() or (steps >= _STEP_LIMIT).any():
+        raise ClipError(f"inserted_at must lie in -1..{_STEP_LIMIT - 1}, got {steps}")
+    return steps
+
+
+def _whole(name: str, value: Any) -> int:  # noqa: ANN401 - whatever the caller gave
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise SettingsError(f"{name} must be whole numbers, got {value!r}") from None
