@@ -43,13 +43,13 @@ def open_videos(
     """Opens real clips, decoding them into the cache first where that has not been done.
 
     Args:
-        name_or_folder: a name of the catalogue (`dfs datasets list`), or a folder of class folders,
-            with or without train/ and test/.
-        root: where the dataset lies; without it DFS_DATA and DFS_DATA/<name> are searched.
+        name_or_folder: a name of the catalogue, or a folder of class folders (see `layouts`).
+        root: where the dataset lies; without it DFS_DATA/<name> and DFS_DATA are searched.
         split: "train" or "test".
-        frames: T, frames of a clip; the dataset's default when None.
-        stride: distance between sampled frames; the dataset's default when None.
-        size: height and width in pixels; the dataset's default when None.
+        frames: T, frames of a clip; like `stride` (distance between sampled frames) and `size` (height and
+            width in pixels) the dataset's default when None.
+        stride: see `frames`.
+        size: see `frames`.
         seed: of the random starts; the same seed gives the same clips.
         classes: names of the classes to keep, all when None.
         official_split: which of the official splits of UCF101 and HMDB51, 1..3.
@@ -58,9 +58,6 @@ def open_videos(
         cache_dir: where prepared clips lie; DFS_CACHE, else ~/.cache/dfs-store when None.
         transform: applied to each clip, (C, T, H, W) float32.
         on_progress: gets a `PrepareProgress` about ten times a second while decoding.
-
-    Returns:
-        A `VideoDataset`.
 
     Raises:
         DatasetNotFoundError: no such dataset, or its files are not there.
@@ -73,38 +70,19 @@ def open_videos(
     check_part(split)
     info = describe(name_or_folder)
     sampling = resolve_sampling(info, frames=frames, stride=stride, size=size)
+    common: dict[str, Any] = {"split": split, "sampling": sampling, "seed": seed, "transform": transform}
     if info.name == MOVING_SHAPES:
         kept = None if classes is None else list(classes)
         shapes = MovingShapesClips(split, sampling.frames, sampling.size, seed, clips_per_class, kept)
-        return VideoDataset(
-            shapes, name=info.name, split=split, sampling=sampling, seed=seed, transform=transform
-        )
+        return VideoDataset(shapes, name=info.name, **common)
     if clips_per_class is not None:
-        raise SettingsError(
-            f"clips_per_class is an option of {MOVING_SHAPES} alone: {info.name} has the clips it has"
-        )
+        raise SettingsError(f"clips_per_class is for {MOVING_SHAPES} alone: {info.name} has the clips it has")
     found = find_clips(name_or_folder, root, split, classes=classes, official_split=official_split)
     name = info.name if info is not FOLDER else str(found.root)
-    entry = prepare(
-        found,
-        sampling,
-        dataset=name,
-        split=split,
-        seed=seed,
-        workers=workers,
-        cache_dir=cache_dir,
-        on_progress=on_progress,
-    )
-    return VideoDataset(
-        CachedClips(entry, sampling),
-        name=name,
-        split=split,
-        sampling=sampling,
-        seed=seed,
-        metric=info.metric,
-        missing=found.missing,
-        transform=transform,
-    )
+    how: dict[str, Any] = {"workers": workers, "cache_dir": cache_dir, "on_progress": on_progress}
+    entry = prepare(found, sampling, dataset=name, split=split, seed=seed, **how)
+    clips = CachedClips(entry, sampling)
+    return VideoDataset(clips, name=name, metric=info.metric, missing=found.missing, **common)
 
 
 def describe(name_or_folder: PathLike) -> DatasetInfo:

@@ -7,8 +7,7 @@ import shutil
 import statistics
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -29,6 +28,7 @@ from dfs_store.videos.cache import (
 )
 from dfs_store.videos.cliplist import ClipList
 from dfs_store.videos.pool import Job, Result, WorkerPool, default_workers
+from dfs_store.videos.progress import OnProgress, PrepareProgress, Reporter
 from dfs_store.videos.rows import Journal, drop_rows, reserve
 from dfs_store.videos.sampling import Sampling
 
@@ -37,31 +37,6 @@ __all__ = ["OnProgress", "PrepareProgress", "prepare"]
 DEFAULT_TIMEOUT_SECONDS = 300.0
 _JOURNAL_SECONDS = 0.5
 _JOURNAL_ROWS = 256
-_PROGRESS_SECONDS = 0.1
-
-
-@dataclass(frozen=True)
-class PrepareProgress:
-    """How far `prepare` is.
-
-    Attributes:
-        done: files dealt with, those of earlier runs and those that failed included.
-        total: files in all.
-        failed: files without a clip.
-        clips_per_second: of this run.
-        elapsed_seconds: of this run.
-        waiting: whether another process prepares the same clips and this one waits for it.
-    """
-
-    done: int
-    total: int
-    failed: int
-    clips_per_second: float
-    elapsed_seconds: float
-    waiting: bool = False
-
-
-OnProgress = Callable[[PrepareProgress], None]
 
 
 def prepare(
@@ -104,7 +79,7 @@ def prepare(
     entry = CacheEntry(cache_root(cache_dir) / _key(request))
     if entry.read_index() is not None:
         return entry
-    reporter = _Reporter(len(found.clips), on_progress)
+    reporter = Reporter(len(found.clips), on_progress)
     with disk_errors(entry.directory), entry.locked(reporter.waiting) as lock_fd:
         if entry.read_index() is not None:  # another process has prepared it while we waited
             return entry
@@ -157,47 +132,11 @@ def _slug(name: str) -> str:
     )
 
 
-class _Reporter:
-    """Turns results into progress events, ten a second at most."""
-
-    def __init__(self, total: int, on_progress: OnProgress | None) -> None:
-        self.done = 0
-        self.failed = 0
-        self._decoded = 0
-        self._total = total
-        self._on_progress = on_progress
-        self._start = time.monotonic()
-        self._last = 0.0
-
-    def resumed(self, done: int, failed: int) -> None:
-        self.done, self.failed = done, failed
-        self.report()
-
-    def add(self, failed: bool) -> None:
-        self.done += 1
-        self.failed += failed
-        self._decoded += 1
-        if time.monotonic() - self._last >= _PROGRESS_SECONDS:
-            self.report()
-
-    def waiting(self) -> None:
-        self.report(waiting=True)
-
-    def report(self, *, waiting: bool = False) -> None:
-        self._last = time.monotonic()
-        if self._on_progress is not None:
-            elapsed = self._last - self._start
-            rate = self._decoded / elapsed if elapsed > 0 else 0.0
-            self._on_progress(
-                PrepareProgress(self.done, self._total, self.failed, rate, elapsed, waiting=waiting)
-            )
-
-
 class _Run:
     """One run of `prepare` over one entry, whose lock it holds."""
 
     def __init__(
-        self, entry: CacheEntry, request: dict[str, Any], found: ClipList, num_views: int, reporter: _Reporter
+        self, entry: CacheEntry, request: dict[str, Any], found: ClipList, num_views: int, reporter: Reporter
     ) -> None:
         self._entry = entry
         self._request = request

@@ -94,7 +94,7 @@ def test_no_such_dataset_lists_those_there_are():
         ({"stride": 0}, "stride"),
         ({"size": 2}, "size"),
         ({"classes": []}, "at least one"),
-        ({"clips_per_class": 3}, "moving-shapes alone"),
+        ({"clips_per_class": 3}, "for moving-shapes alone"),
     ],
 )
 def test_nonsense_settings_are_refused(tmp_path, options, said):
