@@ -34,10 +34,9 @@ def complain(error: BaseException, *, bug: bool = False) -> None:
             "  Run it again with DFS_DEBUG=1 for the traceback, and report it with the command you typed."
         )
         return
-    if isinstance(error, KeyboardInterrupt):
-        note(f"dfs: {error}" if str(error) else "dfs: interrupted (Ctrl-C)")
-    else:
-        note(f"dfs: {str(error) or type(error).__name__}")
+    words = {"KeyboardInterrupt": "interrupted (Ctrl-C)", "TerminatedError": "terminated (SIGTERM)"}
+    kind = type(error).__name__
+    note(f"dfs: {str(error) or words.get(kind, kind)}")
 
 
 def document(schema: str, content: dict[str, Any]) -> None:

@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 import numpy.typing as npt
 
-from dfs_store.errors import SettingsError
+from dfs_store.errors import NotAStoreError, SettingsError, StoreNotFoundError
 from dfs_store.format.problems import Problem
 
 __all__ = ["ContainerReader", "ContainerWriter", "FrameSource", "container_of", "open_container"]
@@ -123,11 +123,17 @@ def open_container(path: Path) -> ContainerReader:
     """Opens the files of a store.
 
     Raises:
-        SettingsError: the suffix is none of a store.
         StoreNotFoundError: there is nothing at the path.
-        NotAStoreError: what is there is not the container that the suffix names.
+        NotAStoreError: what is there is not the container that the suffix names, or the suffix names none.
         DamagedStoreError: the container is cut short.
     """
+    if path.suffix.lower() not in SUFFIXES:
+        allowed = ", ".join(SUFFIXES)
+        if not path.exists():
+            raise StoreNotFoundError(
+                f"{path}: there is nothing; a store is called *{allowed.replace(' ', ' *')}"
+            )
+        raise NotAStoreError(f"{path}: is no store; the name of one ends in {allowed}")
     # Imported by need: a Zarr store must open without h5py.
     if container_of(path) == "zarr":
         from dfs_store.format.zarr_reader import ZarrReader

@@ -41,7 +41,6 @@ def examine(path: Path) -> Examination:
     """Opens a store and checks all but its frames.
 
     Raises:
-        SettingsError: the suffix is none of a store.
         StoreNotFoundError, NotAStoreError: there is nothing, or no store.
         NewerFormatError: it was written by a newer major version.
         DamagedStoreError: its attributes cannot be read, so nothing else can be made of it.

@@ -33,7 +33,6 @@ class KeyFrameStore:
         path: a directory `.zarr`, or a file `.h5` or `.hdf5`.
 
     Raises:
-        SettingsError: the suffix is none of a store.
         StoreNotFoundError: there is nothing at the path.
         NotAStoreError: what is there is no store.
         NewerFormatError: it was written by a newer major version of the format.
@@ -251,7 +250,7 @@ def open_store(path: str | os.PathLike[str]) -> KeyFrameStore:
         path: a directory `.zarr`, or a file `.h5` or `.hdf5`.
 
     Raises:
-        SettingsError, StoreNotFoundError, NotAStoreError, NewerFormatError, DamagedStoreError: see
+        StoreNotFoundError, NotAStoreError, NewerFormatError, DamagedStoreError: see
             `KeyFrameStore`.
     """
     return KeyFrameStore(path)

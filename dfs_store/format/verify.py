@@ -59,7 +59,7 @@ def verify(
         `Finding`, in the order of the store; none for a sound one.
 
     Raises:
-        SettingsError, StoreNotFoundError, NotAStoreError, NewerFormatError: see `KeyFrameStore`.
+        StoreNotFoundError, NotAStoreError, NewerFormatError: see `KeyFrameStore`.
     """
     place = Path(path)
     try:
