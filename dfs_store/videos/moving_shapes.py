@@ -1,13 +1,10 @@
-"""The built-in dataset: clips of one moving shape, made from a seed, whose classes differ by motion alone.
+"""The built-in dataset: clips of moving shapes, made from a seed, whose classes differ by motion alone.
 
-NumPy only. Shape, colours, size, background, orientation, start and direction are random and are drawn
-in the same way for every class. A single frame tells nothing about the class, by construction and not
-just nearly:
-
-- The world is a torus (what leaves on one side enters on the other) and the start is uniform on it, so
-  the position in any one frame is uniform, whatever the motion.
-- A size that does not change is uniform between two bounds; the size of a pulsing shape follows a
-  triangle wave of uniform phase between the same bounds, so in any one frame it is uniform too.
+NumPy only. Shapes, colours, sizes, background, orientations, starts and directions are random and are drawn
+in the same way for every class: the shapes of a clip share their kind of motion and nothing else. A single
+frame tells nothing about the class, by construction and not just nearly: the world is a torus (what leaves
+on one side enters on the other) and every start is uniform on it, so the position of a shape in any one
+frame is uniform, whatever its motion.
 """
 
 import zlib
@@ -46,9 +43,13 @@ FPS: Final = 8.0  # frames per second, for playback
 SPLITS: Final = ("train", "test")
 SMALLEST_SIZE: Final = 8
 
-# Lengths are in frame widths, times in frames.
-_RADIUS: Final = (0.12, 0.24)
-_TEXTURE: Final = 0.1  # amplitude of the still background waves, in [0, 1] pixel values
+# Lengths are in frame widths, times in frames, speeds in frame widths per frame.
+_SHAPES_PER_CLIP: Final = 8
+_RADIUS: Final = (0.09, 0.17)
+_BACKGROUND: Final = (0.0, 0.2)  # pixel values in [0, 1]; dark, so that a shape is always the brighter one
+_CONTRAST: Final = (0.3, 0.7)  # by how much a shape is brighter, in each channel
+_SLOW: Final = (0.03, 0.05)
+_FAST: Final = (0.15, 0.20)
 
 
 class _Random:
@@ -73,13 +74,8 @@ class _Random:
 Motion = Callable[[Floats, _Random], Floats]
 
 
-def _triangle(phase: Floats) -> Floats:
-    """Triangle wave of period 1 and range [0, 1]; uniform in [0, 1] for a uniform phase."""
-    return 1.0 - np.abs(2.0 * (phase % 1.0) - 1.0)
-
-
-def _path(forward: Floats, left: Floats | float = 0.0) -> Floats:
-    return np.stack([forward, np.broadcast_to(left, forward.shape)], axis=-1)
+def _path(forward: Floats) -> Floats:
+    return np.stack([forward, np.zeros_like(forward)], axis=-1)
 
 
 def _still(times: Floats, random: _Random) -> Floats:
@@ -87,44 +83,36 @@ def _still(times: Floats, random: _Random) -> Floats:
 
 
 def _slow(times: Floats, random: _Random) -> Floats:
-    return _path(random.uniform(0.03, 0.05) * times)
+    return _path(random.uniform(*_SLOW) * times)
 
 
 def _fast(times: Floats, random: _Random) -> Floats:
-    return _path(random.uniform(0.15, 0.20) * times)
+    return _path(random.uniform(*_FAST) * times)
 
 
 def _bouncing(times: Floats, random: _Random) -> Floats:
-    length = random.uniform(0.2, 0.3)
-    return _path(length * _triangle(times / 4.0 + random.uniform()))
+    """To and fro, turning at every frame."""
+    return _path(random.uniform(0.2, 0.3) * ((times + random.below(2)) % 2.0))
 
 
-def _circling(times: Floats, random: _Random) -> Floats:
-    radius, sense = random.uniform(0.12, 0.18), 1.0 if random.uniform() < 0.5 else -1.0
-    angle = 2.0 * np.pi * (times / 6.0 + random.uniform())
-    return radius * _path(np.cos(angle), sense * np.sin(angle))
+def _starting(times: Floats, random: _Random) -> Floats:
+    """Still in the first half, fast in the second."""
+    return _path(random.uniform(*_FAST) * np.maximum(times - (len(times) - 1) / 2.0, 0.0))
 
 
-def _zigzag(times: Floats, random: _Random) -> Floats:
-    width = random.uniform(0.12, 0.18)
-    return _path(random.uniform(0.08, 0.12) * times, width * _triangle(times / 2.0 + 0.5 * random.below(2)))
-
-
-def _accelerating(times: Floats, random: _Random) -> Floats:
-    return _path(random.uniform(0.015, 0.02) * times**2)
+def _stopping(times: Floats, random: _Random) -> Floats:
+    """Fast in the first half, still in the second."""
+    return _path(random.uniform(*_FAST) * np.minimum(times, (len(times) - 1) / 2.0))
 
 
 _MOTIONS: Final[dict[str, Motion]] = {
-    "accelerating": _accelerating,
     "bouncing": _bouncing,
-    "circling": _circling,
     "fast": _fast,
-    "pulsing": _still,
     "slow": _slow,
+    "starting": _starting,
     "still": _still,
-    "zigzag": _zigzag,
+    "stopping": _stopping,
 }
-_PULSE_FRAMES: Final = 4.0  # period of a pulsing shape's size
 
 
 def class_names() -> list[str]:
@@ -157,37 +145,30 @@ def _cross(x: Floats, y: Floats) -> Floats:
 _SHAPES: Final = (_disc, _ring, _square, _triangular, _cross)
 
 
-def _background(random: _Random, size: int) -> tuple[Floats, Floats]:
-    """Returns the (3,) colour and the (size, size, 3) still background of it, waves included."""
-    colour = random.uniforms(3)
-    waves_x, waves_y, phase = random.below(4), random.below(4), random.uniform()
-    centres = (np.arange(size) + 0.5) / size
-    cycles = waves_x * centres[None, :] + waves_y * centres[:, None] + phase
-    return colour, colour + _TEXTURE * np.sin(2.0 * np.pi * cycles)[..., None]
-
-
-def _make_clip(class_name: str, random: _Random, num_frames: int, size: int) -> npt.NDArray[np.uint8]:
-    """Returns one clip, (T, size, size, 3) uint8."""
-    back_colour, back = _background(random, size)
-    # Half a colour circle away, give or take: every channel differs by 0.3 at least, and is uniform.
-    colour = (back_colour + random.uniforms(3, 0.3, 0.7)) % 1.0
+def _coverage(class_name: str, random: _Random, num_frames: int, size: int) -> Floats:
+    """Returns how much of each pixel one shape covers, (T, size, size) in [0, 1]; edges are smooth."""
     shape = _SHAPES[random.below(len(_SHAPES))]
-    start, size_phase = random.uniforms(2), random.uniform()
+    radius, start = random.uniform(*_RADIUS), random.uniforms(2)
     direction, turn = random.uniforms(2, 0.0, 2.0 * np.pi)
-    times = np.arange(num_frames, dtype=np.float64)
-    sizes = _triangle(size_phase + (times / _PULSE_FRAMES if class_name == "pulsing" else 0.0 * times))
-    radii = (_RADIUS[0] + (_RADIUS[1] - _RADIUS[0]) * sizes)[:, None, None]
-    way = _MOTIONS[class_name](times, random)
+    way = _MOTIONS[class_name](np.arange(num_frames, dtype=np.float64), random)
     cos, sin = np.cos(direction), np.sin(direction)
     centre = start + way @ np.array([[cos, sin], [-sin, cos]])
-
     pixels = (np.arange(size) + 0.5) / size
     x = ((pixels - centre[:, :1] + 0.5) % 1.0 - 0.5)[:, None, :]
     y = ((pixels - centre[:, 1:] + 0.5) % 1.0 - 0.5)[:, :, None]
     cos, sin = np.cos(turn), np.sin(turn)
-    distance = shape((cos * x + sin * y) / radii, (cos * y - sin * x) / radii) * radii * size
-    coverage = np.clip(0.5 - distance, 0.0, 1.0)[..., None]
-    frames = np.clip(back + coverage * (colour - back), 0.0, 1.0)
+    distance = shape((cos * x + sin * y) / radius, (cos * y - sin * x) / radius) * radius * size
+    return np.clip(0.5 - distance, 0.0, 1.0)
+
+
+def _make_clip(class_name: str, random: _Random, num_frames: int, size: int) -> npt.NDArray[np.uint8]:
+    """Returns one clip, (T, size, size, 3) uint8."""
+    background = random.uniforms(3, *_BACKGROUND)
+    frames = np.broadcast_to(background, (num_frames, size, size, 3))
+    for _ in range(_SHAPES_PER_CLIP):
+        colour = background + random.uniforms(3, *_CONTRAST)
+        coverage = _coverage(class_name, random, num_frames, size)[..., None]
+        frames = frames + coverage * (colour - frames)
     return np.rint(frames * 255.0).astype(np.uint8)
 
 

@@ -5,7 +5,7 @@ import pytest
 from dfs_store import open_videos
 from dfs_store.condense import CondenseConfig
 
-CLASSES = ("fast", "pulsing", "still")
+CLASSES = ("fast", "slow", "still")
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,73 @@
+"""ConvNet3D against the facts of the public code."""
+
+import pytest
+import torch
+from torch import nn
+
+from dfs_store.errors import SettingsError
+from dfs_store.networks import ConvNet3D
+
+
+def parameters(network):
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def test_it_has_the_published_number_of_parameters():
+    assert parameters(ConvNet3D(50, 16, 112)) == 3_647_666
+
+
+@pytest.mark.parametrize(
+    ("num_frames", "size", "features"), [(16, 112, 2048), (8, 64, 256), (8, 48, 256), (4, 43, 128)]
+)
+def test_embeddings_have_the_published_length(num_frames, size, features):
+    network = ConvNet3D(7, num_frames, size).eval()
+    clips = torch.zeros(2, num_frames, 3, size, size)
+    assert network.num_features == features
+    assert network.embed(clips).shape == (2, features)
+    assert network(clips).shape == (2, 7)
+
+
+@pytest.mark.parametrize("size", [43, 65, 86, 106, 112])
+@pytest.mark.parametrize("num_frames", [4, 6])
+def test_sizes_that_the_public_code_crashes_on_work(num_frames, size):
+    assert ConvNet3D(3, num_frames, size).eval()(torch.zeros(1, num_frames, 3, size, size)).shape == (1, 3)
+
+
+def test_clips_of_a_batch_do_not_change_each_other():
+    network = ConvNet3D(3, 4, 43).eval()
+    clips = torch.randn(3, 4, 3, 43, 43, generator=torch.Generator().manual_seed(0))
+    alone = torch.cat([network.embed(clip[None]) for clip in clips])
+    torch.testing.assert_close(network.embed(clips), alone, atol=1e-6, rtol=1e-5)
+
+
+def test_reset_draws_pytorchs_distribution_from_the_given_generator_alone():
+    one, other = ConvNet3D(3, 4, 43), ConvNet3D(3, 4, 43)
+    torch.manual_seed(0)
+    before = torch.random.get_rng_state()
+    for network in (one, other):
+        network.reset(torch.Generator().manual_seed(7))
+    assert torch.equal(torch.random.get_rng_state(), before)
+    for a, b in zip(one.parameters(), other.parameters(), strict=True):
+        assert torch.equal(a, b)
+    for module in one.modules():
+        if isinstance(module, nn.Conv3d):
+            bound = 1 / module.weight[0].numel() ** 0.5
+            assert float(module.weight.detach().abs().max()) <= bound
+            assert float(module.weight.detach().std()) == pytest.approx(bound / 3**0.5, rel=0.1)
+            assert float(module.bias.detach().abs().max()) <= bound
+
+
+def test_time_matters():
+    """The largest logit over the remaining time is taken: a clip played backwards scores otherwise."""
+    network = ConvNet3D(3, 16, 43).eval()
+    network.reset(torch.Generator().manual_seed(1))
+    clip = torch.randn(1, 16, 3, 43, 43, generator=torch.Generator().manual_seed(2))
+    assert not torch.allclose(network.embed(clip), network.embed(clip.flip(1)))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"), [((3, 4, 42), "43 pixels"), ((3, 3, 43), "4 frames"), ((0, 4, 43), "1 class")]
+)
+def test_what_is_too_small_is_refused(arguments, said):
+    with pytest.raises(SettingsError, match=said):
+        ConvNet3D(*arguments)
