@@ -91,3 +91,8 @@ def test_provenance_holds_what_decides_the_result_and_no_paths():
     assert provenance["classes"] == ["a", "b"]
     assert not {"out", "root", "device", "resume", "overwrite", "checkpoint_every"} & provenance.keys()
     assert "lr" not in make(method="random").resolved().provenance()
+
+
+def test_the_built_in_dataset_has_a_preset_that_two_cores_can_run():
+    settings = make(dataset="moving-shapes").resolved()
+    assert (settings.iterations, settings.lr, settings.batch_real, settings.init) == (200, 8, 8, "noise")
