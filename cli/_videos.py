@@ -83,16 +83,17 @@ def describe_videos(settings: VideoSettings) -> tuple[list[int], int, tuple[int,
     """Returns, without decoding anything, clips per class, T and (C, H, W) of the training part."""
     from collections import Counter
 
-    from dfs_store import open_videos
     from dfs_store.videos.catalogue import MOVING_SHAPES
+    from dfs_store.videos.moving_shapes import DEFAULTS, check_class_names, class_names
     from dfs_store.videos.opening import describe, find_clips, resolve_sampling
 
     sampling = resolve_sampling(
         describe(settings.dataset), frames=settings.frames, stride=settings.stride, size=settings.size
     )
     if settings.dataset == MOVING_SHAPES:
-        counts = Counter(open_videos(settings.dataset, classes=settings.classes).targets)
-        numbers = [counts[label] for label in sorted(counts)]
+        kept = settings.classes or class_names()
+        check_class_names(kept)
+        numbers = [DEFAULTS.train_clips_per_class] * len(kept)
     else:
         found = find_clips(
             settings.dataset, settings.root, classes=settings.classes, official_split=settings.split or 1

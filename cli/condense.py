@@ -111,11 +111,13 @@ def _run(settings: "CondenseConfig", *, json: bool, quiet: bool, verbose: bool) 
 
     from dfs_store import condense as engine
     from dfs_store import open_store
+    from dfs_store.condense.forecast import forecast
 
     from ._condense_progress import CondenseProgress
-    from ._videos import open_with_progress
+    from ._videos import describe_videos, open_with_progress
 
     engine.check_run(settings)
+    forecast(settings, *describe_videos(settings))  # refuses what cannot work before anything is decoded
     started = time.monotonic()
     videos = open_with_progress(settings, "train", quiet=quiet)
     with CondenseProgress(settings, quiet=quiet) as progress:

@@ -8,7 +8,7 @@ frame is uniform, whatever its motion.
 """
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -17,7 +17,7 @@ import numpy.typing as npt
 from dfs_store.errors import SettingsError
 from dfs_store.interpolation import check_num_frames
 
-__all__ = ["DEFAULTS", "FPS", "Defaults", "class_names", "make_moving_shapes"]
+__all__ = ["DEFAULTS", "FPS", "Defaults", "check_class_names", "class_names", "make_moving_shapes"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -118,6 +118,14 @@ _MOTIONS: Final[dict[str, Motion]] = {
 def class_names() -> list[str]:
     """Returns the class names in the order of their labels (sorted)."""
     return sorted(_MOTIONS)
+
+
+def check_class_names(names: Iterable[str]) -> None:
+    """Raises SettingsError unless moving-shapes has all these classes."""
+    if unknown := sorted(set(names) - set(_MOTIONS)):
+        raise SettingsError(
+            f"moving-shapes has no class {', '.join(unknown)}; it has {', '.join(class_names())}"
+        )
 
 
 # Signed distances (negative inside) of shapes of radius 1; x and y in radii from the centre.

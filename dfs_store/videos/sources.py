@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from dfs_store.errors import DatasetNotFoundError, SettingsError
+from dfs_store.errors import DatasetNotFoundError
 from dfs_store.videos.cache import CacheEntry
 from dfs_store.videos.sampling import Sampling
 
@@ -163,7 +163,7 @@ class MovingShapesClips:
 
     @cached_property
     def _made(self) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64], list[str], list[int]]:
-        from dfs_store.videos.moving_shapes import make_moving_shapes
+        from dfs_store.videos.moving_shapes import check_class_names, make_moving_shapes
 
         split, num_frames, size, seed, clips_per_class = self._settings
         pixels, labels, names = make_moving_shapes(
@@ -172,10 +172,7 @@ class MovingShapesClips:
         numbers = np.arange(len(labels))
         if self._class_names is not None:
             kept = sorted(self._class_names)
-            if unknown := sorted(set(kept) - set(names)):
-                raise SettingsError(
-                    f"moving-shapes has no class {', '.join(unknown)}; it has {', '.join(names)}"
-                )
+            check_class_names(kept)
             numbers = np.flatnonzero(np.isin(np.array(names)[labels], kept))
             labels = np.array([kept.index(names[label]) for label in labels[numbers]])
             pixels, names = pixels[numbers], kept
