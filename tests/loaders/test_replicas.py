@@ -49,17 +49,17 @@ def test_a_clips_flip_does_not_depend_on_the_replica():
     assert (first.mirrored(1) == second.mirrored(1)).all()
 
 
-@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_the_share_is_taken_from_torch_distributed(store_path, tmp_path):
-    context = multiprocessing.get_context("fork")
-    queue = context.SimpleQueue()
+    # Spawned, as torchrun's are: what torch's thread pool was doing must not be inherited.
+    context = multiprocessing.get_context("spawn")
+    queue = context.Queue()
     processes = [
         context.Process(target=_report_share, args=(store_path, tmp_path / "meeting", rank, queue))
         for rank in range(2)
     ]
     for process in processes:
         process.start()
-    shares = dict(queue.get() for _ in processes)
+    shares = dict(queue.get(timeout=120) for _ in processes)
     for process in processes:
         process.join(30)
         assert process.exitcode == 0
