@@ -115,7 +115,10 @@ def _probe(path: str) -> _Probe:
 
 def _open(path: str) -> InputContainer:
     # Titles and comments in odd encodings are no reason to give a video up.
-    return av.open(path, metadata_errors="replace")
+    try:
+        return av.open(path, metadata_errors="replace")
+    except TypeError:  # PyAV 19 took the option away
+        return av.open(path)
 
 
 def _frames(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
