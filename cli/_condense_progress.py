@@ -25,7 +25,6 @@ class CondenseProgress:
         self._quiet = quiet
         self._bar = _output.Progress("condense", quiet=quiet)
         self._stop: int | None = None
-        self._first: tuple[int, float] | None = None
         self._steps = 0
         self._seconds = 0.0
         self._smooth_loss: float | None = None

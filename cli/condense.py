@@ -60,7 +60,7 @@ def condense(
     if dry_run:
         _plan(settings, json=json)
     else:
-        _run(settings, json=json, quiet=quiet, verbose=verbose)
+        _run(settings, json=json, quiet=quiet)
 
 
 def _settings(flags: dict[str, Any], file: str | None) -> "CondenseConfig":
@@ -106,7 +106,7 @@ def _plan(settings: "CondenseConfig", *, json: bool) -> None:
         _output.echo(plan_text(plan))
 
 
-def _run(settings: "CondenseConfig", *, json: bool, quiet: bool, verbose: bool) -> None:
+def _run(settings: "CondenseConfig", *, json: bool, quiet: bool) -> None:
     import time
 
     from dfs_store import condense as engine

@@ -19,6 +19,9 @@ __all__ = ["RealClips", "real_clips_fit"]
 DEVICE_SHARE = 0.4
 FLIP_PROBABILITY = 0.5
 
+# The pixels (N, T, H, W, C) uint8 of a class's batch, and which of its clips are flipped.
+Drawn = tuple[Tensor, npt.NDArray[np.bool_]]
+
 
 class RealClips:
     """Draws the real batches of every step: per class, without replacement, flipped with a coin per clip.
@@ -42,7 +45,7 @@ class RealClips:
         self._members = np.split(order, np.cumsum(counts)[:-1])
         self._pixels: Tensor | None = None
         self._thread: ThreadPoolExecutor | None = None
-        self._ahead: tuple[int, Future[list[Tensor]]] | None = None
+        self._ahead: tuple[int, Future[list[Drawn]]] | None = None
         if device.type == "cuda":
             if real_clips_fit(len(videos) * int(np.prod(videos.pixels.shape[2:])), device):
                 self._pixels = torch.from_numpy(np.ascontiguousarray(videos.pixels[:, 0])).to(device)
@@ -65,17 +68,18 @@ class RealClips:
         """Yields per class a batch (N, T, C, H, W) float32 on the device, in normalised space."""
         if self._thread is None:
             for label in range(len(self._members)):
-                yield self._normalised(self._gather(step, label), step, label)
+                yield self._normalised(*self._gather(step, label))
             return
         # Streaming: while the device works on this step, the thread reads the next one.
         ahead, self._ahead = self._ahead, None
         read = ahead[1].result() if ahead is not None and ahead[0] == step else self._read(step)
         self._ahead = (step + 1, self._thread.submit(self._read, step + 1))
-        for label, pixels in enumerate(read):
-            yield self._normalised(pixels.to(self._device, non_blocking=True), step, label)
+        for pixels, flipped in read:
+            yield self._normalised(pixels.to(self._device, non_blocking=True), flipped)
 
-    def _read(self, step: int) -> list[Tensor]:
-        return [self._gather(step, label).pin_memory() for label in range(len(self._members))]
+    def _read(self, step: int) -> list[Drawn]:
+        drawn = (self._gather(step, label) for label in range(len(self._members)))
+        return [(pixels.pin_memory(), flipped) for pixels, flipped in drawn]
 
     def _draw(self, step: int, label: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
         """Returns which clips of the class, and which of them are flipped."""
@@ -84,19 +88,19 @@ class RealClips:
         chosen = generator.choice(members, size=min(self._batch_real, members.size), replace=False)
         return chosen, generator.random(chosen.size) < FLIP_PROBABILITY
 
-    def _normalised(self, pixels: Tensor, step: int, label: int) -> Tensor:
-        return normalised_clips(pixels, self._videos.normalization, self._draw(step, label)[1])
+    def _normalised(self, pixels: Tensor, flipped: npt.NDArray[np.bool_]) -> Tensor:
+        return normalised_clips(pixels.to(self._device), self._videos.normalization, flipped)
 
-    def _gather(self, step: int, label: int) -> Tensor:
-        chosen, _ = self._draw(step, label)
+    def _gather(self, step: int, label: int) -> Drawn:
+        chosen, flipped = self._draw(step, label)
         if self._pixels is not None:
-            return self._pixels[torch.from_numpy(chosen).to(self._device)]
+            return self._pixels[torch.from_numpy(chosen).to(self._device)], flipped
         # Sorted reading order is kinder to a disk; the order of clips in a mean is put back.
         order = np.argsort(chosen)
         pixels = np.empty((chosen.size, *self._videos.pixels.shape[2:]), dtype=np.uint8)
         for place in order:
             pixels[place] = self._videos.pixels[chosen[place], 0]
-        return torch.from_numpy(pixels)
+        return torch.from_numpy(pixels), flipped
 
 
 def real_clips_fit(size_bytes: int, device: torch.device) -> bool:
