@@ -38,7 +38,7 @@ def snapshots(videos, arguments, folder):
     from dfs_store.condense.device import resolve_device
     from dfs_store.condense.initialise import initial_key_frames
     from dfs_store.condense.loop import dfs_loop
-    from dfs_store.condense.methods.dfs import _clips, _frozen_network
+    from dfs_store.condense.methods.dfs import frozen_network, trained_clips
     from dfs_store.condense.real_clips import RealClips
     from dfs_store.format import StoreWriter
 
@@ -46,7 +46,7 @@ def snapshots(videos, arguments, folder):
     device = resolve_device("auto")
     groups = initial_key_frames(config, videos, device)
     with RealClips(videos, config.batch_real, config.seed, device) as real:
-        for event in dfs_loop(config, real, _frozen_network(videos, device), groups):
+        for event in dfs_loop(config, real, frozen_network(videos, device), groups):
             if event.step + 1 not in arguments.steps:
                 continue
             store = folder / f"after-{event.step + 1}.zarr"
@@ -57,7 +57,7 @@ def snapshots(videos, arguments, folder):
                 class_names=videos.classes,
                 attributes={"normalization": videos.normalization},
             ) as writer:
-                for clip in _clips(groups):
+                for clip in trained_clips(groups):
                     writer.append(*clip)
             yield event, store
 

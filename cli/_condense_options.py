@@ -6,7 +6,6 @@ import typer
 
 SETTINGS = "Settings of the method (default: the preset of method, dataset and vpc)"
 INSERTION = "Insertion of key frames (dfs)"
-SAMPLING = "Sampling of the real clips (default: the dataset's)"
 RUNNING = "Running"
 
 Text = str | None
@@ -41,11 +40,6 @@ Selection = Annotated[Text, typer.Option(help="lowest or random.", rich_help_pan
 Metric = Annotated[Text, typer.Option(help="cosine or l2.", rich_help_panel=INSERTION)]
 Insertions = Annotated[Text, typer.Option(help="one or all at a step.", rich_help_panel=INSERTION)]
 Gradient = Annotated[Text, typer.Option(help="frame or accumulated.", rich_help_panel=INSERTION)]
-Frames = Annotated[Whole, typer.Option(help="Frames per clip (T).", rich_help_panel=SAMPLING)]
-Stride = Annotated[Whole, typer.Option(help="Interval between frames.", rich_help_panel=SAMPLING)]
-Size = Annotated[Whole, typer.Option(help="Height and width, pixels.", rich_help_panel=SAMPLING)]
-Split = Annotated[Whole, typer.Option(help="Official split, 1 to 3.", rich_help_panel=SAMPLING)]
-Classes = Annotated[Text, typer.Option(help="Only these, commas between.", rich_help_panel=SAMPLING)]
 Device = Annotated[
     Text, typer.Option(help="auto, cpu, cuda or cuda:N.  [default: auto]", rich_help_panel=RUNNING)
 ]

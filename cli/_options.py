@@ -15,12 +15,23 @@ Root = Annotated[
     str | None,
     typer.Option("--root", help="Folder of the dataset's videos (else DFS_DATA).", metavar="DIR"),
 ]
-Frames = Annotated[int | None, typer.Option("--frames", help="Frames per clip (T).")]
-Stride = Annotated[int | None, typer.Option("--stride", help="Interval between sampled frames.")]
-Size = Annotated[int | None, typer.Option("--size", help="Height and width of a clip in pixels.")]
-Split = Annotated[int | None, typer.Option("--split", help="Official split, 1 to 3 (UCF101, HMDB51).")]
+SAMPLING = "Sampling of the real clips (default: the dataset's)"
+
+Frames = Annotated[
+    int | None, typer.Option("--frames", help="Frames per clip (T).", rich_help_panel=SAMPLING)
+]
+Stride = Annotated[
+    int | None, typer.Option("--stride", help="Interval between sampled frames.", rich_help_panel=SAMPLING)
+]
+Size = Annotated[
+    int | None, typer.Option("--size", help="Height and width, pixels.", rich_help_panel=SAMPLING)
+]
+Split = Annotated[
+    int | None,
+    typer.Option("--split", help="Official split, 1 to 3 (UCF101, HMDB51).", rich_help_panel=SAMPLING),
+]
 Classes = Annotated[
-    str | None, typer.Option("--classes", help="Only these classes: names with commas between them.")
+    str | None, typer.Option("--classes", help="Only these, commas between.", rich_help_panel=SAMPLING)
 ]
 
 

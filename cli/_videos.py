@@ -79,8 +79,8 @@ def _warn(videos: "VideoDataset") -> None:
         )
 
 
-def describe_videos(settings: VideoSettings) -> tuple[list[int], int, tuple[int, int, int]]:
-    """Returns, without decoding anything, clips per class, T and (C, H, W) of the training part."""
+def describe_videos(settings: VideoSettings) -> tuple[dict[str, int], int, tuple[int, int, int]]:
+    """Returns, without decoding anything, clips by class name, T and (C, H, W) of the training part."""
     from collections import Counter
 
     from dfs_store.videos.catalogue import MOVING_SHAPES
@@ -93,11 +93,11 @@ def describe_videos(settings: VideoSettings) -> tuple[list[int], int, tuple[int,
     if settings.dataset == MOVING_SHAPES:
         kept = settings.classes or class_names()
         check_class_names(kept)
-        numbers = [DEFAULTS.train_clips_per_class] * len(kept)
+        numbers = dict.fromkeys(kept, DEFAULTS.train_clips_per_class)
     else:
         found = find_clips(
             settings.dataset, settings.root, classes=settings.classes, official_split=settings.split or 1
         )
         names = Counter(clip.class_name for clip in found.clips)
-        numbers = [names[name] for name in found.classes]
+        numbers = {name: names[name] for name in found.classes}
     return numbers, sampling.frames, (3, sampling.size, sampling.size)

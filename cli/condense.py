@@ -34,11 +34,11 @@ def condense(
     metric: given.Metric = None,
     insertions: given.Insertions = None,
     gradient: given.Gradient = None,
-    frames: given.Frames = None,
-    stride: given.Stride = None,
-    size: given.Size = None,
-    split: given.Split = None,
-    classes: given.Classes = None,
+    frames: _options.Frames = None,
+    stride: _options.Stride = None,
+    size: _options.Size = None,
+    split: _options.Split = None,
+    classes: _options.Classes = None,
     device: given.Device = None,
     precision: given.Precision = None,
     resume: given.Resume = None,
@@ -60,7 +60,7 @@ def condense(
     if dry_run:
         _plan(settings, json=json)
     else:
-        _run(settings, json=json, quiet=quiet)
+        _run(settings, json=json, quiet=quiet, verbose=verbose)
 
 
 def _settings(flags: dict[str, Any], file: str | None) -> "CondenseConfig":
@@ -106,7 +106,7 @@ def _plan(settings: "CondenseConfig", *, json: bool) -> None:
         _output.echo(plan_text(plan))
 
 
-def _run(settings: "CondenseConfig", *, json: bool, quiet: bool) -> None:
+def _run(settings: "CondenseConfig", *, json: bool, quiet: bool, verbose: bool) -> None:
     import time
 
     from dfs_store import condense as engine
@@ -114,10 +114,13 @@ def _run(settings: "CondenseConfig", *, json: bool, quiet: bool) -> None:
     from dfs_store.condense.forecast import forecast
 
     from ._condense_progress import CondenseProgress
+    from ._plan import plan_text
     from ._videos import describe_videos, open_with_progress
 
     engine.check_run(settings)
-    forecast(settings, *describe_videos(settings))  # refuses what cannot work before anything is decoded
+    plan = forecast(settings, *describe_videos(settings))  # refuses, before decoding, what cannot work
+    if verbose and not quiet:
+        _output.note(plan_text(plan))
     started = time.monotonic()
     videos = open_with_progress(settings, "train", quiet=quiet)
     with CondenseProgress(settings, quiet=quiet) as progress:

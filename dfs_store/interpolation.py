@@ -16,6 +16,7 @@ __all__ = [
     "check_num_frames",
     "check_positions",
     "check_times",
+    "matrix_of",
     "neighbours",
     "resample_times",
     "weight_matrix",
@@ -158,9 +159,13 @@ def weight_matrix(
     Raises:
         PositionsError, SettingsError: as `neighbours`.
     """
-    near = neighbours(positions, num_frames, times=times)
+    return matrix_of(neighbours(positions, num_frames, times=times), np.size(positions))
+
+
+def matrix_of(near: Neighbours, num_key_frames: int) -> npt.NDArray[np.float32]:
+    """Returns the (M, K) float32 matrix of `weight_matrix` for neighbours that are known already."""
     rows = np.arange(near.left.size)
-    matrix = np.zeros((near.left.size, np.size(positions)), dtype=np.float32)
+    matrix = np.zeros((near.left.size, num_key_frames), dtype=np.float32)
     matrix[rows, near.right] = near.weight
     # Last, so that at a key position (left == right) the entry is exactly 1.
     matrix[rows, near.left] = 1.0 - near.weight

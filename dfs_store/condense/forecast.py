@@ -1,5 +1,6 @@
 """What a run will need, worked out before anything is decoded or computed (`dfs condense --dry-run`)."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -12,9 +13,8 @@ from dfs_store.condense.device import (
     resolve_device,
     total_memory_bytes,
 )
-from dfs_store.condense.initialise import even_positions, key_frames_device
+from dfs_store.condense.initialise import check_real_clips, even_positions, key_frames_device
 from dfs_store.condense.real_clips import real_clips_fit
-from dfs_store.errors import SettingsError
 
 __all__ = ["Forecast", "forecast"]
 
@@ -72,13 +72,16 @@ class Forecast:
 
 
 def forecast(
-    config: CondenseConfig, clips_per_class: list[int], num_frames: int, frame_shape: tuple[int, int, int]
+    config: CondenseConfig,
+    clips_per_class: Mapping[str, int],
+    num_frames: int,
+    frame_shape: tuple[int, int, int],
 ) -> Forecast:
     """Works out the plan of a run.
 
     Args:
         config: resolved settings.
-        clips_per_class: real training clips of every class.
+        clips_per_class: number of real training clips by class name.
         num_frames: T.
         frame_shape: (C, H, W).
 
@@ -88,18 +91,15 @@ def forecast(
     device = resolve_device(config.device)
     iterates = config.method != "random"
     needs_real = not iterates or config.init == "real"
-    if needs_real and min(clips_per_class) < config.vpc:
-        raise SettingsError(
-            f"--vpc {config.vpc} needs {config.vpc} real clips of every class, but the smallest class has "
-            f"{min(clips_per_class)}; use --vpc {min(clips_per_class)} or less"
-        )
+    if needs_real:
+        check_real_clips(clips_per_class, config.vpc)
     starts_dense = config.method != "dfs"
     first_keys = num_frames if starts_dense else even_positions(config.initial_key_frames, num_frames).size
     most_keys = num_frames if starts_dense or config.insertion else first_keys
     num_clips = len(clips_per_class) * config.vpc
     frame_values = int(np.prod(frame_shape))
     stored_bytes = num_clips * frame_values * _BYTES_PER_VALUE[config.dtype]
-    real_bytes = sum(clips_per_class) * num_frames * frame_values
+    real_bytes = sum(clips_per_class.values()) * num_frames * frame_values
     chunk = min(num_clips, chunk_clips(device, num_frames, frame_shape))
     return Forecast(
         settings=config.provenance(),
@@ -107,7 +107,7 @@ def forecast(
         notes=config.notes(),
         device=str(device),
         num_classes=len(clips_per_class),
-        num_real_clips=sum(clips_per_class),
+        num_real_clips=sum(clips_per_class.values()),
         num_clips=num_clips,
         num_frames=num_frames,
         frame_shape=frame_shape,

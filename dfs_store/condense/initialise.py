@@ -1,6 +1,6 @@
 """Where key frames start: noise or real frames, evenly spaced, in chunks that fit the device."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,14 @@ from dfs_store.errors import SettingsError
 from dfs_store.videos import VideoDataset
 from dfs_store.videos.tensors import normalised_clips
 
-__all__ = ["chosen_real_clips", "even_positions", "initial_key_frames", "key_frames_device", "real_frames"]
+__all__ = [
+    "check_real_clips",
+    "chosen_real_clips",
+    "even_positions",
+    "initial_key_frames",
+    "key_frames_device",
+    "real_frames",
+]
 
 # Key frames and their momentum stay on the device while even T of them per clip would take less than this.
 KEY_FRAME_SHARE = 0.35
@@ -39,6 +46,21 @@ def even_positions(count: int, num_frames: int) -> npt.NDArray[np.int64]:
     return np.round(np.linspace(0, num_frames - 1, count)).astype(np.int64)
 
 
+def check_real_clips(clips_per_class: Mapping[str, int], vpc: int) -> None:
+    """Raises SettingsError unless every class has at least `vpc` real clips.
+
+    Args:
+        clips_per_class: number of real clips by class name.
+        vpc: synthetic clips per class.
+    """
+    smallest = min(clips_per_class, key=lambda name: clips_per_class[name])
+    if (most := clips_per_class[smallest]) < vpc:
+        raise SettingsError(
+            f"--vpc {vpc} needs {vpc} real clips of every class, but class {smallest!r} has {most}; "
+            f"use --vpc {most} or less, or --init noise with --method dfs"
+        )
+
+
 def chosen_real_clips(videos: VideoDataset, vpc: int, seed: int) -> list[npt.NDArray[np.int64]]:
     """Draws `vpc` real clips of every class, without replacement.
 
@@ -48,13 +70,8 @@ def chosen_real_clips(videos: VideoDataset, vpc: int, seed: int) -> list[npt.NDA
     Raises:
         SettingsError: a class has fewer than `vpc` clips.
     """
-    counts = np.bincount(videos.labels, minlength=len(videos.classes))
-    smallest = int(counts.argmin())
-    if counts[smallest] < vpc:
-        raise SettingsError(
-            f"--vpc {vpc} needs {vpc} real clips of every class, but class {videos.classes[smallest]!r} has "
-            f"{counts[smallest]}; use --vpc {counts[smallest]} or less, or --init noise with --method dfs"
-        )
+    counts = np.bincount(videos.labels, minlength=len(videos.classes)).tolist()
+    check_real_clips(dict(zip(videos.classes, counts, strict=True)), vpc)
     return [
         numpy_generator(seed, Purpose.INITIAL_CLIPS, label).choice(
             np.flatnonzero(videos.labels == label), size=vpc, replace=False

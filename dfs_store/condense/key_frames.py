@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from dfs_store.errors import ClipError, PositionsError
-from dfs_store.interpolation import check_positions, neighbours, weight_matrix
+from dfs_store.interpolation import check_positions, matrix_of, neighbours
 
 __all__ = ["KeyFrameSet"]
 
@@ -111,7 +111,7 @@ class KeyFrameSet:
             keys = self.clip_positions(clip)
             near = neighbours(keys, self.num_frames)
             left[clip], right[clip] = near.left, near.right
-            weights[clip, :, : keys.size] = weight_matrix(keys, self.num_frames)
+            weights[clip, :, : keys.size] = matrix_of(near, keys.size)
         number_in_clip = np.arange(self.positions.size) - self.offsets[self.clips]
         padded = np.zeros((len(self), weights.shape[2]), dtype=np.int64)
         padded[self.clips, number_in_clip] = np.arange(self.positions.size)

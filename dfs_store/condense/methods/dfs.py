@@ -19,7 +19,7 @@ from dfs_store.errors import OutOfMemoryError
 from dfs_store.networks import ConvNet3D, build_network
 from dfs_store.videos import VideoDataset
 
-__all__ = ["dfs"]
+__all__ = ["dfs", "frozen_network", "trained_clips"]
 
 SECONDS_BETWEEN_CHECKPOINTS = 300.0
 
@@ -44,7 +44,7 @@ def dfs(config: CondenseConfig, videos: VideoDataset, tell: Callable[[Event], No
     tell(RunStarted(first_step, config.schedule.iterations, num_clips, str(device), config.notes()))
 
     with _reproducible_float32(), RealClips(videos, config.batch_real or 1, config.seed, device) as real:
-        network = _frozen_network(videos, device)
+        network = frozen_network(videos, device)
         try:
             steps = dfs_loop(config, real, network, groups, first_step)
             _follow(steps, config, path, groups, tell)
@@ -57,10 +57,11 @@ def dfs(config: CondenseConfig, videos: VideoDataset, tell: Callable[[Event], No
     if config.init == "real":
         started_from = chosen_real_clips(videos, config.vpc, config.seed)
         sources = [videos.source(int(clip)) for clips in started_from for clip in clips]
-    return Condensed(_clips(groups), sources)
+    return Condensed(trained_clips(groups), sources)
 
 
-def _frozen_network(videos: VideoDataset, device: torch.device) -> ConvNet3D:
+def frozen_network(videos: VideoDataset, device: torch.device) -> ConvNet3D:
+    """Returns the network that embeds clips in the loop, on `device`; the loop draws its weights."""
     network = build_network("convnet3d", len(videos.classes), videos.num_frames, videos.frame_shape[1])
     # Weights frozen: the gradient goes to the clips alone. Channels last is what convolutions run fastest on.
     network.requires_grad_(False).eval()
@@ -106,7 +107,8 @@ def _reproducible_float32() -> Iterator[None]:
         yield
 
 
-def _clips(groups: list[Group]) -> Iterator[CondensedClip]:
+def trained_clips(groups: list[Group]) -> Iterator[CondensedClip]:
+    """Yields the clips as they are now, in the order of the store."""
     for chunk in (chunk for group in groups for chunk in group):
         for clip, label in enumerate(chunk.labels.tolist()):
             yield CondensedClip(
