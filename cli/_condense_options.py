@@ -15,7 +15,9 @@ Whole = int | None
 Dataset = Annotated[Text, typer.Option("--dataset", metavar="NAME|FOLDER", help="What to condense.")]
 Vpc = Annotated[Whole, typer.Option("--vpc", help="Synthetic videos per class.")]
 Out = Annotated[Text, typer.Option("--out", metavar="STORE", help="*.zarr, *.h5 or *.hdf5.")]
-Method = Annotated[Text, typer.Option("--method", help="dfs, dm or random.  [default: dfs]")]
+Method = Annotated[
+    Text, typer.Option("--method", help="dfs, dm, random, herding or k-center.  [default: dfs]")
+]
 Dtype = Annotated[Text, typer.Option("--dtype", help="float32, float16 or uint8.")]
 Iterations = Annotated[Whole, typer.Option(help="Number of steps.", rich_help_panel=SETTINGS)]
 Lr = Annotated[Number, typer.Option(help="Learning rate.", rich_help_panel=SETTINGS)]
@@ -40,6 +42,12 @@ Selection = Annotated[Text, typer.Option(help="lowest or random.", rich_help_pan
 Metric = Annotated[Text, typer.Option(help="cosine or l2.", rich_help_panel=INSERTION)]
 Insertions = Annotated[Text, typer.Option(help="one or all at a step.", rich_help_panel=INSERTION)]
 Gradient = Annotated[Text, typer.Option(help="frame or accumulated.", rich_help_panel=INSERTION)]
+Extractor = Annotated[
+    Text,
+    typer.Option(
+        metavar="trained|random|FILE", help="Features for herding, k-center.", rich_help_panel=SETTINGS
+    ),
+]
 Device = Annotated[
     Text, typer.Option(help="auto, cpu, cuda or cuda:N.  [default: auto]", rich_help_panel=RUNNING)
 ]

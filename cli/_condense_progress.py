@@ -10,7 +10,7 @@ from ._exit_codes import TerminatedError
 
 if TYPE_CHECKING:
     from dfs_store.condense import CondenseConfig
-    from dfs_store.condense.events import Event, RunStarted, StepDone
+    from dfs_store.condense.events import Event, ExtractorTrained, RunStarted, StepDone
 
 
 class CondenseProgress:
@@ -54,12 +54,14 @@ class CondenseProgress:
 
     def on_event(self, event: "Event") -> None:
         """Takes an event of the run; raises when a signal asked for its end."""
-        from dfs_store.condense import CheckpointSaved, RunStarted, StepDone
+        from dfs_store.condense import CheckpointSaved, ExtractorTrained, RunStarted, StepDone
 
         if isinstance(event, RunStarted):
             self._on_start(event)
         elif isinstance(event, StepDone):
             self._on_step(event)
+        elif isinstance(event, ExtractorTrained):
+            self._on_epoch(event)
         elif isinstance(event, CheckpointSaved) and self._settings.checkpoint_every and not self._quiet:
             self._bar.message(f"checkpoint of step {event.step:,}: {event.path}")
 
@@ -74,6 +76,12 @@ class CondenseProgress:
         )
         for note in event.notes:
             self._bar.message(f"note: {note}")
+
+    def _on_epoch(self, event: "ExtractorTrained") -> None:
+        self._bar.update(event.epoch, event.epochs, f"training the feature extractor  loss {event.loss:.4g}")
+        if self._stop is not None:
+            # Nothing is lost but the epochs so far: no checkpoint to name.
+            raise TerminatedError("stopped") if self._stop == signal.SIGTERM else KeyboardInterrupt("stopped")
 
     def _on_step(self, event: "StepDone") -> None:
         self._steps += 1

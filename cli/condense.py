@@ -25,6 +25,7 @@ def condense(
     batch_real: given.BatchReal = None,
     init: given.Init = None,
     seed: given.Seed = None,
+    extractor: given.Extractor = None,
     initial_key_frames: given.InitialKeyFrames = None,
     insertion: given.Insertion = None,
     epsilon: given.Epsilon = None,

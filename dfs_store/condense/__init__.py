@@ -1,13 +1,21 @@
 """The condenser: trainable key frames, insertion (Eq. 4-7), matching (Eq. 8), and the paper's methods."""
 
 from dfs_store.condense.config import CondenseConfig
-from dfs_store.condense.events import CheckpointSaved, Event, RunStarted, StepDone, StoreWritten
+from dfs_store.condense.events import (
+    CheckpointSaved,
+    Event,
+    ExtractorTrained,
+    RunStarted,
+    StepDone,
+    StoreWritten,
+)
 from dfs_store.condense.run import check_run, condense
 
 __all__ = [
     "CheckpointSaved",
     "CondenseConfig",
     "Event",
+    "ExtractorTrained",
     "RunStarted",
     "StepDone",
     "StoreWritten",

@@ -17,7 +17,7 @@ from dfs_store.errors import SettingsError
 
 __all__ = ["CondenseConfig"]
 
-Method = Literal["dfs", "dm", "random"]
+Method = Literal["dfs", "dm", "random", "herding", "k-center"]
 Initialisation = Literal["noise", "real"]
 Dtype = Literal["float32", "float16", "uint8"]
 Precision = Literal["float32", "bf16"]
@@ -33,6 +33,8 @@ _CONCERNS: dict[str, tuple[str, ...]] = {
     "dfs": (*_MATCHING, *_INSERTING, "gradient", "insertion"),
     "dm": _MATCHING,
     "random": (),
+    "herding": ("extractor",),
+    "k-center": ("extractor",),
 }
 
 
@@ -44,7 +46,7 @@ class CondenseConfig:
         out: path of the store; the suffix chooses the container.
         dataset: catalogue name or folder, chooses the preset and goes into the provenance.
         vpc: synthetic videos per class.
-        method: "dfs", "dm" or "random".
+        method: "dfs", "dm", "random", "herding" or "k-center".
         seed: seed of everything random.
         iterations: number of steps.
         lr: learning rate of the key frames.
@@ -57,6 +59,9 @@ class CondenseConfig:
         warmup: share of the steps before insertion.
         cooldown: share of the steps after insertion.
         selection, metric, insertions, gradient: see `dfs_store.condense.insertion.InsertionRule`.
+        extractor: whose features the coresets choose by: "trained" (ConvNet3D trained on all the real clips,
+            once, kept in the cache), "random" (the same network untrained), or a file that holds its
+            `state_dict`.
         dtype: how the store keeps key frames.
         precision: of the forward pass of real clips; "bf16" is approximate.
         device: "auto" (CUDA when present), "cpu", "cuda" or "cuda:N".
@@ -86,6 +91,7 @@ class CondenseConfig:
     metric: Metric = "cosine"
     insertions: Insertions = "one"
     gradient: GradientReading = "frame"
+    extractor: str = "trained"
     dtype: Dtype = "float32"
     precision: Precision = "float32"
     device: str = "auto"

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-__all__ = ["CheckpointSaved", "Event", "RunStarted", "StepDone", "StoreWritten"]
+__all__ = ["CheckpointSaved", "Event", "ExtractorTrained", "RunStarted", "StepDone", "StoreWritten"]
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,21 @@ class RunStarted:
     num_clips: int
     device: str
     notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ExtractorTrained:
+    """An epoch of the network whose features the coresets choose by.
+
+    Attributes:
+        epoch: epochs done.
+        epochs: epochs in all.
+        loss: mean training loss of this epoch.
+    """
+
+    epoch: int
+    epochs: int
+    loss: float
 
 
 @dataclass(frozen=True)
@@ -75,4 +90,4 @@ class StoreWritten:
     num_key_frames: int
 
 
-Event = RunStarted | StepDone | CheckpointSaved | StoreWritten
+Event = RunStarted | ExtractorTrained | StepDone | CheckpointSaved | StoreWritten

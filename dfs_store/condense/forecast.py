@@ -89,7 +89,7 @@ def forecast(
         SettingsError: settings that these clips do not allow.
     """
     device = resolve_device(config.device)
-    iterates = config.method != "random"
+    iterates = config.method in ("dfs", "dm")
     needs_real = not iterates or config.init == "real"
     if needs_real:
         check_real_clips(clips_per_class, config.vpc)

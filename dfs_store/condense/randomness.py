@@ -20,6 +20,7 @@ class Purpose(IntEnum):
     REAL_BATCH = 3
     NETWORK = 4
     INSERTION = 5
+    EXTRACTOR = 6
 
 
 def numpy_generator(seed: int, purpose: Purpose, *numbers: int) -> np.random.Generator:

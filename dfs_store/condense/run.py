@@ -10,7 +10,7 @@ from typing import Any
 from dfs_store.condense.checkpoint import checkpoint_path
 from dfs_store.condense.config import CondenseConfig
 from dfs_store.condense.events import Event, StoreWritten
-from dfs_store.condense.methods import METHODS
+from dfs_store.condense.methods import METHODS, Condensed
 from dfs_store.errors import SettingsError
 from dfs_store.format import StoreWriter, check_output
 from dfs_store.videos import VideoDataset
@@ -74,7 +74,7 @@ def condense(
         attributes={
             "normalization": videos.normalization,
             "fps": videos.fps,
-            "provenance": _provenance(config, videos, condensed.sources),
+            "provenance": _provenance(config, videos, condensed),
         },
         overwrite=config.overwrite,
     ) as writer:
@@ -86,9 +86,7 @@ def condense(
     tell(StoreWritten(config.out, num_clips, num_key_frames))
 
 
-def _provenance(
-    config: CondenseConfig, videos: VideoDataset, sources: list[dict[str, Any]] | None
-) -> dict[str, Any]:
+def _provenance(config: CondenseConfig, videos: VideoDataset, condensed: Condensed) -> dict[str, Any]:
     return {
         "method": config.method,
         "dataset": config.dataset,
@@ -98,7 +96,8 @@ def _provenance(
         "sampling": asdict(videos.sampling),
         "software": software_versions(),
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "sources": sources,
+        "sources": condensed.sources,
+        **condensed.provenance,
     }
 
 

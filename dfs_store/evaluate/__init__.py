@@ -2,7 +2,8 @@
 
 from dfs_store.evaluate.result import EvaluationResult, Score
 from dfs_store.evaluate.run import EvaluationProgress, EvaluationSettings, evaluate
-from dfs_store.evaluate.sources import StoreClips, VideoClips
+from dfs_store.evaluate.sources import StoreClips
+from dfs_store.videos.epochs import VideoClips
 
 __all__ = [
     "EvaluationProgress",

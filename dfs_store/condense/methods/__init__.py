@@ -7,6 +7,8 @@ from dfs_store.condense.events import Event
 from dfs_store.condense.methods._clip import Condensed
 from dfs_store.condense.methods.dfs import dfs
 from dfs_store.condense.methods.dm import dm
+from dfs_store.condense.methods.herding import herding
+from dfs_store.condense.methods.k_center import k_center
 from dfs_store.condense.methods.random import random
 from dfs_store.videos import VideoDataset
 
@@ -18,4 +20,6 @@ METHODS: dict[str, Callable[[CondenseConfig, VideoDataset, Tell], Condensed]] = 
     "dfs": dfs,
     "dm": dm,
     "random": random,
+    "herding": herding,
+    "k-center": k_center,
 }

@@ -1,12 +1,15 @@
 """What every method hands over: condensed clips, and where real ones come from."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Condensed", "CondensedClip"]
+from dfs_store.condense.initialise import real_frames
+from dfs_store.videos import VideoDataset
+
+__all__ = ["Condensed", "CondensedClip", "whole_clips"]
 
 
 class CondensedClip(NamedTuple):
@@ -31,7 +34,16 @@ class Condensed(NamedTuple):
     Attributes:
         clips: one after the other, so that they need not all be in memory.
         sources: per clip the real clip that its key frames are, or started as; None where there is none.
+        provenance: what else the store should say about how it was made.
     """
 
     clips: Iterator[CondensedClip]
     sources: list[dict[str, Any]] | None = None
+    provenance: dict[str, Any] = {}  # noqa: RUF012 - a NamedTuple's default, never changed
+
+
+def whole_clips(videos: VideoDataset, chosen: Sequence[int]) -> Iterator[CondensedClip]:
+    """Yields real clips with all their frames as key frames, in the order of `chosen`."""
+    positions = np.arange(videos.num_frames)
+    for clip in chosen:
+        yield CondensedClip(real_frames(videos, clip, positions).numpy(), positions, int(videos.labels[clip]))

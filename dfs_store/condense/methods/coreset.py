@@ -1,0 +1,60 @@
+"""Coresets: real clips of every class, chosen by their features and kept whole."""
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from dfs_store.condense.config import CondenseConfig
+from dfs_store.condense.device import resolve_device
+from dfs_store.condense.events import Event, RunStarted
+from dfs_store.condense.extractor import extractor_network, features_of
+from dfs_store.condense.initialise import check_real_clips
+from dfs_store.condense.methods._clip import Condensed, whole_clips
+from dfs_store.videos import VideoDataset
+
+__all__ = ["Choose", "coreset", "ranked_clips"]
+
+# Given the (n, F) float64 features of a class and a number, the numbers of the chosen clips, in order.
+Choose = Callable[[npt.NDArray[np.float64], int], list[int]]
+
+
+def ranked_clips(
+    config: CondenseConfig, videos: VideoDataset, tell: Callable[[Event], None], choose: Choose
+) -> tuple[list[int], dict[str, str]]:
+    """Chooses `vpc` real clips of every class by their features.
+
+    Args:
+        config: resolved settings.
+        videos: the real clips.
+        tell: gets the events of the extractor's training.
+        choose: the rule.
+
+    Returns:
+        Numbers of clips, class after class, in the order of choice, and what the provenance says of the
+        extractor.
+
+    Raises:
+        SettingsError: a class has fewer clips than `vpc`, or `extractor` is no file of such a network.
+    """
+    counts = np.bincount(videos.labels, minlength=len(videos.classes)).tolist()
+    check_real_clips(dict(zip(videos.classes, counts, strict=True)), config.vpc)
+    device = resolve_device(config.device)
+    num_clips = config.vpc * len(videos.classes)
+    tell(RunStarted(step=0, iterations=0, num_clips=num_clips, device=str(device), notes=config.notes()))
+    network, origin = extractor_network(config.extractor, videos, config.seed, device, tell)
+    features = features_of(network, videos)
+    chosen: list[int] = []
+    for label in range(len(videos.classes)):
+        members = np.flatnonzero(videos.labels == label)
+        chosen += members[choose(features[members], config.vpc)].tolist()
+    return chosen, origin
+
+
+def coreset(
+    config: CondenseConfig, videos: VideoDataset, tell: Callable[[Event], None], choose: Choose
+) -> Condensed:
+    """Returns the clips of `ranked_clips`, all frames kept."""
+    chosen, origin = ranked_clips(config, videos, tell, choose)
+    sources = [videos.source(clip) for clip in chosen]
+    return Condensed(whole_clips(videos, chosen), sources, {"extractor": origin})

@@ -1,0 +1,42 @@
+"""K-center: clips that cover their class, so that no clip is far from the nearest chosen one."""
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from dfs_store.condense.config import CondenseConfig
+from dfs_store.condense.events import Event
+from dfs_store.condense.methods._clip import Condensed
+from dfs_store.condense.methods.coreset import coreset
+from dfs_store.videos import VideoDataset
+
+__all__ = ["cover", "k_center"]
+
+
+def k_center(config: CondenseConfig, videos: VideoDataset, tell: Callable[[Event], None]) -> Condensed:
+    """Returns `vpc` real clips of every class, chosen by k-center, T key frames each.
+
+    Raises:
+        SettingsError: a class has fewer clips than `vpc`, or the extractor cannot be had.
+    """
+    return coreset(config, videos, tell, cover)
+
+
+def cover(features: npt.NDArray[np.float64], count: int) -> list[int]:
+    """Chooses the clip nearest the mean, then again and again the one farthest from all chosen ones.
+
+    The largest distance from any clip to its nearest chosen one is then at most twice the least possible
+    for any choice that has the same first clip (Gonzalez, 1985). Of equals the first is taken.
+
+    Args:
+        features: (n, F) of one class.
+        count: how many, at most n.
+    """
+    chosen = [int(np.linalg.norm(features - features.mean(axis=0), axis=1).argmin())]
+    nearest = np.linalg.norm(features - features[chosen[0]], axis=1)
+    while len(chosen) < count:
+        nearest[chosen] = -np.inf  # equal clips have distance 0, too: never choose one twice
+        chosen.append(int(nearest.argmax()))
+        nearest = np.minimum(nearest, np.linalg.norm(features - features[chosen[-1]], axis=1))
+    return chosen

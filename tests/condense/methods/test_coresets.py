@@ -1,0 +1,142 @@
+"""Herding and k-center against brute force on small sets, and whole runs of both."""
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dfs_store import open_store
+from dfs_store.condense import ExtractorTrained, condense, extractor
+from dfs_store.condense.methods.herding import herd
+from dfs_store.condense.methods.k_center import cover
+from dfs_store.errors import SettingsError
+from dfs_store.networks import TrainingSettings, build_network
+
+
+@st.composite
+def features_and_count(draw):
+    n, size = draw(st.integers(1, 8)), draw(st.integers(1, 3))
+    values = st.integers(-50, 50).map(float)
+    rows = draw(st.lists(st.lists(values, min_size=size, max_size=size), min_size=n, max_size=n))
+    return np.array(rows), draw(st.integers(1, n))
+
+
+def test_herding_on_a_line():
+    # Mean 2. First the one nearest to it, then the one that brings the sum of two nearest to 4, and so on.
+    features = np.array([[0.0], [1.0], [2.0], [3.0], [4.0]])
+    assert herd(features, 5) == [2, 1, 3, 0, 4]
+
+
+@given(features_and_count())
+def test_each_herded_clip_is_the_best_next_one(drawn):
+    features, count = drawn
+    chosen = herd(features, count)
+    assert len(set(chosen)) == count
+    mean = features.mean(axis=0)
+    for i, clip in enumerate(chosen):
+        # By the definition, clip by clip: the mean of the chosen ones would be nearest to the mean.
+        distance = {
+            other: np.linalg.norm((i + 1) * mean - features[[*chosen[:i], other]].sum(axis=0))
+            for other in set(range(len(features))) - set(chosen[:i])
+        }
+        assert distance[clip] <= min(distance.values()) + 1e-9
+
+
+def radius(features, centres):
+    return max(min(np.linalg.norm(f - features[c]) for c in centres) for f in features)
+
+
+@given(features_and_count())
+def test_k_center_is_within_twice_the_best_that_brute_force_finds(drawn):
+    features, count = drawn
+    chosen = cover(features, count)
+    assert len(set(chosen)) == count
+    mean = features.mean(axis=0)
+    assert np.linalg.norm(features[chosen[0]] - mean) <= min(np.linalg.norm(features - mean, axis=1)) + 1e-9
+    best = min(
+        radius(features, [chosen[0], *rest])
+        for rest in itertools.combinations(set(range(len(features))) - {chosen[0]}, count - 1)
+    )
+    assert radius(features, chosen) <= 2 * best + 1e-9
+    for i in range(1, count):  # each one the farthest from those before it
+        gaps = [min(np.linalg.norm(f - features[c]) for c in chosen[:i]) for f in features]
+        assert gaps[chosen[i]] >= max(gaps) - 1e-9
+
+
+def test_k_center_takes_the_corners():
+    features = np.array([[0.1, 0.0], [10.0, 0.0], [10.0, 1.0], [-10.0, 0.0], [0.0, -6.0]])
+    assert cover(features, 3) == [0, 3, 2]
+
+
+@pytest.mark.parametrize(("method", "choose"), [("herding", herd), ("k-center", cover)])
+def test_a_run_keeps_the_chosen_clips_whole(config, videos, method, choose):
+    settings = config(method=method, extractor="random", vpc=3, iterations=None, lr=None, batch_real=None)
+    condense(settings, videos)
+    network, origin = extractor.extractor_network("random", videos, 0, torch.device("cpu"), lambda _: None)
+    features = extractor.features_of(network, videos)
+    with open_store(settings.out) as store:
+        assert store.labels.tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2]
+        provenance = store.attributes["provenance"]
+        assert provenance["method"] == method
+        assert provenance["extractor"] == origin
+        assert provenance["config"]["extractor"] == "random"
+        for label in range(3):
+            members = np.flatnonzero(videos.labels == label)
+            for place, clip in enumerate(members[choose(features[members], 3)]):
+                number = 3 * label + place
+                assert provenance["sources"][number] == videos.source(int(clip))
+                real = videos.clip(int(clip)).numpy().transpose(1, 0, 2, 3)
+                np.testing.assert_allclose(store.clip(number), real, atol=1e-6)
+
+
+@pytest.fixture
+def one_epoch(monkeypatch, tmp_path):
+    monkeypatch.setenv("DFS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(
+        extractor, "EXTRACTOR_TRAINING", TrainingSettings(epochs=1, batch_size=8, standardisation="clip")
+    )
+    return tmp_path / "cache" / "extractors"
+
+
+def test_a_trained_extractor_is_trained_once_and_named(config, videos, tmp_path, one_epoch):
+    origins, trained = [], []
+    for seed in (0, 1):
+        events = []
+        settings = config(method="herding", seed=seed, out=str(tmp_path / f"{seed}.zarr"))
+        condense(settings, videos, on_event=events.append)
+        trained.append([e for e in events if isinstance(e, ExtractorTrained)])
+        with open_store(settings.out) as store:
+            origins.append(store.attributes["provenance"]["extractor"])
+    assert [len(t) for t in trained] == [1, 0]
+    assert origins[0] == origins[1]
+    assert origins[0]["kind"] == "trained"
+    (kept,) = one_epoch.iterdir()
+    # The file in the cache is one that --extractor takes, too.
+    _, origin = extractor.extractor_network(str(kept), videos, 0, torch.device("cpu"), lambda _: None)
+    assert origin["sha256"] == origins[0]["sha256"]
+
+
+def test_features_do_not_depend_on_the_company(videos, monkeypatch):
+    network, _ = extractor.extractor_network("random", videos, 0, torch.device("cpu"), lambda _: None)
+    together = extractor.features_of(network, videos)
+    monkeypatch.setattr(extractor, "_FEATURE_BATCH", 1)
+    np.testing.assert_allclose(together, extractor.features_of(network, videos), rtol=1e-4, atol=1e-6)
+
+
+def test_bad_extractors_are_refused_by_name(config, videos, tmp_path):
+    other = tmp_path / "other.pt"
+    torch.save(build_network("convnet3d", 7, 6, 43).state_dict(), other)
+    nonsense, empty = tmp_path / "nonsense.pt", tmp_path / "empty.pt"
+    nonsense.write_bytes(b"no network")
+    empty.write_bytes(b"")
+    for file in (other, nonsense, empty):
+        with pytest.raises(SettingsError, match=f"{file.name} does not hold"):
+            condense(config(method="herding", extractor=str(file)), videos)
+    with pytest.raises(SettingsError, match="trained, random or a file"):
+        condense(config(method="herding", extractor=str(tmp_path / "none.pt")), videos)
+    with pytest.raises(SettingsError, match="--vpc 6 needs 6 real clips"):
+        condense(config(method="k-center", extractor="random", vpc=6), videos)
+    assert not (tmp_path / "out.zarr").exists()
