@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from dfs_store.evaluate import EvaluationProgress, EvaluationResult, EvaluationSettings
 
 WHOLE = "whole"
+MODELS = "convnet3d, cnn-gru, cnn-lstm, a video model of torchvision (r3d_18 ...), or module:Class."
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ def evaluate(
         typer.Option("--dataset", metavar="NAME|FOLDER", help="Test clips (else what the store came from)."),
     ] = None,
     root: _options.Root = None,
-    model: Annotated[str, typer.Option("--model", help="convnet3d.")] = "convnet3d",
+    model: Annotated[str, typer.Option("--model", metavar="NAME", help=MODELS)] = "convnet3d",
     protocol: Annotated[str, typer.Option("--protocol", help="paper or strict.")] = "paper",
     runs: Annotated[int, typer.Option("--runs", help="Trainings, each with its own seed.")] = 3,
     epochs: Annotated[int, typer.Option("--epochs", help="Passes over the clips.")] = 500,

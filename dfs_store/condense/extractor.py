@@ -20,7 +20,7 @@ import torch
 from dfs_store.condense.events import Event, ExtractorTrained
 from dfs_store.condense.randomness import Purpose, torch_generator
 from dfs_store.errors import SettingsError
-from dfs_store.networks import ConvNet3D, TrainingSettings, build_network, train
+from dfs_store.networks import ConvNet3D, TrainingSettings, channels_last, train
 from dfs_store.networks.training import standardised
 from dfs_store.videos import VideoDataset
 from dfs_store.videos.cache import cache_root, disk_errors, fingerprint, write_atomically
@@ -54,7 +54,7 @@ def extractor_network(
         DivergedError: the training's loss is no longer finite.
         DiskFullError, OutputNotWritableError: the cache cannot take the trained network.
     """
-    network = build_network("convnet3d", len(videos.classes), videos.num_frames, videos.frame_shape[1])
+    network = ConvNet3D(len(videos.classes), videos.num_frames, videos.frame_shape[1])
     origin = {"kind": choice}
     if choice == "random":
         network.reset(torch_generator(seed, Purpose.EXTRACTOR))
@@ -68,7 +68,7 @@ def extractor_network(
             raise SettingsError(
                 f"--extractor must be trained, random or a file, and {choice!r} cannot be read: {error}"
             ) from error
-    network.requires_grad_(False).eval().to(device).to(memory_format=torch.channels_last_3d)
+    channels_last(network.requires_grad_(False).eval().to(device))
     return network, {**origin, "sha256": _digest(network)}
 
 
@@ -93,7 +93,7 @@ def _train_or_find(
         return
     settings = EXTRACTOR_TRAINING
     network.reset(torch.Generator().manual_seed(settings.seed))
-    network.to(device).to(memory_format=torch.channels_last_3d)
+    channels_last(network.to(device))
     train(
         network,
         VideoClips(videos, device),

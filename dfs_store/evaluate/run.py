@@ -10,7 +10,14 @@ import torch
 from dfs_store.errors import SettingsError
 from dfs_store.evaluate.result import EvaluationResult, Score
 from dfs_store.evaluate.testing import PROTOCOLS, Protocol, accuracies, standardisation_of
-from dfs_store.networks import NETWORKS, ClipSource, TrainingSettings, build_network, train
+from dfs_store.networks import (
+    ClipSource,
+    TrainingSettings,
+    build_network,
+    channels_last,
+    check_network_name,
+    train,
+)
 from dfs_store.videos import VideoDataset
 
 __all__ = ["EvaluationProgress", "EvaluationSettings", "evaluate"]
@@ -21,7 +28,7 @@ class EvaluationSettings:
     """How a store is scored; the defaults are those of the paper.
 
     Attributes:
-        model: name of the network.
+        model: name of the network, see `dfs_store.networks.NETWORKS`; or "module:Class".
         protocol: "paper" or "strict".
         runs: trainings, each with its own seed.
         epochs: of each training.
@@ -41,8 +48,7 @@ class EvaluationSettings:
     device: str = "cpu"
 
     def __post_init__(self) -> None:
-        if self.model not in NETWORKS:
-            raise SettingsError(f"--model must be one of {', '.join(NETWORKS)}, got {self.model!r}")
+        check_network_name(self.model)
         if self.protocol not in PROTOCOLS:
             raise SettingsError(f"--protocol must be one of {', '.join(PROTOCOLS)}, got {self.protocol!r}")
         if self.runs < 1:
@@ -126,9 +132,9 @@ def evaluate(
 
     for run in range(settings.runs):
         training = settings.training(run)
-        network = build_network(settings.model, len(clips.classes), test.num_frames, test.frame_shape[1])
-        network.reset(torch.Generator().manual_seed(training.seed))
-        network.to(device).to(memory_format=torch.channels_last_3d)
+        shape = (len(clips.classes), test.num_frames, test.frame_shape[1])
+        network = build_network(settings.model, *shape, seed=training.seed)
+        channels_last(network.to(device))
         train(network, clips, training, on_epoch=lambda epoch, loss: tell(epoch + 1, loss))
         first, fifth = accuracies(network, test, settings.protocol, seed=training.seed)
         top1.append(first)

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from dfs_store.errors import DivergedError, SettingsError
-from dfs_store.networks import NETWORKS, TrainingSettings, build_network, train
+from dfs_store.networks import TrainingSettings, train
 from dfs_store.networks.training import standardised
 
 
@@ -87,10 +87,3 @@ def test_a_loss_that_is_no_number_stops_the_training():
 def test_nonsense_is_refused(name, value):
     with pytest.raises(SettingsError, match=name):
         TrainingSettings(**{name: value})
-
-
-def test_networks_come_by_name():
-    assert list(NETWORKS) == ["convnet3d"]
-    assert build_network("convnet3d", 4, 4, 43).num_features > 0
-    with pytest.raises(SettingsError, match="convnet3d"):
-        build_network("resnet", 4, 4, 43)

@@ -16,7 +16,7 @@ from dfs_store.condense.loop import dfs_loop
 from dfs_store.condense.methods._clip import Condensed, CondensedClip
 from dfs_store.condense.real_clips import RealClips
 from dfs_store.errors import OutOfMemoryError
-from dfs_store.networks import ConvNet3D, build_network
+from dfs_store.networks import ConvNet3D, channels_last
 from dfs_store.videos import VideoDataset
 
 __all__ = ["dfs", "frozen_network", "trained_clips"]
@@ -62,10 +62,11 @@ def dfs(config: CondenseConfig, videos: VideoDataset, tell: Callable[[Event], No
 
 def frozen_network(videos: VideoDataset, device: torch.device) -> ConvNet3D:
     """Returns the network that embeds clips in the loop, on `device`; the loop draws its weights."""
-    network = build_network("convnet3d", len(videos.classes), videos.num_frames, videos.frame_shape[1])
+    network = ConvNet3D(len(videos.classes), videos.num_frames, videos.frame_shape[1])
     # Weights frozen: the gradient goes to the clips alone. Channels last is what convolutions run fastest on.
     network.requires_grad_(False).eval()
-    return network.to(device).to(memory_format=torch.channels_last_3d)
+    channels_last(network.to(device))
+    return network
 
 
 def _follow(

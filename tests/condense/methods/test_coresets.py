@@ -13,7 +13,7 @@ from dfs_store.condense import ExtractorTrained, condense, extractor
 from dfs_store.condense.methods.herding import herd
 from dfs_store.condense.methods.k_center import cover
 from dfs_store.errors import SettingsError
-from dfs_store.networks import TrainingSettings, build_network
+from dfs_store.networks import ConvNet3D, TrainingSettings
 
 
 @st.composite
@@ -128,7 +128,7 @@ def test_features_do_not_depend_on_the_company(videos, monkeypatch):
 
 def test_bad_extractors_are_refused_by_name(config, videos, tmp_path):
     other = tmp_path / "other.pt"
-    torch.save(build_network("convnet3d", 7, 6, 43).state_dict(), other)
+    torch.save(ConvNet3D(7, 6, 43).state_dict(), other)
     nonsense, empty = tmp_path / "nonsense.pt", tmp_path / "empty.pt"
     nonsense.write_bytes(b"no network")
     empty.write_bytes(b"")

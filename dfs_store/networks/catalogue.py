@@ -1,0 +1,60 @@
+"""Networks by name."""
+
+from collections.abc import Callable
+from functools import partial
+
+import torch
+from torch import nn
+
+from dfs_store.errors import SettingsError
+from dfs_store.networks.cnn_rnn import CNNGRU, CNNLSTM
+from dfs_store.networks.convnet3d import ConvNet3D
+from dfs_store.networks.torchvision_video import TORCHVISION_MODELS, torchvision_model
+from dfs_store.networks.user_class import user_network
+
+__all__ = ["NETWORKS", "build_network", "channels_last", "check_network_name"]
+
+NETWORKS: dict[str, Callable[[int, int, int], nn.Module]] = {
+    "convnet3d": ConvNet3D,
+    "cnn-gru": CNNGRU,
+    "cnn-lstm": CNNLSTM,
+    **{name: partial(torchvision_model, name) for name in TORCHVISION_MODELS},
+}
+
+
+def check_network_name(name: str) -> None:
+    """Raises SettingsError unless `name` is one of `NETWORKS` or of the form module:Class."""
+    if name not in NETWORKS and ":" not in name:
+        raise SettingsError(
+            f"--model must be one of {', '.join(NETWORKS)}, or module:Class of your own, got {name!r}"
+        )
+
+
+def build_network(name: str, num_classes: int, num_frames: int, size: int, *, seed: int) -> nn.Module:
+    """Builds an untrained network that maps clips (N, T, C, H, W) to logits (N, num_classes).
+
+    Args:
+        name: one of `NETWORKS`, or "module:Class" (see `dfs_store.networks.user_class`).
+        num_classes: number of logits.
+        num_frames: T of the clips.
+        size: height and width of the clips in pixels.
+        seed: of the parameters; torch's global generator is left as it was.
+
+    Raises:
+        SettingsError: no such network, or clips that it cannot take.
+    """
+    check_network_name(name)
+    make = NETWORKS.get(name) or partial(user_network, name)
+    with torch.random.fork_rng([]):
+        torch.manual_seed(seed)
+        return make(num_classes, num_frames, size)
+
+
+def channels_last(network: nn.Module) -> nn.Module:
+    """Lays the weights of convolutions out channels last, in place: what they run fastest on."""
+    for parameter in network.parameters():
+        if parameter.dim() == 5:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last_3d)
+        elif parameter.dim() == 4:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+    return network

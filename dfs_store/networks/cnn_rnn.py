@@ -1,0 +1,79 @@
+"""CNN+GRU and CNN+LSTM: a small image network on every frame, a recurrent layer over the frames."""
+
+import torch
+from torch import Tensor, nn
+
+from dfs_store.errors import SettingsError
+
+__all__ = ["CNNGRU", "CNNLSTM"]
+
+_WIDTH = 128
+_BLOCKS = 3
+_LARGEST_SIDE = 64  # of anything larger, the centre is taken
+_GRU_HIDDEN = 1024
+
+
+class _CNNRecurrent(nn.Module):
+    """Three 2-D blocks per frame, one recurrent layer from a zero state, the mean over time, a linear head.
+
+    Args:
+        num_classes: number of logits.
+        num_frames: T of the clips; any.
+        size: height and width of the clips in pixels, at least 8.
+
+    Attributes:
+        num_features: values per frame that enter the recurrent layer: 8192 at 64 pixels and more.
+
+    Raises:
+        SettingsError: an argument is below its minimum.
+    """
+
+    def __init__(self, num_classes: int, num_frames: int, size: int) -> None:
+        super().__init__()
+        self._side = min(size, _LARGEST_SIDE)
+        if num_classes < 1 or num_frames < 1 or self._side < 2**_BLOCKS:
+            raise SettingsError(
+                f"{type(self).__name__} needs at least 1 class, 1 frame and {2**_BLOCKS} pixels, "
+                f"got {num_classes}, {num_frames} and size {size}"
+            )
+        blocks: list[nn.Module] = []
+        channels = 3
+        for _ in range(_BLOCKS):
+            blocks += [
+                nn.Conv2d(channels, _WIDTH, 3, padding=1),
+                # One group per channel: instance normalisation with affine parameters.
+                nn.GroupNorm(_WIDTH, _WIDTH),
+                nn.ReLU(),
+                nn.AvgPool2d(2),
+            ]
+            channels = _WIDTH
+        self.features = nn.Sequential(*blocks)
+        self.num_features = _WIDTH * (self._side >> _BLOCKS) ** 2
+        self.recurrent, hidden = self._recurrent_layer(self.num_features)
+        self.classifier = nn.Linear(hidden, num_classes)
+
+    def _recurrent_layer(self, num_features: int) -> tuple[nn.Module, int]:
+        raise NotImplementedError
+
+    def forward(self, clips: Tensor) -> Tensor:
+        """Returns the logits (N, num_classes) of clips (N, T, C, H, W)."""
+        margin_y, margin_x = ((extent - self._side) // 2 for extent in clips.shape[-2:])
+        centre = clips[..., margin_y : margin_y + self._side, margin_x : margin_x + self._side]
+        features = self.features(centre.flatten(0, 1)).flatten(1).unflatten(0, clips.shape[:2])
+        states, _ = self.recurrent(features)
+        logits: Tensor = self.classifier(torch.mean(states, dim=1))
+        return logits
+
+
+class CNNGRU(_CNNRecurrent):
+    """CNN+GRU: a hidden state of 1024."""
+
+    def _recurrent_layer(self, num_features: int) -> tuple[nn.Module, int]:
+        return nn.GRU(num_features, _GRU_HIDDEN, batch_first=True), _GRU_HIDDEN
+
+
+class CNNLSTM(_CNNRecurrent):
+    """CNN+LSTM: a hidden state as long as a frame's features (8192 at 64 pixels: 537 M parameters)."""
+
+    def _recurrent_layer(self, num_features: int) -> tuple[nn.Module, int]:
+        return nn.LSTM(num_features, num_features, batch_first=True), num_features

@@ -1,0 +1,77 @@
+"""torchvision's video models from scratch, by name, taking clips as everything here gives them."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from dfs_store.errors import SettingsError
+
+__all__ = ["TORCHVISION_MODELS", "ChannelsFirst", "torchvision_model"]
+
+TORCHVISION_MODELS = ("r3d_18", "mc3_18", "r2plus1d_18", "s3d", "mvit_v2_s", "swin3d_t")
+
+_MVIT_SHAPE = (16, 224, 224)
+
+
+class ChannelsFirst(nn.Module):
+    """Feeds a network that takes (N, C, T, H, W), torchvision's layout, with clips (N, T, C, H, W).
+
+    Args:
+        network: maps (N, C, T, H, W) to logits.
+        shape: (T, H, W) that the network needs; clips of another shape are resampled (trilinear). None
+            for a network that takes them as they are.
+    """
+
+    def __init__(self, network: nn.Module, shape: tuple[int, int, int] | None = None) -> None:
+        super().__init__()
+        self.network = network
+        self.shape = shape
+
+    def forward(self, clips: Tensor) -> Tensor:
+        """Returns the logits (N, num_classes) of clips (N, T, C, H, W)."""
+        clips = clips.transpose(1, 2)
+        if self.shape is not None and clips.shape[2:] != self.shape:
+            clips = F.interpolate(clips, size=self.shape, mode="trilinear", align_corners=False)
+        logits: Tensor = self.network(clips)
+        return logits
+
+
+def torchvision_model(name: str, num_classes: int, num_frames: int, size: int) -> ChannelsFirst:
+    """Builds one of `TORCHVISION_MODELS` with untrained weights, for clips (N, T, C, H, W).
+
+    Two of them are made for one size of clip: mvit_v2_s gets its clips resampled to 16x224x224, and the last
+    pooling window of s3d (2x7x7) shrinks to a smaller feature map.
+
+    Raises:
+        SettingsError: the model cannot take clips of this shape.
+    """
+    from torchvision.models import video  # type: ignore[import-untyped]
+
+    try:
+        network = getattr(video, name)(weights=None, num_classes=num_classes)
+        if name == "s3d":
+            network.avgpool = _pooling_that_fits(network.features, num_frames, size)
+        adapted = ChannelsFirst(network, _MVIT_SHAPE if name == "mvit_v2_s" else None)
+        _try(adapted, num_frames, size)
+    except (RuntimeError, ValueError) as error:
+        raise SettingsError(
+            f"--model {name} cannot take clips of {num_frames}x{size}x{size} ({str(error).splitlines()[0]}); "
+            "choose another model, or more --frames or --size"
+        ) from error
+    return adapted
+
+
+def _pooling_that_fits(features: nn.Module, num_frames: int, size: int) -> nn.AvgPool3d:
+    with torch.inference_mode():
+        features.eval()
+        map_shape = features(torch.zeros(1, 3, num_frames, size, size)).shape[2:]
+    window = [min(whole, there) for whole, there in zip((2, 7, 7), map_shape, strict=True)]
+    return nn.AvgPool3d(tuple(window), stride=1)
+
+
+def _try(network: nn.Module, num_frames: int, size: int) -> None:
+    """Shows one clip to the network, so that what does not fit is known before anything is trained."""
+    network.eval()
+    with torch.inference_mode():
+        network(torch.zeros(1, num_frames, 3, size, size))
+    network.train()
