@@ -35,6 +35,17 @@ Classes = Annotated[
 ]
 
 
+HoldOut = Annotated[
+    float | None,
+    typer.Option(
+        "--hold-out",
+        metavar="SHARE",
+        help="Share of the training clips that is not condensed, and evaluated on instead of the test clips.",
+        rich_help_panel=SAMPLING,
+    ),
+]
+
+
 def class_list(classes: str | None) -> list[str] | None:
     """Splits the text of --classes into names; None stays None."""
     if classes is None:

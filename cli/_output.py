@@ -41,7 +41,12 @@ def complain(error: BaseException, *, bug: bool = False) -> None:
 
 def document(schema: str, content: dict[str, Any]) -> None:
     """Prints one JSON document on stdout, first key `schema`. Not-a-numbers become null."""
-    echo(json_module.dumps({"schema": schema, **content}, indent=2, ensure_ascii=False, default=_plain))
+    echo(json_text(schema, content))
+
+
+def json_text(schema: str, content: dict[str, Any]) -> str:
+    """Returns a JSON document, first key `schema`."""
+    return json_module.dumps({"schema": schema, **content}, indent=2, ensure_ascii=False, default=_plain)
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever json does not know

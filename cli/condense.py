@@ -40,6 +40,7 @@ def condense(
     size: _options.Size = None,
     split: _options.Split = None,
     classes: _options.Classes = None,
+    hold_out: _options.HoldOut = None,
     device: given.Device = None,
     precision: given.Precision = None,
     resume: given.Resume = None,
@@ -153,4 +154,5 @@ def _summary(result: dict[str, Any], settings: "CondenseConfig") -> str:
         f"next: dfs inspect {settings.out}\n"
         f"      dfs evaluate {settings.out} --dataset {settings.dataset}"
         + (f" --root {settings.root}" if settings.root else "")
+        + (f" --hold-out {settings.hold_out:g}" if settings.hold_out else "")
     )

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from dfs_store.evaluate import EvaluationProgress, EvaluationResult, EvaluationSettings
 
 WHOLE = "whole"
+SCHEMA = "dfs.evaluate/1"
 MODELS = "convnet3d, cnn-gru, cnn-lstm, a video model of torchvision (r3d_18 ...), or module:Class."
 
 
@@ -26,6 +27,7 @@ class _Videos:
     size: int | None
     split: int | None
     classes: tuple[str, ...] | None
+    hold_out: float | None
 
 
 @command
@@ -51,6 +53,11 @@ def evaluate(
     size: _options.Size = None,
     split: _options.Split = None,
     classes: _options.Classes = None,
+    hold_out: _options.HoldOut = None,
+    results: Annotated[
+        str | None,
+        typer.Option("--results", metavar="FILE", help="Where the JSON goes (else beside the store)."),
+    ] = None,
     seed: _options.Seed = 0,
     device: _options.Device = "auto",
     json: _options.Json = False,
@@ -62,8 +69,10 @@ def evaluate(
     dfs evaluate ucf.zarr --dataset miniucf --runs 3
     """
     names = _options.class_list(classes)
-    asked = _Videos(dataset or "", root, frames, stride, size, split, tuple(names) if names else None)
-    videos, storage = _whole(asked) if store == WHOLE else _of_store(store, asked)
+    asked = _Videos(
+        dataset or "", root, frames, stride, size, split, tuple(names) if names else None, hold_out
+    )
+    videos, about = _whole(asked) if store == WHOLE else _of_store(store, asked)
 
     from dfs_store.condense.device import resolve_device
     from dfs_store.evaluate import EvaluationSettings
@@ -79,21 +88,29 @@ def evaluate(
         device=str(resolve_device(device)),
     )
     result = _run(store, videos, settings, quiet=quiet)
+    found = {
+        "store": store,
+        "dataset": videos.dataset,
+        "hold_out": videos.hold_out,
+        **result.to_json(),
+        "batch_size": batch_size,
+        "seed": seed,
+        **about,
+    }
     if json:
-        _output.document(
-            "dfs.evaluate/1",
-            {"store": store, "dataset": videos.dataset, **result.to_json(), "storage": storage},
-        )
+        _output.document(SCHEMA, found)
     else:
-        _output.echo(_text(store, videos.dataset, result, storage))
+        _output.echo(_text(store, videos, result, about["storage"], verbose=verbose))
+    if results or store != WHOLE:
+        _keep(results or _beside(store, result, videos), found, quiet=quiet)
 
 
-def _whole(asked: _Videos) -> tuple[_Videos, None]:
+def _whole(asked: _Videos) -> tuple[_Videos, dict[str, Any]]:
     from dfs_store.errors import SettingsError
 
     if not asked.dataset:
         raise SettingsError("`dfs evaluate whole` needs --dataset NAME|FOLDER: which clips are the whole?")
-    return asked, None
+    return asked, {"method": WHOLE, "vpc": None, "storage": None}
 
 
 def _of_store(path: str, asked: _Videos) -> tuple[_Videos, dict[str, Any]]:
@@ -115,8 +132,17 @@ def _of_store(path: str, asked: _Videos) -> tuple[_Videos, dict[str, Any]]:
             asked.size or store.frame_shape[1],
             asked.split or settings.get("split"),
             asked.classes or tuple(store.class_names),
+            asked.hold_out,
         )
-        return videos, store.storage.to_json()
+        condensed_without = settings.get("hold_out")
+        if asked.hold_out is not None and asked.hold_out != condensed_without:
+            made = "all training clips" if condensed_without is None else f"--hold-out {condensed_without:g}"
+            raise SettingsError(
+                f"{path} was condensed with {made}: --hold-out {asked.hold_out:g} would test on clips that "
+                f"went into it. Condense with --hold-out {asked.hold_out:g} first"
+            )
+        about = {name: provenance.get(name) for name in ("method", "vpc")}
+        return videos, {**about, "dtype": store.dtype, "storage": store.storage.to_json()}
 
 
 def _run(store: str, videos: _Videos, settings: "EvaluationSettings", *, quiet: bool) -> "EvaluationResult":
@@ -124,10 +150,16 @@ def _run(store: str, videos: _Videos, settings: "EvaluationSettings", *, quiet: 
 
     from ._videos import open_with_progress
 
-    test = open_with_progress(videos, "test", quiet=quiet)
+    train = None
+    if store == WHOLE or videos.hold_out is not None:
+        train = open_with_progress(videos, "train", quiet=quiet)
+    if train is not None and videos.hold_out is not None:
+        train, test = train.hold_out(videos.hold_out)
+    else:
+        test = open_with_progress(videos, "test", quiet=quiet)
     clips: StoreClips | VideoClips
-    if store == WHOLE:
-        clips = VideoClips(open_with_progress(videos, "train", quiet=quiet), settings.device)
+    if store == WHOLE and train is not None:
+        clips = VideoClips(train, settings.device)
     else:
         clips = StoreClips(store, settings.device)
     with _output.Progress("evaluate", quiet=quiet) as progress:
@@ -143,20 +175,68 @@ def _run(store: str, videos: _Videos, settings: "EvaluationSettings", *, quiet: 
         return evaluate(clips, test, settings, on_progress=show)
 
 
-def _text(store: str, dataset: str, result: "EvaluationResult", storage: dict[str, Any] | None) -> str:
+def _text(
+    store: str,
+    videos: _Videos,
+    result: "EvaluationResult",
+    storage: dict[str, Any] | None,
+    *,
+    verbose: bool,
+) -> str:
     rows: list[tuple[str, ...]] = [
         ("top-1", str(result.top1), "runs " + ", ".join(f"{score:.1f}" for score in result.top1.runs))
     ]
     if result.num_classes > 5:
         runs = ", ".join(f"{score:.1f}" for score in result.top5.runs)
         rows.append(("top-5", str(result.top5), f"runs {runs}"))
+    runs = f"{len(result.top1.runs)} runs of {result.epochs} epochs on {result.num_train_clips:,} clips"
+    where = " held out of the training clips" if videos.hold_out is not None else ""
     head = (
-        f"{store} on {dataset}: {result.model}, protocol {result.protocol}, {len(result.top1.runs)} runs of "
-        f"{result.epochs} epochs on {result.num_train_clips:,} clips, tested on {result.num_test_clips:,}"
+        f"{store} on {videos.dataset}: {result.model}, protocol {result.protocol}, {runs}, "
+        f"tested on {result.num_test_clips:,}{where}"
     )
     lines = [head, _output.table(rows, indent="  ")]
     if storage is not None:
         share = 100 * storage["key_frame_bytes"] / storage["dense_bytes"]
         size = _output.size_text(storage["key_frame_bytes"])
         lines.append(f"  store  {size} of key frames, {share:.1f} % of the dense clips")
+    if verbose:
+        lines += ["  per class", _output.table(_class_rows(result), indent="    ")]
     return "\n".join(lines)
+
+
+def _class_rows(result: "EvaluationResult") -> list[tuple[str, ...]]:
+    """Per class the accuracy, and the class that its clips are most often mistaken for."""
+    rows: list[tuple[str, ...]] = []
+    for label, (name, percent) in enumerate(result.per_class.items()):
+        wrong = [0 if other == label else count for other, count in enumerate(result.confusion[label])]
+        most = max(wrong)
+        share = 100 * most / sum(result.confusion[label])
+        taken = f"taken for {result.classes[wrong.index(most)]} {share:.1f} %" if most else ""
+        rows.append((name, f"{percent:.1f} %", taken))
+    return rows
+
+
+def _beside(store: str, result: "EvaluationResult", videos: _Videos) -> str:
+    """Names the file of a result: another model, protocol, length or part does not replace it."""
+    model = result.model.replace(":", ".")
+    part = "" if videos.hold_out is None else "-hold-out"
+    return f"{store.rstrip('/')}.{model}-{result.protocol}-{result.epochs}{part}.json"
+
+
+def _keep(path: str, found: dict[str, Any], *, quiet: bool) -> None:
+    """Writes the result to a file. It has been printed before, so nothing is lost if that fails."""
+    from pathlib import Path
+
+    from dfs_store.errors import OutputNotWritableError
+    from dfs_store.videos.cache import write_atomically
+
+    try:
+        write_atomically(Path(path), (_output.json_text(SCHEMA, found) + "\n").encode())
+    except OSError as error:
+        raise OutputNotWritableError(
+            f"the result was printed but cannot be kept in {path} ({error.strerror}); name another file "
+            "with --results"
+        ) from error
+    if not quiet:
+        _output.note(f"kept in {path}")

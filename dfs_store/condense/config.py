@@ -67,6 +67,8 @@ class CondenseConfig:
         device: "auto" (CUDA when present), "cpu", "cuda" or "cuda:N".
         root: folder of the dataset's videos.
         frames, stride, size, split, classes: sampling of the real clips; None is the dataset's default.
+        hold_out: share of the clips of every class to leave out of the condensation, for choosing settings
+            by (`dfs evaluate --hold-out`) without a look at the test clips; None uses all.
         resume: continue the checkpoint beside `out` if there is one.
         checkpoint_every: steps between checkpoints; None is every five minutes.
         overwrite: replace an existing store.
@@ -101,6 +103,7 @@ class CondenseConfig:
     size: int | None = None
     split: int | None = None
     classes: tuple[str, ...] | None = None
+    hold_out: float | None = None
     resume: bool = False
     checkpoint_every: int | None = None
     overwrite: bool = False
@@ -122,6 +125,8 @@ class CondenseConfig:
             raise SettingsError(f"--lr must be a positive number, got {self.lr}")
         if self.momentum is not None and not 0 <= self.momentum < 1:
             raise SettingsError(f"--momentum must lie in [0, 1), got {self.momentum}")
+        if self.hold_out is not None and not 0 < self.hold_out < 1:
+            raise SettingsError(f"--hold-out must lie between 0 and 1, got {self.hold_out}")
         if self.epsilon is not None and self.epsilon != self.epsilon:
             raise SettingsError("--epsilon must be a number, got nan")
         Schedule(self.iterations or 1, self.warmup, self.cooldown)
@@ -173,7 +178,7 @@ class CondenseConfig:
     def provenance(self) -> dict[str, Any]:
         """The settings that decide what comes out, as a JSON object: those of the method and its data."""
         concerns = {*_CONCERNS[self.method], "dataset", "vpc", "method", "seed", "dtype"}
-        concerns |= {"frames", "stride", "size", "split", "classes"}
+        concerns |= {"frames", "stride", "size", "split", "classes", "hold_out"}
         settings = asdict(self)
         return {
             name: list(value) if isinstance(value, tuple) else value

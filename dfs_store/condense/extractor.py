@@ -114,6 +114,7 @@ def _request(videos: VideoDataset) -> dict[str, Any]:
         "training": asdict(EXTRACTOR_TRAINING),
         "dataset": videos.name,
         "split": videos.split,
+        "part": videos.part,
         "sampling": asdict(videos.sampling),
         "seed": videos.seed,
         "classes": videos.classes,

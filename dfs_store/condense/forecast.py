@@ -15,6 +15,7 @@ from dfs_store.condense.device import (
 )
 from dfs_store.condense.initialise import check_real_clips, even_positions, key_frames_device
 from dfs_store.condense.real_clips import real_clips_fit
+from dfs_store.videos.dataset import num_held_out
 
 __all__ = ["Forecast", "forecast"]
 
@@ -88,6 +89,10 @@ def forecast(
     Raises:
         SettingsError: settings that these clips do not allow.
     """
+    if config.hold_out is not None:
+        clips_per_class = {
+            name: count - num_held_out(config.hold_out, count) for name, count in clips_per_class.items()
+        }
     device = resolve_device(config.device)
     iterates = config.method in ("dfs", "dm")
     needs_real = not iterates or config.init == "real"

@@ -62,6 +62,8 @@ def condense(
     """
     config = config.resolved()
     check_run(config)
+    if config.hold_out is not None:
+        videos, _ = videos.hold_out(config.hold_out)
     tell = on_event if on_event is not None else _ignore
     condensed = METHODS[config.method](config, videos, tell)
     num_key_frames = 0

@@ -49,6 +49,9 @@ class EvaluationResult:
         num_test_clips: clips tested on.
         num_classes: classes; top-5 says nothing with five or fewer.
         top1, top5: the scores.
+        classes: class names.
+        confusion: how often test clips of the class of a row were given the class of a column, summed over
+            the runs and their passes.
     """
 
     model: str
@@ -60,6 +63,17 @@ class EvaluationResult:
     num_classes: int
     top1: Score
     top5: Score
+    classes: tuple[str, ...]
+    confusion: tuple[tuple[int, ...], ...]
+
+    @property
+    def per_class(self) -> dict[str, float]:
+        """Percent of right answers by class name, the mean over the runs."""
+        return {
+            name: 100 * row[label] / sum(row)
+            for label, (name, row) in enumerate(zip(self.classes, self.confusion, strict=True))
+            if sum(row)
+        }
 
     def to_json(self) -> dict[str, Any]:
         """Returns the result as a JSON object."""
@@ -74,4 +88,7 @@ class EvaluationResult:
             "num_classes": self.num_classes,
             "top1": self.top1.to_json(),
             "top5": self.top5.to_json(),
+            "per_class": self.per_class,
+            "class_names": list(self.classes),
+            "confusion": [list(row) for row in self.confusion],
         }

@@ -9,7 +9,7 @@ import torch
 
 from dfs_store.errors import SettingsError
 from dfs_store.evaluate.result import EvaluationResult, Score
-from dfs_store.evaluate.testing import PROTOCOLS, Protocol, accuracies, standardisation_of
+from dfs_store.evaluate.testing import PROTOCOLS, Protocol, answers_on, standardisation_of
 from dfs_store.networks import (
     ClipSource,
     TrainingSettings,
@@ -123,6 +123,7 @@ def evaluate(
     device = torch.device(settings.device)
     top1: list[float] = []
     top5: list[float] = []
+    confusion = np.zeros((len(test.classes), len(test.classes)), dtype=np.int64)
 
     def tell(epoch: int, loss: float) -> None:
         if on_progress is not None:
@@ -136,9 +137,10 @@ def evaluate(
         network = build_network(settings.model, *shape, seed=training.seed)
         channels_last(network.to(device))
         train(network, clips, training, on_epoch=lambda epoch, loss: tell(epoch + 1, loss))
-        first, fifth = accuracies(network, test, settings.protocol, seed=training.seed)
-        top1.append(first)
-        top5.append(fifth)
+        answers = answers_on(network, test, settings.protocol, seed=training.seed)
+        top1.append(answers.top1)
+        top5.append(answers.top5)
+        confusion += answers.confusion
     return EvaluationResult(
         model=settings.model,
         protocol=settings.protocol,
@@ -149,6 +151,8 @@ def evaluate(
         num_classes=len(test.classes),
         top1=Score(tuple(top1)),
         top5=Score(tuple(top5)),
+        classes=tuple(test.classes),
+        confusion=tuple(tuple(row) for row in confusion.tolist()),
     )
 
 

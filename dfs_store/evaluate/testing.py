@@ -1,9 +1,10 @@
 """Testing a trained network on real clips, by the two protocols."""
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
@@ -11,7 +12,7 @@ from dfs_store.networks.training import Standardisation, standardised
 from dfs_store.videos import VideoDataset
 from dfs_store.videos.tensors import normalised_clips
 
-__all__ = ["PROTOCOLS", "Protocol", "accuracies", "standardisation_of"]
+__all__ = ["PROTOCOLS", "Answers", "Protocol", "answers_on", "standardisation_of"]
 
 Protocol = Literal["paper", "strict"]
 PROTOCOLS: tuple[Protocol, ...] = ("paper", "strict")
@@ -20,15 +21,29 @@ PAPER_PASSES = 3
 FLIP_PROBABILITY = 0.5
 
 
+class Answers(NamedTuple):
+    """What one trained network answers.
+
+    Attributes:
+        top1, top5: percent of right answers, the mean over the passes.
+        confusion: (classes, classes) int64, how often clips of the class of a row were given the class of a
+            column, summed over the passes.
+    """
+
+    top1: float
+    top5: float
+    confusion: npt.NDArray[np.int64]
+
+
 def standardisation_of(protocol: Protocol) -> Standardisation:
     """Returns how clips are re-standardised, in training and in testing."""
     return "batch" if protocol == "paper" else "clip"
 
 
-def accuracies(
+def answers_on(
     network: nn.Module, videos: VideoDataset, protocol: Protocol, *, seed: int, batch_size: int = 64
-) -> tuple[float, float]:
-    """Returns top-1 and top-5 in percent.
+) -> Answers:
+    """Tests a network on real clips.
 
     "paper": the mean of three passes, each with its own random start (a view of the prepared clips) and a
     horizontal flip by a coin, batches of 64 in class order, each standardised by itself. "strict": one pass
@@ -46,12 +61,15 @@ def accuracies(
     order = np.argsort(videos.labels, kind="stable")
     labels = torch.from_numpy(videos.labels[order])
     hits = []
+    confusion = np.zeros((len(videos.classes), len(videos.classes)), dtype=np.int64)
     for number in range(PAPER_PASSES if protocol == "paper" else 1):
         logits = torch.cat(list(_logits(network, videos, order, protocol, (seed, number), batch_size)))
-        best = logits.topk(min(5, logits.shape[1]), dim=1).indices == labels[:, None]
-        hits.append((best[:, 0].double().mean().item(), best.any(1).double().mean().item()))
+        best = logits.topk(min(5, logits.shape[1]), dim=1).indices
+        right = best == labels[:, None]
+        hits.append((right[:, 0].double().mean().item(), right.any(1).double().mean().item()))
+        np.add.at(confusion, (videos.labels[order], best[:, 0].numpy()), 1)
     top1, top5 = np.mean(hits, axis=0) * 100
-    return float(top1), float(top5)
+    return Answers(float(top1), float(top5), confusion)
 
 
 def _logits(

@@ -1,5 +1,6 @@
 """Real clips as a map-style dataset: uint8 pixels mapped from the cache, normalised when asked for."""
 
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,15 +11,23 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from dfs_store.errors import SettingsError
 from dfs_store.videos.sampling import Sampling
-from dfs_store.videos.sources import ClipSource
+from dfs_store.videos.sources import ClipSource, SomeClips
 
-__all__ = ["IMAGENET_MEAN", "IMAGENET_STD", "VideoDataset"]
+__all__ = ["IMAGENET_MEAN", "IMAGENET_STD", "VideoDataset", "num_held_out"]
+
+HOLD_OUT_SEED = 7  # never changes: it decides which clips nobody may have condensed
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 Transform = Callable[[Tensor], Any]
+
+
+def num_held_out(share: float, num_clips: int) -> int:
+    """Returns how many of the clips of a class `VideoDataset.hold_out` holds out."""
+    return max(1, round(share * num_clips))
 
 
 class VideoDataset(Dataset[tuple[Any, int]]):
@@ -44,6 +53,7 @@ class VideoDataset(Dataset[tuple[Any, int]]):
         decoders: number of clips by decoder.
         normalization: {"mean": [3 floats], "std": [3 floats]}.
         metric: "top1" or "top5", what the paper reports for this dataset.
+        part: "all", or which part of the split `hold_out` made.
     """
 
     def __init__(
@@ -56,6 +66,7 @@ class VideoDataset(Dataset[tuple[Any, int]]):
         seed: int,
         metric: str = "top1",
         missing: list[str] | None = None,
+        part: str = "all",
         transform: Transform | None = None,
     ) -> None:
         self._source = source
@@ -66,6 +77,7 @@ class VideoDataset(Dataset[tuple[Any, int]]):
         self.seed = seed
         self.metric = metric
         self.missing = missing or []
+        self.part = part
         self.classes = source.classes
         self.class_to_idx = {class_name: label for label, class_name in enumerate(self.classes)}
         self.labels: npt.NDArray[np.int64] = source.labels
@@ -116,6 +128,51 @@ class VideoDataset(Dataset[tuple[Any, int]]):
         mean = torch.tensor(IMAGENET_MEAN).view(3, 1, 1, 1)
         std = torch.tensor(IMAGENET_STD).view(3, 1, 1, 1)
         return clip.sub_(mean).div_(std).contiguous()
+
+    def hold_out(self, share: float) -> "tuple[VideoDataset, VideoDataset]":
+        """Splits the clips into those to condense or train on and those to choose settings by.
+
+        Of every class the share, rounded, but at least one clip is held out, the same ones at every call,
+        whatever the other classes. The two parts have the classes of the whole.
+
+        Args:
+            share: of the clips, between 0 and 1.
+
+        Returns:
+            The rest, and the clips held out.
+
+        Raises:
+            SettingsError: the share is outside its rule, or leaves a class without clips.
+        """
+        if not 0 < share < 1:
+            raise SettingsError(f"--hold-out must lie between 0 and 1, got {share}")
+        held = []
+        for label, name in enumerate(self.classes):
+            members = np.flatnonzero(self.labels == label)
+            count = num_held_out(share, members.size)
+            if count >= members.size:
+                raise SettingsError(
+                    f"--hold-out {share:g} leaves class {name!r} ({members.size} clips) without clips to "
+                    "condense; hold out less, or leave the class out with --classes"
+                )
+            generator = np.random.default_rng((HOLD_OUT_SEED, zlib.crc32(name.encode())))
+            held.append(generator.choice(members, size=count, replace=False))
+        chosen = np.sort(np.concatenate(held))
+        rest = np.setdiff1d(np.arange(len(self)), chosen)
+        return self._some(rest, f"without {share:g} held out"), self._some(chosen, f"{share:g} held out")
+
+    def _some(self, numbers: npt.NDArray[np.int64], part: str) -> "VideoDataset":
+        return VideoDataset(
+            SomeClips(self._source, numbers),
+            name=self.name,
+            split=self.split,
+            sampling=self.sampling,
+            seed=self.seed,
+            metric=self.metric,
+            missing=self.missing,
+            part=part,
+            transform=self._transform,
+        )
 
     def _checked(self, number: int) -> int:
         if not -len(self) <= number < len(self):

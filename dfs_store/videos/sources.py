@@ -2,7 +2,7 @@
 
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +11,7 @@ from dfs_store.errors import DatasetNotFoundError
 from dfs_store.videos.cache import CacheEntry
 from dfs_store.videos.sampling import Sampling
 
-__all__ = ["CachedClips", "ClipSource", "MovingShapesClips"]
+__all__ = ["CachedClips", "ClipSource", "MovingShapesClips", "SomeClips"]
 
 
 class ClipSource(Protocol):
@@ -218,3 +218,77 @@ class MovingShapesClips:
     def origin(self, number: int) -> dict[str, Any]:
         """Returns {"generator", "seed", "clip": number within the whole split}."""
         return {"generator": "moving-shapes", "seed": self._settings[3], "clip": self._made[3][number]}
+
+
+class _Rows:
+    """Some rows of an array, in an order of their own; indexing reads only what is asked for."""
+
+    def __init__(self, array: npt.NDArray[np.uint8], rows: npt.NDArray[np.int64]) -> None:
+        self._array = array
+        self._rows = rows
+        self.shape = (rows.size, *array.shape[1:])
+
+    def __len__(self) -> int:
+        return int(self._rows.size)
+
+    def __getitem__(self, key: Any) -> npt.NDArray[np.uint8]:  # noqa: ANN401 - whatever NumPy takes
+        first, *rest = key if isinstance(key, tuple) else (key,)
+        found: npt.NDArray[np.uint8] = self._array[(self._rows[first], *rest)]
+        return found
+
+
+class SomeClips:
+    """Some clips of another source, in the order of their numbers there.
+
+    Args:
+        source: the other source.
+        numbers: of the clips, increasing.
+    """
+
+    def __init__(self, source: ClipSource, numbers: npt.NDArray[np.int64]) -> None:
+        self._source = source
+        self._numbers = numbers
+
+    @property
+    def pixels(self) -> npt.NDArray[np.uint8]:
+        """(N, V, T, H, W, 3) uint8; what is indexed is read, nothing more."""
+        return cast("npt.NDArray[np.uint8]", _Rows(self._source.pixels, self._numbers))
+
+    @property
+    def labels(self) -> npt.NDArray[np.int64]:
+        """(N,) int64."""
+        return self._source.labels[self._numbers]
+
+    @property
+    def classes(self) -> list[str]:
+        """Class names, all of the other source."""
+        return self._source.classes
+
+    @property
+    def fps(self) -> float:
+        """Frames per second at which a clip plays at its natural speed."""
+        return self._source.fps
+
+    @property
+    def failed(self) -> list[dict[str, str]]:
+        """Files without a clip, in the whole of the other source."""
+        return self._source.failed
+
+    @property
+    def notes(self) -> list[dict[str, str]]:
+        """Files that are damaged and were used, in the whole of the other source."""
+        return self._source.notes
+
+    @property
+    def decoders(self) -> dict[str, int]:
+        """Number of clips by decoder, in the whole of the other source."""
+        return self._source.decoders
+
+    @property
+    def directory(self) -> Path | None:
+        """The cache entry of the other source."""
+        return self._source.directory
+
+    def origin(self, number: int) -> dict[str, Any]:
+        """Where clip `number` came from."""
+        return self._source.origin(int(self._numbers[number]))

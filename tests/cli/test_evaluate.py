@@ -87,3 +87,43 @@ def test_bad_input_is_refused_with_its_code(dfs, tmp_path, monkeypatch, words, c
 def test_a_document_begins_with_its_schema(capsys):
     document("dfs.x/1", {"a": 1})
     assert capsys.readouterr().out.startswith('{\n  "schema": "dfs.x/1"')
+
+
+def test_the_result_is_kept_beside_the_store(dfs, made, tmp_path):
+    import json
+
+    printed = dfs("evaluate", made, *SHORT, "--json").document
+    kept = json.loads((made.parent / f"{made.name}.convnet3d-paper-2.json").read_text())
+    assert kept == printed
+    assert (kept["method"], kept["vpc"], kept["dtype"]) == ("random", 1, "float32")
+    assert list(kept["per_class"]) == kept["class_names"] == ["fast", "still"]
+    assert sum(map(sum, kept["confusion"])) == 2 * 3 * 80
+    other = tmp_path / "other.json"
+    dfs("evaluate", made, *SHORT, "--results", other, "-q")
+    assert json.loads(other.read_text())["top1"] == kept["top1"]
+    outcome = dfs("evaluate", made, *SHORT, "--results", tmp_path / "no" / "where.json", "-q")
+    assert outcome.code == 2
+    assert "top-1" in outcome.stdout  # nothing that was found is lost
+    assert "--results" in outcome.stderr
+
+
+def test_verbose_says_how_every_class_fared(dfs, made):
+    outcome = dfs("evaluate", made, *SHORT, "-v")
+    assert "per class" in outcome.stdout
+    assert "fast " in outcome.stdout
+
+
+def test_held_out_clips_are_condensed_by_nobody_and_evaluated_on(dfs, made, tmp_path):
+    store = tmp_path / "h.zarr"
+    words = ("--dataset", "moving-shapes", "--vpc", "1", "--method", "random", *SMALL, "--out", store)
+    assert dfs("condense", *words, "--hold-out", "0.1").code == 0
+    found = dfs("evaluate", store, *SHORT, "--hold-out", "0.1", "--json").document
+    assert (found["num_test_clips"], found["hold_out"]) == (20, 0.1)
+    assert (tmp_path / "h.zarr.convnet3d-paper-2-hold-out.json").exists()
+    for path, said in ((made, "condensed with all training clips"), (store, "condensed with --hold-out 0.1")):
+        outcome = dfs("evaluate", path, *SHORT, "--hold-out", "0.2")
+        assert outcome.code == 2
+        assert said in " ".join(outcome.stderr.split())
+    whole = ("whole", "--dataset", "moving-shapes", *SMALL, "--runs", "1", "--epochs", "1")
+    found = dfs("evaluate", *whole, "--hold-out", "0.1", "--json").document
+    assert (found["num_train_clips"], found["num_test_clips"]) == (180, 20)

@@ -75,6 +75,11 @@ def test_an_evaluation_repeats_and_its_runs_differ(store, parts):
     assert one == two
     assert len(one.top1.runs) == len(one.top5.runs) == 2
     assert one.top5.mean == 100
+    assert one.classes == CLASSES
+    confusion = np.array(one.confusion)
+    assert confusion.sum(axis=1).tolist() == [2 * 3 * 4] * 2  # runs, passes, clips of the class
+    assert one.top1.mean == pytest.approx(100 * np.trace(confusion) / confusion.sum())
+    assert one.per_class["still"] == pytest.approx(100 * confusion[1, 1] / 24)
     assert [(e.run, e.epoch) for e in events] == [(0, 1), (0, 2), (0, 3), (1, 1), (1, 2), (1, 3)]
     assert events[0].loss != events[3].loss
     assert (one.num_train_clips, one.num_test_clips, one.num_classes) == (8, 8, 2)

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from dfs_store import open_videos
-from dfs_store.evaluate.testing import accuracies, standardisation_of
+from dfs_store.evaluate.testing import answers_on, standardisation_of
 from dfs_store.videos.tensors import normalised_clips
 
 
@@ -33,9 +33,11 @@ def test_always_the_same_answer_scores_chance(videos):
     classes = len(videos.classes)
     logits = torch.arange(classes, 0, -1).float()  # class 0 first, then 1, 2, ...
     network = Answers(lambda clips: logits.expand(len(clips), -1))
-    top1, top5 = accuracies(network, videos, "strict", seed=0)
+    top1, top5, confusion = answers_on(network, videos, "strict", seed=0)
     assert top1 == pytest.approx(100 / classes)
     assert top5 == pytest.approx(500 / classes)
+    assert confusion[:, 0].tolist() == [6] * classes
+    assert confusion.sum() == len(videos)
 
 
 def test_the_right_answers_score_everything(videos):
@@ -47,7 +49,9 @@ def test_the_right_answers_score_everything(videos):
         place[0] = (place[0] + len(clips)) % len(order)
         return torch.eye(len(videos.classes))[labels]
 
-    assert accuracies(Answers(right), videos, "paper", seed=0, batch_size=7) == (100.0, 100.0)
+    top1, top5, confusion = answers_on(Answers(right), videos, "paper", seed=0, batch_size=7)
+    assert (top1, top5) == (100.0, 100.0)
+    assert np.array_equal(confusion, 3 * 6 * np.eye(len(videos.classes)))  # three passes
 
 
 def test_paper_takes_three_passes_with_flips_and_strict_one_without(videos):
@@ -55,9 +59,9 @@ def test_paper_takes_three_passes_with_flips_and_strict_one_without(videos):
         return torch.zeros(len(clips), len(videos.classes))
 
     paper, strict, again = Answers(zeros), Answers(zeros), Answers(zeros)
-    accuracies(paper, videos, "paper", seed=1, batch_size=64)
-    accuracies(again, videos, "paper", seed=1, batch_size=64)
-    accuracies(strict, videos, "strict", seed=1, batch_size=64)
+    answers_on(paper, videos, "paper", seed=1, batch_size=64)
+    answers_on(again, videos, "paper", seed=1, batch_size=64)
+    answers_on(strict, videos, "strict", seed=1, batch_size=64)
     assert len(paper.batches) == 3
     assert len(strict.batches) == 1
     assert all(torch.equal(a, b) for a, b in zip(paper.batches, again.batches, strict=True))

@@ -141,3 +141,38 @@ def test_moving_shapes_of_some_classes():
     assert kept.source(0)["clip"] == int(np.flatnonzero(every.labels == every.class_to_idx["fast"])[0])
     with pytest.raises(SettingsError, match="no class flying"):
         shapes(classes=["flying"])
+
+
+def test_holding_out_splits_every_class_and_repeats():
+    videos = open_videos("moving-shapes", frames=4, size=16, clips_per_class=10)
+    rest, held = videos.hold_out(0.25)
+    again = videos.hold_out(0.25)
+    assert (len(rest), len(held)) == (6 * 8, 6 * 2)
+    assert rest.classes == held.classes == videos.classes
+    assert np.bincount(held.labels).tolist() == [2] * 6
+
+    def origins(part):
+        return [part.source(i)["clip"] for i in range(len(part))]
+
+    assert sorted(origins(rest) + origins(held)) == list(range(60))
+    assert [origins(part) for part in again] == [origins(rest), origins(held)]
+    for part in (rest, held):
+        for number, origin in enumerate(origins(part)):
+            assert torch.equal(part.clip(number), videos.clip(origin))
+            assert part.targets[number] == videos.targets[origin]
+        assert np.array_equal(part.pixels[2:5, 0], np.stack([part.pixels[i, 0] for i in (2, 3, 4)]))
+        assert part.pixels.shape == (len(part), 1, 4, 16, 16, 3)
+        assert torch.equal(pickle.loads(pickle.dumps(part)).clip(3), part.clip(3))
+    # A class's clips are the same ones whatever other classes there are.
+    few, _ = open_videos(
+        "moving-shapes", frames=4, size=16, clips_per_class=10, classes=("still", "fast")
+    ).hold_out(0.25)
+    fast = [origin for origin, target in zip(origins(rest), rest.targets, strict=True) if target == 1]
+    assert [o for o, t in zip(origins(few), few.targets, strict=True) if t == 0] == fast
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0, -0.1, float("nan"), 0.9])
+def test_a_hold_out_that_leaves_nothing_is_refused(share):
+    videos = open_videos("moving-shapes", frames=4, size=16, clips_per_class=2)
+    with pytest.raises(SettingsError, match="--hold-out"):
+        videos.hold_out(share)
