@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 SETTINGS = "Settings of the method (default: the preset of method, dataset and vpc)"
+PACK = "How many key frames (pack; give one)"
 INSERTION = "Insertion of key frames (dfs)"
 RUNNING = "Running"
 
@@ -16,7 +17,7 @@ Dataset = Annotated[Text, typer.Option("--dataset", metavar="NAME|FOLDER", help=
 Vpc = Annotated[Whole, typer.Option("--vpc", help="Synthetic videos per class.")]
 Out = Annotated[Text, typer.Option("--out", metavar="STORE", help="*.zarr, *.h5 or *.hdf5.")]
 Method = Annotated[
-    Text, typer.Option("--method", help="dfs, dm, random, herding or k-center.  [default: dfs]")
+    Text, typer.Option("--method", help="dfs, dm, random, herding, k-center or pack.  [default: dfs]")
 ]
 Dtype = Annotated[Text, typer.Option("--dtype", help="float32, float16 or uint8.")]
 Iterations = Annotated[Whole, typer.Option(help="Number of steps.", rich_help_panel=SETTINGS)]
@@ -45,8 +46,13 @@ Gradient = Annotated[Text, typer.Option(help="frame or accumulated.", rich_help_
 Extractor = Annotated[
     Text,
     typer.Option(
-        metavar="trained|random|FILE", help="Features for herding, k-center.", rich_help_panel=SETTINGS
+        metavar="trained|random|FILE", help="Features for herding, k-center, pack.", rich_help_panel=SETTINGS
     ),
+]
+Budget = Annotated[Text, typer.Option(metavar="SIZE", help="Bytes in all, 20MiB.", rich_help_panel=PACK)]
+KeyFrames = Annotated[Whole, typer.Option(metavar="K", help="Per clip.", rich_help_panel=PACK)]
+MaxError = Annotated[
+    Number, typer.Option(metavar="LEVELS", help="RMS, of 255 (2.55 is 40 dB).", rich_help_panel=PACK)
 ]
 Device = Annotated[
     Text, typer.Option(help="auto, cpu, cuda or cuda:N.  [default: auto]", rich_help_panel=RUNNING)

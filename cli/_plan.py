@@ -37,7 +37,7 @@ def _store_rows(plan: "Forecast") -> list[tuple[str, ...]]:
     if plan.first_bytes == plan.most_bytes:
         return [("key frames", _output.size_text(plan.first_bytes))]
     return [
-        ("key frames at the start", _output.size_text(plan.first_bytes)),
+        ("key frames at the least", _output.size_text(plan.first_bytes)),
         ("if every frame became one", _output.size_text(plan.most_bytes)),
     ]
 

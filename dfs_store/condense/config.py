@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal, get_args, get_origin
 
+from dfs_store.condense.byte_sizes import parse_bytes
 from dfs_store.condense.insertion import (
     DEFAULT_EPSILON,
     GradientReading,
@@ -17,7 +18,7 @@ from dfs_store.errors import SettingsError
 
 __all__ = ["CondenseConfig"]
 
-Method = Literal["dfs", "dm", "random", "herding", "k-center"]
+Method = Literal["dfs", "dm", "random", "herding", "k-center", "pack"]
 Initialisation = Literal["noise", "real"]
 Dtype = Literal["float32", "float16", "uint8"]
 Precision = Literal["float32", "bf16"]
@@ -35,6 +36,7 @@ _CONCERNS: dict[str, tuple[str, ...]] = {
     "random": (),
     "herding": ("extractor",),
     "k-center": ("extractor",),
+    "pack": ("extractor", "budget", "key_frames", "max_error"),
 }
 
 
@@ -46,7 +48,7 @@ class CondenseConfig:
         out: path of the store; the suffix chooses the container.
         dataset: catalogue name or folder, chooses the preset and goes into the provenance.
         vpc: synthetic videos per class.
-        method: "dfs", "dm", "random", "herding" or "k-center".
+        method: "dfs", "dm", "random", "herding", "k-center" or "pack".
         seed: seed of everything random.
         iterations: number of steps.
         lr: learning rate of the key frames.
@@ -62,7 +64,10 @@ class CondenseConfig:
         extractor: whose features the coresets choose by: "trained" (ConvNet3D trained on all the real clips,
             once, kept in the cache), "random" (the same network untrained), or a file that holds its
             `state_dict`.
-        dtype: how the store keeps key frames.
+        budget: of pack: bytes for all clips ("20MiB"), key frames and their index.
+        key_frames: of pack: so many per clip.
+        max_error: of pack: the largest root-mean-square error of a clip, in 8-bit levels (2.55 is 40 dB).
+        dtype: how the store keeps key frames; None is uint8 for pack, else float32.
         precision: of the forward pass of real clips; "bf16" is approximate.
         device: "auto" (CUDA when present), "cpu", "cuda" or "cuda:N".
         root: folder of the dataset's videos.
@@ -94,7 +99,10 @@ class CondenseConfig:
     insertions: Insertions = "one"
     gradient: GradientReading = "frame"
     extractor: str = "trained"
-    dtype: Dtype = "float32"
+    budget: str | None = None
+    key_frames: int | None = None
+    max_error: float | None = None
+    dtype: Dtype | None = None
     precision: Precision = "float32"
     device: str = "auto"
     root: str | None = None
@@ -115,7 +123,14 @@ class CondenseConfig:
             if literals and value is not None and value not in literals:
                 shown = ", ".join(map(str, literals))
                 raise SettingsError(f"{_flag(field.name)} must be one of {shown}, got {value!r}")
-        for name in ("vpc", "iterations", "batch_real", "initial_key_frames", "checkpoint_every"):
+        for name in (
+            "vpc",
+            "iterations",
+            "batch_real",
+            "initial_key_frames",
+            "checkpoint_every",
+            "key_frames",
+        ):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise SettingsError(f"{_flag(name)} must be at least 1, got {value}")
@@ -125,11 +140,24 @@ class CondenseConfig:
             raise SettingsError(f"--lr must be a positive number, got {self.lr}")
         if self.momentum is not None and not 0 <= self.momentum < 1:
             raise SettingsError(f"--momentum must lie in [0, 1), got {self.momentum}")
+        self._check_pack()
         if self.hold_out is not None and not 0 < self.hold_out < 1:
             raise SettingsError(f"--hold-out must lie between 0 and 1, got {self.hold_out}")
         if self.epsilon is not None and self.epsilon != self.epsilon:
             raise SettingsError("--epsilon must be a number, got nan")
         Schedule(self.iterations or 1, self.warmup, self.cooldown)
+
+    def _check_pack(self) -> None:
+        if self.budget is not None:
+            parse_bytes(str(self.budget), "--budget")
+        if self.max_error is not None and not 0 <= self.max_error < float("inf"):
+            raise SettingsError(f"--max-error must be a number of 8-bit levels, got {self.max_error}")
+        given = [n for n in ("budget", "key_frames", "max_error") if getattr(self, n) is not None]
+        if self.method == "pack" and len(given) != 1:
+            raise SettingsError(
+                "--method pack needs one of --budget 20MiB, --key-frames K and --max-error LEVELS, got "
+                f"{' and '.join(map(_flag, given)) or 'none'}"
+            )
 
     def resolved(self) -> "CondenseConfig":
         """Returns the settings with every None filled in from the method and the dataset's preset."""
@@ -139,6 +167,8 @@ class CondenseConfig:
             for name in ("iterations", "lr", "momentum", "batch_real", "init")
             if name in _CONCERNS[self.method] and getattr(self, name) is None
         }
+        if self.dtype is None:
+            values["dtype"] = "uint8" if self.method == "pack" else "float32"
         if self.epsilon is None and "epsilon" in _CONCERNS[self.method]:
             values["epsilon"] = DEFAULT_EPSILON[self.metric]
         return replace(self, **values)

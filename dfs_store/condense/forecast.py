@@ -98,12 +98,10 @@ def forecast(
     needs_real = not iterates or config.init == "real"
     if needs_real:
         check_real_clips(clips_per_class, config.vpc)
-    starts_dense = config.method != "dfs"
-    first_keys = num_frames if starts_dense else even_positions(config.initial_key_frames, num_frames).size
-    most_keys = num_frames if starts_dense or config.insertion else first_keys
+    first_keys, most_keys = _key_frames_per_clip(config, num_frames)
     num_clips = len(clips_per_class) * config.vpc
     frame_values = int(np.prod(frame_shape))
-    stored_bytes = num_clips * frame_values * _BYTES_PER_VALUE[config.dtype]
+    stored_bytes = num_clips * frame_values * _BYTES_PER_VALUE[config.dtype or "float32"]
     real_bytes = sum(clips_per_class.values()) * num_frames * frame_values
     chunk = min(num_clips, chunk_clips(device, num_frames, frame_shape))
     return Forecast(
@@ -127,6 +125,16 @@ def forecast(
         chunk_memory_bytes=chunk * clip_activation_bytes(num_frames, frame_shape) if iterates else 0,
         device_memory_bytes=total_memory_bytes(device),
     )
+
+
+def _key_frames_per_clip(config: CondenseConfig, num_frames: int) -> tuple[int, int]:
+    """Returns the fewest and the most that a clip can have in the store."""
+    if config.method == "pack":
+        return config.key_frames or 1, config.key_frames or num_frames
+    if config.method != "dfs":
+        return num_frames, num_frames
+    first = even_positions(config.initial_key_frames, num_frames).size
+    return first, num_frames if config.insertion else first
 
 
 def _phases(config: CondenseConfig) -> tuple[tuple[str, int, int], ...]:

@@ -9,6 +9,7 @@ from dfs_store.condense.methods.dfs import dfs
 from dfs_store.condense.methods.dm import dm
 from dfs_store.condense.methods.herding import herding
 from dfs_store.condense.methods.k_center import k_center
+from dfs_store.condense.methods.pack import pack
 from dfs_store.condense.methods.random import random
 from dfs_store.videos import VideoDataset
 
@@ -22,4 +23,5 @@ METHODS: dict[str, Callable[[CondenseConfig, VideoDataset, Tell], Condensed]] = 
     "random": random,
     "herding": herding,
     "k-center": k_center,
+    "pack": pack,
 }

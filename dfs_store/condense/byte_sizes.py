@@ -1,0 +1,26 @@
+"""Sizes as people write them: 20MiB, 1.5 GB, 300000."""
+
+import re
+
+from dfs_store.errors import SettingsError
+
+__all__ = ["parse_bytes"]
+
+_UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
+
+
+def parse_bytes(text: str, flag: str) -> int:
+    """Returns a number of bytes.
+
+    Args:
+        text: a number, then B, KB, MB, GB (powers of 1000), KiB, MiB, GiB (powers of 1024) or nothing.
+        flag: what the text was given for, for the error.
+
+    Raises:
+        SettingsError: the text is no size, or no positive one.
+    """
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", text)
+    unit = _UNITS.get(match[2].upper()) if match else None
+    if match is None or unit is None or float(match[1]) * unit < 1:
+        raise SettingsError(f"{flag} must be a size such as 20MiB, 1.5GB or 300000 (bytes), got {text!r}")
+    return int(float(match[1]) * unit)

@@ -1,0 +1,114 @@
+"""Pack: real clips chosen by herding, each reduced to the few key frames that rebuild it best."""
+
+import math
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dfs_store.condense.byte_sizes import parse_bytes
+from dfs_store.condense.config import CondenseConfig
+from dfs_store.condense.events import Event
+from dfs_store.condense.key_frame_fit import Fit, best_fits, fitted_key_frames, gram_matrix, share_out
+from dfs_store.condense.methods._clip import Condensed, CondensedClip
+from dfs_store.condense.methods.coreset import ranked_clips
+from dfs_store.condense.methods.herding import herd
+from dfs_store.errors import SettingsError
+from dfs_store.videos import VideoDataset
+
+__all__ = ["key_frames_within", "pack"]
+
+_VALUE_BYTES = {"float32": 4, "float16": 2, "uint8": 1}
+_PEAK = 255.0
+
+
+def pack(config: CondenseConfig, videos: VideoDataset, tell: Callable[[Event], None]) -> Condensed:
+    """Returns `vpc` herded real clips of every class, reduced to key frames.
+
+    How many each clip gets: `key_frames` of them; or the fewest that keep its root-mean-square error within
+    `max_error`; or, within `budget` bytes for all clips, as many as lower the total error most.
+    Errors are of pixels in 8-bit levels, before the store's own rounding; the PSNR of every clip goes into
+    its source.
+
+    Raises:
+        SettingsError: more key frames than frames, a budget below one key frame per clip, a class with fewer
+            clips than `vpc`, or an extractor that cannot be had.
+    """
+    if config.key_frames is not None and config.key_frames > videos.num_frames:
+        raise SettingsError(
+            f"--key-frames must lie in 1..{videos.num_frames} for clips of {videos.num_frames} frames, "
+            f"got {config.key_frames}"
+        )
+    if config.budget is not None:  # before features are computed
+        _affordable(config, config.vpc * len(videos.classes), videos.frame_shape)
+    chosen, origin = ranked_clips(config, videos, tell, herd)
+    fits = _chosen_fits(config, videos, chosen)
+    num_values = videos.num_frames * math.prod(videos.frame_shape)
+    mean_squares = [fit.error / num_values for fit in fits]
+    sources = [
+        {**videos.source(clip), "psnr": _psnr(square)}
+        for clip, square in zip(chosen, mean_squares, strict=True)
+    ]
+    about = {"psnr": _psnr(float(np.mean(mean_squares))), "psnr_unit": "dB, peak 255, before storage"}
+    return Condensed(_clips(videos, chosen, fits), sources, {"extractor": origin, "fit": about})
+
+
+def _chosen_fits(config: CondenseConfig, videos: VideoDataset, chosen: list[int]) -> list[Fit]:
+    curves = [best_fits(gram_matrix(_pixels(videos, clip))) for clip in chosen]
+    if config.key_frames is not None:
+        return [fits[config.key_frames - 1] for fits in curves]
+    if config.max_error is not None:
+        num_values = videos.num_frames * math.prod(videos.frame_shape)
+        allowed = config.max_error**2 * num_values
+        return [next((fit for fit in fits if fit.error <= allowed), fits[-1]) for fits in curves]
+    affordable = _affordable(config, len(chosen), videos.frame_shape)
+    counts = share_out([[fit.error for fit in fits] for fits in curves], affordable)
+    return [fits[count - 1] for fits, count in zip(curves, counts, strict=True)]
+
+
+def _affordable(config: CondenseConfig, num_clips: int, frame_shape: tuple[int, int, int]) -> int:
+    budget = parse_bytes(str(config.budget), "--budget")
+    affordable = key_frames_within(budget, num_clips, frame_shape, config.dtype or "uint8")
+    if affordable < num_clips:
+        raise SettingsError(
+            f"--budget {config.budget} ({budget:,} bytes) holds {max(0, affordable):,} key frames as "
+            f"{config.dtype}, but {num_clips:,} clips need one each; lower --vpc, take more, or --dtype uint8"
+        )
+    return affordable
+
+
+def key_frames_within(
+    budget_bytes: int, num_clips: int, frame_shape: tuple[int, int, int], dtype: str
+) -> int:
+    """Returns how many key frames of all clips fit, with their index, into a number of bytes.
+
+    Counted are the arrays of the format (key frames, positions, offsets, labels, checksums, scale and zero),
+    not the attributes: the `key_frame_bytes + index_bytes` of the store's `StorageReport`.
+    """
+    channels = frame_shape[0]
+    per_clip = 8 + 4  # offset, label
+    per_key_frame = math.prod(frame_shape) * _VALUE_BYTES[dtype] + 2 + 4  # and position, checksum
+    if dtype == "uint8":
+        per_key_frame += 2 * 4 * channels  # scale and zero
+    return (budget_bytes - 8 - per_clip * num_clips) // per_key_frame
+
+
+def _clips(videos: VideoDataset, chosen: list[int], fits: list[Fit]) -> Iterator[CondensedClip]:
+    mean = np.array(videos.normalization["mean"], dtype=np.float32).reshape(-1, 1, 1)
+    std = np.array(videos.normalization["std"], dtype=np.float32).reshape(-1, 1, 1)
+    for clip, fit in zip(chosen, fits, strict=True):
+        # Least squares and normalising commute: both act on every value of a frame alone.
+        key_frames = fitted_key_frames(_pixels(videos, clip), fit.positions)
+        yield CondensedClip(((key_frames / _PEAK) - mean) / std, fit.positions, int(videos.labels[clip]))
+
+
+def _pixels(videos: VideoDataset, clip: int) -> npt.NDArray[np.float32]:
+    """Returns a clip (T, C, H, W) float32 in 8-bit levels."""
+    return np.ascontiguousarray(videos.pixels[clip, 0].transpose(0, 3, 1, 2), dtype=np.float32)
+
+
+def _psnr(mean_square: float) -> float | None:
+    """Returns the peak signal-to-noise ratio in dB, None for a clip that is rebuilt exactly."""
+    value: Any = None if mean_square <= 1e-9 else 10 * math.log10(_PEAK**2 / mean_square)
+    return None if value is None else round(float(value), 2)
