@@ -77,6 +77,8 @@ def evaluate(
     from dfs_store.condense.device import resolve_device
     from dfs_store.evaluate import EvaluationSettings
 
+    from ._videos import training_videos_bytes
+
     settings = EvaluationSettings(
         model=model,
         protocol=protocol,  # type: ignore[arg-type]  # checked by EvaluationSettings
@@ -95,6 +97,7 @@ def evaluate(
         **result.to_json(),
         "batch_size": batch_size,
         "seed": seed,
+        "dataset_bytes": training_videos_bytes(videos),
         **about,
     }
     if json:

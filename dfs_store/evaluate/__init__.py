@@ -1,9 +1,17 @@
-"""Honest evaluation: train from scratch on a store, test on real videos."""
+"""Honest evaluation: train from scratch on a store, test on real videos, put results side by side.
 
-from dfs_store.evaluate.result import EvaluationResult, Score
-from dfs_store.evaluate.run import EvaluationProgress, EvaluationSettings, evaluate
-from dfs_store.evaluate.sources import StoreClips
-from dfs_store.videos.epochs import VideoClips
+Names are imported on first use (PEP 562), so that a table of results needs no torch.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dfs_store.evaluate.result import EvaluationResult, Score
+    from dfs_store.evaluate.run import EvaluationProgress, EvaluationSettings, evaluate
+    from dfs_store.evaluate.sources import StoreClips
+    from dfs_store.evaluate.table import TableRow, read_results
+    from dfs_store.videos.epochs import VideoClips
 
 __all__ = [
     "EvaluationProgress",
@@ -11,6 +19,32 @@ __all__ = [
     "EvaluationSettings",
     "Score",
     "StoreClips",
+    "TableRow",
     "VideoClips",
     "evaluate",
+    "read_results",
 ]
+
+_HOME = {
+    "EvaluationProgress": "dfs_store.evaluate.run",
+    "EvaluationResult": "dfs_store.evaluate.result",
+    "EvaluationSettings": "dfs_store.evaluate.run",
+    "Score": "dfs_store.evaluate.result",
+    "StoreClips": "dfs_store.evaluate.sources",
+    "TableRow": "dfs_store.evaluate.table",
+    "VideoClips": "dfs_store.videos.epochs",
+    "evaluate": "dfs_store.evaluate.run",
+    "read_results": "dfs_store.evaluate.table",
+}
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - a module attribute can be anything
+    if name not in _HOME:
+        raise AttributeError(f"module 'dfs_store.evaluate' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

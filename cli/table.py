@@ -1,0 +1,45 @@
+"""`dfs table`: results of `dfs evaluate` side by side."""
+
+from typing import Annotated
+
+import typer
+
+from . import _options, _output
+from ._exit_codes import command
+
+
+@command
+def table(
+    results: Annotated[
+        list[str],
+        typer.Argument(metavar="RESULTS...", help="JSON files of dfs evaluate, or folders of them."),
+    ],
+    style: Annotated[str, typer.Option("--format", help="text, markdown or csv.")] = "text",
+    plot: Annotated[
+        str | None, typer.Option("--plot", metavar="FILE", help="Accuracy against MiB: .png, .svg or .pdf.")
+    ] = None,
+    json: _options.Json = False,
+    quiet: _options.Quiet = False,
+    verbose: _options.Verbose = False,
+) -> None:
+    """Put results side by side: accuracy, storage, and the paper's figures where there are any.
+
+    dfs table *.json --format markdown --plot results.png
+    """
+    from dataclasses import asdict
+
+    from dfs_store.errors import SettingsError
+    from dfs_store.evaluate import table as tables
+
+    styles = {"text": tables.to_text, "markdown": tables.to_markdown, "csv": tables.to_csv}
+    if style not in styles:
+        raise SettingsError(f"--format must be one of {', '.join(styles)}, got {style!r}")
+    rows = tables.read_results(results)
+    if json:
+        _output.document("dfs.table/1", {"rows": [asdict(row) for row in rows]})
+    else:
+        _output.echo(styles[style](rows))
+    if plot is not None:
+        tables.plot(rows, plot)
+        if not quiet:
+            _output.note(f"drawn in {plot}")

@@ -1,0 +1,259 @@
+"""Results side by side: one row per evaluation, as text, Markdown or CSV, and accuracy against MiB.
+
+Light: no torch, no NumPy.
+"""
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from dfs_store.errors import MissingDependencyError, SettingsError
+from dfs_store.evaluate.published import metric_of, published
+
+__all__ = ["TableRow", "plot", "read_results", "to_csv", "to_markdown", "to_text"]
+
+SCHEMA = "dfs.evaluate/1"
+_MEBIBYTE = 2**20
+# The paper's order; what it does not have comes after.
+_METHODS = ("random", "herding", "k-center", "dm", "static-dynamic", "dfs", "pack", "whole")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableRow:
+    """One evaluation.
+
+    Attributes:
+        dataset, method, vpc, dtype: what was condensed, and how; vpc and dtype are None for `whole`.
+        model, protocol, epochs, runs: how it was evaluated.
+        part: "test", or "held out" for a part of the training clips.
+        metric: "top1" or "top5", what the paper reports for the dataset.
+        mean, std: of the metric over the runs, in percent.
+        paper: the paper's figure in percent, for ConvNet3D, protocol "paper" and test clips; else None.
+        paper_mebibytes: the paper's storage.
+        mebibytes: key frames as float32, the paper's rule.
+        stored_mebibytes: key frames and index as they are stored.
+        on_disk_mebibytes: all files of the store.
+        percent_of_dense: stored, in percent of the same clips with all frames as float32.
+        percent_of_dataset: on disk, in percent of the training videos on disk (the paper's percentage).
+        file: the result this row was read from.
+    """
+
+    dataset: str
+    method: str
+    vpc: int | None
+    dtype: str | None
+    model: str
+    protocol: str
+    epochs: int
+    runs: int
+    part: str
+    metric: str
+    mean: float
+    std: float
+    paper: float | None
+    paper_mebibytes: float | None
+    mebibytes: float | None
+    stored_mebibytes: float | None
+    on_disk_mebibytes: float | None
+    percent_of_dense: float | None
+    percent_of_dataset: float | None
+    file: str
+
+
+def read_results(paths: Sequence[str | Path]) -> list[TableRow]:
+    """Reads results that `dfs evaluate` kept, and sorts them by dataset, vpc and method.
+
+    Args:
+        paths: JSON files, or folders, whose results (files ending in .json with the right schema) are taken.
+
+    Raises:
+        SettingsError: a path is not there, a file is no such result, or nothing is found.
+    """
+    rows = []
+    for path in map(Path, paths):
+        if path.is_dir():
+            found = [document for file in sorted(path.glob("*.json")) if (document := _result(file))]
+            rows += [_row(document) for document in found]
+            continue
+        document = _result(path)
+        if document is None:
+            raise SettingsError(f"{path} is no result of `dfs evaluate` (a JSON document {SCHEMA!r})")
+        rows.append(_row(document))
+    if not rows:
+        raise SettingsError(f"no result of `dfs evaluate` lies in {', '.join(map(str, paths))}")
+    return sorted(rows, key=_place)
+
+
+def _place(row: TableRow) -> tuple[Any, ...]:
+    method = _METHODS.index(row.method) if row.method in _METHODS else len(_METHODS)
+    return (row.dataset, row.model, row.protocol, row.part, row.vpc or 10**9, method, row.method, row.file)
+
+
+def _result(file: Path) -> dict[str, Any] | None:
+    try:
+        document = json.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"{file} cannot be read: {error.strerror}") from error
+    except ValueError:
+        return None
+    if not isinstance(document, dict) or document.get("schema") != SCHEMA:
+        return None
+    return {**document, "file": str(file)}
+
+
+def _row(found: dict[str, Any]) -> TableRow:
+    storage = found.get("storage") or {}
+    dataset, method, vpc = found["dataset"], found.get("method") or "unknown", found.get("vpc")
+    metric = metric_of(dataset)
+    comparable = found["model"] == "convnet3d" and found["protocol"] == "paper" and not found.get("hold_out")
+    cell = published(dataset, method, vpc) if comparable else None
+    stored = storage["key_frame_bytes"] + storage["index_bytes"] if storage else None
+    whole_bytes = found.get("dataset_bytes")
+    return TableRow(
+        dataset=dataset,
+        method=method,
+        vpc=vpc,
+        dtype=found.get("dtype"),
+        model=found["model"],
+        protocol=found["protocol"],
+        epochs=found["epochs"],
+        runs=found["runs"],
+        part="held out" if found.get("hold_out") else "test",
+        metric=metric,
+        mean=found[metric]["mean"],
+        std=found[metric]["std"],
+        paper=cell.accuracy if cell else None,
+        paper_mebibytes=cell.mebibytes if cell else None,
+        mebibytes=_share(storage.get("float32_bytes"), _MEBIBYTE),
+        stored_mebibytes=_share(stored, _MEBIBYTE),
+        on_disk_mebibytes=_share(storage.get("on_disk_bytes"), _MEBIBYTE),
+        percent_of_dense=_share(stored, storage.get("dense_bytes"), 100),
+        percent_of_dataset=_share(storage.get("on_disk_bytes"), whole_bytes, 100),
+        file=found["file"],
+    )
+
+
+def _share(part: int | None, whole: int | None, times: int = 1) -> float | None:
+    return None if part is None or not whole else times * part / whole
+
+
+_COLUMNS = (
+    "method", "VPC", "accuracy %", "paper %", "MiB (float32)", "paper MB", "MiB stored", "MiB on disk",
+    "% of dense", "% of dataset",
+)  # fmt: skip
+
+
+def _cells(row: TableRow) -> tuple[str, ...]:
+    return (
+        row.method + ("" if row.dtype in (None, "float32") else f" ({row.dtype})"),
+        "" if row.vpc is None else str(row.vpc),
+        f"{row.mean:.1f} ± {row.std:.1f}",
+        _number(row.paper, 1),
+        _number(row.mebibytes, 2),
+        _number(row.paper_mebibytes, 0),
+        _number(row.stored_mebibytes, 2),
+        _number(row.on_disk_mebibytes, 2),
+        _number(row.percent_of_dense, 1),
+        _number(row.percent_of_dataset, 2),
+    )
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
+def _groups(rows: Sequence[TableRow]) -> list[tuple[str, list[tuple[str, ...]]]]:
+    """Puts rows that were evaluated alike under one title."""
+    groups: dict[str, list[tuple[str, ...]]] = {}
+    for row in rows:
+        lengths = f"{_count(row.runs, 'run')} of {_count(row.epochs, 'epoch')}"
+        on = "" if row.part == "test" else ", on training clips held out"
+        metric = row.metric.replace("top", "top-")
+        title = f"{row.dataset}, {row.model}, protocol {row.protocol}, {lengths}, {metric}{on}"
+        groups.setdefault(title, []).append(_cells(row))
+    return list(groups.items())
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}" + ("" if number == 1 else "s")
+
+
+def to_text(rows: Sequence[TableRow]) -> str:
+    """Writes aligned columns, one block per dataset, network, protocol and length of training."""
+    blocks = []
+    for title, cells in _groups(rows):
+        table = [_COLUMNS, *cells]
+        widths = [max(len(row[i]) for row in table) for i in range(len(_COLUMNS))]
+        lines = ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in table]
+        blocks.append("\n".join([title, *(f"  {line}" for line in lines)]))
+    return "\n\n".join(blocks)
+
+
+def to_markdown(rows: Sequence[TableRow]) -> str:
+    """Writes Markdown tables, one per dataset, network, protocol and length of training."""
+    blocks = []
+    for title, cells in _groups(rows):
+        lines = [_piped(_COLUMNS), _piped(["---"] * len(_COLUMNS)), *map(_piped, cells)]
+        blocks.append("\n".join([f"**{title}**", "", *lines]))
+    return "\n\n".join(blocks)
+
+
+def _piped(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def to_csv(rows: Sequence[TableRow]) -> str:
+    """Writes every field of every row, full precision, with a header line."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, [field.name for field in fields(TableRow)], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(asdict(row) for row in rows)
+    return text.getvalue().rstrip("\n")
+
+
+def plot(rows: Sequence[TableRow], path: str | Path) -> None:
+    """Draws accuracy against stored MiB (logarithmic), a line per method through its VPCs.
+
+    `whole`, which has no store, is a dashed line. The suffix of `path` chooses the format (.png, .svg, .pdf).
+
+    Raises:
+        MissingDependencyError: matplotlib is not installed.
+        SettingsError: the results are of several datasets, networks, protocols or lengths of training, or
+            matplotlib cannot write such a file.
+    """
+    groups = {(r.dataset, r.model, r.protocol, r.epochs, r.part) for r in rows}
+    if len(groups) > 1:
+        raise SettingsError(
+            "a plot compares results of one dataset, network, protocol and length of training, got "
+            f"{len(groups)}: {'; '.join(sorted(' '.join(map(str, g)) for g in groups))}"
+        )
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise MissingDependencyError("a plot needs matplotlib: pip install 'dfs-store[plot]'") from error
+    figure = Figure(figsize=(6.4, 4.4), layout="constrained")
+    axes = figure.subplots()
+    names = dict.fromkeys((row.method, row.dtype) for row in rows)
+    for method, dtype in names:
+        own = [row for row in rows if (row.method, row.dtype) == (method, dtype)]
+        if method == "whole":
+            axes.axhline(own[0].mean, linestyle="--", color="0.4", label="whole dataset")
+            continue
+        points = sorted((row.stored_mebibytes or 0.0, row.mean, row.std) for row in own)
+        x, y, spread = zip(*points, strict=True)
+        label = method if dtype in (None, "float32") else f"{method} ({dtype})"
+        axes.errorbar(x, y, yerr=spread, marker="o", capsize=3, label=label)
+    axes.set_xscale("log")
+    axes.set_xlabel("store, MiB (key frames and index as stored)")
+    axes.set_ylabel(f"{rows[0].metric.replace('top', 'top-')} accuracy, %")
+    axes.set_title(f"{rows[0].dataset}, {rows[0].model}, protocol {rows[0].protocol}")
+    axes.grid(alpha=0.3)
+    axes.legend()
+    try:
+        figure.savefig(path, dpi=150)
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"the plot cannot be written to {path}: {error}") from error

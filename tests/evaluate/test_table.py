@@ -1,0 +1,138 @@
+"""Results side by side: what the numbers are of, in which order, and what is refused."""
+
+import csv
+import io
+import json
+
+import pytest
+
+from dfs_store.errors import SettingsError
+from dfs_store.evaluate.published import metric_of, published
+from dfs_store.evaluate.table import plot, read_results, to_csv, to_markdown, to_text
+
+MIB = 2**20
+
+
+def result(method="dfs", vpc=1, dataset="miniucf", mean=17.0, **changes):
+    storage = {
+        "key_frame_bytes": 5 * MIB - 100, "index_bytes": 100, "float32_bytes": 20 * MIB,
+        "dense_bytes": 100 * MIB, "on_disk_bytes": 6 * MIB, "native_bytes": None, "num_key_frames": 7,
+    }  # fmt: skip
+    score = {"mean": mean, "std": 0.5, "runs": [mean]}
+    return {
+        "schema": "dfs.evaluate/1", "store": "x.zarr", "dataset": dataset, "method": method, "vpc": vpc,
+        "dtype": "float32", "model": "convnet3d", "protocol": "paper", "epochs": 500, "runs": 3,
+        "top1": score, "top5": {**score, "mean": 50.0}, "storage": storage, "hold_out": None,
+        "dataset_bytes": 600 * MIB, **changes,
+    }  # fmt: skip
+
+
+@pytest.fixture
+def written(tmp_path):
+    def write(*results):
+        files = []
+        for number, content in enumerate(results):
+            files.append(tmp_path / f"{number}.json")
+            files[-1].write_text(json.dumps(content))
+        return files
+
+    return write
+
+
+def test_a_row_says_what_a_store_is_worth_and_costs(written):
+    (row,) = read_results(written(result()))
+    assert (row.mean, row.std, row.metric) == (17.0, 0.5, "top1")
+    assert (row.paper, row.paper_mebibytes) == (17.9, 20)
+    assert (row.mebibytes, row.stored_mebibytes, row.on_disk_mebibytes) == (20, 5, 6)
+    assert (row.percent_of_dense, row.percent_of_dataset) == (5, 1)
+
+
+def test_datasets_that_the_paper_reports_top_5_of(written):
+    (row,) = read_results(written(result(dataset="ssv2", vpc=5)))
+    assert (row.metric, row.mean, row.paper) == ("top5", 50.0, 4.1)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"model": "r3d_18"}, {"protocol": "strict"}, {"hold_out": 0.2}, {"dataset": "ucf101"}, {"vpc": 2}],
+)
+def test_the_papers_figure_stands_beside_what_is_comparable_alone(written, changes):
+    (row,) = read_results(written(result(**changes)))
+    assert row.paper is None
+
+
+def test_rows_come_by_dataset_vpc_and_the_papers_order(written):
+    whole = result("whole", None, storage=None, dtype=None, dataset_bytes=None)
+    given = [whole, result("pack"), result("dfs", 5), result("dfs"), result("random", 5), result("random")]
+    rows = read_results(written(*given, result(dataset="hmdb51")))
+    assert [(r.dataset, r.method, r.vpc) for r in rows] == [
+        ("hmdb51", "dfs", 1),
+        ("miniucf", "random", 1), ("miniucf", "dfs", 1), ("miniucf", "pack", 1),
+        ("miniucf", "random", 5), ("miniucf", "dfs", 5),
+        ("miniucf", "whole", None),
+    ]  # fmt: skip
+    assert rows[-1].paper == 57.8
+    assert rows[-1].stored_mebibytes is None
+
+
+def test_text_and_markdown_hold_the_same_cells_under_one_title_per_kind(written):
+    rows = read_results(
+        written(result(), result("random"), result(epochs=100), result("pack", dtype="uint8"))
+    )
+    for text in (to_text(rows), to_markdown(rows)):
+        assert text.count("miniucf, convnet3d, protocol paper, 3 runs of 500 epochs, top-1") == 1
+        assert text.count("3 runs of 100 epochs") == 1
+        assert "17.0 ± 0.5" in text
+        assert "pack (uint8)" in text
+    lines = to_markdown(rows).splitlines()
+    assert lines[2].count("|") == lines[3].count("|") == lines[4].count("|") == 11
+
+
+def test_csv_holds_everything_and_reads_back(written):
+    rows = read_results(written(result(mean=17.123456789)))
+    (read,) = csv.DictReader(io.StringIO(to_csv(rows)))
+    assert float(read["mean"]) == 17.123456789
+    assert read["percent_of_dataset"] == "1.0"
+    assert read["method"] == "dfs"
+
+
+def test_a_folder_gives_the_results_in_it_and_passes_over_the_rest(written, tmp_path):
+    written(result(), result("random"))
+    (tmp_path / "other.json").write_text('{"schema": "dfs.inspect/1"}')
+    (tmp_path / "nonsense.json").write_text("{")
+    assert len(read_results([tmp_path])) == 2
+
+
+def test_what_is_no_result_is_refused_by_name(tmp_path):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "a.json").write_text("[]")
+    for path, said in (("empty", "no result"), ("a.json", "is no result"), ("none.json", "cannot be read")):
+        with pytest.raises(SettingsError, match=said):
+            read_results([tmp_path / path])
+
+
+@pytest.mark.parametrize("suffix", ["png", "svg"])
+def test_a_plot_is_drawn(written, tmp_path, suffix):
+    whole = result("whole", None, storage=None, dtype=None, mean=57.0)
+    file = tmp_path / f"plot.{suffix}"
+    plot(read_results(written(result(), result("dfs", 5), result("random"), whole)), file)
+    assert file.stat().st_size > 5000
+    if suffix == "svg":
+        assert "whole dataset" in file.read_text() or "<svg" in file.read_text()
+
+
+def test_a_plot_compares_only_what_is_alike_and_says_where_it_cannot_be_written(written, tmp_path):
+    with pytest.raises(SettingsError, match="one dataset"):
+        plot(read_results(written(result(), result(epochs=100))), tmp_path / "plot.png")
+    for name in ("plot.nonsense", "no/plot.png"):
+        with pytest.raises(SettingsError, match="cannot be written"):
+            plot(read_results(written(result())), tmp_path / name)
+
+
+def test_the_papers_table():
+    assert published("hmdb51", "k-center", 5) == (5.2, 586)
+    assert published("miniucf", "random", 5) == (19.6, 574)
+    assert published("miniucf", "static-dynamic", 1) == (17.5, 94)
+    assert published("miniucf", "static-dynamic", 10) is None
+    assert published("moving-shapes", "whole", None) is None
+    assert [metric_of(d) for d in ("miniucf", "hmdb51", "kinetics400", "ssv2")] == ["top1"] * 2 + ["top5"] * 2
