@@ -22,7 +22,7 @@ for number in range({commands}):
 app()
 """
 OURS = "from dfs_store.cli import main\nmain()\n"
-COMMANDS = 5
+COMMANDS = 6
 
 
 def seconds(file):

@@ -182,3 +182,8 @@ def test_real_clips_that_are_too_few_are_refused(config, videos):
 def test_more_key_frames_than_frames_are_refused(config, videos):
     with pytest.raises(SettingsError, match=r"1\.\.6.*got 7"):
         run(config(initial_key_frames=7), videos)
+
+
+def test_dm_says_nothing_of_flags_that_nobody_gave(config, videos):
+    events = run(config(method="dm", vpc=1, iterations=1), videos)
+    assert events[0].notes == ()

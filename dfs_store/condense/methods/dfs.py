@@ -19,13 +19,23 @@ from dfs_store.errors import OutOfMemoryError
 from dfs_store.networks import ConvNet3D, channels_last
 from dfs_store.videos import VideoDataset
 
-__all__ = ["dfs", "frozen_network", "trained_clips"]
+__all__ = ["dfs", "frozen_network", "trained", "trained_clips"]
 
 SECONDS_BETWEEN_CHECKPOINTS = 300.0
 
 
 def dfs(config: CondenseConfig, videos: VideoDataset, tell: Callable[[Event], None]) -> Condensed:
     """Trains key frames with Eq. 8, inserts where motion is not linear, then returns the clips.
+
+    Raises: see `trained`.
+    """
+    return trained(config, videos, tell, config.notes())
+
+
+def trained(
+    config: CondenseConfig, videos: VideoDataset, tell: Callable[[Event], None], notes: tuple[str, ...]
+) -> Condensed:
+    """Sets up the loop, runs or resumes it, and returns the clips.
 
     An exception that `tell` raises between two steps (Ctrl-C, say) leaves a checkpoint behind.
 
@@ -41,7 +51,7 @@ def dfs(config: CondenseConfig, videos: VideoDataset, tell: Callable[[Event], No
     resumed = config.resume and path.exists()
     first_step = load_checkpoint(path, settings, groups) if resumed else 0
     num_clips = len(videos.classes) * config.vpc
-    tell(RunStarted(first_step, config.schedule.iterations, num_clips, str(device), config.notes()))
+    tell(RunStarted(first_step, config.schedule.iterations, num_clips, str(device), notes))
 
     with _reproducible_float32(), RealClips(videos, config.batch_real or 1, config.seed, device) as real:
         network = frozen_network(videos, device)
