@@ -1,10 +1,9 @@
 """`dfs evaluate`: train from scratch on a store, test on real videos."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
-
+from . import _evaluate_options as given
 from . import _options, _output
 from ._exit_codes import command
 
@@ -13,7 +12,6 @@ if TYPE_CHECKING:
 
 WHOLE = "whole"
 SCHEMA = "dfs.evaluate/1"
-MODELS = "convnet3d, cnn-gru, cnn-lstm, a video model of torchvision (r3d_18 ...), or module:Class."
 
 
 @dataclass(frozen=True)
@@ -32,32 +30,22 @@ class _Videos:
 
 @command
 def evaluate(
-    store: Annotated[
-        str, typer.Argument(metavar="STORE", help="A store, or the word `whole`: all real training clips.")
-    ],
-    dataset: Annotated[
-        str | None,
-        typer.Option("--dataset", metavar="NAME|FOLDER", help="Test clips (else what the store came from)."),
-    ] = None,
+    store: given.Store,
+    dataset: given.Dataset = None,
     root: _options.Root = None,
-    model: Annotated[str, typer.Option("--model", metavar="NAME", help=MODELS)] = "convnet3d",
-    protocol: Annotated[str, typer.Option("--protocol", help="paper or strict.")] = "paper",
-    runs: Annotated[int, typer.Option("--runs", help="Trainings, each with its own seed.")] = 3,
-    epochs: Annotated[int, typer.Option("--epochs", help="Passes over the clips.")] = 500,
-    lr: Annotated[
-        float, typer.Option("--lr", help="Learning rate, a tenth after half of the epochs.")
-    ] = 0.01,
-    batch_size: Annotated[int, typer.Option("--batch-size", help="Clips per training step.")] = 256,
+    model: given.Model = "convnet3d",
+    protocol: given.Protocol = "paper",
+    runs: given.Runs = 3,
+    epochs: given.Epochs = 500,
+    lr: given.Lr = 0.01,
+    batch_size: given.BatchSize = 256,
     frames: _options.Frames = None,
     stride: _options.Stride = None,
     size: _options.Size = None,
     split: _options.Split = None,
     classes: _options.Classes = None,
     hold_out: _options.HoldOut = None,
-    results: Annotated[
-        str | None,
-        typer.Option("--results", metavar="FILE", help="Where the JSON goes (else beside the store)."),
-    ] = None,
+    results: given.Results = None,
     seed: _options.Seed = 0,
     device: _options.Device = "auto",
     json: _options.Json = False,
