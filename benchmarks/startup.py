@@ -22,7 +22,7 @@ for number in range({commands}):
 app()
 """
 OURS = "from dfs_store.cli import main\nmain()\n"
-COMMANDS = 6
+COMMANDS = 7
 
 
 def seconds(file):

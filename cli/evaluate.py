@@ -1,31 +1,17 @@
 """`dfs evaluate`: train from scratch on a store, test on real videos."""
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from . import _evaluate_options as given
 from . import _options, _output
 from ._exit_codes import command
+from ._store_videos import RealClips, clips_of_store
 
 if TYPE_CHECKING:
     from dfs_store.evaluate import EvaluationProgress, EvaluationResult, EvaluationSettings
 
 WHOLE = "whole"
 SCHEMA = "dfs.evaluate/1"
-
-
-@dataclass(frozen=True)
-class _Videos:
-    """Which real clips to test on (and, for `whole`, to train on)."""
-
-    dataset: str
-    root: str | None
-    frames: int | None
-    stride: int | None
-    size: int | None
-    split: int | None
-    classes: tuple[str, ...] | None
-    hold_out: float | None
 
 
 @command
@@ -57,7 +43,7 @@ def evaluate(
     dfs evaluate ucf.zarr --dataset miniucf --runs 3
     """
     names = _options.class_list(classes)
-    asked = _Videos(
+    asked = RealClips(
         dataset or "", root, frames, stride, size, split, tuple(names) if names else None, hold_out
     )
     videos, about = _whole(asked) if store == WHOLE else _of_store(store, asked)
@@ -96,7 +82,7 @@ def evaluate(
         _keep(results or _beside(store, result, videos), found, quiet=quiet)
 
 
-def _whole(asked: _Videos) -> tuple[_Videos, dict[str, Any]]:
+def _whole(asked: RealClips) -> tuple[RealClips, dict[str, Any]]:
     from dfs_store.errors import SettingsError
 
     if not asked.dataset:
@@ -104,39 +90,17 @@ def _whole(asked: _Videos) -> tuple[_Videos, dict[str, Any]]:
     return asked, {"method": WHOLE, "vpc": None, "storage": None}
 
 
-def _of_store(path: str, asked: _Videos) -> tuple[_Videos, dict[str, Any]]:
-    """Fills in, from the store, how real clips must be cut to match its clips."""
+def _of_store(path: str, asked: RealClips) -> tuple[RealClips, dict[str, Any]]:
     from dfs_store import open_store
-    from dfs_store.errors import SettingsError
 
     with open_store(path) as store:
         provenance = store.attributes.get("provenance") or {}
-        settings = provenance.get("config") or {}
-        dataset = asked.dataset or provenance.get("dataset")
-        if not dataset:
-            raise SettingsError(f"{path} does not say which dataset it came from; add --dataset NAME|FOLDER")
-        videos = _Videos(
-            dataset,
-            asked.root or settings.get("root"),
-            asked.frames or store.num_frames,
-            asked.stride or settings.get("stride"),
-            asked.size or store.frame_shape[1],
-            asked.split or settings.get("split"),
-            asked.classes or tuple(store.class_names),
-            asked.hold_out,
-        )
-        condensed_without = settings.get("hold_out")
-        if asked.hold_out is not None and asked.hold_out != condensed_without:
-            made = "all training clips" if condensed_without is None else f"--hold-out {condensed_without:g}"
-            raise SettingsError(
-                f"{path} was condensed with {made}: --hold-out {asked.hold_out:g} would test on clips that "
-                f"went into it. Condense with --hold-out {asked.hold_out:g} first"
-            )
         about = {name: provenance.get(name) for name in ("method", "vpc")}
+        videos = clips_of_store(store, asked)
         return videos, {**about, "dtype": store.dtype, "storage": store.storage.to_json()}
 
 
-def _run(store: str, videos: _Videos, settings: "EvaluationSettings", *, quiet: bool) -> "EvaluationResult":
+def _run(store: str, videos: RealClips, settings: "EvaluationSettings", *, quiet: bool) -> "EvaluationResult":
     from dfs_store.evaluate import StoreClips, VideoClips, evaluate
 
     from ._videos import open_with_progress
@@ -168,7 +132,7 @@ def _run(store: str, videos: _Videos, settings: "EvaluationSettings", *, quiet: 
 
 def _text(
     store: str,
-    videos: _Videos,
+    videos: RealClips,
     result: "EvaluationResult",
     storage: dict[str, Any] | None,
     *,
@@ -208,7 +172,7 @@ def _class_rows(result: "EvaluationResult") -> list[tuple[str, ...]]:
     return rows
 
 
-def _beside(store: str, result: "EvaluationResult", videos: _Videos) -> str:
+def _beside(store: str, result: "EvaluationResult", videos: RealClips) -> str:
     """Names the file of a result: another model, protocol, length or part does not replace it."""
     model = result.model.replace(":", ".")
     part = "" if videos.hold_out is None else "-hold-out"

@@ -1,0 +1,108 @@
+"""`dfs motion`: the mean optical flow of every class, real above condensed."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from . import _evaluate_options as given
+from . import _options, _output
+from ._exit_codes import command
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy as np
+    import numpy.typing as npt
+
+    from dfs_store.format import KeyFrameStore
+    from dfs_store.videos import VideoDataset
+
+
+@command
+def motion(
+    store: Annotated[str, typer.Argument(metavar="STORE", help="A .zarr, .h5 or .hdf5 store.")],
+    out: Annotated[
+        str | None, typer.Option("--out", metavar="FILE", help="The picture: .png, .jpg ...")
+    ] = None,
+    dataset: given.Dataset = None,
+    root: _options.Root = None,
+    json: _options.Json = False,
+    quiet: _options.Quiet = False,
+    verbose: _options.Verbose = False,
+) -> None:
+    """Compare the motion of condensed and real clips: mean optical flow per class, and its cosine.
+
+    dfs motion ucf.zarr --out flow.png
+    """
+    from dfs_store import open_store
+    from dfs_store.evaluate import motion as flows
+
+    from ._store_videos import RealClips, clips_of_store
+    from ._videos import open_with_progress
+
+    with open_store(store) as opened:
+        asked = RealClips(dataset or "", root, None, None, None, None, None)
+        videos = open_with_progress(clips_of_store(opened, asked), "train", quiet=quiet)
+        real, condensed = [], []
+        with _output.Progress("motion", quiet=quiet) as progress:
+            for label, name in enumerate(opened.class_names):
+                progress.update(label, len(opened.class_names), name)
+                real.append(flows.mean_flow(_real_clips(videos, label)))
+                condensed.append(flows.mean_flow(_stored_clips(opened, label)))
+            progress.update(len(opened.class_names), len(opened.class_names), "")
+        names = opened.class_names
+    cosines = [flows.mean_cosine(one, other) for one, other in zip(real, condensed, strict=True)]
+    known = [cosine for cosine in cosines if cosine is not None]
+    found = {
+        "store": store,
+        "mean_cosine": sum(known) / len(known) if known else None,
+        "per_class": dict(zip(names, cosines, strict=True)),
+    }
+    if out is not None:
+        _write(flows.flow_picture(real, condensed, names), out)
+    if json:
+        _output.document("dfs.motion/1", found)
+    else:
+        _output.echo(_text(found, out))
+
+
+def _real_clips(videos: "VideoDataset", label: int) -> "Iterator[npt.NDArray[np.float32]]":
+    import numpy as np
+
+    for clip in np.flatnonzero(videos.labels == label):
+        yield videos.pixels[clip, 0].transpose(0, 3, 1, 2).astype(np.float32) / 255
+
+
+def _stored_clips(store: "KeyFrameStore", label: int) -> "Iterator[npt.NDArray[np.float32]]":
+    import numpy as np
+
+    space = store.normalization or {"mean": [0.0] * 3, "std": [1.0] * 3}
+    mean, std = (np.array(space[name], dtype=np.float32).reshape(-1, 1, 1) for name in ("mean", "std"))
+    for clip in np.flatnonzero(np.asarray(store.labels) == label):
+        yield store.clip(int(clip)) * std + mean
+
+
+def _write(picture: "npt.NDArray[np.uint8]", path: str) -> None:
+    import cv2
+
+    from dfs_store.errors import OutputNotWritableError
+
+    try:
+        written = cv2.imwrite(path, picture[..., ::-1])
+    except cv2.error:
+        written = False
+    if not written:
+        raise OutputNotWritableError(
+            f"the picture cannot be written to {path}: the folder must exist and be writable, and the "
+            "name end in .png or .jpg"
+        )
+
+
+def _text(found: dict[str, Any], out: str | None) -> str:
+    def shown(value: float | None) -> str:
+        return "no motion" if value is None else f"{value:+.3f}"
+
+    rows: list[tuple[str, ...]] = [(name, shown(value)) for name, value in found["per_class"].items()]
+    head = f"{found['store']}: mean cosine of optical flow, condensed and real: {shown(found['mean_cosine'])}"
+    drawn = [f"drawn in {out}"] if out else []
+    return "\n".join([head, _output.table(rows, indent="  "), *drawn])

@@ -1,0 +1,134 @@
+"""Motion as a picture and a number: mean optical flow per class, real beside condensed (Figure 3)."""
+
+import importlib
+import itertools
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dfs_store.errors import MissingDependencyError
+
+__all__ = ["flow_colours", "flow_picture", "mean_cosine", "mean_flow"]
+
+Flow = npt.NDArray[np.float32]
+
+_STILL = 0.05  # pixels per frame; Farneback finds up to 0.04 in clips that stand still
+_GREY_WEIGHTS = np.array([0.299, 0.587, 0.114], dtype=np.float32)
+_TILE = 96  # smallest side of a class's picture, in pixels
+_MARGIN = 4
+_TEXT_HEIGHT = 16
+
+
+def _opencv() -> Any:  # noqa: ANN401 - an untyped module
+    try:
+        return importlib.import_module("cv2")
+    except ImportError as error:
+        raise MissingDependencyError("optical flow needs OpenCV: pip install 'dfs-store[motion]'") from error
+
+
+def mean_flow(clips: Iterable[npt.NDArray[np.float32]]) -> Flow:
+    """Returns the mean optical flow (Farneback) over all pairs of neighbouring frames of all clips.
+
+    Args:
+        clips: at least one, each (T, 3, H, W) float32 RGB in [0, 1].
+
+    Returns:
+        (H, W, 2) float32, the way to the right and downwards, in pixels per frame.
+
+    Raises:
+        MissingDependencyError: OpenCV is not installed.
+    """
+    cv2 = _opencv()
+    total, count = None, 0
+    for clip in clips:
+        grey = np.rint(np.tensordot(_GREY_WEIGHTS, clip.clip(0, 1), axes=(0, 1)) * 255).astype(np.uint8)
+        for one, other in itertools.pairwise(grey):
+            # Pyramid of 3 levels halved each time, windows of 15, 3 iterations: OpenCV's usual values.
+            flow = cv2.calcOpticalFlowFarneback(one, other, None, 0.5, 3, 15, 3, 5, 1.2, 0)
+            total = flow.astype(np.float64) if total is None else total + flow
+            count += 1
+    if total is None:
+        raise ValueError("mean_flow needs at least one clip")
+    mean: Flow = (total / count).astype(np.float32)
+    return mean
+
+
+def mean_cosine(one: Flow, other: Flow) -> float | None:
+    """Returns the mean, over pixels, of the cosine between two flow fields (H, W, 2).
+
+    Pixels where either stands still (less than 0.05 pixels per frame) have no direction and are left out;
+    None where none remains.
+    """
+    lengths = np.linalg.norm(one, axis=-1) * np.linalg.norm(other, axis=-1)
+    moving = np.minimum(np.linalg.norm(one, axis=-1), np.linalg.norm(other, axis=-1)) >= _STILL
+    if not moving.any():
+        return None
+    return float((np.sum(one * other, axis=-1)[moving] / lengths[moving]).mean())
+
+
+def flow_colours(flow: Flow, largest: float) -> npt.NDArray[np.uint8]:
+    """Colours a flow field as the paper's Figure 3 does: HSV, the hue its direction.
+
+    Saturation and brightness grow with the magnitude; no motion is grey.
+
+    Args:
+        flow: (H, W, 2) in pixels per frame.
+        largest: the magnitude of full colour; more is shown the same.
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+    """
+    hue = np.arctan2(flow[..., 1], flow[..., 0]) / (2 * np.pi) % 1.0
+    strength = np.minimum(np.linalg.norm(flow, axis=-1) / max(largest, 1e-12), 1.0)
+    brightness = 0.5 + 0.5 * strength
+    # HSV to RGB: channel n is v - v*s*max(0, min(k, 4-k, 1)) with k = (n + 6h) mod 6, for n = 5, 3, 1.
+    k = (np.array([5.0, 3.0, 1.0]) + 6 * hue[..., None]) % 6
+    ramp = np.clip(np.minimum(k, 4 - k), 0, 1)
+    rgb = brightness[..., None] * (1 - strength[..., None] * ramp)
+    pixels: npt.NDArray[np.uint8] = np.rint(rgb * 255).astype(np.uint8)
+    return pixels
+
+
+def flow_picture(real: list[Flow], condensed: list[Flow], names: list[str]) -> npt.NDArray[np.uint8]:
+    """Draws one column per class: its name, the real flow, the condensed flow below.
+
+    Each row has full colour at its own largest magnitude (the 99th percentile), as directions are compared:
+    condensed clips move less.
+
+    Args:
+        real: mean flow of the real clips of every class, (H, W, 2).
+        condensed: of the condensed clips.
+        names: of the classes.
+
+    Returns:
+        (height, width, 3) uint8 RGB.
+
+    Raises:
+        MissingDependencyError: OpenCV is not installed.
+    """
+    cv2 = _opencv()
+    height, width = real[0].shape[:2]
+    scale = max(1, -(-_TILE // min(height, width)))
+    tile = (height * scale, width * scale)
+    rows = []
+    for flows in (real, condensed):
+        largest = float(np.percentile(np.linalg.norm(np.stack(flows), axis=-1), 99))
+        tiles = [flow_colours(flow, largest).repeat(scale, 0).repeat(scale, 1) for flow in flows]
+        rows.append(_framed(tiles))
+    titles = []
+    for name in names:
+        title = np.full((_TEXT_HEIGHT, tile[1], 3), 255, dtype=np.uint8)
+        shown = name.encode("ascii", "replace").decode()[: tile[1] // 6]
+        cv2.putText(
+            title, shown, (1, _TEXT_HEIGHT - 5), cv2.FONT_HERSHEY_SIMPLEX, 0.35, (0, 0, 0), 1, cv2.LINE_AA
+        )
+        titles.append(title)
+    return np.concatenate([_framed(titles), *rows])
+
+
+def _framed(tiles: list[npt.NDArray[np.uint8]]) -> npt.NDArray[np.uint8]:
+    """Puts pictures in a row, white around each."""
+    edges = ((0, _MARGIN), (0, _MARGIN), (0, 0))
+    return np.concatenate([np.pad(tile, edges, constant_values=255) for tile in tiles], axis=1)

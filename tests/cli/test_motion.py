@@ -1,0 +1,44 @@
+"""`dfs motion` on a store of real clips: its motion is the motion of the real ones."""
+
+import numpy as np
+import pytest
+
+SMALL = ("--classes", "still,fast", "--frames", "4", "--size", "43", "--device", "cpu")
+
+
+@pytest.fixture
+def store(dfs, tmp_path):
+    path = tmp_path / "s.zarr"
+    words = ("--dataset", "moving-shapes", "--vpc", "100", "--method", "random", *SMALL, "--out", path)
+    assert dfs("condense", *words).code == 0
+    return path
+
+
+def test_all_real_clips_move_as_all_real_clips_do(dfs, store, tmp_path):
+    picture = tmp_path / "flow.png"
+    found = dfs("motion", store, "--out", picture, "--json").document
+    assert found["schema"] == "dfs.motion/1"
+    assert found["per_class"]["still"] is None
+    assert found["per_class"]["fast"] == pytest.approx(1, abs=1e-3)
+    assert found["mean_cosine"] == found["per_class"]["fast"]
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    text = dfs("motion", store).stdout
+    assert "no motion" in text
+    assert "+1.000" in text
+
+
+def test_a_picture_that_cannot_be_written_is_an_error_of_usage(dfs, store, tmp_path):
+    for name in ("no/flow.png", "flow.nonsense"):
+        outcome = dfs("motion", store, "--out", tmp_path / name)
+        assert outcome.code == 2
+        assert "cannot be written" in outcome.stderr
+
+
+def test_a_store_that_names_no_dataset_says_which_flag_helps(dfs, tmp_path):
+    from dfs_store import StoreWriter
+
+    with StoreWriter(tmp_path / "x.h5", num_frames=2, frame_shape=(3, 8, 8), class_names=["a"]) as writer:
+        writer.append(np.zeros((1, 3, 8, 8), np.float32), [0], 0)
+    outcome = dfs("motion", tmp_path / "x.h5")
+    assert outcome.code == 2
+    assert "--dataset" in outcome.stderr
