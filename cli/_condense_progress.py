@@ -25,6 +25,8 @@ class CondenseProgress:
         self._quiet = quiet
         self._bar = _output.Progress("condense", quiet=quiet)
         self._stop: int | None = None
+        # Only a run of steps has something to finish and to keep; everything else stops at once.
+        self._graceful = False
         self._steps = 0
         self._seconds = 0.0
         self._smooth_loss: float | None = None
@@ -66,6 +68,7 @@ class CondenseProgress:
             self._bar.message(f"checkpoint of step {event.step:,}: {event.path}")
 
     def _on_start(self, event: "RunStarted") -> None:
+        self._graceful = event.iterations > 0
         self._started = time.monotonic()
         if self._quiet:
             return
@@ -79,9 +82,6 @@ class CondenseProgress:
 
     def _on_epoch(self, event: "ExtractorTrained") -> None:
         self._bar.update(event.epoch, event.epochs, f"training the feature extractor  loss {event.loss:.4g}")
-        if self._stop is not None:
-            # Nothing is lost but the epochs so far: no checkpoint to name.
-            raise TerminatedError("stopped") if self._stop == signal.SIGTERM else KeyboardInterrupt("stopped")
 
     def _on_step(self, event: "StepDone") -> None:
         self._steps += 1
@@ -107,7 +107,7 @@ class CondenseProgress:
         raise KeyboardInterrupt(message)
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
-        if self._stop is not None:
+        if self._stop is not None or not self._graceful:
             raise TerminatedError("stopped at once") if number == signal.SIGTERM else KeyboardInterrupt
         self._stop = number
         if not self._quiet:

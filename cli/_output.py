@@ -45,8 +45,18 @@ def document(schema: str, content: dict[str, Any]) -> None:
 
 
 def json_text(schema: str, content: dict[str, Any]) -> str:
-    """Returns a JSON document, first key `schema`."""
-    return json_module.dumps({"schema": schema, **content}, indent=2, ensure_ascii=False, default=_plain)
+    """Returns a JSON document, first key `schema`. Not-a-numbers and infinities become null."""
+    content = _finite({"schema": schema, **content})
+    return json_module.dumps(content, indent=2, ensure_ascii=False, default=_plain, allow_nan=False)
+
+
+def _finite(value: Any) -> Any:  # noqa: ANN401 - any JSON
+    """JSON has no word for what is not a finite number: null stands for it."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and value - value != 0 else value
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever json does not know

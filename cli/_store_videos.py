@@ -46,7 +46,7 @@ def clips_of_store(store: "KeyFrameStore", asked: RealClips) -> RealClips:
         )
     return RealClips(
         dataset,
-        asked.root or settings.get("root"),
+        asked.root,
         asked.frames or store.num_frames,
         asked.stride or settings.get("stride"),
         asked.size or store.frame_shape[1],

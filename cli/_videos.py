@@ -80,16 +80,20 @@ def _warn(videos: "VideoDataset") -> None:
 
 
 def training_videos_bytes(settings: VideoSettings) -> int | None:
-    """Returns what the training videos take on disk; None for moving-shapes, which has no files."""
+    """Returns what the training videos take on disk; None where there are none."""
+    from dfs_store.errors import DFSError
     from dfs_store.videos.catalogue import MOVING_SHAPES
     from dfs_store.videos.opening import find_clips
 
     if settings.dataset == MOVING_SHAPES:
         return None
-    found = find_clips(
-        settings.dataset, settings.root, classes=settings.classes, official_split=settings.split or 1
-    )
-    return sum((found.root / clip.file).stat().st_size for clip in found.clips)
+    try:
+        found = find_clips(
+            settings.dataset, settings.root, classes=settings.classes, official_split=settings.split or 1
+        )
+        return sum((found.root / clip.file).stat().st_size for clip in found.clips)
+    except (DFSError, OSError):
+        return None
 
 
 def describe_videos(settings: VideoSettings) -> tuple[dict[str, int], int, tuple[int, int, int]]:

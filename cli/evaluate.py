@@ -63,23 +63,25 @@ def evaluate(
         seed=seed,
         device=str(resolve_device(device)),
     )
+    about["dataset_bytes"] = training_videos_bytes(videos)  # before the training: nothing may fail after it
     result = _run(store, videos, settings, quiet=quiet)
     found = {
         "store": store,
-        "dataset": videos.dataset,
         "hold_out": videos.hold_out,
         **result.to_json(),
         "batch_size": batch_size,
         "seed": seed,
-        "dataset_bytes": training_videos_bytes(videos),
         **about,
+        "dataset": videos.dataset,
     }
     if json:
         _output.document(SCHEMA, found)
     else:
         _output.echo(_text(store, videos, result, about["storage"], verbose=verbose))
-    if results or store != WHOLE:
-        _keep(results or _beside(store, result, videos), found, quiet=quiet)
+    if results is not None:
+        _keep(results, found)
+    elif store != WHOLE:
+        _keep_beside(_beside(store, settings, videos, about["dataset"]), found, quiet=quiet)
 
 
 def _whole(asked: RealClips) -> tuple[RealClips, dict[str, Any]]:
@@ -95,7 +97,7 @@ def _of_store(path: str, asked: RealClips) -> tuple[RealClips, dict[str, Any]]:
 
     with open_store(path) as store:
         provenance = store.attributes.get("provenance") or {}
-        about = {name: provenance.get(name) for name in ("method", "vpc")}
+        about = {name: provenance.get(name) for name in ("method", "vpc", "dataset")}
         videos = clips_of_store(store, asked)
         return videos, {**about, "dtype": store.dtype, "storage": store.storage.to_json()}
 
@@ -172,26 +174,52 @@ def _class_rows(result: "EvaluationResult") -> list[tuple[str, ...]]:
     return rows
 
 
-def _beside(store: str, result: "EvaluationResult", videos: RealClips) -> str:
-    """Names the file of a result: another model, protocol, length or part does not replace it."""
-    model = result.model.replace(":", ".")
-    part = "" if videos.hold_out is None else "-hold-out"
-    return f"{store.rstrip('/')}.{model}-{result.protocol}-{result.epochs}{part}.json"
+def _beside(store: str, settings: "EvaluationSettings", videos: RealClips, own_dataset: str | None) -> str:
+    """Names the file of a result by what it was evaluated with, so that another does not replace it."""
+    from dfs_store.evaluate import EvaluationSettings
+
+    usual = EvaluationSettings()
+    parts = [settings.model.replace(":", "."), settings.protocol, str(settings.epochs)]
+    parts += [
+        f"{name.replace('_size', '')}{getattr(settings, name):g}"
+        for name in ("runs", "lr", "batch_size", "seed")
+        if getattr(settings, name) != getattr(usual, name)
+    ]
+    if videos.dataset != own_dataset:
+        parts.append(f"on-{videos.dataset.strip('/').replace('/', '_')}")
+    if videos.hold_out is not None:
+        parts.append("hold-out")
+    return f"{store.rstrip('/')}.{'-'.join(parts)}.json"
 
 
-def _keep(path: str, found: dict[str, Any], *, quiet: bool) -> None:
+def _keep_beside(path: str, found: dict[str, Any], *, quiet: bool) -> None:
+    """Keeps a result that nobody asked to keep: where that fails, a note says so."""
+    from dfs_store.errors import OutputNotWritableError
+
+    try:
+        _keep(path, found)
+    except OutputNotWritableError as error:
+        _output.note(f"note: {error}")
+    else:
+        if not quiet:
+            _output.note(f"kept in {path}")
+
+
+def _keep(path: str, found: dict[str, Any]) -> None:
     """Writes the result to a file. It has been printed before, so nothing is lost if that fails."""
     from pathlib import Path
 
     from dfs_store.errors import OutputNotWritableError
     from dfs_store.videos.cache import write_atomically
 
+    text = _output.json_text(SCHEMA, found) + "\n"
     try:
-        write_atomically(Path(path), (_output.json_text(SCHEMA, found) + "\n").encode())
+        if Path(path).exists() and not Path(path).is_file():
+            Path(path).write_text(text, encoding="utf-8")  # a pipe or a device: written to, not replaced
+        else:
+            write_atomically(Path(path), text.encode())
     except OSError as error:
         raise OutputNotWritableError(
             f"the result was printed but cannot be kept in {path} ({error.strerror}); name another file "
             "with --results"
         ) from error
-    if not quiet:
-        _output.note(f"kept in {path}")

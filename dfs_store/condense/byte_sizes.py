@@ -1,6 +1,7 @@
 """Sizes as people write them: 20MiB, 1.5 GB, 300000."""
 
 import re
+from decimal import Decimal
 
 from dfs_store.errors import SettingsError
 
@@ -21,6 +22,6 @@ def parse_bytes(text: str, flag: str) -> int:
     """
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", text)
     unit = _UNITS.get(match[2].upper()) if match else None
-    if match is None or unit is None or float(match[1]) * unit < 1:
+    if match is None or unit is None or Decimal(match[1]) * unit < 1:
         raise SettingsError(f"{flag} must be a size such as 20MiB, 1.5GB or 300000 (bytes), got {text!r}")
-    return int(float(match[1]) * unit)
+    return int(Decimal(match[1]) * unit)

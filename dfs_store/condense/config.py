@@ -65,7 +65,7 @@ class CondenseConfig:
             once, kept in the cache), "random" (the same network untrained), or a file that holds its
             `state_dict`.
         budget: of pack: bytes for all clips ("20MiB"), key frames and their index.
-        key_frames: of pack: so many per clip.
+        key_frames: of pack: at most so many per clip; fewer where more would not help.
         max_error: of pack: the largest root-mean-square error of a clip, in 8-bit levels (2.55 is 40 dB).
         dtype: how the store keeps key frames; None is uint8 for pack, else float32.
         precision: of the forward pass of real clips; "bf16" is approximate.
@@ -99,7 +99,7 @@ class CondenseConfig:
     insertions: Insertions = "one"
     gradient: GradientReading = "frame"
     extractor: str = "trained"
-    budget: str | None = None
+    budget: str | int | None = None
     key_frames: int | None = None
     max_error: float | None = None
     dtype: Dtype | None = None
@@ -123,6 +123,10 @@ class CondenseConfig:
             if literals and value is not None and value not in literals:
                 shown = ", ".join(map(str, literals))
                 raise SettingsError(f"{_flag(field.name)} must be one of {shown}, got {value!r}")
+            kinds = {get_origin(kind) or kind for kind in allowed or (field.type,)}
+            if not literals and not any(_fits(value, kind) for kind in kinds):
+                names = " or ".join(sorted(kind.__name__ for kind in kinds if kind is not type(None)))
+                raise SettingsError(f"{_flag(field.name)} must be a value of type {names}, got {value!r}")
         for name in (
             "vpc",
             "iterations",
@@ -150,8 +154,8 @@ class CondenseConfig:
     def _check_pack(self) -> None:
         if self.budget is not None:
             parse_bytes(str(self.budget), "--budget")
-        if self.max_error is not None and not 0 <= self.max_error < float("inf"):
-            raise SettingsError(f"--max-error must be a number of 8-bit levels, got {self.max_error}")
+        if self.max_error is not None and not 0 <= self.max_error <= 255:
+            raise SettingsError(f"--max-error must lie in 0..255 (8-bit levels), got {self.max_error}")
         given = [n for n in ("budget", "key_frames", "max_error") if getattr(self, n) is not None]
         if self.method == "pack" and len(given) != 1:
             raise SettingsError(
@@ -179,6 +183,11 @@ class CondenseConfig:
         return preset(self.method, self.dataset, self.vpc)
 
     @property
+    def iterates(self) -> bool:
+        """Whether the method takes steps, which a checkpoint can continue."""
+        return "iterations" in _CONCERNS[self.method]
+
+    @property
     def schedule(self) -> Schedule:
         """The phases; only of resolved settings."""
         return Schedule(self.iterations or 1, self.warmup, self.cooldown)
@@ -203,6 +212,8 @@ class CondenseConfig:
             if field.name in optional - set(_CONCERNS[self.method])
             and getattr(self, field.name) != field.default
         ]
+        if not self.iterates:
+            ignored += [_flag(n) for n in ("resume", "checkpoint_every") if getattr(self, n)]
         return (f"{', '.join(ignored)}: no concern of method {self.method}, ignored",) if ignored else ()
 
     def provenance(self) -> dict[str, Any]:
@@ -215,6 +226,13 @@ class CondenseConfig:
             for name, value in settings.items()
             if name in concerns and name not in _CIRCUMSTANCES
         }
+
+
+def _fits(value: object, kind: type) -> bool:
+    """Whether a value may stand for a type: an int for a float, but no bool for a number."""
+    if isinstance(value, bool):
+        return kind is bool
+    return isinstance(value, (int, float) if kind is float else kind)
 
 
 def _flag(name: str) -> str:

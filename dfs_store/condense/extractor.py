@@ -92,6 +92,8 @@ def _train_or_find(
         _load(network, path)
         return
     settings = EXTRACTOR_TRAINING
+    with disk_errors(path.parent):  # before the training, not after it
+        path.parent.mkdir(parents=True, exist_ok=True)
     network.reset(torch.Generator().manual_seed(settings.seed))
     channels_last(network.to(device))
     train(
@@ -103,7 +105,6 @@ def _train_or_find(
     buffer = io.BytesIO()
     torch.save({name: value.cpu().contiguous() for name, value in network.state_dict().items()}, buffer)
     with disk_errors(path.parent):
-        path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, buffer.getvalue())
 
 
@@ -130,8 +131,14 @@ def _load(network: ConvNet3D, path: str | os.PathLike[str]) -> None:
     except (RuntimeError, TypeError, AttributeError, EOFError, KeyError, pickle.UnpicklingError) as error:
         raise SettingsError(
             f"{path} does not hold the state_dict of a ConvNet3D for these clips and classes "
-            f"({_first_line(error)}); use --extractor trained, or delete the file if it lies in the cache"
+            f"({type(error).__name__}); use --extractor trained, or delete the file if it lies in the cache"
         ) from error
+    _check_finite(network, path)
+
+
+def _check_finite(network: ConvNet3D, path: str | os.PathLike[str]) -> None:
+    if not all(bool(torch.isfinite(value).all()) for value in network.state_dict().values()):
+        raise SettingsError(f"{path} holds values that are not finite; use --extractor trained")
 
 
 def _digest(network: ConvNet3D) -> str:
@@ -140,7 +147,3 @@ def _digest(network: ConvNet3D) -> str:
         digest.update(name.encode())
         digest.update(value.cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__)

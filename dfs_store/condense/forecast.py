@@ -14,8 +14,9 @@ from dfs_store.condense.device import (
     total_memory_bytes,
 )
 from dfs_store.condense.initialise import check_real_clips, even_positions, key_frames_device
+from dfs_store.condense.methods.pack import check_pack
 from dfs_store.condense.real_clips import real_clips_fit
-from dfs_store.videos.dataset import num_held_out
+from dfs_store.videos.dataset import check_some_left, num_held_out
 
 __all__ = ["Forecast", "forecast"]
 
@@ -93,11 +94,14 @@ def forecast(
         clips_per_class = {
             name: count - num_held_out(config.hold_out, count) for name, count in clips_per_class.items()
         }
+        check_some_left(clips_per_class, config.hold_out)
     device = resolve_device(config.device)
-    iterates = config.method in ("dfs", "dm")
+    iterates = config.iterates
     needs_real = not iterates or config.init == "real"
     if needs_real:
         check_real_clips(clips_per_class, config.vpc)
+    if config.method == "pack":
+        check_pack(config, len(clips_per_class) * config.vpc, num_frames, frame_shape)
     first_keys, most_keys = _key_frames_per_clip(config, num_frames)
     num_clips = len(clips_per_class) * config.vpc
     frame_values = int(np.prod(frame_shape))
@@ -130,7 +134,7 @@ def forecast(
 def _key_frames_per_clip(config: CondenseConfig, num_frames: int) -> tuple[int, int]:
     """Returns the fewest and the most that a clip can have in the store."""
     if config.method == "pack":
-        return config.key_frames or 1, config.key_frames or num_frames
+        return 1, config.key_frames or num_frames
     if config.method != "dfs":
         return num_frames, num_frames
     first = even_positions(config.initial_key_frames, num_frames).size

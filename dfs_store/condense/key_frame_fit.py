@@ -5,6 +5,7 @@ from the clip's Gram matrix, the (T, T) inner products of its frames, so a clip 
 positions, however many key frames are tried.
 """
 
+import heapq
 import itertools
 from typing import NamedTuple
 
@@ -95,19 +96,27 @@ def share_out(errors: list[list[float]], num_key_frames: int) -> list[int]:
     Returns:
         The number of key frames of every clip.
     """
-    steps = [
-        (-(before - after) / (end - start), clip, start, end)
-        for clip, curve in enumerate(errors)
-        for start, end, before, after in _hull_steps(curve)
-    ]
+    steps = [_hull_steps(curve) for curve in errors]
+    # The next step of every clip, the one that gains most per key frame on top.
+    ready = [(-_gain(own[0]), clip, 0) for clip, own in enumerate(steps) if own]
+    heapq.heapify(ready)
     counts = [1] * len(errors)
     left = num_key_frames - len(errors)
-    for _, clip, start, end in sorted(steps):
-        # On a hull gains fall, so a clip's steps come in their order; one that was left out ends the clip.
-        if counts[clip] == start + 1 and end - start <= left:
-            counts[clip] = end + 1
-            left -= end - start
+    while ready:
+        _, clip, number = heapq.heappop(ready)
+        start, end, *_ = steps[clip][number]
+        if end - start > left:
+            continue  # and with it all later steps of this clip
+        counts[clip] = end + 1
+        left -= end - start
+        if number + 1 < len(steps[clip]):
+            heapq.heappush(ready, (-_gain(steps[clip][number + 1]), clip, number + 1))
     return counts
+
+
+def _gain(step: tuple[int, int, float, float]) -> float:
+    start, end, before, after = step
+    return (before - after) / (end - start)
 
 
 def _hull_steps(curve: list[float]) -> list[tuple[int, int, float, float]]:

@@ -30,6 +30,11 @@ def check_run(config: CondenseConfig) -> None:
     """
     check_output(config.out, overwrite=config.overwrite)
     path = checkpoint_path(config.out)
+    if path.exists() and not config.iterates and not config.overwrite:
+        raise SettingsError(
+            f"the checkpoint of an unfinished run lies at {path}, and --method {config.method} cannot "
+            "continue it; choose another --out, or add --overwrite to give it up"
+        )
     if path.exists() and not (config.resume or config.overwrite):
         raise SettingsError(
             f"the checkpoint of an unfinished run lies at {path}; add --resume to continue it, "

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-__all__ = ["Published", "metric_of", "published"]
+__all__ = ["NUM_CLASSES", "PAPER_EPOCHS", "Published", "metric_of", "published"]
 
 
 class Published(NamedTuple):
@@ -62,6 +62,8 @@ _FEWER = {
     ("hmdb51", "dfs"): {10: 287.0, 5: 137.0, 1: 22.0},
 }
 _DENSE_METHODS = ("random", "herding", "k-center", "dm")
+PAPER_EPOCHS = 500
+NUM_CLASSES = {"miniucf": 50, "hmdb51": 51, "kinetics400": 400, "ssv2": 174}
 _TOP5_DATASETS = ("kinetics400", "ssv2")
 
 

@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from dfs_store.errors import MissingDependencyError, SettingsError
-from dfs_store.evaluate.published import metric_of, published
+from dfs_store.errors import MissingDependencyError, NotAStoreError, SettingsError, StoreNotFoundError
+from dfs_store.evaluate.published import NUM_CLASSES, PAPER_EPOCHS, metric_of, published
 
 __all__ = ["TableRow", "plot", "read_results", "to_csv", "to_markdown", "to_text"]
 
@@ -32,7 +32,9 @@ class TableRow:
         part: "test", or "held out" for a part of the training clips.
         metric: "top1" or "top5", what the paper reports for the dataset.
         mean, std: of the metric over the runs, in percent.
-        paper: the paper's figure in percent, for ConvNet3D, protocol "paper" and test clips; else None.
+        num_classes: classes told apart.
+        paper: the paper's figure in percent, for what was evaluated as there: all classes, ConvNet3D,
+            protocol "paper", at least 500 epochs, test clips; else None.
         paper_mebibytes: the paper's storage.
         mebibytes: key frames as float32, the paper's rule.
         stored_mebibytes: key frames and index as they are stored.
@@ -51,6 +53,7 @@ class TableRow:
     epochs: int
     runs: int
     part: str
+    num_classes: int
     metric: str
     mean: float
     std: float
@@ -71,18 +74,20 @@ def read_results(paths: Sequence[str | Path]) -> list[TableRow]:
         paths: JSON files, or folders, whose results (files ending in .json with the right schema) are taken.
 
     Raises:
-        SettingsError: a path is not there, a file is no such result, or nothing is found.
+        StoreNotFoundError: a path is not there.
+        NotAStoreError: a file is no such result, or lacks something.
+        SettingsError: nothing is found.
     """
     rows = []
     for path in map(Path, paths):
         if path.is_dir():
             found = [document for file in sorted(path.glob("*.json")) if (document := _result(file))]
-            rows += [_row(document) for document in found]
+            rows += [_checked_row(document) for document in found]
             continue
         document = _result(path)
         if document is None:
-            raise SettingsError(f"{path} is no result of `dfs evaluate` (a JSON document {SCHEMA!r})")
-        rows.append(_row(document))
+            raise NotAStoreError(f"{path} is no result of `dfs evaluate` (a JSON document {SCHEMA!r})")
+        rows.append(_checked_row(document))
     if not rows:
         raise SettingsError(f"no result of `dfs evaluate` lies in {', '.join(map(str, paths))}")
     return sorted(rows, key=_place)
@@ -97,35 +102,50 @@ def _result(file: Path) -> dict[str, Any] | None:
     try:
         document = json.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
-        raise SettingsError(f"{file} cannot be read: {error.strerror}") from error
-    except ValueError:
+        raise StoreNotFoundError(f"{file} cannot be read: {error.strerror}") from error
+    except (ValueError, RecursionError):
         return None
     if not isinstance(document, dict) or document.get("schema") != SCHEMA:
         return None
     return {**document, "file": str(file)}
 
 
+def _checked_row(found: dict[str, Any]) -> TableRow:
+    try:
+        return _row(found)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise NotAStoreError(
+            f"{found['file']} is a result that lacks something or holds it in another form "
+            f"({type(error).__name__}: {error}); make it again with `dfs evaluate`"
+        ) from error
+
+
 def _row(found: dict[str, Any]) -> TableRow:
     storage = found.get("storage") or {}
     dataset, method, vpc = found["dataset"], found.get("method") or "unknown", found.get("vpc")
     metric = metric_of(dataset)
-    comparable = found["model"] == "convnet3d" and found["protocol"] == "paper" and not found.get("hold_out")
-    cell = published(dataset, method, vpc) if comparable else None
+    as_published = (
+        (found["model"], found["protocol"], found.get("hold_out")) == ("convnet3d", "paper", None)
+        and found["epochs"] >= PAPER_EPOCHS
+        and found["num_classes"] == NUM_CLASSES.get(dataset)
+    )
+    cell = published(dataset, method, vpc) if as_published else None
     stored = storage["key_frame_bytes"] + storage["index_bytes"] if storage else None
     whole_bytes = found.get("dataset_bytes")
     return TableRow(
-        dataset=dataset,
-        method=method,
-        vpc=vpc,
+        dataset=str(dataset),
+        method=str(method),
+        vpc=None if vpc is None else int(vpc),
         dtype=found.get("dtype"),
-        model=found["model"],
-        protocol=found["protocol"],
-        epochs=found["epochs"],
-        runs=found["runs"],
+        model=str(found["model"]),
+        protocol=str(found["protocol"]),
+        epochs=int(found["epochs"]),
+        runs=int(found["runs"]),
         part="held out" if found.get("hold_out") else "test",
+        num_classes=int(found["num_classes"]),
         metric=metric,
-        mean=found[metric]["mean"],
-        std=found[metric]["std"],
+        mean=float(found[metric]["mean"]),
+        std=float(found[metric]["std"]),
         paper=cell.accuracy if cell else None,
         paper_mebibytes=cell.mebibytes if cell else None,
         mebibytes=_share(storage.get("float32_bytes"), _MEBIBYTE),
@@ -173,7 +193,8 @@ def _groups(rows: Sequence[TableRow]) -> list[tuple[str, list[tuple[str, ...]]]]
         lengths = f"{_count(row.runs, 'run')} of {_count(row.epochs, 'epoch')}"
         on = "" if row.part == "test" else ", on training clips held out"
         metric = row.metric.replace("top", "top-")
-        title = f"{row.dataset}, {row.model}, protocol {row.protocol}, {lengths}, {metric}{on}"
+        what = f"{row.dataset} ({row.num_classes} classes), {row.model}"
+        title = f"{what}, protocol {row.protocol}, {lengths}, {metric}{on}"
         groups.setdefault(title, []).append(_cells(row))
     return list(groups.items())
 

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from dfs_store.errors import SettingsError
 
-__all__ = ["TORCHVISION_MODELS", "ChannelsFirst", "torchvision_model"]
+__all__ = ["TORCHVISION_MODELS", "ChannelsFirst", "answer_to_a_clip", "torchvision_model"]
 
 TORCHVISION_MODELS = ("r3d_18", "mc3_18", "r2plus1d_18", "s3d", "mvit_v2_s", "swin3d_t")
 
@@ -52,7 +52,7 @@ def torchvision_model(name: str, num_classes: int, num_frames: int, size: int) -
         if name == "s3d":
             network.avgpool = _pooling_that_fits(network.features, num_frames, size)
         adapted = ChannelsFirst(network, _MVIT_SHAPE if name == "mvit_v2_s" else None)
-        _try(adapted, num_frames, size)
+        answer_to_a_clip(adapted, num_frames, size)
     except (RuntimeError, ValueError) as error:
         raise SettingsError(
             f"--model {name} cannot take clips of {num_frames}x{size}x{size} ({str(error).splitlines()[0]}); "
@@ -69,9 +69,10 @@ def _pooling_that_fits(features: nn.Module, num_frames: int, size: int) -> nn.Av
     return nn.AvgPool3d(tuple(window), stride=1)
 
 
-def _try(network: nn.Module, num_frames: int, size: int) -> None:
+def answer_to_a_clip(network: nn.Module, num_frames: int, size: int) -> Tensor:
     """Shows one clip to the network, so that what does not fit is known before anything is trained."""
     network.eval()
-    with torch.inference_mode():
-        network(torch.zeros(1, num_frames, 3, size, size))
+    with torch.no_grad():  # not inference mode: lazy layers make their parameters here
+        answer: Tensor = network(torch.zeros(1, num_frames, 3, size, size))
     network.train()
+    return answer

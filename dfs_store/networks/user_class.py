@@ -6,10 +6,10 @@ import os
 import sys
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from dfs_store.errors import SettingsError
-from dfs_store.networks.torchvision_video import ChannelsFirst
+from dfs_store.networks.torchvision_video import ChannelsFirst, answer_to_a_clip
 
 __all__ = ["user_network"]
 
@@ -33,23 +33,56 @@ def user_network(name: str, num_classes: int, num_frames: int, size: int) -> Cha
     path = list(sys.path)
     sys.path.insert(0, os.getcwd())  # the script `dfs` does not have it on the path, as `python` would
     try:
+        return _checked(
+            name,
+            _built(name, module_name, class_name, num_classes, num_frames, size),
+            num_classes,
+            num_frames,
+            size,
+        )
+    finally:
+        sys.path[:] = path
+
+
+def _built(
+    name: str, module_name: str, class_name: str, num_classes: int, num_frames: int, size: int
+) -> object:
+    try:
         made_by = getattr(importlib.import_module(module_name), class_name)
     except Exception as error:  # whatever the user's module raises
         raise SettingsError(
             f"--model {name}: cannot import {class_name or 'a class'} from {module_name!r} "
             f"({type(error).__name__}: {error}); write module:Class"
         ) from error
-    finally:
-        sys.path[:] = path
     offered: dict[str, Any] = {"num_classes": num_classes, "num_frames": num_frames, "size": size}
     try:
         wanted = inspect.signature(made_by).parameters
         given = {key: value for key, value in offered.items() if key == "num_classes" or key in wanted}
-        network = made_by(**given)
+        network: object = made_by(**given)
     except Exception as error:  # whatever the user's class raises
         raise SettingsError(
             f"--model {name}: with num_classes={num_classes} it raised {type(error).__name__}: {error}"
         ) from error
+    return network
+
+
+def _checked(name: str, network: object, num_classes: int, num_frames: int, size: int) -> ChannelsFirst:
+    """Shows the network one clip, so that what cannot work is known before anything is trained."""
     if not isinstance(network, nn.Module):
         raise SettingsError(f"--model {name} makes a {type(network).__name__}, not a torch.nn.Module")
-    return ChannelsFirst(network)
+    adapted = ChannelsFirst(network)
+    try:
+        logits: object = answer_to_a_clip(adapted, num_frames, size)
+    except Exception as error:  # whatever the user's forward raises
+        raise SettingsError(
+            f"--model {name}: shown a clip (1, 3, {num_frames}, {size}, {size}), it raised "
+            f"{type(error).__name__}: {error}"
+        ) from error
+    shape = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
+    if shape != (1, num_classes):
+        raise SettingsError(
+            f"--model {name}: shown one clip, it must answer with logits (1, {num_classes}), got {shape}"
+        )
+    if next(adapted.parameters(), None) is None:
+        raise SettingsError(f"--model {name} has no parameters, so there is nothing to train")
+    return adapted

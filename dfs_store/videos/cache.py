@@ -101,7 +101,7 @@ def disk_errors(directory: Path) -> Iterator[None]:
                 f"the disk of {directory} is full ({error}): make room (`dfs datasets cache`), or set "
                 "DFS_CACHE to a larger disk; what is prepared is kept"
             ) from error
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENOENT):
             raise OutputNotWritableError(
                 f"the cache of prepared clips cannot be written ({error}): set DFS_CACHE to a folder "
                 "that can be"

@@ -1,7 +1,7 @@
 """Real clips as a map-style dataset: uint8 pixels mapped from the cache, normalised when asked for."""
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from dfs_store.errors import SettingsError
 from dfs_store.videos.sampling import Sampling
 from dfs_store.videos.sources import ClipSource, SomeClips
 
-__all__ = ["IMAGENET_MEAN", "IMAGENET_STD", "VideoDataset", "num_held_out"]
+__all__ = ["IMAGENET_MEAN", "IMAGENET_STD", "VideoDataset", "check_some_left", "num_held_out"]
 
 HOLD_OUT_SEED = 7  # never changes: it decides which clips nobody may have condensed
 
@@ -28,6 +28,16 @@ Transform = Callable[[Tensor], Any]
 def num_held_out(share: float, num_clips: int) -> int:
     """Returns how many of the clips of a class `VideoDataset.hold_out` holds out."""
     return max(1, round(share * num_clips))
+
+
+def check_some_left(clips_left: Mapping[str, int], share: float) -> None:
+    """Raises SettingsError where holding out leaves a class, by name, without clips."""
+    for name, count in clips_left.items():
+        if count < 1:
+            raise SettingsError(
+                f"--hold-out {share:g} leaves class {name!r} without clips to condense; hold out less, or "
+                "leave the class out with --classes"
+            )
 
 
 class VideoDataset(Dataset[tuple[Any, int]]):
@@ -150,11 +160,7 @@ class VideoDataset(Dataset[tuple[Any, int]]):
         for label, name in enumerate(self.classes):
             members = np.flatnonzero(self.labels == label)
             count = num_held_out(share, members.size)
-            if count >= members.size:
-                raise SettingsError(
-                    f"--hold-out {share:g} leaves class {name!r} ({members.size} clips) without clips to "
-                    "condense; hold out less, or leave the class out with --classes"
-                )
+            check_some_left({name: members.size - count}, share)
             generator = np.random.default_rng((HOLD_OUT_SEED, zlib.crc32(name.encode())))
             held.append(generator.choice(members, size=count, replace=False))
         chosen = np.sort(np.concatenate(held))

@@ -139,3 +139,34 @@ def test_a_settings_file_that_is_none_is_refused(tmp_path, name, text):
     (tmp_path / name).write_text(text)
     with pytest.raises(SettingsError, match="--config"):
         read_settings_file(str(tmp_path / name))
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--method", "pack", "--key-frames", "99"], "--key-frames must lie in 1..4"),
+        (["--method", "pack", "--budget", "2KB"], "holds 0 key frames"),
+        (["--hold-out", "0.999"], "without clips to condense"),
+    ],
+)
+@pytest.mark.parametrize("dry", [["--dry-run"], []])
+def test_a_plan_refuses_what_the_run_refuses(dfs, tmp_path, words, said, dry):
+    outcome = dfs("condense", *SMALL, *words, *dry, "--out", tmp_path / "s.zarr")
+    assert outcome.code == 2
+    assert said in " ".join(outcome.stderr.split())
+    assert not list(tmp_path.iterdir())
+
+
+def test_sigterm_ends_a_method_without_steps_at_once():
+    import signal
+
+    from dfs_store.cli._condense_progress import CondenseProgress
+    from dfs_store.cli._exit_codes import TerminatedError
+
+    from dfs_store.condense import CondenseConfig, RunStarted
+
+    settings = CondenseConfig(out="x.zarr", dataset="moving-shapes", vpc=1, method="herding")
+    with CondenseProgress(settings, quiet=True) as progress:
+        progress.on_event(RunStarted(0, 0, 2, "cpu"))
+        with pytest.raises(TerminatedError):
+            signal.raise_signal(signal.SIGTERM)

@@ -93,7 +93,7 @@ def test_the_result_is_kept_beside_the_store(dfs, made, tmp_path):
     import json
 
     printed = dfs("evaluate", made, *SHORT, "--json").document
-    kept = json.loads((made.parent / f"{made.name}.convnet3d-paper-2.json").read_text())
+    kept = json.loads((made.parent / f"{made.name}.convnet3d-paper-2-runs2.json").read_text())
     assert kept == printed
     assert (kept["method"], kept["vpc"], kept["dtype"]) == ("random", 1, "float32")
     assert list(kept["per_class"]) == kept["class_names"] == ["fast", "still"]
@@ -119,7 +119,7 @@ def test_held_out_clips_are_condensed_by_nobody_and_evaluated_on(dfs, made, tmp_
     assert dfs("condense", *words, "--hold-out", "0.1").code == 0
     found = dfs("evaluate", store, *SHORT, "--hold-out", "0.1", "--json").document
     assert (found["num_test_clips"], found["hold_out"]) == (20, 0.1)
-    assert (tmp_path / "h.zarr.convnet3d-paper-2-hold-out.json").exists()
+    assert (tmp_path / "h.zarr.convnet3d-paper-2-runs2-hold-out.json").exists()
     for path, said in ((made, "condensed with all training clips"), (store, "condensed with --hold-out 0.1")):
         outcome = dfs("evaluate", path, *SHORT, "--hold-out", "0.2")
         assert outcome.code == 2
@@ -127,3 +127,21 @@ def test_held_out_clips_are_condensed_by_nobody_and_evaluated_on(dfs, made, tmp_
     whole = ("whole", "--dataset", "moving-shapes", *SMALL, "--runs", "1", "--epochs", "1")
     found = dfs("evaluate", *whole, "--hold-out", "0.1", "--json").document
     assert (found["num_train_clips"], found["num_test_clips"]) == (180, 20)
+
+
+def test_what_is_no_number_becomes_null(capsys):
+    document("dfs.x/1", {"a": [float("nan"), {"b": float("inf")}, 1.5]})
+    assert '[\n    null,\n    {\n      "b": null\n    },\n    1.5\n  ]' in capsys.readouterr().out
+
+
+def test_a_folder_that_cannot_be_written_costs_nothing_but_a_note(dfs, made, tmp_path, monkeypatch):
+    import dfs_store.videos.cache
+
+    def refuse(*_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(dfs_store.videos.cache, "write_atomically", refuse)
+    outcome = dfs("evaluate", made, *SHORT)
+    assert outcome.code == 0
+    assert "Permission denied" in outcome.stderr
+    assert dfs("evaluate", made, *SHORT, "--results", tmp_path / "r.json").code == 2

@@ -19,7 +19,7 @@ def results(dfs, tmp_path):
 def test_every_format_shows_the_result(dfs, results):
     (file,) = results.glob("*.json")
     text = dfs("table", file).stdout
-    assert "moving-shapes, convnet3d, protocol paper, 1 run of 1 epoch, top-1" in text
+    assert "moving-shapes (2 classes), convnet3d, protocol paper, 1 run of 1 epoch, top-1" in text
     assert "random" in text
     assert dfs("table", results, "--format", "markdown").stdout.count("| random |") == 1
     assert dfs("table", results, "--format", "csv").stdout.startswith("dataset,method,vpc,")
@@ -35,5 +35,5 @@ def test_every_format_shows_the_result(dfs, results):
 
 def test_bad_input_is_refused(dfs, results):
     assert dfs("table", results, "--format", "latex").code == 2
-    assert dfs("table", results / "none.json").code == 2
+    assert dfs("table", results / "none.json").code == 3
     assert dfs("table").code == 2

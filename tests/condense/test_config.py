@@ -96,3 +96,25 @@ def test_provenance_holds_what_decides_the_result_and_no_paths():
 def test_the_built_in_dataset_has_a_preset_that_two_cores_can_run():
     settings = make(dataset="moving-shapes").resolved()
     assert (settings.iterations, settings.lr, settings.batch_real, settings.init) == (200, 8, 8, "noise")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "kind"),
+    [
+        ("key_frames", 2.5, "int"),
+        ("key_frames", True, "int"),
+        ("max_error", "3", "float"),
+        ("hold_out", "0.2", "float"),
+        ("extractor", 3, "str"),
+        ("vpc", "1", "int"),
+        ("insertion", 1, "bool"),
+    ],
+)
+def test_a_value_of_another_type_is_refused_by_name(name, value, kind):
+    with pytest.raises(SettingsError, match=f"--{name.replace('_', '-')} must be a value of type .*{kind}"):
+        make(**{name: value})
+
+
+def test_a_whole_number_stands_for_a_float_and_for_a_budget():
+    assert make(lr=1, max_error=3).lr == 1
+    assert make(method="pack", budget=300_000).budget == 300_000

@@ -96,6 +96,11 @@ def test_sharing_out_is_as_good_as_brute_force_where_gains_fall(data):
     assert cost(counts) == best
 
 
+def test_sharing_out_is_not_misled_by_rounding():
+    assert share_out([[0.3, 0.2, 0.1, 0.0]], 4) == [4]
+    assert share_out([[0.3, 0.2, 0.1, 0.0], [0.7, 0.6, 0.5, 0.4]], 8) == [4, 4]
+
+
 def test_sharing_out_takes_a_step_that_pays_only_as_a_whole():
     # The first clip gains nothing from a second key frame but all from a third; the second gains a little.
     assert share_out([[100.0, 100.0, 0.0], [50.0, 40.0, 39.0]], 4) == [3, 1]

@@ -187,3 +187,16 @@ def test_more_key_frames_than_frames_are_refused(config, videos):
 def test_dm_says_nothing_of_flags_that_nobody_gave(config, videos):
     events = run(config(method="dm", vpc=1, iterations=1), videos)
     assert events[0].notes == ()
+
+
+def test_a_method_without_steps_never_takes_the_checkpoint_of_another(config, videos):
+    def stop(event):
+        if isinstance(event, StepDone):
+            raise Stop
+
+    with pytest.raises(Stop):
+        condense(config(), videos, on_event=stop)
+    for resume in (False, True):
+        with pytest.raises(SettingsError, match="--method random cannot continue it"):
+            run(config(method="random", resume=resume), videos)
+    assert run(config(resume=True), videos)[0].step == 1

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from dfs_store.errors import SettingsError
+from dfs_store.errors import NotAStoreError, SettingsError, StoreNotFoundError
 from dfs_store.evaluate.published import metric_of, published
 from dfs_store.evaluate.table import plot, read_results, to_csv, to_markdown, to_text
 
@@ -22,6 +22,7 @@ def result(method="dfs", vpc=1, dataset="miniucf", mean=17.0, **changes):
     return {
         "schema": "dfs.evaluate/1", "store": "x.zarr", "dataset": dataset, "method": method, "vpc": vpc,
         "dtype": "float32", "model": "convnet3d", "protocol": "paper", "epochs": 500, "runs": 3,
+        "num_classes": {"miniucf": 50, "hmdb51": 51, "ssv2": 174}.get(dataset, 10),
         "top1": score, "top5": {**score, "mean": 50.0}, "storage": storage, "hold_out": None,
         "dataset_bytes": 600 * MIB, **changes,
     }  # fmt: skip
@@ -54,7 +55,15 @@ def test_datasets_that_the_paper_reports_top_5_of(written):
 
 @pytest.mark.parametrize(
     "changes",
-    [{"model": "r3d_18"}, {"protocol": "strict"}, {"hold_out": 0.2}, {"dataset": "ucf101"}, {"vpc": 2}],
+    [
+        {"model": "r3d_18"},
+        {"protocol": "strict"},
+        {"hold_out": 0.2},
+        {"dataset": "ucf101"},
+        {"vpc": 2},
+        {"epochs": 100},
+        {"num_classes": 2},
+    ],
 )
 def test_the_papers_figure_stands_beside_what_is_comparable_alone(written, changes):
     (row,) = read_results(written(result(**changes)))
@@ -80,7 +89,7 @@ def test_text_and_markdown_hold_the_same_cells_under_one_title_per_kind(written)
         written(result(), result("random"), result(epochs=100), result("pack", dtype="uint8"))
     )
     for text in (to_text(rows), to_markdown(rows)):
-        assert text.count("miniucf, convnet3d, protocol paper, 3 runs of 500 epochs, top-1") == 1
+        assert text.count("miniucf (50 classes), convnet3d, protocol paper, 3 runs of 500 epochs, top-1") == 1
         assert text.count("3 runs of 100 epochs") == 1
         assert "17.0 ± 0.5" in text
         assert "pack (uint8)" in text
@@ -106,8 +115,16 @@ def test_a_folder_gives_the_results_in_it_and_passes_over_the_rest(written, tmp_
 def test_what_is_no_result_is_refused_by_name(tmp_path):
     (tmp_path / "empty").mkdir()
     (tmp_path / "a.json").write_text("[]")
-    for path, said in (("empty", "no result"), ("a.json", "is no result"), ("none.json", "cannot be read")):
-        with pytest.raises(SettingsError, match=said):
+    (tmp_path / "b.json").write_text('{"schema": "dfs.evaluate/1"}')
+    (tmp_path / "c.json").write_text(json.dumps(result(top1=None)))
+    for path, kind, said in (
+        ("empty", SettingsError, "no result"),
+        ("a.json", NotAStoreError, "is no result"),
+        ("b.json", NotAStoreError, "b.json is a result that lacks something"),
+        ("c.json", NotAStoreError, "c.json is a result that lacks something"),
+        ("none.json", StoreNotFoundError, "cannot be read"),
+    ):
+        with pytest.raises(kind, match=said):
             read_results([tmp_path / path])
 
 

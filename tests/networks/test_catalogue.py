@@ -126,6 +126,22 @@ class Broken(Plain):
     def __init__(self, num_classes):
         raise ValueError("no weights")
 
+class WrongShape(Plain):
+    def __init__(self, num_classes):
+        super().__init__(num_classes + 1)
+
+class Raises(Plain):
+    def forward(self, clips):
+        raise KeyError("oh")
+
+class Empty(torch.nn.Module):
+    def __init__(self, num_classes):
+        super().__init__()
+        self.num_classes = num_classes
+
+    def forward(self, clips):
+        return torch.zeros(len(clips), self.num_classes)
+
 def number(num_classes):
     return num_classes
 """
@@ -142,6 +158,9 @@ def test_a_class_of_the_users_own(tmp_path, monkeypatch):
         "no_such_module:Plain": "cannot import Plain from 'no_such_module'",
         "own_networks:": "cannot import a class",
         "own_networks:Broken": "raised ValueError: no weights",
+        "own_networks:WrongShape": r"logits \(1, 5\), got \(1, 6\)",
+        "own_networks:Raises": "it raised KeyError: .oh",
+        "own_networks:Empty": "no parameters",
         "own_networks:number": "makes a int, not a torch.nn.Module",
     }.items():
         with pytest.raises(SettingsError, match=said):

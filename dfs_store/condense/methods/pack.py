@@ -17,7 +17,7 @@ from dfs_store.condense.methods.herding import herd
 from dfs_store.errors import SettingsError
 from dfs_store.videos import VideoDataset
 
-__all__ = ["key_frames_within", "pack"]
+__all__ = ["check_pack", "key_frames_within", "pack"]
 
 _VALUE_BYTES = {"float32": 4, "float16": 2, "uint8": 1}
 _PEAK = 255.0
@@ -26,7 +26,7 @@ _PEAK = 255.0
 def pack(config: CondenseConfig, videos: VideoDataset, tell: Callable[[Event], None]) -> Condensed:
     """Returns `vpc` herded real clips of every class, reduced to key frames.
 
-    How many each clip gets: `key_frames` of them; or the fewest that keep its root-mean-square error within
+    How many each clip gets: at most `key_frames`; or the fewest that keep its root-mean-square error within
     `max_error`; or, within `budget` bytes for all clips, as many as lower the total error most.
     Errors are of pixels in 8-bit levels, before the store's own rounding; the PSNR of every clip goes into
     its source.
@@ -35,13 +35,7 @@ def pack(config: CondenseConfig, videos: VideoDataset, tell: Callable[[Event], N
         SettingsError: more key frames than frames, a budget below one key frame per clip, a class with fewer
             clips than `vpc`, or an extractor that cannot be had.
     """
-    if config.key_frames is not None and config.key_frames > videos.num_frames:
-        raise SettingsError(
-            f"--key-frames must lie in 1..{videos.num_frames} for clips of {videos.num_frames} frames, "
-            f"got {config.key_frames}"
-        )
-    if config.budget is not None:  # before features are computed
-        _affordable(config, config.vpc * len(videos.classes), videos.frame_shape)
+    check_pack(config, config.vpc * len(videos.classes), videos.num_frames, videos.frame_shape)
     chosen, origin = ranked_clips(config, videos, tell, herd)
     fits = _chosen_fits(config, videos, chosen)
     num_values = videos.num_frames * math.prod(videos.frame_shape)
@@ -52,6 +46,23 @@ def pack(config: CondenseConfig, videos: VideoDataset, tell: Callable[[Event], N
     ]
     about = {"psnr": _psnr(float(np.mean(mean_squares))), "psnr_unit": "dB, peak 255, before storage"}
     return Condensed(_clips(videos, chosen, fits), sources, {"extractor": origin, "fit": about})
+
+
+def check_pack(
+    config: CondenseConfig, num_clips: int, num_frames: int, frame_shape: tuple[int, int, int]
+) -> None:
+    """Checks, before features are computed, that so many key frames can be had.
+
+    Raises:
+        SettingsError: more key frames than frames, or a budget below one key frame per clip.
+    """
+    if config.key_frames is not None and config.key_frames > num_frames:
+        raise SettingsError(
+            f"--key-frames must lie in 1..{num_frames} for clips of {num_frames} frames, "
+            f"got {config.key_frames}"
+        )
+    if config.budget is not None:
+        _affordable(config, num_clips, frame_shape)
 
 
 def _chosen_fits(config: CondenseConfig, videos: VideoDataset, chosen: list[int]) -> list[Fit]:
@@ -73,7 +84,7 @@ def _affordable(config: CondenseConfig, num_clips: int, frame_shape: tuple[int, 
     if affordable < num_clips:
         raise SettingsError(
             f"--budget {config.budget} ({budget:,} bytes) holds {max(0, affordable):,} key frames as "
-            f"{config.dtype}, but {num_clips:,} clips need one each; lower --vpc, take more, or --dtype uint8"
+            f"{config.dtype}, but {num_clips:,} clips need one each; lower --vpc, or take more"
         )
     return affordable
 
