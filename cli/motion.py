@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from dfs_store.format import KeyFrameStore
+    from dfs_store import DFSDataset
     from dfs_store.videos import VideoDataset
 
 
@@ -34,23 +34,23 @@ def motion(
 
     dfs motion ucf.zarr --out flow.png
     """
-    from dfs_store import open_store
+    from dfs_store import DFSDataset, open_store
     from dfs_store.evaluate import motion as flows
 
     from ._store_videos import RealClips, clips_of_store
     from ._videos import open_with_progress
 
     with open_store(store) as opened:
-        asked = RealClips(dataset or "", root, None, None, None, None, None)
-        videos = open_with_progress(clips_of_store(opened, asked), "train", quiet=quiet)
-        real, condensed = [], []
-        with _output.Progress("motion", quiet=quiet) as progress:
-            for label, name in enumerate(opened.class_names):
-                progress.update(label, len(opened.class_names), name)
-                real.append(flows.mean_flow(_real_clips(videos, label)))
-                condensed.append(flows.mean_flow(_stored_clips(opened, label)))
-            progress.update(len(opened.class_names), len(opened.class_names), "")
-        names = opened.class_names
+        asked = clips_of_store(opened, RealClips(dataset or "", root, None, None, None, None, None))
+    videos = open_with_progress(asked, "train", quiet=quiet)
+    stored = DFSDataset(store, layout="TCHW", normalization=None)
+    names, real, condensed = stored.classes, [], []
+    with _output.Progress("motion", quiet=quiet) as progress:
+        for label, name in enumerate(names):
+            progress.update(label, len(names), name)
+            real.append(flows.mean_flow(_real_clips(videos, label)))
+            condensed.append(flows.mean_flow(_stored_clips(stored, label)))
+        progress.update(len(names), len(names), "")
     cosines = [flows.mean_cosine(one, other) for one, other in zip(real, condensed, strict=True)]
     known = [cosine for cosine in cosines if cosine is not None]
     found = {
@@ -73,13 +73,10 @@ def _real_clips(videos: "VideoDataset", label: int) -> "Iterator[npt.NDArray[np.
         yield videos.pixels[clip, 0].transpose(0, 3, 1, 2).astype(np.float32) / 255
 
 
-def _stored_clips(store: "KeyFrameStore", label: int) -> "Iterator[npt.NDArray[np.float32]]":
-    import numpy as np
-
-    space = store.normalization or {"mean": [0.0] * 3, "std": [1.0] * 3}
-    mean, std = (np.array(space[name], dtype=np.float32).reshape(-1, 1, 1) for name in ("mean", "std"))
-    for clip in np.flatnonzero(np.asarray(store.labels) == label):
-        yield store.clip(int(clip)) * std + mean
+def _stored_clips(clips: "DFSDataset", label: int) -> "Iterator[npt.NDArray[np.float32]]":
+    for number, target in enumerate(clips.targets):
+        if target == label:
+            yield clips[number][0].numpy()
 
 
 def _write(picture: "npt.NDArray[np.uint8]", path: str) -> None:

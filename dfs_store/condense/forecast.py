@@ -16,11 +16,10 @@ from dfs_store.condense.device import (
 from dfs_store.condense.initialise import check_real_clips, even_positions, key_frames_device
 from dfs_store.condense.methods.pack import check_pack
 from dfs_store.condense.real_clips import real_clips_fit
+from dfs_store.format.spec import frame_size_bytes
 from dfs_store.videos.dataset import check_some_left, num_held_out
 
 __all__ = ["Forecast", "forecast"]
-
-_BYTES_PER_VALUE = {"float32": 4, "float16": 2, "uint8": 1}
 
 
 @dataclass(frozen=True)
@@ -105,7 +104,7 @@ def forecast(
     first_keys, most_keys = _key_frames_per_clip(config, num_frames)
     num_clips = len(clips_per_class) * config.vpc
     frame_values = int(np.prod(frame_shape))
-    stored_bytes = num_clips * frame_values * _BYTES_PER_VALUE[config.dtype or "float32"]
+    stored_bytes = num_clips * frame_size_bytes(frame_shape, config.dtype or "float32")
     real_bytes = sum(clips_per_class.values()) * num_frames * frame_values
     chunk = min(num_clips, chunk_clips(device, num_frames, frame_shape))
     return Forecast(

@@ -18,6 +18,7 @@ from dfs_store.videos.tensors import normalised_clips
 __all__ = [
     "check_real_clips",
     "chosen_real_clips",
+    "clips_per_class",
     "even_positions",
     "initial_key_frames",
     "key_frames_device",
@@ -46,6 +47,12 @@ def even_positions(count: int, num_frames: int) -> npt.NDArray[np.int64]:
     return np.round(np.linspace(0, num_frames - 1, count)).astype(np.int64)
 
 
+def clips_per_class(videos: VideoDataset) -> dict[str, int]:
+    """Returns the number of real clips by class name."""
+    counts = np.bincount(videos.labels, minlength=len(videos.classes)).tolist()
+    return dict(zip(videos.classes, counts, strict=True))
+
+
 def check_real_clips(clips_per_class: Mapping[str, int], vpc: int) -> None:
     """Raises SettingsError unless every class has at least `vpc` real clips.
 
@@ -70,8 +77,7 @@ def chosen_real_clips(videos: VideoDataset, vpc: int, seed: int) -> list[npt.NDA
     Raises:
         SettingsError: a class has fewer than `vpc` clips.
     """
-    counts = np.bincount(videos.labels, minlength=len(videos.classes)).tolist()
-    check_real_clips(dict(zip(videos.classes, counts, strict=True)), vpc)
+    check_real_clips(clips_per_class(videos), vpc)
     return [
         numpy_generator(seed, Purpose.INITIAL_CLIPS, label).choice(
             np.flatnonzero(videos.labels == label), size=vpc, replace=False

@@ -2,7 +2,9 @@
 
 from typing import NamedTuple
 
-__all__ = ["NUM_CLASSES", "PAPER_EPOCHS", "Published", "metric_of", "published"]
+from dfs_store.videos.catalogue import CATALOGUE, FOLDER
+
+__all__ = ["PAPER_EPOCHS", "Published", "metric_of", "published"]
 
 
 class Published(NamedTuple):
@@ -63,13 +65,11 @@ _FEWER = {
 }
 _DENSE_METHODS = ("random", "herding", "k-center", "dm")
 PAPER_EPOCHS = 500
-NUM_CLASSES = {"miniucf": 50, "hmdb51": 51, "kinetics400": 400, "ssv2": 174}
-_TOP5_DATASETS = ("kinetics400", "ssv2")
 
 
 def metric_of(dataset: str) -> str:
     """Returns "top1" or "top5": what the paper reports for a dataset."""
-    return "top5" if dataset in _TOP5_DATASETS else "top1"
+    return CATALOGUE.get(dataset, FOLDER).metric
 
 
 def published(dataset: str, method: str, vpc: int | None) -> Published | None:

@@ -1,6 +1,6 @@
 """Results side by side: one row per evaluation, as text, Markdown or CSV, and accuracy against MiB.
 
-Light: no torch, no NumPy.
+Light: no torch.
 """
 
 import csv
@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from dfs_store.errors import MissingDependencyError, NotAStoreError, SettingsError, StoreNotFoundError
-from dfs_store.evaluate.published import NUM_CLASSES, PAPER_EPOCHS, metric_of, published
+from dfs_store.evaluate.published import PAPER_EPOCHS, metric_of, published
+from dfs_store.videos.catalogue import CATALOGUE, FOLDER
 
 __all__ = ["TableRow", "plot", "read_results", "to_csv", "to_markdown", "to_text"]
 
@@ -127,7 +128,7 @@ def _row(found: dict[str, Any]) -> TableRow:
     as_published = (
         (found["model"], found["protocol"], found.get("hold_out")) == ("convnet3d", "paper", None)
         and found["epochs"] >= PAPER_EPOCHS
-        and found["num_classes"] == NUM_CLASSES.get(dataset)
+        and found["num_classes"] == CATALOGUE.get(dataset, FOLDER).num_classes
     )
     cell = published(dataset, method, vpc) if as_published else None
     stored = storage["key_frame_bytes"] + storage["index_bytes"] if storage else None

@@ -4,7 +4,6 @@ import importlib
 import inspect
 import os
 import sys
-from typing import Any
 
 from torch import Tensor, nn
 
@@ -29,24 +28,17 @@ def user_network(name: str, num_classes: int, num_frames: int, size: int) -> Cha
     Raises:
         SettingsError: there is no such module or class, or it cannot be built.
     """
-    module_name, _, class_name = name.partition(":")
     path = list(sys.path)
     sys.path.insert(0, os.getcwd())  # the script `dfs` does not have it on the path, as `python` would
     try:
-        return _checked(
-            name,
-            _built(name, module_name, class_name, num_classes, num_frames, size),
-            num_classes,
-            num_frames,
-            size,
-        )
+        network = _built(name, {"num_classes": num_classes, "num_frames": num_frames, "size": size})
+        return _checked(name, network, num_classes, num_frames, size)
     finally:
         sys.path[:] = path
 
 
-def _built(
-    name: str, module_name: str, class_name: str, num_classes: int, num_frames: int, size: int
-) -> object:
+def _built(name: str, offered: dict[str, int]) -> object:
+    module_name, _, class_name = name.partition(":")
     try:
         made_by = getattr(importlib.import_module(module_name), class_name)
     except Exception as error:  # whatever the user's module raises
@@ -54,14 +46,15 @@ def _built(
             f"--model {name}: cannot import {class_name or 'a class'} from {module_name!r} "
             f"({type(error).__name__}: {error}); write module:Class"
         ) from error
-    offered: dict[str, Any] = {"num_classes": num_classes, "num_frames": num_frames, "size": size}
+    given = {"num_classes": offered["num_classes"]}
     try:
         wanted = inspect.signature(made_by).parameters
-        given = {key: value for key, value in offered.items() if key == "num_classes" or key in wanted}
+        given |= {key: value for key, value in offered.items() if key in wanted}
         network: object = made_by(**given)
     except Exception as error:  # whatever the user's class raises
         raise SettingsError(
-            f"--model {name}: with num_classes={num_classes} it raised {type(error).__name__}: {error}"
+            f"--model {name}: with num_classes={given['num_classes']} it raised "
+            f"{type(error).__name__}: {error}"
         ) from error
     return network
 

@@ -9,7 +9,7 @@ from dfs_store.condense.config import CondenseConfig
 from dfs_store.condense.device import resolve_device
 from dfs_store.condense.events import Event, RunStarted
 from dfs_store.condense.extractor import extractor_network, features_of
-from dfs_store.condense.initialise import check_real_clips
+from dfs_store.condense.initialise import check_real_clips, clips_per_class
 from dfs_store.condense.methods._clip import Condensed, whole_clips
 from dfs_store.videos import VideoDataset
 
@@ -37,8 +37,7 @@ def ranked_clips(
     Raises:
         SettingsError: a class has fewer clips than `vpc`, or `extractor` is no file of such a network.
     """
-    counts = np.bincount(videos.labels, minlength=len(videos.classes)).tolist()
-    check_real_clips(dict(zip(videos.classes, counts, strict=True)), config.vpc)
+    check_real_clips(clips_per_class(videos), config.vpc)
     device = resolve_device(config.device)
     num_clips = config.vpc * len(videos.classes)
     tell(RunStarted(step=0, iterations=0, num_clips=num_clips, device=str(device), notes=config.notes()))

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,11 +14,11 @@ from dfs_store.condense.methods._clip import Condensed, CondensedClip
 from dfs_store.condense.methods.coreset import ranked_clips
 from dfs_store.condense.methods.herding import herd
 from dfs_store.errors import SettingsError
+from dfs_store.format.spec import frame_size_bytes
 from dfs_store.videos import VideoDataset
 
 __all__ = ["check_pack", "key_frames_within", "pack"]
 
-_VALUE_BYTES = {"float32": 4, "float16": 2, "uint8": 1}
 _PEAK = 255.0
 
 
@@ -99,7 +98,7 @@ def key_frames_within(
     """
     channels = frame_shape[0]
     per_clip = 8 + 4  # offset, label
-    per_key_frame = math.prod(frame_shape) * _VALUE_BYTES[dtype] + 2 + 4  # and position, checksum
+    per_key_frame = frame_size_bytes(frame_shape, dtype) + 2 + 4  # and position, checksum
     if dtype == "uint8":
         per_key_frame += 2 * 4 * channels  # scale and zero
     return (budget_bytes - 8 - per_clip * num_clips) // per_key_frame
@@ -121,5 +120,4 @@ def _pixels(videos: VideoDataset, clip: int) -> npt.NDArray[np.float32]:
 
 def _psnr(mean_square: float) -> float | None:
     """Returns the peak signal-to-noise ratio in dB, None for a clip that is rebuilt exactly."""
-    value: Any = None if mean_square <= 1e-9 else 10 * math.log10(_PEAK**2 / mean_square)
-    return None if value is None else round(float(value), 2)
+    return None if mean_square <= 1e-9 else round(10 * math.log10(_PEAK**2 / mean_square), 2)
