@@ -58,7 +58,7 @@ class ContainerReader(Protocol):
         ...
 
     def array(self, name: str, dtype: str) -> npt.NDArray[Any] | None:
-        """Returns a small array, or None where there is none.
+        """Returns a small array, or one of a group ("native/static"), or None where there is none.
 
         Its size is compared with the file's before memory is taken.
 
@@ -83,10 +83,6 @@ class ContainerReader(Protocol):
         """Returns the bytes of all files."""
         ...
 
-    def native_bytes(self) -> int | None:
-        """Returns the bytes of the arrays in the group `native`, or None where there is none."""
-        ...
-
 
 class ContainerWriter(Protocol):
     """A store that is being written, frames first; nothing of it is valid before `finish`."""
@@ -95,8 +91,13 @@ class ContainerWriter(Protocol):
         """Takes in K stored frames (K, C, H, W)."""
         ...
 
-    def finish(self, arrays: dict[str, npt.NDArray[Any]], attributes: dict[str, Any]) -> None:
-        """Writes the small arrays and then the attributes, each safe on disk before the next."""
+    def finish(
+        self,
+        arrays: dict[str, npt.NDArray[Any]],
+        attributes: dict[str, Any],
+        native: dict[str, npt.NDArray[Any]],
+    ) -> None:
+        """Writes small and native arrays and then the attributes, each safe on disk before the next."""
         ...
 
     def close(self) -> None:

@@ -26,7 +26,9 @@ def copy_store(
     """Copies a store clip by clip; the container follows the target's suffix.
 
     Without `dtype` the stored frames are copied bit by bit, so that Zarr to HDF5 and back is the identity.
-    Every frame is compared with its checksum on the way. Groups that the format does not know stay behind.
+    Every frame is compared with its checksum on the way. Native arrays go along as they are, unless a subset
+    of classes is copied: which of their values belong to which class is known to their method alone. Groups
+    that the format does not know stay behind.
 
     Args:
         source: the store to read.
@@ -57,6 +59,8 @@ def copy_store(
             overwrite=overwrite,
             compression=compression,
         ) as writer:
+            if classes is None and store.native_method is not None:
+                writer.write_native(store.native_method, store.native_arrays())
             for clip in np.flatnonzero(np.isin(store.labels, list(labels))).tolist():
                 _copy_clip(store, writer, clip, labels[int(store.labels[clip])], dtype or store.dtype)
 

@@ -62,7 +62,7 @@ class Hdf5Reader:
             raise _damaged(self.path, "cannot be read", error) from error
 
     def array(self, name: str, dtype: str) -> npt.NDArray[Any] | None:
-        """Returns a small array, or None where there is none."""
+        """Returns a small array, or one of a group, or None where there is none."""
         try:
             dataset = _dataset(self._open(), name, self.path)
             if dataset is None:
@@ -107,20 +107,6 @@ class Hdf5Reader:
     def on_disk_bytes(self) -> int:
         """Returns the bytes of the file."""
         return self.path.stat().st_size
-
-    def native_bytes(self) -> int | None:
-        """Returns the bytes of the arrays in the group `native`, or None where there is none."""
-        with h5py.File(self.path, "r") as file:
-            if not isinstance(file.get("native"), h5py.Group):
-                return None
-            found: list[int] = []
-
-            def count(_name: str, item: object) -> None:
-                if isinstance(item, h5py.Dataset):
-                    found.append(math.prod(item.shape) * item.dtype.itemsize)
-
-            file["native"].visititems(count)
-            return sum(found)
 
 
 class Hdf5Frames:
@@ -217,11 +203,13 @@ def _dataset(file: h5py.File, name: str, path: Path) -> h5py.Dataset | None:
         DamagedStoreError: it is a link, or takes its values from elsewhere: such a file could show
             the contents of any other file of the reader's.
     """
-    link = file.get(name, getlink=True)
-    if link is None:
-        return None
-    if not isinstance(link, h5py.HardLink):
-        raise DamagedStoreError(f"{path}: {name} must be a dataset of this file, got a {type(link).__name__}")
+    steps = name.split("/")
+    for part in ("/".join(steps[: number + 1]) for number in range(len(steps))):
+        link = file.get(part, getlink=True)
+        if link is None:
+            return None
+        if not isinstance(link, h5py.HardLink):
+            raise DamagedStoreError(f"{path}: {part} must lie in this file, got a {type(link).__name__}")
     dataset = file[name]
     if not isinstance(dataset, h5py.Dataset):
         raise DamagedStoreError(f"{path}: {name} must be a dataset, got a {type(dataset).__name__}")

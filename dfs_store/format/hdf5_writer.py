@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dfs_store.format.digest import canonical_json
-from dfs_store.format.spec import ATTRIBUTE, FRAME_DTYPES, FRAMES, SMALL_ARRAYS
+from dfs_store.format.spec import ATTRIBUTE, FRAME_DTYPES, FRAMES, NATIVE, SMALL_ARRAYS
 
 __all__ = ["Hdf5Writer"]
 
@@ -38,8 +38,13 @@ class Hdf5Writer:
         self._spool.write(np.ascontiguousarray(frames).data.cast("B"))
         self._count += len(frames)
 
-    def finish(self, arrays: dict[str, npt.NDArray[Any]], attributes: dict[str, Any]) -> None:
-        """Writes frames and small arrays, and then the attributes, each safe on disk before the next."""
+    def finish(
+        self,
+        arrays: dict[str, npt.NDArray[Any]],
+        attributes: dict[str, Any],
+        native: dict[str, npt.NDArray[Any]],
+    ) -> None:
+        """Writes frames and all arrays, and then the attributes, each safe on disk before the next."""
         self._spool.close()
         # Format 1.10 of HDF5: its structures carry checksums, so damage to them is noticed.
         with h5py.File(
@@ -51,6 +56,8 @@ class Hdf5Writer:
         ) as file:
             for name, array in arrays.items():
                 file.create_dataset(name, data=np.ascontiguousarray(array, dtype=SMALL_ARRAYS[name]))
+            for name, array in native.items():
+                file.create_dataset(f"{NATIVE}/{name}", data=array)
             offset = None if self._compression else self._reserve(file)
             if self._compression:
                 self._compress_into(file)

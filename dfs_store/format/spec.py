@@ -18,6 +18,8 @@ __all__ = [
     "FRAME_DTYPES",
     "MAX_FRAME_BYTES",
     "MAX_HEADER_BYTES",
+    "NATIVE",
+    "NATIVE_DTYPES",
     "RESERVED_KEYS",
     "SMALL_ARRAYS",
     "Header",
@@ -42,9 +44,15 @@ SMALL_ARRAYS = {
     "checksums": "<u4",
 }
 LEVELS = 255  # the largest stored uint8
+# The group of the arrays that a method needs beside key frames, and the key that describes them.
+NATIVE = "native"
+NATIVE_DTYPES = {**FRAME_DTYPES, "int32": "<i4", "int64": "<i8"}
 # Keys that the writer fills in itself.
 RESERVED_KEYS = frozenset(
-    {"format_version", "num_frames", "frame_shape", "class_names", "interpolation", "complete", "digest"}
+    {
+        *("format_version", "num_frames", "frame_shape", "class_names", "interpolation", "complete", "digest"),
+        NATIVE,
+    }
 )
 # Read as a whole before anything can be checked, so they need a ceiling of their own.
 MAX_HEADER_BYTES = 256 * 2**20
@@ -63,6 +71,7 @@ class Header:
         normalization: {"mean": [...], "std": [...]} of C numbers each, or None.
         fps: frames per second for playback, or None.
         digest: SHA-256 in hex over the small arrays and `attributes`.
+        native: what is in the group `native` (see `dfs_store.format.native`), or None.
         attributes: the whole JSON object, unknown keys included.
     """
 
@@ -72,6 +81,7 @@ class Header:
     normalization: dict[str, list[float]] | None
     fps: float | None
     digest: str
+    native: dict[str, Any] | None
     attributes: dict[str, Any]
 
 
@@ -125,6 +135,7 @@ def parse_header(attributes: Any, path: object) -> Header:  # noqa: ANN401 - wha
         normalization=attributes.get("normalization"),
         fps=attributes.get("fps"),
         digest=str(digest),
+        native=attributes.get(NATIVE),
         attributes=attributes,
     )
 
@@ -156,7 +167,7 @@ def header_problems(attributes: dict[str, Any]) -> list[str]:
         problems.append(f"fps must be a number above 0 or null, got {_shown(fps)}")
     if not isinstance(attributes.get("provenance", {}), dict | None):
         problems.append(f"provenance must be an object, got {_shown(attributes['provenance'])}")
-    return problems
+    return problems + _native_problems(attributes.get(NATIVE))
 
 
 def _class_names_problems(names: object) -> list[str]:
@@ -184,6 +195,30 @@ def _normalization_problems(value: object, channels: int | None) -> list[str]:
             return [f"normalization {key} must have one number per channel ({channels}), got {len(numbers)}"]
     if not all(number > 0 for number in value["std"]):
         return [f"normalization std must be above 0, got {_shown(value['std'])}"]
+    return []
+
+
+def _native_problems(value: object) -> list[str]:
+    if value is None:
+        return []
+    arrays = value.get("arrays") if isinstance(value, dict) else None
+    if not isinstance(arrays, dict) or not isinstance(value, dict) or not isinstance(value.get("method"), str):
+        return [f'native must be null or {{"method": text, "arrays": {{...}}}}, got {_shown(value)}']
+    for name, about in arrays.items():
+        if not re.fullmatch("[a-z][a-z0-9_]{0,63}", name):
+            return [f"native arrays must have names of a-z, 0-9 and _, got {_shown(name)}"]
+        if not (
+            isinstance(about, dict)
+            and about.get("dtype") in NATIVE_DTYPES
+            and isinstance(about.get("shape"), list)
+            and 0 < len(about["shape"]) <= 32
+            and all(_is_int(side) and 0 < side < 2**63 for side in about["shape"])
+            and _is_int(about.get("checksum"))
+        ):
+            return [
+                f"native array {name} must have a dtype of {', '.join(NATIVE_DTYPES)}, a shape of whole "
+                f"numbers from 1, and a checksum, got {_shown(about)}"
+            ]
     return []
 
 

@@ -9,8 +9,10 @@ import numpy.typing as npt
 
 from dfs_store.errors import DamagedStoreError, SettingsError, StoreNotFoundError
 from dfs_store.format.accounting import StorageReport, count_storage
+from dfs_store.format.container import open_container
 from dfs_store.format.digest import frame_checksums
 from dfs_store.format.examine import Examination, examine
+from dfs_store.format.native import native_bytes, read_native
 from dfs_store.format.quantization import decode
 from dfs_store.format.spec import Header
 from dfs_store.format.transaction import interrupted_overwrites
@@ -144,7 +146,7 @@ class KeyFrameStore:
             dtype=self.dtype,
             index_bytes=sum(array.nbytes for array in self._arrays.values()),
             on_disk_bytes=self._reader.on_disk_bytes(),
-            native_bytes=self._reader.native_bytes(),
+            native_bytes=native_bytes(self._header),
         )
 
     def positions(self, clip: int) -> npt.NDArray[np.int64]:
@@ -212,6 +214,28 @@ class KeyFrameStore:
         if not self._seen[start:stop].all():
             self._check(frames, start, stop)
         return frames
+
+    @property
+    def native_method(self) -> str | None:
+        """The method that the native arrays belong to, None where there are none."""
+        return None if self._header.native is None else str(self._header.native["method"])
+
+    def native_arrays(self) -> dict[str, Array]:
+        """Reads the native arrays, what a method needs beside key frames; {} where there are none.
+
+        Raises:
+            DamagedStoreError: one is missing, of another shape, or does not match its checksum.
+        """
+        arrays = {}
+        reader = open_container(Path(self._absolute))  # its own, so that threads do not share it
+        try:
+            for name, values in read_native(reader, self._header):
+                if isinstance(values, DamagedStoreError):
+                    raise values
+                arrays[name] = values
+        finally:
+            reader.close()
+        return arrays
 
     def close(self) -> None:
         """Lets go of the files. Arrays already handed out stay valid."""

@@ -13,7 +13,9 @@ from dfs_store.errors import DamagedStoreError
 from dfs_store.format.container import FrameSource, container_of
 from dfs_store.format.digest import frame_checksums
 from dfs_store.format.examine import Examination, examine
+from dfs_store.format.native import read_native
 from dfs_store.format.problems import Problem
+from dfs_store.format.spec import NATIVE
 
 __all__ = ["Finding", "verify"]
 
@@ -48,7 +50,7 @@ def verify(
 ) -> Iterator[Finding]:
     """Yields everything in a store that breaks a rule: attributes, arrays, sizes, checksums, values.
 
-    Reads every key frame, a few at a time. Files, groups and keys that the format does not know are
+    Reads every key frame, a few at a time, and the native arrays. Files, groups and keys that the format does not know are
     allowed and not mentioned.
 
     Args:
@@ -72,6 +74,10 @@ def verify(
     if found.indexed and found.frames is not None:
         yield from _frame_findings(found, found.frames, on_progress)
         found.frames.close()
+    for name, values in read_native(found.reader, found.header):
+        if isinstance(values, DamagedStoreError):
+            yield Finding(message=str(values), file=_file_of(place, f"{NATIVE}/{name}"))
+    found.reader.close()
 
 
 def _file_of(path: Path, name: str | None) -> str:

@@ -12,8 +12,9 @@ from dfs_store.errors import ClipError, DFSError, SettingsError
 from dfs_store.format.container import ContainerWriter, check_compression, container_of
 from dfs_store.format.digest import compute_digest, frame_checksums
 from dfs_store.format.given import build_attributes, check_frames, check_label, check_steps
+from dfs_store.format.native import describe_native, stored_natively
 from dfs_store.format.quantization import Encoded, encode
-from dfs_store.format.spec import FRAME_DTYPES, SMALL_ARRAYS
+from dfs_store.format.spec import FRAME_DTYPES, NATIVE, SMALL_ARRAYS, header_problems
 from dfs_store.format.transaction import Transaction, output_error
 from dfs_store.interpolation import check_positions
 
@@ -70,6 +71,7 @@ class StoreWriter:
         self._counts: list[int] = []
         self._with_steps: bool | None = None
         self._failure: DFSError | None = None
+        self._native: dict[str, npt.NDArray[Any]] = {}
 
     def __enter__(self) -> Self:
         path = self._transaction.begin()
@@ -158,6 +160,22 @@ class StoreWriter:
             raise ClipError("stored frames must hold finite numbers, these hold some that are not")
         self._append(stored, positions, label, inserted_at)
 
+    def write_native(self, method: str, arrays: Mapping[str, npt.ArrayLike]) -> None:
+        """Takes in what a method needs beside key frames: the group `native` of the store.
+
+        Args:
+            method: what the arrays belong to; readers that know it may use them in place of the key frames.
+            arrays: by name (a-z, 0-9 and _), not empty, of a dtype of `dfs_store.format.spec.NATIVE_DTYPES`.
+
+        Raises:
+            SettingsError: a name, dtype or shape is outside its rule, or a number is not finite.
+        """
+        native = stored_natively(arrays)
+        attributes = {**self._attributes, NATIVE: describe_native(method, native)}
+        if problems := header_problems(attributes):
+            raise SettingsError("; ".join(problems))
+        self._native, self._attributes = native, attributes
+
     def _append(
         self, stored: Encoded, positions: npt.ArrayLike, label: int, inserted_at: npt.ArrayLike | None
     ) -> None:
@@ -208,7 +226,7 @@ class StoreWriter:
         attributes = {**self._attributes, "complete": True}
         shape = (int(arrays["offsets"][-1]), *self._frame_shape)
         attributes["digest"] = compute_digest(attributes, arrays, shape, self._dtype)
-        self._files.finish(arrays, attributes)
+        self._files.finish(arrays, attributes, self._native)
         self._transaction.commit()
         self._files = None
 

@@ -60,7 +60,7 @@ class ZarrReader:
         return attributes[ATTRIBUTE]
 
     def array(self, name: str, dtype: str) -> npt.NDArray[Any] | None:
-        """Returns a small array, or None where there is none."""
+        """Returns a small array, or one of a group, or None where there is none."""
         if not os.path.lexists(self.path / name):
             return None
         where = f"{self.path / name}"
@@ -92,23 +92,3 @@ class ZarrReader:
     def on_disk_bytes(self) -> int:
         """Returns the bytes of all files."""
         return folder_size_bytes(self.path)
-
-    def native_bytes(self) -> int | None:
-        """Returns the bytes of the arrays in the group `native`, or None where there is none."""
-        folder = self.path / "native"
-        if not (folder / "zarr.json").is_file():
-            return None
-        return sum(
-            _array_bytes(self._root, os.path.relpath(file, self.path))
-            for file in sorted(folder.rglob("zarr.json"))
-        )
-
-
-def _array_bytes(root: str, file: str) -> int:
-    metadata = parse_json(read_whole(root, file, MAX_HEADER_BYTES))
-    if not isinstance(metadata, dict) or metadata.get("node_type") != "array":
-        return 0
-    try:
-        return math.prod(int(side) for side in metadata["shape"]) * np.dtype(metadata["data_type"]).itemsize
-    except (KeyError, TypeError, ValueError) as error:
-        raise DamagedStoreError(f"{file}: does not say how large its array is ({error})") from error

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dfs_store.format.digest import canonical_json
-from dfs_store.format.spec import ATTRIBUTE, FRAMES, SMALL_ARRAYS, frame_size_bytes
+from dfs_store.format.spec import ATTRIBUTE, FRAMES, NATIVE, SMALL_ARRAYS, frame_size_bytes
 from dfs_store.format.transaction import sync_folder, write_synced
 from dfs_store.format.zarr_metadata import array_metadata, frames_metadata, group_metadata
 
@@ -55,8 +55,13 @@ class ZarrWriter:
             if len(self._index) == self._length:
                 self._end_shard(self._length)
 
-    def finish(self, arrays: dict[str, npt.NDArray[Any]], attributes: dict[str, Any]) -> None:
-        """Writes the small arrays and then the attributes, each safe on disk before the next."""
+    def finish(
+        self,
+        arrays: dict[str, npt.NDArray[Any]],
+        attributes: dict[str, Any],
+        native: dict[str, npt.NDArray[Any]],
+    ) -> None:
+        """Writes small and native arrays and then the attributes, each safe on disk before the next."""
         # A store that fits into one shard gets a shard of its own length, without empty index entries.
         length = min(self._length, self._count)
         if self._file is not None:
@@ -66,13 +71,13 @@ class ZarrWriter:
         write_synced(self._root / FRAMES / "zarr.json", canonical_json(metadata))
         sync_folder(self._root / FRAMES)
         for name, array in arrays.items():
-            folder = self._root / name
-            folder.mkdir()
-            stored = np.ascontiguousarray(array, dtype=SMALL_ARRAYS[name])
-            write_synced(folder / ".".join(["c"] + ["0"] * stored.ndim), stored.tobytes())
-            document = canonical_json(array_metadata(stored.dtype.name, stored.shape))
-            write_synced(folder / "zarr.json", document)
-            sync_folder(folder)
+            _write_array(self._root / name, np.ascontiguousarray(array, dtype=SMALL_ARRAYS[name]))
+        if native:
+            (self._root / NATIVE).mkdir()
+            for name, array in native.items():
+                _write_array(self._root / NATIVE / name, array)
+            write_synced(self._root / NATIVE / "zarr.json", canonical_json(group_metadata({})))
+            sync_folder(self._root / NATIVE)
         write_synced(self._root / "zarr.json", canonical_json(group_metadata({ATTRIBUTE: attributes})))
         sync_folder(self._root)
 
@@ -94,6 +99,14 @@ class ZarrWriter:
         os.fsync(file.fileno())
         file.close()
         self._file, self._index, self._offset = None, [], 0
+
+
+def _write_array(folder: Path, stored: npt.NDArray[Any]) -> None:
+    """Writes an array as a single chunk, as it lies in memory."""
+    folder.mkdir()
+    write_synced(folder / ".".join(["c"] + ["0"] * stored.ndim), stored.tobytes())
+    write_synced(folder / "zarr.json", canonical_json(array_metadata(stored.dtype.name, stored.shape)))
+    sync_folder(folder)
 
 
 def compress(frame: npt.NDArray[Any], compression: str | None) -> memoryview:

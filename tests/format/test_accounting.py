@@ -1,9 +1,6 @@
 import os
 
-import h5py
-import numpy as np
 import pytest
-import zarr
 
 from dfs_store.format import StorageReport, count_storage, open_store
 from tests.format.making import content
@@ -66,16 +63,3 @@ def test_float32_bytes_are_the_papers_table_2(key_frames_per_clip, num_clips, me
         on_disk_bytes=0,
     )
     assert report.float32_bytes / 2**20 == pytest.approx(mebibytes, abs=0.1)
-
-
-def test_arrays_of_the_native_group_are_counted(store_path):
-    arrays = {"static": np.zeros((2, 3), dtype="<f4"), "deep/dynamic": np.zeros(7, dtype="<f8")}
-    if store_path.suffix == ".zarr":
-        group = zarr.open_group(store_path, mode="r+").create_group("native")
-        for name, array in arrays.items():
-            group.create_array(name, data=array)
-    else:
-        with h5py.File(store_path, "r+") as file:
-            for name, array in arrays.items():
-                file[f"native/{name}"] = array
-    assert open_store(store_path).storage.native_bytes == 2 * 3 * 4 + 7 * 8

@@ -1,0 +1,85 @@
+"""Native arrays: what a method needs beside key frames, in the group `native`, each with its checksum.
+
+Every reader of the format can do without them: the clips are there as key frames, too.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import google_crc32c
+import numpy as np
+import numpy.typing as npt
+
+from dfs_store.errors import DamagedStoreError, SettingsError
+from dfs_store.format.container import ContainerReader
+from dfs_store.format.spec import NATIVE, NATIVE_DTYPES, Header
+
+__all__ = ["describe_native", "native_bytes", "read_native", "stored_natively"]
+
+Array = npt.NDArray[Any]
+
+
+def stored_natively(arrays: Mapping[str, npt.ArrayLike]) -> dict[str, Array]:
+    """Returns arrays as they are stored: contiguous and little-endian.
+
+    Raises:
+        SettingsError: a dtype is none of `NATIVE_DTYPES`, or a floating number is not finite.
+    """
+    stored = {}
+    for name, values in arrays.items():
+        array = np.asarray(values)
+        if array.dtype.name not in NATIVE_DTYPES:
+            raise SettingsError(
+                f"native array {name} must have a dtype of {', '.join(NATIVE_DTYPES)}, got {array.dtype}"
+            )
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise SettingsError(f"native array {name} must hold finite numbers, it holds some that are not")
+        stored[name] = np.ascontiguousarray(array, dtype=NATIVE_DTYPES[array.dtype.name])
+    return stored
+
+
+def describe_native(method: str, arrays: Mapping[str, Array]) -> dict[str, Any]:
+    """Returns what the key `native` of the root attribute says of arrays from `stored_natively`."""
+    return {
+        "method": method,
+        "arrays": {
+            name: {"dtype": array.dtype.name, "shape": list(array.shape), "checksum": _checksum(array)}
+            for name, array in arrays.items()
+        },
+    }
+
+
+def native_bytes(header: Header) -> int | None:
+    """Returns the bytes of the native arrays, or None where there are none."""
+    if header.native is None:
+        return None
+    return sum(
+        math.prod(about["shape"]) * np.dtype(about["dtype"]).itemsize
+        for about in header.native["arrays"].values()
+    )
+
+
+def read_native(reader: ContainerReader, header: Header) -> Iterator[tuple[str, Array | DamagedStoreError]]:
+    """Yields name and values of every native array; in place of values, what is wrong with them."""
+    for name, about in (header.native or {"arrays": {}})["arrays"].items():
+        try:
+            yield name, _read(reader, name, about)
+        except DamagedStoreError as error:
+            yield name, error
+
+
+def _read(reader: ContainerReader, name: str, about: dict[str, Any]) -> Array:
+    array = reader.array(f"{NATIVE}/{name}", NATIVE_DTYPES[about["dtype"]])
+    where = f"{reader.path}: the array {NATIVE}/{name}"
+    if array is None:
+        raise DamagedStoreError(f"{where} is missing")
+    if list(array.shape) != about["shape"]:
+        raise DamagedStoreError(f"{where} must have shape {about['shape']}, got {list(array.shape)}")
+    if _checksum(array) != about["checksum"]:
+        raise DamagedStoreError(f"{where} does not match its checksum")
+    return array
+
+
+def _checksum(array: Array) -> int:
+    return int(google_crc32c.value(np.ascontiguousarray(array)))
