@@ -7,6 +7,7 @@ import typer
 SETTINGS = "Settings of the method (default: the preset of method, dataset and vpc)"
 PACK = "How many key frames (pack; give one)"
 INSERTION = "Insertion of key frames (dfs)"
+MEMORIES = "Memories (static-dynamic)"
 RUNNING = "Running"
 
 Text = str | None
@@ -17,11 +18,17 @@ Dataset = Annotated[Text, typer.Option("--dataset", metavar="NAME|FOLDER", help=
 Vpc = Annotated[Whole, typer.Option("--vpc", help="Synthetic videos per class.")]
 Out = Annotated[Text, typer.Option("--out", metavar="STORE", help="*.zarr, *.h5 or *.hdf5.")]
 Method = Annotated[
-    Text, typer.Option("--method", help="dfs, dm, random, herding, k-center or pack.  [default: dfs]")
+    Text,
+    typer.Option(
+        "--method", help="dfs, dm, static-dynamic, random, herding, k-center or pack.  [default: dfs]"
+    ),
 ]
 Dtype = Annotated[Text, typer.Option("--dtype", help="float32, float16 or uint8.")]
 Iterations = Annotated[Whole, typer.Option(help="Number of steps.", rich_help_panel=SETTINGS)]
 Lr = Annotated[Number, typer.Option(help="Learning rate.", rich_help_panel=SETTINGS)]
+StaticIterations = Annotated[Whole, typer.Option(help="Steps of stage 1.", rich_help_panel=MEMORIES)]
+StaticLr = Annotated[Number, typer.Option(help="Of the static memory.", rich_help_panel=MEMORIES)]
+IntegratorLr = Annotated[Number, typer.Option(help="Of their convolution.", rich_help_panel=MEMORIES)]
 Momentum = Annotated[Number, typer.Option(help="Momentum of SGD.", rich_help_panel=SETTINGS)]
 BatchReal = Annotated[Whole, typer.Option(help="Real clips per class and step.", rich_help_panel=SETTINGS)]
 Init = Annotated[Text, typer.Option(help="noise or real.", rich_help_panel=SETTINGS)]

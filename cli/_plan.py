@@ -34,6 +34,11 @@ def _phase(name: str, start: int, end: int) -> tuple[str, ...]:
 
 
 def _store_rows(plan: "Forecast") -> list[tuple[str, ...]]:
+    if plan.native_bytes is not None:
+        return [
+            ("memories", _output.size_text(plan.native_bytes)),
+            ("dense clips, for other readers", _output.size_text(plan.first_bytes)),
+        ]
     if plan.first_bytes == plan.most_bytes:
         return [("key frames", _output.size_text(plan.first_bytes))]
     return [

@@ -25,6 +25,9 @@ def condense(
     batch_real: given.BatchReal = None,
     init: given.Init = None,
     seed: given.Seed = None,
+    static_iterations: given.StaticIterations = None,
+    static_lr: given.StaticLr = None,
+    integrator_lr: given.IntegratorLr = None,
     extractor: given.Extractor = None,
     initial_key_frames: given.InitialKeyFrames = None,
     budget: given.Budget = None,
@@ -148,11 +151,14 @@ def _run(settings: "CondenseConfig", *, json: bool, quiet: bool, verbose: bool) 
 
 def _summary(result: dict[str, Any], settings: "CondenseConfig") -> str:
     storage = result["storage"]
-    share = 100 * storage["key_frame_bytes"] / storage["dense_bytes"]
+    size_bytes, what = storage["key_frame_bytes"], f"{result['num_key_frames']:,} key frames"
+    if storage["native_bytes"] is not None:
+        size_bytes, what = storage["native_bytes"], "native arrays, and dense clips for other readers"
+    else:
+        what += f", {result['key_frames_per_clip']['mean']:.2f} per clip"
+    share = 100 * size_bytes / storage["dense_bytes"]
     return (
-        f"{result['out']}: {result['num_key_frames']:,} key frames, "
-        f"{result['key_frames_per_clip']['mean']:.2f} per clip, "
-        f"{_output.size_text(storage['key_frame_bytes'])}, {share:.1f} % of the dense clips, "
+        f"{result['out']}: {what}, {_output.size_text(size_bytes)}, {share:.1f} % of the dense clips, "
         f"in {_output.duration_text(result['elapsed_seconds'])}\n"
         f"next: dfs inspect {settings.out}\n"
         f"      dfs evaluate {settings.out} --dataset {settings.dataset}"

@@ -103,7 +103,7 @@ def _of_store(path: str, asked: RealClips) -> tuple[RealClips, dict[str, Any]]:
 
 
 def _run(store: str, videos: RealClips, settings: "EvaluationSettings", *, quiet: bool) -> "EvaluationResult":
-    from dfs_store.evaluate import StoreClips, VideoClips, evaluate
+    from dfs_store.evaluate import VideoClips, clips_of, evaluate
 
     from ._videos import open_with_progress
 
@@ -114,11 +114,11 @@ def _run(store: str, videos: RealClips, settings: "EvaluationSettings", *, quiet
         train, test = train.hold_out(videos.hold_out)
     else:
         test = open_with_progress(videos, "test", quiet=quiet)
-    clips: StoreClips | VideoClips
-    if store == WHOLE and train is not None:
-        clips = VideoClips(train, settings.device)
-    else:
-        clips = StoreClips(store, settings.device)
+    clips = (
+        VideoClips(train, settings.device)
+        if store == WHOLE and train is not None
+        else clips_of(store, settings.device)
+    )
     with _output.Progress("evaluate", quiet=quiet) as progress:
 
         def show(event: "EvaluationProgress") -> None:
@@ -146,14 +146,18 @@ def _text(
     if result.num_classes > 5:
         runs = ", ".join(f"{score:.1f}" for score in result.top5.runs)
         rows.append(("top-5", str(result.top5), f"runs {runs}"))
-    runs = f"{len(result.top1.runs)} runs of {result.epochs} epochs on {result.num_train_clips:,} clips"
+    number = len(result.top1.runs)
+    trainings = f"{number} run{'s' if number > 1 else ''} of {result.epochs} epochs"
+    runs = f"{trainings} on {result.num_train_clips:,} clips"
     where = " held out of the training clips" if videos.hold_out is not None else ""
     head = (
         f"{store} on {videos.dataset}: {result.model}, protocol {result.protocol}, {runs}, "
         f"tested on {result.num_test_clips:,}{where}"
     )
     lines = [head, _output.table(rows, indent="  ")]
-    if storage is not None:
+    if storage is not None and storage["native_bytes"] is not None:
+        lines.append(f"  store  {_output.size_text(storage['native_bytes'])} of native arrays")
+    elif storage is not None:
         share = 100 * storage["key_frame_bytes"] / storage["dense_bytes"]
         size = _output.size_text(storage["key_frame_bytes"])
         lines.append(f"  store  {size} of key frames, {share:.1f} % of the dense clips")

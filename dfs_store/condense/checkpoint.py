@@ -1,7 +1,7 @@
 """Checkpoints: the whole state of a run in one .npz file beside the output, without pickle.
 
-The file holds every key frame with its momentum, and the settings that decide what comes out, so that a
-run continues to exactly the arrays of an undisturbed one and is never continued with other settings.
+The file holds every array that is trained, with its momentum, and the settings that decide what comes out,
+so that a run continues to exactly the arrays of an undisturbed one, and never with other settings.
 Damage shows: every member of the archive carries a checksum.
 """
 
@@ -15,12 +15,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from dfs_store.condense.initialise import Group
 from dfs_store.errors import CheckpointError, DiskFullError
 
-__all__ = ["checkpoint_path", "load_checkpoint", "save_checkpoint"]
+__all__ = [
+    "checkpoint_path",
+    "key_frame_state",
+    "load_checkpoint",
+    "restore_key_frames",
+    "save_checkpoint",
+]
+
+State = dict[str, npt.NDArray[Any]]
 
 _ARRAYS = ("frames", "momentum", "positions", "inserted_at")
 
@@ -31,25 +40,20 @@ def checkpoint_path(out: str | Path) -> Path:
     return out.with_name(out.name + ".checkpoint.npz")
 
 
-def save_checkpoint(path: Path, step: int, settings: dict[str, Any], groups: Sequence[Group]) -> None:
+def save_checkpoint(path: Path, step: int, settings: dict[str, Any], state: State) -> None:
     """Writes a checkpoint; it replaces an older one in one move, so that one of them is always whole.
 
     Args:
         path: the file.
         step: the next step to be done.
         settings: what decides the result, as JSON.
-        groups: the key frames.
+        state: arrays by name.
 
     Raises:
         DiskFullError: no space is left; the older checkpoint still stands.
     """
     header = json.dumps({"step": step, "settings": settings}, sort_keys=True).encode()
-    arrays: dict[str, Any] = {"header": np.frombuffer(header, dtype=np.uint8)}
-    for number, chunk in enumerate(chunk for group in groups for chunk in group):
-        for name in _ARRAYS:
-            value = getattr(chunk, name)
-            arrays[f"{name}-{number}"] = value.cpu().numpy() if isinstance(value, torch.Tensor) else value
-        arrays[f"counts-{number}"] = np.diff(chunk.offsets)
+    arrays: dict[str, Any] = {"header": np.frombuffer(header, dtype=np.uint8), **state}
     partial = path.with_name(f".{path.name}.partial")
     try:
         with partial.open("wb") as file:
@@ -69,13 +73,12 @@ def save_checkpoint(path: Path, step: int, settings: dict[str, Any], groups: Seq
             partial.unlink()
 
 
-def load_checkpoint(path: Path, settings: dict[str, Any], groups: Sequence[Group]) -> int:
-    """Puts the state of a checkpoint into `groups` and returns the next step to be done.
+def load_checkpoint(path: Path, settings: dict[str, Any]) -> tuple[int, State]:
+    """Returns the next step to be done and the arrays of a checkpoint.
 
     Args:
         path: the file.
         settings: those of this run; they must be those of the checkpoint.
-        groups: freshly initialised key frames of the same clips; the chunks may be cut otherwise.
 
     Raises:
         CheckpointError: it is damaged, or of other settings, which are named.
@@ -84,14 +87,39 @@ def load_checkpoint(path: Path, settings: dict[str, Any], groups: Sequence[Group
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             header = json.loads(bytes(archive["header"]))
             _check_settings(path, header["settings"], settings)
-            numbers = range(sum(name.startswith("counts-") for name in archive.files))
-            parts = {n: [archive[f"{n}-{i}"] for i in numbers] for n in (*_ARRAYS, "counts")}
+            return int(header["step"]), {n: archive[n] for n in archive.files if n != "header"}
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
         if isinstance(error, CheckpointError):
             raise
         raise CheckpointError(
             f"the checkpoint {path} is damaged ({error}); delete it to start the run again"
         ) from error
+
+
+def key_frame_state(groups: Sequence[Group]) -> State:
+    """Returns all that a run must keep of its key frames."""
+    arrays: State = {}
+    for number, chunk in enumerate(chunk for group in groups for chunk in group):
+        for name in _ARRAYS:
+            value = getattr(chunk, name)
+            arrays[f"{name}-{number}"] = value.cpu().numpy() if isinstance(value, torch.Tensor) else value
+        arrays[f"counts-{number}"] = np.diff(chunk.offsets)
+    return arrays
+
+
+def restore_key_frames(path: Path, state: State, groups: Sequence[Group]) -> None:
+    """Puts the state of a checkpoint into `groups`.
+
+    Args:
+        path: the file it comes from, for messages.
+        state: from `key_frame_state`.
+        groups: freshly initialised key frames of the same clips; the chunks may be cut otherwise.
+
+    Raises:
+        CheckpointError: it is of other clips.
+    """
+    numbers = range(sum(name.startswith("counts-") for name in state))
+    parts = {name: [state[f"{name}-{i}"] for i in numbers] for name in (*_ARRAYS, "counts")}
     flat = {name: np.concatenate(arrays) for name, arrays in parts.items()}
     offsets = np.concatenate(([0], np.cumsum(flat["counts"])))
     chunks = [chunk for group in groups for chunk in group]
@@ -106,7 +134,6 @@ def load_checkpoint(path: Path, settings: dict[str, Any], groups: Sequence[Group
             counts=flat["counts"][first : first + len(chunk)], **{name: flat[name][span] for name in _ARRAYS}
         )
         first += len(chunk)
-    return int(header["step"])
 
 
 def _check_settings(path: Path, saved: dict[str, Any], wanted: dict[str, Any]) -> None:

@@ -12,13 +12,13 @@ from dfs_store.condense.insertion import (
     Metric,
     Selection,
 )
-from dfs_store.condense.presets import Preset, preset
+from dfs_store.condense.presets import PRESET_SETTINGS, Preset, preset
 from dfs_store.condense.schedule import Schedule
 from dfs_store.errors import SettingsError
 
 __all__ = ["CondenseConfig"]
 
-Method = Literal["dfs", "dm", "random", "herding", "k-center", "pack"]
+Method = Literal["dfs", "dm", "static-dynamic", "random", "herding", "k-center", "pack"]
 Initialisation = Literal["noise", "real"]
 Dtype = Literal["float32", "float16", "uint8"]
 Precision = Literal["float32", "bf16"]
@@ -33,6 +33,7 @@ _INSERTING = ("epsilon", "warmup", "cooldown", "initial_key_frames", "selection"
 _CONCERNS: dict[str, tuple[str, ...]] = {
     "dfs": (*_MATCHING, *_INSERTING, "gradient", "insertion"),
     "dm": _MATCHING,
+    "static-dynamic": (*_MATCHING, "static_iterations", "static_lr", "integrator_lr"),
     "random": (),
     "herding": ("extractor",),
     "k-center": ("extractor",),
@@ -48,10 +49,10 @@ class CondenseConfig:
         out: path of the store; the suffix chooses the container.
         dataset: catalogue name or folder, chooses the preset and goes into the provenance.
         vpc: synthetic videos per class.
-        method: "dfs", "dm", "random", "herding", "k-center" or "pack".
+        method: "dfs", "dm", "static-dynamic", "random", "herding", "k-center" or "pack".
         seed: seed of everything random.
         iterations: number of steps.
-        lr: learning rate of the key frames.
+        lr: learning rate of the key frames; of static-dynamic, of the dynamic memory.
         momentum: momentum of SGD.
         batch_real: real clips per class and step; a class with fewer gives all it has.
         init: "noise" N(0, 1), or "real" frames of random real clips.
@@ -61,6 +62,9 @@ class CondenseConfig:
         warmup: share of the steps before insertion.
         cooldown: share of the steps after insertion.
         selection, metric, insertions, gradient: see `dfs_store.condense.insertion.InsertionRule`.
+        static_iterations: of static-dynamic: steps of its first stage; `iterations` are those of the second.
+        static_lr: of static-dynamic: learning rate of the static memory.
+        integrator_lr: of static-dynamic: learning rate of the convolution that joins the memories.
         extractor: whose features the coresets choose by: "trained" (ConvNet3D trained on all the real clips,
             once, kept in the cache), "random" (the same network untrained), or a file that holds its
             `state_dict`.
@@ -98,6 +102,9 @@ class CondenseConfig:
     metric: Metric = "cosine"
     insertions: Insertions = "one"
     gradient: GradientReading = "frame"
+    static_iterations: int | None = None
+    static_lr: float | None = None
+    integrator_lr: float | None = None
     extractor: str = "trained"
     budget: str | int | None = None
     key_frames: int | None = None
@@ -130,6 +137,7 @@ class CondenseConfig:
         for name in (
             "vpc",
             "iterations",
+            "static_iterations",
             "batch_real",
             "initial_key_frames",
             "checkpoint_every",
@@ -140,8 +148,10 @@ class CondenseConfig:
                 raise SettingsError(f"{_flag(name)} must be at least 1, got {value}")
         if self.seed < 0:
             raise SettingsError(f"--seed must not be negative, got {self.seed}")
-        if self.lr is not None and not 0 < self.lr < float("inf"):
-            raise SettingsError(f"--lr must be a positive number, got {self.lr}")
+        for name in ("lr", "static_lr", "integrator_lr"):
+            rate = getattr(self, name)
+            if rate is not None and not 0 < rate < float("inf"):
+                raise SettingsError(f"{_flag(name)} must be a positive number, got {rate}")
         if self.momentum is not None and not 0 <= self.momentum < 1:
             raise SettingsError(f"--momentum must lie in [0, 1), got {self.momentum}")
         self._check_pack()
@@ -168,7 +178,7 @@ class CondenseConfig:
         chosen = self.preset
         values: dict[str, Any] = {
             name: getattr(chosen, name)
-            for name in ("iterations", "lr", "momentum", "batch_real", "init")
+            for name in PRESET_SETTINGS
             if name in _CONCERNS[self.method] and getattr(self, name) is None
         }
         if self.dtype is None:

@@ -16,6 +16,7 @@ from dfs_store.condense.device import (
 from dfs_store.condense.initialise import check_real_clips, even_positions, key_frames_device
 from dfs_store.condense.methods.pack import check_pack
 from dfs_store.condense.real_clips import real_clips_fit
+from dfs_store.condense.static_dynamic import METHOD, memory_bytes
 from dfs_store.format.spec import frame_size_bytes
 from dfs_store.videos.dataset import check_some_left, num_held_out
 
@@ -37,6 +38,7 @@ class Forecast:
         num_frames: T.
         frame_shape: (C, H, W).
         phases: name and half-open range of steps of each phase; empty where nothing iterates.
+        native_bytes: of the native arrays in the store (static-dynamic's memories), else None.
         first_bytes, most_bytes: key frames in the store at the start and if every frame became one.
         real_bytes: real clips as uint8, in the cache and (where they fit) on the device.
         real_on_device: whether they fit; else they are streamed.
@@ -57,6 +59,7 @@ class Forecast:
     num_frames: int
     frame_shape: tuple[int, int, int]
     phases: tuple[tuple[str, int, int], ...]
+    native_bytes: int | None
     first_bytes: int
     most_bytes: int
     real_bytes: int
@@ -118,6 +121,9 @@ def forecast(
         num_frames=num_frames,
         frame_shape=frame_shape,
         phases=_phases(config) if iterates else (),
+        native_bytes=memory_bytes(len(clips_per_class), config.vpc, num_frames, frame_shape)
+        if config.method == METHOD
+        else None,
         first_bytes=stored_bytes * first_keys,
         most_bytes=stored_bytes * most_keys,
         real_bytes=real_bytes,
@@ -142,6 +148,9 @@ def _key_frames_per_clip(config: CondenseConfig, num_frames: int) -> tuple[int, 
 
 def _phases(config: CondenseConfig) -> tuple[tuple[str, int, int], ...]:
     schedule = config.schedule
+    if config.method == METHOD:
+        static = config.static_iterations or 0
+        return (("static", 0, static), ("dynamic", static, static + schedule.iterations))
     if config.method != "dfs" or not config.insertion:
         return (("matching", 0, schedule.iterations),)
     return (

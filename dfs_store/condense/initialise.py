@@ -20,6 +20,7 @@ __all__ = [
     "chosen_real_clips",
     "clips_per_class",
     "even_positions",
+    "grouped_clips",
     "initial_key_frames",
     "key_frames_device",
     "real_frames",
@@ -133,13 +134,13 @@ def initial_key_frames(config: CondenseConfig, videos: VideoDataset, device: tor
             )
             for chunk in group
         ]
-        for group in _grouped(
+        for group in grouped_clips(
             len(videos.classes), config.vpc, chunk_clips(device, videos.num_frames, videos.frame_shape)
         )
     ]
 
 
-def _grouped(num_classes: int, vpc: int, largest: int) -> list[list[Sequence[int]]]:
+def grouped_clips(num_classes: int, vpc: int, largest: int) -> list[list[Sequence[int]]]:
     """Cuts all clips into groups of whole classes, and these into chunks of at most `largest` clips."""
     classes_at_once = max(1, largest // vpc)
     groups: list[list[Sequence[int]]] = []

@@ -1,6 +1,5 @@
 """The training loop of DFS, as the paper tells it: sample real, embed, match, step, maybe insert."""
 
-import math
 from collections.abc import Iterator, Sequence
 
 from dfs_store.condense.config import CondenseConfig
@@ -9,7 +8,7 @@ from dfs_store.condense.initialise import Group
 from dfs_store.condense.matching import class_means, match
 from dfs_store.condense.randomness import Purpose, numpy_generator, torch_generator
 from dfs_store.condense.real_clips import RealClips
-from dfs_store.errors import DivergedError
+from dfs_store.condense.steps import check_finite
 from dfs_store.networks import ConvNet3D
 
 __all__ = ["dfs_loop"]
@@ -48,7 +47,7 @@ def dfs_loop(
         for number, group in enumerate(groups):
             for chunk, chunk_loss, gradient in match(network, group, real_means):
                 loss += chunk_loss
-                _check_finite(loss, step, config)
+                check_finite(loss, step, "--lr", config.lr or 0.0, config.momentum or 0.0)
                 chunk.step(chunk.pull_back(gradient), lr=config.lr or 0.0, momentum=config.momentum or 0.0)
                 if config.insertion and schedule.inserts(step):
                     draws = numpy_generator(
@@ -68,12 +67,4 @@ def dfs_loop(
             num_key_frames=num_key_frames,
             num_inserted=num_inserted,
             key_frame_bytes=num_key_frames * frame_bytes,
-        )
-
-
-def _check_finite(loss: float, step: int, config: CondenseConfig) -> None:
-    if not math.isfinite(loss):
-        raise DivergedError(
-            f"the loss is {loss} at step {step}: the run diverged with --lr {config.lr:g} and "
-            f"--momentum {config.momentum:g}; try a learning rate ten times smaller"
         )

@@ -1,15 +1,37 @@
 """The loss (Eq. 8): per class, the squared distance between mean embeddings of real and synthetic clips."""
 
 from collections.abc import Iterator, Sequence
+from typing import Protocol, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from dfs_store.condense.key_frames import KeyFrameSet
 from dfs_store.networks import ConvNet3D
 
-__all__ = ["class_means", "match"]
+__all__ = ["Rendered", "class_means", "match"]
+
+
+class Rendered(Protocol):
+    """Some synthetic clips, made from what is trained.
+
+    Attributes:
+        labels: (N,) int64, class of each clip.
+    """
+
+    labels: npt.NDArray[np.int64]
+
+    def __len__(self) -> int:
+        """N, the number of clips."""
+        ...
+
+    def render(self) -> Tensor:
+        """Makes the clips, (N, T, C, H, W) float32, without an autograd graph."""
+        ...
+
+
+Clips = TypeVar("Clips", bound=Rendered)
 
 
 def class_means(network: ConvNet3D, batches: Iterator[Tensor], *, precision: str = "float32") -> Tensor:
@@ -32,8 +54,8 @@ def class_means(network: ConvNet3D, batches: Iterator[Tensor], *, precision: str
 
 
 def match(
-    network: ConvNet3D, chunks: Sequence[KeyFrameSet], real_means: Tensor
-) -> Iterator[tuple[KeyFrameSet, float, Tensor]]:
+    network: ConvNet3D, chunks: Sequence[Clips], real_means: Tensor
+) -> Iterator[tuple[Clips, float, Tensor]]:
     """Matches the synthetic clips of some classes to the real ones (Eq. 8) and gives their gradients.
 
     The loss is summed over the embedding dimensions and over the classes, nothing is averaged but the
@@ -78,6 +100,6 @@ def match(
         start, loss = start + len(chunk), 0.0
 
 
-def _embed(network: ConvNet3D, chunk: KeyFrameSet) -> tuple[Tensor, Tensor]:
+def _embed(network: ConvNet3D, chunk: Rendered) -> tuple[Tensor, Tensor]:
     rendered = chunk.render().requires_grad_()
     return rendered, network.embed(rendered)

@@ -1,8 +1,8 @@
 """The paper's settings per dataset and vpc (Table A), and ours where the paper is silent."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
-__all__ = ["Preset", "preset"]
+__all__ = ["PRESET_SETTINGS", "Preset", "preset"]
 
 
 @dataclass(frozen=True)
@@ -15,6 +15,7 @@ class Preset:
         batch_real: real clips per class and step.
         momentum: of SGD.
         init: "noise" or "real".
+        static_iterations, static_lr, integrator_lr: of static-dynamic.
         origin: where the numbers come from, for people.
     """
 
@@ -23,8 +24,13 @@ class Preset:
     batch_real: int = 64
     momentum: float = 0.95
     init: str = "noise"
+    static_iterations: int = 1000
+    static_lr: float = 0.1
+    integrator_lr: float = 1e-5
     origin: str = "Table A"
 
+
+PRESET_SETTINGS = tuple(field.name for field in fields(Preset) if field.name != "origin")
 
 # Learning rates of Table A by vpc.
 _TABLE_A: dict[str, dict[int, Preset]] = {
@@ -42,6 +48,12 @@ _FALLBACK = "miniucf"
 # as a clip's gradient falls as 1 / vpc.
 _DM = Preset(30.0, momentum=0.5, init="real", origin="public code of DM")
 
+# Static-dynamic by vpc, of MiniUCF; its first stage as DC does it by default.
+_STATIC_DYNAMIC = {
+    1: Preset(1e-4, integrator_lr=1e-5, origin="public code of static-dynamic, miniucf at vpc 1"),
+    5: Preset(1e3, integrator_lr=1e-6, origin="public code of static-dynamic, miniucf at vpc 5"),
+}
+
 
 def preset(method: str, dataset: str, vpc: int) -> Preset:
     """Returns the preset of a method for a dataset (catalogue name or folder) and a vpc.
@@ -50,6 +62,14 @@ def preset(method: str, dataset: str, vpc: int) -> Preset:
     """
     if method == "dm":
         return replace(_DM, lr=_DM.lr * vpc)
+    if method == "static-dynamic":
+        chosen = _STATIC_DYNAMIC[max(v for v in _STATIC_DYNAMIC if v <= vpc)]
+        if dataset != "moving-shapes":
+            return chosen
+        shorter = _MOVING_SHAPES.iterations
+        return replace(
+            chosen, iterations=shorter, static_iterations=shorter, batch_real=_MOVING_SHAPES.batch_real
+        )
     if dataset == "moving-shapes":
         return _MOVING_SHAPES
     rows = _TABLE_A.get(dataset, _TABLE_A[_FALLBACK])

@@ -21,6 +21,11 @@ class Purpose(IntEnum):
     NETWORK = 4
     INSERTION = 5
     EXTRACTOR = 6
+    STATIC_FRAMES = 7
+    PAIRS = 8
+    STATIC_MEMORY = 9
+    DYNAMIC_MEMORY = 10
+    INTEGRATOR = 11
 
 
 def numpy_generator(seed: int, purpose: Purpose, *numbers: int) -> np.random.Generator:

@@ -88,6 +88,8 @@ def condense(
         for clip in condensed.clips:
             writer.append(clip.key_frames, clip.positions, clip.label, clip.inserted_at)
             num_key_frames += len(clip.positions)
+        if condensed.native is not None:
+            writer.write_native(config.method, condensed.native)
         num_clips = len(writer)
     checkpoint_path(config.out).unlink(missing_ok=True)
     tell(StoreWritten(config.out, num_clips, num_key_frames))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from dfs_store.evaluate.result import EvaluationResult, Score
     from dfs_store.evaluate.run import EvaluationProgress, EvaluationSettings, evaluate
-    from dfs_store.evaluate.sources import StoreClips
+    from dfs_store.evaluate.sources import StaticDynamicClips, StoreClips, clips_of
     from dfs_store.evaluate.table import TableRow, read_results
     from dfs_store.videos.epochs import VideoClips
 
@@ -18,9 +18,11 @@ __all__ = [
     "EvaluationResult",
     "EvaluationSettings",
     "Score",
+    "StaticDynamicClips",
     "StoreClips",
     "TableRow",
     "VideoClips",
+    "clips_of",
     "evaluate",
     "read_results",
 ]
@@ -30,9 +32,11 @@ _HOME = {
     "EvaluationResult": "dfs_store.evaluate.result",
     "EvaluationSettings": "dfs_store.evaluate.run",
     "Score": "dfs_store.evaluate.result",
+    "StaticDynamicClips": "dfs_store.evaluate.sources",
     "StoreClips": "dfs_store.evaluate.sources",
     "TableRow": "dfs_store.evaluate.table",
     "VideoClips": "dfs_store.videos.epochs",
+    "clips_of": "dfs_store.evaluate.sources",
     "evaluate": "dfs_store.evaluate.run",
     "read_results": "dfs_store.evaluate.table",
 }

@@ -1,14 +1,32 @@
-"""What is trained on: the clips of a store."""
+"""What is trained on: the clips of a store, or the pairs of memories that it was condensed to."""
 
 import os
 from collections.abc import Iterator
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from dfs_store.condense.static_dynamic import (
+    MEMORIES_PER_VIDEO,
+    METHOD,
+    MemoryClips,
+    StaticDynamicMemory,
+)
+from dfs_store.errors import DamagedStoreError
+from dfs_store.format import open_store
 from dfs_store.loaders import DFSDataset, DFSLoader
 
-__all__ = ["StoreClips"]
+__all__ = ["StaticDynamicClips", "StoreClips", "clips_of"]
+
+
+def clips_of(
+    path: str | os.PathLike[str], device: torch.device | str = "cpu"
+) -> "StoreClips | StaticDynamicClips":
+    """Returns what a store is evaluated on: its clips, or pairs of memories where its method has them."""
+    with open_store(path) as store:
+        native = store.native_method
+    return StaticDynamicClips(path, device) if native == METHOD else StoreClips(path, device)
 
 
 class StoreClips:
@@ -47,3 +65,55 @@ class StoreClips:
             self._made_for = (batch_size, seed)
         self._loader.set_epoch(epoch)
         yield from self._loader
+
+
+class StaticDynamicClips:
+    """The videos of a static-dynamic store, in batches for training, their pairs drawn afresh every epoch.
+
+    Args:
+        path: of the store.
+        device: where batches are wanted.
+
+    Attributes:
+        classes: class names.
+
+    Raises:
+        DamagedStoreError: its memories are missing, damaged or of shapes that do not fit together.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], device: torch.device | str = "cpu") -> None:
+        self._device = torch.device(device)
+        with open_store(path) as store:
+            self.classes = store.class_names
+            try:
+                self._memory = StaticDynamicMemory.of_arrays(store.native_arrays(), self._device)
+                self._check(len(store), (store.num_frames, 1, *store.frame_shape[1:]))
+            except (KeyError, RuntimeError, ValueError) as error:
+                raise DamagedStoreError(
+                    f"{path}: its native arrays are no static-dynamic memories: {error}"
+                ) from error
+
+    def _check(self, num_clips: int, shape: tuple[int, ...]) -> None:
+        static, dynamic = self._memory.static.shape, self._memory.dynamic.shape
+        count = len(self.classes) * MEMORIES_PER_VIDEO * (num_clips // len(self.classes))
+        if static != (count, 3, *shape[2:]) or dynamic != (
+            len(self.classes),
+            count // len(self.classes),
+            *shape,
+        ):
+            raise ValueError(
+                f"static {tuple(static)} and dynamic {tuple(dynamic)} do not fit {num_clips} clips"
+            )
+
+    def __len__(self) -> int:
+        return len(self._memory)
+
+    def batches(self, batch_size: int, epoch: int, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yields every video once, (N, T, C, H, W) float32 and (N,) int64, by the draws of (seed, epoch)."""
+        draws = np.random.default_rng((seed, epoch))
+        order = draws.permutation(len(self))
+        picks = draws.integers(0, MEMORIES_PER_VIDEO, (len(self), 2))
+        for start in range(0, len(order), batch_size):
+            videos = order[start : start + batch_size]
+            clips = MemoryClips(self._memory, videos, picks[videos])
+            yield clips.render(), torch.from_numpy(clips.labels).to(self._device)

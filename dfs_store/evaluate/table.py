@@ -37,8 +37,9 @@ class TableRow:
         paper: the paper's figure in percent, for what was evaluated as there: all classes, ConvNet3D,
             protocol "paper", at least 500 epochs, test clips; else None.
         paper_mebibytes: the paper's storage.
-        mebibytes: key frames as float32, the paper's rule.
-        stored_mebibytes: key frames and index as they are stored.
+        mebibytes: key frames as float32, the paper's rule; of a method that is not made of key frames, its
+            native arrays.
+        stored_mebibytes: key frames and index as they are stored; or native arrays.
         on_disk_mebibytes: all files of the store.
         percent_of_dense: stored, in percent of the same clips with all frames as float32.
         percent_of_dataset: on disk, in percent of the training videos on disk (the paper's percentage).
@@ -131,7 +132,10 @@ def _row(found: dict[str, Any]) -> TableRow:
         and found["num_classes"] == CATALOGUE.get(dataset, FOLDER).num_classes
     )
     cell = published(dataset, method, vpc) if as_published else None
+    native = storage.get("native_bytes")
     stored = storage["key_frame_bytes"] + storage["index_bytes"] if storage else None
+    if native is not None:  # the key frames of such a store are there for other readers only
+        stored = native
     whole_bytes = found.get("dataset_bytes")
     return TableRow(
         dataset=str(dataset),
@@ -149,7 +153,7 @@ def _row(found: dict[str, Any]) -> TableRow:
         std=float(found[metric]["std"]),
         paper=cell.accuracy if cell else None,
         paper_mebibytes=cell.mebibytes if cell else None,
-        mebibytes=_share(storage.get("float32_bytes"), _MEBIBYTE),
+        mebibytes=_share(storage.get("float32_bytes") if native is None else native, _MEBIBYTE),
         stored_mebibytes=_share(stored, _MEBIBYTE),
         on_disk_mebibytes=_share(storage.get("on_disk_bytes"), _MEBIBYTE),
         percent_of_dense=_share(stored, storage.get("dense_bytes"), 100),

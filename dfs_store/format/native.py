@@ -54,10 +54,11 @@ def native_bytes(header: Header) -> int | None:
     """Returns the bytes of the native arrays, or None where there are none."""
     if header.native is None:
         return None
-    return sum(
+    total: int = sum(
         math.prod(about["shape"]) * np.dtype(about["dtype"]).itemsize
         for about in header.native["arrays"].values()
     )
+    return total
 
 
 def read_native(reader: ContainerReader, header: Header) -> Iterator[tuple[str, Array | DamagedStoreError]]:

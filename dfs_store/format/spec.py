@@ -50,7 +50,15 @@ NATIVE_DTYPES = {**FRAME_DTYPES, "int32": "<i4", "int64": "<i8"}
 # Keys that the writer fills in itself.
 RESERVED_KEYS = frozenset(
     {
-        *("format_version", "num_frames", "frame_shape", "class_names", "interpolation", "complete", "digest"),
+        *(
+            "format_version",
+            "num_frames",
+            "frame_shape",
+            "class_names",
+            "interpolation",
+            "complete",
+            "digest",
+        ),
         NATIVE,
     }
 )
@@ -202,7 +210,11 @@ def _native_problems(value: object) -> list[str]:
     if value is None:
         return []
     arrays = value.get("arrays") if isinstance(value, dict) else None
-    if not isinstance(arrays, dict) or not isinstance(value, dict) or not isinstance(value.get("method"), str):
+    if (
+        not isinstance(arrays, dict)
+        or not isinstance(value, dict)
+        or not isinstance(value.get("method"), str)
+    ):
         return [f'native must be null or {{"method": text, "arrays": {{...}}}}, got {_shown(value)}']
     for name, about in arrays.items():
         if not re.fullmatch("[a-z][a-z0-9_]{0,63}", name):

@@ -50,8 +50,8 @@ def verify(
 ) -> Iterator[Finding]:
     """Yields everything in a store that breaks a rule: attributes, arrays, sizes, checksums, values.
 
-    Reads every key frame, a few at a time, and the native arrays. Files, groups and keys that the format does not know are
-    allowed and not mentioned.
+    Reads every key frame, a few at a time, and the native arrays. Files, groups and keys that the format
+    does not know are allowed and not mentioned.
 
     Args:
         path: of the store.

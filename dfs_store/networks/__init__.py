@@ -3,6 +3,7 @@
 from dfs_store.networks.catalogue import NETWORKS, build_network, channels_last, check_network_name
 from dfs_store.networks.cnn_rnn import CNNGRU, CNNLSTM
 from dfs_store.networks.convnet3d import ConvNet3D
+from dfs_store.networks.frame_convnet import FrameConvNet
 from dfs_store.networks.training import ClipSource, TrainingSettings, train
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "NETWORKS",
     "ClipSource",
     "ConvNet3D",
+    "FrameConvNet",
     "TrainingSettings",
     "build_network",
     "channels_last",

@@ -4,10 +4,10 @@ import torch
 from torch import Tensor, nn
 
 from dfs_store.errors import SettingsError
+from dfs_store.networks.frame_convnet import WIDTH, frame_blocks
 
 __all__ = ["CNNGRU", "CNNLSTM"]
 
-_WIDTH = 128
 _BLOCKS = 3
 _LARGEST_SIDE = 64  # of anything larger, the centre is taken
 _GRU_HIDDEN = 1024
@@ -36,19 +36,8 @@ class _CNNRecurrent(nn.Module):
                 f"{type(self).__name__} needs at least 1 class, 1 frame and {2**_BLOCKS} pixels, "
                 f"got {num_classes}, {num_frames} and size {size}"
             )
-        blocks: list[nn.Module] = []
-        channels = 3
-        for _ in range(_BLOCKS):
-            blocks += [
-                nn.Conv2d(channels, _WIDTH, 3, padding=1),
-                # One group per channel: instance normalisation with affine parameters.
-                nn.GroupNorm(_WIDTH, _WIDTH),
-                nn.ReLU(),
-                nn.AvgPool2d(2),
-            ]
-            channels = _WIDTH
-        self.features = nn.Sequential(*blocks)
-        self.num_features = _WIDTH * (self._side >> _BLOCKS) ** 2
+        self.features = frame_blocks(_BLOCKS)
+        self.num_features = WIDTH * (self._side >> _BLOCKS) ** 2
         self.recurrent, hidden = self._recurrent_layer(self.num_features)
         self.classifier = nn.Linear(hidden, num_classes)
 

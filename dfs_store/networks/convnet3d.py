@@ -1,11 +1,10 @@
 """ConvNet3D, the paper's "miniC3D": three 3-D convolution blocks and a 1x1x1 convolution as classifier."""
 
-import math
-
 import torch
 from torch import Tensor, nn
 
 from dfs_store.errors import SettingsError
+from dfs_store.networks.drawing import draw_parameters
 
 __all__ = ["ConvNet3D"]
 
@@ -71,13 +70,7 @@ class ConvNet3D(nn.Module):
             generator: where the numbers come from, on the device of the parameters; PyTorch's global
                 generator when absent.
         """
-        with torch.no_grad():
-            for module in self.modules():
-                if isinstance(module, nn.Conv3d):
-                    nn.init.kaiming_uniform_(module.weight, a=math.sqrt(5), generator=generator)
-                    if module.bias is not None:
-                        bound = 1.0 / math.sqrt(module.weight[0].numel())
-                        nn.init.uniform_(module.bias, -bound, bound, generator=generator)
+        draw_parameters(self, generator)
 
     def _feature_maps(self, clips: Tensor) -> Tensor:
         features: Tensor = self.features(clips.transpose(1, 2))

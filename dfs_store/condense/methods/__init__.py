@@ -11,6 +11,7 @@ from dfs_store.condense.methods.herding import herding
 from dfs_store.condense.methods.k_center import k_center
 from dfs_store.condense.methods.pack import pack
 from dfs_store.condense.methods.random import random
+from dfs_store.condense.methods.static_dynamic import static_dynamic
 from dfs_store.videos import VideoDataset
 
 __all__ = ["METHODS", "Condensed"]
@@ -20,6 +21,7 @@ Tell = Callable[[Event], None]
 METHODS: dict[str, Callable[[CondenseConfig, VideoDataset, Tell], Condensed]] = {
     "dfs": dfs,
     "dm": dm,
+    "static-dynamic": static_dynamic,
     "random": random,
     "herding": herding,
     "k-center": k_center,

@@ -35,11 +35,13 @@ class Condensed(NamedTuple):
         clips: one after the other, so that they need not all be in memory.
         sources: per clip the real clip that its key frames are, or started as; None where there is none.
         provenance: what else the store should say about how it was made.
+        native: arrays that the method needs beside key frames, by name.
     """
 
     clips: Iterator[CondensedClip]
     sources: list[dict[str, Any]] | None = None
     provenance: dict[str, Any] = {}  # noqa: RUF012 - a NamedTuple's default, never changed
+    native: dict[str, npt.NDArray[Any]] | None = None
 
 
 def whole_clips(videos: VideoDataset, chosen: Sequence[int]) -> Iterator[CondensedClip]:

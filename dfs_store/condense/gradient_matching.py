@@ -1,0 +1,58 @@
+"""Gradient matching (DC, Zhao et al. 2021) on single frames: the first stage of static-dynamic.
+
+Per class, the gradients that a batch of real frames and the synthetic frames give the parameters of a
+freshly drawn network are compared, layer by layer.
+"""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+__all__ = ["gradient_distance", "match_gradients"]
+
+
+def gradient_distance(real: Sequence[Tensor], synthetic: Sequence[Tensor]) -> Tensor:
+    """Returns the distance of two lists of gradients: 1 - cosine, summed over output channels and layers.
+
+    Biases and the parameters of normalisation layers (one dimension) do not count, as in the public code.
+
+    Args:
+        real: one gradient per parameter, the output channel first.
+        synthetic: the same shapes.
+
+    Returns:
+        A scalar, differentiable with respect to both.
+    """
+    total = torch.zeros((), device=real[0].device)
+    for one, other in zip(real, synthetic, strict=True):
+        if one.ndim > 1:
+            total = total + (1 - F.cosine_similarity(one.flatten(1), other.flatten(1), dim=1)).sum()
+    return total
+
+
+def match_gradients(network: nn.Module, real: Tensor, synthetic: Tensor, label: int) -> tuple[float, Tensor]:
+    """Compares what real and synthetic frames of a class would teach a network.
+
+    Args:
+        network: maps frames (N, C, H, W) to logits; its parameters are not changed.
+        real: (N, C, H, W).
+        synthetic: (M, C, H, W).
+        label: their class.
+
+    Returns:
+        The distance, and its gradient with respect to `synthetic`, (M, C, H, W).
+    """
+    parameters = list(network.parameters())
+    wanted = [g.detach() for g in torch.autograd.grad(_loss(network, real, label), parameters)]
+    frames = synthetic.detach().requires_grad_()
+    found = torch.autograd.grad(_loss(network, frames, label), parameters, create_graph=True)
+    distance = gradient_distance(wanted, found)
+    (gradient,) = torch.autograd.grad(distance, frames)
+    return float(distance.detach()), gradient
+
+
+def _loss(network: nn.Module, frames: Tensor, label: int) -> Tensor:
+    labels = torch.full((len(frames),), label, dtype=torch.int64, device=frames.device)
+    return F.cross_entropy(network(frames), labels)

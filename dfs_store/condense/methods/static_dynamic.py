@@ -1,0 +1,182 @@
+"""Static-dynamic (Wang et al. with DM): static memory by gradient matching, then dynamic memory by Eq. 8."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dfs_store.condense.checkpoint import State
+from dfs_store.condense.config import CondenseConfig
+from dfs_store.condense.device import chunk_clips, resolve_device
+from dfs_store.condense.events import Event, RunStarted, StepDone
+from dfs_store.condense.gradient_matching import match_gradients
+from dfs_store.condense.initialise import chosen_real_clips, even_positions, grouped_clips, real_frames
+from dfs_store.condense.matching import class_means, match
+from dfs_store.condense.methods._clip import Condensed, CondensedClip
+from dfs_store.condense.methods.dfs import frozen_network
+from dfs_store.condense.randomness import Purpose, numpy_generator, torch_generator
+from dfs_store.condense.real_clips import RealClips
+from dfs_store.condense.static_dynamic import MEMORIES_PER_VIDEO, MemoryClips, StaticDynamicMemory
+from dfs_store.condense.steps import check_finite, resumed, run_steps
+from dfs_store.networks import ConvNet3D, FrameConvNet
+from dfs_store.networks.drawing import draw_parameters
+from dfs_store.videos import VideoDataset
+
+__all__ = ["static_dynamic"]
+
+STATIC_MOMENTUM = 0.5  # of the public code of DC
+
+
+def static_dynamic(config: CondenseConfig, videos: VideoDataset, tell: Callable[[Event], None]) -> Condensed:
+    """Trains the memories in two stages and returns them, with the clips of the pairs (2j, 2j).
+
+    Raises:
+        DivergedError: the loss is no longer finite.
+        OutOfMemoryError: the device is too small.
+        CheckpointError: the checkpoint to resume is damaged or of other settings.
+        SettingsError: settings that the clips do not allow.
+    """
+    device = resolve_device(config.device)
+    run = _Run(config, videos, device)
+    first_step, state = resumed(config)
+    if state is not None:
+        run.restore(state)
+    tell(RunStarted(first_step, run.num_steps, len(run.memory), str(device), config.notes()))
+    with RealClips(videos, config.batch_real or 1, config.seed, device) as real:
+        run_steps(run.steps(real, first_step), config, tell, run.state)
+    return Condensed(_first_pairs(run.memory), native=run.memory.arrays())
+
+
+class _Run:
+    """The memories in training: both stages, one after the other, and what a checkpoint keeps of them."""
+
+    def __init__(self, config: CondenseConfig, videos: VideoDataset, device: torch.device) -> None:
+        self._config, self._videos, self._device = config, videos, device
+        self.num_static_steps = config.static_iterations or 0
+        self.num_steps = self.num_static_steps + (config.iterations or 0)
+        self.memory = _initial_memory(config, videos, device)
+        self._optimizer = self._dynamic_optimizer()
+        self._static_momentum = torch.zeros_like(self.memory.static)
+
+    def steps(self, real: RealClips, first_step: int) -> Iterator[StepDone]:
+        """Yields one event per step, first of the static and then of the dynamic stage."""
+        num_frames, shape = self._videos.num_frames, self._videos.frame_shape
+        frame_network = FrameConvNet(len(self._videos.classes), shape[1]).to(self._device)
+        network = frozen_network(self._videos, self._device)
+        for step in range(first_step, self.num_steps):
+            static = step < self.num_static_steps
+            generator = torch_generator(self._config.seed, Purpose.NETWORK, step, device=self._device)
+            (frame_network if static else network).reset(generator)
+            loss = (
+                self._static_step(step, real, frame_network)
+                if static
+                else self._dynamic_step(step, real, network)
+            )
+            yield StepDone(
+                step=step,
+                iterations=self.num_steps,
+                phase="static" if static else "dynamic",
+                loss=loss,
+                num_key_frames=len(self.memory) * num_frames,
+                num_inserted=0,
+                key_frame_bytes=4 * (self.memory.static.numel() + self.memory.dynamic.numel()),
+            )
+
+    def _static_step(self, step: int, real: RealClips, network: FrameConvNet) -> float:
+        """Stage 1: the static memories of each class as if they were single frames of it."""
+        lr, per_class = self._config.static_lr or 0.0, self.memory.dynamic.shape[1]
+        static, loss = self.memory.static, 0.0
+        gradient = torch.empty_like(static)
+        for label, clips in enumerate(real.batches(step)):
+            own = slice(label * per_class, (label + 1) * per_class)
+            draws = numpy_generator(self._config.seed, Purpose.STATIC_FRAMES, step, label)
+            at = torch.from_numpy(draws.integers(0, clips.shape[1], len(clips))).to(self._device)
+            frames = clips[torch.arange(len(clips), device=self._device), at]
+            distance, gradient[own] = match_gradients(network, frames, static[own], label)
+            loss += distance
+        check_finite(loss, step, "--static-lr", lr, STATIC_MOMENTUM)
+        self._static_momentum.mul_(STATIC_MOMENTUM).add_(gradient)
+        static.sub_(self._static_momentum, alpha=lr)
+        return loss
+
+    def _dynamic_step(self, step: int, real: RealClips, network: ConvNet3D) -> float:
+        """Stage 2: Eq. 8 on one pair per video, drawn afresh; the static memory stands still."""
+        config, memory = self._config, self.memory
+        means = class_means(network, real.batches(step), precision=config.precision)
+        draws = numpy_generator(config.seed, Purpose.PAIRS, step)
+        picks = draws.integers(0, MEMORIES_PER_VIDEO, (len(memory), 2))
+        largest = chunk_clips(self._device, self._videos.num_frames, self._videos.frame_shape)
+        loss = 0.0
+        self._optimizer.zero_grad()
+        for group in grouped_clips(len(self._videos.classes), memory.vpc, largest):
+            chunks = [MemoryClips(memory, np.asarray(clips), picks[np.asarray(clips)]) for clips in group]
+            for chunk, chunk_loss, gradient in match(network, chunks, means):
+                loss += chunk_loss
+                chunk.pull_back(gradient)
+        check_finite(loss, step, "--lr", config.lr or 0.0, config.momentum or 0.0)
+        self._optimizer.step()
+        return loss
+
+    def _dynamic_optimizer(self) -> torch.optim.SGD:
+        self.memory.dynamic.requires_grad_()
+        groups: list[dict[str, Any]] = [
+            {"params": [self.memory.dynamic], "lr": self._config.lr},
+            {"params": list(self.memory.integrator.parameters()), "lr": self._config.integrator_lr},
+        ]
+        return torch.optim.SGD(groups, momentum=self._config.momentum or 0.0)
+
+    def _velocities(self) -> Iterator[tuple[str, Tensor]]:
+        yield "dynamic", self.memory.dynamic
+        yield from ((f"integrator_{name}", p) for name, p in self.memory.integrator.named_parameters())
+
+    def state(self) -> State:
+        """Returns memories, integrator and their momentum."""
+        momentum = {"momentum_static": self._static_momentum.cpu().numpy()}
+        for name, parameter in self._velocities():
+            velocity = self._optimizer.state[parameter].get("momentum_buffer")
+            if velocity is not None:
+                momentum[f"momentum_{name}"] = velocity.cpu().numpy()
+        return {**self.memory.arrays(), **momentum}
+
+    def restore(self, state: State) -> None:
+        """Puts a saved state back."""
+        self.memory = StaticDynamicMemory.of_arrays(state, self._device)
+        self._optimizer = self._dynamic_optimizer()
+        self._static_momentum = torch.from_numpy(state["momentum_static"]).to(self._device)
+        for name, parameter in self._velocities():
+            if (velocity := state.get(f"momentum_{name}")) is not None:
+                buffer = torch.from_numpy(velocity).to(self._device)
+                self._optimizer.state[parameter]["momentum_buffer"] = buffer
+
+
+def _initial_memory(
+    config: CondenseConfig, videos: VideoDataset, device: torch.device
+) -> StaticDynamicMemory:
+    """Static memories from noise or real frames, dynamic ones and the integrator from their distributions."""
+    per_class, classes = MEMORIES_PER_VIDEO * config.vpc, len(videos.classes)
+
+    def noise(purpose: Purpose, *shape: int) -> Tensor:
+        return torch.randn(shape, generator=torch_generator(config.seed, purpose))
+
+    if config.init == "real":
+        at = even_positions(MEMORIES_PER_VIDEO, videos.num_frames)
+        chosen = np.concatenate(chosen_real_clips(videos, config.vpc, config.seed)).tolist()
+        static = torch.cat([real_frames(videos, clip, at) for clip in chosen])
+    else:
+        static = noise(Purpose.STATIC_MEMORY, classes * per_class, *videos.frame_shape)
+    height, width = videos.frame_shape[1:]
+    dynamic = noise(Purpose.DYNAMIC_MEMORY, classes, per_class, videos.num_frames, 1, height, width)
+    memory = StaticDynamicMemory(static, dynamic)
+    draw_parameters(memory.integrator, torch_generator(config.seed, Purpose.INTEGRATOR))
+    return StaticDynamicMemory.of_arrays(memory.arrays(), device)
+
+
+def _first_pairs(memory: StaticDynamicMemory) -> Iterator[CondensedClip]:
+    """Yields every video as a dense clip of its first memories, for readers that know key frames only."""
+    for video in range(len(memory)):
+        first = np.zeros((1, 2), dtype=np.int64)
+        chunk = MemoryClips(memory, np.array([video]), first)
+        frames = chunk.render()[0].cpu().numpy()
+        yield CondensedClip(frames, np.arange(len(frames)), int(chunk.labels[0]))

@@ -1,0 +1,97 @@
+"""Runs the steps of a method: tells of each one, and keeps checkpoints."""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import torch
+
+from dfs_store.condense.checkpoint import State, checkpoint_path, load_checkpoint, save_checkpoint
+from dfs_store.condense.config import CondenseConfig
+from dfs_store.condense.events import CheckpointSaved, Event, StepDone
+from dfs_store.errors import DivergedError, OutOfMemoryError
+
+__all__ = ["check_finite", "resumed", "run_steps"]
+
+SECONDS_BETWEEN_CHECKPOINTS = 300.0
+
+
+def resumed(config: CondenseConfig) -> tuple[int, State | None]:
+    """Returns the first step to be done and the state to go on from, None for a fresh start.
+
+    Raises:
+        CheckpointError: the checkpoint to resume is damaged or of other settings.
+    """
+    path = checkpoint_path(config.out)
+    return load_checkpoint(path, config.provenance()) if config.resume and path.exists() else (0, None)
+
+
+def run_steps(
+    steps: Iterator[StepDone],
+    config: CondenseConfig,
+    tell: Callable[[Event], None],
+    state: Callable[[], State],
+) -> None:
+    """Runs the steps, telling of each one and saving the state now and then.
+
+    Args:
+        steps: yields after every step, with the state of that moment whole.
+        config: resolved settings.
+        tell: gets every event; what it raises between two steps (Ctrl-C, say) leaves a checkpoint behind.
+        state: gives the arrays to keep.
+
+    Raises:
+        OutOfMemoryError: the device is too small.
+    """
+    path, settings = checkpoint_path(config.out), config.provenance()
+    saved_seconds = time.monotonic()
+    with _reproducible_float32(), _out_of_memory_named(config):
+        for event in steps:
+            next_step = event.step + 1
+            try:
+                tell(event)
+            except BaseException:
+                # The step is finished and the state is whole: keep it, whatever ends the run.
+                save_checkpoint(path, next_step, settings, state())
+                raise
+            if config.checkpoint_every is not None:
+                due = next_step % config.checkpoint_every == 0
+            else:
+                due = time.monotonic() - saved_seconds >= SECONDS_BETWEEN_CHECKPOINTS
+            # Always after the last step: if the store then cannot be written, the training is not lost.
+            if due or next_step == event.iterations:
+                save_checkpoint(path, next_step, settings, state())
+                saved_seconds = time.monotonic()
+                tell(CheckpointSaved(str(path), next_step))
+
+
+def check_finite(loss: float, step: int, lr_flag: str, lr: float, momentum: float) -> None:
+    """Raises DivergedError, naming the learning rate's flag, unless the loss is finite."""
+    if not math.isfinite(loss):
+        raise DivergedError(
+            f"the loss is {loss} at step {step}: the run diverged with {lr_flag} {lr:g} and "
+            f"momentum {momentum:g}; try a learning rate ten times smaller"
+        )
+
+
+@contextmanager
+def _out_of_memory_named(config: CondenseConfig) -> Iterator[None]:
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise OutOfMemoryError(
+            f"the device ({config.device}) is out of memory: {str(error).splitlines()[0]}; use a smaller "
+            "--batch-real, fewer --classes or --device cpu, and --resume to go on from the last checkpoint"
+        ) from error
+
+
+@contextmanager
+def _reproducible_float32() -> Iterator[None]:
+    """Makes convolutions on CUDA repeat exactly and in full float32.
+
+    Not torch's deterministic algorithms as a whole: the backward pass of MaxPool3d on CUDA then raises,
+    though with windows that do not overlap, as here, it is deterministic.
+    """
+    with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
+        yield

@@ -1,0 +1,25 @@
+"""Drawing the parameters of a network afresh, from PyTorch's default distributions."""
+
+import math
+
+import torch
+from torch import nn
+
+__all__ = ["draw_parameters"]
+
+
+def draw_parameters(network: nn.Module, generator: torch.Generator | None = None) -> None:
+    """Draws the weights and biases of all convolutions and linear layers afresh, in place.
+
+    Args:
+        network: other layers keep their parameters.
+        generator: where the numbers come from, on the device of the parameters; PyTorch's global
+            generator when absent.
+    """
+    with torch.no_grad():
+        for module in network.modules():
+            if isinstance(module, nn.Conv2d | nn.Conv3d | nn.Linear):
+                nn.init.kaiming_uniform_(module.weight, a=math.sqrt(5), generator=generator)
+                if module.bias is not None:
+                    bound = 1.0 / math.sqrt(module.weight[0].numel())
+                    nn.init.uniform_(module.bias, -bound, bound, generator=generator)

@@ -1,0 +1,42 @@
+import pytest
+import torch
+
+from dfs_store.errors import SettingsError
+from dfs_store.networks import FrameConvNet
+
+
+@pytest.mark.parametrize(
+    ("size", "blocks", "side"), [(8, 1, 4), (32, 3, 4), (48, 3, 6), (64, 4, 4), (112, 4, 7)]
+)
+def test_blocks_are_added_until_the_maps_are_small(size, blocks, side):
+    network = FrameConvNet(5, size)
+    assert len(network.features) == 4 * blocks
+    assert network.classifier.in_features == 128 * side**2
+    assert network(torch.zeros(2, 3, size, size)).shape == (2, 5)
+
+
+def test_the_network_of_dc_at_32_pixels_has_its_parameters():
+    # conv 3->128 and twice 128->128 with k3, three affine norms, linear 2048 -> 10
+    count = (3 * 9 + 1) * 128 + 2 * (128 * 9 + 1) * 128 + 3 * 256 + 2048 * 10 + 10
+    assert sum(p.numel() for p in FrameConvNet(10, 32).parameters()) == count == 320_010
+
+
+def test_reset_repeats_with_the_generator_and_leaves_the_norms():
+    network = FrameConvNet(3, 16)
+    drawn = []
+    for seed in (1, 1, 2):
+        network.reset(torch.Generator().manual_seed(seed))
+        drawn.append([p.detach().clone() for p in network.parameters()])
+    assert all(torch.equal(a, b) for a, b in zip(drawn[0], drawn[1], strict=True))
+    assert not torch.equal(drawn[0][0], drawn[2][0])
+    assert torch.equal(network.features[1].weight, torch.ones(128))
+
+
+def test_a_frame_norm_does_not_mix_frames():
+    network, frames = FrameConvNet(3, 16), torch.randn(4, 3, 16, 16)
+    torch.testing.assert_close(network(frames)[1:2], network(frames[1:2]))
+
+
+def test_too_small_is_refused():
+    with pytest.raises(SettingsError, match="8 pixels, got 3 and size 7"):
+        FrameConvNet(3, 7)
