@@ -61,7 +61,7 @@ def test_dm_learns_faster_the_more_clips_share_a_class():
         ({"momentum": 1.0}, "--momentum"),
         ({"warmup": 0.7, "cooldown": 0.7}, "warmup"),
         ({"epsilon": float("nan")}, "--epsilon"),
-        ({"method": "magic"}, "dfs, dm, random"),
+        ({"method": "magic"}, "dfs, dm, static-dynamic, random"),
         ({"init": "zeros"}, "noise, real"),
         ({"dtype": "int8"}, "float32, float16, uint8"),
         ({"metric": "l1"}, "cosine, l2"),
