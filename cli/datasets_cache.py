@@ -1,4 +1,4 @@
-"""`dfs datasets cache`: what lies in the cache of prepared clips, and removing it."""
+"""`dfs datasets cache`: what lies in the cache of prepared clips and extractors, and removing it."""
 
 from typing import Annotated, Any
 
@@ -45,6 +45,8 @@ def cache(
 
 
 def _row(entry: dict[str, Any]) -> tuple[str, ...]:
+    if entry["kind"] == "extractor":
+        return entry["key"], "-", _output.mebibytes(entry["size_bytes"]), "trained extractor"
     state = "complete" if entry["complete"] else "being prepared" if entry["in_use"] else "unfinished"
     failed = f", {entry['num_failed']:,} files left out" if entry["num_failed"] else ""
     return entry["key"], f"{entry['num_clips']:,}", _output.mebibytes(entry["size_bytes"]), state + failed

@@ -181,11 +181,15 @@ class CondenseConfig:
             for name in PRESET_SETTINGS
             if name in _CONCERNS[self.method] and getattr(self, name) is None
         }
-        if self.dtype is None:
-            values["dtype"] = "uint8" if self.method == "pack" else "float32"
+        values["dtype"] = self.stored_dtype
         if self.epsilon is None and "epsilon" in _CONCERNS[self.method]:
             values["epsilon"] = DEFAULT_EPSILON[self.metric]
         return replace(self, **values)
+
+    @property
+    def stored_dtype(self) -> Dtype:
+        """How the store keeps key frames: `dtype`, or what the method takes when that is None."""
+        return self.dtype or ("uint8" if self.method == "pack" else "float32")
 
     @property
     def preset(self) -> Preset:

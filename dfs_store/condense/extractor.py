@@ -23,7 +23,7 @@ from dfs_store.errors import SettingsError
 from dfs_store.networks import ConvNet3D, TrainingSettings, channels_last, train
 from dfs_store.networks.training import standardised
 from dfs_store.videos import VideoDataset
-from dfs_store.videos.cache import cache_root, disk_errors, fingerprint, write_atomically
+from dfs_store.videos.cache import EXTRACTORS, cache_root, disk_errors, fingerprint, write_atomically
 from dfs_store.videos.epochs import VideoClips
 from dfs_store.videos.tensors import normalised_clips
 
@@ -87,7 +87,7 @@ def features_of(network: ConvNet3D, videos: VideoDataset) -> npt.NDArray[np.floa
 def _train_or_find(
     network: ConvNet3D, videos: VideoDataset, device: torch.device, tell: Callable[[Event], None]
 ) -> None:
-    path = cache_root() / "extractors" / f"{fingerprint(_request(videos))}.pt"
+    path = cache_root() / EXTRACTORS / f"{fingerprint(_request(videos))}.pt"
     if path.exists():
         _load(network, path)
         return

@@ -107,7 +107,7 @@ def forecast(
     first_keys, most_keys = _key_frames_per_clip(config, num_frames)
     num_clips = len(clips_per_class) * config.vpc
     frame_values = int(np.prod(frame_shape))
-    stored_bytes = num_clips * frame_size_bytes(frame_shape, config.dtype or "float32")
+    stored_bytes = num_clips * frame_size_bytes(frame_shape, config.stored_dtype)
     real_bytes = sum(clips_per_class.values()) * num_frames * frame_values
     chunk = min(num_clips, chunk_clips(device, num_frames, frame_shape))
     return Forecast(

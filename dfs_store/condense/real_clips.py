@@ -11,13 +11,12 @@ from torch import Tensor
 
 from dfs_store.condense.randomness import Purpose, numpy_generator
 from dfs_store.videos import VideoDataset
-from dfs_store.videos.tensors import normalised_clips
+from dfs_store.videos.tensors import FLIP_PROBABILITY, normalised_clips
 
 __all__ = ["RealClips", "real_clips_fit"]
 
 # Share of the device's memory that real clips may take; the rest is for synthetic clips and networks.
 DEVICE_SHARE = 0.4
-FLIP_PROBABILITY = 0.5
 
 # The pixels (N, T, H, W, C) uint8 of a class's batch, and which of its clips are flipped.
 Drawn = tuple[Tensor, npt.NDArray[np.bool_]]

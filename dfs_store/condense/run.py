@@ -77,7 +77,7 @@ def condense(
         num_frames=videos.num_frames,
         frame_shape=videos.frame_shape,
         class_names=videos.classes,
-        dtype=config.dtype or "float32",
+        dtype=config.stored_dtype,
         attributes={
             "normalization": videos.normalization,
             "fps": videos.fps,

@@ -10,11 +10,13 @@ import torch
 from dfs_store.condense.checkpoint import State, checkpoint_path, load_checkpoint, save_checkpoint
 from dfs_store.condense.config import CondenseConfig
 from dfs_store.condense.events import CheckpointSaved, Event, StepDone
-from dfs_store.errors import DivergedError, OutOfMemoryError
+from dfs_store.errors import DivergedError
+from dfs_store.networks.out_of_memory import out_of_memory_named
 
 __all__ = ["check_finite", "resumed", "run_steps"]
 
 SECONDS_BETWEEN_CHECKPOINTS = 300.0
+_REMEDY = "use a smaller --batch-real, fewer --classes or --device cpu, and --resume to go on"
 
 
 def resumed(config: CondenseConfig) -> tuple[int, State | None]:
@@ -46,7 +48,7 @@ def run_steps(
     """
     path, settings = checkpoint_path(config.out), config.provenance()
     saved_seconds = time.monotonic()
-    with _reproducible_float32(), _out_of_memory_named(config):
+    with _reproducible_float32(), out_of_memory_named(_REMEDY):
         for event in steps:
             next_step = event.step + 1
             try:
@@ -73,17 +75,6 @@ def check_finite(loss: float, step: int, lr_flag: str, lr: float, momentum: floa
             f"the loss is {loss} at step {step}: the run diverged with {lr_flag} {lr:g} and "
             f"momentum {momentum:g}; try a learning rate ten times smaller"
         )
-
-
-@contextmanager
-def _out_of_memory_named(config: CondenseConfig) -> Iterator[None]:
-    try:
-        yield
-    except torch.OutOfMemoryError as error:
-        raise OutOfMemoryError(
-            f"the device ({config.device}) is out of memory: {str(error).splitlines()[0]}; use a smaller "
-            "--batch-real, fewer --classes or --device cpu, and --resume to go on from the last checkpoint"
-        ) from error
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from dfs_store.networks import (
     check_network_name,
     train,
 )
+from dfs_store.networks.out_of_memory import out_of_memory_named
 from dfs_store.videos import VideoDataset
 
 __all__ = ["EvaluationProgress", "EvaluationSettings", "evaluate"]
@@ -113,6 +114,7 @@ def evaluate(
     Raises:
         SettingsError: the classes differ, or clips are too small for the network.
         DivergedError: a training loss is no longer finite.
+        OutOfMemoryError: the device is too small.
     """
     settings = settings or EvaluationSettings()
     if clips.classes != list(test.classes):
@@ -136,8 +138,9 @@ def evaluate(
         shape = (len(clips.classes), test.num_frames, test.frame_shape[1])
         network = build_network(settings.model, *shape, seed=training.seed)
         channels_last(network.to(device))
-        train(network, clips, training, on_epoch=lambda epoch, loss: tell(epoch + 1, loss))
-        answers = answers_on(network, test, settings.protocol, seed=training.seed)
+        with out_of_memory_named("use a smaller --batch-size, or --device cpu"):
+            train(network, clips, training, on_epoch=lambda epoch, loss: tell(epoch + 1, loss))
+            answers = answers_on(network, test, settings.protocol, seed=training.seed)
         top1.append(answers.top1)
         top5.append(answers.top5)
         confusion += answers.confusion

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from dfs_store.networks.training import Standardisation, standardised
 from dfs_store.videos import VideoDataset
-from dfs_store.videos.tensors import normalised_clips
+from dfs_store.videos.tensors import FLIP_PROBABILITY, normalised_clips
 
 __all__ = ["PROTOCOLS", "Answers", "Protocol", "answers_on", "standardisation_of"]
 
@@ -18,7 +18,6 @@ Protocol = Literal["paper", "strict"]
 PROTOCOLS: tuple[Protocol, ...] = ("paper", "strict")
 
 PAPER_PASSES = 3
-FLIP_PROBABILITY = 0.5
 
 
 class Answers(NamedTuple):

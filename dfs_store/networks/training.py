@@ -99,6 +99,7 @@ def train(
 
     Raises:
         DivergedError: the loss is no longer finite.
+        SettingsError: the network normalises over a batch in which it has a single value.
     """
     optimizer = torch.optim.SGD(
         network.parameters(), settings.lr, momentum=settings.momentum, weight_decay=settings.weight_decay
@@ -126,7 +127,7 @@ def _epoch(
 ) -> float:
     total, count = 0.0, 0
     for clips, labels in source.batches(settings.batch_size, epoch, settings.seed):
-        loss = F.cross_entropy(network(standardised(clips, settings.standardisation)), labels)
+        loss = F.cross_entropy(_logits(network, standardised(clips, settings.standardisation)), labels)
         value = float(loss.detach())
         if value != value or value == float("inf"):
             raise DivergedError(
@@ -138,3 +139,16 @@ def _epoch(
         optimizer.step()
         total, count = total + value * len(labels), count + len(labels)
     return total / max(count, 1)
+
+
+def _logits(network: nn.Module, clips: Tensor) -> Tensor:
+    try:
+        logits: Tensor = network(clips)
+    except ValueError as error:
+        if not str(error).startswith("Expected more than 1 value per channel"):
+            raise
+        raise SettingsError(
+            f"a batch of {len(clips)} clips of {tuple(clips.shape[1:])} leaves a normalisation layer of the "
+            "network one value per channel, and it needs more; use another --batch-size, or larger clips"
+        ) from error
+    return logits

@@ -44,6 +44,7 @@ __all__ = [
 
 HEADER_BYTES = 256
 CACHE_VERSION = 1
+EXTRACTORS = "extractors"  # folder of trained networks, one file each
 _LOCK_POLL_SECONDS = 0.2
 
 
@@ -242,8 +243,9 @@ def list_entries(cache_dir: str | os.PathLike[str] | None = None) -> list[dict[s
     """Returns what lies in the cache, largest first.
 
     Returns:
-        One dict per entry: key, path, dataset, split, complete, in_use, num_clips, num_failed,
-        size_bytes (as it lies on disk), sampling, seed, modified (seconds since 1970).
+        One dict per entry: kind ("clips", or "extractor": a trained network), key, path, dataset, split,
+        complete, in_use, num_clips, num_failed, size_bytes (as it lies on disk), sampling, seed, modified
+        (seconds since 1970).
     """
     root = cache_root(cache_dir)
     found = []
@@ -255,6 +257,7 @@ def list_entries(cache_dir: str | os.PathLike[str] | None = None) -> list[dict[s
         index = entry.read_index()
         found.append(
             {
+                "kind": "clips",
                 "key": directory.name,
                 "path": str(directory),
                 "dataset": request.get("dataset"),
@@ -269,7 +272,23 @@ def list_entries(cache_dir: str | os.PathLike[str] | None = None) -> list[dict[s
                 "modified": entry.request_path.stat().st_mtime,
             }
         )
+    found += [_extractor(file) for file in sorted((root / EXTRACTORS).glob("*.pt"))]
     return sorted(found, key=lambda item: -item["size_bytes"])
+
+
+def _extractor(file: Path) -> dict[str, Any]:
+    return {
+        "kind": "extractor",
+        "key": f"{EXTRACTORS}/{file.name}",
+        "path": str(file),
+        **dict.fromkeys(("dataset", "split", "sampling", "seed")),
+        "complete": True,
+        "in_use": False,
+        "num_clips": 0,
+        "num_failed": 0,
+        "size_bytes": file.stat().st_size,
+        "modified": file.stat().st_mtime,
+    }
 
 
 def remove_entry(key: str, cache_dir: str | os.PathLike[str] | None = None) -> int:
@@ -278,7 +297,12 @@ def remove_entry(key: str, cache_dir: str | os.PathLike[str] | None = None) -> i
     Raises:
         DFSError: there is no such entry, or a process is preparing it.
     """
-    entry = CacheEntry(cache_root(cache_dir) / Path(key).name)
+    root = cache_root(cache_dir)
+    if str(Path(key).parent) == EXTRACTORS and (file := root / EXTRACTORS / Path(key).name).is_file():
+        size_bytes = file.stat().st_size
+        file.unlink()
+        return size_bytes
+    entry = CacheEntry(root / Path(key).name)
     if not entry.request_path.is_file():
         raise DFSError(
             f"the cache {entry.directory.parent} has no entry {key!r}; `dfs datasets cache` lists them"

@@ -7,11 +7,9 @@ import torch
 from torch import Tensor
 
 from dfs_store.videos.dataset import VideoDataset
-from dfs_store.videos.tensors import normalised_clips
+from dfs_store.videos.tensors import FLIP_PROBABILITY, normalised_clips
 
 __all__ = ["VideoClips"]
-
-FLIP_PROBABILITY = 0.5
 
 
 class VideoClips:

@@ -5,7 +5,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-__all__ = ["normalised_clips"]
+__all__ = ["FLIP_PROBABILITY", "normalised_clips"]
+
+# The one augmentation of real clips, wherever they are drawn: a coin per clip and draw.
+FLIP_PROBABILITY = 0.5
 
 
 def normalised_clips(

@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from dfs_store.errors import DivergedError, SettingsError
+from dfs_store.errors import DivergedError, OutOfMemoryError, SettingsError
 from dfs_store.networks import TrainingSettings, train
+from dfs_store.networks.out_of_memory import out_of_memory_named
 from dfs_store.networks.training import standardised
 
 
@@ -87,3 +88,26 @@ def test_a_loss_that_is_no_number_stops_the_training():
 def test_nonsense_is_refused(name, value):
     with pytest.raises(SettingsError, match=name):
         TrainingSettings(**{name: value})
+
+
+def test_a_batch_that_is_too_small_for_a_normalisation_is_refused_by_name():
+    normalised = nn.Sequential(nn.Flatten(), nn.Linear(32, 4), nn.BatchNorm1d(4), nn.Linear(4, 2))
+    with pytest.raises(SettingsError, match=r"a batch of 1 clips of \(2, 1, 4, 4\) .* another --batch-size"):
+        train(normalised, Blobs(), TrainingSettings(epochs=1, batch_size=11))
+
+
+def test_other_errors_of_a_network_are_left_alone():
+    class Broken(nn.Linear):
+        def forward(self, clips):
+            raise ValueError("a bug in the user's class")
+
+    with pytest.raises(ValueError, match="a bug in the user's class"):
+        train(Broken(1, 1), Blobs(), TrainingSettings(epochs=1))
+
+
+def test_a_device_that_is_too_small_is_named_with_a_remedy():
+    with (
+        pytest.raises(OutOfMemoryError, match="out of memory: tried 3 GiB; use --device cpu"),
+        out_of_memory_named("use --device cpu"),
+    ):
+        raise torch.OutOfMemoryError("tried 3 GiB\nand much more text")

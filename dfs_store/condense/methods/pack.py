@@ -79,11 +79,11 @@ def _chosen_fits(config: CondenseConfig, videos: VideoDataset, chosen: list[int]
 
 def _affordable(config: CondenseConfig, num_clips: int, frame_shape: tuple[int, int, int]) -> int:
     budget = parse_bytes(str(config.budget), "--budget")
-    affordable = key_frames_within(budget, num_clips, frame_shape, config.dtype or "uint8")
+    affordable = key_frames_within(budget, num_clips, frame_shape, config.stored_dtype)
     if affordable < num_clips:
         raise SettingsError(
             f"--budget {config.budget} ({budget:,} bytes) holds {max(0, affordable):,} key frames as "
-            f"{config.dtype}, but {num_clips:,} clips need one each; lower --vpc, or take more"
+            f"{config.stored_dtype}, but {num_clips:,} clips need one each; lower --vpc, or take more"
         )
     return affordable
 

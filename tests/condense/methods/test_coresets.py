@@ -12,8 +12,9 @@ from dfs_store import open_store
 from dfs_store.condense import ExtractorTrained, condense, extractor
 from dfs_store.condense.methods.herding import herd
 from dfs_store.condense.methods.k_center import cover
-from dfs_store.errors import SettingsError
+from dfs_store.errors import DFSError, SettingsError
 from dfs_store.networks import ConvNet3D, TrainingSettings
+from dfs_store.videos.cache import list_entries, remove_entry
 
 
 @st.composite
@@ -117,6 +118,13 @@ def test_a_trained_extractor_is_trained_once_and_named(config, videos, tmp_path,
     # The file in the cache is one that --extractor takes, too.
     _, origin = extractor.extractor_network(str(kept), videos, 0, torch.device("cpu"), lambda _: None)
     assert origin["sha256"] == origins[0]["sha256"]
+    # It is listed with the prepared clips, and can be removed like them.
+    (entry,) = list_entries()
+    assert (entry["kind"], entry["key"]) == ("extractor", f"extractors/{kept.name}")
+    assert remove_entry(entry["key"]) == entry["size_bytes"] > 0
+    assert list_entries() == []
+    with pytest.raises(DFSError, match="has no entry"):
+        remove_entry(entry["key"])
 
 
 def test_features_do_not_depend_on_the_company(videos, monkeypatch):
