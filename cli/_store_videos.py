@@ -44,6 +44,12 @@ def clips_of_store(store: "KeyFrameStore", asked: RealClips) -> RealClips:
             f"{store.path} was condensed with {made}: --hold-out {asked.hold_out:g} would test on clips that "
             f"went into it. Condense with --hold-out {asked.hold_out:g} first"
         )
+    own_split = settings.get("split") or 1
+    if asked.hold_out is not None and (asked.split or own_split) != own_split:
+        raise SettingsError(
+            f"{store.path} was condensed from split {own_split}: clips held out of split {asked.split} may "
+            "have gone into it. Leave out --split"
+        )
     return RealClips(
         dataset,
         asked.root,

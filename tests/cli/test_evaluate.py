@@ -124,6 +124,9 @@ def test_held_out_clips_are_condensed_by_nobody_and_evaluated_on(dfs, made, tmp_
         outcome = dfs("evaluate", path, *SHORT, "--hold-out", "0.2")
         assert outcome.code == 2
         assert said in " ".join(outcome.stderr.split())
+    outcome = dfs("evaluate", store, *SHORT, "--hold-out", "0.1", "--split", "2")
+    assert outcome.code == 2
+    assert "was condensed from split 1" in outcome.stderr
     whole = ("whole", "--dataset", "moving-shapes", *SMALL, "--runs", "1", "--epochs", "1")
     found = dfs("evaluate", *whole, "--hold-out", "0.1", "--json").document
     assert (found["num_train_clips"], found["num_test_clips"]) == (180, 20)
@@ -145,3 +148,34 @@ def test_a_folder_that_cannot_be_written_costs_nothing_but_a_note(dfs, made, tmp
     assert outcome.code == 0
     assert "Permission denied" in outcome.stderr
     assert dfs("evaluate", made, *SHORT, "--results", tmp_path / "r.json").code == 2
+
+
+def test_a_static_dynamic_store_is_trained_on_by_its_memories(dfs, tmp_path):
+    store = tmp_path / "sd.h5"
+    words = (
+        "--dataset",
+        "moving-shapes",
+        *SMALL,
+        "--vpc",
+        "1",
+        "--method",
+        "static-dynamic",
+        "--batch-real",
+        "2",
+    )
+    steps = ("--iterations", "1", "--static-iterations", "1")
+    made = dfs("condense", *words, *steps, "--out", store)
+    assert made.code == 0
+    # 2 classes x 2 memories x 43 x 43 x (3 + 4) x 4 bytes, and the convolution's 327 numbers
+    assert "native arrays, and dense clips for other readers, 0.1987 MiB (208,396 bytes)" in made.stdout
+    found = dfs("evaluate", store, *SHORT, "--json").document
+    assert (found["method"], found["num_train_clips"]) == ("static-dynamic", 2)
+    assert found["storage"]["native_bytes"] == 208_396
+    assert "0.1987 MiB (208,396 bytes) of native arrays" in dfs("evaluate", store, *SHORT).stdout
+    row = dfs("table", tmp_path, "--json").document["rows"][0]
+    assert row["mebibytes"] == row["stored_mebibytes"] == pytest.approx(208_396 / 2**20)
+    plan = dfs("condense", *words, *steps, "--out", tmp_path / "other.h5", "--dry-run")
+    assert "memories" in plan.stdout
+    assert "(208,396 bytes)" in plan.stdout
+    notes = dfs("condense", *words, *steps, "--out", tmp_path / "n.h5", "--epsilon", "1", "--dry-run").stdout
+    assert "--epsilon: no concern of method static-dynamic, ignored" in notes
