@@ -36,26 +36,44 @@ def key_frames(clip: int) -> np.ndarray:
     return (numbers * 7 + clip * 11) % 64 / 4 - 8
 
 
+NATIVE = {
+    "weights": (np.arange(24, dtype=np.float32) / 4 - 3).reshape(2, 3, 4),
+    "halves": np.arange(5, dtype=np.float16) / 2,
+    "levels": np.arange(250, 256, dtype=np.uint8),
+    "small": np.arange(-3, 3, dtype=np.int32),
+    "large": np.array([[2**60], [-(2**60)]], dtype=np.int64),
+}
+
+
+def write(path: Path, dtype: str, native: dict[str, np.ndarray] | None = None) -> None:
+    """Writes one store."""
+    with StoreWriter(
+        path,
+        num_frames=NUM_FRAMES,
+        frame_shape=FRAME_SHAPE,
+        class_names=CLASS_NAMES,
+        dtype=dtype,
+        attributes=ATTRIBUTES,
+    ) as writer:
+        for clip, (positions, label) in enumerate(CLIPS):
+            # inserted_at is optional: the uint8 stores go without.
+            steps = None if dtype == "uint8" else [-1] * len(positions)
+            writer.append(key_frames(clip), positions, label, steps)
+        if native is not None:
+            writer.write_native("archive", native)
+
+
 def main() -> None:
     """Writes every container and dtype, and what they must read as."""
     FOLDER.mkdir()
     for dtype in ("float32", "float16", "uint8"):
         path = FOLDER / f"{dtype}.zarr"
-        with StoreWriter(
-            path,
-            num_frames=NUM_FRAMES,
-            frame_shape=FRAME_SHAPE,
-            class_names=CLASS_NAMES,
-            dtype=dtype,
-            attributes=ATTRIBUTES,
-        ) as writer:
-            for clip, (positions, label) in enumerate(CLIPS):
-                # inserted_at is optional: the uint8 stores go without.
-                steps = None if dtype == "uint8" else [-1] * len(positions)
-                writer.append(key_frames(clip), positions, label, steps)
+        write(path, dtype)
         copy_store(path, FOLDER / f"{dtype}.h5")
         copy_store(path, FOLDER / f"{dtype}-zstd.zarr", compression="zstd")
         copy_store(path, FOLDER / f"{dtype}-gzip.h5", compression="gzip")
+    for suffix in (".zarr", ".h5"):
+        write(FOLDER / f"float32-native{suffix}", "float32", NATIVE)
     stored = {
         path.name: str(json.loads((path / "zarr.json").read_text())["attributes"]["dfs_store"]["digest"])
         for path in sorted(FOLDER.glob("*.zarr"))

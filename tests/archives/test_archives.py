@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from dfs_store.format import open_store, verify
-from tests.archives.make import ATTRIBUTES, CLASS_NAMES, CLIPS, FRAME_SHAPE, NUM_FRAMES, key_frames
+from tests.archives.make import ATTRIBUTES, CLASS_NAMES, CLIPS, FRAME_SHAPE, NATIVE, NUM_FRAMES, key_frames
 
 FOLDER = Path(__file__).parent
 VERSIONS = sorted(folder.name for folder in FOLDER.iterdir() if (folder / "digests.json").is_file())
@@ -22,7 +22,7 @@ def name_of(path):
 
 def test_the_archives_are_there():
     assert VERSIONS == ["1.0"]
-    assert len(STORES) == 12
+    assert len(STORES) == 14
 
 
 @pytest.mark.parametrize("path", STORES, ids=name_of)
@@ -47,7 +47,9 @@ def test_an_archived_store_is_sound(path):
     assert list(verify(path)) == []
 
 
-@pytest.mark.parametrize("path", [path for path in STORES if path.suffix == ".zarr"], ids=name_of)
+@pytest.mark.parametrize(
+    "path", [p for p in STORES if p.suffix == ".zarr" and "native" not in p.stem], ids=name_of
+)
 def test_containers_and_compressions_agree(path):
     digests = json.loads((path.parent / "digests.json").read_text())
     dtype = path.stem.split("-")[0]
@@ -59,3 +61,14 @@ def test_containers_and_compressions_agree(path):
         assert first.stored_frames(0, 12).tobytes() == second.stored_frames(0, 12).tobytes()
         for clip in range(len(first)):
             assert np.array_equal(first.clip(clip), second.clip(clip))
+
+
+@pytest.mark.parametrize("path", [path for path in STORES if "native" in path.stem], ids=name_of)
+def test_native_arrays_keep_reading(path):
+    store = open_store(path)
+    assert store.native_method == "archive"
+    found = store.native_arrays()
+    assert found.keys() == NATIVE.keys()
+    for name, array in NATIVE.items():
+        assert (found[name].dtype, found[name].shape) == (array.dtype, array.shape)
+        assert np.array_equal(found[name], array)
