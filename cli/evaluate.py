@@ -65,15 +65,8 @@ def evaluate(
     )
     about["dataset_bytes"] = training_videos_bytes(videos)  # before the training: nothing may fail after it
     result = _run(store, videos, settings, quiet=quiet)
-    found = {
-        "store": store,
-        "hold_out": videos.hold_out,
-        **result.to_json(),
-        "batch_size": batch_size,
-        "seed": seed,
-        **about,
-        "dataset": videos.dataset,
-    }
+    trained = {"batch_size": batch_size, "seed": seed, **about, "dataset": videos.dataset}
+    found = {"store": store, "hold_out": videos.hold_out, **result.to_json(), **trained}
     if json:
         _output.document(SCHEMA, found)
     else:

@@ -4,9 +4,13 @@ import h5py
 import numpy as np
 import pytest
 import zarr
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 
 from dfs_store.errors import DamagedStoreError, SettingsError
 from dfs_store.format import copy_store, open_store, verify
+from dfs_store.format.spec import NATIVE_DTYPES
 from tests.format.making import content, edit_attributes, flip, open_writer
 
 ARRAYS = {
@@ -168,3 +172,30 @@ def test_the_writer_refuses_what_a_reader_would(tmp_path, container, arrays, mes
     with pytest.raises(SettingsError, match=message):
         write(tmp_path / f"bad.{container}", arrays)
     assert list(tmp_path.iterdir()) == []
+
+
+@st.composite
+def native_arrays(draw):
+    dtype = np.dtype(draw(st.sampled_from(sorted(NATIVE_DTYPES))))
+    finite = {"allow_nan": False, "allow_infinity": False} if dtype.kind == "f" else {}
+    return draw(hnp.arrays(dtype, hnp.array_shapes(max_dims=6, max_side=3), elements=finite or None))
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    arrays=st.dictionaries(st.from_regex("[a-z][a-z0-9_]{0,9}", fullmatch=True), native_arrays(), max_size=4),
+    through=st.sampled_from([("a.zarr", "b.h5"), ("a.h5", "b.zarr")]),
+)
+def test_any_arrays_come_back_bit_by_bit_through_either_container(tmp_path_factory, arrays, through):
+    folder = tmp_path_factory.mktemp("native")
+    write(folder / through[0], arrays)
+    copy_store(folder / through[0], folder / through[1])
+    for name in through:
+        store = open_store(folder / name)
+        found = store.native_arrays()
+        assert found.keys() == arrays.keys()
+        for key, array in arrays.items():
+            assert (found[key].dtype, found[key].shape) == (array.dtype, array.shape)
+            assert found[key].tobytes() == array.tobytes()
+        assert store.storage.native_bytes == sum(array.nbytes for array in arrays.values())
+        assert list(verify(folder / name)) == []
