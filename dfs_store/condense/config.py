@@ -228,7 +228,10 @@ class CondenseConfig:
         ]
         if not self.iterates:
             ignored += [_flag(n) for n in ("resume", "checkpoint_every") if getattr(self, n)]
-        return (f"{', '.join(ignored)}: no concern of method {self.method}, ignored",) if ignored else ()
+        notes = [f"{', '.join(ignored)}: no concern of method {self.method}, ignored"] if ignored else []
+        if self.method == "static-dynamic" and self.stored_dtype != "float32":
+            notes.append(f"--dtype {self.dtype} is that of the dense clips; the memories stay float32")
+        return tuple(notes)
 
     def provenance(self) -> dict[str, Any]:
         """The settings that decide what comes out, as a JSON object: those of the method and its data."""

@@ -129,7 +129,8 @@ def forecast(
         real_bytes=real_bytes,
         real_on_device=device.type == "cuda" and real_clips_fit(real_bytes, device),
         key_frame_memory_bytes=2 * 4 * num_clips * most_keys * frame_values if iterates else 0,
-        key_frames_on_device=key_frames_device(num_clips, num_frames * frame_values, device) == device,
+        key_frames_on_device=config.method == METHOD
+        or key_frames_device(num_clips, num_frames * frame_values, device) == device,
         chunk_clips=chunk,
         chunk_memory_bytes=chunk * clip_activation_bytes(num_frames, frame_shape) if iterates else 0,
         device_memory_bytes=total_memory_bytes(device),

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
+from torch import Tensor
 
 from dfs_store.condense.checkpoint import State, checkpoint_path, load_checkpoint, save_checkpoint
 from dfs_store.condense.config import CondenseConfig
@@ -13,7 +14,7 @@ from dfs_store.condense.events import CheckpointSaved, Event, StepDone
 from dfs_store.errors import DivergedError
 from dfs_store.networks.out_of_memory import out_of_memory_named
 
-__all__ = ["check_finite", "resumed", "run_steps"]
+__all__ = ["check_finite", "reproducible_float32", "resumed", "run_steps"]
 
 SECONDS_BETWEEN_CHECKPOINTS = 300.0
 _REMEDY = "use a smaller --batch-real, fewer --classes or --device cpu, and --resume to go on"
@@ -48,7 +49,7 @@ def run_steps(
     """
     path, settings = checkpoint_path(config.out), config.provenance()
     saved_seconds = time.monotonic()
-    with _reproducible_float32(), out_of_memory_named(_REMEDY):
+    with reproducible_float32(), out_of_memory_named(_REMEDY):
         for event in steps:
             next_step = event.step + 1
             try:
@@ -68,17 +69,26 @@ def run_steps(
                 tell(CheckpointSaved(str(path), next_step))
 
 
-def check_finite(loss: float, step: int, lr_flag: str, lr: float, momentum: float) -> None:
-    """Raises DivergedError, naming the learning rate's flag, unless the loss is finite."""
-    if not math.isfinite(loss):
+def check_finite(value: float | Tensor, step: int, lr_flag: str, lr: float, momentum: float) -> None:
+    """Checks a loss, or what a step has moved.
+
+    Raises:
+        DivergedError: it is not finite; the message names the learning rate by its flag.
+    """
+    if isinstance(value, Tensor):
+        # The squares already, so that what is made of it next does not overflow either.
+        finite, what = bool(torch.isfinite(value.square().sum())), "what is trained has exploded"
+    else:
+        finite, what = math.isfinite(value), f"the loss is {value}"
+    if not finite:
         raise DivergedError(
-            f"the loss is {loss} at step {step}: the run diverged with {lr_flag} {lr:g} and "
-            f"momentum {momentum:g}; try a learning rate ten times smaller"
+            f"{what} at step {step}: the run diverged with {lr_flag} {lr:g} and momentum {momentum:g}; "
+            "try a learning rate ten times smaller"
         )
 
 
 @contextmanager
-def _reproducible_float32() -> Iterator[None]:
+def reproducible_float32() -> Iterator[None]:
     """Makes convolutions on CUDA repeat exactly and in full float32.
 
     Not torch's deterministic algorithms as a whole: the backward pass of MaxPool3d on CUDA then raises,

@@ -106,7 +106,7 @@ def evaluate(
     The same settings, clips and machine give the same scores.
 
     Args:
-        clips: `StoreClips(path)`, or `VideoClips(videos)` for the upper bound.
+        clips: `clips_of(path)` for a store, or `VideoClips(videos)` for the upper bound.
         test: the real test clips, of the same classes and shape.
         settings: how; the paper's when None.
         on_progress: called after every epoch and every test; may raise to stop.
@@ -137,8 +137,8 @@ def evaluate(
         training = settings.training(run)
         shape = (len(clips.classes), test.num_frames, test.frame_shape[1])
         network = build_network(settings.model, *shape, seed=training.seed)
-        channels_last(network.to(device))
         with out_of_memory_named("use a smaller --batch-size, or --device cpu"):
+            channels_last(network.to(device))
             train(network, clips, training, on_epoch=lambda epoch, loss: tell(epoch + 1, loss))
             answers = answers_on(network, test, settings.protocol, seed=training.seed)
         top1.append(answers.top1)

@@ -2,8 +2,10 @@
 
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -13,9 +15,11 @@ from dfs_store.condense.static_dynamic import (
     MemoryClips,
     StaticDynamicMemory,
 )
+from dfs_store.condense.steps import reproducible_float32
 from dfs_store.errors import DamagedStoreError
-from dfs_store.format import open_store
+from dfs_store.format import KeyFrameStore, open_store
 from dfs_store.loaders import DFSDataset, DFSLoader
+from dfs_store.networks.out_of_memory import out_of_memory_named
 
 __all__ = ["StaticDynamicClips", "StoreClips", "clips_of"]
 
@@ -85,25 +89,15 @@ class StaticDynamicClips:
         self._device = torch.device(device)
         with open_store(path) as store:
             self.classes = store.class_names
+            arrays = store.native_arrays()
             try:
-                self._memory = StaticDynamicMemory.of_arrays(store.native_arrays(), self._device)
-                self._check(len(store), (store.num_frames, 1, *store.frame_shape[1:]))
-            except (KeyError, RuntimeError, ValueError) as error:
+                _check_memories(arrays, store)
+            except (KeyError, ValueError) as error:
                 raise DamagedStoreError(
                     f"{path}: its native arrays are no static-dynamic memories: {error}"
                 ) from error
-
-    def _check(self, num_clips: int, shape: tuple[int, ...]) -> None:
-        static, dynamic = self._memory.static.shape, self._memory.dynamic.shape
-        count = len(self.classes) * MEMORIES_PER_VIDEO * (num_clips // len(self.classes))
-        if static != (count, 3, *shape[2:]) or dynamic != (
-            len(self.classes),
-            count // len(self.classes),
-            *shape,
-        ):
-            raise ValueError(
-                f"static {tuple(static)} and dynamic {tuple(dynamic)} do not fit {num_clips} clips"
-            )
+        with out_of_memory_named("use --device cpu"):
+            self._memory = StaticDynamicMemory.of_arrays(arrays, self._device)
 
     def __len__(self) -> int:
         return len(self._memory)
@@ -116,4 +110,25 @@ class StaticDynamicClips:
         for start in range(0, len(order), batch_size):
             videos = order[start : start + batch_size]
             clips = MemoryClips(self._memory, videos, picks[videos])
-            yield clips.render(), torch.from_numpy(clips.labels).to(self._device)
+            with reproducible_float32():
+                rendered = clips.render()
+            yield rendered, torch.from_numpy(clips.labels).to(self._device)
+
+
+def _check_memories(arrays: dict[str, npt.NDArray[Any]], store: KeyFrameStore) -> None:
+    """Raises KeyError or ValueError unless the arrays are memories of the store's clips."""
+    vpc, rest = divmod(len(store), len(store.class_names))
+    if rest or not np.array_equal(store.labels, np.repeat(np.arange(len(store.class_names)), vpc)):
+        raise ValueError("the clips must lie class after class, as many of each")
+    count, size = MEMORIES_PER_VIDEO * vpc, store.frame_shape[1:]
+    wanted = {
+        "static": (len(store.class_names) * count, 3, *size),
+        "dynamic": (len(store.class_names), count, store.num_frames, 1, *size),
+        "integrator_weight": (3, 4, 3, 3, 3),
+        "integrator_bias": (3,),
+    }
+    for name, shape in wanted.items():
+        if arrays[name].shape != shape or arrays[name].dtype != np.float32:
+            raise ValueError(
+                f"{name} must be {shape} of float32, got {arrays[name].shape} of {arrays[name].dtype}"
+            )

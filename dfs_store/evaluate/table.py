@@ -28,7 +28,8 @@ class TableRow:
     """One evaluation.
 
     Attributes:
-        dataset, method, vpc, dtype: what was condensed, and how; vpc and dtype are None for `whole`.
+        dataset, method, vpc, dtype: what was condensed, and how; vpc and dtype are None for `whole`,
+            dtype also for native arrays.
         model, protocol, epochs, runs: how it was evaluated.
         part: "test", or "held out" for a part of the training clips.
         metric: "top1" or "top5", what the paper reports for the dataset.
@@ -141,7 +142,7 @@ def _row(found: dict[str, Any]) -> TableRow:
         dataset=str(dataset),
         method=str(method),
         vpc=None if vpc is None else int(vpc),
-        dtype=found.get("dtype"),
+        dtype=found.get("dtype") if native is None else None,
         model=str(found["model"]),
         protocol=str(found["protocol"]),
         epochs=int(found["epochs"]),

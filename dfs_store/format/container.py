@@ -57,10 +57,11 @@ class ContainerReader(Protocol):
         """
         ...
 
-    def array(self, name: str, dtype: str) -> npt.NDArray[Any] | None:
+    def array(self, name: str, dtype: str, shape: tuple[int, ...] | None = None) -> npt.NDArray[Any] | None:
         """Returns a small array, or one of a group ("native/static"), or None where there is none.
 
-        Its size is compared with the file's before memory is taken.
+        Its size is compared with the file's, and its shape with `shape` where that is given, before memory
+        is taken.
 
         Raises:
             DamagedStoreError: it cannot be read, or is stored otherwise than the format says.

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from dfs_store.errors import DamagedStoreError
 from dfs_store.format.container import ContainerReader, FrameSource, open_container
 from dfs_store.format.digest import compute_digest
+from dfs_store.format.native import native_bytes
 from dfs_store.format.problems import Problem
 from dfs_store.format.rules import array_problems
 from dfs_store.format.spec import SMALL_ARRAYS, Header, parse_header
@@ -75,6 +76,7 @@ def _check_arrays(found: Examination) -> None:
         return
     found.indexed = True
     _check_digest(found)
+    _check_native(found)
     # Last, since the number of shards follows from sizes that are only now known to be true.
     found.problems += frames.problems()
 
@@ -106,4 +108,12 @@ def _check_digest(found: Examination) -> None:
                 f"the digest of the small arrays and attributes is {digest}, the store says "
                 f"{found.header.digest}: one of them was altered"
             )
+        )
+
+
+def _check_native(found: Examination) -> None:
+    claimed = native_bytes(found.header)
+    if claimed and claimed > (real := found.reader.on_disk_bytes()):
+        found.problems.append(
+            Problem(f"the native arrays claim {claimed:,} bytes, and the whole store has {real:,}")
         )

@@ -61,7 +61,7 @@ class Hdf5Reader:
         except _H5_ERRORS as error:
             raise _damaged(self.path, "cannot be read", error) from error
 
-    def array(self, name: str, dtype: str) -> npt.NDArray[Any] | None:
+    def array(self, name: str, dtype: str, shape: tuple[int, ...] | None = None) -> npt.NDArray[Any] | None:
         """Returns a small array, or one of a group, or None where there is none."""
         try:
             dataset = _dataset(self._open(), name, self.path)
@@ -72,6 +72,8 @@ class Hdf5Reader:
                 raise DamagedStoreError(
                     f"{self.path}: {name} must be little-endian {wanted.name}, got {dataset.dtype.str}"
                 )
+            if shape is not None and dataset.shape != shape:
+                raise DamagedStoreError(f"{self.path}: {name} must have shape {shape}, got {dataset.shape}")
             if dataset.chunks is not None:
                 raise DamagedStoreError(f"{self.path}: {name} must be contiguous and without filters")
             _place(dataset, self.path)

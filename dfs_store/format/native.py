@@ -51,12 +51,16 @@ def describe_native(method: str, arrays: Mapping[str, Array]) -> dict[str, Any]:
 
 
 def native_bytes(header: Header) -> int | None:
-    """Returns the bytes of the native arrays, or None where there are none."""
+    """Returns the bytes of the native arrays as the header claims them, or None where there are none.
+
+    Arrays of a dtype that a later version may bring count nothing.
+    """
     if header.native is None:
         return None
     total: int = sum(
-        math.prod(about["shape"]) * np.dtype(about["dtype"]).itemsize
+        math.prod(about["shape"]) * np.dtype(NATIVE_DTYPES[about["dtype"]]).itemsize
         for about in header.native["arrays"].values()
+        if about["dtype"] in NATIVE_DTYPES
     )
     return total
 
@@ -71,12 +75,14 @@ def read_native(reader: ContainerReader, header: Header) -> Iterator[tuple[str, 
 
 
 def _read(reader: ContainerReader, name: str, about: dict[str, Any]) -> Array:
-    array = reader.array(f"{NATIVE}/{name}", NATIVE_DTYPES[about["dtype"]])
     where = f"{reader.path}: the array {NATIVE}/{name}"
+    if about["dtype"] not in NATIVE_DTYPES:
+        raise DamagedStoreError(
+            f"{where} must have a dtype of {', '.join(NATIVE_DTYPES)}, got {about['dtype'][:80]!r}"
+        )
+    array = reader.array(f"{NATIVE}/{name}", NATIVE_DTYPES[about["dtype"]], tuple(about["shape"]))
     if array is None:
         raise DamagedStoreError(f"{where} is missing")
-    if list(array.shape) != about["shape"]:
-        raise DamagedStoreError(f"{where} must have shape {about['shape']}, got {list(array.shape)}")
     if _checksum(array) != about["checksum"]:
         raise DamagedStoreError(f"{where} does not match its checksum")
     return array

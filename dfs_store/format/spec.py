@@ -18,6 +18,7 @@ __all__ = [
     "FRAME_DTYPES",
     "MAX_FRAME_BYTES",
     "MAX_HEADER_BYTES",
+    "MAX_SIDES",
     "NATIVE",
     "NATIVE_DTYPES",
     "RESERVED_KEYS",
@@ -46,6 +47,7 @@ SMALL_ARRAYS = {
 LEVELS = 255  # the largest stored uint8
 # The group of the arrays that a method needs beside key frames, and the key that describes them.
 NATIVE = "native"
+MAX_SIDES = 8  # dimensions of any array
 NATIVE_DTYPES = {**FRAME_DTYPES, "int32": "<i4", "int64": "<i8"}
 # Keys that the writer fills in itself.
 RESERVED_KEYS = frozenset(
@@ -221,15 +223,15 @@ def _native_problems(value: object) -> list[str]:
             return [f"native arrays must have names of a-z, 0-9 and _, got {_shown(name)}"]
         if not (
             isinstance(about, dict)
-            and about.get("dtype") in NATIVE_DTYPES
+            and isinstance(about.get("dtype"), str)
             and isinstance(about.get("shape"), list)
-            and 0 < len(about["shape"]) <= 32
+            and 0 < len(about["shape"]) <= MAX_SIDES
             and all(_is_int(side) and 0 < side < 2**63 for side in about["shape"])
             and _is_int(about.get("checksum"))
         ):
             return [
-                f"native array {name} must have a dtype of {', '.join(NATIVE_DTYPES)}, a shape of whole "
-                f"numbers from 1, and a checksum, got {_shown(about)}"
+                f"native array {name} must have a dtype, a shape of 1 to {MAX_SIDES} whole numbers from 1, "
+                f"and a checksum, got {_shown(about)}"
             ]
     return []
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from dfs_store.errors import DamagedStoreError
 from dfs_store.format.digest import parse_json
-from dfs_store.format.spec import FRAME_DTYPES
+from dfs_store.format.spec import FRAME_DTYPES, MAX_SIDES
 
 __all__ = [
     "ArrayMetadata",
@@ -209,7 +209,7 @@ def _chunk_shape(metadata: dict[str, Any], name: str) -> tuple[int, ...]:
 
 
 def _sides(value: object, name: str, what: str) -> tuple[int, ...]:
-    if isinstance(value, list) and 1 <= len(value) <= 8:
+    if isinstance(value, list) and 1 <= len(value) <= MAX_SIDES:
         sides = [side for side in value if type(side) is int and 0 <= side <= _MAX_SIDE]
         if len(sides) == len(value):
             return tuple(sides)

@@ -59,7 +59,7 @@ class ZarrReader:
             raise DamagedStoreError(f"{self.path}: zarr.json must describe a group of Zarr version 3")
         return attributes[ATTRIBUTE]
 
-    def array(self, name: str, dtype: str) -> npt.NDArray[Any] | None:
+    def array(self, name: str, dtype: str, shape: tuple[int, ...] | None = None) -> npt.NDArray[Any] | None:
         """Returns a small array, or one of a group, or None where there is none."""
         if not os.path.lexists(self.path / name):
             return None
@@ -68,6 +68,8 @@ class ZarrReader:
         wanted = np.dtype(dtype)
         if metadata.dtype != wanted.name:
             raise DamagedStoreError(f"{where}: dtype must be {wanted.name}, got {metadata.dtype}")
+        if shape is not None and metadata.shape != shape:
+            raise DamagedStoreError(f"{where}: shape must be {shape}, got {metadata.shape}")
         relative = f"{name}/{metadata.chunk_file}"
         file, real = inside(self._root, relative)
         # Python ints, so that no claimed shape can overflow into a small number.

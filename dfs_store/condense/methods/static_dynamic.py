@@ -1,13 +1,14 @@
 """Static-dynamic (Wang et al. with DM): static memory by gradient matching, then dynamic memory by Eq. 8."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from dfs_store.condense.checkpoint import State
+from dfs_store.condense.checkpoint import State, checkpoint_path
 from dfs_store.condense.config import CondenseConfig
 from dfs_store.condense.device import chunk_clips, resolve_device
 from dfs_store.condense.events import Event, RunStarted, StepDone
@@ -20,6 +21,7 @@ from dfs_store.condense.randomness import Purpose, numpy_generator, torch_genera
 from dfs_store.condense.real_clips import RealClips
 from dfs_store.condense.static_dynamic import MEMORIES_PER_VIDEO, MemoryClips, StaticDynamicMemory
 from dfs_store.condense.steps import check_finite, resumed, run_steps
+from dfs_store.errors import CheckpointError
 from dfs_store.networks import ConvNet3D, FrameConvNet
 from dfs_store.networks.drawing import draw_parameters
 from dfs_store.videos import VideoDataset
@@ -42,11 +44,15 @@ def static_dynamic(config: CondenseConfig, videos: VideoDataset, tell: Callable[
     run = _Run(config, videos, device)
     first_step, state = resumed(config)
     if state is not None:
-        run.restore(state)
+        run.restore(state, checkpoint_path(config.out))
     tell(RunStarted(first_step, run.num_steps, len(run.memory), str(device), config.notes()))
     with RealClips(videos, config.batch_real or 1, config.seed, device) as real:
         run_steps(run.steps(real, first_step), config, tell, run.state)
-    return Condensed(_first_pairs(run.memory), native=run.memory.arrays())
+    sources = None
+    if config.init == "real":
+        started_from = np.concatenate(chosen_real_clips(videos, config.vpc, config.seed)).tolist()
+        sources = [videos.source(clip) for clip in started_from]
+    return Condensed(_first_pairs(run.memory), sources, native=run.memory.arrays())
 
 
 class _Run:
@@ -99,6 +105,7 @@ class _Run:
         check_finite(loss, step, "--static-lr", lr, STATIC_MOMENTUM)
         self._static_momentum.mul_(STATIC_MOMENTUM).add_(gradient)
         static.sub_(self._static_momentum, alpha=lr)
+        check_finite(static, step, "--static-lr", lr, STATIC_MOMENTUM)
         return loss
 
     def _dynamic_step(self, step: int, real: RealClips, network: ConvNet3D) -> float:
@@ -110,13 +117,16 @@ class _Run:
         largest = chunk_clips(self._device, self._videos.num_frames, self._videos.frame_shape)
         loss = 0.0
         self._optimizer.zero_grad()
-        for group in grouped_clips(len(self._videos.classes), memory.vpc, largest):
-            chunks = [MemoryClips(memory, np.asarray(clips), picks[np.asarray(clips)]) for clips in group]
+        for cut in grouped_clips(len(self._videos.classes), memory.vpc, largest):
+            chunks = [MemoryClips(memory, np.asarray(clips), picks[np.asarray(clips)]) for clips in cut]
             for chunk, chunk_loss, gradient in match(network, chunks, means):
                 loss += chunk_loss
                 chunk.pull_back(gradient)
         check_finite(loss, step, "--lr", config.lr or 0.0, config.momentum or 0.0)
         self._optimizer.step()
+        for flag, group in zip(("--lr", "--integrator-lr"), self._optimizer.param_groups, strict=True):
+            for parameter in group["params"]:
+                check_finite(parameter.detach(), step, flag, group["lr"], config.momentum or 0.0)
         return loss
 
     def _dynamic_optimizer(self) -> torch.optim.SGD:
@@ -140,8 +150,19 @@ class _Run:
                 momentum[f"momentum_{name}"] = velocity.cpu().numpy()
         return {**self.memory.arrays(), **momentum}
 
-    def restore(self, state: State) -> None:
-        """Puts a saved state back."""
+    def restore(self, state: State, path: Path) -> None:
+        """Puts the state of the checkpoint at `path` back.
+
+        Raises:
+            CheckpointError: it is of other clips or classes.
+        """
+        for name, fresh in self.state().items():
+            if name not in state or state[name].shape != fresh.shape:
+                there = state[name].shape if name in state else "nothing"
+                raise CheckpointError(
+                    f"the checkpoint {path} holds {there} for {name}, this run has {fresh.shape}: the real "
+                    "clips or classes have changed; delete it to start the run again"
+                )
         self.memory = StaticDynamicMemory.of_arrays(state, self._device)
         self._optimizer = self._dynamic_optimizer()
         self._static_momentum = torch.from_numpy(state["momentum_static"]).to(self._device)
@@ -175,8 +196,9 @@ def _initial_memory(
 
 def _first_pairs(memory: StaticDynamicMemory) -> Iterator[CondensedClip]:
     """Yields every video as a dense clip of its first memories, for readers that know key frames only."""
+    memory = StaticDynamicMemory.of_arrays(memory.arrays(), torch.device("cpu"))  # in full float32
     for video in range(len(memory)):
         first = np.zeros((1, 2), dtype=np.int64)
         chunk = MemoryClips(memory, np.array([video]), first)
-        frames = chunk.render()[0].cpu().numpy()
+        frames = chunk.render()[0].numpy()
         yield CondensedClip(frames, np.arange(len(frames)), int(chunk.labels[0]))
