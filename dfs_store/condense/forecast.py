@@ -42,7 +42,7 @@ class Forecast:
         first_bytes, most_bytes: key frames in the store at the start and if every frame became one.
         real_bytes: real clips as uint8, in the cache and (where they fit) on the device.
         real_on_device: whether they fit; else they are streamed.
-        key_frame_memory_bytes: key frames and momentum as float32, at the most.
+        key_frame_memory_bytes: key frames (or memories) and what training keeps of them, at the most.
         key_frames_on_device: whether they stay on the device; else in host memory.
         chunk_clips: synthetic clips that are rendered at a time.
         chunk_memory_bytes: activations of one chunk, forward and backward, about.
@@ -110,6 +110,11 @@ def forecast(
     stored_bytes = num_clips * frame_size_bytes(frame_shape, config.stored_dtype)
     real_bytes = sum(clips_per_class.values()) * num_frames * frame_values
     chunk = min(num_clips, chunk_clips(device, num_frames, frame_shape))
+    native = None
+    training_bytes = 2 * 4 * num_clips * most_keys * frame_values if iterates else 0
+    if config.method == METHOD:  # memories with gradient and momentum, always on the device
+        native = memory_bytes(len(clips_per_class), config.vpc, num_frames, frame_shape)
+        training_bytes = 3 * native
     return Forecast(
         settings=config.provenance(),
         preset=config.preset.origin if iterates else "none needed",
@@ -121,14 +126,12 @@ def forecast(
         num_frames=num_frames,
         frame_shape=frame_shape,
         phases=_phases(config) if iterates else (),
-        native_bytes=memory_bytes(len(clips_per_class), config.vpc, num_frames, frame_shape)
-        if config.method == METHOD
-        else None,
+        native_bytes=native,
         first_bytes=stored_bytes * first_keys,
         most_bytes=stored_bytes * most_keys,
         real_bytes=real_bytes,
         real_on_device=device.type == "cuda" and real_clips_fit(real_bytes, device),
-        key_frame_memory_bytes=2 * 4 * num_clips * most_keys * frame_values if iterates else 0,
+        key_frame_memory_bytes=training_bytes,
         key_frames_on_device=config.method == METHOD
         or key_frames_device(num_clips, num_frames * frame_values, device) == device,
         chunk_clips=chunk,
