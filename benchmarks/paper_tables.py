@@ -156,10 +156,8 @@ def main():
     parser.add_argument("--out", type=Path, required=True, help="folder of stores and results")
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
-    cells, started = (
-        list(cells_of(arguments.table, arguments.dataset, arguments.vpc, arguments.method)),
-        time.monotonic(),
-    )
+    cells = list(cells_of(arguments.table, arguments.dataset, arguments.vpc, arguments.method))
+    started = time.monotonic()
     failed = {}
     for number, cell in enumerate(cells, start=1):
         print(f"cell {number} of {len(cells)}, {time.monotonic() - started:.0f} s: {cell.label}", flush=True)

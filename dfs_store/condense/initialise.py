@@ -1,6 +1,7 @@
 """Where key frames start: noise or real frames, evenly spaced, in chunks that fit the device."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +25,7 @@ __all__ = [
     "initial_key_frames",
     "key_frames_device",
     "real_frames",
+    "starting_sources",
 ]
 
 # Key frames and their momentum stay on the device while even T of them per clip would take less than this.
@@ -85,6 +87,14 @@ def chosen_real_clips(videos: VideoDataset, vpc: int, seed: int) -> list[npt.NDA
         )
         for label in range(len(videos.classes))
     ]
+
+
+def starting_sources(config: CondenseConfig, videos: VideoDataset) -> list[dict[str, Any]] | None:
+    """Returns for every synthetic clip the real clip it starts from; None with noise."""
+    if config.init != "real":
+        return None
+    chosen = np.concatenate(chosen_real_clips(videos, config.vpc, config.seed)).tolist()
+    return [videos.source(clip) for clip in chosen]
 
 
 def key_frames_device(num_clips: int, clip_values: int, device: torch.device) -> torch.device:

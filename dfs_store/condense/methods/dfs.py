@@ -8,7 +8,7 @@ from dfs_store.condense.checkpoint import checkpoint_path, key_frame_state, rest
 from dfs_store.condense.config import CondenseConfig
 from dfs_store.condense.device import resolve_device
 from dfs_store.condense.events import Event, RunStarted
-from dfs_store.condense.initialise import Group, chosen_real_clips, initial_key_frames
+from dfs_store.condense.initialise import Group, initial_key_frames, starting_sources
 from dfs_store.condense.loop import dfs_loop
 from dfs_store.condense.methods._clip import Condensed, CondensedClip
 from dfs_store.condense.real_clips import RealClips
@@ -50,11 +50,7 @@ def trained(
     with RealClips(videos, config.batch_real or 1, config.seed, device) as real:
         steps = dfs_loop(config, real, frozen_network(videos, device), groups, first_step)
         run_steps(steps, config, tell, lambda: key_frame_state(groups))
-    sources = None
-    if config.init == "real":
-        started_from = chosen_real_clips(videos, config.vpc, config.seed)
-        sources = [videos.source(int(clip)) for clips in started_from for clip in clips]
-    return Condensed(trained_clips(groups), sources)
+    return Condensed(trained_clips(groups), starting_sources(config, videos))
 
 
 def frozen_network(videos: VideoDataset, device: torch.device) -> ConvNet3D:

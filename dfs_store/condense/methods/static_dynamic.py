@@ -13,7 +13,13 @@ from dfs_store.condense.config import CondenseConfig
 from dfs_store.condense.device import chunk_clips, resolve_device
 from dfs_store.condense.events import Event, RunStarted, StepDone
 from dfs_store.condense.gradient_matching import match_gradients
-from dfs_store.condense.initialise import chosen_real_clips, even_positions, grouped_clips, real_frames
+from dfs_store.condense.initialise import (
+    chosen_real_clips,
+    even_positions,
+    grouped_clips,
+    real_frames,
+    starting_sources,
+)
 from dfs_store.condense.matching import class_means, match
 from dfs_store.condense.methods._clip import Condensed, CondensedClip
 from dfs_store.condense.methods.dfs import frozen_network
@@ -48,11 +54,7 @@ def static_dynamic(config: CondenseConfig, videos: VideoDataset, tell: Callable[
     tell(RunStarted(first_step, run.num_steps, len(run.memory), str(device), config.notes()))
     with RealClips(videos, config.batch_real or 1, config.seed, device) as real:
         run_steps(run.steps(real, first_step), config, tell, run.state)
-    sources = None
-    if config.init == "real":
-        started_from = np.concatenate(chosen_real_clips(videos, config.vpc, config.seed)).tolist()
-        sources = [videos.source(clip) for clip in started_from]
-    return Condensed(_first_pairs(run.memory), sources, native=run.memory.arrays())
+    return Condensed(_first_pairs(run.memory), starting_sources(config, videos), native=run.memory.arrays())
 
 
 class _Run:
