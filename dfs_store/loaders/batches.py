@@ -1,5 +1,7 @@
 """A batch of clips, from the numbers of its clips to frames in given memory: the one path of all loaders."""
 
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -7,12 +9,30 @@ from torch import Tensor
 
 from dfs_store.loaders.buffers import Workspace
 from dfs_store.loaders.normalization import Space
-from dfs_store.loaders.plans import ClipPlans
-from dfs_store.loaders.rebuild import Layout, dense_weights, rebuild_batch
+from dfs_store.loaders.plans import ClipPlan, ClipPlans
+from dfs_store.loaders.rebuild import Layout, dense_weights, planes_of, rebuild_batch, rebuild_clip
 from dfs_store.loaders.sources import ClipSource
 from dfs_store.loaders.tables import KeyFrameTable
 
 __all__ = ["BatchRebuilder"]
+
+
+class Chosen(NamedTuple):
+    """The clips of a batch.
+
+    Attributes:
+        table: that holds their key frames, on the device.
+        starts: (B,) first key frame of each clip in the table.
+        stops: (B,) key frame after its last one.
+        plans: of each clip.
+        mirrored: (B,) clips to turn left to right; None for none.
+    """
+
+    table: KeyFrameTable
+    starts: npt.NDArray[np.int64]
+    stops: npt.NDArray[np.int64]
+    plans: list[ClipPlan]
+    mirrored: npt.NDArray[np.bool_] | None
 
 
 class BatchRebuilder:
@@ -75,32 +95,61 @@ class BatchRebuilder:
         Raises:
             DamagedStoreError, SettingsError: as `ClipSource.load`.
         """
-        table, rows = self._rows(clips)
-        key_frames = table.gather(rows.to(self._device), self._layout, workspace)
-        if mirrored is not None and mirrored.any():
-            chosen = torch.from_numpy(np.flatnonzero(mirrored)).to(self._device)
-            key_frames[chosen] = key_frames[chosen].flip(-1)
-        left, weight = self._plans.of(clips)
-        weights = dense_weights(
-            torch.from_numpy(left).to(self._device), torch.from_numpy(weight).to(self._device), rows.shape[1]
-        )
-        if out.dtype == torch.float32:
-            return rebuild_batch(key_frames, weights, self._layout, out)
-        if self._device.type == "cpu" and out.dtype != torch.float64:
-            # Few CPUs multiply halves; most take twenty times as long as for float32.
-            wide = workspace.take("clips", out.shape, torch.float32, self._device)
-            return out.copy_(rebuild_batch(key_frames, weights, self._layout, wide))
-        return rebuild_batch(key_frames.to(out.dtype), weights.to(out.dtype), self._layout, out)
+        chosen = self.choose(clips, mirrored)
+        way = self.one_by_one if self._device.type == "cpu" else self.at_once
+        return way(chosen, out, workspace)
 
-    def _rows(self, clips: npt.NDArray[np.int64]) -> tuple[KeyFrameTable, Tensor]:
-        """Returns a table and the (B, K) rows of the clips in it, short clips filled with their last one."""
-        starts = self._source.offsets[clips]
-        counts = self._source.offsets[clips + 1] - starts
-        table = self._table
-        if table is None:
-            table = self._source.load(self._source.spans_of(clips), self._wanted)
-            if self._device.type != "cpu":
-                table = table.to(self._device)
-            starts = np.cumsum(counts) - counts
-        columns = np.minimum(np.arange(counts.max()), counts[:, None] - 1)
-        return table, torch.from_numpy(starts[:, None] + columns)
+    def choose(self, clips: npt.NDArray[np.int64], mirrored: npt.NDArray[np.bool_] | None = None) -> Chosen:
+        """Finds the key frames of clips, reading them where they are not in memory.
+
+        Raises:
+            DamagedStoreError, SettingsError: as `ClipSource.load`.
+        """
+        plans = [self._plans.of(clip) for clip in clips.tolist()]
+        starts, stops = self._source.offsets[clips], self._source.offsets[clips + 1]
+        if self._table is not None:
+            return Chosen(self._table, starts, stops, plans, mirrored)
+        table = self._source.load(self._source.spans_of(clips), self._wanted).to(self._device)
+        ends = np.cumsum(stops - starts)
+        return Chosen(table, ends - (stops - starts), ends, plans, mirrored)
+
+    def one_by_one(self, chosen: Chosen, out: Tensor, workspace: Workspace) -> Tensor:
+        """Rebuilds clip after clip, whose key frames fit into a processor's caches."""
+        table, starts, stops, plans, mirrored = chosen
+        dtype = out.dtype if out.dtype in (torch.float32, torch.float64) else torch.float32
+        ready = self._key_planes(table.frames) if table.holds_values(dtype) else None
+        for number, clip in enumerate(planes_of(out, self._layout).unbind()):
+            start, stop, plan = int(starts[number]), int(stops[number]), plans[number]
+            turned = mirrored is not None and bool(mirrored[number])
+            if ready is not None and not turned:
+                keys, first = ready, start
+            else:
+                values = table.values(start, stop, dtype, workspace)
+                keys, first = self._key_planes(values.flip(-1) if turned else values), 0
+            if dtype == out.dtype:
+                rebuild_clip(keys, first, plan.segments, clip)
+            else:
+                # Narrower numbers are mixed in float32 and rounded once.
+                wide = workspace.take("clip", clip.shape, dtype, self._device)
+                clip.copy_(rebuild_clip(keys, first, plan.segments, wide))
+        return out
+
+    def _key_planes(self, key_frames: Tensor) -> Tensor:
+        """Returns key frames (S, C, H, W) as `rebuild_clip` takes them."""
+        ordered = key_frames.transpose(0, 1) if self._layout == "CTHW" else key_frames
+        return planes_of(ordered, self._layout)
+
+    def at_once(self, chosen: Chosen, out: Tensor, workspace: Workspace) -> Tensor:
+        """Rebuilds the batch with one product: few launches, for a device that Python only commands."""
+        table, starts, stops, plans, mirrored = chosen
+        most = int((stops - starts).max())
+        # Shorter clips are filled with their last key frame, whose weight is then 0.
+        rows = np.minimum(starts[:, None] + np.arange(most), stops[:, None] - 1)
+        key_frames = table.gather(torch.from_numpy(rows).to(self._device), self._layout, workspace)
+        if mirrored is not None and mirrored.any():
+            turned = torch.from_numpy(np.flatnonzero(mirrored)).to(self._device)
+            key_frames[turned] = key_frames[turned].flip(-1)
+        left = torch.from_numpy(np.stack([plan.left for plan in plans])).to(self._device)
+        weight = torch.from_numpy(np.stack([plan.weight for plan in plans])).to(self._device)
+        weights = dense_weights(left, weight, most).to(out.dtype)
+        return rebuild_batch(key_frames.to(out.dtype), weights, self._layout, out)

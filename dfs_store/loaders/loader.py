@@ -38,8 +38,9 @@ class DFSLoader:
     """Batches of clips and labels, rebuilt from key frames that stay where they are used.
 
     Iterating yields ``(clips, labels)``: clips (B, C, T, H, W) or (B, T, C, H, W) by the dataset's
-    layout, labels (B,) int64, both on `device`. A batch equals the dataset's items up to rounding: at
-    most 2 eps of `dtype` (and of float32) times the largest key-frame value. Key frames lie on
+    layout, labels (B,) int64, both on `device`. On the CPU a float32 batch is the dataset's items, bit for
+    bit; on other devices and in other dtypes it equals them up to rounding: at most 2 eps of `dtype`
+    (and of float32) times the largest key-frame value. Key frames lie on
     `device` in their stored dtype, or are read for each batch where the dataset's `in_memory` is False.
 
     On the CPU batches are rebuilt into recycled memory. It is used again only when nothing refers to

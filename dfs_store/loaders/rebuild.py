@@ -1,6 +1,6 @@
-"""Eq. 3 applied to tensors: one differentiable function, and whole batches into given memory."""
+"""Eq. 3 applied to tensors: one differentiable function, and clips or whole batches into given memory."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal
 
@@ -12,8 +12,9 @@ from torch import Tensor
 from dfs_store.errors import PositionsError, SettingsError
 from dfs_store.interpolation import Neighbours, neighbours
 from dfs_store.loaders.checks import check_whole_number
+from dfs_store.loaders.plans import Segment
 
-__all__ = ["Layout", "dense_weights", "interpolate", "rebuild_batch"]
+__all__ = ["Layout", "dense_weights", "interpolate", "planes_of", "rebuild_batch", "rebuild_clip"]
 
 Layout = Literal["CTHW", "TCHW"]
 
@@ -171,6 +172,44 @@ def rebuild_batch(key_frames: Tensor, weights: Tensor, layout: Layout, out: Tens
             key_frames.view(num_clips, num_keys, -1),
             out=out.view(num_clips, num_outputs, -1),
         )
+    return out
+
+
+def planes_of(frames: Tensor, layout: Layout) -> Tensor:
+    """Returns frames as the contiguous runs of values in which a clip of that layout holds them.
+
+    Args:
+        frames: contiguous (..., C, M, H, W) for layout CTHW, (..., M, C, H, W) for TCHW.
+        layout: "CTHW" or "TCHW".
+
+    Returns:
+        A view (..., C, M, H*W) or (..., 1, M, C*H*W).
+    """
+    return frames.flatten(-2) if layout == "CTHW" else frames.flatten(-3).unsqueeze(-3)
+
+
+def rebuild_clip(keys: Tensor, first: int, segments: Sequence[Segment], out: Tensor) -> Tensor:
+    """Rebuilds one clip into `out`, segment by segment, allocating nothing of its size.
+
+    On a CPU this reads the key frames where they lie and writes each value of the clip once. To gather
+    the key frames for one batched product takes longer, and so does that product with its many zeros.
+
+    Args:
+        keys: (P, S, L) float32 or float64, planes of key frames, those of the clip one after the other.
+        first: number of the clip's first key frame among the S.
+        segments: of `ClipPlan`.
+        out: (P, M, L), planes of the clip, in the dtype of `keys`.
+
+    Returns:
+        `out`.
+    """
+    for start, length, key, num_keys, weight in segments:
+        frames = out.narrow(1, start, length)
+        left = keys.narrow(1, first + key, num_keys)
+        if weight is None:
+            frames.copy_(left)
+        else:
+            torch.lerp(left, keys.narrow(1, first + key + 1, 1), weight.to(keys.dtype), out=frames)
     return out
 
 

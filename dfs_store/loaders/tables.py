@@ -1,4 +1,4 @@
-"""Key frames as tensors in their stored dtype, and the gathering of those that a batch needs."""
+"""Key frames as tensors in their stored dtype, and their values for one clip or a whole batch."""
 
 from dataclasses import dataclass
 
@@ -30,6 +30,28 @@ class KeyFrameTable:
         if self.scale is None or self.zero is None:
             return KeyFrameTable(self.frames.to(device))
         return KeyFrameTable(self.frames.to(device), self.scale.to(device), self.zero.to(device))
+
+    def holds_values(self, dtype: torch.dtype) -> bool:
+        """Returns whether `frames` are the values themselves, in `dtype`."""
+        return self.scale is None and self.frames.dtype == dtype
+
+    def values(self, start: int, stop: int, dtype: torch.dtype, workspace: Workspace) -> Tensor:
+        """Returns the values of successive key frames.
+
+        Args:
+            start: number of the first one.
+            stop: number after the last one.
+            dtype: float32 or float64.
+            workspace: memory for the result, which stays valid until the next call.
+
+        Returns:
+            (K, C, H, W) in `dtype`, contiguous.
+        """
+        stored = self.frames[start:stop]
+        values = workspace.take("values", stored.shape, dtype, stored.device).copy_(stored)
+        if self.scale is not None and self.zero is not None:
+            values.mul_(self.scale[start:stop, :, None, None]).add_(self.zero[start:stop, :, None, None])
+        return values
 
     def gather(self, rows: Tensor, layout: Layout, workspace: Workspace) -> Tensor:
         """Returns the values of some key frames, in the order in which `rebuild_batch` takes them.

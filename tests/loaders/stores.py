@@ -43,5 +43,5 @@ def write_store(
 
 
 def assert_same(found, expected):
-    """Compares clips up to the rounding of float32, which may depend on the shape of a batch."""
+    """Compares clips up to the rounding of float32."""
     torch.testing.assert_close(found, expected, rtol=0, atol=2e-6)

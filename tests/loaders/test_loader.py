@@ -36,6 +36,7 @@ def test_batches_are_the_items_in_order(tmp_path, stored, in_memory, dtype):
     expected = torch.stack([clip for clip, _ in dataset])
     limit = 2 * max(torch.finfo(clips.dtype).eps, torch.finfo(torch.float32).eps) * expected.abs().max()
     assert (clips.double() - expected.double()).abs().max() <= limit
+    assert dtype is not None or torch.equal(clips, expected)
 
 
 @pytest.mark.parametrize("layout", ["CTHW", "TCHW"])

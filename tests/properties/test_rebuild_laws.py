@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from dfs_store import testing
 from dfs_store.interpolation import neighbours, weight_matrix
 from dfs_store.loaders import interpolate
-from dfs_store.loaders.rebuild import dense_weights, rebuild_batch
+from dfs_store.loaders.plans import ClipPlan
+from dfs_store.loaders.rebuild import dense_weights, planes_of, rebuild_batch, rebuild_clip
 
 FRAME = (2, 2, 3)
 
@@ -118,3 +119,23 @@ def test_a_batch_product_equals_the_clips_one_by_one(cases, num_outputs, layout)
         expected = interpolate(keys, positions, num_frames, times=moments)
         found = clip.transpose(0, 1) if layout == "CTHW" else clip
         torch.testing.assert_close(found, expected, rtol=0, atol=float(1e-13 * keys.abs().max()))
+
+
+@given(key_frame_sets(), st.integers(1, 9), st.sampled_from(["CTHW", "TCHW"]), st.integers(0, 3))
+@settings(max_examples=60, deadline=None)
+def test_a_clip_by_segments_equals_eq_3_frame_by_frame(case, num_outputs, layout, first):
+    keys, positions, num_frames = case
+    times = np.linspace(0, num_frames - 1, num_outputs)
+    near = neighbours(positions, num_frames, times=times)
+    plan = ClipPlan(near.left, near.weight.astype(np.float32))
+    stored = torch.cat([torch.full((first, *FRAME), torch.nan, dtype=torch.float64), keys])
+    out = torch.full((num_outputs, *FRAME), torch.nan, dtype=torch.float64)
+    if layout == "CTHW":
+        stored, out = stored.transpose(0, 1), out.transpose(0, 1).contiguous()
+    rebuild_clip(planes_of(stored, layout), first, plan.segments, planes_of(out, layout))
+    expected = interpolate(keys, positions, num_frames, times=times)
+    found = out.transpose(0, 1) if layout == "CTHW" else out
+    # The weights of a plan are float32.
+    torch.testing.assert_close(found, expected, rtol=0, atol=float(1e-6 * keys.abs().max()))
+    exact = near.weight == 0
+    assert torch.equal(found[exact], expected[exact])
