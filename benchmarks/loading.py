@@ -1,35 +1,31 @@
-"""How long a batch of DFSLoader takes, beside a plain copy of the same dense bytes.
+"""How long a batch of DFSLoader takes, beside a plain copy of the same dense bytes; and what memory it takes.
 
-    python benchmarks/loading.py
+    python benchmarks/loading.py [--size 64] [--threads 2] [--rounds 8]
 
 64 clips of 3x16x112x112, shuffled, from a store of two to five key frames per clip. Both are measured in
 turns in one process, between warm buffers; medians. A ratio above 1 means that rebuilding a batch is
-faster than copying it would be.
+faster than copying it would be. Memory is what the process grows by from opening the store to the end of
+the measurement, less the benchmark's own two dense batches; its limit is the key frames and three batches.
 """
 
+import argparse
 import statistics
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-import numpy as np
 import torch
+from stores import write_store
 
-from dfs_store import DFSDataset, DFSLoader, StoreWriter
+from dfs_store import DFSDataset, DFSLoader
 
-NUM_CLIPS, BATCH_SIZE, NUM_FRAMES, SHAPE = 256, 64, 16, (3, 112, 112)
-ROUNDS = 8
+NUM_CLIPS, BATCH_SIZE, NUM_FRAMES = 256, 64, 16
 
 
-def write_store(path, dtype):
-    rng = np.random.default_rng(0)
-    settings = {"num_frames": NUM_FRAMES, "frame_shape": SHAPE, "class_names": ["one"], "dtype": dtype}
-    with StoreWriter(path, **settings) as writer:
-        for count in rng.choice([2, 3, 4, 5], NUM_CLIPS, p=[0.4, 0.35, 0.2, 0.05]):
-            inner = rng.choice(np.arange(1, NUM_FRAMES - 1), count - 2, replace=False)
-            positions = np.sort([0, *inner, NUM_FRAMES - 1])
-            writer.append(rng.standard_normal((count, *SHAPE)).astype(np.float32), positions, 0)
+def resident_bytes():
+    fields = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    return int(fields["VmRSS"].split()[0]) * 1024
 
 
 def seconds(action):
@@ -38,11 +34,9 @@ def seconds(action):
     return time.perf_counter() - start
 
 
-def measure(loader):
-    dense = torch.randn(BATCH_SIZE, SHAPE[0], NUM_FRAMES, *SHAPE[1:])
-    target = torch.empty_like(dense)
+def measure(loader, dense, target, rounds):
     batches, copies = [], []
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         iterator = iter(loader)
         for _ in range(len(loader)):
             batches.append(seconds(lambda: next(iterator)))  # noqa: B023 - called at once
@@ -53,19 +47,37 @@ def measure(loader):
 
 
 def main():
-    print(f"{BATCH_SIZE} clips of {NUM_FRAMES} frames {SHAPE}, {torch.get_num_threads()} threads")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--size", type=int, default=112, help="height and width")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--rounds", type=int, default=8, help="epochs, the first of which is not counted")
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    shape = (3, arguments.size, arguments.size)
+    dense = torch.randn(BATCH_SIZE, 3, NUM_FRAMES, *shape[1:])
+    target = torch.empty_like(dense).copy_(dense)
+    print(f"{BATCH_SIZE} clips of {NUM_FRAMES} frames {shape}, {torch.get_num_threads()} threads")
     for dtype in ("float32", "float16", "uint8"):
         for in_memory in (True, False):
             with tempfile.TemporaryDirectory() as folder:
                 path = Path(folder) / "store.zarr"
-                write_store(path, dtype)
+                write_store(path, NUM_CLIPS, NUM_FRAMES, shape, dtype)
+                before = resident_bytes()
                 dataset = DFSDataset(path, in_memory=in_memory)
-                batch, copy = measure(DFSLoader(dataset, BATCH_SIZE, shuffle=True))
+                loader = DFSLoader(dataset, BATCH_SIZE, shuffle=True)
+                batch, copy = measure(loader, dense, target, arguments.rounds)
+                grown = resident_bytes() - before
+                table = dataset.key_frame_table
+                limit = 3 * dense.nbytes + (0 if table is None else table.frames.nbytes)
             place = "memory" if in_memory else "disk"
             print(
                 f"{dtype:>8} from {place:<6}: batch {batch * 1e3:6.1f} ms, copy {copy * 1e3:6.1f} ms, "
-                f"ratio {copy / batch:.2f}"
+                f"ratio {copy / batch:.2f}; memory {grown / 2**20:.0f} MiB, "
+                f"{grown / limit:.2f} of its limit"
             )
+            del dataset, loader, table
     return 0
 
 

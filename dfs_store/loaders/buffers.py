@@ -4,13 +4,14 @@ Fresh memory costs page faults, about five times the work of rebuilding a batch 
 """
 
 import sys
+import threading
 from collections.abc import Sequence
 from math import prod
 
 import torch
 from torch import Tensor
 
-__all__ = ["BatchBuffers", "Workspace"]
+__all__ = ["BatchBuffers", "Workspace", "tensor_over"]
 
 _MAX_KEPT = 4  # buffers that are remembered; with one batch in the caller's hands two are in use
 
@@ -61,9 +62,7 @@ class _Buffer:
 
         A view would tie autograd's bookkeeping of in-place changes to the tensor behind it.
         """
-        alias = torch.empty(0, dtype=self.dtype, device="cpu")
-        alias.set_(self._storage, 0, shape, _contiguous_strides(shape))
-        return alias
+        return tensor_over(self._storage, shape, self.dtype)
 
 
 class BatchBuffers:
@@ -77,6 +76,7 @@ class BatchBuffers:
         self._device = device
         self._dtype = dtype
         self._buffers: list[_Buffer] = []
+        self._lock = threading.Lock()  # or two threads could find the same buffer free
         self._recycles = device.type == "cpu" and _can_count()
 
     @torch.inference_mode(mode=False)  # or the caller could not train on what was made while testing
@@ -84,7 +84,10 @@ class BatchBuffers:
         """Returns an uninitialised, contiguous tensor whose memory nobody else holds."""
         if not self._recycles:
             return torch.empty(*shape, dtype=self._dtype, device=self._device)
-        size = prod(shape)
+        with self._lock:
+            return self._recycled(prod(shape), shape)
+
+    def _recycled(self, size: int, shape: Sequence[int]) -> Tensor:
         # A buffer that was resized or shared is forgotten: its holders keep it alive.
         self._buffers = [buffer for buffer in self._buffers if buffer.is_intact() and buffer.size >= size]
         for buffer in self._buffers:
@@ -96,8 +99,11 @@ class BatchBuffers:
         return self._buffers[-1].tensor(shape)
 
 
-def _contiguous_strides(shape: Sequence[int]) -> list[int]:
-    return [prod(shape[axis + 1 :]) for axis in range(len(shape))]
+@torch.inference_mode(mode=False)
+def tensor_over(storage: torch.UntypedStorage, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
+    """Returns a contiguous CPU tensor over the beginning of a storage."""
+    strides = [prod(shape[axis + 1 :]) for axis in range(len(shape))]
+    return torch.empty(0, dtype=dtype, device="cpu").set_(storage, 0, shape, strides)
 
 
 def _use_count(storage: torch.UntypedStorage) -> int:

@@ -14,8 +14,9 @@ from torch.utils.data import Dataset
 from dfs_store.errors import SettingsError
 from dfs_store.format import open_store
 from dfs_store.loaders.batches import BatchRebuilder
-from dfs_store.loaders.buffers import Workspace
+from dfs_store.loaders.buffers import BatchBuffers, Workspace
 from dfs_store.loaders.checks import check_whole_number
+from dfs_store.loaders.collate import batch_memory, rebuilt_clips
 from dfs_store.loaders.normalization import NormalizationOption, Space, parse_normalization
 from dfs_store.loaders.rebuild import Layout
 from dfs_store.loaders.sources import ClipSource
@@ -27,7 +28,17 @@ __all__ = ["IN_MEMORY_LIMIT_BYTES", "DFSDataset"]
 IN_MEMORY_LIMIT_BYTES = 2**30
 # What follows from the stores and the options, and is made anew where a dataset is unpickled.
 _DERIVED = frozenset(
-    {"_source", "_wanted", "_table", "_rebuilder", "classes", "class_to_idx", "targets", "frame_shape"}
+    {
+        "_source",
+        "_wanted",
+        "_table",
+        "_rebuilder",
+        "_buffers",
+        "classes",
+        "class_to_idx",
+        "targets",
+        "frame_shape",
+    }
     | {"normalization", "num_frames", "in_memory"}
 )
 StorePath: TypeAlias = str | os.PathLike[str]
@@ -38,7 +49,8 @@ class DFSDataset(Dataset[tuple[Any, Any]]):
 
     ``dataset[i]`` is ``(clip, label)``: a float32 tensor (C, T, H, W) or (T, C, H, W), and an int
     (after `transform` and `target_transform`). A `DataLoader` asks for whole batches at once; the
-    clips of such a batch share one piece of memory. Values are those of the store, of `[0, 1]`
+    clips of such a batch share one piece of memory, which its default collate takes as the batch. That
+    memory is used again once nothing refers to it any more. Values are those of the store, of `[0, 1]`
     pixels or of another normalisation; they are never clamped, for trained key frames may leave
     the range of pixels on purpose.
 
@@ -123,6 +135,7 @@ class DFSDataset(Dataset[tuple[Any, Any]]):
         self.in_memory = fits if self._in_memory_option is None else bool(self._in_memory_option)
         self._table = source.load(source.all_spans(), self._wanted) if self.in_memory else None
         self._rebuilder = self.rebuilder(torch.device("cpu"), self._table)
+        self._buffers = BatchBuffers(torch.device("cpu"), torch.float32)
 
     def rebuilder(self, device: torch.device, table: KeyFrameTable | None) -> BatchRebuilder:
         """Returns what rebuilds batches of this dataset's clips on a device, before any transform."""
@@ -137,10 +150,16 @@ class DFSDataset(Dataset[tuple[Any, Any]]):
         return len(self._source)
 
     def __getitem__(self, index: int) -> tuple[Any, Any]:
-        return self.__getitems__([index])[0]
+        clips = np.array([self._clip_number(index)], dtype=np.int64)
+        with torch.inference_mode(mode=False):
+            out = torch.empty(1, *self._rebuilder.clip_shape, dtype=torch.float32, device="cpu")
+        clip = self._rebuilder.rebuild(clips, out, Workspace())[0]
+        return self._transformed(clip), self._target(int(clips[0]))
 
     def __getitems__(self, indices: Sequence[int]) -> list[tuple[Any, Any]]:
-        """Returns the (clip, label) of several clips, rebuilt at once.
+        """Returns the (clip, label) of several clips, rebuilt side by side.
+
+        torch's default collate turns them into a batch without copying it.
 
         Raises:
             IndexError: a number is outside -N..N-1.
@@ -149,12 +168,12 @@ class DFSDataset(Dataset[tuple[Any, Any]]):
         clips = np.array([self._clip_number(index) for index in indices], dtype=np.int64)
         if clips.size == 0:
             return []
-        with torch.inference_mode(mode=False):
-            out = torch.empty(len(clips), *self._rebuilder.clip_shape, dtype=torch.float32, device="cpu")
+        out = batch_memory((len(clips), *self._rebuilder.clip_shape), self._buffers)
         batch = self._rebuilder.rebuild(clips, out, Workspace())
+        parts = rebuilt_clips(batch) if self.transform is None else batch.unbind()
         return [
             (self._transformed(clip), self._target(number))
-            for clip, number in zip(batch.unbind(), clips.tolist(), strict=True)
+            for clip, number in zip(parts, clips.tolist(), strict=True)
         ]
 
     def _transformed(self, clip: Tensor) -> Any:  # noqa: ANN401 - a transform may return any tensor type

@@ -1,0 +1,70 @@
+"""Batches for torch's DataLoader without a second copy of the clips.
+
+A DataLoader asks a dataset for all items of a batch at once, and then stacks them into new memory. Clips that
+were rebuilt side by side are that batch already: its default collate is told so by the type of the clips.
+"""
+
+import copy
+from collections.abc import Sequence
+from math import prod
+from typing import Any, SupportsIndex, cast
+
+import torch
+from torch import Tensor
+from torch.utils.data import get_worker_info
+from torch.utils.data._utils.collate import collate_tensor_fn, default_collate_fn_map
+
+from dfs_store.loaders.buffers import BatchBuffers, tensor_over
+
+__all__ = ["RebuiltClip", "batch_memory", "rebuilt_clips"]
+
+
+class RebuiltClip(Tensor):
+    """A clip in the memory of the batch that it was rebuilt with; what is made from it is a plain tensor."""
+
+    # As torch.nn.Parameter: operations do not see the type.
+    __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        return copy.deepcopy(self.as_subclass(Tensor), memo)
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> Any:  # noqa: ANN401 - as object's
+        return self.as_subclass(Tensor).__reduce_ex__(protocol)  # type: ignore[no-untyped-call]
+
+
+def rebuilt_clips(batch: Tensor) -> list[Tensor]:
+    """Returns the clips of a contiguous batch (B, ...), which the default collate joins without a copy."""
+    return [clip.as_subclass(RebuiltClip) for clip in batch.unbind()]
+
+
+def batch_memory(shape: Sequence[int], buffers: BatchBuffers) -> Tensor:
+    """Returns uninitialised float32 memory for a batch, where a DataLoader will want it.
+
+    In its worker processes that is memory shared with the main process; else a recycled buffer.
+    """
+    if get_worker_info() is None:
+        return buffers.take(shape)
+    size_bytes = prod(shape) * torch.float32.itemsize
+    storage: torch.UntypedStorage = torch.UntypedStorage._new_shared(size_bytes, device="cpu")  # type: ignore[no-untyped-call]
+    return tensor_over(storage, shape, torch.float32)
+
+
+def _collate(batch: Sequence[Tensor], *, collate_fn_map: Any = None) -> Tensor:  # noqa: ANN401 - torch's own
+    """Returns the memory that the clips fill one after the other from its start; else stacks them."""
+    first = batch[0]
+    storage, size = first.untyped_storage(), first.numel()
+    together = all(
+        clip.untyped_storage().data_ptr() == storage.data_ptr()
+        and clip.storage_offset() == number * size
+        and clip.shape == first.shape
+        and clip.dtype == first.dtype
+        and clip.is_contiguous()
+        for number, clip in enumerate(batch)
+    )
+    if together:
+        return tensor_over(storage, (len(batch), *first.shape), first.dtype)
+    plain = [clip.as_subclass(Tensor) for clip in batch]
+    return cast(Tensor, collate_tensor_fn(plain, collate_fn_map=collate_fn_map))
+
+
+default_collate_fn_map[RebuiltClip] = _collate
