@@ -20,11 +20,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from stores import write_store
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, RandomSampler
 
 from dfs_store import DFSDataset, DFSLoader, open_store
 
 NUM_CLIPS, BATCH_SIZE, NUM_FRAMES, SHAPE = 256, 64, 16, (3, 112, 112)
+EPOCH_BATCHES = 24  # more than the workers read ahead
 
 
 class DenseClips(Dataset):
@@ -57,7 +58,8 @@ class Videos(Dataset):
 
 
 def batches_of(dataset, workers):
-    return DataLoader(dataset, BATCH_SIZE, shuffle=True, num_workers=workers)
+    sampler = RandomSampler(dataset, num_samples=EPOCH_BATCHES * BATCH_SIZE)
+    return DataLoader(dataset, BATCH_SIZE, sampler=sampler, num_workers=workers)
 
 
 def dense_peer(folder, clips, labels):
@@ -88,7 +90,12 @@ def webdataset_peer(folder, clips, labels):
 
     def make(workers):
         dataset = webdataset.WebDataset(shards, shardshuffle=len(shards), seed=0)
-        dataset = dataset.shuffle(len(clips)).decode().to_tuple("clip.npy", "label.cls")
+        dataset = (
+            dataset.repeat(EPOCH_BATCHES * BATCH_SIZE // len(clips))
+            .shuffle(len(clips))
+            .decode()
+            .to_tuple("clip.npy", "label.cls")
+        )
         return DataLoader(dataset, BATCH_SIZE, num_workers=workers)
 
     return make
@@ -109,6 +116,11 @@ def decord_peer(folder, clips, labels):
             container.mux(stream.encode(None))
     dataset = Videos(paths, labels)
     return lambda workers: batches_of(dataset, workers)
+
+
+def packed_batches(packed, workers):
+    for batch in batches_of(packed, workers):
+        yield packed.rebuild(batch)
 
 
 PEERS = {
@@ -180,9 +192,11 @@ def main():
             clips = np.stack([store.clip(number).transpose(1, 0, 2, 3) for number in range(len(store))])
             labels = store.labels.tolist()
         dataset = DFSDataset(folder / "store.zarr")
+        packed = dataset.packed()
         ways = {
             "DFSLoader": lambda _workers: DFSLoader(dataset, BATCH_SIZE, shuffle=True),
             "DFSDataset in a DataLoader": lambda workers: batches_of(dataset, workers),
+            "DFSDataset.packed()": lambda workers: packed_batches(packed, workers),
         }
         for peer, prepare in PEERS.items():
             try:
@@ -193,6 +207,7 @@ def main():
         del clips
         print(f"{BATCH_SIZE} clips of {NUM_FRAMES} frames {SHAPE}, {torch.get_num_threads()} threads")
         show("one process, in turns", take_turns(ways, arguments.rounds), "DFSLoader")
+        del ways["DFSLoader"]  # it has no workers
         times = whole_epochs(ways, max(1, arguments.rounds // 3), arguments.workers)
         show(f"{arguments.workers} workers", times, "DFSDataset in a DataLoader")
     return 0

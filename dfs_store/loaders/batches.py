@@ -9,7 +9,7 @@ from torch import Tensor
 
 from dfs_store.loaders.buffers import Workspace
 from dfs_store.loaders.normalization import Space
-from dfs_store.loaders.plans import ClipPlan, ClipPlans
+from dfs_store.loaders.plans import ClipPlan, plan_of
 from dfs_store.loaders.rebuild import Layout, dense_weights, planes_of, rebuild_batch, rebuild_clip
 from dfs_store.loaders.sources import ClipSource
 from dfs_store.loaders.tables import KeyFrameTable
@@ -64,7 +64,7 @@ class BatchRebuilder:
         self._layout = layout
         self._device = device
         self._table = table
-        self._plans = ClipPlans(source.positions, source.offsets, source.num_frames, num_outputs)
+        self._num_outputs = num_outputs
         num_channels, height, width = source.frame_shape
         self.clip_shape = (
             (num_channels, num_outputs, height, width)
@@ -95,23 +95,54 @@ class BatchRebuilder:
         Raises:
             DamagedStoreError, SettingsError: as `ClipSource.load`.
         """
-        chosen = self.choose(clips, mirrored)
-        way = self.one_by_one if self._device.type == "cpu" else self.at_once
-        return way(chosen, out, workspace)
+        return self.write(self.choose(clips, mirrored=mirrored), out, workspace)
 
-    def choose(self, clips: npt.NDArray[np.int64], mirrored: npt.NDArray[np.bool_] | None = None) -> Chosen:
-        """Finds the key frames of clips, reading them where they are not in memory.
+    def choose(
+        self,
+        clips: npt.NDArray[np.int64],
+        packed: KeyFrameTable | None = None,
+        mirrored: npt.NDArray[np.bool_] | None = None,
+    ) -> Chosen:
+        """Finds the key frames of clips.
+
+        Args:
+            clips: (B,) clip numbers.
+            packed: the key frames of these clips alone, as `read` gives them; when absent they are found
+                in the table, or read where there is none.
+            mirrored: (B,) clips to turn left to right; None for none.
 
         Raises:
             DamagedStoreError, SettingsError: as `ClipSource.load`.
         """
-        plans = [self._plans.of(clip) for clip in clips.tolist()]
         starts, stops = self._source.offsets[clips], self._source.offsets[clips + 1]
-        if self._table is not None:
+        plans = [
+            plan_of(self._source.positions[start:stop], num_frames, self._num_outputs)
+            for start, stop, num_frames in zip(
+                starts.tolist(), stops.tolist(), self._source.num_frames[clips].tolist(), strict=True
+            )
+        ]
+        if packed is None and self._table is not None:
             return Chosen(self._table, starts, stops, plans, mirrored)
-        table = self._source.load(self._source.spans_of(clips), self._wanted).to(self._device)
+        table = (self.read(clips) if packed is None else packed).to(self._device)
         ends = np.cumsum(stops - starts)
         return Chosen(table, ends - (stops - starts), ends, plans, mirrored)
+
+    def read(self, clips: npt.NDArray[np.int64]) -> KeyFrameTable:
+        """Returns the key frames of clips alone, in their order, from the table or from disk.
+
+        Raises:
+            DamagedStoreError, SettingsError: as `ClipSource.load`.
+        """
+        if self._table is None:
+            return self._source.load(self._source.spans_of(clips), self._wanted)
+        starts, stops = self._source.offsets[clips], self._source.offsets[clips + 1]
+        spans = [np.arange(*span) for span in zip(starts, stops, strict=True)]
+        return self._table.rows(torch.from_numpy(np.concatenate(spans)))
+
+    def write(self, chosen: Chosen, out: Tensor, workspace: Workspace) -> Tensor:
+        """Writes what `choose` has found into `out`, in the way that suits the device."""
+        way = self.one_by_one if self._device.type == "cpu" else self.at_once
+        return way(chosen, out, workspace)
 
     def one_by_one(self, chosen: Chosen, out: Tensor, workspace: Workspace) -> Tensor:
         """Rebuilds clip after clip, whose key frames fit into a processor's caches."""

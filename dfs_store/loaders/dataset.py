@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TypeAlias, cast, get_args
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
@@ -18,6 +19,7 @@ from dfs_store.loaders.buffers import BatchBuffers, Workspace
 from dfs_store.loaders.checks import check_whole_number
 from dfs_store.loaders.collate import batch_memory, rebuilt_clips
 from dfs_store.loaders.normalization import NormalizationOption, Space, parse_normalization
+from dfs_store.loaders.packed import PackedDataset
 from dfs_store.loaders.rebuild import Layout
 from dfs_store.loaders.sources import ClipSource
 from dfs_store.loaders.tables import KeyFrameTable
@@ -146,11 +148,49 @@ class DFSDataset(Dataset[tuple[Any, Any]]):
         """All key frames, in memory; None where they are read for each batch."""
         return self._table
 
+    def packed(self, device: str | torch.device = "cpu", dtype: torch.dtype | None = None) -> PackedDataset:
+        """Returns the same clips as packed batches: DataLoader workers ship key frames, not clips.
+
+        Args:
+            device: where `PackedDataset.rebuild` makes clips of them.
+            dtype: a floating dtype of the clips; float32 when absent.
+
+        Raises:
+            SettingsError: an option is outside its rule, or the dataset has a per-clip `transform`.
+        """
+        return PackedDataset(self, device, dtype)
+
+    def labels_for_batches(self, user: str, remedy: str) -> Tensor:
+        """Returns the labels of all clips after `target_transform`, (N,) int64, for who rebuilds batches.
+
+        Args:
+            user: its name for messages.
+            remedy: what to do instead of a per-clip transform.
+
+        Raises:
+            SettingsError: there is a per-clip `transform`, or `target_transform` returns no whole number.
+        """
+        if self.transform is not None:
+            raise SettingsError(
+                f"{user} rebuilds whole batches and cannot apply the dataset's per-clip transform "
+                f"({self.transform!r}); make the dataset without it and {remedy}, "
+                "or use torch.utils.data.DataLoader"
+            )
+        labels = torch.tensor(self.targets, dtype=torch.int64, device="cpu")
+        if self.target_transform is None:
+            return labels
+        # Once per class: a label is all that a target transform is told.
+        outputs = [
+            check_whole_number(self.target_transform(label), f"target_transform({label}) in a {user}")
+            for label in range(len(self.classes))
+        ]
+        return torch.tensor(outputs, dtype=torch.int64, device="cpu")[labels]
+
     def __len__(self) -> int:
         return len(self._source)
 
     def __getitem__(self, index: int) -> tuple[Any, Any]:
-        clips = np.array([self._clip_number(index)], dtype=np.int64)
+        clips = self.clip_numbers([index])
         with torch.inference_mode(mode=False):
             out = torch.empty(1, *self._rebuilder.clip_shape, dtype=torch.float32, device="cpu")
         clip = self._rebuilder.rebuild(clips, out, Workspace())[0]
@@ -165,7 +205,7 @@ class DFSDataset(Dataset[tuple[Any, Any]]):
             IndexError: a number is outside -N..N-1.
             SettingsError: a number is no whole number.
         """
-        clips = np.array([self._clip_number(index) for index in indices], dtype=np.int64)
+        clips = self.clip_numbers(indices)
         if clips.size == 0:
             return []
         out = batch_memory((len(clips), *self._rebuilder.clip_shape), self._buffers)
@@ -182,6 +222,15 @@ class DFSDataset(Dataset[tuple[Any, Any]]):
     def _target(self, clip: int) -> Any:  # noqa: ANN401 - a target transform may return anything
         label = self.targets[clip]
         return label if self.target_transform is None else self.target_transform(label)
+
+    def clip_numbers(self, indices: Sequence[int]) -> npt.NDArray[np.int64]:
+        """Returns which clips are asked for, (B,) numbers in 0..N-1.
+
+        Raises:
+            IndexError: a number is outside -N..N-1.
+            SettingsError: a number is no whole number.
+        """
+        return np.array([self._clip_number(index) for index in indices], dtype=np.int64)
 
     def _clip_number(self, index: object) -> int:
         try:

@@ -88,6 +88,9 @@ class DFSLoader:
         rank: int | None = None,
     ) -> None:
         _check_dataset(dataset)
+        labels = dataset.labels_for_batches(
+            "DFSLoader", "give DFSLoader(batch_transform=...), which gets the batch on the device"
+        )
         num_replicas, rank = replica_of(num_replicas, rank)
         self.dataset = dataset
         self.device = check_device(device)
@@ -108,7 +111,7 @@ class DFSLoader:
                 f"drop_last leaves no batch: batch_size is {batch_size}, and of {len(dataset)} clips "
                 f"{self._order.clips_per_replica} come to each of {num_replicas} replicas"
             )
-        self._labels = _labels(dataset).to(self.device)
+        self._labels = labels.to(self.device)
         table = dataset.key_frame_table
         self._rebuilder = dataset.rebuilder(self.device, None if table is None else table.to(self.device))
         self._buffers = BatchBuffers(self.device, self.dtype)
@@ -207,22 +210,3 @@ def _check_dataset(dataset: object) -> None:
         raise SettingsError(
             f"DFSLoader takes a DFSDataset, got {type(dataset).__name__}: DFSLoader(DFSDataset(path), ...)"
         )
-    if dataset.transform is not None:
-        raise SettingsError(
-            "DFSLoader rebuilds whole batches and cannot apply the dataset's per-clip transform "
-            f"({dataset.transform!r}); make the dataset without it and give DFSLoader(batch_transform=...), "
-            "which gets the batch on the device, or use torch.utils.data.DataLoader"
-        )
-
-
-def _labels(dataset: DFSDataset) -> Tensor:
-    """Returns the labels of all clips after `target_transform`, (N,) int64."""
-    labels = torch.tensor(dataset.targets, dtype=torch.int64, device="cpu")
-    if dataset.target_transform is None:
-        return labels
-    # Once per class: a label is all that a target transform is told.
-    outputs = [
-        check_whole_number(dataset.target_transform(label), f"target_transform({label}) in a DFSLoader")
-        for label in range(len(dataset.classes))
-    ]
-    return torch.tensor(outputs, dtype=torch.int64, device="cpu")[labels]

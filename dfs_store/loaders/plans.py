@@ -1,7 +1,7 @@
-"""For every clip of a dataset the numbers of Eq. 3 at the output times, worked out once, on first need."""
+"""The numbers of Eq. 3 for a clip at evenly spaced output times, worked out once, on first need."""
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from dfs_store.interpolation import neighbours, resample_times
 
-__all__ = ["ClipPlan", "ClipPlans", "Segment"]
+__all__ = ["ClipPlan", "Segment", "plan_of"]
 
 
 class Segment(NamedTuple):
@@ -77,39 +77,20 @@ def _append_key_frame(segments: list[Segment], new: Segment) -> None:
     segments.append(new)
 
 
-class ClipPlans:
-    """The plan of each clip at M evenly spaced output times.
+def plan_of(positions: npt.NDArray[np.int64], num_frames: int, num_outputs: int) -> ClipPlan:
+    """Returns the plan of a clip for evenly spaced output times; clips with equal positions share it.
 
     Args:
-        positions: (S,) positions of all key frames.
-        offsets: (N+1,) first key frame of each clip.
-        num_frames: (N,) T of each clip.
+        positions: (K,) positions of the clip's key frames.
+        num_frames: T of the clip.
         num_outputs: M; for M = T the times are the whole frames.
     """
+    return _plan(positions.tobytes(), num_frames, num_outputs)
 
-    def __init__(
-        self,
-        positions: npt.NDArray[np.int64],
-        offsets: npt.NDArray[np.int64],
-        num_frames: npt.NDArray[np.int64],
-        num_outputs: int,
-    ) -> None:
-        self._positions = positions
-        self._offsets = offsets
-        self._num_frames = num_frames
-        self._times = {
-            int(length): resample_times(int(length), num_outputs) for length in np.unique(num_frames)
-        }
-        # Many clips share their positions: two key frames, or every frame.
-        self._plans: dict[tuple[int, bytes], ClipPlan] = {}
 
-    def of(self, clip: int) -> ClipPlan:
-        """Returns the plan of a clip by its number."""
-        positions = self._positions[self._offsets[clip] : self._offsets[clip + 1]]
-        num_frames = int(self._num_frames[clip])
-        key = (num_frames, positions.tobytes())
-        plan = self._plans.get(key)
-        if plan is None:
-            near = neighbours(positions, num_frames, times=self._times[num_frames])
-            plan = self._plans[key] = ClipPlan(near.left, near.weight.astype(np.float32))
-        return plan
+# Many clips share their positions: two key frames, or every frame.
+@lru_cache(maxsize=2**14)
+def _plan(positions: bytes, num_frames: int, num_outputs: int) -> ClipPlan:
+    times = resample_times(num_frames, num_outputs)
+    near = neighbours(np.frombuffer(positions, dtype=np.int64), num_frames, times=times)
+    return ClipPlan(near.left, near.weight.astype(np.float32))

@@ -1,5 +1,6 @@
 """Key frames as tensors in their stored dtype, and their values for one clip or a whole batch."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -27,9 +28,28 @@ class KeyFrameTable:
 
     def to(self, device: torch.device) -> "KeyFrameTable":
         """Returns the table on a device."""
+        return self._each(lambda part: part.to(device))
+
+    def rows(self, rows: Tensor) -> "KeyFrameTable":
+        """Returns a table of some key frames by their numbers, (K,) int64."""
+        return self._each(lambda part: part.index_select(0, rows))
+
+    def pin_memory(self) -> "KeyFrameTable":
+        """Returns the table in pinned memory."""
+        return self._each(Tensor.pin_memory)
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> "KeyFrameTable":
         if self.scale is None or self.zero is None:
-            return KeyFrameTable(self.frames.to(device))
-        return KeyFrameTable(self.frames.to(device), self.scale.to(device), self.zero.to(device))
+            return KeyFrameTable(change(self.frames))
+        return KeyFrameTable(change(self.frames), change(self.scale), change(self.zero))
+
+    @staticmethod
+    def joined(tables: Sequence["KeyFrameTable"]) -> "KeyFrameTable":
+        """Returns the key frames of several tables of one dataset, one after the other."""
+        frames = torch.cat([table.frames for table in tables])
+        scales = [table.scale for table in tables if table.scale is not None]
+        zeros = [table.zero for table in tables if table.zero is not None]
+        return KeyFrameTable(frames, torch.cat(scales), torch.cat(zeros)) if scales else KeyFrameTable(frames)
 
     def holds_values(self, dtype: torch.dtype) -> bool:
         """Returns whether `frames` are the values themselves, in `dtype`."""

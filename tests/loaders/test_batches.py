@@ -20,7 +20,7 @@ def path(request, tmp_path):
 def rebuilt(dataset, way, dtype=torch.float32, mirrored=None):
     rebuilder = dataset.rebuilder(torch.device("cpu"), dataset.key_frame_table)
     out = torch.full((len(CLIPS), *rebuilder.clip_shape), torch.nan, dtype=dtype)
-    return getattr(rebuilder, way)(rebuilder.choose(CLIPS, mirrored), out, Workspace())
+    return getattr(rebuilder, way)(rebuilder.choose(CLIPS, mirrored=mirrored), out, Workspace())
 
 
 @pytest.mark.parametrize("layout", ["CTHW", "TCHW"])

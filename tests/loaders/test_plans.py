@@ -4,13 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from dfs_store.loaders.plans import ClipPlans
+from dfs_store.loaders.plans import plan_of
 
 
 def plan(positions, num_frames, num_outputs=None):
-    positions = np.array(positions)
-    offsets = np.array([0, len(positions)])
-    return ClipPlans(positions, offsets, np.array([num_frames]), num_outputs or num_frames).of(0)
+    return plan_of(np.array(positions), num_frames, num_outputs or num_frames)
 
 
 def shapes(positions, num_frames, num_outputs=None):
@@ -50,9 +48,9 @@ def test_other_temporal_resolutions():
 
 
 def test_clips_with_equal_positions_share_their_plan():
-    plans = ClipPlans(np.array([0, 7, 0, 7, 0, 3, 7]), np.array([0, 2, 4, 7]), np.array([8, 8, 8]), 8)
-    assert plans.of(0) is plans.of(1)
-    assert plans.of(0) is not plans.of(2)
+    assert plan([0, 7], 8) is plan([0, 7], 8)
+    assert plan([0, 7], 8) is not plan([0, 7], 8, 9)
+    assert plan([0, 7], 8) is not plan([0, 3, 7], 8)
 
 
 @pytest.mark.parametrize("num_outputs", [1, 2, 5, 8, 13])

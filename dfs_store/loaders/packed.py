@@ -1,0 +1,122 @@
+"""Batches of key frames for DataLoader workers: packed while they travel, rebuilt where they are used."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+from torch.utils.data._utils.collate import default_collate_fn_map
+
+from dfs_store.loaders.buffers import BatchBuffers, Workspace
+from dfs_store.loaders.checks import check_device, check_dtype
+from dfs_store.loaders.tables import KeyFrameTable
+
+if TYPE_CHECKING:
+    from dfs_store.loaders.dataset import DFSDataset
+
+__all__ = ["PackedBatch", "PackedDataset"]
+
+
+@dataclass(frozen=True)
+class PackedBatch:
+    """The key frames of some clips.
+
+    Attributes:
+        clips: (B,) int64, their numbers in the dataset.
+        key_frames: theirs alone, one clip after the other.
+    """
+
+    clips: npt.NDArray[np.int64]
+    key_frames: KeyFrameTable
+
+    def __len__(self) -> int:
+        """B."""
+        return len(self.clips)
+
+    def pin_memory(self) -> "PackedBatch":
+        """Returns the batch in pinned memory; a DataLoader with ``pin_memory=True`` asks for it."""
+        return PackedBatch(self.clips, self.key_frames.pin_memory())
+
+
+class PackedDataset(Dataset[PackedBatch]):
+    """The clips of a `DFSDataset` as packed batches, for a DataLoader with workers; made by its `packed`.
+
+    Workers read, check and decode key frames; `rebuild`, called in the process that trains, makes clips
+    of them on the device. A batch on its way takes the bytes of its key frames, as they are stored.
+
+    Example:
+        >>> packed = DFSDataset("ucf.zarr", in_memory=False).packed(device="cuda")  # doctest: +SKIP
+        >>> for batch in DataLoader(packed, 64, shuffle=True, num_workers=4):  # doctest: +SKIP
+        ...     clips, labels = packed.rebuild(batch)
+
+    Args:
+        dataset: without a per-clip `transform`. Its `target_transform` must return whole numbers.
+        device: where clips are rebuilt.
+        dtype: a floating dtype of the clips; float32 when absent.
+
+    Raises:
+        SettingsError: an option is outside its rule.
+    """
+
+    def __init__(
+        self, dataset: "DFSDataset", device: str | torch.device = "cpu", dtype: torch.dtype | None = None
+    ) -> None:
+        self.dataset = dataset
+        self._labels = dataset.labels_for_batches("DFSDataset.packed()", "transform the rebuilt batch")
+        self.device = check_device(device)
+        self.dtype = check_dtype(dtype)
+        self._set_up()
+
+    def _set_up(self) -> None:
+        self._buffers = BatchBuffers(self.device, self.dtype)
+        self._workspace = Workspace()
+        self._reader = self.dataset.rebuilder(torch.device("cpu"), self.dataset.key_frame_table)
+        self._rebuilder = self.dataset.rebuilder(self.device, None)
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, index: int) -> PackedBatch:
+        return self.__getitems__([index])[0]
+
+    def __getitems__(self, indices: Sequence[int]) -> list[PackedBatch]:
+        """Returns one packed batch of the clips, in a list, since a DataLoader collates a list of items."""
+        clips = self.dataset.clip_numbers(indices)
+        return [PackedBatch(clips, self._reader.read(clips))]
+
+    def rebuild(self, batch: PackedBatch) -> tuple[Tensor, Tensor]:
+        """Rebuilds the clips of a batch, as a DFSLoader would.
+
+        Args:
+            batch: of this dataset.
+
+        Returns:
+            clips (B, C, M, H, W) or (B, M, C, H, W) by the dataset's layout, in recycled memory on the CPU,
+            and labels (B,) int64, both on the device.
+        """
+        chosen = self._rebuilder.choose(batch.clips, packed=batch.key_frames)
+        out = self._buffers.take((len(batch), *self._rebuilder.clip_shape))
+        self._rebuilder.write(chosen, out, self._workspace)
+        return out, self._labels[torch.from_numpy(batch.clips)].to(self.device)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: vars(self)[name] for name in ("dataset", "device", "dtype", "_labels")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._set_up()
+
+
+def _collate(batches: Sequence[PackedBatch], *, collate_fn_map: Any = None) -> PackedBatch:  # noqa: ANN401
+    """Joins packed batches; a DataLoader's is one already where it asks for whole batches."""
+    if len(batches) == 1:
+        return batches[0]
+    clips = np.concatenate([batch.clips for batch in batches])
+    return PackedBatch(clips, KeyFrameTable.joined([batch.key_frames for batch in batches]))
+
+
+default_collate_fn_map[PackedBatch] = _collate
