@@ -117,6 +117,8 @@ class ZarrFrames:
             :count
         ]
         starts, sizes = entries[:, 0], entries[:, 1]
+        if self._in_one_run(starts, sizes, end):
+            return _Shard(file, starts.astype(np.int64), in_order=True)
         lost = np.flatnonzero((starts == _ABSENT) & (sizes == _ABSENT))
         if lost.size:
             raise DamagedStoreError(f"{file}: frame {lost[0]} of the shard is missing ({lost.size} in all)")
@@ -138,6 +140,14 @@ class ZarrFrames:
             )
         begins = starts.astype(np.int64)
         return _Shard(file, begins, bool((np.diff(begins) == self._frame_bytes).all()))
+
+    def _in_one_run(self, starts: npt.NDArray[np.uint64], sizes: npt.NDArray[np.uint64], end: int) -> bool:
+        """Returns whether whole frames follow each other before `end`, as writers leave them."""
+        first = int(starts[0])
+        if self._metadata.compressed or first + starts.size * self._frame_bytes > end:
+            return False
+        expected = first + np.arange(starts.size, dtype=np.uint64) * self._frame_bytes
+        return bool((sizes == self._frame_bytes).all() and (starts == expected).all())
 
     def _slice(self, number: int, start: int, stop: int) -> npt.NDArray[Any]:
         """Returns frames start..stop of one shard, as a view where its writer kept them in order."""
