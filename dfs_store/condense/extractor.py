@@ -20,7 +20,7 @@ import torch
 from dfs_store.condense.events import Event, ExtractorTrained
 from dfs_store.condense.randomness import Purpose, torch_generator
 from dfs_store.errors import SettingsError
-from dfs_store.networks import ConvNet3D, TrainingSettings, channels_last, train
+from dfs_store.networks import ConvNet3D, TrainingSettings, fast_order, train
 from dfs_store.networks.training import standardised
 from dfs_store.videos import VideoDataset
 from dfs_store.videos.cache import EXTRACTORS, cache_root, disk_errors, fingerprint, write_atomically
@@ -68,7 +68,7 @@ def extractor_network(
             raise SettingsError(
                 f"--extractor must be trained, random or a file, and {choice!r} cannot be read: {error}"
             ) from error
-    channels_last(network.requires_grad_(False).eval().to(device))
+    fast_order(network.requires_grad_(False).eval().to(device))
     return network, {**origin, "sha256": _digest(network)}
 
 
@@ -95,7 +95,7 @@ def _train_or_find(
     with disk_errors(path.parent):  # before the training, not after it
         path.parent.mkdir(parents=True, exist_ok=True)
     network.reset(torch.Generator().manual_seed(settings.seed))
-    channels_last(network.to(device))
+    fast_order(network.to(device))
     train(
         network,
         VideoClips(videos, device),

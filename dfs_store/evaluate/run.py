@@ -14,8 +14,8 @@ from dfs_store.networks import (
     ClipSource,
     TrainingSettings,
     build_network,
-    channels_last,
     check_network_name,
+    fast_order,
     train,
 )
 from dfs_store.networks.out_of_memory import out_of_memory_named
@@ -138,7 +138,7 @@ def evaluate(
         shape = (len(clips.classes), test.num_frames, test.frame_shape[1])
         network = build_network(settings.model, *shape, seed=training.seed)
         with out_of_memory_named("use a smaller --batch-size, or --device cpu"):
-            channels_last(network.to(device))
+            fast_order(network.to(device))
             train(network, clips, training, on_epoch=lambda epoch, loss: tell(epoch + 1, loss))
             answers = answers_on(network, test, settings.protocol, seed=training.seed)
         top1.append(answers.top1)

@@ -1,6 +1,6 @@
 """Networks by name, and training one from scratch."""
 
-from dfs_store.networks.catalogue import NETWORKS, build_network, channels_last, check_network_name
+from dfs_store.networks.catalogue import NETWORKS, build_network, check_network_name, fast_order
 from dfs_store.networks.cnn_rnn import CNNGRU, CNNLSTM
 from dfs_store.networks.convnet3d import ConvNet3D
 from dfs_store.networks.frame_convnet import FrameConvNet
@@ -15,7 +15,7 @@ __all__ = [
     "FrameConvNet",
     "TrainingSettings",
     "build_network",
-    "channels_last",
     "check_network_name",
+    "fast_order",
     "train",
 ]

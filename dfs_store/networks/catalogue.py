@@ -12,7 +12,7 @@ from dfs_store.networks.convnet3d import ConvNet3D
 from dfs_store.networks.torchvision_video import TORCHVISION_MODELS, torchvision_model
 from dfs_store.networks.user_class import user_network
 
-__all__ = ["NETWORKS", "build_network", "channels_last", "check_network_name"]
+__all__ = ["NETWORKS", "build_network", "check_network_name", "fast_order"]
 
 NETWORKS: dict[str, Callable[[int, int, int], nn.Module]] = {
     "convnet3d": ConvNet3D,
@@ -50,11 +50,16 @@ def build_network(name: str, num_classes: int, num_frames: int, size: int, *, se
         return make(num_classes, num_frames, size)
 
 
-def channels_last(network: nn.Module) -> nn.Module:
-    """Lays the weights of convolutions out channels last, in place: what they run fastest on."""
+def fast_order(network: nn.Module) -> nn.Module:
+    """Lays the weights of convolutions out in memory as they run fastest, in place.
+
+    That is channels last, but for those layers of a ConvNet3D that a CPU runs faster otherwise.
+    """
     for parameter in network.parameters():
         if parameter.dim() == 5:
             parameter.data = parameter.data.contiguous(memory_format=torch.channels_last_3d)
         elif parameter.dim() == 4:
             parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+    if isinstance(network, ConvNet3D):
+        network.order_weights()
     return network

@@ -1,5 +1,7 @@
 """ConvNet3D, the paper's "miniC3D": three 3-D convolution blocks and a 1x1x1 convolution as classifier."""
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -9,6 +11,11 @@ from dfs_store.networks.drawing import draw_parameters
 __all__ = ["ConvNet3D"]
 
 _WIDTHS = (64, 128, 128)
+# In which order of its values in memory each convolution is fastest on a CPU (docs/performance.md); poolings
+# are with channels last.
+_CPU_ORDERS = (torch.channels_last_3d, torch.contiguous_format, torch.channels_last_3d)
+# Without gradients a CPU takes so many bytes of the first feature maps at a time: they stay in its caches.
+_CPU_PIECE_BYTES = 20 * 2**20
 _SMALLEST_SIZE = 43  # below, the third pooling has nothing left to pool
 _FEWEST_FRAMES = 4  # two poolings halve the time
 
@@ -40,8 +47,9 @@ class ConvNet3D(nn.Module):
             window = (1, 2, 2) if number == 0 else (2, 2, 2)
             blocks += [
                 nn.Conv3d(channels, width, (3, 7, 7), stride=(1, 2, 2), padding=(1, 3, 3)),
-                nn.ReLU(),
+                # Before the ReLU, with which it commutes exactly, since it leaves few of the values.
                 nn.MaxPool3d(window, window),
+                nn.ReLU(),
             ]
             channels = width
         self.features = nn.Sequential(*blocks)
@@ -72,9 +80,30 @@ class ConvNet3D(nn.Module):
         """
         draw_parameters(self, generator)
 
+    def order_weights(self) -> None:
+        """Lays the weights out as `embed` and `forward` use them on a CPU; elsewhere nothing is done."""
+        for number, order in enumerate(_CPU_ORDERS):
+            weight = self.features[3 * number].weight
+            if weight.device.type == "cpu":
+                weight.data = weight.data.contiguous(memory_format=order)
+
     def _feature_maps(self, clips: Tensor) -> Tensor:
-        features: Tensor = self.features(clips.transpose(1, 2))
-        return features
+        maps = clips.transpose(1, 2)
+        if maps.device.type != "cpu":
+            deepest: Tensor = self.features(maps)
+            return deepest
+        if torch.is_grad_enabled():
+            return self._on_cpu(maps)
+        # A quarter of the pixels, of 4 bytes each.
+        pieces = torch.split(maps, max(1, _CPU_PIECE_BYTES // (_WIDTHS[0] * math.prod(maps.shape[2:]))))
+        return torch.cat([self._on_cpu(piece) for piece in pieces])
+
+    def _on_cpu(self, maps: Tensor) -> Tensor:
+        for number, order in enumerate(_CPU_ORDERS):
+            convolution, pool, relu = self.features[3 * number : 3 * number + 3]
+            maps = convolution(maps.contiguous(memory_format=order))
+            maps = relu(pool(maps.contiguous(memory_format=torch.channels_last_3d)))
+        return maps
 
 
 def _check(num_classes: int, num_frames: int, size: int) -> None:

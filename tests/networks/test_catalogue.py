@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from dfs_store.errors import SettingsError
-from dfs_store.networks import CNNGRU, CNNLSTM, NETWORKS, ConvNet3D, build_network, channels_last
+from dfs_store.networks import CNNGRU, CNNLSTM, NETWORKS, ConvNet3D, build_network, fast_order
 from dfs_store.networks.torchvision_video import TORCHVISION_MODELS
 
 
@@ -98,10 +98,10 @@ def test_convnet3d_is_drawn_as_its_reset_draws_it():
 
 
 @pytest.mark.parametrize("name", ["convnet3d", "cnn-gru", "r3d_18"])
-def test_channels_last_changes_no_value(name):
+def test_fast_order_changes_no_value(name):
     network = build_network(name, 3, 4, 43, seed=0).eval()
     before = [parameter.clone() for parameter in network.parameters()]
-    assert channels_last(network) is network
+    assert fast_order(network) is network
     assert all(torch.equal(a, b) for a, b in zip(before, network.parameters(), strict=True))
 
 

@@ -57,6 +57,37 @@ def test_reset_draws_pytorchs_distribution_from_the_given_generator_alone():
             assert float(module.bias.detach().abs().max()) <= bound
 
 
+@pytest.mark.parametrize(("num_frames", "size"), [(4, 43), (8, 64), (16, 112)])
+def test_memory_orders_change_no_value(num_frames, size):
+    network = ConvNet3D(3, num_frames, size).eval()
+    clips = torch.randn(2, num_frames, 3, size, size, generator=torch.Generator().manual_seed(0))
+    # The layers as the public code stacks them: convolution, ReLU, pooling.
+    maps = clips.transpose(1, 2).requires_grad_()
+    expected = maps
+    for number in range(3):
+        convolution, pool, relu = network.features[3 * number : 3 * number + 3]
+        expected = pool(relu(convolution(expected)))
+    expected = expected.flatten(1)
+    (gradient,) = torch.autograd.grad(expected.square().sum(), maps)
+    for _ in range(2):  # in the default order of weights, and in the fast one
+        given = clips.clone().requires_grad_()
+        found = network.embed(given)
+        (found_gradient,) = torch.autograd.grad(found.square().sum(), given)
+        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6)
+        torch.testing.assert_close(found_gradient, gradient.transpose(1, 2), rtol=1e-4, atol=1e-6)
+        network.order_weights()
+
+
+@pytest.mark.parametrize("num_clips", [0, 1, 45])
+def test_pieces_without_gradients_change_no_value(num_clips):
+    network = ConvNet3D(3, 4, 43).eval()  # 44 clips at a time
+    clips = torch.randn(num_clips, 4, 3, 43, 43, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        found = network.embed(clips)
+    assert found.shape == (num_clips, network.num_features)
+    torch.testing.assert_close(found, network.embed(clips).detach(), rtol=1e-4, atol=1e-6)
+
+
 def test_time_matters():
     """The largest logit over the remaining time is taken: a clip played backwards scores otherwise."""
     network = ConvNet3D(3, 16, 43).eval()

@@ -13,7 +13,7 @@ from dfs_store.condense.loop import dfs_loop
 from dfs_store.condense.methods._clip import Condensed, CondensedClip
 from dfs_store.condense.real_clips import RealClips
 from dfs_store.condense.steps import resumed, run_steps
-from dfs_store.networks import ConvNet3D, channels_last
+from dfs_store.networks import ConvNet3D, fast_order
 from dfs_store.videos import VideoDataset
 
 __all__ = ["dfs", "frozen_network", "trained", "trained_clips"]
@@ -56,9 +56,9 @@ def trained(
 def frozen_network(videos: VideoDataset, device: torch.device) -> ConvNet3D:
     """Returns the network that embeds clips in the loop, on `device`; the loop draws its weights."""
     network = ConvNet3D(len(videos.classes), videos.num_frames, videos.frame_shape[1])
-    # Weights frozen: the gradient goes to the clips alone. Channels last is what convolutions run fastest on.
+    # Weights frozen: the gradient goes to the clips alone.
     network.requires_grad_(False).eval()
-    channels_last(network.to(device))
+    fast_order(network.to(device))
     return network
 
 
