@@ -33,6 +33,8 @@ class ConvNet3D(nn.Module):
 
     Attributes:
         num_features: length of an embedding: 2048 for 16x112x112, 256 for 8x64x64.
+        plain: True runs the layers as they are written; False (the default) lets a CPU run them in other
+            orders and pieces, to the same values up to rounding.
 
     Raises:
         SettingsError: an argument is below its minimum.
@@ -52,6 +54,7 @@ class ConvNet3D(nn.Module):
                 nn.ReLU(),
             ]
             channels = width
+        self.plain = False
         self.features = nn.Sequential(*blocks)
         frames, side = num_frames // 4, _map_side(size)
         self.num_features = channels * frames * side * side
@@ -89,7 +92,7 @@ class ConvNet3D(nn.Module):
 
     def _feature_maps(self, clips: Tensor) -> Tensor:
         maps = clips.transpose(1, 2)
-        if maps.device.type != "cpu":
+        if self.plain or maps.device.type != "cpu":
             deepest: Tensor = self.features(maps)
             return deepest
         if torch.is_grad_enabled():

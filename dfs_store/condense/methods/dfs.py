@@ -12,11 +12,13 @@ from dfs_store.condense.initialise import Group, initial_key_frames, starting_so
 from dfs_store.condense.loop import dfs_loop
 from dfs_store.condense.methods._clip import Condensed, CondensedClip
 from dfs_store.condense.real_clips import RealClips
+from dfs_store.condense.self_check import KernelCheck, check_kernels
 from dfs_store.condense.steps import resumed, run_steps
 from dfs_store.networks import ConvNet3D, fast_order
+from dfs_store.networks.out_of_memory import out_of_memory_named
 from dfs_store.videos import VideoDataset
 
-__all__ = ["dfs", "frozen_network", "trained", "trained_clips"]
+__all__ = ["checked_network", "dfs", "frozen_network", "trained", "trained_clips"]
 
 
 def dfs(config: CondenseConfig, videos: VideoDataset, tell: Callable[[Event], None]) -> Condensed:
@@ -46,11 +48,29 @@ def trained(
     if state is not None:
         restore_key_frames(checkpoint_path(config.out), state, groups)
     num_clips = len(videos.classes) * config.vpc
-    tell(RunStarted(first_step, config.schedule.iterations, num_clips, str(device), notes))
+    network, kernels = checked_network(config, videos, device)
+    started = RunStarted(
+        first_step, config.schedule.iterations, num_clips, str(device), notes + kernels.notes
+    )
+    tell(started)
     with RealClips(videos, config.batch_real or 1, config.seed, device) as real:
-        steps = dfs_loop(config, real, frozen_network(videos, device), groups, first_step)
+        steps = dfs_loop(kernels.config(config), real, network, groups, first_step)
         run_steps(steps, config, tell, lambda: key_frame_state(groups))
-    return Condensed(trained_clips(groups), starting_sources(config, videos))
+    return Condensed(trained_clips(groups), starting_sources(config, videos), kernels.provenance())
+
+
+def checked_network(
+    config: CondenseConfig, videos: VideoDataset, device: torch.device
+) -> tuple[ConvNet3D, KernelCheck]:
+    """Returns the network that embeds clips, and in which way it does so rightly on this device.
+
+    Raises:
+        SettingsError: it does in none.
+    """
+    network = frozen_network(videos, device)
+    with out_of_memory_named("use a smaller --size or --frames, or --device cpu"):
+        kernels = check_kernels(network, config.precision, videos.num_frames, videos.frame_shape[1])
+    return network, kernels
 
 
 def frozen_network(videos: VideoDataset, device: torch.device) -> ConvNet3D:

@@ -22,7 +22,7 @@ from dfs_store.condense.initialise import (
 )
 from dfs_store.condense.matching import class_means, match
 from dfs_store.condense.methods._clip import Condensed, CondensedClip
-from dfs_store.condense.methods.dfs import frozen_network
+from dfs_store.condense.methods.dfs import checked_network
 from dfs_store.condense.randomness import Purpose, numpy_generator, torch_generator
 from dfs_store.condense.real_clips import RealClips
 from dfs_store.condense.static_dynamic import MEMORIES_PER_VIDEO, MemoryClips, StaticDynamicMemory
@@ -47,21 +47,30 @@ def static_dynamic(config: CondenseConfig, videos: VideoDataset, tell: Callable[
         SettingsError: settings that the clips do not allow.
     """
     device = resolve_device(config.device)
-    run = _Run(config, videos, device)
+    network, kernels = checked_network(config, videos, device)
+    run = _Run(kernels.config(config), videos, device, network)
     first_step, state = resumed(config)
     if state is not None:
         run.restore(state, checkpoint_path(config.out))
-    tell(RunStarted(first_step, run.num_steps, len(run.memory), str(device), config.notes()))
+    notes = config.notes() + kernels.notes
+    tell(RunStarted(first_step, run.num_steps, len(run.memory), str(device), notes))
     with RealClips(videos, config.batch_real or 1, config.seed, device) as real:
         run_steps(run.steps(real, first_step), config, tell, run.state)
-    return Condensed(_first_pairs(run.memory), starting_sources(config, videos), native=run.memory.arrays())
+    return Condensed(
+        _first_pairs(run.memory),
+        starting_sources(config, videos),
+        kernels.provenance(),
+        native=run.memory.arrays(),
+    )
 
 
 class _Run:
     """The memories in training: both stages, one after the other, and what a checkpoint keeps of them."""
 
-    def __init__(self, config: CondenseConfig, videos: VideoDataset, device: torch.device) -> None:
-        self._config, self._videos, self._device = config, videos, device
+    def __init__(
+        self, config: CondenseConfig, videos: VideoDataset, device: torch.device, network: ConvNet3D
+    ) -> None:
+        self._config, self._videos, self._device, self._network = config, videos, device, network
         self.num_static_steps = config.static_iterations or 0
         self.num_steps = self.num_static_steps + (config.iterations or 0)
         self.memory = _initial_memory(config, videos, device)
@@ -72,7 +81,7 @@ class _Run:
         """Yields one event per step, first of the static and then of the dynamic stage."""
         num_frames, shape = self._videos.num_frames, self._videos.frame_shape
         frame_network = FrameConvNet(len(self._videos.classes), shape[1]).to(self._device)
-        network = frozen_network(self._videos, self._device)
+        network = self._network
         for step in range(first_step, self.num_steps):
             static = step < self.num_static_steps
             generator = torch_generator(self._config.seed, Purpose.NETWORK, step, device=self._device)
