@@ -33,6 +33,7 @@ TABLE: tuple[tuple[type[BaseException], int], ...] = (
     (errors.NewerFormatError, NEWER_FORMAT),
     (errors.OutOfMemoryError, NO_SPACE),
     (errors.DiskFullError, NO_SPACE),
+    (errors.LostRankError, TERMINATED),
     (errors.DFSError, BAD_INPUT),
     (MemoryError, NO_SPACE),
 )

@@ -6,6 +6,7 @@ from . import _condense_options as given
 from . import _options, _output
 from ._exit_codes import command
 from ._key_frame_counts import key_frames_per_clip
+from ._ranks import first_prepares, local_device, rank_number, ranks_joined
 
 if TYPE_CHECKING:
     from dfs_store.condense import CondenseConfig
@@ -63,12 +64,14 @@ def condense(
     dfs condense --dataset miniucf --vpc 10 --out ucf.zarr
     """
     given_flags = dict(locals())  # before anything else is bound: exactly the parameters
+    quiet = quiet or rank_number() > 0
     talk = ("dry_run", "config", "json", "quiet", "verbose")
     settings = _settings({k: v for k, v in given_flags.items() if k not in talk and v is not None}, config)
     if dry_run:
         _plan(settings, json=json)
     else:
-        _run(settings, json=json, quiet=quiet, verbose=verbose)
+        with ranks_joined():
+            _run(settings, json=json, quiet=quiet, verbose=verbose)
 
 
 def _settings(flags: dict[str, Any], file: str | None) -> "CondenseConfig":
@@ -116,6 +119,7 @@ def _plan(settings: "CondenseConfig", *, json: bool) -> None:
 
 def _run(settings: "CondenseConfig", *, json: bool, quiet: bool, verbose: bool) -> None:
     import time
+    from dataclasses import replace
 
     from dfs_store import condense as engine
     from dfs_store import open_store
@@ -125,15 +129,18 @@ def _run(settings: "CondenseConfig", *, json: bool, quiet: bool, verbose: bool) 
     from ._plan import plan_text
     from ._videos import describe_videos, open_with_progress
 
+    settings = replace(settings, device=local_device(settings.device))
     engine.check_run(settings)
     plan = forecast(settings, *describe_videos(settings))  # refuses, before decoding, what cannot work
     if verbose and not quiet:
         _output.note(plan_text(plan))
     started = time.monotonic()
-    videos = open_with_progress(settings, "train", quiet=quiet)
+    videos = first_prepares(lambda: open_with_progress(settings, "train", quiet=quiet))
     with CondenseProgress(settings, quiet=quiet) as progress:
         engine.condense(settings, videos, on_event=progress.on_event)
     elapsed = time.monotonic() - started
+    if rank_number() > 0:
+        return
     with open_store(settings.out) as store:
         result = {
             "out": settings.out,

@@ -91,6 +91,10 @@ class OutOfMemoryError(DFSError, MemoryError):
     """The device or the host has not enough memory for the run."""
 
 
+class LostRankError(DFSError, ConnectionError):
+    """Another process of a run that is split over several has ended."""
+
+
 class DiskFullError(DFSError, OSError):
     """The disk has not enough space for what is to be written."""
 

@@ -23,6 +23,7 @@ from dfs_store.errors import CheckpointError, DiskFullError
 
 __all__ = [
     "checkpoint_path",
+    "joined_states",
     "key_frame_state",
     "load_checkpoint",
     "restore_key_frames",
@@ -107,13 +108,28 @@ def key_frame_state(groups: Sequence[Group]) -> State:
     return arrays
 
 
-def restore_key_frames(path: Path, state: State, groups: Sequence[Group]) -> None:
+def joined_states(states: Sequence[State]) -> State:
+    """Returns the key frames of successive clips that several ranks hold as one state."""
+    joined: State = {}
+    for state in states:
+        start = sum(name.startswith("counts-") for name in joined)
+        for name, array in state.items():
+            kind, number = name.rsplit("-", 1)
+            joined[f"{kind}-{start + int(number)}"] = array
+    return joined
+
+
+def restore_key_frames(
+    path: Path, state: State, groups: Sequence[Group], first_clip: int = 0, num_clips: int | None = None
+) -> None:
     """Puts the state of a checkpoint into `groups`.
 
     Args:
         path: the file it comes from, for messages.
         state: from `key_frame_state`.
         groups: freshly initialised key frames of the same clips; the chunks may be cut otherwise.
+        first_clip: number of their first clip.
+        num_clips: of the whole run; those of `groups` when absent.
 
     Raises:
         CheckpointError: it is of other clips.
@@ -123,11 +139,12 @@ def restore_key_frames(path: Path, state: State, groups: Sequence[Group]) -> Non
     flat = {name: np.concatenate(arrays) for name, arrays in parts.items()}
     offsets = np.concatenate(([0], np.cumsum(flat["counts"])))
     chunks = [chunk for group in groups for chunk in group]
-    if len(flat["counts"]) != sum(map(len, chunks)) or offsets[-1] != len(flat["frames"]):
+    wanted = sum(map(len, chunks)) if num_clips is None else num_clips
+    if len(flat["counts"]) != wanted or offsets[-1] != len(flat["frames"]):
         raise CheckpointError(
             f"the checkpoint {path} holds {len(flat['counts'])} clips, not those of this run"
         )
-    first = 0
+    first = first_clip
     for chunk in chunks:
         span = slice(*offsets[[first, first + len(chunk)]])
         chunk.restore(

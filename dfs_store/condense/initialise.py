@@ -19,6 +19,7 @@ from dfs_store.videos.tensors import normalised_clips
 __all__ = [
     "check_real_clips",
     "chosen_real_clips",
+    "clip_groups",
     "clips_per_class",
     "even_positions",
     "grouped_clips",
@@ -33,6 +34,11 @@ KEY_FRAME_SHARE = 0.35
 
 # Clips of whole classes that are matched together: mostly one chunk, several for a class larger than a chunk.
 Group = list[KeyFrameSet]
+# Its clips by number, chunk by chunk.
+ClipGroup = list[Sequence[int]]
+# Processes can share so many groups of classes at least, where there are as many classes.
+FEWEST_PARTS = 8
+CLASSES_PER_PART = 4
 
 
 def even_positions(count: int, num_frames: int) -> npt.NDArray[np.int64]:
@@ -111,13 +117,19 @@ def key_frames_device(num_clips: int, clip_values: int, device: torch.device) ->
     return device
 
 
-def initial_key_frames(config: CondenseConfig, videos: VideoDataset, device: torch.device) -> list[Group]:
+def initial_key_frames(
+    config: CondenseConfig,
+    videos: VideoDataset,
+    device: torch.device,
+    groups: Sequence[ClipGroup] | None = None,
+) -> list[Group]:
     """Makes the key frames that a run starts from, class after class, `vpc` clips each.
 
     Args:
         config: resolved settings.
         videos: the real clips; only their shape counts for noise.
         device: where clips are rendered.
+        groups: which of `clip_groups` to make; all when absent.
 
     Raises:
         SettingsError: more key frames than frames, or fewer real clips than needed.
@@ -144,16 +156,30 @@ def initial_key_frames(config: CondenseConfig, videos: VideoDataset, device: tor
             )
             for chunk in group
         ]
-        for group in grouped_clips(
-            len(videos.classes), config.vpc, chunk_clips(device, videos.num_frames, videos.frame_shape)
-        )
+        for group in (clip_groups(config, videos, device) if groups is None else groups)
     ]
 
 
-def grouped_clips(num_classes: int, vpc: int, largest: int) -> list[list[Sequence[int]]]:
-    """Cuts all clips into groups of whole classes, and these into chunks of at most `largest` clips."""
-    classes_at_once = max(1, largest // vpc)
-    groups: list[list[Sequence[int]]] = []
+def clip_groups(config: CondenseConfig, videos: VideoDataset, device: torch.device) -> list[ClipGroup]:
+    """Returns the clips of a run by number, in groups of whole classes and chunks that fit the device.
+
+    There are enough groups for several processes to share, and how they are cut does not depend on how many
+    there are: so the arrays that come out do not depend on it either.
+    """
+    num_classes = len(videos.classes)
+    parts = max(FEWEST_PARTS, num_classes // CLASSES_PER_PART)
+    together = -(-num_classes // parts) * config.vpc
+    largest = chunk_clips(device, videos.num_frames, videos.frame_shape)
+    return grouped_clips(num_classes, config.vpc, largest, min(largest, together))
+
+
+def grouped_clips(num_classes: int, vpc: int, largest: int, together: int | None = None) -> list[ClipGroup]:
+    """Cuts all clips into groups of whole classes, and these into chunks of at most `largest` clips.
+
+    A group has at most `together` clips (`largest` when absent), but for a class that has more.
+    """
+    classes_at_once = max(1, (largest if together is None else together) // vpc)
+    groups: list[ClipGroup] = []
     for first in range(0, num_classes, classes_at_once):
         clips = range(first * vpc, min(first + classes_at_once, num_classes) * vpc)
         groups.append([clips[start : start + largest] for start in range(0, len(clips), largest)])

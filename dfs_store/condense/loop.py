@@ -7,6 +7,7 @@ from dfs_store.condense.events import StepDone
 from dfs_store.condense.initialise import Group
 from dfs_store.condense.matching import class_means, match
 from dfs_store.condense.randomness import Purpose, numpy_generator, torch_generator
+from dfs_store.condense.ranks import Ranks
 from dfs_store.condense.real_clips import RealClips
 from dfs_store.condense.steps import check_finite
 from dfs_store.networks import ConvNet3D
@@ -20,6 +21,8 @@ def dfs_loop(
     network: ConvNet3D,
     groups: Sequence[Group],
     first_step: int = 0,
+    ranks: Ranks | None = None,
+    first_group: int = 0,
 ) -> Iterator[StepDone]:
     """Trains the key frames in `groups` in place.
 
@@ -29,6 +32,8 @@ def dfs_loop(
         network: drawn afresh every step, never trained.
         groups: the key frames, whole classes in each group.
         first_step: above 0 for a resumed run.
+        ranks: the processes that share the classes; this one alone when absent.
+        first_group: number of the first of `groups` among those of all ranks.
 
     Yields:
         One event per step.
@@ -38,14 +43,15 @@ def dfs_loop(
     """
     schedule, rule = config.schedule, config.rule
     device = next(network.parameters()).device
+    ranks = ranks or Ranks()
 
     for step in range(first_step, schedule.iterations):
         network.reset(torch_generator(config.seed, Purpose.NETWORK, step, device=device))
         real_means = class_means(network, real.batches(step), precision=config.precision)
         loss, num_inserted = 0.0, 0
 
-        for number, group in enumerate(groups):
-            for chunk, chunk_loss, gradient in match(network, group, real_means):
+        for number, group in enumerate(groups, start=first_group):
+            for chunk, chunk_loss, gradient in match(network, group, real_means, real.labels.start):
                 loss += chunk_loss
                 check_finite(loss, step, "--lr", config.lr or 0.0, config.momentum or 0.0)
                 chunk.step(chunk.pull_back(gradient), lr=config.lr or 0.0, momentum=config.momentum or 0.0)
@@ -58,6 +64,8 @@ def dfs_loop(
                     num_inserted += len(chosen)
 
         num_key_frames = sum(chunk.positions.size for group in groups for chunk in group)
+        loss, *counts = ranks.totals([loss, num_key_frames, num_inserted])
+        num_key_frames, num_inserted = (int(count) for count in counts)
         frame_bytes = groups[0][0].frames[0].numel() * 4
         yield StepDone(
             step=step,

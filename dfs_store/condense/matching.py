@@ -54,7 +54,7 @@ def class_means(network: ConvNet3D, batches: Iterator[Tensor], *, precision: str
 
 
 def match(
-    network: ConvNet3D, chunks: Sequence[Clips], real_means: Tensor
+    network: ConvNet3D, chunks: Sequence[Clips], real_means: Tensor, first_label: int = 0
 ) -> Iterator[tuple[Clips, float, Tensor]]:
     """Matches the synthetic clips of some classes to the real ones (Eq. 8) and gives their gradients.
 
@@ -65,7 +65,8 @@ def match(
     Args:
         network: frozen; its `embed` maps (N, T, C, H, W) to (N, F).
         chunks: all the clips of one or more classes; a class may not lie partly outside.
-        real_means: (classes, F), mean real embedding of every class, indexed by label.
+        real_means: (classes, F), mean real embedding of successive classes.
+        first_label: label of the first of them.
 
     Yields:
         Per chunk: the chunk, its share of the loss (all of the classes' loss with the first chunk, 0 with
@@ -76,7 +77,7 @@ def match(
     device = real_means.device
     member_of = torch.from_numpy(members).to(device)
     sizes = torch.from_numpy(counts).to(device, torch.float32)
-    targets = real_means[torch.from_numpy(classes).to(device)]
+    targets = real_means[torch.from_numpy(classes - first_label).to(device)]
 
     recorded: tuple[Tensor, Tensor] | None = None
     if len(chunks) == 1:

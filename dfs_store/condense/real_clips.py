@@ -32,9 +32,18 @@ class RealClips:
         batch_real: clips per class and step; a smaller class gives all it has.
         seed: of the run.
         device: where batches are wanted.
+        labels: the classes whose batches are wanted; all when absent.
     """
 
-    def __init__(self, videos: VideoDataset, batch_real: int, seed: int, device: torch.device) -> None:
+    def __init__(
+        self,
+        videos: VideoDataset,
+        batch_real: int,
+        seed: int,
+        device: torch.device,
+        labels: range | None = None,
+    ) -> None:
+        self.labels = range(len(videos.classes)) if labels is None else labels
         self._videos = videos
         self._batch_real = batch_real
         self._seed = seed
@@ -64,9 +73,9 @@ class RealClips:
             self._thread.shutdown(wait=True, cancel_futures=True)
 
     def batches(self, step: int) -> Iterator[Tensor]:
-        """Yields per class a batch (N, T, C, H, W) float32 on the device, in normalised space."""
+        """Yields per class of `labels` a batch (N, T, C, H, W) float32 on the device, in normalised space."""
         if self._thread is None:
-            for label in range(len(self._members)):
+            for label in self.labels:
                 yield self._normalised(*self._gather(step, label))
             return
         # Streaming: while the device works on this step, the thread reads the next one.
@@ -77,7 +86,7 @@ class RealClips:
             yield self._normalised(pixels.to(self._device, non_blocking=True), flipped)
 
     def _read(self, step: int) -> list[Drawn]:
-        drawn = (self._gather(step, label) for label in range(len(self._members)))
+        drawn = (self._gather(step, label) for label in self.labels)
         return [(pixels.pin_memory(), flipped) for pixels, flipped in drawn]
 
     def _draw(self, step: int, label: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:

@@ -10,7 +10,8 @@ from typing import Any
 from dfs_store.condense.checkpoint import checkpoint_path
 from dfs_store.condense.config import CondenseConfig
 from dfs_store.condense.events import Event, StoreWritten
-from dfs_store.condense.methods import METHODS, Condensed
+from dfs_store.condense.methods import METHODS, SPLIT_METHODS, Condensed
+from dfs_store.condense.ranks import Ranks
 from dfs_store.errors import SettingsError
 from dfs_store.format import StoreWriter, check_output
 from dfs_store.videos import VideoDataset
@@ -51,6 +52,10 @@ def condense(
     store is whole. When `on_event` raises between two steps (so does Ctrl-C on the command line), a
     checkpoint stays beside `config.out`, and `resume=True` continues to exactly the same arrays.
 
+    Where torch.distributed is initialised (backend gloo), its processes share the classes of dfs and dm, and
+    the first one writes the store; all call this with equal settings and clips. Their number changes nothing
+    of what comes out. Other methods run on the first process alone.
+
     Args:
         config: the settings; what is None comes from the preset.
         videos: real clips of the training split, from `dfs_store.open_videos`.
@@ -64,13 +69,25 @@ def condense(
         OutOfMemoryError: the device is too small; a periodic checkpoint stays.
         DiskFullError: no space left for the store or a checkpoint.
         CheckpointError: the checkpoint to resume is damaged or of other settings.
+        LostRankError: another process has ended; the last checkpoint stays.
     """
     config = config.resolved()
     check_run(config)
     if config.hold_out is not None:
         videos, _ = videos.hold_out(config.hold_out)
     tell = on_event if on_event is not None else _ignore
-    condensed = METHODS[config.method](config, videos, tell)
+    ranks = Ranks.current()
+    if ranks.is_first:
+        _write(config, videos, METHODS[config.method](config, videos, tell), tell)
+    elif config.method in SPLIT_METHODS:
+        for _ in METHODS[config.method](config, videos, tell).clips:
+            pass  # sent to the first rank
+    ranks.totals([0])  # nobody leaves before the store stands
+
+
+def _write(
+    config: CondenseConfig, videos: VideoDataset, condensed: Condensed, tell: Callable[[Event], None]
+) -> None:
     num_key_frames = 0
     with StoreWriter(
         config.out,

@@ -11,6 +11,7 @@ from torch import Tensor
 from dfs_store.condense.checkpoint import State, checkpoint_path, load_checkpoint, save_checkpoint
 from dfs_store.condense.config import CondenseConfig
 from dfs_store.condense.events import CheckpointSaved, Event, StepDone
+from dfs_store.condense.ranks import Ranks
 from dfs_store.errors import DivergedError
 from dfs_store.networks.out_of_memory import out_of_memory_named
 
@@ -34,7 +35,8 @@ def run_steps(
     steps: Iterator[StepDone],
     config: CondenseConfig,
     tell: Callable[[Event], None],
-    state: Callable[[], State],
+    state: Callable[[], State | None],
+    ranks: Ranks | None = None,
 ) -> None:
     """Runs the steps, telling of each one and saving the state now and then.
 
@@ -42,29 +44,42 @@ def run_steps(
         steps: yields after every step, with the state of that moment whole.
         config: resolved settings.
         tell: gets every event; what it raises between two steps (Ctrl-C, say) leaves a checkpoint behind.
-        state: gives the arrays to keep.
+        state: gives the arrays to keep; asked for on all ranks at once, it returns them on the first one.
+        ranks: the processes that share the run; this one alone when absent.
 
     Raises:
         OutOfMemoryError: the device is too small.
+        LostRankError: another process has ended.
     """
+    ranks = ranks or Ranks()
     path, settings = checkpoint_path(config.out), config.provenance()
     saved_seconds = time.monotonic()
+
+    def save(next_step: int) -> None:
+        arrays = state()
+        if arrays is not None:
+            save_checkpoint(path, next_step, settings, arrays)
+
     with reproducible_float32(), out_of_memory_named(_REMEDY):
         for event in steps:
-            next_step = event.step + 1
+            next_step, end = event.step + 1, None
             try:
                 tell(event)
-            except BaseException:
-                # The step is finished and the state is whole: keep it, whatever ends the run.
-                save_checkpoint(path, next_step, settings, state())
-                raise
+            except BaseException as error:  # noqa: BLE001 - raised again, once all ranks know
+                end = error
             if config.checkpoint_every is not None:
                 due = next_step % config.checkpoint_every == 0
             else:
                 due = time.monotonic() - saved_seconds >= SECONDS_BETWEEN_CHECKPOINTS
+            # What one rank wants, all do after the same step; the clock is the first one's.
+            ended, due_there = ranks.totals([end is not None, due and ranks.is_first])
+            if ended:
+                # The step is finished and the state is whole: keep it, whatever ends the run.
+                save(next_step)
+                raise end or KeyboardInterrupt("another process of this run was stopped")
             # Always after the last step: if the store then cannot be written, the training is not lost.
-            if due or next_step == event.iterations:
-                save_checkpoint(path, next_step, settings, state())
+            if due_there or next_step == event.iterations:
+                save(next_step)
                 saved_seconds = time.monotonic()
                 tell(CheckpointSaved(str(path), next_step))
 

@@ -14,7 +14,7 @@ from dfs_store.condense.methods.random import random
 from dfs_store.condense.methods.static_dynamic import static_dynamic
 from dfs_store.videos import VideoDataset
 
-__all__ = ["METHODS", "Condensed"]
+__all__ = ["METHODS", "SPLIT_METHODS", "Condensed"]
 
 Tell = Callable[[Event], None]
 
@@ -27,3 +27,5 @@ METHODS: dict[str, Callable[[CondenseConfig, VideoDataset, Tell], Condensed]] = 
     "k-center": k_center,
     "pack": pack,
 }
+# Whose classes several processes can share; what the others train or choose hangs together.
+SPLIT_METHODS = ("dfs", "dm")

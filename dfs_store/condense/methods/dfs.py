@@ -4,13 +4,20 @@ from collections.abc import Callable, Iterator
 
 import torch
 
-from dfs_store.condense.checkpoint import checkpoint_path, key_frame_state, restore_key_frames
+from dfs_store.condense.checkpoint import (
+    State,
+    checkpoint_path,
+    joined_states,
+    key_frame_state,
+    restore_key_frames,
+)
 from dfs_store.condense.config import CondenseConfig
 from dfs_store.condense.device import resolve_device
 from dfs_store.condense.events import Event, RunStarted
-from dfs_store.condense.initialise import Group, initial_key_frames, starting_sources
+from dfs_store.condense.initialise import Group, clip_groups, initial_key_frames, starting_sources
 from dfs_store.condense.loop import dfs_loop
 from dfs_store.condense.methods._clip import Condensed, CondensedClip
+from dfs_store.condense.ranks import Ranks
 from dfs_store.condense.real_clips import RealClips
 from dfs_store.condense.self_check import KernelCheck, check_kernels
 from dfs_store.condense.steps import resumed, run_steps
@@ -42,21 +49,32 @@ def trained(
         CheckpointError: the checkpoint to resume is damaged or of other settings.
         SettingsError: settings that the clips do not allow.
     """
-    device = resolve_device(config.device)
-    groups = initial_key_frames(config, videos, device)
-    first_step, state = resumed(config)
-    if state is not None:
-        restore_key_frames(checkpoint_path(config.out), state, groups)
+    device, ranks = resolve_device(config.device), Ranks.current()
+    parts = clip_groups(config, videos, device)
+    mine = ranks.share([sum(map(len, part)) for part in parts])
+    groups = initial_key_frames(config, videos, device, parts[mine.start : mine.stop])
+    first_clip, last_clip = parts[mine.start][0][0], parts[mine.stop - 1][-1][-1]
     num_clips = len(videos.classes) * config.vpc
+    first_step, state = ranks.from_first(lambda: resumed(config))
+    if state is not None:
+        restore_key_frames(checkpoint_path(config.out), state, groups, first_clip, num_clips)
     network, kernels = checked_network(config, videos, device)
     started = RunStarted(
         first_step, config.schedule.iterations, num_clips, str(device), notes + kernels.notes
     )
     tell(started)
-    with RealClips(videos, config.batch_real or 1, config.seed, device) as real:
-        steps = dfs_loop(kernels.config(config), real, network, groups, first_step)
-        run_steps(steps, config, tell, lambda: key_frame_state(groups))
-    return Condensed(trained_clips(groups), starting_sources(config, videos), kernels.provenance())
+    labels = range(first_clip // config.vpc, last_clip // config.vpc + 1)
+
+    def state_of_all() -> State | None:
+        states = ranks.gather(key_frame_state(groups))
+        return None if states is None else joined_states(states)
+
+    with RealClips(videos, config.batch_real or 1, config.seed, device, labels) as real:
+        steps = dfs_loop(kernels.config(config), real, network, groups, first_step, ranks, mine.start)
+        run_steps(steps, config, tell, state_of_all, ranks)
+    return Condensed(
+        ranks.in_order(trained_clips(groups)), starting_sources(config, videos), kernels.provenance()
+    )
 
 
 def checked_network(

@@ -1,0 +1,59 @@
+"""The processes that torchrun starts: they find each other, and only the first one speaks."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import TypeVar
+
+__all__ = ["first_prepares", "local_device", "rank_number", "ranks_joined"]
+
+T = TypeVar("T")
+# A rank may wait while the first one decodes a dataset; a rank that dies is noticed at once all the same.
+_PATIENCE = timedelta(days=1)
+
+
+def rank_number() -> int:
+    """Returns the rank of this process, 0 where torchrun did not start it."""
+    return int(os.environ.get("RANK", "0"))
+
+
+@contextmanager
+def ranks_joined() -> Iterator[None]:
+    """Joins the processes that torchrun started; does nothing for one alone."""
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1 or "MASTER_ADDR" not in os.environ:
+        yield
+        return
+    import torch.distributed as dist
+
+    dist.init_process_group("gloo", timeout=_PATIENCE)
+    try:
+        yield
+    finally:
+        dist.destroy_process_group()
+
+
+def first_prepares(open_clips: Callable[[], T]) -> T:
+    """Opens clips on the first rank, the first of every machine, then on all: each cache is filled once."""
+    from dfs_store.condense.ranks import Ranks
+
+    ranks = Ranks.current()
+    turns = (ranks.is_first, os.environ.get("LOCAL_RANK") == "0", True)
+    opened: T | None = None
+    for turn in turns:
+        if turn and opened is None:
+            opened = open_clips()
+        ranks.totals([0])
+    assert opened is not None
+    return opened
+
+
+def local_device(name: str) -> str:
+    """Returns a device name with the GPU of this rank for "auto" and "cuda"."""
+    local = os.environ.get("LOCAL_RANK")
+    if local is None or name not in ("auto", "cuda"):
+        return name
+    import torch
+
+    count = torch.cuda.device_count()
+    return f"cuda:{int(local) % count}" if count else name

@@ -1,0 +1,142 @@
+"""Classes split over processes: which rank trains which clips, and the little that ranks tell each other.
+
+Given the network of a step, classes are independent, and every rank draws the same network from the seed. So
+no gradient travels: per step three numbers for the progress and two flags, else only checkpoints and results.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.distributed as dist
+
+from dfs_store.errors import LostRankError, SettingsError
+
+__all__ = ["Ranks"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """The processes of a run. Calls that concern all of them must be made by all, in the same order.
+
+    Attributes:
+        rank: of this process, 0 for the first.
+        size: how many there are.
+    """
+
+    rank: int = 0
+    size: int = 1
+
+    @classmethod
+    def current(cls) -> "Ranks":
+        """Returns those of torch.distributed where it is initialised; else this process alone."""
+        if dist.is_available() and dist.is_initialized():
+            return cls(dist.get_rank(), dist.get_world_size())
+        return cls()
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this rank writes and speaks for all."""
+        return self.rank == 0
+
+    def share(self, sizes: Sequence[int]) -> range:
+        """Returns which of some parts of work fall to this rank: successive ones, balanced by their sizes.
+
+        Args:
+            sizes: clips in each part.
+
+        Raises:
+            SettingsError: a rank would get none.
+        """
+        owners = _owners(sizes, self.size)
+        if len(np.unique(owners)) < self.size:
+            fewer = next(n for n in range(self.size - 1, 0, -1) if len(np.unique(_owners(sizes, n))) == n)
+            raise SettingsError(
+                f"{self.size} processes cannot share {sum(sizes)} clips in {len(sizes)} parts: one would "
+                f"have nothing to do; use {fewer} (torchrun --nproc-per-node)"
+            )
+        mine = np.flatnonzero(owners == self.rank)
+        return range(int(mine[0]), int(mine[-1]) + 1)
+
+    def totals(self, values: Sequence[float]) -> list[float]:
+        """Returns numbers summed over the ranks."""
+        if self.size == 1:
+            return list(values)
+        total = torch.tensor(values, dtype=torch.float64, device="cpu")
+        with _lost_rank_named():
+            dist.all_reduce(total)
+        return [float(value) for value in total]
+
+    def gather(self, value: T) -> list[T] | None:
+        """Returns the values of all ranks on the first one, None on the others."""
+        if self.size == 1:
+            return [value]
+        values: list[T | None] | None = [None] * self.size if self.is_first else None
+        with _lost_rank_named():
+            dist.gather_object(value, values)
+        return values  # type: ignore[return-value]
+
+    def from_first(self, make: Callable[[], T]) -> T:
+        """Returns on all ranks what the first one makes; an error there is raised everywhere."""
+        if self.size == 1:
+            return make()
+        box: list[tuple[T | None, Exception | None]] = [(None, None)]
+        if self.is_first:
+            try:
+                box = [(make(), None)]
+            except Exception as error:  # noqa: BLE001 - it is raised again, here and elsewhere
+                box = [(None, error)]
+        with _lost_rank_named():
+            dist.broadcast_object_list(box)
+        made, failure = box[0]
+        if failure is not None:
+            raise failure
+        return made  # type: ignore[return-value]
+
+    def in_order(self, items: Iterator[T]) -> Iterator[T]:
+        """Yields the items of all ranks on the first one, in order; the others send theirs and yield none.
+
+        One item travels at a time, so that the first rank needs not hold them all.
+        """
+        if not self.is_first:
+            for item in items:
+                with _lost_rank_named():
+                    dist.send_object_list([item, True], dst=0)
+            with _lost_rank_named():
+                dist.send_object_list([None, False], dst=0)
+            return
+        yield from items
+        for rank in range(1, self.size):
+            while True:
+                box: list[object] = [None, False]
+                with _lost_rank_named():
+                    dist.recv_object_list(box, src=rank)
+                if not box[1]:
+                    break
+                yield box[0]  # type: ignore[misc]
+
+
+def _owners(sizes: Sequence[int], num_ranks: int) -> npt.NDArray[np.int64]:
+    """Returns the rank of each part, never decreasing: where its middle lies among all the clips."""
+    counts = np.asarray(sizes, dtype=np.int64)
+    ends = np.cumsum(counts)
+    owners: npt.NDArray[np.int64] = (2 * ends - counts) * num_ranks // (2 * ends[-1])
+    return owners
+
+
+@contextmanager
+def _lost_rank_named() -> Iterator[None]:
+    try:
+        yield
+    except (RuntimeError, ConnectionError) as error:
+        raise LostRankError(
+            f"another process of this run has ended before its time ({str(error).splitlines()[0][:120]}); "
+            "see its own message. The last checkpoint stands: start again with --resume, with any number of "
+            "processes"
+        ) from error
