@@ -44,10 +44,11 @@ class PlainLoop:
     """Eq. 8 class by class, as the public baseline writes it, on key frames that autograd knows."""
 
     def __init__(self, config, groups, network):
-        (chunk,) = [chunk for group in groups for chunk in group]
+        chunks = [chunk for group in groups for chunk in group]
         self.network = network
-        self.weights = chunk.weights.clone()
-        self.keys = torch.nn.Parameter(chunk.frames.clone().view(len(chunk), -1, *chunk.frames.shape[1:]))
+        self.weights = torch.cat([chunk.weights for chunk in chunks])
+        frames = torch.cat([chunk.frames for chunk in chunks])
+        self.keys = torch.nn.Parameter(frames.view(len(self.weights), -1, *frames.shape[1:]))
         self.optimizer = torch.optim.SGD([self.keys], lr=config.lr, momentum=config.momentum)
 
     def step(self, batches):
@@ -107,7 +108,7 @@ def main():
     network = frozen_network(videos, device)
     plain_network = PlainConvNet3D(len(videos.classes), videos.num_frames, arguments.size).to(device)
     plain = PlainLoop(config, groups, plain_network.requires_grad_(False).eval())
-    start = groups[0][0].frames.clone()
+    start = plain.keys.detach().clone()
     ours, theirs, approximate = [], [], []
     with RealClips(videos, config.batch_real, config.seed, device) as real:
         loop = dfs_loop(config, real, network, groups)
@@ -122,8 +123,8 @@ def main():
             exact, means = timed(lambda: class_means(network, real.batches(step)), device)  # noqa: B023
             half, rounded = timed(mean, device)
             approximate.append((exact, half, float((rounded - means).norm() / means.norm())))
-    frames = groups[0][0].frames
-    difference = float((frames - plain.keys.detach().view(frames.shape)).norm() / (frames - start).norm())
+    frames = torch.cat([chunk.frames for group in groups for chunk in group]).view(start.shape)
+    difference = float((frames - plain.keys.detach()).norm() / (frames - start).norm())
     step, plain_step = statistics.median(ours[1:]), statistics.median(theirs[1:])
     print(
         f"{len(videos.classes)} classes, {config.batch_real} real clips each, {arguments.frames}x"

@@ -15,6 +15,7 @@ __all__ = [
     "DiskFullError",
     "DivergedError",
     "EmptyClassError",
+    "LostRankError",
     "MissingDependencyError",
     "NewerFormatError",
     "NotAStoreError",

@@ -144,6 +144,14 @@ def restore_key_frames(
         raise CheckpointError(
             f"the checkpoint {path} holds {len(flat['counts'])} clips, not those of this run"
         )
+    there = (int(flat["positions"].max()) + 1, flat["frames"].shape[1:])
+    here = (chunks[0].num_frames, tuple(chunks[0].frames.shape[1:]))
+    # A clip of one key frame stands at 0, so that its positions do not tell its length.
+    if there[1] != here[1] or there[0] not in (1, here[0]):
+        raise CheckpointError(
+            f"the checkpoint {path} holds clips of {there[0]} frames of {there[1]}, this run has {here[0]} "
+            f"of {here[1]}: the real clips have changed; delete it to start the run again"
+        )
     first = first_clip
     for chunk in chunks:
         span = slice(*offsets[[first, first + len(chunk)]])

@@ -43,13 +43,22 @@ def test_noise_is_standard_normal_and_the_same_for_any_chunks(config, videos, mo
 def test_groups_hold_whole_classes(config, videos, monkeypatch):
     monkeypatch.setattr("dfs_store.condense.initialise.chunk_clips", lambda *_: 5)
     groups = initial_key_frames(config(vpc=2).resolved(), videos, CPU)
+    assert [[c.labels.tolist() for c in g] for g in groups] == [[[0, 0]], [[1, 1]], [[2, 2]]]
+    monkeypatch.setattr("dfs_store.condense.initialise.FEWEST_PARTS", 1)
+    groups = initial_key_frames(config(vpc=2).resolved(), videos, CPU)
     assert [[c.labels.tolist() for c in g] for g in groups] == [[[0, 0, 1, 1]], [[2, 2]]]
+    monkeypatch.setattr("dfs_store.condense.initialise.chunk_clips", lambda *_: 1)
+    groups = initial_key_frames(config(vpc=2).resolved(), videos, CPU)
+    assert [[c.labels.tolist() for c in g] for g in groups] == [[[0], [0]], [[1], [1]], [[2], [2]]]
 
 
 def test_real_frames_are_frames_of_clips_of_the_class(config, videos):
     settings = config(vpc=2, init="real", initial_key_frames=3).resolved()
-    ((chunk,),) = initial_key_frames(settings, videos, CPU)
-    for number, label in enumerate(chunk.labels):
+    chunks = [chunk for group in initial_key_frames(settings, videos, CPU) for chunk in group]
+    clips = [(chunk, number) for chunk in chunks for number in range(len(chunk))]
+    assert len(clips) == 6
+    for chunk, number in clips:
+        label = chunk.labels[number]
         own = [videos.clip(i) for i in np.flatnonzero(videos.labels == label)]
         found = [
             torch.allclose(chunk.clip_frames(number), clip.permute(1, 0, 2, 3)[[0, 2, 5]], atol=1e-5)
