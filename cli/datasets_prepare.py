@@ -29,6 +29,14 @@ def prepare(
     workers: Annotated[
         int | None, typer.Option("--workers", help="Decoding processes (default: one per core).")
     ] = None,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            "--shard",
+            help="Every N-th file only: 3/16 is the third of sixteen, for as many machines with one cache.",
+            metavar="I/N",
+        ),
+    ] = None,
     seed: _options.Seed = 0,
     json: _options.Json = False,
     quiet: _options.Quiet = False,
@@ -43,7 +51,16 @@ def prepare(
         check_part(part)
     info = describe(name)
     prepared = []
-    for each in (part,) if part else _parts(name, root, split or 1):
+    parts = (part,) if part else _parts(name, root, split or 1)
+    if shard is not None:
+        for each in parts:
+            prepared.append(_prepare_shard(name, root, each, shard, options, quiet=quiet))
+            if not json:
+                _output.echo(_shard_text(prepared[-1], name))
+        if json:
+            _output.document("dfs.prepare/1", {"dataset": name, "shard": shard, "parts": prepared})
+        return
+    for each in parts:
         prepared.append(_prepare(name, root, each, options, quiet=quiet))
         if not json:
             _output.echo(_text(prepared[-1], quiet=quiet, verbose=verbose))
@@ -90,6 +107,38 @@ def _prepare(
         "missing": videos.missing,
         "elapsed_seconds": round(time.monotonic() - start, 3),
     }
+
+
+def _prepare_shard(
+    name: str, root: str | None, part: str, shard: str, options: dict[str, Any], *, quiet: bool
+) -> dict[str, Any]:
+    from dfs_store.videos.opening import open_shard
+    from dfs_store.videos.shards import Shard
+
+    start = time.monotonic()
+    share = Shard.parse(shard)
+    with _output.Progress(f"prepare {part} {share}", quiet=quiet) as progress:
+        report = open_shard(name, share, root, part, **options, on_progress=shown_on(progress))
+    return {
+        "part": part,
+        "num_files": report.num_files,
+        "num_failed": report.num_failed,
+        "complete": not report.missing,
+        "missing_shards": list(report.missing),
+        "elapsed_seconds": round(time.monotonic() - start, 3),
+    }
+
+
+def _shard_text(prepared: dict[str, Any], name: str) -> str:
+    failed = f", {prepared['num_failed']:,} of them could not be decoded" if prepared["num_failed"] else ""
+    done = f"{prepared['part']}: the shard's {prepared['num_files']:,} files are prepared{failed}"
+    if prepared["complete"]:
+        return f"{done}; so is the whole part"
+    missing = ", ".join(str(number) for number in prepared["missing_shards"])
+    return (
+        f"{done}; still to come: shard {missing}\n"
+        f"(dfs datasets prepare {name} without --shard decodes whatever is missing)"
+    )
 
 
 def _text(prepared: dict[str, Any], *, quiet: bool, verbose: bool) -> str:

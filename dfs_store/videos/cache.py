@@ -6,8 +6,8 @@ An entry holds
     clips.npy      (N, V, T, H, W, 3) uint8, a plain array file that np.load(mmap_mode="r") opens
     frames.npy     (N, V, T) int64, the frame numbers each clip was made of
     index.json     the clips that are there and the files that are not; written last, so it means "done"
-    journal.jsonl  while preparing: one line per row that is safely written
-    lock           held while somebody prepares
+    journal.jsonl  while preparing: one line per row that is safely written; each shard has its own
+    lock           held while somebody prepares: by one process, or by any number that prepare shards
 
 An entry without index.json is unfinished and is continued by the next `prepare`.
 """
@@ -168,19 +168,27 @@ class CacheEntry:
         frames: npt.NDArray[np.int64] = np.load(self.frames_path)
         return frames
 
+    def journals(self) -> list[Path]:
+        """Returns the journals of whole runs and of shards."""
+        return sorted(self.directory.glob("journal*.jsonl"))
+
     @contextlib.contextmanager
-    def locked(self, on_wait: Callable[[], None] | None = None) -> Iterator[int]:
+    def locked(
+        self, on_wait: Callable[[], None] | None = None, *, name: str = "lock", shared: bool = False
+    ) -> Iterator[int]:
         """Holds the entry for this process alone; waits while another prepares it.
 
         The kernel lets go of the lock when its last holder ends, however it ends.
 
         Args:
             on_wait: called now and then while waiting.
+            name: of the lock; shards have one each besides the entry's.
+            shared: holds it together with others that share it.
 
         Yields:
             The descriptor of the lock, for workers to inherit.
         """
-        path = self.directory / "lock"
+        path = self.directory / name
         while True:
             try:
                 self.directory.mkdir(parents=True, exist_ok=True)
@@ -188,7 +196,7 @@ class CacheEntry:
             except FileNotFoundError:
                 continue  # removed in between
             try:
-                _wait_for_lock(descriptor, on_wait)
+                _wait_for_lock(descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_EX, on_wait)
                 if _is_still_there(descriptor, path):
                     yield descriptor
                     return
@@ -211,10 +219,10 @@ class CacheEntry:
         return False
 
 
-def _wait_for_lock(descriptor: int, on_wait: Callable[[], None] | None) -> None:
+def _wait_for_lock(descriptor: int, kind: int, on_wait: Callable[[], None] | None) -> None:
     while True:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
         except BlockingIOError:
             if on_wait is not None:
                 on_wait()

@@ -10,14 +10,15 @@ from dfs_store.errors import DatasetNotFoundError, DFSError, SettingsError
 from dfs_store.videos.catalogue import CATALOGUE, FOLDER, MOVING_SHAPES, DatasetInfo
 from dfs_store.videos.cliplist import ClipList, check_classes, keep_classes
 from dfs_store.videos.layouts import READERS
-from dfs_store.videos.prepare import OnProgress, prepare
+from dfs_store.videos.prepare import OnProgress, prepare, prepare_shard
 from dfs_store.videos.sampling import Sampling
+from dfs_store.videos.shards import Shard, ShardReport
 from dfs_store.videos.sources import CachedClips, MovingShapesClips
 
 if TYPE_CHECKING:
     from dfs_store.videos.dataset import VideoDataset
 
-__all__ = ["check_part", "describe", "find_clips", "open_videos", "resolve_sampling"]
+__all__ = ["check_part", "describe", "find_clips", "open_shard", "open_videos", "resolve_sampling"]
 
 SPLITS = ("train", "test")
 PathLike = str | os.PathLike[str]
@@ -83,6 +84,27 @@ def open_videos(
     entry = prepare(found, sampling, dataset=name, split=split, seed=seed, **how)
     clips = CachedClips(entry, sampling)
     return VideoDataset(clips, name=name, metric=info.metric, missing=found.missing, **common)
+
+
+def open_shard(
+    name_or_folder: PathLike,
+    shard: Shard,
+    root: PathLike | None = None,
+    split: str = "train",
+    **how: Any,  # noqa: ANN401 - passed on
+) -> ShardReport:
+    """Prepares one shard of a dataset's clips (see `prepare_shard`); takes the options of `open_videos`.
+
+    Raises:
+        SettingsError: the dataset has no files.
+        DatasetNotFoundError, EmptyClassError, DiskFullError, OutputNotWritableError: as `open_videos`.
+    """
+    info = describe(name_or_folder)
+    sampling = resolve_sampling(info, **{name: how.pop(name, None) for name in ("frames", "stride", "size")})
+    chosen = {name: how.pop(name) for name in ("classes", "official_split") if name in how}
+    found = find_clips(name_or_folder, root, split, **chosen)
+    name = info.name if info is not FOLDER else str(found.root)
+    return prepare_shard(found, sampling, shard, dataset=name, split=split, **how)
 
 
 def describe(name_or_folder: PathLike) -> DatasetInfo:

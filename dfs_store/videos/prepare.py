@@ -29,10 +29,11 @@ from dfs_store.videos.cache import (
 from dfs_store.videos.cliplist import ClipList
 from dfs_store.videos.pool import Job, Result, WorkerPool, default_workers
 from dfs_store.videos.progress import OnProgress, PrepareProgress, Reporter
-from dfs_store.videos.rows import Journal, drop_rows, reserve
+from dfs_store.videos.rows import Journal, drop_rows, read_lines, reserve
 from dfs_store.videos.sampling import Sampling
+from dfs_store.videos.shards import Shard, ShardReport
 
-__all__ = ["OnProgress", "PrepareProgress", "prepare"]
+__all__ = ["OnProgress", "PrepareProgress", "prepare", "prepare_shard"]
 
 DEFAULT_TIMEOUT_SECONDS = 300.0
 _JOURNAL_SECONDS = 0.5
@@ -84,20 +85,102 @@ def prepare(
         if entry.read_index() is not None:  # another process has prepared it while we waited
             return entry
         try:
+            _discard_damaged(entry)
             with (
                 disk_errors(entry.directory),
                 _Run(entry, request, found, sampling.num_views(split), reporter) as run,
             ):
-                run.decode(workers or default_workers(), lock_fd, timeout_seconds)
+                run.decode(workers or default_workers(), (lock_fd,), timeout_seconds)
                 run.finish()
         except EmptyClassError:
             shutil.rmtree(entry.directory)  # other files make another entry: nobody would use this one
             raise
         except DiskFullError:
-            if not entry.journal_path.exists():  # nothing is decoded that could be continued
+            if not entry.journals():  # nothing is decoded that could be continued
                 shutil.rmtree(entry.directory)
             raise
     return entry
+
+
+def prepare_shard(
+    found: ClipList,
+    sampling: Sampling,
+    shard: Shard,
+    *,
+    dataset: str,
+    split: str,
+    seed: int = 0,
+    workers: int | None = None,
+    cache_dir: str | os.PathLike[str] | None = None,
+    timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
+    on_progress: OnProgress | None = None,
+) -> ShardReport:
+    """Brings one share of the clips into the cache, beside processes that do so with other shares.
+
+    Whoever finds all shares there completes the entry. A plain `prepare` decodes whatever is still missing.
+
+    Args:
+        found: the clips of one split.
+        sampling: how to cut them.
+        shard: which of the files.
+        dataset: see `prepare`, as for all that follow.
+        split: see there.
+        seed: see there.
+        workers: see there.
+        cache_dir: see there; it must be the same folder for all machines.
+        timeout_seconds: see there.
+        on_progress: see there; counts the files of the shard.
+
+    Raises: as `prepare`.
+    """
+    request = _request(found, sampling, dataset, split, seed)
+    entry = CacheEntry(cache_root(cache_dir) / _key(request))
+    mine = [row for row in range(len(found.clips)) if shard.has(row)]
+    if entry.read_index() is not None:
+        return ShardReport(shard, len(mine), _num_failed(entry, found, mine), ())
+    reporter = Reporter(len(mine), on_progress)
+    with disk_errors(entry.directory):
+        if entry.index_path.exists():
+            with entry.locked(reporter.waiting):
+                _discard_damaged(entry)
+        with (
+            entry.locked(reporter.waiting, shared=True) as lock_fd,
+            entry.locked(reporter.waiting, name=f"lock{shard.suffix}") as shard_fd,
+        ):
+            if entry.read_index() is None:
+                views = sampling.num_views(split)
+                with _Run(entry, request, found, views, reporter, shard) as run:
+                    run.decode(workers or default_workers(), (lock_fd, shard_fd), timeout_seconds)
+            done = _done_rows(entry)
+    lacking = {shard.of(row) for row in range(len(found.clips)) if row not in done}
+    if not lacking:
+        how: dict[str, Any] = {"workers": workers, "cache_dir": cache_dir, "timeout_seconds": timeout_seconds}
+        prepare(found, sampling, dataset=dataset, split=split, seed=seed, **how)
+        return ShardReport(shard, len(mine), _num_failed(entry, found, mine), ())
+    failed = sum(bool(done[row].error) for row in mine if row in done)
+    return ShardReport(shard, len(mine), failed, tuple(sorted(lacking)))
+
+
+def _done_rows(entry: CacheEntry) -> dict[int, Result]:
+    """Returns the results that any run or shard has safely written."""
+    found = {}
+    for path in entry.journals():
+        found.update({line["row"]: Result(**line) for line in read_lines(path) if "row" in line})
+    return found
+
+
+def _num_failed(entry: CacheEntry, found: ClipList, rows: list[int]) -> int:
+    """Returns how many of some files a complete entry had to leave out."""
+    failed = {each["file"] for each in (entry.read_index() or {}).get("failed", [])}
+    return sum(found.clips[row].file in failed for row in rows)
+
+
+def _discard_damaged(entry: CacheEntry) -> None:
+    """Believes nothing of an entry that was complete and is damaged; its lock is held."""
+    if entry.index_path.exists():
+        for journal in entry.journals():
+            journal.unlink()
+        entry.index_path.unlink()
 
 
 def _key(request: dict[str, Any]) -> str:
@@ -133,10 +216,16 @@ def _slug(name: str) -> str:
 
 
 class _Run:
-    """One run of `prepare` over one entry, whose lock it holds."""
+    """One run of `prepare` over one entry, or over a shard of it, whose lock it holds."""
 
     def __init__(
-        self, entry: CacheEntry, request: dict[str, Any], found: ClipList, num_views: int, reporter: Reporter
+        self,
+        entry: CacheEntry,
+        request: dict[str, Any],
+        found: ClipList,
+        num_views: int,
+        reporter: Reporter,
+        shard: Shard | None = None,
     ) -> None:
         self._entry = entry
         self._request = request
@@ -147,12 +236,11 @@ class _Run:
         write_atomically(entry.request_path, json.dumps(request).encode())
         self._row_shape = (num_views, sampling["frames"], size, size, 3)
         self._num_rows = len(found.clips)
-        if entry.index_path.exists():  # the entry was complete and is damaged: nothing of it is believed
-            entry.journal_path.unlink(missing_ok=True)
-            entry.index_path.unlink()
+        self._rows = [row for row in range(self._num_rows) if shard is None or shard.has(row)]
         self._clips_fd = reserve(entry.clips_path, self._num_rows, self._row_shape)
-        self._journal = Journal(entry.journal_path)
-        self._results = {line["row"]: Result(**line) for line in self._journal.lines if "row" in line}
+        own = entry.journal_path
+        self._journal = Journal(own if shard is None else own.with_stem(own.stem + shard.suffix))
+        self._results = _done_rows(entry)
 
     def __enter__(self) -> Self:
         return self
@@ -163,11 +251,11 @@ class _Run:
         self._journal.close()
         os.close(self._clips_fd)
 
-    def decode(self, workers: int, lock_fd: int, timeout_seconds: float) -> None:
-        """Decodes every row that no earlier run has finished."""
-        failed = sum(bool(result.error) for result in self._results.values())
-        self._reporter.resumed(len(self._results), failed)
-        left = [row for row in range(self._num_rows) if row not in self._results]
+    def decode(self, workers: int, lock_fds: tuple[int, ...], timeout_seconds: float) -> None:
+        """Decodes every row of the run that no earlier one has finished."""
+        done = [self._results[row] for row in self._rows if row in self._results]
+        self._reporter.resumed(len(done), sum(bool(result.error) for result in done))
+        left = [row for row in self._rows if row not in self._results]
         if not left:
             return
         settings = {
@@ -178,7 +266,7 @@ class _Run:
             "clips_fd": self._clips_fd,
             "header_bytes": HEADER_BYTES,
         }
-        inherited = (self._clips_fd, lock_fd)
+        inherited = (self._clips_fd, *lock_fds)
         with WorkerPool(min(workers, len(left)), settings, inherited, timeout_seconds) as pool:
             self._collect(pool.run(self._jobs(left)))
         self._reporter.report()
@@ -222,7 +310,8 @@ class _Run:
         frames = np.array([self._results[row].frames for row in kept], dtype=np.int64)
         write_atomically(self._entry.frames_path, _npy_bytes(frames))
         write_atomically(self._entry.index_path, json.dumps(self._index(kept, dropped)).encode())
-        self._entry.journal_path.unlink()
+        for left in [*self._entry.journals(), *self._entry.directory.glob("lock-*")]:
+            left.unlink()
 
     def _index(self, kept: list[int], dropped: list[int]) -> dict[str, Any]:
         clips, results = self._found.clips, self._results

@@ -10,7 +10,7 @@ from typing import Any
 from dfs_store.errors import DiskFullError
 from dfs_store.videos.cache import HEADER_BYTES, clips_header
 
-__all__ = ["Journal", "drop_rows", "reserve"]
+__all__ = ["Journal", "drop_rows", "read_lines", "reserve"]
 
 _STAGE_BYTES = 64 << 20
 _SPARE_BYTES = 64 << 20  # what other programs may still want of the disk
@@ -77,6 +77,23 @@ def _product(shape: tuple[int, ...]) -> int:
     return total
 
 
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """Returns the lines of a journal that another process may be writing, as far as they are whole."""
+    return _whole_lines(path)[0]
+
+
+def _whole_lines(path: Path) -> tuple[list[dict[str, Any]], int]:
+    """Returns the lines of a journal up to the first that is not whole, and the bytes that they take."""
+    lines, whole_bytes = [], 0
+    for raw in path.read_bytes().split(b"\n")[:-1]:
+        try:
+            lines.append(json.loads(raw))
+        except ValueError:
+            break
+        whole_bytes += len(raw) + 1
+    return lines, whole_bytes
+
+
 class Journal:
     """A file of JSON lines that is believed only as far as it is whole.
 
@@ -98,13 +115,7 @@ class Journal:
         os.lseek(self._descriptor, 0, os.SEEK_END)
 
     def _read(self) -> int:
-        whole_bytes = 0
-        for raw in self.path.read_bytes().split(b"\n")[:-1]:
-            try:
-                self.lines.append(json.loads(raw))
-            except ValueError:
-                break
-            whole_bytes += len(raw) + 1
+        self.lines, whole_bytes = _whole_lines(self.path)
         return whole_bytes
 
     def append(self, lines: list[dict[str, Any]]) -> None:

@@ -78,6 +78,36 @@ def test_prepare_both_parts_as_a_document(dfs, tmp_path, cache):
     assert only["parts"][0]["path"] == content["parts"][1]["path"]
 
 
+def test_prepare_in_shards_names_what_is_missing(dfs, folder):
+    (folder / "left/clip0.avi").write_text("no video")
+    first = dfs("datasets", "prepare", folder, *SMALL, "--shard", "1/2")
+    assert first.code == 0
+    assert "train: the shard's 2 files are prepared, 1 of them could not be decoded" in first.stdout
+    assert f"still to come: shard 2\n(dfs datasets prepare {folder} without --shard" in first.stdout
+    second = dfs("datasets", "prepare", folder, *SMALL, "--shard", "2/2", "--json").document
+    assert second["shard"] == "2/2"
+    assert second["parts"][0]["complete"]
+    assert second["parts"][0]["missing_shards"] == []
+    whole = dfs("datasets", "prepare", folder, *SMALL, "--json").document["parts"][0]
+    assert whole["num_clips"] == 3
+    again = dfs("datasets", "prepare", folder, *SMALL, "--shard", "1/2")
+    assert "1 of them could not be decoded; so is the whole part" in again.stdout
+
+
+@pytest.mark.parametrize(
+    ("shard", "said"),
+    [
+        ("3", "must be like 3/16"),
+        ("0/2", "one of 1/N to N/N, got 0/2"),
+        ("3/2", "one of 1/N to N/N, got 3/2"),
+    ],
+)
+def test_a_shard_that_is_none_is_refused(dfs, folder, shard, said):
+    outcome = dfs("datasets", "prepare", folder, *SMALL, "--shard", shard)
+    assert outcome.code == 2
+    assert said in outcome.stderr
+
+
 def test_prepare_lists_what_could_not_be_decoded_and_ends_well(dfs, folder):
     (folder / "left/clip0.avi").write_text("no video")
     outcome = dfs("datasets", "prepare", folder, *SMALL)
