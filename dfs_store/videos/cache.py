@@ -19,6 +19,7 @@ import hashlib
 import io
 import json
 import os
+import secrets
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -73,7 +74,8 @@ def clips_header(shape: tuple[int, ...]) -> bytes:
 
 def write_atomically(path: Path, data: bytes) -> None:
     """Writes a file that is either absent, old or whole at every moment, also after a power cut."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    # Machines that share the folder may have processes of equal numbers.
+    partial = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}")
     try:
         with partial.open("wb") as file:
             file.write(data)

@@ -8,6 +8,7 @@ import statistics
 import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -277,21 +278,27 @@ class _Run:
             yield Job(row, str(self._found.root / file), file)
 
     def _collect(self, results: Iterator[Result | None]) -> None:
-        """Notes results in batches: first the pixels reach the disk, then the journal says so."""
+        """Notes results in batches, while jobs are handed out: waiting for a disk would idle the workers."""
         batch: list[Result] = []
         since = time.monotonic()
-        try:
-            for result in results:
-                if result is not None:
-                    batch.append(result)
-                    self._reporter.add(bool(result.error))
-                if len(batch) >= _JOURNAL_ROWS or time.monotonic() - since >= _JOURNAL_SECONDS:
-                    self._note(batch)
-                    batch, since = [], time.monotonic()
-        finally:
-            self._note(batch)
+        with ThreadPoolExecutor(1, thread_name_prefix="journal") as disk:
+            noted = disk.submit(self._note, [])
+            try:
+                for result in results:
+                    if result is not None:
+                        batch.append(result)
+                        self._reporter.add(bool(result.error))
+                    due = len(batch) >= _JOURNAL_ROWS or time.monotonic() - since >= _JOURNAL_SECONDS
+                    if due and noted.done():
+                        noted.result()
+                        noted = disk.submit(self._note, batch)
+                        batch, since = [], time.monotonic()
+            finally:
+                noted.result()
+                self._note(batch)
 
     def _note(self, batch: list[Result]) -> None:
+        """Makes results last: first the pixels reach the disk, then the journal says so."""
         if batch:
             os.fsync(self._clips_fd)
             self._journal.append([dict(vars(result)) for result in batch])

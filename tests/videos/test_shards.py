@@ -1,4 +1,4 @@
-"""Several machines prepare one cache: in any order, at once, killed and continued, it is that of one machine."""
+"""Several machines prepare one cache: in any order, at once, killed and continued, it is that of one."""
 
 import json
 import signal
