@@ -25,6 +25,10 @@ class RebuiltClip(Tensor):
     # As torch.nn.Parameter: operations do not see the type.
     __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]
 
+    def detach(self) -> Tensor:
+        """Returns a clip of this type, as torch.nn.Parameter asks of what it is made from."""
+        return super().detach().as_subclass(RebuiltClip)
+
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
         return copy.deepcopy(self.as_subclass(Tensor), memo)
 
@@ -59,6 +63,7 @@ def _collate(batch: Sequence[Tensor], *, collate_fn_map: Any = None) -> Tensor: 
         and clip.shape == first.shape
         and clip.dtype == first.dtype
         and clip.is_contiguous()
+        and not clip.requires_grad  # stacking keeps the way back to the clips
         for number, clip in enumerate(batch)
     )
     if together:

@@ -66,6 +66,19 @@ def test_what_is_made_of_an_item_of_a_batch_is_a_plain_tensor(dataset):
     assert torch.equal(torch.load(saved, weights_only=True), expected)
 
 
+def test_items_may_be_parameters_and_ask_for_gradients(dataset):
+    parameter = torch.nn.Parameter(dataset.__getitems__([4])[0][0])
+    assert isinstance(parameter, torch.nn.Parameter)
+    parameter.square().sum().backward()
+    assert torch.equal(parameter.grad, 2 * dataset[4][0])
+    items = dataset.__getitems__([4, 1])
+    for clip, _ in items:
+        clip.requires_grad_()
+    clips, _ = default_collate(items)
+    clips.sum().backward()
+    assert all(torch.equal(clip.grad, torch.ones_like(clip)) for clip, _ in items)
+
+
 @pytest.mark.parametrize("num_workers", [0, 1])
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_a_collate_of_ones_own_gets_the_items(dataset, num_workers):
