@@ -13,15 +13,20 @@ T = TypeVar("T")
 _PATIENCE = timedelta(days=1)
 
 
+def _has_company() -> bool:
+    """Returns whether torchrun started this process with others; schedulers set some of its variables too."""
+    return "MASTER_ADDR" in os.environ and int(os.environ.get("WORLD_SIZE", "1")) > 1
+
+
 def rank_number() -> int:
-    """Returns the rank of this process, 0 where torchrun did not start it."""
-    return int(os.environ.get("RANK", "0"))
+    """Returns the rank of this process, 0 where torchrun did not start it with others."""
+    return int(os.environ["RANK"]) if _has_company() else 0
 
 
 @contextmanager
 def ranks_joined() -> Iterator[None]:
     """Joins the processes that torchrun started; does nothing for one alone."""
-    if int(os.environ.get("WORLD_SIZE", "1")) == 1 or "MASTER_ADDR" not in os.environ:
+    if not _has_company():
         yield
         return
     import torch.distributed as dist
@@ -50,10 +55,9 @@ def first_prepares(open_clips: Callable[[], T]) -> T:
 
 def local_device(name: str) -> str:
     """Returns a device name with the GPU of this rank for "auto" and "cuda"."""
-    local = os.environ.get("LOCAL_RANK")
-    if local is None or name not in ("auto", "cuda"):
+    if not _has_company() or name not in ("auto", "cuda"):
         return name
     import torch
 
     count = torch.cuda.device_count()
-    return f"cuda:{int(local) % count}" if count else name
+    return f"cuda:{int(os.environ['LOCAL_RANK']) % count}" if count else name

@@ -7,7 +7,7 @@ from dfs_store.condense.events import StepDone
 from dfs_store.condense.initialise import Group
 from dfs_store.condense.matching import class_means, match
 from dfs_store.condense.randomness import Purpose, numpy_generator, torch_generator
-from dfs_store.condense.ranks import Ranks
+from dfs_store.condense.ranks import ALONE, Ranks
 from dfs_store.condense.real_clips import RealClips
 from dfs_store.condense.steps import check_finite
 from dfs_store.networks import ConvNet3D
@@ -21,7 +21,7 @@ def dfs_loop(
     network: ConvNet3D,
     groups: Sequence[Group],
     first_step: int = 0,
-    ranks: Ranks | None = None,
+    ranks: Ranks = ALONE,
     first_group: int = 0,
 ) -> Iterator[StepDone]:
     """Trains the key frames in `groups` in place.
@@ -43,7 +43,6 @@ def dfs_loop(
     """
     schedule, rule = config.schedule, config.rule
     device = next(network.parameters()).device
-    ranks = ranks or Ranks()
 
     for step in range(first_step, schedule.iterations):
         network.reset(torch_generator(config.seed, Purpose.NETWORK, step, device=device))

@@ -16,7 +16,7 @@ import torch.distributed as dist
 
 from dfs_store.errors import LostRankError, SettingsError
 
-__all__ = ["Ranks"]
+__all__ = ["ALONE", "Ranks"]
 
 T = TypeVar("T")
 
@@ -120,6 +120,9 @@ class Ranks:
                 if not box[1]:
                     break
                 yield box[0]  # type: ignore[misc]
+
+
+ALONE = Ranks()
 
 
 def _owners(sizes: Sequence[int], num_ranks: int) -> npt.NDArray[np.int64]:

@@ -11,7 +11,7 @@ from torch import Tensor
 from dfs_store.condense.checkpoint import State, checkpoint_path, load_checkpoint, save_checkpoint
 from dfs_store.condense.config import CondenseConfig
 from dfs_store.condense.events import CheckpointSaved, Event, StepDone
-from dfs_store.condense.ranks import Ranks
+from dfs_store.condense.ranks import ALONE, Ranks
 from dfs_store.errors import DivergedError
 from dfs_store.networks.out_of_memory import out_of_memory_named
 
@@ -36,7 +36,7 @@ def run_steps(
     config: CondenseConfig,
     tell: Callable[[Event], None],
     state: Callable[[], State | None],
-    ranks: Ranks | None = None,
+    ranks: Ranks = ALONE,
 ) -> None:
     """Runs the steps, telling of each one and saving the state now and then.
 
@@ -51,7 +51,6 @@ def run_steps(
         OutOfMemoryError: the device is too small.
         LostRankError: another process has ended.
     """
-    ranks = ranks or Ranks()
     path, settings = checkpoint_path(config.out), config.provenance()
     saved_seconds = time.monotonic()
 

@@ -138,8 +138,7 @@ class ZarrFrames:
                 f"{file}: a frame of shape {self.shape[1:]} in {self.dtype} has {self._frame_bytes:,} bytes, "
                 f"the index says {sizes[sizes != self._frame_bytes][0]:,}"
             )
-        begins = starts.astype(np.int64)
-        return _Shard(file, begins, bool((np.diff(begins) == self._frame_bytes).all()))
+        return _Shard(file, starts.astype(np.int64), in_order=False)
 
     def _in_one_run(self, starts: npt.NDArray[np.uint64], sizes: npt.NDArray[np.uint64], end: int) -> bool:
         """Returns whether whole frames follow each other before `end`, as writers leave them."""

@@ -66,12 +66,12 @@ class PackedDataset(Dataset[PackedBatch]):
         self, dataset: "DFSDataset", device: str | torch.device = "cpu", dtype: torch.dtype | None = None
     ) -> None:
         self.dataset = dataset
-        self._labels = dataset.labels_for_batches("DFSDataset.packed()", "transform the rebuilt batch")
         self.device = check_device(device)
         self.dtype = check_dtype(dtype)
         self._set_up()
 
     def _set_up(self) -> None:
+        self._labels = self.dataset.labels_for_batches("DFSDataset.packed()", "transform the rebuilt batch")
         self._buffers = BatchBuffers(self.device, self.dtype)
         self._workspace = Workspace()
         self._reader = self.dataset.rebuilder(torch.device("cpu"), self.dataset.key_frame_table)
@@ -104,7 +104,7 @@ class PackedDataset(Dataset[PackedBatch]):
         return out, self._labels[torch.from_numpy(batch.clips)].to(self.device)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: vars(self)[name] for name in ("dataset", "device", "dtype", "_labels")}
+        return {name: vars(self)[name] for name in ("dataset", "device", "dtype")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)

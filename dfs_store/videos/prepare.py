@@ -7,7 +7,7 @@ import shutil
 import statistics
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -51,6 +51,7 @@ def prepare(
     workers: int | None = None,
     cache_dir: str | os.PathLike[str] | None = None,
     timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
+    shard: Shard | None = None,
     on_progress: OnProgress | None = None,
 ) -> CacheEntry:
     """Brings clips into the cache and returns their entry; does nothing when they are there.
@@ -67,6 +68,8 @@ def prepare(
         workers: decoding processes; the number of cores when None.
         cache_dir: as in `cache_root`.
         timeout_seconds: a file that takes longer is given up.
+        shard: decodes these files only, beside processes that decode the others; whoever finds all of them
+            decoded completes the entry. Without one, whatever is missing is decoded.
         on_progress: called about ten times a second.
 
     Raises:
@@ -81,17 +84,24 @@ def prepare(
     entry = CacheEntry(cache_root(cache_dir) / _key(request))
     if entry.read_index() is not None:
         return entry
+    workers = workers or default_workers()
+
+    def start(reporter: Reporter, shard: Shard | None = None) -> _Run:
+        return _Run(entry, request, found, sampling.num_views(split), reporter, shard)
+
+    if shard is not None:
+        reporter = Reporter(sum(map(shard.has, range(len(found.clips)))), on_progress)
+        if not _decode_share(entry, shard, start, reporter, workers, timeout_seconds):
+            return entry
+        on_progress = None  # nothing is left but to complete it
     reporter = Reporter(len(found.clips), on_progress)
     with disk_errors(entry.directory), entry.locked(reporter.waiting) as lock_fd:
         if entry.read_index() is not None:  # another process has prepared it while we waited
             return entry
         try:
             _discard_damaged(entry)
-            with (
-                disk_errors(entry.directory),
-                _Run(entry, request, found, sampling.num_views(split), reporter) as run,
-            ):
-                run.decode(workers or default_workers(), (lock_fd,), timeout_seconds)
+            with disk_errors(entry.directory), start(reporter) as run:
+                run.decode(workers, (lock_fd,), timeout_seconds)
                 run.finish()
         except EmptyClassError:
             shutil.rmtree(entry.directory)  # other files make another entry: nobody would use this one
@@ -107,39 +117,45 @@ def prepare_shard(
     found: ClipList,
     sampling: Sampling,
     shard: Shard,
-    *,
-    dataset: str,
-    split: str,
-    seed: int = 0,
-    workers: int | None = None,
-    cache_dir: str | os.PathLike[str] | None = None,
-    timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
-    on_progress: OnProgress | None = None,
+    **how: Any,  # noqa: ANN401 - passed on
 ) -> ShardReport:
-    """Brings one share of the clips into the cache, beside processes that do so with other shares.
-
-    Whoever finds all shares there completes the entry. A plain `prepare` decodes whatever is still missing.
+    """Brings one share of the clips into the cache (see `prepare`), and says what is still missing of it all.
 
     Args:
         found: the clips of one split.
         sampling: how to cut them.
         shard: which of the files.
-        dataset: see `prepare`, as for all that follow.
-        split: see there.
-        seed: see there.
-        workers: see there.
-        cache_dir: see there; it must be the same folder for all machines.
-        timeout_seconds: see there.
-        on_progress: see there; counts the files of the shard.
+        **how: the other options of `prepare`; the cache must be the same folder for all machines.
 
     Raises: as `prepare`.
     """
-    request = _request(found, sampling, dataset, split, seed)
-    entry = CacheEntry(cache_root(cache_dir) / _key(request))
-    mine = [row for row in range(len(found.clips)) if shard.has(row)]
-    if entry.read_index() is not None:
-        return ShardReport(shard, len(mine), _num_failed(entry, found, mine), ())
-    reporter = Reporter(len(mine), on_progress)
+    entry = prepare(found, sampling, shard=shard, **how)
+    rows = range(len(found.clips))
+    with (
+        disk_errors(entry.directory),
+        entry.locked(shared=True),
+    ):  # whoever completes it meanwhile is waited for
+        index = entry.read_index()
+        if index is not None:
+            files = {each["file"] for each in index["failed"]}
+            failed, missing = {row for row in rows if found.clips[row].file in files}, set[int]()
+        else:
+            done = _done_rows(entry)
+            failed = {row for row, result in done.items() if result.error}
+            missing = {shard.of(row) for row in rows if row not in done}
+    mine = [row for row in rows if shard.has(row)]
+    return ShardReport(shard, len(mine), len(failed.intersection(mine)), tuple(sorted(missing)))
+
+
+def _decode_share(
+    entry: CacheEntry,
+    shard: Shard,
+    start: Callable[[Reporter, Shard], "_Run"],
+    reporter: Reporter,
+    workers: int,
+    timeout_seconds: float,
+) -> bool:
+    """Decodes a shard beside processes that decode others; returns whether nothing is left to decode."""
     with disk_errors(entry.directory):
         if entry.index_path.exists():
             with entry.locked(reporter.waiting):
@@ -148,37 +164,24 @@ def prepare_shard(
             entry.locked(reporter.waiting, shared=True) as lock_fd,
             entry.locked(reporter.waiting, name=f"lock{shard.suffix}") as shard_fd,
         ):
-            if entry.read_index() is None:
-                views = sampling.num_views(split)
-                with _Run(entry, request, found, views, reporter, shard) as run:
-                    run.decode(workers or default_workers(), (lock_fd, shard_fd), timeout_seconds)
-            done = _done_rows(entry)
-    lacking = {shard.of(row) for row in range(len(found.clips)) if row not in done}
-    if not lacking:
-        how: dict[str, Any] = {"workers": workers, "cache_dir": cache_dir, "timeout_seconds": timeout_seconds}
-        prepare(found, sampling, dataset=dataset, split=split, seed=seed, **how)
-        return ShardReport(shard, len(mine), _num_failed(entry, found, mine), ())
-    failed = sum(bool(done[row].error) for row in mine if row in done)
-    return ShardReport(shard, len(mine), failed, tuple(sorted(lacking)))
+            if entry.read_index() is not None:
+                return True
+            with start(reporter, shard) as run:
+                run.decode(workers, (lock_fd, shard_fd), timeout_seconds)
+                return len(_done_rows(entry)) == run.num_rows
 
 
 def _done_rows(entry: CacheEntry) -> dict[int, Result]:
     """Returns the results that any run or shard has safely written."""
     found = {}
     for path in entry.journals():
-        found.update({line["row"]: Result(**line) for line in read_lines(path) if "row" in line})
+        found.update({line["row"]: Result(**line) for line in read_lines(path)[0] if "row" in line})
     return found
-
-
-def _num_failed(entry: CacheEntry, found: ClipList, rows: list[int]) -> int:
-    """Returns how many of some files a complete entry had to leave out."""
-    failed = {each["file"] for each in (entry.read_index() or {}).get("failed", [])}
-    return sum(found.clips[row].file in failed for row in rows)
 
 
 def _discard_damaged(entry: CacheEntry) -> None:
     """Believes nothing of an entry that was complete and is damaged; its lock is held."""
-    if entry.index_path.exists():
+    if entry.index_path.exists() and entry.read_index() is None:
         for journal in entry.journals():
             journal.unlink()
         entry.index_path.unlink()
@@ -236,9 +239,9 @@ class _Run:
         size = sampling["size"]
         write_atomically(entry.request_path, json.dumps(request).encode())
         self._row_shape = (num_views, sampling["frames"], size, size, 3)
-        self._num_rows = len(found.clips)
-        self._rows = [row for row in range(self._num_rows) if shard is None or shard.has(row)]
-        self._clips_fd = reserve(entry.clips_path, self._num_rows, self._row_shape)
+        self.num_rows = len(found.clips)
+        self._rows = [row for row in range(self.num_rows) if shard is None or shard.has(row)]
+        self._clips_fd = reserve(entry.clips_path, self.num_rows, self._row_shape)
         own = entry.journal_path
         self._journal = Journal(own if shard is None else own.with_stem(own.stem + shard.suffix))
         self._results = _done_rows(entry)
@@ -306,11 +309,11 @@ class _Run:
 
     def finish(self) -> None:
         """Closes the gaps of files that failed and writes the index."""
-        kept = [row for row in range(self._num_rows) if not self._results[row].error]
+        kept = [row for row in range(self.num_rows) if not self._results[row].error]
         self._check_classes(kept)
-        dropped = [row for row in range(self._num_rows) if self._results[row].error]
+        dropped = [row for row in range(self.num_rows) if self._results[row].error]
         row_bytes = int(np.prod(self._row_shape))
-        drop_rows(self._clips_fd, row_bytes, dropped, self._num_rows, self._journal)
+        drop_rows(self._clips_fd, row_bytes, dropped, self.num_rows, self._journal)
         os.ftruncate(self._clips_fd, HEADER_BYTES + len(kept) * row_bytes)
         os.pwrite(self._clips_fd, clips_header((len(kept), *self._row_shape)), 0)
         os.fsync(self._clips_fd)

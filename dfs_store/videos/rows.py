@@ -77,13 +77,11 @@ def _product(shape: tuple[int, ...]) -> int:
     return total
 
 
-def read_lines(path: Path) -> list[dict[str, Any]]:
-    """Returns the lines of a journal that another process may be writing, as far as they are whole."""
-    return _whole_lines(path)[0]
+def read_lines(path: Path) -> tuple[list[dict[str, Any]], int]:
+    """Returns the lines of a journal, which another process may be writing, and the bytes that they take.
 
-
-def _whole_lines(path: Path) -> tuple[list[dict[str, Any]], int]:
-    """Returns the lines of a journal up to the first that is not whole, and the bytes that they take."""
+    The first line that is not whole ends them.
+    """
     lines, whole_bytes = [], 0
     for raw in path.read_bytes().split(b"\n")[:-1]:
         try:
@@ -107,16 +105,11 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.lines: list[dict[str, Any]] = []
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-        whole_bytes = self._read()
+        self.lines, whole_bytes = read_lines(path)
         # What a kill left half-written is cut off, so that the next line does not join it.
         os.ftruncate(self._descriptor, whole_bytes)
         os.lseek(self._descriptor, 0, os.SEEK_END)
-
-    def _read(self) -> int:
-        self.lines, whole_bytes = _whole_lines(self.path)
-        return whole_bytes
 
     def append(self, lines: list[dict[str, Any]]) -> None:
         """Adds lines for good: they survive a power cut once this returns."""

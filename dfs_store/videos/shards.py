@@ -42,7 +42,7 @@ class Shard:
 
     def has(self, row: int) -> bool:
         """Returns whether a row of the list is in this shard."""
-        return row % self.count == self.number - 1
+        return self.of(row) == self.number
 
     def of(self, row: int) -> int:
         """Returns the number of the shard that a row is in, where there are as many as here."""

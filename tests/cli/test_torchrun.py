@@ -41,6 +41,15 @@ def children_of(pid):
         return [int(child) for child in file.read().split()]
 
 
+def test_a_rank_alone_speaks(dfs, tmp_path, monkeypatch):
+    monkeypatch.setenv("RANK", "3")  # a scheduler's
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    random = ["--dataset", "moving-shapes", "--vpc", "1", "--method", "random", "--classes", "fast,slow"]
+    outcome = dfs("condense", *random, "--out", tmp_path / "random.zarr")
+    assert outcome.code == 0
+    assert "random.zarr: 16 key frames" in outcome.stdout
+
+
 def test_a_run_on_two_processes_dies_and_goes_on_with_three(tmp_path):
     out = tmp_path / "together.zarr"
     checkpoint = tmp_path / "together.zarr.checkpoint.npz"

@@ -1,9 +1,11 @@
 """Several machines prepare one cache: in any order, at once, killed and continued, it is that of one."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -123,6 +125,31 @@ def test_a_damaged_entry_is_made_anew(folder, whole, tmp_path):
     assert shard(folder, tmp_path, "1/2").missing == (2,)
     assert shard(folder, tmp_path, "2/2").missing == ()
     assert_same(entry, whole)
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+def test_an_entry_that_another_process_completes_meanwhile_is_whole(folder, whole, tmp_path, damaged):
+    entry = CacheEntry(tmp_path / whole.directory.name)
+    waits, reports = threading.Event(), []
+    options = {**OPTIONS, "cache_dir": tmp_path, "on_progress": lambda event: event.waiting and waits.set()}
+    with entry.locked():
+        if damaged:
+            entry.index_path.write_text("{}")
+        thread = threading.Thread(
+            target=lambda: reports.append(prepare_shard(listing(folder), shard=Shard(3, 3), **options))
+        )
+        thread.start()
+        assert waits.wait(30)
+        for name in ("clips.npy", "frames.npy", "request.json", "index.json"):
+            shutil.copy(whole.directory / name, entry.directory / name)
+    thread.join(60)
+    assert [(report.missing, report.num_failed) for report in reports] == [((), 1)]
+    assert entry.read_index() == whole.read_index()
+
+
+def test_no_worker_is_refused(folder, tmp_path):
+    with pytest.raises(SettingsError, match=r"workers must be at least 1, got 0"):
+        prepare_shard(listing(folder), shard=Shard(1, 2), cache_dir=tmp_path, **{**OPTIONS, "workers": 0})
 
 
 def test_shards_deal_out_every_row_once():
