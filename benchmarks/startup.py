@@ -1,6 +1,8 @@
-"""How long `dfs --help` takes beside the --help of an empty Typer application with as many commands.
+"""How long `dfs --help` and `dfs inspect` take, beside what nothing could be faster than.
 
-Both run in turn, in fresh interpreters; the medians and their ratio are printed.
+--help: beside that of an empty Typer application with as many commands. inspect: of stores of 20 and of
+20,000 clips in both containers, beside a bare import of the libraries that it is made of. All take turns, in
+fresh interpreters; medians and their ratios.
 
     python benchmarks/startup.py [ROUNDS]
 """
@@ -11,6 +13,8 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+
+from stores import write_store
 
 EMPTY = """
 import typer
@@ -23,27 +27,46 @@ app()
 """
 OURS = "from dfs_store.cli import main\nmain()\n"
 COMMANDS = 7
+BARE = {".zarr": "import typer, rich, zarr", ".h5": "import typer, rich, h5py"}
+WITH_PYDANTIC = "import typer._adapters, rich, h5py"
 
 
-def seconds(file):
+def seconds(arguments):
     started = time.perf_counter()
-    subprocess.run([sys.executable, file, "--help"], check=True, capture_output=True)
+    subprocess.run([sys.executable, *arguments], check=True, capture_output=True)
     return time.perf_counter() - started
+
+
+def take_turns(commands, rounds):
+    """Returns the median seconds of each command, after one turn for the byte code."""
+    times = {name: [] for name in commands}
+    for _ in range(rounds + 1):
+        for name, arguments in commands.items():
+            times[name].append(seconds(arguments))
+    return {name: statistics.median(found[1:]) for name, found in times.items()}
 
 
 def main():
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 15
-    with tempfile.TemporaryDirectory() as folder:
-        empty, ours = Path(folder, "empty.py"), Path(folder, "ours.py")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        empty, ours = folder / "empty.py", folder / "ours.py"
         empty.write_text(EMPTY.format(commands=COMMANDS))
         ours.write_text(OURS)
-        for file in (empty, ours):  # once for the byte code
-            seconds(file)
-        times = [(seconds(empty), seconds(ours)) for _ in range(rounds)]
-    empty_median, ours_median = (statistics.median(column) for column in zip(*times, strict=True))
-    print(f"empty Typer app --help  {empty_median * 1000:7.1f} ms")
-    print(f"dfs --help              {ours_median * 1000:7.1f} ms")
-    print(f"ratio                   {ours_median / empty_median:7.2f}")
+        commands = {"an empty Typer app --help": [empty, "--help"], "dfs --help": [ours, "--help"]}
+        bases = {"dfs --help": "an empty Typer app --help"}
+        for suffix, imports in BARE.items():
+            commands[imports] = ["-c", imports]
+            for clips in (20, 20_000):
+                path = folder / f"{clips}{suffix}"
+                write_store(path, clips, 8, (3, 8, 8))
+                inspect = f"dfs inspect {path.name}"
+                commands[inspect], bases[inspect] = [ours, "inspect", path], imports
+        commands[WITH_PYDANTIC], bases[WITH_PYDANTIC] = ["-c", WITH_PYDANTIC], BARE[".h5"]
+        medians = take_turns(commands, rounds)
+    for name, median in medians.items():
+        beside = f"  {median / medians[bases[name]]:5.2f} times {bases[name]}" if name in bases else ""
+        print(f"{name:<36} {median * 1000:7.1f} ms{beside}")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """A batch of clips, from the numbers of its clips to frames in given memory: the one path of all loaders."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from dfs_store.loaders.buffers import Workspace
+from dfs_store.loaders.fused import FusedRebuild, fused_rebuild
 from dfs_store.loaders.normalization import Space
 from dfs_store.loaders.plans import ClipPlan, plan_of
 from dfs_store.loaders.rebuild import Layout, dense_weights, planes_of, rebuild_batch, rebuild_clip
@@ -141,8 +142,13 @@ class BatchRebuilder:
 
     def write(self, chosen: Chosen, out: Tensor, workspace: Workspace) -> Tensor:
         """Writes what `choose` has found into `out`, in the way that suits the device."""
-        way = self.one_by_one if self._device.type == "cpu" else self.at_once
-        return way(chosen, out, workspace)
+        if self._device.type == "cpu":
+            return self.one_by_one(chosen, out, workspace)
+        if self._device.type == "cuda" and out.dtype != torch.float64:
+            kernel = fused_rebuild(self._device)
+            if kernel is not None:
+                return self.fused(chosen, out, kernel)
+        return self.at_once(chosen, out, workspace)
 
     def one_by_one(self, chosen: Chosen, out: Tensor, workspace: Workspace) -> Tensor:
         """Rebuilds clip after clip, whose key frames fit into a processor's caches."""
@@ -170,17 +176,31 @@ class BatchRebuilder:
         ordered = key_frames.transpose(0, 1) if self._layout == "CTHW" else key_frames
         return planes_of(ordered, self._layout)
 
+    def fused(self, chosen: Chosen, out: Tensor, kernel: FusedRebuild) -> Tensor:
+        """Rebuilds the batch with one kernel, which writes it once and takes no memory of its own."""
+        left = np.stack([plan.left for plan in chosen.plans]) + chosen.starts[:, None]
+        weight = np.stack([plan.weight for plan in chosen.plans])
+        mirrored = None
+        if chosen.mirrored is not None and chosen.mirrored.any():
+            mirrored = self._on_device(chosen.mirrored.astype(np.uint8))
+        return kernel(
+            chosen.table, self._on_device(left), self._on_device(weight), mirrored, self._layout, out
+        )
+
     def at_once(self, chosen: Chosen, out: Tensor, workspace: Workspace) -> Tensor:
         """Rebuilds the batch with one product: few launches, for a device that Python only commands."""
         table, starts, stops, plans, mirrored = chosen
         most = int((stops - starts).max())
         # Shorter clips are filled with their last key frame, whose weight is then 0.
         rows = np.minimum(starts[:, None] + np.arange(most), stops[:, None] - 1)
-        key_frames = table.gather(torch.from_numpy(rows).to(self._device), self._layout, workspace)
+        key_frames = table.gather(self._on_device(rows), self._layout, workspace)
         if mirrored is not None and mirrored.any():
-            turned = torch.from_numpy(np.flatnonzero(mirrored)).to(self._device)
+            turned = self._on_device(np.flatnonzero(mirrored))
             key_frames[turned] = key_frames[turned].flip(-1)
-        left = torch.from_numpy(np.stack([plan.left for plan in plans])).to(self._device)
-        weight = torch.from_numpy(np.stack([plan.weight for plan in plans])).to(self._device)
+        left = self._on_device(np.stack([plan.left for plan in plans]))
+        weight = self._on_device(np.stack([plan.weight for plan in plans]))
         weights = dense_weights(left, weight, most).to(out.dtype)
         return rebuild_batch(key_frames.to(out.dtype), weights, self._layout, out)
+
+    def _on_device(self, numbers: npt.NDArray[Any]) -> Tensor:
+        return torch.from_numpy(numbers).to(self._device)

@@ -1,0 +1,65 @@
+"""The kernel of `triton_rebuild`, compared with plain torch before it is relied on."""
+
+import importlib
+import warnings
+from collections.abc import Callable
+from functools import cache
+
+import torch
+from torch import Tensor
+
+from dfs_store.loaders.rebuild import Layout, dense_weights
+from dfs_store.loaders.tables import KeyFrameTable
+
+__all__ = ["FusedRebuild", "fused_rebuild"]
+
+FusedRebuild = Callable[[KeyFrameTable, Tensor, Tensor, Tensor | None, Layout, Tensor], Tensor]
+
+_KERNEL = "dfs_store.loaders.triton_rebuild"
+_TOLERANCE = 1e-5  # float32 in another order gives 1e-7 of values up to 2; a wrong pixel about 1
+
+
+@cache
+def fused_rebuild(device: torch.device) -> FusedRebuild | None:
+    """Returns the kernel where it works, and None, with a warning, where plain torch must do its work.
+
+    Args:
+        device: a GPU.
+    """
+    try:
+        kernel: FusedRebuild = importlib.import_module(_KERNEL).rebuild_fused
+    except ImportError:
+        return None  # this torch came without Triton
+    try:
+        error = _error(kernel, device)
+    except Exception as failure:  # noqa: BLE001 - compilers and drivers fail in ways of their own
+        reason = f"failed: {failure}"
+    else:
+        if error <= _TOLERANCE:
+            return kernel
+        reason = f"is off by {error:.0e}"
+    warnings.warn(
+        f"the fused kernel that rebuilds clips {reason} on {device} with torch {torch.__version__}; "
+        "plain torch rebuilds them instead, with the same result, more slowly",
+        RuntimeWarning,
+        stacklevel=2,
+    )
+    return None
+
+
+def _error(kernel: FusedRebuild, device: torch.device) -> float:
+    """Returns the largest difference between the kernel's clips and those of plain float32 on the CPU."""
+    generator = torch.Generator().manual_seed(0)
+    # More pixels than one program makes, and a width that no power of two divides.
+    stored = torch.randint(256, (5, 3, 33, 35), generator=generator, dtype=torch.uint8)
+    scale, zero = torch.rand(5, 3, generator=generator) / 255, torch.rand(5, 3, generator=generator)
+    left = torch.tensor([[0, 0, 1, 2], [3, 3, 3, 4]])
+    weight = torch.tensor([[0.0, 0.25, 0.5, 0.0], [0.0, 0.5, 0.75, 0.0]])
+    mirrored = torch.tensor([0, 1], dtype=torch.uint8)
+    values = stored * scale[:, :, None, None] + zero[:, :, None, None]
+    expected = torch.einsum("bmk,kchw->bcmhw", dense_weights(left, weight, len(stored)), values)
+    expected[1] = expected[1].flip(-1)
+    out = torch.full(expected.shape, torch.nan, device=device)
+    table = KeyFrameTable(stored, scale, zero).to(device)
+    kernel(table, left.to(device), weight.to(device), mirrored.to(device), "CTHW", out)
+    return float((out.cpu() - expected).abs().nan_to_num(torch.inf).max())
