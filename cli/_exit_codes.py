@@ -3,6 +3,7 @@
 import functools
 import os
 import signal
+import warnings
 from collections.abc import Callable
 from types import FrameType
 from typing import ParamSpec
@@ -11,7 +12,7 @@ import typer
 
 from dfs_store import errors
 
-from ._output import complain
+from ._output import complain, note
 
 FOUND_WANTING = 1
 WRONG_USAGE = 2
@@ -47,6 +48,10 @@ def _terminate(_signal: int, _frame: FrameType | None) -> None:
     raise TerminatedError
 
 
+def _show_warning(message: Warning | str, *_where: object) -> None:
+    note(f"dfs: {message}")
+
+
 def exit_code(error: BaseException) -> int:
     """Returns the exit code of the design for an error."""
     if isinstance(error, KeyboardInterrupt):
@@ -68,6 +73,8 @@ def command(function: Callable[P, int | None]) -> Callable[P, None]:
     @functools.wraps(function)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
         former = signal.signal(signal.SIGTERM, _terminate)
+        former_show = warnings.showwarning
+        warnings.showwarning = _show_warning  # type: ignore[assignment]
         try:
             code = function(*args, **kwargs) or 0
         except (typer.Exit, typer.Abort, typer.BadParameter):
@@ -83,6 +90,7 @@ def command(function: Callable[P, int | None]) -> Callable[P, None]:
             complain(error, bug=code == BUG)
         finally:
             signal.signal(signal.SIGTERM, former)
+            warnings.showwarning = former_show
         if code:
             raise typer.Exit(code)
 

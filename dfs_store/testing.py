@@ -86,8 +86,10 @@ class StoreContent:
         """S, the key frames of all clips."""
         return sum(len(clip.positions) for clip in self.clips)
 
-    def write(self, path: str | os.PathLike[str], *, compression: str | None = None) -> None:
-        """Writes the store to a free path whose suffix names the container."""
+    def write(
+        self, path: str | os.PathLike[str], *, compression: str | None = None, overwrite: bool = False
+    ) -> None:
+        """Writes the store to a path whose suffix names the container; see `StoreWriter`."""
         with StoreWriter(
             path,
             num_frames=self.num_frames,
@@ -96,6 +98,7 @@ class StoreContent:
             dtype=self.dtype,
             attributes=self.attributes,
             compression=compression,
+            overwrite=overwrite,
         ) as writer:
             for clip in self.clips:
                 writer.append(clip.key_frames, clip.positions, clip.label, clip.inserted_at)

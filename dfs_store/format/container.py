@@ -80,6 +80,10 @@ class ContainerReader(Protocol):
         """Lets go of every file; what is asked later opens them again."""
         ...
 
+    def was_replaced(self) -> bool:
+        """Returns whether something else lies at the path than when the reader was made."""
+        ...
+
     def on_disk_bytes(self) -> int:
         """Returns the bytes of all files."""
         ...

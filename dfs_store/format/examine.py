@@ -16,6 +16,8 @@ from dfs_store.format.spec import SMALL_ARRAYS, Header, parse_header
 
 __all__ = ["Examination", "examine"]
 
+_MOST_TRIES = 20
+
 
 @dataclass
 class Examination:
@@ -46,13 +48,21 @@ def examine(path: Path) -> Examination:
         NewerFormatError: it was written by a newer major version.
         DamagedStoreError: its attributes cannot be read, so nothing else can be made of it.
     """
-    reader = open_container(path)
-    try:
-        found = Examination(reader, parse_header(reader.attributes(), path))
-        _check_arrays(found)
-    finally:
-        reader.close()
-    return found
+    for _ in range(_MOST_TRIES):
+        reader = open_container(path)
+        try:
+            found = Examination(reader, parse_header(reader.attributes(), path))
+            _check_arrays(found)
+        except DamagedStoreError:
+            if reader.was_replaced():
+                continue
+            raise
+        finally:
+            reader.close()
+        # What was read before and after another store took the path does not belong together.
+        if not reader.was_replaced():
+            return found
+    raise DamagedStoreError(f"{path}: was replaced {_MOST_TRIES} times while it was opened; try again later")
 
 
 def _check_arrays(found: Examination) -> None:

@@ -1,12 +1,16 @@
 """Reading files that may be hostile: regular ones, inside the store, and never more than is there."""
 
+import mmap
 import os
 import stat
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
+
 from dfs_store.errors import DamagedStoreError
 
-__all__ = ["folder_size_bytes", "inside", "read_at", "read_whole"]
+__all__ = ["MappedFile", "folder_size_bytes", "inside", "read_at", "read_whole"]
 
 
 def inside(root: str, relative: str) -> tuple[str, int]:
@@ -67,6 +71,42 @@ def read_at(path: str, offset: int, count_bytes: int) -> bytes:
             f"{path}: ends after {offset + len(data):,} bytes, before {count_bytes:,} more"
         )
     return data
+
+
+class MappedFile:
+    """A file's bytes as one array over it, which stays whole whatever takes the file's name later.
+
+    Args:
+        path: of the file.
+        descriptor: of the open file; opened here, and closed again, when absent.
+
+    Raises:
+        DamagedStoreError: it is empty, or cannot be mapped.
+    """
+
+    def __init__(self, path: str, descriptor: int | None = None) -> None:
+        self._path = path
+        try:
+            opened = os.open(path, os.O_RDONLY) if descriptor is None else descriptor
+            try:
+                self._map = mmap.mmap(opened, 0, access=mmap.ACCESS_READ)
+            finally:
+                if descriptor is None:
+                    os.close(opened)
+        except (OSError, ValueError) as error:
+            raise DamagedStoreError(f"{path}: cannot be mapped ({error})") from error
+        self._bytes = np.frombuffer(self._map, dtype=np.uint8)
+        self.size_bytes = self._bytes.size
+
+    def bytes(self) -> npt.NDArray[np.uint8]:
+        """Returns the whole file, read-only.
+
+        Raises:
+            DamagedStoreError: somebody has cut it short; to touch the missing pages would end the process.
+        """
+        if self._map.size() < self.size_bytes:
+            raise DamagedStoreError(f"{self._path}: was cut short after the store was opened")
+        return self._bytes
 
 
 def folder_size_bytes(root: Path) -> int:

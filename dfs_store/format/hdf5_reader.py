@@ -1,6 +1,8 @@
 """Reads the HDF5 container. h5py finds where things lie; uncompressed frames are then mapped."""
 
+import io
 import math
+import os
 import stat
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,8 @@ import numpy.typing as npt
 from dfs_store.errors import DamagedStoreError, NotAStoreError, StoreNotFoundError
 from dfs_store.format.container import FrameSource
 from dfs_store.format.digest import parse_json
+from dfs_store.format.files import MappedFile
+from dfs_store.format.hdf5_heap import check_text_heap
 from dfs_store.format.problems import Problem
 from dfs_store.format.spec import ATTRIBUTE, FRAME_DTYPES, FRAMES, MAX_HEADER_BYTES
 
@@ -106,6 +110,10 @@ class Hdf5Reader:
             self._file = h5py.File(self.path, "r")
         return self._file
 
+    def was_replaced(self) -> bool:
+        """Returns False: all is read through one open file, whatever takes its name."""
+        return False
+
     def on_disk_bytes(self) -> int:
         """Returns the bytes of the file."""
         return self.path.stat().st_size
@@ -114,14 +122,13 @@ class Hdf5Reader:
 class Hdf5Frames:
     """Frames of the dataset key_frames (see `dfs_store.format.container.FrameSource`).
 
-    Safe for threads and under fork without a lock, which a fork could inherit locked: two threads may open
-    the map twice, and either is right.
+    Safe for threads and under fork without a lock, which a fork could inherit locked. The file is the one
+    that was opened, whatever takes its path later.
     """
 
     def __init__(self, path: Path, dataset: h5py.Dataset) -> None:
         self.shape: tuple[int, ...] = dataset.shape
-        self._path = path.absolute()  # mapped late, when the working folder may be another
-        self._map: npt.NDArray[Any] | None = None
+        self._path = path.absolute()
         known = {np.dtype(stored): name for name, stored in FRAME_DTYPES.items()}
         if dataset.dtype not in known or dataset.ndim != 4:
             raise DamagedStoreError(
@@ -136,6 +143,8 @@ class Hdf5Frames:
             )
         self._offset = 0 if self._compressed else _place(dataset, path)
         self._num_chunks = dataset.id.get_num_chunks() if self._compressed else 0
+        self._file: MappedFile | None = MappedFile(str(path), dataset.file.id.get_vfd_handle())
+        self._bytes = math.prod(self.shape) * dataset.dtype.itemsize
 
     def problems(self) -> list[Problem]:
         """Looks for frames that were never written; the sizes of contiguous frames were checked before."""
@@ -151,15 +160,18 @@ class Hdf5Frames:
 
     def read(self, start: int, stop: int) -> npt.NDArray[Any]:
         """Returns frames start..stop as stored, read-only; a view of the file unless compressed."""
+        assert self._file is not None
+        content = self._file.bytes()
         if not self._compressed:
-            return self._mapped()[start:stop]
+            frames = content[self._offset : self._offset + self._bytes]
+            return frames.view(FRAME_DTYPES[self.dtype]).reshape(self.shape)[start:stop]
         try:
-            with h5py.File(self._path, "r") as file:
-                frames = np.asarray(file[FRAMES][start:stop])
+            with h5py.File(_MappedBytes(content), "r") as file:
+                expanded = np.asarray(file[FRAMES][start:stop])
         except _H5_ERRORS as error:
             raise _damaged(self._path, f"frames {start}..{stop} cannot be expanded", error) from error
-        frames.setflags(write=False)
-        return frames
+        expanded.setflags(write=False)
+        return expanded
 
     def file_of(self, frame: int) -> str:
         """Returns the name of the file."""
@@ -167,18 +179,29 @@ class Hdf5Frames:
 
     def close(self) -> None:
         """Lets go of the map; arrays handed out keep theirs."""
-        self._map = None
+        self._file = None
 
-    def _mapped(self) -> npt.NDArray[Any]:
-        frames = self._map
-        if frames is None:
-            dtype = np.dtype(FRAME_DTYPES[self.dtype])
-            try:
-                frames = np.asarray(np.memmap(self._path, dtype, "r", self._offset, self.shape))
-            except (OSError, ValueError) as error:
-                raise _damaged(self._path, "cannot be read any more", error) from error
-            self._map = frames
-        return frames
+
+class _MappedBytes(io.RawIOBase):
+    """Mapped bytes as a file for h5py, which itself opens names alone: the name may be another's now."""
+
+    def __init__(self, content: npt.NDArray[np.uint8]) -> None:
+        self._content = content
+        self._place = 0
+
+    def readinto(self, buffer: Any) -> int:  # noqa: ANN401 - any buffer
+        part = self._content[self._place : self._place + len(buffer)]
+        buffer[: part.size] = part.data
+        self._place += part.size
+        return part.size
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._place, io.SEEK_END: self._content.size}[whence]
+        self._place = base + offset
+        return self._place
+
+    def tell(self) -> int:
+        return self._place
 
 
 def _text(file: h5py.File, path: Path) -> str | bytes:
@@ -186,6 +209,8 @@ def _text(file: h5py.File, path: Path) -> str | bytes:
     attribute = h5py.h5a.open(file.id, ATTRIBUTE.encode())
     if attribute.shape != () or attribute.get_storage_size() > MAX_HEADER_BYTES:
         raise DamagedStoreError(f"{path}: the attribute {ATTRIBUTE!r} must be one text")
+    mapped = MappedFile(str(path), file.id.get_vfd_handle())
+    check_text_heap(str(path), mapped.bytes(), h5py.h5o.get_info(file.id).addr, ATTRIBUTE.encode())
     text = file.attrs[ATTRIBUTE]
     if not isinstance(text, str | bytes):
         raise DamagedStoreError(
@@ -231,7 +256,7 @@ def _place(dataset: h5py.Dataset, path: Path) -> int:
     name = dataset.name.strip("/")
     # Python ints, so that no claimed shape can overflow into a small number.
     claimed = math.prod(int(side) for side in dataset.shape) * dataset.dtype.itemsize
-    offset, size = dataset.id.get_offset(), path.stat().st_size
+    offset, size = dataset.id.get_offset(), os.fstat(dataset.file.id.get_vfd_handle()).st_size
     if dataset.id.get_create_plist().get_layout() != h5py.h5d.CONTIGUOUS or offset is None:
         raise DamagedStoreError(f"{path}: {name} must be contiguous and written, got no place in the file")
     if offset + claimed > size:

@@ -231,11 +231,17 @@ class KeyFrameStore:
         try:
             for name, values in read_native(reader, self._header):
                 if isinstance(values, DamagedStoreError):
+                    self._check_in_place()
                     raise values
                 arrays[name] = values
         finally:
             reader.close()
         return arrays
+
+    def _check_in_place(self) -> None:
+        """Raises DamagedStoreError where another store has taken the path of this one."""
+        if examine(Path(self._absolute)).header.digest != self._header.digest:
+            raise _replaced(self._absolute)
 
     def close(self) -> None:
         """Lets go of the files. Arrays already handed out stay valid."""
@@ -302,8 +308,12 @@ def _examine_or_raise(path: Path) -> Examination:
 def _reopen(path: str, digest: str) -> KeyFrameStore:
     store = KeyFrameStore(path)
     if store.attributes["digest"] != digest:
-        raise DamagedStoreError(f"{path}: was replaced by another store since it was opened; open it again")
+        raise _replaced(path)
     return store
+
+
+def _replaced(path: str) -> DamagedStoreError:
+    return DamagedStoreError(f"{path}: was replaced by another store since it was opened; open it again")
 
 
 def _column(weights: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:

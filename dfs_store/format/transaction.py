@@ -1,12 +1,16 @@
 """Writing all or nothing: a temporary sibling, made safe on disk, then renamed into place."""
 
 import contextlib
+import ctypes
 import errno
+import fcntl
 import glob
 import os
 import re
 import secrets
 import shutil
+import warnings
+from functools import cache
 from pathlib import Path
 
 from dfs_store.errors import (
@@ -21,6 +25,8 @@ from dfs_store.format.container import container_of
 __all__ = [
     "Transaction",
     "check_output",
+    "clear_dead_parts",
+    "exchange",
     "interrupted_overwrites",
     "output_error",
     "sync_folder",
@@ -28,6 +34,9 @@ __all__ = [
 ]
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_LOCK = "lock"
+_NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP}
+_AT_FDCWD, _RENAME_EXCHANGE = -100, 2  # of Linux's renameat2
 _HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
@@ -83,17 +92,23 @@ def _check_replaceable(target: Path, shown: Path) -> None:
 class Transaction:
     """One file or folder that appears at its path whole, or not at all.
 
-    `begin` makes a hidden folder beside the target and returns the path to write to; `commit` renames that
-    into place; `abort` removes every trace. With `overwrite` the old store stays beside the new one, under
-    a name with `.old-`, until the new one stands.
+    `begin` makes a hidden folder beside the target and returns the path to write to; `commit` puts that in
+    place; `abort` removes every trace. With `overwrite` one of the two stores stands at the path at any
+    moment. Where the system cannot exchange two folders in one step, the old one stays beside the new one,
+    under a name with `.old-`, until the new one stands.
+
+    The hidden folder holds a lock for as long as its process lives, so that the next transaction on the same
+    path tells the parts of dead runs from those of living ones, and removes them, with a warning.
     """
 
     def __init__(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
         self.shown = Path(path)
         self._overwrite = overwrite
         self._target = check_output(path, overwrite=overwrite)
-        self._tag = secrets.token_hex(4)
-        self._folder = self._target.with_name(f".{self._target.name}.{self._tag}.partial")
+        self._replaces = _identity(self._target)
+        self._tag = ""
+        self._folder: Path | None = None
+        self._lock: int | None = None
 
     def begin(self) -> Path:
         """Returns a free path on the same disk, inside a folder that `abort` and `commit` remove.
@@ -102,34 +117,50 @@ class Transaction:
             OutputNotWritableError, DiskFullError: the folder cannot be made.
         """
         try:
-            self._folder.mkdir()
+            removed = clear_dead_parts(self._target)
+            self._folder = self._make_folder()
         except OSError as error:
             raise output_error(error, self.shown) from error
+        if removed:
+            warnings.warn(
+                f"{self.shown}: removed what a writer that died had left: {', '.join(removed)}", stacklevel=3
+            )
+        return self._new
+
+    @property
+    def _new(self) -> Path:
+        assert self._folder is not None
         return self._folder / f"store{self._target.suffix}"
 
+    def _make_folder(self) -> Path:
+        """Makes the folder and locks it; another process may take it for dead in between and remove it."""
+        while True:
+            self._tag = secrets.token_hex(4)
+            folder = self._target.with_name(f".{self._target.name}.{self._tag}.partial")
+            folder.mkdir()
+            try:
+                self._lock = _locked(folder / _LOCK, os.O_CREAT)
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                if error.errno not in _NO_LOCKS:
+                    raise
+                return folder  # nobody will be able to tell whether we live, so nobody removes it
+            if self._lock is not None:
+                return folder
+
     def commit(self) -> None:
-        """Renames what was written into place.
+        """Puts what was written in place.
 
         Raises:
             OutputExistsError: another writer finished the same path first.
             OutputNotWritableError, DiskFullError: the disk refused.
         """
-        new = self._folder / f"store{self._target.suffix}"
-        old = self._target.with_name(f"{self._target.name}.old-{self._tag}")
         try:
-            if self._overwrite and not new.is_dir() and not self._target.is_dir():
-                os.replace(new, self._target)  # at once: either store stands at any moment
-            elif self._overwrite:
-                with contextlib.suppress(FileNotFoundError):
-                    os.rename(self._target, old)
-                try:
-                    _rename_new(new, self._target)
-                except OSError:
-                    if os.path.lexists(old) and not os.path.lexists(self._target):
-                        os.rename(old, self._target)
-                    raise
+            if self._replaces is None:
+                _rename_new(self._new, self._target)
             else:
-                _rename_new(new, self._target)
+                self._replace()
             sync_folder(self._target.parent)
         except OSError as error:
             if error.errno in (errno.EEXIST, errno.ENOTEMPTY, errno.EISDIR, errno.ENOTDIR):
@@ -137,12 +168,128 @@ class Transaction:
                     f"{self.shown}: another writer finished the same path first; its store was left as it is"
                 ) from error
             raise output_error(error, self.shown) from error
+        self._let_go()
+
+    def _replace(self) -> None:
+        """Puts the new store in the place of the one that was there at first, and of no other."""
+        if exchange(self._new, self._target):
+            if _identity(self._new) != self._replaces:
+                exchange(self._new, self._target)
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(self._target))
+            return
+        if _identity(self._target) != self._replaces:
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(self._target))
+        if not self._new.is_dir() and not self._target.is_dir():
+            os.replace(self._new, self._target)
+            return
+        old = _put_aside(self._target, self._tag)
+        os.rename(self._target, old)
+        try:
+            _rename_new(self._new, self._target)
+        except OSError:
+            if not os.path.lexists(self._target):
+                os.rename(old, self._target)
+            raise
         _remove(old)
-        _remove(self._folder)
 
     def abort(self) -> None:
         """Removes everything that was written."""
-        _remove(self._folder)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        if self._folder is not None:
+            _remove_part(self._folder)
+        if self._lock is not None:
+            os.close(self._lock)
+        self._folder, self._lock = None, None
+
+
+def clear_dead_parts(target: Path) -> list[str]:
+    """Removes what writers that were killed have left beside a path, and returns its names.
+
+    A former store that such a writer had put aside and not replaced is put back.
+    """
+    removed = []
+    for folder in target.parent.glob(f".{glob.escape(target.name)}.*.partial"):
+        with contextlib.suppress(OSError):
+            folder.rmdir()  # killed before it was locked; another that is about to lock it starts over
+            removed.append(folder.name)
+            continue
+        try:
+            lock = _locked(folder / _LOCK)
+        except OSError:
+            continue  # not known to be dead
+        if lock is None:
+            continue
+        try:
+            old = _put_aside(target, folder.name.removesuffix(".partial").rpartition(".")[2])
+            if os.path.lexists(old):
+                if os.path.lexists(target):
+                    _remove(old)
+                    removed.append(old.name)
+                else:
+                    os.rename(old, target)
+            _remove_part(folder)
+            removed.append(folder.name)
+        finally:
+            os.close(lock)
+    return removed
+
+
+def _put_aside(target: Path, tag: str) -> Path:
+    return target.with_name(f"{target.name}.old-{tag}")
+
+
+def _locked(path: Path, flags: int = 0) -> int | None:
+    """Returns a descriptor that holds a file's lock until it is closed, None where another process does.
+
+    Raises:
+        FileNotFoundError: it is not there, or no longer.
+        OSError: the disk knows no locks.
+    """
+    descriptor = os.open(path, os.O_RDWR | flags, 0o666)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.path.samestat(os.fstat(descriptor), os.stat(path)):
+            return descriptor
+    except BlockingIOError:
+        pass
+    except BaseException:
+        os.close(descriptor)
+        raise
+    os.close(descriptor)
+    return None
+
+
+def _identity(path: Path) -> tuple[int, int, int] | None:
+    """Returns what tells a store from another at the same path, None where there is nothing."""
+    try:
+        found = os.lstat(path)
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino, found.st_mtime_ns
+
+
+def exchange(first: Path, second: Path) -> bool:
+    """Exchanges two files or folders in one step; returns False where the system cannot.
+
+    Raises:
+        OSError: one of them is missing, or may not be moved.
+    """
+    renameat2 = getattr(_libc(), "renameat2", None)
+    if renameat2 is None:
+        return False
+    if renameat2(_AT_FDCWD, os.fsencode(first), _AT_FDCWD, os.fsencode(second), _RENAME_EXCHANGE) == 0:
+        return True
+    number = ctypes.get_errno()
+    if number in (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP):
+        return False  # an old kernel, or a disk that cannot (some network mounts)
+    raise OSError(number, os.strerror(number), str(second))
+
+
+@cache
+def _libc() -> ctypes.CDLL:
+    return ctypes.CDLL(None, use_errno=True)
 
 
 def interrupted_overwrites(path: Path) -> list[Path]:
@@ -167,6 +314,15 @@ def _rename_new(new: Path, target: Path) -> None:
         if os.path.lexists(target):
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target)) from error
         os.rename(new, target)
+
+
+def _remove_part(folder: Path) -> None:
+    """Removes a hidden folder, its lock last: until then another process can see that it was of a writer."""
+    with contextlib.suppress(OSError):
+        for entry in folder.iterdir():
+            if entry.name != _LOCK:
+                _remove(entry)
+    _remove(folder)
 
 
 def _remove(path: Path) -> None:

@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from dfs_store.errors import DamagedStoreError
-from dfs_store.format.files import inside, read_at
+from dfs_store.format.files import MappedFile, inside
 from dfs_store.format.problems import Problem
 from dfs_store.format.spec import FRAME_DTYPES, FRAMES, frame_size_bytes
-from dfs_store.format.zarr_metadata import FramesMetadata
+from dfs_store.format.zarr_metadata import parse_frames
 
 __all__ = ["ZarrFrames"]
 
@@ -38,9 +38,15 @@ _CODEC_ERRORS = (
 
 @dataclass(frozen=True)
 class _Shard:
-    """A checked shard: its file, where each of its frames starts, and whether they follow without a gap."""
+    """A checked shard.
 
-    file: str
+    Attributes:
+        file: mapped, so that it is that of the store which was opened, whatever takes its path later.
+        starts: where each of its frames starts.
+        in_order: whether they follow without a gap.
+    """
+
+    file: MappedFile
     starts: npt.NDArray[np.int64]
     in_order: bool
 
@@ -48,18 +54,18 @@ class _Shard:
 class ZarrFrames:
     """Frames of the array key_frames (see `dfs_store.format.container.FrameSource`).
 
-    Safe for threads and under fork without a lock, which a fork could inherit locked: two threads may open a
-    map twice, and either is right.
+    Safe for threads and under fork without a lock, which a fork could inherit locked.
     """
 
-    def __init__(self, root: str, metadata: FramesMetadata) -> None:
+    def __init__(self, root: str, text: bytes) -> None:
+        metadata = parse_frames(text, os.path.join(root, FRAMES))
         self.shape = metadata.shape
         self.dtype = metadata.dtype
         self._root = root
+        self._text = text
         self._metadata = metadata
         self._frame_bytes = frame_size_bytes(metadata.shape[1:], metadata.dtype)
         self._shards: dict[int, _Shard] = {}
-        self._maps: dict[int, npt.NDArray[np.uint8]] = {}
         self._decoder: Any = None
 
     def problems(self) -> list[Problem]:
@@ -97,7 +103,7 @@ class ZarrFrames:
 
     def close(self) -> None:
         """Lets go of the maps; arrays handed out keep theirs."""
-        self._maps.clear()
+        self._shards.clear()
         self._decoder = None
 
     def _read_index(self, shard: int, count: int) -> _Shard:
@@ -110,7 +116,10 @@ class ZarrFrames:
                 f"{file}: an index of {self._metadata.shard_length:,} frames needs "
                 f"{index_bytes + _CRC_BYTES:,} bytes, the file has {size:,}"
             )
-        tail = read_at(file, end, index_bytes + _CRC_BYTES)
+        mapped = MappedFile(file)
+        if mapped.size_bytes != size:
+            raise DamagedStoreError(f"{file}: had {size:,} bytes and now has {mapped.size_bytes:,}")
+        tail = mapped.bytes()[end:].tobytes()
         if google_crc32c.value(tail[:index_bytes]) != int.from_bytes(tail[index_bytes:], "little"):
             raise DamagedStoreError(f"{file}: its index does not match its checksum")
         entries = np.frombuffer(tail, dtype="<u8", count=2 * self._metadata.shard_length).reshape(-1, 2)[
@@ -118,7 +127,7 @@ class ZarrFrames:
         ]
         starts, sizes = entries[:, 0], entries[:, 1]
         if self._in_one_run(starts, sizes, end):
-            return _Shard(file, starts.astype(np.int64), in_order=True)
+            return _Shard(mapped, starts.astype(np.int64), in_order=True)
         lost = np.flatnonzero((starts == _ABSENT) & (sizes == _ABSENT))
         if lost.size:
             raise DamagedStoreError(f"{file}: frame {lost[0]} of the shard is missing ({lost.size} in all)")
@@ -138,7 +147,7 @@ class ZarrFrames:
                 f"{file}: a frame of shape {self.shape[1:]} in {self.dtype} has {self._frame_bytes:,} bytes, "
                 f"the index says {sizes[sizes != self._frame_bytes][0]:,}"
             )
-        return _Shard(file, starts.astype(np.int64), in_order=False)
+        return _Shard(mapped, starts.astype(np.int64), in_order=False)
 
     def _in_one_run(self, starts: npt.NDArray[np.uint64], sizes: npt.NDArray[np.uint64], end: int) -> bool:
         """Returns whether whole frames follow each other before `end`, as writers leave them."""
@@ -150,7 +159,8 @@ class ZarrFrames:
 
     def _slice(self, number: int, start: int, stop: int) -> npt.NDArray[Any]:
         """Returns frames start..stop of one shard, as a view where its writer kept them in order."""
-        shard, content = self._shards[number], self._map(number)
+        shard = self._shards[number]
+        content = shard.file.bytes()
         shape = (stop - start, *self.shape[1:])
         first = shard.starts[start:stop].tolist()
         if shard.in_order:
@@ -160,28 +170,11 @@ class ZarrFrames:
             data.setflags(write=False)
         return data.view(FRAME_DTYPES[self.dtype]).reshape(shape)
 
-    def _map(self, number: int) -> npt.NDArray[np.uint8]:
-        """Returns the bytes of a shard as one read-only array over its file."""
-        content = self._maps.get(number)
-        if content is None:
-            shard = self._shards[number]
-            try:
-                content = np.asarray(np.memmap(shard.file, dtype=np.uint8, mode="r"))
-            except (OSError, ValueError) as error:
-                raise DamagedStoreError(f"{shard.file}: cannot be read any more ({error})") from error
-            if int(shard.starts.max()) + self._frame_bytes > content.size:
-                raise DamagedStoreError(f"{shard.file}: was cut short after the store was opened")
-            self._maps[number] = content
-        return content
-
     def _expand(self, start: int, stop: int) -> npt.NDArray[Any]:
-        import zarr
-
         try:
-            decoder = self._decoder
-            if decoder is None:
-                decoder = self._decoder = zarr.open_array(os.path.join(self._root, FRAMES), mode="r")
-            frames = np.asarray(decoder[start:stop])
+            if self._decoder is None:
+                self._decoder = self._open_decoder()
+            frames = np.asarray(self._decoder[start:stop])
         except _CODEC_ERRORS as error:
             raise DamagedStoreError(
                 f"{os.path.join(self._root, self.file_of(start))}: a frame cannot be expanded "
@@ -189,3 +182,14 @@ class ZarrFrames:
             ) from error
         frames.setflags(write=False)
         return frames
+
+    def _open_decoder(self) -> Any:  # noqa: ANN401 - an array of zarr-python
+        """Returns the array as zarr-python reads it from the mapped files."""
+        import zarr
+        from zarr.core.buffer import Buffer, cpu
+        from zarr.storage import MemoryStore
+
+        files: dict[str, Buffer] = {"zarr.json": cpu.Buffer.from_bytes(self._text)}
+        for number, shard in self._shards.items():
+            files[self._metadata.shard_file(number)] = cpu.Buffer.from_array_like(shard.file.bytes())
+        return zarr.open_array(MemoryStore(files, read_only=True), mode="r")

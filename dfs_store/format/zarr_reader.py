@@ -15,7 +15,7 @@ from dfs_store.format.digest import parse_json
 from dfs_store.format.files import folder_size_bytes, inside, read_at, read_whole
 from dfs_store.format.spec import ATTRIBUTE, FRAMES, MAX_HEADER_BYTES
 from dfs_store.format.zarr_frames import ZarrFrames
-from dfs_store.format.zarr_metadata import parse_array, parse_frames
+from dfs_store.format.zarr_metadata import parse_array
 
 __all__ = ["ZarrReader"]
 
@@ -29,12 +29,12 @@ class ZarrReader:
         self.path = path
         self._root = os.path.realpath(path)
         try:
-            mode = os.stat(path).st_mode
+            self._opened = os.stat(path)
         except (FileNotFoundError, NotADirectoryError) as error:
             raise StoreNotFoundError(f"{path}: there is no such store") from error
         except OSError as error:
             raise NotAStoreError(f"{path}: cannot be read ({error.strerror})") from error
-        if not stat.S_ISDIR(mode):
+        if not stat.S_ISDIR(self._opened.st_mode):
             raise NotAStoreError(f"{path}: is no directory, and a .zarr store is one")
         if not os.path.lexists(path / "zarr.json"):
             if (path / FRAMES).is_dir():
@@ -86,10 +86,17 @@ class ZarrReader:
         if not os.path.lexists(self.path / FRAMES):
             raise DamagedStoreError(f"{self.path}: the array {FRAMES} is missing")
         text = read_whole(self._root, f"{FRAMES}/zarr.json", MAX_HEADER_BYTES)
-        return ZarrFrames(self._root, parse_frames(text, f"{self.path / FRAMES}"))
+        return ZarrFrames(self._root, text)
 
     def close(self) -> None:
         """Does nothing: every call closes what it opened."""
+
+    def was_replaced(self) -> bool:
+        """Returns whether another folder lies at the path, or none."""
+        try:
+            return not os.path.samestat(self._opened, os.stat(self.path))
+        except OSError:
+            return True
 
     def on_disk_bytes(self) -> int:
         """Returns the bytes of all files."""

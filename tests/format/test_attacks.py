@@ -260,3 +260,26 @@ def test_the_memory_limit_of_these_tests_is_real():
     script = OPEN_WITH_LITTLE_MEMORY.replace("open_store(sys.argv[1])", "numpy.ones(2**34, numpy.uint8)")
     done = subprocess.run([sys.executable, "-c", script, "x"], capture_output=True, text=True, check=False)
     assert "MemoryError" in done.stderr
+
+
+def text_heap(path):
+    """Offset and bytes of the heap that holds an HDF5 store's attribute."""
+    data = path.read_bytes()
+    start = data.index(b"GCOL")
+    return start, bytearray(data)
+
+
+@pytest.mark.parametrize(
+    ("offset", "number", "words"),
+    [
+        (24, 822, "object of 0 bytes"),  # one bit of 310: libhdf5 would read on for ever from what follows
+        (24, 2**64 - 16, "object of 18446744073709551600 bytes"),
+        (24, 2**40, "object of 1099511627776 bytes"),
+        (8, 2**40, "is damaged"),
+    ],
+)
+def test_a_heap_of_hdf5_that_leads_nowhere(hdf5_path, offset, number, words):
+    start, data = text_heap(hdf5_path)
+    data[start + offset : start + offset + 8] = number.to_bytes(8, "little")
+    hdf5_path.write_bytes(data)
+    assert words in open_with_little_memory(hdf5_path)
