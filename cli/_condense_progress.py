@@ -13,11 +13,15 @@ if TYPE_CHECKING:
     from dfs_store.condense.events import Event, ExtractorTrained, RunStarted, StepDone
 
 
+# SIGUSR1 is what schedulers send some time before they end a job.
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+
+
 class CondenseProgress:
     """Progress of one run, and the signals that end it between two steps.
 
-    Ctrl-C or SIGTERM once: the step is finished, a checkpoint saved, and the command to go on printed.
-    Twice: it stops at once.
+    Ctrl-C, SIGTERM or SIGUSR1 once: the step is finished, a checkpoint saved, and the command to go on
+    printed. Twice: it stops at once.
     """
 
     def __init__(self, settings: "CondenseConfig", *, quiet: bool) -> None:
@@ -32,9 +36,7 @@ class CondenseProgress:
         self._smooth_loss: float | None = None
 
     def __enter__(self) -> "CondenseProgress":
-        self._old = {
-            number: signal.signal(number, self._on_signal) for number in (signal.SIGINT, signal.SIGTERM)
-        }
+        self._old = {number: signal.signal(number, self._on_signal) for number in _SIGNALS}
         self._started = time.monotonic()
         self._bar.__enter__()
         return self
@@ -96,19 +98,21 @@ class CondenseProgress:
         )
         if self._stop is not None:
             self._end(event.step + 1)
+        if event.step + 1 == event.iterations:
+            self._graceful = False  # nothing is left to finish but the store, which the checkpoint survives
 
     def _end(self, next_step: int) -> None:
         message = (
             f"stopped after step {next_step:,}; a checkpoint is kept beside {self._settings.out}. "
             "Go on with the same command and --resume"
         )
-        if self._stop == signal.SIGTERM:
-            raise TerminatedError(message)
-        raise KeyboardInterrupt(message)
+        if self._stop == signal.SIGINT:
+            raise KeyboardInterrupt(message)
+        raise TerminatedError(message)
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         if self._stop is not None or not self._graceful:
-            raise TerminatedError("stopped at once") if number == signal.SIGTERM else KeyboardInterrupt
+            raise KeyboardInterrupt if number == signal.SIGINT else TerminatedError("stopped at once")
         self._stop = number
         if not self._quiet:
             self._bar.message("finishing this step, then saving a checkpoint (once more: stop at once)")

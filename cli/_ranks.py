@@ -15,7 +15,8 @@ _PATIENCE = timedelta(days=1)
 
 def _has_company() -> bool:
     """Returns whether torchrun started this process with others; schedulers set some of its variables too."""
-    return "MASTER_ADDR" in os.environ and int(os.environ.get("WORLD_SIZE", "1")) > 1
+    started = {"MASTER_ADDR", "RANK", "LOCAL_RANK", "WORLD_SIZE"} <= os.environ.keys()
+    return started and int(os.environ["WORLD_SIZE"]) > 1
 
 
 def rank_number() -> int:

@@ -1,15 +1,20 @@
 """Checkpoints: the whole state of a run in one .npz file beside the output, without pickle.
 
 The file holds every array that is trained, with its momentum, and the settings that decide what comes out,
-so that a run continues to exactly the arrays of an undisturbed one, and never with other settings.
-Damage shows: every member of the archive carries a checksum.
+so that a run continues to exactly the arrays of an undisturbed one, and never with other settings or real
+clips. Damage shows: every member of the archive carries a checksum. The checkpoint before the newest stays
+beside it, and takes its place where that one is damaged.
 """
 
 import contextlib
-import errno
+import glob
 import json
 import os
+import secrets
+import time
+import warnings
 import zipfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,30 +24,50 @@ import numpy.typing as npt
 import torch
 
 from dfs_store.condense.initialise import Group
-from dfs_store.errors import CheckpointError, DiskFullError
+from dfs_store.errors import CheckpointError
+from dfs_store.format.transaction import output_error, sync_folder
 
 __all__ = [
     "checkpoint_path",
+    "checkpoints_of",
     "joined_states",
     "key_frame_state",
-    "load_checkpoint",
+    "load_newest",
+    "remove_checkpoints",
     "restore_key_frames",
     "save_checkpoint",
 ]
 
 State = dict[str, npt.NDArray[Any]]
 
+_DEAD_SECONDS = 3600.0  # no checkpoint takes so long to write
 _ARRAYS = ("frames", "momentum", "positions", "inserted_at")
 
 
 def checkpoint_path(out: str | Path) -> Path:
-    """Returns where the checkpoint of a run lies: beside its output."""
+    """Returns where the newest checkpoint of a run lies: beside its output."""
     out = Path(out)
     return out.with_name(out.name + ".checkpoint.npz")
 
 
+def _former_path(path: Path) -> Path:
+    return path.with_name(path.name.removesuffix(".npz") + ".former.npz")
+
+
+def checkpoints_of(out: str | Path) -> list[Path]:
+    """Returns the checkpoints that lie beside an output, the newest first."""
+    newest = checkpoint_path(out)
+    return [path for path in (newest, _former_path(newest)) if path.exists()]
+
+
+def remove_checkpoints(out: str | Path) -> None:
+    """Removes the checkpoints of a run whose store stands."""
+    for path in checkpoints_of(out):
+        path.unlink(missing_ok=True)
+
+
 def save_checkpoint(path: Path, step: int, settings: dict[str, Any], state: State) -> None:
-    """Writes a checkpoint; it replaces an older one in one move, so that one of them is always whole.
+    """Writes a checkpoint; the one before it stays as the former one, so that one is always whole.
 
     Args:
         path: the file.
@@ -52,49 +77,82 @@ def save_checkpoint(path: Path, step: int, settings: dict[str, Any], state: Stat
 
     Raises:
         DiskFullError: no space is left; the older checkpoint still stands.
+        OutputNotWritableError: the disk refused; likewise.
     """
-    header = json.dumps({"step": step, "settings": settings}, sort_keys=True).encode()
+    # The names too: an archive whose list of members is damaged may open with some of them missing.
+    about = {"step": step, "settings": settings, "arrays": sorted(state)}
+    header = json.dumps(about, sort_keys=True).encode()
     arrays: dict[str, Any] = {"header": np.frombuffer(header, dtype=np.uint8), **state}
-    partial = path.with_name(f".{path.name}.partial")
+    # A name of its own, so that two runs with one output never write into one file.
+    partial = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.partial")
     try:
-        with partial.open("wb") as file:
+        for left in path.parent.glob(f".{glob.escape(path.name)}.*.partial"):
+            if time.time() - left.stat().st_mtime > _DEAD_SECONDS:
+                left.unlink(missing_ok=True)  # of a run that was killed
+        with partial.open("xb") as file:
             np.savez(file, **arrays)
             file.flush()
             os.fsync(file.fileno())
-        partial.replace(path)
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise DiskFullError(
-                f"no space left for the checkpoint {path} "
-                f"({sum(a.nbytes for a in arrays.values()):,} bytes); free some space and use --resume"
-            ) from error
-        raise
-    finally:
         with contextlib.suppress(FileNotFoundError):
-            partial.unlink()
+            path.replace(_former_path(path))
+        partial.replace(path)
+        sync_folder(path.parent)
+    except OSError as error:
+        raise output_error(error, path) from error
+    finally:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
 
 
-def load_checkpoint(path: Path, settings: dict[str, Any]) -> tuple[int, State]:
-    """Returns the next step to be done and the arrays of a checkpoint.
+def load_newest(out: str | Path, settings: dict[str, Any]) -> tuple[int, State] | None:
+    """Returns the next step to be done and the arrays of the newest whole checkpoint, None where none is.
 
     Args:
-        path: the file.
+        out: the output of the run.
         settings: those of this run; they must be those of the checkpoint.
 
     Raises:
-        CheckpointError: it is damaged, or of other settings, which are named.
+        CheckpointError: all are damaged, or the one to go on from is of other settings, which are named.
     """
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            header = json.loads(bytes(archive["header"]))
-            _check_settings(path, header["settings"], settings)
-            return int(header["step"]), {n: archive[n] for n in archive.files if n != "header"}
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
-        if isinstance(error, CheckpointError):
-            raise
-        raise CheckpointError(
-            f"the checkpoint {path} is damaged ({error}); delete it to start the run again"
-        ) from error
+    found = checkpoints_of(out)
+    for number, path in enumerate(found, start=1):
+        try:
+            step, saved, state = _read(path)
+        except _DAMAGE as error:
+            if number == len(found):
+                raise CheckpointError(
+                    f"the checkpoint {path} is damaged ({error}); delete it to start the run again"
+                ) from error
+            warnings.warn(
+                f"the checkpoint {path} is damaged ({error}); going on from the one before it", stacklevel=2
+            )
+            continue
+        _check_settings(path, saved, settings)
+        return step, state
+    return None
+
+
+# What reading an archive raises when any of its bytes has changed.
+_DAMAGE = (
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    EOFError,
+    RuntimeError,
+    MemoryError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+
+
+def _read(path: Path) -> tuple[int, dict[str, Any], State]:
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+        header = json.loads(bytes(archive["header"]))
+        state = {name: archive[name] for name in archive.files if name != "header"}
+        if sorted(state) != header["arrays"] or not state:
+            raise ValueError("some of its arrays are missing")
+        return int(header["step"]), dict(header["settings"]), state
 
 
 def key_frame_state(groups: Sequence[Group]) -> State:

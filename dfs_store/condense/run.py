@@ -7,7 +7,7 @@ from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from dfs_store.condense.checkpoint import checkpoint_path
+from dfs_store.condense.checkpoint import checkpoints_of, remove_checkpoints
 from dfs_store.condense.config import CondenseConfig
 from dfs_store.condense.events import Event, StoreWritten
 from dfs_store.condense.methods import METHODS, SPLIT_METHODS, Condensed
@@ -30,13 +30,16 @@ def check_run(config: CondenseConfig) -> None:
         SettingsError: the suffix names no container, or the checkpoint of an unfinished run would be lost.
     """
     check_output(config.out, overwrite=config.overwrite)
-    path = checkpoint_path(config.out)
-    if path.exists() and not config.iterates and not config.overwrite:
+    found = checkpoints_of(config.out)
+    if not found:
+        return
+    path = found[0]
+    if not config.iterates and not config.overwrite:
         raise SettingsError(
             f"the checkpoint of an unfinished run lies at {path}, and --method {config.method} cannot "
             "continue it; choose another --out, or add --overwrite to give it up"
         )
-    if path.exists() and not (config.resume or config.overwrite):
+    if not (config.resume or config.overwrite):
         raise SettingsError(
             f"the checkpoint of an unfinished run lies at {path}; add --resume to continue it, "
             "or --overwrite to start again"
@@ -108,7 +111,7 @@ def _write(
         if condensed.native is not None:
             writer.write_native(config.method, condensed.native)
         num_clips = len(writer)
-    checkpoint_path(config.out).unlink(missing_ok=True)
+    remove_checkpoints(config.out)
     tell(StoreWritten(config.out, num_clips, num_key_frames))
 
 

@@ -4,16 +4,19 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from dfs_store.condense.checkpoint import State, checkpoint_path, load_checkpoint, save_checkpoint
+from dfs_store.condense.checkpoint import State, checkpoint_path, load_newest, save_checkpoint
 from dfs_store.condense.config import CondenseConfig
 from dfs_store.condense.events import CheckpointSaved, Event, StepDone
 from dfs_store.condense.ranks import ALONE, Ranks
 from dfs_store.errors import DivergedError
 from dfs_store.networks.out_of_memory import out_of_memory_named
+from dfs_store.videos import VideoDataset
+from dfs_store.videos.cache import fingerprint
 
 __all__ = ["check_finite", "reproducible_float32", "resumed", "run_steps"]
 
@@ -21,19 +24,27 @@ SECONDS_BETWEEN_CHECKPOINTS = 300.0
 _REMEDY = "use a smaller --batch-real, fewer --classes or --device cpu, and --resume to go on"
 
 
-def resumed(config: CondenseConfig) -> tuple[int, State | None]:
+def resumed(config: CondenseConfig, videos: VideoDataset) -> tuple[int, State | None]:
     """Returns the first step to be done and the state to go on from, None for a fresh start.
 
     Raises:
-        CheckpointError: the checkpoint to resume is damaged or of other settings.
+        CheckpointError: the checkpoint to resume is damaged, or of other settings or real clips.
     """
-    path = checkpoint_path(config.out)
-    return load_checkpoint(path, config.provenance()) if config.resume and path.exists() else (0, None)
+    found = load_newest(config.out, _settings(config, videos)) if config.resume else None
+    return found or (0, None)
+
+
+def _settings(config: CondenseConfig, videos: VideoDataset) -> dict[str, Any]:
+    """Returns all that decides what comes out: the settings, and which real clips they are used on."""
+    sources = [videos.source(number) for number in range(len(videos))]
+    clips = {"classes": videos.classes, "labels": videos.labels.tolist(), "sources": sources}
+    return {**config.provenance(), "real clips": fingerprint(clips)}
 
 
 def run_steps(
     steps: Iterator[StepDone],
     config: CondenseConfig,
+    videos: VideoDataset,
     tell: Callable[[Event], None],
     state: Callable[[], State | None],
     ranks: Ranks = ALONE,
@@ -43,6 +54,7 @@ def run_steps(
     Args:
         steps: yields after every step, with the state of that moment whole.
         config: resolved settings.
+        videos: the real clips.
         tell: gets every event; what it raises between two steps (Ctrl-C, say) leaves a checkpoint behind.
         state: gives the arrays to keep; asked for on all ranks at once, it returns them on the first one.
         ranks: the processes that share the run; this one alone when absent.
@@ -51,7 +63,7 @@ def run_steps(
         OutOfMemoryError: the device is too small.
         LostRankError: another process has ended.
     """
-    path, settings = checkpoint_path(config.out), config.provenance()
+    path, settings = checkpoint_path(config.out), _settings(config, videos)
     saved_seconds = time.monotonic()
 
     def save(next_step: int) -> None:

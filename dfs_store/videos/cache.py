@@ -192,8 +192,8 @@ class CacheEntry:
         """
         path = self.directory / name
         while True:
+            self.directory.mkdir(parents=True, exist_ok=True)
             try:
-                self.directory.mkdir(parents=True, exist_ok=True)
                 descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
             except FileNotFoundError:
                 continue  # removed in between

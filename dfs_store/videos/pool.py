@@ -1,6 +1,7 @@
 """Decoding processes: hands out jobs, collects results, replaces processes that crash or hang."""
 
 import contextlib
+import errno
 import json
 import os
 import selectors
@@ -17,7 +18,7 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 import dfs_store
-from dfs_store.errors import DFSError, DiskFullError
+from dfs_store.errors import DFSError, DiskFullError, OutputNotWritableError
 
 __all__ = ["Job", "Result", "WorkerPool", "default_workers"]
 
@@ -140,8 +141,11 @@ class WorkerPool:
                         again.append(Job(job.row, job.path, job.file, FALLBACK_DECODERS))
                         continue
                     answer = {"row": job.row, "error": answer}
-                elif "disk_full" in answer:
-                    raise DiskFullError(f"writing a prepared clip failed: {answer['disk_full']}")
+                elif "unwritten" in answer:
+                    reason = f"writing a prepared clip failed: {answer['unwritten']}"
+                    if answer["errno"] in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+                        raise DiskFullError(reason)
+                    raise OutputNotWritableError(f"{reason}; what was decoded is kept: run it again")
                 yield Result(**answer)
 
     def _hand_out(self, again: deque[Job], waiting: Iterator[Job]) -> None:

@@ -4,7 +4,6 @@ Started as a plain program by `pool`, so that it imports only what decoding need
 the caller's script), whatever the caller had imported and however it was started.
 """
 
-import errno
 import json
 import os
 import sys
@@ -78,9 +77,8 @@ def _serve(job: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
     try:
         _write(settings["clips_fd"], settings["header_bytes"] + row * clip.pixels.nbytes, clip.pixels)
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            return {"row": row, "disk_full": str(error)}
-        raise
+        # The cache's fault, not the video's: it ends the run, and the file is decoded by the next one.
+        return {"row": row, "unwritten": str(error), "errno": error.errno}
     return {
         "row": row,
         "frames": clip.frames.tolist(),

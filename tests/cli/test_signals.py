@@ -24,7 +24,9 @@ def start(out, *words):
 
 
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["int", "term"]
+    ("number", "code"),
+    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGUSR1, 143)],
+    ids=["int", "term", "usr1"],
 )
 def test_one_signal_saves_a_checkpoint_that_resumes(tmp_path, number, code):
     out = tmp_path / "s.zarr"

@@ -1,12 +1,23 @@
 """A checkpoint's key frames go back into clips of the same kind alone, however they are cut into chunks."""
 
+import errno
+import os
+
 import numpy as np
 import pytest
 import torch
 
-from dfs_store.condense.checkpoint import joined_states, key_frame_state, restore_key_frames
+from dfs_store.condense import checkpoint
+from dfs_store.condense.checkpoint import (
+    checkpoint_path,
+    joined_states,
+    key_frame_state,
+    load_newest,
+    restore_key_frames,
+    save_checkpoint,
+)
 from dfs_store.condense.key_frames import KeyFrameSet
-from dfs_store.errors import CheckpointError
+from dfs_store.errors import CheckpointError, DiskFullError, OutputNotWritableError
 
 PATH = "run.zarr.checkpoint.npz"
 
@@ -41,3 +52,63 @@ def test_states_of_several_ranks_are_restored_in_part(tmp_path):
 def test_other_clips_are_refused(other, said):
     with pytest.raises(CheckpointError, match=said):
         restore_key_frames(PATH, key_frame_state([[chunk(2)]]), [[other]])
+
+
+def test_any_changed_byte_of_a_checkpoint_is_harmless_or_damage(tmp_path):
+    out = tmp_path / "run.zarr"
+    state = key_frame_state([[chunk(2)]])
+    save_checkpoint(checkpoint_path(out), 3, {"lr": 1.0}, state)
+    original = checkpoint_path(out).read_bytes()
+    damaged = 0
+    for position in [*range(0, len(original), 29), *range(len(original) - 60, len(original))]:
+        for mask in (0x01, 0xFF):
+            data = bytearray(original)
+            data[position] ^= mask
+            checkpoint_path(out).write_bytes(data)
+            try:
+                step, found = load_newest(out, {"lr": 1.0})
+            except CheckpointError:
+                damaged += 1
+                continue
+            assert step == 3
+            assert found.keys() == state.keys()
+            assert all(np.array_equal(found[name], state[name]) for name in state)
+    assert damaged > len(original) / 2
+
+
+def test_two_runs_with_one_output_never_leave_half_a_checkpoint(tmp_path):
+    path = checkpoint_path(tmp_path / "run.zarr")
+    states = [key_frame_state([[chunk(2, seed=seed)]]) for seed in (1, 2)]
+    others = []
+    for step in range(40):
+        if os.fork() == 0:
+            save_checkpoint(path, step, {}, states[1])
+            os._exit(0)
+        others.append(save_checkpoint(path, step, {}, states[0]))
+        _, found = load_newest(tmp_path / "run.zarr", {})
+        assert any(np.array_equal(found["frames-0"], state["frames-0"]) for state in states)
+        os.wait()
+    assert not list(tmp_path.glob("*.partial"))
+
+
+@pytest.mark.parametrize(
+    ("number", "error"),
+    [
+        (errno.ENOSPC, DiskFullError),
+        (errno.EFBIG, DiskFullError),
+        (errno.EIO, OutputNotWritableError),
+    ],
+)
+def test_a_checkpoint_that_cannot_be_written_leaves_the_older_one(tmp_path, monkeypatch, number, error):
+    out = tmp_path / "run.zarr"
+    state = key_frame_state([[chunk(2)]])
+    save_checkpoint(checkpoint_path(out), 1, {}, state)
+
+    def refuse(_descriptor):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(checkpoint.os, "fsync", refuse)
+    with pytest.raises(error):
+        save_checkpoint(checkpoint_path(out), 2, {}, state)
+    assert load_newest(out, {})[0] == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["run.zarr.checkpoint.npz"]

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from dfs_store import open_store
+from dfs_store import open_store, open_videos
 from dfs_store.condense import CheckpointSaved, RunStarted, StepDone, StoreWritten, condense
-from dfs_store.condense.checkpoint import checkpoint_path
+from dfs_store.condense.checkpoint import checkpoint_path, checkpoints_of
 from dfs_store.errors import CheckpointError, DivergedError, OutputExistsError, SettingsError
 
 
@@ -118,6 +118,49 @@ def test_a_damaged_checkpoint_is_refused(config, videos):
     checkpoint_path(settings.out).write_bytes(b"PK\x03\x04 nonsense")
     with pytest.raises(CheckpointError, match="damaged"):
         run(settings, videos)
+
+
+def stopped_after(step):
+    def stop(event):
+        if isinstance(event, StepDone) and event.step == step:
+            raise Stop
+
+    return stop
+
+
+def test_where_the_newest_checkpoint_is_damaged_the_one_before_it_is_used(config, videos, tmp_path):
+    whole, broken = str(tmp_path / "whole.zarr"), str(tmp_path / "broken.zarr")
+    run(config(out=whole), videos)
+    with pytest.raises(Stop):
+        condense(config(out=broken, checkpoint_every=1), videos, on_event=stopped_after(2))
+    newest = checkpoint_path(broken)
+    assert (checkpoints_of(broken)[0], len(checkpoints_of(broken))) == (newest, 2)
+    data = bytearray(newest.read_bytes())
+    data[len(data) // 2] ^= 1
+    newest.write_bytes(data)
+    with pytest.warns(UserWarning, match=r"broken\.zarr\.checkpoint\.npz is damaged .* the one before it"):
+        events = run(config(out=broken, resume=True), videos)
+    assert events[0].step == 2
+    assert same(whole, broken)
+    assert checkpoints_of(broken) == []
+
+
+def test_where_the_newest_checkpoint_was_never_put_in_place_the_one_before_it_is_used(config, videos):
+    with pytest.raises(Stop):
+        condense(config(checkpoint_every=1), videos, on_event=stopped_after(2))
+    checkpoint_path(config().out).unlink()  # killed between the two moves
+    with pytest.raises(SettingsError, match="add --resume"):
+        run(config(), videos)
+    assert run(config(resume=True), videos)[0].step == 2
+
+
+def test_a_checkpoint_of_other_real_clips_is_refused(config, videos):
+    with pytest.raises(Stop):
+        condense(config(), videos, on_event=stopped_after(1))
+    more = open_videos("moving-shapes", frames=6, size=43, clips_per_class=6, classes=videos.classes)
+    assert more.classes == videos.classes
+    with pytest.raises(CheckpointError, match="other settings: real clips"):
+        run(config(resume=True), more)
 
 
 def test_resume_without_a_checkpoint_starts(config, videos):

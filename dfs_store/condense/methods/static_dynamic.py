@@ -49,13 +49,13 @@ def static_dynamic(config: CondenseConfig, videos: VideoDataset, tell: Callable[
     device = resolve_device(config.device)
     network, kernels = checked_network(config, videos, device)
     run = _Run(kernels.config(config), videos, device, network)
-    first_step, state = resumed(config)
+    first_step, state = resumed(config, videos)
     if state is not None:
         run.restore(state, checkpoint_path(config.out))
     notes = config.notes() + kernels.notes
     tell(RunStarted(first_step, run.num_steps, len(run.memory), str(device), notes))
     with RealClips(videos, config.batch_real or 1, config.seed, device) as real:
-        run_steps(run.steps(real, first_step), config, tell, run.state)
+        run_steps(run.steps(real, first_step), config, videos, tell, run.state)
     return Condensed(
         _first_pairs(run.memory),
         starting_sources(config, videos),

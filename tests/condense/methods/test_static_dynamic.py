@@ -257,7 +257,7 @@ def test_a_checkpoint_of_other_clips_is_refused(sd_config, videos):
     for changed in ({"frames": 5}, {"classes": ("fast", "still")}):
         cut = {"frames": 6, "size": 43, "clips_per_class": 5, "classes": videos.classes, **changed}
         others = open_videos("moving-shapes", **cut)
-        with pytest.raises(CheckpointError, match="the real clips or classes have changed"):
+        with pytest.raises(CheckpointError, match=r"real clips '\w+' there"):
             condense(sd_config(resume=True), others)
 
 
