@@ -26,7 +26,7 @@ for number in range({commands}):
 app()
 """
 OURS = "from dfs_store.cli import main\nmain()\n"
-COMMANDS = 7
+COMMANDS = 8
 BARE = {".zarr": "import typer, rich, zarr", ".h5": "import typer, rich, h5py"}
 WITH_PYDANTIC = "import typer._adapters, rich, h5py"
 

@@ -26,7 +26,7 @@ def verify(
         for finding in check(store, on_progress=progress.update):
             findings.append(finding)
             if not json:
-                progress.result(_line(finding))
+                progress.result(finding_line(finding))
     if json:
         content = {
             "store": store,
@@ -41,7 +41,7 @@ def verify(
     return FOUND_WANTING if findings else 0
 
 
-def _line(finding: "Finding") -> str:
+def finding_line(finding: "Finding") -> str:
     """Writes one finding: where it is, then what is wrong."""
     places = []
     if finding.clip is not None:

@@ -87,8 +87,9 @@ def save_checkpoint(path: Path, step: int, settings: dict[str, Any], state: Stat
     partial = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.partial")
     try:
         for left in path.parent.glob(f".{glob.escape(path.name)}.*.partial"):
-            if time.time() - left.stat().st_mtime > _DEAD_SECONDS:
-                left.unlink(missing_ok=True)  # of a run that was killed
+            with contextlib.suppress(OSError):  # gone in between
+                if time.time() - left.stat().st_mtime > _DEAD_SECONDS:
+                    left.unlink()  # of a run that was killed
         with partial.open("xb") as file:
             np.savez(file, **arrays)
             file.flush()

@@ -5,6 +5,7 @@ docs/format.md is the prose description; `dfs_store.format.spec` and `rules` are
 
 from dfs_store.format.accounting import StorageReport, count_storage
 from dfs_store.format.convert import copy_store
+from dfs_store.format.repair import repair_store
 from dfs_store.format.store import KeyFrameStore, open_store
 from dfs_store.format.transaction import check_output
 from dfs_store.format.verify import Finding, verify
@@ -19,5 +20,6 @@ __all__ = [
     "copy_store",
     "count_storage",
     "open_store",
+    "repair_store",
     "verify",
 ]

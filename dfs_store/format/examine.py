@@ -12,7 +12,7 @@ from dfs_store.format.digest import compute_digest
 from dfs_store.format.native import native_bytes
 from dfs_store.format.problems import Problem
 from dfs_store.format.rules import array_problems
-from dfs_store.format.spec import SMALL_ARRAYS, Header, parse_header
+from dfs_store.format.spec import NATIVE, SMALL_ARRAYS, Header, parse_header
 
 __all__ = ["Examination", "examine"]
 
@@ -125,5 +125,5 @@ def _check_native(found: Examination) -> None:
     claimed = native_bytes(found.header)
     if claimed and claimed > (real := found.reader.on_disk_bytes()):
         found.problems.append(
-            Problem(f"the native arrays claim {claimed:,} bytes, and the whole store has {real:,}")
+            Problem(f"the native arrays claim {claimed:,} bytes, and the whole store has {real:,}", NATIVE)
         )

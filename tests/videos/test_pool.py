@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from dfs_store.errors import DFSError
+from dfs_store.errors import DFSError, OutputNotWritableError
 from dfs_store.videos.cache import HEADER_BYTES
 from dfs_store.videos.pool import Job, WorkerPool
 from dfs_store.videos.sampling import Sampling
@@ -99,6 +99,19 @@ def test_a_file_that_crashes_decord_is_tried_again_with_pyav(tmp_path, clips_fd)
                 worker._process.wait()
     assert tried[0] == ("decord", "pyav")
     assert tried[1] == ("pyav",)
+
+
+def test_a_cache_that_cannot_be_written_ends_the_run_and_blames_no_video(tmp_path, clips_fd):
+    video = make_video(tmp_path / "a.avi")
+    unwritable = os.open(tmp_path / "clips", os.O_RDONLY)
+    try:
+        with (
+            pool_of(1, unwritable) as pool,
+            pytest.raises(OutputNotWritableError, match=r"writing a prepared clip failed: .*run it again"),
+        ):
+            list(pool.run(jobs_for(video)))
+    finally:
+        os.close(unwritable)
 
 
 def test_no_process_outlives_the_pool(tmp_path, clips_fd):

@@ -1,0 +1,36 @@
+"""`dfs repair`: saves what is whole of a damaged store into a new one."""
+
+from typing import Annotated
+
+import typer
+
+from . import _condense_options, _options, _output
+from ._exit_codes import FOUND_WANTING, command
+from .verify import finding_line
+
+
+@command
+def repair(
+    store: Annotated[str, typer.Argument(metavar="STORE", help="A damaged store; it is only read.")],
+    out: Annotated[str, typer.Argument(metavar="OUT", help="The new store, .zarr, .h5 or .hdf5.")],
+    overwrite: _condense_options.Overwrite = None,
+    json: _options.Json = False,
+    quiet: _options.Quiet = False,
+    verbose: _options.Verbose = False,
+) -> int:
+    """Copy every whole clip of a damaged store into a new one. Exit code 1 names what was left out."""
+    from dfs_store.format.repair import repair_store
+    from dfs_store.format.store import open_store
+
+    findings = repair_store(store, out, overwrite=bool(overwrite))
+    with open_store(out) as saved:
+        num_clips = len(saved)
+    if json:
+        content = {"store": store, "out": out, "num_clips": num_clips}
+        _output.document("dfs.repair/1", {**content, "left_out": [finding.to_json() for finding in findings]})
+    else:
+        for finding in findings:
+            _output.echo(finding_line(finding))
+        if not quiet:
+            _output.echo(f"{out}: {num_clips:,} whole clips, {len(findings)} things left out")
+    return FOUND_WANTING if findings else 0

@@ -1,0 +1,143 @@
+"""Saves what is whole of a damaged store into a new one, and says what was not."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+from dfs_store.errors import DamagedStoreError
+from dfs_store.format.container import FrameSource
+from dfs_store.format.examine import Examination, examine
+from dfs_store.format.native import read_native
+from dfs_store.format.quantization import Encoded
+from dfs_store.format.spec import NATIVE, RESERVED_KEYS
+from dfs_store.format.verify import Finding, frame_messages
+from dfs_store.format.writer import StoreWriter
+
+__all__ = ["repair_store"]
+
+
+def repair_store(
+    source: str | os.PathLike[str], target: str | os.PathLike[str], *, overwrite: bool = False
+) -> list[Finding]:
+    """Copies every clip whose key frames are all whole into a new store, bit by bit, in their order.
+
+    The source is only read. Labels and class names stay as they are, also of classes that lose every clip.
+    The new store's provenance names the old one's digest and the numbers of the clips that were left out.
+    Native arrays go along where all of them and every clip are whole.
+
+    Args:
+        source: a damaged store.
+        target: a path for the new one; its suffix names the container.
+        overwrite: replace a store that is there.
+
+    Returns:
+        What was left out: one finding for each clip, and one for the native arrays; none of a whole store.
+
+    Raises:
+        DamagedStoreError: its attributes or small arrays are damaged, so that nothing says which frames
+            belong to which clip; or no clip is whole. Nothing is left at the target.
+        StoreNotFoundError, NotAStoreError, NewerFormatError: see `KeyFrameStore`.
+        OutputExistsError, OutputNotWritableError, DiskFullError: see `StoreWriter`.
+    """
+    found = examine(Path(source))
+    fatal = [each for each in found.problems if each.frames is None and each.file != NATIVE]
+    if fatal or found.frames is None:
+        raise DamagedStoreError(
+            f"{source}: cannot be repaired: {fatal[0].message}. What says which key frames belong to which "
+            "clip must be whole; take a copy of the store, or condense again"
+        )
+    frames, header = found.frames, found.header
+    try:
+        lost = _lost_clips(found, frames)
+        num_clips = found.arrays["labels"].size
+        if len(lost) == num_clips:
+            raise DamagedStoreError(f"{source}: cannot be repaired: none of its {num_clips} clips is whole")
+        findings = [_finding(found, frames, clip, message) for clip, message in lost.items()]
+        attributes = {key: value for key, value in header.attributes.items() if key not in RESERVED_KEYS}
+        if lost:
+            repaired = {"digest": header.digest, "clips_left_out": sorted(lost)}
+            attributes["provenance"] = {**(attributes.get("provenance") or {}), "repaired": repaired}
+        with StoreWriter(
+            target,
+            num_frames=header.num_frames,
+            frame_shape=header.frame_shape,
+            class_names=header.class_names,
+            dtype=frames.dtype,
+            attributes=attributes,
+            overwrite=overwrite,
+        ) as writer:
+            findings += _copy_native(found, writer, whole=not lost)
+            for clip in range(num_clips):
+                if clip not in lost:
+                    _copy_clip(found, frames, writer, clip)
+    finally:
+        frames.close()
+        found.reader.close()
+    return findings
+
+
+def _bounds(found: Examination, clip: int) -> tuple[int, int]:
+    start, stop = found.arrays["offsets"][clip : clip + 2].tolist()
+    return start, stop
+
+
+def _lost_clips(found: Examination, frames: FrameSource) -> dict[int, str]:
+    """Returns what is wrong with every clip that has a damaged key frame, by its number."""
+    unreadable = np.zeros(frames.shape[0], dtype=bool)
+    reasons = {}
+    for problem in found.problems:
+        if problem.frames is not None:
+            unreadable[slice(*problem.frames)] = True
+            reasons[problem.frames] = problem.message
+    lost = {}
+    for clip in range(found.arrays["labels"].size):
+        start, stop = _bounds(found, clip)
+        if unreadable[start:stop].any():
+            reason = next(text for (a, b), text in reasons.items() if a < stop and start < b)
+            lost[clip] = reason
+            continue
+        try:
+            wrong = frame_messages(frames.read(start, stop), found.arrays["checksums"][start:stop])
+        except DamagedStoreError as error:
+            lost[clip] = str(error)
+            continue
+        if wrong:
+            frame, message = next(iter(wrong.items()))
+            position = found.arrays["positions"][start + frame]
+            lost[clip] = f"its key frame at position {position} {message}"
+    return lost
+
+
+def _finding(found: Examination, frames: FrameSource, clip: int, message: str) -> Finding:
+    start, _ = _bounds(found, clip)
+    name = found.header.class_names[int(found.arrays["labels"][clip])]
+    return Finding(message=f"left out: {message}", file=frames.file_of(start), clip=clip, class_name=name)
+
+
+def _copy_native(found: Examination, writer: StoreWriter, *, whole: bool) -> list[Finding]:
+    """Copies the native arrays, which belong to all clips together, or says that they were left out."""
+    if found.header.native is None:
+        return []
+    reason = "they belong to all clips together, and some are left out"
+    arrays = {}
+    if whole:
+        for name, values in read_native(found.reader, found.header):
+            if isinstance(values, DamagedStoreError):
+                reason = str(values)
+                break
+            arrays[name] = values
+        else:
+            writer.write_native(str(found.header.native["method"]), arrays)
+            return []
+    return [Finding(message=f"native arrays left out: {reason}", file=NATIVE)]
+
+
+def _copy_clip(found: Examination, frames: FrameSource, writer: StoreWriter, clip: int) -> None:
+    start, stop = _bounds(found, clip)
+    part = {
+        name: array[start:stop] for name, array in found.arrays.items() if name not in ("offsets", "labels")
+    }
+    stored = Encoded(frames.read(start, stop), part.get("scale"), part.get("zero"))
+    label = int(found.arrays["labels"][clip])
+    writer.append_stored(stored, part["positions"], label, part.get("inserted_at"))
