@@ -74,7 +74,7 @@ def test_any_changed_byte_of_a_checkpoint_is_harmless_or_damage(tmp_path):
             assert step == 3
             assert found.keys() == state.keys()
             assert all(np.array_equal(found[name], state[name]) for name in state)
-    assert damaged > len(original) / 2
+    assert damaged > 200  # of 344 changes; the others lie where nothing reads
 
 
 def test_two_runs_with_one_output_never_leave_half_a_checkpoint(tmp_path):
