@@ -37,7 +37,12 @@ def resumed(config: CondenseConfig, videos: VideoDataset) -> tuple[int, State | 
 def _settings(config: CondenseConfig, videos: VideoDataset) -> dict[str, Any]:
     """Returns all that decides what comes out: the settings, and which real clips they are used on."""
     sources = [videos.source(number) for number in range(len(videos))]
-    clips = {"classes": videos.classes, "labels": videos.labels.tolist(), "sources": sources}
+    clips = {
+        "classes": videos.classes,
+        "labels": videos.labels.tolist(),
+        "sampling": videos.sampling.to_json(),
+        "sources": sources,
+    }
     return {**config.provenance(), "real clips": fingerprint(clips)}
 
 
