@@ -57,7 +57,7 @@ def check_text_heap(path: str, content: npt.NDArray[np.uint8], header: int, name
         step = length if number == 0 else _OBJECT.size + -(-length // _ALIGNMENT) * _ALIGNMENT
         if not _OBJECT.size <= step <= end - at:
             raise DamagedStoreError(
-                f"the heap of the text of {name.decode()} has an object of {length} bytes"
+                f"{path}: the heap of the text of {name.decode()} has an object of {length} bytes"
             )
         at += step
 
