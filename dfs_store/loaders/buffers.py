@@ -16,8 +16,8 @@ __all__ = ["BatchBuffers", "Workspace", "tensor_over"]
 _MAX_KEPT = 4  # buffers that are remembered; with one batch in the caller's hands two are in use
 
 
-class Workspace:
-    """Scratch memory by name, for steps whose results nobody keeps."""
+class Workspace(threading.local):
+    """Scratch memory by name, for steps whose results nobody keeps; every thread has its own."""
 
     def __init__(self) -> None:
         self._memory: dict[tuple[str, torch.dtype, torch.device], Tensor] = {}
@@ -91,7 +91,8 @@ class BatchBuffers:
         # A buffer that was resized or shared is forgotten: its holders keep it alive.
         self._buffers = [buffer for buffer in self._buffers if buffer.is_intact() and buffer.size >= size]
         for buffer in self._buffers:
-            if buffer.is_free():
+            # Free first: while another thread still held it, it may have sent it to another process.
+            if buffer.is_free() and buffer.is_intact():
                 return buffer.tensor(shape)
         # All are held: whoever keeps many batches owns them, and the oldest is forgotten.
         self._buffers = self._buffers[1 - _MAX_KEPT :]

@@ -166,7 +166,8 @@ class DFSLoader:
     def _batch(self, chosen: npt.NDArray[np.int64], mirrored: npt.NDArray[np.bool_] | None) -> Batch:
         out = self._buffers.take((len(chosen), *self._rebuilder.clip_shape))
         self._rebuilder.rebuild(chosen, out, self._workspace, mirrored)
-        labels = self._labels[torch.from_numpy(chosen).to(self.device)]
+        with torch.inference_mode(mode=False):  # as the clips: they may be trained on later
+            labels = self._labels[torch.from_numpy(chosen).to(self.device)]
         if self.batch_transform is None:
             return out, labels
         return transform_batch(self.batch_transform, out, labels, self.dataset.layout)

@@ -88,6 +88,8 @@ class PackedDataset(Dataset[PackedBatch]):
         clips = self.dataset.clip_numbers(indices)
         return [PackedBatch(clips, self._reader.read(clips))]
 
+    @torch.inference_mode(mode=False)  # or what was made while testing could not be trained on
+    @torch.no_grad()
     def rebuild(self, batch: PackedBatch) -> tuple[Tensor, Tensor]:
         """Rebuilds the clips of a batch, as a DFSLoader would.
 
