@@ -5,6 +5,9 @@ Each one also inherits the builtin that a caller would expect, so ``except Value
 the rule is, and what to do next. The command line maps these classes to exit codes in one table.
 """
 
+import errno
+from typing import ClassVar
+
 __all__ = [
     "CheckpointError",
     "ClipError",
@@ -97,7 +100,13 @@ class LostRankError(DFSError, ConnectionError):
 
 
 class DiskFullError(DFSError, OSError):
-    """The disk has not enough space for what is to be written."""
+    """The disk has not enough space for what is to be written.
+
+    Attributes:
+        NUMBERS: what the system calls it: no space, a quota, a limit on file sizes.
+    """
+
+    NUMBERS: ClassVar[frozenset[int]] = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 class MissingDependencyError(DFSError, ImportError):

@@ -18,23 +18,27 @@ from dfs_store.networks.out_of_memory import out_of_memory_named
 from dfs_store.videos import VideoDataset
 from dfs_store.videos.cache import fingerprint
 
-__all__ = ["check_finite", "reproducible_float32", "resumed", "run_steps"]
+__all__ = ["check_finite", "decisive_settings", "reproducible_float32", "resumed", "run_steps"]
 
 SECONDS_BETWEEN_CHECKPOINTS = 300.0
 _REMEDY = "use a smaller --batch-real, fewer --classes or --device cpu, and --resume to go on"
 
 
-def resumed(config: CondenseConfig, videos: VideoDataset) -> tuple[int, State | None]:
+def resumed(config: CondenseConfig, decisive: dict[str, Any]) -> tuple[int, State | None]:
     """Returns the first step to be done and the state to go on from, None for a fresh start.
+
+    Args:
+        config: resolved settings.
+        decisive: of `decisive_settings`.
 
     Raises:
         CheckpointError: the checkpoint to resume is damaged, or of other settings or real clips.
     """
-    found = load_newest(config.out, _settings(config, videos)) if config.resume else None
+    found = load_newest(config.out, decisive) if config.resume else None
     return found or (0, None)
 
 
-def _settings(config: CondenseConfig, videos: VideoDataset) -> dict[str, Any]:
+def decisive_settings(config: CondenseConfig, videos: VideoDataset) -> dict[str, Any]:
     """Returns all that decides what comes out: the settings, and which real clips they are used on."""
     sources = [videos.source(number) for number in range(len(videos))]
     clips = {
@@ -49,7 +53,7 @@ def _settings(config: CondenseConfig, videos: VideoDataset) -> dict[str, Any]:
 def run_steps(
     steps: Iterator[StepDone],
     config: CondenseConfig,
-    videos: VideoDataset,
+    decisive: dict[str, Any],
     tell: Callable[[Event], None],
     state: Callable[[], State | None],
     ranks: Ranks = ALONE,
@@ -59,7 +63,7 @@ def run_steps(
     Args:
         steps: yields after every step, with the state of that moment whole.
         config: resolved settings.
-        videos: the real clips.
+        decisive: of `decisive_settings`; a checkpoint is of these alone.
         tell: gets every event; what it raises between two steps (Ctrl-C, say) leaves a checkpoint behind.
         state: gives the arrays to keep; asked for on all ranks at once, it returns them on the first one.
         ranks: the processes that share the run; this one alone when absent.
@@ -68,13 +72,13 @@ def run_steps(
         OutOfMemoryError: the device is too small.
         LostRankError: another process has ended.
     """
-    path, settings = checkpoint_path(config.out), _settings(config, videos)
+    path = checkpoint_path(config.out)
     saved_seconds = time.monotonic()
 
     def save(next_step: int) -> None:
         arrays = state()
         if arrays is not None:
-            save_checkpoint(path, next_step, settings, arrays)
+            save_checkpoint(path, next_step, decisive, arrays)
 
     with reproducible_float32(), out_of_memory_named(_REMEDY):
         for event in steps:

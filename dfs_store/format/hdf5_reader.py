@@ -2,7 +2,6 @@
 
 import io
 import math
-import os
 import stat
 from pathlib import Path
 from typing import Any
@@ -38,6 +37,7 @@ class Hdf5Reader:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._file: h5py.File | None = None
+        self._mapped: MappedFile | None = None
         try:
             mode = path.stat().st_mode
             start = b""
@@ -54,12 +54,12 @@ class Hdf5Reader:
     def attributes(self) -> Any:  # noqa: ANN401 - whatever JSON held
         """Returns the parsed root attribute."""
         try:
-            file = self._open()
+            file, mapped = self._open()
             if ATTRIBUTE not in file.attrs:
                 raise NotAStoreError(
                     f"{self.path}: an HDF5 file without the attribute {ATTRIBUTE!r} is no store"
                 )
-            return parse_json(_text(file, self.path))
+            return parse_json(_text(file, mapped, self.path))
         except NotAStoreError:
             raise
         except _H5_ERRORS as error:
@@ -68,7 +68,8 @@ class Hdf5Reader:
     def array(self, name: str, dtype: str, shape: tuple[int, ...] | None = None) -> npt.NDArray[Any] | None:
         """Returns a small array, or one of a group, or None where there is none."""
         try:
-            dataset = _dataset(self._open(), name, self.path)
+            file, mapped = self._open()
+            dataset = _dataset(file, name, self.path)
             if dataset is None:
                 return None
             wanted = np.dtype(dtype)
@@ -80,7 +81,7 @@ class Hdf5Reader:
                 raise DamagedStoreError(f"{self.path}: {name} must have shape {shape}, got {dataset.shape}")
             if dataset.chunks is not None:
                 raise DamagedStoreError(f"{self.path}: {name} must be contiguous and without filters")
-            _place(dataset, self.path)
+            _place(dataset, mapped, self.path)
             return np.asarray(dataset[...])
         except DamagedStoreError:
             raise
@@ -90,10 +91,11 @@ class Hdf5Reader:
     def frames(self) -> FrameSource:
         """Returns key_frames without reading any."""
         try:
-            dataset = _dataset(self._open(), FRAMES, self.path)
+            file, mapped = self._open()
+            dataset = _dataset(file, FRAMES, self.path)
             if dataset is None:
                 raise DamagedStoreError(f"{self.path}: the array {FRAMES} is missing")
-            return Hdf5Frames(self.path, dataset)
+            return Hdf5Frames(self.path, dataset, mapped)
         except DamagedStoreError:
             raise
         except _H5_ERRORS as error:
@@ -103,12 +105,14 @@ class Hdf5Reader:
         """Closes the file; what is asked later opens it again."""
         if self._file is not None:
             self._file.close()
-            self._file = None
+            self._file = self._mapped = None
 
-    def _open(self) -> h5py.File:
-        if self._file is None:
+    def _open(self) -> tuple[h5py.File, MappedFile]:
+        """Returns the open file, for what h5py reads, and the same one mapped."""
+        if self._file is None or self._mapped is None:
             self._file = h5py.File(self.path, "r")
-        return self._file
+            self._mapped = MappedFile(str(self.path), self._file.id.get_vfd_handle())
+        return self._file, self._mapped
 
     def was_replaced(self) -> bool:
         """Returns False: all is read through one open file, whatever takes its name."""
@@ -126,7 +130,7 @@ class Hdf5Frames:
     that was opened, whatever takes its path later.
     """
 
-    def __init__(self, path: Path, dataset: h5py.Dataset) -> None:
+    def __init__(self, path: Path, dataset: h5py.Dataset, mapped: MappedFile) -> None:
         self.shape: tuple[int, ...] = dataset.shape
         self._path = path.absolute()
         known = {np.dtype(stored): name for name, stored in FRAME_DTYPES.items()}
@@ -141,9 +145,9 @@ class Hdf5Frames:
             raise DamagedStoreError(
                 f"{path}: a chunk of {FRAMES} must be one frame, (1, C, H, W), got {dataset.chunks}"
             )
-        self._offset = 0 if self._compressed else _place(dataset, path)
+        self._offset = 0 if self._compressed else _place(dataset, mapped, path)
         self._num_chunks = dataset.id.get_num_chunks() if self._compressed else 0
-        self._file: MappedFile | None = MappedFile(str(path), dataset.file.id.get_vfd_handle())
+        self._file: MappedFile | None = mapped
         self._bytes = math.prod(self.shape) * dataset.dtype.itemsize
 
     def problems(self) -> list[Problem]:
@@ -204,12 +208,11 @@ class _MappedBytes(io.RawIOBase):
         return self._place
 
 
-def _text(file: h5py.File, path: Path) -> str | bytes:
+def _text(file: h5py.File, mapped: MappedFile, path: Path) -> str | bytes:
     """Returns the attribute's text once its type says that it is one text of bounded size."""
     attribute = h5py.h5a.open(file.id, ATTRIBUTE.encode())
     if attribute.shape != () or attribute.get_storage_size() > MAX_HEADER_BYTES:
         raise DamagedStoreError(f"{path}: the attribute {ATTRIBUTE!r} must be one text")
-    mapped = MappedFile(str(path), file.id.get_vfd_handle())
     check_text_heap(str(path), mapped.bytes(), h5py.h5o.get_info(file.id).addr, ATTRIBUTE.encode())
     text = file.attrs[ATTRIBUTE]
     if not isinstance(text, str | bytes):
@@ -247,7 +250,7 @@ def _dataset(file: h5py.File, name: str, path: Path) -> h5py.Dataset | None:
     return dataset
 
 
-def _place(dataset: h5py.Dataset, path: Path) -> int:
+def _place(dataset: h5py.Dataset, mapped: MappedFile, path: Path) -> int:
     """Returns where a contiguous dataset starts in the file, after comparing its size with the file's.
 
     Raises:
@@ -256,7 +259,7 @@ def _place(dataset: h5py.Dataset, path: Path) -> int:
     name = dataset.name.strip("/")
     # Python ints, so that no claimed shape can overflow into a small number.
     claimed = math.prod(int(side) for side in dataset.shape) * dataset.dtype.itemsize
-    offset, size = dataset.id.get_offset(), os.fstat(dataset.file.id.get_vfd_handle()).st_size
+    offset, size = dataset.id.get_offset(), mapped.size_bytes
     if dataset.id.get_create_plist().get_layout() != h5py.h5d.CONTIGUOUS or offset is None:
         raise DamagedStoreError(f"{path}: {name} must be contiguous and written, got no place in the file")
     if offset + claimed > size:

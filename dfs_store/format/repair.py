@@ -3,15 +3,13 @@
 import os
 from pathlib import Path
 
-import numpy as np
-
 from dfs_store.errors import DamagedStoreError
 from dfs_store.format.container import FrameSource
 from dfs_store.format.examine import Examination, examine
 from dfs_store.format.native import read_native
 from dfs_store.format.quantization import Encoded
 from dfs_store.format.spec import NATIVE, RESERVED_KEYS
-from dfs_store.format.verify import Finding, frame_messages
+from dfs_store.format.verify import Finding, class_name, clips_of, damaged_frames
 from dfs_store.format.writer import StoreWriter
 
 __all__ = ["repair_store"]
@@ -56,7 +54,7 @@ def repair_store(
         findings = [_finding(found, frames, clip, message) for clip, message in lost.items()]
         attributes = {key: value for key, value in header.attributes.items() if key not in RESERVED_KEYS}
         if lost:
-            repaired = {"digest": header.digest, "clips_left_out": sorted(lost)}
+            repaired = {"digest": header.digest, "clips_left_out": list(lost)}
             attributes["provenance"] = {**(attributes.get("provenance") or {}), "repaired": repaired}
         with StoreWriter(
             target,
@@ -77,42 +75,21 @@ def repair_store(
     return findings
 
 
-def _bounds(found: Examination, clip: int) -> tuple[int, int]:
-    start, stop = found.arrays["offsets"][clip : clip + 2].tolist()
-    return start, stop
-
-
 def _lost_clips(found: Examination, frames: FrameSource) -> dict[int, str]:
-    """Returns what is wrong with every clip that has a damaged key frame, by its number."""
-    unreadable = np.zeros(frames.shape[0], dtype=bool)
-    reasons = {}
+    """Returns what is wrong with every clip that has a damaged key frame, by its number, in order."""
+    lost: dict[int, str] = {}
     for problem in found.problems:
         if problem.frames is not None:
-            unreadable[slice(*problem.frames)] = True
-            reasons[problem.frames] = problem.message
-    lost = {}
-    for clip in range(found.arrays["labels"].size):
-        start, stop = _bounds(found, clip)
-        if unreadable[start:stop].any():
-            reason = next(text for (a, b), text in reasons.items() if a < stop and start < b)
-            lost[clip] = reason
-            continue
-        try:
-            wrong = frame_messages(frames.read(start, stop), found.arrays["checksums"][start:stop])
-        except DamagedStoreError as error:
-            lost[clip] = str(error)
-            continue
-        if wrong:
-            frame, message = next(iter(wrong.items()))
-            position = found.arrays["positions"][start + frame]
-            lost[clip] = f"its key frame at position {position} {message}"
-    return lost
+            lost.update(dict.fromkeys(clips_of(found, *problem.frames), problem.message))
+    for frame, message in damaged_frames(found, frames):
+        (clip,) = clips_of(found, frame, frame + 1)
+        lost.setdefault(clip, f"its key frame at position {found.arrays['positions'][frame]} {message}")
+    return dict(sorted(lost.items()))
 
 
 def _finding(found: Examination, frames: FrameSource, clip: int, message: str) -> Finding:
-    start, _ = _bounds(found, clip)
-    name = found.header.class_names[int(found.arrays["labels"][clip])]
-    return Finding(message=f"left out: {message}", file=frames.file_of(start), clip=clip, class_name=name)
+    file = frames.file_of(int(found.arrays["offsets"][clip]))
+    return Finding(message=f"left out: {message}", file=file, clip=clip, class_name=class_name(found, clip))
 
 
 def _copy_native(found: Examination, writer: StoreWriter, *, whole: bool) -> list[Finding]:
@@ -134,7 +111,7 @@ def _copy_native(found: Examination, writer: StoreWriter, *, whole: bool) -> lis
 
 
 def _copy_clip(found: Examination, frames: FrameSource, writer: StoreWriter, clip: int) -> None:
-    start, stop = _bounds(found, clip)
+    start, stop = found.arrays["offsets"][clip : clip + 2].tolist()
     part = {
         name: array[start:stop] for name, array in found.arrays.items() if name not in ("offsets", "labels")
     }

@@ -33,7 +33,6 @@ __all__ = [
     "write_synced",
 ]
 
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _LOCK = "lock"
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP}
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2  # of Linux's renameat2
@@ -358,7 +357,7 @@ def output_error(error: OSError | RuntimeError, path: Path) -> DFSError:
         # HDF5 tells the system's number in its text only, at closing time even as a RuntimeError.
         told = re.search(r"errno = (\d+)", reason)
         number = int(told[1]) if told else None
-    if number in _FULL:
+    if number in DiskFullError.NUMBERS:
         return DiskFullError(
             f"{path}: the disk is full ({reason}); nothing was left behind. Free space, or write elsewhere"
         )

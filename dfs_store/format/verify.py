@@ -17,7 +17,7 @@ from dfs_store.format.native import read_native
 from dfs_store.format.problems import Problem
 from dfs_store.format.spec import NATIVE
 
-__all__ = ["Finding", "verify"]
+__all__ = ["Finding", "class_name", "clips_of", "damaged_frames", "verify"]
 
 _BATCH_BYTES = 32 * 2**20
 
@@ -92,16 +92,21 @@ def _place_problem(problem: Problem, found: Examination, path: Path) -> Iterator
     file = _file_of(path, problem.file)
     if problem.frames is None or not found.indexed:
         yield Finding(
-            message=problem.message, file=file, clip=problem.clip, class_name=_class_name(found, problem.clip)
+            message=problem.message, file=file, clip=problem.clip, class_name=class_name(found, problem.clip)
         )
         return
-    offsets = found.arrays["offsets"]
-    first, last = np.searchsorted(offsets, [problem.frames[0], problem.frames[1] - 1], side="right") - 1
-    for clip in range(int(first), int(last) + 1):
-        yield Finding(message=problem.message, file=file, clip=clip, class_name=_class_name(found, clip))
+    for clip in clips_of(found, *problem.frames):
+        yield Finding(message=problem.message, file=file, clip=clip, class_name=class_name(found, clip))
 
 
-def _class_name(found: Examination, clip: int | None) -> str | None:
+def clips_of(found: Examination, start: int, stop: int) -> range:
+    """Returns the clips that key frames start..stop belong to; offsets are sound."""
+    first, last = np.searchsorted(found.arrays["offsets"], [start, stop - 1], side="right") - 1
+    return range(int(first), int(last) + 1)
+
+
+def class_name(found: Examination, clip: int | None) -> str | None:
+    """Returns the class of a clip, as far as labels can tell."""
     labels = found.arrays.get("labels")
     if clip is None or labels is None or not 0 <= clip < labels.size:
         return None
@@ -112,7 +117,21 @@ def _class_name(found: Examination, clip: int | None) -> str | None:
 def _frame_findings(
     found: Examination, frames: FrameSource, on_progress: Callable[[int, int], None] | None
 ) -> Iterator[Finding]:
-    """Reads all frames but those whose file was found broken already."""
+    for frame, message in damaged_frames(found, frames, on_progress):
+        (clip,) = clips_of(found, frame, frame + 1)
+        yield Finding(
+            message=f"key frame {frame} {message}",
+            file=frames.file_of(frame),
+            clip=clip,
+            class_name=class_name(found, clip),
+            position=int(found.arrays["positions"][frame]),
+        )
+
+
+def damaged_frames(
+    found: Examination, frames: FrameSource, on_progress: Callable[[int, int], None] | None = None
+) -> Iterator[tuple[int, str]]:
+    """Reads all frames but those whose file was found broken already; yields (number, what is wrong)."""
     total = frames.shape[0]
     lost = np.zeros(total, dtype=bool)
     for problem in found.problems:
@@ -122,15 +141,7 @@ def _frame_findings(
     step = max(1, _BATCH_BYTES // frame_bytes)
     for start in range(0, total, step):
         stop = min(start + step, total)
-        for frame, message in _batch_messages(found, frames, start, stop, lost):
-            clip = int(np.searchsorted(found.arrays["offsets"], frame, side="right")) - 1
-            yield Finding(
-                message=f"key frame {frame} {message}",
-                file=frames.file_of(frame),
-                clip=clip,
-                class_name=_class_name(found, clip),
-                position=int(found.arrays["positions"][frame]),
-            )
+        yield from _batch_messages(found, frames, start, stop, lost)
         if on_progress is not None:
             on_progress(stop, total)
 

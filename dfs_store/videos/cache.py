@@ -99,7 +99,7 @@ def disk_errors(directory: Path) -> Iterator[None]:
     except DFSError:
         raise
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        if error.errno in DiskFullError.NUMBERS:
             raise DiskFullError(
                 f"the disk of {directory} is full ({error}): make room (`dfs datasets cache`), or set "
                 "DFS_CACHE to a larger disk; what is prepared is kept"

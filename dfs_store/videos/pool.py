@@ -1,7 +1,6 @@
 """Decoding processes: hands out jobs, collects results, replaces processes that crash or hang."""
 
 import contextlib
-import errno
 import json
 import os
 import selectors
@@ -143,7 +142,7 @@ class WorkerPool:
                     answer = {"row": job.row, "error": answer}
                 elif "unwritten" in answer:
                     reason = f"writing a prepared clip failed: {answer['unwritten']}"
-                    if answer["errno"] in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+                    if answer["errno"] in DiskFullError.NUMBERS:
                         raise DiskFullError(reason)
                     raise OutputNotWritableError(f"{reason}; what was decoded is kept: run it again")
                 yield Result(**answer)

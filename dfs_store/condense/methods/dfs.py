@@ -20,7 +20,7 @@ from dfs_store.condense.methods._clip import Condensed, CondensedClip
 from dfs_store.condense.ranks import Ranks
 from dfs_store.condense.real_clips import RealClips
 from dfs_store.condense.self_check import KernelCheck, check_kernels
-from dfs_store.condense.steps import resumed, run_steps
+from dfs_store.condense.steps import decisive_settings, resumed, run_steps
 from dfs_store.networks import ConvNet3D, fast_order
 from dfs_store.networks.out_of_memory import out_of_memory_named
 from dfs_store.videos import VideoDataset
@@ -55,7 +55,8 @@ def trained(
     groups = initial_key_frames(config, videos, device, parts[mine.start : mine.stop])
     first_clip, last_clip = parts[mine.start][0][0], parts[mine.stop - 1][-1][-1]
     num_clips = len(videos.classes) * config.vpc
-    first_step, state = ranks.from_first(lambda: resumed(config, videos))
+    decisive = decisive_settings(config, videos)
+    first_step, state = ranks.from_first(lambda: resumed(config, decisive))
     if state is not None:
         restore_key_frames(checkpoint_path(config.out), state, groups, first_clip, num_clips)
     network, kernels = checked_network(config, videos, device)
@@ -71,7 +72,7 @@ def trained(
 
     with RealClips(videos, config.batch_real or 1, config.seed, device, labels) as real:
         steps = dfs_loop(kernels.config(config), real, network, groups, first_step, ranks, mine.start)
-        run_steps(steps, config, videos, tell, state_of_all, ranks)
+        run_steps(steps, config, decisive, tell, state_of_all, ranks)
     return Condensed(
         ranks.in_order(trained_clips(groups)), starting_sources(config, videos), kernels.provenance()
     )

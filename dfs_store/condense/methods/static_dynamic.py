@@ -26,7 +26,7 @@ from dfs_store.condense.methods.dfs import checked_network
 from dfs_store.condense.randomness import Purpose, numpy_generator, torch_generator
 from dfs_store.condense.real_clips import RealClips
 from dfs_store.condense.static_dynamic import MEMORIES_PER_VIDEO, MemoryClips, StaticDynamicMemory
-from dfs_store.condense.steps import check_finite, resumed, run_steps
+from dfs_store.condense.steps import check_finite, decisive_settings, resumed, run_steps
 from dfs_store.errors import CheckpointError
 from dfs_store.networks import ConvNet3D, FrameConvNet
 from dfs_store.networks.drawing import draw_parameters
@@ -49,13 +49,14 @@ def static_dynamic(config: CondenseConfig, videos: VideoDataset, tell: Callable[
     device = resolve_device(config.device)
     network, kernels = checked_network(config, videos, device)
     run = _Run(kernels.config(config), videos, device, network)
-    first_step, state = resumed(config, videos)
+    decisive = decisive_settings(config, videos)
+    first_step, state = resumed(config, decisive)
     if state is not None:
         run.restore(state, checkpoint_path(config.out))
     notes = config.notes() + kernels.notes
     tell(RunStarted(first_step, run.num_steps, len(run.memory), str(device), notes))
     with RealClips(videos, config.batch_real or 1, config.seed, device) as real:
-        run_steps(run.steps(real, first_step), config, videos, tell, run.state)
+        run_steps(run.steps(real, first_step), config, decisive, tell, run.state)
     return Condensed(
         _first_pairs(run.memory),
         starting_sources(config, videos),
