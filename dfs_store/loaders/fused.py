@@ -4,6 +4,7 @@ import importlib
 import warnings
 from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -49,17 +50,19 @@ def fused_rebuild(device: torch.device) -> FusedRebuild | None:
 
 def _error(kernel: FusedRebuild, device: torch.device) -> float:
     """Returns the largest difference between the kernel's clips and those of plain float32 on the CPU."""
-    generator = torch.Generator().manual_seed(0)
+    # All said outright: the caller may have set other defaults of torch.
+    cpu: dict[str, Any] = {"device": "cpu", "generator": torch.Generator("cpu").manual_seed(0)}
     # More pixels than one program makes, and a width that no power of two divides.
-    stored = torch.randint(256, (5, 3, 33, 35), generator=generator, dtype=torch.uint8)
-    scale, zero = torch.rand(5, 3, generator=generator) / 255, torch.rand(5, 3, generator=generator)
-    left = torch.tensor([[0, 0, 1, 2], [3, 3, 3, 4]])
-    weight = torch.tensor([[0.0, 0.25, 0.5, 0.0], [0.0, 0.5, 0.75, 0.0]])
-    mirrored = torch.tensor([0, 1], dtype=torch.uint8)
+    stored = torch.randint(256, (5, 3, 33, 35), dtype=torch.uint8, **cpu)
+    scale, zero = torch.rand(2, 5, 3, dtype=torch.float32, **cpu)
+    scale = scale / 255
+    left = torch.tensor([[0, 0, 1, 2], [3, 3, 3, 4]], device="cpu")
+    weight = torch.tensor([[0.0, 0.25, 0.5, 0.0], [0.0, 0.5, 0.75, 0.0]], dtype=torch.float32, device="cpu")
+    mirrored = torch.tensor([0, 1], dtype=torch.uint8, device="cpu")
     values = stored * scale[:, :, None, None] + zero[:, :, None, None]
     expected = torch.einsum("bmk,kchw->bcmhw", dense_weights(left, weight, len(stored)), values)
     expected[1] = expected[1].flip(-1)
-    out = torch.full(expected.shape, torch.nan, device=device)
+    out = torch.full(expected.shape, torch.nan, dtype=torch.float32, device=device)
     table = KeyFrameTable(stored, scale, zero).to(device)
     kernel(table, left.to(device), weight.to(device), mirrored.to(device), "CTHW", out)
     return float((out.cpu() - expected).abs().nan_to_num(torch.inf).max())

@@ -96,6 +96,16 @@ def test_the_kernel_is_compared_before_its_first_use(kernel):
     assert fused.fused_rebuild(CPU) is kernel
 
 
+def test_the_comparison_does_not_depend_on_the_callers_defaults(kernel):
+    torch.set_default_dtype(torch.float16)
+    torch.set_default_device("meta")
+    try:
+        assert fused.fused_rebuild(CPU) is kernel
+    finally:
+        torch.set_default_device(None)
+        torch.set_default_dtype(torch.float32)
+
+
 def test_a_kernel_that_writes_other_clips_is_not_used(kernel, monkeypatch):
     def wrong(table, left, weight, mirrored, layout, out):
         kernel(table, left, weight, mirrored, layout, out)
