@@ -1,7 +1,6 @@
 """key_frames of a Zarr store: shard indexes checked at open, frames mapped from their files."""
 
 import os
-import zlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dfs_store.errors import DamagedStoreError
+from dfs_store.format.expand import expand
 from dfs_store.format.files import MappedFile, inside
 from dfs_store.format.problems import Problem
 from dfs_store.format.spec import FRAME_DTYPES, FRAMES, frame_size_bytes
@@ -20,20 +20,6 @@ __all__ = ["ZarrFrames"]
 _ENTRY_BYTES = 16  # offset and length of one frame in a shard's index
 _CRC_BYTES = 4
 _ABSENT = np.iinfo(np.uint64).max
-# What zarr-python and its codecs raise on bytes that they cannot expand.
-_CODEC_ERRORS = (
-    ArithmeticError,
-    AttributeError,
-    BufferError,
-    EOFError,
-    LookupError,
-    MemoryError,
-    OSError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-    zlib.error,
-)
 
 
 @dataclass(frozen=True)
@@ -43,11 +29,13 @@ class _Shard:
     Attributes:
         file: mapped, so that it is that of the store which was opened, whatever takes its path later.
         starts: where each of its frames starts.
+        sizes: of each of its frames in the file, in bytes.
         in_order: whether they follow without a gap.
     """
 
     file: MappedFile
     starts: npt.NDArray[np.int64]
+    sizes: npt.NDArray[np.int64]
     in_order: bool
 
 
@@ -62,11 +50,9 @@ class ZarrFrames:
         self.shape = metadata.shape
         self.dtype = metadata.dtype
         self._root = root
-        self._text = text
         self._metadata = metadata
         self._frame_bytes = frame_size_bytes(metadata.shape[1:], metadata.dtype)
         self._shards: dict[int, _Shard] = {}
-        self._decoder: Any = None
 
     def problems(self) -> list[Problem]:
         """Checks every shard's file and index, and keeps where the frames lie."""
@@ -82,8 +68,6 @@ class ZarrFrames:
 
     def read(self, start: int, stop: int) -> npt.NDArray[Any]:
         """Returns frames start..stop as stored, read-only; a view of the file where they lie in one run."""
-        if self._metadata.compressed:
-            return self._expand(start, stop)
         length = self._metadata.shard_length
         shard, last = start // length, (stop - 1) // length
         if shard == last:
@@ -104,7 +88,6 @@ class ZarrFrames:
     def close(self) -> None:
         """Lets go of the maps; arrays handed out keep theirs."""
         self._shards.clear()
-        self._decoder = None
 
     def _read_index(self, shard: int, count: int) -> _Shard:
         """Checks a shard's index with whole-array tests that cannot overflow."""
@@ -127,7 +110,7 @@ class ZarrFrames:
         ]
         starts, sizes = entries[:, 0], entries[:, 1]
         if self._in_one_run(starts, sizes, end):
-            return _Shard(mapped, starts.astype(np.int64), in_order=True)
+            return _Shard(mapped, starts.astype(np.int64), sizes.astype(np.int64), in_order=True)
         lost = np.flatnonzero((starts == _ABSENT) & (sizes == _ABSENT))
         if lost.size:
             raise DamagedStoreError(f"{file}: frame {lost[0]} of the shard is missing ({lost.size} in all)")
@@ -142,54 +125,41 @@ class ZarrFrames:
         order = np.argsort(starts, kind="stable")
         if (starts[order][1:] < (starts + sizes)[order][:-1]).any():
             raise DamagedStoreError(f"{file}: frames of the shard overlap")
-        if not self._metadata.compressed and (sizes != self._frame_bytes).any():
+        if self._metadata.compressor is None and (sizes != self._frame_bytes).any():
             raise DamagedStoreError(
                 f"{file}: a frame of shape {self.shape[1:]} in {self.dtype} has {self._frame_bytes:,} bytes, "
                 f"the index says {sizes[sizes != self._frame_bytes][0]:,}"
             )
-        return _Shard(mapped, starts.astype(np.int64), in_order=False)
+        return _Shard(mapped, starts.astype(np.int64), sizes.astype(np.int64), in_order=False)
 
     def _in_one_run(self, starts: npt.NDArray[np.uint64], sizes: npt.NDArray[np.uint64], end: int) -> bool:
         """Returns whether whole frames follow each other before `end`, as writers leave them."""
         first = int(starts[0])
-        if self._metadata.compressed or first + starts.size * self._frame_bytes > end:
+        if self._metadata.compressor is not None or first + starts.size * self._frame_bytes > end:
             return False
         expected = first + np.arange(starts.size, dtype=np.uint64) * self._frame_bytes
         return bool((sizes == self._frame_bytes).all() and (starts == expected).all())
 
     def _slice(self, number: int, start: int, stop: int) -> npt.NDArray[Any]:
-        """Returns frames start..stop of one shard, as a view where its writer kept them in order."""
+        """Returns frames start..stop of one shard, a view where they lie plain and in order."""
         shard = self._shards[number]
         content = shard.file.bytes()
-        shape = (stop - start, *self.shape[1:])
         first = shard.starts[start:stop].tolist()
         if shard.in_order:
             data = content[first[0] : first[0] + self._frame_bytes * len(first)]
         else:
-            data = np.concatenate([content[begin : begin + self._frame_bytes] for begin in first])
+            sizes = shard.sizes[start:stop].tolist()
+            stored = [content[begin : begin + size] for begin, size in zip(first, sizes, strict=True)]
+            data = np.concatenate(
+                stored if self._metadata.compressor is None else self._expand(stored, number)
+            )
             data.setflags(write=False)
-        return data.view(FRAME_DTYPES[self.dtype]).reshape(shape)
+        return data.view(FRAME_DTYPES[self.dtype]).reshape(stop - start, *self.shape[1:])
 
-    def _expand(self, start: int, stop: int) -> npt.NDArray[Any]:
+    def _expand(self, stored: list[npt.NDArray[np.uint8]], number: int) -> list[npt.NDArray[np.uint8]]:
+        assert self._metadata.compressor is not None
         try:
-            if self._decoder is None:
-                self._decoder = self._open_decoder()
-            frames = np.asarray(self._decoder[start:stop])
-        except _CODEC_ERRORS as error:
-            raise DamagedStoreError(
-                f"{os.path.join(self._root, self.file_of(start))}: a frame cannot be expanded "
-                f"({type(error).__name__}: {error})"
-            ) from error
-        frames.setflags(write=False)
-        return frames
-
-    def _open_decoder(self) -> Any:  # noqa: ANN401 - an array of zarr-python
-        """Returns the array as zarr-python reads it from the mapped files."""
-        import zarr
-        from zarr.core.buffer import Buffer, cpu
-        from zarr.storage import MemoryStore
-
-        files: dict[str, Buffer] = {"zarr.json": cpu.Buffer.from_bytes(self._text)}
-        for number, shard in self._shards.items():
-            files[self._metadata.shard_file(number)] = cpu.Buffer.from_array_like(shard.file.bytes())
-        return zarr.open_array(MemoryStore(files, read_only=True), mode="r")
+            return [expand(self._metadata.compressor, frame, self._frame_bytes) for frame in stored]
+        except ValueError as error:
+            file = os.path.join(self._root, FRAMES, self._metadata.shard_file(number))
+            raise DamagedStoreError(f"{file}: a frame cannot be expanded ({error})") from error

@@ -46,14 +46,14 @@ class FramesMetadata:
         shape: (S, C, H, W).
         shard_length: frames per shard file.
         separator: between the numbers of a shard's file name.
-        compressed: whether frames pass through a compressor.
+        compressor: of each frame, or None.
     """
 
     dtype: str
     shape: tuple[int, ...]
     shard_length: int
     separator: str
-    compressed: bool
+    compressor: str | None = None
 
     def shard_file(self, shard: int) -> str:
         """Returns the file of a shard, relative to the array's folder."""
@@ -125,6 +125,12 @@ def parse_frames(text: bytes, name: str) -> FramesMetadata:
         raise DamagedStoreError(
             f"{name}: an inner chunk must be one frame, its first codec little-endian bytes"
         )
+    compressors = [codec["name"] for codec in inner[1:]]
+    if len(compressors) > 1 or not set(compressors) <= _COMPRESSORS.keys():
+        raise DamagedStoreError(
+            f"{name}: behind bytes there may be one compressor, {' or '.join(_COMPRESSORS)}, got "
+            f"{', '.join(compressors)[:80]}"
+        )
     index_codecs = _codecs(settings.get("index_codecs"), name)
     names = [codec["name"] for codec in index_codecs]
     if names != ["bytes", "crc32c"] or not _is_plain(index_codecs[:1]):
@@ -133,7 +139,7 @@ def parse_frames(text: bytes, name: str) -> FramesMetadata:
         )
     if settings.get("index_location", "end") != "end":
         raise DamagedStoreError(f"{name}: a shard's index must lie at its end")
-    return FramesMetadata(dtype, shape, shard_shape[0], _separator(metadata, name), len(inner) > 1)
+    return FramesMetadata(dtype, shape, shard_shape[0], _separator(metadata, name), *compressors)
 
 
 def _metadata(

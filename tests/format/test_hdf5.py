@@ -1,6 +1,8 @@
 """The HDF5 container: plain h5py reads it, and nothing in it may point outside."""
 
 import json
+import subprocess
+import sys
 
 import h5py
 import numpy as np
@@ -124,12 +126,45 @@ def test_a_small_array_stored_otherwise_is_refused(path, make, words):
         ({"chunks": (2, 2, 4, 3)}, "one frame"),
         ({"dtype": "<f8"}, "little-endian float32, float16, uint8"),
         ({"dtype": ">f4"}, "got shape .* of >f4"),
+        ({"chunks": (1, 2, 4, 3), "compression": "lzf"}, "deflate .gzip., .* got filter 32000"),
+        ({"chunks": (1, 2, 4, 3), "compression": 1, "fletcher32": True}, "got deflate, fletcher32"),
+        ({"chunks": (1, 2, 4, 3), "scaleoffset": 2}, "got scaleoffset"),
     ],
 )
 def test_key_frames_stored_otherwise_are_refused(path, options, words):
     replace(path, "key_frames", lambda file, old: file.create_dataset("key_frames", data=old, **options))
     with pytest.raises(DamagedStoreError, match=words):
         open_store(path)
+
+
+@pytest.mark.parametrize("compression", [None, 1, 9])
+@pytest.mark.parametrize("shuffle", [True, False])
+@pytest.mark.parametrize("libver", ["earliest", "latest"])
+def test_compressed_frames_of_other_writers_are_read(path, compression, shuffle, libver):
+    expected = open_store(path).stored_frames(0, 12).copy()
+    chunks = {"chunks": (1, 2, 4, 3), "compression": compression, "shuffle": shuffle and compression}
+    other = path.with_name("other.h5")
+    with h5py.File(path) as file, h5py.File(other, "w", libver=libver) as target:
+        target.attrs["dfs_store"] = file.attrs["dfs_store"]
+        for name in file:
+            target.create_dataset(name, data=file[name], **(chunks if name == "key_frames" else {}))
+    with open_store(other) as store:
+        assert store.stored_frames(3, 9).tobytes() == expected[3:9].tobytes()
+        assert store.stored_frames(0, 12).tobytes() == expected.tobytes()
+        assert not store.stored_frames(0, 1).flags.writeable
+
+
+def test_a_frame_that_its_filters_skipped_is_read(path):
+    expected = open_store(path).stored_frames(0, 12).copy()
+
+    def skip(file, old):
+        dataset = file.create_dataset(
+            "key_frames", data=old, chunks=(1, 2, 4, 3), compression=1, shuffle=True
+        )
+        dataset.id.write_direct_chunk((4, 0, 0, 0), old[4].tobytes(), filter_mask=3)
+
+    replace(path, "key_frames", skip)
+    assert open_store(path).stored_frames(0, 12).tobytes() == expected.tobytes()
 
 
 def test_a_compressed_store_with_a_lost_frame_is_refused(path):
@@ -164,3 +199,21 @@ def test_foreign_groups_are_ignored(path):
         file["somebody_elses/x"] = np.zeros(3)
         file["link"] = h5py.ExternalLink("other.h5", "/")
     assert len(open_store(path)) == 4
+
+
+def test_an_open_store_is_not_locked(path):
+    # in another process, since libhdf5 shares its locks within one
+    write = "import sys, h5py; h5py.File(sys.argv[1], 'r+').close()"
+    with open_store(path) as store:
+        done = subprocess.run(
+            [sys.executable, "-c", write, path], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        assert store.key_frames(0).shape == (2, 2, 4, 3)
+
+
+def test_a_store_that_h5py_has_opened_can_be_opened(path):
+    with h5py.File(path, "r", locking=False), open_store(path) as store:
+        assert len(store) == 4
+    with h5py.File(path, "r", locking=True), open_store(path) as store:
+        assert len(store) == 4

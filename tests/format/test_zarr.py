@@ -100,7 +100,10 @@ def write_with_zarr(path, written, *, separator="/", shards=5, compressors=None)
 
 
 @pytest.mark.parametrize("separator", ["/", "."])
-@pytest.mark.parametrize("compressors", [None, zarr.codecs.ZstdCodec()])
+@pytest.mark.parametrize(
+    "compressors",
+    [None, zarr.codecs.ZstdCodec(), zarr.codecs.ZstdCodec(checksum=True), zarr.codecs.GzipCodec()],
+)
 def test_a_store_that_zarr_python_wrote_is_read(tmp_path, separator, compressors):
     frames = write_with_zarr(tmp_path / "s.zarr", content(), separator=separator, compressors=compressors)
     store = open_store(tmp_path / "s.zarr")
@@ -193,6 +196,9 @@ def test_metadata_of_a_small_array_that_is_refused(change, words):
             "little-endian bytes",
         ),
         (lambda m: sharding(m).update(codecs="bytes"), "codecs"),
+        (lambda m: sharding(m)["codecs"].append({"name": "blosc"}), "zstd or gzip, got blosc"),
+        (lambda m: sharding(m)["codecs"].append({"name": "numcodecs.pickle"}), "got numcodecs.pickle"),
+        (lambda m: sharding(m)["codecs"].extend(["gzip", "zstd"]), "one compressor.*got gzip, zstd"),
     ],
 )
 def test_metadata_of_key_frames_that_is_refused(change, words):
@@ -205,7 +211,7 @@ def test_metadata_is_read_as_written():
     parsed = parse_frames(json.dumps(FRAMES).encode(), "x")
     assert (parsed.dtype, parsed.shape, parsed.shard_length) == ("float32", (12, 3, 4, 4), 5)
     assert parsed.shard_file(2) == "c.2.0.0.0"
-    assert not parsed.compressed
+    assert parsed.compressor is None
 
 
 def test_codecs_may_be_written_as_bare_names():
