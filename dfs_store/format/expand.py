@@ -31,7 +31,7 @@ def expand(compressor: str, stored: Bytes, count_bytes: int) -> Bytes:
     """
     try:
         return COMPRESSORS[compressor](stored, count_bytes)
-    except (zlib.error, RuntimeError) as error:
+    except (zlib.error, RuntimeError, ValueError) as error:
         raise ValueError(f"{compressor}: {error}") from error
 
 

@@ -50,8 +50,8 @@ class _MappedBytes(io.RawIOBase):
     """A mapped file as a file object, the only other thing than a name that h5py opens.
 
     Raises:
-        DamagedStoreError: somebody has cut the file short, or its structures lead out of it: h5py would take
-            whatever lies in memory for bytes that are not there.
+        DamagedStoreError: somebody has cut the file short.
+        OSError: its structures lead out of it; h5py would take whatever lies in memory for such bytes.
     """
 
     def __init__(self, mapped: MappedFile) -> None:
@@ -61,7 +61,7 @@ class _MappedBytes(io.RawIOBase):
     def readinto(self, buffer: Any) -> int:  # noqa: ANN401 - any buffer
         part = self._mapped.bytes()[self._place : self._place + len(buffer)]
         if part.size != len(buffer):
-            raise DamagedStoreError(f"bytes {self._place:,} + {len(buffer):,} lie outside the file")
+            raise OSError(f"bytes {self._place:,} + {len(buffer):,} lie outside the file")
         buffer[:] = part.data
         self._place += part.size
         return part.size

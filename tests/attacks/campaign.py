@@ -1,0 +1,61 @@
+"""A seeded campaign of damages over the archived stores, in both containers and every compression.
+
+Each damage must be harmless (the very content of the sound store) or refused by one of the library's errors:
+never a crash, a hang, another error, or another picture.
+"""
+
+import shutil
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+
+from tests.attacks.damages import damage
+from tests.attacks.reader import Reader
+
+STORES = sorted(
+    path for path in (Path(__file__).parents[1] / "archives").glob("*/*") if path.suffix in (".zarr", ".h5")
+)
+
+
+def copy(store: Path, target: Path) -> None:
+    """Copies a store of either container."""
+    shutil.copytree(store, target) if store.is_dir() else shutil.copyfile(store, target)
+
+
+def run_campaign(numbers, *, seed=0, keep: Path | None = None, on_progress=None):
+    """Makes the damages of these numbers.
+
+    Args:
+        numbers: of the damages; number n of a seed is always the same damage.
+        seed: of the campaign.
+        keep: a folder for the stores of findings.
+        on_progress: called with each outcome's number, kind and seconds.
+
+    Returns:
+        How often each kind of outcome came up, and one line per finding.
+    """
+    counts, findings = Counter(), []
+    with Reader() as reader, tempfile.TemporaryDirectory() as folder:
+        sound = {store: reader.read(store) for store in STORES}
+        assert {outcome.kind for outcome in sound.values()} == {"whole"}, sound
+        for number in numbers:
+            rng = np.random.default_rng([seed, number])
+            store = STORES[int(rng.integers(len(STORES)))]
+            path = Path(folder) / store.name
+            copy(store, path)
+            what = damage(path, rng)
+            found = reader.read(path)
+            kind = found.kind
+            if kind == "whole":
+                kind = "harmless" if found.content == sound[store].content else "another content"
+            if kind not in ("harmless", "refused"):
+                findings.append(f"{kind}: damage {number} of seed {seed}, {store.name}: {what}: {found.text}")
+                if keep is not None:
+                    copy(path, keep / f"{seed}-{number}-{store.name}")
+            counts[kind] += 1
+            if on_progress is not None:
+                on_progress(number, kind, found.seconds)
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    return counts, findings

@@ -1,0 +1,142 @@
+"""Attacks through the root attribute, the same in both containers."""
+
+from pathlib import Path
+
+import h5py
+
+from tests.attacks.recipes.registry import attack
+from tests.format.making import edit_attributes
+
+PETA = 2**50
+
+
+def raw_attribute(path: Path, text: str | bytes) -> None:
+    """Puts any text where the root attribute belongs."""
+    if path.suffix == ".zarr":
+        data = text.encode() if isinstance(text, str) else text
+        start = b'{"zarr_format": 3, "node_type": "group", "attributes": {"dfs_store": '
+        (path / "zarr.json").write_bytes(start + data + b"}}")
+    else:
+        with h5py.File(path, "r+") as file:
+            file.attrs.create("dfs_store", text, dtype=h5py.string_dtype())
+
+
+@attack("frame_shape must make at most", ".zarr", ".h5", shape=[[1, 2**25, 2**25], [2**40, 2**40, 2**40]])
+def frame_of_a_petabyte(path, shape):
+    """One frame that takes all memory."""
+    edit_attributes(path, lambda attributes: attributes.update(frame_shape=shape), redigest=True)
+
+
+@attack(
+    "frame_shape must be|num_frames must be|fps must be|normalization|interpolation|provenance",
+    ".zarr",
+    ".h5",
+    change=[
+        {"frame_shape": [-2, -4, 3]},
+        {"frame_shape": [True, 4, 3]},
+        {"frame_shape": [2.0, 4, 3]},
+        {"frame_shape": {"0": 2}},
+        {"num_frames": -1},
+        {"num_frames": 2**63},
+        {"num_frames": 10**400},
+        {"num_frames": True},
+        {"fps": 10**400},
+        {"fps": "25"},
+        {"normalization": {"mean": [0, 0], "std": [0, 1]}},
+        {"normalization": {"mean": ["0", "1"], "std": [1, 1]}},
+        {"interpolation": ["linear"]},
+        {"provenance": []},
+    ],
+)
+def claims_that_are_no_numbers(path, change):
+    """Negative, huge or mistyped sizes, to reach arithmetic that trusts them."""
+    edit_attributes(path, lambda attributes: attributes.update(change), redigest=True)
+
+
+@attack("NaN is no JSON number|Infinity is no JSON number", ".zarr", ".h5", number=["NaN", "-Infinity"])
+def numbers_that_json_does_not_have(path, number):
+    """A NaN in the header, to make comparisons with it false."""
+    raw_attribute(path, f'{{"format_version": "1.0", "fps": {number}}}')
+
+
+@attack("deeply|no JSON|cannot be read|damaged", ".zarr", ".h5", brackets=["[" * 200_000, '{"a":' * 200_000])
+def json_without_end(path, brackets):
+    """A parser that calls itself for every bracket, to overflow its stack."""
+    raw_attribute(path, brackets)
+
+
+@attack("deeply|cannot be read|damaged", ".zarr", ".h5")
+def json_that_is_nested_deeply_and_well_formed(path):
+    """As before, but legal JSON."""
+    raw_attribute(path, '{"format_version": "1.0", "provenance": ' + "[" * 100_000 + "]" * 100_000 + "}")
+
+
+@attack("4300 digits|integer string|no JSON|damaged|cannot be read", ".zarr", ".h5")
+def a_number_of_a_million_digits(path):
+    """Quadratic time in the conversion of a number."""
+    raw_attribute(path, '{"format_version": "1.0", "num_frames": ' + "9" * 1_000_000 + "}")
+
+
+@attack("class_names must differ from each other", ".zarr", ".h5")
+def a_million_classes_of_one_name(path):
+    """Quadratic time in the search for equal names."""
+    edit_attributes(path, lambda attributes: attributes.update(class_names=["a"] * 1_000_000), redigest=False)
+
+
+@attack("digest", ".zarr", ".h5")
+def a_million_classes(path):
+    """A class list that is not the one the digest was made of."""
+    names = [f"class {number}" for number in range(1_000_000)]
+    edit_attributes(path, lambda attributes: attributes.update(class_names=names))
+
+
+@attack(
+    "class_names must",
+    ".zarr",
+    ".h5",
+    names=[[], [""], [None, "a"], "left", [["left"], "right"], {"left": 0}],
+)
+def class_names_that_are_none(path, names):
+    """Names of another type, to fail where they are joined or printed."""
+    edit_attributes(path, lambda attributes: attributes.update(class_names=names), redigest=True)
+
+
+@attack(
+    "format_version must be|written in format",
+    ".zarr",
+    ".h5",
+    version=["1." + "9" * 5000, "0.9", "2.0", "\u0661.0", 1.0, "1.0\n"],
+)
+def versions_that_are_none(path, version):
+    """A version that a careless comparison takes for 1.0, or chokes on."""
+    edit_attributes(path, lambda attributes: attributes.update(format_version=version), redigest=True)
+
+
+@attack("digest", ".zarr", ".h5", digest=["0" * 64, "", None, ["a"], "0" * 10_000_000])
+def digests_that_are_none(path, digest):
+    """Altered content whose digest is left out, or is none."""
+    edit_attributes(path, lambda attributes: attributes.update(digest=digest))
+
+
+@attack(
+    "native", ".zarr", ".h5", name=["../../outside", "/etc/passwd", "a/b", "..", "", "A", "a\0b", "a" * 65]
+)
+def native_names_that_lead_out(path, name):
+    """A path in place of a name, to read a file of the reader's."""
+    about = {"dtype": "float32", "shape": [1], "checksum": 0}
+    edit_attributes(
+        path,
+        lambda attributes: attributes.update(native={"method": "m", "arrays": {name: about}}),
+        redigest=True,
+    )
+
+
+@attack("native arrays claim", ".zarr", ".h5", shape=[[PETA], [2**62, 2**62], [2**32] * 8])
+def native_arrays_of_a_petabyte(path, shape):
+    """Sizes whose product overflows 64 bits, or takes all memory."""
+    about = {"dtype": "float32", "shape": shape, "checksum": 0}
+    edit_attributes(
+        path,
+        lambda attributes: attributes.update(native={"method": "m", "arrays": {"a": about}}),
+        redigest=True,
+    )

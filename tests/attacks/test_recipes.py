@@ -1,0 +1,56 @@
+"""Every recipe of an attack is refused with the words it is known to lead to, soon, and in little memory."""
+
+import re
+import shutil
+
+import pytest
+
+from tests.attacks.reader import Reader
+from tests.attacks.recipes import ATTACKS
+from tests.format.making import content
+
+SECONDS = 4.0
+# Over what a sound store takes: the most that a header of 1,000,000 classes needs.
+EXTRA_BYTES = 400 * 2**20
+
+
+@pytest.fixture(scope="module")
+def reader():
+    with Reader() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def sound(reader, tmp_path_factory):
+    """Sound stores by suffix and compression, and the memory that reading one takes."""
+    folder = tmp_path_factory.mktemp("sound")
+    paths, peak = {}, 0
+    for suffix, compression in {(attack.suffix, attack.compression) for attack in ATTACKS}:
+        path = folder / f"{compression}{suffix}"
+        content().write(path, compression=compression)
+        outcome = reader.read(path)
+        assert outcome.kind == "whole", outcome
+        paths[suffix, compression], peak = path, max(peak, outcome.peak_bytes)
+    return paths, peak
+
+
+@pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.name + attack.suffix)
+def test_an_attack_leads_to_a_clear_error(reader, sound, tmp_path, attack):
+    paths, peak = sound
+    path, source = tmp_path / f"s{attack.suffix}", paths[attack.suffix, attack.compression]
+    shutil.copytree(source, path) if source.is_dir() else shutil.copyfile(source, path)
+    attack.make(path)
+    outcome = reader.read(path)
+    assert outcome.kind == "refused", outcome
+    assert re.search(attack.led_to, outcome.text), outcome.text[:2000]
+    assert path.name in outcome.text
+    assert len(outcome.text) < 2000
+    assert outcome.seconds < SECONDS
+    assert outcome.peak_bytes < peak + EXTRA_BYTES
+
+
+def test_the_limits_are_real(reader):
+    # else no attack could fail: a reader that takes too much, or too long, is seen
+    assert reader.misbehave("memory").text.startswith("MemoryError")
+    assert reader.misbehave("time").kind == "hung"
+    assert reader.misbehave("crash").text == "SIGSEGV"
