@@ -21,6 +21,7 @@ _PREFIX = struct.Struct("<BHB")  # of a message: its kind, its size, its flags
 _CONTINUATION = struct.Struct("<QQ")
 _ATTRIBUTE_MESSAGE, _CONTINUATION_MESSAGE = 0x0C, 0x10
 _MOST_CHUNKS = 64
+_MOST_OBJECTS = 2**16  # their numbers have 16 bits
 _VERSION = 3
 _ALIGNMENT = 8
 
@@ -50,12 +51,13 @@ def check_text_heap(path: str, content: npt.NDArray[np.uint8], header: int, name
     end = address + size
     if signature != b"GCOL" or version != 1 or end > len(data):
         raise DamagedStoreError(f"{path}: the heap of the text of {name.decode()} is damaged")
-    at = address + _HEAP.size
+    at, count = address + _HEAP.size, 0
     while end - at >= _OBJECT.size:
+        count += 1
         number, _, length = _OBJECT.unpack_from(data, at)
         # The size of free space, object 0, counts its own header; that of others is rounded up.
         step = length if number == 0 else _OBJECT.size + -(-length // _ALIGNMENT) * _ALIGNMENT
-        if not _OBJECT.size <= step <= end - at:
+        if not _OBJECT.size <= step <= end - at or count > _MOST_OBJECTS:
             raise DamagedStoreError(
                 f"{path}: the heap of the text of {name.decode()} has an object of {length} bytes"
             )
@@ -67,7 +69,7 @@ def _find_message(data: memoryview, header: int, name: bytes) -> int | None:
 
     libhdf5 has compared the messages with their checksums when it opened the object.
     """
-    if bytes(data[header : header + 5]) != b"OHDR\x02":
+    if bytes(data[header : header + 5]) != b"OHDR\x02" or header + 6 > len(data):
         return None
     flags = data[header + 5]
     begin = header + 6 + (16 if flags & 0x20 else 0) + (4 if flags & 0x10 else 0)

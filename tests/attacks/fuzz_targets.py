@@ -1,0 +1,189 @@
+"""What a coverage-guided fuzzer feeds: each target reads bytes, and ends or raises an error of the library's.
+
+`benchmarks/fuzzing.py` runs them under atheris; the inputs that led it to new code are kept in `corpus`, and
+the tests read all of them again.
+"""
+
+import contextlib
+import functools
+import itertools
+import json
+import tempfile
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from dfs_store.errors import DFSError
+from dfs_store.format import open_store, verify
+from dfs_store.format.digest import canonical_json, parse_json
+from dfs_store.format.hdf5_heap import check_text_heap
+from dfs_store.format.rules import array_problems
+from dfs_store.format.spec import SMALL_ARRAYS, parse_header
+from dfs_store.format.zarr_frames import ZarrFrames
+from dfs_store.format.zarr_metadata import frames_metadata, parse_array, parse_frames
+from tests.format.making import content, read_attributes
+
+CORPUS = Path(__file__).parent / "corpus"
+
+
+@functools.cache
+def folder() -> Path:
+    """A folder of this process, in memory where the system has one there."""
+    shared = Path("/dev/shm")
+    made = tempfile.TemporaryDirectory(dir=shared if shared.is_dir() else None)
+    folder.keep = made
+    return Path(made.name)
+
+
+@functools.cache
+def sound(name: str) -> Path:
+    path = folder() / name
+    content("uint8" if "uint8" in name else "float32").write(path)
+    return path
+
+
+def header(data: bytes) -> None:
+    """The root attribute."""
+    try:
+        attributes = parse_json(data)
+    except ValueError:
+        return
+    with contextlib.suppress(DFSError):
+        found = parse_header(attributes, "s.zarr")
+        assert 2 <= found.num_frames <= 65536
+        assert min(found.frame_shape) >= 1
+        assert len(set(found.class_names)) == len(found.class_names) >= 1
+        assert parse_json(canonical_json(found.attributes)) == found.attributes
+
+
+def metadata(data: bytes) -> None:
+    """The zarr.json of an array."""
+    with contextlib.suppress(DFSError):
+        found = parse_array(data, "labels")
+        assert set(found.chunk_file) <= set("c0./")
+    with contextlib.suppress(DFSError):
+        frames = parse_frames(data, "key_frames")
+        assert len(frames.shape) == 4
+        assert frames.shard_length >= 1
+        assert set(frames.shard_file(10)) <= set("c01./")
+
+
+def index(data: bytes) -> None:
+    """A shard of five frames without the checksum of its index; the first byte is its compressor."""
+    root = folder() / "shard"
+    (root / "key_frames").mkdir(parents=True, exist_ok=True)
+    compressor = [None, "gzip", "zstd"][data[0] % 3] if data else None
+    (root / "key_frames" / "c.0.0.0.0").write_bytes(_with_fitting_checksum(data[1:]))
+    text = json.dumps(frames_metadata("float16", (5, 1, 2, 2), 5, compressor)).encode()
+    frames = ZarrFrames(str(root), text)
+    if frames.problems():
+        return
+    for frame in range(5):
+        with contextlib.suppress(DFSError):
+            assert frames.read(frame, frame + 1).nbytes == 8
+    with contextlib.suppress(DFSError):
+        assert frames.read(0, 5).shape == (5, 1, 2, 2)
+
+
+def _with_fitting_checksum(data: bytes) -> bytes:
+    """Puts the right checksum behind a shard's index: a fuzzer cannot find it, an attacker can compute it."""
+    import google_crc32c
+
+    tail = data[-5 * 16 :]
+    return data + google_crc32c.value(tail).to_bytes(4, "little")
+
+
+def arrays(data: bytes) -> None:
+    """The values of the small arrays: bytes dealt out to them in turn."""
+    stored = parse_header(read_attributes(sound("a-uint8.zarr")), "s.zarr")
+    shapes = {"offsets": (5,), "labels": (4,), "scale": (12, 2), "zero": (12, 2)}
+    found, at = {}, 0
+    for name, dtype in SMALL_ARRAYS.items():
+        shape = shapes.get(name, (12,))
+        size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+        part = data[at : at + size].ljust(size, b"\0")
+        at += size
+        found[name] = np.frombuffer(part, dtype).reshape(shape)
+    problems = list(array_problems(stored, found, 12, "uint8"))
+    assert all(str(problem) for problem in problems)
+    if not problems:
+        offsets, positions = found["offsets"].tolist(), found["positions"].tolist()
+        for begin, end in itertools.pairwise(offsets):
+            places = positions[begin:end]
+            assert places[0] == 0
+            assert places == sorted(set(places))
+            assert len(places) == 1 or places[-1] == stored.num_frames - 1
+
+
+def heap(data: bytes) -> None:
+    """A heap of HDF5, as the header before it says where its text lies."""
+    with contextlib.suppress(DFSError):
+        check_text_heap(
+            "s.h5", np.frombuffer(data[2:], np.uint8), int.from_bytes(data[:2], "little"), b"dfs_store"
+        )
+
+
+def hdf5(data: bytes) -> None:
+    """A whole file of HDF5."""
+    path = folder() / "s.h5"
+    path.write_bytes(data)
+    with contextlib.suppress(DFSError), open_store(path) as store:
+        for clip in range(len(store)):
+            store.key_frames(clip)
+    with contextlib.suppress(DFSError):
+        list(verify(path))
+
+
+TARGETS = {target.__name__: target for target in (header, metadata, index, arrays, heap, hdf5)}
+
+
+def seeds(name: str) -> list[bytes]:
+    """Sound inputs of a target, to start from."""
+    if name in ("header", "metadata"):
+        paths = [sound("a-float32.zarr"), sound("a-uint8.zarr")]
+        files = [path / ("zarr.json" if name == "header" else "labels/zarr.json") for path in paths]
+        files += [path / "key_frames" / "zarr.json" for path in paths]
+        texts = [file.read_bytes() for file in files]
+        return (
+            [canonical_json(json.loads(text)["attributes"].get("dfs_store", {})) for text in texts]
+            if name == "header"
+            else texts
+        )
+    if name == "index":
+        return [_seed_shard(number) for number in range(3)]
+    if name == "arrays":
+        from tests.format.making import read_raw
+
+        stored = read_raw(sound("a-uint8.zarr"))[0]
+        return [
+            b"".join(
+                np.ascontiguousarray(stored[key], dtype).tobytes() for key, dtype in SMALL_ARRAYS.items()
+            )
+        ]
+    data = sound("a-float32.h5").read_bytes()
+    if name == "hdf5":
+        return [data]
+    with h5py.File(sound("a-float32.h5")) as file:
+        place = h5py.h5o.get_info(file.id).addr
+    return [place.to_bytes(2, "little") + data]
+
+
+def _seed_shard(number: int) -> bytes:
+    """A sound shard for `index`, without the checksum of its index."""
+    import zlib
+
+    from numcodecs import zstd
+
+    frames = [np.arange(4, dtype="<f2") + frame for frame in range(5)]
+    press = [
+        lambda frame: frame.tobytes(),
+        lambda frame: zlib.compress(frame.tobytes(), wbits=31),
+        lambda frame: zstd.compress(frame, 3),
+    ][number]
+    stored = [press(frame) for frame in frames]
+    entries, at = [], 0
+    for frame in stored:
+        entries += [at, len(frame)]
+        at += len(frame)
+    return bytes([number]) + b"".join(stored) + np.array(entries, "<u8").tobytes()
