@@ -5,8 +5,7 @@
 
 TARGET is one of header, metadata, index, arrays, heap, hdf5 (see tests/attacks/fuzz_targets.py). It starts
 from sound inputs and those kept in tests/attacks/corpus. A finding ends the run and lies in the working
-folder as crash-..., timeout-... or oom-...; `--keep` adds to the corpus the inputs that reach new code,
-merged to the fewest.
+folder as crash-..., timeout-... or oom-...; `--keep` leaves the inputs that reached new code in the corpus.
 """
 
 import argparse
@@ -38,18 +37,17 @@ def main():
     kept.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
+        shutil.copytree(kept, work, dirs_exist_ok=True)
         for number, seed in enumerate(seeds(options.target)):
             (work / f"seed-{number}").write_bytes(seed)
         again = [sys.executable, __file__, options.target, "--libfuzzer"]
         limits = ["-timeout=10", "-rss_limit_mb=3000", "-max_len=16384", "-print_final_stats=1"]
-        done = subprocess.run(
-            [*again, *limits, f"-max_total_time={options.seconds}", folder, str(kept)], check=False
-        )
-        if options.keep:
-            with tempfile.TemporaryDirectory() as merged:
-                subprocess.run([*again, "-merge=1", merged, str(kept), folder], check=True)
-                shutil.rmtree(kept)
-                shutil.copytree(merged, kept)
+        done = subprocess.run([*again, *limits, f"-max_total_time={options.seconds}", folder], check=False)
+        if (
+            options.keep
+        ):  # libFuzzer leaves in the first folder what reached new code, each input as small as it got
+            shutil.rmtree(kept)
+            shutil.copytree(work, kept)
             print(f"{len(list(kept.iterdir()))} inputs in {kept}")
     return done.returncode
 

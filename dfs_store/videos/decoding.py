@@ -17,7 +17,7 @@ import av
 import numpy as np
 import numpy.typing as npt
 from av.container import InputContainer
-from av.error import FFmpegError, InvalidDataError
+from av.error import ArgumentError, FFmpegError, InvalidDataError
 from av.video.frame import VideoFrame
 from av.video.reformatter import Interpolation
 from av.video.stream import VideoStream
@@ -34,6 +34,14 @@ FramePicker = Callable[[int, float], npt.NDArray[np.int64]]
 _DEFAULT_FPS = 25.0
 _WHOLE_SHARE = 0.95  # of what the header says; sound may last a little longer than the pictures
 _MAX_FPS = 1000.0  # beyond this a container's rate is a mistake
+# What a video may lie in. FFmpeg goes by a file's content, and some of the formats it knows are lists of other
+# files and addresses, which it would open: a "video" could show any file, or call a server.
+_CONTAINERS = (
+    "avi", "matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2", "flv", "mpegts", "mpeg", "mpegvideo", "m4v", "h264",
+    "hevc", "ogg", "asf", "ivf",
+)  # fmt: skip
+_OPEN_OPTIONS = {"format_whitelist": ",".join(_CONTAINERS), "protocol_whitelist": "file"}
+_PLAYLISTS = (b"#EXTM3U", b"ffconcat")
 _MAX_LONG_SIDE_RATIO = 32  # a frame of 1 x 4000 pixels would be scaled to gigabytes
 
 
@@ -91,6 +99,8 @@ def decode_clip(
                 if number == len(decoders) - 1:
                     raise
         raise DecodeError(f"{path}: no decoder to try")
+    except DecodeError:
+        raise
     except (FFmpegError, OSError) as error:
         raise DecodeError(f"{path}: {_reason(error)}") from error
 
@@ -100,6 +110,7 @@ def _reason(error: Exception) -> str:
 
 
 def _probe(path: str) -> _Probe:
+    _check_no_playlist(path)
     with _open(path) as container:
         stream = container.streams.best("video")
         if not isinstance(stream, VideoStream):
@@ -114,11 +125,23 @@ def _probe(path: str) -> _Probe:
 
 
 def _open(path: str) -> InputContainer:
-    # Titles and comments in odd encodings are no reason to give a video up.
     try:
-        return av.open(path, metadata_errors="replace")
-    except TypeError:  # PyAV 19 took the option away
-        return av.open(path)
+        try:
+            # Titles and comments in odd encodings are no reason to give a video up.
+            return av.open(path, options=dict(_OPEN_OPTIONS), metadata_errors="replace")
+        except TypeError:  # PyAV 19 took the option away
+            return av.open(path, options=dict(_OPEN_OPTIONS))
+    except ArgumentError as error:
+        known = ", ".join(name.split(",")[0] for name in _CONTAINERS)
+        raise DecodeError(f"{path}: its content is in none of the formats {known}") from error
+
+
+def _check_no_playlist(path: str) -> None:
+    """Refuses lists of files by their first bytes: decord cannot be told which formats it may open."""
+    with open(path, "rb") as file:
+        start = file.read(64)
+    if start.lstrip().startswith(_PLAYLISTS):
+        raise DecodeError(f"{path}: is a list of other files, not a video")
 
 
 def _frames(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
