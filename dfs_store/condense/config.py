@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal, get_args, get_origin
 
-from dfs_store.condense.byte_sizes import parse_bytes
+from dfs_store.byte_sizes import parse_bytes
 from dfs_store.condense.insertion import (
     DEFAULT_EPSILON,
     GradientReading,

@@ -8,6 +8,7 @@ the mean. Both scale with the same library (swscale, bilinear with a filter as w
 so it does not alias) and differ by a fraction of a grey value.
 """
 
+import errno
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -34,8 +35,8 @@ FramePicker = Callable[[int, float], npt.NDArray[np.int64]]
 _DEFAULT_FPS = 25.0
 _WHOLE_SHARE = 0.95  # of what the header says; sound may last a little longer than the pictures
 _MAX_FPS = 1000.0  # beyond this a container's rate is a mistake
-# What a video may lie in. FFmpeg goes by a file's content, and some of the formats it knows are lists of other
-# files and addresses, which it would open: a "video" could show any file, or call a server.
+# What a video may lie in. FFmpeg goes by a file's content, and some of the formats it knows are lists of
+# other files and addresses, which it would open: a "video" could show any file, or call a server.
 _CONTAINERS = (
     "avi", "matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2", "flv", "mpegts", "mpeg", "mpegvideo", "m4v", "h264",
     "hevc", "ogg", "asf", "ivf",
@@ -89,6 +90,7 @@ def decode_clip(
 
     Raises:
         DecodeError: no decoder gets a single frame out of the file.
+        MemoryError: it takes more memory than this process may have.
     """
     try:
         probe = _probe(path)
@@ -102,6 +104,8 @@ def decode_clip(
     except DecodeError:
         raise
     except (FFmpegError, OSError) as error:
+        if error.errno == errno.ENOMEM:
+            raise MemoryError(_reason(error)) from error
         raise DecodeError(f"{path}: {_reason(error)}") from error
 
 

@@ -37,6 +37,7 @@ def open_videos(
     official_split: int = 1,
     clips_per_class: int | None = None,
     workers: int | None = None,
+    max_memory: int | None = None,
     cache_dir: PathLike | None = None,
     transform: Callable[[Any], Any] | None = None,
     on_progress: OnProgress | None = None,
@@ -56,6 +57,7 @@ def open_videos(
         official_split: which of the official splits of UCF101 and HMDB51, 1..3.
         clips_per_class: of moving-shapes, which alone can make any number.
         workers: decoding processes, the number of cores when None.
+        max_memory: bytes that all decoding processes may take together; 4 GiB each when None.
         cache_dir: where prepared clips lie; DFS_CACHE, else ~/.cache/dfs-store when None.
         transform: applied to each clip, (C, T, H, W) float32.
         on_progress: gets a `PrepareProgress` about ten times a second while decoding.
@@ -80,7 +82,12 @@ def open_videos(
         raise SettingsError(f"clips_per_class is for {MOVING_SHAPES} alone: {info.name} has the clips it has")
     found = find_clips(name_or_folder, root, split, classes=classes, official_split=official_split)
     name = info.name if info is not FOLDER else str(found.root)
-    how: dict[str, Any] = {"workers": workers, "cache_dir": cache_dir, "on_progress": on_progress}
+    how: dict[str, Any] = {
+        "workers": workers,
+        "max_memory": max_memory,
+        "cache_dir": cache_dir,
+        "on_progress": on_progress,
+    }
     entry = prepare(found, sampling, dataset=name, split=split, seed=seed, **how)
     clips = CachedClips(entry, sampling)
     return VideoDataset(clips, name=name, metric=info.metric, missing=found.missing, **common)

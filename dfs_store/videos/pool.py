@@ -17,14 +17,18 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 import dfs_store
-from dfs_store.errors import DFSError, DiskFullError, OutputNotWritableError
+from dfs_store.errors import DFSError, DiskFullError, OutputNotWritableError, SettingsError
 
-__all__ = ["Job", "Result", "WorkerPool", "default_workers"]
+__all__ = ["Job", "Limits", "Result", "WorkerPool", "default_workers"]
 
 ALL_DECODERS = ("decord", "pyav")
 FALLBACK_DECODERS = ("pyav",)
 
 _START_SECONDS = 60.0
+# An 8K film with sixteen reference frames takes less.
+_DEFAULT_PROCESS_BYTES = 4 * 2**30
+_LEAST_PROCESS_BYTES = 256 * 2**20  # the decoders alone take half of it
+_CLIP_COPIES = 4  # of a clip, while it is put together
 _TICK_SECONDS = 0.25  # how long the caller may be left without a sign of life
 _BOOTSTRAP = (
     "import sys; root = sys.argv[1]; root in sys.path or sys.path.insert(0, root); "
@@ -76,12 +80,46 @@ def default_workers() -> int:
     return min(cores, 16)
 
 
+@dataclass(frozen=True)
+class Limits:
+    """What decoding may take of the machine.
+
+    Attributes:
+        workers: number of processes, at least 1.
+        timeout_seconds: a file that takes longer is given up.
+        max_memory: bytes that all processes may take together; None is 4 GiB each, and room for a clip.
+
+    Raises:
+        SettingsError: a number is outside its rule.
+    """
+
+    workers: int
+    timeout_seconds: float
+    max_memory: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.workers < 1:
+            raise SettingsError(f"workers must be at least 1, got {self.workers}")
+        if self.max_memory is not None and self.max_memory < self.workers * _LEAST_PROCESS_BYTES:
+            raise SettingsError(
+                f"max_memory {self.max_memory:,} bytes for {self.workers} decoding processes is less than "
+                f"the {_LEAST_PROCESS_BYTES:,} that each needs; allow more, or fewer workers"
+            )
+
+    def process_bytes(self, clip_bytes: int) -> int:
+        """Returns the bytes that one process may take."""
+        if self.max_memory is not None:
+            return self.max_memory // self.workers
+        return _DEFAULT_PROCESS_BYTES + _CLIP_COPIES * clip_bytes
+
+
 class WorkerPool:
     """Decoding processes without torch. A context manager; leaving it ends every process.
 
     Args:
         num_workers: number of processes, at least 1.
-        settings: what `worker` reads first: sampling, seed, split, num_views, clips_fd, header_bytes.
+        settings: what `worker` reads first: sampling, seed, split, num_views, clips_fd, header_bytes,
+            memory_bytes.
         inherited_fds: file descriptors the processes keep: the clip file and the lock.
         timeout_seconds: a file that takes longer is given up.
     """

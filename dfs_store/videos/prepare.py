@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 import os
 import shutil
 import statistics
@@ -16,7 +17,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from dfs_store.errors import DiskFullError, EmptyClassError, SettingsError
+from dfs_store.errors import DiskFullError, EmptyClassError
 from dfs_store.videos.cache import (
     CACHE_VERSION,
     HEADER_BYTES,
@@ -28,7 +29,7 @@ from dfs_store.videos.cache import (
     write_atomically,
 )
 from dfs_store.videos.cliplist import ClipList
-from dfs_store.videos.pool import Job, Result, WorkerPool, default_workers
+from dfs_store.videos.pool import Job, Limits, Result, WorkerPool, default_workers
 from dfs_store.videos.progress import OnProgress, PrepareProgress, Reporter
 from dfs_store.videos.rows import Journal, drop_rows, read_lines, reserve
 from dfs_store.videos.sampling import Sampling
@@ -51,6 +52,7 @@ def prepare(
     workers: int | None = None,
     cache_dir: str | os.PathLike[str] | None = None,
     timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
+    max_memory: int | None = None,
     shard: Shard | None = None,
     on_progress: OnProgress | None = None,
 ) -> CacheEntry:
@@ -68,6 +70,8 @@ def prepare(
         workers: decoding processes; the number of cores when None.
         cache_dir: as in `cache_root`.
         timeout_seconds: a file that takes longer is given up.
+        max_memory: bytes that all decoding processes may take together; a video that needs more is left out.
+            4 GiB for each process when None.
         shard: decodes these files only, beside processes that decode the others; whoever finds all of them
             decoded completes the entry. Without one, whatever is missing is decoded.
         on_progress: called about ten times a second.
@@ -76,22 +80,20 @@ def prepare(
         EmptyClassError: a class has no file that decodes.
         DiskFullError: the cache's disk cannot hold the clips.
         OutputNotWritableError: the cache cannot be written.
-        SettingsError: `workers` is below 1.
+        SettingsError: `workers` is below 1, or `max_memory` too little for them.
     """
-    if workers is not None and workers < 1:
-        raise SettingsError(f"workers must be at least 1, got {workers}")
+    limits = Limits(default_workers() if workers is None else workers, timeout_seconds, max_memory)
     request = _request(found, sampling, dataset, split, seed)
     entry = CacheEntry(cache_root(cache_dir) / _key(request))
     if entry.read_index() is not None:
         return entry
-    workers = workers or default_workers()
 
     def start(reporter: Reporter, shard: Shard | None = None) -> _Run:
         return _Run(entry, request, found, sampling.num_views(split), reporter, shard)
 
     if shard is not None:
         reporter = Reporter(sum(map(shard.has, range(len(found.clips)))), on_progress)
-        if not _decode_share(entry, shard, start, reporter, workers, timeout_seconds):
+        if not _decode_share(entry, shard, start, reporter, limits):
             return entry
         on_progress = None  # nothing is left but to complete it
     reporter = Reporter(len(found.clips), on_progress)
@@ -101,7 +103,7 @@ def prepare(
         try:
             _discard_damaged(entry)
             with disk_errors(entry.directory), start(reporter) as run:
-                run.decode(workers, (lock_fd,), timeout_seconds)
+                run.decode(limits, (lock_fd,))
                 run.finish()
         except EmptyClassError:
             shutil.rmtree(entry.directory)  # other files make another entry: nobody would use this one
@@ -152,8 +154,7 @@ def _decode_share(
     shard: Shard,
     start: Callable[[Reporter, Shard], "_Run"],
     reporter: Reporter,
-    workers: int,
-    timeout_seconds: float,
+    limits: Limits,
 ) -> bool:
     """Decodes a shard beside processes that decode others; returns whether nothing is left to decode."""
     with disk_errors(entry.directory):
@@ -167,7 +168,7 @@ def _decode_share(
             if entry.read_index() is not None:
                 return True
             with start(reporter, shard) as run:
-                run.decode(workers, (lock_fd, shard_fd), timeout_seconds)
+                run.decode(limits, (lock_fd, shard_fd))
                 return len(_done_rows(entry)) == run.num_rows
 
 
@@ -255,7 +256,7 @@ class _Run:
         self._journal.close()
         os.close(self._clips_fd)
 
-    def decode(self, workers: int, lock_fds: tuple[int, ...], timeout_seconds: float) -> None:
+    def decode(self, limits: Limits, lock_fds: tuple[int, ...]) -> None:
         """Decodes every row of the run that no earlier one has finished."""
         done = [self._results[row] for row in self._rows if row in self._results]
         self._reporter.resumed(len(done), sum(bool(result.error) for result in done))
@@ -269,9 +270,11 @@ class _Run:
             "num_views": self._row_shape[0],
             "clips_fd": self._clips_fd,
             "header_bytes": HEADER_BYTES,
+            "memory_bytes": limits.process_bytes(math.prod(self._row_shape)),
         }
         inherited = (self._clips_fd, *lock_fds)
-        with WorkerPool(min(workers, len(left)), settings, inherited, timeout_seconds) as pool:
+        workers = min(limits.workers, len(left))
+        with WorkerPool(workers, settings, inherited, limits.timeout_seconds) as pool:
             self._collect(pool.run(self._jobs(left)))
         self._reporter.report()
 

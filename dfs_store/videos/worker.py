@@ -4,8 +4,10 @@ Started as a plain program by `pool`, so that it imports only what decoding need
 the caller's script), whatever the caller had imported and however it was started.
 """
 
+import contextlib
 import json
 import os
+import resource
 import sys
 import threading
 import time
@@ -31,6 +33,7 @@ def main() -> None:
     av.logging.set_libav_level(av.logging.PANIC)  # a damaged film would fill the disk with complaints
     _exit_with_parent(os.getppid())
     settings = json.loads(sys.stdin.readline())
+    _limit_memory(settings["memory_bytes"])
     _answer(answers, {"ready": True, "modules": sorted(set(sys.modules) & {"torch", "decord", "av"})})
     for line in sys.stdin:
         _answer(answers, _serve(json.loads(line), settings))
@@ -58,6 +61,14 @@ def _exit_with_parent(parent: int) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
+def _limit_memory(count_bytes: int) -> None:
+    """Lets a video that asks for more fail, or crash its decoder, instead of taking the machine's memory."""
+    _, most = resource.getrlimit(resource.RLIMIT_DATA)
+    limit = count_bytes if most == resource.RLIM_INFINITY else min(count_bytes, most)
+    with contextlib.suppress(OSError, ValueError):  # a system that does not know it
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, most))
+
+
 def _answer(answers: IO[str], message: dict[str, Any]) -> None:
     answers.write(json.dumps(message) + "\n")
     answers.flush()
@@ -71,7 +82,10 @@ def _serve(job: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
         # The parent names the file by its path inside the dataset.
         return {"row": row, "error": str(error).removeprefix(f"{job['path']}: ")}
     except MemoryError:
-        return {"row": row, "error": "decoding it takes more memory than there is"}
+        return {
+            "row": row,
+            "error": f"decoding it takes more than the {settings['memory_bytes']:,} bytes a process may take",
+        }
     except Exception as error:  # noqa: BLE001 - one odd file must not end the run: it is named and skipped
         return {"row": row, "error": f"{type(error).__name__}: {error}"}
     try:

@@ -37,6 +37,21 @@ def make_video(path, frames=12, *, codec="mpeg4", fps=25, width=48, height=36, o
     return path
 
 
+def motion_jpeg(path, width, height, frames=6):
+    """A black film of large frames in few bytes."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mjpeg", rate=25)
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuvj420p"
+        picture = av.VideoFrame(width, height, "yuvj420p")
+        for plane in picture.planes:
+            plane.update(bytes(plane.buffer_size))
+        for number in range(frames):
+            picture.pts = number
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode(None))
+    return path
+
+
 def make_sound(path):
     """Writes a file with sound and no picture."""
     path.parent.mkdir(parents=True, exist_ok=True)

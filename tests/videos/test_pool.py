@@ -12,7 +12,7 @@ from dfs_store.videos.cache import HEADER_BYTES
 from dfs_store.videos.pool import Job, WorkerPool
 from dfs_store.videos.sampling import Sampling
 
-from .making import make_video
+from .making import make_video, motion_jpeg
 
 SMALL = Sampling(frames=4, stride=2, size=64, resize="direct")
 
@@ -24,7 +24,7 @@ def clips_fd(tmp_path):
     os.close(descriptor)
 
 
-def pool_of(num_workers, clips_fd, timeout_seconds=60.0):
+def pool_of(num_workers, clips_fd, timeout_seconds=60.0, memory_bytes=2**32):
     settings = {
         "sampling": SMALL.to_json(),
         "seed": 0,
@@ -32,6 +32,7 @@ def pool_of(num_workers, clips_fd, timeout_seconds=60.0):
         "num_views": 1,
         "clips_fd": clips_fd,
         "header_bytes": HEADER_BYTES,
+        "memory_bytes": memory_bytes,
     }
     return WorkerPool(num_workers, settings, [clips_fd], timeout_seconds)
 
@@ -86,6 +87,19 @@ def test_a_crash_is_pinned_on_its_file_and_the_others_go_on(tmp_path, clips_fd):
     assert not results[2].error
 
 
+def test_a_film_too_large_for_its_process_is_named_and_the_others_go_on(tmp_path, clips_fd):
+    giant = motion_jpeg(tmp_path / "giant.avi", 10_000, 10_000, frames=2)
+    good = make_video(tmp_path / "good.avi")
+    with pool_of(1, clips_fd, memory_bytes=220 * 2**20) as pool:
+        results = finished(pool.run(jobs_for(good, giant)))
+    assert not results[0].error
+    assert any(word in results[1].error for word in ("more than the 230,686,720 bytes", "crashed")), results[
+        1
+    ]
+    with pool_of(1, clips_fd) as pool:  # and with enough it is a video like any other
+        assert not finished(pool.run(jobs_for(giant)))[0].error
+
+
 def test_a_file_that_crashes_decord_is_tried_again_with_pyav(tmp_path, clips_fd):
     os.mkfifo(tmp_path / "crashes.avi")
     with pool_of(1, clips_fd) as pool:
@@ -137,6 +151,7 @@ def worker_process(clips_fd, **options):
         "num_views": 1,
         "clips_fd": clips_fd,
         "header_bytes": 0,
+        "memory_bytes": 2**32,
     }
     process = subprocess.Popen(
         [sys.executable, "-c", "from dfs_store.videos.worker import main; main()"],
@@ -172,7 +187,7 @@ def test_a_worker_ends_soon_after_its_parent_even_if_it_hangs(tmp_path, clips_fd
 import os, sys, time
 from dfs_store.videos.pool import Job, WorkerPool
 settings = {{"sampling": {SMALL.to_json()!r}, "seed": 0, "split": "train", "num_views": 1,
-            "clips_fd": {clips_fd}, "header_bytes": 0}}
+            "clips_fd": {clips_fd}, "header_bytes": 0, "memory_bytes": 2**32}}
 with WorkerPool(1, settings, [{clips_fd}], 60) as pool:
     for _ in pool.run([Job(0, {str(tmp_path / "hangs.avi")!r}, "hangs.avi")]):
         if pool._workers[0]._started:

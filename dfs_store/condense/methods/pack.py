@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import numpy.typing as npt
 
-from dfs_store.condense.byte_sizes import parse_bytes
+from dfs_store.byte_sizes import parse_bytes
 from dfs_store.condense.config import CondenseConfig
 from dfs_store.condense.events import Event
 from dfs_store.condense.key_frame_fit import Fit, best_fits, fitted_key_frames, gram_matrix, share_out

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from dfs_store import open_store
+from dfs_store.byte_sizes import parse_bytes
 from dfs_store.condense import condense
-from dfs_store.condense.byte_sizes import parse_bytes
 from dfs_store.condense.methods.pack import key_frames_within
 from dfs_store.errors import SettingsError
 

@@ -1,0 +1,194 @@
+"""Videos that are none, lie about themselves, or are made to harm: each is read or named."""
+
+import os
+import shutil
+import socket
+import struct
+import threading
+from fractions import Fraction
+
+import av
+import numpy as np
+import pytest
+
+from dfs_store import open_videos
+from dfs_store.errors import SettingsError
+
+from .making import frame_of, make_folder, make_sound, make_video, motion_jpeg, turn_clockwise
+
+MOTION_JPEG_HEAD = b"\xff\xc0"
+
+
+def claims_in_the_container(path):
+    data = bytearray(make_video(path).read_bytes())
+    place, head = data.index(b"strf") + 12, data.index(b"avih") + 8 + 32
+    data[place : place + 8] = data[head : head + 8] = struct.pack("<ii", 10_000, 10_000)
+    path.write_bytes(data)
+
+
+def claims_in_the_frames(path):
+    data, place = bytearray(motion_jpeg(path, 64, 64).read_bytes()), -1
+    while (place := data.find(MOTION_JPEG_HEAD, place + 1)) >= 0:
+        data[place + 5 : place + 9] = struct.pack(">HH", 60_000, 60_000)
+    path.write_bytes(data)
+
+
+def variable_rate(path):
+    """Frames that lie 7 ms and 400 ms apart."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=25)
+        stream.width, stream.height, stream.pix_fmt, stream.bit_rate = 48, 36, "yuv420p", 2_000_000
+        stream.codec_context.time_base = Fraction(1, 1000)
+        time = 0
+        for number in range(12):
+            frame = av.VideoFrame.from_ndarray(np.full((36, 48, 3), number * 5, np.uint8), "rgb24")
+            frame.pts, frame.time_base = time, Fraction(1, 1000)
+            time += 7 if number % 3 else 400
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+
+
+def counts_that_lie(path):
+    """2,147,483,647 frames, says the header."""
+    data = bytearray(make_video(path).read_bytes())
+    place = data.index(b"avih") + 8 + 16
+    data[place : place + 4] = struct.pack("<I", 2**31 - 1)
+    place = data.index(b"strh") + 8 + 32
+    data[place : place + 4] = struct.pack("<I", 2**31 - 1)
+    path.write_bytes(data)
+
+
+def changes_its_size(path):
+    """Frames of 32 x 32 pixels after frames of 64 x 64."""
+    large, small = motion_jpeg(path.with_name("l.avi"), 64, 64), motion_jpeg(path.with_name("s.avi"), 32, 32)
+    starts = [file.read_bytes().index(b"movi") for file in (large, small)]
+    begin, end = large.read_bytes(), small.read_bytes()[starts[1] + 4 :]
+    path.write_bytes(begin + end)
+    large.unlink(), small.unlink()
+
+
+def text_of(text):
+    return lambda path: path.write_text(text.replace("HERE", str(path.parent)))
+
+
+# What each leads to: words of the reason, or None where it is read.
+HOSTILE = {
+    "empty.avi": (lambda path: path.write_bytes(b""), "Invalid data"),
+    "text.mp4": (text_of("This is no video."), "Invalid data|none of the formats"),
+    "picture.avi": (lambda path: path.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(100)), "Invalid data|none of"),
+    "head.avi": (lambda path: path.write_bytes(make_video(path).read_bytes()[:3000]), "Invalid data"),
+    "cut.avi": (lambda path: path.write_bytes(make_video(path, 48).read_bytes()[:-4000]), None),
+    "wrong-name.mp4": (lambda path: shutil.move(make_video(path.with_suffix(".avi")), path), None),
+    "noise.avi": (
+        lambda path: path.write_bytes(np.random.default_rng(0).bytes(50_000)),
+        "Invalid data|none of the formats|no video stream|no frame",
+    ),
+    "sound.mkv": (make_sound, "no video stream"),
+    "rotated.mp4": (lambda path: turn_clockwise(make_video(path)), None),
+    "variable.mkv": (variable_rate, None),
+    "counts.avi": (counts_that_lie, None),
+    "claims-container.avi": (claims_in_the_container, None),
+    "claims-frames.avi": (claims_in_the_frames, "no frame can be decoded"),
+    "changes.avi": (changes_its_size, None),
+    "list.avi": (text_of("ffconcat version 1.0\nfile good.avi\n"), "list of other files"),
+    "list-absolute.avi": (text_of("ffconcat version 1.0\nfile HERE/good.avi\n"), "list of other files"),
+    "playlist.mp4": (text_of("#EXTM3U\n#EXTINF:10,\nHERE/good.avi\n#EXT-X-ENDLIST\n"), "list of other files"),
+    "session.mp4": (
+        text_of("v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nt=0 0\nm=video 5004 RTP/AVP 96\n"),
+        "none of|Invalid data",
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    root = tmp_path_factory.mktemp("hostile")
+    make_folder(root, classes=("good",), clips=2)
+    (root / "bad").mkdir()
+    make_video(root / "bad" / "good.avi")
+    for name, (make, _) in HOSTILE.items():
+        make(root / "bad" / name)
+    # What is no file is never opened.
+    os.mkfifo(root / "bad" / "pipe.avi")
+    (root / "bad" / "folder.avi").mkdir()
+    (root / "bad" / "loop.avi").symlink_to("loop.avi")
+    (root / "bad" / "device.avi").symlink_to("/dev/zero")
+    return root
+
+
+@pytest.fixture(scope="module")
+def videos(folder, tmp_path_factory):
+    return open_videos(
+        folder, frames=4, stride=1, size=32, workers=2, cache_dir=tmp_path_factory.mktemp("cache")
+    )
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_video_is_read_or_named(videos, name):
+    failed = {each["file"]: each["reason"] for each in videos.failed}
+    reason = HOSTILE[name][1]
+    if reason is None:
+        assert f"bad/{name}" not in failed, failed[f"bad/{name}"]
+        assert f"bad/{name}" in {videos.source(number)["file"] for number in range(len(videos))}
+    else:
+        assert any(word in failed[f"bad/{name}"] for word in reason.split("|")), failed[f"bad/{name}"]
+
+
+def test_the_others_are_read_rightly_beside_them(videos):
+    for number in range(len(videos)):
+        source = videos.source(number)
+        if source["file"].rpartition("/")[2] in (
+            "good.avi",
+            "clip0.avi",
+            "clip1.avi",
+            "variable.mkv",
+            "counts.avi",
+        ):
+            seen = [frame_of(picture) for picture in videos.pixels[number, 0]]
+            assert seen == list(source["frames"]), source["file"]
+
+
+def test_no_other_file_is_there(videos, folder):
+    known = {f"bad/{name}" for name in HOSTILE} | {"bad/good.avi", "good/clip0.avi", "good/clip1.avi"}
+    read = {videos.source(number)["file"] for number in range(len(videos))}
+    assert read | {each["file"] for each in videos.failed} == known
+
+
+def test_a_playlist_calls_no_server(tmp_path):
+    # HLS and DASH by their content, whatever the file's name
+    called = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(0.2)
+        address = f"http://127.0.0.1:{server.getsockname()[1]}/x.ts"
+
+        def listen():
+            for _ in range(200):
+                try:
+                    server.accept()[0].close()
+                    called.append(True)
+                except TimeoutError:
+                    if done.is_set():
+                        return
+
+        done = threading.Event()
+        thread = threading.Thread(target=listen)
+        thread.start()
+        make_folder(tmp_path / "v", classes=("a",), clips=1)
+        (tmp_path / "v/a/b.mp4").write_text(f"#EXTM3U\n#EXTINF:10,\n{address}\n#EXT-X-ENDLIST\n")
+        (tmp_path / "v/a/c.ts").write_text(f"\n#EXTM3U\n#EXTINF:10,\n{address}\n#EXT-X-ENDLIST\n")
+        (tmp_path / "v/a/d.mp4").write_text(
+            '<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static"><Period>'
+            f"<AdaptationSet><Representation><BaseURL>{address}</BaseURL></Representation></AdaptationSet></Period></MPD>"
+        )
+        found = open_videos(tmp_path / "v", frames=4, size=32, stride=1, workers=1, cache_dir=tmp_path / "c")
+        done.set()
+        thread.join()
+    assert len(found) == 1
+    assert len(found.failed) == 3
+    assert not called
+
+
+def test_too_little_memory_is_refused(tmp_path):
+    make_folder(tmp_path / "v", classes=("a",), clips=1)
+    with pytest.raises(SettingsError, match="max_memory 1,000 bytes for 3 decoding processes"):
+        open_videos(tmp_path / "v", workers=3, max_memory=1000, cache_dir=tmp_path / "c")
