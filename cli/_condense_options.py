@@ -73,6 +73,9 @@ Resume = Annotated[
 CheckpointEvery = Annotated[
     Whole, typer.Option(metavar="STEPS", help="Default: 5 minutes.", rich_help_panel=RUNNING)
 ]
+MaxMemory = Annotated[
+    Text, typer.Option(metavar="SIZE", help="Of the GPU, or of this process: 8GiB.", rich_help_panel=RUNNING)
+]
 Overwrite = Annotated[
     bool | None, typer.Option("--overwrite", help="Replace the store.", rich_help_panel=RUNNING)
 ]

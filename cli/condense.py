@@ -52,6 +52,7 @@ def condense(
     precision: given.Precision = None,
     resume: given.Resume = None,
     checkpoint_every: given.CheckpointEvery = None,
+    max_memory: given.MaxMemory = None,
     overwrite: given.Overwrite = None,
     dry_run: given.DryRun = False,
     config: given.Config = None,

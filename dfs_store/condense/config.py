@@ -25,7 +25,7 @@ Precision = Literal["float32", "bf16"]
 
 # Settings of where and how a run happens, not of what comes out: they stay out of the provenance,
 # and a checkpoint may be continued with others.
-_CIRCUMSTANCES = ("out", "root", "device", "resume", "overwrite", "checkpoint_every")
+_CIRCUMSTANCES = ("out", "root", "device", "resume", "overwrite", "checkpoint_every", "max_memory")
 
 # Which settings concern which method; the others are named in a note and have no effect.
 _MATCHING = ("iterations", "lr", "momentum", "batch_real", "init", "precision")
@@ -81,6 +81,9 @@ class CondenseConfig:
         resume: continue the checkpoint beside `out` if there is one.
         checkpoint_every: steps between checkpoints; None is every five minutes.
         overwrite: replace an existing store.
+        max_memory: the most that the run may take ("8GiB"): of the GPU, or of this process on the CPU, and of
+            all decoding processes together. It decides how many clips are embedded at a time, which moves
+            the last bits of what comes out. None is the whole device, and no limit on the CPU.
     """
 
     out: str
@@ -122,6 +125,7 @@ class CondenseConfig:
     resume: bool = False
     checkpoint_every: int | None = None
     overwrite: bool = False
+    max_memory: str | int | None = None
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -155,6 +159,8 @@ class CondenseConfig:
         if self.momentum is not None and not 0 <= self.momentum < 1:
             raise SettingsError(f"--momentum must lie in [0, 1), got {self.momentum}")
         self._check_pack()
+        if self.max_memory is not None:
+            parse_bytes(str(self.max_memory), "--max-memory")
         if self.hold_out is not None and not 0 < self.hold_out < 1:
             raise SettingsError(f"--hold-out must lie between 0 and 1, got {self.hold_out}")
         if self.epsilon is not None and self.epsilon != self.epsilon:
@@ -200,6 +206,11 @@ class CondenseConfig:
     def iterates(self) -> bool:
         """Whether the method takes steps, which a checkpoint can continue."""
         return "iterations" in _CONCERNS[self.method]
+
+    @property
+    def max_memory_bytes(self) -> int | None:
+        """`max_memory` as a number of bytes."""
+        return None if self.max_memory is None else parse_bytes(str(self.max_memory), "--max-memory")
 
     @property
     def schedule(self) -> Schedule:

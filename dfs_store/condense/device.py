@@ -1,14 +1,27 @@
 """Choosing the device, and how much of it a run takes."""
 
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 
 from dfs_store.errors import SettingsError
 
-__all__ = ["chunk_clips", "clip_activation_bytes", "resolve_device", "total_memory_bytes"]
+__all__ = [
+    "chunk_clips",
+    "clip_activation_bytes",
+    "limited_memory",
+    "real_clips_at_a_time",
+    "resolve_device",
+    "total_memory_bytes",
+]
 
 # On the CPU more clips at a time bring no speed, only memory.
 CPU_CHUNK_CLIPS = 32
 LARGEST_CHUNK_CLIPS = 512
+# What Python and torch take before anything is computed.
+_PROCESS_BYTES = 2**30
 # Share of the device's memory that the activations of one chunk of synthetic clips may take.
 CHUNK_SHARE = 0.25
 
@@ -34,11 +47,49 @@ def resolve_device(name: str) -> torch.device:
     return device
 
 
+@contextmanager
+def limited_memory(device: torch.device, count_bytes: int | None) -> Iterator[None]:
+    """Keeps this process from taking more of the device's memory; on the CPU, more memory of its own.
+
+    Args:
+        device: where the run computes.
+        count_bytes: the most it may take; None changes nothing.
+
+    Raises:
+        SettingsError: it is less than any run takes.
+    """
+    if count_bytes is None:
+        yield
+    elif device.type == "cuda":
+        former = torch.cuda.get_per_process_memory_fraction(device)
+        total = torch.cuda.get_device_properties(device).total_memory
+        torch.cuda.set_per_process_memory_fraction(min(1.0, count_bytes / total), device)
+        try:
+            yield
+        finally:
+            torch.cuda.set_per_process_memory_fraction(former, device)
+    else:
+        soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+        if count_bytes <= _PROCESS_BYTES:
+            raise SettingsError(
+                f"--max-memory must be more than the {_PROCESS_BYTES:,} bytes that Python and torch take, "
+                f"got {count_bytes:,}"
+            )
+        allowed = [limit for limit in (count_bytes, soft, hard) if limit != resource.RLIM_INFINITY]
+        resource.setrlimit(resource.RLIMIT_DATA, (min(allowed), hard))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
+
+
 def total_memory_bytes(device: torch.device) -> int | None:
-    """Returns the memory of a CUDA device in bytes; None for the CPU."""
-    if device.type != "cuda":
-        return None
-    return int(torch.cuda.get_device_properties(device).total_memory)
+    """Returns the bytes that this process may take: of a CUDA device, or of the host; None is no limit."""
+    if device.type == "cuda":
+        total = torch.cuda.get_device_properties(device).total_memory
+        return int(total * torch.cuda.get_per_process_memory_fraction(device))
+    soft, _ = resource.getrlimit(resource.RLIMIT_DATA)
+    return None if soft == resource.RLIM_INFINITY else max(1, soft - _PROCESS_BYTES)
 
 
 def clip_activation_bytes(num_frames: int, frame_shape: tuple[int, int, int]) -> int:
@@ -58,7 +109,17 @@ def chunk_clips(device: torch.device, num_frames: int, frame_shape: tuple[int, i
     It depends on the size of the device, not on what is free at the moment, so that a run repeats exactly.
     """
     memory = total_memory_bytes(device)
+    largest = LARGEST_CHUNK_CLIPS if device.type == "cuda" else CPU_CHUNK_CLIPS
     if memory is None:
-        return CPU_CHUNK_CLIPS
+        return largest
     fitting = int(CHUNK_SHARE * memory / clip_activation_bytes(num_frames, frame_shape))
-    return max(1, min(LARGEST_CHUNK_CLIPS, fitting))
+    return max(1, min(largest, fitting))
+
+
+def real_clips_at_a_time(
+    device: torch.device, num_frames: int, frame_shape: tuple[int, int, int], batch_real: int
+) -> int:
+    """Returns how many real clips are embedded at a time: the batch, where memory has no limit below it."""
+    if total_memory_bytes(device) is None:
+        return batch_real
+    return min(batch_real, chunk_clips(device, num_frames, frame_shape))

@@ -5,11 +5,13 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+import torch
 
 from dfs_store.condense.config import CondenseConfig
 from dfs_store.condense.device import (
     chunk_clips,
     clip_activation_bytes,
+    limited_memory,
     resolve_device,
     total_memory_bytes,
 )
@@ -46,7 +48,7 @@ class Forecast:
         key_frames_on_device: whether they stay on the device; else in host memory.
         chunk_clips: synthetic clips that are rendered at a time.
         chunk_memory_bytes: activations of one chunk, forward and backward, about.
-        device_memory_bytes: of the device; None for the CPU.
+        device_memory_bytes: that the run may take of the device; None for the CPU without --max-memory.
     """
 
     settings: dict[str, Any]
@@ -98,6 +100,17 @@ def forecast(
         }
         check_some_left(clips_per_class, config.hold_out)
     device = resolve_device(config.device)
+    with limited_memory(device, config.max_memory_bytes):
+        return _forecast(config, clips_per_class, num_frames, frame_shape, device)
+
+
+def _forecast(
+    config: CondenseConfig,
+    clips_per_class: Mapping[str, int],
+    num_frames: int,
+    frame_shape: tuple[int, int, int],
+    device: torch.device,
+) -> Forecast:
     iterates = config.iterates
     needs_real = not iterates or config.init == "real"
     if needs_real:

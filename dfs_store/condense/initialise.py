@@ -111,7 +111,7 @@ def key_frames_device(num_clips: int, clip_values: int, device: torch.device) ->
         clip_values: T*C*H*W, the most a clip can grow to.
         device: where clips are rendered.
     """
-    memory = total_memory_bytes(device)
+    memory = total_memory_bytes(device) if device.type == "cuda" else None
     if memory is not None and num_clips * clip_values * 4 * 2 > KEY_FRAME_SHARE * memory:
         return torch.device("cpu")
     return device

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from dfs_store.condense.clips_at_a_time import ClipsAtATime
 from dfs_store.condense.config import CondenseConfig
 from dfs_store.condense.events import StepDone
 from dfs_store.condense.initialise import Group
@@ -23,6 +24,7 @@ def dfs_loop(
     first_step: int = 0,
     ranks: Ranks = ALONE,
     first_group: int = 0,
+    at_a_time: ClipsAtATime | None = None,
 ) -> Iterator[StepDone]:
     """Trains the key frames in `groups` in place.
 
@@ -34,6 +36,7 @@ def dfs_loop(
         first_step: above 0 for a resumed run.
         ranks: the processes that share the classes; this one alone when absent.
         first_group: number of the first of `groups` among those of all ranks.
+        at_a_time: how many clips at a time; all of a batch or chunk when absent.
 
     Yields:
         One event per step.
@@ -46,11 +49,12 @@ def dfs_loop(
 
     for step in range(first_step, schedule.iterations):
         network.reset(torch_generator(config.seed, Purpose.NETWORK, step, device=device))
-        real_means = class_means(network, real.batches(step), precision=config.precision)
+        real_means = class_means(network, real.batches(step), precision=config.precision, at_a_time=at_a_time)
         loss, num_inserted = 0.0, 0
 
         for number, group in enumerate(groups, start=first_group):
-            for chunk, chunk_loss, gradient in match(network, group, real_means, real.labels.start):
+            matched = match(network, group, real_means, real.labels.start, at_a_time)
+            for chunk, chunk_loss, gradient in matched:
                 loss += chunk_loss
                 check_finite(loss, step, "--lr", config.lr or 0.0, config.momentum or 0.0)
                 chunk.step(chunk.pull_back(gradient), lr=config.lr or 0.0, momentum=config.momentum or 0.0)

@@ -8,6 +8,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from dfs_store.condense.clips_at_a_time import ClipsAtATime
 from dfs_store.networks import ConvNet3D
 
 __all__ = ["Rendered", "class_means", "match"]
@@ -31,42 +32,57 @@ class Rendered(Protocol):
         ...
 
 
+_ALL = 2**62  # clips at a time
 Clips = TypeVar("Clips", bound=Rendered)
 
 
-def class_means(network: ConvNet3D, batches: Iterator[Tensor], *, precision: str = "float32") -> Tensor:
+def class_means(
+    network: ConvNet3D,
+    batches: Iterator[Tensor],
+    *,
+    precision: str = "float32",
+    at_a_time: ClipsAtATime | None = None,
+) -> Tensor:
     """Returns the mean embedding of real clips per class, without a graph.
 
     Args:
         network: its `embed` maps (N, T, C, H, W) to (N, F).
         batches: one tensor (N, T, C, H, W) per class, N may differ.
         precision: "float32", or "bf16" to run the forward in bfloat16 (approximate).
+        at_a_time: how many clips at a time; whole batches when absent.
 
     Returns:
         (classes, F) float32.
     """
     means = []
+    at_a_time = at_a_time or ClipsAtATime(_ALL, _ALL)
     for clips in batches:
         with torch.inference_mode(), torch.autocast(clips.device.type, torch.bfloat16, precision == "bf16"):
-            means.append(network.embed(clips).float().mean(0))
+            means.append(at_a_time.embed_real(network.embed, clips).float().mean(0))
     # Cloned out of inference mode, so that the loss may be recorded with them.
     return torch.stack(means).clone()
 
 
 def match(
-    network: ConvNet3D, chunks: Sequence[Clips], real_means: Tensor, first_label: int = 0
+    network: ConvNet3D,
+    chunks: Sequence[Clips],
+    real_means: Tensor,
+    first_label: int = 0,
+    at_a_time: ClipsAtATime | None = None,
 ) -> Iterator[tuple[Clips, float, Tensor]]:
     """Matches the synthetic clips of some classes to the real ones (Eq. 8) and gives their gradients.
 
     The loss is summed over the embedding dimensions and over the classes, nothing is averaged but the
     embeddings. Classes whose clips lie in several chunks are embedded twice: once to know the mean of the
     class, once chunk by chunk for the gradient, which is then exact and needs the memory of one chunk only.
+    So are those of a chunk that the device turns out to be too small for, in parts.
 
     Args:
         network: frozen; its `embed` maps (N, T, C, H, W) to (N, F).
         chunks: all the clips of one or more classes; a class may not lie partly outside.
         real_means: (classes, F), mean real embedding of successive classes.
         first_label: label of the first of them.
+        at_a_time: how many clips at a time; whole chunks when absent.
 
     Yields:
         Per chunk: the chunk, its share of the loss (all of the classes' loss with the first chunk, 0 with
@@ -79,13 +95,15 @@ def match(
     sizes = torch.from_numpy(counts).to(device, torch.float32)
     targets = real_means[torch.from_numpy(classes - first_label).to(device)]
 
-    recorded: tuple[Tensor, Tensor] | None = None
+    at_a_time = at_a_time or ClipsAtATime(_ALL, _ALL)
+    recorded, rendered = None, torch.empty(0)
     if len(chunks) == 1:
-        recorded = _embed(network, chunks[0])
-        embeddings = recorded[1].detach()
+        rendered = chunks[0].render().requires_grad_()
+        recorded = at_a_time.embed_with_graph(network, rendered)
+    if recorded is not None:
+        embeddings = recorded.detach()
     else:
-        with torch.no_grad():
-            embeddings = torch.cat([network.embed(chunk.render()) for chunk in chunks])
+        embeddings = torch.cat([at_a_time.embed(network, chunk.render()) for chunk in chunks])
     sums = torch.zeros_like(targets).index_add_(0, member_of, embeddings)
     residual = sums / sizes[:, None] - targets
     loss = float(residual.square().sum())
@@ -94,13 +112,12 @@ def match(
 
     start = 0
     for chunk in chunks:
-        rendered, embedded = recorded if recorded is not None else _embed(network, chunk)
         part = cotangent[start : start + len(chunk)]
-        (gradient,) = torch.autograd.grad(embedded, rendered, grad_outputs=part)
+        gradient = None
+        if recorded is not None:
+            gradient = at_a_time.pull_back(recorded, rendered, part)
+            recorded = None
+        if gradient is None:
+            gradient = at_a_time.gradient(network, chunk.render(), part)
         yield chunk, loss, gradient
         start, loss = start + len(chunk), 0.0
-
-
-def _embed(network: ConvNet3D, chunk: Rendered) -> tuple[Tensor, Tensor]:
-    rendered = chunk.render().requires_grad_()
-    return rendered, network.embed(rendered)

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from dfs_store.condense.device import total_memory_bytes
 from dfs_store.condense.randomness import Purpose, numpy_generator
 from dfs_store.videos import VideoDataset
 from dfs_store.videos.tensors import FLIP_PROBABILITY, normalised_clips
@@ -113,4 +114,4 @@ class RealClips:
 
 def real_clips_fit(size_bytes: int, device: torch.device) -> bool:
     """Whether real clips of `size_bytes` as uint8 may stay on a CUDA device."""
-    return size_bytes <= DEVICE_SHARE * torch.cuda.get_device_properties(device).total_memory
+    return size_bytes <= DEVICE_SHARE * (total_memory_bytes(device) or 0)

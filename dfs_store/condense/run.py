@@ -9,6 +9,7 @@ from typing import Any
 
 from dfs_store.condense.checkpoint import checkpoints_of, remove_checkpoints
 from dfs_store.condense.config import CondenseConfig
+from dfs_store.condense.device import limited_memory, resolve_device
 from dfs_store.condense.events import Event, StoreWritten
 from dfs_store.condense.methods import METHODS, SPLIT_METHODS, Condensed
 from dfs_store.condense.ranks import Ranks
@@ -69,16 +70,20 @@ def condense(
         OutputExistsError: a store stands at `config.out` and `overwrite` is not set.
         OutputNotWritableError: `config.out` cannot be written.
         DivergedError: the loss is no longer finite.
-        OutOfMemoryError: the device is too small; a periodic checkpoint stays.
+        OutOfMemoryError: the device is too small even for one clip at a time; a periodic checkpoint stays.
         DiskFullError: no space left for the store or a checkpoint.
         CheckpointError: the checkpoint to resume is damaged or of other settings.
         LostRankError: another process has ended; the last checkpoint stays.
     """
     config = config.resolved()
     check_run(config)
+    with limited_memory(resolve_device(config.device), config.max_memory_bytes):
+        _condense(config, videos, on_event if on_event is not None else _ignore)
+
+
+def _condense(config: CondenseConfig, videos: VideoDataset, tell: Callable[[Event], None]) -> None:
     if config.hold_out is not None:
         videos, _ = videos.hold_out(config.hold_out)
-    tell = on_event if on_event is not None else _ignore
     ranks = Ranks.current()
     if ranks.is_first:
         _write(config, videos, METHODS[config.method](config, videos, tell), tell)

@@ -21,7 +21,10 @@ from dfs_store.videos.cache import fingerprint
 __all__ = ["check_finite", "decisive_settings", "reproducible_float32", "resumed", "run_steps"]
 
 SECONDS_BETWEEN_CHECKPOINTS = 300.0
-_REMEDY = "use a smaller --batch-real, fewer --classes or --device cpu, and --resume to go on"
+_REMEDY = (
+    "allow more with --max-memory, or use a smaller --size or --frames; "
+    "--resume goes on from the last checkpoint"
+)
 
 
 def resumed(config: CondenseConfig, decisive: dict[str, Any]) -> tuple[int, State | None]:

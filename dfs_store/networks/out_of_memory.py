@@ -7,12 +7,22 @@ import torch
 
 from dfs_store.errors import OutOfMemoryError
 
-__all__ = ["out_of_memory_named"]
+__all__ = ["is_out_of_memory", "out_of_memory_named"]
+
+# On the CPU torch has no class of its own for it.
+_WORDS = ("can't allocate memory", "bad_alloc", "out of memory")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Returns whether an error says that a device, or the host, has no memory left."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(word in str(error) for word in _WORDS)
 
 
 @contextmanager
 def out_of_memory_named(remedy: str) -> Iterator[None]:
-    """Turns torch's OutOfMemoryError into ours.
+    """Turns what torch raises for want of memory into ours.
 
     Args:
         remedy: what to do, for people.
@@ -22,7 +32,8 @@ def out_of_memory_named(remedy: str) -> Iterator[None]:
     """
     try:
         yield
-    except torch.OutOfMemoryError as error:
-        raise OutOfMemoryError(
-            f"the device is out of memory: {str(error).splitlines()[0]}; {remedy}"
-        ) from error
+    except (RuntimeError, MemoryError) as error:
+        if isinstance(error, OutOfMemoryError) or not is_out_of_memory(error):
+            raise
+        said = (str(error).splitlines() or [type(error).__name__])[0]
+        raise OutOfMemoryError(f"the device is out of memory: {said}; {remedy}") from error

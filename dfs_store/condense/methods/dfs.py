@@ -11,8 +11,9 @@ from dfs_store.condense.checkpoint import (
     key_frame_state,
     restore_key_frames,
 )
+from dfs_store.condense.clips_at_a_time import ClipsAtATime
 from dfs_store.condense.config import CondenseConfig
-from dfs_store.condense.device import resolve_device
+from dfs_store.condense.device import chunk_clips, real_clips_at_a_time, resolve_device
 from dfs_store.condense.events import Event, RunStarted
 from dfs_store.condense.initialise import Group, clip_groups, initial_key_frames, starting_sources
 from dfs_store.condense.loop import dfs_loop
@@ -25,7 +26,7 @@ from dfs_store.networks import ConvNet3D, fast_order
 from dfs_store.networks.out_of_memory import out_of_memory_named
 from dfs_store.videos import VideoDataset
 
-__all__ = ["checked_network", "dfs", "frozen_network", "trained", "trained_clips"]
+__all__ = ["checked_network", "clips_at_a_time", "dfs", "frozen_network", "trained", "trained_clips"]
 
 
 def dfs(config: CondenseConfig, videos: VideoDataset, tell: Callable[[Event], None]) -> Condensed:
@@ -64,6 +65,7 @@ def trained(
         first_step, config.schedule.iterations, num_clips, str(device), notes + kernels.notes
     )
     tell(started)
+    at_a_time = clips_at_a_time(config, videos, device)
     labels = range(first_clip // config.vpc, last_clip // config.vpc + 1)
 
     def state_of_all() -> State | None:
@@ -71,10 +73,22 @@ def trained(
         return None if states is None else joined_states(states)
 
     with RealClips(videos, config.batch_real or 1, config.seed, device, labels) as real:
-        steps = dfs_loop(kernels.config(config), real, network, groups, first_step, ranks, mine.start)
+        steps = dfs_loop(
+            kernels.config(config), real, network, groups, first_step, ranks, mine.start, at_a_time
+        )
         run_steps(steps, config, decisive, tell, state_of_all, ranks)
     return Condensed(
-        ranks.in_order(trained_clips(groups)), starting_sources(config, videos), kernels.provenance()
+        ranks.in_order(trained_clips(groups)),
+        starting_sources(config, videos),
+        kernels.provenance() | at_a_time.provenance(),
+    )
+
+
+def clips_at_a_time(config: CondenseConfig, videos: VideoDataset, device: torch.device) -> ClipsAtATime:
+    """Returns how many clips are embedded at a time, to begin with."""
+    shape = videos.num_frames, videos.frame_shape
+    return ClipsAtATime(
+        real_clips_at_a_time(device, *shape, config.batch_real or 1), chunk_clips(device, *shape)
     )
 
 

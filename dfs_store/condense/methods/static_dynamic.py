@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from dfs_store.condense.checkpoint import State, checkpoint_path
+from dfs_store.condense.clips_at_a_time import ClipsAtATime
 from dfs_store.condense.config import CondenseConfig
 from dfs_store.condense.device import chunk_clips, resolve_device
 from dfs_store.condense.events import Event, RunStarted, StepDone
@@ -22,7 +23,7 @@ from dfs_store.condense.initialise import (
 )
 from dfs_store.condense.matching import class_means, match
 from dfs_store.condense.methods._clip import Condensed, CondensedClip
-from dfs_store.condense.methods.dfs import checked_network
+from dfs_store.condense.methods.dfs import checked_network, clips_at_a_time
 from dfs_store.condense.randomness import Purpose, numpy_generator, torch_generator
 from dfs_store.condense.real_clips import RealClips
 from dfs_store.condense.static_dynamic import MEMORIES_PER_VIDEO, MemoryClips, StaticDynamicMemory
@@ -48,7 +49,8 @@ def static_dynamic(config: CondenseConfig, videos: VideoDataset, tell: Callable[
     """
     device = resolve_device(config.device)
     network, kernels = checked_network(config, videos, device)
-    run = _Run(kernels.config(config), videos, device, network)
+    at_a_time = clips_at_a_time(config, videos, device)
+    run = _Run(kernels.config(config), videos, device, network, at_a_time)
     decisive = decisive_settings(config, videos)
     first_step, state = resumed(config, decisive)
     if state is not None:
@@ -60,7 +62,7 @@ def static_dynamic(config: CondenseConfig, videos: VideoDataset, tell: Callable[
     return Condensed(
         _first_pairs(run.memory),
         starting_sources(config, videos),
-        kernels.provenance(),
+        kernels.provenance() | at_a_time.provenance(),
         native=run.memory.arrays(),
     )
 
@@ -69,8 +71,14 @@ class _Run:
     """The memories in training: both stages, one after the other, and what a checkpoint keeps of them."""
 
     def __init__(
-        self, config: CondenseConfig, videos: VideoDataset, device: torch.device, network: ConvNet3D
+        self,
+        config: CondenseConfig,
+        videos: VideoDataset,
+        device: torch.device,
+        network: ConvNet3D,
+        at_a_time: ClipsAtATime,
     ) -> None:
+        self._at_a_time = at_a_time
         self._config, self._videos, self._device, self._network = config, videos, device, network
         self.num_static_steps = config.static_iterations or 0
         self.num_steps = self.num_static_steps + (config.iterations or 0)
@@ -123,7 +131,9 @@ class _Run:
     def _dynamic_step(self, step: int, real: RealClips, network: ConvNet3D) -> float:
         """Stage 2: Eq. 8 on one pair per video, drawn afresh; the static memory stands still."""
         config, memory = self._config, self.memory
-        means = class_means(network, real.batches(step), precision=config.precision)
+        means = class_means(
+            network, real.batches(step), precision=config.precision, at_a_time=self._at_a_time
+        )
         draws = numpy_generator(config.seed, Purpose.PAIRS, step)
         picks = draws.integers(0, MEMORIES_PER_VIDEO, (len(memory), 2))
         largest = chunk_clips(self._device, self._videos.num_frames, self._videos.frame_shape)
@@ -131,7 +141,7 @@ class _Run:
         self._optimizer.zero_grad()
         for cut in grouped_clips(len(self._videos.classes), memory.vpc, largest):
             chunks = [MemoryClips(memory, np.asarray(clips), picks[np.asarray(clips)]) for clips in cut]
-            for chunk, chunk_loss, gradient in match(network, chunks, means):
+            for chunk, chunk_loss, gradient in match(network, chunks, means, at_a_time=self._at_a_time):
                 loss += chunk_loss
                 chunk.pull_back(gradient)
         check_finite(loss, step, "--lr", config.lr or 0.0, config.momentum or 0.0)

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from dfs_store import open_store
 from dfs_store.condense import StepDone, condense
 from dfs_store.condense.checkpoint import checkpoint_path
+from dfs_store.condense.clips_at_a_time import ClipsAtATime
 from dfs_store.condense.gradient_matching import gradient_distance
 from dfs_store.condense.initialise import chosen_real_clips
 from dfs_store.condense.methods.dfs import frozen_network
@@ -133,7 +134,7 @@ def test_each_stage_moves_its_own_memory_only(sd_config, videos, tmp_path):
 def test_the_first_dynamic_step_is_eq_8_by_autograd(sd_config, videos):
     settings = sd_config(static_iterations=1, iterations=1, lr=3.0).resolved()
     cpu = torch.device("cpu")
-    run = _Run(settings, videos, cpu, frozen_network(videos, cpu))
+    run = _Run(settings, videos, cpu, frozen_network(videos, cpu), ClipsAtATime(64, 64))
     with RealClips(videos, 2, settings.seed, cpu) as real:
         stepping = run.steps(real, 0)
         next(stepping)
@@ -162,7 +163,7 @@ def test_the_first_dynamic_step_is_eq_8_by_autograd(sd_config, videos):
 def test_two_static_steps_are_gradient_matching_by_hand(sd_config, videos):
     settings = sd_config(static_iterations=2, iterations=1, static_lr=0.2).resolved()
     cpu = torch.device("cpu")
-    run = _Run(settings, videos, cpu, frozen_network(videos, cpu))
+    run = _Run(settings, videos, cpu, frozen_network(videos, cpu), ClipsAtATime(64, 64))
     start = run.memory.static.clone()
     static, velocity = start, torch.zeros_like(start)
     network, seen = FrameConvNet(3, 43), set()

@@ -1,0 +1,111 @@
+"""How many clips the network takes at a time: all, or parts where the device turns out to be too small.
+
+A clip's embedding, and the gradient of one, depend on that clip alone: in parts they are the same, but for
+the last bits.
+"""
+
+import warnings
+from collections.abc import Callable
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+
+from dfs_store.networks import ConvNet3D
+from dfs_store.networks.out_of_memory import is_out_of_memory
+
+__all__ = ["ClipsAtATime"]
+
+Found = TypeVar("Found")
+
+
+class ClipsAtATime:
+    """Numbers of clips that halve whenever memory runs out with them; what failed is done again.
+
+    Args:
+        real: the most real clips at a time, without a graph.
+        synthetic: the most synthetic clips at a time, with one.
+
+    Attributes:
+        real, synthetic: as they are now.
+    """
+
+    def __init__(self, real: int, synthetic: int) -> None:
+        self.real = real
+        self.synthetic = synthetic
+        self.shrunk = False
+
+    def embed_real(self, embed: Callable[[Tensor], Tensor], clips: Tensor) -> Tensor:
+        """Returns the embeddings of real clips (N, T, C, H, W): (N, F).
+
+        Raises:
+            torch.OutOfMemoryError: the device is too small for one clip, here and below.
+        """
+        return self._in_parts("real", lambda part: embed(clips[part]), len(clips))
+
+    def embed(self, network: ConvNet3D, clips: Tensor) -> Tensor:
+        """Returns the embeddings of synthetic clips (N, T, C, H, W): (N, F), without a graph."""
+        with torch.no_grad():
+            return self._in_parts("synthetic", lambda part: network.embed(clips[part]), len(clips))
+
+    def embed_with_graph(self, network: ConvNet3D, clips: Tensor) -> Tensor | None:
+        """Returns embeddings (N, F) that remember how they were made, of clips that want a gradient.
+
+        None where so many do not fit the device at a time.
+        """
+        if len(clips) > self.synthetic:
+            return None
+        return self._tried("synthetic", lambda: network.embed(clips), len(clips))
+
+    def pull_back(self, embedded: Tensor, clips: Tensor, cotangent: Tensor) -> Tensor | None:
+        """Returns the gradient (N, T, C, H, W) through a graph, None where the device is too small for it."""
+
+        def gradient() -> Tensor:
+            return torch.autograd.grad(embedded, clips, grad_outputs=cotangent)[0]
+
+        return self._tried("synthetic", gradient, len(clips))
+
+    def gradient(self, network: ConvNet3D, clips: Tensor, cotangent: Tensor) -> Tensor:
+        """Returns the gradient (N, T, C, H, W) of the embeddings' products with `cotangent` (N, F)."""
+
+        def of(part: slice) -> Tensor:
+            own = clips[part].detach().requires_grad_()
+            return torch.autograd.grad(network.embed(own), own, grad_outputs=cotangent[part])[0]
+
+        return self._in_parts("synthetic", of, len(clips))
+
+    def provenance(self) -> dict[str, dict[str, int]]:
+        """For the store: the numbers, where memory ran out and they became smaller."""
+        return {"clips_at_a_time": {"real": self.real, "synthetic": self.synthetic}} if self.shrunk else {}
+
+    def _in_parts(self, side: str, do: Callable[[slice], Tensor], count: int) -> Tensor:
+        found, start = [], 0
+        while start < count:
+            stop = min(start + getattr(self, side), count)
+            part = slice(start, stop)
+            done = self._tried(side, lambda part=part: do(part), stop - start)  # type: ignore[misc]
+            if done is not None:
+                found.append(done)
+                start = stop
+        return found[0] if len(found) == 1 else torch.cat(found)
+
+    def _tried(self, side: str, do: Callable[[], Found], count: int) -> Found | None:
+        """Returns what `do` does with so many clips; None, and halves their number, where memory runs out."""
+        try:
+            return do()
+        except (RuntimeError, MemoryError) as error:
+            if count == 1 or not is_out_of_memory(error):
+                raise
+            first_line = (str(error).splitlines() or [type(error).__name__])[0]
+        # Only here has the error let go of the frames, and these of what they held on the device.
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        fewer = -(-count // 2)
+        setattr(self, side, fewer)
+        self.shrunk = True
+        warnings.warn(
+            f"out of memory with {count} {side} clips at a time: going on with {fewer} ({first_line})",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+        return None
