@@ -66,5 +66,5 @@ def _memory_rows(plan: "Forecast") -> list[tuple[str, ...]]:
             ),
         ]
     if plan.device_memory_bytes is not None:
-        rows.append(("the device has", _output.size_text(plan.device_memory_bytes)))
+        rows.append(("the run may take", _output.size_text(plan.device_memory_bytes)))
     return rows

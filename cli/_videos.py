@@ -44,7 +44,9 @@ class VideoSettings(Protocol):
         """Subset of the classes."""
 
 
-def open_with_progress(settings: VideoSettings, part: str, *, quiet: bool) -> "VideoDataset":
+def open_with_progress(
+    settings: VideoSettings, part: str, *, quiet: bool, max_memory: int | None = None
+) -> "VideoDataset":
     """Opens the "train" or "test" part, decoding it first where that has not been done."""
     from dfs_store import open_videos
 
@@ -58,6 +60,7 @@ def open_with_progress(settings: VideoSettings, part: str, *, quiet: bool) -> "V
             size=settings.size,
             classes=settings.classes,
             official_split=settings.split or 1,
+            max_memory=max_memory,
             on_progress=shown_on(progress),
         )
     if not quiet:

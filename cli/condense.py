@@ -136,7 +136,8 @@ def _run(settings: "CondenseConfig", *, json: bool, quiet: bool, verbose: bool) 
     if verbose and not quiet:
         _output.note(plan_text(plan))
     started = time.monotonic()
-    videos = first_prepares(lambda: open_with_progress(settings, "train", quiet=quiet))
+    memory = settings.max_memory_bytes
+    videos = first_prepares(lambda: open_with_progress(settings, "train", quiet=quiet, max_memory=memory))
     with CondenseProgress(settings, quiet=quiet) as progress:
         engine.condense(settings, videos, on_event=progress.on_event)
     elapsed = time.monotonic() - started

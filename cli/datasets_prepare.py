@@ -29,6 +29,9 @@ def prepare(
     workers: Annotated[
         int | None, typer.Option("--workers", help="Decoding processes (default: one per core).")
     ] = None,
+    max_memory: Annotated[
+        str | None, typer.Option("--max-memory", metavar="SIZE", help="Of all decoding processes: 8GiB.")
+    ] = None,
     shard: Annotated[
         str | None,
         typer.Option(
@@ -43,10 +46,17 @@ def prepare(
     verbose: _options.Verbose = False,
 ) -> None:
     """Decode the clips of a dataset into the cache; continues where an earlier run was stopped."""
+    from dfs_store.byte_sizes import parse_bytes
     from dfs_store.videos.opening import check_part, describe
 
+    most = None if max_memory is None else parse_bytes(max_memory, "--max-memory")
     sampling = {"frames": frames, "stride": stride, "size": size, "seed": seed, "workers": workers}
-    options = {**sampling, "classes": _options.class_list(classes), "official_split": split or 1}
+    options = {
+        **sampling,
+        "classes": _options.class_list(classes),
+        "official_split": split or 1,
+        "max_memory": most,
+    }
     if part is not None:
         check_part(part)
     info = describe(name)

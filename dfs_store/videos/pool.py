@@ -106,6 +106,19 @@ class Limits:
                 f"the {_LEAST_PROCESS_BYTES:,} that each needs; allow more, or fewer workers"
             )
 
+    @classmethod
+    def of(cls, workers: int | None, timeout_seconds: float, max_memory: int | None) -> Self:
+        """Returns limits; None of `workers` is one for each core, or as many as `max_memory` has room for.
+
+        Raises:
+            SettingsError: as above.
+        """
+        if workers is None:
+            workers = default_workers()
+            if max_memory is not None:
+                workers = max(1, min(workers, max_memory // _LEAST_PROCESS_BYTES))
+        return cls(workers, timeout_seconds, max_memory)
+
     def process_bytes(self, clip_bytes: int) -> int:
         """Returns the bytes that one process may take."""
         if self.max_memory is not None:

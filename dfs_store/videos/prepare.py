@@ -29,7 +29,7 @@ from dfs_store.videos.cache import (
     write_atomically,
 )
 from dfs_store.videos.cliplist import ClipList
-from dfs_store.videos.pool import Job, Limits, Result, WorkerPool, default_workers
+from dfs_store.videos.pool import Job, Limits, Result, WorkerPool
 from dfs_store.videos.progress import OnProgress, PrepareProgress, Reporter
 from dfs_store.videos.rows import Journal, drop_rows, read_lines, reserve
 from dfs_store.videos.sampling import Sampling
@@ -67,7 +67,7 @@ def prepare(
         dataset: name, for the listing of the cache.
         split: "train" or "test": one view with a random start, or the centre clip and three more.
         seed: of the random starts.
-        workers: decoding processes; the number of cores when None.
+        workers: decoding processes; the number of cores when None, or what `max_memory` has room for.
         cache_dir: as in `cache_root`.
         timeout_seconds: a file that takes longer is given up.
         max_memory: bytes that all decoding processes may take together; a video that needs more is left out.
@@ -82,7 +82,7 @@ def prepare(
         OutputNotWritableError: the cache cannot be written.
         SettingsError: `workers` is below 1, or `max_memory` too little for them.
     """
-    limits = Limits(default_workers() if workers is None else workers, timeout_seconds, max_memory)
+    limits = Limits.of(workers, timeout_seconds, max_memory)
     request = _request(found, sampling, dataset, split, seed)
     entry = CacheEntry(cache_root(cache_dir) / _key(request))
     if entry.read_index() is not None:

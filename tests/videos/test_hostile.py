@@ -13,6 +13,7 @@ import pytest
 
 from dfs_store import open_videos
 from dfs_store.errors import SettingsError
+from dfs_store.videos.pool import Limits
 
 from .making import frame_of, make_folder, make_sound, make_video, motion_jpeg, turn_clockwise
 
@@ -188,7 +189,9 @@ def test_a_playlist_calls_no_server(tmp_path):
     assert not called
 
 
-def test_too_little_memory_is_refused(tmp_path):
+def test_too_little_memory_takes_fewer_processes_or_is_refused(tmp_path):
+    assert Limits.of(None, 1.0, 2**28).workers == 1
+    assert Limits.of(None, 1.0, 2**28).process_bytes(10) == 2**28
     make_folder(tmp_path / "v", classes=("a",), clips=1)
     with pytest.raises(SettingsError, match="max_memory 1,000 bytes for 3 decoding processes"):
         open_videos(tmp_path / "v", workers=3, max_memory=1000, cache_dir=tmp_path / "c")
