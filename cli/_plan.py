@@ -21,6 +21,17 @@ def plan_text(plan: "Forecast") -> str:
         parts += ["phases", _output.table([_phase(*phase) for phase in plan.phases], indent="  ")]
     parts += ["store", _output.table(_store_rows(plan), indent="  ")]
     parts += ["memory", _output.table(_memory_rows(plan), indent="  ")]
+    parts += [
+        "disk",
+        _output.table(
+            [
+                ("at the least, with checkpoints", _output.size_text(plan.disk.least)),
+                ("at the most", _output.size_text(plan.disk.most)),
+                ("free", _output.size_text(plan.disk_free_bytes)),
+            ],
+            indent="  ",
+        ),
+    ]
     parts += [f"note: {note}" for note in plan.notes]
     return "\n".join(parts)
 

@@ -124,6 +124,7 @@ def _run(settings: "CondenseConfig", *, json: bool, quiet: bool, verbose: bool) 
 
     from dfs_store import condense as engine
     from dfs_store import open_store
+    from dfs_store.condense.disk import check_disk
     from dfs_store.condense.forecast import forecast
 
     from ._condense_progress import CondenseProgress
@@ -133,6 +134,7 @@ def _run(settings: "CondenseConfig", *, json: bool, quiet: bool, verbose: bool) 
     settings = replace(settings, device=local_device(settings.device))
     engine.check_run(settings)
     plan = forecast(settings, *describe_videos(settings))  # refuses, before decoding, what cannot work
+    check_disk(settings.out, plan.disk)
     if verbose and not quiet:
         _output.note(plan_text(plan))
     started = time.monotonic()

@@ -15,6 +15,7 @@ from dfs_store.condense.device import (
     resolve_device,
     total_memory_bytes,
 )
+from dfs_store.condense.disk import DiskNeed, free_bytes
 from dfs_store.condense.initialise import check_real_clips, even_positions, key_frames_device
 from dfs_store.condense.methods.pack import check_pack
 from dfs_store.condense.real_clips import real_clips_fit
@@ -48,6 +49,8 @@ class Forecast:
         key_frames_on_device: whether they stay on the device; else in host memory.
         chunk_clips: synthetic clips that are rendered at a time.
         chunk_memory_bytes: activations of one chunk, forward and backward, about.
+        disk: bytes of the disk of `out` that the run takes, checkpoints included.
+        disk_free_bytes: that are free on it.
         device_memory_bytes: that the run may take of the device; None for the CPU without --max-memory.
     """
 
@@ -70,6 +73,8 @@ class Forecast:
     key_frames_on_device: bool
     chunk_clips: int
     chunk_memory_bytes: int
+    disk: DiskNeed
+    disk_free_bytes: int
     device_memory_bytes: int | None
 
     def to_json(self) -> dict[str, Any]:
@@ -124,10 +129,15 @@ def _forecast(
     real_bytes = sum(clips_per_class.values()) * num_frames * frame_values
     chunk = min(num_clips, chunk_clips(device, num_frames, frame_shape))
     native = None
-    training_bytes = 2 * 4 * num_clips * most_keys * frame_values if iterates else 0
+    store_bytes = stored_bytes * first_keys, stored_bytes * most_keys
+    # Values and momentum of every key frame.
+    state_bytes = [2 * 4 * num_clips * keys * frame_values * iterates for keys in (first_keys, most_keys)]
+    training_bytes = state_bytes[1]
     if config.method == METHOD:  # memories with gradient and momentum, always on the device
         native = memory_bytes(len(clips_per_class), config.vpc, num_frames, frame_shape)
         training_bytes = 3 * native
+        store_bytes = store_bytes[0] + native, store_bytes[1] + native
+        state_bytes = [2 * native, 2 * native]
     return Forecast(
         settings=config.provenance(),
         preset=config.preset.origin if iterates else "none needed",
@@ -140,6 +150,8 @@ def _forecast(
         frame_shape=frame_shape,
         phases=_phases(config) if iterates else (),
         native_bytes=native,
+        disk=DiskNeed.of(config, store_bytes, (state_bytes[0], state_bytes[1])),
+        disk_free_bytes=free_bytes(config.out),
         first_bytes=stored_bytes * first_keys,
         most_bytes=stored_bytes * most_keys,
         real_bytes=real_bytes,

@@ -10,7 +10,10 @@ from typing import Any
 from dfs_store.condense.checkpoint import checkpoints_of, remove_checkpoints
 from dfs_store.condense.config import CondenseConfig
 from dfs_store.condense.device import limited_memory, resolve_device
+from dfs_store.condense.disk import check_disk, warn_of_disk
 from dfs_store.condense.events import Event, StoreWritten
+from dfs_store.condense.forecast import forecast
+from dfs_store.condense.initialise import clips_per_class
 from dfs_store.condense.methods import METHODS, SPLIT_METHODS, Condensed
 from dfs_store.condense.ranks import Ranks
 from dfs_store.errors import SettingsError
@@ -71,12 +74,16 @@ def condense(
         OutputNotWritableError: `config.out` cannot be written.
         DivergedError: the loss is no longer finite.
         OutOfMemoryError: the device is too small even for one clip at a time; a periodic checkpoint stays.
-        DiskFullError: no space left for the store or a checkpoint.
+        DiskFullError: no space left for the store or a checkpoint; also before the run, where the first key
+            frames would not fit.
         CheckpointError: the checkpoint to resume is damaged or of other settings.
         LostRankError: another process has ended; the last checkpoint stays.
     """
     config = config.resolved()
     check_run(config)
+    need = forecast(config, clips_per_class(videos), videos.num_frames, videos.frame_shape).disk
+    check_disk(config.out, need)
+    warn_of_disk(config.out, need)
     with limited_memory(resolve_device(config.device), config.max_memory_bytes):
         _condense(config, videos, on_event if on_event is not None else _ignore)
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from dfs_store.condense.checkpoint import State, checkpoint_path, load_newest, save_checkpoint
 from dfs_store.condense.config import CondenseConfig
+from dfs_store.condense.disk import DiskWatch
 from dfs_store.condense.events import CheckpointSaved, Event, StepDone
 from dfs_store.condense.ranks import ALONE, Ranks
 from dfs_store.errors import DivergedError
@@ -77,6 +78,7 @@ def run_steps(
     """
     path = checkpoint_path(config.out)
     saved_seconds = time.monotonic()
+    disk = DiskWatch(config.out)
 
     def save(next_step: int) -> None:
         arrays = state()
@@ -94,6 +96,8 @@ def run_steps(
                 due = next_step % config.checkpoint_every == 0
             else:
                 due = time.monotonic() - saved_seconds >= SECONDS_BETWEEN_CHECKPOINTS
+            if ranks.is_first:
+                disk.look(event.key_frame_bytes)
             # What one rank wants, all do after the same step; the clock is the first one's.
             ended, due_there = ranks.totals([end is not None, due and ranks.is_first])
             if ended:
