@@ -99,8 +99,8 @@ class DiskWatch:
         free = free_bytes(self._out)
         if free < needed and not self._warned:
             warnings.warn(
-                f"{self._out}: {free:,} bytes are free on its disk, and the next checkpoint and the store need "
-                f"{needed:,}: make room while the run goes on",
+                f"{self._out}: {free:,} bytes are free on its disk, and the next checkpoint and the store "
+                f"need {needed:,}: make room while the run goes on",
                 stacklevel=2,
             )
         self._warned = free < needed

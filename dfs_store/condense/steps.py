@@ -1,6 +1,7 @@
 """Runs the steps of a method: tells of each one, and keeps checkpoints."""
 
 import math
+import statistics
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,6 +23,8 @@ from dfs_store.videos.cache import fingerprint
 __all__ = ["check_finite", "decisive_settings", "reproducible_float32", "resumed", "run_steps"]
 
 SECONDS_BETWEEN_CHECKPOINTS = 300.0
+_FIRST_LOSSES = 5
+_EXPLODED = 1e6
 _REMEDY = (
     "allow more with --max-memory, or use a smaller --size or --frames; "
     "--resume goes on from the last checkpoint"
@@ -73,20 +76,37 @@ def run_steps(
         ranks: the processes that share the run; this one alone when absent.
 
     Raises:
+        DivergedError: the loss is no longer finite, or has exploded; says what is left of the run.
         OutOfMemoryError: the device is too small.
         LostRankError: another process has ended.
     """
     path = checkpoint_path(config.out)
-    saved_seconds = time.monotonic()
+    saved_seconds, saved_step = time.monotonic(), None
+    explosion = _Explosion(config)
     disk = DiskWatch(config.out)
 
     def save(next_step: int) -> None:
+        nonlocal saved_step
         arrays = state()
         if arrays is not None:
             save_checkpoint(path, next_step, decisive, arrays)
+        saved_step = next_step
+
+    def good_steps() -> Iterator[StepDone]:
+        try:
+            for event in steps:
+                explosion.look(event)
+                yield event
+        except DivergedError as error:
+            kept = (
+                "no checkpoint was saved before"
+                if saved_step is None
+                else (f"the last good state, after step {saved_step - 1}, is kept in {path}")
+            )
+            raise DivergedError(f"{error}; {kept}") from error
 
     with reproducible_float32(), out_of_memory_named(_REMEDY):
-        for event in steps:
+        for event in good_steps():
             next_step, end = event.step + 1, None
             try:
                 tell(event)
@@ -123,10 +143,35 @@ def check_finite(value: float | Tensor, step: int, lr_flag: str, lr: float, mome
     else:
         finite, what = math.isfinite(value), f"the loss is {value}"
     if not finite:
-        raise DivergedError(
-            f"{what} at step {step}: the run diverged with {lr_flag} {lr:g} and momentum {momentum:g}; "
-            "try a learning rate ten times smaller"
-        )
+        raise _diverged(what, step, lr_flag, lr, momentum)
+
+
+class _Explosion:
+    """Notices a loss that is finite, and lost all the same."""
+
+    def __init__(self, config: CondenseConfig) -> None:
+        self._config = config
+        self._stage, self._first = "", list[float]()
+
+    def look(self, event: StepDone) -> None:
+        """Raises DivergedError where a loss is a million times those of the first steps of its stage."""
+        stage = "static" if event.phase == "static" else "clips"
+        if stage != self._stage:
+            self._stage, self._first = stage, []
+        if len(self._first) < _FIRST_LOSSES:
+            self._first.append(event.loss)
+        elif event.loss > _EXPLODED * statistics.median(self._first):
+            flag = "--static-lr" if stage == "static" else "--lr"
+            lr = self._config.static_lr if stage == "static" else self._config.lr
+            momentum = self._config.momentum or 0.0
+            raise _diverged(f"the loss is {event.loss:.3g}", event.step, flag, lr or 0.0, momentum)
+
+
+def _diverged(what: str, step: int, lr_flag: str, lr: float, momentum: float) -> DivergedError:
+    return DivergedError(
+        f"{what} at step {step}: the run diverged with {lr_flag} {lr:g} and momentum {momentum:g}; "
+        "try a learning rate ten times smaller"
+    )
 
 
 @contextmanager

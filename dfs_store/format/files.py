@@ -1,16 +1,22 @@
 """Reading files that may be hostile: regular ones, inside the store, and never more than is there."""
 
+import errno
 import mmap
 import os
+import resource
 import stat
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from dfs_store.errors import DamagedStoreError
+from dfs_store.errors import DamagedStoreError, DFSError
 
 __all__ = ["MappedFile", "folder_size_bytes", "inside", "read_at", "read_whole"]
+
+Opened = TypeVar("Opened")
 
 
 def inside(root: str, relative: str) -> tuple[str, int]:
@@ -61,7 +67,7 @@ def read_at(path: str, offset: int, count_bytes: int) -> bytes:
         DamagedStoreError: the file ends before, or cannot be read.
     """
     try:
-        with open(path, "rb") as file:
+        with _opened(path, lambda name: open(name, "rb")) as file:
             file.seek(offset)
             data = file.read(count_bytes)
     except OSError as error:
@@ -73,26 +79,52 @@ def read_at(path: str, offset: int, count_bytes: int) -> bytes:
     return data
 
 
+def _opened(path: str, act: Callable[[str], Opened]) -> Opened:
+    """Opens a file, allowing this process more open files where it needs to.
+
+    Raises:
+        OSError: the file cannot be opened.
+        DFSError: this process may hold no more files open, which is no fault of the store's.
+    """
+    try:
+        return act(path)
+    except OSError as error:
+        if error.errno != errno.EMFILE:
+            raise
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if soft == hard:
+            raise DFSError(
+                f"{path}: cannot be opened, since this process may hold {soft:,} files open and does; "
+                "a store takes one per file of key_frames: allow more (ulimit -n), or hold fewer stores open"
+            ) from error
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return act(path)
+
+
+def _map(path: str) -> mmap.mmap:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        # It keeps a descriptor of its own, one per file of a store: a hundred for 400,000 key frames.
+        return mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)
+    finally:
+        os.close(descriptor)
+
+
 class MappedFile:
     """A file's bytes as one array over it, which stays whole whatever takes the file's name later.
 
     Args:
         path: of the file.
-        descriptor: of the open file; opened here, and closed again, when absent.
 
     Raises:
         DamagedStoreError: it is empty, or cannot be mapped.
+        DFSError: this process may open no more files.
     """
 
-    def __init__(self, path: str, descriptor: int | None = None) -> None:
+    def __init__(self, path: str) -> None:
         self._path = path
         try:
-            opened = os.open(path, os.O_RDONLY) if descriptor is None else descriptor
-            try:
-                self._map = mmap.mmap(opened, 0, access=mmap.ACCESS_READ)
-            finally:
-                if descriptor is None:
-                    os.close(opened)
+            self._map = _opened(path, _map)
         except (OSError, ValueError) as error:
             raise DamagedStoreError(f"{path}: cannot be mapped ({error})") from error
         self._bytes = np.frombuffer(self._map, dtype=np.uint8)

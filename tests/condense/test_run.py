@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dfs_store import open_store, open_videos
-from dfs_store.condense import CheckpointSaved, RunStarted, StepDone, StoreWritten, condense
+from dfs_store.condense import CheckpointSaved, RunStarted, StepDone, StoreWritten, condense, loop
 from dfs_store.condense.checkpoint import checkpoint_path, checkpoints_of
 from dfs_store.errors import CheckpointError, DivergedError, OutputExistsError, SettingsError
 
@@ -177,6 +177,36 @@ def test_a_diverged_run_says_so_and_leaves_no_store(config, videos, tmp_path):
     with pytest.raises(DivergedError, match=r"step \d+.*--lr 1e\+30"):
         run(config(lr=1e30), videos)
     assert not (tmp_path / "out.zarr").exists()
+
+
+def test_a_run_that_diverges_names_the_last_good_state(config, videos, monkeypatch):
+    settings = config(checkpoint_every=2, iterations=12)
+    match, steps = loop.match, []
+
+    def spoiled(*arguments, **options):
+        for chunk, loss, gradient in match(*arguments, **options):
+            steps.append(loss)
+            yield chunk, float("nan") if len(steps) > 3 * 5 else loss, gradient
+
+    monkeypatch.setattr(loop, "match", spoiled)
+    with pytest.raises(DivergedError, match=r"nan at step 5.*last good state, after step 3, is kept in"):
+        run(settings, videos)
+    assert checkpoints_of(settings.out)
+    with pytest.raises(DivergedError, match="no checkpoint was saved before"):
+        run(config(iterations=12, overwrite=True), videos)
+
+
+def test_a_loss_that_explodes_without_becoming_infinite_ends_the_run(config, videos, monkeypatch):
+    match, factor = loop.match, [1.0]
+
+    def exploding(*arguments, **options):
+        for chunk, loss, gradient in match(*arguments, **options):
+            factor[0] *= 4.0
+            yield chunk, loss * factor[0], gradient
+
+    monkeypatch.setattr(loop, "match", exploding)
+    with pytest.raises(DivergedError, match=r"the loss is \d.*e\+\d+ at step .* with --lr 1 and momentum"):
+        run(config(iterations=40), videos)
 
 
 def test_an_existing_output_is_refused_before_anything_is_computed(config, videos, tmp_path):

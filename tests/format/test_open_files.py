@@ -1,0 +1,69 @@
+"""How many files a store holds open: one per shard, none per clip."""
+
+import os
+import resource
+import subprocess
+import sys
+
+import pytest
+
+from dfs_store.format import open_store
+from tests.format.making import content
+
+LIMITED = """
+import resource, sys
+from dfs_store.errors import DamagedStoreError, DFSError
+from dfs_store.format import open_store
+resource.setrlimit(resource.RLIMIT_NOFILE, (int(sys.argv[2]), int(sys.argv[3])))
+try:
+    with open_store(sys.argv[1]) as store:
+        frames = store.stored_frames(0, 12)
+        print("read", frames.shape[0], *resource.getrlimit(resource.RLIMIT_NOFILE))
+except DFSError as error:
+    assert not isinstance(error, DamagedStoreError)
+    print(error)
+"""
+
+
+@pytest.fixture
+def sharded(tmp_path, monkeypatch):
+    monkeypatch.setattr("dfs_store.format.zarr_writer.MAX_SHARD_FRAMES", 1)
+    content().write(tmp_path / "s.zarr")
+    assert len(list((tmp_path / "s.zarr" / "key_frames").glob("c.*"))) == 12
+    return tmp_path / "s.zarr"
+
+
+def open_under(path, soft, hard):
+    done = subprocess.run(
+        [sys.executable, "-c", LIMITED, path, str(soft), str(hard)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_a_process_allows_itself_more_files_where_it_needs_them(sharded):
+    assert open_under(sharded, 10, 100) == "read 12 100 100"
+    assert open_under(sharded, 50, 100) == "read 12 50 100"
+
+
+def test_too_few_open_files_are_no_damage(sharded):
+    assert "may hold 10 files open and does" in open_under(sharded, 10, 10)
+
+
+def test_stores_hold_one_file_per_shard_and_let_go_of_them(sharded, tmp_path):
+    def count():
+        return len(os.listdir("/proc/self/fd" if os.path.isdir("/proc/self/fd") else "/dev/fd"))
+
+    before = count()
+    store = open_store(sharded)
+    assert count() == before + 12
+    store.close()
+    del store
+    assert count() == before
+    content().write(tmp_path / "s.h5")
+    with open_store(tmp_path / "s.h5"):
+        assert count() == before + 1
+    assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] > 100
