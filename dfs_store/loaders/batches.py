@@ -12,7 +12,7 @@ from dfs_store.loaders.fused import FusedRebuild, fused_rebuild
 from dfs_store.loaders.normalization import Space
 from dfs_store.loaders.plans import ClipPlan, plan_of
 from dfs_store.loaders.rebuild import Layout, dense_weights, planes_of, rebuild_batch, rebuild_clip
-from dfs_store.loaders.sources import ClipSource
+from dfs_store.loaders.sources import ClipSource, Memory
 from dfs_store.loaders.tables import KeyFrameTable
 
 __all__ = ["BatchRebuilder"]
@@ -128,17 +128,21 @@ class BatchRebuilder:
         ends = np.cumsum(stops - starts)
         return Chosen(table, ends - (stops - starts), ends, plans, mirrored)
 
-    def read(self, clips: npt.NDArray[np.int64]) -> KeyFrameTable:
+    def read(self, clips: npt.NDArray[np.int64], memory: Memory = torch.empty) -> KeyFrameTable:
         """Returns the key frames of clips alone, in their order, from the table or from disk.
+
+        Args:
+            clips: (B,) clip numbers.
+            memory: where the key frames are put.
 
         Raises:
             DamagedStoreError, SettingsError: as `ClipSource.load`.
         """
         if self._table is None:
-            return self._source.load(self._source.spans_of(clips), self._wanted)
+            return self._source.load(self._source.spans_of(clips), self._wanted, memory)
         starts, stops = self._source.offsets[clips], self._source.offsets[clips + 1]
         spans = [np.arange(*span) for span in zip(starts, stops, strict=True)]
-        return self._table.rows(torch.from_numpy(np.concatenate(spans)))
+        return self._table.rows(torch.from_numpy(np.concatenate(spans)), memory)
 
     def write(self, chosen: Chosen, out: Tensor, workspace: Workspace) -> Tensor:
         """Writes what `choose` has found into `out`, in the way that suits the device."""

@@ -10,10 +10,25 @@ from math import prod
 
 import torch
 from torch import Tensor
+from torch.utils.data import get_worker_info
 
-__all__ = ["BatchBuffers", "Workspace", "tensor_over"]
+__all__ = ["BatchBuffers", "Workspace", "fresh_memory", "tensor_over"]
 
-_MAX_KEPT = 4  # buffers that are remembered; with one batch in the caller's hands two are in use
+_MAX_IDLE = 4  # buffers that wait for a batch; with one batch in the caller's hands two are in use
+# Those that somebody holds cost nothing to remember; fresh ones in their place would tear holes in the heap.
+_MAX_REMEMBERED = 64
+
+
+def fresh_memory(shape: Sequence[int], dtype: torch.dtype) -> Tensor:
+    """Returns uninitialised memory for something that a DataLoader passes on.
+
+    In its worker processes that is memory shared with the main process, where a DataLoader would copy it to.
+    """
+    if get_worker_info() is None:
+        return torch.empty(tuple(shape), dtype=dtype)
+    size_bytes = prod(shape) * dtype.itemsize
+    storage: torch.UntypedStorage = torch.UntypedStorage._new_shared(size_bytes, device="cpu")  # type: ignore[no-untyped-call]
+    return tensor_over(storage, shape, dtype)
 
 
 class Workspace(threading.local):
@@ -89,15 +104,16 @@ class BatchBuffers:
 
     def _recycled(self, size: int, shape: Sequence[int]) -> Tensor:
         # A buffer that was resized or shared is forgotten: its holders keep it alive.
-        self._buffers = [buffer for buffer in self._buffers if buffer.is_intact() and buffer.size >= size]
+        held: list[_Buffer] = []
+        idle: list[_Buffer] = []
         for buffer in self._buffers:
             # Free first: while another thread still held it, it may have sent it to another process.
-            if buffer.is_free() and buffer.is_intact():
-                return buffer.tensor(shape)
-        # All are held: whoever keeps many batches owns them, and the oldest is forgotten.
-        self._buffers = self._buffers[1 - _MAX_KEPT :]
-        self._buffers.append(_Buffer(size, self._dtype))
-        return self._buffers[-1].tensor(shape)
+            free = buffer.is_free()
+            if buffer.is_intact() and buffer.size >= size:
+                (idle if free else held).append(buffer)
+        chosen = idle[0] if idle else _Buffer(size, self._dtype)
+        self._buffers = [*held, *idle[1:_MAX_IDLE], chosen][-_MAX_REMEMBERED:]
+        return chosen.tensor(shape)
 
 
 @torch.inference_mode(mode=False)

@@ -6,7 +6,6 @@ were rebuilt side by side are that batch already: its default collate is told so
 
 import copy
 from collections.abc import Sequence
-from math import prod
 from typing import Any, SupportsIndex, cast
 
 import torch
@@ -14,7 +13,7 @@ from torch import Tensor
 from torch.utils.data import get_worker_info
 from torch.utils.data._utils.collate import collate_tensor_fn, default_collate_fn_map
 
-from dfs_store.loaders.buffers import BatchBuffers, tensor_over
+from dfs_store.loaders.buffers import BatchBuffers, fresh_memory, tensor_over
 
 __all__ = ["RebuiltClip", "batch_memory", "rebuilt_clips"]
 
@@ -48,9 +47,7 @@ def batch_memory(shape: Sequence[int], buffers: BatchBuffers) -> Tensor:
     """
     if get_worker_info() is None:
         return buffers.take(shape)
-    size_bytes = prod(shape) * torch.float32.itemsize
-    storage: torch.UntypedStorage = torch.UntypedStorage._new_shared(size_bytes, device="cpu")  # type: ignore[no-untyped-call]
-    return tensor_over(storage, shape, torch.float32)
+    return fresh_memory(shape, torch.float32)
 
 
 def _collate(batch: Sequence[Tensor], *, collate_fn_map: Any = None) -> Tensor:  # noqa: ANN401 - torch's own

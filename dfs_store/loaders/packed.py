@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from torch.utils.data._utils.collate import default_collate_fn_map
 
-from dfs_store.loaders.buffers import BatchBuffers, Workspace
+from dfs_store.loaders.buffers import BatchBuffers, Workspace, fresh_memory
 from dfs_store.loaders.checks import check_device, check_dtype
 from dfs_store.loaders.tables import KeyFrameTable
 
@@ -86,7 +86,7 @@ class PackedDataset(Dataset[PackedBatch]):
     def __getitems__(self, indices: Sequence[int]) -> list[PackedBatch]:
         """Returns one packed batch of the clips, in a list, since a DataLoader collates a list of items."""
         clips = self.dataset.clip_numbers(indices)
-        return [PackedBatch(clips, self._reader.read(clips))]
+        return [PackedBatch(clips, self._reader.read(clips, fresh_memory))]
 
     @torch.inference_mode(mode=False)  # or what was made while testing could not be trained on
     @torch.no_grad()

@@ -14,7 +14,10 @@ from dfs_store.format.quantization import decode
 from dfs_store.loaders.normalization import Space, affine_between, stored_space
 from dfs_store.loaders.tables import KeyFrameTable
 
-__all__ = ["ClipSource", "Span"]
+__all__ = ["ClipSource", "Memory", "Span"]
+
+Memory = Callable[..., torch.Tensor]
+"""Makes an uninitialised tensor of a shape and a dtype, as `torch.empty` does."""
 
 _MAX_SHOWN = 10  # of a list in a message
 _CHUNK_BYTES = 64 * 2**20  # read at once when a whole store is loaded
@@ -110,12 +113,15 @@ class ClipSource:
             for start in range(0, size, step):
                 yield Span(number, start, min(start + step, size))
 
-    def load(self, spans: Iterable[Span], wanted: list[Space | None] | None) -> KeyFrameTable:
+    def load(
+        self, spans: Iterable[Span], wanted: list[Space | None] | None, memory: Memory = torch.empty
+    ) -> KeyFrameTable:
         """Reads key frames into a table.
 
         Args:
             spans: which, in which order.
             wanted: the space of the values of each store, or None for the stored values.
+            memory: where the key frames are put.
 
         Raises:
             DamagedStoreError: a key frame cannot be read, or is not what was written.
@@ -123,7 +129,8 @@ class ClipSource:
         """
         spans = list(spans)
         total = sum(stop - start for _, start, stop in spans)
-        frames = np.empty((total, *self.frame_shape), dtype=self.dtype)
+        table = memory((total, *self.frame_shape), dtype=getattr(torch, self.dtype))
+        frames = table.numpy()
         spaces = self.spaces if wanted is None else wanted
         affines = [affine_between(*pair) for pair in zip(self.spaces, spaces, strict=True)]
         scaled = self.dtype == "uint8" or any(affine is not None for affine in affines)
@@ -146,9 +153,9 @@ class ClipSource:
                 scale[rows] *= affine.scale
                 zero[rows] = zero[rows] * affine.scale + affine.zero
         if scale is None or zero is None:
-            return KeyFrameTable(torch.from_numpy(frames))
+            return KeyFrameTable(table)
         return KeyFrameTable(
-            torch.from_numpy(frames),
+            table,
             torch.from_numpy(scale.astype(np.float32)),
             torch.from_numpy(zero.astype(np.float32)),
         )

@@ -30,9 +30,14 @@ class KeyFrameTable:
         """Returns the table on a device."""
         return self._each(lambda part: part.to(device))
 
-    def rows(self, rows: Tensor) -> "KeyFrameTable":
+    def rows(self, rows: Tensor, memory: Callable[..., Tensor] = torch.empty) -> "KeyFrameTable":
         """Returns a table of some key frames by their numbers, (K,) int64."""
-        return self._each(lambda part: part.index_select(0, rows))
+
+        def chosen(part: Tensor) -> Tensor:
+            out = memory((len(rows), *part.shape[1:]), dtype=part.dtype)
+            return torch.index_select(part, 0, rows, out=out)
+
+        return self._each(chosen)
 
     def pin_memory(self) -> "KeyFrameTable":
         """Returns the table in pinned memory."""

@@ -1,0 +1,60 @@
+"""Epoch after epoch of a loader, the memory measured after each: a day of training in miniature.
+
+`python -m tests.loaders.flat_memory STORE KIND EPOCHS` runs in a process of its own, where nothing else
+moves the memory; KIND is loader (DFSLoader), or plain, workers, packed (torch's DataLoader).
+"""
+
+import gc
+import json
+import os
+import sys
+from collections import deque
+from pathlib import Path
+
+import torch
+
+from dfs_store import DFSDataset, DFSLoader
+
+KEPT = 4  # batches that the training holds on to
+BATCH = 16
+
+
+def private_bytes(pid="self"):
+    """Memory that belongs to a process alone: neither the store's pages nor libraries shared with others."""
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    return sum(
+        int(line.split()[1]) * 1024 for line in lines if line.startswith(("Private_Clean", "Private_Dirty"))
+    )
+
+
+def children():
+    return [int(pid) for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()]
+
+
+def batches_of(kind, dataset):
+    """Returns what makes an iterator over one epoch of batches."""
+    if kind == "loader":
+        return DFSLoader(dataset, BATCH, shuffle=True, seed=0, horizontal_flip=0.5)
+    workers = 0 if kind == "plain" else 2
+    source = dataset.packed() if kind == "packed" else dataset
+    return torch.utils.data.DataLoader(
+        source, BATCH, shuffle=True, num_workers=workers, persistent_workers=workers > 0
+    )
+
+
+def measure(path, kind, epochs):
+    """Returns the private bytes of this process and of its workers after each epoch."""
+    torch.set_num_threads(1)
+    dataset = DFSDataset(path)
+    batches, kept, seen = batches_of(kind, dataset), deque(maxlen=KEPT), []
+    rebuild = dataset.packed().rebuild if kind == "packed" else lambda batch: batch
+    for _ in range(epochs):
+        for batch in batches:
+            kept.append(rebuild(batch))
+        gc.collect()
+        seen.append([private_bytes(), sum(map(private_bytes, children()))])
+    return seen
+
+
+if __name__ == "__main__":
+    print(json.dumps(measure(sys.argv[1], sys.argv[2], int(sys.argv[3]))))  # noqa: T201
