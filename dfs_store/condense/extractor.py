@@ -7,10 +7,10 @@ clip alone.
 import hashlib
 import io
 import os
-import pickle
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np
@@ -128,7 +128,7 @@ def _load(network: ConvNet3D, path: str | os.PathLike[str]) -> None:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
         network.load_state_dict(state)
-    except (RuntimeError, TypeError, AttributeError, EOFError, KeyError, pickle.UnpicklingError) as error:
+    except (RuntimeError, TypeError, AttributeError, EOFError, KeyError, UnpicklingError) as error:
         raise SettingsError(
             f"{path} does not hold the state_dict of a ConvNet3D for these clips and classes "
             f"({type(error).__name__}); use --extractor trained, or delete the file if it lies in the cache"
