@@ -131,7 +131,14 @@ def _text(file: h5py.File, mapped: MappedFile, path: Path) -> str | bytes:
     attribute = h5py.h5a.open(file.id, ATTRIBUTE.encode())
     if attribute.shape != () or attribute.get_storage_size() > MAX_HEADER_BYTES:
         raise DamagedStoreError(f"{path}: the attribute {ATTRIBUTE!r} must be one text")
-    check_text_heap(str(path), mapped.bytes(), h5py.h5o.get_info(file.id).addr, ATTRIBUTE.encode())
+    kind = attribute.get_type()
+    if not isinstance(kind, h5py.h5t.TypeStringID):
+        # Not read at all: h5py would make Python objects of it.
+        raise DamagedStoreError(
+            f"{path}: the attribute {ATTRIBUTE!r} must be text, got a {type(kind).__name__}"
+        )
+    if kind.is_variable_str():
+        check_text_heap(str(path), mapped.bytes(), h5py.h5o.get_info(file.id).addr, ATTRIBUTE.encode())
     text = file.attrs[ATTRIBUTE]
     if not isinstance(text, str | bytes):
         raise DamagedStoreError(

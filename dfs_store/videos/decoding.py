@@ -18,7 +18,7 @@ import av
 import numpy as np
 import numpy.typing as npt
 from av.container import InputContainer
-from av.error import ArgumentError, FFmpegError, InvalidDataError
+from av.error import FFmpegError, InvalidDataError
 from av.video.frame import VideoFrame
 from av.video.reformatter import Interpolation
 from av.video.stream import VideoStream
@@ -135,7 +135,9 @@ def _open(path: str) -> InputContainer:
             return av.open(path, options=dict(_OPEN_OPTIONS), metadata_errors="replace")
         except TypeError:  # PyAV 19 took the option away
             return av.open(path, options=dict(_OPEN_OPTIONS))
-    except ArgumentError as error:
+    except FFmpegError as error:
+        if error.errno != errno.EINVAL:
+            raise
         known = ", ".join(name.split(",")[0] for name in _CONTAINERS)
         raise DecodeError(f"{path}: its content is in none of the formats {known}") from error
 

@@ -49,9 +49,11 @@ def test_real_utf8_and_fixed_length_text_are_read(path):
         text = json.dumps(json.loads(file.attrs["dfs_store"]), ensure_ascii=False)
         file.attrs["dfs_store"] = text
     assert open_store(path).attributes["x"] == "ä"
-    with h5py.File(path, "r+") as file:
-        file.attrs["dfs_store"] = np.bytes_(text.encode())
-    assert open_store(path).attributes["x"] == "ä"
+    for libver in ("earliest", "latest"):
+        with h5py.File(path, "r+", libver=libver) as file:
+            del file.attrs["dfs_store"]
+            file.attrs["dfs_store"] = np.bytes_(text.encode())
+        assert open_store(path).attributes["x"] == "ä"
 
 
 def replace(path, name, make):

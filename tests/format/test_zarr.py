@@ -134,7 +134,7 @@ def test_consolidated_metadata_and_foreign_groups_are_ignored(tmp_path):
     before = open_store(path).attributes
     group = zarr.open_group(path, mode="r+")
     group.create_group("somebody_elses").create_array("x", data=np.zeros(3))
-    with pytest.warns(zarr.errors.ZarrUserWarning, match="Consolidated"):
+    with pytest.warns(UserWarning, match="Consolidated"):
         zarr.consolidate_metadata(path, zarr_format=3)
     (path / "README").write_text("a note")
     assert open_store(path).attributes == before
