@@ -16,6 +16,7 @@ from dfs_store.condense.forecast import forecast
 from dfs_store.condense.initialise import clips_per_class
 from dfs_store.condense.methods import METHODS, SPLIT_METHODS, Condensed
 from dfs_store.condense.ranks import Ranks
+from dfs_store.condense.run_lock import run_lock
 from dfs_store.errors import SettingsError
 from dfs_store.format import StoreWriter, check_output
 from dfs_store.videos import VideoDataset
@@ -70,7 +71,8 @@ def condense(
 
     Raises:
         SettingsError: settings that do not make sense, or not with these clips.
-        OutputExistsError: a store stands at `config.out` and `overwrite` is not set.
+        OutputExistsError: a store stands at `config.out` and `overwrite` is not set; or another run is
+            condensing into it.
         OutputNotWritableError: `config.out` cannot be written.
         DivergedError: the loss is no longer finite.
         OutOfMemoryError: the device is too small even for one clip at a time; a periodic checkpoint stays.
@@ -93,7 +95,8 @@ def _condense(config: CondenseConfig, videos: VideoDataset, tell: Callable[[Even
         videos, _ = videos.hold_out(config.hold_out)
     ranks = Ranks.current()
     if ranks.is_first:
-        _write(config, videos, METHODS[config.method](config, videos, tell), tell)
+        with run_lock(config.out):
+            _write(config, videos, METHODS[config.method](config, videos, tell), tell)
     elif config.method in SPLIT_METHODS:
         for _ in METHODS[config.method](config, videos, tell).clips:
             pass  # sent to the first rank

@@ -28,6 +28,7 @@ __all__ = [
     "clear_dead_parts",
     "exchange",
     "interrupted_overwrites",
+    "locked",
     "output_error",
     "sync_folder",
     "write_synced",
@@ -138,7 +139,7 @@ class Transaction:
             folder = self._target.with_name(f".{self._target.name}.{self._tag}.partial")
             folder.mkdir()
             try:
-                self._lock = _locked(folder / _LOCK, os.O_CREAT)
+                self._lock = locked(folder / _LOCK, os.O_CREAT)
             except FileNotFoundError:
                 continue
             except OSError as error:
@@ -215,7 +216,7 @@ def clear_dead_parts(target: Path) -> list[str]:
             removed.append(folder.name)
             continue
         try:
-            lock = _locked(folder / _LOCK)
+            lock = locked(folder / _LOCK)
         except OSError:
             continue  # not known to be dead
         if lock is None:
@@ -239,7 +240,7 @@ def _put_aside(target: Path, tag: str) -> Path:
     return target.with_name(f"{target.name}.old-{tag}")
 
 
-def _locked(path: Path, flags: int = 0) -> int | None:
+def locked(path: Path, flags: int = 0) -> int | None:
     """Returns a descriptor that holds a file's lock until it is closed, None where another process does.
 
     Raises:

@@ -209,6 +209,24 @@ def test_a_loss_that_explodes_without_becoming_infinite_ends_the_run(config, vid
         run(config(iterations=40), videos)
 
 
+def test_a_second_run_with_the_same_output_is_refused_and_the_first_goes_on(config, videos, tmp_path):
+    settings = config(checkpoint_every=1)
+
+    def intrude(event):
+        if isinstance(event, StepDone) and event.step == 2:
+            with pytest.raises(OutputExistsError, match=r"another run \(process \d+\) is condensing into it"):
+                condense(config(resume=True), videos)
+
+    condense(settings, videos, on_event=intrude)
+    assert [path.name for path in tmp_path.iterdir()] == ["out.zarr"]
+
+
+def test_the_lock_of_a_killed_run_is_taken_over(config, videos, tmp_path):
+    (tmp_path / ".out.zarr.run").write_text("process 1")
+    condense(config(method="random"), videos)
+    assert [path.name for path in tmp_path.iterdir()] == ["out.zarr"]
+
+
 def test_an_existing_output_is_refused_before_anything_is_computed(config, videos, tmp_path):
     run(config(method="random"), videos)
     with pytest.raises(OutputExistsError, match="overwrite"):
