@@ -61,13 +61,14 @@ def limited_memory(device: torch.device, count_bytes: int | None) -> Iterator[No
     if count_bytes is None:
         yield
     elif device.type == "cuda":
-        former = torch.cuda.get_per_process_memory_fraction(device)
-        total = torch.cuda.get_device_properties(device).total_memory
-        torch.cuda.set_per_process_memory_fraction(min(1.0, count_bytes / total), device)
+        number = _number(device)
+        former = torch.cuda.get_per_process_memory_fraction(number)
+        total = torch.cuda.get_device_properties(number).total_memory
+        torch.cuda.set_per_process_memory_fraction(min(1.0, count_bytes / total), number)
         try:
             yield
         finally:
-            torch.cuda.set_per_process_memory_fraction(former, device)
+            torch.cuda.set_per_process_memory_fraction(former, number)
     else:
         soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
         if count_bytes <= _PROCESS_BYTES:
@@ -86,10 +87,16 @@ def limited_memory(device: torch.device, count_bytes: int | None) -> Iterator[No
 def total_memory_bytes(device: torch.device) -> int | None:
     """Returns the bytes that this process may take: of a CUDA device, or of the host; None is no limit."""
     if device.type == "cuda":
-        total = torch.cuda.get_device_properties(device).total_memory
-        return int(total * torch.cuda.get_per_process_memory_fraction(device))
+        number = _number(device)
+        total = torch.cuda.get_device_properties(number).total_memory
+        return int(total * torch.cuda.get_per_process_memory_fraction(number))
     soft, _ = resource.getrlimit(resource.RLIMIT_DATA)
     return None if soft == resource.RLIM_INFINITY else max(1, soft - _PROCESS_BYTES)
+
+
+def _number(device: torch.device) -> int:
+    """Returns the number of a CUDA device; "cuda" alone is the current one, which some calls do not take."""
+    return torch.cuda.current_device() if device.index is None else device.index
 
 
 def clip_activation_bytes(num_frames: int, frame_shape: tuple[int, int, int]) -> int:

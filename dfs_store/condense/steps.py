@@ -1,7 +1,6 @@
 """Runs the steps of a method: tells of each one, and keeps checkpoints."""
 
 import math
-import statistics
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,7 +22,7 @@ from dfs_store.videos.cache import fingerprint
 __all__ = ["check_finite", "decisive_settings", "reproducible_float32", "resumed", "run_steps"]
 
 SECONDS_BETWEEN_CHECKPOINTS = 300.0
-_FIRST_LOSSES = 5
+_FIRST_LOSSES = 10  # a clip that is its real clip, unflipped, has none now and then
 _EXPLODED = 1e6
 _REMEDY = (
     "allow more with --max-memory, or use a smaller --size or --frames; "
@@ -160,7 +159,7 @@ class _Explosion:
             self._stage, self._first = stage, []
         if len(self._first) < _FIRST_LOSSES:
             self._first.append(event.loss)
-        elif event.loss > _EXPLODED * statistics.median(self._first):
+        elif event.loss > _EXPLODED * max(self._first) > 0:
             flag = "--static-lr" if stage == "static" else "--lr"
             lr = self._config.static_lr if stage == "static" else self._config.lr
             momentum = self._config.momentum or 0.0

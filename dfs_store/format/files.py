@@ -1,5 +1,6 @@
 """Reading files that may be hostile: regular ones, inside the store, and never more than is there."""
 
+import contextlib
 import errno
 import mmap
 import os
@@ -14,7 +15,7 @@ import numpy.typing as npt
 
 from dfs_store.errors import DamagedStoreError, DFSError
 
-__all__ = ["MappedFile", "folder_size_bytes", "inside", "read_at", "read_whole"]
+__all__ = ["MappedFile", "folder_size_bytes", "inside", "opened", "read_at", "read_whole"]
 
 Opened = TypeVar("Opened")
 
@@ -67,7 +68,7 @@ def read_at(path: str, offset: int, count_bytes: int) -> bytes:
         DamagedStoreError: the file ends before, or cannot be read.
     """
     try:
-        with _opened(path, lambda name: open(name, "rb")) as file:
+        with opened(path, lambda name: open(name, "rb")) as file:
             file.seek(offset)
             data = file.read(count_bytes)
     except OSError as error:
@@ -79,26 +80,39 @@ def read_at(path: str, offset: int, count_bytes: int) -> bytes:
     return data
 
 
-def _opened(path: str, act: Callable[[str], Opened]) -> Opened:
+def opened(path: str, act: Callable[[str], Opened]) -> Opened:
     """Opens a file, allowing this process more open files where it needs to.
 
     Raises:
         OSError: the file cannot be opened.
-        DFSError: this process may hold no more files open, which is no fault of the store's.
+        DFSError: this process, or the system, has no room for it, which is no fault of the store's.
     """
     try:
         return act(path)
     except OSError as error:
+        _raise_for_room(path, error)
         if error.errno != errno.EMFILE:
             raise
-        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        if soft == hard:
-            raise DFSError(
-                f"{path}: cannot be opened, since this process may hold {soft:,} files open and does; "
-                "a store takes one per file of key_frames: allow more (ulimit -n), or hold fewer stores open"
-            ) from error
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    return act(path)
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):  # macOS calls its limit endless, and refuses to set that
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    try:
+        return act(path)  # another thread may have raised it before us
+    except OSError as error:
+        if error.errno != errno.EMFILE:
+            raise
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        raise DFSError(
+            f"{path}: cannot be opened, since this process may hold {soft:,} files open and does; a store takes "
+            "one per file of key_frames: allow more (ulimit -n), or hold fewer stores open"
+        ) from error
+
+
+def _raise_for_room(path: str, error: OSError) -> None:
+    if error.errno in (errno.ENOMEM, errno.ENFILE):
+        raise DFSError(
+            f"{path}: cannot be opened, the system has no room for it ({error.strerror})"
+        ) from error
 
 
 def _map(path: str) -> mmap.mmap:
@@ -124,7 +138,7 @@ class MappedFile:
     def __init__(self, path: str) -> None:
         self._path = path
         try:
-            self._map = _opened(path, _map)
+            self._map = opened(path, _map)
         except (OSError, ValueError) as error:
             raise DamagedStoreError(f"{path}: cannot be mapped ({error})") from error
         self._bytes = np.frombuffer(self._map, dtype=np.uint8)

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from dfs_store.errors import DamagedStoreError, NotAStoreError, StoreNotFoundError
 from dfs_store.format.container import FrameSource
 from dfs_store.format.digest import parse_json
-from dfs_store.format.files import MappedFile
+from dfs_store.format.files import MappedFile, opened
 from dfs_store.format.hdf5_frames import Hdf5Frames
 from dfs_store.format.hdf5_heap import check_text_heap
 from dfs_store.format.hdf5_mapped import H5_ERRORS, damaged, open_mapped, place_of
@@ -44,7 +44,7 @@ class Hdf5Reader:
             mode = path.stat().st_mode
             start = b""
             if stat.S_ISREG(mode):
-                with path.open("rb") as file:
+                with opened(str(path), lambda name: open(name, "rb")) as file:
                     start = file.read(len(_SIGNATURE))
         except (FileNotFoundError, NotADirectoryError) as error:
             raise StoreNotFoundError(f"{path}: there is no such store") from error

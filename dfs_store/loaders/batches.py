@@ -7,7 +7,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from dfs_store.loaders.buffers import Workspace
+from dfs_store.loaders.buffers import Workspace, cpu_memory
 from dfs_store.loaders.fused import FusedRebuild, fused_rebuild
 from dfs_store.loaders.normalization import Space
 from dfs_store.loaders.plans import ClipPlan, plan_of
@@ -128,7 +128,7 @@ class BatchRebuilder:
         ends = np.cumsum(stops - starts)
         return Chosen(table, ends - (stops - starts), ends, plans, mirrored)
 
-    def read(self, clips: npt.NDArray[np.int64], memory: Memory = torch.empty) -> KeyFrameTable:
+    def read(self, clips: npt.NDArray[np.int64], memory: Memory = cpu_memory) -> KeyFrameTable:
         """Returns the key frames of clips alone, in their order, from the table or from disk.
 
         Args:

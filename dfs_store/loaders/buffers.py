@@ -12,11 +12,17 @@ import torch
 from torch import Tensor
 from torch.utils.data import get_worker_info
 
-__all__ = ["BatchBuffers", "Workspace", "fresh_memory", "tensor_over"]
+__all__ = ["BatchBuffers", "Workspace", "cpu_memory", "fresh_memory", "tensor_over"]
 
 _MAX_IDLE = 4  # buffers that wait for a batch; with one batch in the caller's hands two are in use
 # Those that somebody holds cost nothing to remember; fresh ones in their place would tear holes in the heap.
-_MAX_REMEMBERED = 64
+# But once their holders let go they stay until the next batch is asked for, so there is an end to it.
+_MAX_REMEMBERED = 16
+
+
+def cpu_memory(shape: Sequence[int], dtype: torch.dtype) -> Tensor:
+    """Returns uninitialised memory on the CPU, whatever torch's default device is."""
+    return torch.empty(tuple(shape), dtype=dtype, device="cpu")
 
 
 def fresh_memory(shape: Sequence[int], dtype: torch.dtype) -> Tensor:
@@ -25,7 +31,7 @@ def fresh_memory(shape: Sequence[int], dtype: torch.dtype) -> Tensor:
     In its worker processes that is memory shared with the main process, where a DataLoader would copy it to.
     """
     if get_worker_info() is None:
-        return torch.empty(tuple(shape), dtype=dtype)
+        return cpu_memory(shape, dtype)
     size_bytes = prod(shape) * dtype.itemsize
     storage: torch.UntypedStorage = torch.UntypedStorage._new_shared(size_bytes, device="cpu")  # type: ignore[no-untyped-call]
     return tensor_over(storage, shape, dtype)

@@ -11,13 +11,14 @@ import torch
 from dfs_store.errors import SettingsError
 from dfs_store.format import KeyFrameStore
 from dfs_store.format.quantization import decode
+from dfs_store.loaders.buffers import cpu_memory
 from dfs_store.loaders.normalization import Space, affine_between, stored_space
 from dfs_store.loaders.tables import KeyFrameTable
 
 __all__ = ["ClipSource", "Memory", "Span"]
 
-Memory = Callable[..., torch.Tensor]
-"""Makes an uninitialised tensor of a shape and a dtype, as `torch.empty` does."""
+Memory = Callable[[Sequence[int], torch.dtype], torch.Tensor]
+"""Makes an uninitialised tensor of a shape and a dtype, on the CPU."""
 
 _MAX_SHOWN = 10  # of a list in a message
 _CHUNK_BYTES = 64 * 2**20  # read at once when a whole store is loaded
@@ -114,7 +115,7 @@ class ClipSource:
                 yield Span(number, start, min(start + step, size))
 
     def load(
-        self, spans: Iterable[Span], wanted: list[Space | None] | None, memory: Memory = torch.empty
+        self, spans: Iterable[Span], wanted: list[Space | None] | None, memory: Memory = cpu_memory
     ) -> KeyFrameTable:
         """Reads key frames into a table.
 
@@ -129,7 +130,7 @@ class ClipSource:
         """
         spans = list(spans)
         total = sum(stop - start for _, start, stop in spans)
-        table = memory((total, *self.frame_shape), dtype=getattr(torch, self.dtype))
+        table = memory((total, *self.frame_shape), getattr(torch, self.dtype))
         frames = table.numpy()
         spaces = self.spaces if wanted is None else wanted
         affines = [affine_between(*pair) for pair in zip(self.spaces, spaces, strict=True)]

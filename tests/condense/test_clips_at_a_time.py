@@ -181,6 +181,31 @@ def test_a_limit_decides_how_many_clips_are_taken_at_a_time():
     assert total_memory_bytes(CPU) is None
 
 
+@pytest.mark.parametrize("name", ["cuda", "cuda:0"])
+def test_a_cuda_device_without_a_number_is_the_current_one(monkeypatch, name):
+    # torch's own checks of its arguments run; only the driver below them is not there
+    class Properties:
+        total_memory = 80 * 2**30
+
+    fractions = {0: 1.0}
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: Properties)
+    monkeypatch.setattr("torch.cuda.memory._lazy_init", lambda: None)
+    monkeypatch.setattr("torch._C._cuda_getMemoryFraction", fractions.__getitem__, raising=False)
+    monkeypatch.setattr(
+        "torch._C._cuda_setMemoryFraction",
+        lambda share, number: fractions.update({number: share}),
+        raising=False,
+    )
+    device = torch.device(name)
+    assert total_memory_bytes(device) == 80 * 2**30
+    with limited_memory(device, 20 * 2**30):
+        assert total_memory_bytes(device) == 20 * 2**30
+        assert real_clips_at_a_time(device, 16, (3, 112, 112), 64) == 64
+        assert real_clips_at_a_time(device, 16, (3, 112, 112), 1000) < 512
+    assert total_memory_bytes(device) == 80 * 2**30
+
+
 def test_a_limit_below_what_torch_takes_is_refused():
     with (
         pytest.raises(SettingsError, match="--max-memory must be more than the 1,073,741,824 bytes"),

@@ -1,5 +1,6 @@
 """How many files a store holds open: one per shard, none per clip."""
 
+import errno
 import gc
 import os
 import resource
@@ -8,6 +9,7 @@ import sys
 
 import pytest
 
+from dfs_store.errors import DamagedStoreError, DFSError
 from dfs_store.format import open_store
 from tests.format.making import content
 
@@ -52,6 +54,58 @@ def test_a_process_allows_itself_more_files_where_it_needs_them(sharded):
 
 def test_too_few_open_files_are_no_damage(sharded):
     assert "may hold 10 files open and does" in open_under(sharded, 10, 10)
+
+
+@pytest.mark.parametrize("suffix", ["zarr", "h5"])
+def test_a_process_that_holds_all_its_files_allows_itself_more(tmp_path, suffix):
+    path = tmp_path / f"s.{suffix}"
+    content().write(path)
+    script = """
+import os, sys, resource
+from dfs_store.format import open_store
+open_store(sys.argv[1]).close()
+_, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, hard))
+held = []
+try:
+    while True:
+        held.append(os.dup(0))
+except OSError:
+    pass
+assert len(open_store(sys.argv[1])) == 4
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script, path],
+        capture_output=True,
+        text=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("number", [errno.ENOMEM, errno.ENFILE])
+def test_a_system_without_room_is_no_damage(sharded, monkeypatch, number):
+    def refuse(*_arguments, **_options):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("dfs_store.format.files.mmap.mmap", refuse)
+    with pytest.raises(DFSError, match="the system has no room for it") as caught:
+        open_store(sharded)
+    assert not isinstance(caught.value, DamagedStoreError)
+
+
+def test_a_limit_that_cannot_be_raised_is_told(sharded, monkeypatch):
+    def refuse(*_arguments, **_options):
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    def unsettable(*_arguments):
+        raise ValueError("current limit exceeds maximum limit")  # as on macOS
+
+    monkeypatch.setattr("dfs_store.format.files.mmap.mmap", refuse)
+    monkeypatch.setattr("dfs_store.format.files.resource.setrlimit", unsettable)
+    with pytest.raises(DFSError, match="ulimit -n"):
+        open_store(sharded)
 
 
 def test_stores_hold_one_file_per_shard_and_let_go_of_them(sharded, tmp_path):

@@ -118,6 +118,20 @@ def test_twice_as_fine_contains_the_stored_frames(store_path):
     torch.testing.assert_close(fine[1][0][::2], coarse[1][0], rtol=0, atol=2e-6)
 
 
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_another_default_device_changes_nothing(store_path, in_memory):
+    expected = DFSDataset(store_path)[1][0]
+    torch.set_default_device("meta")  # as "cuda" is one where nothing can be read into
+    try:
+        dataset = DFSDataset(store_path, in_memory=in_memory)
+        (packed,) = dataset.packed().__getitems__([1])
+        clip = dataset[1][0]
+    finally:
+        torch.set_default_device(None)
+    assert torch.equal(clip, expected)
+    assert packed.key_frames.frames.device.type == "cpu"
+
+
 def test_memory_is_decided_by_size(store_path, monkeypatch):
     size = 25 * 3 * 6 * 5 * 4
     monkeypatch.setattr(dataset_module, "IN_MEMORY_LIMIT_BYTES", size)
