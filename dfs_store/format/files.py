@@ -103,8 +103,8 @@ def opened(path: str, act: Callable[[str], Opened]) -> Opened:
             raise
         soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         raise DFSError(
-            f"{path}: cannot be opened, since this process may hold {soft:,} files open and does; a store takes "
-            "one per file of key_frames: allow more (ulimit -n), or hold fewer stores open"
+            f"{path}: cannot be opened, since this process may hold {soft:,} files open and does; "
+            "a store takes one per file of key_frames: allow more (ulimit -n), or hold fewer stores open"
         ) from error
 
 

@@ -7,12 +7,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from dfs_store.loaders.buffers import Workspace, cpu_memory
+from dfs_store.loaders.buffers import Memory, Workspace, cpu_memory
 from dfs_store.loaders.fused import FusedRebuild, fused_rebuild
 from dfs_store.loaders.normalization import Space
 from dfs_store.loaders.plans import ClipPlan, plan_of
 from dfs_store.loaders.rebuild import Layout, dense_weights, planes_of, rebuild_batch, rebuild_clip
-from dfs_store.loaders.sources import ClipSource, Memory
+from dfs_store.loaders.sources import ClipSource
 from dfs_store.loaders.tables import KeyFrameTable
 
 __all__ = ["BatchRebuilder"]

@@ -5,14 +5,17 @@ Fresh memory costs page faults, about five times the work of rebuilding a batch 
 
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import prod
 
 import torch
 from torch import Tensor
 from torch.utils.data import get_worker_info
 
-__all__ = ["BatchBuffers", "Workspace", "cpu_memory", "fresh_memory", "tensor_over"]
+__all__ = ["BatchBuffers", "Memory", "Workspace", "cpu_memory", "fresh_memory", "tensor_over"]
+
+Memory = Callable[[Sequence[int], torch.dtype], Tensor]
+"""Makes an uninitialised tensor of a shape and a dtype, on the CPU."""
 
 _MAX_IDLE = 4  # buffers that wait for a batch; with one batch in the caller's hands two are in use
 # Those that somebody holds cost nothing to remember; fresh ones in their place would tear holes in the heap.

@@ -11,14 +11,11 @@ import torch
 from dfs_store.errors import SettingsError
 from dfs_store.format import KeyFrameStore
 from dfs_store.format.quantization import decode
-from dfs_store.loaders.buffers import cpu_memory
+from dfs_store.loaders.buffers import Memory, cpu_memory
 from dfs_store.loaders.normalization import Space, affine_between, stored_space
 from dfs_store.loaders.tables import KeyFrameTable
 
-__all__ = ["ClipSource", "Memory", "Span"]
-
-Memory = Callable[[Sequence[int], torch.dtype], torch.Tensor]
-"""Makes an uninitialised tensor of a shape and a dtype, on the CPU."""
+__all__ = ["ClipSource", "Span"]
 
 _MAX_SHOWN = 10  # of a list in a message
 _CHUNK_BYTES = 64 * 2**20  # read at once when a whole store is loaded

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from dfs_store.loaders.buffers import Workspace, cpu_memory
+from dfs_store.loaders.buffers import Memory, Workspace, cpu_memory
 from dfs_store.loaders.rebuild import Layout
 
 __all__ = ["KeyFrameTable"]
@@ -30,9 +30,7 @@ class KeyFrameTable:
         """Returns the table on a device."""
         return self._each(lambda part: part.to(device))
 
-    def rows(
-        self, rows: Tensor, memory: Callable[[Sequence[int], torch.dtype], Tensor] = cpu_memory
-    ) -> "KeyFrameTable":
+    def rows(self, rows: Tensor, memory: Memory = cpu_memory) -> "KeyFrameTable":
         """Returns a table of some key frames by their numbers, (K,) int64."""
 
         def chosen(part: Tensor) -> Tensor:
