@@ -49,14 +49,15 @@ def prepare(
     from dfs_store.byte_sizes import parse_bytes
     from dfs_store.videos.opening import check_part, describe
 
-    most = None if max_memory is None else parse_bytes(max_memory, "--max-memory")
-    sampling = {"frames": frames, "stride": stride, "size": size, "seed": seed, "workers": workers}
-    options = {
-        **sampling,
-        "classes": _options.class_list(classes),
-        "official_split": split or 1,
-        "max_memory": most,
+    options: dict[str, Any] = {
+        "frames": frames,
+        "stride": stride,
+        "size": size,
+        "seed": seed,
+        "workers": workers,
     }
+    options |= {"classes": _options.class_list(classes), "official_split": split or 1}
+    options["max_memory"] = None if max_memory is None else parse_bytes(max_memory, "--max-memory")
     if part is not None:
         check_part(part)
     info = describe(name)
