@@ -63,22 +63,20 @@ def prepare(
     info = describe(name)
     prepared = []
     parts = (part,) if part else _parts(name, root, split or 1)
-    if shard is not None:
-        for each in parts:
-            prepared.append(_prepare_shard(name, root, each, shard, options, quiet=quiet))
-            if not json:
-                _output.echo(_shard_text(prepared[-1], name))
-        if json:
-            _output.document("dfs.prepare/1", {"dataset": name, "shard": shard, "parts": prepared})
-        return
     for each in parts:
-        prepared.append(_prepare(name, root, each, options, quiet=quiet))
+        if shard is not None:
+            prepared.append(_prepare_shard(name, root, each, shard, options, quiet=quiet))
+            text = _shard_text(prepared[-1], name)
+        else:
+            prepared.append(_prepare(name, root, each, options, quiet=quiet))
+            text = _text(prepared[-1], quiet=quiet, verbose=verbose)
         if not json:
-            _output.echo(_text(prepared[-1], quiet=quiet, verbose=verbose))
+            _output.echo(text)
     if not info.layout and not quiet:
         _output.note(f"{info.name} is made on the spot and needs no preparation")
     if json:
-        _output.document("dfs.prepare/1", {"dataset": name, "parts": prepared})
+        of_shard = {} if shard is None else {"shard": shard}
+        _output.document("dfs.prepare/1", {"dataset": name, **of_shard, "parts": prepared})
 
 
 def _parts(name: str, root: str | None, official_split: int) -> list[str]:
