@@ -21,6 +21,7 @@ import torch.nn.functional as F
 from dfs_store import condense, open_videos
 from dfs_store.condense.device import resolve_device
 from dfs_store.condense.initialise import initial_key_frames
+from dfs_store.condense.insertion import adjacent_cosines
 from dfs_store.condense.loop import dfs_loop
 from dfs_store.condense.matching import class_means, match
 from dfs_store.condense.methods.dfs import frozen_network
@@ -84,7 +85,13 @@ def insertion_seconds(config, groups, network, real, device):
         for chunk, _, gradient in match(network, group, means):
             for turn in range(5):
                 draws = numpy_generator(config.seed, Purpose.INSERTION, turn, number)
-                times.append(timed(lambda: config.rule.positions(gradient, chunk, draws), device)[0])  # noqa: B023
+                rule = config.rule
+                times.append(
+                    timed(
+                        lambda: rule.choose(adjacent_cosines(gradient, chunk, rule.gradient), draws),  # noqa: B023
+                        device,
+                    )[0]
+                )
     return statistics.median(times) * len(groups)
 
 

@@ -12,8 +12,8 @@ from tests.cli.conftest import write_store
 ROOT = Path(__file__).parent.parent
 # videos and networks stand side by side: neither imports the other.
 RANKS = {
-    "errors": 0, "byte_sizes": 1, "interpolation": 1, "format": 2, "loaders": 3, "videos": 4,
-    "networks": 4, "condense": 5, "evaluate": 6, "cli": 7,
+    "errors": 0, "byte_sizes": 1, "names": 1, "interpolation": 1, "format": 2, "pictures": 3, "loaders": 4,
+    "videos": 5, "networks": 5, "condense": 6, "evaluate": 7, "cli": 9,
 }  # fmt: skip
 HEAVY = {"torch", "torchvision", "zarr", "h5py", "numpy", "rich.progress"}
 

@@ -25,7 +25,7 @@ Precision = Literal["float32", "bf16"]
 
 # Settings of where and how a run happens, not of what comes out: they stay out of the provenance,
 # and a checkpoint may be continued with others.
-_CIRCUMSTANCES = ("out", "root", "device", "resume", "overwrite", "checkpoint_every", "max_memory")
+_CIRCUMSTANCES = ("out", "root", "device", "resume", "overwrite", "checkpoint_every", "max_memory", "watch")
 
 # Which settings concern which method; the others are named in a note and have no effect.
 _MATCHING = ("iterations", "lr", "momentum", "batch_real", "init", "precision")
@@ -84,6 +84,7 @@ class CondenseConfig:
         max_memory: the most that the run may take ("8GiB"): of the GPU, or of this process on the CPU, and of
             all decoding processes together. It decides how many clips are embedded at a time, which moves
             the last bits of what comes out. None is the whole device, and no limit on the CPU.
+        watch: numbers of the clips whose cosines (Eq. 4, 5) every step of insertion tells.
     """
 
     out: str
@@ -126,10 +127,11 @@ class CondenseConfig:
     checkpoint_every: int | None = None
     overwrite: bool = False
     max_memory: str | int | None = None
+    watch: tuple[int, ...] = (0,)
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            value, allowed = getattr(self, field.name), get_args(field.type)
+            value, allowed = getattr(self, field.name), _alternatives(field.type)
             literals = next((get_args(a) for a in (field.type, *allowed) if get_origin(a) is Literal), None)
             if literals and value is not None and value not in literals:
                 shown = ", ".join(map(str, literals))
@@ -150,6 +152,8 @@ class CondenseConfig:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise SettingsError(f"{_flag(name)} must be at least 1, got {value}")
+        if any(isinstance(clip, bool) or not isinstance(clip, int) or clip < 0 for clip in self.watch):
+            raise SettingsError(f"--watch must be numbers of clips, 0 or more, got {self.watch}")
         if self.seed < 0:
             raise SettingsError(f"--seed must not be negative, got {self.seed}")
         for name in ("lr", "static_lr", "integrator_lr"):
@@ -261,6 +265,11 @@ def _fits(value: object, kind: type) -> bool:
     if isinstance(value, bool):
         return kind is bool
     return isinstance(value, (int, float) if kind is float else kind)
+
+
+def _alternatives(kind: Any) -> tuple[Any, ...]:  # noqa: ANN401 - a type, or something that stands for several
+    """The types of a union, or the values of a Literal; none of a plain type."""
+    return () if get_origin(kind) is tuple else get_args(kind)
 
 
 def _flag(name: str) -> str:

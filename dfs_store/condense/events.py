@@ -1,6 +1,7 @@
 """What a run tells while it goes on. The command line shows it; a notebook may, too."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 __all__ = ["CheckpointSaved", "Event", "ExtractorTrained", "RunStarted", "StepDone", "StoreWritten"]
 
@@ -51,6 +52,9 @@ class StepDone:
         num_key_frames: after the step, over all clips.
         num_inserted: key frames inserted at this step.
         key_frame_bytes: of all key frames, as float32.
+        cosines: of the clips that are watched, by number: for each of the T positions the larger of the two
+            cosines of its gradient with those of the adjacent key frames (Eq. 6), None at key frames. Only in
+            the phase of insertion.
     """
 
     step: int
@@ -60,6 +64,7 @@ class StepDone:
     num_key_frames: int
     num_inserted: int
     key_frame_bytes: int
+    cosines: Mapping[int, tuple[float | None, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -105,9 +105,3 @@ class InsertionRule:
                 positions = np.sort(positions[np.argsort(score[clip, positions], kind="stable")[:count]])
             chosen += [(int(clip), int(position)) for position in positions]
         return chosen
-
-    def positions(
-        self, gradient: Tensor, key_frames: KeyFrameSet, generator: np.random.Generator
-    ) -> list[tuple[int, int]]:
-        """Picks the positions to insert from the gradient (N, T, C, H, W) of the rendered clips."""
-        return self.choose(adjacent_cosines(gradient, key_frames, self.gradient), generator)

@@ -6,11 +6,13 @@ from dfs_store.condense.clips_at_a_time import ClipsAtATime
 from dfs_store.condense.config import CondenseConfig
 from dfs_store.condense.events import StepDone
 from dfs_store.condense.initialise import Group
+from dfs_store.condense.insertion import adjacent_cosines
 from dfs_store.condense.matching import class_means, match
 from dfs_store.condense.randomness import Purpose, numpy_generator, torch_generator
 from dfs_store.condense.ranks import ALONE, Ranks
 from dfs_store.condense.real_clips import RealClips
 from dfs_store.condense.steps import check_finite
+from dfs_store.condense.watch import Watch
 from dfs_store.networks import ConvNet3D
 
 __all__ = ["dfs_loop"]
@@ -45,12 +47,13 @@ def dfs_loop(
         DivergedError: the loss is no longer finite; the key frames of that class have not been moved.
     """
     schedule, rule = config.schedule, config.rule
-    device = next(network.parameters()).device
+    device, num_frames = next(network.parameters()).device, groups[0][0].num_frames
 
     for step in range(first_step, schedule.iterations):
         network.reset(torch_generator(config.seed, Purpose.NETWORK, step, device=device))
         real_means = class_means(network, real.batches(step), precision=config.precision, at_a_time=at_a_time)
         loss, num_inserted = 0.0, 0
+        first_clip, watch = int(groups[0][0].labels[0]) * config.vpc, Watch(config.watch, num_frames)
 
         for number, group in enumerate(groups, start=first_group):
             matched = match(network, group, real_means, real.labels.start, at_a_time)
@@ -62,13 +65,16 @@ def dfs_loop(
                     draws = numpy_generator(
                         config.seed, Purpose.INSERTION, step, number, int(chunk.labels[0])
                     )
-                    chosen = rule.positions(gradient, chunk, draws)
+                    cosines = adjacent_cosines(gradient, chunk, rule.gradient)
+                    chosen = rule.choose(cosines, draws)
+                    watch.look(cosines, first_clip)
                     chunk.insert(chosen, step)
                     num_inserted += len(chosen)
+                first_clip += chunk.labels.size
 
         num_key_frames = sum(chunk.positions.size for group in groups for chunk in group)
-        loss, *counts = ranks.totals([loss, num_key_frames, num_inserted])
-        num_key_frames, num_inserted = (int(count) for count in counts)
+        loss, *counts = ranks.totals([loss, num_key_frames, num_inserted, *watch.numbers()])
+        num_key_frames, num_inserted = (int(count) for count in counts[:2])
         frame_bytes = groups[0][0].frames[0].numel() * 4
         yield StepDone(
             step=step,
@@ -78,4 +84,5 @@ def dfs_loop(
             num_key_frames=num_key_frames,
             num_inserted=num_inserted,
             key_frame_bytes=num_key_frames * frame_bytes,
+            cosines=watch.scores(counts[2:]),
         )

@@ -2,7 +2,7 @@
 
 import importlib
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from dfs_store.errors import MissingDependencyError
 
-__all__ = ["flow_colours", "flow_picture", "mean_cosine", "mean_flow"]
+__all__ = ["flow_colours", "flow_picture", "frame_flows", "mean_cosine", "mean_flow"]
 
 Flow = npt.NDArray[np.float32]
 
@@ -28,6 +28,25 @@ def _opencv() -> Any:  # noqa: ANN401 - an untyped module
         raise MissingDependencyError("optical flow needs OpenCV: pip install 'dfs-store[motion]'") from error
 
 
+def frame_flows(clip: npt.NDArray[np.float32]) -> Iterator[Flow]:
+    """Yields the optical flow (Farneback) from every frame to the next.
+
+    Args:
+        clip: (T, 3, H, W) float32 RGB in [0, 1].
+
+    Yields:
+        T-1 times (H, W, 2) float32, the way to the right and downwards, in pixels per frame.
+
+    Raises:
+        MissingDependencyError: OpenCV is not installed.
+    """
+    cv2 = _opencv()
+    grey = np.rint(np.tensordot(_GREY_WEIGHTS, clip.clip(0, 1), axes=(0, 1)) * 255).astype(np.uint8)
+    for one, other in itertools.pairwise(grey):
+        # Pyramid of 3 levels halved each time, windows of 15, 3 iterations: OpenCV's usual values.
+        yield cv2.calcOpticalFlowFarneback(one, other, None, 0.5, 3, 15, 3, 5, 1.2, 0)
+
+
 def mean_flow(clips: Iterable[npt.NDArray[np.float32]]) -> Flow:
     """Returns the mean optical flow (Farneback) over all pairs of neighbouring frames of all clips.
 
@@ -40,13 +59,9 @@ def mean_flow(clips: Iterable[npt.NDArray[np.float32]]) -> Flow:
     Raises:
         MissingDependencyError: OpenCV is not installed.
     """
-    cv2 = _opencv()
     total, count = None, 0
     for clip in clips:
-        grey = np.rint(np.tensordot(_GREY_WEIGHTS, clip.clip(0, 1), axes=(0, 1)) * 255).astype(np.uint8)
-        for one, other in itertools.pairwise(grey):
-            # Pyramid of 3 levels halved each time, windows of 15, 3 iterations: OpenCV's usual values.
-            flow = cv2.calcOpticalFlowFarneback(one, other, None, 0.5, 3, 15, 3, 5, 1.2, 0)
+        for flow in frame_flows(clip):
             total = flow.astype(np.float64) if total is None else total + flow
             count += 1
     if total is None:

@@ -27,8 +27,13 @@ def gradients(*rows):
     return torch.tensor(rows, dtype=torch.float32)[..., None, None]
 
 
+def _chosen(rule, gradient, key_frames, seed):
+    cosines = adjacent_cosines(gradient, key_frames, rule.gradient)
+    return rule.choose(cosines, np.random.default_rng(seed))
+
+
 def chosen(gradient, key_frames, **rule):
-    return InsertionRule(**rule).positions(gradient, key_frames, np.random.default_rng(0))
+    return _chosen(InsertionRule(**rule), gradient, key_frames, 0)
 
 
 def test_the_most_negative_candidate_is_inserted_first():
@@ -145,6 +150,6 @@ def test_random_selection_needs_the_trigger_and_draws_from_all_non_key_positions
     assert chosen(quiet, clips([0, 4]), selection="random") == []
     fired = gradients([LEFT, AGREES, BOTH_STRONG, AGREES, RIGHT])
     rule = InsertionRule(selection="random")
-    drawn = [rule.positions(fired, clips([0, 4]), np.random.default_rng(seed)) for seed in range(60)]
+    drawn = [_chosen(rule, fired, clips([0, 4]), seed) for seed in range(60)]
     assert {position for [(_, position)] in drawn} == {1, 2, 3}
-    assert rule.positions(fired, clips([0, 4]), np.random.default_rng(7)) == drawn[7]
+    assert _chosen(rule, fired, clips([0, 4]), 7) == drawn[7]

@@ -1,0 +1,240 @@
+"""`dfs preview`: pictures of a store."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from . import _chosen_clips as which
+from . import _options, _output
+from ._exit_codes import command
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy as np
+    import numpy.typing as npt
+
+    from dfs_store.format import KeyFrameStore
+    from dfs_store.pictures import PicturedClip
+    from dfs_store.pictures.preview import Beside, Preview
+
+LOOKS = "How it looks"
+MOST_FILMED = 16
+FILMED_UNASKED = 9
+
+
+@command
+def preview(
+    store: Annotated[str, typer.Argument(metavar="STORE", help="A .zarr, .h5 or .hdf5 store.")],
+    out: Annotated[
+        str, typer.Option("--out", metavar="FILE", help="The picture: .png, .pdf, .svg, .gif or .mp4.")
+    ],
+    kind: Annotated[
+        str | None,
+        typer.Option(
+            "--kind",
+            metavar="KIND",
+            help="sheet, film, timeline, storage, cosine or flow.  [default: by the suffix, film for .gif "
+            "and .mp4, else sheet]",
+        ),
+    ] = None,
+    classes: which.Classes = None,
+    clips: which.Clips = None,
+    per_class: which.PerClass = None,
+    rebuilt: Annotated[
+        str,
+        typer.Option(
+            metavar="dim|blank|noise|full", help="Frames between key frames.", rich_help_panel=LOOKS
+        ),
+    ] = "dim",
+    rows: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Clips per page of a sheet.", rich_help_panel=LOOKS),
+    ] = None,
+    theme: Annotated[str, typer.Option(metavar="light|dark", rich_help_panel=LOOKS)] = "light",
+    fps: Annotated[
+        float | None,
+        typer.Option(help="Frames per second of a film (else the store's, or 8).", rich_help_panel=LOOKS),
+    ] = None,
+    nearest: Annotated[
+        bool,
+        typer.Option(
+            "--nearest", help="Next to each clip of a film its nearest real one.", rich_help_panel=LOOKS
+        ),
+    ] = False,
+    events: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Log of the run, for cosine (else STORE.events.jsonl).",
+            rich_help_panel=LOOKS,
+        ),
+    ] = None,
+    dataset: Annotated[
+        str | None,
+        typer.Option(
+            "--dataset", metavar="NAME|FOLDER", help="Real clips, for --nearest (else the store's)."
+        ),
+    ] = None,
+    root: _options.Root = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace pictures that are there.")] = False,
+    json: _options.Json = False,
+    quiet: _options.Quiet = False,
+    verbose: _options.Verbose = False,
+) -> None:
+    """Draw a store: contact sheet, film, timeline, storage, cosines, optical flow.
+
+    dfs preview ucf.zarr --out sheet.png
+
+    dfs preview ucf.zarr --out clip.mp4 --clip 3
+    """
+    from dfs_store import open_store
+    from dfs_store.pictures.preview import Preview
+
+    from ._picture_files import check_free, page_paths, write_file
+
+    path = Path(out)
+    kind = _kind(kind, path, nearest=nearest)
+    with open_store(store) as opened:
+        chosen = which.chosen_clips(opened, classes, clips, per_class)
+        if kind == "film":
+            chosen = _filmed(opened, chosen, asked=clips is not None or per_class is not None)
+        drawing = Preview(opened, chosen, rebuilt=rebuilt, theme=theme, rows=rows)
+        files = page_paths(path, drawing.num_pages(kind) if path.suffix.lower() == ".png" else 1)
+        check_free(files, overwrite=overwrite)
+        beside = _real_clips(drawing, nearest, dataset, root, quiet=quiet)
+        with _output.Progress("preview", quiet=quiet or len(files) == 1) as progress:
+            pictures = _drawn(drawing, kind, path, fps, beside, events)
+            sizes = []
+            for number, (file, data) in enumerate(zip(files, pictures, strict=True)):
+                write_file(file, data)
+                sizes.append(len(data))
+                progress.update(number + 1, len(files), file.name)
+    about = {"store": store, "kind": kind, "clips": chosen}
+    found = {**about, "files": list(map(str, files)), "size_bytes": sum(sizes)}
+    if json:
+        _output.document("dfs.preview/1", found)
+    else:
+        _output.echo(_text(found))
+
+
+def _kind(kind: str | None, path: Path, *, nearest: bool) -> str:
+    """Returns which picture is meant, once its file name fits it."""
+    from dfs_store.names import known_name
+    from dfs_store.pictures.charts import CHART_SUFFIXES
+    from dfs_store.pictures.film import FILM_SUFFIXES
+
+    from ._picture_files import check_picture_path
+
+    sheets = (".png", ".pdf")
+    charts = dict.fromkeys(("timeline", "storage", "cosine"), CHART_SUFFIXES)
+    suffixes = {"sheet": sheets, "flow": sheets, "film": FILM_SUFFIXES, **charts}
+    if kind is None:
+        kind = "film" if path.suffix.lower() in FILM_SUFFIXES else "sheet"
+        allowed: tuple[str, ...] = (*sheets, *FILM_SUFFIXES)
+        check_picture_path(path, allowed, "a preview")
+    known_name(kind, suffixes, "--kind of preview")
+    check_picture_path(path, suffixes[kind], f"a {kind}")
+    if nearest and kind != "film":
+        from dfs_store.errors import SettingsError
+
+        raise SettingsError(f"--nearest shows real clips in a film (.gif, .mp4), got a {kind}")
+    return kind
+
+
+def _filmed(store: "KeyFrameStore", chosen: list[int], *, asked: bool) -> list[int]:
+    """Returns the clips of a film: those asked for, else the first of each class, a few of them."""
+    from dfs_store.errors import SettingsError
+
+    if not asked:
+        first: dict[int, int] = {}
+        for clip in chosen:
+            first.setdefault(int(store.labels[clip]), clip)
+        return list(first.values())[:FILMED_UNASKED]
+    if len(chosen) > MOST_FILMED:
+        raise SettingsError(
+            f"a film shows at most {MOST_FILMED} clips, got {len(chosen):,}; choose some with --clips, "
+            "--classes and --per-class"
+        )
+    return chosen
+
+
+def _drawn(
+    drawing: "Preview",
+    kind: str,
+    path: Path,
+    fps: float | None,
+    beside: "Beside | None",
+    events: str | None,
+) -> "Iterator[bytes]":
+    from dfs_store.pictures.preview import image_bytes
+
+    suffix = path.suffix.lower()
+    if kind in ("sheet", "flow"):
+        pages = drawing.sheets(_flows if kind == "flow" else None)
+        if suffix == ".pdf":
+            yield image_bytes(list(pages), suffix)
+        else:
+            yield from (image_bytes([page], suffix) for page in pages)
+    elif kind == "film":
+        yield drawing.film(suffix, fps, beside)
+    elif kind == "cosine":
+        yield drawing.cosines(suffix, _events(drawing, events))
+    else:
+        yield drawing.timeline(suffix) if kind == "timeline" else drawing.storage(suffix)
+
+
+def _flows(clip: "PicturedClip") -> "list[npt.NDArray[np.uint8]]":
+    import numpy as np
+
+    from dfs_store.evaluate.motion import flow_colours, frame_flows
+
+    flows = list(frame_flows(np.float32(1 / 255) * clip.pixels.transpose(0, 3, 1, 2)))
+    # Full colour at the clip's own largest motion: condensed clips move less than real ones.
+    largest = float(np.percentile(np.linalg.norm(np.stack(flows), axis=-1), 99))
+    return [flow_colours(flow, max(largest, 0.5)) for flow in flows]
+
+
+def _events(drawing: "Preview", events: str | None) -> list[dict[str, Any]]:
+    from dfs_store.condense.event_log import event_log_path, read_events
+    from dfs_store.errors import StoreNotFoundError
+
+    path = Path(events) if events is not None else event_log_path(drawing.store.path)
+    try:
+        return read_events(path)
+    except OSError as error:
+        raise StoreNotFoundError(
+            f"{path}: the log of the run cannot be read ({error.strerror}), and cosines stand there alone; "
+            "name it with --events"
+        ) from error
+
+
+def _real_clips(
+    drawing: "Preview", nearest: bool, dataset: str | None, root: str | None, *, quiet: bool
+) -> "Beside | None":
+    """Returns what finds the nearest real clip of one, None where that was not asked for."""
+    if not nearest:
+        return None
+    from dfs_store.evaluate.nearest import nearest_real_clip
+
+    from ._store_videos import RealClips, clips_of_store
+    from ._videos import open_with_progress
+
+    asked = clips_of_store(drawing.store, RealClips(dataset or "", root, None, None, None, None, None))
+    videos = open_with_progress(asked, "train", quiet=quiet)
+
+    def beside(clip: "PicturedClip") -> "tuple[npt.NDArray[np.uint8], str]":
+        number, difference = nearest_real_clip(clip.pixels, videos, clip.class_name)
+        source = videos.source(number)
+        name = str(source.get("file", f"clip {number}")).rpartition("/")[2]
+        return videos.pixels[number, 0], f"RMS {difference:.0f}: {name}"
+
+    return beside
+
+
+def _text(found: dict[str, Any]) -> str:
+    files, number = found["files"], len(found["clips"])
+    clips = f"{number:,} clip{'' if number == 1 else 's'}"
+    where = files[0] if len(files) == 1 else f"{files[0]} to {files[-1]}"
+    return f"{where}: {found['kind']} of {clips}, {_output.size_text(found['size_bytes'])}"

@@ -1,0 +1,119 @@
+"""The log of a run: one JSON object per event and line, beside the store that it makes."""
+
+import contextlib
+import dataclasses
+import datetime
+import json
+import os
+import re
+import time
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self
+
+from dfs_store.condense.events import Event, RunStarted
+from dfs_store.videos.cache import write_atomically
+
+__all__ = ["EventLog", "event_log_path", "read_events"]
+
+
+def event_log_path(out: str | Path) -> Path:
+    """Returns where the log of a run lies: beside its output."""
+    out = Path(out)
+    return out.with_name(out.name + ".events.jsonl")
+
+
+class EventLog:
+    """Writes every event of a run; a context manager whose `on_event` goes to `condense`.
+
+    Each line holds `event` (run_started, step_done ...), `time` (UTC), `elapsed_seconds` since this process
+    began its share of the run, and the fields of the event. A run that starts anew begins a new log. One that
+    is resumed at step s keeps the lines of the steps before s, so that every step stands in the log once. A
+    disk that refuses is said once in a warning, and does not end the run.
+
+    Args:
+        path: of the file, see `event_log_path`.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self._file: IO[str] | None = None
+        self._started = time.monotonic()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._file is not None:
+            with contextlib.suppress(OSError):
+                self._file.close()
+            self._file = None
+
+    def on_event(self, event: Event) -> None:
+        """Writes one event; it is on its way to the disk when this returns."""
+        try:
+            if isinstance(event, RunStarted):
+                self._begin(event.step)
+            if self._file is not None:
+                self._file.write(json.dumps(self._line(event)) + "\n")
+        except OSError as error:
+            self._file = None
+            warnings.warn(
+                f"the log of the run cannot be written to {self.path} ({error.strerror}); the run goes on "
+                "without it",
+                stacklevel=2,
+            )
+
+    def _begin(self, first_step: int) -> None:
+        kept = [line for line in _lines(self.path) if _step_of(line) < first_step] if first_step else []
+        write_atomically(self.path, "".join(json.dumps(line) + "\n" for line in kept).encode())
+        self._file = self.path.open("a", encoding="utf-8", buffering=1)
+        self._started = time.monotonic()
+
+    def _line(self, event: Event) -> dict[str, Any]:
+        name = re.sub(r"(?<!^)(?=[A-Z])", "_", type(event).__name__).lower()
+        fields = {key: value for key, value in dataclasses.asdict(event).items() if value != {}}
+        return {
+            "event": name,
+            "time": datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds"),
+            "elapsed_seconds": round(time.monotonic() - self._started, 3),
+            **fields,
+        }
+
+
+def read_events(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
+    """Reads a log; a line cut short (by a kill) or foreign is left out.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    return list(_parsed(Path(path).read_text(encoding="utf-8", errors="replace")))
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    try:
+        return read_events(path)
+    except FileNotFoundError:
+        return []
+
+
+def _parsed(text: str) -> Iterator[dict[str, Any]]:
+    for line in text.splitlines():
+        try:
+            found = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(found, dict) and isinstance(found.get("event"), str):
+            yield found
+
+
+def _step_of(line: dict[str, Any]) -> int:
+    """The step a line belongs to: of a checkpoint the last that it holds, of a start the one before."""
+    step = line.get("step")
+    if not isinstance(step, int):
+        return 0
+    return step - 1 if line["event"] in ("checkpoint_saved", "run_started") else step

@@ -1,0 +1,45 @@
+"""Watched clips: how the gradients of their frames agree with their key frames, step by step."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor
+
+__all__ = ["Watch"]
+
+
+class Watch:
+    """The scores of some clips in one step, put together over the processes of a run.
+
+    Args:
+        clips: numbers of the clips in the store to be; those that do not exist never show up.
+        num_frames: T.
+    """
+
+    def __init__(self, clips: Sequence[int], num_frames: int) -> None:
+        self._rows = {clip: row for row, clip in enumerate(dict.fromkeys(clips))}
+        self._scores: npt.NDArray[np.float64] = np.full((len(self._rows), num_frames), np.nan)
+
+    def look(self, cosines: Tensor, first_clip: int) -> None:
+        """Keeps what is watched of the cosines (2, N, T) of clips first_clip .. first_clip + N - 1."""
+        for clip, row in self._rows.items():
+            if first_clip <= clip < first_clip + cosines.shape[1]:
+                self._scores[row] = cosines[:, clip - first_clip].amax(0).numpy()
+
+    def numbers(self) -> list[float]:
+        """Returns what all processes sum up: every score, and whether it is one."""
+        known = np.isfinite(self._scores)
+        return [*np.where(known, self._scores, 0.0).ravel().tolist(), *known.ravel().astype(float).tolist()]
+
+    def scores(self, totals: Sequence[float]) -> dict[int, tuple[float | None, ...]]:
+        """Returns, from the sums of all processes, the T scores of every clip that was looked at.
+
+        A score is the larger of a frame's two cosines; None at key frames and where a gradient is zero.
+        """
+        values, known = np.asarray(totals, dtype=np.float64).reshape(2, *self._scores.shape)
+        return {
+            clip: tuple(float(v) if k else None for v, k in zip(values[row], known[row], strict=True))
+            for clip, row in self._rows.items()
+            if known[row].any()
+        }

@@ -1,0 +1,46 @@
+"""The real clip that a condensed one looks most like."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from dfs_store.errors import SettingsError
+
+if TYPE_CHECKING:
+    from dfs_store.videos import VideoDataset
+
+__all__ = ["nearest_real_clip"]
+
+
+def nearest_real_clip(
+    pixels: npt.NDArray[np.uint8], videos: "VideoDataset", class_name: str
+) -> tuple[int, float]:
+    """Finds, among the real clips of a class, the one with the least squared difference of pixels.
+
+    Args:
+        pixels: (T, H, W, 3) uint8, the condensed clip.
+        videos: real clips of the same shape.
+        class_name: whose clips to look through.
+
+    Returns:
+        The number of the clip in `videos`, and the root-mean-square difference in 8-bit levels.
+
+    Raises:
+        SettingsError: the real clips have no such class, no clip of it, or another shape.
+    """
+    if class_name not in videos.class_to_idx:
+        raise SettingsError(
+            f"the real clips have no class {class_name!r}; they have {', '.join(videos.classes)}"
+        )
+    candidates = np.flatnonzero(videos.labels == videos.class_to_idx[class_name]).tolist()
+    if not candidates or videos.pixels[candidates[0], 0].shape != pixels.shape:
+        found = videos.pixels[candidates[0], 0].shape if candidates else "none"
+        raise SettingsError(
+            f"the real clips of class {class_name!r} must be of shape {pixels.shape} (T, H, W, 3), "
+            f"got {found}"
+        )
+    wanted = pixels.astype(np.float32)
+    squares = [float(np.square(wanted - videos.pixels[clip, 0]).mean()) for clip in candidates]
+    best = int(np.argmin(squares))
+    return candidates[best], squares[best] ** 0.5

@@ -1,0 +1,21 @@
+"""Pictures of a store: contact sheets, films, charts. NumPy, Pillow and PyAV; never imports torch.
+
+Charts need matplotlib (`pip install 'dfs-store[plot]'`); contact sheets, GIF and MP4 need nothing more.
+"""
+
+from dfs_store.pictures.clip import PicturedClip, pictured
+from dfs_store.pictures.contact_sheet import SheetStyle, contact_sheet, sheet_pages
+from dfs_store.pictures.film import FilmCell, film_bytes, film_frames
+from dfs_store.pictures.pixels import to_pixels
+
+__all__ = [
+    "FilmCell",
+    "PicturedClip",
+    "SheetStyle",
+    "contact_sheet",
+    "film_bytes",
+    "film_frames",
+    "pictured",
+    "sheet_pages",
+    "to_pixels",
+]

@@ -1,0 +1,255 @@
+"""Charts of a store and its run, drawn with matplotlib: insertion timeline, storage per class, cosine map."""
+
+import io
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dfs_store.errors import MissingDependencyError, SettingsError
+from dfs_store.pictures.drawing import LIGHT, Colour, Theme, step_colour
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["CHART_SUFFIXES", "Phases", "chart_bytes", "cosine_map", "insertion_timeline", "storage_per_class"]
+
+CHART_SUFFIXES = (".png", ".svg", ".pdf")
+
+_DPI = 150
+_BAR_INCHES = 0.2
+_BARS_PER_COLUMN = 60
+_MEBIBYTE = 2**20
+_STEP_BINS = 400
+_COSINE_BINS = 600
+
+
+@dataclass(frozen=True)
+class Phases:
+    """The phases of a run: warm-up before `first_insertion`, cool-down from `end_of_insertion` to `steps`."""
+
+    first_insertion: int
+    end_of_insertion: int
+    steps: int
+
+
+def insertion_timeline(
+    inserted_at: npt.NDArray[np.int32],
+    positions: npt.NDArray[np.uint16],
+    num_clips: int,
+    num_frames: int,
+    phases: Phases | None,
+    *,
+    title: str = "",
+    theme: Theme = LIGHT,
+) -> "Figure":
+    """Draws which positions became key frames when, and below how many key frames a clip had.
+
+    Args:
+        inserted_at: (S,) the 0-based step of every key frame, -1 for an initial one.
+        positions: (S,) its 0-based position.
+        num_clips: clips that the key frames belong to.
+        num_frames: T.
+        phases: shaded, where they are known.
+        title: what stands above.
+        theme: colours.
+
+    Raises:
+        MissingDependencyError: matplotlib is not installed.
+        SettingsError: no key frame was inserted.
+    """
+    steps = inserted_at[inserted_at >= 0].astype(np.int64)
+    if not steps.size:
+        raise SettingsError(
+            "no key frame was inserted during the run, so there is no timeline; `dfs inspect` shows the key "
+            "frames there are"
+        )
+    where = positions[inserted_at >= 0].astype(np.int64)
+    last = phases.steps if phases is not None else int(steps.max()) + 1
+    figure = _figure(9.0, 3.2 + min(num_frames, 40) * 0.14)
+    above, below = figure.subplots(2, 1, sharex=True, height_ratios=[2.2, 1])
+    width = max(1, math.ceil(last / _STEP_BINS))  # steps that share a dot
+    dots, counts = np.unique(np.stack([steps // width, where]), axis=1, return_counts=True)
+    colours = [_hexadecimal(step_colour(step * width / max(1, last - 1))) for step in dots[0]]
+    sizes = 14 + 60 * (counts - 1) / max(1, counts.max() - 1)
+    above.scatter((dots[0] + 0.5) * width, dots[1], s=sizes, c=colours, alpha=0.85, linewidths=0)
+    above.set_ylim(num_frames - 0.5, -0.5)
+    above.set_yticks(range(0, num_frames, max(1, num_frames // 16)))
+    above.set_ylabel("position")
+    most = f", the largest {counts.max():,}" if counts.max() > 1 else ""
+    each = f"each dot: insertions of {width:,} steps{most}" if width > 1 else f"each dot: one step{most}"
+    above.set_title(f"{title}: {steps.size:,} key frames inserted ({each})", fontsize=9, loc="left")
+    initial = positions.size - steps.size
+    ordered = np.sort(steps)
+    grown = (initial + np.arange(ordered.size + 1)) / num_clips
+    edges = np.concatenate([[0], ordered + 1, [last]])
+    below.stairs(grown, edges, baseline=None, color=_hexadecimal(theme.text))
+    below.set_ylabel("key frames\nper clip")
+    below.set_xlabel("step")
+    below.set_xlim(0, last)
+    if phases is not None:
+        _shade(above, below, phases, theme)
+    _themed(figure, theme)
+    return figure
+
+
+def _shade(above: "Axes", below: "Axes", phases: Phases, theme: Theme) -> None:
+    spans = (("warm-up", 0, phases.first_insertion), ("cool-down", phases.end_of_insertion, phases.steps))
+    for name, start, stop in spans:
+        if stop <= start:
+            continue
+        for axes in (above, below):
+            axes.axvspan(start, stop, color=_hexadecimal(theme.faint), alpha=0.18, linewidth=0)
+        above.text((start + stop) / 2, 0.0, name, ha="center", va="center", fontsize=8)
+
+
+def storage_per_class(
+    names: Sequence[str],
+    size_bytes: npt.NDArray[np.int64],
+    dense_bytes: npt.NDArray[np.int64],
+    *,
+    title: str = "",
+    theme: Theme = LIGHT,
+) -> "Figure":
+    """Draws a bar per class: what its key frames take, and in words their share of its dense clips.
+
+    Args:
+        names: of the C classes.
+        size_bytes: (C,) of the key frames, as stored.
+        dense_bytes: (C,) of the same clips with all frames as float32.
+        title: what stands above.
+        theme: colours.
+
+    Raises:
+        MissingDependencyError: matplotlib is not installed.
+    """
+    order = np.argsort(-size_bytes, kind="stable")
+    columns = -(-len(names) // _BARS_PER_COLUMN)
+    rows = -(-len(names) // columns)
+    figure = _figure(max(6.4, 4.6 * columns), 1.1 + rows * _BAR_INCHES)
+    panels = figure.subplots(1, columns, squeeze=False, sharex=True)[0]
+    for number, axes in enumerate(panels):
+        shown = order[number * rows : (number + 1) * rows]
+        size = size_bytes[shown] / _MEBIBYTE
+        axes.barh(np.arange(shown.size), size, height=0.72, color=_hexadecimal(step_colour(0.0)))
+        axes.set_yticks(np.arange(shown.size), [_short(names[label]) for label in shown], fontsize=7)
+        axes.set_ylim(rows - 0.5, -0.5)
+        for row, label in enumerate(shown):
+            share = 100 * size_bytes[label] / dense_bytes[label] if dense_bytes[label] else 0.0
+            words = f" {share:.1f} %" if dense_bytes[label] else " no clip"
+            axes.text(size[row], row, words, va="center", fontsize=6, clip_on=False)
+        axes.set_xlabel("MiB of key frames as stored", fontsize=8)
+        axes.tick_params(axis="x", labelsize=7)
+        axes.margins(x=0.12)
+        for side in ("top", "right"):
+            axes.spines[side].set_visible(False)
+    figure.suptitle(f"{title}: storage per class, and its share of the dense float32 clips", fontsize=9)
+    _themed(figure, theme)
+    return figure
+
+
+def cosine_map(
+    steps: npt.NDArray[np.int64],
+    cosines: npt.NDArray[np.float64],
+    inserted: Sequence[tuple[int, int]],
+    epsilon: float,
+    *,
+    title: str = "",
+    theme: Theme = LIGHT,
+) -> "Figure":
+    """Draws how the gradients of one clip's candidates agreed with their key frames, by step (Eq. 4-6).
+
+    Args:
+        steps: (M,) the steps measured, ascending.
+        cosines: (M, T) the larger of the two cosines of every candidate, not-a-number at key frames.
+        inserted: (step, position) of the key frames that were inserted.
+        epsilon: the threshold of insertion, named below.
+        title: what stands above.
+        theme: colours.
+
+    Raises:
+        MissingDependencyError: matplotlib is not installed.
+        SettingsError: no step was measured.
+    """
+    if not steps.size:
+        raise SettingsError("no cosines were kept of this clip: name it with `dfs condense --watch`")
+    binned, edges = _binned(steps, cosines)
+    length = cosines.shape[1]
+    figure = _figure(9.0, 1.6 + min(length, 40) * 0.17)
+    axes = figure.subplots()
+    largest = float(np.nanmax(np.abs(binned))) if np.isfinite(binned).any() else 1.0
+    axes.set_facecolor(_hexadecimal(theme.faint))
+    image = axes.pcolormesh(
+        edges, np.arange(length + 1) - 0.5, binned.T, cmap="RdBu", vmin=-largest, vmax=largest
+    )
+    for step, position in inserted:
+        axes.plot([step], [position], marker="o", markersize=5, color="black", markerfacecolor="white")
+    axes.set_ylim(length - 0.5, -0.5)
+    axes.set_yticks(range(0, length, max(1, length // 16)))
+    axes.set_ylabel("position")
+    axes.set_xlabel(f"step; circles: insertions (the larger cosine below {epsilon:g}); grey: key frames")
+    figure.colorbar(image, ax=axes, label="larger of the two cosines", pad=0.01)
+    axes.set_title(title, fontsize=9, loc="left")
+    _themed(figure, theme)
+    return figure
+
+
+def _binned(
+    steps: npt.NDArray[np.int64], cosines: npt.NDArray[np.float64]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
+    """Averages neighbouring steps where there are more than can be seen; not-a-number where all are."""
+    width = max(1, -(-steps.size // _COSINE_BINS))
+    starts = np.arange(0, steps.size, width)
+    known = np.isfinite(cosines)
+    sums = np.add.reduceat(np.where(known, cosines, 0.0), starts)
+    counts = np.add.reduceat(known.astype(np.int64), starts)
+    means = np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
+    return means, np.append(steps[starts], steps[-1] + 1)
+
+
+def chart_bytes(figure: "Figure", suffix: str) -> bytes:
+    """Encodes a chart as ".png", ".svg" or ".pdf"."""
+    data = io.BytesIO()
+    figure.savefig(data, dpi=_DPI, format=suffix[1:], facecolor=figure.get_facecolor())
+    return data.getvalue()
+
+
+def _figure(width: float, height: float) -> "Figure":
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise MissingDependencyError("a chart needs matplotlib: pip install 'dfs-store[plot]'") from error
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def _themed(figure: "Figure", theme: Theme) -> None:
+    """Gives words, ticks and spines the theme's colours."""
+    from matplotlib.text import Text
+
+    text, background = _hexadecimal(theme.text), _hexadecimal(theme.background)
+    figure.set_facecolor(background)
+    for axes in figure.axes:
+        if not axes.collections or axes.get_facecolor()[:3] == (1.0, 1.0, 1.0):
+            axes.set_facecolor(background)
+        axes.tick_params(colors=text)
+        for spine in axes.spines.values():
+            spine.set_edgecolor(_hexadecimal(theme.faint))
+
+    def is_text(artist: Any) -> bool:  # noqa: ANN401 - any artist of matplotlib
+        return isinstance(artist, Text)
+
+    for words in figure.findobj(is_text):
+        words.set_color(text)  # type: ignore[attr-defined]
+        words.set_parse_math(False)  # type: ignore[attr-defined]
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= 28 else name[:27] + "…"
+
+
+def _hexadecimal(colour: Colour) -> str:
+    return "#{:02x}{:02x}{:02x}".format(*colour)

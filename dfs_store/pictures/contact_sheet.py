@@ -1,0 +1,246 @@
+"""The contact sheet: a row per clip, a column per position, key frames bordered by the step of insertion."""
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw
+
+from dfs_store.pictures.clip import PicturedClip
+from dfs_store.pictures.drawing import LIGHT, Colour, Theme, fitted, shortened, step_colour, write_text
+
+__all__ = ["Rebuilt", "SheetStyle", "contact_sheet", "sheet_pages"]
+
+Rebuilt = Literal["dim", "blank", "noise", "full"]
+
+_MARGIN = 16
+_GAP = 4  # between tiles: room for two borders
+_BORDER = 3
+_LABEL_WIDTH = 168
+_TEXT, _SMALL = 14, 12
+_MOST_COLUMNS = 24  # longer clips go on in the next line
+_WIDTH = 1920 - 2 * _MARGIN - _LABEL_WIDTH  # for the tiles of one line
+_SMALLEST, _LARGEST = 56, 128  # sides of a tile
+_PAGE_HEIGHT = 2400
+_DIM = 0.30  # what is left of the colour of a rebuilt frame
+_LEGEND_WIDTH = 200
+
+
+@dataclass(frozen=True)
+class SheetStyle:
+    """How a contact sheet looks.
+
+    Attributes:
+        rebuilt: how frames between key frames are shown: "dim", "blank", "noise" (as in the paper's Figures C
+            and D) or "full".
+        steps: number of steps of the run, which the colours of borders span; None where it is not known.
+        theme: colours.
+        heading: what stands above.
+    """
+
+    rebuilt: Rebuilt = "dim"
+    steps: int | None = None
+    theme: Theme = LIGHT
+    heading: str = ""
+
+    def with_heading(self, heading: str) -> "SheetStyle":
+        """Returns the same style with other words above."""
+        return replace(self, heading=heading)
+
+
+@dataclass(frozen=True)
+class _Grid:
+    """Where things lie on a sheet: T tiles of a clip in lines of `columns`."""
+
+    columns: int
+    lines: int
+    tile: tuple[int, int]
+
+    @property
+    def line_height(self) -> int:
+        # Positions stand above the page's first row, and above every line where a clip takes several.
+        return self.tile[1] + _GAP + (_SMALL + 4 if self.lines > 1 else 0)
+
+    @property
+    def row_height(self) -> int:
+        return max(self.lines * self.line_height, 3 * (_TEXT + 4)) + _GAP
+
+    @property
+    def width(self) -> int:
+        return 2 * _MARGIN + _LABEL_WIDTH + self.columns * (self.tile[0] + _GAP)
+
+
+def _grid(num_frames: int, height: int, width: int) -> _Grid:
+    columns = min(num_frames, _MOST_COLUMNS)
+    room = min(_LARGEST, max(_SMALLEST, _WIDTH // columns - _GAP))
+    longest = max(height, width)
+    if longest <= room:
+        times = max(1, room // longest)  # whole multiples: pixels stay pixels
+        tile = (width * times, height * times)
+    else:
+        tile = (max(1, round(width * room / longest)), max(1, round(height * room / longest)))
+    return _Grid(columns, -(-num_frames // columns), tile)
+
+
+def sheet_pages(num_clips: int, frames_shape: tuple[int, int, int], rows: int | None = None) -> list[range]:
+    """Divides clips into pages that stay legible.
+
+    Args:
+        num_clips: rows in all.
+        frames_shape: (T, H, W) of a clip.
+        rows: rows per page; what fits into some 2400 pixels of height when absent.
+
+    Returns:
+        The rows of each page; pages are as even as can be.
+    """
+    most = rows or max(1, _PAGE_HEIGHT // _grid(*frames_shape).row_height)
+    pages = max(1, -(-num_clips // most))
+    bounds = [round(number * num_clips / pages) for number in range(pages + 1)]
+    return [range(start, stop) for start, stop in itertools.pairwise(bounds)]
+
+
+def contact_sheet(clips: Sequence[PicturedClip], style: SheetStyle | None = None) -> Image.Image:
+    """Draws one page.
+
+    Args:
+        clips: at least one, all of one shape (T, H, W).
+        style: how it looks.
+
+    Returns:
+        An RGB image.
+    """
+    style = with_steps(style or SheetStyle(), clips)
+    shape = clips[0].pixels.shape
+    grid = _grid(*shape[:3])
+    top = _MARGIN + (_TEXT + 12 if style.heading else 0) + (_SMALL + 6 if grid.lines == 1 else 0)
+    legend = _TEXT + 20
+    size = (max(grid.width, 480), top + len(clips) * grid.row_height + legend + _MARGIN)
+    sheet = Image.new("RGB", size, style.theme.background)
+    draw = ImageDraw.Draw(sheet)
+    if style.heading:
+        heading = shortened(style.heading, size[0] - 2 * _MARGIN, _TEXT)
+        write_text(draw, (_MARGIN, _MARGIN), heading, style.theme.text, size=_TEXT)
+    if grid.lines == 1:
+        _write_positions(draw, grid, top - _SMALL - 6, range(shape[0]), style.theme)
+    for number, clip in enumerate(clips):
+        _draw_row(sheet, draw, grid, top + number * grid.row_height, clip, style)
+    _draw_legend(draw, top + len(clips) * grid.row_height + 12, clips, style)
+    return sheet
+
+
+def _places(grid: _Grid, top: int, num_frames: int) -> Iterator[tuple[int, int, int]]:
+    """Yields for every position the left upper corner of its tile."""
+    headroom = _SMALL + 4 if grid.lines > 1 else 0
+    for position in range(num_frames):
+        line, column = divmod(position, grid.columns)
+        left = _MARGIN + _LABEL_WIDTH + column * (grid.tile[0] + _GAP)
+        yield position, left, top + line * grid.line_height + headroom
+
+
+def _write_positions(
+    draw: ImageDraw.ImageDraw, grid: _Grid, top: int, positions: range, theme: Theme
+) -> None:
+    for column, position in enumerate(positions):
+        middle = _MARGIN + _LABEL_WIDTH + column * (grid.tile[0] + _GAP) + grid.tile[0] / 2
+        write_text(draw, (middle, top), str(position), theme.faint, size=_SMALL, anchor="ma")
+
+
+def _draw_row(
+    sheet: Image.Image,
+    draw: ImageDraw.ImageDraw,
+    grid: _Grid,
+    top: int,
+    clip: PicturedClip,
+    style: SheetStyle,
+) -> None:
+    theme = style.theme
+    words = ((clip.class_name, theme.text), (clip.title, theme.faint), (clip.count_text, theme.faint))
+    for line, (text, colour) in enumerate(words):
+        size = _TEXT if line == 0 else _SMALL
+        shown = shortened(text, _LABEL_WIDTH - 12, size)
+        write_text(draw, (_MARGIN, top + 2 + line * (_TEXT + 4)), shown, colour, size=size)
+    if grid.lines > 1:
+        for line in range(grid.lines):
+            first = line * grid.columns
+            positions = range(first, min(first + grid.columns, clip.num_frames))
+            _write_positions(draw, grid, top + line * grid.line_height, positions, theme)
+    steps = clip.steps_by_position()
+    rebuilt = _rebuilt_frames(clip, style)
+    for position, left, upper in _places(grid, top, clip.num_frames):
+        if position in steps:
+            box = (left - _BORDER, upper - _BORDER, left + grid.tile[0] + 2, upper + grid.tile[1] + 2)
+            draw.rectangle(box, fill=border_colour(steps[position], style))
+            sheet.paste(fitted(clip.pixels[position], *grid.tile), (left, upper))
+        elif rebuilt is not None:
+            sheet.paste(fitted(rebuilt[position], *grid.tile), (left, upper))
+        else:
+            box = (left, upper, left + grid.tile[0] - 1, upper + grid.tile[1] - 1)
+            draw.rectangle(box, outline=_mixed(theme.faint, theme.background, 0.35))
+
+
+def _rebuilt_frames(clip: PicturedClip, style: SheetStyle) -> npt.NDArray[np.uint8] | None:
+    """Returns what stands for the rebuilt frames, (T, H, W, 3), None for nothing."""
+    if style.rebuilt == "full" or clip.flat:
+        return clip.pixels
+    if style.rebuilt == "blank":
+        return None
+    if style.rebuilt == "noise":
+        generator = np.random.default_rng(0)  # the same noise in every picture
+        noise = generator.normal(127.5, 50, clip.pixels.shape)
+        return np.clip(np.rint(noise), 0, 255).astype(np.uint8)
+    background = np.array(style.theme.background, np.float32)
+    dimmed: npt.NDArray[np.uint8] = np.rint(background + _DIM * (clip.pixels - background)).astype(np.uint8)
+    return dimmed
+
+
+def border_colour(step: int | None, style: SheetStyle) -> Colour:
+    """Returns the colour of a key frame's border: by its step, neutral for an initial or unknown one."""
+    if step is None or step < 0:
+        return style.theme.initial
+    return step_colour(step / max(1, (style.steps or 1) - 1))
+
+
+def with_steps(style: SheetStyle, clips: Sequence[PicturedClip]) -> SheetStyle:
+    """Fills in, where the run's steps are not known, that it went on to the last insertion shown."""
+    if style.steps is not None:
+        return style
+    last = (int(clip.inserted_at.max()) for clip in clips if clip.inserted_at is not None)
+    return replace(style, steps=max(last, default=0) + 1)
+
+
+def _draw_legend(
+    draw: ImageDraw.ImageDraw, top: int, clips: Sequence[PicturedClip], style: SheetStyle
+) -> None:
+    theme, left = style.theme, _MARGIN + _LABEL_WIDTH
+    inserted = any(clip.inserted_at is not None and (clip.inserted_at >= 0).any() for clip in clips)
+    left = _legend_swatch(
+        draw, left, top, theme.initial, "initial key frame" if inserted else "key frame", theme
+    )
+    if inserted:
+        write_text(draw, (left, top), "inserted at step 0", theme.faint, size=_SMALL)
+        left += 110
+        for column in range(_LEGEND_WIDTH):
+            colour = step_colour(column / (_LEGEND_WIDTH - 1))
+            draw.line((left + column, top, left + column, top + _SMALL), fill=colour)
+        end = f"{(style.steps or 1) - 1:,}"
+        write_text(draw, (left + _LEGEND_WIDTH + 6, top), end, theme.faint, size=_SMALL)
+        left += _LEGEND_WIDTH + 30 + 8 * len(end)
+    words = {"dim": "rebuilt frames dimmed", "blank": "rebuilt frames left out"}
+    words |= {"noise": "rebuilt frames shown as noise", "full": "rebuilt frames without border"}
+    write_text(draw, (left, top), words[style.rebuilt], theme.faint, size=_SMALL)
+
+
+def _legend_swatch(
+    draw: ImageDraw.ImageDraw, left: int, top: int, colour: Colour, words: str, theme: Theme
+) -> int:
+    draw.rectangle((left, top, left + _SMALL, top + _SMALL), outline=colour, width=_BORDER)
+    write_text(draw, (left + _SMALL + 6, top), words, theme.faint, size=_SMALL)
+    return left + _SMALL + 30 + 7 * len(words)
+
+
+def _mixed(one: Colour, other: Colour, share: float) -> Colour:
+    red, green, blue = (round(share * a + (1 - share) * b) for a, b in zip(one, other, strict=True))
+    return red, green, blue

@@ -1,0 +1,87 @@
+"""What all pictures share: colours, text, and tiles of one size."""
+
+import functools
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw, ImageFont
+
+__all__ = ["DARK", "LIGHT", "THEMES", "Colour", "Theme", "fitted", "font", "shortened", "step_colour"]
+
+Colour = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Theme:
+    """Colours of a picture.
+
+    Attributes:
+        background, text, faint: of the page, its words, and lesser words and lines.
+        initial: of key frames that were there from the start, or whose step is not known.
+    """
+
+    background: Colour
+    text: Colour
+    faint: Colour
+    initial: Colour
+
+
+LIGHT = Theme((255, 255, 255), (25, 28, 33), (118, 124, 134), (40, 44, 52))
+DARK = Theme((22, 24, 29), (236, 238, 242), (146, 152, 163), (245, 246, 248))
+THEMES = {"light": LIGHT, "dark": DARK}
+
+# From early to late: of one lightness throughout, told apart with red-green blindness, and readable on both
+# backgrounds. Blue, teal, ochre, orange, red.
+_STEP_COLOURS = np.array(
+    [[38, 110, 214], [20, 150, 150], [190, 150, 20], [232, 112, 20], [206, 42, 66]], dtype=np.float64
+)
+
+
+def step_colour(share: float) -> Colour:
+    """Returns the colour of an insertion after a share of all steps, 0 (first) to 1 (last)."""
+    place = min(max(share, 0.0), 1.0) * (len(_STEP_COLOURS) - 1)
+    left = min(int(place), len(_STEP_COLOURS) - 2)
+    mixed = _STEP_COLOURS[left] + (place - left) * (_STEP_COLOURS[left + 1] - _STEP_COLOURS[left])
+    red, green, blue = (round(value) for value in mixed)
+    return red, green, blue
+
+
+@functools.cache
+def font(size: int) -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
+    """Returns the font that Pillow carries, so that a picture is the same on every machine."""
+    return ImageFont.load_default(size)
+
+
+def shortened(text: str, width: float, size: int) -> str:
+    """Cuts a text, with an ellipsis, to a width in pixels."""
+    printable = "".join(letter if letter.isprintable() else " " for letter in text)
+    measure = font(size).getlength
+    if measure(printable) <= width:
+        return printable
+    kept = printable
+    while kept and measure(kept + "…") > width:
+        kept = kept[:-1]
+    return kept + "…"
+
+
+def fitted(pixels: npt.NDArray[np.uint8], width: int, height: int) -> Image.Image:
+    """Scales a frame (H, W, 3) to a tile; whole multiples keep their pixels sharp."""
+    image = Image.fromarray(pixels)
+    if image.size == (width, height):
+        return image
+    whole = width % image.width == 0 and height % image.height == 0
+    return image.resize((width, height), Image.Resampling.NEAREST if whole else Image.Resampling.LANCZOS)
+
+
+def write_text(
+    draw: ImageDraw.ImageDraw,
+    place: tuple[float, float],
+    text: str,
+    colour: Colour,
+    *,
+    size: int,
+    anchor: str = "la",
+) -> None:
+    """Writes a line of text; `anchor` as Pillow names it."""
+    draw.text(place, text, fill=colour, font=font(size), anchor=anchor)

@@ -1,0 +1,179 @@
+"""The film: rebuilt clips that play, each with a strip of its key positions, as GIF or MP4."""
+
+import io
+import math
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw
+
+from dfs_store.errors import SettingsError
+from dfs_store.pictures.clip import PicturedClip
+from dfs_store.pictures.contact_sheet import SheetStyle, border_colour, with_steps
+from dfs_store.pictures.drawing import fitted, shortened, write_text
+
+__all__ = ["FILM_SUFFIXES", "FilmCell", "film_bytes", "film_frames"]
+
+FILM_SUFFIXES = (".gif", ".mp4")
+
+_MARGIN = 12
+_SIDE = 224  # of the picture of a clip, about
+_TEXT, _SMALL = 14, 12
+_STRIP = 18
+_MP4_REPEATS_UNTIL_SECONDS = 4.0  # most players do not loop
+_SLOWEST_FPS, _FASTEST_FPS = 0.1, 60.0
+
+
+@dataclass(frozen=True, eq=False)
+class FilmCell:
+    """One clip of a film.
+
+    Attributes:
+        clip: the rebuilt clip.
+        beside: (T, H, W, 3) uint8, a real clip to show next to it, or None.
+        beside_title: what it is.
+    """
+
+    clip: PicturedClip
+    beside: npt.NDArray[np.uint8] | None = None
+    beside_title: str = ""
+
+
+def film_frames(cells: Sequence[FilmCell], style: SheetStyle | None = None) -> Iterator[Image.Image]:
+    """Draws the T frames of a film, its clips in a grid; all clips must be of one shape.
+
+    Yields:
+        RGB images of one size, with even sides.
+    """
+    style = with_steps(style or SheetStyle(), [cell.clip for cell in cells])
+    length, height, width = cells[0].clip.pixels.shape[:3]
+    times = max(1, round(_SIDE / max(height, width)))
+    tile = (width * times, height * times)
+    pictures = 2 if any(cell.beside is not None for cell in cells) else 1
+    cell_width = max(pictures * (tile[0] + _MARGIN), 200)
+    cell_height = tile[1] + 2 * (_TEXT + 4) + _STRIP + 2 * _MARGIN
+    columns = max(1, math.ceil(math.sqrt(len(cells) / pictures)))
+    rows = -(-len(cells) // columns)
+    size = (_even(_MARGIN + columns * cell_width), _even(rows * cell_height + _MARGIN))
+    for time in range(length):
+        image = Image.new("RGB", size, style.theme.background)
+        draw = ImageDraw.Draw(image)
+        for number, cell in enumerate(cells):
+            row, column = divmod(number, columns)
+            place = (_MARGIN + column * cell_width, _MARGIN + row * cell_height)
+            _draw_cell(image, draw, place, tile, cell, time, style, cell_width - _MARGIN)
+        yield image
+
+
+def _draw_cell(
+    image: Image.Image,
+    draw: ImageDraw.ImageDraw,
+    place: tuple[int, int],
+    tile: tuple[int, int],
+    cell: FilmCell,
+    time: int,
+    style: SheetStyle,
+    width: int,
+) -> None:
+    theme, clip, (left, top) = style.theme, cell.clip, place
+    room = tile[0] if cell.beside is not None else width
+    title = shortened(clip.class_name, room, _TEXT)
+    write_text(draw, (left, top), title, theme.text, size=_TEXT)
+    about = shortened(f"{clip.title}: {clip.count_text}", room, _SMALL)
+    write_text(draw, (left, top + _TEXT + 4), about, theme.faint, size=_SMALL)
+    upper = top + 2 * (_TEXT + 4)
+    image.paste(fitted(clip.pixels[time], *tile), (left, upper))
+    _draw_strip(draw, (left, upper + tile[1] + 6), tile[0], clip, time, style)
+    if cell.beside is not None:
+        aside = left + tile[0] + _MARGIN
+        write_text(draw, (aside, top), "nearest real clip", theme.text, size=_TEXT)
+        about = shortened(cell.beside_title, tile[0], _SMALL)
+        write_text(draw, (aside, top + _TEXT + 4), about, theme.faint, size=_SMALL)
+        image.paste(fitted(cell.beside[min(time, len(cell.beside) - 1)], *tile), (aside, upper))
+
+
+def _draw_strip(
+    draw: ImageDraw.ImageDraw,
+    place: tuple[int, int],
+    width: int,
+    clip: PicturedClip,
+    time: int,
+    style: SheetStyle,
+) -> None:
+    """One box per position, filled at key frames by the step of insertion; a mark under the present."""
+    left, top = place
+    steps = clip.steps_by_position()
+    for position in range(clip.num_frames):
+        start = left + position * width / clip.num_frames
+        stop = max(start + 1, left + (position + 1) * width / clip.num_frames - 2)
+        if position in steps:
+            draw.rectangle((start, top, stop, top + 8), fill=border_colour(steps[position], style))
+        else:
+            draw.line((start, top + 4, stop, top + 4), fill=style.theme.faint)
+        if position == time:
+            draw.rectangle((start, top + 11, stop, top + 13), fill=style.theme.text)
+
+
+def film_bytes(frames: Iterable[Image.Image], suffix: str, fps: float) -> bytes:
+    """Encodes the frames of a film as .gif (it loops) or .mp4 (H.264).
+
+    A film of less than four seconds is repeated in an MP4 until it lasts so long.
+
+    Args:
+        frames: RGB images of one size with even sides.
+        suffix: ".gif" or ".mp4".
+        fps: frames per second, 0.1 to 60.
+
+    Raises:
+        SettingsError: fps or suffix is outside its rule.
+    """
+    if not _SLOWEST_FPS <= fps <= _FASTEST_FPS:
+        raise SettingsError(f"--fps must lie in {_SLOWEST_FPS:g}..{_FASTEST_FPS:g}, got {fps:g}")
+    if suffix not in FILM_SUFFIXES:
+        raise SettingsError(f"a film ends in {' or '.join(FILM_SUFFIXES)}, got {suffix!r}")
+    return (_gif if suffix == ".gif" else _mp4)(list(frames), fps)
+
+
+def _gif(frames: list[Image.Image], fps: float) -> bytes:
+    # One palette for all frames, taken from all of them: a palette per frame flickers.
+    together = Image.new("RGB", (frames[0].width, frames[0].height * len(frames)))
+    for number, frame in enumerate(frames):
+        together.paste(frame, (0, number * frame.height))
+    palette = together.quantize(256, method=Image.Quantize.MEDIANCUT)
+    indexed = [frame.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG) for frame in frames]
+    milliseconds = 10 * max(2, round(100 / fps))  # GIF counts in hundredths of a second
+    data = io.BytesIO()
+    indexed[0].save(
+        data, "GIF", save_all=True, append_images=indexed[1:], duration=milliseconds, loop=0, disposal=1
+    )
+    return data.getvalue()
+
+
+def _mp4(frames: list[Image.Image], fps: float) -> bytes:
+    repeats = max(1, math.ceil(_MP4_REPEATS_UNTIL_SECONDS * fps / len(frames)))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "film.mp4")
+        _write_mp4(frames, path, fps, repeats)
+        return path.read_bytes()
+
+
+def _write_mp4(frames: list[Image.Image], path: Path, fps: float, repeats: int) -> None:
+    with av.open(str(path), "w", options={"movflags": "+faststart"}) as container:
+        stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1000))
+        stream.width, stream.height = frames[0].size
+        stream.pix_fmt = "yuv420p"  # what browsers and phones play
+        stream.options = {"crf": "16", "preset": "slow"}
+        for _ in range(repeats):
+            for frame in frames:
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(np.asarray(frame))))
+        container.mux(stream.encode())
+
+
+def _even(number: int) -> int:
+    return number + number % 2

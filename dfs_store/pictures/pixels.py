@@ -1,0 +1,39 @@
+"""From stored values to what a screen shows."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["to_pixels"]
+
+_LEAST, _MOST = -0.5, 1.5  # what still counts as [0, 1] with some overshoot
+
+
+def to_pixels(
+    values: npt.NDArray[np.float32], normalization: dict[str, list[float]] | None
+) -> npt.NDArray[np.uint8]:
+    """Turns frames into RGB pixels.
+
+    Synthetic frames leave [0, 1]: what lies outside is cut off. Values of a store without a normalization
+    that lie far outside (below -0.5 or above 1.5) are in no known units, and are stretched from their
+    smallest to their largest instead.
+
+    Args:
+        values: (..., C, H, W) float32. C of 3 is RGB; of any other number the mean is shown as grey.
+        normalization: {"mean": [...], "std": [...]} of C numbers each, or None for values in [0, 1].
+
+    Returns:
+        (..., H, W, 3) uint8.
+    """
+    shown: npt.NDArray[Any] = np.asarray(values, dtype=np.float32)
+    if normalization is not None:
+        mean, std = (np.asarray(normalization[key], np.float32)[:, None, None] for key in ("mean", "std"))
+        shown = shown * std + mean
+    elif shown.size and (shown.min() < _LEAST or shown.max() > _MOST):
+        low, high = float(shown.min()), float(shown.max())
+        shown = (shown - low) / (high - low)
+    if shown.shape[-3] != 3:
+        shown = np.repeat(shown.mean(axis=-3, keepdims=True), 3, axis=-3)
+    pixels: npt.NDArray[np.uint8] = np.rint(np.clip(shown, 0, 1) * 255).astype(np.uint8)
+    return np.ascontiguousarray(np.moveaxis(pixels, -3, -1))

@@ -1,0 +1,154 @@
+"""dfs preview, typed."""
+
+import io
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from dfs_store import StoreWriter, open_store
+from tests.cli.conftest import write_store
+
+
+@pytest.fixture
+def inserted(tmp_path):
+    """A store of 40 clips in 4 classes that says when its key frames were inserted."""
+    config = {"iterations": 100, "warmup": 0.2, "cooldown": 0.2, "insertion": True, "epsilon": 0.0}
+    attributes = {"provenance": {"method": "dfs", "dataset": "made-up", "vpc": 10, "config": config}}
+    path = tmp_path / "inserted.zarr"
+    with StoreWriter(
+        path, num_frames=6, frame_shape=(3, 8, 8), class_names=["a", "b", "c", "d"], attributes=attributes
+    ) as writer:
+        for clip in range(40):
+            frames = np.full((3, 3, 8, 8), 0.5, np.float32)
+            writer.append(frames, [0, 1 + clip % 4, 5], clip // 10, [-1, 20 + clip, -1])
+    return path
+
+
+def _size(path):
+    with Image.open(path) as image:
+        return image.size
+
+
+def test_a_sheet(dfs, store, tmp_path):
+    out = tmp_path / "sheet.png"
+    done = dfs("preview", store, "--out", out, "--json")
+    assert done.code == 0, done.stderr
+    assert done.document["schema"] == "dfs.preview/1"
+    assert done.document["clips"] == [0, 1, 2]
+    assert done.document["files"] == [str(out)]
+    assert _size(out)[0] >= 480
+
+
+def test_many_clips_take_pages(dfs, inserted, tmp_path):
+    done = dfs("preview", inserted, "--out", tmp_path / "s.png", "--rows", 15, "--json")
+    assert [file.rpartition("/")[2] for file in done.document["files"]] == ["s-1.png", "s-2.png", "s-3.png"]
+    assert all((tmp_path / f"s-{page}.png").is_file() for page in (1, 2, 3))
+    assert not (tmp_path / "s.png").exists()
+    again = dfs("preview", inserted, "--out", tmp_path / "s.png", "--rows", 15)
+    assert again.code == 2
+    assert "s-1.png (and 2 more): exists already; add --overwrite" in again.stderr
+
+
+def test_all_pages_in_one_pdf(dfs, inserted, tmp_path):
+    assert dfs("preview", inserted, "--out", tmp_path / "s.pdf", "--rows", 10).code == 0
+    assert (tmp_path / "s.pdf").read_bytes().count(b"/Type /Page\n") == 4
+
+
+@pytest.mark.parametrize("suffix", ["gif", "mp4"])
+def test_a_film_shows_the_first_clip_of_each_class(dfs, inserted, tmp_path, suffix):
+    done = dfs("preview", inserted, "--out", tmp_path / f"f.{suffix}", "--json")
+    assert done.document["kind"] == "film"
+    assert done.document["clips"] == [0, 10, 20, 30]
+
+
+@pytest.mark.parametrize("kind", ["timeline", "storage"])
+@pytest.mark.parametrize("suffix", ["png", "svg"])
+def test_charts(dfs, inserted, tmp_path, kind, suffix):
+    done = dfs("preview", inserted, "--kind", kind, "--out", tmp_path / f"c.{suffix}")
+    assert done.code == 0, done.stderr
+    assert (tmp_path / f"c.{suffix}").stat().st_size > 1000
+
+
+def test_optical_flow(dfs, inserted, tmp_path):
+    done = dfs("preview", inserted, "--kind", "flow", "--out", tmp_path / "f.png", "--per-class", 1)
+    assert done.code == 0, done.stderr
+    dfs("preview", inserted, "--out", tmp_path / "s.png", "--per-class", 1)
+    assert _size(tmp_path / "f.png")[1] > _size(tmp_path / "s.png")[1]
+
+
+def test_the_cosine_map_reads_the_log_of_the_run(dfs, inserted, tmp_path):
+    lines = [
+        {"event": "step_done", "step": step, "cosines": {"7": [None, 0.1, -0.1, 0.0, 0.2, None]}}
+        for step in range(20, 80)
+    ]
+    log = tmp_path / "inserted.zarr.events.jsonl"
+    log.write_text("".join(json.dumps(line) + "\n" for line in lines) + '{"event": "step_do')
+    done = dfs("preview", inserted, "--kind", "cosine", "--out", tmp_path / "c.png", "--clip", 7)
+    assert done.code == 0, done.stderr
+    other = dfs("preview", inserted, "--kind", "cosine", "--out", tmp_path / "d.png", "--clip", 8)
+    assert other.code == 2
+    assert "dfs condense --watch" in other.stderr
+    log.unlink()
+    gone = dfs("preview", inserted, "--kind", "cosine", "--out", tmp_path / "d.png")
+    assert gone.code == 3
+    assert "--events" in gone.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "clips"),
+    [
+        (["--clips", "0,3-5"], [0, 3, 4, 5]),
+        (["--class", "b"], list(range(10, 20))),
+        (["--classes", "a,d", "--per-class", "2"], [0, 1, 30, 31]),
+        (["--clips", "8-12", "--class", "b"], [10, 11, 12]),
+    ],
+)
+def test_clips_are_chosen_by_class_and_number(dfs, inserted, tmp_path, words, clips):
+    assert dfs("preview", inserted, "--out", tmp_path / "s.png", "--json", *words).document["clips"] == clips
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--out", "s.jpeg"], "must end in .png or .pdf or .gif or .mp4"),
+        (["--out", "s.png", "--kind", "film"], "--out of a film must end in .gif or .mp4"),
+        (["--out", "s.png", "--kind", "timelin"], "Did you mean 'timeline'?"),
+        (["--out", "s.png", "--rebuilt", "dimm"], "Did you mean 'dim'?"),
+        (["--out", "s.png", "--theme", "drak"], "Did you mean 'dark'?"),
+        (["--out", "s.png", "--class", "A"], "Did you mean 'a'?"),
+        (["--out", "s.png", "--clip", "40"], "--clips must lie in 0..39, got '40'"),
+        (["--out", "s.png", "--clip", "5-2"], "--clips must lie in 0..39, got '5-2'"),
+        (["--out", "s.png", "--clip", "x"], "--clips takes numbers and ranges"),
+        (["--out", "s.png", "--nearest"], "--nearest shows real clips in a film"),
+        (["--out", "s.gif", "--clips", "0-20"], "a film shows at most 16 clips, got 21"),
+        (["--out", "s.gif", "--fps", "0"], "--fps must lie in 0.1..60"),
+    ],
+)
+def test_wrong_words_are_answered(dfs, inserted, tmp_path, monkeypatch, words, message):
+    monkeypatch.chdir(tmp_path)
+    done = dfs("preview", inserted, *words)
+    assert done.code == 2
+    assert message in done.stderr
+    assert not list(tmp_path.glob("s*"))
+
+
+def test_a_store_that_does_not_say_has_no_timeline(dfs, tmp_path):
+    done = dfs("preview", write_store(tmp_path / "s.zarr"), "--kind", "timeline", "--out", tmp_path / "t.png")
+    assert done.code == 2
+    assert "no key frame was inserted" in done.stderr
+
+
+def test_the_nearest_real_clip_of_a_real_clip_is_itself(dfs, tmp_path):
+    store = tmp_path / "r.zarr"
+    words = ["--dataset", "moving-shapes", "--method", "random", "--vpc", 1, "--classes", "fast,slow"]
+    made = dfs("condense", *words, "--out", store, "-q")
+    assert made.code == 0, made.stderr
+    done = dfs("preview", store, "--nearest", "--clip", "1", "--out", tmp_path / "n.gif")
+    assert done.code == 0, done.stderr
+    frame = np.asarray(Image.open(io.BytesIO((tmp_path / "n.gif").read_bytes())).convert("RGB"))
+    # Two equal pictures side by side, 252 pixels apart (240 wide, 12 between).
+    assert np.abs(frame[60:280, 12:252].astype(int) - frame[60:280, 264:504]).mean() < 2
+    with open_store(store) as opened:
+        assert opened.frame_shape == (3, 48, 48)

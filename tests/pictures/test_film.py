@@ -1,0 +1,63 @@
+"""Films, decoded again."""
+
+import io
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+
+from dfs_store.errors import SettingsError
+from dfs_store.pictures import FilmCell, film_bytes, film_frames
+from dfs_store.pictures.drawing import LIGHT
+from tests.pictures.making import clip
+
+
+def test_a_gif_has_a_frame_per_position_and_loops():
+    film = Image.open(io.BytesIO(film_bytes(film_frames([FilmCell(clip([0, 7]))]), ".gif", 10)))
+    assert film.n_frames == 8
+    assert film.info["duration"] == 100
+    assert film.info["loop"] == 0
+
+
+@pytest.mark.parametrize(("fps", "repeats"), [(8, 4), (2, 1), (25 / 4, 4)])
+def test_an_mp4_plays_at_the_rate_for_four_seconds_or_more(fps, repeats):
+    data = film_bytes(film_frames([FilmCell(clip([0, 3, 7]))]), ".mp4", fps)
+    with av.open(io.BytesIO(data)) as film:
+        stream = film.streams.video[0]
+        assert float(stream.average_rate) == pytest.approx(fps)
+        assert stream.codec_context.pix_fmt == "yuv420p"
+        frames = list(film.decode(stream))
+    assert len(frames) == 8 * repeats
+    middle = frames[0].to_ndarray(format="rgb24")[80, 40]
+    assert np.abs(middle.astype(int) - 200).max() < 8
+
+
+def test_the_mark_moves_along_the_strip():
+    frames = [np.asarray(image) for image in film_frames([FilmCell(clip([0, 7]))])]
+    marks = [(frame[-40:] == LIGHT.text).all(-1).nonzero()[1].mean() for frame in frames]
+    assert marks == sorted(marks)
+    assert marks[-1] - marks[0] > 100
+
+
+def test_the_real_clip_stands_beside():
+    real = np.full((8, 20, 30, 3), (10, 120, 30), np.uint8)
+    image = np.asarray(next(film_frames([FilmCell(clip([0, 7]), real, "real.avi")])))
+    assert (image == (10, 120, 30)).all(-1).sum() == (image == (200, 200, 200)).all(-1).sum() > 0
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, 9, 16])
+def test_the_sides_of_a_grid_are_even(number):
+    image = next(film_frames([FilmCell(clip([0, 7], height=21, width=33))] * number))
+    assert image.width % 2 == image.height % 2 == 0
+
+
+@pytest.mark.parametrize("fps", [0, -1, 61, float("nan")])
+def test_a_rate_outside_its_rule_is_refused(fps):
+    with pytest.raises(SettingsError, match="--fps must lie in"):
+        film_bytes(film_frames([FilmCell(clip([0]))]), ".gif", fps)
+
+
+def test_another_suffix_is_refused():
+    with pytest.raises(SettingsError, match=r"\.gif or \.mp4"):
+        film_bytes(film_frames([FilmCell(clip([0]))]), ".avi", 8)
