@@ -82,6 +82,17 @@ Overwrite = Annotated[
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Print the plan, do nothing.", rich_help_panel=RUNNING)
 ]
+Watch = Annotated[
+    Text,
+    typer.Option(
+        metavar="N,N",
+        help="Clips whose cosines the log keeps, for `dfs preview --kind cosine`.  [default: 0]",
+        rich_help_panel=INSERTION,
+    ),
+]
+Track = Annotated[
+    Text, typer.Option(metavar="tensorboard", help="Follow the run there, too.", rich_help_panel=RUNNING)
+]
 Config = Annotated[
     Text, typer.Option(metavar="FILE", help="Settings as TOML or JSON.", rich_help_panel=RUNNING)
 ]

@@ -9,6 +9,8 @@ from . import _output
 from ._exit_codes import TerminatedError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from dfs_store.condense import CondenseConfig
     from dfs_store.condense.events import Event, ExtractorTrained, RunStarted, StepDone
 
@@ -24,8 +26,9 @@ class CondenseProgress:
     printed. Twice: it stops at once.
     """
 
-    def __init__(self, settings: "CondenseConfig", *, quiet: bool) -> None:
+    def __init__(self, settings: "CondenseConfig", record: "Callable[[Event], None]", *, quiet: bool) -> None:
         self._settings = settings
+        self._record = record
         self._quiet = quiet
         self._bar = _output.Progress("condense", quiet=quiet)
         self._stop: int | None = None
@@ -34,6 +37,9 @@ class CondenseProgress:
         self._steps = 0
         self._seconds = 0.0
         self._smooth_loss: float | None = None
+        self._losses: list[float] = []  # smoothed, one per step of this process
+        self._inserted: list[tuple[int, int]] = []  # step, how many
+        self._phase = ""
 
     def __enter__(self) -> "CondenseProgress":
         self._old = {number: signal.signal(number, self._on_signal) for number in _SIGNALS}
@@ -60,6 +66,7 @@ class CondenseProgress:
         """Takes an event of the run; raises when a signal asked for its end."""
         from dfs_store.condense import CheckpointSaved, ExtractorTrained, RunStarted, StepDone
 
+        self._record(event)
         if isinstance(event, RunStarted):
             self._on_start(event)
         elif isinstance(event, StepDone):
@@ -90,16 +97,41 @@ class CondenseProgress:
         self._seconds = time.monotonic() - self._started
         smooth = event.loss if self._smooth_loss is None else 0.9 * self._smooth_loss + 0.1 * event.loss
         self._smooth_loss = smooth
+        self._losses.append(smooth)
+        if event.num_inserted:
+            self._inserted.append((event.step, event.num_inserted))
+        if event.phase != self._phase:
+            self._new_phase(event)
         self._bar.update(
             event.step + 1,
             event.iterations,
-            f"{event.phase}  {self._steps / self._seconds:.2f} steps/s  loss {smooth:.4g}  "
-            f"{event.num_key_frames:,} key frames  {_output.mebibytes(event.key_frame_bytes)}",
+            f"{event.phase}  {self._steps / self._seconds:.2f} steps/s  loss {smooth:.4g} "
+            f"{_output.sparkline(self._losses)}  {event.num_key_frames:,} key frames  "
+            f"{_output.mebibytes(event.key_frame_bytes)}",
         )
         if self._stop is not None:
             self._end(event.step + 1)
         if event.step + 1 == event.iterations:
             self._graceful = False  # nothing is left to finish but the store, which the checkpoint survives
+
+    def _new_phase(self, event: "StepDone") -> None:
+        """Says on a terminal, above the bar, that a phase begins; the lines elsewhere name it anyway."""
+        if self._phase and not self._quiet and self._bar.is_live:
+            frames = f"{event.num_key_frames:,} key frames"
+            self._bar.message(f"step {event.step:,}: {event.phase} begins, {frames}")
+        self._phase = event.phase
+
+    def story(self) -> list[str]:
+        """Returns what the run went through, in a line or two, for the summary."""
+        lines = []
+        if self._losses:
+            where = f"loss {self._losses[0]:.4g} at first, {self._losses[-1]:.4g} at last"
+            lines.append(f"{where}; {self.steps_per_second or 0:.2f} steps/s")
+        if self._inserted:
+            number = sum(count for _, count in self._inserted)
+            first, last = self._inserted[0][0], self._inserted[-1][0]
+            lines.append(f"{number:,} key frames inserted, from step {first:,} to {last:,}")
+        return lines
 
     def _end(self, next_step: int) -> None:
         message = (

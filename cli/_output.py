@@ -1,5 +1,6 @@
 """The one file that prints: documents, texts, notes, errors, progress."""
 
+import itertools
 import json as json_module
 import sys
 import time
@@ -95,6 +96,20 @@ def duration_text(seconds: float) -> str:
     return f"{hours}:{minutes:02d}:{second:02d}" if hours else f"{minutes}:{second:02d}"
 
 
+def sparkline(values: list[float], width: int = 24) -> str:
+    """Draws values as a line of blocks, averaged into at most `width` of them."""
+    blocks = "▁▂▃▄▅▆▇█"
+    parts = min(width, len(values))
+    if parts < 2:
+        return ""
+    bounds = [round(part * len(values) / parts) for part in range(parts + 1)]
+    means = [sum(values[a:b]) / (b - a) for a, b in itertools.pairwise(bounds)]
+    low, high = min(means), max(means)
+    if high - low <= 0 or high - high != 0:
+        return ""
+    return "".join(blocks[round((mean - low) / (high - low) * (len(blocks) - 1))] for mean in means)
+
+
 class Progress:
     """Progress on stderr: a bar on a terminal, one line a minute elsewhere, nothing when quiet.
 
@@ -114,13 +129,15 @@ class Progress:
     def __enter__(self) -> "Progress":
         if not self._quiet and sys.stderr.isatty():
             from rich.console import Console
-            from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+            from rich.progress import BarColumn, MofNCompleteColumn, TaskProgressColumn, TextColumn
 
-            self._bar = Progress(
+            from ._bar import TwoLineProgress
+
+            self._bar = TwoLineProgress(
                 TextColumn("{task.description}"),
-                BarColumn(bar_width=24),
+                BarColumn(bar_width=36),
+                MofNCompleteColumn(),
                 TaskProgressColumn(),
-                TextColumn("{task.fields[details]}"),
                 console=Console(stderr=True),
                 transient=True,
             )
@@ -149,6 +166,11 @@ class Progress:
             self._last = None
             return
         self._last = (done, total, details)
+
+    @property
+    def is_live(self) -> bool:
+        """Whether there is a bar on a terminal."""
+        return self._bar is not None
 
     def message(self, text: str) -> None:
         """Prints talk to stderr without tearing the bar."""

@@ -36,6 +36,26 @@ def plan_text(plan: "Forecast") -> str:
     return "\n".join(parts)
 
 
+def outline(plan: "Forecast") -> str:
+    """Writes the plan in a few lines: what, in which phases, and what it will take."""
+    shape = "x".join(map(str, (plan.num_frames, *plan.frame_shape[1:])))
+    what = f"{plan.settings['method']} on {plan.settings['dataset']}"
+    head = (
+        f"{what}: {plan.num_clips:,} clips of {shape} ({plan.num_classes} classes) from "
+        f"{plan.num_real_clips:,} real clips, on {plan.device}"
+    )
+    shown = ("lr", "momentum", "batch_real", "epsilon", "seed")
+    settings = [f"{k} {plan.settings[k]}" for k in shown if plan.settings.get(k) is not None]
+    rows: list[tuple[str, ...]] = []
+    if plan.phases:
+        steps = (f"{name} {start:,}-{end - 1:,}" for name, start, end in plan.phases if end > start)
+        rows.append(("steps", ", ".join(steps)))
+    rows.append(("settings", ", ".join(settings) + "  (all: -v)"))
+    first, most = _output.mebibytes(plan.first_bytes), _output.mebibytes(plan.most_bytes)
+    rows.append(("store", first if first == most else f"{first} to begin with, {most} at the most"))
+    return "\n".join([head, _output.table(rows, indent="  ")])
+
+
 def _value(value: object) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 

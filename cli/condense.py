@@ -7,9 +7,12 @@ from . import _options, _output
 from ._exit_codes import command
 from ._key_frame_counts import key_frames_per_clip
 from ._ranks import first_prepares, local_device, rank_number, ranks_joined
+from ._track import check_tracker, recorded
 
 if TYPE_CHECKING:
     from dfs_store.condense import CondenseConfig
+
+    from ._condense_progress import CondenseProgress
 
 
 @command
@@ -54,6 +57,8 @@ def condense(
     checkpoint_every: given.CheckpointEvery = None,
     max_memory: given.MaxMemory = None,
     overwrite: given.Overwrite = None,
+    watch: given.Watch = None,
+    track: given.Track = None,
     dry_run: given.DryRun = False,
     config: given.Config = None,
     json: _options.Json = False,
@@ -66,13 +71,14 @@ def condense(
     """
     given_flags = dict(locals())  # before anything else is bound: exactly the parameters
     quiet = quiet or rank_number() > 0
-    talk = ("dry_run", "config", "json", "quiet", "verbose")
+    talk = ("dry_run", "config", "track", "json", "quiet", "verbose")
+    check_tracker(track)
     settings = _settings({k: v for k, v in given_flags.items() if k not in talk and v is not None}, config)
     if dry_run:
         _plan(settings, json=json)
     else:
         with ranks_joined():
-            _run(settings, json=json, quiet=quiet, verbose=verbose)
+            _run(settings, track, json=json, quiet=quiet, verbose=verbose)
 
 
 def _settings(flags: dict[str, Any], file: str | None) -> "CondenseConfig":
@@ -87,8 +93,11 @@ def _settings(flags: dict[str, Any], file: str | None) -> "CondenseConfig":
     if "classes" in flags:
         flags["classes"] = _options.class_list(flags["classes"])
     settings = {**(read_settings_file(file) if file else {}), **flags}
-    if settings.get("classes") is not None:
-        settings["classes"] = tuple(settings["classes"])
+    if isinstance(settings.get("watch"), str):
+        settings["watch"] = _numbers(settings["watch"])
+    for name in ("classes", "watch"):
+        if isinstance(settings.get(name), list):
+            settings[name] = tuple(settings[name])
     known = {field.name for field in fields(CondenseConfig)}
     for name in settings:
         if name not in known:
@@ -101,6 +110,15 @@ def _settings(flags: dict[str, Any], file: str | None) -> "CondenseConfig":
                 f"--{name} is missing: dfs condense --dataset NAME|FOLDER --vpc N --out STORE"
             )
     return CondenseConfig(**settings).resolved()
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    from dfs_store.errors import SettingsError
+
+    try:
+        return tuple(int(part) for part in text.split(",") if part.strip())
+    except ValueError:
+        raise SettingsError(f"--watch takes numbers of clips, 0,7,20, got {text!r}") from None
 
 
 def _plan(settings: "CondenseConfig", *, json: bool) -> None:
@@ -118,7 +136,7 @@ def _plan(settings: "CondenseConfig", *, json: bool) -> None:
         _output.echo(plan_text(plan))
 
 
-def _run(settings: "CondenseConfig", *, json: bool, quiet: bool, verbose: bool) -> None:
+def _run(settings: "CondenseConfig", track: str | None, *, json: bool, quiet: bool, verbose: bool) -> None:
     import time
     from dataclasses import replace
 
@@ -128,19 +146,22 @@ def _run(settings: "CondenseConfig", *, json: bool, quiet: bool, verbose: bool) 
     from dfs_store.condense.forecast import forecast
 
     from ._condense_progress import CondenseProgress
-    from ._plan import plan_text
+    from ._plan import outline, plan_text
     from ._videos import describe_videos, open_with_progress
 
     settings = replace(settings, device=local_device(settings.device))
     engine.check_run(settings)
     plan = forecast(settings, *describe_videos(settings))  # refuses, before decoding, what cannot work
     check_disk(settings.out, plan.disk)
-    if verbose and not quiet:
-        _output.note(plan_text(plan))
+    if not quiet:
+        _output.note(plan_text(plan) if verbose else outline(plan))
     started = time.monotonic()
     memory = settings.max_memory_bytes
     videos = first_prepares(lambda: open_with_progress(settings, "train", quiet=quiet, max_memory=memory))
-    with CondenseProgress(settings, quiet=quiet) as progress:
+    with (
+        recorded(settings, videos, track, first=rank_number() == 0) as record,
+        CondenseProgress(settings, record, quiet=quiet) as progress,
+    ):
         engine.condense(settings, videos, on_event=progress.on_event)
     elapsed = time.monotonic() - started
     if rank_number() > 0:
@@ -157,10 +178,10 @@ def _run(settings: "CondenseConfig", *, json: bool, quiet: bool, verbose: bool) 
     if json:
         _output.document("dfs.condense/1", result)
     else:
-        _output.echo(_summary(result, settings))
+        _output.echo(_summary(result, settings, progress))
 
 
-def _summary(result: dict[str, Any], settings: "CondenseConfig") -> str:
+def _summary(result: dict[str, Any], settings: "CondenseConfig", progress: "CondenseProgress") -> str:
     storage = result["storage"]
     size_bytes, what = storage["key_frame_bytes"], f"{result['num_key_frames']:,} key frames"
     if storage["native_bytes"] is not None:
@@ -168,10 +189,15 @@ def _summary(result: dict[str, Any], settings: "CondenseConfig") -> str:
     else:
         what += f", {result['key_frames_per_clip']['mean']:.2f} per clip"
     share = 100 * size_bytes / storage["dense_bytes"]
+    picture = settings.out.rstrip("/").rpartition(".")[0]
+    went = "".join(f"  {line}\n" for line in progress.story())
     return (
         f"{result['out']}: {what}, {_output.size_text(size_bytes)}, {share:.1f} % of the dense clips, "
         f"in {_output.duration_text(result['elapsed_seconds'])}\n"
+        f"{went}"
         f"next: dfs inspect {settings.out}\n"
+        f"      dfs preview {settings.out} --out {picture}.png\n"
+        f"      dfs report {settings.out} --out {picture}.html\n"
         f"      dfs evaluate {settings.out} --dataset {settings.dataset}"
         + (f" --root {settings.root}" if settings.root else "")
         + (f" --hold-out {settings.hold_out:g}" if settings.hold_out else "")

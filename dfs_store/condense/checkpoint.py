@@ -8,6 +8,7 @@ beside it, and takes its place where that one is damaged.
 
 import contextlib
 import glob
+import itertools
 import json
 import os
 import secrets
@@ -15,7 +16,7 @@ import time
 import warnings
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ __all__ = [
     "checkpoints_of",
     "joined_states",
     "key_frame_state",
+    "key_frames_of",
     "load_newest",
     "remove_checkpoints",
     "restore_key_frames",
@@ -165,6 +167,30 @@ def key_frame_state(groups: Sequence[Group]) -> State:
             arrays[f"{name}-{number}"] = value.cpu().numpy() if isinstance(value, torch.Tensor) else value
         arrays[f"counts-{number}"] = np.diff(chunk.offsets)
     return arrays
+
+
+def key_frames_of(
+    path: Path, most: int
+) -> Iterator[tuple[npt.NDArray[np.float32], npt.NDArray[np.int64], npt.NDArray[np.int32]]]:
+    """Yields key frames (K, C, H, W), positions and steps of insertion of the first clips of a checkpoint.
+
+    Args:
+        path: the file, of the method dfs or dm; those of others yield nothing.
+        most: clips at the most.
+    """
+    with np.load(path, allow_pickle=False) as archive:
+        numbers = itertools.takewhile(lambda number: f"counts-{number}" in archive, itertools.count())
+        for number in numbers:
+            counts = archive[f"counts-{number}"]
+            ends = np.cumsum(counts)
+            frames, positions, steps = (
+                archive[f"{name}-{number}"] for name in ("frames", "positions", "inserted_at")
+            )
+            for start, end in zip(ends - counts, ends, strict=True):
+                if most <= 0:
+                    return
+                most -= 1
+                yield frames[start:end], positions[start:end], steps[start:end]
 
 
 def joined_states(states: Sequence[State]) -> State:

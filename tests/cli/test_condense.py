@@ -4,6 +4,7 @@ import pytest
 from dfs_store.cli._settings_file import read_settings_file
 
 from dfs_store import open_store
+from dfs_store.condense.event_log import event_log_path, read_events
 from dfs_store.errors import SettingsError
 
 SMALL = (
@@ -95,7 +96,9 @@ def test_bad_input_is_refused_with_its_code_and_leaves_nothing(dfs, tmp_path, mo
     assert said in " ".join(outcome.stderr.split())
     assert outcome.stdout == ""
     assert "Traceback" not in outcome.stderr
-    assert list(tmp_path.iterdir()) == []
+    # A run that diverged leaves its log, to see how.
+    assert {path.name for path in tmp_path.iterdir()} <= {"s.zarr.events.jsonl"}
+    assert said == "diverged" or not list(tmp_path.iterdir())
 
 
 def test_an_existing_output_is_refused(dfs, tmp_path):
@@ -107,7 +110,7 @@ def test_an_existing_output_is_refused(dfs, tmp_path):
     assert "--overwrite" in outcome.stderr
     assert sorted(p.name for p in tmp_path.rglob("*")) == before
     assert dfs("condense", *SMALL, "--method", "random", "--seed", "1", "--out", out, "--overwrite").code == 0
-    assert [p.name for p in tmp_path.iterdir()] == ["s.zarr"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["s.zarr", "s.zarr.events.jsonl"]
 
 
 def test_a_missing_flag_is_named_with_the_whole_command(dfs):
@@ -166,7 +169,34 @@ def test_sigterm_ends_a_method_without_steps_at_once():
     from dfs_store.condense import CondenseConfig, RunStarted
 
     settings = CondenseConfig(out="x.zarr", dataset="moving-shapes", vpc=1, method="herding")
-    with CondenseProgress(settings, quiet=True) as progress:
+    with CondenseProgress(settings, lambda event: None, quiet=True) as progress:
         progress.on_event(RunStarted(0, 0, 2, "cpu"))
         with pytest.raises(TerminatedError):
             signal.raise_signal(signal.SIGTERM)
+
+
+def test_a_run_keeps_its_log_and_tells_its_story(dfs, tmp_path):
+    out = tmp_path / "s.zarr"
+    outcome = dfs("condense", *SMALL, "--iterations", "5", "--out", out, "--watch", "0,1")
+    assert outcome.code == 0, outcome.stderr
+    assert "steps     warm-up 0-0, insertion 1-3, cool-down 4-4" in outcome.stderr
+    assert "loss " in outcome.stdout
+    assert f"dfs preview {out} --out {tmp_path / 's'}.png" in outcome.stdout
+    kinds = [line["event"] for line in read_events(event_log_path(out))]
+    assert kinds == ["run_started", *["step_done"] * 5, "checkpoint_saved", "store_written"]
+    done = dfs("preview", out, "--kind", "cosine", "--clip", "1", "--out", tmp_path / "c.png")
+    assert done.code == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--watch", "one"), "--watch takes numbers of clips"),
+        (("--watch", "-1"), "--watch must be numbers of clips, 0 or more"),
+        (("--track", "tensorbord"), "Did you mean 'tensorboard'?"),
+    ],
+)
+def test_wrong_watching_is_refused(dfs, tmp_path, words, message):
+    outcome = dfs("condense", *SMALL, "--out", tmp_path / "s.zarr", *words)
+    assert outcome.code == 2
+    assert message in outcome.stderr

@@ -1,0 +1,18 @@
+"""The progress bar of a terminal: the bar in one line, its figures below, so that 80 columns hold both."""
+
+from collections.abc import Iterable
+
+from rich.console import RenderableType
+from rich.progress import Progress
+from rich.text import Text
+
+
+class TwoLineProgress(Progress):
+    """A bar, and below it the task's field `details`, cut to the width of the terminal."""
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        """Yields the bar and the line below it."""
+        yield self.make_tasks_table(self.tasks)
+        details = "  ".join(task.fields["details"] for task in self.tasks)
+        if details:
+            yield Text(f"  {details}", style="dim", no_wrap=True, overflow="ellipsis")

@@ -1,0 +1,53 @@
+"""Where the events of a run go besides the screen: its log always, a tracker where one was asked for."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dfs_store.condense import CondenseConfig, Event
+    from dfs_store.videos import VideoDataset
+
+TRACKERS = ("tensorboard",)
+
+
+def check_tracker(track: str | None) -> None:
+    """Raises SettingsError for a tracker that there is not."""
+    from dfs_store.names import known_name
+
+    if track is not None:
+        known_name(track, TRACKERS, "tracker (--track)")
+
+
+@contextlib.contextmanager
+def recorded(
+    settings: "CondenseConfig", videos: "VideoDataset", track: str | None, *, first: bool
+) -> "Iterator[Callable[[Event], None]]":
+    """Yields what takes in the events of a run; on other ranks than the first they go nowhere.
+
+    Raises:
+        MissingDependencyError: the tracker is not installed.
+    """
+    from dfs_store.condense.event_log import EventLog, event_log_path
+
+    with contextlib.ExitStack() as stack:
+        takers: list[Callable[[Event], None]] = []
+        if first:
+            takers.append(stack.enter_context(EventLog(event_log_path(settings.out))).on_event)
+        if first and track == "tensorboard":
+            from dfs_store.condense.tensorboard import TensorboardTracker, tensorboard_folder
+
+            tracker = TensorboardTracker(
+                tensorboard_folder(settings.out),
+                classes=videos.classes,
+                vpc=settings.vpc,
+                normalization=videos.normalization,
+                num_frames=videos.num_frames,
+            )
+            takers.append(stack.enter_context(tracker).on_event)
+
+        def take(event: "Event") -> None:
+            for taker in takers:
+                taker(event)
+
+        yield take
