@@ -4,7 +4,7 @@ import typer
 
 from dfs_store import __version__
 
-from . import condense, datasets, evaluate, inspect, motion, preview, repair, table, verify
+from . import condense, datasets, evaluate, inspect, motion, preview, repair, report, table, verify
 from ._output import echo
 
 app = typer.Typer(
@@ -34,6 +34,7 @@ def _root(
 app.command("condense")(condense.condense)
 app.command("inspect")(inspect.inspect)
 app.command("preview")(preview.preview)
+app.command("report")(report.report)
 app.command("evaluate")(evaluate.evaluate)
 app.command("motion")(motion.motion)
 app.command("table")(table.table)

@@ -8,8 +8,24 @@ import traceback
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from dfs_store.byte_sizes import mebibytes, size_text
+
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
+
+__all__ = [
+    "Progress",
+    "complain",
+    "document",
+    "duration_text",
+    "echo",
+    "json_text",
+    "mebibytes",
+    "note",
+    "size_text",
+    "sparkline",
+    "table",
+]
 
 SECONDS_BETWEEN_LINES = 60.0
 SECONDS_BEFORE_LAST_LINE = 5.0  # what took less is not worth a line of its own
@@ -73,17 +89,6 @@ def table(rows: list[tuple[str, ...]], *, indent: str = "") -> str:
     widths = [max(len(row[i]) for row in rows if i < len(row)) for i in range(max(map(len, rows)))]
     lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False)) for row in rows)
     return "\n".join(indent + line.rstrip() for line in lines)
-
-
-def size_text(size_bytes: int) -> str:
-    """Writes a size as MiB and as exact bytes."""
-    return f"{mebibytes(size_bytes)} ({size_bytes:,} bytes)"
-
-
-def mebibytes(size_bytes: float) -> str:
-    """Writes a size as MiB, with more digits the smaller it is."""
-    value = size_bytes / 2**20
-    return f"{value:.{1 if value >= 100 else 2 if value >= 1 else 4}f} MiB"
 
 
 def duration_text(seconds: float) -> str:

@@ -92,6 +92,7 @@ def _of_store(path: str, asked: RealClips) -> tuple[RealClips, dict[str, Any]]:
         provenance = store.attributes.get("provenance") or {}
         about = {name: provenance.get(name) for name in ("method", "vpc", "dataset")}
         videos = clips_of_store(store, asked)
+        about["digest"] = store.attributes["digest"]
         return videos, {**about, "dtype": store.dtype, "storage": store.storage.to_json()}
 
 

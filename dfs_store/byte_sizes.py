@@ -1,11 +1,11 @@
-"""Sizes as people write them: 20MiB, 1.5 GB, 300000."""
+"""Sizes as people write and read them: 20MiB, 1.5 GB, 300000."""
 
 import re
 from decimal import Decimal
 
 from dfs_store.errors import SettingsError
 
-__all__ = ["parse_bytes"]
+__all__ = ["mebibytes", "parse_bytes", "size_text"]
 
 _UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
 
@@ -25,3 +25,14 @@ def parse_bytes(text: str, flag: str) -> int:
     if match is None or unit is None or Decimal(match[1]) * unit < 1:
         raise SettingsError(f"{flag} must be a size such as 20MiB, 1.5GB or 300000 (bytes), got {text!r}")
     return int(Decimal(match[1]) * unit)
+
+
+def size_text(size_bytes: int) -> str:
+    """Writes a size as MiB and as exact bytes."""
+    return f"{mebibytes(size_bytes)} ({size_bytes:,} bytes)"
+
+
+def mebibytes(size_bytes: float) -> str:
+    """Writes a size as MiB, with more digits the smaller it is."""
+    value = size_bytes / 2**20
+    return f"{value:.{1 if value >= 100 else 2 if value >= 1 else 4}f} MiB"

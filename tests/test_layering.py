@@ -13,7 +13,7 @@ ROOT = Path(__file__).parent.parent
 # videos and networks stand side by side: neither imports the other.
 RANKS = {
     "errors": 0, "byte_sizes": 1, "names": 1, "interpolation": 1, "format": 2, "pictures": 3, "loaders": 4,
-    "videos": 5, "networks": 5, "condense": 6, "evaluate": 7, "cli": 9,
+    "videos": 5, "networks": 5, "condense": 6, "evaluate": 7, "report": 8, "cli": 9,
 }  # fmt: skip
 HEAVY = {"torch", "torchvision", "zarr", "h5py", "numpy", "rich.progress"}
 

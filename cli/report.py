@@ -1,0 +1,98 @@
+"""`dfs report`: one self-contained HTML page about a store."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from . import _chosen_clips as which
+from . import _options, _output
+from ._exit_codes import FOUND_WANTING, command
+
+if TYPE_CHECKING:
+    from dfs_store.format import KeyFrameStore
+
+SHOWN_UNASKED = 60
+
+
+@command
+def report(
+    store: Annotated[str, typer.Argument(metavar="STORE", help="A .zarr, .h5 or .hdf5 store.")],
+    out: Annotated[str, typer.Option("--out", metavar="FILE", help="The page, *.html.")],
+    classes: which.Classes = None,
+    clips: which.Clips = None,
+    per_class: which.PerClass = None,
+    results: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--results",
+            metavar="FILE",
+            help="A result that `dfs evaluate` kept; may be repeated (else those beside the store).",
+        ),
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a page that is there.")] = False,
+    json: _options.Json = False,
+    quiet: _options.Quiet = False,
+    verbose: _options.Verbose = False,
+) -> int:
+    """Write one HTML page to send to a colleague: clips that play, storage, timeline, evaluation, settings.
+
+    The page holds everything itself and loads nothing. The store is verified on the way; exit code 1 says, as
+    `dfs verify` does, that something in it is damaged.
+
+    dfs report ucf.zarr --out ucf.html
+    """
+    from dfs_store import open_store
+    from dfs_store.report import gather, report_html
+    from dfs_store.report.contents import results_beside
+
+    from ._picture_files import check_free, check_picture_path, write_file
+
+    path = Path(out)
+    check_picture_path(path, (".html", ".htm"), "a report")
+    check_free([path], overwrite=overwrite)
+    with open_store(store) as opened:
+        chosen = which.chosen_clips(opened, classes, clips, per_class)
+        if clips is None and per_class is None and len(chosen) > SHOWN_UNASKED:
+            chosen = _some_of_each(opened, chosen)
+        found = [Path(file) for file in results] if results else results_beside(store)
+        with _output.Progress("report", quiet=quiet) as progress:
+            contents = gather(opened, chosen, found, on_progress=progress.update)
+        page = report_html(contents).encode()
+    write_file(path, page)
+    told = {
+        "store": store,
+        "out": out,
+        "size_bytes": len(page),
+        "clips": chosen,
+        "results": [evaluation.file for evaluation in contents.evaluations],
+        "stale_results": contents.stale,
+        "ok": not contents.findings,
+        "findings": [finding.to_json() for finding in contents.findings],
+    }
+    if json:
+        _output.document("dfs.report/1", told)
+    else:
+        _output.echo(_text(told, len(opened)))
+    return FOUND_WANTING if contents.findings else 0
+
+
+def _some_of_each(store: "KeyFrameStore", chosen: list[int]) -> list[int]:
+    """Returns as many clips of each class as there is room for, at least one of each."""
+    by_class: dict[int, list[int]] = {}
+    for clip in chosen:
+        by_class.setdefault(int(store.labels[clip]), []).append(clip)
+    each = max(1, SHOWN_UNASKED // len(by_class))
+    return sorted(clip for clips in by_class.values() for clip in clips[:each])
+
+
+def _text(told: dict[str, Any], num_clips: int) -> str:
+    shown, number = len(told["clips"]), len(told["results"])
+    clips = f"{shown:,} of {num_clips:,} clips" + ("" if shown == num_clips else " (--per-class shows more)")
+    evaluations = f"{number} evaluation{'' if number == 1 else 's'}" if number else "no evaluation yet"
+    state = "whole" if told["ok"] else f"damaged: {len(told['findings'])} problems, which the page lists"
+    size = _output.size_text(told["size_bytes"])
+    lines = [f"{told['out']}: {size}, {clips}, {evaluations}; the store is {state}"]
+    if told["stale_results"]:
+        lines.append(f"left out, of another store at this path: {', '.join(told['stale_results'])}")
+    return "\n".join(lines)

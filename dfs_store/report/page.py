@@ -1,0 +1,105 @@
+"""Fills the page: templates, and the few words and numbers that are made for them."""
+
+import json
+from importlib.resources import files
+from typing import Any
+
+import jinja2
+
+from dfs_store.byte_sizes import mebibytes, size_text
+from dfs_store.format import Finding
+from dfs_store.pictures.drawing import step_colour
+from dfs_store.report.contents import Contents, ShownClip
+
+__all__ = ["report_html"]
+
+
+def report_html(contents: Contents) -> str:
+    """Returns the report as one HTML document, which loads nothing from anywhere.
+
+    Names and values of the store are text to it, whatever they hold.
+    """
+    folder = files("dfs_store.report") / "templates"
+    environment = jinja2.Environment(
+        loader=jinja2.FunctionLoader(lambda name: (folder / name).read_text(encoding="utf-8")),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters |= {"size": size_text, "mib": mebibytes, "value": _value}
+    return environment.get_template("page.html").render(
+        report=contents,
+        storage_rows=_storage_rows(contents),
+        border=lambda shown, position: _border(contents, shown, position),
+        said=_said,
+        alt=_alternative,
+        finding_line=_finding_line,
+    )
+
+
+def _storage_rows(contents: Contents) -> list[tuple[str, int, str, float]]:
+    storage = contents.storage
+    channels, height, width = contents.frame_shape
+    frame = f"{channels}x{height}x{width}"
+    dense, keys = storage["dense_bytes"], f"{storage['num_key_frames']:,}"
+    rows = [
+        ("Key frames as stored", "key_frame_bytes", f"{keys} frames of {frame}"),
+        ("Key frames as float32", "float32_bytes", f"{keys} x {frame} x 4 bytes, the paper's rule"),
+        ("Index", "index_bytes", "positions, offsets, labels, checksums"),
+        ("On disk", "on_disk_bytes", "all files of the store"),
+        ("Native arrays", "native_bytes", "of a method that is not made of key frames"),
+        ("Dense clips", "dense_bytes", f"{contents.num_clips:,} x {contents.num_frames}x{frame} x 4 bytes"),
+    ]
+    return [
+        (name, storage[key], formula, 100 * storage[key] / dense)
+        for name, key, formula in rows
+        if storage[key] is not None
+    ]
+
+
+def _border(contents: Contents, shown: ShownClip, position: int) -> str | None:
+    """The colour of a key frame's border; "initial" for one from the start; None for a rebuilt frame."""
+    assert shown.clip is not None
+    steps = shown.clip.steps_by_position()
+    if position not in steps:
+        return None
+    step = steps[position]
+    if step is None or step < 0 or contents.timeline is None:
+        return "initial"
+    return "rgb({} {} {})".format(*step_colour(step / max(1, contents.timeline.steps - 1)))
+
+
+def _said(shown: ShownClip, position: int) -> str:
+    """What a frame is, in words."""
+    assert shown.clip is not None
+    steps = shown.clip.steps_by_position()
+    if position not in steps:
+        return "rebuilt"
+    step = steps[position]
+    if step is None:
+        return "key frame"
+    return "initial key frame" if step < 0 else f"key frame, inserted at step {step:,}"
+
+
+def _alternative(shown: ShownClip) -> str:
+    """A clip in words, for those who do not see it."""
+    assert shown.clip is not None
+    positions = ", ".join(map(str, shown.clip.positions.tolist()))
+    number = shown.clip.num_frames
+    return f"Clip {shown.number}, class {shown.class_name}: {number} frames, key frames at {positions}"
+
+
+def _finding_line(finding: Finding) -> str:
+    places = []
+    if finding.clip is not None:
+        places.append(f"clip {finding.clip}" + (f" ({finding.class_name})" if finding.class_name else ""))
+    if finding.position is not None:
+        places.append(f"position {finding.position}")
+    if finding.file is not None:
+        places.append(f"file {finding.file}")
+    return f"{', '.join(places)}: {finding.message}" if places else finding.message
+
+
+def _value(value: Any) -> str:  # noqa: ANN401 - any JSON
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,53 @@
+"""All frames of a clip in one small image, which the page shows piece by piece."""
+
+import base64
+import io
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from dfs_store.pictures import PicturedClip
+
+__all__ = ["Sprite", "sprite"]
+
+_LARGEST_SIDE = 160  # of a frame; a page is no place for more
+_QUALITY = 80
+
+
+@dataclass(frozen=True)
+class Sprite:
+    """The T frames of a clip in a grid.
+
+    Attributes:
+        uri: a data: URI of a WebP image.
+        columns, rows: of the grid, filled row by row.
+        width, height: of a frame, pixels.
+    """
+
+    uri: str
+    columns: int
+    rows: int
+    width: int
+    height: int
+
+
+def sprite(clip: PicturedClip) -> Sprite:
+    """Puts the frames of a clip into one image."""
+    length, height, width = clip.pixels.shape[:3]
+    share = min(1.0, _LARGEST_SIDE / max(height, width))
+    size = (max(1, round(width * share)), max(1, round(height * share)))
+    columns = math.ceil(math.sqrt(length))
+    rows = -(-length // columns)
+    grid = Image.new("RGB", (columns * size[0], rows * size[1]))
+    for position, frame in enumerate(clip.pixels):
+        image = Image.fromarray(np.ascontiguousarray(frame))
+        if image.size != size:
+            image = image.resize(size, Image.Resampling.LANCZOS)
+        row, column = divmod(position, columns)
+        grid.paste(image, (column * size[0], row * size[1]))
+    data = io.BytesIO()
+    grid.save(data, "WEBP", quality=_QUALITY, method=4)
+    uri = "data:image/webp;base64," + base64.b64encode(data.getvalue()).decode()
+    return Sprite(uri, columns, rows, *size)
