@@ -37,7 +37,7 @@
       play(on) {
         this.playing = on;
         this.button.setAttribute("aria-pressed", on);
-        this.button.textContent = on ? "\u23f8" : "\u25b6";
+        this.button.textContent = on ? "\u275a\u275a" : "\u25b6";
       },
     };
     player.slider.addEventListener("input", () => { player.play(false); player.show(Number(player.slider.value)); });
