@@ -2,8 +2,6 @@
 
 import typer
 
-from dfs_store import __version__
-
 from . import condense, datasets, evaluate, inspect, motion, preview, repair, report, table, verify
 from ._output import echo
 
@@ -18,14 +16,20 @@ app = typer.Typer(
 
 def _version(wanted: bool) -> None:
     if wanted:
-        echo(f"dfs-store {__version__}")
+        from ._versions import versions_text
+
+        echo(versions_text())
         raise typer.Exit
 
 
 @app.callback()
 def _root(
     version: bool = typer.Option(
-        False, "--version", help="Print the version and leave.", callback=_version, is_eager=True
+        False,
+        "--version",
+        help="Print the versions that a bug report needs, and leave.",
+        callback=_version,
+        is_eager=True,
     ),
 ) -> None:
     """Condense labelled video datasets into a few key frames per clip, inspect them, train from them."""

@@ -44,7 +44,7 @@ def chosen_clips(
 
     numbers = range(len(store)) if clips is None else sorted(_numbers(clips, len(store)))
     names = class_list(classes)
-    kept = None if names is None else {known_name(name, store.class_names, "class") for name in names}
+    kept = None if names is None else {known_name(name, store.class_names, "--classes") for name in names}
     chosen, taken = [], dict[str, int]()
     for clip in numbers:
         name = store.class_names[int(store.labels[clip])]

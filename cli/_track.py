@@ -16,7 +16,7 @@ def check_tracker(track: str | None) -> None:
     from dfs_store.names import known_name
 
     if track is not None:
-        known_name(track, TRACKERS, "tracker (--track)")
+        known_name(track, TRACKERS, "--track")
 
 
 @contextlib.contextmanager

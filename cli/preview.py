@@ -134,7 +134,7 @@ def _kind(kind: str | None, path: Path, *, nearest: bool) -> str:
         kind = "film" if path.suffix.lower() in FILM_SUFFIXES else "sheet"
         allowed: tuple[str, ...] = (*sheets, *FILM_SUFFIXES)
         check_picture_path(path, allowed, "a preview")
-    known_name(kind, suffixes, "--kind of preview")
+    known_name(kind, suffixes, "--kind")
     check_picture_path(path, suffixes[kind], f"a {kind}")
     if nearest and kind != "film":
         from dfs_store.errors import SettingsError

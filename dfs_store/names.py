@@ -1,11 +1,13 @@
-"""Names that people type: found, or answered with the nearest that there is."""
+"""Names that people type: answered, where they are not known, with the nearest one that is."""
 
 import difflib
 from collections.abc import Iterable
 
 from dfs_store.errors import SettingsError
 
-__all__ = ["known_name", "nearest_name"]
+__all__ = ["did_you_mean", "known_name", "nearest_name"]
+
+_SHOWN = 20
 
 
 def nearest_name(name: str, known: Iterable[str]) -> str | None:
@@ -15,27 +17,27 @@ def nearest_name(name: str, known: Iterable[str]) -> str | None:
     return folded[found[0]] if found else None
 
 
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Returns the words to end a message about an unknown name with; none where no known one is near."""
+    meant = nearest_name(name, known)
+    return f". Did you mean {meant!r}?" if meant is not None else ""
+
+
 def known_name(name: str, known: Iterable[str], what: str) -> str:
     """Returns the name if it is known.
 
     Args:
         name: as it was typed.
         known: the names there are.
-        what: what they name, in words: "class", "method", "dataset".
+        what: what they name, in words: "class", "--kind".
 
     Raises:
-        SettingsError: it is not; the message says what was probably meant, and which there are.
+        SettingsError: it is not; the message says which there are, and what was probably meant.
     """
     names = list(known)
     if name in names:
         return name
-    raise SettingsError(unknown_name(name, names, what))
-
-
-def unknown_name(name: str, known: Iterable[str], what: str) -> str:
-    """Writes the message about a name that is not known."""
-    names, shown = list(known), 20
-    meant = nearest_name(name, names)
-    guess = f" Did you mean {meant!r}?" if meant is not None else ""
-    more = f" and {len(names) - shown} more" if len(names) > shown else ""
-    return f"there is no {what} {name!r}.{guess} Known are: {', '.join(names[:shown])}{more}"
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    raise SettingsError(
+        f"{what} must be one of {', '.join(names[:_SHOWN])}{more}, got {name!r}{did_you_mean(name, names)}"
+    )

@@ -15,6 +15,7 @@ from dfs_store.condense.insertion import (
 from dfs_store.condense.presets import PRESET_SETTINGS, Preset, preset
 from dfs_store.condense.schedule import Schedule
 from dfs_store.errors import SettingsError
+from dfs_store.names import did_you_mean
 
 __all__ = ["CondenseConfig"]
 
@@ -135,7 +136,8 @@ class CondenseConfig:
             literals = next((get_args(a) for a in (field.type, *allowed) if get_origin(a) is Literal), None)
             if literals and value is not None and value not in literals:
                 shown = ", ".join(map(str, literals))
-                raise SettingsError(f"{_flag(field.name)} must be one of {shown}, got {value!r}")
+                meant = did_you_mean(str(value), shown.split(", "))
+                raise SettingsError(f"{_flag(field.name)} must be one of {shown}, got {value!r}{meant}")
             kinds = {get_origin(kind) or kind for kind in allowed or (field.type,)}
             if not literals and not any(_fits(value, kind) for kind in kinds):
                 names = " or ".join(sorted(kind.__name__ for kind in kinds if kind is not type(None)))

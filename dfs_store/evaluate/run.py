@@ -10,6 +10,7 @@ import torch
 from dfs_store.errors import SettingsError
 from dfs_store.evaluate.result import EvaluationResult, Score
 from dfs_store.evaluate.testing import PROTOCOLS, Protocol, answers_on, standardisation_of
+from dfs_store.names import known_name
 from dfs_store.networks import (
     ClipSource,
     TrainingSettings,
@@ -51,7 +52,7 @@ class EvaluationSettings:
     def __post_init__(self) -> None:
         check_network_name(self.model)
         if self.protocol not in PROTOCOLS:
-            raise SettingsError(f"--protocol must be one of {', '.join(PROTOCOLS)}, got {self.protocol!r}")
+            known_name(self.protocol, PROTOCOLS, "--protocol")
         if self.runs < 1:
             raise SettingsError(f"--runs must be at least 1, got {self.runs}")
         self.training(0)

@@ -10,6 +10,7 @@ from dfs_store.format.quantization import Encoded
 from dfs_store.format.spec import RESERVED_KEYS
 from dfs_store.format.store import KeyFrameStore, open_store
 from dfs_store.format.writer import StoreWriter
+from dfs_store.names import did_you_mean
 
 __all__ = ["copy_store"]
 
@@ -87,6 +88,6 @@ def _kept_classes(store: KeyFrameStore, classes: Sequence[str] | None) -> list[s
     if unknown:
         raise SettingsError(
             f"classes must be names of the store's classes ({', '.join(store.class_names)}), "
-            f"got {', '.join(unknown)}"
+            f"got {', '.join(unknown)}{did_you_mean(unknown[0], store.class_names)}"
         )
     return [name for name in store.class_names if name in wanted]

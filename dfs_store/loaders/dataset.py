@@ -274,6 +274,12 @@ class DFSDataset(Dataset[tuple[Any, Any]]):
         lines = [line.replace("\n", "\n    ") for line in lines]
         return "\n    ".join([f"Dataset {type(self).__name__}", *lines])
 
+    def _repr_html_(self) -> str:
+        """Shows the dataset in a notebook: its facts, and a small contact sheet of its first store."""
+        from dfs_store.pictures.notebook import store_html
+
+        return store_html(self._source.stores[0], repr(self).splitlines())
+
 
 def _paths(path: StorePath | Sequence[StorePath]) -> list[Path]:
     if isinstance(path, str | os.PathLike):

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from dfs_store.errors import SettingsError
+from dfs_store.names import did_you_mean
 from dfs_store.networks.cnn_rnn import CNNGRU, CNNLSTM
 from dfs_store.networks.convnet3d import ConvNet3D
 from dfs_store.networks.torchvision_video import TORCHVISION_MODELS, torchvision_model
@@ -27,6 +28,7 @@ def check_network_name(name: str) -> None:
     if name not in NETWORKS and ":" not in name:
         raise SettingsError(
             f"--model must be one of {', '.join(NETWORKS)}, or module:Class of your own, got {name!r}"
+            f"{did_you_mean(name, NETWORKS)}"
         )
 
 

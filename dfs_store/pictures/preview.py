@@ -11,7 +11,7 @@ from PIL import Image
 
 from dfs_store.errors import SettingsError
 from dfs_store.format import KeyFrameStore
-from dfs_store.names import unknown_name
+from dfs_store.names import known_name
 from dfs_store.pictures.charts import Phases, chart_bytes, cosine_map, insertion_timeline, storage_per_class
 from dfs_store.pictures.clip import PicturedClip, pictured
 from dfs_store.pictures.contact_sheet import Rebuilt, SheetStyle, contact_sheet, sheet_pages
@@ -49,12 +49,8 @@ class Preview:
         theme: str = "light",
         rows: int | None = None,
     ) -> None:
-        if rebuilt not in get_args(Rebuilt):
-            raise SettingsError(
-                unknown_name(rebuilt, get_args(Rebuilt), "way to show rebuilt frames (--rebuilt)")
-            )
-        if theme not in THEMES:
-            raise SettingsError(unknown_name(theme, THEMES, "--theme"))
+        known_name(rebuilt, get_args(Rebuilt), "--rebuilt")
+        known_name(theme, THEMES, "--theme")
         self.store, self.clips = store, list(clips)
         self._theme = THEMES[theme]
         phases = store_phases(store)

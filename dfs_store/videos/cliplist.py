@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from dfs_store.errors import DatasetNotFoundError, EmptyClassError, SettingsError
+from dfs_store.names import did_you_mean
 
 __all__ = [
     "ClipFile",
@@ -68,6 +69,7 @@ def keep_classes(found: ClipList, classes: Iterable[str]) -> ClipList:
     if unknown := sorted(wanted - set(found.classes)):
         raise SettingsError(
             f"no such class: {some(unknown)}; the {len(found.classes)} classes are {some(found.classes, 120)}"
+            f"{did_you_mean(unknown[0], found.classes)}"
         )
     return ClipList(
         found.root,

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from dfs_store.errors import SettingsError
 from dfs_store.interpolation import check_num_frames
+from dfs_store.names import did_you_mean
 
 __all__ = ["DEFAULTS", "FPS", "Defaults", "check_class_names", "class_names", "make_moving_shapes"]
 
@@ -125,6 +126,7 @@ def check_class_names(names: Iterable[str]) -> None:
     if unknown := sorted(set(names) - set(_MOTIONS)):
         raise SettingsError(
             f"moving-shapes has no class {', '.join(unknown)}; it has {', '.join(class_names())}"
+            f"{did_you_mean(unknown[0], class_names())}"
         )
 
 

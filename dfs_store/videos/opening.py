@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dfs_store.errors import DatasetNotFoundError, DFSError, SettingsError
+from dfs_store.names import did_you_mean
 from dfs_store.videos.catalogue import CATALOGUE, FOLDER, MOVING_SHAPES, DatasetInfo
 from dfs_store.videos.cliplist import ClipList, check_classes, keep_classes
 from dfs_store.videos.layouts import READERS
@@ -127,6 +128,7 @@ def describe(name_or_folder: PathLike) -> DatasetInfo:
         raise DatasetNotFoundError(
             f"{name!r} is neither a dataset ({', '.join(CATALOGUE)}) nor a folder (looked for "
             f"{Path(name).expanduser().absolute()}). A folder must hold {FOLDER.files}"
+            f"{did_you_mean(name, CATALOGUE)}"
         )
     return FOLDER
 

@@ -1,0 +1,52 @@
+"""Stores and datasets show themselves in a notebook."""
+
+import base64
+import io
+import re
+
+import numpy as np
+from PIL import Image
+
+from dfs_store import DFSDataset, StoreWriter, open_store
+from tests.cli.conftest import write_store
+
+
+def pictures(html):
+    for data in re.findall(r'src="data:image/png;base64,([^"]+)"', html):
+        with Image.open(io.BytesIO(base64.b64decode(data))) as image:
+            yield image.size
+
+
+def test_a_store_and_a_dataset_show_a_contact_sheet(tmp_path):
+    path = write_store(tmp_path / "s.zarr")
+    with open_store(path) as store:
+        html = store._repr_html_()
+    assert "3 clips of 8 frames, 8 key frames" not in html  # 2 + 3 + 4 are nine
+    assert "9 key frames" in html
+    assert len(list(pictures(html))) == 1
+    html = DFSDataset(path)._repr_html_()
+    assert "Number of datapoints: 3" in html
+    assert "Dataset DFSDataset" in html
+    assert len(list(pictures(html))) == 1
+
+
+def test_what_a_store_says_is_text(tmp_path):
+    path = tmp_path / "<b>.h5"
+    with StoreWriter(path, num_frames=4, frame_shape=(1, 4, 4), class_names=["<script>"]) as writer:
+        writer.append(np.zeros((2, 1, 4, 4), np.float32), [0, 3], 0)
+    with open_store(path) as store:
+        html = store._repr_html_()
+    assert "<b>" not in html
+    assert "<script>" not in html
+
+
+def test_a_damaged_store_shows_why(tmp_path):
+    path = write_store(tmp_path / "s.zarr")
+    (shard,) = (file for file in (path / "key_frames").rglob("c*") if file.is_file())
+    data = bytearray(shard.read_bytes())
+    data[5] ^= 255
+    shard.write_bytes(data)
+    with open_store(path) as store:
+        html = store._repr_html_()
+    assert "does not match its checksum" in html
+    assert not list(pictures(html))
