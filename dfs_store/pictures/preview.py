@@ -180,7 +180,7 @@ def image_bytes(pages: Sequence[Image.Image], suffix: str) -> bytes:
     if suffix == ".pdf":
         pages[0].save(data, "PDF", save_all=True, append_images=pages[1:], resolution=100)
     else:
-        pages[0].save(data, "PNG", optimize=True)
+        pages[0].save(data, "PNG")
     return data.getvalue()
 
 
