@@ -1,0 +1,68 @@
+"""From a clone to pictures, a report and a trained model, with the README's own lines."""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import torch
+from PIL import Image
+
+README = (Path(__file__).parent.parent.parent / "README.md").read_text(encoding="utf-8")
+# What takes a minute in the README takes seconds here; the words are the README's otherwise.
+SHORTER = {
+    "condense": "--iterations 5 --batch-real 2 --classes fast,slow,still",
+    "evaluate": "--batch-size 4",
+}
+
+
+def lines_under(head):
+    section = README.split(f"\n## {head}\n")[1].split("\n## ")[0]
+    return [line.strip() for line in section.splitlines() if line.startswith("    ")]
+
+
+def dfs_lines():
+    """The commands that a newcomer types, in the README's order."""
+    (first,) = (line for line in lines_under("Try it") if "dfs condense" in line)
+    typed = [part.strip().removeprefix(".venv/bin/") for part in first.split("&&")]
+    typed += [line.partition("  #")[0] for line in lines_under("Look at it")]
+    return [line for line in typed if line.startswith("dfs ")]
+
+
+def run(line, folder):
+    words = shlex.split(line)[1:]
+    words += SHORTER.get(words[0], "").split()
+    done = subprocess.run(
+        [sys.executable, "-m", "dfs_store.cli", *words],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, (line, done.stderr)
+    return done.stdout
+
+
+def test_the_readme_leads_to_a_sheet_a_film_a_report_and_a_trained_model(tmp_path):
+    typed = dfs_lines()
+    assert [line.split()[1] for line in typed] == [
+        "condense", "inspect", "preview", "preview", "report", "evaluate", "report",
+    ]  # fmt: skip
+    said = [run(line, tmp_path) for line in typed]
+    assert "key frames per clip" in said[1]
+    with Image.open(tmp_path / "shapes.png") as sheet:
+        assert sheet.width > 900
+    assert (tmp_path / "shapes.mp4").read_bytes()[4:8] == b"ftyp"
+    assert "no evaluation yet" in said[4]
+    assert "1 evaluation;" in said[6]
+    assert "±" in re.search(r'id="evaluation".*?</section>', (tmp_path / "shapes.html").read_text(), re.S)[0]
+    # Every command that the run proposes to go on with is a command.
+    for proposed in re.findall(r"(?:next: |      )(dfs \w+)", said[0]):
+        run(f"{proposed} --help", tmp_path)
+    (python,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    done = subprocess.run(
+        [sys.executable, "-c", python], cwd=tmp_path, capture_output=True, text=True, timeout=300, check=True
+    )
+    assert done.stdout.startswith("3 (8, 3, 48, 48) fast")
+    assert len(torch.load(tmp_path / "network.pt", weights_only=True)) > 4
