@@ -18,7 +18,7 @@ from dfs_store.pictures.clip import PicturedClip
 from dfs_store.pictures.contact_sheet import SheetStyle, border_colour, with_steps
 from dfs_store.pictures.drawing import fitted, shortened, write_text
 
-__all__ = ["FILM_SUFFIXES", "FilmCell", "film_bytes", "film_frames"]
+__all__ = ["FASTEST_FPS", "FILM_SUFFIXES", "SLOWEST_FPS", "FilmCell", "film_bytes", "film_frames"]
 
 FILM_SUFFIXES = (".gif", ".mp4")
 
@@ -27,7 +27,7 @@ _SIDE = 224  # of the picture of a clip, about
 _TEXT, _SMALL = 14, 12
 _STRIP = 18
 _MP4_REPEATS_UNTIL_SECONDS = 4.0  # most players do not loop
-_SLOWEST_FPS, _FASTEST_FPS = 0.1, 60.0
+SLOWEST_FPS, FASTEST_FPS = 0.1, 60.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,8 +133,8 @@ def film_bytes(frames: Iterable[Image.Image], suffix: str, fps: float) -> bytes:
     Raises:
         SettingsError: fps or suffix is outside its rule.
     """
-    if not _SLOWEST_FPS <= fps <= _FASTEST_FPS:
-        raise SettingsError(f"--fps must lie in {_SLOWEST_FPS:g}..{_FASTEST_FPS:g}, got {fps:g}")
+    if not SLOWEST_FPS <= fps <= FASTEST_FPS:
+        raise SettingsError(f"--fps must lie in {SLOWEST_FPS:g}..{FASTEST_FPS:g}, got {fps:g}")
     if suffix not in FILM_SUFFIXES:
         raise SettingsError(f"a film ends in {' or '.join(FILM_SUFFIXES)}, got {suffix!r}")
     return (_gif if suffix == ".gif" else _mp4)(list(frames), fps)

@@ -16,9 +16,9 @@ from dfs_store.pictures.charts import Phases, chart_bytes, cosine_map, insertion
 from dfs_store.pictures.clip import PicturedClip, pictured
 from dfs_store.pictures.contact_sheet import Rebuilt, SheetStyle, contact_sheet, sheet_pages
 from dfs_store.pictures.drawing import THEMES
-from dfs_store.pictures.film import FilmCell, film_bytes, film_frames
+from dfs_store.pictures.film import FASTEST_FPS, SLOWEST_FPS, FilmCell, film_bytes, film_frames
 
-__all__ = ["Preview", "store_phases", "store_title"]
+__all__ = ["Preview", "image_bytes", "provenance_object", "store_phases", "store_title"]
 
 Beside = Callable[[PicturedClip], tuple[npt.NDArray[np.uint8], str]]
 Flows = Callable[[PicturedClip], list[npt.NDArray[np.uint8]]]
@@ -94,7 +94,7 @@ class Preview:
             FilmCell(clip, *(beside(clip) if beside is not None else ()))
             for clip in self._pictured(range(len(self.clips)))
         ]
-        rate = fps if fps is not None else self.store.fps or _USUAL_FPS
+        rate = fps if fps is not None else min(max(self.store.fps or _USUAL_FPS, SLOWEST_FPS), FASTEST_FPS)
         return film_bytes(film_frames(cells, self._style), suffix, rate)
 
     def timeline(self, suffix: str) -> bytes:
@@ -158,13 +158,13 @@ class Preview:
         inserted = (
             [] if steps is None else zip(steps.tolist(), self.store.positions(clip).tolist(), strict=True)
         )
-        config = (self.store.attributes.get("provenance") or {}).get("config") or {}
+        epsilon = provenance_object(self.store, "config").get("epsilon")
         name = self.store.class_names[int(self.store.labels[clip])]
         figure = cosine_map(
             np.array([step for step, _ in rows], np.int64),
             np.array([scores for _, scores in rows], np.float64).reshape(len(rows), self.store.num_frames),
             [(step, position) for step, position in inserted if step >= 0],
-            config.get("epsilon") or 0.0,
+            epsilon if isinstance(epsilon, int | float) else 0.0,
             title=f"{self._style.heading}: clip {clip}, {name}",
             theme=self._theme,
         )
@@ -194,12 +194,18 @@ def store_title(store: KeyFrameStore) -> str:
     return f"{name}: {', '.join(known)}" if known else name
 
 
+def provenance_object(store: KeyFrameStore, key: str) -> dict[str, Any]:
+    """Returns an object of the provenance; {} where there is none, or something else stands there."""
+    found = (store.attributes.get("provenance") or {}).get(key)
+    return found if isinstance(found, dict) else {}
+
+
 def store_phases(store: KeyFrameStore) -> Phases | None:
     """Returns the phases of the run that made a store, None where it does not say or did not insert.
 
     Steps floor(warmup*n) to n - floor(cooldown*n) - 1 insert.
     """
-    config = (store.attributes.get("provenance") or {}).get("config") or {}
+    config = provenance_object(store, "config")
     steps, warmup, cooldown = (config.get(key) for key in ("iterations", "warmup", "cooldown"))
     if not isinstance(steps, int) or config.get("insertion") is False:
         return None

@@ -15,7 +15,7 @@ from dfs_store.errors import DamagedStoreError, NotAStoreError, StoreNotFoundErr
 from dfs_store.format import Finding, KeyFrameStore, verify
 from dfs_store.pictures import PicturedClip, pictured
 from dfs_store.pictures.charts import Phases
-from dfs_store.pictures.preview import store_phases, store_title
+from dfs_store.pictures.preview import provenance_object, store_phases, store_title
 from dfs_store.report.sprite import Sprite, sprite
 
 __all__ = ["ClassRow", "Contents", "Evaluation", "ShownClip", "Timeline", "gather", "results_beside"]
@@ -137,8 +137,8 @@ def gather(
         timeline=_timeline(store),
         evaluations=evaluations,
         stale=stale,
-        settings=provenance.get("config") or {},
-        software=provenance.get("software") or {},
+        settings=provenance_object(store, "config"),
+        software=provenance_object(store, "software"),
         findings=findings,
         made=datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
     )

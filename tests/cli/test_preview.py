@@ -152,3 +152,24 @@ def test_the_nearest_real_clip_of_a_real_clip_is_itself(dfs, tmp_path):
     assert np.abs(frame[60:280, 12:252].astype(int) - frame[60:280, 264:504]).mean() < 2
     with open_store(store) as opened:
         assert opened.frame_shape == (3, 48, 48)
+
+
+@pytest.mark.parametrize("command", ["preview", "report"])
+@pytest.mark.parametrize(
+    "provenance",
+    [
+        {"config": [1], "software": "x"},
+        {"config": {"iterations": "many"}},
+        {"vpc": {"a": 1}, "method": ["dfs"]},
+    ],
+)
+def test_a_provenance_of_another_kind_is_no_reason_to_fail(dfs, tmp_path, command, provenance):
+    path = tmp_path / "s.h5"
+    attributes = {"provenance": provenance, "fps": 1e9}
+    with StoreWriter(
+        path, num_frames=2, frame_shape=(1, 3, 3), class_names=["a", "none of it"], attributes=attributes
+    ) as writer:
+        writer.append(np.zeros((1, 1, 3, 3), np.float32), [0], 0)
+    out = tmp_path / ("s.gif" if command == "preview" else "s.html")
+    done = dfs(command, path, "--out", out)
+    assert done.code == 0, done.stderr
