@@ -10,10 +10,10 @@ import pytest
 from tests.cli.conftest import write_store
 
 ROOT = Path(__file__).parent.parent
-# videos and networks stand side by side: neither imports the other.
+# videos and networks stand side by side, and so do evaluate and exchange: neither imports the other.
 RANKS = {
     "errors": 0, "byte_sizes": 1, "interpolation": 1, "format": 2, "loaders": 3, "videos": 4,
-    "networks": 4, "condense": 5, "evaluate": 6, "cli": 7,
+    "networks": 4, "condense": 5, "evaluate": 6, "exchange": 6, "cli": 7,
 }  # fmt: skip
 HEAVY = {"torch", "torchvision", "zarr", "h5py", "numpy", "rich.progress"}
 
@@ -68,10 +68,14 @@ def test_help_imports_nothing_heavy(words):
 
 
 @pytest.mark.parametrize("suffix", ["zarr", "h5"])
-@pytest.mark.parametrize("command", ["inspect", "verify"])
+@pytest.mark.parametrize("command", ["inspect", "verify", "convert", "merge"])
 def test_looking_at_a_store_never_imports_torch(tmp_path, command, suffix):
     store = write_store(tmp_path / f"s.{suffix}")
-    loaded = modules_after(command, store)
+    more = {
+        "convert": [tmp_path / "copy.h5"],
+        "merge": [write_store(tmp_path / "t.zarr", num_clips=4), tmp_path / "m.h5"],
+    }
+    loaded = modules_after(command, store, *more.get(command, []))
     assert "numpy" in loaded
     assert not {"torch", "torchvision"} & loaded
 

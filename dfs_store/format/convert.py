@@ -11,7 +11,7 @@ from dfs_store.format.spec import RESERVED_KEYS
 from dfs_store.format.store import KeyFrameStore, open_store
 from dfs_store.format.writer import StoreWriter
 
-__all__ = ["copy_store"]
+__all__ = ["copy_clip", "copy_store"]
 
 
 def copy_store(
@@ -62,11 +62,32 @@ def copy_store(
             if classes is None and store.native_method is not None:
                 writer.write_native(store.native_method, store.native_arrays())
             for clip in np.flatnonzero(np.isin(store.labels, list(labels))).tolist():
-                _copy_clip(store, writer, clip, labels[int(store.labels[clip])], dtype or store.dtype)
+                copy_clip(store, writer, clip, labels[int(store.labels[clip])], dtype or store.dtype)
 
 
-def _copy_clip(store: KeyFrameStore, writer: StoreWriter, clip: int, label: int, dtype: str) -> None:
-    positions, steps = store.positions(clip), store.inserted_at(clip)
+def copy_clip(
+    store: KeyFrameStore,
+    writer: StoreWriter,
+    clip: int,
+    label: int,
+    dtype: str,
+    *,
+    with_steps: bool = True,
+) -> None:
+    """Appends a clip of a store to another, bit by bit where both have the same dtype.
+
+    Args:
+        store: where it is read.
+        writer: of the other store.
+        clip: its number.
+        label: of the copy.
+        dtype: of the other store.
+        with_steps: whether `inserted_at` goes along, where the store has it.
+
+    Raises:
+        DamagedStoreError, ClipError, DiskFullError, OutputNotWritableError: as `copy_store`.
+    """
+    positions, steps = store.positions(clip), store.inserted_at(clip) if with_steps else None
     if dtype != store.dtype:
         writer.append(store.key_frames(clip), positions, label, steps)
         return
