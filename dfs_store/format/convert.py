@@ -11,7 +11,7 @@ from dfs_store.format.spec import RESERVED_KEYS
 from dfs_store.format.store import KeyFrameStore, open_store
 from dfs_store.format.writer import StoreWriter
 
-__all__ = ["copy_clip", "copy_store"]
+__all__ = ["copy_clip", "copy_store", "kept_classes"]
 
 
 def copy_store(
@@ -46,7 +46,7 @@ def copy_store(
         ClipError, OutputExistsError, OutputNotWritableError, DiskFullError: see `StoreWriter`.
     """
     with open_store(source) as store:
-        kept = _kept_classes(store, classes)
+        kept = kept_classes(store, classes)
         labels = {store.class_names.index(name): number for number, name in enumerate(kept)}
         attributes = {key: value for key, value in store.attributes.items() if key not in RESERVED_KEYS}
         with StoreWriter(
@@ -100,7 +100,8 @@ def copy_clip(
     writer.append_stored(stored, positions, label, steps)
 
 
-def _kept_classes(store: KeyFrameStore, classes: Sequence[str] | None) -> list[str]:
+def kept_classes(store: KeyFrameStore, classes: Sequence[str] | None) -> list[str]:
+    """Returns the names of the classes to keep, in the store's order; raises SettingsError for others."""
     if classes is None:
         return store.class_names
     wanted = {classes} if isinstance(classes, str) else set(classes)
