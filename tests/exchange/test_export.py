@@ -37,10 +37,11 @@ def lines(path):
     return [json.loads(line) for line in path.read_text(encoding="ascii").splitlines()]
 
 
-@pytest.mark.parametrize("encoding", ["h264", "lossless"])
-def test_videos_are_real_clips_again(smooth, tmp_path, encoding):
-    done = export(smooth, tmp_path / "v", "videos", encoding=encoding)
-    assert (done.clips, done.files, done.fps, done.cut_share) == (4, 6, 6.25, 0)
+@pytest.mark.parametrize("encoding", ["h264", "lossless", "png"])
+def test_videos_and_frames_are_real_clips_again(smooth, tmp_path, encoding):
+    to, num_files = ("frames", 4 * (4 + 1) + 2) if encoding == "png" else ("videos", 4 + 2)
+    done = export(smooth, tmp_path / "v", to, encoding=encoding)
+    assert (done.clips, done.files, done.fps, done.cut_share) == (4, num_files, 6.25, 0)
     # 60 pixels are what clips of 56 are cut from, so nothing is scaled on the way.
     videos = open_videos(tmp_path / "v", frames=4, stride=1, size=56)
     store = open_store(smooth)
@@ -49,12 +50,13 @@ def test_videos_are_real_clips_again(smooth, tmp_path, encoding):
     for clip in range(4):
         expected = pixels_of(store, clip)[:, 2:58, 2:58]
         error = videos.pixels[clip, 0].astype(float) - expected
-        if encoding == "lossless":
-            assert not error.any()
-        else:
+        if encoding == "h264":
             assert 10 * np.log10(255**2 / np.mean(error**2)) > 36
-    assert lines(tmp_path / "v" / "clips.jsonl")[2] == {
-        "file_name": "right/clip_00002.mp4", "label": 1, "class_name": "right", "clip": 2,
+        else:
+            assert not error.any()
+    place = {"folder_name": "right/clip_00002"} if to == "frames" else {"file_name": "right/clip_00002.mp4"}
+    assert lines(tmp_path / "v" / "clips.jsonl")[2] == place | {
+        "label": 1, "class_name": "right", "clip": 2,
         "num_key_frames": 4, "positions": [0, 1, 2, 3],
     }  # fmt: skip
 
