@@ -4,7 +4,20 @@ import typer
 
 from dfs_store import __version__
 
-from . import condense, convert, datasets, evaluate, export, inspect, merge, motion, repair, table, verify
+from . import (
+    condense,
+    convert,
+    datasets,
+    evaluate,
+    export,
+    import_,
+    inspect,
+    merge,
+    motion,
+    repair,
+    table,
+    verify,
+)
 from ._output import echo
 
 app = typer.Typer(
@@ -39,6 +52,7 @@ app.command("table")(table.table)
 app.command("verify")(verify.verify)
 app.command("convert")(convert.convert)
 app.command("export")(export.export)
+app.command("import")(import_.import_)
 app.command("merge")(merge.merge)
 app.command("repair")(repair.repair)
 app.add_typer(datasets.app, name="datasets")
