@@ -1,6 +1,7 @@
 """The class of every imported clip, and the names of the classes: from files, flags, or by counting."""
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -94,15 +95,14 @@ def labels_of(array: Array, num_clips: int, names: Sequence[str] | None, what: s
             f"{what}: there must be one label per clip, ({num_clips},), got the shape {array.shape}"
             + ("; of soft labels, save the largest: labels.argmax(1)" if array.ndim == 2 else "")
         )
+    if array.dtype.kind in "fiub":
+        if not (np.isfinite(array).all() and (array == np.rint(array)).all()):
+            raise SettingsError(f"{what}: labels must be whole numbers or names of classes, got {array[0]}")
+        return _with_names([int(each) for each in array.tolist()], names, what)
     texts = [str(each) for each in array.tolist()]
-    try:
-        numbers = [int(float(text)) for text in texts]
-        whole = all(float(text) == number for text, number in zip(texts, numbers, strict=True))
-    except (ValueError, OverflowError):
-        return _by_name(texts, names, what)
-    if not whole:
-        raise SettingsError(f"{what}: labels must be whole numbers or names of classes, got {texts[0]}")
-    return _with_names(numbers, names, what)
+    if all(re.fullmatch(r"-?[0-9]{1,9}", text) for text in texts):
+        return _with_names([int(text) for text in texts], names, what)
+    return _by_name(texts, names, what)
 
 
 def _by_name(texts: list[str], names: Sequence[str] | None, what: str) -> Labels:

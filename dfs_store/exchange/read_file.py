@@ -18,7 +18,7 @@ from dfs_store.exchange.pixels import Normalization
 
 __all__ = ["FILE_SUFFIXES", "FileOptions", "read_file"]
 
-_TORCH = (".pt", ".pth", ".ckpt", ".tar")
+_TORCH = (".pt", ".pth", ".ckpt")
 FILE_SUFFIXES = (*_TORCH, ".npy", ".npz", ".safetensors")
 _STORES = (".zarr", ".h5", ".hdf5", ".zip")
 _MAX_CLIP_BYTES = 2**33  # a clip is in memory as a whole

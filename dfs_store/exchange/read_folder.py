@@ -77,7 +77,7 @@ def read_folder(folder: Path, options: FolderOptions, on_progress: "OnProgress |
             **({"exported_from": exported["store_digest"]} if exported else {}),
         },
         sources=[videos.source(clip) for clip in range(len(videos))],
-        notes=_notes(videos),
+        notes=_notes(videos, exported),
     )
 
 
@@ -99,6 +99,7 @@ def _manifest(folder: Path) -> dict[str, Any]:
         "classes": classes,
         "num_frames": num_frames,
         "size": height if height == width else None,
+        "sides": (height, width),
         "store_digest": digest,
         # A store of one channel is grey in a video of three.
         "normalization": normalization if channels == 3 else None,
@@ -129,11 +130,18 @@ def _normalization(exported: dict[str, Any]) -> Normalization | None:
     return found if all(len(each) == 3 for each in found.values()) and min(found["std"]) > 0 else None
 
 
-def _notes(videos: "VideoDataset") -> list[str]:
-    if not videos.failed:
-        return []
-    first = videos.failed[0]
-    return [
-        f"{len(videos.failed):,} files could not be decoded and were left out, first {first['file']}: "
-        f"{first['reason']}"
-    ]
+def _notes(videos: "VideoDataset", exported: dict[str, Any]) -> list[str]:
+    notes = []
+    sides, own = videos.frame_shape[1:], exported.get("sides")
+    if own is not None and own != sides:
+        notes.append(
+            f"the exported clips have frames of {own[0]}x{own[1]} pixels, these {sides[0]}x{sides[1]}: "
+            "videos are scaled to squares; --to npz keeps clips of any shape as they are"
+        )
+    if videos.failed:
+        first = videos.failed[0]
+        notes.append(
+            f"{len(videos.failed):,} files could not be decoded and were left out, first {first['file']}: "
+            f"{first['reason']}"
+        )
+    return notes

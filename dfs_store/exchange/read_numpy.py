@@ -23,9 +23,7 @@ def read_npy(path: str) -> list[FoundArray]:
         UnreadableClipsError: the file is damaged, or holds objects.
     """
     try:
-        array: Array = np.load(path, mmap_mode="r", allow_pickle=False)
-        if not isinstance(array, np.ndarray):
-            raise ValueError("it is an archive; call it .npz")
+        array: Array = np.lib.format.open_memmap(path, mode="r")  # objects cannot be mapped
     except (ValueError, OSError, EOFError) as error:
         raise UnreadableClipsError(f"{path} cannot be read as .npy ({error}); {_REMEDY}") from error
     return [FoundArray("", array.shape, _dtype_name(array.dtype), lambda: iter(array), lambda: array)]
@@ -43,18 +41,18 @@ def read_npz(path: str) -> list[FoundArray]:
             found = [_member(archive, path, info) for info in members]
     except (zipfile.BadZipFile, ValueError, OSError, EOFError, NotImplementedError, RuntimeError) as error:
         raise UnreadableClipsError(f"{path} cannot be read as .npz ({error}); {_REMEDY}") from error
-    return [each for each in found if each is not None]
+    return found
 
 
-def _member(archive: zipfile.ZipFile, path: str, info: zipfile.ZipInfo) -> FoundArray | None:
+def _member(archive: zipfile.ZipFile, path: str, info: zipfile.ZipInfo) -> FoundArray:
     with archive.open(info) as file:
         shape, fortran, dtype = _header(file)
         header_bytes = file.tell()
+    name = info.filename.removesuffix(".npy")
     if dtype.hasobject:
-        return None
+        return FoundArray(name, shape, "object", _refused, _refused)
     if header_bytes + math.prod(shape) * dtype.itemsize != info.file_size:
         raise ValueError(f"{info.filename} has not the bytes that its header promises")
-    name = info.filename.removesuffix(".npy")
 
     def items() -> Iterator[Array]:
         if fortran and len(shape) > 1:
@@ -70,6 +68,10 @@ def _member(archive: zipfile.ZipFile, path: str, info: zipfile.ZipInfo) -> Found
         return array.reshape(shape, order="F" if fortran else "C")
 
     return FoundArray(name, shape, _dtype_name(dtype), items, whole)
+
+
+def _refused() -> Any:  # noqa: ANN401 - it never returns
+    raise UnreadableClipsError(f"the array holds objects, which only running code could restore; {_REMEDY}")
 
 
 def _pieces(path: str, member: str, start: int, count: int, size: int) -> Iterator[bytes]:

@@ -1,6 +1,8 @@
 """Files of torch.save and safetensors: tensors, not read yet; what would run code is refused."""
 
 import os
+import re
+import warnings
 import zipfile
 from collections.abc import Iterator
 from pickle import UnpicklingError
@@ -29,11 +31,14 @@ def read_torch(path: str) -> list[FoundArray]:
             lists and dictionaries, which only running code of the file could restore.
     """
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what torch thinks of strange pickles; the errors say enough
+            mapped = zipfile.is_zipfile(path)
+            content = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
     except UnpicklingError as error:
         raise UnreadableClipsError(
-            f"{path} holds more than tensors, numbers and texts; loading it would run code that the file "
-            f"names, which dfs never does ({_first_line(error)}). Where you trust the file, save it again "
+            f"{path} holds more than tensors, numbers and texts: loading it would run code that the file "
+            f"names{_culprit(error)}, which dfs never does. Where you trust the file, save it again "
             'with torch.save({"clips": clips, "labels": labels}, FILE) from the program that made it'
         ) from error
     except Exception as error:  # a hostile file can make torch.load raise anything
@@ -146,6 +151,12 @@ def _numpy(tensor: Tensor) -> Array:
     return array
 
 
+def _culprit(error: UnpicklingError) -> str:
+    """Returns what torch refused to call, in brackets, where it says so."""
+    named = re.search(r"GLOBAL ([\w.]+)", str(error))
+    return f" ({named[1]})" if named else ""
+
+
 def _first_line(error: BaseException) -> str:
     lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[0][:160].rstrip(". ")
+    return lines[0].partition(". ")[0][:160].rstrip(".")
