@@ -1,5 +1,6 @@
 import pytest
 
+from tests.cli.conftest import dfs  # noqa: F401 - a fixture
 from tests.format.making import DTYPES
 
 
