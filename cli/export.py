@@ -85,7 +85,7 @@ def export(
 def _notes(done: "Exported", *, folders: bool) -> None:
     renamed = [(name, folder) for name, folder in done.class_folders.items() if name != folder]
     if folders and renamed:
-        some = ", ".join(f"{name!r} is {folder!r}" for name, folder in renamed[:SHOWN])
+        some = ", ".join(f"{_short(name)} is {_short(folder)}" for name, folder in renamed[:SHOWN])
         more = f" and {len(renamed) - SHOWN} more" if len(renamed) > SHOWN else ""
         _output.note(f"note: folders cannot have every name: {some}{more}; the JSON lists have the true ones")
     if done.cut_share:
@@ -93,3 +93,8 @@ def _notes(done: "Exported", *, folders: bool) -> None:
             f"note: {100 * done.cut_share:.2g} % of the values lie beyond black or white and were cut: "
             "pixels cannot show them, --to npz --encoding float32 keeps them"
         )
+
+
+def _short(name: str) -> str:
+    text = repr(name)
+    return text if len(text) <= 40 else f"{text[:36]}...{text[-1]}"

@@ -48,6 +48,9 @@ def import_(
             "--max-error", metavar="LEVELS", help="As few key frames as stay within this RMS, of 255."
         ),
     ] = None,
+    budget: Annotated[
+        Text, typer.Option("--budget", metavar="SIZE", help="As many as all clips' bytes allow: 20MiB.")
+    ] = None,
     dataset: Annotated[Text, typer.Option("--dataset", help="What the clips derive from.")] = None,
     fps: Annotated[float | None, typer.Option("--fps", help="Frames per second, for playback.")] = None,
     layout: Annotated[
@@ -132,6 +135,7 @@ def _settings(source: str, flags: dict[str, Any]) -> "ImportSettings":
     from pathlib import Path
 
     from dfs_store.errors import SettingsError
+    from dfs_store.exchange.fitting import Fitting
     from dfs_store.exchange.import_clips import ImportSettings
     from dfs_store.exchange.read_file import FileOptions
     from dfs_store.exchange.read_folder import FolderOptions
@@ -144,11 +148,13 @@ def _settings(source: str, flags: dict[str, Any]) -> "ImportSettings":
             flag, other = f"--{name.replace('_', '-')}", "files" if is_folder else "folders of videos"
             raise SettingsError(f"{flag} is for {other}, and {source} is none; leave it out")
     own = {name: flags[name] for name in of_file if flags[name] is not None}
-    common = ("normalization", "key_frames", "max_error", "dataset", "fps")
+    fitting = Fitting(flags["key_frames"], flags["max_error"], flags["budget"])
+    common = ("normalization", "dataset", "fps")
     return ImportSettings(
         file=FileOptions(classes=flags["classes"], **own),
         folder=FolderOptions(classes=flags["classes"], **{name: flags[name] for name in of_folder}),
         dtype=flags["dtype"] or "float32",
+        fitting=fitting,
         **{name: flags[name] for name in common},
     )
 

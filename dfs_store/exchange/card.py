@@ -76,7 +76,7 @@ def _summary(clips: StoreClips, provenance: dict[str, Any]) -> str:
 
 def _table(clips: StoreClips, facts: CardFacts, provenance: dict[str, Any]) -> str:
     store = clips.store
-    num_key_frames = sum(len(clip.positions) for clip in clips.quietly())
+    num_key_frames = int(clips.counts.sum())
     key_frame_bytes = num_key_frames * frame_size_bytes(store.frame_shape, store.dtype)
     dense_bytes = len(clips) * store.num_frames * frame_size_bytes(store.frame_shape, "float32")
     height, width = store.frame_shape[1:]

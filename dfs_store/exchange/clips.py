@@ -54,6 +54,7 @@ class StoreClips:
         store: open for reading.
         path: of the store, as it was given.
         class_names: of the classes that are kept, in the store's order.
+        numbers: (N,) of the clips in the store.
         subset: whether some classes of the store are left out.
         num_clipped: values outside [0, 1] that were cut so far.
         num_values: values that became pixels so far.
@@ -69,37 +70,44 @@ class StoreClips:
         self.store, self.path = store, path
         self.class_names = kept_classes(store, classes)
         self.subset = classes is not None
-        labels = {store.class_names.index(name): number for number, name in enumerate(self.class_names)}
-        self._clips = [
-            ClipToExport(clip, labels[label], store.class_names[label], store.positions(clip).tolist())
-            for clip, label in enumerate(store.labels.tolist())
-            if label in labels
-        ]
+        self._names = store.class_names
+        self._labels = {self._names.index(name): number for number, name in enumerate(self.class_names)}
+        self.numbers = np.flatnonzero(np.isin(store.labels, list(self._labels)))
         self._on_progress = on_progress
         self.num_clipped = self.num_values = 0
 
     def __len__(self) -> int:
-        return len(self._clips)
+        return int(self.numbers.size)
 
     def __iter__(self) -> Iterator[ClipToExport]:
-        for done, clip in enumerate(self._clips):
-            yield clip
+        for done, number in enumerate(self.numbers.tolist()):
+            label = int(self.store.labels[number])
+            positions = self.store.positions(number).tolist()
+            yield ClipToExport(number, self._labels[label], self._names[label], positions)
             if self._on_progress is not None:
-                self._on_progress(done + 1, len(self._clips))
-
-    def quietly(self) -> list[ClipToExport]:
-        """Returns what the clips are called, without progress: nothing is rebuilt."""
-        return list(self._clips)
+                self._on_progress(done + 1, len(self))
 
     @property
-    def numbers(self) -> list[int]:
-        """Numbers of the clips in the store."""
-        return [clip.number for clip in self._clips]
+    def labels(self) -> npt.NDArray[np.int32]:
+        """(N,) int32, labels of the clips, numbered anew."""
+        anew = np.zeros(len(self._names), dtype=np.int32)
+        anew[list(self._labels)] = list(self._labels.values())
+        return anew[self.store.labels[self.numbers]]
 
     @property
-    def labels(self) -> list[int]:
-        """Labels of the clips, numbered anew."""
-        return [clip.label for clip in self._clips]
+    def counts(self) -> npt.NDArray[np.int64]:
+        """(N,) int64, number of key frames of the clips."""
+        counts: npt.NDArray[np.int64] = np.diff(self.store.offsets)[self.numbers]
+        return counts
+
+    @property
+    def positions(self) -> npt.NDArray[np.int64]:
+        """(S,) int64, positions of the key frames of all clips, one clip after the other."""
+        kept = np.zeros(len(self.store), dtype=bool)
+        kept[self.numbers] = True
+        of_kept = np.repeat(kept, np.diff(self.store.offsets))
+        positions: npt.NDArray[np.int64] = self.store.all_positions[of_kept].astype(np.int64)
+        return positions
 
     def values(self, clip: ClipToExport) -> npt.NDArray[np.float32]:
         """Returns a rebuilt clip in the store's values, (T, C, H, W) float32."""

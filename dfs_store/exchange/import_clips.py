@@ -1,10 +1,11 @@
 """`import_clips`: dense clips of other programs become a store, as they are or as a few key frames each."""
 
 import datetime
+import itertools
 import math
 import os
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,12 +16,14 @@ import numpy.typing as npt
 from dfs_store import __version__
 from dfs_store.errors import ClipError, SettingsError
 from dfs_store.exchange.dense import DenseClips
+from dfs_store.exchange.fitting import Fitting, chosen_fits
 from dfs_store.exchange.pixels import IMAGENET, Normalization, normalised, parse_normalization
 from dfs_store.exchange.read_file import FileOptions, read_file
 from dfs_store.exchange.read_folder import FolderOptions, read_folder
 from dfs_store.format import StoreWriter, check_output
 
 if TYPE_CHECKING:
+    from dfs_store.condense.key_frame_fit import Fit
     from dfs_store.videos.prepare import OnProgress
 
 __all__ = ["ImportSettings", "Imported", "import_clips"]
@@ -41,8 +44,7 @@ class ImportSettings:
             as they are), and what 8-bit pixels are normalised with. When None the source's, else ImageNet's
             of three channels.
         dtype: of the stored key frames.
-        key_frames: so many key frames per clip at most; all frames when None.
-        max_error: as few key frames as keep the root-mean-square error within so many levels of 255.
+        fitting: how many key frames a clip keeps; all frames by default.
         dataset: what the clips derive from, for the provenance.
         fps: frames per second; the source's when None.
 
@@ -54,18 +56,11 @@ class ImportSettings:
     folder: FolderOptions = field(default_factory=FolderOptions)
     normalization: str | None = None
     dtype: str = "float32"
-    key_frames: int | None = None
-    max_error: float | None = None
+    fitting: Fitting = field(default_factory=Fitting)
     dataset: str | None = None
     fps: float | None = None
 
     def __post_init__(self) -> None:
-        if self.key_frames is not None and self.max_error is not None:
-            raise SettingsError("--key-frames and --max-error both say how many key frames; give one of them")
-        if self.key_frames is not None and self.key_frames < 1:
-            raise SettingsError(f"--key-frames must be at least 1, got {self.key_frames}")
-        if self.max_error is not None and not 0 <= self.max_error <= _PEAK:
-            raise SettingsError(f"--max-error must lie in 0..255 grey levels, got {self.max_error:g}")
         if self.fps is not None and not (math.isfinite(self.fps) and self.fps > 0):
             raise SettingsError(f"--fps must be above 0, got {self.fps:g}")
 
@@ -138,11 +133,7 @@ def import_clips(
         dense = read_folder(path, settings.folder, on_prepare)
     else:
         dense = read_file(path, settings.file)
-    if settings.key_frames is not None and settings.key_frames > dense.num_frames:
-        raise SettingsError(
-            f"--key-frames must lie in 1..{dense.num_frames} for clips of {dense.num_frames} frames, "
-            f"got {settings.key_frames}"
-        )
+    settings.fitting.check_clips(len(dense.labels), dense.num_frames, dense.frame_shape, settings.dtype)
     return _write(dense, out, settings, overwrite, on_progress, name=path.name)
 
 
@@ -170,13 +161,10 @@ def _write(
         },
         overwrite=overwrite,
     ) as writer:
-        for number, clip in enumerate(dense.clips()):
-            with np.errstate(over="ignore"):  # of float64: the next line names the clip
-                values = normalised(clip, normalization) if dense.are_pixels else clip.astype(np.float32)
-            if not np.isfinite(values).all():
-                raise ClipError(f"{name}: clip {number} holds values that are not finite; clips must not")
+        fits = _fits(dense, settings, normalization, seen.std, name)
+        for number, values in enumerate(_values(dense, normalization, name)):
             seen.take(values)
-            key_frames, positions = _reduced(values, settings, seen)
+            key_frames, positions = _reduced(values, next(fits), seen)
             writer.append(key_frames, positions, dense.labels[number])
             num_key_frames += len(positions)
             if on_progress is not None:
@@ -190,7 +178,7 @@ def _write(
         seen.smallest,
         seen.largest,
         seen.outside / seen.num_values,
-        _rms(seen, settings),
+        None if settings.fitting.is_dense else math.sqrt(seen.squared_error / seen.num_values),
         [*dense.notes, *([] if dense.are_pixels else seen.notes(assumed))],
     )
 
@@ -207,40 +195,49 @@ def _normalization(dense: DenseClips, settings: ImportSettings) -> tuple[Normali
     return (IMAGENET if channels == len(IMAGENET["mean"]) else None), True
 
 
-def _reduced(values: Floats, settings: ImportSettings, seen: "_Seen") -> tuple[Floats, npt.NDArray[np.int64]]:
-    """Returns the key frames of a clip and their positions: all frames, or those that rebuild it best."""
-    if settings.key_frames is None and settings.max_error is None:
-        return values, np.arange(len(values))
-    # By need: the package imports torch.
-    from dfs_store.condense.key_frame_fit import best_fits, fewest_within, fitted_key_frames, gram_matrix
+def _values(dense: DenseClips, normalization: Normalization | None, name: str) -> Iterator[Floats]:
+    """Yields the clips as they will be stored, (T, C, H, W) finite float32."""
+    for number, clip in enumerate(dense.clips()):
+        with np.errstate(over="ignore"):  # of float64: the next line names the clip
+            values = normalised(clip, normalization) if dense.are_pixels else clip.astype(np.float32)
+        if not np.isfinite(values).all():
+            raise ClipError(f"{name}: clip {number} holds values that are not finite; clips must not")
+        yield values
 
-    # Errors count in grey levels. Where black lies does not matter: the weights of a frame add up to one.
-    fits = best_fits(gram_matrix(values * (seen.std * _PEAK)))
-    if settings.max_error is not None:
-        fit = fewest_within(fits, settings.max_error, values.size)
-    else:
-        fit = fits[(settings.key_frames or len(fits)) - 1]
+
+def _fits(
+    dense: DenseClips, settings: ImportSettings, normalization: Normalization | None, std: Floats, name: str
+) -> "Iterator[Fit | None]":
+    """Yields the fit of every clip; None where all frames are kept."""
+    fitting = settings.fitting
+    if fitting.is_dense:
+        return itertools.repeat(None)
+    affordable = None
+    if fitting.budget is not None:
+        affordable = fitting.affordable(len(dense.labels), dense.frame_shape, settings.dtype)
+    return chosen_fits(_values(dense, normalization, name), std, fitting, affordable)
+
+
+def _reduced(values: Floats, fit: "Fit | None", seen: "_Seen") -> tuple[Floats, npt.NDArray[np.int64]]:
+    """Returns the key frames of a clip and their positions: all frames, or those of a fit."""
+    if fit is None:
+        return values, np.arange(len(values))
+    from dfs_store.condense.key_frame_fit import fitted_key_frames  # by need: its package imports torch
+
     seen.squared_error += fit.error
     if len(fit.positions) == len(values):
         return values, fit.positions
     return fitted_key_frames(values, fit.positions), fit.positions
 
 
-def _rms(seen: "_Seen", settings: ImportSettings) -> float | None:
-    if settings.key_frames is None and settings.max_error is None:
-        return None
-    return math.sqrt(seen.squared_error / seen.num_values)
-
-
 def _provenance(dense: DenseClips, settings: ImportSettings) -> dict[str, Any]:
     counts = set(Counter(dense.labels).values())
-    fit = {"key_frames": settings.key_frames, "max_error": settings.max_error}
     return {
         "method": "imported",
         "dataset": settings.dataset,
         "vpc": counts.pop() if len(counts) == 1 else None,
         **dense.provenance,
-        **({"fit": fit} if any(value is not None for value in fit.values()) else {}),
+        **({} if settings.fitting.is_dense else {"fit": asdict(settings.fitting)}),
         "software": {"dfs-store": __version__, "numpy": np.__version__},
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "sources": dense.sources,

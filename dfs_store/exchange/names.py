@@ -38,6 +38,8 @@ def _clean(name: str) -> str:
     text = text.encode()[:_MAX_BYTES].decode(errors="ignore").rstrip(" .")
     if not text:
         return "class"
+    if text.startswith("-"):
+        return f"_{text}"  # no program takes it for an option
     if text.split(".")[0].rstrip().casefold() in _DEVICES:
         return f"_{text}"
     return f"{text}_" if text.casefold() in _PARTS else text

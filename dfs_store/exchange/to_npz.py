@@ -39,14 +39,13 @@ def write_npz(clips: StoreClips, path: Path, *, fps: float, dtype: str) -> None:
             "NumPy's texts cannot end in a NUL character, and the name of a class does; rename it, or use "
             "another --to"
         )
-    positions = [clip.positions for clip in clips.quietly()]
     small: dict[str, npt.NDArray[Any]] = {
         "values": np.array("pixels" if dtype == UINT8 or store.normalization is None else "normalised"),
-        "labels": np.array(clips.labels, dtype=np.int32),
+        "labels": clips.labels,
         "class_names": names,
-        "positions": np.concatenate([np.array(each, dtype=np.int64) for each in positions]),
-        "offsets": np.cumsum([0, *map(len, positions)], dtype=np.int64),
-        "clip_numbers": np.array(clips.numbers, dtype=np.int64),
+        "positions": clips.positions,
+        "offsets": np.concatenate([[0], np.cumsum(clips.counts)]).astype(np.int64),
+        "clip_numbers": clips.numbers.astype(np.int64),
         "fps": np.array(float(fps)),
         "digest": np.array(str(store.attributes["digest"])),
     }

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -140,6 +141,10 @@ def test_the_card_says_what_it_is_and_the_store_goes_along(smooth, tmp_path):
         "| seed | 1 |", "2 clips of 1 classes", "load_dataset(", "FOLDER/store/s.h5", "licence",
     ):  # fmt: skip
         assert said in card
+    programs = re.findall(r"```python\n(.*?)```", card, re.DOTALL)
+    names = {}
+    exec(programs[1].replace("FOLDER", str(tmp_path / "hf")), names)
+    assert names["clips"].shape == (2, 3, 4, 60, 60)
     copied = open_store(tmp_path / "hf" / "store" / "s.h5")
     assert np.array_equal(copied.key_frames(1), open_store(smooth).key_frames(1))
     export(smooth, tmp_path / "hf2", "huggingface", with_store=False)

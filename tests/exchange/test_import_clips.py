@@ -16,6 +16,7 @@ from dfs_store import open_store
 from dfs_store.errors import ClipError, DatasetNotFoundError, SettingsError, UnreadableClipsError
 from dfs_store.exchange import export_store, import_clips
 from dfs_store.exchange.export import ExportSettings
+from dfs_store.exchange.fitting import Fitting
 from dfs_store.exchange.import_clips import ImportSettings
 from dfs_store.exchange.pixels import IMAGENET
 from dfs_store.exchange.read_file import FileOptions
@@ -38,6 +39,8 @@ def clips_of(seed=0, count=4, frames=5):
 def imported(path, **options):
     """Imports a file and returns the store."""
     file = {key: options.pop(key) for key in list(options) if key in FileOptions.__dataclass_fields__}
+    fitting = {key: options.pop(key) for key in list(options) if key in Fitting.__dataclass_fields__}
+    options["fitting"] = Fitting(**fitting)
     out = path.parent / "out.zarr"
     import_clips(path, out, ImportSettings(file=FileOptions(**file), **options), overwrite=True)
     return open_store(out)
@@ -288,15 +291,28 @@ def test_clips_can_be_kept_as_the_key_frames_that_rebuild_them(tmp_path):
         store = imported(tmp_path / "c.npy", clips_per_class=1, **options)
         assert store.positions(0).tolist() == [0, 4, 8]
         assert np.allclose(store.clip(0), piecewise()[0], atol=1e-5)
-    settings = ImportSettings(file=FileOptions(clips_per_class=1), key_frames=2)
+    settings = ImportSettings(file=FileOptions(clips_per_class=1), fitting=Fitting(key_frames=2))
     done = import_clips(tmp_path / "c.npy", tmp_path / "o.h5", settings)
     store = open_store(tmp_path / "o.h5")
     std = np.array(store.normalization["std"])[:, None, None]
     errors = (store.clip(0) - piecewise()[0]) * std * 255
     assert done.rms_error == pytest.approx(np.sqrt(np.mean(errors**2)), rel=1e-4)
     assert done.num_key_frames == 2
-    with pytest.raises(SettingsError, match="give one of them"):
-        ImportSettings(key_frames=2, max_error=1.0)
+    for bad in ({"key_frames": 2, "max_error": 1.0}, {"key_frames": 0}, {"max_error": -1.0}, {"budget": "x"}):
+        with pytest.raises(SettingsError, match="--"):
+            Fitting(**bad)
+
+
+def test_a_budget_is_shared_out_among_clips(tmp_path):
+    still = np.broadcast_to(piecewise()[:, :1], piecewise().shape)
+    np.save(tmp_path / "c.npy", np.concatenate([still, piecewise()]))
+    frame_bytes = 3 * 6 * 7 * 4
+    store = imported(tmp_path / "c.npy", clips_per_class=1, budget=str(4 * (frame_bytes + 100)))
+    assert [store.positions(clip).tolist() for clip in range(2)] == [[0], [0, 4, 8]]
+    report = store.storage
+    assert report.key_frame_bytes + report.index_bytes <= 4 * (frame_bytes + 100)
+    with pytest.raises(SettingsError, match=r"--budget 100 holds 0 key frames.*2 clips"):
+        imported(tmp_path / "c.npy", clips_per_class=1, budget="100")
 
 
 @settings(max_examples=20, deadline=None)
@@ -345,7 +361,9 @@ def test_a_folder_of_videos_is_cut_as_asked(tmp_path):
 
     make_folder(tmp_path / "v", clips=2)
     folder = FolderOptions(frames=3, stride=2, size=8, classes="right")
-    done = import_clips(tmp_path / "v", tmp_path / "o.zarr", ImportSettings(folder=folder, key_frames=2))
+    done = import_clips(
+        tmp_path / "v", tmp_path / "o.zarr", ImportSettings(folder=folder, fitting=Fitting(2))
+    )
     store = open_store(tmp_path / "o.zarr")
     assert (len(store), store.class_names, store.num_frames) == (2, ["right"], 3)
     assert store.frame_shape == (3, 8, 8)
