@@ -26,11 +26,12 @@ def export(
         typer.Option(
             "--encoding",
             help="Of clips. videos, huggingface: h264 or lossless; webdataset: npy, h264 or lossless; "
-            "npz: uint8 pixels or float32 values.  [default: the first]",
+            "npz: uint8 pixels or float32 values.",
+            show_default="the first",
         ),
     ] = None,
     fps: Annotated[
-        float | None, typer.Option("--fps", help="Frames per second.  [default: the store's, else 8]")
+        float | None, typer.Option("--fps", help="Frames per second.", show_default="the store's, else 8")
     ] = None,
     classes: given.Classes = None,
     shard_size: Annotated[

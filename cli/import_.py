@@ -35,7 +35,8 @@ def import_(
         typer.Option(
             "--normalization",
             metavar="imagenet|none|MEAN/STD",
-            help="What floats were, and pixels are, normalised with.  [default: the source's, else imagenet]",
+            help="What floats were, and pixels are, normalised with.",
+            show_default="the source's, else imagenet",
         ),
     ] = None,
     dtype: given.Dtype = None,
@@ -55,7 +56,9 @@ def import_(
     fps: Annotated[float | None, typer.Option("--fps", help="Frames per second, for playback.")] = None,
     layout: Annotated[
         Text,
-        typer.Option("--layout", help="auto, NTCHW, NCTHW or NTHWC.  [default: auto]", rich_help_panel=FILE),
+        typer.Option(
+            "--layout", help="auto, NTCHW, NCTHW or NTHWC.", show_default="auto", rich_help_panel=FILE
+        ),
     ] = None,
     labels: Annotated[
         Text, typer.Option("--labels", metavar="FILE", help="Labels or class names.", rich_help_panel=FILE)

@@ -67,7 +67,8 @@ def _header(clips: StoreClips, facts: CardFacts) -> str:
 def _summary(clips: StoreClips, provenance: dict[str, Any]) -> str:
     dataset = _plain(provenance.get("dataset") or "a dataset that the store does not name")
     return (
-        f"{len(clips):,} clips of {len(clips.class_names):,} classes, made from {dataset} with the method "
+        f"{len(clips):,} clips of {len(clips.class_names):,} "
+        f"{'class' if len(clips.class_names) == 1 else 'classes'}, made from {dataset} with the method "
         f"{_plain(provenance.get('method') or 'not said')} by dfs-store. Each clip is kept as a few key "
         "frames, and the frames between them are interpolated linearly; the videos here are the rebuilt "
         "clips, for programs that read videos."

@@ -17,6 +17,15 @@ from dfs_store.exchange.arrays import Array, FoundArray
 
 __all__ = ["read_safetensors", "read_torch"]
 
+_SAFETENSORS = {
+    "BF16": "bfloat16",
+    **{f"F{bits}": f"float{bits}" for bits in (16, 32, 64)},
+    **{
+        f"{letter}{bits}": f"{word}{bits}"
+        for letter, word in (("I", "int"), ("U", "uint"))
+        for bits in (8, 16, 32, 64)
+    },
+}
 _MAX_DEPTH = 8
 _MAX_ITEMS = 100_000  # of lists and dictionaries, all together
 
@@ -67,11 +76,30 @@ def read_safetensors(path: str) -> tuple[list[FoundArray], dict[str, str]]:
         ) from error
     try:
         with safe_open(path, framework="pt") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
-            metadata = dict(file.metadata() or {})
+            found = [_lazy(path, name, file.get_slice(name)) for name in file.keys()]  # noqa: SIM118 - no mapping
+            return found, dict(file.metadata() or {})
     except (SafetensorError, OSError) as error:
         raise UnreadableClipsError(f"{path} cannot be read as safetensors ({_first_line(error)})") from error
-    return [_found(name, tensor) for name, tensor in tensors.items()], metadata
+
+
+def _lazy(path: str, name: str, about: Any) -> FoundArray:  # noqa: ANN401 - a slice of safetensors
+    """Returns a tensor of a safetensors file, read item by item."""
+    from safetensors import safe_open
+
+    shape = tuple(about.get_shape())
+
+    def items() -> Iterator[Array]:
+        with safe_open(path, framework="pt") as file:
+            part = file.get_slice(name)
+            for number in range(shape[0]):
+                yield _numpy(part[number])
+
+    def whole() -> Array:
+        with safe_open(path, framework="pt") as file:
+            return _numpy(file.get_tensor(name))
+
+    dtype = _SAFETENSORS.get(about.get_dtype(), about.get_dtype())
+    return FoundArray(name, shape, dtype, items, whole)
 
 
 def _walk(content: object, name: str, found: list[FoundArray], file_bytes: int, path: str) -> None:

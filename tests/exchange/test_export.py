@@ -14,11 +14,12 @@ import numpy as np
 import pytest
 
 from dfs_store import open_store, open_videos
-from dfs_store.errors import OutputExistsError, OutputNotWritableError, SettingsError
+from dfs_store.errors import DamagedStoreError, OutputExistsError, OutputNotWritableError, SettingsError
 from dfs_store.exchange import export_store
 from dfs_store.exchange.export import KINDS, ExportSettings
 from dfs_store.format import StoreWriter
 from tests.exchange.making import pixels_of, write_smooth_store
+from tests.format.making import flip
 
 ROOT = Path(__file__).parents[2]
 
@@ -138,7 +139,7 @@ def test_the_card_says_what_it_is_and_the_store_goes_along(smooth, tmp_path):
     card = (tmp_path / "hf" / "README.md").read_text()
     for said in (
         'license: "unknown"', "- video-classification", "- n<1K", "| source dataset | waves |",
-        "| seed | 1 |", "2 clips of 1 classes", "load_dataset(", "FOLDER/store/s.h5", "licence",
+        "| seed | 1 |", "2 clips of 1 class, made from waves", "load_dataset(", "FOLDER/store/s.h5",
     ):  # fmt: skip
         assert said in card
     programs = re.findall(r"```python\n(.*?)```", card, re.DOTALL)
@@ -229,3 +230,12 @@ def test_an_export_that_is_killed_leaves_nothing_there(tmp_path, number):
         with pytest.warns(UserWarning, match="removed what a writer that died had left"):
             export(path, tmp_path / "o", "videos", classes=["left"])
         assert not list(tmp_path.glob(".o.*"))
+
+
+def test_a_damaged_store_leaves_nothing(smooth, tmp_path):
+    frames = open_store(smooth).stored_frames(12, 13).tobytes()
+    file = smooth / "key_frames" / "c.0.0.0.0"
+    flip(file, file.read_bytes().index(frames))
+    with pytest.raises(DamagedStoreError, match="clip 3"):
+        export(smooth, tmp_path / "v", "videos")
+    assert [path.name for path in tmp_path.iterdir()] == ["s.zarr"]

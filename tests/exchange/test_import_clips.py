@@ -376,7 +376,8 @@ def test_memory_stays_at_a_clip(tmp_path):
     clips = np.zeros((40, 8, 3, 60, 60), np.float32)
     np.savez(tmp_path / "c.npz", clips=clips)
     np.save(tmp_path / "c.npy", clips)
-    for name in ("c.npz", "c.npy"):
+    torch.save(torch.from_numpy(clips), tmp_path / "c.pt")
+    for name in ("c.npz", "c.npy", "c.pt"):
         tracemalloc.start()
         try:
             imported(tmp_path / name, clips_per_class=4)
