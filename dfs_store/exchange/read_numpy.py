@@ -1,6 +1,8 @@
 """Files of NumPy: .npy is mapped, and members of .npz are read item by item. Nothing is unpickled."""
 
+import lzma
 import math
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -13,6 +15,11 @@ from dfs_store.exchange.arrays import Array, FoundArray
 
 __all__ = ["read_npy", "read_npz"]
 
+# What NumPy's headers, zip and its ways to compress raise when bytes are not what they should be.
+_DAMAGE = (
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, tokenize.TokenError, SyntaxError),
+    *(ValueError, TypeError, KeyError, IndexError, OverflowError, OSError, EOFError, RuntimeError),
+)
 _REMEDY = "save it with np.savez(FILE, clips=clips, labels=labels), whose arrays hold numbers and no objects"
 
 
@@ -24,7 +31,7 @@ def read_npy(path: str) -> list[FoundArray]:
     """
     try:
         array: Array = np.lib.format.open_memmap(path, mode="r")  # objects cannot be mapped
-    except (ValueError, OSError, EOFError) as error:
+    except _DAMAGE as error:
         raise UnreadableClipsError(f"{path} cannot be read as .npy ({error}); {_REMEDY}") from error
     return [FoundArray("", array.shape, _dtype_name(array.dtype), lambda: iter(array), lambda: array)]
 
@@ -39,7 +46,7 @@ def read_npz(path: str) -> list[FoundArray]:
         with zipfile.ZipFile(path) as archive:
             members = [info for info in archive.infolist() if info.filename.endswith(".npy")]
             found = [_member(archive, path, info) for info in members]
-    except (zipfile.BadZipFile, ValueError, OSError, EOFError, NotImplementedError, RuntimeError) as error:
+    except _DAMAGE as error:
         raise UnreadableClipsError(f"{path} cannot be read as .npz ({error}); {_REMEDY}") from error
     return found
 
@@ -84,7 +91,9 @@ def _pieces(path: str, member: str, start: int, count: int, size: int) -> Iterat
                 if len(data) != size:
                     raise UnreadableClipsError(f"{path}: {member} is cut short")
                 yield data
-    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+    except UnreadableClipsError:
+        raise
+    except _DAMAGE as error:
         raise UnreadableClipsError(f"{path}: {member} is damaged ({error})") from error
 
 
