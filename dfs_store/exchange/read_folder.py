@@ -77,7 +77,7 @@ def read_folder(folder: Path, options: FolderOptions, on_progress: "OnProgress |
             **({"exported_from": exported["store_digest"]} if exported else {}),
         },
         sources=[videos.source(clip) for clip in range(len(videos))],
-        notes=_notes(videos, exported),
+        notes=_notes(videos, exported if options.size is None else {}),
     )
 
 

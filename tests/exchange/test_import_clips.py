@@ -356,6 +356,15 @@ def test_an_export_comes_back_with_its_names_and_pixels(tmp_path, to, encoding):
     assert second.attributes["provenance"]["exported_from"] == first.attributes["digest"]
 
 
+def test_an_export_that_is_not_square_is_scaled_and_that_is_told(tmp_path):
+    write_smooth_store(tmp_path / "s.zarr", size=(16, 24), clips_per_class=1)
+    export_store(tmp_path / "s.zarr", tmp_path / "e", ExportSettings("frames"))
+    told = import_clips(tmp_path / "e", tmp_path / "b.h5")
+    assert "frames of 16x24 pixels, these 112x112" in told.notes[0]
+    asked = ImportSettings(folder=FolderOptions(size=16))
+    assert import_clips(tmp_path / "e", tmp_path / "c.h5", asked).notes == []
+
+
 def test_a_folder_of_videos_is_cut_as_asked(tmp_path):
     from tests.videos.making import make_folder
 
