@@ -2,7 +2,22 @@
 
 import typer
 
-from . import condense, datasets, evaluate, inspect, motion, preview, repair, report, table, verify
+from . import (
+    condense,
+    convert,
+    datasets,
+    evaluate,
+    export,
+    import_,
+    inspect,
+    merge,
+    motion,
+    preview,
+    repair,
+    report,
+    table,
+    verify,
+)
 from ._output import echo
 
 app = typer.Typer(
@@ -43,6 +58,10 @@ app.command("evaluate")(evaluate.evaluate)
 app.command("motion")(motion.motion)
 app.command("table")(table.table)
 app.command("verify")(verify.verify)
+app.command("convert")(convert.convert)
+app.command("export")(export.export)
+app.command("import")(import_.import_)
+app.command("merge")(merge.merge)
 app.command("repair")(repair.repair)
 app.add_typer(datasets.app, name="datasets")
 

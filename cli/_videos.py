@@ -86,6 +86,7 @@ def training_videos_bytes(settings: VideoSettings) -> int | None:
     """Returns what the training videos take on disk; None where there are none."""
     from dfs_store.errors import DFSError
     from dfs_store.videos.catalogue import MOVING_SHAPES
+    from dfs_store.videos.frame_folder import folder_status
     from dfs_store.videos.opening import find_clips
 
     if settings.dataset == MOVING_SHAPES:
@@ -94,7 +95,8 @@ def training_videos_bytes(settings: VideoSettings) -> int | None:
         found = find_clips(
             settings.dataset, settings.root, classes=settings.classes, official_split=settings.split or 1
         )
-        return sum((found.root / clip.file).stat().st_size for clip in found.clips)
+        paths = (found.root / clip.file for clip in found.clips)
+        return sum(folder_status(path)[0] if path.is_dir() else path.stat().st_size for path in paths)
     except (DFSError, OSError):
         return None
 

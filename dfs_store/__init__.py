@@ -8,7 +8,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dfs_store import condense, errors, evaluate, testing
+    from dfs_store import condense, errors, evaluate, exchange, testing
     from dfs_store.format import KeyFrameStore, StorageReport, StoreWriter, open_store
     from dfs_store.loaders import DFSDataset, DFSLoader, interpolate
     from dfs_store.videos import VideoDataset, open_videos
@@ -25,6 +25,7 @@ __all__ = [
     "condense",
     "errors",
     "evaluate",
+    "exchange",
     "interpolate",
     "open_store",
     "open_videos",
@@ -42,7 +43,7 @@ _HOME = {
     "open_store": "format",
     "open_videos": "videos",
 }
-_MODULES = ("condense", "errors", "evaluate", "testing")
+_MODULES = ("condense", "errors", "evaluate", "exchange", "testing")
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - a module attribute can be anything

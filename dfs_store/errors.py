@@ -28,6 +28,7 @@ __all__ = [
     "PositionsError",
     "SettingsError",
     "StoreNotFoundError",
+    "UnreadableClipsError",
 ]
 
 
@@ -81,6 +82,10 @@ class EmptyClassError(DFSError, ValueError):
 
 class DecodeError(DFSError, ValueError):
     """A video file cannot be decoded."""
+
+
+class UnreadableClipsError(DFSError, ValueError):
+    """A file to import holds no clips, cannot be read, or only by running code that it names."""
 
 
 class CheckpointError(DFSError, ValueError):

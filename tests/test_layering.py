@@ -10,10 +10,10 @@ import pytest
 from tests.cli.conftest import write_store
 
 ROOT = Path(__file__).parent.parent
-# videos and networks stand side by side: neither imports the other.
+# videos and networks stand side by side, and so do evaluate and exchange: neither imports the other.
 RANKS = {
     "errors": 0, "byte_sizes": 1, "names": 1, "interpolation": 1, "format": 2, "pictures": 3, "loaders": 4,
-    "videos": 5, "networks": 5, "condense": 6, "evaluate": 7, "report": 8, "cli": 9,
+    "videos": 5, "networks": 5, "condense": 6, "evaluate": 7, "exchange": 7, "report": 8, "cli": 9,
 }  # fmt: skip
 # What a layer may take from one above it, and why.
 EXCEPTIONS = {("dfs_store/format/store.py", "pictures")}  # a store shows itself in a notebook, when asked to
@@ -71,10 +71,14 @@ def test_help_imports_nothing_heavy(words):
 
 
 @pytest.mark.parametrize("suffix", ["zarr", "h5"])
-@pytest.mark.parametrize("command", ["inspect", "verify"])
+@pytest.mark.parametrize("command", ["inspect", "verify", "convert", "merge"])
 def test_looking_at_a_store_never_imports_torch(tmp_path, command, suffix):
     store = write_store(tmp_path / f"s.{suffix}")
-    loaded = modules_after(command, store)
+    more = {
+        "convert": [tmp_path / "copy.h5"],
+        "merge": [write_store(tmp_path / "t.zarr", num_clips=4), tmp_path / "m.h5"],
+    }
+    loaded = modules_after(command, store, *more.get(command, []))
     assert "numpy" in loaded
     assert not {"torch", "torchvision"} & loaded
 

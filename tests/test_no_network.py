@@ -49,6 +49,10 @@ def test_no_command_opens_a_socket(tmp_path):
         ["inspect", store],
         ["verify", store],
         ["repair", store, tmp_path / "r.h5"],
+        ["convert", store, tmp_path / "c.h5", "--dtype", "float16"],
+        ["merge", store, tmp_path / "c.h5", tmp_path / "m.zarr"],
+        ["export", store, "--to", "huggingface", "--out", tmp_path / "hub"],
+        ["import", tmp_path / "hub", tmp_path / "i.zarr"],
         ["evaluate", store, "--dataset", tmp_path / "videos", "--epochs", 1, "--runs", 1, "-q"],
     ):
         done = without_network("dfs", *command, folder=tmp_path)

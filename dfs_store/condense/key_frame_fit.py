@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from dfs_store.interpolation import weight_matrix
 
-__all__ = ["Fit", "best_fits", "fitted_key_frames", "gram_matrix", "share_out"]
+__all__ = ["Fit", "best_fits", "fewest_within", "fitted_key_frames", "gram_matrix", "share_out"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -70,6 +70,18 @@ def best_fits(gram: Floats) -> list[Fit]:
         fit = Fit(found, _least_squares_error(gram, found))
         fits.append(fit if fit.error < fits[-1].error - least_gain else fits[-1])
     return fits
+
+
+def fewest_within(fits: list[Fit], max_error: float, num_values: int) -> Fit:
+    """Returns the fit with the fewest key frames whose root-mean-square error is at most `max_error`.
+
+    Args:
+        fits: of 1, 2, ... key frames, see `best_fits`; the last is taken where none is good enough.
+        max_error: in the unit of the frames.
+        num_values: of the whole clip.
+    """
+    allowed = max_error**2 * num_values
+    return next((fit for fit in fits if fit.error <= allowed), fits[-1])
 
 
 def fitted_key_frames(

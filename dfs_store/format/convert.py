@@ -12,7 +12,7 @@ from dfs_store.format.store import KeyFrameStore, open_store
 from dfs_store.format.writer import StoreWriter
 from dfs_store.names import did_you_mean
 
-__all__ = ["copy_store"]
+__all__ = ["copy_clip", "copy_store", "kept_classes"]
 
 
 def copy_store(
@@ -47,7 +47,7 @@ def copy_store(
         ClipError, OutputExistsError, OutputNotWritableError, DiskFullError: see `StoreWriter`.
     """
     with open_store(source) as store:
-        kept = _kept_classes(store, classes)
+        kept = kept_classes(store, classes)
         labels = {store.class_names.index(name): number for number, name in enumerate(kept)}
         attributes = {key: value for key, value in store.attributes.items() if key not in RESERVED_KEYS}
         with StoreWriter(
@@ -63,11 +63,32 @@ def copy_store(
             if classes is None and store.native_method is not None:
                 writer.write_native(store.native_method, store.native_arrays())
             for clip in np.flatnonzero(np.isin(store.labels, list(labels))).tolist():
-                _copy_clip(store, writer, clip, labels[int(store.labels[clip])], dtype or store.dtype)
+                copy_clip(store, writer, clip, labels[int(store.labels[clip])], dtype or store.dtype)
 
 
-def _copy_clip(store: KeyFrameStore, writer: StoreWriter, clip: int, label: int, dtype: str) -> None:
-    positions, steps = store.positions(clip), store.inserted_at(clip)
+def copy_clip(
+    store: KeyFrameStore,
+    writer: StoreWriter,
+    clip: int,
+    label: int,
+    dtype: str,
+    *,
+    with_steps: bool = True,
+) -> None:
+    """Appends a clip of a store to another, bit by bit where both have the same dtype.
+
+    Args:
+        store: where it is read.
+        writer: of the other store.
+        clip: its number.
+        label: of the copy.
+        dtype: of the other store.
+        with_steps: whether `inserted_at` goes along, where the store has it.
+
+    Raises:
+        DamagedStoreError, ClipError, DiskFullError, OutputNotWritableError: as `copy_store`.
+    """
+    positions, steps = store.positions(clip), store.inserted_at(clip) if with_steps else None
     if dtype != store.dtype:
         writer.append(store.key_frames(clip), positions, label, steps)
         return
@@ -80,7 +101,8 @@ def _copy_clip(store: KeyFrameStore, writer: StoreWriter, clip: int, label: int,
     writer.append_stored(stored, positions, label, steps)
 
 
-def _kept_classes(store: KeyFrameStore, classes: Sequence[str] | None) -> list[str]:
+def kept_classes(store: KeyFrameStore, classes: Sequence[str] | None) -> list[str]:
+    """Returns the names of the classes to keep, in the store's order; raises SettingsError for others."""
     if classes is None:
         return store.class_names
     wanted = {classes} if isinstance(classes, str) else set(classes)

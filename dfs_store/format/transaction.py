@@ -10,6 +10,7 @@ import re
 import secrets
 import shutil
 import warnings
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -99,12 +100,24 @@ class Transaction:
 
     The hidden folder holds a lock for as long as its process lives, so that the next transaction on the same
     path tells the parts of dead runs from those of living ones, and removes them, with a warning.
+
+    Args:
+        path: the target.
+        overwrite: replace what is there.
+        check: called with `path` and `overwrite`; returns the path with its links followed, or refuses it.
+            By default that of a store.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        overwrite: bool = False,
+        check: Callable[..., Path] = check_output,
+    ) -> None:
         self.shown = Path(path)
         self._overwrite = overwrite
-        self._target = check_output(path, overwrite=overwrite)
+        self._target = check(path, overwrite=overwrite)
         self._replaces = _identity(self._target)
         self._tag = ""
         self._folder: Path | None = None

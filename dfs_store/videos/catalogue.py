@@ -66,7 +66,10 @@ FOLDER = DatasetInfo(
     layout="folders",
     metric="top1",
     sampling=Sampling(resize="keep-crop"),
-    files="<class>/<clips>, or train/<class>/<clips> and test/<class>/<clips>",
+    files=(
+        "<class>/<clips>, or train/<class>/<clips> and test/<class>/<clips>; a clip is a video, or a folder "
+        "of PNG or JPEG pictures, one per frame"
+    ),
 )
 
 CATALOGUE: dict[str, DatasetInfo] = {

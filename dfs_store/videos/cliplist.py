@@ -8,6 +8,7 @@ from pathlib import Path
 
 from dfs_store.errors import DatasetNotFoundError, EmptyClassError, SettingsError
 from dfs_store.names import did_you_mean
+from dfs_store.videos.frame_folder import is_frame_folder
 
 __all__ = [
     "ClipFile",
@@ -30,7 +31,7 @@ class ClipFile:
     """One video of a dataset.
 
     Attributes:
-        file: path inside the root, with forward slashes.
+        file: path inside the root, with forward slashes; of a folder where the clip is one of pictures.
         class_name: name of its class.
     """
 
@@ -103,11 +104,11 @@ def subfolders(folder: Path) -> list[Path]:
 
 
 def folder_clips(root: Path, folder: Path) -> ClipList:
-    """Returns the videos in the class folders of `folder`, with paths that start from `root`."""
+    """Returns the videos (or folders of pictures) in the class folders of `folder`, by paths from `root`."""
     clips = [
         ClipFile(path.relative_to(root).as_posix(), class_folder.name)
         for class_folder in subfolders(folder)
-        for path in _videos_under(class_folder)
+        for path in _clips_under(class_folder)
     ]
     classes = sorted(path.name for path in subfolders(folder))
     if not classes:
@@ -115,6 +116,16 @@ def folder_clips(root: Path, folder: Path) -> ClipList:
             f"{folder} has no class folders; it must hold <class>/<clips> or train|test/<class>/<clips>"
         )
     return ClipList(root, sorted(clips, key=lambda clip: (clip.class_name, clip.file)), classes)
+
+
+def _clips_under(folder: Path) -> list[Path]:
+    """Returns the videos under a class folder; where there are none, the folders of pictures in it."""
+    return _videos_under(folder) or [
+        Path(where, name)
+        for where, names, _ in os.walk(folder)
+        for name in names
+        if not name.startswith(".") and is_frame_folder(os.path.join(where, name))
+    ]
 
 
 def _videos_under(folder: Path) -> list[Path]:

@@ -9,6 +9,7 @@ so it does not alias) and differ by a fraction of a grey value.
 """
 
 import errno
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -24,6 +25,7 @@ from av.video.reformatter import Interpolation
 from av.video.stream import VideoStream
 
 from dfs_store.errors import DecodeError
+from dfs_store.videos.frame_folder import pictures_of, read_picture
 from dfs_store.videos.sampling import Sampling, centre_crop_offsets, resized_shape
 
 __all__ = ["DecodedClip", "FramePicker", "decode_clip"]
@@ -63,7 +65,7 @@ class DecodedClip:
         pixels: (V, T, H, W, 3) uint8, RGB.
         frames: (V, T) int64 frame numbers.
         fps: frames per second of the video.
-        decoder: "decord" or "pyav".
+        decoder: "decord" or "pyav", "pictures" for a folder of them.
         note: what was unusual about the file, or "".
     """
 
@@ -83,7 +85,7 @@ def decode_clip(
     there, and the note says so. Rotation metadata is applied.
 
     Args:
-        path: the video file.
+        path: the video file, or a folder of pictures, one per frame.
         sampling: size and way of resizing.
         pick: see `FramePicker`.
         decoders: which to try, in this order.
@@ -93,6 +95,8 @@ def decode_clip(
         MemoryError: it takes more memory than this process may have.
     """
     try:
+        if os.path.isdir(path):
+            return _decode_pictures(path, sampling, pick)
         probe = _probe(path)
         for number, decoder in enumerate(decoders):
             try:
@@ -121,11 +125,16 @@ def _probe(path: str) -> _Probe:
             raise DecodeError(f"{path}: the file has no video stream")
         fps = _frames_per_second(stream)
         for frame in _frames(container, stream):
-            if max(frame.width, frame.height) > _MAX_LONG_SIDE_RATIO * min(frame.width, frame.height):
-                raise DecodeError(f"{path}: frames of {frame.width} x {frame.height} pixels are no picture")
             turns = round(frame.rotation / 90) % 4
-            return _Probe(frame.width, frame.height, turns, fps)
+            return _checked_probe(path, _Probe(frame.width, frame.height, turns, fps))
     raise DecodeError(f"{path}: no frame can be decoded")
+
+
+def _checked_probe(path: str, probe: _Probe) -> _Probe:
+    sides = probe.width, probe.height
+    if max(sides) > _MAX_LONG_SIDE_RATIO * min(sides):
+        raise DecodeError(f"{path}: frames of {probe.width} x {probe.height} pixels are no picture")
+    return probe
 
 
 def _open(path: str) -> InputContainer:
@@ -167,6 +176,30 @@ def _frames_per_second(stream: Any) -> float:  # noqa: ANN401 - PyAV's stubs dif
         if rate and 0 < rate <= _MAX_FPS:
             return float(rate)
     return _DEFAULT_FPS
+
+
+def _decode_pictures(path: str, sampling: Sampling, pick: FramePicker) -> DecodedClip:
+    """Reads the pictures that are needed, which must be of one size."""
+    pictures = pictures_of(path)
+    if not pictures:
+        raise DecodeError(f"{path}: there is no PNG or JPEG picture in the folder")
+    numbers = pick(len(pictures), _DEFAULT_FPS)
+    found: dict[int, Pixels] = {}
+    first: _Probe | None = None
+    for number in np.unique(numbers).tolist():
+        try:
+            frame = read_picture(pictures[number])
+        except DecodeError as error:
+            raise DecodeError(f"{path}: {error}") from error
+        size = frame.width, frame.height
+        first = first or _checked_probe(path, _Probe(*size, 0, _DEFAULT_FPS))
+        if size != first[:2]:
+            raise DecodeError(
+                f"{path}: pictures of one clip must have one size, got {first.width} x {first.height} and "
+                f"{size[0]} x {size[1]} pixels ({pictures[number].name})"
+            )
+        found[number] = _scale(frame, sampling, first)
+    return DecodedClip(_arrange(found, numbers), numbers, _DEFAULT_FPS, "pictures")
 
 
 def _decode_with_pyav(path: str, sampling: Sampling, pick: FramePicker, probe: _Probe) -> DecodedClip:

@@ -33,6 +33,7 @@ def open_videos(
     frames: int | None = None,
     stride: int | None = None,
     size: int | None = None,
+    resize: str | None = None,
     seed: int = 0,
     classes: Iterable[str] | None = None,
     official_split: int = 1,
@@ -53,6 +54,7 @@ def open_videos(
             width in pixels) the dataset's default when None.
         stride: see `frames`.
         size: see `frames`.
+        resize: how frames come to that size (see `Sampling`); the dataset's way when None.
         seed: of the random starts; the same seed gives the same clips.
         classes: names of the classes to keep, all when None.
         official_split: which of the official splits of UCF101 and HMDB51, 1..3.
@@ -74,6 +76,8 @@ def open_videos(
     check_part(split)
     info = describe(name_or_folder)
     sampling = resolve_sampling(info, frames=frames, stride=stride, size=size)
+    if resize is not None:
+        sampling = replace(sampling, resize=resize)
     common: dict[str, Any] = {"split": split, "sampling": sampling, "seed": seed, "transform": transform}
     if info.name == MOVING_SHAPES:
         kept = None if classes is None else list(classes)

@@ -5,6 +5,7 @@ import json
 import math
 import os
 import shutil
+import stat
 import statistics
 import time
 from collections import Counter
@@ -29,6 +30,7 @@ from dfs_store.videos.cache import (
     write_atomically,
 )
 from dfs_store.videos.cliplist import ClipList
+from dfs_store.videos.frame_folder import folder_status
 from dfs_store.videos.pool import Job, Limits, Result, WorkerPool
 from dfs_store.videos.progress import OnProgress, PrepareProgress, Reporter
 from dfs_store.videos.rows import Journal, drop_rows, read_lines, reserve
@@ -199,8 +201,12 @@ def _request(found: ClipList, sampling: Sampling, dataset: str, split: str, seed
     files = []
     for clip in found.clips:
         try:
-            status = (found.root / clip.file).stat()
-            files.append([clip.file, clip.class_name, status.st_size, status.st_mtime_ns])
+            path = found.root / clip.file
+            status = path.stat()
+            size_and_time = (status.st_size, status.st_mtime_ns)
+            if stat.S_ISDIR(status.st_mode):
+                size_and_time = folder_status(path)
+            files.append([clip.file, clip.class_name, *size_and_time])
         except OSError:  # gone, or a link that leads nowhere: decoding it will say so
             files.append([clip.file, clip.class_name, -1, 0])
     return {

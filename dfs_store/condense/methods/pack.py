@@ -9,7 +9,14 @@ import numpy.typing as npt
 from dfs_store.byte_sizes import parse_bytes
 from dfs_store.condense.config import CondenseConfig
 from dfs_store.condense.events import Event
-from dfs_store.condense.key_frame_fit import Fit, best_fits, fitted_key_frames, gram_matrix, share_out
+from dfs_store.condense.key_frame_fit import (
+    Fit,
+    best_fits,
+    fewest_within,
+    fitted_key_frames,
+    gram_matrix,
+    share_out,
+)
 from dfs_store.condense.methods._clip import Condensed, CondensedClip
 from dfs_store.condense.methods.coreset import ranked_clips
 from dfs_store.condense.methods.herding import herd
@@ -70,8 +77,7 @@ def _chosen_fits(config: CondenseConfig, videos: VideoDataset, chosen: list[int]
         return [fits[config.key_frames - 1] for fits in curves]
     if config.max_error is not None:
         num_values = videos.num_frames * math.prod(videos.frame_shape)
-        allowed = config.max_error**2 * num_values
-        return [next((fit for fit in fits if fit.error <= allowed), fits[-1]) for fits in curves]
+        return [fewest_within(fits, config.max_error, num_values) for fits in curves]
     affordable = _affordable(config, len(chosen), videos.frame_shape)
     counts = share_out([[fit.error for fit in fits] for fits in curves], affordable)
     return [fits[count - 1] for fits, count in zip(curves, counts, strict=True)]

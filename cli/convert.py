@@ -1,0 +1,81 @@
+"""`dfs convert`: another container, dtype, compression, or a subset of the classes."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from . import _exchange_options as given
+from . import _options, _output
+from ._exit_codes import command
+
+if TYPE_CHECKING:
+    from dfs_store.exchange.convert import Conversion
+
+
+@command
+def convert(
+    source: Annotated[str, typer.Argument(metavar="SRC", help="The store to read.")],
+    target: Annotated[str, typer.Argument(metavar="DST", help="The copy; the suffix names the container.")],
+    dtype: given.Dtype = None,
+    compression: Annotated[
+        str | None, typer.Option("--compression", help="zstd (Zarr) or gzip, for archives.")
+    ] = None,
+    classes: given.Classes = None,
+    overwrite: given.Overwrite = False,
+    json: _options.Json = False,
+    quiet: _options.Quiet = False,
+    verbose: _options.Verbose = False,
+) -> None:
+    """Copy a store into another container, dtype or compression, and say what the copy lost.
+
+    dfs convert ucf.zarr ucf.h5 --dtype float16
+    """
+    from dfs_store.exchange.convert import convert_store
+
+    with _output.Progress("compare", quiet=quiet) as progress:
+        done = convert_store(
+            source,
+            target,
+            dtype=dtype,
+            compression=compression,
+            classes=_options.class_list(classes),
+            overwrite=overwrite,
+            on_progress=progress.update,
+        )
+    if json:
+        content = {"source": source, "target": target, "compression": compression, **done.to_json()}
+        _output.document("dfs.convert/1", content)
+        return
+    if not quiet:
+        for remark in done.notes:
+            _output.note(f"note: {remark}")
+    _output.echo(_text(target, done, quiet=quiet))
+
+
+def _text(target: str, done: "Conversion", *, quiet: bool) -> str:
+    before, after = done.storage
+    clips = f"{done.num_clips[1]:,}" + (f" of {done.num_clips[0]:,}" if len(set(done.num_clips)) > 1 else "")
+    head = (
+        f"{target}: {clips} clips, {after.num_key_frames:,} key frames, {done.container[1]}, {done.dtype[1]}"
+    )
+    if quiet:
+        return head
+    share = 100 * after.on_disk_bytes / before.on_disk_bytes
+    sizes = (
+        f"on disk {_output.size_text(before.on_disk_bytes)} before, {_output.size_text(after.on_disk_bytes)} "
+        f"after, {share:.1f} %"
+    )
+    return "\n".join([head, "  " + sizes, "  " + _error_text(done)])
+
+
+def _error_text(done: "Conversion") -> str:
+    error = done.error
+    if error is None:
+        return f"{done.dtype[1]} as before: every frame copied bit by bit"
+    if error.largest == 0:
+        return f"{done.dtype[0]} to {done.dtype[1]}: no error, every value is the same"
+    return (
+        f"{done.dtype[0]} to {done.dtype[1]}: largest error {error.largest:.2g} {error.unit} "
+        f"({error.largest_grey_levels:.2g} grey levels of 255), root mean square "
+        f"{error.root_mean_square:.2g} ({error.root_mean_square_grey_levels:.2g} grey levels)"
+    )

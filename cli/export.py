@@ -1,0 +1,101 @@
+"""`dfs export`: rebuilt clips in the formats that other programs read."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from . import _exchange_options as given
+from . import _options, _output
+from ._exit_codes import command
+
+if TYPE_CHECKING:
+    from dfs_store.exchange.export import Exported
+
+SHOWN = 12  # class names that became other folders
+
+
+@command
+def export(
+    store: Annotated[str, typer.Argument(metavar="STORE", help="The store to read.")],
+    to: Annotated[
+        str, typer.Option("--to", metavar="FORMAT", help="videos, frames, webdataset, npz or huggingface.")
+    ],
+    out: Annotated[str, typer.Option("--out", metavar="DIR", help="A new folder; NAME.npz for npz.")],
+    encoding: Annotated[
+        str | None,
+        typer.Option(
+            "--encoding",
+            help="Of clips. videos, huggingface: h264 or lossless; webdataset: npy, h264 or lossless; "
+            "npz: uint8 pixels or float32 values.",
+            show_default="the first",
+        ),
+    ] = None,
+    fps: Annotated[
+        float | None, typer.Option("--fps", help="Frames per second.", show_default="the store's, else 8")
+    ] = None,
+    classes: given.Classes = None,
+    shard_size: Annotated[
+        str, typer.Option("--shard-size", metavar="SIZE", help="The most that a shard of webdataset has.")
+    ] = "256MiB",
+    license_name: Annotated[
+        str, typer.Option("--license", help="For the card of huggingface: cc-by-4.0, other ...")
+    ] = "unknown",
+    with_store: Annotated[
+        bool, typer.Option("--with-store/--no-store", help="Copy the store along (huggingface).")
+    ] = True,
+    overwrite: given.Overwrite = False,
+    json: _options.Json = False,
+    quiet: _options.Quiet = False,
+    verbose: _options.Verbose = False,
+) -> None:
+    """Write a store's rebuilt clips as videos, pictures, webdataset shards, NumPy or for Hugging Face.
+
+    dfs export ucf.zarr --to videos --out clips
+    """
+    from dfs_store.byte_sizes import parse_bytes
+    from dfs_store.exchange.export import ExportSettings, export_store
+
+    settings = ExportSettings(
+        to=to,
+        encoding=encoding,
+        fps=fps,
+        shard_bytes=parse_bytes(shard_size, "--shard-size"),
+        license=license_name,
+        with_store=with_store,
+    )
+    with _output.Progress("export", quiet=quiet) as progress:
+        done = export_store(
+            store,
+            out,
+            settings,
+            classes=_options.class_list(classes),
+            overwrite=overwrite,
+            on_progress=progress.update,
+        )
+    if json:
+        _output.document("dfs.export/1", {"store": store, "out": out, "to": to, **done.to_json()})
+        return
+    if not quiet:
+        _notes(done, folders=to in ("videos", "frames", "huggingface"))
+    _output.echo(
+        f"{out}: {done.clips:,} clips as {to} ({done.encoding}), {done.files:,} "
+        f"{'file' if done.files == 1 else 'files'}, {_output.size_text(done.bytes)}"
+    )
+
+
+def _notes(done: "Exported", *, folders: bool) -> None:
+    renamed = [(name, folder) for name, folder in done.class_folders.items() if name != folder]
+    if folders and renamed:
+        some = ", ".join(f"{_short(name)} is {_short(folder)}" for name, folder in renamed[:SHOWN])
+        more = f" and {len(renamed) - SHOWN} more" if len(renamed) > SHOWN else ""
+        _output.note(f"note: folders cannot have every name: {some}{more}; the JSON lists have the true ones")
+    if done.cut_share:
+        _output.note(
+            f"note: {100 * done.cut_share:.2g} % of the values lie beyond black or white and were cut: "
+            "pixels cannot show them, --to npz --encoding float32 keeps them"
+        )
+
+
+def _short(name: str) -> str:
+    text = repr(name)
+    return text if len(text) <= 40 else f"{text[:36]}...{text[-1]}"

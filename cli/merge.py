@@ -1,0 +1,54 @@
+"""`dfs merge`: several stores in one."""
+
+from typing import Annotated
+
+import typer
+
+from . import _exchange_options as given
+from . import _options, _output
+from ._exit_codes import command
+
+
+@command
+def merge(
+    stores: Annotated[list[str], typer.Argument(metavar="STORE...", help="Two stores or more.")],
+    out: Annotated[str, typer.Argument(metavar="OUT", help="The new store; the suffix names the container.")],
+    dtype: given.Dtype = None,
+    overwrite: given.Overwrite = False,
+    json: _options.Json = False,
+    quiet: _options.Quiet = False,
+    verbose: _options.Verbose = False,
+) -> None:
+    """Join stores of equal clip length, frame shape and normalization; classes are joined by name.
+
+    dfs merge first.zarr second.zarr both.zarr
+    """
+    from dfs_store.exchange.merge import merge_stores
+    from dfs_store.format import open_store
+
+    with _output.Progress("merge", quiet=quiet) as progress:
+        merged = merge_stores(stores, out, dtype=dtype, overwrite=overwrite, on_progress=progress.update)
+    with open_store(out) as store:
+        storage, digest = store.storage, store.attributes["digest"]
+    if json:
+        parents = [{"path": path, "num_clips": n} for path, n in zip(stores, merged.num_clips, strict=True)]
+        content = {
+            "out": out,
+            "stores": parents,
+            "num_clips": sum(merged.num_clips),
+            "class_names": merged.class_names,
+            "dtype": merged.dtype,
+            "digest": digest,
+            "storage": storage.to_json(),
+            "notes": merged.notes,
+        }
+        _output.document("dfs.merge/1", content)
+        return
+    if not quiet:
+        for remark in merged.notes:
+            _output.note(f"note: {remark}")
+    _output.echo(
+        f"{out}: {sum(merged.num_clips):,} clips ({' + '.join(f'{n:,}' for n in merged.num_clips)}), "
+        f"{len(merged.class_names)} classes, {storage.num_key_frames:,} key frames, {merged.dtype}, "
+        f"{_output.size_text(storage.on_disk_bytes)} on disk"
+    )

@@ -1,0 +1,125 @@
+"""The clips of a store as an export sees them: rebuilt one at a time, as values or as pixels."""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from dfs_store.exchange.pixels import to_pixels, to_rgb
+from dfs_store.format import KeyFrameStore
+from dfs_store.format.convert import kept_classes
+
+__all__ = ["ClipToExport", "StoreClips"]
+
+OnProgress = Callable[[int, int], None]
+
+
+class ClipToExport(NamedTuple):
+    """One clip of a store.
+
+    Attributes:
+        number: in the store.
+        label: in the export: the classes that are kept, numbered anew.
+        class_name: its true name.
+        positions: 0-based numbers of its key frames.
+    """
+
+    number: int
+    label: int
+    class_name: str
+    positions: list[int]
+
+    @property
+    def stem(self) -> str:
+        """Name of its file, without a suffix."""
+        return f"clip_{self.number:05d}"
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns what goes beside the clip's pixels."""
+        return {
+            "label": self.label,
+            "class_name": self.class_name,
+            "clip": self.number,
+            "num_key_frames": len(self.positions),
+            "positions": self.positions,
+        }
+
+
+class StoreClips:
+    """The clips of some or all classes of a store; only one is in memory at a time.
+
+    Attributes:
+        store: open for reading.
+        path: of the store, as it was given.
+        class_names: of the classes that are kept, in the store's order.
+        numbers: (N,) of the clips in the store.
+        subset: whether some classes of the store are left out.
+        num_clipped: values outside [0, 1] that were cut so far.
+        num_values: values that became pixels so far.
+    """
+
+    def __init__(
+        self,
+        store: KeyFrameStore,
+        path: str | os.PathLike[str],
+        classes: Sequence[str] | None = None,
+        on_progress: OnProgress | None = None,
+    ) -> None:
+        self.store, self.path = store, path
+        self.class_names = kept_classes(store, classes)
+        self.subset = classes is not None
+        self._names = store.class_names
+        self._labels = {self._names.index(name): number for number, name in enumerate(self.class_names)}
+        self.numbers = np.flatnonzero(np.isin(store.labels, list(self._labels)))
+        self._on_progress = on_progress
+        self.num_clipped = self.num_values = 0
+
+    def __len__(self) -> int:
+        return int(self.numbers.size)
+
+    def __iter__(self) -> Iterator[ClipToExport]:
+        for done, number in enumerate(self.numbers.tolist()):
+            label = int(self.store.labels[number])
+            positions = self.store.positions(number).tolist()
+            yield ClipToExport(number, self._labels[label], self._names[label], positions)
+            if self._on_progress is not None:
+                self._on_progress(done + 1, len(self))
+
+    @property
+    def labels(self) -> npt.NDArray[np.int32]:
+        """(N,) int32, labels of the clips, numbered anew."""
+        anew = np.zeros(len(self._names), dtype=np.int32)
+        anew[list(self._labels)] = list(self._labels.values())
+        return anew[self.store.labels[self.numbers]]
+
+    @property
+    def counts(self) -> npt.NDArray[np.int64]:
+        """(N,) int64, number of key frames of the clips."""
+        counts: npt.NDArray[np.int64] = np.diff(self.store.offsets)[self.numbers]
+        return counts
+
+    @property
+    def positions(self) -> npt.NDArray[np.int64]:
+        """(S,) int64, positions of the key frames of all clips, one clip after the other."""
+        kept = np.zeros(len(self.store), dtype=bool)
+        kept[self.numbers] = True
+        of_kept = np.repeat(kept, np.diff(self.store.offsets))
+        positions: npt.NDArray[np.int64] = self.store.all_positions[of_kept].astype(np.int64)
+        return positions
+
+    def values(self, clip: ClipToExport) -> npt.NDArray[np.float32]:
+        """Returns a rebuilt clip in the store's values, (T, C, H, W) float32."""
+        return self.store.clip(clip.number)
+
+    def pixels(self, clip: ClipToExport) -> npt.NDArray[np.uint8]:
+        """Returns a rebuilt clip as pixels, (T, C, H, W) uint8."""
+        found = to_pixels(self.store.clip(clip.number), self.store.normalization)
+        self.num_clipped += found.num_clipped
+        self.num_values += found.pixels.size
+        return found.pixels
+
+    def rgb(self, clip: ClipToExport) -> npt.NDArray[np.uint8]:
+        """Returns a rebuilt clip as RGB pixels, (T, H, W, 3) uint8."""
+        return to_rgb(self.pixels(clip))

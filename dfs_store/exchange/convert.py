@@ -1,0 +1,155 @@
+"""Copies a store into another container, dtype or compression, and measures what the copy lost."""
+
+import math
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from dfs_store.format import KeyFrameStore, StorageReport, copy_store, open_store
+
+__all__ = ["Conversion", "StorageError", "convert_store", "measure_error"]
+
+GREY_LEVELS = 255.0
+OnProgress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class StorageError:
+    """How far the key frames of a copy lie from those of its source, over all their values.
+
+    Attributes:
+        largest: largest absolute error, in the unit of the stored values: standard deviations where they
+            are normalised, pixels in [0, 1] otherwise.
+        root_mean_square: in the same unit.
+        largest_grey_levels: largest absolute error in 8-bit levels (of 255).
+        root_mean_square_grey_levels: in 8-bit levels.
+        unit: "standard deviations" or "pixels in [0, 1]".
+    """
+
+    largest: float
+    root_mean_square: float
+    largest_grey_levels: float
+    root_mean_square_grey_levels: float
+    unit: str
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """What `convert_store` did.
+
+    Attributes:
+        dtype: of the source and of the copy.
+        container: of the source and of the copy.
+        num_clips: of the source and of the copy.
+        storage: of the source and of the copy.
+        error: measured on the copy where the dtype changed; None where frames were copied bit by bit.
+        notes: what stayed behind, in words.
+    """
+
+    dtype: tuple[str, str]
+    container: tuple[str, str]
+    num_clips: tuple[int, int]
+    storage: tuple[StorageReport, StorageReport]
+    error: StorageError | None
+    notes: list[str]
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the facts as a JSON object, source and copy apart."""
+        sides = zip(self.dtype, self.container, self.num_clips, self.storage, strict=True)
+        before, after = (
+            {"container": container, "dtype": dtype, "num_clips": clips, "storage": storage.to_json()}
+            for dtype, container, clips, storage in sides
+        )
+        error = None if self.error is None else asdict(self.error)
+        return {"before": before, "after": after, "error": error, "notes": self.notes}
+
+
+def convert_store(
+    source: str | os.PathLike[str],
+    target: str | os.PathLike[str],
+    *,
+    dtype: str | None = None,
+    compression: str | None = None,
+    classes: Sequence[str] | None = None,
+    overwrite: bool = False,
+    on_progress: OnProgress | None = None,
+) -> Conversion:
+    """Copies a store (see `dfs_store.format.copy_store`) and measures the error of another dtype on the copy.
+
+    Args:
+        source: the store to read.
+        target: the copy; its suffix names the container. May be the source itself, with `overwrite`.
+        dtype: "float32", "float16" or "uint8"; the source's when absent.
+        compression: None, "zstd" (Zarr only) or "gzip".
+        classes: names of the classes to keep, all when absent.
+        overwrite: replace a store that is there.
+        on_progress: called with clips compared and clips in all.
+
+    Raises:
+        DFSError: as `copy_store`.
+    """
+    with open_store(source) as before:
+        storage = before.storage
+        copy_store(source, target, dtype=dtype, compression=compression, classes=classes, overwrite=overwrite)
+        # `before` keeps the files that it opened, also where the copy has just taken their place.
+        with open_store(target) as after:
+            changed = before.dtype != after.dtype
+            kept = None if classes is None else set(after.class_names)
+            return Conversion(
+                (before.dtype, after.dtype),
+                (before.container, after.container),
+                (len(before), len(after)),
+                (storage, after.storage),
+                measure_error(before, after, kept, on_progress) if changed else None,
+                _notes(before, after),
+            )
+
+
+def measure_error(
+    before: KeyFrameStore,
+    after: KeyFrameStore,
+    classes: set[str] | None = None,
+    on_progress: OnProgress | None = None,
+) -> StorageError:
+    """Compares the key frames of a copy with those of its source, clip by clip.
+
+    Args:
+        before: the source.
+        after: the copy: the clips of some or all classes, in the source's order.
+        classes: names of the classes that were copied, all when None.
+        on_progress: called with clips compared and clips in all.
+    """
+    names = before.class_names
+    clips = [
+        clip
+        for clip, label in enumerate(before.labels.tolist())
+        if classes is None or names[label] in classes
+    ]
+    channels = before.frame_shape[0]
+    std = np.ones(channels) if before.normalization is None else np.array(before.normalization["std"])
+    largest, squares, num_values = np.zeros(channels), np.zeros(channels), 0
+    for number, clip in enumerate(clips):
+        error = after.key_frames(number).astype(np.float64) - before.key_frames(clip)
+        largest = np.maximum(largest, np.abs(error).max(axis=(0, 2, 3)))
+        squares += np.square(error).sum(axis=(0, 2, 3))
+        num_values += error.size
+        if on_progress is not None:
+            on_progress(number + 1, len(clips))
+    return StorageError(
+        float(largest.max()),
+        math.sqrt(float(squares.sum()) / num_values),
+        float((largest * std).max()) * GREY_LEVELS,
+        math.sqrt(float((squares * std**2).sum()) / num_values) * GREY_LEVELS,
+        "pixels in [0, 1]" if before.normalization is None else "standard deviations",
+    )
+
+
+def _notes(before: KeyFrameStore, after: KeyFrameStore) -> list[str]:
+    if before.native_method is not None and after.native_method is None:
+        return [
+            f"the native arrays of {before.native_method} stayed behind: they belong to all classes together"
+        ]
+    return []

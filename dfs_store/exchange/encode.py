@@ -1,0 +1,63 @@
+"""Pixels into files that every program opens: MP4 videos and PNG pictures, as bytes."""
+
+import io
+from fractions import Fraction
+
+import av
+import numpy as np
+import numpy.typing as npt
+from av.video.stream import VideoStream
+
+from dfs_store.errors import SettingsError
+
+__all__ = ["DEFAULT_FPS", "H264", "LOSSLESS", "check_fps", "encode_png", "encode_video"]
+
+Pixels = npt.NDArray[np.uint8]
+
+DEFAULT_FPS = 8.0
+_MIN_FPS, _MAX_FPS = 0.1, 1000.0
+H264, LOSSLESS = "h264", "lossless"
+# Visually lossless; condensed clips are close to noise, which coarser settings would smooth away.
+_QUALITY = {"crf": "10", "preset": "medium"}
+
+
+def check_fps(fps: float | None) -> None:
+    """Raises SettingsError unless the frame rate is None or one that players show."""
+    if fps is not None and not _MIN_FPS <= fps <= _MAX_FPS:
+        raise SettingsError(f"--fps must lie in {_MIN_FPS:g}..{_MAX_FPS:g} frames per second, got {fps:g}")
+
+
+def encode_video(pixels: Pixels, fps: float, encoding: str) -> bytes:
+    """Encodes a clip as an MP4 file.
+
+    Args:
+        pixels: (T, H, W, 3) uint8 RGB.
+        fps: frames per second.
+        encoding: "h264": H.264 of high quality, with colours at half the resolution where both sides are
+            even (every player shows that) and at full resolution otherwise; "lossless": H.264 of RGB, bit for
+            bit, which FFmpeg, VLC and PyTorch's decoders read, but browsers do not.
+    """
+    height, width = pixels.shape[1:3]
+    even = height % 2 == 0 and width % 2 == 0
+    codec, layout, options = ("libx264", "yuv420p" if even else "yuv444p", _QUALITY)
+    if encoding == LOSSLESS:
+        codec, layout, options = "libx264rgb", "rgb24", {"qp": "0", "preset": "medium"}
+    file = io.BytesIO()
+    with av.open(file, "w", format="mp4") as container:
+        stream: VideoStream = container.add_stream(  # type: ignore[assignment]
+            codec, rate=Fraction(fps).limit_denominator(10_000), options=dict(options)
+        )
+        stream.width, stream.height, stream.pix_fmt = width, height, layout
+        for picture in pixels:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, "rgb24")))
+        container.mux(stream.encode(None))
+    return file.getvalue()
+
+
+def encode_png(picture: Pixels) -> bytes:
+    """Encodes one picture (H, W, 3) uint8 RGB as a PNG file."""
+    context = av.CodecContext.create("png", "w")
+    context.height, context.width = picture.shape[:2]
+    context.pix_fmt, context.time_base = "rgb24", Fraction(1, 1)
+    packets = context.encode(av.VideoFrame.from_ndarray(picture, "rgb24")) + context.encode(None)
+    return b"".join(bytes(packet) for packet in packets)

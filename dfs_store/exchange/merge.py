@@ -1,0 +1,192 @@
+"""Joins several stores into one: classes by name, clips in order, and the parents remembered."""
+
+import datetime
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Any
+
+from dfs_store import __version__
+from dfs_store.errors import SettingsError
+from dfs_store.format import KeyFrameStore, StoreWriter, open_store
+from dfs_store.format.convert import copy_clip
+
+__all__ = ["Merged", "merge_stores"]
+
+PathLike = str | os.PathLike[str]
+
+# What must be equal, and what makes it so.
+_EQUAL = {
+    "num_frames": (
+        "dfs condense --frames makes clips of another length; DFSDataset([...], num_frames=T) rebuilds "
+        "stores of different lengths at one length, without joining them"
+    ),
+    "frame_shape": "dfs condense --size makes frames of another size",
+    "normalization": (
+        "dfs export STORE --to npz and dfs import --normalization write the clips with another one; "
+        "DFSDataset([...], normalization=None) reads both as pixels, without joining them"
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Merged:
+    """What `merge_stores` made.
+
+    Attributes:
+        class_names: of the new store, in the order of first appearance.
+        num_clips: taken from each store.
+        dtype: of the key frames.
+        notes: what stayed behind, in words.
+    """
+
+    class_names: list[str]
+    num_clips: list[int]
+    dtype: str
+    notes: list[str]
+
+
+def merge_stores(
+    sources: Sequence[PathLike],
+    target: PathLike,
+    *,
+    dtype: str | None = None,
+    overwrite: bool = False,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Merged:
+    """Joins the clips of several stores, one store after the other.
+
+    Classes are joined by name, in the order of their first appearance. Key frames are copied bit by bit where
+    the dtype stays. The provenance keeps what all parents agree on, and of every parent its digest, path,
+    number of clips and provenance.
+
+    Args:
+        sources: at least two stores, equal in num_frames, frame_shape and normalization.
+        target: the new store; its suffix names the container.
+        dtype: of the key frames; when absent that of the stores, or float32 where they differ (exact).
+        overwrite: replace a store that is there.
+        on_progress: called with clips copied and clips in all.
+
+    Raises:
+        SettingsError: fewer than two stores, one of them twice, or stores that do not fit together.
+        DFSError: as `dfs_store.format.copy_store`.
+    """
+    if len(sources) < 2:
+        raise SettingsError(
+            f"merging needs at least two stores and a target, got {len(sources)}: dfs merge A B ... OUT"
+        )
+    with _opened(sources) as stores:
+        _check_fit(stores)
+        names = list(dict.fromkeys(name for store in stores for name in store.class_names))
+        dtypes = {store.dtype for store in stores}
+        stored = dtype or (dtypes.pop() if len(dtypes) == 1 else "float32")
+        steps = [store.inserted_at(0) is not None for store in stores]
+        rates = {store.fps for store in stores}
+        done, total = 0, sum(len(store) for store in stores)
+        with StoreWriter(
+            target,
+            num_frames=stores[0].num_frames,
+            frame_shape=stores[0].frame_shape,
+            class_names=names,
+            dtype=stored,
+            attributes={
+                "normalization": stores[0].normalization,
+                "fps": rates.pop() if len(rates) == 1 else None,
+                "provenance": _provenance(stores),
+            },
+            overwrite=overwrite,
+        ) as writer:
+            for store in stores:
+                labels = [names.index(name) for name in store.class_names]
+                for clip, label in enumerate(store.labels.tolist()):
+                    copy_clip(store, writer, clip, labels[label], stored, with_steps=all(steps))
+                    done += 1
+                    if on_progress is not None:
+                        on_progress(done, total)
+        return Merged(names, [len(store) for store in stores], stored, _notes(stores, steps))
+
+
+@contextmanager
+def _opened(sources: Sequence[PathLike]) -> Iterator[list[KeyFrameStore]]:
+    with ExitStack() as stack:
+        yield [stack.enter_context(open_store(source)) for source in sources]
+
+
+def _check_fit(stores: list[KeyFrameStore]) -> None:
+    first = stores[0]
+    for place, store in enumerate(stores):
+        for name, remedy in _EQUAL.items():
+            ours, other = getattr(first, name), getattr(store, name)
+            if ours != other:
+                raise SettingsError(
+                    f"stores that are merged must have the same {name}: {first.path} has {_shown(ours)}, "
+                    f"{store.path} has {_shown(other)}. {remedy}"
+                )
+        for earlier in stores[:place]:
+            if earlier.attributes["digest"] == store.attributes["digest"]:
+                raise SettingsError(
+                    f"{earlier.path} and {store.path} hold the same clips (digest "
+                    f"{store.attributes['digest'][:12]}...); name each store once"
+                )
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {value[key]}" for key in ("mean", "std"))
+    return "none" if value is None else str(value)
+
+
+def _provenance(stores: list[KeyFrameStore]) -> dict[str, Any]:
+    parents = [store.attributes.get("provenance") or {} for store in stores]
+    agreed = {key: value for key, value in parents[0].items() if all(p.get(key) == value for p in parents)}
+    configs = [each for parent in parents if isinstance(each := parent.get("config"), dict)]
+    if "config" not in agreed and len(configs) == len(parents):
+        agreed["config"] = {
+            key: value for key, value in configs[0].items() if all(c.get(key) == value for c in configs)
+        }
+    sources = [each for parent in parents if isinstance(each := parent.get("sources"), list)]
+    if len(sources) == len(parents):
+        agreed["sources"] = [one for each in sources for one in each]
+    # Those of the parents stay true of all of them together in no case.
+    for key in ("vpc", "created", "software", "fit"):
+        agreed.pop(key, None)
+    return {
+        "method": "merged",
+        **agreed,
+        "software": {"dfs-store": __version__},
+        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "merged_from": [
+            {
+                "digest": store.attributes["digest"],
+                "path": PurePath(os.fspath(store.path)).name,
+                "num_clips": len(store),
+                "dtype": store.dtype,
+                # The sources of every clip stand above, once.
+                "provenance": {key: value for key, value in parent.items() if key != "sources"}
+                if "sources" in agreed
+                else parent,
+            }
+            for store, parent in zip(stores, parents, strict=True)
+        ],
+    }
+
+
+def _notes(stores: list[KeyFrameStore], steps: list[bool]) -> list[str]:
+    notes = [
+        f"the native arrays of {store.native_method} in {store.path} stayed behind: they belong to its "
+        "clips alone"
+        for store in stores
+        if store.native_method is not None
+    ]
+    if any(steps) and not all(steps):
+        without = stores[steps.index(False)].path
+        notes.append(
+            f"the steps of insertion stayed behind: {without} has none, and all clips must have them"
+        )
+    rates = {store.fps for store in stores}
+    if len(rates) > 1:
+        shown = ", ".join(sorted("none" if rate is None else f"{rate:g}" for rate in rates))
+        notes.append(f"the frame rate stayed behind, since the stores differ in it: {shown}")
+    return notes

@@ -1,0 +1,55 @@
+"""Class names as names of folders: safe on every disk, never equal, never outside their folder."""
+
+import unicodedata
+from collections.abc import Sequence
+
+__all__ = ["folder_names"]
+
+_FORBIDDEN = frozenset('/\\<>:"|?*')
+_DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(10))}
+# Readers of class folders take these for parts of a dataset, not for classes.
+_PARTS = {"train", "test", "val", "validation", "store"}
+_MAX_BYTES = 100
+
+
+def folder_names(names: Sequence[str]) -> dict[str, str]:
+    """Returns for every class name, all different, the name of its folder.
+
+    A name that is safe stays as it is. Otherwise what a disk cannot take becomes `_`, outer dots and spaces
+    go, and long names are cut. Folders differ also where a disk ignores upper and lower case: later ones get
+    `-2`, `-3` and so on, but a name that needs no change keeps itself.
+    """
+    cleaned = {name: _clean(name) for name in names}
+    taken: set[str] = set()
+    found: dict[str, str] = {}
+    for name in sorted(names, key=lambda name: cleaned[name] != name):  # stable: unchanged ones first
+        folder, number = cleaned[name], 1
+        while _folded(folder) in taken:
+            number += 1
+            folder = f"{cleaned[name]}-{number}"
+        taken.add(_folded(folder))
+        found[name] = folder
+    return {name: found[name] for name in names}
+
+
+def _clean(name: str) -> str:
+    text = unicodedata.normalize("NFC", name)
+    text = "".join("_" if ch in _FORBIDDEN or _is_control(ch) else ch for ch in text).strip(" .")
+    text = text.encode()[:_MAX_BYTES].decode(errors="ignore").rstrip(" .")
+    if not text:
+        return "class"
+    if text.startswith("-"):
+        return f"_{text}"  # no program takes it for an option
+    if text.split(".")[0].rstrip().casefold() in _DEVICES:
+        return f"_{text}"
+    return f"{text}_" if text.casefold() in _PARTS else text
+
+
+def _is_control(character: str) -> bool:
+    category = unicodedata.category(character)
+    # Controls, surrogates, unassigned; line and paragraph separators.
+    return category[0] == "C" or category in ("Zl", "Zp")
+
+
+def _folded(folder: str) -> str:
+    return unicodedata.normalize("NFKC", folder).casefold()

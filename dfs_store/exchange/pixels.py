@@ -1,0 +1,117 @@
+"""From stored values to pixels that other programs show, and back."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from dfs_store.errors import SettingsError
+
+__all__ = [
+    "IMAGENET",
+    "GreyLevels",
+    "Normalization",
+    "normalised",
+    "parse_normalization",
+    "to_pixels",
+    "to_rgb",
+]
+
+Normalization = dict[str, list[float]]
+IMAGENET: Normalization = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
+_PEAK = 255.0
+
+
+class GreyLevels(NamedTuple):
+    """A clip as pixels.
+
+    Attributes:
+        pixels: (T, C, H, W) uint8.
+        num_clipped: values that lay outside [0, 1] by more than half a grey level, and were cut.
+    """
+
+    pixels: npt.NDArray[np.uint8]
+    num_clipped: int
+
+
+def to_pixels(clip: npt.NDArray[np.float32], normalization: Normalization | None) -> GreyLevels:
+    """Takes a clip (T, C, H, W) float32 back to 8-bit pixels.
+
+    Args:
+        clip: in the store's values.
+        normalization: {"mean", "std"} of the store; None where its values are pixels in [0, 1].
+    """
+    levels = clip.astype(np.float32, copy=True)
+    if normalization is not None:
+        levels *= _column(normalization["std"])
+        levels += _column(normalization["mean"])
+    levels *= _PEAK
+    outside = int(np.count_nonzero((levels < -0.5) | (levels > _PEAK + 0.5)))
+    return GreyLevels(np.rint(levels.clip(0, _PEAK, out=levels), out=levels).astype(np.uint8), outside)
+
+
+def to_rgb(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Returns pixels (T, C, H, W) of one or three channels as RGB, (T, H, W, 3), contiguous.
+
+    Raises:
+        SettingsError: another number of channels.
+    """
+    channels = pixels.shape[1]
+    if channels not in (1, 3):
+        raise SettingsError(
+            f"videos and pictures have 1 or 3 channels, these clips have {channels}; "
+            "--to npz writes clips of any number of channels"
+        )
+    if channels == 1:
+        pixels = np.repeat(pixels, 3, axis=1)
+    return np.ascontiguousarray(pixels.transpose(0, 2, 3, 1))
+
+
+def normalised(pixels: npt.NDArray[np.uint8], normalization: Normalization | None) -> npt.NDArray[np.float32]:
+    """Returns 8-bit pixels (T, C, H, W) as float32 values: in [0, 1], then normalised if asked for."""
+    values = pixels.astype(np.float32) / np.float32(_PEAK)
+    if normalization is not None:
+        values -= _column(normalization["mean"])
+        values /= _column(normalization["std"])
+    return values
+
+
+def parse_normalization(text: str, num_channels: int) -> Normalization | None:
+    """Reads `--normalization`: imagenet, none, or MEAN/STD as one number or one per channel (0.5/0.25).
+
+    Raises:
+        SettingsError: the text is none of these, or does not fit the channels.
+    """
+    rule = (
+        f"--normalization must be imagenet, none, or MEAN/STD with one number or {num_channels} (commas "
+        f"between) each, STD above 0, such as 0.5/0.25; got {text!r}"
+    )
+    if text == "none":
+        return None
+    if text == "imagenet":
+        if num_channels != len(IMAGENET["mean"]):
+            raise SettingsError(
+                f"--normalization imagenet is for 3 channels, and the clips have {num_channels}; "
+                "say --normalization none or MEAN/STD"
+            )
+        return IMAGENET
+    parts = text.split("/")
+    try:
+        mean, std = (_numbers(part, num_channels) for part in parts)
+    except ValueError:
+        raise SettingsError(rule) from None
+    if not (np.isfinite(mean).all() and np.isfinite(std).all() and min(std) > 0):
+        raise SettingsError(rule)
+    return {"mean": mean, "std": std}
+
+
+def _numbers(text: str, count: int) -> list[float]:
+    numbers = [float(part) for part in text.split(",")]
+    if len(numbers) not in (1, count):
+        raise ValueError
+    return numbers * count if len(numbers) == 1 else numbers
+
+
+def _column(numbers: Sequence[float]) -> npt.NDArray[np.float32]:
+    return np.array(numbers, dtype=np.float32)[:, None, None]
