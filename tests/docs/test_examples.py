@@ -74,7 +74,7 @@ def test_distributed(store, tmp_path):
     """Under torchrun with two processes: each has half of every epoch, with either loader."""
     torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", 2]
     said = run([*torchrun, EXAMPLES / "distributed.py", store, "--loader", "dfs", "torch"], tmp_path)
-    lines = re.findall(r"(\w+): rank (\d), epoch (\d): (\d+) of 12 clips, loss \d", said)
+    lines = re.findall(r"(dfs|torch): rank (\d), epoch (\d): (\d+) of 12 clips, loss \d", said)
     assert sorted(lines) == [
         (loader, rank, epoch, "6") for loader in ("dfs", "torch") for rank in "01" for epoch in "01"
     ]
