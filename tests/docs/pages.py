@@ -1,7 +1,7 @@
 """What the pages of the documentation contain that can be run: fenced blocks, indented lines, inline code.
 
-A fenced block of Python is run, and so is every line of one of `bash`, which must be a `dfs` command. A comment
-on the line before the fence changes that:
+A fenced block of Python is run, and so is every line of one of `bash`, which must be a `dfs` command. A
+comment on the line before the fence changes that:
 
     <!-- not run: needs UCF101 -->   it is looked at only (its flags must exist)
     <!-- file: networks.py -->       its text becomes that file
