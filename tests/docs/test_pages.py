@@ -71,7 +71,7 @@ def test_a_page_runs(page, tmp_path, monkeypatch, cache):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DFS_CACHE", str(cache))
     monkeypatch.delenv("DFS_DEBUG", raising=False)
-    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.syspath_prepend(tmp_path)  # as `python` in that folder would
     modules = set(sys.modules)
     name = BEGIN_WITH.get(str(page.relative_to(ROOT)))
     if name is not None:
