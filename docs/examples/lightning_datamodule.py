@@ -1,14 +1,16 @@
-"""A store as a LightningDataModule."""
+"""The training clips of a store as a LightningDataModule.
+
+DFSLoader has a state, so Lightning's checkpoints resume within an epoch; use
+DataLoader(DFSDataset(self.store), ...) instead for per-clip transforms.
+"""
 
 import lightning as L
 
 from dfs_store import DFSDataset, DFSLoader
 
 
+# --8<-- [start:module]
 class StoreDataModule(L.LightningDataModule):
-    """Training clips of a store. DFSLoader has a state, so Lightning's checkpoints resume within an epoch."""
-
-    # --8<-- [start:module]
     def __init__(self, store: str, batch_size: int = 8) -> None:
         super().__init__()
         self.store, self.batch_size = store, batch_size
@@ -16,4 +18,5 @@ class StoreDataModule(L.LightningDataModule):
     def train_dataloader(self) -> DFSLoader:
         return DFSLoader(DFSDataset(self.store), self.batch_size, shuffle=True)
 
-    # --8<-- [end:module]
+
+# --8<-- [end:module]

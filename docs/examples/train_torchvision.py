@@ -30,6 +30,7 @@ def main() -> None:
     options = parser.parse_args()
 
     torch.manual_seed(0)
+    # --8<-- [start:loader]
     dataset = DFSDataset(
         options.store,
         num_frames=options.frames,
@@ -44,6 +45,7 @@ def main() -> None:
         # Gets the whole batch, where it will be used.
         batch_transform=v2.Resize((options.size, options.size)) if options.size else None,
     )
+    # --8<-- [end:loader]
     network = getattr(video, options.model)(weights=None, num_classes=len(dataset.classes))
     network = network.to(options.device).train()
     optimizer = torch.optim.SGD(network.parameters(), lr=0.01, momentum=0.9)
