@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+from . import _completion as offer
+
 SETTINGS = "Settings of the method (default: the preset of method, dataset and vpc)"
 PACK = "How many key frames (pack; give one)"
 INSERTION = "Insertion of key frames (dfs)"
@@ -14,16 +16,30 @@ Text = str | None
 Number = float | None
 Whole = int | None
 
-Dataset = Annotated[Text, typer.Option("--dataset", metavar="NAME|FOLDER", help="What to condense.")]
+Dataset = Annotated[
+    Text,
+    typer.Option(
+        "--dataset", metavar="NAME|FOLDER", help="What to condense.", autocompletion=offer.complete_dataset
+    ),
+]
 Vpc = Annotated[Whole, typer.Option("--vpc", help="Synthetic videos per class.")]
 Out = Annotated[Text, typer.Option("--out", metavar="STORE", help="*.zarr, *.h5 or *.hdf5.")]
 Method = Annotated[
     Text,
     typer.Option(
-        "--method", help="dfs, dm, static-dynamic, random, herding, k-center or pack.  [default: dfs]"
+        "--method",
+        help="dfs, dm, static-dynamic, random, herding, k-center or pack.  [default: dfs]",
+        autocompletion=offer.one_of(*offer.METHODS),
     ),
 ]
-Dtype = Annotated[Text, typer.Option("--dtype", help="float32, float16 or uint8.")]
+Dtype = Annotated[
+    Text,
+    typer.Option(
+        "--dtype",
+        help="float32, float16 or uint8.",
+        autocompletion=offer.one_of("float32", "float16", "uint8"),
+    ),
+]
 Iterations = Annotated[Whole, typer.Option(help="Number of steps.", rich_help_panel=SETTINGS)]
 Lr = Annotated[Number, typer.Option(help="Learning rate.", rich_help_panel=SETTINGS)]
 StaticIterations = Annotated[Whole, typer.Option(help="Steps of stage 1.", rich_help_panel=MEMORIES)]
@@ -31,7 +47,12 @@ StaticLr = Annotated[Number, typer.Option(help="Of the static memory.", rich_hel
 IntegratorLr = Annotated[Number, typer.Option(help="Of their convolution.", rich_help_panel=MEMORIES)]
 Momentum = Annotated[Number, typer.Option(help="Momentum of SGD.", rich_help_panel=SETTINGS)]
 BatchReal = Annotated[Whole, typer.Option(help="Real clips per class and step.", rich_help_panel=SETTINGS)]
-Init = Annotated[Text, typer.Option(help="noise or real.", rich_help_panel=SETTINGS)]
+Init = Annotated[
+    Text,
+    typer.Option(
+        help="noise or real.", autocompletion=offer.one_of("noise", "real"), rich_help_panel=SETTINGS
+    ),
+]
 Seed = Annotated[Whole, typer.Option(help="Seed of everything random.", rich_help_panel=SETTINGS)]
 InitialKeyFrames = Annotated[
     Whole, typer.Option(help="Key frames at the start.  [default: 2]", rich_help_panel=INSERTION)
@@ -46,14 +67,39 @@ Warmup = Annotated[
 Cooldown = Annotated[
     Number, typer.Option(help="Share of steps after.  [default: 0.2]", rich_help_panel=INSERTION)
 ]
-Selection = Annotated[Text, typer.Option(help="lowest or random.", rich_help_panel=INSERTION)]
-Metric = Annotated[Text, typer.Option(help="cosine or l2.", rich_help_panel=INSERTION)]
-Insertions = Annotated[Text, typer.Option(help="one or all at a step.", rich_help_panel=INSERTION)]
-Gradient = Annotated[Text, typer.Option(help="frame or accumulated.", rich_help_panel=INSERTION)]
+Selection = Annotated[
+    Text,
+    typer.Option(
+        help="lowest or random.", autocompletion=offer.one_of("lowest", "random"), rich_help_panel=INSERTION
+    ),
+]
+Metric = Annotated[
+    Text,
+    typer.Option(
+        help="cosine or l2.", autocompletion=offer.one_of("cosine", "l2"), rich_help_panel=INSERTION
+    ),
+]
+Insertions = Annotated[
+    Text,
+    typer.Option(
+        help="one or all at a step.", autocompletion=offer.one_of("one", "all"), rich_help_panel=INSERTION
+    ),
+]
+Gradient = Annotated[
+    Text,
+    typer.Option(
+        help="frame or accumulated.",
+        autocompletion=offer.one_of("frame", "accumulated"),
+        rich_help_panel=INSERTION,
+    ),
+]
 Extractor = Annotated[
     Text,
     typer.Option(
-        metavar="trained|random|FILE", help="Features for herding, k-center, pack.", rich_help_panel=SETTINGS
+        metavar="trained|random|FILE",
+        help="Features for herding, k-center, pack.",
+        autocompletion=offer.one_of("trained", "random"),
+        rich_help_panel=SETTINGS,
     ),
 ]
 Budget = Annotated[Text, typer.Option(metavar="SIZE", help="Bytes in all, 20MiB.", rich_help_panel=PACK)]
@@ -62,10 +108,20 @@ MaxError = Annotated[
     Number, typer.Option(metavar="LEVELS", help="RMS, of 255 (2.55 is 40 dB).", rich_help_panel=PACK)
 ]
 Device = Annotated[
-    Text, typer.Option(help="auto, cpu, cuda or cuda:N.  [default: auto]", rich_help_panel=RUNNING)
+    Text,
+    typer.Option(
+        help="auto, cpu, cuda or cuda:N.  [default: auto]",
+        autocompletion=offer.one_of("auto", "cpu", "cuda"),
+        rich_help_panel=RUNNING,
+    ),
 ]
 Precision = Annotated[
-    Text, typer.Option(help="float32, or bf16 (real side, approximate).", rich_help_panel=RUNNING)
+    Text,
+    typer.Option(
+        help="float32, or bf16 (real side, approximate).",
+        autocompletion=offer.one_of("float32", "bf16"),
+        rich_help_panel=RUNNING,
+    ),
 ]
 Resume = Annotated[
     bool | None, typer.Option("--resume", help="Continue a checkpoint.", rich_help_panel=RUNNING)

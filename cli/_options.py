@@ -4,11 +4,19 @@ from typing import Annotated
 
 import typer
 
+from . import _completion as offer
+
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout; talk goes to stderr.")]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print results and errors only.")]
 Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Print more.")]
 Device = Annotated[
-    str, typer.Option("--device", help="auto (CUDA when present), cpu, cuda or cuda:N.", show_default=True)
+    str,
+    typer.Option(
+        "--device",
+        help="auto (CUDA when present), cpu, cuda or cuda:N.",
+        show_default=True,
+        autocompletion=offer.one_of("auto", "cpu", "cuda"),
+    ),
 ]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of everything random.")]
 Root = Annotated[

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from . import _options, _output, datasets_cache, datasets_prepare
+from ._completion import complete_dataset
 from ._exit_codes import command
 
 if TYPE_CHECKING:
@@ -15,7 +16,12 @@ app = typer.Typer(
 )
 
 Name = Annotated[
-    str, typer.Argument(metavar="NAME|FOLDER", help="A dataset's name, or a folder of class folders.")
+    str,
+    typer.Argument(
+        metavar="NAME|FOLDER",
+        autocompletion=complete_dataset,
+        help="A dataset's name, or a folder of class folders.",
+    ),
 ]
 CLASSES_SHOWN = 20
 

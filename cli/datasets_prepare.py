@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from . import _options, _output
+from ._completion import complete_dataset, one_of
 from ._exit_codes import command
 from ._prepare_progress import shown_on
 
@@ -15,7 +16,12 @@ FILES_SHOWN = 20
 @command
 def prepare(
     name: Annotated[
-        str, typer.Argument(metavar="NAME|FOLDER", help="A dataset's name, or a folder of class folders.")
+        str,
+        typer.Argument(
+            metavar="NAME|FOLDER",
+            autocompletion=complete_dataset,
+            help="A dataset's name, or a folder of class folders.",
+        ),
     ],
     root: _options.Root = None,
     frames: _options.Frames = None,
@@ -24,7 +30,13 @@ def prepare(
     split: _options.Split = None,
     classes: _options.Classes = None,
     part: Annotated[
-        str | None, typer.Option("--part", help="train or test; both when left out.", metavar="PART")
+        str | None,
+        typer.Option(
+            "--part",
+            help="train or test; both when left out.",
+            autocompletion=one_of("train", "test"),
+            metavar="PART",
+        ),
     ] = None,
     workers: Annotated[
         int | None, typer.Option("--workers", help="Decoding processes (default: one per core).")

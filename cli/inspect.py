@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from . import _options, _output
+from ._completion import stores
 from ._exit_codes import command
 from ._key_frame_counts import key_frames_per_clip
 
@@ -17,7 +18,9 @@ CLASSES_SHOWN = 20
 
 @command
 def inspect(
-    store: Annotated[str, typer.Argument(metavar="STORE", help="A .zarr, .h5 or .hdf5 store.")],
+    store: Annotated[
+        str, typer.Argument(metavar="STORE", autocompletion=stores, help="A .zarr, .h5 or .hdf5 store.")
+    ],
     json: _options.Json = False,
     quiet: _options.Quiet = False,
     verbose: _options.Verbose = False,

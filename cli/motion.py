@@ -6,6 +6,7 @@ import typer
 
 from . import _evaluate_options as given
 from . import _options, _output
+from ._completion import stores
 from ._exit_codes import command
 
 if TYPE_CHECKING:
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
 
 @command
 def motion(
-    store: Annotated[str, typer.Argument(metavar="STORE", help="A .zarr, .h5 or .hdf5 store.")],
+    store: Annotated[
+        str, typer.Argument(metavar="STORE", autocompletion=stores, help="A .zarr, .h5 or .hdf5 store.")
+    ],
     out: Annotated[
         str | None, typer.Option("--out", metavar="FILE", help="The picture: .png, .jpg ...")
     ] = None,

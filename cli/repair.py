@@ -5,13 +5,16 @@ from typing import Annotated
 import typer
 
 from . import _condense_options, _options, _output
+from ._completion import stores
 from ._exit_codes import FOUND_WANTING, command
 from .verify import finding_line
 
 
 @command
 def repair(
-    store: Annotated[str, typer.Argument(metavar="STORE", help="A damaged store; it is only read.")],
+    store: Annotated[
+        str, typer.Argument(metavar="STORE", autocompletion=stores, help="A damaged store; it is only read.")
+    ],
     out: Annotated[str, typer.Argument(metavar="OUT", help="The new store, .zarr, .h5 or .hdf5.")],
     overwrite: _condense_options.Overwrite = None,
     json: _options.Json = False,

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from . import _options, _output
+from ._completion import one_of
 from ._exit_codes import command
 
 
@@ -14,7 +15,12 @@ def table(
         list[str],
         typer.Argument(metavar="RESULTS...", help="JSON files of dfs evaluate, or folders of them."),
     ],
-    style: Annotated[str, typer.Option("--format", help="text, markdown or csv.")] = "text",
+    style: Annotated[
+        str,
+        typer.Option(
+            "--format", help="text, markdown or csv.", autocompletion=one_of("text", "markdown", "csv")
+        ),
+    ] = "text",
     plot: Annotated[
         str | None, typer.Option("--plot", metavar="FILE", help="Accuracy against MiB: .png, .svg or .pdf.")
     ] = None,

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from . import _options, _output
+from ._completion import stores
 from ._exit_codes import FOUND_WANTING, command
 
 if TYPE_CHECKING:
@@ -13,7 +14,9 @@ if TYPE_CHECKING:
 
 @command
 def verify(
-    store: Annotated[str, typer.Argument(metavar="STORE", help="A .zarr, .h5 or .hdf5 store.")],
+    store: Annotated[
+        str, typer.Argument(metavar="STORE", autocompletion=stores, help="A .zarr, .h5 or .hdf5 store.")
+    ],
     json: _options.Json = False,
     quiet: _options.Quiet = False,
     verbose: _options.Verbose = False,

@@ -65,6 +65,10 @@ def check_output(path: str | os.PathLike[str], *, overwrite: bool = False) -> Pa
             _check_replaceable(target, shown)
         folder = target.parent
         if not folder.is_dir():
+            if folder.exists():
+                raise OutputNotWritableError(
+                    f"{shown}: {folder} is a file, not a folder; choose another path"
+                )
             raise OutputNotWritableError(f"{shown}: the folder {folder} does not exist; create it first")
         if not os.access(folder, os.W_OK | os.X_OK):
             raise OutputNotWritableError(f"{shown}: the folder {folder} is not writable")

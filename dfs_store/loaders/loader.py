@@ -47,9 +47,9 @@ class DFSLoader:
     it any more: not the batch, a view, a graph, a NumPy array or a DLPack capsule made from it, nor
     another process. So batches may be kept and changed at will.
 
-    An epoch's order and flips follow from `seed` and the epoch alone. The epoch counts up after each
-    full pass; `set_epoch` overrules it. `state_dict` and `load_state_dict` resume in the middle of an
-    epoch with exactly the batches that were still to come.
+    An epoch's order and flips follow from `seed` and the epoch alone. A new pass counts the epoch up once
+    all batches of the former one were handed out; `set_epoch` overrules it. `state_dict` and
+    `load_state_dict` resume in the middle of an epoch with exactly the batches that were still to come.
 
     Args:
         dataset: without a per-clip `transform`. Its `target_transform` is asked once per class, here,
@@ -140,14 +140,20 @@ class DFSLoader:
             SettingsError: `epoch` is no whole number of at least 0.
         """
         epoch = check_whole_number(epoch, "epoch", least=0)
-        if epoch != self._progress.epoch:
+        if epoch != self._progress.epoch or self._is_through():
             self._progress, self._resumes = _Progress(epoch), False
 
     def __iter__(self) -> Iterator[Batch]:
         # At the call, not at the first batch, so that a second pass begun meanwhile starts over.
-        progress = _Progress(self._progress.epoch, self._progress.batch if self._resumes else 0)
+        progress = _Progress(
+            self._progress.epoch + self._is_through(), self._progress.batch if self._resumes else 0
+        )
         self._progress, self._resumes = progress, False
         return self._batches(progress)
+
+    def _is_through(self) -> bool:
+        """Whether a pass handed out all its batches; who counts them (Lightning) does not ask for its end."""
+        return self._progress.batch >= self._order.num_batches and not self._resumes
 
     def _batches(self, progress: _Progress) -> Iterator[Batch]:
         order, size = self._order, self._order.batch_size

@@ -194,6 +194,14 @@ def test_a_missing_folder_is_named(tmp_path):
         open_writer(tmp_path / "none" / "s.zarr")
 
 
+def test_a_file_in_place_of_the_folder_is_named(tmp_path):
+    (tmp_path / "notes.txt").touch()
+    with pytest.raises(
+        OutputNotWritableError, match="notes.txt is a file, not a folder; choose another path"
+    ):
+        open_writer(tmp_path / "notes.txt" / "s.zarr")
+
+
 def test_a_folder_that_cannot_be_written_is_named(tmp_path):
     # /proc takes no folders, not even root's.
     with pytest.raises(OutputNotWritableError, match="cannot be written"), open_writer("/proc/s.zarr"):

@@ -83,6 +83,17 @@ def test_epochs_count_up_by_themselves_and_set_epoch_overrules(make):
     assert loader.epoch == 2
 
 
+def test_a_pass_counts_once_its_last_batch_was_handed_out(make):
+    loader, expected = make(), make()
+    for _ in range(3):  # as who counts the batches does, and never asks for one too many
+        batches = iter(loader)
+        counted = [next(batches) for _ in range(len(loader))]
+        assert same(counted, record(expected))
+    loader.set_epoch(2)  # again the epoch that has just ended
+    expected.set_epoch(2)
+    assert same(record(loader), record(expected))
+
+
 def test_a_pass_that_was_broken_off_is_begun_again(make):
     loader = make()
     expected = record(make())

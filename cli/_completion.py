@@ -1,0 +1,67 @@
+"""What a shell offers after Tab: words for options that take one of a few, and the stores that lie about.
+
+A shell waits for this, so nothing of the library is imported: the words stand here once more, and a test
+compares them with the library's own. Where nothing is offered, the shell completes file names.
+"""
+
+import os
+import re
+from collections.abc import Callable
+
+__all__ = [
+    "METHODS",
+    "NETWORKS",
+    "_STORE_SUFFIXES",
+    "complete_dataset",
+    "complete_evaluated",
+    "one_of",
+    "stores",
+]
+
+METHODS = ("dfs", "dm", "static-dynamic", "random", "herding", "k-center", "pack")
+NETWORKS = (
+    "convnet3d", "cnn-gru", "cnn-lstm", "r3d_18", "mc3_18", "r2plus1d_18", "s3d", "mvit_v2_s", "swin3d_t"
+)  # fmt: skip
+_DATASETS = ("moving-shapes", "miniucf", "ucf101", "hmdb51", "kinetics400", "ssv2")
+_STORE_SUFFIXES = (".zarr", ".h5", ".hdf5")
+
+# Shells paste what is offered as it is, and zsh evaluates it first: other names are left to the shell, which
+# knows how to quote them.
+_PLAIN = re.compile(r"[\w.+,@%=/-]+")
+
+Completion = Callable[[str], list[str]]
+
+
+def one_of(*words: str) -> Completion:
+    """Makes a completion that offers the words that begin as what was typed."""
+
+    def complete(incomplete: str) -> list[str]:
+        return [word for word in words if word.startswith(incomplete)]
+
+    return complete
+
+
+def stores(incomplete: str) -> list[str]:
+    """Offers the paths of stores that begin as what was typed."""
+    folder, slash, start = incomplete.rpartition("/")
+    try:
+        with os.scandir(folder + slash or ".") as entries:
+            names = [
+                entry.name
+                for entry in entries
+                if entry.name.startswith(start)
+                and entry.name.endswith(_STORE_SUFFIXES)
+                and entry.name.startswith(".") <= start.startswith(".")
+            ]
+    except OSError:
+        return []
+    paths = [folder + slash + name for name in sorted(names)]
+    return [path for path in paths if _PLAIN.fullmatch(path)]
+
+
+complete_dataset = one_of(*_DATASETS)
+
+
+def complete_evaluated(incomplete: str) -> list[str]:
+    """Offers what `dfs evaluate` takes: a store, or the word `whole`."""
+    return [*one_of("whole")(incomplete), *stores(incomplete)]

@@ -1,0 +1,182 @@
+"""Completion by the shell: what it offers, that it is quick to answer, and that real shells take it."""
+
+import os
+import pty
+import select
+import shutil
+import subprocess
+import sys
+import time
+from typing import get_args
+
+import pytest
+import typer
+from dfs_store.cli import _completion, app
+
+from tests.test_layering import HEAVY
+
+PROGRAM = "from dfs_store.cli import main\nmain()\n"
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A folder with stores, other files, and a `dfs` on the path."""
+    (tmp_path / "work" / "runs").mkdir(parents=True)
+    for name in ("ucf.zarr", "runs/hmdb.zarr", ".ucf.zarr.TAG.zarr", "a b.zarr", "$(touch hacked).zarr"):
+        (tmp_path / "work" / name).mkdir()
+    for name in ("ucf.h5", "ucf.txt"):
+        (tmp_path / "work" / name).touch()
+    (tmp_path / "bin").mkdir()
+    script = tmp_path / "bin" / "dfs"
+    script.write_text(f"#!{sys.executable}\n{PROGRAM}")
+    script.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{script.parent}:{os.environ['PATH']}")
+    monkeypatch.chdir(tmp_path / "work")
+    return tmp_path / "work"
+
+
+def offered(line):
+    """Asks as bash does, in a process of its own; returns what it offers and which modules it took."""
+    words = line.split(" ")
+    environment = {"_DFS_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(len(words) - 1)}
+    code = (
+        "import sys\nfrom dfs_store.cli import main\nsys.argv = ['dfs']\n"
+        "try:\n    main()\nfinally:\n    print(*sys.modules, file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **environment},
+        check=True,
+    )
+    return done.stdout.split("\n")[:-1], set(done.stderr.split())
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("dfs ins", ["inspect"]),
+        ("dfs datasets inf", ["info"]),
+        ("dfs condense --insertio", ["--insertion", "--insertions"]),
+        ("dfs condense --dataset mi", ["miniucf"]),
+        ("dfs condense --method k", ["k-center"]),
+        ("dfs evaluate x --model cnn-", ["cnn-gru", "cnn-lstm"]),
+        ("dfs inspect u", ["ucf.h5", "ucf.zarr"]),
+        ("dfs evaluate ", ["whole", "ucf.h5", "ucf.zarr"]),
+        ("dfs verify runs/", ["runs/hmdb.zarr"]),
+        ("dfs inspect nowhere/", [""]),  # nothing: the shell completes files
+        ("dfs inspect $", [""]),  # a name that a shell would have to quote
+    ],
+)
+def test_what_is_offered(folder, line, expected):
+    found, modules = offered(line)
+    assert found == expected
+    assert not HEAVY & modules
+
+
+def test_the_words_are_those_of_the_library():
+    from dfs_store.condense.config import Dtype, Initialisation, Method, Precision
+    from dfs_store.condense.insertion import GradientReading, Insertions, Metric, Selection
+    from dfs_store.evaluate.testing import Protocol
+    from dfs_store.networks import NETWORKS
+    from dfs_store.videos import CATALOGUE
+
+    commands = typer.main.get_command(app).commands
+
+    def words(command, name):
+        (option,) = [each for each in commands[command].params if each.name == name]
+        with commands[command].make_context(command, [], resilient_parsing=True) as context:
+            return [item.value for item in option.shell_complete(context, "")]
+
+    literals = {
+        "method": Method, "dtype": Dtype, "init": Initialisation, "precision": Precision, "metric": Metric,
+        "gradient": GradientReading, "insertions": Insertions, "selection": Selection,
+    }  # fmt: skip
+    for name, literal in literals.items():
+        assert sorted(words("condense", name)) == sorted(get_args(literal)), name
+    assert sorted(words("evaluate", "protocol")) == sorted(get_args(Protocol))
+    assert words("evaluate", "model") == list(NETWORKS)
+    assert words("evaluate", "dataset") == list(CATALOGUE)
+
+
+def every_parameter(command, name="dfs"):
+    for parameter in command.params:
+        yield name, parameter
+    for below, each in getattr(command, "commands", {}).items():
+        yield from every_parameter(each, f"{name} {below}")
+
+
+def test_every_store_and_dataset_that_is_read_is_completed():
+    read = [
+        (name, parameter)
+        for name, parameter in every_parameter(typer.main.get_command(app))
+        if parameter.metavar in {"STORE", "NAME|FOLDER"} and parameter.name != "out"
+    ]
+    assert read
+    for name, parameter in read:
+        assert parameter._custom_shell_complete is not None, f"{name}: {parameter.name} has no autocompletion"
+
+
+def script_of(shell):
+    """What `dfs --show-completion` prints when it is typed in this shell."""
+    return subprocess.run(
+        ["dfs", "--show-completion", shell],
+        env={**os.environ, "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+
+
+def needs(shell):
+    return pytest.mark.skipif(shutil.which(shell) is None, reason=f"{shell} is not installed")
+
+
+@needs("bash")
+def test_in_bash(folder):
+    script = script_of("bash") + "\nCOMP_WORDS=(dfs inspect ucf.)\nCOMP_CWORD=2\n_dfs_completion dfs\n"
+    script += 'printf "%s\\n" "${COMPREPLY[@]}"'
+    done = subprocess.run(["bash", "--norc", "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["ucf.h5", "ucf.zarr"]
+
+
+@needs("fish")
+def test_in_fish(folder):
+    script = script_of("fish") + "\ncomplete -C 'dfs condense --method '\ncomplete -C 'dfs inspect nowhere'"
+    done = subprocess.run(["fish", "--no-config", "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == sorted(_completion.METHODS)
+
+
+@needs("zsh")
+def test_in_zsh(folder):
+    (folder / "completion.zsh").write_text(script_of("zsh"))
+    screen = typed_into_zsh(folder, "dfs condense --method k\t")
+    assert "--method k-center" in screen
+    assert not (folder / "hacked").exists()
+
+
+def typed_into_zsh(folder, keys):
+    """Types into a zsh on a terminal of its own and returns what stands on its screen after a second."""
+    process, terminal = pty.fork()
+    if process == 0:
+        os.execvpe("zsh", ["zsh", "-f", "-i"], {**os.environ, "TERM": "dumb", "PS1": "READY> "})
+    try:
+        read_until(terminal, "READY> ")
+        setup = f"autoload -U compinit; compinit -D; source {folder}/completion.zsh; PS1='G''O> '\n"
+        os.write(terminal, setup.encode())
+        read_until(terminal, "GO> ")  # the echo of the line has quotes in between
+        os.write(terminal, keys.encode())
+        return read_until(terminal, "k-center")
+    finally:
+        os.kill(process, 9)
+        os.waitpid(process, 0)
+        os.close(terminal)
+
+
+def read_until(terminal, text):
+    screen, deadline = "", time.monotonic() + 20
+    while text not in screen and time.monotonic() < deadline:
+        if select.select([terminal], [], [], 0.2)[0]:
+            screen += os.read(terminal, 65536).decode(errors="replace")
+    return screen

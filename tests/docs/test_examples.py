@@ -1,0 +1,138 @@
+"""The example scripts run as they stand, on a tiny store, and open no connection to a network."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests import no_network
+from tests.loaders.stores import write_store
+
+ROOT = Path(__file__).parents[2]
+EXAMPLES = ROOT / "docs" / "examples"
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": f"{ROOT}:{EXAMPLES}"}
+# Runs scripts in a process that the system ends where it opens a socket to a network.
+WATCHED = """
+import json, runpy, sys
+from tests.no_network import SUPPORTED, forbid_sockets
+if SUPPORTED:
+    forbid_sockets()
+for words in json.loads(sys.argv[1]):
+    sys.argv = words
+    try:
+        runpy.run_path(words[0], run_name="__main__")
+    except SystemExit as end:
+        print("left:", end)
+"""
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    """12 clips of 8x16x16, three classes."""
+    path = tmp_path_factory.mktemp("examples") / "tiny.zarr"
+    return write_store(path, counts=(2, 3, 4) * 4, frame_shape=(3, 16, 16))
+
+
+def run(words, folder):
+    done = subprocess.run(
+        [sys.executable, *map(str, words)],
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        env=ENVIRONMENT,
+        timeout=200,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def watched(*calls, then=""):
+    """The words that run scripts one after the other in one process: imports take most of the time."""
+    scripts = [[str(EXAMPLES / script), *map(str, words)] for script, *words in calls]
+    return ["-c", WATCHED + then, json.dumps(scripts)]
+
+
+def test_torchvision(store, tmp_path):
+    words = ["--model", "mc3_18", "--frames", 4, "--size", 24, "--steps", 2, "--batch-size", 4]
+    said = run(watched(["train_torchvision.py", store, *words]), tmp_path)
+    assert re.search(r"step 2: clips \(4, 3, 4, 24, 24\), loss \d", said)
+
+
+def test_videomae(store, tmp_path):
+    works = ["train_videomae.py", store, "--steps", 2, "--batch-size", 4]
+    said = run(watched(works, ["train_videomae.py", store, "--frames", 5]), tmp_path)
+    assert re.search(r"step 2: clips \(4, 8, 3, 16, 16\), loss \d", said)
+    assert "left: VideoMAE takes square frames" in said
+    assert "the clips are 5x16x16: choose --patch-size or --frames" in said
+
+
+def test_distributed(store, tmp_path):
+    """Under torchrun with two processes: each has half of every epoch, with either loader."""
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", 2]
+    said = run([*torchrun, EXAMPLES / "distributed.py", store, "--loader", "dfs", "torch"], tmp_path)
+    lines = re.findall(r"(dfs|torch): rank (\d), epoch (\d): (\d+) of 12 clips, loss \d", said)
+    assert sorted(lines) == [
+        (loader, rank, epoch, "6") for loader in ("dfs", "torch") for rank in "01" for epoch in "01"
+    ]
+
+
+def test_stateful(store, tmp_path):
+    said = run(watched(*(["stateful.py", store, "--workers", workers] for workers in (0, 2))), tmp_path)
+    assert said == "after 3 batches: 3 to come, the same\n" * 2
+
+
+RESUMED = """
+import lightning as L, torch
+from lightning_datamodule import StoreDataModule
+
+class Recorder(L.LightningModule):
+    def __init__(self):
+        super().__init__()
+        self.weight, self.seen = torch.nn.Parameter(torch.zeros(1)), []
+    def training_step(self, batch, number):
+        self.seen.append(batch[0].sum().item())
+        return self.weight.sum()
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=0.1)
+
+def fit(steps, **options):
+    model = Recorder()
+    quiet = dict(logger=False, enable_progress_bar=False, enable_model_summary=False)
+    trainer = L.Trainer(max_steps=steps, accelerator="cpu", enable_checkpointing=False, **quiet)
+    trainer.fit(model, StoreDataModule({store!r}, 2), **options)
+    return model.seen, trainer
+
+whole, _ = fit(14)
+assert len(whole) == 14 and whole[:6] != whole[6:12] and sorted(whole[:6]) != sorted(whole[6:12])
+for stop in (4, 6):  # in the middle of an epoch of 6 batches, and at its end
+    before, trainer = fit(stop)
+    trainer.save_checkpoint("stopped.ckpt")
+    after, _ = fit(14, ckpt_path="stopped.ckpt")
+    assert before + after == whole, (stop, before, after, whole)
+print("the same")
+"""
+
+
+def test_lightning(store, tmp_path):
+    """The script trains; and every epoch has an order of its own, which a checkpoint within one resumes."""
+    train = ["train_lightning.py", store, "--steps", 7, "--batch-size", 2]
+    said = run(watched(train, then=RESUMED.format(store=str(store))), tmp_path)
+    assert re.search(r"7 steps, loss \d\.\d{3}\n", said)
+    assert said.strip().endswith("the same")
+
+
+def test_every_example_is_run_here():
+    tested = Path(__file__).read_text(encoding="utf-8")
+    for script in EXAMPLES.glob("*.py"):
+        assert script.stem in tested, f"no test runs docs/examples/{script.name}"
+
+
+def test_the_system_watches():
+    if not no_network.SUPPORTED:
+        pytest.skip("no filter of system calls here")
+    words = watched(then="import socket\nsocket.socket()")
+    assert subprocess.run([sys.executable, *words], env=ENVIRONMENT).returncode < 0
