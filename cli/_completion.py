@@ -9,6 +9,8 @@ import re
 from collections.abc import Callable
 
 __all__ = [
+    "EXPORTS",
+    "KINDS_OF_PREVIEW",
     "METHODS",
     "NETWORKS",
     "_STORE_SUFFIXES",
@@ -22,6 +24,8 @@ METHODS = ("dfs", "dm", "static-dynamic", "random", "herding", "k-center", "pack
 NETWORKS = (
     "convnet3d", "cnn-gru", "cnn-lstm", "r3d_18", "mc3_18", "r2plus1d_18", "s3d", "mvit_v2_s", "swin3d_t"
 )  # fmt: skip
+KINDS_OF_PREVIEW = ("sheet", "film", "timeline", "storage", "cosine", "flow")
+EXPORTS = ("videos", "frames", "webdataset", "npz", "huggingface")
 _DATASETS = ("moving-shapes", "miniucf", "ucf101", "hmdb51", "kinetics400", "ssv2")
 _STORE_SUFFIXES = (".zarr", ".h5", ".hdf5")
 

@@ -28,7 +28,8 @@ Method = Annotated[
     Text,
     typer.Option(
         "--method",
-        help="dfs, dm, static-dynamic, random, herding, k-center or pack.  [default: dfs]",
+        help="dfs, dm, static-dynamic, random, herding, k-center or pack.",
+        show_default="dfs",
         autocompletion=offer.one_of(*offer.METHODS),
     ),
 ]
@@ -55,17 +56,17 @@ Init = Annotated[
 ]
 Seed = Annotated[Whole, typer.Option(help="Seed of everything random.", rich_help_panel=SETTINGS)]
 InitialKeyFrames = Annotated[
-    Whole, typer.Option(help="Key frames at the start.  [default: 2]", rich_help_panel=INSERTION)
+    Whole, typer.Option(help="Key frames at the start.", show_default="2", rich_help_panel=INSERTION)
 ]
 Insertion = Annotated[
     bool | None, typer.Option("--insertion/--no-insertion", help="Insert at all.", rich_help_panel=INSERTION)
 ]
 Epsilon = Annotated[Number, typer.Option(help="Threshold.", rich_help_panel=INSERTION)]
 Warmup = Annotated[
-    Number, typer.Option(help="Share of steps before.  [default: 0.2]", rich_help_panel=INSERTION)
+    Number, typer.Option(help="Share of steps before.", show_default="0.2", rich_help_panel=INSERTION)
 ]
 Cooldown = Annotated[
-    Number, typer.Option(help="Share of steps after.  [default: 0.2]", rich_help_panel=INSERTION)
+    Number, typer.Option(help="Share of steps after.", show_default="0.2", rich_help_panel=INSERTION)
 ]
 Selection = Annotated[
     Text,
@@ -110,7 +111,8 @@ MaxError = Annotated[
 Device = Annotated[
     Text,
     typer.Option(
-        help="auto, cpu, cuda or cuda:N.  [default: auto]",
+        help="auto, cpu, cuda or cuda:N.",
+        show_default="auto",
         autocompletion=offer.one_of("auto", "cpu", "cuda"),
         rich_help_panel=RUNNING,
     ),
@@ -142,12 +144,19 @@ Watch = Annotated[
     Text,
     typer.Option(
         metavar="N,N",
-        help="Clips whose cosines the log keeps, for `dfs preview --kind cosine`.  [default: 0]",
+        help="Clips whose cosines the log keeps, for `dfs preview --kind cosine`.",
+        show_default="0",
         rich_help_panel=INSERTION,
     ),
 ]
 Track = Annotated[
-    Text, typer.Option(metavar="tensorboard", help="Follow the run there, too.", rich_help_panel=RUNNING)
+    Text,
+    typer.Option(
+        metavar="tensorboard",
+        autocompletion=offer.one_of("tensorboard"),
+        help="Follow the run there, too.",
+        rich_help_panel=RUNNING,
+    ),
 ]
 Config = Annotated[
     Text, typer.Option(metavar="FILE", help="Settings as TOML or JSON.", rich_help_panel=RUNNING)

@@ -6,6 +6,7 @@ import typer
 
 from . import _exchange_options as given
 from . import _options, _output
+from ._completion import stores
 from ._exit_codes import command
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 @command
 def convert(
-    source: Annotated[str, typer.Argument(metavar="SRC", help="The store to read.")],
+    source: Annotated[str, typer.Argument(metavar="SRC", autocompletion=stores, help="The store to read.")],
     target: Annotated[str, typer.Argument(metavar="DST", help="The copy; the suffix names the container.")],
     dtype: given.Dtype = None,
     compression: Annotated[

@@ -6,6 +6,7 @@ import typer
 
 from . import _exchange_options as given
 from . import _options, _output
+from ._completion import EXPORTS, one_of, stores
 from ._exit_codes import command
 
 if TYPE_CHECKING:
@@ -16,9 +17,15 @@ SHOWN = 12  # class names that became other folders
 
 @command
 def export(
-    store: Annotated[str, typer.Argument(metavar="STORE", help="The store to read.")],
+    store: Annotated[str, typer.Argument(metavar="STORE", autocompletion=stores, help="The store to read.")],
     to: Annotated[
-        str, typer.Option("--to", metavar="FORMAT", help="videos, frames, webdataset, npz or huggingface.")
+        str,
+        typer.Option(
+            "--to",
+            metavar="FORMAT",
+            autocompletion=one_of(*EXPORTS),
+            help="videos, frames, webdataset, npz or huggingface.",
+        ),
     ],
     out: Annotated[str, typer.Option("--out", metavar="DIR", help="A new folder; NAME.npz for npz.")],
     encoding: Annotated[

@@ -6,12 +6,15 @@ import typer
 
 from . import _exchange_options as given
 from . import _options, _output
+from ._completion import stores
 from ._exit_codes import command
 
 
 @command
 def merge(
-    stores: Annotated[list[str], typer.Argument(metavar="STORE...", help="Two stores or more.")],
+    stores: Annotated[
+        list[str], typer.Argument(metavar="STORE...", autocompletion=stores, help="Two stores or more.")
+    ],
     out: Annotated[str, typer.Argument(metavar="OUT", help="The new store; the suffix names the container.")],
     dtype: given.Dtype = None,
     overwrite: given.Overwrite = False,

@@ -7,6 +7,7 @@ import typer
 
 from . import _chosen_clips as which
 from . import _options, _output
+from ._completion import KINDS_OF_PREVIEW, complete_dataset, one_of, stores
 from ._exit_codes import command
 
 if TYPE_CHECKING:
@@ -26,7 +27,9 @@ FILMED_UNASKED = 9
 
 @command
 def preview(
-    store: Annotated[str, typer.Argument(metavar="STORE", help="A .zarr, .h5 or .hdf5 store.")],
+    store: Annotated[
+        str, typer.Argument(metavar="STORE", autocompletion=stores, help="A .zarr, .h5 or .hdf5 store.")
+    ],
     out: Annotated[
         str, typer.Option("--out", metavar="FILE", help="The picture: .png, .pdf, .svg, .gif or .mp4.")
     ],
@@ -35,8 +38,9 @@ def preview(
         typer.Option(
             "--kind",
             metavar="KIND",
-            help="sheet, film, timeline, storage, cosine or flow.  [default: by the suffix, film for .gif "
-            "and .mp4, else sheet]",
+            autocompletion=one_of(*KINDS_OF_PREVIEW),
+            help="sheet, film, timeline, storage, cosine or flow.",
+            show_default="film for .gif and .mp4, else sheet",
         ),
     ] = None,
     classes: which.Classes = None,
@@ -45,14 +49,19 @@ def preview(
     rebuilt: Annotated[
         str,
         typer.Option(
-            metavar="dim|blank|noise|full", help="Frames between key frames.", rich_help_panel=LOOKS
+            metavar="dim|blank|noise|full",
+            autocompletion=one_of("dim", "blank", "noise", "full"),
+            help="Frames between key frames.",
+            rich_help_panel=LOOKS,
         ),
     ] = "dim",
     rows: Annotated[
         int | None,
         typer.Option(min=1, metavar="N", help="Clips per page of a sheet.", rich_help_panel=LOOKS),
     ] = None,
-    theme: Annotated[str, typer.Option(metavar="light|dark", rich_help_panel=LOOKS)] = "light",
+    theme: Annotated[
+        str, typer.Option(metavar="light|dark", autocompletion=one_of("light", "dark"), rich_help_panel=LOOKS)
+    ] = "light",
     fps: Annotated[
         float | None,
         typer.Option(help="Frames per second of a film (else the store's, or 8).", rich_help_panel=LOOKS),
@@ -74,7 +83,10 @@ def preview(
     dataset: Annotated[
         str | None,
         typer.Option(
-            "--dataset", metavar="NAME|FOLDER", help="Real clips, for --nearest (else the store's)."
+            "--dataset",
+            metavar="NAME|FOLDER",
+            autocompletion=complete_dataset,
+            help="Real clips, for --nearest (else the store's).",
         ),
     ] = None,
     root: _options.Root = None,

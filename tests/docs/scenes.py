@@ -150,11 +150,23 @@ def a_rank_that_has_ended():
         dist.destroy_process_group()
 
 
+class Hostile:
+    def __reduce__(self):
+        return print, ("hacked",)
+
+
+def a_file_that_would_run_code():
+    from dfs_store.exchange import import_clips
+
+    torch.save(Hostile(), "synthetic.pt")
+    import_clips("synthetic.pt", "synthetic.zarr")
+
+
 def a_library_that_is_not_installed():
     from dfs_store.evaluate.motion import mean_flow
 
     with hidden("cv2"):
-        mean_flow([])
+        mean_flow([np.zeros((2, 3, 8, 8), np.float32)])
 
 
 @contextmanager
@@ -184,6 +196,7 @@ SCENES = {
     errors.DatasetNotFoundError: a_dataset_that_is_not_there,
     errors.EmptyClassError: a_class_without_clips,
     errors.DecodeError: a_file_that_is_no_video,
+    errors.UnreadableClipsError: a_file_that_would_run_code,
     errors.CheckpointError: a_checkpoint_of_other_settings,
     errors.DivergedError: a_loss_that_leaps,
     errors.OutOfMemoryError: more_memory_than_there_is,
