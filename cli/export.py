@@ -1,12 +1,10 @@
 """`dfs export`: rebuilt clips in the formats that other programs read."""
 
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import TYPE_CHECKING
 
 from . import _exchange_options as given
+from . import _export_options as flags
 from . import _options, _output
-from ._completion import EXPORTS, one_of, stores
 from ._exit_codes import command
 
 if TYPE_CHECKING:
@@ -17,39 +15,15 @@ SHOWN = 12  # class names that became other folders
 
 @command
 def export(
-    store: Annotated[str, typer.Argument(metavar="STORE", autocompletion=stores, help="The store to read.")],
-    to: Annotated[
-        str,
-        typer.Option(
-            "--to",
-            metavar="FORMAT",
-            autocompletion=one_of(*EXPORTS),
-            help="videos, frames, webdataset, npz or huggingface.",
-        ),
-    ],
-    out: Annotated[str, typer.Option("--out", metavar="DIR", help="A new folder; NAME.npz for npz.")],
-    encoding: Annotated[
-        str | None,
-        typer.Option(
-            "--encoding",
-            help="Of clips. videos, huggingface: h264 or lossless; webdataset: npy, h264 or lossless; "
-            "npz: uint8 pixels or float32 values.",
-            show_default="the first",
-        ),
-    ] = None,
-    fps: Annotated[
-        float | None, typer.Option("--fps", help="Frames per second.", show_default="the store's, else 8")
-    ] = None,
+    store: flags.Store,
+    to: flags.To,
+    out: flags.Out,
+    encoding: flags.Encoding = None,
+    fps: flags.Fps = None,
     classes: given.Classes = None,
-    shard_size: Annotated[
-        str, typer.Option("--shard-size", metavar="SIZE", help="The most that a shard of webdataset has.")
-    ] = "256MiB",
-    license_name: Annotated[
-        str, typer.Option("--license", help="For the card of huggingface: cc-by-4.0, other ...")
-    ] = "unknown",
-    with_store: Annotated[
-        bool, typer.Option("--with-store/--no-store", help="Copy the store along (huggingface).")
-    ] = True,
+    shard_size: flags.ShardSize = "256MiB",
+    license_name: flags.LicenseName = "unknown",
+    with_store: flags.WithStore = True,
     overwrite: given.Overwrite = False,
     json: _options.Json = False,
     quiet: _options.Quiet = False,

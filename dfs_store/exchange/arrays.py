@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from dfs_store.errors import SettingsError, UnreadableClipsError
@@ -125,8 +124,3 @@ def _by_key(arrays: Sequence[FoundArray], key: str, flag: str, file: str) -> Fou
 def _some(arrays: Sequence[FoundArray]) -> str:
     shown = ", ".join(str(each) for each in arrays[:_SHOWN]) or "no array at all"
     return shown + (f" and {len(arrays) - _SHOWN} more" if len(arrays) > _SHOWN else "")
-
-
-def as_numbers(array: Array) -> npt.NDArray[np.float64]:
-    """Returns an array as flat float64 numbers."""
-    return np.asarray(array, dtype=np.float64).ravel()

@@ -13,7 +13,7 @@ from dfs_store.exchange.import_clips import ImportSettings
 from dfs_store.exchange.read_file import FileOptions
 
 CLIPS, LABELS = np.random.default_rng(0).normal(size=(4, 5, 3, 6, 7)).astype(np.float32), np.arange(4)
-NUM_DAMAGES = 60
+NUM_DAMAGES = 30
 
 
 def write(path):

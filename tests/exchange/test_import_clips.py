@@ -315,7 +315,7 @@ def test_a_budget_is_shared_out_among_clips(tmp_path):
         imported(tmp_path / "c.npy", clips_per_class=1, budget="100")
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(content=stores(max_clips=3, dtype="float32"), encoding=st.sampled_from(["float32", "uint8"]))
 def test_npz_and_back_is_the_identity_within_rounding(tmp_path_factory, content, encoding):
     folder = tmp_path_factory.mktemp("law")
