@@ -2,9 +2,9 @@
 
     python benchmarks/choosing_bytes.py STORE [ROUNDS]
 
-Writes the store anew in every way, into a temporary folder. The error is that of the clips that a dataset gives,
-in standard deviations of the store's values; a batch of clips is read and rebuilt from disk, all ways in turn,
-and medians are set beside that of float32 in Zarr.
+Writes the store anew in every way, into a temporary folder. The error is that of the clips that a dataset
+gives, in standard deviations of the store's values; a batch of clips is read and rebuilt from disk, all ways
+in turn, and medians are set beside that of float32 in Zarr.
 """
 
 import statistics
@@ -73,10 +73,8 @@ def main():
     print("| dtype | container | compression | MiB | % of dense | rms error | time to load |")
     print("|---|---|---|---|---|---|---|")
     for (dtype, suffix, compression, size_bytes, error), median in zip(rows, medians, strict=True):
-        print(
-            f"| {dtype} | `{suffix}` | {compression} | {size_bytes / 2**20:.2f} | {100 * size_bytes / dense:.1f} "
-            f"| {error:.1e} | {median / medians[0]:.2f} |"
-        )
+        size = f"{size_bytes / 2**20:.2f} | {100 * size_bytes / dense:.1f}"
+        print(f"| {dtype} | `{suffix}` | {compression} | {size} | {error:.1e} | {median / medians[0]:.2f} |")
 
 
 if __name__ == "__main__":

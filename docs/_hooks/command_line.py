@@ -55,7 +55,7 @@ def _about(command: Any) -> Iterator[str]:  # noqa: ANN401
 
 
 def _code(text: str) -> str:
-    return f"`{text.strip()}`".replace("|", "\\|")
+    return f"`{text.strip()}`"  # a | inside is no end of a cell
 
 
 def _cell(text: str) -> str:

@@ -197,7 +197,7 @@ def test_a_missing_folder_is_named(tmp_path):
 def test_a_file_in_place_of_the_folder_is_named(tmp_path):
     (tmp_path / "notes.txt").touch()
     with pytest.raises(
-        OutputNotWritableError, match="notes.txt is a file, not a folder; choose another path"
+        OutputNotWritableError, match=r"notes\.txt is a file, not a folder; choose another path"
     ):
         open_writer(tmp_path / "notes.txt" / "s.zarr")
 
