@@ -13,7 +13,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from dfs_store.errors import DamagedStoreError, DFSError
+from dfs_store.errors import DamagedStoreError, DFSError, StoreUnreachableError
 
 __all__ = ["MappedFile", "folder_size_bytes", "inside", "opened", "read_at", "read_whole"]
 
@@ -135,7 +135,7 @@ class MappedFile:
         DFSError: this process may open no more files.
     """
 
-    failure = None  # a map has no server that could fail
+    failure: StoreUnreachableError | None = None  # a map has no server that could fail
 
     def __init__(self, path: str) -> None:
         self._path = path

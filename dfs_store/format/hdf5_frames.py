@@ -79,7 +79,12 @@ class Hdf5Frames:
 
     def read(self, start: int, stop: int) -> npt.NDArray[Any]:
         """Returns frames start..stop as stored, read-only; a view of the file unless compressed."""
-        return self.read_spans([(start, stop)])[0]
+        if self._chunked:
+            return self.read_spans([(start, stop)])[0]
+        assert self._file is not None
+        first, size = self._offset, self._frame_bytes
+        (data,) = self._file.parts([(first + start * size, first + stop * size)])
+        return data.view(FRAME_DTYPES[self.dtype]).reshape(stop - start, *self.shape[1:])
 
     def read_spans(self, spans: Sequence[tuple[int, int]]) -> list[npt.NDArray[Any]]:
         """Returns several runs of frames, each as `read` does; a server is asked for all of them at once."""

@@ -114,8 +114,8 @@ class Hdf5Reader:
     def _open(self) -> tuple[h5py.File, Hdf5File]:
         """Returns the file, mapped or on its server, and h5py's view of it."""
         if self._file is None or self._mapped is None:
-            self._mapped = MappedFile(str(self.path)) if self._remote is None else self._remote
-            self._file = open_mapped(self._mapped)
+            mapped: Hdf5File = MappedFile(str(self.path)) if self._remote is None else self._remote
+            self._mapped, self._file = mapped, open_mapped(mapped)
         return self._file, self._mapped
 
     def was_replaced(self, *, suspected: bool) -> bool:

@@ -209,7 +209,17 @@ class KeyFrameStore:
             SettingsError: the range is outside 0..S, or the store is closed.
             DamagedStoreError: a frame does not match its checksum.
         """
-        return self.stored_spans([(start, stop)])[0]
+        self._check_span(start, stop)
+        if start == stop:
+            return np.empty((0, *self.frame_shape), dtype=self.dtype)
+        try:
+            frames = self._frames.read(start, stop)
+            if not self._seen[start:stop].all():
+                self._check(frames, start, stop)
+        except DamagedStoreError:
+            self._look_for_another()
+            raise
+        return frames
 
     def stored_spans(self, spans: Sequence[tuple[int, int]]) -> list[Array]:
         """Returns several runs of key frames, each as `stored_frames` does.
@@ -217,34 +227,39 @@ class KeyFrameStore:
         A remote store is asked for all of them at once, and for neighbours in one request.
 
         Args:
-            spans: (start, stop) of each.
+            spans: (start, stop) of each, none of them empty.
 
         Raises:
             SettingsError, DamagedStoreError: as `stored_frames`.
             StoreUnreachableError: the server of a remote store does not answer.
         """
-        if self._closed:
-            raise SettingsError(f"{self.path}: the store was closed; open it again with open_store")
-        for start, stop in spans:
-            if not 0 <= start <= stop <= self._seen.size:
-                raise SettingsError(
-                    f"{self.path}: key frames must lie in 0..{self._seen.size}, got {start}..{stop}"
-                )
-        wanted = [span for span in spans if span[0] < span[1]]
+        for span in spans:
+            self._check_span(*span)
         try:
-            found = self._frames.read_spans(wanted)
-            for (start, stop), frames in zip(wanted, found, strict=True):
+            found = self._frames.read_spans(spans)
+            for (start, stop), frames in zip(spans, found, strict=True):
                 if not self._seen[start:stop].all():
                     self._check(frames, start, stop)
         except DamagedStoreError:
-            if isinstance(self.path, StoreURL):
-                self._check_in_place()  # of a local store all files were mapped at open
+            self._look_for_another()
             raise
-        if len(wanted) == len(spans):
-            return found
-        rest = iter(found)
-        empty = np.empty((0, *self.frame_shape), dtype=self.dtype)
-        return [next(rest) if start < stop else empty for start, stop in spans]
+        return found
+
+    def _check_span(self, start: int, stop: int) -> None:
+        if self._closed:
+            raise SettingsError(f"{self.path}: the store was closed; open it again with open_store")
+        if not 0 <= start <= stop <= self._seen.size:
+            raise SettingsError(
+                f"{self.path}: key frames must lie in 0..{self._seen.size}, got {start}..{stop}"
+            )
+
+    def _look_for_another(self) -> None:
+        """Raises DamagedStoreError where damage comes of another store that has taken a URL.
+
+        The files of a local store were all mapped when it was opened.
+        """
+        if isinstance(self.path, StoreURL):
+            self._check_in_place()
 
     @property
     def native_method(self) -> str | None:

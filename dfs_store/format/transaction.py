@@ -388,7 +388,7 @@ def sync_folder(path: Path) -> None:
         os.close(descriptor)
 
 
-def output_error(error: OSError | RuntimeError, path: Path | str) -> DFSError:
+def output_error(error: OSError | RuntimeError, path: Place | str) -> DFSError:
     """Returns the library's error for what the system, or HDF5, said while writing `path`."""
     number, reason = getattr(error, "errno", None), getattr(error, "strerror", None) or str(error)
     if number is None:

@@ -23,13 +23,12 @@ class MappedBytes(Protocol):
 
 
 class ZarrFiles(Protocol):
-    """Files by their names, "labels/zarr.json".
+    """Files by their names, "labels/zarr.json"."""
 
-    Attributes:
-        place: of the store.
-    """
-
-    place: Place
+    @property
+    def place(self) -> Place:
+        """Where the store lies."""
+        ...
 
     def where(self, name: str) -> str:
         """Returns what messages call a file."""

@@ -5,7 +5,7 @@ import os
 import struct
 import zipfile
 from pathlib import Path
-from typing import IO, BinaryIO, Protocol, cast
+from typing import IO, BinaryIO, Protocol
 
 from dfs_store.format.transaction import sync_folder, write_synced
 
@@ -124,4 +124,4 @@ class ZipSink:
         begin = self._file.tell() + len(member.FileHeader(zip64=False)) + 4
         padding = -begin % _ALIGNMENT_BYTES
         member.extra = struct.pack("<HH", _ALIGNMENT_FIELD, padding) + bytes(padding)
-        return cast(zipfile.ZipInfo, member)
+        return member

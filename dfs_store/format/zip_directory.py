@@ -115,7 +115,7 @@ def data_start(header: bytes, member: Member, path: str) -> int:
         raise DamagedStoreError(
             f"{path}: the member {_shown(member.name)} is described in two ways that differ"
         )
-    begin = member.header + _HEADER.size + name_length + int(extra)
+    begin: int = member.header + _HEADER.size + name_length + extra
     if begin + member.size_bytes > member.limit:
         raise DamagedStoreError(f"{path}: the member {_shown(member.name)} overlaps what follows it")
     return begin

@@ -132,8 +132,6 @@ class MappedZipFiles(_ZipFiles):
     Every member's header is compared with the directory when it is opened.
     """
 
-    place: Path
-
     def __init__(self, place: Path, file: MappedFile) -> None:
         super().__init__(place, file)
         for name in self._members:
@@ -153,8 +151,6 @@ class RemoteZipFiles(_ZipFiles):
 
     A member's header is compared with the directory when the member is first read.
     """
-
-    place: StoreURL
 
     def mapped(self, name: str) -> _Part:
         """Is never asked for: what a server has cannot be mapped."""
