@@ -16,7 +16,9 @@ Whole = int | None
 
 Dataset = Annotated[Text, typer.Option("--dataset", metavar="NAME|FOLDER", help="What to condense.")]
 Vpc = Annotated[Whole, typer.Option("--vpc", help="Synthetic videos per class.")]
-Out = Annotated[Text, typer.Option("--out", metavar="STORE", help="*.zarr, *.h5 or *.hdf5.")]
+Out = Annotated[
+    Text, typer.Option("--out", metavar="STORE", help="*.zarr, *.zarr.zip, *.h5 or *.hdf5; or a URL.")
+]
 Method = Annotated[
     Text,
     typer.Option(

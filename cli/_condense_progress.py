@@ -102,8 +102,10 @@ class CondenseProgress:
             self._graceful = False  # nothing is left to finish but the store, which the checkpoint survives
 
     def _end(self, next_step: int) -> None:
+        from dfs_store.format.place import local_beside
+
         message = (
-            f"stopped after step {next_step:,}; a checkpoint is kept beside {self._settings.out}. "
+            f"stopped after step {next_step:,}; a checkpoint is kept beside {local_beside(self._settings.out)}. "
             "Go on with the same command and --resume"
         )
         if self._stop == signal.SIGINT:

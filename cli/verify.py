@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
 @command
 def verify(
-    store: Annotated[str, typer.Argument(metavar="STORE", help="A .zarr, .h5 or .hdf5 store.")],
+    store: Annotated[
+        str, typer.Argument(metavar="STORE", help="A .zarr, .zarr.zip, .h5 or .hdf5 store, or its URL.")
+    ],
     json: _options.Json = False,
     quiet: _options.Quiet = False,
     verbose: _options.Verbose = False,

@@ -15,6 +15,7 @@ _ALIGNMENT_BYTES = 64  # of members, so that frames can be mapped as arrays
 _ALIGNMENT_FIELD = 0xD935  # the extra field that fills a member's header up, as in Android's packages
 _DATE = (1980, 1, 1, 0, 0, 0)  # the earliest; equal stores are to be equal archives
 _MODE = 0o644 << 16
+_HEADER_BYTES = 30  # of a member, before its name
 
 
 class ZarrSink(Protocol):
@@ -121,7 +122,7 @@ class ZipSink:
     def _member(self, name: str) -> zipfile.ZipInfo:
         member = zipfile.ZipInfo(name, _DATE)
         member.external_attr = _MODE
-        begin = self._file.tell() + len(member.FileHeader(zip64=False)) + 4
+        begin = self._file.tell() + _HEADER_BYTES + len(name.encode()) + 4  # the extra field's own header
         padding = -begin % _ALIGNMENT_BYTES
         member.extra = struct.pack("<HH", _ALIGNMENT_FIELD, padding) + bytes(padding)
         return member
