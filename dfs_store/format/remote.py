@@ -32,10 +32,10 @@ CREDENTIALS = (
     "AWS_SECRET_ACCESS_KEY, or ~/.aws; AWS_ENDPOINT_URL for a server that is not Amazon's)"
 )
 # Reading a gap costs less than asking once more.
-_MERGED_GAP_BYTES = 256 * 2**10
+_MERGED_GAP_BYTES = 64 * 2**10
 # One request carries this much at most, so that a long range comes over several connections.
 _REQUEST_BYTES = 16 * 2**20
-_NO_RANGE = 416
+_NO_RANGE, _REFUSED = 416, (401, 403)
 _REFUSALS = ("NoCredentialsError", "PartialCredentialsError", "TokenRetrievalError", "ProfileNotFound")
 
 
@@ -210,6 +210,9 @@ class Remote:
     def error(self, error: BaseException, name: str = "") -> DFSError:
         """Returns the library's error for what fsspec raised while it read."""
         where = self.where(name)
+        cause = error.__cause__
+        if isinstance(error, FileNotFoundError) and cause is not None and _says_more(cause):
+            error = cause  # over HTTP fsspec takes any failure for an absent file
         if isinstance(error, FileNotFoundError):
             return StoreNotFoundError(f"{where}: there is no such store")
         if is_refusal(error):
@@ -224,7 +227,16 @@ class Remote:
 
 def is_refusal(error: BaseException) -> bool:
     """Returns whether a server, or its client, lacks credentials or has wrong ones."""
-    return isinstance(error, PermissionError) or type(error).__name__ in _REFUSALS
+    return (
+        isinstance(error, PermissionError)
+        or type(error).__name__ in _REFUSALS
+        or getattr(error, "status", None) in _REFUSED
+    )
+
+
+def _says_more(cause: BaseException) -> bool:
+    """Returns whether what made a file look absent was the network, or a refusal."""
+    return is_refusal(cause) or (isinstance(cause, OSError) and not isinstance(cause, FileNotFoundError))
 
 
 def said(error: BaseException, place: StoreURL) -> str:

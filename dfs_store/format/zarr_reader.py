@@ -39,7 +39,8 @@ class ZarrReader:
         self.container = container
         self._files = files
         self._remote = cast(RemoteZarrFiles, files) if remote else None
-        self._metadata: dict[str, bytes] | None = None  # of the arrays, from consolidated metadata
+        self._metadata: dict[str, bytes] | None = None  # of the arrays, where they were prefetched
+        self._consolidated = False  # whether those are all there are
         if not files.has(_ROOT):
             if files.has(FRAMES):
                 raise DamagedStoreError(f"{self.path}: holds {FRAMES}, but its zarr.json is missing")
@@ -124,7 +125,7 @@ class ZarrReader:
 
     def _text(self, name: str) -> bytes | None:
         """Returns the zarr.json of an array, None where there is none."""
-        if self._metadata is not None:
+        if self._metadata is not None and (self._consolidated or name in self._metadata):
             return self._metadata.get(name)
         if not self._files.has(name):
             return None
@@ -133,6 +134,7 @@ class ZarrReader:
     def _prefetch(self, files: RemoteZarrFiles, root: dict[str, Any]) -> None:
         """Asks for all that will be read at open: metadata, where they are not consolidated, and arrays."""
         self._metadata = parse_consolidated(root) or None
+        self._consolidated = self._metadata is not None
         names = list(SMALL_ARRAYS)
         if self._metadata is None:
             texts = [f"{name}/{_ROOT}" for name in (FRAMES, *names)]
