@@ -12,7 +12,10 @@ from tests.archives.make import ATTRIBUTES, CLASS_NAMES, CLIPS, FRAME_SHAPE, NAT
 FOLDER = Path(__file__).parent
 VERSIONS = sorted(folder.name for folder in FOLDER.iterdir() if (folder / "digests.json").is_file())
 STORES = sorted(
-    path for version in VERSIONS for path in (FOLDER / version).iterdir() if path.suffix in (".zarr", ".h5", ".zip")
+    path
+    for version in VERSIONS
+    for path in (FOLDER / version).iterdir()
+    if path.suffix in (".zarr", ".h5", ".zip")
 )
 
 
