@@ -1,5 +1,6 @@
 """Reads the Zarr container with NumPy alone; zarr-python is called only to expand compressed frames."""
 
+import contextlib
 import math
 from typing import Any, cast
 
@@ -13,7 +14,7 @@ from dfs_store.format.place import Place
 from dfs_store.format.spec import ATTRIBUTE, FRAMES, MAX_HEADER_BYTES, NATIVE, SMALL_ARRAYS
 from dfs_store.format.zarr_files import RemoteZarrFiles, ZarrFiles
 from dfs_store.format.zarr_frames import Sharding, ZarrFrames
-from dfs_store.format.zarr_metadata import ArrayMetadata, parse_array, parse_consolidated
+from dfs_store.format.zarr_metadata import ArrayMetadata, parse_array, parse_consolidated, parse_frames
 from dfs_store.format.zarr_remote_frames import RemoteZarrFrames
 
 __all__ = ["ZarrReader"]
@@ -39,8 +40,8 @@ class ZarrReader:
         self.container = container
         self._files = files
         self._remote = cast(RemoteZarrFiles, files) if remote else None
+        self._repeated: dict[str, bytes] = {}  # the root's consolidated metadata
         self._metadata: dict[str, bytes] | None = None  # of the arrays, where they were prefetched
-        self._consolidated = False  # whether those are all there are
         if not files.has(_ROOT):
             if files.has(FRAMES):
                 raise DamagedStoreError(f"{self.path}: holds {FRAMES}, but its zarr.json is missing")
@@ -62,8 +63,9 @@ class ZarrReader:
             )
         if root.get("zarr_format") != 3 or root.get("node_type") != "group":
             raise DamagedStoreError(f"{self.path}: zarr.json must describe a group of Zarr version 3")
+        self._repeated = parse_consolidated(root)
         if self._remote is not None:
-            self._prefetch(self._remote, root)
+            self._prefetch(self._remote)
         return attributes[ATTRIBUTE]
 
     def array(self, name: str, dtype: str, shape: tuple[int, ...] | None = None) -> npt.NDArray[Any] | None:
@@ -82,6 +84,8 @@ class ZarrReader:
         claimed = math.prod(metadata.shape) * wanted.itemsize
         claim = f"shape {metadata.shape} of {wanted.name}"
         data = self._files.read_exactly(f"{name}/{metadata.chunk_file}", claimed, claim)
+        if (differs := self._difference(name, text)) is not None:
+            raise differs
         return np.frombuffer(data, dtype=wanted).reshape(metadata.shape)
 
     def frames(self) -> FrameSource:
@@ -89,6 +93,9 @@ class ZarrReader:
         text = self._text(FRAMES)
         if text is None:
             raise DamagedStoreError(f"{self.path}: the array {FRAMES} is missing")
+        parse_frames(text, self._files.where(FRAMES))  # what is wrong with it is said first
+        if (differs := self._difference(FRAMES, text)) is not None:
+            raise differs
         if self._remote is not None:
             return RemoteZarrFrames(self._remote, text)
         return ZarrFrames(self._files, text)
@@ -106,35 +113,49 @@ class ZarrReader:
         return self._files.total_bytes(self._own_files() if self._remote is not None else [])
 
     def consolidated_problems(self) -> list[str]:
-        """Returns where the root's consolidated metadata differ from the arrays' own, for a whole check."""
-        try:
-            root = parse_json(self._files.read(_ROOT, MAX_HEADER_BYTES))
-        except ValueError:
-            return []  # another finding says so
-        wrong = []
-        for name, text in sorted(parse_consolidated(root).items()):
-            if name not in (*SMALL_ARRAYS, FRAMES):
-                continue
+        """Returns where the root's consolidated metadata differ from those of a remote store's arrays.
+
+        On this machine they are compared when an array is read.
+        """
+        if self._remote is None:
+            return []
+        names = [name for name in (*SMALL_ARRAYS, FRAMES) if name in self._repeated]
+        texts = [f"{name}/{_ROOT}" for name in names]
+        self._remote.prefetch([(text, MAX_HEADER_BYTES) for text in texts])
+        found = []
+        for name, text in zip(names, texts, strict=True):
             try:
-                own = canonical_json(parse_json(self._files.read(f"{name}/{_ROOT}", MAX_HEADER_BYTES)))
-            except (DamagedStoreError, ValueError):
-                own = b""
-            if own != text:
-                wrong.append(f"{self.path}: what zarr.json says of {name} is not what {name}/{_ROOT} says")
-        return wrong
+                differs = self._difference(name, self._files.read(text, MAX_HEADER_BYTES))
+            except DamagedStoreError as error:
+                differs = error
+            if differs is not None:
+                found.append(str(differs))
+        return found
+
+    def _difference(self, name: str, text: bytes) -> DamagedStoreError | None:
+        """Returns the error of an array's own zarr.json that means another thing than the root repeats."""
+        repeated = self._repeated.get(name, text)
+        if repeated == text:
+            return None
+        parse = parse_frames if name == FRAMES else parse_array
+        with contextlib.suppress(DamagedStoreError):
+            if parse(repeated, name) == parse(text, name):
+                return None
+        return DamagedStoreError(
+            f"{self.path}: what zarr.json says of {name} is not what {name}/{_ROOT} says"
+        )
 
     def _text(self, name: str) -> bytes | None:
         """Returns the zarr.json of an array, None where there is none."""
-        if self._metadata is not None and (self._consolidated or name in self._metadata):
+        if self._metadata is not None and (self._repeated or name in self._metadata):
             return self._metadata.get(name)
         if not self._files.has(name):
             return None
         return self._files.read(f"{name}/{_ROOT}", MAX_HEADER_BYTES)
 
-    def _prefetch(self, files: RemoteZarrFiles, root: dict[str, Any]) -> None:
+    def _prefetch(self, files: RemoteZarrFiles) -> None:
         """Asks for all that will be read at open: metadata, where they are not consolidated, and arrays."""
-        self._metadata = parse_consolidated(root) or None
-        self._consolidated = self._metadata is not None
+        self._metadata = self._repeated or None
         names = list(SMALL_ARRAYS)
         if self._metadata is None:
             texts = [f"{name}/{_ROOT}" for name in (FRAMES, *names)]

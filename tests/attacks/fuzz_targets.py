@@ -183,6 +183,8 @@ def seeds(name: str) -> list[bytes]:
                 np.ascontiguousarray(stored[key], dtype).tobytes() for key, dtype in SMALL_ARRAYS.items()
             )
         ]
+    if name == "zip_archive":
+        return [sound("a-float32.zarr.zip").read_bytes()]
     data = sound("a-float32.h5").read_bytes()
     if name == "hdf5":
         return [data]
