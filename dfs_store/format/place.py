@@ -12,7 +12,7 @@ from typing import TypeAlias
 __all__ = ["Place", "StoreURL", "absolute_text", "collapsed_url", "local_beside", "locate"]
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*(::\S*)?://")
-_COLLAPSED = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]+):/[^/]")
+_COLLAPSED = re.compile(r"(?:^|/)([A-Za-z][A-Za-z0-9+.\-]+):/[^/]")
 _LOCAL = ("file://", "local://")
 _DIGITS = 8
 
@@ -82,7 +82,7 @@ def absolute_text(place: Place) -> str:
 
 def collapsed_url(place: Place) -> str:
     """Returns a hint for a message where a path looks like a URL that went through `pathlib`, else ""."""
-    found = None if isinstance(place, StoreURL) else _COLLAPSED.match(str(place))
+    found = None if isinstance(place, StoreURL) else _COLLAPSED.search(str(place))
     return f"; a URL is given as text, {found[1]}://..., since pathlib drops a slash" if found else ""
 
 
