@@ -105,7 +105,8 @@ class CondenseProgress:
         from dfs_store.format.place import local_beside
 
         message = (
-            f"stopped after step {next_step:,}; a checkpoint is kept beside {local_beside(self._settings.out)}. "
+            f"stopped after step {next_step:,}; a checkpoint is kept beside "
+            f"{local_beside(self._settings.out)}. "
             "Go on with the same command and --resume"
         )
         if self._stop == signal.SIGINT:

@@ -46,7 +46,7 @@ _ARRAYS = ("frames", "momentum", "positions", "inserted_at")
 
 
 def checkpoint_path(out: str | Path) -> Path:
-    """Returns where the newest checkpoint of a run lies: beside its output; in the working folder for a URL."""
+    """Returns where the newest checkpoint of a run lies: beside its output; of a URL here."""
     out = local_beside(out)
     return out.with_name(out.name + ".checkpoint.npz")
 

@@ -87,9 +87,9 @@ def _find_message(content: ByteSource, header: int, name: bytes) -> bytes | None
                 text = at + _MESSAGE.size + 1
                 if version == _VERSION and data[text : text + name_size] == name + b"\0":
                     return data[text + name_size + type_size + space_size :]
-            elif kind == _CONTINUATION_MESSAGE and len(chunks) < _MOST_CHUNKS:
-                if at + _CONTINUATION.size <= len(data):
-                    address, chunk_size = _CONTINUATION.unpack_from(data, at)
+            elif kind == _CONTINUATION_MESSAGE and at + _CONTINUATION.size <= len(data):
+                address, chunk_size = _CONTINUATION.unpack_from(data, at)
+                if len(chunks) < _MOST_CHUNKS:
                     chunks.append((address + 4, chunk_size - 8))  # without its signature and its checksum
             at += length
     return None

@@ -1,4 +1,4 @@
-"""h5py over a file that is mapped, or on a server: it never opens a name, so whatever takes that changes nothing."""
+"""h5py over a file that is mapped, or on a server: it never opens a name, so what takes that does not matter."""
 
 import io
 import math

@@ -1,7 +1,7 @@
 """Asking the server of a URL through fsspec: whole objects, ranges of bytes, many at a time.
 
-The one place where fsspec is called for reading. What goes wrong becomes an error of the library that says what
-to do. A process that was forked connects anew, since neither sockets nor event loops survive a fork.
+The one place where fsspec is called for reading. What goes wrong becomes an error of the library that says
+what to do. A process that was forked connects anew, since neither sockets nor event loops survive a fork.
 """
 
 import errno
@@ -193,8 +193,8 @@ class Remote:
         asked = -start if stop is None else stop - start
         if got > asked:
             raise StoreUnreachableError(
-                f"{self.where(name)}: the server sent {got:,} bytes where {asked:,} were asked for, so it does "
-                "not know ranges; use one that does, or download the store"
+                f"{self.where(name)}: the server sent {got:,} bytes where {asked:,} were asked for, so it "
+                "does not know ranges; use one that does, or download the store"
             )
 
     @contextmanager
@@ -220,8 +220,8 @@ class Remote:
                 f"{where}: the server refuses to show it ({said(error, self.place)}); {CREDENTIALS}"
             )
         return StoreUnreachableError(
-            f"{where}: cannot be read now ({said(error, self.place)}); see whether the server can be reached, "
-            "and try again"
+            f"{where}: cannot be read now ({said(error, self.place)}); see whether the server can be "
+            "reached, and try again"
         )
 
 
@@ -271,8 +271,8 @@ def _connect(place: StoreURL) -> tuple[Any, str]:
         ) from error
     except ValueError as error:
         raise SettingsError(
-            f"{place}: cannot be opened ({error}); a store's URL begins with s3://, gs://, https:// or another "
-            "protocol of fsspec"
+            f"{place}: cannot be opened ({error}); a store's URL begins with s3://, gs://, https:// or "
+            "another protocol of fsspec"
         ) from error
     except Exception as error:
         raise StoreUnreachableError(

@@ -1,9 +1,9 @@
 """Writing a store to a URL: it is made in a local folder, and uploaded when it is whole, its root last.
 
-Object stores replace one object in one step, and nothing larger. So an HDF5 file or a zip archive appears or is
-replaced whole. A Zarr store is a store once its zarr.json is there, which is uploaded last. One that is replaced
-is uploaded beside the old one first, and copied over it by the server; for as long as that takes, nothing stands
-at the URL, and where it fails the new store stays beside it, whole.
+Object stores replace one object in one step, and nothing larger. So an HDF5 file or a zip archive appears or
+is replaced whole. A Zarr store is a store once its zarr.json is there, which is uploaded last. One that is
+replaced is uploaded beside the old one first, and copied over it by the server; for as long as that takes,
+nothing stands at the URL, and where it fails the new store stays beside it, whole.
 """
 
 import contextlib
@@ -226,8 +226,8 @@ class RemoteTransaction:
         except Exception as error:
             told = _writing_error(error, self.shown)
             raise type(told)(
-                f"{told}; the new store is whole at {system.unstrip_protocol(staging)}, and the former one is "
-                "partly replaced: copy the new one over it, or write it again"
+                f"{told}; the new store is whole at {system.unstrip_protocol(staging)}, and the former one "
+                "is partly replaced: copy the new one over it, or write it again"
             ) from error
         kept = {f"{target}/{name}" for name in (*names, _ROOT)}
         for path in [*(former - kept), *(f"{staging}/{name}" for name in (*names, _ROOT))]:

@@ -30,7 +30,7 @@ class StoreWriter:
 
     Args:
         path: where the store is to lie; the container follows the suffix: `.zarr`, `.zarr.zip`, `.h5` or
-            `.hdf5`. May be a URL: the store is made in a folder of this machine, and uploaded when it is whole.
+            `.hdf5`. May be a URL: the store is made in a folder of this machine, and uploaded when whole.
         num_frames: T, frames of every clip, at least 2.
         frame_shape: (C, H, W) of every key frame.
         class_names: names in the order of their labels, all different.

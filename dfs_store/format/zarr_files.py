@@ -1,4 +1,4 @@
-"""The files of a Zarr store, wherever they lie: what its readers ask of a folder, a zip archive or a server."""
+"""The files of a Zarr store, wherever they lie: what readers ask of a folder, an archive or a server."""
 
 from collections.abc import Sequence
 from typing import Protocol

@@ -1,4 +1,4 @@
-"""key_frames of a Zarr store on this machine: shard indexes checked at open, frames mapped from their files."""
+"""key_frames of a Zarr store on this machine: shard indexes checked at open, frames mapped."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

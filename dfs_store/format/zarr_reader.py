@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from dfs_store.errors import DamagedStoreError, NotAStoreError
 from dfs_store.format.container import FrameSource
-from dfs_store.format.digest import canonical_json, parse_json
+from dfs_store.format.digest import parse_json
 from dfs_store.format.place import Place
 from dfs_store.format.spec import ATTRIBUTE, FRAMES, MAX_HEADER_BYTES, NATIVE, SMALL_ARRAYS
 from dfs_store.format.zarr_files import RemoteZarrFiles, ZarrFiles

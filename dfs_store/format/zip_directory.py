@@ -1,7 +1,7 @@
 """The list of members of a zip archive, read strictly: one reading only, and nothing but stored members.
 
-Zip readers differ on archives that say a thing twice (in a member's own header and in the directory at the end),
-so that what one program checked another would not see. Here both must agree, and members must neither be
+Zip readers differ on archives that say a thing twice (in a member's own header and in the directory at the
+end), so that what one program checked another would not see. Here both must agree, and members must neither be
 compressed, encrypted, listed twice nor overlap.
 """
 
@@ -155,12 +155,13 @@ def _find_directory(file: ByteSource, path: str) -> tuple[int, int, int]:
         raise DamagedStoreError(f"{path}: is a part of a zip archive over several files; join them")
     if start + size != end:
         raise DamagedStoreError(
-            f"{path}: its list of members should take bytes {start:,} + {size:,} and end at {end:,}; it is cut "
-            "short, or something lies before or behind the archive"
+            f"{path}: its list of members should take bytes {start:,} + {size:,} and end at {end:,}; it is "
+            "cut short, or something lies before or behind the archive"
         )
     if count > _MOST_MEMBERS or size > _MOST_BYTES or count * _ENTRY.size > size:
         raise DamagedStoreError(
-            f"{path}: claims {count:,} members in {size:,} bytes; {_MOST_MEMBERS:,} in {_MOST_BYTES:,} at most"
+            f"{path}: claims {count:,} members in {size:,} bytes; at most {_MOST_MEMBERS:,} in "
+            f"{_MOST_BYTES:,} are read"
         )
     return start, end, count
 
@@ -180,8 +181,8 @@ def _entry(data: bytes, at: int, path: str) -> tuple[bytes, int, int, int, int]:
         raise DamagedStoreError(f"{path}: the member {_shown(name)} is encrypted; a store's must not be")
     if method:
         raise DamagedStoreError(
-            f"{path}: the member {_shown(name)} is compressed; members must be stored as they are (zip -0), so "
-            "that they can be mapped"
+            f"{path}: the member {_shown(name)} is compressed; members must be stored as they are (zip -0), "
+            "so that they can be mapped"
         )
     if attributes >> 16 & _UNIX_KIND == _LINK:
         raise DamagedStoreError(f"{path}: the member {_shown(name)} is a link; a store holds its own files")

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import ClassVar
 from urllib.parse import urlsplit
 
 import fsspec
@@ -112,7 +113,7 @@ def test_a_server_that_dies_while_it_is_read(tmp_path, monkeypatch):
             stores[suffix].key_frames(0)
         server.kill()
         for suffix, store in stores.items():
-            with pytest.raises(StoreUnreachableError, match="cannot be read now .* try again"):
+            with pytest.raises(StoreUnreachableError, match=r"cannot be read now .* try again"):
                 store.key_frames(2)
             with pytest.raises(StoreUnreachableError, match="cannot be read now"):
                 open_store(f"s3://stores/s{suffix}")
@@ -126,7 +127,7 @@ def web(tmp_path):
     """A plain web server, with ranges or without (/whole/...), and with what it was asked."""
 
     class Handler(BaseHTTPRequestHandler):
-        asked: list[str] = []
+        asked: ClassVar[list[str]] = []
 
         def do_HEAD(self):
             self.do_GET()

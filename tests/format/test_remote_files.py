@@ -1,4 +1,4 @@
-"""Stores on a real server: they read as they do from disk, in few requests, and damage and change are named."""
+"""Stores on a real server: they read as from disk, in few requests, and damage and change are named."""
 
 import json
 import pickle
@@ -40,7 +40,7 @@ def test_a_remote_store_is_the_local_one(bucket, tmp_path, suffix, compression):
             np.testing.assert_array_equal(found, local.stored_frames(start, stop))
         assert str(remote.path) == url
         assert remote.storage.on_disk_bytes > remote.storage.index_bytes
-        equal(pickle.loads(pickle.dumps(remote)), local)  # noqa: S301 - our own
+        equal(pickle.loads(pickle.dumps(remote)), local)
     assert list(verify(url)) == []
     copy_store(url, tmp_path / "back.h5")
     with open_store(tmp_path / "back.h5") as back, open_store(tmp_path / "s.zarr") as local:

@@ -1,4 +1,4 @@
-"""Writing to a server: a store appears whole or not at all, and what stands is kept until the new one is whole."""
+"""Writing to a server: a store appears whole or not at all, and the old one stands until the new one is whole."""
 
 import errno
 import tempfile
@@ -46,7 +46,7 @@ def test_nothing_is_there_before_a_clean_exit(bucket, suffix):
         writer.append(np.zeros((2, 2, 4, 3)), [0, 5], 0)
         assert names(bucket) == []
     assert list(verify(url)) == []
-    with pytest.raises(RuntimeError, match="on purpose"), open_writer(f"{bucket}/t{suffix}") as writer:
+    with pytest.raises(RuntimeError, match="on purpose"), open_writer(f"{bucket}/t{suffix}") as writer:  # noqa: PT012
         writer.append(np.zeros((2, 2, 4, 3)), [0, 5], 0)
         raise RuntimeError("on purpose")
     assert all(name.startswith(f"s{suffix}") for name in names(bucket))
@@ -93,10 +93,11 @@ def test_what_an_upload_that_died_has_left_can_be_replaced(bucket):
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_of_two_writers_the_first_to_finish_wins(bucket, suffix):
     url = f"{bucket}/s{suffix}"
+    second = open_writer(url).__enter__()
+    second.append(np.zeros((2, 2, 4, 3)), [0, 5], 0)
+    content().write(url)
     with pytest.raises(OutputExistsError, match="another writer finished the same URL first"):
-        with open_writer(url) as writer:
-            writer.append(np.zeros((2, 2, 4, 3)), [0, 5], 0)
-            content().write(url)
+        second.__exit__(None, None, None)
     assert list(verify(url)) == []
     with open_store(url) as store:
         assert len(store) == 4
@@ -124,7 +125,7 @@ def failing(method, after):
 
 @pytest.mark.parametrize(("suffix", "after"), [(".zarr", 0), (".zarr", 5), (".h5", 0)])
 def test_an_upload_that_fails_leaves_nothing(bucket, suffix, after):
-    wanted = pytest.raises(StoreUnreachableError, match="cannot be written now .*internal error")
+    wanted = pytest.raises(StoreUnreachableError, match=r"cannot be written now .*internal error")
     with failing("_put_file", after), wanted:
         content().write(f"{bucket}/s{suffix}")
     assert names(bucket) == []
@@ -157,7 +158,7 @@ def test_a_replacement_that_fails_half_way_keeps_the_new_store_beside_it(bucket)
 
 
 def test_a_bucket_that_is_not_there(s3):
-    with pytest.raises(OutputNotWritableError, match="does not exist .* create it first"):
+    with pytest.raises(OutputNotWritableError, match=r"does not exist .* create it first"):
         content().write("s3://no-such-bucket/s.zarr")
 
 
@@ -167,10 +168,10 @@ def test_a_server_that_refuses(tmp_path, monkeypatch):
             monkeypatch.setenv(name, value)
         forget_clients()
         for suffix in SUFFIXES:
-            with pytest.raises(StoreUnreachableError, match="refuses to show it .*AWS_ACCESS_KEY_ID"):
+            with pytest.raises(StoreUnreachableError, match=r"refuses to show it .*AWS_ACCESS_KEY_ID"):
                 open_store(f"s3://stores/s{suffix}")
             with pytest.raises(
-                OutputNotWritableError, match="does not let it be written .*AWS_ACCESS_KEY_ID"
+                OutputNotWritableError, match=r"does not let it be written .*AWS_ACCESS_KEY_ID"
             ):
                 check_output(f"s3://stores/s{suffix}")
         for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):

@@ -45,7 +45,7 @@ def test_an_archive_is_the_folder(tmp_path, dtype, compression):
     with open_store(tmp_path / "s.zarr.zip") as store:
         assert store.container == "zarr.zip"
         assert store.storage.on_disk_bytes == (tmp_path / "s.zarr.zip").stat().st_size
-        assert pickle.loads(pickle.dumps(store)).attributes == store.attributes  # noqa: S301 - our own
+        assert pickle.loads(pickle.dumps(store)).attributes == store.attributes
     with zipfile.ZipFile(tmp_path / "s.zarr.zip") as archive:
         assert archive.testzip() is None
         for name in archive.namelist():
@@ -160,7 +160,7 @@ def test_damage_is_named_and_repaired(tmp_path):
     path.write_bytes(data)
     (finding,) = verify(path)
     assert (finding.file, finding.clip, finding.position) == ("key_frames/c.0.0.0.0", 2, 2)
-    with open_store(path) as store, pytest.raises(DamagedStoreError, match="key frame 4 .* checksum"):
+    with open_store(path) as store, pytest.raises(DamagedStoreError, match=r"key frame 4 .* checksum"):
         store.clip(2)
     (left_out,) = repair_store(path, tmp_path / "r.zarr.zip")
     assert left_out.clip == 2
@@ -172,7 +172,7 @@ def test_an_archive_appears_whole_and_is_replaced_in_one_step(tmp_path):
     with open_writer(path) as writer:
         writer.append(np.zeros((2, 2, 4, 3)), [0, 5], 0)
         assert not path.exists()
-    with pytest.raises(RuntimeError), open_writer(path, overwrite=True) as writer:
+    with pytest.raises(RuntimeError), open_writer(path, overwrite=True) as writer:  # noqa: PT012
         writer.append(np.ones((2, 2, 4, 3)), [0, 5], 0)
         raise RuntimeError
     with open_store(path) as store:
