@@ -1,4 +1,4 @@
-"""h5py over a file that is mapped, or on a server: it never opens a name, so what takes that does not matter."""
+"""h5py over a file that is mapped, or on a server: it never opens a name, so nothing can take its place."""
 
 import io
 import math

@@ -1,8 +1,8 @@
 """The list of members of a zip archive, read strictly: one reading only, and nothing but stored members.
 
 Zip readers differ on archives that say a thing twice (in a member's own header and in the directory at the
-end), so that what one program checked another would not see. Here both must agree, and members must neither be
-compressed, encrypted, listed twice nor overlap.
+end), so that what one program checked another would not see. Here both must agree, and members must neither
+be compressed, encrypted, listed twice nor overlap.
 """
 
 import struct

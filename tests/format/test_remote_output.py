@@ -1,4 +1,4 @@
-"""Writing to a server: a store appears whole or not at all, and the old one stands until the new one is whole."""
+"""Writing to a server: a store appears whole or not at all, and the old one stands until then."""
 
 import errno
 import tempfile
