@@ -29,7 +29,7 @@ class StoreURL(os.PathLike[str]):
     """
 
     def __init__(self, url: str) -> None:
-        self.url = url.rstrip("/")
+        self.url = url if url.endswith("://") else url.rstrip("/")
         self.name = self._without_query().rpartition("/")[2]
 
     def _without_query(self) -> str:
