@@ -5,7 +5,8 @@
 
 TARGET is one of header, metadata, index, arrays, heap, zip_archive, hdf5 (see tests/attacks/fuzz_targets.py).
 It starts from sound inputs and those kept in tests/attacks/corpus. A finding ends the run and lies in the
-working folder as crash-..., timeout-... or oom-...; `--keep` leaves the inputs that reached new code in the corpus.
+working folder as crash-..., timeout-... or oom-...; `--keep` leaves the inputs that reached new code in the
+corpus.
 """
 
 import argparse

@@ -26,7 +26,11 @@ __all__ = ["RemoteTransaction", "check_remote_output"]
 
 _ROOT = "zarr.json"
 _SIGNATURES = {"hdf5": b"\x89HDF\r\n\x1a\n", "zarr.zip": b"PK\3\4"}
-_OWN_NAMES = {_ROOT, FRAMES, NATIVE, *SMALL_ARRAYS}
+_CLAIM = (
+    ".writing"  # beside a new store's arrays while they are uploaded, so that of two writers one gives way
+)
+_OWN_NAMES = {_ROOT, _CLAIM, FRAMES, NATIVE, *SMALL_ARRAYS}
+_COMPARED_BYTES = 2**20
 
 
 def check_remote_output(place: StoreURL, *, overwrite: bool) -> bool:
@@ -162,14 +166,17 @@ class RemoteTransaction:
             if not self._overwrite and _about(self._remote, self._remote.path()) is not None:
                 raise FileExistsError(errno.EEXIST, "another store is there", str(self.shown))
             if self._container != "zarr":
-                self._put_last(new, self._remote.path(), remember=False)
+                self._put_new(new, self._remote.path())
             else:
                 files = sorted(str(file.relative_to(new)) for file in new.rglob("*") if file.is_file())
                 names = [name for name in files if name != _ROOT]
                 if self._replaces:
                     self._replace(new, names)
                 else:
+                    self._claim(self._spool / _CLAIM)
                     self._put_folder(new, names, self._remote.path())
+                    with contextlib.suppress(Exception):  # it is ignored where it stays
+                        self._remote.system.rm_file(f"{self._remote.path()}/{_CLAIM}")
         self._uploaded = []
         self._let_go()
 
@@ -189,15 +196,28 @@ class RemoteTransaction:
     def _put_folder(self, new: Path, names: Sequence[str], target: str) -> None:
         """Uploads a Zarr store, its zarr.json last."""
         paths = [f"{target}/{name}" for name in names]
-        self._uploaded = paths
+        self._uploaded = [*self._uploaded, *paths]
         self._remote.system.put([str(new / name) for name in names], paths)
-        self._put_last(new / _ROOT, f"{target}/{_ROOT}", remember=True)
+        self._put_new(new / _ROOT, f"{target}/{_ROOT}")
 
-    def _put_last(self, file: Path, target: str, *, remember: bool) -> None:
-        """Uploads the object that makes a store of what is there; on servers that can, replacing none."""
+    def _claim(self, file: Path) -> None:
+        """Uploads an object of this writer's own, before anything that another one might have written."""
+        file.write_text(secrets.token_hex(16))
+        claim = f"{self._remote.path()}/{_CLAIM}"
+        self._put_new(file, claim)
+        self._uploaded = [claim]
+
+    def _put_new(self, file: Path, target: str) -> None:
+        """Uploads an object; without `overwrite`, and on servers that can, only where there is none."""
+        system = self._remote.system
         if not self._overwrite:
             try:
-                self._remote.system.put_file(str(file), target, mode="create")
+                system.put_file(str(file), target, mode="create")
+            except FileExistsError:
+                # A client that got no answer asks again, and is then told of what it has written itself.
+                if not self._is_ours(file, target):
+                    raise
+                return
             except (NotImplementedError, TypeError):
                 pass  # not in this file system
             except OSError as error:
@@ -205,9 +225,17 @@ class RemoteTransaction:
                     raise
             else:
                 return
-        if remember:
-            self._uploaded = [*self._uploaded, target]
-        self._remote.system.put_file(str(file), target)
+        system.put_file(str(file), target)
+
+    def _is_ours(self, file: Path, target: str) -> bool:
+        """Returns whether an object is what was to be uploaded, by its size and its last megabyte."""
+        about, size = _about(self._remote, target), file.stat().st_size
+        if about is None or about.get("size") != size:
+            return False
+        start = max(0, size - _COMPARED_BYTES)
+        with file.open("rb") as opened:
+            opened.seek(start)
+            return bool(opened.read() == self._remote.system.cat_file(target, start=start, end=size))
 
     def _replace(self, new: Path, names: Sequence[str]) -> None:
         """Puts a Zarr store in the place of another, which stands until the new one lies beside it, whole."""

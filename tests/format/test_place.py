@@ -11,7 +11,13 @@ from dfs_store.format.place import StoreURL, absolute_text, collapsed_url, local
 
 @pytest.mark.parametrize(
     "url",
-    ["s3://b/s.zarr", "memory://s.h5", "https://h:1/a/s.zarr.zip", "simplecache::s3://b/s.h5", "gcs+x://b/s.h5"],
+    [
+        "s3://b/s.zarr",
+        "memory://s.h5",
+        "https://h:1/a/s.zarr.zip",
+        "simplecache::s3://b/s.h5",
+        "gcs+x://b/s.h5",
+    ],
 )
 def test_urls(url):
     place = locate(url)

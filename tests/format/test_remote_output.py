@@ -157,6 +157,47 @@ def test_a_replacement_that_fails_half_way_keeps_the_new_store_beside_it(bucket)
     assert digest(url) == digest(kept)
 
 
+def test_a_writer_gives_way_to_one_that_is_uploading(bucket):
+    # As the first one's claim lies there, nothing of its upload is overwritten or removed.
+    url = f"{bucket}/s.zarr"
+    second = open_writer(url).__enter__()
+    second.append(np.zeros((2, 2, 4, 3)), [0, 5], 0)
+    system = fsspec.filesystem("s3")
+    plain = remote_output._about
+    with pytest.MonkeyPatch.context() as patch:
+        # Between this look and the upload the other one comes.
+        def about(remote, path):
+            patch.setattr(remote_output, "_about", plain)
+            system.pipe({f"{url}/.writing": b"another", f"{url}/labels/c.0": b"its labels"})
+
+        patch.setattr(remote_output, "_about", about)
+        with pytest.raises(OutputExistsError, match="another writer"):
+            second.__exit__(None, None, None)
+    assert names(bucket) == ["s.zarr/.writing", "s.zarr/labels/c.0"]
+    assert system.cat_file(f"{url}/labels/c.0") == b"its labels"
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_an_answer_that_got_lost_is_no_other_writer(bucket, suffix):
+    # The client asks again, and the server refuses, since the object is there: it is the writer's own.
+    import s3fs
+
+    plain = s3fs.S3FileSystem._put_file
+
+    async def twice(self, *arguments, **options):
+        await plain(self, *arguments, **options)
+        return await plain(self, *arguments, **options)
+
+    url = f"{bucket}/s{suffix}"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(s3fs.S3FileSystem, "_put_file", twice)
+        forget_clients()
+        content().write(url)
+    forget_clients()
+    assert list(verify(url)) == []
+    assert not any(".writing" in name for name in names(bucket))
+
+
 def test_a_bucket_that_is_not_there(s3):
     with pytest.raises(OutputNotWritableError, match=r"does not exist .* create it first"):
         content().write("s3://no-such-bucket/s.zarr")
