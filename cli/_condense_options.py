@@ -23,7 +23,9 @@ Dataset = Annotated[
     ),
 ]
 Vpc = Annotated[Whole, typer.Option("--vpc", help="Synthetic videos per class.")]
-Out = Annotated[Text, typer.Option("--out", metavar="STORE", help="*.zarr, *.h5 or *.hdf5.")]
+Out = Annotated[
+    Text, typer.Option("--out", metavar="STORE", help="*.zarr, *.zarr.zip, *.h5 or *.hdf5; or a URL.")
+]
 Method = Annotated[
     Text,
     typer.Option(

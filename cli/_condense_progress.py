@@ -134,8 +134,11 @@ class CondenseProgress:
         return lines
 
     def _end(self, next_step: int) -> None:
+        from dfs_store.condense.checkpoint import checkpoint_path
+
         message = (
-            f"stopped after step {next_step:,}; a checkpoint is kept beside {self._settings.out}. "
+            f"stopped after step {next_step:,}; a checkpoint is kept as "
+            f"{checkpoint_path(self._settings.out)}. "
             "Go on with the same command and --resume"
         )
         if self._stop == signal.SIGINT:

@@ -182,6 +182,8 @@ def _run(settings: "CondenseConfig", track: str | None, *, json: bool, quiet: bo
 
 
 def _summary(result: dict[str, Any], settings: "CondenseConfig", progress: "CondenseProgress") -> str:
+    from dfs_store.format.place import local_beside
+
     storage = result["storage"]
     size_bytes, what = storage["key_frame_bytes"], f"{result['num_key_frames']:,} key frames"
     if storage["native_bytes"] is not None:
@@ -189,7 +191,8 @@ def _summary(result: dict[str, Any], settings: "CondenseConfig", progress: "Cond
     else:
         what += f", {result['key_frames_per_clip']['mean']:.2f} per clip"
     share = 100 * size_bytes / storage["dense_bytes"]
-    picture = settings.out.rstrip("/").rpartition(".")[0]
+    beside = local_beside(settings.out)
+    picture = beside.with_name(beside.name.partition(".")[0] or beside.name)
     went = "".join(f"  {line}\n" for line in progress.story())
     return (
         f"{result['out']}: {what}, {_output.size_text(size_bytes)}, {share:.1f} % of the dense clips, "

@@ -187,7 +187,9 @@ def _beside(store: str, settings: "EvaluationSettings", videos: RealClips, own_d
         parts.append(f"on-{videos.dataset.strip('/').replace('/', '_')}")
     if videos.hold_out is not None:
         parts.append("hold-out")
-    return f"{store.rstrip('/')}.{'-'.join(parts)}.json"
+    from dfs_store.format.place import local_beside
+
+    return f"{local_beside(store.rstrip('/'))}.{'-'.join(parts)}.json"
 
 
 def _keep_beside(path: str, found: dict[str, Any], *, quiet: bool) -> None:

@@ -28,7 +28,10 @@ FILMED_UNASKED = 9
 @command
 def preview(
     store: Annotated[
-        str, typer.Argument(metavar="STORE", autocompletion=stores, help="A .zarr, .h5 or .hdf5 store.")
+        str,
+        typer.Argument(
+            metavar="STORE", autocompletion=stores, help="A .zarr, .zarr.zip, .h5 or .hdf5 store, or URL."
+        ),
     ],
     out: Annotated[
         str, typer.Option("--out", metavar="FILE", help="The picture: .png, .pdf, .svg, .gif or .mp4.")

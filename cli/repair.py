@@ -15,7 +15,7 @@ def repair(
     store: Annotated[
         str, typer.Argument(metavar="STORE", autocompletion=stores, help="A damaged store; it is only read.")
     ],
-    out: Annotated[str, typer.Argument(metavar="OUT", help="The new store, .zarr, .h5 or .hdf5.")],
+    out: Annotated[str, typer.Argument(metavar="OUT", help="The new store, .zarr, .zarr.zip, .h5 or .hdf5.")],
     overwrite: _condense_options.Overwrite = None,
     json: _options.Json = False,
     quiet: _options.Quiet = False,

@@ -19,7 +19,10 @@ SHOWN_UNASKED = 60
 @command
 def report(
     store: Annotated[
-        str, typer.Argument(metavar="STORE", autocompletion=stores, help="A .zarr, .h5 or .hdf5 store.")
+        str,
+        typer.Argument(
+            metavar="STORE", autocompletion=stores, help="A .zarr, .zarr.zip, .h5 or .hdf5 store, or URL."
+        ),
     ],
     out: Annotated[str, typer.Option("--out", metavar="FILE", help="The page, *.html.")],
     classes: which.Classes = None,

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 @command
 def verify(
     store: Annotated[
-        str, typer.Argument(metavar="STORE", autocompletion=stores, help="A .zarr, .h5 or .hdf5 store.")
+        str,
+        typer.Argument(
+            metavar="STORE", autocompletion=stores, help="A .zarr, .zarr.zip, .h5 or .hdf5 store, or its URL."
+        ),
     ],
     json: _options.Json = False,
     quiet: _options.Quiet = False,

@@ -28,6 +28,7 @@ __all__ = [
     "PositionsError",
     "SettingsError",
     "StoreNotFoundError",
+    "StoreUnreachableError",
     "UnreadableClipsError",
 ]
 
@@ -58,6 +59,10 @@ class OutputNotWritableError(DFSError, PermissionError):
 
 class StoreNotFoundError(DFSError, FileNotFoundError):
     """There is nothing at the path of a store."""
+
+
+class StoreUnreachableError(DFSError, ConnectionError):
+    """The server of a remote store does not answer, fails, or refuses; the store itself may be whole."""
 
 
 class NotAStoreError(DFSError, ValueError):

@@ -26,6 +26,7 @@ import torch
 
 from dfs_store.condense.initialise import Group
 from dfs_store.errors import CheckpointError
+from dfs_store.format.place import local_beside
 from dfs_store.format.transaction import output_error, sync_folder
 
 __all__ = [
@@ -47,8 +48,8 @@ _ARRAYS = ("frames", "momentum", "positions", "inserted_at")
 
 
 def checkpoint_path(out: str | Path) -> Path:
-    """Returns where the newest checkpoint of a run lies: beside its output."""
-    out = Path(out)
+    """Returns where the newest checkpoint of a run lies: beside its output; of a URL here."""
+    out = local_beside(out)
     return out.with_name(out.name + ".checkpoint.npz")
 
 

@@ -1,6 +1,7 @@
 """What a run will need of the disk that its store goes to: worked out before it, and looked at during it."""
 
 import shutil
+import tempfile
 import time
 import warnings
 from dataclasses import dataclass
@@ -9,13 +10,14 @@ from pathlib import Path
 from dfs_store.condense.config import CondenseConfig
 from dfs_store.errors import DiskFullError
 from dfs_store.format.container import container_of
+from dfs_store.format.place import locate
 
 __all__ = ["DiskNeed", "DiskWatch", "check_disk", "free_bytes", "warn_of_disk"]
 
 # While one is written, the two before it still lie beside it.
 _CHECKPOINTS = 3
 # The key frames of an HDF5 store are spooled until their number is known.
-_COPIES = {"zarr": 1, "hdf5": 2}
+_COPIES = {"zarr": 1, "zarr.zip": 1, "hdf5": 2}
 _SECONDS_BETWEEN_LOOKS = 30.0
 
 
@@ -40,14 +42,20 @@ class DiskNeed:
             store: the least and the most bytes of the store's frames and native arrays.
             training: the least and the most bytes of what a checkpoint keeps; 0 where there are none.
         """
-        copies = _COPIES[container_of(Path(config.out))]
+        copies = _COPIES[container_of(locate(config.out))]
         least, most = (copies * store[end] + _CHECKPOINTS * training[end] for end in (0, 1))
         return cls(least, most)
 
 
 def free_bytes(out: str) -> int:
-    """Returns the bytes that are free on the disk of a store that need not be there yet."""
-    folder = Path(out).absolute().parent
+    """Returns the bytes that are free on the disk of a store that need not be there yet.
+
+    Of a URL, on the fuller of the two disks that take checkpoints and the store in the making.
+    """
+    place = locate(out)
+    if not isinstance(place, Path):
+        return min(shutil.disk_usage(folder).free for folder in (Path.cwd(), tempfile.gettempdir()))
+    folder = place.absolute().parent
     while not folder.exists():
         folder = folder.parent
     return shutil.disk_usage(folder).free
@@ -95,7 +103,7 @@ class DiskWatch:
         if time.monotonic() - self._looked_seconds < _SECONDS_BETWEEN_LOOKS:
             return
         self._looked_seconds = time.monotonic()
-        needed = (2 + _COPIES[container_of(Path(self._out))]) * key_frame_bytes
+        needed = (2 + _COPIES[container_of(locate(self._out))]) * key_frame_bytes
         free = free_bytes(self._out)
         if free < needed and not self._warned:
             warnings.warn(

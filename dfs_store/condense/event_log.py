@@ -14,14 +14,15 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 from dfs_store.condense.events import Event, RunStarted
+from dfs_store.format.place import local_beside
 from dfs_store.videos.cache import write_atomically
 
 __all__ = ["EventLog", "event_log_path", "read_events"]
 
 
-def event_log_path(out: str | Path) -> Path:
-    """Returns where the log of a run lies: beside its output."""
-    out = Path(out)
+def event_log_path(out: str | os.PathLike[str]) -> Path:
+    """Returns where the log of a run lies: beside its output; of a URL in the working folder."""
+    out = local_beside(out)
     return out.with_name(out.name + ".events.jsonl")
 
 

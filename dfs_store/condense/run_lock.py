@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from dfs_store.errors import OutputExistsError
+from dfs_store.format.place import local_beside
 from dfs_store.format.transaction import locked
 
 __all__ = ["run_lock"]
@@ -24,7 +25,7 @@ def run_lock(out: str) -> Iterator[None]:
     Raises:
         OutputExistsError: another run holds it.
     """
-    path = Path(out).absolute()
+    path = local_beside(out).absolute()
     path = path.with_name(f".{path.name}.run")
     descriptor = _hold(path, out)
     try:

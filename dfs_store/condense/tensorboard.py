@@ -1,5 +1,6 @@
 """A run in TensorBoard: loss, key frames, and contact sheets of what the key frames look like."""
 
+import os
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -11,6 +12,7 @@ from dfs_store.condense.checkpoint import key_frames_of
 from dfs_store.condense.events import CheckpointSaved, Event, RunStarted, StepDone, StoreWritten
 from dfs_store.errors import MissingDependencyError
 from dfs_store.format import open_store
+from dfs_store.format.place import local_beside
 from dfs_store.interpolation import neighbours
 from dfs_store.pictures import PicturedClip, SheetStyle, contact_sheet, pictured, to_pixels
 
@@ -20,9 +22,9 @@ _MOST_CLIPS = 12
 _MEBIBYTE = 2**20
 
 
-def tensorboard_folder(out: str | Path) -> Path:
-    """Returns where the TensorBoard files of a run lie: beside its output."""
-    out = Path(out)
+def tensorboard_folder(out: str | os.PathLike[str]) -> Path:
+    """Returns where the TensorBoard files of a run lie: beside its output; of a URL in the working folder."""
+    out = local_beside(out)
     return out.with_name(out.name + ".tensorboard")
 
 

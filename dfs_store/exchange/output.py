@@ -27,7 +27,7 @@ def output_path(path: str | os.PathLike[str], *, overwrite: bool) -> Iterator[Pa
         OutputExistsError: something is there and `overwrite` is off, or it is no earlier export.
         OutputNotWritableError, DiskFullError: the disk refused.
     """
-    transaction = Transaction(path, overwrite=overwrite, check=_check)
+    transaction = Transaction(Path(path), overwrite=overwrite, check=_check)
     try:
         yield transaction.begin()
         os.sync()  # many small files, safe in one step before their names appear

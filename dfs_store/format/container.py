@@ -1,17 +1,20 @@
 """What a container is to the rest of the format: the small protocol behind which Zarr and HDF5 stand."""
 
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy.typing as npt
 
 from dfs_store.errors import NotAStoreError, SettingsError, StoreNotFoundError
+from dfs_store.format.place import Place, StoreURL, collapsed_url
 from dfs_store.format.problems import Problem
+from dfs_store.format.spec import FRAMES
 
 __all__ = ["ContainerReader", "ContainerWriter", "FrameSource", "container_of", "open_container"]
 
-SUFFIXES = {".zarr": "zarr", ".h5": "hdf5", ".hdf5": "hdf5"}
-COMPRESSIONS = {"zarr": ("zstd", "gzip"), "hdf5": ("gzip",)}
+# The first that a name ends in decides.
+SUFFIXES = {".zarr.zip": "zarr.zip", ".zarr": "zarr", ".h5": "hdf5", ".hdf5": "hdf5"}
+COMPRESSIONS = {"zarr": ("zstd", "gzip"), "zarr.zip": ("zstd", "gzip"), "hdf5": ("gzip",)}
 
 
 class FrameSource(Protocol):
@@ -25,12 +28,20 @@ class FrameSource(Protocol):
     shape: tuple[int, ...]
     dtype: str
 
-    def problems(self) -> list[Problem]:
-        """Compares what the array claims with what its files hold, before any frame is read."""
+    def problems(self, *, thorough: bool = False) -> list[Problem]:
+        """Compares what the array claims with what its files hold, before any frame is read.
+
+        Where that takes a request for each file, it is left to the first read of a frame of that file,
+        unless the check is to be `thorough`.
+        """
         ...
 
     def read(self, start: int, stop: int) -> npt.NDArray[Any]:
         """Returns frames start..stop as stored, read-only; raises DamagedStoreError where it cannot."""
+        ...
+
+    def read_spans(self, spans: Sequence[tuple[int, int]]) -> list[npt.NDArray[Any]]:
+        """Returns several runs of frames, each as `read` does; a server is asked for all of them at once."""
         ...
 
     def file_of(self, frame: int) -> str:
@@ -46,7 +57,7 @@ class ContainerReader(Protocol):
     """A store's files, opened for reading. Nothing it returns is checked against the rules yet."""
 
     container: str
-    path: Path
+    path: Place
 
     def attributes(self) -> Any:  # noqa: ANN401 - whatever JSON held
         """Returns the parsed root attribute.
@@ -80,12 +91,19 @@ class ContainerReader(Protocol):
         """Lets go of every file; what is asked later opens them again."""
         ...
 
-    def was_replaced(self) -> bool:
-        """Returns whether something else lies at the path than when the reader was made."""
+    def was_replaced(self, *, suspected: bool) -> bool:
+        """Returns whether something else lies at the path than when the reader was made.
+
+        Where the answer costs a request, it is False unless what was read makes one suspect it.
+        """
         ...
 
     def on_disk_bytes(self) -> int:
         """Returns the bytes of all files."""
+        ...
+
+    def consolidated_problems(self) -> list[str]:
+        """Returns where metadata that are stored twice differ, for a check of the whole store."""
         ...
 
 
@@ -110,44 +128,63 @@ class ContainerWriter(Protocol):
         ...
 
 
-def container_of(path: Path) -> str:
-    """Returns "zarr" or "hdf5" by the path's suffix.
+def container_of(place: Place) -> str:
+    """Returns "zarr", "zarr.zip" or "hdf5" by the path's suffix.
 
     Raises:
         SettingsError: the suffix is none of a store.
     """
-    try:
-        return SUFFIXES[path.suffix.lower()]
-    except KeyError:
+    container = _container_named(place)
+    if container is None:
         raise SettingsError(
-            f"{path}: the container of a store follows its suffix, which must be one of "
-            f"{', '.join(SUFFIXES)}; got {path.suffix or 'none'!r}"
-        ) from None
+            f"{place}: the container of a store follows its suffix, which must be one of "
+            f"{', '.join(SUFFIXES)}; got {place.suffix or 'none'!r}"
+        )
+    return container
 
 
-def open_container(path: Path) -> ContainerReader:
+def _container_named(place: Place) -> str | None:
+    name = place.name.lower()
+    return next((container for suffix, container in SUFFIXES.items() if name.endswith(suffix)), None)
+
+
+def open_container(place: Place) -> ContainerReader:
     """Opens the files of a store.
 
     Raises:
         StoreNotFoundError: there is nothing at the path.
         NotAStoreError: what is there is not the container that the suffix names, or the suffix names none.
         DamagedStoreError: the container is cut short.
+        StoreUnreachableError: it is a URL, and its server does not answer, or refuses.
+        MissingDependencyError: it is a URL, and the library for its protocol is not installed.
     """
-    if path.suffix.lower() not in SUFFIXES:
+    container = _container_named(place)
+    if container is None:
         allowed = ", ".join(SUFFIXES)
-        if not path.exists():
+        if not isinstance(place, StoreURL) and not place.exists():
             raise StoreNotFoundError(
-                f"{path}: there is nothing; a store is called *{allowed.replace(' ', ' *')}"
+                f"{place}: there is nothing; a store is called *{allowed.replace(' ', ' *')}"
+                f"{collapsed_url(place)}"
             )
-        raise NotAStoreError(f"{path}: is no store; the name of one ends in {allowed}")
-    # Imported by need: a Zarr store must open without h5py.
-    if container_of(path) == "zarr":
-        from dfs_store.format.zarr_reader import ZarrReader
+        raise NotAStoreError(f"{place}: is no store; the name of one ends in {allowed}")
+    # Imported by need: a Zarr store must open without h5py, one on this machine without fsspec.
+    if container == "hdf5":
+        from dfs_store.format.hdf5_reader import Hdf5Reader
 
-        return ZarrReader(path)
-    from dfs_store.format.hdf5_reader import Hdf5Reader
+        return Hdf5Reader(place)
+    from dfs_store.format.zarr_reader import ZarrReader
 
-    return Hdf5Reader(path)
+    if container == "zarr.zip":
+        from dfs_store.format.zip_files import open_zip
+
+        return ZarrReader(open_zip(place), container, remote=isinstance(place, StoreURL))
+    if isinstance(place, StoreURL):
+        from dfs_store.format.remote_files import RemoteFolderFiles
+
+        return ZarrReader(RemoteFolderFiles(place, FRAMES), container, remote=True)
+    from dfs_store.format.folder_files import FolderFiles
+
+    return ZarrReader(FolderFiles(place), container, remote=False)
 
 
 def check_compression(compression: str | None, container: str) -> None:

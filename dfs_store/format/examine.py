@@ -1,7 +1,6 @@
 """Opens a store and compares it with every rule; the one path behind both `open_store` and `verify`."""
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy.typing as npt
@@ -10,6 +9,7 @@ from dfs_store.errors import DamagedStoreError
 from dfs_store.format.container import ContainerReader, FrameSource, open_container
 from dfs_store.format.digest import compute_digest
 from dfs_store.format.native import native_bytes
+from dfs_store.format.place import Place
 from dfs_store.format.problems import Problem
 from dfs_store.format.rules import array_problems
 from dfs_store.format.spec import NATIVE, SMALL_ARRAYS, Header, parse_header
@@ -40,8 +40,12 @@ class Examination:
     indexed: bool = False
 
 
-def examine(path: Path) -> Examination:
+def examine(path: Place, *, thorough: bool = False) -> Examination:
     """Opens a store and checks all but its frames.
+
+    Args:
+        path: of the store.
+        thorough: check also what a remote store leaves to the first read of a frame.
 
     Raises:
         StoreNotFoundError, NotAStoreError: there is nothing, or no store.
@@ -52,20 +56,20 @@ def examine(path: Path) -> Examination:
         reader = open_container(path)
         try:
             found = Examination(reader, parse_header(reader.attributes(), path))
-            _check_arrays(found)
+            _check_arrays(found, thorough=thorough)
         except DamagedStoreError:
-            if reader.was_replaced():
+            if reader.was_replaced(suspected=True):
                 continue
             raise
         finally:
             reader.close()
         # What was read before and after another store took the path does not belong together.
-        if not reader.was_replaced():
+        if not reader.was_replaced(suspected=bool(found.problems)):
             return found
     raise DamagedStoreError(f"{path}: was replaced {_MOST_TRIES} times while it was opened; try again later")
 
 
-def _check_arrays(found: Examination) -> None:
+def _check_arrays(found: Examination, *, thorough: bool) -> None:
     header = found.header
     try:
         frames = found.frames = found.reader.frames()
@@ -88,7 +92,7 @@ def _check_arrays(found: Examination) -> None:
     _check_digest(found)
     _check_native(found)
     # Last, since the number of shards follows from sizes that are only now known to be true.
-    found.problems += frames.problems()
+    found.problems += frames.problems(thorough=thorough)
 
 
 def _read_arrays(found: Examination) -> bool:

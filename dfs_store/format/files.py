@@ -13,7 +13,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from dfs_store.errors import DamagedStoreError, DFSError
+from dfs_store.errors import DamagedStoreError, DFSError, StoreUnreachableError
 
 __all__ = ["MappedFile", "folder_size_bytes", "inside", "opened", "read_at", "read_whole"]
 
@@ -135,6 +135,8 @@ class MappedFile:
         DFSError: this process may open no more files.
     """
 
+    failure: StoreUnreachableError | None = None  # a map has no server that could fail
+
     def __init__(self, path: str) -> None:
         self._path = path
         try:
@@ -153,6 +155,18 @@ class MappedFile:
         if self._map.size() < self.size_bytes:
             raise DamagedStoreError(f"{self._path}: was cut short after the store was opened")
         return self._bytes
+
+    def part(self, start: int, stop: int) -> npt.NDArray[np.uint8]:
+        """Returns bytes start..stop as a view, fewer where the file ends before; raises as `bytes`."""
+        return self.bytes()[start:stop]
+
+    def parts(self, spans: list[tuple[int, int]]) -> list[npt.NDArray[np.uint8]]:
+        """Returns ranges of bytes as views; raises as `bytes`."""
+        content = self.bytes()
+        return [content[start:stop] for start, stop in spans]
+
+    def forget(self) -> None:
+        """Does nothing: a map holds no copies."""
 
 
 def folder_size_bytes(root: Path) -> int:

@@ -1,7 +1,7 @@
 """key_frames of an HDF5 store: mapped from the file, or expanded chunk by chunk without h5py."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import h5py
@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from dfs_store.errors import DamagedStoreError
 from dfs_store.format.expand import expand
-from dfs_store.format.files import MappedFile
-from dfs_store.format.hdf5_mapped import H5_ERRORS, damaged, open_mapped, place_of
+from dfs_store.format.hdf5_mapped import H5_ERRORS, Hdf5File, damaged, open_mapped, place_of
+from dfs_store.format.place import Place
 from dfs_store.format.problems import Problem
 from dfs_store.format.spec import FRAME_DTYPES, FRAMES, frame_size_bytes
 
@@ -43,7 +43,7 @@ class Hdf5Frames:
     that was opened, whatever takes its path later.
     """
 
-    def __init__(self, path: Path, dataset: h5py.Dataset, mapped: MappedFile) -> None:
+    def __init__(self, path: Place, dataset: h5py.Dataset, mapped: Hdf5File) -> None:
         self.shape: tuple[int, ...] = dataset.shape
         self._path = path.absolute()
         known = {np.dtype(stored): name for name, stored in FRAME_DTYPES.items()}
@@ -63,9 +63,9 @@ class Hdf5Frames:
         self._offset = 0 if self._chunked else place_of(dataset, mapped, path)
         self._num_chunks = dataset.id.get_num_chunks() if self._chunked else 0
         self._chunks: _Chunks | None = None
-        self._file: MappedFile | None = mapped
+        self._file: Hdf5File | None = mapped
 
-    def problems(self) -> list[Problem]:
+    def problems(self, *, thorough: bool = False) -> list[Problem]:
         """Looks for frames that were never written; the sizes of contiguous frames were checked before."""
         if self._chunked and self._num_chunks != self.shape[0]:
             return [
@@ -79,15 +79,39 @@ class Hdf5Frames:
 
     def read(self, start: int, stop: int) -> npt.NDArray[Any]:
         """Returns frames start..stop as stored, read-only; a view of the file unless compressed."""
-        assert self._file is not None
-        content = self._file.bytes()
         if self._chunked:
-            frames = np.concatenate([self._expand(content, frame) for frame in range(start, stop)])
-            frames.setflags(write=False)
-        else:
-            place = self._offset + start * self._frame_bytes
-            frames = content[place : place + (stop - start) * self._frame_bytes]
-        return frames.view(FRAME_DTYPES[self.dtype]).reshape(stop - start, *self.shape[1:])
+            return self.read_spans([(start, stop)])[0]
+        assert self._file is not None
+        first, size = self._offset, self._frame_bytes
+        (data,) = self._file.parts([(first + start * size, first + stop * size)])
+        return data.view(FRAME_DTYPES[self.dtype]).reshape(stop - start, *self.shape[1:])
+
+    def read_spans(self, spans: Sequence[tuple[int, int]]) -> list[npt.NDArray[Any]]:
+        """Returns several runs of frames, each as `read` does; a server is asked for all of them at once."""
+        assert self._file is not None
+        size = self._frame_bytes
+        if not self._chunked:
+            first = self._offset
+            found = self._file.parts([(first + start * size, first + stop * size) for start, stop in spans])
+            return [self._shaped(data) for data in found]
+        chunks = self._chunks
+        if chunks is None:
+            # At the first read, as it takes 1.4 us a frame; two threads would find the same.
+            chunks = self._chunks = self._find_chunks(self._file.size_bytes)
+        frames = [frame for start, stop in spans for frame in range(start, stop)]
+        begins, sizes = chunks.starts[frames].tolist(), chunks.sizes[frames].tolist()
+        stored = self._file.parts(
+            [(begin, begin + length) for begin, length in zip(begins, sizes, strict=True)]
+        )
+        expanded = map(self._expand, stored, frames, chunks.skipped[frames].tolist())
+        return [
+            self._shaped(np.concatenate([next(expanded) for _ in range(start, stop)]))
+            for start, stop in spans
+        ]
+
+    def _shaped(self, data: npt.NDArray[np.uint8]) -> npt.NDArray[Any]:
+        data.setflags(write=False)
+        return data.view(FRAME_DTYPES[self.dtype]).reshape(-1, *self.shape[1:])
 
     def file_of(self, frame: int) -> str:
         """Returns the name of the file."""
@@ -97,14 +121,8 @@ class Hdf5Frames:
         """Lets go of the map; arrays handed out keep theirs."""
         self._file = None
 
-    def _expand(self, content: npt.NDArray[np.uint8], frame: int) -> npt.NDArray[np.uint8]:
-        """Returns the bytes of a compressed frame."""
-        if self._chunks is None:
-            # At the first read, as it takes 1.4 us a frame; two threads would find the same.
-            self._chunks = self._find_chunks(content.size)
-        begin, size = int(self._chunks.starts[frame]), int(self._chunks.sizes[frame])
-        skipped = int(self._chunks.skipped[frame])
-        stored = content[begin : begin + size]
+    def _expand(self, stored: npt.NDArray[np.uint8], frame: int, skipped: int) -> npt.NDArray[np.uint8]:
+        """Returns the bytes of a compressed frame; bit n of `skipped` leaves filter n out."""
         try:
             for number, name in reversed(list(enumerate(self._filters))):
                 if skipped >> number & 1:
@@ -148,12 +166,13 @@ class Hdf5Frames:
         except DamagedStoreError:
             raise
         except H5_ERRORS as error:
-            raise damaged(self._path, f"the places of {FRAMES} cannot be read", error) from error
+            raise damaged(self._path, f"the places of {FRAMES} cannot be read", error, self._file) from error
+        self._file.forget()
         columns = np.array(found, dtype=np.int64).reshape(-1, len(self.shape) + 3).T
         return _Chunks(*columns[len(self.shape) :])
 
 
-def _filters(dataset: h5py.Dataset, path: Path) -> list[str]:
+def _filters(dataset: h5py.Dataset, path: Place) -> list[str]:
     """Returns the filters that frames were put through, in that order.
 
     Raises:

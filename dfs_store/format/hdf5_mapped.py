@@ -1,27 +1,52 @@
-"""h5py over a mapped file: it never opens a name, so whatever takes the file's name changes nothing."""
+"""h5py over a file that is mapped, or on a server: it never opens a name, so nothing can take its place."""
 
 import io
 import math
-from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import h5py
+import numpy as np
+import numpy.typing as npt
 
-from dfs_store.errors import DamagedStoreError
-from dfs_store.format.files import MappedFile
+from dfs_store.errors import DamagedStoreError, DFSError, StoreUnreachableError
+from dfs_store.format.place import Place
 
-__all__ = ["H5_ERRORS", "damaged", "open_mapped", "place_of"]
+__all__ = ["H5_ERRORS", "Hdf5File", "damaged", "open_mapped", "place_of"]
 
 # What h5py raises on a file whose structures are damaged, besides DamagedStoreError.
 H5_ERRORS = (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError, MemoryError)
 
 
-def open_mapped(mapped: MappedFile) -> h5py.File:
+class Hdf5File(Protocol):
+    """An HDF5 file: `dfs_store.format.files.MappedFile`, or `dfs_store.format.remote_file.RemoteFile`.
+
+    Attributes:
+        size_bytes: of the file.
+        failure: of the server, which h5py may have made another error of.
+    """
+
+    size_bytes: int
+    failure: StoreUnreachableError | None
+
+    def part(self, start: int, stop: int) -> npt.NDArray[np.uint8]:
+        """Returns bytes start..stop, read-only; on a server from blocks that are kept until `forget`."""
+        ...
+
+    def parts(self, spans: list[tuple[int, int]]) -> list[npt.NDArray[np.uint8]]:
+        """Returns ranges of bytes, read-only, all asked for at once."""
+        ...
+
+    def forget(self) -> None:
+        """Lets go of what is kept."""
+        ...
+
+
+def open_mapped(mapped: Hdf5File) -> h5py.File:
     """Opens a mapped file for reading."""
     return h5py.File(_MappedBytes(mapped), "r")
 
 
-def place_of(dataset: h5py.Dataset, mapped: MappedFile, path: Path) -> int:
+def place_of(dataset: h5py.Dataset, mapped: Hdf5File, path: Place) -> int:
     """Returns where a contiguous dataset starts in the file, after comparing its size with the file's.
 
     Raises:
@@ -41,8 +66,10 @@ def place_of(dataset: h5py.Dataset, mapped: MappedFile, path: Path) -> int:
     return int(offset)
 
 
-def damaged(path: Path, what: str, error: BaseException) -> DamagedStoreError:
-    """Returns the error for what h5py could not read."""
+def damaged(path: Place, what: str, error: BaseException, file: Hdf5File | None = None) -> DFSError:
+    """Returns the error for what h5py could not read: that of the file's server where that has failed."""
+    if file is not None and file.failure is not None:
+        return file.failure
     return DamagedStoreError(f"{path}: {what} ({error})")
 
 
@@ -54,14 +81,15 @@ class _MappedBytes(io.RawIOBase):
         OSError: its structures lead out of it; h5py would take whatever lies in memory for such bytes.
     """
 
-    def __init__(self, mapped: MappedFile) -> None:
+    def __init__(self, mapped: Hdf5File) -> None:
         self._mapped = mapped
         self._place = 0
 
     def readinto(self, buffer: Any) -> int:  # noqa: ANN401 - any buffer
-        part = self._mapped.bytes()[self._place : self._place + len(buffer)]
-        if part.size != len(buffer):
+        stop = self._place + len(buffer)
+        if not 0 <= self._place <= stop <= self._mapped.size_bytes:
             raise OSError(f"bytes {self._place:,} + {len(buffer):,} lie outside the file")
+        part = self._mapped.part(self._place, stop)
         buffer[:] = part.data
         self._place += part.size
         return part.size

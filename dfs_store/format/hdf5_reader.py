@@ -5,8 +5,8 @@ held on it, which would keep others from writing and fails on network disks with
 remembers of a file that was opened before under the same name is never taken for this one.
 """
 
+import os
 import stat
-from pathlib import Path
 from typing import Any
 
 import h5py
@@ -19,7 +19,8 @@ from dfs_store.format.digest import parse_json
 from dfs_store.format.files import MappedFile, opened
 from dfs_store.format.hdf5_frames import Hdf5Frames
 from dfs_store.format.hdf5_heap import check_text_heap
-from dfs_store.format.hdf5_mapped import H5_ERRORS, damaged, open_mapped, place_of
+from dfs_store.format.hdf5_mapped import H5_ERRORS, Hdf5File, damaged, open_mapped, place_of
+from dfs_store.format.place import Place, StoreURL
 from dfs_store.format.spec import ATTRIBUTE, FRAMES, MAX_HEADER_BYTES
 
 __all__ = ["Hdf5Reader"]
@@ -36,20 +37,18 @@ class Hdf5Reader:
 
     container = "hdf5"
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Place) -> None:
         self.path = path
         self._file: h5py.File | None = None
-        self._mapped: MappedFile | None = None
-        try:
-            mode = path.stat().st_mode
-            start = b""
-            if stat.S_ISREG(mode):
-                with opened(str(path), lambda name: open(name, "rb")) as file:
-                    start = file.read(len(_SIGNATURE))
-        except (FileNotFoundError, NotADirectoryError) as error:
-            raise StoreNotFoundError(f"{path}: there is no such store") from error
-        except OSError as error:
-            raise NotAStoreError(f"{path}: cannot be read ({error.strerror})") from error
+        self._mapped: Hdf5File | None = None
+        self._remote = None
+        if isinstance(path, StoreURL):
+            from dfs_store.format.remote_file import RemoteFile
+
+            self._remote = RemoteFile(path)
+            start = self._remote.part(0, min(len(_SIGNATURE), self._remote.size_bytes)).tobytes()
+        else:
+            start = _first_bytes(path)
         if start != _SIGNATURE:
             raise NotAStoreError(f"{path}: does not start as an HDF5 file does, so it is no store")
 
@@ -65,7 +64,7 @@ class Hdf5Reader:
         except (NotAStoreError, DamagedStoreError):
             raise
         except H5_ERRORS as error:
-            raise damaged(self.path, "cannot be read", error) from error
+            raise damaged(self.path, "cannot be read", error, self._mapped) from error
 
     def array(self, name: str, dtype: str, shape: tuple[int, ...] | None = None) -> npt.NDArray[Any] | None:
         """Returns a small array, or one of a group, or None where there is none."""
@@ -84,12 +83,12 @@ class Hdf5Reader:
             if dataset.chunks is not None:
                 raise DamagedStoreError(f"{self.path}: {name} must be contiguous and without filters")
             place = place_of(dataset, mapped, self.path)
-            content = mapped.bytes()[place : place + dataset.nbytes]
+            content = mapped.part(place, place + dataset.nbytes)
             return content.view(wanted).reshape(dataset.shape).copy()
         except DamagedStoreError:
             raise
         except H5_ERRORS as error:
-            raise damaged(self.path, f"{name} cannot be read", error) from error
+            raise damaged(self.path, f"{name} cannot be read", error, self._mapped) from error
 
     def frames(self) -> FrameSource:
         """Returns key_frames without reading any."""
@@ -102,31 +101,50 @@ class Hdf5Reader:
         except DamagedStoreError:
             raise
         except H5_ERRORS as error:
-            raise damaged(self.path, f"{FRAMES} cannot be read", error) from error
+            raise damaged(self.path, f"{FRAMES} cannot be read", error, self._mapped) from error
 
     def close(self) -> None:
         """Closes the file; what is asked later opens it again."""
         if self._file is not None:
             self._file.close()
             self._file = self._mapped = None
+        if self._remote is not None:
+            self._remote.forget()
 
-    def _open(self) -> tuple[h5py.File, MappedFile]:
-        """Returns the mapped file, and h5py's view of it."""
+    def _open(self) -> tuple[h5py.File, Hdf5File]:
+        """Returns the file, mapped or on its server, and h5py's view of it."""
         if self._file is None or self._mapped is None:
-            self._mapped = MappedFile(str(self.path))
-            self._file = open_mapped(self._mapped)
+            mapped: Hdf5File = MappedFile(str(self.path)) if self._remote is None else self._remote
+            self._mapped, self._file = mapped, open_mapped(mapped)
         return self._file, self._mapped
 
-    def was_replaced(self) -> bool:
-        """Returns False: all is read from one map, whatever takes the file's name."""
-        return False
+    def was_replaced(self, *, suspected: bool) -> bool:
+        """Returns whether another object lies at the URL; a file is read from one map, whatever its name."""
+        return suspected and self._remote is not None and self._remote.was_replaced()
 
     def on_disk_bytes(self) -> int:
         """Returns the bytes of the file."""
-        return self.path.stat().st_size
+        return os.stat(self.path).st_size if self._remote is None else self._remote.size_bytes
+
+    def consolidated_problems(self) -> list[str]:
+        """Returns nothing: HDF5 stores no metadata twice."""
+        return []
 
 
-def _text(file: h5py.File, mapped: MappedFile, path: Path) -> str | bytes:
+def _first_bytes(path: Place) -> bytes:
+    """Returns the first bytes of a file, none of what is no file: a pipe would wait for ever."""
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            return b""
+        with opened(str(path), lambda name: open(name, "rb")) as file:
+            return file.read(len(_SIGNATURE))
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise StoreNotFoundError(f"{path}: there is no such store") from error
+    except OSError as error:
+        raise NotAStoreError(f"{path}: cannot be read ({error.strerror})") from error
+
+
+def _text(file: h5py.File, mapped: Hdf5File, path: Place) -> str | bytes:
     """Returns the attribute's text once its type says that it is one text of bounded size."""
     attribute = h5py.h5a.open(file.id, ATTRIBUTE.encode())
     if attribute.shape != () or attribute.get_storage_size() > MAX_HEADER_BYTES:
@@ -138,7 +156,7 @@ def _text(file: h5py.File, mapped: MappedFile, path: Path) -> str | bytes:
             f"{path}: the attribute {ATTRIBUTE!r} must be text, got a {type(kind).__name__}"
         )
     if kind.is_variable_str():
-        check_text_heap(str(path), mapped.bytes(), h5py.h5o.get_info(file.id).addr, ATTRIBUTE.encode())
+        check_text_heap(str(path), mapped, h5py.h5o.get_info(file.id).addr, ATTRIBUTE.encode())
     text = file.attrs[ATTRIBUTE]
     if not isinstance(text, str | bytes):
         raise DamagedStoreError(
@@ -151,7 +169,7 @@ def _text(file: h5py.File, mapped: MappedFile, path: Path) -> str | bytes:
     return text
 
 
-def _dataset(file: h5py.File, name: str, path: Path) -> h5py.Dataset | None:
+def _dataset(file: h5py.File, name: str, path: Place) -> h5py.Dataset | None:
     """Returns a dataset whose bytes lie in this file, or None where there is none of that name.
 
     Raises:

@@ -1,12 +1,12 @@
 """Saves what is whole of a damaged store into a new one, and says what was not."""
 
 import os
-from pathlib import Path
 
 from dfs_store.errors import DamagedStoreError
 from dfs_store.format.container import FrameSource
 from dfs_store.format.examine import Examination, examine
 from dfs_store.format.native import read_native
+from dfs_store.format.place import locate
 from dfs_store.format.quantization import Encoded
 from dfs_store.format.spec import NATIVE, RESERVED_KEYS
 from dfs_store.format.verify import Finding, class_name, clips_of, damaged_frames
@@ -38,7 +38,7 @@ def repair_store(
         StoreNotFoundError, NotAStoreError, NewerFormatError: see `KeyFrameStore`.
         OutputExistsError, OutputNotWritableError, DiskFullError: see `StoreWriter`.
     """
-    found = examine(Path(source))
+    found = examine(locate(source), thorough=True)
     fatal = [each for each in found.problems if each.frames is None and each.file != NATIVE]
     if fatal or found.frames is None:
         raise DamagedStoreError(

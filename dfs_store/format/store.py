@@ -1,7 +1,7 @@
 """Reading a store: every rule is checked at open, every frame against its checksum when first read."""
 
 import os
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -13,6 +13,7 @@ from dfs_store.format.container import open_container
 from dfs_store.format.digest import frame_checksums
 from dfs_store.format.examine import Examination, examine
 from dfs_store.format.native import native_bytes, read_native
+from dfs_store.format.place import Place, StoreURL, absolute_text, collapsed_url, locate
 from dfs_store.format.quantization import decode
 from dfs_store.format.spec import Header
 from dfs_store.format.transaction import interrupted_overwrites
@@ -32,18 +33,24 @@ class KeyFrameStore:
     hands out for the whole store are read-only.
 
     Args:
-        path: a directory `.zarr`, or a file `.h5` or `.hdf5`.
+        path: a directory `.zarr`, or a file `.zarr.zip`, `.h5` or `.hdf5`; or the URL of one (s3://, https://
+            and whatever else fsspec opens), see docs/remote.md.
+
+    Attributes:
+        path: as given, a `pathlib.Path` or a `dfs_store.format.place.StoreURL`.
 
     Raises:
         StoreNotFoundError: there is nothing at the path.
         NotAStoreError: what is there is no store.
         NewerFormatError: it was written by a newer major version of the format.
         DamagedStoreError: it breaks a rule of the format.
+        StoreUnreachableError: the server of a URL does not answer, or refuses.
+        MissingDependencyError: a library for the protocol of a URL is not installed.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path)
-        self._absolute = os.path.abspath(path)  # unpickled where the working folder may be another
+        self.path: Place = locate(path)
+        self._absolute = absolute_text(self.path)  # unpickled where the working folder may be another
         found = _examine_or_raise(self.path)
         assert found.frames is not None
         self._reader, self._frames = found.reader, found.frames
@@ -123,7 +130,7 @@ class KeyFrameStore:
 
     @property
     def container(self) -> str:
-        """The container: "zarr" or "hdf5"."""
+        """The container: "zarr", "zarr.zip" or "hdf5"."""
         return self._reader.container
 
     @property
@@ -208,18 +215,57 @@ class KeyFrameStore:
             SettingsError: the range is outside 0..S, or the store is closed.
             DamagedStoreError: a frame does not match its checksum.
         """
+        self._check_span(start, stop)
+        if start == stop:
+            return np.empty((0, *self.frame_shape), dtype=self.dtype)
+        try:
+            frames = self._frames.read(start, stop)
+            if not self._seen[start:stop].all():
+                self._check(frames, start, stop)
+        except DamagedStoreError:
+            self._look_for_another()
+            raise
+        return frames
+
+    def stored_spans(self, spans: Sequence[tuple[int, int]]) -> list[Array]:
+        """Returns several runs of key frames, each as `stored_frames` does.
+
+        A remote store is asked for all of them at once, and for neighbours in one request.
+
+        Args:
+            spans: (start, stop) of each, none of them empty.
+
+        Raises:
+            SettingsError, DamagedStoreError: as `stored_frames`.
+            StoreUnreachableError: the server of a remote store does not answer.
+        """
+        for span in spans:
+            self._check_span(*span)
+        try:
+            found = self._frames.read_spans(spans)
+            for (start, stop), frames in zip(spans, found, strict=True):
+                if not self._seen[start:stop].all():
+                    self._check(frames, start, stop)
+        except DamagedStoreError:
+            self._look_for_another()
+            raise
+        return found
+
+    def _check_span(self, start: int, stop: int) -> None:
         if self._closed:
             raise SettingsError(f"{self.path}: the store was closed; open it again with open_store")
         if not 0 <= start <= stop <= self._seen.size:
             raise SettingsError(
                 f"{self.path}: key frames must lie in 0..{self._seen.size}, got {start}..{stop}"
             )
-        if start == stop:
-            return np.empty((0, *self.frame_shape), dtype=self.dtype)
-        frames = self._frames.read(start, stop)
-        if not self._seen[start:stop].all():
-            self._check(frames, start, stop)
-        return frames
+
+    def _look_for_another(self) -> None:
+        """Raises DamagedStoreError where damage comes of another store that has taken a URL.
+
+        The files of a local store were all mapped when it was opened.
+        """
+        if isinstance(self.path, StoreURL):
+            self._check_in_place()
 
     @property
     def native_method(self) -> str | None:
@@ -233,7 +279,7 @@ class KeyFrameStore:
             DamagedStoreError: one is missing, of another shape, or does not match its checksum.
         """
         arrays = {}
-        reader = open_container(Path(self._absolute))  # its own, so that threads do not share it
+        reader = open_container(locate(self._absolute))  # its own, so that threads do not share it
         try:
             for name, values in read_native(reader, self._header):
                 if isinstance(values, DamagedStoreError):
@@ -246,7 +292,7 @@ class KeyFrameStore:
 
     def _check_in_place(self) -> None:
         """Raises DamagedStoreError where another store has taken the path of this one."""
-        if examine(Path(self._absolute)).header.digest != self._header.digest:
+        if examine(locate(self._absolute)).header.digest != self._header.digest:
             raise _replaced(self._absolute)
 
     def close(self) -> None:
@@ -283,19 +329,21 @@ def open_store(path: str | os.PathLike[str]) -> KeyFrameStore:
     """Opens a store for reading and checks every rule of the format; no key frame is read yet.
 
     Args:
-        path: a directory `.zarr`, or a file `.h5` or `.hdf5`.
+        path: a directory `.zarr`, or a file `.zarr.zip`, `.h5` or `.hdf5`; or the URL of one.
 
     Raises:
-        StoreNotFoundError, NotAStoreError, NewerFormatError, DamagedStoreError: see
+        StoreNotFoundError, NotAStoreError, NewerFormatError, DamagedStoreError, StoreUnreachableError: see
             `KeyFrameStore`.
     """
     return KeyFrameStore(path)
 
 
-def _examine_or_raise(path: Path) -> Examination:
+def _examine_or_raise(path: Place) -> Examination:
     try:
         found = examine(path)
     except StoreNotFoundError as error:
+        if hint := collapsed_url(path):
+            raise StoreNotFoundError(f"{str(error).removesuffix(hint)}{hint}") from None
         kept = interrupted_overwrites(path)
         if kept:
             raise StoreNotFoundError(

@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dfs_store.errors import (
     DFSError,
@@ -22,6 +23,10 @@ from dfs_store.errors import (
     SettingsError,
 )
 from dfs_store.format.container import container_of
+from dfs_store.format.place import Place, StoreURL, collapsed_url, locate
+
+if TYPE_CHECKING:
+    from dfs_store.format.remote_output import RemoteTransaction
 
 __all__ = [
     "Transaction",
@@ -30,6 +35,7 @@ __all__ = [
     "exchange",
     "interrupted_overwrites",
     "locked",
+    "open_transaction",
     "output_error",
     "sync_folder",
     "write_synced",
@@ -38,22 +44,37 @@ __all__ = [
 _LOCK = "lock"
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP}
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2  # of Linux's renameat2
-_HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+_SIGNATURES = {"hdf5": b"\x89HDF\r\n\x1a\n", "zarr.zip": b"PK\3\4"}
 
 
-def check_output(path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
+def check_output(path: str | os.PathLike[str], *, overwrite: bool = False) -> Place:
     """Checks that a store may be written at `path`, before any work is done for it.
 
     Returns:
-        The path with its links followed, so that a link to another disk stays a link.
+        The path with its links followed, so that a link to another disk stays a link; a URL as it is.
 
     Raises:
         SettingsError: the suffix is none of a store.
         OutputExistsError: something is there and `overwrite` is off, or it is no store at all.
         OutputNotWritableError: the folder it is to lie in is missing or not writable.
+        StoreUnreachableError: the server of a URL does not answer.
     """
-    shown = Path(path)
-    container_of(shown)
+    place = locate(path)
+    container_of(place)
+    if isinstance(place, StoreURL):
+        from dfs_store.format.remote_output import check_remote_output
+
+        check_remote_output(place, overwrite=overwrite)
+        return place
+    return _check_local(place, overwrite=overwrite)
+
+
+def _check_store(path: Path, *, overwrite: bool) -> Path:
+    container_of(path)
+    return _check_local(path, overwrite=overwrite)
+
+
+def _check_local(shown: Path, *, overwrite: bool) -> Path:
     try:
         target = Path(os.path.realpath(shown))
         if os.path.lexists(target):
@@ -69,7 +90,9 @@ def check_output(path: str | os.PathLike[str], *, overwrite: bool = False) -> Pa
                 raise OutputNotWritableError(
                     f"{shown}: {folder} is a file, not a folder; choose another path"
                 )
-            raise OutputNotWritableError(f"{shown}: the folder {folder} does not exist; create it first")
+            raise OutputNotWritableError(
+                f"{shown}: the folder {folder} does not exist; create it first{collapsed_url(shown)}"
+            )
         if not os.access(folder, os.W_OK | os.X_OK):
             raise OutputNotWritableError(f"{shown}: the folder {folder} is not writable")
     except OSError as error:
@@ -85,9 +108,10 @@ def _check_replaceable(target: Path, shown: Path) -> None:
         names = {entry.name for entry in os.scandir(target)}
         replaceable = not names or "zarr.json" in names
     else:
+        signature = _SIGNATURES.get(container_of(shown), b"")
         with target.open("rb") as file:
-            start = file.read(len(_HDF5_SIGNATURE))
-        replaceable = start in (b"", _HDF5_SIGNATURE)
+            start = file.read(len(signature))
+        replaceable = start in (b"", signature)
     if not replaceable:
         raise OutputExistsError(
             f"{shown}: exists and is no store, so it is not overwritten; remove it yourself"
@@ -114,14 +138,14 @@ class Transaction:
 
     def __init__(
         self,
-        path: str | os.PathLike[str],
+        path: Path,
         *,
         overwrite: bool = False,
-        check: Callable[..., Path] = check_output,
+        check: Callable[..., Path] | None = None,
     ) -> None:
-        self.shown = Path(path)
+        self.shown: Place = path
         self._overwrite = overwrite
-        self._target = check(path, overwrite=overwrite)
+        self._target = (check or _check_store)(path, overwrite=overwrite)
         self._replaces = _identity(self._target)
         self._tag = ""
         self._folder: Path | None = None
@@ -143,6 +167,11 @@ class Transaction:
                 f"{self.shown}: removed what a writer that died had left: {', '.join(removed)}", stacklevel=3
             )
         return self._new
+
+    @property
+    def written_to(self) -> str:
+        """What messages call the place that is written to."""
+        return str(self.shown)
 
     @property
     def _new(self) -> Path:
@@ -219,6 +248,16 @@ class Transaction:
         if self._lock is not None:
             os.close(self._lock)
         self._folder, self._lock = None, None
+
+
+def open_transaction(path: str | os.PathLike[str], *, overwrite: bool) -> "Transaction | RemoteTransaction":
+    """Returns what makes a store appear at a path or a URL; raises as `check_output`."""
+    place = locate(path)
+    if not isinstance(place, StoreURL):
+        return Transaction(place, overwrite=overwrite)
+    from dfs_store.format.remote_output import RemoteTransaction
+
+    return RemoteTransaction(place, overwrite=overwrite)
 
 
 def clear_dead_parts(target: Path) -> list[str]:
@@ -309,8 +348,10 @@ def _libc() -> ctypes.CDLL:
     return ctypes.CDLL(None, use_errno=True)
 
 
-def interrupted_overwrites(path: Path) -> list[Path]:
-    """Returns former stores that an overwrite put aside and, being killed, did not remove."""
+def interrupted_overwrites(path: Place) -> list[Path]:
+    """Returns former stores that an overwrite put aside and, being killed, did not remove; none of a URL."""
+    if isinstance(path, StoreURL):
+        return []
     try:
         return sorted(path.parent.glob(f"{glob.escape(path.name)}.old-*"))
     except OSError:
@@ -368,7 +409,7 @@ def sync_folder(path: Path) -> None:
         os.close(descriptor)
 
 
-def output_error(error: OSError | RuntimeError, path: Path) -> DFSError:
+def output_error(error: OSError | RuntimeError, path: Place | str) -> DFSError:
     """Returns the library's error for what the system, or HDF5, said while writing `path`."""
     number, reason = getattr(error, "errno", None), getattr(error, "strerror", None) or str(error)
     if number is None:

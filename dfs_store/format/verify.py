@@ -3,7 +3,6 @@
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from dfs_store.format.container import FrameSource, container_of
 from dfs_store.format.digest import frame_checksums
 from dfs_store.format.examine import Examination, examine
 from dfs_store.format.native import read_native
+from dfs_store.format.place import Place, locate
 from dfs_store.format.problems import Problem
 from dfs_store.format.spec import NATIVE
 
@@ -61,11 +61,11 @@ def verify(
         `Finding`, in the order of the store; none for a sound one.
 
     Raises:
-        StoreNotFoundError, NotAStoreError, NewerFormatError: see `KeyFrameStore`.
+        StoreNotFoundError, NotAStoreError, NewerFormatError, StoreUnreachableError: see `KeyFrameStore`.
     """
-    place = Path(path)
+    place = locate(path)
     try:
-        found = examine(place)
+        found = examine(place, thorough=True)
     except DamagedStoreError as error:
         yield Finding(message=str(error), file=_file_of(place, None))
         return
@@ -77,17 +77,19 @@ def verify(
     for name, values in read_native(found.reader, found.header):
         if isinstance(values, DamagedStoreError):
             yield Finding(message=str(values), file=_file_of(place, f"{NATIVE}/{name}"))
+    for message in found.reader.consolidated_problems():
+        yield Finding(message=message, file=_file_of(place, None))
     found.reader.close()
 
 
-def _file_of(path: Path, name: str | None) -> str:
+def _file_of(path: Place, name: str | None) -> str:
     """Returns the file that a problem lies in: an array's name becomes its folder in a Zarr store."""
     if container_of(path) == "hdf5":
         return path.name
     return "zarr.json" if name is None else name
 
 
-def _place_problem(problem: Problem, found: Examination, path: Path) -> Iterator[Finding]:
+def _place_problem(problem: Problem, found: Examination, path: Place) -> Iterator[Finding]:
     """Tells a problem once, or once per clip where it concerns frames of several."""
     file = _file_of(path, problem.file)
     if problem.frames is None or not found.indexed:

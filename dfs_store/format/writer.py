@@ -15,7 +15,7 @@ from dfs_store.format.given import build_attributes, check_frames, check_label, 
 from dfs_store.format.native import describe_native, stored_natively
 from dfs_store.format.quantization import Encoded, encode
 from dfs_store.format.spec import FRAME_DTYPES, NATIVE, SMALL_ARRAYS, header_problems
-from dfs_store.format.transaction import Transaction, output_error
+from dfs_store.format.transaction import open_transaction, output_error
 from dfs_store.interpolation import check_positions
 
 __all__ = ["StoreWriter"]
@@ -29,7 +29,8 @@ class StoreWriter:
     stands.
 
     Args:
-        path: where the store is to lie; the container follows the suffix: `.zarr`, `.h5` or `.hdf5`.
+        path: where the store is to lie; the container follows the suffix: `.zarr`, `.zarr.zip`, `.h5` or
+            `.hdf5`. May be a URL: the store is made in a folder of this machine, and uploaded when whole.
         num_frames: T, frames of every clip, at least 2.
         frame_shape: (C, H, W) of every key frame.
         class_names: names in the order of their labels, all different.
@@ -42,6 +43,7 @@ class StoreWriter:
         SettingsError: an argument is outside its rule.
         OutputExistsError: something is at the path and `overwrite` is off.
         OutputNotWritableError: the path cannot be written.
+        StoreUnreachableError: the server of a URL does not answer.
     """
 
     def __init__(
@@ -58,8 +60,8 @@ class StoreWriter:
     ) -> None:
         if dtype not in FRAME_DTYPES:
             raise SettingsError(f"dtype must be one of {', '.join(FRAME_DTYPES)}, got {dtype!r}")
-        self._transaction = Transaction(path, overwrite=overwrite)
-        self._shown = os.fspath(path)
+        self._transaction = open_transaction(path, overwrite=overwrite)
+        self._shown = str(self._transaction.shown)
         self._container = container_of(self._transaction.shown)
         check_compression(compression, self._container)
         self._attributes = build_attributes(num_frames, frame_shape, class_names, attributes)
@@ -81,7 +83,7 @@ class StoreWriter:
             )
         except OSError as error:
             self._transaction.abort()
-            raise output_error(error, self._transaction.shown) from error
+            raise output_error(error, self._transaction.written_to) from error
         return self
 
     def __exit__(
@@ -99,7 +101,7 @@ class StoreWriter:
         except BaseException as failure:
             self._abort()
             if isinstance(failure, OSError | RuntimeError) and not isinstance(failure, DFSError):
-                raise output_error(failure, self._transaction.shown) from failure
+                raise output_error(failure, self._transaction.written_to) from failure
             raise
 
     def __len__(self) -> int:
@@ -201,7 +203,7 @@ class StoreWriter:
             self._files.append(stored.frames)
         except OSError as error:
             self._abort()
-            self._failure = output_error(error, self._transaction.shown)
+            self._failure = output_error(error, self._transaction.written_to)
             raise self._failure from error
         for name, part in parts.items():
             self._parts[name].append(part.astype(SMALL_ARRAYS[name]))
@@ -239,7 +241,7 @@ class StoreWriter:
 
 def _container_writer(container: str) -> Any:  # noqa: ANN401 - either class, both are ContainerWriter
     # Imported by need, as in `open_container`.
-    if container == "zarr":
+    if container != "hdf5":
         from dfs_store.format.zarr_writer import ZarrWriter
 
         return ZarrWriter

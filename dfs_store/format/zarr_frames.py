@@ -1,42 +1,110 @@
-"""key_frames of a Zarr store: shard indexes checked at open, frames mapped from their files."""
+"""key_frames of a Zarr store on this machine: shard indexes checked at open, frames mapped."""
 
-import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import google_crc32c
 import numpy as np
 import numpy.typing as npt
 
 from dfs_store.errors import DamagedStoreError
 from dfs_store.format.expand import expand
-from dfs_store.format.files import MappedFile, inside
 from dfs_store.format.problems import Problem
+from dfs_store.format.shard_index import ShardIndex, index_size_bytes, parse_index
 from dfs_store.format.spec import FRAME_DTYPES, FRAMES, frame_size_bytes
+from dfs_store.format.zarr_files import MappedBytes, ZarrFiles
 from dfs_store.format.zarr_metadata import parse_frames
 
-__all__ = ["ZarrFrames"]
+__all__ = ["Sharding", "ZarrFrames"]
 
-_ENTRY_BYTES = 16  # offset and length of one frame in a shard's index
-_CRC_BYTES = 4
-_ABSENT = np.iinfo(np.uint64).max
+
+class Sharding:
+    """How key_frames is cut into shards, and what its frames are.
+
+    Args:
+        files: of the store.
+        text: the zarr.json of key_frames.
+
+    Raises:
+        DamagedStoreError: it is none that the format allows.
+    """
+
+    def __init__(self, files: ZarrFiles, text: bytes) -> None:
+        metadata = parse_frames(text, files.where(FRAMES))
+        self.files = files
+        self.shape = metadata.shape
+        self.dtype = metadata.dtype
+        self.length = metadata.shard_length
+        self.compressor = metadata.compressor
+        self.frame_bytes = frame_size_bytes(metadata.shape[1:], metadata.dtype)
+        self.index_bytes = index_size_bytes(metadata.shard_length)
+        self._metadata = metadata
+
+    @property
+    def num_shards(self) -> int:
+        """Of all key frames."""
+        return -(-self.shape[0] // self.length)
+
+    def bounds(self, shard: int) -> tuple[int, int]:
+        """Returns the first frame of a shard, and that after its last."""
+        return shard * self.length, min((shard + 1) * self.length, self.shape[0])
+
+    def pieces(self, start: int, stop: int) -> list[tuple[int, int, int]]:
+        """Returns frames start..stop as (shard, first, last) with numbers inside the shard."""
+        return [
+            (
+                shard,
+                max(start - shard * self.length, 0),
+                min(stop - shard * self.length, self.length),
+            )
+            for shard in range(start // self.length, (stop - 1) // self.length + 1)
+        ]
+
+    def file(self, shard: int) -> str:
+        """Returns the name of a shard's file."""
+        return f"{FRAMES}/{self._metadata.shard_file(shard)}"
+
+    def parse_index(self, tail: bytes, shard: int, end: int | None) -> ShardIndex:
+        """Checks a shard's index; raises as `dfs_store.format.shard_index.parse_index`."""
+        first, last = self.bounds(shard)
+        return parse_index(
+            tail,
+            last - first,
+            self.files.where(self.file(shard)),
+            end,
+            self.frame_bytes,
+            compressed=self.compressor is not None,
+        )
+
+    def short(self, shard: int, size_bytes: int) -> DamagedStoreError:
+        """Returns the error of a file that is shorter than its index."""
+        return DamagedStoreError(
+            f"{self.files.where(self.file(shard))}: an index of {self.length:,} frames needs "
+            f"{self.index_bytes:,} bytes, the file has {size_bytes:,}"
+        )
+
+    def expand(self, stored: list[npt.NDArray[np.uint8]], shard: int) -> list[npt.NDArray[np.uint8]]:
+        """Returns the bytes of frames of a shard, expanded where they are compressed."""
+        if self.compressor is None:
+            return stored
+        try:
+            return [expand(self.compressor, frame, self.frame_bytes) for frame in stored]
+        except ValueError as error:
+            file = self.files.where(self.file(shard))
+            raise DamagedStoreError(f"{file}: a frame cannot be expanded ({error})") from error
+
+    def shaped(self, data: npt.NDArray[np.uint8]) -> npt.NDArray[Any]:
+        """Returns the bytes of whole frames as (K, C, H, W)."""
+        count = data.size // self.frame_bytes
+        return data.view(FRAME_DTYPES[self.dtype]).reshape(count, *self.shape[1:])
 
 
 @dataclass(frozen=True)
 class _Shard:
-    """A checked shard.
+    """A checked shard; `file` is that of the store which was opened, whatever takes its path later."""
 
-    Attributes:
-        file: mapped, so that it is that of the store which was opened, whatever takes its path later.
-        starts: where each of its frames starts.
-        sizes: of each of its frames in the file, in bytes.
-        in_order: whether they follow without a gap.
-    """
-
-    file: MappedFile
-    starts: npt.NDArray[np.int64]
-    sizes: npt.NDArray[np.int64]
-    in_order: bool
+    file: MappedBytes
+    index: ShardIndex
 
 
 class ZarrFrames:
@@ -45,121 +113,65 @@ class ZarrFrames:
     Safe for threads and under fork without a lock, which a fork could inherit locked.
     """
 
-    def __init__(self, root: str, text: bytes) -> None:
-        metadata = parse_frames(text, os.path.join(root, FRAMES))
-        self.shape = metadata.shape
-        self.dtype = metadata.dtype
-        self._root = root
-        self._metadata = metadata
-        self._frame_bytes = frame_size_bytes(metadata.shape[1:], metadata.dtype)
+    def __init__(self, files: ZarrFiles, text: bytes) -> None:
+        self._sharding = Sharding(files, text)
+        self.shape = self._sharding.shape
+        self.dtype = self._sharding.dtype
+        self._length = self._sharding.length
+        self._frame_bytes = self._sharding.frame_bytes
         self._shards: dict[int, _Shard] = {}
 
-    def problems(self) -> list[Problem]:
+    def problems(self, *, thorough: bool = False) -> list[Problem]:
         """Checks every shard's file and index, and keeps where the frames lie."""
         found = []
-        length = self._metadata.shard_length
-        for shard in range(-(-self.shape[0] // length)):
-            first, last = shard * length, min((shard + 1) * length, self.shape[0])
+        for shard in range(self._sharding.num_shards):
             try:
-                self._shards[shard] = self._read_index(shard, last - first)
+                self._shards[shard] = self._open(shard)
             except DamagedStoreError as error:
-                found.append(Problem(str(error), self.file_of(first), frames=(first, last)))
+                frames = self._sharding.bounds(shard)
+                found.append(Problem(str(error), self._sharding.file(shard), frames=frames))
         return found
 
     def read(self, start: int, stop: int) -> npt.NDArray[Any]:
         """Returns frames start..stop as stored, read-only; a view of the file where they lie in one run."""
-        length = self._metadata.shard_length
+        length = self._length
         shard, last = start // length, (stop - 1) // length
         if shard == last:
             return self._slice(shard, start - shard * length, stop - shard * length)
-        joined = np.concatenate(
-            [
-                self._slice(number, max(start - number * length, 0), min(stop - number * length, length))
-                for number in range(shard, last + 1)
-            ]
-        )
+        joined = np.concatenate([self._slice(*piece) for piece in self._sharding.pieces(start, stop)])
         joined.setflags(write=False)
         return joined
 
+    def read_spans(self, spans: Sequence[tuple[int, int]]) -> list[npt.NDArray[Any]]:
+        """Returns several runs of frames; each as `read` does."""
+        return [self.read(*span) for span in spans]
+
     def file_of(self, frame: int) -> str:
         """Returns the shard file that holds a frame."""
-        return f"{FRAMES}/{self._metadata.shard_file(frame // self._metadata.shard_length)}"
+        return self._sharding.file(frame // self._length)
 
     def close(self) -> None:
         """Lets go of the maps; arrays handed out keep theirs."""
         self._shards.clear()
 
-    def _read_index(self, shard: int, count: int) -> _Shard:
-        """Checks a shard's index with whole-array tests that cannot overflow."""
-        file, size = inside(self._root, f"{FRAMES}/{self._metadata.shard_file(shard)}")
-        index_bytes = self._metadata.shard_length * _ENTRY_BYTES
-        end = size - index_bytes - _CRC_BYTES
+    def _open(self, shard: int) -> _Shard:
+        mapped = self._sharding.files.mapped(self._sharding.file(shard))
+        end = mapped.size_bytes - self._sharding.index_bytes
         if end < 0:
-            raise DamagedStoreError(
-                f"{file}: an index of {self._metadata.shard_length:,} frames needs "
-                f"{index_bytes + _CRC_BYTES:,} bytes, the file has {size:,}"
-            )
-        mapped = MappedFile(file)
-        if mapped.size_bytes != size:
-            raise DamagedStoreError(f"{file}: had {size:,} bytes and now has {mapped.size_bytes:,}")
-        tail = mapped.bytes()[end:].tobytes()
-        if google_crc32c.value(tail[:index_bytes]) != int.from_bytes(tail[index_bytes:], "little"):
-            raise DamagedStoreError(f"{file}: its index does not match its checksum")
-        entries = np.frombuffer(tail, dtype="<u8", count=2 * self._metadata.shard_length).reshape(-1, 2)[
-            :count
-        ]
-        starts, sizes = entries[:, 0], entries[:, 1]
-        if self._in_one_run(starts, sizes, end):
-            return _Shard(mapped, starts.astype(np.int64), sizes.astype(np.int64), in_order=True)
-        lost = np.flatnonzero((starts == _ABSENT) & (sizes == _ABSENT))
-        if lost.size:
-            raise DamagedStoreError(f"{file}: frame {lost[0]} of the shard is missing ({lost.size} in all)")
-        # Sizes first: only once both are below `end` can their sum not wrap around.
-        outside = (sizes > end) | (starts > end) | (sizes > end - np.minimum(starts, end))
-        if outside.any():
-            frame = int(np.flatnonzero(outside)[0])
-            raise DamagedStoreError(
-                f"{file}: frame {frame} of the shard claims bytes {starts[frame]:,} + {sizes[frame]:,}, "
-                f"and the frames end at {end:,}"
-            )
-        order = np.argsort(starts, kind="stable")
-        if (starts[order][1:] < (starts + sizes)[order][:-1]).any():
-            raise DamagedStoreError(f"{file}: frames of the shard overlap")
-        if self._metadata.compressor is None and (sizes != self._frame_bytes).any():
-            raise DamagedStoreError(
-                f"{file}: a frame of shape {self.shape[1:]} in {self.dtype} has {self._frame_bytes:,} bytes, "
-                f"the index says {sizes[sizes != self._frame_bytes][0]:,}"
-            )
-        return _Shard(mapped, starts.astype(np.int64), sizes.astype(np.int64), in_order=False)
-
-    def _in_one_run(self, starts: npt.NDArray[np.uint64], sizes: npt.NDArray[np.uint64], end: int) -> bool:
-        """Returns whether whole frames follow each other before `end`, as writers leave them."""
-        first = int(starts[0])
-        if self._metadata.compressor is not None or first + starts.size * self._frame_bytes > end:
-            return False
-        expected = first + np.arange(starts.size, dtype=np.uint64) * self._frame_bytes
-        return bool((sizes == self._frame_bytes).all() and (starts == expected).all())
+            raise self._sharding.short(shard, mapped.size_bytes)
+        return _Shard(mapped, self._sharding.parse_index(mapped.bytes()[end:].tobytes(), shard, end))
 
     def _slice(self, number: int, start: int, stop: int) -> npt.NDArray[Any]:
         """Returns frames start..stop of one shard, a view where they lie plain and in order."""
         shard = self._shards[number]
         content = shard.file.bytes()
-        first = shard.starts[start:stop].tolist()
-        if shard.in_order:
-            data = content[first[0] : first[0] + self._frame_bytes * len(first)]
+        index = shard.index
+        if index.in_order:
+            first = int(index.starts[start])
+            data = content[first : first + self._frame_bytes * (stop - start)]
         else:
-            sizes = shard.sizes[start:stop].tolist()
-            stored = [content[begin : begin + size] for begin, size in zip(first, sizes, strict=True)]
-            data = np.concatenate(
-                stored if self._metadata.compressor is None else self._expand(stored, number)
-            )
+            starts, sizes = index.starts[start:stop].tolist(), index.sizes[start:stop].tolist()
+            stored = [content[begin : begin + size] for begin, size in zip(starts, sizes, strict=True)]
+            data = np.concatenate(self._sharding.expand(stored, number))
             data.setflags(write=False)
-        return data.view(FRAME_DTYPES[self.dtype]).reshape(stop - start, *self.shape[1:])
-
-    def _expand(self, stored: list[npt.NDArray[np.uint8]], number: int) -> list[npt.NDArray[np.uint8]]:
-        assert self._metadata.compressor is not None
-        try:
-            return [expand(self._metadata.compressor, frame, self._frame_bytes) for frame in stored]
-        except ValueError as error:
-            file = os.path.join(self._root, FRAMES, self._metadata.shard_file(number))
-            raise DamagedStoreError(f"{file}: a frame cannot be expanded ({error})") from error
+        return self._sharding.shaped(data)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dfs_store.errors import DamagedStoreError
-from dfs_store.format.digest import parse_json
+from dfs_store.format.digest import canonical_json, parse_json
 from dfs_store.format.spec import FRAME_DTYPES, MAX_SIDES
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "frames_metadata",
     "group_metadata",
     "parse_array",
+    "parse_consolidated",
     "parse_frames",
 ]
 
@@ -60,9 +61,31 @@ class FramesMetadata:
         return self.separator.join(["c", str(shard), "0", "0", "0"])
 
 
-def group_metadata(attributes: dict[str, Any]) -> dict[str, Any]:
-    """Returns the zarr.json of a group."""
-    return {"zarr_format": 3, "node_type": "group", "attributes": attributes}
+def group_metadata(
+    attributes: dict[str, Any], consolidated: dict[str, dict[str, Any]] | None = None
+) -> dict[str, Any]:
+    """Returns the zarr.json of a group; with `consolidated` it repeats those of all below it, by name."""
+    group: dict[str, Any] = {"zarr_format": 3, "node_type": "group", "attributes": attributes}
+    if consolidated is not None:
+        about = {"kind": "inline", "must_understand": False, "metadata": consolidated}
+        group["consolidated_metadata"] = about
+    return group
+
+
+def parse_consolidated(root: Any) -> dict[str, bytes]:  # noqa: ANN401 - whatever JSON held
+    """Returns the zarr.json of every array below a group, as canonical JSON, as the group's repeats them.
+
+    Nothing is wrong with a group that repeats none, or in a way that is not known: {}.
+    """
+    about = root.get("consolidated_metadata") if isinstance(root, dict) else None
+    metadata = about.get("metadata") if isinstance(about, dict) and about.get("kind") == "inline" else None
+    if not isinstance(metadata, dict):
+        return {}
+    return {
+        name: canonical_json(each)
+        for name, each in metadata.items()
+        if isinstance(each, dict) and each.get("node_type") == "array"
+    }
 
 
 def array_metadata(dtype: str, shape: tuple[int, ...]) -> dict[str, Any]:

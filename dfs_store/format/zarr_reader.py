@@ -1,49 +1,55 @@
 """Reads the Zarr container with NumPy alone; zarr-python is called only to expand compressed frames."""
 
+import contextlib
 import math
-import os
-import stat
-from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 
-from dfs_store.errors import DamagedStoreError, NotAStoreError, StoreNotFoundError
+from dfs_store.errors import DamagedStoreError, NotAStoreError
 from dfs_store.format.container import FrameSource
 from dfs_store.format.digest import parse_json
-from dfs_store.format.files import folder_size_bytes, inside, read_at, read_whole
-from dfs_store.format.spec import ATTRIBUTE, FRAMES, MAX_HEADER_BYTES
-from dfs_store.format.zarr_frames import ZarrFrames
-from dfs_store.format.zarr_metadata import parse_array
+from dfs_store.format.place import Place
+from dfs_store.format.spec import ATTRIBUTE, FRAMES, MAX_HEADER_BYTES, NATIVE, SMALL_ARRAYS
+from dfs_store.format.zarr_files import RemoteZarrFiles, ZarrFiles
+from dfs_store.format.zarr_frames import Sharding, ZarrFrames
+from dfs_store.format.zarr_metadata import ArrayMetadata, parse_array, parse_consolidated, parse_frames
+from dfs_store.format.zarr_remote_frames import RemoteZarrFrames
 
 __all__ = ["ZarrReader"]
 
+_ROOT = "zarr.json"
+
 
 class ZarrReader:
-    """A Zarr v3 directory (see `dfs_store.format.container.ContainerReader`)."""
+    """A Zarr v3 hierarchy (see `dfs_store.format.container.ContainerReader`).
 
-    container = "zarr"
+    Args:
+        files: of the store.
+        container: "zarr" or "zarr.zip".
+        remote: whether they lie on a server. What is in them is then asked for in few requests, and
+            consolidated metadata is read in place of that of every array.
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._root = os.path.realpath(path)
-        try:
-            self._opened = os.stat(path)
-        except (FileNotFoundError, NotADirectoryError) as error:
-            raise StoreNotFoundError(f"{path}: there is no such store") from error
-        except OSError as error:
-            raise NotAStoreError(f"{path}: cannot be read ({error.strerror})") from error
-        if not stat.S_ISDIR(self._opened.st_mode):
-            raise NotAStoreError(f"{path}: is no directory, and a .zarr store is one")
-        if not os.path.lexists(path / "zarr.json"):
-            if (path / FRAMES).is_dir():
-                raise DamagedStoreError(f"{path}: holds {FRAMES}, but its zarr.json is missing")
-            raise NotAStoreError(f"{path}: holds no zarr.json, so it is no Zarr v3 store")
+    Raises:
+        NotAStoreError, DamagedStoreError: it holds no zarr.json.
+    """
+
+    def __init__(self, files: ZarrFiles, container: str, *, remote: bool) -> None:
+        self.path: Place = files.place
+        self.container = container
+        self._files = files
+        self._remote = cast(RemoteZarrFiles, files) if remote else None
+        self._repeated: dict[str, bytes] = {}  # the root's consolidated metadata
+        self._metadata: dict[str, bytes] | None = None  # of the arrays, where they were prefetched
+        if not files.has(_ROOT):
+            if files.has(FRAMES):
+                raise DamagedStoreError(f"{self.path}: holds {FRAMES}, but its zarr.json is missing")
+            raise NotAStoreError(f"{self.path}: holds no zarr.json, so it is no Zarr v3 store")
 
     def attributes(self) -> Any:  # noqa: ANN401 - whatever JSON held
         """Returns the parsed root attribute."""
-        text = read_whole(self._root, "zarr.json", MAX_HEADER_BYTES)
+        text = self._files.read(_ROOT, MAX_HEADER_BYTES)
         try:
             root = parse_json(text)
         except ValueError as error:
@@ -57,47 +63,136 @@ class ZarrReader:
             )
         if root.get("zarr_format") != 3 or root.get("node_type") != "group":
             raise DamagedStoreError(f"{self.path}: zarr.json must describe a group of Zarr version 3")
+        self._repeated = parse_consolidated(root)
+        if self._remote is not None:
+            self._prefetch(self._remote)
         return attributes[ATTRIBUTE]
 
     def array(self, name: str, dtype: str, shape: tuple[int, ...] | None = None) -> npt.NDArray[Any] | None:
         """Returns a small array, or one of a group, or None where there is none."""
-        if not os.path.lexists(self.path / name):
+        text = self._text(name)
+        if text is None:
             return None
-        where = f"{self.path / name}"
-        metadata = parse_array(read_whole(self._root, f"{name}/zarr.json", MAX_HEADER_BYTES), where)
+        where = f"{self.path}/{name}"
+        metadata = parse_array(text, where)
         wanted = np.dtype(dtype)
         if metadata.dtype != wanted.name:
             raise DamagedStoreError(f"{where}: dtype must be {wanted.name}, got {metadata.dtype}")
         if shape is not None and metadata.shape != shape:
             raise DamagedStoreError(f"{where}: shape must be {shape}, got {metadata.shape}")
-        relative = f"{name}/{metadata.chunk_file}"
-        file, real = inside(self._root, relative)
         # Python ints, so that no claimed shape can overflow into a small number.
         claimed = math.prod(metadata.shape) * wanted.itemsize
-        if claimed != real:
-            raise DamagedStoreError(
-                f"{self.path / relative}: shape {metadata.shape} of {wanted.name} needs {claimed:,} bytes, "
-                f"the file has {real:,}"
-            )
-        return np.frombuffer(read_at(file, 0, real), dtype=wanted).reshape(metadata.shape)
+        claim = f"shape {metadata.shape} of {wanted.name}"
+        data = self._files.read_exactly(f"{name}/{metadata.chunk_file}", claimed, claim)
+        if (differs := self._difference(name, text)) is not None:
+            raise differs
+        return np.frombuffer(data, dtype=wanted).reshape(metadata.shape)
 
     def frames(self) -> FrameSource:
         """Returns key_frames without reading any."""
-        if not os.path.lexists(self.path / FRAMES):
+        text = self._text(FRAMES)
+        if text is None:
             raise DamagedStoreError(f"{self.path}: the array {FRAMES} is missing")
-        text = read_whole(self._root, f"{FRAMES}/zarr.json", MAX_HEADER_BYTES)
-        return ZarrFrames(self._root, text)
+        parse_frames(text, self._files.where(FRAMES))  # what is wrong with it is said first
+        if (differs := self._difference(FRAMES, text)) is not None:
+            raise differs
+        if self._remote is not None:
+            return RemoteZarrFrames(self._remote, text)
+        return ZarrFrames(self._files, text)
 
     def close(self) -> None:
-        """Does nothing: every call closes what it opened."""
+        """Lets go of what was prefetched; what is asked later is read again."""
+        self._files.close()
 
-    def was_replaced(self) -> bool:
-        """Returns whether another folder lies at the path, or none."""
-        try:
-            return not os.path.samestat(self._opened, os.stat(self.path))
-        except OSError:
-            return True
+    def was_replaced(self, *, suspected: bool) -> bool:
+        """Returns whether another store lies at the path, or none."""
+        return self._files.was_replaced(suspected=suspected)
 
     def on_disk_bytes(self) -> int:
-        """Returns the bytes of all files."""
-        return folder_size_bytes(self.path)
+        """Returns the bytes of all files; of those of the format where a server does not list them."""
+        return self._files.total_bytes(self._own_files() if self._remote is not None else [])
+
+    def consolidated_problems(self) -> list[str]:
+        """Returns where the root's consolidated metadata differ from those of a remote store's arrays.
+
+        On this machine they are compared when an array is read.
+        """
+        if self._remote is None:
+            return []
+        names = [name for name in (*SMALL_ARRAYS, FRAMES) if name in self._repeated]
+        texts = [f"{name}/{_ROOT}" for name in names]
+        self._remote.prefetch([(text, MAX_HEADER_BYTES) for text in texts])
+        found = []
+        for name, text in zip(names, texts, strict=True):
+            try:
+                differs = self._difference(name, self._files.read(text, MAX_HEADER_BYTES))
+            except DamagedStoreError as error:
+                differs = error
+            if differs is not None:
+                found.append(str(differs))
+        return found
+
+    def _difference(self, name: str, text: bytes) -> DamagedStoreError | None:
+        """Returns the error of an array's own zarr.json that means another thing than the root repeats."""
+        repeated = self._repeated.get(name, text)
+        if repeated == text:
+            return None
+        parse = parse_frames if name == FRAMES else parse_array
+        with contextlib.suppress(DamagedStoreError):
+            if parse(repeated, name) == parse(text, name):
+                return None
+        return DamagedStoreError(
+            f"{self.path}: what zarr.json says of {name} is not what {name}/{_ROOT} says"
+        )
+
+    def _text(self, name: str) -> bytes | None:
+        """Returns the zarr.json of an array, None where there is none."""
+        if self._metadata is not None and (self._repeated or name in self._metadata):
+            return self._metadata.get(name)
+        if not self._files.has(name):
+            return None
+        return self._files.read(f"{name}/{_ROOT}", MAX_HEADER_BYTES)
+
+    def _prefetch(self, files: RemoteZarrFiles) -> None:
+        """Asks for all that will be read at open: metadata, where they are not consolidated, and arrays."""
+        self._metadata = self._repeated or None
+        names = list(SMALL_ARRAYS)
+        if self._metadata is None:
+            texts = [f"{name}/{_ROOT}" for name in (FRAMES, *names)]
+            files.prefetch([(text, MAX_HEADER_BYTES) for text in texts])
+            found = {
+                name: files.read(f"{name}/{_ROOT}", MAX_HEADER_BYTES)
+                for name in (FRAMES, *names)
+                if files.has(name)
+            }
+        else:
+            found = self._metadata
+        limits = []
+        for name in names:
+            if (about := _parsed(found.get(name), name)) is not None:
+                claimed = math.prod(about.shape) * np.dtype(SMALL_ARRAYS[name]).itemsize
+                limits.append((f"{name}/{about.chunk_file}", claimed + 1))
+        files.prefetch(limits)
+        if self._metadata is None:
+            self._metadata = found
+
+    def _own_files(self) -> list[str]:
+        """Returns the names of the files that the format knows, as far as their metadata can be read."""
+        metadata = self._metadata or {}
+        names = [_ROOT]
+        for name, text in metadata.items():
+            names.append(f"{name}/{_ROOT}")
+            if (about := _parsed(text, name)) is not None:
+                names.append(f"{name}/{about.chunk_file}")
+        if FRAMES in metadata:
+            sharding = Sharding(self._files, metadata[FRAMES])
+            names += [sharding.file(shard) for shard in range(sharding.num_shards)]
+        return names
+
+
+def _parsed(text: bytes | None, name: str) -> ArrayMetadata | None:
+    """Returns the metadata of a small array, None where `array` will say what is wrong."""
+    try:
+        return None if text is None or name in (FRAMES, NATIVE) else parse_array(text, name)
+    except DamagedStoreError:
+        return None

@@ -1,9 +1,8 @@
 """Writes the Zarr container: frames go straight into shard files, so memory stays at one frame."""
 
 import contextlib
-import os
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 import google_crc32c
 import numpy as np
@@ -11,8 +10,8 @@ import numpy.typing as npt
 
 from dfs_store.format.digest import canonical_json
 from dfs_store.format.spec import ATTRIBUTE, FRAMES, NATIVE, SMALL_ARRAYS, frame_size_bytes
-from dfs_store.format.transaction import sync_folder, write_synced
 from dfs_store.format.zarr_metadata import array_metadata, frames_metadata, group_metadata
+from dfs_store.format.zarr_sinks import FolderSink, ZarrSink, ZipSink
 
 __all__ = ["ZarrWriter"]
 
@@ -24,29 +23,28 @@ _ABSENT = 2**64 - 1
 
 
 class ZarrWriter:
-    """A Zarr v3 directory in the making (see `dfs_store.format.container.ContainerWriter`)."""
+    """A Zarr v3 directory, or an archive of one (see `dfs_store.format.container.ContainerWriter`)."""
 
     def __init__(
         self, root: Path, frame_shape: tuple[int, int, int], dtype: str, compression: str | None
     ) -> None:
-        self._root = root
+        self._sink: ZarrSink = ZipSink(root) if root.suffix == ".zip" else FolderSink(root)
+        self._metadata: dict[str, dict[str, Any]] = {}
         self._frame_shape = frame_shape
         self._dtype = dtype
         self._compression = compression
         self._length = max(1, min(MAX_SHARD_FRAMES, MAX_SHARD_BYTES // frame_size_bytes(frame_shape, dtype)))
         self._count = 0
-        self._file: BinaryIO | None = None
+        self._file: IO[bytes] | None = None
         self._index: list[tuple[int, int]] = []
         self._offset = 0
-        root.mkdir()
-        (root / FRAMES).mkdir()
 
     def append(self, frames: npt.NDArray[Any]) -> None:
         """Takes in K stored frames (K, C, H, W)."""
         for frame in np.ascontiguousarray(frames):
             if self._file is None:
                 name = ".".join(["c", str(self._count // self._length), "0", "0", "0"])
-                self._file = (self._root / FRAMES / name).open("xb")
+                self._file = self._sink.begin(f"{FRAMES}/{name}")
             data = compress(frame, self._compression)
             self._file.write(data)
             self._index.append((self._offset, data.nbytes))
@@ -67,19 +65,17 @@ class ZarrWriter:
         if self._file is not None:
             self._end_shard(length)
         shape = (self._count, *self._frame_shape)
-        metadata = frames_metadata(self._dtype, shape, length, self._compression)
-        write_synced(self._root / FRAMES / "zarr.json", canonical_json(metadata))
-        sync_folder(self._root / FRAMES)
+        self._describe(FRAMES, frames_metadata(self._dtype, shape, length, self._compression))
         for name, array in arrays.items():
-            _write_array(self._root / name, np.ascontiguousarray(array, dtype=SMALL_ARRAYS[name]))
+            self._write_array(name, np.ascontiguousarray(array, dtype=SMALL_ARRAYS[name]))
         if native:
-            (self._root / NATIVE).mkdir()
             for name, array in native.items():
-                _write_array(self._root / NATIVE / name, array)
-            write_synced(self._root / NATIVE / "zarr.json", canonical_json(group_metadata({})))
-            sync_folder(self._root / NATIVE)
-        write_synced(self._root / "zarr.json", canonical_json(group_metadata({ATTRIBUTE: attributes})))
-        sync_folder(self._root)
+                self._write_array(f"{NATIVE}/{name}", array)
+            self._describe(NATIVE, group_metadata({}))
+        root = group_metadata({ATTRIBUTE: attributes}, self._metadata)
+        self._sink.write("zarr.json", canonical_json(root))
+        self._sink.settle("")
+        self._sink.finish()
 
     def close(self) -> None:
         """Lets go of the open shard."""
@@ -88,6 +84,7 @@ class ZarrWriter:
             with contextlib.suppress(OSError):
                 self._file.close()
             self._file = None
+        self._sink.close()
 
     def _end_shard(self, length: int) -> None:
         file = self._file
@@ -95,18 +92,19 @@ class ZarrWriter:
         entries = self._index + [(_ABSENT, _ABSENT)] * (length - len(self._index))
         index = np.array(entries, dtype="<u8").tobytes()
         file.write(index + google_crc32c.value(index).to_bytes(4, "little"))
-        file.flush()
-        os.fsync(file.fileno())
-        file.close()
+        self._sink.end(file)
         self._file, self._index, self._offset = None, [], 0
 
+    def _write_array(self, name: str, stored: npt.NDArray[Any]) -> None:
+        """Writes an array as a single chunk, as it lies in memory."""
+        self._sink.write(f"{name}/" + ".".join(["c"] + ["0"] * stored.ndim), stored.tobytes())
+        self._describe(name, array_metadata(stored.dtype.name, stored.shape))
 
-def _write_array(folder: Path, stored: npt.NDArray[Any]) -> None:
-    """Writes an array as a single chunk, as it lies in memory."""
-    folder.mkdir()
-    write_synced(folder / ".".join(["c"] + ["0"] * stored.ndim), stored.tobytes())
-    write_synced(folder / "zarr.json", canonical_json(array_metadata(stored.dtype.name, stored.shape)))
-    sync_folder(folder)
+    def _describe(self, name: str, metadata: dict[str, Any]) -> None:
+        """Writes the zarr.json of what a folder holds, which the root's will repeat."""
+        self._metadata[name] = metadata
+        self._sink.write(f"{name}/zarr.json", canonical_json(metadata))
+        self._sink.settle(name)
 
 
 def compress(frame: npt.NDArray[Any], compression: str | None) -> memoryview:

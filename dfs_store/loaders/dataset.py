@@ -3,7 +3,6 @@
 import operator
 import os
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, TypeAlias, cast, get_args
 
 import numpy as np
@@ -14,6 +13,7 @@ from torch.utils.data import Dataset
 
 from dfs_store.errors import SettingsError
 from dfs_store.format import open_store
+from dfs_store.format.place import Place, locate
 from dfs_store.loaders.batches import BatchRebuilder
 from dfs_store.loaders.buffers import BatchBuffers, Workspace
 from dfs_store.loaders.checks import check_whole_number
@@ -60,8 +60,9 @@ class DFSDataset(Dataset[tuple[Any, Any]]):
     opens the store for itself. Closing is optional.
 
     Args:
-        path: a store, or several to be joined: their clips in order. They must have equal classes,
-            frame shape, number of frames (unless `num_frames` is given) and, with "stored", normalisation.
+        path: a store, or several to be joined: their clips in order; paths or URLs (see docs/remote.md). They
+            must have equal classes, frame shape, number of frames (unless `num_frames` is given) and, with
+            "stored", normalisation.
         layout: "CTHW" or "TCHW".
         num_frames: M, rebuilds clips of M evenly spaced frames from the first to the last one;
             the stored number T when absent. A single frame is the middle of the clip.
@@ -86,7 +87,8 @@ class DFSDataset(Dataset[tuple[Any, Any]]):
 
     Raises:
         SettingsError: an option is outside its rule, or joined stores do not fit together.
-        StoreNotFoundError, NotAStoreError, DamagedStoreError, NewerFormatError: as `open_store`.
+        StoreNotFoundError, NotAStoreError, DamagedStoreError, NewerFormatError, StoreUnreachableError,
+            MissingDependencyError: as `open_store`.
     """
 
     def __init__(
@@ -110,7 +112,7 @@ class DFSDataset(Dataset[tuple[Any, Any]]):
         self.layout: Layout = layout
         self.transform = transform
         self.target_transform = target_transform
-        self._set_up(ClipSource([open_store(part.absolute()) for part in _paths(path)]))
+        self._set_up(ClipSource([open_store(part) for part in _places(path)]))
 
     def _set_up(self, source: ClipSource) -> None:
         """Works out everything that follows from the stores and the options."""
@@ -281,14 +283,14 @@ class DFSDataset(Dataset[tuple[Any, Any]]):
         return store_html(self._source.stores[0], repr(self).splitlines())
 
 
-def _paths(path: StorePath | Sequence[StorePath]) -> list[Path]:
+def _places(path: StorePath | Sequence[StorePath]) -> list[Place]:
     if isinstance(path, str | os.PathLike):
-        return [Path(path)]
+        return [locate(path).absolute()]
     if not isinstance(path, Sequence) or not all(isinstance(part, str | os.PathLike) for part in path):
         raise SettingsError(f"path must be the path of a store, or a list of them, got {path!r}")
     if not path:
         raise SettingsError("path must name at least one store, got an empty list")
-    return [Path(part) for part in path]
+    return [locate(part).absolute() for part in path]
 
 
 def _num_outputs(option: object, source: ClipSource) -> int:

@@ -1,6 +1,6 @@
 """The clips of one store, or of several joined, as one numbered list; where key frames are read."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import zip_longest
 from typing import Any, NamedTuple
 
@@ -64,6 +64,7 @@ class ClipSource:
         self.spaces = [stored_space(store.normalization) for store in stores]
         counts = [np.diff(store.offsets) for store in stores]
         self.offsets = np.concatenate([[0], np.cumsum(np.concatenate(counts))]).astype(np.int64)
+        self._frame_bytes = int(np.prod(self.frame_shape)) * 4  # at most
         self._first_clip = np.concatenate([[0], np.cumsum([len(store) for store in stores])])
         self._first_key_frame = self.offsets[self._first_clip]
 
@@ -105,8 +106,7 @@ class ClipSource:
 
     def all_spans(self) -> Iterable[Span]:
         """Yields all key frames in pieces that are cheap to hold twice."""
-        frame_bytes = int(np.prod(self.frame_shape)) * 4
-        step = max(1, _CHUNK_BYTES // frame_bytes)
+        step = max(1, _CHUNK_BYTES // self._frame_bytes)
         for number, size in enumerate(np.diff(self._first_key_frame).tolist()):
             for start in range(0, size, step):
                 yield Span(number, start, min(start + step, size))
@@ -123,9 +123,10 @@ class ClipSource:
 
         Raises:
             DamagedStoreError: a key frame cannot be read, or is not what was written.
+            StoreUnreachableError: the server of a remote store does not answer.
             SettingsError: the stores were closed.
         """
-        spans = list(spans)
+        spans = [span for span in spans if span.start < span.stop]
         total = sum(stop - start for _, start, stop in spans)
         table = memory((total, *self.frame_shape), getattr(torch, self.dtype))
         frames = table.numpy()
@@ -135,9 +136,8 @@ class ClipSource:
         scale = np.ones((total, self.frame_shape[0])) if scaled else None
         zero = np.zeros((total, self.frame_shape[0])) if scaled else None
         end = 0
-        for number, start, stop in spans:
+        for (number, start, stop), stored in self._read(spans):
             store, rows = self.stores[number], slice(end, end := end + stop - start)
-            stored = store.stored_frames(start, stop)
             scales = None if store.scale is None else store.scale[start:stop]
             zeros = None if store.zero is None else store.zero[start:stop]
             if store.dtype != self.dtype:
@@ -157,6 +157,24 @@ class ClipSource:
             torch.from_numpy(scale.astype(np.float32)),
             torch.from_numpy(zero.astype(np.float32)),
         )
+
+    def _read(self, spans: Sequence[Span]) -> Iterator[tuple[Span, npt.NDArray[Any]]]:
+        """Yields spans with their key frames as stored, as many read together as are cheap to hold."""
+        together: list[Span] = []
+        held = 0
+        for span in spans:
+            size = (span.stop - span.start) * self._frame_bytes
+            if together and (together[0].store != span.store or held + size > _CHUNK_BYTES):
+                yield from self._read_together(together)
+                together, held = [], 0
+            together.append(span)
+            held += size
+        if together:
+            yield from self._read_together(together)
+
+    def _read_together(self, spans: Sequence[Span]) -> Iterator[tuple[Span, npt.NDArray[Any]]]:
+        found = self.stores[spans[0].store].stored_spans([(start, stop) for _, start, stop in spans])
+        return zip(spans, found, strict=True)
 
     def close(self) -> None:
         """Lets go of the stores' files; nothing can be read afterwards."""

@@ -13,6 +13,7 @@ import numpy as np
 from dfs_store import __version__
 from dfs_store.errors import DamagedStoreError, NotAStoreError, StoreNotFoundError
 from dfs_store.format import Finding, KeyFrameStore, verify
+from dfs_store.format.place import local_beside
 from dfs_store.pictures import PicturedClip, pictured
 from dfs_store.pictures.charts import Phases
 from dfs_store.pictures.preview import provenance_object, store_phases, store_title
@@ -118,7 +119,7 @@ def gather(
         StoreNotFoundError: a result cannot be read.
         NotAStoreError: a file is no result.
     """
-    findings = list(verify(str(store.path), on_progress=on_progress))
+    findings = list(verify(store.path, on_progress=on_progress))
     provenance = store.attributes.get("provenance") or {}
     evaluations, stale = _evaluations(store, results)
     counts = np.diff(store.offsets)
@@ -145,8 +146,8 @@ def gather(
 
 
 def results_beside(path: str) -> list[Path]:
-    """Returns the results that `dfs evaluate` kept beside a store."""
-    store = Path(path)
+    """Returns the results that `dfs evaluate` kept beside a store; of a URL in the working folder."""
+    store = local_beside(path)
     if not store.parent.is_dir():
         return []
     found = [file for file in store.parent.iterdir() if file.name.startswith(f"{store.name}.")]

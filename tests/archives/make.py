@@ -74,6 +74,9 @@ def main() -> None:
         copy_store(path, FOLDER / f"{dtype}-gzip.h5", compression="gzip")
     for suffix in (".zarr", ".h5"):
         write(FOLDER / f"float32-native{suffix}", "float32", NATIVE)
+    # Added with the container, whose zarr.json repeats the arrays' metadata.
+    copy_store(FOLDER / "float32-native.zarr", FOLDER / "float32-native.zarr.zip")
+    copy_store(FOLDER / "uint8.zarr", FOLDER / "uint8-zstd.zarr.zip", compression="zstd")
     stored = {
         path.name: str(json.loads((path / "zarr.json").read_text())["attributes"]["dfs_store"]["digest"])
         for path in sorted(FOLDER.glob("*.zarr"))

@@ -12,7 +12,10 @@ from tests.archives.make import ATTRIBUTES, CLASS_NAMES, CLIPS, FRAME_SHAPE, NAT
 FOLDER = Path(__file__).parent
 VERSIONS = sorted(folder.name for folder in FOLDER.iterdir() if (folder / "digests.json").is_file())
 STORES = sorted(
-    path for version in VERSIONS for path in (FOLDER / version).iterdir() if path.suffix in (".zarr", ".h5")
+    path
+    for version in VERSIONS
+    for path in (FOLDER / version).iterdir()
+    if path.suffix in (".zarr", ".h5", ".zip")
 )
 
 
@@ -22,7 +25,7 @@ def name_of(path):
 
 def test_the_archives_are_there():
     assert VERSIONS == ["1.0"]
-    assert len(STORES) == 14
+    assert len(STORES) == 16
 
 
 @pytest.mark.parametrize("path", STORES, ids=name_of)
@@ -30,7 +33,7 @@ def test_an_archived_store_reads_as_what_was_put_into_it(path):
     store = open_store(path)
     assert store.attributes["format_version"] == path.parent.name
     assert (store.num_frames, store.frame_shape, store.class_names) == (NUM_FRAMES, FRAME_SHAPE, CLASS_NAMES)
-    assert store.dtype == path.stem.split("-")[0]
+    assert store.dtype == path.name.partition(".")[0].split("-")[0]
     assert {key: store.attributes[key] for key in ATTRIBUTES} == ATTRIBUTES
     assert store.labels.tolist() == [label for _, label in CLIPS]
     # Quarters within 16 of each other: exact in float16, within half a step of 16/255 in uint8.

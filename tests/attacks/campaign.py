@@ -15,7 +15,9 @@ from tests.attacks.damages import damage
 from tests.attacks.reader import Reader
 
 STORES = sorted(
-    path for path in (Path(__file__).parents[1] / "archives").glob("*/*") if path.suffix in (".zarr", ".h5")
+    path
+    for path in (Path(__file__).parents[1] / "archives").glob("*/*")
+    if path.suffix in (".zarr", ".h5", ".zip")
 )
 
 

@@ -20,7 +20,8 @@ _VALUES = [
 def damage(path: Path, rng) -> str:
     """Damages a store in place, in one of the ways below; returns what was done, in words."""
     files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
-    way = _pick(rng, _FOLDER_WAYS if path.is_dir() else _FILE_WAYS)
+    ways = _FOLDER_WAYS if path.is_dir() else _FILE_WAYS
+    way = _pick(rng, _ARCHIVE_WAYS if path.suffix == ".zip" else ways)
     return f"{way.__name__}: {way(path, files, rng)}"
 
 
@@ -180,4 +181,5 @@ _FILE_WAYS = [
     flip_bit, flip_bit, change_bytes, change_word, change_word, overwrite_block, move_block,
     cut, lengthen, drop_bytes, edit_json,
 ]  # fmt: skip
+_ARCHIVE_WAYS = [way for way in _FILE_WAYS if way is not edit_json]
 _FOLDER_WAYS = [*_FILE_WAYS, edit_json, delete, swap_files, duplicate_file, add_file]

@@ -17,11 +17,13 @@ import numpy as np
 from dfs_store.errors import DFSError
 from dfs_store.format import open_store, verify
 from dfs_store.format.digest import canonical_json, parse_json
+from dfs_store.format.folder_files import FolderFiles
 from dfs_store.format.hdf5_heap import check_text_heap
 from dfs_store.format.rules import array_problems
 from dfs_store.format.spec import SMALL_ARRAYS, parse_header
 from dfs_store.format.zarr_frames import ZarrFrames
 from dfs_store.format.zarr_metadata import frames_metadata, parse_array, parse_frames
+from dfs_store.format.zip_directory import data_start, header_span, read_directory
 from tests.format.making import content, read_attributes
 
 CORPUS = Path(__file__).parent / "corpus"
@@ -76,7 +78,7 @@ def index(data: bytes) -> None:
     compressor = [None, "gzip", "zstd"][data[0] % 3] if data else None
     (root / "key_frames" / "c.0.0.0.0").write_bytes(_with_fitting_checksum(data[1:]))
     text = json.dumps(frames_metadata("float16", (5, 1, 2, 2), 5, compressor)).encode()
-    frames = ZarrFrames(str(root), text)
+    frames = ZarrFrames(FolderFiles(root), text)
     if frames.problems():
         return
     for frame in range(5):
@@ -116,12 +118,32 @@ def arrays(data: bytes) -> None:
             assert len(places) == 1 or places[-1] == stored.num_frames - 1
 
 
+class InMemory:
+    """Bytes as a file."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = np.frombuffer(data, np.uint8)
+        self.size_bytes = self._data.size
+
+    def part(self, start, stop):
+        assert 0 <= start <= stop <= self.size_bytes, "a server would be asked for what it has not"
+        return self._data[start:stop]
+
+
 def heap(data: bytes) -> None:
     """A heap of HDF5, as the header before it says where its text lies."""
     with contextlib.suppress(DFSError):
-        check_text_heap(
-            "s.h5", np.frombuffer(data[2:], np.uint8), int.from_bytes(data[:2], "little"), b"dfs_store"
-        )
+        check_text_heap("s.h5", InMemory(data[2:]), int.from_bytes(data[:2], "little"), b"dfs_store")
+
+
+def zip_archive(data: bytes) -> None:
+    """The list of members of a zip archive, and their own headers."""
+    file = InMemory(data)
+    with contextlib.suppress(DFSError):
+        for member in read_directory(file, "s.zarr.zip").values():
+            with contextlib.suppress(DFSError):
+                start = data_start(bytes(file.part(*header_span(member))), member, "s.zarr.zip")
+                assert member.header < start <= start + member.size_bytes <= member.limit <= len(data)
 
 
 def hdf5(data: bytes) -> None:
@@ -135,7 +157,7 @@ def hdf5(data: bytes) -> None:
         list(verify(path))
 
 
-TARGETS = {target.__name__: target for target in (header, metadata, index, arrays, heap, hdf5)}
+TARGETS = {target.__name__: target for target in (header, metadata, index, arrays, heap, zip_archive, hdf5)}
 
 
 def seeds(name: str) -> list[bytes]:
@@ -161,6 +183,8 @@ def seeds(name: str) -> list[bytes]:
                 np.ascontiguousarray(stored[key], dtype).tobytes() for key, dtype in SMALL_ARRAYS.items()
             )
         ]
+    if name == "zip_archive":
+        return [sound("a-float32.zarr.zip").read_bytes()]
     data = sound("a-float32.h5").read_bytes()
     if name == "hdf5":
         return [data]

@@ -18,7 +18,7 @@ class Attack:
 
     Attributes:
         name: of the attack, with its variant.
-        suffix: of the store: ".zarr" or ".h5".
+        suffix: of the store: ".zarr", ".zarr.zip" or ".h5".
         make: changes the store at a path.
         led_to: a regular expression that the error must match.
         compression: of the sound store.

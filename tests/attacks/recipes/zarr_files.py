@@ -16,9 +16,31 @@ PETA = 2**50
 
 
 def edit_json(file: Path, change) -> None:
+    """Changes a zarr.json; the root repeats none of an array afterwards, as it would have to agree."""
     document = json.loads(file.read_text())
     change(document)
     file.write_text(json.dumps(document))
+    root = next(folder for folder in file.parents if folder.suffix == ".zarr") / "zarr.json"
+    if root != file:
+        repeated = json.loads(root.read_text())
+        repeated.pop("consolidated_metadata", None)
+        root.write_text(json.dumps(repeated))
+
+
+@attack(
+    "what zarr.json says of .* is not what .*/zarr.json says",
+    ".zarr",
+    name=["labels", "key_frames", "positions", "labels"],
+    change=[
+        lambda metadata: metadata["shape"].__setitem__(0, 5),
+        lambda metadata: metadata["chunk_grid"]["configuration"]["chunk_shape"].__setitem__(0, 7),
+        lambda metadata: metadata["chunk_key_encoding"]["configuration"].update(separator="/"),
+        lambda metadata: metadata.pop("codecs"),
+    ],
+)
+def metadata_told_twice(path, name, change):
+    """One reader takes what the root repeats, another what the array says."""
+    edit_json(path / "zarr.json", lambda root: change(root["consolidated_metadata"]["metadata"][name]))
 
 
 def claim(path: Path, name: str, rows: int) -> None:

@@ -1,0 +1,34 @@
+import itertools
+
+import pytest
+
+from tests.s3 import S3Server, forget_clients
+
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory):
+    import s3fs
+
+    with S3Server(tmp_path_factory.mktemp("s3") / "log") as server, pytest.MonkeyPatch.context() as patch:
+        for name, value in server.environment.items():
+            patch.setenv(name, value)
+        forget_clients()
+        s3fs.S3FileSystem().mkdir("stores")
+        patch.undo()
+        yield server
+
+
+@pytest.fixture
+def s3(s3_server, monkeypatch):
+    """The server, found by the environment of this process."""
+    for name, value in s3_server.environment.items():
+        monkeypatch.setenv(name, value)
+    return s3_server
+
+
+@pytest.fixture
+def bucket(s3):
+    """The URL of an empty folder in a bucket."""
+    return f"s3://stores/{next(_numbers)}"

@@ -1,0 +1,212 @@
+"""Asking for ranges gives the bytes of slices, and what goes wrong says what to do."""
+
+import os
+import subprocess
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import ClassVar
+from urllib.parse import urlsplit
+
+import fsspec
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dfs_store.errors import (
+    DamagedStoreError,
+    MissingDependencyError,
+    SettingsError,
+    StoreNotFoundError,
+    StoreUnreachableError,
+)
+from dfs_store.format import copy_store, open_store, remote, verify
+from dfs_store.format.place import StoreURL
+from dfs_store.format.remote import Remote, Want
+from dfs_store.format.remote_file import RemoteFile
+from tests.format.making import content
+from tests.s3 import S3Server, forget_clients
+
+
+@pytest.fixture
+def memory():
+    system = fsspec.filesystem("memory")
+    yield system
+    system.store.clear()
+
+
+@given(st.data())
+def test_ranges_are_slices(data):
+    contents = {f"o{number}": os.urandom(size) for number, size in enumerate((1, 300_000, 70_000))}
+    system = fsspec.filesystem("memory")
+    system.pipe({f"/r.zarr/{name}": each for name, each in contents.items()})
+    wants = []
+    for name in data.draw(st.lists(st.sampled_from(sorted(contents)), max_size=8)):
+        start = data.draw(st.integers(0, len(contents[name]) - 1))
+        wants.append(Want(name, start, data.draw(st.integers(start + 1, len(contents[name])))))
+    found = Remote(StoreURL("memory://r.zarr")).gather(wants)
+    assert [bytes(each) for each in found] == [contents[name][start:stop] for name, start, stop in wants]
+    assert not any(each.flags.writeable for each in found)
+    system.store.clear()
+
+
+@given(st.data())
+def test_parts_of_a_file_are_slices(data):
+    content = os.urandom(data.draw(st.sampled_from([1, 1000, 5_000_000])))
+    fsspec.filesystem("memory").pipe_file("/f.h5", content)
+    file = RemoteFile(StoreURL("memory://f.h5"))
+    assert file.size_bytes == len(content)
+    for _ in range(3):
+        start = data.draw(st.integers(0, len(content)))
+        stop = data.draw(st.integers(start, len(content)))
+        assert bytes(file.part(start, stop)) == content[start:stop]
+    with pytest.raises(DamagedStoreError, match="ends after"):
+        file.part(0, len(content) + 1)
+    fsspec.filesystem("memory").store.clear()
+
+
+def test_long_ranges_come_in_several_requests(memory, monkeypatch):
+    monkeypatch.setattr(remote, "_REQUEST_BYTES", 1000)
+    data = os.urandom(10_500)
+    memory.pipe_file("/r.zarr/o", data)
+    (found,) = Remote(StoreURL("memory://r.zarr")).gather([Want("o", 10, 10_400)])
+    assert bytes(found) == data[10:10_400]
+
+
+def test_what_is_missing_or_short_is_damage(memory):
+    memory.pipe_file("/r.zarr/o", b"12345")
+    there = Remote(StoreURL("memory://r.zarr"))
+    with pytest.raises(DamagedStoreError, match=r"memory://r\.zarr/o: ends after 5 bytes, before 6"):
+        there.gather([Want("o", 2, 6)])
+    with pytest.raises(DamagedStoreError, match=r"memory://r\.zarr/p: missing"):
+        there.gather([Want("p", 0, 6)])
+    assert there.starts([("o", 3), ("p", 3), ("o", 9)]) == [b"123", None, b"12345"]
+    assert there.tails(["o", "p"], 2) == [b"45", None]
+
+
+def test_protocols_that_are_not_known_or_installed(monkeypatch):
+    with pytest.raises(SettingsError, match="Protocol not known"):
+        open_store("nothing://a/s.zarr")
+    with pytest.raises(MissingDependencyError, match="pip install gcsfs"):
+        open_store("gs://bucket/s.zarr")
+    monkeypatch.setitem(sys.modules, "s3fs", None)
+    monkeypatch.delitem(sys.modules["fsspec.registry"]._registry, "s3", raising=False)
+    with pytest.raises(MissingDependencyError, match=r"pip install 'dfs-store\[remote\]'"):
+        open_store("s3://bucket/s.zarr")
+    monkeypatch.setitem(sys.modules, "fsspec.core", None)
+    with pytest.raises(MissingDependencyError, match=r"pip install 'dfs-store\[remote\]'"):
+        open_store("s3://bucket/s.zarr")
+
+
+def test_a_server_that_dies_while_it_is_read(tmp_path, monkeypatch):
+    content().write(tmp_path / "s.zarr")
+    with S3Server(tmp_path / "log") as server:
+        for name, value in server.environment.items():
+            monkeypatch.setenv(name, value)
+        forget_clients()
+        fsspec.filesystem("s3").mkdir("stores")
+        stores = {}
+        for suffix in (".zarr", ".zarr.zip", ".h5"):
+            copy_store(tmp_path / "s.zarr", f"s3://stores/s{suffix}")
+            stores[suffix] = open_store(f"s3://stores/s{suffix}")
+            stores[suffix].key_frames(0)
+        server.kill()
+        for suffix, store in stores.items():
+            with pytest.raises(StoreUnreachableError, match=r"cannot be read now .* try again"):
+                store.key_frames(2)
+            with pytest.raises(StoreUnreachableError, match="cannot be read now"):
+                open_store(f"s3://stores/s{suffix}")
+            with pytest.raises(StoreUnreachableError):
+                list(verify(f"s3://stores/s{suffix}"))
+    forget_clients()
+
+
+@pytest.fixture
+def web(tmp_path):
+    """A plain web server, with ranges or without (/whole/...), and with what it was asked."""
+
+    class Handler(BaseHTTPRequestHandler):
+        asked: ClassVar[list[str]] = []
+
+        def do_HEAD(self):
+            self.do_GET()
+
+        def do_GET(self):
+            path = urlsplit(self.path).path
+            self.asked.append(f"{self.command} {path}")
+            if path.startswith("/secret"):
+                self.send_error(403)
+                return
+            ranged = not path.startswith("/whole")
+            file = tmp_path / path.removeprefix("/whole").lstrip("/")
+            if not file.is_file():
+                self.send_error(404)
+                return
+            data, status = file.read_bytes(), 200
+            asked = self.headers.get("Range")
+            if asked and ranged:
+                start, _, stop = asked.removeprefix("bytes=").partition("-")
+                first = int(start) if start else max(0, len(data) - int(stop))
+                if first >= len(data):
+                    self.send_error(416)
+                    return
+                data, status = data[first : int(stop) + 1 if start and stop else None], 206
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(data)))
+            self.send_header("Accept-Ranges", "bytes" if ranged else "none")
+            self.end_headers()
+            if self.command == "GET":
+                self.wfile.write(data)
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}", Handler.asked
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize("suffix", [".zarr", ".zarr.zip", ".h5"])
+def test_stores_read_over_plain_http(web, tmp_path, suffix):
+    url, asked = web
+    content().write(tmp_path / f"s{suffix}")
+    query = "" if suffix == ".zarr" else "?signature=secret"  # a folder has no signed URL
+    with open_store(f"{url}/s{suffix}{query}") as store, open_store(tmp_path / f"s{suffix}") as local:
+        np.testing.assert_array_equal(store.clip(2), local.clip(2))
+        assert len(asked) <= 10
+        assert store.storage == local.storage
+        assert "secret" not in repr(store)
+    assert list(verify(f"{url}/s{suffix}")) == []
+    with pytest.raises(StoreNotFoundError):
+        open_store(f"{url}/absent{suffix}{query}")
+
+
+def test_web_servers_that_refuse_or_know_no_ranges(web, tmp_path):
+    url, _ = web
+    content().write(tmp_path / "s.zarr")
+    content().write(tmp_path / "s.h5")
+    with pytest.raises(StoreUnreachableError, match="refuses") as caught:
+        open_store(f"{url}/secret.h5?signature=abc")
+    assert "abc" not in str(caught.value)
+    with (
+        open_store(f"{url}/whole/s.zarr") as store,
+        pytest.raises(StoreUnreachableError, match="not know ranges"),
+    ):
+        store.key_frames(0)
+    with pytest.raises(StoreUnreachableError, match="cannot be read now"):
+        open_store("http://127.0.0.1:1/s.h5")
+
+
+def test_local_stores_never_load_fsspec(tmp_path):
+    for suffix in (".zarr", ".zarr.zip", ".h5"):
+        content().write(tmp_path / f"s{suffix}")
+    code = (
+        "import sys\nfrom dfs_store.format import open_store\n"
+        f"for name in ('s.zarr', 's.zarr.zip', 's.h5'): open_store({str(tmp_path)!r} + '/' + name).clip(0)\n"
+        "assert not {'fsspec', 's3fs', 'aiohttp', 'torch'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,264 @@
+"""Writing to a server: a store appears whole or not at all, and the old one stands until then."""
+
+import errno
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+
+import fsspec
+import numpy as np
+import pytest
+
+from dfs_store.errors import OutputExistsError, OutputNotWritableError, SettingsError, StoreUnreachableError
+from dfs_store.format import check_output, copy_store, open_store, remote_output, verify
+from tests.format.making import content, open_writer
+from tests.s3 import S3Server, forget_clients
+
+SUFFIXES = (".zarr", ".zarr.zip", ".h5")
+
+
+def names(url):
+    """What lies below a URL, relative to it."""
+    system, root = fsspec.core.url_to_fs(url)
+    system.invalidate_cache()
+    return sorted(path.removeprefix(f"{root}/") for path in system.find(root))
+
+
+def digest(url):
+    with open_store(url) as store:
+        return store.attributes["digest"]
+
+
+@pytest.fixture(autouse=True)
+def spool(tmp_path, monkeypatch):
+    """Where stores are made before they are uploaded: nothing may stay there."""
+    folder = tmp_path / "spool"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    yield folder
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_nothing_is_there_before_a_clean_exit(bucket, suffix):
+    url = f"{bucket}/s{suffix}"
+    with open_writer(url) as writer:
+        writer.append(np.zeros((2, 2, 4, 3)), [0, 5], 0)
+        assert names(bucket) == []
+    assert list(verify(url)) == []
+    with pytest.raises(RuntimeError, match="on purpose"), open_writer(f"{bucket}/t{suffix}") as writer:  # noqa: PT012
+        writer.append(np.zeros((2, 2, 4, 3)), [0, 5], 0)
+        raise RuntimeError("on purpose")
+    assert all(name.startswith(f"s{suffix}") for name in names(bucket))
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_an_existing_store_is_refused_and_replaced_where_asked(bucket, suffix):
+    url = f"{bucket}/s{suffix}"
+    content(seed=0).write(url)
+    first = digest(url)
+    with pytest.raises(OutputExistsError, match="exists already"):
+        content(seed=1).write(url)
+    with pytest.raises(OutputExistsError, match="exists already"):
+        check_output(url)
+    assert digest(url) == first
+    content(seed=1, with_steps=False).write(url, overwrite=True)
+    assert digest(url) != first
+    assert list(verify(url)) == []
+    left = [name for name in names(bucket) if "inserted_at" in name or "partial" in name or ".new-" in name]
+    assert left == []
+    # From the store itself, as a compression of it is made.
+    copy_store(url, url, overwrite=True)
+    assert list(verify(url)) == []
+
+
+def test_what_is_no_store_is_not_replaced(bucket):
+    system = fsspec.filesystem("s3")
+    for path in ("a.zarr/readme", "b.h5", "c.zarr.zip", "d.h5/x"):
+        system.pipe_file(f"{bucket}/{path}", b"precious")
+        url = f"{bucket}/{path.partition('/')[0]}"
+        with pytest.raises(OutputExistsError, match="is no store, so it is not overwritten"):
+            content().write(url, overwrite=True)
+        assert system.cat_file(f"{bucket}/{path}") == b"precious"
+
+
+def test_what_an_upload_that_died_has_left_can_be_replaced(bucket):
+    fsspec.filesystem("s3").pipe_file(f"{bucket}/s.zarr/labels/c.0", b"half")
+    with pytest.raises(OutputExistsError, match="whole or in parts"):
+        content().write(f"{bucket}/s.zarr")
+    content().write(f"{bucket}/s.zarr", overwrite=True)
+    assert list(verify(f"{bucket}/s.zarr")) == []
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_of_two_writers_the_first_to_finish_wins(bucket, suffix):
+    url = f"{bucket}/s{suffix}"
+    second = open_writer(url).__enter__()
+    second.append(np.zeros((2, 2, 4, 3)), [0, 5], 0)
+    content().write(url)
+    with pytest.raises(OutputExistsError, match="another writer finished the same URL first"):
+        second.__exit__(None, None, None)
+    assert list(verify(url)) == []
+    with open_store(url) as store:
+        assert len(store) == 4
+
+
+@contextmanager
+def failing(method, after):
+    """Lets the server seem to fail from the so-manieth call of a method of its client on."""
+    import s3fs
+
+    plain, calls = getattr(s3fs.S3FileSystem, method), []
+
+    async def act(self, *arguments, **options):
+        calls.append(arguments)
+        if len(calls) > after:
+            raise OSError(errno.EREMOTEIO, "We encountered an internal error. Please try again.")
+        return await plain(self, *arguments, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(s3fs.S3FileSystem, method, act)
+        forget_clients()
+        yield
+    forget_clients()
+
+
+@pytest.mark.parametrize(("suffix", "after"), [(".zarr", 0), (".zarr", 5), (".h5", 0)])
+def test_an_upload_that_fails_leaves_nothing(bucket, suffix, after):
+    wanted = pytest.raises(StoreUnreachableError, match=r"cannot be written now .*internal error")
+    with failing("_put_file", after), wanted:
+        content().write(f"{bucket}/s{suffix}")
+    assert names(bucket) == []
+
+
+@pytest.mark.parametrize(("suffix", "after"), [(".zarr", 5), (".zarr", 11), (".h5", 0), (".zarr.zip", 0)])
+def test_the_old_store_stands_while_the_new_one_is_uploaded(bucket, suffix, after):
+    url = f"{bucket}/s{suffix}"
+    content(seed=0).write(url)
+    first, before = digest(url), names(bucket)
+    with failing("_put_file", after), pytest.raises(StoreUnreachableError):
+        content(seed=1).write(url, overwrite=True)
+    assert digest(url) == first
+    assert list(verify(url)) == []
+    assert names(bucket) == before
+
+
+def test_a_replacement_that_fails_half_way_keeps_the_new_store_beside_it(bucket):
+    url = f"{bucket}/s.zarr"
+    content(seed=0).write(url)
+    wanted = pytest.raises(StoreUnreachableError, match=r"the new store is whole at (s3://\S+\.zarr), ")
+    with failing("_cp_file", 3), wanted as caught:
+        content(seed=1).write(url, overwrite=True)
+    kept = str(caught.value).partition("whole at ")[2].partition(",")[0]
+    assert list(verify(kept)) == []
+    # Nobody takes what is half replaced for a store; the next writer replaces it.
+    assert list(verify(url))
+    content(seed=1).write(url, overwrite=True)
+    assert digest(url) == digest(kept)
+
+
+def test_a_writer_gives_way_to_one_that_is_uploading(bucket):
+    # As the first one's claim lies there, nothing of its upload is overwritten or removed.
+    url = f"{bucket}/s.zarr"
+    second = open_writer(url).__enter__()
+    second.append(np.zeros((2, 2, 4, 3)), [0, 5], 0)
+    system = fsspec.filesystem("s3")
+    plain = remote_output._about
+    with pytest.MonkeyPatch.context() as patch:
+        # Between this look and the upload the other one comes.
+        def about(remote, path):
+            patch.setattr(remote_output, "_about", plain)
+            system.pipe({f"{url}/.writing": b"another", f"{url}/labels/c.0": b"its labels"})
+
+        patch.setattr(remote_output, "_about", about)
+        with pytest.raises(OutputExistsError, match="another writer"):
+            second.__exit__(None, None, None)
+    assert names(bucket) == ["s.zarr/.writing", "s.zarr/labels/c.0"]
+    assert system.cat_file(f"{url}/labels/c.0") == b"its labels"
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_an_answer_that_got_lost_is_no_other_writer(bucket, suffix):
+    # The client asks again, and the server refuses, since the object is there: it is the writer's own.
+    import s3fs
+
+    plain = s3fs.S3FileSystem._put_file
+
+    async def twice(self, *arguments, **options):
+        await plain(self, *arguments, **options)
+        return await plain(self, *arguments, **options)
+
+    url = f"{bucket}/s{suffix}"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(s3fs.S3FileSystem, "_put_file", twice)
+        forget_clients()
+        content().write(url)
+    forget_clients()
+    assert list(verify(url)) == []
+    assert not any(".writing" in name for name in names(bucket))
+
+
+def test_a_bucket_that_is_not_there(s3):
+    with pytest.raises(OutputNotWritableError, match=r"does not exist .* create it first"):
+        content().write("s3://no-such-bucket/s.zarr")
+
+
+def test_a_server_that_refuses(tmp_path, monkeypatch):
+    with S3Server(tmp_path / "log", INITIAL_NO_AUTH_ACTION_COUNT="0") as server:
+        for name, value in server.environment.items():
+            monkeypatch.setenv(name, value)
+        forget_clients()
+        for suffix in SUFFIXES:
+            with pytest.raises(StoreUnreachableError, match=r"refuses to show it .*AWS_ACCESS_KEY_ID"):
+                open_store(f"s3://stores/s{suffix}")
+            with pytest.raises(
+                OutputNotWritableError, match=r"does not let it be written .*AWS_ACCESS_KEY_ID"
+            ):
+                check_output(f"s3://stores/s{suffix}")
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            monkeypatch.delenv(name)
+        forget_clients()
+        with pytest.raises(StoreUnreachableError, match="AWS_ACCESS_KEY_ID"):
+            open_store("s3://stores/s.zarr")
+    forget_clients()
+
+
+def test_plain_http_is_only_read():
+    for suffix in SUFFIXES:
+        with pytest.raises(OutputNotWritableError, match="can only be read"):
+            check_output(f"http://127.0.0.1:1/s{suffix}")
+
+
+def test_a_url_without_the_suffix_of_a_store():
+    with pytest.raises(SettingsError, match="follows its suffix"):
+        check_output("memory://s.pt")
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_servers_that_cannot_create_exclusively(suffix):
+    # Those say so, and the store is put there all the same.
+    url = f"memory://output{suffix}"
+    content().write(url)
+    assert list(verify(url)) == []
+    content(seed=1).write(url, overwrite=True)
+    assert list(verify(url)) == []
+    with pytest.raises(OutputExistsError):
+        content().write(url)
+    fsspec.filesystem("memory").store.clear()
+
+
+def test_file_urls_are_paths(tmp_path):
+    content().write(f"file://{tmp_path}/s.zarr")
+    assert (tmp_path / "s.zarr" / "zarr.json").is_file()
+    with open_store(f"file://{tmp_path}/s.zarr") as store:
+        assert store.path == Path(tmp_path / "s.zarr")
+
+
+def test_the_signatures_are_those_of_the_containers(tmp_path):
+    for suffix in (".zarr.zip", ".h5"):
+        content().write(tmp_path / f"s{suffix}")
+    found = {
+        name: (tmp_path / f"s{suffix}").read_bytes()
+        for name, suffix in (("hdf5", ".h5"), ("zarr.zip", ".zarr.zip"))
+    }
+    assert all(data.startswith(remote_output._SIGNATURES[name]) for name, data in found.items())
