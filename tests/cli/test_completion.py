@@ -180,3 +180,22 @@ def read_until(terminal, text):
         if select.select([terminal], [], [], 0.2)[0]:
             screen += os.read(terminal, 65536).decode(errors="replace")
     return screen
+
+
+@pytest.mark.parametrize(
+    ("shell", "words"),
+    [
+        pytest.param("bash", ["--norc", "-c"], marks=needs("bash")),
+        pytest.param("zsh", ["-f", "-c"], marks=needs("zsh")),
+        pytest.param("fish", ["--no-config", "-c"], marks=needs("fish")),
+    ],
+)
+def test_it_installs_itself_into_the_shell_that_it_is_typed_in(folder, monkeypatch, shell, words):
+    home = folder / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    # `true` behind it, or the shell would step aside for the program, which could not tell who called.
+    line = "dfs --install-completion; true"
+    done = subprocess.run([shell, *words, line], capture_output=True, text=True, check=True)
+    assert f"{shell} completion installed" in done.stdout
+    assert any("_DFS_COMPLETE" in file.read_text() for file in home.rglob("*") if file.is_file())
