@@ -4,6 +4,7 @@ torchrun --standalone --nproc-per-node 2 distributed.py shapes.zarr --loader dfs
 """
 
 import argparse
+import gc
 import os
 
 import torch
@@ -67,6 +68,8 @@ def main() -> None:
     dataset = DFSDataset(options.store)
     for kind in options.loader:
         train(kind, dataset, options.batch_size, options.epochs, device)
+    gc.collect()  # DistributedDataParallel refers to itself; it must be gone before its process group
+    dist.barrier()
     dist.destroy_process_group()
 
 

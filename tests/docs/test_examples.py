@@ -1,4 +1,4 @@
-"""The example scripts run as they stand, on a tiny store, and open no connection to a network."""
+"""The example scripts run as they stand, on a tiny store, and connect to no network."""
 
 import json
 import os
@@ -9,18 +9,24 @@ from pathlib import Path
 
 import pytest
 
-from tests import no_network
 from tests.loaders.stores import write_store
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "docs" / "examples"
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": f"{ROOT}:{EXAMPLES}"}
-# Runs scripts in a process that the system ends where it opens a socket to a network.
+# Runs scripts in a process that ends where it connects to a network, or asks for the address of a host.
+# (Opening a socket is not enough: HTTP libraries try out, as they are imported, whether there is IPv6.)
 WATCHED = """
-import json, runpy, sys
-from tests.no_network import SUPPORTED, forbid_sockets
-if SUPPORTED:
-    forbid_sockets()
+import json, os, runpy, sys
+
+def watch(event, arguments):
+    if event == "socket.connect" and not isinstance(arguments[1], tuple):
+        return  # a file: the processes of a DataLoader talk so
+    if event in ("socket.connect", "socket.getaddrinfo", "socket.gethostbyname"):
+        print("NETWORK:", event, arguments, file=sys.stderr, flush=True)
+        os._exit(99)
+
+sys.addaudithook(watch)
 for words in json.loads(sys.argv[1]):
     sys.argv = words
     try:
@@ -37,7 +43,8 @@ def store(tmp_path_factory):
     return write_store(path, counts=(2, 3, 4) * 4, frame_shape=(3, 16, 16))
 
 
-def run(words, folder):
+def run(words, folder, again_after=None):
+    """Runs a program and returns what it printed; once more where it failed with a message given."""
     done = subprocess.run(
         [sys.executable, *map(str, words)],
         capture_output=True,
@@ -46,6 +53,8 @@ def run(words, folder):
         env=ENVIRONMENT,
         timeout=200,
     )
+    if done.returncode and again_after is not None and again_after in done.stderr:
+        return run(words, folder)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -73,7 +82,9 @@ def test_videomae(store, tmp_path):
 def test_distributed(store, tmp_path):
     """Under torchrun with two processes: each has half of every epoch, with either loader."""
     torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", 2]
-    said = run([*torchrun, EXAMPLES / "distributed.py", store, "--loader", "dfs", "torch"], tmp_path)
+    words = [*torchrun, EXAMPLES / "distributed.py", store, "--loader", "dfs", "torch"]
+    # How a thread of gloo ended a process now and then, with all work done (2 of 30 runs, torch 2.14).
+    said = run(words, tmp_path, again_after="terminate called without an active exception")
     lines = re.findall(r"(dfs|torch): rank (\d), epoch (\d): (\d+) of 12 clips, loss \d", said)
     assert sorted(lines) == [
         (loader, rank, epoch, "6") for loader in ("dfs", "torch") for rank in "01" for epoch in "01"
@@ -131,8 +142,15 @@ def test_every_example_is_run_here():
         assert script.stem in tested, f"no test runs docs/examples/{script.name}"
 
 
-def test_the_system_watches():
-    if not no_network.SUPPORTED:
-        pytest.skip("no filter of system calls here")
-    words = watched(then="import socket\nsocket.socket()")
-    assert subprocess.run([sys.executable, *words], env=ENVIRONMENT).returncode < 0
+@pytest.mark.parametrize(
+    "code",
+    ["socket.socket().connect(('127.0.0.1', 9))", "urllib.request.urlopen('http://localhost:9')"],
+)
+def test_who_connects_is_ended(code):
+    done = subprocess.run(
+        [sys.executable, *watched(then=f"import socket, urllib.request\n{code}")],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 99
+    assert "NETWORK: socket." in done.stderr
