@@ -87,8 +87,8 @@ class DFSDataset(Dataset[tuple[Any, Any]]):
 
     Raises:
         SettingsError: an option is outside its rule, or joined stores do not fit together.
-        StoreNotFoundError, NotAStoreError, DamagedStoreError, NewerFormatError, StoreUnreachableError,
-            MissingDependencyError: as `open_store`.
+        StoreNotFoundError, NotAStoreError, DamagedStoreError, NewerFormatError: as `open_store`.
+        StoreUnreachableError, MissingDependencyError: likewise, of a URL.
     """
 
     def __init__(

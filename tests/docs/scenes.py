@@ -63,6 +63,10 @@ def a_store_that_is_not_there():
     open_store("ufc.zarr")
 
 
+def a_server_that_does_not_answer():
+    open_store("http://127.0.0.1:9/ucf.zarr")  # port 9: nothing listens there
+
+
 def a_file_that_is_no_store():
     Path("ucf.h5").write_text("not a store")
     open_store("ucf.h5")
@@ -190,6 +194,7 @@ SCENES = {
     errors.OutputExistsError: an_output_that_is_there,
     errors.OutputNotWritableError: an_output_in_no_folder,
     errors.StoreNotFoundError: a_store_that_is_not_there,
+    errors.StoreUnreachableError: a_server_that_does_not_answer,
     errors.NotAStoreError: a_file_that_is_no_store,
     errors.DamagedStoreError: a_flipped_byte,
     errors.NewerFormatError: a_store_of_the_future,
