@@ -5,6 +5,7 @@ from dfs_store.cli._output import document
 
 SMALL = ("--classes", "still,fast", "--frames", "4", "--size", "43", "--device", "cpu")
 SHORT = ("--runs", "2", "--epochs", "2", "--device", "cpu")
+QUICK = ("--runs", "1", "--epochs", "1", "--protocol", "strict", "--device", "cpu")
 
 
 @pytest.fixture(scope="module")
@@ -101,14 +102,14 @@ def test_the_result_is_kept_beside_the_store(dfs, made, tmp_path):
     other = tmp_path / "other.json"
     dfs("evaluate", made, *SHORT, "--results", other, "-q")
     assert json.loads(other.read_text())["top1"] == kept["top1"]
-    outcome = dfs("evaluate", made, *SHORT, "--results", tmp_path / "no" / "where.json", "-q")
+    outcome = dfs("evaluate", made, *QUICK, "--results", tmp_path / "no" / "where.json", "-q")
     assert outcome.code == 2
     assert "top-1" in outcome.stdout  # nothing that was found is lost
     assert "--results" in outcome.stderr
 
 
 def test_verbose_says_how_every_class_fared(dfs, made):
-    outcome = dfs("evaluate", made, *SHORT, "-v")
+    outcome = dfs("evaluate", made, *QUICK, "-v")
     assert "per class" in outcome.stdout
     assert "fast " in outcome.stdout
 
@@ -117,9 +118,9 @@ def test_held_out_clips_are_condensed_by_nobody_and_evaluated_on(dfs, made, tmp_
     store = tmp_path / "h.zarr"
     words = ("--dataset", "moving-shapes", "--vpc", "1", "--method", "random", *SMALL, "--out", store)
     assert dfs("condense", *words, "--hold-out", "0.1").code == 0
-    found = dfs("evaluate", store, *SHORT, "--hold-out", "0.1", "--json").document
+    found = dfs("evaluate", store, *QUICK, "--hold-out", "0.1", "--json").document
     assert (found["num_test_clips"], found["hold_out"]) == (20, 0.1)
-    assert (tmp_path / "h.zarr.convnet3d-paper-2-runs2-hold-out.json").exists()
+    assert (tmp_path / "h.zarr.convnet3d-strict-1-runs1-hold-out.json").exists()
     for path, said in ((made, "condensed with all training clips"), (store, "condensed with --hold-out 0.1")):
         outcome = dfs("evaluate", path, *SHORT, "--hold-out", "0.2")
         assert outcome.code == 2
@@ -144,10 +145,10 @@ def test_a_folder_that_cannot_be_written_costs_nothing_but_a_note(dfs, made, tmp
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(dfs_store.videos.cache, "write_atomically", refuse)
-    outcome = dfs("evaluate", made, *SHORT)
+    outcome = dfs("evaluate", made, *QUICK)
     assert outcome.code == 0
     assert "Permission denied" in outcome.stderr
-    assert dfs("evaluate", made, *SHORT, "--results", tmp_path / "r.json").code == 2
+    assert dfs("evaluate", made, *QUICK, "--results", tmp_path / "r.json").code == 2
 
 
 def test_a_static_dynamic_store_is_trained_on_by_its_memories(dfs, tmp_path):
@@ -168,10 +169,10 @@ def test_a_static_dynamic_store_is_trained_on_by_its_memories(dfs, tmp_path):
     assert made.code == 0
     # 2 classes x 2 memories x 43 x 43 x (3 + 4) x 4 bytes, and the convolution's 327 numbers
     assert "native arrays, and dense clips for other readers, 0.1987 MiB (208,396 bytes)" in made.stdout
-    found = dfs("evaluate", store, *SHORT, "--json").document
+    found = dfs("evaluate", store, *QUICK, "--json").document
     assert (found["method"], found["num_train_clips"]) == ("static-dynamic", 2)
     assert found["storage"]["native_bytes"] == 208_396
-    assert "0.1987 MiB (208,396 bytes) of native arrays" in dfs("evaluate", store, *SHORT).stdout
+    assert "0.1987 MiB (208,396 bytes) of native arrays" in dfs("evaluate", store, *QUICK).stdout
     row = dfs("table", tmp_path, "--json").document["rows"][0]
     assert row["mebibytes"] == row["stored_mebibytes"] == pytest.approx(208_396 / 2**20)
     plan = dfs("condense", *words, *steps, "--out", tmp_path / "other.h5", "--dry-run")

@@ -40,6 +40,8 @@ def test_one_signal_saves_a_checkpoint_that_resumes(tmp_path, number, code):
     assert "--resume" in said
     assert "Traceback" not in said
     assert {path.name for path in tmp_path.iterdir()} == {"s.zarr.checkpoint.npz", "s.zarr.events.jsonl"}
+    if number != signal.SIGINT:
+        return  # what comes after is the same for all
     # The settings decide the result, so the same ones must be given to go on.
     again = start(out, "--iterations", "3", "--resume")
     _, said = again.communicate(timeout=120)
