@@ -1,13 +1,11 @@
 """`dfs preview`: pictures of a store."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
+from typing import TYPE_CHECKING, Any
 
 from . import _chosen_clips as which
 from . import _options, _output
-from ._completion import KINDS_OF_PREVIEW, complete_dataset, one_of, stores
+from . import _preview_options as given
 from ._exit_codes import command
 
 if TYPE_CHECKING:
@@ -20,80 +18,27 @@ if TYPE_CHECKING:
     from dfs_store.pictures import PicturedClip
     from dfs_store.pictures.preview import Beside, Preview
 
-LOOKS = "How it looks"
 MOST_FILMED = 16
 FILMED_UNASKED = 9
 
 
 @command
 def preview(
-    store: Annotated[
-        str,
-        typer.Argument(
-            metavar="STORE", autocompletion=stores, help="A .zarr, .zarr.zip, .h5 or .hdf5 store, or URL."
-        ),
-    ],
-    out: Annotated[
-        str, typer.Option("--out", metavar="FILE", help="The picture: .png, .pdf, .svg, .gif or .mp4.")
-    ],
-    kind: Annotated[
-        str | None,
-        typer.Option(
-            "--kind",
-            metavar="KIND",
-            autocompletion=one_of(*KINDS_OF_PREVIEW),
-            help="sheet, film, timeline, storage, cosine or flow.",
-            show_default="film for .gif and .mp4, else sheet",
-        ),
-    ] = None,
+    store: given.Store,
+    out: given.Out,
+    kind: given.Kind = None,
     classes: which.Classes = None,
     clips: which.Clips = None,
     per_class: which.PerClass = None,
-    rebuilt: Annotated[
-        str,
-        typer.Option(
-            metavar="dim|blank|noise|full",
-            autocompletion=one_of("dim", "blank", "noise", "full"),
-            help="Frames between key frames.",
-            rich_help_panel=LOOKS,
-        ),
-    ] = "dim",
-    rows: Annotated[
-        int | None,
-        typer.Option(min=1, metavar="N", help="Clips per page of a sheet.", rich_help_panel=LOOKS),
-    ] = None,
-    theme: Annotated[
-        str, typer.Option(metavar="light|dark", autocompletion=one_of("light", "dark"), rich_help_panel=LOOKS)
-    ] = "light",
-    fps: Annotated[
-        float | None,
-        typer.Option(help="Frames per second of a film (else the store's, or 8).", rich_help_panel=LOOKS),
-    ] = None,
-    nearest: Annotated[
-        bool,
-        typer.Option(
-            "--nearest", help="Next to each clip of a film its nearest real one.", rich_help_panel=LOOKS
-        ),
-    ] = False,
-    events: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE",
-            help="Log of the run, for cosine (else STORE.events.jsonl).",
-            rich_help_panel=LOOKS,
-        ),
-    ] = None,
-    dataset: Annotated[
-        str | None,
-        typer.Option(
-            "--dataset",
-            metavar="NAME|FOLDER",
-            autocompletion=complete_dataset,
-            help="Real clips, for --nearest (else the store's).",
-        ),
-    ] = None,
+    rebuilt: given.Rebuilt = "dim",
+    rows: given.Rows = None,
+    theme: given.Theme = "light",
+    fps: given.Fps = None,
+    nearest: given.Nearest = False,
+    events: given.Events = None,
+    dataset: given.Dataset = None,
     root: _options.Root = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace pictures that are there.")] = False,
+    overwrite: given.Overwrite = False,
     json: _options.Json = False,
     quiet: _options.Quiet = False,
     verbose: _options.Verbose = False,

@@ -7,7 +7,6 @@ import typer
 from . import _condense_options, _options, _output
 from ._completion import stores
 from ._exit_codes import FOUND_WANTING, command
-from .verify import finding_line
 
 
 @command
@@ -33,7 +32,7 @@ def repair(
         _output.document("dfs.repair/1", {**content, "left_out": [finding.to_json() for finding in findings]})
     else:
         for finding in findings:
-            _output.echo(finding_line(finding))
+            _output.echo(str(finding))
         if not quiet:
             _output.echo(f"{out}: {num_clips:,} whole clips, {len(findings)} things left out")
     return FOUND_WANTING if findings else 0

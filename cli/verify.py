@@ -1,15 +1,12 @@
 """`dfs verify`: reads everything and names what is damaged."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from . import _options, _output
 from ._completion import stores
 from ._exit_codes import FOUND_WANTING, command
-
-if TYPE_CHECKING:
-    from dfs_store.format.verify import Finding
 
 
 @command
@@ -32,7 +29,7 @@ def verify(
         for finding in check(store, on_progress=progress.update):
             findings.append(finding)
             if not json:
-                progress.result(finding_line(finding))
+                progress.result(str(finding))
     if json:
         content = {
             "store": store,
@@ -45,15 +42,3 @@ def verify(
     elif not quiet:
         _output.echo(f"{store}: whole; every rule, checksum and value was checked")
     return FOUND_WANTING if findings else 0
-
-
-def finding_line(finding: "Finding") -> str:
-    """Writes one finding: where it is, then what is wrong."""
-    places = []
-    if finding.clip is not None:
-        places.append(f"clip {finding.clip}" + (f" ({finding.class_name})" if finding.class_name else ""))
-    if finding.position is not None:
-        places.append(f"position {finding.position}")
-    if finding.file is not None:
-        places.append(f"file {finding.file}")
-    return f"{', '.join(places)}: {finding.message}" if places else finding.message

@@ -44,6 +44,16 @@ class Finding:
         """Returns the fields as a JSON object."""
         return asdict(self)
 
+    def __str__(self) -> str:
+        places = []
+        if self.clip is not None:
+            places.append(f"clip {self.clip}" + (f" ({self.class_name})" if self.class_name else ""))
+        if self.position is not None:
+            places.append(f"position {self.position}")
+        if self.file is not None:
+            places.append(f"file {self.file}")
+        return f"{', '.join(places)}: {self.message}" if places else self.message
+
 
 def verify(
     path: str | os.PathLike[str], *, on_progress: Callable[[int, int], None] | None = None

@@ -7,7 +7,6 @@ from typing import Any
 import jinja2
 
 from dfs_store.byte_sizes import mebibytes, size_text
-from dfs_store.format import Finding
 from dfs_store.pictures.drawing import step_colour
 from dfs_store.report.contents import Contents, ShownClip
 
@@ -34,7 +33,6 @@ def report_html(contents: Contents) -> str:
         border=lambda shown, position: _border(contents, shown, position),
         said=_said,
         alt=_alternative,
-        finding_line=_finding_line,
     )
 
 
@@ -88,17 +86,6 @@ def _alternative(shown: ShownClip) -> str:
     positions = ", ".join(map(str, shown.clip.positions.tolist()))
     number = shown.clip.num_frames
     return f"Clip {shown.number}, class {shown.class_name}: {number} frames, key frames at {positions}"
-
-
-def _finding_line(finding: Finding) -> str:
-    places = []
-    if finding.clip is not None:
-        places.append(f"clip {finding.clip}" + (f" ({finding.class_name})" if finding.class_name else ""))
-    if finding.position is not None:
-        places.append(f"position {finding.position}")
-    if finding.file is not None:
-        places.append(f"file {finding.file}")
-    return f"{', '.join(places)}: {finding.message}" if places else finding.message
 
 
 def _value(value: Any) -> str:  # noqa: ANN401 - any JSON
