@@ -41,7 +41,10 @@ Rows = Annotated[
     typer.Option(min=1, metavar="N", help="Clips per page of a sheet.", rich_help_panel=LOOKS),
 ]
 Theme = Annotated[
-    str, typer.Option(metavar="light|dark", autocompletion=one_of("light", "dark"), rich_help_panel=LOOKS)
+    str,
+    typer.Option(
+        metavar="light|dark", help="Colours.", autocompletion=one_of("light", "dark"), rich_help_panel=LOOKS
+    ),
 ]
 Fps = Annotated[
     float | None,
