@@ -1,6 +1,8 @@
 """Where pictures go: checked before anything is drawn, written whole or not at all."""
 
-from collections.abc import Sequence
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 
@@ -14,10 +16,7 @@ def check_picture_path(path: Path, suffixes: Sequence[str], what: str) -> None:
     from dfs_store.errors import OutputNotWritableError, SettingsError
 
     if path.suffix.lower() not in suffixes:
-        raise SettingsError(
-            f"--out of {what} must end in {' or '.join(suffixes)}, got {str(path)!r}; --kind chooses another "
-            "kind of picture"
-        )
+        raise SettingsError(f"--out of {what} must end in {' or '.join(suffixes)}, got {str(path)!r}")
     if not path.parent.is_dir():
         raise OutputNotWritableError(f"{path}: the folder {path.parent} does not exist; create it first")
 
@@ -26,7 +25,7 @@ def page_paths(path: Path, pages: int) -> list[Path]:
     """Returns the files of a picture of several pages: sheet.png, or sheet-01.png, sheet-02.png ..."""
     if pages == 1:
         return [path]
-    digits = len(str(pages))
+    digits = max(2, len(str(pages)))
     return [path.with_name(f"{path.stem}-{page:0{digits}d}{path.suffix}") for page in range(1, pages + 1)]
 
 
@@ -38,7 +37,7 @@ def check_free(paths: Sequence[Path], *, overwrite: bool) -> None:
     """
     from dfs_store.errors import OutputExistsError
 
-    taken = [path for path in paths if path.exists()]
+    taken = [path for path in paths if os.path.lexists(path)]
     for path in taken:
         if not overwrite or not path.is_file():
             more = f" (and {len(taken) - 1} more)" if len(taken) > 1 else ""
@@ -46,17 +45,57 @@ def check_free(paths: Sequence[Path], *, overwrite: bool) -> None:
             raise OutputExistsError(f"{path}{more}: exists already; {remedy}")
 
 
-def write_file(path: Path, data: bytes) -> None:
-    """Writes a file that is either absent, old or whole at every moment.
+def check_outside(path: Path, store: str) -> None:
+    """Refuses to write into a store.
+
+    Raises:
+        SettingsError: the path lies in the folder of the store.
+    """
+    from dfs_store.errors import SettingsError
+    from dfs_store.format.place import locate
+
+    place = locate(store)
+    if isinstance(place, Path) and place.resolve() in path.resolve().parents:
+        raise SettingsError(f"--out {path} lies inside the store {store}; write beside it")
+
+
+def write_files(paths: Sequence[Path], contents: Iterable[bytes]) -> Iterator[int]:
+    """Writes the files of one picture: all of them, or none where one cannot be drawn or written.
+
+    Yields:
+        The bytes of each, once it is drawn; the names appear after the last.
 
     Raises:
         DiskFullError: there is no room.
         OutputNotWritableError: the disk refused.
     """
+    import tempfile
+
+    from dfs_store.errors import DFSError
     from dfs_store.format.transaction import output_error
-    from dfs_store.videos.cache import write_atomically
 
     try:
-        write_atomically(path, data)
+        with tempfile.TemporaryDirectory(prefix=".dfs-", dir=paths[0].parent) as folder:
+            drawn = []
+            for path, data in zip(paths, contents, strict=True):
+                drawn.append(Path(folder, path.name))
+                with drawn[-1].open("wb") as file:
+                    file.write(data)
+                    file.flush()
+                    os.fsync(file.fileno())
+                yield len(data)
+            for part, path in zip(drawn, paths, strict=True):
+                part.replace(path)
     except OSError as error:
-        raise output_error(error, path) from error
+        if isinstance(error, DFSError):
+            raise
+        raise output_error(error, paths[0]) from error
+
+
+def pages_left(paths: Sequence[Path]) -> list[Path]:
+    """Returns files that look like further pages of the same picture, from when it had more of them."""
+    first = paths[0]
+    stem = first.stem if len(paths) == 1 else first.stem.rpartition("-")[0]
+    pattern = re.compile(rf"{re.escape(stem)}-\d{{2,}}{re.escape(first.suffix)}")
+    found = {path for path in first.parent.iterdir() if pattern.fullmatch(path.name)}
+    return sorted(found - set(paths))

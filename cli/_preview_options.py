@@ -38,7 +38,7 @@ Rebuilt = Annotated[
 ]
 Rows = Annotated[
     int | None,
-    typer.Option(min=1, metavar="N", help="Clips per page of a sheet.", rich_help_panel=LOOKS),
+    typer.Option(min=1, max=200, metavar="N", help="Clips per page of a sheet.", rich_help_panel=LOOKS),
 ]
 Theme = Annotated[
     str,

@@ -12,11 +12,22 @@ TRACKERS = ("tensorboard",)
 
 
 def check_tracker(track: str | None) -> None:
-    """Raises SettingsError for a tracker that there is not."""
+    """Refuses, before anything is decoded, a tracker that there is not.
+
+    Raises:
+        SettingsError: there is none of this name.
+        MissingDependencyError: it is not installed.
+    """
+    import importlib.util
+
+    from dfs_store.errors import MissingDependencyError
     from dfs_store.names import known_name
 
-    if track is not None:
-        known_name(track, TRACKERS, "--track")
+    if track is None:
+        return
+    known_name(track, TRACKERS, "--track")
+    if importlib.util.find_spec(track) is None:
+        raise MissingDependencyError(f"--track {track} needs {track}: pip install 'dfs-store[{track}]'")
 
 
 @contextlib.contextmanager

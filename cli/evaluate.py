@@ -50,6 +50,7 @@ def evaluate(
 
     from dfs_store.condense.device import resolve_device
     from dfs_store.evaluate import EvaluationSettings
+    from dfs_store.format.place import shown_place
 
     from ._videos import training_videos_bytes
 
@@ -66,7 +67,7 @@ def evaluate(
     about["dataset_bytes"] = training_videos_bytes(videos)  # before the training: nothing may fail after it
     result = _run(store, videos, settings, quiet=quiet)
     trained = {"batch_size": batch_size, "seed": seed, **about, "dataset": videos.dataset}
-    found = {"store": store, "hold_out": videos.hold_out, **result.to_json(), **trained}
+    found = {"store": shown_place(store), "hold_out": videos.hold_out, **result.to_json(), **trained}
     if json:
         _output.document(SCHEMA, found)
     else:
@@ -134,6 +135,8 @@ def _text(
     *,
     verbose: bool,
 ) -> str:
+    from dfs_store.format.place import shown_place
+
     rows: list[tuple[str, ...]] = [
         ("top-1", str(result.top1), "runs " + ", ".join(f"{score:.1f}" for score in result.top1.runs))
     ]
@@ -145,7 +148,7 @@ def _text(
     runs = f"{trainings} on {result.num_train_clips:,} clips"
     where = " held out of the training clips" if videos.hold_out is not None else ""
     head = (
-        f"{store} on {videos.dataset}: {result.model}, protocol {result.protocol}, {runs}, "
+        f"{shown_place(store)} on {videos.dataset}: {result.model}, protocol {result.protocol}, {runs}, "
         f"tested on {result.num_test_clips:,}{where}"
     )
     lines = [head, _output.table(rows, indent="  ")]

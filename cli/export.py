@@ -35,6 +35,7 @@ def export(
     """
     from dfs_store.byte_sizes import parse_bytes
     from dfs_store.exchange.export import ExportSettings, export_store
+    from dfs_store.format.place import shown_place
 
     settings = ExportSettings(
         to=to,
@@ -54,7 +55,9 @@ def export(
             on_progress=progress.update,
         )
     if json:
-        _output.document("dfs.export/1", {"store": store, "out": out, "to": to, **done.to_json()})
+        _output.document(
+            "dfs.export/1", {"store": shown_place(store), "out": out, "to": to, **done.to_json()}
+        )
         return
     if not quiet:
         _notes(done, folders=to in ("videos", "frames", "huggingface"))

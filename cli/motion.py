@@ -39,6 +39,7 @@ def motion(
     """
     from dfs_store import DFSDataset, open_store
     from dfs_store.evaluate import motion as flows
+    from dfs_store.format.place import shown_place
 
     from ._store_videos import RealClips, clips_of_store
     from ._videos import open_with_progress
@@ -57,7 +58,7 @@ def motion(
     cosines = [flows.mean_cosine(one, other) for one, other in zip(real, condensed, strict=True)]
     known = [cosine for cosine in cosines if cosine is not None]
     found = {
-        "store": store,
+        "store": shown_place(store),
         "mean_cosine": sum(known) / len(known) if known else None,
         "per_class": dict(zip(names, cosines, strict=True)),
     }

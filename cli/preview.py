@@ -50,16 +50,20 @@ def preview(
     dfs preview ucf.zarr --out clip.mp4 --clip 3
     """
     from dfs_store import open_store
+    from dfs_store.format.place import shown_place
     from dfs_store.pictures.preview import Preview
 
-    from ._picture_files import check_free, page_paths, write_file
+    from ._picture_files import check_free, check_outside, page_paths, pages_left, write_files
 
     path = Path(out)
     kind = _kind(kind, path, nearest=nearest)
+    check_outside(path, store)
     with open_store(store) as opened:
         chosen = which.chosen_clips(opened, classes, clips, per_class)
         if kind == "film":
             chosen = _filmed(opened, chosen, asked=clips is not None or per_class is not None)
+        if kind == "cosine":
+            chosen = chosen[:1]
         drawing = Preview(opened, chosen, rebuilt=rebuilt, theme=theme, rows=rows)
         files = page_paths(path, drawing.num_pages(kind) if path.suffix.lower() == ".png" else 1)
         check_free(files, overwrite=overwrite)
@@ -67,16 +71,17 @@ def preview(
         with _output.Progress("preview", quiet=quiet or len(files) == 1) as progress:
             pictures = _drawn(drawing, kind, path, fps, beside, events)
             sizes = []
-            for number, (file, data) in enumerate(zip(files, pictures, strict=True)):
-                write_file(file, data)
-                sizes.append(len(data))
-                progress.update(number + 1, len(files), file.name)
-    about = {"store": store, "kind": kind, "clips": chosen}
+            for size in write_files(files, pictures):
+                sizes.append(size)
+                progress.update(len(sizes), len(files), files[len(sizes) - 1].name)
+    about = {"store": shown_place(store), "kind": kind, "clips": chosen}
     found = {**about, "files": list(map(str, files)), "size_bytes": sum(sizes)}
     if json:
         _output.document("dfs.preview/1", found)
     else:
         _output.echo(_text(found))
+    if (left := pages_left(files)) and not quiet:
+        _output.note(f"note: {left[0]} (and {len(left) - 1} more) looks like a page of an earlier picture")
 
 
 def _kind(kind: str | None, path: Path, *, nearest: bool) -> str:
@@ -157,17 +162,25 @@ def _flows(clip: "PicturedClip") -> "list[npt.NDArray[np.uint8]]":
 
 
 def _events(drawing: "Preview", events: str | None) -> list[dict[str, Any]]:
+    """Reads the log of the run that made the store; one that was named may be of any."""
     from dfs_store.condense.event_log import event_log_path, read_events
-    from dfs_store.errors import StoreNotFoundError
+    from dfs_store.errors import SettingsError, StoreNotFoundError
 
     path = Path(events) if events is not None else event_log_path(drawing.store.path)
     try:
-        return read_events(path)
+        lines = read_events(path)
     except OSError as error:
         raise StoreNotFoundError(
             f"{path}: the log of the run cannot be read ({error.strerror}), and cosines stand there alone; "
             "name it with --events"
         ) from error
+    made = [line.get("digest") for line in lines if line["event"] == "store_written"]
+    if events is None and drawing.store.attributes["digest"] not in made:
+        raise SettingsError(
+            f"{path} is the log of another store than the one that lies there now, or of a run without an "
+            "end; name it with --events if it is the right one"
+        )
+    return lines
 
 
 def _real_clips(

@@ -21,6 +21,7 @@ def repair(
     verbose: _options.Verbose = False,
 ) -> int:
     """Copy every whole clip of a damaged store into a new one. Exit code 1 names what was left out."""
+    from dfs_store.format.place import shown_place
     from dfs_store.format.repair import repair_store
     from dfs_store.format.store import open_store
 
@@ -28,11 +29,11 @@ def repair(
     with open_store(out) as saved:
         num_clips = len(saved)
     if json:
-        content = {"store": store, "out": out, "num_clips": num_clips}
+        content = {"store": shown_place(store), "out": shown_place(out), "num_clips": num_clips}
         _output.document("dfs.repair/1", {**content, "left_out": [finding.to_json() for finding in findings]})
     else:
         for finding in findings:
             _output.echo(str(finding))
         if not quiet:
-            _output.echo(f"{out}: {num_clips:,} whole clips, {len(findings)} things left out")
+            _output.echo(f"{shown_place(out)}: {num_clips:,} whole clips, {len(findings)} things left out")
     return FOUND_WANTING if findings else 0

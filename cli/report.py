@@ -43,36 +43,38 @@ def report(
 ) -> int:
     """Write one HTML page to send to a colleague: clips that play, storage, timeline, evaluation, settings.
 
-    The page holds everything itself and loads nothing. The store is verified on the way; exit code 1 says, as
-    `dfs verify` does, that something in it is damaged.
+    The page holds everything itself and loads nothing. The store is verified on the way; exit code 1 says
+    that something in it is damaged, which the page names. A store that cannot even be opened has no page:
+    `dfs verify` says why.
 
     dfs report ucf.zarr --out ucf.html
     """
     from dfs_store import open_store
+    from dfs_store.format.place import shown_place
     from dfs_store.report import gather, report_html
-    from dfs_store.report.contents import results_beside
 
-    from ._picture_files import check_free, check_picture_path, write_file
+    from ._picture_files import check_free, check_outside, check_picture_path, write_files
 
     path = Path(out)
     check_picture_path(path, (".html", ".htm"), "a report")
+    check_outside(path, store)
     check_free([path], overwrite=overwrite)
     with open_store(store) as opened:
         chosen = which.chosen_clips(opened, classes, clips, per_class)
         if clips is None and per_class is None and len(chosen) > SHOWN_UNASKED:
             chosen = _some_of_each(opened, chosen)
-        found = [Path(file) for file in results] if results else results_beside(store)
+        named = [Path(file) for file in results] if results else None
         with _output.Progress("report", quiet=quiet) as progress:
-            contents = gather(opened, chosen, found, on_progress=progress.update)
+            contents = gather(opened, chosen, named, on_progress=progress.update)
         page = report_html(contents).encode()
-    write_file(path, page)
+    list(write_files([path], [page]))
     told = {
-        "store": store,
+        "store": shown_place(store),
         "out": out,
         "size_bytes": len(page),
         "clips": chosen,
         "results": [evaluation.file for evaluation in contents.evaluations],
-        "stale_results": contents.stale,
+        "results_left_out": contents.left_out,
         "ok": not contents.findings,
         "findings": [finding.to_json() for finding in contents.findings],
     }
@@ -99,6 +101,6 @@ def _text(told: dict[str, Any], num_clips: int) -> str:
     state = "whole" if told["ok"] else f"damaged: {len(told['findings'])} problems, which the page lists"
     size = _output.size_text(told["size_bytes"])
     lines = [f"{told['out']}: {size}, {clips}, {evaluations}; the store is {state}"]
-    if told["stale_results"]:
-        lines.append(f"left out, of another store at this path: {', '.join(told['stale_results'])}")
+    if told["results_left_out"]:
+        lines.append(f"evaluations left out: {', '.join(told['results_left_out'])}")
     return "\n".join(lines)

@@ -22,6 +22,7 @@ def verify(
     verbose: _options.Verbose = False,
 ) -> int:
     """Read a whole store: rules, checksums, finite values. Exit code 1 names what is damaged."""
+    from dfs_store.format.place import shown_place
     from dfs_store.format.verify import verify as check
 
     with _output.Progress("verify", quiet=quiet) as progress:
@@ -32,13 +33,13 @@ def verify(
                 progress.result(str(finding))
     if json:
         content = {
-            "store": store,
+            "store": shown_place(store),
             "ok": not findings,
             "findings": [finding.to_json() for finding in findings],
         }
         _output.document("dfs.verify/1", content)
     elif findings:
-        _output.echo(f"{store}: damaged, {len(findings)} problems found")
+        _output.echo(f"{shown_place(store)}: damaged, {len(findings)} problems found")
     elif not quiet:
-        _output.echo(f"{store}: whole; every rule, checksum and value was checked")
+        _output.echo(f"{shown_place(store)}: whole; every rule, checksum and value was checked")
     return FOUND_WANTING if findings else 0

@@ -88,11 +88,13 @@ class StoreWritten:
         path: the store.
         num_clips: clips in it.
         num_key_frames: key frames in it.
+        digest: of the store, which tells it from others at the same path.
     """
 
     path: str
     num_clips: int
     num_key_frames: int
+    digest: str
 
 
 Event = RunStarted | ExtractorTrained | StepDone | CheckpointSaved | StoreWritten

@@ -18,7 +18,7 @@ from dfs_store.condense.methods import METHODS, SPLIT_METHODS, Condensed
 from dfs_store.condense.ranks import Ranks
 from dfs_store.condense.run_lock import run_lock
 from dfs_store.errors import SettingsError
-from dfs_store.format import StoreWriter, check_output
+from dfs_store.format import StoreWriter, check_output, open_store
 from dfs_store.videos import VideoDataset
 
 __all__ = ["check_run", "condense"]
@@ -127,7 +127,9 @@ def _write(
             writer.write_native(config.method, condensed.native)
         num_clips = len(writer)
     remove_checkpoints(config.out)
-    tell(StoreWritten(config.out, num_clips, num_key_frames))
+    with open_store(config.out) as store:
+        digest = str(store.attributes["digest"])
+    tell(StoreWritten(config.out, num_clips, num_key_frames, digest))
 
 
 def _provenance(config: CondenseConfig, videos: VideoDataset, condensed: Condensed) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """A run in TensorBoard: loss, key frames, and contact sheets of what the key frames look like."""
 
 import os
+import warnings
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -61,7 +62,7 @@ class TensorboardTracker:
             raise MissingDependencyError(
                 "--track tensorboard needs tensorboard: pip install 'dfs-store[tensorboard]'"
             ) from error
-        self._open = SummaryWriter
+        self._open: type[SummaryWriter] | None = SummaryWriter
         self._folder = Path(folder)
         self._classes, self._vpc = classes, vpc
         self._normalization, self._num_frames = normalization, num_frames
@@ -78,10 +79,24 @@ class TensorboardTracker:
             self._writer.close()
 
     def on_event(self, event: Event) -> None:
-        """Writes what an event tells."""
+        """Writes what an event tells; a disk that refuses is said once, and does not end the run."""
+        try:
+            self._take(event)
+        except OSError as error:
+            self._writer, self._open = None, None
+            warnings.warn(
+                f"TensorBoard's files cannot be written to {self._folder} ({error}); the run goes on without",
+                stacklevel=2,
+            )
+
+    def _take(self, event: Event) -> None:
         if isinstance(event, RunStarted):
-            self._writer = self._open(str(self._folder), purge_step=event.step or None)
+            if self._open is None:
+                return
+            self._writer = self._open(str(self._folder), purge_step=event.step)
             self._num_clips, self._steps = event.num_clips, event.iterations
+        elif self._writer is None:
+            return
         elif isinstance(event, StepDone):
             self._step = event.step
             self._scalars(event)

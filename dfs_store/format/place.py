@@ -9,16 +9,17 @@ import re
 from pathlib import Path, PurePosixPath
 from typing import TypeAlias
 
-__all__ = ["Place", "StoreURL", "absolute_text", "collapsed_url", "local_beside", "locate"]
+__all__ = ["Place", "StoreURL", "absolute_text", "collapsed_url", "local_beside", "locate", "shown_place"]
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*(::\S*)?://")
 _COLLAPSED = re.compile(r"(?:^|/)([A-Za-z][A-Za-z0-9+.\-]+):/[^/]")
+_USER = re.compile(r"^([A-Za-z][A-Za-z0-9+.\-]*://)[^/@]*@")
 _LOCAL = ("file://", "local://")
 _DIGITS = 8
 
 
 class StoreURL(os.PathLike[str]):
-    """The URL of a store, as much like a path as the format needs.
+    """The URL of a store, as much like a path as the format needs; as text it shows no secret.
 
     Args:
         url: anything that fsspec opens: `s3://bucket/ucf.zarr`, `https://host/ucf.h5`, `memory://ucf.zarr`.
@@ -30,11 +31,12 @@ class StoreURL(os.PathLike[str]):
 
     def __init__(self, url: str) -> None:
         self.url = url if url.endswith("://") else url.rstrip("/")
-        self.name = self._without_query().rpartition("/")[2]
+        self.name = self._without_secrets().rpartition("/")[2]
 
-    def _without_query(self) -> str:
-        # The query of a signed URL is a secret; other protocols have none, and `?` is a letter like others.
-        return self.url.partition("?")[0] if self.url.startswith(("http://", "https://")) else self.url
+    def _without_secrets(self) -> str:
+        # A password, and the query of a signed URL; of other protocols `?` is a letter like others.
+        bare = self.url.partition("?")[0] if self.url.startswith(("http://", "https://")) else self.url
+        return _USER.sub(r"\1", bare)
 
     @property
     def suffix(self) -> str:
@@ -49,7 +51,7 @@ class StoreURL(os.PathLike[str]):
         return self.url
 
     def __str__(self) -> str:
-        return self._without_query()
+        return self._without_secrets()
 
     def __repr__(self) -> str:
         return f"StoreURL({str(self)!r})"
@@ -75,6 +77,12 @@ def locate(path: str | os.PathLike[str]) -> Place:
     return StoreURL(text) if _URL.match(text) else Path(path)
 
 
+def shown_place(path: str | os.PathLike[str]) -> str:
+    """Returns a place as it may be printed and written down: as given, a URL without its secrets."""
+    place = locate(path)
+    return str(place) if isinstance(place, StoreURL) else os.fspath(path)
+
+
 def absolute_text(place: Place) -> str:
     """Returns a place as text that means the same in another working folder."""
     return place.url if isinstance(place, StoreURL) else os.path.abspath(place)
@@ -96,4 +104,4 @@ def local_beside(out: str | os.PathLike[str]) -> Path:
         return place
     import hashlib
 
-    return Path(f"{place.name}.{hashlib.sha256(place.url.encode()).hexdigest()[:_DIGITS]}")
+    return Path(f"{place.name}.{hashlib.sha256(str(place).encode()).hexdigest()[:_DIGITS]}")

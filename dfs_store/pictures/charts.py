@@ -2,6 +2,7 @@
 
 import io
 import math
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -214,7 +215,10 @@ def _binned(
 def chart_bytes(figure: "Figure", suffix: str) -> bytes:
     """Encodes a chart as ".png", ".svg" or ".pdf"."""
     data = io.BytesIO()
-    figure.savefig(data, dpi=_DPI, format=suffix[1:], facecolor=figure.get_facecolor())
+    with warnings.catch_warnings():
+        # Names in scripts that matplotlib's font lacks are drawn as boxes; a warning per letter helps nobody.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        figure.savefig(data, dpi=_DPI, format=suffix[1:], facecolor=figure.get_facecolor())
     return data.getvalue()
 
 

@@ -24,6 +24,9 @@ FILM_SUFFIXES = (".gif", ".mp4")
 
 _MARGIN = 12
 _SIDE = 224  # of the picture of a clip, about
+_LARGEST_SIDE = 480
+_MOST_GIF_PIXELS = 300_000_000  # of all frames: some 100 MB of file and 2 GB of memory
+_PALETTE_FRAMES = 32
 _TEXT, _SMALL = 14, 12
 _STRIP = 18
 _MP4_REPEATS_UNTIL_SECONDS = 4.0  # most players do not loop
@@ -53,8 +56,7 @@ def film_frames(cells: Sequence[FilmCell], style: SheetStyle | None = None) -> I
     """
     style = with_steps(style or SheetStyle(), [cell.clip for cell in cells])
     length, height, width = cells[0].clip.pixels.shape[:3]
-    times = max(1, round(_SIDE / max(height, width)))
-    tile = (width * times, height * times)
+    tile = _tile(height, width)
     pictures = 2 if any(cell.beside is not None for cell in cells) else 1
     cell_width = max(pictures * (tile[0] + _MARGIN), 200)
     cell_height = tile[1] + 2 * (_TEXT + 4) + _STRIP + 2 * _MARGIN
@@ -69,6 +71,16 @@ def film_frames(cells: Sequence[FilmCell], style: SheetStyle | None = None) -> I
             place = (_MARGIN + column * cell_width, _MARGIN + row * cell_height)
             _draw_cell(image, draw, place, tile, cell, time, style, cell_width - _MARGIN)
         yield image
+
+
+def _tile(height: int, width: int) -> tuple[int, int]:
+    """Width and height of a clip's picture: whole multiples of small frames; large ones are scaled down."""
+    longest = max(height, width)
+    if longest > _LARGEST_SIDE:
+        share = _LARGEST_SIDE / longest
+        return max(1, round(width * share)), max(1, round(height * share))
+    times = max(1, round(_SIDE / longest))
+    return width * times, height * times
 
 
 def _draw_cell(
@@ -137,16 +149,25 @@ def film_bytes(frames: Iterable[Image.Image], suffix: str, fps: float) -> bytes:
         raise SettingsError(f"--fps must lie in {SLOWEST_FPS:g}..{FASTEST_FPS:g}, got {fps:g}")
     if suffix not in FILM_SUFFIXES:
         raise SettingsError(f"a film ends in {' or '.join(FILM_SUFFIXES)}, got {suffix!r}")
-    return (_gif if suffix == ".gif" else _mp4)(list(frames), fps)
+    return _gif(frames, fps) if suffix == ".gif" else _mp4(frames, fps)
 
 
-def _gif(frames: list[Image.Image], fps: float) -> bytes:
-    # One palette for all frames, taken from all of them: a palette per frame flickers.
-    together = Image.new("RGB", (frames[0].width, frames[0].height * len(frames)))
-    for number, frame in enumerate(frames):
+def _gif(frames: Iterable[Image.Image], fps: float) -> bytes:
+    pictures: list[Image.Image] = []
+    for frame in frames:
+        pictures.append(frame)
+        if len(pictures) * frame.width * frame.height > _MOST_GIF_PIXELS:
+            raise SettingsError(
+                f"a GIF of more than {len(pictures)} frames of {frame.width}x{frame.height} takes too much "
+                "memory and disk; write an .mp4, or choose fewer clips with --clips"
+            )
+    # One palette for all frames, taken from frames throughout: a palette per frame flickers.
+    sample = pictures[:: max(1, len(pictures) // _PALETTE_FRAMES)]
+    together = Image.new("RGB", (sample[0].width, sample[0].height * len(sample)))
+    for number, frame in enumerate(sample):
         together.paste(frame, (0, number * frame.height))
     palette = together.quantize(256, method=Image.Quantize.MEDIANCUT)
-    indexed = [frame.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG) for frame in frames]
+    indexed = [frame.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG) for frame in pictures]
     milliseconds = 10 * max(2, round(100 / fps))  # GIF counts in hundredths of a second
     data = io.BytesIO()
     indexed[0].save(
@@ -155,23 +176,35 @@ def _gif(frames: list[Image.Image], fps: float) -> bytes:
     return data.getvalue()
 
 
-def _mp4(frames: list[Image.Image], fps: float) -> bytes:
-    repeats = max(1, math.ceil(_MP4_REPEATS_UNTIL_SECONDS * fps / len(frames)))
-    with tempfile.TemporaryDirectory() as folder:
+def _mp4(frames: Iterable[Image.Image], fps: float) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:  # MP4 needs a file that it can go back in
         path = Path(folder, "film.mp4")
-        _write_mp4(frames, path, fps, repeats)
+        _write_mp4(frames, path, fps)
         return path.read_bytes()
 
 
-def _write_mp4(frames: list[Image.Image], path: Path, fps: float, repeats: int) -> None:
+def _write_mp4(frames: Iterable[Image.Image], path: Path, fps: float) -> None:
+    shortest, kept = math.ceil(_MP4_REPEATS_UNTIL_SECONDS * fps), list[Image.Image]()
+    count = 0
     with av.open(str(path), "w", options={"movflags": "+faststart"}) as container:
         stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1000))
-        stream.width, stream.height = frames[0].size
         stream.pix_fmt = "yuv420p"  # what browsers and phones play
         stream.options = {"crf": "16", "preset": "slow"}
-        for _ in range(repeats):
-            for frame in frames:
-                container.mux(stream.encode(av.VideoFrame.from_ndarray(np.asarray(frame))))
+
+        def show(frame: Image.Image) -> None:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.asarray(frame))))
+
+        for frame in frames:
+            if not count:
+                stream.width, stream.height = frame.size
+            count += 1
+            if count < shortest:
+                kept.append(frame)  # only a short film is shown again
+            show(frame)
+        if count < shortest:
+            for _ in range(math.ceil(shortest / count) - 1):
+                for frame in kept:
+                    show(frame)
         container.mux(stream.encode())
 
 

@@ -1,7 +1,5 @@
 """From stored values to what a screen shows."""
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
@@ -17,7 +15,7 @@ def to_pixels(
 
     Synthetic frames leave [0, 1]: what lies outside is cut off. Values of a store without a normalization
     that lie far outside (below -0.5 or above 1.5) are in no known units, and are stretched from their
-    smallest to their largest instead.
+    smallest to their largest instead; a clip of one value is grey.
 
     Args:
         values: (..., C, H, W) float32. C of 3 is RGB; of any other number the mean is shown as grey.
@@ -26,13 +24,13 @@ def to_pixels(
     Returns:
         (..., H, W, 3) uint8.
     """
-    shown: npt.NDArray[Any] = np.asarray(values, dtype=np.float32)
+    shown = np.asarray(values, dtype=np.float64)  # float32 would overflow at its own extremes
     if normalization is not None:
-        mean, std = (np.asarray(normalization[key], np.float32)[:, None, None] for key in ("mean", "std"))
+        mean, std = (np.asarray(normalization[key], np.float64)[:, None, None] for key in ("mean", "std"))
         shown = shown * std + mean
     elif shown.size and (shown.min() < _LEAST or shown.max() > _MOST):
         low, high = float(shown.min()), float(shown.max())
-        shown = (shown - low) / (high - low)
+        shown = (shown - low) / (high - low) if high > low else np.full_like(shown, 0.5)
     if shown.shape[-3] != 3:
         shown = np.repeat(shown.mean(axis=-3, keepdims=True), 3, axis=-3)
     pixels: npt.NDArray[np.uint8] = np.rint(np.clip(shown, 0, 1) * 255).astype(np.uint8)

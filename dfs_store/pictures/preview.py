@@ -149,11 +149,10 @@ class Preview:
         """
         clip = self.clips[0]
         rows = [
-            (line["step"], line["cosines"][str(clip)])
+            (line["step"], [math.nan if score is None else score for score in line["cosines"][str(clip)]])
             for line in events
-            if line.get("event") == "step_done" and str(clip) in (line.get("cosines") or {})
+            if _tells_cosines(line, str(clip), self.store.num_frames)
         ]
-        rows = [row for row in rows if len(row[1]) == self.store.num_frames]
         steps = self.store.inserted_at(clip)
         inserted = (
             [] if steps is None else zip(steps.tolist(), self.store.positions(clip).tolist(), strict=True)
@@ -207,11 +206,26 @@ def store_phases(store: KeyFrameStore) -> Phases | None:
     """
     config = provenance_object(store, "config")
     steps, warmup, cooldown = (config.get(key) for key in ("iterations", "warmup", "cooldown"))
-    if not isinstance(steps, int) or config.get("insertion") is False:
+    if not isinstance(steps, int) or not 0 < steps < 2**31 or config.get("insertion") is False:
         return None
     if not isinstance(warmup, int | float) or not isinstance(cooldown, int | float):
         return None
+    if not 0 <= warmup <= 1 or not 0 <= cooldown <= 1:
+        return None
     return Phases(math.floor(warmup * steps), steps - math.floor(cooldown * steps), steps)
+
+
+def _tells_cosines(line: dict[str, Any], clip: str, num_frames: int) -> bool:
+    """Whether a line of a log holds the T cosines of a clip at a step."""
+    cosines = line.get("cosines")
+    scores = cosines.get(clip) if isinstance(cosines, dict) else None
+    return (
+        line.get("event") == "step_done"
+        and isinstance(line.get("step"), int)
+        and isinstance(scores, list)
+        and len(scores) == num_frames
+        and all(score is None or isinstance(score, int | float) for score in scores)
+    )
 
 
 def _flow_row(clip: PicturedClip, flows: list[npt.NDArray[np.uint8]]) -> PicturedClip:

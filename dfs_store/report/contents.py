@@ -3,6 +3,7 @@
 import datetime
 import json
 import math
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -92,7 +93,7 @@ class Contents:
     classes: list[ClassRow]
     timeline: Timeline | None
     evaluations: list[Evaluation]
-    stale: list[str]
+    left_out: list[str]
     settings: dict[str, Any]
     software: dict[str, str]
     findings: list[Finding]
@@ -103,7 +104,7 @@ class Contents:
 def gather(
     store: KeyFrameStore,
     clips: Sequence[int],
-    results: Sequence[Path],
+    results: Sequence[Path] | None = None,
     *,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Contents:
@@ -112,16 +113,19 @@ def gather(
     Args:
         store: open for reading.
         clips: numbers of the clips to show.
-        results: files that `dfs evaluate` kept; one of another store is named as stale, and left out.
+        results: files that `dfs evaluate` kept; those beside the store when None. One of another store is
+            named and left out; so is, when None, what is not whole.
         on_progress: called with the key frames verified so far, and their number.
 
     Raises:
-        StoreNotFoundError: a result cannot be read.
-        NotAStoreError: a file is no result.
+        StoreNotFoundError: one of `results` cannot be read.
+        NotAStoreError: one of them is no whole result.
     """
     findings = list(verify(store.path, on_progress=on_progress))
     provenance = store.attributes.get("provenance") or {}
-    evaluations, stale = _evaluations(store, results)
+    named = results is not None
+    files = results if results is not None else results_beside(store.path)
+    evaluations, left_out = _evaluations(store, files, named=named)
     counts = np.diff(store.offsets)
     return Contents(
         title=store_title(store),
@@ -137,7 +141,7 @@ def gather(
         classes=_classes(store, evaluations),
         timeline=_timeline(store),
         evaluations=evaluations,
-        stale=stale,
+        left_out=left_out,
         settings=provenance_object(store, "config"),
         software=provenance_object(store, "software"),
         findings=findings,
@@ -145,54 +149,78 @@ def gather(
     )
 
 
-def results_beside(path: str) -> list[Path]:
+def results_beside(path: str | os.PathLike[str]) -> list[Path]:
     """Returns the results that `dfs evaluate` kept beside a store; of a URL in the working folder."""
     store = local_beside(path)
     if not store.parent.is_dir():
         return []
+    # s.zarr.zip is another store than s.zarr, and its results are its own.
+    other = f"{store.name}.zip."
     found = [file for file in store.parent.iterdir() if file.name.startswith(f"{store.name}.")]
-    return sorted(file for file in found if file.suffix == ".json" and _document(file) is not None)
+    return sorted(file for file in found if file.suffix == ".json" and not file.name.startswith(other))
 
 
-def _document(file: Path) -> dict[str, Any] | None:
-    try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise StoreNotFoundError(f"{file}: cannot be read ({error.strerror})") from error
-    except (ValueError, RecursionError):
-        return None
-    return found if isinstance(found, dict) and found.get("schema") == SCHEMA else None
-
-
-def _evaluations(store: KeyFrameStore, files: Sequence[Path]) -> tuple[list[Evaluation], list[str]]:
-    found, stale = [], []
+def _evaluations(
+    store: KeyFrameStore, files: Sequence[Path], *, named: bool
+) -> tuple[list[Evaluation], list[str]]:
+    """Reads results; of those that nobody named, what is no result is passed over."""
+    found, left_out = [], []
     for file in files:
-        document = _document(file)
-        if document is None:
-            raise NotAStoreError(f"{file}: is no result of `dfs evaluate` (a JSON document {SCHEMA!r})")
-        if document.get("digest", store.attributes.get("digest")) != store.attributes.get("digest"):
-            stale.append(file.name)
-            continue
-        evaluation = Evaluation(document, file.name)
         try:
+            document = _document(file)
             _check(document)
-        except (KeyError, TypeError, ValueError) as error:
-            raise NotAStoreError(
-                f"{file}: lacks something of a result ({error!r}); evaluate again"
-            ) from error
-        found.append(evaluation)
-    return found, stale
+        except (OSError, ValueError, RecursionError) as error:
+            if named and isinstance(error, OSError):
+                raise StoreNotFoundError(f"{file}: cannot be read ({error.strerror})") from error
+            if named:
+                raise NotAStoreError(f"{file}: is no whole result of `dfs evaluate`: {error}") from error
+            if isinstance(error, _NotWholeError):
+                left_out.append(f"{file.name} (not whole: {error})")
+            continue
+        if document.get("digest", store.attributes.get("digest")) != store.attributes.get("digest"):
+            left_out.append(f"{file.name} (of another store that lay at this path)")
+            continue
+        found.append(Evaluation(document, file.name))
+    return found, left_out
+
+
+class _NotWholeError(ValueError):
+    """A result of `dfs evaluate` that lacks something, or holds it in another form."""
+
+
+def _document(file: Path) -> dict[str, Any]:
+    found = json.loads(file.read_text(encoding="utf-8"))
+    if not isinstance(found, dict) or found.get("schema") != SCHEMA:
+        raise ValueError(f"it must be a JSON document of schema {SCHEMA!r}")
+    return found
 
 
 def _check(document: dict[str, Any]) -> None:
-    """Touches all that the page shows of a result."""
-    for metric in ("top1", "top5"):
-        float(document[metric]["mean"]), float(document[metric]["std"])
-    str(document["model"]), str(document["protocol"])
-    int(document["epochs"]), int(document["runs"]), int(document["num_test_clips"])
-    if int(document["num_classes"]) < 1:
-        raise ValueError("num_classes")
-    dict(document.get("per_class") or {})
+    """Checks all that the page shows of a result.
+
+    Raises:
+        _NotWholeError: something is missing, of another type, or outside its range.
+    """
+    percents = [
+        (f"{metric}.{key}", _of(document.get(metric)).get(key))
+        for metric in ("top1", "top5")
+        for key in ("mean", "std")
+    ]
+    percents += [(f"per_class.{name}", value) for name, value in _of(document.get("per_class", {})).items()]
+    for name, value in percents:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 100:
+            raise _NotWholeError(f"{name} must be a percentage, got {value!r}")
+    for name in ("epochs", "runs", "num_test_clips", "num_classes"):
+        value = document.get(name)
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise _NotWholeError(f"{name} must be a whole number from 1, got {value!r}")
+    for name in ("model", "protocol"):
+        if not isinstance(document.get(name), str):
+            raise _NotWholeError(f"{name} must be a text, got {document.get(name)!r}")
+
+
+def _of(value: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON
+    return value if isinstance(value, dict) else {}
 
 
 def _header(store: KeyFrameStore, provenance: dict[str, Any]) -> dict[str, str]:
@@ -236,7 +264,7 @@ def _classes(store: KeyFrameStore, evaluations: Sequence[Evaluation]) -> list[Cl
             int(clips[label]),
             int(keys[label]),
             int(keys[label]) * frame_bytes,
-            tuple((found.document.get("per_class") or {}).get(name) for found in evaluations),
+            tuple(_of(found.document.get("per_class")).get(name) for found in evaluations),
         )
         for label, name in enumerate(store.class_names)
     ]

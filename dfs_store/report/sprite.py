@@ -13,6 +13,7 @@ from dfs_store.pictures import PicturedClip
 __all__ = ["Sprite", "sprite"]
 
 _LARGEST_SIDE = 160  # of a frame; a page is no place for more
+_LARGEST_IMAGE = 16_000  # WebP's limit is 16,383 pixels
 _QUALITY = 80
 
 
@@ -36,10 +37,10 @@ class Sprite:
 def sprite(clip: PicturedClip) -> Sprite:
     """Puts the frames of a clip into one image."""
     length, height, width = clip.pixels.shape[:3]
-    share = min(1.0, _LARGEST_SIDE / max(height, width))
-    size = (max(1, round(width * share)), max(1, round(height * share)))
     columns = math.ceil(math.sqrt(length))
     rows = -(-length // columns)
+    share = min(1.0, _LARGEST_SIDE / max(height, width), _LARGEST_IMAGE / (columns * max(height, width)))
+    size = (max(1, int(width * share)), max(1, int(height * share)))
     grid = Image.new("RGB", (columns * size[0], rows * size[1]))
     for position, frame in enumerate(clip.pixels):
         image = Image.fromarray(np.ascontiguousarray(frame))

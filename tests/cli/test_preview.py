@@ -43,12 +43,16 @@ def test_a_sheet(dfs, store, tmp_path):
 
 def test_many_clips_take_pages(dfs, inserted, tmp_path):
     done = dfs("preview", inserted, "--out", tmp_path / "s.png", "--rows", 15, "--json")
-    assert [file.rpartition("/")[2] for file in done.document["files"]] == ["s-1.png", "s-2.png", "s-3.png"]
-    assert all((tmp_path / f"s-{page}.png").is_file() for page in (1, 2, 3))
+    assert [file.rpartition("/")[2] for file in done.document["files"]] == [
+        "s-01.png",
+        "s-02.png",
+        "s-03.png",
+    ]
+    assert all((tmp_path / f"s-0{page}.png").is_file() for page in (1, 2, 3))
     assert not (tmp_path / "s.png").exists()
     again = dfs("preview", inserted, "--out", tmp_path / "s.png", "--rows", 15)
     assert again.code == 2
-    assert "s-1.png (and 2 more): exists already; add --overwrite" in again.stderr
+    assert "s-01.png (and 2 more): exists already; add --overwrite" in again.stderr
 
 
 def test_all_pages_in_one_pdf(dfs, inserted, tmp_path):
@@ -84,13 +88,26 @@ def test_the_cosine_map_reads_the_log_of_the_run(dfs, inserted, tmp_path):
         for step in range(20, 80)
     ]
     log = tmp_path / "inserted.zarr.events.jsonl"
-    log.write_text("".join(json.dumps(line) + "\n" for line in lines) + '{"event": "step_do')
+    foreign = [
+        {"event": "step_done", "step": 20, "cosines": {"7": 5}},
+        {"event": "step_done", "cosines": {"7": []}},
+        {"event": "step_done", "step": 21, "cosines": {"7": ["x"] * 6}},
+        {"event": "x", "cosines": 3},
+    ]
+    with open_store(inserted) as opened:
+        end = {"event": "store_written", "digest": opened.attributes["digest"]}
+    written = "".join(json.dumps(line) + "\n" for line in [*lines, *foreign, end])
+    log.write_text(written + '{"event": "step_do')
     done = dfs("preview", inserted, "--kind", "cosine", "--out", tmp_path / "c.png", "--clip", 7)
     assert done.code == 0, done.stderr
     other = dfs("preview", inserted, "--kind", "cosine", "--out", tmp_path / "d.png", "--clip", 8)
     assert other.code == 2
     assert "dfs condense --watch" in other.stderr
-    log.unlink()
+    write_store(inserted.with_name("other.zarr"))
+    log.rename(tmp_path / "other.zarr.events.jsonl")
+    stale = dfs("preview", tmp_path / "other.zarr", "--kind", "cosine", "--out", tmp_path / "e.png")
+    assert stale.code == 2
+    assert "is the log of another store" in stale.stderr
     gone = dfs("preview", inserted, "--kind", "cosine", "--out", tmp_path / "d.png")
     assert gone.code == 3
     assert "--events" in gone.stderr
@@ -121,6 +138,7 @@ def test_clips_are_chosen_by_class_and_number(dfs, inserted, tmp_path, words, cl
         (["--out", "s.png", "--clip", "40"], "--clips must lie in 0..39, got '40'"),
         (["--out", "s.png", "--clip", "5-2"], "--clips must lie in 0..39, got '5-2'"),
         (["--out", "s.png", "--clip", "x"], "--clips takes numbers and ranges"),
+        (["--out", "inserted.zarr/s.png"], "lies inside the store"),
         (["--out", "s.png", "--nearest"], "--nearest shows real clips in a film"),
         (["--out", "s.gif", "--clips", "0-20"], "a film shows at most 16 clips, got 21"),
         (["--out", "s.gif", "--fps", "0"], "--fps must lie in 0.1..60"),
@@ -173,3 +191,26 @@ def test_a_provenance_of_another_kind_is_no_reason_to_fail(dfs, tmp_path, comman
     out = tmp_path / ("s.gif" if command == "preview" else "s.html")
     done = dfs(command, path, "--out", out)
     assert done.code == 0, done.stderr
+
+
+def test_pages_appear_together_or_not_at_all(dfs, tmp_path):
+    path = write_store(tmp_path / "s.zarr", num_clips=9)
+    (shard,) = (file for file in (path / "key_frames").rglob("c*") if file.is_file())
+    data = bytearray(shard.read_bytes())
+    data[20 * 3 * 6 * 5 * 4 + 3] ^= 255  # of a late clip
+    shard.write_bytes(data)
+    done = dfs("preview", path, "--rows", 2, "--out", tmp_path / "p.png")
+    assert done.code == 3
+    assert [file.name for file in tmp_path.iterdir()] == ["s.zarr"]
+
+
+def test_pages_of_an_earlier_picture_are_named(dfs, inserted, tmp_path):
+    assert dfs("preview", inserted, "--rows", 10, "--out", tmp_path / "p.png").code == 0
+    done = dfs("preview", inserted, "--rows", 20, "--out", tmp_path / "p.png", "--overwrite")
+    assert "p-03.png (and 1 more) looks like a page of an earlier picture" in done.stderr
+
+
+def test_a_name_too_long_for_the_disk_is_no_bug(dfs, inserted, tmp_path):
+    done = dfs("preview", inserted, "--out", tmp_path / ("x" * 300 + ".png"))
+    assert done.code == 2
+    assert "too long" in done.stderr

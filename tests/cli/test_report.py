@@ -41,9 +41,15 @@ def test_evaluations_beside_the_store_are_shown_and_stale_ones_named(dfs, tmp_pa
     (tmp_path / "s.zarr.good.json").write_text(result(digest))
     (tmp_path / "s.zarr.old.json").write_text(result("another"))
     (tmp_path / "s.zarr.other.json").write_text("{}")
+    (tmp_path / "s.zarr.part.json").write_text('{"schema": "dfs.evaluate/1"}')
+    (tmp_path / "s.zarr.zip.its-own.json").write_text(result("another"))
+    (tmp_path / "s.zarr.folder.json").mkdir()
+    (tmp_path / "s.zarr.link.json").symlink_to("nowhere")
     done = dfs("report", store, "--out", tmp_path / "s.html", "--json")
     assert done.document["results"] == ["s.zarr.good.json"]
-    assert done.document["stale_results"] == ["s.zarr.old.json"]
+    old, part = done.document["results_left_out"]
+    assert old == "s.zarr.old.json (of another store that lay at this path)"
+    assert part.startswith("s.zarr.part.json (not whole: top1.mean must be a percentage")
     page = (tmp_path / "s.html").read_text()
     assert "40.0 ± 1.0 %" in page
     assert "s.zarr.old.json" in page
@@ -52,10 +58,17 @@ def test_evaluations_beside_the_store_are_shown_and_stale_ones_named(dfs, tmp_pa
 @pytest.mark.parametrize(
     ("text", "code", "message"),
     [
-        ("{}", 3, "is no result of `dfs evaluate`"),
+        ("{}", 3, "is no whole result of `dfs evaluate`"),
+        ("[" * 5000, 3, "is no whole result of `dfs evaluate`"),
         (None, 3, "cannot be read"),
-        (result(top1={"mean": 1.0}), 3, "lacks something of a result"),
-        (result(num_classes=0), 3, "lacks something of a result"),
+        (result(top1={"mean": 1.0}), 3, "top1.std must be a percentage, got None"),
+        (result(top1={"mean": "12", "std": 0}), 3, "top1.mean must be a percentage, got '12'"),
+        (result(top5={"mean": 1e400, "std": 0}), 3, "top5.mean must be a percentage, got inf"),
+        (result(num_classes=0), 3, "num_classes must be a whole number from 1, got 0"),
+        (result(epochs=1e400), 3, "epochs must be a whole number"),
+        (result(num_test_clips="10"), 3, "num_test_clips must be a whole number"),
+        (result(per_class={"a": "x"}), 3, "per_class.a must be a percentage"),
+        (result(model=["x"]), 3, "model must be a text"),
     ],
 )
 def test_results_that_are_none_are_refused(dfs, tmp_path, text, code, message):

@@ -20,7 +20,7 @@ def test_every_event_is_a_line(tmp_path):
         log.on_event(step(0, cosines={1: (None, 0.25, None)}))
         assert len(read_events(path)) == 2  # at once, not when the run ends
         log.on_event(CheckpointSaved("s.checkpoint.npz", 1))
-        log.on_event(StoreWritten("s.zarr", 2, 4))
+        log.on_event(StoreWritten("s.zarr", 2, 4, "d1"))
     lines = read_events(path)
     assert [line["event"] for line in lines] == [
         "run_started",

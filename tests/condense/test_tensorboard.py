@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dfs_store.condense import RunStarted, condense
+from dfs_store.condense import RunStarted, StepDone, condense
 from dfs_store.condense.tensorboard import TensorboardTracker, tensorboard_folder
 
 event_accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
@@ -40,3 +40,23 @@ def test_a_resumed_run_goes_on_in_the_same_folder(tmp_path):
         with TensorboardTracker(tmp_path, **about) as tracker:
             tracker.on_event(RunStarted(first, 10, 1, "cpu"))
     assert len(list(tmp_path.glob("events*"))) == 2
+
+
+def test_a_new_run_does_not_go_on_with_the_curve_of_a_former_one(tmp_path):
+    about = {"classes": ["a"], "vpc": 1, "normalization": None, "num_frames": 4}
+    for steps in (6, 3):
+        with TensorboardTracker(tmp_path, **about) as tracker:
+            tracker.on_event(RunStarted(0, steps, 1, "cpu"))
+            for step in range(steps):
+                tracker.on_event(StepDone(step, steps, "insertion", 1.5, 4, 0, 96))
+    found = event_accumulator.EventAccumulator(str(tmp_path)).Reload()
+    assert [event.step for event in found.Scalars("condense/loss")] == [0, 1, 2]
+
+
+def test_a_disk_that_refuses_does_not_end_the_run(tmp_path):
+    (tmp_path / "taken").touch()
+    about = {"classes": ["a"], "vpc": 1, "normalization": None, "num_frames": 4}
+    with TensorboardTracker(tmp_path / "taken", **about) as tracker:
+        with pytest.warns(UserWarning, match="the run goes on without"):
+            tracker.on_event(RunStarted(0, 3, 1, "cpu"))
+        tracker.on_event(StepDone(0, 3, "insertion", 1.5, 4, 0, 96))

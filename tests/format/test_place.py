@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from dfs_store.format.container import container_of
-from dfs_store.format.place import StoreURL, absolute_text, collapsed_url, local_beside, locate
+from dfs_store.format.place import StoreURL, absolute_text, collapsed_url, local_beside, locate, shown_place
 
 
 @pytest.mark.parametrize(
@@ -58,3 +58,14 @@ def test_files_of_a_run_lie_here_where_the_store_does_not():
     assert first.parent == Path()
     assert first.name.startswith("s.zarr.")
     assert first != second  # two outputs of one name do not share a checkpoint
+
+
+def test_secrets_of_a_url_are_neither_shown_nor_hashed():
+    one, other = (
+        "https://alice:hunter2@host:81/a/s.zarr.zip?sig=SECRET",
+        "https://host:81/a/s.zarr.zip?sig=OTHER",
+    )
+    assert shown_place(one) == shown_place(other) == "https://host:81/a/s.zarr.zip"
+    assert local_beside(one) == local_beside(other)
+    assert shown_place("./s.zarr") == "./s.zarr"
+    assert StoreURL(one).url == one

@@ -61,3 +61,15 @@ def test_a_rate_outside_its_rule_is_refused(fps):
 def test_another_suffix_is_refused():
     with pytest.raises(SettingsError, match=r"\.gif or \.mp4"):
         film_bytes(film_frames([FilmCell(clip([0]))]), ".avi", 8)
+
+
+def test_large_frames_are_scaled_down():
+    image = next(film_frames([FilmCell(clip([0, 7], height=1080, width=1920))]))
+    assert image.width < 520
+
+
+def test_a_gif_that_would_take_gigabytes_is_refused_and_an_mp4_is_not():
+    frame = Image.new("RGB", (2000, 2000))
+    with pytest.raises(SettingsError, match=r"write an \.mp4"):
+        film_bytes((frame for _ in range(100)), ".gif", 8)
+    assert film_bytes((Image.new("RGB", (320, 320)) for _ in range(400)), ".mp4", 8)

@@ -31,3 +31,13 @@ def test_other_channels_are_grey(channels):
     pixels = to_pixels(np.full((2, channels, 3, 4), 0.5, np.float32), None)
     assert pixels.shape == (2, 3, 4, 3)
     assert (pixels == 128).all()
+
+
+@pytest.mark.parametrize("value", [255.0, -3.0, 3.4e38])
+def test_a_clip_of_one_unknown_value_is_grey(value):
+    assert (to_pixels(np.full((1, 3, 2, 2), value, np.float32), None) == 128).all()
+
+
+def test_the_extremes_of_float32_are_stretched_without_a_warning():
+    values = np.array([-3.4e38, 0.0, 3.4e38], np.float32).reshape(1, 3, 1, 1)
+    assert to_pixels(values, None).ravel().tolist() == [0, 128, 255]
