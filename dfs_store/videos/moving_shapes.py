@@ -8,7 +8,7 @@ frame is uniform, whatever its motion.
 """
 
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -189,6 +189,7 @@ def make_moving_shapes(
     size: int = DEFAULTS.size,
     clips_per_class: int | None = None,
     seed: int = 0,
+    classes: Sequence[str] | None = None,
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64], list[str]]:
     """Makes the training or the test part of moving-shapes.
 
@@ -201,6 +202,7 @@ def make_moving_shapes(
         size: height and width of a frame in pixels, at least 8.
         clips_per_class: clips of each class, at least 1; by default those of `DEFAULTS`.
         seed: a whole number, not negative.
+        classes: only these, all when None; their clips are the same whichever others are made.
 
     Returns:
         Pixels (N, T, size, size, 3) uint8 (RGB), labels (N,) int64, class by class, and the sorted
@@ -221,7 +223,10 @@ def make_moving_shapes(
         raise SettingsError(f"moving-shapes needs at least 1 clip per class, got {clips_per_class}")
     if seed < 0:
         raise SettingsError(f"the seed of moving-shapes must not be negative, got {seed}")
-    names = class_names()
+    names = class_names() if classes is None else sorted(set(classes))
+    if not names:
+        raise SettingsError("classes must name at least one class, got none")
+    check_class_names(names)
     pixels = np.empty((len(names) * clips_per_class, num_frames, size, size, 3), dtype=np.uint8)
     for clip in range(len(pixels)):
         name, number = names[clip // clips_per_class], clip % clips_per_class

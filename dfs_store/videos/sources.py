@@ -1,6 +1,6 @@
 """Where a VideoDataset has its pixels from: an entry of the cache, or a generator. No torch here."""
 
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -132,6 +132,35 @@ class CachedClips:
         return {"file": self._index["files"][number], "frames": self._frames[number, 0].tolist()}
 
 
+_MovingShapes = tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64], list[str], list[int]]
+_KEPT_CLIP_BYTES = 64 * 1024  # 600 clips are 40 MB; larger ones are made anew each time
+
+
+def _make(
+    split: str,
+    num_frames: int,
+    size: int,
+    seed: int,
+    clips_per_class: int | None,
+    names: tuple[str, ...] | None,
+) -> _MovingShapes:
+    """Returns pixels, labels, class names, and the number of each clip among those of all classes."""
+    from dfs_store.videos.moving_shapes import class_names, make_moving_shapes
+
+    pixels, labels, made = make_moving_shapes(
+        split, num_frames=num_frames, size=size, clips_per_class=clips_per_class, seed=seed, classes=names
+    )
+    each = len(labels) // len(made)
+    places = [class_names().index(name) for name in made]
+    numbers = [places[label] * each + clip % each for clip, label in enumerate(labels.tolist())]
+    pixels.setflags(write=False)
+    return pixels[:, None], labels, made, numbers
+
+
+# Condensing and then evaluating in one process makes them once.
+_recently_made = lru_cache(maxsize=4)(_make)
+
+
 class MovingShapesClips:
     """Clips of the built-in dataset, made on first use; pickles as its settings.
 
@@ -162,21 +191,14 @@ class MovingShapesClips:
         return {"_settings": self._settings, "_class_names": self._class_names}
 
     @cached_property
-    def _made(self) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64], list[str], list[int]]:
-        from dfs_store.videos.moving_shapes import check_class_names, make_moving_shapes
-
+    def _made(self) -> "_MovingShapes":
         split, num_frames, size, seed, clips_per_class = self._settings
-        pixels, labels, names = make_moving_shapes(
-            split, num_frames=num_frames, size=size, clips_per_class=clips_per_class, seed=seed
-        )
-        numbers = np.arange(len(labels))
-        if self._class_names is not None:
-            kept = sorted(self._class_names)
-            check_class_names(kept)
-            numbers = np.flatnonzero(np.isin(np.array(names)[labels], kept))
-            labels = np.array([kept.index(names[label]) for label in labels[numbers]])
-            pixels, names = pixels[numbers], kept
-        return pixels[:, None], labels.astype(np.int64), list(names), numbers.tolist()
+        names = None if self._class_names is None else tuple(sorted(self._class_names))
+        settings = (split, num_frames, size, seed, clips_per_class, names)
+        clip_bytes = num_frames * size * size * 3
+        make = _recently_made if clip_bytes <= _KEPT_CLIP_BYTES else _make
+        pixels, labels, made, numbers = make(*settings)
+        return pixels, labels.copy(), list(made), list(numbers)
 
     @property
     def pixels(self) -> npt.NDArray[np.uint8]:

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from dfs_store import open_videos
 from dfs_store.errors import SettingsError
 from dfs_store.videos.moving_shapes import DEFAULTS, class_names, make_moving_shapes
 
@@ -104,3 +105,28 @@ def test_classes_differ_by_motion(part):
 def test_nonsense_is_refused(split, changes, said):
     with pytest.raises(SettingsError, match=said):
         make_moving_shapes(split, **{"num_frames": 2, "size": 8, "clips_per_class": 1, **changes})
+
+
+def test_some_classes_are_the_same_clips_as_of_all():
+    make = {"frames": 3, "size": 12, "clips_per_class": 4}
+    every, some = (
+        open_videos("moving-shapes", **make),
+        open_videos("moving-shapes", classes=("still", "fast"), **make),
+    )
+    kept = [clip for clip, label in enumerate(every.labels) if every.classes[label] in ("fast", "still")]
+    assert np.array_equal(some.pixels, every.pixels[kept])
+    assert [some.source(clip) for clip in range(8)] == [every.source(clip) for clip in kept]
+
+
+def test_what_one_dataset_changes_is_not_seen_by_the_next():
+    make = {"frames": 3, "size": 12, "clips_per_class": 2}
+    first = open_videos("moving-shapes", **make)
+    with pytest.raises(ValueError, match="read-only"):
+        first.pixels[0] = 0
+    first.labels[:] = 5
+    assert open_videos("moving-shapes", **make).labels.tolist() == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5]
+
+
+def test_no_class_at_all_is_refused():
+    with pytest.raises(SettingsError, match="at least one class"):
+        open_videos("moving-shapes", classes=()).labels  # noqa: B018 - they are made on first use
