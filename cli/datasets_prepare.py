@@ -12,46 +12,50 @@ from ._prepare_progress import shown_on
 
 FILES_SHOWN = 20
 
+Name = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME|FOLDER",
+        autocompletion=complete_dataset,
+        help="A dataset's name, or a folder of class folders.",
+    ),
+]
+Part = Annotated[
+    str | None,
+    typer.Option(
+        "--part",
+        help="train or test; both when left out.",
+        autocompletion=one_of("train", "test"),
+        metavar="PART",
+    ),
+]
+Workers = Annotated[int | None, typer.Option("--workers", help="Decoding processes (default: one per core).")]
+MaxMemory = Annotated[
+    str | None, typer.Option("--max-memory", metavar="SIZE", help="Of all decoding processes: 8GiB.")
+]
+Shard = Annotated[
+    str | None,
+    typer.Option(
+        "--shard",
+        help="Every N-th file only: 3/16 is the third of sixteen, for as many machines with one cache.",
+        metavar="I/N",
+    ),
+]
+
 
 @command
 def prepare(
-    name: Annotated[
-        str,
-        typer.Argument(
-            metavar="NAME|FOLDER",
-            autocompletion=complete_dataset,
-            help="A dataset's name, or a folder of class folders.",
-        ),
-    ],
+    name: Name,
     root: _options.Root = None,
     frames: _options.Frames = None,
     stride: _options.Stride = None,
     size: _options.Size = None,
     split: _options.Split = None,
     classes: _options.Classes = None,
-    part: Annotated[
-        str | None,
-        typer.Option(
-            "--part",
-            help="train or test; both when left out.",
-            autocompletion=one_of("train", "test"),
-            metavar="PART",
-        ),
-    ] = None,
-    workers: Annotated[
-        int | None, typer.Option("--workers", help="Decoding processes (default: one per core).")
-    ] = None,
-    max_memory: Annotated[
-        str | None, typer.Option("--max-memory", metavar="SIZE", help="Of all decoding processes: 8GiB.")
-    ] = None,
-    shard: Annotated[
-        str | None,
-        typer.Option(
-            "--shard",
-            help="Every N-th file only: 3/16 is the third of sixteen, for as many machines with one cache.",
-            metavar="I/N",
-        ),
-    ] = None,
+    part: Part = None,
+    workers: Workers = None,
+    max_memory: MaxMemory = None,
+    shard: Shard = None,
     seed: _options.Seed = 0,
     json: _options.Json = False,
     quiet: _options.Quiet = False,
