@@ -102,13 +102,14 @@ class CondenseProgress:
             self._inserted.append((event.step, event.num_inserted))
         if event.phase != self._phase:
             self._new_phase(event)
-        self._bar.update(
-            event.step + 1,
-            event.iterations,
-            f"{event.phase}  {self._steps / self._seconds:.2f} steps/s  loss {smooth:.4g} "
-            f"{_output.sparkline(self._losses)}  {event.num_key_frames:,} key frames  "
-            f"{_output.mebibytes(event.key_frame_bytes)}",
-        )
+        if not self._quiet:
+            self._bar.update(
+                event.step + 1,
+                event.iterations,
+                f"{event.phase}  {self._steps / self._seconds:.2f} steps/s  loss {smooth:.4g} "
+                f"{_output.sparkline(self._losses)}  {event.num_key_frames:,} key frames  "
+                f"{_output.mebibytes(event.key_frame_bytes)}",
+            )
         if self._stop is not None:
             self._end(event.step + 1)
         if event.step + 1 == event.iterations:

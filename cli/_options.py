@@ -6,6 +6,22 @@ import typer
 
 from . import _completion as offer
 
+Store = Annotated[
+    str,
+    typer.Argument(
+        metavar="STORE",
+        autocompletion=offer.stores,
+        help="A .zarr, .zarr.zip, .h5 or .hdf5 store, or its URL.",
+    ),
+]
+DatasetName = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME|FOLDER",
+        autocompletion=offer.complete_dataset,
+        help="A dataset's name, or a folder of class folders.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout; talk goes to stderr.")]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print results and errors only.")]
 Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Print more.")]

@@ -4,16 +4,10 @@ from typing import Annotated
 
 import typer
 
-from ._completion import KINDS_OF_PREVIEW, complete_dataset, one_of, stores
+from ._completion import KINDS_OF_PREVIEW, complete_dataset, one_of
 
 LOOKS = "How it looks"
 
-Store = Annotated[
-    str,
-    typer.Argument(
-        metavar="STORE", autocompletion=stores, help="A .zarr, .zarr.zip, .h5 or .hdf5 store, or URL."
-    ),
-]
 Out = Annotated[
     str, typer.Option("--out", metavar="FILE", help="The picture: .png, .pdf, .svg, .gif or .mp4.")
 ]

@@ -29,10 +29,9 @@ def clips_of_store(store: "KeyFrameStore", asked: RealClips) -> RealClips:
             that would be held out.
     """
     from dfs_store.errors import SettingsError
-    from dfs_store.pictures.preview import provenance_object
 
     provenance = store.attributes.get("provenance") or {}
-    settings: dict[str, Any] = provenance_object(store, "config")
+    settings: dict[str, Any] = store.provenance_object("config")
     dataset = asked.dataset or provenance.get("dataset")
     if not dataset:
         raise SettingsError(

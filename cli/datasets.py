@@ -1,11 +1,10 @@
 """`dfs datasets`: the datasets that are known, and what is there of them. Two more commands lie beside."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from . import _options, _output, datasets_cache, datasets_prepare
-from ._completion import complete_dataset
 from ._exit_codes import command
 
 if TYPE_CHECKING:
@@ -15,14 +14,6 @@ app = typer.Typer(
     help="List known datasets, prepare their clips, look after the cache.", no_args_is_help=True
 )
 
-Name = Annotated[
-    str,
-    typer.Argument(
-        metavar="NAME|FOLDER",
-        autocompletion=complete_dataset,
-        help="A dataset's name, or a folder of class folders.",
-    ),
-]
 CLASSES_SHOWN = 20
 
 
@@ -50,7 +41,7 @@ def list_datasets(
 @app.command("info")
 @command
 def info_dataset(
-    name: Name,
+    name: _options.DatasetName,
     root: _options.Root = None,
     split: _options.Split = None,
     json: _options.Json = False,

@@ -6,20 +6,12 @@ from typing import Annotated, Any
 import typer
 
 from . import _options, _output
-from ._completion import complete_dataset, one_of
+from ._completion import one_of
 from ._exit_codes import command
 from ._prepare_progress import shown_on
 
 FILES_SHOWN = 20
 
-Name = Annotated[
-    str,
-    typer.Argument(
-        metavar="NAME|FOLDER",
-        autocompletion=complete_dataset,
-        help="A dataset's name, or a folder of class folders.",
-    ),
-]
 Part = Annotated[
     str | None,
     typer.Option(
@@ -45,7 +37,7 @@ Shard = Annotated[
 
 @command
 def prepare(
-    name: Name,
+    name: _options.DatasetName,
     root: _options.Root = None,
     frames: _options.Frames = None,
     stride: _options.Stride = None,

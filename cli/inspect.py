@@ -1,11 +1,8 @@
 """`dfs inspect`: what is in a store, and what it costs."""
 
-from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
+from typing import TYPE_CHECKING, Any
 
 from . import _options, _output
-from ._completion import stores
 from ._exit_codes import command
 from ._key_frame_counts import key_frames_per_clip
 
@@ -18,12 +15,7 @@ CLASSES_SHOWN = 20
 
 @command
 def inspect(
-    store: Annotated[
-        str,
-        typer.Argument(
-            metavar="STORE", autocompletion=stores, help="A .zarr, .zarr.zip, .h5 or .hdf5 store, or its URL."
-        ),
-    ],
+    store: _options.Store,
     json: _options.Json = False,
     quiet: _options.Quiet = False,
     verbose: _options.Verbose = False,

@@ -6,7 +6,6 @@ import typer
 
 from . import _evaluate_options as given
 from . import _options, _output
-from ._completion import stores
 from ._exit_codes import command
 
 if TYPE_CHECKING:
@@ -21,9 +20,7 @@ if TYPE_CHECKING:
 
 @command
 def motion(
-    store: Annotated[
-        str, typer.Argument(metavar="STORE", autocompletion=stores, help="A .zarr, .h5 or .hdf5 store.")
-    ],
+    store: _options.Store,
     out: Annotated[
         str | None, typer.Option("--out", metavar="FILE", help="The picture: .png, .jpg ...")
     ] = None,

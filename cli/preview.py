@@ -24,7 +24,7 @@ FILMED_UNASKED = 9
 
 @command
 def preview(
-    store: given.Store,
+    store: _options.Store,
     out: given.Out,
     kind: given.Kind = None,
     classes: which.Classes = None,

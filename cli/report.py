@@ -7,7 +7,6 @@ import typer
 
 from . import _chosen_clips as which
 from . import _options, _output
-from ._completion import stores
 from ._exit_codes import FOUND_WANTING, command
 
 if TYPE_CHECKING:
@@ -18,12 +17,7 @@ SHOWN_UNASKED = 60
 
 @command
 def report(
-    store: Annotated[
-        str,
-        typer.Argument(
-            metavar="STORE", autocompletion=stores, help="A .zarr, .zarr.zip, .h5 or .hdf5 store, or URL."
-        ),
-    ],
+    store: _options.Store,
     out: Annotated[str, typer.Option("--out", metavar="FILE", help="The page, *.html.")],
     classes: which.Classes = None,
     clips: which.Clips = None,

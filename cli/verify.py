@@ -1,22 +1,12 @@
 """`dfs verify`: reads everything and names what is damaged."""
 
-from typing import Annotated
-
-import typer
-
 from . import _options, _output
-from ._completion import stores
 from ._exit_codes import FOUND_WANTING, command
 
 
 @command
 def verify(
-    store: Annotated[
-        str,
-        typer.Argument(
-            metavar="STORE", autocompletion=stores, help="A .zarr, .zarr.zip, .h5 or .hdf5 store, or its URL."
-        ),
-    ],
+    store: _options.Store,
     json: _options.Json = False,
     quiet: _options.Quiet = False,
     verbose: _options.Verbose = False,

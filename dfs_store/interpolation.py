@@ -18,6 +18,7 @@ __all__ = [
     "check_times",
     "matrix_of",
     "neighbours",
+    "rebuild",
     "resample_times",
     "weight_matrix",
 ]
@@ -110,6 +111,23 @@ def neighbours(
     gap = keys[right] - keys[left]
     weight = np.where(gap > 0, (moments - keys[left]) / np.maximum(gap, 1), 0.0)
     return Neighbours(left, np.where(weight > 0, right, left), weight)
+
+
+def rebuild(key_frames: npt.NDArray[np.float32], near: Neighbours) -> npt.NDArray[np.float32]:
+    """Returns the frames of a clip (Eq. 3), exactly the key frames at their own positions.
+
+    Args:
+        key_frames: (K, C, H, W) float32.
+        near: of the M output times.
+
+    Returns:
+        (M, C, H, W) float32, new memory.
+    """
+    weight = near.weight[:, None, None, None]
+    rebuilt: npt.NDArray[np.float32] = key_frames[near.left] * (1.0 - weight).astype(np.float32)
+    mixed = np.flatnonzero(near.weight)  # at a key position nothing is added, so the key frame is exact
+    rebuilt[mixed] += key_frames[near.right[mixed]] * weight[mixed].astype(np.float32)
+    return rebuilt
 
 
 def check_times(times: npt.ArrayLike | None, num_frames: int) -> npt.NDArray[np.float64]:

@@ -14,8 +14,15 @@ from dfs_store.condense.events import CheckpointSaved, Event, RunStarted, StepDo
 from dfs_store.errors import MissingDependencyError
 from dfs_store.format import open_store
 from dfs_store.format.place import local_beside
-from dfs_store.interpolation import neighbours
-from dfs_store.pictures import PicturedClip, SheetStyle, contact_sheet, pictured, to_pixels
+from dfs_store.interpolation import neighbours, rebuild
+from dfs_store.pictures import (
+    PicturedClip,
+    SheetStyle,
+    contact_sheet,
+    first_of_each_class,
+    pictured,
+    to_pixels,
+)
 
 __all__ = ["TensorboardTracker", "tensorboard_folder"]
 
@@ -104,8 +111,7 @@ class TensorboardTracker:
             self._sheet(self._of_checkpoint(Path(event.path)))
         elif isinstance(event, StoreWritten):
             with open_store(event.path) as store:
-                first = np.unique(store.labels, return_index=True)[1][:_MOST_CLIPS]
-                self._sheet([pictured(store, int(clip)) for clip in first])
+                self._sheet([pictured(store, clip) for clip in first_of_each_class(store, _MOST_CLIPS)])
 
     def _scalars(self, event: StepDone) -> None:
         assert self._writer is not None
@@ -134,9 +140,7 @@ class TensorboardTracker:
         positions: npt.NDArray[np.int64],
         inserted_at: npt.NDArray[np.int32],
     ) -> PicturedClip:
-        near = neighbours(positions, self._num_frames)
-        weight = near.weight.astype(np.float32)[:, None, None, None]
-        rebuilt: npt.NDArray[np.float32] = frames[near.left] * (1 - weight) + frames[near.right] * weight
+        rebuilt = rebuild(frames, neighbours(positions, self._num_frames))
         name = self._classes[clip // self._vpc]
         return PicturedClip(
             to_pixels(rebuilt, self._normalization), positions, inserted_at, name, f"clip {clip}"

@@ -17,7 +17,7 @@ from dfs_store.format.place import Place, StoreURL, absolute_text, collapsed_url
 from dfs_store.format.quantization import decode
 from dfs_store.format.spec import Header
 from dfs_store.format.transaction import interrupted_overwrites
-from dfs_store.interpolation import neighbours
+from dfs_store.interpolation import neighbours, rebuild
 
 __all__ = ["KeyFrameStore", "open_store"]
 
@@ -138,6 +138,11 @@ class KeyFrameStore:
         """The root attribute `dfs_store`, with keys unknown to this version."""
         return self._header.attributes
 
+    def provenance_object(self, key: str) -> dict[str, Any]:
+        """Returns an object of the provenance; {} where there is none, or something else stands there."""
+        found = (self.attributes.get("provenance") or {}).get(key)
+        return found if isinstance(found, dict) else {}
+
     @property
     def normalization(self) -> dict[str, list[float]] | None:
         """{"mean": [...], "std": [...]} of C numbers each that the values were normalised with, or None."""
@@ -200,11 +205,7 @@ class KeyFrameStore:
             SettingsError: a time is outside the clip.
         """
         key_frames = self.key_frames(clip)
-        near = neighbours(self.positions(clip), self.num_frames, times=times)
-        rebuilt = key_frames[near.left] * _column(1.0 - near.weight)
-        mixed = np.flatnonzero(near.weight)  # at a key position nothing is added, so the key frame is exact
-        rebuilt[mixed] += key_frames[near.right[mixed]] * _column(near.weight[mixed])
-        return rebuilt
+        return rebuild(key_frames, neighbours(self.positions(clip), self.num_frames, times=times))
 
     def stored_frames(self, start: int, stop: int) -> Array:
         """Returns key frames start..stop of the whole store as stored, (stop - start, C, H, W), read-only.
@@ -368,7 +369,3 @@ def _reopen(path: str, digest: str) -> KeyFrameStore:
 
 def _replaced(path: str) -> DamagedStoreError:
     return DamagedStoreError(f"{path}: was replaced by another store since it was opened; open it again")
-
-
-def _column(weights: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
-    return weights.astype(np.float32)[:, None, None, None]

@@ -3,7 +3,7 @@
 Charts need matplotlib (`pip install 'dfs-store[plot]'`); contact sheets, GIF and MP4 need nothing more.
 """
 
-from dfs_store.pictures.clip import PicturedClip, pictured
+from dfs_store.pictures.clip import PicturedClip, first_of_each_class, pictured
 from dfs_store.pictures.contact_sheet import SheetStyle, contact_sheet, sheet_pages
 from dfs_store.pictures.film import FilmCell, film_bytes, film_frames
 from dfs_store.pictures.pixels import to_pixels
@@ -15,6 +15,7 @@ __all__ = [
     "contact_sheet",
     "film_bytes",
     "film_frames",
+    "first_of_each_class",
     "pictured",
     "sheet_pages",
     "to_pixels",

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from dfs_store.format import KeyFrameStore
 from dfs_store.pictures.pixels import to_pixels
 
-__all__ = ["PicturedClip", "pictured"]
+__all__ = ["PicturedClip", "first_of_each_class", "pictured"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,3 +63,9 @@ def pictured(store: KeyFrameStore, clip: int) -> PicturedClip:
         class_name=store.class_names[int(store.labels[clip])],
         title=f"clip {clip}",
     )
+
+
+def first_of_each_class(store: KeyFrameStore, most: int) -> list[int]:
+    """Returns the number of the first clip of every class that has one, `most` at the most, ascending."""
+    first = np.unique(store.labels, return_index=True)[1]
+    return sorted(first.tolist())[:most]

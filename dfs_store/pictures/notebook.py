@@ -5,11 +5,9 @@ import html
 import io
 from collections.abc import Sequence
 
-import numpy as np
-
 from dfs_store.errors import DFSError
 from dfs_store.format import KeyFrameStore
-from dfs_store.pictures.clip import pictured
+from dfs_store.pictures.clip import first_of_each_class, pictured
 from dfs_store.pictures.contact_sheet import SheetStyle, contact_sheet
 from dfs_store.pictures.preview import store_phases
 
@@ -34,10 +32,10 @@ def store_html(store: KeyFrameStore, facts: Sequence[str]) -> str:
 
 
 def _picture(store: KeyFrameStore) -> str:
-    first = np.sort(np.unique(store.labels, return_index=True)[1])[:_MOST_CLIPS]
+    first = first_of_each_class(store, _MOST_CLIPS)
     phases = store_phases(store)
     style = SheetStyle(steps=phases.steps if phases is not None else None)
-    sheet = contact_sheet([pictured(store, int(clip)) for clip in first], style)
+    sheet = contact_sheet([pictured(store, clip) for clip in first], style)
     data = io.BytesIO()
     sheet.save(data, "PNG", optimize=True)
     uri = "data:image/png;base64," + base64.b64encode(data.getvalue()).decode()

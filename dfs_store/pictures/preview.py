@@ -18,7 +18,7 @@ from dfs_store.pictures.contact_sheet import Rebuilt, SheetStyle, contact_sheet,
 from dfs_store.pictures.drawing import THEMES
 from dfs_store.pictures.film import FASTEST_FPS, SLOWEST_FPS, FilmCell, film_bytes, film_frames
 
-__all__ = ["Preview", "image_bytes", "provenance_object", "store_phases", "store_title"]
+__all__ = ["Preview", "image_bytes", "store_phases", "store_title"]
 
 Beside = Callable[[PicturedClip], tuple[npt.NDArray[np.uint8], str]]
 Flows = Callable[[PicturedClip], list[npt.NDArray[np.uint8]]]
@@ -157,7 +157,7 @@ class Preview:
         inserted = (
             [] if steps is None else zip(steps.tolist(), self.store.positions(clip).tolist(), strict=True)
         )
-        epsilon = provenance_object(self.store, "config").get("epsilon")
+        epsilon = self.store.provenance_object("config").get("epsilon")
         name = self.store.class_names[int(self.store.labels[clip])]
         figure = cosine_map(
             np.array([step for step, _ in rows], np.int64),
@@ -193,18 +193,12 @@ def store_title(store: KeyFrameStore) -> str:
     return f"{name}: {', '.join(known)}" if known else name
 
 
-def provenance_object(store: KeyFrameStore, key: str) -> dict[str, Any]:
-    """Returns an object of the provenance; {} where there is none, or something else stands there."""
-    found = (store.attributes.get("provenance") or {}).get(key)
-    return found if isinstance(found, dict) else {}
-
-
 def store_phases(store: KeyFrameStore) -> Phases | None:
     """Returns the phases of the run that made a store, None where it does not say or did not insert.
 
     Steps floor(warmup*n) to n - floor(cooldown*n) - 1 insert.
     """
-    config = provenance_object(store, "config")
+    config = store.provenance_object("config")
     steps, warmup, cooldown = (config.get(key) for key in ("iterations", "warmup", "cooldown"))
     if not isinstance(steps, int) or not 0 < steps < 2**31 or config.get("insertion") is False:
         return None

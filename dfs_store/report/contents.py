@@ -13,16 +13,16 @@ import numpy as np
 
 from dfs_store import __version__
 from dfs_store.errors import DamagedStoreError, NotAStoreError, StoreNotFoundError
+from dfs_store.evaluate.table import SCHEMA
 from dfs_store.format import Finding, KeyFrameStore, verify
 from dfs_store.format.place import local_beside
 from dfs_store.pictures import PicturedClip, pictured
 from dfs_store.pictures.charts import Phases
-from dfs_store.pictures.preview import provenance_object, store_phases, store_title
+from dfs_store.pictures.preview import store_phases, store_title
 from dfs_store.report.sprite import Sprite, sprite
 
 __all__ = ["ClassRow", "Contents", "Evaluation", "ShownClip", "Timeline", "gather", "results_beside"]
 
-SCHEMA = "dfs.evaluate/1"
 _TIMELINE_BINS = 240
 
 
@@ -142,8 +142,8 @@ def gather(
         timeline=_timeline(store),
         evaluations=evaluations,
         left_out=left_out,
-        settings=provenance_object(store, "config"),
-        software=provenance_object(store, "software"),
+        settings=store.provenance_object("config"),
+        software=store.provenance_object("software"),
         findings=findings,
         made=datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
     )
