@@ -26,7 +26,7 @@ NETWORKS = (
 )  # fmt: skip
 KINDS_OF_PREVIEW = ("sheet", "film", "timeline", "storage", "cosine", "flow")
 EXPORTS = ("videos", "frames", "webdataset", "npz", "huggingface")
-_DATASETS = ("moving-shapes", "miniucf", "ucf101", "hmdb51", "kinetics400", "ssv2")
+_DATASETS = ("stick-figures", "moving-shapes", "miniucf", "ucf101", "hmdb51", "kinetics400", "ssv2")
 _STORE_SUFFIXES = (".zarr", ".zarr.zip", ".h5", ".hdf5")
 
 # Shells paste what is offered as it is, and zsh evaluates it first: other names are left to the shell, which

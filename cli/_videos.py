@@ -85,11 +85,10 @@ def _warn(videos: "VideoDataset") -> None:
 def training_videos_bytes(settings: VideoSettings) -> int | None:
     """Returns what the training videos take on disk; None where there are none."""
     from dfs_store.errors import DFSError
-    from dfs_store.videos.catalogue import MOVING_SHAPES
     from dfs_store.videos.frame_folder import folder_status
-    from dfs_store.videos.opening import find_clips
+    from dfs_store.videos.opening import describe, find_clips
 
-    if settings.dataset == MOVING_SHAPES:
+    if describe(settings.dataset).is_built_in:
         return None
     try:
         found = find_clips(
@@ -105,17 +104,16 @@ def describe_videos(settings: VideoSettings) -> tuple[dict[str, int], int, tuple
     """Returns, without decoding anything, clips by class name, T and (C, H, W) of the training part."""
     from collections import Counter
 
-    from dfs_store.videos.catalogue import MOVING_SHAPES
-    from dfs_store.videos.moving_shapes import DEFAULTS, check_class_names, class_names
+    from dfs_store.videos.built_in import BUILT_IN
     from dfs_store.videos.opening import describe, find_clips, resolve_sampling
 
-    sampling = resolve_sampling(
-        describe(settings.dataset), frames=settings.frames, stride=settings.stride, size=settings.size
-    )
-    if settings.dataset == MOVING_SHAPES:
-        kept = settings.classes or class_names()
-        check_class_names(kept)
-        numbers = dict.fromkeys(kept, DEFAULTS.train_clips_per_class)
+    info = describe(settings.dataset)
+    sampling = resolve_sampling(info, frames=settings.frames, stride=settings.stride, size=settings.size)
+    if info.is_built_in:
+        generator = BUILT_IN[info.name]
+        kept = settings.classes or generator.class_names
+        generator.check_class_names(kept)
+        numbers = dict.fromkeys(kept, generator.train_clips_per_class)
     else:
         found = find_clips(
             settings.dataset, settings.root, classes=settings.classes, official_split=settings.split or 1

@@ -81,10 +81,10 @@ def info_dataset(
 
 def _facts(info: "DatasetInfo") -> dict[str, Any]:
     classes = list(info.classes)
-    if not info.layout:
-        from dfs_store.videos.moving_shapes import class_names
+    if info.is_built_in:
+        from dfs_store.videos.built_in import BUILT_IN
 
-        classes = list(class_names())
+        classes = list(BUILT_IN[info.name].class_names)
     return {
         "name": info.name,
         "title": info.title,

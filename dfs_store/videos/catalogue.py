@@ -6,9 +6,7 @@ from dfs_store.errors import SettingsError
 from dfs_store.videos.class_names import HMDB51, MINIUCF, UCF101
 from dfs_store.videos.sampling import Sampling
 
-__all__ = ["CATALOGUE", "FOLDER", "MOVING_SHAPES", "DatasetInfo"]
-
-MOVING_SHAPES = "moving-shapes"
+__all__ = ["CATALOGUE", "FOLDER", "DatasetInfo"]
 
 
 @dataclass(frozen=True)
@@ -18,7 +16,7 @@ class DatasetInfo:
     Attributes:
         name: as typed.
         title: one line.
-        layout: which reader of `layouts` understands it, "" for none.
+        layout: which reader of `layouts` understands it, "" for a built-in dataset.
         metric: the score that the paper reports, "top1" or "top5".
         sampling: how its clips are cut when nothing else is asked for.
         num_classes: of the whole dataset, None for a folder.
@@ -45,6 +43,11 @@ class DatasetInfo:
     folder_names: tuple[str, ...] = ()
     source: str = ""
     files: str = ""
+
+    @property
+    def is_built_in(self) -> bool:
+        """Whether its clips are generated from a seed (see `built_in`), so that it has no files."""
+        return not self.layout
 
     def check_official_split(self, number: int) -> None:
         """Raises SettingsError unless the dataset has an official split of this number."""
@@ -76,12 +79,21 @@ CATALOGUE: dict[str, DatasetInfo] = {
     info.name: info
     for info in (
         DatasetInfo(
-            name=MOVING_SHAPES,
-            title="built in: shapes whose classes differ by motion alone, made from a seed, no files",
+            name="stick-figures",
+            title="built in: articulated figures in eight actions, generated from a seed, no files",
             layout="",
             metric="top1",
             sampling=Sampling(frames=8, stride=1, size=48),
-            source="made on the spot",
+            source="generated from a seed",
+            files="none",
+        ),
+        DatasetInfo(
+            name="moving-shapes",
+            title="built in: shapes whose classes differ by motion alone, generated from a seed, no files",
+            layout="",
+            metric="top1",
+            sampling=Sampling(frames=8, stride=1, size=48),
+            source="generated from a seed",
             files="none",
         ),
         DatasetInfo(

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from dfs_store.errors import DatasetNotFoundError, DFSError, SettingsError
 from dfs_store.names import did_you_mean
-from dfs_store.videos.catalogue import CATALOGUE, FOLDER, MOVING_SHAPES, DatasetInfo
+from dfs_store.videos.catalogue import CATALOGUE, FOLDER, DatasetInfo
 from dfs_store.videos.cliplist import ClipList, check_classes, keep_classes
 from dfs_store.videos.layouts import READERS
 from dfs_store.videos.prepare import OnProgress, prepare, prepare_shard
 from dfs_store.videos.sampling import Sampling
 from dfs_store.videos.shards import Shard, ShardReport
-from dfs_store.videos.sources import CachedClips, MovingShapesClips
+from dfs_store.videos.sources import CachedClips, GeneratedClips
 
 if TYPE_CHECKING:
     from dfs_store.videos.dataset import VideoDataset
@@ -58,7 +58,7 @@ def open_videos(
         seed: of the random starts; the same seed gives the same clips.
         classes: names of the classes to keep, all when None.
         official_split: which of the official splits of UCF101 and HMDB51, 1..3.
-        clips_per_class: of moving-shapes, which alone can make any number.
+        clips_per_class: of a built-in dataset, which can generate any number.
         workers: decoding processes, the number of cores when None.
         max_memory: bytes that all decoding processes may take together; 4 GiB each when None.
         cache_dir: where prepared clips lie; DFS_CACHE, else ~/.cache/dfs-store when None.
@@ -79,12 +79,12 @@ def open_videos(
     if resize is not None:
         sampling = replace(sampling, resize=resize)
     common: dict[str, Any] = {"split": split, "sampling": sampling, "seed": seed, "transform": transform}
-    if info.name == MOVING_SHAPES:
+    if info.is_built_in:
         kept = None if classes is None else list(classes)
-        shapes = MovingShapesClips(split, sampling.frames, sampling.size, seed, clips_per_class, kept)
-        return VideoDataset(shapes, name=info.name, **common)
+        made = GeneratedClips(info.name, split, sampling.frames, sampling.size, seed, clips_per_class, kept)
+        return VideoDataset(made, name=info.name, **common)
     if clips_per_class is not None:
-        raise SettingsError(f"clips_per_class is for {MOVING_SHAPES} alone: {info.name} has the clips it has")
+        raise SettingsError(f"clips_per_class is for the built-in datasets, not for {info.name}")
     found = find_clips(name_or_folder, root, split, classes=classes, official_split=official_split)
     name = info.name if info is not FOLDER else str(found.root)
     how: dict[str, Any] = {
@@ -170,8 +170,8 @@ def find_clips(
     check_part(split)
     info = describe(name_or_folder)
     info.check_official_split(official_split)
-    if not info.layout:
-        raise SettingsError(f"{info.name} has no files: its clips are made on the spot")
+    if info.is_built_in:
+        raise SettingsError(f"{info.name} has no files: its clips are generated from a seed")
     if info is FOLDER and root is not None:
         raise SettingsError(
             f"root {os.fspath(root)!r} goes with a dataset of the catalogue; {os.fspath(name_or_folder)!r} "

@@ -11,7 +11,7 @@ from dfs_store.errors import DatasetNotFoundError
 from dfs_store.videos.cache import CacheEntry
 from dfs_store.videos.sampling import Sampling
 
-__all__ = ["CachedClips", "ClipSource", "MovingShapesClips", "SomeClips"]
+__all__ = ["CachedClips", "ClipSource", "GeneratedClips", "SomeClips"]
 
 
 class ClipSource(Protocol):
@@ -132,39 +132,46 @@ class CachedClips:
         return {"file": self._index["files"][number], "frames": self._frames[number, 0].tolist()}
 
 
-_MovingShapes = tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64], list[str], list[int]]
-_KEPT_CLIP_BYTES = 64 * 1024  # 600 clips are 40 MB; larger ones are made anew each time
+_Generated = tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64], list[str], list[int]]
+_KEPT_CLIP_BYTES = 64 * 1024  # 800 clips are 44 MB; larger ones are made anew each time
 
 
-def _make(
+def _generate(
+    name: str,
     split: str,
     num_frames: int,
     size: int,
     seed: int,
     clips_per_class: int | None,
-    names: tuple[str, ...] | None,
-) -> _MovingShapes:
+    class_names: tuple[str, ...] | None,
+) -> _Generated:
     """Returns pixels, labels, class names, and the number of each clip among those of all classes."""
-    from dfs_store.videos.moving_shapes import class_names, make_moving_shapes
+    from dfs_store.videos.built_in import BUILT_IN
 
-    pixels, labels, made = make_moving_shapes(
-        split, num_frames=num_frames, size=size, clips_per_class=clips_per_class, seed=seed, classes=names
+    pixels, labels, made = BUILT_IN[name].make(
+        split,
+        num_frames=num_frames,
+        size=size,
+        clips_per_class=clips_per_class,
+        seed=seed,
+        classes=class_names,
     )
     each = len(labels) // len(made)
-    places = [class_names().index(name) for name in made]
+    places = [BUILT_IN[name].class_names.index(class_name) for class_name in made]
     numbers = [places[label] * each + clip % each for clip, label in enumerate(labels.tolist())]
     pixels.setflags(write=False)
     return pixels[:, None], labels, made, numbers
 
 
 # Condensing and then evaluating in one process makes them once.
-_recently_made = lru_cache(maxsize=4)(_make)
+_recently_generated = lru_cache(maxsize=4)(_generate)
 
 
-class MovingShapesClips:
-    """Clips of the built-in dataset, made on first use; pickles as its settings.
+class GeneratedClips:
+    """Clips of a built-in dataset, made on first use; pickles as its settings.
 
     Args:
+        name: of the dataset.
         split: "train" or "test".
         num_frames: T.
         size: height and width in pixels.
@@ -177,6 +184,7 @@ class MovingShapesClips:
 
     def __init__(
         self,
+        name: str,
         split: str,
         num_frames: int,
         size: int,
@@ -184,20 +192,18 @@ class MovingShapesClips:
         clips_per_class: int | None = None,
         class_names: list[str] | None = None,
     ) -> None:
-        self._settings = (split, num_frames, size, seed, clips_per_class)
-        self._class_names = class_names
+        kept = None if class_names is None else tuple(sorted(class_names))
+        self._settings = (name, split, num_frames, size, seed, clips_per_class, kept)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"_settings": self._settings, "_class_names": self._class_names}
+        return {"_settings": self._settings}
 
     @cached_property
-    def _made(self) -> "_MovingShapes":
-        split, num_frames, size, seed, clips_per_class = self._settings
-        names = None if self._class_names is None else tuple(sorted(self._class_names))
-        settings = (split, num_frames, size, seed, clips_per_class, names)
+    def _made(self) -> _Generated:
+        _, _, num_frames, size, *_ = self._settings
         clip_bytes = num_frames * size * size * 3
-        make = _recently_made if clip_bytes <= _KEPT_CLIP_BYTES else _make
-        pixels, labels, made, numbers = make(*settings)
+        generate = _recently_generated if clip_bytes <= _KEPT_CLIP_BYTES else _generate
+        pixels, labels, made, numbers = generate(*self._settings)
         return pixels, labels.copy(), list(made), list(numbers)
 
     @property
@@ -217,29 +223,30 @@ class MovingShapesClips:
 
     @property
     def fps(self) -> float:
-        """Frames per second, for playback."""
-        from dfs_store.videos.moving_shapes import FPS
+        """Frames per second at which a clip plays at its natural speed."""
+        from dfs_store.videos.built_in import BUILT_IN
 
-        return FPS
+        return BUILT_IN[self._settings[0]].fps_of(self._settings[2])
 
     @property
     def failed(self) -> list[dict[str, str]]:
-        """None ever."""
+        """Always empty."""
         return []
 
     @property
     def notes(self) -> list[dict[str, str]]:
-        """None ever."""
+        """Always empty."""
         return []
 
     @property
     def decoders(self) -> dict[str, int]:
-        """No decoder is needed."""
+        """Always empty: there is nothing to decode."""
         return {}
 
     def origin(self, number: int) -> dict[str, Any]:
         """Returns {"generator", "seed", "clip": number within the whole split}."""
-        return {"generator": "moving-shapes", "seed": self._settings[3], "clip": self._made[3][number]}
+        name, _, _, _, seed, *_ = self._settings
+        return {"generator": name, "seed": seed, "clip": self._made[3][number]}
 
 
 class _Rows:

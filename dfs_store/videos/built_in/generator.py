@@ -1,0 +1,148 @@
+"""A dataset that is generated from a seed: what it offers, the checks of what is asked for, the loop over clips."""
+
+import zlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from dfs_store.errors import SettingsError
+from dfs_store.interpolation import check_num_frames
+from dfs_store.names import did_you_mean
+
+__all__ = ["SPLITS", "Generator", "RawRandom"]
+
+SPLITS: Final = ("train", "test")
+
+Floats = npt.NDArray[np.float64]
+
+
+class RawRandom:
+    """Uniform numbers in [0, 1) from the raw output of PCG64, which no NumPy version may change.
+
+    Args:
+        keys: non-negative integers that name the stream.
+    """
+
+    def __init__(self, *keys: int) -> None:
+        self._bits = np.random.PCG64(np.random.SeedSequence(keys))
+
+    def uniform(self, low: float = 0.0, high: float = 1.0) -> float:
+        """Returns a number in [low, high)."""
+        return low + (high - low) * ((int(self._bits.random_raw()) >> 11) * 2.0**-53)
+
+    def uniforms(self, count: int, low: float = 0.0, high: float = 1.0) -> Floats:
+        """Returns (count,) float64 in [low, high)."""
+        return np.array([self.uniform(low, high) for _ in range(count)])
+
+    def below(self, bound: int) -> int:
+        """Returns an integer in 0..bound-1."""
+        return int(self.uniform(0, bound))
+
+
+@dataclass(frozen=True)
+class Generator:
+    """A built-in dataset.
+
+    A clip depends on the seed, the split, its class and its number within the class alone. Therefore a
+    larger part begins with the clips of a smaller one, and the two splits share no clip.
+
+    Attributes:
+        name: as typed on the command line.
+        class_names: sorted, in the order of their labels.
+        make_clip: maps (class name, random numbers, num_frames, size) to (T, size, size, 3) uint8 RGB.
+        smallest_size: smallest height and width in pixels.
+        num_frames: default T, frames per clip.
+        size: default height and width in pixels.
+        train_clips_per_class: default number of clips of each class in the training part.
+        test_clips_per_class: default number of clips of each class in the test part.
+        fps: frames per second at which a clip plays at its natural speed; unused if `seconds` is given.
+        seconds: duration of every clip, whatever its number of frames; None if more frames last longer.
+    """
+
+    name: str
+    class_names: tuple[str, ...]
+    make_clip: Callable[[str, RawRandom, int, int], npt.NDArray[np.uint8]]
+    smallest_size: int
+    num_frames: int = 8
+    size: int = 48
+    train_clips_per_class: int = 100
+    test_clips_per_class: int = 40
+    fps: float = 8.0
+    seconds: float | None = None
+
+    def check_class_names(self, names: Iterable[str]) -> None:
+        """Raises SettingsError unless the dataset has all these classes."""
+        if unknown := sorted(set(names) - set(self.class_names)):
+            raise SettingsError(
+                f"{self.name} has no class {', '.join(unknown)}; it has {', '.join(self.class_names)}"
+                f"{did_you_mean(unknown[0], self.class_names)}"
+            )
+
+    def fps_of(self, num_frames: int) -> float:
+        """Returns the frames per second at which a clip of so many frames plays at its natural speed."""
+        return self.fps if self.seconds is None else (num_frames - 1) / self.seconds
+
+    def default_clips_per_class(self, split: str) -> int:
+        """Returns the default number of clips of each class in a split."""
+        return self.train_clips_per_class if split == "train" else self.test_clips_per_class
+
+    def make(
+        self,
+        split: str,
+        *,
+        num_frames: int | None = None,
+        size: int | None = None,
+        clips_per_class: int | None = None,
+        seed: int = 0,
+        classes: Sequence[str] | None = None,
+    ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64], list[str]]:
+        """Generates the training or the test part.
+
+        Args:
+            split: "train" or "test".
+            num_frames: T, at least 2; the dataset's default if None, like `size` and `clips_per_class`.
+            size: height and width of a frame in pixels, at least `smallest_size`.
+            clips_per_class: at least 1.
+            seed: an integer, not negative.
+            classes: names of the classes to generate, all if None. The clips of a class are the same
+                whichever other classes are generated.
+
+        Returns:
+            Pixels (N, T, size, size, 3) uint8 RGB, labels (N,) int64, class by class, and the sorted class
+            names.
+
+        Raises:
+            SettingsError: a value breaks its rule.
+        """
+        num_frames = self.num_frames if num_frames is None else num_frames
+        size = self.size if size is None else size
+        names = list(self.class_names) if classes is None else sorted(set(classes))
+        self._check(split, num_frames, size, clips_per_class, seed, names)
+        each = clips_per_class or self.default_clips_per_class(split)
+        pixels = np.empty((len(names) * each, num_frames, size, size, 3), dtype=np.uint8)
+        for clip in range(len(pixels)):
+            name, number = names[clip // each], clip % each
+            random = RawRandom(seed, SPLITS.index(split), zlib.crc32(name.encode()), number)
+            pixels[clip] = self.make_clip(name, random, num_frames, size)
+        return pixels, np.repeat(np.arange(len(names), dtype=np.int64), each), names
+
+    def _check(
+        self, split: str, num_frames: int, size: int, clips_per_class: int | None, seed: int, names: list[str]
+    ) -> None:
+        if split not in SPLITS:
+            raise SettingsError(f"{self.name} has the splits train and test, got {split!r}")
+        check_num_frames(num_frames)
+        if size < self.smallest_size:
+            raise SettingsError(
+                f"{self.name} needs frames of at least {self.smallest_size} pixels, got size {size}"
+            )
+        if clips_per_class is not None and clips_per_class < 1:
+            raise SettingsError(f"{self.name} needs at least 1 clip per class, got {clips_per_class}")
+        if seed < 0:
+            raise SettingsError(f"the seed of {self.name} must not be negative, got {seed}")
+        if not names:
+            raise SettingsError("classes must name at least one class, got none")
+        self.check_class_names(names)

@@ -1,0 +1,149 @@
+"""stick-figures: bright articulated figures in eight everyday actions before a dim scene, from a seed.
+
+Body, colours, place, tempo, joint angles, view and scene differ from clip to clip. A figure is brighter
+than its scene, so that even an untrained network tells poses apart: with arbitrary colours it cannot, and
+then nothing can be matched. Every clip begins near the beginning of the action, as trimmed action videos
+do, and lasts as long whatever its number of frames: more frames show the same performance more finely.
+"""
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from dfs_store.videos.built_in.generator import Generator, RawRandom
+from dfs_store.videos.built_in.stick_actions import ACTIONS, BONES, joints_of
+
+__all__ = ["STICK_FIGURES"]
+
+Floats = npt.NDArray[np.float64]
+
+# Lengths are in frame widths, radii of bones in body heights, colours in [0, 1].
+_BODY_HEIGHT: Final = (0.56, 0.68)
+_GROUND: Final = (0.86, 0.92)
+_TEMPO: Final = (0.85, 1.1)  # performances per clip
+_LATE: Final = 0.1  # a clip begins at most so far into the action
+_WALL: Final = (0.02, 0.16)
+_FLOOR: Final = (0.08, 0.22)
+_CLUTTER: Final = (0.03, 0.28)
+_CLOTHES: Final = (0.5, 1.0)
+_SKIN_DARK: Final = np.array([0.78, 0.55, 0.42])
+_SKIN_LIGHT: Final = np.array([1.0, 0.86, 0.74])
+_FAR_SHADE: Final = 0.74  # limbs on the far side are darker, so that near and far can be told apart
+_RADII: Final = {"trunk": 0.056, "head": 0.072, "neck": 0.03, "thigh": 0.042, "shin": 0.036, "arm": 0.031}
+
+
+def _pixel_grid(size: int) -> tuple[Floats, Floats]:
+    """Returns the x and y of all pixel centres in frame widths, y downwards, as (1, size) and (size, 1)."""
+    centres = (np.arange(size) + 0.5) / size
+    return centres[None, :], centres[:, None]
+
+
+def _cover(image: Floats, coverage: Floats, colour: Floats) -> None:
+    """Paints a colour over an image (..., H, W, 3) in place, as far as it covers each pixel (..., H, W)."""
+    image += coverage[..., None] * (colour - image)
+
+
+def _smooth_edge(distance: Floats, size: int) -> Floats:
+    """Turns a signed distance in frame widths (negative inside) into coverage, with an edge of one pixel."""
+    return np.clip(0.5 - distance * size, 0.0, 1.0)
+
+
+def _scene(random: RawRandom, ground: float, size: int) -> Floats:
+    """Draws a wall with a gradient of light, a floor, and a few dim things; (size, size, 3)."""
+    x, y = _pixel_grid(size)
+    top, bottom = random.uniforms(3, *_WALL), random.uniforms(3, *_WALL)
+    slope = random.uniform(-0.4, 0.4)
+    light = np.clip(y / ground + slope * (x - 0.5), 0.0, 1.0)[..., None]
+    image = top + light * (bottom - top)
+    horizon = ground - random.uniform(0.04, 0.16)
+    for _ in range(2 + random.below(4)):
+        colour = random.uniforms(3, *_CLUTTER)
+        centre_x, half_width = random.uniform(), random.uniform(0.03, 0.12)
+        if random.uniform() < 0.6:  # something on the wall, or that stands before it
+            half_height = random.uniform(0.04, 0.2)
+            centre_y = horizon - half_height - random.uniform(0.0, 0.45) * (random.uniform() < 0.6)
+            distance = np.maximum(np.abs(x - centre_x) - half_width, np.abs(y - centre_y) - half_height)
+        else:
+            centre_y = random.uniform(0.1, horizon)
+            distance = np.hypot(x - centre_x, y - centre_y) - half_width
+        _cover(image, _smooth_edge(distance, size), colour)
+    _cover(image, _smooth_edge(np.broadcast_to(horizon - y, (size, size)), size), random.uniforms(3, *_FLOOR))
+    return image
+
+
+def _bone_colours(random: RawRandom) -> dict[str, Floats]:
+    """Draws the colours of skin, shirt and trousers, and gives each bone its own."""
+    skin = _SKIN_DARK + random.uniform() * (_SKIN_LIGHT - _SKIN_DARK)
+    shirt, trousers = random.uniforms(3, *_CLOTHES), random.uniforms(3, *_CLOTHES)
+    shoes_bare, sleeves_long = random.uniform() < 0.3, random.uniform() < 0.5
+    colours = {}
+    for bone in BONES:
+        if "thigh" in bone or ("shin" in bone and not shoes_bare):
+            colour = trousers
+        elif bone == "trunk" or "upper arm" in bone or ("forearm" in bone and sleeves_long):
+            colour = shirt
+        else:
+            colour = skin
+        colours[bone] = colour * (_FAR_SHADE if bone.startswith("far") else 1.0)
+    return colours
+
+
+def _shadow(joints: dict[str, Floats], ground: float, size: int) -> Floats:
+    """Returns how dark the floor is below the body, (T, size, size): a soft ellipse, fainter below a leap."""
+    x, y = _pixel_grid(size)
+    corners = np.stack([joints[name] for name in ("near foot", "far foot", "pelvis", "neck")])
+    centre = corners[:, :, 0].mean(axis=0)[:, None, None]
+    half = (np.ptp(corners[:, :, 0], axis=0) / 2 + 0.07)[:, None, None]
+    feet = np.maximum(joints["near foot"][:, 1], joints["far foot"][:, 1])[:, None, None]
+    height = np.clip((ground - feet) / 0.2, 0.0, 1.0)
+    far = ((x - centre) / half) ** 2 + ((y - ground - 0.01) / 0.028) ** 2
+    darkness: Floats = 0.75 * (1 - 0.6 * height) * np.clip(1.5 - far, 0.0, 1.0)
+    return darkness
+
+
+def _draw_bone(image: Floats, ends: tuple[Floats, Floats], radius: float, colour: Floats) -> None:
+    """Draws a capsule into every frame of (T, size, size, 3), in place; only where it can be is looked at."""
+    size = image.shape[1]
+    start, end = ends
+    both = np.stack(ends)
+    low = np.floor((both.min(axis=(0, 1)) - radius) * size - 1).astype(int).clip(0, size)
+    high = np.ceil((both.max(axis=(0, 1)) + radius) * size + 1).astype(int).clip(0, size)
+    if (low >= high).any():
+        return  # outside the frame
+    x, y = _pixel_grid(size)
+    x, y = x[:, low[0] : high[0]], y[low[1] : high[1]]
+    way = (end - start)[:, :, None, None]
+    from_x, from_y = x - start[:, 0, None, None], y - start[:, 1, None, None]
+    length = np.maximum((way**2).sum(axis=1), 1e-12)
+    along = np.clip((from_x * way[:, 0] + from_y * way[:, 1]) / length, 0.0, 1.0)
+    distance = np.hypot(from_x - along * way[:, 0], from_y - along * way[:, 1]) - radius
+    part = image[:, low[1] : high[1], low[0] : high[0]]
+    _cover(part, _smooth_edge(distance, size), colour)
+
+
+def _radius(bone: str) -> float:
+    return next(radius for part, radius in _RADII.items() if part in ("arm" if "arm" in bone else bone))
+
+
+def _make_clip(action: str, random: RawRandom, num_frames: int, size: int) -> npt.NDArray[np.uint8]:
+    """Returns one clip, (T, size, size, 3) uint8."""
+    ground, height = random.uniform(*_GROUND), random.uniform(*_BODY_HEIGHT)
+    scene = _scene(random, ground, size)
+    colours, thickness = _bone_colours(random), random.uniform(0.85, 1.2)
+    centre, mirrored = random.uniform(0.42, 0.58), random.uniform() < 0.5
+    start, tempo = random.uniform(0.0, _LATE), random.uniform(*_TEMPO)
+    time = start + tempo * np.linspace(0.0, 1.0, num_frames)
+    scale = np.array([-height if mirrored else height, -height])
+    joints = {
+        name: np.array([centre, ground]) + scale * place
+        for name, place in joints_of(action, time, random).items()
+    }
+    image = np.repeat(scene[None], num_frames, axis=0)
+    image *= 1 - _shadow(joints, ground, size)[..., None]
+    for bone, (one, other) in BONES.items():
+        _draw_bone(image, (joints[one], joints[other]), _radius(bone) * thickness * height, colours[bone])
+    return np.rint(image * 255.0).astype(np.uint8)
+
+
+STICK_FIGURES: Final = Generator("stick-figures", ACTIONS, _make_clip, smallest_size=16, seconds=1.0)
