@@ -252,9 +252,9 @@ def _upright(pose: _Pose, habit: Floats, num_frames: int) -> dict[str, Floats]:
     sides = (("near", 1.0, pose.near_arm, pose.near_leg), ("far", -1.0, pose.far_arm, pose.far_leg))
     for place, (side, sign, arm, leg) in enumerate(sides):
         own = habit[2 + 4 * place : 6 + 4 * place]
-        shoulder = neck + [sign * pose.width, -0.02]
+        shoulder = neck + np.array([sign * pose.width, -0.02])
         elbow = _limb(shoulder, _UPPER_ARM, arm[0] + own[0])
-        hip = pelvis + [sign * pose.width * 0.6, 0.0]
+        hip = pelvis + np.array([sign * pose.width * 0.6, 0.0])
         knee = _limb(hip, _THIGH, leg[0] + own[2] / 2)
         joints |= {
             f"{side} shoulder": shoulder,

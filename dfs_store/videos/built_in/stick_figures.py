@@ -146,4 +146,4 @@ def _make_clip(action: str, random: RawRandom, num_frames: int, size: int) -> np
     return np.rint(image * 255.0).astype(np.uint8)
 
 
-STICK_FIGURES: Final = Generator("stick-figures", ACTIONS, _make_clip, smallest_size=16, seconds=1.0)
+STICK_FIGURES: Final = Generator("stick-figures", ACTIONS, _make_clip, seconds=1.0)
