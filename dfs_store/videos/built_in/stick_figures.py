@@ -21,7 +21,7 @@ Floats = npt.NDArray[np.float64]
 # Lengths are in frame widths, radii of bones in body heights, colours in [0, 1].
 _BODY_HEIGHT: Final = (0.56, 0.68)
 _GROUND: Final = (0.86, 0.92)
-_TEMPO: Final = (0.85, 1.1)  # performances per clip
+_TEMPO: Final = (0.5, 0.7)  # performances per clip: up to the climax and a little beyond
 _LATE: Final = 0.1  # a clip begins at most so far into the action
 _WALL: Final = (0.02, 0.16)
 _FLOOR: Final = (0.08, 0.22)
