@@ -19,18 +19,18 @@ __all__ = ["STICK_FIGURES"]
 Floats = npt.NDArray[np.float64]
 
 # Lengths are in frame widths, radii of bones in body heights, colours in [0, 1].
-_BODY_HEIGHT: Final = (0.56, 0.68)
+_BODY_HEIGHT: Final = (0.6, 0.67)
 _GROUND: Final = (0.86, 0.92)
 _TEMPO: Final = (0.5, 0.7)  # performances per clip: up to the climax and a little beyond
 _LATE: Final = 0.1  # a clip begins at most so far into the action
-_WALL: Final = (0.02, 0.16)
-_FLOOR: Final = (0.08, 0.22)
-_CLUTTER: Final = (0.03, 0.28)
-_CLOTHES: Final = (0.5, 1.0)
+_WALL: Final = (0.02, 0.12)
+_FLOOR: Final = (0.06, 0.16)
+_CLUTTER: Final = (0.03, 0.2)
+_CLOTHES: Final = (0.6, 1.0)
 _SKIN_DARK: Final = np.array([0.78, 0.55, 0.42])
 _SKIN_LIGHT: Final = np.array([1.0, 0.86, 0.74])
 _FAR_SHADE: Final = 0.74  # limbs on the far side are darker, so that near and far can be told apart
-_RADII: Final = {"trunk": 0.056, "head": 0.072, "neck": 0.03, "thigh": 0.042, "shin": 0.036, "arm": 0.031}
+_RADII: Final = {"trunk": 0.066, "head": 0.078, "neck": 0.034, "thigh": 0.05, "shin": 0.044, "arm": 0.038}
 
 
 def _pixel_grid(size: int) -> tuple[Floats, Floats]:
