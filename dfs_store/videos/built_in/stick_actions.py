@@ -81,7 +81,7 @@ Action = Callable[[Floats, float], _Pose]
 
 def _boxing(time: Floats, vigour: float) -> _Pose:
     """From the guard, a straight with one arm, then one with the other."""
-    first, second = _pulse(time, 0.06, 0.22, 0.28, 0.46), _pulse(time, 0.5, 0.68, 0.74, 0.94)
+    first, second = _pulse(time, 0.06, 0.2, 0.26, 0.42), _pulse(time, 0.42, 0.56, 0.72, 0.92)
     reach = 68 * vigour
 
     def arm(punch: Floats) -> tuple[Floats, Floats]:
@@ -148,7 +148,7 @@ def _jumping_jack(time: Floats, vigour: float) -> _Pose:
 
 def _kicking(time: Floats, vigour: float) -> _Pose:
     """The knee comes up, the shin snaps forward, the leg goes back to the ground."""
-    lift, snap = _pulse(time, 0.08, 0.34, 0.52, 0.86), _pulse(time, 0.3, 0.44, 0.5, 0.66)
+    lift, snap = _pulse(time, 0.06, 0.32, 0.66, 0.95), _pulse(time, 0.28, 0.44, 0.62, 0.8)
     thigh = -10 + 98 * vigour * lift
     return _Pose(
         trunk=2 - 22 * snap,
