@@ -23,9 +23,9 @@ _BODY_HEIGHT: Final = (0.6, 0.67)
 _GROUND: Final = (0.86, 0.92)
 _TEMPO: Final = (0.5, 0.7)  # performances per clip: up to the climax and a little beyond
 _LATE: Final = 0.1  # a clip begins at most so far into the action
-_WALL: Final = (0.02, 0.12)
-_FLOOR: Final = (0.06, 0.16)
-_CLUTTER: Final = (0.03, 0.2)
+_WALL: Final = (0.02, 0.2)
+_FLOOR: Final = (0.06, 0.26)
+_CLUTTER: Final = (0.03, 0.4)
 _CLOTHES: Final = (0.6, 1.0)
 _SKIN_DARK: Final = np.array([0.78, 0.55, 0.42])
 _SKIN_LIGHT: Final = np.array([1.0, 0.86, 0.74])
@@ -57,7 +57,7 @@ def _scene(random: RawRandom, ground: float, size: int) -> Floats:
     light = np.clip(y / ground + slope * (x - 0.5), 0.0, 1.0)[..., None]
     image = top + light * (bottom - top)
     horizon = ground - random.uniform(0.04, 0.16)
-    for _ in range(2 + random.below(4)):
+    for _ in range(5 + random.below(6)):
         colour = random.uniforms(3, *_CLUTTER)
         centre_x, half_width = random.uniform(), random.uniform(0.03, 0.12)
         if random.uniform() < 0.6:  # something on the wall, or that stands before it
