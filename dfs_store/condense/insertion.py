@@ -16,7 +16,7 @@ from torch import Tensor
 
 from dfs_store.condense.key_frames import KeyFrameSet
 
-__all__ = ["InsertionRule", "adjacent_cosines"]
+__all__ = ["InsertionRule", "adjacent_cosines", "gradient_dots"]
 
 Metric = Literal["cosine", "l2"]
 Selection = Literal["lowest", "random"]
@@ -26,21 +26,32 @@ GradientReading = Literal["frame", "accumulated"]
 DEFAULT_EPSILON: dict[str, float] = {"cosine": 0.0, "l2": 0.141}
 
 
-def adjacent_cosines(gradient: Tensor, key_frames: KeyFrameSet, reading: GradientReading) -> Tensor:
-    """Returns for every frame the cosines of its gradient with those of its adjacent key frames (Eq. 4, 5).
+def gradient_dots(gradient: Tensor) -> Tensor:
+    """Returns the dot products between the gradients of all rendered frames of a clip.
 
     Args:
         gradient: (N, T, C, H, W) of the loss with respect to the rendered clips.
+
+    Returns:
+        (N, T, T) float64 on the same device, multiplied in float32.
+    """
+    flat = gradient.flatten(2).to(torch.float32)
+    return torch.bmm(flat, flat.transpose(1, 2)).to(torch.float64)
+
+
+def adjacent_cosines(dots: Tensor, key_frames: KeyFrameSet, reading: GradientReading) -> Tensor:
+    """Returns for every frame the cosines of its gradient with those of its adjacent key frames (Eq. 4, 5).
+
+    Args:
+        dots: (N, T, T) from `gradient_dots`.
         key_frames: the N clips.
-        reading: which gradient stands for a key frame. "frame": that of the rendered frame at its position.
+        reading: which gradient is that of a key frame. "frame": that of the rendered frame at its position.
             "accumulated": its full parameter gradient, which sums over all frames that it takes part in.
 
     Returns:
         (2, N, T) float64 on the CPU, to the left and to the right key frame. Not-a-number at key positions
         and where a gradient is zero, so that these never qualify.
     """
-    flat = gradient.flatten(2).to(torch.float32)
-    dots = torch.bmm(flat, flat.transpose(1, 2)).to(torch.float64)  # (N, T, T)
     if reading == "accumulated":
         mix = key_frames.weights.to(torch.float64)  # (N, T, K): a key frame's gradient = sum of rows * weight
     else:

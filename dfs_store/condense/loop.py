@@ -6,7 +6,7 @@ from dfs_store.condense.clips_at_a_time import ClipsAtATime
 from dfs_store.condense.config import CondenseConfig
 from dfs_store.condense.events import StepDone
 from dfs_store.condense.initialise import Group
-from dfs_store.condense.insertion import adjacent_cosines
+from dfs_store.condense.insertion import adjacent_cosines, gradient_dots
 from dfs_store.condense.matching import class_means, match
 from dfs_store.condense.randomness import Purpose, numpy_generator, torch_generator
 from dfs_store.condense.ranks import ALONE, Ranks
@@ -65,7 +65,7 @@ def dfs_loop(
                     draws = numpy_generator(
                         config.seed, Purpose.INSERTION, step, number, int(chunk.labels[0])
                     )
-                    cosines = adjacent_cosines(gradient, chunk, rule.gradient)
+                    cosines = adjacent_cosines(gradient_dots(gradient), chunk, rule.gradient)
                     chosen = rule.choose(cosines, draws)
                     watch.look(cosines, first_clip)
                     chunk.insert(chosen, step)
