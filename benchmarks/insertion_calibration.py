@@ -1,22 +1,22 @@
-"""How often, and where, rules of insertion would insert: record a run once, then replay rules on the record.
+"""Calibrates insertion: records a run once, then replays rules of insertion on the record.
 
-    python benchmarks/insertion_calibration.py record run.npz --dataset stick-figures --vpc 1 --lr 30 --init real
+    python benchmarks/insertion_calibration.py record run.npz --vpc 1 --lr 30 --init real --iterations 400
     python benchmarks/insertion_calibration.py replay run.npz --insert-every 0 0.05 0.25 --evidence last mean
     python benchmarks/insertion_calibration.py positions a.zarr b.zarr
 
 `record` runs DFS without insertion and keeps, for every step and clip, the dot products (T, T) between the
 gradients of all rendered frames. They give the cosines of all candidates, in both readings of a key frame's
-gradient and beside any key frames. A record that was stopped goes on where it was last saved. With
-`--networks M`, each `--networks-every`-th step also keeps the dot products of gradients summed over 1, 2, 4
-.. M extra networks, each with real batches of its own.
+gradient and between any key frames. A record that was stopped goes on from where it was last saved. With
+`--networks M`, each `--networks-every`-th step also keeps the dot products of gradients that are summed over
+1, 2, 4 .. M extra networks, each with real batches of its own.
 
-`replay` applies rules to the phase of insertion. Up to the first insertion of a clip, this is what a run does.
-After it, it is an approximation: the clip's neighbours change as they would, but its gradients are those of
-the recorded run, whose clips keep their key frames. So it counts first insertions (the share of clips with at
-least one), and all of them under this approximation.
+`replay` applies rules to the insertion phase. Up to the first insertion into a clip, this is what a run
+does. After it, it is an approximation: the clip's neighbours change as they would, but its gradients remain
+those of the recorded run, in which no clip changes. So the table gives the share of clips with at least one
+insertion, and the number of all insertions under this approximation.
 
-`positions` reads finished stores. It compares where key frames were inserted with the error of the real
-clips of each class against linear interpolation between their first and last frames.
+`positions` reads finished stores. It compares the positions of inserted key frames with the error of the
+real clips of each class against linear interpolation between their first and last frames.
 """
 
 import argparse
@@ -62,13 +62,11 @@ class Recorder:
         self.other_real = RealClips(videos, batch_extra, config.seed + OTHER_SEED, device)
 
     def gradients(self, real, seed, number):
-        """Yields chunk, loss and gradient of all key frames with a fresh network, as the training loop does."""
+        """Yields chunk, loss and gradient of all key frames with a fresh network, as the loop does."""
         device = next(self.network.parameters()).device
         self.network.reset(torch_generator(seed, Purpose.NETWORK, number, device=device))
         batches = real.batches(number)
-        means = class_means(
-            self.network, batches, precision=self.config.precision, at_a_time=self.at_a_time
-        )
+        means = class_means(self.network, batches, precision=self.config.precision, at_a_time=self.at_a_time)
         for group in self.groups:
             yield from match(self.network, group, means, 0, self.at_a_time)
 
@@ -82,7 +80,7 @@ class Recorder:
         return loss, torch.cat(dots).numpy()
 
     def extra(self, step, counts):
-        """Returns the dot products (len(counts), N, T, T) float32 of gradients summed over so many networks."""
+        """Returns (len(counts), N, T, T) float32, the dot products of gradients summed over networks."""
         total, found = None, []
         for number in range(counts[-1]):
             seed, draw = self.config.seed + OTHER_SEED, step * counts[-1] + number
@@ -144,7 +142,9 @@ def record(arguments):
         first = there.pop("step")
         if there != header:
             sys.exit(f"{arguments.record} is of other settings: {there}; this run has {header}")
-        restore_key_frames(arguments.record, {n[6:]: a for n, a in found.items() if n[:6] == "state-"}, groups)
+        restore_key_frames(
+            arguments.record, {n[6:]: a for n, a in found.items() if n[:6] == "state-"}, groups
+        )
         arrays = {name: found[name] for name in arrays}
     run = Recorder(config, videos, groups, header["networks_batch_real"])
     started = time.monotonic()

@@ -1,6 +1,6 @@
 """Where motion is not linear: the gradient-guided insertion of key frames (Eq. 4-7).
 
-A candidate, a position that is no key frame, qualifies when its gradient disagrees with the gradients of
+A candidate, a position that is no key frame, qualifies if its gradient disagrees with the gradients of
 BOTH adjacent key frames. All cosines of a clip come from one matrix of dot products between the gradients
 of its rendered frames, taken over all C*H*W values in float32: they are small, and bfloat16 would flip
 their signs.
@@ -14,6 +14,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from dfs_store.condense.evidence import Evidence
 from dfs_store.condense.key_frames import KeyFrameSet
 
 __all__ = ["InsertionRule", "adjacent_cosines", "gradient_dots"]
@@ -22,6 +23,8 @@ Metric = Literal["cosine", "l2"]
 Selection = Literal["lowest", "random"]
 Insertions = Literal["one", "all"]
 GradientReading = Literal["frame", "accumulated"]
+Gathering = Literal["last", "mean", "persistent"]
+Score = Literal["larger", "smaller"]
 
 DEFAULT_EPSILON: dict[str, float] = {"cosine": 0.0, "l2": 0.141}
 
@@ -70,16 +73,21 @@ def adjacent_cosines(dots: Tensor, key_frames: KeyFrameSet, reading: GradientRea
 
 @dataclass(frozen=True)
 class InsertionRule:
-    """Which candidates become key frames, once their cosines are known (Eq. 6, 7 and Table 6).
+    """Which candidates become key frames (Eq. 6, 7 and Table 6).
 
     Attributes:
-        metric: "cosine": both cosines below epsilon. "l2" (Table 6C): the distances of the unit-normalised
-            gradients, sqrt(2 - 2 cos), both above epsilon.
+        metric: "cosine": a candidate disagrees if both cosines are below epsilon. "l2" (Table 6C): if the
+            distances of the unit-normalised gradients, sqrt(2 - 2 cos), are both above epsilon.
         epsilon: the threshold, 0 for cosine and 0.141 for l2 in the paper.
-        selection: "lowest": the candidate furthest from agreement, scored by the larger of its two cosines.
-            "random" (Table 6B): the same trigger, but the position uniform over all non-key positions.
-        insertions: "one" per clip and step, or "all" that qualify at once (Eq. 7 read literally).
-        gradient: how a key frame's gradient is read, see `adjacent_cosines`.
+        selection: "lowest": of the candidates that qualify, the one furthest from agreement. "random"
+            (Table 6B): the same trigger, but the position uniform over all non-key positions.
+        insertions: "one" per clip and test, or "all" that qualify at once (Eq. 7 read literally).
+        gradient: which gradient is that of a key frame, see `adjacent_cosines`.
+        evidence: what a test looks at. "last": the cosines of its own step (the paper). "mean": each cosine
+            averaged over the steps since the last test. "persistent": how many of these steps disagree.
+        persistence: for "persistent", the share of steps at which a candidate must disagree to qualify.
+        score: "larger": candidates are ranked by the larger of their two cosines; "smaller": by the smaller.
+            With "persistent" the share of steps ranks first, and the mean cosine breaks ties.
     """
 
     metric: Metric = "cosine"
@@ -87,24 +95,31 @@ class InsertionRule:
     selection: Selection = "lowest"
     insertions: Insertions = "one"
     gradient: GradientReading = "frame"
+    evidence: Gathering = "last"
+    persistence: float = 0.5
+    score: Score = "larger"
 
-    def choose(self, cosines: Tensor, generator: np.random.Generator) -> list[tuple[int, int]]:
+    def gather(self, cosines: Tensor, evidence: Evidence) -> None:
+        """Adds the cosines (2, N, T) of a step, from `adjacent_cosines`, to the evidence on N clips."""
+        if self.evidence == "last":
+            evidence.clear()
+        evidence.add(cosines.numpy(), self._disagrees(cosines.numpy()))
+
+    def choose(self, evidence: Evidence, generator: np.random.Generator) -> list[tuple[int, int]]:
         """Picks the positions to insert.
 
         Args:
-            cosines: (2, N, T) from `adjacent_cosines`.
+            evidence: on N clips, since the last test.
             generator: for the random selection only.
 
         Returns:
-            (clip, position) pairs, at most one per clip where `insertions` is "one"; ties go to the earlier.
+            (clip, position) pairs, at most one per clip if `insertions` is "one"; ties go to the earlier.
         """
-        # The worse of the two sides: a candidate must disagree with both adjacent key frames.
-        score: npt.NDArray[np.float64] = cosines.amax(0).numpy()
-        if self.metric == "l2":
-            distance = np.sqrt(np.maximum(2 - 2 * score, 0))
-            qualifies = distance > self.epsilon
-        else:
-            qualifies = score < self.epsilon
+        means, shares = evidence.mean_cosines, evidence.opposed_shares
+        score = means.max(axis=0) if self.score == "larger" else means.min(axis=0)
+        qualifies, first = self._disagrees(means), np.zeros_like(score)
+        if self.evidence == "persistent":
+            qualifies, first = shares >= self.persistence, -shares
         chosen: list[tuple[int, int]] = []
         for clip in np.flatnonzero(qualifies.any(axis=1)):
             positions = np.flatnonzero(qualifies[clip])
@@ -113,6 +128,14 @@ class InsertionRule:
                 candidates = np.flatnonzero(~np.isnan(score[clip]))
                 positions = np.sort(generator.choice(candidates, size=count, replace=False))
             else:
-                positions = np.sort(positions[np.argsort(score[clip, positions], kind="stable")[:count]])
+                order = np.lexsort((score[clip, positions], first[clip, positions]))
+                positions = np.sort(positions[order[:count]])
             chosen += [(int(clip), int(position)) for position in positions]
         return chosen
+
+    def _disagrees(self, cosines: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+        """Whether frames disagree with both adjacent key frames, (N, T) from cosines (2, N, T)."""
+        larger = cosines.max(axis=0)
+        if self.metric == "l2":
+            return np.asarray(np.sqrt(np.maximum(2 - 2 * larger, 0)) > self.epsilon)
+        return np.asarray(larger < self.epsilon)

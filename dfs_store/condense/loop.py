@@ -62,13 +62,16 @@ def dfs_loop(
                 check_finite(loss, step, "--lr", config.lr or 0.0, config.momentum or 0.0)
                 chunk.step(chunk.pull_back(gradient), lr=config.lr or 0.0, momentum=config.momentum or 0.0)
                 if config.insertion and schedule.inserts(step):
+                    cosines = adjacent_cosines(gradient_dots(gradient), chunk, rule.gradient)
+                    watch.look(cosines, first_clip)
+                    rule.gather(cosines, chunk.evidence)
+                if config.insertion and schedule.tests(step):
                     draws = numpy_generator(
                         config.seed, Purpose.INSERTION, step, number, int(chunk.labels[0])
                     )
-                    cosines = adjacent_cosines(gradient_dots(gradient), chunk, rule.gradient)
-                    chosen = rule.choose(cosines, draws)
-                    watch.look(cosines, first_clip)
+                    chosen = rule.choose(chunk.evidence, draws)
                     chunk.insert(chosen, step)
+                    chunk.evidence.clear()
                     num_inserted += len(chosen)
                 first_clip += chunk.labels.size
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from dfs_store.condense.insertion import InsertionRule, adjacent_cosines
+from dfs_store.condense.evidence import Evidence
+from dfs_store.condense.insertion import InsertionRule, adjacent_cosines, gradient_dots
 from dfs_store.condense.key_frames import KeyFrameSet
 
 # Gradients are 2-vectors (C = 2, H = W = 1). The two key frames of a 5-frame clip pull along the axes, so
@@ -28,8 +29,9 @@ def gradients(*rows):
 
 
 def _chosen(rule, gradient, key_frames, seed):
-    cosines = adjacent_cosines(gradient, key_frames, rule.gradient)
-    return rule.choose(cosines, np.random.default_rng(seed))
+    evidence = Evidence(len(key_frames), key_frames.num_frames)
+    rule.gather(adjacent_cosines(gradient_dots(gradient), key_frames, rule.gradient), evidence)
+    return rule.choose(evidence, np.random.default_rng(seed))
 
 
 def chosen(gradient, key_frames, **rule):
@@ -79,7 +81,7 @@ def test_neighbours_are_the_adjacent_key_frames_not_the_ends():
 
 def test_key_positions_and_zero_gradients_never_qualify():
     gradient = gradients([LEFT, ZERO, (-1.0, -1.0), ZERO, RIGHT])
-    cosines = adjacent_cosines(gradient, clips([0, 2, 4]), "frame")
+    cosines = adjacent_cosines(gradient_dots(gradient), clips([0, 2, 4]), "frame")
     assert cosines.isnan().all()
     assert chosen(gradient, clips([0, 2, 4]), epsilon=2.0) == []
 
@@ -95,7 +97,7 @@ def test_cosines_are_those_of_torch():
     generator = torch.Generator().manual_seed(0)
     gradient = torch.randn(3, 5, 2, 4, 4, generator=generator)
     cosines = adjacent_cosines(
-        gradient,
+        gradient_dots(gradient),
         KeyFrameSet(
             [torch.zeros(k, 2, 4, 4) for k in (2, 3, 4)], [[0, 4], [0, 1, 4], [0, 2, 3, 4]], [0, 0, 0], 5
         ),
@@ -124,7 +126,7 @@ def test_the_accumulated_reading_takes_the_gradient_that_autograd_leaves_in_the_
         [torch.zeros(2, 2, 3, 3), torch.zeros(3, 2, 3, 3)], [[0, 4], [0, 3, 4]], [0, 0], num_frames=5
     )
     parameter_gradient = key_frames.pull_back(gradient)
-    cosines = adjacent_cosines(gradient, key_frames, "accumulated")
+    cosines = adjacent_cosines(gradient_dots(gradient), key_frames, "accumulated")
     for clip, candidate, left, right in ((0, 1, 0, 1), (0, 3, 0, 1), (1, 2, 2, 3)):
         for side, key in enumerate((left, right)):
             wanted = torch.cosine_similarity(
