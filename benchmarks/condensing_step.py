@@ -91,9 +91,8 @@ def insertion_seconds(config, groups, network, real, device):
         for chunk, _, gradient in match(network, group, means):
             for turn in range(5):
                 draws = numpy_generator(config.seed, Purpose.INSERTION, turn, number)
-                times.append(
-                    timed(lambda: test_for_insertion(config.rule, gradient, chunk, draws), device)[0]
-                )  # noqa: B023
+                test = partial(test_for_insertion, config.rule, gradient, chunk, draws)
+                times.append(timed(test, device)[0])
     return statistics.median(times) * len(groups)
 
 

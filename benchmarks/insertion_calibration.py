@@ -20,11 +20,14 @@ real clips of each class against linear interpolation between their first and la
 """
 
 import argparse
+import functools
+import itertools
 import json
 import os
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import torch
@@ -32,14 +35,23 @@ import torch
 from dfs_store import condense, open_videos
 from dfs_store.condense.checkpoint import key_frame_state, restore_key_frames
 from dfs_store.condense.device import resolve_device
+from dfs_store.condense.evidence import Evidence
 from dfs_store.condense.initialise import initial_key_frames
-from dfs_store.condense.insertion import gradient_dots
+from dfs_store.condense.insertion import (
+    DEFAULT_EPSILON,
+    InsertionRule,
+    adjacent_cosines,
+    gradient_dots,
+)
+from dfs_store.condense.key_frames import KeyFrameSet
 from dfs_store.condense.matching import class_means, match
 from dfs_store.condense.methods.dfs import checked_network, clips_at_a_time
 from dfs_store.condense.randomness import Purpose, torch_generator
 from dfs_store.condense.real_clips import RealClips
+from dfs_store.condense.schedule import Schedule
 from dfs_store.condense.steps import reproducible_float32
 
+TABLE_2 = (0.4, 1.6)  # insertions per clip at VPC 1 that count as the paper's rate
 OTHER_SEED = 1_000_003  # of the extra networks, so that none is that of a step
 
 
@@ -179,12 +191,195 @@ def add_record(commands):
     parser.set_defaults(run=record)
 
 
+class Record:
+    """The insertion phase of a recorded run.
+
+    Args:
+        path: of the record.
+        networks: 0 for the gradients of the run; else for those summed over so many extra networks.
+    """
+
+    def __init__(self, path, networks=0):
+        header, arrays = load(path)
+        settings = header["settings"]
+        schedule = Schedule(settings["iterations"], settings["warmup"], settings["cooldown"])
+        steps = np.arange(header["step"])
+        dots = arrays["dots"]
+        if networks:
+            if networks not in header["networks"]:
+                sys.exit(
+                    f"{path} was recorded with {header['networks'] or 'no'} extra networks, not {networks}"
+                )
+            steps = steps[:: header["networks_every"]]
+            dots = arrays["extra"][:, header["networks"].index(networks)]
+        inserting = [schedule.inserts(int(step)) for step in steps]
+        if not any(inserting):
+            sys.exit(f"{path} holds {header['step']} steps, none of them in the insertion phase")
+        self.steps, self.name = steps[inserting], path.name
+        self._dots = torch.from_numpy(dots[: len(steps)][inserting]).double()
+        self._start = tuple(arrays["positions"].tolist())
+        self.num_clips, self.num_frames = self._dots.shape[1:3]
+
+    @functools.lru_cache(maxsize=4096)  # noqa: B019 - as long as the record
+    def cosines(self, clip, positions, reading):
+        """Returns (2, S, T), the cosines of a clip at all S steps if it has these key frames."""
+        one = KeyFrameSet([torch.zeros(len(positions), 1, 1, 1)], [positions], [0], self.num_frames)
+        num_steps = len(self.steps)
+        repeated = SimpleNamespace(
+            weights=one.weights.expand(num_steps, -1, -1),
+            left=one.left.expand(num_steps, -1),
+            right=one.right.expand(num_steps, -1),
+        )
+        return adjacent_cosines(self._dots[:, clip], repeated, reading)
+
+    def replay(self, rule, insert_every, *, insert, seed=0):
+        """Applies a rule.
+
+        Args:
+            rule: the rule.
+            insert_every: share of the phase from one test to the next.
+            insert: whether clips change; if not, tests go on as if nothing had been inserted.
+            seed: of the random selection.
+
+        Returns:
+            The (step, clip, position) of all insertions, and the scores (tests, N, T).
+        """
+        keys = [self._start] * self.num_clips
+        cosines = torch.stack([self.cosines(c, k, rule.gradient) for c, k in enumerate(keys)], dim=2)
+        schedule = Schedule(len(self.steps), 0.0, 0.0, insert_every)
+        evidence, generator = Evidence(self.num_clips, self.num_frames), np.random.default_rng(seed)
+        inserted, scores = [], []
+        for number, step in enumerate(self.steps.tolist()):
+            rule.gather(cosines[:, number], evidence)
+            if not schedule.tests(number):
+                continue
+            scores.append(rule.scores(evidence))
+            for clip, position in rule.choose(evidence, generator):
+                inserted.append((step, clip, position))
+                if insert:
+                    keys[clip] = tuple(sorted((*keys[clip], position)))
+                    cosines[:, :, clip] = self.cosines(clip, keys[clip], rule.gradient)
+            evidence.clear()
+        return inserted, np.stack(scores)
+
+
+def rules_of(arguments):
+    """Yields every (insert_every, networks, rule) of the grid that the arguments span."""
+    a = arguments
+    for metric, gradient, evidence, insertions, score in itertools.product(
+        a.metric, a.gradient, a.evidence, a.insertions, a.score
+    ):
+        epsilons = [DEFAULT_EPSILON[metric]] if a.epsilon is None else a.epsilon
+        persistences = a.persistence if evidence == "persistent" else [0.5]
+        for epsilon, persistence, every, networks in itertools.product(
+            epsilons, persistences, a.insert_every, a.networks
+        ):
+            yield every, networks, InsertionRule(
+                metric=metric, epsilon=epsilon, selection=a.selection, insertions=insertions,
+                gradient=gradient, evidence=evidence, persistence=persistence, score=score,
+            )  # fmt: skip
+
+
+def row_of(records, rule, insert_every, networks):
+    """Returns what a rule does on some records, as a JSON object."""
+    found, fixed, scores = [], [], []
+    for record in records:
+        found.append(record.replay(rule, insert_every, insert=True)[0])
+        unchanged, scored = record.replay(rule, insert_every, insert=False)
+        fixed.append(len({(step, clip) for step, clip, _ in unchanged}) / (len(scored) * record.num_clips))
+        scores.append(scored[~np.isnan(scored)])
+    num_clips = sum(record.num_clips for record in records)
+    firsts = [first for one in found for first in {c: (s, p) for s, c, p in reversed(one)}.values()]
+    where = np.zeros((2, records[0].num_frames), int)
+    np.add.at(where[0], [position for _, position in firsts], 1)
+    np.add.at(where[1], [position for one in found for _, _, position in one], 1)
+    return {
+        "gradient": rule.gradient, "networks": networks, "metric": rule.metric, "insert_every": insert_every,
+        "evidence": rule.evidence, "persistence": rule.persistence, "epsilon": rule.epsilon,
+        "score": rule.score, "insertions": rule.insertions, "selection": rule.selection,
+        "insertions_per_clip": sum(map(len, found)) / num_clips,
+        "insertions_per_clip_by_record": [len(o) / r.num_clips for o, r in zip(found, records, strict=True)],
+        "clips_with_insertion": len(firsts) / num_clips,
+        "qualifying_clip_tests": float(np.mean(fixed)),
+        "lowest_score": float(np.concatenate(scores).min()),
+        "mean_score": float(np.concatenate(scores).mean()),
+        "first_step_median": float(np.median([step for step, _ in firsts])) if firsts else None,
+        "first_positions": where[0].tolist(),
+        "all_positions": where[1].tolist(),
+    }  # fmt: skip
+
+
+def text_of(row):
+    evidence = row["evidence"]
+    if evidence == "persistent":
+        evidence += f" {row['persistence']:g}"
+    gradient = row["gradient"] + (" l2" if row["metric"] == "l2" else "")
+    gradient += f" x{row['networks']}" if row["networks"] else ""
+    rule = ", ".join((gradient, evidence, row["score"], row["insertions"]))
+    per_clip = row["insertions_per_clip"]
+    mark = "*" if TABLE_2[0] <= per_clip <= TABLE_2[1] else " "
+    by_record = "/".join(f"{value:.2f}" for value in row["insertions_per_clip_by_record"])
+    where = " ".join(map(str, row["first_positions"][1:-1]))
+    step = "-" if row["first_step_median"] is None else f"{row['first_step_median']:.0f}"
+    return (
+        f"{rule:44} {row['insert_every']:7g} {row['epsilon']:8g} {per_clip:7.2f}{mark} {by_record:20} "
+        f"{100 * row['clips_with_insertion']:5.0f} {100 * row['qualifying_clip_tests']:8.3f} "
+        f"{row['lowest_score']:8.4f} {row['mean_score']:7.4f} {step:>6}  {where}"
+    )
+
+
+def replay(arguments):
+    records = {n: [Record(path, n) for path in arguments.records] for n in arguments.networks}
+    for record in records[arguments.networks[0]]:
+        first, last = record.steps[[0, -1]]
+        print(f"{record.name}: {record.num_clips} clips of {record.num_frames}, insertion {first} to {last}")
+    print(
+        f"{'rule':44} {'every':>7} {'epsilon':>8} {'a clip':>7}  {'by record':20} {'first':>5} "
+        f"{'qualify':>8} {'lowest':>8} {'mean':>7} {'step':>6}  where"
+    )
+    rows = []
+    for every, networks, rule in rules_of(arguments):
+        rows.append(row_of(records[networks], rule, every, networks))
+        print(text_of(rows[-1]), flush=True)
+    print(
+        "a clip: insertions per clip over the phase, an approximation after a clip's first one (* in Table 2's\n"
+        f"range, {TABLE_2[0]} to {TABLE_2[1]}); first: % of clips with at least one; qualify: % of clips and "
+        "tests that would\ninsert if no clip changed; lowest, mean: of the candidates' scores at these tests; "
+        "step: median of the\nfirst insertions; where: first insertions at positions 1 to T-2"
+    )
+    if arguments.json:
+        arguments.json.write_text(json.dumps(rows, indent=1) + "\n")
+
+
+def add_replay(commands):
+    parser = commands.add_parser("replay", help="apply rules of insertion to records of the same settings")
+    parser.add_argument("records", type=Path, nargs="+", metavar="RECORD.npz")
+    parser.add_argument("--insert-every", type=float, nargs="+", default=[0.0], metavar="SHARE")
+    parser.add_argument("--epsilon", type=float, nargs="+", help="default: that of the metric")
+    parser.add_argument("--persistence", type=float, nargs="+", default=[0.5], metavar="SHARE")
+    parser.add_argument(
+        "--networks", type=int, nargs="+", default=[0], metavar="M", help="0: those of the run"
+    )
+    for name, choices in (
+        ("evidence", ["last", "mean", "persistent"]),
+        ("score", ["larger", "smaller"]),
+        ("insertions", ["one", "all"]),
+        ("gradient", ["frame", "accumulated"]),
+        ("metric", ["cosine", "l2"]),
+    ):
+        parser.add_argument(f"--{name}", nargs="+", choices=choices, default=choices[:1])
+    parser.add_argument("--selection", choices=["lowest", "random"], default="lowest")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the table as JSON")
+    parser.set_defaults(run=replay)
+
+
 def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     commands = parser.add_subparsers(required=True)
     add_record(commands)
+    add_replay(commands)
     arguments = parser.parse_args()
     arguments.run(arguments)
 

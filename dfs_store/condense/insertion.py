@@ -115,11 +115,11 @@ class InsertionRule:
         Returns:
             (clip, position) pairs, at most one per clip if `insertions` is "one"; ties go to the earlier.
         """
-        means, shares = evidence.mean_cosines, evidence.opposed_shares
-        score = means.max(axis=0) if self.score == "larger" else means.min(axis=0)
-        qualifies, first = self._disagrees(means), np.zeros_like(score)
+        score, shares = self.scores(evidence), evidence.opposed_shares
         if self.evidence == "persistent":
             qualifies, first = shares >= self.persistence, -shares
+        else:
+            qualifies, first = self._disagrees(evidence.mean_cosines), np.zeros_like(score)
         chosen: list[tuple[int, int]] = []
         for clip in np.flatnonzero(qualifies.any(axis=1)):
             positions = np.flatnonzero(qualifies[clip])
@@ -132,6 +132,12 @@ class InsertionRule:
                 positions = np.sort(positions[order[:count]])
             chosen += [(int(clip), int(position)) for position in positions]
         return chosen
+
+    def scores(self, evidence: Evidence) -> npt.NDArray[np.float64]:
+        """Returns (N, T), the larger (or smaller) of every frame's two mean cosines."""
+        means = evidence.mean_cosines
+        scores: npt.NDArray[np.float64] = means.max(axis=0) if self.score == "larger" else means.min(axis=0)
+        return scores
 
     def _disagrees(self, cosines: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
         """Whether frames disagree with both adjacent key frames, (N, T) from cosines (2, N, T)."""
