@@ -16,7 +16,9 @@ those of the recorded run, in which no clip changes. So the table gives the shar
 insertion, and the number of all insertions under this approximation.
 
 `positions` reads finished stores. It compares the positions of inserted key frames with the error of the
-real clips of each class against linear interpolation between their first and last frames.
+real clips of each class against linear interpolation between their first and last frames: the rank
+correlation over classes and positions, and how often it is reached when the positions of each class are
+permuted, and when the classes are exchanged (which keeps "in the middle" and changes "of this action").
 """
 
 import argparse
@@ -31,6 +33,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import torch
+from insertion_positions import add_positions
 
 from dfs_store import condense, open_videos
 from dfs_store.condense.checkpoint import key_frame_state, restore_key_frames
@@ -52,6 +55,14 @@ from dfs_store.condense.schedule import Schedule
 from dfs_store.condense.steps import reproducible_float32
 
 TABLE_2 = (0.4, 1.6)  # insertions per clip at VPC 1 that count as the paper's rate
+LEGEND = f"""
+every: interval between tests, as a share of the phase
+a clip: insertions per clip over the phase, an approximation after a clip's first one;
+        * in the range of Table 2, {TABLE_2[0]} to {TABLE_2[1]}
+first: % of clips with at least one
+qualify: % of clips and tests that would insert if no clip changed
+lowest, mean: of the candidates' scores at these tests
+step: median of the first insertions; where: their number at positions 1 to T-2"""
 OTHER_SEED = 1_000_003  # of the extra networks, so that none is that of a step
 
 
@@ -341,12 +352,7 @@ def replay(arguments):
     for every, networks, rule in rules_of(arguments):
         rows.append(row_of(records[networks], rule, every, networks))
         print(text_of(rows[-1]), flush=True)
-    print(
-        "a clip: insertions per clip over the phase, an approximation after a clip's first one (* in Table 2's\n"
-        f"range, {TABLE_2[0]} to {TABLE_2[1]}); first: % of clips with at least one; qualify: % of clips and "
-        "tests that would\ninsert if no clip changed; lowest, mean: of the candidates' scores at these tests; "
-        "step: median of the\nfirst insertions; where: first insertions at positions 1 to T-2"
-    )
+    print(LEGEND)
     if arguments.json:
         arguments.json.write_text(json.dumps(rows, indent=1) + "\n")
 
@@ -380,6 +386,7 @@ def main():
     commands = parser.add_subparsers(required=True)
     add_record(commands)
     add_replay(commands)
+    add_positions(commands)
     arguments = parser.parse_args()
     arguments.run(arguments)
 
