@@ -155,3 +155,116 @@ def test_random_selection_needs_the_trigger_and_draws_from_all_non_key_positions
     drawn = [_chosen(rule, fired, clips([0, 4]), seed) for seed in range(60)]
     assert {position for [(_, position)] in drawn} == {1, 2, 3}
     assert _chosen(rule, fired, clips([0, 4]), 7) == drawn[7]
+
+
+# Evidence over several steps: the cosines of one clip of 5 frames, its candidates at 1, 2 and 3.
+
+
+def cosines(left, right):
+    rows = torch.full((2, 1, 5), torch.nan, dtype=torch.float64)
+    rows[0, 0, 1:4], rows[1, 0, 1:4] = torch.tensor(left), torch.tensor(right)
+    return rows
+
+
+def gathered(rule, *steps):
+    evidence = Evidence(1, 5)
+    for step in steps:
+        rule.gather(step, evidence)
+    return evidence
+
+
+def chosen_after(*steps, **rule):
+    rule = InsertionRule(**rule)
+    return rule.choose(gathered(rule, *steps), np.random.default_rng(0))
+
+
+def test_last_looks_at_the_testing_step_alone():
+    earlier, testing = (
+        cosines([-0.9, 0.1, 0.1], [-0.9, 0.1, 0.1]),
+        cosines([0.1, -0.1, 0.1], [0.1, -0.1, 0.1]),
+    )
+    assert chosen_after(earlier, testing) == chosen_after(testing) == [(0, 2)]
+    assert chosen_after(testing, earlier) == [(0, 1)]
+
+
+def test_mean_averages_each_side_over_the_steps():
+    one, two = cosines([-0.4, -0.4, 0.3], [-0.1, -0.4, -0.1]), cosines([0.3, 0.5, -0.4], [-0.1, 0.3, -0.1])
+    # Means: 1: -0.05 and -0.1; 2: +0.05 and -0.05; 3: -0.05 and -0.1.
+    assert chosen_after(one, two, evidence="mean", insertions="all") == [(0, 1), (0, 3)]
+    # At no single step would they be the same ones.
+    assert chosen_after(one, insertions="all") == [(0, 1), (0, 2)]
+    assert chosen_after(two, insertions="all") == [(0, 3)]
+
+
+def test_mean_takes_the_side_that_disagrees_less_on_average():
+    # Every step has a cosine above 0, on changing sides; the means of both sides are below 0.
+    one, two = cosines([0.1, 0.1, 0.1], [-0.5, -0.2, 0.1]), cosines([-0.5, -0.2, 0.1], [0.1, 0.1, 0.1])
+    assert chosen_after(one, two, insertions="all") == []
+    assert chosen_after(one, two, evidence="mean") == [(0, 1)]
+    assert chosen_after(one, two, evidence="persistent") == []
+
+
+def test_persistent_counts_the_steps_that_disagree():
+    disagree, agree = [-0.1, -0.1, -0.1], [0.9, 0.9, 0.9]
+    # Candidate 1 disagrees at all four steps, 2 at two, 3 at one.
+    steps = [
+        cosines(disagree, disagree),
+        cosines([-0.1, -0.1, 0.9], disagree),
+        cosines([-0.1, 0.9, 0.9], disagree),
+        cosines([-0.1, 0.9, 0.9], disagree),
+    ]
+    rule = {"evidence": "persistent", "insertions": "all"}
+    assert chosen_after(*steps, **rule, persistence=0.5) == [(0, 1), (0, 2)]
+    assert chosen_after(*steps, **rule, persistence=0.51) == [(0, 1)]
+    assert chosen_after(*steps, **rule, persistence=0.25) == [(0, 1), (0, 2), (0, 3)]
+    assert chosen_after(*steps, cosines(agree, agree), **rule, persistence=1.0) == []
+
+
+def test_persistent_ranks_by_the_share_of_steps_then_by_the_mean():
+    # 1 disagrees most on average but at one step only; 2 and 3 at both, 3 more strongly.
+    steps = [cosines([-0.9, -0.1, -0.2], [-0.9, -0.1, -0.2]), cosines([0.1, -0.1, -0.2], [0.1, -0.1, -0.2])]
+    assert chosen_after(*steps, evidence="persistent") == [(0, 3)]
+    assert chosen_after(*steps, evidence="mean") == [(0, 1)]
+
+
+def test_the_smaller_cosine_ranks_but_both_must_disagree():
+    step = cosines([-0.3, -0.9, -0.95], [-0.2, -0.1, 0.1])
+    assert chosen_after(step, score="larger") == [(0, 1)]
+    assert chosen_after(step, score="smaller") == [(0, 2)]
+    assert chosen_after(step, step, score="smaller", evidence="mean") == [(0, 2)]
+    assert chosen_after(step, step, score="smaller", evidence="persistent") == [(0, 2)]
+
+
+@pytest.mark.parametrize("evidence", ["last", "mean", "persistent"])
+def test_l2_works_with_all_evidence(evidence):
+    # A distance of 0.5 is a cosine of 0.875.
+    step = cosines([0.9, 0.8, 0.5], [0.1, 0.8, 0.9])
+    rule = {"metric": "l2", "epsilon": 0.5, "insertions": "all", "evidence": evidence}
+    assert chosen_after(step, step, **rule) == [(0, 2)]
+
+
+@pytest.mark.parametrize("evidence", ["mean", "persistent"])
+def test_random_selection_keeps_the_trigger_of_the_evidence(evidence):
+    rule = InsertionRule(selection="random", evidence=evidence)
+    step = cosines([-0.1, 0.5, 0.5], [-0.1, 0.5, 0.5])
+    fired, quiet = gathered(rule, step, step), gathered(rule, cosines([0.5] * 3, [0.5] * 3))
+    assert rule.choose(quiet, np.random.default_rng(0)) == []
+    drawn = [rule.choose(fired, np.random.default_rng(seed)) for seed in range(60)]
+    assert {position for [(_, position)] in drawn} == {1, 2, 3}
+
+
+def test_a_step_without_a_gradient_is_no_evidence():
+    known, unknown = cosines([-0.2, 0.2, 0.2], [-0.2, 0.2, 0.2]), cosines([torch.nan] * 3, [0.9] * 3)
+    for evidence in ("mean", "persistent"):
+        assert chosen_after(known, unknown, evidence=evidence, persistence=1.0) == [(0, 1)]
+        assert chosen_after(unknown, evidence=evidence, epsilon=2.0) == []
+
+
+def test_cleared_evidence_is_that_of_a_new_clip():
+    rule = InsertionRule(evidence="mean")
+    low, high = cosines([-0.9] * 3, [-0.9] * 3), cosines([0.1, -0.1, 0.1], [0.1, -0.1, 0.1])
+    evidence = gathered(rule, low)
+    evidence.clear()
+    assert rule.choose(evidence, np.random.default_rng(0)) == []
+    rule.gather(high, evidence)
+    assert rule.choose(evidence, np.random.default_rng(0)) == [(0, 2)]
