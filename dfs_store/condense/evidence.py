@@ -28,11 +28,11 @@ class Evidence:
 
         Args:
             cosines: (2, N, T), not-a-number if unknown.
-            opposed: (N, T), whether the frame disagrees with both adjacent key frames.
+            opposed: (N, T), whether the frame disagrees with both adjacent key frames; False if unknown.
         """
         known = ~np.isnan(cosines).any(axis=0)
         self.cosine_sums += np.where(known, cosines, 0.0).swapaxes(0, 1)
-        self.opposed += opposed & known
+        self.opposed += opposed
         self.steps += known
 
     def restore(

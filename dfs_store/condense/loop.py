@@ -66,9 +66,8 @@ def dfs_loop(
                     watch.look(cosines, first_clip)
                     rule.gather(cosines, chunk.evidence)
                 if config.insertion and schedule.tests(step):
-                    draws = numpy_generator(
-                        config.seed, Purpose.INSERTION, step, number, int(chunk.labels[0])
-                    )
+                    names = step, number, int(chunk.labels[0])
+                    draws = numpy_generator(config.seed, Purpose.INSERTION, *names)
                     chosen = rule.choose(chunk.evidence, draws)
                     chunk.insert(chosen, step)
                     chunk.evidence.clear()

@@ -52,6 +52,7 @@ def test_every_step_of_the_phase_tests_if_the_share_is_a_step_or_less(share):
         (100, 0.25, [34, 49, 64, 79]),
         (50, 0.25, [17, 24, 32, 39]),  # 30 steps: intervals of 7 and 8
         (100, 0.3, [39, 59, 79]),  # round(1 / 0.3) intervals
+        (100, 0.6, [49, 79]),
         (100, 0.8, [79]),
         (5, 0.5, [2, 3]),
     ],
