@@ -70,6 +70,42 @@ Warmup = Annotated[
 Cooldown = Annotated[
     Number, typer.Option(help="Share of steps after.", show_default="0.2", rich_help_panel=INSERTION)
 ]
+InsertEvery = Annotated[
+    Number,
+    typer.Option(
+        metavar="SHARE",
+        help="Share of the phase from test to test; 0: every step.",
+        show_default="0",
+        rich_help_panel=INSERTION,
+    ),
+]
+Evidence = Annotated[
+    Text,
+    typer.Option(
+        help="last, mean or persistent, over the steps between tests.",
+        show_default="last",
+        autocompletion=offer.one_of("last", "mean", "persistent"),
+        rich_help_panel=INSERTION,
+    ),
+]
+Persistence = Annotated[
+    Number,
+    typer.Option(
+        metavar="SHARE",
+        help="Share of steps that must disagree (persistent).",
+        show_default="0.5",
+        rich_help_panel=INSERTION,
+    ),
+]
+Score = Annotated[
+    Text,
+    typer.Option(
+        help="Rank by the larger or smaller cosine.",
+        show_default="larger",
+        autocompletion=offer.one_of("larger", "smaller"),
+        rich_help_panel=INSERTION,
+    ),
+]
 Selection = Annotated[
     Text,
     typer.Option(
@@ -85,7 +121,7 @@ Metric = Annotated[
 Insertions = Annotated[
     Text,
     typer.Option(
-        help="one or all at a step.", autocompletion=offer.one_of("one", "all"), rich_help_panel=INSERTION
+        help="one or all at a test.", autocompletion=offer.one_of("one", "all"), rich_help_panel=INSERTION
     ),
 ]
 Gradient = Annotated[

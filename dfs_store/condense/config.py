@@ -6,10 +6,12 @@ from typing import Any, Literal, get_args, get_origin
 from dfs_store.byte_sizes import parse_bytes
 from dfs_store.condense.insertion import (
     DEFAULT_EPSILON,
+    Gathering,
     GradientReading,
     InsertionRule,
     Insertions,
     Metric,
+    Score,
     Selection,
 )
 from dfs_store.condense.presets import PRESET_SETTINGS, Preset, preset
@@ -30,9 +32,23 @@ _CIRCUMSTANCES = ("out", "root", "device", "resume", "overwrite", "checkpoint_ev
 
 # Which settings concern which method; the others are named in a note and have no effect.
 _MATCHING = ("iterations", "lr", "momentum", "batch_real", "init", "precision")
-_INSERTING = ("epsilon", "warmup", "cooldown", "initial_key_frames", "selection", "metric", "insertions")
+_INSERTING = (
+    "insertion",
+    "initial_key_frames",
+    "epsilon",
+    "warmup",
+    "cooldown",
+    "insert_every",
+    "evidence",
+    "persistence",
+    "score",
+    "selection",
+    "metric",
+    "insertions",
+    "gradient",
+)
 _CONCERNS: dict[str, tuple[str, ...]] = {
-    "dfs": (*_MATCHING, *_INSERTING, "gradient", "insertion"),
+    "dfs": (*_MATCHING, *_INSERTING),
     "dm": _MATCHING,
     "static-dynamic": (*_MATCHING, "static_iterations", "static_lr", "integrator_lr"),
     "random": (),
@@ -62,7 +78,10 @@ class CondenseConfig:
         epsilon: threshold of the insertion rule; None is 0 for cosine and 0.141 for l2.
         warmup: share of the steps before insertion.
         cooldown: share of the steps after insertion.
-        selection, metric, insertions, gradient: see `dfs_store.condense.insertion.InsertionRule`.
+        insert_every: share of the insertion phase from one test for insertion to the next; 0 tests at every
+            step. A share, so that the number of tests does not depend on `iterations`.
+        evidence, persistence, score, selection, metric, insertions, gradient: see
+            `dfs_store.condense.insertion.InsertionRule`.
         static_iterations: of static-dynamic: steps of its first stage; `iterations` are those of the second.
         static_lr: of static-dynamic: learning rate of the static memory.
         integrator_lr: of static-dynamic: learning rate of the convolution that joins the memories.
@@ -103,6 +122,10 @@ class CondenseConfig:
     epsilon: float | None = None
     warmup: float = 0.2
     cooldown: float = 0.2
+    insert_every: float = 0.0
+    evidence: Gathering = "last"
+    persistence: float = 0.5
+    score: Score = "larger"
     selection: Selection = "lowest"
     metric: Metric = "cosine"
     insertions: Insertions = "one"
@@ -171,7 +194,11 @@ class CondenseConfig:
             raise SettingsError(f"--hold-out must lie between 0 and 1, got {self.hold_out}")
         if self.epsilon is not None and self.epsilon != self.epsilon:
             raise SettingsError("--epsilon must be a number, got nan")
-        Schedule(self.iterations or 1, self.warmup, self.cooldown)
+        if not 0 < self.persistence <= 1:
+            raise SettingsError(
+                f"--persistence is a share of steps and must lie in (0, 1], got {self.persistence}"
+            )
+        Schedule(self.iterations or 1, self.warmup, self.cooldown, self.insert_every)
 
     def _check_pack(self) -> None:
         if self.budget is not None:
@@ -221,7 +248,7 @@ class CondenseConfig:
     @property
     def schedule(self) -> Schedule:
         """The phases; only of resolved settings."""
-        return Schedule(self.iterations or 1, self.warmup, self.cooldown)
+        return Schedule(self.iterations or 1, self.warmup, self.cooldown, self.insert_every)
 
     @property
     def rule(self) -> InsertionRule:
@@ -232,6 +259,9 @@ class CondenseConfig:
             selection=self.selection,
             insertions=self.insertions,
             gradient=self.gradient,
+            evidence=self.evidence,
+            persistence=self.persistence,
+            score=self.score,
         )
 
     def notes(self) -> tuple[str, ...]:

@@ -1,9 +1,14 @@
 """`dfs condense`: plans, runs, refusals. Runs are a few steps on the built-in dataset."""
 
+from dataclasses import fields
+
 import pytest
+import typer
+from dfs_store.cli import app
 from dfs_store.cli._settings_file import read_settings_file
 
 from dfs_store import open_store
+from dfs_store.condense import CondenseConfig
 from dfs_store.condense.event_log import event_log_path, read_events
 from dfs_store.errors import SettingsError
 
@@ -11,6 +16,17 @@ SMALL = (
     "--dataset", "moving-shapes", "--classes", "still,fast", "--frames", "4", "--size", "43",
     "--vpc", "1", "--batch-real", "2", "--device", "cpu",
 )  # fmt: skip
+
+
+def test_the_defaults_in_the_help_are_those_of_the_settings():
+    command = typer.main.get_command(app).commands["condense"]
+    defaults = {field.name: field.default for field in fields(CondenseConfig)}
+    shown = {p.name: p.show_default for p in command.params if isinstance(p.show_default, str)}
+    assert {"warmup", "insert_every", "evidence", "persistence", "score"} <= shown.keys()
+    for name, text in shown.items():
+        default = defaults[name]
+        values = default if isinstance(default, tuple) else (default,)
+        assert text == ",".join(f"{v:g}" if isinstance(v, float) else str(v) for v in values), name
 
 
 def test_a_run_ends_in_a_document(dfs, tmp_path):
