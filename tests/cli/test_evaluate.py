@@ -39,7 +39,7 @@ def test_the_document_has_what_the_design_promises(dfs, made):
     assert (content["recipe"], content["labels"], content["chance"]) == ("paper", "hard", 50)
     assert content["test"] == {
         "dataset": "moving-shapes", "split": None, "hold_out": None, "frames": 4, "stride": 1, "size": 43,
-        "num_clips": 160, "split_declared": False,
+        "num_clips": 80, "split_declared": False,
     }  # fmt: skip
     assert content["elapsed_seconds"] > 0
     for score in (content["top1"], content["top5"]):

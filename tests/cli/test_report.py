@@ -14,7 +14,8 @@ def result(digest=None, **changes):
     score = {"mean": 40.0, "std": 1.0, "runs": [39.0, 41.0]}
     found = {
         "schema": "dfs.evaluate/1", "model": "convnet3d", "protocol": "paper", "runs": 2, "epochs": 7,
-        "num_classes": 3, "chance": 40.0, "passes": 8, "test": {"dataset": "made-up", "num_clips": 9}, "top1": score, "top5": score, "per_class": {"a": 50.0},
+        "passes": 8, "num_classes": 3, "chance": 40.0, "test": {"dataset": "made-up", "num_clips": 9},
+        "top1": score, "top5": score, "per_class": {"a": 50.0},
     }  # fmt: skip
     return json.dumps({**found, **({"digest": digest} if digest else {}), **changes})
 

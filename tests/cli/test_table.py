@@ -19,7 +19,7 @@ def results(dfs, tmp_path):
 def test_every_format_shows_the_result(dfs, results):
     (file,) = results.glob("*.json")
     text = dfs("table", file).stdout
-    title = "moving-shapes (2 classes, chance 50.0 %), 160 clips of 4x43x43, convnet3d, protocol paper, 1 run"
+    title = "moving-shapes (2 classes, chance 50.0 %), 80 clips of 4x43x43, convnet3d, protocol paper, 1 run"
     assert f"{title} of 1 epoch, top-1" in text
     assert "±" not in text
     assert "random" in text
