@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dfs_store.evaluate.published import metric_of, published
+from dfs_store.evaluate.result import accuracy_text
 
 DFS = (sys.executable, "-m", "dfs_store.cli")
 METHODS = ("random", "herding", "k-center", "dm", "static-dynamic", "dfs")
@@ -132,7 +133,7 @@ def row(cell, arguments):
     accuracy = "-"
     if cell.model is not None:
         score = json.loads(result_file(cell, arguments).read_text())[metric_of(arguments.dataset)]
-        accuracy = f"{score['mean']:.1f} ± {score['std']:.1f}"
+        accuracy = accuracy_text(score["mean"], score["std"], len(score["runs"]))
     paper = "-" if cell.paper is None else f"{cell.paper:.1f}"
     storage = content["storage"]
     keys, size_bytes = f"{content['key_frames_per_clip']['mean']:.2f}", storage["float32_bytes"]

@@ -72,7 +72,7 @@ class CondenseProgress:
         elif isinstance(event, StepDone):
             self._on_step(event)
         elif isinstance(event, ExtractorTrained):
-            self._on_epoch(event)
+            self._on_extractor(event)
         elif isinstance(event, CheckpointSaved) and self._settings.checkpoint_every and not self._quiet:
             self._bar.message(f"checkpoint of step {event.step:,}: {event.path}")
 
@@ -89,8 +89,10 @@ class CondenseProgress:
         for note in event.notes:
             self._bar.message(f"note: {note}")
 
-    def _on_epoch(self, event: "ExtractorTrained") -> None:
-        self._bar.update(event.epoch, event.epochs, f"training the feature extractor  loss {event.loss:.4g}")
+    def _on_extractor(self, event: "ExtractorTrained") -> None:
+        self._bar.update(
+            event.passes_done, event.passes, f"training the feature extractor  loss {event.loss:.4g}"
+        )
 
     def _on_step(self, event: "StepDone") -> None:
         self._steps += 1

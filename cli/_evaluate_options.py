@@ -32,8 +32,8 @@ Protocol = Annotated[
     str, typer.Option("--protocol", autocompletion=offer.one_of("paper", "strict"), help="paper or strict.")
 ]
 Runs = Annotated[int, typer.Option("--runs", help="Trainings, each with its own seed.")]
-Epochs = Annotated[int, typer.Option("--epochs", help="Passes over the clips.")]
-Lr = Annotated[float, typer.Option("--lr", help="Learning rate, a tenth after half of the epochs.")]
+Epochs = Annotated[int, typer.Option("--epochs", help="The published N: N + 1 passes over the clips.")]
+Lr = Annotated[float, typer.Option("--lr", help="Learning rate; a tenth of it after pass N // 2 + 2.")]
 BatchSize = Annotated[int, typer.Option("--batch-size", help="Clips per training step.")]
 Results = Annotated[
     str | None, typer.Option("--results", metavar="FILE", help="Where the JSON goes (else beside the store).")

@@ -1,15 +1,19 @@
 """Which real clips belong to a store: what its provenance says, unless flags say otherwise."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dfs_store.format import KeyFrameStore
+    from dfs_store.videos import DatasetInfo
 
 
 @dataclass(frozen=True)
 class RealClips:
-    """Which real clips to open; see `_videos.VideoSettings`."""
+    """Which real clips to open; see `_videos.VideoSettings`.
+
+    `split_declared`: the split is the user's word, since the store does not record the one it was made from.
+    """
 
     dataset: str
     root: str | None
@@ -19,14 +23,14 @@ class RealClips:
     split: int | None
     classes: tuple[str, ...] | None
     hold_out: float | None = None
+    split_declared: bool = False
 
 
 def clips_of_store(store: "KeyFrameStore", asked: RealClips) -> RealClips:
     """Fills in, from the store, how real clips must be cut to match its clips.
 
     Raises:
-        SettingsError: neither the flags nor the store name a dataset, or the store was condensed from clips
-            that would be held out.
+        SettingsError: neither the flags nor the store name a dataset.
     """
     from dfs_store.errors import SettingsError
 
@@ -36,19 +40,6 @@ def clips_of_store(store: "KeyFrameStore", asked: RealClips) -> RealClips:
     if not dataset:
         raise SettingsError(
             f"{store.path} does not say which dataset it came from; add --dataset NAME|FOLDER"
-        )
-    without = settings.get("hold_out")
-    if asked.hold_out is not None and asked.hold_out != without:
-        made = "all training clips" if without is None else f"--hold-out {without:g}"
-        raise SettingsError(
-            f"{store.path} was condensed with {made}: --hold-out {asked.hold_out:g} would test on clips that "
-            f"went into it. Condense with --hold-out {asked.hold_out:g} first"
-        )
-    own_split = settings.get("split") or 1
-    if asked.hold_out is not None and (asked.split or own_split) != own_split:
-        raise SettingsError(
-            f"{store.path} was condensed from split {own_split}: clips held out of split {asked.split} may "
-            "have gone into it. Leave out --split"
         )
     return RealClips(
         dataset,
@@ -60,3 +51,57 @@ def clips_of_store(store: "KeyFrameStore", asked: RealClips) -> RealClips:
         asked.classes or tuple(store.class_names),
         asked.hold_out,
     )
+
+
+def clips_to_test_on(store: "KeyFrameStore", asked: RealClips) -> RealClips:
+    """As `clips_of_store`, for clips that none of the store's clips may have been made from.
+
+    Raises:
+        SettingsError: neither the flags nor the store name a dataset; clips that would be held out went into
+            the store; or test clips may have gone into it, since they are those of another official split.
+    """
+    from dfs_store.videos.opening import describe
+
+    videos = clips_of_store(store, asked)
+    _check_hold_out(store, asked.hold_out)
+    info = describe(videos.dataset)
+    if info.official_splits == 1:
+        return replace(videos, split=asked.split)
+    return _of_split(store, videos, info, asked.split)
+
+
+def _check_hold_out(store: "KeyFrameStore", share: float | None) -> None:
+    from dfs_store.errors import SettingsError
+
+    without = store.provenance_object("config").get("hold_out")
+    if share is not None and share != without:
+        made = "all training clips" if without is None else f"--hold-out {without:g}"
+        raise SettingsError(
+            f"{store.path} was condensed with {made}: --hold-out {share:g} would test on clips that "
+            f"went into it. Condense with --hold-out {share:g} first"
+        )
+
+
+def _of_split(store: "KeyFrameStore", videos: RealClips, info: "DatasetInfo", asked: int | None) -> RealClips:
+    """Chooses the official split: training clips of one are test clips of another."""
+    from dfs_store.errors import SettingsError
+    from dfs_store.videos import CATALOGUE
+
+    source = CATALOGUE.get(str((store.attributes.get("provenance") or {}).get("dataset")))
+    if source is not None and source.layout != info.layout:
+        return replace(videos, split=asked or 1)  # made from other videos
+    own = store.provenance_object("config").get("split") if source is not None else None
+    if not isinstance(own, int):
+        if asked is None:
+            raise SettingsError(
+                f"{store.path} does not record which official split of {info.name} it was made from, and a "
+                "test on another split would include clips that went into it; if you know the split, add "
+                "--split N"
+            )
+        return replace(videos, split=asked, split_declared=True)
+    if asked not in (None, own):
+        raise SettingsError(
+            f"{store.path} was condensed from split {own}: the test clips of split {asked} include training "
+            f"clips of split {own}. Leave out --split, or condense with --split {asked}"
+        )
+    return replace(videos, split=own)

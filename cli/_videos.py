@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 class VideoSettings(Protocol):
     """The settings that name real clips; `CondenseConfig` has them, and so has `evaluate`.
 
-    Clips are cut with sampling seed 0 whatever the seed of the run, so that runs share one cache.
+    Training clips are cut with sampling seed 0 whatever the seed of the run, so that runs share one cache.
     """
 
     @property
@@ -43,11 +43,24 @@ class VideoSettings(Protocol):
     def classes(self) -> tuple[str, ...] | None:
         """Subset of the classes."""
 
+    @property
+    def hold_out(self) -> float | None:
+        """Share of the training clips to hold out."""
+
 
 def open_with_progress(
-    settings: VideoSettings, part: str, *, quiet: bool, max_memory: int | None = None
+    settings: VideoSettings,
+    part: str,
+    *,
+    quiet: bool,
+    max_memory: int | None = None,
+    random_starts: int = 0,
+    seed: int = 0,
 ) -> "VideoDataset":
-    """Opens the "train" or "test" part, decoding it first where that has not been done."""
+    """Opens the "train" or "test" part, decoding it first where that has not been done.
+
+    Test clips have `random_starts` views from random starts, which depend on the seed.
+    """
     from dfs_store import open_videos
 
     with _output.Progress(f"prepare {part}", quiet=quiet) as progress:
@@ -60,6 +73,8 @@ def open_with_progress(
             size=settings.size,
             classes=settings.classes,
             official_split=settings.split or 1,
+            random_starts=random_starts,
+            seed=seed,
             max_memory=max_memory,
             on_progress=shown_on(progress),
         )
@@ -101,10 +116,12 @@ def training_videos_bytes(settings: VideoSettings) -> int | None:
 
 
 def describe_videos(settings: VideoSettings) -> tuple[dict[str, int], int, tuple[int, int, int]]:
-    """Returns, without decoding anything, clips by class name, T and (C, H, W) of the training part."""
-    from collections import Counter
+    """Returns, without decoding anything, clips by class name, T and (C, H, W) of what is trained on.
 
+    Clips that are held out do not count.
+    """
     from dfs_store.videos.built_in import BUILT_IN
+    from dfs_store.videos.hold_out import group_of_file, held_out_groups
     from dfs_store.videos.opening import describe, find_clips, resolve_sampling
 
     info = describe(settings.dataset)
@@ -113,11 +130,16 @@ def describe_videos(settings: VideoSettings) -> tuple[dict[str, int], int, tuple
         generator = BUILT_IN[info.name]
         kept = settings.classes or generator.class_names
         generator.check_class_names(kept)
-        numbers = dict.fromkeys(kept, generator.train_clips_per_class)
+        groups = {name: [str(n) for n in range(generator.train_clips_per_class)] for name in kept}
     else:
         found = find_clips(
             settings.dataset, settings.root, classes=settings.classes, official_split=settings.split or 1
         )
-        names = Counter(clip.class_name for clip in found.clips)
-        numbers = {name: names[name] for name in found.classes}
+        groups = {name: [] for name in found.classes}
+        for clip in found.clips:
+            groups[clip.class_name].append(group_of_file(info.layout, clip.class_name, clip.file))
+    if settings.hold_out is not None:
+        held = {name: held_out_groups(name, each, settings.hold_out) for name, each in groups.items()}
+        groups = {name: [group for group in groups[name] if group not in held[name]] for name in groups}
+    numbers = {name: len(each) for name, each in groups.items()}
     return numbers, sampling.frames, (3, sampling.size, sampling.size)

@@ -5,10 +5,17 @@ from typing import TYPE_CHECKING, Any
 from . import _evaluate_options as given
 from . import _options, _output
 from ._exit_codes import command
-from ._store_videos import RealClips, clips_of_store
+from ._store_videos import RealClips, clips_to_test_on
 
 if TYPE_CHECKING:
-    from dfs_store.evaluate import EvaluationProgress, EvaluationResult, EvaluationSettings
+    from dfs_store.evaluate import (
+        EvaluatedOn,
+        EvaluationProgress,
+        EvaluationResult,
+        EvaluationSettings,
+        Score,
+    )
+    from dfs_store.videos import VideoDataset
 
 WHOLE = "whole"
 SCHEMA = "dfs.evaluate/1"
@@ -21,7 +28,7 @@ def evaluate(
     root: _options.Root = None,
     model: given.Model = "convnet3d",
     protocol: given.Protocol = "paper",
-    runs: given.Runs = 3,
+    runs: given.Runs = 5,
     epochs: given.Epochs = 500,
     lr: given.Lr = 0.01,
     batch_size: given.BatchSize = 256,
@@ -40,13 +47,13 @@ def evaluate(
 ) -> None:
     """Train a network from scratch on a store and test it on real videos.
 
-    dfs evaluate ucf.zarr --dataset miniucf --runs 3
+    dfs evaluate ucf.zarr --dataset miniucf
     """
     names = _options.class_list(classes)
     asked = RealClips(
         dataset or "", root, frames, stride, size, split, tuple(names) if names else None, hold_out
     )
-    videos, about = _whole(asked) if store == WHOLE else _of_store(store, asked)
+    videos, about, own = _whole(asked) if store == WHOLE else _of_store(store, asked)
 
     from dfs_store.condense.device import resolve_device
     from dfs_store.evaluate import EvaluationSettings
@@ -66,38 +73,46 @@ def evaluate(
     )
     about["dataset_bytes"] = training_videos_bytes(videos)  # before the training: nothing may fail after it
     result = _run(store, videos, settings, quiet=quiet)
-    trained = {"batch_size": batch_size, "seed": seed, **about, "dataset": videos.dataset}
-    found = {"store": shown_place(store), "hold_out": videos.hold_out, **result.to_json(), **trained}
+    found = {"store": shown_place(store), **result.to_json(), "batch_size": batch_size, "seed": seed, **about}
     if json:
         _output.document(SCHEMA, found)
     else:
-        _output.echo(_text(store, videos, result, about["storage"], verbose=verbose))
+        _output.echo(_text(store, result, about["storage"], verbose=verbose))
     if results is not None:
         _keep(results, found)
     elif store != WHOLE:
-        _keep_beside(_beside(store, settings, videos, about["dataset"]), found, quiet=quiet)
+        _keep_beside(_beside(store, settings, result.test, own), found, quiet=quiet)
 
 
-def _whole(asked: RealClips) -> tuple[RealClips, dict[str, Any]]:
+def _whole(asked: RealClips) -> tuple[RealClips, dict[str, Any], dict[str, Any]]:
     from dfs_store.errors import SettingsError
 
     if not asked.dataset:
         raise SettingsError("`dfs evaluate whole` needs --dataset NAME|FOLDER: which clips are the whole?")
-    return asked, {"method": WHOLE, "vpc": None, "storage": None}
+    return asked, {"method": WHOLE, "vpc": None, "storage": None}, {}
 
 
-def _of_store(path: str, asked: RealClips) -> tuple[RealClips, dict[str, Any]]:
+def _of_store(path: str, asked: RealClips) -> tuple[RealClips, dict[str, Any], dict[str, Any]]:
+    """Returns the clips to test on, what a result says of the store, and which clips it was made from."""
     from dfs_store import open_store
 
     with open_store(path) as store:
         provenance = store.attributes.get("provenance") or {}
-        about = {name: provenance.get(name) for name in ("method", "vpc", "dataset")}
-        videos = clips_of_store(store, asked)
-        about["digest"] = store.attributes["digest"]
-        return videos, {**about, "dtype": store.dtype, "storage": store.storage.to_json()}
+        about = {name: provenance.get(name) for name in ("method", "vpc")}
+        about |= {"digest": store.attributes["digest"], "dtype": store.dtype}
+        own = {
+            "dataset": provenance.get("dataset"),
+            "split": store.provenance_object("config").get("split"),
+            "frames": store.num_frames,
+            "stride": store.provenance_object("sampling").get("stride"),
+            "size": store.frame_shape[1],
+        }
+        return clips_to_test_on(store, asked), {**about, "storage": store.storage.to_json()}, own
 
 
 def _run(store: str, videos: RealClips, settings: "EvaluationSettings", *, quiet: bool) -> "EvaluationResult":
+    from dataclasses import replace
+
     from dfs_store.evaluate import VideoClips, clips_of, evaluate
 
     from ._videos import open_with_progress
@@ -108,7 +123,7 @@ def _run(store: str, videos: RealClips, settings: "EvaluationSettings", *, quiet
     if train is not None and videos.hold_out is not None:
         train, test = train.hold_out(videos.hold_out)
     else:
-        test = open_with_progress(videos, "test", quiet=quiet)
+        test = _test_clips(videos, settings, quiet=quiet)
     clips = (
         VideoClips(train, settings.device)
         if store == WHOLE and train is not None
@@ -119,17 +134,31 @@ def _run(store: str, videos: RealClips, settings: "EvaluationSettings", *, quiet
         def show(event: "EvaluationProgress") -> None:
             scores = f"  top-1 so far {', '.join(f'{s:.1f}' for s in event.top1)} %" if event.top1 else ""
             progress.update(
-                event.run * event.epochs + event.epoch,
-                event.runs * event.epochs,
+                event.run * event.passes + event.passes_done,
+                event.runs * event.passes,
                 f"run {event.run + 1} of {event.runs}  loss {event.loss:.3f}{scores}",
             )
 
-        return evaluate(clips, test, settings, on_progress=show)
+        result = evaluate(clips, test, settings, on_progress=show)
+    # Named as on the command line and in the store's provenance, not by the folder that was found.
+    on = replace(result.test, dataset=videos.dataset, split_declared=videos.split_declared)
+    return replace(result, test=on)
+
+
+def _test_clips(videos: RealClips, settings: "EvaluationSettings", *, quiet: bool) -> "VideoDataset":
+    """Opens the test clips, with the random starts that the runs draw."""
+    from dfs_store.videos.opening import describe
+
+    from ._videos import open_with_progress
+
+    starts = settings.random_starts
+    # The seed of a built-in dataset makes its clips, and the centre clip depends on none.
+    seed = settings.seed if starts and not describe(videos.dataset).is_built_in else 0
+    return open_with_progress(videos, "test", quiet=quiet, random_starts=starts, seed=seed)
 
 
 def _text(
     store: str,
-    videos: RealClips,
     result: "EvaluationResult",
     storage: dict[str, Any] | None,
     *,
@@ -137,21 +166,23 @@ def _text(
 ) -> str:
     from dfs_store.format.place import shown_place
 
-    rows: list[tuple[str, ...]] = [
-        ("top-1", str(result.top1), "runs " + ", ".join(f"{score:.1f}" for score in result.top1.runs))
-    ]
+    rows: list[tuple[str, ...]] = [("top-1", *_score_cells(result.top1))]
     if result.num_classes > 5:
-        runs = ", ".join(f"{score:.1f}" for score in result.top5.runs)
-        rows.append(("top-5", str(result.top5), f"runs {runs}"))
-    number = len(result.top1.runs)
-    trainings = f"{number} run{'s' if number > 1 else ''} of {result.epochs} epochs"
-    runs = f"{trainings} on {result.num_train_clips:,} clips"
-    where = " held out of the training clips" if videos.hold_out is not None else ""
+        rows.append(("top-5", *_score_cells(result.top5)))
+    rows.append(("chance", f"{result.chance:.1f} %", "top-1 of always answering the most frequent class"))
+    number, test = len(result.top1.runs), result.test
+    trainings = f"{number} run{'s' if number > 1 else ''} of {result.epochs} epochs ({result.passes} passes)"
+    split = "" if test.split is None else f", split {test.split}"
+    where = " held out of the training clips" if test.hold_out is not None else ""
     head = (
-        f"{shown_place(store)} on {videos.dataset}: {result.model}, protocol {result.protocol}, {runs}, "
-        f"tested on {result.num_test_clips:,}{where}"
+        f"{shown_place(store)} on {test.dataset}{split}: {result.model}, protocol {result.protocol}, "
+        f"{trainings} on {result.num_train_clips:,} clips, tested on {test.num_clips:,}{where}"
     )
     lines = [head, _output.table(rows, indent="  ")]
+    if test.split_declared:
+        lines.append(
+            f"  split   {test.split}, as --split says: the store does not record the split it was made from"
+        )
     if storage is not None and storage["native_bytes"] is not None:
         lines.append(f"  store  {_output.size_text(storage['native_bytes'])} of native arrays")
     elif storage is not None:
@@ -161,6 +192,11 @@ def _text(
     if verbose:
         lines += ["  per class", _output.table(_class_rows(result), indent="    ")]
     return "\n".join(lines)
+
+
+def _score_cells(score: "Score") -> tuple[str, str]:
+    runs = ", ".join(f"{run:.1f}" for run in score.runs)
+    return str(score), f"runs {runs}" if len(score.runs) > 1 else ""
 
 
 def _class_rows(result: "EvaluationResult") -> list[tuple[str, ...]]:
@@ -175,8 +211,11 @@ def _class_rows(result: "EvaluationResult") -> list[tuple[str, ...]]:
     return rows
 
 
-def _beside(store: str, settings: "EvaluationSettings", videos: RealClips, own_dataset: str | None) -> str:
-    """Names the file of a result by what it was evaluated with, so that another does not replace it."""
+def _beside(store: str, settings: "EvaluationSettings", test: "EvaluatedOn", own: dict[str, Any]) -> str:
+    """Names the file of a result by what it was evaluated with and on, so that another does not replace it.
+
+    What is usual, or the same as that which the store was made from, is left out.
+    """
     from dfs_store.evaluate import EvaluationSettings
 
     usual = EvaluationSettings()
@@ -186,10 +225,15 @@ def _beside(store: str, settings: "EvaluationSettings", videos: RealClips, own_d
         for name in ("runs", "lr", "batch_size", "seed")
         if getattr(settings, name) != getattr(usual, name)
     ]
-    if videos.dataset != own_dataset:
-        parts.append(f"on-{videos.dataset.strip('/').replace('/', '_')}")
-    if videos.hold_out is not None:
-        parts.append("hold-out")
+    if test.dataset != own["dataset"]:
+        parts.append(f"on-{test.dataset.strip('/').replace('/', '_')}")
+    parts += [
+        f"{name}{getattr(test, name)}"
+        for name in ("split", "frames", "stride", "size")
+        if getattr(test, name) not in (None, own[name])
+    ]
+    if test.hold_out is not None:
+        parts.append(f"hold-out{test.hold_out:g}")
     from dfs_store.format.place import local_beside
 
     return f"{local_beside(store.rstrip('/'))}.{'-'.join(parts)}.json"

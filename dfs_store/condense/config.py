@@ -18,6 +18,8 @@ from dfs_store.condense.presets import PRESET_SETTINGS, Preset, preset
 from dfs_store.condense.schedule import Schedule
 from dfs_store.errors import SettingsError
 from dfs_store.names import did_you_mean
+from dfs_store.videos.catalogue import CATALOGUE, FOLDER
+from dfs_store.videos.hold_out import check_share
 
 __all__ = ["CondenseConfig"]
 
@@ -96,8 +98,8 @@ class CondenseConfig:
         device: "auto" (CUDA when present), "cpu", "cuda" or "cuda:N".
         root: folder of the dataset's videos.
         frames, stride, size, split, classes: sampling of the real clips; None is the dataset's default.
-        hold_out: share of the clips of every class to leave out of the condensation, for choosing settings
-            by (`dfs evaluate --hold-out`) without a look at the test clips; None uses all.
+        hold_out: share of the groups of clips of every class to leave out of the condensation, for choosing
+            settings by (`dfs evaluate --hold-out`) without a look at the test clips; None uses all.
         resume: continue the checkpoint beside `out` if there is one.
         checkpoint_every: steps between checkpoints; None is every five minutes.
         overwrite: replace an existing store.
@@ -190,8 +192,8 @@ class CondenseConfig:
         self._check_pack()
         if self.max_memory is not None:
             parse_bytes(str(self.max_memory), "--max-memory")
-        if self.hold_out is not None and not 0 < self.hold_out < 1:
-            raise SettingsError(f"--hold-out must lie between 0 and 1, got {self.hold_out}")
+        if self.hold_out is not None:
+            check_share(self.hold_out)
         if self.epsilon is not None and self.epsilon != self.epsilon:
             raise SettingsError("--epsilon must be a number, got nan")
         if not 0 < self.persistence <= 1:
@@ -221,6 +223,9 @@ class CondenseConfig:
             if name in _CONCERNS[self.method] and getattr(self, name) is None
         }
         values["dtype"] = self.stored_dtype
+        # A store says which split it was made from, so that it is not tested on clips of its own training.
+        if self.split is None and CATALOGUE.get(self.dataset, FOLDER).official_splits > 1:
+            values["split"] = 1
         if self.epsilon is None and "epsilon" in _CONCERNS[self.method]:
             values["epsilon"] = DEFAULT_EPSILON[self.metric]
         return replace(self, **values)

@@ -27,16 +27,16 @@ class RunStarted:
 
 @dataclass(frozen=True)
 class ExtractorTrained:
-    """An epoch of the network whose features the coresets choose by.
+    """A training pass of the network whose features the coresets choose by.
 
     Attributes:
-        epoch: epochs done.
-        epochs: epochs in all.
-        loss: mean training loss of this epoch.
+        passes_done: passes over the clips so far.
+        passes: passes in all.
+        loss: mean training loss of this pass.
     """
 
-    epoch: int
-    epochs: int
+    passes_done: int
+    passes: int
     loss: float
 
 

@@ -21,7 +21,6 @@ from dfs_store.condense.methods.pack import check_pack
 from dfs_store.condense.real_clips import real_clips_fit
 from dfs_store.condense.static_dynamic import METHOD, memory_bytes
 from dfs_store.format.spec import frame_size_bytes
-from dfs_store.videos.dataset import check_some_left, num_held_out
 
 __all__ = ["Forecast", "forecast"]
 
@@ -92,18 +91,13 @@ def forecast(
 
     Args:
         config: resolved settings.
-        clips_per_class: number of real training clips by class name.
+        clips_per_class: number of real training clips by class name, without those that are held out.
         num_frames: T.
         frame_shape: (C, H, W).
 
     Raises:
         SettingsError: settings that these clips do not allow.
     """
-    if config.hold_out is not None:
-        clips_per_class = {
-            name: count - num_held_out(config.hold_out, count) for name, count in clips_per_class.items()
-        }
-        check_some_left(clips_per_class, config.hold_out)
     device = resolve_device(config.device)
     with limited_memory(device, config.max_memory_bytes):
         return _forecast(config, clips_per_class, num_frames, frame_shape, device)

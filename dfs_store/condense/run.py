@@ -66,7 +66,8 @@ def condense(
 
     Args:
         config: the settings; what is None comes from the preset.
-        videos: real clips of the training split, from `dfs_store.open_videos`.
+        videos: real clips of the training split, from `dfs_store.open_videos`; of the official split
+            `config.split`, if the dataset has several.
         on_event: called with every event of `dfs_store.condense.events`.
 
     Raises:
@@ -83,6 +84,14 @@ def condense(
     """
     config = config.resolved()
     check_run(config)
+    if videos.official_split is not None and videos.official_split != config.split:
+        raise SettingsError(
+            f"the clips are those of official split {videos.official_split} and the settings say split "
+            f"{config.split} (None means 1); open the clips with official_split={config.split}, or set "
+            f"split={videos.official_split}"
+        )
+    if config.hold_out is not None:
+        videos, _ = videos.hold_out(config.hold_out)
     need = forecast(config, clips_per_class(videos), videos.num_frames, videos.frame_shape).disk
     check_disk(config.out, need)
     warn_of_disk(config.out, need)
@@ -91,8 +100,6 @@ def condense(
 
 
 def _condense(config: CondenseConfig, videos: VideoDataset, tell: Callable[[Event], None]) -> None:
-    if config.hold_out is not None:
-        videos, _ = videos.hold_out(config.hold_out)
     ranks = Ranks.current()
     if ranks.is_first:
         with run_lock(config.out):

@@ -7,13 +7,14 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dfs_store.evaluate.result import EvaluationResult, Score
+    from dfs_store.evaluate.result import EvaluatedOn, EvaluationResult, Score
     from dfs_store.evaluate.run import EvaluationProgress, EvaluationSettings, evaluate
     from dfs_store.evaluate.sources import StaticDynamicClips, StoreClips, clips_of
     from dfs_store.evaluate.table import TableRow, read_results
     from dfs_store.videos.epochs import VideoClips
 
 __all__ = [
+    "EvaluatedOn",
     "EvaluationProgress",
     "EvaluationResult",
     "EvaluationSettings",
@@ -28,6 +29,7 @@ __all__ = [
 ]
 
 _HOME = {
+    "EvaluatedOn": "dfs_store.evaluate.result",
     "EvaluationProgress": "dfs_store.evaluate.run",
     "EvaluationResult": "dfs_store.evaluate.result",
     "EvaluationSettings": "dfs_store.evaluate.run",

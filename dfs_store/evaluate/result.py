@@ -1,11 +1,14 @@
 """What an evaluation found."""
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-__all__ = ["EvaluationResult", "Score"]
+if TYPE_CHECKING:
+    from dfs_store.videos import VideoDataset
+
+__all__ = ["EvaluatedOn", "EvaluationResult", "Score", "accuracy_text"]
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,48 @@ class Score:
         return {"mean": self.mean, "std": self.std, "runs": list(self.runs)}
 
     def __str__(self) -> str:
-        return f"{self.mean:.1f} ± {self.std:.1f} %"
+        return f"{accuracy_text(self.mean, self.std, len(self.runs))} %"
+
+
+def accuracy_text(mean: float, std: float, runs: int) -> str:
+    """Writes a mean of percentages with its standard deviation, which a single run does not have."""
+    return f"{mean:.1f}" if runs == 1 else f"{mean:.1f} ± {std:.1f}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluatedOn:
+    """The real clips that a network was tested on.
+
+    Attributes:
+        dataset: its name, or the folder.
+        split: number of the official split; None if the dataset has a single one.
+        hold_out: None for test clips, else the share of the training clips that these are.
+        frames, stride, size: how clips were cut; `stride` is None where the video's length decides.
+        num_clips: number of clips.
+        split_declared: whether the user said so, since the store does not record the split it was made from.
+    """
+
+    dataset: str
+    split: int | None
+    hold_out: float | None
+    frames: int
+    stride: int | None
+    size: int
+    num_clips: int
+    split_declared: bool = False
+
+    @classmethod
+    def of(cls, videos: "VideoDataset") -> "EvaluatedOn":
+        """Returns what a dataset says of itself."""
+        return cls(
+            dataset=videos.name,
+            split=videos.official_split,
+            hold_out=videos.held_out,
+            frames=videos.num_frames,
+            stride=videos.sampling.stride,
+            size=videos.frame_shape[1],
+            num_clips=len(videos),
+        )
 
 
 @dataclass(frozen=True)
@@ -43,10 +87,15 @@ class EvaluationResult:
     Attributes:
         model: name of the network.
         protocol: "paper" or "strict".
-        epochs: of each training.
+        recipe: "paper": how networks are trained.
+        labels: "hard": one class per training clip.
+        epochs: the published argument N of each training.
+        passes: passes over the training clips, N + 1.
         lr: learning rate at the start.
         num_train_clips: clips trained on.
-        num_test_clips: clips tested on.
+        test: the clips tested on.
+        chance: what always answering the most frequent class of the test clips scores (top-1), in percent.
+        elapsed_seconds: of all trainings and tests.
         num_classes: classes; top-5 says nothing with five or fewer.
         top1, top5: the scores.
         classes: class names.
@@ -56,15 +105,20 @@ class EvaluationResult:
 
     model: str
     protocol: str
+    recipe: str
+    labels: str
     epochs: int
+    passes: int
     lr: float
     num_train_clips: int
-    num_test_clips: int
+    test: EvaluatedOn
+    chance: float
     num_classes: int
     top1: Score
     top5: Score
     classes: tuple[str, ...]
     confusion: tuple[tuple[int, ...], ...]
+    elapsed_seconds: float = field(compare=False)
 
     @property
     def per_class(self) -> dict[str, float]:
@@ -80,15 +134,20 @@ class EvaluationResult:
         return {
             "model": self.model,
             "protocol": self.protocol,
+            "recipe": self.recipe,
+            "labels": self.labels,
             "runs": len(self.top1.runs),
             "epochs": self.epochs,
+            "passes": self.passes,
             "lr": self.lr,
             "num_train_clips": self.num_train_clips,
-            "num_test_clips": self.num_test_clips,
+            "test": asdict(self.test),
+            "chance": self.chance,
             "num_classes": self.num_classes,
             "top1": self.top1.to_json(),
             "top5": self.top5.to_json(),
             "per_class": self.per_class,
             "class_names": list(self.classes),
             "confusion": [list(row) for row in self.confusion],
+            "elapsed_seconds": round(self.elapsed_seconds, 3),
         }

@@ -1,15 +1,17 @@
 """Several trainings from scratch, each tested on real clips."""
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol as TypingProtocol
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from dfs_store.errors import SettingsError
-from dfs_store.evaluate.result import EvaluationResult, Score
-from dfs_store.evaluate.testing import PROTOCOLS, Protocol, answers_on, standardisation_of
+from dfs_store.evaluate.result import EvaluatedOn, EvaluationResult, Score
+from dfs_store.evaluate.testing import PROTOCOLS, Protocol, answers_on, random_starts, standardisation_of
 from dfs_store.names import known_name
 from dfs_store.networks import (
     ClipSource,
@@ -24,6 +26,9 @@ from dfs_store.videos import VideoDataset
 
 __all__ = ["EvaluationProgress", "EvaluationSettings", "evaluate"]
 
+RECIPE = "paper"
+LABELS = "hard"
+
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluationSettings:
@@ -33,8 +38,8 @@ class EvaluationSettings:
         model: name of the network, see `dfs_store.networks.NETWORKS`; or "module:Class".
         protocol: "paper" or "strict".
         runs: trainings, each with its own seed.
-        epochs: of each training.
-        lr: learning rate at the start.
+        epochs: the published argument N of each training, which makes N + 1 passes over the clips.
+        lr: learning rate of the passes 1 to N // 2 + 2; the others take a tenth.
         batch_size: clips per training step.
         seed: of the first run's numbers; run r draws from (seed, r).
         device: where to train.
@@ -42,7 +47,7 @@ class EvaluationSettings:
 
     model: str = "convnet3d"
     protocol: Protocol = "paper"
-    runs: int = 3
+    runs: int = 5
     epochs: int = 500
     lr: float = 0.01
     batch_size: int = 256
@@ -56,6 +61,11 @@ class EvaluationSettings:
         if self.runs < 1:
             raise SettingsError(f"--runs must be at least 1, got {self.runs}")
         self.training(0)
+
+    @property
+    def random_starts(self) -> int:
+        """How many random starts the test clips must have (`open_videos(..., random_starts=...)`)."""
+        return random_starts(self.protocol, self.runs)
 
     def training(self, run: int) -> TrainingSettings:
         """Returns the settings of one training."""
@@ -75,16 +85,16 @@ class EvaluationProgress:
     Attributes:
         run: 0-based run.
         runs: number of runs.
-        epoch: epochs of this run that are done.
-        epochs: epochs of each run.
-        loss: mean training loss of the last epoch.
+        passes_done: passes of this run that are done.
+        passes: passes of each run.
+        loss: mean training loss of the last pass.
         top1: scores of the finished runs, in percent.
     """
 
     run: int
     runs: int
-    epoch: int
-    epochs: int
+    passes_done: int
+    passes: int
     loss: float
     top1: tuple[float, ...]
 
@@ -108,31 +118,31 @@ def evaluate(
 
     Args:
         clips: `clips_of(path)` for a store, or `VideoClips(videos)` for the upper bound.
-        test: the real test clips, of the same classes and shape.
+        test: the real test clips, of the same shape and, in any order, the same class names. If their starts
+            are random, open them with `random_starts=settings.random_starts`: every run takes its own.
         settings: how; the paper's when None.
-        on_progress: called after every epoch and every test; may raise to stop.
+        on_progress: called after every pass; may raise to stop.
 
     Raises:
-        SettingsError: the classes differ, or clips are too small for the network.
+        SettingsError: the classes differ, the test clips have too few random starts, or clips are too small
+            for the network.
         DivergedError: a training loss is no longer finite.
         OutOfMemoryError: the device is too small.
     """
     settings = settings or EvaluationSettings()
-    if clips.classes != list(test.classes):
-        raise SettingsError(
-            f"training and test clips must have the same classes, got {_shown(clips.classes)} "
-            f"and {_shown(test.classes)}; choose them with --classes"
-        )
+    _check_starts(test, settings)
+    clips = _labelled_as(test.classes, clips)
     device = torch.device(settings.device)
+    started = time.perf_counter()
     top1: list[float] = []
     top5: list[float] = []
     confusion = np.zeros((len(test.classes), len(test.classes)), dtype=np.int64)
 
-    def tell(epoch: int, loss: float) -> None:
+    passes = settings.training(0).passes
+
+    def tell(number: int, loss: float) -> None:
         if on_progress is not None:
-            on_progress(
-                EvaluationProgress(len(top1), settings.runs, epoch, settings.epochs, loss, tuple(top1))
-            )
+            on_progress(EvaluationProgress(len(top1), settings.runs, number + 1, passes, loss, tuple(top1)))
 
     for run in range(settings.runs):
         training = settings.training(run)
@@ -140,24 +150,69 @@ def evaluate(
         network = build_network(settings.model, *shape, seed=training.seed)
         with out_of_memory_named("use a smaller --batch-size, or --device cpu"):
             fast_order(network.to(device))
-            train(network, clips, training, on_epoch=lambda epoch, loss: tell(epoch + 1, loss))
-            answers = answers_on(network, test, settings.protocol, seed=training.seed)
+            train(network, clips, training, on_pass=tell)
+            answers = answers_on(network, test, settings.protocol, seed=training.seed, run=run)
         top1.append(answers.top1)
         top5.append(answers.top5)
         confusion += answers.confusion
     return EvaluationResult(
         model=settings.model,
         protocol=settings.protocol,
+        recipe=RECIPE,
+        labels=LABELS,
         epochs=settings.epochs,
+        passes=passes,
         lr=settings.lr,
         num_train_clips=len(clips),
-        num_test_clips=len(test),
+        test=EvaluatedOn.of(test),
+        chance=100 * float(np.bincount(test.labels).max()) / len(test),
         num_classes=len(test.classes),
         top1=Score(tuple(top1)),
         top5=Score(tuple(top5)),
         classes=tuple(test.classes),
         confusion=tuple(tuple(row) for row in confusion.tolist()),
+        elapsed_seconds=time.perf_counter() - started,
     )
+
+
+def _check_starts(test: VideoDataset, settings: EvaluationSettings) -> None:
+    """Raises SettingsError if a run would have to take the random starts of another one."""
+    can_have_starts = test.split == "test" and test.cache_path is not None and test.sampling.has_random_start
+    found, needed = test.num_views - 1, settings.random_starts
+    if can_have_starts and found < needed:
+        raise SettingsError(
+            f"protocol {settings.protocol} with {settings.runs} runs takes {needed} random starts of every "
+            f"test clip, and these have {found}; open them with open_videos(..., random_starts={needed})"
+        )
+
+
+def _labelled_as(classes: list[str], clips: TrainingClips) -> TrainingClips:
+    """Returns the clips with labels that count as in `classes`: classes are matched by their names."""
+    if clips.classes == classes:
+        return clips
+    if sorted(clips.classes) != sorted(classes):
+        raise SettingsError(
+            f"training and test clips must have the same classes, got {_shown(clips.classes)} "
+            f"and {_shown(classes)}; choose them with --classes"
+        )
+    return _Relabelled(clips, classes)
+
+
+class _Relabelled:
+    """Clips whose labels are numbers in another list of the same class names."""
+
+    def __init__(self, clips: TrainingClips, classes: list[str]) -> None:
+        self._clips = clips
+        self._labels = torch.tensor([classes.index(name) for name in clips.classes])
+        self.classes = classes
+
+    def __len__(self) -> int:
+        return len(self._clips)
+
+    def batches(self, batch_size: int, epoch: int, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yields the same clips in the same order."""
+        for clips, labels in self._clips.batches(batch_size, epoch, seed):
+            yield clips, self._labels.to(labels.device)[labels]
 
 
 def _shown(classes: list[str]) -> str:

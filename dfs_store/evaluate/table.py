@@ -7,12 +7,13 @@ import csv
 import io
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 from dfs_store.errors import MissingDependencyError, NotAStoreError, SettingsError, StoreNotFoundError
 from dfs_store.evaluate.published import PAPER_EPOCHS, metric_of, published
+from dfs_store.evaluate.result import accuracy_text
 from dfs_store.videos.catalogue import CATALOGUE, FOLDER
 
 __all__ = ["TableRow", "plot", "read_results", "to_csv", "to_markdown", "to_text"]
@@ -30,13 +31,21 @@ class TableRow:
     Attributes:
         dataset, method, vpc, dtype: what was condensed, and how; vpc and dtype are None for `whole`,
             dtype also for native arrays.
-        model, protocol, epochs, runs: how it was evaluated.
-        part: "test", or "held out" for a part of the training clips.
+        model, protocol, recipe, labels, epochs, passes, runs: how it was evaluated; `epochs` is the published
+            argument, which makes one pass more.
+        split: official split; None if the dataset has a single one.
+        split_declared: whether the split was given by the user, since the store does not record its own.
+        hold_out: None for test clips, else the share of the training clips that was tested on.
+        frames, stride, size: of the clips tested on.
+        num_test_clips: their number.
         metric: "top1" or "top5", what the paper reports for the dataset.
         mean, std: of the metric over the runs, in percent.
         num_classes: classes told apart.
-        paper: the paper's figure in percent, for what was evaluated as there: all classes, ConvNet3D,
-            protocol "paper", at least 500 epochs, test clips; else None.
+        chance: top-1 of always answering the most frequent class, in percent.
+        elapsed_seconds: of the evaluation.
+        paper: the paper's figure in percent, for what was evaluated as there: all classes, the test clips of
+            split 1, cut as there, ConvNet3D, protocol "paper", at least 500 epochs (501 passes), the
+            published learning rate and batch size; else None.
         paper_mebibytes: the paper's storage.
         mebibytes: key frames as float32, the paper's rule; of a method that is not made of key frames, its
             native arrays.
@@ -53,10 +62,21 @@ class TableRow:
     dtype: str | None
     model: str
     protocol: str
+    recipe: str
+    labels: str
     epochs: int
+    passes: int
     runs: int
-    part: str
+    split: int | None
+    split_declared: bool
+    hold_out: float | None
+    frames: int
+    stride: int | None
+    size: int
+    num_test_clips: int
     num_classes: int
+    chance: float
+    elapsed_seconds: float
     metric: str
     mean: float
     std: float
@@ -98,7 +118,16 @@ def read_results(paths: Sequence[str | Path]) -> list[TableRow]:
 
 def _place(row: TableRow) -> tuple[Any, ...]:
     method = _METHODS.index(row.method) if row.method in _METHODS else len(_METHODS)
-    return (row.dataset, row.model, row.protocol, row.part, row.vpc or 10**9, method, row.method, row.file)
+    return (
+        row.dataset,
+        row.model,
+        row.protocol,
+        row.hold_out or 0.0,
+        row.vpc or 10**9,
+        method,
+        row.method,
+        row.file,
+    )
 
 
 def _result(file: Path) -> dict[str, Any] | None:
@@ -124,15 +153,10 @@ def _checked_row(found: dict[str, Any]) -> TableRow:
 
 
 def _row(found: dict[str, Any]) -> TableRow:
-    storage = found.get("storage") or {}
-    dataset, method, vpc = found["dataset"], found.get("method") or "unknown", found.get("vpc")
+    storage, test = found.get("storage") or {}, found["test"]
+    dataset, method, vpc = test["dataset"], found.get("method") or "unknown", found.get("vpc")
     metric = metric_of(dataset)
-    as_published = (
-        (found["model"], found["protocol"], found.get("hold_out")) == ("convnet3d", "paper", None)
-        and found["epochs"] >= PAPER_EPOCHS
-        and found["num_classes"] == CATALOGUE.get(dataset, FOLDER).num_classes
-    )
-    cell = published(dataset, method, vpc) if as_published else None
+    cell = published(dataset, method, vpc) if _is_as_published(found) else None
     native = storage.get("native_bytes")
     stored = storage["key_frame_bytes"] + storage["index_bytes"] if storage else None
     if native is not None:  # the key frames of such a store are there for other readers only
@@ -145,10 +169,21 @@ def _row(found: dict[str, Any]) -> TableRow:
         dtype=found.get("dtype") if native is None else None,
         model=str(found["model"]),
         protocol=str(found["protocol"]),
+        recipe=str(found["recipe"]),
+        labels=str(found["labels"]),
         epochs=int(found["epochs"]),
+        passes=int(found["passes"]),
         runs=int(found["runs"]),
-        part="held out" if found.get("hold_out") else "test",
+        split=None if test["split"] is None else int(test["split"]),
+        split_declared=bool(test["split_declared"]),
+        hold_out=None if test["hold_out"] is None else float(test["hold_out"]),
+        frames=int(test["frames"]),
+        stride=None if test["stride"] is None else int(test["stride"]),
+        size=int(test["size"]),
+        num_test_clips=int(test["num_clips"]),
         num_classes=int(found["num_classes"]),
+        chance=float(found["chance"]),
+        elapsed_seconds=float(found["elapsed_seconds"]),
         metric=metric,
         mean=float(found[metric]["mean"]),
         std=float(found[metric]["std"]),
@@ -160,6 +195,33 @@ def _row(found: dict[str, Any]) -> TableRow:
         percent_of_dense=_share(stored, storage.get("dense_bytes"), 100),
         percent_of_dataset=_share(storage.get("on_disk_bytes"), whole_bytes, 100),
         file=found["file"],
+    )
+
+
+def _is_as_published(found: dict[str, Any]) -> bool:
+    """Whether a result was made as the paper's numbers were."""
+    test = found["test"]
+    info = CATALOGUE.get(test["dataset"], FOLDER)
+    usual = {
+        "model": "convnet3d",
+        "protocol": "paper",
+        "recipe": "paper",
+        "labels": "hard",
+        "lr": 0.01,
+        "batch_size": 256,
+        "num_classes": info.num_classes,
+    }
+    usual_test = {
+        "split": 1 if info.official_splits > 1 else None,
+        "hold_out": None,
+        "frames": info.sampling.frames,
+        "stride": info.sampling.stride,
+        "size": info.sampling.size,
+    }
+    return (
+        found["epochs"] >= PAPER_EPOCHS
+        and all(found[name] == value for name, value in usual.items())
+        and all(test[name] == value for name, value in usual_test.items())
     )
 
 
@@ -177,7 +239,7 @@ def _cells(row: TableRow) -> tuple[str, ...]:
     return (
         row.method + ("" if row.dtype in (None, "float32") else f" ({row.dtype})"),
         "" if row.vpc is None else str(row.vpc),
-        f"{row.mean:.1f} ± {row.std:.1f}",
+        accuracy_text(row.mean, row.std, row.runs),
         _number(row.paper, 1),
         _number(row.mebibytes, 2),
         _number(row.paper_mebibytes, 0),
@@ -196,13 +258,21 @@ def _groups(rows: Sequence[TableRow]) -> list[tuple[str, list[tuple[str, ...]]]]
     """Puts rows that were evaluated alike under one title."""
     groups: dict[str, list[tuple[str, ...]]] = {}
     for row in rows:
-        lengths = f"{_count(row.runs, 'run')} of {_count(row.epochs, 'epoch')}"
-        on = "" if row.part == "test" else ", on training clips held out"
-        metric = row.metric.replace("top", "top-")
-        what = f"{row.dataset} ({row.num_classes} classes), {row.model}"
-        title = f"{what}, protocol {row.protocol}, {lengths}, {metric}{on}"
-        groups.setdefault(title, []).append(_cells(row))
+        groups.setdefault(_title(row), []).append(_cells(row))
     return list(groups.items())
+
+
+def _title(row: TableRow) -> str:
+    """Says how and on what a row was evaluated."""
+    split = "" if row.split is None else f", split {row.split}{' (declared)' if row.split_declared else ''}"
+    stride = "" if row.stride is None else f" at stride {row.stride}" if row.stride > 1 else ""
+    held = "" if row.hold_out is None else f", on training clips held out ({row.hold_out:g})"
+    chance = f", chance {row.chance:.1f} %" if row.metric == "top1" else ""
+    clips = f"{row.num_test_clips:,} clips of {row.frames}x{row.size}x{row.size}{stride}"
+    lengths = f"{_count(row.runs, 'run')} of {_count(row.epochs, 'epoch')}"
+    what = f"{row.dataset} ({row.num_classes} classes{split}{chance}), {clips}"
+    how = f"{row.model}, protocol {row.protocol}, {lengths}"
+    return f"{what}, {how}, {row.metric.replace('top', 'top-')}{held}"
 
 
 def _count(number: int, thing: str) -> str:
@@ -210,7 +280,7 @@ def _count(number: int, thing: str) -> str:
 
 
 def to_text(rows: Sequence[TableRow]) -> str:
-    """Writes aligned columns, one block per dataset, network, protocol and length of training."""
+    """Writes aligned columns, one block per kind of evaluation."""
     blocks = []
     for title, cells in _groups(rows):
         table = [_COLUMNS, *cells]
@@ -221,7 +291,7 @@ def to_text(rows: Sequence[TableRow]) -> str:
 
 
 def to_markdown(rows: Sequence[TableRow]) -> str:
-    """Writes Markdown tables, one per dataset, network, protocol and length of training."""
+    """Writes Markdown tables, one per kind of evaluation."""
     blocks = []
     for title, cells in _groups(rows):
         lines = [_piped(_COLUMNS), _piped(["---"] * len(_COLUMNS)), *map(_piped, cells)]
@@ -249,14 +319,14 @@ def plot(rows: Sequence[TableRow], path: str | Path) -> None:
 
     Raises:
         MissingDependencyError: matplotlib is not installed.
-        SettingsError: the results are of several datasets, networks, protocols or lengths of training, or
-            matplotlib cannot write such a file.
+        SettingsError: the results were evaluated on several datasets or in several ways, or matplotlib cannot
+            write such a file.
     """
-    groups = {(r.dataset, r.model, r.protocol, r.epochs, r.part) for r in rows}
-    if len(groups) > 1:
+    titles = sorted({_title(replace(row, runs=0)) for row in rows})
+    if len(titles) > 1:
         raise SettingsError(
-            "a plot compares results of one dataset, network, protocol and length of training, got "
-            f"{len(groups)}: {'; '.join(sorted(' '.join(map(str, g)) for g in groups))}"
+            "a plot compares results that were evaluated on one dataset in one way, got "
+            f"{len(titles)}: {'; '.join(titles)}"
         )
     try:
         from matplotlib.figure import Figure

@@ -8,16 +8,15 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from dfs_store.evaluate.published import PAPER_TEST_PASSES
 from dfs_store.networks.training import Standardisation, standardised
 from dfs_store.videos import VideoDataset
 from dfs_store.videos.tensors import FLIP_PROBABILITY, normalised_clips
 
-__all__ = ["PROTOCOLS", "Answers", "Protocol", "answers_on", "standardisation_of"]
+__all__ = ["PROTOCOLS", "Answers", "Protocol", "answers_on", "random_starts", "standardisation_of"]
 
 Protocol = Literal["paper", "strict"]
 PROTOCOLS: tuple[Protocol, ...] = ("paper", "strict")
-
-PAPER_PASSES = 3
 
 
 class Answers(NamedTuple):
@@ -39,21 +38,34 @@ def standardisation_of(protocol: Protocol) -> Standardisation:
     return "batch" if protocol == "paper" else "clip"
 
 
+def random_starts(protocol: Protocol, runs: int) -> int:
+    """Returns how many random starts of every test clip an evaluation takes: one per pass of every run."""
+    return runs * PAPER_TEST_PASSES if protocol == "paper" else 0
+
+
 def answers_on(
-    network: nn.Module, videos: VideoDataset, protocol: Protocol, *, seed: int, batch_size: int = 64
+    network: nn.Module,
+    videos: VideoDataset,
+    protocol: Protocol,
+    *,
+    seed: int,
+    run: int = 0,
+    batch_size: int = 64,
 ) -> Answers:
     """Tests a network on real clips.
 
-    "paper": the mean of three passes, each with its own random start (a view of the prepared clips) and a
-    horizontal flip by a coin, batches of 64 in class order, each standardised by itself. "strict": one pass
-    over the centre clips, no flip, each clip standardised by itself, so that no score depends on chance or
-    on the other clips.
+    "paper": the mean of three passes, each with random starts of its own (a view of the prepared clips that
+    no other pass of any run takes) and a horizontal flip by a coin, batches of 64 in class order, each
+    standardised by itself. "strict": one pass over the centre clips, no flip, each clip standardised by
+    itself, so that no score depends on chance or on the other clips.
 
     Args:
         network: maps clips (N, T, C, H, W) to logits.
-        videos: the real test clips; with five classes or fewer top-5 is 100.
+        videos: the real test clips; with five classes or fewer top-5 is 100. With a single view every pass
+            takes that one.
         protocol: "paper" or "strict".
         seed: of the flips.
+        run: 0-based number of the run, which chooses the views.
         batch_size: clips per batch.
     """
     network.eval()
@@ -61,8 +73,11 @@ def answers_on(
     labels = torch.from_numpy(videos.labels[order])
     hits = []
     confusion = np.zeros((len(videos.classes), len(videos.classes)), dtype=np.int64)
-    for number in range(PAPER_PASSES if protocol == "paper" else 1):
-        logits = torch.cat(list(_logits(network, videos, order, protocol, (seed, number), batch_size)))
+    for number in range(PAPER_TEST_PASSES if protocol == "paper" else 1):
+        # View 0 is the centre clip, the others have random starts.
+        has_starts = protocol == "paper" and videos.num_views > 1
+        view = 1 + run * PAPER_TEST_PASSES + number if has_starts else 0
+        logits = torch.cat(list(_logits(network, videos, order, view, protocol, (seed, number), batch_size)))
         best = logits.topk(min(5, logits.shape[1]), dim=1).indices
         right = best == labels[:, None]
         hits.append((right[:, 0].double().mean().item(), right.any(1).double().mean().item()))
@@ -74,17 +89,14 @@ def answers_on(
 def _logits(
     network: nn.Module,
     videos: VideoDataset,
-    order: np.ndarray[tuple[int], np.dtype[np.int64]],
+    order: npt.NDArray[np.int64],
+    view: int,
     protocol: Protocol,
     seed_and_pass: tuple[int, int],
     batch_size: int,
 ) -> Iterator[Tensor]:
     device = next(network.parameters()).device
     generator = np.random.default_rng(seed_and_pass)
-    # View 0 is the centre clip, the others have random starts.
-    view = (
-        1 + seed_and_pass[1] % (videos.num_views - 1) if protocol == "paper" and videos.num_views > 1 else 0
-    )
     for start in range(0, len(order), batch_size):
         chosen = order[start : start + batch_size]
         flipped = generator.random(len(chosen)) < FLIP_PROBABILITY if protocol == "paper" else None

@@ -34,8 +34,10 @@ class TrainingSettings:
     """How a network is trained; the defaults are those of the paper's evaluation.
 
     Attributes:
-        epochs: passes over the clips.
-        lr: learning rate of SGD; a tenth of it after the 0-based epoch `epochs // 2 + 1`.
+        epochs: the published argument N, 0 or more. The public code loops over `range(N + 1)`, so there are
+            N + 1 passes over the clips.
+        lr: learning rate of SGD in the passes 1 to N // 2 + 2. The other passes take a tenth of it and a new
+            optimiser, so momentum starts again from zero.
         momentum: of SGD.
         weight_decay: of SGD.
         batch_size: clips per step.
@@ -53,15 +55,27 @@ class TrainingSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size"):
-            if getattr(self, name) < 1:
-                raise SettingsError(f"{name} must be at least 1, got {getattr(self, name)}")
+        for name, least in (("epochs", 0), ("batch_size", 1)):
+            if getattr(self, name) < least:
+                raise SettingsError(f"{name} must be at least {least}, got {getattr(self, name)}")
         if not 0 < self.lr < float("inf"):
             raise SettingsError(f"lr must be a positive number, got {self.lr}")
 
-    def lr_at(self, epoch: int) -> float:
-        """Returns the learning rate of the 0-based `epoch`."""
-        return self.lr if epoch <= self.epochs // 2 + 1 else self.lr * 0.1
+    @property
+    def passes(self) -> int:
+        """Number of passes over the clips."""
+        return self.epochs + 1
+
+    @property
+    def first_slow_pass(self) -> int:
+        """The 0-based pass from which on the learning rate is a tenth; never reached by short trainings."""
+        return self.epochs // 2 + 2
+
+    def optimizer(self, network: nn.Module, lr: float) -> torch.optim.SGD:
+        """Returns a new SGD, without any momentum yet."""
+        return torch.optim.SGD(
+            network.parameters(), lr, momentum=self.momentum, weight_decay=self.weight_decay
+        )
 
 
 def standardised(clips: Tensor, how: Standardisation) -> Tensor:
@@ -84,9 +98,9 @@ def train(
     source: ClipSource,
     settings: TrainingSettings,
     *,
-    on_epoch: Callable[[int, float], None] | None = None,
+    on_pass: Callable[[int, float], None] | None = None,
 ) -> None:
-    """Trains a network in place: cross-entropy, SGD, one drop of the learning rate.
+    """Trains a network in place: cross-entropy, SGD, a tenth of the learning rate in the second half.
 
     The same seed gives equal parameters on one machine. The network's own parameters are where it starts;
     draw them with `reset` before.
@@ -95,44 +109,42 @@ def train(
         network: maps clips (N, T, C, H, W) to logits.
         source: the training clips.
         settings: how.
-        on_epoch: called after every epoch with its number and mean loss; may raise to stop.
+        on_pass: called after every pass with its 0-based number and mean loss; may raise to stop.
 
     Raises:
         DivergedError: the loss is no longer finite.
         SettingsError: the network normalises over a batch in which it has a single value.
     """
-    optimizer = torch.optim.SGD(
-        network.parameters(), settings.lr, momentum=settings.momentum, weight_decay=settings.weight_decay
-    )
+    optimizer = settings.optimizer(network, settings.lr)
     device = next(network.parameters()).device
     devices = [device] if device.type == "cuda" else []
     # Dropout draws from torch's global generators: borrow them, seeded, and give them back as they were.
     with torch.random.fork_rng(devices):
         torch.manual_seed(settings.seed)
         network.train()
-        for epoch in range(settings.epochs):
-            for group in optimizer.param_groups:
-                group["lr"] = settings.lr_at(epoch)
-            loss = _epoch(network, source, settings, optimizer, epoch)
-            if on_epoch is not None:
-                on_epoch(epoch, loss)
+        for number in range(settings.passes):
+            if number == settings.first_slow_pass:
+                optimizer = settings.optimizer(network, settings.lr * 0.1)
+            loss = _pass(network, source, settings, optimizer, number)
+            if on_pass is not None:
+                on_pass(number, loss)
 
 
-def _epoch(
+def _pass(
     network: nn.Module,
     source: ClipSource,
     settings: TrainingSettings,
     optimizer: torch.optim.Optimizer,
-    epoch: int,
+    number: int,
 ) -> float:
     total, count = 0.0, 0
-    for clips, labels in source.batches(settings.batch_size, epoch, settings.seed):
+    for clips, labels in source.batches(settings.batch_size, number, settings.seed):
         loss = F.cross_entropy(_logits(network, standardised(clips, settings.standardisation)), labels)
         value = float(loss.detach())
         if value != value or value == float("inf"):
             raise DivergedError(
-                f"the training loss is {value} in epoch {epoch} at learning rate {settings.lr_at(epoch):g}; "
-                "try a smaller --lr"
+                f"the training loss is {value} in pass {number + 1} of {settings.passes} at learning rate "
+                f"{optimizer.param_groups[0]['lr']:g}; try a smaller --lr"
             )
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]

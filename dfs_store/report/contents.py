@@ -13,6 +13,7 @@ import numpy as np
 
 from dfs_store import __version__
 from dfs_store.errors import DamagedStoreError, NotAStoreError, StoreNotFoundError
+from dfs_store.evaluate.result import accuracy_text
 from dfs_store.evaluate.table import SCHEMA
 from dfs_store.format import Finding, KeyFrameStore, verify
 from dfs_store.format.place import local_beside
@@ -70,10 +71,19 @@ class Evaluation:
     document: dict[str, Any]
     file: str
 
+    def accuracy(self, metric: str) -> str:
+        """Writes "top1" or "top5" in percent, with its deviation if there are several runs."""
+        score = self.document[metric]
+        return accuracy_text(score["mean"], score["std"], self.document["runs"])
+
     @property
-    def chance(self) -> float:
-        """Percent right by guessing."""
-        return 100 / int(self.document["num_classes"])
+    def tested_on(self) -> str:
+        """The clips tested on, in words."""
+        test = self.document["test"]
+        split = "" if test.get("split") is None else f", split {test['split']}"
+        return f"{test['num_clips']:,} of {test['dataset']}{split}" + (
+            "" if test.get("hold_out") is None else f", held out ({test['hold_out']:g})"
+        )
 
 
 @dataclass(frozen=True)
@@ -207,16 +217,21 @@ def _check(document: dict[str, Any]) -> None:
         for key in ("mean", "std")
     ]
     percents += [(f"per_class.{name}", value) for name, value in _of(document.get("per_class", {})).items()]
+    percents.append(("chance", document.get("chance")))
+    test = _of(document.get("test"))
+    if test.get("hold_out") is not None:
+        percents.append(("test.hold_out", test["hold_out"]))
     for name, value in percents:
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 100:
             raise _NotWholeError(f"{name} must be a percentage, got {value!r}")
-    for name in ("epochs", "runs", "num_test_clips", "num_classes"):
-        value = document.get(name)
+    numbers = [(name, document.get(name)) for name in ("passes", "runs", "num_classes")]
+    for name, value in [*numbers, ("test.num_clips", test.get("num_clips"))]:
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
             raise _NotWholeError(f"{name} must be a whole number from 1, got {value!r}")
-    for name in ("model", "protocol"):
-        if not isinstance(document.get(name), str):
-            raise _NotWholeError(f"{name} must be a text, got {document.get(name)!r}")
+    texts = [(name, document.get(name)) for name in ("model", "protocol")]
+    for name, value in [*texts, ("test.dataset", test.get("dataset"))]:
+        if not isinstance(value, str):
+            raise _NotWholeError(f"{name} must be a text, got {value!r}")
 
 
 def _of(value: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON

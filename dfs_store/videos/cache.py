@@ -44,7 +44,7 @@ __all__ = [
 ]
 
 HEADER_BYTES = 256
-CACHE_VERSION = 1
+CACHE_VERSION = 2
 EXTRACTORS = "extractors"  # folder of trained networks, one file each
 _LOCK_POLL_SECONDS = 0.2
 

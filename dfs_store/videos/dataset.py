@@ -1,7 +1,6 @@
 """Real clips as a map-style dataset: uint8 pixels mapped from the cache, normalised when asked for."""
 
-import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,33 +10,16 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from dfs_store.errors import SettingsError
+from dfs_store.videos.hold_out import held_out_groups
 from dfs_store.videos.sampling import Sampling
 from dfs_store.videos.sources import ClipSource, SomeClips
 
-__all__ = ["IMAGENET_MEAN", "IMAGENET_STD", "VideoDataset", "check_some_left", "num_held_out"]
-
-HOLD_OUT_SEED = 7  # never changes: it decides which clips nobody may have condensed
+__all__ = ["IMAGENET_MEAN", "IMAGENET_STD", "VideoDataset"]
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 Transform = Callable[[Tensor], Any]
-
-
-def num_held_out(share: float, num_clips: int) -> int:
-    """Returns how many of the clips of a class `VideoDataset.hold_out` holds out."""
-    return max(1, round(share * num_clips))
-
-
-def check_some_left(clips_left: Mapping[str, int], share: float) -> None:
-    """Raises SettingsError where holding out leaves a class, by name, without clips."""
-    for name, count in clips_left.items():
-        if count < 1:
-            raise SettingsError(
-                f"--hold-out {share:g} leaves class {name!r} without clips to condense; hold out less, or "
-                "leave the class out with --classes"
-            )
 
 
 class VideoDataset(Dataset[tuple[Any, int]]):
@@ -64,6 +46,8 @@ class VideoDataset(Dataset[tuple[Any, int]]):
         normalization: {"mean": [3 floats], "std": [3 floats]}.
         metric: "top1" or "top5", what the paper reports for this dataset.
         part: "all", or which part of the split `hold_out` made.
+        official_split: number of the official split; None if the dataset has a single one.
+        held_out: the share of the training clips that these are, if `hold_out` made them the part held out.
     """
 
     def __init__(
@@ -77,6 +61,8 @@ class VideoDataset(Dataset[tuple[Any, int]]):
         metric: str = "top1",
         missing: list[str] | None = None,
         part: str = "all",
+        official_split: int | None = None,
+        held_out: float | None = None,
         transform: Transform | None = None,
     ) -> None:
         self._source = source
@@ -88,6 +74,8 @@ class VideoDataset(Dataset[tuple[Any, int]]):
         self.metric = metric
         self.missing = missing or []
         self.part = part
+        self.official_split = official_split
+        self.held_out = held_out
         self.classes = source.classes
         self.class_to_idx = {class_name: label for label, class_name in enumerate(self.classes)}
         self.labels: npt.NDArray[np.int64] = source.labels
@@ -115,7 +103,7 @@ class VideoDataset(Dataset[tuple[Any, int]]):
 
     @property
     def num_views(self) -> int:
-        """V: 1 for training clips; for test clips with random starts 4, of which view 0 is the centre."""
+        """V: 1, and for test clips one more for each random start asked for; view 0 is the centre."""
         return int(self.pixels.shape[1])
 
     @property
@@ -142,32 +130,28 @@ class VideoDataset(Dataset[tuple[Any, int]]):
     def hold_out(self, share: float) -> "tuple[VideoDataset, VideoDataset]":
         """Splits the clips into those to condense or train on and those to choose settings by.
 
-        Of every class the share, rounded, but at least one clip is held out, the same ones at every call,
-        whatever the other classes. The two parts have the classes of the whole.
+        Whole groups of clips are held out (`dfs_store.videos.hold_out`): all that UCF101 cuts from one group
+        of videos, or HMDB51 from one source video. The two parts have the classes of the whole.
 
         Args:
-            share: of the clips, between 0 and 1.
+            share: of the groups of every class, between 0 and 1; it is met about.
 
         Returns:
             The rest, and the clips held out.
 
         Raises:
-            SettingsError: the share is outside its rule, or leaves a class without clips.
+            SettingsError: the share is not between 0 and 1, or a class has a single group.
         """
-        if not 0 < share < 1:
-            raise SettingsError(f"--hold-out must lie between 0 and 1, got {share}")
-        held = []
+        groups = np.array([self._source.group(number) for number in range(len(self))], dtype=object)
+        held = np.zeros(len(self), dtype=np.bool_)
         for label, name in enumerate(self.classes):
             members = np.flatnonzero(self.labels == label)
-            count = num_held_out(share, members.size)
-            check_some_left({name: members.size - count}, share)
-            generator = np.random.default_rng((HOLD_OUT_SEED, zlib.crc32(name.encode())))
-            held.append(generator.choice(members, size=count, replace=False))
-        chosen = np.sort(np.concatenate(held))
-        rest = np.setdiff1d(np.arange(len(self)), chosen)
-        return self._some(rest, f"without {share:g} held out"), self._some(chosen, f"{share:g} held out")
+            chosen = held_out_groups(name, groups[members], share)
+            held[members] = [group in chosen for group in groups[members]]
+        rest = self._some(np.flatnonzero(~held), f"without {share:g} held out", None)
+        return rest, self._some(np.flatnonzero(held), f"{share:g} held out", share)
 
-    def _some(self, numbers: npt.NDArray[np.int64], part: str) -> "VideoDataset":
+    def _some(self, numbers: npt.NDArray[np.int64], part: str, held_out: float | None) -> "VideoDataset":
         return VideoDataset(
             SomeClips(self._source, numbers),
             name=self.name,
@@ -177,6 +161,8 @@ class VideoDataset(Dataset[tuple[Any, int]]):
             metric=self.metric,
             missing=self.missing,
             part=part,
+            official_split=self.official_split,
+            held_out=held_out,
             transform=self._transform,
         )
 

@@ -35,6 +35,7 @@ def open_videos(
     size: int | None = None,
     resize: str | None = None,
     seed: int = 0,
+    random_starts: int = 0,
     classes: Iterable[str] | None = None,
     official_split: int = 1,
     clips_per_class: int | None = None,
@@ -56,6 +57,10 @@ def open_videos(
         size: see `frames`.
         resize: how frames come to that size (see `Sampling`); the dataset's way when None.
         seed: of the random starts; the same seed gives the same clips.
+        random_starts: further views of every test clip besides the centre one, each from a random start of
+            its own; protocol `paper` of an evaluation takes three for each run. Each takes as many bytes in
+            the cache as the centre view. Datasets whose clips have no random start, and built-in ones, have
+            none.
         classes: names of the classes to keep, all when None.
         official_split: which of the official splits of UCF101 and HMDB51, 1..3.
         clips_per_class: of a built-in dataset, which can generate any number.
@@ -75,6 +80,9 @@ def open_videos(
 
     check_part(split)
     info = describe(name_or_folder)
+    info.check_official_split(official_split)
+    if random_starts < 0:
+        raise SettingsError(f"random_starts must not be negative, got {random_starts}")
     sampling = resolve_sampling(info, frames=frames, stride=stride, size=size)
     if resize is not None:
         sampling = replace(sampling, resize=resize)
@@ -93,9 +101,9 @@ def open_videos(
         "cache_dir": cache_dir,
         "on_progress": on_progress,
     }
-    entry = prepare(found, sampling, dataset=name, split=split, seed=seed, **how)
-    clips = CachedClips(entry, sampling)
-    return VideoDataset(clips, name=name, metric=info.metric, missing=found.missing, **common)
+    entry = prepare(found, sampling, dataset=name, split=split, seed=seed, random_starts=random_starts, **how)
+    common |= {"metric": info.metric, "official_split": official_split if info.official_splits > 1 else None}
+    return VideoDataset(CachedClips(entry, sampling, info.layout), name=name, missing=found.missing, **common)
 
 
 def open_shard(

@@ -1,5 +1,6 @@
 """Decodes a list of clips into the cache, once; what is already there is not decoded again."""
 
+import glob
 import io
 import json
 import math
@@ -51,6 +52,7 @@ def prepare(
     dataset: str,
     split: str,
     seed: int = 0,
+    random_starts: int = 0,
     workers: int | None = None,
     cache_dir: str | os.PathLike[str] | None = None,
     timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
@@ -67,8 +69,10 @@ def prepare(
         found: the clips of one split.
         sampling: how to cut them.
         dataset: name, for the listing of the cache.
-        split: "train" or "test": one view with a random start, or the centre clip and three more.
+        split: "train" or "test": one view with a random start, or the centre clip and `random_starts` more.
         seed: of the random starts.
+        random_starts: further views of test clips. An entry that has more of them serves, too: its first
+            views are the same.
         workers: decoding processes; the number of cores when None, or what `max_memory` has room for.
         cache_dir: as in `cache_root`.
         timeout_seconds: a file that takes longer is given up.
@@ -85,13 +89,15 @@ def prepare(
         SettingsError: `workers` is below 1, or `max_memory` too little for them.
     """
     limits = Limits.of(workers, timeout_seconds, max_memory)
+    num_views = sampling.num_views(split, random_starts)
     request = _request(found, sampling, dataset, split, seed)
-    entry = CacheEntry(cache_root(cache_dir) / _key(request))
-    if entry.read_index() is not None:
-        return entry
+    root, key = cache_root(cache_dir), _key(request)
+    if (ready := _with_views(root, key, num_views)) is not None:
+        return ready
+    entry = CacheEntry(root / (key if num_views == 1 else f"{key}-{num_views}"))
 
     def start(reporter: Reporter, shard: Shard | None = None) -> _Run:
-        return _Run(entry, request, found, sampling.num_views(split), reporter, shard)
+        return _Run(entry, request, found, num_views, reporter, shard)
 
     if shard is not None:
         reporter = Reporter(sum(map(shard.has, range(len(found.clips)))), on_progress)
@@ -194,6 +200,16 @@ def _key(request: dict[str, Any]) -> str:
     """Returns the name of an entry; where the files lie is not part of it, so they may be moved."""
     told_apart = {name: value for name, value in request.items() if name != "dataset"}
     return f"{_slug(request['dataset'])}-{request['split']}-{fingerprint(told_apart)}"
+
+
+def _with_views(root: Path, key: str, num_views: int) -> CacheEntry | None:
+    """Returns the smallest complete entry with at least so many views of every clip."""
+    found = []
+    for directory in root.glob(f"{glob.escape(key)}*"):
+        index = CacheEntry(directory).read_index()
+        if index is not None and index["shape"][1] >= num_views:
+            found.append((index["shape"][1], directory))
+    return CacheEntry(min(found)[1]) if found else None
 
 
 def _request(found: ClipList, sampling: Sampling, dataset: str, split: str, seed: int) -> dict[str, Any]:

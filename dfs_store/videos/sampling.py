@@ -15,13 +15,12 @@ import numpy.typing as npt
 from dfs_store.errors import SettingsError
 from dfs_store.interpolation import check_num_frames
 
-__all__ = ["CENTRE_VIEW", "TEST_VIEWS", "Sampling", "centre_crop_offsets", "frame_numbers", "resized_shape"]
+__all__ = ["CENTRE_VIEW", "Sampling", "centre_crop_offsets", "frame_numbers", "resized_shape"]
 
 RULES = ("interval", "middle", "even")
 RESIZES = ("stretch-crop", "keep-crop", "direct")
 
 CENTRE_VIEW = 0
-TEST_VIEWS = 4  # the centre clip, and the three random starts of the protocol `paper`
 
 # The field of view of the reference protocol: 112 of 160 x 120 pixels.
 _REFERENCE_WIDTH, _REFERENCE_HEIGHT, _REFERENCE_CROP = 160, 120, 112
@@ -78,9 +77,9 @@ class Sampling:
         """Whether two views of one video can differ."""
         return self.rule == "interval"
 
-    def num_views(self, split: str) -> int:
-        """Returns V: 1 for training clips, 4 for test clips whose start is random."""
-        return TEST_VIEWS if split != "train" and self.has_random_start else 1
+    def num_views(self, split: str, random_starts: int = 0) -> int:
+        """Returns V: 1, and for test clips under a rule with random starts one more for each of these."""
+        return 1 + random_starts if split != "train" and self.has_random_start else 1
 
     def to_json(self) -> dict[str, Any]:
         """Returns the settings as a JSON object."""

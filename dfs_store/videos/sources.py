@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from dfs_store.errors import DatasetNotFoundError
 from dfs_store.videos.cache import CacheEntry
+from dfs_store.videos.hold_out import group_of_file
 from dfs_store.videos.sampling import Sampling
 
 __all__ = ["CachedClips", "ClipSource", "GeneratedClips", "SomeClips"]
@@ -52,6 +53,9 @@ class ClipSource(Protocol):
     def origin(self, number: int) -> dict[str, Any]:
         """Where clip `number` came from."""
 
+    def group(self, number: int) -> str:
+        """Group of clip `number` within its class: clips of one group were cut from one recording."""
+
 
 class CachedClips:
     """Clips of a complete cache entry, mapped.
@@ -59,15 +63,17 @@ class CachedClips:
     Args:
         entry: the cache entry.
         sampling: of the clips.
+        layout: of the dataset, which says how the names of its files name groups.
     """
 
-    def __init__(self, entry: CacheEntry, sampling: Sampling) -> None:
+    def __init__(self, entry: CacheEntry, sampling: Sampling, layout: str = "") -> None:
         self._entry = entry
         self._sampling = sampling
+        self._layout = layout
 
     def __getstate__(self) -> dict[str, Any]:
         # Only the path travels: whoever unpickles maps the same file.
-        return {"_entry": self._entry, "_sampling": self._sampling}
+        return {"_entry": self._entry, "_sampling": self._sampling, "_layout": self._layout}
 
     @cached_property
     def _index(self) -> dict[str, Any]:
@@ -130,6 +136,11 @@ class CachedClips:
     def origin(self, number: int) -> dict[str, Any]:
         """Returns {"file": path inside the root, "frames": frame numbers of view 0}."""
         return {"file": self._index["files"][number], "frames": self._frames[number, 0].tolist()}
+
+    def group(self, number: int) -> str:
+        """Returns the group of a clip, which its file's name tells."""
+        class_name = self._index["classes"][self._index["labels"][number]]
+        return group_of_file(self._layout, class_name, self._index["files"][number])
 
 
 _Generated = tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64], list[str], list[int]]
@@ -248,6 +259,10 @@ class GeneratedClips:
         name, _, _, _, seed, *_ = self._settings
         return {"generator": name, "seed": seed, "clip": self._made[3][number]}
 
+    def group(self, number: int) -> str:
+        """Returns the clip's number within its class: every clip is a group of its own."""
+        return str(number % (len(self.labels) // len(self.classes)))
+
 
 class _Rows:
     """Some rows of an array, in an order of their own; indexing reads only what is asked for."""
@@ -321,3 +336,7 @@ class SomeClips:
     def origin(self, number: int) -> dict[str, Any]:
         """Where clip `number` came from."""
         return self._source.origin(int(self._numbers[number]))
+
+    def group(self, number: int) -> str:
+        """Group of clip `number` within its class."""
+        return self._source.group(int(self._numbers[number]))

@@ -35,7 +35,13 @@ def test_the_document_has_what_the_design_promises(dfs, made):
     content = dfs("evaluate", made, "--dataset", "moving-shapes", *SHORT, "--json").document
     assert content["schema"] == "dfs.evaluate/1"
     assert (content["model"], content["protocol"]) == ("convnet3d", "paper")
-    assert (content["runs"], content["epochs"]) == (2, 2)
+    assert (content["runs"], content["epochs"], content["passes"]) == (2, 2, 3)
+    assert (content["recipe"], content["labels"], content["chance"]) == ("paper", "hard", 50)
+    assert content["test"] == {
+        "dataset": "moving-shapes", "split": None, "hold_out": None, "frames": 4, "stride": 1, "size": 43,
+        "num_clips": 80, "split_declared": False,
+    }  # fmt: skip
+    assert content["elapsed_seconds"] > 0
     for score in (content["top1"], content["top5"]):
         assert set(score) == {"mean", "std", "runs"}
         assert len(score["runs"]) == 2
@@ -49,10 +55,35 @@ def test_the_store_says_what_to_test_on(dfs, made):
     outcome = dfs("evaluate", made, *SHORT, "--protocol", "strict")
     assert outcome.code == 0
     assert (
-        f"{made} on moving-shapes: convnet3d, protocol strict, 2 runs of 2 epochs on 2 clips"
+        f"{made} on moving-shapes: convnet3d, protocol strict, 2 runs of 2 epochs (3 passes) on 2 clips"
         in outcome.stdout
     )
     assert "of the dense clips" in outcome.stdout
+    assert "chance  50.0 %" in outcome.stdout
+
+
+def test_a_single_run_has_no_spread(dfs, made):
+    outcome = dfs("evaluate", made, *QUICK)
+    assert "top-1 " in outcome.stdout
+    assert "±" not in outcome.stdout
+
+
+def test_results_of_other_clips_do_not_replace_one_another(dfs, made, tmp_path):
+    import json
+    import shutil
+
+    store = shutil.copytree(made, tmp_path / "s.zarr")
+    base = "s.zarr.convnet3d-strict-0-runs1"
+    flags = {(): "", ("--size", "44"): "-size44", ("--frames", "6"): "-frames6"}
+    for extra, ending in flags.items():
+        words = ("--runs", "1", "--epochs", "0", "--protocol", "strict", "--device", "cpu")
+        assert dfs("evaluate", store, *words, *extra).code == 0
+        kept = json.loads((tmp_path / f"{base}{ending}.json").read_text())
+        assert (kept["test"]["frames"], kept["test"]["size"]) == (
+            6 if "frames" in ending else 4,
+            44 if "size" in ending else 43,
+        )
+    assert len(list(tmp_path.glob("*.json"))) == len(flags)
 
 
 def test_whole_trains_on_all_real_clips(dfs):
@@ -72,7 +103,8 @@ def test_whole_trains_on_all_real_clips(dfs):
         (["whole", "--dataset", "moving-shapes", "--model", "resnet"], 2, "convnet3d"),
         (["whole", "--dataset", "moving-shapes", "--protocol", "loose"], 2, "paper, strict"),
         (["whole", "--dataset", "moving-shapes", "--runs", "0"], 2, "--runs"),
-        (["whole", "--dataset", "moving-shapes", "--epochs", "0"], 2, "epochs"),
+        (["whole", "--dataset", "moving-shapes", "--epochs", "-1"], 2, "epochs"),
+        (["whole", "--dataset", "moving-shapes", "--split", "2"], 2, "official split 1, got 2"),
         (["whole", "--dataset", "moving-shapes", "--lr", "-1"], 2, "lr"),
     ],
     ids=lambda v: " ".join(v) if isinstance(v, list) else None,
@@ -117,20 +149,21 @@ def test_verbose_says_how_every_class_fared(dfs, made):
 def test_held_out_clips_are_condensed_by_nobody_and_evaluated_on(dfs, made, tmp_path):
     store = tmp_path / "h.zarr"
     words = ("--dataset", "moving-shapes", "--vpc", "1", "--method", "random", *SMALL, "--out", store)
+    plan = dfs("condense", *words, "--hold-out", "0.1", "--dry-run", "--json").document
     assert dfs("condense", *words, "--hold-out", "0.1").code == 0
     found = dfs("evaluate", store, *QUICK, "--hold-out", "0.1", "--json").document
-    assert (found["num_test_clips"], found["hold_out"]) == (20, 0.1)
-    assert (tmp_path / "h.zarr.convnet3d-strict-1-runs1-hold-out.json").exists()
+    held = found["test"]["num_clips"]
+    assert found["test"]["hold_out"] == 0.1
+    assert 10 <= held <= 30
+    assert plan["num_real_clips"] == 200 - held  # the forecast counts the same clips
+    assert (tmp_path / "h.zarr.convnet3d-strict-1-runs1-hold-out0.1.json").exists()
     for path, said in ((made, "condensed with all training clips"), (store, "condensed with --hold-out 0.1")):
         outcome = dfs("evaluate", path, *SHORT, "--hold-out", "0.2")
         assert outcome.code == 2
         assert said in " ".join(outcome.stderr.split())
-    outcome = dfs("evaluate", store, *SHORT, "--hold-out", "0.1", "--split", "2")
-    assert outcome.code == 2
-    assert "was condensed from split 1" in outcome.stderr
     whole = ("whole", "--dataset", "moving-shapes", *SMALL, "--runs", "1", "--epochs", "1")
     found = dfs("evaluate", *whole, "--hold-out", "0.1", "--json").document
-    assert (found["num_train_clips"], found["num_test_clips"]) == (180, 20)
+    assert (found["num_train_clips"], found["test"]["num_clips"]) == (200 - held, held)
 
 
 def test_what_is_no_number_becomes_null(capsys):

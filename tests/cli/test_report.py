@@ -14,7 +14,8 @@ def result(digest=None, **changes):
     score = {"mean": 40.0, "std": 1.0, "runs": [39.0, 41.0]}
     found = {
         "schema": "dfs.evaluate/1", "model": "convnet3d", "protocol": "paper", "runs": 2, "epochs": 7,
-        "num_classes": 3, "num_test_clips": 9, "top1": score, "top5": score, "per_class": {"a": 50.0},
+        "passes": 8, "num_classes": 3, "chance": 40.0, "test": {"dataset": "made-up", "num_clips": 9},
+        "top1": score, "top5": score, "per_class": {"a": 50.0},
     }  # fmt: skip
     return json.dumps({**found, **({"digest": digest} if digest else {}), **changes})
 
@@ -65,8 +66,10 @@ def test_evaluations_beside_the_store_are_shown_and_stale_ones_named(dfs, tmp_pa
         (result(top1={"mean": "12", "std": 0}), 3, "top1.mean must be a percentage, got '12'"),
         (result(top5={"mean": 1e400, "std": 0}), 3, "top5.mean must be a percentage, got inf"),
         (result(num_classes=0), 3, "num_classes must be a whole number from 1, got 0"),
-        (result(epochs=1e400), 3, "epochs must be a whole number"),
-        (result(num_test_clips="10"), 3, "num_test_clips must be a whole number"),
+        (result(passes=1e400), 3, "passes must be a whole number"),
+        (result(test={"dataset": "x", "num_clips": "10"}), 3, "test.num_clips must be a whole number"),
+        (result(test=None), 3, "test.num_clips must be a whole number"),
+        (result(chance=None), 3, "chance must be a percentage"),
         (result(per_class={"a": "x"}), 3, "per_class.a must be a percentage"),
         (result(model=["x"]), 3, "model must be a text"),
     ],

@@ -19,7 +19,9 @@ def results(dfs, tmp_path):
 def test_every_format_shows_the_result(dfs, results):
     (file,) = results.glob("*.json")
     text = dfs("table", file).stdout
-    assert "moving-shapes (2 classes), convnet3d, protocol paper, 1 run of 1 epoch, top-1" in text
+    title = "moving-shapes (2 classes, chance 50.0 %), 80 clips of 4x43x43, convnet3d, protocol paper, 1 run"
+    assert f"{title} of 1 epoch, top-1" in text
+    assert "±" not in text
     assert "random" in text
     assert dfs("table", results, "--format", "markdown").stdout.count("| random |") == 1
     assert dfs("table", results, "--format", "csv").stdout.startswith("dataset,method,vpc,")

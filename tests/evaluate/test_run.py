@@ -6,7 +6,15 @@ import torch
 
 from dfs_store import StoreWriter, open_videos
 from dfs_store.errors import SettingsError
-from dfs_store.evaluate import EvaluationSettings, Score, StoreClips, VideoClips, evaluate
+from dfs_store.evaluate import (
+    EvaluatedOn,
+    EvaluationSettings,
+    Score,
+    StoreClips,
+    VideoClips,
+    evaluate,
+)
+from tests.videos.making import make_folder
 
 CLASSES = ("fast", "still")
 
@@ -80,9 +88,70 @@ def test_an_evaluation_repeats_and_its_runs_differ(store, parts):
     assert confusion.sum(axis=1).tolist() == [2 * 3 * 4] * 2  # runs, passes, clips of the class
     assert one.top1.mean == pytest.approx(100 * np.trace(confusion) / confusion.sum())
     assert one.per_class["still"] == pytest.approx(100 * confusion[1, 1] / 24)
-    assert [(e.run, e.epoch) for e in events] == [(0, 1), (0, 2), (0, 3), (1, 1), (1, 2), (1, 3)]
-    assert events[0].loss != events[3].loss
-    assert (one.num_train_clips, one.num_test_clips, one.num_classes) == (8, 8, 2)
+    assert [(e.run, e.passes_done) for e in events] == [(r, n) for r in (0, 1) for n in (1, 2, 3, 4)]
+    assert all(e.passes == 4 for e in events)
+    assert events[0].loss != events[4].loss
+    assert (one.epochs, one.passes) == (3, 4)
+    assert (one.num_train_clips, one.num_classes, one.chance) == (8, 2, 50)
+    assert one.test == EvaluatedOn(
+        dataset="moving-shapes", split=None, hold_out=None, frames=4, stride=1, size=43, num_clips=8
+    )
+    assert one.elapsed_seconds > 0
+
+
+def test_zero_epochs_are_one_pass(store, parts):
+    result = evaluate(StoreClips(store), parts[1], EvaluationSettings(runs=1, epochs=0))
+    assert (result.epochs, result.passes, len(result.top1.runs)) == (0, 1, 1)
+
+
+class Reordered:
+    """The same clips with their classes in the opposite order."""
+
+    def __init__(self, source):
+        self._source = source
+        self.classes = source.classes[::-1]
+
+    def __len__(self):
+        return len(self._source)
+
+    def batches(self, batch_size, epoch, seed):
+        for clips, labels in self._source.batches(batch_size, epoch, seed):
+            yield clips, len(self.classes) - 1 - labels
+
+
+def test_classes_are_matched_by_name(store, parts):
+    settings = EvaluationSettings(runs=1, epochs=3, lr=0.05)
+    plain = evaluate(StoreClips(store), parts[1], settings)
+    assert evaluate(Reordered(StoreClips(store)), parts[1], settings) == plain
+
+
+def test_chance_is_the_share_of_the_most_frequent_test_class(store, parts):
+    _, held = parts[1].hold_out(0.3)
+    counts = np.bincount(held.labels)
+    assert counts[0] != counts[1]
+    result = evaluate(StoreClips(store), held, EvaluationSettings(runs=1, epochs=0, protocol="strict"))
+    assert result.chance == pytest.approx(100 * counts.max() / counts.sum())
+    assert (result.test.hold_out, result.test.num_clips) == (0.3, len(held))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    root = tmp_path_factory.mktemp("videos")
+    for part in ("train", "test"):
+        make_folder(root / part, classes=CLASSES, clips=3, frames=40)
+    return root
+
+
+def test_random_starts_are_drawn_anew_for_each_run(store, folder, tmp_path):
+    settings = EvaluationSettings(runs=3, epochs=0)
+    options = {"frames": 4, "stride": 2, "size": 43, "cache_dir": tmp_path}
+    few = open_videos(folder, split="test", random_starts=3, **options)
+    with pytest.raises(SettingsError, match=r"3 runs takes 9 random starts .* these have 3"):
+        evaluate(StoreClips(store), few, settings)
+    evaluate(StoreClips(store), few, EvaluationSettings(runs=3, epochs=0, protocol="strict"))
+    test = open_videos(folder, split="test", random_starts=settings.random_starts, **options)
+    result = evaluate(StoreClips(store), test, settings)
+    assert sum(map(sum, result.confusion)) == 3 * 3 * 6
 
 
 def test_other_classes_are_refused(store):
@@ -96,3 +165,4 @@ def test_scores_are_means_and_deviations_over_runs():
     assert score.mean == 20
     assert score.std == pytest.approx(float(np.sqrt(200 / 3)))
     assert str(score) == "20.0 ± 8.2 %"
+    assert str(Score((20.0,))) == "20.0 %"  # a single run has no spread

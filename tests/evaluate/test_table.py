@@ -13,17 +13,25 @@ from dfs_store.evaluate.table import plot, read_results, to_csv, to_markdown, to
 MIB = 2**20
 
 
-def result(method="dfs", vpc=1, dataset="miniucf", mean=17.0, **changes):
+def result(method="dfs", vpc=1, dataset="miniucf", mean=17.0, on=None, **changes):
     storage = {
         "key_frame_bytes": 5 * MIB - 100, "index_bytes": 100, "float32_bytes": 20 * MIB,
         "dense_bytes": 100 * MIB, "on_disk_bytes": 6 * MIB, "native_bytes": None, "num_key_frames": 7,
     }  # fmt: skip
     score = {"mean": mean, "std": 0.5, "runs": [mean]}
+    short = dataset == "ssv2"
+    test = {
+        "dataset": dataset, "split": None if short else 1, "split_declared": False, "hold_out": None,
+        "frames": 8 if short else 16, "stride": None if short else 4, "size": 64 if short else 112,
+        "num_clips": 1861,
+    }  # fmt: skip
     return {
-        "schema": "dfs.evaluate/1", "store": "x.zarr", "dataset": dataset, "method": method, "vpc": vpc,
-        "dtype": "float32", "model": "convnet3d", "protocol": "paper", "epochs": 500, "runs": 3,
+        "schema": "dfs.evaluate/1", "store": "x.zarr", "test": {**test, **(on or {})}, "method": method,
+        "vpc": vpc, "dtype": "float32", "model": "convnet3d", "protocol": "paper", "recipe": "paper",
+        "labels": "hard", "epochs": 500, "passes": 501, "runs": 3, "lr": 0.01, "batch_size": 256,
+        "chance": 2.4, "elapsed_seconds": 7.5,
         "num_classes": {"miniucf": 50, "hmdb51": 51, "ssv2": 174}.get(dataset, 10),
-        "top1": score, "top5": {**score, "mean": 50.0}, "storage": storage, "hold_out": None,
+        "top1": score, "top5": {**score, "mean": 50.0}, "storage": storage,
         "dataset_bytes": 600 * MIB, **changes,
     }  # fmt: skip
 
@@ -58,7 +66,15 @@ def test_datasets_that_the_paper_reports_top_5_of(written):
     [
         {"model": "r3d_18"},
         {"protocol": "strict"},
-        {"hold_out": 0.2},
+        {"recipe": "modern"},
+        {"labels": "soft"},
+        {"lr": 0.005},
+        {"batch_size": 128},
+        {"on": {"hold_out": 0.2}},
+        {"on": {"split": 2}},
+        {"on": {"frames": 8}},
+        {"on": {"stride": 2}},
+        {"on": {"size": 64}},
         {"dataset": "ucf101"},
         {"vpc": 2},
         {"epochs": 100},
@@ -89,12 +105,36 @@ def test_text_and_markdown_hold_the_same_cells_under_one_title_per_kind(written)
         written(result(), result("random"), result(epochs=100), result("pack", dtype="uint8"))
     )
     for text in (to_text(rows), to_markdown(rows)):
-        assert text.count("miniucf (50 classes), convnet3d, protocol paper, 3 runs of 500 epochs, top-1") == 1
+        title = (
+            "miniucf (50 classes, split 1, chance 2.4 %), 1,861 clips of 16x112x112 at stride 4, convnet3d, "
+            "protocol paper, 3 runs of 500 epochs, top-1"
+        )
+        assert text.count(title) == 1
         assert text.count("3 runs of 100 epochs") == 1
         assert "17.0 ± 0.5" in text
         assert "pack (uint8)" in text
     lines = to_markdown(rows).splitlines()
     assert lines[2].count("|") == lines[3].count("|") == lines[4].count("|") == 11
+
+
+@pytest.mark.parametrize(
+    ("on", "said"),
+    [
+        ({"hold_out": 0.2}, "on training clips held out (0.2)"),
+        ({"split": 2, "split_declared": True}, "split 2 (declared)"),
+        ({"size": 64}, "16x64x64 at stride 4"),
+    ],
+)
+def test_what_was_tested_on_tells_tables_apart(written, on, said):
+    text = to_text(read_results(written(result(), result(on=on))))
+    assert text.count("protocol paper") == 2
+    assert text.count(said) == 1
+
+
+def test_a_single_run_has_no_spread(written):
+    text = to_text(read_results(written(result(runs=1))))
+    assert "17.0" in text
+    assert "±" not in text
 
 
 def test_csv_holds_everything_and_reads_back(written):

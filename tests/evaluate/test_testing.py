@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from dfs_store import open_videos
+from dfs_store.evaluate import testing
 from dfs_store.evaluate.testing import answers_on, standardisation_of
 from dfs_store.videos.tensors import normalised_clips
 
@@ -71,6 +72,32 @@ def test_paper_takes_three_passes_with_flips_and_strict_one_without(videos):
         assert float(batch.std()) == pytest.approx(1, abs=1e-4)
     for clip in strict.batches[0][:5]:  # each clip by its own
         assert float(clip.std()) == pytest.approx(1, abs=1e-3)
+
+
+def test_every_pass_of_every_run_takes_views_of_its_own():
+    class Views:
+        """Test clips of two views, all of one grey value that tells the view."""
+
+        labels = np.array([1, 0, 1])
+        classes = ("a", "b")
+        normalization = {"mean": [0.0] * 3, "std": [1.0] * 3}  # noqa: RUF012 - as VideoDataset has it
+        num_views = 7
+        pixels = np.broadcast_to(np.arange(7, dtype=np.uint8)[:, None, None, None, None], (3, 7, 2, 4, 4, 3))
+
+    seen = []
+
+    def remember(pixels, normalization, flipped):
+        seen.append(np.unique(pixels.numpy()).tolist())
+        return normalised_clips(pixels, normalization, flipped)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(testing, "normalised_clips", remember)
+        for run in (0, 1):
+            answers_on(Answers(lambda clips: torch.zeros(len(clips), 2)), Views, "paper", seed=0, run=run)
+        assert seen == [[1], [2], [3], [4], [5], [6]]
+        seen.clear()
+        answers_on(Answers(lambda clips: torch.zeros(len(clips), 2)), Views, "strict", seed=0, run=1)
+    assert seen == [[0]]
 
 
 def test_protocols_choose_the_standardisation():

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from dfs_store.errors import DivergedError, OutOfMemoryError, SettingsError
@@ -35,10 +36,44 @@ def network():
         return nn.Sequential(nn.Flatten(), nn.Linear(32, 32), nn.ReLU(), nn.Dropout(0.5), nn.Linear(32, 2))
 
 
-def test_the_learning_rate_falls_once_after_half_of_the_epochs():
-    settings = TrainingSettings(epochs=500, lr=0.01)
-    assert [settings.lr_at(epoch) for epoch in (0, 250, 251)] == [0.01, 0.01, 0.01]
-    assert [settings.lr_at(epoch) for epoch in (252, 499)] == [pytest.approx(0.001)] * 2
+def published_training(net, source, *, epochs, lr, batch_size, seed):
+    """The public code's loop (its `evaluate_synset`), in plain torch."""
+    optimizer = torch.optim.SGD(net.parameters(), lr=lr, momentum=0.9, weight_decay=0.0005)
+    losses = []
+    with torch.random.fork_rng([]):
+        torch.manual_seed(seed)
+        net.train()
+        for ep in range(epochs + 1):
+            total = 0.0
+            for clips, labels in source.batches(batch_size, ep, seed):
+                loss = F.cross_entropy(net((clips - clips.mean()) / clips.std()), labels)
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+                total += loss.item() * len(labels)
+            losses.append(total / len(source))
+            if ep in [epochs // 2 + 1]:
+                lr *= 0.1
+                optimizer = torch.optim.SGD(net.parameters(), lr=lr, momentum=0.9, weight_decay=0.0005)
+    return losses
+
+
+@pytest.mark.parametrize("epochs", [0, 1, 2, 3, 8, 21])
+def test_training_is_the_published_loop(epochs):
+    how = {"epochs": epochs, "lr": 0.05, "batch_size": 5, "seed": 3}
+    ours, published, losses = network(), network(), []
+    source = Blobs()
+    train(ours, source, TrainingSettings(**how), on_pass=lambda _, loss: losses.append(loss))
+    assert losses == pytest.approx(published_training(published, Blobs(), **how), rel=1e-5)
+    for own, other in zip(ours.parameters(), published.parameters(), strict=True):
+        torch.testing.assert_close(own, other, rtol=1e-5, atol=1e-6)
+    assert len(losses) == TrainingSettings(**how).passes == epochs + 1
+    assert [number for _, number, _ in source.seen] == list(range(epochs + 1))
+
+
+def test_the_first_252_of_501_passes_take_the_full_learning_rate():
+    settings = TrainingSettings()
+    assert (settings.passes, settings.first_slow_pass) == (501, 252)  # counted from 0
 
 
 def test_standardisation_is_by_scalars_of_the_batch_or_of_the_clip():
@@ -58,11 +93,11 @@ def test_training_learns_and_repeats_and_leaves_the_global_generator_alone():
     settings = TrainingSettings(epochs=60, lr=0.1, batch_size=5, seed=9)
     torch.manual_seed(123)
     before = torch.random.get_rng_state()
-    train(one, source, settings, on_epoch=lambda epoch, loss: losses.append((epoch, loss)))
+    train(one, source, settings, on_pass=lambda number, loss: losses.append((number, loss)))
     assert torch.equal(torch.random.get_rng_state(), before)
     torch.manual_seed(321)
     train(other, source, settings)
-    assert [epoch for epoch, _ in losses] == list(range(60))
+    assert [number for number, _ in losses] == list(range(61))
     assert losses[-1][1] < 0.5 * losses[0][1]
     assert all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
     assert source.seen[:2] == [(5, 0, 9), (5, 1, 9)]
@@ -78,12 +113,12 @@ def test_another_seed_trains_another_network():
 def test_a_loss_that_is_no_number_stops_the_training():
     source = Blobs()
     source.clips[0] = torch.nan
-    with pytest.raises(DivergedError, match="epoch 0"):
+    with pytest.raises(DivergedError, match=r"pass 1 of 4 at learning rate 0\.01"):
         train(network(), source, TrainingSettings(epochs=3))
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("epochs", 0), ("batch_size", 0), ("lr", 0.0), ("lr", float("nan"))]
+    ("name", "value"), [("epochs", -1), ("batch_size", 0), ("lr", 0.0), ("lr", float("nan"))]
 )
 def test_nonsense_is_refused(name, value):
     with pytest.raises(SettingsError, match=name):

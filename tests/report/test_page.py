@@ -46,7 +46,8 @@ def page_file(tmp_path_factory):
         score = {"mean": accuracy, "std": 1.5, "runs": [accuracy]}
         result = {
             "schema": "dfs.evaluate/1", "model": "convnet3d", "protocol": protocol, "runs": 3, "epochs": 5,
-            "num_classes": 5, "num_test_clips": 50, "top1": score, "top5": score, "digest": digest,
+            "passes": 6, "num_classes": 5, "chance": 20.0, "test": {"dataset": "made-up", "num_clips": 50},
+            "top1": score, "top5": score, "digest": digest,
             "per_class": {name: 10.0 * label for label, name in enumerate(NAMES)},
         }  # fmt: skip
         (folder / f"s.zarr.convnet3d-{protocol}-5.json").write_text(json.dumps(result))

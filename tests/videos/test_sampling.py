@@ -155,6 +155,7 @@ def test_a_video_without_frames_is_refused():
 
 
 def test_only_test_clips_with_random_starts_have_several_views():
-    assert PAPER.num_views("train") == 1
-    assert PAPER.num_views("test") == 4
-    assert KINETICS.num_views("test") == 1
+    assert PAPER.num_views("train", 15) == 1
+    assert PAPER.num_views("test") == 1
+    assert PAPER.num_views("test", 15) == 16
+    assert KINETICS.num_views("test", 15) == 1

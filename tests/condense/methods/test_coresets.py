@@ -94,15 +94,15 @@ def test_a_run_keeps_the_chosen_clips_whole(config, videos, method, choose):
 
 
 @pytest.fixture
-def one_epoch(monkeypatch, tmp_path):
+def one_pass(monkeypatch, tmp_path):
     monkeypatch.setenv("DFS_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(
-        extractor, "EXTRACTOR_TRAINING", TrainingSettings(epochs=1, batch_size=8, standardisation="clip")
+        extractor, "EXTRACTOR_TRAINING", TrainingSettings(epochs=0, batch_size=8, standardisation="clip")
     )
     return tmp_path / "cache" / "extractors"
 
 
-def test_a_trained_extractor_is_trained_once_and_named(config, videos, tmp_path, one_epoch):
+def test_a_trained_extractor_is_trained_once_and_named(config, videos, tmp_path, one_pass):
     origins, trained = [], []
     for seed in (0, 1):
         events = []
@@ -114,7 +114,7 @@ def test_a_trained_extractor_is_trained_once_and_named(config, videos, tmp_path,
     assert [len(t) for t in trained] == [1, 0]
     assert origins[0] == origins[1]
     assert origins[0]["kind"] == "trained"
-    (kept,) = one_epoch.iterdir()
+    (kept,) = one_pass.iterdir()
     # The file in the cache is one that --extractor takes, too.
     _, origin = extractor.extractor_network(str(kept), videos, 0, torch.device("cpu"), lambda _: None)
     assert origin["sha256"] == origins[0]["sha256"]
