@@ -7,7 +7,7 @@ import typer
 from . import _completion as offer
 
 SETTINGS = "Settings of the method (default: the preset of method, dataset and vpc)"
-PACK = "How many key frames (pack; give one)"
+KEPT = "Key frames of real clips (pack needs one of these)"
 INSERTION = "Insertion of key frames (dfs)"
 MEMORIES = "Memories (static-dynamic)"
 RUNNING = "Running"
@@ -141,10 +141,20 @@ Extractor = Annotated[
         rich_help_panel=SETTINGS,
     ),
 ]
-Budget = Annotated[Text, typer.Option(metavar="SIZE", help="Bytes in all, 20MiB.", rich_help_panel=PACK)]
-KeyFrames = Annotated[Whole, typer.Option(metavar="K", help="Per clip.", rich_help_panel=PACK)]
+Budget = Annotated[
+    Text, typer.Option(metavar="SIZE", help="Bytes in all, 20MiB (pack).", rich_help_panel=KEPT)
+]
+KeyFrames = Annotated[
+    Whole,
+    typer.Option(
+        metavar="K",
+        help="Per clip (pack: at most; random, herding, k-center: default all).",
+        rich_help_panel=KEPT,
+    ),
+]
 MaxError = Annotated[
-    Number, typer.Option(metavar="LEVELS", help="RMS, of 255 (2.55 is 40 dB).", rich_help_panel=PACK)
+    Number,
+    typer.Option(metavar="LEVELS", help="RMS error, of 255; 2.55 is 40 dB (pack).", rich_help_panel=KEPT),
 ]
 Device = Annotated[
     Text,

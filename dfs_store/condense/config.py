@@ -53,9 +53,9 @@ _CONCERNS: dict[str, tuple[str, ...]] = {
     "dfs": (*_MATCHING, *_INSERTING),
     "dm": _MATCHING,
     "static-dynamic": (*_MATCHING, "static_iterations", "static_lr", "integrator_lr"),
-    "random": (),
-    "herding": ("extractor",),
-    "k-center": ("extractor",),
+    "random": ("key_frames",),
+    "herding": ("extractor", "key_frames"),
+    "k-center": ("extractor", "key_frames"),
     "pack": ("extractor", "budget", "key_frames", "max_error"),
 }
 
@@ -91,7 +91,9 @@ class CondenseConfig:
             once, kept in the cache), "random" (the same network untrained), or a file that holds its
             `state_dict`.
         budget: of pack: bytes for all clips ("20MiB"), key frames and their index.
-        key_frames: of pack: at most so many per clip; fewer where more would not help.
+        key_frames: of random, herding and k-center: how many real frames to keep of each clip, evenly spaced
+            from the first to the last; 1 is the middle one; None keeps all. Of pack: at most so many per
+            clip, fewer if more would not help.
         max_error: of pack: the largest root-mean-square error of a clip, in 8-bit levels (2.55 is 40 dB).
         dtype: how the store keeps key frames; None is uint8 for pack, else float32.
         precision: of the forward pass of real clips; "bf16" is approximate.
@@ -220,13 +222,13 @@ class CondenseConfig:
         values: dict[str, Any] = {
             name: getattr(chosen, name)
             for name in PRESET_SETTINGS
-            if name in _CONCERNS[self.method] and getattr(self, name) is None
+            if self.uses(name) and getattr(self, name) is None
         }
         values["dtype"] = self.stored_dtype
         # A store says which split it was made from, so that it is not tested on clips of its own training.
         if self.split is None and CATALOGUE.get(self.dataset, FOLDER).official_splits > 1:
             values["split"] = 1
-        if self.epsilon is None and "epsilon" in _CONCERNS[self.method]:
+        if self.epsilon is None and self.uses("epsilon"):
             values["epsilon"] = DEFAULT_EPSILON[self.metric]
         return replace(self, **values)
 
@@ -240,10 +242,14 @@ class CondenseConfig:
         """The preset of the method, the dataset and the vpc (Table A)."""
         return preset(self.method, self.dataset, self.vpc)
 
+    def uses(self, setting: str) -> bool:
+        """Whether the method uses a setting that not all methods use."""
+        return setting in _CONCERNS[self.method]
+
     @property
     def iterates(self) -> bool:
         """Whether the method takes steps, which a checkpoint can continue."""
-        return "iterations" in _CONCERNS[self.method]
+        return self.uses("iterations")
 
     @property
     def max_memory_bytes(self) -> int | None:

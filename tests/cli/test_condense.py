@@ -74,6 +74,19 @@ def test_dry_run_prints_the_plan_and_writes_nothing(dfs, tmp_path):
     assert plan["first_bytes"] == 2 * 2 * frame
 
 
+@pytest.mark.parametrize("key_frames", [1, 3])
+def test_a_number_of_key_frames_is_planned_as_it_is_stored(dfs, tmp_path, key_frames):
+    out = tmp_path / "s.zarr"
+    words = ("condense", *SMALL, "--method", "random", "--key-frames", str(key_frames), "--out", out)
+    plan = dfs(*words, "--dry-run", "--json").document
+    storage = dfs(*words, "--json").document["storage"]
+    expected = 2 * key_frames * 3 * 43 * 43 * 4
+    assert plan["first_bytes"] == plan["most_bytes"] == storage["key_frame_bytes"] == expected
+    assert plan["settings"]["key_frames"] == key_frames
+    plain = dfs(*words, "--overwrite").stdout
+    assert f"{2 * key_frames} key frames, {key_frames}.00 per clip" in plain
+
+
 def test_flags_without_effect_are_said(dfs, tmp_path):
     outcome = dfs("condense", *SMALL, "--method", "random", "--epsilon", "0.1", "--out", tmp_path / "s.h5")
     assert "--batch-real, --epsilon" in outcome.stderr
@@ -164,6 +177,8 @@ def test_a_settings_file_that_is_none_is_refused(tmp_path, name, text):
     ("words", "said"),
     [
         (["--method", "pack", "--key-frames", "99"], "--key-frames must lie in 1..4"),
+        (["--method", "random", "--key-frames", "5"], "--key-frames must lie in 1..4"),
+        (["--method", "herding", "--key-frames", "0"], "--key-frames must be at least 1"),
         (["--method", "pack", "--budget", "2KB"], "holds 0 key frames"),
         (["--hold-out", "0.999", "--vpc", "9", "--method", "random"], "class 'still' has 1"),
     ],
