@@ -46,8 +46,8 @@ _TABLE_A: dict[str, dict[int, Preset]] = {
 _BUILT_IN: dict[str, dict[int, Preset]] = {
     "moving-shapes": {1: Preset(8.0, iterations=200, batch_real=8)},
     "stick-figures": {
-        1: Preset(30.0, iterations=200, batch_real=8, init="real"),
-        2: Preset(60.0, iterations=200, batch_real=8, init="real"),
+        1: Preset(25.0, iterations=200, batch_real=8, init="real"),
+        2: Preset(50.0, iterations=200, batch_real=8, init="real"),
     },
 }
 # The paper has no row for other datasets; MiniUCF's is the nearest thing.
