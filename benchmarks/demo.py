@@ -63,7 +63,7 @@ def measured(arguments: argparse.Namespace, name: str, row: Row, seed: int) -> P
     store = arguments.out / f"{name}-{seed}.zarr"
     if row.condense is not None and not store.exists():
         log = arguments.out / f"{name}-{seed}.condense.json"
-        flags = f"{row.condense} --seed {seed} --out {store} --json -q"
+        flags = f"{row.condense} --seed {seed} --out {store} --resume --json -q"
         log.write_bytes(dfs(f"condense --dataset stick-figures {flags}"))
     what = "whole" if row.condense is None else str(store)
     flags = f"--epochs {arguments.epochs} --lr {arguments.lr} --runs {arguments.runs} --protocol strict"

@@ -61,7 +61,7 @@ InitialKeyFrames = Annotated[
     Whole, typer.Option(help="Key frames at the start.", show_default="2", rich_help_panel=INSERTION)
 ]
 Insertion = Annotated[
-    bool | None, typer.Option("--insertion/--no-insertion", help="Insert at all.", rich_help_panel=INSERTION)
+    bool | None, typer.Option("--insertion/--no-insertion", help="Insert key frames.", rich_help_panel=INSERTION)
 ]
 Epsilon = Annotated[Number, typer.Option(help="Threshold.", rich_help_panel=INSERTION)]
 Warmup = Annotated[
@@ -75,7 +75,7 @@ InsertEvery = Annotated[
     typer.Option(
         metavar="SHARE",
         help="Share of the phase from test to test; 0: every step.",
-        show_default="0",
+        show_default="0.05",
         rich_help_panel=INSERTION,
     ),
 ]

@@ -34,9 +34,7 @@ _CIRCUMSTANCES = ("out", "root", "device", "resume", "overwrite", "checkpoint_ev
 
 # Which settings concern which method; the others are named in a note and have no effect.
 _MATCHING = ("iterations", "lr", "momentum", "batch_real", "init", "precision")
-_INSERTING = (
-    "insertion",
-    "initial_key_frames",
+_TESTING = (  # of no effect in a run without insertion
     "epsilon",
     "warmup",
     "cooldown",
@@ -50,7 +48,7 @@ _INSERTING = (
     "gradient",
 )
 _CONCERNS: dict[str, tuple[str, ...]] = {
-    "dfs": (*_MATCHING, *_INSERTING),
+    "dfs": (*_MATCHING, "initial_key_frames", "insertion", *_TESTING),
     "dm": _MATCHING,
     "static-dynamic": (*_MATCHING, "static_iterations", "static_lr", "integrator_lr"),
     "random": ("key_frames",),
@@ -76,7 +74,7 @@ class CondenseConfig:
         batch_real: real clips per class and step; a class with fewer gives all it has.
         init: "noise" N(0, 1), or "real" frames of random real clips.
         initial_key_frames: K at the start, evenly spaced from the first to the last frame.
-        insertion: False never inserts (Table 6A).
+        insertion: False never inserts (Table 6A); only dfs inserts.
         epsilon: threshold of the insertion rule; None is 0 for cosine and 0.141 for l2.
         warmup: share of the steps before insertion.
         cooldown: share of the steps after insertion.
@@ -122,11 +120,11 @@ class CondenseConfig:
     batch_real: int | None = None
     init: Initialisation | None = None
     initial_key_frames: int = 2
-    insertion: bool = True
+    insertion: bool | None = None
     epsilon: float | None = None
     warmup: float = 0.2
     cooldown: float = 0.2
-    insert_every: float = 0.0
+    insert_every: float = 0.05
     evidence: Gathering = "last"
     persistence: float = 0.5
     score: Score = "larger"
@@ -259,7 +257,13 @@ class CondenseConfig:
     @property
     def schedule(self) -> Schedule:
         """The phases; only of resolved settings."""
-        return Schedule(self.iterations or 1, self.warmup, self.cooldown, self.insert_every)
+        return Schedule(
+            self.iterations or 1,
+            self.warmup,
+            self.cooldown,
+            self.insert_every,
+            insertion=bool(self.insertion),
+        )
 
     @property
     def rule(self) -> InsertionRule:
@@ -275,18 +279,29 @@ class CondenseConfig:
             score=self.score,
         )
 
+    def _differs(self, name: str) -> bool:
+        """Whether a setting is not at its default."""
+        value = getattr(self, name)
+        if name == "epsilon" and value == DEFAULT_EPSILON[self.metric]:
+            return False
+        return bool(value != next(field.default for field in fields(self) if field.name == name))
+
     def notes(self) -> tuple[str, ...]:
-        """Says which settings were given but do not concern the method."""
+        """Says which settings were given but are not used."""
         optional = {name for names in _CONCERNS.values() for name in names}
         ignored = [
             _flag(field.name)
             for field in fields(self)
             if field.name in optional - set(_CONCERNS[self.method])
-            and getattr(self, field.name) != field.default
+            and self._differs(field.name)
         ]
         if not self.iterates:
             ignored += [_flag(n) for n in ("resume", "checkpoint_every") if getattr(self, n)]
-        notes = [f"{', '.join(ignored)}: no concern of method {self.method}, ignored"] if ignored else []
+        notes = [f"{', '.join(ignored)}: not used by method {self.method}; ignored"] if ignored else []
+        if self.uses("insertion") and self.insertion is False:
+            unused = [_flag(name) for name in _TESTING if self._differs(name)]
+            if unused:
+                notes.append(f"{', '.join(unused)}: not used without insertion; ignored (add --insertion)")
         if self.method == "static-dynamic" and self.stored_dtype != "float32":
             notes.append(f"--dtype {self.dtype} is that of the dense clips; the memories stay float32")
         return tuple(notes)

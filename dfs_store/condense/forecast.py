@@ -176,10 +176,4 @@ def _phases(config: CondenseConfig) -> tuple[tuple[str, int, int], ...]:
     if config.method == METHOD:
         static = config.static_iterations or 0
         return (("static", 0, static), ("dynamic", static, static + schedule.iterations))
-    if config.method != "dfs" or not config.insertion:
-        return (("matching", 0, schedule.iterations),)
-    return (
-        ("warm-up", 0, schedule.first_insertion),
-        ("insertion", schedule.first_insertion, schedule.end_of_insertion),
-        ("cool-down", schedule.end_of_insertion, schedule.iterations),
-    )
+    return schedule.phases

@@ -61,11 +61,11 @@ def dfs_loop(
                 loss += chunk_loss
                 check_finite(loss, step, "--lr", config.lr or 0.0, config.momentum or 0.0)
                 chunk.step(chunk.pull_back(gradient), lr=config.lr or 0.0, momentum=config.momentum or 0.0)
-                if config.insertion and schedule.inserts(step):
+                if schedule.inserts(step):
                     cosines = adjacent_cosines(gradient_dots(gradient), chunk, rule.gradient)
                     watch.look(cosines, first_clip)
                     rule.gather(cosines, chunk.evidence)
-                if config.insertion and schedule.tests(step):
+                if schedule.tests(step):
                     names = step, number, int(chunk.labels[0])
                     draws = numpy_generator(config.seed, Purpose.INSERTION, *names)
                     chosen = rule.choose(chunk.evidence, draws)
@@ -81,7 +81,7 @@ def dfs_loop(
         yield StepDone(
             step=step,
             iterations=schedule.iterations,
-            phase=schedule.phase(step) if config.insertion else "matching",
+            phase=schedule.phase(step),
             loss=loss,
             num_key_frames=num_key_frames,
             num_inserted=num_inserted,

@@ -16,6 +16,7 @@ class Preset:
         batch_real: real clips per class and step.
         momentum: of SGD.
         init: "noise" or "real".
+        insertion: whether dfs inserts key frames.
         static_iterations, static_lr, integrator_lr: of static-dynamic.
         origin: where the numbers come from, for people.
     """
@@ -25,6 +26,7 @@ class Preset:
     batch_real: int = 64
     momentum: float = 0.95
     init: str = "noise"
+    insertion: bool = True
     static_iterations: int = 1000
     static_lr: float = 0.1
     integrator_lr: float = 1e-5
@@ -46,8 +48,8 @@ _TABLE_A: dict[str, dict[int, Preset]] = {
 _BUILT_IN: dict[str, dict[int, Preset]] = {
     "moving-shapes": {1: Preset(8.0, iterations=200, batch_real=8)},
     "stick-figures": {
-        1: Preset(25.0, iterations=200, batch_real=8, init="real"),
-        2: Preset(50.0, iterations=200, batch_real=8, init="real"),
+        1: Preset(25.0, iterations=200, batch_real=8, init="real", insertion=False),
+        2: Preset(50.0, iterations=200, batch_real=8, init="real", insertion=False),
     },
 }
 # The paper has no row for other datasets; MiniUCF's is the nearest thing.

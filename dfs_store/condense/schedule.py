@@ -12,7 +12,8 @@ __all__ = ["Schedule"]
 class Schedule:
     """Which steps may insert key frames.
 
-    Step s inserts when floor(warmup * n) <= s < n - floor(cooldown * n), n being `iterations`.
+    Step s is one of the insertion phase if floor(warmup * n) <= s < n - floor(cooldown * n), n being
+    `iterations`. A run without insertion has one phase, called "matching".
 
     The insertion phase is cut into intervals of equal length (to a step), and the last step of each tests.
 
@@ -22,12 +23,14 @@ class Schedule:
         cooldown: share of the steps after insertion ended, in [0, 1].
         insert_every: length of an interval as a share of the insertion phase, in [0, 1]; there are
             round(1 / insert_every). If that is less than a step, every step tests.
+        insertion: whether the run inserts at all.
     """
 
     iterations: int
     warmup: float
     cooldown: float
     insert_every: float = 0.0
+    insertion: bool = True
 
     def __post_init__(self) -> None:
         if self.iterations < 1:
@@ -68,7 +71,7 @@ class Schedule:
 
     def inserts(self, step: int) -> bool:
         """Whether the 0-based `step` is one of the insertion phase."""
-        return self.first_insertion <= step < self.end_of_insertion
+        return self.insertion and self.first_insertion <= step < self.end_of_insertion
 
     def tests(self, step: int) -> bool:
         """Whether the 0-based `step` is the last of an interval, and so may insert key frames."""
@@ -78,7 +81,16 @@ class Schedule:
         return (done + 1) * self.num_tests // num_steps > done * self.num_tests // num_steps
 
     def phase(self, step: int) -> str:
-        """Name of the phase of a step: "warm-up", "insertion" or "cool-down"."""
-        if step < self.first_insertion:
-            return "warm-up"
-        return "insertion" if step < self.end_of_insertion else "cool-down"
+        """Returns the name of the phase of a step: "warm-up", "insertion", "cool-down" or "matching"."""
+        return next(name for name, _, end in self.phases if step < end)
+
+    @property
+    def phases(self) -> tuple[tuple[str, int, int], ...]:
+        """Name and half-open range of steps of each phase, in order."""
+        if not self.insertion:
+            return (("matching", 0, self.iterations),)
+        return (
+            ("warm-up", 0, self.first_insertion),
+            ("insertion", self.first_insertion, self.end_of_insertion),
+            ("cool-down", self.end_of_insertion, self.iterations),
+        )

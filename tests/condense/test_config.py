@@ -94,6 +94,25 @@ def test_settings_without_effect_are_said():
     assert make(method="dm", lr=3.0).notes() == ()
 
 
+def test_stick_figures_has_presets_of_its_own():
+    settings = make(dataset="stick-figures", vpc=2).resolved()
+    assert (settings.init, settings.batch_real, settings.insertion) == ("real", 8, False)
+    assert settings.lr == 2 * make(dataset="stick-figures", vpc=1).resolved().lr
+    assert make(dataset="stick-figures", vpc=2, insertion=True).resolved().insertion is True
+    assert settings.schedule.phases == (("matching", 0, settings.iterations),)
+    assert make().resolved().insertion is True
+    dm = make(dataset="stick-figures", vpc=2, method="dm").resolved()
+    assert (dm.iterations, dm.batch_real, dm.lr) == (settings.iterations, 8, 60)
+
+
+def test_settings_of_insertion_are_said_to_be_unused_if_the_preset_does_not_insert():
+    assert make(dataset="stick-figures").resolved().notes() == ()
+    (note,) = make(dataset="stick-figures", evidence="mean", epsilon=0.1).resolved().notes()
+    assert "--epsilon, --evidence: not used without insertion" in note
+    assert "--insertion" in note
+    assert make(dataset="stick-figures", insertion=True, evidence="mean").resolved().notes() == ()
+
+
 @pytest.mark.parametrize("method", ["random", "herding", "k-center", "pack"])
 def test_methods_that_keep_real_clips_take_a_number_of_key_frames(method):
     settings = make(method=method, key_frames=2).resolved()

@@ -30,6 +30,13 @@ def test_steps_insert_between_warmup_and_cooldown(iterations, warmup, cooldown):
         )
 
 
+def test_a_run_without_insertion_has_one_phase():
+    schedule = Schedule(10, 0.2, 0.2, insertion=False)
+    assert not any(schedule.inserts(step) or schedule.tests(step) for step in range(10))
+    assert {schedule.phase(step) for step in range(10)} == {"matching"}
+    assert schedule.phases == (("matching", 0, 10),)
+
+
 def test_the_paper_leaves_sixty_of_a_hundred_steps():
     schedule = Schedule(100, 0.2, 0.2)
     assert sum(map(schedule.inserts, range(100))) == 60

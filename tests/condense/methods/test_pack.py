@@ -100,4 +100,4 @@ def test_sizes_are_read_as_people_write_them(text, size):
 
 def test_other_methods_say_that_they_ignore_a_budget(config):
     (note,) = config(budget="1MiB").notes()
-    assert note.startswith("--budget: no concern of method dfs")
+    assert note.startswith("--budget: not used by method dfs")
