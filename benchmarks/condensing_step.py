@@ -14,6 +14,7 @@ import argparse
 import statistics
 import sys
 import time
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -21,7 +22,7 @@ import torch.nn.functional as F
 from dfs_store import condense, open_videos
 from dfs_store.condense.device import resolve_device
 from dfs_store.condense.initialise import initial_key_frames
-from dfs_store.condense.insertion import adjacent_cosines
+from dfs_store.condense.insertion import adjacent_cosines, gradient_dots
 from dfs_store.condense.loop import dfs_loop
 from dfs_store.condense.matching import class_means, match
 from dfs_store.condense.methods.dfs import frozen_network
@@ -77,6 +78,11 @@ def timed(action, device):
     return time.perf_counter() - start, result
 
 
+def test_for_insertion(rule, gradient, chunk, draws):
+    rule.gather(adjacent_cosines(gradient_dots(gradient), chunk, rule.gradient), chunk.evidence)
+    return rule.choose(chunk.evidence, draws)
+
+
 def insertion_seconds(config, groups, network, real, device):
     """Returns the median time of the insertion test of one step, insertions included."""
     means = class_means(network, real.batches(0))
@@ -85,13 +91,8 @@ def insertion_seconds(config, groups, network, real, device):
         for chunk, _, gradient in match(network, group, means):
             for turn in range(5):
                 draws = numpy_generator(config.seed, Purpose.INSERTION, turn, number)
-                rule = config.rule
-                times.append(
-                    timed(
-                        lambda: rule.choose(adjacent_cosines(gradient, chunk, rule.gradient), draws),  # noqa: B023
-                        device,
-                    )[0]
-                )
+                test = partial(test_for_insertion, config.rule, gradient, chunk, draws)
+                times.append(timed(test, device)[0])
     return statistics.median(times) * len(groups)
 
 

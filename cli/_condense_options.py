@@ -7,7 +7,7 @@ import typer
 from . import _completion as offer
 
 SETTINGS = "Settings of the method (default: the preset of method, dataset and vpc)"
-PACK = "How many key frames (pack; give one)"
+KEPT = "Key frames of real clips (pack needs one of these)"
 INSERTION = "Insertion of key frames (dfs)"
 MEMORIES = "Memories (static-dynamic)"
 RUNNING = "Running"
@@ -70,6 +70,42 @@ Warmup = Annotated[
 Cooldown = Annotated[
     Number, typer.Option(help="Share of steps after.", show_default="0.2", rich_help_panel=INSERTION)
 ]
+InsertEvery = Annotated[
+    Number,
+    typer.Option(
+        metavar="SHARE",
+        help="Share of the phase from test to test; 0: every step.",
+        show_default="0",
+        rich_help_panel=INSERTION,
+    ),
+]
+Evidence = Annotated[
+    Text,
+    typer.Option(
+        help="last, mean or persistent, over the steps between tests.",
+        show_default="last",
+        autocompletion=offer.one_of("last", "mean", "persistent"),
+        rich_help_panel=INSERTION,
+    ),
+]
+Persistence = Annotated[
+    Number,
+    typer.Option(
+        metavar="SHARE",
+        help="Share of steps that must disagree (persistent).",
+        show_default="0.5",
+        rich_help_panel=INSERTION,
+    ),
+]
+Score = Annotated[
+    Text,
+    typer.Option(
+        help="Rank by the larger or smaller cosine.",
+        show_default="larger",
+        autocompletion=offer.one_of("larger", "smaller"),
+        rich_help_panel=INSERTION,
+    ),
+]
 Selection = Annotated[
     Text,
     typer.Option(
@@ -85,7 +121,7 @@ Metric = Annotated[
 Insertions = Annotated[
     Text,
     typer.Option(
-        help="one or all at a step.", autocompletion=offer.one_of("one", "all"), rich_help_panel=INSERTION
+        help="one or all at a test.", autocompletion=offer.one_of("one", "all"), rich_help_panel=INSERTION
     ),
 ]
 Gradient = Annotated[
@@ -105,10 +141,20 @@ Extractor = Annotated[
         rich_help_panel=SETTINGS,
     ),
 ]
-Budget = Annotated[Text, typer.Option(metavar="SIZE", help="Bytes in all, 20MiB.", rich_help_panel=PACK)]
-KeyFrames = Annotated[Whole, typer.Option(metavar="K", help="Per clip.", rich_help_panel=PACK)]
+Budget = Annotated[
+    Text, typer.Option(metavar="SIZE", help="Bytes in all, 20MiB (pack).", rich_help_panel=KEPT)
+]
+KeyFrames = Annotated[
+    Whole,
+    typer.Option(
+        metavar="K",
+        help="Per clip (pack: at most; random, herding, k-center: default all).",
+        rich_help_panel=KEPT,
+    ),
+]
 MaxError = Annotated[
-    Number, typer.Option(metavar="LEVELS", help="RMS, of 255 (2.55 is 40 dB).", rich_help_panel=PACK)
+    Number,
+    typer.Option(metavar="LEVELS", help="RMS error, of 255; 2.55 is 40 dB (pack).", rich_help_panel=KEPT),
 ]
 Device = Annotated[
     Text,

@@ -13,6 +13,7 @@ from dfs_store.errors import PositionsError, SettingsError
 
 __all__ = [
     "Neighbours",
+    "check_key_frame_count",
     "check_num_frames",
     "check_positions",
     "check_times",
@@ -84,6 +85,23 @@ def check_num_frames(num_frames: int) -> None:
         raise SettingsError(
             f"num_frames must lie in 2..{MAX_FRAMES} (a clip has a first and a last frame, and positions "
             f"are 16-bit), got {num_frames}"
+        )
+
+
+def check_key_frame_count(count: int, num_frames: int, flag: str) -> None:
+    """Checks how many key frames are asked for per clip.
+
+    Args:
+        count: K.
+        num_frames: T of the clips.
+        flag: the option that asks, for the error.
+
+    Raises:
+        SettingsError: `count` is outside 1..T.
+    """
+    if not 1 <= count <= num_frames:
+        raise SettingsError(
+            f"{flag} must lie in 1..{num_frames} for clips of {num_frames} frames, got {count}"
         )
 
 

@@ -1,9 +1,9 @@
 """Checkpoints: the whole state of a run in one .npz file beside the output, without pickle.
 
-The file holds every array that is trained, with its momentum, and the settings that decide what comes out,
-so that a run continues to exactly the arrays of an undisturbed one, and never with other settings or real
-clips. Damage shows: every member of the archive carries a checksum. The checkpoint before the newest stays
-beside it, and takes its place where that one is damaged.
+The file contains every array that is trained, with its momentum, the evidence for insertion, and the settings
+that decide what comes out. So a run continues to exactly the arrays of an undisturbed one, and never with
+other settings or real clips. Damage shows: every member of the archive carries a checksum. The checkpoint
+before the newest is kept beside it, and is used if the newest is damaged.
 """
 
 import contextlib
@@ -44,7 +44,8 @@ __all__ = [
 State = dict[str, npt.NDArray[Any]]
 
 _DEAD_SECONDS = 3600.0  # no checkpoint takes so long to write
-_ARRAYS = ("frames", "momentum", "positions", "inserted_at")
+_ARRAYS = ("frames", "momentum", "positions", "inserted_at")  # a row per key frame
+_EVIDENCE = ("cosine_sums", "opposed", "steps")  # a row per clip
 
 
 def checkpoint_path(out: str | Path) -> Path:
@@ -166,6 +167,8 @@ def key_frame_state(groups: Sequence[Group]) -> State:
         for name in _ARRAYS:
             value = getattr(chunk, name)
             arrays[f"{name}-{number}"] = value.cpu().numpy() if isinstance(value, torch.Tensor) else value
+        for name in _EVIDENCE:
+            arrays[f"{name}-{number}"] = getattr(chunk.evidence, name)
         arrays[f"counts-{number}"] = np.diff(chunk.offsets)
     return arrays
 
@@ -221,7 +224,7 @@ def restore_key_frames(
         CheckpointError: it is of other clips.
     """
     numbers = range(sum(name.startswith("counts-") for name in state))
-    parts = {name: [state[f"{name}-{i}"] for i in numbers] for name in (*_ARRAYS, "counts")}
+    parts = {name: [state[f"{name}-{i}"] for i in numbers] for name in (*_ARRAYS, *_EVIDENCE, "counts")}
     flat = {name: np.concatenate(arrays) for name, arrays in parts.items()}
     offsets = np.concatenate(([0], np.cumsum(flat["counts"])))
     chunks = [chunk for group in groups for chunk in group]
@@ -240,10 +243,9 @@ def restore_key_frames(
         )
     first = first_clip
     for chunk in chunks:
-        span = slice(*offsets[[first, first + len(chunk)]])
-        chunk.restore(
-            counts=flat["counts"][first : first + len(chunk)], **{name: flat[name][span] for name in _ARRAYS}
-        )
+        clips, rows = slice(first, first + len(chunk)), slice(*offsets[[first, first + len(chunk)]])
+        chunk.restore(counts=flat["counts"][clips], **{name: flat[name][rows] for name in _ARRAYS})
+        chunk.evidence.restore(**{name: flat[name][clips] for name in _EVIDENCE})
         first += len(chunk)
 
 

@@ -6,10 +6,12 @@ from typing import Any, Literal, get_args, get_origin
 from dfs_store.byte_sizes import parse_bytes
 from dfs_store.condense.insertion import (
     DEFAULT_EPSILON,
+    Gathering,
     GradientReading,
     InsertionRule,
     Insertions,
     Metric,
+    Score,
     Selection,
 )
 from dfs_store.condense.presets import PRESET_SETTINGS, Preset, preset
@@ -32,14 +34,28 @@ _CIRCUMSTANCES = ("out", "root", "device", "resume", "overwrite", "checkpoint_ev
 
 # Which settings concern which method; the others are named in a note and have no effect.
 _MATCHING = ("iterations", "lr", "momentum", "batch_real", "init", "precision")
-_INSERTING = ("epsilon", "warmup", "cooldown", "initial_key_frames", "selection", "metric", "insertions")
+_INSERTING = (
+    "insertion",
+    "initial_key_frames",
+    "epsilon",
+    "warmup",
+    "cooldown",
+    "insert_every",
+    "evidence",
+    "persistence",
+    "score",
+    "selection",
+    "metric",
+    "insertions",
+    "gradient",
+)
 _CONCERNS: dict[str, tuple[str, ...]] = {
-    "dfs": (*_MATCHING, *_INSERTING, "gradient", "insertion"),
+    "dfs": (*_MATCHING, *_INSERTING),
     "dm": _MATCHING,
     "static-dynamic": (*_MATCHING, "static_iterations", "static_lr", "integrator_lr"),
-    "random": (),
-    "herding": ("extractor",),
-    "k-center": ("extractor",),
+    "random": ("key_frames",),
+    "herding": ("extractor", "key_frames"),
+    "k-center": ("extractor", "key_frames"),
     "pack": ("extractor", "budget", "key_frames", "max_error"),
 }
 
@@ -64,7 +80,10 @@ class CondenseConfig:
         epsilon: threshold of the insertion rule; None is 0 for cosine and 0.141 for l2.
         warmup: share of the steps before insertion.
         cooldown: share of the steps after insertion.
-        selection, metric, insertions, gradient: see `dfs_store.condense.insertion.InsertionRule`.
+        insert_every: share of the insertion phase from one test for insertion to the next; 0 tests at every
+            step. A share, so that the number of tests does not depend on `iterations`.
+        evidence, persistence, score, selection, metric, insertions, gradient: see
+            `dfs_store.condense.insertion.InsertionRule`.
         static_iterations: of static-dynamic: steps of its first stage; `iterations` are those of the second.
         static_lr: of static-dynamic: learning rate of the static memory.
         integrator_lr: of static-dynamic: learning rate of the convolution that joins the memories.
@@ -72,7 +91,9 @@ class CondenseConfig:
             once, kept in the cache), "random" (the same network untrained), or a file that holds its
             `state_dict`.
         budget: of pack: bytes for all clips ("20MiB"), key frames and their index.
-        key_frames: of pack: at most so many per clip; fewer where more would not help.
+        key_frames: of random, herding and k-center: how many real frames to keep of each clip, evenly spaced
+            from the first to the last; 1 is the middle one; None keeps all. Of pack: at most so many per
+            clip, fewer if more would not help.
         max_error: of pack: the largest root-mean-square error of a clip, in 8-bit levels (2.55 is 40 dB).
         dtype: how the store keeps key frames; None is uint8 for pack, else float32.
         precision: of the forward pass of real clips; "bf16" is approximate.
@@ -105,6 +126,10 @@ class CondenseConfig:
     epsilon: float | None = None
     warmup: float = 0.2
     cooldown: float = 0.2
+    insert_every: float = 0.0
+    evidence: Gathering = "last"
+    persistence: float = 0.5
+    score: Score = "larger"
     selection: Selection = "lowest"
     metric: Metric = "cosine"
     insertions: Insertions = "one"
@@ -173,7 +198,11 @@ class CondenseConfig:
             check_share(self.hold_out)
         if self.epsilon is not None and self.epsilon != self.epsilon:
             raise SettingsError("--epsilon must be a number, got nan")
-        Schedule(self.iterations or 1, self.warmup, self.cooldown)
+        if not 0 < self.persistence <= 1:
+            raise SettingsError(
+                f"--persistence is a share of steps and must lie in (0, 1], got {self.persistence}"
+            )
+        Schedule(self.iterations or 1, self.warmup, self.cooldown, self.insert_every)
 
     def _check_pack(self) -> None:
         if self.budget is not None:
@@ -193,13 +222,13 @@ class CondenseConfig:
         values: dict[str, Any] = {
             name: getattr(chosen, name)
             for name in PRESET_SETTINGS
-            if name in _CONCERNS[self.method] and getattr(self, name) is None
+            if self.uses(name) and getattr(self, name) is None
         }
         values["dtype"] = self.stored_dtype
         # A store says which split it was made from, so that it is not tested on clips of its own training.
         if self.split is None and CATALOGUE.get(self.dataset, FOLDER).official_splits > 1:
             values["split"] = 1
-        if self.epsilon is None and "epsilon" in _CONCERNS[self.method]:
+        if self.epsilon is None and self.uses("epsilon"):
             values["epsilon"] = DEFAULT_EPSILON[self.metric]
         return replace(self, **values)
 
@@ -213,10 +242,14 @@ class CondenseConfig:
         """The preset of the method, the dataset and the vpc (Table A)."""
         return preset(self.method, self.dataset, self.vpc)
 
+    def uses(self, setting: str) -> bool:
+        """Whether the method uses a setting that not all methods use."""
+        return setting in _CONCERNS[self.method]
+
     @property
     def iterates(self) -> bool:
         """Whether the method takes steps, which a checkpoint can continue."""
-        return "iterations" in _CONCERNS[self.method]
+        return self.uses("iterations")
 
     @property
     def max_memory_bytes(self) -> int | None:
@@ -226,7 +259,7 @@ class CondenseConfig:
     @property
     def schedule(self) -> Schedule:
         """The phases; only of resolved settings."""
-        return Schedule(self.iterations or 1, self.warmup, self.cooldown)
+        return Schedule(self.iterations or 1, self.warmup, self.cooldown, self.insert_every)
 
     @property
     def rule(self) -> InsertionRule:
@@ -237,6 +270,9 @@ class CondenseConfig:
             selection=self.selection,
             insertions=self.insertions,
             gradient=self.gradient,
+            evidence=self.evidence,
+            persistence=self.persistence,
+            score=self.score,
         )
 
     def notes(self) -> tuple[str, ...]:

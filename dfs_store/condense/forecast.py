@@ -17,6 +17,7 @@ from dfs_store.condense.device import (
 )
 from dfs_store.condense.disk import DiskNeed, free_bytes
 from dfs_store.condense.initialise import check_real_clips, even_positions, key_frames_device
+from dfs_store.condense.methods._clip import kept_frames
 from dfs_store.condense.methods.pack import check_pack
 from dfs_store.condense.real_clips import real_clips_fit
 from dfs_store.condense.static_dynamic import METHOD, memory_bytes
@@ -161,12 +162,13 @@ def _forecast(
 
 def _key_frames_per_clip(config: CondenseConfig, num_frames: int) -> tuple[int, int]:
     """Returns the fewest and the most that a clip can have in the store."""
-    if config.method == "pack":
-        return 1, config.key_frames or num_frames
-    if config.method != "dfs":
+    if config.method == "dfs":
+        first = even_positions(config.initial_key_frames, num_frames).size
+        return first, num_frames if config.insertion else first
+    if not config.uses("key_frames"):
         return num_frames, num_frames
-    first = even_positions(config.initial_key_frames, num_frames).size
-    return first, num_frames if config.insertion else first
+    most = kept_frames(num_frames, config.key_frames)[0].size
+    return 1 if config.method == "pack" else most, most
 
 
 def _phases(config: CondenseConfig) -> tuple[tuple[str, int, int], ...]:

@@ -13,6 +13,7 @@ from dfs_store.condense.device import chunk_clips, total_memory_bytes
 from dfs_store.condense.key_frames import KeyFrameSet
 from dfs_store.condense.randomness import Purpose, numpy_generator, torch_generator
 from dfs_store.errors import SettingsError
+from dfs_store.interpolation import check_key_frame_count
 from dfs_store.videos import VideoDataset
 from dfs_store.videos.tensors import normalised_clips
 
@@ -41,16 +42,18 @@ FEWEST_PARTS = 8
 CLASSES_PER_PART = 4
 
 
-def even_positions(count: int, num_frames: int) -> npt.NDArray[np.int64]:
-    """Returns `count` positions evenly spaced from 0 to T-1 (Table 5); one alone stands at 0.
+def even_positions(count: int, num_frames: int, flag: str = "--initial-key-frames") -> npt.NDArray[np.int64]:
+    """Returns `count` positions evenly spaced from 0 to T-1 (Table 5); a single one is 0.
+
+    Args:
+        count: K, at least 1.
+        num_frames: T, at least `count`.
+        flag: the option that asks for so many, for the error.
 
     Raises:
-        SettingsError: there are more key frames than frames.
+        SettingsError: `count` is outside 1..T.
     """
-    if not 1 <= count <= num_frames:
-        raise SettingsError(
-            f"--initial-key-frames must lie in 1..{num_frames} for clips of {num_frames} frames, got {count}"
-        )
+    check_key_frame_count(count, num_frames, flag)
     if count == 1:
         return np.zeros(1, dtype=np.int64)
     return np.round(np.linspace(0, num_frames - 1, count)).astype(np.int64)

@@ -7,6 +7,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from dfs_store.condense.evidence import Evidence
 from dfs_store.errors import ClipError, PositionsError
 from dfs_store.interpolation import check_positions, matrix_of, neighbours
 
@@ -27,6 +28,7 @@ class KeyFrameSet:
         positions: (S,) int64, time index of each key frame, 0-based.
         clips: (S,) int64, number of the clip that each key frame belongs to.
         inserted_at: (S,) int32, step of insertion, -1 for an initial key frame.
+        evidence: on the N clips, since the last test for insertion.
         num_frames: T.
         device: where clips are rendered. `frames` and `momentum` may lie elsewhere (in host memory, when
             they are too large for the device) and are brought over chunk by chunk.
@@ -71,6 +73,7 @@ class KeyFrameSet:
         self.positions: npt.NDArray[np.int64] = np.concatenate(checked)
         self.clips: npt.NDArray[np.int64] = np.repeat(np.arange(len(checked)), [p.size for p in checked])
         self.inserted_at: npt.NDArray[np.int32] = np.full(self.positions.size, -1, dtype=np.int32)
+        self.evidence = Evidence(len(self), num_frames)
         self._index()
 
     def restore(

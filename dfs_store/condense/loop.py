@@ -6,7 +6,7 @@ from dfs_store.condense.clips_at_a_time import ClipsAtATime
 from dfs_store.condense.config import CondenseConfig
 from dfs_store.condense.events import StepDone
 from dfs_store.condense.initialise import Group
-from dfs_store.condense.insertion import adjacent_cosines
+from dfs_store.condense.insertion import adjacent_cosines, gradient_dots
 from dfs_store.condense.matching import class_means, match
 from dfs_store.condense.randomness import Purpose, numpy_generator, torch_generator
 from dfs_store.condense.ranks import ALONE, Ranks
@@ -62,13 +62,15 @@ def dfs_loop(
                 check_finite(loss, step, "--lr", config.lr or 0.0, config.momentum or 0.0)
                 chunk.step(chunk.pull_back(gradient), lr=config.lr or 0.0, momentum=config.momentum or 0.0)
                 if config.insertion and schedule.inserts(step):
-                    draws = numpy_generator(
-                        config.seed, Purpose.INSERTION, step, number, int(chunk.labels[0])
-                    )
-                    cosines = adjacent_cosines(gradient, chunk, rule.gradient)
-                    chosen = rule.choose(cosines, draws)
+                    cosines = adjacent_cosines(gradient_dots(gradient), chunk, rule.gradient)
                     watch.look(cosines, first_clip)
+                    rule.gather(cosines, chunk.evidence)
+                if config.insertion and schedule.tests(step):
+                    names = step, number, int(chunk.labels[0])
+                    draws = numpy_generator(config.seed, Purpose.INSERTION, *names)
+                    chosen = rule.choose(chunk.evidence, draws)
                     chunk.insert(chosen, step)
+                    chunk.evidence.clear()
                     num_inserted += len(chosen)
                 first_clip += chunk.labels.size
 

@@ -14,15 +14,20 @@ class Schedule:
 
     Step s inserts when floor(warmup * n) <= s < n - floor(cooldown * n), n being `iterations`.
 
+    The insertion phase is cut into intervals of equal length (to a step), and the last step of each tests.
+
     Attributes:
         iterations: n, the number of steps, at least 1.
         warmup: share of the steps before insertion starts, in [0, 1].
         cooldown: share of the steps after insertion ended, in [0, 1].
+        insert_every: length of an interval as a share of the insertion phase, in [0, 1]; there are
+            round(1 / insert_every). If that is less than a step, every step tests.
     """
 
     iterations: int
     warmup: float
     cooldown: float
+    insert_every: float = 0.0
 
     def __post_init__(self) -> None:
         if self.iterations < 1:
@@ -37,6 +42,11 @@ class Schedule:
                 f"warmup + cooldown must not exceed 1, got {self.warmup} + {self.cooldown}; "
                 "use --no-insertion for a run that never inserts"
             )
+        if not 0 <= self.insert_every <= 1:
+            raise SettingsError(
+                f"insert_every is a share of the insertion phase and must lie in [0, 1], "
+                f"got {self.insert_every}"
+            )
 
     @property
     def first_insertion(self) -> int:
@@ -48,9 +58,24 @@ class Schedule:
         """First step after the insertion phase."""
         return self.iterations - math.floor(self.cooldown * self.iterations)
 
+    @property
+    def num_tests(self) -> int:
+        """Number of intervals, each of which ends with a test."""
+        num_steps = self.end_of_insertion - self.first_insertion
+        if self.insert_every * num_steps <= 1:
+            return num_steps
+        return round(1 / self.insert_every)
+
     def inserts(self, step: int) -> bool:
-        """Whether the 0-based `step` may insert key frames."""
+        """Whether the 0-based `step` is one of the insertion phase."""
         return self.first_insertion <= step < self.end_of_insertion
+
+    def tests(self, step: int) -> bool:
+        """Whether the 0-based `step` is the last of an interval, and so may insert key frames."""
+        if not self.inserts(step):
+            return False
+        num_steps, done = self.end_of_insertion - self.first_insertion, step - self.first_insertion
+        return (done + 1) * self.num_tests // num_steps > done * self.num_tests // num_steps
 
     def phase(self, step: int) -> str:
         """Name of the phase of a step: "warm-up", "insertion" or "cool-down"."""

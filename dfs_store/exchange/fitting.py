@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from dfs_store.byte_sizes import parse_bytes
 from dfs_store.errors import SettingsError
+from dfs_store.interpolation import check_key_frame_count
 
 if TYPE_CHECKING:
     from dfs_store.condense.key_frame_fit import Fit
@@ -57,11 +58,8 @@ class Fitting:
         self, num_clips: int, num_frames: int, frame_shape: tuple[int, int, int], dtype: str
     ) -> None:
         """Raises SettingsError where such clips cannot have so many, or so few, key frames."""
-        if self.key_frames is not None and self.key_frames > num_frames:
-            raise SettingsError(
-                f"--key-frames must lie in 1..{num_frames} for clips of {num_frames} frames, "
-                f"got {self.key_frames}"
-            )
+        if self.key_frames is not None:
+            check_key_frame_count(self.key_frames, num_frames, "--key-frames")
         if self.budget is not None and self.affordable(num_clips, frame_shape, dtype) < num_clips:
             raise SettingsError(
                 f"--budget {self.budget} holds {self.affordable(num_clips, frame_shape, dtype):,} key frames "

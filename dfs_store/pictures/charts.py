@@ -192,7 +192,7 @@ def cosine_map(
     axes.set_ylim(length - 0.5, -0.5)
     axes.set_yticks(range(0, length, max(1, length // 16)))
     axes.set_ylabel("position")
-    axes.set_xlabel(f"step; circles: insertions (the larger cosine below {epsilon:g}); grey: key frames")
+    axes.set_xlabel(f"step; circles: insertions (epsilon {epsilon:g}); grey: key frames")
     figure.colorbar(image, ax=axes, label="larger of the two cosines", pad=0.01)
     axes.set_title(title, fontsize=9, loc="left")
     _themed(figure, theme)

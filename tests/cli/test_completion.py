@@ -77,7 +77,14 @@ def test_what_is_offered(folder, line, expected):
 
 def test_the_words_are_those_of_the_library():
     from dfs_store.condense.config import Dtype, Initialisation, Method, Precision
-    from dfs_store.condense.insertion import GradientReading, Insertions, Metric, Selection
+    from dfs_store.condense.insertion import (
+        Gathering,
+        GradientReading,
+        Insertions,
+        Metric,
+        Score,
+        Selection,
+    )
     from dfs_store.evaluate.testing import Protocol
     from dfs_store.networks import NETWORKS
     from dfs_store.videos import CATALOGUE
@@ -92,6 +99,7 @@ def test_the_words_are_those_of_the_library():
     literals = {
         "method": Method, "dtype": Dtype, "init": Initialisation, "precision": Precision, "metric": Metric,
         "gradient": GradientReading, "insertions": Insertions, "selection": Selection,
+        "evidence": Gathering, "score": Score,
     }  # fmt: skip
     for name, literal in literals.items():
         assert sorted(words("condense", name)) == sorted(get_args(literal)), name

@@ -1,9 +1,14 @@
 """`dfs condense`: plans, runs, refusals. Runs are a few steps on the built-in dataset."""
 
+from dataclasses import fields
+
 import pytest
+import typer
+from dfs_store.cli import app
 from dfs_store.cli._settings_file import read_settings_file
 
 from dfs_store import open_store
+from dfs_store.condense import CondenseConfig
 from dfs_store.condense.event_log import event_log_path, read_events
 from dfs_store.errors import SettingsError
 
@@ -11,6 +16,17 @@ SMALL = (
     "--dataset", "moving-shapes", "--classes", "still,fast", "--frames", "4", "--size", "43",
     "--vpc", "1", "--batch-real", "2", "--device", "cpu",
 )  # fmt: skip
+
+
+def test_the_defaults_in_the_help_are_those_of_the_settings():
+    command = typer.main.get_command(app).commands["condense"]
+    defaults = {field.name: field.default for field in fields(CondenseConfig)}
+    shown = {p.name: p.show_default for p in command.params if isinstance(p.show_default, str)}
+    assert {"warmup", "insert_every", "evidence", "persistence", "score"} <= shown.keys()
+    for name, text in shown.items():
+        default = defaults[name]
+        values = default if isinstance(default, tuple) else (default,)
+        assert text == ",".join(f"{v:g}" if isinstance(v, float) else str(v) for v in values), name
 
 
 def test_a_run_ends_in_a_document(dfs, tmp_path):
@@ -56,6 +72,19 @@ def test_dry_run_prints_the_plan_and_writes_nothing(dfs, tmp_path):
     plan = dfs("condense", *SMALL, "--out", tmp_path / "s.zarr", "--dry-run", "--json").document
     assert plan["num_clips"] == 2
     assert plan["first_bytes"] == 2 * 2 * frame
+
+
+@pytest.mark.parametrize("key_frames", [1, 3])
+def test_a_number_of_key_frames_is_planned_as_it_is_stored(dfs, tmp_path, key_frames):
+    out = tmp_path / "s.zarr"
+    words = ("condense", *SMALL, "--method", "random", "--key-frames", str(key_frames), "--out", out)
+    plan = dfs(*words, "--dry-run", "--json").document
+    storage = dfs(*words, "--json").document["storage"]
+    expected = 2 * key_frames * 3 * 43 * 43 * 4
+    assert plan["first_bytes"] == plan["most_bytes"] == storage["key_frame_bytes"] == expected
+    assert plan["settings"]["key_frames"] == key_frames
+    plain = dfs(*words, "--overwrite").stdout
+    assert f"{2 * key_frames} key frames, {key_frames}.00 per clip" in plain
 
 
 def test_flags_without_effect_are_said(dfs, tmp_path):
@@ -148,6 +177,8 @@ def test_a_settings_file_that_is_none_is_refused(tmp_path, name, text):
     ("words", "said"),
     [
         (["--method", "pack", "--key-frames", "99"], "--key-frames must lie in 1..4"),
+        (["--method", "random", "--key-frames", "5"], "--key-frames must lie in 1..4"),
+        (["--method", "herding", "--key-frames", "0"], "--key-frames must be at least 1"),
         (["--method", "pack", "--budget", "2KB"], "holds 0 key frames"),
         (["--hold-out", "0.999", "--vpc", "9", "--method", "random"], "class 'still' has 1"),
     ],

@@ -24,16 +24,16 @@ def folder(tmp_path):
 def test_list_names_every_dataset(dfs):
     outcome = dfs("datasets", "list")
     assert outcome.code == 0
-    for name in ("moving-shapes", "miniucf", "ucf101", "hmdb51", "kinetics400", "ssv2"):
+    for name in ("stick-figures", "moving-shapes", "miniucf", "ucf101", "hmdb51", "kinetics400", "ssv2"):
         assert f"\n{name} " in outcome.stdout
-    assert dfs("datasets", "list", "-q").stdout.split()[1] == "miniucf"
+    assert dfs("datasets", "list", "-q").stdout.split()[:2] == ["stick-figures", "moving-shapes"]
 
 
 def test_list_as_a_document(dfs):
     content = dfs("datasets", "list", "--json").document
     assert next(iter(content)) == "schema"
     assert content["schema"] == "dfs.datasets/1"
-    miniucf = content["datasets"][1]
+    miniucf = content["datasets"][2]
     assert (miniucf["name"], miniucf["num_classes"]) == ("miniucf", 50)
     assert miniucf["num_clips"] == {"train": 4662, "test": 1861}
     assert miniucf["sampling"]["size"] == 112

@@ -14,7 +14,8 @@ from dfs_store import open_store
 
 RUN = shlex.split(
     "condense --dataset moving-shapes --vpc 1 --frames 6 --size 43 --classes fast,slow,still --iterations 12 "
-    "--batch-real 2 --device cpu --seed 3 --checkpoint-every 1 --out"
+    "--batch-real 2 --device cpu --seed 3 --checkpoint-every 1 "
+    "--insert-every 0.5 --evidence mean --epsilon 0.3 --out"
 )
 # One thread each: how many there are may change the last bit of a convolution.
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}

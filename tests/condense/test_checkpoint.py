@@ -33,6 +33,7 @@ def chunk(num_clips, num_frames=6, size=4, seed=0, first_label=0):
 def test_states_of_several_ranks_are_restored_in_part(tmp_path):
     first, second = chunk(2, seed=1), chunk(3, seed=2, first_label=2)
     second.insert([(1, 3)], step=7)
+    second.evidence.add(np.arange(36.0).reshape(2, 3, 6), np.arange(18).reshape(3, 6) % 2 == 0)
     state = joined_states([key_frame_state([[first]]), key_frame_state([[second]])])
     again = chunk(2, first_label=3)
     restore_key_frames(PATH, state, [[again]], first_clip=3, num_clips=5)
@@ -40,6 +41,10 @@ def test_states_of_several_ranks_are_restored_in_part(tmp_path):
         assert torch.equal(again.clip_frames(clip), second.clip_frames(clip + 1))
         assert np.array_equal(again.clip_positions(clip), second.clip_positions(clip + 1))
     assert again.inserted_at.tolist() == [-1, 7, -1, -1, -1]
+    for name in ("cosine_sums", "opposed", "steps"):
+        restored, saved = getattr(again.evidence, name), getattr(second.evidence, name)
+        assert saved[1:].any(), name
+        assert np.array_equal(restored, saved[1:])
 
 
 @pytest.mark.parametrize(

@@ -74,7 +74,15 @@ def test_dm_learns_faster_the_more_clips_share_a_class():
         ({"selection": "best"}, "lowest, random"),
         ({"insertions": "two"}, "one, all"),
         ({"gradient": "sum"}, "frame, accumulated"),
+        ({"evidence": "median"}, "last, mean, persistent"),
+        ({"score": "mean"}, "larger, smaller"),
+        ({"insert_every": -0.1}, "insert_every.*-0.1"),
+        ({"insert_every": 20}, "insert_every.*share of the insertion phase.*20"),
+        ({"insert_every": float("nan")}, "insert_every"),
+        ({"persistence": 0.0}, "--persistence"),
+        ({"persistence": 1.1}, "--persistence"),
         ({"precision": "fp8"}, "float32, bf16"),
+        ({"method": "random", "key_frames": 0}, "--key-frames must be at least 1, got 0"),
     ],
     ids=str,
 )
@@ -90,6 +98,16 @@ def test_settings_without_effect_are_said():
     assert "--epsilon" in note
     assert "random" in note
     assert make(method="dm", lr=3.0).notes() == ()
+
+
+@pytest.mark.parametrize("method", ["random", "herding", "k-center", "pack"])
+def test_methods_that_keep_real_clips_take_a_number_of_key_frames(method):
+    settings = make(method=method, key_frames=2).resolved()
+    assert settings.notes() == ()
+    assert settings.provenance()["key_frames"] == 2
+    assert settings.dtype == ("uint8" if method == "pack" else "float32")
+    (note,) = make(method="dm", key_frames=2).notes()
+    assert "--key-frames" in note
 
 
 def test_provenance_holds_what_decides_the_result_and_no_paths():

@@ -55,6 +55,13 @@ def test_a_run_ends_in_a_store(config, videos):
     assert not checkpoint_path(settings.out).exists()
 
 
+def test_a_run_inserts_at_the_last_step_of_each_interval(config, videos):
+    events = run(config(iterations=10, epsilon=2.0, insert_every=0.5, evidence="mean", vpc=1), videos)
+    steps = [e for e in events if isinstance(e, StepDone)]
+    assert [s.num_inserted for s in steps] == [0, 0, 0, 0, 3, 0, 0, 3, 0, 0]
+    assert [s.phase for s in steps if s.cosines] == ["insertion"] * 6  # watched at every step
+
+
 def test_the_same_seed_gives_equal_arrays_and_another_seed_others(config, videos, tmp_path):
     one, two, three = (str(tmp_path / f"{n}.zarr") for n in "123")
     for out, seed in ((one, 0), (two, 0), (three, 1)):
@@ -80,23 +87,33 @@ class Stop(BaseException):
     """Stands for Ctrl-C: what ends a run between two steps."""
 
 
-@pytest.mark.parametrize("stop_after", [0, 2])
-def test_an_interrupted_run_resumes_to_the_same_arrays(config, videos, tmp_path, stop_after):
+# The last two stop between the first and the last step of an interval, which is the insertion phase.
+@pytest.mark.parametrize(
+    ("stop_after", "rule"),
+    [
+        (0, {}),
+        (2, {}),
+        (2, {"insert_every": 1.0, "evidence": "mean"}),
+        (2, {"insert_every": 1.0, "evidence": "persistent"}),
+    ],
+    ids=str,
+)
+def test_an_interrupted_run_resumes_to_the_same_arrays(config, videos, tmp_path, stop_after, rule):
     whole, broken = str(tmp_path / "whole.zarr"), str(tmp_path / "broken.zarr")
-    run(config(out=whole, epsilon=0.5), videos)
+    run(config(out=whole, epsilon=0.5, **rule), videos)
 
     def stop(event):
         if isinstance(event, StepDone) and event.step == stop_after:
             raise Stop
 
-    settings = config(out=broken, epsilon=0.5)
+    settings = config(out=broken, epsilon=0.5, **rule)
     with pytest.raises(Stop):
         condense(settings, videos, on_event=stop)
     assert not (tmp_path / "broken.zarr").exists()
     assert checkpoint_path(broken).exists()
     with pytest.raises(SettingsError, match="--resume"):
         run(settings, videos)
-    events = run(config(out=broken, epsilon=0.5, resume=True), videos)
+    events = run(config(out=broken, epsilon=0.5, resume=True, **rule), videos)
     assert events[0].step == stop_after + 1
     assert same(whole, broken)
     assert not checkpoint_path(broken).exists()

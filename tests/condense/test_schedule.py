@@ -35,6 +35,38 @@ def test_the_paper_leaves_sixty_of_a_hundred_steps():
     assert sum(map(schedule.inserts, range(100))) == 60
 
 
+def steps_that_test(schedule):
+    return [step for step in range(schedule.iterations) if schedule.tests(step)]
+
+
+@pytest.mark.parametrize("share", [0.0, 1e-300, 0.01, 1 / 60])
+def test_every_step_of_the_phase_tests_if_the_share_is_a_step_or_less(share):
+    assert steps_that_test(Schedule(100, 0.2, 0.2, share)) == list(range(20, 80))
+
+
+@pytest.mark.parametrize(
+    ("iterations", "share", "steps"),
+    [
+        (100, 1.0, [79]),
+        (100, 0.5, [49, 79]),
+        (100, 0.25, [34, 49, 64, 79]),
+        (50, 0.25, [17, 24, 32, 39]),  # 30 steps: intervals of 7 and 8
+        (100, 0.3, [39, 59, 79]),  # round(1 / 0.3) intervals
+        (100, 0.6, [49, 79]),
+        (100, 0.8, [79]),
+        (5, 0.5, [2, 3]),
+    ],
+)
+def test_the_last_step_of_each_interval_tests(iterations, share, steps):
+    assert steps_that_test(Schedule(iterations, 0.2, 0.2, share)) == steps
+
+
+def test_an_empty_phase_has_no_tests():
+    schedule = Schedule(10, 0.5, 0.5, 0.1)
+    assert schedule.num_tests == 0
+    assert steps_that_test(schedule) == []
+
+
 @pytest.mark.parametrize(
     ("iterations", "warmup", "cooldown", "named"),
     [

@@ -81,7 +81,7 @@ def test_lists_that_cannot_be_read_are_named(tmp_path, content):
 
 
 def test_no_such_dataset_lists_those_there_are():
-    with pytest.raises(DatasetNotFoundError, match=r"'nope' is neither a dataset \(moving-shapes, miniucf"):
+    with pytest.raises(DatasetNotFoundError, match=r"is neither a dataset \(stick-figures, moving-shapes"):
         open_videos("nope")
 
 
@@ -94,7 +94,7 @@ def test_no_such_dataset_lists_those_there_are():
         ({"stride": 0}, "stride"),
         ({"size": 2}, "size"),
         ({"classes": []}, "at least one"),
-        ({"clips_per_class": 3}, "for moving-shapes alone"),
+        ({"clips_per_class": 3}, "for the built-in datasets"),
     ],
 )
 def test_nonsense_settings_are_refused(tmp_path, options, said):

@@ -1,15 +1,15 @@
 """What every method hands over: condensed clips, and where real ones come from."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from dfs_store.condense.initialise import real_frames
+from dfs_store.condense.initialise import even_positions, real_frames
 from dfs_store.videos import VideoDataset
 
-__all__ = ["Condensed", "CondensedClip", "whole_clips"]
+__all__ = ["Condensed", "CondensedClip", "kept_clips", "kept_frames"]
 
 
 class CondensedClip(NamedTuple):
@@ -44,8 +44,59 @@ class Condensed(NamedTuple):
     native: dict[str, npt.NDArray[Any]] | None = None
 
 
-def whole_clips(videos: VideoDataset, chosen: Sequence[int]) -> Iterator[CondensedClip]:
-    """Yields real clips with all their frames as key frames, in the order of `chosen`."""
-    positions = np.arange(videos.num_frames)
-    for clip in chosen:
-        yield CondensedClip(real_frames(videos, clip, positions).numpy(), positions, int(videos.labels[clip]))
+def kept_clips(
+    videos: VideoDataset,
+    chosen: Sequence[int],
+    key_frames: int | None,
+    provenance: Mapping[str, Any] | None = None,
+) -> Condensed:
+    """Returns real clips as they are, with all their frames or some of them as key frames.
+
+    Args:
+        videos: the real clips.
+        chosen: numbers of the clips to keep, in the order of the store.
+        key_frames: how many frames to keep of each clip, see `kept_frames`.
+        provenance: what else the store should say about how it was made.
+
+    Raises:
+        SettingsError: `key_frames` is outside 1..T.
+    """
+    frames, positions = kept_frames(videos.num_frames, key_frames)
+    clips = (
+        CondensedClip(real_frames(videos, clip, frames).numpy(), positions, int(videos.labels[clip]))
+        for clip in chosen
+    )
+    sources = [videos.source(clip) for clip in chosen]
+    if key_frames is not None:
+        sources = [_with_frames(source, frames) for source in sources]
+    return Condensed(clips, sources, dict(provenance or {}))
+
+
+def kept_frames(
+    num_frames: int, key_frames: int | None
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Returns which frames of a real clip to keep, and their positions in the store.
+
+    The two differ only for a single key frame. The format stores it at position 0, but the first frame of a
+    clip says little about an action that has just begun, so the frame kept is the middle one, T // 2.
+
+    Args:
+        num_frames: T.
+        key_frames: K frames, evenly spaced from the first to the last; None keeps all T.
+
+    Returns:
+        Two arrays (K,) int64, 0-based.
+
+    Raises:
+        SettingsError: `key_frames` is outside 1..T.
+    """
+    count = num_frames if key_frames is None else key_frames
+    positions = even_positions(count, num_frames, "--key-frames")
+    return (np.array([num_frames // 2]) if count == 1 else positions), positions
+
+
+def _with_frames(source: dict[str, Any], frames: npt.NDArray[np.int64]) -> dict[str, Any]:
+    """Returns a source whose "frames" are those kept, as numbered in the file or the generated clip."""
+    numbers = source.get("frames")
+    kept = frames.tolist() if numbers is None else [numbers[frame] for frame in frames]
+    return {**source, "frames": kept}

@@ -1,4 +1,4 @@
-"""Coresets: real clips of every class, chosen by their features and kept whole."""
+"""Coresets: real clips of every class, chosen by their features and kept as they are."""
 
 from collections.abc import Callable
 
@@ -10,7 +10,7 @@ from dfs_store.condense.device import resolve_device
 from dfs_store.condense.events import Event, RunStarted
 from dfs_store.condense.extractor import extractor_network, features_of
 from dfs_store.condense.initialise import check_real_clips, clips_per_class
-from dfs_store.condense.methods._clip import Condensed, whole_clips
+from dfs_store.condense.methods._clip import Condensed, kept_clips
 from dfs_store.videos import VideoDataset
 
 __all__ = ["Choose", "coreset", "ranked_clips"]
@@ -53,7 +53,10 @@ def ranked_clips(
 def coreset(
     config: CondenseConfig, videos: VideoDataset, tell: Callable[[Event], None], choose: Choose
 ) -> Condensed:
-    """Returns the clips of `ranked_clips`, all frames kept."""
+    """Returns the clips of `ranked_clips`, `key_frames` real frames of each, or all.
+
+    Raises:
+        SettingsError: as `ranked_clips`, or `key_frames` is outside 1..T.
+    """
     chosen, origin = ranked_clips(config, videos, tell, choose)
-    sources = [videos.source(clip) for clip in chosen]
-    return Condensed(whole_clips(videos, chosen), sources, {"extractor": origin})
+    return kept_clips(videos, chosen, config.key_frames, {"extractor": origin})

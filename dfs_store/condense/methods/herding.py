@@ -15,10 +15,11 @@ __all__ = ["herd", "herding"]
 
 
 def herding(config: CondenseConfig, videos: VideoDataset, tell: Callable[[Event], None]) -> Condensed:
-    """Returns `vpc` real clips of every class, chosen by herding, T key frames each.
+    """Returns `vpc` real clips of every class, chosen by herding, `key_frames` real frames of each, or all.
 
     Raises:
-        SettingsError: a class has fewer clips than `vpc`, or the extractor cannot be had.
+        SettingsError: a class has fewer clips than `vpc`, `key_frames` is outside 1..T, or the extractor is
+            unusable.
     """
     return coreset(config, videos, tell, herd)
 

@@ -22,6 +22,7 @@ from dfs_store.condense.methods.coreset import ranked_clips
 from dfs_store.condense.methods.herding import herd
 from dfs_store.errors import SettingsError
 from dfs_store.format.spec import frame_size_bytes
+from dfs_store.interpolation import check_key_frame_count
 from dfs_store.videos import VideoDataset
 
 __all__ = ["check_pack", "key_frames_within", "pack"]
@@ -62,11 +63,8 @@ def check_pack(
     Raises:
         SettingsError: more key frames than frames, or a budget below one key frame per clip.
     """
-    if config.key_frames is not None and config.key_frames > num_frames:
-        raise SettingsError(
-            f"--key-frames must lie in 1..{num_frames} for clips of {num_frames} frames, "
-            f"got {config.key_frames}"
-        )
+    if config.key_frames is not None:
+        check_key_frame_count(config.key_frames, num_frames, "--key-frames")
     if config.budget is not None:
         _affordable(config, num_clips, frame_shape)
 

@@ -1,4 +1,4 @@
-"""Random: real clips drawn at random, all frames kept. The least that every method must beat."""
+"""Random: real clips drawn at random and kept as they are. The least that every method must beat."""
 
 from collections.abc import Callable
 
@@ -7,18 +7,18 @@ import numpy as np
 from dfs_store.condense.config import CondenseConfig
 from dfs_store.condense.events import Event, RunStarted
 from dfs_store.condense.initialise import chosen_real_clips
-from dfs_store.condense.methods._clip import Condensed, whole_clips
+from dfs_store.condense.methods._clip import Condensed, kept_clips
 from dfs_store.videos import VideoDataset
 
 __all__ = ["random"]
 
 
 def random(config: CondenseConfig, videos: VideoDataset, tell: Callable[[Event], None]) -> Condensed:
-    """Returns `vpc` random real clips of every class, T key frames each.
+    """Returns `vpc` random real clips of every class, `key_frames` real frames of each, or all.
 
     Raises:
-        SettingsError: a class has fewer clips than `vpc`.
+        SettingsError: a class has fewer clips than `vpc`, or `key_frames` is outside 1..T.
     """
     chosen = np.concatenate(chosen_real_clips(videos, config.vpc, config.seed)).tolist()
     tell(RunStarted(step=0, iterations=0, num_clips=len(chosen), device="cpu", notes=config.notes()))
-    return Condensed(whole_clips(videos, chosen), [videos.source(clip) for clip in chosen])
+    return kept_clips(videos, chosen, config.key_frames)

@@ -1,4 +1,4 @@
-"""A dataset that is generated from a seed: what it offers, the checks of what is asked for, the loop over clips."""
+"""A dataset that is generated from a seed: its defaults, the checks of settings, the loop over clips."""
 
 import zlib
 from collections.abc import Callable, Iterable, Sequence
@@ -15,6 +15,7 @@ from dfs_store.names import did_you_mean
 __all__ = ["SPLITS", "Generator", "RawRandom"]
 
 SPLITS: Final = ("train", "test")
+SMALLEST_SIZE: Final = 8
 
 Floats = npt.NDArray[np.float64]
 
@@ -53,7 +54,6 @@ class Generator:
         name: as typed on the command line.
         class_names: sorted, in the order of their labels.
         make_clip: maps (class name, random numbers, num_frames, size) to (T, size, size, 3) uint8 RGB.
-        smallest_size: smallest height and width in pixels.
         num_frames: default T, frames per clip.
         size: default height and width in pixels.
         train_clips_per_class: default number of clips of each class in the training part.
@@ -65,7 +65,6 @@ class Generator:
     name: str
     class_names: tuple[str, ...]
     make_clip: Callable[[str, RawRandom, int, int], npt.NDArray[np.uint8]]
-    smallest_size: int
     num_frames: int = 8
     size: int = 48
     train_clips_per_class: int = 100
@@ -104,7 +103,7 @@ class Generator:
         Args:
             split: "train" or "test".
             num_frames: T, at least 2; the dataset's default if None, like `size` and `clips_per_class`.
-            size: height and width of a frame in pixels, at least `smallest_size`.
+            size: height and width of a frame in pixels, at least 8.
             clips_per_class: at least 1.
             seed: an integer, not negative.
             classes: names of the classes to generate, all if None. The clips of a class are the same
@@ -135,9 +134,9 @@ class Generator:
         if split not in SPLITS:
             raise SettingsError(f"{self.name} has the splits train and test, got {split!r}")
         check_num_frames(num_frames)
-        if size < self.smallest_size:
+        if size < SMALLEST_SIZE:
             raise SettingsError(
-                f"{self.name} needs frames of at least {self.smallest_size} pixels, got size {size}"
+                f"{self.name} needs frames of at least {SMALLEST_SIZE} pixels, got size {size}"
             )
         if clips_per_class is not None and clips_per_class < 1:
             raise SettingsError(f"{self.name} needs at least 1 clip per class, got {clips_per_class}")

@@ -126,4 +126,4 @@ def _make_clip(class_name: str, random: RawRandom, num_frames: int, size: int) -
     return np.rint(frames * 255.0).astype(np.uint8)
 
 
-MOVING_SHAPES: Final = Generator("moving-shapes", tuple(sorted(_MOTIONS)), _make_clip, smallest_size=8)
+MOVING_SHAPES: Final = Generator("moving-shapes", tuple(sorted(_MOTIONS)), _make_clip)

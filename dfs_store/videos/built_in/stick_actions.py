@@ -81,19 +81,19 @@ Action = Callable[[Floats, float], _Pose]
 
 def _boxing(time: Floats, vigour: float) -> _Pose:
     """From the guard, a straight with one arm, then one with the other."""
-    first, second = _pulse(time, 0.06, 0.22, 0.28, 0.46), _pulse(time, 0.5, 0.68, 0.74, 0.94)
+    first, second = _pulse(time, 0.06, 0.2, 0.26, 0.42), _pulse(time, 0.42, 0.56, 0.72, 0.92)
     reach = 68 * vigour
 
     def arm(punch: Floats) -> tuple[Floats, Floats]:
         return 22 + reach * punch, 150 - 62 * punch
 
     return _Pose(
-        trunk=6 + 10 * vigour * (first + second),
+        trunk=12 + 12 * vigour * (first + second),
         head=4.0,
         near_arm=arm(first),
         far_arm=arm(second),
-        near_leg=(24 + 4 * first, 4 - 6 * first),
-        far_leg=(-18 - 4 * second, -34 - 4 * second),
+        near_leg=(13 + 5 * first, -6 - 4 * first),
+        far_leg=(-6 - 3 * second, -24 - 3 * second),
         width=0.035,
     )
 
@@ -135,7 +135,7 @@ def _jumping(time: Floats, vigour: float) -> _Pose:
 def _jumping_jack(time: Floats, vigour: float) -> _Pose:
     """Seen from the front: arms and legs open to a star and close again, with a hop each way."""
     open_ = np.sin(np.pi * np.clip(time, 0.0, None)) ** 2
-    arm, leg = 14 + 142 * vigour * open_, 3 + 26 * vigour * open_
+    arm, leg = 14 + 142 * vigour * open_, 3 + 32 * vigour * open_
     return _Pose(
         near_arm=(arm, arm + 8),
         far_arm=(-arm, -arm - 8),
@@ -148,7 +148,7 @@ def _jumping_jack(time: Floats, vigour: float) -> _Pose:
 
 def _kicking(time: Floats, vigour: float) -> _Pose:
     """The knee comes up, the shin snaps forward, the leg goes back to the ground."""
-    lift, snap = _pulse(time, 0.08, 0.34, 0.52, 0.86), _pulse(time, 0.3, 0.44, 0.5, 0.66)
+    lift, snap = _pulse(time, 0.06, 0.32, 0.66, 0.95), _pulse(time, 0.28, 0.44, 0.62, 0.8)
     thigh = -10 + 98 * vigour * lift
     return _Pose(
         trunk=2 - 22 * snap,
@@ -166,12 +166,12 @@ def _squatting(time: Floats, vigour: float) -> _Pose:
     depth = vigour * _pulse(time, 0.04, 0.45, 0.58, 1.0)
     arm = 5 + 82 * depth
     return _Pose(
-        trunk=36 * depth,
-        head=16 * depth,
+        trunk=20 * depth,
+        head=8 * depth,
         near_arm=(arm, arm + 4),
         far_arm=(arm - 6, arm - 2),
-        near_leg=(6 + 84 * depth, 2 - 30 * depth),
-        far_leg=(-2 + 84 * depth, -6 - 30 * depth),
+        near_leg=(6 + 92 * depth, 2 - 26 * depth),
+        far_leg=(-2 + 92 * depth, -6 - 26 * depth),
     )
 
 
@@ -184,8 +184,8 @@ def _waving(time: Floats, vigour: float) -> _Pose:
         trunk=-2 * up,
         near_arm=(upper, upper + 20 + 56 * up + swing),
         far_arm=(-13.0, -6.0),
-        near_leg=(5.0, 4.0),
-        far_leg=(-5.0, -4.0),
+        near_leg=(2.0, 2.0),
+        far_leg=(-2.0, -2.0),
         width=0.085,
     )
 
@@ -252,9 +252,9 @@ def _upright(pose: _Pose, habit: Floats, num_frames: int) -> dict[str, Floats]:
     sides = (("near", 1.0, pose.near_arm, pose.near_leg), ("far", -1.0, pose.far_arm, pose.far_leg))
     for place, (side, sign, arm, leg) in enumerate(sides):
         own = habit[2 + 4 * place : 6 + 4 * place]
-        shoulder = neck + [sign * pose.width, -0.02]
+        shoulder = neck + np.array([sign * pose.width, -0.02])
         elbow = _limb(shoulder, _UPPER_ARM, arm[0] + own[0])
-        hip = pelvis + [sign * pose.width * 0.6, 0.0]
+        hip = pelvis + np.array([sign * pose.width * 0.6, 0.0])
         knee = _limb(hip, _THIGH, leg[0] + own[2] / 2)
         joints |= {
             f"{side} shoulder": shoulder,

@@ -19,18 +19,18 @@ __all__ = ["STICK_FIGURES"]
 Floats = npt.NDArray[np.float64]
 
 # Lengths are in frame widths, radii of bones in body heights, colours in [0, 1].
-_BODY_HEIGHT: Final = (0.56, 0.68)
+_BODY_HEIGHT: Final = (0.6, 0.67)
 _GROUND: Final = (0.86, 0.92)
-_TEMPO: Final = (0.85, 1.1)  # performances per clip
+_TEMPO: Final = (0.5, 0.7)  # performances per clip: up to the climax and a little beyond
 _LATE: Final = 0.1  # a clip begins at most so far into the action
-_WALL: Final = (0.02, 0.16)
-_FLOOR: Final = (0.08, 0.22)
-_CLUTTER: Final = (0.03, 0.28)
-_CLOTHES: Final = (0.5, 1.0)
+_WALL: Final = (0.02, 0.2)
+_FLOOR: Final = (0.06, 0.26)
+_CLUTTER: Final = (0.03, 0.4)
+_CLOTHES: Final = (0.6, 1.0)
 _SKIN_DARK: Final = np.array([0.78, 0.55, 0.42])
 _SKIN_LIGHT: Final = np.array([1.0, 0.86, 0.74])
 _FAR_SHADE: Final = 0.74  # limbs on the far side are darker, so that near and far can be told apart
-_RADII: Final = {"trunk": 0.056, "head": 0.072, "neck": 0.03, "thigh": 0.042, "shin": 0.036, "arm": 0.031}
+_RADII: Final = {"trunk": 0.066, "head": 0.078, "neck": 0.034, "thigh": 0.05, "shin": 0.044, "arm": 0.038}
 
 
 def _pixel_grid(size: int) -> tuple[Floats, Floats]:
@@ -57,7 +57,7 @@ def _scene(random: RawRandom, ground: float, size: int) -> Floats:
     light = np.clip(y / ground + slope * (x - 0.5), 0.0, 1.0)[..., None]
     image = top + light * (bottom - top)
     horizon = ground - random.uniform(0.04, 0.16)
-    for _ in range(2 + random.below(4)):
+    for _ in range(5 + random.below(6)):
         colour = random.uniforms(3, *_CLUTTER)
         centre_x, half_width = random.uniform(), random.uniform(0.03, 0.12)
         if random.uniform() < 0.6:  # something on the wall, or that stands before it
@@ -146,4 +146,4 @@ def _make_clip(action: str, random: RawRandom, num_frames: int, size: int) -> np
     return np.rint(image * 255.0).astype(np.uint8)
 
 
-STICK_FIGURES: Final = Generator("stick-figures", ACTIONS, _make_clip, smallest_size=16, seconds=1.0)
+STICK_FIGURES: Final = Generator("stick-figures", ACTIONS, _make_clip, seconds=1.0)

@@ -1,4 +1,4 @@
-"""Herding and k-center against brute force on small sets, and whole runs of both."""
+"""Random, herding and k-center: the choice against brute force on small sets, and whole runs."""
 
 import itertools
 
@@ -7,9 +7,13 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
-from dfs_store import open_store
+from dfs_store import open_store, open_videos
 from dfs_store.condense import ExtractorTrained, condense, extractor
+from dfs_store.condense.forecast import forecast
+from dfs_store.condense.initialise import chosen_real_clips, clips_per_class
+from dfs_store.condense.methods._clip import kept_frames
 from dfs_store.condense.methods.herding import herd
 from dfs_store.condense.methods.k_center import cover
 from dfs_store.errors import DFSError, SettingsError
@@ -91,6 +95,87 @@ def test_a_run_keeps_the_chosen_clips_whole(config, videos, method, choose):
                 assert provenance["sources"][number] == videos.source(int(clip))
                 real = videos.clip(int(clip)).numpy().transpose(1, 0, 2, 3)
                 np.testing.assert_allclose(store.clip(number), real, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("num_frames", "key_frames", "frames", "positions"),
+    [
+        (8, None, range(8), range(8)),
+        (8, 8, range(8), range(8)),
+        (8, 2, [0, 7], [0, 7]),
+        (16, 4, [0, 5, 10, 15], [0, 5, 10, 15]),
+        (8, 1, [4], [0]),
+        (7, 1, [3], [0]),
+        (2, 1, [1], [0]),
+    ],
+)
+def test_frames_are_kept_evenly_and_one_alone_is_the_middle_one(num_frames, key_frames, frames, positions):
+    kept, stored_at = kept_frames(num_frames, key_frames)
+    assert (kept.tolist(), stored_at.tolist()) == (list(frames), list(positions))
+
+
+@pytest.mark.parametrize("method", ["random", "herding", "k-center"])
+@pytest.mark.parametrize(("key_frames", "frames"), [(1, [3]), (2, [0, 5]), (3, [0, 2, 5]), (6, range(6))])
+def test_some_frames_of_a_clip_are_kept_as_they_are(config, videos, method, key_frames, frames):
+    settings = config(method=method, key_frames=key_frames, extractor="random").resolved()
+    plan = forecast(settings, clips_per_class(videos), videos.num_frames, videos.frame_shape)
+    condense(settings, videos)
+    frames = list(frames)
+    with open_store(settings.out) as store:
+        assert store.dtype == "float32"
+        assert plan.first_bytes == plan.most_bytes == store.storage.key_frame_bytes
+        provenance = store.attributes["provenance"]
+        assert provenance["config"]["key_frames"] == key_frames
+        for number, source in enumerate(provenance["sources"]):
+            assert source["frames"] == frames
+            assert store.positions(number).tolist() == ([0] if key_frames == 1 else frames)
+            (real,) = [n for n in range(len(videos)) if videos.source(n)["clip"] == source["clip"]]
+            assert store.labels[number] == videos.labels[real]
+            expected = videos.clip(real).numpy().transpose(1, 0, 2, 3)[frames]
+            np.testing.assert_allclose(store.key_frames(number), expected, atol=1e-6)
+            if key_frames == 1:  # repeated, whatever the time
+                np.testing.assert_array_equal(store.clip(number), np.repeat(store.key_frames(number), 6, 0))
+
+
+def test_the_same_clips_are_drawn_whatever_is_kept_of_them(config, videos):
+    condense(config(method="random", key_frames=2, seed=3), videos)
+    with open_store(config().out) as store:
+        found = [source["clip"] for source in store.attributes["provenance"]["sources"]]
+    drawn = np.concatenate(chosen_real_clips(videos, 2, 3)).tolist()
+    assert found == [videos.source(clip)["clip"] for clip in drawn]
+
+
+def test_kept_frames_of_a_file_are_named_by_their_numbers_in_it(config, tmp_path, monkeypatch):
+    monkeypatch.setenv("DFS_CACHE", str(tmp_path / "cache"))
+    for name in ("a", "b"):
+        for frame in range(9):
+            picture = Image.fromarray(np.full((43, 43, 3), 20 * frame, np.uint8))
+            path = tmp_path / "clips" / name / "clip" / f"{frame:02}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            picture.save(path)
+    clips = open_videos(str(tmp_path / "clips"), frames=4, stride=2, size=43)
+    for key_frames, kept in ((1, [2]), (2, [0, 3])):
+        settings = config(method="random", vpc=1, key_frames=key_frames, overwrite=True)
+        condense(settings, clips)
+        with open_store(settings.out) as store:
+            sources = store.attributes["provenance"]["sources"]
+            for number, source in enumerate(sources):
+                assert source["file"] == clips.source(number)["file"]
+                assert source["frames"] == [clips.source(number)["frames"][frame] for frame in kept]
+                # Every picture has its own grey, which tells its number in the folder.
+                mean, std = (np.array(clips.normalization[k]).reshape(3, 1, 1) for k in ("mean", "std"))
+                greys = (store.key_frames(number) * std + mean).mean(axis=(1, 2, 3)) * 255 / 20
+                assert greys.round(2).tolist() == source["frames"]
+
+
+@pytest.mark.parametrize("method", ["random", "herding", "k-center"])
+def test_more_key_frames_than_frames_are_refused_before_clips_are_chosen(config, videos, method):
+    settings = config(method=method, key_frames=7).resolved()
+    said = r"--key-frames must lie in 1\.\.6 for clips of 6 frames, got 7"
+    with pytest.raises(SettingsError, match=said):
+        forecast(settings, clips_per_class(videos), videos.num_frames, videos.frame_shape)
+    with pytest.raises(SettingsError, match=said):
+        condense(settings, videos, on_event=lambda _: pytest.fail("the run started"))
 
 
 @pytest.fixture

@@ -1,0 +1,127 @@
+"""The table of the README's demo: DFS on stick-figures beside the controls, several seeds of everything.
+
+    python benchmarks/demo.py --out results/demo
+
+Every row is condensed and evaluated by the commands that it prints, with `--protocol strict` and equal
+epochs and learning rate. What is finished is not done again, so a run that was stopped goes on. The last
+part prints the table: means over seeds, and the difference of DFS to every row, paired over seeds, with a
+95 % interval (Student's t over the seeds' means).
+"""
+
+import argparse
+import json
+import math
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+# Quantile 0.975 of Student's t by degrees of freedom.
+T_QUANTILE = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 8: 2.306, 9: 2.262}
+
+
+class Row(NamedTuple):
+    """One row of the table.
+
+    Attributes:
+        title: what is trained on.
+        condense: flags of `dfs condense`; None for the whole dataset.
+        evaluate: flags of `dfs evaluate` of this row alone.
+    """
+
+    title: str
+    condense: str | None
+    evaluate: str = ""
+
+
+def rows(arguments: argparse.Namespace) -> dict[str, Row]:
+    vpc = arguments.vpc
+    presented = (arguments.epochs + 1) * vpc * 8
+    passes = math.ceil(presented / 800)
+    return {
+        "dfs": Row(f"DFS, VPC {vpc}", f"--vpc {vpc} {arguments.condense}"),
+        "equal-clips": Row("random at equal clips", f"--method random --vpc {vpc}"),
+        "equal-frames": Row("random at equal frames", f"--method random {arguments.equal_frames}"),
+        "still": Row("one still frame", "--method random --vpc 1 --key-frames 1"),
+        "equal-passes": Row(f"all real clips, {passes} passes", None, f"--epochs {passes - 1}"),
+    }
+
+
+def dfs(line: str) -> bytes:
+    print("+ dfs", line, flush=True)
+    words = [sys.executable, "-m", "dfs_store.cli", *line.split()]
+    return subprocess.run(words, check=True, stdout=subprocess.PIPE).stdout
+
+
+def measured(arguments: argparse.Namespace, name: str, row: Row, seed: int) -> Path:
+    """Condenses and evaluates one seed of a row where that has not been done; returns the result's file."""
+    result = arguments.out / f"{name}-{seed}.json"
+    if result.exists():
+        return result
+    store = arguments.out / f"{name}-{seed}.zarr"
+    if row.condense is not None and not store.exists():
+        log = arguments.out / f"{name}-{seed}.condense.json"
+        flags = f"{row.condense} --seed {seed} --out {store} --json -q"
+        log.write_bytes(dfs(f"condense --dataset stick-figures {flags}"))
+    what = "whole" if row.condense is None else str(store)
+    flags = f"--epochs {arguments.epochs} --lr {arguments.lr} --runs {arguments.runs} --protocol strict"
+    flags += f" {row.evaluate} --seed {1000 * seed} --results {result} -q"
+    dfs(f"evaluate {what} --dataset stick-figures {flags}")
+    return result
+
+
+def interval(differences: np.ndarray) -> float:
+    """Returns half the width of the 95 % interval of a mean."""
+    return T_QUANTILE[len(differences) - 1] * float(differences.std(ddof=1)) / math.sqrt(len(differences))
+
+
+def table(arguments: argparse.Namespace, found: dict[str, list[dict]]) -> str:
+    means = {name: np.array([one["top1"]["mean"] for one in results]) for name, results in found.items()}
+    lines = [
+        f"| trained on | key frames per class | bytes | top-1, {arguments.seeds} seeds | DFS is better by |",
+        "|---|---|---|---|---|",
+    ]
+    for name, results in found.items():
+        title = rows(arguments)[name].title
+        stores = [one["storage"] for one in results if one["storage"]]
+        frames = size = "all" if not stores else ""
+        if stores:
+            frames = f"{np.mean([s['num_key_frames'] for s in stores]) / 8:.2f}"
+            size = f"{np.mean([s['key_frame_bytes'] for s in stores]):,.0f}"
+        score = f"{means[name].mean():.1f} ± {means[name].std(ddof=1):.1f} %"
+        difference = ""
+        if name != "dfs" and "dfs" in means:
+            gain = means["dfs"][: len(means[name])] - means[name][: len(means["dfs"])]
+            difference = f"{gain.mean():+.1f} ± {interval(gain):.1f}"
+        lines.append(f"| {title} | {frames} | {size} | {score} | {difference} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--vpc", type=int, default=2)
+    parser.add_argument("--condense", default="", help="more flags of DFS")
+    parser.add_argument("--equal-frames", default="--vpc 2 --key-frames 2", help="flags of that row")
+    parser.add_argument("--rows", nargs="+", help="only these")
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--epochs", type=int, default=100)
+    parser.add_argument("--lr", type=float, default=0.005)
+    arguments = parser.parse_args()
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    every = rows(arguments)
+    chosen = {name: row for name, row in every.items() if name in (arguments.rows or every)}
+    files = {
+        name: [measured(arguments, name, row, seed) for seed in range(arguments.seeds)]
+        for name, row in chosen.items()
+    }
+    found = {name: [json.loads(file.read_text()) for file in own] for name, own in files.items()}
+    print(table(arguments, found))
+
+
+if __name__ == "__main__":
+    main()

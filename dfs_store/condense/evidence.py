@@ -1,0 +1,65 @@
+"""What the steps between two tests for insertion say about every frame of some clips."""
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["Evidence"]
+
+
+class Evidence:
+    """Sums over steps of how a frame's gradient agrees with those of its adjacent key frames.
+
+    Steps at which one of a frame's two cosines is unknown (a key frame, or a gradient of zero) count for
+    nothing.
+
+    Attributes:
+        cosine_sums: (N, 2, T) float64, the cosines to the left and to the right key frame, summed over steps.
+        opposed: (N, T) int64, number of steps at which the frame disagreed with both.
+        steps: (N, T) int64, number of steps summed.
+    """
+
+    def __init__(self, num_clips: int, num_frames: int) -> None:
+        self.cosine_sums: npt.NDArray[np.float64] = np.zeros((num_clips, 2, num_frames))
+        self.opposed: npt.NDArray[np.int64] = np.zeros((num_clips, num_frames), dtype=np.int64)
+        self.steps: npt.NDArray[np.int64] = np.zeros((num_clips, num_frames), dtype=np.int64)
+
+    def add(self, cosines: npt.NDArray[np.float64], opposed: npt.NDArray[np.bool_]) -> None:
+        """Adds a step.
+
+        Args:
+            cosines: (2, N, T), not-a-number if unknown.
+            opposed: (N, T), whether the frame disagrees with both adjacent key frames; False if unknown.
+        """
+        known = ~np.isnan(cosines).any(axis=0)
+        self.cosine_sums += np.where(known, cosines, 0.0).swapaxes(0, 1)
+        self.opposed += opposed
+        self.steps += known
+
+    def restore(
+        self,
+        cosine_sums: npt.NDArray[np.float64],
+        opposed: npt.NDArray[np.int64],
+        steps: npt.NDArray[np.int64],
+    ) -> None:
+        """Puts back a saved state of the same N clips; see the attributes."""
+        self.cosine_sums[...] = cosine_sums
+        self.opposed[...] = opposed
+        self.steps[...] = steps
+
+    def clear(self) -> None:
+        """Starts again with no step."""
+        for array in (self.cosine_sums, self.opposed, self.steps):
+            array.fill(0)
+
+    @property
+    def mean_cosines(self) -> npt.NDArray[np.float64]:
+        """(2, N, T), the mean over steps; not-a-number for frames without any."""
+        steps = np.where(self.steps > 0, self.steps, np.nan)
+        means: npt.NDArray[np.float64] = self.cosine_sums.swapaxes(0, 1) / steps
+        return means
+
+    @property
+    def opposed_shares(self) -> npt.NDArray[np.float64]:
+        """(N, T), the share of steps at which the frame disagreed; not-a-number for frames without any."""
+        shares: npt.NDArray[np.float64] = self.opposed / np.where(self.steps > 0, self.steps, np.nan)
+        return shares
