@@ -36,6 +36,12 @@ def test_what_is_given_beats_the_preset():
     assert (settings.lr, settings.iterations, settings.init, settings.momentum) == (3.0, 7, "real", 0.95)
 
 
+def test_the_official_split_is_recorded_where_there_are_several():
+    assert make().resolved().provenance()["split"] == 1
+    assert make(split=3).resolved().provenance()["split"] == 3
+    assert make(dataset="kinetics400").resolved().provenance()["split"] is None
+
+
 def test_epsilon_depends_on_the_metric():
     assert make().resolved().epsilon == 0
     assert make(metric="l2").resolved().epsilon == 0.141

@@ -308,3 +308,13 @@ def test_a_method_without_steps_never_takes_the_checkpoint_of_another(config, vi
         with pytest.raises(SettingsError, match="--method random cannot continue it"):
             run(config(method="random", resume=resume), videos)
     assert run(config(resume=True), videos)[0].step == 1
+
+
+def test_clips_of_another_official_split_than_the_settings_are_refused(config, videos, monkeypatch):
+    monkeypatch.setattr(videos, "official_split", 2)
+    settings = config(dataset="miniucf", method="random")
+    with pytest.raises(SettingsError, match=r"those of official split 2 and the settings say split 1"):
+        condense(settings, videos)
+    condense(config(dataset="miniucf", method="random", split=2), videos)
+    with open_store(settings.out) as store:
+        assert store.attributes["provenance"]["config"]["split"] == 2
