@@ -47,7 +47,7 @@ class StepDone:
     Attributes:
         step: 0-based number of the step.
         iterations: number of steps of the whole run.
-        phase: "warm-up", "insertion" or "cool-down".
+        phase: "warm-up", "insertion", "cool-down", or "matching" in a run without insertion.
         loss: Eq. 8, summed over classes, before the step.
         num_key_frames: after the step, over all clips.
         num_inserted: key frames inserted at this step.
