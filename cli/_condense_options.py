@@ -61,7 +61,8 @@ InitialKeyFrames = Annotated[
     Whole, typer.Option(help="Key frames at the start.", show_default="2", rich_help_panel=INSERTION)
 ]
 Insertion = Annotated[
-    bool | None, typer.Option("--insertion/--no-insertion", help="Insert key frames.", rich_help_panel=INSERTION)
+    bool | None,
+    typer.Option("--insertion/--no-insertion", help="Insert key frames.", rich_help_panel=INSERTION),
 ]
 Epsilon = Annotated[Number, typer.Option(help="Threshold.", rich_help_panel=INSERTION)]
 Warmup = Annotated[

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
     from ._condense_progress import CondenseProgress
 
+# Parameters of the command that are no settings of a run.
+_TALK = ("dry_run", "config", "track", "json", "quiet", "verbose")
+
 
 @command
 def condense(
@@ -74,15 +77,11 @@ def condense(
     dfs condense --dataset miniucf --vpc 10 --out ucf.zarr
     """
     given_flags = dict(locals())  # before anything else is bound: exactly the parameters
-    quiet = quiet or rank_number() > 0
-    talk = ("dry_run", "config", "track", "json", "quiet", "verbose")
-    check_tracker(track)
-    settings = _settings({k: v for k, v in given_flags.items() if k not in talk and v is not None}, config)
+    settings = _settings({k: v for k, v in given_flags.items() if k not in _TALK and v is not None}, config)
     if dry_run:
         _plan(settings, json=json)
     else:
-        with ranks_joined():
-            _run(settings, track, json=json, quiet=quiet, verbose=verbose)
+        _run(settings, track, json=json, quiet=quiet or rank_number() > 0, verbose=verbose)
 
 
 def _settings(flags: dict[str, Any], file: str | None) -> "CondenseConfig":
@@ -140,6 +139,7 @@ def _plan(settings: "CondenseConfig", *, json: bool) -> None:
         _output.echo(plan_text(plan))
 
 
+@ranks_joined()
 def _run(settings: "CondenseConfig", track: str | None, *, json: bool, quiet: bool, verbose: bool) -> None:
     import time
     from dataclasses import replace
@@ -153,6 +153,7 @@ def _run(settings: "CondenseConfig", track: str | None, *, json: bool, quiet: bo
     from ._plan import outline, plan_text
     from ._videos import describe_videos, open_with_progress
 
+    check_tracker(track)
     settings = replace(settings, device=local_device(settings.device))
     engine.check_run(settings)
     plan = forecast(settings, *describe_videos(settings))  # refuses, before decoding, what cannot work

@@ -292,8 +292,7 @@ class CondenseConfig:
         ignored = [
             _flag(field.name)
             for field in fields(self)
-            if field.name in optional - set(_CONCERNS[self.method])
-            and self._differs(field.name)
+            if field.name in optional - set(_CONCERNS[self.method]) and self._differs(field.name)
         ]
         if not self.iterates:
             ignored += [_flag(n) for n in ("resume", "checkpoint_every") if getattr(self, n)]

@@ -10,7 +10,7 @@ from PIL import Image
 README = (Path(__file__).parent.parent.parent / "README.md").read_text(encoding="utf-8")
 # What takes a minute in the README takes seconds here; the words are the README's otherwise.
 SHORTER = {
-    "condense": "--iterations 5 --batch-real 2 --classes fast,slow,still",
+    "condense": "--iterations 5 --batch-real 2 --classes bowing,kicking,waving",
     "evaluate": "--batch-size 4 --protocol strict",
 }
 
@@ -41,17 +41,18 @@ def test_the_readme_leads_to_a_sheet_a_film_a_report_and_a_trained_model(tmp_pat
         assert done.code == 0, (line, done.stderr)
         said.append(done.stdout)
     assert "key frames per clip" in said[1]
-    with Image.open(tmp_path / "shapes.png") as sheet:
+    with Image.open(tmp_path / "figures.png") as sheet:
         assert sheet.width > 900
-    assert (tmp_path / "shapes.mp4").read_bytes()[4:8] == b"ftyp"
+    assert (tmp_path / "figures.mp4").read_bytes()[4:8] == b"ftyp"
     assert "no evaluation yet" in said[4]
     assert "1 evaluation;" in said[6]
-    assert "±" in re.search(r'id="evaluation".*?</section>', (tmp_path / "shapes.html").read_text(), re.S)[0]
+    evaluation = re.search(r'id="evaluation".*?</section>', (tmp_path / "figures.html").read_text(), re.S)[0]
+    assert re.search(r"\d+\.\d", evaluation)
     # Every command that the run proposes to go on with is a command.
     proposed = re.findall(r"(?:next: |      )dfs (\w+)", said[0])
     assert proposed == ["inspect", "preview", "report", "evaluate"]
     assert all(dfs(command, "--help").code == 0 for command in proposed)
     (python,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     exec(compile(python, "README.md", "exec"), {})
-    assert capsys.readouterr().out.startswith("3 (8, 3, 48, 48) fast")
+    assert capsys.readouterr().out.startswith("6 (8, 3, 48, 48) bowing")
     assert len(torch.load(tmp_path / "network.pt", weights_only=True)) > 4
