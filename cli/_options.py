@@ -64,7 +64,7 @@ HoldOut = Annotated[
     typer.Option(
         "--hold-out",
         metavar="SHARE",
-        help="Share of the training clips that is not condensed, and evaluated on instead of the test clips.",
+        help="Share of training clips to leave out of condensing and to test on.",
         rich_help_panel=SAMPLING,
     ),
 ]

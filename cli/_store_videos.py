@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 class RealClips:
     """Which real clips to open; see `_videos.VideoSettings`.
 
-    `split_declared`: the split is the user's word, since the store does not record the one it was made from.
+    `split_declared`: the split comes from --split because the store does not record its own.
     """
 
     dataset: str
@@ -54,11 +54,11 @@ def clips_of_store(store: "KeyFrameStore", asked: RealClips) -> RealClips:
 
 
 def clips_to_test_on(store: "KeyFrameStore", asked: RealClips) -> RealClips:
-    """As `clips_of_store`, for clips that none of the store's clips may have been made from.
+    """As `clips_of_store`, and refuses clips that may have gone into the store.
 
     Raises:
-        SettingsError: neither the flags nor the store name a dataset; clips that would be held out went into
-            the store; or test clips may have gone into it, since they are those of another official split.
+        SettingsError: neither the flags nor the store name a dataset; the store was not condensed with the
+            same share held out; or the store was made from another official split, or from an unknown one.
     """
     from dfs_store.videos.opening import describe
 
@@ -73,17 +73,23 @@ def clips_to_test_on(store: "KeyFrameStore", asked: RealClips) -> RealClips:
 def _check_hold_out(store: "KeyFrameStore", share: float | None) -> None:
     from dfs_store.errors import SettingsError
 
-    without = store.provenance_object("config").get("hold_out")
-    if share is not None and share != without:
-        made = "all training clips" if without is None else f"--hold-out {without:g}"
-        raise SettingsError(
-            f"{store.path} was condensed with {made}: --hold-out {share:g} would test on clips that "
-            f"went into it. Condense with --hold-out {share:g} first"
-        )
+    settings = store.provenance_object("config")
+    if share is None or settings.get("hold_out") == share:
+        return
+    if "hold_out" not in settings:
+        made = f"does not record that it was condensed with --hold-out {share:g}"
+    elif settings["hold_out"] is None:
+        made = "was condensed with all training clips"
+    else:
+        made = f"was condensed with --hold-out {settings['hold_out']}"
+    raise SettingsError(
+        f"{store.path} {made}: the clips to test on may have gone into it. Condense with "
+        f"--hold-out {share:g} first"
+    )
 
 
 def _of_split(store: "KeyFrameStore", videos: RealClips, info: "DatasetInfo", asked: int | None) -> RealClips:
-    """Chooses the official split: training clips of one are test clips of another."""
+    """Chooses the official split; test clips of one split are training clips of another."""
     from dfs_store.errors import SettingsError
     from dfs_store.videos import CATALOGUE
 

@@ -57,9 +57,9 @@ def open_with_progress(
     random_starts: int = 0,
     seed: int = 0,
 ) -> "VideoDataset":
-    """Opens the "train" or "test" part, decoding it first where that has not been done.
+    """Opens the "train" or "test" part, decoding it first if it is not in the cache.
 
-    Test clips have `random_starts` views from random starts, which depend on the seed.
+    Test clips get `random_starts` views from random starts, which depend on the seed.
     """
     from dfs_store import open_videos
 
@@ -116,9 +116,9 @@ def training_videos_bytes(settings: VideoSettings) -> int | None:
 
 
 def describe_videos(settings: VideoSettings) -> tuple[dict[str, int], int, tuple[int, int, int]]:
-    """Returns, without decoding anything, clips by class name, T and (C, H, W) of what is trained on.
+    """Returns the number of training clips by class name, T and (C, H, W), without decoding anything.
 
-    Clips that are held out do not count.
+    Clips that are held out are not counted.
     """
     from dfs_store.videos.built_in import BUILT_IN
     from dfs_store.videos.hold_out import group_of_file, held_out_groups

@@ -30,7 +30,7 @@ Runs = Annotated[
     typer.Option(
         "--runs",
         min=0,
-        help="Runs of dfs evaluate with protocol paper to draw random starts for; 0 for strict.",
+        help="Runs of `dfs evaluate` to prepare random starts for; 0 for protocol strict.",
     ),
 ]
 Shard = Annotated[
@@ -64,7 +64,7 @@ def prepare(
 ) -> None:
     """Decode the clips of a dataset into the cache; continues where an earlier run was stopped.
 
-    Test clips take 1 + 3 * RUNS views each: the centre, and a random start for each pass of each run.
+    Keeps 1 + 3 * RUNS views of every test clip: the centre, and a random start for each pass of each run.
     """
     from dfs_store.byte_sizes import parse_bytes
     from dfs_store.evaluate.published import PAPER_TEST_PASSES

@@ -88,7 +88,7 @@ def _whole(asked: RealClips) -> tuple[RealClips, dict[str, Any], dict[str, Any]]
     from dfs_store.errors import SettingsError
 
     if not asked.dataset:
-        raise SettingsError("`dfs evaluate whole` needs --dataset NAME|FOLDER: which clips are the whole?")
+        raise SettingsError("`dfs evaluate whole` needs --dataset NAME|FOLDER, the clips to train on")
     return asked, {"method": WHOLE, "vpc": None, "storage": None}, {}
 
 
@@ -140,7 +140,7 @@ def _run(store: str, videos: RealClips, settings: "EvaluationSettings", *, quiet
             )
 
         result = evaluate(clips, test, settings, on_progress=show)
-    # Named as on the command line and in the store's provenance, not by the folder that was found.
+    # The name from the command line or the store's provenance, not the folder in which clips were found.
     on = replace(result.test, dataset=videos.dataset, split_declared=videos.split_declared)
     return replace(result, test=on)
 
@@ -181,7 +181,7 @@ def _text(
     lines = [head, _output.table(rows, indent="  ")]
     if test.split_declared:
         lines.append(
-            f"  split   {test.split}, as --split says: the store does not record the split it was made from"
+            f"  split   {test.split}, declared by --split: the store does not record which split it came from"
         )
     if storage is not None and storage["native_bytes"] is not None:
         lines.append(f"  store  {_output.size_text(storage['native_bytes'])} of native arrays")
@@ -212,9 +212,9 @@ def _class_rows(result: "EvaluationResult") -> list[tuple[str, ...]]:
 
 
 def _beside(store: str, settings: "EvaluationSettings", test: "EvaluatedOn", own: dict[str, Any]) -> str:
-    """Names the file of a result by what it was evaluated with and on, so that another does not replace it.
+    """Names a result's file after its settings and test clips, so that other results do not replace it.
 
-    What is usual, or the same as that which the store was made from, is left out.
+    Default settings, and values equal to those that the store was made with, are left out.
     """
     from dfs_store.evaluate import EvaluationSettings
 
@@ -240,7 +240,7 @@ def _beside(store: str, settings: "EvaluationSettings", test: "EvaluatedOn", own
 
 
 def _keep_beside(path: str, found: dict[str, Any], *, quiet: bool) -> None:
-    """Keeps a result that nobody asked to keep: where that fails, a note says so."""
+    """Keeps a result for which no file was named; prints a note if it cannot be written."""
     from dfs_store.errors import OutputNotWritableError
 
     try:

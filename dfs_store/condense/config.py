@@ -223,7 +223,7 @@ class CondenseConfig:
             if self.uses(name) and getattr(self, name) is None
         }
         values["dtype"] = self.stored_dtype
-        # A store says which split it was made from, so that it is not tested on clips of its own training.
+        # Recorded in the store, so that it is never tested on clips that it was made from.
         if self.split is None and CATALOGUE.get(self.dataset, FOLDER).official_splits > 1:
             values["split"] = 1
         if self.epsilon is None and self.uses("epsilon"):

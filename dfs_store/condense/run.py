@@ -84,11 +84,10 @@ def condense(
     """
     config = config.resolved()
     check_run(config)
-    if videos.official_split is not None and videos.official_split != config.split:
+    if videos.official_split is not None and config.split not in (None, videos.official_split):
         raise SettingsError(
-            f"the clips are those of official split {videos.official_split} and the settings say split "
-            f"{config.split} (None means 1); open the clips with official_split={config.split}, or set "
-            f"split={videos.official_split}"
+            f"split is {config.split}, but the clips are from official split {videos.official_split}; open "
+            f"them with official_split={config.split}, or set split={videos.official_split}"
         )
     if config.hold_out is not None:
         videos, _ = videos.hold_out(config.hold_out)

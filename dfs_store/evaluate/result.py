@@ -40,7 +40,7 @@ class Score:
 
 
 def accuracy_text(mean: float, std: float, runs: int) -> str:
-    """Writes a mean of percentages with its standard deviation, which a single run does not have."""
+    """Formats a mean in percent with its standard deviation, or alone if there is a single run."""
     return f"{mean:.1f}" if runs == 1 else f"{mean:.1f} ± {std:.1f}"
 
 
@@ -51,10 +51,10 @@ class EvaluatedOn:
     Attributes:
         dataset: its name, or the folder.
         split: number of the official split; None if the dataset has a single one.
-        hold_out: None for test clips, else the share of the training clips that these are.
-        frames, stride, size: how clips were cut; `stride` is None where the video's length decides.
+        hold_out: the share of the training clips that was held out to test on; None for the test clips.
+        frames, stride, size: how clips were cut; `stride` is None if the video's length decides.
         num_clips: number of clips.
-        split_declared: whether the user said so, since the store does not record the split it was made from.
+        split_declared: whether the user gave the split because the store does not record its own.
     """
 
     dataset: str
@@ -68,7 +68,7 @@ class EvaluatedOn:
 
     @classmethod
     def of(cls, videos: "VideoDataset") -> "EvaluatedOn":
-        """Returns what a dataset says of itself."""
+        """Describes the clips of a dataset."""
         return cls(
             dataset=videos.name,
             split=videos.official_split,
@@ -94,7 +94,7 @@ class EvaluationResult:
         lr: learning rate at the start.
         num_train_clips: clips trained on.
         test: the clips tested on.
-        chance: what always answering the most frequent class of the test clips scores (top-1), in percent.
+        chance: top-1 of always answering the most frequent class of the test clips, in percent.
         elapsed_seconds: of all trainings and tests.
         num_classes: classes; top-5 says nothing with five or fewer.
         top1, top5: the scores.

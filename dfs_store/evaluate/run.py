@@ -176,18 +176,18 @@ def evaluate(
 
 
 def _check_starts(test: VideoDataset, settings: EvaluationSettings) -> None:
-    """Raises SettingsError if a run would have to take the random starts of another one."""
+    """Raises SettingsError if there are too few random starts for every run to have its own."""
     can_have_starts = test.split == "test" and test.cache_path is not None and test.sampling.has_random_start
     found, needed = test.num_views - 1, settings.random_starts
     if can_have_starts and found < needed:
         raise SettingsError(
-            f"protocol {settings.protocol} with {settings.runs} runs takes {needed} random starts of every "
-            f"test clip, and these have {found}; open them with open_videos(..., random_starts={needed})"
+            f"protocol {settings.protocol} with runs={settings.runs} needs {needed} random starts of every "
+            f"test clip, got {found}; open the clips with open_videos(..., random_starts={needed})"
         )
 
 
 def _labelled_as(classes: list[str], clips: TrainingClips) -> TrainingClips:
-    """Returns the clips with labels that count as in `classes`: classes are matched by their names."""
+    """Returns the clips with labels that index `classes`, matched by class name."""
     if clips.classes == classes:
         return clips
     if sorted(clips.classes) != sorted(classes):
@@ -199,7 +199,7 @@ def _labelled_as(classes: list[str], clips: TrainingClips) -> TrainingClips:
 
 
 class _Relabelled:
-    """Clips whose labels are numbers in another list of the same class names."""
+    """Clips relabelled for another order of the same class names."""
 
     def __init__(self, clips: TrainingClips, classes: list[str]) -> None:
         self._clips = clips

@@ -34,8 +34,8 @@ class TableRow:
         model, protocol, recipe, labels, epochs, passes, runs: how it was evaluated; `epochs` is the published
             argument, which makes one pass more.
         split: official split; None if the dataset has a single one.
-        split_declared: whether the split was given by the user, since the store does not record its own.
-        hold_out: None for test clips, else the share of the training clips that was tested on.
+        split_declared: whether the user gave the split because the store does not record its own.
+        hold_out: the share of the training clips that was held out to test on; None for the test clips.
         frames, stride, size: of the clips tested on.
         num_test_clips: their number.
         metric: "top1" or "top5", what the paper reports for the dataset.

@@ -61,8 +61,8 @@ def answers_on(
 
     Args:
         network: maps clips (N, T, C, H, W) to logits.
-        videos: the real test clips; with five classes or fewer top-5 is 100. With a single view every pass
-            takes that one.
+        videos: the real test clips; with five classes or fewer top-5 is 100. If they have a single view,
+            every pass uses it.
         protocol: "paper" or "strict".
         seed: of the flips.
         run: 0-based number of the run, which chooses the views.

@@ -42,7 +42,7 @@ class TrainingSettings:
         weight_decay: of SGD.
         batch_size: clips per step.
         standardisation: "batch": each batch by its own scalar mean and standard deviation. "clip": each
-            clip by its own, so that nothing depends on the company a clip is in.
+            clip by its own, so that its values do not depend on the other clips of its batch.
         seed: of the initial parameters, the order of clips and dropout.
     """
 
@@ -68,7 +68,7 @@ class TrainingSettings:
 
     @property
     def first_slow_pass(self) -> int:
-        """The 0-based pass from which on the learning rate is a tenth; never reached by short trainings."""
+        """0-based number of the first pass at a tenth of `lr`; not reached if `epochs` is below 3."""
         return self.epochs // 2 + 2
 
     def optimizer(self, network: nn.Module, lr: float) -> torch.optim.SGD:
@@ -102,8 +102,8 @@ def train(
 ) -> None:
     """Trains a network in place: cross-entropy, SGD, a tenth of the learning rate in the second half.
 
-    The same seed gives equal parameters on one machine. The network's own parameters are where it starts;
-    draw them with `reset` before.
+    The same seed gives equal parameters on one machine. Training starts from the network's current
+    parameters; draw them with `reset` first.
 
     Args:
         network: maps clips (N, T, C, H, W) to logits.

@@ -47,7 +47,7 @@ class VideoDataset(Dataset[tuple[Any, int]]):
         metric: "top1" or "top5", what the paper reports for this dataset.
         part: "all", or which part of the split `hold_out` made.
         official_split: number of the official split; None if the dataset has a single one.
-        held_out: the share of the training clips that these are, if `hold_out` made them the part held out.
+        held_out: the share, if these are the clips that `hold_out` held out; else None.
     """
 
     def __init__(
@@ -130,11 +130,11 @@ class VideoDataset(Dataset[tuple[Any, int]]):
     def hold_out(self, share: float) -> "tuple[VideoDataset, VideoDataset]":
         """Splits the clips into those to condense or train on and those to choose settings by.
 
-        Whole groups of clips are held out (`dfs_store.videos.hold_out`): all that UCF101 cuts from one group
-        of videos, or HMDB51 from one source video. The two parts have the classes of the whole.
+        Whole groups of clips are held out (`dfs_store.videos.hold_out`): all clips that were cut from one
+        group of UCF101's videos, or from one source video of HMDB51. Both parts have the same classes.
 
         Args:
-            share: of the groups of every class, between 0 and 1; it is met about.
+            share: of the groups of every class, between 0 and 1; met approximately.
 
         Returns:
             The rest, and the clips held out.

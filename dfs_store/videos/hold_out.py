@@ -1,7 +1,7 @@
 """Which training clips are held out: whole groups, so that no held-out clip has siblings among the others.
 
-A group is what was cut from one recording: the group gNN of UCF101, the source video of HMDB51. A clip of any
-other dataset is a group of its own.
+A group is the clips that were cut from one recording: the group gNN of UCF101, the source video of HMDB51.
+In other datasets every clip is its own group.
 """
 
 import hashlib
@@ -44,13 +44,13 @@ def held_out_groups(class_name: str, groups: Iterable[str], share: float) -> set
 
     A group is held out if the SHA-256 of its class and its name, read as a fraction of 1, is below the share.
     So the choice does not depend on which other clips, groups and classes there are, and a larger share holds
-    out the same groups and more. Only if that would take all groups, the one with the highest fraction stays;
-    if it would take none, the one with the lowest is held out.
+    out the same groups and more. If this would hold out all groups, the one with the highest fraction is
+    kept; if none, the one with the lowest is held out.
 
     Args:
         class_name: of the groups.
         groups: names; repeated ones count once.
-        share: of the groups to hold out, about.
+        share: of the groups to hold out, met approximately.
 
     Raises:
         SettingsError: the share is not between 0 and 1, or the class has a single group.
@@ -61,7 +61,7 @@ def held_out_groups(class_name: str, groups: Iterable[str], share: float) -> set
         raise SettingsError(
             f"--hold-out {share:g} needs at least two groups of clips in every class, one to hold out and "
             f"one to condense; class {class_name!r} has {len(fractions)}. Clips cut from one video are one "
-            "group. Leave the class out with --classes, or do without --hold-out"
+            "group. Leave the class out with --classes, or remove --hold-out"
         )
     held = {group for group, fraction in fractions.items() if fraction < share}
     if not held:

@@ -71,8 +71,8 @@ def prepare(
         dataset: name, for the listing of the cache.
         split: "train" or "test": one view with a random start, or the centre clip and `random_starts` more.
         seed: of the random starts.
-        random_starts: further views of test clips. An entry that has more of them serves, too: its first
-            views are the same.
+        random_starts: further views of test clips. An entry that has more of them is used as well: its
+            first views are the same.
         workers: decoding processes; the number of cores when None, or what `max_memory` has room for.
         cache_dir: as in `cache_root`.
         timeout_seconds: a file that takes longer is given up.

@@ -63,7 +63,7 @@ class CachedClips:
     Args:
         entry: the cache entry.
         sampling: of the clips.
-        layout: of the dataset, which says how the names of its files name groups.
+        layout: of the dataset; it determines how groups are read from file names.
     """
 
     def __init__(self, entry: CacheEntry, sampling: Sampling, layout: str = "") -> None:
@@ -138,7 +138,7 @@ class CachedClips:
         return {"file": self._index["files"][number], "frames": self._frames[number, 0].tolist()}
 
     def group(self, number: int) -> str:
-        """Returns the group of a clip, which its file's name tells."""
+        """Returns the group of a clip, read from its file's name."""
         class_name = self._index["classes"][self._index["labels"][number]]
         return group_of_file(self._layout, class_name, self._index["files"][number])
 

@@ -73,9 +73,18 @@ def test_prepare_both_parts_as_a_document(dfs, tmp_path, cache):
     assert content["schema"] == "dfs.prepare/1"
     assert [part["part"] for part in content["parts"]] == ["train", "test"]
     assert [part["num_clips"] for part in content["parts"]] == [4, 2]
-    assert content["parts"][1]["shape"] == [2, 4, 4, 64, 64, 3]
+    assert content["parts"][1]["shape"] == [
+        2,
+        1 + 3 * 5,
+        4,
+        64,
+        64,
+        3,
+    ]  # the centre, and starts for five runs
     only = dfs("datasets", "prepare", tmp_path / "two", *SMALL, "--part", "test", "--json").document
     assert only["parts"][0]["path"] == content["parts"][1]["path"]
+    strict = dfs("datasets", "prepare", tmp_path / "two", *SMALL, "--runs", "0", "--json").document
+    assert strict["parts"][1]["path"] == content["parts"][1]["path"]  # the centre clips are in it
 
 
 def test_prepare_in_shards_names_what_is_missing(dfs, folder):

@@ -76,9 +76,12 @@ def test_an_unknown_split_must_be_declared_and_the_result_says_so(dfs, ucf, tmp_
     outcome = dfs(*words)
     assert outcome.code == 2
     assert "does not record which official split of ucf101" in outcome.stderr
+    outcome = dfs(*words, "--hold-out", "0.5")
+    assert outcome.code == 2
+    assert "does not record that it was condensed with --hold-out 0.5" in outcome.stderr
     outcome = dfs(*words, "--split", "2")
     assert outcome.code == 0, outcome.stderr
-    assert "split   2, as --split says" in outcome.stdout
+    assert "split   2, declared by --split" in outcome.stdout
     (kept,) = tmp_path.glob("*.json")
     assert kept.name == "imported.zarr.convnet3d-paper-0-runs1-split2-stride2.json"
     test = json.loads(kept.read_text())["test"]

@@ -313,8 +313,12 @@ def test_a_method_without_steps_never_takes_the_checkpoint_of_another(config, vi
 def test_clips_of_another_official_split_than_the_settings_are_refused(config, videos, monkeypatch):
     monkeypatch.setattr(videos, "official_split", 2)
     settings = config(dataset="miniucf", method="random")
-    with pytest.raises(SettingsError, match=r"those of official split 2 and the settings say split 1"):
+    with pytest.raises(SettingsError, match=r"split is 1, but the clips are from official split 2"):
         condense(settings, videos)
     condense(config(dataset="miniucf", method="random", split=2), videos)
     with open_store(settings.out) as store:
         assert store.attributes["provenance"]["config"]["split"] == 2
+    # Under a name of the user's own no split is implied, and none is recorded.
+    condense(config(dataset="my-clips", method="random", overwrite=True), videos)
+    with open_store(settings.out) as store:
+        assert store.attributes["provenance"]["config"]["split"] is None

@@ -146,7 +146,7 @@ def test_random_starts_are_drawn_anew_for_each_run(store, folder, tmp_path):
     settings = EvaluationSettings(runs=3, epochs=0)
     options = {"frames": 4, "stride": 2, "size": 43, "cache_dir": tmp_path}
     few = open_videos(folder, split="test", random_starts=3, **options)
-    with pytest.raises(SettingsError, match=r"3 runs takes 9 random starts .* these have 3"):
+    with pytest.raises(SettingsError, match=r"runs=3 needs 9 random starts .* got 3"):
         evaluate(StoreClips(store), few, settings)
     evaluate(StoreClips(store), few, EvaluationSettings(runs=3, epochs=0, protocol="strict"))
     test = open_videos(folder, split="test", random_starts=settings.random_starts, **options)
