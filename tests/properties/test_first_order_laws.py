@@ -12,7 +12,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from dfs_store import testing
-from dfs_store.condense.insertion import adjacent_cosines
+from dfs_store.condense.insertion import adjacent_cosines, gradient_dots
 from dfs_store.condense.key_frames import KeyFrameSet
 from dfs_store.interpolation import weight_matrix
 
@@ -99,7 +99,7 @@ def test_a_small_step_lowers_a_smooth_loss_by_the_squared_gradient(clips, name, 
 def test_a_candidate_qualifies_if_its_neighbours_own_gradients_raise_its_part_of_the_loss(clips, data):
     """Lemma 1 argues with the gradients of single frames; so does the reading `frame`."""
     gradient = noise(data.draw, *clips.render().shape)
-    left, right = adjacent_cosines(gradient, clips, "frame")
+    left, right = adjacent_cosines(gradient_dots(gradient), clips, "frame")
     own = gradient[torch.from_numpy(clips.clips), torch.from_numpy(clips.positions)]
     # Where the rendered frames go if every key frame steps along its own frame's gradient.
     change = -(gradient * rendered(clips, own)).flatten(2).sum(2)
