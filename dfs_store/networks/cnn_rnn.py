@@ -4,13 +4,12 @@ import torch
 from torch import Tensor, nn
 
 from dfs_store.errors import SettingsError
-from dfs_store.networks.frame_convnet import WIDTH, frame_blocks
+from dfs_store.networks.frame_convnet import SMALLEST_SIZE, frame_blocks, frame_features
 
 __all__ = ["CNNGRU", "CNNLSTM"]
 
-_BLOCKS = 3
 _LARGEST_SIDE = 64  # of anything larger, the centre is taken
-_GRU_HIDDEN = 1024
+_GRU_SHARE = 8  # features per value of the hidden state
 
 
 class _CNNRecurrent(nn.Module):
@@ -31,13 +30,13 @@ class _CNNRecurrent(nn.Module):
     def __init__(self, num_classes: int, num_frames: int, size: int) -> None:
         super().__init__()
         self._side = min(size, _LARGEST_SIDE)
-        if num_classes < 1 or num_frames < 1 or self._side < 2**_BLOCKS:
+        if num_classes < 1 or num_frames < 1 or self._side < SMALLEST_SIZE:
             raise SettingsError(
-                f"{type(self).__name__} needs at least 1 class, 1 frame and {2**_BLOCKS} pixels, "
+                f"{type(self).__name__} needs at least 1 class, 1 frame and {SMALLEST_SIZE} pixels, "
                 f"got {num_classes}, {num_frames} and size {size}"
             )
-        self.features = frame_blocks(_BLOCKS)
-        self.num_features = WIDTH * (self._side >> _BLOCKS) ** 2
+        self.features = frame_blocks()
+        self.num_features = frame_features(self._side)
         self.recurrent, hidden = self._recurrent_layer(self.num_features)
         self.classifier = nn.Linear(hidden, num_classes)
 
@@ -55,10 +54,11 @@ class _CNNRecurrent(nn.Module):
 
 
 class CNNGRU(_CNNRecurrent):
-    """CNN+GRU: a hidden state of 1024."""
+    """CNN+GRU: the hidden state has an eighth as many values as a frame's features (1024 at 64 pixels)."""
 
     def _recurrent_layer(self, num_features: int) -> tuple[nn.Module, int]:
-        return nn.GRU(num_features, _GRU_HIDDEN, batch_first=True), _GRU_HIDDEN
+        hidden = num_features // _GRU_SHARE
+        return nn.GRU(num_features, hidden, batch_first=True), hidden
 
 
 class CNNLSTM(_CNNRecurrent):

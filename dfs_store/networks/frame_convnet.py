@@ -1,4 +1,4 @@
-"""ConvNet on single frames: what gradient matching (DC) uses, and the first part of CNN+GRU and CNN+LSTM."""
+"""ConvNet on single frames: of gradient matching (DC), and the first part of CNN+GRU and CNN+LSTM."""
 
 import torch
 from torch import Tensor, nn
@@ -6,30 +6,36 @@ from torch import Tensor, nn
 from dfs_store.errors import SettingsError
 from dfs_store.networks.drawing import draw_parameters
 
-__all__ = ["WIDTH", "FrameConvNet", "frame_blocks"]
+__all__ = ["SMALLEST_SIZE", "FrameConvNet", "frame_blocks", "frame_features"]
 
-WIDTH = 128
-_LAST_SIDE = 4  # DC adds blocks until the maps are this small or a little larger: 3 blocks at 32 pixels
+_WIDTH = 128
+_BLOCKS = 3  # at every size, as in the public code of DC and of the baseline's recurrent networks
+SMALLEST_SIZE = 2**_BLOCKS  # pixels; one value per channel is left
 
 
-def frame_blocks(count: int) -> nn.Sequential:
-    """Returns blocks of convolution, instance normalisation, ReLU and 2x2 mean; each halves the size."""
+def frame_blocks() -> nn.Sequential:
+    """Returns three blocks of convolution, instance norm, ReLU and 2x2 mean; each halves the size."""
     blocks: list[nn.Module] = []
     channels = 3
-    for _ in range(count):
+    for _ in range(_BLOCKS):
         blocks += [
-            nn.Conv2d(channels, WIDTH, 3, padding=1),
+            nn.Conv2d(channels, _WIDTH, 3, padding=1),
             # One group per channel: instance normalisation with affine parameters.
-            nn.GroupNorm(WIDTH, WIDTH),
+            nn.GroupNorm(_WIDTH, _WIDTH),
             nn.ReLU(),
             nn.AvgPool2d(2),
         ]
-        channels = WIDTH
+        channels = _WIDTH
     return nn.Sequential(*blocks)
 
 
+def frame_features(size: int) -> int:
+    """Returns how many values `frame_blocks` gives for a frame of `size` pixels: 8192 at 64."""
+    return _WIDTH * (size >> _BLOCKS) ** 2
+
+
 class FrameConvNet(nn.Module):
-    """Classifies single frames: blocks of 128 channels, then a linear layer.
+    """Classifies single frames: three blocks of 128 channels at every size, then a linear layer.
 
     Args:
         num_classes: number of logits.
@@ -41,14 +47,13 @@ class FrameConvNet(nn.Module):
 
     def __init__(self, num_classes: int, size: int) -> None:
         super().__init__()
-        count = (size // _LAST_SIDE).bit_length() - 1
-        if num_classes < 1 or count < 1:
+        if num_classes < 1 or size < SMALLEST_SIZE:
             raise SettingsError(
-                f"FrameConvNet needs at least 1 class and {2 * _LAST_SIDE} pixels, "
+                f"FrameConvNet needs at least 1 class and {SMALLEST_SIZE} pixels, "
                 f"got {num_classes} and size {size}"
             )
-        self.features = frame_blocks(count)
-        self.classifier = nn.Linear(WIDTH * (size >> count) ** 2, num_classes)
+        self.features = frame_blocks()
+        self.classifier = nn.Linear(frame_features(size), num_classes)
 
     def forward(self, frames: Tensor) -> Tensor:
         """Returns the logits (N, num_classes) of frames (N, C, H, W)."""

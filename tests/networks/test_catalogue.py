@@ -25,6 +25,16 @@ def test_recurrent_networks_have_the_published_sizes():
     assert parameters(gru.features) == parameters(lstm.features) == blocks
 
 
+@pytest.mark.parametrize(
+    ("size", "hidden"), [(8, 16), (32, 256), (48, 576), (63, 784), (64, 1024), (112, 1024)]
+)
+def test_the_hidden_state_of_the_gru_is_an_eighth_of_the_features(size, hidden):
+    network = build_network("cnn-gru", 3, 2, size, seed=0)
+    assert network.num_features == 8 * hidden
+    assert network.recurrent.hidden_size == network.classifier.in_features == hidden
+    assert network(torch.zeros(1, 2, 3, size, size)).shape == (1, 3)
+
+
 @pytest.mark.parametrize("name", ["cnn-gru", "cnn-lstm"])
 def test_recurrent_networks_take_any_clip(name):
     network = build_network(name, 5, 3, 16, seed=0)

@@ -1,16 +1,15 @@
 import pytest
 import torch
+from torch import nn
 
 from dfs_store.errors import SettingsError
 from dfs_store.networks import FrameConvNet
 
 
-@pytest.mark.parametrize(
-    ("size", "blocks", "side"), [(8, 1, 4), (32, 3, 4), (48, 3, 6), (64, 4, 4), (112, 4, 7)]
-)
-def test_blocks_are_added_until_the_maps_are_small(size, blocks, side):
+@pytest.mark.parametrize(("size", "side"), [(8, 1), (32, 4), (43, 5), (48, 6), (64, 8), (112, 14)])
+def test_there_are_three_blocks_at_every_size(size, side):
     network = FrameConvNet(5, size)
-    assert len(network.features) == 4 * blocks
+    assert sum(isinstance(layer, nn.Conv2d) for layer in network.features) == 3
     assert network.classifier.in_features == 128 * side**2
     assert network(torch.zeros(2, 3, size, size)).shape == (2, 5)
 
