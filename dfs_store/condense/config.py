@@ -189,7 +189,7 @@ class CondenseConfig:
                 raise SettingsError(f"{_flag(name)} must be a positive number, got {rate}")
         if self.momentum is not None and not 0 <= self.momentum < 1:
             raise SettingsError(f"--momentum must lie in [0, 1), got {self.momentum}")
-        self._check_pack()
+        self._check_sizes()
         if self.max_memory is not None:
             parse_bytes(str(self.max_memory), "--max-memory")
         if self.hold_out is not None:
@@ -202,12 +202,19 @@ class CondenseConfig:
             )
         Schedule(self.iterations or 1, self.warmup, self.cooldown, self.insert_every)
 
-    def _check_pack(self) -> None:
+    def _check_sizes(self) -> None:
         if self.budget is not None:
             parse_bytes(str(self.budget), "--budget")
         if self.max_error is not None and not 0 <= self.max_error <= 255:
             raise SettingsError(f"--max-error must lie in 0..255 (8-bit levels), got {self.max_error}")
         given = [n for n in ("budget", "key_frames", "max_error") if getattr(self, n) is not None]
+        for name in given:
+            if not self.uses(name):  # refused, not noted: it would decide the size of the store
+                users = ", ".join(method for method, names in _CONCERNS.items() if name in names)
+                raise SettingsError(
+                    f"{_flag(name)} is not used by method {self.method}, but by {users}; leave it out or "
+                    "choose another --method"
+                )
         if self.method == "pack" and len(given) != 1:
             raise SettingsError(
                 "--method pack needs one of --budget 20MiB, --key-frames K and --max-error LEVELS, got "

@@ -96,8 +96,3 @@ def test_nonsense_is_refused_and_leaves_nothing(config, videos, tmp_path, change
 )
 def test_sizes_are_read_as_people_write_them(text, size):
     assert parse_bytes(text, "--budget") == size
-
-
-def test_other_methods_say_that_they_ignore_a_budget(config):
-    (note,) = config(budget="1MiB").notes()
-    assert note.startswith("--budget: not used by method dfs")
