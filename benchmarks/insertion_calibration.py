@@ -189,12 +189,12 @@ def add_record(commands):
     parser.add_argument("--dataset", default="stick-figures")
     parser.add_argument("--root")
     parser.add_argument("--init", choices=["noise", "real"])
-    for name in ("frames", "size", "batch-real", "iterations"):
-        parser.add_argument(f"--{name}", type=int)
-    for name in ("lr", "momentum", "warmup", "cooldown"):
-        parser.add_argument(f"--{name}", type=float)
-    for name, default in (("vpc", 1), ("seed", 0), ("initial-key-frames", 2), ("save-every", 100)):
-        parser.add_argument(f"--{name}", type=int, default=default)
+    for name in ("--frames", "--size", "--batch-real", "--iterations"):
+        parser.add_argument(name, type=int)
+    for name in ("--lr", "--momentum", "--warmup", "--cooldown"):
+        parser.add_argument(name, type=float)
+    for name, default in (("--vpc", 1), ("--seed", 0), ("--initial-key-frames", 2), ("--save-every", 100)):
+        parser.add_argument(name, type=int, default=default)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--networks", type=int, default=0, metavar="M", help="extra networks")
     parser.add_argument("--networks-every", type=int, default=25, metavar="STEPS")
@@ -367,13 +367,13 @@ def add_replay(commands):
         "--networks", type=int, nargs="+", default=[0], metavar="M", help="0: those of the run"
     )
     for name, choices in (
-        ("evidence", ["last", "mean", "persistent"]),
-        ("score", ["larger", "smaller"]),
-        ("insertions", ["one", "all"]),
-        ("gradient", ["frame", "accumulated"]),
-        ("metric", ["cosine", "l2"]),
+        ("--evidence", ["last", "mean", "persistent"]),
+        ("--score", ["larger", "smaller"]),
+        ("--insertions", ["one", "all"]),
+        ("--gradient", ["frame", "accumulated"]),
+        ("--metric", ["cosine", "l2"]),
     ):
-        parser.add_argument(f"--{name}", nargs="+", choices=choices, default=choices[:1])
+        parser.add_argument(name, nargs="+", choices=choices, default=choices[:1])
     parser.add_argument("--selection", choices=["lowest", "random"], default="lowest")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the table as JSON")
     parser.set_defaults(run=replay)
