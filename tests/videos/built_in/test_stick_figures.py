@@ -87,13 +87,12 @@ def _nearest_class_mean(train, test, change, seed):
     return (nearest == test.labels).mean()
 
 
-@pytest.mark.parametrize("seed", [0, 1])
-def test_an_untrained_network_tells_the_actions_apart_by_their_motion(seed):
+def test_an_untrained_network_tells_the_actions_apart_by_their_motion():
     train, test = (
         open_videos("stick-figures", split=split, clips_per_class=count)
         for split, count in (("train", 40), ("test", 20))
     )
-    moving = _nearest_class_mean(train, test, lambda pixels: pixels, seed)
-    still = _nearest_class_mean(train, test, lambda pixels: np.repeat(pixels[:, :1], 8, axis=1), seed)
+    moving = _nearest_class_mean(train, test, lambda pixels: pixels, seed=0)
+    still = _nearest_class_mean(train, test, lambda pixels: np.repeat(pixels[:, :1], 8, axis=1), seed=0)
     assert moving > 0.6
     assert still < moving - 0.1
