@@ -80,7 +80,10 @@ def test_chunking_changes_nothing_but_rounding(config, videos, tmp_path, monkeyp
     run(config(out=whole, insertion=False, iterations=3), videos)
     monkeypatch.setattr("dfs_store.condense.initialise.chunk_clips", lambda *_: 1)
     run(config(out=cut, insertion=False, iterations=3), videos)
-    np.testing.assert_allclose(arrays(whole)[0], arrays(cut)[0], atol=1e-4)
+    one, other = arrays(whole)[0], arrays(cut)[0]
+    # As a whole: how far a single value is off depends on the order of sums, and so on the processor.
+    assert np.linalg.norm(one - other) < 1e-5 * np.linalg.norm(one)
+    np.testing.assert_allclose(one, other, atol=1e-3)
 
 
 class Stop(BaseException):

@@ -57,7 +57,8 @@ def test_figures_are_brighter_than_their_scene_and_stay_inside(seed):
     assert (clips.max(axis=(2, 3)) > 110).all()
     scene = np.median(clips, axis=(2, 3))
     assert (scene < 75).all()
-    edge = np.concatenate([clips[:, :, 0], clips[:, :, :, 0], clips[:, :, :, -1]], axis=2)
+    # To the left and the right: the hands of a high jump may reach the upper edge.
+    edge = np.concatenate([clips[:, :, :, 0], clips[:, :, :, -1]], axis=2)
     assert edge.max() < 110
 
 
