@@ -75,27 +75,24 @@ FOLDER = DatasetInfo(
     ),
 )
 
+
+def _built_in(name: str, content: str) -> DatasetInfo:
+    return DatasetInfo(
+        name=name,
+        title=f"built in: {content}, generated from a seed, no files",
+        layout="",
+        metric="top1",
+        sampling=Sampling(frames=8, stride=1, size=48),
+        source="generated from a seed",
+        files="none",
+    )
+
+
 CATALOGUE: dict[str, DatasetInfo] = {
     info.name: info
     for info in (
-        DatasetInfo(
-            name="stick-figures",
-            title="built in: articulated figures in eight actions, generated from a seed, no files",
-            layout="",
-            metric="top1",
-            sampling=Sampling(frames=8, stride=1, size=48),
-            source="generated from a seed",
-            files="none",
-        ),
-        DatasetInfo(
-            name="moving-shapes",
-            title="built in: shapes whose classes differ by motion alone, generated from a seed, no files",
-            layout="",
-            metric="top1",
-            sampling=Sampling(frames=8, stride=1, size=48),
-            source="generated from a seed",
-            files="none",
-        ),
+        _built_in("stick-figures", "articulated figures in eight actions"),
+        _built_in("moving-shapes", "shapes whose classes differ by motion alone"),
         DatasetInfo(
             name="miniucf",
             title="50 classes of UCF101, the set of the published experiments",
