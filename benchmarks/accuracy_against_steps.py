@@ -40,11 +40,12 @@ def snapshots(videos, arguments, folder):
     from dfs_store.condense.loop import dfs_loop
     from dfs_store.condense.methods.dfs import frozen_network, trained_clips
     from dfs_store.condense.real_clips import RealClips
+    from dfs_store.condense.real_starts import real_starts
     from dfs_store.format import StoreWriter
 
     config = settings(arguments, folder / "unused.zarr").resolved()
     device = resolve_device("auto")
-    groups = initial_key_frames(config, videos, device)
+    groups = initial_key_frames(config, videos, device, real_starts(config, videos, device))
     with RealClips(videos, config.batch_real, config.seed, device) as real:
         for event in dfs_loop(config, real, frozen_network(videos, device), groups):
             if event.step + 1 not in arguments.steps:
@@ -70,7 +71,7 @@ def main():
     parser.add_argument("--vpc", type=int, default=1)
     parser.add_argument("--lr", type=float, default=8.0)
     parser.add_argument("--batch-real", type=int, default=8)
-    parser.add_argument("--init", choices=["noise", "real"], default="noise")
+    parser.add_argument("--init", choices=["noise", "real", "herding"], default="noise")
     parser.add_argument("--initial-key-frames", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--runs", type=int, default=5)

@@ -28,6 +28,7 @@ from dfs_store.condense.matching import class_means, match
 from dfs_store.condense.methods.dfs import frozen_network
 from dfs_store.condense.randomness import Purpose, numpy_generator
 from dfs_store.condense.real_clips import RealClips
+from dfs_store.condense.real_starts import real_starts
 from dfs_store.networks import ConvNet3D
 
 
@@ -112,7 +113,7 @@ def main():
         batch_real=arguments.batch_real, lr=1.0, device=arguments.device,
     ).resolved()  # fmt: skip
     videos = open_videos("moving-shapes", frames=arguments.frames, size=arguments.size)
-    groups = initial_key_frames(config, videos, device)
+    groups = initial_key_frames(config, videos, device, real_starts(config, videos, device))
     network = frozen_network(videos, device)
     plain_network = PlainConvNet3D(len(videos.classes), videos.num_frames, arguments.size).to(device)
     plain = PlainLoop(config, groups, plain_network.requires_grad_(False).eval())

@@ -51,6 +51,7 @@ from dfs_store.condense.matching import class_means, match
 from dfs_store.condense.methods.dfs import checked_network, clips_at_a_time
 from dfs_store.condense.randomness import Purpose, torch_generator
 from dfs_store.condense.real_clips import RealClips
+from dfs_store.condense.real_starts import real_starts
 from dfs_store.condense.schedule import Schedule
 from dfs_store.condense.steps import reproducible_float32
 
@@ -139,7 +140,8 @@ def recorded_settings(arguments):
 
 def record(arguments):
     config, videos = recorded_settings(arguments)
-    groups = initial_key_frames(config, videos, resolve_device(config.device))
+    device = resolve_device(config.device)
+    groups = initial_key_frames(config, videos, device, real_starts(config, videos, device))
     num_clips, num_frames = len(videos.classes) * config.vpc, videos.num_frames
     counts = [2**k for k in range(20) if 2**k <= arguments.networks]
     header = {
@@ -188,7 +190,7 @@ def add_record(commands):
     parser.add_argument("record", type=Path, metavar="RECORD.npz")
     parser.add_argument("--dataset", default="stick-figures")
     parser.add_argument("--root")
-    parser.add_argument("--init", choices=["noise", "real"])
+    parser.add_argument("--init", choices=["noise", "real", "herding"])
     for name in ("--frames", "--size", "--batch-real", "--iterations"):
         parser.add_argument(name, type=int)
     for name in ("--lr", "--momentum", "--warmup", "--cooldown"):

@@ -53,7 +53,9 @@ BatchReal = Annotated[Whole, typer.Option(help="Real clips per class and step.",
 Init = Annotated[
     Text,
     typer.Option(
-        help="noise or real.", autocompletion=offer.one_of("noise", "real"), rich_help_panel=SETTINGS
+        help="noise, real or herding.",
+        autocompletion=offer.one_of("noise", "real", "herding"),
+        rich_help_panel=SETTINGS,
     ),
 ]
 Seed = Annotated[Whole, typer.Option(help="Seed of everything random.", rich_help_panel=SETTINGS)]

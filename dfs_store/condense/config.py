@@ -24,7 +24,7 @@ from dfs_store.videos.hold_out import check_share
 __all__ = ["CondenseConfig"]
 
 Method = Literal["dfs", "dm", "static-dynamic", "random", "herding", "k-center", "pack"]
-Initialisation = Literal["noise", "real"]
+Initialisation = Literal["noise", "real", "herding"]
 Dtype = Literal["float32", "float16", "uint8"]
 Precision = Literal["float32", "bf16"]
 
@@ -72,7 +72,7 @@ class CondenseConfig:
         lr: learning rate of the key frames; of static-dynamic, of the dynamic memory.
         momentum: momentum of SGD.
         batch_real: real clips per class and step; a class with fewer gives all it has.
-        init: "noise" N(0, 1), or "real" frames of random real clips.
+        init: "noise" N(0, 1), frames of random "real" clips, or of real clips chosen by "herding".
         initial_key_frames: K at the start, evenly spaced from the first to the last frame.
         insertion: False never inserts (Table 6A); only dfs inserts.
         epsilon: threshold of the insertion rule; None is 0 for cosine and 0.141 for l2.

@@ -16,10 +16,11 @@ from dfs_store.condense.device import (
     total_memory_bytes,
 )
 from dfs_store.condense.disk import DiskNeed, free_bytes
-from dfs_store.condense.initialise import check_real_clips, even_positions, key_frames_device
+from dfs_store.condense.initialise import even_positions, key_frames_device
 from dfs_store.condense.methods._clip import kept_frames
 from dfs_store.condense.methods.pack import check_pack
 from dfs_store.condense.real_clips import real_clips_fit
+from dfs_store.condense.real_starts import check_real_clips
 from dfs_store.condense.static_dynamic import METHOD, memory_bytes
 from dfs_store.format.spec import frame_size_bytes
 
@@ -112,7 +113,7 @@ def _forecast(
     device: torch.device,
 ) -> Forecast:
     iterates = config.iterates
-    needs_real = not iterates or config.init == "real"
+    needs_real = not iterates or config.init != "noise"
     if needs_real:
         check_real_clips(clips_per_class, config.vpc)
     if config.method == "pack":

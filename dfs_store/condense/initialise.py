@@ -1,7 +1,6 @@
 """Where key frames start: noise or real frames, evenly spaced, in chunks that fit the device."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -11,23 +10,18 @@ from torch import Tensor
 from dfs_store.condense.config import CondenseConfig
 from dfs_store.condense.device import chunk_clips, total_memory_bytes
 from dfs_store.condense.key_frames import KeyFrameSet
-from dfs_store.condense.randomness import Purpose, numpy_generator, torch_generator
-from dfs_store.errors import SettingsError
+from dfs_store.condense.randomness import Purpose, torch_generator
 from dfs_store.interpolation import check_key_frame_count
 from dfs_store.videos import VideoDataset
 from dfs_store.videos.tensors import normalised_clips
 
 __all__ = [
-    "check_real_clips",
-    "chosen_real_clips",
     "clip_groups",
-    "clips_per_class",
     "even_positions",
     "grouped_clips",
     "initial_key_frames",
     "key_frames_device",
     "real_frames",
-    "starting_sources",
 ]
 
 # Key frames and their momentum stay on the device while even T of them per clip would take less than this.
@@ -59,53 +53,6 @@ def even_positions(count: int, num_frames: int, flag: str = "--initial-key-frame
     return np.round(np.linspace(0, num_frames - 1, count)).astype(np.int64)
 
 
-def clips_per_class(videos: VideoDataset) -> dict[str, int]:
-    """Returns the number of real clips by class name."""
-    counts = np.bincount(videos.labels, minlength=len(videos.classes)).tolist()
-    return dict(zip(videos.classes, counts, strict=True))
-
-
-def check_real_clips(clips_per_class: Mapping[str, int], vpc: int) -> None:
-    """Raises SettingsError unless every class has at least `vpc` real clips.
-
-    Args:
-        clips_per_class: number of real clips by class name.
-        vpc: synthetic clips per class.
-    """
-    smallest = min(clips_per_class, key=lambda name: clips_per_class[name])
-    if (most := clips_per_class[smallest]) < vpc:
-        raise SettingsError(
-            f"--vpc {vpc} needs {vpc} real clips of every class, but class {smallest!r} has {most}; "
-            f"use --vpc {most} or less, or --init noise with --method dfs"
-        )
-
-
-def chosen_real_clips(videos: VideoDataset, vpc: int, seed: int) -> list[npt.NDArray[np.int64]]:
-    """Draws `vpc` real clips of every class, without replacement.
-
-    Returns:
-        One array (vpc,) of clip numbers per class.
-
-    Raises:
-        SettingsError: a class has fewer than `vpc` clips.
-    """
-    check_real_clips(clips_per_class(videos), vpc)
-    return [
-        numpy_generator(seed, Purpose.INITIAL_CLIPS, label).choice(
-            np.flatnonzero(videos.labels == label), size=vpc, replace=False
-        )
-        for label in range(len(videos.classes))
-    ]
-
-
-def starting_sources(config: CondenseConfig, videos: VideoDataset) -> list[dict[str, Any]] | None:
-    """Returns for every synthetic clip the real clip it starts from; None with noise."""
-    if config.init != "real":
-        return None
-    chosen = np.concatenate(chosen_real_clips(videos, config.vpc, config.seed)).tolist()
-    return [videos.source(clip) for clip in chosen]
-
-
 def key_frames_device(num_clips: int, clip_values: int, device: torch.device) -> torch.device:
     """Returns where key frames and momentum are kept: the device, or host memory when they may outgrow it.
 
@@ -124,6 +71,7 @@ def initial_key_frames(
     config: CondenseConfig,
     videos: VideoDataset,
     device: torch.device,
+    starts: npt.NDArray[np.int64] | None,
     groups: Sequence[ClipGroup] | None = None,
 ) -> list[Group]:
     """Makes the key frames that a run starts from, class after class, `vpc` clips each.
@@ -132,19 +80,19 @@ def initial_key_frames(
         config: resolved settings.
         videos: the real clips; only their shape counts for noise.
         device: where clips are rendered.
+        starts: (N,) the real clip that each starts from (`real_starts`); None for noise.
         groups: which of `clip_groups` to make; all when absent.
 
     Raises:
-        SettingsError: more key frames than frames, or fewer real clips than needed.
+        SettingsError: more key frames than frames.
     """
     positions = even_positions(config.initial_key_frames, videos.num_frames)
     num_clips = len(videos.classes) * config.vpc
     home = key_frames_device(num_clips, videos.num_frames * int(np.prod(videos.frame_shape)), device)
-    chosen = chosen_real_clips(videos, config.vpc, config.seed) if config.init == "real" else None
 
     def frames_of(clip: int) -> Tensor:
-        if chosen is not None:
-            return real_frames(videos, int(chosen[clip // config.vpc][clip % config.vpc]), positions).to(home)
+        if starts is not None:
+            return real_frames(videos, int(starts[clip]), positions).to(home)
         generator = torch_generator(config.seed, Purpose.INITIAL_FRAMES, clip)
         return torch.randn(positions.size, *videos.frame_shape, generator=generator).to(home)
 

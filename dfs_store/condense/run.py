@@ -13,9 +13,9 @@ from dfs_store.condense.device import limited_memory, resolve_device
 from dfs_store.condense.disk import check_disk, warn_of_disk
 from dfs_store.condense.events import Event, StoreWritten
 from dfs_store.condense.forecast import forecast
-from dfs_store.condense.initialise import clips_per_class
 from dfs_store.condense.methods import METHODS, SPLIT_METHODS, Condensed
 from dfs_store.condense.ranks import Ranks
+from dfs_store.condense.real_starts import clips_per_class
 from dfs_store.condense.run_lock import run_lock
 from dfs_store.errors import SettingsError
 from dfs_store.format import StoreWriter, check_output, open_store

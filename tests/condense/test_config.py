@@ -105,7 +105,7 @@ def test_settings_without_effect_are_said():
 
 def test_stick_figures_has_presets_of_its_own():
     settings = make(dataset="stick-figures", vpc=2).resolved()
-    assert (settings.init, settings.batch_real, settings.insertion) == ("real", 8, False)
+    assert (settings.init, settings.batch_real, settings.insertion) == ("herding", 8, False)
     assert settings.lr == 2 * make(dataset="stick-figures", vpc=1).resolved().lr
     assert make(dataset="stick-figures", vpc=2, insertion=True).resolved().insertion is True
     assert settings.schedule.phases == (("matching", 0, settings.iterations),)

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from dfs_store.condense.extractor import extractor_network, features_of
 from dfs_store.condense.initialise import even_positions, initial_key_frames
+from dfs_store.condense.real_starts import real_starts
 from dfs_store.errors import SettingsError
 
 CPU = torch.device("cpu")
@@ -31,9 +33,9 @@ def test_too_many_key_frames_are_refused():
 
 def test_noise_is_standard_normal_and_the_same_for_any_chunks(config, videos, monkeypatch):
     settings = config(vpc=3).resolved()
-    whole = torch.cat([c.frames for g in initial_key_frames(settings, videos, CPU) for c in g])
+    whole = torch.cat([c.frames for g in initial_key_frames(settings, videos, CPU, None) for c in g])
     monkeypatch.setattr("dfs_store.condense.initialise.chunk_clips", lambda *_: 2)
-    groups = initial_key_frames(settings, videos, CPU)
+    groups = initial_key_frames(settings, videos, CPU, None)
     assert [[len(c) for c in g] for g in groups] == [[2, 1], [2, 1], [2, 1]]
     assert torch.equal(whole, torch.cat([c.frames for g in groups for c in g]))
     assert abs(whole.mean()) < 0.01
@@ -42,19 +44,22 @@ def test_noise_is_standard_normal_and_the_same_for_any_chunks(config, videos, mo
 
 def test_groups_hold_whole_classes(config, videos, monkeypatch):
     monkeypatch.setattr("dfs_store.condense.initialise.chunk_clips", lambda *_: 5)
-    groups = initial_key_frames(config(vpc=2).resolved(), videos, CPU)
+    groups = initial_key_frames(config(vpc=2).resolved(), videos, CPU, None)
     assert [[c.labels.tolist() for c in g] for g in groups] == [[[0, 0]], [[1, 1]], [[2, 2]]]
     monkeypatch.setattr("dfs_store.condense.initialise.FEWEST_PARTS", 1)
-    groups = initial_key_frames(config(vpc=2).resolved(), videos, CPU)
+    groups = initial_key_frames(config(vpc=2).resolved(), videos, CPU, None)
     assert [[c.labels.tolist() for c in g] for g in groups] == [[[0, 0, 1, 1]], [[2, 2]]]
     monkeypatch.setattr("dfs_store.condense.initialise.chunk_clips", lambda *_: 1)
-    groups = initial_key_frames(config(vpc=2).resolved(), videos, CPU)
+    groups = initial_key_frames(config(vpc=2).resolved(), videos, CPU, None)
     assert [[c.labels.tolist() for c in g] for g in groups] == [[[0], [0]], [[1], [1]], [[2], [2]]]
 
 
-def test_real_frames_are_frames_of_clips_of_the_class(config, videos):
-    settings = config(vpc=2, init="real", initial_key_frames=3).resolved()
-    chunks = [chunk for group in initial_key_frames(settings, videos, CPU) for chunk in group]
+@pytest.mark.parametrize("init", ["real", "herding"])
+def test_real_frames_are_frames_of_clips_of_the_class(config, videos, init):
+    settings = config(vpc=2, init=init, initial_key_frames=3).resolved()
+    starts = real_starts(settings, videos, CPU)
+    assert len(set(starts.tolist())) == 6
+    chunks = [chunk for group in initial_key_frames(settings, videos, CPU, starts) for chunk in group]
     clips = [(chunk, number) for chunk in chunks for number in range(len(chunk))]
     assert len(clips) == 6
     for chunk, number in clips:
@@ -65,3 +70,20 @@ def test_real_frames_are_frames_of_clips_of_the_class(config, videos):
             for clip in own
         ]
         assert sum(found) == 1
+
+
+def test_herding_starts_stand_for_their_class_better_than_random_ones(config, videos):
+    network, _ = extractor_network("random", videos, 0, CPU, lambda _: None)
+    features = features_of(network, videos)
+
+    def distance(init):
+        starts = real_starts(config(vpc=2, init=init).resolved(), videos, CPU).reshape(3, 2)
+        means = np.stack([features[videos.labels == label].mean(axis=0) for label in range(3)])
+        assert (videos.labels[starts] == np.arange(3)[:, None]).all()
+        return np.linalg.norm(features[starts].mean(axis=1) - means, axis=1).sum()
+
+    assert distance("herding") < distance("real")
+
+
+def test_noise_starts_from_no_clip(config, videos):
+    assert real_starts(config(init="noise").resolved(), videos, CPU) is None

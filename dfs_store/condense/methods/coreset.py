@@ -9,8 +9,8 @@ from dfs_store.condense.config import CondenseConfig
 from dfs_store.condense.device import resolve_device
 from dfs_store.condense.events import Event, RunStarted
 from dfs_store.condense.extractor import extractor_network, features_of
-from dfs_store.condense.initialise import check_real_clips, clips_per_class
 from dfs_store.condense.methods._clip import Condensed, kept_clips
+from dfs_store.condense.real_starts import check_real_clips, clips_per_class
 from dfs_store.videos import VideoDataset
 
 __all__ = ["Choose", "coreset", "ranked_clips"]

@@ -15,11 +15,12 @@ from dfs_store.condense.clips_at_a_time import ClipsAtATime
 from dfs_store.condense.config import CondenseConfig
 from dfs_store.condense.device import chunk_clips, real_clips_at_a_time, resolve_device
 from dfs_store.condense.events import Event, RunStarted
-from dfs_store.condense.initialise import Group, clip_groups, initial_key_frames, starting_sources
+from dfs_store.condense.initialise import Group, clip_groups, initial_key_frames
 from dfs_store.condense.loop import dfs_loop
 from dfs_store.condense.methods._clip import Condensed, CondensedClip
 from dfs_store.condense.ranks import Ranks
 from dfs_store.condense.real_clips import RealClips
+from dfs_store.condense.real_starts import real_starts, sources_of
 from dfs_store.condense.self_check import KernelCheck, check_kernels
 from dfs_store.condense.steps import decisive_settings, resumed, run_steps
 from dfs_store.networks import ConvNet3D, fast_order
@@ -53,7 +54,8 @@ def trained(
     device, ranks = resolve_device(config.device), Ranks.current()
     parts = clip_groups(config, videos, device)
     mine = ranks.share([sum(map(len, part)) for part in parts])
-    groups = initial_key_frames(config, videos, device, parts[mine.start : mine.stop])
+    starts = real_starts(config, videos, device)
+    groups = initial_key_frames(config, videos, device, starts, parts[mine.start : mine.stop])
     first_clip, last_clip = parts[mine.start][0][0], parts[mine.stop - 1][-1][-1]
     num_clips = len(videos.classes) * config.vpc
     decisive = decisive_settings(config, videos)
@@ -79,7 +81,7 @@ def trained(
         run_steps(steps, config, decisive, tell, state_of_all, ranks)
     return Condensed(
         ranks.in_order(trained_clips(groups)),
-        starting_sources(config, videos),
+        sources_of(videos, starts),
         kernels.provenance() | at_a_time.provenance(),
     )
 

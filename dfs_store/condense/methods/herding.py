@@ -2,16 +2,14 @@
 
 from collections.abc import Callable
 
-import numpy as np
-import numpy.typing as npt
-
 from dfs_store.condense.config import CondenseConfig
 from dfs_store.condense.events import Event
+from dfs_store.condense.herd import herd
 from dfs_store.condense.methods._clip import Condensed
 from dfs_store.condense.methods.coreset import coreset
 from dfs_store.videos import VideoDataset
 
-__all__ = ["herd", "herding"]
+__all__ = ["herding"]
 
 
 def herding(config: CondenseConfig, videos: VideoDataset, tell: Callable[[Event], None]) -> Condensed:
@@ -22,23 +20,3 @@ def herding(config: CondenseConfig, videos: VideoDataset, tell: Callable[[Event]
             unusable.
     """
     return coreset(config, videos, tell, herd)
-
-
-def herd(features: npt.NDArray[np.float64], count: int) -> list[int]:
-    """Chooses greedily, without replacement.
-
-    Clip number i (from 0) is the one that minimises ``|| (i + 1) * mean - sum(chosen) - feature ||``, the
-    first of equals.
-
-    Args:
-        features: (n, F) of one class.
-        count: how many, at most n.
-    """
-    mean, total = features.mean(axis=0), np.zeros(features.shape[1])
-    chosen: list[int] = []
-    for number in range(count):
-        distances = np.linalg.norm((number + 1) * mean - total - features, axis=1)
-        distances[chosen] = np.inf
-        chosen.append(int(distances.argmin()))
-        total += features[chosen[-1]]
-    return chosen

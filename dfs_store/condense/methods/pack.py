@@ -9,6 +9,7 @@ import numpy.typing as npt
 from dfs_store.byte_sizes import parse_bytes
 from dfs_store.condense.config import CondenseConfig
 from dfs_store.condense.events import Event
+from dfs_store.condense.herd import herd
 from dfs_store.condense.key_frame_fit import (
     Fit,
     best_fits,
@@ -19,7 +20,6 @@ from dfs_store.condense.key_frame_fit import (
 )
 from dfs_store.condense.methods._clip import Condensed, CondensedClip
 from dfs_store.condense.methods.coreset import ranked_clips
-from dfs_store.condense.methods.herding import herd
 from dfs_store.errors import SettingsError
 from dfs_store.format.spec import frame_size_bytes
 from dfs_store.interpolation import check_key_frame_count

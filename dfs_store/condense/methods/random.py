@@ -6,8 +6,8 @@ import numpy as np
 
 from dfs_store.condense.config import CondenseConfig
 from dfs_store.condense.events import Event, RunStarted
-from dfs_store.condense.initialise import chosen_real_clips
 from dfs_store.condense.methods._clip import Condensed, kept_clips
+from dfs_store.condense.real_starts import chosen_real_clips
 from dfs_store.videos import VideoDataset
 
 __all__ = ["random"]

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -14,18 +15,13 @@ from dfs_store.condense.config import CondenseConfig
 from dfs_store.condense.device import chunk_clips, resolve_device
 from dfs_store.condense.events import Event, RunStarted, StepDone
 from dfs_store.condense.gradient_matching import match_gradients
-from dfs_store.condense.initialise import (
-    chosen_real_clips,
-    even_positions,
-    grouped_clips,
-    real_frames,
-    starting_sources,
-)
+from dfs_store.condense.initialise import even_positions, grouped_clips, real_frames
 from dfs_store.condense.matching import class_means, match
 from dfs_store.condense.methods._clip import Condensed, CondensedClip
 from dfs_store.condense.methods.dfs import checked_network, clips_at_a_time
 from dfs_store.condense.randomness import Purpose, numpy_generator, torch_generator
 from dfs_store.condense.real_clips import RealClips
+from dfs_store.condense.real_starts import real_starts, sources_of
 from dfs_store.condense.static_dynamic import MEMORIES_PER_VIDEO, MemoryClips, StaticDynamicMemory
 from dfs_store.condense.steps import check_finite, decisive_settings, resumed, run_steps
 from dfs_store.errors import CheckpointError
@@ -61,7 +57,7 @@ def static_dynamic(config: CondenseConfig, videos: VideoDataset, tell: Callable[
         run_steps(run.steps(real, first_step), config, decisive, tell, run.state)
     return Condensed(
         _first_pairs(run.memory),
-        starting_sources(config, videos),
+        sources_of(videos, run.starts),
         kernels.provenance() | at_a_time.provenance(),
         native=run.memory.arrays(),
     )
@@ -82,7 +78,8 @@ class _Run:
         self._config, self._videos, self._device, self._network = config, videos, device, network
         self.num_static_steps = config.static_iterations or 0
         self.num_steps = self.num_static_steps + (config.iterations or 0)
-        self.memory = _initial_memory(config, videos, device)
+        self.starts = real_starts(config, videos, device)
+        self.memory = _initial_memory(config, videos, device, self.starts)
         self._optimizer = self._dynamic_optimizer()
         self._static_momentum = torch.zeros_like(self.memory.static)
 
@@ -195,7 +192,10 @@ class _Run:
 
 
 def _initial_memory(
-    config: CondenseConfig, videos: VideoDataset, device: torch.device
+    config: CondenseConfig,
+    videos: VideoDataset,
+    device: torch.device,
+    starts: npt.NDArray[np.int64] | None,
 ) -> StaticDynamicMemory:
     """Static memories from noise or real frames, dynamic ones and the integrator from their distributions."""
     per_class, classes = MEMORIES_PER_VIDEO * config.vpc, len(videos.classes)
@@ -203,10 +203,9 @@ def _initial_memory(
     def noise(purpose: Purpose, *shape: int) -> Tensor:
         return torch.randn(shape, generator=torch_generator(config.seed, purpose))
 
-    if config.init == "real":
+    if starts is not None:
         at = even_positions(MEMORIES_PER_VIDEO, videos.num_frames)
-        chosen = np.concatenate(chosen_real_clips(videos, config.vpc, config.seed)).tolist()
-        static = torch.cat([real_frames(videos, clip, at) for clip in chosen])
+        static = torch.cat([real_frames(videos, clip, at) for clip in starts.tolist()])
     else:
         static = noise(Purpose.STATIC_MEMORY, classes * per_class, *videos.frame_shape)
     height, width = videos.frame_shape[1:]

@@ -23,6 +23,7 @@ _BODY_HEIGHT: Final = (0.6, 0.67)
 _GROUND: Final = (0.86, 0.92)
 _TEMPO: Final = (0.5, 0.7)  # performances per clip: up to the climax and a little beyond
 _LATE: Final = 0.1  # a clip begins at most so far into the action
+_ONSET: Final = 1.6  # actions gather pace, as bodies do: time runs as the clip's own time to this power
 _WALL: Final = (0.02, 0.2)
 _FLOOR: Final = (0.06, 0.26)
 _CLUTTER: Final = (0.03, 0.4)
@@ -133,7 +134,7 @@ def _make_clip(action: str, random: RawRandom, num_frames: int, size: int) -> np
     colours, thickness = _bone_colours(random), random.uniform(0.85, 1.2)
     centre, mirrored = random.uniform(0.42, 0.58), random.uniform() < 0.5
     start, tempo = random.uniform(0.0, _LATE), random.uniform(*_TEMPO)
-    time = start + tempo * np.linspace(0.0, 1.0, num_frames)
+    time = start + tempo * np.linspace(0.0, 1.0, num_frames) ** _ONSET
     scale = np.array([-height if mirrored else height, -height])
     joints = {
         name: np.array([centre, ground]) + scale * place

@@ -12,11 +12,11 @@ from dfs_store.condense import StepDone, condense
 from dfs_store.condense.checkpoint import checkpoint_path
 from dfs_store.condense.clips_at_a_time import ClipsAtATime
 from dfs_store.condense.gradient_matching import gradient_distance
-from dfs_store.condense.initialise import chosen_real_clips
 from dfs_store.condense.methods.dfs import frozen_network
 from dfs_store.condense.methods.static_dynamic import _Run
 from dfs_store.condense.randomness import Purpose, numpy_generator, torch_generator
 from dfs_store.condense.real_clips import RealClips
+from dfs_store.condense.real_starts import chosen_real_clips
 from dfs_store.condense.static_dynamic import MemoryClips, StaticDynamicMemory, memory_bytes
 from dfs_store.errors import CheckpointError, DamagedStoreError, DivergedError
 from dfs_store.evaluate import StaticDynamicClips, StoreClips, clips_of
