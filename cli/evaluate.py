@@ -39,6 +39,7 @@ def evaluate(
     classes: _options.Classes = None,
     hold_out: _options.HoldOut = None,
     results: given.Results = None,
+    overwrite: given.Overwrite = False,
     seed: _options.Seed = 0,
     device: _options.Device = "auto",
     json: _options.Json = False,
@@ -49,6 +50,8 @@ def evaluate(
 
     dfs evaluate ucf.zarr --dataset miniucf
     """
+    if results is not None and not overwrite:
+        _check_free(results)
     names = _options.class_list(classes)
     asked = RealClips(
         dataset or "", root, frames, stride, size, split, tuple(names) if names else None, hold_out
@@ -82,6 +85,18 @@ def evaluate(
         _keep(results, found)
     elif store != WHOLE:
         _keep_beside(_beside(store, settings, result.test, own), found, quiet=quiet)
+
+
+def _check_free(results: str) -> None:
+    """Refuses to replace a result unasked, before anything is trained; a pipe or a device may be there."""
+    from pathlib import Path
+
+    from dfs_store.errors import OutputExistsError
+
+    if Path(results).is_file():
+        raise OutputExistsError(
+            f"{results}: exists already; add --overwrite to replace it, or choose another --results"
+        )
 
 
 def _whole(asked: RealClips) -> tuple[RealClips, dict[str, Any], dict[str, Any]]:

@@ -134,6 +134,12 @@ def test_the_result_is_kept_beside_the_store(dfs, made, tmp_path):
     other = tmp_path / "other.json"
     dfs("evaluate", made, *SHORT, "--results", other, "-q")
     assert json.loads(other.read_text())["top1"] == kept["top1"]
+    other.write_text("precious")
+    refused = dfs("evaluate", made, *SHORT, "--results", other, "-q")
+    assert (refused.code, refused.stdout, other.read_text()) == (2, "", "precious")
+    assert "--overwrite" in refused.stderr
+    assert dfs("evaluate", made, *QUICK, "--results", other, "--overwrite", "-q").code == 0
+    assert json.loads(other.read_text())["runs"] == 1
     outcome = dfs("evaluate", made, *QUICK, "--results", tmp_path / "no" / "where.json", "-q")
     assert outcome.code == 2
     assert "top-1" in outcome.stdout  # nothing that was found is lost
