@@ -12,11 +12,11 @@ from dfs_store.format.accounting import StorageReport, count_storage
 from dfs_store.format.container import open_container
 from dfs_store.format.digest import frame_checksums
 from dfs_store.format.examine import Examination, examine
+from dfs_store.format.io.place import Place, StoreURL, absolute_text, collapsed_url, locate
+from dfs_store.format.io.transaction import interrupted_overwrites
 from dfs_store.format.native import native_bytes, read_native
-from dfs_store.format.place import Place, StoreURL, absolute_text, collapsed_url, locate
 from dfs_store.format.quantization import decode
 from dfs_store.format.spec import Header
-from dfs_store.format.transaction import interrupted_overwrites
 from dfs_store.interpolation import neighbours, rebuild
 
 __all__ = ["KeyFrameStore", "open_store"]
@@ -37,7 +37,7 @@ class KeyFrameStore:
             and whatever else fsspec opens), see docs/remote.md.
 
     Attributes:
-        path: as given, a `pathlib.Path` or a `dfs_store.format.place.StoreURL`.
+        path: as given, a `pathlib.Path` or a `dfs_store.format.io.place.StoreURL`.
 
     Raises:
         StoreNotFoundError: there is nothing at the path.

@@ -17,13 +17,13 @@ import numpy as np
 from dfs_store.errors import DFSError
 from dfs_store.format import open_store, verify
 from dfs_store.format.digest import canonical_json, parse_json
-from dfs_store.format.folder_files import FolderFiles
-from dfs_store.format.hdf5_heap import check_text_heap
+from dfs_store.format.hdf5.heap import check_text_heap
 from dfs_store.format.rules import array_problems
 from dfs_store.format.spec import SMALL_ARRAYS, parse_header
-from dfs_store.format.zarr_frames import ZarrFrames
-from dfs_store.format.zarr_metadata import frames_metadata, parse_array, parse_frames
-from dfs_store.format.zip_directory import data_start, header_span, read_directory
+from dfs_store.format.zarr.folder_files import FolderFiles
+from dfs_store.format.zarr.frames import ZarrFrames
+from dfs_store.format.zarr.metadata import frames_metadata, parse_array, parse_frames
+from dfs_store.format.zarr.zip_directory import data_start, header_span, read_directory
 from tests.format.making import content, read_attributes
 
 CORPUS = Path(__file__).parent / "corpus"

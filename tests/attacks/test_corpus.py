@@ -21,7 +21,7 @@ def test_sound_inputs_reach_the_end(target):
 
 
 def test_sound_shards_are_read(monkeypatch):
-    from dfs_store.format.zarr_frames import ZarrFrames
+    from dfs_store.format.zarr.frames import ZarrFrames
 
     read = []
     monkeypatch.setattr(

@@ -7,9 +7,10 @@ import pytest
 import zarr
 
 from dfs_store.errors import DamagedStoreError
-from dfs_store.format import open_store, zarr_writer
+from dfs_store.format import open_store
 from dfs_store.format.digest import compute_digest, frame_checksums
-from dfs_store.format.zarr_metadata import array_metadata, frames_metadata, parse_array, parse_frames
+from dfs_store.format.zarr import writer as zarr_writer
+from dfs_store.format.zarr.metadata import array_metadata, frames_metadata, parse_array, parse_frames
 from tests.format.making import content
 
 

@@ -10,10 +10,10 @@ import numpy.typing as npt
 from dfs_store.errors import DamagedStoreError
 from dfs_store.format.expand import expand
 from dfs_store.format.problems import Problem
-from dfs_store.format.shard_index import ShardIndex, index_size_bytes, parse_index
 from dfs_store.format.spec import FRAME_DTYPES, FRAMES, frame_size_bytes
-from dfs_store.format.zarr_files import MappedBytes, ZarrFiles
-from dfs_store.format.zarr_metadata import parse_frames
+from dfs_store.format.zarr.files import MappedBytes, ZarrFiles
+from dfs_store.format.zarr.metadata import parse_frames
+from dfs_store.format.zarr.shard_index import ShardIndex, index_size_bytes, parse_index
 
 __all__ = ["Sharding", "ZarrFrames"]
 
@@ -65,7 +65,7 @@ class Sharding:
         return f"{FRAMES}/{self._metadata.shard_file(shard)}"
 
     def parse_index(self, tail: bytes, shard: int, end: int | None) -> ShardIndex:
-        """Checks a shard's index; raises as `dfs_store.format.shard_index.parse_index`."""
+        """Checks a shard's index; raises as `dfs_store.format.zarr.shard_index.parse_index`."""
         first, last = self.bounds(shard)
         return parse_index(
             tail,

@@ -16,11 +16,11 @@ import numpy.typing as npt
 from dfs_store.errors import DamagedStoreError, NotAStoreError, StoreNotFoundError
 from dfs_store.format.container import FrameSource
 from dfs_store.format.digest import parse_json
-from dfs_store.format.files import MappedFile, opened
-from dfs_store.format.hdf5_frames import Hdf5Frames
-from dfs_store.format.hdf5_heap import check_text_heap
-from dfs_store.format.hdf5_mapped import H5_ERRORS, Hdf5File, damaged, open_mapped, place_of
-from dfs_store.format.place import Place, StoreURL
+from dfs_store.format.hdf5.frames import Hdf5Frames
+from dfs_store.format.hdf5.heap import check_text_heap
+from dfs_store.format.hdf5.mapped import H5_ERRORS, Hdf5File, damaged, open_mapped, place_of
+from dfs_store.format.io.files import MappedFile, opened
+from dfs_store.format.io.place import Place, StoreURL
 from dfs_store.format.spec import ATTRIBUTE, FRAMES, MAX_HEADER_BYTES
 
 __all__ = ["Hdf5Reader"]
@@ -43,7 +43,7 @@ class Hdf5Reader:
         self._mapped: Hdf5File | None = None
         self._remote = None
         if isinstance(path, StoreURL):
-            from dfs_store.format.remote_file import RemoteFile
+            from dfs_store.format.io.remote_file import RemoteFile
 
             self._remote = RemoteFile(path)
             start = self._remote.part(0, min(len(_SIGNATURE), self._remote.size_bytes)).tobytes()

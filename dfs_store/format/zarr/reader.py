@@ -10,12 +10,12 @@ import numpy.typing as npt
 from dfs_store.errors import DamagedStoreError, NotAStoreError
 from dfs_store.format.container import FrameSource
 from dfs_store.format.digest import parse_json
-from dfs_store.format.place import Place
+from dfs_store.format.io.place import Place
 from dfs_store.format.spec import ATTRIBUTE, FRAMES, MAX_HEADER_BYTES, NATIVE, SMALL_ARRAYS
-from dfs_store.format.zarr_files import RemoteZarrFiles, ZarrFiles
-from dfs_store.format.zarr_frames import Sharding, ZarrFrames
-from dfs_store.format.zarr_metadata import ArrayMetadata, parse_array, parse_consolidated, parse_frames
-from dfs_store.format.zarr_remote_frames import RemoteZarrFrames
+from dfs_store.format.zarr.files import RemoteZarrFiles, ZarrFiles
+from dfs_store.format.zarr.frames import Sharding, ZarrFrames
+from dfs_store.format.zarr.metadata import ArrayMetadata, parse_array, parse_consolidated, parse_frames
+from dfs_store.format.zarr.remote_frames import RemoteZarrFrames
 
 __all__ = ["ZarrReader"]
 

@@ -21,7 +21,7 @@ from dfs_store.errors import (
     StoreNotFoundError,
     StoreUnreachableError,
 )
-from dfs_store.format.place import StoreURL
+from dfs_store.format.io.place import StoreURL
 
 __all__ = ["CREDENTIALS", "Remote", "Want", "is_refusal"]
 

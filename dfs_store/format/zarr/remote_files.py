@@ -6,10 +6,10 @@ import numpy as np
 import numpy.typing as npt
 
 from dfs_store.errors import DamagedStoreError, NotAStoreError, StoreNotFoundError, StoreUnreachableError
-from dfs_store.format.place import StoreURL
-from dfs_store.format.remote import Remote, Want
+from dfs_store.format.io.place import StoreURL
+from dfs_store.format.io.remote import Remote, Want
 from dfs_store.format.spec import MAX_HEADER_BYTES
-from dfs_store.format.zarr_files import MappedBytes
+from dfs_store.format.zarr.files import MappedBytes
 
 __all__ = ["RemoteFolderFiles"]
 
@@ -17,7 +17,7 @@ _ROOT = "zarr.json"
 
 
 class RemoteFolderFiles:
-    """Objects below a URL (see `dfs_store.format.zarr_files.RemoteZarrFiles`).
+    """Objects below a URL (see `dfs_store.format.zarr.files.RemoteZarrFiles`).
 
     Raises:
         StoreNotFoundError, DamagedStoreError, NotAStoreError: nothing is there, or no zarr.json.

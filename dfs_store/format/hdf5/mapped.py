@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dfs_store.errors import DamagedStoreError, DFSError, StoreUnreachableError
-from dfs_store.format.place import Place
+from dfs_store.format.io.place import Place
 
 __all__ = ["H5_ERRORS", "Hdf5File", "damaged", "open_mapped", "place_of"]
 
@@ -18,7 +18,7 @@ H5_ERRORS = (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeEr
 
 
 class Hdf5File(Protocol):
-    """An HDF5 file: `dfs_store.format.files.MappedFile`, or `dfs_store.format.remote_file.RemoteFile`.
+    """An HDF5 file: `dfs_store.format.io.files.MappedFile`, or `dfs_store.format.io.remote_file.RemoteFile`.
 
     Attributes:
         size_bytes: of the file.

@@ -7,11 +7,11 @@ import numpy as np
 import numpy.typing as npt
 
 from dfs_store.errors import DamagedStoreError
+from dfs_store.format.io.remote import Want
 from dfs_store.format.problems import Problem
-from dfs_store.format.remote import Want
-from dfs_store.format.shard_index import ShardIndex
-from dfs_store.format.zarr_files import RemoteZarrFiles
-from dfs_store.format.zarr_frames import Sharding
+from dfs_store.format.zarr.files import RemoteZarrFiles
+from dfs_store.format.zarr.frames import Sharding
+from dfs_store.format.zarr.shard_index import ShardIndex
 
 __all__ = ["RemoteZarrFrames"]
 

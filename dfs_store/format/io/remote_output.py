@@ -18,8 +18,8 @@ from typing import Any
 
 from dfs_store.errors import DFSError, OutputExistsError, OutputNotWritableError, StoreUnreachableError
 from dfs_store.format.container import container_of
-from dfs_store.format.place import StoreURL
-from dfs_store.format.remote import CREDENTIALS, Remote, is_refusal, said
+from dfs_store.format.io.place import StoreURL
+from dfs_store.format.io.remote import CREDENTIALS, Remote, is_refusal, said
 from dfs_store.format.spec import FRAMES, NATIVE, SMALL_ARRAYS
 
 __all__ = ["RemoteTransaction", "check_remote_output"]
@@ -125,7 +125,7 @@ def _writing_error(error: Exception, place: StoreURL) -> DFSError:
 
 
 class RemoteTransaction:
-    """A store that appears at its URL when it is whole (see `dfs_store.format.transaction.Transaction`)."""
+    """A store that appears at its URL when it is whole (see `format.io.transaction.Transaction`)."""
 
     def __init__(self, place: StoreURL, *, overwrite: bool) -> None:
         self.shown = place

@@ -23,10 +23,10 @@ from dfs_store.errors import (
     SettingsError,
 )
 from dfs_store.format.container import container_of
-from dfs_store.format.place import Place, StoreURL, collapsed_url, locate
+from dfs_store.format.io.place import Place, StoreURL, collapsed_url, locate
 
 if TYPE_CHECKING:
-    from dfs_store.format.remote_output import RemoteTransaction
+    from dfs_store.format.io.remote_output import RemoteTransaction
 
 __all__ = [
     "Transaction",
@@ -62,7 +62,7 @@ def check_output(path: str | os.PathLike[str], *, overwrite: bool = False) -> Pl
     place = locate(path)
     container_of(place)
     if isinstance(place, StoreURL):
-        from dfs_store.format.remote_output import check_remote_output
+        from dfs_store.format.io.remote_output import check_remote_output
 
         check_remote_output(place, overwrite=overwrite)
         return place
@@ -255,7 +255,7 @@ def open_transaction(path: str | os.PathLike[str], *, overwrite: bool) -> "Trans
     place = locate(path)
     if not isinstance(place, StoreURL):
         return Transaction(place, overwrite=overwrite)
-    from dfs_store.format.remote_output import RemoteTransaction
+    from dfs_store.format.io.remote_output import RemoteTransaction
 
     return RemoteTransaction(place, overwrite=overwrite)
 

@@ -6,8 +6,8 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from dfs_store.format.place import Place
-from dfs_store.format.remote import Want
+from dfs_store.format.io.place import Place
+from dfs_store.format.io.remote import Want
 
 __all__ = ["MappedBytes", "RemoteZarrFiles", "ZarrFiles"]
 

@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from dfs_store.errors import DamagedStoreError
 from dfs_store.format.expand import expand
-from dfs_store.format.hdf5_mapped import H5_ERRORS, Hdf5File, damaged, open_mapped, place_of
-from dfs_store.format.place import Place
+from dfs_store.format.hdf5.mapped import H5_ERRORS, Hdf5File, damaged, open_mapped, place_of
+from dfs_store.format.io.place import Place
 from dfs_store.format.problems import Problem
 from dfs_store.format.spec import FRAME_DTYPES, FRAMES, frame_size_bytes
 

@@ -10,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from dfs_store.errors import DamagedStoreError, NotAStoreError, StoreNotFoundError
-from dfs_store.format.files import MappedFile
-from dfs_store.format.place import Place, StoreURL
-from dfs_store.format.remote import Want
-from dfs_store.format.zarr_files import ZarrFiles
-from dfs_store.format.zip_directory import Member, data_start, header_span, read_directory
+from dfs_store.format.io.files import MappedFile
+from dfs_store.format.io.place import Place, StoreURL
+from dfs_store.format.io.remote import Want
+from dfs_store.format.zarr.files import ZarrFiles
+from dfs_store.format.zarr.zip_directory import Member, data_start, header_span, read_directory
 
 __all__ = ["MappedZipFiles", "RemoteZipFiles", "open_zip"]
 
@@ -28,11 +28,11 @@ def open_zip(place: Place) -> ZarrFiles:
     Raises:
         StoreNotFoundError: there is nothing.
         NotAStoreError: it is no zip archive, or holds no store at its top.
-        DamagedStoreError: it is cut short or breaks a rule of `dfs_store.format.zip_directory`.
+        DamagedStoreError: it is cut short or breaks a rule of `dfs_store.format.zarr.zip_directory`.
         StoreUnreachableError: it is a URL, and the server does not answer.
     """
     if isinstance(place, StoreURL):
-        from dfs_store.format.remote_file import RemoteFile
+        from dfs_store.format.io.remote_file import RemoteFile
 
         return RemoteZipFiles(place, RemoteFile(place))
     try:
@@ -47,7 +47,7 @@ def open_zip(place: Place) -> ZarrFiles:
 
 
 class _Part:
-    """Bytes of a mapped file (see `dfs_store.format.zarr_files.MappedBytes`)."""
+    """Bytes of a mapped file (see `dfs_store.format.zarr.files.MappedBytes`)."""
 
     def __init__(self, file: MappedFile, start: int, size_bytes: int) -> None:
         self._file, self._start = file, start
@@ -127,7 +127,7 @@ class _ZipFiles:
 
 
 class MappedZipFiles(_ZipFiles):
-    """An archive on this machine (see `dfs_store.format.zarr_files.ZarrFiles`).
+    """An archive on this machine (see `dfs_store.format.zarr.files.ZarrFiles`).
 
     Every member's header is compared with the directory when it is opened.
     """
@@ -147,7 +147,7 @@ class MappedZipFiles(_ZipFiles):
 
 
 class RemoteZipFiles(_ZipFiles):
-    """An archive on a server (see `dfs_store.format.zarr_files.RemoteZarrFiles`).
+    """An archive on a server (see `dfs_store.format.zarr.files.RemoteZarrFiles`).
 
     A member's header is compared with the directory when the member is first read.
     """

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dfs_store.errors import DamagedStoreError, NotAStoreError, StoreNotFoundError
-from dfs_store.format.files import MappedFile, folder_size_bytes, inside, read_at, read_whole
+from dfs_store.format.io.files import MappedFile, folder_size_bytes, inside, read_at, read_whole
 
 __all__ = ["FolderFiles"]
 
 
 class FolderFiles:
-    """A folder (see `dfs_store.format.zarr_files.ZarrFiles`).
+    """A folder (see `dfs_store.format.zarr.files.ZarrFiles`).
 
     Raises:
         StoreNotFoundError, NotAStoreError: there is nothing, or no folder.
@@ -39,7 +39,7 @@ class FolderFiles:
         return os.path.lexists(self.place / name)
 
     def read(self, name: str, limit_bytes: int) -> bytes:
-        """Returns a file's contents; raises as `dfs_store.format.files.read_whole`."""
+        """Returns a file's contents; raises as `dfs_store.format.io.files.read_whole`."""
         return read_whole(self._root, name, limit_bytes)
 
     def read_exactly(self, name: str, size_bytes: int, claim: str) -> bytes:
@@ -52,7 +52,7 @@ class FolderFiles:
         return read_at(file, 0, real)
 
     def mapped(self, name: str) -> MappedFile:
-        """Maps a file; raises DamagedStoreError as `dfs_store.format.files.inside`."""
+        """Maps a file; raises DamagedStoreError as `dfs_store.format.io.files.inside`."""
         file, size = inside(self._root, name)
         mapped = MappedFile(file)
         if mapped.size_bytes != size:

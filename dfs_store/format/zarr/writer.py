@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from dfs_store.format.digest import canonical_json
 from dfs_store.format.spec import ATTRIBUTE, FRAMES, NATIVE, SMALL_ARRAYS, frame_size_bytes
-from dfs_store.format.zarr_metadata import array_metadata, frames_metadata, group_metadata
-from dfs_store.format.zarr_sinks import FolderSink, ZarrSink, ZipSink
+from dfs_store.format.zarr.metadata import array_metadata, frames_metadata, group_metadata
+from dfs_store.format.zarr.sinks import FolderSink, ZarrSink, ZipSink
 
 __all__ = ["ZarrWriter"]
 

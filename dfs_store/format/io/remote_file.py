@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from dfs_store.errors import DamagedStoreError, StoreUnreachableError
-from dfs_store.format.place import StoreURL
-from dfs_store.format.remote import Remote, Want
+from dfs_store.format.io.place import StoreURL
+from dfs_store.format.io.remote import Remote, Want
 
 __all__ = ["RemoteFile"]
 
@@ -18,7 +18,7 @@ _MARKS = ("ETag", "etag", "LastModified", "mtime", "created")
 
 
 class RemoteFile:
-    """An object, read in ranges: like `dfs_store.format.files.MappedFile`, without its `bytes`.
+    """An object, read in ranges: like `dfs_store.format.io.files.MappedFile`, without its `bytes`.
 
     Args:
         place: its URL.
