@@ -58,9 +58,10 @@ class ContainerReader(Protocol):
 
     container: str
     path: Place
+    read_path: str  # "general" once an array was asked for that is laid out otherwise than we write it
 
     def attributes(self) -> Any:  # noqa: ANN401 - whatever JSON held
-        """Returns the parsed root attribute.
+        """Returns the parsed header.
 
         Raises:
             NotAStoreError: there is none.

@@ -134,8 +134,16 @@ class KeyFrameStore:
         return self._reader.container
 
     @property
+    def read_path(self) -> str:
+        """How the arrays are read: "fast" if all are laid out as we write them, else "general".
+
+        A store that another tool has copied is read through zarr-python or h5py; `dfs convert` makes it fast.
+        """
+        return self._reader.read_path
+
+    @property
     def attributes(self) -> dict[str, Any]:
-        """The root attribute `dfs_store`, with keys unknown to this version."""
+        """The header `dfs_store`, with keys unknown to this version."""
         return self._header.attributes
 
     def provenance_object(self, key: str) -> dict[str, Any]:

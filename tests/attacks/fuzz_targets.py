@@ -11,13 +11,11 @@ import json
 import tempfile
 from pathlib import Path
 
-import h5py
 import numpy as np
 
 from dfs_store.errors import DFSError
 from dfs_store.format import open_store, verify
 from dfs_store.format.digest import canonical_json, parse_json
-from dfs_store.format.hdf5.heap import check_text_heap
 from dfs_store.format.rules import array_problems
 from dfs_store.format.spec import SMALL_ARRAYS, parse_header
 from dfs_store.format.zarr.folder_files import FolderFiles
@@ -130,12 +128,6 @@ class InMemory:
         return self._data[start:stop]
 
 
-def heap(data: bytes) -> None:
-    """A heap of HDF5, as the header before it says where its text lies."""
-    with contextlib.suppress(DFSError):
-        check_text_heap("s.h5", InMemory(data[2:]), int.from_bytes(data[:2], "little"), b"dfs_store")
-
-
 def zip_archive(data: bytes) -> None:
     """The list of members of a zip archive, and their own headers."""
     file = InMemory(data)
@@ -157,7 +149,7 @@ def hdf5(data: bytes) -> None:
         list(verify(path))
 
 
-TARGETS = {target.__name__: target for target in (header, metadata, index, arrays, heap, zip_archive, hdf5)}
+TARGETS = {target.__name__: target for target in (header, metadata, index, arrays, zip_archive, hdf5)}
 
 
 def seeds(name: str) -> list[bytes]:
@@ -185,12 +177,7 @@ def seeds(name: str) -> list[bytes]:
         ]
     if name == "zip_archive":
         return [sound("a-float32.zarr.zip").read_bytes()]
-    data = sound("a-float32.h5").read_bytes()
-    if name == "hdf5":
-        return [data]
-    with h5py.File(sound("a-float32.h5")) as file:
-        place = h5py.h5o.get_info(file.id).addr
-    return [place.to_bytes(2, "little") + data]
+    return [sound("a-float32.h5").read_bytes()]
 
 
 def _seed_shard(number: int) -> bytes:

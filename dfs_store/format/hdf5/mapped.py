@@ -11,7 +11,7 @@ import numpy.typing as npt
 from dfs_store.errors import DamagedStoreError, DFSError, StoreUnreachableError
 from dfs_store.format.io.place import Place
 
-__all__ = ["H5_ERRORS", "Hdf5File", "damaged", "open_mapped", "place_of"]
+__all__ = ["H5_ERRORS", "Hdf5File", "damaged", "is_contiguous", "open_mapped", "place_of"]
 
 # What h5py raises on a file whose structures are damaged, besides DamagedStoreError.
 H5_ERRORS = (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError, MemoryError)
@@ -46,6 +46,11 @@ def open_mapped(mapped: Hdf5File) -> h5py.File:
     return h5py.File(_MappedBytes(mapped), "r")
 
 
+def is_contiguous(dataset: h5py.Dataset) -> bool:
+    """Returns whether a dataset is laid out as we write it: in one piece, without filters."""
+    return bool(dataset.id.get_create_plist().get_layout() == h5py.h5d.CONTIGUOUS)
+
+
 def place_of(dataset: h5py.Dataset, mapped: Hdf5File, path: Place) -> int:
     """Returns where a contiguous dataset starts in the file, after comparing its size with the file's.
 
@@ -56,8 +61,8 @@ def place_of(dataset: h5py.Dataset, mapped: Hdf5File, path: Place) -> int:
     # Python ints, so that no claimed shape can overflow into a small number.
     claimed = math.prod(int(side) for side in dataset.shape) * dataset.dtype.itemsize
     offset, size = dataset.id.get_offset(), mapped.size_bytes
-    if dataset.id.get_create_plist().get_layout() != h5py.h5d.CONTIGUOUS or offset is None:
-        raise DamagedStoreError(f"{path}: {name} must be contiguous and written, got no place in the file")
+    if offset is None:
+        raise DamagedStoreError(f"{path}: {name} was never written: it has no place in the file")
     if offset + claimed > size:
         raise DamagedStoreError(
             f"{path}: {name} of shape {dataset.shape} needs bytes {offset:,} + {claimed:,}, "

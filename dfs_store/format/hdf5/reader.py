@@ -16,9 +16,10 @@ import numpy.typing as npt
 from dfs_store.errors import DamagedStoreError, NotAStoreError, StoreNotFoundError
 from dfs_store.format.container import FrameSource
 from dfs_store.format.digest import parse_json
+from dfs_store.format.general import MAX_SMALL_BYTES, check_small
 from dfs_store.format.hdf5.frames import Hdf5Frames
-from dfs_store.format.hdf5.heap import check_text_heap
-from dfs_store.format.hdf5.mapped import H5_ERRORS, Hdf5File, damaged, open_mapped, place_of
+from dfs_store.format.hdf5.general import open_general_frames, read_general
+from dfs_store.format.hdf5.mapped import H5_ERRORS, Hdf5File, damaged, is_contiguous, open_mapped, place_of
 from dfs_store.format.io.files import MappedFile, opened
 from dfs_store.format.io.place import Place, StoreURL
 from dfs_store.format.spec import ATTRIBUTE, FRAMES, MAX_HEADER_BYTES
@@ -39,6 +40,7 @@ class Hdf5Reader:
 
     def __init__(self, path: Place) -> None:
         self.path = path
+        self.read_path = "fast"
         self._file: h5py.File | None = None
         self._mapped: Hdf5File | None = None
         self._remote = None
@@ -53,38 +55,42 @@ class Hdf5Reader:
             raise NotAStoreError(f"{path}: does not start as an HDF5 file does, so it is no store")
 
     def attributes(self) -> Any:  # noqa: ANN401 - whatever JSON held
-        """Returns the parsed root attribute."""
+        """Returns the parsed header, the dataset `dfs_store`."""
+        text = self._array(ATTRIBUTE, np.dtype("|u1"), MAX_HEADER_BYTES)
+        if text is None:
+            raise NotAStoreError(f"{self.path}: an HDF5 file without the dataset {ATTRIBUTE!r} is no store")
         try:
-            file, mapped = self._open()
-            if ATTRIBUTE not in file.attrs:
-                raise NotAStoreError(
-                    f"{self.path}: an HDF5 file without the attribute {ATTRIBUTE!r} is no store"
-                )
-            return parse_json(_text(file, mapped, self.path))
-        except (NotAStoreError, DamagedStoreError):
-            raise
-        except H5_ERRORS as error:
-            raise damaged(self.path, "cannot be read", error, self._mapped) from error
+            return parse_json(text.tobytes().decode())
+        except ValueError as error:
+            raise DamagedStoreError(f"{self.path}: {ATTRIBUTE} is no JSON text ({error})") from error
 
     def array(self, name: str, dtype: str, shape: tuple[int, ...] | None = None) -> npt.NDArray[Any] | None:
         """Returns a small array, or one of a group, or None where there is none."""
+        return self._array(name, np.dtype(dtype), MAX_SMALL_BYTES, shape)
+
+    def _array(
+        self, name: str, wanted: np.dtype[Any], limit_bytes: int, shape: tuple[int, ...] | None = None
+    ) -> npt.NDArray[Any] | None:
+        where = f"{self.path}: {name}"
         try:
             file, mapped = self._open()
             dataset = _dataset(file, name, self.path)
             if dataset is None:
                 return None
-            wanted = np.dtype(dtype)
-            if dataset.dtype != wanted:
+            if dataset.dtype != wanted or not dataset.shape:
                 raise DamagedStoreError(
-                    f"{self.path}: {name} must be little-endian {wanted.name}, got {dataset.dtype.str}"
+                    f"{where} must be an array of little-endian {wanted.name}, "
+                    f"got shape {dataset.shape} of {dataset.dtype.str}"
                 )
             if shape is not None and dataset.shape != shape:
-                raise DamagedStoreError(f"{self.path}: {name} must have shape {shape}, got {dataset.shape}")
-            if dataset.chunks is not None:
-                raise DamagedStoreError(f"{self.path}: {name} must be contiguous and without filters")
+                raise DamagedStoreError(f"{where} must have shape {shape}, got {dataset.shape}")
+            if not is_contiguous(dataset):
+                self.read_path = "general"
+                return read_general(dataset, where, limit_bytes)
             place = place_of(dataset, mapped, self.path)
-            content = mapped.part(place, place + dataset.nbytes)
-            return content.view(wanted).reshape(dataset.shape).copy()
+            if name == ATTRIBUTE:
+                check_small(where, dataset.nbytes, limit_bytes)
+            return mapped.part(place, place + dataset.nbytes).view(wanted).reshape(dataset.shape).copy()
         except DamagedStoreError:
             raise
         except H5_ERRORS as error:
@@ -97,7 +103,10 @@ class Hdf5Reader:
             dataset = _dataset(file, FRAMES, self.path)
             if dataset is None:
                 raise DamagedStoreError(f"{self.path}: the array {FRAMES} is missing")
-            return Hdf5Frames(self.path, dataset, mapped)
+            if is_contiguous(dataset):
+                return Hdf5Frames(self.path, dataset, mapped)
+            self.read_path = "general"
+            return open_general_frames(dataset, mapped, self.path)
         except DamagedStoreError:
             raise
         except H5_ERRORS as error:
@@ -142,31 +151,6 @@ def _first_bytes(path: Place) -> bytes:
         raise StoreNotFoundError(f"{path}: there is no such store") from error
     except OSError as error:
         raise NotAStoreError(f"{path}: cannot be read ({error.strerror})") from error
-
-
-def _text(file: h5py.File, mapped: Hdf5File, path: Place) -> str | bytes:
-    """Returns the attribute's text once its type says that it is one text of bounded size."""
-    attribute = h5py.h5a.open(file.id, ATTRIBUTE.encode())
-    if attribute.shape != () or attribute.get_storage_size() > MAX_HEADER_BYTES:
-        raise DamagedStoreError(f"{path}: the attribute {ATTRIBUTE!r} must be one text")
-    kind = attribute.get_type()
-    if not isinstance(kind, h5py.h5t.TypeStringID):
-        # Not read at all: h5py would make Python objects of it.
-        raise DamagedStoreError(
-            f"{path}: the attribute {ATTRIBUTE!r} must be text, got a {type(kind).__name__}"
-        )
-    if kind.is_variable_str():
-        check_text_heap(str(path), mapped, h5py.h5o.get_info(file.id).addr, ATTRIBUTE.encode())
-    text = file.attrs[ATTRIBUTE]
-    if not isinstance(text, str | bytes):
-        raise DamagedStoreError(
-            f"{path}: the attribute {ATTRIBUTE!r} must be text, got {type(text).__name__}"
-        )
-    if len(text) > MAX_HEADER_BYTES:
-        raise DamagedStoreError(
-            f"{path}: the attribute {ATTRIBUTE!r} has more than {MAX_HEADER_BYTES:,} bytes"
-        )
-    return text
 
 
 def _dataset(file: h5py.File, name: str, path: Place) -> h5py.Dataset | None:

@@ -44,7 +44,7 @@ class Hdf5Writer:
         attributes: dict[str, Any],
         native: dict[str, npt.NDArray[Any]],
     ) -> None:
-        """Writes frames and all arrays, and then the attributes, each safe on disk before the next."""
+        """Writes frames and all arrays, and then the header, each safe on disk before the next."""
         self._spool.close()
         # Format 1.10 of HDF5: its structures carry checksums, so damage to them is noticed.
         with h5py.File(
@@ -66,9 +66,8 @@ class Hdf5Writer:
         self._spool_path.unlink()
         _sync(self._path)
         with h5py.File(self._path, "r+", libver=("v110", "v110")) as file:
-            file.attrs.create(
-                ATTRIBUTE, canonical_json(attributes).decode("ascii"), dtype=h5py.string_dtype()
-            )
+            # A dataset, since tools that copy attributes fail above 64 KiB (h5repack, h5py's copy).
+            file.create_dataset(ATTRIBUTE, data=np.frombuffer(canonical_json(attributes), dtype=np.uint8))
         _sync(self._path)
 
     def close(self) -> None:

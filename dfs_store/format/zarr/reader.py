@@ -38,6 +38,7 @@ class ZarrReader:
     def __init__(self, files: ZarrFiles, container: str, *, remote: bool) -> None:
         self.path: Place = files.place
         self.container = container
+        self.read_path = "fast"
         self._files = files
         self._remote = cast(RemoteZarrFiles, files) if remote else None
         self._repeated: dict[str, bytes] = {}  # the root's consolidated metadata
