@@ -16,7 +16,7 @@ from dfs_store.errors import DamagedStoreError
 from dfs_store.format.problems import Problem
 from dfs_store.format.spec import FRAME_DTYPES, FRAMES, MAX_FRAME_BYTES, frame_size_bytes
 
-__all__ = ["GeneralFrames", "check_chunks", "check_frames_layout", "check_small"]
+__all__ = ["MAX_SMALL_BYTES", "GeneralFrames", "check_chunks", "check_frames", "check_small"]
 
 Array = npt.NDArray[Any]
 
@@ -74,23 +74,13 @@ def check_chunks(where: str, shape: Sequence[int], chunks: Sequence[int], itemsi
         )
 
 
-def check_frames_layout(
-    where: str, shape: Sequence[int], dtype: np.dtype[Any], chunks: Sequence[int] | None
-) -> str:
-    """Returns the name of the frames' dtype.
-
-    Raises:
-        DamagedStoreError: their shape or dtype is none of the format, or `chunks` are too large or too many.
-    """
-    name = next((name for name, stored in FRAME_DTYPES.items() if dtype == np.dtype(stored)), None)
-    if name is None or len(shape) != 4:
+def check_frames(where: str, shape: Sequence[int], dtype: str) -> None:
+    """Raises DamagedStoreError unless frames have four dimensions and a dtype of the format."""
+    if dtype not in FRAME_DTYPES or len(shape) != 4:
         raise DamagedStoreError(
             f"{where}: {FRAMES} must have four dimensions of little-endian {', '.join(FRAME_DTYPES)}, "
-            f"got shape {tuple(shape)} of {dtype.str}"
+            f"got shape {tuple(shape)} of {dtype[:80]}"
         )
-    if chunks is not None:
-        check_chunks(where, shape, chunks, dtype.itemsize, 1)
-    return name
 
 
 class GeneralFrames:
@@ -117,7 +107,7 @@ class GeneralFrames:
     ) -> None:
         self.shape = shape
         self.dtype = dtype
-        self._fetch = fetch
+        self._fetch: Callable[[int, int], Array] | None = fetch
         self._file = file
         most = max(1, _BLOCK_BYTES // max(1, frame_size_bytes(shape[1:], dtype)))
         self._length = min(max(1, chunk_length), most)
@@ -129,6 +119,7 @@ class GeneralFrames:
 
     def read(self, start: int, stop: int) -> Array:
         """Returns frames start..stop as stored, read-only."""
+        assert self._fetch is not None
         if self._length == 1:
             return self._read_only(self._fetch(start, stop))
         parts = []
@@ -146,12 +137,13 @@ class GeneralFrames:
         return self._file
 
     def close(self) -> None:
-        """Releases the kept block; arrays handed out stay valid."""
-        self._block = None
+        """Releases the kept block and the files; arrays handed out stay valid."""
+        self._block = self._fetch = None
 
     def _find_block(self, number: int) -> Array:
         kept = self._block
         if kept is None or kept[0] != number:
+            assert self._fetch is not None
             first = number * self._length
             kept = number, self._fetch(first, min(first + self._length, self.shape[0]))
             self._block = kept

@@ -269,11 +269,11 @@ class KeyFrameStore:
             )
 
     def _look_for_another(self) -> None:
-        """Raises DamagedStoreError where damage comes of another store that has taken a URL.
+        """Raises DamagedStoreError if damage comes of another store that has taken the path.
 
-        The files of a local store were all mapped when it was opened.
+        The files of a local store were mapped when it was opened, unless they are very many.
         """
-        if isinstance(self.path, StoreURL):
+        if isinstance(self.path, StoreURL) or self._reader.was_replaced(suspected=True):
             self._check_in_place()
 
     @property

@@ -7,8 +7,8 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from dfs_store.format.general import check_frames_layout
-from dfs_store.format.hdf5.mapped import Hdf5File, place_of
+from dfs_store.format.general import check_frames
+from dfs_store.format.hdf5.mapped import Hdf5File, frame_dtype, place_of
 from dfs_store.format.io.place import Place
 from dfs_store.format.problems import Problem
 from dfs_store.format.spec import FRAME_DTYPES, frame_size_bytes
@@ -25,7 +25,8 @@ class Hdf5Frames:
 
     def __init__(self, path: Place, dataset: h5py.Dataset, mapped: Hdf5File) -> None:
         self.shape: tuple[int, ...] = dataset.shape
-        self.dtype = check_frames_layout(str(path), dataset.shape, dataset.dtype, None)
+        self.dtype = frame_dtype(dataset)
+        check_frames(str(path), self.shape, self.dtype)
         self._name = path.name
         self._frame_bytes = frame_size_bytes(self.shape[1:], self.dtype)
         self._offset = place_of(dataset, mapped, path)

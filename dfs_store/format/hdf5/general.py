@@ -15,8 +15,8 @@ import numpy.typing as npt
 
 from dfs_store.errors import DamagedStoreError
 from dfs_store.format.expand import check_deflate, check_lzf
-from dfs_store.format.general import GeneralFrames, check_chunks, check_frames_layout, check_small
-from dfs_store.format.hdf5.mapped import H5_ERRORS, Hdf5File, damaged, open_mapped
+from dfs_store.format.general import GeneralFrames, check_chunks, check_frames, check_small
+from dfs_store.format.hdf5.mapped import H5_ERRORS, Hdf5File, damaged, frame_dtype, open_mapped
 from dfs_store.format.io.place import Place
 from dfs_store.format.spec import FRAMES
 
@@ -50,7 +50,9 @@ def open_general_frames(dataset: h5py.Dataset, mapped: Hdf5File, path: Place) ->
     The file is opened for every read: nothing of h5py is held across threads or a fork.
     """
     where = f"{path}: {FRAMES}"
-    dtype = check_frames_layout(str(path), dataset.shape, dataset.dtype, _chunks(dataset))
+    dtype = frame_dtype(dataset)
+    check_frames(str(path), dataset.shape, dtype)
+    check_chunks(where, dataset.shape, _chunks(dataset), dataset.dtype.itemsize, 1)
     _check_layout(dataset, where)
 
     def fetch(start: int, stop: int) -> npt.NDArray[Any]:

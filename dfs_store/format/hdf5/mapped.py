@@ -10,8 +10,9 @@ import numpy.typing as npt
 
 from dfs_store.errors import DamagedStoreError, DFSError, StoreUnreachableError
 from dfs_store.format.io.place import Place
+from dfs_store.format.spec import FRAME_DTYPES
 
-__all__ = ["H5_ERRORS", "Hdf5File", "damaged", "is_contiguous", "open_mapped", "place_of"]
+__all__ = ["H5_ERRORS", "Hdf5File", "damaged", "frame_dtype", "is_contiguous", "open_mapped", "place_of"]
 
 # What h5py raises on a file whose structures are damaged, besides DamagedStoreError.
 H5_ERRORS = (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError, MemoryError)
@@ -44,6 +45,12 @@ class Hdf5File(Protocol):
 def open_mapped(mapped: Hdf5File) -> h5py.File:
     """Opens a mapped file for reading."""
     return h5py.File(_MappedBytes(mapped), "r")
+
+
+def frame_dtype(dataset: h5py.Dataset) -> str:
+    """Returns the name of a dataset's dtype if frames may have it, else what NumPy calls it."""
+    found = (name for name, stored in FRAME_DTYPES.items() if dataset.dtype == np.dtype(stored))
+    return next(found, str(dataset.dtype.str))
 
 
 def is_contiguous(dataset: h5py.Dataset) -> bool:

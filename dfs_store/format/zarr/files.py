@@ -35,7 +35,7 @@ class ZarrFiles(Protocol):
         ...
 
     def has(self, name: str) -> bool:
-        """Returns whether there is a file or a folder of that name."""
+        """Returns whether there is a file of that name."""
         ...
 
     def read(self, name: str, limit_bytes: int) -> bytes:

@@ -1,5 +1,6 @@
 """The files of a Zarr store that is a folder of this machine."""
 
+import contextlib
 import os
 import stat
 from collections.abc import Sequence
@@ -58,6 +59,16 @@ class FolderFiles:
         if mapped.size_bytes != size:
             raise DamagedStoreError(f"{file}: had {size:,} bytes and now has {mapped.size_bytes:,}")
         return mapped
+
+    def mapped_below(self, folder: str, most: int) -> dict[str, MappedFile]:
+        """Maps the files below a folder by name, at most so many; leaves out those that cannot be mapped."""
+        found: dict[str, MappedFile] = {}
+        for place, _, names in os.walk(os.path.join(self._root, folder)):
+            for name in names[: most - len(found)]:
+                relative = os.path.relpath(os.path.join(place, name), self._root)
+                with contextlib.suppress(DamagedStoreError):
+                    found[relative] = self.mapped(relative)
+        return found
 
     def total_bytes(self, names: Sequence[str]) -> int:
         """Returns the bytes of all files."""

@@ -8,11 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from dfs_store.errors import DamagedStoreError
-from dfs_store.format.expand import expand
 from dfs_store.format.problems import Problem
 from dfs_store.format.spec import FRAME_DTYPES, FRAMES, frame_size_bytes
 from dfs_store.format.zarr.files import MappedBytes, ZarrFiles
-from dfs_store.format.zarr.metadata import parse_frames
+from dfs_store.format.zarr.metadata import ArrayMetadata, chunk_file
 from dfs_store.format.zarr.shard_index import ShardIndex, index_size_bytes, parse_index
 
 __all__ = ["Sharding", "ZarrFrames"]
@@ -23,22 +22,17 @@ class Sharding:
 
     Args:
         files: of the store.
-        text: the zarr.json of key_frames.
-
-    Raises:
-        DamagedStoreError: it is none that the format allows.
+        about: the metadata of key_frames, laid out as we write it.
     """
 
-    def __init__(self, files: ZarrFiles, text: bytes) -> None:
-        metadata = parse_frames(text, files.where(FRAMES))
+    def __init__(self, files: ZarrFiles, about: ArrayMetadata) -> None:
+        assert about.shard_length is not None
         self.files = files
-        self.shape = metadata.shape
-        self.dtype = metadata.dtype
-        self.length = metadata.shard_length
-        self.compressor = metadata.compressor
-        self.frame_bytes = frame_size_bytes(metadata.shape[1:], metadata.dtype)
-        self.index_bytes = index_size_bytes(metadata.shard_length)
-        self._metadata = metadata
+        self.shape = about.shape
+        self.dtype = about.dtype
+        self.length = about.shard_length
+        self.frame_bytes = frame_size_bytes(about.shape[1:], about.dtype)
+        self.index_bytes = index_size_bytes(self.length)
 
     @property
     def num_shards(self) -> int:
@@ -62,7 +56,7 @@ class Sharding:
 
     def file(self, shard: int) -> str:
         """Returns the name of a shard's file."""
-        return f"{FRAMES}/{self._metadata.shard_file(shard)}"
+        return f"{FRAMES}/{chunk_file(shard, len(self.shape))}"
 
     def parse_index(self, tail: bytes, shard: int, end: int | None) -> ShardIndex:
         """Checks a shard's index; raises as `dfs_store.format.zarr.shard_index.parse_index`."""
@@ -73,7 +67,6 @@ class Sharding:
             self.files.where(self.file(shard)),
             end,
             self.frame_bytes,
-            compressed=self.compressor is not None,
         )
 
     def short(self, shard: int, size_bytes: int) -> DamagedStoreError:
@@ -82,16 +75,6 @@ class Sharding:
             f"{self.files.where(self.file(shard))}: an index of {self.length:,} frames needs "
             f"{self.index_bytes:,} bytes, the file has {size_bytes:,}"
         )
-
-    def expand(self, stored: list[npt.NDArray[np.uint8]], shard: int) -> list[npt.NDArray[np.uint8]]:
-        """Returns the bytes of frames of a shard, expanded where they are compressed."""
-        if self.compressor is None:
-            return stored
-        try:
-            return [expand(self.compressor, frame, self.frame_bytes) for frame in stored]
-        except ValueError as error:
-            file = self.files.where(self.file(shard))
-            raise DamagedStoreError(f"{file}: a frame cannot be expanded ({error})") from error
 
     def shaped(self, data: npt.NDArray[np.uint8]) -> npt.NDArray[Any]:
         """Returns the bytes of whole frames as (K, C, H, W)."""
@@ -113,8 +96,8 @@ class ZarrFrames:
     Safe for threads and under fork without a lock, which a fork could inherit locked.
     """
 
-    def __init__(self, files: ZarrFiles, text: bytes) -> None:
-        self._sharding = Sharding(files, text)
+    def __init__(self, files: ZarrFiles, about: ArrayMetadata) -> None:
+        self._sharding = Sharding(files, about)
         self.shape = self._sharding.shape
         self.dtype = self._sharding.dtype
         self._length = self._sharding.length
@@ -170,8 +153,7 @@ class ZarrFrames:
             first = int(index.starts[start])
             data = content[first : first + self._frame_bytes * (stop - start)]
         else:
-            starts, sizes = index.starts[start:stop].tolist(), index.sizes[start:stop].tolist()
-            stored = [content[begin : begin + size] for begin, size in zip(starts, sizes, strict=True)]
-            data = np.concatenate(self._sharding.expand(stored, number))
+            starts = index.starts[start:stop].tolist()
+            data = np.concatenate([content[begin : begin + self._frame_bytes] for begin in starts])
             data.setflags(write=False)
         return self._sharding.shaped(data)

@@ -1,6 +1,5 @@
-"""Reads the Zarr container with NumPy alone; zarr-python is called only to expand compressed frames."""
+"""Reads the Zarr container: with NumPy alone if it is laid out as we write it, else through zarr-python."""
 
-import contextlib
 import math
 from typing import Any, cast
 
@@ -11,10 +10,10 @@ from dfs_store.errors import DamagedStoreError, NotAStoreError
 from dfs_store.format.container import FrameSource
 from dfs_store.format.digest import parse_json
 from dfs_store.format.io.place import Place
-from dfs_store.format.spec import ATTRIBUTE, FRAMES, MAX_HEADER_BYTES, NATIVE, SMALL_ARRAYS
+from dfs_store.format.spec import ATTRIBUTE, FRAMES, MAX_HEADER_BYTES, SMALL_ARRAYS
 from dfs_store.format.zarr.files import RemoteZarrFiles, ZarrFiles
-from dfs_store.format.zarr.frames import Sharding, ZarrFrames
-from dfs_store.format.zarr.metadata import ArrayMetadata, parse_array, parse_consolidated, parse_frames
+from dfs_store.format.zarr.frames import ZarrFrames
+from dfs_store.format.zarr.metadata import ArrayMetadata, chunk_file, parse_array, parse_consolidated
 from dfs_store.format.zarr.remote_frames import RemoteZarrFrames
 
 __all__ = ["ZarrReader"]
@@ -44,7 +43,7 @@ class ZarrReader:
         self._repeated: dict[str, bytes] = {}  # the root's consolidated metadata
         self._metadata: dict[str, bytes] | None = None  # of the arrays, where they were prefetched
         if not files.has(_ROOT):
-            if files.has(FRAMES):
+            if files.has(f"{FRAMES}/{_ROOT}"):
                 raise DamagedStoreError(f"{self.path}: holds {FRAMES}, but its zarr.json is missing")
             raise NotAStoreError(f"{self.path}: holds no zarr.json, so it is no Zarr v3 store")
 
@@ -71,35 +70,39 @@ class ZarrReader:
 
     def array(self, name: str, dtype: str, shape: tuple[int, ...] | None = None) -> npt.NDArray[Any] | None:
         """Returns a small array, or one of a group, or None where there is none."""
-        text = self._text(name)
-        if text is None:
+        about = self._about(name)
+        if about is None:
             return None
         where = f"{self.path}/{name}"
-        metadata = parse_array(text, where)
         wanted = np.dtype(dtype)
-        if metadata.dtype != wanted.name:
-            raise DamagedStoreError(f"{where}: dtype must be {wanted.name}, got {metadata.dtype}")
-        if shape is not None and metadata.shape != shape:
-            raise DamagedStoreError(f"{where}: shape must be {shape}, got {metadata.shape}")
+        if about.dtype != wanted.name:
+            raise DamagedStoreError(f"{where}: dtype must be {wanted.name}, got {about.dtype[:80]}")
+        if shape is not None and about.shape != shape:
+            raise DamagedStoreError(f"{where}: shape must be {shape}, got {about.shape}")
+        if not about.is_plain:
+            from dfs_store.format.zarr.general import read_general
+
+            self.read_path = "general"
+            return read_general(self._files, self._remote, name, about)
         # Python ints, so that no claimed shape can overflow into a small number.
-        claimed = math.prod(metadata.shape) * wanted.itemsize
-        claim = f"shape {metadata.shape} of {wanted.name}"
-        data = self._files.read_exactly(f"{name}/{metadata.chunk_file}", claimed, claim)
-        if (differs := self._difference(name, text)) is not None:
-            raise differs
-        return np.frombuffer(data, dtype=wanted).reshape(metadata.shape)
+        claimed = math.prod(about.shape) * wanted.itemsize
+        claim = f"shape {about.shape} of {wanted.name}"
+        data = self._files.read_exactly(f"{name}/{chunk_file(0, len(about.shape))}", claimed, claim)
+        return np.frombuffer(data, dtype=wanted).reshape(about.shape)
 
     def frames(self) -> FrameSource:
         """Returns key_frames without reading any."""
-        text = self._text(FRAMES)
-        if text is None:
+        about = self._about(FRAMES)
+        if about is None:
             raise DamagedStoreError(f"{self.path}: the array {FRAMES} is missing")
-        parse_frames(text, self._files.where(FRAMES))  # what is wrong with it is said first
-        if (differs := self._difference(FRAMES, text)) is not None:
-            raise differs
+        if about.shard_length is None:
+            from dfs_store.format.zarr.general import open_general_frames
+
+            self.read_path = "general"
+            return open_general_frames(self._files, self._remote, about)
         if self._remote is not None:
-            return RemoteZarrFrames(self._remote, text)
-        return ZarrFrames(self._files, text)
+            return RemoteZarrFrames(self._remote, about)
+        return ZarrFrames(self._files, about)
 
     def close(self) -> None:
         """Lets go of what was prefetched; what is asked later is read again."""
@@ -136,23 +139,28 @@ class ZarrReader:
     def _difference(self, name: str, text: bytes) -> DamagedStoreError | None:
         """Returns the error of an array's own zarr.json that means another thing than the root repeats."""
         repeated = self._repeated.get(name, text)
-        if repeated == text:
+        if repeated == text or parse_array(repeated, name) == parse_array(text, name):
             return None
-        parse = parse_frames if name == FRAMES else parse_array
-        with contextlib.suppress(DamagedStoreError):
-            if parse(repeated, name) == parse(text, name):
-                return None
         return DamagedStoreError(
             f"{self.path}: what zarr.json says of {name} is not what {name}/{_ROOT} says"
         )
+
+    def _about(self, name: str) -> ArrayMetadata | None:
+        """Returns the metadata of an array, None if there is none."""
+        text = self._text(name)
+        if text is None:
+            return None
+        about = parse_array(text, f"{self.path}/{name}")
+        if (differs := self._difference(name, text)) is not None:
+            raise differs
+        return about
 
     def _text(self, name: str) -> bytes | None:
         """Returns the zarr.json of an array, None where there is none."""
         if self._metadata is not None and (self._repeated or name in self._metadata):
             return self._metadata.get(name)
-        if not self._files.has(name):
-            return None
-        return self._files.read(f"{name}/{_ROOT}", MAX_HEADER_BYTES)
+        file = f"{name}/{_ROOT}"
+        return self._files.read(file, MAX_HEADER_BYTES) if self._files.has(file) else None
 
     def _prefetch(self, files: RemoteZarrFiles) -> None:
         """Asks for all that will be read at open: metadata, where they are not consolidated, and arrays."""
@@ -164,15 +172,16 @@ class ZarrReader:
             found = {
                 name: files.read(f"{name}/{_ROOT}", MAX_HEADER_BYTES)
                 for name in (FRAMES, *names)
-                if files.has(name)
+                if files.has(f"{name}/{_ROOT}")
             }
         else:
             found = self._metadata
         limits = []
         for name in names:
-            if (about := _parsed(found.get(name), name)) is not None:
+            about = _parsed(found.get(name))
+            if about is not None and about.dtype == np.dtype(SMALL_ARRAYS[name]).name and about.is_plain:
                 claimed = math.prod(about.shape) * np.dtype(SMALL_ARRAYS[name]).itemsize
-                limits.append((f"{name}/{about.chunk_file}", claimed + 1))
+                limits.append((f"{name}/{chunk_file(0, len(about.shape))}", claimed + 1))
         files.prefetch(limits)
         if self._metadata is None:
             self._metadata = found
@@ -180,20 +189,27 @@ class ZarrReader:
     def _own_files(self) -> list[str]:
         """Returns the names of the files that the format knows, as far as their metadata can be read."""
         metadata = self._metadata or {}
-        names = [_ROOT]
-        for name, text in metadata.items():
-            names.append(f"{name}/{_ROOT}")
-            if (about := _parsed(text, name)) is not None:
-                names.append(f"{name}/{about.chunk_file}")
-        if FRAMES in metadata:
-            sharding = Sharding(self._files, metadata[FRAMES])
-            names += [sharding.file(shard) for shard in range(sharding.num_shards)]
+        names = [_ROOT, *(f"{name}/{_ROOT}" for name in metadata)]
+        for name in (*SMALL_ARRAYS, FRAMES):
+            if (about := _parsed(metadata.get(name))) is not None:
+                names += [f"{name}/{file}" for file in _chunk_files(about, name)]
         return names
 
 
-def _parsed(text: bytes | None, name: str) -> ArrayMetadata | None:
-    """Returns the metadata of a small array, None where `array` will say what is wrong."""
+def _chunk_files(about: ArrayMetadata, name: str) -> list[str]:
+    if about.shard_length is not None:
+        shards = range(-(-about.shape[0] // about.shard_length))
+        return [chunk_file(shard, len(about.shape)) for shard in shards]
+    if name != FRAMES and about.is_plain:
+        return [chunk_file(0, len(about.shape))]
+    from dfs_store.format.zarr.general import chunk_names
+
+    return chunk_names(about, name)
+
+
+def _parsed(text: bytes | None) -> ArrayMetadata | None:
+    """Returns the metadata of an array, None if `array` will say what is wrong."""
     try:
-        return None if text is None or name in (FRAMES, NATIVE) else parse_array(text, name)
+        return None if text is None else parse_array(text, "")
     except DamagedStoreError:
         return None

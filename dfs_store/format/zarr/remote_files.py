@@ -38,13 +38,12 @@ class RemoteFolderFiles:
         return self._remote.where(name)
 
     def has(self, name: str) -> bool:
-        """Returns whether an array or a file is there, from what was prefetched where it was."""
+        """Returns whether a file is there; one that was not prefetched is."""
         if name == _ROOT:
             return True
-        file = name if name.endswith(".json") else f"{name}/{_ROOT}"
-        if file not in self._kept:
-            self.prefetch([(file, MAX_HEADER_BYTES)])
-        return self._kept[file] is not None
+        if name not in self._kept:
+            self.prefetch([(name, MAX_HEADER_BYTES)])
+        return self._kept[name] is not None
 
     def read(self, name: str, limit_bytes: int) -> bytes:
         """Returns a file's contents; raises DamagedStoreError where it is missing or too long."""

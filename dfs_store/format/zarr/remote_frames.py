@@ -11,13 +11,10 @@ from dfs_store.format.io.remote import Want
 from dfs_store.format.problems import Problem
 from dfs_store.format.zarr.files import RemoteZarrFiles
 from dfs_store.format.zarr.frames import Sharding
+from dfs_store.format.zarr.metadata import ArrayMetadata
 from dfs_store.format.zarr.shard_index import ShardIndex
 
 __all__ = ["RemoteZarrFrames"]
-
-# The size of a shard is not asked for, so that of a compressed frame is bounded by that of the frame.
-_COMPRESSED_LIMIT = 2
-_COMPRESSED_EXTRA_BYTES = 64 * 2**10
 
 
 class RemoteZarrFrames:
@@ -26,9 +23,9 @@ class RemoteZarrFrames:
     Safe for threads and under fork: it holds indexes, and no connection of its own.
     """
 
-    def __init__(self, files: RemoteZarrFiles, text: bytes) -> None:
+    def __init__(self, files: RemoteZarrFiles, about: ArrayMetadata) -> None:
         self._files = files
-        self._sharding = Sharding(files, text)
+        self._sharding = Sharding(files, about)
         self.shape = self._sharding.shape
         self.dtype = self._sharding.dtype
         self._indexes: dict[int, ShardIndex] = {}
@@ -58,17 +55,9 @@ class RemoteZarrFrames:
             if isinstance(index, DamagedStoreError):
                 raise index
             self._indexes[shard] = index
-        wants = [[self._wants(*piece) for piece in each] for each in pieces]
-        found = iter(self._files.gather([want for each in wants for part in each for want in part]))
-        return [
-            self._joined(
-                [
-                    (shard, [next(found) for _ in part])
-                    for (shard, _, _), part in zip(each, parts, strict=True)
-                ]
-            )
-            for each, parts in zip(pieces, wants, strict=True)
-        ]
+        wants = [[want for piece in each for want in self._wants(*piece)] for each in pieces]
+        found = iter(self._files.gather([want for each in wants for want in each]))
+        return [self._joined([next(found) for _ in each]) for each in wants]
 
     def file_of(self, frame: int) -> str:
         """Returns the shard file that holds a frame."""
@@ -81,13 +70,12 @@ class RemoteZarrFrames:
     def _wants(self, shard: int, start: int, stop: int) -> list[Want]:
         """Returns where frames start..stop of a shard lie: in one piece where they can."""
         index, name = self._indexes[shard], self._sharding.file(shard)
-        starts, sizes = index.starts[start:stop].tolist(), index.sizes[start:stop].tolist()
+        starts, size = index.starts[start:stop].tolist(), self._sharding.frame_bytes
         if index.in_order:
-            return [Want(name, starts[0], starts[-1] + sizes[-1])]
-        return [Want(name, begin, begin + size) for begin, size in zip(starts, sizes, strict=True)]
+            return [Want(name, starts[0], starts[-1] + size)]
+        return [Want(name, begin, begin + size) for begin in starts]
 
-    def _joined(self, parts: list[tuple[int, list[npt.NDArray[np.uint8]]]]) -> npt.NDArray[Any]:
-        stored = [data for shard, pieces in parts for data in self._sharding.expand(pieces, shard)]
+    def _joined(self, stored: list[npt.NDArray[np.uint8]]) -> npt.NDArray[Any]:
         data = stored[0] if len(stored) == 1 else np.concatenate(stored)
         data.setflags(write=False)
         return self._sharding.shaped(data)
@@ -110,11 +98,4 @@ class RemoteZarrFrames:
             raise DamagedStoreError(f"{file}: missing or unreadable (no such object)")
         if len(tail) != self._sharding.index_bytes:
             raise self._sharding.short(shard, len(tail))
-        index = self._sharding.parse_index(tail, shard, None)
-        most = _COMPRESSED_LIMIT * self._sharding.frame_bytes + _COMPRESSED_EXTRA_BYTES
-        if (index.sizes > most).any() or (index.sizes == 0).any():
-            raise DamagedStoreError(
-                f"{file}: a frame of {self._sharding.frame_bytes:,} bytes claims to be stored in "
-                f"{int(index.sizes.max()):,}"
-            )
-        return index
+        return self._sharding.parse_index(tail, shard, None)

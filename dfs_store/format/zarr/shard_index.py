@@ -21,12 +21,10 @@ class ShardIndex(NamedTuple):
 
     Attributes:
         starts: where each frame starts, int64.
-        sizes: of each frame in the file, in bytes, int64.
-        in_order: whether whole frames follow each other without a gap, uncompressed.
+        in_order: whether frames follow each other without a gap.
     """
 
     starts: npt.NDArray[np.int64]
-    sizes: npt.NDArray[np.int64]
     in_order: bool
 
 
@@ -35,9 +33,7 @@ def index_size_bytes(shard_length: int) -> int:
     return shard_length * _ENTRY_BYTES + _CRC_BYTES
 
 
-def parse_index(
-    tail: bytes, count: int, file: str, end: int | None, frame_bytes: int, *, compressed: bool
-) -> ShardIndex:
+def parse_index(tail: bytes, count: int, file: str, end: int | None, frame_bytes: int) -> ShardIndex:
     """Checks a shard's index with whole-array tests that cannot overflow.
 
     Args:
@@ -45,8 +41,7 @@ def parse_index(
         count: of frames that the shard holds.
         file: for messages.
         end: where the frames end and the index begins; None where the file's size is not known.
-        frame_bytes: of one frame, expanded.
-        compressed: whether frames are.
+        frame_bytes: of one frame.
 
     Raises:
         DamagedStoreError: it does not match its checksum, lacks a frame, or leads out of the file.
@@ -57,8 +52,8 @@ def parse_index(
     entries = np.frombuffer(index, dtype="<u8").reshape(-1, 2)[:count]
     starts, sizes = entries[:, 0], entries[:, 1]
     limit = _NO_END if end is None else end
-    if not compressed and _in_one_run(starts, sizes, limit, frame_bytes):
-        return ShardIndex(starts.astype(np.int64), sizes.astype(np.int64), in_order=True)
+    if _in_one_run(starts, sizes, limit, frame_bytes):
+        return ShardIndex(starts.astype(np.int64), in_order=True)
     lost = np.flatnonzero((starts == ABSENT) & (sizes == ABSENT))
     if lost.size:
         raise DamagedStoreError(f"{file}: frame {lost[0]} of the shard is missing ({lost.size} in all)")
@@ -73,12 +68,11 @@ def parse_index(
     order = np.argsort(starts, kind="stable")
     if (starts[order][1:] < (starts + sizes)[order][:-1]).any():
         raise DamagedStoreError(f"{file}: frames of the shard overlap")
-    if not compressed and (sizes != frame_bytes).any():
+    if (sizes != frame_bytes).any():
         raise DamagedStoreError(
-            f"{file}: an uncompressed frame has {frame_bytes:,} bytes, "
-            f"the index says {sizes[sizes != frame_bytes][0]:,}"
+            f"{file}: a frame has {frame_bytes:,} bytes, the index says {sizes[sizes != frame_bytes][0]:,}"
         )
-    return ShardIndex(starts.astype(np.int64), sizes.astype(np.int64), in_order=False)
+    return ShardIndex(starts.astype(np.int64), in_order=False)
 
 
 def _in_one_run(

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from dfs_store.format.digest import canonical_json
 from dfs_store.format.spec import ATTRIBUTE, FRAMES, NATIVE, SMALL_ARRAYS, frame_size_bytes
-from dfs_store.format.zarr.metadata import array_metadata, frames_metadata, group_metadata
+from dfs_store.format.zarr.metadata import array_metadata, chunk_file, frames_metadata, group_metadata
 from dfs_store.format.zarr.sinks import FolderSink, ZarrSink, ZipSink
 
 __all__ = ["ZarrWriter"]
@@ -43,7 +43,7 @@ class ZarrWriter:
         """Takes in K stored frames (K, C, H, W)."""
         for frame in np.ascontiguousarray(frames):
             if self._file is None:
-                name = ".".join(["c", str(self._count // self._length), "0", "0", "0"])
+                name = chunk_file(self._count // self._length, 1 + len(self._frame_shape))
                 self._file = self._sink.begin(f"{FRAMES}/{name}")
             data = compress(frame, self._compression)
             self._file.write(data)
@@ -97,7 +97,7 @@ class ZarrWriter:
 
     def _write_array(self, name: str, stored: npt.NDArray[Any]) -> None:
         """Writes an array as a single chunk, as it lies in memory."""
-        self._sink.write(f"{name}/" + ".".join(["c"] + ["0"] * stored.ndim), stored.tobytes())
+        self._sink.write(f"{name}/{chunk_file(0, stored.ndim)}", stored.tobytes())
         self._describe(name, array_metadata(stored.dtype.name, stored.shape))
 
     def _describe(self, name: str, metadata: dict[str, Any]) -> None:

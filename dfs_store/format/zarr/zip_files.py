@@ -69,7 +69,7 @@ class _ZipFiles:
 
     def _check_top(self) -> None:
         nested = [name for name in self._members if name.endswith(f"/{_ROOT}") and name.count("/") == 1]
-        if _ROOT not in self._members and not self.has("key_frames") and nested:
+        if _ROOT not in self._members and nested:
             folder = nested[0].partition("/")[0]
             raise NotAStoreError(
                 f"{self.place}: holds no zarr.json at its top; zip what is in the folder {folder}, not the "
@@ -81,8 +81,8 @@ class _ZipFiles:
         return f"{self.place}/{name}"
 
     def has(self, name: str) -> bool:
-        """Returns whether there is a member, or one below that name."""
-        return name in self._members or any(each.startswith(f"{name}/") for each in self._members)
+        """Returns whether there is a member of that name."""
+        return name in self._members
 
     def read(self, name: str, limit_bytes: int) -> bytes:
         """Returns a member's contents; raises DamagedStoreError where it is missing or too long."""
