@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 
+import fsspec
 import h5py
 import numpy as np
 import pytest
@@ -170,3 +171,9 @@ def test_a_copy_by_h5py_is_whole(many, tmp_path):
         for name in file:
             file.copy(name, target)
     assert_equal_stores(many, tmp_path / "c.h5", "fast")
+
+
+def test_a_rewritten_file_is_read_from_a_server(bucket, path):
+    other = rewrite(path, lambda name, dataset: {"compression": 1, "chunks": True})
+    fsspec.filesystem("s3").put_file(str(other), f"{bucket}/other.h5")
+    assert_equal_stores(path, f"{bucket}/other.h5")

@@ -5,6 +5,7 @@ import shutil
 import warnings
 import zipfile
 
+import fsspec
 import numpy as np
 import pytest
 import zarr
@@ -233,3 +234,27 @@ def test_reads_survive_threads_and_forks(path):
     with multiprocessing.get_context("fork").Pool(2) as pool:
         found = pool.map(store.key_frames, range(4))
     assert all(map(np.array_equal, found, expected))
+
+
+@pytest.mark.parametrize("suffix", [".zarr", ".zarr.zip"])
+def test_rewritten_stores_are_read_from_a_server(bucket, tmp_path, suffix):
+    path = black_store(tmp_path / "s.zarr")
+    content("uint8").write(path, overwrite=True)
+    other = rewrite(path, frames_only(chunks=(2, 2, 4, 3), shards=(4, 2, 4, 3), fill_value=1))
+    if suffix == ".zarr":
+        fsspec.filesystem("s3").put(str(other), f"{bucket}/other.zarr", recursive=True)
+    else:
+        shutil.rmtree(other)
+        with zarr.storage.ZipStore(tmp_path / "a", mode="w", compression=zipfile.ZIP_STORED) as target:
+            rewrite(path, frames_only(chunks=(2, 2, 4, 3), fill_value=1), target)
+        fsspec.filesystem("s3").put_file(str(tmp_path / "a"), f"{bucket}/other.zarr.zip")
+    assert_equal_stores(path, f"{bucket}/other{suffix}")
+    copy_store(f"{bucket}/other{suffix}", tmp_path / "back.zarr")
+    assert_equal_stores(path, tmp_path / "back.zarr", "fast")
+
+
+def test_absent_chunks_on_a_server_read_as_the_fill_value(bucket, tmp_path):
+    path = black_store(tmp_path / "s.zarr")
+    other = rewrite(path, lambda name, array: {"compressors": None})
+    fsspec.filesystem("s3").put(str(other), f"{bucket}/other.zarr", recursive=True)
+    assert_equal_stores(path, f"{bucket}/other.zarr")
