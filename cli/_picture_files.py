@@ -52,7 +52,7 @@ def check_outside(path: Path, store: str) -> None:
         SettingsError: the path lies in the folder of the store.
     """
     from dfs_store.errors import SettingsError
-    from dfs_store.format.place import locate
+    from dfs_store.format.io.place import locate
 
     place = locate(store)
     if isinstance(place, Path) and place.resolve() in path.resolve().parents:
@@ -72,7 +72,7 @@ def write_files(paths: Sequence[Path], contents: Iterable[bytes]) -> Iterator[in
     import tempfile
 
     from dfs_store.errors import DFSError
-    from dfs_store.format.transaction import output_error
+    from dfs_store.format.io.transaction import output_error
 
     try:
         with tempfile.TemporaryDirectory(prefix=".dfs-", dir=paths[0].parent) as folder:

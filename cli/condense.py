@@ -187,7 +187,7 @@ def _run(settings: "CondenseConfig", track: str | None, *, json: bool, quiet: bo
 
 
 def _summary(result: dict[str, Any], settings: "CondenseConfig", progress: "CondenseProgress") -> str:
-    from dfs_store.format.place import local_beside
+    from dfs_store.format.io.place import local_beside
 
     storage = result["storage"]
     size_bytes, what = storage["key_frame_bytes"], f"{result['num_key_frames']:,} key frames"

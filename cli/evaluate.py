@@ -60,7 +60,7 @@ def evaluate(
 
     from dfs_store.condense.device import resolve_device
     from dfs_store.evaluate import EvaluationSettings
-    from dfs_store.format.place import shown_place
+    from dfs_store.format.io.place import shown_place
 
     from ._videos import training_videos_bytes
 
@@ -179,7 +179,7 @@ def _text(
     *,
     verbose: bool,
 ) -> str:
-    from dfs_store.format.place import shown_place
+    from dfs_store.format.io.place import shown_place
 
     rows: list[tuple[str, ...]] = [("top-1", *_score_cells(result.top1))]
     if result.num_classes > 5:
@@ -249,7 +249,7 @@ def _beside(store: str, settings: "EvaluationSettings", test: "EvaluatedOn", own
     ]
     if test.hold_out is not None:
         parts.append(f"hold-out{test.hold_out:g}")
-    from dfs_store.format.place import local_beside
+    from dfs_store.format.io.place import local_beside
 
     return f"{local_beside(store.rstrip('/'))}.{'-'.join(parts)}.json"
 

@@ -11,6 +11,10 @@ if TYPE_CHECKING:
 
 BAR_WIDTH = 40
 CLASSES_SHOWN = 20
+READ_PATHS = {
+    "fast": "fast: laid out as dfs writes it",
+    "general": "general: laid out by another tool or compressed; dfs convert makes it fast",
+}
 
 
 @command
@@ -48,6 +52,7 @@ def describe(store: "KeyFrameStore") -> dict[str, Any]:
         "num_frames": store.num_frames,
         "frame_shape": list(store.frame_shape),
         "dtype": store.dtype,
+        "read_path": store.read_path,
         "normalization": store.normalization,
         "num_key_frames": int(store.offsets[-1]),
         "key_frames_per_clip": key_frames_per_clip(store.offsets),
@@ -105,6 +110,7 @@ def _header_rows(content: dict[str, Any]) -> list[tuple[str, ...]]:
     normalization = content["normalization"]
     rows: list[tuple[str, ...]] = [
         ("format", f"{content['format_version']}, {content['container']}, {content['dtype']}"),
+        ("read path", READ_PATHS[content["read_path"]]),
         ("method", str(content["method"] or "not said")),
         ("dataset", str(content["dataset"] or "not said")),
         ("vpc, seed", f"{provenance.get('vpc', 'not said')}, {provenance.get('seed', 'not said')}"),

@@ -26,8 +26,8 @@ import torch
 
 from dfs_store.condense.initialise import Group
 from dfs_store.errors import CheckpointError
-from dfs_store.format.place import local_beside
-from dfs_store.format.transaction import output_error, sync_folder
+from dfs_store.format.io.place import local_beside
+from dfs_store.format.io.transaction import output_error, sync_folder
 
 __all__ = [
     "checkpoint_path",

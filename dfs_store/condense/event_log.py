@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 from dfs_store.condense.events import Event, RunStarted
-from dfs_store.format.place import local_beside
+from dfs_store.format.io.place import local_beside
 from dfs_store.videos.cache import write_atomically
 
 __all__ = ["EventLog", "event_log_path", "read_events"]

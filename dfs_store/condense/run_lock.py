@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from dfs_store.errors import OutputExistsError
-from dfs_store.format.place import local_beside
-from dfs_store.format.transaction import locked
+from dfs_store.format.io.place import local_beside
+from dfs_store.format.io.transaction import locked
 
 __all__ = ["run_lock"]
 

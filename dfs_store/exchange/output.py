@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dfs_store.errors import DFSError, OutputExistsError, OutputNotWritableError
-from dfs_store.format.transaction import Transaction, output_error
+from dfs_store.format.io.transaction import Transaction, output_error
 
 __all__ = ["MANIFEST", "output_path", "write_bytes", "write_json"]
 

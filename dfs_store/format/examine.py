@@ -8,8 +8,8 @@ import numpy.typing as npt
 from dfs_store.errors import DamagedStoreError
 from dfs_store.format.container import ContainerReader, FrameSource, open_container
 from dfs_store.format.digest import compute_digest
+from dfs_store.format.io.place import Place
 from dfs_store.format.native import native_bytes
-from dfs_store.format.place import Place
 from dfs_store.format.problems import Problem
 from dfs_store.format.rules import array_problems
 from dfs_store.format.spec import NATIVE, SMALL_ARRAYS, Header, parse_header

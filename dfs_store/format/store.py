@@ -12,11 +12,11 @@ from dfs_store.format.accounting import StorageReport, count_storage
 from dfs_store.format.container import open_container
 from dfs_store.format.digest import frame_checksums
 from dfs_store.format.examine import Examination, examine
+from dfs_store.format.io.place import Place, StoreURL, absolute_text, collapsed_url, locate
+from dfs_store.format.io.transaction import interrupted_overwrites
 from dfs_store.format.native import native_bytes, read_native
-from dfs_store.format.place import Place, StoreURL, absolute_text, collapsed_url, locate
 from dfs_store.format.quantization import decode
 from dfs_store.format.spec import Header
-from dfs_store.format.transaction import interrupted_overwrites
 from dfs_store.interpolation import neighbours, rebuild
 
 __all__ = ["KeyFrameStore", "open_store"]
@@ -37,7 +37,7 @@ class KeyFrameStore:
             and whatever else fsspec opens), see docs/remote.md.
 
     Attributes:
-        path: as given, a `pathlib.Path` or a `dfs_store.format.place.StoreURL`.
+        path: as given, a `pathlib.Path` or a `dfs_store.format.io.place.StoreURL`.
 
     Raises:
         StoreNotFoundError: there is nothing at the path.
@@ -134,8 +134,16 @@ class KeyFrameStore:
         return self._reader.container
 
     @property
+    def read_path(self) -> str:
+        """How the arrays are read: "fast" if all are laid out as we write them, else "general".
+
+        A store that another tool has copied is read through zarr-python or h5py; `dfs convert` makes it fast.
+        """
+        return self._reader.read_path
+
+    @property
     def attributes(self) -> dict[str, Any]:
-        """The root attribute `dfs_store`, with keys unknown to this version."""
+        """The header `dfs_store`, with keys unknown to this version."""
         return self._header.attributes
 
     def provenance_object(self, key: str) -> dict[str, Any]:
@@ -261,11 +269,11 @@ class KeyFrameStore:
             )
 
     def _look_for_another(self) -> None:
-        """Raises DamagedStoreError where damage comes of another store that has taken a URL.
+        """Raises DamagedStoreError if damage comes of another store that has taken the path.
 
-        The files of a local store were all mapped when it was opened.
+        The files of a local store were mapped when it was opened, unless they are very many.
         """
-        if isinstance(self.path, StoreURL):
+        if isinstance(self.path, StoreURL) or self._reader.was_replaced(suspected=True):
             self._check_in_place()
 
     @property

@@ -21,10 +21,11 @@ from dfs_store.errors import (
     StoreNotFoundError,
     StoreUnreachableError,
 )
-from dfs_store.format import copy_store, open_store, remote, verify
-from dfs_store.format.place import StoreURL
-from dfs_store.format.remote import Remote, Want
-from dfs_store.format.remote_file import RemoteFile
+from dfs_store.format import copy_store, open_store, verify
+from dfs_store.format.io import remote
+from dfs_store.format.io.place import StoreURL
+from dfs_store.format.io.remote import Remote, Want
+from dfs_store.format.io.remote_file import RemoteFile
 from tests.format.making import content
 from tests.s3 import S3Server, forget_clients
 

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from dfs_store.errors import OutputExistsError, OutputNotWritableError, SettingsError, StoreUnreachableError
-from dfs_store.format import check_output, copy_store, open_store, remote_output, verify
+from dfs_store.format import check_output, copy_store, open_store, verify
+from dfs_store.format.io import remote_output
 from tests.format.making import content, open_writer
 from tests.s3 import S3Server, forget_clients
 

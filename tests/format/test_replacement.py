@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from dfs_store.errors import DamagedStoreError, OutputExistsError, StoreNotFoundError
-from dfs_store.format import open_store, transaction
+from dfs_store.format import open_store
+from dfs_store.format.io import transaction
 from dfs_store.format.verify import verify
 from tests.format.making import content, open_writer
 

@@ -11,7 +11,7 @@ from dfs_store.errors import (
     StoreNotFoundError,
 )
 from dfs_store.format import check_output, open_store
-from dfs_store.format.transaction import Transaction, interrupted_overwrites, output_error
+from dfs_store.format.io.transaction import Transaction, interrupted_overwrites, output_error
 from tests.format.making import content
 
 

@@ -206,7 +206,7 @@ def test_a_killed_writer_leaves_no_archive(tmp_path):
 
 
 def test_many_shards_in_an_archive(tmp_path, monkeypatch):
-    from dfs_store.format import zarr_writer
+    from dfs_store.format.zarr import writer as zarr_writer
 
     monkeypatch.setattr(zarr_writer, "MAX_SHARD_FRAMES", 5)
     content().write(tmp_path / "s.zarr.zip")

@@ -1,0 +1,281 @@
+"""Asking the server of a URL through fsspec: whole objects, ranges of bytes, many at a time.
+
+The one place where fsspec is called for reading. What goes wrong becomes an error of the library that says
+what to do. A process that was forked connects anew, since neither sockets nor event loops survive a fork.
+"""
+
+import errno
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from dfs_store.errors import (
+    DamagedStoreError,
+    DFSError,
+    MissingDependencyError,
+    SettingsError,
+    StoreNotFoundError,
+    StoreUnreachableError,
+)
+from dfs_store.format.io.place import StoreURL
+
+__all__ = ["CREDENTIALS", "Remote", "Want", "is_refusal"]
+
+Bytes = npt.NDArray[np.uint8]
+
+CREDENTIALS = (
+    "give credentials where the server's own clients look for them (S3: AWS_ACCESS_KEY_ID and "
+    "AWS_SECRET_ACCESS_KEY, or ~/.aws; AWS_ENDPOINT_URL for a server that is not Amazon's)"
+)
+# Reading a gap costs less than asking once more.
+_MERGED_GAP_BYTES = 64 * 2**10
+# One request carries this much at most, so that a long range comes over several connections.
+_REQUEST_BYTES = 16 * 2**20
+_NO_RANGE, _REFUSED = 416, (401, 403)
+_REFUSALS = ("NoCredentialsError", "PartialCredentialsError", "TokenRetrievalError", "ProfileNotFound")
+
+
+class Want(NamedTuple):
+    """Bytes start..stop of an object; `name` is relative to the URL, "" the URL itself."""
+
+    name: str
+    start: int
+    stop: int
+
+
+class Remote:
+    """The server of a store's URL. Safe for threads, and in a process that is forked.
+
+    Args:
+        place: the URL.
+
+    Raises:
+        MissingDependencyError: a library for the protocol is not installed.
+        SettingsError: fsspec knows no such protocol.
+    """
+
+    def __init__(self, place: StoreURL) -> None:
+        self.place = place
+        self._process = -1
+        self._system: Any = None
+        self._root = ""
+        self.system  # noqa: B018 - connects, so that a missing library is told at once
+
+    @property
+    def system(self) -> Any:  # noqa: ANN401 - fsspec has no types
+        """The file system of fsspec, made by this process."""
+        if self._process != os.getpid():
+            self._system, self._root = _connect(self.place)
+            self._process = os.getpid()
+        return self._system
+
+    def path(self, name: str = "") -> str:
+        """Returns what fsspec calls an object."""
+        self.system  # noqa: B018 - as above
+        return f"{self._root}/{name}" if name else self._root
+
+    def where(self, name: str = "") -> str:
+        """Returns what messages call an object."""
+        return f"{self.place}/{name}" if name else str(self.place)
+
+    @property
+    def lists(self) -> bool:
+        """Whether the server can list what it has; plain HTTP cannot."""
+        return not {"http", "https"} & set(_protocols(self.system))
+
+    def info(self, name: str = "") -> dict[str, Any]:
+        """Returns what the server says of an object: at least its size.
+
+        Raises:
+            StoreNotFoundError, StoreUnreachableError: it is not there, or cannot be asked for.
+        """
+        with self.asked(name):
+            self.system.invalidate_cache()
+            return dict(self.system.info(self.path(name)))
+
+    def sizes(self, names: Sequence[str] | None = None) -> list[int]:
+        """Returns the bytes of objects below the URL: of those named, of all when absent."""
+        with self.asked():
+            self.system.invalidate_cache()
+            if names is None:
+                return [int(about["size"]) for about in self.system.find(self.path(), detail=True).values()]
+            return [int(size) for size in self.system.sizes([self.path(name) for name in names])]
+
+    def any_below(self, name: str) -> bool:
+        """Returns whether anything lies below a name."""
+        with self.asked(name):
+            self.system.invalidate_cache()
+            return bool(self.lists and self.system.find(self.path(name), maxdepth=2))
+
+    def starts(self, limits: Sequence[tuple[str, int]]) -> list[bytes | None]:
+        """Returns the first bytes of objects, at most so many of each; None for one that is not there.
+
+        All are asked for at once.
+        """
+        return self._ask([(name, 0, limit) for name, limit in limits])
+
+    def tails(self, names: Sequence[str], count_bytes: int) -> list[bytes | None]:
+        """Returns the last bytes of objects, fewer of one that is shorter; None for one that is not there."""
+        return self._ask([(name, -count_bytes, None) for name in names])
+
+    def gather(self, wants: Sequence[Want]) -> list[Bytes]:
+        """Returns ranges of objects, read-only; neighbours are asked for together, and all at once.
+
+        Raises:
+            DamagedStoreError: an object is missing, or ends before.
+            StoreUnreachableError: the server does not answer.
+        """
+        order = sorted(range(len(wants)), key=lambda number: wants[number])
+        blocks: list[Want] = []
+        block_of = [0] * len(wants)
+        for number in order:
+            name, start, stop = wants[number]
+            last = blocks[-1] if blocks else None
+            if last is not None and last.name == name and start <= last.stop + _MERGED_GAP_BYTES:
+                blocks[-1] = Want(name, last.start, max(last.stop, stop))
+            else:
+                blocks.append(wants[number])
+            block_of[number] = len(blocks) - 1
+        contents = self._blocks(blocks)
+        return [
+            contents[block][want.start - blocks[block].start : want.stop - blocks[block].start]
+            for want, block in zip(wants, block_of, strict=True)
+        ]
+
+    def _blocks(self, blocks: Sequence[Want]) -> list[Bytes]:
+        pieces = [
+            (name, at, min(at + _REQUEST_BYTES, stop))
+            for name, start, stop in blocks
+            for at in range(start, stop, _REQUEST_BYTES)
+        ]
+        answers = iter(zip(pieces, self._ask(pieces), strict=True))
+        contents = []
+        for name, start, stop in blocks:
+            parts = []
+            for _ in range(start, stop, _REQUEST_BYTES):
+                (_, begin, end), part = next(answers)
+                if part is None:
+                    raise DamagedStoreError(f"{self.where(name)}: missing or unreadable (no such object)")
+                if len(part) != end - begin:
+                    raise DamagedStoreError(
+                        f"{self.where(name)}: ends after {begin + len(part):,} bytes, before {end:,}"
+                    )
+                parts.append(part)
+            contents.append(np.frombuffer(parts[0] if len(parts) == 1 else b"".join(parts), dtype=np.uint8))
+        return contents
+
+    def _ask(self, pieces: Sequence[tuple[str, int, int | None]]) -> list[bytes | None]:
+        """Asks for ranges of objects at once; None for an object that is not there."""
+        if not pieces:
+            return []
+        paths = [self.path(name) for name, _, _ in pieces]
+        starts, stops = [start for _, start, _ in pieces], [stop for _, _, stop in pieces]
+        with self.asked():
+            answers = self.system.cat_ranges(paths, starts, stops, on_error="return")
+        found: list[bytes | None] = []
+        for (name, start, stop), answer in zip(pieces, answers, strict=True):
+            if isinstance(answer, FileNotFoundError):
+                found.append(None)
+            elif isinstance(answer, BaseException):
+                if not _is_empty(answer):
+                    raise self.error(answer, name) from answer
+                found.append(b"")
+            else:
+                self._check_range(name, start, stop, len(answer))
+                found.append(bytes(answer))
+        return found
+
+    def _check_range(self, name: str, start: int, stop: int | None, got: int) -> None:
+        asked = -start if stop is None else stop - start
+        if got > asked:
+            raise StoreUnreachableError(
+                f"{self.where(name)}: the server sent {got:,} bytes where {asked:,} were asked for, so it "
+                "does not know ranges; use one that does, or download the store"
+            )
+
+    @contextmanager
+    def asked(self, name: str = "") -> Iterator[None]:
+        """Turns what fsspec raises into errors of the library."""
+        try:
+            yield
+        except DFSError:
+            raise
+        except Exception as error:
+            raise self.error(error, name) from error
+
+    def error(self, error: BaseException, name: str = "") -> DFSError:
+        """Returns the library's error for what fsspec raised while it read."""
+        where = self.where(name)
+        cause = error.__cause__
+        if isinstance(error, FileNotFoundError) and cause is not None and _says_more(cause):
+            error = cause  # over HTTP fsspec takes any failure for an absent file
+        if isinstance(error, FileNotFoundError):
+            return StoreNotFoundError(f"{where}: there is no such store")
+        if is_refusal(error):
+            return StoreUnreachableError(
+                f"{where}: the server refuses to show it ({said(error, self.place)}); {CREDENTIALS}"
+            )
+        return StoreUnreachableError(
+            f"{where}: cannot be read now ({said(error, self.place)}); see whether the server can be "
+            "reached, and try again"
+        )
+
+
+def is_refusal(error: BaseException) -> bool:
+    """Returns whether a server, or its client, lacks credentials or has wrong ones."""
+    return (
+        isinstance(error, PermissionError)
+        or type(error).__name__ in _REFUSALS
+        or getattr(error, "status", None) in _REFUSED
+    )
+
+
+def _says_more(cause: BaseException) -> bool:
+    """Returns whether what made a file look absent was the network, or a refusal."""
+    return is_refusal(cause) or (isinstance(cause, OSError) and not isinstance(cause, FileNotFoundError))
+
+
+def said(error: BaseException, place: StoreURL) -> str:
+    """Returns what an error says, without the query of a signed URL."""
+    return str(error).replace(place.url, str(place)) or type(error).__name__
+
+
+def _is_empty(error: BaseException) -> bool:
+    """Returns whether a server said that a range begins behind the end of the object."""
+    if getattr(error, "status", None) == _NO_RANGE:
+        return True
+    return isinstance(error, OSError) and error.errno == errno.EINVAL and "range" in str(error)
+
+
+def _protocols(system: Any) -> tuple[str, ...]:  # noqa: ANN401 - fsspec has no types
+    return (system.protocol,) if isinstance(system.protocol, str) else tuple(system.protocol)
+
+
+def _connect(place: StoreURL) -> tuple[Any, str]:
+    try:
+        from fsspec.core import url_to_fs
+    except ImportError as error:
+        raise MissingDependencyError(
+            f"{place}: a URL needs fsspec; install it with pip install 'dfs-store[remote]'"
+        ) from error
+    try:
+        system, root = url_to_fs(place.url)
+    except ImportError as error:
+        wanted = "gcsfs" if place.url.startswith(("gs://", "gcs://")) else "'dfs-store[remote]'"
+        raise MissingDependencyError(
+            f"{place}: its protocol needs a library that is not installed ({error}); pip install {wanted}"
+        ) from error
+    except ValueError as error:
+        raise SettingsError(
+            f"{place}: cannot be opened ({error}); a store's URL begins with s3://, gs://, https:// or "
+            "another protocol of fsspec"
+        ) from error
+    except Exception as error:
+        raise StoreUnreachableError(
+            f"{place}: cannot be connected to ({said(error, place)}); {CREDENTIALS}"
+        ) from error
+    return system, str(root).rstrip("/")
