@@ -7,7 +7,7 @@ object of size 0 (or of one that wraps around) makes libhdf5 come back to the sa
 import struct
 
 from dfs_store.errors import DamagedStoreError
-from dfs_store.format.zarr.zip_directory import ByteSource
+from dfs_store.format.io.files import ByteSource
 
 __all__ = ["check_text_heap"]
 
