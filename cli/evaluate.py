@@ -272,14 +272,14 @@ def _keep(path: str, found: dict[str, Any]) -> None:
     from pathlib import Path
 
     from dfs_store.errors import OutputNotWritableError
-    from dfs_store.videos.cache import write_atomically
+    from dfs_store.format.io.durable import write_durably
 
     text = _output.json_text(SCHEMA, found) + "\n"
     try:
         if Path(path).exists() and not Path(path).is_file():
             Path(path).write_text(text, encoding="utf-8")  # a pipe or a device: written to, not replaced
         else:
-            write_atomically(Path(path), text.encode())
+            write_durably(Path(path), text.encode())
     except OSError as error:
         raise OutputNotWritableError(
             f"the result was printed but cannot be kept in {path} ({error.strerror}); name another file "

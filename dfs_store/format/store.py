@@ -12,8 +12,8 @@ from dfs_store.format.accounting import StorageReport, count_storage
 from dfs_store.format.container import open_container
 from dfs_store.format.digest import frame_checksums
 from dfs_store.format.examine import Examination, examine
+from dfs_store.format.io.durable import former_outputs
 from dfs_store.format.io.place import Place, StoreURL, absolute_text, collapsed_url, locate
-from dfs_store.format.io.transaction import interrupted_overwrites
 from dfs_store.format.native import native_bytes, read_native
 from dfs_store.format.quantization import decode
 from dfs_store.format.spec import Header
@@ -353,8 +353,7 @@ def _examine_or_raise(path: Place) -> Examination:
     except StoreNotFoundError as error:
         if hint := collapsed_url(path):
             raise StoreNotFoundError(f"{str(error).removesuffix(hint)}{hint}") from None
-        kept = interrupted_overwrites(path)
-        if kept:
+        if kept := former_outputs(path):
             raise StoreNotFoundError(
                 f"{error}; an interrupted overwrite left the former one as {kept[0]}: rename it back"
             ) from None

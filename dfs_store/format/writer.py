@@ -12,7 +12,8 @@ from dfs_store.errors import ClipError, DFSError, SettingsError
 from dfs_store.format.container import ContainerWriter, check_compression, container_of
 from dfs_store.format.digest import compute_digest, frame_checksums
 from dfs_store.format.given import build_attributes, check_frames, check_label, check_steps
-from dfs_store.format.io.transaction import open_transaction, output_error
+from dfs_store.format.io.durable import output_error
+from dfs_store.format.io.transaction import open_transaction
 from dfs_store.format.native import describe_native, stored_natively
 from dfs_store.format.quantization import Encoded, encode
 from dfs_store.format.spec import FRAME_DTYPES, NATIVE, SMALL_ARRAYS, header_problems

@@ -2,13 +2,13 @@
 
 import io
 import math
-from typing import Any, Protocol
+from typing import Any, TypeAlias
 
 import h5py
 import numpy as np
-import numpy.typing as npt
 
-from dfs_store.errors import DamagedStoreError, DFSError, StoreUnreachableError
+from dfs_store.errors import DamagedStoreError, DFSError
+from dfs_store.format.io.files import ByteSource
 from dfs_store.format.io.place import Place
 from dfs_store.format.spec import FRAME_DTYPES
 
@@ -18,28 +18,8 @@ __all__ = ["H5_ERRORS", "Hdf5File", "damaged", "frame_dtype", "is_contiguous", "
 H5_ERRORS = (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError, MemoryError)
 
 
-class Hdf5File(Protocol):
-    """An HDF5 file: `dfs_store.format.io.files.MappedFile`, or `dfs_store.format.io.remote_file.RemoteFile`.
-
-    Attributes:
-        size_bytes: of the file.
-        failure: of the server, which h5py may have made another error of.
-    """
-
-    size_bytes: int
-    failure: StoreUnreachableError | None
-
-    def part(self, start: int, stop: int) -> npt.NDArray[np.uint8]:
-        """Returns bytes start..stop, read-only; on a server from blocks that are kept until `forget`."""
-        ...
-
-    def parts(self, spans: list[tuple[int, int]]) -> list[npt.NDArray[np.uint8]]:
-        """Returns ranges of bytes, read-only, all asked for at once."""
-        ...
-
-    def forget(self) -> None:
-        """Lets go of what is kept."""
-        ...
+# Mapped, or on a server.
+Hdf5File: TypeAlias = ByteSource
 
 
 def open_mapped(mapped: Hdf5File) -> h5py.File:

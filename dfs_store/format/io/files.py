@@ -1,4 +1,7 @@
-"""Reading files that may be hostile: regular ones, inside the store, and never more than is there."""
+"""Reading files that may be hostile: regular ones, inside the store, and never more than is there.
+
+`ByteSource` is what every reader reads from: a mapped file, a member of an archive, ranges of an object.
+"""
 
 import contextlib
 import errno
@@ -8,16 +11,67 @@ import resource
 import stat
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from dfs_store.errors import DamagedStoreError, DFSError, StoreUnreachableError
 
-__all__ = ["MappedFile", "folder_size_bytes", "inside", "opened", "read_at", "read_whole"]
+__all__ = [
+    "ByteSource",
+    "Bytes",
+    "MappedFile",
+    "Window",
+    "folder_size_bytes",
+    "inside",
+    "opened",
+    "read_at",
+    "read_whole",
+]
 
 Opened = TypeVar("Opened")
+Bytes = npt.NDArray[np.uint8]
+
+
+class ByteSource(Protocol):
+    """The bytes of one file, wherever it is; arrays are (n,) uint8 and read-only.
+
+    Attributes:
+        size_bytes: of the file.
+    """
+
+    size_bytes: int
+
+    @property
+    def failure(self) -> StoreUnreachableError | None:
+        """The server's last failure, for callers whose library replaced the original error."""
+        ...
+
+    def bytes(self) -> Bytes:
+        """Returns the whole file; raises as `part`."""
+        ...
+
+    def part(self, start: int, stop: int) -> Bytes:
+        """Returns bytes start..stop; from a server in blocks that are kept until `forget`.
+
+        Raises:
+            DamagedStoreError: the file ends before, or was cut short since it was opened.
+            StoreUnreachableError: the server does not answer.
+        """
+        ...
+
+    def parts(self, spans: list[tuple[int, int]]) -> list[Bytes]:
+        """Returns several ranges, asked for at once; raises as `part`."""
+        ...
+
+    def forget(self) -> None:
+        """Releases what is kept."""
+        ...
+
+    def was_replaced(self) -> bool:
+        """Returns whether there is another file at the place now; costs a server a request."""
+        ...
 
 
 def inside(root: str, relative: str) -> tuple[str, int]:
@@ -125,7 +179,7 @@ def _map(path: str) -> mmap.mmap:
 
 
 class MappedFile:
-    """A file's bytes as one array over it, which stays whole whatever takes the file's name later.
+    """A mapped file (see `ByteSource`), which stays whole whatever takes the file's name later.
 
     Args:
         path: of the file.
@@ -146,27 +200,63 @@ class MappedFile:
         self._bytes = np.frombuffer(self._map, dtype=np.uint8)
         self.size_bytes = self._bytes.size
 
-    def bytes(self) -> npt.NDArray[np.uint8]:
-        """Returns the whole file, read-only.
-
-        Raises:
-            DamagedStoreError: somebody has cut it short; to touch the missing pages would end the process.
-        """
+    def bytes(self) -> Bytes:
+        """Returns a view of the whole file; a page that somebody has cut off would end the process."""
         if self._map.size() < self.size_bytes:
             raise DamagedStoreError(f"{self._path}: was cut short after the store was opened")
         return self._bytes
 
-    def part(self, start: int, stop: int) -> npt.NDArray[np.uint8]:
-        """Returns bytes start..stop as a view, fewer where the file ends before; raises as `bytes`."""
+    def part(self, start: int, stop: int) -> Bytes:
+        """Returns bytes start..stop as a view."""
         return self.bytes()[start:stop]
 
-    def parts(self, spans: list[tuple[int, int]]) -> list[npt.NDArray[np.uint8]]:
-        """Returns ranges of bytes as views; raises as `bytes`."""
+    def parts(self, spans: list[tuple[int, int]]) -> list[Bytes]:
+        """Returns ranges of bytes as views."""
         content = self.bytes()
         return [content[start:stop] for start, stop in spans]
 
     def forget(self) -> None:
-        """Does nothing: a map holds no copies."""
+        """Does nothing: a map keeps no copies."""
+
+    def was_replaced(self) -> bool:
+        """Returns False: all is read from one map."""
+        return False
+
+
+class Window:
+    """Bytes start..start + size_bytes of another source, as a source (see `ByteSource`)."""
+
+    def __init__(self, source: ByteSource, start: int, size_bytes: int) -> None:
+        self._source, self._start = source, start
+        self.size_bytes = size_bytes
+
+    @property
+    def failure(self) -> StoreUnreachableError | None:
+        """The failure of the other source."""
+        return self._source.failure
+
+    def bytes(self) -> Bytes:
+        """Returns all bytes of the window."""
+        return self._source.part(self._start, self._start + self.size_bytes)
+
+    def part(self, start: int, stop: int) -> Bytes:
+        """Returns bytes start..stop of the window."""
+        return self.parts([(start, stop)])[0]
+
+    def parts(self, spans: list[tuple[int, int]]) -> list[Bytes]:
+        """Returns several ranges of the window; raises DamagedStoreError if one leads out of it."""
+        if any(stop > self.size_bytes for _, stop in spans):
+            last = max(stop for _, stop in spans)
+            raise DamagedStoreError(f"a member ends after {self.size_bytes:,} bytes, before {last:,}")
+        return self._source.parts([(self._start + start, self._start + stop) for start, stop in spans])
+
+    def forget(self) -> None:
+        """Releases what the other source keeps."""
+        self._source.forget()
+
+    def was_replaced(self) -> bool:
+        """Returns whether the other source was replaced."""
+        return self._source.was_replaced()
 
 
 def folder_size_bytes(root: Path) -> int:

@@ -13,7 +13,8 @@ __all__ = ["Place", "StoreURL", "absolute_text", "collapsed_url", "local_beside"
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*(::\S*)?://")
 _COLLAPSED = re.compile(r"(?:^|/)([A-Za-z][A-Za-z0-9+.\-]+):/[^/]")
-_USER = re.compile(r"^([A-Za-z][A-Za-z0-9+.\-]*://)[^/@]*@")
+_USER = re.compile(r"((?:^|::)[A-Za-z][A-Za-z0-9+.\-]*://)[^/@]*@")
+_WEB = re.compile(r"(^|::)https?://")
 _LOCAL = ("file://", "local://")
 _DIGITS = 8
 
@@ -35,7 +36,7 @@ class StoreURL(os.PathLike[str]):
 
     def _without_secrets(self) -> str:
         # A password, and the query of a signed URL; of other protocols `?` is a letter like others.
-        bare = self.url.partition("?")[0] if self.url.startswith(("http://", "https://")) else self.url
+        bare = self.url.partition("?")[0] if _WEB.search(self.url) else self.url
         return _USER.sub(r"\1", bare)
 
     @property

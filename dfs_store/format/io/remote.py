@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from dfs_store.errors import (
     DamagedStoreError,
@@ -21,11 +20,13 @@ from dfs_store.errors import (
     StoreNotFoundError,
     StoreUnreachableError,
 )
+from dfs_store.format.io.files import Bytes
 from dfs_store.format.io.place import StoreURL
+from dfs_store.format.io.remote_http import PARTIAL, WHOLE, Answer, Range, ask
 
 __all__ = ["CREDENTIALS", "Remote", "Want", "is_refusal"]
 
-Bytes = npt.NDArray[np.uint8]
+Piece = tuple[str, int, int | None]  # an object's name, start and stop; its last -start bytes without stop
 
 CREDENTIALS = (
     "give credentials where the server's own clients look for them (S3: AWS_ACCESS_KEY_ID and "
@@ -35,7 +36,10 @@ CREDENTIALS = (
 _MERGED_GAP_BYTES = 64 * 2**10
 # One request carries this much at most, so that a long range comes over several connections.
 _REQUEST_BYTES = 16 * 2**20
-_NO_RANGE, _REFUSED = 416, (401, 403)
+_NO_RANGE, _REFUSED, _ABSENT = 416, (401, 403), (404, 410)
+_MARKS = ("ETag", "LastModified", "mtime", "created")
+_PROBE_BYTES = 8
+_SMALL_BYTES = 64 * 2**20  # of all objects of a web server without ranges
 _REFUSALS = ("NoCredentialsError", "PartialCredentialsError", "TokenRetrievalError", "ProfileNotFound")
 
 
@@ -63,6 +67,7 @@ class Remote:
         self._process = -1
         self._system: Any = None
         self._root = ""
+        self._whole: dict[str, bytes] = {}  # objects of a web server that only sends whole ones
         self.system  # noqa: B018 - connects, so that a missing library is told at once
 
     @property
@@ -84,18 +89,43 @@ class Remote:
 
     @property
     def lists(self) -> bool:
-        """Whether the server can list what it has; plain HTTP cannot."""
+        """Whether the server can list what it has; a plain web server cannot."""
         return not {"http", "https"} & set(_protocols(self.system))
 
-    def info(self, name: str = "") -> dict[str, Any]:
-        """Returns what the server says of an object: at least its size.
+    def about(self) -> dict[str, Any]:
+        """Returns the size in bytes of the URL's object, and marks that change when it is replaced.
+
+        One small request. A folder has size 0.
 
         Raises:
             StoreNotFoundError, StoreUnreachableError: it is not there, or cannot be asked for.
         """
-        with self.asked(name):
+        if not self.lists:
+            return self._probe()
+        with self.asked():
             self.system.invalidate_cache()
-            return dict(self.system.info(self.path(name)))
+            found = self.system.info(self.path())
+        if found.get("type") == "directory":
+            return {"size": 0, "folder": True}
+        marks = {mark: str(found[mark]) for mark in _MARKS if mark in found}
+        return {"size": self._known(found.get("size")), **marks}
+
+    def _probe(self) -> dict[str, Any]:
+        """Asks a plain web server for the first bytes, and so whether it supports ranges."""
+        (answer,) = self._ask_web([("", 0, _PROBE_BYTES)], 0)
+        if answer is None:
+            raise StoreNotFoundError(f"{self.where()}: there is no such store")
+        size = self._known(answer.size_bytes)
+        if answer.status == WHOLE and size > _SMALL_BYTES:
+            raise self._no_ranges("", size)
+        return {"size": size, **answer.marks}
+
+    def _known(self, size: object) -> int:
+        if not isinstance(size, int):
+            raise StoreUnreachableError(
+                f"{self.where()}: the server does not say how long it is; download the store"
+            )
+        return size
 
     def sizes(self, names: Sequence[str] | None = None) -> list[int]:
         """Returns the bytes of objects below the URL: of those named, of all when absent."""
@@ -148,28 +178,27 @@ class Remote:
 
     def _blocks(self, blocks: Sequence[Want]) -> list[Bytes]:
         pieces = [
-            (name, at, min(at + _REQUEST_BYTES, stop))
+            [(name, at, min(at + _REQUEST_BYTES, stop)) for at in range(start, stop, _REQUEST_BYTES)]
             for name, start, stop in blocks
-            for at in range(start, stop, _REQUEST_BYTES)
         ]
-        answers = iter(zip(pieces, self._ask(pieces), strict=True))
-        contents = []
-        for name, start, stop in blocks:
-            parts = []
-            for _ in range(start, stop, _REQUEST_BYTES):
-                (_, begin, end), part = next(answers)
-                if part is None:
-                    raise DamagedStoreError(f"{self.where(name)}: missing or unreadable (no such object)")
-                if len(part) != end - begin:
-                    raise DamagedStoreError(
-                        f"{self.where(name)}: ends after {begin + len(part):,} bytes, before {end:,}"
-                    )
-                parts.append(part)
-            contents.append(np.frombuffer(parts[0] if len(parts) == 1 else b"".join(parts), dtype=np.uint8))
-        return contents
+        answers = iter(self._ask([piece for each in pieces for piece in each]))
+        return [self._joined([(piece, next(answers)) for piece in each]) for each in pieces]
 
-    def _ask(self, pieces: Sequence[tuple[str, int, int | None]]) -> list[bytes | None]:
+    def _joined(self, parts: list[tuple[tuple[str, int, int], bytes | None]]) -> Bytes:
+        for (name, start, stop), part in parts:
+            if part is None:
+                raise DamagedStoreError(f"{self.where(name)}: missing or unreadable (no such object)")
+            if len(part) != stop - start:
+                raise DamagedStoreError(
+                    f"{self.where(name)}: ends after {start + len(part):,} bytes, before {stop:,}"
+                )
+        found = [part for _, part in parts if part is not None]
+        return np.frombuffer(found[0] if len(found) == 1 else b"".join(found), dtype=np.uint8)
+
+    def _ask(self, pieces: Sequence[Piece]) -> list[bytes | None]:
         """Asks for ranges of objects at once; None for an object that is not there."""
+        if not self.lists:
+            return self._ask_for_bodies(pieces)
         if not pieces:
             return []
         paths = [self.path(name) for name, _, _ in pieces]
@@ -184,18 +213,62 @@ class Remote:
                 if not _is_empty(answer):
                     raise self.error(answer, name) from answer
                 found.append(b"")
+            elif len(answer) > (-start if stop is None else stop - start):
+                raise self._no_ranges(name, None)
             else:
-                self._check_range(name, start, stop, len(answer))
                 found.append(bytes(answer))
         return found
 
-    def _check_range(self, name: str, start: int, stop: int | None, got: int) -> None:
-        asked = -start if stop is None else stop - start
-        if got > asked:
-            raise StoreUnreachableError(
-                f"{self.where(name)}: the server sent {got:,} bytes where {asked:,} were asked for, so it "
-                "does not know ranges; use one that does, or download the store"
-            )
+    def _ask_for_bodies(self, pieces: Sequence[Piece]) -> list[bytes | None]:
+        """Asks a plain web server; small objects that it only sends whole are kept."""
+        wanted = [piece for piece in pieces if piece[0] not in self._whole]
+        room = _SMALL_BYTES - sum(map(len, self._whole.values()))
+        answers = iter(self._ask_web(wanted, room))
+        found: list[bytes | None] = []
+        for name, start, stop in pieces:
+            if name in self._whole:
+                found.append(self._whole[name][start:stop])
+                continue
+            answer = next(answers)
+            if answer is None:
+                found.append(None)
+                continue
+            body, asked = answer.body, -start if stop is None else stop - start
+            if body is not None and answer.status == WHOLE:
+                if len(body) >= asked:
+                    self._whole = {**self._whole, name: body}
+                body = body[start:stop]
+            if body is None or len(body) > asked:
+                raise self._no_ranges(name, answer.size_bytes)
+            found.append(body)
+        return found
+
+    def _ask_web(self, pieces: Sequence[Piece], most_bytes: int) -> list[Answer | None]:
+        """Returns a plain web server's answers, None for an absent object; raises StoreUnreachableError."""
+        if not pieces:
+            return []
+        ranges = [Range(self.path(name), start, stop) for name, start, stop in pieces]
+        with self.asked():
+            answers = ask(self.system, ranges, most_bytes)
+        found: list[Answer | None] = []
+        for (name, _, _), answer in zip(pieces, answers, strict=True):
+            if isinstance(answer, BaseException):
+                raise self.error(answer, name) from answer
+            if answer.status == _NO_RANGE:
+                answer = answer._replace(body=b"")
+            elif answer.status not in (WHOLE, PARTIAL, *_ABSENT):
+                raise self._unreachable(
+                    name, f"HTTP status {answer.status}", refused=answer.status in _REFUSED
+                )
+            found.append(None if answer.status in _ABSENT else answer)
+        return found
+
+    def _no_ranges(self, name: str, size_bytes: int | None) -> StoreUnreachableError:
+        size = "" if size_bytes is None else f", and the file has {size_bytes:,} bytes"
+        return StoreUnreachableError(
+            f"{self.where(name)}: the server does not support ranges{size}; at most {_SMALL_BYTES:,} bytes "
+            f"are downloaded unasked. Download the store, or have fsspec do so: simplecache::{self.place}"
+        )
 
     @contextmanager
     def asked(self, name: str = "") -> Iterator[None]:
@@ -215,13 +288,16 @@ class Remote:
             error = cause  # over HTTP fsspec takes any failure for an absent file
         if isinstance(error, FileNotFoundError):
             return StoreNotFoundError(f"{where}: there is no such store")
-        if is_refusal(error):
+        return self._unreachable(name, said(error, self.place), refused=is_refusal(error))
+
+    def _unreachable(self, name: str, reason: str, *, refused: bool) -> StoreUnreachableError:
+        if refused:
             return StoreUnreachableError(
-                f"{where}: the server refuses to show it ({said(error, self.place)}); {CREDENTIALS}"
+                f"{self.where(name)}: the server refuses to show it ({reason}); {CREDENTIALS}"
             )
         return StoreUnreachableError(
-            f"{where}: cannot be read now ({said(error, self.place)}); see whether the server can be "
-            "reached, and try again"
+            f"{self.where(name)}: cannot be read now ({reason}); see whether the server can be reached, and "
+            "try again"
         )
 
 
@@ -235,7 +311,9 @@ def is_refusal(error: BaseException) -> bool:
 
 
 def _says_more(cause: BaseException) -> bool:
-    """Returns whether what made a file look absent was the network, or a refusal."""
+    """Returns whether what made a file look absent was the network, the server's failure, or a refusal."""
+    if isinstance(status := getattr(cause, "status", None), int):
+        return status not in _ABSENT
     return is_refusal(cause) or (isinstance(cause, OSError) and not isinstance(cause, FileNotFoundError))
 
 

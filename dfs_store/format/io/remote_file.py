@@ -1,31 +1,22 @@
 """One remote object as a file: an HDF5 store, or a zipped Zarr store."""
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 
 from dfs_store.errors import DamagedStoreError, StoreUnreachableError
+from dfs_store.format.io.files import Bytes
 from dfs_store.format.io.place import StoreURL
 from dfs_store.format.io.remote import Remote, Want
 
 __all__ = ["RemoteFile"]
 
-Bytes = npt.NDArray[np.uint8]
-
 _BLOCK_BYTES = 2 * 2**20
-_MARKS = ("ETag", "etag", "LastModified", "mtime", "created")
 
 
 class RemoteFile:
-    """An object, read in ranges: like `dfs_store.format.io.files.MappedFile`, without its `bytes`.
+    """An object that is read in ranges (see `dfs_store.format.io.files.ByteSource`).
 
     Args:
         place: its URL.
-
-    Attributes:
-        size_bytes: of the object.
-        failure: the server's last one, for who gets another error through a library.
 
     Raises:
         StoreNotFoundError, StoreUnreachableError: it is not there, or cannot be asked for.
@@ -33,10 +24,14 @@ class RemoteFile:
 
     def __init__(self, place: StoreURL) -> None:
         self.remote = Remote(place)
-        self._about = self._look()
+        self._about = self.remote.about()
         self.size_bytes: int = self._about["size"]
         self.failure: StoreUnreachableError | None = None
         self._blocks: dict[int, Bytes] = {}
+
+    def bytes(self) -> Bytes:
+        """Returns the whole object; raises as `part`."""
+        return self.part(0, self.size_bytes)
 
     def part(self, start: int, stop: int) -> Bytes:
         """Returns bytes start..stop, read-only, from blocks that are kept until `forget`.
@@ -77,22 +72,12 @@ class RemoteFile:
             raise
 
     def forget(self) -> None:
-        """Lets go of the kept blocks; what is asked later is asked of the server again."""
+        """Releases the kept blocks; what is asked for later is asked of the server again."""
         self._blocks = {}
 
     def was_replaced(self) -> bool:
-        """Returns whether another object lies at the URL than when this was made."""
-        return self._look() != self._about
-
-    def _look(self) -> dict[str, Any]:
-        about = self.remote.info()
-        if about.get("type") == "directory":
-            return {"size": 0, "folder": True}
-        if not isinstance(about.get("size"), int):
-            raise StoreUnreachableError(
-                f"{self.remote.where()}: the server does not say how long it is; download the store"
-            )
-        return {"size": about["size"], **{mark: str(about[mark]) for mark in _MARKS if mark in about}}
+        """Returns whether there is another object at the URL than when this was made."""
+        return self.remote.about() != self._about
 
     def _bounds(self, block: int) -> tuple[int, int]:
         return block * _BLOCK_BYTES, min((block + 1) * _BLOCK_BYTES, self.size_bytes)

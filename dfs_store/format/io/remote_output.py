@@ -20,16 +20,15 @@ from dfs_store.errors import DFSError, OutputExistsError, OutputNotWritableError
 from dfs_store.format.container import container_of
 from dfs_store.format.io.place import StoreURL
 from dfs_store.format.io.remote import CREDENTIALS, Remote, is_refusal, said
-from dfs_store.format.spec import FRAMES, NATIVE, SMALL_ARRAYS
+from dfs_store.format.io.transaction import header_is_ours, names_are_ours
+from dfs_store.format.spec import MAX_HEADER_BYTES
 
 __all__ = ["RemoteTransaction", "check_remote_output"]
 
 _ROOT = "zarr.json"
-_SIGNATURES = {"hdf5": b"\x89HDF\r\n\x1a\n", "zarr.zip": b"PK\3\4"}
 _CLAIM = (
     ".writing"  # beside a new store's arrays while they are uploaded, so that of two writers one gives way
 )
-_OWN_NAMES = {_ROOT, _CLAIM, FRAMES, NATIVE, *SMALL_ARRAYS}
 _COMPARED_BYTES = 2**20
 
 
@@ -78,18 +77,17 @@ def _about(remote: Remote, path: str) -> dict[str, Any] | None:
 
 
 def _is_replaceable(remote: Remote, there: dict[str, Any]) -> bool:
-    """Returns whether what is there is a store, or a part of one that an upload has left."""
-    container = container_of(remote.place)
-    if container == "zarr":
-        root = f"{remote.path().lstrip('/')}/"
-        found = [str(path).lstrip("/").removeprefix(root) for path in remote.system.find(remote.path())]
-        names = {name.partition("/")[0] for name in found}
-        return there["type"] == "directory" and (_ROOT in names or names <= _OWN_NAMES)
-    signature = _SIGNATURES[container]
-    if there["type"] != "file":
+    """Returns whether there is a single file, a store, or a part of one that an upload has left."""
+    if container_of(remote.place) != "zarr":
+        return bool(there["type"] == "file")
+    if there["type"] != "directory":
         return False
-    start = remote.system.cat_file(remote.path(), start=0, end=len(signature)) if there["size"] else b""
-    return start in (b"", signature)
+    (header,) = remote.starts([(_ROOT, MAX_HEADER_BYTES)])
+    if header is not None and header_is_ours(header):
+        return True
+    root = f"{remote.path().lstrip('/')}/"
+    found = [str(path).lstrip("/").removeprefix(root) for path in remote.system.find(remote.path())]
+    return names_are_ours(name for name in found if name != _CLAIM)
 
 
 @contextmanager

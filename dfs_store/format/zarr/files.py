@@ -3,23 +3,11 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-import numpy as np
-import numpy.typing as npt
-
+from dfs_store.format.io.files import Bytes, ByteSource
 from dfs_store.format.io.place import Place
 from dfs_store.format.io.remote import Want
 
-__all__ = ["MappedBytes", "RemoteZarrFiles", "ZarrFiles"]
-
-
-class MappedBytes(Protocol):
-    """The bytes of one file, mapped: reading them costs nothing."""
-
-    size_bytes: int
-
-    def bytes(self) -> npt.NDArray[np.uint8]:
-        """Returns them, read-only; raises DamagedStoreError where somebody has cut the file short."""
-        ...
+__all__ = ["RemoteZarrFiles", "ZarrFiles"]
 
 
 class ZarrFiles(Protocol):
@@ -54,7 +42,7 @@ class ZarrFiles(Protocol):
         """
         ...
 
-    def mapped(self, name: str) -> MappedBytes:
+    def mapped(self, name: str) -> ByteSource:
         """Returns a file's bytes without reading them; raises DamagedStoreError as `read`."""
         ...
 
@@ -67,7 +55,7 @@ class ZarrFiles(Protocol):
         ...
 
     def close(self) -> None:
-        """Lets go of what was kept; what is asked later is opened again."""
+        """Releases what is kept; what is asked later is opened again."""
         ...
 
 
@@ -82,6 +70,6 @@ class RemoteZarrFiles(ZarrFiles, Protocol):
         """Returns the last bytes of files; None for one that is missing."""
         ...
 
-    def gather(self, wants: Sequence[Want]) -> list[npt.NDArray[np.uint8]]:
+    def gather(self, wants: Sequence[Want]) -> list[Bytes]:
         """Returns ranges of files, read-only; raises DamagedStoreError where one ends before."""
         ...

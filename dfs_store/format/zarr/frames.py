@@ -8,9 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from dfs_store.errors import DamagedStoreError
+from dfs_store.format.io.files import ByteSource
 from dfs_store.format.problems import Problem
 from dfs_store.format.spec import FRAME_DTYPES, FRAMES, frame_size_bytes
-from dfs_store.format.zarr.files import MappedBytes, ZarrFiles
+from dfs_store.format.zarr.files import ZarrFiles
 from dfs_store.format.zarr.metadata import ArrayMetadata, chunk_file
 from dfs_store.format.zarr.shard_index import ShardIndex, index_size_bytes, parse_index
 
@@ -86,7 +87,7 @@ class Sharding:
 class _Shard:
     """A checked shard; `file` is that of the store which was opened, whatever takes its path later."""
 
-    file: MappedBytes
+    file: ByteSource
     index: ShardIndex
 
 

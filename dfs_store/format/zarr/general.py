@@ -25,9 +25,10 @@ from zarr.storage import MemoryStore, StorePath
 from dfs_store.errors import DamagedStoreError, DFSError
 from dfs_store.format.expand import expand
 from dfs_store.format.general import GeneralFrames, check_chunks, check_frames, check_small
+from dfs_store.format.io.files import ByteSource
 from dfs_store.format.io.remote import Want
 from dfs_store.format.spec import FRAMES
-from dfs_store.format.zarr.files import MappedBytes, RemoteZarrFiles, ZarrFiles
+from dfs_store.format.zarr.files import RemoteZarrFiles, ZarrFiles
 from dfs_store.format.zarr.folder_files import FolderFiles
 from dfs_store.format.zarr.metadata import ArrayMetadata, parse_sides
 
@@ -257,7 +258,7 @@ class _Objects(MemoryStore):
         files: ZarrFiles,
         remote: RemoteZarrFiles | None,
         layout: _Layout,
-        kept: Mapping[str, MappedBytes],
+        kept: Mapping[str, ByteSource],
     ) -> None:
         super().__init__(read_only=True)
         self._files = files

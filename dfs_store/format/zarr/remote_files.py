@@ -2,14 +2,11 @@
 
 from collections.abc import Sequence
 
-import numpy as np
-import numpy.typing as npt
-
 from dfs_store.errors import DamagedStoreError, NotAStoreError, StoreNotFoundError, StoreUnreachableError
+from dfs_store.format.io.files import Bytes, ByteSource
 from dfs_store.format.io.place import StoreURL
 from dfs_store.format.io.remote import Remote, Want
 from dfs_store.format.spec import MAX_HEADER_BYTES
-from dfs_store.format.zarr.files import MappedBytes
 
 __all__ = ["RemoteFolderFiles"]
 
@@ -62,7 +59,7 @@ class RemoteFolderFiles:
             )
         return data
 
-    def mapped(self, name: str) -> MappedBytes:
+    def mapped(self, name: str) -> ByteSource:
         """Is never asked for: what a server has cannot be mapped."""
         raise NotImplementedError(name)
 
@@ -74,7 +71,7 @@ class RemoteFolderFiles:
         """Returns the last bytes of files; None for one that is missing."""
         return self._remote.tails(names, count_bytes)
 
-    def gather(self, wants: Sequence[Want]) -> list[npt.NDArray[np.uint8]]:
+    def gather(self, wants: Sequence[Want]) -> list[Bytes]:
         """Returns ranges of files, read-only; raises DamagedStoreError where one ends before."""
         return self._remote.gather(wants)
 

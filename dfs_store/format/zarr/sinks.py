@@ -7,7 +7,7 @@ import zipfile
 from pathlib import Path
 from typing import IO, BinaryIO, Protocol
 
-from dfs_store.format.io.transaction import sync_folder, write_synced
+from dfs_store.format.io.durable import sync_folder, write_synced
 
 __all__ = ["FolderSink", "ZarrSink", "ZipSink"]
 
