@@ -22,8 +22,11 @@ Array = npt.NDArray[Any]
 
 # Small arrays are read whole: 16 million key frames, or 5 million with scale and zero of three channels.
 MAX_SMALL_BYTES = 64 * 2**20
-# Of one read: a chunk that is absent costs its reader time, and its writer nothing.
-MAX_CHUNKS = 4096
+# Of one read, more only if they are larger: an absent chunk costs its reader time, and its writer nothing.
+_MAX_CHUNKS = 4096
+_SMALL_CHUNK_BYTES = 16 * 2**10
+# That one read may expand in all, if chunks reach far beyond the rows that are asked for.
+_MAX_EXPANDED_BYTES = 4 * 2**30
 # zarr-python expands so many chunks at a time.
 _AT_ONCE = 10
 # A chunk may reach beyond its array, as in one that is to be appended to, but not by much.
@@ -31,7 +34,7 @@ _MAX_OVERHANG_BYTES = 64 * 2**20
 _BLOCK_BYTES = 64 * 2**20
 
 
-def check_small(where: str, claimed_bytes: int, limit_bytes: int = MAX_SMALL_BYTES) -> None:
+def check_small(where: str, claimed_bytes: int, limit_bytes: int) -> None:
     """Raises DamagedStoreError if an array claims more bytes than may be read as a whole."""
     if claimed_bytes > limit_bytes:
         raise DamagedStoreError(
@@ -56,21 +59,21 @@ def check_chunks(where: str, shape: Sequence[int], chunks: Sequence[int], itemsi
     if len(chunks) != len(shape) or min(chunks, default=1) < 1:
         raise DamagedStoreError(f"{where}: chunks of {tuple(chunks)} do not fit shape {tuple(shape)}")
     size_bytes = math.prod(chunks) * itemsize
-    inside = all(chunk <= max(side, 1) for chunk, side in zip(chunks, shape, strict=True))
-    count = math.prod(
-        -(-side // chunk) for side, chunk in zip((min(rows, shape[0]), *shape[1:]), chunks, strict=True)
-    )
-    if count > MAX_CHUNKS:
+    read = (min(rows, shape[0]), *shape[1:])
+    count = math.prod(-(-side // chunk) for side, chunk in zip(read, chunks, strict=True))
+    most = max(_MAX_CHUNKS, math.prod(read) * itemsize // _SMALL_CHUNK_BYTES)
+    if count > most:
         raise DamagedStoreError(
-            f"{where}: is cut into {count:,} chunks where at most {MAX_CHUNKS:,} are read together; "
+            f"{where}: is cut into {count:,} chunks where at most {most:,} are read together; "
             "store it in larger chunks"
         )
+    inside = all(chunk <= max(side, 1) for chunk, side in zip(chunks, shape, strict=True))
     limit = MAX_FRAME_BYTES if inside else _MAX_OVERHANG_BYTES
     together = max(1, min(count, _AT_ONCE))
-    if size_bytes * together > limit:
+    if size_bytes * together > limit or size_bytes * count > _MAX_EXPANDED_BYTES:
         raise DamagedStoreError(
-            f"{where}: {together} chunks of {tuple(chunks)} are expanded at a time and take {size_bytes:,} "
-            f"bytes each, where {limit:,} are allowed in all; store it in smaller chunks"
+            f"{where}: {count:,} chunks of {tuple(chunks)} take {size_bytes:,} bytes each, where {limit:,} "
+            f"are expanded at a time and {_MAX_EXPANDED_BYTES:,} in one read; store it in smaller chunks"
         )
 
 
@@ -123,9 +126,12 @@ class GeneralFrames:
         if self._length == 1:
             return self._read_only(self._fetch(start, stop))
         parts = []
-        for number in range(start // self._length, (stop - 1) // self._length + 1):
-            first = number * self._length
-            parts.append(self._find_block(number)[max(start - first, 0) : stop - first])
+        try:
+            for number in range(start // self._length, (stop - 1) // self._length + 1):
+                first = number * self._length
+                parts.append(self._find_block(number)[max(start - first, 0) : stop - first])
+        except DamagedStoreError:  # perhaps of a chunk that other frames of the block lie in
+            parts = [self._fetch(start, stop)]
         return self._read_only(parts[0] if len(parts) == 1 else np.concatenate(parts))
 
     def read_spans(self, spans: Sequence[tuple[int, int]]) -> list[Array]:

@@ -67,7 +67,7 @@ def metadata(data: bytes) -> None:
                 if about.is_plain:
                     assert set(chunk_file(0, len(about.shape))) <= set("c0.")
                 else:
-                    read_general(FolderFiles(sound("a-float32.zarr")), None, name, about)
+                    read_general(FolderFiles(sound("a-float32.zarr")), None, name, about, 2**20)
             elif about.shard_length is not None:
                 assert len(about.shape) == 4
                 assert about.shard_length >= 1

@@ -28,6 +28,8 @@ def test_datasets_are_contiguous_without_filters(path):
             assert dataset.chunks is None
             assert dataset.compression is None
             assert dataset.id.get_offset() is not None
+            # else the same store written a second later would be another file
+            assert not dataset.id.get_create_plist().get_obj_track_times()
 
 
 def test_the_header_is_text_in_a_dataset(path):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from dfs_store.errors import DamagedStoreError
-from dfs_store.format import copy_store, open_store, verify
+from dfs_store.format import copy_store, open_store, repair_store, verify
 from tests.format.making import content, open_writer
 
 H5REPACK = shutil.which("h5repack")
@@ -75,15 +75,15 @@ def test_frames_in_any_chunks_are_read(path, chunks):
 
 
 def test_native_arrays_in_chunks_are_read(tmp_path):
-    arrays = {"weights": np.zeros((30, 20), dtype=np.float32), "steps": np.arange(5)}
+    # The first has a hundred times the bytes of the file.
+    arrays = {"weights": np.zeros((3000, 200), dtype=np.float32), "steps": np.arange(5)}
     with open_writer(tmp_path / "s.h5") as writer:
         writer.append(np.zeros((1, 2, 4, 3)), [0], 0)
         writer.write_native("m", arrays)
-    with h5py.File(tmp_path / "s.h5", "r+") as file:
-        for name, array in arrays.items():
-            del file[f"native/{name}"]
-            file.create_dataset(f"native/{name}", data=array, compression=1)
-    found = open_store(tmp_path / "s.h5").native_arrays()
+    with h5py.File(tmp_path / "s.h5") as file, h5py.File(tmp_path / "c.h5", "w") as target:
+        for name in (*(name for name in file if name != "native"), "native/weights", "native/steps"):
+            target.create_dataset(name, data=file[name], compression=9)
+    found = open_store(tmp_path / "c.h5").native_arrays()
     assert all(np.array_equal(found[name], array) for name, array in arrays.items())
 
 
@@ -177,3 +177,17 @@ def test_a_rewritten_file_is_read_from_a_server(bucket, path):
     other = rewrite(path, lambda name, dataset: {"compression": 1, "chunks": True})
     fsspec.filesystem("s3").put_file(str(other), f"{bucket}/other.h5")
     assert_equal_stores(path, f"{bucket}/other.h5")
+
+
+def test_repair_saves_the_frames_of_whole_chunks(path):
+    def options(name, _):
+        return {"chunks": (2, 2, 4, 3), "compression": 1} if name == "key_frames" else {}
+
+    other = rewrite(path, options)
+    with h5py.File(other, "r+") as file:
+        file["key_frames"].id.write_direct_chunk((6, 0, 0, 0), b"no deflate")
+    assert [found.clip for found in verify(other)] == [3, 3]
+    left_out = repair_store(other, path.with_name("saved.h5"))
+    assert [found.clip for found in left_out] == [3]
+    with open_store(path) as whole, open_store(path.with_name("saved.h5")) as saved:
+        assert all(np.array_equal(whole.key_frames(clip), saved.key_frames(clip)) for clip in range(3))

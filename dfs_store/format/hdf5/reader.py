@@ -5,6 +5,7 @@ held on it, which would keep others from writing and fails on network disks with
 remembers of a file that was opened before under the same name is never taken for this one.
 """
 
+import math
 import os
 import stat
 from typing import Any
@@ -66,7 +67,9 @@ class Hdf5Reader:
 
     def array(self, name: str, dtype: str, shape: tuple[int, ...] | None = None) -> npt.NDArray[Any] | None:
         """Returns a small array, or one of a group, or None where there is none."""
-        return self._array(name, np.dtype(dtype), MAX_SMALL_BYTES, shape)
+        wanted = np.dtype(dtype)
+        limit = MAX_SMALL_BYTES if shape is None else math.prod(shape) * wanted.itemsize
+        return self._array(name, wanted, limit, shape)
 
     def _array(
         self, name: str, wanted: np.dtype[Any], limit_bytes: int, shape: tuple[int, ...] | None = None

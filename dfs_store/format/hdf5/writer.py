@@ -84,6 +84,7 @@ class Hdf5Writer:
         settings = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
         settings.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
         settings.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+        settings.set_obj_track_times(False)  # equal stores are equal files, also a second later
         kind, space = h5py.h5t.py_create(self._dtype), h5py.h5s.create_simple(self._shape())
         return int(h5py.h5d.create(file.id, FRAMES.encode(), kind, space, settings).get_offset())
 

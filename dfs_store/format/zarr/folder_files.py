@@ -6,7 +6,7 @@ import stat
 from collections.abc import Sequence
 from pathlib import Path
 
-from dfs_store.errors import DamagedStoreError, NotAStoreError, StoreNotFoundError
+from dfs_store.errors import DamagedStoreError, DFSError, NotAStoreError, StoreNotFoundError
 from dfs_store.format.io.files import MappedFile, folder_size_bytes, inside, read_at, read_whole
 
 __all__ = ["FolderFiles"]
@@ -61,12 +61,12 @@ class FolderFiles:
         return mapped
 
     def mapped_below(self, folder: str, most: int) -> dict[str, MappedFile]:
-        """Maps the files below a folder by name, at most so many; leaves out those that cannot be mapped."""
+        """Maps the files below a folder by name, at most so many, but those that cannot be mapped."""
         found: dict[str, MappedFile] = {}
         for place, _, names in os.walk(os.path.join(self._root, folder)):
             for name in names[: most - len(found)]:
                 relative = os.path.relpath(os.path.join(place, name), self._root)
-                with contextlib.suppress(DamagedStoreError):
+                with contextlib.suppress(DFSError):
                     found[relative] = self.mapped(relative)
         return found
 

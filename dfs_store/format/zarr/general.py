@@ -40,7 +40,7 @@ _COMPRESSORS = ("zstd", "gzip", "blosc")
 _MOST_CODECS = 16
 _CHECKSUM_BYTES = 4
 _INDEX_ENTRY_BYTES = 16
-_MOST_KEPT = 1024  # files of chunks; each takes a descriptor
+_MOST_KEPT = 256  # files of chunks; each takes a descriptor
 _MOST_INNER_CHUNKS = 2**20
 # On a server the size of a chunk is not asked for, so that of a stored one is bounded by what it expands to.
 _STORED_LIMIT = 2
@@ -50,7 +50,9 @@ _SHOWN = 300  # letters of an error of zarr-python, which may quote what it has 
 _ERRORS = (ValueError, TypeError, KeyError, IndexError, RuntimeError, ArithmeticError, NotImplementedError)
 
 
-def read_general(files: ZarrFiles, remote: RemoteZarrFiles | None, name: str, about: ArrayMetadata) -> Array:
+def read_general(
+    files: ZarrFiles, remote: RemoteZarrFiles | None, name: str, about: ArrayMetadata, limit_bytes: int
+) -> Array:
     """Returns a small array, read as a whole.
 
     Args:
@@ -58,13 +60,14 @@ def read_general(files: ZarrFiles, remote: RemoteZarrFiles | None, name: str, ab
         remote: the same files if they are on a server.
         name: of the array.
         about: its metadata; its dtype is one of the format.
+        limit_bytes: that it may have.
 
     Raises:
         DamagedStoreError: its layout is not allowed, or it cannot be read.
     """
     where = files.where(name)
     dtype = np.dtype(about.dtype)
-    check_small(where, math.prod(about.shape) * dtype.itemsize)
+    check_small(where, math.prod(about.shape) * dtype.itemsize, limit_bytes)
     layout = _Layout(about, where)
     check_chunks(where, about.shape, layout.chunks, layout.itemsize, about.shape[0])
     array = layout.open(_Objects(files, remote, layout, {}), name)

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from dfs_store.errors import DamagedStoreError, NotAStoreError
 from dfs_store.format.container import FrameSource
 from dfs_store.format.digest import parse_json
+from dfs_store.format.general import MAX_SMALL_BYTES
 from dfs_store.format.io.place import Place
 from dfs_store.format.spec import ATTRIBUTE, FRAMES, MAX_HEADER_BYTES, SMALL_ARRAYS
 from dfs_store.format.zarr.files import RemoteZarrFiles, ZarrFiles
@@ -83,7 +84,8 @@ class ZarrReader:
             from dfs_store.format.zarr.general import read_general
 
             self.read_path = "general"
-            return read_general(self._files, self._remote, name, about)
+            limit = MAX_SMALL_BYTES if shape is None else math.prod(shape) * wanted.itemsize
+            return read_general(self._files, self._remote, name, about, limit)
         # Python ints, so that no claimed shape can overflow into a small number.
         claimed = math.prod(about.shape) * wanted.itemsize
         claim = f"shape {about.shape} of {wanted.name}"

@@ -236,7 +236,7 @@ def chunks_of_one_value(path):
     )
 
 
-@attack("expanded at a time", ".h5")
+@attack("bytes each", ".h5")
 def a_chunk_of_gigabytes(path):
     """Frames whose chunk takes all memory."""
     replace_dataset(

@@ -379,7 +379,7 @@ def chunks_of_one_value(path):
 
 
 @attack(
-    "expanded at a time|do not fit|must be a list|must be regular",
+    "bytes each|do not fit|must be a list|must be regular",
     ".zarr",
     grid=[
         regular(2**26),
@@ -397,7 +397,7 @@ def chunk_grids_that_are_none(path, grid):
     change_layout(path, "labels", chunk_grid=grid)
 
 
-@attack("expanded at a time", ".zarr", shape=[[2**25, 2, 4, 3], [12, 2, 4, 3]])
+@attack("bytes each", ".zarr", shape=[[2**25, 2, 4, 3], [12, 2, 4, 3]])
 def a_chunk_of_gigabytes(path, shape):
     """Frames whose chunk takes all memory, inside the array or far beyond its end."""
     change_layout(path, "key_frames", shape=shape, chunk_grid=regular(2**23, 2, 4, 3))
