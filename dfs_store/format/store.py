@@ -10,7 +10,7 @@ import numpy.typing as npt
 from dfs_store.errors import DamagedStoreError, SettingsError, StoreNotFoundError
 from dfs_store.format.accounting import StorageReport, count_storage
 from dfs_store.format.container import open_container
-from dfs_store.format.digest import frame_checksums
+from dfs_store.format.digest import compute_content_digest, frame_checksums
 from dfs_store.format.examine import Examination, examine
 from dfs_store.format.io.durable import former_outputs
 from dfs_store.format.io.place import Place, StoreURL, absolute_text, collapsed_url, locate
@@ -162,8 +162,18 @@ class KeyFrameStore:
         return self._header.fps
 
     @property
+    def content_digest(self) -> str:
+        """SHA-256 of what the clips are, 64 hex digits: equal for equal results, whatever their provenance.
+
+        Covers the small arrays (with the frames' checksums), shapes, class names, normalization and native
+        arrays, and neither the container nor how the store was made.
+        """
+        return compute_content_digest(self.attributes, self._arrays, self._frames.shape, self.dtype)
+
+    @property
     def storage(self) -> StorageReport:
         """What the store costs, in bytes."""
+        source_bytes = (self.attributes.get("provenance") or {}).get("source_bytes")
         return count_storage(
             num_key_frames=self._frames.shape[0],
             num_clips=len(self),
@@ -173,6 +183,7 @@ class KeyFrameStore:
             index_bytes=sum(array.nbytes for array in self._arrays.values()),
             on_disk_bytes=self._reader.on_disk_bytes(),
             native_bytes=native_bytes(self._header),
+            source_bytes=source_bytes if type(source_bytes) is int and source_bytes >= 0 else None,
         )
 
     def positions(self, clip: int) -> npt.NDArray[np.int64]:

@@ -144,6 +144,10 @@ class CacheEntry:
         except (OSError, KeyError, TypeError, ValueError):
             return None
 
+    def read_request(self) -> dict[str, Any]:
+        """Returns what was asked for, {} if it cannot be read."""
+        return _read_json(self.request_path) or {}
+
     def map_clips(self) -> npt.NDArray[np.uint8]:
         """Returns the clips, (N, V, T, H, W, 3) uint8, mapped read-only and never loaded as a whole."""
         clips: npt.NDArray[np.uint8] = np.load(self.clips_path, mmap_mode="r")

@@ -233,6 +233,19 @@ def test_small_stores_of_a_server_without_ranges_are_downloaded_once(web, tmp_pa
     assert list(verify(f"{url}/whole/s{suffix}")) == []
 
 
+def test_several_ranges_of_one_object_that_is_only_sent_whole(web, tmp_path):
+    url, *_ = web
+    (tmp_path / "o").write_bytes(data := os.urandom(500_000))
+    (tmp_path / "p").write_bytes(other := os.urandom(100))
+    server = Remote(StoreURL(f"{url}/whole"))
+    wants = [Want("o", 10, 20), Want("p", 1, 9), Want("o", 400_000, 400_010), Want("o", 200_000, 200_001)]
+    for _ in range(2):
+        found = server.gather(wants)
+        assert [bytes(each) for each in found] == [
+            {"o": data, "p": other}[name][start:stop] for name, start, stop in wants
+        ]
+
+
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_larger_ones_are_refused_at_the_first_answer_unless_fsspec_is_to_download_them(
     web, tmp_path, suffix, monkeypatch

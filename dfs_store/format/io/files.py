@@ -11,7 +11,7 @@ import resource
 import stat
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -27,51 +27,46 @@ __all__ = [
     "inside",
     "opened",
     "read_at",
-    "read_whole",
 ]
 
 Opened = TypeVar("Opened")
 Bytes = npt.NDArray[np.uint8]
 
 
-class ByteSource(Protocol):
+class ByteSource:
     """The bytes of one file, wherever it is; arrays are (n,) uint8 and read-only.
 
     Attributes:
         size_bytes: of the file.
+        failure: the server's last one, for callers whose library replaced the original error.
     """
 
     size_bytes: int
+    failure: StoreUnreachableError | None = None
 
-    @property
-    def failure(self) -> StoreUnreachableError | None:
-        """The server's last failure, for callers whose library replaced the original error."""
-        ...
-
-    def bytes(self) -> Bytes:
-        """Returns the whole file; raises as `part`."""
-        ...
-
-    def part(self, start: int, stop: int) -> Bytes:
-        """Returns bytes start..stop; from a server in blocks that are kept until `forget`.
+    def parts(self, spans: list[tuple[int, int]]) -> list[Bytes]:
+        """Returns ranges of bytes, all asked for at once.
 
         Raises:
             DamagedStoreError: the file ends before, or was cut short since it was opened.
             StoreUnreachableError: the server does not answer.
         """
-        ...
+        raise NotImplementedError
 
-    def parts(self, spans: list[tuple[int, int]]) -> list[Bytes]:
-        """Returns several ranges, asked for at once; raises as `part`."""
-        ...
+    def part(self, start: int, stop: int) -> Bytes:
+        """Returns bytes start..stop, on a server in blocks kept until `forget`; raises as `parts`."""
+        return self.parts([(start, stop)])[0]
+
+    def bytes(self) -> Bytes:
+        """Returns the whole file; raises as `parts`."""
+        return self.part(0, self.size_bytes)
 
     def forget(self) -> None:
         """Releases what is kept."""
-        ...
 
     def was_replaced(self) -> bool:
         """Returns whether there is another file at the place now; costs a server a request."""
-        ...
+        return False
 
 
 def inside(root: str, relative: str) -> tuple[str, int]:
@@ -105,14 +100,6 @@ def inside(root: str, relative: str) -> tuple[str, int]:
     if not stat.S_ISREG(found.st_mode):
         raise DamagedStoreError(f"{path}: must be a regular file")
     return path, found.st_size
-
-
-def read_whole(root: str, relative: str, limit_bytes: int) -> bytes:
-    """Returns a file's contents; raises as `inside`, or when it is longer than `limit_bytes`."""
-    path, size = inside(root, relative)
-    if size > limit_bytes:
-        raise DamagedStoreError(f"{path}: has {size:,} bytes, more than the {limit_bytes:,} allowed")
-    return read_at(path, 0, size)
 
 
 def read_at(path: str, offset: int, count_bytes: int) -> bytes:
@@ -178,8 +165,8 @@ def _map(path: str) -> mmap.mmap:
         os.close(descriptor)
 
 
-class MappedFile:
-    """A mapped file (see `ByteSource`), which stays whole whatever takes the file's name later.
+class MappedFile(ByteSource):
+    """A mapped file, whose bytes are views and stay whole whatever takes the file's name later.
 
     Args:
         path: of the file.
@@ -188,8 +175,6 @@ class MappedFile:
         DamagedStoreError: it is empty, or cannot be mapped.
         DFSError: this process may open no more files.
     """
-
-    failure: StoreUnreachableError | None = None  # a map has no server that could fail
 
     def __init__(self, path: str) -> None:
         self._path = path
@@ -201,62 +186,33 @@ class MappedFile:
         self.size_bytes = self._bytes.size
 
     def bytes(self) -> Bytes:
-        """Returns a view of the whole file; a page that somebody has cut off would end the process."""
+        """Returns a view of the whole file, unless somebody has cut it short, which would end the process."""
         if self._map.size() < self.size_bytes:
             raise DamagedStoreError(f"{self._path}: was cut short after the store was opened")
         return self._bytes
-
-    def part(self, start: int, stop: int) -> Bytes:
-        """Returns bytes start..stop as a view."""
-        return self.bytes()[start:stop]
 
     def parts(self, spans: list[tuple[int, int]]) -> list[Bytes]:
         """Returns ranges of bytes as views."""
         content = self.bytes()
         return [content[start:stop] for start, stop in spans]
 
-    def forget(self) -> None:
-        """Does nothing: a map keeps no copies."""
 
-    def was_replaced(self) -> bool:
-        """Returns False: all is read from one map."""
-        return False
-
-
-class Window:
-    """Bytes start..start + size_bytes of another source, as a source (see `ByteSource`)."""
+class Window(ByteSource):
+    """Bytes start..start + size_bytes of another source."""
 
     def __init__(self, source: ByteSource, start: int, size_bytes: int) -> None:
         self._source, self._start = source, start
         self.size_bytes = size_bytes
 
-    @property
-    def failure(self) -> StoreUnreachableError | None:
-        """The failure of the other source."""
-        return self._source.failure
-
-    def bytes(self) -> Bytes:
-        """Returns all bytes of the window."""
-        return self._source.part(self._start, self._start + self.size_bytes)
-
     def part(self, start: int, stop: int) -> Bytes:
         """Returns bytes start..stop of the window."""
-        return self.parts([(start, stop)])[0]
+        if stop > self.size_bytes:
+            raise DamagedStoreError(f"a member ends after {self.size_bytes:,} bytes, before {stop:,}")
+        return self._source.part(self._start + start, self._start + stop)
 
     def parts(self, spans: list[tuple[int, int]]) -> list[Bytes]:
-        """Returns several ranges of the window; raises DamagedStoreError if one leads out of it."""
-        if any(stop > self.size_bytes for _, stop in spans):
-            last = max(stop for _, stop in spans)
-            raise DamagedStoreError(f"a member ends after {self.size_bytes:,} bytes, before {last:,}")
-        return self._source.parts([(self._start + start, self._start + stop) for start, stop in spans])
-
-    def forget(self) -> None:
-        """Releases what the other source keeps."""
-        self._source.forget()
-
-    def was_replaced(self) -> bool:
-        """Returns whether the other source was replaced."""
-        return self._source.was_replaced()
+        """Returns ranges of the window."""
+        return [self.part(*span) for span in spans]
 
 
 def folder_size_bytes(root: Path) -> int:

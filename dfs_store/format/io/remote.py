@@ -4,7 +4,6 @@ The one place where fsspec is called for reading. What goes wrong becomes an err
 what to do. A process that was forked connects anew, since neither sockets nor event loops survive a fork.
 """
 
-import errno
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -22,25 +21,29 @@ from dfs_store.errors import (
 )
 from dfs_store.format.io.files import Bytes
 from dfs_store.format.io.place import StoreURL
+from dfs_store.format.io.remote_errors import (
+    ABSENT,
+    CREDENTIALS,
+    NO_RANGE,
+    REFUSED,
+    is_empty,
+    is_refusal,
+    said,
+    says_more,
+)
 from dfs_store.format.io.remote_http import PARTIAL, WHOLE, Answer, Range, ask
 
-__all__ = ["CREDENTIALS", "Remote", "Want", "is_refusal"]
+__all__ = ["Remote", "Want"]
 
 Piece = tuple[str, int, int | None]  # an object's name, start and stop; its last -start bytes without stop
 
-CREDENTIALS = (
-    "give credentials where the server's own clients look for them (S3: AWS_ACCESS_KEY_ID and "
-    "AWS_SECRET_ACCESS_KEY, or ~/.aws; AWS_ENDPOINT_URL for a server that is not Amazon's)"
-)
 # Reading a gap costs less than asking once more.
 _MERGED_GAP_BYTES = 64 * 2**10
 # One request carries this much at most, so that a long range comes over several connections.
 _REQUEST_BYTES = 16 * 2**20
-_NO_RANGE, _REFUSED, _ABSENT = 416, (401, 403), (404, 410)
 _MARKS = ("ETag", "LastModified", "mtime", "created")
 _PROBE_BYTES = 8
 _SMALL_BYTES = 64 * 2**20  # of all objects of a web server without ranges
-_REFUSALS = ("NoCredentialsError", "PartialCredentialsError", "TokenRetrievalError", "ProfileNotFound")
 
 
 class Want(NamedTuple):
@@ -210,7 +213,7 @@ class Remote:
             if isinstance(answer, FileNotFoundError):
                 found.append(None)
             elif isinstance(answer, BaseException):
-                if not _is_empty(answer):
+                if not is_empty(answer):
                     raise self.error(answer, name) from answer
                 found.append(b"")
             elif len(answer) > (-start if stop is None else stop - start):
@@ -221,17 +224,14 @@ class Remote:
 
     def _ask_for_bodies(self, pieces: Sequence[Piece]) -> list[bytes | None]:
         """Asks a plain web server; small objects that it only sends whole are kept."""
-        wanted = [piece for piece in pieces if piece[0] not in self._whole]
-        room = _SMALL_BYTES - sum(map(len, self._whole.values()))
-        answers = iter(self._ask_web(wanted, room))
+        kept = self._whole
+        wanted = [piece for piece in pieces if piece[0] not in kept]
+        answers = iter(self._ask_web(wanted, _SMALL_BYTES - sum(map(len, kept.values()))))
         found: list[bytes | None] = []
         for name, start, stop in pieces:
-            if name in self._whole:
-                found.append(self._whole[name][start:stop])
-                continue
-            answer = next(answers)
+            answer = None if name in kept else next(answers)
             if answer is None:
-                found.append(None)
+                found.append(kept[name][start:stop] if name in kept else None)
                 continue
             body, asked = answer.body, -start if stop is None else stop - start
             if body is not None and answer.status == WHOLE:
@@ -254,13 +254,13 @@ class Remote:
         for (name, _, _), answer in zip(pieces, answers, strict=True):
             if isinstance(answer, BaseException):
                 raise self.error(answer, name) from answer
-            if answer.status == _NO_RANGE:
+            if answer.status == NO_RANGE:
                 answer = answer._replace(body=b"")
-            elif answer.status not in (WHOLE, PARTIAL, *_ABSENT):
+            elif answer.status not in (WHOLE, PARTIAL, *ABSENT):
                 raise self._unreachable(
-                    name, f"HTTP status {answer.status}", refused=answer.status in _REFUSED
+                    name, f"HTTP status {answer.status}", refused=answer.status in REFUSED
                 )
-            found.append(None if answer.status in _ABSENT else answer)
+            found.append(None if answer.status in ABSENT else answer)
         return found
 
     def _no_ranges(self, name: str, size_bytes: int | None) -> StoreUnreachableError:
@@ -284,7 +284,7 @@ class Remote:
         """Returns the library's error for what fsspec raised while it read."""
         where = self.where(name)
         cause = error.__cause__
-        if isinstance(error, FileNotFoundError) and cause is not None and _says_more(cause):
+        if isinstance(error, FileNotFoundError) and cause is not None and says_more(cause):
             error = cause  # over HTTP fsspec takes any failure for an absent file
         if isinstance(error, FileNotFoundError):
             return StoreNotFoundError(f"{where}: there is no such store")
@@ -299,34 +299,6 @@ class Remote:
             f"{self.where(name)}: cannot be read now ({reason}); see whether the server can be reached, and "
             "try again"
         )
-
-
-def is_refusal(error: BaseException) -> bool:
-    """Returns whether a server, or its client, lacks credentials or has wrong ones."""
-    return (
-        isinstance(error, PermissionError)
-        or type(error).__name__ in _REFUSALS
-        or getattr(error, "status", None) in _REFUSED
-    )
-
-
-def _says_more(cause: BaseException) -> bool:
-    """Returns whether what made a file look absent was the network, the server's failure, or a refusal."""
-    if isinstance(status := getattr(cause, "status", None), int):
-        return status not in _ABSENT
-    return is_refusal(cause) or (isinstance(cause, OSError) and not isinstance(cause, FileNotFoundError))
-
-
-def said(error: BaseException, place: StoreURL) -> str:
-    """Returns what an error says, without the query of a signed URL."""
-    return str(error).replace(place.url, str(place)) or type(error).__name__
-
-
-def _is_empty(error: BaseException) -> bool:
-    """Returns whether a server said that a range begins behind the end of the object."""
-    if getattr(error, "status", None) == _NO_RANGE:
-        return True
-    return isinstance(error, OSError) and error.errno == errno.EINVAL and "range" in str(error)
 
 
 def _protocols(system: Any) -> tuple[str, ...]:  # noqa: ANN401 - fsspec has no types

@@ -3,7 +3,7 @@
 import numpy as np
 
 from dfs_store.errors import DamagedStoreError, StoreUnreachableError
-from dfs_store.format.io.files import Bytes
+from dfs_store.format.io.files import Bytes, ByteSource
 from dfs_store.format.io.place import StoreURL
 from dfs_store.format.io.remote import Remote, Want
 
@@ -12,8 +12,8 @@ __all__ = ["RemoteFile"]
 _BLOCK_BYTES = 2 * 2**20
 
 
-class RemoteFile:
-    """An object that is read in ranges (see `dfs_store.format.io.files.ByteSource`).
+class RemoteFile(ByteSource):
+    """An object that is read in ranges.
 
     Args:
         place: its URL.
@@ -26,12 +26,7 @@ class RemoteFile:
         self.remote = Remote(place)
         self._about = self.remote.about()
         self.size_bytes: int = self._about["size"]
-        self.failure: StoreUnreachableError | None = None
         self._blocks: dict[int, Bytes] = {}
-
-    def bytes(self) -> Bytes:
-        """Returns the whole object; raises as `part`."""
-        return self.part(0, self.size_bytes)
 
     def part(self, start: int, stop: int) -> Bytes:
         """Returns bytes start..stop, read-only, from blocks that are kept until `forget`.

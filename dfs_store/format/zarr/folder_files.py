@@ -7,20 +7,21 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dfs_store.errors import DamagedStoreError, DFSError, NotAStoreError, StoreNotFoundError
-from dfs_store.format.io.files import MappedFile, folder_size_bytes, inside, read_at, read_whole
+from dfs_store.format.io.files import MappedFile, folder_size_bytes, inside, read_at
+from dfs_store.format.zarr.files import ZarrFiles
 
 __all__ = ["FolderFiles"]
 
 
-class FolderFiles:
-    """A folder (see `dfs_store.format.zarr.files.ZarrFiles`).
+class FolderFiles(ZarrFiles):
+    """A folder.
 
     Raises:
         StoreNotFoundError, NotAStoreError: there is nothing, or no folder.
     """
 
     def __init__(self, place: Path) -> None:
-        self.place = place
+        self.place: Path = place
         self._root = os.path.realpath(place)
         try:
             self._opened = os.stat(place)
@@ -39,18 +40,13 @@ class FolderFiles:
         """Returns whether there is anything of that name."""
         return os.path.lexists(self.place / name)
 
-    def read(self, name: str, limit_bytes: int) -> bytes:
-        """Returns a file's contents; raises as `dfs_store.format.io.files.read_whole`."""
-        return read_whole(self._root, name, limit_bytes)
+    def size_of(self, name: str) -> int:
+        """Returns the bytes of a file; raises as `dfs_store.format.io.files.inside`."""
+        return inside(self._root, name)[1]
 
-    def read_exactly(self, name: str, size_bytes: int, claim: str) -> bytes:
-        """Returns the contents of a file of that size; raises DamagedStoreError where it has another."""
-        file, real = inside(self._root, name)
-        if size_bytes != real:
-            raise DamagedStoreError(
-                f"{self.place / name}: {claim} needs {size_bytes:,} bytes, the file has {real:,}"
-            )
-        return read_at(file, 0, real)
+    def content(self, name: str, size_bytes: int) -> bytes:
+        """Returns the contents of a file; raises as `dfs_store.format.io.files.read_at`."""
+        return read_at(self.where(name), 0, size_bytes)
 
     def mapped(self, name: str) -> MappedFile:
         """Maps a file; raises DamagedStoreError as `dfs_store.format.io.files.inside`."""
@@ -80,6 +76,3 @@ class FolderFiles:
             return not os.path.samestat(self._opened, os.stat(self.place))
         except OSError:
             return True
-
-    def close(self) -> None:
-        """Does nothing: every call closes what it opened."""

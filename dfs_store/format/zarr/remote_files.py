@@ -3,18 +3,19 @@
 from collections.abc import Sequence
 
 from dfs_store.errors import DamagedStoreError, NotAStoreError, StoreNotFoundError, StoreUnreachableError
-from dfs_store.format.io.files import Bytes, ByteSource
+from dfs_store.format.io.files import Bytes
 from dfs_store.format.io.place import StoreURL
 from dfs_store.format.io.remote import Remote, Want
 from dfs_store.format.spec import MAX_HEADER_BYTES
+from dfs_store.format.zarr.files import RemoteZarrFiles
 
 __all__ = ["RemoteFolderFiles"]
 
 _ROOT = "zarr.json"
 
 
-class RemoteFolderFiles:
-    """Objects below a URL (see `dfs_store.format.zarr.files.RemoteZarrFiles`).
+class RemoteFolderFiles(RemoteZarrFiles):
+    """Objects below a URL, whose sizes are not known before they are read.
 
     Raises:
         StoreNotFoundError, DamagedStoreError, NotAStoreError: nothing is there, or no zarr.json.
@@ -29,10 +30,6 @@ class RemoteFolderFiles:
         if root is None:
             raise self._no_root(main_array)
         self._root = root
-
-    def where(self, name: str) -> str:
-        """Returns the URL of a file."""
-        return self._remote.where(name)
 
     def has(self, name: str) -> bool:
         """Returns whether a file is there; one that was not prefetched is."""
@@ -58,10 +55,6 @@ class RemoteFolderFiles:
                 f"{self.where(name)}: {claim} needs {size_bytes:,} bytes, the file has {real}"
             )
         return data
-
-    def mapped(self, name: str) -> ByteSource:
-        """Is never asked for: what a server has cannot be mapped."""
-        raise NotImplementedError(name)
 
     def prefetch(self, limits: Sequence[tuple[str, int]]) -> None:
         """Asks for files that will be read next, at most so many bytes of each, all at once."""

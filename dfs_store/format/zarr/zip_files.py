@@ -12,6 +12,7 @@ from dfs_store.errors import DamagedStoreError, NotAStoreError, StoreNotFoundErr
 from dfs_store.format.io.files import Bytes, ByteSource, MappedFile, Window
 from dfs_store.format.io.place import Place, StoreURL
 from dfs_store.format.io.remote import Want
+from dfs_store.format.zarr.files import RemoteZarrFiles
 
 __all__ = ["Member", "ZipFiles", "open_zip", "read_members"]
 
@@ -157,8 +158,8 @@ def open_zip(place: Place) -> "ZipFiles":
     return ZipFiles(place, MappedFile(os.path.realpath(place)))
 
 
-class ZipFiles:
-    """An archive (see `dfs_store.format.zarr.files.RemoteZarrFiles`)."""
+class ZipFiles(RemoteZarrFiles):
+    """An archive on this machine or on a server."""
 
     def __init__(self, place: Place, source: ByteSource) -> None:
         self.place = place
@@ -173,31 +174,17 @@ class ZipFiles:
                 "folder (cd into it, then zip -0 -r ../NAME.zarr.zip .)"
             )
 
-    def where(self, name: str) -> str:
-        """Returns the archive's path and the member's name."""
-        return f"{self.place}/{name}"
-
     def has(self, name: str) -> bool:
         """Returns whether there is a member of that name."""
         return name in self._members
 
-    def read(self, name: str, limit_bytes: int) -> bytes:
-        """Returns a member's contents; raises DamagedStoreError if it is missing or too long."""
-        size = self._member(name).size_bytes
-        if size > limit_bytes:
-            raise DamagedStoreError(
-                f"{self.where(name)}: has {size:,} bytes, more than the {limit_bytes:,} allowed"
-            )
-        return self.mapped(name).bytes().tobytes()
+    def size_of(self, name: str) -> int:
+        """Returns the bytes of a member; raises DamagedStoreError if it is missing."""
+        return self._member(name).size_bytes
 
-    def read_exactly(self, name: str, size_bytes: int, claim: str) -> bytes:
-        """Returns the contents of a member of that size; raises DamagedStoreError if it has another."""
-        real = self._member(name).size_bytes
-        if size_bytes != real:
-            raise DamagedStoreError(
-                f"{self.where(name)}: {claim} needs {size_bytes:,} bytes, the file has {real:,}"
-            )
-        return self.read(name, real)
+    def content(self, name: str, size_bytes: int) -> bytes:
+        """Returns a member's contents; raises DamagedStoreError as `mapped`."""
+        return self.mapped(name).bytes().tobytes()
 
     def mapped(self, name: str) -> ByteSource:
         """Returns a member's bytes where they are in the archive."""
