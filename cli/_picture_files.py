@@ -52,7 +52,7 @@ def check_outside(path: Path, store: str) -> None:
         SettingsError: the path lies in the folder of the store.
     """
     from dfs_store.errors import SettingsError
-    from dfs_store.format.place import locate
+    from dfs_store.format.io.place import locate
 
     place = locate(store)
     if isinstance(place, Path) and place.resolve() in path.resolve().parents:
@@ -69,26 +69,17 @@ def write_files(paths: Sequence[Path], contents: Iterable[bytes]) -> Iterator[in
         DiskFullError: there is no room.
         OutputNotWritableError: the disk refused.
     """
-    import tempfile
-
-    from dfs_store.errors import DFSError
-    from dfs_store.format.transaction import output_error
+    from dfs_store.format.io.durable import Part, output_error, sync_folder, write_synced
 
     try:
-        with tempfile.TemporaryDirectory(prefix=".dfs-", dir=paths[0].parent) as folder:
-            drawn = []
-            for path, data in zip(paths, contents, strict=True):
-                drawn.append(Path(folder, path.name))
-                with drawn[-1].open("wb") as file:
-                    file.write(data)
-                    file.flush()
-                    os.fsync(file.fileno())
+        with Part(paths[0]) as part:
+            for number, data in enumerate(contents):
+                write_synced(part.page(number), data)
                 yield len(data)
-            for part, path in zip(drawn, paths, strict=True):
-                part.replace(path)
+            for number, path in enumerate(paths):
+                os.replace(part.page(number), path)
+            sync_folder(paths[0].parent)
     except OSError as error:
-        if isinstance(error, DFSError):
-            raise
         raise output_error(error, paths[0]) from error
 
 

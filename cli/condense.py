@@ -174,6 +174,7 @@ def _run(settings: "CondenseConfig", track: str | None, *, json: bool, quiet: bo
     with open_store(settings.out) as store:
         result = {
             "out": settings.out,
+            "content_digest": store.content_digest,
             "num_key_frames": int(store.offsets[-1]),
             "key_frames_per_clip": key_frames_per_clip(store.offsets),
             "storage": store.storage.to_json(),
@@ -187,7 +188,7 @@ def _run(settings: "CondenseConfig", track: str | None, *, json: bool, quiet: bo
 
 
 def _summary(result: dict[str, Any], settings: "CondenseConfig", progress: "CondenseProgress") -> str:
-    from dfs_store.format.place import local_beside
+    from dfs_store.format.io.place import local_beside
 
     storage = result["storage"]
     size_bytes, what = storage["key_frame_bytes"], f"{result['num_key_frames']:,} key frames"

@@ -60,7 +60,7 @@ def evaluate(
 
     from dfs_store.condense.device import resolve_device
     from dfs_store.evaluate import EvaluationSettings
-    from dfs_store.format.place import shown_place
+    from dfs_store.format.io.place import shown_place
 
     from ._videos import training_videos_bytes
 
@@ -179,7 +179,7 @@ def _text(
     *,
     verbose: bool,
 ) -> str:
-    from dfs_store.format.place import shown_place
+    from dfs_store.format.io.place import shown_place
 
     rows: list[tuple[str, ...]] = [("top-1", *_score_cells(result.top1))]
     if result.num_classes > 5:
@@ -249,7 +249,7 @@ def _beside(store: str, settings: "EvaluationSettings", test: "EvaluatedOn", own
     ]
     if test.hold_out is not None:
         parts.append(f"hold-out{test.hold_out:g}")
-    from dfs_store.format.place import local_beside
+    from dfs_store.format.io.place import local_beside
 
     return f"{local_beside(store.rstrip('/'))}.{'-'.join(parts)}.json"
 
@@ -272,14 +272,14 @@ def _keep(path: str, found: dict[str, Any]) -> None:
     from pathlib import Path
 
     from dfs_store.errors import OutputNotWritableError
-    from dfs_store.videos.cache import write_atomically
+    from dfs_store.format.io.durable import write_durably
 
     text = _output.json_text(SCHEMA, found) + "\n"
     try:
         if Path(path).exists() and not Path(path).is_file():
             Path(path).write_text(text, encoding="utf-8")  # a pipe or a device: written to, not replaced
         else:
-            write_atomically(Path(path), text.encode())
+            write_durably(Path(path), text.encode())
     except OSError as error:
         raise OutputNotWritableError(
             f"the result was printed but cannot be kept in {path} ({error.strerror}); name another file "

@@ -35,7 +35,7 @@ def export(
     """
     from dfs_store.byte_sizes import parse_bytes
     from dfs_store.exchange.export import ExportSettings, export_store
-    from dfs_store.format.place import shown_place
+    from dfs_store.format.io.place import shown_place
 
     settings = ExportSettings(
         to=to,

@@ -11,6 +11,10 @@ if TYPE_CHECKING:
 
 BAR_WIDTH = 40
 CLASSES_SHOWN = 20
+READ_PATHS = {
+    "fast": "fast: laid out as dfs writes it",
+    "general": "general: laid out by another tool or compressed; dfs convert makes it fast",
+}
 
 
 @command
@@ -48,11 +52,13 @@ def describe(store: "KeyFrameStore") -> dict[str, Any]:
         "num_frames": store.num_frames,
         "frame_shape": list(store.frame_shape),
         "dtype": store.dtype,
+        "read_path": store.read_path,
         "normalization": store.normalization,
         "num_key_frames": int(store.offsets[-1]),
         "key_frames_per_clip": key_frames_per_clip(store.offsets),
         "storage": store.storage.to_json(),
         "digest": store.attributes.get("digest"),
+        "content_digest": store.content_digest,
         "provenance": provenance,
     }
 
@@ -105,10 +111,12 @@ def _header_rows(content: dict[str, Any]) -> list[tuple[str, ...]]:
     normalization = content["normalization"]
     rows: list[tuple[str, ...]] = [
         ("format", f"{content['format_version']}, {content['container']}, {content['dtype']}"),
+        ("read path", READ_PATHS[content["read_path"]]),
         ("method", str(content["method"] or "not said")),
         ("dataset", str(content["dataset"] or "not said")),
         ("vpc, seed", f"{provenance.get('vpc', 'not said')}, {provenance.get('seed', 'not said')}"),
         ("created", str(provenance.get("created", "not said"))),
+        ("content", f"{content['content_digest'][:16]}, equal for equal clips"),
     ]
     if normalization:
         mean, std = (" ".join(f"{v:.3f}" for v in normalization[k]) for k in ("mean", "std"))
@@ -135,7 +143,10 @@ def _storage_rows(content: dict[str, Any]) -> list[tuple[str, ...]]:
         row("index", "index_bytes", "positions, offsets, labels, checksums and the like"),
         row("on disk", "on_disk_bytes", "all files"),
         row("dense clips", "dense_bytes", f"{content['num_clips']:,} x {content['num_frames']}x{frame} x 4"),
+        row("as uint8", "dense_uint8_bytes", f"{content['num_clips']:,} x {content['num_frames']}x{frame}"),
     ]
+    if storage["source_bytes"] is not None:
+        rows.append(row("real videos", "source_bytes", "the files that these clips were made from"))
     if storage.get("native_bytes") is not None:
         rows.append(row("native arrays", "native_bytes", "of a method that is not made of key frames"))
     return rows

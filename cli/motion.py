@@ -36,7 +36,7 @@ def motion(
     """
     from dfs_store import DFSDataset, open_store
     from dfs_store.evaluate import motion as flows
-    from dfs_store.format.place import shown_place
+    from dfs_store.format.io.place import shown_place
 
     from ._store_videos import RealClips, clips_of_store
     from ._videos import open_with_progress

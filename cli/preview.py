@@ -50,7 +50,7 @@ def preview(
     dfs preview ucf.zarr --out clip.mp4 --clip 3
     """
     from dfs_store import open_store
-    from dfs_store.format.place import shown_place
+    from dfs_store.format.io.place import shown_place
     from dfs_store.pictures.preview import Preview
 
     from ._picture_files import check_free, check_outside, page_paths, pages_left, write_files

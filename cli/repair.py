@@ -21,7 +21,7 @@ def repair(
     verbose: _options.Verbose = False,
 ) -> int:
     """Copy every whole clip of a damaged store into a new one. Exit code 1 names what was left out."""
-    from dfs_store.format.place import shown_place
+    from dfs_store.format.io.place import shown_place
     from dfs_store.format.repair import repair_store
     from dfs_store.format.store import open_store
 

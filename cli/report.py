@@ -44,7 +44,7 @@ def report(
     dfs report ucf.zarr --out ucf.html
     """
     from dfs_store import open_store
-    from dfs_store.format.place import shown_place
+    from dfs_store.format.io.place import shown_place
     from dfs_store.report import gather, report_html
 
     from ._picture_files import check_free, check_outside, check_picture_path, write_files

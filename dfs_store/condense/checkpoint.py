@@ -7,12 +7,8 @@ before the newest is kept beside it, and is used if the newest is damaged.
 """
 
 import contextlib
-import glob
 import itertools
 import json
-import os
-import secrets
-import time
 import warnings
 import zipfile
 import zlib
@@ -26,8 +22,8 @@ import torch
 
 from dfs_store.condense.initialise import Group
 from dfs_store.errors import CheckpointError
-from dfs_store.format.place import local_beside
-from dfs_store.format.transaction import output_error, sync_folder
+from dfs_store.format.io.durable import Part, output_error, sync_folder, write_synced
+from dfs_store.format.io.place import local_beside
 
 __all__ = [
     "checkpoint_path",
@@ -43,7 +39,6 @@ __all__ = [
 
 State = dict[str, npt.NDArray[Any]]
 
-_DEAD_SECONDS = 3600.0  # no checkpoint takes so long to write
 _ARRAYS = ("frames", "momentum", "positions", "inserted_at")  # a row per key frame
 _EVIDENCE = ("cosine_sums", "opposed", "steps")  # a row per clip
 
@@ -87,26 +82,15 @@ def save_checkpoint(path: Path, step: int, settings: dict[str, Any], state: Stat
     about = {"step": step, "settings": settings, "arrays": sorted(state)}
     header = json.dumps(about, sort_keys=True).encode()
     arrays: dict[str, Any] = {"header": np.frombuffer(header, dtype=np.uint8), **state}
-    # A name of its own, so that two runs with one output never write into one file.
-    partial = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.partial")
     try:
-        for left in path.parent.glob(f".{glob.escape(path.name)}.*.partial"):
-            with contextlib.suppress(OSError):  # gone in between
-                if time.time() - left.stat().st_mtime > _DEAD_SECONDS:
-                    left.unlink()  # of a run that was killed
-        with partial.open("xb") as file:
-            np.savez(file, **arrays)
-            file.flush()
-            os.fsync(file.fileno())
-        with contextlib.suppress(FileNotFoundError):
-            path.replace(_former_path(path))
-        partial.replace(path)
-        sync_folder(path.parent)
+        with Part(path) as part:
+            write_synced(part.new, lambda file: np.savez(file, **arrays))
+            with contextlib.suppress(FileNotFoundError):
+                path.replace(_former_path(path))
+            part.new.replace(path)
+            sync_folder(path.parent)
     except OSError as error:
         raise output_error(error, path) from error
-    finally:
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
 
 
 def load_newest(out: str | Path, settings: dict[str, Any]) -> tuple[int, State] | None:

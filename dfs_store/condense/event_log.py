@@ -11,11 +11,11 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import Any, Self
 
-from dfs_store.condense.events import Event, RunStarted
-from dfs_store.format.place import local_beside
-from dfs_store.videos.cache import write_atomically
+from dfs_store.condense.events import CheckpointSaved, Event, RunStarted
+from dfs_store.format.io.durable import write_all, write_durably
+from dfs_store.format.io.place import local_beside
 
 __all__ = ["EventLog", "event_log_path", "read_events"]
 
@@ -40,7 +40,7 @@ class EventLog:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        self._file: IO[str] | None = None
+        self._descriptor: int | None = None
         self._started = time.monotonic()
 
     def __enter__(self) -> Self:
@@ -49,20 +49,19 @@ class EventLog:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._file is not None:
-            with contextlib.suppress(OSError):
-                self._file.close()
-            self._file = None
+        self._close()
 
     def on_event(self, event: Event) -> None:
-        """Writes one event; it is on its way to the disk when this returns."""
+        """Appends one event in one write; at a checkpoint waits until all lines are safe on disk."""
         try:
             if isinstance(event, RunStarted):
                 self._begin(event.step)
-            if self._file is not None:
-                self._file.write(json.dumps(self._line(event)) + "\n")
+            if self._descriptor is not None:
+                write_all(self._descriptor, json.dumps(self._line(event)).encode() + b"\n")
+                if isinstance(event, CheckpointSaved):
+                    os.fsync(self._descriptor)
         except OSError as error:
-            self._file = None
+            self._close()
             warnings.warn(
                 f"the log of the run cannot be written to {self.path} ({error.strerror}); the run goes on "
                 "without it",
@@ -71,9 +70,16 @@ class EventLog:
 
     def _begin(self, first_step: int) -> None:
         kept = [line for line in _lines(self.path) if _step_of(line) < first_step] if first_step else []
-        write_atomically(self.path, "".join(json.dumps(line) + "\n" for line in kept).encode())
-        self._file = self.path.open("a", encoding="utf-8", buffering=1)
+        self._close()
+        write_durably(self.path, "".join(json.dumps(line) + "\n" for line in kept).encode())
+        self._descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND)
         self._started = time.monotonic()
+
+    def _close(self) -> None:
+        if self._descriptor is not None:
+            with contextlib.suppress(OSError):
+                os.close(self._descriptor)
+            self._descriptor = None
 
     def _line(self, event: Event) -> dict[str, Any]:
         name = re.sub(r"(?<!^)(?=[A-Z])", "_", type(event).__name__).lower()

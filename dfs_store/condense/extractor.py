@@ -20,10 +20,11 @@ import torch
 from dfs_store.condense.events import Event, ExtractorTrained
 from dfs_store.condense.randomness import Purpose, torch_generator
 from dfs_store.errors import SettingsError
+from dfs_store.format.io.durable import write_durably
 from dfs_store.networks import ConvNet3D, TrainingSettings, fast_order, train
 from dfs_store.networks.training import standardised
 from dfs_store.videos import VideoDataset
-from dfs_store.videos.cache import EXTRACTORS, cache_root, disk_errors, fingerprint, write_atomically
+from dfs_store.videos.cache import EXTRACTORS, cache_root, disk_errors, fingerprint
 from dfs_store.videos.epochs import VideoClips
 from dfs_store.videos.tensors import normalised_clips
 
@@ -106,7 +107,7 @@ def _train_or_find(
     buffer = io.BytesIO()
     torch.save({name: value.cpu().contiguous() for name, value in network.state_dict().items()}, buffer)
     with disk_errors(path.parent):
-        write_atomically(path, buffer.getvalue())
+        write_durably(path, buffer.getvalue())
 
 
 def _request(videos: VideoDataset) -> dict[str, Any]:

@@ -149,6 +149,7 @@ def _provenance(config: CondenseConfig, videos: VideoDataset, condensed: Condens
         "software": software_versions(),
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "sources": condensed.sources,
+        "source_bytes": videos.source_bytes(condensed.chosen),
         **condensed.provenance,
     }
 

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from dfs_store.errors import OutputExistsError
-from dfs_store.format.place import local_beside
-from dfs_store.format.transaction import locked
+from dfs_store.format.io.durable import take_lock
+from dfs_store.format.io.place import local_beside
 
 __all__ = ["run_lock"]
 
@@ -40,7 +40,7 @@ def run_lock(out: str) -> Iterator[None]:
 def _hold(path: Path, out: str) -> int | None:
     for _ in range(_TRIES):
         try:
-            descriptor = locked(path, os.O_CREAT)
+            descriptor = take_lock(path, os.O_RDWR | os.O_CREAT)
         except OSError:
             return None  # no locks here; where the folder cannot be written, the store's writer says so
         if descriptor is not None:

@@ -13,7 +13,7 @@ from dfs_store.condense.checkpoint import key_frames_of
 from dfs_store.condense.events import CheckpointSaved, Event, RunStarted, StepDone, StoreWritten
 from dfs_store.errors import MissingDependencyError
 from dfs_store.format import open_store
-from dfs_store.format.place import local_beside
+from dfs_store.format.io.place import local_beside
 from dfs_store.interpolation import neighbours, rebuild
 from dfs_store.pictures import (
     PicturedClip,

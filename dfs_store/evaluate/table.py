@@ -14,6 +14,7 @@ from typing import Any
 from dfs_store.errors import MissingDependencyError, NotAStoreError, SettingsError, StoreNotFoundError
 from dfs_store.evaluate.published import PAPER_EPOCHS, metric_of, published
 from dfs_store.evaluate.result import accuracy_text
+from dfs_store.format.io.durable import write_durably
 from dfs_store.videos.catalogue import CATALOGUE, FOLDER
 
 __all__ = ["TableRow", "plot", "read_results", "to_csv", "to_markdown", "to_text"]
@@ -351,6 +352,7 @@ def plot(rows: Sequence[TableRow], path: str | Path) -> None:
     axes.grid(alpha=0.3)
     axes.legend()
     try:
-        figure.savefig(path, dpi=150)
+        kind = Path(path).suffix.removeprefix(".") or None
+        write_durably(Path(path), lambda file: figure.savefig(file, dpi=150, format=kind))
     except (OSError, ValueError) as error:
         raise SettingsError(f"the plot cannot be written to {path}: {error}") from error

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from dfs_store.byte_sizes import parse_bytes
 from dfs_store.errors import SettingsError
+from dfs_store.format import key_frames_within
 from dfs_store.interpolation import check_key_frame_count
 
 if TYPE_CHECKING:
@@ -68,10 +69,8 @@ class Fitting:
 
     def affordable(self, num_clips: int, frame_shape: tuple[int, int, int], dtype: str) -> int:
         """Returns how many key frames of all clips the budget holds."""
-        from dfs_store.condense.methods.pack import key_frames_within  # by need: it imports torch
-
         budget_bytes = parse_bytes(str(self.budget), "--budget")
-        return max(0, key_frames_within(budget_bytes, num_clips, frame_shape, dtype))
+        return key_frames_within(budget_bytes, num_clips, frame_shape, dtype)
 
 
 def fits_of(values: Floats, std: Floats) -> "list[Fit]":

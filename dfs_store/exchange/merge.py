@@ -150,7 +150,7 @@ def _provenance(stores: list[KeyFrameStore]) -> dict[str, Any]:
     if len(sources) == len(parents):
         agreed["sources"] = [one for each in sources for one in each]
     # Those of the parents stay true of all of them together in no case.
-    for key in ("vpc", "created", "software", "fit"):
+    for key in ("vpc", "created", "software", "fit", "source_bytes"):
         agreed.pop(key, None)
     return {
         "method": "merged",

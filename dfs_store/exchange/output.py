@@ -7,14 +7,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from dfs_store.errors import DFSError, OutputExistsError, OutputNotWritableError
-from dfs_store.format.transaction import Transaction, output_error
+from dfs_store.format.io.durable import output_error
+from dfs_store.format.io.transaction import Transaction, check_local_output
 
 __all__ = ["MANIFEST", "output_path", "write_bytes", "write_json"]
 
 # Every exported folder holds it; a folder without it is not ours to replace.
 MANIFEST = "dfs-export.json"
-_ZIP_SIGNATURE = b"PK\x03\x04"
 
 
 @contextmanager
@@ -34,7 +33,7 @@ def output_path(path: str | os.PathLike[str], *, overwrite: bool) -> Iterator[Pa
         transaction.commit()
     except BaseException as error:
         transaction.abort()
-        if isinstance(error, OSError) and not isinstance(error, DFSError):
+        if isinstance(error, OSError):
             raise output_error(error, transaction.shown) from error
         raise
 
@@ -51,37 +50,13 @@ def write_json(path: Path, content: Any) -> None:  # noqa: ANN401 - any JSON
     write_bytes(path, json.dumps(content, indent=2, allow_nan=False).encode() + b"\n")
 
 
-def _check(path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
+def _check(path: Path, *, overwrite: bool = False) -> Path:
     """Returns the path with its links followed; refuses one that may not be written."""
-    shown = Path(path)
-    try:
-        target = Path(os.path.realpath(shown))
-        if os.path.lexists(target):
-            if not overwrite:
-                raise OutputExistsError(
-                    f"{shown}: exists already; choose another --out, or add --overwrite to replace it"
-                )
-            if not _is_export(target):
-                raise OutputExistsError(
-                    f"{shown}: exists and is no earlier export (a folder of one holds {MANIFEST}), so it is "
-                    "not overwritten; remove it yourself"
-                )
-        if not target.parent.is_dir():
-            raise OutputNotWritableError(
-                f"{shown}: the folder {target.parent} does not exist; create it first"
-            )
-        if not os.access(target.parent, os.W_OK | os.X_OK):
-            raise OutputNotWritableError(f"{shown}: the folder {target.parent} is not writable")
-    except OSError as error:
-        if isinstance(error, DFSError):
-            raise
-        raise output_error(error, shown) from error
-    return target
 
+    def is_ours(target: Path) -> bool:
+        if target.is_dir():
+            return (target / MANIFEST).is_file() or not os.listdir(target)
+        return target.is_file() and target.suffix == ".npz"
 
-def _is_export(target: Path) -> bool:
-    if target.is_dir():
-        names = os.listdir(target)
-        return not names or MANIFEST in names
-    with target.open("rb") as file:
-        return target.suffix == ".npz" and file.read(len(_ZIP_SIGNATURE)) == _ZIP_SIGNATURE
+    otherwise = f"no earlier export (a folder of one has a file {MANIFEST})"
+    return check_local_output(path, is_ours, otherwise, overwrite=overwrite)

@@ -74,6 +74,7 @@ def read_folder(folder: Path, options: FolderOptions, on_progress: "OnProgress |
         provenance={
             "source": {"folder": folder.resolve().name, "layout": "class folders"},
             "sampling": asdict(videos.sampling),
+            "source_bytes": videos.source_bytes(),
             **({"exported_from": exported["store_digest"]} if exported else {}),
         },
         sources=[videos.source(clip) for clip in range(len(videos))],

@@ -3,11 +3,11 @@
 docs/format.md is the prose description; `dfs_store.format.spec` and `rules` are its checks.
 """
 
-from dfs_store.format.accounting import StorageReport, count_storage
+from dfs_store.format.accounting import StorageReport, count_storage, key_frames_within
 from dfs_store.format.convert import copy_store
+from dfs_store.format.io.transaction import check_output
 from dfs_store.format.repair import repair_store
 from dfs_store.format.store import KeyFrameStore, open_store
-from dfs_store.format.transaction import check_output
 from dfs_store.format.verify import Finding, verify
 from dfs_store.format.writer import StoreWriter
 
@@ -19,6 +19,7 @@ __all__ = [
     "check_output",
     "copy_store",
     "count_storage",
+    "key_frames_within",
     "open_store",
     "repair_store",
     "verify",

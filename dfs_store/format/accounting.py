@@ -1,11 +1,13 @@
-"""What a store costs, counted by named formulas."""
+"""What a store costs, counted by named formulas: the one place that knows the size of an index."""
 
 import math
 from dataclasses import asdict, dataclass
 
-from dfs_store.format.spec import frame_size_bytes
+import numpy as np
 
-__all__ = ["StorageReport", "count_storage"]
+from dfs_store.format.spec import SMALL_ARRAYS, frame_size_bytes
+
+__all__ = ["StorageReport", "count_index", "count_storage", "key_frames_within"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,8 +20,11 @@ class StorageReport:
         float32_bytes: S*C*H*W*4, the rule of the paper's Table 2.
         index_bytes: all other arrays of the format together.
         dense_bytes: N*T*C*H*W*4, the same clips with every frame stored as float32.
-        on_disk_bytes: what the file, or all files of the directory, hold.
+        dense_uint8_bytes: N*T*C*H*W, the same as uint8.
+        on_disk_bytes: the size of the file, or of all files of the directory.
         native_bytes: arrays in the group `native` (methods that are not key frames), else None.
+        method_bytes: what the method needs: native_bytes, else key_frame_bytes.
+        source_bytes: the real videos that the clips were made from, None if unknown.
     """
 
     num_key_frames: int
@@ -27,8 +32,11 @@ class StorageReport:
     float32_bytes: int
     index_bytes: int
     dense_bytes: int
+    dense_uint8_bytes: int
     on_disk_bytes: int
-    native_bytes: int | None = None
+    native_bytes: int | None
+    method_bytes: int
+    source_bytes: int | None
 
     @property
     def percent_of_dense(self) -> float:
@@ -50,6 +58,7 @@ def count_storage(
     index_bytes: int,
     on_disk_bytes: int,
     native_bytes: int | None = None,
+    source_bytes: int | None = None,
 ) -> StorageReport:
     """Counts a store, or forecasts one that is not written yet.
 
@@ -62,13 +71,54 @@ def count_storage(
         index_bytes: bytes of all small arrays.
         on_disk_bytes: bytes of all files.
         native_bytes: bytes of the arrays in the group `native`, if there is one.
+        source_bytes: bytes of the real videos, if known.
     """
+    key_frame_bytes = num_key_frames * frame_size_bytes(frame_shape, dtype)
+    dense_uint8_bytes = num_clips * num_frames * math.prod(frame_shape)
     return StorageReport(
         num_key_frames=num_key_frames,
-        key_frame_bytes=num_key_frames * frame_size_bytes(frame_shape, dtype),
+        key_frame_bytes=key_frame_bytes,
         float32_bytes=num_key_frames * frame_size_bytes(frame_shape, "float32"),
         index_bytes=index_bytes,
-        dense_bytes=num_clips * num_frames * math.prod(frame_shape) * 4,
+        dense_bytes=4 * dense_uint8_bytes,
+        dense_uint8_bytes=dense_uint8_bytes,
         on_disk_bytes=on_disk_bytes,
         native_bytes=native_bytes,
+        method_bytes=key_frame_bytes if native_bytes is None else native_bytes,
+        source_bytes=source_bytes,
     )
+
+
+def count_index(
+    num_key_frames: int, num_clips: int, num_channels: int, dtype: str, *, with_steps: bool = False
+) -> int:
+    """Returns the bytes of all small arrays of a store, `index_bytes`.
+
+    Args:
+        num_key_frames: S.
+        num_clips: N.
+        num_channels: C.
+        dtype: of the key frames.
+        with_steps: whether the store has `inserted_at`.
+    """
+    lengths = {
+        "positions": num_key_frames,
+        "offsets": num_clips + 1,
+        "labels": num_clips,
+        "scale": num_key_frames * num_channels * (dtype == "uint8"),
+        "zero": num_key_frames * num_channels * (dtype == "uint8"),
+        "inserted_at": num_key_frames * with_steps,
+        "checksums": num_key_frames,
+    }
+    return sum(lengths[name] * np.dtype(stored).itemsize for name, stored in SMALL_ARRAYS.items())
+
+
+def key_frames_within(
+    budget_bytes: int, num_clips: int, frame_shape: tuple[int, int, int], dtype: str
+) -> int:
+    """Returns how many key frames of all clips fit, with their index, into a number of bytes; 0 if none.
+
+    Counted are `key_frame_bytes + index_bytes` of the store's `StorageReport`, not the attributes.
+    """
+    fixed, one = (count_index(number, num_clips, frame_shape[0], dtype) for number in (0, 1))
+    return max(0, (budget_bytes - fixed) // (one - fixed + frame_size_bytes(frame_shape, dtype)))

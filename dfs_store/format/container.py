@@ -6,7 +6,7 @@ from typing import Any, Protocol
 import numpy.typing as npt
 
 from dfs_store.errors import NotAStoreError, SettingsError, StoreNotFoundError
-from dfs_store.format.place import Place, StoreURL, collapsed_url
+from dfs_store.format.io.place import Place, StoreURL, collapsed_url
 from dfs_store.format.problems import Problem
 from dfs_store.format.spec import FRAMES
 
@@ -58,9 +58,10 @@ class ContainerReader(Protocol):
 
     container: str
     path: Place
+    read_path: str  # "general" once an array was asked for that is laid out otherwise than we write it
 
     def attributes(self) -> Any:  # noqa: ANN401 - whatever JSON held
-        """Returns the parsed root attribute.
+        """Returns the parsed header.
 
         Raises:
             NotAStoreError: there is none.
@@ -169,20 +170,20 @@ def open_container(place: Place) -> ContainerReader:
         raise NotAStoreError(f"{place}: is no store; the name of one ends in {allowed}")
     # Imported by need: a Zarr store must open without h5py, one on this machine without fsspec.
     if container == "hdf5":
-        from dfs_store.format.hdf5_reader import Hdf5Reader
+        from dfs_store.format.hdf5.reader import Hdf5Reader
 
         return Hdf5Reader(place)
-    from dfs_store.format.zarr_reader import ZarrReader
+    from dfs_store.format.zarr.reader import ZarrReader
 
     if container == "zarr.zip":
-        from dfs_store.format.zip_files import open_zip
+        from dfs_store.format.zarr.zip_files import open_zip
 
         return ZarrReader(open_zip(place), container, remote=isinstance(place, StoreURL))
     if isinstance(place, StoreURL):
-        from dfs_store.format.remote_files import RemoteFolderFiles
+        from dfs_store.format.zarr.remote_files import RemoteFolderFiles
 
         return ZarrReader(RemoteFolderFiles(place, FRAMES), container, remote=True)
-    from dfs_store.format.folder_files import FolderFiles
+    from dfs_store.format.zarr.folder_files import FolderFiles
 
     return ZarrReader(FolderFiles(place), container, remote=False)
 

@@ -50,6 +50,9 @@ def copy_store(
         kept = kept_classes(store, classes)
         labels = {store.class_names.index(name): number for number, name in enumerate(kept)}
         attributes = {key: value for key, value in store.attributes.items() if key not in RESERVED_KEYS}
+        if classes is not None and "source_bytes" in (about := attributes.get("provenance") or {}):
+            # Of the videos of all classes.
+            attributes["provenance"] = {key: about[key] for key in about if key != "source_bytes"}
         with StoreWriter(
             target,
             num_frames=store.num_frames,

@@ -11,7 +11,10 @@ import numpy.typing as npt
 
 from dfs_store.format.spec import FRAMES, SMALL_ARRAYS
 
-__all__ = ["canonical_json", "compute_digest", "frame_checksums", "parse_json"]
+__all__ = ["canonical_json", "compute_content_digest", "compute_digest", "frame_checksums", "parse_json"]
+
+
+CONTENT_KEYS = ("class_names", "frame_shape", "interpolation", "native", "normalization", "num_frames")
 
 
 def canonical_json(value: object) -> bytes:
@@ -87,6 +90,20 @@ def compute_digest(
             total.update(array.tobytes())
     total.update(canonical_json({key: value for key, value in attributes.items() if key != "digest"}))
     return total.hexdigest()
+
+
+def compute_content_digest(
+    attributes: Mapping[str, Any],
+    arrays: Mapping[str, npt.NDArray[Any]],
+    frames_shape: tuple[int, ...],
+    dtype: str,
+) -> str:
+    """Returns a digest of what the clips are, whatever the container and the provenance.
+
+    As `compute_digest`, of the attributes in `CONTENT_KEYS` alone; one that is absent counts as null.
+    """
+    content = {key: attributes.get(key) for key in CONTENT_KEYS}
+    return compute_digest(content, arrays, frames_shape, dtype)
 
 
 def _line(name: str, dtype: str, shape: tuple[int, ...]) -> bytes:

@@ -1,7 +1,8 @@
-"""Expands one compressed frame into exactly its bytes, however many the compressed ones claim to hold.
+"""Bounds what compressed bytes expand to, for the layouts that other tools write.
 
-A few kilobytes of any compressor can expand to gigabytes, and a name in a store must not choose which code
-is run: so the compressors are a short list, and each is told how much room there is.
+A few kilobytes of any compressor can expand to gigabytes, and the decoders of numcodecs and libhdf5 take as
+much memory as they are told to. So the number of bytes that a chunk must expand to is known before, and
+nothing here takes more.
 """
 
 import zlib
@@ -9,53 +10,108 @@ import zlib
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["COMPRESSORS", "expand"]
+__all__ = ["check_deflate", "check_lzf", "expand"]
 
 Bytes = npt.NDArray[np.uint8]
 
+_STEP_BYTES = 2**20
+_BLOSC_HEADER_BYTES = 16
 
-def expand(compressor: str, stored: Bytes, count_bytes: int) -> Bytes:
-    """Expands a compressed frame.
+
+def expand(compressor: str, stored: Bytes, size_bytes: int) -> Bytes:
+    """Expands one chunk.
 
     Args:
-        compressor: one of `COMPRESSORS`.
+        compressor: "zstd", "gzip" or "blosc".
         stored: the compressed bytes.
-        count_bytes: that they must expand to.
+        size_bytes: the number of bytes that they must expand to.
 
     Returns:
-        (count_bytes,) uint8.
+        (size_bytes,) uint8.
 
     Raises:
-        ValueError: they are damaged, or expand to another number of bytes. Too few from zstd end in zeros
-            instead, for the frame's checksum to find.
+        ValueError: the bytes are damaged, or expand to another number of bytes.
     """
     try:
-        return COMPRESSORS[compressor](stored, count_bytes)
+        return _EXPANDERS[compressor](stored, size_bytes)
     except (zlib.error, RuntimeError, ValueError) as error:
         raise ValueError(f"{compressor}: {error}") from error
 
 
-def _inflate(stored: Bytes, count_bytes: int, window_bits: int) -> Bytes:
-    expander = zlib.decompressobj(window_bits)
-    # One byte more than there may be, so that more is noticed and the checksum behind the last is read.
-    found = expander.decompress(stored.data, count_bytes + 1)
-    if len(found) > count_bytes:
-        raise ValueError(f"expands to more than the {count_bytes:,} bytes of a frame")
-    if len(found) < count_bytes or not expander.eof:
-        raise ValueError(f"is cut short: gives {len(found):,} of {count_bytes:,} bytes, without an end")
+def _gzip(stored: Bytes, size_bytes: int) -> Bytes:
+    expander = zlib.decompressobj(zlib.MAX_WBITS | 16)
+    # One byte more than there may be, so that more is noticed and the checksum after the last is read.
+    found = expander.decompress(stored.data, size_bytes + 1)
+    if len(found) != size_bytes or not expander.eof:
+        raise ValueError(_other_size(len(found), size_bytes))
     return np.frombuffer(found, dtype=np.uint8)
 
 
-def _zstd(stored: Bytes, count_bytes: int) -> Bytes:
+def _zstd(stored: Bytes, size_bytes: int) -> Bytes:
     from numcodecs import zstd
 
-    found = np.zeros(count_bytes, dtype=np.uint8)
-    zstd.decompress(stored, found)  # refuses more than there is room for
+    # Compared with the size in the frame's header first. A frame without one is written into `found`, and
+    # refused if that has no room for it; one that is too short leaves zeros, for the checksums to find.
+    found = np.zeros(size_bytes, dtype=np.uint8)
+    zstd.decompress(stored, found)
     return found
 
 
-COMPRESSORS = {
-    "gzip": lambda stored, count: _inflate(stored, count, zlib.MAX_WBITS | 16),
-    "zlib": lambda stored, count: _inflate(stored, count, zlib.MAX_WBITS),
-    "zstd": _zstd,
-}
+def _blosc(stored: Bytes, size_bytes: int) -> Bytes:
+    from numcodecs import blosc
+
+    if stored.size < _BLOSC_HEADER_BYTES:
+        raise ValueError(f"needs a header of {_BLOSC_HEADER_BYTES} bytes, got {stored.size} bytes")
+    expanded, _, compressed = stored[4:_BLOSC_HEADER_BYTES].view("<u4").tolist()
+    # The decoder is not told how many bytes there are: it would read past their end.
+    if compressed != stored.size:
+        raise ValueError(f"its header claims {compressed:,} compressed bytes, there are {stored.size:,}")
+    if expanded != size_bytes:
+        raise ValueError(_other_size(expanded, size_bytes))
+    found = np.empty(size_bytes, dtype=np.uint8)
+    blosc.decompress(stored, found)
+    return found
+
+
+_EXPANDERS = {"gzip": _gzip, "zstd": _zstd, "blosc": _blosc}
+
+
+def check_deflate(stored: Bytes, size_bytes: int) -> None:
+    """Raises ValueError unless a stream of zlib expands to `size_bytes`; takes a megabyte of memory."""
+    expander = zlib.decompressobj()
+    rest, found = bytes(stored), 0
+    try:
+        while rest and found <= size_bytes and not expander.eof:
+            found += len(expander.decompress(rest, _STEP_BYTES))
+            rest = expander.unconsumed_tail
+    except zlib.error as error:
+        raise ValueError(f"deflate: {error}") from error
+    if found != size_bytes:
+        raise ValueError(f"deflate: {_other_size(found, size_bytes)}")
+
+
+def check_lzf(stored: Bytes, size_bytes: int) -> None:
+    """Raises ValueError unless LZF's instructions write `size_bytes`; follows them without expanding."""
+    data, at, found = bytes(stored), 0, 0
+    try:
+        while at < len(data) and found <= size_bytes:
+            control = data[at]
+            if control < 32:  # so many bytes and one follow as they are
+                found += control + 1
+                at += control + 2
+                continue
+            length = control >> 5
+            if length == 7:
+                at += 1
+                length += data[at]
+            found += length + 2  # repeated from before
+            at += 2
+    except IndexError:
+        found = -1
+    if found != size_bytes or at != len(data):
+        raise ValueError(f"lzf: {_other_size(max(found, 0), size_bytes)}")
+
+
+def _other_size(found: int, size_bytes: int) -> str:
+    amount = f"{found:,}" if found <= size_bytes else f"more than {size_bytes:,}"
+    return f"expands to {amount} bytes, a chunk has {size_bytes:,}"

@@ -5,8 +5,8 @@ import os
 from dfs_store.errors import DamagedStoreError
 from dfs_store.format.container import FrameSource
 from dfs_store.format.examine import Examination, examine
+from dfs_store.format.io.place import locate
 from dfs_store.format.native import read_native
-from dfs_store.format.place import locate
 from dfs_store.format.quantization import Encoded
 from dfs_store.format.spec import NATIVE, RESERVED_KEYS
 from dfs_store.format.verify import Finding, class_name, clips_of, damaged_frames

@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 FORMAT_VERSION = "1.0"
-ATTRIBUTE = "dfs_store"  # the one root attribute
+ATTRIBUTE = "dfs_store"  # the header: a root attribute in Zarr, a dataset of its JSON text in HDF5
 FRAMES = "key_frames"  # the one large array
 FRAME_DTYPES = {"float32": "<f4", "float16": "<f2", "uint8": "|u1"}
 # Every array but key_frames, in the order in which the digest takes them in.

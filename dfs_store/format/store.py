@@ -10,13 +10,13 @@ import numpy.typing as npt
 from dfs_store.errors import DamagedStoreError, SettingsError, StoreNotFoundError
 from dfs_store.format.accounting import StorageReport, count_storage
 from dfs_store.format.container import open_container
-from dfs_store.format.digest import frame_checksums
+from dfs_store.format.digest import compute_content_digest, frame_checksums
 from dfs_store.format.examine import Examination, examine
+from dfs_store.format.io.durable import former_outputs
+from dfs_store.format.io.place import Place, StoreURL, absolute_text, collapsed_url, locate
 from dfs_store.format.native import native_bytes, read_native
-from dfs_store.format.place import Place, StoreURL, absolute_text, collapsed_url, locate
 from dfs_store.format.quantization import decode
 from dfs_store.format.spec import Header
-from dfs_store.format.transaction import interrupted_overwrites
 from dfs_store.interpolation import neighbours, rebuild
 
 __all__ = ["KeyFrameStore", "open_store"]
@@ -37,7 +37,7 @@ class KeyFrameStore:
             and whatever else fsspec opens), see docs/remote.md.
 
     Attributes:
-        path: as given, a `pathlib.Path` or a `dfs_store.format.place.StoreURL`.
+        path: as given, a `pathlib.Path` or a `dfs_store.format.io.place.StoreURL`.
 
     Raises:
         StoreNotFoundError: there is nothing at the path.
@@ -134,8 +134,16 @@ class KeyFrameStore:
         return self._reader.container
 
     @property
+    def read_path(self) -> str:
+        """How the arrays are read: "fast" if all are laid out as we write them, else "general".
+
+        A store that another tool has copied is read through zarr-python or h5py; `dfs convert` makes it fast.
+        """
+        return self._reader.read_path
+
+    @property
     def attributes(self) -> dict[str, Any]:
-        """The root attribute `dfs_store`, with keys unknown to this version."""
+        """The header `dfs_store`, with keys unknown to this version."""
         return self._header.attributes
 
     def provenance_object(self, key: str) -> dict[str, Any]:
@@ -154,8 +162,18 @@ class KeyFrameStore:
         return self._header.fps
 
     @property
+    def content_digest(self) -> str:
+        """SHA-256 of what the clips are, 64 hex digits: equal for equal results, whatever their provenance.
+
+        Covers the small arrays (with the frames' checksums), shapes, class names, normalization and native
+        arrays, and neither the container nor how the store was made.
+        """
+        return compute_content_digest(self.attributes, self._arrays, self._frames.shape, self.dtype)
+
+    @property
     def storage(self) -> StorageReport:
         """What the store costs, in bytes."""
+        source_bytes = (self.attributes.get("provenance") or {}).get("source_bytes")
         return count_storage(
             num_key_frames=self._frames.shape[0],
             num_clips=len(self),
@@ -165,6 +183,7 @@ class KeyFrameStore:
             index_bytes=sum(array.nbytes for array in self._arrays.values()),
             on_disk_bytes=self._reader.on_disk_bytes(),
             native_bytes=native_bytes(self._header),
+            source_bytes=source_bytes if type(source_bytes) is int and source_bytes >= 0 else None,
         )
 
     def positions(self, clip: int) -> npt.NDArray[np.int64]:
@@ -261,11 +280,11 @@ class KeyFrameStore:
             )
 
     def _look_for_another(self) -> None:
-        """Raises DamagedStoreError where damage comes of another store that has taken a URL.
+        """Raises DamagedStoreError if damage comes of another store that has taken the path.
 
-        The files of a local store were all mapped when it was opened.
+        The files of a local store were mapped when it was opened, unless they are very many.
         """
-        if isinstance(self.path, StoreURL):
+        if isinstance(self.path, StoreURL) or self._reader.was_replaced(suspected=True):
             self._check_in_place()
 
     @property
@@ -345,8 +364,7 @@ def _examine_or_raise(path: Place) -> Examination:
     except StoreNotFoundError as error:
         if hint := collapsed_url(path):
             raise StoreNotFoundError(f"{str(error).removesuffix(hint)}{hint}") from None
-        kept = interrupted_overwrites(path)
-        if kept:
+        if kept := former_outputs(path):
             raise StoreNotFoundError(
                 f"{error}; an interrupted overwrite left the former one as {kept[0]}: rename it back"
             ) from None

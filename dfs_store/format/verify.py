@@ -12,8 +12,8 @@ from dfs_store.errors import DamagedStoreError
 from dfs_store.format.container import FrameSource, container_of
 from dfs_store.format.digest import frame_checksums
 from dfs_store.format.examine import Examination, examine
+from dfs_store.format.io.place import Place, locate
 from dfs_store.format.native import read_native
-from dfs_store.format.place import Place, locate
 from dfs_store.format.problems import Problem
 from dfs_store.format.spec import NATIVE
 

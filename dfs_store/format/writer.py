@@ -12,10 +12,11 @@ from dfs_store.errors import ClipError, DFSError, SettingsError
 from dfs_store.format.container import ContainerWriter, check_compression, container_of
 from dfs_store.format.digest import compute_digest, frame_checksums
 from dfs_store.format.given import build_attributes, check_frames, check_label, check_steps
+from dfs_store.format.io.durable import output_error
+from dfs_store.format.io.transaction import open_transaction
 from dfs_store.format.native import describe_native, stored_natively
 from dfs_store.format.quantization import Encoded, encode
 from dfs_store.format.spec import FRAME_DTYPES, NATIVE, SMALL_ARRAYS, header_problems
-from dfs_store.format.transaction import open_transaction, output_error
 from dfs_store.interpolation import check_positions
 
 __all__ = ["StoreWriter"]
@@ -242,9 +243,9 @@ class StoreWriter:
 def _container_writer(container: str) -> Any:  # noqa: ANN401 - either class, both are ContainerWriter
     # Imported by need, as in `open_container`.
     if container != "hdf5":
-        from dfs_store.format.zarr_writer import ZarrWriter
+        from dfs_store.format.zarr.writer import ZarrWriter
 
         return ZarrWriter
-    from dfs_store.format.hdf5_writer import Hdf5Writer
+    from dfs_store.format.hdf5.writer import Hdf5Writer
 
     return Hdf5Writer

@@ -13,7 +13,7 @@ from torch.utils.data import Dataset
 
 from dfs_store.errors import SettingsError
 from dfs_store.format import open_store
-from dfs_store.format.place import Place, locate
+from dfs_store.format.io.place import Place, locate
 from dfs_store.loaders.batches import BatchRebuilder
 from dfs_store.loaders.buffers import BatchBuffers, Workspace
 from dfs_store.loaders.checks import check_whole_number

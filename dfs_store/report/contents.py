@@ -16,7 +16,7 @@ from dfs_store.errors import DamagedStoreError, NotAStoreError, StoreNotFoundErr
 from dfs_store.evaluate.result import accuracy_text
 from dfs_store.evaluate.table import SCHEMA
 from dfs_store.format import Finding, KeyFrameStore, verify
-from dfs_store.format.place import local_beside
+from dfs_store.format.io.place import local_beside
 from dfs_store.pictures import PicturedClip, pictured
 from dfs_store.pictures.charts import Phases
 from dfs_store.pictures.preview import store_phases, store_title

@@ -48,6 +48,7 @@ def _storage_rows(contents: Contents) -> list[tuple[str, int, str, float]]:
         ("On disk", "on_disk_bytes", "all files of the store"),
         ("Native arrays", "native_bytes", "of a method that is not made of key frames"),
         ("Dense clips", "dense_bytes", f"{contents.num_clips:,} x {contents.num_frames}x{frame} x 4 bytes"),
+        ("Real videos", "source_bytes", "the files that the clips were made from"),
     ]
     return [
         (name, storage[key], formula, 100 * storage[key] / dense)

@@ -14,12 +14,10 @@ An entry without index.json is unfinished and is continued by the next `prepare`
 
 import contextlib
 import errno
-import fcntl
 import hashlib
 import io
 import json
 import os
-import secrets
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -31,6 +29,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dfs_store.errors import DFSError, DiskFullError, OutputNotWritableError
+from dfs_store.format.io.durable import take_lock
 
 __all__ = [
     "CacheEntry",
@@ -40,7 +39,6 @@ __all__ = [
     "fingerprint",
     "list_entries",
     "remove_entry",
-    "write_atomically",
 ]
 
 HEADER_BYTES = 256
@@ -70,20 +68,6 @@ def clips_header(shape: tuple[int, ...]) -> bytes:
     text = buffer.getvalue()[10:].rstrip()
     room = HEADER_BYTES - 10 - 1
     return b"\x93NUMPY\x01\x00" + (room + 1).to_bytes(2, "little") + text.ljust(room) + b"\n"
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Writes a file that is either absent, old or whole at every moment, also after a power cut."""
-    # Machines that share the folder may have processes of equal numbers.
-    partial = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}")
-    try:
-        with partial.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
@@ -160,6 +144,10 @@ class CacheEntry:
         except (OSError, KeyError, TypeError, ValueError):
             return None
 
+    def read_request(self) -> dict[str, Any]:
+        """Returns what was asked for, {} if it cannot be read."""
+        return _read_json(self.request_path) or {}
+
     def map_clips(self) -> npt.NDArray[np.uint8]:
         """Returns the clips, (N, V, T, H, W, 3) uint8, mapped read-only and never loaded as a whole."""
         clips: npt.NDArray[np.uint8] = np.load(self.clips_path, mmap_mode="r")
@@ -190,55 +178,30 @@ class CacheEntry:
         Yields:
             The descriptor of the lock, for workers to inherit.
         """
-        path = self.directory / name
-        while True:
+        path, descriptor = self.directory / name, None
+        while descriptor is None:
             self.directory.mkdir(parents=True, exist_ok=True)
-            try:
-                descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-            except FileNotFoundError:
-                continue  # removed in between
-            try:
-                _wait_for_lock(descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_EX, on_wait)
-                if _is_still_there(descriptor, path):
-                    yield descriptor
-                    return
-            finally:
-                os.close(descriptor)
+            with contextlib.suppress(FileNotFoundError):  # removed in between
+                descriptor = take_lock(path, os.O_RDWR | os.O_CREAT, shared=shared)
+                if descriptor is None:
+                    if on_wait is not None:
+                        on_wait()
+                    time.sleep(_LOCK_POLL_SECONDS)
+        try:
+            yield descriptor
+        finally:
+            os.close(descriptor)
 
     @property
     def is_locked(self) -> bool:
         """Whether some process is preparing the entry at this moment."""
         try:
-            descriptor = os.open(self.directory / "lock", os.O_RDONLY)
+            descriptor = take_lock(self.directory / "lock", os.O_RDONLY)
         except OSError:
             return False
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        finally:
+        if descriptor is not None:
             os.close(descriptor)
-        return False
-
-
-def _wait_for_lock(descriptor: int, kind: int, on_wait: Callable[[], None] | None) -> None:
-    while True:
-        try:
-            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if on_wait is not None:
-                on_wait()
-            time.sleep(_LOCK_POLL_SECONDS)
-        else:
-            return
-
-
-def _is_still_there(descriptor: int, path: Path) -> bool:
-    """Whether the lock file was not removed (with its entry) while we waited for it."""
-    try:
-        return os.path.samestat(os.fstat(descriptor), path.stat())
-    except FileNotFoundError:
-        return False
+        return descriptor is None
 
 
 def _read_json(path: Path) -> dict[str, Any] | None:

@@ -1,6 +1,6 @@
 """Real clips as a map-style dataset: uint8 pixels mapped from the cache, normalised when asked for."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +114,20 @@ class VideoDataset(Dataset[tuple[Any, int]]):
     def source(self, number: int) -> dict[str, Any]:
         """Returns where a clip came from: {"file", "frames"}, or {"generator", "seed", "clip"}."""
         return self._source.origin(self._checked(number))
+
+    def source_bytes(self, numbers: Sequence[int] | None = None) -> int | None:
+        """Returns the bytes of the video files that some clips were cut from, each file counted once.
+
+        Args:
+            numbers: of the clips, all when absent.
+
+        Returns:
+            None if the clips were generated, or the size of a file is unknown.
+        """
+        chosen = range(len(self)) if numbers is None else numbers
+        sizes = dict(self._source.file_bytes(self._checked(number)) for number in chosen)
+        known = [size for size in sizes.values() if size is not None]
+        return sum(known) if len(known) == len(sizes) else None
 
     def clip(self, number: int, view: int = 0) -> Tensor:
         """Returns one view of a clip as normalised float32 (C, T, H, W).

@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dfs_store.errors import DiskFullError, EmptyClassError
+from dfs_store.format.io.durable import write_durably
 from dfs_store.videos.cache import (
     CACHE_VERSION,
     HEADER_BYTES,
@@ -28,7 +29,6 @@ from dfs_store.videos.cache import (
     clips_header,
     disk_errors,
     fingerprint,
-    write_atomically,
 )
 from dfs_store.videos.cliplist import ClipList
 from dfs_store.videos.frame_folder import folder_status
@@ -260,7 +260,7 @@ class _Run:
         self._reporter = reporter
         sampling = request["sampling"]
         size = sampling["size"]
-        write_atomically(entry.request_path, json.dumps(request).encode())
+        write_durably(entry.request_path, json.dumps(request).encode())
         self._row_shape = (num_views, sampling["frames"], size, size, 3)
         self.num_rows = len(found.clips)
         self._rows = [row for row in range(self.num_rows) if shard is None or shard.has(row)]
@@ -343,8 +343,8 @@ class _Run:
         os.pwrite(self._clips_fd, clips_header((len(kept), *self._row_shape)), 0)
         os.fsync(self._clips_fd)
         frames = np.array([self._results[row].frames for row in kept], dtype=np.int64)
-        write_atomically(self._entry.frames_path, _npy_bytes(frames))
-        write_atomically(self._entry.index_path, json.dumps(self._index(kept, dropped)).encode())
+        write_durably(self._entry.frames_path, _npy_bytes(frames))
+        write_durably(self._entry.index_path, json.dumps(self._index(kept, dropped)).encode())
         for left in [*self._entry.journals(), *self._entry.directory.glob("lock-*")]:
             left.unlink()
 

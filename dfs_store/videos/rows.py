@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dfs_store.errors import DiskFullError
+from dfs_store.format.io.durable import write_all
 from dfs_store.videos.cache import HEADER_BYTES, clips_header
 
 __all__ = ["Journal", "drop_rows", "read_lines", "reserve"]
@@ -113,9 +114,7 @@ class Journal:
 
     def append(self, lines: list[dict[str, Any]]) -> None:
         """Adds lines for good: they survive a power cut once this returns."""
-        data = memoryview("".join(json.dumps(line) + "\n" for line in lines).encode())
-        while data:
-            data = data[os.write(self._descriptor, data) :]
+        write_all(self._descriptor, "".join(json.dumps(line) + "\n" for line in lines).encode())
         os.fsync(self._descriptor)
 
     def close(self) -> None:

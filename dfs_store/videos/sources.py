@@ -53,6 +53,10 @@ class ClipSource(Protocol):
     def origin(self, number: int) -> dict[str, Any]:
         """Where clip `number` came from."""
 
+    def file_bytes(self, number: int) -> tuple[str, int | None]:
+        """Returns the file that a clip was cut from, and its size in bytes if known."""
+        ...
+
     def group(self, number: int) -> str:
         """Group of clip `number` within its class: clips of one group were cut from one recording."""
 
@@ -136,6 +140,15 @@ class CachedClips:
     def origin(self, number: int) -> dict[str, Any]:
         """Returns {"file": path inside the root, "frames": frame numbers of view 0}."""
         return {"file": self._index["files"][number], "frames": self._frames[number, 0].tolist()}
+
+    @cached_property
+    def _file_bytes(self) -> dict[str, int]:
+        return {name: size for name, _, size, _ in self._entry.read_request().get("files", []) if size >= 0}
+
+    def file_bytes(self, number: int) -> tuple[str, int | None]:
+        """Returns the file that a clip was cut from, and its size when it was prepared."""
+        name = str(self._index["files"][number])
+        return name, self._file_bytes.get(name)
 
     def group(self, number: int) -> str:
         """Returns the group of a clip, read from its file's name."""
@@ -259,6 +272,10 @@ class GeneratedClips:
         name, _, _, _, seed, *_ = self._settings
         return {"generator": name, "seed": seed, "clip": self._made[3][number]}
 
+    def file_bytes(self, number: int) -> tuple[str, int | None]:
+        """Returns no size: there is no file."""
+        return "", None
+
     def group(self, number: int) -> str:
         """Returns the clip's number within its class: every clip is a group of its own."""
         return str(number % (len(self.labels) // len(self.classes)))
@@ -336,6 +353,10 @@ class SomeClips:
     def origin(self, number: int) -> dict[str, Any]:
         """Where clip `number` came from."""
         return self._source.origin(int(self._numbers[number]))
+
+    def file_bytes(self, number: int) -> tuple[str, int | None]:
+        """Returns the file that a clip was cut from, and its size in bytes if known."""
+        return self._source.file_bytes(int(self._numbers[number]))
 
     def group(self, number: int) -> str:
         """Group of clip `number` within its class."""

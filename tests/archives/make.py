@@ -7,7 +7,9 @@ The values come from formulas, so that `expected` can be compared without any fi
 import json
 from pathlib import Path
 
+import h5py
 import numpy as np
+import zarr
 
 from dfs_store.format import StoreWriter, copy_store
 from dfs_store.format.spec import FORMAT_VERSION
@@ -63,6 +65,21 @@ def write(path: Path, dtype: str, native: dict[str, np.ndarray] | None = None) -
             writer.write_native("archive", native)
 
 
+def rewrite(path: Path, target: Path) -> None:
+    """Copies a store as other tools do: other chunks, codecs and filters."""
+    if path.suffix == ".zarr":
+        source = zarr.open_group(path, mode="r")
+        group = zarr.create_group(target, attributes=source.attrs.asdict())
+        for name, array in source.arrays():
+            group.create_array(name, data=array[:], chunks=tuple(-(-side // 2) for side in array.shape))
+        return
+    with h5py.File(path) as source, h5py.File(target, "w") as file:
+        for name, dataset in source.items():
+            options = {"compression": "lzf", "shuffle": True, "fletcher32": True}
+            chunks = tuple(-(-side // 2) for side in dataset.shape)
+            file.create_dataset(name, data=dataset, chunks=chunks, **options)
+
+
 def main() -> None:
     """Writes every container and dtype, and what they must read as."""
     FOLDER.mkdir()
@@ -77,6 +94,8 @@ def main() -> None:
     # Added with the container, whose zarr.json repeats the arrays' metadata.
     copy_store(FOLDER / "float32-native.zarr", FOLDER / "float32-native.zarr.zip")
     copy_store(FOLDER / "uint8.zarr", FOLDER / "uint8-zstd.zarr.zip", compression="zstd")
+    rewrite(FOLDER / "uint8.zarr", FOLDER / "uint8-rewritten.zarr")
+    rewrite(FOLDER / "float16.h5", FOLDER / "float16-rewritten.h5")
     stored = {
         path.name: str(json.loads((path / "zarr.json").read_text())["attributes"]["dfs_store"]["digest"])
         for path in sorted(FOLDER.glob("*.zarr"))

@@ -25,7 +25,7 @@ def name_of(path):
 
 def test_the_archives_are_there():
     assert VERSIONS == ["1.0"]
-    assert len(STORES) == 16
+    assert len(STORES) == 18
 
 
 @pytest.mark.parametrize("path", STORES, ids=name_of)

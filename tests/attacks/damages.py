@@ -9,6 +9,8 @@ from pathlib import Path
 
 import h5py
 
+from tests.format.making import write_header
+
 # Values that a careless or hostile editor might leave in a header.
 _VALUES = [
     0, -1, 1, 2, 255, 65536, 2**31, 2**32, 2**53 + 1, 2**63, 2**64, -(2**63), 10**400,
@@ -144,10 +146,9 @@ def edit_json(path, files, rng):
         file.write_text(json.dumps(document))
         return f"{told} in {file.relative_to(path.parent)}"
     with h5py.File(path, "r+") as file:
-        document = json.loads(file.attrs["dfs_store"])
+        document = json.loads(file["dfs_store"][...].tobytes())
         told = _edit(document, rng)
-        del file.attrs["dfs_store"]
-        file.attrs["dfs_store"] = json.dumps(document)
+        write_header(file, json.dumps(document).encode())
     return f"{told} in {path.name}"
 
 

@@ -178,12 +178,12 @@ def test_what_is_no_number_becomes_null(capsys):
 
 
 def test_a_folder_that_cannot_be_written_costs_nothing_but_a_note(dfs, made, tmp_path, monkeypatch):
-    import dfs_store.videos.cache
+    import dfs_store.format.io.durable
 
     def refuse(*_):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(dfs_store.videos.cache, "write_atomically", refuse)
+    monkeypatch.setattr(dfs_store.format.io.durable, "write_durably", refuse)
     outcome = dfs("evaluate", made, *QUICK)
     assert outcome.code == 0
     assert "Permission denied" in outcome.stderr

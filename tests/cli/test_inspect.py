@@ -20,6 +20,7 @@ def test_the_document_has_what_the_design_promises(dfs, store):
     assert (content["num_clips"], content["num_frames"]) == (3, 8)
     assert content["frame_shape"] == [3, 6, 5]
     assert content["dtype"] == "float32"
+    assert content["read_path"] == "fast"
     assert content["num_key_frames"] == 9
     assert content["key_frames_per_clip"] == {
         "min": 2, "mean": 3.0, "max": 4, "histogram": {"2": 1, "3": 1, "4": 1}
@@ -64,3 +65,13 @@ def test_many_classes_are_cut_unless_verbose(dfs, tmp_path):
     assert "10 more" in text
     assert "not said" in text  # no provenance
     assert "class029" in dfs("inspect", tmp_path / "s.h5", "-v").stdout
+
+
+def test_a_store_in_another_layout_is_read_on_the_general_path_until_it_is_converted(dfs, store, tmp_path):
+    compressed, back = tmp_path / f"gzip{store.suffix}", tmp_path / f"back{store.suffix}"
+    assert dfs("convert", store, compressed, "--compression", "gzip").code == 0
+    assert dfs("inspect", compressed, "--json").document["read_path"] == "general"
+    assert "general: laid out by another tool" in dfs("inspect", compressed).stdout
+    assert dfs("verify", compressed).code == 0
+    assert dfs("convert", compressed, back).code == 0
+    assert dfs("inspect", back, "--json").document["read_path"] == "fast"

@@ -116,7 +116,7 @@ def test_a_checkpoint_that_cannot_be_written_leaves_the_older_one(tmp_path, monk
     def refuse(_descriptor):
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(checkpoint.os, "fsync", refuse)
+    monkeypatch.setattr(os, "fsync", refuse)
     with pytest.raises(error):
         save_checkpoint(checkpoint_path(out), 2, {}, state)
     assert load_newest(out, {})[0] == 1

@@ -84,3 +84,17 @@ def test_watched_clips_tell_their_cosines_in_the_phase_of_insertion(videos, conf
 
 def test_the_log_lies_beside_the_output():
     assert event_log_path("a/b.zarr").as_posix() == "a/b.zarr.events.jsonl"
+
+
+def test_a_line_is_one_write_and_a_checkpoint_makes_all_of_them_safe(tmp_path, monkeypatch):
+    calls = []
+    with EventLog(tmp_path / "log") as log:
+        log.on_event(RunStarted(0, 10, 2, "cpu"))
+        for name in ("write", "fsync"):
+            real = getattr(os, name)
+            monkeypatch.setattr(
+                os, name, lambda *given, name=name, real=real: calls.append(name) or real(*given)
+            )
+        log.on_event(step(0, cosines=dict.fromkeys(range(200), (0.123456789,) * 99)))  # a long line
+        log.on_event(CheckpointSaved("c", 1))
+    assert calls == ["write", "write", "fsync"]

@@ -171,11 +171,8 @@ def test_nothing_stands_there_but_an_earlier_export_is_replaced(smooth, tmp_path
         export(smooth, out, to)
     assert export(smooth, out, to, overwrite=True, classes=["left"]).clips == 2
     foreign = tmp_path / ("f.npz" if to == "npz" else "f")
-    if to == "npz":
-        foreign.write_text("mine")
-    else:
-        foreign.mkdir()
-        (foreign / "mine").write_text("mine")
+    foreign.mkdir()
+    (foreign / "mine").write_text("mine")
     with pytest.raises(OutputExistsError, match="no earlier export"):
         export(smooth, foreign, to, overwrite=True)
     assert not list(tmp_path.glob(".*.partial"))
@@ -216,7 +213,7 @@ def test_an_export_that_is_killed_leaves_nothing_there(tmp_path, number):
         [sys.executable, "-m", "dfs_store.cli", *words], cwd=ROOT, stderr=subprocess.PIPE
     )
     deadline = time.monotonic() + 60
-    while not list(tmp_path.glob(".o.*.partial/store/left/clip_00001")):
+    while not list(tmp_path.glob(".o.*.partial/new/left/clip_00001")):
         assert running.poll() is None, running.stderr.read()
         assert time.monotonic() < deadline
         time.sleep(0.005)

@@ -315,6 +315,18 @@ def test_a_budget_is_shared_out_among_clips(tmp_path):
         imported(tmp_path / "c.npy", clips_per_class=1, budget="100")
 
 
+def test_a_budget_is_kept_exactly_by_a_thousand_clips_of_tiny_frames(tmp_path):
+    clips = np.random.default_rng(0).integers(0, 256, (1000, 4, 1, 1, 5), dtype=np.uint8)
+    np.save(tmp_path / "c.npy", clips)
+    budget = 1000 * 60 + 7
+    store = imported(tmp_path / "c.npy", clips_per_class=1000, budget=str(budget), dtype="uint8")
+    report = store.storage
+    taken = report.key_frame_bytes + report.index_bytes
+    one_more = report.key_frame_bytes // report.num_key_frames + 2 + 4 + 2 * 4
+    assert report.key_frame_bytes == 5 * report.num_key_frames
+    assert budget - one_more < taken <= budget
+
+
 @settings(max_examples=12, deadline=None)
 @given(content=stores(max_clips=3, dtype="float32"), encoding=st.sampled_from(["float32", "uint8"]))
 def test_npz_and_back_is_the_identity_within_rounding(tmp_path_factory, content, encoding):

@@ -55,14 +55,20 @@ def edit_attributes(path: Path, change, *, redigest: bool = False) -> None:
         file.write_text(json.dumps(root))
     else:
         with h5py.File(path, "r+") as file:
-            file.attrs["dfs_store"] = json.dumps(attributes)
+            write_header(file, json.dumps(attributes).encode())
+
+
+def write_header(file: h5py.File, text: bytes) -> None:
+    """Puts a text in place of the header of an HDF5 store."""
+    del file["dfs_store"]
+    file["dfs_store"] = np.frombuffer(text, dtype=np.uint8)
 
 
 def read_attributes(path: Path):
     if path.suffix == ".zarr":
         return json.loads((path / "zarr.json").read_text())["attributes"]["dfs_store"]
     with h5py.File(path) as file:
-        return json.loads(file.attrs["dfs_store"])
+        return json.loads(file["dfs_store"][...].tobytes())
 
 
 def read_raw(path: Path):
@@ -74,7 +80,11 @@ def read_raw(path: Path):
         names = [name for name, _ in group.arrays() if name != "key_frames"]
     else:
         group = h5py.File(path)
-        names = [name for name in group if name != "key_frames" and isinstance(group[name], h5py.Dataset)]
+        names = [
+            name
+            for name in group
+            if name not in ("key_frames", "dfs_store") and isinstance(group[name], h5py.Dataset)
+        ]
     arrays = {name: np.asarray(group[name][...]) for name in names}
     shape, dtype = group["key_frames"].shape, np.dtype(group["key_frames"].dtype).name
     if path.suffix != ".zarr":

@@ -28,6 +28,35 @@ def test_the_digest_follows_the_recipe_of_the_document(tmp_path, container, dtyp
     assert digest == total.hexdigest()
 
 
+def test_the_content_digest_is_of_the_clips_alone(tmp_path):
+    content().write(tmp_path / "s.zarr", compression="zstd")
+    content().write(tmp_path / "s.h5")
+    first, second = open_store(tmp_path / "s.zarr"), open_store(tmp_path / "s.h5")
+    assert first.content_digest == second.content_digest
+    assert first.content_digest != first.attributes["digest"]
+    edit_attributes(tmp_path / "s.h5", lambda a: a["provenance"].update(seed=9), redigest=True)
+    again = open_store(tmp_path / "s.h5")
+    assert again.attributes["digest"] != second.attributes["digest"]
+    assert again.content_digest == first.content_digest
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda a: a["normalization"]["mean"].__setitem__(0, 0.25),
+        lambda a: a["class_names"].reverse(),
+        lambda a: a["class_names"].append("another"),
+    ],
+)
+def test_other_clips_have_another_content_digest(tmp_path, change):
+    content().write(tmp_path / "s.zarr")
+    before = open_store(tmp_path / "s.zarr").content_digest
+    edit_attributes(tmp_path / "s.zarr", change, redigest=True)
+    assert open_store(tmp_path / "s.zarr").content_digest != before
+    content(seed=1).write(tmp_path / "t.zarr")
+    assert open_store(tmp_path / "t.zarr").content_digest != before
+
+
 @pytest.mark.parametrize(
     ("name", "place", "value"),
     [("labels", 1, 0), ("positions", 4, 3), ("inserted_at", 0, 7), ("checksums", 2, 5), ("offsets", 1, 1)],

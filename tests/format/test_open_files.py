@@ -30,7 +30,7 @@ except DFSError as error:
 
 @pytest.fixture
 def sharded(tmp_path, monkeypatch):
-    monkeypatch.setattr("dfs_store.format.zarr_writer.MAX_SHARD_FRAMES", 1)
+    monkeypatch.setattr("dfs_store.format.zarr.writer.MAX_SHARD_FRAMES", 1)
     content().write(tmp_path / "s.zarr")
     assert len(list((tmp_path / "s.zarr" / "key_frames").glob("c.*"))) == 12
     return tmp_path / "s.zarr"
@@ -89,7 +89,7 @@ def test_a_system_without_room_is_no_damage(sharded, monkeypatch, number):
     def refuse(*_arguments, **_options):
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr("dfs_store.format.files.mmap.mmap", refuse)
+    monkeypatch.setattr("dfs_store.format.io.files.mmap.mmap", refuse)
     with pytest.raises(DFSError, match="the system has no room for it") as caught:
         open_store(sharded)
     assert not isinstance(caught.value, DamagedStoreError)
@@ -102,8 +102,8 @@ def test_a_limit_that_cannot_be_raised_is_told(sharded, monkeypatch):
     def unsettable(*_arguments):
         raise ValueError("current limit exceeds maximum limit")  # as on macOS
 
-    monkeypatch.setattr("dfs_store.format.files.mmap.mmap", refuse)
-    monkeypatch.setattr("dfs_store.format.files.resource.setrlimit", unsettable)
+    monkeypatch.setattr("dfs_store.format.io.files.mmap.mmap", refuse)
+    monkeypatch.setattr("dfs_store.format.io.files.resource.setrlimit", unsettable)
     with pytest.raises(DFSError, match="ulimit -n"):
         open_store(sharded)
 

@@ -6,7 +6,14 @@ from pathlib import Path
 import pytest
 
 from dfs_store.format.container import container_of
-from dfs_store.format.place import StoreURL, absolute_text, collapsed_url, local_beside, locate, shown_place
+from dfs_store.format.io.place import (
+    StoreURL,
+    absolute_text,
+    collapsed_url,
+    local_beside,
+    locate,
+    shown_place,
+)
 
 
 @pytest.mark.parametrize(

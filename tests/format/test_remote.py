@@ -1,5 +1,6 @@
 """Asking for ranges gives the bytes of slices, and what goes wrong says what to do."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -21,12 +22,15 @@ from dfs_store.errors import (
     StoreNotFoundError,
     StoreUnreachableError,
 )
-from dfs_store.format import copy_store, open_store, remote, verify
-from dfs_store.format.place import StoreURL
-from dfs_store.format.remote import Remote, Want
-from dfs_store.format.remote_file import RemoteFile
+from dfs_store.format import copy_store, open_store, verify
+from dfs_store.format.io import remote
+from dfs_store.format.io.place import StoreURL
+from dfs_store.format.io.remote import Remote, Want
+from dfs_store.format.io.remote_file import RemoteFile
 from tests.format.making import content
 from tests.s3 import S3Server, forget_clients
+
+SUFFIXES = (".zarr", ".zarr.zip", ".h5")
 
 
 @pytest.fixture
@@ -128,6 +132,7 @@ def web(tmp_path):
 
     class Handler(BaseHTTPRequestHandler):
         asked: ClassVar[list[str]] = []
+        sent: ClassVar[list[int]] = []  # bytes of bodies
 
         def do_HEAD(self):
             self.do_GET()
@@ -137,6 +142,9 @@ def web(tmp_path):
             self.asked.append(f"{self.command} {path}")
             if path.startswith("/secret"):
                 self.send_error(403)
+                return
+            if path.startswith("/status/"):
+                self.send_error(int(path.split("/")[2]))
                 return
             ranged = not path.startswith("/whole")
             file = tmp_path / path.removeprefix("/whole").lstrip("/")
@@ -151,13 +159,19 @@ def web(tmp_path):
                 if first >= len(data):
                     self.send_error(416)
                     return
-                data, status = data[first : int(stop) + 1 if start and stop else None], 206
+                size, status = len(data), 206
+                data = data[first : int(stop) + 1 if start and stop else None]
             self.send_response(status)
+            if status == 206:
+                self.send_header("Content-Range", f"bytes {first}-{first + len(data) - 1}/{size}")
             self.send_header("Content-Length", str(len(data)))
             self.send_header("Accept-Ranges", "bytes" if ranged else "none")
             self.end_headers()
             if self.command == "GET":
-                self.wfile.write(data)
+                with contextlib.suppress(ConnectionError):
+                    for at in range(0, len(data), 2**20):
+                        self.wfile.write(data[at : at + 2**20])
+                        self.sent.append(len(data[at : at + 2**20]))
 
         def log_message(self, *_):
             pass
@@ -165,14 +179,15 @@ def web(tmp_path):
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
-        yield f"http://127.0.0.1:{server.server_port}", Handler.asked
+        Handler.asked.clear()
+        yield f"http://127.0.0.1:{server.server_port}", Handler.asked, Handler.sent
         server.shutdown()
         thread.join()
 
 
 @pytest.mark.parametrize("suffix", [".zarr", ".zarr.zip", ".h5"])
 def test_stores_read_over_plain_http(web, tmp_path, suffix):
-    url, asked = web
+    url, asked, _ = web
     content().write(tmp_path / f"s{suffix}")
     query = "" if suffix == ".zarr" else "?signature=secret"  # a folder has no signed URL
     with open_store(f"{url}/s{suffix}{query}") as store, open_store(tmp_path / f"s{suffix}") as local:
@@ -185,20 +200,80 @@ def test_stores_read_over_plain_http(web, tmp_path, suffix):
         open_store(f"{url}/absent{suffix}{query}")
 
 
-def test_web_servers_that_refuse_or_know_no_ranges(web, tmp_path):
-    url, _ = web
-    content().write(tmp_path / "s.zarr")
-    content().write(tmp_path / "s.h5")
+def test_web_servers_that_refuse(web):
+    url, *_ = web
     with pytest.raises(StoreUnreachableError, match="refuses") as caught:
         open_store(f"{url}/secret.h5?signature=abc")
     assert "abc" not in str(caught.value)
-    with (
-        open_store(f"{url}/whole/s.zarr") as store,
-        pytest.raises(StoreUnreachableError, match="not know ranges"),
-    ):
-        store.key_frames(0)
     with pytest.raises(StoreUnreachableError, match="cannot be read now"):
         open_store("http://127.0.0.1:1/s.h5")
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("status", [500, 503, 429])
+def test_a_server_that_fails_is_not_a_store_that_is_missing(web, suffix, status):
+    url, *_ = web
+    with pytest.raises(
+        StoreUnreachableError, match=rf"cannot be read now \(HTTP status {status}\).* try again"
+    ):
+        open_store(f"{url}/status/{status}/s{suffix}")
+    with pytest.raises(StoreNotFoundError):
+        open_store(f"{url}/status/404/s{suffix}")
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_small_stores_of_a_server_without_ranges_are_downloaded_once(web, tmp_path, suffix):
+    url, asked, _ = web
+    content().write(tmp_path / f"s{suffix}")
+    with open_store(f"{url}/whole/s{suffix}") as store, open_store(tmp_path / f"s{suffix}") as local:
+        for clip in range(len(local)):
+            np.testing.assert_array_equal(store.clip(clip), local.clip(clip))
+        name = f"/whole/s{suffix}" + ("/key_frames/c.0.0.0.0" if suffix == ".zarr" else "")
+        assert asked.count(f"GET {name}") == (1 if suffix == ".zarr" else 2)  # the probe, and all of it
+    assert list(verify(f"{url}/whole/s{suffix}")) == []
+
+
+def test_several_ranges_of_one_object_that_is_only_sent_whole(web, tmp_path):
+    url, *_ = web
+    (tmp_path / "o").write_bytes(data := os.urandom(500_000))
+    (tmp_path / "p").write_bytes(other := os.urandom(100))
+    server = Remote(StoreURL(f"{url}/whole"))
+    wants = [Want("o", 10, 20), Want("p", 1, 9), Want("o", 400_000, 400_010), Want("o", 200_000, 200_001)]
+    for _ in range(2):
+        found = server.gather(wants)
+        assert [bytes(each) for each in found] == [
+            {"o": data, "p": other}[name][start:stop] for name, start, stop in wants
+        ]
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_larger_ones_are_refused_at_the_first_answer_unless_fsspec_is_to_download_them(
+    web, tmp_path, suffix, monkeypatch
+):
+    url, asked, _ = web
+    content().write(tmp_path / f"s{suffix}")
+    monkeypatch.setattr(remote, "_SMALL_BYTES", 1000)
+    words = (
+        r"does not support ranges, and the file has [\d,]+ bytes; at most 1,000 .* simplecache::http://127"
+    )
+    with pytest.raises(StoreUnreachableError, match=words):
+        open_store(f"{url}/whole/s{suffix}").key_frames(0)
+    assert len(asked) == 1
+    if suffix != ".zarr":
+        chained = f"simplecache::{url}/whole/s{suffix}?token=abc"
+        with open_store(chained) as store, open_store(tmp_path / f"s{suffix}") as local:
+            np.testing.assert_array_equal(store.clip(2), local.clip(2))
+            assert "abc" not in repr(store)
+
+
+def test_a_large_file_is_not_received_to_find_out_that_ranges_are_ignored(web, tmp_path):
+    url, _, sent = web
+    with (tmp_path / "large.h5").open("wb") as file:
+        file.truncate(2**27)
+    sent.clear()
+    with pytest.raises(StoreUnreachableError, match="does not support ranges"):
+        open_store(f"{url}/whole/large.h5")
+    assert sum(sent) < 2**25
 
 
 def test_local_stores_never_load_fsspec(tmp_path):

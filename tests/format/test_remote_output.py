@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from dfs_store.errors import OutputExistsError, OutputNotWritableError, SettingsError, StoreUnreachableError
-from dfs_store.format import check_output, copy_store, open_store, remote_output, verify
+from dfs_store.format import check_output, copy_store, open_store, verify
+from dfs_store.format.io import remote_output
 from tests.format.making import content, open_writer
 from tests.s3 import S3Server, forget_clients
 
@@ -74,12 +75,22 @@ def test_an_existing_store_is_refused_and_replaced_where_asked(bucket, suffix):
 
 def test_what_is_no_store_is_not_replaced(bucket):
     system = fsspec.filesystem("s3")
-    for path in ("a.zarr/readme", "b.h5", "c.zarr.zip", "d.h5/x"):
+    for path in ("a.zarr/readme", "b.zarr/labels/photo.jpg", "c.zarr", "d.h5/x"):
         system.pipe_file(f"{bucket}/{path}", b"precious")
         url = f"{bucket}/{path.partition('/')[0]}"
         with pytest.raises(OutputExistsError, match="is no store, so it is not overwritten"):
             content().write(url, overwrite=True)
         assert system.cat_file(f"{bucket}/{path}") == b"precious"
+    system.pipe_file(f"{bucket}/a.zarr/zarr.json", b'{"attributes": {}}')
+    with pytest.raises(OutputExistsError, match="is no store"):
+        content().write(f"{bucket}/a.zarr", overwrite=True)
+
+
+@pytest.mark.parametrize("suffix", [".h5", ".zarr.zip"])
+def test_a_single_file_of_the_same_suffix_is_replaced(bucket, suffix):
+    fsspec.filesystem("s3").pipe_file(f"{bucket}/s{suffix}", b"cut sho")
+    content().write(f"{bucket}/s{suffix}", overwrite=True)
+    assert list(verify(f"{bucket}/s{suffix}")) == []
 
 
 def test_what_an_upload_that_died_has_left_can_be_replaced(bucket):
@@ -252,13 +263,3 @@ def test_file_urls_are_paths(tmp_path):
     assert (tmp_path / "s.zarr" / "zarr.json").is_file()
     with open_store(f"file://{tmp_path}/s.zarr") as store:
         assert store.path == Path(tmp_path / "s.zarr")
-
-
-def test_the_signatures_are_those_of_the_containers(tmp_path):
-    for suffix in (".zarr.zip", ".h5"):
-        content().write(tmp_path / f"s{suffix}")
-    found = {
-        name: (tmp_path / f"s{suffix}").read_bytes()
-        for name, suffix in (("hdf5", ".h5"), ("zarr.zip", ".zarr.zip"))
-    }
-    assert all(data.startswith(remote_output._SIGNATURES[name]) for name, data in found.items())

@@ -46,7 +46,7 @@ def test_a_whole_store_is_copied_as_it_is(store_path, tmp_path):
 
 
 def test_clips_of_a_lost_shard_are_left_out(tmp_path, monkeypatch):
-    monkeypatch.setattr("dfs_store.format.zarr_writer.MAX_SHARD_FRAMES", 3)
+    monkeypatch.setattr("dfs_store.format.zarr.writer.MAX_SHARD_FRAMES", 3)
     path = tmp_path / "s.zarr"
     content().write(path)
     (path / "key_frames" / "c.1.0.0.0").unlink()  # key frames 3 to 5: the whole of clip 2

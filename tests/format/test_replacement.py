@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from dfs_store.errors import DamagedStoreError, OutputExistsError, StoreNotFoundError
-from dfs_store.format import open_store, transaction
+from dfs_store.format import open_store
+from dfs_store.format.io import durable, transaction
 from dfs_store.format.verify import verify
 from tests.format.making import content, open_writer
 
@@ -120,12 +121,12 @@ def test_parts_outlive_their_writer_as_long_as_a_child_of_it_does(tmp_path):
     held = multiprocessing.get_context("fork").Event()
     child = multiprocessing.get_context("fork").Process(target=held.wait)
     child.start()
-    os.close(writer._lock)  # as when the parent dies
-    writer._lock = None
-    assert transaction.clear_dead_parts(tmp_path / "s.zarr") == []
+    os.close(writer._part.lock)  # as when the parent dies
+    writer._part.lock = None
+    assert durable.clear_dead_parts(tmp_path / "s.zarr") == []
     held.set()
     child.join()
-    assert len(transaction.clear_dead_parts(tmp_path / "s.zarr")) == 1
+    assert len(durable.clear_dead_parts(tmp_path / "s.zarr")) == 1
 
 
 @pytest.mark.parametrize("exchanges", [True, False])
@@ -161,9 +162,9 @@ def test_where_the_system_cannot_exchange_the_old_store_is_put_aside(tmp_path, c
 def test_a_store_put_aside_by_a_writer_that_died_comes_back_or_goes(tmp_path, replaced):
     path = tmp_path / "s.zarr"
     content(seed=0).write(path)
-    path.rename(tmp_path / "s.zarr.old-12345678")
     part = tmp_path / ".s.zarr.12345678.partial"
     part.mkdir()
+    path.rename(part / "old.zarr")
     (part / "lock").touch()
     if replaced:
         content(seed=1).write(tmp_path / "t.zarr")
@@ -171,9 +172,9 @@ def test_a_store_put_aside_by_a_writer_that_died_comes_back_or_goes(tmp_path, re
     else:
         with pytest.raises(StoreNotFoundError, match="rename it back"):
             open_store(path)
-    removed = transaction.clear_dead_parts(path)
+    removed = durable.clear_dead_parts(path)
     assert seed_of(open_store(path)) == int(replaced)
-    assert removed == (["s.zarr.old-12345678"] if replaced else []) + [part.name]
+    assert removed == [part.name]
     assert parts_beside(path) == []
 
 
@@ -193,7 +194,7 @@ def test_a_disk_without_locks_is_written_all_the_same(tmp_path, monkeypatch):
     def refuse(*_arguments):
         raise OSError(95, "Operation not supported")
 
-    monkeypatch.setattr(transaction.fcntl, "flock", refuse)
+    monkeypatch.setattr(durable.fcntl, "flock", refuse)
     content(seed=0).write(tmp_path / "s.zarr")
     part = tmp_path / ".s.zarr.12345678.partial"
     part.mkdir()

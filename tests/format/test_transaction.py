@@ -1,6 +1,7 @@
 import errno
 import os
 
+import numpy as np
 import pytest
 
 from dfs_store.errors import (
@@ -11,8 +12,9 @@ from dfs_store.errors import (
     StoreNotFoundError,
 )
 from dfs_store.format import check_output, open_store
-from dfs_store.format.transaction import Transaction, interrupted_overwrites, output_error
-from tests.format.making import content
+from dfs_store.format.io.durable import output_error
+from dfs_store.format.io.transaction import Transaction
+from tests.format.making import content, open_writer
 
 
 def test_a_folder_that_is_no_store_is_never_overwritten(tmp_path):
@@ -21,10 +23,41 @@ def test_a_folder_that_is_no_store_is_never_overwritten(tmp_path):
     (folder / "holiday.jpg").write_text("precious")
     with pytest.raises(OutputExistsError, match="no store, so it is not overwritten"):
         check_output(folder, overwrite=True)
-    text = tmp_path / "thesis.h5"
-    text.write_text("precious")
+    (folder / "holiday.jpg").unlink()
+    (folder / "zarr.json").write_text('{"zarr_format": 3, "node_type": "group", "attributes": {}}')
+    (folder / "vacation").mkdir()
     with pytest.raises(OutputExistsError, match="remove it yourself"):
-        check_output(text, overwrite=True)
+        check_output(folder, overwrite=True)
+    other = tmp_path / "photos.h5"
+    folder.rename(other)
+    with pytest.raises(OutputExistsError, match="no store"):
+        check_output(other, overwrite=True)
+    os.mkfifo(tmp_path / "pipe.h5")
+    with pytest.raises(OutputExistsError, match="no store"):
+        check_output(tmp_path / "pipe.h5", overwrite=True)
+
+
+def test_a_store_may_be_overwritten_however_it_is_damaged(tmp_path):
+    path = tmp_path / "s.zarr"
+    with open_writer(path) as writer:
+        writer.append(np.zeros((1, 2, 4, 3)), [0], 0)
+        writer.write_native("test", {"numbers": np.zeros(3, dtype=np.int32)})
+    (path / "labels" / "c.0").unlink()
+    (path / "notes.txt").write_text("its header names a store")
+    assert check_output(path, overwrite=True) == path
+    (path / "notes.txt").unlink()
+    (path / "zarr.json").write_text("cut sho")
+    assert check_output(path, overwrite=True) == path
+    (path / "zarr.json").unlink()
+    assert check_output(path, overwrite=True) == path
+    (path / "labels" / "photo.jpg").touch()
+    with pytest.raises(OutputExistsError, match="no store"):
+        check_output(path, overwrite=True)
+
+
+def test_a_single_file_of_the_same_suffix_may_be_overwritten(tmp_path):
+    (tmp_path / "s.h5").write_text("no HDF5")
+    assert check_output(tmp_path / "s.h5", overwrite=True) == tmp_path / "s.h5"
 
 
 def test_an_empty_folder_or_file_may_be_overwritten(tmp_path):
@@ -51,9 +84,9 @@ def test_a_link_stays_a_link_to_what_is_written(tmp_path, container):
 def test_a_killed_overwrite_is_explained(tmp_path):
     path = tmp_path / "s.zarr"
     content().write(path)
-    path.rename(tmp_path / "s.zarr.old-12345678")
-    assert [kept.name for kept in interrupted_overwrites(path)] == ["s.zarr.old-12345678"]
-    with pytest.raises(StoreNotFoundError, match=r"s\.zarr\.old-12345678: rename it back"):
+    (tmp_path / ".s.zarr.12345678.partial").mkdir()
+    path.rename(tmp_path / ".s.zarr.12345678.partial" / "old.zarr")
+    with pytest.raises(StoreNotFoundError, match=r"\.s\.zarr\.12345678\.partial/old\.zarr: rename it back"):
         open_store(path)
 
 

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from dfs_store.errors import NewerFormatError, NotAStoreError, StoreNotFoundError
-from dfs_store.format import Finding, verify, zarr_writer
+from dfs_store.format import Finding, verify
 from dfs_store.format.digest import frame_checksums
+from dfs_store.format.zarr import writer as zarr_writer
 from tests.format.making import content, edit_attributes, flip, read_raw, write_array
 
 

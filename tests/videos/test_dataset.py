@@ -66,6 +66,14 @@ def test_the_first_view_of_a_test_clip_is_the_centre(folder, cache):
     assert test.source(0) == {"file": "test/left/clip0.avi", "frames": [2, 4, 6, 8]}
 
 
+def test_the_bytes_of_the_files_that_clips_were_cut_from(folder, cache):
+    videos = open_videos(folder, cache_dir=cache, **SMALL)
+    sizes = [(folder / videos.source(clip)["file"]).stat().st_size for clip in range(len(videos))]
+    assert videos.source_bytes() == sum(sizes)
+    assert videos.source_bytes([1, 1]) == sizes[1]
+    assert open_videos("moving-shapes", frames=4, size=43).source_bytes() is None
+
+
 def test_more_random_starts_begin_with_those_of_fewer(folder, tmp_path):
     def opened(count, seed=0):
         how = {"random_starts": count, "seed": seed, "cache_dir": tmp_path, **SMALL}

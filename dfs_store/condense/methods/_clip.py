@@ -36,12 +36,14 @@ class Condensed(NamedTuple):
         sources: per clip the real clip that its key frames are, or started as; None where there is none.
         provenance: what else the store should say about how it was made.
         native: arrays that the method needs beside key frames, by name.
+        chosen: numbers of the real clips that these are, None if they were made from all.
     """
 
     clips: Iterator[CondensedClip]
     sources: list[dict[str, Any]] | None = None
     provenance: dict[str, Any] = {}  # noqa: RUF012 - a NamedTuple's default, never changed
     native: dict[str, npt.NDArray[Any]] | None = None
+    chosen: Sequence[int] | None = None
 
 
 def kept_clips(
@@ -69,7 +71,7 @@ def kept_clips(
     sources = [videos.source(clip) for clip in chosen]
     if key_frames is not None:
         sources = [_with_frames(source, frames) for source in sources]
-    return Condensed(clips, sources, dict(provenance or {}))
+    return Condensed(clips, sources, dict(provenance or {}), chosen=chosen)
 
 
 def kept_frames(

@@ -21,11 +21,11 @@ from dfs_store.condense.key_frame_fit import (
 from dfs_store.condense.methods._clip import Condensed, CondensedClip
 from dfs_store.condense.methods.coreset import ranked_clips
 from dfs_store.errors import SettingsError
-from dfs_store.format.spec import frame_size_bytes
+from dfs_store.format import key_frames_within
 from dfs_store.interpolation import check_key_frame_count
 from dfs_store.videos import VideoDataset
 
-__all__ = ["check_pack", "key_frames_within", "pack"]
+__all__ = ["check_pack", "pack"]
 
 _PEAK = 255.0
 
@@ -52,7 +52,9 @@ def pack(config: CondenseConfig, videos: VideoDataset, tell: Callable[[Event], N
         for clip, square in zip(chosen, mean_squares, strict=True)
     ]
     about = {"psnr": _psnr(float(np.mean(mean_squares))), "psnr_unit": "dB, peak 255, before storage"}
-    return Condensed(_clips(videos, chosen, fits), sources, {"extractor": origin, "fit": about})
+    return Condensed(
+        _clips(videos, chosen, fits), sources, {"extractor": origin, "fit": about}, chosen=chosen
+    )
 
 
 def check_pack(
@@ -86,26 +88,10 @@ def _affordable(config: CondenseConfig, num_clips: int, frame_shape: tuple[int, 
     affordable = key_frames_within(budget, num_clips, frame_shape, config.stored_dtype)
     if affordable < num_clips:
         raise SettingsError(
-            f"--budget {config.budget} ({budget:,} bytes) holds {max(0, affordable):,} key frames as "
+            f"--budget {config.budget} ({budget:,} bytes) holds {affordable:,} key frames as "
             f"{config.stored_dtype}, but {num_clips:,} clips need one each; lower --vpc, or take more"
         )
     return affordable
-
-
-def key_frames_within(
-    budget_bytes: int, num_clips: int, frame_shape: tuple[int, int, int], dtype: str
-) -> int:
-    """Returns how many key frames of all clips fit, with their index, into a number of bytes.
-
-    Counted are the arrays of the format (key frames, positions, offsets, labels, checksums, scale and zero),
-    not the attributes: the `key_frame_bytes + index_bytes` of the store's `StorageReport`.
-    """
-    channels = frame_shape[0]
-    per_clip = 8 + 4  # offset, label
-    per_key_frame = frame_size_bytes(frame_shape, dtype) + 2 + 4  # and position, checksum
-    if dtype == "uint8":
-        per_key_frame += 2 * 4 * channels  # scale and zero
-    return (budget_bytes - 8 - per_clip * num_clips) // per_key_frame
 
 
 def _clips(videos: VideoDataset, chosen: list[int], fits: list[Fit]) -> Iterator[CondensedClip]:

@@ -108,57 +108,38 @@ def types_that_are_not_numbers(path, kind):
 
 
 @attack(
-    "must be one text|must be text|no JSON|cannot be read",
+    "no store|must be|no JSON",
     ".h5",
     value=[
         np.void(pickle.dumps(Shell())),
         np.arange(1000),
         np.array([b"a", b"b"], dtype=object),
-        5.0,
-        h5py.Empty("S10"),
+        np.uint8(5),
+        h5py.Empty("u1"),
         np.zeros((), dtype=[("a", "<i4")]),
+        np.frombuffer("{}".encode("utf-16"), dtype=np.uint8),
     ],
 )
-def attributes_that_are_no_text(path, value):
+def headers_that_are_no_text(path, value):
     """A pickle, arrays, or nothing in place of the header."""
     with h5py.File(path, "r+") as file:
-        del file.attrs["dfs_store"]
-        file.attrs["dfs_store"] = value
+        del file["dfs_store"]
+        file["dfs_store"] = value
 
 
-@attack("expanded .zlib: expands to more than the 96 bytes", ".h5", compression="gzip")
-def a_bomb_of_deflate(path):
-    """Zeros, a thousand times as many as are stored; HDF5 caps the chunk of a small frame at 64 KiB."""
-    with h5py.File(path, "r+") as file:
-        bomb = zeros_compressed(zlib.MAX_WBITS, 48 * 2**20)
-        file["key_frames"].id.write_direct_chunk((0, 0, 0, 0), bomb)
+@attack("dfs_store claims 536,870,912 bytes", ".h5", options=[{}, {"chunks": (2**20,), "compression": 9}])
+def headers_of_gigabytes(path, options):
+    """A sparse or an expanding header, read before anything else can be checked."""
+
+    def make(file, old):
+        file.create_dataset("dfs_store", (2**29,), "u1", **options)
+        file["dfs_store"][-1:] = 32
+
+    replace_dataset(path, "dfs_store", make)
 
 
-@attack(
-    "must have 96|expanded",
-    ".h5",
-    compression="gzip",
-    stored=[b"\0", bytes(95), bytes(97)],
-    skipped=[0, 1, 1],
-)
-def chunks_of_another_size(path, stored, skipped):
-    """A frame that is shorter or longer than its shape says, past its filter."""
-    with h5py.File(path, "r+") as file:
-        file["key_frames"].id.write_direct_chunk((0, 0, 0, 0), stored, filter_mask=skipped)
-
-
-@attack(
-    "deflate .gzip., after shuffle",
-    ".h5",
-    options=[
-        {"compression": "lzf"},
-        {"compression": 1, "fletcher32": True},
-        {"scaleoffset": 2},
-        {"compression": 1, "scaleoffset": 2},
-    ],
-)
-def filters_that_run_code(path, options):
-    """A filter of a library that HDF5 finds by its number and loads."""
+def replace_frames(path: Path, **options) -> None:
+    """Stores key_frames in chunks of one frame."""
     replace_dataset(
         path,
         "key_frames",
@@ -166,22 +147,116 @@ def filters_that_run_code(path, options):
     )
 
 
+@attack("expanded .deflate: expands to more than 96", ".h5", megabytes=[48, 2048])
+def a_bomb_of_deflate(path, megabytes):
+    """Zeros, a thousand times as many as are stored."""
+    replace_frames(path, compression=1)
+    with h5py.File(path, "r+") as file:
+        bomb = zeros_compressed(zlib.MAX_WBITS, megabytes * 2**20)
+        file["key_frames"].id.write_direct_chunk((0, 0, 0, 0), bomb)
+
+
+@attack("expanded .lzf: expands to more than 96", ".h5")
+def a_bomb_of_lzf(path):
+    """A byte, and 264 times as many for every three that are stored."""
+    replace_frames(path, compression="lzf")
+    with h5py.File(path, "r+") as file:
+        file["key_frames"].id.write_direct_chunk((0, 0, 0, 0), b"\0\0" + b"\xe0\xff\0" * 2**20)
+
+
+@attack("expanded", ".h5", compression_of=["gzip", "lzf", "gzip", "lzf", None], checked=[False] * 4 + [True])
+def bombs_in_small_arrays(path, compression_of, checked):
+    """The same in an array that is read when the store is opened."""
+
+    def make(file, old):
+        options = {"compression": compression_of, "fletcher32": checked, "chunks": old.shape}
+        dataset = file.create_dataset("labels", data=old, **options)
+        bomb = {
+            "gzip": zeros_compressed(zlib.MAX_WBITS, 2**31),
+            "lzf": b"\0\0" + b"\xe0\xff\0" * 2**20,
+            None: bytes(2**20),
+        }
+        dataset.id.write_direct_chunk((0,), bomb[compression_of])
+
+    replace_dataset(path, "labels", make)
+
+
 @attack(
-    "",
+    "expanded|checksum",
     ".h5",
-    offset=[24, 24, 24, 8],
-    number=[822, 2**64 - 16, 2**40, 2**40],
-    words=["object of 0 bytes", "object of 18446744073709551600", "object of 1099511627776", "is damaged"],
+    stored=[b"\0", bytes(95), bytes(97)],
+    skipped=[0, 1, 1],
 )
-def heaps_that_lead_nowhere(path, offset, number):
-    """Sizes that make libhdf5 read the same object of a heap for ever; 822 is one flipped bit of 310."""
-    data = bytearray(path.read_bytes())
-    start = data.index(b"GCOL")
-    data[start + offset : start + offset + 8] = number.to_bytes(8, "little")
-    path.write_bytes(data)
+def chunks_of_another_size(path, stored, skipped):
+    """A frame that is shorter or longer than its shape says, past its filter."""
+    replace_frames(path, compression=1)
+    with h5py.File(path, "r+") as file:
+        file["key_frames"].id.write_direct_chunk((0, 0, 0, 0), stored, filter_mask=skipped)
 
 
-@attack("truncated|cannot be read|damaged|needs bytes", ".h5", keep=[9, 48, 100, 2000, 5000, 9000])
+@attack("filters may be", ".h5", options=[{"scaleoffset": 2}, {"compression": 1, "scaleoffset": 2}])
+def filters_of_libhdf5(path, options):
+    """Filters whose settings libhdf5 trusts."""
+    replace_frames(path, **options)
+
+
+@attack(
+    "filters may be",
+    ".h5",
+    number=[32001, 32004, 32015, 307, 65535],
+    name=["key_frames", "labels"] * 2 + ["dfs_store"],
+)
+def filters_that_run_code(path, number, name):
+    """A filter of a library that HDF5 finds by its number and loads."""
+
+    def make(file, old):
+        settings = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        settings.set_chunk(old.shape)
+        # Optional, or libhdf5 would not write a filter that it has not.
+        settings.set_filter(number, h5py.h5z.FLAG_OPTIONAL, (1, 2))
+        kind, space = h5py.h5t.py_create(old.dtype), h5py.h5s.create_simple(old.shape)
+        h5py.h5d.create(file.id, name.encode(), kind, space, settings)
+
+    replace_dataset(path, name, make)
+
+
+@attack("claims 137,438,953,472|claims 68,719,476,736", ".h5", name=["positions", "checksums"])
+def small_arrays_of_gigabytes(path, name):
+    """Chunks that were never written: a file of some kilobytes that claims all memory."""
+    replace_dataset(
+        path, name, lambda file, old: file.create_dataset(name, (2**35,), old.dtype, chunks=(2**20,))
+    )
+
+
+@attack("cut into 4,194,304 chunks", ".h5")
+def chunks_of_one_value(path):
+    """A loop over millions of chunks that are not there."""
+    replace_dataset(
+        path, "labels", lambda file, old: file.create_dataset("labels", (2**22,), old.dtype, chunks=(1,))
+    )
+
+
+@attack("bytes each", ".h5")
+def a_chunk_of_gigabytes(path):
+    """Frames whose chunk takes all memory."""
+    replace_dataset(
+        path,
+        "key_frames",
+        lambda file, old: file.create_dataset(
+            "key_frames", (2**25, 2, 4, 3), old.dtype, chunks=(2**23, 2, 4, 3), compression=1
+        ),
+    )
+
+
+@attack("digest|checksum|last position", ".h5", name=["labels", "positions", "key_frames", "checksums"])
+def arrays_that_are_never_written(path, name):
+    """Fill values in place of what the writer stored."""
+    replace_dataset(
+        path, name, lambda file, old: file.create_dataset(name, old.shape, old.dtype, chunks=old.shape)
+    )
+
+
+@attack("truncated|cannot be read|damaged|needs bytes", ".h5", keep=[9, 48, 100, 2000, 3000, 5000])
 def files_cut_short(path, keep):
     """The rest of a download."""
     os.truncate(path, keep)

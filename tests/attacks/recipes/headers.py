@@ -5,7 +5,7 @@ from pathlib import Path
 import h5py
 
 from tests.attacks.recipes.registry import attack
-from tests.format.making import edit_attributes
+from tests.format.making import edit_attributes, write_header
 
 PETA = 2**50
 
@@ -18,7 +18,7 @@ def raw_attribute(path: Path, text: str | bytes) -> None:
         (path / "zarr.json").write_bytes(start + data + b"}}")
     else:
         with h5py.File(path, "r+") as file:
-            file.attrs.create("dfs_store", text, dtype=h5py.string_dtype())
+            write_header(file, text.encode() if isinstance(text, str) else text)
 
 
 @attack("frame_shape must make at most", ".zarr", ".h5", shape=[[1, 2**25, 2**25], [2**40, 2**40, 2**40]])

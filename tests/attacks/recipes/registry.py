@@ -1,7 +1,7 @@
 """Hostile stores, each as a recipe: what a stranger could publish to crash, hang or fill a reader, or to spy.
 
 A recipe changes a sound store of `tests.format.making.content` in place. `led_to` is what the reader must
-say today, and the docstring what the attack is after.
+say today, or HARMLESS, and the docstring what the attack is after.
 """
 
 import functools
@@ -32,6 +32,7 @@ class Attack:
 
 
 ATTACKS: list[Attack] = []
+HARMLESS = "harmless"  # in place of words: the store opens, and every value equals the sound store's
 
 
 def attack(led_to, *suffixes, compression=None, **variants):

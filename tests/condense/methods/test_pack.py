@@ -8,8 +8,8 @@ import pytest
 from dfs_store import open_store
 from dfs_store.byte_sizes import parse_bytes
 from dfs_store.condense import condense
-from dfs_store.condense.methods.pack import key_frames_within
 from dfs_store.errors import SettingsError
+from dfs_store.format import key_frames_within
 
 PACK = {"method": "pack", "extractor": "random", "iterations": None, "lr": None, "batch_real": None}
 

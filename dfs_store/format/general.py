@@ -1,0 +1,161 @@
+"""What both containers share when they read arrays that are laid out otherwise than we write them.
+
+A store that another tool has copied contains the same arrays in other chunks or with other compressors.
+They are read through zarr-python and h5py, once their metadata shows that this takes no more memory than the
+limits below. Whether the values are those of the store, digest and checksums say.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dfs_store.errors import DamagedStoreError
+from dfs_store.format.problems import Problem
+from dfs_store.format.spec import FRAME_DTYPES, FRAMES, MAX_FRAME_BYTES, frame_size_bytes
+
+__all__ = ["MAX_SMALL_BYTES", "GeneralFrames", "check_chunks", "check_frames", "check_small"]
+
+Array = npt.NDArray[Any]
+
+# Small arrays are read whole: 16 million key frames, or 5 million with scale and zero of three channels.
+MAX_SMALL_BYTES = 64 * 2**20
+# Of one read, more only if they are larger: an absent chunk costs its reader time, and its writer nothing.
+_MAX_CHUNKS = 4096
+_SMALL_CHUNK_BYTES = 16 * 2**10
+# That one read may expand in all, if chunks reach far beyond the rows that are asked for.
+_MAX_EXPANDED_BYTES = 4 * 2**30
+# zarr-python expands so many chunks at a time.
+_AT_ONCE = 10
+# A chunk may reach beyond its array, as in one that is to be appended to, but not by much.
+_MAX_OVERHANG_BYTES = 64 * 2**20
+_BLOCK_BYTES = 64 * 2**20
+
+
+def check_small(where: str, claimed_bytes: int, limit_bytes: int) -> None:
+    """Raises DamagedStoreError if an array claims more bytes than may be read as a whole."""
+    if claimed_bytes > limit_bytes:
+        raise DamagedStoreError(
+            f"{where} claims {claimed_bytes:,} bytes, and at most {limit_bytes:,} are read of an array that "
+            "is chunked or compressed; store it in one uncompressed piece"
+        )
+
+
+def check_chunks(where: str, shape: Sequence[int], chunks: Sequence[int], itemsize: int, rows: int) -> None:
+    """Checks what reading `rows` rows of an array takes, before any chunk is expanded.
+
+    Args:
+        where: for messages.
+        shape: of the array.
+        chunks: shape of a chunk.
+        itemsize: bytes of a value.
+        rows: along the first axis that are read together.
+
+    Raises:
+        DamagedStoreError: the chunks are too large, or too many.
+    """
+    if len(chunks) != len(shape) or min(chunks, default=1) < 1:
+        raise DamagedStoreError(f"{where}: chunks of {tuple(chunks)} do not fit shape {tuple(shape)}")
+    size_bytes = math.prod(chunks) * itemsize
+    read = (min(rows, shape[0]), *shape[1:])
+    count = math.prod(-(-side // chunk) for side, chunk in zip(read, chunks, strict=True))
+    most = max(_MAX_CHUNKS, math.prod(read) * itemsize // _SMALL_CHUNK_BYTES)
+    if count > most:
+        raise DamagedStoreError(
+            f"{where}: is cut into {count:,} chunks where at most {most:,} are read together; "
+            "store it in larger chunks"
+        )
+    inside = all(chunk <= max(side, 1) for chunk, side in zip(chunks, shape, strict=True))
+    limit = MAX_FRAME_BYTES if inside else _MAX_OVERHANG_BYTES
+    together = max(1, min(count, _AT_ONCE))
+    if size_bytes * together > limit or size_bytes * count > _MAX_EXPANDED_BYTES:
+        raise DamagedStoreError(
+            f"{where}: {count:,} chunks of {tuple(chunks)} take {size_bytes:,} bytes each, where {limit:,} "
+            f"are expanded at a time and {_MAX_EXPANDED_BYTES:,} in one read; store it in smaller chunks"
+        )
+
+
+def check_frames(where: str, shape: Sequence[int], dtype: str) -> None:
+    """Raises DamagedStoreError unless frames have four dimensions and a dtype of the format."""
+    if dtype not in FRAME_DTYPES or len(shape) != 4:
+        raise DamagedStoreError(
+            f"{where}: {FRAMES} must have four dimensions of little-endian {', '.join(FRAME_DTYPES)}, "
+            f"got shape {tuple(shape)} of {dtype[:80]}"
+        )
+
+
+class GeneralFrames:
+    """Frames that are read through a library (see `dfs_store.format.container.FrameSource`).
+
+    A chunk of many frames is expanded once for all that follow each other: the last block is kept, at most
+    64 MiB. Safe for threads, which may at worst read a block twice.
+
+    Args:
+        shape: (S, C, H, W).
+        dtype: "float32", "float16" or "uint8".
+        chunk_length: frames of a chunk.
+        fetch: returns frames start..stop; raises DamagedStoreError.
+        file: what messages call the file.
+    """
+
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        dtype: str,
+        chunk_length: int,
+        fetch: Callable[[int, int], Array],
+        file: str,
+    ) -> None:
+        self.shape = shape
+        self.dtype = dtype
+        self._fetch: Callable[[int, int], Array] | None = fetch
+        self._file = file
+        most = max(1, _BLOCK_BYTES // max(1, frame_size_bytes(shape[1:], dtype)))
+        self._length = min(max(1, chunk_length), most)
+        self._block: tuple[int, Array] | None = None
+
+    def problems(self, *, thorough: bool = False) -> list[Problem]:
+        """Returns nothing: an absent chunk reads as the fill value, and checksums say what it is worth."""
+        return []
+
+    def read(self, start: int, stop: int) -> Array:
+        """Returns frames start..stop as stored, read-only."""
+        assert self._fetch is not None
+        if self._length == 1:
+            return self._read_only(self._fetch(start, stop))
+        parts = []
+        try:
+            for number in range(start // self._length, (stop - 1) // self._length + 1):
+                first = number * self._length
+                parts.append(self._find_block(number)[max(start - first, 0) : stop - first])
+        except DamagedStoreError:  # perhaps of a chunk that other frames of the block lie in
+            parts = [self._fetch(start, stop)]
+        return self._read_only(parts[0] if len(parts) == 1 else np.concatenate(parts))
+
+    def read_spans(self, spans: Sequence[tuple[int, int]]) -> list[Array]:
+        """Returns several runs of frames; each as `read` does."""
+        return [self.read(*span) for span in spans]
+
+    def file_of(self, frame: int) -> str:
+        """Returns the file that holds the array, or its folder."""
+        return self._file
+
+    def close(self) -> None:
+        """Releases the kept block and the files; arrays handed out stay valid."""
+        self._block = self._fetch = None
+
+    def _find_block(self, number: int) -> Array:
+        kept = self._block
+        if kept is None or kept[0] != number:
+            assert self._fetch is not None
+            first = number * self._length
+            kept = number, self._fetch(first, min(first + self._length, self.shape[0]))
+            self._block = kept
+        return kept[1]
+
+    def _read_only(self, frames: Array) -> Array:
+        frames = np.ascontiguousarray(frames, dtype=FRAME_DTYPES[self.dtype])
+        frames.setflags(write=False)
+        return frames

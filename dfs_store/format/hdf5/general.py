@@ -1,0 +1,133 @@
+"""Reads datasets that are laid out otherwise than we write them, through h5py.
+
+h5repack, h5py and others chunk and compress. libhdf5 expands a chunk into as much memory as its bytes ask
+for, and may load a plugin to do so. So the filters are a short list, and every chunk is measured before it is
+read.
+"""
+
+import itertools
+import math
+from typing import Any
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from dfs_store.errors import DamagedStoreError
+from dfs_store.format.expand import check_deflate, check_lzf
+from dfs_store.format.general import GeneralFrames, check_chunks, check_frames, check_small
+from dfs_store.format.hdf5.mapped import H5_ERRORS, Hdf5File, damaged, frame_dtype, open_mapped
+from dfs_store.format.io.place import Place
+from dfs_store.format.spec import FRAMES
+
+__all__ = ["open_general_frames", "read_general"]
+
+_SHUFFLE, _FLETCHER32 = h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32
+_COMPRESSORS = {h5py.h5z.FILTER_DEFLATE: check_deflate, h5py.h5z.FILTER_LZF: check_lzf}
+_CHECKSUM_BYTES = 4  # of fletcher32, after the chunk
+
+
+def read_general(dataset: h5py.Dataset, where: str, limit_bytes: int) -> npt.NDArray[Any]:
+    """Returns a small array, read as a whole.
+
+    Args:
+        dataset: in this file; its dtype is known to be one of the format.
+        where: for messages.
+        limit_bytes: that it may have.
+
+    Raises:
+        DamagedStoreError: its layout is not allowed, or a chunk does not expand to its size.
+    """
+    _check_layout(dataset, where)
+    check_small(where, math.prod(dataset.shape) * dataset.dtype.itemsize, limit_bytes)
+    check_chunks(where, dataset.shape, _chunks(dataset), dataset.dtype.itemsize, dataset.shape[0])
+    return _read(dataset, where, 0, dataset.shape[0])
+
+
+def open_general_frames(dataset: h5py.Dataset, mapped: Hdf5File, path: Place) -> GeneralFrames:
+    """Returns key_frames without reading any; raises DamagedStoreError if their layout is not allowed.
+
+    The file is opened for every read: nothing of h5py is held across threads or a fork.
+    """
+    where = f"{path}: {FRAMES}"
+    dtype = frame_dtype(dataset)
+    check_frames(str(path), dataset.shape, dtype)
+    check_chunks(where, dataset.shape, _chunks(dataset), dataset.dtype.itemsize, 1)
+    _check_layout(dataset, where)
+
+    def fetch(start: int, stop: int) -> npt.NDArray[Any]:
+        try:
+            with open_mapped(mapped) as file:
+                return _read(file[FRAMES], where, start, stop)
+        except DamagedStoreError:
+            raise
+        except H5_ERRORS as error:
+            raise damaged(path, f"{FRAMES} cannot be read", error, mapped) from error
+        finally:
+            mapped.forget()
+
+    return GeneralFrames(dataset.shape, dtype, _chunks(dataset)[0], fetch, path.name)
+
+
+def _chunks(dataset: h5py.Dataset) -> tuple[int, ...]:
+    """Returns the shape of a chunk; a compact dataset is one."""
+    chunks: tuple[int, ...] = dataset.chunks or tuple(max(side, 1) for side in dataset.shape)
+    return chunks
+
+
+def _filters(dataset: h5py.Dataset) -> list[int]:
+    settings = dataset.id.get_create_plist()
+    return [settings.get_filter(place)[0] for place in range(settings.get_nfilters())]
+
+
+def _check_layout(dataset: h5py.Dataset, where: str) -> None:
+    filters = _filters(dataset)
+    unknown = [number for number in filters if number not in {_SHUFFLE, _FLETCHER32, *_COMPRESSORS}]
+    if unknown or len(set(filters)) != len(filters) or len(_COMPRESSORS.keys() & set(filters)) > 1:
+        raise DamagedStoreError(
+            f"{where}: filters may be shuffle, deflate (gzip) or lzf, and fletcher32, each once; got "
+            f"{', '.join(str(number) for number in filters)} in HDF5's numbers"
+        )
+
+
+def _read(dataset: h5py.Dataset, where: str, start: int, stop: int) -> npt.NDArray[Any]:
+    """Returns rows start..stop, once every chunk of them is known to expand to its size."""
+    if dataset.chunks is not None:
+        rows = range(start - start % dataset.chunks[0], stop, dataset.chunks[0])
+        others = [
+            range(0, side, chunk) for side, chunk in zip(dataset.shape[1:], dataset.chunks[1:], strict=True)
+        ]
+        size_bytes = math.prod(dataset.chunks) * dataset.dtype.itemsize
+        filters = _filters(dataset)
+        for place in itertools.product(rows, *others):
+            try:
+                _check_chunk(dataset, place, filters, size_bytes)
+            except ValueError as error:
+                raise DamagedStoreError(
+                    f"{where}: the chunk at {place} cannot be expanded ({error})"
+                ) from error
+    values: npt.NDArray[Any] = dataset[start:stop]
+    return values
+
+
+def _check_chunk(dataset: h5py.Dataset, place: tuple[int, ...], filters: list[int], size_bytes: int) -> None:
+    """Raises ValueError unless a stored chunk expands to `size_bytes`."""
+    try:
+        skipped, content = dataset.id.read_direct_chunk(place)
+    except (OSError, RuntimeError) as error:
+        # Only the text says that a chunk, or the whole dataset, was never written: h5py fills it in.
+        if "not allocated" in str(error) or "not initialized" in str(error):
+            return
+        raise
+    stored = np.frombuffer(content, dtype=np.uint8)
+    used = [number for bit, number in enumerate(filters) if not skipped >> bit & 1]
+    compressor = next((number for number in used if number in _COMPRESSORS), None)
+    # fletcher32 lengthens what it is given: the compressed bytes, or those that are compressed after it.
+    if _FLETCHER32 in (used if compressor is None else used[used.index(compressor) :]):
+        stored = stored[: max(stored.size - _CHECKSUM_BYTES, 0)]
+    elif _FLETCHER32 in used:
+        size_bytes += _CHECKSUM_BYTES
+    if compressor is not None:
+        _COMPRESSORS[compressor](stored, size_bytes)
+    elif stored.size != size_bytes:
+        raise ValueError(f"has {stored.size:,} bytes, a chunk has {size_bytes:,}")

@@ -1,0 +1,180 @@
+"""Reads the HDF5 container: the file is mapped, and h5py finds in the map where things lie.
+
+h5py never opens the file's name. So all is read from one file, whatever takes its name meanwhile; no lock is
+held on it, which would keep others from writing and fails on network disks without locks; and what libhdf5
+remembers of a file that was opened before under the same name is never taken for this one.
+"""
+
+import math
+import os
+import stat
+from typing import Any
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from dfs_store.errors import DamagedStoreError, NotAStoreError, StoreNotFoundError
+from dfs_store.format.container import FrameSource
+from dfs_store.format.digest import parse_json
+from dfs_store.format.general import MAX_SMALL_BYTES, check_small
+from dfs_store.format.hdf5.frames import Hdf5Frames
+from dfs_store.format.hdf5.general import open_general_frames, read_general
+from dfs_store.format.hdf5.mapped import H5_ERRORS, Hdf5File, damaged, is_contiguous, open_mapped, place_of
+from dfs_store.format.io.files import MappedFile, opened
+from dfs_store.format.io.place import Place, StoreURL
+from dfs_store.format.spec import ATTRIBUTE, FRAMES, MAX_HEADER_BYTES
+
+__all__ = ["Hdf5Reader"]
+
+_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+
+
+class Hdf5Reader:
+    """An HDF5 file (see `dfs_store.format.container.ContainerReader`).
+
+    h5py keeps its view of the file from the first call until `close`, which comes before a store is handed
+    out: nothing of h5py is held across threads or a fork.
+    """
+
+    container = "hdf5"
+
+    def __init__(self, path: Place) -> None:
+        self.path = path
+        self.read_path = "fast"
+        self._file: h5py.File | None = None
+        self._mapped: Hdf5File | None = None
+        self._remote = None
+        if isinstance(path, StoreURL):
+            from dfs_store.format.io.remote_file import RemoteFile
+
+            self._remote = RemoteFile(path)
+            start = self._remote.part(0, min(len(_SIGNATURE), self._remote.size_bytes)).tobytes()
+        else:
+            start = _first_bytes(path)
+        if start != _SIGNATURE:
+            raise NotAStoreError(f"{path}: does not start as an HDF5 file does, so it is no store")
+
+    def attributes(self) -> Any:  # noqa: ANN401 - whatever JSON held
+        """Returns the parsed header, the dataset `dfs_store`."""
+        text = self._array(ATTRIBUTE, np.dtype("|u1"), MAX_HEADER_BYTES)
+        if text is None:
+            raise NotAStoreError(f"{self.path}: an HDF5 file without the dataset {ATTRIBUTE!r} is no store")
+        try:
+            return parse_json(text.tobytes().decode())
+        except ValueError as error:
+            raise DamagedStoreError(f"{self.path}: {ATTRIBUTE} is no JSON text ({error})") from error
+
+    def array(self, name: str, dtype: str, shape: tuple[int, ...] | None = None) -> npt.NDArray[Any] | None:
+        """Returns a small array, or one of a group, or None where there is none."""
+        wanted = np.dtype(dtype)
+        limit = MAX_SMALL_BYTES if shape is None else math.prod(shape) * wanted.itemsize
+        return self._array(name, wanted, limit, shape)
+
+    def _array(
+        self, name: str, wanted: np.dtype[Any], limit_bytes: int, shape: tuple[int, ...] | None = None
+    ) -> npt.NDArray[Any] | None:
+        where = f"{self.path}: {name}"
+        try:
+            file, mapped = self._open()
+            dataset = _dataset(file, name, self.path)
+            if dataset is None:
+                return None
+            if dataset.dtype != wanted or not dataset.shape:
+                raise DamagedStoreError(
+                    f"{where} must be an array of little-endian {wanted.name}, "
+                    f"got shape {dataset.shape} of {dataset.dtype.str}"
+                )
+            if shape is not None and dataset.shape != shape:
+                raise DamagedStoreError(f"{where} must have shape {shape}, got {dataset.shape}")
+            if not is_contiguous(dataset):
+                self.read_path = "general"
+                return read_general(dataset, where, limit_bytes)
+            place = place_of(dataset, mapped, self.path)
+            if name == ATTRIBUTE:
+                check_small(where, dataset.nbytes, limit_bytes)
+            return mapped.part(place, place + dataset.nbytes).view(wanted).reshape(dataset.shape).copy()
+        except DamagedStoreError:
+            raise
+        except H5_ERRORS as error:
+            raise damaged(self.path, f"{name} cannot be read", error, self._mapped) from error
+
+    def frames(self) -> FrameSource:
+        """Returns key_frames without reading any."""
+        try:
+            file, mapped = self._open()
+            dataset = _dataset(file, FRAMES, self.path)
+            if dataset is None:
+                raise DamagedStoreError(f"{self.path}: the array {FRAMES} is missing")
+            if is_contiguous(dataset):
+                return Hdf5Frames(self.path, dataset, mapped)
+            self.read_path = "general"
+            return open_general_frames(dataset, mapped, self.path)
+        except DamagedStoreError:
+            raise
+        except H5_ERRORS as error:
+            raise damaged(self.path, f"{FRAMES} cannot be read", error, self._mapped) from error
+
+    def close(self) -> None:
+        """Closes the file; what is asked later opens it again."""
+        if self._file is not None:
+            self._file.close()
+            self._file = self._mapped = None
+        if self._remote is not None:
+            self._remote.forget()
+
+    def _open(self) -> tuple[h5py.File, Hdf5File]:
+        """Returns the file, mapped or on its server, and h5py's view of it."""
+        if self._file is None or self._mapped is None:
+            mapped: Hdf5File = MappedFile(str(self.path)) if self._remote is None else self._remote
+            self._mapped, self._file = mapped, open_mapped(mapped)
+        return self._file, self._mapped
+
+    def was_replaced(self, *, suspected: bool) -> bool:
+        """Returns whether another object lies at the URL; a file is read from one map, whatever its name."""
+        return suspected and self._remote is not None and self._remote.was_replaced()
+
+    def on_disk_bytes(self) -> int:
+        """Returns the bytes of the file."""
+        return os.stat(self.path).st_size if self._remote is None else self._remote.size_bytes
+
+    def consolidated_problems(self) -> list[str]:
+        """Returns nothing: HDF5 stores no metadata twice."""
+        return []
+
+
+def _first_bytes(path: Place) -> bytes:
+    """Returns the first bytes of a file, none of what is no file: a pipe would wait for ever."""
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            return b""
+        with opened(str(path), lambda name: open(name, "rb")) as file:
+            return file.read(len(_SIGNATURE))
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise StoreNotFoundError(f"{path}: there is no such store") from error
+    except OSError as error:
+        raise NotAStoreError(f"{path}: cannot be read ({error.strerror})") from error
+
+
+def _dataset(file: h5py.File, name: str, path: Place) -> h5py.Dataset | None:
+    """Returns a dataset whose bytes lie in this file, or None where there is none of that name.
+
+    Raises:
+        DamagedStoreError: it is a link, or takes its values from elsewhere: such a file could show
+            the contents of any other file of the reader's.
+    """
+    steps = name.split("/")
+    for part in ("/".join(steps[: number + 1]) for number in range(len(steps))):
+        link = file.get(part, getlink=True)
+        if link is None:
+            return None
+        if not isinstance(link, h5py.HardLink):
+            raise DamagedStoreError(f"{path}: {part} must lie in this file, got a {type(link).__name__}")
+    dataset = file[name]
+    if not isinstance(dataset, h5py.Dataset):
+        raise DamagedStoreError(f"{path}: {name} must be a dataset, got a {type(dataset).__name__}")
+    if dataset.is_virtual or dataset.external:
+        raise DamagedStoreError(
+            f"{path}: {name} takes its values from other files; a store must hold its own"
+        )
+    return dataset

@@ -1,0 +1,1 @@
+"""Places, bytes and durable writes: what stores, checkpoints and exports share."""

@@ -1,0 +1,223 @@
+"""Reading files that may be hostile: regular ones, inside the store, and never more than is there.
+
+`ByteSource` is what every reader reads from: a mapped file, a member of an archive, ranges of an object.
+"""
+
+import contextlib
+import errno
+import mmap
+import os
+import resource
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from dfs_store.errors import DamagedStoreError, DFSError, StoreUnreachableError
+
+__all__ = [
+    "ByteSource",
+    "Bytes",
+    "MappedFile",
+    "Window",
+    "folder_size_bytes",
+    "inside",
+    "opened",
+    "read_at",
+]
+
+Opened = TypeVar("Opened")
+Bytes = npt.NDArray[np.uint8]
+
+
+class ByteSource:
+    """The bytes of one file, wherever it is; arrays are (n,) uint8 and read-only.
+
+    Attributes:
+        size_bytes: of the file.
+        failure: the server's last one, for callers whose library replaced the original error.
+    """
+
+    size_bytes: int
+    failure: StoreUnreachableError | None = None
+
+    def parts(self, spans: list[tuple[int, int]]) -> list[Bytes]:
+        """Returns ranges of bytes, all asked for at once.
+
+        Raises:
+            DamagedStoreError: the file ends before, or was cut short since it was opened.
+            StoreUnreachableError: the server does not answer.
+        """
+        raise NotImplementedError
+
+    def part(self, start: int, stop: int) -> Bytes:
+        """Returns bytes start..stop, on a server in blocks kept until `forget`; raises as `parts`."""
+        return self.parts([(start, stop)])[0]
+
+    def bytes(self) -> Bytes:
+        """Returns the whole file; raises as `parts`."""
+        return self.part(0, self.size_bytes)
+
+    def forget(self) -> None:
+        """Releases what is kept."""
+
+    def was_replaced(self) -> bool:
+        """Returns whether there is another file at the place now; costs a server a request."""
+        return False
+
+
+def inside(root: str, relative: str) -> tuple[str, int]:
+    """Returns the path and the size in bytes of a regular file of a store.
+
+    Args:
+        root: real path of the store (links followed).
+        relative: path of the file in it.
+
+    Raises:
+        DamagedStoreError: it is missing, no regular file (a pipe would wait for ever), or a link that
+            leads out of the store (which would show another file's contents).
+    """
+    path = os.path.join(root, relative)
+    try:
+        # Component by component, since following links costs most of the time of an open.
+        step, linked = root, False
+        for part in relative.split("/"):
+            step = os.path.join(step, part)
+            found = os.lstat(step)
+            linked |= stat.S_ISLNK(found.st_mode)
+        if linked:
+            real = os.path.realpath(path)
+            if not real.startswith(root.rstrip(os.sep) + os.sep):
+                raise DamagedStoreError(
+                    f"{path}: leads out of the store, to {real}; a store holds its own files"
+                )
+            found = os.stat(real)
+    except OSError as error:
+        raise DamagedStoreError(f"{path}: missing or unreadable ({error.strerror})") from error
+    if not stat.S_ISREG(found.st_mode):
+        raise DamagedStoreError(f"{path}: must be a regular file")
+    return path, found.st_size
+
+
+def read_at(path: str, offset: int, count_bytes: int) -> bytes:
+    """Returns `count_bytes` of a file.
+
+    Raises:
+        DamagedStoreError: the file ends before, or cannot be read.
+    """
+    try:
+        with opened(path, lambda name: open(name, "rb")) as file:
+            file.seek(offset)
+            data = file.read(count_bytes)
+    except OSError as error:
+        raise DamagedStoreError(f"{path}: cannot be read ({error.strerror})") from error
+    if len(data) != count_bytes:
+        raise DamagedStoreError(
+            f"{path}: ends after {offset + len(data):,} bytes, before {count_bytes:,} more"
+        )
+    return data
+
+
+def opened(path: str, act: Callable[[str], Opened]) -> Opened:
+    """Opens a file, allowing this process more open files where it needs to.
+
+    Raises:
+        OSError: the file cannot be opened.
+        DFSError: this process, or the system, has no room for it, which is no fault of the store's.
+    """
+    try:
+        return act(path)
+    except OSError as error:
+        _raise_for_room(path, error)
+        if error.errno != errno.EMFILE:
+            raise
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):  # macOS calls its limit endless, and refuses to set that
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    try:
+        return act(path)  # another thread may have raised it before us
+    except OSError as error:
+        if error.errno != errno.EMFILE:
+            raise
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        raise DFSError(
+            f"{path}: cannot be opened, since this process may hold {soft:,} files open and does; "
+            "a store takes one per file of key_frames: allow more (ulimit -n), or hold fewer stores open"
+        ) from error
+
+
+def _raise_for_room(path: str, error: OSError) -> None:
+    if error.errno in (errno.ENOMEM, errno.ENFILE):
+        raise DFSError(
+            f"{path}: cannot be opened, the system has no room for it ({error.strerror})"
+        ) from error
+
+
+def _map(path: str) -> mmap.mmap:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        # It keeps a descriptor of its own, one per file of a store: a hundred for 400,000 key frames.
+        return mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)
+    finally:
+        os.close(descriptor)
+
+
+class MappedFile(ByteSource):
+    """A mapped file, whose bytes are views and stay whole whatever takes the file's name later.
+
+    Args:
+        path: of the file.
+
+    Raises:
+        DamagedStoreError: it is empty, or cannot be mapped.
+        DFSError: this process may open no more files.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        try:
+            self._map = opened(path, _map)
+        except (OSError, ValueError) as error:
+            raise DamagedStoreError(f"{path}: cannot be mapped ({error})") from error
+        self._bytes = np.frombuffer(self._map, dtype=np.uint8)
+        self.size_bytes = self._bytes.size
+
+    def bytes(self) -> Bytes:
+        """Returns a view of the whole file, unless somebody has cut it short, which would end the process."""
+        if self._map.size() < self.size_bytes:
+            raise DamagedStoreError(f"{self._path}: was cut short after the store was opened")
+        return self._bytes
+
+    def parts(self, spans: list[tuple[int, int]]) -> list[Bytes]:
+        """Returns ranges of bytes as views."""
+        content = self.bytes()
+        return [content[start:stop] for start, stop in spans]
+
+
+class Window(ByteSource):
+    """Bytes start..start + size_bytes of another source."""
+
+    def __init__(self, source: ByteSource, start: int, size_bytes: int) -> None:
+        self._source, self._start = source, start
+        self.size_bytes = size_bytes
+
+    def part(self, start: int, stop: int) -> Bytes:
+        """Returns bytes start..stop of the window."""
+        if stop > self.size_bytes:
+            raise DamagedStoreError(f"a member ends after {self.size_bytes:,} bytes, before {stop:,}")
+        return self._source.part(self._start + start, self._start + stop)
+
+    def parts(self, spans: list[tuple[int, int]]) -> list[Bytes]:
+        """Returns ranges of the window."""
+        return [self.part(*span) for span in spans]
+
+
+def folder_size_bytes(root: Path) -> int:
+    """Returns the sizes of all files below a folder, added up; links count as themselves."""
+    total = 0
+    for folder, _, names in os.walk(root):
+        total += sum(os.lstat(os.path.join(folder, name)).st_size for name in names)
+    return total

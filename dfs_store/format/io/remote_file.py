@@ -1,0 +1,78 @@
+"""One remote object as a file: an HDF5 store, or a zipped Zarr store."""
+
+import numpy as np
+
+from dfs_store.errors import DamagedStoreError, StoreUnreachableError
+from dfs_store.format.io.files import Bytes, ByteSource
+from dfs_store.format.io.place import StoreURL
+from dfs_store.format.io.remote import Remote, Want
+
+__all__ = ["RemoteFile"]
+
+_BLOCK_BYTES = 2 * 2**20
+
+
+class RemoteFile(ByteSource):
+    """An object that is read in ranges.
+
+    Args:
+        place: its URL.
+
+    Raises:
+        StoreNotFoundError, StoreUnreachableError: it is not there, or cannot be asked for.
+    """
+
+    def __init__(self, place: StoreURL) -> None:
+        self.remote = Remote(place)
+        self._about = self.remote.about()
+        self.size_bytes: int = self._about["size"]
+        self._blocks: dict[int, Bytes] = {}
+
+    def part(self, start: int, stop: int) -> Bytes:
+        """Returns bytes start..stop, read-only, from blocks that are kept until `forget`.
+
+        Raises:
+            DamagedStoreError: the file ends before.
+            StoreUnreachableError: the server does not answer.
+        """
+        if stop > self.size_bytes:
+            raise DamagedStoreError(
+                f"{self.remote.where()}: ends after {self.size_bytes:,} bytes, before {stop:,}"
+            )
+        if stop <= start:
+            return np.empty(0, dtype=np.uint8)
+        numbers = range(start // _BLOCK_BYTES, (stop - 1) // _BLOCK_BYTES + 1)
+        missing = [number for number in numbers if number not in self._blocks]
+        found = self.parts([self._bounds(number) for number in missing])
+        self._blocks.update(zip(missing, found, strict=True))
+        first = numbers[0] * _BLOCK_BYTES
+        blocks = [self._blocks[number] for number in numbers]
+        joined = blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
+        view = joined[start - first : stop - first]
+        view.setflags(write=False)
+        return view
+
+    def parts(self, spans: list[tuple[int, int]]) -> list[Bytes]:
+        """Returns ranges of bytes, read-only, straight from the server; neighbours in one request.
+
+        Raises:
+            DamagedStoreError: the file ends before.
+            StoreUnreachableError: the server does not answer.
+        """
+        self.failure = None
+        try:
+            return self.remote.gather([Want("", *span) for span in spans])
+        except StoreUnreachableError as error:
+            self.failure = error
+            raise
+
+    def forget(self) -> None:
+        """Releases the kept blocks; what is asked for later is asked of the server again."""
+        self._blocks = {}
+
+    def was_replaced(self) -> bool:
+        """Returns whether there is another object at the URL than when this was made."""
+        return self.remote.about() != self._about
+
+    def _bounds(self, block: int) -> tuple[int, int]:
+        return block * _BLOCK_BYTES, min((block + 1) * _BLOCK_BYTES, self.size_bytes)

@@ -1,0 +1,102 @@
+"""Ranges of objects over plain HTTP, whose first answer shows whether the server supports them.
+
+fsspec reads a whole answer before it can be seen that the server has ignored the range, and takes any failure
+for an absent file. So ranges are asked for here, on its connections.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+__all__ = ["PARTIAL", "WHOLE", "Answer", "Range", "ask"]
+
+WHOLE, PARTIAL = 200, 206
+_AT_ONCE = 64  # a request's time limit begins before it gets a connection
+_MARKS = ("ETag", "Last-Modified")
+_READ_BYTES = 2**20
+
+
+class Range(NamedTuple):
+    """Bytes start..stop of an object, the last -start ones without `stop`; `url` is what fsspec calls it."""
+
+    url: str
+    start: int
+    stop: int | None
+
+
+class Answer(NamedTuple):
+    """What a server said.
+
+    Attributes:
+        status: of HTTP.
+        size_bytes: of the whole object, None if unknown.
+        marks: headers that change when the object is replaced.
+        body: the range, or the whole object; None if it was not read.
+    """
+
+    status: int
+    size_bytes: int | None
+    marks: dict[str, str]
+    body: bytes | None
+
+
+def ask(system: Any, ranges: Sequence[Range], most_bytes: int) -> list[Answer | BaseException]:  # noqa: ANN401
+    """Asks for ranges, many at once.
+
+    Args:
+        system: fsspec's file system.
+        ranges: what to ask for.
+        most_bytes: the largest object that is read whole if the server does not support ranges.
+
+    Returns:
+        For each the answer, or what aiohttp raised.
+    """
+    from fsspec.asyn import sync
+
+    found: list[Answer | BaseException] = sync(system.loop, _ask_all, system, ranges, most_bytes)
+    return found
+
+
+async def _ask_all(
+    system: Any,  # noqa: ANN401 - fsspec has no types
+    ranges: Sequence[Range],
+    most_bytes: int,
+) -> list[Answer | BaseException]:
+    session = await system.set_session()
+    found: list[Answer | BaseException] = []
+    for at in range(0, len(ranges), _AT_ONCE):
+        requests = (_get(system, session, each, most_bytes) for each in ranges[at : at + _AT_ONCE])
+        found += await asyncio.gather(*requests, return_exceptions=True)
+    return found
+
+
+async def _get(system: Any, session: Any, wanted: Range, most_bytes: int) -> Answer:  # noqa: ANN401
+    url, start, stop = wanted
+    span = f"bytes={start}" if stop is None else f"bytes={start}-{stop - 1}"
+    headers = {**system.kwargs.get("headers", {}), "Range": span, "Accept-Encoding": "identity"}
+    async with session.get(system.encode_url(url), **{**system.kwargs, "headers": headers}) as response:
+        size = _size_bytes(response)
+        body = None
+        if response.status == PARTIAL:
+            body = await _read(response.content, 1 + (-start if stop is None else stop - start))
+        elif response.status == WHOLE and size is not None and size <= most_bytes:
+            body = await _read(response.content, size + 1)
+        if body is None or not response.content.at_eof():
+            response.close()  # else what was not asked for would still be received
+        return Answer(response.status, size, {m: response.headers.get(m, "") for m in _MARKS}, body)
+
+
+async def _read(content: Any, limit_bytes: int) -> bytes:  # noqa: ANN401
+    parts = []
+    while limit_bytes > 0 and (part := await content.read(min(limit_bytes, _READ_BYTES))):
+        parts.append(part)
+        limit_bytes -= len(part)
+    return b"".join(parts)
+
+
+def _size_bytes(response: Any) -> int | None:  # noqa: ANN401
+    """Returns the bytes of the whole object; a range's answer says `bytes 0-7/1234`, or `bytes */1234`."""
+    text = response.headers.get("Content-Range", "").rpartition("/")[2]
+    if response.status == WHOLE:
+        text = response.headers.get("Content-Length", "")
+    return int(text) if text.isascii() and text.isdigit() else None

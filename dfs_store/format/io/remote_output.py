@@ -1,0 +1,262 @@
+"""Writing a store to a URL: it is made in a local folder, and uploaded when it is whole, its root last.
+
+Object stores replace one object in one step, and nothing larger. So an HDF5 file or a zip archive appears or
+is replaced whole. A Zarr store is a store once its zarr.json is there, which is uploaded last. One that is
+replaced is uploaded beside the old one first, and copied over it by the server; for as long as that takes,
+nothing stands at the URL, and where it fails the new store stays beside it, whole.
+"""
+
+import contextlib
+import errno
+import secrets
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from dfs_store.errors import DFSError, OutputExistsError, OutputNotWritableError, StoreUnreachableError
+from dfs_store.format.container import container_of
+from dfs_store.format.io.place import StoreURL
+from dfs_store.format.io.remote import Remote
+from dfs_store.format.io.remote_errors import CREDENTIALS, is_refusal, said
+from dfs_store.format.io.transaction import header_is_ours, names_are_ours
+from dfs_store.format.spec import MAX_HEADER_BYTES
+
+__all__ = ["RemoteTransaction", "check_remote_output"]
+
+_ROOT = "zarr.json"
+_CLAIM = (
+    ".writing"  # beside a new store's arrays while they are uploaded, so that of two writers one gives way
+)
+_COMPARED_BYTES = 2**20
+
+
+def check_remote_output(place: StoreURL, *, overwrite: bool) -> bool:
+    """Checks that a store may be written at a URL, by writing an empty object beside it and removing that.
+
+    Returns:
+        Whether something is there that will be replaced.
+
+    Raises:
+        OutputExistsError: something is there and `overwrite` is off, or it is no store at all.
+        OutputNotWritableError: the bucket is missing, or the server does not let one write.
+        StoreUnreachableError: the server does not answer.
+    """
+    remote = Remote(place)
+    if not remote.lists:
+        raise OutputNotWritableError(
+            f"{place}: plain HTTP can only be read; write the store to a path of this machine and upload it"
+        )
+    with _writing(place):
+        there = _about(remote, remote.path())
+        if there is not None and not overwrite:
+            raise OutputExistsError(
+                f"{place}: exists already, whole or in parts; choose another URL, or overwrite it "
+                "(overwrite=True, --overwrite)"
+            )
+        if there is not None and not _is_replaceable(remote, there):
+            raise OutputExistsError(
+                f"{place}: exists and is no store, so it is not overwritten; remove it yourself"
+            )
+        folder, _, name = remote.path().rpartition("/")
+        probe = f"{folder}/.{name}.{secrets.token_hex(4)}.partial"
+        remote.system.pipe_file(probe, b"")
+        with contextlib.suppress(Exception):  # who may write and not delete leaves an empty object
+            remote.system.rm_file(probe)
+    return there is not None
+
+
+def _about(remote: Remote, path: str) -> dict[str, Any] | None:
+    """Returns what the server says of an object or a folder, None where there is none."""
+    remote.system.invalidate_cache()
+    try:
+        return dict(remote.system.info(path))
+    except FileNotFoundError:
+        return None
+
+
+def _is_replaceable(remote: Remote, there: dict[str, Any]) -> bool:
+    """Returns whether there is a single file, a store, or a part of one that an upload has left."""
+    if container_of(remote.place) != "zarr":
+        return bool(there["type"] == "file")
+    if there["type"] != "directory":
+        return False
+    (header,) = remote.starts([(_ROOT, MAX_HEADER_BYTES)])
+    if header is not None and header_is_ours(header):
+        return True
+    root = f"{remote.path().lstrip('/')}/"
+    found = [str(path).lstrip("/").removeprefix(root) for path in remote.system.find(remote.path())]
+    return names_are_ours(name for name in found if name != _CLAIM)
+
+
+@contextmanager
+def _writing(place: StoreURL) -> Iterator[None]:
+    """Turns what fsspec raises while it writes into errors of the library."""
+    try:
+        yield
+    except DFSError:
+        raise
+    except Exception as error:
+        raise _writing_error(error, place) from error
+
+
+def _writing_error(error: Exception, place: StoreURL) -> DFSError:
+    told = said(error, place)
+    if isinstance(error, FileExistsError):
+        return OutputExistsError(
+            f"{place}: another writer finished the same URL first; its store was left as it is"
+        )
+    if isinstance(error, FileNotFoundError):
+        return OutputNotWritableError(
+            f"{place}: the bucket or folder it is to lie in does not exist ({told}); create it first"
+        )
+    if is_refusal(error):
+        return OutputNotWritableError(
+            f"{place}: the server does not let it be written ({told}); {CREDENTIALS}"
+        )
+    if isinstance(error, NotImplementedError):
+        return OutputNotWritableError(f"{place}: this protocol can only be read; choose another")
+    return StoreUnreachableError(
+        f"{place}: cannot be written now ({told}); see whether the server can be reached, and try again"
+    )
+
+
+class RemoteTransaction:
+    """A store that appears at its URL when it is whole (see `format.io.transaction.Transaction`)."""
+
+    def __init__(self, place: StoreURL, *, overwrite: bool) -> None:
+        self.shown = place
+        self._container = container_of(place)
+        self._overwrite = overwrite
+        self._replaces = check_remote_output(place, overwrite=overwrite)
+        self._remote = Remote(place)
+        self._spool: Path | None = None
+        self._uploaded: list[str] = []  # what `abort` removes
+
+    @property
+    def written_to(self) -> str:
+        """What messages call the place that is written to: the folder of this machine."""
+        return f"{self.shown} (made in {self._spool or tempfile.gettempdir()}, which TMPDIR chooses)"
+
+    def begin(self) -> Path:
+        """Returns a free path of this machine; raises OutputNotWritableError where there is none."""
+        try:
+            self._spool = Path(tempfile.mkdtemp(prefix="dfs-store-"))
+        except OSError as error:
+            raise OutputNotWritableError(
+                f"{self.shown}: is made in a folder of this machine first, and none can be made "
+                f"({error.strerror}); choose one with TMPDIR"
+            ) from error
+        return self._spool / self.shown.name
+
+    def commit(self) -> None:
+        """Uploads what was written.
+
+        Raises:
+            OutputExistsError: another writer finished the same URL first.
+            OutputNotWritableError: the server refuses.
+            StoreUnreachableError: it does not answer.
+        """
+        assert self._spool is not None
+        new = self._spool / self.shown.name
+        with _writing(self.shown):
+            if not self._overwrite and _about(self._remote, self._remote.path()) is not None:
+                raise FileExistsError(errno.EEXIST, "another store is there", str(self.shown))
+            if self._container != "zarr":
+                self._put_new(new, self._remote.path())
+            else:
+                files = sorted(str(file.relative_to(new)) for file in new.rglob("*") if file.is_file())
+                names = [name for name in files if name != _ROOT]
+                if self._replaces:
+                    self._replace(new, names)
+                else:
+                    self._claim(self._spool / _CLAIM)
+                    self._put_folder(new, names, self._remote.path())
+                    with contextlib.suppress(Exception):  # it is ignored where it stays
+                        self._remote.system.rm_file(f"{self._remote.path()}/{_CLAIM}")
+        self._uploaded = []
+        self._let_go()
+
+    def abort(self) -> None:
+        """Removes everything that was written, as far as the server lets it."""
+        for path in self._uploaded:
+            with contextlib.suppress(Exception):
+                self._remote.system.rm_file(path)
+        self._uploaded = []
+        self._let_go()
+
+    def _let_go(self) -> None:
+        if self._spool is not None:
+            shutil.rmtree(self._spool, ignore_errors=True)
+            self._spool = None
+
+    def _put_folder(self, new: Path, names: Sequence[str], target: str) -> None:
+        """Uploads a Zarr store, its zarr.json last."""
+        paths = [f"{target}/{name}" for name in names]
+        self._uploaded = [*self._uploaded, *paths]
+        self._remote.system.put([str(new / name) for name in names], paths)
+        self._put_new(new / _ROOT, f"{target}/{_ROOT}")
+
+    def _claim(self, file: Path) -> None:
+        """Uploads an object of this writer's own, before anything that another one might have written."""
+        file.write_text(secrets.token_hex(16))
+        claim = f"{self._remote.path()}/{_CLAIM}"
+        self._put_new(file, claim)
+        self._uploaded = [claim]
+
+    def _put_new(self, file: Path, target: str) -> None:
+        """Uploads an object; without `overwrite`, and on servers that can, only where there is none."""
+        system = self._remote.system
+        if not self._overwrite:
+            try:
+                system.put_file(str(file), target, mode="create")
+            except FileExistsError:
+                # A client that got no answer asks again, and is then told of what it has written itself.
+                if not self._is_ours(file, target):
+                    raise
+                return
+            except (NotImplementedError, TypeError):
+                pass  # not in this file system
+            except OSError as error:
+                if error.errno != errno.ENOSYS:  # not on this server
+                    raise
+            else:
+                return
+        system.put_file(str(file), target)
+
+    def _is_ours(self, file: Path, target: str) -> bool:
+        """Returns whether an object is what was to be uploaded, by its size and its last megabyte."""
+        about, size = _about(self._remote, target), file.stat().st_size
+        if about is None or about.get("size") != size:
+            return False
+        start = max(0, size - _COMPARED_BYTES)
+        with file.open("rb") as opened:
+            opened.seek(start)
+            return bool(opened.read() == self._remote.system.cat_file(target, start=start, end=size))
+
+    def _replace(self, new: Path, names: Sequence[str]) -> None:
+        """Puts a Zarr store in the place of another, which stands until the new one lies beside it, whole."""
+        target, system = self._remote.path(), self._remote.system
+        stem = target.removesuffix(self.shown.suffix)
+        staging = f"{stem}.new-{secrets.token_hex(4)}{self.shown.suffix}"
+        self._put_folder(new, names, staging)
+        self._uploaded = []
+        try:
+            former = set(system.find(target))
+            if f"{target}/{_ROOT}" in former:
+                # First: so nobody takes the new arrays for the old store's.
+                system.rm_file(f"{target}/{_ROOT}")
+            for name in (*names, _ROOT):
+                system.cp_file(f"{staging}/{name}", f"{target}/{name}")
+        except Exception as error:
+            told = _writing_error(error, self.shown)
+            raise type(told)(
+                f"{told}; the new store is whole at {system.unstrip_protocol(staging)}, and the former one "
+                "is partly replaced: copy the new one over it, or write it again"
+            ) from error
+        kept = {f"{target}/{name}" for name in (*names, _ROOT)}
+        for path in [*(former - kept), *(f"{staging}/{name}" for name in (*names, _ROOT))]:
+            with contextlib.suppress(Exception):  # the new store stands, whatever else lies there
+                system.rm_file(path)

@@ -1,0 +1,246 @@
+"""Stores and exports that appear whole or not at all, and that replace nothing but their like."""
+
+import errno
+import os
+import re
+import warnings
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dfs_store.errors import OutputExistsError, OutputNotWritableError
+from dfs_store.format.container import container_of
+from dfs_store.format.digest import parse_json
+from dfs_store.format.io.durable import Part, exchange, output_error, rename_new, sync_folder
+from dfs_store.format.io.place import Place, StoreURL, collapsed_url, locate
+from dfs_store.format.spec import ATTRIBUTE, FRAMES, MAX_HEADER_BYTES, NATIVE, SMALL_ARRAYS
+
+if TYPE_CHECKING:
+    from dfs_store.format.io.remote_output import RemoteTransaction
+
+__all__ = [
+    "Transaction",
+    "check_local_output",
+    "check_output",
+    "header_is_ours",
+    "names_are_ours",
+    "open_transaction",
+]
+
+_ROOT = "zarr.json"
+_ARRAYS = "|".join((FRAMES, *SMALL_ARRAYS, rf"{NATIVE}(/\w+)?"))
+_OWN_NAME = re.compile(rf"{_ROOT}|({_ARRAYS})(/({_ROOT}|c[./\d]*))?")
+_TAKEN = (errno.EEXIST, errno.ENOTEMPTY, errno.EISDIR, errno.ENOTDIR)
+
+
+def check_output(path: str | os.PathLike[str], *, overwrite: bool = False) -> Place:
+    """Checks that a store may be written at `path`, before any work is done for it.
+
+    With `overwrite` a Zarr folder is replaced if its header names a store, or if it contains nothing but
+    files with the names of a store's, damaged as they may be; a single file always.
+
+    Returns:
+        The path with its links followed, so that a link to another disk stays a link; a URL as it is.
+
+    Raises:
+        SettingsError: the suffix is none of a store.
+        OutputExistsError: something is there and `overwrite` is off, or it is no store at all.
+        OutputNotWritableError: the folder that is to contain it is missing or not writable.
+        StoreUnreachableError: the server of a URL does not answer.
+    """
+    place = locate(path)
+    container_of(place)
+    if isinstance(place, StoreURL):
+        from dfs_store.format.io.remote_output import check_remote_output
+
+        check_remote_output(place, overwrite=overwrite)
+        return place
+    return _check_store(place, overwrite=overwrite)
+
+
+def _check_store(path: Path, *, overwrite: bool) -> Path:
+    container = container_of(path)
+
+    def is_ours(target: Path) -> bool:
+        return target.is_file() or (container == "zarr" and _is_store_folder(target))
+
+    return check_local_output(path, is_ours, "no store", overwrite=overwrite)
+
+
+def check_local_output(
+    shown: Path, is_ours: Callable[[Path], bool], otherwise: str, *, overwrite: bool
+) -> Path:
+    """Checks that an output may be written to a path of this machine.
+
+    Args:
+        shown: the path.
+        is_ours: returns whether what is there may be replaced.
+        otherwise: what messages call anything else, "no store".
+        overwrite: whether it is to be replaced.
+
+    Returns:
+        The path with its links followed.
+
+    Raises:
+        OutputExistsError, OutputNotWritableError: as `check_output`.
+    """
+    try:
+        target = Path(os.path.realpath(shown))
+        if os.path.lexists(target):
+            if not overwrite:
+                raise OutputExistsError(
+                    f"{shown}: exists already; choose another path, or overwrite it "
+                    "(overwrite=True, --overwrite)"
+                )
+            if not is_ours(target):
+                raise OutputExistsError(
+                    f"{shown}: exists and is {otherwise}, so it is not overwritten; remove it yourself"
+                )
+        folder = target.parent
+        if folder.exists() and not folder.is_dir():
+            raise OutputNotWritableError(f"{shown}: {folder} is a file, not a folder; choose another path")
+        if not folder.is_dir():
+            raise OutputNotWritableError(
+                f"{shown}: the folder {folder} does not exist; create it first{collapsed_url(shown)}"
+            )
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise OutputNotWritableError(f"{shown}: the folder {folder} is not writable")
+    except OSError as error:
+        raise output_error(error, shown) from error
+    return target
+
+
+def _is_store_folder(target: Path) -> bool:
+    if not target.is_dir():
+        return False
+    root = target / _ROOT
+    is_header = root.is_file() and root.stat().st_size <= MAX_HEADER_BYTES
+    return (is_header and header_is_ours(root.read_bytes())) or names_are_ours(
+        os.path.relpath(os.path.join(folder, name), target)
+        for folder, folders, files in os.walk(target)
+        for name in (*folders, *files)
+    )
+
+
+def header_is_ours(text: bytes) -> bool:
+    """Returns whether the zarr.json of a folder's root names a store of this format."""
+    try:
+        root = parse_json(text)
+    except ValueError:
+        return False
+    attributes = root.get("attributes") if isinstance(root, dict) else None
+    return isinstance(attributes, dict) and ATTRIBUTE in attributes
+
+
+def names_are_ours(names: Iterable[str]) -> bool:
+    """Returns whether files and folders below a root all have names of a Zarr store that we write."""
+    return all(map(_OWN_NAME.fullmatch, names))
+
+
+class Transaction:
+    """One file or folder that appears at its path whole, or not at all.
+
+    `begin` returns the path to write to; `commit` puts that in place; `abort` removes every trace. With
+    `overwrite` there is one of the two stores at the path at any moment. Only if the system cannot exchange
+    two folders in one step is the old one moved away for a moment, and put back by the next writer after a
+    power cut.
+
+    Args:
+        path: the target.
+        overwrite: replace what is there.
+        check: called with `path` and `overwrite`; returns the path with its links followed, or refuses it.
+            By default that of a store.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        overwrite: bool = False,
+        check: Callable[..., Path] = _check_store,
+    ) -> None:
+        self.shown: Place = path
+        self._target = check(path, overwrite=overwrite)
+        self._replaces = _identity(self._target)
+        self._part: Part | None = None
+
+    def begin(self) -> Path:
+        """Returns a free path on the same disk, which `abort` and `commit` remove.
+
+        Raises:
+            OutputNotWritableError, DiskFullError: the disk refused.
+        """
+        try:
+            self._part = Part(self._target)
+        except OSError as error:
+            raise output_error(error, self.shown) from error
+        if self._part.removed:
+            removed = ", ".join(self._part.removed)
+            warnings.warn(f"{self.shown}: removed what a writer that died had left: {removed}", stacklevel=3)
+        return self._part.new
+
+    @property
+    def written_to(self) -> str:
+        """What messages call the place that is written to."""
+        return str(self.shown)
+
+    def commit(self) -> None:
+        """Puts what was written in place.
+
+        Raises:
+            OutputExistsError: another writer finished the same path first.
+            OutputNotWritableError, DiskFullError: the disk refused.
+        """
+        assert self._part is not None
+        try:
+            if self._replaces is None:
+                rename_new(self._part.new, self._target)
+            else:
+                self._replace(self._part)
+            sync_folder(self._target.parent)
+        except OSError as error:
+            if error.errno in _TAKEN:
+                raise OutputExistsError(
+                    f"{self.shown}: another writer finished the same path first; its store was left as it is"
+                ) from error
+            raise output_error(error, self.shown) from error
+        self.abort()
+
+    def _replace(self, part: Part) -> None:
+        """Puts the new store in the place of the one that was there at first, and of no other."""
+        if exchange(part.new, self._target):
+            if _identity(part.new) != self._replaces:
+                exchange(part.new, self._target)
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(self._target))
+        elif _identity(self._target) != self._replaces:
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(self._target))
+        elif not part.new.is_dir() and not self._target.is_dir():
+            os.replace(part.new, self._target)
+        else:
+            os.rename(self._target, part.old)  # put back by the part if it is not replaced
+            rename_new(part.new, self._target)
+
+    def abort(self) -> None:
+        """Removes everything that was written."""
+        if self._part is not None:
+            self._part.remove()
+            self._part = None
+
+
+def open_transaction(path: str | os.PathLike[str], *, overwrite: bool) -> "Transaction | RemoteTransaction":
+    """Returns what makes a store appear at a path or a URL; raises as `check_output`."""
+    place = locate(path)
+    if not isinstance(place, StoreURL):
+        return Transaction(place, overwrite=overwrite)
+    from dfs_store.format.io.remote_output import RemoteTransaction
+
+    return RemoteTransaction(place, overwrite=overwrite)
+
+
+def _identity(path: Path) -> tuple[int, int, int] | None:
+    """Returns what tells a store from another at the same path, None if there is nothing."""
+    try:
+        found = os.lstat(path)
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino, found.st_mtime_ns

@@ -1,0 +1,1 @@
+"""The Zarr v3 container: a folder, an archive or a server."""

@@ -1,0 +1,317 @@
+"""Reads arrays that are laid out otherwise than we write them, through zarr-python.
+
+Its metadata names the codecs that are run, and their bytes say how much memory they take. So the codecs are a
+short list, and what stands for a compressor here knows the one size that a chunk may expand to.
+"""
+
+import asyncio
+import itertools
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+import zarr
+from zarr.abc.codec import BytesBytesCodec, Codec
+from zarr.abc.store import ByteRequest, RangeByteRequest, SuffixByteRequest
+from zarr.codecs import BytesCodec, Crc32cCodec, ShardingCodec, TransposeCodec
+from zarr.core.array_spec import ArraySpec
+from zarr.core.buffer import Buffer, BufferPrototype, default_buffer_prototype
+from zarr.core.metadata.v3 import ArrayV3Metadata
+from zarr.storage import MemoryStore, StorePath
+
+from dfs_store.errors import DamagedStoreError, DFSError
+from dfs_store.format.expand import expand
+from dfs_store.format.general import GeneralFrames, check_chunks, check_frames, check_small
+from dfs_store.format.io.files import ByteSource
+from dfs_store.format.io.remote import Want
+from dfs_store.format.spec import FRAMES
+from dfs_store.format.zarr.files import RemoteZarrFiles, ZarrFiles
+from dfs_store.format.zarr.folder_files import FolderFiles
+from dfs_store.format.zarr.metadata import ArrayMetadata, parse_sides
+
+__all__ = ["chunk_names", "open_general_frames", "read_general"]
+
+Array = npt.NDArray[Any]
+
+_COMPRESSORS = ("zstd", "gzip", "blosc")
+_MOST_CODECS = 16
+_CHECKSUM_BYTES = 4
+_INDEX_ENTRY_BYTES = 16
+_MOST_KEPT = 256  # files of chunks; each takes a descriptor
+_MOST_INNER_CHUNKS = 2**20
+# On a server the size of a chunk is not asked for, so that of a stored one is bounded by what it expands to.
+_STORED_LIMIT = 2
+_STORED_EXTRA_BYTES = 64 * 2**10
+_SHOWN = 300  # letters of an error of zarr-python, which may quote what it has read
+# What zarr-python raises on metadata or chunks that it cannot read, besides what `_Objects` raises.
+_ERRORS = (ValueError, TypeError, KeyError, IndexError, RuntimeError, ArithmeticError, NotImplementedError)
+
+
+def read_general(
+    files: ZarrFiles, remote: RemoteZarrFiles | None, name: str, about: ArrayMetadata, limit_bytes: int
+) -> Array:
+    """Returns a small array, read as a whole.
+
+    Args:
+        files: of the store.
+        remote: the same files if they are on a server.
+        name: of the array.
+        about: its metadata; its dtype is one of the format.
+        limit_bytes: that it may have.
+
+    Raises:
+        DamagedStoreError: its layout is not allowed, or it cannot be read.
+    """
+    where = files.where(name)
+    dtype = np.dtype(about.dtype)
+    check_small(where, math.prod(about.shape) * dtype.itemsize, limit_bytes)
+    layout = _Layout(about, where)
+    check_chunks(where, about.shape, layout.chunks, layout.itemsize, about.shape[0])
+    array = layout.open(_Objects(files, remote, layout, {}), name)
+    return np.ascontiguousarray(_read(array, where, 0, about.shape[0]), dtype.newbyteorder("<"))
+
+
+def open_general_frames(
+    files: ZarrFiles, remote: RemoteZarrFiles | None, about: ArrayMetadata
+) -> GeneralFrames:
+    """Returns key_frames without reading any; raises DamagedStoreError if their layout is not allowed.
+
+    Args:
+        files: of the store.
+        remote: the same files if they are on a server.
+        about: the metadata of key_frames.
+    """
+    where = files.where(FRAMES)
+    check_frames(where, about.shape, about.dtype)
+    layout = _Layout(about, where)
+    check_chunks(where, about.shape, layout.chunks, layout.itemsize, 1)
+    # Mapped now, so that another store that takes the path later does not matter.
+    kept = files.mapped_below(FRAMES, _MOST_KEPT) if isinstance(files, FolderFiles) else {}
+    array = layout.open(_Objects(files, remote, layout, kept), FRAMES)
+
+    def fetch(start: int, stop: int) -> Array:
+        return _read(array, where, start, stop)
+
+    return GeneralFrames(about.shape, about.dtype, layout.chunks[0], fetch, FRAMES)
+
+
+def chunk_names(about: ArrayMetadata, where: str) -> list[str]:
+    """Returns the names of all files that an array may have, relative to its folder."""
+    layout = _Layout(about, where)
+    grid = [range(-(-side // chunk)) for side, chunk in zip(about.shape, layout.files, strict=True)]
+    return [layout.metadata.encode_chunk_key(place) for place in itertools.product(*grid)]
+
+
+def _read(array: zarr.Array[Any], where: str, start: int, stop: int) -> Array:
+    try:
+        return np.asarray(array[start:stop])
+    except DFSError:
+        raise
+    except _ERRORS as error:
+        raise DamagedStoreError(f"{where}: cannot be read ({_shown(error)})") from error
+
+
+def _shown(error: Exception) -> str:
+    text = str(error) or type(error).__name__
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."
+
+
+class _Layout:
+    """How an array is cut into chunks, and zarr-python's metadata with bounded codecs.
+
+    Attributes:
+        chunks: shape of a chunk that is expanded at once.
+        files: shape of what one file contains.
+        metadata: for zarr-python.
+
+    Raises:
+        DamagedStoreError: it is none that is allowed.
+    """
+
+    def __init__(self, about: ArrayMetadata, where: str) -> None:
+        self._where = where
+        content = about.content
+        grid = content.get("chunk_grid")
+        if not isinstance(grid, dict) or grid.get("name") != "regular":
+            raise DamagedStoreError(f"{where}: its chunk grid must be regular")
+        self.files = self.chunks = self._sides(grid.get("configuration"))
+        if len(self.files) != len(about.shape) or 0 in self.files:
+            raise DamagedStoreError(f"{where}: chunks of {self.files} do not fit shape {about.shape}")
+        if content.get("storage_transformers", []) not in ([], None):
+            raise DamagedStoreError(f"{where}: must have no storage transformers")
+        self.itemsize = np.dtype(about.dtype).itemsize
+        try:
+            codecs = self._codecs(content.get("codecs"), sharded=True)
+            self.metadata = ArrayV3Metadata.from_dict(
+                {**content, "codecs": codecs, "storage_transformers": []}  # type: ignore[dict-item]
+            )
+        except DFSError:
+            raise
+        except _ERRORS as error:
+            raise DamagedStoreError(f"{where}: its zarr.json cannot be used ({_shown(error)})") from error
+
+    def open(self, store: "_Objects", name: str) -> zarr.Array[Any]:
+        """Returns the array, of which nothing is read yet."""
+        return zarr.Array(zarr.AsyncArray(self.metadata, StorePath(store, name)))
+
+    @property
+    def index_bytes(self) -> int:
+        """Bytes of a shard's index; 0 without shards."""
+        return self._inner * _INDEX_ENTRY_BYTES + _CHECKSUM_BYTES if self.files != self.chunks else 0
+
+    @property
+    def _inner(self) -> int:
+        return math.prod(-(-side // chunk) for side, chunk in zip(self.files, self.chunks, strict=True))
+
+    def stored_limit(self, *, whole: bool) -> int:
+        """Returns the bytes that a file, or a chunk in it, may have on a server."""
+        size_bytes = math.prod(self.files if whole else self.chunks) * self.itemsize
+        return _STORED_LIMIT * size_bytes + _STORED_EXTRA_BYTES + self.index_bytes
+
+    def _sides(self, settings: object) -> tuple[int, ...]:
+        sides = settings.get("chunk_shape") if isinstance(settings, dict) else None
+        return parse_sides(sides, self._where, "chunk_shape")
+
+    def _codecs(self, listed: object, *, sharded: bool = False) -> list[Codec]:
+        """Returns zarr-python's codecs for a list of the metadata, bounded ones in place of compressors."""
+        named = _named(listed, self._where)
+        names = [name for name, _ in named]
+        if sharded and names == ["sharding_indexed"]:
+            return [self._sharding(named[0][1])]
+        place = names.index("bytes") if "bytes" in names else 0
+        before, after = names[:place], names[place + 1 :]
+        compressors = [name for name in after if name in _COMPRESSORS]
+        if (
+            names[place] != "bytes"
+            or set(before) - {"transpose"}
+            or set(after) - {"crc32c", *_COMPRESSORS}
+            or len(compressors) > 1
+        ):
+            raise DamagedStoreError(
+                f"{self._where}: codecs may be sharding_indexed alone, or transpose, bytes, crc32c and one "
+                f"of {', '.join(_COMPRESSORS)}; got {', '.join(names)[:80]}"
+            )
+        codecs: list[Codec] = [TransposeCodec(order=settings["order"]) for _, settings in named[:place]]
+        codecs.append(BytesCodec(endian=named[place][1].get("endian")))
+        size_bytes = math.prod(self.chunks) * self.itemsize
+        for name in after:
+            codecs.append(Crc32cCodec() if name == "crc32c" else _Compressed(name, size_bytes))
+            size_bytes += _CHECKSUM_BYTES
+        return codecs
+
+    def _sharding(self, settings: dict[str, Any]) -> ShardingCodec:
+        self.chunks = self._sides(settings)
+        if len(self.chunks) != len(self.files) or 0 in self.chunks or self._inner > _MOST_INNER_CHUNKS:
+            raise DamagedStoreError(
+                f"{self._where}: shards of {self.files} must be made of at most {_MOST_INNER_CHUNKS:,} "
+                f"chunks, got chunks of {self.chunks}"
+            )
+        index = [name for name, _ in _named(settings.get("index_codecs"), self._where)]
+        if set(index) - {"bytes", "crc32c"} or index.count("crc32c") > 1:
+            raise DamagedStoreError(
+                f"{self._where}: a shard's index must be bytes, with crc32c or not, got "
+                f"{', '.join(index)[:80]}"
+            )
+        return ShardingCodec(
+            chunk_shape=self.chunks,
+            codecs=self._codecs(settings.get("codecs")),
+            index_codecs=settings["index_codecs"],
+            index_location=settings.get("index_location", "end"),
+        )
+
+
+def _named(listed: object, where: str) -> list[tuple[str, dict[str, Any]]]:
+    """Returns codecs as (name, configuration); Zarr also allows a bare name."""
+    found = []
+    for codec in listed if isinstance(listed, list) and 0 < len(listed) <= _MOST_CODECS else [None]:
+        full = {"name": codec} if isinstance(codec, str) else codec
+        name = full.get("name") if isinstance(full, dict) else None
+        settings = (full.get("configuration") or {}) if isinstance(full, dict) else None
+        if not isinstance(name, str) or not isinstance(settings, dict):
+            raise DamagedStoreError(f"{where}: its list of codecs cannot be read")
+        found.append((name, settings))
+    return found
+
+
+@dataclass(frozen=True)
+class _Compressed(BytesBytesCodec):
+    """A compressor that expands a chunk to exactly `size_bytes`, or not at all."""
+
+    name: str
+    size_bytes: int
+    is_fixed_size = False
+
+    async def _decode_single(self, chunk_bytes: Buffer, chunk_spec: ArraySpec) -> Buffer:
+        stored = np.ascontiguousarray(chunk_bytes.as_numpy_array()).view(np.uint8)
+        expanded = await asyncio.to_thread(expand, self.name, stored, self.size_bytes)
+        return chunk_spec.prototype.buffer.from_array_like(expanded)
+
+    def compute_encoded_size(self, input_byte_length: int, chunk_spec: ArraySpec) -> int:
+        raise NotImplementedError
+
+
+class _Objects(MemoryStore):
+    """The files of a store as zarr-python asks for them: only its own, and no more bytes than there are."""
+
+    def __init__(
+        self,
+        files: ZarrFiles,
+        remote: RemoteZarrFiles | None,
+        layout: _Layout,
+        kept: Mapping[str, ByteSource],
+    ) -> None:
+        super().__init__(read_only=True)
+        self._files = files
+        self._remote = remote
+        self._layout = layout
+        self._kept = kept
+
+    async def get(
+        self, key: str, prototype: BufferPrototype | None = None, byte_range: ByteRequest | None = None
+    ) -> Buffer | None:
+        """Returns a file or a part of it; None if there is no such file."""
+        prototype = prototype or default_buffer_prototype()
+        if self._remote is None:
+            data = self._part_of_map(key, byte_range)
+        else:
+            data = await asyncio.to_thread(self._ask, self._remote, key, byte_range)
+        return None if data is None else prototype.buffer.from_array_like(data)
+
+    def _part_of_map(self, key: str, byte_range: ByteRequest | None) -> npt.NDArray[np.uint8] | None:
+        mapped = self._kept.get(key)
+        if mapped is None:
+            if not self._files.has(key):
+                return None
+            mapped = self._files.mapped(key)
+        content = mapped.bytes()
+        if byte_range is None:
+            return content
+        if isinstance(byte_range, SuffixByteRequest):
+            return content[max(content.size - byte_range.suffix, 0) :]
+        start, stop = self._bounds(key, byte_range, content.size)
+        return content[start:stop]
+
+    def _ask(
+        self, remote: RemoteZarrFiles, key: str, byte_range: ByteRequest | None
+    ) -> npt.NDArray[np.uint8] | None:
+        if isinstance(byte_range, SuffixByteRequest):
+            tail = remote.tails([key], byte_range.suffix)[0]
+            return None if tail is None else np.frombuffer(tail, np.uint8)
+        if byte_range is None:
+            if not remote.has(key):
+                return None
+            return np.frombuffer(remote.read(key, self._layout.stored_limit(whole=True)), np.uint8)
+        begin = cast(RangeByteRequest, byte_range).start
+        start, stop = self._bounds(key, byte_range, begin + self._layout.stored_limit(whole=False))
+        return remote.gather([Want(key, start, stop)])[0]
+
+    def _bounds(self, key: str, byte_range: ByteRequest, limit: int) -> tuple[int, int]:
+        start, stop = cast(RangeByteRequest, byte_range).start, cast(RangeByteRequest, byte_range).end
+        if not 0 <= start <= stop <= limit:
+            raise DamagedStoreError(
+                f"{self._files.where(key)}: a chunk claims bytes {start:,} to {stop:,} of {limit:,}"
+            )
+        return start, stop

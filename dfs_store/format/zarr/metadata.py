@@ -1,0 +1,181 @@
+"""Zarr v3 metadata: what we write, and whether an array that is read is laid out like that.
+
+Small arrays are one uncompressed chunk. key_frames is sharded with an inner chunk of one frame. Any other
+layout is left to `dfs_store.format.zarr.general`.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from dfs_store.errors import DamagedStoreError
+from dfs_store.format.digest import canonical_json, parse_json
+from dfs_store.format.spec import FRAME_DTYPES, MAX_SIDES
+
+__all__ = [
+    "ArrayMetadata",
+    "array_metadata",
+    "chunk_file",
+    "frames_metadata",
+    "group_metadata",
+    "parse_array",
+    "parse_consolidated",
+    "parse_sides",
+]
+
+_MAX_SIDE = 2**62
+_INDEX_CODECS = [{"name": "bytes", "configuration": {"endian": "little"}}, {"name": "crc32c"}]
+_COMPRESSORS = {
+    "zstd": {"name": "zstd", "configuration": {"level": 3, "checksum": False}},
+    "gzip": {"name": "gzip", "configuration": {"level": 6}},
+}
+
+
+@dataclass(frozen=True)
+class ArrayMetadata:
+    """The zarr.json of an array.
+
+    Attributes:
+        dtype: by name.
+        shape: of the array.
+        content: all of it but its attributes, which are anybody's.
+    """
+
+    dtype: str
+    shape: tuple[int, ...]
+    content: dict[str, Any]
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether this is a small array as we write it, one uncompressed chunk; its dtype is one of ours."""
+        return self.content == array_metadata(self.dtype, self.shape)
+
+    @property
+    def shard_length(self) -> int | None:
+        """Frames of a shard if this is an array of frames as we write it, uncompressed; else None."""
+        grid = self.content.get("chunk_grid")
+        settings = grid.get("configuration") if isinstance(grid, dict) else None
+        sides = settings.get("chunk_shape") if isinstance(settings, dict) else None
+        length = sides[0] if isinstance(sides, list) and sides else None
+        if type(length) is not int or length < 1 or len(self.shape) != 4 or self.dtype not in FRAME_DTYPES:
+            return None
+        same = self.content == frames_metadata(self.dtype, self.shape, length, None)
+        return length if same else None
+
+
+def chunk_file(first: int, num_sides: int) -> str:
+    """Returns the name of a file that we write, by its number along the first axis."""
+    return ".".join(["c", str(first)] + ["0"] * (num_sides - 1))
+
+
+def group_metadata(
+    attributes: dict[str, Any], consolidated: dict[str, dict[str, Any]] | None = None
+) -> dict[str, Any]:
+    """Returns the zarr.json of a group; with `consolidated` it repeats those of all below it, by name."""
+    group: dict[str, Any] = {"zarr_format": 3, "node_type": "group", "attributes": attributes}
+    if consolidated is not None:
+        about = {"kind": "inline", "must_understand": False, "metadata": consolidated}
+        group["consolidated_metadata"] = about
+    return group
+
+
+def parse_consolidated(root: Any) -> dict[str, bytes]:  # noqa: ANN401 - whatever JSON held
+    """Returns the zarr.json of every array below a group, as canonical JSON, as the group's repeats them.
+
+    Nothing is wrong with a group that repeats none, or in a way that is not known: {}.
+    """
+    about = root.get("consolidated_metadata") if isinstance(root, dict) else None
+    metadata = about.get("metadata") if isinstance(about, dict) and about.get("kind") == "inline" else None
+    if not isinstance(metadata, dict):
+        return {}
+    return {
+        name: canonical_json(each)
+        for name, each in metadata.items()
+        if isinstance(each, dict) and each.get("node_type") == "array"
+    }
+
+
+def array_metadata(dtype: str, shape: tuple[int, ...]) -> dict[str, Any]:
+    """Returns the zarr.json of a small array: one chunk, no compression."""
+    return _metadata(dtype, shape, shape, [_bytes_codec(dtype)])
+
+
+def frames_metadata(
+    dtype: str, shape: tuple[int, ...], shard_length: int, compression: str | None
+) -> dict[str, Any]:
+    """Returns the zarr.json of key_frames: shards of `shard_length` frames, each its own inner chunk."""
+    inner = [_bytes_codec(dtype)] + ([_COMPRESSORS[compression]] if compression else [])
+    sharding = {
+        "name": "sharding_indexed",
+        "configuration": {
+            "chunk_shape": [1, *shape[1:]],
+            "codecs": inner,
+            "index_codecs": _INDEX_CODECS,
+            "index_location": "end",
+        },
+    }
+    return _metadata(dtype, shape, (shard_length, *shape[1:]), [sharding])
+
+
+def parse_array(text: bytes, where: str) -> ArrayMetadata:
+    """Reads the zarr.json of an array, of any layout.
+
+    Raises:
+        DamagedStoreError: it describes no array.
+    """
+    try:
+        content = parse_json(text)
+    except ValueError as error:
+        raise DamagedStoreError(f"{where}: its zarr.json is no JSON ({error})") from error
+    if (
+        not isinstance(content, dict)
+        or content.get("node_type") != "array"
+        or content.get("zarr_format") != 3
+    ):
+        raise DamagedStoreError(f"{where}: its zarr.json must describe an array of Zarr version 3")
+    dtype = content.get("data_type")
+    if not isinstance(dtype, str):
+        raise DamagedStoreError(f"{where}: data_type must be a plain name, got {str(dtype)[:80]}")
+    shape = parse_sides(content.get("shape"), where, "shape")
+    return ArrayMetadata(dtype, shape, {**content, "attributes": {}})
+
+
+def parse_sides(value: object, where: str, what: str) -> tuple[int, ...]:
+    """Returns a list of sizes as a tuple; raises DamagedStoreError if it is none, `what` says of what."""
+    if isinstance(value, list) and 1 <= len(value) <= MAX_SIDES:
+        sides = [side for side in value if type(side) is int and 0 <= side <= _MAX_SIDE]
+        if len(sides) == len(value):
+            return tuple(sides)
+    raise DamagedStoreError(f"{where}: {what} must be a list of whole numbers, got {str(value)[:80]}")
+
+
+def _metadata(
+    dtype: str, shape: tuple[int, ...], chunk_shape: tuple[int, ...], codecs: list[dict[str, Any]]
+) -> dict[str, Any]:
+    return {
+        "zarr_format": 3,
+        "node_type": "array",
+        "shape": list(shape),
+        "data_type": dtype,
+        "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": list(chunk_shape)}},
+        "chunk_key_encoding": {"name": "default", "configuration": {"separator": "."}},
+        # A value that no whole array of a store has: a lost chunk must not pass for one, and a copy by
+        # zarr-python, which leaves out chunks of fill values, must lose none.
+        "fill_value": _fill_value(dtype),
+        "codecs": codecs,
+        "attributes": {},
+        "storage_transformers": [],
+    }
+
+
+def _bytes_codec(dtype: str) -> dict[str, Any]:
+    return {"name": "bytes"} if dtype == "uint8" else {"name": "bytes", "configuration": {"endian": "little"}}
+
+
+def _fill_value(dtype: str) -> str | int:
+    kind = np.dtype(dtype)
+    if kind.kind == "f":
+        return "NaN"
+    limits = np.iinfo(kind)
+    return int(limits.max if kind.kind == "u" else limits.min)

@@ -1,0 +1,217 @@
+"""Reads the Zarr container: with NumPy alone if it is laid out as we write it, else through zarr-python."""
+
+import math
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from dfs_store.errors import DamagedStoreError, NotAStoreError
+from dfs_store.format.container import FrameSource
+from dfs_store.format.digest import parse_json
+from dfs_store.format.general import MAX_SMALL_BYTES
+from dfs_store.format.io.place import Place
+from dfs_store.format.spec import ATTRIBUTE, FRAMES, MAX_HEADER_BYTES, SMALL_ARRAYS
+from dfs_store.format.zarr.files import RemoteZarrFiles, ZarrFiles
+from dfs_store.format.zarr.frames import ZarrFrames
+from dfs_store.format.zarr.metadata import ArrayMetadata, chunk_file, parse_array, parse_consolidated
+from dfs_store.format.zarr.remote_frames import RemoteZarrFrames
+
+__all__ = ["ZarrReader"]
+
+_ROOT = "zarr.json"
+
+
+class ZarrReader:
+    """A Zarr v3 hierarchy (see `dfs_store.format.container.ContainerReader`).
+
+    Args:
+        files: of the store.
+        container: "zarr" or "zarr.zip".
+        remote: whether they lie on a server. What is in them is then asked for in few requests, and
+            consolidated metadata is read in place of that of every array.
+
+    Raises:
+        NotAStoreError, DamagedStoreError: it holds no zarr.json.
+    """
+
+    def __init__(self, files: ZarrFiles, container: str, *, remote: bool) -> None:
+        self.path: Place = files.place
+        self.container = container
+        self.read_path = "fast"
+        self._files = files
+        self._remote = cast(RemoteZarrFiles, files) if remote else None
+        self._repeated: dict[str, bytes] = {}  # the root's consolidated metadata
+        self._metadata: dict[str, bytes] | None = None  # of the arrays, where they were prefetched
+        if not files.has(_ROOT):
+            if files.has(f"{FRAMES}/{_ROOT}"):
+                raise DamagedStoreError(f"{self.path}: holds {FRAMES}, but its zarr.json is missing")
+            raise NotAStoreError(f"{self.path}: holds no zarr.json, so it is no Zarr v3 store")
+
+    def attributes(self) -> Any:  # noqa: ANN401 - whatever JSON held
+        """Returns the parsed root attribute."""
+        text = self._files.read(_ROOT, MAX_HEADER_BYTES)
+        try:
+            root = parse_json(text)
+        except ValueError as error:
+            if ATTRIBUTE.encode() in text:
+                raise DamagedStoreError(f"{self.path}: its zarr.json is damaged ({error})") from error
+            raise NotAStoreError(f"{self.path}: its zarr.json is no JSON ({error})") from error
+        attributes = root.get("attributes") if isinstance(root, dict) else None
+        if not isinstance(attributes, dict) or ATTRIBUTE not in attributes:
+            raise NotAStoreError(
+                f"{self.path}: a Zarr folder without the attribute {ATTRIBUTE!r} is no store"
+            )
+        if root.get("zarr_format") != 3 or root.get("node_type") != "group":
+            raise DamagedStoreError(f"{self.path}: zarr.json must describe a group of Zarr version 3")
+        self._repeated = parse_consolidated(root)
+        if self._remote is not None:
+            self._prefetch(self._remote)
+        return attributes[ATTRIBUTE]
+
+    def array(self, name: str, dtype: str, shape: tuple[int, ...] | None = None) -> npt.NDArray[Any] | None:
+        """Returns a small array, or one of a group, or None where there is none."""
+        about = self._about(name)
+        if about is None:
+            return None
+        where = f"{self.path}/{name}"
+        wanted = np.dtype(dtype)
+        if about.dtype != wanted.name:
+            raise DamagedStoreError(f"{where}: dtype must be {wanted.name}, got {about.dtype[:80]}")
+        if shape is not None and about.shape != shape:
+            raise DamagedStoreError(f"{where}: shape must be {shape}, got {about.shape}")
+        if not about.is_plain:
+            from dfs_store.format.zarr.general import read_general
+
+            self.read_path = "general"
+            limit = MAX_SMALL_BYTES if shape is None else math.prod(shape) * wanted.itemsize
+            return read_general(self._files, self._remote, name, about, limit)
+        # Python ints, so that no claimed shape can overflow into a small number.
+        claimed = math.prod(about.shape) * wanted.itemsize
+        claim = f"shape {about.shape} of {wanted.name}"
+        data = self._files.read_exactly(f"{name}/{chunk_file(0, len(about.shape))}", claimed, claim)
+        return np.frombuffer(data, dtype=wanted).reshape(about.shape)
+
+    def frames(self) -> FrameSource:
+        """Returns key_frames without reading any."""
+        about = self._about(FRAMES)
+        if about is None:
+            raise DamagedStoreError(f"{self.path}: the array {FRAMES} is missing")
+        if about.shard_length is None:
+            from dfs_store.format.zarr.general import open_general_frames
+
+            self.read_path = "general"
+            return open_general_frames(self._files, self._remote, about)
+        if self._remote is not None:
+            return RemoteZarrFrames(self._remote, about)
+        return ZarrFrames(self._files, about)
+
+    def close(self) -> None:
+        """Lets go of what was prefetched; what is asked later is read again."""
+        self._files.close()
+
+    def was_replaced(self, *, suspected: bool) -> bool:
+        """Returns whether another store lies at the path, or none."""
+        return self._files.was_replaced(suspected=suspected)
+
+    def on_disk_bytes(self) -> int:
+        """Returns the bytes of all files; of those of the format where a server does not list them."""
+        return self._files.total_bytes(self._own_files() if self._remote is not None else [])
+
+    def consolidated_problems(self) -> list[str]:
+        """Returns where the root's consolidated metadata differ from those of a remote store's arrays.
+
+        On this machine they are compared when an array is read.
+        """
+        if self._remote is None:
+            return []
+        names = [name for name in (*SMALL_ARRAYS, FRAMES) if name in self._repeated]
+        texts = [f"{name}/{_ROOT}" for name in names]
+        self._remote.prefetch([(text, MAX_HEADER_BYTES) for text in texts])
+        found = []
+        for name, text in zip(names, texts, strict=True):
+            try:
+                differs = self._difference(name, self._files.read(text, MAX_HEADER_BYTES))
+            except DamagedStoreError as error:
+                differs = error
+            if differs is not None:
+                found.append(str(differs))
+        return found
+
+    def _difference(self, name: str, text: bytes) -> DamagedStoreError | None:
+        """Returns the error of an array's own zarr.json that means another thing than the root repeats."""
+        repeated = self._repeated.get(name, text)
+        if repeated == text or parse_array(repeated, name) == parse_array(text, name):
+            return None
+        return DamagedStoreError(
+            f"{self.path}: what zarr.json says of {name} is not what {name}/{_ROOT} says"
+        )
+
+    def _about(self, name: str) -> ArrayMetadata | None:
+        """Returns the metadata of an array, None if there is none."""
+        text = self._text(name)
+        if text is None:
+            return None
+        about = parse_array(text, f"{self.path}/{name}")
+        if (differs := self._difference(name, text)) is not None:
+            raise differs
+        return about
+
+    def _text(self, name: str) -> bytes | None:
+        """Returns the zarr.json of an array, None where there is none."""
+        if self._metadata is not None and (self._repeated or name in self._metadata):
+            return self._metadata.get(name)
+        file = f"{name}/{_ROOT}"
+        return self._files.read(file, MAX_HEADER_BYTES) if self._files.has(file) else None
+
+    def _prefetch(self, files: RemoteZarrFiles) -> None:
+        """Asks for all that will be read at open: metadata, where they are not consolidated, and arrays."""
+        self._metadata = self._repeated or None
+        names = list(SMALL_ARRAYS)
+        if self._metadata is None:
+            texts = [f"{name}/{_ROOT}" for name in (FRAMES, *names)]
+            files.prefetch([(text, MAX_HEADER_BYTES) for text in texts])
+            found = {
+                name: files.read(f"{name}/{_ROOT}", MAX_HEADER_BYTES)
+                for name in (FRAMES, *names)
+                if files.has(f"{name}/{_ROOT}")
+            }
+        else:
+            found = self._metadata
+        limits = []
+        for name in names:
+            about = _parsed(found.get(name))
+            if about is not None and about.dtype == np.dtype(SMALL_ARRAYS[name]).name and about.is_plain:
+                claimed = math.prod(about.shape) * np.dtype(SMALL_ARRAYS[name]).itemsize
+                limits.append((f"{name}/{chunk_file(0, len(about.shape))}", claimed + 1))
+        files.prefetch(limits)
+        if self._metadata is None:
+            self._metadata = found
+
+    def _own_files(self) -> list[str]:
+        """Returns the names of the files that the format knows, as far as their metadata can be read."""
+        metadata = self._metadata or {}
+        names = [_ROOT, *(f"{name}/{_ROOT}" for name in metadata)]
+        for name in (*SMALL_ARRAYS, FRAMES):
+            if (about := _parsed(metadata.get(name))) is not None:
+                names += [f"{name}/{file}" for file in _chunk_files(about, name)]
+        return names
+
+
+def _chunk_files(about: ArrayMetadata, name: str) -> list[str]:
+    if about.shard_length is not None:
+        shards = range(-(-about.shape[0] // about.shard_length))
+        return [chunk_file(shard, len(about.shape)) for shard in shards]
+    if name != FRAMES and about.is_plain:
+        return [chunk_file(0, len(about.shape))]
+    from dfs_store.format.zarr.general import chunk_names
+
+    return chunk_names(about, name)
+
+
+def _parsed(text: bytes | None) -> ArrayMetadata | None:
+    """Returns the metadata of an array, None if `array` will say what is wrong."""
+    try:
+        return None if text is None else parse_array(text, "")
+    except DamagedStoreError:
+        return None

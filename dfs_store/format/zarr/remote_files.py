@@ -1,0 +1,103 @@
+"""The files of a Zarr store that is a folder on a server."""
+
+from collections.abc import Sequence
+
+from dfs_store.errors import DamagedStoreError, NotAStoreError, StoreNotFoundError, StoreUnreachableError
+from dfs_store.format.io.files import Bytes
+from dfs_store.format.io.place import StoreURL
+from dfs_store.format.io.remote import Remote, Want
+from dfs_store.format.spec import MAX_HEADER_BYTES
+from dfs_store.format.zarr.files import RemoteZarrFiles
+
+__all__ = ["RemoteFolderFiles"]
+
+_ROOT = "zarr.json"
+
+
+class RemoteFolderFiles(RemoteZarrFiles):
+    """Objects below a URL, whose sizes are not known before they are read.
+
+    Raises:
+        StoreNotFoundError, DamagedStoreError, NotAStoreError: nothing is there, or no zarr.json.
+        StoreUnreachableError: the server does not answer.
+    """
+
+    def __init__(self, place: StoreURL, main_array: str) -> None:
+        self.place = place
+        self._remote = Remote(place)
+        self._kept: dict[str, bytes | None] = {}
+        root = self._ask_for_root()
+        if root is None:
+            raise self._no_root(main_array)
+        self._root = root
+
+    def has(self, name: str) -> bool:
+        """Returns whether a file is there; one that was not prefetched is."""
+        if name == _ROOT:
+            return True
+        if name not in self._kept:
+            self.prefetch([(name, MAX_HEADER_BYTES)])
+        return self._kept[name] is not None
+
+    def read(self, name: str, limit_bytes: int) -> bytes:
+        """Returns a file's contents; raises DamagedStoreError where it is missing or too long."""
+        data = self._root if name == _ROOT else self._take(name, limit_bytes + 1)
+        if len(data) > limit_bytes:
+            raise DamagedStoreError(f"{self.where(name)}: has more than the {limit_bytes:,} bytes allowed")
+        return data
+
+    def read_exactly(self, name: str, size_bytes: int, claim: str) -> bytes:
+        """Returns the contents of a file of that size; raises DamagedStoreError where it has another."""
+        data = self._take(name, size_bytes + 1)
+        if len(data) != size_bytes:
+            real = f"{len(data):,}" if len(data) < size_bytes else "more"
+            raise DamagedStoreError(
+                f"{self.where(name)}: {claim} needs {size_bytes:,} bytes, the file has {real}"
+            )
+        return data
+
+    def prefetch(self, limits: Sequence[tuple[str, int]]) -> None:
+        """Asks for files that will be read next, at most so many bytes of each, all at once."""
+        self._kept.update(zip((name for name, _ in limits), self._remote.starts(list(limits)), strict=True))
+
+    def tails(self, names: Sequence[str], count_bytes: int) -> list[bytes | None]:
+        """Returns the last bytes of files; None for one that is missing."""
+        return self._remote.tails(names, count_bytes)
+
+    def gather(self, wants: Sequence[Want]) -> list[Bytes]:
+        """Returns ranges of files, read-only; raises DamagedStoreError where one ends before."""
+        return self._remote.gather(wants)
+
+    def total_bytes(self, names: Sequence[str]) -> int:
+        """Returns the bytes of all files; where the server does not list them, of those named."""
+        return sum(self._remote.sizes(None if self._remote.lists else names))
+
+    def was_replaced(self, *, suspected: bool) -> bool:
+        """Returns whether another zarr.json lies at the URL; looks only if it is suspected."""
+        return suspected and self._ask_for_root() != self._root
+
+    def close(self) -> None:
+        """Lets go of what was prefetched."""
+        self._kept = {}
+
+    def _ask_for_root(self) -> bytes | None:
+        return self._remote.starts([(_ROOT, MAX_HEADER_BYTES + 1)])[0]
+
+    def _take(self, name: str, limit_bytes: int) -> bytes:
+        if name not in self._kept:
+            self.prefetch([(name, limit_bytes)])
+        data = self._kept.pop(name)
+        if data is None:
+            raise DamagedStoreError(f"{self.where(name)}: missing or unreadable (no such object)")
+        return data
+
+    def _no_root(self, main_array: str) -> Exception:
+        """Returns the error for a URL without zarr.json, by what else lies there."""
+        try:
+            if self._remote.any_below(main_array):
+                return DamagedStoreError(f"{self.place}: holds {main_array}, but its zarr.json is missing")
+            if self._remote.any_below(""):
+                return NotAStoreError(f"{self.place}: holds no zarr.json, so it is no Zarr v3 store")
+        except (StoreNotFoundError, StoreUnreachableError):
+            pass  # the server does not say more
+        return StoreNotFoundError(f"{self.place}: there is no such store")

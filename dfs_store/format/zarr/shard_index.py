@@ -1,0 +1,86 @@
+"""The index of a shard of key frames: where each frame lies in the shard's file."""
+
+from typing import NamedTuple
+
+import google_crc32c
+import numpy as np
+import numpy.typing as npt
+
+from dfs_store.errors import DamagedStoreError
+
+__all__ = ["ABSENT", "ShardIndex", "index_size_bytes", "parse_index"]
+
+_ENTRY_BYTES = 16  # offset and length of one frame
+_CRC_BYTES = 4
+ABSENT = np.iinfo(np.uint64).max
+_NO_END = 2**62  # what a file whose size is not known yet is taken to have
+
+
+class ShardIndex(NamedTuple):
+    """A checked index.
+
+    Attributes:
+        starts: where each frame starts, int64.
+        in_order: whether frames follow each other without a gap.
+    """
+
+    starts: npt.NDArray[np.int64]
+    in_order: bool
+
+
+def index_size_bytes(shard_length: int) -> int:
+    """Returns the bytes of an index with its checksum, which end a shard's file."""
+    return shard_length * _ENTRY_BYTES + _CRC_BYTES
+
+
+def parse_index(tail: bytes, count: int, file: str, end: int | None, frame_bytes: int) -> ShardIndex:
+    """Checks a shard's index with whole-array tests that cannot overflow.
+
+    Args:
+        tail: the last `index_size_bytes` of the file.
+        count: of frames that the shard holds.
+        file: for messages.
+        end: where the frames end and the index begins; None where the file's size is not known.
+        frame_bytes: of one frame.
+
+    Raises:
+        DamagedStoreError: it does not match its checksum, lacks a frame, or leads out of the file.
+    """
+    index = tail[:-_CRC_BYTES]
+    if google_crc32c.value(index) != int.from_bytes(tail[-_CRC_BYTES:], "little"):
+        raise DamagedStoreError(f"{file}: its index does not match its checksum")
+    entries = np.frombuffer(index, dtype="<u8").reshape(-1, 2)[:count]
+    starts, sizes = entries[:, 0], entries[:, 1]
+    limit = _NO_END if end is None else end
+    if _in_one_run(starts, sizes, limit, frame_bytes):
+        return ShardIndex(starts.astype(np.int64), in_order=True)
+    lost = np.flatnonzero((starts == ABSENT) & (sizes == ABSENT))
+    if lost.size:
+        raise DamagedStoreError(f"{file}: frame {lost[0]} of the shard is missing ({lost.size} in all)")
+    # Sizes first: only once both are below `limit` can their sum not wrap around.
+    outside = (sizes > limit) | (starts > limit) | (sizes > limit - np.minimum(starts, limit))
+    if outside.any():
+        frame = int(np.flatnonzero(outside)[0])
+        raise DamagedStoreError(
+            f"{file}: frame {frame} of the shard claims bytes {starts[frame]:,} + {sizes[frame]:,}, "
+            f"and the frames end at {limit:,}"
+        )
+    order = np.argsort(starts, kind="stable")
+    if (starts[order][1:] < (starts + sizes)[order][:-1]).any():
+        raise DamagedStoreError(f"{file}: frames of the shard overlap")
+    if (sizes != frame_bytes).any():
+        raise DamagedStoreError(
+            f"{file}: a frame has {frame_bytes:,} bytes, the index says {sizes[sizes != frame_bytes][0]:,}"
+        )
+    return ShardIndex(starts.astype(np.int64), in_order=False)
+
+
+def _in_one_run(
+    starts: npt.NDArray[np.uint64], sizes: npt.NDArray[np.uint64], end: int, frame_bytes: int
+) -> bool:
+    """Returns whether whole frames follow each other before `end`, as writers leave them."""
+    first = int(starts[0])
+    if first + starts.size * frame_bytes > end:
+        return False
+    expected = first + np.arange(starts.size, dtype=np.uint64) * frame_bytes
+    return bool((sizes == frame_bytes).all() and (starts == expected).all())

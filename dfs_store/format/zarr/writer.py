@@ -1,0 +1,121 @@
+"""Writes the Zarr container: frames go straight into shard files, so memory stays at one frame."""
+
+import contextlib
+from pathlib import Path
+from typing import IO, Any
+
+import google_crc32c
+import numpy as np
+import numpy.typing as npt
+
+from dfs_store.format.digest import canonical_json
+from dfs_store.format.spec import ATTRIBUTE, FRAMES, NATIVE, SMALL_ARRAYS, frame_size_bytes
+from dfs_store.format.zarr.metadata import array_metadata, chunk_file, frames_metadata, group_metadata
+from dfs_store.format.zarr.sinks import FolderSink, ZarrSink, ZipSink
+
+__all__ = ["ZarrWriter"]
+
+# A shard file: large enough that few arise, small enough to copy and to keep its index (16 bytes per frame,
+# which zarr-python reads anew for every access) at 64 KiB.
+MAX_SHARD_BYTES = 2**30
+MAX_SHARD_FRAMES = 4096
+_ABSENT = 2**64 - 1
+
+
+class ZarrWriter:
+    """A Zarr v3 directory, or an archive of one (see `dfs_store.format.container.ContainerWriter`)."""
+
+    def __init__(
+        self, root: Path, frame_shape: tuple[int, int, int], dtype: str, compression: str | None
+    ) -> None:
+        self._sink: ZarrSink = ZipSink(root) if root.suffix == ".zip" else FolderSink(root)
+        self._metadata: dict[str, dict[str, Any]] = {}
+        self._frame_shape = frame_shape
+        self._dtype = dtype
+        self._compression = compression
+        self._length = max(1, min(MAX_SHARD_FRAMES, MAX_SHARD_BYTES // frame_size_bytes(frame_shape, dtype)))
+        self._count = 0
+        self._file: IO[bytes] | None = None
+        self._index: list[tuple[int, int]] = []
+        self._offset = 0
+
+    def append(self, frames: npt.NDArray[Any]) -> None:
+        """Takes in K stored frames (K, C, H, W)."""
+        for frame in np.ascontiguousarray(frames):
+            if self._file is None:
+                name = chunk_file(self._count // self._length, 1 + len(self._frame_shape))
+                self._file = self._sink.begin(f"{FRAMES}/{name}")
+            data = compress(frame, self._compression)
+            self._file.write(data)
+            self._index.append((self._offset, data.nbytes))
+            self._offset += data.nbytes
+            self._count += 1
+            if len(self._index) == self._length:
+                self._end_shard(self._length)
+
+    def finish(
+        self,
+        arrays: dict[str, npt.NDArray[Any]],
+        attributes: dict[str, Any],
+        native: dict[str, npt.NDArray[Any]],
+    ) -> None:
+        """Writes small and native arrays and then the attributes, each safe on disk before the next."""
+        # A store that fits into one shard gets a shard of its own length, without empty index entries.
+        length = min(self._length, self._count)
+        if self._file is not None:
+            self._end_shard(length)
+        shape = (self._count, *self._frame_shape)
+        self._describe(FRAMES, frames_metadata(self._dtype, shape, length, self._compression))
+        for name, array in arrays.items():
+            self._write_array(name, np.ascontiguousarray(array, dtype=SMALL_ARRAYS[name]))
+        if native:
+            for name, array in native.items():
+                self._write_array(f"{NATIVE}/{name}", array)
+            self._describe(NATIVE, group_metadata({}))
+        root = group_metadata({ATTRIBUTE: attributes}, self._metadata)
+        self._sink.write("zarr.json", canonical_json(root))
+        self._sink.settle("")
+        self._sink.finish()
+
+    def close(self) -> None:
+        """Lets go of the open shard."""
+        if self._file is not None:
+            # What a full disk refused before, it refuses again when the file is closed.
+            with contextlib.suppress(OSError):
+                self._file.close()
+            self._file = None
+        self._sink.close()
+
+    def _end_shard(self, length: int) -> None:
+        file = self._file
+        assert file is not None
+        entries = self._index + [(_ABSENT, _ABSENT)] * (length - len(self._index))
+        index = np.array(entries, dtype="<u8").tobytes()
+        file.write(index + google_crc32c.value(index).to_bytes(4, "little"))
+        self._sink.end(file)
+        self._file, self._index, self._offset = None, [], 0
+
+    def _write_array(self, name: str, stored: npt.NDArray[Any]) -> None:
+        """Writes an array as a single chunk, as it lies in memory."""
+        self._sink.write(f"{name}/{chunk_file(0, stored.ndim)}", stored.tobytes())
+        self._describe(name, array_metadata(stored.dtype.name, stored.shape))
+
+    def _describe(self, name: str, metadata: dict[str, Any]) -> None:
+        """Writes the zarr.json of what a folder holds, which the root's will repeat."""
+        self._metadata[name] = metadata
+        self._sink.write(f"{name}/zarr.json", canonical_json(metadata))
+        self._sink.settle(name)
+
+
+def compress(frame: npt.NDArray[Any], compression: str | None) -> memoryview:
+    """Returns the bytes of one frame as they go into a chunk."""
+    if compression is None:
+        return frame.data.cast("B")
+    # zarr's own codecs, imported by need: an uncompressed store never loads them.
+    if compression == "zstd":
+        from numcodecs.zstd import Zstd
+
+        return memoryview(Zstd(level=3).encode(frame)).cast("B")
+    from numcodecs.gzip import GZip
+
+    return memoryview(GZip(level=6).encode(frame)).cast("B")

@@ -1,0 +1,253 @@
+"""The files of a Zarr store that is a zip archive of stored members: mapped, or on a server."""
+
+import io
+import os
+import stat
+import struct
+import zipfile
+from collections.abc import Sequence
+from typing import IO, NamedTuple, cast
+
+from dfs_store.errors import DamagedStoreError, NotAStoreError, StoreNotFoundError
+from dfs_store.format.io.files import Bytes, ByteSource, MappedFile, Window
+from dfs_store.format.io.place import Place, StoreURL
+from dfs_store.format.io.remote import Want
+from dfs_store.format.zarr.files import RemoteZarrFiles
+
+__all__ = ["Member", "ZipFiles", "open_zip", "read_members"]
+
+_ROOT = "zarr.json"
+_SIGNATURE = b"PK\3\4"
+_HEADER = struct.Struct("<4s22x2H")  # of a member: signature, lengths of its name and its extra field
+_ENTRY_BYTES = 46  # of a member in the list, before its name, extra field and comment
+_LENGTHS = struct.Struct("<3H")  # of those, at byte 28
+_MOST_MEMBERS = 2**17
+_MOST_BYTES = 64 * 2**20
+_MOST_EXTRA_BYTES = 256  # of a member: zipfile takes quadratic time for them
+_ENCRYPTED = 0x2041  # bits of a member's flags
+_KIND, _LINK = 0xF000, 0xA000
+# What zipfile raises for an archive that is damaged.
+_ZIP_ERRORS = (zipfile.BadZipFile, ValueError, struct.error, OSError, OverflowError, NotImplementedError)
+
+
+class Member(NamedTuple):
+    """Where a member is: its header, the bytes of its data, and where the next member begins."""
+
+    header: int
+    size_bytes: int
+    limit: int
+
+
+class _Listed:
+    """An archive as the file that zipfile lists, which checks the list of members before it is parsed."""
+
+    def __init__(self, source: ByteSource, where: str) -> None:
+        self._source, self._where, self._place = source, where, 0
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        place = offset + (self._source.size_bytes if whence == io.SEEK_END else 0)
+        if place < 0:
+            raise OSError(f"byte {place:,} lies before the file")
+        self._place = place
+        return place
+
+    def tell(self) -> int:
+        return self._place
+
+    def read(self, count_bytes: int = -1) -> bytes:
+        left = max(0, self._source.size_bytes - self._place)
+        count_bytes = left if count_bytes < 0 else min(count_bytes, left)
+        if count_bytes > _MOST_BYTES:
+            raise DamagedStoreError(
+                f"{self._where}: its list of members has {count_bytes:,} bytes, more than {_MOST_BYTES:,}"
+            )
+        data = self._source.part(self._place, self._place + count_bytes).tobytes()
+        self._place += count_bytes
+        if data.startswith(b"PK\1\2"):
+            self._check_list(data)
+        return data
+
+    def _check_list(self, data: bytes) -> None:
+        count = at = 0
+        while at + _ENTRY_BYTES <= len(data):
+            name, extra, comment = _LENGTHS.unpack_from(data, at + 28)
+            count, at = count + 1, at + _ENTRY_BYTES + name + extra + comment
+            if count > _MOST_MEMBERS or extra > _MOST_EXTRA_BYTES:
+                raise DamagedStoreError(
+                    f"{self._where}: at most {_MOST_MEMBERS:,} members with extra fields of at most "
+                    f"{_MOST_EXTRA_BYTES:,} bytes are read; member {count:,} has {extra:,}"
+                )
+
+
+def read_members(source: ByteSource, where: str) -> dict[str, Member]:
+    """Returns the members of an archive by name, without folders.
+
+    Members that are compressed, encrypted, links, listed twice, called like a path out of the archive, or
+    overlap, are refused. What else may be wrong with them shows in the store's digest and checksums.
+
+    Args:
+        source: the archive.
+        where: of it, for messages.
+
+    Raises:
+        NotAStoreError: it is no zip archive.
+        DamagedStoreError: it is cut short, or breaks a rule.
+    """
+    try:
+        archive = zipfile.ZipFile(cast(IO[bytes], _Listed(source, where)))
+    except DamagedStoreError:
+        raise
+    except _ZIP_ERRORS as error:
+        if source.failure is not None:
+            raise source.failure from error
+        if source.size_bytes >= len(_SIGNATURE) and source.part(0, len(_SIGNATURE)).tobytes() == _SIGNATURE:
+            raise DamagedStoreError(
+                f"{where}: its list of members is cut short or damaged ({error})"
+            ) from error
+        raise NotAStoreError(f"{where}: is no zip archive, so it is no store ({error})") from error
+    listed = sorted(archive.infolist(), key=lambda info: info.header_offset)
+    limits = [info.header_offset for info in listed[1:]] + [archive.start_dir]
+    members: dict[str, Member] = {}
+    for info, limit in zip(listed, limits, strict=True):
+        name = info.orig_filename
+        if problem := _problem(info, limit):
+            raise DamagedStoreError(f"{where}: the member {name[:80]!r} {problem}")
+        if name in members:
+            raise DamagedStoreError(f"{where}: has two members called {name[:80]!r}; zip the store anew")
+        members[name] = Member(info.header_offset, info.file_size, limit)
+    return {name: member for name, member in members.items() if not name.endswith("/")}
+
+
+def _problem(info: zipfile.ZipInfo, limit: int) -> str | None:
+    """Returns which rule a member breaks, None if it breaks none."""
+    parts = info.orig_filename.removesuffix("/").split("/")
+    if not {"", ".", ".."}.isdisjoint(parts) or "\\" in info.orig_filename or "\0" in info.orig_filename:
+        return "leads out of the archive; names must be plain paths below it"
+    if info.flag_bits & _ENCRYPTED:
+        return "is encrypted; a store's must not be"
+    if info.compress_type != zipfile.ZIP_STORED:
+        return "is compressed; members must be stored as they are (zip -0), so that they can be mapped"
+    if info.external_attr >> 16 & _KIND == _LINK:
+        return "is a link; a store contains its own files"
+    if info.header_offset < 0 or info.header_offset + _HEADER.size + info.file_size > limit:
+        return "overlaps what follows it"
+    return None
+
+
+def open_zip(place: Place) -> "ZipFiles":
+    """Opens an archive and checks its list of members.
+
+    Raises:
+        StoreNotFoundError: there is nothing.
+        NotAStoreError: it is no zip archive, or has no store at its top.
+        DamagedStoreError: it is cut short or breaks a rule of `read_members`.
+        StoreUnreachableError: it is a URL, and the server does not answer.
+    """
+    if isinstance(place, StoreURL):
+        from dfs_store.format.io.remote_file import RemoteFile
+
+        return ZipFiles(place, RemoteFile(place))
+    try:
+        mode, size = place.stat().st_mode, place.stat().st_size
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise StoreNotFoundError(f"{place}: there is no such store") from error
+    except OSError as error:
+        raise NotAStoreError(f"{place}: cannot be read ({error.strerror})") from error
+    if not stat.S_ISREG(mode) or size == 0:
+        raise NotAStoreError(f"{place}: is no zip archive, so it is no store")
+    return ZipFiles(place, MappedFile(os.path.realpath(place)))
+
+
+class ZipFiles(RemoteZarrFiles):
+    """An archive on this machine or on a server."""
+
+    def __init__(self, place: Place, source: ByteSource) -> None:
+        self.place = place
+        self._source = source
+        self._members = read_members(source, str(place))
+        self._starts: dict[str, int] = {}
+        nested = [name for name in self._members if name.endswith(f"/{_ROOT}") and name.count("/") == 1]
+        if _ROOT not in self._members and nested:
+            folder = nested[0].partition("/")[0]
+            raise NotAStoreError(
+                f"{place}: holds no zarr.json at its top; zip what is in the folder {folder}, not the "
+                "folder (cd into it, then zip -0 -r ../NAME.zarr.zip .)"
+            )
+
+    def has(self, name: str) -> bool:
+        """Returns whether there is a member of that name."""
+        return name in self._members
+
+    def size_of(self, name: str) -> int:
+        """Returns the bytes of a member; raises DamagedStoreError if it is missing."""
+        return self._member(name).size_bytes
+
+    def content(self, name: str, size_bytes: int) -> bytes:
+        """Returns a member's contents; raises DamagedStoreError as `mapped`."""
+        return self.mapped(name).bytes().tobytes()
+
+    def mapped(self, name: str) -> ByteSource:
+        """Returns a member's bytes where they are in the archive."""
+        member = self._member(name)
+        if name not in self._starts:
+            header = self._source.part(member.header, member.header + _HEADER.size)
+            self._note_start(name, header)
+        return Window(self._source, self._starts[name], member.size_bytes)
+
+    def prefetch(self, limits: Sequence[tuple[str, int]]) -> None:
+        """Asks for members that will be read next; neighbours are in one block."""
+        for name, limit in limits:
+            member = self._members.get(name)
+            if member is not None and member.size_bytes <= limit:
+                self._source.part(member.header, member.limit)
+
+    def tails(self, names: Sequence[str], count_bytes: int) -> list[bytes | None]:
+        """Returns the last bytes of members; None for one that is missing."""
+        found = [name for name in names if name in self._members]
+        sizes = {name: self._members[name].size_bytes for name in found}
+        wants = [Want(name, max(0, sizes[name] - count_bytes), sizes[name]) for name in found]
+        tails = dict(zip(found, self.gather(wants), strict=True))
+        return [tails[name].tobytes() if name in tails else None for name in names]
+
+    def gather(self, wants: Sequence[Want]) -> list[Bytes]:
+        """Returns ranges of members, read-only; raises DamagedStoreError if one ends before."""
+        new = {want.name: self._member(want.name).header for want in wants if want.name not in self._starts}
+        headers = self._source.parts([(header, header + _HEADER.size) for header in new.values()])
+        for name, header in zip(new, headers, strict=True):
+            self._note_start(name, header)
+        for name, _, stop in wants:
+            if stop > (size := self._member(name).size_bytes):
+                raise DamagedStoreError(f"{self.where(name)}: ends after {size:,} bytes, before {stop:,}")
+        starts = self._starts
+        return self._source.parts(
+            [(starts[name] + start, starts[name] + stop) for name, start, stop in wants]
+        )
+
+    def total_bytes(self, names: Sequence[str]) -> int:
+        """Returns the bytes of the archive."""
+        return self._source.size_bytes
+
+    def was_replaced(self, *, suspected: bool) -> bool:
+        """Returns whether there is another object at the URL; looks only if it is suspected."""
+        return suspected and self._source.was_replaced()
+
+    def close(self) -> None:
+        """Releases what is kept."""
+        self._source.forget()
+
+    def _member(self, name: str) -> Member:
+        try:
+            return self._members[name]
+        except KeyError:
+            raise DamagedStoreError(f"{self.where(name)}: missing or unreadable (no such member)") from None
+
+    def _note_start(self, name: str, header: Bytes) -> None:
+        """Notes where a member's data begin, behind its own header and the name and extra field in it."""
+        member = self._members[name]
+        signature, name_length, extra_length = _HEADER.unpack(header.tobytes())
+        start = member.header + _HEADER.size + name_length + extra_length
+        if signature != _SIGNATURE or start + member.size_bytes > member.limit:
+            raise DamagedStoreError(
+                f"{self.where(name)}: the member's header is damaged, or overlaps what follows"
+            )
+        self._starts[name] = start
