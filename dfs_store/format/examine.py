@@ -5,16 +5,17 @@ from typing import Any
 
 import numpy.typing as npt
 
-from dfs_store.errors import DamagedStoreError
+from dfs_store.errors import DamagedStoreError, StoreNotFoundError
 from dfs_store.format.container import ContainerReader, FrameSource, open_container
 from dfs_store.format.digest import compute_digest
-from dfs_store.format.io.place import Place
+from dfs_store.format.io.durable import former_outputs
+from dfs_store.format.io.place import Place, collapsed_url
 from dfs_store.format.native import native_bytes
 from dfs_store.format.problems import Problem
 from dfs_store.format.rules import array_problems
 from dfs_store.format.spec import MAX_FRAME_BYTES, NATIVE, SMALL_ARRAYS, Header, parse_header
 
-__all__ = ["Examination", "examine"]
+__all__ = ["Examination", "examine", "examine_or_raise"]
 
 _MOST_TRIES = 20
 _MOST_EXPANDED = 8  # native arrays that another tool has compressed may claim so many times their bytes
@@ -68,6 +69,27 @@ def examine(path: Place, *, thorough: bool = False) -> Examination:
         if not reader.was_replaced(suspected=bool(found.problems)):
             return found
     raise DamagedStoreError(f"{path}: was replaced {_MOST_TRIES} times while it was opened; try again later")
+
+
+def examine_or_raise(path: Place) -> Examination:
+    """Opens a store, and raises as `examine` does, or DamagedStoreError for the first broken rule."""
+    try:
+        found = examine(path)
+    except StoreNotFoundError as error:
+        if hint := collapsed_url(path):
+            raise StoreNotFoundError(f"{str(error).removesuffix(hint)}{hint}") from None
+        if kept := former_outputs(path):
+            raise StoreNotFoundError(
+                f"{error}; an interrupted overwrite left the former one as {kept[0]}: rename it back"
+            ) from None
+        raise
+    if found.problems:
+        first, more = found.problems[0], len(found.problems) - 1
+        where = "" if str(path) in first.message else f"{path}: "
+        clip = "" if first.clip is None else f" (clip {first.clip})"
+        rest = f"; and {more} more, which dfs verify lists" if more else ""
+        raise DamagedStoreError(f"{where}{first.message}{clip}{rest}")
+    return found
 
 
 def _check_arrays(found: Examination, *, thorough: bool) -> None:

@@ -10,11 +10,10 @@ import zlib
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["check_deflate", "check_lzf", "expand"]
+__all__ = ["check_lzf", "expand"]
 
 Bytes = npt.NDArray[np.uint8]
 
-_STEP_BYTES = 2**20
 _BLOSC_HEADER_BYTES = 16
 
 
@@ -22,7 +21,7 @@ def expand(compressor: str, stored: Bytes, size_bytes: int) -> Bytes:
     """Expands one chunk.
 
     Args:
-        compressor: "zstd", "gzip" or "blosc".
+        compressor: "deflate", "gzip", "zstd" or "blosc".
         stored: the compressed bytes.
         size_bytes: the number of bytes that they must expand to.
 
@@ -38,8 +37,8 @@ def expand(compressor: str, stored: Bytes, size_bytes: int) -> Bytes:
         raise ValueError(f"{compressor}: {error}") from error
 
 
-def _gzip(stored: Bytes, size_bytes: int) -> Bytes:
-    expander = zlib.decompressobj(zlib.MAX_WBITS | 16)
+def _inflate(stored: Bytes, size_bytes: int, window_bits: int) -> Bytes:
+    expander = zlib.decompressobj(window_bits)
     # One byte more than there may be, so that more is noticed and the checksum after the last is read.
     found = expander.decompress(stored.data, size_bytes + 1)
     if len(found) != size_bytes or not expander.eof:
@@ -73,21 +72,12 @@ def _blosc(stored: Bytes, size_bytes: int) -> Bytes:
     return found
 
 
-_EXPANDERS = {"gzip": _gzip, "zstd": _zstd, "blosc": _blosc}
-
-
-def check_deflate(stored: Bytes, size_bytes: int) -> None:
-    """Raises ValueError unless a stream of zlib expands to `size_bytes`; takes a megabyte of memory."""
-    expander = zlib.decompressobj()
-    rest, found = bytes(stored), 0
-    try:
-        while rest and found <= size_bytes and not expander.eof:
-            found += len(expander.decompress(rest, _STEP_BYTES))
-            rest = expander.unconsumed_tail
-    except zlib.error as error:
-        raise ValueError(f"deflate: {error}") from error
-    if found != size_bytes:
-        raise ValueError(f"deflate: {_other_size(found, size_bytes)}")
+_EXPANDERS = {
+    "deflate": lambda stored, size_bytes: _inflate(stored, size_bytes, zlib.MAX_WBITS),
+    "gzip": lambda stored, size_bytes: _inflate(stored, size_bytes, zlib.MAX_WBITS | 16),
+    "zstd": _zstd,
+    "blosc": _blosc,
+}
 
 
 def check_lzf(stored: Bytes, size_bytes: int) -> None:

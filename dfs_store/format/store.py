@@ -7,13 +7,12 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from dfs_store.errors import DamagedStoreError, SettingsError, StoreNotFoundError
+from dfs_store.errors import DamagedStoreError, SettingsError
 from dfs_store.format.accounting import StorageReport, count_storage
 from dfs_store.format.container import open_container
 from dfs_store.format.digest import compute_content_digest, frame_checksums
-from dfs_store.format.examine import Examination, examine
-from dfs_store.format.io.durable import former_outputs
-from dfs_store.format.io.place import Place, StoreURL, absolute_text, collapsed_url, locate
+from dfs_store.format.examine import examine, examine_or_raise
+from dfs_store.format.io.place import Place, StoreURL, absolute_text, locate
 from dfs_store.format.native import native_bytes, read_native
 from dfs_store.format.quantization import decode
 from dfs_store.format.spec import Header
@@ -51,7 +50,7 @@ class KeyFrameStore:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path: Place = locate(path)
         self._absolute = absolute_text(self.path)  # unpickled where the working folder may be another
-        found = _examine_or_raise(self.path)
+        found = examine_or_raise(self.path)
         assert found.frames is not None
         self._reader, self._frames = found.reader, found.frames
         self._header: Header = found.header
@@ -135,10 +134,7 @@ class KeyFrameStore:
 
     @property
     def read_path(self) -> str:
-        """How the arrays are read: "fast" if all are laid out as we write them, else "general".
-
-        A store that another tool has copied is read through zarr-python or h5py; `dfs convert` makes it fast.
-        """
+        """How arrays are read: "fast" if all are laid out as we write them, else "general" (by a library)."""
         return self._reader.read_path
 
     @property
@@ -280,10 +276,7 @@ class KeyFrameStore:
             )
 
     def _look_for_another(self) -> None:
-        """Raises DamagedStoreError if damage comes of another store that has taken the path.
-
-        The files of a local store were mapped when it was opened, unless they are very many.
-        """
+        """Raises DamagedStoreError if damage comes of another store that has taken the path."""
         if isinstance(self.path, StoreURL) or self._reader.was_replaced(suspected=True):
             self._check_in_place()
 
@@ -311,7 +304,7 @@ class KeyFrameStore:
         return arrays
 
     def _check_in_place(self) -> None:
-        """Raises DamagedStoreError where another store has taken the path of this one."""
+        """Raises DamagedStoreError if another store has taken the path of this one."""
         if examine(locate(self._absolute)).header.digest != self._header.digest:
             raise _replaced(self._absolute)
 
@@ -356,26 +349,6 @@ def open_store(path: str | os.PathLike[str]) -> KeyFrameStore:
             `KeyFrameStore`.
     """
     return KeyFrameStore(path)
-
-
-def _examine_or_raise(path: Place) -> Examination:
-    try:
-        found = examine(path)
-    except StoreNotFoundError as error:
-        if hint := collapsed_url(path):
-            raise StoreNotFoundError(f"{str(error).removesuffix(hint)}{hint}") from None
-        if kept := former_outputs(path):
-            raise StoreNotFoundError(
-                f"{error}; an interrupted overwrite left the former one as {kept[0]}: rename it back"
-            ) from None
-        raise
-    if found.problems:
-        first, more = found.problems[0], len(found.problems) - 1
-        where = "" if str(path) in first.message else f"{path}: "
-        clip = "" if first.clip is None else f" (clip {first.clip})"
-        rest = f"; and {more} more, which dfs verify lists" if more else ""
-        raise DamagedStoreError(f"{where}{first.message}{clip}{rest}")
-    return found
 
 
 def _reopen(path: str, digest: str) -> KeyFrameStore:

@@ -160,7 +160,8 @@ def read_apart(path: str) -> Outcome:
 def main() -> None:
     import h5py  # noqa: F401 - once, before the forks
 
-    import dfs_store.format  # noqa: F401
+    import dfs_store.format
+    import dfs_store.format.zarr.general  # noqa: F401
 
     for line in sys.stdin:
         sys.stdout.write(json.dumps(vars(read_apart(line.rstrip("\n")))) + "\n")

@@ -30,13 +30,18 @@ def rewrite(path, options_of, target=None):
     attributes = source.attrs.asdict()
     group = zarr.create_group(other if target is None else target, attributes=attributes)
     for name, array in source.arrays():
-        group.create_array(name, data=array[:], **options_of(name, array))
+        put(group, name, array[:], **options_of(name, array))
     return other
+
+
+def put(group, name, values, **options):
+    # Not by `data=`, with which zarr-python 3.1.0 loses chunks of shards.
+    group.create_array(name, shape=values.shape, dtype=values.dtype, **options)[...] = values
 
 
 def consolidate(path):
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", zarr.errors.ZarrUserWarning)  # not in the specification yet
+        warnings.simplefilter("ignore", UserWarning)  # not in the specification yet
         zarr.consolidate_metadata(path)
 
 
@@ -107,20 +112,23 @@ def test_big_endian_and_an_index_at_the_start_are_read(path):
     assert_equal_stores(path, other)
 
 
-def copy_layout(path, **options):
-    """Copies every array by zarr-python as it is laid out."""
-    other = path.with_name("other.zarr")
-    group, source = zarr.open_group(other, mode="w"), zarr.open_group(path, mode="r")
-    group.attrs.update(source.attrs.asdict())
-    for name, array in source.arrays():
-        zarr.from_array(
-            group.store_path.store, data=array, name=name, **{k: v(array) for k, v in options.items()}
-        )
-    return other
+def copy_layout(path, fill_value_of):
+    """Copies every array by zarr-python as it is laid out, but for the fill value."""
+
+    def options(_, array):
+        return {
+            "chunks": array.chunks,
+            "shards": array.shards,
+            "compressors": None,
+            "chunk_key_encoding": {"name": "default", "separator": "."},
+            "fill_value": fill_value_of(array),
+        }
+
+    return rewrite(path, options)
 
 
 def test_a_copy_of_our_layout_stays_fast(path):
-    assert_equal_stores(path, copy_layout(path, fill_value=lambda array: array.fill_value), "fast")
+    assert_equal_stores(path, copy_layout(path, lambda array: array.fill_value), "fast")
 
 
 def black_store(path, dtype="uint8"):
@@ -139,10 +147,10 @@ def test_copies_of_zeros_are_whole(tmp_path, dtype):
     assert not (other / "key_frames" / "c").exists()
     assert_equal_stores(path, other)
     shutil.rmtree(other)
-    assert_equal_stores(path, copy_layout(path))
+    assert_equal_stores(path, copy_layout(path, lambda array: 0))
     shutil.rmtree(other)
     # With our fill values, which no whole array has, every chunk is written.
-    assert_equal_stores(path, copy_layout(path, fill_value=lambda array: array.fill_value), "fast")
+    assert_equal_stores(path, copy_layout(path, lambda array: array.fill_value), "fast")
 
 
 def test_an_absent_chunk_counts_only_if_checksum_or_digest_confirm_it(path):

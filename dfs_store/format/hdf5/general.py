@@ -7,6 +7,8 @@ read.
 
 import itertools
 import math
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import h5py
@@ -14,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dfs_store.errors import DamagedStoreError
-from dfs_store.format.expand import check_deflate, check_lzf
+from dfs_store.format.expand import check_lzf, expand
 from dfs_store.format.general import GeneralFrames, check_chunks, check_frames, check_small
 from dfs_store.format.hdf5.mapped import H5_ERRORS, Hdf5File, damaged, frame_dtype, open_mapped
 from dfs_store.format.io.place import Place
@@ -23,7 +25,10 @@ from dfs_store.format.spec import FRAMES
 __all__ = ["open_general_frames", "read_general"]
 
 _SHUFFLE, _FLETCHER32 = h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32
-_COMPRESSORS = {h5py.h5z.FILTER_DEFLATE: check_deflate, h5py.h5z.FILTER_LZF: check_lzf}
+_COMPRESSORS: dict[int, Callable[[npt.NDArray[np.uint8], int], object]] = {
+    h5py.h5z.FILTER_DEFLATE: partial(expand, "deflate"),
+    h5py.h5z.FILTER_LZF: check_lzf,
+}
 _CHECKSUM_BYTES = 4  # of fletcher32, after the chunk
 
 

@@ -47,7 +47,7 @@ _STORED_LIMIT = 2
 _STORED_EXTRA_BYTES = 64 * 2**10
 _SHOWN = 300  # letters of an error of zarr-python, which may quote what it has read
 # What zarr-python raises on metadata or chunks that it cannot read, besides what `_Objects` raises.
-_ERRORS = (ValueError, TypeError, KeyError, IndexError, RuntimeError, ArithmeticError, NotImplementedError)
+_ERRORS = (ValueError, TypeError, LookupError, RuntimeError, ArithmeticError, AssertionError, AttributeError)
 
 
 def read_general(
@@ -105,7 +105,7 @@ def chunk_names(about: ArrayMetadata, where: str) -> list[str]:
     return [layout.metadata.encode_chunk_key(place) for place in itertools.product(*grid)]
 
 
-def _read(array: zarr.Array[Any], where: str, start: int, stop: int) -> Array:
+def _read(array: "zarr.Array[Any]", where: str, start: int, stop: int) -> Array:
     try:
         return np.asarray(array[start:stop])
     except DFSError:
@@ -153,7 +153,7 @@ class _Layout:
         except _ERRORS as error:
             raise DamagedStoreError(f"{where}: its zarr.json cannot be used ({_shown(error)})") from error
 
-    def open(self, store: "_Objects", name: str) -> zarr.Array[Any]:
+    def open(self, store: "_Objects", name: str) -> "zarr.Array[Any]":
         """Returns the array, of which nothing is read yet."""
         return zarr.Array(zarr.AsyncArray(self.metadata, StorePath(store, name)))
 
@@ -301,9 +301,9 @@ class _Objects(MemoryStore):
             tail = remote.tails([key], byte_range.suffix)[0]
             return None if tail is None else np.frombuffer(tail, np.uint8)
         if byte_range is None:
-            if not remote.has(key):
-                return None
-            return np.frombuffer(remote.read(key, self._layout.stored_limit(whole=True)), np.uint8)
+            limit = self._layout.stored_limit(whole=True)
+            remote.prefetch([(key, limit + 1)])
+            return np.frombuffer(remote.read(key, limit), np.uint8) if remote.has(key) else None
         begin = cast(RangeByteRequest, byte_range).start
         start, stop = self._bounds(key, byte_range, begin + self._layout.stored_limit(whole=False))
         return remote.gather([Want(key, start, stop)])[0]

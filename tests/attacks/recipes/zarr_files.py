@@ -304,7 +304,8 @@ def lay_out(path: Path, name: str, **options) -> Path:
     group = zarr.open_group(path, mode="r+", use_consolidated=False)
     values = group[name][...]
     options = {"compressors": None, "chunks": values.shape} | options
-    group.create_array(name, data=values, overwrite=True, config={"write_empty_chunks": True}, **options)
+    options |= {"overwrite": True, "config": {"write_empty_chunks": True}}
+    group.create_array(name, shape=values.shape, dtype=values.dtype, **options)[...] = values
     edit_json(path / name / "zarr.json", lambda metadata: None)
     return path / name / "/".join(["c"] + ["0"] * values.ndim)
 
