@@ -179,15 +179,36 @@ def test_a_rewritten_file_is_read_from_a_server(bucket, path):
     assert_equal_stores(path, f"{bucket}/other.h5")
 
 
-def test_repair_saves_the_frames_of_whole_chunks(path):
+def test_repair_saves_the_frames_of_whole_chunks(path, monkeypatch):
+    from dfs_store.format import general
+
     def options(name, _):
-        return {"chunks": (2, 2, 4, 3), "compression": 1} if name == "key_frames" else {}
+        return {"chunks": (4, 2, 4, 3), "compression": 1} if name == "key_frames" else {}
 
     other = rewrite(path, options)
+    # Blocks of three frames, as of chunks that are too large to keep: they end within a chunk.
+    monkeypatch.setattr(general, "_BLOCK_BYTES", 3 * open_store(path).stored_frames(0, 1).nbytes)
     with h5py.File(other, "r+") as file:
-        file["key_frames"].id.write_direct_chunk((6, 0, 0, 0), b"no deflate")
-    assert [found.clip for found in verify(other)] == [3, 3]
+        file["key_frames"].id.write_direct_chunk((4, 0, 0, 0), b"no deflate")
+    assert [(found.clip, found.position) for found in verify(other)] == [(2, 2), (2, 5), (3, 0), (3, 1)]
     left_out = repair_store(other, path.with_name("saved.h5"))
-    assert [found.clip for found in left_out] == [3]
+    assert [found.clip for found in left_out] == [2, 3]
     with open_store(path) as whole, open_store(path.with_name("saved.h5")) as saved:
-        assert all(np.array_equal(whole.key_frames(clip), saved.key_frames(clip)) for clip in range(3))
+        assert all(np.array_equal(whole.key_frames(clip), saved.key_frames(clip)) for clip in range(2))
+
+
+def test_checksums_that_were_compressed_are_read(path):
+    """The other order of filters than h5py's."""
+    other = rewrite(path, lambda name, dataset: {})
+    with h5py.File(other, "r+") as file:
+        for name in ("key_frames", "labels"):
+            values = file[name][...]
+            del file[name]
+            settings = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+            settings.set_chunk(values.shape)
+            settings.set_fletcher32()
+            settings.set_deflate(1)
+            kind, space = h5py.h5t.py_create(values.dtype), h5py.h5s.create_simple(values.shape)
+            h5py.h5d.create(file.id, name.encode(), kind, space, settings)
+            file[name][...] = values
+    assert_equal_stores(path, other)
