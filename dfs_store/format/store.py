@@ -294,6 +294,7 @@ class KeyFrameStore:
         arrays = {}
         reader = open_container(locate(self._absolute))  # its own, so that threads do not share it
         try:
+            reader.attributes()  # with which metadata that are stored twice are compared
             for name, values in read_native(reader, self._header):
                 if isinstance(values, DamagedStoreError):
                     self._check_in_place()

@@ -1,3 +1,4 @@
+import json
 import shutil
 
 import h5py
@@ -39,6 +40,16 @@ def same_arrays(found):
     for name, array in ARRAYS.items():
         assert found[name].dtype == array.dtype
         assert np.array_equal(found[name], array)
+
+
+def test_native_metadata_that_are_stored_twice_must_agree(tmp_path):
+    path = tmp_path / "s.zarr"
+    write(path)
+    root = json.loads((path / "zarr.json").read_text())
+    root["consolidated_metadata"]["metadata"]["native/half"]["fill_value"] = 0
+    (path / "zarr.json").write_text(json.dumps(root))
+    with pytest.raises(DamagedStoreError, match=r"zarr.json says of native/half is not"):
+        open_store(path).native_arrays()
 
 
 def test_native_arrays_come_back_and_are_counted(native_path):

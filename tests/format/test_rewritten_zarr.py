@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import time
 import warnings
 import zipfile
 
@@ -13,6 +14,7 @@ from zarr.codecs import BloscCodec, Crc32cCodec, GzipCodec, TransposeCodec, Zstd
 
 from dfs_store.errors import DamagedStoreError
 from dfs_store.format import copy_store, open_store, verify
+from dfs_store.format.expand import expand
 from tests.format.making import content, open_writer
 from tests.format.test_rewritten_hdf5 import assert_equal_stores
 
@@ -266,3 +268,30 @@ def test_absent_chunks_on_a_server_read_as_the_fill_value(bucket, tmp_path):
     other = rewrite(path, lambda name, array: {"compressors": None})
     fsspec.filesystem("s3").put(str(other), f"{bucket}/other.zarr", recursive=True)
     assert_equal_stores(path, f"{bucket}/other.zarr")
+
+
+def test_reads_within_a_running_loop_as_in_a_notebook(path):
+    import asyncio
+
+    async def cell():
+        with open_store(rewrite(path, lambda name, array: {})) as store:
+            return store.key_frames(2)
+
+    assert np.array_equal(asyncio.run(cell()), open_store(path).key_frames(2))
+
+
+def test_nothing_is_expanded_after_a_chunk_has_failed(path, monkeypatch):
+    """A thread that still read the map of a file which is then cut short would end the process."""
+    from dfs_store.format.zarr import general
+
+    expanded = []
+    monkeypatch.setattr(general, "expand", lambda *values: expanded.append(values) or expand(*values))
+    other = rewrite(path, frames_only(chunks=(1, 2, 4, 3), compressors=GzipCodec()))
+    for frame in range(3):
+        (other / "key_frames" / "c" / str(frame) / "0" / "0" / "0").write_bytes(b"no gzip")
+    with open_store(other) as store:
+        with pytest.raises(DamagedStoreError, match="cannot be read"):
+            store.stored_frames(0, 12)
+        count = len(expanded)
+        time.sleep(0.05)
+        assert len(expanded) == count

@@ -7,7 +7,8 @@ short list, and what stands for a compressor here knows the one size that a chun
 import asyncio
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -105,13 +106,37 @@ def chunk_names(about: ArrayMetadata, where: str) -> list[str]:
     return [layout.metadata.encode_chunk_key(place) for place in itertools.product(*grid)]
 
 
-def _read(array: "zarr.Array[Any]", where: str, start: int, stop: int) -> Array:
+def _read(array: "zarr.AsyncArray[Any]", where: str, start: int, stop: int) -> Array:
     try:
-        return np.asarray(array[start:stop])
+        return np.asarray(_run(array.getitem(slice(start, stop))))
     except DFSError:
         raise
     except _ERRORS as error:
         raise DamagedStoreError(f"{where}: cannot be read ({_shown(error)})") from error
+
+
+def _run(reading: Coroutine[Any, Any, Any]) -> Any:  # noqa: ANN401 - whatever zarr-python read
+    """Waits for zarr-python in a loop of its own, in which nothing runs any more afterwards.
+
+    In zarr-python's loop other chunks would be expanded further after one has failed, from maps of files that
+    may be cut short by then.
+    """
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        loop = asyncio.new_event_loop()
+    else:  # of a notebook, in this thread
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(_run, reading).result()
+    try:
+        return loop.run_until_complete(reading)
+    finally:
+        for task in (left := asyncio.all_tasks(loop)):
+            task.cancel()
+        if left:
+            loop.run_until_complete(asyncio.wait(left))
+        loop.run_until_complete(loop.shutdown_default_executor())
+        loop.close()
 
 
 def _shown(error: Exception) -> str:
@@ -153,9 +178,9 @@ class _Layout:
         except _ERRORS as error:
             raise DamagedStoreError(f"{where}: its zarr.json cannot be used ({_shown(error)})") from error
 
-    def open(self, store: "_Objects", name: str) -> "zarr.Array[Any]":
+    def open(self, store: "_Objects", name: str) -> "zarr.AsyncArray[Any]":
         """Returns the array, of which nothing is read yet."""
-        return zarr.Array(zarr.AsyncArray(self.metadata, StorePath(store, name)))
+        return zarr.AsyncArray(self.metadata, StorePath(store, name))
 
     @property
     def index_bytes(self) -> int:
@@ -246,8 +271,7 @@ class _Compressed(BytesBytesCodec):
 
     async def _decode_single(self, chunk_bytes: Buffer, chunk_spec: ArraySpec) -> Buffer:
         stored = np.ascontiguousarray(chunk_bytes.as_numpy_array()).view(np.uint8)
-        expanded = await asyncio.to_thread(expand, self.name, stored, self.size_bytes)
-        return chunk_spec.prototype.buffer.from_array_like(expanded)
+        return chunk_spec.prototype.buffer.from_array_like(expand(self.name, stored, self.size_bytes))
 
     def compute_encoded_size(self, input_byte_length: int, chunk_spec: ArraySpec) -> int:
         raise NotImplementedError
