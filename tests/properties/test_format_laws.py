@@ -47,6 +47,33 @@ def test_what_is_written_is_read_and_sound(content, suffix):
 
 
 @few
+@given(testing.stores(), st.data())
+def test_any_chunks_and_compression_are_the_same_store(content, data):
+    def options(name, array):
+        chunks = tuple(data.draw(st.integers(1, side), label=name) for side in array.shape)
+        return {"shape": array.shape, "dtype": array.dtype, "chunks": chunks}
+
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        content.write(folder / "a.zarr")
+        source = zarr.open_group(folder / "a.zarr", mode="r")
+        target = zarr.create_group(folder / "b.zarr", attributes=source.attrs.asdict())
+        for key, array in source.arrays():
+            level = data.draw(st.sampled_from((None, "auto")))
+            target.create_array(key, compressors=level, **options(key, array))[...] = array[...]
+        content.write(folder / "a.h5")
+        with h5py.File(folder / "a.h5") as source, h5py.File(folder / "b.h5", "w") as target:
+            for key, array in source.items():
+                level = data.draw(st.sampled_from((None, "gzip", "lzf")))
+                made = target.create_dataset(key, compression=level, **options(key, array))
+                made[...] = array[...]
+        for copy in ("b.zarr", "b.h5"):
+            assert_holds(folder / copy, content)
+            assert list(verify(folder / copy)) == []
+            assert open_store(folder / copy).read_path == "general"
+
+
+@few
 @given(testing.stores(), st.sampled_from((None, "gzip")))
 def test_zarr_to_hdf5_to_zarr_is_the_identity(content, compression):
     with tempfile.TemporaryDirectory() as name:
