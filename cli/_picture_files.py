@@ -29,7 +29,7 @@ def page_paths(path: Path, pages: int) -> list[Path]:
     return [path.with_name(f"{path.stem}-{page:0{digits}d}{path.suffix}") for page in range(1, pages + 1)]
 
 
-def check_free(paths: Sequence[Path], *, overwrite: bool) -> None:
+def check_free(paths: Sequence[Path], *, overwrite: bool, flag: str = "--out") -> None:
     """Refuses to replace files unasked.
 
     Raises:
@@ -41,7 +41,7 @@ def check_free(paths: Sequence[Path], *, overwrite: bool) -> None:
     for path in taken:
         if not overwrite or not path.is_file():
             more = f" (and {len(taken) - 1} more)" if len(taken) > 1 else ""
-            remedy = "add --overwrite to replace it, or choose another --out"
+            remedy = f"add --overwrite to replace it, or choose another {flag}"
             raise OutputExistsError(f"{path}{more}: exists already; {remedy}")
 
 

@@ -1,10 +1,12 @@
 """`dfs evaluate`: train from scratch on a store, test on real videos."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import _evaluate_options as given
 from . import _options, _output
 from ._exit_codes import command
+from ._picture_files import check_free
 from ._store_videos import RealClips, clips_to_test_on
 
 if TYPE_CHECKING:
@@ -50,8 +52,8 @@ def evaluate(
 
     dfs evaluate ucf.zarr --dataset miniucf
     """
-    if results is not None and not overwrite:
-        _check_free(results)
+    if results is not None and Path(results).is_file():  # written to, not replaced: a pipe or a device
+        check_free([Path(results)], overwrite=overwrite, flag="--results")
     names = _options.class_list(classes)
     asked = RealClips(
         dataset or "", root, frames, stride, size, split, tuple(names) if names else None, hold_out
@@ -85,18 +87,6 @@ def evaluate(
         _keep(results, found)
     elif store != WHOLE:
         _keep_beside(_beside(store, settings, result.test, own), found, quiet=quiet)
-
-
-def _check_free(results: str) -> None:
-    """Refuses to replace a result unasked, before anything is trained; a pipe or a device may be there."""
-    from pathlib import Path
-
-    from dfs_store.errors import OutputExistsError
-
-    if Path(results).is_file():
-        raise OutputExistsError(
-            f"{results}: exists already; add --overwrite to replace it, or choose another --results"
-        )
 
 
 def _whole(asked: RealClips) -> tuple[RealClips, dict[str, Any], dict[str, Any]]:
@@ -269,8 +259,6 @@ def _keep_beside(path: str, found: dict[str, Any], *, quiet: bool) -> None:
 
 def _keep(path: str, found: dict[str, Any]) -> None:
     """Writes the result to a file. It has been printed before, so nothing is lost if that fails."""
-    from pathlib import Path
-
     from dfs_store.errors import OutputNotWritableError
     from dfs_store.format.io.durable import write_durably
 

@@ -1,6 +1,6 @@
 """Real clips to start from, or to keep: drawn at random, or chosen by herding."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -12,9 +12,21 @@ from dfs_store.condense.extractor import extractor_network, features_of
 from dfs_store.condense.herd import herd
 from dfs_store.condense.randomness import Purpose, numpy_generator
 from dfs_store.errors import SettingsError
+from dfs_store.networks import ConvNet3D
 from dfs_store.videos import VideoDataset
 
-__all__ = ["check_real_clips", "chosen_real_clips", "clips_per_class", "real_starts", "sources_of"]
+__all__ = [
+    "Choose",
+    "check_real_clips",
+    "chosen_by_features",
+    "chosen_real_clips",
+    "clips_per_class",
+    "real_starts",
+    "sources_of",
+]
+
+# Given the (n, F) float64 features of a class and a number, the numbers of the chosen clips, in order.
+Choose = Callable[[npt.NDArray[np.float64], int], list[int]]
 
 
 def clips_per_class(videos: VideoDataset) -> dict[str, int]:
@@ -38,22 +50,38 @@ def check_real_clips(clips_per_class: Mapping[str, int], vpc: int) -> None:
         )
 
 
-def chosen_real_clips(videos: VideoDataset, vpc: int, seed: int) -> list[npt.NDArray[np.int64]]:
+def chosen_real_clips(videos: VideoDataset, vpc: int, seed: int) -> npt.NDArray[np.int64]:
     """Draws `vpc` real clips of every class, without replacement.
 
     Returns:
-        One array (vpc,) of clip numbers per class.
+        Numbers of clips (N,), class after class.
 
     Raises:
         SettingsError: a class has fewer than `vpc` clips.
     """
     check_real_clips(clips_per_class(videos), vpc)
-    return [
-        numpy_generator(seed, Purpose.INITIAL_CLIPS, label).choice(
-            np.flatnonzero(videos.labels == label), size=vpc, replace=False
-        )
-        for label in range(len(videos.classes))
-    ]
+    return np.concatenate(
+        [
+            numpy_generator(seed, Purpose.INITIAL_CLIPS, label).choice(own, size=vpc, replace=False)
+            for label, own in enumerate(_clips_of_classes(videos))
+        ]
+    )
+
+
+def chosen_by_features(
+    network: ConvNet3D, videos: VideoDataset, vpc: int, choose: Choose
+) -> npt.NDArray[np.int64]:
+    """Chooses `vpc` real clips of every class, of which each has as many, by their features in a network.
+
+    Returns:
+        Numbers of clips (N,), class after class, in the order of choice.
+    """
+    features = features_of(network, videos)
+    return np.concatenate([own[choose(features[own], vpc)] for own in _clips_of_classes(videos)])
+
+
+def _clips_of_classes(videos: VideoDataset) -> list[npt.NDArray[np.int64]]:
+    return [np.flatnonzero(videos.labels == label) for label in range(len(videos.classes))]
 
 
 def real_starts(
@@ -71,12 +99,10 @@ def real_starts(
     if config.init == "noise":
         return None
     if config.init == "real":
-        return np.concatenate(chosen_real_clips(videos, config.vpc, config.seed))
+        return chosen_real_clips(videos, config.vpc, config.seed)
     check_real_clips(clips_per_class(videos), config.vpc)
     network, _ = extractor_network("random", videos, config.seed, device, lambda _: None)
-    features = features_of(network, videos)
-    of_class = [np.flatnonzero(videos.labels == label) for label in range(len(videos.classes))]
-    return np.concatenate([own[herd(features[own], config.vpc)] for own in of_class])
+    return chosen_by_features(network, videos, config.vpc, herd)
 
 
 def sources_of(videos: VideoDataset, starts: npt.NDArray[np.int64] | None) -> list[dict[str, Any]] | None:

@@ -1,6 +1,8 @@
 """Small stores for the tests of the format, and ways to damage them."""
 
 import json
+import multiprocessing
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import h5py
@@ -101,3 +103,14 @@ def write_array(path: Path, name: str, values) -> None:
     else:
         with h5py.File(path, "r+") as file:
             file[name][...] = values
+
+
+def assert_reads_survive_threads_and_forks(store):
+    """Reads four clips from four threads, and from two forked processes."""
+    expected = [store.key_frames(clip) for clip in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(store.key_frames, [0, 1, 2, 3] * 10))
+    assert all(np.array_equal(frames, expected[number % 4]) for number, frames in enumerate(found))
+    with multiprocessing.get_context("fork").Pool(2) as pool:
+        found = pool.map(store.key_frames, range(4))
+    assert all(map(np.array_equal, found, expected))

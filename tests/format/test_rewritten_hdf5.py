@@ -10,7 +10,7 @@ import pytest
 
 from dfs_store.errors import DamagedStoreError
 from dfs_store.format import copy_store, open_store, repair_store, verify
-from tests.format.making import content, open_writer
+from tests.format.making import assert_reads_survive_threads_and_forks, content, open_writer
 
 H5REPACK = shutil.which("h5repack")
 needs_h5repack = pytest.mark.skipif(H5REPACK is None, reason="needs h5repack (Debian: hdf5-tools)")
@@ -132,17 +132,9 @@ def test_conversion_makes_it_fast_again(path):
 
 
 def test_reads_survive_threads_and_forks(path):
-    import multiprocessing
-    from concurrent.futures import ThreadPoolExecutor
-
-    store = open_store(rewrite(path, lambda name, dataset: {"compression": 1, "chunks": True}))
-    expected = [store.key_frames(clip) for clip in range(4)]
-    with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(store.key_frames, [0, 1, 2, 3] * 10))
-    assert all(np.array_equal(frames, expected[number % 4]) for number, frames in enumerate(found))
-    with multiprocessing.get_context("fork").Pool(2) as pool:
-        found = pool.map(store.key_frames, range(4))
-    assert all(map(np.array_equal, found, expected))
+    assert_reads_survive_threads_and_forks(
+        open_store(rewrite(path, lambda name, dataset: {"compression": 1, "chunks": True}))
+    )
 
 
 @pytest.fixture(scope="module")

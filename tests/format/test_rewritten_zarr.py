@@ -15,7 +15,7 @@ from zarr.codecs import BloscCodec, Crc32cCodec, GzipCodec, TransposeCodec, Zstd
 from dfs_store.errors import DamagedStoreError
 from dfs_store.format import copy_store, open_store, verify
 from dfs_store.format.expand import expand
-from tests.format.making import content, open_writer
+from tests.format.making import assert_reads_survive_threads_and_forks, content, open_writer
 from tests.format.test_rewritten_hdf5 import assert_equal_stores
 
 
@@ -233,17 +233,7 @@ def test_frames_that_are_opened_late_are_never_another_stores(path, monkeypatch)
 
 
 def test_reads_survive_threads_and_forks(path):
-    import multiprocessing
-    from concurrent.futures import ThreadPoolExecutor
-
-    store = open_store(rewrite(path, frames_only(chunks=(3, 2, 4, 3))))
-    expected = [store.key_frames(clip) for clip in range(4)]
-    with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(store.key_frames, [0, 1, 2, 3] * 10))
-    assert all(np.array_equal(frames, expected[number % 4]) for number, frames in enumerate(found))
-    with multiprocessing.get_context("fork").Pool(2) as pool:
-        found = pool.map(store.key_frames, range(4))
-    assert all(map(np.array_equal, found, expected))
+    assert_reads_survive_threads_and_forks(open_store(rewrite(path, frames_only(chunks=(3, 2, 4, 3)))))
 
 
 @pytest.mark.parametrize("suffix", [".zarr", ".zarr.zip"])

@@ -2,21 +2,15 @@
 
 from collections.abc import Callable
 
-import numpy as np
-import numpy.typing as npt
-
 from dfs_store.condense.config import CondenseConfig
 from dfs_store.condense.device import resolve_device
 from dfs_store.condense.events import Event, RunStarted
-from dfs_store.condense.extractor import extractor_network, features_of
+from dfs_store.condense.extractor import extractor_network
 from dfs_store.condense.methods._clip import Condensed, kept_clips
-from dfs_store.condense.real_starts import check_real_clips, clips_per_class
+from dfs_store.condense.real_starts import Choose, check_real_clips, chosen_by_features, clips_per_class
 from dfs_store.videos import VideoDataset
 
-__all__ = ["Choose", "coreset", "ranked_clips"]
-
-# Given the (n, F) float64 features of a class and a number, the numbers of the chosen clips, in order.
-Choose = Callable[[npt.NDArray[np.float64], int], list[int]]
+__all__ = ["coreset", "ranked_clips"]
 
 
 def ranked_clips(
@@ -42,12 +36,7 @@ def ranked_clips(
     num_clips = config.vpc * len(videos.classes)
     tell(RunStarted(step=0, iterations=0, num_clips=num_clips, device=str(device), notes=config.notes()))
     network, origin = extractor_network(config.extractor, videos, config.seed, device, tell)
-    features = features_of(network, videos)
-    chosen: list[int] = []
-    for label in range(len(videos.classes)):
-        members = np.flatnonzero(videos.labels == label)
-        chosen += members[choose(features[members], config.vpc)].tolist()
-    return chosen, origin
+    return chosen_by_features(network, videos, config.vpc, choose).tolist(), origin
 
 
 def coreset(

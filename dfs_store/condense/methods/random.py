@@ -2,8 +2,6 @@
 
 from collections.abc import Callable
 
-import numpy as np
-
 from dfs_store.condense.config import CondenseConfig
 from dfs_store.condense.events import Event, RunStarted
 from dfs_store.condense.methods._clip import Condensed, kept_clips
@@ -19,6 +17,6 @@ def random(config: CondenseConfig, videos: VideoDataset, tell: Callable[[Event],
     Raises:
         SettingsError: a class has fewer clips than `vpc`, or `key_frames` is outside 1..T.
     """
-    chosen = np.concatenate(chosen_real_clips(videos, config.vpc, config.seed)).tolist()
+    chosen = chosen_real_clips(videos, config.vpc, config.seed).tolist()
     tell(RunStarted(step=0, iterations=0, num_clips=len(chosen), device="cpu", notes=config.notes()))
     return kept_clips(videos, chosen, config.key_frames)

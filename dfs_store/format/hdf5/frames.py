@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from dfs_store.format.general import check_frames
-from dfs_store.format.hdf5.mapped import Hdf5File, frame_dtype, place_of
+from dfs_store.format.hdf5.mapped import frame_dtype, place_of
+from dfs_store.format.io.files import ByteSource
 from dfs_store.format.io.place import Place
 from dfs_store.format.problems import Problem
 from dfs_store.format.spec import FRAME_DTYPES, frame_size_bytes
@@ -23,14 +24,14 @@ class Hdf5Frames:
     that was opened, whatever takes its path later.
     """
 
-    def __init__(self, path: Place, dataset: h5py.Dataset, mapped: Hdf5File) -> None:
+    def __init__(self, path: Place, dataset: h5py.Dataset, mapped: ByteSource) -> None:
         self.shape: tuple[int, ...] = dataset.shape
         self.dtype = frame_dtype(dataset)
         check_frames(str(path), self.shape, self.dtype)
         self._name = path.name
         self._frame_bytes = frame_size_bytes(self.shape[1:], self.dtype)
         self._offset = place_of(dataset, mapped, path)
-        self._file: Hdf5File | None = mapped
+        self._file: ByteSource | None = mapped
 
     def problems(self, *, thorough: bool = False) -> list[Problem]:
         """Returns nothing: the size was compared with the file's when the frames were opened."""

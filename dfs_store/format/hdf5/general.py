@@ -18,7 +18,8 @@ import numpy.typing as npt
 from dfs_store.errors import DamagedStoreError
 from dfs_store.format.expand import check_lzf, expand
 from dfs_store.format.general import GeneralFrames, check_chunks, check_frames, check_small
-from dfs_store.format.hdf5.mapped import H5_ERRORS, Hdf5File, damaged, frame_dtype, open_mapped
+from dfs_store.format.hdf5.mapped import H5_ERRORS, damaged, frame_dtype, open_mapped
+from dfs_store.format.io.files import ByteSource
 from dfs_store.format.io.place import Place
 from dfs_store.format.spec import FRAMES
 
@@ -49,7 +50,7 @@ def read_general(dataset: h5py.Dataset, where: str, limit_bytes: int) -> npt.NDA
     return _read(dataset, where, 0, dataset.shape[0])
 
 
-def open_general_frames(dataset: h5py.Dataset, mapped: Hdf5File, path: Place) -> GeneralFrames:
+def open_general_frames(dataset: h5py.Dataset, mapped: ByteSource, path: Place) -> GeneralFrames:
     """Returns key_frames without reading any; raises DamagedStoreError if their layout is not allowed.
 
     The file is opened for every read: nothing of h5py is held across threads or a fork.

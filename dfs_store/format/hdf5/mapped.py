@@ -2,7 +2,7 @@
 
 import io
 import math
-from typing import Any, TypeAlias
+from typing import Any
 
 import h5py
 import numpy as np
@@ -12,17 +12,13 @@ from dfs_store.format.io.files import ByteSource
 from dfs_store.format.io.place import Place
 from dfs_store.format.spec import FRAME_DTYPES
 
-__all__ = ["H5_ERRORS", "Hdf5File", "damaged", "frame_dtype", "is_contiguous", "open_mapped", "place_of"]
+__all__ = ["H5_ERRORS", "damaged", "frame_dtype", "is_contiguous", "open_mapped", "place_of"]
 
 # What h5py raises on a file whose structures are damaged, besides DamagedStoreError.
 H5_ERRORS = (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError, MemoryError)
 
 
-# Mapped, or on a server.
-Hdf5File: TypeAlias = ByteSource
-
-
-def open_mapped(mapped: Hdf5File) -> h5py.File:
+def open_mapped(mapped: ByteSource) -> h5py.File:
     """Opens a mapped file for reading."""
     return h5py.File(_MappedBytes(mapped), "r")
 
@@ -38,7 +34,7 @@ def is_contiguous(dataset: h5py.Dataset) -> bool:
     return bool(dataset.id.get_create_plist().get_layout() == h5py.h5d.CONTIGUOUS)
 
 
-def place_of(dataset: h5py.Dataset, mapped: Hdf5File, path: Place) -> int:
+def place_of(dataset: h5py.Dataset, mapped: ByteSource, path: Place) -> int:
     """Returns where a contiguous dataset starts in the file, after comparing its size with the file's.
 
     Raises:
@@ -58,7 +54,7 @@ def place_of(dataset: h5py.Dataset, mapped: Hdf5File, path: Place) -> int:
     return int(offset)
 
 
-def damaged(path: Place, what: str, error: BaseException, file: Hdf5File | None = None) -> DFSError:
+def damaged(path: Place, what: str, error: BaseException, file: ByteSource | None = None) -> DFSError:
     """Returns the error for what h5py could not read: that of the file's server where that has failed."""
     if file is not None and file.failure is not None:
         return file.failure
@@ -73,7 +69,7 @@ class _MappedBytes(io.RawIOBase):
         OSError: its structures lead out of it; h5py would take whatever lies in memory for such bytes.
     """
 
-    def __init__(self, mapped: Hdf5File) -> None:
+    def __init__(self, mapped: ByteSource) -> None:
         self._mapped = mapped
         self._place = 0
 

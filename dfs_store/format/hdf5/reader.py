@@ -20,8 +20,8 @@ from dfs_store.format.digest import parse_json
 from dfs_store.format.general import MAX_SMALL_BYTES, check_small
 from dfs_store.format.hdf5.frames import Hdf5Frames
 from dfs_store.format.hdf5.general import open_general_frames, read_general
-from dfs_store.format.hdf5.mapped import H5_ERRORS, Hdf5File, damaged, is_contiguous, open_mapped, place_of
-from dfs_store.format.io.files import MappedFile, opened
+from dfs_store.format.hdf5.mapped import H5_ERRORS, damaged, is_contiguous, open_mapped, place_of
+from dfs_store.format.io.files import ByteSource, MappedFile, opened
 from dfs_store.format.io.place import Place, StoreURL
 from dfs_store.format.spec import ATTRIBUTE, FRAMES, MAX_HEADER_BYTES
 
@@ -43,7 +43,7 @@ class Hdf5Reader:
         self.path = path
         self.read_path = "fast"
         self._file: h5py.File | None = None
-        self._mapped: Hdf5File | None = None
+        self._mapped: ByteSource | None = None
         self._remote = None
         if isinstance(path, StoreURL):
             from dfs_store.format.io.remote_file import RemoteFile
@@ -123,10 +123,10 @@ class Hdf5Reader:
         if self._remote is not None:
             self._remote.forget()
 
-    def _open(self) -> tuple[h5py.File, Hdf5File]:
+    def _open(self) -> tuple[h5py.File, ByteSource]:
         """Returns the file, mapped or on its server, and h5py's view of it."""
         if self._file is None or self._mapped is None:
-            mapped: Hdf5File = MappedFile(str(self.path)) if self._remote is None else self._remote
+            mapped: ByteSource = MappedFile(str(self.path)) if self._remote is None else self._remote
             self._mapped, self._file = mapped, open_mapped(mapped)
         return self._file, self._mapped
 

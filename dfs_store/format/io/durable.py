@@ -189,9 +189,8 @@ def _parts_beside(target: Path) -> list[str]:
 def _clear(folder: Path, target: Path, own: re.Pattern[str]) -> bool:
     """Removes a part if its writer is dead; raises OSError if it is a link, or cannot be locked."""
     with _opened_folder(folder) as descriptor:
-        if os.listdir(
-            descriptor
-        ):  # else killed before it was locked; one that is about to lock it starts over
+        # An empty one was killed before it was locked; a writer that is about to lock it starts over.
+        if os.listdir(descriptor):
             lock = take_lock(_LOCK, folder=descriptor)
             if lock is None:
                 return False

@@ -267,7 +267,7 @@ def test_real_clips_to_start_from_are_named(sd_config, videos):
     condense(settings, videos)
     with open_store(settings.out) as store:
         sources = store.attributes["provenance"]["sources"]
-    numbers = np.concatenate(chosen_real_clips(videos, 2, 0)).tolist()
+    numbers = chosen_real_clips(videos, 2, 0).tolist()
     assert sources == [videos.source(number) for number in numbers]
 
 
