@@ -11,7 +11,7 @@ from typing import Any
 from dfs_store import __version__
 from dfs_store.errors import SettingsError
 from dfs_store.format import KeyFrameStore, StoreWriter, open_store
-from dfs_store.format.convert import copy_clip
+from dfs_store.format.convert import copy_clip, stored_alike
 
 __all__ = ["Merged", "merge_stores"]
 
@@ -53,6 +53,7 @@ def merge_stores(
     target: PathLike,
     *,
     dtype: str | None = None,
+    encoding: str | None = None,
     overwrite: bool = False,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Merged:
@@ -65,7 +66,9 @@ def merge_stores(
     Args:
         sources: at least two stores, equal in num_frames, frame_shape and normalization.
         target: the new store; its suffix names the container.
-        dtype: of the key frames; when absent that of the stores, or float32 where they differ (exact).
+        dtype: of the key frames; when absent that of the stores, or float32 if they differ (exact).
+        encoding: as in `dfs_store.format.copy_store`. When both are absent, image files are copied if all
+            stores have the same encoding and levels; else key frames are decoded.
         overwrite: replace a store that is there.
         on_progress: called with clips copied and clips in all.
 
@@ -80,8 +83,7 @@ def merge_stores(
     with _opened(sources) as stores:
         _check_fit(stores)
         names = list(dict.fromkeys(name for store in stores for name in store.class_names))
-        dtypes = {store.dtype for store in stores}
-        stored = dtype or (dtypes.pop() if len(dtypes) == 1 else "float32")
+        stored = _stored_as(stores, dtype, encoding)
         steps = [store.inserted_at(0) is not None for store in stores]
         rates = {store.fps for store in stores}
         done, total = 0, sum(len(store) for store in stores)
@@ -90,28 +92,44 @@ def merge_stores(
             num_frames=stores[0].num_frames,
             frame_shape=stores[0].frame_shape,
             class_names=names,
-            dtype=stored,
             attributes={
                 "normalization": stores[0].normalization,
                 "fps": rates.pop() if len(rates) == 1 else None,
                 "provenance": _provenance(stores),
             },
             overwrite=overwrite,
+            **stored,
         ) as writer:
             for store in stores:
                 labels = [names.index(name) for name in store.class_names]
                 for clip, label in enumerate(store.labels.tolist()):
-                    copy_clip(store, writer, clip, labels[label], stored, with_steps=all(steps))
+                    copy_clip(store, writer, clip, labels[label], with_steps=all(steps))
                     done += 1
                     if on_progress is not None:
                         on_progress(done, total)
-        return Merged(names, [len(store) for store in stores], stored, _notes(stores, steps))
+        return Merged(names, [len(store) for store in stores], writer.dtype, _notes(stores, steps))
 
 
 @contextmanager
 def _opened(sources: Sequence[PathLike]) -> Iterator[list[KeyFrameStore]]:
     with ExitStack() as stack:
         yield [stack.enter_context(open_store(source)) for source in sources]
+
+
+def _stored_as(stores: list[KeyFrameStore], dtype: str | None, encoding: str | None) -> dict[str, Any]:
+    """Returns the arguments of `StoreWriter` for how the new store keeps key frames."""
+    first = stores[0]
+    if encoding is not None and encoding != "none":
+        return {"dtype": dtype, "encoding": encoding}
+    alike = all(
+        store.frame_encoding == first.frame_encoding
+        and (first.levels is None or (store.levels is not None and store.levels.equals(first.levels)))
+        for store in stores
+    )
+    if encoding is None and dtype is None and first.levels is not None and alike:
+        return stored_alike(first)
+    dtypes = {store.dtype for store in stores}
+    return {"dtype": dtype or (dtypes.pop() if len(dtypes) == 1 else "float32")}
 
 
 def _check_fit(stores: list[KeyFrameStore]) -> None:

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from dfs_store.format.rules import expected_shape
 from dfs_store.format.spec import SMALL_ARRAYS, frame_size_bytes
 
 __all__ = ["StorageReport", "count_index", "count_storage", "key_frames_within"]
@@ -16,7 +17,8 @@ class StorageReport:
 
     Attributes:
         num_key_frames: S.
-        key_frame_bytes: S*C*H*W*itemsize of the stored dtype, before any compression.
+        key_frame_bytes: S*C*H*W*itemsize of the stored dtype, before any compression; if key frames are
+            encoded, the bytes of their image files.
         float32_bytes: S*C*H*W*4, the rule of the paper's Table 2.
         index_bytes: all other arrays of the format together.
         dense_bytes: N*T*C*H*W*4, the same clips with every frame stored as float32.
@@ -59,6 +61,7 @@ def count_storage(
     on_disk_bytes: int,
     native_bytes: int | None = None,
     source_bytes: int | None = None,
+    coded_bytes: int | None = None,
 ) -> StorageReport:
     """Counts a store, or forecasts one that is not written yet.
 
@@ -72,8 +75,11 @@ def count_storage(
         on_disk_bytes: bytes of all files.
         native_bytes: bytes of the arrays in the group `native`, if there is one.
         source_bytes: bytes of the real videos, if known.
+        coded_bytes: bytes of the image files, if key frames are encoded.
     """
-    key_frame_bytes = num_key_frames * frame_size_bytes(frame_shape, dtype)
+    key_frame_bytes = coded_bytes
+    if key_frame_bytes is None:
+        key_frame_bytes = num_key_frames * frame_size_bytes(frame_shape, dtype)
     dense_uint8_bytes = num_clips * num_frames * math.prod(frame_shape)
     return StorageReport(
         num_key_frames=num_key_frames,
@@ -90,7 +96,13 @@ def count_storage(
 
 
 def count_index(
-    num_key_frames: int, num_clips: int, num_channels: int, dtype: str, *, with_steps: bool = False
+    num_key_frames: int,
+    num_clips: int,
+    num_channels: int,
+    dtype: str,
+    *,
+    with_steps: bool = False,
+    encoding: str | None = None,
 ) -> int:
     """Returns the bytes of all small arrays of a store, `index_bytes`.
 
@@ -100,17 +112,17 @@ def count_index(
         num_channels: C.
         dtype: of the key frames.
         with_steps: whether the store has `inserted_at`.
+        encoding: name of the encoding of key frames, if there is one.
     """
-    lengths = {
-        "positions": num_key_frames,
-        "offsets": num_clips + 1,
-        "labels": num_clips,
-        "scale": num_key_frames * num_channels * (dtype == "uint8"),
-        "zero": num_key_frames * num_channels * (dtype == "uint8"),
-        "inserted_at": num_key_frames * with_steps,
-        "checksums": num_key_frames,
-    }
-    return sum(lengths[name] * np.dtype(stored).itemsize for name, stored in SMALL_ARRAYS.items())
+    absent = set() if with_steps else {"inserted_at"}
+    absent |= set() if dtype == "uint8" else {"scale", "zero"}
+    absent |= {"coded_offsets"} if encoding is None else set()
+    return sum(
+        math.prod(expected_shape(name, num_key_frames, num_clips, num_channels, encoding))
+        * np.dtype(stored).itemsize
+        for name, stored in SMALL_ARRAYS.items()
+        if name not in absent
+    )
 
 
 def key_frames_within(

@@ -1,6 +1,7 @@
 """What a container is to the rest of the format: the small protocol behind which Zarr and HDF5 stand."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy.typing as npt
@@ -8,20 +9,20 @@ import numpy.typing as npt
 from dfs_store.errors import NotAStoreError, SettingsError, StoreNotFoundError
 from dfs_store.format.io.place import Place, StoreURL, collapsed_url
 from dfs_store.format.problems import Problem
-from dfs_store.format.spec import FRAMES
+from dfs_store.format.spec import CODED, FRAMES
 
-__all__ = ["ContainerReader", "ContainerWriter", "FrameSource", "container_of", "open_container"]
+__all__ = ["ContainerReader", "ContainerWriter", "RowLayout", "RowSource", "container_of", "open_container"]
 
 # The first that a name ends in decides.
 SUFFIXES = {".zarr.zip": "zarr.zip", ".zarr": "zarr", ".h5": "hdf5", ".hdf5": "hdf5"}
 COMPRESSIONS = {"zarr": ("zstd", "gzip"), "zarr.zip": ("zstd", "gzip"), "hdf5": ("gzip",)}
 
 
-class FrameSource(Protocol):
-    """The array key_frames of an open store, read by frame numbers.
+class RowSource(Protocol):
+    """The large array of an open store, read by its rows: frames of key_frames, bytes of coded_frames.
 
     Attributes:
-        shape: (S, C, H, W).
+        shape: (S, C, H, W), or (B,).
         dtype: "float32", "float16" or "uint8".
     """
 
@@ -29,23 +30,23 @@ class FrameSource(Protocol):
     dtype: str
 
     def problems(self, *, thorough: bool = False) -> list[Problem]:
-        """Compares what the array claims with what its files hold, before any frame is read.
+        """Compares what the array claims with what its files hold, before any row is read.
 
-        Where that takes a request for each file, it is left to the first read of a frame of that file,
+        Where that takes a request for each file, it is left to the first read of a row of that file,
         unless the check is to be `thorough`.
         """
         ...
 
     def read(self, start: int, stop: int) -> npt.NDArray[Any]:
-        """Returns frames start..stop as stored, read-only; raises DamagedStoreError where it cannot."""
+        """Returns rows start..stop as stored, read-only; raises DamagedStoreError if it cannot."""
         ...
 
     def read_spans(self, spans: Sequence[tuple[int, int]]) -> list[npt.NDArray[Any]]:
-        """Returns several runs of frames, each as `read` does; a server is asked for all of them at once."""
+        """Returns several runs of rows, each as `read` does; a server is asked for all of them at once."""
         ...
 
-    def file_of(self, frame: int) -> str:
-        """Returns the file that holds a frame, relative to the store."""
+    def file_of(self, row: int) -> str:
+        """Returns the file that contains a row, relative to the store."""
         ...
 
     def close(self) -> None:
@@ -80,8 +81,8 @@ class ContainerReader(Protocol):
         """
         ...
 
-    def frames(self) -> FrameSource:
-        """Returns key_frames without reading any.
+    def rows(self, name: str) -> RowSource:
+        """Returns the large array, key_frames or coded_frames, without reading any of it.
 
         Raises:
             DamagedStoreError: it is missing, or is stored otherwise than the format says.
@@ -108,11 +109,28 @@ class ContainerReader(Protocol):
         ...
 
 
-class ContainerWriter(Protocol):
-    """A store that is being written, frames first; nothing of it is valid before `finish`."""
+@dataclass(frozen=True)
+class RowLayout:
+    """The large array of a store that is being written.
 
-    def append(self, frames: npt.NDArray[Any]) -> None:
-        """Takes in K stored frames (K, C, H, W)."""
+    Attributes:
+        name: "key_frames" or "coded_frames".
+        row_shape: (C, H, W); () of coded_frames.
+        dtype: stored dtype.
+        compression: of every row, None for none.
+    """
+
+    name: str
+    row_shape: tuple[int, ...]
+    dtype: str
+    compression: str | None = None
+
+
+class ContainerWriter(Protocol):
+    """A store that is being written, its large array first; nothing of it is valid before `finish`."""
+
+    def append(self, rows: npt.NDArray[Any]) -> None:
+        """Appends rows to the large array: stored frames (K, C, H, W), or the bytes of image files (n,)."""
         ...
 
     def finish(
@@ -182,7 +200,7 @@ def open_container(place: Place) -> ContainerReader:
     if isinstance(place, StoreURL):
         from dfs_store.format.zarr.remote_files import RemoteFolderFiles
 
-        return ZarrReader(RemoteFolderFiles(place, FRAMES), container, remote=True)
+        return ZarrReader(RemoteFolderFiles(place, (FRAMES, CODED)), container, remote=True)
     from dfs_store.format.zarr.folder_files import FolderFiles
 
     return ZarrReader(FolderFiles(place), container, remote=False)

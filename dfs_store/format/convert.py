@@ -1,18 +1,19 @@
-"""Copies a store into another container, dtype, compression or subset of classes."""
+"""Copies a store into another container, dtype, encoding or compression; all of it, or some clips."""
 
 import os
-from collections.abc import Sequence
-
-import numpy as np
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from dfs_store.errors import SettingsError
+from dfs_store.format.coded.encoding import parse_encoding
+from dfs_store.format.coded.span import levels_that_span
 from dfs_store.format.quantization import Encoded
 from dfs_store.format.spec import RESERVED_KEYS
 from dfs_store.format.store import KeyFrameStore, open_store
 from dfs_store.format.writer import StoreWriter
 from dfs_store.names import did_you_mean
 
-__all__ = ["copy_clip", "copy_store", "kept_classes"]
+__all__ = ["copy_clip", "copy_store", "kept_classes", "kept_clips", "stored_alike"]
 
 
 def copy_store(
@@ -20,25 +21,33 @@ def copy_store(
     target: str | os.PathLike[str],
     *,
     dtype: str | None = None,
+    encoding: str | None = None,
     compression: str | None = None,
     classes: Sequence[str] | None = None,
+    without: Sequence[int] = (),
     overwrite: bool = False,
+    on_progress: Callable[[int, int], None] | None = None,
 ) -> None:
     """Copies a store clip by clip; the container follows the target's suffix.
 
     Without `dtype` the stored frames are copied bit by bit, so that Zarr to HDF5 and back is the identity.
     Every frame is compared with its checksum on the way. Native arrays go along as they are, unless a subset
-    of classes is copied: which of their values belong to which class is known to their method alone. Groups
+    of clips is copied: which of their values belong to which class is known to their method alone. Groups
     that the format does not know stay behind.
 
     Args:
         source: the store to read.
         target: where the copy is to lie; may be the source itself, with `overwrite`.
         dtype: stored dtype of the copy; the source's when absent. Rounding errors of both add up.
+        encoding: stores key frames as image files: "webp[:QUALITY]" or "avif[:QUALITY]"; "none" as numbers
+            again. As in the source when both this and `dtype` are absent. Image files of the same encoding
+            are copied, unless a quality is given.
         compression: of the copy: None, "zstd" (Zarr only) or "gzip".
         classes: names of the classes to keep, all when absent. Labels are numbered anew, in the
             source's order.
+        without: numbers of clips to leave out; the others keep their order.
         overwrite: replace a store that is there.
+        on_progress: called with clips copied and clips in all.
 
     Raises:
         SettingsError: a class is not in the source, or an argument is outside its rule.
@@ -49,24 +58,63 @@ def copy_store(
     with open_store(source) as store:
         kept = kept_classes(store, classes)
         labels = {store.class_names.index(name): number for number, name in enumerate(kept)}
+        clips = [clip for clip in kept_clips(store, without) if int(store.labels[clip]) in labels]
+        if not clips:
+            raise SettingsError(f"{store.path}: no clip is left; keep at least one")
         attributes = {key: value for key, value in store.attributes.items() if key not in RESERVED_KEYS}
-        if classes is not None and "source_bytes" in (about := attributes.get("provenance") or {}):
-            # Of the videos of all classes.
-            attributes["provenance"] = {key: about[key] for key in about if key != "source_bytes"}
+        attributes["provenance"] = _subset_provenance(store, clips)
         with StoreWriter(
             target,
             num_frames=store.num_frames,
             frame_shape=store.frame_shape,
             class_names=kept,
-            dtype=dtype or store.dtype,
             attributes=attributes,
             overwrite=overwrite,
             compression=compression,
+            **_stored_as(store, dtype, encoding),
         ) as writer:
-            if classes is None and store.native_method is not None:
+            if len(clips) == len(store) and classes is None and store.native_method is not None:
                 writer.write_native(store.native_method, store.native_arrays())
-            for clip in np.flatnonzero(np.isin(store.labels, list(labels))).tolist():
-                copy_clip(store, writer, clip, labels[int(store.labels[clip])], dtype or store.dtype)
+            for number, clip in enumerate(clips, start=1):
+                copy_clip(
+                    store,
+                    writer,
+                    clip,
+                    labels[int(store.labels[clip])],
+                    encode_again=":" in (encoding or ""),
+                )
+                if on_progress is not None:
+                    on_progress(number, len(clips))
+
+
+def _stored_as(store: KeyFrameStore, dtype: str | None, encoding: str | None) -> dict[str, Any]:
+    """Returns the arguments of `StoreWriter` for how a copy stores its key frames."""
+    if encoding is None and dtype is None:
+        return stored_alike(store)
+    wanted = parse_encoding(encoding)
+    if wanted is None:
+        return {"dtype": dtype or store.dtype}
+    levels = store.levels or levels_that_span(store)
+    return {"dtype": dtype, "encoding": encoding, "levels": levels}
+
+
+def _subset_provenance(store: KeyFrameStore, clips: Sequence[int]) -> dict[str, Any]:
+    """Returns the provenance of some clips, without what is true of all of them only."""
+    about = dict(store.attributes.get("provenance") or {})
+    if len(clips) == len(store):
+        return about
+    about.pop("source_bytes", None)
+    sources = about.get("sources")
+    if isinstance(sources, list) and len(sources) == len(store):
+        about["sources"] = [sources[clip] for clip in clips]
+    return about
+
+
+def stored_alike(store: KeyFrameStore) -> dict[str, Any]:
+    """Returns the arguments of `StoreWriter` under which clips of a store are copied bit by bit."""
+    if store.frame_encoding is None:
+        return {"dtype": store.dtype}
+    return {"encoding": store.frame_encoding, "levels": store.levels}
 
 
 def copy_clip(
@@ -74,25 +122,28 @@ def copy_clip(
     writer: StoreWriter,
     clip: int,
     label: int,
-    dtype: str,
     *,
     with_steps: bool = True,
+    encode_again: bool = False,
 ) -> None:
-    """Appends a clip of a store to another, bit by bit where both have the same dtype.
+    """Appends a clip of a store to another, bit by bit if both store frames alike.
 
     Args:
         store: where it is read.
         writer: of the other store.
         clip: its number.
         label: of the copy.
-        dtype: of the other store.
-        with_steps: whether `inserted_at` goes along, where the store has it.
+        with_steps: whether `inserted_at` is copied, if the store has it.
+        encode_again: encodes image files anew that could be copied, for another quality.
 
     Raises:
         DamagedStoreError, ClipError, DiskFullError, OutputNotWritableError: as `copy_store`.
     """
     positions, steps = store.positions(clip), store.inserted_at(clip) if with_steps else None
-    if dtype != store.dtype:
+    if not encode_again and writer.takes_files(store.frame_encoding, store.levels):
+        writer.append_encoded(store.coded_clip(clip), positions, label, steps)
+        return
+    if writer.encoding is not None or writer.dtype != store.dtype:
         writer.append(store.key_frames(clip), positions, label, steps)
         return
     start, stop = int(store.offsets[clip]), int(store.offsets[clip + 1])
@@ -116,3 +167,16 @@ def kept_classes(store: KeyFrameStore, classes: Sequence[str] | None) -> list[st
             f"got {', '.join(unknown)}{did_you_mean(unknown[0], store.class_names)}"
         )
     return [name for name in store.class_names if name in wanted]
+
+
+def kept_clips(store: KeyFrameStore, without: Sequence[int]) -> list[int]:
+    """Returns the numbers of all clips but some, in order.
+
+    Raises:
+        SettingsError: a number is none of a clip.
+    """
+    unknown = [number for number in without if not 0 <= number < len(store)]
+    if unknown:
+        raise SettingsError(f"clips to leave out must be numbers in 0..{len(store) - 1}, got {unknown[0]}")
+    left_out = set(without)
+    return [clip for clip in range(len(store)) if clip not in left_out]

@@ -9,12 +9,15 @@ import google_crc32c
 import numpy as np
 import numpy.typing as npt
 
-from dfs_store.format.spec import FRAMES, SMALL_ARRAYS
+from dfs_store.format.spec import CODED, FRAMES, SMALL_ARRAYS
 
 __all__ = ["canonical_json", "compute_content_digest", "compute_digest", "frame_checksums", "parse_json"]
 
 
-CONTENT_KEYS = ("class_names", "frame_shape", "interpolation", "native", "normalization", "num_frames")
+CONTENT_KEYS = (
+    *("class_names", "frame_encoding", "frame_shape", "interpolation", "native", "normalization"),
+    "num_frames",
+)
 
 
 def canonical_json(value: object) -> bytes:
@@ -65,16 +68,16 @@ def compute_digest(
 ) -> str:
     r"""Returns the digest of a store: SHA-256 over the small arrays and the attributes.
 
-    The recipe, which docs/format.md spells out for other implementations: for key_frames the line
-    ``key_frames <dtype> <shape>\n`` alone; then for every small array that is present, in the order
-    of `SMALL_ARRAYS`, the line ``<name> <dtype> <shape>\n`` and its little-endian bytes in C order;
+    The recipe, which docs/format.md spells out for other implementations: for the large array, key_frames or
+    coded_frames, the line ``<name> <dtype> <shape>\n`` alone; then for every small array that is present, in
+    the order of `SMALL_ARRAYS`, the line ``<name> <dtype> <shape>\n`` and its little-endian bytes in C order;
     last the canonical JSON of the attributes without ``digest``.
 
     Args:
         attributes: the root attribute.
         arrays: the small arrays by name.
-        frames_shape: (S, C, H, W) of key_frames.
-        dtype: stored dtype of key_frames.
+        frames_shape: (S, C, H, W) of key_frames; or (B,) of coded_frames, if the attributes name an encoding.
+        dtype: stored dtype of the large array.
 
     Returns:
         64 lower-case hex digits.
@@ -82,7 +85,8 @@ def compute_digest(
     Raises:
         ValueError: the attributes hold a number that JSON cannot.
     """
-    total = hashlib.sha256(_line(FRAMES, dtype, frames_shape))
+    name = FRAMES if attributes.get("frame_encoding") is None else CODED
+    total = hashlib.sha256(_line(name, dtype, frames_shape))
     for name, stored_dtype in SMALL_ARRAYS.items():
         if name in arrays:
             array = np.ascontiguousarray(arrays[name], dtype=stored_dtype)

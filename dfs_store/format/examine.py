@@ -1,19 +1,21 @@
 """Opens a store and compares it with every rule; the one path behind both `open_store` and `verify`."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy.typing as npt
 
 from dfs_store.errors import DamagedStoreError, StoreNotFoundError
-from dfs_store.format.container import ContainerReader, FrameSource, open_container
+from dfs_store.format.container import ContainerReader, RowSource, open_container
 from dfs_store.format.digest import compute_digest
 from dfs_store.format.io.durable import former_outputs
 from dfs_store.format.io.place import Place, collapsed_url
 from dfs_store.format.native import native_bytes
 from dfs_store.format.problems import Problem
 from dfs_store.format.rules import array_problems
-from dfs_store.format.spec import MAX_FRAME_BYTES, NATIVE, SMALL_ARRAYS, Header, parse_header
+from dfs_store.format.spec import CODED, FRAMES, MAX_FRAME_BYTES, NATIVE, SMALL_ARRAYS, Header, parse_header
+from dfs_store.format.stored_frames import PlainFrames, StoredFrames
 
 __all__ = ["Examination", "examine", "examine_or_raise"]
 
@@ -28,7 +30,7 @@ class Examination:
     Attributes:
         reader: its files.
         header: its checked attributes.
-        frames: key_frames, absent where it cannot be read.
+        frames: the key frames, absent if they cannot be read.
         arrays: the small arrays that could be read.
         problems: broken rules, in the order in which they were found.
         indexed: whether offsets are sound, so that frames can be assigned to clips.
@@ -36,7 +38,7 @@ class Examination:
 
     reader: ContainerReader
     header: Header
-    frames: FrameSource | None = None
+    frames: StoredFrames | None = None
     arrays: dict[str, npt.NDArray[Any]] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     indexed: bool = False
@@ -93,29 +95,44 @@ def examine_or_raise(path: Place) -> Examination:
 
 
 def _check_arrays(found: Examination, *, thorough: bool) -> None:
-    header = found.header
+    header, encoded = found.header, found.header.frame_encoding is not None
     try:
-        frames = found.frames = found.reader.frames()
+        rows = found.reader.rows(CODED if encoded else FRAMES)
     except DamagedStoreError as error:
         found.problems.append(Problem(str(error)))
         return
     unreadable = _read_arrays(found)
-    if frames.shape[1:] != header.frame_shape:
+    if not encoded and rows.shape[1:] != header.frame_shape:
         found.problems.append(
-            Problem(f"key_frames must have frames of {header.frame_shape}, got {frames.shape[1:]}")
+            Problem(f"{FRAMES} must have frames of {header.frame_shape}, got {rows.shape[1:]}")
         )
         return
     if unreadable:
         return
-    broken = list(array_problems(header, found.arrays, frames.shape[0], frames.dtype))
+    broken = list(_array_problems(header, found.arrays, rows))
     found.problems += broken
     if broken:
         return
     found.indexed = True
-    _check_digest(found)
+    if encoded:
+        from dfs_store.format.coded.frames import CodedFrames  # by need: it imports Pillow
+
+        found.frames = CodedFrames(rows, header, found.arrays)
+    else:
+        found.frames = PlainFrames(rows, found.arrays["checksums"])
+    _check_digest(found, rows)
     _check_native(found)
     # Last, since the number of shards follows from sizes that are only now known to be true.
-    found.problems += frames.problems(thorough=thorough)
+    found.problems += found.frames.problems(thorough=thorough)
+
+
+def _array_problems(
+    header: Header, arrays: dict[str, npt.NDArray[Any]], rows: RowSource
+) -> Iterator[Problem]:
+    if header.frame_encoding is None:
+        return array_problems(header, arrays, rows.shape[0], rows.dtype)
+    num_key_frames = arrays["positions"].size if "positions" in arrays else 0
+    return array_problems(header, arrays, num_key_frames, "uint8", rows.shape[0])
 
 
 def _read_arrays(found: Examination) -> bool:
@@ -133,10 +150,9 @@ def _read_arrays(found: Examination) -> bool:
     return unreadable
 
 
-def _check_digest(found: Examination) -> None:
-    assert found.frames is not None
+def _check_digest(found: Examination, rows: RowSource) -> None:
     try:
-        digest = compute_digest(found.header.attributes, found.arrays, found.frames.shape, found.frames.dtype)
+        digest = compute_digest(found.header.attributes, found.arrays, rows.shape, rows.dtype)
     except ValueError as error:
         digest = f"none ({error})"
     if digest != found.header.digest:

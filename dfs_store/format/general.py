@@ -14,9 +14,9 @@ import numpy.typing as npt
 
 from dfs_store.errors import DamagedStoreError
 from dfs_store.format.problems import Problem
-from dfs_store.format.spec import FRAME_DTYPES, FRAMES, MAX_FRAME_BYTES, frame_size_bytes
+from dfs_store.format.spec import CODED, FRAME_DTYPES, FRAMES, MAX_FRAME_BYTES, frame_size_bytes
 
-__all__ = ["MAX_SMALL_BYTES", "GeneralFrames", "check_chunks", "check_frames", "check_small"]
+__all__ = ["MAX_SMALL_BYTES", "GeneralRows", "check_chunks", "check_rows", "check_small"]
 
 Array = npt.NDArray[Any]
 
@@ -77,26 +77,30 @@ def check_chunks(where: str, shape: Sequence[int], chunks: Sequence[int], itemsi
         )
 
 
-def check_frames(where: str, shape: Sequence[int], dtype: str) -> None:
-    """Raises DamagedStoreError unless frames have four dimensions and a dtype of the format."""
-    if dtype not in FRAME_DTYPES or len(shape) != 4:
+def check_rows(where: str, name: str, shape: Sequence[int], dtype: str) -> None:
+    """Raises DamagedStoreError unless the large array has the dimensions and a dtype of the format."""
+    if name == CODED and (dtype != "uint8" or len(shape) != 1):
+        raise DamagedStoreError(
+            f"{where}: {CODED} must have one dimension of uint8, got shape {tuple(shape)} of {dtype[:80]}"
+        )
+    if name == FRAMES and (dtype not in FRAME_DTYPES or len(shape) != 4):
         raise DamagedStoreError(
             f"{where}: {FRAMES} must have four dimensions of little-endian {', '.join(FRAME_DTYPES)}, "
             f"got shape {tuple(shape)} of {dtype[:80]}"
         )
 
 
-class GeneralFrames:
-    """Frames that are read through a library (see `dfs_store.format.container.FrameSource`).
+class GeneralRows:
+    """The large array, read through a library (see `dfs_store.format.container.RowSource`).
 
-    A chunk of many frames is expanded once for all that follow each other: the last block is kept, at most
+    A chunk of many rows is expanded once for all that follow each other: the last block is kept, at most
     64 MiB. Safe for threads, which may at worst read a block twice.
 
     Args:
-        shape: (S, C, H, W).
+        shape: (S, C, H, W), or (B,).
         dtype: "float32", "float16" or "uint8".
-        chunk_length: frames of a chunk.
-        fetch: returns frames start..stop; raises DamagedStoreError.
+        chunk_length: rows of a chunk.
+        fetch: returns rows start..stop; raises DamagedStoreError.
         file: what messages call the file.
     """
 
@@ -121,7 +125,7 @@ class GeneralFrames:
         return []
 
     def read(self, start: int, stop: int) -> Array:
-        """Returns frames start..stop as stored, read-only."""
+        """Returns rows start..stop as stored, read-only."""
         assert self._fetch is not None
         if self._length == 1:
             return self._read_only(self._fetch(start, stop))
@@ -130,15 +134,15 @@ class GeneralFrames:
             for number in range(start // self._length, (stop - 1) // self._length + 1):
                 first = number * self._length
                 parts.append(self._find_block(number)[max(start - first, 0) : stop - first])
-        except DamagedStoreError:  # perhaps of a chunk that other frames of the block lie in
+        except DamagedStoreError:  # perhaps of a chunk that other rows of the block are in
             parts = [self._fetch(start, stop)]
         return self._read_only(parts[0] if len(parts) == 1 else np.concatenate(parts))
 
     def read_spans(self, spans: Sequence[tuple[int, int]]) -> list[Array]:
-        """Returns several runs of frames; each as `read` does."""
+        """Returns several runs of rows; each as `read` does."""
         return [self.read(*span) for span in spans]
 
-    def file_of(self, frame: int) -> str:
+    def file_of(self, row: int) -> str:
         """Returns the file that holds the array, or its folder."""
         return self._file
 

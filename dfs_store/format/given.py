@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dfs_store.errors import ClipError, SettingsError
+from dfs_store.format.coded.encoding import FrameEncoding
 from dfs_store.format.digest import canonical_json, parse_json
 from dfs_store.format.spec import FORMAT_VERSION, RESERVED_KEYS, header_problems
 
@@ -21,6 +22,7 @@ def build_attributes(
     frame_shape: Sequence[int],
     class_names: Sequence[str],
     extra: Mapping[str, Any] | None,
+    encoding: FrameEncoding | None = None,
 ) -> dict[str, Any]:
     """Returns the attributes but for `complete` and `digest`, as they will be read back.
 
@@ -45,6 +47,7 @@ def build_attributes(
                     "frame_shape": [_whole("frame_shape", side) for side in frame_shape],
                     "class_names": [str(name) for name in class_names],
                     "interpolation": "linear",
+                    "frame_encoding": encoding and {"name": encoding.name, "unit": encoding.unit},
                 }
             )
         )

@@ -3,12 +3,13 @@
 import os
 
 from dfs_store.errors import DamagedStoreError
-from dfs_store.format.container import FrameSource
+from dfs_store.format.convert import copy_clip, stored_alike
 from dfs_store.format.examine import Examination, examine
 from dfs_store.format.io.place import locate
 from dfs_store.format.native import read_native
-from dfs_store.format.quantization import Encoded
 from dfs_store.format.spec import NATIVE, RESERVED_KEYS
+from dfs_store.format.store import KeyFrameStore
+from dfs_store.format.stored_frames import StoredFrames
 from dfs_store.format.verify import Finding, class_name, clips_of, damaged_frames
 from dfs_store.format.writer import StoreWriter
 
@@ -46,6 +47,7 @@ def repair_store(
             "clip must be whole; take a copy of the store, or condense again"
         )
     frames, header = found.frames, found.header
+    store = KeyFrameStore.of_examination(locate(source), found)
     try:
         lost = _lost_clips(found, frames)
         num_clips = found.arrays["labels"].size
@@ -61,21 +63,21 @@ def repair_store(
             num_frames=header.num_frames,
             frame_shape=header.frame_shape,
             class_names=header.class_names,
-            dtype=frames.dtype,
             attributes=attributes,
             overwrite=overwrite,
+            **stored_alike(store),
         ) as writer:
             findings += _copy_native(found, writer, whole=not lost)
             for clip in range(num_clips):
                 if clip not in lost:
-                    _copy_clip(found, frames, writer, clip)
+                    copy_clip(store, writer, clip, int(store.labels[clip]))
     finally:
         frames.close()
         found.reader.close()
     return findings
 
 
-def _lost_clips(found: Examination, frames: FrameSource) -> dict[int, str]:
+def _lost_clips(found: Examination, frames: StoredFrames) -> dict[int, str]:
     """Returns what is wrong with every clip that has a damaged key frame, by its number, in order."""
     lost: dict[int, str] = {}
     for problem in found.problems:
@@ -87,7 +89,7 @@ def _lost_clips(found: Examination, frames: FrameSource) -> dict[int, str]:
     return dict(sorted(lost.items()))
 
 
-def _finding(found: Examination, frames: FrameSource, clip: int, message: str) -> Finding:
+def _finding(found: Examination, frames: StoredFrames, clip: int, message: str) -> Finding:
     file = frames.file_of(int(found.arrays["offsets"][clip]))
     return Finding(message=f"left out: {message}", file=file, clip=clip, class_name=class_name(found, clip))
 
@@ -108,13 +110,3 @@ def _copy_native(found: Examination, writer: StoreWriter, *, whole: bool) -> lis
             writer.write_native(str(found.header.native["method"]), arrays)
             return []
     return [Finding(message=f"native arrays left out: {reason}", file=NATIVE)]
-
-
-def _copy_clip(found: Examination, frames: FrameSource, writer: StoreWriter, clip: int) -> None:
-    start, stop = found.arrays["offsets"][clip : clip + 2].tolist()
-    part = {
-        name: array[start:stop] for name, array in found.arrays.items() if name not in ("offsets", "labels")
-    }
-    stored = Encoded(frames.read(start, stop), part.get("scale"), part.get("zero"))
-    label = int(found.arrays["labels"][clip])
-    writer.append_stored(stored, part["positions"], label, part.get("inserted_at"))

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dfs_store.format.problems import Problem
-from dfs_store.format.spec import LEVELS, SMALL_ARRAYS, Header
+from dfs_store.format.spec import FRAME_ENCODINGS, LEVELS, SMALL_ARRAYS, Header
 
 __all__ = ["array_problems", "expected_shape"]
 
@@ -15,29 +15,44 @@ Arrays = Mapping[str, npt.NDArray[Any]]
 MOST_PER_RULE = 100  # a store with a million broken clips is told by its first hundred
 
 
-def expected_shape(name: str, num_key_frames: int, num_clips: int, channels: int) -> tuple[int, ...]:
-    """Returns the shape that a small array must have, from S, N and C."""
+def expected_shape(
+    name: str, num_key_frames: int, num_clips: int, channels: int, encoding: str | None = None
+) -> tuple[int, ...]:
+    """Returns the shape that a small array must have, from S, N and C, and the encoding of key frames."""
+    if encoding is not None:
+        num_files = num_clips if FRAME_ENCODINGS[encoding] == "clip" else num_key_frames
+        special: dict[str, tuple[int, ...]] = {"scale": (1, channels), "zero": (1, channels)}
+        special |= {"checksums": (num_files,), "coded_offsets": (num_files + 1,)}
+        if name in special:
+            return special[name]
     if name in ("scale", "zero"):
         return (num_key_frames, channels)
     return {"offsets": (num_clips + 1,), "labels": (num_clips,)}.get(name, (num_key_frames,))
 
 
-def array_problems(header: Header, arrays: Arrays, num_key_frames: int, dtype: str) -> Iterator[Problem]:
+def array_problems(
+    header: Header, arrays: Arrays, num_key_frames: int, dtype: str, coded_bytes: int = 0
+) -> Iterator[Problem]:
     """Yields every broken rule of the small arrays.
 
     Args:
         header: of the same store.
         arrays: the small arrays that are there, by name; each in its own dtype.
-        num_key_frames: S, from the shape of key_frames.
+        num_key_frames: S, from the shape of key_frames; if they are encoded, the number of positions.
         dtype: stored dtype of key_frames.
+        coded_bytes: B, from the shape of coded_frames; 0 if key frames are not encoded.
     """
     optional = {"inserted_at"} | (set() if dtype == "uint8" else {"scale", "zero"})
+    optional |= {"coded_offsets"} if header.frame_encoding is None else set()
     missing = [name for name in SMALL_ARRAYS if name not in arrays and name not in optional]
     for name in missing:
         yield Problem(f"the array {name} is missing", name)
     if dtype != "uint8":
         for name in sorted({"scale", "zero"} & arrays.keys()):
             yield Problem(f"{name} goes with uint8 key frames only, these are {dtype}", name)
+    if header.frame_encoding is None and "coded_offsets" in arrays:
+        yield Problem("coded_offsets goes with coded_frames only", "coded_offsets")
+        return
     if missing:
         return
     if num_key_frames == 0 or arrays["labels"].size == 0:
@@ -51,13 +66,15 @@ def array_problems(header: Header, arrays: Arrays, num_key_frames: int, dtype: s
     yield from offsets
     if not offsets:
         yield from _position_problems(header, arrays["positions"], arrays["offsets"])
+    if "coded_offsets" in arrays:
+        yield from _offset_problems(arrays["coded_offsets"], coded_bytes, "coded_offsets")
     yield from _value_problems(header, arrays)
 
 
 def _shape_problems(header: Header, arrays: Arrays, num_key_frames: int) -> Iterator[Problem]:
     num_clips = arrays["labels"].size
     for name, array in arrays.items():
-        shape = expected_shape(name, num_key_frames, num_clips, header.frame_shape[0])
+        shape = expected_shape(name, num_key_frames, num_clips, header.frame_shape[0], header.frame_encoding)
         if array.shape != shape:
             yield Problem(
                 f"{name} must have shape {shape} ({num_key_frames} key frames, {num_clips} clips), "
@@ -66,20 +83,21 @@ def _shape_problems(header: Header, arrays: Arrays, num_key_frames: int) -> Iter
             )
 
 
-def _offset_problems(offsets: npt.NDArray[np.int64], num_key_frames: int) -> Iterator[Problem]:
+def _offset_problems(offsets: npt.NDArray[np.int64], end: int, name: str = "offsets") -> Iterator[Problem]:
+    what = {"offsets": "key frames", "coded_offsets": "coded bytes"}[name]
     if offsets[0] != 0:
-        yield Problem(f"offsets must start at 0, got {offsets[0]}", "offsets", 0)
-    if offsets[-1] != num_key_frames:
+        yield Problem(f"{name} must start at 0, got {offsets[0]}", name, 0)
+    if offsets[-1] != end:
         yield Problem(
-            f"offsets must end at the number of key frames {num_key_frames}, got {offsets[-1]}",
-            "offsets",
+            f"{name} must end at the number of {what} {end}, got {offsets[-1]}",
+            name,
             offsets.size - 2,
         )
     # Compared, not subtracted: a difference of two int64 could wrap around.
     for clip in np.flatnonzero(offsets[1:] <= offsets[:-1])[:MOST_PER_RULE].tolist():
         yield Problem(
-            f"offsets must increase by at least 1, got {offsets[clip]} then {offsets[clip + 1]}",
-            "offsets",
+            f"{name} must increase by at least 1, got {offsets[clip]} then {offsets[clip + 1]}",
+            name,
             clip,
         )
 

@@ -14,8 +14,10 @@ from dfs_store.interpolation import MAX_FRAMES
 
 __all__ = [
     "ATTRIBUTE",
+    "CODED",
     "FORMAT_VERSION",
     "FRAME_DTYPES",
+    "FRAME_ENCODINGS",
     "MAX_FRAME_BYTES",
     "MAX_HEADER_BYTES",
     "MAX_SIDES",
@@ -32,9 +34,13 @@ __all__ = [
 
 FORMAT_VERSION = "1.0"
 ATTRIBUTE = "dfs_store"  # the header: a root attribute in Zarr, a dataset of its JSON text in HDF5
-FRAMES = "key_frames"  # the one large array
+FRAMES = "key_frames"  # the one large array of a store
+CODED = "coded_frames"  # in its place if key frames are stored as image files, one after the other
+# Encodings by name, and what one image file contains.
+FRAME_ENCODINGS = {"webp": "frame", "avif": "clip"}
+CODED_CHANNELS = 3  # of frames that are stored as images: RGB
 FRAME_DTYPES = {"float32": "<f4", "float16": "<f2", "uint8": "|u1"}
-# Every array but key_frames, in the order in which the digest takes them in.
+# Every other array, in the order in which the digest takes them in.
 SMALL_ARRAYS = {
     "positions": "<u2",
     "offsets": "<i8",
@@ -43,6 +49,7 @@ SMALL_ARRAYS = {
     "zero": "<f4",
     "inserted_at": "<i4",
     "checksums": "<u4",
+    "coded_offsets": "<i8",
 }
 LEVELS = 255  # the largest stored uint8
 # The group of the arrays that a method needs beside key frames, and the key that describes them.
@@ -60,6 +67,7 @@ RESERVED_KEYS = frozenset(
             "interpolation",
             "complete",
             "digest",
+            "frame_encoding",
         ),
         NATIVE,
     }
@@ -80,6 +88,7 @@ class Header:
         class_names: names in the order of their labels.
         normalization: {"mean": [...], "std": [...]} of C numbers each, or None.
         fps: frames per second for playback, or None.
+        frame_encoding: name of the encoding of `FRAME_ENCODINGS` if key frames are image files, else None.
         digest: SHA-256 in hex over the small arrays and `attributes`.
         native: what is in the group `native` (see `dfs_store.format.native`), or None.
         attributes: the whole JSON object, unknown keys included.
@@ -90,6 +99,7 @@ class Header:
     class_names: list[str]
     normalization: dict[str, list[float]] | None
     fps: float | None
+    frame_encoding: str | None
     digest: str
     native: dict[str, Any] | None
     attributes: dict[str, Any]
@@ -129,6 +139,7 @@ def parse_header(attributes: Any, path: object) -> Header:  # noqa: ANN401 - wha
         DamagedStoreError: a rule is broken; the message holds all that are.
     """
     check_version(attributes, path)
+    _check_encoding_known(attributes, path)
     problems = header_problems(attributes)
     if attributes.get("complete") is not True:
         problems.insert(0, "the store was never finished (complete is not true); write it again")
@@ -144,6 +155,7 @@ def parse_header(attributes: Any, path: object) -> Header:  # noqa: ANN401 - wha
         class_names=list(attributes["class_names"]),
         normalization=attributes.get("normalization"),
         fps=attributes.get("fps"),
+        frame_encoding=(attributes.get("frame_encoding") or {}).get("name"),
         digest=str(digest),
         native=attributes.get(NATIVE),
         attributes=attributes,
@@ -177,7 +189,36 @@ def header_problems(attributes: dict[str, Any]) -> list[str]:
         problems.append(f"fps must be a number above 0 or null, got {_shown(fps)}")
     if not isinstance(attributes.get("provenance", {}), dict | None):
         problems.append(f"provenance must be an object, got {_shown(attributes['provenance'])}")
+    problems += _encoding_problems(attributes.get("frame_encoding"), channels)
     return problems + _native_problems(attributes.get(NATIVE))
+
+
+def _check_encoding_known(attributes: dict[str, Any], path: object) -> None:
+    """Raises NewerFormatError for an encoding of key frames that this version does not know."""
+    about = attributes.get("frame_encoding")
+    name = about.get("name") if isinstance(about, dict) else None
+    if isinstance(name, str) and name not in FRAME_ENCODINGS:
+        raise NewerFormatError(
+            f"{path}: its key frames are encoded as {_shown(name)}, and this library reads "
+            f"{', '.join(FRAME_ENCODINGS)}; upgrade dfs-store (pip install --upgrade dfs-store) to read it"
+        )
+
+
+def _encoding_problems(value: object, channels: int | None) -> list[str]:
+    if value is None:
+        return []
+    name = value.get("name") if isinstance(value, dict) else None
+    if not isinstance(value, dict) or not isinstance(name, str) or name not in FRAME_ENCODINGS:
+        return [f'frame_encoding must be null or {{"name": text, "unit": text}}, got {_shown(value)}']
+    problems = []
+    if value.get("unit") != FRAME_ENCODINGS[name]:
+        problems.append(
+            f"the unit of frame_encoding {name} must be {FRAME_ENCODINGS[name]!r}, "
+            f"got {_shown(value.get('unit'))}"
+        )
+    if channels is not None and channels != CODED_CHANNELS:
+        problems.append(f"encoded frames must have {CODED_CHANNELS} channels (RGB), got {channels}")
+    return problems
 
 
 def _class_names_problems(names: object) -> list[str]:

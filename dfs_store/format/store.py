@@ -1,7 +1,8 @@
 """Reading a store: every rule is checked at open, every frame against its checksum when first read."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Self
 
 import numpy as np
@@ -9,13 +10,15 @@ import numpy.typing as npt
 
 from dfs_store.errors import DamagedStoreError, SettingsError
 from dfs_store.format.accounting import StorageReport, count_storage
+from dfs_store.format.coded.levels import Levels
 from dfs_store.format.container import open_container
-from dfs_store.format.digest import compute_content_digest, frame_checksums
-from dfs_store.format.examine import examine, examine_or_raise
+from dfs_store.format.digest import compute_content_digest
+from dfs_store.format.examine import Examination, examine, examine_or_raise
 from dfs_store.format.io.place import Place, StoreURL, absolute_text, locate
 from dfs_store.format.native import native_bytes, read_native
 from dfs_store.format.quantization import decode
 from dfs_store.format.spec import Header
+from dfs_store.format.stored_frames import DamagedFrameError
 from dfs_store.interpolation import neighbours, rebuild
 
 __all__ = ["KeyFrameStore", "open_store"]
@@ -48,14 +51,23 @@ class KeyFrameStore:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path: Place = locate(path)
-        self._absolute = absolute_text(self.path)  # unpickled where the working folder may be another
-        found = examine_or_raise(self.path)
+        place = locate(path)
+        self._set_up(place, examine_or_raise(place))
+
+    @classmethod
+    def of_examination(cls, place: Place, found: Examination) -> Self:
+        """Returns a store of which some frames may be damaged, whose small arrays keep the rules."""
+        store = cls.__new__(cls)
+        store._set_up(place, found)
+        return store
+
+    def _set_up(self, place: Place, found: Examination) -> None:
+        self.path: Place = place
+        self._absolute = absolute_text(place)  # unpickled where the working folder may be another
         assert found.frames is not None
         self._reader, self._frames = found.reader, found.frames
         self._header: Header = found.header
         self._arrays = found.arrays
-        self._seen = np.zeros(self._frames.shape[0], dtype=bool)
         self._closed = False
 
     def __len__(self) -> int:
@@ -115,17 +127,29 @@ class KeyFrameStore:
     @property
     def scale(self) -> npt.NDArray[np.float32] | None:
         """(S, C) float32 with uint8 key frames: value = zero + scale * stored; else None."""
-        return self._arrays.get("scale")
+        return self._per_frame("scale")
 
     @property
     def zero(self) -> npt.NDArray[np.float32] | None:
         """(S, C) float32 with uint8 key frames; else None."""
-        return self._arrays.get("zero")
+        return self._per_frame("zero")
 
     @property
     def dtype(self) -> str:
-        """Stored dtype of the key frames: "float32", "float16" or "uint8"."""
+        """Stored dtype of the key frames: "float32", "float16" or "uint8" (also of decoded image files)."""
         return self._frames.dtype
+
+    @property
+    def frame_encoding(self) -> str | None:
+        """Name of the encoding if key frames are stored as image files, "webp" or "avif"; else None."""
+        return self._header.frame_encoding
+
+    @property
+    def levels(self) -> Levels | None:
+        """What the levels of encoded key frames stand for, equal for all; None if they are not encoded."""
+        if self.frame_encoding is None:
+            return None
+        return Levels(self._arrays["scale"][0], self._arrays["zero"][0])
 
     @property
     def container(self) -> str:
@@ -164,7 +188,9 @@ class KeyFrameStore:
         Covers the small arrays (with the frames' checksums), shapes, class names, normalization and native
         arrays, and neither the container nor how the store was made.
         """
-        return compute_content_digest(self.attributes, self._arrays, self._frames.shape, self.dtype)
+        encoded = self.frame_encoding is not None
+        shape = (self._coded_bytes,) if encoded else self._frames.shape
+        return compute_content_digest(self.attributes, self._arrays, shape, self.dtype)
 
     @property
     def storage(self) -> StorageReport:
@@ -179,6 +205,7 @@ class KeyFrameStore:
             index_bytes=sum(array.nbytes for array in self._arrays.values()),
             on_disk_bytes=self._reader.on_disk_bytes(),
             native_bytes=native_bytes(self._header),
+            coded_bytes=None if self.frame_encoding is None else self._coded_bytes,
             source_bytes=source_bytes if type(source_bytes) is int and source_bytes >= 0 else None,
         )
 
@@ -226,6 +253,7 @@ class KeyFrameStore:
         """Returns key frames start..stop of the whole store as stored, (stop - start, C, H, W), read-only.
 
         Uncompressed frames are a view of the mapped file; they have been compared with their checksums.
+        Frames that are stored as image files are decoded, to the levels that `scale` and `zero` apply to.
 
         Raises:
             SettingsError: the range is outside 0..S, or the store is closed.
@@ -234,22 +262,16 @@ class KeyFrameStore:
         self._check_span(start, stop)
         if start == stop:
             return np.empty((0, *self.frame_shape), dtype=self.dtype)
-        try:
-            frames = self._frames.read(start, stop)
-            if not self._seen[start:stop].all():
-                self._check(frames, start, stop)
-        except DamagedStoreError:
-            self._look_for_another()
-            raise
-        return frames
+        return self._read([(start, stop)], 1)[0]
 
-    def stored_spans(self, spans: Sequence[tuple[int, int]]) -> list[Array]:
+    def stored_spans(self, spans: Sequence[tuple[int, int]], *, threads: int = 1) -> list[Array]:
         """Returns several runs of key frames, each as `stored_frames` does.
 
         A remote store is asked for all of them at once, and for neighbours in one request.
 
         Args:
             spans: (start, stop) of each, none of them empty.
+            threads: that may decode image files at a time.
 
         Raises:
             SettingsError, DamagedStoreError: as `stored_frames`.
@@ -257,22 +279,48 @@ class KeyFrameStore:
         """
         for span in spans:
             self._check_span(*span)
+        return self._read(spans, threads)
+
+    def coded_clip(self, clip: int) -> list[bytes]:
+        """Returns the image files of a clip's key frames as stored: one per key frame, or one sequence.
+
+        Raises:
+            SettingsError: key frames are not encoded, or the store is closed.
+            DamagedStoreError: a file does not match its checksum.
+        """
+        start, stop = self._bounds(clip)
+        self._check_span(start, stop)
+        if self.frame_encoding is None:
+            raise SettingsError(f"{self.path}: its key frames are not stored as image files")
+        from dfs_store.format.coded.frames import CodedFrames
+
+        assert isinstance(self._frames, CodedFrames)
+        with self._damage_described():
+            return self._frames.coded(start, stop)
+
+    def _read(self, spans: Sequence[tuple[int, int]], threads: int) -> list[Array]:
+        with self._damage_described():
+            return self._frames.read_spans(spans, threads)
+
+    @contextmanager
+    def _damage_described(self) -> Iterator[None]:
+        """Says which clip a damaged frame belongs to, unless another store has taken the path."""
         try:
-            found = self._frames.read_spans(spans)
-            for (start, stop), frames in zip(spans, found, strict=True):
-                if not self._seen[start:stop].all():
-                    self._check(frames, start, stop)
-        except DamagedStoreError:
+            yield
+        except DamagedStoreError as error:
             self._look_for_another()
+            if isinstance(error, DamagedFrameError):
+                raise DamagedStoreError(
+                    f"{self.path}: {self.describe_frame(error.frame)} {error.what}"
+                ) from error
             raise
-        return found
 
     def _check_span(self, start: int, stop: int) -> None:
         if self._closed:
             raise SettingsError(f"{self.path}: the store was closed; open it again with open_store")
-        if not 0 <= start <= stop <= self._seen.size:
+        if not 0 <= start <= stop <= self._frames.shape[0]:
             raise SettingsError(
-                f"{self.path}: key frames must lie in 0..{self._seen.size}, got {start}..{stop}"
+                f"{self.path}: key frames must lie in 0..{self._frames.shape[0]}, got {start}..{stop}"
             )
 
     def _look_for_another(self) -> None:
@@ -314,14 +362,16 @@ class KeyFrameStore:
         self._closed = True
         self._frames.close()
 
-    def _check(self, frames: Array, start: int, stop: int) -> None:
-        """Compares frames with their checksums. Two threads may do so twice, with the same outcome."""
-        wrong = np.flatnonzero(frame_checksums(frames) != self._arrays["checksums"][start:stop])
-        if wrong.size:
-            raise DamagedStoreError(
-                f"{self.path}: {self.describe_frame(start + int(wrong[0]))} does not match its checksum"
-            )
-        self._seen[start:stop] = True
+    @property
+    def _coded_bytes(self) -> int:
+        return int(self._arrays["coded_offsets"][-1])
+
+    def _per_frame(self, name: str) -> npt.NDArray[np.float32] | None:
+        """Returns scale or zero with a row for every key frame, those of encoded frames repeated."""
+        array = self._arrays.get(name)
+        if array is None or self.frame_encoding is None:
+            return array
+        return np.broadcast_to(array, (self._frames.shape[0], array.shape[1]))
 
     def describe_frame(self, frame: int) -> str:
         """Returns a key frame in words: its clip, class, position and file."""

@@ -6,16 +6,15 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from dfs_store.errors import DamagedStoreError
-from dfs_store.format.container import FrameSource, container_of
-from dfs_store.format.digest import frame_checksums
+from dfs_store.format.container import container_of
 from dfs_store.format.examine import Examination, examine
 from dfs_store.format.io.place import Place, locate
 from dfs_store.format.native import read_native
 from dfs_store.format.problems import Problem
 from dfs_store.format.spec import NATIVE
+from dfs_store.format.stored_frames import StoredFrames
 
 __all__ = ["Finding", "class_name", "clips_of", "damaged_frames", "verify"]
 
@@ -127,7 +126,7 @@ def class_name(found: Examination, clip: int | None) -> str | None:
 
 
 def _frame_findings(
-    found: Examination, frames: FrameSource, on_progress: Callable[[int, int], None] | None
+    found: Examination, frames: StoredFrames, on_progress: Callable[[int, int], None] | None
 ) -> Iterator[Finding]:
     for frame, message in damaged_frames(found, frames, on_progress):
         (clip,) = clips_of(found, frame, frame + 1)
@@ -141,7 +140,7 @@ def _frame_findings(
 
 
 def damaged_frames(
-    found: Examination, frames: FrameSource, on_progress: Callable[[int, int], None] | None = None
+    found: Examination, frames: StoredFrames, on_progress: Callable[[int, int], None] | None = None
 ) -> Iterator[tuple[int, str]]:
     """Reads all frames but those whose file was found broken already; yields (number, what is wrong)."""
     total = frames.shape[0]
@@ -153,38 +152,10 @@ def damaged_frames(
     step = max(1, _BATCH_BYTES // frame_bytes)
     for start in range(0, total, step):
         stop = min(start + step, total)
-        yield from _batch_messages(found, frames, start, stop, lost)
+        if not lost[start:stop].any():
+            yield from sorted(frames.damage(start, stop).items())
+        else:
+            for frame in (np.flatnonzero(~lost[start:stop]) + start).tolist():
+                yield from frames.damage(frame, frame + 1).items()
         if on_progress is not None:
             on_progress(stop, total)
-
-
-def _batch_messages(
-    found: Examination, frames: FrameSource, start: int, stop: int, lost: npt.NDArray[np.bool_]
-) -> Iterator[tuple[int, str]]:
-    """Yields (number, what is wrong) of the frames start..stop."""
-    checksums = found.arrays["checksums"]
-    try:
-        if lost[start:stop].any():
-            raise DamagedStoreError("a part of this batch cannot be read")
-        wrong = frame_messages(frames.read(start, stop), checksums[start:stop])
-    except DamagedStoreError:
-        # One by one, so that a damaged frame does not hide its neighbours.
-        for frame in (np.flatnonzero(~lost[start:stop]) + start).tolist():
-            try:
-                one = frame_messages(frames.read(frame, frame + 1), checksums[frame : frame + 1])
-            except DamagedStoreError as error:
-                one = {0: f"cannot be read: {error}"}
-            yield from ((frame, message) for message in one.values())
-        return
-    yield from ((start + number, message) for number, message in wrong.items())
-
-
-def frame_messages(stored: npt.NDArray[Any], checksums: npt.NDArray[np.uint32]) -> dict[int, str]:
-    """Returns what is wrong with stored frames (K, C, H, W), by their number in the batch."""
-    messages = {}
-    for number in np.flatnonzero(frame_checksums(stored) != checksums).tolist():
-        messages[number] = "does not match its checksum"
-    if stored.dtype.kind == "f":
-        for number in np.flatnonzero(~np.isfinite(stored).all(axis=(1, 2, 3))).tolist():
-            messages.setdefault(number, "holds values that are infinite or not a number")
-    return messages

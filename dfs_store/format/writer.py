@@ -3,21 +3,27 @@
 import os
 from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
+import google_crc32c
 import numpy as np
 import numpy.typing as npt
 
 from dfs_store.errors import ClipError, DFSError, SettingsError
-from dfs_store.format.container import ContainerWriter, check_compression, container_of
+from dfs_store.format.coded.encoding import FrameEncoding, parse_encoding
+from dfs_store.format.coded.levels import Levels, pixel_levels
+from dfs_store.format.container import ContainerWriter, RowLayout, check_compression, container_of
 from dfs_store.format.digest import compute_digest, frame_checksums
 from dfs_store.format.given import build_attributes, check_frames, check_label, check_steps
 from dfs_store.format.io.durable import output_error
 from dfs_store.format.io.transaction import open_transaction
 from dfs_store.format.native import describe_native, stored_natively
 from dfs_store.format.quantization import Encoded, encode
-from dfs_store.format.spec import FRAME_DTYPES, NATIVE, SMALL_ARRAYS, header_problems
+from dfs_store.format.spec import CODED, FRAME_DTYPES, FRAMES, NATIVE, SMALL_ARRAYS, header_problems
 from dfs_store.interpolation import check_positions
+
+if TYPE_CHECKING:
+    from dfs_store.format.coded.encoder import FrameEncoder
 
 __all__ = ["StoreWriter"]
 
@@ -35,7 +41,12 @@ class StoreWriter:
         num_frames: T, frames of every clip, at least 2.
         frame_shape: (C, H, W) of every key frame.
         class_names: names in the order of their labels, all different.
-        dtype: "float32", "float16" or "uint8"; see `dfs_store.format.quantization` for the error bounds.
+        dtype: "float32", "float16" or "uint8"; see `dfs_store.format.quantization` for the error bounds. None
+            is float32, or uint8 with an encoding, which needs it.
+        encoding: stores key frames as image files: "webp[:QUALITY]", a still of each, or "avif[:QUALITY]", a
+            sequence of each clip. Lossy; frames must have three channels (RGB).
+        levels: what the 8-bit levels of encoded frames stand for. When absent, level / 255 is the pixel under
+            `normalization`; values outside [0, 1] are then clipped. See `pixel_levels`.
         attributes: normalization, fps, provenance, and any further keys; JSON values.
         overwrite: replace a store that is there.
         compression: None, "zstd" (Zarr only) or "gzip", for archives: compressed frames cannot be mapped.
@@ -54,34 +65,42 @@ class StoreWriter:
         num_frames: int,
         frame_shape: Sequence[int],
         class_names: Sequence[str],
-        dtype: str = "float32",
+        dtype: str | None = None,
+        encoding: str | None = None,
+        levels: Levels | None = None,
         attributes: Mapping[str, Any] | None = None,
         overwrite: bool = False,
         compression: str | None = None,
     ) -> None:
-        if dtype not in FRAME_DTYPES:
-            raise SettingsError(f"dtype must be one of {', '.join(FRAME_DTYPES)}, got {dtype!r}")
+        self.encoding = parse_encoding(encoding)
+        self.dtype = _stored_dtype(dtype, self.encoding, compression)
         self._transaction = open_transaction(path, overwrite=overwrite)
         self._shown = str(self._transaction.shown)
         self._container = container_of(self._transaction.shown)
         check_compression(compression, self._container)
-        self._attributes = build_attributes(num_frames, frame_shape, class_names, attributes)
+        self._attributes = build_attributes(num_frames, frame_shape, class_names, attributes, self.encoding)
         self._num_frames: int = self._attributes["num_frames"]
         self._frame_shape: tuple[int, int, int] = tuple(self._attributes["frame_shape"])
-        self._dtype, self._compression = dtype, compression
+        self._levels = levels
+        if self.encoding is not None and levels is None:
+            self._levels = pixel_levels(self._attributes["normalization"], self._frame_shape[0])
+        self._encoder: FrameEncoder | None = None
+        self._compression = compression
         self._files: ContainerWriter | None = None
         self._parts: dict[str, list[npt.NDArray[Any]]] = {name: [] for name in SMALL_ARRAYS}
         self._counts: list[int] = []
+        self._file_sizes: list[int] = []
         self._with_steps: bool | None = None
         self._failure: DFSError | None = None
         self._native: dict[str, npt.NDArray[Any]] = {}
 
     def __enter__(self) -> Self:
         path = self._transaction.begin()
+        layout = RowLayout(FRAMES, self._frame_shape, self.dtype, self._compression)
+        if self.encoding is not None:
+            layout = RowLayout(CODED, (), "uint8")
         try:
-            self._files = _container_writer(self._container)(
-                path, self._frame_shape, self._dtype, self._compression
-            )
+            self._files = _container_writer(self._container)(path, layout)
         except OSError as error:
             self._transaction.abort()
             raise output_error(error, self._transaction.written_to) from error
@@ -131,7 +150,19 @@ class StoreWriter:
             DiskFullError, OutputNotWritableError: the disk refused; the writer has cleaned up and is closed.
         """
         frames = check_frames(key_frames, self._frame_shape)
-        self._append(encode(frames, self._dtype), positions, label, inserted_at)
+        if self.encoding is None:
+            stored = encode(frames, self.dtype)
+            self._note(len(frames), positions, label, inserted_at, stored)
+            self._write(stored.frames)
+            return
+        self._note(len(frames), positions, label, inserted_at)
+        if self._encoder is None:
+            from dfs_store.format.coded.encoder import FrameEncoder  # by need: it imports Pillow
+
+            assert self._levels is not None
+            self._encoder = FrameEncoder(self.encoding, self._levels)
+        for done in self._encoder.submit(frames):
+            self._write_coded(done.files)
 
     def append_stored(
         self, stored: Encoded, positions: npt.ArrayLike, label: int, inserted_at: npt.ArrayLike | None = None
@@ -150,18 +181,58 @@ class StoreWriter:
         shape = (stored.frames.shape[0], self._frame_shape[0])
         quantised = stored.scale is not None and stored.zero is not None
         if (
-            stored.frames.dtype != np.dtype(FRAME_DTYPES[self._dtype])
+            stored.frames.dtype != np.dtype(FRAME_DTYPES[self.dtype])
             or stored.frames.shape[1:] != self._frame_shape
-            or quantised != (self._dtype == "uint8")
+            or quantised != (self.dtype == "uint8")
             or any(part is not None and part.shape != shape for part in stored[1:])
         ):
             raise ClipError(
-                f"stored frames must be (K, {', '.join(map(str, self._frame_shape))}) in {self._dtype}, "
+                f"stored frames must be (K, {', '.join(map(str, self._frame_shape))}) in {self.dtype}, "
                 f"got {stored.frames.shape} in {stored.frames.dtype}; scale and zero go with uint8 only"
             )
-        if self._dtype != "uint8" and not np.isfinite(stored.frames).all():
+        if self.encoding is not None:
+            raise ClipError(f"frames of this store are encoded as {self.encoding.name}; use append_encoded")
+        if self.dtype != "uint8" and not np.isfinite(stored.frames).all():
             raise ClipError("stored frames must hold finite numbers, these hold some that are not")
-        self._append(stored, positions, label, inserted_at)
+        self._note(len(stored.frames), positions, label, inserted_at, stored)
+        self._write(stored.frames)
+
+    def append_encoded(
+        self,
+        files: Sequence[bytes],
+        positions: npt.ArrayLike,
+        label: int,
+        inserted_at: npt.ArrayLike | None = None,
+    ) -> None:
+        """Appends one clip whose key frames are image files of this store's encoding and levels already.
+
+        Args:
+            files: one per key frame, or one sequence; not decoded here, so they must be sound.
+            positions: as in `append`.
+            label: as in `append`.
+            inserted_at: as in `append`.
+
+        Raises:
+            ClipError, PositionsError, DiskFullError, OutputNotWritableError: as in `append`.
+        """
+        count = np.asarray(positions).size
+        wanted = count if self.encoding is not None and self.encoding.unit == "frame" else 1
+        if self.encoding is None or len(files) != wanted or not all(files):
+            raise ClipError(
+                f"a clip of {count} key frames must come as {wanted} files that are not empty, of the "
+                f"store's encoding {self.encoding and self.encoding.name}; got {len(files)}"
+            )
+        self._note(count, positions, label, inserted_at)
+        if self._encoder is not None:
+            for done in self._encoder.finish():  # of clips that come before
+                self._write_coded(done.files)
+        self._write_coded(files)
+
+    def takes_files(self, encoding: str | None, levels: Levels | None) -> bool:
+        """Returns whether `append_encoded` can take image files of such an encoding and levels."""
+        if self.encoding is None or levels is None or self._levels is None:
+            return False
+        return self.encoding.name == encoding and self._levels.equals(levels)
 
     def write_native(self, method: str, arrays: Mapping[str, npt.ArrayLike]) -> None:
         """Takes in what a method needs beside key frames: the group `native` of the store.
@@ -179,37 +250,52 @@ class StoreWriter:
             raise SettingsError("; ".join(problems))
         self._native, self._attributes = native, attributes
 
-    def _append(
-        self, stored: Encoded, positions: npt.ArrayLike, label: int, inserted_at: npt.ArrayLike | None
+    def _note(
+        self,
+        count: int,
+        positions: npt.ArrayLike,
+        label: int,
+        inserted_at: npt.ArrayLike | None,
+        stored: Encoded | None = None,
     ) -> None:
+        """Checks all of a clip but its frames, and keeps it for the small arrays."""
         if self._files is None:
             raise SettingsError(
                 f"{self._shown}: the writer is not open; use it as `with StoreWriter(...) as writer:`"
             )
-        count = stored.frames.shape[0]
         places = check_positions(positions, self._num_frames)
         if places.size != count:
             raise ClipError(f"there must be as many positions as key frames, got {places.size} and {count}")
         parts = {
             "positions": places,
             "labels": np.array([check_label(label, len(self._attributes["class_names"]))]),
-            "checksums": frame_checksums(stored.frames),
         }
         steps = self._check_steps(inserted_at, count)
         if steps is not None:
             parts["inserted_at"] = steps
-        if stored.scale is not None and stored.zero is not None:
-            parts |= {"scale": stored.scale, "zero": stored.zero}
-        try:
-            self._files.append(stored.frames)
-        except OSError as error:
-            self._abort()
-            self._failure = output_error(error, self._transaction.written_to)
-            raise self._failure from error
+        if stored is not None:
+            parts["checksums"] = frame_checksums(stored.frames)
+            if stored.scale is not None and stored.zero is not None:
+                parts |= {"scale": stored.scale, "zero": stored.zero}
         for name, part in parts.items():
             self._parts[name].append(part.astype(SMALL_ARRAYS[name]))
         self._counts.append(count)
         self._with_steps = steps is not None
+
+    def _write_coded(self, files: Sequence[bytes]) -> None:
+        self._parts["checksums"].append(np.array([google_crc32c.value(data) for data in files], dtype="<u4"))
+        self._file_sizes += [len(data) for data in files]
+        self._write(np.frombuffer(b"".join(files), dtype=np.uint8))
+
+    def _write(self, rows: npt.NDArray[Any]) -> None:
+        """Appends rows to the large array; a disk that refuses ends the store."""
+        assert self._files is not None
+        try:
+            self._files.append(rows)
+        except OSError as error:
+            self._abort()
+            self._failure = output_error(error, self._transaction.written_to)
+            raise self._failure from error
 
     def _check_steps(self, inserted_at: npt.ArrayLike | None, count: int) -> npt.NDArray[Any] | None:
         given = inserted_at is not None
@@ -224,20 +310,54 @@ class StoreWriter:
         assert self._files is not None
         if not self._counts:
             raise ClipError(f"{self._shown}: a store must hold at least one clip, and none was appended")
-        arrays = {name: np.concatenate(parts) for name, parts in self._parts.items() if parts}
-        arrays["offsets"] = np.concatenate([[0], np.cumsum(self._counts)]).astype(SMALL_ARRAYS["offsets"])
         attributes = {**self._attributes, "complete": True}
-        shape = (int(arrays["offsets"][-1]), *self._frame_shape)
-        attributes["digest"] = compute_digest(attributes, arrays, shape, self._dtype)
+        if self._encoder is not None:
+            for done in self._encoder.finish():
+                self._write_coded(done.files)
+            about = attributes["provenance"] or {}
+            attributes["provenance"] = {**about, "frame_encoding": self._encoder.describe()}
+        arrays = {name: np.concatenate(parts) for name, parts in self._parts.items() if parts}
+        arrays["offsets"] = _running_sum(self._counts)
+        shape: tuple[int, ...] = (int(arrays["offsets"][-1]), *self._frame_shape)
+        if self._levels is not None and self.encoding is not None:
+            arrays["coded_offsets"] = _running_sum(self._file_sizes)
+            arrays |= {"scale": self._levels.scale[None], "zero": self._levels.zero[None]}
+            shape = (int(arrays["coded_offsets"][-1]),)
+        attributes["digest"] = compute_digest(attributes, arrays, shape, self.dtype)
         self._files.finish(arrays, attributes, self._native)
         self._transaction.commit()
+        self._close_encoder()
         self._files = None
 
+    def _close_encoder(self) -> None:
+        if self._encoder is not None:
+            self._encoder.close()
+
     def _abort(self) -> None:
+        self._close_encoder()
         if self._files is not None:
             self._files.close()
             self._files = None
         self._transaction.abort()
+
+
+def _running_sum(counts: Sequence[int]) -> npt.NDArray[np.int64]:
+    """Returns where each of successive runs begins, and where the last one ends."""
+    return np.concatenate([[0], np.cumsum(counts)]).astype("<i8")
+
+
+def _stored_dtype(dtype: str | None, encoding: FrameEncoding | None, compression: str | None) -> str:
+    if dtype is not None and dtype not in FRAME_DTYPES:
+        raise SettingsError(f"dtype must be one of {', '.join(FRAME_DTYPES)}, got {dtype!r}")
+    if encoding is None:
+        return dtype or "float32"
+    if dtype not in (None, "uint8"):
+        raise SettingsError(f"encoding {encoding} stores 8-bit levels, so dtype must be uint8, got {dtype!r}")
+    if compression is not None:
+        raise SettingsError(
+            f"encoding {encoding} compresses key frames already; leave out compression {compression!r}"
+        )
+    return "uint8"
 
 
 def _container_writer(container: str) -> Any:  # noqa: ANN401 - either class, both are ContainerWriter

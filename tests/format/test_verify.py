@@ -75,7 +75,7 @@ def test_values_that_are_not_finite_are_found(store_path):
     write_array(store_path, "checksums", frame_checksums(frames))
     edit_attributes(store_path, lambda attributes: None, redigest=True)
     (found,) = verify(store_path)
-    assert found.message == "key frame 3 holds values that are infinite or not a number"
+    assert found.message == "key frame 3 contains values that are infinite or not a number"
     assert (found.clip, found.class_name, found.position) == (2, "left", 0)
 
 

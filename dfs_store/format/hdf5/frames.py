@@ -1,4 +1,4 @@
-"""key_frames of an HDF5 store as we write them: mapped from the file."""
+"""The large array of an HDF5 store as we write it: mapped from the file."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,18 +7,18 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from dfs_store.format.general import check_frames
+from dfs_store.format.general import check_rows
 from dfs_store.format.hdf5.mapped import frame_dtype, place_of
 from dfs_store.format.io.files import ByteSource
 from dfs_store.format.io.place import Place
 from dfs_store.format.problems import Problem
 from dfs_store.format.spec import FRAME_DTYPES, frame_size_bytes
 
-__all__ = ["Hdf5Frames"]
+__all__ = ["Hdf5Rows"]
 
 
-class Hdf5Frames:
-    """Frames of the contiguous dataset key_frames (see `dfs_store.format.container.FrameSource`).
+class Hdf5Rows:
+    """Rows of a contiguous dataset (see `dfs_store.format.container.RowSource`).
 
     Safe for threads and under fork without a lock, which a fork could inherit locked. The file is the one
     that was opened, whatever takes its path later.
@@ -27,28 +27,28 @@ class Hdf5Frames:
     def __init__(self, path: Place, dataset: h5py.Dataset, mapped: ByteSource) -> None:
         self.shape: tuple[int, ...] = dataset.shape
         self.dtype = frame_dtype(dataset)
-        check_frames(str(path), self.shape, self.dtype)
+        check_rows(str(path), dataset.name.strip("/"), self.shape, self.dtype)
         self._name = path.name
-        self._frame_bytes = frame_size_bytes(self.shape[1:], self.dtype)
+        self._row_bytes = frame_size_bytes(self.shape[1:], self.dtype)
         self._offset = place_of(dataset, mapped, path)
         self._file: ByteSource | None = mapped
 
     def problems(self, *, thorough: bool = False) -> list[Problem]:
-        """Returns nothing: the size was compared with the file's when the frames were opened."""
+        """Returns nothing: the size was compared with the file's when the dataset was opened."""
         return []
 
     def read(self, start: int, stop: int) -> npt.NDArray[Any]:
-        """Returns frames start..stop as stored, a read-only view of the file."""
+        """Returns rows start..stop as stored, a read-only view of the file."""
         return self.read_spans([(start, stop)])[0]
 
     def read_spans(self, spans: Sequence[tuple[int, int]]) -> list[npt.NDArray[Any]]:
-        """Returns several runs of frames, each as `read` does; a server is asked for all of them at once."""
+        """Returns several runs of rows, each as `read` does; a server is asked for all of them at once."""
         assert self._file is not None
-        first, size = self._offset, self._frame_bytes
+        first, size = self._offset, self._row_bytes
         found = self._file.parts([(first + start * size, first + stop * size) for start, stop in spans])
         return [self._shaped(data) for data in found]
 
-    def file_of(self, frame: int) -> str:
+    def file_of(self, row: int) -> str:
         """Returns the name of the file."""
         return self._name
 

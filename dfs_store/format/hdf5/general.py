@@ -17,13 +17,12 @@ import numpy.typing as npt
 
 from dfs_store.errors import DamagedStoreError
 from dfs_store.format.expand import check_lzf, expand
-from dfs_store.format.general import GeneralFrames, check_chunks, check_frames, check_small
+from dfs_store.format.general import GeneralRows, check_chunks, check_rows, check_small
 from dfs_store.format.hdf5.mapped import H5_ERRORS, damaged, frame_dtype, open_mapped
 from dfs_store.format.io.files import ByteSource
 from dfs_store.format.io.place import Place
-from dfs_store.format.spec import FRAMES
 
-__all__ = ["open_general_frames", "read_general"]
+__all__ = ["open_general_rows", "read_general"]
 
 _SHUFFLE, _FLETCHER32 = h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32
 _COMPRESSORS: dict[int, Callable[[npt.NDArray[np.uint8], int], object]] = {
@@ -50,29 +49,30 @@ def read_general(dataset: h5py.Dataset, where: str, limit_bytes: int) -> npt.NDA
     return _read(dataset, where, 0, dataset.shape[0])
 
 
-def open_general_frames(dataset: h5py.Dataset, mapped: ByteSource, path: Place) -> GeneralFrames:
-    """Returns key_frames without reading any; raises DamagedStoreError if their layout is not allowed.
+def open_general_rows(dataset: h5py.Dataset, mapped: ByteSource, path: Place) -> GeneralRows:
+    """Returns the large array without reading it; raises DamagedStoreError if its layout is not allowed.
 
     The file is opened for every read: nothing of h5py is held across threads or a fork.
     """
-    where = f"{path}: {FRAMES}"
+    name = dataset.name.strip("/")
+    where = f"{path}: {name}"
     dtype = frame_dtype(dataset)
-    check_frames(str(path), dataset.shape, dtype)
+    check_rows(str(path), name, dataset.shape, dtype)
     check_chunks(where, dataset.shape, _chunks(dataset), dataset.dtype.itemsize, 1)
     _check_layout(dataset, where)
 
     def fetch(start: int, stop: int) -> npt.NDArray[Any]:
         try:
             with open_mapped(mapped) as file:
-                return _read(file[FRAMES], where, start, stop)
+                return _read(file[name], where, start, stop)
         except DamagedStoreError:
             raise
         except H5_ERRORS as error:
-            raise damaged(path, f"{FRAMES} cannot be read", error, mapped) from error
+            raise damaged(path, f"{name} cannot be read", error, mapped) from error
         finally:
             mapped.forget()
 
-    return GeneralFrames(dataset.shape, dtype, _chunks(dataset)[0], fetch, path.name)
+    return GeneralRows(dataset.shape, dtype, _chunks(dataset)[0], fetch, path.name)
 
 
 def _chunks(dataset: h5py.Dataset) -> tuple[int, ...]:

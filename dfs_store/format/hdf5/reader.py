@@ -15,15 +15,15 @@ import numpy as np
 import numpy.typing as npt
 
 from dfs_store.errors import DamagedStoreError, NotAStoreError, StoreNotFoundError
-from dfs_store.format.container import FrameSource
+from dfs_store.format.container import RowSource
 from dfs_store.format.digest import parse_json
 from dfs_store.format.general import MAX_SMALL_BYTES, check_small
-from dfs_store.format.hdf5.frames import Hdf5Frames
-from dfs_store.format.hdf5.general import open_general_frames, read_general
+from dfs_store.format.hdf5.frames import Hdf5Rows
+from dfs_store.format.hdf5.general import open_general_rows, read_general
 from dfs_store.format.hdf5.mapped import H5_ERRORS, damaged, is_contiguous, open_mapped, place_of
 from dfs_store.format.io.files import ByteSource, MappedFile, opened
 from dfs_store.format.io.place import Place, StoreURL
-from dfs_store.format.spec import ATTRIBUTE, FRAMES, MAX_HEADER_BYTES
+from dfs_store.format.spec import ATTRIBUTE, MAX_HEADER_BYTES
 
 __all__ = ["Hdf5Reader"]
 
@@ -99,21 +99,21 @@ class Hdf5Reader:
         except H5_ERRORS as error:
             raise damaged(self.path, f"{name} cannot be read", error, self._mapped) from error
 
-    def frames(self) -> FrameSource:
-        """Returns key_frames without reading any."""
+    def rows(self, name: str) -> RowSource:
+        """Returns the large array without reading any of it."""
         try:
             file, mapped = self._open()
-            dataset = _dataset(file, FRAMES, self.path)
+            dataset = _dataset(file, name, self.path)
             if dataset is None:
-                raise DamagedStoreError(f"{self.path}: the array {FRAMES} is missing")
+                raise DamagedStoreError(f"{self.path}: the array {name} is missing")
             if is_contiguous(dataset):
-                return Hdf5Frames(self.path, dataset, mapped)
+                return Hdf5Rows(self.path, dataset, mapped)
             self.read_path = "general"
-            return open_general_frames(dataset, mapped, self.path)
+            return open_general_rows(dataset, mapped, self.path)
         except DamagedStoreError:
             raise
         except H5_ERRORS as error:
-            raise damaged(self.path, f"{FRAMES} cannot be read", error, self._mapped) from error
+            raise damaged(self.path, f"{name} cannot be read", error, self._mapped) from error
 
     def close(self) -> None:
         """Closes the file; what is asked later opens it again."""

@@ -61,6 +61,18 @@ class ZarrFiles:
         """Returns a file's bytes without reading them; raises DamagedStoreError as `size_of`."""
         raise NotImplementedError
 
+    def gather(self, wants: Sequence[Want]) -> list[Bytes]:
+        """Returns ranges of files, read-only; raises DamagedStoreError if one ends before."""
+        raise NotImplementedError
+
+    def check_size(self, name: str, size_bytes: int, *, thorough: bool) -> None:
+        """Compares a file's size, which may be left to its first read unless the check is thorough.
+
+        Raises:
+            DamagedStoreError: it has another size, or is missing.
+        """
+        raise NotImplementedError
+
     def total_bytes(self, names: Sequence[str]) -> int:
         """Returns the bytes of all files; where they cannot be listed, of those named."""
         raise NotImplementedError
@@ -84,6 +96,11 @@ class RemoteZarrFiles(ZarrFiles):
         """Returns the last bytes of files; None for one that is missing."""
         raise NotImplementedError
 
-    def gather(self, wants: Sequence[Want]) -> list[Bytes]:
-        """Returns ranges of files, read-only; raises DamagedStoreError if one ends before."""
-        raise NotImplementedError
+    def check_size(self, name: str, size_bytes: int, *, thorough: bool) -> None:
+        """Compares a file's size if the check is thorough: it costs a request."""
+        if not thorough:
+            return
+        found = self.tails([name], 1)[0]
+        if found is None:
+            raise DamagedStoreError(f"{self.where(name)}: missing or unreadable (no such object)")
+        self.gather([Want(name, size_bytes - 1, size_bytes)])

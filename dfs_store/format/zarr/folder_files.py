@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dfs_store.errors import DamagedStoreError, DFSError, NotAStoreError, StoreNotFoundError
-from dfs_store.format.io.files import MappedFile, folder_size_bytes, inside, read_at
+from dfs_store.format.io.files import Bytes, MappedFile, folder_size_bytes, inside, read_at
+from dfs_store.format.io.remote import Want
 from dfs_store.format.zarr.files import ZarrFiles
 
 __all__ = ["FolderFiles"]
@@ -23,6 +24,7 @@ class FolderFiles(ZarrFiles):
     def __init__(self, place: Path) -> None:
         self.place: Path = place
         self._root = os.path.realpath(place)
+        self._maps: dict[str, MappedFile] = {}
         try:
             self._opened = os.stat(place)
         except (FileNotFoundError, NotADirectoryError) as error:
@@ -55,6 +57,22 @@ class FolderFiles(ZarrFiles):
         if mapped.size_bytes != size:
             raise DamagedStoreError(f"{file}: had {size:,} bytes and now has {mapped.size_bytes:,}")
         return mapped
+
+    def gather(self, wants: Sequence[Want]) -> list[Bytes]:
+        """Returns ranges of files; every file stays mapped, so it is that of the store that was opened."""
+        return [self._mapped(want.name).part(want.start, want.stop) for want in wants]
+
+    def check_size(self, name: str, size_bytes: int, *, thorough: bool) -> None:
+        """Maps a file for `gather`, and compares its size."""
+        if (found := self._mapped(name).size_bytes) != size_bytes:
+            raise DamagedStoreError(
+                f"{self.where(name)}: a chunk has {size_bytes:,} bytes, the file has {found:,}"
+            )
+
+    def _mapped(self, name: str) -> MappedFile:
+        if name not in self._maps:
+            self._maps[name] = self.mapped(name)
+        return self._maps[name]
 
     def mapped_below(self, folder: str, most: int) -> dict[str, MappedFile]:
         """Maps the files below a folder by name, at most so many, but those that cannot be mapped."""

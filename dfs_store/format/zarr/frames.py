@@ -92,7 +92,7 @@ class _Shard:
 
 
 class ZarrFrames:
-    """Frames of the array key_frames (see `dfs_store.format.container.FrameSource`).
+    """Frames of the array key_frames (see `dfs_store.format.container.RowSource`).
 
     Safe for threads and under fork without a lock, which a fork could inherit locked.
     """

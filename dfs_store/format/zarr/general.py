@@ -25,15 +25,14 @@ from zarr.storage import MemoryStore, StorePath
 
 from dfs_store.errors import DamagedStoreError, DFSError
 from dfs_store.format.expand import expand
-from dfs_store.format.general import GeneralFrames, check_chunks, check_frames, check_small
+from dfs_store.format.general import GeneralRows, check_chunks, check_rows, check_small
 from dfs_store.format.io.files import ByteSource
 from dfs_store.format.io.remote import Want
-from dfs_store.format.spec import FRAMES
 from dfs_store.format.zarr.files import RemoteZarrFiles, ZarrFiles
 from dfs_store.format.zarr.folder_files import FolderFiles
 from dfs_store.format.zarr.metadata import ArrayMetadata, parse_sides
 
-__all__ = ["chunk_names", "open_general_frames", "read_general"]
+__all__ = ["chunk_names", "open_general_rows", "read_general"]
 
 Array = npt.NDArray[Any]
 
@@ -75,28 +74,29 @@ def read_general(
     return np.ascontiguousarray(_read(array, where, 0, about.shape[0]), dtype.newbyteorder("<"))
 
 
-def open_general_frames(
-    files: ZarrFiles, remote: RemoteZarrFiles | None, about: ArrayMetadata
-) -> GeneralFrames:
-    """Returns key_frames without reading any; raises DamagedStoreError if their layout is not allowed.
+def open_general_rows(
+    files: ZarrFiles, remote: RemoteZarrFiles | None, name: str, about: ArrayMetadata
+) -> GeneralRows:
+    """Returns the large array without reading it; raises DamagedStoreError if its layout is not allowed.
 
     Args:
         files: of the store.
         remote: the same files if they are on a server.
-        about: the metadata of key_frames.
+        name: of the array.
+        about: its metadata.
     """
-    where = files.where(FRAMES)
-    check_frames(where, about.shape, about.dtype)
+    where = files.where(name)
+    check_rows(where, name, about.shape, about.dtype)
     layout = _Layout(about, where)
     check_chunks(where, about.shape, layout.chunks, layout.itemsize, 1)
     # Mapped now, so that another store that takes the path later does not matter.
-    kept = files.mapped_below(FRAMES, _MOST_KEPT) if isinstance(files, FolderFiles) else {}
-    array = layout.open(_Objects(files, remote, layout, kept), FRAMES)
+    kept = files.mapped_below(name, _MOST_KEPT) if isinstance(files, FolderFiles) else {}
+    array = layout.open(_Objects(files, remote, layout, kept), name)
 
     def fetch(start: int, stop: int) -> Array:
         return _read(array, where, start, stop)
 
-    return GeneralFrames(about.shape, about.dtype, layout.chunks[0], fetch, FRAMES)
+    return GeneralRows(about.shape, about.dtype, layout.chunks[0], fetch, name)
 
 
 def chunk_names(about: ArrayMetadata, where: str) -> list[str]:

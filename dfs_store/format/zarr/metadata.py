@@ -1,7 +1,7 @@
 """Zarr v3 metadata: what we write, and whether an array that is read is laid out like that.
 
-Small arrays are one uncompressed chunk. key_frames is sharded with an inner chunk of one frame. Any other
-layout is left to `dfs_store.format.zarr.general`.
+Small arrays are one uncompressed chunk, coded_frames several. key_frames is sharded with an inner chunk of
+one frame. Any other layout is left to `dfs_store.format.zarr.general`.
 """
 
 from dataclasses import dataclass
@@ -16,6 +16,7 @@ from dfs_store.format.spec import FRAME_DTYPES, MAX_SIDES
 __all__ = [
     "ArrayMetadata",
     "array_metadata",
+    "bytes_metadata",
     "chunk_file",
     "frames_metadata",
     "group_metadata",
@@ -52,13 +53,27 @@ class ArrayMetadata:
         return self.content == array_metadata(self.dtype, self.shape)
 
     @property
-    def shard_length(self) -> int | None:
-        """Frames of a shard if this is an array of frames as we write it, uncompressed; else None."""
+    def byte_chunk(self) -> int | None:
+        """Bytes of a chunk if this is an array of bytes in chunks as we write it; else None."""
+        length = self._first_side
+        if length is None or len(self.shape) != 1:
+            return None
+        return length if self.content == bytes_metadata(self.shape[0], length) else None
+
+    @property
+    def _first_side(self) -> int | None:
+        """Length of a chunk along the first axis, or of a shard."""
         grid = self.content.get("chunk_grid")
         settings = grid.get("configuration") if isinstance(grid, dict) else None
         sides = settings.get("chunk_shape") if isinstance(settings, dict) else None
         length = sides[0] if isinstance(sides, list) and sides else None
-        if type(length) is not int or length < 1 or len(self.shape) != 4 or self.dtype not in FRAME_DTYPES:
+        return length if type(length) is int and length >= 1 else None
+
+    @property
+    def shard_length(self) -> int | None:
+        """Frames of a shard if this is an array of frames as we write it, uncompressed; else None."""
+        length = self._first_side
+        if length is None or len(self.shape) != 4 or self.dtype not in FRAME_DTYPES:
             return None
         same = self.content == frames_metadata(self.dtype, self.shape, length, None)
         return length if same else None
@@ -99,6 +114,11 @@ def parse_consolidated(root: Any) -> dict[str, bytes]:  # noqa: ANN401 - whateve
 def array_metadata(dtype: str, shape: tuple[int, ...]) -> dict[str, Any]:
     """Returns the zarr.json of a small array: one chunk, no compression."""
     return _metadata(dtype, shape, shape, [_bytes_codec(dtype)])
+
+
+def bytes_metadata(length: int, chunk_length: int) -> dict[str, Any]:
+    """Returns the zarr.json of an array of bytes in uncompressed chunks, coded_frames."""
+    return _metadata("uint8", (length,), (chunk_length,), [_bytes_codec("uint8")])
 
 
 def frames_metadata(

@@ -7,11 +7,12 @@ import numpy as np
 import numpy.typing as npt
 
 from dfs_store.errors import DamagedStoreError, NotAStoreError
-from dfs_store.format.container import FrameSource
+from dfs_store.format.container import RowSource
 from dfs_store.format.digest import parse_json
 from dfs_store.format.general import MAX_SMALL_BYTES
 from dfs_store.format.io.place import Place
-from dfs_store.format.spec import ATTRIBUTE, FRAMES, MAX_HEADER_BYTES, SMALL_ARRAYS
+from dfs_store.format.spec import ATTRIBUTE, CODED, FRAMES, MAX_HEADER_BYTES, SMALL_ARRAYS
+from dfs_store.format.zarr.byte_chunks import ByteChunks
 from dfs_store.format.zarr.files import RemoteZarrFiles, ZarrFiles
 from dfs_store.format.zarr.frames import ZarrFrames
 from dfs_store.format.zarr.metadata import ArrayMetadata, chunk_file, parse_array, parse_consolidated
@@ -20,6 +21,7 @@ from dfs_store.format.zarr.remote_frames import RemoteZarrFrames
 __all__ = ["ZarrReader"]
 
 _ROOT = "zarr.json"
+_LARGE = (FRAMES, CODED)
 
 
 class ZarrReader:
@@ -44,8 +46,9 @@ class ZarrReader:
         self._repeated: dict[str, bytes] = {}  # the root's consolidated metadata
         self._metadata: dict[str, bytes] | None = None  # of the arrays, where they were prefetched
         if not files.has(_ROOT):
-            if files.has(f"{FRAMES}/{_ROOT}"):
-                raise DamagedStoreError(f"{self.path}: holds {FRAMES}, but its zarr.json is missing")
+            for name in _LARGE:
+                if files.has(f"{name}/{_ROOT}"):
+                    raise DamagedStoreError(f"{self.path}: holds {name}, but its zarr.json is missing")
             raise NotAStoreError(f"{self.path}: holds no zarr.json, so it is no Zarr v3 store")
 
     def attributes(self) -> Any:  # noqa: ANN401 - whatever JSON held
@@ -92,16 +95,18 @@ class ZarrReader:
         data = self._files.read_exactly(f"{name}/{chunk_file(0, len(about.shape))}", claimed, claim)
         return np.frombuffer(data, dtype=wanted).reshape(about.shape)
 
-    def frames(self) -> FrameSource:
-        """Returns key_frames without reading any."""
-        about = self._about(FRAMES)
+    def rows(self, name: str) -> RowSource:
+        """Returns the large array without reading any of it."""
+        about = self._about(name)
         if about is None:
-            raise DamagedStoreError(f"{self.path}: the array {FRAMES} is missing")
-        if about.shard_length is None:
-            from dfs_store.format.zarr.general import open_general_frames
+            raise DamagedStoreError(f"{self.path}: the array {name} is missing")
+        if name == CODED and about.byte_chunk is not None:
+            return ByteChunks(self._files, name, about)
+        if name == CODED or about.shard_length is None:
+            from dfs_store.format.zarr.general import open_general_rows
 
             self.read_path = "general"
-            return open_general_frames(self._files, self._remote, about)
+            return open_general_rows(self._files, self._remote, name, about)
         if self._remote is not None:
             return RemoteZarrFrames(self._remote, about)
         return ZarrFrames(self._files, about)
@@ -125,7 +130,7 @@ class ZarrReader:
         """
         if self._remote is None:
             return []
-        names = [name for name in (*SMALL_ARRAYS, FRAMES) if name in self._repeated]
+        names = [name for name in (*SMALL_ARRAYS, *_LARGE) if name in self._repeated]
         texts = [f"{name}/{_ROOT}" for name in names]
         self._remote.prefetch([(text, MAX_HEADER_BYTES) for text in texts])
         found = []
@@ -169,11 +174,11 @@ class ZarrReader:
         self._metadata = self._repeated or None
         names = list(SMALL_ARRAYS)
         if self._metadata is None:
-            texts = [f"{name}/{_ROOT}" for name in (FRAMES, *names)]
+            texts = [f"{name}/{_ROOT}" for name in (*_LARGE, *names)]
             files.prefetch([(text, MAX_HEADER_BYTES) for text in texts])
             found = {
                 name: files.read(f"{name}/{_ROOT}", MAX_HEADER_BYTES)
-                for name in (FRAMES, *names)
+                for name in (*_LARGE, *names)
                 if files.has(f"{name}/{_ROOT}")
             }
         else:
@@ -192,7 +197,7 @@ class ZarrReader:
         """Returns the names of the files that the format knows, as far as their metadata can be read."""
         metadata = self._metadata or {}
         names = [_ROOT, *(f"{name}/{_ROOT}" for name in metadata)]
-        for name in (*SMALL_ARRAYS, FRAMES):
+        for name in (*SMALL_ARRAYS, *_LARGE):
             if (about := _parsed(metadata.get(name))) is not None:
                 names += [f"{name}/{file}" for file in _chunk_files(about, name)]
         return names
@@ -202,7 +207,9 @@ def _chunk_files(about: ArrayMetadata, name: str) -> list[str]:
     if about.shard_length is not None:
         shards = range(-(-about.shape[0] // about.shard_length))
         return [chunk_file(shard, len(about.shape)) for shard in shards]
-    if name != FRAMES and about.is_plain:
+    if name == CODED and about.byte_chunk is not None:
+        return [chunk_file(chunk, 1) for chunk in range(-(-about.shape[0] // about.byte_chunk))]
+    if name not in _LARGE and about.is_plain:
         return [chunk_file(0, len(about.shape))]
     from dfs_store.format.zarr.general import chunk_names
 

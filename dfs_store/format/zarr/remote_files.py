@@ -22,13 +22,13 @@ class RemoteFolderFiles(RemoteZarrFiles):
         StoreUnreachableError: the server does not answer.
     """
 
-    def __init__(self, place: StoreURL, main_array: str) -> None:
+    def __init__(self, place: StoreURL, large_arrays: Sequence[str]) -> None:
         self.place = place
         self._remote = Remote(place)
         self._kept: dict[str, bytes | None] = {}
         root = self._ask_for_root()
         if root is None:
-            raise self._no_root(main_array)
+            raise self._no_root(large_arrays)
         self._root = root
 
     def has(self, name: str) -> bool:
@@ -91,11 +91,12 @@ class RemoteFolderFiles(RemoteZarrFiles):
             raise DamagedStoreError(f"{self.where(name)}: missing or unreadable (no such object)")
         return data
 
-    def _no_root(self, main_array: str) -> Exception:
+    def _no_root(self, large_arrays: Sequence[str]) -> Exception:
         """Returns the error for a URL without zarr.json, by what else lies there."""
         try:
-            if self._remote.any_below(main_array):
-                return DamagedStoreError(f"{self.place}: holds {main_array}, but its zarr.json is missing")
+            for name in large_arrays:
+                if self._remote.any_below(name):
+                    return DamagedStoreError(f"{self.place}: holds {name}, but its zarr.json is missing")
             if self._remote.any_below(""):
                 return NotAStoreError(f"{self.place}: holds no zarr.json, so it is no Zarr v3 store")
         except (StoreNotFoundError, StoreUnreachableError):

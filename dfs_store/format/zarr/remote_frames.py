@@ -18,7 +18,7 @@ __all__ = ["RemoteZarrFrames"]
 
 
 class RemoteZarrFrames:
-    """Frames of the array key_frames (see `dfs_store.format.container.FrameSource`).
+    """Frames of the array key_frames (see `dfs_store.format.container.RowSource`).
 
     Safe for threads and under fork: it holds indexes, and no connection of its own.
     """

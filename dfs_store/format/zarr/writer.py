@@ -1,4 +1,4 @@
-"""Writes the Zarr container: frames go straight into shard files, so memory stays at one frame."""
+"""Writes the Zarr container: frames go straight into shard files, image files through a spool into chunks."""
 
 import contextlib
 from pathlib import Path
@@ -8,9 +8,17 @@ import google_crc32c
 import numpy as np
 import numpy.typing as npt
 
+from dfs_store.format.container import RowLayout
 from dfs_store.format.digest import canonical_json
-from dfs_store.format.spec import ATTRIBUTE, FRAMES, NATIVE, SMALL_ARRAYS, frame_size_bytes
-from dfs_store.format.zarr.metadata import array_metadata, chunk_file, frames_metadata, group_metadata
+from dfs_store.format.io.spool import Spool
+from dfs_store.format.spec import ATTRIBUTE, CODED, NATIVE, SMALL_ARRAYS, frame_size_bytes
+from dfs_store.format.zarr.metadata import (
+    array_metadata,
+    bytes_metadata,
+    chunk_file,
+    frames_metadata,
+    group_metadata,
+)
 from dfs_store.format.zarr.sinks import FolderSink, ZarrSink, ZipSink
 
 __all__ = ["ZarrWriter"]
@@ -19,33 +27,35 @@ __all__ = ["ZarrWriter"]
 # which zarr-python reads anew for every access) at 64 KiB.
 MAX_SHARD_BYTES = 2**30
 MAX_SHARD_FRAMES = 4096
+MAX_CHUNK_BYTES = 16 * 2**20  # of image files: large enough for servers, small enough to copy
 _ABSENT = 2**64 - 1
 
 
 class ZarrWriter:
     """A Zarr v3 directory, or an archive of one (see `dfs_store.format.container.ContainerWriter`)."""
 
-    def __init__(
-        self, root: Path, frame_shape: tuple[int, int, int], dtype: str, compression: str | None
-    ) -> None:
+    def __init__(self, root: Path, layout: RowLayout) -> None:
         self._sink: ZarrSink = ZipSink(root) if root.suffix == ".zip" else FolderSink(root)
         self._metadata: dict[str, dict[str, Any]] = {}
-        self._frame_shape = frame_shape
-        self._dtype = dtype
-        self._compression = compression
-        self._length = max(1, min(MAX_SHARD_FRAMES, MAX_SHARD_BYTES // frame_size_bytes(frame_shape, dtype)))
+        self._layout = layout
+        self._spool = Spool(root.with_name("spool")) if layout.name == CODED else None
+        row_bytes = frame_size_bytes(layout.row_shape, layout.dtype)
+        self._length = max(1, min(MAX_SHARD_FRAMES, MAX_SHARD_BYTES // row_bytes))
         self._count = 0
         self._file: IO[bytes] | None = None
         self._index: list[tuple[int, int]] = []
         self._offset = 0
 
-    def append(self, frames: npt.NDArray[Any]) -> None:
-        """Takes in K stored frames (K, C, H, W)."""
-        for frame in np.ascontiguousarray(frames):
+    def append(self, rows: npt.NDArray[Any]) -> None:
+        """Appends rows to the large array."""
+        if self._spool is not None:
+            self._spool.append(rows)
+            return
+        for frame in np.ascontiguousarray(rows):
             if self._file is None:
-                name = chunk_file(self._count // self._length, 1 + len(self._frame_shape))
-                self._file = self._sink.begin(f"{FRAMES}/{name}")
-            data = compress(frame, self._compression)
+                name = chunk_file(self._count // self._length, 1 + len(self._layout.row_shape))
+                self._file = self._sink.begin(f"{self._layout.name}/{name}")
+            data = compress(frame, self._layout.compression)
             self._file.write(data)
             self._index.append((self._offset, data.nbytes))
             self._offset += data.nbytes
@@ -60,12 +70,7 @@ class ZarrWriter:
         native: dict[str, npt.NDArray[Any]],
     ) -> None:
         """Writes small and native arrays and then the attributes, each safe on disk before the next."""
-        # A store that fits into one shard gets a shard of its own length, without empty index entries.
-        length = min(self._length, self._count)
-        if self._file is not None:
-            self._end_shard(length)
-        shape = (self._count, *self._frame_shape)
-        self._describe(FRAMES, frames_metadata(self._dtype, shape, length, self._compression))
+        self._end_rows()
         for name, array in arrays.items():
             self._write_array(name, np.ascontiguousarray(array, dtype=SMALL_ARRAYS[name]))
         if native:
@@ -78,13 +83,33 @@ class ZarrWriter:
         self._sink.finish()
 
     def close(self) -> None:
-        """Lets go of the open shard."""
+        """Closes the open shard and the spool."""
+        if self._spool is not None:
+            self._spool.close()
         if self._file is not None:
             # What a full disk refused before, it refuses again when the file is closed.
             with contextlib.suppress(OSError):
                 self._file.close()
             self._file = None
         self._sink.close()
+
+    def _end_rows(self) -> None:
+        """Writes what is left of the large array, and its metadata."""
+        layout = self._layout
+        if self._spool is not None:
+            # Chunks of equal length, the last of which is filled up by less than one byte for each of them.
+            count = self._spool.size_bytes
+            length = -(-count // -(-count // MAX_CHUNK_BYTES))
+            for number, data in enumerate(self._spool.pieces(length)):
+                self._sink.write(f"{layout.name}/{chunk_file(number, 1)}", data.ljust(length, b"\0"))
+            self._describe(layout.name, bytes_metadata(count, length))
+            return
+        # A store that fits into one shard gets a shard of its own length, without empty index entries.
+        length = min(self._length, self._count)
+        if self._file is not None:
+            self._end_shard(length)
+        shape = (self._count, *layout.row_shape)
+        self._describe(layout.name, frames_metadata(layout.dtype, shape, length, layout.compression))
 
     def _end_shard(self, length: int) -> None:
         file = self._file

@@ -1,0 +1,110 @@
+"""Encodes key frames in threads, in order, and measures what that changes."""
+
+import math
+import os
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from dfs_store.format.coded.codec import codec_versions, decode_file, encode_files
+from dfs_store.format.coded.encoding import FrameEncoding
+from dfs_store.format.coded.levels import Levels
+from dfs_store.format.spec import LEVELS
+
+__all__ = ["EncodedClip", "FrameEncoder", "encode_clip", "psnr"]
+
+_PER_THREAD = 4  # clips that wait for each thread
+
+
+class EncodedClip(NamedTuple):
+    """Key frames of a clip as image files.
+
+    Attributes:
+        files: one per key frame, or one sequence.
+        levels: (K, 3, H, W) uint8, the files as decoded.
+        mean_square: error of the decoded levels, of the values before they were rounded and clipped.
+        clipped: share of the values that were outside 0..255 by more than rounding.
+    """
+
+    files: list[bytes]
+    levels: npt.NDArray[np.uint8]
+    mean_square: float
+    clipped: float
+
+
+def encode_clip(key_frames: npt.NDArray[np.float32], encoding: FrameEncoding, levels: Levels) -> EncodedClip:
+    """Encodes key frames (K, 3, H, W) float32, and decodes them again.
+
+    Args:
+        key_frames: finite values.
+        encoding: how.
+        levels: what the 8-bit levels stand for.
+    """
+    exact = levels.to_levels(key_frames)
+    rounded = np.clip(np.rint(exact), 0, LEVELS).astype(np.uint8)
+    files = encode_files(rounded, encoding.name, encoding.quality)
+    each = len(rounded) // len(files)
+    decoded = np.concatenate([decode_file(data, encoding.name, each, rounded.shape[2:]) for data in files])
+    clipped = np.count_nonzero((exact < -0.5) | (exact > LEVELS + 0.5)) / exact.size
+    mean_square = float(np.mean((decoded - exact.astype(np.float64)) ** 2))
+    return EncodedClip(files, decoded, mean_square, clipped)
+
+
+def psnr(mean_square: float) -> float:
+    """Returns the peak signal-to-noise ratio in dB of an error in 8-bit levels; infinite if there is none."""
+    return math.inf if mean_square == 0 else 10 * math.log10(LEVELS**2 / mean_square)
+
+
+class FrameEncoder:
+    """Encodes clips in as many threads as there are processors, and returns them in their order.
+
+    Args:
+        encoding: how.
+        levels: what the 8-bit levels stand for.
+    """
+
+    def __init__(self, encoding: FrameEncoding, levels: Levels) -> None:
+        self._encoding, self._levels = encoding, levels
+        threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        self._most = _PER_THREAD * threads
+        self._pool = ThreadPoolExecutor(threads)
+        self._waiting: deque[Future[EncodedClip]] = deque()
+        self._psnrs: list[float] = []
+        self._clipped: list[float] = []
+
+    def submit(self, key_frames: npt.NDArray[np.float32]) -> Iterator[EncodedClip]:
+        """Takes in a clip, and yields those that are done, first of all those that would take memory."""
+        self._waiting.append(self._pool.submit(encode_clip, key_frames, self._encoding, self._levels))
+        while len(self._waiting) > self._most:
+            yield self._next()
+
+    def finish(self) -> Iterator[EncodedClip]:
+        """Yields all clips that are left."""
+        while self._waiting:
+            yield self._next()
+
+    def close(self) -> None:
+        """Gives up what has not been encoded."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def describe(self) -> dict[str, Any]:
+        """Returns what the provenance says of the encoding, once all clips are done."""
+        finite = [value for value in self._psnrs if math.isfinite(value)]
+        return {
+            "quality": self._encoding.quality,
+            "software": codec_versions(self._encoding.name),
+            # None if every clip is exact.
+            "psnr": round(float(np.mean(finite)), 2) if finite else None,
+            "psnr_of": "key frames before and after encoding, peak 255, mean of the clips' dB",
+            "clipped_share": float(np.mean(self._clipped)),
+        }
+
+    def _next(self) -> EncodedClip:
+        done = self._waiting.popleft().result()
+        self._psnrs.append(psnr(done.mean_square))
+        self._clipped.append(done.clipped)
+        return done

@@ -1,0 +1,56 @@
+"""The encodings of key frames, and what an encoder is asked for: "webp:75", "avif:60"."""
+
+from dataclasses import dataclass
+
+from dfs_store.errors import SettingsError
+from dfs_store.format.spec import FRAME_ENCODINGS
+
+__all__ = ["DEFAULT_QUALITY", "FrameEncoding", "parse_encoding"]
+
+DEFAULT_QUALITY = {"webp": 75, "avif": 60}
+MAX_QUALITY = 100
+
+
+@dataclass(frozen=True)
+class FrameEncoding:
+    """How key frames are encoded.
+
+    Attributes:
+        name: "webp" or "avif".
+        quality: of the encoder, 0 (smallest) to 100 (best).
+    """
+
+    name: str
+    quality: int
+
+    @property
+    def unit(self) -> str:
+        """What one image file contains: a key "frame", or all key frames of a "clip"."""
+        return FRAME_ENCODINGS[self.name]
+
+    def __str__(self) -> str:
+        return f"{self.name}:{self.quality}"
+
+
+def parse_encoding(text: str | None, what: str = "encoding") -> FrameEncoding | None:
+    """Parses "webp", "webp:75", "avif", "avif:60"; "none" and None give None.
+
+    Args:
+        text: a name, with a quality from 0 to 100 or the default one (WebP 75, AVIF 60).
+        what: name of the setting, for messages.
+
+    Raises:
+        SettingsError: the name is unknown, or the quality is not a whole number in 0..100.
+    """
+    if text is None or text == "none":
+        return None
+    name, colon, quality = text.partition(":")
+    if name not in FRAME_ENCODINGS:
+        raise SettingsError(f"{what} must be none, webp[:QUALITY] or avif[:QUALITY], got {text!r}")
+    if not colon:
+        return FrameEncoding(name, DEFAULT_QUALITY[name])
+    if not (quality.isascii() and quality.isdigit() and int(quality) <= MAX_QUALITY):
+        raise SettingsError(
+            f"{what}: the quality must be a whole number from 0 to {MAX_QUALITY}, got {quality!r}"
+        )
+    return FrameEncoding(name, int(quality))

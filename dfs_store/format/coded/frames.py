@@ -1,0 +1,174 @@
+"""Key frames that are stored as image files: compared with their checksums, then decoded."""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import google_crc32c
+import numpy as np
+import numpy.typing as npt
+
+from dfs_store.errors import DamagedStoreError
+from dfs_store.format.coded.codec import decode_file
+from dfs_store.format.container import RowSource
+from dfs_store.format.problems import Problem
+from dfs_store.format.spec import FRAME_ENCODINGS, Header
+from dfs_store.format.stored_frames import MISMATCH, DamagedFrameError
+
+__all__ = ["CodedFrames"]
+
+Array = npt.NDArray[Any]
+Span = tuple[int, int]
+
+# Decoded files that stay in memory. The first ones stay: of clips in random order, a cache that forgets the
+# oldest finds fewer.
+_CACHE_BYTES = 64 * 2**20
+
+
+class CodedFrames:
+    """Frames that are image files, one per frame or one per clip (see `StoredFrames`).
+
+    Safe for threads and under fork without a lock, which a fork could inherit locked.
+
+    Args:
+        rows: the array coded_frames.
+        header: of the store.
+        arrays: its small arrays, which keep the rules.
+    """
+
+    dtype = "uint8"
+
+    def __init__(self, rows: RowSource, header: Header, arrays: dict[str, Array]) -> None:
+        assert header.frame_encoding is not None
+        self._rows = rows
+        self._encoding = header.frame_encoding
+        self.shape: tuple[int, ...] = (int(arrays["offsets"][-1]), *header.frame_shape)
+        self._begins = arrays["coded_offsets"]  # of every file in coded_frames
+        self._checksums = arrays["checksums"]
+        # First frame of every file.
+        per_clip = FRAME_ENCODINGS[self._encoding] == "clip"
+        self._firsts = arrays["offsets"] if per_clip else np.arange(self.shape[0] + 1)
+        self._cache: dict[int, Array] = {}
+        frame_bytes = int(np.prod(header.frame_shape))
+        self._cached_frames = _CACHE_BYTES // frame_bytes
+
+    def problems(self, *, thorough: bool = False) -> list[Problem]:
+        """Compares sizes before any frame is read."""
+        found = self._rows.problems(thorough=thorough)
+        return [Problem(each.message, each.file, frames=self._frames_of(each.frames)) for each in found]
+
+    def read_spans(self, spans: Sequence[Span], threads: int = 1) -> list[Array]:
+        """Returns runs of frames, decoded."""
+        files = [self._files_of(*span) for span in spans]
+        wanted = sorted({file for each in files for file in each} - self._cache.keys())
+        decoded = dict(zip(wanted, self._decode(wanted, threads), strict=True))
+        found = [
+            self._joined(span, [decoded[f] if f in decoded else self._cache[f] for f in each], each[0])
+            for span, each in zip(spans, files, strict=True)
+        ]
+        self._keep(decoded)
+        return found
+
+    def coded(self, clip_start: int, clip_stop: int) -> list[bytes]:
+        """Returns the image files of the key frames of one clip, compared with their checksums.
+
+        Raises:
+            DamagedFrameError: one does not match its checksum.
+            DamagedStoreError: one cannot be read.
+        """
+        files = self._files_of(clip_start, clip_stop)
+        return [self._checked(file, data) for file, data in zip(files, self._fetch(files), strict=True)]
+
+    def damage(self, start: int, stop: int) -> dict[int, str]:
+        """Returns what is wrong with frames start..stop."""
+        messages: dict[int, str] = {}
+        for file in self._files_of(start, stop):
+            try:
+                (data,) = self._fetch([file])
+                self._decoded(file, data)
+            except DamagedFrameError as error:
+                what = error.what
+            except DamagedStoreError as error:
+                what = f"cannot be read: {error}"
+            else:
+                continue
+            first, last = int(self._firsts[file]), int(self._firsts[file + 1])
+            messages |= dict.fromkeys(range(max(first, start), min(last, stop)), what)
+        return messages
+
+    def file_of(self, frame: int) -> str:
+        """Returns the file of the container that the image file of a frame begins in."""
+        return self._rows.file_of(int(self._begins[self._file(frame)]))
+
+    def close(self) -> None:
+        """Releases every file."""
+        self._cache.clear()
+        self._rows.close()
+
+    def _file(self, frame: int) -> int:
+        return int(np.searchsorted(self._firsts, frame, side="right")) - 1
+
+    def _files_of(self, start: int, stop: int) -> range:
+        return range(self._file(start), self._file(stop - 1) + 1)
+
+    def _frames_of(self, span: Span | None) -> Span | None:
+        """Returns the frames whose image files contain bytes of a span."""
+        if span is None:
+            return None
+        first = int(np.searchsorted(self._begins, span[0], side="right")) - 1
+        last = int(np.searchsorted(self._begins, span[1], side="left"))
+        return int(self._firsts[first]), int(self._firsts[last])
+
+    def _fetch(self, files: Sequence[int]) -> list[bytes]:
+        """Reads image files; those that follow each other in one piece."""
+        runs: list[list[int]] = []
+        for file in files:
+            if runs and runs[-1][1] == file:
+                runs[-1][1] = file + 1
+            else:
+                runs.append([file, file + 1])
+        begins = self._begins
+        spans = [(int(begins[start]), int(begins[stop])) for start, stop in runs]
+        found = self._rows.read_spans(spans) if spans else []
+        return [
+            data[int(begins[file]) - begin : int(begins[file + 1]) - begin].tobytes()
+            for (start, stop), (begin, _), data in zip(runs, spans, found, strict=True)
+            for file in range(start, stop)
+        ]
+
+    def _decode(self, files: Sequence[int], threads: int) -> Iterator[Array]:
+        fetched = self._fetch(files)
+        if threads == 1 or len(files) < 2:
+            yield from map(self._decoded, files, fetched)
+            return
+        with ThreadPoolExecutor(threads) as pool:
+            yield from pool.map(self._decoded, files, fetched)
+
+    def _checked(self, file: int, data: bytes) -> bytes:
+        if google_crc32c.value(data) != int(self._checksums[file]):
+            raise DamagedFrameError(int(self._firsts[file]), MISMATCH)
+        return data
+
+    def _decoded(self, file: int, data: bytes) -> Array:
+        """Returns the frames (K, C, H, W) of an image file."""
+        first, last = int(self._firsts[file]), int(self._firsts[file + 1])
+        try:
+            frames = decode_file(self._checked(file, data), self._encoding, last - first, self.shape[2:])
+        except ValueError as error:
+            raise DamagedFrameError(first, f"cannot be decoded as {self._encoding}: {error}") from error
+        frames.setflags(write=False)
+        return frames
+
+    def _keep(self, decoded: dict[int, Array]) -> None:
+        for file, frames in decoded.items():
+            if len(frames) > self._cached_frames:
+                return
+            self._cached_frames -= len(frames)
+            self._cache[file] = frames
+
+    def _joined(self, span: Span, parts: list[Array], first_file: int) -> Array:
+        joined = parts[0] if len(parts) == 1 else np.concatenate(parts)
+        begin = int(self._firsts[first_file])
+        found = joined[span[0] - begin : span[1] - begin]
+        found.setflags(write=False)
+        return found

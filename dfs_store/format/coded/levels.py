@@ -1,0 +1,53 @@
+"""Which values the 8-bit levels of encoded frames stand for: one map for all frames of a store."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from dfs_store.format.spec import LEVELS
+
+__all__ = ["Levels", "pixel_levels"]
+
+Floats = npt.NDArray[np.float32]
+
+
+class Levels(NamedTuple):
+    """value = zero + scale * level, in float32.
+
+    Attributes:
+        scale: (C,) float32, above 0.
+        zero: (C,) float32.
+    """
+
+    scale: Floats
+    zero: Floats
+
+    def to_levels(self, values: Floats) -> Floats:
+        """Returns the levels of values (K, C, H, W) float32, neither rounded nor clipped."""
+        return (values - self.zero[:, None, None]) / self.scale[:, None, None]
+
+    def equals(self, other: "Levels") -> bool:
+        """Returns whether both maps are the same, bit by bit."""
+        return bool(np.array_equal(self.scale, other.scale) and np.array_equal(self.zero, other.zero))
+
+
+def pixel_levels(
+    normalization: Mapping[str, Sequence[float]] | None,
+    num_channels: int,
+    low: float = 0.0,
+    high: float = 1.0,
+) -> Levels:
+    """Returns the map under which the levels are pixels.
+
+    Args:
+        normalization: {"mean", "std"} of the values, C numbers each; None if they are pixels in [0, 1].
+        num_channels: C.
+        low: pixel that level 0 stands for.
+        high: pixel that level 255 stands for. Trained key frames leave [0, 1], so their range is wider.
+    """
+    mean = np.zeros(num_channels) if normalization is None else np.array(normalization["mean"])
+    std = np.ones(num_channels) if normalization is None else np.array(normalization["std"])
+    scale, zero = (high - low) / (LEVELS * std), (low - mean) / std
+    return Levels(scale.astype("<f4"), zero.astype("<f4"))

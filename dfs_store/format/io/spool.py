@@ -1,0 +1,54 @@
+"""A file beside a store that is being written, for an array whose length is not known yet."""
+
+import contextlib
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["Spool"]
+
+_COPY_BYTES = 16 * 2**20
+
+
+class Spool:
+    """Bytes that are appended, and then copied to where they belong.
+
+    Args:
+        path: of the file, which must not exist.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.size_bytes = 0
+        self._file = path.open("xb")
+
+    def append(self, values: npt.NDArray[Any]) -> None:
+        """Appends the bytes of an array, in C order."""
+        data = np.ascontiguousarray(values).data.cast("B")
+        self._file.write(data)
+        self.size_bytes += data.nbytes
+
+    def pieces(self, length_bytes: int) -> Iterator[bytes]:
+        """Ends the file, yields its bytes in pieces, and removes it."""
+        self._file.close()
+        with self.path.open("rb") as file:
+            while data := file.read(length_bytes):
+                yield data
+        self.path.unlink()
+
+    def copy_to(self, target: BinaryIO) -> None:
+        """Ends the file, copies its bytes to where another one is, and removes it."""
+        self._file.close()
+        with self.path.open("rb") as file:
+            shutil.copyfileobj(file, target, _COPY_BYTES)
+        self.path.unlink()
+
+    def close(self) -> None:
+        """Closes the file."""
+        # What a full disk refused before, it refuses again when the file is closed.
+        with contextlib.suppress(OSError):
+            self._file.close()

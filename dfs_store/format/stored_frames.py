@@ -1,0 +1,132 @@
+"""Key frames with their checksums: compared when a frame is first read, and what is wrong with each."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from dfs_store.errors import DamagedStoreError
+from dfs_store.format.container import RowSource
+from dfs_store.format.digest import frame_checksums
+from dfs_store.format.problems import Problem
+
+__all__ = ["DamagedFrameError", "PlainFrames", "StoredFrames"]
+
+Array = npt.NDArray[Any]
+Span = tuple[int, int]
+
+MISMATCH = "does not match its checksum"
+
+
+class DamagedFrameError(DamagedStoreError):
+    """A key frame that is not what was written; callers that know its clip say more.
+
+    Attributes:
+        frame: its number in the whole store.
+        what: is wrong with it.
+    """
+
+    def __init__(self, frame: int, what: str) -> None:
+        super().__init__(f"key frame {frame} {what}")
+        self.frame, self.what = frame, what
+
+
+class StoredFrames(Protocol):
+    """The key frames of an open store as 8-bit levels or numbers, whatever they are stored as.
+
+    Attributes:
+        shape: (S, C, H, W).
+        dtype: "float32", "float16" or "uint8".
+    """
+
+    shape: tuple[int, ...]
+    dtype: str
+
+    def problems(self, *, thorough: bool = False) -> list[Problem]:
+        """Compares sizes before any frame is read, see `dfs_store.format.container.RowSource`."""
+        ...
+
+    def read_spans(self, spans: Sequence[Span], threads: int = 1) -> list[Array]:
+        """Returns runs of frames (start, stop), read-only.
+
+        Args:
+            spans: of frames, none of them empty.
+            threads: that may decode at a time.
+
+        Raises:
+            DamagedFrameError: a frame does not match its checksum, or cannot be decoded.
+            DamagedStoreError: it cannot be read.
+        """
+        ...
+
+    def damage(self, start: int, stop: int) -> dict[int, str]:
+        """Reads frames start..stop anew, and returns what is wrong with each that is not whole."""
+        ...
+
+    def file_of(self, frame: int) -> str:
+        """Returns the file that contains a frame, relative to the store."""
+        ...
+
+    def close(self) -> None:
+        """Releases every file."""
+        ...
+
+
+class PlainFrames:
+    """Frames that are stored as numbers (see `StoredFrames`). Safe for threads and under fork.
+
+    Args:
+        rows: the array key_frames.
+        checksums: (S,) uint32.
+    """
+
+    def __init__(self, rows: RowSource, checksums: npt.NDArray[np.uint32]) -> None:
+        self.shape, self.dtype = rows.shape, rows.dtype
+        self._rows = rows
+        self._checksums = checksums
+        self._seen = np.zeros(self.shape[0], dtype=bool)
+
+    def problems(self, *, thorough: bool = False) -> list[Problem]:
+        """Compares sizes before any frame is read."""
+        return self._rows.problems(thorough=thorough)
+
+    def read_spans(self, spans: Sequence[Span], threads: int = 1) -> list[Array]:
+        """Returns runs of frames; uncompressed ones are views of the mapped file."""
+        found = [self._rows.read(*spans[0])] if len(spans) == 1 else self._rows.read_spans(spans)
+        for (start, stop), frames in zip(spans, found, strict=True):
+            if not self._seen[start:stop].all():
+                self._check(frames, start, stop)
+        return found
+
+    def damage(self, start: int, stop: int) -> dict[int, str]:
+        """Returns what is wrong with frames start..stop."""
+        try:
+            stored = self._rows.read(start, stop)
+        except DamagedStoreError as error:
+            if stop - start == 1:
+                return {start: f"cannot be read: {error}"}
+            # One by one, so that a damaged frame does not hide its neighbours.
+            each = [self.damage(frame, frame + 1) for frame in range(start, stop)]
+            return {frame: what for one in each for frame, what in one.items()}
+        wrong = np.flatnonzero(frame_checksums(stored) != self._checksums[start:stop]).tolist()
+        messages = {start + number: MISMATCH for number in wrong}
+        if stored.dtype.kind == "f":
+            for number in np.flatnonzero(~np.isfinite(stored).all(axis=(1, 2, 3))).tolist():
+                messages.setdefault(start + number, "contains values that are infinite or not a number")
+        return messages
+
+    def file_of(self, frame: int) -> str:
+        """Returns the file that contains a frame."""
+        return self._rows.file_of(frame)
+
+    def close(self) -> None:
+        """Releases every file; arrays already handed out stay valid."""
+        self._rows.close()
+
+    def _check(self, frames: Array, start: int, stop: int) -> None:
+        """Compares frames with their checksums. Two threads may do so twice, with the same outcome."""
+        wrong = np.flatnonzero(frame_checksums(frames) != self._checksums[start:stop])
+        if wrong.size:
+            raise DamagedFrameError(start + int(wrong[0]), MISMATCH)
+        self._seen[start:stop] = True
