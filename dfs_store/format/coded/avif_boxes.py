@@ -2,8 +2,8 @@
 
 A decoder takes memory for the sizes in the AV1 stream, not for those in the boxes, and a few hundred bytes
 can ask for pictures of 16384x16384. So every place that a decoder may start at is checked: the samples fill
-the box `mdat` one after the other, and each consists of whole units (OBU) whose sequence headers state the size
-of the store's frames. libavif writes such files.
+the box `mdat` one after the other, and each consists of whole units (OBU) whose sequence headers state the
+size of the store's frames. libavif writes such files.
 """
 
 import struct
