@@ -25,6 +25,7 @@ def condense(
     out: given.Out = None,
     method: given.Method = None,
     dtype: given.Dtype = None,
+    encoding: given.Encoding = None,
     root: _options.Root = None,
     iterations: given.Iterations = None,
     lr: given.Lr = None,
@@ -175,6 +176,7 @@ def _run(settings: "CondenseConfig", track: str | None, *, json: bool, quiet: bo
         result = {
             "out": settings.out,
             "content_digest": store.content_digest,
+            "frame_encoding": store.frame_encoding and store.provenance_object("frame_encoding"),
             "num_key_frames": int(store.offsets[-1]),
             "key_frames_per_clip": key_frames_per_clip(store.offsets),
             "storage": store.storage.to_json(),
@@ -197,13 +199,15 @@ def _summary(result: dict[str, Any], settings: "CondenseConfig", progress: "Cond
     else:
         what += f", {result['key_frames_per_clip']['mean']:.2f} per clip"
     share = 100 * size_bytes / storage["dense_bytes"]
+    encoded = result["frame_encoding"]
+    cost = "" if encoded is None else f"  {_output.encoding_text(settings.encoding, encoded)}\n"
     beside = local_beside(settings.out)
     picture = beside.with_name(beside.name.partition(".")[0] or beside.name)
     went = "".join(f"  {line}\n" for line in progress.story())
     return (
         f"{result['out']}: {what}, {_output.size_text(size_bytes)}, {share:.1f} % of the dense clips, "
         f"in {_output.duration_text(result['elapsed_seconds'])}\n"
-        f"{went}"
+        f"{went}{cost}"
         f"next: dfs inspect {settings.out}\n"
         f"      dfs preview {settings.out} --out {picture}.png\n"
         f"      dfs report {settings.out} --out {picture}.html\n"

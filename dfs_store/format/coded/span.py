@@ -1,10 +1,12 @@
-"""Which range of pixels the levels of a store need to stand for, from its key frames."""
+"""Which range of pixels the levels of key frames need to stand for."""
+
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from dfs_store.format.coded.levels import Levels, pixel_levels
-from dfs_store.format.store import KeyFrameStore
+from dfs_store.format.spec import CODED_CHANNELS, LEVELS
 
 __all__ = ["PixelRange", "levels_that_span"]
 
@@ -29,7 +31,7 @@ class PixelRange:
 
     def take(self, key_frames: npt.NDArray[np.float32]) -> None:
         """Counts the pixels of key frames (K, C, H, W) float32."""
-        pixels = self._unit.to_levels(key_frames) / 255
+        pixels = self._unit.to_levels(key_frames) / LEVELS
         bins = np.rint(np.clip(pixels, -_REACH, _REACH) / _STEP).astype(np.int64) + int(_REACH / _STEP)
         self._counts += np.bincount(bins.ravel(), minlength=self._counts.size)
 
@@ -46,10 +48,16 @@ class PixelRange:
         return min(low, 0.0), max(high, 1.0)
 
 
-def levels_that_span(store: KeyFrameStore) -> Levels:
-    """Returns levels for the key frames of a store: pixels, or a wider range if many values need it."""
-    normalization, channels = store.normalization, store.frame_shape[0]
-    gathered = PixelRange(pixel_levels(normalization, channels))
-    for clip in range(len(store)):
-        gathered.take(store.key_frames(clip))
-    return pixel_levels(normalization, channels, *gathered.bounds())
+def levels_that_span(
+    key_frames: Iterable[npt.NDArray[np.float32]], normalization: Mapping[str, Sequence[float]] | None
+) -> Levels:
+    """Returns levels for key frames: pixels, or a wider range of them if many values need it.
+
+    Args:
+        key_frames: of every clip, (K, 3, H, W) float32.
+        normalization: of the values, see `pixel_levels`.
+    """
+    gathered = PixelRange(pixel_levels(normalization, CODED_CHANNELS))
+    for each in key_frames:
+        gathered.take(each)
+    return pixel_levels(normalization, CODED_CHANNELS, *gathered.bounds())
