@@ -1,6 +1,7 @@
 """Key frames of real clips as image files: what every choice costs and loses, measured on the files."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,10 +19,10 @@ __all__ = ["CodedClip", "CodedOption", "coded_clip", "coded_options"]
 
 Floats = npt.NDArray[np.float32]
 
-# Qualities that a budget chooses from; steps of about a quarter of the bytes.
-QUALITIES = {"webp": (0, 5, 12, 25, 45, 65, 80, 90, 95), "avif": (8, 15, 22, 30, 38, 46, 54, 62, 70, 78, 86)}
+# Qualities that a budget chooses from; each takes about 1.3 to 1.5 times the bytes of the one before.
+QUALITIES = {"webp": (0, 5, 12, 25, 45, 65, 80, 90, 95), "avif": (0, 10, 20, 30, 41, 52, 64, 76, 88)}
 # Options of a clip that cost so many times its share of the budget, or a share of it, are not measured.
-_REACH = 5
+_REACH = 4
 # A frame of a real clip is in 8-bit levels already.
 _PIXELS = Levels(np.ones(3, dtype=np.float32), np.zeros(3, dtype=np.float32))
 
@@ -94,28 +95,41 @@ def coded_options(
     """
     qualities = QUALITIES[encoding.name] if any_quality else (encoding.quality,)
     measured: list[CodedOption] = []
-    start = 0
+    start = len(qualities) // 2
     for count in _counts(len(fits)):
         fit = fits[count - 1]
-        if measured and len(fit.positions) < count:
-            break  # more key frames do not help
-        found: list[CodedOption] = []
-        place = min(start, len(qualities) - 1)
-        for step in (1, -1):  # better ones, until they cost too much; then worse ones
-            at = place if step == 1 else place - 1
-            while 0 <= at < len(qualities):
-                option = _measured(frames, fit, FrameEncoding(encoding.name, qualities[at]))
-                found.append(option)
-                size = option.option.cost
-                if (step == 1 and size > _REACH * share_bytes) or (
-                    step == -1 and size * _REACH < share_bytes
-                ):
-                    break
-                at += step
-        nearest = min(found, key=lambda each: abs(each.option.cost - share_bytes))
+        if len(fit.positions) < count:
+            continue  # so many do not help; fewer come later
+        # Encoding only adds to the error of a fit: what costs more than an option with less error is no use.
+        beaten = min(
+            (each.option.cost for each in measured if each.option.error <= fit.error), default=math.inf
+        )
+        most = min(_REACH * share_bytes, beaten)
+        found = list(_walk(frames, fit, encoding.name, qualities, start, share_bytes / _REACH, most))
+        nearest = min(found, key=lambda each: abs(each.option.cost - min(share_bytes, most)))
         start = qualities.index(nearest.quality)
         measured += found
     return measured
+
+
+def _walk(
+    frames: Floats,
+    fit: Fit,
+    name: str,
+    qualities: Sequence[int],
+    start: int,
+    least: float,
+    most: float,
+) -> Iterator[CodedOption]:
+    """Measures qualities from one on up, until they cost more than `most`, then down to less than `least`."""
+    for step, first in ((1, start), (-1, start - 1)):
+        place = first
+        while 0 <= place < len(qualities):
+            option = _measured(frames, fit, FrameEncoding(name, qualities[place]))
+            yield option
+            if option.option.cost > most if step == 1 else option.option.cost < least:
+                break
+            place += step
 
 
 def _index_bytes(count: int, encoding: FrameEncoding) -> int:
@@ -132,10 +146,10 @@ def _measured(frames: Floats, fit: Fit, encoding: FrameEncoding) -> CodedOption:
 
 
 def _counts(most: int) -> list[int]:
-    """Returns the numbers of key frames to try, most first: steps of about a third."""
+    """Returns the numbers of key frames to try, most first: steps of about a half."""
     counts = {most, 1, 2, 3} & set(range(1, most + 1))
     count = 4.0
     while count < most:
         counts.add(round(count))
-        count *= 1.35
+        count *= 1.5
     return sorted(counts, reverse=True)
