@@ -148,7 +148,7 @@ def main():
     counts, losses, store = (3, 5), [], None
     for count in counts:
         plain = pack(arguments, videos, f"{count}-uint8", key_frames=count)
-        for encoding in ("webp:75", "avif:60"):
+        for encoding in ("webp:75", "webp:88", "avif:60"):
             coded = pack(arguments, videos, f"{count}-{encoding}", key_frames=count, encoding=encoding)
             loss = (plain[1] - coded[1]).mean()
             losses.append((count, encoding, plain[0] / coded[0], loss))
