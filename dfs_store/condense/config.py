@@ -96,8 +96,9 @@ class CondenseConfig:
         max_error: of pack: the largest root-mean-square error of a clip, in 8-bit levels (2.55 is 40 dB).
         dtype: how the store keeps key frames; None is uint8 for pack and with an encoding, else float32.
         encoding: stores key frames as image files: "webp[:QUALITY]" (a still of each, 75) or
-            "avif[:QUALITY]" (a sequence of each clip, 60). With `budget` and no quality, pack chooses the
-            quality of every clip, too. Not of static-dynamic.
+            "avif[:QUALITY]" (a sequence of each clip, 60). dfs and dm train for it: the network sees the
+            decoded files. With `budget` and no quality, pack chooses the quality of every clip, too. Not of
+            static-dynamic.
         precision: of the forward pass of real clips; "bf16" is approximate.
         device: "auto" (CUDA when present), "cpu", "cuda" or "cuda:N".
         root: folder of the dataset's videos.

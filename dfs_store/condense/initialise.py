@@ -9,6 +9,7 @@ from torch import Tensor
 
 from dfs_store.condense.config import CondenseConfig
 from dfs_store.condense.device import chunk_clips, total_memory_bytes
+from dfs_store.condense.frame_codec import FrameCodec, trained_levels
 from dfs_store.condense.key_frames import KeyFrameSet
 from dfs_store.condense.randomness import Purpose, torch_generator
 from dfs_store.interpolation import check_key_frame_count
@@ -90,6 +91,10 @@ def initial_key_frames(
     num_clips = len(videos.classes) * config.vpc
     home = key_frames_device(num_clips, videos.num_frames * int(np.prod(videos.frame_shape)), device)
 
+    codec = None
+    if config.frame_encoding is not None:
+        codec = FrameCodec(config.frame_encoding, trained_levels(videos.normalization))
+
     def frames_of(clip: int) -> Tensor:
         if starts is not None:
             return real_frames(videos, int(starts[clip]), positions).to(home)
@@ -104,6 +109,7 @@ def initial_key_frames(
                 [clip // config.vpc for clip in chunk],
                 videos.num_frames,
                 device=device,
+                codec=codec,
             )
             for chunk in group
         ]

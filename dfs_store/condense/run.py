@@ -13,13 +13,13 @@ from dfs_store.condense.device import limited_memory, resolve_device
 from dfs_store.condense.disk import check_disk, warn_of_disk
 from dfs_store.condense.events import Event, StoreWritten
 from dfs_store.condense.forecast import forecast
+from dfs_store.condense.frame_codec import trained_levels
 from dfs_store.condense.methods import METHODS, SPLIT_METHODS, Condensed
 from dfs_store.condense.ranks import Ranks
 from dfs_store.condense.real_starts import clips_per_class
 from dfs_store.condense.run_lock import run_lock
 from dfs_store.errors import SettingsError
 from dfs_store.format import StoreWriter, check_output, open_store
-from dfs_store.format.coded.span import levels_that_span
 from dfs_store.videos import VideoDataset
 
 __all__ = ["check_run", "condense"]
@@ -114,11 +114,6 @@ def _write(
     config: CondenseConfig, videos: VideoDataset, condensed: Condensed, tell: Callable[[Event], None]
 ) -> None:
     num_key_frames = 0
-    clips, levels = condensed.clips, None
-    if config.frame_encoding is not None and config.iterates:
-        # Trained key frames leave the range of pixels, and one map of levels must span them all.
-        kept = list(clips)
-        clips, levels = iter(kept), levels_that_span((clip.key_frames for clip in kept), videos.normalization)
     with StoreWriter(
         config.out,
         num_frames=videos.num_frames,
@@ -126,7 +121,9 @@ def _write(
         class_names=videos.classes,
         dtype=config.stored_dtype,
         encoding=config.encoding,
-        levels=levels,
+        levels=trained_levels(videos.normalization)
+        if config.frame_encoding is not None and config.iterates
+        else None,
         attributes={
             "normalization": videos.normalization,
             "fps": videos.fps,
@@ -134,7 +131,7 @@ def _write(
         },
         overwrite=config.overwrite,
     ) as writer:
-        for clip in clips:
+        for clip in condensed.clips:
             if clip.files is None:
                 writer.append(clip.key_frames, clip.positions, clip.label, clip.inserted_at)
             else:

@@ -15,7 +15,7 @@ from dfs_store.format.coded.encoding import FrameEncoding
 from dfs_store.format.coded.levels import Levels
 from dfs_store.format.spec import LEVELS
 
-__all__ = ["EncodedClip", "FrameEncoder", "encode_clip", "psnr"]
+__all__ = ["EncodedClip", "FrameEncoder", "encode_clip", "encoding_threads", "psnr"]
 
 _PER_THREAD = 4  # clips that wait for each thread
 
@@ -54,6 +54,11 @@ def encode_clip(key_frames: npt.NDArray[np.float32], encoding: FrameEncoding, le
     return EncodedClip(files, decoded, mean_square, clipped)
 
 
+def encoding_threads() -> int:
+    """Returns how many threads encode at a time: as many as this process may have processors."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def psnr(mean_square: float) -> float:
     """Returns the peak signal-to-noise ratio in dB of an error in 8-bit levels; infinite if there is none."""
     return math.inf if mean_square == 0 else 10 * math.log10(LEVELS**2 / mean_square)
@@ -69,7 +74,7 @@ class FrameEncoder:
 
     def __init__(self, encoding: FrameEncoding, levels: Levels) -> None:
         self._encoding, self._levels = encoding, levels
-        threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        threads = encoding_threads()
         self._most = _PER_THREAD * threads
         self._pool = ThreadPoolExecutor(threads)
         self._waiting: deque[Future[EncodedClip]] = deque()

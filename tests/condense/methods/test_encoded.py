@@ -1,10 +1,12 @@
 """Condensing into image files: what is stated is measured on the files, and a budget is kept."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from dfs_store import open_store
-from dfs_store.condense import ClipsFitted, condense
+from dfs_store.condense import ClipsFitted, StepDone, condense
 from dfs_store.condense.share_out import Option, share_out
 from dfs_store.errors import SettingsError
 from dfs_store.format import copy_store, verify
@@ -68,28 +70,60 @@ def test_a_largest_error_holds_after_encoding(config, videos):
         assert max(rms(store, videos, number)[0] for number in range(len(store))) <= 12.0 + 1e-3
 
 
-@pytest.mark.parametrize(("method", "changes"), [("random", {}), ("dfs", {"lr": 1e4}), ("dm", {"lr": 1e4})])
-def test_other_methods_encode_what_they_would_have_stored(config, videos, tmp_path, method, changes):
-    plain = config(method=method, **changes)
-    coded = config(method=method, encoding="webp:90", out=str(tmp_path / "coded.zarr"), **changes)
+def test_real_clips_are_encoded_as_a_copy_of_their_store_would_be(config, videos, tmp_path):
+    plain = config(method="random")
+    coded = config(method="random", encoding="webp:90", out=str(tmp_path / "coded.zarr"))
     for settings in (plain, coded):
         condense(settings, videos)
-    with open_store(plain.out) as before, open_store(coded.out) as after:
-        about = after.attributes["provenance"]["frame_encoding"]
+    copy_store(plain.out, tmp_path / "copy.zarr", encoding="webp:90")
+    with (
+        open_store(plain.out) as before,
+        open_store(coded.out) as after,
+        open_store(tmp_path / "copy.zarr") as copy,
+    ):
+        assert copy.content_digest == after.content_digest
         std = np.array(before.normalization["std"])[:, None, None]
         pairs = [(before.key_frames(i), after.key_frames(i)) for i in range(len(before))]
-        span = float((after.levels.scale * before.normalization["std"]).mean()) * 255
-        squares = [np.square((old - new) * std * 255 / span).mean() for old, new in pairs]
-        expected = np.mean([10 * np.log10(255**2 / square) for square in squares])
-        assert about["psnr"] == pytest.approx(expected, abs=0.1)
-        # Trained frames leave the range of pixels, so their levels span more than [0, 1].
-        assert (span > 1.5) == (method != "random")
+        each = [20 * np.log10(1 / np.sqrt(np.square((old - new) * std).mean())) for old, new in pairs]
+        about = after.attributes["provenance"]["frame_encoding"]
+        assert about["psnr"] == pytest.approx(np.mean(each), abs=0.05)
         assert about["clipped_share"] < 0.01
         assert after.storage.key_frame_bytes < before.storage.key_frame_bytes / 8
-    # A copy of the plain store is the same store.
-    copy_store(plain.out, tmp_path / "copy.zarr", encoding="webp:90")
-    with open_store(tmp_path / "copy.zarr") as copy, open_store(coded.out) as after:
-        assert copy.content_digest == after.content_digest
+
+
+@pytest.mark.parametrize("method", ["dfs", "dm"])
+def test_trained_frames_are_trained_for_the_encoding(config, videos, tmp_path, method):
+    losses = {}
+    for name, encoding in (("plain", None), ("coarse", "webp:5"), ("fine", "webp:100")):
+        settings = config(method=method, encoding=encoding, lr=20.0, out=str(tmp_path / f"{name}.zarr"))
+        events = []
+        condense(settings, videos, on_event=events.append)
+        losses[name] = [event.loss for event in events if isinstance(event, StepDone)]
+    assert abs(losses["fine"][0] / losses["plain"][0] - 1) < abs(losses["coarse"][0] / losses["plain"][0] - 1)
+    with open_store(tmp_path / "coarse.zarr") as store:
+        mean, std = (np.array(store.normalization[key])[:, None, None] for key in ("mean", "std"))
+        pixels = np.concatenate([store.key_frames(clip) for clip in range(len(store))]) * std + mean
+        # The range that levels of trained frames stand for, wider than that of pixels.
+        assert pixels.min() >= -0.5 - 1e-3
+        assert pixels.max() <= 1.5 + 1e-3
+        assert store.attributes["provenance"]["frame_encoding"]["clipped_share"] == 0
+        np.testing.assert_allclose(store.levels.scale * std[:, 0, 0], 2 / 255, rtol=1e-5)
+
+
+def test_an_encoded_run_resumes_to_the_same_clips(config, videos, tmp_path):
+    whole = config(encoding="avif:40", out=str(tmp_path / "whole.zarr"))
+    condense(whole, videos)
+    halted = config(encoding="avif:40", out=str(tmp_path / "halted.zarr"))
+
+    def stop(event):
+        if isinstance(event, StepDone) and event.step == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        condense(halted, videos, on_event=stop)
+    condense(replace(halted, resume=True), videos)
+    with open_store(whole.out) as first, open_store(halted.out) as second:
+        assert first.content_digest == second.content_digest
 
 
 @pytest.mark.parametrize(
