@@ -19,7 +19,16 @@ from dfs_store.format.io.durable import output_error
 from dfs_store.format.io.transaction import open_transaction
 from dfs_store.format.native import describe_native, stored_natively
 from dfs_store.format.quantization import Encoded, encode
-from dfs_store.format.spec import CODED, FRAME_DTYPES, FRAMES, NATIVE, SMALL_ARRAYS, header_problems
+from dfs_store.format.rules import coded_file_limit
+from dfs_store.format.spec import (
+    CODED,
+    FRAME_DTYPES,
+    FRAMES,
+    MAX_DECODED_BYTES,
+    NATIVE,
+    SMALL_ARRAYS,
+    header_problems,
+)
 from dfs_store.interpolation import check_positions
 
 if TYPE_CHECKING:
@@ -155,6 +164,7 @@ class StoreWriter:
             self._note(len(frames), positions, label, inserted_at, stored)
             self._write(stored.frames)
             return
+        self._check_files(len(frames))
         self._note(len(frames), positions, label, inserted_at)
         if self._encoder is None:
             from dfs_store.format.coded.encoder import FrameEncoder  # by need: it imports Pillow
@@ -222,6 +232,7 @@ class StoreWriter:
                 f"a clip of {count} key frames must come as {wanted} files that are not empty, of the "
                 f"store's encoding {self.encoding and self.encoding.name}; got {len(files)}"
             )
+        self._check_files(count, max(map(len, files)))
         self._note(count, positions, label, inserted_at)
         if self._encoder is not None:
             for done in self._encoder.finish():  # of clips that come before
@@ -281,6 +292,16 @@ class StoreWriter:
             self._parts[name].append(part.astype(SMALL_ARRAYS[name]))
         self._counts.append(count)
         self._with_steps = steps is not None
+
+    def _check_files(self, count: int, largest: int = 1) -> None:
+        """Raises ClipError if image files of a clip would break the format's limit."""
+        frames = count if self.encoding is not None and self.encoding.unit == "clip" else 1
+        limit = coded_file_limit(frames, self._frame_shape)
+        if largest > limit:
+            raise ClipError(
+                f"an image file of {frames:,} frames may have {limit:,} bytes, and its frames "
+                f"{MAX_DECODED_BYTES:,} together; got {largest:,}; store fewer key frames, or WebP"
+            )
 
     def _write_coded(self, files: Sequence[bytes]) -> None:
         self._parts["checksums"].append(np.array([google_crc32c.value(data) for data in files], dtype="<u4"))
