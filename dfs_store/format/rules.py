@@ -10,7 +10,7 @@ import numpy.typing as npt
 from dfs_store.format.problems import Problem
 from dfs_store.format.spec import FRAME_ENCODINGS, LEVELS, MAX_DECODED_BYTES, SMALL_ARRAYS, Header
 
-__all__ = ["array_problems", "coded_file_limit", "expected_shape"]
+__all__ = ["array_problems", "coded_file_problem", "expected_shape"]
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 # What an image file may have, for each frame, beyond twice the bytes of its pixels: headers.
@@ -108,8 +108,22 @@ def _offset_problems(offsets: npt.NDArray[np.int64], end: int, name: str = "offs
         )
 
 
-def coded_file_limit(frames: int, frame_shape: tuple[int, int, int]) -> int:
-    """Returns the most bytes that an image file of so many frames may have; 0 if it has too many frames."""
+def coded_file_problem(frames: int, size_bytes: int, frame_shape: tuple[int, int, int]) -> str | None:
+    """Returns what is wrong with the size of an image file of so many frames, None if nothing is."""
+    decoded = frames * math.prod(frame_shape)
+    if decoded > MAX_DECODED_BYTES:
+        return (
+            f"the frames of an image file must have at most {MAX_DECODED_BYTES:,} bytes decoded, got "
+            f"{frames:,} frames with {decoded:,}"
+        )
+    limit = _file_limit(frames, frame_shape)
+    if size_bytes > limit:
+        return f"an image file of {decoded:,} decoded bytes may have {limit:,} bytes, got {size_bytes:,}"
+    return None
+
+
+def _file_limit(frames: int, frame_shape: tuple[int, int, int]) -> int:
+    """Returns the most bytes that an image file may have; 0 if it may not have so many frames."""
     decoded = frames * math.prod(frame_shape)
     return 0 if decoded > MAX_DECODED_BYTES else 2 * decoded + frames * _FILE_BYTES
 
@@ -120,14 +134,11 @@ def _file_problems(header: Header, arrays: Arrays) -> Iterator[Problem]:
     per_clip = FRAME_ENCODINGS[str(header.frame_encoding)] == "clip"
     counts = np.diff(offsets) if per_clip else np.ones_like(sizes)
     different, which = np.unique(counts, return_inverse=True)
-    most = np.array([coded_file_limit(count, header.frame_shape) for count in different.tolist()])[which]
+    most = np.array([_file_limit(count, header.frame_shape) for count in different.tolist()])[which]
     for file in np.flatnonzero(sizes > most)[:MOST_PER_RULE].tolist():
-        yield Problem(
-            f"an image file of {counts[file]:,} frames may have {most[file]:,} bytes, and its frames "
-            f"{MAX_DECODED_BYTES:,} together; got {sizes[file]:,}",
-            "coded_offsets",
-            clip=file if per_clip else int(np.searchsorted(offsets, file, side="right")) - 1,
-        )
+        what = coded_file_problem(int(counts[file]), int(sizes[file]), header.frame_shape)
+        clip = file if per_clip else int(np.searchsorted(offsets, file, side="right")) - 1
+        yield Problem(str(what), "coded_offsets", clip)
 
 
 def _position_problems(

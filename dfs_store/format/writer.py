@@ -19,16 +19,8 @@ from dfs_store.format.io.durable import output_error
 from dfs_store.format.io.transaction import open_transaction
 from dfs_store.format.native import describe_native, stored_natively
 from dfs_store.format.quantization import Encoded, encode
-from dfs_store.format.rules import coded_file_limit
-from dfs_store.format.spec import (
-    CODED,
-    FRAME_DTYPES,
-    FRAMES,
-    MAX_DECODED_BYTES,
-    NATIVE,
-    SMALL_ARRAYS,
-    header_problems,
-)
+from dfs_store.format.rules import coded_file_problem
+from dfs_store.format.spec import CODED, FRAME_DTYPES, FRAMES, NATIVE, SMALL_ARRAYS, header_problems
 from dfs_store.interpolation import check_positions
 
 if TYPE_CHECKING:
@@ -296,12 +288,8 @@ class StoreWriter:
     def _check_files(self, count: int, largest: int = 1) -> None:
         """Raises ClipError if image files of a clip would break the format's limit."""
         frames = count if self.encoding is not None and self.encoding.unit == "clip" else 1
-        limit = coded_file_limit(frames, self._frame_shape)
-        if largest > limit:
-            raise ClipError(
-                f"an image file of {frames:,} frames may have {limit:,} bytes, and its frames "
-                f"{MAX_DECODED_BYTES:,} together; got {largest:,}; store fewer key frames, or WebP"
-            )
+        if problem := coded_file_problem(frames, largest, self._frame_shape):
+            raise ClipError(problem)
 
     def _write_coded(self, files: Sequence[bytes]) -> None:
         self._parts["checksums"].append(np.array([google_crc32c.value(data) for data in files], dtype="<u4"))
