@@ -64,7 +64,7 @@ class CondenseProgress:
 
     def on_event(self, event: "Event") -> None:
         """Takes an event of the run; raises when a signal asked for its end."""
-        from dfs_store.condense import CheckpointSaved, ExtractorTrained, RunStarted, StepDone
+        from dfs_store.condense import CheckpointSaved, ClipsFitted, ExtractorTrained, RunStarted, StepDone
 
         self._record(event)
         if isinstance(event, RunStarted):
@@ -73,6 +73,8 @@ class CondenseProgress:
             self._on_step(event)
         elif isinstance(event, ExtractorTrained):
             self._on_extractor(event)
+        elif isinstance(event, ClipsFitted):
+            self._bar.update(event.done, event.num_clips, "fitting and encoding clips")
         elif isinstance(event, CheckpointSaved) and self._settings.checkpoint_every and not self._quiet:
             self._bar.message(f"checkpoint of step {event.step:,}: {event.path}")
 

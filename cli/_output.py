@@ -204,3 +204,17 @@ class Progress:
             self._bar.stop()
         elif self._last is not None and time.monotonic() - self._opened > SECONDS_BEFORE_LAST_LINE:
             self._line(*self._last)
+
+
+def encoding_text(name: str | None, about: object) -> str:
+    """Returns how key frames are encoded, and what the store says of its loss."""
+    found = about if isinstance(about, dict) else {}
+    parts = [f"encoded as {name}"]
+    if found.get("quality") is not None:
+        quality = found["quality"]
+        parts.append(f"quality {'-'.join(map(str, quality)) if isinstance(quality, list) else quality}")
+    if isinstance(found.get("psnr"), int | float):
+        parts.append(f"key frames {found['psnr']:.1f} dB (PSNR, which is not accuracy)")
+    if isinstance(found.get("clipped_share"), int | float):
+        parts.append(f"{100 * found['clipped_share']:.2g} % of the values clipped")
+    return ", ".join(parts)

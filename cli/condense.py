@@ -11,8 +11,7 @@ from ._track import check_tracker, recorded
 
 if TYPE_CHECKING:
     from dfs_store.condense import CondenseConfig
-
-    from ._condense_progress import CondenseProgress
+    from dfs_store.format import KeyFrameStore
 
 # Parameters of the command that are no settings of a run.
 _TALK = ("dry_run", "config", "track", "json", "quiet", "verbose")
@@ -25,6 +24,7 @@ def condense(
     out: given.Out = None,
     method: given.Method = None,
     dtype: given.Dtype = None,
+    encoding: given.Encoding = None,
     root: _options.Root = None,
     iterations: given.Iterations = None,
     lr: given.Lr = None,
@@ -181,13 +181,25 @@ def _run(settings: "CondenseConfig", track: str | None, *, json: bool, quiet: bo
             "elapsed_seconds": round(elapsed, 3),
             "steps_per_second": progress.steps_per_second,
         }
+        story = [*progress.story(), *_encoding_lines(store)]
     if json:
         _output.document("dfs.condense/1", result)
     else:
-        _output.echo(_summary(result, settings, progress))
+        _output.echo(_summary(result, settings, story))
 
 
-def _summary(result: dict[str, Any], settings: "CondenseConfig", progress: "CondenseProgress") -> str:
+def _encoding_lines(store: "KeyFrameStore") -> list[str]:
+    """Returns what encoding key frames has cost, none if they are not encoded."""
+    if store.frame_encoding is None:
+        return []
+    lines = [_output.encoding_text(store.frame_encoding, store.provenance_object("frame_encoding"))]
+    fit = store.provenance_object("fit")
+    if isinstance(fit.get("psnr"), int | float):
+        lines.append(f"PSNR {fit['psnr']:.1f} dB, mean of the clips' ({fit.get('psnr_of')})")
+    return lines
+
+
+def _summary(result: dict[str, Any], settings: "CondenseConfig", story: list[str]) -> str:
     from dfs_store.format.io.place import local_beside
 
     storage = result["storage"]
@@ -199,7 +211,7 @@ def _summary(result: dict[str, Any], settings: "CondenseConfig", progress: "Cond
     share = 100 * size_bytes / storage["dense_bytes"]
     beside = local_beside(settings.out)
     picture = beside.with_name(beside.name.partition(".")[0] or beside.name)
-    went = "".join(f"  {line}\n" for line in progress.story())
+    went = "".join(f"  {line}\n" for line in story)
     return (
         f"{result['out']}: {what}, {_output.size_text(size_bytes)}, {share:.1f} % of the dense clips, "
         f"in {_output.duration_text(result['elapsed_seconds'])}\n"

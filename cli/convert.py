@@ -18,26 +18,32 @@ def convert(
     source: Annotated[str, typer.Argument(metavar="SRC", autocompletion=stores, help="The store to read.")],
     target: Annotated[str, typer.Argument(metavar="DST", help="The copy; the suffix names the container.")],
     dtype: given.Dtype = None,
+    encoding: given.Encoding = None,
     compression: Annotated[
         str | None, typer.Option("--compression", help="zstd (Zarr) or gzip, for archives.")
     ] = None,
     classes: given.Classes = None,
+    without: Annotated[
+        str | None, typer.Option("--without", metavar="N,N-M", help="Leave out these clips, by number.")
+    ] = None,
     overwrite: given.Overwrite = False,
     json: _options.Json = False,
     quiet: _options.Quiet = False,
     verbose: _options.Verbose = False,
 ) -> None:
-    """Copy a store into another container, dtype or compression, and say what the copy lost.
+    """Copy a store into another container, dtype, encoding or compression, and say what the copy lost.
 
     dfs convert ucf.zarr ucf.h5 --dtype float16
     """
     from dfs_store.exchange.convert import convert_store
 
-    with _output.Progress("compare", quiet=quiet) as progress:
+    with _output.Progress("convert", quiet=quiet) as progress:
         done = convert_store(
             source,
             target,
             dtype=dtype,
+            encoding=encoding,
+            without=_clip_numbers(without),
             compression=compression,
             classes=_options.class_list(classes),
             overwrite=overwrite,
@@ -53,11 +59,26 @@ def convert(
     _output.echo(_text(target, done, quiet=quiet))
 
 
+def _clip_numbers(text: str | None) -> list[int]:
+    """Parses "3,17,20-25" into numbers of clips."""
+    from dfs_store.errors import SettingsError
+
+    numbers: list[int] = []
+    for part in (text or "").split(","):
+        first, dash, last = part.strip().partition("-")
+        if not first and not dash and text is None:
+            continue
+        if not first.isdecimal() or (dash and not last.isdecimal()):
+            raise SettingsError(f"--without takes numbers of clips and ranges of them, 3,20-25, got {text!r}")
+        numbers += range(int(first), int(last or first) + 1)
+    return numbers
+
+
 def _text(target: str, done: "Conversion", *, quiet: bool) -> str:
     before, after = done.storage
     clips = f"{done.num_clips[1]:,}" + (f" of {done.num_clips[0]:,}" if len(set(done.num_clips)) > 1 else "")
     head = (
-        f"{target}: {clips} clips, {after.num_key_frames:,} key frames, {done.container[1]}, {done.dtype[1]}"
+        f"{target}: {clips} clips, {after.num_key_frames:,} key frames, {done.container[1]}, {done.stored[1]}"
     )
     if quiet:
         return head
@@ -72,11 +93,13 @@ def _text(target: str, done: "Conversion", *, quiet: bool) -> str:
 def _error_text(done: "Conversion") -> str:
     error = done.error
     if error is None:
-        return f"{done.dtype[1]} as before: every frame copied bit by bit"
+        return f"{done.stored[1]} as before: every frame copied bit by bit"
+    change = f"{done.stored[0]} to {done.stored[1]}"
     if error.largest == 0:
-        return f"{done.dtype[0]} to {done.dtype[1]}: no error, every value is the same"
+        return f"{change}: no error, every value is the same"
     return (
-        f"{done.dtype[0]} to {done.dtype[1]}: largest error {error.largest:.2g} {error.unit} "
+        f"{change}: largest error {error.largest:.2g} {error.unit} "
         f"({error.largest_grey_levels:.2g} grey levels of 255), root mean square "
-        f"{error.root_mean_square:.2g} ({error.root_mean_square_grey_levels:.2g} grey levels)"
+        f"{error.root_mean_square:.2g} ({error.root_mean_square_grey_levels:.2g} grey levels, "
+        f"{error.psnr:.1f} dB)"
     )

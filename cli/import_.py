@@ -18,6 +18,7 @@ def import_(
     classes: flags.Classes = None,
     normalization: flags.Normalization = None,
     dtype: given.Dtype = None,
+    encoding: given.Encoding = None,
     key_frames: flags.KeyFrames = None,
     max_error: flags.MaxError = None,
     budget: flags.Budget = None,
@@ -60,6 +61,7 @@ def import_(
             "frame_shape": list(store.frame_shape),
             "class_names": store.class_names,
             "dtype": store.dtype,
+            "frame_encoding": store.attributes.get("frame_encoding"),
             "storage": store.storage.to_json(),
         }
     if json:
@@ -94,10 +96,15 @@ def _settings(source: str, typed: dict[str, Any]) -> "ImportSettings":
     return ImportSettings(
         file=FileOptions(classes=typed["classes"], **own),
         folder=FolderOptions(classes=typed["classes"], **{name: typed[name] for name in of_folder}),
-        dtype=typed["dtype"] or "float32",
+        dtype=typed["dtype"],
+        encoding=typed["encoding"],
         fitting=fitting,
         **{name: typed[name] for name in common},
     )
+
+
+def _stored(found: dict[str, Any]) -> str:
+    return str(found["dtype"] if found["frame_encoding"] is None else found["frame_encoding"]["name"])
 
 
 def _text(found: dict[str, Any], done: "Imported") -> str:
@@ -108,7 +115,7 @@ def _text(found: dict[str, Any], done: "Imported") -> str:
     return (
         f"{found['out']}: {done.num_clips:,} clips of {found['num_frames']}x{height}x{width} "
         f"({done.source['layout']}), {len(found['class_names']):,} classes, "
-        f"{done.num_key_frames:,} key frames, {found['dtype']}, "
+        f"{done.num_key_frames:,} key frames, {_stored(found)}, "
         f"{_output.size_text(found['storage']['on_disk_bytes'])} on disk{error}\n"
         f"next: dfs inspect {found['out']}"
     )

@@ -52,6 +52,7 @@ def describe(store: "KeyFrameStore") -> dict[str, Any]:
         "num_frames": store.num_frames,
         "frame_shape": list(store.frame_shape),
         "dtype": store.dtype,
+        "frame_encoding": store.attributes.get("frame_encoding"),
         "read_path": store.read_path,
         "normalization": store.normalization,
         "num_key_frames": int(store.offsets[-1]),
@@ -110,7 +111,7 @@ def _header_rows(content: dict[str, Any]) -> list[tuple[str, ...]]:
     provenance = content["provenance"]
     normalization = content["normalization"]
     rows: list[tuple[str, ...]] = [
-        ("format", f"{content['format_version']}, {content['container']}, {content['dtype']}"),
+        ("format", f"{content['format_version']}, {content['container']}, {_stored(content)}"),
         ("read path", READ_PATHS[content["read_path"]]),
         ("method", str(content["method"] or "not said")),
         ("dataset", str(content["dataset"] or "not said")),
@@ -138,7 +139,7 @@ def _storage_rows(content: dict[str, Any]) -> list[tuple[str, ...]]:
 
     rows = [
         ("", "", "of dense", ""),
-        row("key frames", "key_frame_bytes", f"{keys:,} x {frame} {content['dtype']}"),
+        row("key frames", "key_frame_bytes", _key_frames_formula(content, f"{keys:,} x {frame}")),
         row("as float32", "float32_bytes", f"{keys:,} x {frame} x 4, the paper's rule (its MB are MiB)"),
         row("index", "index_bytes", "positions, offsets, labels, checksums and the like"),
         row("on disk", "on_disk_bytes", "all files"),
@@ -150,6 +151,21 @@ def _storage_rows(content: dict[str, Any]) -> list[tuple[str, ...]]:
     if storage.get("native_bytes") is not None:
         rows.append(row("native arrays", "native_bytes", "of a method that is not made of key frames"))
     return rows
+
+
+def _stored(content: dict[str, Any]) -> str:
+    """Returns how key frames are stored, with the quality and loss if they are encoded."""
+    if content["frame_encoding"] is None:
+        return str(content["dtype"])
+    name = content["frame_encoding"]["name"]
+    return _output.encoding_text(name, content["provenance"].get("frame_encoding"))
+
+
+def _key_frames_formula(content: dict[str, Any], frames: str) -> str:
+    if content["frame_encoding"] is None:
+        return f"{frames} {content['dtype']}"
+    unit = content["frame_encoding"]["unit"]
+    return f"{frames} as {content['frame_encoding']['name']}, one file per {unit}"
 
 
 def _histogram_rows(content: dict[str, Any]) -> list[tuple[str, ...]]:

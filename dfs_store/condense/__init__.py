@@ -3,6 +3,7 @@
 from dfs_store.condense.config import CondenseConfig
 from dfs_store.condense.events import (
     CheckpointSaved,
+    ClipsFitted,
     Event,
     ExtractorTrained,
     RunStarted,
@@ -13,6 +14,7 @@ from dfs_store.condense.run import check_run, condense
 
 __all__ = [
     "CheckpointSaved",
+    "ClipsFitted",
     "CondenseConfig",
     "Event",
     "ExtractorTrained",

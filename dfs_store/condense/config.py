@@ -17,6 +17,7 @@ from dfs_store.condense.insertion import (
 from dfs_store.condense.presets import PRESET_SETTINGS, Preset, preset
 from dfs_store.condense.schedule import Schedule
 from dfs_store.errors import SettingsError
+from dfs_store.format.coded.encoding import FrameEncoding, parse_encoding
 from dfs_store.names import did_you_mean
 from dfs_store.videos.catalogue import CATALOGUE, FOLDER
 from dfs_store.videos.hold_out import check_share
@@ -93,7 +94,10 @@ class CondenseConfig:
             from the first to the last; 1 is the middle one; None keeps all. Of pack: at most so many per
             clip, fewer if more would not help.
         max_error: of pack: the largest root-mean-square error of a clip, in 8-bit levels (2.55 is 40 dB).
-        dtype: how the store keeps key frames; None is uint8 for pack, else float32.
+        dtype: how the store keeps key frames; None is uint8 for pack and with an encoding, else float32.
+        encoding: stores key frames as image files: "webp[:QUALITY]" (a still of each, 75) or
+            "avif[:QUALITY]" (a sequence of each clip, 60). With `budget` and no quality, pack chooses the
+            quality of every clip, too. Not of static-dynamic.
         precision: of the forward pass of real clips; "bf16" is approximate.
         device: "auto" (CUDA when present), "cpu", "cuda" or "cuda:N".
         root: folder of the dataset's videos.
@@ -140,6 +144,7 @@ class CondenseConfig:
     key_frames: int | None = None
     max_error: float | None = None
     dtype: Dtype | None = None
+    encoding: str | None = None
     precision: Precision = "float32"
     device: str = "auto"
     root: str | None = None
@@ -190,6 +195,7 @@ class CondenseConfig:
         if self.momentum is not None and not 0 <= self.momentum < 1:
             raise SettingsError(f"--momentum must lie in [0, 1), got {self.momentum}")
         self._check_sizes()
+        self._check_encoding()
         if self.max_memory is not None:
             parse_bytes(str(self.max_memory), "--max-memory")
         if self.hold_out is not None:
@@ -221,6 +227,23 @@ class CondenseConfig:
                 f"{' and '.join(map(_flag, given)) or 'none'}"
             )
 
+    def _check_encoding(self) -> None:
+        if self.frame_encoding is None:
+            return
+        if self.method == "static-dynamic":
+            raise SettingsError(
+                "--encoding is not used by method static-dynamic, whose memories are no frames; leave it out"
+            )
+        if self.dtype not in (None, "uint8"):
+            raise SettingsError(
+                f"--encoding {self.encoding} stores 8-bit levels, so --dtype must be uint8, got {self.dtype}"
+            )
+
+    @property
+    def frame_encoding(self) -> FrameEncoding | None:
+        """`encoding`, parsed; None if key frames are stored as numbers."""
+        return parse_encoding(self.encoding, "--encoding")
+
     def resolved(self) -> "CondenseConfig":
         """Returns the settings with every None filled in from the method and the dataset's preset."""
         chosen = self.preset
@@ -240,7 +263,8 @@ class CondenseConfig:
     @property
     def stored_dtype(self) -> Dtype:
         """How the store keeps key frames: `dtype`, or what the method takes when that is None."""
-        return self.dtype or ("uint8" if self.method == "pack" else "float32")
+        small = self.method == "pack" or self.frame_encoding is not None
+        return self.dtype or ("uint8" if small else "float32")
 
     @property
     def preset(self) -> Preset:
@@ -314,7 +338,7 @@ class CondenseConfig:
 
     def provenance(self) -> dict[str, Any]:
         """The settings that decide what comes out, as a JSON object: those of the method and its data."""
-        concerns = {*_CONCERNS[self.method], "dataset", "vpc", "method", "seed", "dtype"}
+        concerns = {*_CONCERNS[self.method], "dataset", "vpc", "method", "seed", "dtype", "encoding"}
         concerns |= {"frames", "stride", "size", "split", "classes", "hold_out"}
         settings = asdict(self)
         return {

@@ -3,7 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-__all__ = ["CheckpointSaved", "Event", "ExtractorTrained", "RunStarted", "StepDone", "StoreWritten"]
+__all__ = [
+    "CheckpointSaved",
+    "ClipsFitted",
+    "Event",
+    "ExtractorTrained",
+    "RunStarted",
+    "StepDone",
+    "StoreWritten",
+]
 
 
 @dataclass(frozen=True)
@@ -38,6 +46,19 @@ class ExtractorTrained:
     passes_done: int
     passes: int
     loss: float
+
+
+@dataclass(frozen=True)
+class ClipsFitted:
+    """Real clips have been fitted and encoded.
+
+    Attributes:
+        done: clips so far.
+        num_clips: clips in all.
+    """
+
+    done: int
+    num_clips: int
 
 
 @dataclass(frozen=True)
@@ -97,4 +118,4 @@ class StoreWritten:
     digest: str
 
 
-Event = RunStarted | ExtractorTrained | StepDone | CheckpointSaved | StoreWritten
+Event = RunStarted | ExtractorTrained | ClipsFitted | StepDone | CheckpointSaved | StoreWritten

@@ -5,16 +5,15 @@ from the clip's Gram matrix, the (T, T) inner products of its frames, so a clip 
 positions, however many key frames are tried.
 """
 
-import heapq
-import itertools
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from dfs_store.condense.share_out import Option, share_out
 from dfs_store.interpolation import weight_matrix
 
-__all__ = ["Fit", "best_fits", "fewest_within", "fitted_key_frames", "gram_matrix", "share_out"]
+__all__ = ["Fit", "best_fits", "fewest_within", "fitted_key_frames", "gram_matrix", "share_out_key_frames"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -94,12 +93,8 @@ def fitted_key_frames(
     return values.astype(np.float32).reshape(len(positions), *frames.shape[1:])
 
 
-def share_out(errors: list[list[float]], num_key_frames: int) -> list[int]:
+def share_out_key_frames(errors: list[list[float]], num_key_frames: int) -> list[int]:
     """Shares key frames out among clips so that the sum of their errors is small.
-
-    Each clip has one at first. The rest go, again and again, where they lower the error most per key frame
-    (along the lower convex hull of each clip's errors): the optimum, but for the last few key frames, which
-    may be too few for the next step of any clip.
 
     Args:
         errors: per clip, its error with 1, 2, ... key frames, never rising.
@@ -108,43 +103,8 @@ def share_out(errors: list[list[float]], num_key_frames: int) -> list[int]:
     Returns:
         The number of key frames of every clip.
     """
-    steps = [_hull_steps(curve) for curve in errors]
-    # The next step of every clip, the one that gains most per key frame on top.
-    ready = [(-_gain(own[0]), clip, 0) for clip, own in enumerate(steps) if own]
-    heapq.heapify(ready)
-    counts = [1] * len(errors)
-    left = num_key_frames - len(errors)
-    while ready:
-        _, clip, number = heapq.heappop(ready)
-        start, end, *_ = steps[clip][number]
-        if end - start > left:
-            continue  # and with it all later steps of this clip
-        counts[clip] = end + 1
-        left -= end - start
-        if number + 1 < len(steps[clip]):
-            heapq.heappush(ready, (-_gain(steps[clip][number + 1]), clip, number + 1))
-    return counts
-
-
-def _gain(step: tuple[int, int, float, float]) -> float:
-    start, end, before, after = step
-    return (before - after) / (end - start)
-
-
-def _hull_steps(curve: list[float]) -> list[tuple[int, int, float, float]]:
-    """Returns the edges (start, end, value there, value here) of the lower convex hull that go down."""
-    hull: list[int] = []
-    for number in range(len(curve)):
-        while len(hull) > 1 and _above(curve, hull[-2], hull[-1], number):
-            hull.pop()
-        hull.append(number)
-    edges = [(a, b, curve[a], curve[b]) for a, b in itertools.pairwise(hull)]
-    return [edge for edge in edges if edge[3] < edge[2]]
-
-
-def _above(curve: list[float], left: int, middle: int, right: int) -> bool:
-    slope = (curve[right] - curve[left]) / (right - left)
-    return curve[middle] > curve[left] + slope * (middle - left)
+    options = [[Option(count, error) for count, error in enumerate(own, start=1)] for own in errors]
+    return [number + 1 for number in share_out(options, num_key_frames)]
 
 
 def _stretch_errors(gram: Floats) -> Floats:

@@ -19,6 +19,7 @@ from dfs_store.condense.real_starts import clips_per_class
 from dfs_store.condense.run_lock import run_lock
 from dfs_store.errors import SettingsError
 from dfs_store.format import StoreWriter, check_output, open_store
+from dfs_store.format.coded.span import levels_that_span
 from dfs_store.videos import VideoDataset
 
 __all__ = ["check_run", "condense"]
@@ -113,12 +114,19 @@ def _write(
     config: CondenseConfig, videos: VideoDataset, condensed: Condensed, tell: Callable[[Event], None]
 ) -> None:
     num_key_frames = 0
+    clips, levels = condensed.clips, None
+    if config.frame_encoding is not None and config.iterates:
+        # Trained key frames leave the range of pixels, and one map of levels must span them all.
+        kept = list(clips)
+        clips, levels = iter(kept), levels_that_span((clip.key_frames for clip in kept), videos.normalization)
     with StoreWriter(
         config.out,
         num_frames=videos.num_frames,
         frame_shape=videos.frame_shape,
         class_names=videos.classes,
         dtype=config.stored_dtype,
+        encoding=config.encoding,
+        levels=levels,
         attributes={
             "normalization": videos.normalization,
             "fps": videos.fps,
@@ -126,8 +134,11 @@ def _write(
         },
         overwrite=config.overwrite,
     ) as writer:
-        for clip in condensed.clips:
-            writer.append(clip.key_frames, clip.positions, clip.label, clip.inserted_at)
+        for clip in clips:
+            if clip.files is None:
+                writer.append(clip.key_frames, clip.positions, clip.label, clip.inserted_at)
+            else:
+                writer.append_encoded(clip.files, clip.positions, clip.label, clip.inserted_at)
             num_key_frames += len(clip.positions)
         if condensed.native is not None:
             writer.write_native(config.method, condensed.native)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from dfs_store.format import KeyFrameStore, StorageReport, copy_store, open_store
+from dfs_store.format.convert import kept_clips
 
 __all__ = ["Conversion", "StorageError", "convert_store", "measure_error"]
 
@@ -26,6 +27,7 @@ class StorageError:
         root_mean_square: in the same unit.
         largest_grey_levels: largest absolute error in 8-bit levels (of 255).
         root_mean_square_grey_levels: in 8-bit levels.
+        psnr: of all values together, in dB, peak 255; None if there is no error.
         unit: "standard deviations" or "pixels in [0, 1]".
     """
 
@@ -33,6 +35,7 @@ class StorageError:
     root_mean_square: float
     largest_grey_levels: float
     root_mean_square_grey_levels: float
+    psnr: float | None
     unit: str
 
 
@@ -42,14 +45,16 @@ class Conversion:
 
     Attributes:
         dtype: of the source and of the copy.
+        stored: how they store key frames: the dtype, or the encoding.
         container: of the source and of the copy.
         num_clips: of the source and of the copy.
         storage: of the source and of the copy.
-        error: measured on the copy where the dtype changed; None where frames were copied bit by bit.
+        error: measured on the copy if key frames are stored otherwise; None if they were copied bit by bit.
         notes: what stayed behind, in words.
     """
 
     dtype: tuple[str, str]
+    stored: tuple[str, str]
     container: tuple[str, str]
     num_clips: tuple[int, int]
     storage: tuple[StorageReport, StorageReport]
@@ -58,10 +63,16 @@ class Conversion:
 
     def to_json(self) -> dict[str, Any]:
         """Returns the facts as a JSON object, source and copy apart."""
-        sides = zip(self.dtype, self.container, self.num_clips, self.storage, strict=True)
+        sides = zip(self.dtype, self.stored, self.container, self.num_clips, self.storage, strict=True)
         before, after = (
-            {"container": container, "dtype": dtype, "num_clips": clips, "storage": storage.to_json()}
-            for dtype, container, clips, storage in sides
+            {
+                "container": container,
+                "dtype": dtype,
+                "stored": stored,
+                "num_clips": clips,
+                "storage": storage.to_json(),
+            }
+            for dtype, stored, container, clips, storage in sides
         )
         error = None if self.error is None else asdict(self.error)
         return {"before": before, "after": after, "error": error, "notes": self.notes}
@@ -72,38 +83,54 @@ def convert_store(
     target: str | os.PathLike[str],
     *,
     dtype: str | None = None,
+    encoding: str | None = None,
     compression: str | None = None,
     classes: Sequence[str] | None = None,
+    without: Sequence[int] = (),
     overwrite: bool = False,
     on_progress: OnProgress | None = None,
 ) -> Conversion:
-    """Copies a store (see `dfs_store.format.copy_store`) and measures the error of another dtype on the copy.
+    """Copies a store (see `dfs_store.format.copy_store`), and measures on the copy what it lost.
 
     Args:
         source: the store to read.
         target: the copy; its suffix names the container. May be the source itself, with `overwrite`.
         dtype: "float32", "float16" or "uint8"; the source's when absent.
+        encoding: "webp[:QUALITY]", "avif[:QUALITY]" or "none"; the source's when this and `dtype` are absent.
         compression: None, "zstd" (Zarr only) or "gzip".
         classes: names of the classes to keep, all when absent.
+        without: numbers of clips to leave out.
         overwrite: replace a store that is there.
-        on_progress: called with clips compared and clips in all.
+        on_progress: called with clips done and clips to do: each is copied, and compared if it may differ.
 
     Raises:
         DFSError: as `copy_store`.
     """
     with open_store(source) as before:
-        storage = before.storage
-        copy_store(source, target, dtype=dtype, compression=compression, classes=classes, overwrite=overwrite)
+        storage, stored = before.storage, _stored(before)
+        copy_store(
+            source,
+            target,
+            dtype=dtype,
+            encoding=encoding,
+            compression=compression,
+            classes=classes,
+            without=without,
+            overwrite=overwrite,
+            on_progress=on_progress,
+        )
         # `before` keeps the files that it opened, also where the copy has just taken their place.
         with open_store(target) as after:
-            changed = before.dtype != after.dtype
-            kept = None if classes is None else set(after.class_names)
+            changed = stored != _stored(after) or ":" in (encoding or "")
+            kept = set(after.class_names)
+            clips = [c for c in kept_clips(before, without) if before.class_names[before.labels[c]] in kept]
             return Conversion(
                 (before.dtype, after.dtype),
+                (stored, _stored(after)),
                 (before.container, after.container),
                 (len(before), len(after)),
                 (storage, after.storage),
-                measure_error(before, after, kept, on_progress) if changed else None,
+                measure_error(before, after, clips, on_progress) if changed else None,
                 _notes(before, after),
             )
 
@@ -111,23 +138,17 @@ def convert_store(
 def measure_error(
     before: KeyFrameStore,
     after: KeyFrameStore,
-    classes: set[str] | None = None,
+    clips: Sequence[int],
     on_progress: OnProgress | None = None,
 ) -> StorageError:
     """Compares the key frames of a copy with those of its source, clip by clip.
 
     Args:
         before: the source.
-        after: the copy: the clips of some or all classes, in the source's order.
-        classes: names of the classes that were copied, all when None.
+        after: the copy.
+        clips: numbers of the source's clips that were copied, in order.
         on_progress: called with clips compared and clips in all.
     """
-    names = before.class_names
-    clips = [
-        clip
-        for clip, label in enumerate(before.labels.tolist())
-        if classes is None or names[label] in classes
-    ]
     channels = before.frame_shape[0]
     std = np.ones(channels) if before.normalization is None else np.array(before.normalization["std"])
     largest, squares, num_values = np.zeros(channels), np.zeros(channels), 0
@@ -138,18 +159,24 @@ def measure_error(
         num_values += error.size
         if on_progress is not None:
             on_progress(number + 1, len(clips))
+    grey_levels = math.sqrt(float((squares * std**2).sum()) / num_values) * GREY_LEVELS
     return StorageError(
         float(largest.max()),
         math.sqrt(float(squares.sum()) / num_values),
         float((largest * std).max()) * GREY_LEVELS,
-        math.sqrt(float((squares * std**2).sum()) / num_values) * GREY_LEVELS,
+        grey_levels,
+        20 * math.log10(GREY_LEVELS / grey_levels) if grey_levels > 0 else None,
         "pixels in [0, 1]" if before.normalization is None else "standard deviations",
     )
+
+
+def _stored(store: KeyFrameStore) -> str:
+    return store.frame_encoding or store.dtype
 
 
 def _notes(before: KeyFrameStore, after: KeyFrameStore) -> list[str]:
     if before.native_method is not None and after.native_method is None:
         return [
-            f"the native arrays of {before.native_method} stayed behind: they belong to all classes together"
+            f"the native arrays of {before.native_method} stayed behind: they belong to all clips together"
         ]
     return []

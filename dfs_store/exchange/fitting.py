@@ -97,11 +97,11 @@ def chosen_fits(
         fitting: how many key frames; not dense.
         affordable: key frames of all clips, with a budget.
     """
-    from dfs_store.condense.key_frame_fit import fewest_within, share_out
+    from dfs_store.condense.key_frame_fit import fewest_within, share_out_key_frames
 
     if affordable is not None:
         curves = [fits_of(values, std) for values in clips]
-        counts = share_out([[fit.error for fit in fits] for fits in curves], affordable)
+        counts = share_out_key_frames([[fit.error for fit in fits] for fits in curves], affordable)
         yield from (fits[count - 1] for fits, count in zip(curves, counts, strict=True))
         return
     for values in clips:

@@ -20,7 +20,8 @@ from dfs_store.exchange.fitting import Fitting, chosen_fits
 from dfs_store.exchange.pixels import IMAGENET, Normalization, normalised, parse_normalization
 from dfs_store.exchange.read_file import FileOptions, read_file
 from dfs_store.exchange.read_folder import FolderOptions, read_folder
-from dfs_store.format import StoreWriter, check_output
+from dfs_store.format import StoreWriter, check_output, open_store
+from dfs_store.format.coded.encoding import parse_encoding
 
 if TYPE_CHECKING:
     from dfs_store.condense.key_frame_fit import Fit
@@ -43,7 +44,9 @@ class ImportSettings:
         normalization: imagenet, none or MEAN/STD: what floating values were normalised with (they are stored
             as they are), and what 8-bit pixels are normalised with. When None the source's, else ImageNet's
             of three channels.
-        dtype: of the stored key frames.
+        dtype: of the stored key frames; None is float32, or uint8 with an encoding.
+        encoding: stores key frames as image files: "webp[:QUALITY]" or "avif[:QUALITY]". Errors that decide
+            how many key frames a clip keeps are measured before encoding, so only `key_frames` goes with it.
         fitting: how many key frames a clip keeps; all frames by default.
         dataset: what the clips derive from, for the provenance.
         fps: frames per second; the source's when None.
@@ -55,7 +58,8 @@ class ImportSettings:
     file: FileOptions = field(default_factory=FileOptions)
     folder: FolderOptions = field(default_factory=FolderOptions)
     normalization: str | None = None
-    dtype: str = "float32"
+    dtype: str | None = None
+    encoding: str | None = None
     fitting: Fitting = field(default_factory=Fitting)
     dataset: str | None = None
     fps: float | None = None
@@ -63,6 +67,18 @@ class ImportSettings:
     def __post_init__(self) -> None:
         if self.fps is not None and not (math.isfinite(self.fps) and self.fps > 0):
             raise SettingsError(f"--fps must be above 0, got {self.fps:g}")
+        if parse_encoding(self.encoding, "--encoding") is None:
+            return
+        if self.fitting.budget is not None or self.fitting.max_error is not None:
+            raise SettingsError(
+                "--budget and --max-error measure errors before --encoding; give --key-frames, or use "
+                "dfs condense --method pack, which measures them on the encoded key frames"
+            )
+
+    @property
+    def stored_dtype(self) -> str:
+        """dtype, or what is stored when that is None."""
+        return self.dtype or ("float32" if parse_encoding(self.encoding) is None else "uint8")
 
 
 @dataclass(frozen=True)
@@ -77,7 +93,8 @@ class Imported:
         smallest: stored value.
         largest: stored value.
         outside_share: share of the values that no pixel has under this normalization.
-        rms_error: of the clips rebuilt from fewer key frames, in grey levels of 255; None where dense.
+        rms_error: of the clips as rebuilt, in grey levels of 255, after encoding; None if all frames are
+            stored as numbers.
         notes: what people should know, in words.
     """
 
@@ -133,7 +150,9 @@ def import_clips(
         dense = read_folder(path, settings.folder, on_prepare)
     else:
         dense = read_file(path, settings.file)
-    settings.fitting.check_clips(len(dense.labels), dense.num_frames, dense.frame_shape, settings.dtype)
+    settings.fitting.check_clips(
+        len(dense.labels), dense.num_frames, dense.frame_shape, settings.stored_dtype
+    )
     return _write(dense, out, settings, overwrite, on_progress, name=path.name)
 
 
@@ -154,6 +173,7 @@ def _write(
         frame_shape=dense.frame_shape,
         class_names=dense.class_names,
         dtype=settings.dtype,
+        encoding=settings.encoding,
         attributes={
             "normalization": normalization,
             "fps": settings.fps or dense.fps,
@@ -178,9 +198,28 @@ def _write(
         seen.smallest,
         seen.largest,
         seen.outside / seen.num_values,
-        None if settings.fitting.is_dense else math.sqrt(seen.squared_error / seen.num_values),
+        _rms_error(dense, out, settings, normalization, seen, name),
         [*dense.notes, *([] if dense.are_pixels else seen.notes(assumed))],
     )
+
+
+def _rms_error(
+    dense: DenseClips,
+    out: str | os.PathLike[str],
+    settings: ImportSettings,
+    normalization: Normalization | None,
+    seen: "_Seen",
+    name: str,
+) -> float | None:
+    """Returns the error of the rebuilt clips: that of the fits, or measured on the store if it is encoded."""
+    if parse_encoding(settings.encoding) is None:
+        return None if settings.fitting.is_dense else math.sqrt(seen.squared_error / seen.num_values)
+    squares = 0.0
+    with open_store(out) as store:
+        for clip, values in enumerate(_values(dense, normalization, name)):
+            error = (store.clip(clip) - values) * (seen.std * np.float32(_PEAK))
+            squares += float(np.square(error, dtype=np.float64).sum())
+    return math.sqrt(squares / seen.num_values)
 
 
 def _normalization(dense: DenseClips, settings: ImportSettings) -> tuple[Normalization | None, bool]:
@@ -214,7 +253,7 @@ def _fits(
         return itertools.repeat(None)
     affordable = None
     if fitting.budget is not None:
-        affordable = fitting.affordable(len(dense.labels), dense.frame_shape, settings.dtype)
+        affordable = fitting.affordable(len(dense.labels), dense.frame_shape, settings.stored_dtype)
     return chosen_fits(_values(dense, normalization, name), std, fitting, affordable)
 
 

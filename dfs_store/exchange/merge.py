@@ -53,7 +53,6 @@ def merge_stores(
     target: PathLike,
     *,
     dtype: str | None = None,
-    encoding: str | None = None,
     overwrite: bool = False,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Merged:
@@ -66,9 +65,8 @@ def merge_stores(
     Args:
         sources: at least two stores, equal in num_frames, frame_shape and normalization.
         target: the new store; its suffix names the container.
-        dtype: of the key frames; when absent that of the stores, or float32 if they differ (exact).
-        encoding: as in `dfs_store.format.copy_store`. When both are absent, image files are copied if all
-            stores have the same encoding and levels; else key frames are decoded.
+        dtype: of the key frames; when absent that of the stores, or float32 if they differ (exact). Image
+            files are copied if all stores have the same encoding and levels; else key frames are decoded.
         overwrite: replace a store that is there.
         on_progress: called with clips copied and clips in all.
 
@@ -83,7 +81,7 @@ def merge_stores(
     with _opened(sources) as stores:
         _check_fit(stores)
         names = list(dict.fromkeys(name for store in stores for name in store.class_names))
-        stored = _stored_as(stores, dtype, encoding)
+        stored = _stored_as(stores, dtype)
         steps = [store.inserted_at(0) is not None for store in stores]
         rates = {store.fps for store in stores}
         done, total = 0, sum(len(store) for store in stores)
@@ -116,17 +114,15 @@ def _opened(sources: Sequence[PathLike]) -> Iterator[list[KeyFrameStore]]:
         yield [stack.enter_context(open_store(source)) for source in sources]
 
 
-def _stored_as(stores: list[KeyFrameStore], dtype: str | None, encoding: str | None) -> dict[str, Any]:
+def _stored_as(stores: list[KeyFrameStore], dtype: str | None) -> dict[str, Any]:
     """Returns the arguments of `StoreWriter` for how the new store keeps key frames."""
     first = stores[0]
-    if encoding is not None and encoding != "none":
-        return {"dtype": dtype, "encoding": encoding}
     alike = all(
         store.frame_encoding == first.frame_encoding
         and (first.levels is None or (store.levels is not None and store.levels.equals(first.levels)))
         for store in stores
     )
-    if encoding is None and dtype is None and first.levels is not None and alike:
+    if dtype is None and first.levels is not None and alike:
         return stored_alike(first)
     dtypes = {store.dtype for store in stores}
     return {"dtype": dtype or (dtypes.pop() if len(dtypes) == 1 else "float32")}

@@ -94,7 +94,9 @@ def _stored_as(store: KeyFrameStore, dtype: str | None, encoding: str | None) ->
     wanted = parse_encoding(encoding)
     if wanted is None:
         return {"dtype": dtype or store.dtype}
-    levels = store.levels or levels_that_span(store)
+    levels = store.levels or levels_that_span(
+        (store.key_frames(clip) for clip in range(len(store))), store.normalization
+    )
     return {"dtype": dtype, "encoding": encoding, "levels": levels}
 
 

@@ -165,6 +165,14 @@ class VideoDataset(Dataset[tuple[Any, int]]):
         rest = self._some(np.flatnonzero(~held), f"without {share:g} held out", None)
         return rest, self._some(np.flatnonzero(held), f"{share:g} held out", share)
 
+    def subset(self, numbers: npt.NDArray[np.int64]) -> "VideoDataset":
+        """Returns some of the clips, in the order of their numbers; pixels are shared.
+
+        Args:
+            numbers: (M,) clip numbers.
+        """
+        return self._some(np.sort(numbers), self.part, self.held_out)
+
     def _some(self, numbers: npt.NDArray[np.int64], part: str, held_out: float | None) -> "VideoDataset":
         return VideoDataset(
             SomeClips(self._source, numbers),

@@ -1,6 +1,7 @@
 """`dfs convert` says what the copy lost and what it takes."""
 
 from dfs_store import open_store
+from tests.exchange.making import write_smooth_store
 
 
 def test_another_dtype_comes_with_its_error_and_sizes(dfs, store, tmp_path):
@@ -26,12 +27,35 @@ def test_the_same_dtype_is_copied_bit_by_bit(dfs, store, tmp_path):
     assert first.attributes["digest"] == second.attributes["digest"]
 
 
+def test_an_encoding_comes_with_its_loss_and_clips_can_be_left_out(dfs, tmp_path):
+    source, out = write_smooth_store(tmp_path / "s.zarr"), tmp_path / "coded.zarr"
+    text = dfs("convert", source, out, "--encoding", "webp:60")
+    assert "float32 to webp: largest error" in text.stdout
+    assert " dB)" in text.stdout
+    assert "encoded as webp, quality 60, key frames" in dfs("inspect", out).stdout
+    document = dfs("inspect", out, "--json").document
+    assert document["frame_encoding"] == {"name": "webp", "unit": "frame"}
+    assert document["storage"]["key_frame_bytes"] < document["storage"]["dense_uint8_bytes"] / 8
+    fewer = dfs("convert", out, tmp_path / "fewer.h5", "--without", "0,2-3", "--json").document
+    assert (fewer["before"]["num_clips"], fewer["after"]["num_clips"]) == (4, 1)
+    assert fewer["error"] is None  # image files are copied
+    with open_store(out) as store, open_store(tmp_path / "fewer.h5") as copy:
+        assert copy.coded_clip(0) == store.coded_clip(1)
+    again = dfs("convert", out, tmp_path / "small.zarr", "--encoding", "webp:10", "--json").document
+    assert again["error"]["psnr"] > 25
+
+
 def test_nonsense_is_refused(dfs, store, tmp_path):
     out = tmp_path / "copy.h5"
     for words, code, said in (
         (("--classes", "nope"), 2, "a, b, c"),
         (("--dtype", "int4"), 2, "float32, float16, uint8"),
         (("--compression", "zstd"), 2, "gzip"),
+        (("--encoding", "png"), 2, "webp[:QUALITY]"),
+        (("--encoding", "webp", "--dtype", "float16"), 2, "must be uint8"),
+        (("--without", "1-x"), 2, "ranges"),
+        (("--without", "99"), 2, "got 99"),
+        (("--without", "0-2"), 2, "no clip is left"),
     ):
         outcome = dfs("convert", store, out, *words)
         assert (outcome.code, said in outcome.stderr) == (code, True)

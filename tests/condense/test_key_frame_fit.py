@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dfs_store.condense.key_frame_fit import best_fits, fitted_key_frames, gram_matrix, share_out
+from dfs_store.condense.key_frame_fit import best_fits, fitted_key_frames, gram_matrix, share_out_key_frames
 from dfs_store.interpolation import weight_matrix
 
 
@@ -83,7 +83,7 @@ def test_sharing_out_is_as_good_as_brute_force_where_gains_fall(data):
         falls = data.draw(gains)
         curves.append([float(100 - sum(falls[:k])) for k in range(4)])
     total = data.draw(st.integers(num_clips, 4 * num_clips))
-    counts = share_out(curves, total)
+    counts = share_out_key_frames(curves, total)
     assert sum(counts) <= total
     assert all(1 <= count <= 4 for count in counts)
 
@@ -97,11 +97,11 @@ def test_sharing_out_is_as_good_as_brute_force_where_gains_fall(data):
 
 
 def test_sharing_out_is_not_misled_by_rounding():
-    assert share_out([[0.3, 0.2, 0.1, 0.0]], 4) == [4]
-    assert share_out([[0.3, 0.2, 0.1, 0.0], [0.7, 0.6, 0.5, 0.4]], 8) == [4, 4]
+    assert share_out_key_frames([[0.3, 0.2, 0.1, 0.0]], 4) == [4]
+    assert share_out_key_frames([[0.3, 0.2, 0.1, 0.0], [0.7, 0.6, 0.5, 0.4]], 8) == [4, 4]
 
 
 def test_sharing_out_takes_a_step_that_pays_only_as_a_whole():
     # The first clip gains nothing from a second key frame but all from a third; the second gains a little.
-    assert share_out([[100.0, 100.0, 0.0], [50.0, 40.0, 39.0]], 4) == [3, 1]
-    assert share_out([[100.0, 100.0, 0.0], [50.0, 40.0, 39.0]], 3) == [1, 2]
+    assert share_out_key_frames([[100.0, 100.0, 0.0], [50.0, 40.0, 39.0]], 4) == [3, 1]
+    assert share_out_key_frames([[100.0, 100.0, 0.0], [50.0, 40.0, 39.0]], 3) == [1, 2]

@@ -22,7 +22,7 @@ from dfs_store.exchange.pixels import IMAGENET
 from dfs_store.exchange.read_file import FileOptions
 from dfs_store.exchange.read_folder import FolderOptions
 from dfs_store.testing import stores
-from tests.exchange.making import pixels_of, write_smooth_store
+from tests.exchange.making import pixels_of, smooth_pixels, write_smooth_store
 
 
 @pytest.fixture(autouse=True)
@@ -405,3 +405,25 @@ def test_memory_stays_at_a_clip(tmp_path):
             assert tracemalloc.get_traced_memory()[1] < 10 * clips[0].nbytes  # of 40
         finally:
             tracemalloc.stop()
+
+
+def test_an_encoded_import_states_the_error_of_the_rebuilt_clips(tmp_path):
+    pixels = np.stack([smooth_pixels(5, 24, 24, seed=seed) for seed in range(3)])
+    np.save(tmp_path / "clips.npy", np.rint(pixels * 255).astype(np.uint8).transpose(0, 1, 3, 4, 2))
+    settings = ImportSettings(
+        file=FileOptions(clips_per_class=1), encoding="webp:90", fitting=Fitting(key_frames=3)
+    )
+    done = import_clips(tmp_path / "clips.npy", tmp_path / "out.zarr", settings)
+    with open_store(tmp_path / "out.zarr") as store:
+        assert store.frame_encoding == "webp"
+        shown = np.stack([store.clip(clip) for clip in range(3)])
+        std, mean = (np.array(IMAGENET[key])[:, None, None] for key in ("std", "mean"))
+        error = (shown * std + mean) * 255 - np.rint(pixels * 255)
+    assert done.rms_error == pytest.approx(np.sqrt(np.mean(error**2)), rel=1e-4)
+    assert 1 < done.rms_error < 20
+
+
+@pytest.mark.parametrize("fitting", [Fitting(max_error=2.0), Fitting(budget="1MiB")])
+def test_errors_before_encoding_do_not_decide_an_encoded_import(fitting):
+    with pytest.raises(SettingsError, match="measure errors before --encoding"):
+        ImportSettings(encoding="avif", fitting=fitting)

@@ -134,3 +134,22 @@ def assert_reads_survive_threads_and_forks(store):
     with multiprocessing.get_context("fork").Pool(2) as pool:
         found = pool.map(store.key_frames, range(4))
     assert all(map(np.array_equal, found, expected))
+
+
+def write_encoded(path, encoding, *, seed=0):
+    """Writes clips of smooth pictures, under ImageNet's normalization, as image files."""
+    rng = np.random.default_rng(seed)
+    normalization = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
+    mean, std = (np.array(normalization[key])[:, None, None] for key in ("mean", "std"))
+    slope = np.add.outer(np.linspace(0, 0.6, 24), np.linspace(0, 0.3, 32))
+    with StoreWriter(
+        path,
+        num_frames=6,
+        frame_shape=(3, 24, 32),
+        class_names=["left", "right"],
+        encoding=encoding,
+        attributes={"normalization": normalization, "provenance": {"method": "test", "seed": seed}},
+    ) as writer:
+        for number, places in enumerate(POSITIONS):
+            pixels = np.clip(slope + rng.uniform(0, 0.1, size=(len(places), 3, 1, 1)), 0, 1)
+            writer.append((pixels - mean) / std, places, number % 2, np.full(len(places), -1))

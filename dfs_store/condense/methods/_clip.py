@@ -16,16 +16,18 @@ class CondensedClip(NamedTuple):
     """One clip, ready for the store.
 
     Attributes:
-        key_frames: (K, C, H, W) float32 in normalised space.
+        key_frames: (K, C, H, W) float32 in normalised space; empty if there are `files`.
         positions: (K,) int64, 0-based.
         label: class number.
         inserted_at: (K,) int32, step of insertion, -1 for initial ones; None where nothing is inserted.
+        files: the key frames as image files already, if the method encodes them; else None.
     """
 
     key_frames: npt.NDArray[np.float32]
     positions: npt.NDArray[np.int64]
     label: int
     inserted_at: npt.NDArray[np.int32] | None = None
+    files: Sequence[bytes] | None = None
 
 
 class Condensed(NamedTuple):

@@ -2,12 +2,16 @@
 
 import math
 from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from dfs_store.byte_sizes import parse_bytes
+from dfs_store.condense.coded_fit import CodedClip
 from dfs_store.condense.config import CondenseConfig
+from dfs_store.condense.encoded_pack import describe_encoding, encoded_clips, mean_psnr, psnr_or_none
 from dfs_store.condense.events import Event
 from dfs_store.condense.herd import herd
 from dfs_store.condense.key_frame_fit import (
@@ -16,7 +20,7 @@ from dfs_store.condense.key_frame_fit import (
     fewest_within,
     fitted_key_frames,
     gram_matrix,
-    share_out,
+    share_out_key_frames,
 )
 from dfs_store.condense.methods._clip import Condensed, CondensedClip
 from dfs_store.condense.methods.coreset import ranked_clips
@@ -35,8 +39,10 @@ def pack(config: CondenseConfig, videos: VideoDataset, tell: Callable[[Event], N
 
     How many each clip gets: at most `key_frames`; or the fewest that keep its root-mean-square error within
     `max_error`; or, within `budget` bytes for all clips, as many as lower the total error most.
-    Errors are of pixels in 8-bit levels, before the store's own rounding; the PSNR of every clip goes into
-    its source.
+
+    Errors are of the rebuilt clips, of pixels in 8-bit levels. With an `encoding` they are measured on the
+    encoded key frames, and a budget is shared out over the quality as well, unless one is given; without,
+    they are those before the store's own rounding. The PSNR of every clip goes into its source.
 
     Raises:
         SettingsError: more key frames than frames, a budget below one key frame per clip, a class with fewer
@@ -44,17 +50,26 @@ def pack(config: CondenseConfig, videos: VideoDataset, tell: Callable[[Event], N
     """
     check_pack(config, config.vpc * len(videos.classes), videos.num_frames, videos.frame_shape)
     chosen, origin = ranked_clips(config, videos, tell, herd)
-    fits = _chosen_fits(config, videos, chosen)
+    encoding = config.frame_encoding
     num_values = videos.num_frames * math.prod(videos.frame_shape)
-    mean_squares = [fit.error / num_values for fit in fits]
+    about: dict[str, Any] = {"extractor": origin}
+    clips: Iterator[CondensedClip]
+    if encoding is None:
+        fits = _chosen_fits(config, videos, chosen)
+        errors, clips = [fit.error for fit in fits], _clips(videos, chosen, fits)
+        measured = "before storage"
+    else:
+        coded = encoded_clips(config, encoding, [partial(_pixels, videos, clip) for clip in chosen], tell)
+        errors, clips = [each.error for each in coded], _encoded(videos, chosen, coded)
+        measured = f"after encoding as {encoding.name}"
+        about["frame_encoding"] = describe_encoding(coded, encoding)
+    mean_squares = [error / num_values for error in errors]
+    about["fit"] = {**mean_psnr(mean_squares), "psnr_of": f"rebuilt clips, peak 255, {measured}"}
     sources = [
-        {**videos.source(clip), "psnr": _psnr(square)}
+        {**videos.source(clip), "psnr": psnr_or_none(square)}
         for clip, square in zip(chosen, mean_squares, strict=True)
     ]
-    about = {"psnr": _psnr(float(np.mean(mean_squares))), "psnr_unit": "dB, peak 255, before storage"}
-    return Condensed(
-        _clips(videos, chosen, fits), sources, {"extractor": origin, "fit": about}, chosen=chosen
-    )
+    return Condensed(clips, sources, about, chosen=chosen)
 
 
 def check_pack(
@@ -67,7 +82,7 @@ def check_pack(
     """
     if config.key_frames is not None:
         check_key_frame_count(config.key_frames, num_frames, "--key-frames")
-    if config.budget is not None:
+    if config.budget is not None and config.frame_encoding is None:
         _affordable(config, num_clips, frame_shape)
 
 
@@ -79,7 +94,7 @@ def _chosen_fits(config: CondenseConfig, videos: VideoDataset, chosen: list[int]
         num_values = videos.num_frames * math.prod(videos.frame_shape)
         return [fewest_within(fits, config.max_error, num_values) for fits in curves]
     affordable = _affordable(config, len(chosen), videos.frame_shape)
-    counts = share_out([[fit.error for fit in fits] for fits in curves], affordable)
+    counts = share_out_key_frames([[fit.error for fit in fits] for fits in curves], affordable)
     return [fits[count - 1] for fits, count in zip(curves, counts, strict=True)]
 
 
@@ -108,6 +123,7 @@ def _pixels(videos: VideoDataset, clip: int) -> npt.NDArray[np.float32]:
     return np.ascontiguousarray(videos.pixels[clip, 0].transpose(0, 3, 1, 2), dtype=np.float32)
 
 
-def _psnr(mean_square: float) -> float | None:
-    """Returns the peak signal-to-noise ratio in dB, None for a clip that is rebuilt exactly."""
-    return None if mean_square <= 1e-9 else round(10 * math.log10(_PEAK**2 / mean_square), 2)
+def _encoded(videos: VideoDataset, chosen: list[int], coded: list[CodedClip]) -> Iterator[CondensedClip]:
+    nothing = np.empty((0, *videos.frame_shape), dtype=np.float32)
+    for clip, each in zip(chosen, coded, strict=True):
+        yield CondensedClip(nothing, each.positions, int(videos.labels[clip]), files=each.files)

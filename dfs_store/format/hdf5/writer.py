@@ -15,7 +15,7 @@ from dfs_store.format.spec import ATTRIBUTE, FRAME_DTYPES, NATIVE, SMALL_ARRAYS
 
 __all__ = ["Hdf5Writer"]
 
-_PAGE_BYTES = 4096  # frames start on a page, so that they can be mapped
+_PAGE_BYTES = 4096  # frames start on a page, so that they can be mapped; image files need no alignment
 
 
 class Hdf5Writer:
@@ -46,7 +46,7 @@ class Hdf5Writer:
             "x",
             libver=("v110", "v110"),
             alignment_threshold=_PAGE_BYTES,
-            alignment_interval=_PAGE_BYTES,
+            alignment_interval=_PAGE_BYTES if self._layout.row_shape else 1,
         ) as file:
             for name, array in arrays.items():
                 file.create_dataset(name, data=np.ascontiguousarray(array, dtype=SMALL_ARRAYS[name]))

@@ -1,0 +1,74 @@
+"""Shares a budget out among clips: each clip has options of some cost and error, and takes one of them."""
+
+import heapq
+from collections.abc import Sequence
+from typing import NamedTuple
+
+__all__ = ["Option", "share_out"]
+
+
+class Option(NamedTuple):
+    """What a clip may take.
+
+    Attributes:
+        cost: in bytes, or in key frames.
+        error: sum of squares, in any unit that all clips have.
+    """
+
+    cost: int
+    error: float
+
+
+def share_out(options: Sequence[Sequence[Option]], budget: int) -> list[int]:
+    """Returns the number of the option that every clip takes, so that the sum of errors is small.
+
+    Each clip takes its cheapest option at first. The rest of the budget goes, again and again, where it
+    lowers the error most per cost (along the lower convex hull of each clip's options): the optimum, but for
+    the last part of the budget, which may be too small for the next step of any clip.
+
+    Args:
+        options: per clip, at least one.
+        budget: of all clips together; at least the sum of their cheapest options.
+    """
+    hulls = [_hull(own) for own in options]
+    # The next step of every clip, the one that gains most per cost on top.
+    ready = [(-_gain(options[clip], hull, 0), clip, 0) for clip, hull in enumerate(hulls) if len(hull) > 1]
+    heapq.heapify(ready)
+    taken = [0] * len(options)
+    left = budget - sum(own[hull[0]].cost for own, hull in zip(options, hulls, strict=True))
+    while ready:
+        _, clip, place = heapq.heappop(ready)
+        own, hull = options[clip], hulls[clip]
+        cost = own[hull[place + 1]].cost - own[hull[place]].cost
+        if cost > left:
+            continue  # and with it all later steps of this clip
+        taken[clip] = place + 1
+        left -= cost
+        if place + 2 < len(hull):
+            heapq.heappush(ready, (-_gain(own, hull, place + 1), clip, place + 1))
+    return [hull[place] for hull, place in zip(hulls, taken, strict=True)]
+
+
+def _gain(options: Sequence[Option], hull: list[int], place: int) -> float:
+    here, there = options[hull[place]], options[hull[place + 1]]
+    return (here.error - there.error) / (there.cost - here.cost)
+
+
+def _hull(options: Sequence[Option]) -> list[int]:
+    """Returns the numbers of the options on the lower convex hull that goes down, the cheapest first."""
+    order = sorted(range(len(options)), key=lambda number: options[number])
+    hull: list[int] = []
+    for number in order:
+        if hull and options[number].error >= options[hull[-1]].error:
+            continue  # costs at least as much, and is no better
+        if hull and options[number].cost == options[hull[-1]].cost:
+            continue
+        while len(hull) > 1 and _above(options[hull[-2]], options[hull[-1]], options[number]):
+            hull.pop()
+        hull.append(number)
+    return hull
+
+
+def _above(left: Option, middle: Option, right: Option) -> bool:
+    slope = (right.error - left.error) / (right.cost - left.cost)
+    return middle.error > left.error + slope * (middle.cost - left.cost)

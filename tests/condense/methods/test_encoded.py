@@ -1,0 +1,119 @@
+"""Condensing into image files: what is stated is measured on the files, and a budget is kept."""
+
+import numpy as np
+import pytest
+
+from dfs_store import open_store
+from dfs_store.condense import ClipsFitted, condense
+from dfs_store.condense.share_out import Option, share_out
+from dfs_store.errors import SettingsError
+from dfs_store.format import copy_store, verify
+from tests.condense.methods.test_pack import PACK, rms
+
+ENCODINGS = ["webp", "avif"]
+
+
+def psnr_of(store, videos):
+    """PSNR of every clip as rebuilt from the store, in dB."""
+    return np.array([20 * np.log10(255 / rms(store, videos, number)[0]) for number in range(len(store))])
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_the_error_stated_is_that_of_the_rebuilt_clips(config, videos, encoding):
+    settings = config(**PACK, key_frames=3, encoding=encoding)
+    condense(settings, videos)
+    with open_store(settings.out) as store:
+        assert (store.frame_encoding, store.dtype) == (encoding, "uint8")
+        found, sources = psnr_of(store, videos), store.attributes["provenance"]["sources"]
+        np.testing.assert_allclose(found, [source["psnr"] for source in sources], atol=0.02)
+        about = store.attributes["provenance"]
+        assert about["fit"]["psnr"] == pytest.approx(found.mean(), abs=0.02)
+        assert about["fit"]["psnr_of"] == f"rebuilt clips, peak 255, after encoding as {encoding}"
+        assert about["frame_encoding"]["quality"] == {"webp": 75, "avif": 60}[encoding]
+        assert about["config"]["encoding"] == encoding
+    assert list(verify(settings.out)) == []
+
+
+@pytest.mark.parametrize("encoding", [*ENCODINGS, "webp:40"])
+def test_a_budget_is_kept_and_shared_out_over_clips_and_quality(config, videos, encoding):
+    settings = config(**PACK, budget="9kB", encoding=encoding)
+    events = []
+    condense(settings, videos, on_event=events.append)
+    with open_store(settings.out) as store:
+        report = store.storage
+        assert 0.6 * 9000 < report.key_frame_bytes + report.index_bytes <= 9000
+        still = np.asarray(store.labels) == store.class_names.index("still")
+        counts = np.diff(store.offsets)
+        assert counts[still].max() == 1 < counts[~still].min()
+        qualities = store.attributes["provenance"]["frame_encoding"]["quality"]
+        assert (qualities == 40) if ":" in encoding else isinstance(qualities, list)
+    told = [(event.done, event.num_clips) for event in events if isinstance(event, ClipsFitted)]
+    assert told == [(number, 12) for number in range(1, 13)]
+
+
+def test_a_budget_without_a_quality_loses_less_than_with_one(config, videos, tmp_path):
+    found = {}
+    for encoding in ("webp", "webp:95"):
+        settings = config(**PACK, budget="9kB", encoding=encoding, out=str(tmp_path / f"{encoding}.zarr"))
+        condense(settings, videos)
+        with open_store(settings.out) as store:
+            found[encoding] = store.attributes["provenance"]["fit"]["psnr_of_mean_error"]
+    assert found["webp"] > found["webp:95"] + 1
+
+
+def test_a_largest_error_holds_after_encoding(config, videos):
+    settings = config(**PACK, max_error=12.0, encoding="webp:90")
+    condense(settings, videos)
+    with open_store(settings.out) as store:
+        assert max(rms(store, videos, number)[0] for number in range(len(store))) <= 12.0 + 1e-3
+
+
+@pytest.mark.parametrize(("method", "changes"), [("random", {}), ("dfs", {"lr": 1e4}), ("dm", {"lr": 1e4})])
+def test_other_methods_encode_what_they_would_have_stored(config, videos, tmp_path, method, changes):
+    plain = config(method=method, **changes)
+    coded = config(method=method, encoding="webp:90", out=str(tmp_path / "coded.zarr"), **changes)
+    for settings in (plain, coded):
+        condense(settings, videos)
+    with open_store(plain.out) as before, open_store(coded.out) as after:
+        about = after.attributes["provenance"]["frame_encoding"]
+        std = np.array(before.normalization["std"])[:, None, None]
+        pairs = [(before.key_frames(i), after.key_frames(i)) for i in range(len(before))]
+        span = float((after.levels.scale * before.normalization["std"]).mean()) * 255
+        squares = [np.square((old - new) * std * 255 / span).mean() for old, new in pairs]
+        expected = np.mean([10 * np.log10(255**2 / square) for square in squares])
+        assert about["psnr"] == pytest.approx(expected, abs=0.1)
+        # Trained frames leave the range of pixels, so their levels span more than [0, 1].
+        assert (span > 1.5) == (method != "random")
+        assert about["clipped_share"] < 0.01
+        assert after.storage.key_frame_bytes < before.storage.key_frame_bytes / 8
+    # A copy of the plain store is the same store.
+    copy_store(plain.out, tmp_path / "copy.zarr", encoding="webp:90")
+    with open_store(tmp_path / "copy.zarr") as copy, open_store(coded.out) as after:
+        assert copy.content_digest == after.content_digest
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"encoding": "jpeg"}, "--encoding must be none, webp.*'jpeg'"),
+        ({"encoding": "webp:101"}, "--encoding: the quality must be a whole number from 0 to 100, got '101'"),
+        ({"encoding": "webp", "dtype": "float32"}, "--encoding webp.*--dtype must be uint8, got float32"),
+        ({"encoding": "avif", "method": "static-dynamic"}, "--encoding is not used by method static-dynamic"),
+        (
+            {**PACK, "budget": "500", "encoding": "webp"},
+            r"--budget 500 \(500 bytes\) is too small: 6 clips take",
+        ),
+    ],
+)
+def test_nonsense_is_refused_and_leaves_nothing(config, videos, tmp_path, changes, said):
+    with pytest.raises(SettingsError, match=said):
+        condense(config(**changes), videos)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_budget_goes_where_it_lowers_the_error_most():
+    flat = [Option(10, 5.0), Option(40, 4.0)]
+    steep = [Option(10, 100.0), Option(20, 90.0), Option(30, 20.0), Option(35, 25.0)]
+    assert share_out([flat, steep], 40) == [0, 2]  # along the hull: 20 is skipped, 35 is no better than 30
+    assert share_out([flat, steep], 70) == [1, 2]
+    assert share_out([flat, steep], 39) == [0, 0]
