@@ -1,9 +1,10 @@
 """Damages stores by chance, in every container and compression, and says what readers make of them.
 
-    python benchmarks/damage_campaign.py [--damages 10000] [--seed 0] [--keep FOLDER]
+    python benchmarks/damage_campaign.py [--damages 10000] [--seed 0] [--stores coded-] [--keep FOLDER]
 
 Every damage must be refused by one of the library's errors, or be harmless. Ends with exit code 1 otherwise;
-`--keep` copies the stores of such findings. Takes about 15 ms per damage and core.
+`--keep` copies the stores of such findings. `--stores` takes only those whose names begin so, all archived
+ones if absent. Takes about 15 ms per damage and core.
 """
 
 import argparse
@@ -14,13 +15,14 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from tests.attacks.campaign import run_campaign
+from tests.attacks.campaign import STORES, run_campaign
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--damages", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--stores", default="")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--keep", type=Path)
     options = parser.parse_args()
@@ -33,6 +35,7 @@ def main():
             range(first, options.damages, options.jobs),
             seed=options.seed,
             keep=options.keep,
+            stores=[store for store in STORES if store.name.startswith(options.stores)],
             on_progress=lambda number, kind, seconds: slowest.append((seconds, number)),
         )
 

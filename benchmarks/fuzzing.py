@@ -3,10 +3,10 @@
     pip install -e '.[fuzz]'
     python benchmarks/fuzzing.py TARGET [--seconds 600] [--keep]
 
-TARGET is one of header, metadata, index, arrays, heap, zip_archive, hdf5 (see tests/attacks/fuzz_targets.py).
-It starts from sound inputs and those kept in tests/attacks/corpus. A finding ends the run and lies in the
-working folder as crash-..., timeout-... or oom-...; `--keep` leaves the inputs that reached new code in the
-corpus.
+TARGET is one of header, metadata, index, arrays, zip_archive, hdf5, images (see
+tests/attacks/fuzz_targets.py). It starts from sound inputs and those kept in tests/attacks/corpus. A finding
+ends the run and lies in the working folder as crash-..., timeout-... or oom-...; `--keep` leaves the inputs
+that reached new code in the corpus.
 """
 
 import argparse

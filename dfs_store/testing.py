@@ -11,6 +11,7 @@ Example::
 """
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -80,6 +81,7 @@ class StoreContent:
     dtype: str
     clips: list[StoredClip]
     attributes: dict[str, Any] = field(default_factory=dict)
+    encoding: str | None = None
 
     @property
     def num_key_frames(self) -> int:
@@ -96,6 +98,7 @@ class StoreContent:
             frame_shape=self.frame_shape,
             class_names=self.class_names,
             dtype=self.dtype,
+            encoding=self.encoding,
             attributes=self.attributes,
             compression=compression,
             overwrite=overwrite,
@@ -157,11 +160,27 @@ def attributes(num_channels: int) -> st.SearchStrategy[dict[str, Any]]:
 
 
 @st.composite
-def stores(draw: st.DrawFn, *, max_clips: int = 5, dtype: str | None = None) -> StoreContent:
-    """Draws the content of a small store: up to `max_clips` clips of one to three classes."""
+def stores(
+    draw: st.DrawFn,
+    *,
+    max_clips: int = 5,
+    dtype: str | None = None,
+    encodings: Sequence[str | None] = (None,),
+) -> StoreContent:
+    """Draws the content of a small store: up to `max_clips` clips of one to three classes.
+
+    Args:
+        draw: of Hypothesis.
+        max_clips: N at most.
+        dtype: stored dtype, any of the three if absent; uint8 if key frames are encoded.
+        encodings: of key frames, of which one is drawn: "webp", "avif:60" (see `StoreWriter`), or None.
+    """
     num_frames, shape = draw(st.integers(2, 12)), draw(frame_shapes())
+    encoding = draw(st.sampled_from(encodings))
     names = draw(st.lists(st.text(min_size=1, max_size=6), min_size=1, max_size=3, unique=True))
     stored = draw(st.sampled_from(("float32", "float16", "uint8"))) if dtype is None else dtype
+    if encoding is not None:
+        shape, stored = (3, *shape[1:]), "uint8"
     with_steps = draw(st.booleans())
     clips = []
     for _ in range(draw(st.integers(1, max_clips))):
@@ -170,4 +189,4 @@ def stores(draw: st.DrawFn, *, max_clips: int = 5, dtype: str | None = None) -> 
         steps = draw(hnp.arrays(np.int32, count, elements=st.integers(-1, 5000))) if with_steps else None
         label = draw(st.integers(0, len(names) - 1))
         clips.append(StoredClip(clip.key_frames, clip.positions, label, steps))
-    return StoreContent(num_frames, shape, names, stored, clips, draw(attributes(shape[0])))
+    return StoreContent(num_frames, shape, names, stored, clips, draw(attributes(shape[0])), encoding)

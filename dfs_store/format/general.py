@@ -16,7 +16,7 @@ from dfs_store.errors import DamagedStoreError
 from dfs_store.format.problems import Problem
 from dfs_store.format.spec import CODED, FRAME_DTYPES, FRAMES, MAX_FRAME_BYTES, frame_size_bytes
 
-__all__ = ["MAX_SMALL_BYTES", "GeneralRows", "check_chunks", "check_rows", "check_small"]
+__all__ = ["MAX_SMALL_BYTES", "GeneralRows", "check_chunks", "check_row_chunks", "check_rows", "check_small"]
 
 Array = npt.NDArray[Any]
 
@@ -87,6 +87,20 @@ def check_rows(where: str, name: str, shape: Sequence[int], dtype: str) -> None:
         raise DamagedStoreError(
             f"{where}: {FRAMES} must have four dimensions of little-endian {', '.join(FRAME_DTYPES)}, "
             f"got shape {tuple(shape)} of {dtype[:80]}"
+        )
+
+
+def check_row_chunks(where: str, shape: Sequence[int], chunks: Sequence[int], itemsize: int) -> None:
+    """Checks what reading rows of the large array takes, as `check_chunks` does for one of them.
+
+    An image file is as many rows of coded_frames as it has bytes, so all chunks of that array are counted.
+    """
+    check_chunks(where, shape, chunks, itemsize, 1)
+    count = -(-shape[0] // chunks[0])
+    if len(shape) == 1 and count > (most := max(_MAX_CHUNKS, shape[0] // _SMALL_CHUNK_BYTES)):
+        raise DamagedStoreError(
+            f"{where}: is cut into {count:,} chunks where at most {most:,} are allowed; "
+            "store it in larger chunks"
         )
 
 

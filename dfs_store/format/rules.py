@@ -1,5 +1,6 @@
 """The rules that the small arrays of a store must keep, checked with Python ints and whole-array tests."""
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -7,11 +8,13 @@ import numpy as np
 import numpy.typing as npt
 
 from dfs_store.format.problems import Problem
-from dfs_store.format.spec import FRAME_ENCODINGS, LEVELS, SMALL_ARRAYS, Header
+from dfs_store.format.spec import FRAME_ENCODINGS, LEVELS, MAX_DECODED_BYTES, SMALL_ARRAYS, Header
 
-__all__ = ["array_problems", "expected_shape"]
+__all__ = ["array_problems", "coded_file_problem", "expected_shape"]
 
 Arrays = Mapping[str, npt.NDArray[Any]]
+# What an image file may have, for each frame, beyond twice the bytes of its pixels: headers.
+_FILE_BYTES = 4096
 MOST_PER_RULE = 100  # a store with a million broken clips is told by its first hundred
 
 
@@ -67,7 +70,10 @@ def array_problems(
     if not offsets:
         yield from _position_problems(header, arrays["positions"], arrays["offsets"])
     if "coded_offsets" in arrays:
-        yield from _offset_problems(arrays["coded_offsets"], coded_bytes, "coded_offsets")
+        broken = list(_offset_problems(arrays["coded_offsets"], coded_bytes, "coded_offsets"))
+        yield from broken
+        if not broken and not offsets:
+            yield from _file_problems(header, arrays)
     yield from _value_problems(header, arrays)
 
 
@@ -100,6 +106,39 @@ def _offset_problems(offsets: npt.NDArray[np.int64], end: int, name: str = "offs
             name,
             clip,
         )
+
+
+def coded_file_problem(frames: int, size_bytes: int, frame_shape: tuple[int, int, int]) -> str | None:
+    """Returns what is wrong with the size of an image file of so many frames, None if nothing is."""
+    decoded = frames * math.prod(frame_shape)
+    if decoded > MAX_DECODED_BYTES:
+        return (
+            f"the frames of an image file must have at most {MAX_DECODED_BYTES:,} bytes decoded, got "
+            f"{frames:,} frames with {decoded:,}"
+        )
+    limit = _file_limit(frames, frame_shape)
+    if size_bytes > limit:
+        return f"an image file of {decoded:,} decoded bytes may have {limit:,} bytes, got {size_bytes:,}"
+    return None
+
+
+def _file_limit(frames: int, frame_shape: tuple[int, int, int]) -> int:
+    """Returns the most bytes that an image file may have; 0 if it may not have so many frames."""
+    decoded = frames * math.prod(frame_shape)
+    return 0 if decoded > MAX_DECODED_BYTES else 2 * decoded + frames * _FILE_BYTES
+
+
+def _file_problems(header: Header, arrays: Arrays) -> Iterator[Problem]:
+    """Compares the sizes of image files with those of their frames, before any of them is read."""
+    offsets, sizes = arrays["offsets"], np.diff(arrays["coded_offsets"])
+    per_clip = FRAME_ENCODINGS[str(header.frame_encoding)] == "clip"
+    counts = np.diff(offsets) if per_clip else np.ones_like(sizes)
+    different, which = np.unique(counts, return_inverse=True)
+    most = np.array([_file_limit(count, header.frame_shape) for count in different.tolist()])[which]
+    for file in np.flatnonzero(sizes > most)[:MOST_PER_RULE].tolist():
+        what = coded_file_problem(int(counts[file]), int(sizes[file]), header.frame_shape)
+        clip = file if per_clip else int(np.searchsorted(offsets, file, side="right")) - 1
+        yield Problem(str(what), "coded_offsets", clip)
 
 
 def _position_problems(

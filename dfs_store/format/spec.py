@@ -18,6 +18,7 @@ __all__ = [
     "FORMAT_VERSION",
     "FRAME_DTYPES",
     "FRAME_ENCODINGS",
+    "MAX_DECODED_BYTES",
     "MAX_FRAME_BYTES",
     "MAX_HEADER_BYTES",
     "MAX_SIDES",
@@ -39,6 +40,7 @@ CODED = "coded_frames"  # in its place if key frames are stored as image files, 
 # Encodings by name, and what one image file contains.
 FRAME_ENCODINGS = {"webp": "frame", "avif": "clip"}
 CODED_CHANNELS = 3  # of frames that are stored as images: RGB
+MAX_CODED_SIDE = 16_383  # of WebP; AVIF allows twice as many
 FRAME_DTYPES = {"float32": "<f4", "float16": "<f2", "uint8": "|u1"}
 # Every other array, in the order in which the digest takes them in.
 SMALL_ARRAYS = {
@@ -76,6 +78,8 @@ RESERVED_KEYS = frozenset(
 MAX_HEADER_BYTES = 256 * 2**20
 # A frame is the unit that a compressed store expands at once; 8K float32 frames have 398 MB.
 MAX_FRAME_BYTES = 2**29
+# An image file is decoded at once; a dense clip of 24 s in 720p has 2.0 GB.
+MAX_DECODED_BYTES = 2**31
 
 
 @dataclass(frozen=True)
@@ -189,7 +193,7 @@ def header_problems(attributes: dict[str, Any]) -> list[str]:
         problems.append(f"fps must be a number above 0 or null, got {_shown(fps)}")
     if not isinstance(attributes.get("provenance", {}), dict | None):
         problems.append(f"provenance must be an object, got {_shown(attributes['provenance'])}")
-    problems += _encoding_problems(attributes.get("frame_encoding"), channels)
+    problems += _encoding_problems(attributes.get("frame_encoding"), None if channels is None else shape)
     return problems + _native_problems(attributes.get(NATIVE))
 
 
@@ -204,7 +208,7 @@ def _check_encoding_known(attributes: dict[str, Any], path: object) -> None:
         )
 
 
-def _encoding_problems(value: object, channels: int | None) -> list[str]:
+def _encoding_problems(value: object, shape: list[int] | None) -> list[str]:
     if value is None:
         return []
     name = value.get("name") if isinstance(value, dict) else None
@@ -216,8 +220,10 @@ def _encoding_problems(value: object, channels: int | None) -> list[str]:
             f"the unit of frame_encoding {name} must be {FRAME_ENCODINGS[name]!r}, "
             f"got {_shown(value.get('unit'))}"
         )
-    if channels is not None and channels != CODED_CHANNELS:
-        problems.append(f"encoded frames must have {CODED_CHANNELS} channels (RGB), got {channels}")
+    if shape is not None and shape[0] != CODED_CHANNELS:
+        problems.append(f"encoded frames must have {CODED_CHANNELS} channels (RGB), got {shape[0]}")
+    if shape is not None and max(shape[1:]) > MAX_CODED_SIDE:
+        problems.append(f"encoded frames must have at most {MAX_CODED_SIDE} rows and columns, got {shape}")
     return problems
 
 

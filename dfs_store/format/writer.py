@@ -19,6 +19,7 @@ from dfs_store.format.io.durable import output_error
 from dfs_store.format.io.transaction import open_transaction
 from dfs_store.format.native import describe_native, stored_natively
 from dfs_store.format.quantization import Encoded, encode
+from dfs_store.format.rules import coded_file_problem
 from dfs_store.format.spec import CODED, FRAME_DTYPES, FRAMES, NATIVE, SMALL_ARRAYS, header_problems
 from dfs_store.interpolation import check_positions
 
@@ -155,6 +156,7 @@ class StoreWriter:
             self._note(len(frames), positions, label, inserted_at, stored)
             self._write(stored.frames)
             return
+        self._check_files(len(frames))
         self._note(len(frames), positions, label, inserted_at)
         if self._encoder is None:
             from dfs_store.format.coded.encoder import FrameEncoder  # by need: it imports Pillow
@@ -222,6 +224,7 @@ class StoreWriter:
                 f"a clip of {count} key frames must come as {wanted} files that are not empty, of the "
                 f"store's encoding {self.encoding and self.encoding.name}; got {len(files)}"
             )
+        self._check_files(count, max(map(len, files)))
         self._note(count, positions, label, inserted_at)
         if self._encoder is not None:
             for done in self._encoder.finish():  # of clips that come before
@@ -281,6 +284,12 @@ class StoreWriter:
             self._parts[name].append(part.astype(SMALL_ARRAYS[name]))
         self._counts.append(count)
         self._with_steps = steps is not None
+
+    def _check_files(self, count: int, largest: int = 1) -> None:
+        """Raises ClipError if image files of a clip would break the format's limit."""
+        frames = count if self.encoding is not None and self.encoding.unit == "clip" else 1
+        if problem := coded_file_problem(frames, largest, self._frame_shape):
+            raise ClipError(problem)
 
     def _write_coded(self, files: Sequence[bytes]) -> None:
         self._parts["checksums"].append(np.array([google_crc32c.value(data) for data in files], dtype="<u4"))

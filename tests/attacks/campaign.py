@@ -26,7 +26,7 @@ def copy(store: Path, target: Path) -> None:
     shutil.copytree(store, target) if store.is_dir() else shutil.copyfile(store, target)
 
 
-def run_campaign(numbers, *, seed=0, keep: Path | None = None, on_progress=None):
+def run_campaign(numbers, *, seed=0, keep: Path | None = None, on_progress=None, stores=None):
     """Makes the damages of these numbers.
 
     Args:
@@ -34,17 +34,19 @@ def run_campaign(numbers, *, seed=0, keep: Path | None = None, on_progress=None)
         seed: of the campaign.
         keep: a folder for the stores of findings.
         on_progress: called with each outcome's number, kind and seconds.
+        stores: that are damaged, all archived ones if absent.
 
     Returns:
         How often each kind of outcome came up, and one line per finding.
     """
     counts, findings = Counter(), []
+    stores = STORES if stores is None else stores
     with Reader() as reader, tempfile.TemporaryDirectory() as folder:
-        sound = {store: reader.read(store) for store in STORES}
+        sound = {store: reader.read(store) for store in stores}
         assert {outcome.kind for outcome in sound.values()} == {"whole"}, sound
         for number in numbers:
             rng = np.random.default_rng([seed, number])
-            store = STORES[int(rng.integers(len(STORES)))]
+            store = stores[int(rng.integers(len(stores)))]
             path = Path(folder) / store.name
             copy(store, path)
             what = damage(path, rng)

@@ -134,6 +134,7 @@ def duplicate_file(path, files, rng):
 
 def add_file(path, files, rng):
     place = _pick(rng, files).parent / _pick(rng, ["c.9", "c.1.0.0.0", "c", "zarr.json~", ".zattrs", "x"])
+    place /= "x" if place.is_dir() else ""  # chunks of a rewritten store are in a folder "c"
     place.write_bytes(rng.bytes(100))
     return str(place.relative_to(path.parent))
 

@@ -15,17 +15,20 @@ import numpy as np
 
 from dfs_store.errors import DFSError
 from dfs_store.format import open_store, verify
+from dfs_store.format.coded.codec import decode_file, encode_files
 from dfs_store.format.digest import canonical_json, parse_json
 from dfs_store.format.rules import array_problems
 from dfs_store.format.spec import SMALL_ARRAYS, parse_header
 from dfs_store.format.zarr.folder_files import FolderFiles
 from dfs_store.format.zarr.frames import ZarrFrames
-from dfs_store.format.zarr.general import open_general_frames, read_general
+from dfs_store.format.zarr.general import open_general_rows, read_general
 from dfs_store.format.zarr.metadata import chunk_file, frames_metadata, parse_array
 from dfs_store.format.zarr.zip_files import ZipFiles
 from tests.format.making import content, read_attributes
 
 CORPUS = Path(__file__).parent / "corpus"
+# Of a store whose frames are no image files.
+PLAIN_ARRAYS = {name: dtype for name, dtype in SMALL_ARRAYS.items() if name != "coded_offsets"}
 
 
 @functools.cache
@@ -72,7 +75,7 @@ def metadata(data: bytes) -> None:
                 assert len(about.shape) == 4
                 assert about.shard_length >= 1
             elif name == "key_frames":
-                frames = open_general_frames(FolderFiles(sound("a-float32.zarr")), None, about)
+                frames = open_general_rows(FolderFiles(sound("a-float32.zarr")), None, "key_frames", about)
                 assert frames.read(0, 1).shape == (1, *about.shape[1:])
 
 
@@ -84,7 +87,7 @@ def index(data: bytes) -> None:
     (root / "key_frames" / "c.0.0.0.0").write_bytes(_with_fitting_checksum(data[1:]))
     about = parse_array(json.dumps(frames_metadata("float16", (5, 1, 2, 2), 5, compressor)).encode(), "")
     files = FolderFiles(root)
-    frames = open_general_frames(files, None, about) if compressor else ZarrFrames(files, about)
+    frames = open_general_rows(files, None, "key_frames", about) if compressor else ZarrFrames(files, about)
     if frames.problems():
         return
     for frame in range(5):
@@ -107,7 +110,7 @@ def arrays(data: bytes) -> None:
     stored = parse_header(read_attributes(sound("a-uint8.zarr")), "s.zarr")
     shapes = {"offsets": (5,), "labels": (4,), "scale": (12, 2), "zero": (12, 2)}
     found, at = {}, 0
-    for name, dtype in SMALL_ARRAYS.items():
+    for name, dtype in PLAIN_ARRAYS.items():
         shape = shapes.get(name, (12,))
         size = int(np.prod(shape)) * np.dtype(dtype).itemsize
         part = data[at : at + size].ljust(size, b"\0")
@@ -160,7 +163,17 @@ def hdf5(data: bytes) -> None:
         list(verify(path))
 
 
-TARGETS = {target.__name__: target for target in (header, metadata, index, arrays, zip_archive, hdf5)}
+def images(data: bytes) -> None:
+    """An image file; the first byte says which: a WebP still, or an AVIF still or sequence of two frames."""
+    kind, data = data[:1], data[1:]
+    name, count = (("webp", 1), ("avif", 1), ("avif", 2))[kind[0] % 3] if kind else ("avif", 1)
+    with contextlib.suppress(ValueError):
+        frames = decode_file(data, name, count, (4, 3))
+        assert frames.shape == (count, 3, 4, 3)
+        assert frames.dtype == np.uint8
+
+
+TARGETS = {target.__name__: target for target in (header, metadata, index, arrays, zip_archive, hdf5, images)}
 
 
 def seeds(name: str) -> list[bytes]:
@@ -183,11 +196,19 @@ def seeds(name: str) -> list[bytes]:
         stored = read_raw(sound("a-uint8.zarr"))[0]
         return [
             b"".join(
-                np.ascontiguousarray(stored[key], dtype).tobytes() for key, dtype in SMALL_ARRAYS.items()
+                np.ascontiguousarray(stored[key], dtype).tobytes() for key, dtype in PLAIN_ARRAYS.items()
             )
         ]
     if name == "zip_archive":
         return [sound("a-float32.zarr.zip").read_bytes()]
+    if name == "images":
+        frames = content("float32").clips[0].key_frames[:, [0, 1, 0]].clip(0, 1) * 255
+        levels = frames.astype(np.uint8)
+        return [
+            bytes([0]) + encode_files(levels, "webp", 50)[0],
+            bytes([1]) + encode_files(levels[:1], "avif", 50)[0],
+            bytes([2]) + encode_files(levels, "avif", 50)[0],
+        ]
     return [sound("a-float32.h5").read_bytes()]
 
 

@@ -161,6 +161,7 @@ def main() -> None:
     import h5py  # noqa: F401 - once, before the forks
 
     import dfs_store.format
+    import dfs_store.format.coded.codec
     import dfs_store.format.zarr.general  # noqa: F401
 
     for line in sys.stdin:

@@ -1,6 +1,11 @@
 """A part of the damage campaign; benchmarks/damage_campaign.py runs all of it."""
 
-from tests.attacks.campaign import STORES, run_campaign
+import numpy as np
+import pytest
+
+from tests.attacks.campaign import STORES, copy, run_campaign
+from tests.attacks.reader import Reader
+from tests.format.making import flip
 
 DAMAGES = 280
 
@@ -28,3 +33,22 @@ def test_the_campaign_sees_another_picture(tmp_path, monkeypatch):
     monkeypatch.setattr(campaign, "STORES", STORES[:2])
     counts, findings = run_campaign(range(10), seed=20)
     assert counts["another content"] == len(findings) > 0
+
+
+@pytest.mark.parametrize("name", ["coded-webp.zarr", "coded-avif.zarr", "coded-webp.h5", "coded-avif.h5"])
+def test_a_damage_inside_an_image_file_is_refused_by_its_checksum(tmp_path, name):
+    # not by a decoder, which may well show another picture
+    path = tmp_path / name
+    (source,) = (store for store in STORES if store.name == name)
+    copy(source, path)
+    coded = (source.with_suffix(".zarr") / "coded_frames" / "c.0").read_bytes()
+    file = path / "coded_frames" / "c.0" if path.is_dir() else path
+    begin = file.read_bytes().index(coded)
+    rng = np.random.default_rng(0)
+    with Reader() as reader:
+        for place in rng.integers(len(coded), size=25).tolist():
+            flip(file, begin + place, 1 << int(rng.integers(8)))
+            found = reader.read(path)
+            assert found.kind == "refused", found
+            assert "does not match its checksum" in found.text
+            file.write_bytes(file.read_bytes()[:begin] + coded + file.read_bytes()[begin + len(coded) :])

@@ -8,7 +8,7 @@ import pytest
 from tests.attacks.reader import Reader
 from tests.attacks.recipes import ATTACKS
 from tests.attacks.recipes.registry import HARMLESS
-from tests.format.making import content
+from tests.format.making import coded_content, content
 
 SECONDS = 4.0
 # Over what a sound store takes: the most that a header of 1,000,000 classes needs.
@@ -21,25 +21,30 @@ def reader():
         yield started
 
 
+def stored_as(attack):
+    return attack.suffix, attack.compression, attack.encoding
+
+
 @pytest.fixture(scope="module")
 def sound(reader, tmp_path_factory):
-    """Sound stores by suffix and compression, what is read of each, and the memory that this takes."""
+    """Sound stores by how they are stored, what is read of each, and the memory that this takes."""
     folder = tmp_path_factory.mktemp("sound")
     paths, contents, peak = {}, {}, 0
-    for suffix, compression in {(attack.suffix, attack.compression) for attack in ATTACKS}:
-        path = folder / f"{compression}{suffix}"
-        content().write(path, compression=compression)
+    for stored in {stored_as(attack) for attack in ATTACKS}:
+        suffix, compression, encoding = stored
+        path = folder / f"{compression}-{encoding and encoding[:4]}{suffix}"
+        (coded_content(encoding) if encoding else content()).write(path, compression=compression)
         outcome = reader.read(path)
         assert outcome.kind == "whole", outcome
-        paths[suffix, compression], peak = path, max(peak, outcome.peak_bytes)
-        contents[suffix, compression] = outcome.content
+        paths[stored], peak = path, max(peak, outcome.peak_bytes)
+        contents[stored] = outcome.content
     return paths, contents, peak
 
 
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.name + attack.suffix)
 def test_an_attack_leads_to_a_clear_error_or_to_nothing(reader, sound, tmp_path, attack):
     paths, contents, peak = sound
-    path, source = tmp_path / f"s{attack.suffix}", paths[attack.suffix, attack.compression]
+    path, source = tmp_path / f"s{attack.suffix}", paths[stored_as(attack)]
     shutil.copytree(source, path) if source.is_dir() else shutil.copyfile(source, path)
     attack.make(path)
     outcome = reader.read(path)
@@ -47,7 +52,7 @@ def test_an_attack_leads_to_a_clear_error_or_to_nothing(reader, sound, tmp_path,
     assert outcome.peak_bytes < peak + EXTRA_BYTES
     if attack.led_to == HARMLESS:
         assert outcome.kind == "whole", outcome
-        assert outcome.content == contents[attack.suffix, attack.compression]
+        assert outcome.content == contents[stored_as(attack)]
         return
     assert outcome.kind == "refused", outcome
     assert re.search(attack.led_to, outcome.text), outcome.text[:2000]

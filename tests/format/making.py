@@ -14,6 +14,8 @@ from dfs_store.testing import StoreContent, StoredClip
 
 CONTAINERS = ("zarr", "h5")
 DTYPES = ("float32", "float16", "uint8")
+ENCODINGS = ("webp:75", "avif:60")
+MEAN, STD = np.array([0.5, 0.4, 0.25])[:, None, None], np.array([0.25, 0.2, 0.5])[:, None, None]
 POSITIONS = ([0, 5], [0], [0, 2, 5], [0, 1, 2, 3, 4, 5])
 
 
@@ -30,6 +32,24 @@ def content(dtype="float32", *, seed=0, with_steps=True):
         "provenance": {"method": "test", "seed": seed},
     }
     return StoreContent(6, (2, 4, 3), ["left", "right"], dtype, clips, attributes)
+
+
+def coded_content(encoding="webp:75", *, seed=0, size=(17, 13)):
+    """A store of smooth pictures in three channels, of odd sides; `encoding` None stores them as uint8."""
+    rng = np.random.default_rng(seed)
+    rows, columns = np.mgrid[0 : size[0], 0 : size[1]]
+    clips = []
+    for number, places in enumerate(POSITIONS):
+        waves = rng.uniform(0.05, 0.4, size=(len(places), 3, 2))
+        turns = waves[..., :1, None] * rows + waves[..., 1:, None] * columns + rng.uniform(0, 6)
+        frames = ((np.sin(turns) / 2.5 + 0.5 - MEAN) / STD).astype(np.float32)
+        steps = np.arange(len(places), dtype=np.int32) - 1
+        clips.append(StoredClip(frames, np.array(places), number % 2, steps))
+    attributes = {
+        "normalization": {"mean": MEAN.ravel().tolist(), "std": STD.ravel().tolist()},
+        "provenance": {"method": "test", "seed": seed},
+    }
+    return StoreContent(6, (3, *size), ["left", "right"], "uint8", clips, attributes, encoding)
 
 
 def open_writer(path, **changes):

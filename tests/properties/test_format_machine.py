@@ -12,10 +12,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from dfs_store import testing
 from dfs_store.errors import ClipError
 from dfs_store.format import copy_store, open_store
+from dfs_store.format.coded.encoder import encode_clip
+from dfs_store.format.coded.encoding import parse_encoding
+from dfs_store.format.coded.levels import pixel_levels
 from dfs_store.format.quantization import decode, encode
-from tests.format.making import open_writer
+from tests.format.making import ENCODINGS, open_writer
 
-SHAPE, NUM_FRAMES = (2, 4, 3), 6
+SHAPE, NUM_FRAMES = (3, 4, 3), 6
 clips = testing.key_frame_sets(num_frames=NUM_FRAMES, frame_shape=SHAPE)
 
 
@@ -23,26 +26,38 @@ class StoreMachine(RuleBasedStateMachine):
     """`written` is the plain list of a finished store, `pending` that of the writer that is open."""
 
     @initialize(
-        dtype=st.sampled_from(("float32", "float16", "uint8")), suffix=st.sampled_from(("zarr", "h5"))
+        stored=st.sampled_from(("float32", "float16", "uint8", *ENCODINGS)),
+        suffix=st.sampled_from(("zarr", "h5")),
     )
-    def start(self, dtype, suffix):
+    def start(self, stored, suffix):
         self.folder = Path(tempfile.mkdtemp())
-        self.dtype, self.number = dtype, 0
+        self.encoding = parse_encoding(stored) if stored in ENCODINGS else None
+        self.dtype, self.number = None if self.encoding else stored, 0
         self.path = self.folder / f"0.{suffix}"
         self.store = self.writer = None
         self.written, self.pending = [], []
 
+    def stored_as(self):
+        encoding = None if self.encoding is None else str(self.encoding)
+        return {"dtype": self.dtype, "encoding": encoding, "frame_shape": SHAPE}
+
     @precondition(lambda self: self.writer is None)
     @rule()
     def open_for_writing(self):
-        self.writer = open_writer(self.path, dtype=self.dtype, overwrite=True).__enter__()
+        self.writer = open_writer(self.path, overwrite=True, **self.stored_as()).__enter__()
         self.pending = []
 
     @precondition(lambda self: self.writer is not None)
     @rule(clip=clips, label=st.integers(0, 1))
     def append(self, clip, label):
         self.writer.append(clip.key_frames, clip.positions, label)
-        frames = decode(*encode(clip.key_frames, self.dtype))
+        if self.encoding is None:
+            frames = decode(*encode(clip.key_frames, self.dtype))
+        else:
+            levels = pixel_levels(None, 3)
+            frames = levels.zero[:, None, None] + levels.scale[:, None, None] * np.float32(
+                encode_clip(clip.key_frames, self.encoding, levels).levels
+            )
         self.pending.append((frames.tobytes(), clip.positions.tolist(), label))
 
     @precondition(lambda self: self.writer is not None)
@@ -78,7 +93,7 @@ class StoreMachine(RuleBasedStateMachine):
     def copy(self, suffix, compression):
         self.number += 1
         target = self.folder / f"{self.number}.{suffix}"
-        copy_store(self.path, target, compression=compression)
+        copy_store(self.path, target, compression=None if self.encoding else compression)
         self.path, self.store = target, None
 
     @invariant()

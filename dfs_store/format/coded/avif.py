@@ -1,6 +1,7 @@
 """The key frames of a clip as one AVIF file, a still picture or a sequence, by Pillow."""
 
 import io
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,19 +19,12 @@ _DATED = (b"mvhd", b"tkhd", b"mdhd")
 
 def encode_avif(frames: npt.NDArray[np.uint8], quality: int) -> bytes:
     """Returns frames (K, H, W, 3) uint8 as an AVIF file; equal frames give equal bytes."""
-    first, *others = (Image.fromarray(frame) for frame in frames)
-    file = io.BytesIO()
-    first.save(
-        file,
-        "AVIF",
-        quality=quality,
-        speed=_SPEED,
-        max_threads=1,
-        save_all=bool(others),
-        append_images=others,
-        duration=_DURATION,
-    )
-    return _undated(file.getvalue())
+    try:
+        return _encode(frames, quality)
+    except RuntimeError:
+        # libaom 3.14 keeps hidden frames in a buffer that is too small for small frames of noise in high
+        # quality. Without a pyramid of them it needs less of it.
+        return _encode(frames, quality, advanced={"gf-max-pyr-height": "0"})
 
 
 def decode_avif(data: bytes, count: int, height: int, width: int) -> npt.NDArray[np.uint8]:
@@ -57,6 +51,23 @@ def decode_avif(data: bytes, count: int, height: int, width: int) -> npt.NDArray
             image.seek(number)
             frames[number] = np.asarray(image)
     return frames
+
+
+def _encode(frames: npt.NDArray[np.uint8], quality: int, **options: Any) -> bytes:  # noqa: ANN401 - Pillow's
+    first, *others = (Image.fromarray(frame) for frame in frames)
+    file = io.BytesIO()
+    first.save(
+        file,
+        "AVIF",
+        quality=quality,
+        speed=_SPEED,
+        max_threads=1,
+        save_all=bool(others),
+        append_images=others,
+        duration=_DURATION,
+        **options,
+    )
+    return _undated(file.getvalue())
 
 
 def _decode_in_this_thread() -> None:

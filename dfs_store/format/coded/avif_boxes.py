@@ -1,9 +1,11 @@
 """What an AVIF file asks of a decoder, read from its boxes and AV1 headers before anything is decoded.
 
 A decoder takes memory for the sizes in the AV1 stream, not for those in the boxes, and a few hundred bytes
-can ask for pictures of 16384x16384. So every place that a decoder may start at is checked: the samples fill
-the box `mdat` one after the other, and each consists of whole units (OBU) whose sequence headers state the
-size of the store's frames. libavif writes such files.
+can ask for pictures of 16384x16384, for thousands of hidden pictures, or for tables that are searched anew
+for every frame. So a file may contain each box that libavif writes once, in its place, and none that is
+large; and every place that a decoder may start at is checked: the samples fill the box `mdat` one after the
+other, and each consists of a few whole units (OBU) whose sequence headers state the size of the store's
+frames.
 """
 
 import struct
@@ -13,21 +15,36 @@ __all__ = ["Boxes", "check_file"]
 
 Span = tuple[int, int]
 _HEADER = struct.Struct(">I4s")
-# Boxes that contain boxes, and the bytes before those.
-_PARENTS = dict.fromkeys((b"moov", b"trak", b"mdia", b"minf", b"stbl", b"iprp", b"ipco"), 0) | {b"meta": 4}
-# All that may be in a file, without transparency, derived or attached pictures.
-_KNOWN = frozenset(
-    {*_PARENTS, b"ftyp", b"mdat", b"hdlr", b"pitm", b"iloc", b"iinf", b"ipma", b"ispe", b"pixi", b"av1C"}
-    | {b"colr", b"mvhd", b"tkhd", b"edts", b"mdhd", b"vmhd", b"dinf", b"stsd", b"stts", b"stsc", b"stsz"}
-    | {b"stco", b"stss"}
-)
-_ONCE = (b"ftyp", b"meta", b"mdat", b"iloc", b"iinf", b"ispe")
-_TRACK = (b"stsc", b"stsz", b"stco", b"stsd")
-_SEQUENCE_HEADER = 1
+# What each box may contain, without transparency, derived, attached or turned pictures; "" is the file.
+_CONTENTS = {
+    b"": b"ftyp meta moov mdat",
+    b"meta": b"hdlr pitm iloc iinf iprp",
+    b"iinf": b"infe",
+    b"iprp": b"ipco ipma",
+    b"ipco": b"ispe pixi av1C colr",
+    b"moov": b"mvhd trak",
+    b"trak": b"tkhd edts mdia",
+    b"mdia": b"mdhd hdlr minf",
+    b"minf": b"vmhd dinf stbl",
+    b"stbl": b"stsd stts stsc stsz stco stss",
+    b"stsd": b"av01",
+    b"av01": b"av1C colr ccst pixi",
+}
+# Bytes of a box before those that it contains.
+_BEFORE = {b"meta": 4, b"iinf": 6, b"stsd": 8, b"av01": 78}
+_STILL = (b"ftyp", b"meta", b"iloc", b"infe", b"ispe", b"mdat")
+_SEQUENCE = (b"moov", b"tkhd", b"stsd", b"stts", b"stsc", b"stsz", b"stco")
+_MOST_BYTES = 256  # of a box that contains none
+_PER_FRAME = {b"stsz": 4, b"stss": 4}  # bytes for each frame, beyond those
+_SEQUENCE_HEADER, _FRAME_HEADER, _FRAME = 1, 3, 6
+_BEGIN, _TILES = 2, 4
+_KINDS = frozenset({_BEGIN, _SEQUENCE_HEADER, _FRAME_HEADER, _TILES, _FRAME})
+# libaom's pyramid of hidden frames is five high, and the last one is shown.
+_MOST_FRAMES, _MOST_UNITS = 8, 64
 
 
 class Boxes:
-    """The boxes of a file; raises ValueError if they do not fill it exactly.
+    """The boxes of a file; raises ValueError if they do not fill it exactly, or one is out of its place.
 
     Args:
         data: the file.
@@ -35,64 +52,74 @@ class Boxes:
 
     def __init__(self, data: bytes) -> None:
         self._found: dict[bytes, list[Span]] = {}
-        self._read(data, 0, len(data), depth=0)
+        self._read(data, 0, len(data), b"")
 
     def find(self, name: bytes) -> list[Span]:
         """Returns where the contents of the boxes of that name start and end."""
         return self._found.get(name, [])
 
     @property
-    def names(self) -> set[bytes]:
-        """Names of all boxes."""
-        return set(self._found)
+    def leaves(self) -> Iterator[tuple[bytes, int]]:
+        """Yields names and sizes of the boxes that contain no others."""
+        for name, spans in self._found.items():
+            if name not in _CONTENTS:
+                yield from ((name, end - start) for start, end in spans)
 
-    def _read(self, data: bytes, start: int, end: int, depth: int) -> None:
+    def _read(self, data: bytes, start: int, end: int, parent: bytes) -> None:
+        left = _CONTENTS[parent].split()
         while start < end:
-            if end - start < _HEADER.size or depth > len(_PARENTS):
+            if end - start < _HEADER.size:
                 raise ValueError("its boxes are cut short")
             size, name = _HEADER.unpack_from(data, start)
             first, last = start + _HEADER.size, start + size
             if size < _HEADER.size or last > end:
                 raise ValueError(f"its box {name!r} does not fit into the file")
+            if name not in left:
+                raise ValueError(f"must not contain the box {name!r} there, or so often")
+            left.remove(name)
             self._found.setdefault(name, []).append((first, last))
-            if name in _PARENTS:
-                self._read(data, first + _PARENTS[name], last, depth + 1)
+            if name in _CONTENTS:
+                self._read(data, first + _BEFORE.get(name, 0), last, name)
             start = last
 
 
 def check_file(data: bytes, count: int, height: int, width: int) -> None:
-    """Checks that decoding an AVIF file takes the memory of `count` frames of this size.
+    """Checks that decoding an AVIF file takes the time and memory of `count` frames of this size.
 
     Raises:
         ValueError: it contains something else, or could.
     """
     boxes = Boxes(data)
-    if unknown := boxes.names - _KNOWN:
-        raise ValueError(f"must not contain the boxes {sorted(unknown)}")
-    tracks = int(count > 1)
-    for name, times in {**dict.fromkeys(_ONCE, 1), **dict.fromkeys(_TRACK, tracks)}.items():
+    for name, size in boxes.leaves:
+        if name != b"mdat" and size > _MOST_BYTES + _PER_FRAME.get(name, 0) * count:
+            raise ValueError(f"its box {name!r} is too large: {size:,} bytes")
+    for name in _STILL + _SEQUENCE:
+        times = int(name in _STILL or count > 1)
         if len(boxes.find(name)) != times:
             raise ValueError(f"must have {times} boxes {name!r} for {count} frames")
     start, end = boxes.find(b"mdat")[0]
-    sizes = _sample_sizes(data, boxes, count, start) if tracks else [end - start]
+    sizes = _sample_sizes(data, boxes, count, start) if count > 1 else [end - start]
     if sum(sizes) != end - start or min(sizes) < 1:
         raise ValueError("its samples must fill the box mdat")
     # The first frame is also the file's one item, the still picture.
-    _check_item(data, boxes.find(b"iloc")[0], (start, sizes[0]))
-    _check_picture_size(data, boxes.find(b"ispe")[0], height, width)
-    if _number(data, boxes.find(b"iinf")[0], 4, 2) != 1:
-        raise ValueError("must have one item")
-    for size in sizes:
-        _check_sample(data[start : start + size], height, width)
+    _check_item(data, boxes, (start, sizes[0]))
+    _check_picture_size(data, boxes, height, width)
+    for number, size in enumerate(sizes):
+        kinds = _check_sample(data[start : start + size], height, width)
+        if number == 0 and _SEQUENCE_HEADER not in kinds:
+            raise ValueError("its AV1 stream must begin with a sequence header")
         start += size
 
 
 def _sample_sizes(data: bytes, boxes: Boxes, count: int, start: int) -> list[int]:
     """Returns the bytes of each frame of the sequence; they follow each other from `start`."""
-    chunks, offsets, sizes = (boxes.find(name)[0] for name in (b"stsc", b"stco", b"stsz"))
-    if _numbers(data, chunks) != [1, 1, count, 1] or _numbers(data, offsets) != [1, start]:
+    times, chunks, offsets, sizes = (
+        _numbers(data, boxes.find(name)[0]) for name in (b"stts", b"stsc", b"stco", b"stsz")
+    )
+    # One entry for all frames: libavif searches the table of times from its start for every frame.
+    if times[:2] != [1, count] or chunks != [1, 1, count, 1] or offsets != [1, start]:
         raise ValueError(f"must be a sequence of {count} frames in one piece")
-    uniform, number, *each = _numbers(data, sizes)
+    uniform, number, *each = sizes
     if number != count or (each and uniform) or len(each) not in (0, count):
         raise ValueError(f"must be a sequence of {count} frames, got {number}")
     return each or [uniform] * count
@@ -101,35 +128,47 @@ def _sample_sizes(data: bytes, boxes: Boxes, count: int, start: int) -> list[int
 def _numbers(data: bytes, span: Span) -> list[int]:
     """Returns the contents of a box as whole numbers of 32 bits, without its version and flags."""
     start, end = span
-    if (end - start) % 4 or end - start < 12:
-        raise ValueError("its table of frames is cut short")
+    if (end - start) % 4 or end - start < 12 or any(data[start : start + 4]):
+        raise ValueError("its table of frames cannot be read")
     return list(struct.unpack(f">{(end - start) // 4}I", data[start:end]))[1:]
 
 
-def _number(data: bytes, span: Span, offset: int, size: int) -> int:
-    start, end = span
-    if start + offset + size > end:
-        raise ValueError("a box is cut short")
-    return int.from_bytes(data[start + offset : start + offset + size], "big")
-
-
-def _check_item(data: bytes, span: Span, extent: Span) -> None:
+def _check_item(data: bytes, boxes: Boxes, extent: Span) -> None:
+    place, about = (data[slice(*boxes.find(name)[0])] for name in (b"iloc", b"infe"))
     # Version 0, offsets and lengths of 4 bytes, no base, one item of one extent in this file.
-    expected = bytes.fromhex("00000000 4400 0001 0001 0000 0001") + struct.pack(">2I", *extent)
-    if data[span[0] : span[1]] != expected:
+    if place != bytes.fromhex("00000000 4400 0001 0001 0000 0001") + struct.pack(">2I", *extent):
         raise ValueError("its item must be the first frame")
+    # Version 2, item 1, not protected; a picture, not one that is derived from others.
+    if about[4:12] != bytes.fromhex("0001 0000") + b"av01":
+        raise ValueError("its item must be an AV1 picture")
+    (first, _), (inner, _) = boxes.find(b"iinf")[0], boxes.find(b"infe")[0]
+    if data[first : inner - _HEADER.size] != bytes.fromhex("00000000 0001"):
+        raise ValueError("must have one item")
 
 
-def _check_picture_size(data: bytes, span: Span, height: int, width: int) -> None:
-    found = _number(data, span, 8, 4), _number(data, span, 4, 4)
-    if found != (height, width):
-        raise ValueError(f"must be pictures of {height}x{width}, its header says {found[0]}x{found[1]}")
+def _check_picture_size(data: bytes, boxes: Boxes, height: int, width: int) -> None:
+    """Compares the sizes in the boxes: decoders enlarge pictures to them, or shrink them."""
+    start, end = boxes.find(b"ispe")[0]
+    found = [data[start + 4 : end]]
+    wanted = [struct.pack(">2I", width, height)]
+    if tracks := boxes.find(b"tkhd"):
+        found.append(data[tracks[0][1] - 8 : tracks[0][1]])
+        wanted.append(struct.pack(">4H", width, 0, height, 0))
+    if found != wanted:
+        raise ValueError(f"must be pictures of {height}x{width}, its header says otherwise")
 
 
-def _check_sample(data: bytes, height: int, width: int) -> None:
+def _check_sample(data: bytes, height: int, width: int) -> list[int]:
+    """Returns the types of a sample's units, as many frames as an encoder makes for one that is shown."""
+    kinds = []
     for kind, content in _units(data):
         if kind == _SEQUENCE_HEADER and (found := _sequence_size(content)) != (height, width):
             raise ValueError(f"must be frames of {height}x{width}, its AV1 stream has {found[0]}x{found[1]}")
+        kinds.append(kind)
+        frames = kinds.count(_FRAME) + kinds.count(_FRAME_HEADER)
+        if kind not in _KINDS or frames > _MOST_FRAMES or len(kinds) > _MOST_UNITS:
+            raise ValueError("its AV1 stream has units that a picture does not need, or too many")
+    return kinds
 
 
 def _units(data: bytes) -> Iterator[tuple[int, bytes]]:
@@ -137,10 +176,9 @@ def _units(data: bytes) -> Iterator[tuple[int, bytes]]:
     at = 0
     while at < len(data):
         header = data[at]
-        if header & 0x83 != 0x02:  # forbidden bit, reserved bit; every unit states its size
-            raise ValueError("a unit of its AV1 stream is damaged")
-        at += 2 if header & 0x04 else 1
-        size, at = _leb128(data, at)
+        if header & 0x87 != 0x02:  # forbidden bit, no layers, reserved bit; every unit states its size
+            raise ValueError("a unit of its AV1 stream is damaged, or of a layer")
+        size, at = _leb128(data, at + 1)
         if at + size > len(data):
             raise ValueError("its AV1 stream is cut short")
         yield header >> 3 & 0x0F, data[at : at + size]
@@ -174,20 +212,19 @@ class _Bits:
 
 def _sequence_size(data: bytes) -> tuple[int, int]:
     """Returns the height and width that a sequence header allows (section 5.5.1 of the AV1 specification)."""
-    bits = _Bits(data)
+    bits = _Bits(data[:16])  # the sizes end before
     bits.take(3 + 1)  # profile, still picture
     if bits.take(1):  # reduced header of a still picture
         bits.take(5)
     else:
-        if bits.take(1):
-            raise ValueError("its AV1 stream must have no timing information")
-        delays = bits.take(1)
-        for _ in range(bits.take(5) + 1):
-            bits.take(12)
-            if bits.take(5) > 7:
-                bits.take(1)
-            if delays and bits.take(1):
-                bits.take(4)
+        # No timing information; then whether there is a delay; then one operating point, without layers.
+        timing, delay, points = bits.take(1), bits.take(1), bits.take(5 + 12)
+        if timing or points:
+            raise ValueError("its AV1 stream must have no timing information and no layers")
+        if bits.take(5) > 7:
+            bits.take(1)
+        if delay and bits.take(1):
+            bits.take(4)
     width_bits, height_bits = bits.take(4) + 1, bits.take(4) + 1
     width, height = bits.take(width_bits) + 1, bits.take(height_bits) + 1
     # A frame may state a size of its own in so many bits; then it takes at most four times the memory.

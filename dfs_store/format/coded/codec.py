@@ -4,7 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
+from PIL import __version__, features
 
+from dfs_store.errors import MissingDependencyError
 from dfs_store.format.coded.avif import decode_avif, encode_avif
 from dfs_store.format.coded.webp import decode_webp, encode_webp
 
@@ -22,7 +24,11 @@ def encode_files(levels: Levels8, name: str, quality: int) -> list[bytes]:
         levels: the frames.
         name: "webp" or "avif".
         quality: 0 to 100.
+
+    Raises:
+        MissingDependencyError: Pillow was built without the library that encodes it.
     """
+    _check_support(name)
     frames = np.ascontiguousarray(levels.transpose(0, 2, 3, 1))
     if name == "webp":
         return [encode_webp(frame, quality) for frame in frames]
@@ -40,22 +46,33 @@ def decode_file(data: bytes, name: str, count: int, size: Sequence[int]) -> Leve
 
     Raises:
         ValueError: it is damaged, or not exactly such frames.
+        MissingDependencyError: Pillow was built without the library that decodes it.
+        MemoryError: there is not enough memory.
     """
     height, width = size
+    _check_support(name)
     try:
         if name == "webp":
             frames = decode_webp(data, height, width)[None]
         else:
             frames = decode_avif(data, count, height, width)
+    except MemoryError:  # says nothing about the file
+        raise
     except Exception as error:  # Pillow raises SyntaxError, OSError, EOFError and others on damaged files
         text = str(error) or type(error).__name__
         raise ValueError(text[:_SHOWN]) from error
     return np.ascontiguousarray(frames.transpose(0, 3, 1, 2))
 
 
+def _check_support(name: str) -> None:
+    if not features.check(name):
+        raise MissingDependencyError(
+            f"key frames stored as {name} need a Pillow that was built with it, as the wheels of Pillow 11.3 "
+            "and later are: pip install --upgrade pillow"
+        )
+
+
 def codec_versions(name: str) -> dict[str, str]:
     """Returns the versions of the libraries that encode and decode, by name."""
-    from PIL import __version__, features
-
     library = {"webp": "libwebp", "avif": "libavif"}[name]
     return {"pillow": __version__, library: str(features.version(name))}

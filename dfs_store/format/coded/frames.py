@@ -152,8 +152,9 @@ class CodedFrames:
     def _decoded(self, file: int, data: bytes) -> Array:
         """Returns the frames (K, C, H, W) of an image file."""
         first, last = int(self._firsts[file]), int(self._firsts[file + 1])
+        self._checked(file, data)  # outside, since its error is a ValueError too
         try:
-            frames = decode_file(self._checked(file, data), self._encoding, last - first, self.shape[2:])
+            frames = decode_file(data, self._encoding, last - first, self.shape[2:])
         except ValueError as error:
             raise DamagedFrameError(first, f"cannot be decoded as {self._encoding}: {error}") from error
         frames.setflags(write=False)

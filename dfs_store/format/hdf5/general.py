@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from dfs_store.errors import DamagedStoreError
 from dfs_store.format.expand import check_lzf, expand
-from dfs_store.format.general import GeneralRows, check_chunks, check_rows, check_small
+from dfs_store.format.general import GeneralRows, check_chunks, check_row_chunks, check_rows, check_small
 from dfs_store.format.hdf5.mapped import H5_ERRORS, damaged, frame_dtype, open_mapped
 from dfs_store.format.io.files import ByteSource
 from dfs_store.format.io.place import Place
@@ -58,7 +58,7 @@ def open_general_rows(dataset: h5py.Dataset, mapped: ByteSource, path: Place) ->
     where = f"{path}: {name}"
     dtype = frame_dtype(dataset)
     check_rows(str(path), name, dataset.shape, dtype)
-    check_chunks(where, dataset.shape, _chunks(dataset), dataset.dtype.itemsize, 1)
+    check_row_chunks(where, dataset.shape, _chunks(dataset), dataset.dtype.itemsize)
     _check_layout(dataset, where)
 
     def fetch(start: int, stop: int) -> npt.NDArray[Any]:

@@ -25,7 +25,7 @@ from zarr.storage import MemoryStore, StorePath
 
 from dfs_store.errors import DamagedStoreError, DFSError
 from dfs_store.format.expand import expand
-from dfs_store.format.general import GeneralRows, check_chunks, check_rows, check_small
+from dfs_store.format.general import GeneralRows, check_chunks, check_row_chunks, check_rows, check_small
 from dfs_store.format.io.files import ByteSource
 from dfs_store.format.io.remote import Want
 from dfs_store.format.zarr.files import RemoteZarrFiles, ZarrFiles
@@ -88,7 +88,7 @@ def open_general_rows(
     where = files.where(name)
     check_rows(where, name, about.shape, about.dtype)
     layout = _Layout(about, where)
-    check_chunks(where, about.shape, layout.chunks, layout.itemsize, 1)
+    check_row_chunks(where, about.shape, layout.chunks, layout.itemsize)
     # Mapped now, so that another store that takes the path later does not matter.
     kept = files.mapped_below(name, _MOST_KEPT) if isinstance(files, FolderFiles) else {}
     array = layout.open(_Objects(files, remote, layout, kept), name)

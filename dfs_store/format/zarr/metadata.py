@@ -26,6 +26,8 @@ __all__ = [
 ]
 
 _MAX_SIDE = 2**62
+# Our chunks of bytes are larger, or the only one. Tiny ones would take a file, or a request, for every byte.
+_MIN_BYTE_CHUNK = 2**20
 _INDEX_CODECS = [{"name": "bytes", "configuration": {"endian": "little"}}, {"name": "crc32c"}]
 _COMPRESSORS = {
     "zstd": {"name": "zstd", "configuration": {"level": 3, "checksum": False}},
@@ -56,7 +58,7 @@ class ArrayMetadata:
     def byte_chunk(self) -> int | None:
         """Bytes of a chunk if this is an array of bytes in chunks as we write it; else None."""
         length = self._first_side
-        if length is None or len(self.shape) != 1:
+        if length is None or len(self.shape) != 1 or length < min(self.shape[0], _MIN_BYTE_CHUNK):
             return None
         return length if self.content == bytes_metadata(self.shape[0], length) else None
 

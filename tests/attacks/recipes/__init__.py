@@ -4,6 +4,7 @@ from tests.attacks.recipes import (  # noqa: F401 - they register themselves
     arrays,
     hdf5_files,
     headers,
+    images,
     zarr_files,
     zip_files,
 )

@@ -1,7 +1,7 @@
 """Hostile stores, each as a recipe: what a stranger could publish to crash, hang or fill a reader, or to spy.
 
-A recipe changes a sound store of `tests.format.making.content` in place. `led_to` is what the reader must
-say today, or HARMLESS, and the docstring what the attack is after.
+A recipe changes a sound store of `content` or `coded_content` (`tests.format.making`) in place. `led_to` is
+what the reader must say today, or HARMLESS, and the docstring what the attack is after.
 """
 
 import functools
@@ -22,6 +22,7 @@ class Attack:
         make: changes the store at a path.
         led_to: a regular expression that the error must match.
         compression: of the sound store.
+        encoding: of its key frames.
     """
 
     name: str
@@ -29,13 +30,14 @@ class Attack:
     make: Callable[[Path], None]
     led_to: str
     compression: str | None = None
+    encoding: str | None = None
 
 
 ATTACKS: list[Attack] = []
 HARMLESS = "harmless"  # in place of words: the store opens, and every value equals the sound store's
 
 
-def attack(led_to, *suffixes, compression=None, **variants):
+def attack(led_to, *suffixes, compression=None, encoding=None, **variants):
     """Registers a recipe for containers; `variants` are lists of arguments of the same length."""
 
     def register(make):
@@ -45,7 +47,7 @@ def attack(led_to, *suffixes, compression=None, **variants):
             words = row.pop("words", led_to)
             name = make.__name__ + (f"-{number}" if len(rows) > 1 else "")
             recipe = functools.partial(make, **row)
-            ATTACKS.extend(Attack(name, suffix, recipe, words, compression) for suffix in suffixes)
+            ATTACKS.extend(Attack(name, suffix, recipe, words, compression, encoding) for suffix in suffixes)
         return make
 
     return register
