@@ -38,6 +38,7 @@ _DERIVED = frozenset(
         "_table",
         "_rebuilder",
         "_buffers",
+        "_workspace",
         "classes",
         "class_to_idx",
         "targets",
@@ -155,6 +156,7 @@ class DFSDataset(Dataset[tuple[Any, Any]]):
         self._table = table
         self._rebuilder = self.rebuilder(torch.device("cpu"), self._table)
         self._buffers = BatchBuffers(torch.device("cpu"), torch.float32)
+        self._workspace = Workspace()
 
     def rebuilder(self, device: torch.device, table: KeyFrameTable | None) -> BatchRebuilder:
         """Returns what rebuilds batches of this dataset's clips on a device, before any transform."""
@@ -226,7 +228,7 @@ class DFSDataset(Dataset[tuple[Any, Any]]):
         if clips.size == 0:
             return []
         out = batch_memory((len(clips), *self._rebuilder.clip_shape), self._buffers)
-        batch = self._rebuilder.rebuild(clips, out, Workspace())
+        batch = self._rebuilder.rebuild(clips, out, self._workspace)
         parts = rebuilt_clips(batch) if self.transform is None else batch.unbind()
         return [
             (self._transformed(clip), self._target(number))
