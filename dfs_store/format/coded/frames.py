@@ -22,7 +22,8 @@ Span = tuple[int, int]
 Wanted = tuple[int, slice, Array]  # a file, which of its frames, and where they are written
 
 # Decoded files that stay in memory. The first ones stay: of clips in random order, a cache that forgets the
-# oldest finds fewer.
+# oldest finds fewer. Every process has a cache of its own, so it is small: it spares a store of S bytes
+# 64 MiB / S of its decoding (docs/performance.md).
 _CACHE_BYTES = 64 * 2**20
 
 
