@@ -281,6 +281,32 @@ class KeyFrameStore:
             self._check_span(*span)
         return self._read(spans, threads)
 
+    def read_into(
+        self, out: Array, spans: Sequence[tuple[int, int]], *, threads: int = 1, keep: bool = True
+    ) -> None:
+        """Reads several runs of key frames into memory of the caller, one after the other, as stored.
+
+        Image files are decoded right into it.
+
+        Args:
+            out: (K, C, H, W) of the stored dtype, K the key frames of all spans.
+            spans: (start, stop) of each, none of them empty.
+            threads: that may decode image files at a time.
+            keep: whether decoded image files may be kept for the next read, up to 64 MiB in all. Pass False
+                if each is read once.
+
+        Raises:
+            SettingsError: `out` has another shape or dtype; or as `stored_frames`.
+            DamagedStoreError, StoreUnreachableError: as `stored_spans`; `out` is then partly written.
+        """
+        for span in spans:
+            self._check_span(*span)
+        shape = (sum(stop - start for start, stop in spans), *self.frame_shape)
+        if (out.shape, out.dtype) != (shape, np.dtype(self.dtype)):
+            raise SettingsError(f"out must be {shape} {self.dtype}, got {out.shape} {out.dtype}")
+        with self._damage_described():
+            self._frames.read_into(out, spans, threads, keep=keep)
+
     def coded_clip(self, clip: int) -> list[bytes]:
         """Returns the image files of a clip's key frames as stored: one per key frame, or one sequence.
 

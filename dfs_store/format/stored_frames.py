@@ -60,6 +60,20 @@ class StoredFrames(Protocol):
         """
         ...
 
+    def read_into(self, out: Array, spans: Sequence[Span], threads: int = 1, *, keep: bool = True) -> None:
+        """Reads runs of frames into memory, one run after the other.
+
+        Args:
+            out: (K, C, H, W) of `dtype`, as many frames as the spans have together.
+            spans: as for `read_spans`.
+            threads: that may decode at a time.
+            keep: whether decoded frames may be kept for the next time.
+
+        Raises:
+            DamagedFrameError, DamagedStoreError: as `read_spans`; parts of `out` may have been written.
+        """
+        ...
+
     def damage(self, start: int, stop: int) -> dict[int, str]:
         """Reads frames start..stop anew, and returns what is wrong with each that is not whole."""
         ...
@@ -98,6 +112,12 @@ class PlainFrames:
             if not self._seen[start:stop].all():
                 self._check(frames, start, stop)
         return found
+
+    def read_into(self, out: Array, spans: Sequence[Span], threads: int = 1, *, keep: bool = True) -> None:
+        """Copies runs of frames into memory; there is nothing to decode or to keep."""
+        end = 0
+        for (start, stop), frames in zip(spans, self.read_spans(spans), strict=True):
+            out[end : (end := end + stop - start)] = frames
 
     def damage(self, start: int, stop: int) -> dict[int, str]:
         """Returns what is wrong with frames start..stop."""

@@ -1,5 +1,6 @@
 """A batch of clips, from the numbers of its clips to frames in given memory: the one path of all loaders."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -96,13 +97,18 @@ class BatchRebuilder:
         Raises:
             DamagedStoreError, SettingsError: as `ClipSource.load`.
         """
-        return self.write(self.choose(clips, mirrored=mirrored), out, workspace)
+
+        def recycled(shape: Sequence[int], dtype: torch.dtype) -> Tensor:
+            return workspace.take("key frames", shape, dtype, torch.device("cpu"))
+
+        return self.write(self.choose(clips, mirrored=mirrored, memory=recycled), out, workspace)
 
     def choose(
         self,
         clips: npt.NDArray[np.int64],
         packed: KeyFrameTable | None = None,
         mirrored: npt.NDArray[np.bool_] | None = None,
+        memory: Memory = cpu_memory,
     ) -> Chosen:
         """Finds the key frames of clips.
 
@@ -111,6 +117,7 @@ class BatchRebuilder:
             packed: the key frames of these clips alone, as `read` gives them; when absent they are found
                 in the table, or read where there is none.
             mirrored: (B,) clips to turn left to right; None for none.
+            memory: where key frames that are read are put.
 
         Raises:
             DamagedStoreError, SettingsError: as `ClipSource.load`.
@@ -124,7 +131,7 @@ class BatchRebuilder:
         ]
         if packed is None and self._table is not None:
             return Chosen(self._table, starts, stops, plans, mirrored)
-        table = (self.read(clips) if packed is None else packed).to(self._device)
+        table = (self.read(clips, memory) if packed is None else packed).to(self._device)
         ends = np.cumsum(stops - starts)
         return Chosen(table, ends - (stops - starts), ends, plans, mirrored)
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from dfs_store.byte_sizes import mebibytes
 from dfs_store.errors import SettingsError
 from dfs_store.format import open_store
 from dfs_store.format.io.place import Place, locate
@@ -20,8 +21,9 @@ from dfs_store.loaders.checks import check_whole_number
 from dfs_store.loaders.collate import batch_memory, rebuilt_clips
 from dfs_store.loaders.normalization import NormalizationOption, Space, parse_normalization
 from dfs_store.loaders.packed import PackedDataset
+from dfs_store.loaders.passing import PassedTable
 from dfs_store.loaders.rebuild import Layout
-from dfs_store.loaders.sources import ClipSource
+from dfs_store.loaders.sources import ClipSource, OnProgress
 from dfs_store.loaders.tables import KeyFrameTable
 from dfs_store.loaders.transforms import transform_clip
 
@@ -36,6 +38,7 @@ _DERIVED = frozenset(
         "_table",
         "_rebuilder",
         "_buffers",
+        "_workspace",
         "classes",
         "class_to_idx",
         "targets",
@@ -57,7 +60,8 @@ class DFSDataset(Dataset[tuple[Any, Any]]):
     the range of pixels on purpose.
 
     Safe in worker processes, forked or spawned: it pickles as path and options, and each process
-    opens the store for itself. Closing is optional.
+    opens the store for itself. Key frames in memory are shared with the workers; for spawned ones they are
+    moved to shared memory when the first is started. Closing is optional.
 
     Args:
         path: a store, or several to be joined: their clips in order; paths or URLs (see docs/remote.md). They
@@ -70,10 +74,14 @@ class DFSDataset(Dataset[tuple[Any, Any]]):
             space that `normalization` says; returns a tensor of four dimensions in the same order.
         target_transform: gets the label.
         in_memory: True reads all key frames now, in their stored dtype; False reads them for each
-            batch. None does the former up to `IN_MEMORY_LIMIT_BYTES` (1 GiB).
+            batch. None does the former up to `IN_MEMORY_LIMIT_BYTES` (1 GiB). WebP and AVIF files count as
+            uint8: True decodes them once, in `torch.get_num_threads()` threads; False decodes those of
+            each batch, but each process keeps up to 64 MiB of decoded frames.
         normalization: "stored" leaves the values as they are; None turns them back into pixels in [0, 1];
             (mean, std), numbers or one per channel, into (pixel - mean) / std. A store that names no
             normalisation is taken to hold pixels.
+        on_progress: called while all key frames are read into memory, with the number of those that have
+            been read and the number in all. Not called in worker processes.
 
     Attributes:
         classes: class names in the order of their labels.
@@ -101,6 +109,7 @@ class DFSDataset(Dataset[tuple[Any, Any]]):
         target_transform: Callable[[int], Any] | None = None,
         in_memory: bool | None = None,
         normalization: NormalizationOption = "stored",
+        on_progress: OnProgress | None = None,
     ) -> None:
         if layout not in get_args(Layout):
             raise SettingsError(f'layout must be "CTHW" or "TCHW", got {layout!r}')
@@ -112,10 +121,15 @@ class DFSDataset(Dataset[tuple[Any, Any]]):
         self.layout: Layout = layout
         self.transform = transform
         self.target_transform = target_transform
-        self._set_up(ClipSource([open_store(part) for part in _places(path)]))
+        self._set_up(ClipSource([open_store(part) for part in _places(path)]), on_progress=on_progress)
 
-    def _set_up(self, source: ClipSource) -> None:
-        """Works out everything that follows from the stores and the options."""
+    def _set_up(
+        self,
+        source: ClipSource,
+        table: KeyFrameTable | None = None,
+        on_progress: OnProgress | None = None,
+    ) -> None:
+        """Works out everything that follows from the stores and the options, and loads absent key frames."""
         self._source = source
         wanted = parse_normalization(self._normalization_option, source.frame_shape[0])
         if wanted == "stored":
@@ -137,9 +151,12 @@ class DFSDataset(Dataset[tuple[Any, Any]]):
         self.frame_shape = source.frame_shape
         fits = source.key_frame_bytes <= IN_MEMORY_LIMIT_BYTES
         self.in_memory = fits if self._in_memory_option is None else bool(self._in_memory_option)
-        self._table = source.load(source.all_spans(), self._wanted) if self.in_memory else None
+        if table is None and self.in_memory:
+            table = source.load(source.all_spans(), self._wanted, keep=False, on_progress=on_progress)
+        self._table = table
         self._rebuilder = self.rebuilder(torch.device("cpu"), self._table)
         self._buffers = BatchBuffers(torch.device("cpu"), torch.float32)
+        self._workspace = Workspace()
 
     def rebuilder(self, device: torch.device, table: KeyFrameTable | None) -> BatchRebuilder:
         """Returns what rebuilds batches of this dataset's clips on a device, before any transform."""
@@ -211,7 +228,7 @@ class DFSDataset(Dataset[tuple[Any, Any]]):
         if clips.size == 0:
             return []
         out = batch_memory((len(clips), *self._rebuilder.clip_shape), self._buffers)
-        batch = self._rebuilder.rebuild(clips, out, Workspace())
+        batch = self._rebuilder.rebuild(clips, out, self._workspace)
         parts = rebuilt_clips(batch) if self.transform is None else batch.unbind()
         return [
             (self._transformed(clip), self._target(number))
@@ -254,21 +271,23 @@ class DFSDataset(Dataset[tuple[Any, Any]]):
 
     def __getstate__(self) -> dict[str, Any]:
         state = {name: value for name, value in vars(self).items() if name not in _DERIVED}
-        return {**state, "_stores": self._source.stores}
+        return {**state, "_stores": self._source.stores, "_passed": PassedTable(self._table)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        stores = state.pop("_stores")
+        stores, passed = state.pop("_stores"), state.pop("_passed")
         vars(self).update(state)
-        self._set_up(ClipSource(stores))
+        self._set_up(ClipSource(stores), passed.table)
 
     def __repr__(self) -> str:
+        source = self._source
         frame = "x".join(str(side) for side in self.frame_shape)
+        decoded = f", {mebibytes(source.key_frame_bytes)} decoded" if source.is_coded else ""
         lines = [
             f"Number of datapoints: {len(self)}",
-            f"Root location: {', '.join(str(store.path) for store in self._source.stores)}",
+            f"Root location: {', '.join(str(store.path) for store in source.stores)}",
             f"Classes: {len(self.classes)}",
             f"Clips: {self.num_frames} frames of {frame}, layout {self.layout}",
-            f"Key frames: {self._source.num_key_frames} ({self._source.dtype}), "
+            f"Key frames: {source.num_key_frames} ({source.stored_as}{decoded}), "
             f"{'in memory' if self.in_memory else 'read from disk'}",
         ]
         transforms = {"transform": self.transform, "target_transform": self.target_transform}

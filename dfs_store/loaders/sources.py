@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from dfs_store.errors import SettingsError
 from dfs_store.format import KeyFrameStore
@@ -15,7 +16,10 @@ from dfs_store.loaders.buffers import Memory, cpu_memory
 from dfs_store.loaders.normalization import Space, affine_between, stored_space
 from dfs_store.loaders.tables import KeyFrameTable
 
-__all__ = ["ClipSource", "Span"]
+__all__ = ["ClipSource", "OnProgress", "Span"]
+
+OnProgress = Callable[[int, int], None]
+"""Gets how many key frames have been read, and how many there are."""
 
 _MAX_SHOWN = 10  # of a list in a message
 _CHUNK_BYTES = 64 * 2**20  # read at once when a whole store is loaded
@@ -65,6 +69,7 @@ class ClipSource:
         counts = [np.diff(store.offsets) for store in stores]
         self.offsets = np.concatenate([[0], np.cumsum(np.concatenate(counts))]).astype(np.int64)
         self._frame_bytes = int(np.prod(self.frame_shape)) * 4  # at most
+        self._scales = [(store.scale, store.zero) for store in stores]
         self._first_clip = np.concatenate([[0], np.cumsum([len(store) for store in stores])])
         self._first_key_frame = self.offsets[self._first_clip]
 
@@ -77,8 +82,18 @@ class ClipSource:
         return len(self.positions)
 
     @property
+    def stored_as(self) -> str:
+        """How key frames are stored, in words: dtypes and names of encodings."""
+        return ", ".join(sorted({store.frame_encoding or store.dtype for store in self.stores}))
+
+    @property
+    def is_coded(self) -> bool:
+        """Whether any of the stores has image files, which are decoded."""
+        return any(store.frame_encoding is not None for store in self.stores)
+
+    @property
     def key_frame_bytes(self) -> int:
-        """Bytes of all key frames in memory, in `dtype`."""
+        """Bytes of all key frames in memory, in `dtype`; image files decoded."""
         frame_values = int(np.prod(self.frame_shape))
         return self.num_key_frames * frame_values * np.dtype(self.dtype).itemsize
 
@@ -112,14 +127,22 @@ class ClipSource:
                 yield Span(number, start, min(start + step, size))
 
     def load(
-        self, spans: Iterable[Span], wanted: list[Space | None] | None, memory: Memory = cpu_memory
+        self,
+        spans: Iterable[Span],
+        wanted: list[Space | None] | None,
+        memory: Memory = cpu_memory,
+        *,
+        keep: bool = True,
+        on_progress: OnProgress | None = None,
     ) -> KeyFrameTable:
-        """Reads key frames into a table.
+        """Reads key frames into a table; image files are decoded in torch's number of threads.
 
         Args:
             spans: which, in which order.
             wanted: the space of the values of each store, or None for the stored values.
             memory: where the key frames are put.
+            keep: whether the stores may keep decoded image files for the next time.
+            on_progress: called with the key frames read so far, and with those in all.
 
         Raises:
             DamagedStoreError: a key frame cannot be read, or is not what was written.
@@ -127,54 +150,67 @@ class ClipSource:
             SettingsError: the stores were closed.
         """
         spans = [span for span in spans if span.start < span.stop]
-        total = sum(stop - start for _, start, stop in spans)
+        total = sum(span.stop - span.start for span in spans)
         table = memory((total, *self.frame_shape), getattr(torch, self.dtype))
-        frames = table.numpy()
-        spaces = self.spaces if wanted is None else wanted
-        affines = [affine_between(*pair) for pair in zip(self.spaces, spaces, strict=True)]
-        scaled = self.dtype == "uint8" or any(affine is not None for affine in affines)
-        scale = np.ones((total, self.frame_shape[0])) if scaled else None
-        zero = np.zeros((total, self.frame_shape[0])) if scaled else None
-        end = 0
-        for (number, start, stop), stored in self._read(spans):
-            store, rows = self.stores[number], slice(end, end := end + stop - start)
-            scales = None if store.scale is None else store.scale[start:stop]
-            zeros = None if store.zero is None else store.zero[start:stop]
-            if store.dtype != self.dtype:
-                stored, scales, zeros = decode(stored, scales, zeros), None, None
-            frames[rows] = stored
-            if scale is None or zero is None:
-                continue
-            if scales is not None and zeros is not None:
-                scale[rows], zero[rows] = scales, zeros
-            if (affine := affines[number]) is not None:
-                scale[rows] *= affine.scale
-                zero[rows] = zero[rows] * affine.scale + affine.zero
-        if scale is None or zero is None:
-            return KeyFrameTable(table)
-        return KeyFrameTable(
-            table,
-            torch.from_numpy(scale.astype(np.float32)),
-            torch.from_numpy(zero.astype(np.float32)),
-        )
+        frames, end = table.numpy(), 0
+        for together in self._together(spans):
+            begin, end = end, end + sum(span.stop - span.start for span in together)
+            self._read_into(frames[begin:end], together, keep=keep)
+            if on_progress is not None:
+                on_progress(end, total)
+        return KeyFrameTable(table, *self._scales_of(spans, total, wanted))
 
-    def _read(self, spans: Sequence[Span]) -> Iterator[tuple[Span, npt.NDArray[Any]]]:
-        """Yields spans with their key frames as stored, as many read together as are cheap to hold."""
+    def _together(self, spans: Sequence[Span]) -> Iterator[list[Span]]:
+        """Yields spans of one store each, as many as are cheap to read together."""
         together: list[Span] = []
         held = 0
         for span in spans:
             size = (span.stop - span.start) * self._frame_bytes
             if together and (together[0].store != span.store or held + size > _CHUNK_BYTES):
-                yield from self._read_together(together)
+                yield together
                 together, held = [], 0
             together.append(span)
             held += size
         if together:
-            yield from self._read_together(together)
+            yield together
 
-    def _read_together(self, spans: Sequence[Span]) -> Iterator[tuple[Span, npt.NDArray[Any]]]:
-        found = self.stores[spans[0].store].stored_spans([(start, stop) for _, start, stop in spans])
-        return zip(spans, found, strict=True)
+    def _read_into(self, out: npt.NDArray[Any], spans: Sequence[Span], *, keep: bool) -> None:
+        """Reads spans of one store in the dtype of all; values, if the store has another."""
+        store = self.stores[spans[0].store]
+        scale, zero = self._scales[spans[0].store]
+        bounds, threads = [(start, stop) for _, start, stop in spans], torch.get_num_threads()
+        if store.dtype == self.dtype:
+            store.read_into(out, bounds, threads=threads, keep=keep)
+            return
+        stored = np.empty(out.shape, dtype=store.dtype)
+        store.read_into(stored, bounds, threads=threads, keep=keep)
+        end = 0
+        for start, stop in bounds:
+            rows = slice(end, end := end + stop - start)
+            if scale is None or zero is None:
+                out[rows] = decode(stored[rows])
+            else:
+                out[rows] = decode(stored[rows], scale[start:stop], zero[start:stop])
+
+    def _scales_of(
+        self, spans: Sequence[Span], total: int, wanted: list[Space | None] | None
+    ) -> tuple[Tensor, Tensor] | tuple[None, None]:
+        """Returns scale and zero of key frames as `_read_into` gives them; None if those are the values."""
+        spaces = self.spaces if wanted is None else wanted
+        affines = [affine_between(*pair) for pair in zip(self.spaces, spaces, strict=True)]
+        if self.dtype != "uint8" and all(affine is None for affine in affines):
+            return None, None
+        scales, zeros = np.ones((total, self.frame_shape[0])), np.zeros((total, self.frame_shape[0]))
+        end = 0
+        for number, start, stop in spans:
+            rows = slice(end, end := end + stop - start)
+            scale, zero = self._scales[number]
+            if self.dtype == "uint8" and scale is not None and zero is not None:
+                scales[rows], zeros[rows] = scale[start:stop], zero[start:stop]
+            if (affine := affines[number]) is not None:
+                scales[rows] *= affine.scale
+                zeros[rows] = zeros[rows] * affine.scale + affine.zero
+        return torch.from_numpy(scales.astype(np.float32)), torch.from_numpy(zeros.astype(np.float32))
 
     def close(self) -> None:
         """Lets go of the stores' files; nothing can be read afterwards."""

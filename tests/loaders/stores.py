@@ -15,6 +15,7 @@ def write_store(
     path,
     *,
     dtype="float32",
+    encoding=None,
     counts=COUNTS,
     num_frames=8,
     frame_shape=(3, 6, 5),
@@ -30,7 +31,8 @@ def write_store(
         num_frames=num_frames,
         frame_shape=frame_shape,
         class_names=list(class_names),
-        dtype=dtype,
+        dtype=None if encoding else dtype,
+        encoding=encoding,
         attributes={"normalization": normalization},
         overwrite=overwrite,
     ) as writer:

@@ -35,7 +35,9 @@ def encode_files(levels: Levels8, name: str, quality: int) -> list[bytes]:
     return [encode_avif(frames, quality)]
 
 
-def decode_file(data: bytes, name: str, count: int, size: Sequence[int]) -> Levels8:
+def decode_file(
+    data: bytes, name: str, count: int, size: Sequence[int], out: Levels8 | None = None
+) -> Levels8:
     """Returns the frames (K, 3, H, W) uint8 of an image file, contiguous.
 
     Args:
@@ -43,6 +45,7 @@ def decode_file(data: bytes, name: str, count: int, size: Sequence[int]) -> Leve
         name: "webp" or "avif".
         count: K, 1 for a still.
         size: (H, W).
+        out: where they are written and returned; new memory if absent.
 
     Raises:
         ValueError: it is damaged, or not exactly such frames.
@@ -61,7 +64,11 @@ def decode_file(data: bytes, name: str, count: int, size: Sequence[int]) -> Leve
     except Exception as error:  # Pillow raises SyntaxError, OSError, EOFError and others on damaged files
         text = str(error) or type(error).__name__
         raise ValueError(text[:_SHOWN]) from error
-    return np.ascontiguousarray(frames.transpose(0, 3, 1, 2))
+    channels_first = frames.transpose(0, 3, 1, 2)
+    if out is None:
+        return np.ascontiguousarray(channels_first)
+    out[...] = channels_first
+    return out
 
 
 def _check_support(name: str) -> None:

@@ -1,6 +1,6 @@
 """Key frames that are stored as image files: compared with their checksums, then decoded."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -19,9 +19,11 @@ __all__ = ["CodedFrames"]
 
 Array = npt.NDArray[Any]
 Span = tuple[int, int]
+Wanted = tuple[int, slice, Array]  # a file, which of its frames, and where they are written
 
 # Decoded files that stay in memory. The first ones stay: of clips in random order, a cache that forgets the
-# oldest finds fewer.
+# oldest finds fewer. Every process has a cache of its own, so it is small: it spares a store of S bytes
+# 64 MiB / S of its decoding (docs/performance.md).
 _CACHE_BYTES = 64 * 2**20
 
 
@@ -59,15 +61,16 @@ class CodedFrames:
 
     def read_spans(self, spans: Sequence[Span], threads: int = 1) -> list[Array]:
         """Returns runs of frames, decoded."""
-        files = [self._files_of(*span) for span in spans]
-        wanted = sorted({file for each in files for file in each} - self._cache.keys())
-        decoded = dict(zip(wanted, self._decode(wanted, threads), strict=True))
-        found = [
-            self._joined(span, [decoded[f] if f in decoded else self._cache[f] for f in each], each[0])
-            for span, each in zip(spans, files, strict=True)
-        ]
-        self._keep(decoded)
-        return found
+        outs = [np.empty((stop - start, *self.shape[1:]), dtype=np.uint8) for start, stop in spans]
+        self._fill(spans, outs, threads, keep=True)
+        for out in outs:
+            out.setflags(write=False)
+        return outs
+
+    def read_into(self, out: Array, spans: Sequence[Span], threads: int = 1, *, keep: bool = True) -> None:
+        """Decodes runs of frames into memory."""
+        ends = np.cumsum([stop - start for start, stop in spans])[:-1]
+        self._fill(spans, np.split(out, ends), threads, keep=keep)
 
     def coded(self, clip_start: int, clip_stop: int) -> list[bytes]:
         """Returns the image files of the key frames of one clip, compared with their checksums.
@@ -136,40 +139,52 @@ class CodedFrames:
             for file in range(start, stop)
         ]
 
-    def _decode(self, files: Sequence[int], threads: int) -> Iterator[Array]:
-        fetched = self._fetch(files)
-        if threads == 1 or len(files) < 2:
-            yield from map(self._decoded, files, fetched)
-            return
-        with ThreadPoolExecutor(threads) as pool:
-            yield from pool.map(self._decoded, files, fetched)
+    def _fill(self, spans: Sequence[Span], outs: Sequence[Array], threads: int, *, keep: bool) -> None:
+        """Writes runs of frames into memory of their own, those in the cache from there."""
+        wanted: list[Wanted] = []
+        for (start, stop), out in zip(spans, outs, strict=True):
+            for file in self._files_of(start, stop):
+                first, last = int(self._firsts[file]), int(self._firsts[file + 1])
+                begin, end = max(first, start), min(last, stop)
+                part, target = slice(begin - first, end - first), out[begin - start : end - start]
+                cached = self._cache.get(file)
+                if cached is None:
+                    wanted.append((file, part, target))
+                else:
+                    target[...] = cached[part]
+        fetched = self._fetch([file for file, _, _ in wanted])
+        if threads == 1 or len(wanted) < 2:
+            self._take(wanted, map(self._decode_into, wanted, fetched), keep=keep)
+        else:
+            with ThreadPoolExecutor(threads) as pool:
+                self._take(wanted, pool.map(self._decode_into, wanted, fetched), keep=keep)
+
+    def _decode_into(self, wanted: Wanted, data: bytes) -> Array:
+        """Writes the wanted frames of an image file, and returns all of them."""
+        file, part, target = wanted
+        if len(target) == self._firsts[file + 1] - self._firsts[file]:
+            return self._decoded(file, data, target)
+        frames = self._decoded(file, data)
+        target[...] = frames[part]
+        return frames
+
+    def _take(self, wanted: Sequence[Wanted], decoded: Iterable[Array], *, keep: bool) -> None:
+        """Waits for files to be decoded, and keeps copies while there is room."""
+        for (file, _, _), frames in zip(wanted, decoded, strict=True):
+            if keep and len(frames) <= self._cached_frames and file not in self._cache:
+                self._cached_frames -= len(frames)
+                self._cache[file] = frames.copy()
 
     def _checked(self, file: int, data: bytes) -> bytes:
         if google_crc32c.value(data) != int(self._checksums[file]):
             raise DamagedFrameError(int(self._firsts[file]), MISMATCH)
         return data
 
-    def _decoded(self, file: int, data: bytes) -> Array:
-        """Returns the frames (K, C, H, W) of an image file."""
+    def _decoded(self, file: int, data: bytes, out: Array | None = None) -> Array:
+        """Returns the frames (K, C, H, W) of an image file; those in `out`, if given."""
         first, last = int(self._firsts[file]), int(self._firsts[file + 1])
         self._checked(file, data)  # outside, since its error is a ValueError too
         try:
-            frames = decode_file(data, self._encoding, last - first, self.shape[2:])
+            return decode_file(data, self._encoding, last - first, self.shape[2:], out)
         except ValueError as error:
             raise DamagedFrameError(first, f"cannot be decoded as {self._encoding}: {error}") from error
-        frames.setflags(write=False)
-        return frames
-
-    def _keep(self, decoded: dict[int, Array]) -> None:
-        for file, frames in decoded.items():
-            if len(frames) > self._cached_frames:
-                return
-            self._cached_frames -= len(frames)
-            self._cache[file] = frames
-
-    def _joined(self, span: Span, parts: list[Array], first_file: int) -> Array:
-        joined = parts[0] if len(parts) == 1 else np.concatenate(parts)
-        begin = int(self._firsts[first_file])
-        found = joined[span[0] - begin : span[1] - begin]
-        found.setflags(write=False)
-        return found

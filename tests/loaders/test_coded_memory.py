@@ -1,0 +1,53 @@
+"""Key frames that are decoded into memory are there once, however many workers there are."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dfs_store import StoreWriter, open_store
+
+SHAPE = (3, 1024, 1024)
+CLIPS = 80  # of two key frames
+MIB = 2**20
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    """A store of 130 kB that takes 480 MiB when decoded."""
+    folder = tmp_path_factory.mktemp("large")
+    settings = {"num_frames": 2, "frame_shape": SHAPE, "class_names": ["grey"], "encoding": "webp"}
+    with StoreWriter(folder / "one.zarr", **settings) as writer:
+        writer.append(np.full((2, *SHAPE), 0.5, dtype=np.float32), [0, 1], 0)
+    with StoreWriter(folder / "many.zarr", **settings) as writer, open_store(folder / "one.zarr") as one:
+        files = one.coded_clip(0)
+        for _ in range(CLIPS):
+            writer.append_encoded(files, [0, 1], 0)
+    return folder / "many.zarr"
+
+
+@pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="measured as Linux tells it")
+@pytest.mark.parametrize(("method", "num_workers"), [("fork", 4), ("spawn", 1)])
+def test_memory(store, method, num_workers):
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.loaders.coded_memory", store, method, str(num_workers)],
+        cwd=Path(__file__).parents[2],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found = json.loads(done.stdout)
+    assert found["table"] == 2 * CLIPS * 3 * 1024 * 1024
+    # A cache of decoded files that is filled on the way would take 64 MiB.
+    assert found["loading"] < found["table"] + 48 * MIB, found
+    if method == "fork":
+        # Without three of four workers, only their private memory would be free.
+        assert found["together"] < 1.3 * (found["together"] - 3 * max(found["private"])), found
+    else:
+        # Each has a Python and a torch of its own, 300 MiB if torch is built for GPUs.
+        assert max(found["private"]) < found["table"], found
