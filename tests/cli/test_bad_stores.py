@@ -37,6 +37,8 @@ def make(tmp_path, kind):
             file.write_bytes(file.read_bytes()[:1000])
         elif kind == "format 2.0":
             header["attributes"]["dfs_store"]["format_version"] = "2.0"
+        elif kind == "another encoding":
+            header["attributes"]["dfs_store"]["frame_encoding"] = {"name": "jxl", "unit": "frame"}
         elif kind == "one frame":
             header["attributes"]["dfs_store"]["num_frames"] = 1
         (path / "zarr.json").write_text(json.dumps(header))
@@ -56,6 +58,7 @@ def make(tmp_path, kind):
         ("a chunk gone", 3, 1, "labels"),
         ("cut short", 3, 1, "key_frames"),
         ("format 2.0", 4, 4, "2.0"),
+        ("another encoding", 4, 4, "jxl"),
         ("one frame", 3, 1, "num_frames must be a whole number in 2..65536, got 1"),
     ],
 )
