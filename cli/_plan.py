@@ -52,7 +52,8 @@ def outline(plan: "Forecast") -> str:
         rows.append(("steps", ", ".join(steps)))
     rows.append(("settings", ", ".join(settings) + "  (all: -v)"))
     first, most = _output.mebibytes(plan.first_bytes), _output.mebibytes(plan.most_bytes)
-    rows.append(("store", first if first == most else f"{first} to begin with, {most} at the most"))
+    sizes = first if first == most else f"{first} to begin with, {most} at most"
+    rows.append(("store", f"{sizes}{_coded(plan)}"))
     return "\n".join([head, _output.table(rows, indent="  ")])
 
 
@@ -70,12 +71,19 @@ def _store_rows(plan: "Forecast") -> list[tuple[str, ...]]:
             ("memories", _output.size_text(plan.native_bytes)),
             ("dense clips, for other readers", _output.size_text(plan.first_bytes)),
         ]
+    coded = _coded(plan)
     if plan.first_bytes == plan.most_bytes:
-        return [("key frames", _output.size_text(plan.first_bytes))]
+        return [(f"key frames{coded}", _output.size_text(plan.first_bytes))]
     return [
-        ("key frames at the least", _output.size_text(plan.first_bytes)),
+        (f"key frames at least{coded}", _output.size_text(plan.first_bytes)),
         ("if every frame became one", _output.size_text(plan.most_bytes)),
     ]
+
+
+def _coded(plan: "Forecast") -> str:
+    """Says of a size that it is that of numbers, if key frames are encoded: the files are known only later."""
+    encoding = plan.settings.get("encoding")
+    return "" if encoding in (None, "none") else f", before they are encoded as {encoding}"
 
 
 def _memory_rows(plan: "Forecast") -> list[tuple[str, ...]]:
