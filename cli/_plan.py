@@ -81,7 +81,7 @@ def _store_rows(plan: "Forecast") -> list[tuple[str, ...]]:
 
 
 def _coded(plan: "Forecast") -> str:
-    """Says of a size that it is that of numbers, if key frames are encoded: the files are known only later."""
+    """Says that a size is that before encoding: those of the image files are not known yet."""
     encoding = plan.settings.get("encoding")
     return "" if encoding in (None, "none") else f", before they are encoded as {encoding}"
 
