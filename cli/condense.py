@@ -76,16 +76,15 @@ def condense(
 
     dfs condense --dataset miniucf --vpc 10 --out ucf.zarr
     """
-    given_flags = dict(locals())  # before anything else is bound: exactly the parameters
-    settings = _settings({k: v for k, v in given_flags.items() if k not in _TALK and v is not None}, config)
+    settings = _settings(dict(locals()), config)  # before anything else is bound: exactly the parameters
     if dry_run:
         _plan(settings, json=json)
     else:
         _run(settings, track, json=json, quiet=quiet or rank_number() > 0, verbose=verbose)
 
 
-def _settings(flags: dict[str, Any], file: str | None) -> "CondenseConfig":
-    """Joins the settings file and the flags; a flag wins."""
+def _settings(parameters: dict[str, Any], file: str | None) -> "CondenseConfig":
+    """Joins the settings file and the flags that were given; a flag wins."""
     from dataclasses import fields
 
     from dfs_store.condense import CondenseConfig
@@ -93,6 +92,7 @@ def _settings(flags: dict[str, Any], file: str | None) -> "CondenseConfig":
 
     from ._settings_file import read_settings_file
 
+    flags = {name: given for name, given in parameters.items() if name not in _TALK and given is not None}
     if "classes" in flags:
         flags["classes"] = _options.class_list(flags["classes"])
     settings = {**(read_settings_file(file) if file else {}), **flags}
