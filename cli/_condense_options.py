@@ -43,15 +43,6 @@ Dtype = Annotated[
         autocompletion=offer.one_of("float32", "float16", "uint8"),
     ),
 ]
-Encoding = Annotated[
-    Text,
-    typer.Option(
-        "--encoding",
-        metavar="webp|avif[:QUALITY]",
-        help="Key frames as image files: webp[:75], avif[:60] or none.",
-        autocompletion=offer.one_of("webp", "avif", "none"),
-    ),
-]
 Iterations = Annotated[Whole, typer.Option(help="Number of steps.", rich_help_panel=SETTINGS)]
 Lr = Annotated[Number, typer.Option(help="Learning rate.", rich_help_panel=SETTINGS)]
 StaticIterations = Annotated[Whole, typer.Option(help="Steps of stage 1.", rich_help_panel=MEMORIES)]

@@ -39,6 +39,15 @@ Root = Annotated[
     str | None,
     typer.Option("--root", help="Folder of the dataset's videos (else DFS_DATA).", metavar="DIR"),
 ]
+Encoding = Annotated[
+    str | None,
+    typer.Option(
+        "--encoding",
+        metavar="webp|avif[:QUALITY]",
+        help="Key frames as image files: webp[:75], avif[:60] or none.",
+        autocompletion=offer.one_of("webp", "avif", "none"),
+    ),
+]
 SAMPLING = "Sampling of the real clips (default: the dataset's)"
 
 Frames = Annotated[

@@ -24,7 +24,7 @@ def condense(
     out: given.Out = None,
     method: given.Method = None,
     dtype: given.Dtype = None,
-    encoding: given.Encoding = None,
+    encoding: _options.Encoding = None,
     root: _options.Root = None,
     iterations: given.Iterations = None,
     lr: given.Lr = None,

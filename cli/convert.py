@@ -18,7 +18,7 @@ def convert(
     source: Annotated[str, typer.Argument(metavar="SRC", autocompletion=stores, help="The store to read.")],
     target: Annotated[str, typer.Argument(metavar="DST", help="The copy; the suffix names the container.")],
     dtype: given.Dtype = None,
-    encoding: given.Encoding = None,
+    encoding: _options.Encoding = None,
     compression: Annotated[
         str | None, typer.Option("--compression", help="zstd (Zarr) or gzip, for archives.")
     ] = None,

@@ -18,7 +18,7 @@ def import_(
     classes: flags.Classes = None,
     normalization: flags.Normalization = None,
     dtype: given.Dtype = None,
-    encoding: given.Encoding = None,
+    encoding: _options.Encoding = None,
     key_frames: flags.KeyFrames = None,
     max_error: flags.MaxError = None,
     budget: flags.Budget = None,

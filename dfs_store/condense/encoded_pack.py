@@ -1,6 +1,5 @@
 """Pack with an encoding: every clip as image files, by number of key frames, error or bytes for all."""
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
@@ -17,8 +16,9 @@ from dfs_store.condense.share_out import share_out
 from dfs_store.errors import SettingsError
 from dfs_store.format.accounting import count_index
 from dfs_store.format.coded.codec import codec_versions
-from dfs_store.format.coded.encoder import psnr
-from dfs_store.format.coded.encoding import FrameEncoding
+from dfs_store.format.coded.encoder import encoding_threads
+from dfs_store.format.coded.encoding import FrameEncoding, gives_quality
+from dfs_store.format.coded.levels import psnr
 
 __all__ = ["describe_encoding", "encoded_clips", "mean_psnr", "psnr_or_none"]
 
@@ -95,7 +95,7 @@ def _within_budget(
 ) -> list[CodedClip]:
     fixed = count_index(0, 0, 3, "uint8", encoding=encoding.name)
     budget = parse_bytes(str(config.budget), "--budget") - fixed
-    any_quality = ":" not in str(config.encoding)
+    any_quality = not gives_quality(config.encoding)
 
     def measure(clip: int) -> tuple[list[Fit], list[CodedOption]]:
         frames = clips[clip]()
@@ -127,7 +127,7 @@ def _told(
     make: Callable[[int], object], number: int, total: int, before: int, tell: Tell
 ) -> Iterator[object]:
     """Yields `make(clip)` of all clips, made in threads, and reports each."""
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(encoding_threads()) as pool:
         for done, made in enumerate(pool.map(make, range(number)), start=1):
             tell(ClipsFitted(before + done, total))
             yield made

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 
 from dfs_store.format import KeyFrameStore, StorageReport, copy_store, open_store
+from dfs_store.format.coded.encoding import gives_quality
+from dfs_store.format.coded.levels import psnr
 from dfs_store.format.convert import kept_clips
 
 __all__ = ["Conversion", "StorageError", "convert_store", "measure_error"]
@@ -121,7 +123,7 @@ def convert_store(
         )
         # `before` keeps the files that it opened, also where the copy has just taken their place.
         with open_store(target) as after:
-            changed = stored != _stored(after) or ":" in (encoding or "")
+            changed = stored != _stored(after) or gives_quality(encoding)
             kept = set(after.class_names)
             clips = [c for c in kept_clips(before, without) if before.class_names[before.labels[c]] in kept]
             return Conversion(
@@ -165,7 +167,7 @@ def measure_error(
         math.sqrt(float(squares.sum()) / num_values),
         float((largest * std).max()) * GREY_LEVELS,
         grey_levels,
-        20 * math.log10(GREY_LEVELS / grey_levels) if grey_levels > 0 else None,
+        psnr(grey_levels**2) if grey_levels > 0 else None,
         "pixels in [0, 1]" if before.normalization is None else "standard deviations",
     )
 

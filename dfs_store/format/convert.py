@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from dfs_store.errors import SettingsError
-from dfs_store.format.coded.encoding import parse_encoding
+from dfs_store.format.coded.encoding import gives_quality, parse_encoding
 from dfs_store.format.coded.span import levels_that_span
 from dfs_store.format.quantization import Encoded
 from dfs_store.format.spec import RESERVED_KEYS
@@ -62,7 +62,8 @@ def copy_store(
         if not clips:
             raise SettingsError(f"{store.path}: no clip is left; keep at least one")
         attributes = {key: value for key, value in store.attributes.items() if key not in RESERVED_KEYS}
-        attributes["provenance"] = _subset_provenance(store, clips)
+        if len(clips) < len(store):
+            attributes["provenance"] = _subset_provenance(store, clips)
         with StoreWriter(
             target,
             num_frames=store.num_frames,
@@ -81,7 +82,7 @@ def copy_store(
                     writer,
                     clip,
                     labels[int(store.labels[clip])],
-                    encode_again=":" in (encoding or ""),
+                    encode_again=gives_quality(encoding),
                 )
                 if on_progress is not None:
                     on_progress(number, len(clips))
@@ -103,8 +104,6 @@ def _stored_as(store: KeyFrameStore, dtype: str | None, encoding: str | None) ->
 def _subset_provenance(store: KeyFrameStore, clips: Sequence[int]) -> dict[str, Any]:
     """Returns the provenance of some clips, without what is true of all of them only."""
     about = dict(store.attributes.get("provenance") or {})
-    if len(clips) == len(store):
-        return about
     about.pop("source_bytes", None)
     sources = about.get("sources")
     if isinstance(sources, list) and len(sources) == len(store):

@@ -4,7 +4,7 @@ import pytest
 from dfs_store.errors import DamagedStoreError, OutputExistsError, SettingsError
 from dfs_store.format import copy_store, open_store
 from dfs_store.format.quantization import decode, encode
-from tests.format.making import content, flip
+from tests.format.making import content, flip, open_writer
 from tests.format.test_writer import files_of
 
 
@@ -78,3 +78,12 @@ def test_an_existing_target_is_refused_and_a_store_may_replace_itself(store_path
     copy_store(store_path, store_path, dtype="uint8", overwrite=True)
     assert open_store(store_path).dtype == "uint8"
     assert [entry.name for entry in store_path.parent.iterdir()] == [store_path.name]
+
+
+def test_a_whole_copy_keeps_a_provenance_that_is_null(tmp_path):
+    with open_writer(tmp_path / "a.zarr", attributes={"provenance": None}) as writer:
+        writer.append(np.zeros((2, 2, 4, 3)), [0, 5], 0)
+    copy_store(tmp_path / "a.zarr", tmp_path / "b.h5")
+    first, second = (open_store(tmp_path / name).attributes for name in ("a.zarr", "b.h5"))
+    assert first["provenance"] is None
+    assert first["digest"] == second["digest"]

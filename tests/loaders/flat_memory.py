@@ -7,6 +7,7 @@ moves the memory; KIND is loader (DFSLoader), or plain, workers, packed (torch's
 import gc
 import json
 import os
+import subprocess
 import sys
 from collections import deque
 from pathlib import Path
@@ -25,6 +26,19 @@ def private_bytes(pid="self"):
     return sum(
         int(line.split()[1]) * 1024 for line in lines if line.startswith(("Private_Clean", "Private_Dirty"))
     )
+
+
+def measured(module, *words):
+    """Runs a module of measurements in a process of its own; returns the JSON that it prints."""
+    done = subprocess.run(
+        [sys.executable, "-m", module, *map(str, words)],
+        cwd=Path(__file__).parents[2],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return json.loads(done.stdout)
 
 
 def children():

@@ -1,15 +1,12 @@
 """Key frames that are decoded into memory are there once, however many workers there are."""
 
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from dfs_store import StoreWriter, open_store
+from tests.loaders.flat_memory import measured
 
 SHAPE = (3, 1024, 1024)
 CLIPS = 80  # of two key frames
@@ -33,15 +30,7 @@ def store(tmp_path_factory):
 @pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="measured as Linux tells it")
 @pytest.mark.parametrize(("method", "num_workers"), [("fork", 4), ("spawn", 1)])
 def test_memory(store, method, num_workers):
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.loaders.coded_memory", store, method, str(num_workers)],
-        cwd=Path(__file__).parents[2],
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    found = json.loads(done.stdout)
+    found = measured("tests.loaders.coded_memory", store, method, num_workers)
     assert found["table"] == 2 * CLIPS * 3 * 1024 * 1024
     # A cache of decoded files that is filled on the way would take 64 MiB.
     assert found["loading"] < found["table"] + 48 * MIB, found

@@ -12,10 +12,10 @@ import numpy.typing as npt
 
 from dfs_store.format.coded.codec import codec_versions, decode_file, encode_files
 from dfs_store.format.coded.encoding import FrameEncoding
-from dfs_store.format.coded.levels import Levels
+from dfs_store.format.coded.levels import Levels, psnr
 from dfs_store.format.spec import LEVELS
 
-__all__ = ["EncodedClip", "FrameEncoder", "encode_clip", "encoding_threads", "psnr"]
+__all__ = ["EncodedClip", "FrameEncoder", "encode_clip", "encoding_threads"]
 
 _PER_THREAD = 4  # clips that wait for each thread
 
@@ -57,11 +57,6 @@ def encode_clip(key_frames: npt.NDArray[np.float32], encoding: FrameEncoding, le
 def encoding_threads() -> int:
     """Returns how many threads encode at a time: as many as this process may have processors."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def psnr(mean_square: float) -> float:
-    """Returns the peak signal-to-noise ratio in dB of an error in 8-bit levels; infinite if there is none."""
-    return math.inf if mean_square == 0 else 10 * math.log10(LEVELS**2 / mean_square)
 
 
 class FrameEncoder:

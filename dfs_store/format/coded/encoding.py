@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from dfs_store.errors import SettingsError
 from dfs_store.format.spec import FRAME_ENCODINGS
 
-__all__ = ["DEFAULT_QUALITY", "FrameEncoding", "parse_encoding"]
+__all__ = ["DEFAULT_QUALITY", "FrameEncoding", "gives_quality", "parse_encoding"]
 
 DEFAULT_QUALITY = {"webp": 75, "avif": 60}
 MAX_QUALITY = 100
@@ -30,6 +30,11 @@ class FrameEncoding:
 
     def __str__(self) -> str:
         return f"{self.name}:{self.quality}"
+
+
+def gives_quality(text: str | None) -> bool:
+    """Returns whether an encoding such as "webp:75" names a quality, instead of leaving it to the program."""
+    return text is not None and ":" in text
 
 
 def parse_encoding(text: str | None, what: str = "encoding") -> FrameEncoding | None:

@@ -1,5 +1,6 @@
 """Which values the 8-bit levels of encoded frames stand for: one map for all frames of a store."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -8,7 +9,7 @@ import numpy.typing as npt
 
 from dfs_store.format.spec import LEVELS
 
-__all__ = ["Levels", "pixel_levels"]
+__all__ = ["Levels", "pixel_levels", "psnr"]
 
 Floats = npt.NDArray[np.float32]
 
@@ -51,3 +52,8 @@ def pixel_levels(
     std = np.ones(num_channels) if normalization is None else np.array(normalization["std"])
     scale, zero = (high - low) / (LEVELS * std), (low - mean) / std
     return Levels(scale.astype("<f4"), zero.astype("<f4"))
+
+
+def psnr(mean_square: float) -> float:
+    """Returns the peak signal-to-noise ratio in dB of an error in 8-bit levels; infinite if there is none."""
+    return math.inf if mean_square == 0 else 10 * math.log10(LEVELS**2 / mean_square)
