@@ -119,3 +119,4 @@ class StoreWritten:
 
 
 Event = RunStarted | ExtractorTrained | ClipsFitted | StepDone | CheckpointSaved | StoreWritten
+"""What `condense(on_event=...)` is called with."""
