@@ -70,7 +70,7 @@ def import_(
     if not quiet:
         for remark in done.notes:
             _output.note(f"note: {remark}")
-    _output.echo(_text(found, done))
+    _output.echo(_text(found, done, store.stored_as))
 
 
 def _settings(source: str, typed: dict[str, Any]) -> "ImportSettings":
@@ -103,11 +103,7 @@ def _settings(source: str, typed: dict[str, Any]) -> "ImportSettings":
     )
 
 
-def _stored(found: dict[str, Any]) -> str:
-    return str(found["dtype"] if found["frame_encoding"] is None else found["frame_encoding"]["name"])
-
-
-def _text(found: dict[str, Any], done: "Imported") -> str:
+def _text(found: dict[str, Any], done: "Imported", stored_as: str) -> str:
     height, width = found["frame_shape"][1:]
     error = (
         "" if done.rms_error is None else f", rebuilt within {done.rms_error:.3g} grey levels of 255 (RMS)"
@@ -115,7 +111,7 @@ def _text(found: dict[str, Any], done: "Imported") -> str:
     return (
         f"{found['out']}: {done.num_clips:,} clips of {found['num_frames']}x{height}x{width} "
         f"({done.source['layout']}), {len(found['class_names']):,} classes, "
-        f"{done.num_key_frames:,} key frames, {_stored(found)}, "
+        f"{done.num_key_frames:,} key frames, {stored_as}, "
         f"{_output.size_text(found['storage']['on_disk_bytes'])} on disk{error}\n"
         f"next: dfs inspect {found['out']}"
     )

@@ -32,7 +32,7 @@ def merge(
     with _output.Progress("merge", quiet=quiet) as progress:
         merged = merge_stores(stores, out, dtype=dtype, overwrite=overwrite, on_progress=progress.update)
     with open_store(out) as store:
-        storage, digest = store.storage, store.attributes["digest"]
+        storage, digest, stored_as = store.storage, store.attributes["digest"], store.stored_as
     if json:
         parents = [{"path": path, "num_clips": n} for path, n in zip(stores, merged.num_clips, strict=True)]
         content = {
@@ -52,6 +52,6 @@ def merge(
             _output.note(f"note: {remark}")
     _output.echo(
         f"{out}: {sum(merged.num_clips):,} clips ({' + '.join(f'{n:,}' for n in merged.num_clips)}), "
-        f"{len(merged.class_names)} classes, {storage.num_key_frames:,} key frames, {merged.dtype}, "
+        f"{len(merged.class_names)} classes, {storage.num_key_frames:,} key frames, {stored_as}, "
         f"{_output.size_text(storage.on_disk_bytes)} on disk"
     )

@@ -1,7 +1,7 @@
 """The settings of a run, and the checks that they make sense together."""
 
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal, cast, get_args, get_origin
 
 from dfs_store.byte_sizes import parse_bytes
 from dfs_store.condense.insertion import (
@@ -17,7 +17,7 @@ from dfs_store.condense.insertion import (
 from dfs_store.condense.presets import PRESET_SETTINGS, Preset, preset
 from dfs_store.condense.schedule import Schedule
 from dfs_store.errors import SettingsError
-from dfs_store.format.coded.encoding import FrameEncoding, parse_encoding
+from dfs_store.format.coded.encoding import FrameEncoding, parse_encoding, stored_dtype
 from dfs_store.names import did_you_mean
 from dfs_store.videos.catalogue import CATALOGUE, FOLDER
 from dfs_store.videos.hold_out import check_share
@@ -229,15 +229,10 @@ class CondenseConfig:
             )
 
     def _check_encoding(self) -> None:
-        if self.frame_encoding is None:
-            return
-        if self.method == "static-dynamic":
+        _ = self.stored_dtype  # raises where the two do not go together
+        if self.frame_encoding is not None and self.method == "static-dynamic":
             raise SettingsError(
                 "--encoding is not used by method static-dynamic, whose memories are no frames; leave it out"
-            )
-        if self.dtype not in (None, "uint8"):
-            raise SettingsError(
-                f"--encoding {self.encoding} stores 8-bit levels, so --dtype must be uint8, got {self.dtype}"
             )
 
     @property
@@ -264,8 +259,8 @@ class CondenseConfig:
     @property
     def stored_dtype(self) -> Dtype:
         """How the store keeps key frames: `dtype`, or what the method takes when that is None."""
-        small = self.method == "pack" or self.frame_encoding is not None
-        return self.dtype or ("uint8" if small else "float32")
+        default = "uint8" if self.method == "pack" else "float32"
+        return cast(Dtype, stored_dtype(self.dtype, self.frame_encoding, default, prefix="--"))
 
     @property
     def preset(self) -> Preset:

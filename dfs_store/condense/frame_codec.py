@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import torch
 from torch import Tensor
 
-from dfs_store.format.coded.encoder import encode_clip, encoding_threads
+from dfs_store.format.coded.encoder import encode_levels, encoding_threads
 from dfs_store.format.coded.encoding import FrameEncoding
 from dfs_store.format.coded.levels import Levels, pixel_levels
 from dfs_store.format.quantization import decode
@@ -48,8 +48,8 @@ class FrameCodec:
         scale, zero = self._levels.scale[None], self._levels.zero[None]
 
         def of(clip: Tensor) -> Tensor:
-            done = encode_clip(clip.cpu().numpy(), self._encoding, self._levels)
-            return torch.from_numpy(decode(done.levels, scale, zero))
+            _, decoded = encode_levels(self._levels.to_levels(clip.cpu().numpy()), self._encoding)
+            return torch.from_numpy(decode(decoded, scale, zero))
 
         with ThreadPoolExecutor(encoding_threads()) as pool:
             return torch.cat(list(pool.map(of, clips))).to(clips[0].device)

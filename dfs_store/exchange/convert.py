@@ -109,7 +109,7 @@ def convert_store(
         DFSError: as `copy_store`.
     """
     with open_store(source) as before:
-        storage, stored = before.storage, _stored(before)
+        storage, stored = before.storage, before.stored_as
         copy_store(
             source,
             target,
@@ -123,12 +123,12 @@ def convert_store(
         )
         # `before` keeps the files that it opened, also where the copy has just taken their place.
         with open_store(target) as after:
-            changed = stored != _stored(after) or gives_quality(encoding)
+            changed = stored != after.stored_as or gives_quality(encoding)
             kept = set(after.class_names)
             clips = [c for c in kept_clips(before, without) if before.class_names[before.labels[c]] in kept]
             return Conversion(
                 (before.dtype, after.dtype),
-                (stored, _stored(after)),
+                (stored, after.stored_as),
                 (before.container, after.container),
                 (len(before), len(after)),
                 (storage, after.storage),
@@ -170,10 +170,6 @@ def measure_error(
         psnr(grey_levels**2) if grey_levels > 0 else None,
         "pixels in [0, 1]" if before.normalization is None else "standard deviations",
     )
-
-
-def _stored(store: KeyFrameStore) -> str:
-    return store.frame_encoding or store.dtype
 
 
 def _notes(before: KeyFrameStore, after: KeyFrameStore) -> list[str]:

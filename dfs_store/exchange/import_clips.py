@@ -21,7 +21,7 @@ from dfs_store.exchange.pixels import IMAGENET, Normalization, normalised, parse
 from dfs_store.exchange.read_file import FileOptions, read_file
 from dfs_store.exchange.read_folder import FolderOptions, read_folder
 from dfs_store.format import StoreWriter, check_output, open_store
-from dfs_store.format.coded.encoding import parse_encoding
+from dfs_store.format.coded.encoding import parse_encoding, stored_dtype
 
 if TYPE_CHECKING:
     from dfs_store.condense.key_frame_fit import Fit
@@ -78,7 +78,7 @@ class ImportSettings:
     @property
     def stored_dtype(self) -> str:
         """dtype, or what is stored when that is None."""
-        return self.dtype or ("float32" if parse_encoding(self.encoding) is None else "uint8")
+        return stored_dtype(self.dtype, parse_encoding(self.encoding, "--encoding"), prefix="--")
 
 
 @dataclass(frozen=True)

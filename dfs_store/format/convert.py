@@ -64,6 +64,10 @@ def copy_store(
         attributes = {key: value for key, value in store.attributes.items() if key not in RESERVED_KEYS}
         if len(clips) < len(store):
             attributes["provenance"] = _subset_provenance(store, clips)
+        stored = _stored_as(store, dtype, encoding)
+        if "encoding" not in stored and "frame_encoding" in (attributes.get("provenance") or {}):
+            about = attributes["provenance"]
+            attributes["provenance"] = {key: about[key] for key in about if key != "frame_encoding"}
         with StoreWriter(
             target,
             num_frames=store.num_frames,
@@ -72,7 +76,7 @@ def copy_store(
             attributes=attributes,
             overwrite=overwrite,
             compression=compression,
-            **_stored_as(store, dtype, encoding),
+            **stored,
         ) as writer:
             if len(clips) == len(store) and classes is None and store.native_method is not None:
                 writer.write_native(store.native_method, store.native_arrays())

@@ -145,6 +145,11 @@ class KeyFrameStore:
         return self._header.frame_encoding
 
     @property
+    def stored_as(self) -> str:
+        """How key frames are stored, in a word: `frame_encoding`, or else `dtype`."""
+        return self.frame_encoding or self.dtype
+
+    @property
     def levels(self) -> Levels | None:
         """What the levels of encoded key frames stand for, equal for all; None if they are not encoded."""
         if self.frame_encoding is None:
@@ -384,7 +389,7 @@ class KeyFrameStore:
             raise _replaced(self._absolute)
 
     def close(self) -> None:
-        """Lets go of the files. Arrays already handed out stay valid."""
+        """Lets go of the files; of an archive, once the store is deleted. Arrays already handed out stay valid."""
         self._closed = True
         self._frames.close()
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dfs_store.errors import ClipError, DFSError, SettingsError
-from dfs_store.format.coded.encoding import FrameEncoding, parse_encoding
+from dfs_store.format.coded.encoding import parse_encoding, stored_dtype
 from dfs_store.format.coded.levels import Levels, pixel_levels
 from dfs_store.format.container import ContainerWriter, RowLayout, check_compression, container_of
 from dfs_store.format.digest import compute_digest, frame_checksums
@@ -74,11 +74,16 @@ class StoreWriter:
         compression: str | None = None,
     ) -> None:
         self.encoding = parse_encoding(encoding)
-        self.dtype = _stored_dtype(dtype, self.encoding, compression)
+        self.dtype = stored_dtype(dtype, self.encoding)
         self._transaction = open_transaction(path, overwrite=overwrite)
         self._shown = str(self._transaction.shown)
         self._container = container_of(self._transaction.shown)
         check_compression(compression, self._container)
+        if self.encoding is not None and compression is not None:
+            raise SettingsError(
+                f"encoding {self.encoding} compresses key frames already; "
+                f"leave out compression {compression!r}"
+            )
         self._attributes = build_attributes(num_frames, frame_shape, class_names, attributes, self.encoding)
         self._num_frames: int = self._attributes["num_frames"]
         self._frame_shape: tuple[int, int, int] = tuple(self._attributes["frame_shape"])
@@ -353,20 +358,6 @@ class StoreWriter:
 def _running_sum(counts: Sequence[int]) -> npt.NDArray[np.int64]:
     """Returns where each of successive runs begins, and where the last one ends."""
     return np.concatenate([[0], np.cumsum(counts)]).astype("<i8")
-
-
-def _stored_dtype(dtype: str | None, encoding: FrameEncoding | None, compression: str | None) -> str:
-    if dtype is not None and dtype not in FRAME_DTYPES:
-        raise SettingsError(f"dtype must be one of {', '.join(FRAME_DTYPES)}, got {dtype!r}")
-    if encoding is None:
-        return dtype or "float32"
-    if dtype not in (None, "uint8"):
-        raise SettingsError(f"encoding {encoding} stores 8-bit levels, so dtype must be uint8, got {dtype!r}")
-    if compression is not None:
-        raise SettingsError(
-            f"encoding {encoding} compresses key frames already; leave out compression {compression!r}"
-        )
-    return "uint8"
 
 
 def _container_writer(container: str) -> Any:  # noqa: ANN401 - either class, both are ContainerWriter

@@ -84,7 +84,7 @@ class ClipSource:
     @property
     def stored_as(self) -> str:
         """How key frames are stored, in words: dtypes and names of encodings."""
-        return ", ".join(sorted({store.frame_encoding or store.dtype for store in self.stores}))
+        return ", ".join(sorted({store.stored_as for store in self.stores}))
 
     @property
     def is_coded(self) -> bool:

@@ -18,6 +18,15 @@ def test_two_stores_become_one(dfs, tmp_path):
     assert open_store(out).dtype == "float16"
 
 
+def test_image_files_are_called_by_their_encoding(dfs, tmp_path):
+    for num_clips, name in ((3, "a"), (5, "b")):
+        write_store(tmp_path / f"{name}.zarr", dtype="uint8", num_clips=num_clips)
+        dfs("convert", tmp_path / f"{name}.zarr", tmp_path / f"{name}.h5", "--encoding", "webp:90")
+    merged = dfs("merge", tmp_path / "a.h5", tmp_path / "b.h5", tmp_path / "m.h5")
+    assert "key frames, webp, " in merged.stdout
+    assert open_store(tmp_path / "m.h5").frame_encoding == "webp"
+
+
 def test_one_store_is_not_enough(dfs, store, tmp_path):
     outcome = dfs("merge", store, tmp_path / "m.zarr")
     assert outcome.code == 2

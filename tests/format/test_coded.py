@@ -122,11 +122,29 @@ def test_another_quality_is_encoded_anew(tmp_path, encoding):
     assert all_bytes(tmp_path / "a.h5") == all_bytes(tmp_path / "c.h5")
 
 
+@pytest.mark.skipif(not os.path.exists("/proc/self/maps"), reason="/proc/self/maps lists what is mapped")
+@pytest.mark.parametrize("suffix", [".zarr", ".h5"])  # an archive keeps the map of its list
+def test_a_closed_store_holds_no_file(tmp_path, encoding, suffix):
+    path = tmp_path / f"s{suffix}"
+    coded_content(encoding).write(path)
+
+    def mapped():
+        with open("/proc/self/maps") as maps:
+            return [line for line in maps if str(path) in line]
+
+    store = open_store(path)
+    store.key_frames(1)
+    assert mapped()
+    store.close()
+    assert mapped() == []
+
+
 def test_none_stores_the_decoded_levels(tmp_path, encoding):
     coded_content(encoding).write(tmp_path / "a.zarr")
     copy_store(tmp_path / "a.zarr", tmp_path / "b.h5", encoding="none")
     before, after = open_store(tmp_path / "a.zarr"), open_store(tmp_path / "b.h5")
     assert (after.frame_encoding, after.dtype, after.levels) == (None, "uint8", None)
+    assert "frame_encoding" not in after.attributes["provenance"]
     assert np.array_equal(after.stored_frames(0, 12), before.stored_frames(0, 12))
     for clip in range(4):
         assert np.array_equal(after.key_frames(clip), before.key_frames(clip))

@@ -15,7 +15,7 @@ from dfs_store.format.coded.encoding import FrameEncoding
 from dfs_store.format.coded.levels import Levels, psnr
 from dfs_store.format.spec import LEVELS
 
-__all__ = ["EncodedClip", "FrameEncoder", "encode_clip", "encoding_threads"]
+__all__ = ["EncodedClip", "FrameEncoder", "encode_clip", "encode_levels", "encoding_threads"]
 
 _PER_THREAD = 4  # clips that wait for each thread
 
@@ -45,13 +45,21 @@ def encode_clip(key_frames: npt.NDArray[np.float32], encoding: FrameEncoding, le
         levels: what the 8-bit levels stand for.
     """
     exact = levels.to_levels(key_frames)
-    rounded = np.clip(np.rint(exact), 0, LEVELS).astype(np.uint8)
-    files = encode_files(rounded, encoding.name, encoding.quality)
-    each = len(rounded) // len(files)
-    decoded = np.concatenate([decode_file(data, encoding.name, each, rounded.shape[2:]) for data in files])
+    files, decoded = encode_levels(exact, encoding)
     clipped = np.count_nonzero((exact < -0.5) | (exact > LEVELS + 0.5)) / exact.size
     mean_square = float(np.mean((decoded - exact.astype(np.float64)) ** 2))
     return EncodedClip(files, decoded, mean_square, clipped)
+
+
+def encode_levels(
+    exact: npt.NDArray[np.float32], encoding: FrameEncoding
+) -> tuple[list[bytes], npt.NDArray[np.uint8]]:
+    """Returns key frames (K, 3, H, W), in levels that need not be whole, as files and as they are decoded."""
+    rounded = np.clip(np.rint(exact), 0, LEVELS).astype(np.uint8)
+    files = encode_files(rounded, encoding.name, encoding.quality)
+    each = len(rounded) // len(files)
+    decoded = [decode_file(data, encoding.name, each, rounded.shape[2:]) for data in files]
+    return files, np.concatenate(decoded)
 
 
 def encoding_threads() -> int:

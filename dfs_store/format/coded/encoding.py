@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from dfs_store.errors import SettingsError
-from dfs_store.format.spec import FRAME_ENCODINGS
+from dfs_store.format.spec import FRAME_DTYPES, FRAME_ENCODINGS
 
-__all__ = ["DEFAULT_QUALITY", "FrameEncoding", "gives_quality", "parse_encoding"]
+__all__ = ["DEFAULT_QUALITY", "FrameEncoding", "gives_quality", "parse_encoding", "stored_dtype"]
 
 DEFAULT_QUALITY = {"webp": 75, "avif": 60}
 MAX_QUALITY = 100
@@ -59,3 +59,28 @@ def parse_encoding(text: str | None, what: str = "encoding") -> FrameEncoding | 
             f"{what}: the quality must be a whole number from 0 to {MAX_QUALITY}, got {quality!r}"
         )
     return FrameEncoding(name, int(quality))
+
+
+def stored_dtype(
+    dtype: str | None, encoding: FrameEncoding | None, default: str = "float32", *, prefix: str = ""
+) -> str:
+    """Returns the dtype in which key frames are stored: as given, or else uint8 if they are encoded.
+
+    Args:
+        dtype: as given; None leaves the choice.
+        encoding: of the key frames; None stores them as numbers.
+        default: what is chosen for numbers.
+        prefix: of the settings' names in messages, "--" on the command line.
+
+    Raises:
+        SettingsError: the dtype is unknown, or is not uint8 with an encoding.
+    """
+    if dtype is not None and dtype not in FRAME_DTYPES:
+        raise SettingsError(f"{prefix}dtype must be one of {', '.join(FRAME_DTYPES)}, got {dtype!r}")
+    if encoding is None:
+        return dtype or default
+    if dtype not in (None, "uint8"):
+        raise SettingsError(
+            f"{prefix}encoding {encoding} stores 8-bit levels, so {prefix}dtype must be uint8, got {dtype!r}"
+        )
+    return "uint8"

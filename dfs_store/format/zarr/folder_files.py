@@ -84,6 +84,10 @@ class FolderFiles(ZarrFiles):
                     found[relative] = self.mapped(relative)
         return found
 
+    def close(self) -> None:
+        """Lets go of the files that `gather` and `check_size` mapped."""
+        self._maps = {}
+
     def total_bytes(self, names: Sequence[str]) -> int:
         """Returns the bytes of all files."""
         return folder_size_bytes(self.place)
