@@ -389,7 +389,7 @@ class KeyFrameStore:
             raise _replaced(self._absolute)
 
     def close(self) -> None:
-        """Lets go of the files; of an archive, once the store is deleted. Arrays already handed out stay valid."""
+        """Lets go of the files, of an archive when the store is deleted; arrays handed out stay valid."""
         self._closed = True
         self._frames.close()
 
