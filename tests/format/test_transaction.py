@@ -14,7 +14,7 @@ from dfs_store.errors import (
 from dfs_store.format import check_output, open_store
 from dfs_store.format.io.durable import output_error
 from dfs_store.format.io.transaction import Transaction
-from tests.format.making import content, open_writer
+from tests.format.making import ENCODINGS, coded_content, content, open_writer
 
 
 def test_a_folder_that_is_no_store_is_never_overwritten(tmp_path):
@@ -53,6 +53,13 @@ def test_a_store_may_be_overwritten_however_it_is_damaged(tmp_path):
     (path / "labels" / "photo.jpg").touch()
     with pytest.raises(OutputExistsError, match="no store"):
         check_output(path, overwrite=True)
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_a_store_of_image_files_may_be_overwritten_without_its_header(tmp_path, encoding):
+    coded_content(encoding).write(tmp_path / "s.zarr")
+    (tmp_path / "s.zarr" / "zarr.json").unlink()
+    assert check_output(tmp_path / "s.zarr", overwrite=True) == tmp_path / "s.zarr"
 
 
 def test_a_single_file_of_the_same_suffix_may_be_overwritten(tmp_path):

@@ -13,7 +13,7 @@ from dfs_store.format.container import container_of
 from dfs_store.format.digest import parse_json
 from dfs_store.format.io.durable import Part, exchange, output_error, rename_new, sync_folder
 from dfs_store.format.io.place import Place, StoreURL, collapsed_url, locate
-from dfs_store.format.spec import ATTRIBUTE, FRAMES, MAX_HEADER_BYTES, NATIVE, SMALL_ARRAYS
+from dfs_store.format.spec import ATTRIBUTE, CODED, FRAMES, MAX_HEADER_BYTES, NATIVE, SMALL_ARRAYS
 
 if TYPE_CHECKING:
     from dfs_store.format.io.remote_output import RemoteTransaction
@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 _ROOT = "zarr.json"
-_ARRAYS = "|".join((FRAMES, *SMALL_ARRAYS, rf"{NATIVE}(/\w+)?"))
+_ARRAYS = "|".join((FRAMES, CODED, *SMALL_ARRAYS, rf"{NATIVE}(/\w+)?"))
 _OWN_NAME = re.compile(rf"{_ROOT}|({_ARRAYS})(/({_ROOT}|c[./\d]*))?")
 _TAKEN = (errno.EEXIST, errno.ENOTEMPTY, errno.EISDIR, errno.ENOTDIR)
 
