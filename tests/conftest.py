@@ -1,4 +1,8 @@
 import itertools
+import os
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # several workers share the processors; before torch is imported
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 

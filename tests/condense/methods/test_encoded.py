@@ -131,7 +131,7 @@ def test_an_encoded_run_resumes_to_the_same_clips(config, videos, tmp_path):
     [
         ({"encoding": "jpeg"}, "--encoding must be none, webp.*'jpeg'"),
         ({"encoding": "webp:101"}, "--encoding: the quality must be a whole number from 0 to 100, got '101'"),
-        ({"encoding": "webp", "dtype": "float32"}, "--encoding webp.*--dtype must be uint8, got float32"),
+        ({"encoding": "webp", "dtype": "float32"}, "--encoding webp.*--dtype must be uint8, got 'float32'"),
         ({"encoding": "avif", "method": "static-dynamic"}, "--encoding is not used by method static-dynamic"),
         (
             {**PACK, "budget": "500", "encoding": "webp"},
