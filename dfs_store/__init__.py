@@ -48,13 +48,24 @@ _MODULES = ("condense", "errors", "evaluate", "exchange", "testing")
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - a module attribute can be anything
     if name in _HOME:
-        value = getattr(importlib.import_module(f"dfs_store.{_HOME[name]}"), name)
+        home = importlib.import_module(f"dfs_store.{_HOME[name]}")
+        value = getattr(home, name)
+        if _HOME[name] == "format":
+            # Pictures stand above the format, so a store cannot import what shows it in a notebook.
+            home.KeyFrameStore._repr_html_ = _html_of_store
     elif name in _MODULES:
         value = importlib.import_module(f"dfs_store.{name}")
     else:
         raise AttributeError(f"module 'dfs_store' has no attribute {name!r}")
     globals()[name] = value
     return value
+
+
+def _html_of_store(store: "KeyFrameStore") -> str:
+    """Returns what a notebook shows of a store: its facts, and a small contact sheet."""
+    from dfs_store.pictures.notebook import store_html
+
+    return store_html(store, [repr(store), f"{len(store.class_names)} classes"])
 
 
 def __dir__() -> list[str]:

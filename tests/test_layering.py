@@ -15,8 +15,6 @@ RANKS = {
     "errors": 0, "byte_sizes": 1, "names": 1, "interpolation": 1, "format": 2, "pictures": 3, "loaders": 4,
     "videos": 5, "networks": 5, "condense": 6, "evaluate": 7, "exchange": 7, "report": 8, "cli": 9,
 }  # fmt: skip
-# What a layer may take from one above it, and why.
-EXCEPTIONS = {("dfs_store/format/store.py", "pictures")}  # a store shows itself in a notebook, when asked to
 HEAVY = {"torch", "torchvision", "zarr", "h5py", "numpy", "rich.progress"}
 
 
@@ -48,7 +46,6 @@ def test_imports_run_one_way(file):
         pytest.skip("stands outside the layers")
     for line, other in imported_layers(file):
         legal = RANKS[other] < RANKS[own] or other == own
-        legal |= (str(file.relative_to(ROOT)), other) in EXCEPTIONS
         assert legal, f"{file.relative_to(ROOT)}:{line}: {own} must not import {other}"
 
 

@@ -79,12 +79,6 @@ class KeyFrameStore:
             f"{self._frames.shape[0]} key frames of {self.frame_shape} in {self.dtype})"
         )
 
-    def _repr_html_(self) -> str:
-        """Shows the store in a notebook: its facts, and a small contact sheet."""
-        from dfs_store.pictures.notebook import store_html
-
-        return store_html(self, [repr(self), f"{len(self.class_names)} classes"])
-
     def __enter__(self) -> Self:
         return self
 

@@ -3,6 +3,8 @@
 import base64
 import io
 import re
+import subprocess
+import sys
 
 import numpy as np
 from PIL import Image
@@ -28,6 +30,15 @@ def test_a_store_and_a_dataset_show_a_contact_sheet(tmp_path):
     assert "Number of datapoints: 3" in html
     assert "Dataset DFSDataset" in html
     assert len(list(pictures(html))) == 1
+
+
+def test_open_store_is_all_that_a_notebook_needs(tmp_path):
+    write_store(tmp_path / "s.zarr")
+    code = "from dfs_store import open_store; print(open_store('s.zarr')._repr_html_())"
+    shown = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert len(list(pictures(shown.stdout))) == 1
 
 
 def test_what_a_store_says_is_text(tmp_path):
