@@ -12,8 +12,8 @@ def verify(
     verbose: _options.Verbose = False,
 ) -> int:
     """Read a whole store: rules, checksums, finite values. Exit code 1 names what is damaged."""
+    from dfs_store.format.checks.verify import verify as check
     from dfs_store.format.io.place import shown_place
-    from dfs_store.format.verify import verify as check
 
     with _output.Progress("verify", quiet=quiet) as progress:
         findings = []

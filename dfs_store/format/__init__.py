@@ -1,14 +1,14 @@
 """What is on disk: the format 1.0, its reader and its writer. NumPy only; never imports torch.
 
-docs/format.md is the prose description; `dfs_store.format.spec` and `rules` are its checks.
+docs/format.md is the prose description; `spec` and `checks` say the same in code.
 """
 
 from dfs_store.format.accounting import StorageReport, count_storage, key_frames_within
+from dfs_store.format.checks.verify import Finding, verify
 from dfs_store.format.convert import copy_store
 from dfs_store.format.io.transaction import check_output
 from dfs_store.format.repair import repair_store
 from dfs_store.format.store import KeyFrameStore, open_store
-from dfs_store.format.verify import Finding, verify
 from dfs_store.format.writer import StoreWriter
 
 __all__ = [

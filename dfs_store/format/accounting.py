@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from dfs_store.format.rules import expected_shape
+from dfs_store.format.checks.rules import expected_shape
 from dfs_store.format.spec import SMALL_ARRAYS, frame_size_bytes
 
 __all__ = ["StorageReport", "count_index", "count_storage", "key_frames_within"]

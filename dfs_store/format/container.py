@@ -7,8 +7,8 @@ from typing import Any, Protocol
 import numpy.typing as npt
 
 from dfs_store.errors import NotAStoreError, SettingsError, StoreNotFoundError
+from dfs_store.format.checks.problems import Problem
 from dfs_store.format.io.place import Place, StoreURL, collapsed_url
-from dfs_store.format.problems import Problem
 from dfs_store.format.spec import CODED, FRAMES
 
 __all__ = ["ContainerReader", "ContainerWriter", "RowLayout", "RowSource", "container_of", "open_container"]

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dfs_store.errors import DamagedStoreError
-from dfs_store.format.problems import Problem
+from dfs_store.format.checks.problems import Problem
 from dfs_store.format.spec import CODED, FRAME_DTYPES, FRAMES, MAX_FRAME_BYTES, frame_size_bytes
 
 __all__ = ["MAX_SMALL_BYTES", "GeneralRows", "check_chunks", "check_row_chunks", "check_rows", "check_small"]

@@ -3,14 +3,14 @@
 import os
 
 from dfs_store.errors import DamagedStoreError
+from dfs_store.format.checks.examine import Examination, examine
+from dfs_store.format.checks.verify import Finding, class_name, clips_of, damaged_frames
 from dfs_store.format.convert import copy_clip, stored_alike
-from dfs_store.format.examine import Examination, examine
 from dfs_store.format.io.place import locate
 from dfs_store.format.native import read_native
 from dfs_store.format.spec import NATIVE, RESERVED_KEYS
 from dfs_store.format.store import KeyFrameStore
 from dfs_store.format.stored_frames import StoredFrames
-from dfs_store.format.verify import Finding, class_name, clips_of, damaged_frames
 from dfs_store.format.writer import StoreWriter
 
 __all__ = ["repair_store"]

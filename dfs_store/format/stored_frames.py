@@ -7,9 +7,9 @@ import numpy as np
 import numpy.typing as npt
 
 from dfs_store.errors import DamagedStoreError
+from dfs_store.format.checks.problems import Problem
 from dfs_store.format.container import RowSource
 from dfs_store.format.digest import frame_checksums
-from dfs_store.format.problems import Problem
 
 __all__ = ["DamagedFrameError", "PlainFrames", "StoredFrames"]
 

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dfs_store.errors import ClipError, DFSError, SettingsError
+from dfs_store.format.checks.rules import coded_file_problem
 from dfs_store.format.coded.encoding import parse_encoding, stored_dtype
 from dfs_store.format.coded.levels import Levels, pixel_levels
 from dfs_store.format.container import ContainerWriter, RowLayout, check_compression, container_of
@@ -19,7 +20,6 @@ from dfs_store.format.io.durable import output_error
 from dfs_store.format.io.transaction import open_transaction
 from dfs_store.format.native import describe_native, stored_natively
 from dfs_store.format.quantization import Encoded, encode
-from dfs_store.format.rules import coded_file_problem
 from dfs_store.format.spec import CODED, FRAME_DTYPES, FRAMES, NATIVE, SMALL_ARRAYS, header_problems
 from dfs_store.interpolation import check_positions
 

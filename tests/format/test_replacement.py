@@ -13,8 +13,8 @@ import pytest
 
 from dfs_store.errors import DamagedStoreError, OutputExistsError, StoreNotFoundError
 from dfs_store.format import open_store
+from dfs_store.format.checks.verify import verify
 from dfs_store.format.io import durable, transaction
-from dfs_store.format.verify import verify
 from tests.format.making import content, open_writer
 
 KEEP_REPLACING = """

@@ -5,7 +5,7 @@ import pytest
 
 from dfs_store.errors import DamagedStoreError
 from dfs_store.format import open_store
-from dfs_store.format.rules import array_problems
+from dfs_store.format.checks.rules import array_problems
 from dfs_store.format.spec import parse_header
 from tests.format.making import content, edit_attributes, read_attributes, read_raw, write_array
 

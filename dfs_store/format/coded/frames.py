@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from dfs_store.errors import DamagedStoreError
+from dfs_store.format.checks.problems import Problem
 from dfs_store.format.coded.codec import decode_file
 from dfs_store.format.container import RowSource
-from dfs_store.format.problems import Problem
 from dfs_store.format.spec import FRAME_ENCODINGS, Header
 from dfs_store.format.stored_frames import MISMATCH, DamagedFrameError
 

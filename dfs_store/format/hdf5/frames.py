@@ -7,11 +7,11 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
+from dfs_store.format.checks.problems import Problem
 from dfs_store.format.general import check_rows
 from dfs_store.format.hdf5.mapped import frame_dtype, place_of
 from dfs_store.format.io.files import ByteSource
 from dfs_store.format.io.place import Place
-from dfs_store.format.problems import Problem
 from dfs_store.format.spec import FRAME_DTYPES, frame_size_bytes
 
 __all__ = ["Hdf5Rows"]

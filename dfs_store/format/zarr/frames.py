@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from dfs_store.errors import DamagedStoreError
+from dfs_store.format.checks.problems import Problem
 from dfs_store.format.io.files import ByteSource
-from dfs_store.format.problems import Problem
 from dfs_store.format.spec import FRAME_DTYPES, FRAMES, frame_size_bytes
 from dfs_store.format.zarr.files import ZarrFiles
 from dfs_store.format.zarr.metadata import ArrayMetadata, chunk_file

@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from dfs_store.errors import DamagedStoreError
+from dfs_store.format.checks.problems import Problem
 from dfs_store.format.io.remote import Want
-from dfs_store.format.problems import Problem
 from dfs_store.format.zarr.files import RemoteZarrFiles
 from dfs_store.format.zarr.frames import Sharding
 from dfs_store.format.zarr.metadata import ArrayMetadata

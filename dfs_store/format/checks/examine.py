@@ -7,13 +7,13 @@ from typing import Any
 import numpy.typing as npt
 
 from dfs_store.errors import DamagedStoreError, StoreNotFoundError
+from dfs_store.format.checks.problems import Problem
+from dfs_store.format.checks.rules import array_problems
 from dfs_store.format.container import ContainerReader, RowSource, open_container
 from dfs_store.format.digest import compute_digest
 from dfs_store.format.io.durable import former_outputs
 from dfs_store.format.io.place import Place, collapsed_url
 from dfs_store.format.native import native_bytes
-from dfs_store.format.problems import Problem
-from dfs_store.format.rules import array_problems
 from dfs_store.format.spec import CODED, FRAMES, MAX_FRAME_BYTES, NATIVE, SMALL_ARRAYS, Header, parse_header
 from dfs_store.format.stored_frames import PlainFrames, StoredFrames
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dfs_store.format.problems import Problem
+from dfs_store.format.checks.problems import Problem
 from dfs_store.format.spec import FRAME_ENCODINGS, LEVELS, MAX_DECODED_BYTES, SMALL_ARRAYS, Header
 
 __all__ = ["array_problems", "coded_file_problem", "expected_shape"]
