@@ -1,12 +1,14 @@
 """What a shell offers after Tab: words for options that take one of a few, and the stores that lie about.
 
-A shell waits for this, so nothing of the library is imported: the words stand here once more, and a test
+A shell waits for this, so nothing of the library is imported: most words stand here once more, and a test
 compares them with the library's own. Where nothing is offered, the shell completes file names.
 """
 
 import os
 import re
 from collections.abc import Callable
+
+import dfs_store
 
 __all__ = [
     "EXPORTS",
@@ -20,7 +22,14 @@ __all__ = [
     "stores",
 ]
 
-METHODS = ("dfs", "dm", "static-dynamic", "random", "herding", "k-center", "pack")
+# A method is a file.
+METHODS = tuple(
+    sorted(
+        name.removesuffix(".py").replace("_", "-")
+        for name in os.listdir(os.path.join(*dfs_store.__path__, "condense", "methods"))
+        if name.endswith(".py") and not name.startswith("_")
+    )
+)
 NETWORKS = (
     "convnet3d", "cnn-gru", "cnn-lstm", "r3d_18", "mc3_18", "r2plus1d_18", "s3d", "mvit_v2_s", "swin3d_t"
 )  # fmt: skip

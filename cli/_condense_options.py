@@ -30,7 +30,7 @@ Method = Annotated[
     Text,
     typer.Option(
         "--method",
-        help="dfs, dm, static-dynamic, random, herding, k-center or pack.",
+        help=f"{', '.join(offer.METHODS)}; or module:function of your own.",
         show_default="dfs",
         autocompletion=offer.one_of(*offer.METHODS),
     ),

@@ -1,5 +1,6 @@
 """The condenser: trainable key frames, insertion (Eq. 4-7), matching (Eq. 8), and the paper's methods."""
 
+from dfs_store.condense.condensed import Condensed, CondensedClip
 from dfs_store.condense.config import CondenseConfig
 from dfs_store.condense.events import (
     CheckpointSaved,
@@ -10,14 +11,18 @@ from dfs_store.condense.events import (
     StepDone,
     StoreWritten,
 )
+from dfs_store.condense.method import Method
 from dfs_store.condense.run import check_run, condense
 
 __all__ = [
     "CheckpointSaved",
     "ClipsFitted",
     "CondenseConfig",
+    "Condensed",
+    "CondensedClip",
     "Event",
     "ExtractorTrained",
+    "Method",
     "RunStarted",
     "StepDone",
     "StoreWritten",

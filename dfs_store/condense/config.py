@@ -1,7 +1,7 @@
 """The settings of a run, and the checks that they make sense together."""
 
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, Literal, cast, get_args, get_origin
+from typing import Any, Literal, TypeVar, cast, get_args, get_origin
 
 from dfs_store.byte_sizes import parse_bytes
 from dfs_store.condense.insertion import (
@@ -14,7 +14,9 @@ from dfs_store.condense.insertion import (
     Score,
     Selection,
 )
-from dfs_store.condense.presets import PRESET_SETTINGS, Preset, preset
+from dfs_store.condense.method import Method
+from dfs_store.condense.methods import method_named, method_names
+from dfs_store.condense.presets import PRESET_SETTINGS
 from dfs_store.condense.schedule import Schedule
 from dfs_store.errors import SettingsError
 from dfs_store.format.coded.encoding import FrameEncoding, parse_encoding, stored_dtype
@@ -24,7 +26,8 @@ from dfs_store.videos.hold_out import check_share
 
 __all__ = ["CondenseConfig"]
 
-Method = Literal["dfs", "dm", "static-dynamic", "random", "herding", "k-center", "pack"]
+_Complete = TypeVar("_Complete")
+
 Initialisation = Literal["noise", "real", "herding"]
 Dtype = Literal["float32", "float16", "uint8"]
 Precision = Literal["float32", "bf16"]
@@ -32,31 +35,28 @@ Precision = Literal["float32", "bf16"]
 # Settings of where and how a run happens, not of what comes out: they stay out of the provenance,
 # and a checkpoint may be continued with others.
 _CIRCUMSTANCES = ("out", "root", "device", "resume", "overwrite", "checkpoint_every", "max_memory", "watch")
+# A setting of the size of the store that the method does not use is refused, others are noted and ignored.
+_SIZES = ("budget", "key_frames", "max_error")
 
-# Which settings concern which method; the others are named in a note and have no effect.
-_MATCHING = ("iterations", "lr", "momentum", "batch_real", "init", "precision")
-_TESTING = (  # of no effect in a run without insertion
-    "epsilon",
-    "warmup",
-    "cooldown",
-    "insert_every",
-    "evidence",
-    "persistence",
-    "score",
-    "selection",
-    "metric",
-    "insertions",
-    "gradient",
-)
-_CONCERNS: dict[str, tuple[str, ...]] = {
-    "dfs": (*_MATCHING, "initial_key_frames", "insertion", *_TESTING),
-    "dm": _MATCHING,
-    "static-dynamic": (*_MATCHING, "static_iterations", "static_lr", "integrator_lr"),
-    "random": ("key_frames",),
-    "herding": ("extractor", "key_frames"),
-    "k-center": ("extractor", "key_frames"),
-    "pack": ("extractor", "budget", "key_frames", "max_error"),
-}
+
+@dataclass(frozen=True)
+class MatchingSettings:
+    """The settings of the steps of Eq. 8, none of them missing (see `CondenseConfig`)."""
+
+    iterations: int
+    lr: float
+    momentum: float
+    batch_real: int
+    init: Initialisation
+
+
+@dataclass(frozen=True)
+class MemorySettings:
+    """The settings of static-dynamic's memories, none of them missing (see `CondenseConfig`)."""
+
+    static_iterations: int
+    static_lr: float
+    integrator_lr: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +67,8 @@ class CondenseConfig:
         out: path of the store; the suffix chooses the container.
         dataset: catalogue name or folder, chooses the preset and goes into the provenance.
         vpc: synthetic videos per class.
-        method: "dfs", "dm", "static-dynamic", "random", "herding", "k-center" or "pack".
+        method: "dfs", "dm", "static-dynamic", "random", "herding", "k-center" or "pack"; or your own, as
+            "module:function" (docs/guides/own-method.md).
         seed: seed of everything random.
         iterations: number of steps.
         lr: learning rate of the key frames; of static-dynamic, of the dynamic memory.
@@ -117,7 +118,7 @@ class CondenseConfig:
     out: str
     dataset: str
     vpc: int
-    method: Method = "dfs"
+    method: str = "dfs"
     seed: int = 0
     iterations: int | None = None
     lr: float | None = None
@@ -162,6 +163,7 @@ class CondenseConfig:
     watch: tuple[int, ...] = (0,)
 
     def __post_init__(self) -> None:
+        _ = self.record  # raises if there is no such method
         for field in fields(self):
             value, allowed = getattr(self, field.name), _alternatives(field.type)
             literals = next((get_args(a) for a in (field.type, *allowed) if get_origin(a) is Literal), None)
@@ -196,7 +198,8 @@ class CondenseConfig:
         if self.momentum is not None and not 0 <= self.momentum < 1:
             raise SettingsError(f"--momentum must lie in [0, 1), got {self.momentum}")
         self._check_sizes()
-        self._check_encoding()
+        self.record.check(self)
+        _ = self.stored_dtype  # raises where dtype and encoding do not go together
         if self.max_memory is not None:
             parse_bytes(str(self.max_memory), "--max-memory")
         if self.hold_out is not None:
@@ -214,26 +217,13 @@ class CondenseConfig:
             parse_bytes(str(self.budget), "--budget")
         if self.max_error is not None and not 0 <= self.max_error <= 255:
             raise SettingsError(f"--max-error must lie in 0..255 (8-bit levels), got {self.max_error}")
-        given = [n for n in ("budget", "key_frames", "max_error") if getattr(self, n) is not None]
-        for name in given:
-            if not self.uses(name):  # refused, not noted: it would decide the size of the store
-                users = ", ".join(method for method, names in _CONCERNS.items() if name in names)
+        for name in _SIZES:
+            if getattr(self, name) is not None and not self.uses(name):
+                users = ", ".join(user for user in method_names() if name in method_named(user).settings)
                 raise SettingsError(
                     f"{_flag(name)} is not used by method {self.method}, but by {users}; leave it out or "
                     "choose another --method"
                 )
-        if self.method == "pack" and len(given) != 1:
-            raise SettingsError(
-                "--method pack needs one of --budget 20MiB, --key-frames K and --max-error LEVELS, got "
-                f"{' and '.join(map(_flag, given)) or 'none'}"
-            )
-
-    def _check_encoding(self) -> None:
-        _ = self.stored_dtype  # raises where the two do not go together
-        if self.frame_encoding is not None and self.method == "static-dynamic":
-            raise SettingsError(
-                "--encoding is not used by method static-dynamic, whose memories are no frames; leave it out"
-            )
 
     @property
     def frame_encoding(self) -> FrameEncoding | None:
@@ -242,12 +232,14 @@ class CondenseConfig:
 
     def resolved(self) -> "CondenseConfig":
         """Returns the settings with every None filled in from the method and the dataset's preset."""
-        chosen = self.preset
-        values: dict[str, Any] = {
-            name: getattr(chosen, name)
-            for name in PRESET_SETTINGS
-            if self.uses(name) and getattr(self, name) is None
-        }
+        values: dict[str, Any] = {}
+        if self.record.preset is not None:
+            chosen = self.record.preset(self.dataset, self.vpc)
+            values = {
+                name: getattr(chosen, name)
+                for name in PRESET_SETTINGS
+                if self.uses(name) and getattr(self, name) is None
+            }
         values["dtype"] = self.stored_dtype
         # Recorded in the store, so that it is never tested on clips that it was made from.
         if self.split is None and CATALOGUE.get(self.dataset, FOLDER).official_splits > 1:
@@ -259,22 +251,43 @@ class CondenseConfig:
     @property
     def stored_dtype(self) -> Dtype:
         """How the store keeps key frames: `dtype`, or what the method takes when that is None."""
-        default = "uint8" if self.method == "pack" else "float32"
-        return cast(Dtype, stored_dtype(self.dtype, self.frame_encoding, default, prefix="--"))
+        return cast(Dtype, stored_dtype(self.dtype, self.frame_encoding, self.record.dtype, prefix="--"))
 
     @property
-    def preset(self) -> Preset:
-        """The preset of the method, the dataset and the vpc (Table A)."""
-        return preset(self.method, self.dataset, self.vpc)
+    def record(self) -> Method:
+        """What the method is, and all that depends on it."""
+        return method_named(self.method)
+
+    @property
+    def preset_origin(self) -> str | None:
+        """Where the settings that were not given come from; None of a method without a preset."""
+        preset = self.record.preset
+        return None if preset is None else preset(self.dataset, self.vpc).origin
+
+    @property
+    def matching(self) -> MatchingSettings:
+        """The settings of the steps; only of resolved settings of a method that takes steps."""
+        return self._complete(MatchingSettings)
+
+    @property
+    def memories(self) -> MemorySettings:
+        """The settings of memories; only of resolved settings of static-dynamic."""
+        return self._complete(MemorySettings)
+
+    def _complete(self, kind: type[_Complete]) -> _Complete:
+        values = {field.name: getattr(self, field.name) for field in fields(kind)}  # type: ignore[arg-type]
+        missing = [name for name, value in values.items() if value is None]
+        assert not missing, f"{', '.join(missing)} of {self.method}: resolve the settings first"
+        return kind(**values)
 
     def uses(self, setting: str) -> bool:
         """Whether the method uses a setting that not all methods use."""
-        return setting in _CONCERNS[self.method]
+        return setting in self.record.settings
 
     @property
     def iterates(self) -> bool:
         """Whether the method takes steps, which a checkpoint can continue."""
-        return self.uses("iterations")
+        return self.record.preset is not None
 
     @property
     def max_memory_bytes(self) -> int | None:
@@ -285,7 +298,7 @@ class CondenseConfig:
     def schedule(self) -> Schedule:
         """The phases; only of resolved settings."""
         return Schedule(
-            self.iterations or 1,
+            self.matching.iterations,
             self.warmup,
             self.cooldown,
             self.insert_every,
@@ -306,7 +319,7 @@ class CondenseConfig:
             score=self.score,
         )
 
-    def _differs(self, name: str) -> bool:
+    def differs(self, name: str) -> bool:
         """Whether a setting is not at its default."""
         value = getattr(self, name)
         if name == "epsilon" and value == DEFAULT_EPSILON[self.metric]:
@@ -315,26 +328,20 @@ class CondenseConfig:
 
     def notes(self) -> tuple[str, ...]:
         """Says which settings were given but are not used."""
-        optional = {name for names in _CONCERNS.values() for name in names}
+        optional = {name for user in method_names() for name in method_named(user).settings}
         ignored = [
             _flag(field.name)
             for field in fields(self)
-            if field.name in optional - set(_CONCERNS[self.method]) and self._differs(field.name)
+            if field.name in optional and not self.uses(field.name) and self.differs(field.name)
         ]
         if not self.iterates:
             ignored += [_flag(n) for n in ("resume", "checkpoint_every") if getattr(self, n)]
         notes = [f"{', '.join(ignored)}: not used by method {self.method}; ignored"] if ignored else []
-        if self.uses("insertion") and self.insertion is False:
-            unused = [_flag(name) for name in _TESTING if self._differs(name)]
-            if unused:
-                notes.append(f"{', '.join(unused)}: not used without insertion; ignored (add --insertion)")
-        if self.method == "static-dynamic" and self.stored_dtype != "float32":
-            notes.append(f"--dtype {self.dtype} is that of the dense clips; the memories stay float32")
-        return tuple(notes)
+        return (*notes, *self.record.notes(self))
 
     def provenance(self) -> dict[str, Any]:
         """The settings that decide what comes out, as a JSON object: those of the method and its data."""
-        concerns = {*_CONCERNS[self.method], "dataset", "vpc", "method", "seed", "dtype", "encoding"}
+        concerns = {*self.record.settings, "dataset", "vpc", "method", "seed", "dtype", "encoding"}
         concerns |= {"frames", "stride", "size", "split", "classes", "hold_out"}
         settings = asdict(self)
         return {

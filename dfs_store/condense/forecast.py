@@ -16,12 +16,9 @@ from dfs_store.condense.device import (
     total_memory_bytes,
 )
 from dfs_store.condense.disk import DiskNeed, free_bytes
-from dfs_store.condense.initialise import even_positions, key_frames_device
-from dfs_store.condense.methods._clip import kept_frames
-from dfs_store.condense.methods.pack import check_pack
+from dfs_store.condense.initialise import key_frames_device
 from dfs_store.condense.real_clips import real_clips_fit
 from dfs_store.condense.real_starts import check_real_clips
-from dfs_store.condense.static_dynamic import METHOD, memory_bytes
 from dfs_store.format.spec import frame_size_bytes
 
 __all__ = ["Forecast", "forecast"]
@@ -112,14 +109,13 @@ def _forecast(
     frame_shape: tuple[int, int, int],
     device: torch.device,
 ) -> Forecast:
-    iterates = config.iterates
+    iterates, method = config.iterates, config.record
     needs_real = not iterates or config.init != "noise"
     if needs_real:
         check_real_clips(clips_per_class, config.vpc)
-    if config.method == "pack":
-        check_pack(config, len(clips_per_class) * config.vpc, num_frames, frame_shape)
-    first_keys, most_keys = _key_frames_per_clip(config, num_frames)
     num_clips = len(clips_per_class) * config.vpc
+    method.check_clips(config, num_clips, num_frames, frame_shape)
+    first_keys, most_keys = method.key_frames(config, num_frames)
     frame_values = int(np.prod(frame_shape))
     stored_bytes = num_clips * frame_size_bytes(frame_shape, config.stored_dtype)
     real_bytes = sum(clips_per_class.values()) * num_frames * frame_values
@@ -129,14 +125,14 @@ def _forecast(
     # Values and momentum of every key frame.
     state_bytes = [2 * 4 * num_clips * keys * frame_values * iterates for keys in (first_keys, most_keys)]
     training_bytes = state_bytes[1]
-    if config.method == METHOD:  # memories with gradient and momentum, always on the device
-        native = memory_bytes(len(clips_per_class), config.vpc, num_frames, frame_shape)
+    if method.native_bytes is not None:  # memories with gradient and momentum, always on the device
+        native = method.native_bytes(len(clips_per_class), config.vpc, num_frames, frame_shape)
         training_bytes = 3 * native
         store_bytes = store_bytes[0] + native, store_bytes[1] + native
         state_bytes = [2 * native, 2 * native]
     return Forecast(
         settings=config.provenance(),
-        preset=config.preset.origin if iterates else "none needed",
+        preset=config.preset_origin or "none needed",
         notes=config.notes(),
         device=str(device),
         num_classes=len(clips_per_class),
@@ -144,7 +140,7 @@ def _forecast(
         num_clips=num_clips,
         num_frames=num_frames,
         frame_shape=frame_shape,
-        phases=_phases(config) if iterates else (),
+        phases=method.phases(config) if iterates else (),
         native_bytes=native,
         disk=DiskNeed.of(config, store_bytes, (state_bytes[0], state_bytes[1])),
         disk_free_bytes=free_bytes(config.out),
@@ -153,28 +149,9 @@ def _forecast(
         real_bytes=real_bytes,
         real_on_device=device.type == "cuda" and real_clips_fit(real_bytes, device),
         key_frame_memory_bytes=training_bytes,
-        key_frames_on_device=config.method == METHOD
+        key_frames_on_device=native is not None
         or key_frames_device(num_clips, num_frames * frame_values, device) == device,
         chunk_clips=chunk,
         chunk_memory_bytes=chunk * clip_activation_bytes(num_frames, frame_shape) if iterates else 0,
         device_memory_bytes=total_memory_bytes(device),
     )
-
-
-def _key_frames_per_clip(config: CondenseConfig, num_frames: int) -> tuple[int, int]:
-    """Returns the fewest and the most that a clip can have in the store."""
-    if config.method == "dfs":
-        first = even_positions(config.initial_key_frames, num_frames).size
-        return first, num_frames if config.insertion else first
-    if not config.uses("key_frames"):
-        return num_frames, num_frames
-    most = kept_frames(num_frames, config.key_frames)[0].size
-    return 1 if config.method == "pack" else most, most
-
-
-def _phases(config: CondenseConfig) -> tuple[tuple[str, int, int], ...]:
-    schedule = config.schedule
-    if config.method == METHOD:
-        static = config.static_iterations or 0
-        return (("static", 0, static), ("dynamic", static, static + schedule.iterations))
-    return schedule.phases

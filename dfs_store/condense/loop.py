@@ -47,6 +47,7 @@ def dfs_loop(
         DivergedError: the loss is no longer finite; the key frames of that class have not been moved.
     """
     schedule, rule = config.schedule, config.rule
+    lr, momentum = config.matching.lr, config.matching.momentum
     device, num_frames = next(network.parameters()).device, groups[0][0].num_frames
 
     for step in range(first_step, schedule.iterations):
@@ -59,8 +60,8 @@ def dfs_loop(
             matched = match(network, group, real_means, real.labels.start, at_a_time)
             for chunk, chunk_loss, gradient in matched:
                 loss += chunk_loss
-                check_finite(loss, step, "--lr", config.lr or 0.0, config.momentum or 0.0)
-                chunk.step(chunk.pull_back(gradient), lr=config.lr or 0.0, momentum=config.momentum or 0.0)
+                check_finite(loss, step, "--lr", lr, momentum)
+                chunk.step(chunk.pull_back(gradient), lr=lr, momentum=momentum)
                 if schedule.inserts(step):
                     cosines = adjacent_cosines(gradient_dots(gradient), chunk, rule.gradient)
                     watch.look(cosines, first_clip)

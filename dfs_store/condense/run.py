@@ -8,13 +8,13 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from dfs_store.condense.checkpoint import checkpoints_of, remove_checkpoints
+from dfs_store.condense.condensed import Condensed
 from dfs_store.condense.config import CondenseConfig
 from dfs_store.condense.device import limited_memory, resolve_device
 from dfs_store.condense.disk import check_disk, warn_of_disk
 from dfs_store.condense.events import Event, StoreWritten
 from dfs_store.condense.forecast import forecast
 from dfs_store.condense.frame_codec import trained_levels
-from dfs_store.condense.methods import METHODS, SPLIT_METHODS, Condensed
 from dfs_store.condense.ranks import Ranks
 from dfs_store.condense.real_starts import clips_per_class
 from dfs_store.condense.run_lock import run_lock
@@ -103,9 +103,9 @@ def _condense(config: CondenseConfig, videos: VideoDataset, tell: Callable[[Even
     ranks = Ranks.current()
     if ranks.is_first:
         with run_lock(config.out):
-            _write(config, videos, METHODS[config.method](config, videos, tell), tell)
-    elif config.method in SPLIT_METHODS:
-        for _ in METHODS[config.method](config, videos, tell).clips:
+            _write(config, videos, config.record.run(config, videos, tell), tell)
+    elif config.record.shares_classes:
+        for _ in config.record.run(config, videos, tell).clips:
             pass  # sent to the first rank
     ranks.totals([0])  # nobody leaves before the store stands
 

@@ -160,10 +160,11 @@ class _Explosion:
         if len(self._first) < _FIRST_LOSSES:
             self._first.append(event.loss)
         elif event.loss > _EXPLODED * max(self._first) > 0:
-            flag = "--static-lr" if stage == "static" else "--lr"
-            lr = self._config.static_lr if stage == "static" else self._config.lr
-            momentum = self._config.momentum or 0.0
-            raise _diverged(f"the loss is {event.loss:.3g}", event.step, flag, lr or 0.0, momentum)
+            flag, lr = "--lr", self._config.matching.lr
+            if stage == "static":
+                flag, lr = "--static-lr", self._config.memories.static_lr
+            momentum = self._config.matching.momentum
+            raise _diverged(f"the loss is {event.loss:.3g}", event.step, flag, lr, momentum)
 
 
 def _diverged(what: str, step: int, lr_flag: str, lr: float, momentum: float) -> DivergedError:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from dfs_store.evaluate.result import EvaluatedOn, EvaluationResult, Score
     from dfs_store.evaluate.run import EvaluationProgress, EvaluationSettings, evaluate
-    from dfs_store.evaluate.sources import StaticDynamicClips, StoreClips, clips_of
+    from dfs_store.evaluate.sources import StoreClips, clips_of
     from dfs_store.evaluate.table import TableRow, read_results
     from dfs_store.videos.epochs import VideoClips
 
@@ -19,7 +19,6 @@ __all__ = [
     "EvaluationResult",
     "EvaluationSettings",
     "Score",
-    "StaticDynamicClips",
     "StoreClips",
     "TableRow",
     "VideoClips",
@@ -34,7 +33,6 @@ _HOME = {
     "EvaluationResult": "dfs_store.evaluate.result",
     "EvaluationSettings": "dfs_store.evaluate.run",
     "Score": "dfs_store.evaluate.result",
-    "StaticDynamicClips": "dfs_store.evaluate.sources",
     "StoreClips": "dfs_store.evaluate.sources",
     "TableRow": "dfs_store.evaluate.table",
     "VideoClips": "dfs_store.videos.epochs",

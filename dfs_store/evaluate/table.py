@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from dfs_store.errors import MissingDependencyError, NotAStoreError, SettingsError, StoreNotFoundError
-from dfs_store.evaluate.published import PAPER_EPOCHS, metric_of, published
+from dfs_store.evaluate.published import PAPER_EPOCHS, PAPER_METHODS, metric_of, published
 from dfs_store.evaluate.result import accuracy_text
 from dfs_store.format.io.durable import write_durably
 from dfs_store.videos.catalogue import CATALOGUE, FOLDER
@@ -21,8 +21,6 @@ __all__ = ["TableRow", "plot", "read_results", "to_csv", "to_markdown", "to_text
 
 SCHEMA = "dfs.evaluate/1"
 _MEBIBYTE = 2**20
-# The paper's order; what it does not have comes after.
-_METHODS = ("random", "herding", "k-center", "dm", "static-dynamic", "dfs", "pack", "whole")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,14 +116,15 @@ def read_results(paths: Sequence[str | Path]) -> list[TableRow]:
 
 
 def _place(row: TableRow) -> tuple[Any, ...]:
-    method = _METHODS.index(row.method) if row.method in _METHODS else len(_METHODS)
+    # The paper's order; what it does not have comes after.
+    of_paper = PAPER_METHODS.index(row.method) if row.method in PAPER_METHODS else len(PAPER_METHODS)
     return (
         row.dataset,
         row.model,
         row.protocol,
         row.hold_out or 0.0,
         row.vpc or 10**9,
-        method,
+        of_paper,
         row.method,
         row.file,
     )

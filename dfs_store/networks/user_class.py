@@ -1,14 +1,12 @@
 """A network of the user's own: `module:Class`."""
 
-import importlib
 import inspect
-import os
-import sys
 
 from torch import Tensor, nn
 
 from dfs_store.errors import SettingsError
 from dfs_store.networks.torchvision_video import ChannelsFirst, answer_to_a_clip
+from dfs_store.user_code import imported, working_folder_on_path
 
 __all__ = ["user_network"]
 
@@ -28,24 +26,13 @@ def user_network(name: str, num_classes: int, num_frames: int, size: int) -> Cha
     Raises:
         SettingsError: there is no such module or class, or it cannot be built.
     """
-    path = list(sys.path)
-    sys.path.insert(0, os.getcwd())  # the script `dfs` does not have it on the path, as `python` would
-    try:
+    with working_folder_on_path():
         network = _built(name, {"num_classes": num_classes, "num_frames": num_frames, "size": size})
         return _checked(name, network, num_classes, num_frames, size)
-    finally:
-        sys.path[:] = path
 
 
 def _built(name: str, offered: dict[str, int]) -> object:
-    module_name, _, class_name = name.partition(":")
-    try:
-        made_by = getattr(importlib.import_module(module_name), class_name)
-    except Exception as error:  # whatever the user's module raises
-        raise SettingsError(
-            f"--model {name}: cannot import {class_name or 'a class'} from {module_name!r} "
-            f"({type(error).__name__}: {error}); write module:Class"
-        ) from error
+    made_by = imported(name, "--model", "Class")
     given = {"num_classes": offered["num_classes"]}
     try:
         wanted = inspect.signature(made_by).parameters

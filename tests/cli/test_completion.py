@@ -76,7 +76,7 @@ def test_what_is_offered(folder, line, expected):
 
 
 def test_the_words_are_those_of_the_library():
-    from dfs_store.condense.config import Dtype, Initialisation, Method, Precision
+    from dfs_store.condense.config import Dtype, Initialisation, Precision
     from dfs_store.condense.insertion import (
         Gathering,
         GradientReading,
@@ -85,6 +85,7 @@ def test_the_words_are_those_of_the_library():
         Score,
         Selection,
     )
+    from dfs_store.condense.methods import method_names
     from dfs_store.evaluate.testing import Protocol
     from dfs_store.networks import NETWORKS
     from dfs_store.videos import CATALOGUE
@@ -96,8 +97,9 @@ def test_the_words_are_those_of_the_library():
         with commands[command].make_context(command, [], resilient_parsing=True) as context:
             return [item.value for item in option.shell_complete(context, "")]
 
+    assert sorted(words("condense", "method")) == list(method_names())
     literals = {
-        "method": Method, "dtype": Dtype, "init": Initialisation, "precision": Precision, "metric": Metric,
+        "dtype": Dtype, "init": Initialisation, "precision": Precision, "metric": Metric,
         "gradient": GradientReading, "insertions": Insertions, "selection": Selection,
         "evidence": Gathering, "score": Score,
     }  # fmt: skip

@@ -1,8 +1,11 @@
 """Settings: presets, checks, what goes into the provenance."""
 
+from dataclasses import fields
+
 import pytest
 
 from dfs_store.condense import CondenseConfig
+from dfs_store.condense.methods import method_named, method_names
 from dfs_store.errors import SettingsError
 
 
@@ -67,7 +70,7 @@ def test_dm_learns_faster_the_more_clips_share_a_class():
         ({"momentum": 1.0}, "--momentum"),
         ({"warmup": 0.7, "cooldown": 0.7}, "warmup"),
         ({"epsilon": float("nan")}, "--epsilon"),
-        ({"method": "magic"}, "dfs, dm, static-dynamic, random"),
+        ({"method": "magic"}, "dfs, dm, herding, k-center, pack, random, static-dynamic, or module:function"),
         ({"init": "zeros"}, "noise, real"),
         ({"dtype": "int8"}, "float32, float16, uint8"),
         ({"metric": "l1"}, "cosine, l2"),
@@ -83,7 +86,7 @@ def test_dm_learns_faster_the_more_clips_share_a_class():
         ({"persistence": 1.1}, "--persistence"),
         ({"precision": "fp8"}, "float32, bf16"),
         ({"method": "random", "key_frames": 0}, "--key-frames must be at least 1, got 0"),
-        ({"method": "dm", "key_frames": 2}, "--key-frames is not used by method dm, but by random"),
+        ({"method": "dm", "key_frames": 2}, "--key-frames is not used by method dm, but by herding"),
         ({"method": "dfs", "budget": "1MiB"}, "--budget is not used by method dfs, but by pack"),
         ({"method": "herding", "max_error": 2.0}, "--max-error is not used by method herding"),
     ],
@@ -163,3 +166,12 @@ def test_a_whole_number_stands_for_a_float_and_for_a_budget():
     assert make(lr=1).lr == 1
     assert make(method="pack", max_error=3).max_error == 3
     assert make(method="pack", budget=300_000).budget == 300_000
+
+
+def test_every_file_is_a_method_whose_settings_exist():
+    known = {field.name for field in fields(CondenseConfig)}
+    assert {"dfs", "static-dynamic", "k-center"} <= set(method_names())
+    for name in method_names():
+        method = method_named(name)
+        assert set(method.settings) <= known, name
+        assert callable(method.run), name

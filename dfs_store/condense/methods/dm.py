@@ -3,16 +3,30 @@
 from collections.abc import Callable
 from dataclasses import replace
 
+from dfs_store.condense.condensed import Condensed
 from dfs_store.condense.config import CondenseConfig
 from dfs_store.condense.events import Event
-from dfs_store.condense.methods._clip import Condensed
+from dfs_store.condense.method import MATCHING_SETTINGS, Method
 from dfs_store.condense.methods.dfs import trained
+from dfs_store.condense.presets import Preset, short_run
 from dfs_store.videos import VideoDataset
 
-__all__ = ["dm"]
+__all__ = ["METHOD", "dm"]
+
+# In the public code: momentum 0.5, real clips to start from; 30 per video and class is our reading, as a
+# clip's gradient falls as 1 / vpc.
+_LR = 30.0
 
 
 def dm(config: CondenseConfig, videos: VideoDataset, tell: Callable[[Event], None]) -> Condensed:
     """Returns clips of T key frames, trained with Eq. 8: the loop of DFS with nothing left to insert."""
     dense = replace(config, initial_key_frames=videos.num_frames, insertion=False)
     return trained(dense, videos, tell, config.notes())
+
+
+def _preset(dataset: str, vpc: int) -> Preset:
+    made = Preset(_LR * vpc, momentum=0.5, init="real", origin="public code of DM")
+    return replace(made, **short_run(dataset))
+
+
+METHOD = Method(run=dm, settings=MATCHING_SETTINGS, preset=_preset, shares_classes=True)

@@ -2,14 +2,15 @@
 
 from collections.abc import Callable
 
+from dfs_store.condense.condensed import Condensed, real_key_frames
 from dfs_store.condense.config import CondenseConfig
 from dfs_store.condense.events import Event
 from dfs_store.condense.herd import herd
-from dfs_store.condense.methods._clip import Condensed
-from dfs_store.condense.methods.coreset import coreset
+from dfs_store.condense.method import Method
+from dfs_store.condense.methods._coreset import coreset
 from dfs_store.videos import VideoDataset
 
-__all__ = ["herding"]
+__all__ = ["METHOD", "herding"]
 
 
 def herding(config: CondenseConfig, videos: VideoDataset, tell: Callable[[Event], None]) -> Condensed:
@@ -20,3 +21,6 @@ def herding(config: CondenseConfig, videos: VideoDataset, tell: Callable[[Event]
             unusable.
     """
     return coreset(config, videos, tell, herd)
+
+
+METHOD = Method(run=herding, settings=("extractor", "key_frames"), key_frames=real_key_frames)

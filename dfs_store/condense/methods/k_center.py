@@ -5,13 +5,14 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
+from dfs_store.condense.condensed import Condensed, real_key_frames
 from dfs_store.condense.config import CondenseConfig
 from dfs_store.condense.events import Event
-from dfs_store.condense.methods._clip import Condensed
-from dfs_store.condense.methods.coreset import coreset
+from dfs_store.condense.method import Method
+from dfs_store.condense.methods._coreset import coreset
 from dfs_store.videos import VideoDataset
 
-__all__ = ["cover", "k_center"]
+__all__ = ["METHOD", "cover", "k_center"]
 
 
 def k_center(config: CondenseConfig, videos: VideoDataset, tell: Callable[[Event], None]) -> Condensed:
@@ -41,3 +42,6 @@ def cover(features: npt.NDArray[np.float64], count: int) -> list[int]:
         chosen.append(int(nearest.argmax()))
         nearest = np.minimum(nearest, np.linalg.norm(features - features[chosen[-1]], axis=1))
     return chosen
+
+
+METHOD = Method(run=k_center, settings=("extractor", "key_frames"), key_frames=real_key_frames)

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from dfs_store.byte_sizes import parse_bytes
 from dfs_store.condense.coded_fit import CodedClip
+from dfs_store.condense.condensed import Condensed, CondensedClip, kept_frames
 from dfs_store.condense.config import CondenseConfig
 from dfs_store.condense.encoded_pack import describe_encoding, encoded_clips, mean_psnr, psnr_or_none
 from dfs_store.condense.events import Event
@@ -22,16 +23,18 @@ from dfs_store.condense.key_frame_fit import (
     gram_matrix,
     share_out_key_frames,
 )
-from dfs_store.condense.methods._clip import Condensed, CondensedClip
-from dfs_store.condense.methods.coreset import ranked_clips
+from dfs_store.condense.method import Method
+from dfs_store.condense.methods._coreset import ranked_clips
 from dfs_store.errors import SettingsError
 from dfs_store.format import key_frames_within
 from dfs_store.interpolation import check_key_frame_count
 from dfs_store.videos import VideoDataset
 
-__all__ = ["check_pack", "pack"]
+__all__ = ["METHOD", "pack"]
 
 _PEAK = 255.0
+# One of them says how many key frames there are.
+_SIZES = ("budget", "key_frames", "max_error")
 
 
 def pack(config: CondenseConfig, videos: VideoDataset, tell: Callable[[Event], None]) -> Condensed:
@@ -48,7 +51,7 @@ def pack(config: CondenseConfig, videos: VideoDataset, tell: Callable[[Event], N
         SettingsError: more key frames than frames, a budget below one key frame per clip, a class with fewer
             clips than `vpc`, or an extractor that cannot be had.
     """
-    check_pack(config, config.vpc * len(videos.classes), videos.num_frames, videos.frame_shape)
+    _check_clips(config, config.vpc * len(videos.classes), videos.num_frames, videos.frame_shape)
     chosen, origin = ranked_clips(config, videos, tell, herd)
     encoding = config.frame_encoding
     num_values = videos.num_frames * math.prod(videos.frame_shape)
@@ -72,14 +75,9 @@ def pack(config: CondenseConfig, videos: VideoDataset, tell: Callable[[Event], N
     return Condensed(clips, sources, about, chosen=chosen)
 
 
-def check_pack(
+def _check_clips(
     config: CondenseConfig, num_clips: int, num_frames: int, frame_shape: tuple[int, int, int]
 ) -> None:
-    """Checks, before features are computed, that so many key frames can be had.
-
-    Raises:
-        SettingsError: more key frames than frames, or a budget below one key frame per clip.
-    """
     if config.key_frames is not None:
         check_key_frame_count(config.key_frames, num_frames, "--key-frames")
     if config.budget is not None and config.frame_encoding is None:
@@ -127,3 +125,26 @@ def _encoded(videos: VideoDataset, chosen: list[int], coded: list[CodedClip]) ->
     nothing = np.empty((0, *videos.frame_shape), dtype=np.float32)
     for clip, each in zip(chosen, coded, strict=True):
         yield CondensedClip(nothing, each.positions, int(videos.labels[clip]), files=each.files)
+
+
+def _check(config: CondenseConfig) -> None:
+    given = [f"--{name.replace('_', '-')}" for name in _SIZES if getattr(config, name) is not None]
+    if len(given) != 1:
+        raise SettingsError(
+            "--method pack needs one of --budget 20MiB, --key-frames K and --max-error LEVELS, got "
+            f"{' and '.join(given) or 'none'}"
+        )
+
+
+def _key_frames(config: CondenseConfig, num_frames: int) -> tuple[int, int]:
+    return 1, kept_frames(num_frames, config.key_frames)[0].size
+
+
+METHOD = Method(
+    run=pack,
+    settings=("extractor", *_SIZES),
+    dtype="uint8",
+    check=_check,
+    check_clips=_check_clips,
+    key_frames=_key_frames,
+)

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 
+from dfs_store.condense.condensed import Condensed, kept_clips, real_key_frames
 from dfs_store.condense.config import CondenseConfig
 from dfs_store.condense.events import Event, RunStarted
-from dfs_store.condense.methods._clip import Condensed, kept_clips
+from dfs_store.condense.method import Method
 from dfs_store.condense.real_starts import chosen_real_clips
 from dfs_store.videos import VideoDataset
 
-__all__ = ["random"]
+__all__ = ["METHOD", "random"]
 
 
 def random(config: CondenseConfig, videos: VideoDataset, tell: Callable[[Event], None]) -> Condensed:
@@ -20,3 +21,6 @@ def random(config: CondenseConfig, videos: VideoDataset, tell: Callable[[Event],
     chosen = chosen_real_clips(videos, config.vpc, config.seed).tolist()
     tell(RunStarted(step=0, iterations=0, num_clips=len(chosen), device="cpu", notes=config.notes()))
     return kept_clips(videos, chosen, config.key_frames)
+
+
+METHOD = Method(run=random, settings=("key_frames",), key_frames=real_key_frames)

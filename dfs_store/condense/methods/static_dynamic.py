@@ -1,6 +1,7 @@
 """Static-dynamic (Wang et al. with DM): static memory by gradient matching, then dynamic memory by Eq. 8."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,25 +12,39 @@ from torch import Tensor
 
 from dfs_store.condense.checkpoint import State, checkpoint_path
 from dfs_store.condense.clips_at_a_time import ClipsAtATime
+from dfs_store.condense.condensed import Condensed, CondensedClip
 from dfs_store.condense.config import CondenseConfig
 from dfs_store.condense.device import chunk_clips, resolve_device
 from dfs_store.condense.events import Event, RunStarted, StepDone
 from dfs_store.condense.gradient_matching import match_gradients
 from dfs_store.condense.initialise import even_positions, grouped_clips, real_frames
 from dfs_store.condense.matching import class_means, match
-from dfs_store.condense.methods._clip import Condensed, CondensedClip
+from dfs_store.condense.method import MATCHING_SETTINGS, Method, Phases
 from dfs_store.condense.methods.dfs import checked_network, clips_at_a_time
+from dfs_store.condense.presets import Preset, row_at, short_run
 from dfs_store.condense.randomness import Purpose, numpy_generator, torch_generator
 from dfs_store.condense.real_clips import RealClips
 from dfs_store.condense.real_starts import real_starts, sources_of
-from dfs_store.condense.static_dynamic import MEMORIES_PER_VIDEO, MemoryClips, StaticDynamicMemory
+from dfs_store.condense.static_dynamic import (
+    MEMORIES_PER_VIDEO,
+    MemoryClips,
+    StaticDynamicClips,
+    StaticDynamicMemory,
+    memory_bytes,
+)
 from dfs_store.condense.steps import check_finite, decisive_settings, resumed, run_steps
-from dfs_store.errors import CheckpointError
+from dfs_store.errors import CheckpointError, SettingsError
 from dfs_store.networks import ConvNet3D, FrameConvNet
 from dfs_store.networks.drawing import draw_parameters
 from dfs_store.videos import VideoDataset
 
-__all__ = ["static_dynamic"]
+__all__ = ["METHOD", "static_dynamic"]
+
+# By vpc, of MiniUCF; the first stage as DC does it by default.
+_PUBLIC_CODE: Mapping[int, Preset] = {
+    1: Preset(1e-4, integrator_lr=1e-5, origin="public code of static-dynamic, miniucf at vpc 1"),
+    5: Preset(1e3, integrator_lr=1e-6, origin="public code of static-dynamic, miniucf at vpc 5"),
+}
 
 STATIC_MOMENTUM = 0.5  # of the public code of DC
 
@@ -53,7 +68,7 @@ def static_dynamic(config: CondenseConfig, videos: VideoDataset, tell: Callable[
         run.restore(state, checkpoint_path(config.out))
     notes = config.notes() + kernels.notes
     tell(RunStarted(first_step, run.num_steps, len(run.memory), str(device), notes))
-    with RealClips(videos, config.batch_real or 1, config.seed, device) as real:
+    with RealClips(videos, config.matching.batch_real, config.seed, device) as real:
         run_steps(run.steps(real, first_step), config, decisive, tell, run.state)
     return Condensed(
         _first_pairs(run.memory),
@@ -76,8 +91,8 @@ class _Run:
     ) -> None:
         self._at_a_time = at_a_time
         self._config, self._videos, self._device, self._network = config, videos, device, network
-        self.num_static_steps = config.static_iterations or 0
-        self.num_steps = self.num_static_steps + (config.iterations or 0)
+        self.num_static_steps = config.memories.static_iterations
+        self.num_steps = self.num_static_steps + config.matching.iterations
         self.starts = real_starts(config, videos, device)
         self.memory = _initial_memory(config, videos, device, self.starts)
         self._optimizer = self._dynamic_optimizer()
@@ -109,7 +124,7 @@ class _Run:
 
     def _static_step(self, step: int, real: RealClips, network: FrameConvNet) -> float:
         """Stage 1: the static memories of each class as if they were single frames of it."""
-        lr, per_class = self._config.static_lr or 0.0, self.memory.dynamic.shape[1]
+        lr, per_class = self._config.memories.static_lr, self.memory.dynamic.shape[1]
         static, loss = self.memory.static, 0.0
         gradient = torch.empty_like(static)
         for label, clips in enumerate(real.batches(step)):
@@ -141,11 +156,11 @@ class _Run:
             for chunk, chunk_loss, gradient in match(network, chunks, means, at_a_time=self._at_a_time):
                 loss += chunk_loss
                 chunk.pull_back(gradient)
-        check_finite(loss, step, "--lr", config.lr or 0.0, config.momentum or 0.0)
+        check_finite(loss, step, "--lr", config.matching.lr, config.matching.momentum)
         self._optimizer.step()
         for flag, group in zip(("--lr", "--integrator-lr"), self._optimizer.param_groups, strict=True):
             for parameter in group["params"]:
-                check_finite(parameter.detach(), step, flag, group["lr"], config.momentum or 0.0)
+                check_finite(parameter.detach(), step, flag, group["lr"], config.matching.momentum)
         return loss
 
     def _dynamic_optimizer(self) -> torch.optim.SGD:
@@ -154,7 +169,7 @@ class _Run:
             {"params": [self.memory.dynamic], "lr": self._config.lr},
             {"params": list(self.memory.integrator.parameters()), "lr": self._config.integrator_lr},
         ]
-        return torch.optim.SGD(groups, momentum=self._config.momentum or 0.0)
+        return torch.optim.SGD(groups, momentum=self._config.matching.momentum)
 
     def _velocities(self) -> Iterator[tuple[str, Tensor]]:
         yield "dynamic", self.memory.dynamic
@@ -223,3 +238,39 @@ def _first_pairs(memory: StaticDynamicMemory) -> Iterator[CondensedClip]:
         chunk = MemoryClips(memory, np.array([video]), first)
         frames = chunk.render()[0].numpy()
         yield CondensedClip(frames, np.arange(len(frames)), int(chunk.labels[0]))
+
+
+def _preset(dataset: str, vpc: int) -> Preset:
+    short = short_run(dataset)
+    static = {"static_iterations": short["iterations"]} if short else {}
+    return replace(row_at(_PUBLIC_CODE, vpc), **short, **static)
+
+
+def _check(config: CondenseConfig) -> None:
+    if config.frame_encoding is not None:
+        raise SettingsError(
+            "--encoding is not used by method static-dynamic, whose memories are no frames; leave it out"
+        )
+
+
+def _notes(config: CondenseConfig) -> list[str]:
+    if config.stored_dtype == "float32":
+        return []
+    return [f"--dtype {config.dtype} is that of the dense clips; the memories stay float32"]
+
+
+def _phases(config: CondenseConfig) -> Phases:
+    static = config.memories.static_iterations
+    return (("static", 0, static), ("dynamic", static, static + config.matching.iterations))
+
+
+METHOD = Method(
+    run=static_dynamic,
+    settings=(*MATCHING_SETTINGS, "static_iterations", "static_lr", "integrator_lr"),
+    preset=_preset,
+    check=_check,
+    notes=_notes,
+    phases=_phases,
+    native_bytes=memory_bytes,
+    training_clips=StaticDynamicClips,
+)

@@ -11,9 +11,9 @@ from PIL import Image
 
 from dfs_store import open_store, open_videos
 from dfs_store.condense import ExtractorTrained, condense, extractor
+from dfs_store.condense.condensed import kept_frames
 from dfs_store.condense.forecast import forecast
 from dfs_store.condense.herd import herd
-from dfs_store.condense.methods._clip import kept_frames
 from dfs_store.condense.methods.k_center import cover
 from dfs_store.condense.real_starts import chosen_real_clips, clips_per_class
 from dfs_store.errors import DFSError, SettingsError

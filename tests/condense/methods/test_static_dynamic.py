@@ -17,9 +17,14 @@ from dfs_store.condense.methods.static_dynamic import _Run
 from dfs_store.condense.randomness import Purpose, numpy_generator, torch_generator
 from dfs_store.condense.real_clips import RealClips
 from dfs_store.condense.real_starts import chosen_real_clips
-from dfs_store.condense.static_dynamic import MemoryClips, StaticDynamicMemory, memory_bytes
+from dfs_store.condense.static_dynamic import (
+    MemoryClips,
+    StaticDynamicClips,
+    StaticDynamicMemory,
+    memory_bytes,
+)
 from dfs_store.errors import CheckpointError, DamagedStoreError, DivergedError
-from dfs_store.evaluate import StaticDynamicClips, StoreClips, clips_of
+from dfs_store.evaluate import StoreClips, clips_of
 from dfs_store.format import copy_store
 from dfs_store.networks import FrameConvNet
 

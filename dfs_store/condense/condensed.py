@@ -6,10 +6,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from dfs_store.condense.config import CondenseConfig
 from dfs_store.condense.initialise import even_positions, real_frames
 from dfs_store.videos import VideoDataset
 
-__all__ = ["Condensed", "CondensedClip", "kept_clips", "kept_frames"]
+__all__ = ["Condensed", "CondensedClip", "kept_clips", "kept_frames", "real_key_frames"]
 
 
 class CondensedClip(NamedTuple):
@@ -97,6 +98,12 @@ def kept_frames(
     count = num_frames if key_frames is None else key_frames
     positions = even_positions(count, num_frames, "--key-frames")
     return (np.array([num_frames // 2]) if count == 1 else positions), positions
+
+
+def real_key_frames(config: CondenseConfig, num_frames: int) -> tuple[int, int]:
+    """Returns the fewest and the most frames that `kept_clips` keeps of a clip; raises as `kept_frames`."""
+    count = kept_frames(num_frames, config.key_frames)[0].size
+    return count, count
 
 
 def _with_frames(source: dict[str, Any], frames: npt.NDArray[np.int64]) -> dict[str, Any]:

@@ -1,0 +1,45 @@
+"""Names of a user's own code: `module:name`, also in the folder where the program was started."""
+
+import importlib
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from dfs_store.errors import SettingsError
+
+__all__ = ["imported", "working_folder_on_path"]
+
+
+@contextmanager
+def working_folder_on_path() -> Iterator[None]:
+    """Lets modules of the current folder be imported: the script `dfs` does not have it on its path."""
+    path = list(sys.path)
+    sys.path.insert(0, os.getcwd())
+    try:
+        yield
+    finally:
+        sys.path[:] = path
+
+
+def imported(name: str, flag: str, kind: str) -> Any:  # noqa: ANN401 - whatever the user wrote
+    """Imports what a flag names.
+
+    Args:
+        name: "module:name", e.g. "my_package.networks:Tiny".
+        flag: that it was given to, for messages: "--model".
+        kind: of the thing, for messages: "Class".
+
+    Raises:
+        SettingsError: there is no such module, nothing of that name in it, or it cannot be imported.
+    """
+    module, _, attribute = name.partition(":")
+    try:
+        with working_folder_on_path():
+            return getattr(importlib.import_module(module), attribute)
+    except Exception as error:  # whatever the user's module raises
+        raise SettingsError(
+            f"{flag} {name}: cannot import {attribute or f'a {kind.lower()}'} from {module!r} "
+            f"({type(error).__name__}: {error}); write module:{kind}"
+        ) from error

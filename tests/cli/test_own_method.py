@@ -1,0 +1,95 @@
+"""A method of the user's own, named in one place, through every command."""
+
+import json
+
+import numpy as np
+import pytest
+
+from dfs_store import open_store
+from dfs_store.condense import CondenseConfig
+from dfs_store.condense.methods import method_named
+from dfs_store.errors import SettingsError
+
+DATA = ("--dataset", "moving-shapes", "--classes", "fast,still", "--size", "43")
+TOY = """
+import numpy as np
+from dfs_store.condense import Condensed, CondensedClip, Method
+
+def first_clips(config, videos):
+    for label in range(len(videos.classes)):
+        for number in np.flatnonzero(videos.labels == label)[: config.vpc]:
+            clip, _ = videos[number]
+            positions = [0, videos.num_frames - 1]
+            yield clip[:, positions].transpose(0, 1).numpy(), positions, label
+
+def run(config, videos, tell):
+    return Condensed(CondensedClip(*clip) for clip in first_clips(config, videos))
+
+def refuse(config):
+    from dfs_store.errors import SettingsError
+    if config.seed == 13:
+        raise SettingsError("--seed 13 brings bad luck")
+
+def two(config, num_frames):
+    return 2, 2
+
+TOY = Method(run=run, dtype="uint8", settings=("momentum",), check=refuse, key_frames=two)
+NUMBER = 3
+"""
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own_toy.py").write_text(TOY)
+    method_named.cache_clear()
+    yield tmp_path
+    method_named.cache_clear()
+
+
+@pytest.mark.parametrize("name", ["own_toy:first_clips", "own_toy:TOY"])
+def test_one_name_is_enough_for_every_command(dfs, folder, name):
+    flags = (*DATA, "--vpc", "2", "--method", name, "--out", "toy.zarr")
+    plan = dfs("condense", *flags, "--dry-run", "--json").document
+    assert plan["num_clips"] == 4
+    assert plan["phases"] == []
+    assert dfs("condense", *flags).code == 0
+    document = dfs("inspect", "toy.zarr", "--json").document
+    assert document["provenance"]["method"] == name
+    assert document["dtype"] == ("uint8" if name.endswith("TOY") else "float32")
+    if name.endswith("TOY"):
+        assert plan["most_bytes"] == document["storage"]["key_frame_bytes"]
+    with open_store("toy.zarr") as store:
+        assert [store.positions(clip).tolist() for clip in range(4)] == [[0, 7]] * 4
+        assert np.array_equal(store.labels, [0, 0, 1, 1])
+    assert dfs("evaluate", "toy.zarr", "--epochs", "1", "--runs", "1").code == 0
+    (row,) = json.loads(dfs("table", folder, "--json").stdout)["rows"]
+    assert row["method"] == name
+
+
+def test_what_a_record_uses_and_refuses(dfs, folder):
+    def make(**changes):
+        return CondenseConfig(out="t.zarr", dataset="moving-shapes", vpc=1, method="own_toy:TOY", **changes)
+
+    assert "--lr" in make(lr=1.0, momentum=0.5).notes()[0]
+    assert "--momentum" not in make(lr=1.0, momentum=0.5).notes()[0]
+    with pytest.raises(SettingsError, match="bad luck"):
+        make(seed=13)
+    outcome = dfs(
+        "condense", *DATA, "--vpc", "1", "--method", "own_toy:TOY", "--out", "t.zarr", "--seed", "13"
+    )
+    assert outcome.code == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("own_toy:missing", "cannot import missing from 'own_toy'.*write module:function"),
+        ("nowhere_at_all:f", "ModuleNotFoundError"),
+        ("own_toy:NUMBER", "is a int, neither a function nor a Method"),
+        ("herdin", "Did you mean 'herding'"),
+    ],
+)
+def test_a_name_of_nothing(folder, name, said):
+    with pytest.raises(SettingsError, match=said):
+        CondenseConfig(out="t.zarr", dataset="moving-shapes", vpc=1, method=name)
