@@ -35,12 +35,12 @@ def score(store, test, arguments):
 
 def snapshots(videos, arguments, folder):
     """Yields (steps, store) along one run: a copy of its key frames after each of the given steps."""
-    from dfs_store.condense.device import resolve_device
-    from dfs_store.condense.initialise import initial_key_frames
-    from dfs_store.condense.loop import dfs_loop
+    from dfs_store.condense.engine.initialise import initial_key_frames
+    from dfs_store.condense.engine.loop import dfs_loop
+    from dfs_store.condense.engine.real_clips import RealClips
+    from dfs_store.condense.engine.real_starts import real_starts
     from dfs_store.condense.methods.dfs import frozen_network, trained_clips
-    from dfs_store.condense.real_clips import RealClips
-    from dfs_store.condense.real_starts import real_starts
+    from dfs_store.condense.runtime.device import resolve_device
     from dfs_store.format import StoreWriter
 
     config = settings(arguments, folder / "unused.zarr").resolved()

@@ -20,15 +20,15 @@ import torch
 import torch.nn.functional as F
 
 from dfs_store import condense, open_videos
-from dfs_store.condense.device import resolve_device
-from dfs_store.condense.initialise import initial_key_frames
-from dfs_store.condense.insertion import adjacent_cosines, gradient_dots
-from dfs_store.condense.loop import dfs_loop
-from dfs_store.condense.matching import class_means, match
+from dfs_store.condense.engine.initialise import initial_key_frames
+from dfs_store.condense.engine.insertion import adjacent_cosines, gradient_dots
+from dfs_store.condense.engine.loop import dfs_loop
+from dfs_store.condense.engine.matching import class_means, match
+from dfs_store.condense.engine.randomness import Purpose, numpy_generator
+from dfs_store.condense.engine.real_clips import RealClips
+from dfs_store.condense.engine.real_starts import real_starts
 from dfs_store.condense.methods.dfs import frozen_network
-from dfs_store.condense.randomness import Purpose, numpy_generator
-from dfs_store.condense.real_clips import RealClips
-from dfs_store.condense.real_starts import real_starts
+from dfs_store.condense.runtime.device import resolve_device
 from dfs_store.networks import ConvNet3D
 
 

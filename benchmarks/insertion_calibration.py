@@ -36,24 +36,24 @@ import torch
 from insertion_positions import add_positions
 
 from dfs_store import condense, open_videos
-from dfs_store.condense.checkpoint import key_frame_state, restore_key_frames
-from dfs_store.condense.device import resolve_device
-from dfs_store.condense.evidence import Evidence
-from dfs_store.condense.initialise import initial_key_frames
-from dfs_store.condense.insertion import (
+from dfs_store.condense.engine.evidence import Evidence
+from dfs_store.condense.engine.initialise import initial_key_frames
+from dfs_store.condense.engine.insertion import (
     DEFAULT_EPSILON,
     InsertionRule,
     adjacent_cosines,
     gradient_dots,
 )
-from dfs_store.condense.key_frames import KeyFrameSet
-from dfs_store.condense.matching import class_means, match
+from dfs_store.condense.engine.key_frames import KeyFrameSet
+from dfs_store.condense.engine.matching import class_means, match
+from dfs_store.condense.engine.randomness import Purpose, torch_generator
+from dfs_store.condense.engine.real_clips import RealClips
+from dfs_store.condense.engine.real_starts import real_starts
+from dfs_store.condense.engine.schedule import Schedule
 from dfs_store.condense.methods.dfs import checked_network, clips_at_a_time
-from dfs_store.condense.randomness import Purpose, torch_generator
-from dfs_store.condense.real_clips import RealClips
-from dfs_store.condense.real_starts import real_starts
-from dfs_store.condense.schedule import Schedule
-from dfs_store.condense.steps import reproducible_float32
+from dfs_store.condense.runtime.checkpoint import key_frame_state, restore_key_frames
+from dfs_store.condense.runtime.device import resolve_device
+from dfs_store.condense.runtime.steps import reproducible_float32
 
 TABLE_2 = (0.4, 1.6)  # insertions per clip at VPC 1 that count as the paper's rate
 LEGEND = f"""

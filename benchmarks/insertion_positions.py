@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from dfs_store import open_store, open_videos
-from dfs_store.condense.schedule import Schedule
+from dfs_store.condense.engine.schedule import Schedule
 from dfs_store.interpolation import neighbours, rebuild
 
 PARTS = 5  # of the insertion phase

@@ -139,7 +139,7 @@ class CondenseProgress:
         return lines
 
     def _end(self, next_step: int) -> None:
-        from dfs_store.condense.checkpoint import checkpoint_path
+        from dfs_store.condense.runtime.checkpoint import checkpoint_path
 
         message = (
             f"stopped after step {next_step:,}; a checkpoint is kept as "

@@ -41,7 +41,7 @@ def ranks_joined() -> Iterator[None]:
 
 def first_prepares(open_clips: Callable[[], T]) -> T:
     """Opens clips on the first rank, the first of every machine, then on all: each cache is filled once."""
-    from dfs_store.condense.ranks import Ranks
+    from dfs_store.condense.runtime.ranks import Ranks
 
     ranks = Ranks.current()
     turns = (ranks.is_first, os.environ.get("LOCAL_RANK") == "0", True)

@@ -39,14 +39,14 @@ def recorded(
     Raises:
         MissingDependencyError: the tracker is not installed.
     """
-    from dfs_store.condense.event_log import EventLog, event_log_path
+    from dfs_store.condense.runtime.event_log import EventLog, event_log_path
 
     with contextlib.ExitStack() as stack:
         takers: list[Callable[[Event], None]] = []
         if first:
             takers.append(stack.enter_context(EventLog(event_log_path(settings.out))).on_event)
         if first and track == "tensorboard":
-            from dfs_store.condense.tensorboard import TensorboardTracker, tensorboard_folder
+            from dfs_store.condense.runtime.tensorboard import TensorboardTracker, tensorboard_folder
 
             tracker = TensorboardTracker(
                 tensorboard_folder(settings.out),

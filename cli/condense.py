@@ -146,8 +146,8 @@ def _run(settings: "CondenseConfig", track: str | None, *, json: bool, quiet: bo
 
     from dfs_store import condense as engine
     from dfs_store import open_store
-    from dfs_store.condense.disk import check_disk
     from dfs_store.condense.forecast import forecast
+    from dfs_store.condense.runtime.disk import check_disk
 
     from ._condense_progress import CondenseProgress
     from ._plan import outline, plan_text

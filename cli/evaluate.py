@@ -60,7 +60,7 @@ def evaluate(
     )
     videos, about, own = _whole(asked) if store == WHOLE else _of_store(store, asked)
 
-    from dfs_store.condense.device import resolve_device
+    from dfs_store.condense.runtime.device import resolve_device
     from dfs_store.evaluate import EvaluationSettings
     from dfs_store.format.io.place import shown_place
 

@@ -163,7 +163,7 @@ def _flows(clip: "PicturedClip") -> "list[npt.NDArray[np.uint8]]":
 
 def _events(drawing: "Preview", events: str | None) -> list[dict[str, Any]]:
     """Reads the log of the run that made the store; one that was named may be of any."""
-    from dfs_store.condense.event_log import event_log_path, read_events
+    from dfs_store.condense.runtime.event_log import event_log_path, read_events
     from dfs_store.errors import SettingsError, StoreNotFoundError
 
     path = Path(events) if events is not None else event_log_path(drawing.store.path)

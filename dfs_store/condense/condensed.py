@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dfs_store.condense.config import CondenseConfig
-from dfs_store.condense.initialise import even_positions, real_frames
+from dfs_store.condense.engine.initialise import even_positions, real_frames
 from dfs_store.videos import VideoDataset
 
 __all__ = ["Condensed", "CondensedClip", "kept_clips", "kept_frames", "real_key_frames"]

@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal, TypeVar, cast, get_args, get_origin
 
 from dfs_store.byte_sizes import parse_bytes
-from dfs_store.condense.insertion import (
+from dfs_store.condense.engine.insertion import (
     DEFAULT_EPSILON,
     Gathering,
     GradientReading,
@@ -14,10 +14,10 @@ from dfs_store.condense.insertion import (
     Score,
     Selection,
 )
+from dfs_store.condense.engine.schedule import Schedule
 from dfs_store.condense.method import Method
 from dfs_store.condense.methods import method_named, method_names
 from dfs_store.condense.presets import PRESET_SETTINGS
-from dfs_store.condense.schedule import Schedule
 from dfs_store.errors import SettingsError
 from dfs_store.format.coded.encoding import FrameEncoding, parse_encoding, stored_dtype
 from dfs_store.names import did_you_mean
@@ -83,7 +83,7 @@ class CondenseConfig:
         insert_every: share of the insertion phase from one test for insertion to the next; 0 tests at every
             step. A share, so that the number of tests does not depend on `iterations`.
         evidence, persistence, score, selection, metric, insertions, gradient: see
-            `dfs_store.condense.insertion.InsertionRule`.
+            `dfs_store.condense.engine.insertion.InsertionRule`.
         static_iterations: of static-dynamic: steps of its first stage; `iterations` are those of the second.
         static_lr: of static-dynamic: learning rate of the static memory.
         integrator_lr: of static-dynamic: learning rate of the convolution that joins the memories.

@@ -8,17 +8,17 @@ import numpy as np
 import torch
 
 from dfs_store.condense.config import CondenseConfig
-from dfs_store.condense.device import (
+from dfs_store.condense.engine.initialise import key_frames_device
+from dfs_store.condense.engine.real_clips import real_clips_fit
+from dfs_store.condense.engine.real_starts import check_real_clips
+from dfs_store.condense.runtime.device import (
     chunk_clips,
     clip_activation_bytes,
     limited_memory,
     resolve_device,
     total_memory_bytes,
 )
-from dfs_store.condense.disk import DiskNeed, free_bytes
-from dfs_store.condense.initialise import key_frames_device
-from dfs_store.condense.real_clips import real_clips_fit
-from dfs_store.condense.real_starts import check_real_clips
+from dfs_store.condense.runtime.disk import DiskNeed, free_bytes
 from dfs_store.format.spec import frame_size_bytes
 
 __all__ = ["Forecast", "forecast"]

@@ -7,17 +7,17 @@ from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from dfs_store.condense.checkpoint import checkpoints_of, remove_checkpoints
 from dfs_store.condense.condensed import Condensed
 from dfs_store.condense.config import CondenseConfig
-from dfs_store.condense.device import limited_memory, resolve_device
-from dfs_store.condense.disk import check_disk, warn_of_disk
+from dfs_store.condense.engine.frame_codec import trained_levels
+from dfs_store.condense.engine.real_starts import clips_per_class
 from dfs_store.condense.events import Event, StoreWritten
 from dfs_store.condense.forecast import forecast
-from dfs_store.condense.frame_codec import trained_levels
-from dfs_store.condense.ranks import Ranks
-from dfs_store.condense.real_starts import clips_per_class
-from dfs_store.condense.run_lock import run_lock
+from dfs_store.condense.runtime.checkpoint import checkpoints_of, remove_checkpoints
+from dfs_store.condense.runtime.device import limited_memory, resolve_device
+from dfs_store.condense.runtime.disk import check_disk, warn_of_disk
+from dfs_store.condense.runtime.ranks import Ranks
+from dfs_store.condense.runtime.run_lock import run_lock
 from dfs_store.errors import SettingsError
 from dfs_store.format import StoreWriter, check_output, open_store
 from dfs_store.videos import VideoDataset

@@ -13,7 +13,7 @@ from dfs_store.format import key_frames_within
 from dfs_store.interpolation import check_key_frame_count
 
 if TYPE_CHECKING:
-    from dfs_store.condense.key_frame_fit import Fit
+    from dfs_store.condense.fitting.key_frame_fit import Fit
 
 __all__ = ["Fitting", "chosen_fits", "fits_of"]
 
@@ -81,7 +81,10 @@ def fits_of(values: Floats, std: Floats) -> "list[Fit]":
         std: (C, 1, 1), of the normalization. Where black lies does not matter: the weights of a frame add up
             to one.
     """
-    from dfs_store.condense.key_frame_fit import best_fits, gram_matrix  # by need: its package imports torch
+    from dfs_store.condense.fitting.key_frame_fit import (  # by need: its package imports torch
+        best_fits,
+        gram_matrix,
+    )
 
     return best_fits(gram_matrix(values * (std * np.float32(_PEAK))))
 
@@ -97,7 +100,7 @@ def chosen_fits(
         fitting: how many key frames; not dense.
         affordable: key frames of all clips, with a budget.
     """
-    from dfs_store.condense.key_frame_fit import fewest_within, share_out_key_frames
+    from dfs_store.condense.fitting.key_frame_fit import fewest_within, share_out_key_frames
 
     if affordable is not None:
         curves = [fits_of(values, std) for values in clips]

@@ -24,7 +24,7 @@ from dfs_store.format import StoreWriter, check_output, open_store
 from dfs_store.format.coded.encoding import parse_encoding, stored_dtype
 
 if TYPE_CHECKING:
-    from dfs_store.condense.key_frame_fit import Fit
+    from dfs_store.condense.fitting.key_frame_fit import Fit
     from dfs_store.videos.prepare import OnProgress
 
 __all__ = ["ImportSettings", "Imported", "import_clips"]
@@ -261,7 +261,9 @@ def _reduced(values: Floats, fit: "Fit | None", seen: "_Seen") -> tuple[Floats, 
     """Returns the key frames of a clip and their positions: all frames, or those of a fit."""
     if fit is None:
         return values, np.arange(len(values))
-    from dfs_store.condense.key_frame_fit import fitted_key_frames  # by need: its package imports torch
+    from dfs_store.condense.fitting.key_frame_fit import (
+        fitted_key_frames,  # by need: its package imports torch
+    )
 
     seen.squared_error += fit.error
     if len(fit.positions) == len(values):

@@ -77,7 +77,7 @@ def test_what_is_offered(folder, line, expected):
 
 def test_the_words_are_those_of_the_library():
     from dfs_store.condense.config import Dtype, Initialisation, Precision
-    from dfs_store.condense.insertion import (
+    from dfs_store.condense.engine.insertion import (
         Gathering,
         GradientReading,
         Insertions,

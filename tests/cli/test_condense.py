@@ -9,7 +9,7 @@ from dfs_store.cli._settings_file import read_settings_file
 
 from dfs_store import open_store
 from dfs_store.condense import CondenseConfig
-from dfs_store.condense.event_log import event_log_path, read_events
+from dfs_store.condense.runtime.event_log import event_log_path, read_events
 from dfs_store.errors import SettingsError
 
 SMALL = (

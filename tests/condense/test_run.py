@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from dfs_store import open_store, open_videos
-from dfs_store.condense import CheckpointSaved, RunStarted, StepDone, StoreWritten, condense, loop
-from dfs_store.condense.checkpoint import checkpoint_path, checkpoints_of
+from dfs_store.condense import CheckpointSaved, RunStarted, StepDone, StoreWritten, condense
+from dfs_store.condense.engine import loop
+from dfs_store.condense.runtime.checkpoint import checkpoint_path, checkpoints_of
 from dfs_store.errors import CheckpointError, DivergedError, OutputExistsError, SettingsError
 
 
@@ -78,7 +79,7 @@ def test_the_same_seed_gives_equal_arrays_and_another_seed_others(config, videos
 def test_chunking_changes_nothing_but_rounding(config, videos, tmp_path, monkeypatch):
     whole, cut = str(tmp_path / "whole.h5"), str(tmp_path / "cut.h5")
     run(config(out=whole, insertion=False, iterations=3), videos)
-    monkeypatch.setattr("dfs_store.condense.initialise.chunk_clips", lambda *_: 1)
+    monkeypatch.setattr("dfs_store.condense.engine.initialise.chunk_clips", lambda *_: 1)
     run(config(out=cut, insertion=False, iterations=3), videos)
     one, other = arrays(whole)[0], arrays(cut)[0]
     # As a whole: how far a single value is off depends on the order of sums, and so on the processor.

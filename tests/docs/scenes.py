@@ -124,7 +124,7 @@ def a_loss_that_leaps():
 
 
 def more_memory_than_there_is():
-    from dfs_store.condense.steps import _REMEDY
+    from dfs_store.condense.runtime.steps import _REMEDY
     from dfs_store.networks.out_of_memory import out_of_memory_named
 
     with out_of_memory_named(_REMEDY):
@@ -132,7 +132,7 @@ def more_memory_than_there_is():
 
 
 def a_disk_that_is_too_small():
-    from dfs_store.condense.disk import DiskNeed, check_disk
+    from dfs_store.condense.runtime.disk import DiskNeed, check_disk
 
     check_disk("ucf.zarr", DiskNeed(least=2**60, most=2**61))
 
@@ -140,7 +140,7 @@ def a_disk_that_is_too_small():
 def a_rank_that_has_ended():
     import torch.distributed as dist
 
-    from dfs_store.condense.ranks import Ranks
+    from dfs_store.condense.runtime.ranks import Ranks
 
     join = "import sys, torch.distributed as d; d.init_process_group('gloo', init_method=sys.argv[1], "
     join += "rank=1, world_size=2)"

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from dfs_store.condense.run_lock import run_lock
+from dfs_store.condense.runtime.run_lock import run_lock
 from dfs_store.format import open_store
 from dfs_store.format.io.durable import Part, clear_dead_parts, write_durably
 from tests.format.making import content

@@ -12,8 +12,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from dfs_store import testing
-from dfs_store.condense.insertion import adjacent_cosines, gradient_dots
-from dfs_store.condense.key_frames import KeyFrameSet
+from dfs_store.condense.engine.insertion import adjacent_cosines, gradient_dots
+from dfs_store.condense.engine.key_frames import KeyFrameSet
 from dfs_store.interpolation import weight_matrix
 
 FRAME = (2, 2, 3)

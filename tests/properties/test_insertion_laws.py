@@ -7,10 +7,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dfs_store.condense.evidence import Evidence
-from dfs_store.condense.insertion import InsertionRule
-from dfs_store.condense.key_frames import KeyFrameSet
-from dfs_store.condense.schedule import Schedule
+from dfs_store.condense.engine.evidence import Evidence
+from dfs_store.condense.engine.insertion import InsertionRule
+from dfs_store.condense.engine.key_frames import KeyFrameSet
+from dfs_store.condense.engine.schedule import Schedule
 
 shares = st.floats(0, 1)
 rules = st.builds(

@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from dfs_store.condense.key_frames import KeyFrameSet
+from dfs_store.condense.engine.key_frames import KeyFrameSet
 
 FRAME = (2, 3, 2)
 

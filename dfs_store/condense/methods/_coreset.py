@@ -4,10 +4,15 @@ from collections.abc import Callable
 
 from dfs_store.condense.condensed import Condensed, kept_clips
 from dfs_store.condense.config import CondenseConfig
-from dfs_store.condense.device import resolve_device
+from dfs_store.condense.engine.extractor import extractor_network
+from dfs_store.condense.engine.real_starts import (
+    Choose,
+    check_real_clips,
+    chosen_by_features,
+    clips_per_class,
+)
 from dfs_store.condense.events import Event, RunStarted
-from dfs_store.condense.extractor import extractor_network
-from dfs_store.condense.real_starts import Choose, check_real_clips, chosen_by_features, clips_per_class
+from dfs_store.condense.runtime.device import resolve_device
 from dfs_store.videos import VideoDataset
 
 __all__ = ["coreset", "ranked_clips"]

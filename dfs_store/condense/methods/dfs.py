@@ -5,27 +5,27 @@ from dataclasses import replace
 
 import torch
 
-from dfs_store.condense.checkpoint import (
+from dfs_store.condense.condensed import Condensed, CondensedClip
+from dfs_store.condense.config import CondenseConfig
+from dfs_store.condense.engine.initialise import Group, clip_groups, even_positions, initial_key_frames
+from dfs_store.condense.engine.loop import dfs_loop
+from dfs_store.condense.engine.real_clips import RealClips
+from dfs_store.condense.engine.real_starts import real_starts, sources_of
+from dfs_store.condense.events import Event, RunStarted
+from dfs_store.condense.method import MATCHING_SETTINGS, Method
+from dfs_store.condense.presets import Preset, row_at, short_run
+from dfs_store.condense.runtime.checkpoint import (
     State,
     checkpoint_path,
     joined_states,
     key_frame_state,
     restore_key_frames,
 )
-from dfs_store.condense.clips_at_a_time import ClipsAtATime
-from dfs_store.condense.condensed import Condensed, CondensedClip
-from dfs_store.condense.config import CondenseConfig
-from dfs_store.condense.device import chunk_clips, real_clips_at_a_time, resolve_device
-from dfs_store.condense.events import Event, RunStarted
-from dfs_store.condense.initialise import Group, clip_groups, even_positions, initial_key_frames
-from dfs_store.condense.loop import dfs_loop
-from dfs_store.condense.method import MATCHING_SETTINGS, Method
-from dfs_store.condense.presets import Preset, row_at, short_run
-from dfs_store.condense.ranks import Ranks
-from dfs_store.condense.real_clips import RealClips
-from dfs_store.condense.real_starts import real_starts, sources_of
-from dfs_store.condense.self_check import KernelCheck, check_kernels
-from dfs_store.condense.steps import decisive_settings, resumed, run_steps
+from dfs_store.condense.runtime.clips_at_a_time import ClipsAtATime
+from dfs_store.condense.runtime.device import chunk_clips, real_clips_at_a_time, resolve_device
+from dfs_store.condense.runtime.ranks import Ranks
+from dfs_store.condense.runtime.self_check import KernelCheck, check_kernels
+from dfs_store.condense.runtime.steps import decisive_settings, resumed, run_steps
 from dfs_store.networks import ConvNet3D, fast_order
 from dfs_store.networks.out_of_memory import out_of_memory_named
 from dfs_store.videos import VideoDataset

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 from dfs_store.condense.condensed import Condensed, real_key_frames
 from dfs_store.condense.config import CondenseConfig
+from dfs_store.condense.engine.herd import herd
 from dfs_store.condense.events import Event
-from dfs_store.condense.herd import herd
 from dfs_store.condense.method import Method
 from dfs_store.condense.methods._coreset import coreset
 from dfs_store.videos import VideoDataset

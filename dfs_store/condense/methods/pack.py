@@ -9,13 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from dfs_store.byte_sizes import parse_bytes
-from dfs_store.condense.coded_fit import CodedClip
 from dfs_store.condense.condensed import Condensed, CondensedClip, kept_frames
 from dfs_store.condense.config import CondenseConfig
-from dfs_store.condense.encoded_pack import describe_encoding, encoded_clips, mean_psnr, psnr_or_none
+from dfs_store.condense.engine.herd import herd
 from dfs_store.condense.events import Event
-from dfs_store.condense.herd import herd
-from dfs_store.condense.key_frame_fit import (
+from dfs_store.condense.fitting.coded_fit import CodedClip
+from dfs_store.condense.fitting.encoded_pack import describe_encoding, encoded_clips, mean_psnr, psnr_or_none
+from dfs_store.condense.fitting.key_frame_fit import (
     Fit,
     best_fits,
     fewest_within,

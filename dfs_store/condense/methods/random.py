@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 from dfs_store.condense.condensed import Condensed, kept_clips, real_key_frames
 from dfs_store.condense.config import CondenseConfig
+from dfs_store.condense.engine.real_starts import chosen_real_clips
 from dfs_store.condense.events import Event, RunStarted
 from dfs_store.condense.method import Method
-from dfs_store.condense.real_starts import chosen_real_clips
 from dfs_store.videos import VideoDataset
 
 __all__ = ["METHOD", "random"]

@@ -10,29 +10,29 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from dfs_store.condense.checkpoint import State, checkpoint_path
-from dfs_store.condense.clips_at_a_time import ClipsAtATime
 from dfs_store.condense.condensed import Condensed, CondensedClip
 from dfs_store.condense.config import CondenseConfig
-from dfs_store.condense.device import chunk_clips, resolve_device
-from dfs_store.condense.events import Event, RunStarted, StepDone
-from dfs_store.condense.gradient_matching import match_gradients
-from dfs_store.condense.initialise import even_positions, grouped_clips, real_frames
-from dfs_store.condense.matching import class_means, match
-from dfs_store.condense.method import MATCHING_SETTINGS, Method, Phases
-from dfs_store.condense.methods.dfs import checked_network, clips_at_a_time
-from dfs_store.condense.presets import Preset, row_at, short_run
-from dfs_store.condense.randomness import Purpose, numpy_generator, torch_generator
-from dfs_store.condense.real_clips import RealClips
-from dfs_store.condense.real_starts import real_starts, sources_of
-from dfs_store.condense.static_dynamic import (
+from dfs_store.condense.engine.gradient_matching import match_gradients
+from dfs_store.condense.engine.initialise import even_positions, grouped_clips, real_frames
+from dfs_store.condense.engine.matching import class_means, match
+from dfs_store.condense.engine.memories import (
     MEMORIES_PER_VIDEO,
     MemoryClips,
     StaticDynamicClips,
     StaticDynamicMemory,
     memory_bytes,
 )
-from dfs_store.condense.steps import check_finite, decisive_settings, resumed, run_steps
+from dfs_store.condense.engine.randomness import Purpose, numpy_generator, torch_generator
+from dfs_store.condense.engine.real_clips import RealClips
+from dfs_store.condense.engine.real_starts import real_starts, sources_of
+from dfs_store.condense.events import Event, RunStarted, StepDone
+from dfs_store.condense.method import MATCHING_SETTINGS, Method, Phases
+from dfs_store.condense.methods.dfs import checked_network, clips_at_a_time
+from dfs_store.condense.presets import Preset, row_at, short_run
+from dfs_store.condense.runtime.checkpoint import State, checkpoint_path
+from dfs_store.condense.runtime.clips_at_a_time import ClipsAtATime
+from dfs_store.condense.runtime.device import chunk_clips, resolve_device
+from dfs_store.condense.runtime.steps import check_finite, decisive_settings, resumed, run_steps
 from dfs_store.errors import CheckpointError, SettingsError
 from dfs_store.networks import ConvNet3D, FrameConvNet
 from dfs_store.networks.drawing import draw_parameters

@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from dfs_store import open_store, open_videos
-from dfs_store.condense import ExtractorTrained, condense, extractor
+from dfs_store.condense import ExtractorTrained, condense
 from dfs_store.condense.condensed import kept_frames
+from dfs_store.condense.engine import extractor
+from dfs_store.condense.engine.herd import herd
+from dfs_store.condense.engine.real_starts import chosen_real_clips, clips_per_class
 from dfs_store.condense.forecast import forecast
-from dfs_store.condense.herd import herd
 from dfs_store.condense.methods.k_center import cover
-from dfs_store.condense.real_starts import chosen_real_clips, clips_per_class
 from dfs_store.errors import DFSError, SettingsError
 from dfs_store.networks import ConvNet3D, TrainingSettings
 from dfs_store.videos.cache import list_entries, remove_entry

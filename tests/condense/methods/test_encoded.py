@@ -7,7 +7,7 @@ import pytest
 
 from dfs_store import open_store
 from dfs_store.condense import ClipsFitted, StepDone, condense
-from dfs_store.condense.share_out import Option, share_out
+from dfs_store.condense.fitting.share_out import Option, share_out
 from dfs_store.errors import SettingsError
 from dfs_store.format import copy_store, verify
 from tests.condense.methods.test_pack import PACK, rms

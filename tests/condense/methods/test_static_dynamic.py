@@ -9,20 +9,20 @@ import torch.nn.functional as F
 
 from dfs_store import open_store
 from dfs_store.condense import StepDone, condense
-from dfs_store.condense.checkpoint import checkpoint_path
-from dfs_store.condense.clips_at_a_time import ClipsAtATime
-from dfs_store.condense.gradient_matching import gradient_distance
-from dfs_store.condense.methods.dfs import frozen_network
-from dfs_store.condense.methods.static_dynamic import _Run
-from dfs_store.condense.randomness import Purpose, numpy_generator, torch_generator
-from dfs_store.condense.real_clips import RealClips
-from dfs_store.condense.real_starts import chosen_real_clips
-from dfs_store.condense.static_dynamic import (
+from dfs_store.condense.engine.gradient_matching import gradient_distance
+from dfs_store.condense.engine.memories import (
     MemoryClips,
     StaticDynamicClips,
     StaticDynamicMemory,
     memory_bytes,
 )
+from dfs_store.condense.engine.randomness import Purpose, numpy_generator, torch_generator
+from dfs_store.condense.engine.real_clips import RealClips
+from dfs_store.condense.engine.real_starts import chosen_real_clips
+from dfs_store.condense.methods.dfs import frozen_network
+from dfs_store.condense.methods.static_dynamic import _Run
+from dfs_store.condense.runtime.checkpoint import checkpoint_path
+from dfs_store.condense.runtime.clips_at_a_time import ClipsAtATime
 from dfs_store.errors import CheckpointError, DamagedStoreError, DivergedError
 from dfs_store.evaluate import StoreClips, clips_of
 from dfs_store.format import copy_store

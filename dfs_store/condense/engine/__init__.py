@@ -1,0 +1,1 @@
+"""What a method computes with: trainable key frames, matching, insertion, real clips and features."""

@@ -1,0 +1,149 @@
+"""Where key frames start: noise or real frames, evenly spaced, in chunks that fit the device."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from dfs_store.condense.config import CondenseConfig
+from dfs_store.condense.engine.frame_codec import FrameCodec, trained_levels
+from dfs_store.condense.engine.key_frames import KeyFrameSet
+from dfs_store.condense.engine.randomness import Purpose, torch_generator
+from dfs_store.condense.runtime.device import chunk_clips, total_memory_bytes
+from dfs_store.interpolation import check_key_frame_count
+from dfs_store.videos import VideoDataset
+from dfs_store.videos.tensors import normalised_clips
+
+__all__ = [
+    "clip_groups",
+    "even_positions",
+    "grouped_clips",
+    "initial_key_frames",
+    "key_frames_device",
+    "real_frames",
+]
+
+# Key frames and their momentum stay on the device while even T of them per clip would take less than this.
+KEY_FRAME_SHARE = 0.35
+
+# Clips of whole classes that are matched together: mostly one chunk, several for a class larger than a chunk.
+Group = list[KeyFrameSet]
+# Its clips by number, chunk by chunk.
+ClipGroup = list[Sequence[int]]
+# Processes can share so many groups of classes at least, where there are as many classes.
+FEWEST_PARTS = 8
+CLASSES_PER_PART = 4
+
+
+def even_positions(count: int, num_frames: int, flag: str = "--initial-key-frames") -> npt.NDArray[np.int64]:
+    """Returns `count` positions evenly spaced from 0 to T-1 (Table 5); a single one is 0.
+
+    Args:
+        count: K, at least 1.
+        num_frames: T, at least `count`.
+        flag: the option that asks for so many, for the error.
+
+    Raises:
+        SettingsError: `count` is outside 1..T.
+    """
+    check_key_frame_count(count, num_frames, flag)
+    if count == 1:
+        return np.zeros(1, dtype=np.int64)
+    return np.round(np.linspace(0, num_frames - 1, count)).astype(np.int64)
+
+
+def key_frames_device(num_clips: int, clip_values: int, device: torch.device) -> torch.device:
+    """Returns where key frames and momentum are kept: the device, or host memory when they may outgrow it.
+
+    Args:
+        num_clips: N.
+        clip_values: T*C*H*W, the most a clip can grow to.
+        device: where clips are rendered.
+    """
+    memory = total_memory_bytes(device) if device.type == "cuda" else None
+    if memory is not None and num_clips * clip_values * 4 * 2 > KEY_FRAME_SHARE * memory:
+        return torch.device("cpu")
+    return device
+
+
+def initial_key_frames(
+    config: CondenseConfig,
+    videos: VideoDataset,
+    device: torch.device,
+    starts: npt.NDArray[np.int64] | None,
+    groups: Sequence[ClipGroup] | None = None,
+) -> list[Group]:
+    """Makes the key frames that a run starts from, class after class, `vpc` clips each.
+
+    Args:
+        config: resolved settings.
+        videos: the real clips; only their shape counts for noise.
+        device: where clips are rendered.
+        starts: (N,) the real clip that each starts from (`real_starts`); None for noise.
+        groups: which of `clip_groups` to make; all when absent.
+
+    Raises:
+        SettingsError: more key frames than frames.
+    """
+    positions = even_positions(config.initial_key_frames, videos.num_frames)
+    num_clips = len(videos.classes) * config.vpc
+    home = key_frames_device(num_clips, videos.num_frames * int(np.prod(videos.frame_shape)), device)
+
+    codec = None
+    if config.frame_encoding is not None:
+        codec = FrameCodec(config.frame_encoding, trained_levels(videos.normalization))
+
+    def frames_of(clip: int) -> Tensor:
+        if starts is not None:
+            return real_frames(videos, int(starts[clip]), positions).to(home)
+        generator = torch_generator(config.seed, Purpose.INITIAL_FRAMES, clip)
+        return torch.randn(positions.size, *videos.frame_shape, generator=generator).to(home)
+
+    return [
+        [
+            KeyFrameSet(
+                [frames_of(clip) for clip in chunk],
+                [positions] * len(chunk),
+                [clip // config.vpc for clip in chunk],
+                videos.num_frames,
+                device=device,
+                codec=codec,
+            )
+            for chunk in group
+        ]
+        for group in (clip_groups(config, videos, device) if groups is None else groups)
+    ]
+
+
+def clip_groups(config: CondenseConfig, videos: VideoDataset, device: torch.device) -> list[ClipGroup]:
+    """Returns the clips of a run by number, in groups of whole classes and chunks that fit the device.
+
+    There are enough groups for several processes to share, and how they are cut does not depend on how many
+    there are: so the arrays that come out do not depend on it either.
+    """
+    num_classes = len(videos.classes)
+    parts = max(FEWEST_PARTS, num_classes // CLASSES_PER_PART)
+    together = -(-num_classes // parts) * config.vpc
+    largest = chunk_clips(device, videos.num_frames, videos.frame_shape)
+    return grouped_clips(num_classes, config.vpc, largest, min(largest, together))
+
+
+def grouped_clips(num_classes: int, vpc: int, largest: int, together: int | None = None) -> list[ClipGroup]:
+    """Cuts all clips into groups of whole classes, and these into chunks of at most `largest` clips.
+
+    A group has at most `together` clips (`largest` when absent), but for a class that has more.
+    """
+    classes_at_once = max(1, (largest if together is None else together) // vpc)
+    groups: list[ClipGroup] = []
+    for first in range(0, num_classes, classes_at_once):
+        clips = range(first * vpc, min(first + classes_at_once, num_classes) * vpc)
+        groups.append([clips[start : start + largest] for start in range(0, len(clips), largest)])
+    return groups
+
+
+def real_frames(videos: VideoDataset, clip: int, positions: npt.NDArray[np.int64]) -> Tensor:
+    """Returns frames of a real clip in normalised space, (K, C, H, W) float32."""
+    pixels = torch.from_numpy(np.array(videos.pixels[clip, 0])[positions])
+    return normalised_clips(pixels[None], videos.normalization)[0].contiguous()

@@ -1,0 +1,147 @@
+"""Where motion is not linear: the gradient-guided insertion of key frames (Eq. 4-7).
+
+A candidate, a position that is no key frame, qualifies if its gradient disagrees with the gradients of
+BOTH adjacent key frames. All cosines of a clip come from one matrix of dot products between the gradients
+of its rendered frames, taken over all C*H*W values in float32: they are small, and bfloat16 would flip
+their signs.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from dfs_store.condense.engine.evidence import Evidence
+from dfs_store.condense.engine.key_frames import KeyFrameSet
+
+__all__ = ["InsertionRule", "adjacent_cosines", "gradient_dots"]
+
+Metric = Literal["cosine", "l2"]
+Selection = Literal["lowest", "random"]
+Insertions = Literal["one", "all"]
+GradientReading = Literal["frame", "accumulated"]
+Gathering = Literal["last", "mean", "persistent"]
+Score = Literal["larger", "smaller"]
+
+DEFAULT_EPSILON: dict[str, float] = {"cosine": 0.0, "l2": 0.141}
+
+
+def gradient_dots(gradient: Tensor) -> Tensor:
+    """Returns the dot products between the gradients of all rendered frames of a clip.
+
+    Args:
+        gradient: (N, T, C, H, W) of the loss with respect to the rendered clips.
+
+    Returns:
+        (N, T, T) float64 on the same device, multiplied in float32.
+    """
+    flat = gradient.flatten(2).to(torch.float32)
+    return torch.bmm(flat, flat.transpose(1, 2)).to(torch.float64)
+
+
+def adjacent_cosines(dots: Tensor, key_frames: KeyFrameSet, reading: GradientReading) -> Tensor:
+    """Returns for every frame the cosines of its gradient with those of its adjacent key frames (Eq. 4, 5).
+
+    Args:
+        dots: (N, T, T) from `gradient_dots`.
+        key_frames: the N clips.
+        reading: which gradient is that of a key frame. "frame": that of the rendered frame at its position.
+            "accumulated": its full parameter gradient, which sums over all frames that it takes part in.
+
+    Returns:
+        (2, N, T) float64 on the CPU, to the left and to the right key frame. Not-a-number at key positions
+        and where a gradient is zero, so that these never qualify.
+    """
+    if reading == "accumulated":
+        mix = key_frames.weights.to(torch.float64)  # (N, T, K): a key frame's gradient = sum of rows * weight
+    else:
+        mix = (key_frames.weights == 1).to(torch.float64)  # exactly 1 at the key frame's own position only
+    key_dots = torch.bmm(mix.transpose(1, 2), dots)  # (N, K, T): key gradient with frame gradient
+    key_norms = (key_dots * mix.transpose(1, 2)).sum(2).clamp(min=0).sqrt()  # (N, K)
+    frame_norms = dots.diagonal(dim1=1, dim2=2).clamp(min=0).sqrt()  # (N, T)
+    cosines = key_dots / (key_norms[:, :, None] * frame_norms[:, None, :])
+    sides = torch.stack(
+        [cosines.gather(1, side[:, None, :]).squeeze(1) for side in (key_frames.left, key_frames.right)]
+    )
+    is_key = key_frames.left == key_frames.right
+    sides[:, is_key] = torch.nan
+    return torch.where(sides.isfinite(), sides, torch.nan).cpu()
+
+
+@dataclass(frozen=True)
+class InsertionRule:
+    """Which candidates become key frames (Eq. 6, 7 and Table 6).
+
+    Attributes:
+        metric: "cosine": a candidate disagrees if both cosines are below epsilon. "l2" (Table 6C): if the
+            distances of the unit-normalised gradients, sqrt(2 - 2 cos), are both above epsilon.
+        epsilon: the threshold, 0 for cosine and 0.141 for l2 in the paper.
+        selection: "lowest": of the candidates that qualify, the one furthest from agreement. "random"
+            (Table 6B): the same trigger, but the position uniform over all non-key positions.
+        insertions: "one" per clip and test, or "all" that qualify at once (Eq. 7 read literally).
+        gradient: which gradient is that of a key frame, see `adjacent_cosines`.
+        evidence: what a test looks at. "last": the cosines of its own step (the paper). "mean": each cosine
+            averaged over the steps since the last test. "persistent": how many of these steps disagree.
+        persistence: for "persistent", the share of steps at which a candidate must disagree to qualify.
+        score: "larger": candidates are ranked by the larger of their two cosines; "smaller": by the smaller.
+            With "persistent" the share of steps ranks first, and the mean cosine breaks ties.
+    """
+
+    metric: Metric = "cosine"
+    epsilon: float = 0.0
+    selection: Selection = "lowest"
+    insertions: Insertions = "one"
+    gradient: GradientReading = "frame"
+    evidence: Gathering = "last"
+    persistence: float = 0.5
+    score: Score = "larger"
+
+    def gather(self, cosines: Tensor, evidence: Evidence) -> None:
+        """Adds the cosines (2, N, T) of a step, from `adjacent_cosines`, to the evidence on N clips."""
+        if self.evidence == "last":
+            evidence.clear()
+        evidence.add(cosines.numpy(), self._disagrees(cosines.numpy()))
+
+    def choose(self, evidence: Evidence, generator: np.random.Generator) -> list[tuple[int, int]]:
+        """Picks the positions to insert.
+
+        Args:
+            evidence: on N clips, since the last test.
+            generator: for the random selection only.
+
+        Returns:
+            (clip, position) pairs, at most one per clip if `insertions` is "one"; ties go to the earlier.
+        """
+        score, shares = self.scores(evidence), evidence.opposed_shares
+        if self.evidence == "persistent":
+            qualifies, first = shares >= self.persistence, -shares
+        else:
+            qualifies, first = self._disagrees(evidence.mean_cosines), np.zeros_like(score)
+        chosen: list[tuple[int, int]] = []
+        for clip in np.flatnonzero(qualifies.any(axis=1)):
+            positions = np.flatnonzero(qualifies[clip])
+            count = positions.size if self.insertions == "all" else 1
+            if self.selection == "random":
+                candidates = np.flatnonzero(~np.isnan(score[clip]))
+                positions = np.sort(generator.choice(candidates, size=count, replace=False))
+            else:
+                order = np.lexsort((score[clip, positions], first[clip, positions]))
+                positions = np.sort(positions[order[:count]])
+            chosen += [(int(clip), int(position)) for position in positions]
+        return chosen
+
+    def scores(self, evidence: Evidence) -> npt.NDArray[np.float64]:
+        """Returns (N, T), the larger (or smaller) of every frame's two mean cosines."""
+        means = evidence.mean_cosines
+        scores: npt.NDArray[np.float64] = means.max(axis=0) if self.score == "larger" else means.min(axis=0)
+        return scores
+
+    def _disagrees(self, cosines: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+        """Whether frames disagree with both adjacent key frames, (N, T) from cosines (2, N, T)."""
+        larger = cosines.max(axis=0)
+        if self.metric == "l2":
+            return np.asarray(np.sqrt(np.maximum(2 - 2 * larger, 0)) > self.epsilon)
+        return np.asarray(larger < self.epsilon)

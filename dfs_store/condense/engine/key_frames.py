@@ -1,0 +1,234 @@
+"""The trainable key frames of some clips: rendering (Eq. 3), its adjoint, the SGD step, insertion."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from dfs_store.condense.engine.evidence import Evidence
+from dfs_store.condense.engine.frame_codec import FrameCodec
+from dfs_store.errors import ClipError, PositionsError
+from dfs_store.interpolation import check_positions, matrix_of, neighbours
+
+__all__ = ["KeyFrameSet"]
+
+
+class KeyFrameSet:
+    """The key frames of N clips, packed one clip after the other as in the store.
+
+    The gradient of a key frame is written out (the adjoint of Eq. 3) rather than left to autograd, because
+    insertion needs the gradient of every rendered frame anyway: one backward pass to the rendered clips
+    gives both.
+
+    Attributes:
+        frames: (S, C, H, W) float32, all key frames.
+        momentum: (S, C, H, W) float32, the velocity of SGD.
+        labels: (N,) int64, class of each clip.
+        positions: (S,) int64, time index of each key frame, 0-based.
+        clips: (S,) int64, number of the clip that each key frame belongs to.
+        inserted_at: (S,) int32, step of insertion, -1 for an initial key frame.
+        evidence: on the N clips, since the last test for insertion.
+        codec: clips are rendered from what it makes of `frames`, which it also keeps in its range; None
+            renders them from `frames`.
+        num_frames: T.
+        device: where clips are rendered. `frames` and `momentum` may lie elsewhere (in host memory, when
+            they are too large for the device) and are brought over chunk by chunk.
+    """
+
+    def __init__(
+        self,
+        key_frames: Sequence[Tensor],
+        positions: Sequence[npt.ArrayLike],
+        labels: npt.ArrayLike,
+        num_frames: int,
+        *,
+        device: torch.device | str = "cpu",
+        codec: FrameCodec | None = None,
+    ) -> None:
+        """Packs clips.
+
+        Args:
+            key_frames: N tensors (K, C, H, W) float32 on one device.
+            positions: N lists of K positions, see `dfs_store.interpolation.check_positions`.
+            labels: (N,) class numbers.
+            num_frames: T.
+            device: where clips are rendered.
+            codec: an encoding that key frames are trained for.
+
+        Raises:
+            ClipError: the numbers of key frames, positions and labels do not fit.
+            PositionsError: positions break a rule.
+        """
+        checked = [check_positions(p, num_frames) for p in positions]
+        self.labels: npt.NDArray[np.int64] = np.asarray(labels, dtype=np.int64)
+        if not len(key_frames) == len(checked) == self.labels.size:
+            raise ClipError(
+                f"key_frames, positions and labels must be as many as there are clips, "
+                f"got {len(key_frames)}, {len(checked)} and {self.labels.size}"
+            )
+        for number, (frames, keys) in enumerate(zip(key_frames, checked, strict=True)):
+            if frames.shape[0] != keys.size:
+                raise ClipError(f"clip {number} has {frames.shape[0]} key frames but {keys.size} positions")
+        self.num_frames = num_frames
+        self.device = torch.device(device)
+        self.frames: Tensor = torch.cat(list(key_frames)).to(torch.float32)
+        self.momentum: Tensor = torch.zeros_like(self.frames)
+        self.positions: npt.NDArray[np.int64] = np.concatenate(checked)
+        self.clips: npt.NDArray[np.int64] = np.repeat(np.arange(len(checked)), [p.size for p in checked])
+        self.inserted_at: npt.NDArray[np.int32] = np.full(self.positions.size, -1, dtype=np.int32)
+        self.evidence = Evidence(len(self), num_frames)
+        self.codec = codec
+        self._decoded: Tensor | None = None
+        self._changed()
+        self._index()
+
+    def restore(
+        self,
+        frames: npt.NDArray[np.float32],
+        momentum: npt.NDArray[np.float32],
+        positions: npt.NDArray[np.int64],
+        inserted_at: npt.NDArray[np.int32],
+        counts: npt.NDArray[np.int64],
+    ) -> None:
+        """Puts back a saved state of the same N clips.
+
+        Args:
+            frames: (S, C, H, W) float32.
+            momentum: (S, C, H, W) float32.
+            positions: (S,).
+            inserted_at: (S,).
+            counts: (N,) key frames of each clip.
+        """
+        home = self.frames.device
+        self.frames, self.momentum = torch.from_numpy(frames).to(home), torch.from_numpy(momentum).to(home)
+        self.positions, self.inserted_at = positions, inserted_at
+        self.clips = np.repeat(np.arange(len(self)), counts)
+        self._changed()
+        self._index()
+
+    def __len__(self) -> int:
+        """N, the number of clips."""
+        return self.labels.size
+
+    def _index(self) -> None:
+        """Works out, once per insertion, what rendering needs: padded numbers and weights of key frames."""
+        counts = np.bincount(self.clips, minlength=len(self))
+        self.offsets: npt.NDArray[np.int64] = np.concatenate(([0], np.cumsum(counts)))
+        shape = (len(self), self.num_frames)
+        weights = np.zeros((*shape, int(counts.max())), dtype=np.float32)
+        left, right = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
+        for clip in range(len(self)):
+            keys = self.clip_positions(clip)
+            near = neighbours(keys, self.num_frames)
+            left[clip], right[clip] = near.left, near.right
+            weights[clip, :, : keys.size] = matrix_of(near, keys.size)
+        number_in_clip = np.arange(self.positions.size) - self.offsets[self.clips]
+        padded = np.zeros((len(self), weights.shape[2]), dtype=np.int64)
+        padded[self.clips, number_in_clip] = np.arange(self.positions.size)
+        home = self.frames.device
+        self._padded = torch.from_numpy(padded).to(home)
+        self._packed = torch.from_numpy(self.clips * weights.shape[2] + number_in_clip).to(self.device)
+        self.weights: Tensor = torch.from_numpy(weights).to(self.device)
+        self.left: Tensor = torch.from_numpy(left).to(self.device)
+        self.right: Tensor = torch.from_numpy(right).to(self.device)
+
+    def clip_positions(self, clip: int) -> npt.NDArray[np.int64]:
+        """Returns the (K,) positions of one clip."""
+        return self.positions[self.offsets[clip] : self.offsets[clip + 1]]
+
+    def clip_frames(self, clip: int) -> Tensor:
+        """Returns the (K, C, H, W) key frames of one clip, a view."""
+        return self.frames[self.offsets[clip] : self.offsets[clip + 1]]
+
+    def render(self) -> Tensor:
+        """Rebuilds all clips (Eq. 3): (N, T, C, H, W) float32 on `device`, without an autograd graph."""
+        keys = self.shown()[self._padded].to(self.device).flatten(2)
+        return torch.bmm(self.weights, keys).view(*self.weights.shape[:2], *self.frames.shape[1:])
+
+    def pull_back(self, gradient: Tensor) -> Tensor:
+        """Returns the gradient of the key frames: the adjoint of `render`.
+
+        Each key frame collects the gradients of the rendered frames, times its weights in them.
+
+        Args:
+            gradient: (N, T, C, H, W), of a scalar with respect to the rendered clips.
+
+        Returns:
+            (S, C, H, W) where `frames` lie.
+        """
+        collected = torch.bmm(self.weights.transpose(1, 2), gradient.flatten(2))
+        packed = collected.flatten(0, 1)[self._packed]
+        return packed.view(self.frames.shape).to(self.frames.device)
+
+    def step(self, gradient: Tensor, *, lr: float, momentum: float) -> None:
+        """Takes one SGD step with heavy-ball momentum, as torch.optim.SGD does.
+
+        Args:
+            gradient: (S, C, H, W), of the key frames, from `pull_back`.
+            lr: learning rate.
+            momentum: share of the last velocity that is kept.
+        """
+        self.momentum.mul_(momentum).add_(gradient)
+        self.frames.add_(self.momentum, alpha=-lr)
+        self._changed()
+
+    def frame_at(self, clip: int, position: int) -> Tensor:
+        """Returns the (C, H, W) frame of a clip at a position, interpolated where it is no key frame."""
+        near = neighbours(self.clip_positions(clip), self.num_frames, times=[position])
+        keys, weight = self.clip_frames(clip), float(near.weight[0])
+        return (1 - weight) * keys[near.left[0]] + weight * keys[near.right[0]]
+
+    def insert(self, chosen: Sequence[tuple[int, int]], step: int) -> None:
+        """Promotes interpolated positions to key frames.
+
+        A new key frame takes the value of the frame interpolated there, so that no clip changes at this
+        moment, and starts with zero momentum. Nothing is removed or reordered.
+
+        Args:
+            chosen: (clip, position) pairs; no position may be a key frame already.
+            step: the 0-based step, written into `inserted_at`.
+
+        Raises:
+            PositionsError: a position is outside the clip, a key frame already, or named twice.
+        """
+        if not chosen:
+            return
+        taken = set(zip(self.clips.tolist(), self.positions.tolist(), strict=True))
+        for clip, position in chosen:
+            if not 0 < position < self.num_frames - 1 or (clip, position) in taken:
+                raise PositionsError(
+                    f"cannot insert a key frame at position {position} of clip {clip}: it must lie inside "
+                    f"the clip and be no key frame yet; key frames: {self.clip_positions(clip).tolist()}"
+                )
+            if self.clip_positions(clip).size < 2:
+                raise PositionsError(
+                    f"clip {clip} stands still (one key frame), nothing lies between key frames"
+                )
+            taken.add((clip, position))
+        values = torch.stack([self.frame_at(clip, position) for clip, position in chosen])
+        clips = np.concatenate([self.clips, [clip for clip, _ in chosen]])
+        positions = np.concatenate([self.positions, [position for _, position in chosen]])
+        order = np.lexsort((positions, clips))
+        moved = torch.from_numpy(order).to(self.frames.device)
+        self.clips, self.positions = clips[order], positions[order]
+        self.inserted_at = np.concatenate([self.inserted_at, np.full(len(chosen), step, np.int32)])[order]
+        self.frames = torch.cat([self.frames, values])[moved]
+        self.momentum = torch.cat([self.momentum, torch.zeros_like(values)])[moved]
+        self._changed()
+        self._index()
+
+    def shown(self) -> Tensor:
+        """Returns the key frames that clips are rendered from, (S, C, H, W): as stored and read again."""
+        if self.codec is None:
+            return self.frames
+        if self._decoded is None:
+            self._decoded = self.codec.decoded([self.clip_frames(clip) for clip in range(len(self))])
+        return self._decoded
+
+    def _changed(self) -> None:
+        """Keeps key frames that have moved in the codec's range; what they decode to is found anew."""
+        self._decoded = None
+        if self.codec is not None:
+            self.codec.keep_in_range(self.frames)

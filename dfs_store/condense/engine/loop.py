@@ -1,0 +1,91 @@
+"""The training loop of DFS, as the paper tells it: sample real, embed, match, step, maybe insert."""
+
+from collections.abc import Iterator, Sequence
+
+from dfs_store.condense.config import CondenseConfig
+from dfs_store.condense.engine.initialise import Group
+from dfs_store.condense.engine.insertion import adjacent_cosines, gradient_dots
+from dfs_store.condense.engine.matching import class_means, match
+from dfs_store.condense.engine.randomness import Purpose, numpy_generator, torch_generator
+from dfs_store.condense.engine.real_clips import RealClips
+from dfs_store.condense.engine.watch import Watch
+from dfs_store.condense.events import StepDone
+from dfs_store.condense.runtime.clips_at_a_time import ClipsAtATime
+from dfs_store.condense.runtime.ranks import ALONE, Ranks
+from dfs_store.condense.runtime.steps import check_finite
+from dfs_store.networks import ConvNet3D
+
+__all__ = ["dfs_loop"]
+
+
+def dfs_loop(
+    config: CondenseConfig,
+    real: RealClips,
+    network: ConvNet3D,
+    groups: Sequence[Group],
+    first_step: int = 0,
+    ranks: Ranks = ALONE,
+    first_group: int = 0,
+    at_a_time: ClipsAtATime | None = None,
+) -> Iterator[StepDone]:
+    """Trains the key frames in `groups` in place.
+
+    Args:
+        config: resolved settings.
+        real: where real batches come from.
+        network: drawn afresh every step, never trained.
+        groups: the key frames, whole classes in each group.
+        first_step: above 0 for a resumed run.
+        ranks: the processes that share the classes; this one alone when absent.
+        first_group: number of the first of `groups` among those of all ranks.
+        at_a_time: how many clips at a time; all of a batch or chunk when absent.
+
+    Yields:
+        One event per step.
+
+    Raises:
+        DivergedError: the loss is no longer finite; the key frames of that class have not been moved.
+    """
+    schedule, rule = config.schedule, config.rule
+    lr, momentum = config.matching.lr, config.matching.momentum
+    device, num_frames = next(network.parameters()).device, groups[0][0].num_frames
+
+    for step in range(first_step, schedule.iterations):
+        network.reset(torch_generator(config.seed, Purpose.NETWORK, step, device=device))
+        real_means = class_means(network, real.batches(step), precision=config.precision, at_a_time=at_a_time)
+        loss, num_inserted = 0.0, 0
+        first_clip, watch = int(groups[0][0].labels[0]) * config.vpc, Watch(config.watch, num_frames)
+
+        for number, group in enumerate(groups, start=first_group):
+            matched = match(network, group, real_means, real.labels.start, at_a_time)
+            for chunk, chunk_loss, gradient in matched:
+                loss += chunk_loss
+                check_finite(loss, step, "--lr", lr, momentum)
+                chunk.step(chunk.pull_back(gradient), lr=lr, momentum=momentum)
+                if schedule.inserts(step):
+                    cosines = adjacent_cosines(gradient_dots(gradient), chunk, rule.gradient)
+                    watch.look(cosines, first_clip)
+                    rule.gather(cosines, chunk.evidence)
+                if schedule.tests(step):
+                    names = step, number, int(chunk.labels[0])
+                    draws = numpy_generator(config.seed, Purpose.INSERTION, *names)
+                    chosen = rule.choose(chunk.evidence, draws)
+                    chunk.insert(chosen, step)
+                    chunk.evidence.clear()
+                    num_inserted += len(chosen)
+                first_clip += chunk.labels.size
+
+        num_key_frames = sum(chunk.positions.size for group in groups for chunk in group)
+        loss, *counts = ranks.totals([loss, num_key_frames, num_inserted, *watch.numbers()])
+        num_key_frames, num_inserted = (int(count) for count in counts[:2])
+        frame_bytes = groups[0][0].frames[0].numel() * 4
+        yield StepDone(
+            step=step,
+            iterations=schedule.iterations,
+            phase=schedule.phase(step),
+            loss=loss,
+            num_key_frames=num_key_frames,
+            num_inserted=num_inserted,
+            key_frame_bytes=num_key_frames * frame_bytes,
+            cosines=watch.scores(counts[2:]),
+        )

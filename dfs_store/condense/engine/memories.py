@@ -1,0 +1,192 @@
+"""Static and dynamic memories (Wang et al., CVPR 2024): frames without motion, motion without colour.
+
+A video is a pair of one static and one dynamic memory of its class, joined by a convolution that all share.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from dfs_store.condense.runtime.steps import reproducible_float32
+from dfs_store.errors import DamagedStoreError
+from dfs_store.format import KeyFrameStore, open_store
+from dfs_store.networks.out_of_memory import out_of_memory_named
+
+__all__ = ["MEMORIES_PER_VIDEO", "MemoryClips", "StaticDynamicClips", "StaticDynamicMemory", "memory_bytes"]
+
+# Of each kind: video j of a class is made from its memories 2j and 2j+1.
+MEMORIES_PER_VIDEO = 2
+
+Picks = npt.NDArray[np.int64]
+
+
+def memory_bytes(num_classes: int, vpc: int, num_frames: int, frame_shape: tuple[int, int, int]) -> int:
+    """Returns the bytes of both memories and of the integrator, the storage that the paper counts."""
+    channels, height, width = frame_shape
+    values = num_classes * MEMORIES_PER_VIDEO * vpc * height * width * (channels + num_frames)
+    return 4 * (values + 3 * 4 * 27 + 3)
+
+
+class StaticDynamicMemory:
+    """The memories of all classes, and what joins them.
+
+    Attributes:
+        static: (classes * M, 3, H, W) float32, M = 2 * vpc memories of each class, class after class.
+        dynamic: (classes, M, T, 1, H, W) float32.
+        integrator: the shared Conv3d from 4 channels (static repeated in time, dynamic) to 3.
+    """
+
+    def __init__(self, static: Tensor, dynamic: Tensor) -> None:
+        """Takes the memories; the integrator's weights are PyTorch's, drawn from its global generator."""
+        self.static, self.dynamic = static, dynamic
+        self.integrator = nn.Conv3d(4, 3, 3, padding=1).to(static.device)
+
+    @classmethod
+    def of_arrays(
+        cls, arrays: Mapping[str, npt.NDArray[np.float32]], device: torch.device
+    ) -> "StaticDynamicMemory":
+        """Makes memories of what `arrays` gave.
+
+        Raises:
+            KeyError, RuntimeError: an array is missing or of another shape.
+        """
+        memory = cls(*(torch.from_numpy(np.array(arrays[name])).to(device) for name in ("static", "dynamic")))
+        weights = {
+            name: torch.from_numpy(np.array(arrays[f"integrator_{name}"])) for name in ("weight", "bias")
+        }
+        memory.integrator.load_state_dict(weights)
+        return memory
+
+    def arrays(self) -> dict[str, npt.NDArray[np.float32]]:
+        """Returns all that clips are made from, by the names of the store's native arrays."""
+        tensors = {"static": self.static, "dynamic": self.dynamic}
+        tensors |= {f"integrator_{name}": value for name, value in self.integrator.state_dict().items()}
+        return {name: tensor.detach().cpu().numpy().copy() for name, tensor in tensors.items()}
+
+    @property
+    def vpc(self) -> int:
+        """Videos per class."""
+        return self.dynamic.shape[1] // MEMORIES_PER_VIDEO
+
+    def __len__(self) -> int:
+        """N, the number of videos."""
+        return self.dynamic.shape[0] * self.vpc
+
+    def labels(self, videos: Picks) -> Picks:
+        """Returns the class of each video."""
+        return videos // self.vpc
+
+    def render(self, videos: Picks, static_picks: Picks, dynamic_picks: Picks) -> Tensor:
+        """Joins pairs of memories; differentiable.
+
+        Args:
+            videos: (n,) numbers of videos, class after class.
+            static_picks: (n,) which of its static memories each takes, 0 or 1.
+            dynamic_picks: (n,) likewise.
+
+        Returns:
+            (n, T, 3, H, W) float32.
+        """
+        classes = self.labels(videos)
+        first = MEMORIES_PER_VIDEO * (videos % self.vpc)
+        statics = torch.from_numpy(classes * self.dynamic.shape[1] + first + static_picks)
+        dynamics = torch.from_numpy(first + dynamic_picks)
+        device = self.static.device
+        frames = self.static[statics.to(device)]
+        motion = self.dynamic[torch.from_numpy(classes).to(device), dynamics.to(device)].transpose(1, 2)
+        repeated = frames[:, :, None].expand(-1, -1, motion.shape[2], -1, -1)
+        clips: Tensor = self.integrator(torch.cat([repeated, motion], dim=1))
+        return clips.transpose(1, 2)
+
+
+class MemoryClips:
+    """Some videos with the pairs picked for them (see `dfs_store.condense.engine.matching.Rendered`)."""
+
+    def __init__(self, memory: StaticDynamicMemory, videos: Picks, picks: Picks) -> None:
+        """Takes (n,) numbers of videos and (n, 2) picks, static and dynamic."""
+        self._memory, self._videos, self._picks = memory, videos, picks
+        self.labels = memory.labels(videos)
+
+    def __len__(self) -> int:
+        """n, the number of clips."""
+        return len(self._videos)
+
+    def render(self) -> Tensor:
+        """Makes the clips, (n, T, 3, H, W), without a graph."""
+        with torch.no_grad():
+            return self._joined()
+
+    def pull_back(self, gradient: Tensor) -> None:
+        """Adds to the gradients of dynamic memory and integrator, given that of the clips."""
+        torch.autograd.backward(self._joined(), gradient)
+
+    def _joined(self) -> Tensor:
+        return self._memory.render(self._videos, self._picks[:, 0], self._picks[:, 1])
+
+
+class StaticDynamicClips:
+    """The videos of a static-dynamic store, in batches for training, their pairs drawn afresh every epoch.
+
+    Args:
+        path: of the store.
+        device: where batches are wanted.
+
+    Attributes:
+        classes: class names.
+
+    Raises:
+        DamagedStoreError: its memories are missing, damaged or of shapes that do not fit together.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], device: torch.device | str = "cpu") -> None:
+        self._device = torch.device(device)
+        with open_store(path) as store:
+            self.classes = store.class_names
+            arrays = store.native_arrays()
+            try:
+                _check_memories(arrays, store)
+            except (KeyError, ValueError) as error:
+                raise DamagedStoreError(
+                    f"{path}: its native arrays are no static-dynamic memories: {error}"
+                ) from error
+        with out_of_memory_named("use --device cpu"):
+            self._memory = StaticDynamicMemory.of_arrays(arrays, self._device)
+
+    def __len__(self) -> int:
+        return len(self._memory)
+
+    def batches(self, batch_size: int, epoch: int, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yields every video once, (N, T, C, H, W) float32 and (N,) int64, by the draws of (seed, epoch)."""
+        draws = np.random.default_rng((seed, epoch))
+        order = draws.permutation(len(self))
+        picks = draws.integers(0, MEMORIES_PER_VIDEO, (len(self), 2))
+        for start in range(0, len(order), batch_size):
+            videos = order[start : start + batch_size]
+            clips = MemoryClips(self._memory, videos, picks[videos])
+            with reproducible_float32():
+                rendered = clips.render()
+            yield rendered, torch.from_numpy(clips.labels).to(self._device)
+
+
+def _check_memories(arrays: dict[str, npt.NDArray[Any]], store: KeyFrameStore) -> None:
+    """Raises KeyError or ValueError unless the arrays are memories of the store's clips."""
+    vpc, rest = divmod(len(store), len(store.class_names))
+    if rest or not np.array_equal(store.labels, np.repeat(np.arange(len(store.class_names)), vpc)):
+        raise ValueError("the clips must lie class after class, as many of each")
+    count, size = MEMORIES_PER_VIDEO * vpc, store.frame_shape[1:]
+    wanted = {
+        "static": (len(store.class_names) * count, 3, *size),
+        "dynamic": (len(store.class_names), count, store.num_frames, 1, *size),
+        "integrator_weight": (3, 4, 3, 3, 3),
+        "integrator_bias": (3,),
+    }
+    for name, shape in wanted.items():
+        if arrays[name].shape != shape or arrays[name].dtype != np.float32:
+            raise ValueError(
+                f"{name} must be {shape} of float32, got {arrays[name].shape} of {arrays[name].dtype}"
+            )

@@ -1,0 +1,110 @@
+"""Real clips to start from, or to keep: drawn at random, or chosen by herding."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from dfs_store.condense.config import CondenseConfig
+from dfs_store.condense.engine.extractor import extractor_network, features_of
+from dfs_store.condense.engine.herd import herd
+from dfs_store.condense.engine.randomness import Purpose, numpy_generator
+from dfs_store.errors import SettingsError
+from dfs_store.networks import ConvNet3D
+from dfs_store.videos import VideoDataset
+
+__all__ = [
+    "Choose",
+    "check_real_clips",
+    "chosen_by_features",
+    "chosen_real_clips",
+    "clips_per_class",
+    "real_starts",
+    "sources_of",
+]
+
+# Given the (n, F) float64 features of a class and a number, the numbers of the chosen clips, in order.
+Choose = Callable[[npt.NDArray[np.float64], int], list[int]]
+
+
+def clips_per_class(videos: VideoDataset) -> dict[str, int]:
+    """Returns the number of real clips by class name."""
+    counts = np.bincount(videos.labels, minlength=len(videos.classes)).tolist()
+    return dict(zip(videos.classes, counts, strict=True))
+
+
+def check_real_clips(clips_per_class: Mapping[str, int], vpc: int) -> None:
+    """Raises SettingsError unless every class has at least `vpc` real clips.
+
+    Args:
+        clips_per_class: number of real clips by class name.
+        vpc: synthetic clips per class.
+    """
+    smallest = min(clips_per_class, key=lambda name: clips_per_class[name])
+    if (most := clips_per_class[smallest]) < vpc:
+        raise SettingsError(
+            f"--vpc {vpc} needs {vpc} real clips of every class, but class {smallest!r} has {most}; "
+            f"use --vpc {most} or less, or --init noise with --method dfs"
+        )
+
+
+def chosen_real_clips(videos: VideoDataset, vpc: int, seed: int) -> npt.NDArray[np.int64]:
+    """Draws `vpc` real clips of every class, without replacement.
+
+    Returns:
+        Numbers of clips (N,), class after class.
+
+    Raises:
+        SettingsError: a class has fewer than `vpc` clips.
+    """
+    check_real_clips(clips_per_class(videos), vpc)
+    return np.concatenate(
+        [
+            numpy_generator(seed, Purpose.INITIAL_CLIPS, label).choice(own, size=vpc, replace=False)
+            for label, own in enumerate(_clips_of_classes(videos))
+        ]
+    )
+
+
+def chosen_by_features(
+    network: ConvNet3D, videos: VideoDataset, vpc: int, choose: Choose
+) -> npt.NDArray[np.int64]:
+    """Chooses `vpc` real clips of every class, of which each has as many, by their features in a network.
+
+    Returns:
+        Numbers of clips (N,), class after class, in the order of choice.
+    """
+    features = features_of(network, videos)
+    return np.concatenate([own[choose(features[own], vpc)] for own in _clips_of_classes(videos)])
+
+
+def _clips_of_classes(videos: VideoDataset) -> list[npt.NDArray[np.int64]]:
+    return [np.flatnonzero(videos.labels == label) for label in range(len(videos.classes))]
+
+
+def real_starts(
+    config: CondenseConfig, videos: VideoDataset, device: torch.device
+) -> npt.NDArray[np.int64] | None:
+    """Returns the real clip that each synthetic clip starts from, (N,), class after class; None with noise.
+
+    With `init` "herding" the clips of a class are those whose mean stays nearest to the mean of the class, in
+    features of an untrained network, as matching itself looks at clips. A few random clips may all face one
+    way, and training hardly turns a figure round; herding takes clips that stand for the class together.
+
+    Raises:
+        SettingsError: a class has fewer real clips than `vpc`.
+    """
+    if config.init == "noise":
+        return None
+    if config.init == "real":
+        return chosen_real_clips(videos, config.vpc, config.seed)
+    check_real_clips(clips_per_class(videos), config.vpc)
+    network, _ = extractor_network("random", videos, config.seed, device, lambda _: None)
+    return chosen_by_features(network, videos, config.vpc, herd)
+
+
+def sources_of(videos: VideoDataset, starts: npt.NDArray[np.int64] | None) -> list[dict[str, Any]] | None:
+    """Returns for the provenance the real clip that each synthetic clip starts from; None with noise."""
+    return None if starts is None else [videos.source(clip) for clip in starts.tolist()]

@@ -1,0 +1,1 @@
+"""Key frames fitted to real clips (pack): how many, where, and encoded with which quality."""

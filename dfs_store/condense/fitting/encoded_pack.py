@@ -1,0 +1,133 @@
+"""Pack with an encoding: every clip as image files, by number of key frames, error or bytes for all."""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from dfs_store.byte_sizes import parse_bytes
+from dfs_store.condense.config import CondenseConfig
+from dfs_store.condense.events import ClipsFitted, Event
+from dfs_store.condense.fitting.coded_fit import CodedClip, CodedOption, coded_clip, coded_options
+from dfs_store.condense.fitting.key_frame_fit import Fit, best_fits, gram_matrix
+from dfs_store.condense.fitting.share_out import share_out
+from dfs_store.errors import SettingsError
+from dfs_store.format.accounting import count_index
+from dfs_store.format.coded.codec import codec_versions
+from dfs_store.format.coded.encoder import encoding_threads
+from dfs_store.format.coded.encoding import FrameEncoding, gives_quality
+from dfs_store.format.coded.levels import psnr
+
+__all__ = ["describe_encoding", "encoded_clips", "mean_psnr", "psnr_or_none"]
+
+Floats = npt.NDArray[np.float32]
+Clips = Sequence[Callable[[], Floats]]
+Tell = Callable[[Event], None]
+
+_EXACT = 1e-9  # mean square error of a clip that differs by rounding alone
+
+
+def encoded_clips(
+    config: CondenseConfig, encoding: FrameEncoding, clips: Clips, tell: Tell
+) -> list[CodedClip]:
+    """Returns real clips as image files of key frames.
+
+    Args:
+        config: says how many key frames: `key_frames`, `max_error` or `budget`.
+        encoding: how they are encoded.
+        clips: functions that read a clip, (T, 3, H, W) float32 in 8-bit levels.
+        tell: gets the events of progress.
+
+    Raises:
+        SettingsError: the budget is too small for one key frame of each clip at the lowest quality.
+    """
+    if config.budget is None:
+        make: Callable[[int], object] = lambda clip: _one(config, encoding, clips[clip]())  # noqa: E731
+        return cast(list[CodedClip], list(_told(make, len(clips), len(clips), 0, tell)))
+    return _within_budget(config, encoding, clips, tell)
+
+
+def mean_psnr(mean_squares: Sequence[float]) -> dict[str, float | None]:
+    """Returns the mean of the clips' PSNR in dB, and the PSNR of their mean error; None if all are exact."""
+    each = [psnr(square) for square in mean_squares if square > _EXACT]
+    return {
+        "psnr": round(float(np.mean(each)), 2) if each else None,
+        "psnr_of_mean_error": psnr_or_none(float(np.mean(mean_squares))),
+    }
+
+
+def psnr_or_none(mean_square: float) -> float | None:
+    """Returns the PSNR in dB, None for a clip that is rebuilt exactly."""
+    return None if mean_square <= _EXACT else round(psnr(mean_square), 2)
+
+
+def describe_encoding(coded: Sequence[CodedClip], encoding: FrameEncoding) -> dict[str, Any]:
+    """Returns what the provenance says of how clips were encoded."""
+    qualities = [clip.quality for clip in coded]
+    return {
+        "quality": qualities[0] if len(set(qualities)) == 1 else [min(qualities), max(qualities)],
+        "software": codec_versions(encoding.name),
+        "clipped_share": float(np.mean([clip.clipped for clip in coded])),
+    }
+
+
+def _one(config: CondenseConfig, encoding: FrameEncoding, frames: Floats) -> CodedClip:
+    """Encodes a clip with so many key frames, or with the fewest that stay within an error."""
+    fits = best_fits(gram_matrix(frames))
+    if config.key_frames is not None:
+        return coded_clip(frames, fits[config.key_frames - 1], encoding)
+    assert config.max_error is not None
+    allowed = config.max_error**2 * frames.size
+    coded = None
+    for fit in fits:
+        if fit.error <= allowed or fit is fits[-1]:
+            coded = coded_clip(frames, fit, encoding)
+            if coded.error <= allowed:
+                return coded
+    assert coded is not None
+    return coded  # encoding alone exceeds the error: all frames, the best there is
+
+
+def _within_budget(
+    config: CondenseConfig, encoding: FrameEncoding, clips: Clips, tell: Tell
+) -> list[CodedClip]:
+    fixed = count_index(0, 0, 3, "uint8", encoding=encoding.name)
+    budget = parse_bytes(str(config.budget), "--budget") - fixed
+    any_quality = not gives_quality(config.encoding)
+
+    def measure(clip: int) -> tuple[list[Fit], list[CodedOption]]:
+        frames = clips[clip]()
+        fits = best_fits(gram_matrix(frames))
+        share = budget / len(clips)
+        return fits, coded_options(frames, fits, encoding, any_quality=any_quality, share_bytes=share)
+
+    total = 2 * len(clips)
+    measured = cast(
+        list[tuple[list[Fit], list[CodedOption]]], list(_told(measure, len(clips), total, 0, tell))
+    )
+    options = [[each.option for each in own] for _, own in measured]
+    least = sum(min(each.cost for each in own) for own in options)
+    if least > budget:
+        raise SettingsError(
+            f"--budget {config.budget} ({budget + fixed:,} bytes) is too small: {len(clips):,} clips take at "
+            f"least {least + fixed:,} as {encoding.name}; lower --vpc, or take more"
+        )
+    chosen = [own[number] for (_, own), number in zip(measured, share_out(options, budget), strict=True)]
+
+    def make(clip: int) -> CodedClip:
+        wanted = FrameEncoding(encoding.name, chosen[clip].quality)
+        return coded_clip(clips[clip](), measured[clip][0][chosen[clip].count - 1], wanted)
+
+    return cast(list[CodedClip], list(_told(make, len(clips), total, len(clips), tell)))
+
+
+def _told(
+    make: Callable[[int], object], number: int, total: int, before: int, tell: Tell
+) -> Iterator[object]:
+    """Yields `make(clip)` of all clips, made in threads, and reports each."""
+    with ThreadPoolExecutor(encoding_threads()) as pool:
+        for done, made in enumerate(pool.map(make, range(number)), start=1):
+            tell(ClipsFitted(before + done, total))
+            yield made

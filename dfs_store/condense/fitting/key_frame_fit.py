@@ -1,0 +1,132 @@
+"""The few key frames from which linear interpolation rebuilds a real clip best.
+
+Errors are sums of squares over all values of a clip, in whatever unit its frames have. All of them follow
+from the clip's Gram matrix, the (T, T) inner products of its frames, so a clip is read once to choose its
+positions, however many key frames are tried.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from dfs_store.condense.fitting.share_out import Option, share_out
+from dfs_store.interpolation import weight_matrix
+
+__all__ = ["Fit", "best_fits", "fewest_within", "fitted_key_frames", "gram_matrix", "share_out_key_frames"]
+
+Floats = npt.NDArray[np.float64]
+
+# Sums of squares differ by this share from rounding alone (float64, with room to spare).
+_ROUNDING = 1e-12
+
+
+class Fit(NamedTuple):
+    """Positions of key frames, and what is lost.
+
+    Attributes:
+        positions: (K,) int64.
+        error: sum of squared errors of the clip rebuilt from the least-squares key frames at these positions.
+    """
+
+    positions: npt.NDArray[np.int64]
+    error: float
+
+
+def gram_matrix(frames: npt.NDArray[np.float32]) -> Floats:
+    """Returns the inner products (T, T) float64 of the frames (T, ...) of a clip."""
+    flat = frames.reshape(len(frames), -1).astype(np.float64)
+    return flat @ flat.T
+
+
+def best_fits(gram: Floats) -> list[Fit]:
+    """Returns for every number of key frames K = 1..T the best fit found, errors never rising with K.
+
+    Positions are optimal, by dynamic programming over the clip, for key frames that are frames of the clip
+    (then a stretch between two key frames depends on these two alone). Least squares then moves the values of
+    all key frames together, which can only lower the error. One key frame is the mean frame. Where another
+    key frame would not help, the fit with fewer is repeated.
+
+    Args:
+        gram: (T, T), see `gram_matrix`.
+    """
+    length = len(gram)
+    stretch = _stretch_errors(gram)
+    least_gain = _ROUNDING * float(np.trace(gram))
+    reached = np.full(length, np.inf)
+    reached[0] = 0.0
+    came_from: list[npt.NDArray[np.int64]] = []
+    fits = [Fit(np.zeros(1, dtype=np.int64), _least_squares_error(gram, np.zeros(1, dtype=np.int64)))]
+    for _ in range(1, length):
+        # total[i, j]: reach frame i with one key frame less, then go on to frame j.
+        total = reached[:, None] + stretch
+        came_from.append(total.argmin(axis=0))
+        reached = total.min(axis=0)
+        positions = [length - 1]
+        for back in reversed(came_from):
+            positions.append(int(back[positions[-1]]))
+        found = np.array(positions[::-1], dtype=np.int64)
+        fit = Fit(found, _least_squares_error(gram, found))
+        fits.append(fit if fit.error < fits[-1].error - least_gain else fits[-1])
+    return fits
+
+
+def fewest_within(fits: list[Fit], max_error: float, num_values: int) -> Fit:
+    """Returns the fit with the fewest key frames whose root-mean-square error is at most `max_error`.
+
+    Args:
+        fits: of 1, 2, ... key frames, see `best_fits`; the last is taken where none is good enough.
+        max_error: in the unit of the frames.
+        num_values: of the whole clip.
+    """
+    allowed = max_error**2 * num_values
+    return next((fit for fit in fits if fit.error <= allowed), fits[-1])
+
+
+def fitted_key_frames(
+    frames: npt.NDArray[np.float32], positions: npt.NDArray[np.int64]
+) -> npt.NDArray[np.float32]:
+    """Returns the key frames (K, ...) float32 at `positions` that rebuild a clip (T, ...) best (Eq. 3)."""
+    weights = weight_matrix(positions, len(frames)).astype(np.float64)
+    flat = frames.reshape(len(frames), -1).astype(np.float64)
+    values = np.linalg.solve(weights.T @ weights, weights.T @ flat)
+    return values.astype(np.float32).reshape(len(positions), *frames.shape[1:])
+
+
+def share_out_key_frames(errors: list[list[float]], num_key_frames: int) -> list[int]:
+    """Shares key frames out among clips so that the sum of their errors is small.
+
+    Args:
+        errors: per clip, its error with 1, 2, ... key frames, never rising.
+        num_key_frames: at most so many in all, at least one per clip.
+
+    Returns:
+        The number of key frames of every clip.
+    """
+    options = [[Option(count, error) for count, error in enumerate(own, start=1)] for own in errors]
+    return [number + 1 for number in share_out(options, num_key_frames)]
+
+
+def _stretch_errors(gram: Floats) -> Floats:
+    """Returns (T, T): the error of all frames between i and j, interpolated from frames i < j; else inf."""
+    length = len(gram)
+    errors = np.full((length, length), np.inf)
+    for i in range(length):
+        for j in range(i + 1, length):
+            between = np.arange(i + 1, j)
+            weight = (between - i) / (j - i)
+            errors[i, j] = np.sum(
+                gram[between, between]
+                + (1 - weight) ** 2 * gram[i, i]
+                + weight**2 * gram[j, j]
+                - 2 * (1 - weight) * gram[between, i]
+                - 2 * weight * gram[between, j]
+                + 2 * weight * (1 - weight) * gram[i, j]
+            )
+    return errors
+
+
+def _least_squares_error(gram: Floats, positions: npt.NDArray[np.int64]) -> float:
+    weights = weight_matrix(positions, len(gram)).astype(np.float64)
+    explained = np.linalg.solve(weights.T @ weights, weights.T @ gram @ weights)
+    return max(0.0, float(np.trace(gram) - np.trace(explained)))  # rounding may go below zero

@@ -1,0 +1,185 @@
+"""Runs the steps of a method: tells of each one, and keeps checkpoints."""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dfs_store.condense.config import CondenseConfig
+from dfs_store.condense.events import CheckpointSaved, Event, StepDone
+from dfs_store.condense.runtime.checkpoint import State, checkpoint_path, load_newest, save_checkpoint
+from dfs_store.condense.runtime.disk import DiskWatch
+from dfs_store.condense.runtime.ranks import ALONE, Ranks
+from dfs_store.errors import DivergedError
+from dfs_store.networks.out_of_memory import out_of_memory_named
+from dfs_store.videos import VideoDataset
+from dfs_store.videos.cache import fingerprint
+
+__all__ = ["check_finite", "decisive_settings", "reproducible_float32", "resumed", "run_steps"]
+
+SECONDS_BETWEEN_CHECKPOINTS = 300.0
+_FIRST_LOSSES = 10  # a clip that is its real clip, unflipped, has none now and then
+_EXPLODED = 1e6
+_REMEDY = (
+    "allow more with --max-memory, or use a smaller --size or --frames; "
+    "--resume goes on from the last checkpoint"
+)
+
+
+def resumed(config: CondenseConfig, decisive: dict[str, Any]) -> tuple[int, State | None]:
+    """Returns the first step to be done and the state to go on from, None for a fresh start.
+
+    Args:
+        config: resolved settings.
+        decisive: of `decisive_settings`.
+
+    Raises:
+        CheckpointError: the checkpoint to resume is damaged, or of other settings or real clips.
+    """
+    found = load_newest(config.out, decisive) if config.resume else None
+    return found or (0, None)
+
+
+def decisive_settings(config: CondenseConfig, videos: VideoDataset) -> dict[str, Any]:
+    """Returns all that decides what comes out: the settings, and which real clips they are used on."""
+    sources = [videos.source(number) for number in range(len(videos))]
+    clips = {
+        "classes": videos.classes,
+        "labels": videos.labels.tolist(),
+        "sampling": videos.sampling.to_json(),
+        "sources": sources,
+    }
+    return {**config.provenance(), "real clips": fingerprint(clips)}
+
+
+def run_steps(
+    steps: Iterator[StepDone],
+    config: CondenseConfig,
+    decisive: dict[str, Any],
+    tell: Callable[[Event], None],
+    state: Callable[[], State | None],
+    ranks: Ranks = ALONE,
+) -> None:
+    """Runs the steps, telling of each one and saving the state now and then.
+
+    Args:
+        steps: yields after every step, with the state of that moment whole.
+        config: resolved settings.
+        decisive: of `decisive_settings`; a checkpoint is of these alone.
+        tell: gets every event; what it raises between two steps (Ctrl-C, say) leaves a checkpoint behind.
+        state: gives the arrays to keep; asked for on all ranks at once, it returns them on the first one.
+        ranks: the processes that share the run; this one alone when absent.
+
+    Raises:
+        DivergedError: the loss is no longer finite, or has exploded; says what is left of the run.
+        OutOfMemoryError: the device is too small.
+        LostRankError: another process has ended.
+    """
+    path = checkpoint_path(config.out)
+    saved_seconds, saved_step = time.monotonic(), None
+    explosion = _Explosion(config)
+    disk = DiskWatch(config.out)
+
+    def save(next_step: int) -> None:
+        nonlocal saved_step
+        arrays = state()
+        if arrays is not None:
+            save_checkpoint(path, next_step, decisive, arrays)
+        saved_step = next_step
+
+    def good_steps() -> Iterator[StepDone]:
+        try:
+            for event in steps:
+                explosion.look(event)
+                yield event
+        except DivergedError as error:
+            kept = (
+                "no checkpoint was saved before"
+                if saved_step is None
+                else (f"the last good state, after step {saved_step - 1}, is kept in {path}")
+            )
+            raise DivergedError(f"{error}; {kept}") from error
+
+    with reproducible_float32(), out_of_memory_named(_REMEDY):
+        for event in good_steps():
+            next_step, end = event.step + 1, None
+            try:
+                tell(event)
+            except BaseException as error:  # noqa: BLE001 - raised again, once all ranks know
+                end = error
+            if config.checkpoint_every is not None:
+                due = next_step % config.checkpoint_every == 0
+            else:
+                due = time.monotonic() - saved_seconds >= SECONDS_BETWEEN_CHECKPOINTS
+            if ranks.is_first:
+                disk.look(event.key_frame_bytes)
+            # What one rank wants, all do after the same step; the clock is the first one's.
+            ended, due_there = ranks.totals([end is not None, due and ranks.is_first])
+            if ended:
+                # The step is finished and the state is whole: keep it, whatever ends the run.
+                save(next_step)
+                raise end or KeyboardInterrupt("another process of this run was stopped")
+            # Always after the last step: if the store then cannot be written, the training is not lost.
+            if due_there or next_step == event.iterations:
+                save(next_step)
+                saved_seconds = time.monotonic()
+                tell(CheckpointSaved(str(path), next_step))
+
+
+def check_finite(value: float | Tensor, step: int, lr_flag: str, lr: float, momentum: float) -> None:
+    """Checks a loss, or what a step has moved.
+
+    Raises:
+        DivergedError: it is not finite; the message names the learning rate by its flag.
+    """
+    if isinstance(value, Tensor):
+        # The squares already, so that what is made of it next does not overflow either.
+        finite, what = bool(torch.isfinite(value.square().sum())), "what is trained has exploded"
+    else:
+        finite, what = math.isfinite(value), f"the loss is {value}"
+    if not finite:
+        raise _diverged(what, step, lr_flag, lr, momentum)
+
+
+class _Explosion:
+    """Notices a loss that is finite, and lost all the same."""
+
+    def __init__(self, config: CondenseConfig) -> None:
+        self._config = config
+        self._stage, self._first = "", list[float]()
+
+    def look(self, event: StepDone) -> None:
+        """Raises DivergedError where a loss is a million times those of the first steps of its stage."""
+        stage = "static" if event.phase == "static" else "clips"
+        if stage != self._stage:
+            self._stage, self._first = stage, []
+        if len(self._first) < _FIRST_LOSSES:
+            self._first.append(event.loss)
+        elif event.loss > _EXPLODED * max(self._first) > 0:
+            flag, lr = "--lr", self._config.matching.lr
+            if stage == "static":
+                flag, lr = "--static-lr", self._config.memories.static_lr
+            momentum = self._config.matching.momentum
+            raise _diverged(f"the loss is {event.loss:.3g}", event.step, flag, lr, momentum)
+
+
+def _diverged(what: str, step: int, lr_flag: str, lr: float, momentum: float) -> DivergedError:
+    return DivergedError(
+        f"{what} at step {step}: the run diverged with {lr_flag} {lr:g} and momentum {momentum:g}; "
+        "try a learning rate ten times smaller"
+    )
+
+
+@contextmanager
+def reproducible_float32() -> Iterator[None]:
+    """Makes convolutions on CUDA repeat exactly and in full float32.
+
+    Not torch's deterministic algorithms as a whole: the backward pass of MaxPool3d on CUDA then raises,
+    though with windows that do not overlap, as here, it is deterministic.
+    """
+    with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
+        yield

@@ -1,0 +1,127 @@
+"""Rendering, its adjoint, the SGD step and insertion of trainable key frames."""
+
+import numpy as np
+import pytest
+import torch
+
+from dfs_store.condense.engine.frame_codec import FrameCodec
+from dfs_store.condense.engine.key_frames import KeyFrameSet
+from dfs_store.errors import ClipError, PositionsError
+from dfs_store.format.coded.encoder import encode_clip
+from dfs_store.format.coded.encoding import FrameEncoding
+from dfs_store.format.coded.levels import pixel_levels
+from dfs_store.format.quantization import decode
+from dfs_store.interpolation import weight_matrix
+
+POSITIONS = [[0, 7], [0, 3, 7], [0, 1, 5, 7], [0]]
+
+
+def make(positions=POSITIONS, num_frames=8, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    frames = [torch.randn(len(p), 3, 4, 5, generator=generator) for p in positions]
+    return KeyFrameSet(frames, positions, list(range(len(positions))), num_frames), frames
+
+
+def test_rendering_is_the_weight_matrix_times_the_key_frames():
+    key_frames, frames = make()
+    rendered = key_frames.render()
+    assert rendered.shape == (4, 8, 3, 4, 5)
+    for clip, (positions, keys) in enumerate(zip(POSITIONS, frames, strict=True)):
+        expected = np.tensordot(weight_matrix(positions, 8), keys.numpy(), axes=1)
+        np.testing.assert_allclose(rendered[clip].numpy(), expected, atol=1e-6)
+        assert torch.equal(rendered[clip, positions], keys)
+
+
+def test_pull_back_is_what_autograd_gives():
+    key_frames, frames = make()
+    leaves = [f.clone().requires_grad_() for f in frames]
+    rendered = torch.stack(
+        [
+            torch.tensordot(torch.from_numpy(weight_matrix(p, 8)), k, dims=1)
+            for p, k in zip(POSITIONS, leaves, strict=True)
+        ]
+    )
+    gradient = torch.randn(rendered.shape, generator=torch.Generator().manual_seed(3))
+    rendered.backward(gradient)
+    expected = torch.cat([leaf.grad for leaf in leaves])
+    torch.testing.assert_close(key_frames.pull_back(gradient), expected)
+
+
+def test_the_step_is_that_of_torch_sgd():
+    key_frames, _ = make()
+    parameter = key_frames.frames.clone().requires_grad_()
+    optimizer = torch.optim.SGD([parameter], lr=0.3, momentum=0.95)
+    generator = torch.Generator().manual_seed(4)
+    for _ in range(4):
+        gradient = torch.randn(parameter.shape, generator=generator)
+        parameter.grad = gradient.clone()
+        optimizer.step()
+        key_frames.step(gradient, lr=0.3, momentum=0.95)
+    torch.testing.assert_close(key_frames.frames, parameter.detach())
+
+
+def test_an_inserted_key_frame_is_the_interpolant_with_zero_momentum():
+    key_frames, _ = make()
+    key_frames.step(torch.ones_like(key_frames.frames), lr=0.1, momentum=0.9)
+    before, momentum = key_frames.render(), key_frames.momentum.clone()
+    key_frames.insert([(1, 5), (0, 2)], step=17)
+    assert key_frames.clip_positions(0).tolist() == [0, 2, 7]
+    assert key_frames.clip_positions(1).tolist() == [0, 3, 5, 7]
+    assert key_frames.inserted_at.tolist() == [-1, 17, -1, -1, -1, 17, -1, -1, -1, -1, -1, -1]
+    torch.testing.assert_close(key_frames.clip_frames(0)[1], before[0, 2])
+    torch.testing.assert_close(key_frames.clip_frames(1)[2], before[1, 5])
+    torch.testing.assert_close(key_frames.render(), before)
+    new = torch.from_numpy(key_frames.inserted_at == 17)
+    assert (key_frames.momentum[new] == 0).all()
+    assert torch.equal(key_frames.momentum[~new], momentum)
+
+
+@pytest.mark.parametrize(
+    ("clip", "position"), [(0, 0), (0, 7), (0, 8), (0, -1), (1, 3), (3, 4)], ids=lambda v: str(v)
+)
+def test_insertion_refuses_what_is_no_candidate(clip, position):
+    key_frames, _ = make()
+    before = key_frames.frames.clone()
+    with pytest.raises(PositionsError, match=str(position) if clip != 3 else "stands still"):
+        key_frames.insert([(clip, position)], step=0)
+    assert torch.equal(key_frames.frames, before)
+
+
+def test_insertion_refuses_the_same_position_twice():
+    key_frames, _ = make()
+    with pytest.raises(PositionsError):
+        key_frames.insert([(0, 3), (0, 3)], step=0)
+
+
+def test_numbers_that_do_not_fit_are_refused():
+    with pytest.raises(ClipError, match="clip 0 has 2 key frames but 3 positions"):
+        KeyFrameSet([torch.zeros(2, 1, 1, 1)], [[0, 1, 3]], [0], 4)
+    with pytest.raises(ClipError, match="1, 1 and 2"):
+        KeyFrameSet([torch.zeros(2, 1, 1, 1)], [[0, 3]], [0, 1], 4)
+
+
+def test_clips_are_rendered_from_what_a_reader_of_the_store_gets():
+    levels = pixel_levels(None, 3, -0.5, 1.5)
+    codec = FrameCodec(FrameEncoding("webp", 30), levels)
+    rng = np.random.default_rng(0)
+    clips = [torch.from_numpy(rng.normal(0.5, 0.3, (k, 3, 16, 16)).astype(np.float32)) for k in (2, 3)]
+    positions = [[0, 4], [0, 1, 4]]
+    trained = KeyFrameSet(clips, positions, [0, 1], 5, codec=codec)
+    maps = levels.scale[None], levels.zero[None]
+    stored = [
+        decode(
+            encode_clip(clip.clip(-0.5, 1.5).numpy(), FrameEncoding("webp", 30), levels).levels,
+            *maps,
+        )
+        for clip in clips
+    ]
+    plain = KeyFrameSet([torch.from_numpy(frames) for frames in stored], positions, [0, 1], 5)
+    torch.testing.assert_close(trained.render(), plain.render())
+    # The gradient passes straight through: it is that of frames which are not encoded.
+    gradient = torch.from_numpy(rng.normal(size=trained.render().shape).astype(np.float32))
+    torch.testing.assert_close(trained.pull_back(gradient), plain.pull_back(gradient))
+    before = trained.render()
+    trained.step(trained.pull_back(gradient), lr=1e6, momentum=0.0)
+    assert not torch.equal(trained.render(), before)
+    assert trained.frames.min() >= -0.5
+    assert trained.frames.max() <= 1.5

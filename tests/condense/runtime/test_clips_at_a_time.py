@@ -1,0 +1,218 @@
+"""Memory that runs out: the same embeddings and gradients in smaller parts, down to one clip."""
+
+import subprocess
+import sys
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+
+from dfs_store import open_store
+from dfs_store.condense import condense
+from dfs_store.condense.engine.key_frames import KeyFrameSet
+from dfs_store.condense.engine.matching import class_means, match
+from dfs_store.condense.runtime.checkpoint import checkpoints_of
+from dfs_store.condense.runtime.clips_at_a_time import ClipsAtATime
+from dfs_store.condense.runtime.device import (
+    clip_activation_bytes,
+    limited_memory,
+    real_clips_at_a_time,
+    total_memory_bytes,
+)
+from dfs_store.errors import OutOfMemoryError, SettingsError
+from dfs_store.networks import ConvNet3D
+
+T, SIZE = 4, 43
+CPU = torch.device("cpu")
+
+
+class Small(ConvNet3D):
+    """A network on a device that has room for so many clips: fewer while a graph is kept, as in truth."""
+
+    room, room_with_graph = 3, 2
+
+    def embed(self, clips):
+        if len(clips) > (self.room_with_graph if clips.requires_grad else self.room):
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+        return super().embed(clips)
+
+
+def network_of(kind):
+    made = kind(2, T, SIZE).requires_grad_(False).eval()
+    made.reset(torch.Generator().manual_seed(0))
+    return made
+
+
+def chunks_of(cuts):
+    generator = torch.Generator().manual_seed(1)
+    keys = [torch.randn(2, 3, SIZE, SIZE, generator=generator) for _ in range(10)]
+    return [
+        KeyFrameSet(keys[a:b], [np.array([0, T - 1])] * (b - a), [clip // 5 for clip in range(a, b)], T)
+        for a, b in pairwise([0, *np.cumsum(cuts)])
+    ]
+
+
+@pytest.mark.filterwarnings("ignore:out of memory")
+@pytest.mark.parametrize("cuts", [[10], [7, 3]], ids=str)
+@pytest.mark.parametrize("at_a_time", [(64, 64), (3, 2), (1, 1)], ids=str)
+def test_embeddings_loss_and_gradients_are_the_same_in_parts(cuts, at_a_time):
+    real = torch.randn(2, 6, T, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(2))
+    plain, small, sizes = network_of(ConvNet3D), network_of(Small), ClipsAtATime(*at_a_time)
+    means = class_means(plain, iter(real))
+    in_parts = class_means(small, iter(real), at_a_time=sizes)
+    torch.testing.assert_close(in_parts, means, rtol=1e-5, atol=1e-6)
+    wanted = list(match(plain, chunks_of(cuts), means))
+    found = list(match(small, chunks_of(cuts), means, at_a_time=sizes))
+    for (_, loss, gradient), (_, other_loss, other_gradient) in zip(wanted, found, strict=True):
+        assert other_loss == pytest.approx(loss, rel=1e-5)
+        torch.testing.assert_close(
+            other_gradient, gradient, rtol=1e-4, atol=1e-6 * float(gradient.abs().max())
+        )
+    assert sizes.shrunk == (at_a_time == (64, 64))
+    assert (sizes.real, sizes.synthetic) <= (3, 2)
+
+
+def test_what_memory_ran_out_with_is_told_and_kept():
+    sizes = ClipsAtATime(64, 64)
+    clips = torch.randn(6, T, 3, SIZE, SIZE)
+    with pytest.warns(
+        RuntimeWarning, match="with 6 real clips at a time: going on with 3 .CUDA out of memory"
+    ):
+        sizes.embed_real(network_of(Small).embed, clips)
+    assert sizes.provenance() == {"clips_at_a_time": {"real": 3, "synthetic": 64}}
+    assert ClipsAtATime(64, 64).provenance() == {}
+
+
+def test_another_error_is_not_tried_again():
+    def embed(_clips):
+        raise RuntimeError("a bug")
+
+    with pytest.raises(RuntimeError, match="a bug"):
+        ClipsAtATime(8, 8).embed_real(embed, torch.zeros(4, 1))
+
+
+@pytest.mark.filterwarnings("ignore:out of memory")
+def test_a_device_too_small_for_one_clip_ends_the_run_and_the_checkpoint_stays(config, videos, monkeypatch):
+    settings = config(checkpoint_every=2)
+    embed, calls = ConvNet3D.embed, []
+
+    def shrinking(self, clips):
+        calls.append(len(clips))
+        if len(calls) > 24:  # some steps in
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return embed(self, clips)
+
+    monkeypatch.setattr(ConvNet3D, "embed", shrinking)
+    with pytest.raises(OutOfMemoryError, match=r"--max-memory.*--resume goes on from the last checkpoint"):
+        condense(settings, videos)
+    monkeypatch.setattr(ConvNet3D, "embed", embed)
+    assert calls[-1] == 1
+    assert checkpoints_of(settings.out)
+    condense(config(checkpoint_every=2, resume=True), videos)
+    with open_store(settings.out) as store:
+        assert "clips_at_a_time" not in store.attributes["provenance"]
+        resumed = store.stored_frames(0, 1).copy()
+    condense(config(overwrite=True), videos)
+    with open_store(settings.out) as store:
+        assert np.array_equal(store.stored_frames(0, 1), resumed)
+
+
+@pytest.mark.filterwarnings("ignore:out of memory")
+def test_a_run_that_met_a_small_device_says_so_in_its_store(config, videos, monkeypatch):
+    settings = config()
+    condense(settings, videos)
+    with open_store(settings.out) as store:
+        wanted = store.stored_frames(0, 12).copy()
+    embed = ConvNet3D.embed
+
+    def small(self, clips):
+        if len(clips) > 2:  # as many as the check of the kernels takes
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return embed(self, clips)
+
+    monkeypatch.setattr(ConvNet3D, "embed", small)
+    condense(config(overwrite=True), videos)
+    with open_store(settings.out) as store:
+        told = store.attributes["provenance"]["clips_at_a_time"]
+        assert told["real"] == 2
+        np.testing.assert_allclose(store.stored_frames(0, 12), wanted, atol=1e-3)
+
+
+LIMITED = """
+import warnings, torch
+from pathlib import Path
+from dfs_store.condense.runtime.clips_at_a_time import ClipsAtATime
+from dfs_store.condense.runtime.device import limited_memory
+from dfs_store.networks import ConvNet3D
+
+class Hungry(ConvNet3D):
+    def embed(self, clips):
+        # All that a step needs in one piece: libraries below torch may crash where a small piece is refused.
+        torch.empty(len(clips) * 100 * 2**20, dtype=torch.uint8)
+        return super().embed(clips)
+
+warnings.simplefilter("always")
+torch.set_num_threads(1)
+network = Hungry(2, 4, 43).requires_grad_(False).eval()
+clips, cotangent = torch.randn(16, 4, 3, 43, 43), torch.randn(16, network.num_features)
+sizes = ClipsAtATime(16, 16)
+wanted = ClipsAtATime(2, 2).gradient(network, clips, cotangent)
+status = Path("/proc/self/status").read_text().splitlines()
+taken = next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmData"))
+with limited_memory(torch.device("cpu"), max(taken, 2**30) + 300 * 2**20):
+    found = sizes.gradient(network, clips, cotangent)
+torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-5)
+print(sizes.synthetic)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit of memory is Linux's")
+def test_memory_that_really_runs_out():
+    done = subprocess.run([sys.executable, "-c", LIMITED], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "with 16 synthetic clips at a time: going on with 8" in done.stderr
+    assert 1 <= int(done.stdout) <= 4
+
+
+def test_a_limit_decides_how_many_clips_are_taken_at_a_time():
+    shape = 16, (3, 112, 112)
+    assert total_memory_bytes(CPU) is None
+    assert real_clips_at_a_time(CPU, *shape, 64) == 64
+    with limited_memory(CPU, 2**30 + 2**30):
+        assert total_memory_bytes(CPU) == 2**30
+        assert real_clips_at_a_time(CPU, *shape, 64) == 2**28 // clip_activation_bytes(*shape) < 8
+    assert total_memory_bytes(CPU) is None
+
+
+@pytest.mark.parametrize("name", ["cuda", "cuda:0"])
+def test_a_cuda_device_without_a_number_is_the_current_one(monkeypatch, name):
+    # torch's own checks of its arguments run; only the driver below them is not there
+    class Properties:
+        total_memory = 80 * 2**30
+
+    fractions = {0: 1.0}
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: Properties)
+    monkeypatch.setattr("torch.cuda.memory._lazy_init", lambda: None)
+    monkeypatch.setattr("torch._C._cuda_getMemoryFraction", fractions.__getitem__, raising=False)
+    monkeypatch.setattr(
+        "torch._C._cuda_setMemoryFraction",
+        lambda share, number: fractions.update({number: share}),
+        raising=False,
+    )
+    device = torch.device(name)
+    assert total_memory_bytes(device) == 80 * 2**30
+    with limited_memory(device, 20 * 2**30):
+        assert total_memory_bytes(device) == 20 * 2**30
+        assert real_clips_at_a_time(device, 16, (3, 112, 112), 64) == 64
+        assert real_clips_at_a_time(device, 16, (3, 112, 112), 1000) < 512
+    assert total_memory_bytes(device) == 80 * 2**30
+
+
+def test_a_limit_below_what_torch_takes_is_refused():
+    with (
+        pytest.raises(SettingsError, match="--max-memory must be more than the 1,073,741,824 bytes"),
+        limited_memory(CPU, 1000),
+    ):
+        pass
