@@ -12,9 +12,9 @@ import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+from dfs_store.videos.cache.prepare import prepare, prepare_shard
+from dfs_store.videos.cache.shards import Shard
 from dfs_store.videos.opening import describe, find_clips, resolve_sampling
-from dfs_store.videos.prepare import prepare, prepare_shard
-from dfs_store.videos.shards import Shard
 
 
 def seconds(action):

@@ -100,7 +100,7 @@ def _warn(videos: "VideoDataset") -> None:
 def training_videos_bytes(settings: VideoSettings) -> int | None:
     """Returns what the training videos take on disk; None where there are none."""
     from dfs_store.errors import DFSError
-    from dfs_store.videos.frame_folder import folder_status
+    from dfs_store.videos.decode.frame_folder import folder_status
     from dfs_store.videos.opening import describe, find_clips
 
     if describe(settings.dataset).is_built_in:
@@ -121,7 +121,7 @@ def describe_videos(settings: VideoSettings) -> tuple[dict[str, int], int, tuple
     Clips that are held out are not counted.
     """
     from dfs_store.videos.built_in import BUILT_IN
-    from dfs_store.videos.hold_out import group_of_file, held_out_groups
+    from dfs_store.videos.files.hold_out import group_of_file, held_out_groups
     from dfs_store.videos.opening import describe, find_clips, resolve_sampling
 
     info = describe(settings.dataset)

@@ -22,7 +22,7 @@ def cache(
     verbose: _options.Verbose = False,
 ) -> None:
     """Show what lies in the cache of prepared clips, with sizes, and remove what is not needed."""
-    from dfs_store.videos.cache import cache_root, list_entries, remove_entry
+    from dfs_store.videos.cache.entries import cache_root, list_entries, remove_entry
 
     keys = list(remove or [])
     for entry in list_entries():

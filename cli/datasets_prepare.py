@@ -105,7 +105,7 @@ def _parts(name: str, root: str | None, official_split: int) -> list[str]:
     """Returns the parts that there are: a folder of class folders alone has no test part."""
     from dfs_store.errors import DatasetNotFoundError
     from dfs_store.videos import find_clips
-    from dfs_store.videos.catalogue import FOLDER
+    from dfs_store.videos.files.catalogue import FOLDER
     from dfs_store.videos.opening import describe
 
     if describe(name) is not FOLDER:
@@ -143,8 +143,8 @@ def _prepare(
 def _prepare_shard(
     name: str, root: str | None, part: str, shard: str, options: dict[str, Any], *, quiet: bool
 ) -> dict[str, Any]:
+    from dfs_store.videos.cache.shards import Shard
     from dfs_store.videos.opening import open_shard
-    from dfs_store.videos.shards import Shard
 
     start = time.monotonic()
     share = Shard.parse(shard)

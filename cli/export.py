@@ -8,7 +8,7 @@ from . import _options, _output
 from ._exit_codes import command
 
 if TYPE_CHECKING:
-    from dfs_store.exchange.export import Exported
+    from dfs_store.exchange.exports.export import Exported
 
 SHOWN = 12  # class names that became other folders
 
@@ -34,7 +34,7 @@ def export(
     dfs export ucf.zarr --to videos --out clips
     """
     from dfs_store.byte_sizes import parse_bytes
-    from dfs_store.exchange.export import ExportSettings, export_store
+    from dfs_store.exchange.exports.export import ExportSettings, export_store
     from dfs_store.format.io.place import shown_place
 
     settings = ExportSettings(

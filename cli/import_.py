@@ -8,7 +8,7 @@ from . import _options, _output
 from ._exit_codes import command
 
 if TYPE_CHECKING:
-    from dfs_store.exchange.import_clips import Imported, ImportSettings
+    from dfs_store.exchange.imports.import_clips import Imported, ImportSettings
 
 
 @command
@@ -43,7 +43,7 @@ def import_(
     dfs import synthetic.pt syn.zarr --clips-per-class 5
     """
     given_flags = dict(locals())  # before anything else is bound: exactly the parameters
-    from dfs_store.exchange.import_clips import import_clips
+    from dfs_store.exchange.imports.import_clips import import_clips
     from dfs_store.format import open_store
 
     from ._prepare_progress import shown_on
@@ -78,10 +78,10 @@ def _settings(source: str, typed: dict[str, Any]) -> "ImportSettings":
     from pathlib import Path
 
     from dfs_store.errors import SettingsError
-    from dfs_store.exchange.fitting import Fitting
-    from dfs_store.exchange.import_clips import ImportSettings
-    from dfs_store.exchange.read_file import FileOptions
-    from dfs_store.exchange.read_folder import FolderOptions
+    from dfs_store.exchange.imports.fitting import Fitting
+    from dfs_store.exchange.imports.import_clips import ImportSettings
+    from dfs_store.exchange.imports.read_file import FileOptions
+    from dfs_store.exchange.imports.read_folder import FolderOptions
 
     of_file = ("layout", "labels", "clips_per_class", "clips_key", "labels_key")
     of_folder = ("frames", "stride", "size", "resize")

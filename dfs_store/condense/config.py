@@ -21,8 +21,8 @@ from dfs_store.condense.presets import PRESET_SETTINGS
 from dfs_store.errors import SettingsError
 from dfs_store.format.coded.encoding import FrameEncoding, parse_encoding, stored_dtype
 from dfs_store.names import did_you_mean
-from dfs_store.videos.catalogue import CATALOGUE, FOLDER
-from dfs_store.videos.hold_out import check_share
+from dfs_store.videos.files.catalogue import CATALOGUE, FOLDER
+from dfs_store.videos.files.hold_out import check_share
 
 __all__ = ["CondenseConfig"]
 

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from dfs_store.videos.catalogue import CATALOGUE, FOLDER
+from dfs_store.videos.files.catalogue import CATALOGUE, FOLDER
 
 __all__ = ["PAPER_EPOCHS", "PAPER_METHODS", "PAPER_TEST_PASSES", "Published", "metric_of", "published"]
 

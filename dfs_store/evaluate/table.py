@@ -15,7 +15,7 @@ from dfs_store.errors import MissingDependencyError, NotAStoreError, SettingsErr
 from dfs_store.evaluate.published import PAPER_EPOCHS, PAPER_METHODS, metric_of, published
 from dfs_store.evaluate.result import accuracy_text
 from dfs_store.format.io.durable import write_durably
-from dfs_store.videos.catalogue import CATALOGUE, FOLDER
+from dfs_store.videos.files.catalogue import CATALOGUE, FOLDER
 
 __all__ = ["TableRow", "plot", "read_results", "to_csv", "to_markdown", "to_text"]
 

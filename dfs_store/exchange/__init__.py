@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dfs_store.exchange.convert import Conversion, convert_store
-    from dfs_store.exchange.export import Exported, export_store
-    from dfs_store.exchange.import_clips import Imported, import_clips
+    from dfs_store.exchange.exports.export import Exported, export_store
+    from dfs_store.exchange.imports.import_clips import Imported, import_clips
     from dfs_store.exchange.merge import Merged, merge_stores
 
 __all__ = [
@@ -25,12 +25,12 @@ __all__ = [
 
 _HOME = {
     "Conversion": "convert",
-    "Exported": "export",
-    "Imported": "import_clips",
+    "Exported": "exports.export",
+    "Imported": "imports.import_clips",
     "Merged": "merge",
     "convert_store": "convert",
-    "export_store": "export",
-    "import_clips": "import_clips",
+    "export_store": "exports.export",
+    "import_clips": "imports.import_clips",
     "merge_stores": "merge",
 }
 

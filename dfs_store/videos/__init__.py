@@ -8,12 +8,12 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dfs_store.videos.catalogue import CATALOGUE, DatasetInfo
-    from dfs_store.videos.cliplist import ClipFile, ClipList
+    from dfs_store.videos.cache.prepare import PrepareProgress, prepare
     from dfs_store.videos.dataset import VideoDataset
+    from dfs_store.videos.decode.sampling import Sampling
+    from dfs_store.videos.files.catalogue import CATALOGUE, DatasetInfo
+    from dfs_store.videos.files.cliplist import ClipFile, ClipList
     from dfs_store.videos.opening import find_clips, open_videos
-    from dfs_store.videos.prepare import PrepareProgress, prepare
-    from dfs_store.videos.sampling import Sampling
 
 __all__ = [
     "CATALOGUE",
@@ -29,12 +29,12 @@ __all__ = [
 ]
 
 _HOME = {
-    "CATALOGUE": "catalogue",
-    "ClipFile": "cliplist",
-    "ClipList": "cliplist",
-    "DatasetInfo": "catalogue",
-    "PrepareProgress": "prepare",
-    "Sampling": "sampling",
+    "CATALOGUE": "files.catalogue",
+    "ClipFile": "files.cliplist",
+    "ClipList": "files.cliplist",
+    "DatasetInfo": "files.catalogue",
+    "PrepareProgress": "cache.prepare",
+    "Sampling": "decode.sampling",
     "VideoDataset": "dataset",
     "find_clips": "opening",
     "open_videos": "opening",

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from dfs_store.videos.hold_out import held_out_groups
-from dfs_store.videos.sampling import Sampling
+from dfs_store.videos.decode.sampling import Sampling
+from dfs_store.videos.files.hold_out import held_out_groups
 from dfs_store.videos.sources import ClipSource, SomeClips
 
 __all__ = ["IMAGENET_MEAN", "IMAGENET_STD", "VideoDataset"]
@@ -144,8 +144,8 @@ class VideoDataset(Dataset[tuple[Any, int]]):
     def hold_out(self, share: float) -> "tuple[VideoDataset, VideoDataset]":
         """Splits the clips into those to condense or train on and those to choose settings by.
 
-        Whole groups of clips are held out (`dfs_store.videos.hold_out`): all clips that were cut from one
-        group of UCF101's videos, or from one source video of HMDB51. Both parts have the same classes.
+        Whole groups of clips are held out (`dfs_store.videos.files.hold_out`): all clips that were cut from
+        one group of UCF101's videos, or from one source video of HMDB51. Both parts have the same classes.
 
         Args:
             share: of the groups of every class, between 0 and 1; met approximately.

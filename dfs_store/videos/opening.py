@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from dfs_store.errors import DatasetNotFoundError, DFSError, SettingsError
 from dfs_store.names import did_you_mean
-from dfs_store.videos.catalogue import CATALOGUE, FOLDER, DatasetInfo
-from dfs_store.videos.cliplist import ClipList, check_classes, keep_classes
-from dfs_store.videos.layouts import READERS
-from dfs_store.videos.prepare import OnProgress, prepare, prepare_shard
-from dfs_store.videos.sampling import Sampling
-from dfs_store.videos.shards import Shard, ShardReport
+from dfs_store.videos.cache.prepare import OnProgress, prepare, prepare_shard
+from dfs_store.videos.cache.shards import Shard, ShardReport
+from dfs_store.videos.decode.sampling import Sampling
+from dfs_store.videos.files.catalogue import CATALOGUE, FOLDER, DatasetInfo
+from dfs_store.videos.files.cliplist import ClipList, check_classes, keep_classes
+from dfs_store.videos.files.layouts import READERS
 from dfs_store.videos.sources import CachedClips, GeneratedClips
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from dfs_store.errors import DatasetNotFoundError
-from dfs_store.videos.cache import CacheEntry
-from dfs_store.videos.hold_out import group_of_file
-from dfs_store.videos.sampling import Sampling
+from dfs_store.videos.cache.entries import CacheEntry
+from dfs_store.videos.decode.sampling import Sampling
+from dfs_store.videos.files.hold_out import group_of_file
 
 __all__ = ["CachedClips", "ClipSource", "GeneratedClips", "SomeClips"]
 

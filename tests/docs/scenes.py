@@ -33,7 +33,7 @@ def append(key_frames, positions):
 
 
 def a_cache_entry_that_is_not_there():
-    from dfs_store.videos.cache import remove_entry
+    from dfs_store.videos.cache.entries import remove_entry
 
     remove_entry("ucf101-train-1234")
 
@@ -101,8 +101,8 @@ def a_class_without_clips():
 
 
 def a_file_that_is_no_video():
-    from dfs_store.videos.decoding import decode_clip
-    from dfs_store.videos.sampling import Sampling
+    from dfs_store.videos.decode.decoding import decode_clip
+    from dfs_store.videos.decode.sampling import Sampling
 
     Path("clip.avi").write_text("not a video")
     decode_clip("clip.avi", Sampling(), lambda *_: np.zeros(1, dtype=np.int64))

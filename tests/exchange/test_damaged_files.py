@@ -9,8 +9,8 @@ import torch
 from dfs_store import open_store
 from dfs_store.errors import DFSError
 from dfs_store.exchange import import_clips
-from dfs_store.exchange.import_clips import ImportSettings
-from dfs_store.exchange.read_file import FileOptions
+from dfs_store.exchange.imports.import_clips import ImportSettings
+from dfs_store.exchange.imports.read_file import FileOptions
 
 CLIPS, LABELS = np.random.default_rng(0).normal(size=(4, 5, 3, 6, 7)).astype(np.float32), np.arange(4)
 NUM_DAMAGES = 30

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dfs_store import open_store
-from dfs_store.exchange.export import KINDS
+from dfs_store.exchange.exports.export import KINDS
 from tests.exchange.making import pixels_of
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "exchange.md"

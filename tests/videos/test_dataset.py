@@ -7,8 +7,7 @@ from torch.utils.data import DataLoader
 
 from dfs_store.errors import DatasetNotFoundError, SettingsError
 from dfs_store.videos import VideoDataset, open_videos
-
-from .making import frame_of, make_folder
+from tests.videos.making import frame_of, make_folder
 
 SMALL = {"frames": 4, "stride": 2, "size": 64}
 

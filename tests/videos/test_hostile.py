@@ -13,9 +13,8 @@ import pytest
 
 from dfs_store import open_videos
 from dfs_store.errors import SettingsError
-from dfs_store.videos.pool import Limits
-
-from .making import frame_of, make_folder, make_sound, make_video, motion_jpeg, turn_clockwise
+from dfs_store.videos.decode.pool import Limits
+from tests.videos.making import frame_of, make_folder, make_sound, make_video, motion_jpeg, turn_clockwise
 
 MOTION_JPEG_HEAD = b"\xff\xc0"
 

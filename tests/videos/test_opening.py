@@ -8,10 +8,9 @@ import pytest
 
 from dfs_store.errors import DatasetNotFoundError, SettingsError
 from dfs_store.videos import find_clips, open_videos
-from dfs_store.videos.catalogue import CATALOGUE
-from dfs_store.videos.class_names import MINIUCF, UCF101
-
-from .making import DATA, make_folder, make_video, needs_data
+from dfs_store.videos.files.catalogue import CATALOGUE
+from dfs_store.videos.files.class_names import MINIUCF, UCF101
+from tests.videos.making import DATA, make_folder, make_video, needs_data
 
 
 def fake_ucf(root, classes):
@@ -141,7 +140,7 @@ def test_videos_open_in_a_script_without_a_main_guard(tmp_path):
 
 def test_importing_the_package_imports_no_torch():
     code = (
-        "import sys, dfs_store.videos, dfs_store.videos.opening, dfs_store.videos.worker; "
+        "import sys, dfs_store.videos, dfs_store.videos.opening, dfs_store.videos.decode.worker; "
         "assert 'torch' not in sys.modules and 'decord' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

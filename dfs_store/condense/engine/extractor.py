@@ -24,7 +24,7 @@ from dfs_store.format.io.durable import write_durably
 from dfs_store.networks import ConvNet3D, TrainingSettings, fast_order, train
 from dfs_store.networks.training import standardised
 from dfs_store.videos import VideoDataset
-from dfs_store.videos.cache import EXTRACTORS, cache_root, disk_errors, fingerprint
+from dfs_store.videos.cache.entries import EXTRACTORS, cache_root, disk_errors, fingerprint
 from dfs_store.videos.epochs import VideoClips
 from dfs_store.videos.tensors import normalised_clips
 

@@ -17,7 +17,7 @@ from dfs_store.condense.runtime.ranks import ALONE, Ranks
 from dfs_store.errors import DivergedError
 from dfs_store.networks.out_of_memory import out_of_memory_named
 from dfs_store.videos import VideoDataset
-from dfs_store.videos.cache import fingerprint
+from dfs_store.videos.cache.entries import fingerprint
 
 __all__ = ["check_finite", "decisive_settings", "reproducible_float32", "resumed", "run_steps"]
 

@@ -19,7 +19,7 @@ from dfs_store.condense.forecast import forecast
 from dfs_store.condense.methods.k_center import cover
 from dfs_store.errors import DFSError, SettingsError
 from dfs_store.networks import ConvNet3D, TrainingSettings
-from dfs_store.videos.cache import list_entries, remove_entry
+from dfs_store.videos.cache.entries import list_entries, remove_entry
 
 
 @st.composite

@@ -1,0 +1,1 @@
+"""The clips of a store in formats that other programs read."""

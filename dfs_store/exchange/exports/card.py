@@ -1,0 +1,163 @@
+"""The dataset card of an export for Hugging Face: what the clips are, how to load them, what to mind."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dfs_store.exchange.exports.clips import StoreClips
+from dfs_store.format.spec import frame_size_bytes
+
+__all__ = ["CardFacts", "dataset_card"]
+
+_SIZES = ((10**3, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"), (10**6, "100K<n<1M"))
+_CLASSES_SHOWN = 200
+
+
+@dataclass(frozen=True)
+class CardFacts:
+    """What a card says beyond its store.
+
+    Attributes:
+        name: of the dataset.
+        license: an identifier of the Hub, "unknown" or "other".
+        fps: frames per second of the videos.
+        encoding: of the videos, see `encode_video`.
+        store_file: of the store's copy, relative to the folder; None where there is none.
+    """
+
+    name: str
+    license: str
+    fps: float
+    encoding: str
+    store_file: str | None
+
+
+def dataset_card(clips: StoreClips, facts: CardFacts) -> str:
+    """Returns README.md: a YAML header for the Hub, then text for people."""
+    provenance = clips.store.attributes.get("provenance") or {}
+    parts = [
+        _header(clips, facts),
+        f"# {_plain(facts.name)}",
+        _summary(clips, provenance),
+        _table(clips, facts, provenance),
+        _loading(facts),
+        _columns(facts),
+        _limits(provenance, facts),
+        _classes(clips.class_names),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _header(clips: StoreClips, facts: CardFacts) -> str:
+    size = next((words for most, words in _SIZES if len(clips) < most), "1M<n<10M")
+    tags = ["video", "dataset-condensation", "dataset-distillation", "dfs-store"]
+    lines = [
+        f"license: {json.dumps(facts.license)}",
+        f"pretty_name: {json.dumps(_plain(facts.name))}",
+        "task_categories:\n- video-classification",
+        f"size_categories:\n- {size}",
+        "tags:\n" + "\n".join(f"- {tag}" for tag in tags),
+        # Said outright: class folders called "test" must not become a split.
+        "configs:\n- config_name: default\n  data_files:\n  - split: train\n    path: train/**",
+    ]
+    return "---\n" + "\n".join(lines) + "\n---"
+
+
+def _summary(clips: StoreClips, provenance: dict[str, Any]) -> str:
+    dataset = _plain(provenance.get("dataset") or "a dataset that the store does not name")
+    return (
+        f"{len(clips):,} clips of {len(clips.class_names):,} "
+        f"{'class' if len(clips.class_names) == 1 else 'classes'}, made from {dataset} with the method "
+        f"{_plain(provenance.get('method') or 'not said')} by dfs-store. Each clip is kept as a few key "
+        "frames, and the frames between them are interpolated linearly; the videos here are the rebuilt "
+        "clips, for programs that read videos."
+    )
+
+
+def _table(clips: StoreClips, facts: CardFacts, provenance: dict[str, Any]) -> str:
+    store = clips.store
+    num_key_frames = int(clips.counts.sum())
+    key_frame_bytes = num_key_frames * frame_size_bytes(store.frame_shape, store.dtype)
+    dense_bytes = len(clips) * store.num_frames * frame_size_bytes(store.frame_shape, "float32")
+    height, width = store.frame_shape[1:]
+    rows = {
+        "source dataset": provenance.get("dataset"),
+        "method": provenance.get("method"),
+        "videos per class (VPC)": provenance.get("vpc"),
+        "seed": provenance.get("seed"),
+        "created": provenance.get("created"),
+        "clips, classes": f"{len(clips):,}, {len(clips.class_names):,}",
+        "clip": f"{store.num_frames} frames of {width} x {height} pixels, at {facts.fps:g} frames per second",
+        "videos": "H.264 of RGB, lossless" if facts.encoding == "lossless" else "H.264, high quality, lossy",
+        "number of key frames": f"{num_key_frames:,} in {store.dtype}",
+        "bytes of its key frames": f"{key_frame_bytes:,}",
+        "bytes of its clips as dense float32": f"{dense_bytes:,}",
+        "share of the dense clips": f"{100 * key_frame_bytes / dense_bytes:.2f} %",
+        "digest of the store": store.attributes["digest"],
+    }
+    lines = [f"| {name} | {_plain('not said' if value is None else value)} |" for name, value in rows.items()]
+    return "\n".join(["| | |", "|---|---|", *lines])
+
+
+def _loading(facts: CardFacts) -> str:
+    text = """## How to load it
+
+With `datasets` (this folder, or the name of the repository on the Hub):
+
+```python
+from datasets import load_dataset
+
+clips = load_dataset("FOLDER", split="train")
+print(clips[0]["label"], clips[0]["video"])
+```
+
+Decoding needs `torchcodec`; `clips.cast_column("video", datasets.Video(decode=False))` gives files."""
+    if facts.store_file is None:
+        return text
+    return f"""{text}
+
+With dfs-store, from the key frames themselves: exact values, and no video to decode.
+
+```python
+from dfs_store import DFSDataset, DFSLoader
+
+dataset = DFSDataset({json.dumps("FOLDER/" + facts.store_file)})
+for clips, labels in DFSLoader(dataset, batch_size=8, shuffle=True):
+    ...  # (N, C, T, H, W) float32
+```
+
+`dfs verify` checks every byte of the store, `dfs inspect` shows what is in it."""
+
+
+def _columns(facts: CardFacts) -> str:
+    return (
+        "`train/metadata.jsonl` has for every video `label` (a number), `class_name` (its true name; folders "
+        "may have another), `clip` (its number in the store), `num_key_frames` and `positions` (which frames "
+        "are key frames, counted from 0). All of it is training data: test on real videos."
+    )
+
+
+def _limits(provenance: dict[str, Any], facts: CardFacts) -> str:
+    dataset = _plain(provenance.get("dataset") or "not said")
+    return (
+        "## Limits and licence\n\n"
+        "Condensed clips are made to train networks, not to be watched: they may look like noise, and values "
+        "beyond black and white are cut in the videos (the store has them). Networks trained on them inherit "
+        "what the source's clips show and lack. People in the source may be recognisable.\n\n"
+        f"These clips derive from their source ({dataset}), whose licence and terms apply to them too: read "
+        f"them before you share or use this dataset. The licence stated here is `{_plain(facts.license)}`; "
+        "dfs-store does not know that of the source."
+    )
+
+
+def _classes(names: Sequence[str]) -> str:
+    shown = "\n".join(f"{label}\t{_plain(name)}" for label, name in enumerate(names[:_CLASSES_SHOWN]))
+    more = f"\n... {len(names) - _CLASSES_SHOWN} more" if len(names) > _CLASSES_SHOWN else ""
+    return f"## Classes\n\n```text\n{shown}{more}\n```"
+
+
+def _plain(value: object) -> str:
+    """Returns a text that means nothing to Markdown or HTML, on one line."""
+    text = "".join(ch if ch.isprintable() and ch not in "`|<>[]" else " " for ch in str(value))
+    return " ".join(text.split()) or "-"

@@ -1,0 +1,209 @@
+"""`export_store`: a store's clips, rebuilt, in the formats that other programs read."""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from dfs_store.errors import SettingsError
+from dfs_store.exchange.exports.clips import OnProgress, StoreClips
+from dfs_store.exchange.exports.encode import DEFAULT_FPS, H264, LOSSLESS, check_fps
+from dfs_store.exchange.exports.names import folder_names
+from dfs_store.exchange.exports.output import MANIFEST, output_path, write_json
+from dfs_store.exchange.exports.to_folders import write_frames, write_videos
+from dfs_store.exchange.exports.to_huggingface import write_huggingface
+from dfs_store.exchange.exports.to_npz import FLOAT32, UINT8, write_npz
+from dfs_store.exchange.exports.to_webdataset import NPY, write_shards
+from dfs_store.format import open_store
+
+__all__ = ["KINDS", "ExportSettings", "Exported", "export_store"]
+
+# What can be exported to, and how its clips may be encoded, the default first.
+KINDS: dict[str, tuple[str, ...]] = {
+    "videos": (H264, LOSSLESS),
+    "frames": ("png",),
+    "webdataset": (NPY, H264, LOSSLESS),
+    "npz": (UINT8, FLOAT32),
+    "huggingface": (H264, LOSSLESS),
+}
+DEFAULT_SHARD_BYTES = 256 * 2**20
+SCHEMA = "dfs.export/1"
+
+
+@dataclass(frozen=True)
+class ExportSettings:
+    """How a store is exported.
+
+    Attributes:
+        to: a key of `KINDS`.
+        encoding: of the clips, one that `KINDS` allows; the first when None.
+        fps: frames per second; the store's when None, else 8.
+        shard_bytes: the most that a shard of webdataset has.
+        license: for the card of huggingface.
+        with_store: whether a copy of the store goes along (huggingface).
+
+    Raises:
+        SettingsError: a value outside its rule.
+    """
+
+    to: str
+    encoding: str | None = None
+    fps: float | None = None
+    shard_bytes: int = DEFAULT_SHARD_BYTES
+    license: str = "unknown"
+    with_store: bool = True
+
+    def __post_init__(self) -> None:
+        if self.to not in KINDS:
+            raise SettingsError(f"--to must be one of {', '.join(KINDS)}, got {self.to!r}")
+        if self.encoding is not None and self.encoding not in KINDS[self.to]:
+            raise SettingsError(
+                f"--encoding of --to {self.to} must be one of {', '.join(KINDS[self.to])}, "
+                f"got {self.encoding!r}"
+            )
+        check_fps(self.fps)
+        if not self.license.strip():
+            raise SettingsError(
+                "--license must name a licence, such as cc-by-4.0, other or unknown; got none"
+            )
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What `export_store` wrote.
+
+    Attributes:
+        files: number of files.
+        bytes: that they have.
+        clips: number of clips.
+        encoding: of the clips.
+        fps: frames per second.
+        cut_share: share of the values that lay outside [0, 1] by more than half a grey level, and were cut;
+            None where values are not made pixels.
+        class_folders: name of the folder, or of the class where there are none, by class name.
+    """
+
+    files: int
+    bytes: int
+    clips: int
+    encoding: str
+    fps: float
+    cut_share: float | None
+    class_folders: dict[str, str]
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the facts as a JSON object."""
+        return asdict(self)
+
+
+def export_store(
+    source: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    settings: ExportSettings,
+    *,
+    classes: Sequence[str] | None = None,
+    overwrite: bool = False,
+    on_progress: OnProgress | None = None,
+) -> Exported:
+    """Writes the rebuilt clips of a store, one at a time, for other programs.
+
+    Args:
+        source: the store.
+        out: a folder; a file `*.npz` for npz. It appears whole or not at all.
+        settings: what to write.
+        classes: names of the classes to keep, all when absent; labels are numbered anew.
+        overwrite: replace an earlier export.
+        on_progress: called with clips written and clips in all.
+
+    Raises:
+        SettingsError: a setting outside its rule, or clips that the format cannot hold.
+        OutputExistsError: something is at `out` and `overwrite` is off, or it is no earlier export.
+        OutputNotWritableError, DiskFullError: the disk refused.
+        StoreNotFoundError, NotAStoreError, NewerFormatError, DamagedStoreError: see `KeyFrameStore`.
+    """
+    is_file = settings.to == "npz"
+    if is_file != (Path(out).suffix == ".npz"):
+        needed = "a file: --out NAME.npz" if is_file else "a folder: --out DIR, without .npz"
+        raise SettingsError(f"--to {settings.to} writes {needed}; got {os.fspath(out)!r}")
+    with open_store(source) as store:
+        clips = StoreClips(store, source, classes, on_progress)
+        if not len(clips):
+            raise SettingsError(
+                f"{os.fspath(source)}: the classes {', '.join(clips.class_names)} have no clips to export"
+            )
+        encoding = settings.encoding or KINDS[settings.to][0]
+        fps = settings.fps or store.fps or DEFAULT_FPS
+        with output_path(out, overwrite=overwrite) as path:
+            _WRITERS[settings.to](clips, path, settings, encoding, fps)
+            files = [path] if is_file else [file for file in path.rglob("*") if file.is_file()]
+            done = Exported(
+                len(files) + (not is_file),
+                sum(file.stat().st_size for file in files),
+                len(clips),
+                encoding,
+                fps,
+                clips.num_clipped / clips.num_values if clips.num_values else None,
+                folder_names(clips.class_names),
+            )
+            if not is_file:
+                write_json(path / MANIFEST, _manifest(clips, settings, done))
+        return done
+
+
+def _manifest(clips: StoreClips, settings: ExportSettings, done: Exported) -> dict[str, Any]:
+    store = clips.store
+    return {
+        "schema": SCHEMA,
+        "to": settings.to,
+        "encoding": done.encoding,
+        "fps": done.fps,
+        "store_digest": store.attributes["digest"],
+        "num_clips": len(clips),
+        "num_frames": store.num_frames,
+        "frame_shape": list(store.frame_shape),
+        "normalization": store.normalization,
+        "classes": [
+            {"label": label, "class_name": name, "folder": done.class_folders[name]}
+            for label, name in enumerate(clips.class_names)
+        ],
+    }
+
+
+_Writer = Callable[[StoreClips, Path, ExportSettings, str, float], None]
+
+
+def _videos(clips: StoreClips, path: Path, settings: ExportSettings, encoding: str, fps: float) -> None:
+    write_videos(clips, path, fps=fps, encoding=encoding)
+
+
+def _frames(clips: StoreClips, path: Path, settings: ExportSettings, encoding: str, fps: float) -> None:
+    write_frames(clips, path, fps=fps)
+
+
+def _shards(clips: StoreClips, path: Path, settings: ExportSettings, encoding: str, fps: float) -> None:
+    write_shards(clips, path, fps=fps, encoding=encoding, max_bytes=settings.shard_bytes)
+
+
+def _npz(clips: StoreClips, path: Path, settings: ExportSettings, encoding: str, fps: float) -> None:
+    write_npz(clips, path, fps=fps, dtype=encoding)
+
+
+def _huggingface(clips: StoreClips, path: Path, settings: ExportSettings, encoding: str, fps: float) -> None:
+    write_huggingface(
+        clips,
+        path,
+        fps=fps,
+        encoding=encoding,
+        license_name=settings.license,
+        with_store=settings.with_store,
+    )
+
+
+_WRITERS: dict[str, _Writer] = {
+    "videos": _videos,
+    "frames": _frames,
+    "webdataset": _shards,
+    "npz": _npz,
+    "huggingface": _huggingface,
+}

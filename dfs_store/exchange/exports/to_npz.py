@@ -1,0 +1,67 @@
+"""Export as one NumPy file: all clips and what they mean, readable without unpickling anything."""
+
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dfs_store.errors import SettingsError
+from dfs_store.exchange.exports.clips import StoreClips
+
+__all__ = ["FLOAT32", "UINT8", "write_npz"]
+
+UINT8, FLOAT32 = "uint8", "float32"
+_EARLIEST = (1980, 1, 1, 0, 0, 0)  # of zip: equal clips give equal bytes
+
+
+def write_npz(clips: StoreClips, path: Path, *, fps: float, dtype: str) -> None:
+    """Writes an uncompressed .npz file, clip by clip.
+
+    It holds `clips` (N, T, C, H, W), uint8 pixels or float32 values as they are in the store, `values`
+    ("pixels" or "normalised"), `labels` (N,) int32, `class_names`, `positions` (S,) and `offsets` (N+1,) of
+    the key frames, `clip_numbers` (N,), `fps`, `digest` of the store, and `mean` and `std` where it has them.
+
+    Args:
+        clips: what to write.
+        path: a new file.
+        fps: frames per second.
+        dtype: "uint8" or "float32".
+
+    Raises:
+        SettingsError: a class name that NumPy's texts cannot hold.
+    """
+    store = clips.store
+    names = np.array(clips.class_names)
+    if names.tolist() != clips.class_names:
+        raise SettingsError(
+            "NumPy's texts cannot end in a NUL character, and the name of a class does; rename it, or use "
+            "another --to"
+        )
+    small: dict[str, npt.NDArray[Any]] = {
+        "values": np.array("pixels" if dtype == UINT8 or store.normalization is None else "normalised"),
+        "labels": clips.labels,
+        "class_names": names,
+        "positions": clips.positions,
+        "offsets": np.concatenate([[0], np.cumsum(clips.counts)]).astype(np.int64),
+        "clip_numbers": clips.numbers.astype(np.int64),
+        "fps": np.array(float(fps)),
+        "digest": np.array(str(store.attributes["digest"])),
+    }
+    if store.normalization is not None:
+        small |= {name: np.array(store.normalization[name], dtype=np.float64) for name in ("mean", "std")}
+    with zipfile.ZipFile(path, "x", zipfile.ZIP_STORED, allowZip64=True) as archive:
+        for name, array in small.items():
+            with archive.open(zipfile.ZipInfo(f"{name}.npy", _EARLIEST), "w") as file:
+                np.lib.format.write_array(file, array, allow_pickle=False)
+        with archive.open(zipfile.ZipInfo("clips.npy", _EARLIEST), "w", force_zip64=True) as file:
+            header = {
+                "descr": np.lib.format.dtype_to_descr(np.dtype(dtype).newbyteorder("<")),
+                "fortran_order": False,
+                "shape": (len(clips), store.num_frames, *store.frame_shape),
+            }
+            np.lib.format.write_array_header_2_0(file, header)
+            for clip in clips:
+                values = clips.pixels(clip) if dtype == UINT8 else clips.values(clip).astype("<f4")
+                file.write(np.ascontiguousarray(values).tobytes())

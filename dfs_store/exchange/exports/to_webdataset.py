@@ -1,0 +1,87 @@
+"""Export as shards of the webdataset library: tar files whose members of one clip share a name."""
+
+import io
+import json
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from dfs_store.errors import SettingsError
+from dfs_store.exchange.exports.clips import StoreClips
+from dfs_store.exchange.exports.encode import encode_video
+
+__all__ = ["NPY", "write_shards"]
+
+NPY = "npy"
+_BLOCK_BYTES = 512  # of a tar file: headers and content are padded to it
+_END_BYTES = 20 * _BLOCK_BYTES  # and the file as a whole to a record, with two empty blocks at its end
+
+
+def write_shards(clips: StoreClips, folder: Path, *, fps: float, encoding: str, max_bytes: int) -> None:
+    """Writes `shard-000000.tar` and so on; every clip is `<number>.npy` or `.mp4`, `.cls` and `.json`.
+
+    A shard has at most `max_bytes`. Equal clips give equal bytes.
+
+    Args:
+        clips: what to write.
+        folder: where to; made if it is not there.
+        fps: frames per second.
+        encoding: "npy", (T, H, W, 3) uint8, or see `encode_video`.
+        max_bytes: of a shard.
+
+    Raises:
+        SettingsError: a single clip is larger than a shard may be.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    shard: tarfile.TarFile | None = None
+    number, size = 0, 0
+    try:
+        for clip in clips:
+            pixels = clips.rgb(clip)
+            suffix, data = (
+                (NPY, _npy(pixels)) if encoding == NPY else ("mp4", encode_video(pixels, fps, encoding))
+            )
+            about = {**clip.to_json(), "fps": fps}
+            members = {
+                suffix: data,
+                "cls": str(clip.label).encode(),
+                "json": json.dumps(about, allow_nan=False).encode(),
+            }
+            added = sum(_BLOCK_BYTES + _padded(len(each), _BLOCK_BYTES) for each in members.values())
+            if _shard_bytes(added) > max_bytes:
+                raise SettingsError(
+                    f"--shard-size {max_bytes:,} bytes holds no clip: clip {clip.number} takes "
+                    f"{_shard_bytes(added):,}; allow more, or take --encoding h264"
+                )
+            if shard is not None and _shard_bytes(size + added) > max_bytes:
+                shard.close()
+                shard = None
+            if shard is None:
+                shard = tarfile.open(  # noqa: SIM115 - closed below
+                    folder / f"shard-{number:06d}.tar", "x", format=tarfile.USTAR_FORMAT
+                )
+                number, size = number + 1, 0
+            size += added
+            for name, each in members.items():
+                entry = tarfile.TarInfo(f"{clip.number:08d}.{name}")
+                entry.size = len(each)
+                shard.addfile(entry, io.BytesIO(each))
+    finally:
+        if shard is not None:
+            shard.close()
+
+
+def _npy(array: npt.NDArray[np.uint8]) -> bytes:
+    file = io.BytesIO()
+    np.save(file, array, allow_pickle=False)
+    return file.getvalue()
+
+
+def _shard_bytes(size: int) -> int:
+    return _padded(size + 2 * _BLOCK_BYTES, _END_BYTES)
+
+
+def _padded(size: int, block: int) -> int:
+    return -(-size // block) * block

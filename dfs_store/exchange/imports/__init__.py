@@ -1,0 +1,1 @@
+"""Dense clips of other programs, from files and folders."""

@@ -1,0 +1,331 @@
+"""`import_clips`: dense clips of other programs become a store, as they are or as a few key frames each."""
+
+import datetime
+import itertools
+import math
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dfs_store import __version__
+from dfs_store.errors import ClipError, SettingsError
+from dfs_store.exchange.imports.dense import DenseClips
+from dfs_store.exchange.imports.fitting import Fitting, chosen_fits
+from dfs_store.exchange.imports.read_file import FileOptions, read_file
+from dfs_store.exchange.imports.read_folder import FolderOptions, read_folder
+from dfs_store.exchange.pixels import IMAGENET, Normalization, normalised, parse_normalization
+from dfs_store.format import StoreWriter, check_output, open_store
+from dfs_store.format.coded.encoding import parse_encoding, stored_dtype
+
+if TYPE_CHECKING:
+    from dfs_store.condense.fitting.key_frame_fit import Fit
+    from dfs_store.videos.cache.prepare import OnProgress
+
+__all__ = ["ImportSettings", "Imported", "import_clips"]
+
+_PEAK = 255.0
+_SLACK = 0.5 / _PEAK  # rounding of pixels is no reason to warn
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class ImportSettings:
+    """How clips are imported; `file` counts for a file, `folder` for a folder.
+
+    Attributes:
+        file: how a file is read.
+        folder: how clips are cut from videos.
+        normalization: imagenet, none or MEAN/STD: what floating values were normalised with (they are stored
+            as they are), and what 8-bit pixels are normalised with. When None the source's, else ImageNet's
+            of three channels.
+        dtype: of the stored key frames; None is float32, or uint8 with an encoding.
+        encoding: stores key frames as image files: "webp[:QUALITY]" or "avif[:QUALITY]". Errors that decide
+            how many key frames a clip keeps are measured before encoding, so only `key_frames` goes with it.
+        fitting: how many key frames a clip keeps; all frames by default.
+        dataset: what the clips derive from, for the provenance.
+        fps: frames per second; the source's when None.
+
+    Raises:
+        SettingsError: a value outside its rule.
+    """
+
+    file: FileOptions = field(default_factory=FileOptions)
+    folder: FolderOptions = field(default_factory=FolderOptions)
+    normalization: str | None = None
+    dtype: str | None = None
+    encoding: str | None = None
+    fitting: Fitting = field(default_factory=Fitting)
+    dataset: str | None = None
+    fps: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.fps is not None and not (math.isfinite(self.fps) and self.fps > 0):
+            raise SettingsError(f"--fps must be above 0, got {self.fps:g}")
+        if parse_encoding(self.encoding, "--encoding") is None:
+            return
+        if self.fitting.budget is not None or self.fitting.max_error is not None:
+            raise SettingsError(
+                "--budget and --max-error measure errors before --encoding; give --key-frames, or use "
+                "dfs condense --method pack, which measures them on the encoded key frames"
+            )
+
+    @property
+    def stored_dtype(self) -> str:
+        """dtype, or what is stored when that is None."""
+        return stored_dtype(self.dtype, parse_encoding(self.encoding, "--encoding"), prefix="--")
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What `import_clips` wrote.
+
+    Attributes:
+        num_clips: N.
+        num_key_frames: S.
+        source: what the provenance says about it.
+        normalization: of the store.
+        smallest: stored value.
+        largest: stored value.
+        outside_share: share of the values that no pixel has under this normalization.
+        rms_error: of the clips as rebuilt, in grey levels of 255, after encoding; None if all frames are
+            stored as numbers.
+        notes: what people should know, in words.
+    """
+
+    num_clips: int
+    num_key_frames: int
+    source: dict[str, Any]
+    normalization: Normalization | None
+    smallest: float
+    largest: float
+    outside_share: float
+    rms_error: float | None
+    notes: list[str]
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the facts as a JSON object."""
+        return asdict(self)
+
+
+def import_clips(
+    source: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    settings: ImportSettings | None = None,
+    *,
+    overwrite: bool = False,
+    on_progress: Callable[[int, int], None] | None = None,
+    on_prepare: "OnProgress | None" = None,
+) -> Imported:
+    """Writes dense clips, or as few key frames of each as asked for, into a store; one clip is in memory.
+
+    Floating values are stored as they are, bit by bit in float32. A file is never unpickled.
+
+    Args:
+        source: a file (.pt, .npy, .npz, .safetensors) or a folder of <class>/<clips>.
+        out: the store; its suffix names the container.
+        settings: how; see `ImportSettings`.
+        overwrite: replace a store that is there.
+        on_progress: called with clips written and clips in all.
+        on_prepare: gets a `PrepareProgress` while videos are decoded.
+
+    Raises:
+        DatasetNotFoundError: there is nothing at `source`.
+        UnreadableClipsError: the file holds no clips that can be read safely.
+        SettingsError: a setting outside its rule, or what the file holds can be read in more than one way.
+        ClipError: a clip holds values that are not finite, or too large for the dtype.
+        OutputExistsError, OutputNotWritableError, DiskFullError: see `StoreWriter`.
+    """
+    settings = settings or ImportSettings()
+    check_output(out, overwrite=overwrite)
+    path = Path(source)
+    if path.is_dir():
+        if (path / "zarr.json").exists():
+            raise SettingsError(f"{path} is a store already; dfs convert copies it")
+        dense = read_folder(path, settings.folder, on_prepare)
+    else:
+        dense = read_file(path, settings.file)
+    settings.fitting.check_clips(
+        len(dense.labels), dense.num_frames, dense.frame_shape, settings.stored_dtype
+    )
+    return _write(dense, out, settings, overwrite, on_progress, name=path.name)
+
+
+def _write(
+    dense: DenseClips,
+    out: str | os.PathLike[str],
+    settings: ImportSettings,
+    overwrite: bool,
+    on_progress: Callable[[int, int], None] | None,
+    *,
+    name: str,
+) -> Imported:
+    normalization, assumed = _normalization(dense, settings)
+    seen, num_key_frames = _Seen(normalization, dense.frame_shape[0]), 0
+    with StoreWriter(
+        out,
+        num_frames=dense.num_frames,
+        frame_shape=dense.frame_shape,
+        class_names=dense.class_names,
+        dtype=settings.dtype,
+        encoding=settings.encoding,
+        attributes={
+            "normalization": normalization,
+            "fps": settings.fps or dense.fps,
+            "provenance": _provenance(dense, settings),
+        },
+        overwrite=overwrite,
+    ) as writer:
+        fits = _fits(dense, settings, normalization, seen.std, name)
+        for number, values in enumerate(_values(dense, normalization, name)):
+            seen.take(values)
+            key_frames, positions = _reduced(values, next(fits), seen)
+            writer.append(key_frames, positions, dense.labels[number])
+            num_key_frames += len(positions)
+            if on_progress is not None:
+                on_progress(number + 1, len(dense.labels))
+        num_clips = len(writer)
+    return Imported(
+        num_clips,
+        num_key_frames,
+        dense.provenance["source"],
+        normalization,
+        seen.smallest,
+        seen.largest,
+        seen.outside / seen.num_values,
+        _rms_error(dense, out, settings, normalization, seen, name),
+        [*dense.notes, *([] if dense.are_pixels else seen.notes(assumed))],
+    )
+
+
+def _rms_error(
+    dense: DenseClips,
+    out: str | os.PathLike[str],
+    settings: ImportSettings,
+    normalization: Normalization | None,
+    seen: "_Seen",
+    name: str,
+) -> float | None:
+    """Returns the error of the rebuilt clips: that of the fits, or measured on the store if it is encoded."""
+    if parse_encoding(settings.encoding) is None:
+        return None if settings.fitting.is_dense else math.sqrt(seen.squared_error / seen.num_values)
+    squares = 0.0
+    with open_store(out) as store:
+        for clip, values in enumerate(_values(dense, normalization, name)):
+            error = (store.clip(clip) - values) * (seen.std * np.float32(_PEAK))
+            squares += float(np.square(error, dtype=np.float64).sum())
+    return math.sqrt(squares / seen.num_values)
+
+
+def _normalization(dense: DenseClips, settings: ImportSettings) -> tuple[Normalization | None, bool]:
+    """Returns the normalization of the store, and whether nobody said it."""
+    channels = dense.frame_shape[0]
+    if settings.normalization is not None:
+        return parse_normalization(settings.normalization, channels), False
+    if not dense.is_normalised and not dense.are_pixels:
+        return None, False
+    if dense.normalization is not None:
+        return dense.normalization, False
+    return (IMAGENET if channels == len(IMAGENET["mean"]) else None), True
+
+
+def _values(dense: DenseClips, normalization: Normalization | None, name: str) -> Iterator[Floats]:
+    """Yields the clips as they will be stored, (T, C, H, W) finite float32."""
+    for number, clip in enumerate(dense.clips()):
+        with np.errstate(over="ignore"):  # of float64: the next line names the clip
+            values = normalised(clip, normalization) if dense.are_pixels else clip.astype(np.float32)
+        if not np.isfinite(values).all():
+            raise ClipError(f"{name}: clip {number} holds values that are not finite; clips must not")
+        yield values
+
+
+def _fits(
+    dense: DenseClips, settings: ImportSettings, normalization: Normalization | None, std: Floats, name: str
+) -> "Iterator[Fit | None]":
+    """Yields the fit of every clip; None where all frames are kept."""
+    fitting = settings.fitting
+    if fitting.is_dense:
+        return itertools.repeat(None)
+    affordable = None
+    if fitting.budget is not None:
+        affordable = fitting.affordable(len(dense.labels), dense.frame_shape, settings.stored_dtype)
+    return chosen_fits(_values(dense, normalization, name), std, fitting, affordable)
+
+
+def _reduced(values: Floats, fit: "Fit | None", seen: "_Seen") -> tuple[Floats, npt.NDArray[np.int64]]:
+    """Returns the key frames of a clip and their positions: all frames, or those of a fit."""
+    if fit is None:
+        return values, np.arange(len(values))
+    from dfs_store.condense.fitting.key_frame_fit import (
+        fitted_key_frames,  # by need: its package imports torch
+    )
+
+    seen.squared_error += fit.error
+    if len(fit.positions) == len(values):
+        return values, fit.positions
+    return fitted_key_frames(values, fit.positions), fit.positions
+
+
+def _provenance(dense: DenseClips, settings: ImportSettings) -> dict[str, Any]:
+    counts = set(Counter(dense.labels).values())
+    return {
+        "method": "imported",
+        "dataset": settings.dataset,
+        "vpc": counts.pop() if len(counts) == 1 else None,
+        **dense.provenance,
+        **({} if settings.fitting.is_dense else {"fit": asdict(settings.fitting)}),
+        "software": {"dfs-store": __version__, "numpy": np.__version__},
+        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "sources": dense.sources,
+    }
+
+
+class _Seen:
+    """What values came by, and what they should have been."""
+
+    def __init__(self, normalization: Normalization | None, channels: int) -> None:
+        self._normalization = normalization
+        mean = np.zeros(channels) if normalization is None else np.array(normalization["mean"])
+        std = np.ones(channels) if normalization is None else np.array(normalization["std"])
+        self.std = std.astype(np.float32)[:, None, None]
+        self._low = ((-_SLACK - mean) / std).astype(np.float32)[:, None, None]
+        self._high = ((1 + _SLACK - mean) / std).astype(np.float32)[:, None, None]
+        self.smallest, self.largest = math.inf, -math.inf
+        self.outside = self.num_values = 0
+        self.squared_error = 0.0
+
+    def take(self, values: Floats) -> None:
+        self.smallest = min(self.smallest, float(values.min()))
+        self.largest = max(self.largest, float(values.max()))
+        self.outside += int(np.count_nonzero((values < self._low) | (values > self._high)))
+        self.num_values += values.size
+
+    def notes(self, assumed: bool) -> list[str]:
+        """Returns what looks wrong about floating values."""
+        said = "none" if self._normalization is None else f"mean {self._normalization['mean']}"
+        words = f"values go from {self.smallest:.4g} to {self.largest:.4g}"
+        notes = []
+        if assumed:
+            notes.append(
+                f"nobody said how the values were normalised; taken for --normalization {self._word()}"
+            )
+        if self.largest > 2 and self.smallest >= 0 and self.largest <= _PEAK and self._normalization is None:
+            notes.append(f"{words}, as 8-bit pixels do: divide them by 255, or save them as uint8")
+        elif self._normalization is not None and self.smallest >= 0 and self.largest <= 1:
+            notes.append(f"{words}, as pixels do that are not normalised: is it --normalization none?")
+        elif self.outside:
+            low, high = float(self._low.min()), float(self._high.max())
+            notes.append(
+                f"{words}: {100 * self.outside / self.num_values:.2g} % of them lie outside what pixels give "
+                f"under this normalization ({said}: {low:.3g} to {high:.3g}). Synthetic clips may; where "
+                "these should not, say --normalization"
+            )
+        return notes
+
+    def _word(self) -> str:
+        return "none" if self._normalization is None else "imagenet"

@@ -1,0 +1,130 @@
+"""The class of every imported clip, and the names of the classes: from files, flags, or by counting."""
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from dfs_store.errors import DatasetNotFoundError, SettingsError, UnreadableClipsError
+from dfs_store.exchange.imports.arrays import Array
+
+__all__ = ["Labels", "class_names_of", "counted_labels", "labels_of", "read_lines"]
+
+
+class Labels(NamedTuple):
+    """The classes of N clips.
+
+    Attributes:
+        numbers: one per clip.
+        class_names: label i is class_names[i].
+    """
+
+    numbers: list[int]
+    class_names: list[str]
+
+
+def class_names_of(text: str | None) -> list[str] | None:
+    """Reads `--classes`: a file with a name per line or a JSON list, or names with commas between.
+
+    Raises:
+        SettingsError: there is no name, or one is given twice.
+    """
+    if text is None:
+        return None
+    path = Path(text)
+    names = read_lines(path) if path.is_file() else [name.strip() for name in text.split(",") if name.strip()]
+    if not names:
+        raise SettingsError(f"--classes must give at least one name, got {text!r}")
+    twice = next((name for number, name in enumerate(names) if name in names[:number]), None)
+    if twice is not None:
+        raise SettingsError(f"--classes must give different names, got {twice!r} twice")
+    return names
+
+
+def read_lines(path: Path) -> list[str]:
+    """Reads a list of texts or numbers: a JSON list (.json), else one per line.
+
+    Raises:
+        DatasetNotFoundError: there is no such file.
+        UnreadableClipsError: it is no such list.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        if path.suffix.lower() != ".json":
+            return [line.strip() for line in text.splitlines() if line.strip()]
+        content = json.loads(text)
+    except FileNotFoundError:
+        raise DatasetNotFoundError(f"{path}: there is no such file") from None
+    except (OSError, ValueError) as error:
+        raise UnreadableClipsError(f"{path} cannot be read as a list of names or labels ({error})") from error
+    if not isinstance(content, list) or not all(isinstance(each, str | int) for each in content):
+        raise UnreadableClipsError(f"{path} must hold a JSON list of names or whole numbers")
+    return [str(each) for each in content]
+
+
+def counted_labels(num_clips: int, clips_per_class: int, names: Sequence[str] | None) -> Labels:
+    """Returns labels of clips that lie class by class, so many of each.
+
+    Raises:
+        SettingsError: they do not come out even, or the names are not as many as the classes.
+    """
+    if clips_per_class < 1 or num_clips % clips_per_class:
+        raise SettingsError(
+            f"--clips-per-class must divide the number of clips, {num_clips}, got {clips_per_class}"
+        )
+    return _with_names(np.repeat(np.arange(num_clips // clips_per_class), clips_per_class).tolist(), names)
+
+
+def labels_of(array: Array, num_clips: int, names: Sequence[str] | None, what: str) -> Labels:
+    """Reads labels that are whole numbers, or the names of classes.
+
+    Args:
+        array: one number or text per clip.
+        num_clips: N.
+        names: of the classes; made up from the labels when None.
+        what: the array in words, for errors.
+
+    Raises:
+        SettingsError: their number is not that of the clips, or a label is no class.
+    """
+    if array.shape != (num_clips,):
+        raise SettingsError(
+            f"{what}: there must be one label per clip, ({num_clips},), got the shape {array.shape}"
+            + ("; of soft labels, save the largest: labels.argmax(1)" if array.ndim == 2 else "")
+        )
+    if array.dtype.kind in "fiub":
+        if not (np.isfinite(array).all() and (array == np.rint(array)).all()):
+            raise SettingsError(f"{what}: labels must be whole numbers or names of classes, got {array[0]}")
+        return _with_names([int(each) for each in array.tolist()], names, what)
+    texts = [str(each) for each in array.tolist()]
+    if all(re.fullmatch(r"-?[0-9]{1,9}", text) for text in texts):
+        return _with_names([int(text) for text in texts], names, what)
+    return _by_name(texts, names, what)
+
+
+def _by_name(texts: list[str], names: Sequence[str] | None, what: str) -> Labels:
+    known = sorted(set(texts)) if names is None else list(names)
+    unknown = sorted(set(texts) - set(known))
+    if unknown:
+        raise SettingsError(f"{what}: {unknown[0]!r} is none of the classes {', '.join(known)}")
+    number = {name: label for label, name in enumerate(known)}
+    return Labels([number[text] for text in texts], known)
+
+
+def _with_names(numbers: list[int], names: Sequence[str] | None, what: str = "the labels") -> Labels:
+    largest, smallest = max(numbers), min(numbers)
+    if smallest < 0 or largest > 10**6:
+        raise SettingsError(
+            f"{what} must count the classes from 0, got {smallest if smallest < 0 else largest}"
+        )
+    if names is None:
+        return Labels(numbers, [f"class_{label}" for label in range(largest + 1)])
+    if largest >= len(names):
+        raise SettingsError(
+            f"{what} go up to {largest}, but there are names of {len(names)} classes ({', '.join(names[:5])}"
+            f"{', ...' if len(names) > 5 else ''}); labels count from 0, in the order of --classes"
+        )
+    return Labels(numbers, list(names))

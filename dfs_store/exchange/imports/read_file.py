@@ -1,0 +1,205 @@
+"""Dense clips from one file: .pt, .npy, .npz or .safetensors, with labels in it, beside it, or counted."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from dfs_store.errors import DatasetNotFoundError, SettingsError, UnreadableClipsError
+from dfs_store.exchange.imports.arrays import CLIP_DTYPES, Array, FoundArray, named, pick_clips, pick_labels
+from dfs_store.exchange.imports.dense import DenseClips
+from dfs_store.exchange.imports.labels import Labels, class_names_of, counted_labels, labels_of, read_lines
+from dfs_store.exchange.imports.layout import Layout, find_layout
+from dfs_store.exchange.pixels import Normalization
+
+__all__ = ["FILE_SUFFIXES", "FileOptions", "read_file"]
+
+_TORCH = (".pt", ".pth", ".ckpt")
+FILE_SUFFIXES = (*_TORCH, ".npy", ".npz", ".safetensors")
+_STORES = (".zarr", ".h5", ".hdf5", ".zip")
+_MAX_CLIP_BYTES = 2**33  # a clip is in memory as a whole
+
+
+@dataclass(frozen=True)
+class FileOptions:
+    """How a file is read.
+
+    Attributes:
+        layout: see `find_layout`.
+        classes: names of the classes, see `class_names_of`.
+        labels: a file with the labels; those in the file of the clips when None.
+        clips_per_class: the clips lie class by class, so many of each.
+        clips_key: which array of the file holds the clips; the only one that can when None.
+        labels_key: which array holds the labels.
+    """
+
+    layout: str = "auto"
+    classes: str | None = None
+    labels: str | None = None
+    clips_per_class: int | None = None
+    clips_key: str | None = None
+    labels_key: str | None = None
+
+
+class _Content(NamedTuple):
+    arrays: list[FoundArray]
+    metadata: dict[str, str]
+
+
+def read_file(path: Path, options: FileOptions) -> DenseClips:
+    """Finds the clips of a file and their labels; values are read later, clip by clip.
+
+    Raises:
+        DatasetNotFoundError: a file is not there.
+        UnreadableClipsError: it holds no clips that can be read safely.
+        SettingsError: what it holds can be read in more than one way, or labels do not fit the clips.
+    """
+    content = _read(path)
+    found = pick_clips(content.arrays, options.clips_key, str(path))
+    if found.dtype not in CLIP_DTYPES:
+        raise UnreadableClipsError(
+            f"{path}: {found} cannot be clips; their values must be {', '.join(CLIP_DTYPES)}"
+        )
+    layout = find_layout(found.shape, options.layout, f"{path}: {found.name or 'the array'}")
+    clip_bytes = layout.num_frames * int(np.prod(layout.frame_shape, dtype=object)) * 4
+    if clip_bytes > _MAX_CLIP_BYTES:
+        raise UnreadableClipsError(
+            f"{path}: a clip of the shape {found.shape[1:]} takes {clip_bytes:,} bytes as float32, and a "
+            f"clip may take {_MAX_CLIP_BYTES:,}; cut the clips, or make their frames smaller"
+        )
+    labels, origin = _labels(path, content, found, options)
+    normalization, says_pixels = _normalization(content, layout.frame_shape[0])
+    fps = named([each for each in content.arrays if each.shape == ()], ["fps"])
+    return DenseClips(
+        clips=lambda: _clips(found, layout),
+        num_frames=layout.num_frames,
+        frame_shape=layout.frame_shape,
+        are_pixels=found.dtype == "uint8",
+        labels=labels.numbers,
+        class_names=labels.class_names,
+        normalization=normalization,
+        is_normalised=not says_pixels,
+        fps=_positive(fps),
+        provenance={
+            "source": {
+                "file": path.name,
+                "sha256": _sha256(path),
+                "size_bytes": path.stat().st_size,
+                "array": found.name,
+                "shape": list(found.shape),
+                "dtype": found.dtype,
+                "layout": layout.name,
+                "labels": origin,
+            }
+        },
+    )
+
+
+def _clips(found: FoundArray, layout: Layout) -> Iterator[Array]:
+    for item in found.items():
+        yield layout.clip(item)
+
+
+def _read(path: Path) -> _Content:
+    if not path.is_file():
+        raise DatasetNotFoundError(f"{path}: there is no such file or folder")
+    suffix = path.suffix.lower()
+    if suffix in _TORCH:
+        from dfs_store.exchange.imports.read_torch import read_torch
+
+        return _Content(read_torch(str(path)), {})
+    if suffix == ".safetensors":
+        from dfs_store.exchange.imports.read_torch import read_safetensors
+
+        return _Content(*read_safetensors(str(path)))
+    from dfs_store.exchange.imports.read_numpy import read_npy, read_npz
+
+    if suffix == ".npy":
+        return _Content(read_npy(str(path)), {})
+    if suffix == ".npz":
+        return _Content(read_npz(str(path)), {})
+    store = "; of a store, dfs convert makes another" if suffix in _STORES else ""
+    raise SettingsError(
+        f"{path}: what to import is a folder of class folders, or a file {', '.join(FILE_SUFFIXES)}; "
+        f"got {suffix or 'no suffix'}{store}"
+    )
+
+
+def _labels(path: Path, content: _Content, found: FoundArray, options: FileOptions) -> tuple[Labels, str]:
+    """Returns the labels, and in words where they come from."""
+    num_clips = found.shape[0]
+    names = class_names_of(options.classes) or _names_in(content)
+    if options.labels is not None and options.clips_per_class is not None:
+        raise SettingsError("--labels and --clips-per-class both say what the labels are; give one of them")
+    if options.labels is not None:
+        file = Path(options.labels)
+        array = _label_file(file, num_clips, options.labels_key)
+        return labels_of(array, num_clips, names, str(file)), file.name
+    if options.clips_per_class is not None:
+        return counted_labels(num_clips, options.clips_per_class, names), "clips per class"
+    own = pick_labels(content.arrays, found, num_clips, options.labels_key, str(path))
+    if own is not None:
+        return labels_of(own.whole(), num_clips, names, f"{path}: {own.name}"), own.name
+    if names is not None and num_clips % len(names) == 0:
+        return counted_labels(num_clips, num_clips // len(names), names), "clips per class"
+    held = ", ".join(map(str, content.arrays[:5]))
+    raise SettingsError(
+        f"{path} says no labels of its {num_clips} clips (it holds {held}); "
+        "say --labels FILE, or --clips-per-class V where the clips lie class by class, V of each"
+    )
+
+
+def _label_file(path: Path, num_clips: int, key: str | None) -> Array:
+    if path.suffix.lower() not in FILE_SUFFIXES:
+        return np.array(read_lines(path), dtype=object)
+    arrays = _read(path).arrays
+    picked = pick_labels(arrays, None, num_clips, key, str(path))
+    if picked is None and len(arrays) == 1:
+        picked = arrays[0]  # `labels_of` says what is wrong with it
+    if picked is None:
+        raise SettingsError(
+            f"{path} holds no array of {num_clips} labels; it holds {', '.join(map(str, arrays)) or 'none'}"
+        )
+    return picked.whole()
+
+
+def _names_in(content: _Content) -> list[str] | None:
+    words = ("class_names", "classes")
+    array = named([each for each in content.arrays if each.dtype == "str"], words)
+    if array is not None:
+        return [str(each) for each in array.whole().tolist()]
+    if "class_names" in content.metadata:
+        try:
+            names = json.loads(content.metadata["class_names"])
+        except ValueError:
+            return None
+        return names if isinstance(names, list) and all(isinstance(each, str) for each in names) else None
+    return None
+
+
+def _normalization(content: _Content, channels: int) -> tuple[Normalization | None, bool]:
+    """Returns the file's mean and std, and whether it says that its values are pixels in [0, 1]."""
+    numbers = {
+        word: named([each for each in content.arrays if each.shape == (channels,)], [word])
+        for word in ("mean", "std")
+    }
+    found = {word: each.whole().astype(float).tolist() for word, each in numbers.items() if each is not None}
+    values = named([each for each in content.arrays if each.shape == ()], ["values"])
+    says_pixels = values is not None and str(values.whole()) == "pixels"
+    return (found if len(found) == len(numbers) else None), says_pixels
+
+
+def _positive(array: FoundArray | None) -> float | None:
+    if array is None or array.dtype == "str":
+        return None
+    value = float(array.whole())
+    return value if np.isfinite(value) and value > 0 else None
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,108 @@
+"""Files of NumPy: .npy is mapped, and members of .npz are read item by item. Nothing is unpickled."""
+
+import lzma
+import math
+import tokenize
+import zipfile
+import zlib
+from collections.abc import Iterator
+from typing import IO, Any
+
+import numpy as np
+
+from dfs_store.errors import UnreadableClipsError
+from dfs_store.exchange.imports.arrays import Array, FoundArray
+
+__all__ = ["read_npy", "read_npz"]
+
+# What NumPy's headers, zip and its ways to compress raise when bytes are not what they should be.
+_DAMAGE = (
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, tokenize.TokenError, SyntaxError),
+    *(ValueError, TypeError, KeyError, IndexError, OverflowError, OSError, EOFError, RuntimeError),
+)
+_REMEDY = "save it with np.savez(FILE, clips=clips, labels=labels), whose arrays hold numbers and no objects"
+
+
+def read_npy(path: str) -> list[FoundArray]:
+    """Returns the array of a .npy file, mapped.
+
+    Raises:
+        UnreadableClipsError: the file is damaged, or holds objects.
+    """
+    try:
+        array: Array = np.lib.format.open_memmap(path, mode="r")  # objects cannot be mapped
+    except _DAMAGE as error:
+        raise UnreadableClipsError(f"{path} cannot be read as .npy ({error}); {_REMEDY}") from error
+    return [FoundArray("", array.shape, _dtype_name(array.dtype), lambda: iter(array), lambda: array)]
+
+
+def read_npz(path: str) -> list[FoundArray]:
+    """Returns the arrays of a .npz file, compressed or not; only their headers are read.
+
+    Raises:
+        UnreadableClipsError: the file is damaged.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = [info for info in archive.infolist() if info.filename.endswith(".npy")]
+            found = [_member(archive, path, info) for info in members]
+    except _DAMAGE as error:
+        raise UnreadableClipsError(f"{path} cannot be read as .npz ({error}); {_REMEDY}") from error
+    return found
+
+
+def _member(archive: zipfile.ZipFile, path: str, info: zipfile.ZipInfo) -> FoundArray:
+    with archive.open(info) as file:
+        shape, fortran, dtype = _header(file)
+        header_bytes = file.tell()
+    name = info.filename.removesuffix(".npy")
+    if dtype.hasobject:
+        return FoundArray(name, shape, "object", _refused, _refused)
+    if header_bytes + math.prod(shape) * dtype.itemsize != info.file_size:
+        raise ValueError(f"{info.filename} has not the bytes that its header promises")
+
+    def items() -> Iterator[Array]:
+        if fortran and len(shape) > 1:
+            yield from whole()
+            return
+        count = math.prod(shape[1:])
+        for data in _pieces(path, info.filename, header_bytes, shape[0], count * dtype.itemsize):
+            yield np.frombuffer(data, dtype=dtype, count=count).reshape(shape[1:])
+
+    def whole() -> Array:
+        (data,) = _pieces(path, info.filename, header_bytes, 1, math.prod(shape) * dtype.itemsize)
+        array = np.frombuffer(data, dtype=dtype, count=math.prod(shape))
+        return array.reshape(shape, order="F" if fortran else "C")
+
+    return FoundArray(name, shape, _dtype_name(dtype), items, whole)
+
+
+def _refused() -> Any:  # noqa: ANN401 - it never returns
+    raise UnreadableClipsError(f"the array holds objects, which only running code could restore; {_REMEDY}")
+
+
+def _pieces(path: str, member: str, start: int, count: int, size: int) -> Iterator[bytes]:
+    """Yields `count` pieces of `size` bytes of a member, from `start` on."""
+    try:
+        with zipfile.ZipFile(path) as archive, archive.open(member) as file:
+            file.read(start)
+            for _ in range(count):
+                data = file.read(size)
+                if len(data) != size:
+                    raise UnreadableClipsError(f"{path}: {member} is cut short")
+                yield data
+    except UnreadableClipsError:
+        raise
+    except _DAMAGE as error:
+        raise UnreadableClipsError(f"{path}: {member} is damaged ({error})") from error
+
+
+def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    version = np.lib.format.read_magic(file)
+    if version == (1, 0):
+        return np.lib.format.read_array_header_1_0(file)
+    return np.lib.format.read_array_header_2_0(file)
+
+
+def _dtype_name(dtype: np.dtype[Any]) -> str:
+    return "str" if dtype.kind == "U" else dtype.name

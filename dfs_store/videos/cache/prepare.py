@@ -1,0 +1,386 @@
+"""Decodes a list of clips into the cache, once; what is already there is not decoded again."""
+
+import glob
+import io
+import json
+import math
+import os
+import shutil
+import stat
+import statistics
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from dfs_store.errors import DiskFullError, EmptyClassError
+from dfs_store.format.io.durable import write_durably
+from dfs_store.videos.cache.entries import (
+    CACHE_VERSION,
+    HEADER_BYTES,
+    CacheEntry,
+    cache_root,
+    clips_header,
+    disk_errors,
+    fingerprint,
+)
+from dfs_store.videos.cache.progress import OnProgress, PrepareProgress, Reporter
+from dfs_store.videos.cache.rows import Journal, drop_rows, read_lines, reserve
+from dfs_store.videos.cache.shards import Shard, ShardReport
+from dfs_store.videos.decode.frame_folder import folder_status
+from dfs_store.videos.decode.pool import Job, Limits, Result, WorkerPool
+from dfs_store.videos.decode.sampling import Sampling
+from dfs_store.videos.files.cliplist import ClipList
+
+__all__ = ["OnProgress", "PrepareProgress", "prepare", "prepare_shard"]
+
+DEFAULT_TIMEOUT_SECONDS = 300.0
+_JOURNAL_SECONDS = 0.5
+_JOURNAL_ROWS = 256
+
+
+def prepare(
+    found: ClipList,
+    sampling: Sampling,
+    *,
+    dataset: str,
+    split: str,
+    seed: int = 0,
+    random_starts: int = 0,
+    workers: int | None = None,
+    cache_dir: str | os.PathLike[str] | None = None,
+    timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
+    max_memory: int | None = None,
+    shard: Shard | None = None,
+    on_progress: OnProgress | None = None,
+) -> CacheEntry:
+    """Brings clips into the cache and returns their entry; does nothing when they are there.
+
+    Can be killed at any moment and called again: rows that were safely written are kept. Files that
+    cannot be decoded are left out and listed in the index, with the reason.
+
+    Args:
+        found: the clips of one split.
+        sampling: how to cut them.
+        dataset: name, for the listing of the cache.
+        split: "train" or "test": one view with a random start, or the centre clip and `random_starts` more.
+        seed: of the random starts.
+        random_starts: further views of test clips. An entry that has more of them is used as well: its
+            first views are the same.
+        workers: decoding processes; the number of cores when None, or what `max_memory` has room for.
+        cache_dir: as in `cache_root`.
+        timeout_seconds: a file that takes longer is given up.
+        max_memory: bytes that all decoding processes may take together; a video that needs more is left out.
+            4 GiB for each process when None.
+        shard: decodes these files only, beside processes that decode the others; whoever finds all of them
+            decoded completes the entry. Without one, whatever is missing is decoded.
+        on_progress: called about ten times a second.
+
+    Raises:
+        EmptyClassError: a class has no file that decodes.
+        DiskFullError: the cache's disk cannot hold the clips.
+        OutputNotWritableError: the cache cannot be written.
+        SettingsError: `workers` is below 1, or `max_memory` too little for them.
+    """
+    limits = Limits.of(workers, timeout_seconds, max_memory)
+    num_views = sampling.num_views(split, random_starts)
+    request = _request(found, sampling, dataset, split, seed)
+    root, key = cache_root(cache_dir), _key(request)
+    if (ready := _with_views(root, key, num_views)) is not None:
+        return ready
+    entry = CacheEntry(root / (key if num_views == 1 else f"{key}-{num_views}"))
+
+    def start(reporter: Reporter, shard: Shard | None = None) -> _Run:
+        return _Run(entry, request, found, num_views, reporter, shard)
+
+    if shard is not None:
+        reporter = Reporter(sum(map(shard.has, range(len(found.clips)))), on_progress)
+        if not _decode_share(entry, shard, start, reporter, limits):
+            return entry
+        on_progress = None  # nothing is left but to complete it
+    reporter = Reporter(len(found.clips), on_progress)
+    with disk_errors(entry.directory), entry.locked(reporter.waiting) as lock_fd:
+        if entry.read_index() is not None:  # another process has prepared it while we waited
+            return entry
+        try:
+            _discard_damaged(entry)
+            with disk_errors(entry.directory), start(reporter) as run:
+                run.decode(limits, (lock_fd,))
+                run.finish()
+        except EmptyClassError:
+            shutil.rmtree(entry.directory)  # other files make another entry: nobody would use this one
+            raise
+        except DiskFullError:
+            if not entry.journals():  # nothing is decoded that could be continued
+                shutil.rmtree(entry.directory)
+            raise
+    return entry
+
+
+def prepare_shard(
+    found: ClipList,
+    sampling: Sampling,
+    shard: Shard,
+    **how: Any,  # noqa: ANN401 - passed on
+) -> ShardReport:
+    """Brings one share of the clips into the cache (see `prepare`), and says what is still missing of it all.
+
+    Args:
+        found: the clips of one split.
+        sampling: how to cut them.
+        shard: which of the files.
+        **how: the other options of `prepare`; the cache must be the same folder for all machines.
+
+    Raises: as `prepare`.
+    """
+    entry = prepare(found, sampling, shard=shard, **how)
+    rows = range(len(found.clips))
+    with (
+        disk_errors(entry.directory),
+        entry.locked(shared=True),
+    ):  # whoever completes it meanwhile is waited for
+        index = entry.read_index()
+        if index is not None:
+            files = {each["file"] for each in index["failed"]}
+            failed, missing = {row for row in rows if found.clips[row].file in files}, set[int]()
+        else:
+            done = _done_rows(entry)
+            failed = {row for row, result in done.items() if result.error}
+            missing = {shard.of(row) for row in rows if row not in done}
+    mine = [row for row in rows if shard.has(row)]
+    return ShardReport(shard, len(mine), len(failed.intersection(mine)), tuple(sorted(missing)))
+
+
+def _decode_share(
+    entry: CacheEntry,
+    shard: Shard,
+    start: Callable[[Reporter, Shard], "_Run"],
+    reporter: Reporter,
+    limits: Limits,
+) -> bool:
+    """Decodes a shard beside processes that decode others; returns whether nothing is left to decode."""
+    with disk_errors(entry.directory):
+        if entry.index_path.exists():
+            with entry.locked(reporter.waiting):
+                _discard_damaged(entry)
+        with (
+            entry.locked(reporter.waiting, shared=True) as lock_fd,
+            entry.locked(reporter.waiting, name=f"lock{shard.suffix}") as shard_fd,
+        ):
+            if entry.read_index() is not None:
+                return True
+            with start(reporter, shard) as run:
+                run.decode(limits, (lock_fd, shard_fd))
+                return len(_done_rows(entry)) == run.num_rows
+
+
+def _done_rows(entry: CacheEntry) -> dict[int, Result]:
+    """Returns the results that any run or shard has safely written."""
+    found = {}
+    for path in entry.journals():
+        found.update({line["row"]: Result(**line) for line in read_lines(path)[0] if "row" in line})
+    return found
+
+
+def _discard_damaged(entry: CacheEntry) -> None:
+    """Believes nothing of an entry that was complete and is damaged; its lock is held."""
+    if entry.index_path.exists() and entry.read_index() is None:
+        for journal in entry.journals():
+            journal.unlink()
+        entry.index_path.unlink()
+
+
+def _key(request: dict[str, Any]) -> str:
+    """Returns the name of an entry; where the files lie is not part of it, so they may be moved."""
+    told_apart = {name: value for name, value in request.items() if name != "dataset"}
+    return f"{_slug(request['dataset'])}-{request['split']}-{fingerprint(told_apart)}"
+
+
+def _with_views(root: Path, key: str, num_views: int) -> CacheEntry | None:
+    """Returns the smallest complete entry with at least so many views of every clip."""
+    found = []
+    for directory in root.glob(f"{glob.escape(key)}*"):
+        index = CacheEntry(directory).read_index()
+        if index is not None and index["shape"][1] >= num_views:
+            found.append((index["shape"][1], directory))
+    return CacheEntry(min(found)[1]) if found else None
+
+
+def _request(found: ClipList, sampling: Sampling, dataset: str, split: str, seed: int) -> dict[str, Any]:
+    """What was asked for, in full."""
+    files = []
+    for clip in found.clips:
+        try:
+            path = found.root / clip.file
+            status = path.stat()
+            size_and_time = (status.st_size, status.st_mtime_ns)
+            if stat.S_ISDIR(status.st_mode):
+                size_and_time = folder_status(path)
+            files.append([clip.file, clip.class_name, *size_and_time])
+        except OSError:  # gone, or a link that leads nowhere: decoding it will say so
+            files.append([clip.file, clip.class_name, -1, 0])
+    return {
+        "version": CACHE_VERSION,
+        "dataset": dataset,
+        "split": split,
+        "seed": seed,
+        "sampling": sampling.to_json(),
+        "classes": found.classes,
+        "files": files,
+    }
+
+
+def _slug(name: str) -> str:
+    return (
+        "".join(letter if letter.isalnum() else "-" for letter in Path(name).name)[:40].strip("-") or "folder"
+    )
+
+
+class _Run:
+    """One run of `prepare` over one entry, or over a shard of it, whose lock it holds."""
+
+    def __init__(
+        self,
+        entry: CacheEntry,
+        request: dict[str, Any],
+        found: ClipList,
+        num_views: int,
+        reporter: Reporter,
+        shard: Shard | None = None,
+    ) -> None:
+        self._entry = entry
+        self._request = request
+        self._found = found
+        self._reporter = reporter
+        sampling = request["sampling"]
+        size = sampling["size"]
+        write_durably(entry.request_path, json.dumps(request).encode())
+        self._row_shape = (num_views, sampling["frames"], size, size, 3)
+        self.num_rows = len(found.clips)
+        self._rows = [row for row in range(self.num_rows) if shard is None or shard.has(row)]
+        self._clips_fd = reserve(entry.clips_path, self.num_rows, self._row_shape)
+        own = entry.journal_path
+        self._journal = Journal(own if shard is None else own.with_stem(own.stem + shard.suffix))
+        self._results = _done_rows(entry)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._journal.close()
+        os.close(self._clips_fd)
+
+    def decode(self, limits: Limits, lock_fds: tuple[int, ...]) -> None:
+        """Decodes every row of the run that no earlier one has finished."""
+        done = [self._results[row] for row in self._rows if row in self._results]
+        self._reporter.resumed(len(done), sum(bool(result.error) for result in done))
+        left = [row for row in self._rows if row not in self._results]
+        if not left:
+            return
+        settings = {
+            "sampling": self._request["sampling"],
+            "seed": self._request["seed"],
+            "split": self._request["split"],
+            "num_views": self._row_shape[0],
+            "clips_fd": self._clips_fd,
+            "header_bytes": HEADER_BYTES,
+            "memory_bytes": limits.process_bytes(math.prod(self._row_shape)),
+        }
+        inherited = (self._clips_fd, *lock_fds)
+        workers = min(limits.workers, len(left))
+        with WorkerPool(workers, settings, inherited, limits.timeout_seconds) as pool:
+            self._collect(pool.run(self._jobs(left)))
+        self._reporter.report()
+
+    def _jobs(self, rows: list[int]) -> Iterator[Job]:
+        for row in rows:
+            file = self._found.clips[row].file
+            yield Job(row, str(self._found.root / file), file)
+
+    def _collect(self, results: Iterator[Result | None]) -> None:
+        """Notes results in batches, while jobs are handed out: waiting for a disk would idle the workers."""
+        batch: list[Result] = []
+        since = time.monotonic()
+        with ThreadPoolExecutor(1, thread_name_prefix="journal") as disk:
+            noted = disk.submit(self._note, [])
+            try:
+                for result in results:
+                    if result is not None:
+                        batch.append(result)
+                        self._reporter.add(bool(result.error))
+                    due = len(batch) >= _JOURNAL_ROWS or time.monotonic() - since >= _JOURNAL_SECONDS
+                    if due and noted.done():
+                        noted.result()
+                        noted = disk.submit(self._note, batch)
+                        batch, since = [], time.monotonic()
+            finally:
+                noted.result()
+                self._note(batch)
+
+    def _note(self, batch: list[Result]) -> None:
+        """Makes results last: first the pixels reach the disk, then the journal says so."""
+        if batch:
+            os.fsync(self._clips_fd)
+            self._journal.append([dict(vars(result)) for result in batch])
+            self._results |= {result.row: result for result in batch}
+
+    def finish(self) -> None:
+        """Closes the gaps of files that failed and writes the index."""
+        kept = [row for row in range(self.num_rows) if not self._results[row].error]
+        self._check_classes(kept)
+        dropped = [row for row in range(self.num_rows) if self._results[row].error]
+        row_bytes = int(np.prod(self._row_shape))
+        drop_rows(self._clips_fd, row_bytes, dropped, self.num_rows, self._journal)
+        os.ftruncate(self._clips_fd, HEADER_BYTES + len(kept) * row_bytes)
+        os.pwrite(self._clips_fd, clips_header((len(kept), *self._row_shape)), 0)
+        os.fsync(self._clips_fd)
+        frames = np.array([self._results[row].frames for row in kept], dtype=np.int64)
+        write_durably(self._entry.frames_path, _npy_bytes(frames))
+        write_durably(self._entry.index_path, json.dumps(self._index(kept, dropped)).encode())
+        for left in [*self._entry.journals(), *self._entry.directory.glob("lock-*")]:
+            left.unlink()
+
+    def _index(self, kept: list[int], dropped: list[int]) -> dict[str, Any]:
+        clips, results = self._found.clips, self._results
+        number = {name: label for label, name in enumerate(self._found.classes)}
+        return {
+            "version": CACHE_VERSION,
+            "shape": [len(kept), *self._row_shape],
+            "classes": self._found.classes,
+            "labels": [number[clips[row].class_name] for row in kept],
+            "files": [clips[row].file for row in kept],
+            "failed": [{"file": clips[row].file, "reason": results[row].error} for row in dropped],
+            "notes": [{"file": clips[r].file, "note": results[r].note} for r in kept if results[r].note],
+            "decoders": dict(Counter(results[row].decoder for row in kept)),
+            "fps": statistics.median(results[row].fps for row in kept),
+        }
+
+    def _check_classes(self, kept: list[int]) -> None:
+        counts = Counter(self._found.clips[row].class_name for row in kept)
+        empty = [name for name in self._found.classes if not counts[name]]
+        if not empty:
+            return
+        lost = [
+            f"  {clip.file}: {self._results[row].error}"
+            for row, clip in enumerate(self._found.clips)
+            if clip.class_name in empty
+        ]
+        shown = "\n".join(lost[:10] + ([f"  and {len(lost) - 10} more"] if len(lost) > 10 else []))
+        raise EmptyClassError(
+            f"no file of the class {', '.join(empty)} can be decoded:\n{shown}\nReplace these files, or "
+            "leave the class out with --classes"
+        )
+
+
+def _npy_bytes(array: npt.NDArray[np.int64]) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, array)
+    return buffer.getvalue()

@@ -1,0 +1,173 @@
+"""The clip file while it is being written: reserved at once, filled row by row, closed up at the end."""
+
+import errno
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from dfs_store.errors import DiskFullError
+from dfs_store.format.io.durable import write_all
+from dfs_store.videos.cache.entries import HEADER_BYTES, clips_header
+
+__all__ = ["Journal", "drop_rows", "read_lines", "reserve"]
+
+_STAGE_BYTES = 64 << 20
+_SPARE_BYTES = 64 << 20  # what other programs may still want of the disk
+
+
+def reserve(path: Path, num_rows: int, row_shape: tuple[int, ...]) -> int:
+    """Creates the clip file at its full size, or opens the one that is there.
+
+    Its blocks are reserved on the disk at once, so that a full disk shows here and not as a crash
+    (SIGBUS) of whoever maps the file later.
+
+    Args:
+        path: of the clip file.
+        num_rows: N.
+        row_shape: shape of one row of uint8.
+
+    Returns:
+        A file descriptor open for reading and writing.
+
+    Raises:
+        DiskFullError: the disk cannot hold the file.
+        OSError: the file cannot be created or reserved.
+    """
+    header = clips_header((num_rows, *row_shape))
+    row_bytes = _product(row_shape)
+    size_bytes = HEADER_BYTES + num_rows * row_bytes
+    held_bytes = path.stat().st_blocks * 512 if path.exists() else 0
+    free_bytes = shutil.disk_usage(path.parent).free
+    if size_bytes - held_bytes + _SPARE_BYTES > free_bytes:
+        raise DiskFullError(_no_room(path, size_bytes, free_bytes))
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        _allocate(descriptor, size_bytes)
+        os.ftruncate(descriptor, size_bytes)
+        os.pwrite(descriptor, header, 0)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _allocate(descriptor: int, size_bytes: int) -> None:
+    if not hasattr(os, "posix_fallocate"):
+        return  # macOS
+    try:
+        os.posix_fallocate(descriptor, 0, size_bytes)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP):  # a file system that cannot reserve
+            raise
+
+
+def _no_room(path: Path, size_bytes: int, free_bytes: int) -> str:
+    return (
+        f"the prepared clips take {size_bytes} bytes ({size_bytes / 2**20:.1f} MiB) and {path.parent} has "
+        f"{free_bytes} free: make room (`dfs datasets cache`), set DFS_CACHE to a larger disk, or choose "
+        "fewer frames, a smaller size or fewer classes"
+    )
+
+
+def _product(shape: tuple[int, ...]) -> int:
+    total = 1
+    for extent in shape:
+        total *= extent
+    return total
+
+
+def read_lines(path: Path) -> tuple[list[dict[str, Any]], int]:
+    """Returns the lines of a journal, which another process may be writing, and the bytes that they take.
+
+    The first line that is not whole ends them.
+    """
+    lines, whole_bytes = [], 0
+    for raw in path.read_bytes().split(b"\n")[:-1]:
+        try:
+            lines.append(json.loads(raw))
+        except ValueError:
+            break
+        whole_bytes += len(raw) + 1
+    return lines, whole_bytes
+
+
+class Journal:
+    """A file of JSON lines that is believed only as far as it is whole.
+
+    Args:
+        path: of the journal; created when absent.
+
+    Attributes:
+        path: of the journal.
+        lines: what it held when it was opened.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        self.lines, whole_bytes = read_lines(path)
+        # What a kill left half-written is cut off, so that the next line does not join it.
+        os.ftruncate(self._descriptor, whole_bytes)
+        os.lseek(self._descriptor, 0, os.SEEK_END)
+
+    def append(self, lines: list[dict[str, Any]]) -> None:
+        """Adds lines for good: they survive a power cut once this returns."""
+        write_all(self._descriptor, "".join(json.dumps(line) + "\n" for line in lines).encode())
+        os.fsync(self._descriptor)
+
+    def close(self) -> None:
+        """Closes the file."""
+        os.close(self._descriptor)
+
+
+def drop_rows(descriptor: int, row_bytes: int, dropped: list[int], num_rows: int, journal: Journal) -> None:
+    """Closes the gaps that `dropped` rows leave, keeping the order of the others.
+
+    Goes through a staged copy and notes each step in the journal, so that it can be killed at any
+    moment and called again: a batch is first copied aside, then noted, and only then moved, because
+    the move may overwrite its own source.
+
+    Args:
+        descriptor: of the clip file.
+        row_bytes: bytes of a row.
+        dropped: numbers of the rows without a clip.
+        num_rows: N before.
+        journal: gets lines with the key `moved`, the number of kept rows that are in place.
+    """
+    if not dropped:
+        return
+    gone = set(dropped)
+    kept = [row for row in range(num_rows) if row not in gone]
+    stage = journal.path.with_name("stage.bin")
+    batch_rows = max(1, _STAGE_BYTES // row_bytes)
+    moved = max((line["moved"] for line in journal.lines if "moved" in line), default=min(gone))
+    staged = max((line["staged"] for line in journal.lines if "staged" in line), default=-1)
+    while moved < len(kept):
+        batch = kept[moved : moved + batch_rows]
+        if staged < moved:
+            _copy_aside(descriptor, row_bytes, batch, stage)
+            journal.append([{"staged": moved}])
+        with stage.open("rb") as file:
+            for place in range(moved, moved + len(batch)):
+                _write_all(descriptor, file.read(row_bytes), HEADER_BYTES + place * row_bytes)
+        os.fsync(descriptor)
+        moved += len(batch)
+        journal.append([{"moved": moved}])
+    stage.unlink(missing_ok=True)
+
+
+def _copy_aside(descriptor: int, row_bytes: int, rows: list[int], stage: Path) -> None:
+    with stage.open("wb") as file:
+        for row in rows:
+            file.write(os.pread(descriptor, row_bytes, HEADER_BYTES + row * row_bytes))
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _write_all(descriptor: int, data: bytes, offset: int) -> None:
+    view = memoryview(data)
+    while view:
+        written = os.pwrite(descriptor, view, offset)
+        view, offset = view[written:], offset + written

@@ -1,0 +1,1 @@
+"""From a video file to the frames of a clip, in processes that may crash."""

@@ -1,0 +1,327 @@
+"""Decoding processes: hands out jobs, collects results, replaces processes that crash or hang."""
+
+import contextlib
+import json
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self
+
+import dfs_store
+from dfs_store.errors import DFSError, DiskFullError, OutputNotWritableError, SettingsError
+
+__all__ = ["Job", "Limits", "Result", "WorkerPool", "default_workers"]
+
+ALL_DECODERS = ("decord", "pyav")
+FALLBACK_DECODERS = ("pyav",)
+
+_START_SECONDS = 60.0
+# An 8K film with sixteen reference frames takes less.
+_DEFAULT_PROCESS_BYTES = 4 * 2**30
+_LEAST_PROCESS_BYTES = 256 * 2**20  # the decoders alone take half of it
+_CLIP_COPIES = 4  # of a clip, while it is put together
+_TICK_SECONDS = 0.25  # how long the caller may be left without a sign of life
+_BOOTSTRAP = (
+    "import sys; root = sys.argv[1]; root in sys.path or sys.path.insert(0, root); "
+    "from dfs_store.videos.decode.worker import main; main()"
+)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One file to decode into one row.
+
+    Attributes:
+        row: number of the row in the clip file.
+        path: where the video lies.
+        file: its path inside the dataset, with forward slashes.
+        decoders: which decoders to try.
+    """
+
+    row: int
+    path: str
+    file: str
+    decoders: Sequence[str] = ALL_DECODERS
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of a job: the clip is written if `error` is empty.
+
+    Attributes:
+        row: number of the row.
+        error: why there is no clip, or "".
+        frames: frame numbers by view.
+        fps: frames per second of the video.
+        decoder: which decoder read it.
+        note: what was unusual, or "".
+    """
+
+    row: int
+    error: str = ""
+    frames: list[list[int]] = field(default_factory=list)
+    fps: float = 0.0
+    decoder: str = ""
+    note: str = ""
+
+
+def default_workers() -> int:
+    """Returns the number of cores this process may use, 16 at most."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cores, 16)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What decoding may take of the machine.
+
+    Attributes:
+        workers: number of processes, at least 1.
+        timeout_seconds: a file that takes longer is given up.
+        max_memory: bytes that all processes may take together; None is 4 GiB each, and room for a clip.
+
+    Raises:
+        SettingsError: a number is outside its rule.
+    """
+
+    workers: int
+    timeout_seconds: float
+    max_memory: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.workers < 1:
+            raise SettingsError(f"workers must be at least 1, got {self.workers}")
+        if self.max_memory is not None and self.max_memory < self.workers * _LEAST_PROCESS_BYTES:
+            raise SettingsError(
+                f"max_memory {self.max_memory:,} bytes for {self.workers} decoding processes is less than "
+                f"the {_LEAST_PROCESS_BYTES:,} that each needs; allow more, or fewer workers"
+            )
+
+    @classmethod
+    def of(cls, workers: int | None, timeout_seconds: float, max_memory: int | None) -> Self:
+        """Returns limits; None of `workers` is one for each core, or as many as `max_memory` has room for.
+
+        Raises:
+            SettingsError: as above.
+        """
+        if workers is None:
+            workers = default_workers()
+            if max_memory is not None:
+                workers = max(1, min(workers, max_memory // _LEAST_PROCESS_BYTES))
+        return cls(workers, timeout_seconds, max_memory)
+
+    def process_bytes(self, clip_bytes: int) -> int:
+        """Returns the bytes that one process may take."""
+        if self.max_memory is not None:
+            return self.max_memory // self.workers
+        return _DEFAULT_PROCESS_BYTES + _CLIP_COPIES * clip_bytes
+
+
+class WorkerPool:
+    """Decoding processes without torch. A context manager; leaving it ends every process.
+
+    Args:
+        num_workers: number of processes, at least 1.
+        settings: what `worker` reads first: sampling, seed, split, num_views, clips_fd, header_bytes,
+            memory_bytes.
+        inherited_fds: file descriptors the processes keep: the clip file and the lock.
+        timeout_seconds: a file that takes longer is given up.
+    """
+
+    def __init__(
+        self,
+        num_workers: int,
+        settings: dict[str, Any],
+        inherited_fds: Sequence[int],
+        timeout_seconds: float,
+    ) -> None:
+        self._num_workers = num_workers
+        self._settings = settings
+        self._inherited_fds = tuple(inherited_fds)
+        self._timeout_seconds = timeout_seconds
+        self._selector = selectors.DefaultSelector()
+        self._workers: list[_Worker] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for worker in self._workers:
+            worker.kill()
+        self._workers.clear()
+        self._selector.close()
+
+    def run(self, jobs: Iterable[Job]) -> Iterator[Result | None]:
+        """Yields one result per job, in the order in which they finish, and None while there is none.
+
+        A file whose process crashes or hangs is tried once more with PyAV alone.
+
+        Raises:
+            DiskFullError: a clip could not be written.
+            DFSError: the processes cannot start at all.
+        """
+        waiting = iter(jobs)
+        again: deque[Job] = deque()
+        while True:
+            self._hand_out(again, waiting)
+            if not any(worker.job for worker in self._workers):
+                return
+            done = self._wait()
+            if not done:
+                yield None
+            for worker, answer in done:
+                job, worker.job = worker.job, None
+                if isinstance(answer, str):
+                    self._drop(worker)
+                if job is None:
+                    continue  # it died while it had nothing to do
+                if isinstance(answer, str):
+                    if "decord" in job.decoders:
+                        again.append(Job(job.row, job.path, job.file, FALLBACK_DECODERS))
+                        continue
+                    answer = {"row": job.row, "error": answer}
+                elif "unwritten" in answer:
+                    reason = f"writing a prepared clip failed: {answer['unwritten']}"
+                    if answer["errno"] in DiskFullError.NUMBERS:
+                        raise DiskFullError(reason)
+                    raise OutputNotWritableError(f"{reason}; what was decoded is kept: run it again")
+                yield Result(**answer)
+
+    def _hand_out(self, again: deque[Job], waiting: Iterator[Job]) -> None:
+        idle = [worker for worker in self._workers if worker.job is None]
+        while True:
+            if not idle and len(self._workers) >= self._num_workers:
+                return
+            job = again.popleft() if again else next(waiting, None)
+            if job is None:
+                return
+            worker = idle.pop() if idle else self._start()
+            worker.send(job, self._timeout_seconds)
+
+    def _start(self) -> "_Worker":
+        worker = _Worker(self._settings, self._inherited_fds)
+        self._workers.append(worker)
+        self._selector.register(worker.answers, selectors.EVENT_READ, worker)
+        return worker
+
+    def _drop(self, worker: "_Worker") -> None:
+        self._selector.unregister(worker.answers)
+        self._workers.remove(worker)
+        worker.kill()
+
+    def _wait(self) -> "list[tuple[_Worker, dict[str, Any] | str]]":
+        """Returns answers, or for a process that is lost the reason as text; may return nothing."""
+        busy = [worker for worker in self._workers if worker.job]
+        now = time.monotonic()
+        rest_seconds = min(max(0.0, min(worker.deadline for worker in busy) - now), _TICK_SECONDS)
+        done: list[tuple[_Worker, dict[str, Any] | str]] = []
+        for key, _ in self._selector.select(rest_seconds):
+            answer = key.data.receive()
+            if answer is not None:
+                done.append((key.data, answer))
+        answered = {id(worker) for worker, _ in done}
+        for worker in busy:
+            if id(worker) not in answered and time.monotonic() >= worker.deadline:
+                worker.check_started()
+                done.append((worker, f"decoding took more than {self._timeout_seconds:g} s"))
+        return done
+
+
+class _Worker:
+    """One process and the pipe ends that lead to it."""
+
+    def __init__(self, settings: dict[str, Any], inherited_fds: tuple[int, ...]) -> None:
+        self.job: Job | None = None
+        self.deadline = 0.0
+        self._timeout_seconds = 0.0
+        self._started = False
+        self._buffer = b""
+        self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed by kill
+        root = str(Path(dfs_store.__file__).parents[1])
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-c", _BOOTSTRAP, root],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            pass_fds=inherited_fds,
+            # A Ctrl-C at the terminal is for the parent: it ends its workers in its own time.
+            start_new_session=True,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+        )
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self.answers = self._process.stdout
+        os.set_blocking(self.answers.fileno(), False)
+        self._write(settings)
+
+    def _write(self, message: dict[str, Any]) -> None:
+        assert self._process.stdin is not None
+        # If the process is gone, its answer pipe will tell.
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.write(json.dumps(message).encode() + b"\n")
+            self._process.stdin.flush()
+
+    def send(self, job: Job, timeout_seconds: float) -> None:
+        """Hands over a job and starts its clock."""
+        self.job = job
+        self._timeout_seconds = timeout_seconds
+        # Starting is not decoding: the clock of the first file is set again when the process is ready.
+        self.deadline = time.monotonic() + (timeout_seconds if self._started else _START_SECONDS)
+        self._write({"row": job.row, "path": job.path, "file": job.file, "decoders": list(job.decoders)})
+
+    def receive(self) -> dict[str, Any] | str | None:
+        """Returns an answer, the reason why there will be none, or None if there is none yet."""
+        try:
+            data = os.read(self.answers.fileno(), 1 << 20)
+        except BlockingIOError:
+            return None
+        if not data:
+            self.check_started()
+            return f"the decoder crashed ({_exit_reason(self._process.wait())})"
+        *lines, self._buffer = (self._buffer + data).split(b"\n")
+        answer: dict[str, Any] | None = None
+        for line in lines:
+            message = json.loads(line)
+            if message.pop("ready", False):
+                self._started = True
+                self.deadline = time.monotonic() + self._timeout_seconds
+            else:
+                answer = message
+        return answer
+
+    def check_started(self) -> None:
+        """Raises DFSError if the process never got as far as serving jobs."""
+        if not self._started:
+            self._process.kill()
+            self._process.wait()
+            self._errors.seek(0)
+            said = self._errors.read().decode(errors="replace").strip()[-2000:]
+            raise DFSError(f"a decoding process could not start ({sys.executable}); it said:\n{said}")
+
+    def kill(self) -> None:
+        """Ends the process and releases its pipes."""
+        if self._process.poll() is None:
+            self._process.kill()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                with contextlib.suppress(BrokenPipeError):
+                    pipe.close()
+        self._errors.close()
+
+
+def _exit_reason(code: int) -> str:
+    if code >= 0:
+        return f"exit code {code}"
+    return signal.Signals(-code).name

@@ -1,0 +1,131 @@
+"""The decoding process: reads jobs as lines of JSON, writes clips into the cache, answers in JSON.
+
+Started as a plain program by `pool`, so that it imports only what decoding needs (never torch, never
+the caller's script), whatever the caller had imported and however it was started.
+"""
+
+import contextlib
+import json
+import os
+import resource
+import sys
+import threading
+import time
+from typing import IO, Any
+
+import av
+import av.logging
+import numpy as np
+import numpy.typing as npt
+
+from dfs_store.errors import DecodeError
+from dfs_store.videos.decode.decoding import DecodedClip, decode_clip
+from dfs_store.videos.decode.sampling import Sampling, frame_numbers
+
+__all__ = ["main"]
+
+_ORPHAN_POLL_SECONDS = 0.25
+
+
+def main() -> None:
+    """Serves jobs from stdin until it closes."""
+    answers = _private_stdout()
+    av.logging.set_libav_level(av.logging.PANIC)  # a damaged film would fill the disk with complaints
+    _exit_with_parent(os.getppid())
+    settings = json.loads(sys.stdin.readline())
+    _limit_memory(settings["memory_bytes"])
+    _answer(answers, {"ready": True, "modules": sorted(set(sys.modules) & {"torch", "decord", "av"})})
+    for line in sys.stdin:
+        _answer(answers, _serve(json.loads(line), settings))
+
+
+def _private_stdout() -> IO[str]:
+    """Keeps the answer pipe for ourselves: what C libraries print must not get between the answers."""
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    return answers
+
+
+def _exit_with_parent(parent: int) -> None:
+    """Ends this process when its parent is gone, even in the middle of a file that hangs.
+
+    Until then the process holds the lock of the cache entry that it inherited, so that nobody else
+    works on the entry while this one may still write.
+    """
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(_ORPHAN_POLL_SECONDS)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _limit_memory(count_bytes: int) -> None:
+    """Lets a video that asks for more fail, or crash its decoder, instead of taking the machine's memory."""
+    _, most = resource.getrlimit(resource.RLIMIT_DATA)
+    limit = count_bytes if most == resource.RLIM_INFINITY else min(count_bytes, most)
+    with contextlib.suppress(OSError, ValueError):  # a system that does not know it
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, most))
+
+
+def _answer(answers: IO[str], message: dict[str, Any]) -> None:
+    answers.write(json.dumps(message) + "\n")
+    answers.flush()
+
+
+def _serve(job: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
+    row = job["row"]
+    try:
+        clip = _decode(job, settings)
+    except DecodeError as error:
+        # The parent names the file by its path inside the dataset.
+        return {"row": row, "error": str(error).removeprefix(f"{job['path']}: ")}
+    except MemoryError:
+        return {
+            "row": row,
+            "error": f"decoding it takes more than the {settings['memory_bytes']:,} bytes a process may take",
+        }
+    except Exception as error:  # noqa: BLE001 - one odd file must not end the run: it is named and skipped
+        return {"row": row, "error": f"{type(error).__name__}: {error}"}
+    try:
+        _write(settings["clips_fd"], settings["header_bytes"] + row * clip.pixels.nbytes, clip.pixels)
+    except OSError as error:
+        # The cache's fault, not the video's: it ends the run, and the file is decoded by the next one.
+        return {"row": row, "unwritten": str(error), "errno": error.errno}
+    return {
+        "row": row,
+        "frames": clip.frames.tolist(),
+        "fps": clip.fps,
+        "decoder": clip.decoder,
+        "note": clip.note,
+    }
+
+
+def _decode(job: dict[str, Any], settings: dict[str, Any]) -> DecodedClip:
+    sampling = Sampling(**settings["sampling"])
+
+    def pick(length: int, fps: float) -> npt.NDArray[np.int64]:
+        return np.stack(
+            [
+                frame_numbers(
+                    sampling,
+                    length,
+                    fps,
+                    seed=settings["seed"],
+                    split=settings["split"],
+                    file=job["file"],
+                    view=view,
+                )
+                for view in range(settings["num_views"])
+            ]
+        )
+
+    return decode_clip(job["path"], sampling, pick, decoders=job["decoders"])
+
+
+def _write(descriptor: int, offset: int, pixels: npt.NDArray[np.uint8]) -> None:
+    view = pixels.reshape(-1).data
+    while view:
+        written = os.pwrite(descriptor, view, offset)
+        view, offset = view[written:], offset + written

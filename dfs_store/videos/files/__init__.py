@@ -1,0 +1,1 @@
+"""What lies on disk: known datasets, their layouts, lists of videos and groups."""

@@ -1,0 +1,176 @@
+"""The datasets that dfs-store knows by name, as data."""
+
+from dataclasses import dataclass, field
+
+from dfs_store.errors import SettingsError
+from dfs_store.videos.decode.sampling import Sampling
+from dfs_store.videos.files.class_names import HMDB51, MINIUCF, UCF101
+
+__all__ = ["CATALOGUE", "FOLDER", "DatasetInfo"]
+
+
+@dataclass(frozen=True)
+class DatasetInfo:
+    """What is known about a dataset before looking at the disk.
+
+    Attributes:
+        name: as typed.
+        title: one line.
+        layout: which reader of `layouts` understands it, "" for a built-in dataset.
+        metric: the score that the paper reports, "top1" or "top5".
+        sampling: how its clips are cut when nothing else is asked for.
+        num_classes: of the whole dataset, None for a folder.
+        num_clips: of the whole dataset by split (official split 1).
+        classes: their names in Python's sort order, where they are fixed; else empty (the lists of the
+            dataset name them).
+        needs_all_classes: whether a root that lacks a class is refused.
+        official_splits: how many there are; --split chooses one.
+        folder_names: where it is looked for inside DFS_DATA.
+        source: who distributes it and where.
+        files: how it must lie in its root.
+    """
+
+    name: str
+    title: str
+    layout: str
+    metric: str
+    sampling: Sampling
+    num_classes: int | None = None
+    num_clips: dict[str, int] = field(default_factory=dict)
+    classes: tuple[str, ...] = ()
+    needs_all_classes: bool = False
+    official_splits: int = 1
+    folder_names: tuple[str, ...] = ()
+    source: str = ""
+    files: str = ""
+
+    @property
+    def is_built_in(self) -> bool:
+        """Whether its clips are generated from a seed (see `built_in`), so that it has no files."""
+        return not self.layout
+
+    def check_official_split(self, number: int) -> None:
+        """Raises SettingsError unless the dataset has an official split of this number."""
+        if not 1 <= number <= self.official_splits:
+            allowed = "1" if self.official_splits == 1 else f"1..{self.official_splits}"
+            raise SettingsError(f"{self.name} has the official split {allowed}, got {number}")
+
+
+_UCF_SOURCE = (
+    "UCF Center for Research in Computer Vision, https://www.crcv.ucf.edu/data/UCF101.php: UCF101.rar and "
+    "UCF101TrainTestSplits-RecognitionTask.zip"
+)
+_UCF_FILES = "UCF-101/<Class>/*.avi and ucfTrainTestlist/{trainlist01,testlist01}.txt"
+_HALF = Sampling(frames=8, stride=None, size=64, rule="middle", resize="direct")
+
+FOLDER = DatasetInfo(
+    name="folder",
+    title="any folder of class folders",
+    layout="folders",
+    metric="top1",
+    sampling=Sampling(resize="keep-crop"),
+    files=(
+        "<class>/<clips>, or train/<class>/<clips> and test/<class>/<clips>; a clip is a video, or a folder "
+        "of PNG or JPEG pictures, one per frame"
+    ),
+)
+
+
+def _built_in(name: str, content: str) -> DatasetInfo:
+    return DatasetInfo(
+        name=name,
+        title=f"built in: {content}, generated from a seed, no files",
+        layout="",
+        metric="top1",
+        sampling=Sampling(frames=8, stride=1, size=48),
+        source="generated from a seed",
+        files="none",
+    )
+
+
+CATALOGUE: dict[str, DatasetInfo] = {
+    info.name: info
+    for info in (
+        _built_in("stick-figures", "articulated figures in eight actions"),
+        _built_in("moving-shapes", "shapes whose classes differ by motion alone"),
+        DatasetInfo(
+            name="miniucf",
+            title="50 classes of UCF101, the set of the published experiments",
+            layout="ucf",
+            metric="top1",
+            sampling=Sampling(),
+            num_classes=50,
+            num_clips={"train": 4662, "test": 1861},
+            classes=MINIUCF,
+            needs_all_classes=True,
+            official_splits=3,
+            folder_names=("miniucf", "ucf101", "UCF101"),
+            source=_UCF_SOURCE,
+            files=_UCF_FILES,
+        ),
+        DatasetInfo(
+            name="ucf101",
+            title="101 human actions from web videos",
+            layout="ucf",
+            metric="top1",
+            sampling=Sampling(),
+            num_classes=101,
+            num_clips={"train": 9537, "test": 3783},
+            classes=UCF101,
+            official_splits=3,
+            folder_names=("ucf101", "UCF101"),
+            source=_UCF_SOURCE,
+            files=_UCF_FILES,
+        ),
+        DatasetInfo(
+            name="hmdb51",
+            title="51 human actions from films and web videos (train: official and unused clips)",
+            layout="hmdb",
+            metric="top1",
+            sampling=Sampling(),
+            num_classes=51,
+            num_clips={"train": 5236, "test": 1530},
+            classes=HMDB51,
+            official_splits=3,
+            folder_names=("hmdb51", "HMDB51"),
+            source=(
+                "Serre Lab, Brown University, https://serre-lab.clps.brown.edu/resource/hmdb-a-large-human-"
+                "motion-database/: hmdb51_org.rar (each class is a .rar of its own) and test_train_splits.rar"
+            ),
+            files="<class>/*.avi and testTrainMulti_7030_splits/<class>_test_split1.txt",
+        ),
+        DatasetInfo(
+            name="kinetics400",
+            title="Kinetics-400: 400 human actions, ten-second web videos (test: the validation part)",
+            layout="kinetics",
+            metric="top5",
+            sampling=_HALF,
+            num_classes=400,
+            num_clips={"train": 246_534, "test": 19_906},
+            folder_names=("kinetics400", "k400", "kinetics-400"),
+            source="CVD Foundation, https://github.com/cvdfoundation/kinetics-dataset",
+            files=(
+                "train/<class>/*.mp4 and val/<class>/*.mp4, or train/*.mp4 and val/*.mp4 with train.csv and "
+                "val.csv"
+            ),
+        ),
+        DatasetInfo(
+            name="ssv2",
+            title="Something-Something V2: 174 hand-object interactions (test: the validation part)",
+            layout="ssv2",
+            metric="top5",
+            sampling=Sampling(frames=8, stride=None, size=64, rule="even", resize="direct"),
+            num_classes=174,
+            num_clips={"train": 168_913, "test": 24_777},
+            folder_names=("ssv2", "something-something-v2", "sthv2"),
+            source=(
+                "Qualcomm, https://www.qualcomm.com/developer/software/something-something-v-2-dataset "
+                "(20bn-something-something-v2-*.zip and the labels package)"
+            ),
+            files=(
+                "20bn-something-something-v2/<id>.webm and something-something-v2-{train,validation}.json "
+                "(or labels/{train,validation}.json)"
+            ),
+        ),
+    )
+}

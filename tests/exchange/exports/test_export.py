@@ -1,0 +1,239 @@
+"""Exports: readable by others, back through open_videos, whole or not there, and flat in memory."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dfs_store import open_store, open_videos
+from dfs_store.errors import DamagedStoreError, OutputExistsError, OutputNotWritableError, SettingsError
+from dfs_store.exchange import export_store
+from dfs_store.exchange.exports.export import KINDS, ExportSettings
+from dfs_store.format import StoreWriter
+from tests.exchange.making import pixels_of, write_smooth_store
+from tests.format.making import flip
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def smooth(tmp_path, monkeypatch):
+    monkeypatch.setenv("DFS_CACHE", str(tmp_path / "cache"))
+    return write_smooth_store(tmp_path / "s.zarr")
+
+
+def export(source, out, to, **options):
+    more = {key: options.pop(key) for key in ("classes", "overwrite") if key in options}
+    return export_store(source, out, ExportSettings(to, **options), **more)
+
+
+def lines(path):
+    return [json.loads(line) for line in path.read_text(encoding="ascii").splitlines()]
+
+
+@pytest.mark.parametrize("encoding", ["h264", "lossless", "png"])
+def test_videos_and_frames_are_real_clips_again(smooth, tmp_path, encoding):
+    to, num_files = ("frames", 4 * (4 + 1) + 2) if encoding == "png" else ("videos", 4 + 2)
+    done = export(smooth, tmp_path / "v", to, encoding=encoding)
+    assert (done.clips, done.files, done.fps, done.cut_share) == (4, num_files, 6.25, 0)
+    # 60 pixels are what clips of 56 are cut from, so nothing is scaled on the way.
+    videos = open_videos(tmp_path / "v", frames=4, stride=1, size=56)
+    store = open_store(smooth)
+    assert videos.classes == ["left", "right"]
+    assert videos.labels.tolist() == [0, 0, 1, 1]
+    for clip in range(4):
+        expected = pixels_of(store, clip)[:, 2:58, 2:58]
+        error = videos.pixels[clip, 0].astype(float) - expected
+        if encoding == "h264":
+            assert 10 * np.log10(255**2 / np.mean(error**2)) > 36
+        else:
+            assert not error.any()
+    place = {"folder_name": "right/clip_00002"} if to == "frames" else {"file_name": "right/clip_00002.mp4"}
+    assert lines(tmp_path / "v" / "clips.jsonl")[2] == place | {
+        "label": 1, "class_name": "right", "clip": 2,
+        "num_key_frames": 4, "positions": [0, 1, 2, 3],
+    }  # fmt: skip
+
+
+def test_frames_are_pictures_with_their_key_frames_beside(tmp_path):
+    import cv2
+
+    with StoreWriter(tmp_path / "s.h5", num_frames=4, frame_shape=(3, 5, 7), class_names=["a/b"]) as writer:
+        writer.append(np.random.default_rng(0).uniform(0, 1, (2, 3, 5, 7)), [0, 3], 0)
+    export(tmp_path / "s.h5", tmp_path / "f", "frames", fps=5)
+    folder = tmp_path / "f" / "a_b" / "clip_00000"
+    about = json.loads((folder / "key_frames.json").read_text())
+    assert about["key_frames"] == ["frame_0000.png", "frame_0003.png"]
+    assert (about["class_name"], about["fps"]) == ("a/b", 5)
+    read = [cv2.imread(str(folder / f"frame_000{number}.png"))[..., ::-1] for number in range(4)]
+    assert np.array_equal(read, pixels_of(open_store(tmp_path / "s.h5"), 0))
+
+
+# webdataset leaves the last shard that it read for the garbage collector to close
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("encoding", ["npy", "h264"])
+def test_shards_are_read_by_webdataset(smooth, tmp_path, encoding):
+    wds = pytest.importorskip("webdataset")
+    limit = 150_000 if encoding == "npy" else 10_240
+    export(smooth, tmp_path / "w", "webdataset", encoding=encoding, shard_bytes=limit)
+    shards = sorted((tmp_path / "w").glob("*.tar"))
+    assert len(shards) > 1
+    assert all(shard.stat().st_size <= limit for shard in shards)
+    suffix = "npy" if encoding == "npy" else "mp4"
+    samples = wds.WebDataset([str(shard) for shard in shards], shardshuffle=False)
+    if encoding == "npy":
+        samples = samples.decode()
+    found = list(samples.to_tuple(suffix, "cls", "json"))
+    assert [int(label) for _, label, _ in found] == [0, 0, 1, 1]
+    if encoding == "npy":
+        assert np.array_equal(found[3][0], pixels_of(open_store(smooth), 3))
+        assert found[3][2]["class_name"] == "right"
+        with pytest.raises(SettingsError, match=r"holds no clip.*--encoding h264"):
+            export(smooth, tmp_path / "x", "webdataset", shard_bytes=10_000)
+        assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+def test_npz_holds_all_of_it_without_pickles(smooth, tmp_path, dtype):
+    export(smooth, tmp_path / "n.npz", "npz", encoding=dtype, classes=["right"])
+    store = open_store(smooth)
+    with np.load(tmp_path / "n.npz", allow_pickle=False) as found:
+        expected = np.stack([store.clip(2), store.clip(3)])
+        if dtype == "uint8":
+            expected = np.stack([pixels_of(store, clip) for clip in (2, 3)]).transpose(0, 1, 4, 2, 3)
+        assert found["clips"].dtype == dtype
+        assert np.array_equal(found["clips"], expected)
+        assert found["labels"].tolist() == [0, 0]
+        assert found["class_names"].tolist() == ["right"]
+        assert found["positions"].tolist() == [0, 1, 2, 3] * 2
+        assert found["offsets"].tolist() == [0, 4, 8]
+        assert str(found["values"]) == ("pixels" if dtype == "uint8" else "normalised")
+        assert np.allclose(found["mean"], store.normalization["mean"])
+        assert str(found["digest"]) == store.attributes["digest"]
+
+
+def test_hugging_face_finds_files_and_labels(tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    datasets = pytest.importorskip("datasets")
+    names = ["test", "a/b", "..", "走る"]
+    write_smooth_store(tmp_path / "s.zarr", class_names=names, clips_per_class=1, size=(8, 8))
+    export(tmp_path / "s.zarr", tmp_path / "hf", "huggingface", license="cc-by-4.0")
+    found = datasets.load_dataset(str(tmp_path / "hf"), cache_dir=str(tmp_path / "hf-cache"))
+    assert list(found) == ["train"]
+    rows = list(found["train"].cast_column("video", datasets.Video(decode=False)))
+    assert [(row["label"], row["class_name"]) for row in rows] == list(enumerate(names))
+    assert all(Path(row["video"]["path"]).read_bytes()[4:8] == b"ftyp" for row in rows)
+    assert [row["num_key_frames"] for row in rows] == [4] * 4
+
+
+def test_the_card_says_what_it_is_and_the_store_goes_along(smooth, tmp_path):
+    export(smooth, tmp_path / "hf", "huggingface", classes=["left"])
+    card = (tmp_path / "hf" / "README.md").read_text()
+    for said in (
+        'license: "unknown"', "- video-classification", "- n<1K", "| source dataset | waves |",
+        "| seed | 1 |", "2 clips of 1 class, made from waves", "load_dataset(", "FOLDER/store/s.h5",
+    ):  # fmt: skip
+        assert said in card
+    programs = re.findall(r"```python\n(.*?)```", card, re.DOTALL)
+    names = {}
+    exec(programs[1].replace("FOLDER", str(tmp_path / "hf")), names)
+    assert names["clips"].shape == (2, 3, 4, 60, 60)
+    copied = open_store(tmp_path / "hf" / "store" / "s.h5")
+    assert np.array_equal(copied.key_frames(1), open_store(smooth).key_frames(1))
+    export(smooth, tmp_path / "hf2", "huggingface", with_store=False)
+    assert not (tmp_path / "hf2" / "store").exists()
+    assert "DFSDataset" not in (tmp_path / "hf2" / "README.md").read_text()
+
+
+def test_a_card_cannot_be_written_by_a_class_name(tmp_path):
+    names = ["# x\n</details>", "```\n# heading", "<script>"]
+    write_smooth_store(tmp_path / "s.zarr", class_names=names, clips_per_class=1, size=(8, 8))
+    export(tmp_path / "s.zarr", tmp_path / "hf", "huggingface", license="x\ntags: [y]")
+    card = (tmp_path / "hf" / "README.md").read_text()
+    assert "<script>" not in card
+    assert "\n# x" not in card
+    assert "\ntags: [y]" not in card
+
+
+@pytest.mark.parametrize("to", KINDS)
+def test_nothing_stands_there_but_an_earlier_export_is_replaced(smooth, tmp_path, to):
+    out = tmp_path / ("o.npz" if to == "npz" else "o")
+    export(smooth, out, to)
+    with pytest.raises(OutputExistsError, match="--overwrite"):
+        export(smooth, out, to)
+    assert export(smooth, out, to, overwrite=True, classes=["left"]).clips == 2
+    foreign = tmp_path / ("f.npz" if to == "npz" else "f")
+    foreign.mkdir()
+    (foreign / "mine").write_text("mine")
+    with pytest.raises(OutputExistsError, match="no earlier export"):
+        export(smooth, foreign, to, overwrite=True)
+    assert not list(tmp_path.glob(".*.partial"))
+
+
+def test_settings_outside_their_rule_are_refused(smooth, tmp_path):
+    for options, said in (
+        ({"to": "gif"}, "videos, frames"), ({"to": "npz", "encoding": "h264"}, "uint8, float32"),
+        ({"to": "videos", "fps": -1.0}, "--fps"), ({"to": "huggingface", "license": " "}, "--license"),
+    ):  # fmt: skip
+        with pytest.raises(SettingsError, match=said):
+            ExportSettings(**options)
+    with pytest.raises(SettingsError, match=r"NAME\.npz"):
+        export(smooth, tmp_path / "n", "npz")
+    with pytest.raises(SettingsError, match="left, right"):
+        export(smooth, tmp_path / "v", "videos", classes=["up"])
+    with pytest.raises(OutputNotWritableError, match="does not exist"):
+        export(smooth, tmp_path / "no" / "v", "videos")
+
+
+def test_memory_stays_at_a_clip(tmp_path):
+    path = write_smooth_store(tmp_path / "s.zarr", clips_per_class=20, num_frames=8)
+    clip_bytes = 8 * 3 * 60 * 60 * 4
+    for to in ("npz", "webdataset"):
+        tracemalloc.start()
+        try:
+            export(path, tmp_path / ("n.npz" if to == "npz" else "w"), to)
+            assert tracemalloc.get_traced_memory()[1] < 10 * clip_bytes  # of 40
+        finally:
+            tracemalloc.stop()
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_an_export_that_is_killed_leaves_nothing_there(tmp_path, number):
+    # So many that the signal comes before the end on a busy machine, too.
+    path = write_smooth_store(tmp_path / "s.zarr", clips_per_class=500)
+    words = ("export", path, "--to", "frames", "--out", tmp_path / "o")
+    running = subprocess.Popen(
+        [sys.executable, "-m", "dfs_store.cli", *words], cwd=ROOT, stderr=subprocess.PIPE
+    )
+    deadline = time.monotonic() + 60
+    while not list(tmp_path.glob(".o.*.partial/new/left/clip_00001")):
+        assert running.poll() is None, running.stderr.read()
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    os.kill(running.pid, number)
+    running.communicate()
+    assert not (tmp_path / "o").exists()
+    if number != signal.SIGKILL:
+        assert running.returncode == 128 + number
+        assert not list(tmp_path.glob(".o.*"))
+    else:
+        with pytest.warns(UserWarning, match="removed what a writer that died had left"):
+            export(path, tmp_path / "o", "videos", classes=["left"])
+        assert not list(tmp_path.glob(".o.*"))
+
+
+def test_a_damaged_store_leaves_nothing(smooth, tmp_path):
+    frames = open_store(smooth).stored_frames(12, 13).tobytes()
+    file = smooth / "key_frames" / "c.0.0.0.0"
+    flip(file, file.read_bytes().index(frames))
+    with pytest.raises(DamagedStoreError, match="clip 3"):
+        export(smooth, tmp_path / "v", "videos")
+    assert [path.name for path in tmp_path.iterdir()] == ["s.zarr"]

@@ -1,0 +1,43 @@
+"""Layouts are found where one reading makes sense, and asked for otherwise."""
+
+import numpy as np
+import pytest
+
+from dfs_store.errors import SettingsError, UnreadableClipsError
+from dfs_store.exchange.imports.layout import LAYOUTS, find_layout
+
+
+@pytest.mark.parametrize(
+    ("shape", "name"),
+    [
+        ((2, 16, 3, 8, 9), "NTCHW"),
+        ((2, 3, 16, 8, 9), "NCTHW"),
+        ((2, 16, 8, 9, 3), "NTHWC"),
+        ((2, 1, 16, 8, 9), "NCTHW"),
+        ((2, 3, 1, 8, 9), "NTCHW"),  # a clip has two frames at least
+    ],
+)
+def test_one_reading_is_taken(shape, name):
+    found = find_layout(shape, "auto", "clips")
+    assert found.name == name
+    clip = np.zeros(shape, np.uint8)[0]
+    assert found.clip(clip).shape == (found.num_frames, *found.frame_shape)
+    assert {found.num_frames, *found.frame_shape} == set(shape[1:])
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 3, 8, 9), (2, 16, 3, 8, 3), (2, 5, 7, 8, 9)])
+def test_two_readings_or_none_are_asked_for(shape):
+    with pytest.raises(SettingsError, match=r"--layout NTCHW \(") as refused:
+        find_layout(shape, "auto", "clips")
+    assert "--layout N" in str(refused.value).partition("--layout NTCHW")[2]
+    for name in LAYOUTS:
+        assert find_layout(shape, name, "clips").name == name
+
+
+def test_other_shapes_and_names_are_refused():
+    with pytest.raises(UnreadableClipsError, match=r"\(N, T, C, H, W\)"):
+        find_layout((2, 3, 8, 9), "auto", "clips")
+    with pytest.raises(UnreadableClipsError, match="no side 0"):
+        find_layout((0, 16, 3, 8, 9), "NTCHW", "clips")
+    with pytest.raises(SettingsError, match="auto, NTCHW"):
+        find_layout((2, 16, 3, 8, 9), "TCHW", "clips")

@@ -1,0 +1,166 @@
+"""Several machines prepare one cache: in any order, at once, killed and continued, it is that of one."""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dfs_store.errors import SettingsError
+from dfs_store.videos.cache.entries import CacheEntry
+from dfs_store.videos.cache.prepare import prepare, prepare_shard
+from dfs_store.videos.cache.shards import Shard
+from dfs_store.videos.decode.sampling import Sampling
+from dfs_store.videos.files.layouts import read_folders
+from tests.videos.making import make_folder
+
+SMALL = Sampling(frames=4, stride=2, size=64, resize="direct")
+OPTIONS = {"sampling": SMALL, "dataset": "tiny", "split": "train", "workers": 1}
+SHARD_IN_A_PROCESS = """
+import sys
+from importlib import import_module
+from pathlib import Path
+from dfs_store.videos.files.layouts import read_folders
+from dfs_store.videos.cache.prepare import prepare_shard
+from dfs_store.videos.decode.sampling import Sampling
+from dfs_store.videos.cache.shards import Shard
+
+import_module("dfs_store.videos.cache.prepare")._JOURNAL_SECONDS = 0.0
+small = Sampling(frames=4, stride=2, size=64, resize="direct")
+found = read_folders(Path(sys.argv[1]), "train", 1)
+shard = Shard.parse(sys.argv[3])
+prepare_shard(found, small, shard, dataset="tiny", split="train", workers=1, cache_dir=sys.argv[2])
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """14 clips, one of them broken."""
+    root = make_folder(tmp_path_factory.mktemp("videos"), clips=7)
+    (Path(root) / "left" / "clip2.avi").write_text("no video")
+    return root
+
+
+@pytest.fixture(scope="module")
+def whole(folder, tmp_path_factory):
+    return prepare(listing(folder), cache_dir=tmp_path_factory.mktemp("whole"), **OPTIONS)
+
+
+def listing(folder):
+    return read_folders(Path(folder), "train", 1)
+
+
+def shard(folder, cache, text):
+    return prepare_shard(listing(folder), shard=Shard.parse(text), cache_dir=cache, **OPTIONS)
+
+
+def entry_in(cache):
+    (request,) = cache.glob("*/request.json")
+    return CacheEntry(request.parent)
+
+
+def assert_same(entry, whole):
+    assert entry.read_index() == whole.read_index()
+    assert np.array_equal(entry.map_clips(), whole.map_clips())
+    assert np.array_equal(entry.load_frames(), whole.load_frames())
+    names = sorted(path.name for path in entry.directory.iterdir())
+    assert names == ["clips.npy", "frames.npy", "index.json", "lock", "request.json"]
+
+
+def start_elsewhere(folder, cache, text):
+    return subprocess.Popen([sys.executable, "-c", SHARD_IN_A_PROCESS, str(folder), str(cache), text])
+
+
+def test_shards_one_after_the_other(folder, whole, tmp_path):
+    reports = [shard(folder, tmp_path, text) for text in ("2/3", "3/3")]
+    assert [report.missing for report in reports] == [(1, 3), (1,)]
+    assert entry_in(tmp_path).read_index() is None
+    last = shard(folder, tmp_path, "1/3")
+    assert last.missing == ()
+    assert [last.num_files, *(report.num_files for report in reports)] == [5, 5, 4]
+    assert [last.num_failed, *(report.num_failed for report in reports)] == [0, 0, 1]
+    assert_same(entry_in(tmp_path), whole)
+    assert shard(folder, tmp_path, "3/3") == shard(folder, tmp_path, "3/3")  # nothing left to do
+    assert shard(folder, tmp_path, "3/3").num_failed == 1
+
+
+def test_shards_at_once(folder, whole, tmp_path):
+    processes = [start_elsewhere(folder, tmp_path, f"{number}/3") for number in (1, 2, 3)]
+    assert [process.wait(60) for process in processes] == [0, 0, 0]
+    assert_same(entry_in(tmp_path), whole)
+
+
+def test_the_same_shard_twice_at_once_takes_turns(folder, whole, tmp_path):
+    processes = [start_elsewhere(folder, tmp_path, "1/2") for _ in range(2)]
+    assert [process.wait(60) for process in processes] == [0, 0]
+    rows = [json.loads(line)["row"] for line in next(tmp_path.glob("*/journal*")).read_text().splitlines()]
+    assert sorted(rows) == list(range(0, 14, 2))
+    shard(folder, tmp_path, "2/2")
+    assert_same(entry_in(tmp_path), whole)
+
+
+def test_a_killed_shard_is_finished_by_a_plain_run(folder, whole, tmp_path):
+    process = start_elsewhere(folder, tmp_path, "2/2")
+    end = time.monotonic() + 60
+    while not any(journal.stat().st_size for journal in tmp_path.glob("*/journal-2-of-2.jsonl")):
+        assert time.monotonic() < end
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert shard(folder, tmp_path, "1/2").missing in ((2,), ())  # it may have been quicker than the signal
+    assert_same(prepare(listing(folder), cache_dir=tmp_path, **OPTIONS), whole)
+
+
+def test_a_damaged_entry_is_made_anew(folder, whole, tmp_path):
+    entry = prepare(listing(folder), cache_dir=tmp_path, **OPTIONS)
+    with entry.clips_path.open("r+b") as file:
+        file.truncate(1000)
+    assert shard(folder, tmp_path, "1/2").missing == (2,)
+    assert shard(folder, tmp_path, "2/2").missing == ()
+    assert_same(entry, whole)
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+def test_an_entry_that_another_process_completes_meanwhile_is_whole(folder, whole, tmp_path, damaged):
+    entry = CacheEntry(tmp_path / whole.directory.name)
+    waits, reports = threading.Event(), []
+    options = {**OPTIONS, "cache_dir": tmp_path, "on_progress": lambda event: event.waiting and waits.set()}
+    with entry.locked():
+        if damaged:
+            entry.index_path.write_text("{}")
+        thread = threading.Thread(
+            target=lambda: reports.append(prepare_shard(listing(folder), shard=Shard(3, 3), **options))
+        )
+        thread.start()
+        assert waits.wait(30)
+        for name in ("clips.npy", "frames.npy", "request.json", "index.json"):
+            shutil.copy(whole.directory / name, entry.directory / name)
+    thread.join(60)
+    assert [(report.missing, report.num_failed) for report in reports] == [((), 1)]
+    assert entry.read_index() == whole.read_index()
+
+
+def test_no_worker_is_refused(folder, tmp_path):
+    with pytest.raises(SettingsError, match=r"workers must be at least 1, got 0"):
+        prepare_shard(listing(folder), shard=Shard(1, 2), cache_dir=tmp_path, **{**OPTIONS, "workers": 0})
+
+
+def test_shards_deal_out_every_row_once():
+    for count in (1, 2, 5):
+        rows = [row for number in range(1, count + 1) for row in range(13) if Shard(number, count).has(row)]
+        assert sorted(rows) == list(range(13))
+        assert all(Shard(Shard(1, count).of(row), count).has(row) for row in range(13))
+    assert Shard.parse(" 3/16 ") == Shard(3, 16)
+    assert str(Shard(3, 16)) == "3/16"
+
+
+@pytest.mark.parametrize("text", ["3", "a/b", "-1/2", "1/", "1/2/3", "", "1/0"])
+def test_what_is_no_shard_is_refused(text):
+    with pytest.raises(SettingsError, match=r"shard"):
+        Shard.parse(text)

@@ -1,0 +1,234 @@
+import json
+
+import pytest
+
+from dfs_store.errors import DatasetNotFoundError, EmptyClassError, SettingsError
+from dfs_store.videos.files.cliplist import check_classes, keep_classes
+from dfs_store.videos.files.layouts import read_folders, read_hmdb, read_kinetics, read_ssv2, read_ucf
+
+
+def touch(root, *files):
+    for file in files:
+        (root / file).parent.mkdir(parents=True, exist_ok=True)
+        (root / file).touch()
+    return root
+
+
+def write(path, text):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+def files_of(found):
+    return [(clip.file, clip.class_name) for clip in found.clips]
+
+
+@pytest.fixture
+def ucf(tmp_path):
+    touch(
+        tmp_path, "UCF-101/JumpRope/v_JumpRope_g01_c01.avi", "UCF-101/JumpingJack/v_JumpingJack_g01_c01.avi"
+    )
+    touch(tmp_path, "UCF-101/HandstandPushups/v_HandStandPushups_g01_c01.avi")
+    lists = tmp_path / "ucfTrainTestlist"
+    # Numbers as in the original, where JumpRope comes after JumpingJack.
+    write(lists / "classInd.txt", "1 HandstandPushups\n2 JumpingJack\n3 JumpRope\n")
+    write(
+        lists / "trainlist01.txt",
+        "JumpingJack/v_JumpingJack_g01_c01.avi 2\r\nJumpRope/v_JumpRope_g01_c01.avi 3\r\n"
+        "HandstandPushups/v_HandstandPushups_g01_c01.avi 1\r\n\r\n",
+    )
+    write(lists / "trainlist02.txt", "JumpRope/v_JumpRope_g01_c01.avi 3\n")
+    write(lists / "testlist01.txt", "JumpRope/v_JumpRope_g01_c01.avi\n")
+    return tmp_path
+
+
+def test_ucf_classes_are_sorted_by_name_whatever_the_lists_say(ucf):
+    assert read_ucf(ucf, "train", 1).classes == ["HandstandPushups", "JumpRope", "JumpingJack"]
+
+
+def test_ucf_names_may_differ_in_upper_and_lower_case(ucf):
+    found = read_ucf(ucf, "train", 1)
+    assert files_of(found)[0] == (
+        "UCF-101/HandstandPushups/v_HandStandPushups_g01_c01.avi",
+        "HandstandPushups",
+    )
+    assert found.missing == []
+
+
+def test_ucf_reads_the_official_split_asked_for(ucf):
+    assert len(read_ucf(ucf, "train", 2).clips) == 1
+    with pytest.raises(DatasetNotFoundError, match=r"trainlist03\.txt"):
+        read_ucf(ucf, "train", 3)
+
+
+def test_ucf_test_lists_have_no_numbers(ucf):
+    assert files_of(read_ucf(ucf, "test", 1)) == [("UCF-101/JumpRope/v_JumpRope_g01_c01.avi", "JumpRope")]
+
+
+def test_files_of_a_list_that_do_not_exist_are_counted(ucf):
+    with (ucf / "ucfTrainTestlist/trainlist01.txt").open("a") as file:
+        file.write("JumpRope/v_JumpRope_g09_c01.avi 3\n")
+    found = read_ucf(ucf, "train", 1)
+    assert found.missing == ["UCF-101/JumpRope/v_JumpRope_g09_c01.avi"]
+    check_classes(found, "train")
+
+
+def test_a_class_all_of_whose_files_are_missing_is_refused(ucf):
+    (ucf / "UCF-101/JumpRope/v_JumpRope_g01_c01.avi").unlink()
+    with pytest.raises(EmptyClassError, match=r"for JumpRope in .*1 files of its lists do not exist"):
+        check_classes(read_ucf(ucf, "train", 1), "train")
+
+
+def test_classes_without_a_folder_are_left_out(ucf):
+    with (ucf / "ucfTrainTestlist/trainlist01.txt").open("a") as file:
+        file.write("YoYo/v_YoYo_g01_c01.avi 101\n")
+    found = read_ucf(ucf, "train", 1)
+    assert found.absent_classes == ["YoYo"]
+    assert "YoYo" not in found.classes
+    assert found.missing == []
+
+
+def test_lists_without_any_videos_are_refused(ucf):
+    (ucf / "UCF-101").rename(ucf / "elsewhere")
+    with pytest.raises(DatasetNotFoundError, match="none of the 3 classes"):
+        read_ucf(ucf, "train", 1)
+
+
+@pytest.fixture
+def hmdb(tmp_path):
+    for name in ("wave", "brush_hair"):
+        touch(tmp_path, *(f"{name}/{part}.avi" for part in ("unused", "train", "test")))
+        write(
+            tmp_path / f"testTrainMulti_7030_splits/{name}_test_split1.txt",
+            "unused.avi 0 \ntrain.avi 1 \ntest.avi 2 \n",
+        )
+    return tmp_path
+
+
+def test_hmdb_trains_on_the_official_and_the_unused_clips(hmdb):
+    assert files_of(read_hmdb(hmdb, "train", 1)) == [
+        ("brush_hair/unused.avi", "brush_hair"),
+        ("brush_hair/train.avi", "brush_hair"),
+        ("wave/unused.avi", "wave"),
+        ("wave/train.avi", "wave"),
+    ]
+
+
+def test_hmdb_tests_on_the_official_clips(hmdb):
+    assert files_of(read_hmdb(hmdb, "test", 1)) == [
+        ("brush_hair/test.avi", "brush_hair"),
+        ("wave/test.avi", "wave"),
+    ]
+
+
+def test_hmdb_without_its_split_files_is_refused(tmp_path):
+    with pytest.raises(DatasetNotFoundError, match="split files"):
+        read_hmdb(touch(tmp_path, "wave/a.avi"), "train", 1)
+
+
+def test_kinetics_in_class_folders(tmp_path):
+    touch(tmp_path, "train/yoga/b.mp4", "train/abseiling/a.mp4", "val/yoga/c.mp4")
+    assert files_of(read_kinetics(tmp_path, "train", 1)) == [
+        ("train/abseiling/a.mp4", "abseiling"),
+        ("train/yoga/b.mp4", "yoga"),
+    ]
+    assert files_of(read_kinetics(tmp_path, "test", 1)) == [("val/yoga/c.mp4", "yoga")]
+
+
+def test_kinetics_flat_with_its_tables(tmp_path):
+    touch(tmp_path, "train/abc_000010_000020.mp4", "train/-x_000001_000011.mp4")
+    write(
+        tmp_path / "train.csv",
+        "label,youtube_id,time_start,time_end,split\nyoga,abc,10,20,train\n"
+        '"tai chi",-x,1,11,train\nyoga,gone,5,15,train\n',
+    )
+    found = read_kinetics(tmp_path, "train", 1)
+    assert files_of(found) == [
+        ("train/-x_000001_000011.mp4", "tai chi"),
+        ("train/abc_000010_000020.mp4", "yoga"),
+    ]
+    assert found.missing == ["train/gone_000005_000015.mp4"]
+
+
+def test_kinetics_flat_without_its_tables_is_refused(tmp_path):
+    with pytest.raises(DatasetNotFoundError, match=r"train\.csv"):
+        read_kinetics(touch(tmp_path, "train/a.mp4"), "train", 1)
+
+
+@pytest.mark.parametrize("name", ["something-something-v2-train.json", "labels/train.json"])
+def test_ssv2(tmp_path, name):
+    touch(tmp_path, "20bn-something-something-v2/7.webm", "20bn-something-something-v2/12.webm")
+    entries = [
+        {"id": "12", "label": "putting a cup", "template": "Putting [something], upright"},
+        {"id": "7", "label": "holding a pen", "template": "Holding [something]"},
+    ]
+    write(tmp_path / name, json.dumps(entries))
+    found = read_ssv2(tmp_path, "train", 1)
+    assert found.classes == ["Holding something", "Putting something, upright"]
+    assert files_of(found)[0] == ("20bn-something-something-v2/7.webm", "Holding something")
+
+
+def test_a_folder_of_class_folders_is_all_training(tmp_path):
+    touch(
+        tmp_path,
+        "b/2.mp4",
+        "b/deeper/1.MKV",
+        "a/x.avi",
+        "a/notes.txt",
+        "a/.hidden.avi",
+        ".git/c.avi",
+        "top.avi",
+    )
+    found = read_folders(tmp_path, "train", 1)
+    assert files_of(found) == [("a/x.avi", "a"), ("b/2.mp4", "b"), ("b/deeper/1.MKV", "b")]
+    with pytest.raises(DatasetNotFoundError, match=r"test/<class>/"):
+        read_folders(tmp_path, "test", 1)
+
+
+@pytest.mark.parametrize("test_name", ["test", "val", "validation"])
+def test_a_folder_with_train_and_test(tmp_path, test_name):
+    touch(tmp_path, "train/a/1.avi", "train/b/2.avi", f"{test_name}/a/3.avi", f"{test_name}/b/4.avi")
+    assert files_of(read_folders(tmp_path, "train", 1)) == [("train/a/1.avi", "a"), ("train/b/2.avi", "b")]
+    assert [file for file, _ in files_of(read_folders(tmp_path, "test", 1))] == [
+        f"{test_name}/a/3.avi",
+        f"{test_name}/b/4.avi",
+    ]
+
+
+def test_labels_of_both_parts_agree(tmp_path):
+    touch(tmp_path, "train/a/1.avi", "train/b/2.avi", "test/b/4.avi")
+    found = read_folders(tmp_path, "test", 1)
+    assert found.classes == ["a", "b"]
+    with pytest.raises(EmptyClassError, match="for a in"):
+        check_classes(found, "test")
+    touch(tmp_path, "test/c/5.avi")
+    with pytest.raises(SettingsError, match="lacks: c"):
+        read_folders(tmp_path, "test", 1)
+
+
+def test_a_folder_with_train_alone_has_no_test_part(tmp_path):
+    touch(tmp_path, "train/a/1.avi")
+    with pytest.raises(DatasetNotFoundError, match="no split 'test'"):
+        read_folders(tmp_path, "test", 1)
+
+
+def test_an_empty_class_folder_is_refused(tmp_path):
+    touch(tmp_path, "a/1.avi")
+    (tmp_path / "b").mkdir()
+    with pytest.raises(EmptyClassError, match=r"for b in .*1 of 2 classes"):
+        check_classes(read_folders(tmp_path, "train", 1), "train")
+
+
+def test_a_folder_without_class_folders_is_refused(tmp_path):
+    with pytest.raises(DatasetNotFoundError, match="class folders"):
+        read_folders(touch(tmp_path, "1.avi"), "train", 1)
+
+
+def test_classes_can_be_chosen(ucf):
+    found = keep_classes(read_ucf(ucf, "train", 1), ["JumpRope"])
+    assert found.classes == ["JumpRope"]
+    assert len(found.clips) == 1
+    with pytest.raises(SettingsError, match="no such class: Jumping; the 3 classes are"):
+        keep_classes(read_ucf(ucf, "train", 1), ["Jumping"])
+    with pytest.raises(SettingsError, match="at least one"):
+        keep_classes(read_ucf(ucf, "train", 1), [])
