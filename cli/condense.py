@@ -145,7 +145,6 @@ def _run(settings: "CondenseConfig", track: str | None, *, json: bool, quiet: bo
     from dataclasses import replace
 
     from dfs_store import condense as engine
-    from dfs_store import open_store
     from dfs_store.condense.forecast import forecast
     from dfs_store.condense.runtime.disk import check_disk
 
@@ -167,11 +166,11 @@ def _run(settings: "CondenseConfig", track: str | None, *, json: bool, quiet: bo
         recorded(settings, videos, track, first=rank_number() == 0) as record,
         CondenseProgress(settings, record, quiet=quiet) as progress,
     ):
-        engine.condense(settings, videos, on_event=progress.on_event)
+        condensed = engine.condense(settings, videos, on_event=progress.on_event)
     elapsed = time.monotonic() - started
-    if rank_number() > 0:
+    if condensed is None:
         return
-    with open_store(settings.out) as store:
+    with condensed as store:
         result = {
             "out": settings.out,
             "content_digest": store.content_digest,

@@ -19,7 +19,7 @@ from dfs_store.condense.runtime.disk import check_disk, warn_of_disk
 from dfs_store.condense.runtime.ranks import Ranks
 from dfs_store.condense.runtime.run_lock import run_lock
 from dfs_store.errors import SettingsError
-from dfs_store.format import StoreWriter, check_output, open_store
+from dfs_store.format import KeyFrameStore, StoreWriter, check_output, open_store
 from dfs_store.videos import VideoDataset
 
 __all__ = ["check_run", "condense"]
@@ -54,7 +54,7 @@ def check_run(config: CondenseConfig) -> None:
 
 def condense(
     config: CondenseConfig, videos: VideoDataset, *, on_event: Callable[[Event], None] | None = None
-) -> None:
+) -> KeyFrameStore | None:
     """Condenses real clips into a store at `config.out`.
 
     The same settings, clips and machine give equal arrays. Nothing is visible at `config.out` before the
@@ -70,6 +70,9 @@ def condense(
         videos: real clips of the training split, from `dfs_store.open_videos`; of the official split
             `config.split`, if the dataset has several.
         on_event: called with every event of `dfs_store.condense.events`.
+
+    Returns:
+        The store, opened: its path, its digests and what it takes. None on all processes but the first.
 
     Raises:
         SettingsError: settings that do not make sense, or not with these clips.
@@ -96,24 +99,26 @@ def condense(
     check_disk(config.out, need)
     warn_of_disk(config.out, need)
     with limited_memory(resolve_device(config.device), config.max_memory_bytes):
-        _condense(config, videos, on_event if on_event is not None else _ignore)
+        return _condense(config, videos, on_event if on_event is not None else _ignore)
 
 
-def _condense(config: CondenseConfig, videos: VideoDataset, tell: Callable[[Event], None]) -> None:
-    ranks = Ranks.current()
+def _condense(
+    config: CondenseConfig, videos: VideoDataset, tell: Callable[[Event], None]
+) -> KeyFrameStore | None:
+    ranks, store = Ranks.current(), None
     if ranks.is_first:
         with run_lock(config.out):
-            _write(config, videos, config.record.run(config, videos, tell), tell)
+            store = _write(config, videos, config.record.run(config, videos, tell))
+        num_key_frames = int(store.offsets[-1])
+        tell(StoreWritten(config.out, len(store), num_key_frames, str(store.attributes["digest"])))
     elif config.record.shares_classes:
         for _ in config.record.run(config, videos, tell).clips:
             pass  # sent to the first rank
     ranks.totals([0])  # nobody leaves before the store stands
+    return store
 
 
-def _write(
-    config: CondenseConfig, videos: VideoDataset, condensed: Condensed, tell: Callable[[Event], None]
-) -> None:
-    num_key_frames = 0
+def _write(config: CondenseConfig, videos: VideoDataset, condensed: Condensed) -> KeyFrameStore:
     with StoreWriter(
         config.out,
         num_frames=videos.num_frames,
@@ -136,14 +141,10 @@ def _write(
                 writer.append(clip.key_frames, clip.positions, clip.label, clip.inserted_at)
             else:
                 writer.append_encoded(clip.files, clip.positions, clip.label, clip.inserted_at)
-            num_key_frames += len(clip.positions)
         if condensed.native is not None:
             writer.write_native(config.method, condensed.native)
-        num_clips = len(writer)
     remove_checkpoints(config.out)
-    with open_store(config.out) as store:
-        digest = str(store.attributes["digest"])
-    tell(StoreWritten(config.out, num_clips, num_key_frames, digest))
+    return open_store(config.out)
 
 
 def _provenance(config: CondenseConfig, videos: VideoDataset, condensed: Condensed) -> dict[str, Any]:
