@@ -1,6 +1,7 @@
 """Imports run one way only, and light commands stay light."""
 
 import ast
+import graphlib
 import subprocess
 import sys
 from pathlib import Path
@@ -47,6 +48,45 @@ def test_imports_run_one_way(file):
     for line, other in imported_layers(file):
         legal = RANKS[other] < RANKS[own] or other == own
         assert legal, f"{file.relative_to(ROOT)}:{line}: {own} must not import {other}"
+
+
+def module_name(file):
+    parts = file.relative_to(ROOT).with_suffix("").parts
+    parts = ("dfs_store", *parts) if parts[0] == "cli" else parts
+    return ".".join(parts).removesuffix(".__init__")
+
+
+def imported_modules(file, known):
+    """Names the modules that a file imports, also within functions; not those for type checkers alone."""
+    package = module_name(file) if file.stem == "__init__" else module_name(file).rpartition(".")[0]
+
+    def visit(node):
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            return
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        if isinstance(node, ast.ImportFrom):
+            above = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
+            base = ".".join([*above, *([node.module] if node.module else [])])
+            yield from (
+                f"{base}.{alias.name}" if f"{base}.{alias.name}" in known else base for alias in node.names
+            )
+        for child in ast.iter_child_nodes(node):
+            yield from visit(child)
+
+    return {
+        name for name in visit(ast.parse(file.read_text())) if name in known and name != module_name(file)
+    }
+
+
+def test_no_files_import_one_another_in_a_circle():
+    files = {module_name(file): file for file in SOURCES}
+    graph = {name: imported_modules(file, files) for name, file in files.items()}
+    assert "dfs_store.format.zarr.reader" in graph["dfs_store.format.containers"]  # within a function
+    try:
+        tuple(graphlib.TopologicalSorter(graph).static_order())
+    except graphlib.CycleError as error:
+        pytest.fail(" -> ".join(error.args[1]))
 
 
 def modules_after(*words):

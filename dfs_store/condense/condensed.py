@@ -1,14 +1,16 @@
 """What every method hands over: condensed clips, and where real ones come from."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from dfs_store.condense.config import CondenseConfig
 from dfs_store.condense.engine.initialise import even_positions, real_frames
 from dfs_store.videos import VideoDataset
+
+if TYPE_CHECKING:
+    from dfs_store.condense.config import CondenseConfig
 
 __all__ = ["Condensed", "CondensedClip", "kept_clips", "kept_frames", "real_key_frames"]
 
@@ -100,7 +102,7 @@ def kept_frames(
     return (np.array([num_frames // 2]) if count == 1 else positions), positions
 
 
-def real_key_frames(config: CondenseConfig, num_frames: int) -> tuple[int, int]:
+def real_key_frames(config: "CondenseConfig", num_frames: int) -> tuple[int, int]:
     """Returns the fewest and the most frames that `kept_clips` keeps of a clip; raises as `kept_frames`."""
     count = kept_frames(num_frames, config.key_frames)[0].size
     return count, count

@@ -6,16 +6,10 @@ from typing import Any, Protocol
 
 import numpy.typing as npt
 
-from dfs_store.errors import NotAStoreError, SettingsError, StoreNotFoundError
 from dfs_store.format.checks.problems import Problem
-from dfs_store.format.io.place import Place, StoreURL, collapsed_url
-from dfs_store.format.spec import CODED, FRAMES
+from dfs_store.format.io.place import Place
 
-__all__ = ["ContainerReader", "ContainerWriter", "RowLayout", "RowSource", "container_of", "open_container"]
-
-# The first that a name ends in decides.
-SUFFIXES = {".zarr.zip": "zarr.zip", ".zarr": "zarr", ".h5": "hdf5", ".hdf5": "hdf5"}
-COMPRESSIONS = {"zarr": ("zstd", "gzip"), "zarr.zip": ("zstd", "gzip"), "hdf5": ("gzip",)}
+__all__ = ["ContainerReader", "ContainerWriter", "RowLayout", "RowSource"]
 
 
 class RowSource(Protocol):
@@ -145,72 +139,3 @@ class ContainerWriter(Protocol):
     def close(self) -> None:
         """Lets go of every file; the store need not be finished."""
         ...
-
-
-def container_of(place: Place) -> str:
-    """Returns "zarr", "zarr.zip" or "hdf5" by the path's suffix.
-
-    Raises:
-        SettingsError: the suffix is none of a store.
-    """
-    container = _container_named(place)
-    if container is None:
-        raise SettingsError(
-            f"{place}: the container of a store follows its suffix, which must be one of "
-            f"{', '.join(SUFFIXES)}; got {place.suffix or 'none'!r}"
-        )
-    return container
-
-
-def _container_named(place: Place) -> str | None:
-    name = place.name.lower()
-    return next((container for suffix, container in SUFFIXES.items() if name.endswith(suffix)), None)
-
-
-def open_container(place: Place) -> ContainerReader:
-    """Opens the files of a store.
-
-    Raises:
-        StoreNotFoundError: there is nothing at the path.
-        NotAStoreError: what is there is not the container that the suffix names, or the suffix names none.
-        DamagedStoreError: the container is cut short.
-        StoreUnreachableError: it is a URL, and its server does not answer, or refuses.
-        MissingDependencyError: it is a URL, and the library for its protocol is not installed.
-    """
-    container = _container_named(place)
-    if container is None:
-        allowed = ", ".join(SUFFIXES)
-        if not isinstance(place, StoreURL) and not place.exists():
-            raise StoreNotFoundError(
-                f"{place}: there is nothing; a store is called *{allowed.replace(' ', ' *')}"
-                f"{collapsed_url(place)}"
-            )
-        raise NotAStoreError(f"{place}: is no store; the name of one ends in {allowed}")
-    # Imported by need: a Zarr store must open without h5py, one on this machine without fsspec.
-    if container == "hdf5":
-        from dfs_store.format.hdf5.reader import Hdf5Reader
-
-        return Hdf5Reader(place)
-    from dfs_store.format.zarr.reader import ZarrReader
-
-    if container == "zarr.zip":
-        from dfs_store.format.zarr.zip_files import open_zip
-
-        return ZarrReader(open_zip(place), container, remote=isinstance(place, StoreURL))
-    if isinstance(place, StoreURL):
-        from dfs_store.format.zarr.remote_files import RemoteFolderFiles
-
-        return ZarrReader(RemoteFolderFiles(place, (FRAMES, CODED)), container, remote=True)
-    from dfs_store.format.zarr.folder_files import FolderFiles
-
-    return ZarrReader(FolderFiles(place), container, remote=False)
-
-
-def check_compression(compression: str | None, container: str) -> None:
-    """Raises SettingsError unless the container offers the compression."""
-    allowed = COMPRESSIONS[container]
-    if compression is not None and compression not in allowed:
-        raise SettingsError(
-            f"compression of a {container} store must be None or one of {', '.join(allowed)}, "
-            f"got {compression!r}"
-        )

@@ -12,7 +12,7 @@ from dfs_store.errors import DamagedStoreError, SettingsError
 from dfs_store.format.accounting import StorageReport, count_storage
 from dfs_store.format.checks.examine import Examination, examine, examine_or_raise
 from dfs_store.format.coded.levels import Levels
-from dfs_store.format.container import open_container
+from dfs_store.format.containers import open_container
 from dfs_store.format.digest import compute_content_digest
 from dfs_store.format.io.place import Place, StoreURL, absolute_text, locate
 from dfs_store.format.native import native_bytes, read_native

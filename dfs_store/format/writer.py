@@ -13,7 +13,8 @@ from dfs_store.errors import ClipError, DFSError, SettingsError
 from dfs_store.format.checks.rules import coded_file_problem
 from dfs_store.format.coded.encoding import parse_encoding, stored_dtype
 from dfs_store.format.coded.levels import Levels, pixel_levels
-from dfs_store.format.container import ContainerWriter, RowLayout, check_compression, container_of
+from dfs_store.format.container import ContainerWriter, RowLayout
+from dfs_store.format.containers import check_compression, container_of, new_container
 from dfs_store.format.digest import compute_digest, frame_checksums
 from dfs_store.format.given import build_attributes, check_frames, check_label, check_steps
 from dfs_store.format.io.durable import output_error
@@ -106,7 +107,7 @@ class StoreWriter:
         if self.encoding is not None:
             layout = RowLayout(CODED, (), "uint8")
         try:
-            self._files = _container_writer(self._container)(path, layout)
+            self._files = new_container(self._container, path, layout)
         except OSError as error:
             self._transaction.abort()
             raise output_error(error, self._transaction.written_to) from error
@@ -358,14 +359,3 @@ class StoreWriter:
 def _running_sum(counts: Sequence[int]) -> npt.NDArray[np.int64]:
     """Returns where each of successive runs begins, and where the last one ends."""
     return np.concatenate([[0], np.cumsum(counts)]).astype("<i8")
-
-
-def _container_writer(container: str) -> Any:  # noqa: ANN401 - either class, both are ContainerWriter
-    # Imported by need, as in `open_container`.
-    if container != "hdf5":
-        from dfs_store.format.zarr.writer import ZarrWriter
-
-        return ZarrWriter
-    from dfs_store.format.hdf5.writer import Hdf5Writer
-
-    return Hdf5Writer

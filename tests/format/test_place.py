@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dfs_store.format.container import container_of
+from dfs_store.format.containers import container_of
 from dfs_store.format.io.place import (
     StoreURL,
     absolute_text,

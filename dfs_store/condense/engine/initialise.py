@@ -1,13 +1,13 @@
 """Where key frames start: noise or real frames, evenly spaced, in chunks that fit the device."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from dfs_store.condense.config import CondenseConfig
 from dfs_store.condense.engine.frame_codec import FrameCodec, trained_levels
 from dfs_store.condense.engine.key_frames import KeyFrameSet
 from dfs_store.condense.engine.randomness import Purpose, torch_generator
@@ -15,6 +15,9 @@ from dfs_store.condense.runtime.device import chunk_clips, total_memory_bytes
 from dfs_store.interpolation import check_key_frame_count
 from dfs_store.videos import VideoDataset
 from dfs_store.videos.tensors import normalised_clips
+
+if TYPE_CHECKING:
+    from dfs_store.condense.config import CondenseConfig
 
 __all__ = [
     "clip_groups",
@@ -69,7 +72,7 @@ def key_frames_device(num_clips: int, clip_values: int, device: torch.device) ->
 
 
 def initial_key_frames(
-    config: CondenseConfig,
+    config: "CondenseConfig",
     videos: VideoDataset,
     device: torch.device,
     starts: npt.NDArray[np.int64] | None,
@@ -117,7 +120,7 @@ def initial_key_frames(
     ]
 
 
-def clip_groups(config: CondenseConfig, videos: VideoDataset, device: torch.device) -> list[ClipGroup]:
+def clip_groups(config: "CondenseConfig", videos: VideoDataset, device: torch.device) -> list[ClipGroup]:
     """Returns the clips of a run by number, in groups of whole classes and chunks that fit the device.
 
     There are enough groups for several processes to share, and how they are cut does not depend on how many

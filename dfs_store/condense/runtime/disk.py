@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dfs_store.condense.config import CondenseConfig
 from dfs_store.errors import DiskFullError
-from dfs_store.format.container import container_of
+from dfs_store.format.containers import container_of
 from dfs_store.format.io.place import locate
 
 __all__ = ["DiskNeed", "DiskWatch", "check_disk", "free_bytes", "warn_of_disk"]

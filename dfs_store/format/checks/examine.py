@@ -9,7 +9,8 @@ import numpy.typing as npt
 from dfs_store.errors import DamagedStoreError, StoreNotFoundError
 from dfs_store.format.checks.problems import Problem
 from dfs_store.format.checks.rules import array_problems
-from dfs_store.format.container import ContainerReader, RowSource, open_container
+from dfs_store.format.container import ContainerReader, RowSource
+from dfs_store.format.containers import open_container
 from dfs_store.format.digest import compute_digest
 from dfs_store.format.io.durable import former_outputs
 from dfs_store.format.io.place import Place, collapsed_url

@@ -10,7 +10,7 @@ import numpy as np
 from dfs_store.errors import DamagedStoreError
 from dfs_store.format.checks.examine import Examination, examine
 from dfs_store.format.checks.problems import Problem
-from dfs_store.format.container import container_of
+from dfs_store.format.containers import container_of
 from dfs_store.format.io.place import Place, locate
 from dfs_store.format.native import read_native
 from dfs_store.format.spec import NATIVE

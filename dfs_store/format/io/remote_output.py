@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from dfs_store.errors import DFSError, OutputExistsError, OutputNotWritableError, StoreUnreachableError
-from dfs_store.format.container import container_of
+from dfs_store.format.containers import container_of
+from dfs_store.format.io.ours import header_is_ours, names_are_ours
 from dfs_store.format.io.place import StoreURL
 from dfs_store.format.io.remote import Remote
 from dfs_store.format.io.remote_errors import CREDENTIALS, is_refusal, said
-from dfs_store.format.io.transaction import header_is_ours, names_are_ours
 from dfs_store.format.spec import MAX_HEADER_BYTES
 
 __all__ = ["RemoteTransaction", "check_remote_output"]

@@ -2,18 +2,17 @@
 
 import errno
 import os
-import re
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dfs_store.errors import OutputExistsError, OutputNotWritableError
-from dfs_store.format.container import container_of
-from dfs_store.format.digest import parse_json
+from dfs_store.format.containers import container_of
 from dfs_store.format.io.durable import Part, exchange, output_error, rename_new, sync_folder
+from dfs_store.format.io.ours import header_is_ours, names_are_ours
 from dfs_store.format.io.place import Place, StoreURL, collapsed_url, locate
-from dfs_store.format.spec import ATTRIBUTE, CODED, FRAMES, MAX_HEADER_BYTES, NATIVE, SMALL_ARRAYS
+from dfs_store.format.spec import MAX_HEADER_BYTES
 
 if TYPE_CHECKING:
     from dfs_store.format.io.remote_output import RemoteTransaction
@@ -22,14 +21,10 @@ __all__ = [
     "Transaction",
     "check_local_output",
     "check_output",
-    "header_is_ours",
-    "names_are_ours",
     "open_transaction",
 ]
 
 _ROOT = "zarr.json"
-_ARRAYS = "|".join((FRAMES, CODED, *SMALL_ARRAYS, rf"{NATIVE}(/\w+)?"))
-_OWN_NAME = re.compile(rf"{_ROOT}|({_ARRAYS})(/({_ROOT}|c[./\d]*))?")
 _TAKEN = (errno.EEXIST, errno.ENOTEMPTY, errno.EISDIR, errno.ENOTDIR)
 
 
@@ -120,21 +115,6 @@ def _is_store_folder(target: Path) -> bool:
         for folder, folders, files in os.walk(target)
         for name in (*folders, *files)
     )
-
-
-def header_is_ours(text: bytes) -> bool:
-    """Returns whether the zarr.json of a folder's root names a store of this format."""
-    try:
-        root = parse_json(text)
-    except ValueError:
-        return False
-    attributes = root.get("attributes") if isinstance(root, dict) else None
-    return isinstance(attributes, dict) and ATTRIBUTE in attributes
-
-
-def names_are_ours(names: Iterable[str]) -> bool:
-    """Returns whether files and folders below a root all have names of a Zarr store that we write."""
-    return all(map(_OWN_NAME.fullmatch, names))
 
 
 class Transaction:

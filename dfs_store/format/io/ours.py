@@ -1,0 +1,28 @@
+"""How a folder is known as a Zarr store of ours, whole or damaged, so that it may be replaced."""
+
+import re
+from collections.abc import Iterable
+
+from dfs_store.format.digest import parse_json
+from dfs_store.format.spec import ATTRIBUTE, CODED, FRAMES, NATIVE, SMALL_ARRAYS
+
+__all__ = ["header_is_ours", "names_are_ours"]
+
+_ROOT = "zarr.json"
+_ARRAYS = "|".join((FRAMES, CODED, *SMALL_ARRAYS, rf"{NATIVE}(/\w+)?"))
+_OWN_NAME = re.compile(rf"{_ROOT}|({_ARRAYS})(/({_ROOT}|c[./\d]*))?")
+
+
+def header_is_ours(text: bytes) -> bool:
+    """Returns whether the zarr.json of a folder's root names a store of this format."""
+    try:
+        root = parse_json(text)
+    except ValueError:
+        return False
+    attributes = root.get("attributes") if isinstance(root, dict) else None
+    return isinstance(attributes, dict) and ATTRIBUTE in attributes
+
+
+def names_are_ours(names: Iterable[str]) -> bool:
+    """Returns whether files and folders below a root all have names of a Zarr store that we write."""
+    return all(map(_OWN_NAME.fullmatch, names))
