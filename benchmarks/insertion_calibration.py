@@ -44,7 +44,7 @@ from dfs_store.condense.engine.insertion import (
     adjacent_cosines,
     gradient_dots,
 )
-from dfs_store.condense.engine.key_frames import KeyFrameSet
+from dfs_store.condense.engine.key_frames import TrainableKeyFrames
 from dfs_store.condense.engine.matching import class_means, match
 from dfs_store.condense.engine.randomness import Purpose, torch_generator
 from dfs_store.condense.engine.real_clips import RealClips
@@ -236,7 +236,7 @@ class Record:
     @functools.lru_cache(maxsize=4096)  # noqa: B019 - as long as the record
     def cosines(self, clip, positions, reading):
         """Returns (2, S, T), the cosines of a clip at all S steps if it has these key frames."""
-        one = KeyFrameSet([torch.zeros(len(positions), 1, 1, 1)], [positions], [0], self.num_frames)
+        one = TrainableKeyFrames([torch.zeros(len(positions), 1, 1, 1)], [positions], [0], self.num_frames)
         num_steps = len(self.steps)
         repeated = SimpleNamespace(
             weights=one.weights.expand(num_steps, -1, -1),

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class RealClips:
+class StoreVideos:
     """Which real clips to open; see `_videos.VideoSettings`.
 
     `split_declared`: the split comes from --split because the store does not record its own.
@@ -26,7 +26,7 @@ class RealClips:
     split_declared: bool = False
 
 
-def clips_of_store(store: "KeyFrameStore", asked: RealClips) -> RealClips:
+def clips_of_store(store: "KeyFrameStore", asked: StoreVideos) -> StoreVideos:
     """Fills in, from the store, how real clips must be cut to match its clips.
 
     Raises:
@@ -41,7 +41,7 @@ def clips_of_store(store: "KeyFrameStore", asked: RealClips) -> RealClips:
         raise SettingsError(
             f"{store.path} does not say which dataset it came from; add --dataset NAME|FOLDER"
         )
-    return RealClips(
+    return StoreVideos(
         dataset,
         asked.root,
         asked.frames or store.num_frames,
@@ -53,7 +53,7 @@ def clips_of_store(store: "KeyFrameStore", asked: RealClips) -> RealClips:
     )
 
 
-def clips_to_test_on(store: "KeyFrameStore", asked: RealClips) -> RealClips:
+def clips_to_test_on(store: "KeyFrameStore", asked: StoreVideos) -> StoreVideos:
     """As `clips_of_store`, and refuses clips that may have gone into the store.
 
     Raises:
@@ -88,7 +88,9 @@ def _check_hold_out(store: "KeyFrameStore", share: float | None) -> None:
     )
 
 
-def _of_split(store: "KeyFrameStore", videos: RealClips, info: "DatasetInfo", asked: int | None) -> RealClips:
+def _of_split(
+    store: "KeyFrameStore", videos: StoreVideos, info: "DatasetInfo", asked: int | None
+) -> StoreVideos:
     """Chooses the official split; test clips of one split are training clips of another."""
     from dfs_store.errors import SettingsError
     from dfs_store.videos import CATALOGUE

@@ -7,7 +7,7 @@ from . import _evaluate_options as given
 from . import _options, _output
 from ._exit_codes import command
 from ._picture_files import check_free
-from ._store_videos import RealClips, clips_to_test_on
+from ._store_videos import StoreVideos, clips_to_test_on
 
 if TYPE_CHECKING:
     from dfs_store.evaluate import (
@@ -55,7 +55,7 @@ def evaluate(
     if results is not None and Path(results).is_file():  # written to, not replaced: a pipe or a device
         check_free([Path(results)], overwrite=overwrite, flag="--results")
     names = _options.class_list(classes)
-    asked = RealClips(
+    asked = StoreVideos(
         dataset or "", root, frames, stride, size, split, tuple(names) if names else None, hold_out
     )
     videos, about, own = _whole(asked) if store == WHOLE else _of_store(store, asked)
@@ -89,7 +89,7 @@ def evaluate(
         _keep_beside(_beside(store, settings, result.test, own), found, quiet=quiet)
 
 
-def _whole(asked: RealClips) -> tuple[RealClips, dict[str, Any], dict[str, Any]]:
+def _whole(asked: StoreVideos) -> tuple[StoreVideos, dict[str, Any], dict[str, Any]]:
     from dfs_store.errors import SettingsError
 
     if not asked.dataset:
@@ -97,7 +97,7 @@ def _whole(asked: RealClips) -> tuple[RealClips, dict[str, Any], dict[str, Any]]
     return asked, {"method": WHOLE, "vpc": None, "storage": None}, {}
 
 
-def _of_store(path: str, asked: RealClips) -> tuple[RealClips, dict[str, Any], dict[str, Any]]:
+def _of_store(path: str, asked: StoreVideos) -> tuple[StoreVideos, dict[str, Any], dict[str, Any]]:
     """Returns the clips to test on, what a result says of the store, and which clips it was made from."""
     from dfs_store import open_store
 
@@ -115,7 +115,9 @@ def _of_store(path: str, asked: RealClips) -> tuple[RealClips, dict[str, Any], d
         return clips_to_test_on(store, asked), {**about, "storage": store.storage.to_json()}, own
 
 
-def _run(store: str, videos: RealClips, settings: "EvaluationSettings", *, quiet: bool) -> "EvaluationResult":
+def _run(
+    store: str, videos: StoreVideos, settings: "EvaluationSettings", *, quiet: bool
+) -> "EvaluationResult":
     from dataclasses import replace
 
     from dfs_store.evaluate import VideoClips, clips_of, evaluate
@@ -150,7 +152,7 @@ def _run(store: str, videos: RealClips, settings: "EvaluationSettings", *, quiet
     return replace(result, test=on)
 
 
-def _test_clips(videos: RealClips, settings: "EvaluationSettings", *, quiet: bool) -> "VideoDataset":
+def _test_clips(videos: StoreVideos, settings: "EvaluationSettings", *, quiet: bool) -> "VideoDataset":
     """Opens the test clips, with the random starts that the runs draw."""
     from dfs_store.videos.opening import describe
 

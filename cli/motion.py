@@ -38,11 +38,11 @@ def motion(
     from dfs_store.evaluate import motion as flows
     from dfs_store.format.io.place import shown_place
 
-    from ._store_videos import RealClips, clips_of_store
+    from ._store_videos import StoreVideos, clips_of_store
     from ._videos import open_with_progress
 
     with open_store(store) as opened:
-        asked = clips_of_store(opened, RealClips(dataset or "", root, None, None, None, None, None))
+        asked = clips_of_store(opened, StoreVideos(dataset or "", root, None, None, None, None, None))
     videos = open_with_progress(asked, "train", quiet=quiet)
     stored = DFSDataset(store, layout="TCHW", normalization=None)
     names, real, condensed = stored.classes, [], []

@@ -191,10 +191,10 @@ def _real_clips(
         return None
     from dfs_store.evaluate.nearest import nearest_real_clip
 
-    from ._store_videos import RealClips, clips_of_store
+    from ._store_videos import StoreVideos, clips_of_store
     from ._videos import open_with_progress
 
-    asked = clips_of_store(drawing.store, RealClips(dataset or "", root, None, None, None, None, None))
+    asked = clips_of_store(drawing.store, StoreVideos(dataset or "", root, None, None, None, None, None))
     videos = open_with_progress(asked, "train", quiet=quiet)
 
     def beside(clip: "PicturedClip") -> "tuple[npt.NDArray[np.uint8], str]":

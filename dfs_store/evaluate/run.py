@@ -14,7 +14,7 @@ from dfs_store.evaluate.result import EvaluatedOn, EvaluationResult, Score
 from dfs_store.evaluate.testing import PROTOCOLS, Protocol, answers_on, random_starts, standardisation_of
 from dfs_store.names import known_name
 from dfs_store.networks import (
-    ClipSource,
+    ClipBatches,
     TrainingSettings,
     build_network,
     check_network_name,
@@ -99,7 +99,7 @@ class EvaluationProgress:
     top1: tuple[float, ...]
 
 
-class TrainingClips(ClipSource, TypingProtocol):
+class TrainingClips(ClipBatches, TypingProtocol):
     """Clips to train on that know their classes: `StoreClips` or `VideoClips`."""
 
     classes: list[str]

@@ -13,7 +13,7 @@ from dfs_store.loaders.fused import FusedRebuild, fused_rebuild
 from dfs_store.loaders.normalization import Space
 from dfs_store.loaders.plans import ClipPlan, plan_of
 from dfs_store.loaders.rebuild import Layout, dense_weights, planes_of, rebuild_batch, rebuild_clip
-from dfs_store.loaders.sources import ClipSource
+from dfs_store.loaders.sources import OpenStores
 from dfs_store.loaders.tables import KeyFrameTable
 
 __all__ = ["BatchRebuilder"]
@@ -54,7 +54,7 @@ class BatchRebuilder:
 
     def __init__(
         self,
-        source: ClipSource,
+        source: OpenStores,
         wanted: list[Space | None] | None,
         num_outputs: int,
         layout: Layout,
@@ -95,7 +95,7 @@ class BatchRebuilder:
             `out`.
 
         Raises:
-            DamagedStoreError, SettingsError: as `ClipSource.load`.
+            DamagedStoreError, SettingsError: as `OpenStores.load`.
         """
 
         def recycled(shape: Sequence[int], dtype: torch.dtype) -> Tensor:
@@ -120,7 +120,7 @@ class BatchRebuilder:
             memory: where key frames that are read are put.
 
         Raises:
-            DamagedStoreError, SettingsError: as `ClipSource.load`.
+            DamagedStoreError, SettingsError: as `OpenStores.load`.
         """
         starts, stops = self._source.offsets[clips], self._source.offsets[clips + 1]
         plans = [
@@ -143,7 +143,7 @@ class BatchRebuilder:
             memory: where the key frames are put.
 
         Raises:
-            DamagedStoreError, SettingsError: as `ClipSource.load`.
+            DamagedStoreError, SettingsError: as `OpenStores.load`.
         """
         if self._table is None:
             return self._source.load(self._source.spans_of(clips), self._wanted, memory)

@@ -23,7 +23,7 @@ from dfs_store.loaders.normalization import NormalizationOption, Space, parse_no
 from dfs_store.loaders.packed import PackedDataset
 from dfs_store.loaders.passing import PassedTable
 from dfs_store.loaders.rebuild import Layout
-from dfs_store.loaders.sources import ClipSource, OnProgress
+from dfs_store.loaders.sources import OnProgress, OpenStores
 from dfs_store.loaders.tables import KeyFrameTable
 from dfs_store.loaders.transforms import transform_clip
 
@@ -121,11 +121,11 @@ class DFSDataset(Dataset[tuple[Any, Any]]):
         self.layout: Layout = layout
         self.transform = transform
         self.target_transform = target_transform
-        self._set_up(ClipSource([open_store(part) for part in _places(path)]), on_progress=on_progress)
+        self._set_up(OpenStores([open_store(part) for part in _places(path)]), on_progress=on_progress)
 
     def _set_up(
         self,
-        source: ClipSource,
+        source: OpenStores,
         table: KeyFrameTable | None = None,
         on_progress: OnProgress | None = None,
     ) -> None:
@@ -276,7 +276,7 @@ class DFSDataset(Dataset[tuple[Any, Any]]):
     def __setstate__(self, state: dict[str, Any]) -> None:
         stores, passed = state.pop("_stores"), state.pop("_passed")
         vars(self).update(state)
-        self._set_up(ClipSource(stores), passed.table)
+        self._set_up(OpenStores(stores), passed.table)
 
     def __repr__(self) -> str:
         source = self._source
@@ -312,7 +312,7 @@ def _places(path: StorePath | Sequence[StorePath]) -> list[Place]:
     return [locate(part).absolute() for part in path]
 
 
-def _num_outputs(option: object, source: ClipSource) -> int:
+def _num_outputs(option: object, source: OpenStores) -> int:
     if option is None:
         source.check_agreement(
             "num_frames",

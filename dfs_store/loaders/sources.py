@@ -16,7 +16,7 @@ from dfs_store.loaders.buffers import Memory, cpu_memory
 from dfs_store.loaders.normalization import Space, affine_between, stored_space
 from dfs_store.loaders.tables import KeyFrameTable
 
-__all__ = ["ClipSource", "OnProgress", "Span"]
+__all__ = ["OnProgress", "OpenStores", "Span"]
 
 OnProgress = Callable[[int, int], None]
 """Gets how many key frames have been read, and how many there are."""
@@ -33,7 +33,7 @@ class Span(NamedTuple):
     stop: int
 
 
-class ClipSource:
+class OpenStores:
     """Clips of stores with equal classes and frame shape.
 
     Args:

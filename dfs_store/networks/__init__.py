@@ -4,13 +4,13 @@ from dfs_store.networks.catalogue import NETWORKS, build_network, check_network_
 from dfs_store.networks.cnn_rnn import CNNGRU, CNNLSTM
 from dfs_store.networks.convnet3d import ConvNet3D
 from dfs_store.networks.frame_convnet import FrameConvNet
-from dfs_store.networks.training import ClipSource, TrainingSettings, train
+from dfs_store.networks.training import ClipBatches, TrainingSettings, train
 
 __all__ = [
     "CNNGRU",
     "CNNLSTM",
     "NETWORKS",
-    "ClipSource",
+    "ClipBatches",
     "ConvNet3D",
     "FrameConvNet",
     "TrainingSettings",

@@ -10,12 +10,12 @@ from torch import Tensor, nn
 
 from dfs_store.errors import DivergedError, SettingsError
 
-__all__ = ["ClipSource", "Standardisation", "TrainingSettings", "standardised", "train"]
+__all__ = ["ClipBatches", "Standardisation", "TrainingSettings", "standardised", "train"]
 
 Standardisation = Literal["batch", "clip"]
 
 
-class ClipSource(Protocol):
+class ClipBatches(Protocol):
     """Anything that gives labelled clips in batches."""
 
     def __len__(self) -> int:
@@ -95,7 +95,7 @@ def standardised(clips: Tensor, how: Standardisation) -> Tensor:
 
 def train(
     network: nn.Module,
-    source: ClipSource,
+    source: ClipBatches,
     settings: TrainingSettings,
     *,
     on_pass: Callable[[int, float], None] | None = None,
@@ -132,7 +132,7 @@ def train(
 
 def _pass(
     network: nn.Module,
-    source: ClipSource,
+    source: ClipBatches,
     settings: TrainingSettings,
     optimizer: torch.optim.Optimizer,
     number: int,

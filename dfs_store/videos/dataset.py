@@ -12,7 +12,7 @@ from torch.utils.data import Dataset
 
 from dfs_store.videos.decode.sampling import Sampling
 from dfs_store.videos.files.hold_out import held_out_groups
-from dfs_store.videos.sources import ClipSource, SomeClips
+from dfs_store.videos.sources import PixelSource, SomeClips
 
 __all__ = ["IMAGENET_MEAN", "IMAGENET_STD", "VideoDataset"]
 
@@ -52,7 +52,7 @@ class VideoDataset(Dataset[tuple[Any, int]]):
 
     def __init__(
         self,
-        source: ClipSource,
+        source: PixelSource,
         *,
         name: str,
         split: str,

@@ -12,10 +12,10 @@ from dfs_store.videos.cache.entries import CacheEntry
 from dfs_store.videos.decode.sampling import Sampling
 from dfs_store.videos.files.hold_out import group_of_file
 
-__all__ = ["CachedClips", "ClipSource", "GeneratedClips", "SomeClips"]
+__all__ = ["CachedClips", "GeneratedClips", "PixelSource", "SomeClips"]
 
 
-class ClipSource(Protocol):
+class PixelSource(Protocol):
     """What a VideoDataset needs to know; implementations pickle as paths and settings."""
 
     @property
@@ -306,7 +306,7 @@ class SomeClips:
         numbers: of the clips, increasing.
     """
 
-    def __init__(self, source: ClipSource, numbers: npt.NDArray[np.int64]) -> None:
+    def __init__(self, source: PixelSource, numbers: npt.NDArray[np.int64]) -> None:
         self._source = source
         self._numbers = numbers
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from dfs_store import testing
 from dfs_store.condense.engine.insertion import adjacent_cosines, gradient_dots
-from dfs_store.condense.engine.key_frames import KeyFrameSet
+from dfs_store.condense.engine.key_frames import TrainableKeyFrames
 from dfs_store.interpolation import weight_matrix
 
 FRAME = (2, 2, 3)
@@ -40,14 +40,14 @@ def trained_clips(draw, fewest=1):
     drawn = draw(st.lists(testing.positions(num_frames), min_size=1, max_size=3))
     assume(all(len(positions) >= fewest for positions in drawn))
     frames = [noise(draw, len(positions), *FRAME) for positions in drawn]
-    return KeyFrameSet(frames, drawn, [0] * len(drawn), num_frames)
+    return TrainableKeyFrames(frames, drawn, [0] * len(drawn), num_frames)
 
 
 def rendered(clips, frames):
     """Renders other values at the same positions."""
     counts = np.diff(clips.offsets).tolist()
     positions = [clips.clip_positions(clip) for clip in range(len(counts))]
-    return KeyFrameSet(torch.split(frames, counts), positions, clips.labels, clips.num_frames).render()
+    return TrainableKeyFrames(torch.split(frames, counts), positions, clips.labels, clips.num_frames).render()
 
 
 @given(trained_clips(), st.data())
@@ -111,7 +111,7 @@ def test_a_candidate_qualifies_if_its_neighbours_own_gradients_raise_its_part_of
 
 def test_a_step_by_own_gradients_can_raise_the_whole_loss():
     """Why SGD moves key frames by the accumulated gradient: here the frame between them weighs more."""
-    clips = KeyFrameSet([torch.zeros(2, 1, 1, 1)], [[0, 2]], [0], 3)
+    clips = TrainableKeyFrames([torch.zeros(2, 1, 1, 1)], [[0, 2]], [0], 3)
     gradient = torch.tensor([1.0, -4.0, 1.0]).view(1, 3, 1, 1, 1)
     own = gradient[0, [0, 2]]
     assert float(-(gradient * rendered(clips, own)).sum()) == pytest.approx(2)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from dfs_store.condense.engine.evidence import Evidence
 from dfs_store.condense.engine.insertion import InsertionRule
-from dfs_store.condense.engine.key_frames import KeyFrameSet
+from dfs_store.condense.engine.key_frames import TrainableKeyFrames
 from dfs_store.condense.engine.schedule import Schedule
 
 shares = st.floats(0, 1)
@@ -105,7 +105,7 @@ def test_a_rule_inserts_at_most_as_specified_and_removes_nothing(drawn, rule):
         if rule.selection == "lowest":
             assert set(picked) <= qualify
     frames = [torch.randn(len(positions), 1, 2, 2) for positions in keys]
-    key_frames = KeyFrameSet(frames, keys, list(range(len(keys))), num_frames)
+    key_frames = TrainableKeyFrames(frames, keys, list(range(len(keys))), num_frames)
     before = [dict(zip(k, f, strict=True)) for k, f in zip(keys, frames, strict=True)]
     key_frames.insert(chosen, step=3)
     for clip, positions in enumerate(keys):

@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from dfs_store.condense.engine.key_frames import KeyFrameSet
+from dfs_store.condense.engine.key_frames import TrainableKeyFrames
 
 FRAME = (2, 3, 2)
 
@@ -22,7 +22,7 @@ class Insertions(RuleBasedStateMachine):
         starts = [sorted({0, num_frames - 1} | data.draw(inner)) for _ in range(num_clips)]
         generator = torch.Generator().manual_seed(seed)
         frames = [torch.randn(len(p), *FRAME, generator=generator) for p in starts]
-        self.key_frames = KeyFrameSet(frames, starts, list(range(num_clips)), num_frames)
+        self.key_frames = TrainableKeyFrames(frames, starts, list(range(num_clips)), num_frames)
         self.model = [dict.fromkeys(p, -1) for p in starts]
         self.steps = 0
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from dfs_store.condense.engine.frame_codec import FrameCodec, trained_levels
-from dfs_store.condense.engine.key_frames import KeyFrameSet
+from dfs_store.condense.engine.key_frames import TrainableKeyFrames
 from dfs_store.condense.engine.randomness import Purpose, torch_generator
 from dfs_store.condense.runtime.device import chunk_clips, total_memory_bytes
 from dfs_store.interpolation import check_key_frame_count
@@ -32,7 +32,7 @@ __all__ = [
 KEY_FRAME_SHARE = 0.35
 
 # Clips of whole classes that are matched together: mostly one chunk, several for a class larger than a chunk.
-Group = list[KeyFrameSet]
+Group = list[TrainableKeyFrames]
 # Its clips by number, chunk by chunk.
 ClipGroup = list[Sequence[int]]
 # Processes can share so many groups of classes at least, where there are as many classes.
@@ -106,7 +106,7 @@ def initial_key_frames(
 
     return [
         [
-            KeyFrameSet(
+            TrainableKeyFrames(
                 [frames_of(clip) for clip in chunk],
                 [positions] * len(chunk),
                 [clip // config.vpc for clip in chunk],

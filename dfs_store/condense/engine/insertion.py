@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from dfs_store.condense.engine.evidence import Evidence
-from dfs_store.condense.engine.key_frames import KeyFrameSet
+from dfs_store.condense.engine.key_frames import TrainableKeyFrames
 
 __all__ = ["InsertionRule", "adjacent_cosines", "gradient_dots"]
 
@@ -42,7 +42,7 @@ def gradient_dots(gradient: Tensor) -> Tensor:
     return torch.bmm(flat, flat.transpose(1, 2)).to(torch.float64)
 
 
-def adjacent_cosines(dots: Tensor, key_frames: KeyFrameSet, reading: GradientReading) -> Tensor:
+def adjacent_cosines(dots: Tensor, key_frames: TrainableKeyFrames, reading: GradientReading) -> Tensor:
     """Returns for every frame the cosines of its gradient with those of its adjacent key frames (Eq. 4, 5).
 
     Args:

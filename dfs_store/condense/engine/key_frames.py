@@ -12,10 +12,10 @@ from dfs_store.condense.engine.frame_codec import FrameCodec
 from dfs_store.errors import ClipError, PositionsError
 from dfs_store.interpolation import check_positions, matrix_of, neighbours
 
-__all__ = ["KeyFrameSet"]
+__all__ = ["TrainableKeyFrames"]
 
 
-class KeyFrameSet:
+class TrainableKeyFrames:
     """The key frames of N clips, packed one clip after the other as in the store.
 
     The gradient of a key frame is written out (the adjoint of Eq. 3) rather than left to autograd, because

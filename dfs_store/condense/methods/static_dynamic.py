@@ -61,7 +61,7 @@ def static_dynamic(config: CondenseConfig, videos: VideoDataset, tell: Callable[
     device = resolve_device(config.device)
     network, kernels = checked_network(config, videos, device)
     at_a_time = clips_at_a_time(config, videos, device)
-    run = _Run(kernels.config(config), videos, device, network, at_a_time)
+    run = _StaticDynamicRun(kernels.config(config), videos, device, network, at_a_time)
     decisive = decisive_settings(config, videos)
     first_step, state = resumed(config, decisive)
     if state is not None:
@@ -78,7 +78,7 @@ def static_dynamic(config: CondenseConfig, videos: VideoDataset, tell: Callable[
     )
 
 
-class _Run:
+class _StaticDynamicRun:
     """The memories in training: both stages, one after the other, and what a checkpoint keeps of them."""
 
     def __init__(

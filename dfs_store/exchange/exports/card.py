@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dfs_store.exchange.exports.clips import StoreClips
+from dfs_store.exchange.exports.clips import ExportedClips
 from dfs_store.format.spec import frame_size_bytes
 
 __all__ = ["CardFacts", "dataset_card"]
@@ -33,7 +33,7 @@ class CardFacts:
     store_file: str | None
 
 
-def dataset_card(clips: StoreClips, facts: CardFacts) -> str:
+def dataset_card(clips: ExportedClips, facts: CardFacts) -> str:
     """Returns README.md: a YAML header for the Hub, then text for people."""
     provenance = clips.store.attributes.get("provenance") or {}
     parts = [
@@ -49,7 +49,7 @@ def dataset_card(clips: StoreClips, facts: CardFacts) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _header(clips: StoreClips, facts: CardFacts) -> str:
+def _header(clips: ExportedClips, facts: CardFacts) -> str:
     size = next((words for most, words in _SIZES if len(clips) < most), "1M<n<10M")
     tags = ["video", "dataset-condensation", "dataset-distillation", "dfs-store"]
     lines = [
@@ -64,7 +64,7 @@ def _header(clips: StoreClips, facts: CardFacts) -> str:
     return "---\n" + "\n".join(lines) + "\n---"
 
 
-def _summary(clips: StoreClips, provenance: dict[str, Any]) -> str:
+def _summary(clips: ExportedClips, provenance: dict[str, Any]) -> str:
     dataset = _plain(provenance.get("dataset") or "a dataset that the store does not name")
     return (
         f"{len(clips):,} clips of {len(clips.class_names):,} "
@@ -75,7 +75,7 @@ def _summary(clips: StoreClips, provenance: dict[str, Any]) -> str:
     )
 
 
-def _table(clips: StoreClips, facts: CardFacts, provenance: dict[str, Any]) -> str:
+def _table(clips: ExportedClips, facts: CardFacts, provenance: dict[str, Any]) -> str:
     store = clips.store
     num_key_frames = int(clips.counts.sum())
     key_frame_bytes = num_key_frames * frame_size_bytes(store.frame_shape, store.dtype)

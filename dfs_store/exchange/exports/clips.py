@@ -11,7 +11,7 @@ from dfs_store.exchange.pixels import to_pixels, to_rgb
 from dfs_store.format import KeyFrameStore
 from dfs_store.format.convert import kept_classes
 
-__all__ = ["ClipToExport", "StoreClips"]
+__all__ = ["ClipToExport", "ExportedClips"]
 
 OnProgress = Callable[[int, int], None]
 
@@ -47,7 +47,7 @@ class ClipToExport(NamedTuple):
         }
 
 
-class StoreClips:
+class ExportedClips:
     """The clips of some or all classes of a store; only one is in memory at a time.
 
     Attributes:

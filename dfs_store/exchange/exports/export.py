@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from dfs_store.errors import SettingsError
-from dfs_store.exchange.exports.clips import OnProgress, StoreClips
+from dfs_store.exchange.exports.clips import ExportedClips, OnProgress
 from dfs_store.exchange.exports.encode import DEFAULT_FPS, H264, LOSSLESS, check_fps
 from dfs_store.exchange.exports.names import folder_names
 from dfs_store.exchange.exports.output import MANIFEST, output_path, write_json
@@ -127,7 +127,7 @@ def export_store(
         needed = "a file: --out NAME.npz" if is_file else "a folder: --out DIR, without .npz"
         raise SettingsError(f"--to {settings.to} writes {needed}; got {os.fspath(out)!r}")
     with open_store(source) as store:
-        clips = StoreClips(store, source, classes, on_progress)
+        clips = ExportedClips(store, source, classes, on_progress)
         if not len(clips):
             raise SettingsError(
                 f"{os.fspath(source)}: the classes {', '.join(clips.class_names)} have no clips to export"
@@ -151,7 +151,7 @@ def export_store(
         return done
 
 
-def _manifest(clips: StoreClips, settings: ExportSettings, done: Exported) -> dict[str, Any]:
+def _manifest(clips: ExportedClips, settings: ExportSettings, done: Exported) -> dict[str, Any]:
     store = clips.store
     return {
         "schema": SCHEMA,
@@ -170,26 +170,28 @@ def _manifest(clips: StoreClips, settings: ExportSettings, done: Exported) -> di
     }
 
 
-_Writer = Callable[[StoreClips, Path, ExportSettings, str, float], None]
+_Writer = Callable[[ExportedClips, Path, ExportSettings, str, float], None]
 
 
-def _videos(clips: StoreClips, path: Path, settings: ExportSettings, encoding: str, fps: float) -> None:
+def _videos(clips: ExportedClips, path: Path, settings: ExportSettings, encoding: str, fps: float) -> None:
     write_videos(clips, path, fps=fps, encoding=encoding)
 
 
-def _frames(clips: StoreClips, path: Path, settings: ExportSettings, encoding: str, fps: float) -> None:
+def _frames(clips: ExportedClips, path: Path, settings: ExportSettings, encoding: str, fps: float) -> None:
     write_frames(clips, path, fps=fps)
 
 
-def _shards(clips: StoreClips, path: Path, settings: ExportSettings, encoding: str, fps: float) -> None:
+def _shards(clips: ExportedClips, path: Path, settings: ExportSettings, encoding: str, fps: float) -> None:
     write_shards(clips, path, fps=fps, encoding=encoding, max_bytes=settings.shard_bytes)
 
 
-def _npz(clips: StoreClips, path: Path, settings: ExportSettings, encoding: str, fps: float) -> None:
+def _npz(clips: ExportedClips, path: Path, settings: ExportSettings, encoding: str, fps: float) -> None:
     write_npz(clips, path, fps=fps, dtype=encoding)
 
 
-def _huggingface(clips: StoreClips, path: Path, settings: ExportSettings, encoding: str, fps: float) -> None:
+def _huggingface(
+    clips: ExportedClips, path: Path, settings: ExportSettings, encoding: str, fps: float
+) -> None:
     write_huggingface(
         clips,
         path,

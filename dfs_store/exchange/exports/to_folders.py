@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any, TextIO
 
-from dfs_store.exchange.exports.clips import ClipToExport, StoreClips
+from dfs_store.exchange.exports.clips import ClipToExport, ExportedClips
 from dfs_store.exchange.exports.encode import encode_png, encode_video
 from dfs_store.exchange.exports.names import folder_names
 from dfs_store.exchange.exports.output import write_bytes, write_json
@@ -16,7 +16,7 @@ KEY_FRAMES = "key_frames.json"
 
 
 def write_videos(
-    clips: StoreClips, folder: Path, *, fps: float, encoding: str, clip_list: str = CLIP_LIST
+    clips: ExportedClips, folder: Path, *, fps: float, encoding: str, clip_list: str = CLIP_LIST
 ) -> None:
     """Writes `<class>/<clip>.mp4` for every clip, and a list of them in JSON lines.
 
@@ -36,7 +36,7 @@ def write_videos(
             json_line(listed, {"file_name": file, **clip.to_json()})
 
 
-def write_frames(clips: StoreClips, folder: Path, *, fps: float) -> None:
+def write_frames(clips: ExportedClips, folder: Path, *, fps: float) -> None:
     """Writes `<class>/<clip>/frame_0000.png` for every frame; which are key frames stands in a JSON beside.
 
     Args:

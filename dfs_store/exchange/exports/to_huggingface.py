@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from dfs_store.exchange.exports.card import CardFacts, dataset_card
-from dfs_store.exchange.exports.clips import StoreClips
+from dfs_store.exchange.exports.clips import ExportedClips
 from dfs_store.exchange.exports.names import folder_names
 from dfs_store.exchange.exports.output import write_bytes
 from dfs_store.exchange.exports.to_folders import write_videos
@@ -14,7 +14,7 @@ __all__ = ["write_huggingface"]
 
 
 def write_huggingface(
-    clips: StoreClips, folder: Path, *, fps: float, encoding: str, license_name: str, with_store: bool
+    clips: ExportedClips, folder: Path, *, fps: float, encoding: str, license_name: str, with_store: bool
 ) -> None:
     """Writes what `datasets.load_dataset(folder)` understands: train/ with metadata.jsonl, and README.md.
 

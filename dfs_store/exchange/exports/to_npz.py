@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dfs_store.errors import SettingsError
-from dfs_store.exchange.exports.clips import StoreClips
+from dfs_store.exchange.exports.clips import ExportedClips
 
 __all__ = ["FLOAT32", "UINT8", "write_npz"]
 
@@ -16,7 +16,7 @@ UINT8, FLOAT32 = "uint8", "float32"
 _EARLIEST = (1980, 1, 1, 0, 0, 0)  # of zip: equal clips give equal bytes
 
 
-def write_npz(clips: StoreClips, path: Path, *, fps: float, dtype: str) -> None:
+def write_npz(clips: ExportedClips, path: Path, *, fps: float, dtype: str) -> None:
     """Writes an uncompressed .npz file, clip by clip.
 
     It holds `clips` (N, T, C, H, W), uint8 pixels or float32 values as they are in the store, `values`

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dfs_store.errors import SettingsError
-from dfs_store.exchange.exports.clips import StoreClips
+from dfs_store.exchange.exports.clips import ExportedClips
 from dfs_store.exchange.exports.encode import encode_video
 
 __all__ = ["NPY", "write_shards"]
@@ -19,7 +19,7 @@ _BLOCK_BYTES = 512  # of a tar file: headers and content are padded to it
 _END_BYTES = 20 * _BLOCK_BYTES  # and the file as a whole to a record, with two empty blocks at its end
 
 
-def write_shards(clips: StoreClips, folder: Path, *, fps: float, encoding: str, max_bytes: int) -> None:
+def write_shards(clips: ExportedClips, folder: Path, *, fps: float, encoding: str, max_bytes: int) -> None:
     """Writes `shard-000000.tar` and so on; every clip is `<number>.npy` or `.mp4`, `.cls` and `.json`.
 
     A shard has at most `max_bytes`. Equal clips give equal bytes.

@@ -6,7 +6,7 @@ import torch
 
 from dfs_store.condense.engine.evidence import Evidence
 from dfs_store.condense.engine.insertion import InsertionRule, adjacent_cosines, gradient_dots
-from dfs_store.condense.engine.key_frames import KeyFrameSet
+from dfs_store.condense.engine.key_frames import TrainableKeyFrames
 
 # Gradients are 2-vectors (C = 2, H = W = 1). The two key frames of a 5-frame clip pull along the axes, so
 # a candidate disagrees with both exactly when both of its coordinates are negative.
@@ -19,7 +19,7 @@ ZERO = (0.0, 0.0)
 
 
 def clips(*positions):
-    return KeyFrameSet(
+    return TrainableKeyFrames(
         [torch.zeros(len(p), 2, 1, 1) for p in positions], positions, [0] * len(positions), num_frames=5
     )
 
@@ -98,7 +98,7 @@ def test_cosines_are_those_of_torch():
     gradient = torch.randn(3, 5, 2, 4, 4, generator=generator)
     cosines = adjacent_cosines(
         gradient_dots(gradient),
-        KeyFrameSet(
+        TrainableKeyFrames(
             [torch.zeros(k, 2, 4, 4) for k in (2, 3, 4)], [[0, 4], [0, 1, 4], [0, 2, 3, 4]], [0, 0, 0], 5
         ),
         "frame",
@@ -122,7 +122,7 @@ def test_cosines_are_those_of_torch():
 def test_the_accumulated_reading_takes_the_gradient_that_autograd_leaves_in_the_key_frame():
     generator = torch.Generator().manual_seed(1)
     gradient = torch.randn(2, 5, 2, 3, 3, generator=generator)
-    key_frames = KeyFrameSet(
+    key_frames = TrainableKeyFrames(
         [torch.zeros(2, 2, 3, 3), torch.zeros(3, 2, 3, 3)], [[0, 4], [0, 3, 4]], [0, 0], num_frames=5
     )
     parameter_gradient = key_frames.pull_back(gradient)

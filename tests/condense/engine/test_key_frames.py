@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from dfs_store.condense.engine.frame_codec import FrameCodec
-from dfs_store.condense.engine.key_frames import KeyFrameSet
+from dfs_store.condense.engine.key_frames import TrainableKeyFrames
 from dfs_store.errors import ClipError, PositionsError
 from dfs_store.format.coded.encoder import encode_clip
 from dfs_store.format.coded.encoding import FrameEncoding
@@ -19,7 +19,7 @@ POSITIONS = [[0, 7], [0, 3, 7], [0, 1, 5, 7], [0]]
 def make(positions=POSITIONS, num_frames=8, seed=0):
     generator = torch.Generator().manual_seed(seed)
     frames = [torch.randn(len(p), 3, 4, 5, generator=generator) for p in positions]
-    return KeyFrameSet(frames, positions, list(range(len(positions))), num_frames), frames
+    return TrainableKeyFrames(frames, positions, list(range(len(positions))), num_frames), frames
 
 
 def test_rendering_is_the_weight_matrix_times_the_key_frames():
@@ -95,9 +95,9 @@ def test_insertion_refuses_the_same_position_twice():
 
 def test_numbers_that_do_not_fit_are_refused():
     with pytest.raises(ClipError, match="clip 0 has 2 key frames but 3 positions"):
-        KeyFrameSet([torch.zeros(2, 1, 1, 1)], [[0, 1, 3]], [0], 4)
+        TrainableKeyFrames([torch.zeros(2, 1, 1, 1)], [[0, 1, 3]], [0], 4)
     with pytest.raises(ClipError, match="1, 1 and 2"):
-        KeyFrameSet([torch.zeros(2, 1, 1, 1)], [[0, 3]], [0, 1], 4)
+        TrainableKeyFrames([torch.zeros(2, 1, 1, 1)], [[0, 3]], [0, 1], 4)
 
 
 def test_clips_are_rendered_from_what_a_reader_of_the_store_gets():
@@ -106,7 +106,7 @@ def test_clips_are_rendered_from_what_a_reader_of_the_store_gets():
     rng = np.random.default_rng(0)
     clips = [torch.from_numpy(rng.normal(0.5, 0.3, (k, 3, 16, 16)).astype(np.float32)) for k in (2, 3)]
     positions = [[0, 4], [0, 1, 4]]
-    trained = KeyFrameSet(clips, positions, [0, 1], 5, codec=codec)
+    trained = TrainableKeyFrames(clips, positions, [0, 1], 5, codec=codec)
     maps = levels.scale[None], levels.zero[None]
     stored = [
         decode(
@@ -115,7 +115,7 @@ def test_clips_are_rendered_from_what_a_reader_of_the_store_gets():
         )
         for clip in clips
     ]
-    plain = KeyFrameSet([torch.from_numpy(frames) for frames in stored], positions, [0, 1], 5)
+    plain = TrainableKeyFrames([torch.from_numpy(frames) for frames in stored], positions, [0, 1], 5)
     torch.testing.assert_close(trained.render(), plain.render())
     # The gradient passes straight through: it is that of frames which are not encoded.
     gradient = torch.from_numpy(rng.normal(size=trained.render().shape).astype(np.float32))

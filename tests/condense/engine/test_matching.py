@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from dfs_store.condense.engine.key_frames import KeyFrameSet
+from dfs_store.condense.engine.key_frames import TrainableKeyFrames
 from dfs_store.condense.engine.matching import class_means, match
 from dfs_store.interpolation import weight_matrix
 from dfs_store.networks import ConvNet3D
@@ -57,7 +57,7 @@ def test_loss_and_gradient_are_those_of_the_plain_loop(network, clips, plain, cu
     keys, real = clips
     bounds = np.concatenate(([0], np.cumsum(cuts)))
     chunks = [
-        KeyFrameSet(keys[a:b], POSITIONS[a:b], [i // VPC for i in range(a, b)], NUM_FRAMES)
+        TrainableKeyFrames(keys[a:b], POSITIONS[a:b], [i // VPC for i in range(a, b)], NUM_FRAMES)
         for a, b in pairwise(bounds)
     ]
     means = class_means(network, iter(real))

@@ -20,7 +20,7 @@ from dfs_store.condense.engine.randomness import Purpose, numpy_generator, torch
 from dfs_store.condense.engine.real_clips import RealClips
 from dfs_store.condense.engine.real_starts import chosen_real_clips
 from dfs_store.condense.methods.dfs import frozen_network
-from dfs_store.condense.methods.static_dynamic import _Run
+from dfs_store.condense.methods.static_dynamic import _StaticDynamicRun
 from dfs_store.condense.runtime.checkpoint import checkpoint_path
 from dfs_store.condense.runtime.clips_at_a_time import ClipsAtATime
 from dfs_store.errors import CheckpointError, DamagedStoreError, DivergedError
@@ -139,7 +139,7 @@ def test_each_stage_moves_its_own_memory_only(sd_config, videos, tmp_path):
 def test_the_first_dynamic_step_is_eq_8_by_autograd(sd_config, videos):
     settings = sd_config(static_iterations=1, iterations=1, lr=3.0).resolved()
     cpu = torch.device("cpu")
-    run = _Run(settings, videos, cpu, frozen_network(videos, cpu), ClipsAtATime(64, 64))
+    run = _StaticDynamicRun(settings, videos, cpu, frozen_network(videos, cpu), ClipsAtATime(64, 64))
     with RealClips(videos, 2, settings.seed, cpu) as real:
         stepping = run.steps(real, 0)
         next(stepping)
@@ -168,7 +168,7 @@ def test_the_first_dynamic_step_is_eq_8_by_autograd(sd_config, videos):
 def test_two_static_steps_are_gradient_matching_by_hand(sd_config, videos):
     settings = sd_config(static_iterations=2, iterations=1, static_lr=0.2).resolved()
     cpu = torch.device("cpu")
-    run = _Run(settings, videos, cpu, frozen_network(videos, cpu), ClipsAtATime(64, 64))
+    run = _StaticDynamicRun(settings, videos, cpu, frozen_network(videos, cpu), ClipsAtATime(64, 64))
     start = run.memory.static.clone()
     static, velocity = start, torch.zeros_like(start)
     network, seen = FrameConvNet(3, 43), set()
@@ -205,7 +205,7 @@ def test_two_static_steps_are_gradient_matching_by_hand(sd_config, videos):
 def test_classes_in_several_chunks_are_matched_as_one(sd_config, videos, tmp_path, monkeypatch):
     whole, cut = str(tmp_path / "whole.zarr"), str(tmp_path / "cut.zarr")
     condense(sd_config(out=whole, static_iterations=1), videos)
-    module = sys.modules[_Run.__module__]  # the package has a function of that name
+    module = sys.modules[_StaticDynamicRun.__module__]  # the package has a function of that name
     monkeypatch.setattr(module, "chunk_clips", lambda *_: 1)
     condense(sd_config(out=cut, static_iterations=1), videos)
     one, other = arrays(whole), arrays(cut)

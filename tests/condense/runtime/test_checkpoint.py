@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from dfs_store.condense.engine.key_frames import KeyFrameSet
+from dfs_store.condense.engine.key_frames import TrainableKeyFrames
 from dfs_store.condense.runtime import checkpoint
 from dfs_store.condense.runtime.checkpoint import (
     checkpoint_path,
@@ -27,7 +27,9 @@ def chunk(num_clips, num_frames=6, size=4, seed=0, first_label=0):
     generator = torch.Generator().manual_seed(seed)
     frames = [torch.randn(2, 3, size, size, generator=generator) for _ in range(num_clips)]
     positions = [np.array([0, num_frames - 1])] * num_clips
-    return KeyFrameSet(frames, positions, [first_label + clip for clip in range(num_clips)], num_frames)
+    return TrainableKeyFrames(
+        frames, positions, [first_label + clip for clip in range(num_clips)], num_frames
+    )
 
 
 def test_states_of_several_ranks_are_restored_in_part(tmp_path):

@@ -10,7 +10,7 @@ import torch
 
 from dfs_store import open_store
 from dfs_store.condense import condense
-from dfs_store.condense.engine.key_frames import KeyFrameSet
+from dfs_store.condense.engine.key_frames import TrainableKeyFrames
 from dfs_store.condense.engine.matching import class_means, match
 from dfs_store.condense.runtime.checkpoint import checkpoints_of
 from dfs_store.condense.runtime.clips_at_a_time import ClipsAtATime
@@ -48,7 +48,9 @@ def chunks_of(cuts):
     generator = torch.Generator().manual_seed(1)
     keys = [torch.randn(2, 3, SIZE, SIZE, generator=generator) for _ in range(10)]
     return [
-        KeyFrameSet(keys[a:b], [np.array([0, T - 1])] * (b - a), [clip // 5 for clip in range(a, b)], T)
+        TrainableKeyFrames(
+            keys[a:b], [np.array([0, T - 1])] * (b - a), [clip // 5 for clip in range(a, b)], T
+        )
         for a, b in pairwise([0, *np.cumsum(cuts)])
     ]
 
