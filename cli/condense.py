@@ -13,74 +13,27 @@ if TYPE_CHECKING:
     from dfs_store.condense import CondenseConfig
     from dfs_store.format import KeyFrameStore
 
-# Parameters of the command that are no settings of a run.
-_TALK = ("dry_run", "config", "track", "json", "quiet", "verbose")
-
 
 @command
+@given.takes_settings
 def condense(
-    dataset: given.Dataset = None,
-    vpc: given.Vpc = None,
-    out: given.Out = None,
-    method: given.Method = None,
-    dtype: given.Dtype = None,
-    encoding: _options.Encoding = None,
-    root: _options.Root = None,
-    iterations: given.Iterations = None,
-    lr: given.Lr = None,
-    momentum: given.Momentum = None,
-    batch_real: given.BatchReal = None,
-    init: given.Init = None,
-    seed: given.Seed = None,
-    static_iterations: given.StaticIterations = None,
-    static_lr: given.StaticLr = None,
-    integrator_lr: given.IntegratorLr = None,
-    extractor: given.Extractor = None,
-    initial_key_frames: given.InitialKeyFrames = None,
-    budget: given.Budget = None,
-    key_frames: given.KeyFrames = None,
-    max_error: given.MaxError = None,
-    insertion: given.Insertion = None,
-    epsilon: given.Epsilon = None,
-    warmup: given.Warmup = None,
-    cooldown: given.Cooldown = None,
-    insert_every: given.InsertEvery = None,
-    evidence: given.Evidence = None,
-    persistence: given.Persistence = None,
-    score: given.Score = None,
-    selection: given.Selection = None,
-    metric: given.Metric = None,
-    insertions: given.Insertions = None,
-    gradient: given.Gradient = None,
-    frames: _options.Frames = None,
-    stride: _options.Stride = None,
-    size: _options.Size = None,
-    split: _options.Split = None,
-    classes: _options.Classes = None,
-    hold_out: _options.HoldOut = None,
-    device: given.Device = None,
-    precision: given.Precision = None,
-    resume: given.Resume = None,
-    checkpoint_every: given.CheckpointEvery = None,
-    max_memory: given.MaxMemory = None,
-    overwrite: given.Overwrite = None,
-    watch: given.Watch = None,
     track: given.Track = None,
     dry_run: given.DryRun = False,
     config: given.Config = None,
     json: _options.Json = False,
     quiet: _options.Quiet = False,
     verbose: _options.Verbose = False,
+    **settings: Any,  # noqa: ANN401 - an option for each of the settings
 ) -> None:
     """Condense a labelled video dataset into a few key frames per clip.
 
     dfs condense --dataset miniucf --vpc 10 --out ucf.zarr
     """
-    settings = _settings(dict(locals()), config)  # before anything else is bound: exactly the parameters
+    resolved = _settings(settings, config)
     if dry_run:
-        _plan(settings, json=json)
+        _plan(resolved, json=json)
     else:
-        _run(settings, track, json=json, quiet=quiet or rank_number() > 0, verbose=verbose)
+        _run(resolved, track, json=json, quiet=quiet or rank_number() > 0, verbose=verbose)
 
 
 def _settings(parameters: dict[str, Any], file: str | None) -> "CondenseConfig":
@@ -92,7 +45,7 @@ def _settings(parameters: dict[str, Any], file: str | None) -> "CondenseConfig":
 
     from ._settings_file import read_settings_file
 
-    flags = {name: given for name, given in parameters.items() if name not in _TALK and given is not None}
+    flags = {name: given for name, given in parameters.items() if given is not None}
     if "classes" in flags:
         flags["classes"] = _options.class_list(flags["classes"])
     settings = {**(read_settings_file(file) if file else {}), **flags}

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from . import _condense_options, _options, _output
+from . import _exchange_options, _options, _output
 from ._completion import stores
 from ._exit_codes import FOUND_WANTING, command
 
@@ -15,7 +15,7 @@ def repair(
         str, typer.Argument(metavar="STORE", autocompletion=stores, help="A damaged store; it is only read.")
     ],
     out: Annotated[str, typer.Argument(metavar="OUT", help="The new store, .zarr, .zarr.zip, .h5 or .hdf5.")],
-    overwrite: _condense_options.Overwrite = None,
+    overwrite: _exchange_options.Overwrite = False,
     json: _options.Json = False,
     quiet: _options.Quiet = False,
     verbose: _options.Verbose = False,
@@ -25,7 +25,7 @@ def repair(
     from dfs_store.format.repair import repair_store
     from dfs_store.format.store import open_store
 
-    findings = repair_store(store, out, overwrite=bool(overwrite))
+    findings = repair_store(store, out, overwrite=overwrite)
     with open_store(out) as saved:
         num_clips = len(saved)
     if json:

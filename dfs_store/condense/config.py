@@ -1,36 +1,23 @@
 """The settings of a run, and the checks that they make sense together."""
 
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, Literal, TypeVar, cast, get_args, get_origin
+from typing import Any, TypeVar, cast
 
 from dfs_store.byte_sizes import parse_bytes
-from dfs_store.condense.engine.insertion import (
-    DEFAULT_EPSILON,
-    Gathering,
-    GradientReading,
-    InsertionRule,
-    Insertions,
-    Metric,
-    Score,
-    Selection,
-)
+from dfs_store.condense.engine.insertion import DEFAULT_EPSILON, InsertionRule
 from dfs_store.condense.engine.schedule import Schedule
 from dfs_store.condense.method import Method
 from dfs_store.condense.methods import method_named, method_names
 from dfs_store.condense.presets import PRESET_SETTINGS
+from dfs_store.condense.settings import Dtype, Initialisation, Settings, flag_of
 from dfs_store.errors import SettingsError
 from dfs_store.format.coded.encoding import FrameEncoding, parse_encoding, stored_dtype
-from dfs_store.names import did_you_mean
 from dfs_store.videos.files.catalogue import CATALOGUE, FOLDER
 from dfs_store.videos.files.hold_out import check_share
 
 __all__ = ["CondenseConfig"]
 
 _Complete = TypeVar("_Complete")
-
-Initialisation = Literal["noise", "real", "herding"]
-Dtype = Literal["float32", "float16", "uint8"]
-Precision = Literal["float32", "bf16"]
 
 # Settings of where and how a run happens, not of what comes out: they stay out of the provenance,
 # and a checkpoint may be continued with others.
@@ -60,7 +47,7 @@ class MemorySettings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CondenseConfig:
+class CondenseConfig(Settings):
     """All settings of a condensation. What is None is taken from the preset by `resolved`.
 
     Attributes:
@@ -115,115 +102,20 @@ class CondenseConfig:
         watch: numbers of the clips whose cosines (Eq. 4, 5) every step of insertion tells.
     """
 
-    out: str
-    dataset: str
-    vpc: int
-    method: str = "dfs"
-    seed: int = 0
-    iterations: int | None = None
-    lr: float | None = None
-    momentum: float | None = None
-    batch_real: int | None = None
-    init: Initialisation | None = None
-    initial_key_frames: int = 2
-    insertion: bool | None = None
-    epsilon: float | None = None
-    warmup: float = 0.2
-    cooldown: float = 0.2
-    insert_every: float = 0.05
-    evidence: Gathering = "last"
-    persistence: float = 0.5
-    score: Score = "larger"
-    selection: Selection = "lowest"
-    metric: Metric = "cosine"
-    insertions: Insertions = "one"
-    gradient: GradientReading = "frame"
-    static_iterations: int | None = None
-    static_lr: float | None = None
-    integrator_lr: float | None = None
-    extractor: str = "trained"
-    budget: str | int | None = None
-    key_frames: int | None = None
-    max_error: float | None = None
-    dtype: Dtype | None = None
-    encoding: str | None = None
-    precision: Precision = "float32"
-    device: str = "auto"
-    root: str | None = None
-    frames: int | None = None
-    stride: int | None = None
-    size: int | None = None
-    split: int | None = None
-    classes: tuple[str, ...] | None = None
-    hold_out: float | None = None
-    resume: bool = False
-    checkpoint_every: int | None = None
-    overwrite: bool = False
-    max_memory: str | int | None = None
-    watch: tuple[int, ...] = (0,)
-
     def __post_init__(self) -> None:
-        _ = self.record  # raises if there is no such method
-        for field in fields(self):
-            value, allowed = getattr(self, field.name), _alternatives(field.type)
-            literals = next((get_args(a) for a in (field.type, *allowed) if get_origin(a) is Literal), None)
-            if literals and value is not None and value not in literals:
-                shown = ", ".join(map(str, literals))
-                meant = did_you_mean(str(value), shown.split(", "))
-                raise SettingsError(f"{_flag(field.name)} must be one of {shown}, got {value!r}{meant}")
-            kinds = {get_origin(kind) or kind for kind in allowed or (field.type,)}
-            if not literals and not any(_fits(value, kind) for kind in kinds):
-                names = " or ".join(sorted(kind.__name__ for kind in kinds if kind is not type(None)))
-                raise SettingsError(f"{_flag(field.name)} must be a value of type {names}, got {value!r}")
-        for name in (
-            "vpc",
-            "iterations",
-            "static_iterations",
-            "batch_real",
-            "initial_key_frames",
-            "checkpoint_every",
-            "key_frames",
-        ):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise SettingsError(f"{_flag(name)} must be at least 1, got {value}")
-        if any(isinstance(clip, bool) or not isinstance(clip, int) or clip < 0 for clip in self.watch):
-            raise SettingsError(f"--watch must be numbers of clips, 0 or more, got {self.watch}")
-        if self.seed < 0:
-            raise SettingsError(f"--seed must not be negative, got {self.seed}")
-        for name in ("lr", "static_lr", "integrator_lr"):
-            rate = getattr(self, name)
-            if rate is not None and not 0 < rate < float("inf"):
-                raise SettingsError(f"{_flag(name)} must be a positive number, got {rate}")
-        if self.momentum is not None and not 0 <= self.momentum < 1:
-            raise SettingsError(f"--momentum must lie in [0, 1), got {self.momentum}")
-        self._check_sizes()
-        self.record.check(self)
-        _ = self.stored_dtype  # raises where dtype and encoding do not go together
-        if self.max_memory is not None:
-            parse_bytes(str(self.max_memory), "--max-memory")
-        if self.hold_out is not None:
-            check_share(self.hold_out)
-        if self.epsilon is not None and self.epsilon != self.epsilon:
-            raise SettingsError("--epsilon must be a number, got nan")
-        if not 0 < self.persistence <= 1:
-            raise SettingsError(
-                f"--persistence is a share of steps and must lie in (0, 1], got {self.persistence}"
-            )
-        Schedule(self.iterations or 1, self.warmup, self.cooldown, self.insert_every)
-
-    def _check_sizes(self) -> None:
-        if self.budget is not None:
-            parse_bytes(str(self.budget), "--budget")
-        if self.max_error is not None and not 0 <= self.max_error <= 255:
-            raise SettingsError(f"--max-error must lie in 0..255 (8-bit levels), got {self.max_error}")
+        super().__post_init__()
         for name in _SIZES:
             if getattr(self, name) is not None and not self.uses(name):
                 users = ", ".join(user for user in method_names() if name in method_named(user).settings)
                 raise SettingsError(
-                    f"{_flag(name)} is not used by method {self.method}, but by {users}; leave it out or "
+                    f"{flag_of(name)} is not used by method {self.method}, but by {users}; leave it out or "
                     "choose another --method"
                 )
+        self.record.check(self)
+        _ = self.stored_dtype  # raises where dtype and encoding do not go together
+        if self.hold_out is not None:
+            check_share(self.hold_out)
+        Schedule(self.iterations or 1, self.warmup, self.cooldown, self.insert_every)
 
     @property
     def frame_encoding(self) -> FrameEncoding | None:
@@ -330,12 +222,12 @@ class CondenseConfig:
         """Says which settings were given but are not used."""
         optional = {name for user in method_names() for name in method_named(user).settings}
         ignored = [
-            _flag(field.name)
+            flag_of(field.name)
             for field in fields(self)
             if field.name in optional and not self.uses(field.name) and self.differs(field.name)
         ]
         if not self.iterates:
-            ignored += [_flag(n) for n in ("resume", "checkpoint_every") if getattr(self, n)]
+            ignored += [flag_of(n) for n in ("resume", "checkpoint_every") if getattr(self, n)]
         notes = [f"{', '.join(ignored)}: not used by method {self.method}; ignored"] if ignored else []
         return (*notes, *self.record.notes(self))
 
@@ -349,19 +241,3 @@ class CondenseConfig:
             for name, value in settings.items()
             if name in concerns and name not in _CIRCUMSTANCES
         }
-
-
-def _fits(value: object, kind: type) -> bool:
-    """Whether a value may stand for a type: an int for a float, but no bool for a number."""
-    if isinstance(value, bool):
-        return kind is bool
-    return isinstance(value, (int, float) if kind is float else kind)
-
-
-def _alternatives(kind: Any) -> tuple[Any, ...]:  # noqa: ANN401 - a type, or something that stands for several
-    """The types of a union, or the values of a Literal; none of a plain type."""
-    return () if get_origin(kind) is tuple else get_args(kind)
-
-
-def _flag(name: str) -> str:
-    return "--" + name.replace("_", "-")

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
+from dataclasses import fields
 from typing import get_args
 
 import pytest
@@ -76,16 +77,8 @@ def test_what_is_offered(folder, line, expected):
 
 
 def test_the_words_are_those_of_the_library():
-    from dfs_store.condense.config import Dtype, Initialisation, Precision
-    from dfs_store.condense.engine.insertion import (
-        Gathering,
-        GradientReading,
-        Insertions,
-        Metric,
-        Score,
-        Selection,
-    )
     from dfs_store.condense.methods import method_names
+    from dfs_store.condense.settings import Settings, words_of
     from dfs_store.evaluate.testing import Protocol
     from dfs_store.networks import NETWORKS
     from dfs_store.videos import CATALOGUE
@@ -98,13 +91,10 @@ def test_the_words_are_those_of_the_library():
             return [item.value for item in option.shell_complete(context, "")]
 
     assert sorted(words("condense", "method")) == list(method_names())
-    literals = {
-        "dtype": Dtype, "init": Initialisation, "precision": Precision, "metric": Metric,
-        "gradient": GradientReading, "insertions": Insertions, "selection": Selection,
-        "evidence": Gathering, "score": Score,
-    }  # fmt: skip
-    for name, literal in literals.items():
-        assert sorted(words("condense", name)) == sorted(get_args(literal)), name
+    assert words("condense", "init") == ["noise", "real", "herding"]
+    assert words("condense", "encoding") == ["webp", "avif", "none"]
+    for setting in fields(Settings):
+        assert set(words_of(setting.type)) <= set(words("condense", setting.name)), setting.name
     assert sorted(words("evaluate", "protocol")) == sorted(get_args(Protocol))
     assert words("evaluate", "model") == list(NETWORKS)
     assert words("evaluate", "dataset") == list(CATALOGUE)

@@ -1,5 +1,6 @@
 """Settings: presets, checks, what goes into the provenance."""
 
+import re
 from dataclasses import fields
 
 import pytest
@@ -175,3 +176,9 @@ def test_every_file_is_a_method_whose_settings_exist():
         method = method_named(name)
         assert set(method.settings) <= known, name
         assert callable(method.run), name
+
+
+def test_every_setting_has_a_line_of_help_and_is_explained_in_the_docstring():
+    for setting in fields(CondenseConfig):
+        assert setting.metadata["option"].help.endswith("."), setting.name
+        assert re.search(rf"\b{setting.name}\b", CondenseConfig.__doc__), setting.name

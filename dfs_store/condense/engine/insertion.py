@@ -7,7 +7,6 @@ their signs.
 """
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -16,15 +15,17 @@ from torch import Tensor
 
 from dfs_store.condense.engine.evidence import Evidence
 from dfs_store.condense.engine.key_frames import TrainableKeyFrames
+from dfs_store.condense.settings import (
+    Gathering,
+    GradientReading,
+    Insertions,
+    Metric,
+    Score,
+    Selection,
+)
 
 __all__ = ["InsertionRule", "adjacent_cosines", "gradient_dots"]
 
-Metric = Literal["cosine", "l2"]
-Selection = Literal["lowest", "random"]
-Insertions = Literal["one", "all"]
-GradientReading = Literal["frame", "accumulated"]
-Gathering = Literal["last", "mean", "persistent"]
-Score = Literal["larger", "smaller"]
 
 DEFAULT_EPSILON: dict[str, float] = {"cosine": 0.0, "l2": 0.141}
 

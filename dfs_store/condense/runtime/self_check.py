@@ -12,8 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dfs_store.condense.config import CondenseConfig, Precision
+from dfs_store.condense.config import CondenseConfig
 from dfs_store.condense.runtime.steps import reproducible_float32
+from dfs_store.condense.settings import Precision
 from dfs_store.errors import SettingsError
 from dfs_store.networks import ConvNet3D
 
