@@ -2,7 +2,8 @@
 
 import typer
 
-from . import (
+from ._output import echo
+from .commands import (
     condense,
     convert,
     datasets,
@@ -18,7 +19,6 @@ from . import (
     table,
     verify,
 )
-from ._output import echo
 
 app = typer.Typer(
     name="dfs",
@@ -31,7 +31,7 @@ app = typer.Typer(
 
 def _version(wanted: bool) -> None:
     if wanted:
-        from ._versions import versions_text
+        from .shown.versions import versions_text
 
         echo(versions_text())
         raise typer.Exit

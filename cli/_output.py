@@ -136,7 +136,7 @@ class Progress:
             from rich.console import Console
             from rich.progress import BarColumn, MofNCompleteColumn, TaskProgressColumn, TextColumn
 
-            from ._bar import TwoLineProgress
+            from .shown.bar import TwoLineProgress
 
             self._bar = TwoLineProgress(
                 TextColumn("{task.description}"),

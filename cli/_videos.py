@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Protocol
 
 from . import _output
-from ._prepare_progress import shown_on
+from .shown.prepare_progress import shown_on
 
 if TYPE_CHECKING:
     from dfs_store.videos import VideoDataset

@@ -5,7 +5,7 @@ from dataclasses import fields
 import pytest
 import typer
 from dfs_store.cli import app
-from dfs_store.cli._settings_file import read_settings_file
+from dfs_store.cli.options.settings_file import read_settings_file
 
 from dfs_store import open_store
 from dfs_store.condense import CondenseConfig
@@ -195,8 +195,8 @@ def test_a_plan_refuses_what_the_run_refuses(dfs, tmp_path, words, said, dry):
 def test_sigterm_ends_a_method_without_steps_at_once():
     import signal
 
-    from dfs_store.cli._condense_progress import CondenseProgress
     from dfs_store.cli._exit_codes import TerminatedError
+    from dfs_store.cli.shown.condense_progress import CondenseProgress
 
     from dfs_store.condense import CondenseConfig, RunStarted
 

@@ -4,10 +4,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from . import _exchange_options as given
-from . import _options, _output
-from ._completion import stores
-from ._exit_codes import command
+from .. import _output
+from .._completion import stores
+from .._exit_codes import command
+from ..options import exchange as given
+from ..options import shared
 
 if TYPE_CHECKING:
     from dfs_store.exchange.convert import Conversion
@@ -18,7 +19,7 @@ def convert(
     source: Annotated[str, typer.Argument(metavar="SRC", autocompletion=stores, help="The store to read.")],
     target: Annotated[str, typer.Argument(metavar="DST", help="The copy; the suffix names the container.")],
     dtype: given.Dtype = None,
-    encoding: _options.Encoding = None,
+    encoding: shared.Encoding = None,
     compression: Annotated[
         str | None, typer.Option("--compression", help="zstd (Zarr) or gzip, for archives.")
     ] = None,
@@ -27,9 +28,9 @@ def convert(
         str | None, typer.Option("--without", metavar="N,N-M", help="Leave out these clips, by number.")
     ] = None,
     overwrite: given.Overwrite = False,
-    json: _options.Json = False,
-    quiet: _options.Quiet = False,
-    verbose: _options.Verbose = False,
+    json: shared.Json = False,
+    quiet: shared.Quiet = False,
+    verbose: shared.Verbose = False,
 ) -> None:
     """Copy a store into another container, dtype, encoding or compression, and say what the copy lost.
 
@@ -45,7 +46,7 @@ def convert(
             encoding=encoding,
             without=_clip_numbers(without),
             compression=compression,
-            classes=_options.class_list(classes),
+            classes=shared.class_list(classes),
             overwrite=overwrite,
             on_progress=progress.update,
         )

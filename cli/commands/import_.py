@@ -2,10 +2,11 @@
 
 from typing import TYPE_CHECKING, Any
 
-from . import _exchange_options as given
-from . import _import_options as flags
-from . import _options, _output
-from ._exit_codes import command
+from .. import _output
+from .._exit_codes import command
+from ..options import exchange as given
+from ..options import import_ as flags
+from ..options import shared
 
 if TYPE_CHECKING:
     from dfs_store.exchange.imports.import_clips import Imported, ImportSettings
@@ -18,7 +19,7 @@ def import_(
     classes: flags.Classes = None,
     normalization: flags.Normalization = None,
     dtype: given.Dtype = None,
-    encoding: _options.Encoding = None,
+    encoding: shared.Encoding = None,
     key_frames: flags.KeyFrames = None,
     max_error: flags.MaxError = None,
     budget: flags.Budget = None,
@@ -34,9 +35,9 @@ def import_(
     size: flags.Size = None,
     resize: flags.Resize = None,
     overwrite: given.Overwrite = False,
-    json: _options.Json = False,
-    quiet: _options.Quiet = False,
-    verbose: _options.Verbose = False,
+    json: shared.Json = False,
+    quiet: shared.Quiet = False,
+    verbose: shared.Verbose = False,
 ) -> None:
     """Make a store of clips that other programs saved, or of a folder of videos: dense, or as key frames.
 
@@ -46,7 +47,7 @@ def import_(
     from dfs_store.exchange.imports.import_clips import import_clips
     from dfs_store.format import open_store
 
-    from ._prepare_progress import shown_on
+    from ..shown.prepare_progress import shown_on
 
     settings = _settings(source, given_flags)
     with _output.Progress("import", quiet=quiet) as progress:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from . import _completion as offer
+from .. import _completion as offer
 
 Store = Annotated[
     str,

@@ -4,8 +4,9 @@ from typing import Annotated, Any
 
 import typer
 
-from . import _options, _output
-from ._exit_codes import command
+from .. import _output
+from .._exit_codes import command
+from ..options import shared
 
 
 @command
@@ -17,9 +18,9 @@ def cache(
         bool, typer.Option("--remove-unfinished", help="Remove the entries whose preparation never ended.")
     ] = False,
     everything: Annotated[bool, typer.Option("--remove-all", help="Remove every entry.")] = False,
-    json: _options.Json = False,
-    quiet: _options.Quiet = False,
-    verbose: _options.Verbose = False,
+    json: shared.Json = False,
+    quiet: shared.Quiet = False,
+    verbose: shared.Verbose = False,
 ) -> None:
     """Show what lies in the cache of prepared clips, with sizes, and remove what is not needed."""
     from dfs_store.videos.cache.entries import cache_root, list_entries, remove_entry

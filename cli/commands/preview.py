@@ -3,10 +3,11 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import _chosen_clips as which
-from . import _options, _output
-from . import _preview_options as given
-from ._exit_codes import command
+from .. import _output
+from .._exit_codes import command
+from ..options import chosen_clips as which
+from ..options import preview as given
+from ..options import shared
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +25,7 @@ FILMED_UNASKED = 9
 
 @command
 def preview(
-    store: _options.Store,
+    store: shared.Store,
     out: given.Out,
     kind: given.Kind = None,
     classes: which.Classes = None,
@@ -37,11 +38,11 @@ def preview(
     nearest: given.Nearest = False,
     events: given.Events = None,
     dataset: given.Dataset = None,
-    root: _options.Root = None,
+    root: shared.Root = None,
     overwrite: given.Overwrite = False,
-    json: _options.Json = False,
-    quiet: _options.Quiet = False,
-    verbose: _options.Verbose = False,
+    json: shared.Json = False,
+    quiet: shared.Quiet = False,
+    verbose: shared.Verbose = False,
 ) -> None:
     """Draw a store: contact sheet, film, timeline, storage, cosines, optical flow.
 
@@ -53,7 +54,7 @@ def preview(
     from dfs_store.format.io.place import shown_place
     from dfs_store.pictures.preview import Preview
 
-    from ._picture_files import check_free, check_outside, page_paths, pages_left, write_files
+    from ..shown.picture_files import check_free, check_outside, page_paths, pages_left, write_files
 
     path = Path(out)
     kind = _kind(kind, path, nearest=nearest)
@@ -90,7 +91,7 @@ def _kind(kind: str | None, path: Path, *, nearest: bool) -> str:
     from dfs_store.pictures.charts import CHART_SUFFIXES
     from dfs_store.pictures.film import FILM_SUFFIXES
 
-    from ._picture_files import check_picture_path
+    from ..shown.picture_files import check_picture_path
 
     sheets = (".png", ".pdf")
     charts = dict.fromkeys(("timeline", "storage", "cosine"), CHART_SUFFIXES)
@@ -191,8 +192,8 @@ def _real_clips(
         return None
     from dfs_store.evaluate.nearest import nearest_real_clip
 
-    from ._store_videos import StoreVideos, clips_of_store
-    from ._videos import open_with_progress
+    from .._store_videos import StoreVideos, clips_of_store
+    from .._videos import open_with_progress
 
     asked = clips_of_store(drawing.store, StoreVideos(dataset or "", root, None, None, None, None, None))
     videos = open_with_progress(asked, "train", quiet=quiet)

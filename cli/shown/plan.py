@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from . import _output
+from .. import _output
 
 if TYPE_CHECKING:
     from dfs_store.condense.forecast import Forecast

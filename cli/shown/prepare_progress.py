@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ._output import Progress
+from .._output import Progress
 
 if TYPE_CHECKING:
     from dfs_store.videos import PrepareProgress

@@ -4,10 +4,11 @@ from typing import Annotated
 
 import typer
 
-from . import _exchange_options as given
-from . import _options, _output
-from ._completion import stores
-from ._exit_codes import command
+from .. import _output
+from .._completion import stores
+from .._exit_codes import command
+from ..options import exchange as given
+from ..options import shared
 
 
 @command
@@ -18,9 +19,9 @@ def merge(
     out: Annotated[str, typer.Argument(metavar="OUT", help="The new store; the suffix names the container.")],
     dtype: given.Dtype = None,
     overwrite: given.Overwrite = False,
-    json: _options.Json = False,
-    quiet: _options.Quiet = False,
-    verbose: _options.Verbose = False,
+    json: shared.Json = False,
+    quiet: shared.Quiet = False,
+    verbose: shared.Verbose = False,
 ) -> None:
     """Join stores of equal clip length, frame shape and normalization; classes are joined by name.
 

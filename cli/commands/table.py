@@ -4,9 +4,10 @@ from typing import Annotated
 
 import typer
 
-from . import _options, _output
-from ._completion import one_of
-from ._exit_codes import command
+from .. import _output
+from .._completion import one_of
+from .._exit_codes import command
+from ..options import shared
 
 
 @command
@@ -24,9 +25,9 @@ def table(
     plot: Annotated[
         str | None, typer.Option("--plot", metavar="FILE", help="Accuracy against MiB: .png, .svg or .pdf.")
     ] = None,
-    json: _options.Json = False,
-    quiet: _options.Quiet = False,
-    verbose: _options.Verbose = False,
+    json: shared.Json = False,
+    quiet: shared.Quiet = False,
+    verbose: shared.Verbose = False,
 ) -> None:
     """Put results side by side: accuracy, storage, and the paper's figures where there are any.
 

@@ -2,10 +2,11 @@
 
 from typing import TYPE_CHECKING
 
-from . import _exchange_options as given
-from . import _export_options as flags
-from . import _options, _output
-from ._exit_codes import command
+from .. import _output
+from .._exit_codes import command
+from ..options import exchange as given
+from ..options import export as flags
+from ..options import shared
 
 if TYPE_CHECKING:
     from dfs_store.exchange.exports.export import Exported
@@ -25,9 +26,9 @@ def export(
     license_name: flags.LicenseName = "unknown",
     with_store: flags.WithStore = True,
     overwrite: given.Overwrite = False,
-    json: _options.Json = False,
-    quiet: _options.Quiet = False,
-    verbose: _options.Verbose = False,
+    json: shared.Json = False,
+    quiet: shared.Quiet = False,
+    verbose: shared.Verbose = False,
 ) -> None:
     """Write a store's rebuilt clips as videos, pictures, webdataset shards, NumPy or for Hugging Face.
 
@@ -50,7 +51,7 @@ def export(
             store,
             out,
             settings,
-            classes=_options.class_list(classes),
+            classes=shared.class_list(classes),
             overwrite=overwrite,
             on_progress=progress.update,
         )

@@ -6,7 +6,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from dfs_store import __version__
 
-from ._output import table
+from .._output import table
 
 _LIBRARIES = (
     "torch", "torchvision", "triton", "numpy", "zarr", "h5py", "av", "decord", "pillow", "google-crc32c",

@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from . import _chosen_clips as which
-from . import _options, _output
-from ._exit_codes import FOUND_WANTING, command
+from .. import _output
+from .._exit_codes import FOUND_WANTING, command
+from ..options import chosen_clips as which
+from ..options import shared
 
 if TYPE_CHECKING:
     from dfs_store.format import KeyFrameStore
@@ -17,7 +18,7 @@ SHOWN_UNASKED = 60
 
 @command
 def report(
-    store: _options.Store,
+    store: shared.Store,
     out: Annotated[str, typer.Option("--out", metavar="FILE", help="The page, *.html.")],
     classes: which.Classes = None,
     clips: which.Clips = None,
@@ -31,9 +32,9 @@ def report(
         ),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a page that is there.")] = False,
-    json: _options.Json = False,
-    quiet: _options.Quiet = False,
-    verbose: _options.Verbose = False,
+    json: shared.Json = False,
+    quiet: shared.Quiet = False,
+    verbose: shared.Verbose = False,
 ) -> int:
     """Write one HTML page to send to a colleague: clips that play, storage, timeline, evaluation, settings.
 
@@ -47,7 +48,7 @@ def report(
     from dfs_store.format.io.place import shown_place
     from dfs_store.report import gather, report_html
 
-    from ._picture_files import check_free, check_outside, check_picture_path, write_files
+    from ..shown.picture_files import check_free, check_outside, check_picture_path, write_files
 
     path = Path(out)
     check_picture_path(path, (".html", ".htm"), "a report")

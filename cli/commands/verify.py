@@ -1,15 +1,16 @@
 """`dfs verify`: reads everything and names what is damaged."""
 
-from . import _options, _output
-from ._exit_codes import FOUND_WANTING, command
+from .. import _output
+from .._exit_codes import FOUND_WANTING, command
+from ..options import shared
 
 
 @command
 def verify(
-    store: _options.Store,
-    json: _options.Json = False,
-    quiet: _options.Quiet = False,
-    verbose: _options.Verbose = False,
+    store: shared.Store,
+    json: shared.Json = False,
+    quiet: shared.Quiet = False,
+    verbose: shared.Verbose = False,
 ) -> int:
     """Read a whole store: rules, checksums, finite values. Exit code 1 names what is damaged."""
     from dfs_store.format.checks.verify import verify as check

@@ -4,8 +4,10 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from . import _options, _output, datasets_cache, datasets_prepare
-from ._exit_codes import command
+from .. import _output
+from .._exit_codes import command
+from ..options import shared
+from . import datasets_cache, datasets_prepare
 
 if TYPE_CHECKING:
     from dfs_store.videos import DatasetInfo
@@ -20,7 +22,7 @@ CLASSES_SHOWN = 20
 @app.command("list")
 @command
 def list_datasets(
-    json: _options.Json = False, quiet: _options.Quiet = False, verbose: _options.Verbose = False
+    json: shared.Json = False, quiet: shared.Quiet = False, verbose: shared.Verbose = False
 ) -> None:
     """List the datasets that dfs knows by name."""
     from dfs_store.videos import CATALOGUE
@@ -41,12 +43,12 @@ def list_datasets(
 @app.command("info")
 @command
 def info_dataset(
-    name: _options.DatasetName,
-    root: _options.Root = None,
-    split: _options.Split = None,
-    json: _options.Json = False,
-    quiet: _options.Quiet = False,
-    verbose: _options.Verbose = False,
+    name: shared.DatasetName,
+    root: shared.Root = None,
+    split: shared.Split = None,
+    json: shared.Json = False,
+    quiet: shared.Quiet = False,
+    verbose: shared.Verbose = False,
 ) -> None:
     """Say what a dataset is, where to get it, how it must lie, and what of it is there."""
     from dfs_store.videos.opening import describe

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ._options import class_list
+from .shared import class_list
 
 if TYPE_CHECKING:
     from dfs_store.format import KeyFrameStore

@@ -2,12 +2,13 @@
 
 from typing import TYPE_CHECKING, Any
 
-from . import _condense_options as given
-from . import _options, _output
-from ._exit_codes import command
-from ._key_frame_counts import key_frames_per_clip
-from ._ranks import first_prepares, local_device, rank_number, ranks_joined
-from ._track import check_tracker, recorded
+from .. import _output
+from .._exit_codes import command
+from .._ranks import first_prepares, local_device, rank_number, ranks_joined
+from .._track import check_tracker, recorded
+from ..options import condense as given
+from ..options import shared
+from ..shown.key_frame_counts import key_frames_per_clip
 
 if TYPE_CHECKING:
     from dfs_store.condense import CondenseConfig
@@ -20,9 +21,9 @@ def condense(
     track: given.Track = None,
     dry_run: given.DryRun = False,
     config: given.Config = None,
-    json: _options.Json = False,
-    quiet: _options.Quiet = False,
-    verbose: _options.Verbose = False,
+    json: shared.Json = False,
+    quiet: shared.Quiet = False,
+    verbose: shared.Verbose = False,
     **settings: Any,  # noqa: ANN401 - an option for each of the settings
 ) -> None:
     """Condense a labelled video dataset into a few key frames per clip.
@@ -43,11 +44,11 @@ def _settings(parameters: dict[str, Any], file: str | None) -> "CondenseConfig":
     from dfs_store.condense import CondenseConfig
     from dfs_store.errors import SettingsError
 
-    from ._settings_file import read_settings_file
+    from ..options.settings_file import read_settings_file
 
     flags = {name: given for name, given in parameters.items() if given is not None}
     if "classes" in flags:
-        flags["classes"] = _options.class_list(flags["classes"])
+        flags["classes"] = shared.class_list(flags["classes"])
     settings = {**(read_settings_file(file) if file else {}), **flags}
     if isinstance(settings.get("watch"), str):
         settings["watch"] = _numbers(settings["watch"])
@@ -81,8 +82,8 @@ def _plan(settings: "CondenseConfig", *, json: bool) -> None:
     from dfs_store.condense import check_run
     from dfs_store.condense.forecast import forecast
 
-    from ._plan import plan_text
-    from ._videos import describe_videos
+    from .._videos import describe_videos
+    from ..shown.plan import plan_text
 
     check_run(settings)
     plan = forecast(settings, *describe_videos(settings))
@@ -101,9 +102,9 @@ def _run(settings: "CondenseConfig", track: str | None, *, json: bool, quiet: bo
     from dfs_store.condense.forecast import forecast
     from dfs_store.condense.runtime.disk import check_disk
 
-    from ._condense_progress import CondenseProgress
-    from ._plan import outline, plan_text
-    from ._videos import describe_videos, open_with_progress
+    from .._videos import describe_videos, open_with_progress
+    from ..shown.condense_progress import CondenseProgress
+    from ..shown.plan import outline, plan_text
 
     check_tracker(track)
     settings = replace(settings, device=local_device(settings.device))

@@ -4,9 +4,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from . import _evaluate_options as given
-from . import _options, _output
-from ._exit_codes import command
+from .. import _output
+from .._exit_codes import command
+from ..options import evaluate as given
+from ..options import shared
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,15 +21,15 @@ if TYPE_CHECKING:
 
 @command
 def motion(
-    store: _options.Store,
+    store: shared.Store,
     out: Annotated[
         str | None, typer.Option("--out", metavar="FILE", help="The picture: .png, .jpg ...")
     ] = None,
     dataset: given.Dataset = None,
-    root: _options.Root = None,
-    json: _options.Json = False,
-    quiet: _options.Quiet = False,
-    verbose: _options.Verbose = False,
+    root: shared.Root = None,
+    json: shared.Json = False,
+    quiet: shared.Quiet = False,
+    verbose: shared.Verbose = False,
 ) -> None:
     """Compare the motion of condensed and real clips: mean optical flow per class, and its cosine.
 
@@ -38,8 +39,8 @@ def motion(
     from dfs_store.evaluate import motion as flows
     from dfs_store.format.io.place import shown_place
 
-    from ._store_videos import StoreVideos, clips_of_store
-    from ._videos import open_with_progress
+    from .._store_videos import StoreVideos, clips_of_store
+    from .._videos import open_with_progress
 
     with open_store(store) as opened:
         asked = clips_of_store(opened, StoreVideos(dataset or "", root, None, None, None, None, None))

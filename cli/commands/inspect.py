@@ -2,9 +2,10 @@
 
 from typing import TYPE_CHECKING, Any
 
-from . import _options, _output
-from ._exit_codes import command
-from ._key_frame_counts import key_frames_per_clip
+from .. import _output
+from .._exit_codes import command
+from ..options import shared
+from ..shown.key_frame_counts import key_frames_per_clip
 
 if TYPE_CHECKING:
     from dfs_store.format import KeyFrameStore
@@ -19,10 +20,10 @@ READ_PATHS = {
 
 @command
 def inspect(
-    store: _options.Store,
-    json: _options.Json = False,
-    quiet: _options.Quiet = False,
-    verbose: _options.Verbose = False,
+    store: shared.Store,
+    json: shared.Json = False,
+    quiet: shared.Quiet = False,
+    verbose: shared.Verbose = False,
 ) -> None:
     """Show what is in a store: header, storage, key frames per clip and per class."""
     from dfs_store.format import open_store

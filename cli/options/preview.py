@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from ._completion import KINDS_OF_PREVIEW, complete_dataset, one_of
+from .._completion import KINDS_OF_PREVIEW, complete_dataset, one_of
 
 LOOKS = "How it looks"
 

@@ -3,11 +3,12 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import _evaluate_options as given
-from . import _options, _output
-from ._exit_codes import command
-from ._picture_files import check_free
-from ._store_videos import StoreVideos, clips_to_test_on
+from .. import _output
+from .._exit_codes import command
+from .._store_videos import StoreVideos, clips_to_test_on
+from ..options import evaluate as given
+from ..options import shared
+from ..shown.picture_files import check_free
 
 if TYPE_CHECKING:
     from dfs_store.evaluate import (
@@ -27,26 +28,26 @@ SCHEMA = "dfs.evaluate/1"
 def evaluate(
     store: given.Store,
     dataset: given.Dataset = None,
-    root: _options.Root = None,
+    root: shared.Root = None,
     model: given.Model = "convnet3d",
     protocol: given.Protocol = "paper",
     runs: given.Runs = 5,
     epochs: given.Epochs = 500,
     lr: given.Lr = 0.01,
     batch_size: given.BatchSize = 256,
-    frames: _options.Frames = None,
-    stride: _options.Stride = None,
-    size: _options.Size = None,
-    split: _options.Split = None,
-    classes: _options.Classes = None,
-    hold_out: _options.HoldOut = None,
+    frames: shared.Frames = None,
+    stride: shared.Stride = None,
+    size: shared.Size = None,
+    split: shared.Split = None,
+    classes: shared.Classes = None,
+    hold_out: shared.HoldOut = None,
     results: given.Results = None,
     overwrite: given.Overwrite = False,
-    seed: _options.Seed = 0,
-    device: _options.Device = "auto",
-    json: _options.Json = False,
-    quiet: _options.Quiet = False,
-    verbose: _options.Verbose = False,
+    seed: shared.Seed = 0,
+    device: shared.Device = "auto",
+    json: shared.Json = False,
+    quiet: shared.Quiet = False,
+    verbose: shared.Verbose = False,
 ) -> None:
     """Train a network from scratch on a store and test it on real videos.
 
@@ -54,7 +55,7 @@ def evaluate(
     """
     if results is not None and Path(results).is_file():  # written to, not replaced: a pipe or a device
         check_free([Path(results)], overwrite=overwrite, flag="--results")
-    names = _options.class_list(classes)
+    names = shared.class_list(classes)
     asked = StoreVideos(
         dataset or "", root, frames, stride, size, split, tuple(names) if names else None, hold_out
     )
@@ -64,7 +65,7 @@ def evaluate(
     from dfs_store.evaluate import EvaluationSettings
     from dfs_store.format.io.place import shown_place
 
-    from ._videos import training_videos_bytes
+    from .._videos import training_videos_bytes
 
     settings = EvaluationSettings(
         model=model,
@@ -122,7 +123,7 @@ def _run(
 
     from dfs_store.evaluate import VideoClips, clips_of, evaluate
 
-    from ._videos import open_with_progress
+    from .._videos import open_with_progress
 
     train = None
     if store == WHOLE or videos.hold_out is not None:
@@ -156,7 +157,7 @@ def _test_clips(videos: StoreVideos, settings: "EvaluationSettings", *, quiet: b
     """Opens the test clips, with the random starts that the runs draw."""
     from dfs_store.videos.opening import describe
 
-    from ._videos import open_with_progress
+    from .._videos import open_with_progress
 
     starts = settings.random_starts
     # The seed of a built-in dataset makes its clips, and the centre clip depends on none.

@@ -5,8 +5,8 @@ import time
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING
 
-from . import _output
-from ._exit_codes import TerminatedError
+from .. import _output
+from .._exit_codes import TerminatedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

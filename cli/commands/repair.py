@@ -4,9 +4,10 @@ from typing import Annotated
 
 import typer
 
-from . import _exchange_options, _options, _output
-from ._completion import stores
-from ._exit_codes import FOUND_WANTING, command
+from .. import _output
+from .._completion import stores
+from .._exit_codes import FOUND_WANTING, command
+from ..options import exchange, shared
 
 
 @command
@@ -15,10 +16,10 @@ def repair(
         str, typer.Argument(metavar="STORE", autocompletion=stores, help="A damaged store; it is only read.")
     ],
     out: Annotated[str, typer.Argument(metavar="OUT", help="The new store, .zarr, .zarr.zip, .h5 or .hdf5.")],
-    overwrite: _exchange_options.Overwrite = False,
-    json: _options.Json = False,
-    quiet: _options.Quiet = False,
-    verbose: _options.Verbose = False,
+    overwrite: exchange.Overwrite = False,
+    json: shared.Json = False,
+    quiet: shared.Quiet = False,
+    verbose: shared.Verbose = False,
 ) -> int:
     """Copy every whole clip of a damaged store into a new one. Exit code 1 names what was left out."""
     from dfs_store.format.io.place import shown_place

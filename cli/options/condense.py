@@ -12,7 +12,7 @@ import typer
 
 from dfs_store.condense.settings import RUNNING, Settings, flag_of, kinds_of, words_of
 
-from . import _completion as offer
+from .. import _completion as offer
 
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Print the plan, do nothing.", rich_help_panel=RUNNING)

@@ -5,10 +5,11 @@ from typing import Annotated, Any
 
 import typer
 
-from . import _options, _output
-from ._completion import one_of
-from ._exit_codes import command
-from ._prepare_progress import shown_on
+from .. import _output
+from .._completion import one_of
+from .._exit_codes import command
+from ..options import shared
+from ..shown.prepare_progress import shown_on
 
 FILES_SHOWN = 20
 
@@ -45,22 +46,22 @@ Shard = Annotated[
 
 @command
 def prepare(
-    name: _options.DatasetName,
-    root: _options.Root = None,
-    frames: _options.Frames = None,
-    stride: _options.Stride = None,
-    size: _options.Size = None,
-    split: _options.Split = None,
-    classes: _options.Classes = None,
+    name: shared.DatasetName,
+    root: shared.Root = None,
+    frames: shared.Frames = None,
+    stride: shared.Stride = None,
+    size: shared.Size = None,
+    split: shared.Split = None,
+    classes: shared.Classes = None,
     part: Part = None,
     runs: Runs = 5,
     workers: Workers = None,
     max_memory: MaxMemory = None,
     shard: Shard = None,
-    seed: _options.Seed = 0,
-    json: _options.Json = False,
-    quiet: _options.Quiet = False,
-    verbose: _options.Verbose = False,
+    seed: shared.Seed = 0,
+    json: shared.Json = False,
+    quiet: shared.Quiet = False,
+    verbose: shared.Verbose = False,
 ) -> None:
     """Decode the clips of a dataset into the cache; continues where an earlier run was stopped.
 
@@ -78,7 +79,7 @@ def prepare(
         "random_starts": runs * PAPER_TEST_PASSES,
         "workers": workers,
     }
-    options |= {"classes": _options.class_list(classes), "official_split": split or 1}
+    options |= {"classes": shared.class_list(classes), "official_split": split or 1}
     options["max_memory"] = None if max_memory is None else parse_bytes(max_memory, "--max-memory")
     if part is not None:
         check_part(part)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from . import _completion as offer
+from .. import _completion as offer
 
 MODELS = "convnet3d, cnn-gru, cnn-lstm, a video model of torchvision (r3d_18 ...), or module:Class."
 
