@@ -211,6 +211,7 @@ def main() -> None:
     for flag, value in (("--root", arguments.root), ("--hold-out", arguments.hold_out)):
         arguments.data += [flag, value] if value else []
     arguments.out.mkdir(parents=True, exist_ok=True)
+    same_settings(arguments)
     rows, chance = [], 0.0
     every = [point for point in points() if chosen(point, arguments.only)]
     if not arguments.dry_run:
@@ -228,6 +229,16 @@ def main() -> None:
         sys.exit("nothing has been measured yet")
     print(table(rows))
     draw(rows, chance, arguments.out / "frontier.png")
+
+
+def same_settings(arguments: argparse.Namespace) -> None:
+    """Ends the program if the folder has results of other settings, which would be mixed with these."""
+    names = ("dataset", "root", "hold_out", "runs", "epochs", "lr")
+    settings = {name: getattr(arguments, name) for name in names}
+    file = arguments.out / "settings.json"
+    if file.exists() and json.loads(file.read_text()) != settings:
+        sys.exit(f"{arguments.out} has results of other settings, {file.read_text()}; choose another --out")
+    file.write_text(json.dumps(settings))
 
 
 def chosen(point: Point, only: list[str] | None) -> bool:

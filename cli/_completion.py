@@ -8,12 +8,9 @@ import os
 import re
 from collections.abc import Callable
 
-import dfs_store
-
 __all__ = [
     "EXPORTS",
     "KINDS_OF_PREVIEW",
-    "METHODS",
     "NETWORKS",
     "_STORE_SUFFIXES",
     "complete_dataset",
@@ -22,14 +19,6 @@ __all__ = [
     "stores",
 ]
 
-# A method is a file.
-METHODS = tuple(
-    sorted(
-        name.removesuffix(".py").replace("_", "-")
-        for name in os.listdir(os.path.join(*dfs_store.__path__, "condense", "methods"))
-        if name.endswith(".py") and not name.startswith("_")
-    )
-)
 NETWORKS = (
     "convnet3d", "cnn-gru", "cnn-lstm", "r3d_18", "mc3_18", "r2plus1d_18", "s3d", "mvit_v2_s", "swin3d_t"
 )  # fmt: skip

@@ -7,6 +7,8 @@ zarr, h5py and numpy.
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from dfs_store.display import html_of
+
 if TYPE_CHECKING:
     from dfs_store import condense, errors, evaluate, exchange, testing
     from dfs_store.format import KeyFrameStore, StorageReport, StoreWriter, open_store
@@ -48,11 +50,7 @@ _MODULES = ("condense", "errors", "evaluate", "exchange", "testing")
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - a module attribute can be anything
     if name in _HOME:
-        home = importlib.import_module(f"dfs_store.{_HOME[name]}")
-        value = getattr(home, name)
-        if _HOME[name] == "format":
-            # Pictures stand above the format, so a store cannot import what shows it in a notebook.
-            home.KeyFrameStore._repr_html_ = _html_of_store
+        value = getattr(importlib.import_module(f"dfs_store.{_HOME[name]}"), name)
     elif name in _MODULES:
         value = importlib.import_module(f"dfs_store.{name}")
     else:
@@ -66,6 +64,9 @@ def _html_of_store(store: "KeyFrameStore") -> str:
     from dfs_store.pictures.notebook import store_html
 
     return store_html(store, [repr(store), f"{len(store.class_names)} classes"])
+
+
+html_of["store"] = _html_of_store
 
 
 def __dir__() -> list[str]:

@@ -38,7 +38,7 @@ def imported(name: str, flag: str, kind: str) -> Any:  # noqa: ANN401 - whatever
     try:
         with working_folder_on_path():
             return getattr(importlib.import_module(module), attribute)
-    except Exception as error:  # whatever the user's module raises
+    except (Exception, SystemExit) as error:  # whatever the user's module raises
         raise SettingsError(
             f"{flag} {name}: cannot import {attribute or f'a {kind.lower()}'} from {module!r} "
             f"({type(error).__name__}: {error}); write module:{kind}"

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from dfs_store.condense.methods import method_names
 from dfs_store.condense.settings import RUNNING, Settings, flag_of, kinds_of, words_of
 
 from .. import _completion as offer
@@ -53,7 +54,7 @@ def option_of(setting: "Field[Any]") -> Any:  # noqa: ANN401 - Annotated[...]
     kinds = kinds_of(setting.type) - {type(None)}
     plain = next(iter(kinds)) if len(kinds) == 1 and kinds <= {bool, int, float} else str
     words = (*about.words, *words_of(setting.type))
-    complete = {"dataset": offer.complete_dataset, "method": offer.one_of(*offer.METHODS)}.get(
+    complete = {"dataset": offer.complete_dataset, "method": offer.one_of(*method_names())}.get(
         setting.name, offer.one_of(*words) if words else None
     )
     # What may be left to the preset needs a word for no.
@@ -63,7 +64,7 @@ def option_of(setting: "Field[Any]") -> Any:  # noqa: ANN401 - Annotated[...]
         typer.Option(
             declared,
             metavar=about.metavar,
-            help=about.help.replace("{methods}", ", ".join(offer.METHODS)),
+            help=about.help.replace("{methods}", ", ".join(method_names())),
             show_default=_shown(setting.default),
             autocompletion=complete,
             rich_help_panel=about.panel,

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         StoreWritten,
     )
     from dfs_store.condense.method import Method
+    from dfs_store.condense.presets import Preset
     from dfs_store.condense.run import check_run, condense
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "Event",
     "ExtractorTrained",
     "Method",
+    "Preset",
     "RunStarted",
     "StepDone",
     "StoreWritten",
@@ -46,6 +48,7 @@ _HOME = {
     "Event": "events",
     "ExtractorTrained": "events",
     "Method": "method",
+    "Preset": "presets",
     "RunStarted": "events",
     "StepDone": "events",
     "StoreWritten": "events",

@@ -111,6 +111,11 @@ class CondenseConfig(Settings):
                     f"{flag_of(name)} is not used by method {self.method}, but by {users}; leave it out or "
                     "choose another --method"
                 )
+        if self.frame_encoding is not None and not self.record.encodes:
+            raise SettingsError(
+                f"--encoding is not used by method {self.method}, which is not made of key frames; "
+                "leave it out"
+            )
         self.record.check(self)
         _ = self.stored_dtype  # raises where dtype and encoding do not go together
         if self.hold_out is not None:
@@ -179,7 +184,7 @@ class CondenseConfig(Settings):
     @property
     def iterates(self) -> bool:
         """Whether the method takes steps, which a checkpoint can continue."""
-        return self.record.preset is not None
+        return self.record.phases is not None
 
     @property
     def max_memory_bytes(self) -> int | None:

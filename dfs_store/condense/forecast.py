@@ -110,8 +110,7 @@ def _forecast(
     device: torch.device,
 ) -> Forecast:
     iterates, method = config.iterates, config.record
-    needs_real = not iterates or config.init != "noise"
-    if needs_real:
+    if method.needs_real_clips or config.init not in (None, "noise"):
         check_real_clips(clips_per_class, config.vpc)
     num_clips = len(clips_per_class) * config.vpc
     method.check_clips(config, num_clips, num_frames, frame_shape)
@@ -140,7 +139,7 @@ def _forecast(
         num_clips=num_clips,
         num_frames=num_frames,
         frame_shape=frame_shape,
-        phases=method.phases(config) if iterates else (),
+        phases=() if method.phases is None else method.phases(config),
         native_bytes=native,
         disk=DiskNeed.of(config, store_bytes, (state_bytes[0], state_bytes[1])),
         disk_free_bytes=free_bytes(config.out),

@@ -18,7 +18,7 @@ from dfs_store.condense.runtime.device import limited_memory, resolve_device
 from dfs_store.condense.runtime.disk import check_disk, warn_of_disk
 from dfs_store.condense.runtime.ranks import Ranks
 from dfs_store.condense.runtime.run_lock import run_lock
-from dfs_store.errors import SettingsError
+from dfs_store.errors import ClipError, PositionsError, SettingsError
 from dfs_store.format import KeyFrameStore, StoreWriter, check_output, open_store
 from dfs_store.videos import VideoDataset
 
@@ -72,7 +72,8 @@ def condense(
         on_event: called with every event of `dfs_store.condense.events`.
 
     Returns:
-        The store, opened: its path, its digests and what it takes. None on all processes but the first.
+        The store, opened: its path, its digests and what it takes; close it, or use it in a `with`. None on
+        all processes but the first.
 
     Raises:
         SettingsError: settings that do not make sense, or not with these clips.
@@ -109,8 +110,8 @@ def _condense(
     if ranks.is_first:
         with run_lock(config.out):
             store = _write(config, videos, config.record.run(config, videos, tell))
-        num_key_frames = int(store.offsets[-1])
-        tell(StoreWritten(config.out, len(store), num_key_frames, str(store.attributes["digest"])))
+            num_key_frames = int(store.offsets[-1])
+            tell(StoreWritten(config.out, len(store), num_key_frames, str(store.attributes["digest"])))
     elif config.record.shares_classes:
         for _ in config.record.run(config, videos, tell).clips:
             pass  # sent to the first rank
@@ -136,12 +137,28 @@ def _write(config: CondenseConfig, videos: VideoDataset, condensed: Condensed) -
         },
         overwrite=config.overwrite,
     ) as writer:
+        counts = dict.fromkeys(range(len(videos.classes)), 0)
         for clip in condensed.clips:
-            if clip.files is None:
-                writer.append(clip.key_frames, clip.positions, clip.label, clip.inserted_at)
-            else:
-                writer.append_encoded(clip.files, clip.positions, clip.label, clip.inserted_at)
+            try:
+                if clip.files is None:
+                    writer.append(clip.key_frames, clip.positions, clip.label, clip.inserted_at)
+                else:
+                    writer.append_encoded(clip.files, clip.positions, clip.label, clip.inserted_at)
+            except (ClipError, PositionsError) as error:
+                raise type(error)(f"--method {config.method}, clip {len(writer)}: {error}") from error
+            counts[int(clip.label)] += 1
+        for label, count in counts.items():
+            if count != config.vpc:
+                raise SettingsError(
+                    f"--method {config.method} made {count} clips of class {videos.classes[label]!r}, "
+                    f"and --vpc {config.vpc} asks for {config.vpc} of every class"
+                )
         if condensed.native is not None:
+            if config.record.training_clips is None:
+                raise SettingsError(
+                    f"--method {config.method} has native arrays, which only this library's own methods can "
+                    "train on; return key frames alone"
+                )
             writer.write_native(config.method, condensed.native)
     remove_checkpoints(config.out)
     return open_store(config.out)

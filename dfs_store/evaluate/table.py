@@ -125,6 +125,7 @@ def _place(row: TableRow) -> tuple[Any, ...]:
         row.hold_out or 0.0,
         row.vpc or 10**9,
         of_paper,
+        row.method == "whole",
         row.method,
         row.file,
     )

@@ -8,6 +8,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from dfs_store.display import html_of
 from dfs_store.errors import DamagedStoreError, SettingsError
 from dfs_store.format.accounting import StorageReport, count_storage
 from dfs_store.format.checks.examine import Examination, examine, examine_or_raise
@@ -78,6 +79,10 @@ class KeyFrameStore:
             f"KeyFrameStore({str(self.path)!r}: {len(self)} clips of {self.num_frames} frames, "
             f"{self._frames.shape[0]} key frames of {self.frame_shape} in {self.dtype})"
         )
+
+    def _repr_html_(self) -> str | None:
+        """Shows the store in a notebook: its facts, and a small contact sheet."""
+        return html_of["store"](self)
 
     def __enter__(self) -> Self:
         return self

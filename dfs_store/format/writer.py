@@ -76,15 +76,15 @@ class StoreWriter:
     ) -> None:
         self.encoding = parse_encoding(encoding)
         self.dtype = stored_dtype(dtype, self.encoding)
-        self._transaction = open_transaction(path, overwrite=overwrite)
-        self._shown = str(self._transaction.shown)
-        self._container = container_of(self._transaction.shown)
-        check_compression(compression, self._container)
         if self.encoding is not None and compression is not None:
             raise SettingsError(
                 f"encoding {self.encoding} compresses key frames already; "
                 f"leave out compression {compression!r}"
             )
+        self._transaction = open_transaction(path, overwrite=overwrite)
+        self._shown = str(self._transaction.shown)
+        self._container = container_of(self._transaction.shown)
+        check_compression(compression, self._container)
         self._attributes = build_attributes(num_frames, frame_shape, class_names, attributes, self.encoding)
         self._num_frames: int = self._attributes["num_frames"]
         self._frame_shape: tuple[int, int, int] = tuple(self._attributes["frame_shape"])

@@ -12,8 +12,9 @@ from typing import get_args
 
 import pytest
 import typer
-from dfs_store.cli import _completion, app
+from dfs_store.cli import app
 
+from dfs_store.condense.methods import method_names
 from tests.test_layering import HEAVY
 
 PROGRAM = "from dfs_store.cli import main\nmain()\n"
@@ -77,7 +78,6 @@ def test_what_is_offered(folder, line, expected):
 
 
 def test_the_words_are_those_of_the_library():
-    from dfs_store.condense.methods import method_names
     from dfs_store.condense.settings import Settings, words_of
     from dfs_store.evaluate.testing import Protocol
     from dfs_store.networks import NETWORKS
@@ -145,7 +145,7 @@ def test_in_bash(folder):
 def test_in_fish(folder):
     script = script_of("fish") + "\ncomplete -C 'dfs condense --method '\ncomplete -C 'dfs inspect nowhere'"
     done = subprocess.run(["fish", "--no-config", "-c", script], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == sorted(_completion.METHODS)
+    assert done.stdout.split() == sorted(method_names())
 
 
 @needs("zsh")

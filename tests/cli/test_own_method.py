@@ -1,13 +1,13 @@
 """A method of the user's own, named in one place, through every command."""
 
 import json
+import re
 
 import numpy as np
 import pytest
 
 from dfs_store import open_store
-from dfs_store.condense import CondenseConfig
-from dfs_store.condense.methods import method_named
+from dfs_store.condense import CondenseConfig, Method
 from dfs_store.errors import SettingsError
 
 DATA = ("--dataset", "moving-shapes", "--classes", "fast,still", "--size", "43")
@@ -35,6 +35,40 @@ def two(config, num_frames):
 
 TOY = Method(run=run, dtype="uint8", settings=("momentum",), check=refuse, key_frames=two)
 NUMBER = 3
+
+def one(config, videos, label=0, shape=(2, 3, 43, 43), positions=(0, 7)):
+    return np.zeros(shape, np.float32), positions, label
+
+def nothing(config, videos):
+    pass
+
+def no_arguments():
+    return []
+
+def pairs(config, videos):
+    yield one(config, videos)[:2]
+
+def breaks(config, videos):
+    yield one(config, videos)
+    raise KeyError("oh")
+
+def few(config, videos):
+    yield one(config, videos)
+
+def many(config, videos):
+    for label in (0, 0, 0, 1, 1):
+        yield one(config, videos, label)
+
+def other_shape(config, videos):
+    yield one(config, videos)
+    yield one(config, videos, shape=(2, 3, 4, 4))
+
+def with_native(config, videos, tell):
+    clips = [CondensedClip(*one(config, videos, label)) for label in (0, 0, 1, 1)]
+    return Condensed(iter(clips), native={"numbers": np.zeros(3, np.float32)})
+
+NATIVE = Method(run=with_native)
+LIST = Method(run=lambda config, videos, tell: [])
 """
 
 
@@ -42,9 +76,7 @@ NUMBER = 3
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "own_toy.py").write_text(TOY)
-    method_named.cache_clear()
-    yield tmp_path
-    method_named.cache_clear()
+    return tmp_path
 
 
 @pytest.mark.parametrize("name", ["own_toy:first_clips", "own_toy:TOY"])
@@ -93,3 +125,33 @@ def test_what_a_record_uses_and_refuses(dfs, folder):
 def test_a_name_of_nothing(folder, name, said):
     with pytest.raises(SettingsError, match=said):
         CondenseConfig(out="t.zarr", dataset="moving-shapes", vpc=1, method=name)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("nothing", "raised TypeError: 'NoneType' object is not iterable"),
+        ("no_arguments", "raised TypeError: .*takes 0 positional arguments"),
+        ("pairs", "raised TypeError: .*missing 1 required positional argument: 'label'"),
+        ("breaks", "raised KeyError: 'oh'"),
+        ("few", "made 1 clips of class 'fast', and --vpc 2 asks for 2"),
+        ("many", "made 3 clips of class 'fast'"),
+        ("other_shape", r"clip 1: key frames must have shape \(K, 3, 43, 43\)"),
+        ("NATIVE", "has native arrays, which only this library's own methods can train on"),
+        ("LIST", "raised TypeError: run must return a Condensed, not a list"),
+    ],
+)
+def test_what_a_user_got_wrong_is_named_and_no_bug_of_ours(dfs, folder, name, said):
+    name = f"own_toy:{name}"
+    outcome = dfs("condense", *DATA, "--vpc", "2", "--method", name, "--out", "t.zarr", "-q")
+    assert outcome.code in (2, 3)
+    assert re.search(f"--method {name}.*{said}", outcome.stderr), outcome.stderr
+    left = {path.name for path in folder.iterdir()} - {"__pycache__", "own_toy.py", "t.zarr.events.jsonl"}
+    assert not left
+
+
+def test_a_record_of_settings_that_do_not_exist():
+    with pytest.raises(SettingsError, match="must be fields of CondenseConfig, got learning_rate"):
+        Method(run=print, settings=("learning_rate",))
+    with pytest.raises(SettingsError, match="dtype must be one of float32, float16, uint8, got 'int8'"):
+        Method(run=print, dtype="int8")

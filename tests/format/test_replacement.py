@@ -15,7 +15,7 @@ from dfs_store.errors import DamagedStoreError, OutputExistsError, StoreNotFound
 from dfs_store.format import open_store
 from dfs_store.format.checks.verify import verify
 from dfs_store.format.io import durable, transaction
-from tests.format.making import content, open_writer
+from tests.format.making import ENCODINGS, coded_content, content, open_writer
 
 KEEP_REPLACING = """
 import sys, warnings
@@ -69,6 +69,18 @@ def test_readers_are_not_disturbed_by_a_replacement(tmp_path, container, compres
             assert time.monotonic() < ends + 30
     assert seen == {0, 1}
     assert seed_of(kept) == 0
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+@pytest.mark.parametrize("container", ["zarr", "zarr.zip", "h5"])
+def test_image_files_stay_those_of_the_store_that_was_opened(tmp_path, container, encoding):
+    path = tmp_path / f"s.{container}"
+    coded_content(encoding, seed=0).write(path)
+    expected = [open_store(path).key_frames(clip) for clip in range(2)]
+    kept = open_store(path)  # nothing of it is read yet
+    coded_content(encoding, seed=1).write(path, overwrite=True)
+    assert not np.array_equal(open_store(path).key_frames(0), expected[0])
+    assert all(np.array_equal(kept.key_frames(clip), expected[clip]) for clip in range(2))
 
 
 @pytest.mark.parametrize("container", ["zarr", "h5"])

@@ -34,7 +34,7 @@ def test_a_store_and_a_dataset_show_a_contact_sheet(tmp_path):
 
 def test_open_store_is_all_that_a_notebook_needs(tmp_path):
     write_store(tmp_path / "s.zarr")
-    code = "from dfs_store import open_store; print(open_store('s.zarr')._repr_html_())"
+    code = "from dfs_store.format import open_store; print(open_store('s.zarr')._repr_html_())"
     shown = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
     )

@@ -5,21 +5,12 @@ user's own is named `module:name` and needs no file here.
 """
 
 import importlib
-from collections.abc import Callable, Iterable
+import pkgutil
 from functools import cache
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from dfs_store.condense.method import Method
 from dfs_store.errors import SettingsError
 from dfs_store.names import did_you_mean
-from dfs_store.user_code import imported
-
-if TYPE_CHECKING:
-    from dfs_store.condense.condensed import Condensed
-    from dfs_store.condense.config import CondenseConfig
-    from dfs_store.condense.events import Event
-    from dfs_store.videos import VideoDataset
 
 __all__ = ["method_named", "method_names"]
 
@@ -27,11 +18,10 @@ __all__ = ["method_named", "method_names"]
 @cache
 def method_names() -> tuple[str, ...]:
     """Returns the names of this library's methods, sorted."""
-    files = Path(__file__).parent.glob("[!_]*.py")
-    return tuple(sorted(file.stem.replace("_", "-") for file in files))
+    files = (module.name for module in pkgutil.iter_modules(__path__))
+    return tuple(sorted(name.replace("_", "-") for name in files if not name.startswith("_")))
 
 
-@cache
 def method_named(name: str) -> Method:
     """Returns a method's record.
 
@@ -43,7 +33,9 @@ def method_named(name: str) -> Method:
         SettingsError: there is no such method.
     """
     if ":" in name:
-        return _of_user(name)
+        from dfs_store.condense.methods._own import own_method
+
+        return own_method(name)
     names = method_names()
     if name not in names:
         raise SettingsError(
@@ -52,24 +44,3 @@ def method_named(name: str) -> Method:
         )
     record: Method = importlib.import_module(f"{__name__}.{name.replace('-', '_')}").METHOD
     return record
-
-
-def _of_user(name: str) -> Method:
-    found = imported(name, "--method", "function")
-    if isinstance(found, Method):
-        return found
-    if not callable(found):
-        raise SettingsError(f"--method {name} is a {type(found).__name__}, neither a function nor a Method")
-    return Method(run=_run_of(found))
-
-
-def _run_of(function: Callable[..., Iterable[Any]]) -> Any:  # noqa: ANN401 - `Run`, which imports nothing here
-    def run(config: "CondenseConfig", videos: "VideoDataset", tell: Callable[["Event"], None]) -> "Condensed":
-        from dfs_store.condense.condensed import Condensed, CondensedClip
-        from dfs_store.condense.events import RunStarted
-
-        num_clips = config.vpc * len(videos.classes)
-        tell(RunStarted(step=0, iterations=0, num_clips=num_clips, device="cpu", notes=config.notes()))
-        return Condensed(CondensedClip(*clip) for clip in function(config, videos))
-
-    return run

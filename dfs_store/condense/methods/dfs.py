@@ -12,7 +12,7 @@ from dfs_store.condense.engine.loop import dfs_loop
 from dfs_store.condense.engine.real_clips import RealClips
 from dfs_store.condense.engine.real_starts import real_starts, sources_of
 from dfs_store.condense.events import Event, RunStarted
-from dfs_store.condense.method import MATCHING_SETTINGS, Method
+from dfs_store.condense.method import MATCHING_SETTINGS, Method, phases_of_schedule
 from dfs_store.condense.presets import Preset, row_at, short_run
 from dfs_store.condense.runtime.checkpoint import (
     State,
@@ -199,4 +199,5 @@ METHOD = Method(
     shares_classes=True,
     notes=_notes,
     key_frames=_key_frames,
+    phases=phases_of_schedule,
 )

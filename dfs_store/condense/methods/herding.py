@@ -23,4 +23,6 @@ def herding(config: CondenseConfig, videos: VideoDataset, tell: Callable[[Event]
     return coreset(config, videos, tell, herd)
 
 
-METHOD = Method(run=herding, settings=("extractor", "key_frames"), key_frames=real_key_frames)
+METHOD = Method(
+    run=herding, settings=("extractor", "key_frames"), key_frames=real_key_frames, needs_real_clips=True
+)

@@ -44,4 +44,6 @@ def cover(features: npt.NDArray[np.float64], count: int) -> list[int]:
     return chosen
 
 
-METHOD = Method(run=k_center, settings=("extractor", "key_frames"), key_frames=real_key_frames)
+METHOD = Method(
+    run=k_center, settings=("extractor", "key_frames"), key_frames=real_key_frames, needs_real_clips=True
+)

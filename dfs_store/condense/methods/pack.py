@@ -144,6 +144,7 @@ METHOD = Method(
     run=pack,
     settings=("extractor", *_SIZES),
     dtype="uint8",
+    needs_real_clips=True,
     check=_check,
     check_clips=_check_clips,
     key_frames=_key_frames,

@@ -23,4 +23,4 @@ def random(config: CondenseConfig, videos: VideoDataset, tell: Callable[[Event],
     return kept_clips(videos, chosen, config.key_frames)
 
 
-METHOD = Method(run=random, settings=("key_frames",), key_frames=real_key_frames)
+METHOD = Method(run=random, settings=("key_frames",), key_frames=real_key_frames, needs_real_clips=True)

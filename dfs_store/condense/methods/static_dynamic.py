@@ -33,7 +33,7 @@ from dfs_store.condense.runtime.checkpoint import State, checkpoint_path
 from dfs_store.condense.runtime.clips_at_a_time import ClipsAtATime
 from dfs_store.condense.runtime.device import chunk_clips, resolve_device
 from dfs_store.condense.runtime.steps import check_finite, decisive_settings, resumed, run_steps
-from dfs_store.errors import CheckpointError, SettingsError
+from dfs_store.errors import CheckpointError
 from dfs_store.networks import ConvNet3D, FrameConvNet
 from dfs_store.networks.drawing import draw_parameters
 from dfs_store.videos import VideoDataset
@@ -246,13 +246,6 @@ def _preset(dataset: str, vpc: int) -> Preset:
     return replace(row_at(_PUBLIC_CODE, vpc), **short, **static)
 
 
-def _check(config: CondenseConfig) -> None:
-    if config.frame_encoding is not None:
-        raise SettingsError(
-            "--encoding is not used by method static-dynamic, whose memories are no frames; leave it out"
-        )
-
-
 def _notes(config: CondenseConfig) -> list[str]:
     if config.stored_dtype == "float32":
         return []
@@ -268,7 +261,7 @@ METHOD = Method(
     run=static_dynamic,
     settings=(*MATCHING_SETTINGS, "static_iterations", "static_lr", "integrator_lr"),
     preset=_preset,
-    check=_check,
+    encodes=False,
     notes=_notes,
     phases=_phases,
     native_bytes=memory_bytes,

@@ -60,7 +60,7 @@ class ByteChunks:
 
     def close(self) -> None:
         """Releases the files."""
-        self._files.close()
+        self._files.release()
 
     def _wants(self, start: int, stop: int) -> list[Want]:
         length = self._length

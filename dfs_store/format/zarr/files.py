@@ -82,7 +82,11 @@ class ZarrFiles:
         raise NotImplementedError
 
     def close(self) -> None:
-        """Releases what is kept; what is asked for later is opened again."""
+        """Releases what is kept while a store is opened; what is asked for later is opened again."""
+
+    def release(self) -> None:
+        """Releases also the files that `check_size` has mapped, so that they stay those of the open store."""
+        self.close()
 
 
 class RemoteZarrFiles(ZarrFiles):

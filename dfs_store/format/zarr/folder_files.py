@@ -84,7 +84,7 @@ class FolderFiles(ZarrFiles):
                     found[relative] = self.mapped(relative)
         return found
 
-    def close(self) -> None:
+    def release(self) -> None:
         """Lets go of the files that `gather` and `check_size` mapped."""
         self._maps = {}
 
