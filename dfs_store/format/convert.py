@@ -1,7 +1,7 @@
 """Copies a store into another container, dtype, encoding or compression; all of it, or some clips."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from dfs_store.errors import SettingsError
@@ -65,9 +65,7 @@ def copy_store(
         if len(clips) < len(store):
             attributes["provenance"] = _subset_provenance(store, clips)
         stored = _stored_as(store, dtype, encoding)
-        if "encoding" not in stored and "frame_encoding" in (attributes.get("provenance") or {}):
-            about = attributes["provenance"]
-            attributes["provenance"] = {key: about[key] for key in about if key != "frame_encoding"}
+        attributes["provenance"] = _after_encoding(attributes.get("provenance"), store, stored, encoding)
         with StoreWriter(
             target,
             num_frames=store.num_frames,
@@ -103,6 +101,28 @@ def _stored_as(store: KeyFrameStore, dtype: str | None, encoding: str | None) ->
         (store.key_frames(clip) for clip in range(len(store))), store.normalization
     )
     return {"dtype": dtype, "encoding": encoding, "levels": levels}
+
+
+def _after_encoding(
+    provenance: Any,  # noqa: ANN401 - of any store
+    store: KeyFrameStore,
+    stored: Mapping[str, Any],
+    encoding: str | None,
+) -> Any:  # noqa: ANN401
+    """Returns a provenance without what it says of image files that the copy does not have."""
+    wanted = parse_encoding(stored.get("encoding"))
+    copied = wanted is not None and wanted.name == store.frame_encoding and not gives_quality(encoding)
+    if store.frame_encoding is None or copied or not isinstance(provenance, dict):
+        return provenance
+    about = {key: value for key, value in provenance.items() if key != "frame_encoding"}
+    if wanted is not None:  # errors that were measured on the files before
+        about.pop("fit", None)
+        if isinstance(sources := about.get("sources"), list):
+            about["sources"] = [
+                {key: source[key] for key in source if key != "psnr"} if isinstance(source, dict) else source
+                for source in sources
+            ]
+    return about
 
 
 def _subset_provenance(store: KeyFrameStore, clips: Sequence[int]) -> dict[str, Any]:

@@ -122,6 +122,24 @@ def test_another_quality_is_encoded_anew(tmp_path, encoding):
     assert all_bytes(tmp_path / "a.h5") == all_bytes(tmp_path / "c.h5")
 
 
+def test_what_was_measured_on_other_files_is_not_copied(tmp_path, encoding):
+    stored = coded_content(encoding)
+    sources = [{"clip": clip, "psnr": 20.0} for clip in range(4)]
+    stored.attributes["provenance"] = {"fit": {"psnr": 20.0}, "sources": sources, "seed": 3}
+    stored.write(tmp_path / "a.zarr")
+    for name, how in {"same": {}, "numbers": {"encoding": "none"}, "anew": {"encoding": "webp:20"}}.items():
+        copy_store(tmp_path / "a.zarr", tmp_path / f"{name}.h5", **how)
+    said = {
+        name: open_store(tmp_path / f"{name}.h5").attributes["provenance"]
+        for name in ("same", "numbers", "anew")
+    }
+    assert said["same"] == open_store(tmp_path / "a.zarr").attributes["provenance"]
+    assert said["numbers"] == {"fit": {"psnr": 20.0}, "sources": sources, "seed": 3}  # the same values
+    assert said["anew"]["sources"] == [{"clip": clip} for clip in range(4)]
+    assert "fit" not in said["anew"]
+    assert said["anew"]["frame_encoding"]["quality"] == 20
+
+
 @pytest.mark.skipif(not os.path.exists("/proc/self/maps"), reason="/proc/self/maps lists what is mapped")
 @pytest.mark.parametrize("suffix", [".zarr", ".h5"])  # an archive keeps the map of its list
 def test_a_closed_store_holds_no_file(tmp_path, encoding, suffix):
