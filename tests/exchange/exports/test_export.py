@@ -211,7 +211,11 @@ def test_an_export_that_is_killed_leaves_nothing_there(tmp_path, number):
     path = write_smooth_store(tmp_path / "s.zarr", clips_per_class=500)
     words = ("export", path, "--to", "frames", "--out", tmp_path / "o")
     running = subprocess.Popen(
-        [sys.executable, "-m", "dfs_store.cli", *words], cwd=ROOT, stderr=subprocess.PIPE
+        [sys.executable, "-m", "dfs_store.cli", *words],
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        # What a shell starts in the background ignores Ctrl-C, and so would its children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     deadline = time.monotonic() + 60
     while not list(tmp_path.glob(".o.*.partial/new/left/clip_00001")):
