@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from .. import _completion as offer
+from .of_settings import typer_option
 
 Store = Annotated[
     str,
@@ -35,48 +36,16 @@ Device = Annotated[
     ),
 ]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of everything random.")]
-Root = Annotated[
-    str | None,
-    typer.Option("--root", help="Folder of the dataset's videos (else DFS_DATA).", metavar="DIR"),
-]
-Encoding = Annotated[
-    str | None,
-    typer.Option(
-        "--encoding",
-        metavar="webp|avif[:QUALITY]",
-        help="Key frames as image files: webp[:75], avif[:60] or none.",
-        autocompletion=offer.one_of("webp", "avif", "none"),
-    ),
-]
-SAMPLING = "Sampling of the real clips (default: the dataset's)"
 
-Frames = Annotated[
-    int | None, typer.Option("--frames", help="Frames per clip (T).", rich_help_panel=SAMPLING)
-]
-Stride = Annotated[
-    int | None, typer.Option("--stride", help="Interval between sampled frames.", rich_help_panel=SAMPLING)
-]
-Size = Annotated[
-    int | None, typer.Option("--size", help="Height and width, pixels.", rich_help_panel=SAMPLING)
-]
-Split = Annotated[
-    int | None,
-    typer.Option("--split", help="Official split, 1 to 3 (UCF101, HMDB51).", rich_help_panel=SAMPLING),
-]
-Classes = Annotated[
-    str | None, typer.Option("--classes", help="Only these, commas between.", rich_help_panel=SAMPLING)
-]
-
-
-HoldOut = Annotated[
-    float | None,
-    typer.Option(
-        "--hold-out",
-        metavar="SHARE",
-        help="Share of training clips to leave out of condensing and to test on.",
-        rich_help_panel=SAMPLING,
-    ),
-]
+# As `dfs condense` has them.
+Root = Annotated[str | None, typer_option("root")]
+Encoding = Annotated[str | None, typer_option("encoding")]
+Frames = Annotated[int | None, typer_option("frames")]
+Stride = Annotated[int | None, typer_option("stride")]
+Size = Annotated[int | None, typer_option("size")]
+Split = Annotated[int | None, typer_option("split")]
+Classes = Annotated[str | None, typer_option("classes")]
+HoldOut = Annotated[float | None, typer_option("hold_out")]
 
 
 def class_list(classes: str | None) -> list[str] | None:

@@ -3,8 +3,9 @@
 Names are imported on first use (PEP 562): the command line reads the settings without torch.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from dfs_store.lazy import imported_on_first_use
 
 if TYPE_CHECKING:
     from dfs_store.condense.condensed import Condensed, CondensedClip
@@ -40,30 +41,21 @@ __all__ = [
 ]
 
 _HOME = {
-    "CheckpointSaved": "events",
-    "ClipsFitted": "events",
-    "CondenseConfig": "config",
-    "Condensed": "condensed",
-    "CondensedClip": "condensed",
-    "Event": "events",
-    "ExtractorTrained": "events",
-    "Method": "method",
-    "Preset": "presets",
-    "RunStarted": "events",
-    "StepDone": "events",
-    "StoreWritten": "events",
-    "check_run": "run",
-    "condense": "run",
+    "CheckpointSaved": "dfs_store.condense.events",
+    "ClipsFitted": "dfs_store.condense.events",
+    "CondenseConfig": "dfs_store.condense.config",
+    "Condensed": "dfs_store.condense.condensed",
+    "CondensedClip": "dfs_store.condense.condensed",
+    "Event": "dfs_store.condense.events",
+    "ExtractorTrained": "dfs_store.condense.events",
+    "Method": "dfs_store.condense.method",
+    "Preset": "dfs_store.condense.presets",
+    "RunStarted": "dfs_store.condense.events",
+    "StepDone": "dfs_store.condense.events",
+    "StoreWritten": "dfs_store.condense.events",
+    "check_run": "dfs_store.condense.run",
+    "condense": "dfs_store.condense.run",
 }
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401 - a module attribute can be anything
-    if name not in _HOME:
-        raise AttributeError(f"module 'dfs_store.condense' has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"dfs_store.condense.{_HOME[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+__getattr__, __dir__ = imported_on_first_use(__name__, _HOME)

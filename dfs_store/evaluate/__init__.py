@@ -3,8 +3,9 @@
 Names are imported on first use (PEP 562), so that a table of results needs no torch.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from dfs_store.lazy import imported_on_first_use
 
 if TYPE_CHECKING:
     from dfs_store.evaluate.result import EvaluatedOn, EvaluationResult, Score
@@ -42,13 +43,4 @@ _HOME = {
 }
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401 - a module attribute can be anything
-    if name not in _HOME:
-        raise AttributeError(f"module 'dfs_store.evaluate' has no attribute {name!r}")
-    value = getattr(importlib.import_module(_HOME[name]), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+__getattr__, __dir__ = imported_on_first_use(__name__, _HOME)

@@ -3,8 +3,9 @@
 Names are imported on first use (PEP 562): converting and joining stores must not import torch.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from dfs_store.lazy import imported_on_first_use
 
 if TYPE_CHECKING:
     from dfs_store.exchange.convert import Conversion, convert_store
@@ -24,24 +25,15 @@ __all__ = [
 ]
 
 _HOME = {
-    "Conversion": "convert",
-    "Exported": "exports.export",
-    "Imported": "imports.import_clips",
-    "Merged": "merge",
-    "convert_store": "convert",
-    "export_store": "exports.export",
-    "import_clips": "imports.import_clips",
-    "merge_stores": "merge",
+    "Conversion": "dfs_store.exchange.convert",
+    "Exported": "dfs_store.exchange.exports.export",
+    "Imported": "dfs_store.exchange.imports.import_clips",
+    "Merged": "dfs_store.exchange.merge",
+    "convert_store": "dfs_store.exchange.convert",
+    "export_store": "dfs_store.exchange.exports.export",
+    "import_clips": "dfs_store.exchange.imports.import_clips",
+    "merge_stores": "dfs_store.exchange.merge",
 }
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401 - a module attribute can be anything
-    if name not in _HOME:
-        raise AttributeError(f"module 'dfs_store.exchange' has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"dfs_store.exchange.{_HOME[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+__getattr__, __dir__ = imported_on_first_use(__name__, _HOME)

@@ -4,8 +4,9 @@ Names are imported on first use (PEP 562): the decoding workers import modules o
 must never import torch (importing decord and torch into one process can crash CUDA).
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from dfs_store.lazy import imported_on_first_use
 
 if TYPE_CHECKING:
     from dfs_store.videos.cache.prepare import PrepareProgress, prepare
@@ -29,25 +30,16 @@ __all__ = [
 ]
 
 _HOME = {
-    "CATALOGUE": "files.catalogue",
-    "ClipFile": "files.cliplist",
-    "ClipList": "files.cliplist",
-    "DatasetInfo": "files.catalogue",
-    "PrepareProgress": "cache.prepare",
-    "Sampling": "decode.sampling",
-    "VideoDataset": "dataset",
-    "find_clips": "opening",
-    "open_videos": "opening",
+    "CATALOGUE": "dfs_store.videos.files.catalogue",
+    "ClipFile": "dfs_store.videos.files.cliplist",
+    "ClipList": "dfs_store.videos.files.cliplist",
+    "DatasetInfo": "dfs_store.videos.files.catalogue",
+    "PrepareProgress": "dfs_store.videos.cache.prepare",
+    "Sampling": "dfs_store.videos.decode.sampling",
+    "VideoDataset": "dfs_store.videos.dataset",
+    "find_clips": "dfs_store.videos.opening",
+    "open_videos": "dfs_store.videos.opening",
 }
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401 - a module attribute can be anything
-    if name not in _HOME:
-        raise AttributeError(f"module 'dfs_store.videos' has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"dfs_store.videos.{_HOME[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+__getattr__, __dir__ = imported_on_first_use(__name__, _HOME)

@@ -26,6 +26,7 @@ from dfs_store.condense.runtime.device import chunk_clips, real_clips_at_a_time,
 from dfs_store.condense.runtime.ranks import Ranks
 from dfs_store.condense.runtime.self_check import KernelCheck, check_kernels
 from dfs_store.condense.runtime.steps import decisive_settings, resumed, run_steps
+from dfs_store.condense.settings import flag_of
 from dfs_store.networks import ConvNet3D, fast_order
 from dfs_store.networks.out_of_memory import out_of_memory_named
 from dfs_store.videos import VideoDataset
@@ -183,7 +184,7 @@ def _preset(dataset: str, vpc: int) -> Preset:
 
 def _notes(config: CondenseConfig) -> list[str]:
     unused = [name for name in _INSERTION_SETTINGS if config.insertion is False and config.differs(name)]
-    flags = ", ".join(f"--{name.replace('_', '-')}" for name in unused)
+    flags = ", ".join(map(flag_of, unused))
     return [f"{flags}: not used without insertion; ignored (add --insertion)"] if unused else []
 
 

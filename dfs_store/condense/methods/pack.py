@@ -25,6 +25,7 @@ from dfs_store.condense.fitting.key_frame_fit import (
 )
 from dfs_store.condense.method import Method
 from dfs_store.condense.methods._coreset import ranked_clips
+from dfs_store.condense.settings import flag_of
 from dfs_store.errors import SettingsError
 from dfs_store.format import key_frames_within
 from dfs_store.interpolation import check_key_frame_count
@@ -128,7 +129,7 @@ def _encoded(videos: VideoDataset, chosen: list[int], coded: list[CodedClip]) ->
 
 
 def _check(config: CondenseConfig) -> None:
-    given = [f"--{name.replace('_', '-')}" for name in _SIZES if getattr(config, name) is not None]
+    given = [flag_of(name) for name in _SIZES if getattr(config, name) is not None]
     if len(given) != 1:
         raise SettingsError(
             "--method pack needs one of --budget 20MiB, --key-frames K and --max-error LEVELS, got "

@@ -1,0 +1,47 @@
+"""Options made from the settings of a condensation, also for other commands that have them."""
+
+from dataclasses import MISSING, fields
+from typing import Any
+
+import typer
+
+from dfs_store.condense.methods import method_names
+from dfs_store.condense.settings import Settings, flag_of, kinds_of, words_of
+
+from .. import _completion as offer
+
+__all__ = ["plain_type", "typer_option"]
+
+_FIELDS = {each.name: each for each in fields(Settings)}
+
+
+def plain_type(name: str) -> type:
+    """Returns the type that the command line takes for a setting; str for what is parsed later."""
+    kinds = kinds_of(_FIELDS[name].type) - {type(None)}
+    return next(iter(kinds)) if len(kinds) == 1 and kinds <= {bool, int, float} else str
+
+
+def typer_option(name: str) -> Any:  # noqa: ANN401 - Typer's own type is private
+    """Returns the option that gives a setting: its flag, help, group and words to offer."""
+    setting, flag = _FIELDS[name], flag_of(name)
+    about = setting.metadata["option"]
+    words = (*about.words, *words_of(setting.type))
+    complete = {"dataset": offer.complete_dataset, "method": offer.one_of(*method_names())}.get(
+        name, offer.one_of(*words) if words else None
+    )
+    # What may be left to the preset needs a word for no.
+    may_be_left = plain_type(name) is bool and setting.default is None
+    return typer.Option(
+        f"{flag}/--no-{flag[2:]}" if may_be_left else flag,
+        metavar=about.metavar,
+        help=about.help.replace("{methods}", ", ".join(method_names())),
+        show_default=_shown(setting.default),
+        autocompletion=complete,
+        rich_help_panel=about.panel,
+    )
+
+
+def _shown(default: object) -> str | bool:
+    if default in (None, False, MISSING):
+        return False
+    return ",".join(map(str, default)) if isinstance(default, tuple) else str(default)
