@@ -1,15 +1,14 @@
 """Accuracy against stored bytes: real, packed and trained clips, as numbers, image files and videos.
 
     python benchmarks/frontier.py --out results/frontier --seeds 3
-    python benchmarks/frontier.py --out results/frontier --seeds 3 --only dfs random
+    python benchmarks/frontier.py --out results/frontier --seeds 3 --only DFS random
 
 Every point is a store (or, for H.264, one video per clip) that is made, stored in the named way, and
 evaluated: `--protocol strict`, hard labels, equal epochs and learning rate. Each seed is a condensation or a
 draw of its own. Bytes are those of key frames and index. What describes a store (attributes, provenance, the
 arrays' metadata) takes 7 to 14 kB more on disk, which the table has, too; the videos have nothing like it.
-Stores are encoded after training by `dfs convert`, from float32, unless the point was trained for its
-encoding. What is finished is not done again, so a run that was stopped goes on; the last part prints the
-table and draws `frontier.png` from all that is there.
+Stores are encoded after training by `dfs convert`, from float32. What is finished is not done again, so a run
+that was stopped goes on; the last part prints the table and draws `frontier.png` from all that is there.
 """
 
 import argparse
@@ -35,7 +34,7 @@ class Point:
     """One point of the plot.
 
     Attributes:
-        curve: which points are drawn as one curve: "random", "dfs", "dfs for webp".
+        curve: which points are drawn as one curve: "random", "DFS".
         clips: flags of `dfs condense` that choose or train the clips.
         stored: "float32", "uint8", "webp:Q", or "h264:CRF".
         vpc: videos per class.
@@ -62,15 +61,13 @@ def points() -> Iterator[Point]:
     for vpc, keys in ((1, 2), (1, 4), (2, 2), (2, 4), (4, 2), (4, 4), (8, 2), (8, 4)):
         for stored in ("uint8", *(f"webp:{quality}" for quality in QUALITIES)):
             yield Point("random", f"--method random --key-frames {keys}", stored, vpc)
+    yield Point("random", "--method random --key-frames 2", "webp:0", 16)
     for vpc in (1, 2, 4):
         for stored in ("float32", "uint8", *(f"webp:{quality}" for quality in QUALITIES)):
-            yield Point("dfs", "--method dfs", stored, vpc)
-        for quality in QUALITIES:
-            trained = f"--method dfs --encoding webp:{quality}"
-            yield Point("dfs for webp", trained, f"webp:{quality}", vpc)
+            yield Point("DFS", "--method dfs", stored, vpc)
     for vpc in (1, 2):
         for stored in ("float32", "uint8", *(f"webp:{quality}" for quality in QUALITIES)):
-            yield Point("dm", "--method dm", stored, vpc)
+            yield Point("DM", "--method dm", stored, vpc)
         for stored in ("float32", "uint8", "h264:30", "h264:40", "h264:50"):
             yield Point("random, dense", "--method random", stored, vpc)
     for vpc, keys in ((2, 4), (4, 4), (8, 2)):
@@ -97,8 +94,7 @@ def source_store(arguments: argparse.Namespace, point: Point, seed: int) -> Path
     """Returns the store of a point's clips as they were chosen or trained, made where it is not there."""
     path = arguments.out / f"{point.source}-{seed}.zarr"
     if not path.exists():
-        dtype = [] if "--encoding" in point.clips else ["--dtype", "float32"]
-        flags = ["--vpc", str(point.vpc), *point.clips.split(), *dtype, "--seed", str(seed)]
+        flags = ["--vpc", str(point.vpc), *point.clips.split(), "--dtype", "float32", "--seed", str(seed)]
         dfs("condense", *arguments.data, *flags, "--out", str(path), "--resume", "-q")
     return path
 
@@ -106,7 +102,7 @@ def source_store(arguments: argparse.Namespace, point: Point, seed: int) -> Path
 def stored(arguments: argparse.Namespace, point: Point, seed: int) -> tuple[Path, int | None]:
     """Returns the store that is evaluated, and the bytes of its videos, None if it counts itself."""
     source = source_store(arguments, point, seed)
-    if point.stored == "float32" or "--encoding" in point.clips:
+    if point.stored == "float32":
         return source, None
     path = arguments.out / f"{point.name}-{seed}.zarr"
     kind, _, quality = point.stored.partition(":")
@@ -187,6 +183,7 @@ def draw(rows: list[Row], chance: float, path: Path) -> None:
         axes.scatter(sizes, means, s=14, color=line.get_color())
     axes.axhline(chance, color="grey", linestyle=":", label="chance")
     axes.set(xscale="log", xlabel="kB of key frames and index", ylabel="top-1 accuracy in %")
+    axes.xaxis.set_major_formatter("{x:g}")
     axes.legend(loc="lower right", fontsize="small")
     figure.savefig(path, dpi=150)
 

@@ -137,13 +137,15 @@ class CondenseConfig(Settings):
                 for name in PRESET_SETTINGS
                 if self.uses(name) and getattr(self, name) is None
             }
-        values["dtype"] = self.stored_dtype
+            if self.encoding is None and self.dtype is None:
+                values["encoding"] = chosen.encoding
         # Recorded in the store, so that it is never tested on clips that it was made from.
         if self.split is None and CATALOGUE.get(self.dataset, FOLDER).official_splits > 1:
             values["split"] = 1
         if self.epsilon is None and self.uses("epsilon"):
             values["epsilon"] = DEFAULT_EPSILON[self.metric]
-        return replace(self, **values)
+        chosen_settings = replace(self, **values)
+        return replace(chosen_settings, dtype=chosen_settings.stored_dtype)
 
     @property
     def stored_dtype(self) -> Dtype:

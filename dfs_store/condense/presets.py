@@ -23,6 +23,7 @@ class Preset:
         momentum: of SGD.
         init: "noise", "real" or "herding".
         insertion: whether dfs inserts key frames.
+        encoding: of the stored key frames; None stores them as numbers.
         static_iterations, static_lr, integrator_lr: of static-dynamic.
         origin: where the numbers come from, for people.
     """
@@ -33,13 +34,14 @@ class Preset:
     momentum: float = 0.95
     init: str = "noise"
     insertion: bool = True
+    encoding: str | None = None
     static_iterations: int = 1000
     static_lr: float = 0.1
     integrator_lr: float = 1e-5
     origin: str = "Table A"
 
 
-PRESET_SETTINGS = tuple(field.name for field in fields(Preset) if field.name != "origin")
+PRESET_SETTINGS = tuple(field.name for field in fields(Preset) if field.name not in ("encoding", "origin"))
 
 
 def row_at(rows: Mapping[int, Row], vpc: int) -> Row:

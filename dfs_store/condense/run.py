@@ -9,7 +9,6 @@ from typing import Any
 
 from dfs_store.condense.condensed import Condensed
 from dfs_store.condense.config import CondenseConfig
-from dfs_store.condense.engine.frame_codec import trained_levels
 from dfs_store.condense.engine.real_starts import clips_per_class
 from dfs_store.condense.events import Event, StoreWritten
 from dfs_store.condense.forecast import forecast
@@ -20,6 +19,7 @@ from dfs_store.condense.runtime.ranks import Ranks
 from dfs_store.condense.runtime.run_lock import run_lock
 from dfs_store.errors import ClipError, PositionsError, SettingsError
 from dfs_store.format import KeyFrameStore, StoreWriter, check_output, open_store
+from dfs_store.format.coded.span import levels_that_span
 from dfs_store.videos import VideoDataset
 
 __all__ = ["check_run", "condense"]
@@ -120,6 +120,11 @@ def _condense(
 
 
 def _write(config: CondenseConfig, videos: VideoDataset, condensed: Condensed) -> KeyFrameStore:
+    clips, levels = condensed.clips, None
+    if config.frame_encoding is not None and config.iterates:
+        # Trained key frames leave the range of pixels, so what a level stands for depends on all of them.
+        made = list(clips)
+        clips, levels = iter(made), levels_that_span((c.key_frames for c in made), videos.normalization)
     with StoreWriter(
         config.out,
         num_frames=videos.num_frames,
@@ -127,9 +132,7 @@ def _write(config: CondenseConfig, videos: VideoDataset, condensed: Condensed) -
         class_names=videos.classes,
         dtype=config.stored_dtype,
         encoding=config.encoding,
-        levels=trained_levels(videos.normalization)
-        if config.frame_encoding is not None and config.iterates
-        else None,
+        levels=levels,
         attributes={
             "normalization": videos.normalization,
             "fps": videos.fps,
@@ -138,7 +141,7 @@ def _write(config: CondenseConfig, videos: VideoDataset, condensed: Condensed) -
         overwrite=config.overwrite,
     ) as writer:
         counts = dict.fromkeys(range(len(videos.classes)), 0)
-        for clip in condensed.clips:
+        for clip in clips:
             try:
                 if clip.files is None:
                     writer.append(clip.key_frames, clip.positions, clip.label, clip.inserted_at)

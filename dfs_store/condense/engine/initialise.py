@@ -8,7 +8,6 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from dfs_store.condense.engine.frame_codec import FrameCodec, trained_levels
 from dfs_store.condense.engine.key_frames import TrainableKeyFrames
 from dfs_store.condense.engine.randomness import Purpose, torch_generator
 from dfs_store.condense.runtime.device import chunk_clips, total_memory_bytes
@@ -94,10 +93,6 @@ def initial_key_frames(
     num_clips = len(videos.classes) * config.vpc
     home = key_frames_device(num_clips, videos.num_frames * int(np.prod(videos.frame_shape)), device)
 
-    codec = None
-    if config.frame_encoding is not None:
-        codec = FrameCodec(config.frame_encoding, trained_levels(videos.normalization))
-
     def frames_of(clip: int) -> Tensor:
         if starts is not None:
             return real_frames(videos, int(starts[clip]), positions).to(home)
@@ -112,7 +107,6 @@ def initial_key_frames(
                 [clip // config.vpc for clip in chunk],
                 videos.num_frames,
                 device=device,
-                codec=codec,
             )
             for chunk in group
         ]

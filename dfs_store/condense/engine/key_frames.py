@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from dfs_store.condense.engine.evidence import Evidence
-from dfs_store.condense.engine.frame_codec import FrameCodec
 from dfs_store.errors import ClipError, PositionsError
 from dfs_store.interpolation import check_positions, matrix_of, neighbours
 
@@ -30,8 +29,6 @@ class TrainableKeyFrames:
         clips: (S,) int64, number of the clip that each key frame belongs to.
         inserted_at: (S,) int32, step of insertion, -1 for an initial key frame.
         evidence: on the N clips, since the last test for insertion.
-        codec: clips are rendered from what it makes of `frames`, which it also keeps in its range; None
-            renders them from `frames`.
         num_frames: T.
         device: where clips are rendered. `frames` and `momentum` may lie elsewhere (in host memory, when
             they are too large for the device) and are brought over chunk by chunk.
@@ -45,7 +42,6 @@ class TrainableKeyFrames:
         num_frames: int,
         *,
         device: torch.device | str = "cpu",
-        codec: FrameCodec | None = None,
     ) -> None:
         """Packs clips.
 
@@ -55,7 +51,6 @@ class TrainableKeyFrames:
             labels: (N,) class numbers.
             num_frames: T.
             device: where clips are rendered.
-            codec: an encoding that key frames are trained for.
 
         Raises:
             ClipError: the numbers of key frames, positions and labels do not fit.
@@ -79,9 +74,6 @@ class TrainableKeyFrames:
         self.clips: npt.NDArray[np.int64] = np.repeat(np.arange(len(checked)), [p.size for p in checked])
         self.inserted_at: npt.NDArray[np.int32] = np.full(self.positions.size, -1, dtype=np.int32)
         self.evidence = Evidence(len(self), num_frames)
-        self.codec = codec
-        self._decoded: Tensor | None = None
-        self._changed()
         self._index()
 
     def restore(
@@ -105,7 +97,6 @@ class TrainableKeyFrames:
         self.frames, self.momentum = torch.from_numpy(frames).to(home), torch.from_numpy(momentum).to(home)
         self.positions, self.inserted_at = positions, inserted_at
         self.clips = np.repeat(np.arange(len(self)), counts)
-        self._changed()
         self._index()
 
     def __len__(self) -> int:
@@ -144,7 +135,7 @@ class TrainableKeyFrames:
 
     def render(self) -> Tensor:
         """Rebuilds all clips (Eq. 3): (N, T, C, H, W) float32 on `device`, without an autograd graph."""
-        keys = self.shown()[self._padded].to(self.device).flatten(2)
+        keys = self.frames[self._padded].to(self.device).flatten(2)
         return torch.bmm(self.weights, keys).view(*self.weights.shape[:2], *self.frames.shape[1:])
 
     def pull_back(self, gradient: Tensor) -> Tensor:
@@ -172,7 +163,6 @@ class TrainableKeyFrames:
         """
         self.momentum.mul_(momentum).add_(gradient)
         self.frames.add_(self.momentum, alpha=-lr)
-        self._changed()
 
     def frame_at(self, clip: int, position: int) -> Tensor:
         """Returns the (C, H, W) frame of a clip at a position, interpolated where it is no key frame."""
@@ -216,19 +206,4 @@ class TrainableKeyFrames:
         self.inserted_at = np.concatenate([self.inserted_at, np.full(len(chosen), step, np.int32)])[order]
         self.frames = torch.cat([self.frames, values])[moved]
         self.momentum = torch.cat([self.momentum, torch.zeros_like(values)])[moved]
-        self._changed()
         self._index()
-
-    def shown(self) -> Tensor:
-        """Returns the key frames that clips are rendered from, (S, C, H, W): as stored and read again."""
-        if self.codec is None:
-            return self.frames
-        if self._decoded is None:
-            self._decoded = self.codec.decoded([self.clip_frames(clip) for clip in range(len(self))])
-        return self._decoded
-
-    def _changed(self) -> None:
-        """Keeps key frames that have moved in the codec's range; what they decode to is found anew."""
-        self._decoded = None
-        if self.codec is not None:
-            self.codec.keep_in_range(self.frames)

@@ -4,13 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from dfs_store.condense.engine.frame_codec import FrameCodec
 from dfs_store.condense.engine.key_frames import TrainableKeyFrames
 from dfs_store.errors import ClipError, PositionsError
-from dfs_store.format.coded.encoder import encode_clip
-from dfs_store.format.coded.encoding import FrameEncoding
-from dfs_store.format.coded.levels import pixel_levels
-from dfs_store.format.quantization import decode
 from dfs_store.interpolation import weight_matrix
 
 POSITIONS = [[0, 7], [0, 3, 7], [0, 1, 5, 7], [0]]
@@ -98,30 +93,3 @@ def test_numbers_that_do_not_fit_are_refused():
         TrainableKeyFrames([torch.zeros(2, 1, 1, 1)], [[0, 1, 3]], [0], 4)
     with pytest.raises(ClipError, match="1, 1 and 2"):
         TrainableKeyFrames([torch.zeros(2, 1, 1, 1)], [[0, 3]], [0, 1], 4)
-
-
-def test_clips_are_rendered_from_what_a_reader_of_the_store_gets():
-    levels = pixel_levels(None, 3, -0.5, 1.5)
-    codec = FrameCodec(FrameEncoding("webp", 30), levels)
-    rng = np.random.default_rng(0)
-    clips = [torch.from_numpy(rng.normal(0.5, 0.3, (k, 3, 16, 16)).astype(np.float32)) for k in (2, 3)]
-    positions = [[0, 4], [0, 1, 4]]
-    trained = TrainableKeyFrames(clips, positions, [0, 1], 5, codec=codec)
-    maps = levels.scale[None], levels.zero[None]
-    stored = [
-        decode(
-            encode_clip(clip.clip(-0.5, 1.5).numpy(), FrameEncoding("webp", 30), levels).levels,
-            *maps,
-        )
-        for clip in clips
-    ]
-    plain = TrainableKeyFrames([torch.from_numpy(frames) for frames in stored], positions, [0, 1], 5)
-    torch.testing.assert_close(trained.render(), plain.render())
-    # The gradient passes straight through: it is that of frames which are not encoded.
-    gradient = torch.from_numpy(rng.normal(size=trained.render().shape).astype(np.float32))
-    torch.testing.assert_close(trained.pull_back(gradient), plain.pull_back(gradient))
-    before = trained.render()
-    trained.step(trained.pull_back(gradient), lr=1e6, momentum=0.0)
-    assert not torch.equal(trained.render(), before)
-    assert trained.frames.min() >= -0.5
-    assert trained.frames.max() <= 1.5

@@ -10,6 +10,7 @@ from dfs_store.condense import ClipsFitted, StepDone, condense
 from dfs_store.condense.fitting.share_out import Option, share_out
 from dfs_store.errors import SettingsError
 from dfs_store.format import copy_store, verify
+from dfs_store.format.coded.levels import pixel_levels
 from tests.condense.methods.test_pack import PACK, rms
 
 ENCODINGS = ["webp", "avif"]
@@ -92,22 +93,20 @@ def test_real_clips_are_encoded_as_a_copy_of_their_store_would_be(config, videos
 
 
 @pytest.mark.parametrize("method", ["dfs", "dm"])
-def test_trained_frames_are_trained_for_the_encoding(config, videos, tmp_path, method):
-    losses = {}
-    for name, encoding in (("plain", None), ("coarse", "webp:5"), ("fine", "webp:100")):
-        settings = config(method=method, encoding=encoding, lr=20.0, out=str(tmp_path / f"{name}.zarr"))
+def test_trained_frames_are_encoded_after_training(config, videos, tmp_path, method):
+    plain = config(method=method, lr=500.0, dtype="float32")
+    coded = config(method=method, lr=500.0, encoding="webp:30", out=str(tmp_path / "coded.zarr"))
+    losses = []
+    for settings in (plain, coded):
         events = []
-        condense(settings, videos, on_event=events.append)
-        losses[name] = [event.loss for event in events if isinstance(event, StepDone)]
-    assert abs(losses["fine"][0] / losses["plain"][0] - 1) < abs(losses["coarse"][0] / losses["plain"][0] - 1)
-    with open_store(tmp_path / "coarse.zarr") as store:
-        mean, std = (np.array(store.normalization[key])[:, None, None] for key in ("mean", "std"))
-        pixels = np.concatenate([store.key_frames(clip) for clip in range(len(store))]) * std + mean
-        # The range that levels of trained frames stand for, wider than that of pixels.
-        assert pixels.min() >= -0.5 - 1e-3
-        assert pixels.max() <= 1.5 + 1e-3
-        assert store.attributes["provenance"]["frame_encoding"]["clipped_share"] == 0
-        np.testing.assert_allclose(store.levels.scale * std[:, 0, 0], 2 / 255, rtol=1e-5)
+        condense(settings, videos, on_event=events.append).close()
+        losses.append([event.loss for event in events if isinstance(event, StepDone)])
+    assert losses[0] == losses[1]
+    copy_store(plain.out, tmp_path / "copy.zarr", encoding="webp:30")
+    with open_store(coded.out) as store, open_store(tmp_path / "copy.zarr") as copy:
+        assert store.content_digest == copy.content_digest
+        # At this learning rate the key frames of dfs leave the range of pixels, so a level stands for more.
+        assert method == "dm" or (store.levels.scale > pixel_levels(store.normalization, 3).scale).all()
 
 
 def test_an_encoded_run_resumes_to_the_same_clips(config, videos, tmp_path):
