@@ -113,33 +113,3 @@ def training_videos_bytes(settings: VideoSettings) -> int | None:
         return sum(folder_status(path)[0] if path.is_dir() else path.stat().st_size for path in paths)
     except (DFSError, OSError):
         return None
-
-
-def describe_videos(settings: VideoSettings) -> tuple[dict[str, int], int, tuple[int, int, int]]:
-    """Returns the number of training clips by class name, T and (C, H, W), without decoding anything.
-
-    Clips that are held out are not counted.
-    """
-    from dfs_store.videos.built_in import BUILT_IN
-    from dfs_store.videos.files.hold_out import group_of_file, held_out_groups
-    from dfs_store.videos.opening import describe, find_clips, resolve_sampling
-
-    info = describe(settings.dataset)
-    sampling = resolve_sampling(info, frames=settings.frames, stride=settings.stride, size=settings.size)
-    if info.is_built_in:
-        generator = BUILT_IN[info.name]
-        kept = settings.classes or generator.class_names
-        generator.check_class_names(kept)
-        groups = {name: [str(n) for n in range(generator.train_clips_per_class)] for name in kept}
-    else:
-        found = find_clips(
-            settings.dataset, settings.root, classes=settings.classes, official_split=settings.split or 1
-        )
-        groups = {name: [] for name in found.classes}
-        for clip in found.clips:
-            groups[clip.class_name].append(group_of_file(info.layout, clip.class_name, clip.file))
-    if settings.hold_out is not None:
-        held = {name: held_out_groups(name, each, settings.hold_out) for name, each in groups.items()}
-        groups = {name: [group for group in groups[name] if group not in held[name]] for name in groups}
-    numbers = {name: len(each) for name, each in groups.items()}
-    return numbers, sampling.frames, (3, sampling.size, sampling.size)

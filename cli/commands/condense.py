@@ -30,11 +30,11 @@ def condense(
 
     dfs condense --dataset miniucf --vpc 10 --out ucf.zarr
     """
-    resolved = _settings(settings, config)
+    asked = _settings(settings, config)
     if dry_run:
-        _plan(resolved, json=json)
+        _plan(asked, json=json)
     else:
-        _run(resolved, track, json=json, quiet=quiet or rank_number() > 0, verbose=verbose)
+        _run(asked, track, json=json, quiet=quiet or rank_number() > 0, verbose=verbose)
 
 
 def _settings(parameters: dict[str, Any], file: str | None) -> "CondenseConfig":
@@ -66,7 +66,7 @@ def _settings(parameters: dict[str, Any], file: str | None) -> "CondenseConfig":
             raise SettingsError(
                 f"--{name} is missing: dfs condense --dataset NAME|FOLDER --vpc N --out STORE"
             )
-    return CondenseConfig(**settings).resolved()
+    return CondenseConfig(**settings)
 
 
 def _numbers(text: str) -> tuple[int, ...]:
@@ -79,14 +79,11 @@ def _numbers(text: str) -> tuple[int, ...]:
 
 
 def _plan(settings: "CondenseConfig", *, json: bool) -> None:
-    from dfs_store.condense import check_run
-    from dfs_store.condense.forecast import forecast
+    from dfs_store.condense import plan_run
 
-    from .._videos import describe_videos
     from ..shown.plan import plan_text
 
-    check_run(settings)
-    plan = forecast(settings, *describe_videos(settings))
+    plan = plan_run(settings)
     if json:
         _output.document("dfs.condense.plan/1", plan.to_json())
     else:
@@ -99,18 +96,16 @@ def _run(settings: "CondenseConfig", track: str | None, *, json: bool, quiet: bo
     from dataclasses import replace
 
     from dfs_store import condense as engine
-    from dfs_store.condense.forecast import forecast
-    from dfs_store.condense.runtime.disk import check_disk
 
-    from .._videos import describe_videos, open_with_progress
+    from .._videos import open_with_progress
     from ..shown.condense_progress import CondenseProgress
     from ..shown.plan import outline, plan_text
 
     check_tracker(track)
-    settings = replace(settings, device=local_device(settings.device))
-    engine.check_run(settings)
-    plan = forecast(settings, *describe_videos(settings))  # refuses, before decoding, what cannot work
-    check_disk(settings.out, plan.disk)
+    # Refuses, before decoding, what cannot work.
+    plan = engine.plan_run(replace(settings, device=local_device(settings.device)))
+    plan.check_disk()
+    settings = plan.config
     if not quiet:
         _output.note(plan_text(plan) if verbose else outline(plan))
     started = time.monotonic()
@@ -120,7 +115,7 @@ def _run(settings: "CondenseConfig", track: str | None, *, json: bool, quiet: bo
         recorded(settings, videos, track, first=rank_number() == 0) as record,
         CondenseProgress(settings, record, quiet=quiet) as progress,
     ):
-        condensed = engine.condense(settings, videos, on_event=progress.on_event)
+        condensed = engine.condense(plan, videos, on_event=progress.on_event)
     elapsed = time.monotonic() - started
     if condensed is None:
         return

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 from .. import _output
 
 if TYPE_CHECKING:
-    from dfs_store.condense.forecast import Forecast
+    from dfs_store.condense import Plan
 
 
-def plan_text(plan: "Forecast") -> str:
+def plan_text(plan: "Plan") -> str:
     """Writes the resolved settings, the phases, and the forecasts of memory and bytes."""
     shape = "x".join(map(str, (plan.num_frames, *plan.frame_shape[1:])))
     parts = [
@@ -36,7 +36,7 @@ def plan_text(plan: "Forecast") -> str:
     return "\n".join(parts)
 
 
-def outline(plan: "Forecast") -> str:
+def outline(plan: "Plan") -> str:
     """Writes the plan in a few lines: what, in which phases, and what it will take."""
     shape = "x".join(map(str, (plan.num_frames, *plan.frame_shape[1:])))
     what = f"{plan.settings['method']} on {plan.settings['dataset']}"
@@ -65,7 +65,7 @@ def _phase(name: str, start: int, end: int) -> tuple[str, ...]:
     return name, f"steps {start:,} to {end - 1:,}" if end > start else "none", f"{end - start:,} steps"
 
 
-def _store_rows(plan: "Forecast") -> list[tuple[str, ...]]:
+def _store_rows(plan: "Plan") -> list[tuple[str, ...]]:
     if plan.native_bytes is not None:
         return [
             ("memories", _output.size_text(plan.native_bytes)),
@@ -80,13 +80,13 @@ def _store_rows(plan: "Forecast") -> list[tuple[str, ...]]:
     ]
 
 
-def _coded(plan: "Forecast") -> str:
+def _coded(plan: "Plan") -> str:
     """Says that a size is that before encoding: those of the image files are not known yet."""
     encoding = plan.settings.get("encoding")
     return "" if encoding in (None, "none") else f", before they are encoded as {encoding}"
 
 
-def _memory_rows(plan: "Forecast") -> list[tuple[str, ...]]:
+def _memory_rows(plan: "Plan") -> list[tuple[str, ...]]:
     real = "on the device" if plan.real_on_device else "mapped from the cache"
     rows: list[tuple[str, ...]] = [("real clips, uint8", _output.size_text(plan.real_bytes), real)]
     if plan.key_frame_memory_bytes:

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
         StoreWritten,
     )
     from dfs_store.condense.method import Method
+    from dfs_store.condense.plan import Plan, plan_run
     from dfs_store.condense.presets import Preset
-    from dfs_store.condense.run import check_run, condense
+    from dfs_store.condense.run import condense
 
 __all__ = [
     "CheckpointSaved",
@@ -32,12 +33,13 @@ __all__ = [
     "Event",
     "ExtractorTrained",
     "Method",
+    "Plan",
     "Preset",
     "RunStarted",
     "StepDone",
     "StoreWritten",
-    "check_run",
     "condense",
+    "plan_run",
 ]
 
 _HOME = {
@@ -49,12 +51,13 @@ _HOME = {
     "Event": "dfs_store.condense.events",
     "ExtractorTrained": "dfs_store.condense.events",
     "Method": "dfs_store.condense.method",
+    "Plan": "dfs_store.condense.plan",
     "Preset": "dfs_store.condense.presets",
     "RunStarted": "dfs_store.condense.events",
     "StepDone": "dfs_store.condense.events",
     "StoreWritten": "dfs_store.condense.events",
-    "check_run": "dfs_store.condense.run",
     "condense": "dfs_store.condense.run",
+    "plan_run": "dfs_store.condense.plan",
 }
 
 
