@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
+from dfs_store.names import counted
+
 from .. import _output
 from .._exit_codes import command
 from .._ranks import first_prepares, local_device, rank_number, ranks_joined
@@ -12,7 +14,7 @@ from ..shown.key_frame_counts import key_frames_per_clip
 
 if TYPE_CHECKING:
     from dfs_store.condense import CondenseConfig
-    from dfs_store.format import KeyFrameStore
+    from dfs_store.format import KeyFrameStore, StorageReport
 
 
 @command
@@ -129,11 +131,11 @@ def _run(settings: "CondenseConfig", track: str | None, *, json: bool, quiet: bo
             "elapsed_seconds": round(elapsed, 3),
             "steps_per_second": progress.steps_per_second,
         }
-        story = [*progress.story(), *_encoding_lines(store)]
+        storage, story = store.storage, [*progress.story(), *_encoding_lines(store)]
     if json:
         _output.document("dfs.condense/1", result)
     else:
-        _output.echo(_summary(result, settings, story))
+        _output.echo(_summary(result, storage, settings, story))
 
 
 def _encoding_lines(store: "KeyFrameStore") -> list[str]:
@@ -147,21 +149,22 @@ def _encoding_lines(store: "KeyFrameStore") -> list[str]:
     return lines
 
 
-def _summary(result: dict[str, Any], settings: "CondenseConfig", story: list[str]) -> str:
+def _summary(
+    result: dict[str, Any], storage: "StorageReport", settings: "CondenseConfig", story: list[str]
+) -> str:
     from dfs_store.format.io.place import local_beside
 
-    storage = result["storage"]
-    size_bytes, what = storage["key_frame_bytes"], f"{result['num_key_frames']:,} key frames"
-    if storage["native_bytes"] is not None:
-        size_bytes, what = storage["native_bytes"], "native arrays, and dense clips for other readers"
-    else:
-        what += f", {result['key_frames_per_clip']['mean']:.2f} per clip"
-    share = 100 * size_bytes / storage["dense_bytes"]
+    what = {
+        "key frames": f"{counted(storage.num_key_frames, 'key frame')}, "
+        f"{result['key_frames_per_clip']['mean']:.2f} per clip",
+        "native arrays": "native arrays, and dense clips for other readers",
+    }[storage.method_arrays]
     beside = local_beside(settings.out)
     picture = beside.with_name(beside.name.partition(".")[0] or beside.name)
     went = "".join(f"  {line}\n" for line in story)
     return (
-        f"{result['out']}: {what}, {_output.size_text(size_bytes)}, {share:.1f} % of the dense clips, "
+        f"{result['out']}: {what}, {_output.size_text(storage.method_bytes)}, "
+        f"{storage.percent_of_dense:.1f} % of the dense clips, "
         f"in {_output.duration_text(result['elapsed_seconds'])}\n"
         f"{went}"
         f"next: dfs inspect {settings.out}\n"

@@ -4,6 +4,8 @@ from typing import Annotated, Any
 
 import typer
 
+from dfs_store.names import counted
+
 from .. import _output
 from .._exit_codes import command
 from ..options import shared
@@ -49,5 +51,5 @@ def _row(entry: dict[str, Any]) -> tuple[str, ...]:
     if entry["kind"] == "extractor":
         return entry["key"], "-", _output.mebibytes(entry["size_bytes"]), "trained extractor"
     state = "complete" if entry["complete"] else "being prepared" if entry["in_use"] else "unfinished"
-    failed = f", {entry['num_failed']:,} files left out" if entry["num_failed"] else ""
+    failed = f", {counted(entry['num_failed'], 'file')} left out" if entry["num_failed"] else ""
     return entry["key"], f"{entry['num_clips']:,}", _output.mebibytes(entry["size_bytes"]), state + failed

@@ -5,6 +5,8 @@ import time
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING
 
+from dfs_store.names import counted
+
 from .. import _output
 from .._exit_codes import TerminatedError
 
@@ -86,7 +88,7 @@ class CondenseProgress:
         where = f"from step {event.step:,}, " if event.step else ""
         steps = f"{event.iterations:,} steps, " if event.iterations else ""
         self._bar.message(
-            f"{self._settings.method}: {event.num_clips:,} clips, {where}{steps}on {event.device}"
+            f"{self._settings.method}: {counted(event.num_clips, 'clip')}, {where}{steps}on {event.device}"
         )
         for note in event.notes:
             self._bar.message(f"note: {note}")
@@ -111,7 +113,7 @@ class CondenseProgress:
                 event.step + 1,
                 event.iterations,
                 f"{event.phase}  {self._steps / self._seconds:.2f} steps/s  loss {smooth:.4g} "
-                f"{_output.sparkline(self._losses)}  {event.num_key_frames:,} key frames  "
+                f"{_output.sparkline(self._losses)}  {counted(event.num_key_frames, 'key frame')}  "
                 f"{_output.mebibytes(event.key_frame_bytes)}",
             )
         if self._stop is not None:
@@ -122,7 +124,7 @@ class CondenseProgress:
     def _new_phase(self, event: "StepDone") -> None:
         """Says on a terminal, above the bar, that a phase begins; the lines elsewhere name it anyway."""
         if self._phase and not self._quiet and self._bar.is_live:
-            frames = f"{event.num_key_frames:,} key frames"
+            frames = f"{counted(event.num_key_frames, 'key frame')}"
             self._bar.message(f"step {event.step:,}: {event.phase} begins, {frames}")
         self._phase = event.phase
 
@@ -135,7 +137,7 @@ class CondenseProgress:
         if self._inserted:
             number = sum(count for _, count in self._inserted)
             first, last = self._inserted[0][0], self._inserted[-1][0]
-            lines.append(f"{number:,} key frames inserted, from step {first:,} to {last:,}")
+            lines.append(f"{counted(number, 'key frame')} inserted, from step {first:,} to {last:,}")
         return lines
 
     def _end(self, next_step: int) -> None:

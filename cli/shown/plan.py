@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+from dfs_store.names import counted
+
 from .. import _output
 
 if TYPE_CHECKING:
@@ -12,7 +14,7 @@ def plan_text(plan: "Plan") -> str:
     """Writes the resolved settings, the phases, and the forecasts of memory and bytes."""
     shape = "x".join(map(str, (plan.num_frames, *plan.frame_shape[1:])))
     parts = [
-        f"plan for {plan.num_clips:,} clips of {shape} ({plan.num_classes} classes) "
+        f"plan for {counted(plan.num_clips, 'clip')} of {shape} ({counted(plan.num_classes, 'class')}) "
         f"from {plan.num_real_clips:,} real clips, on {plan.device}",
         f"settings (those not given: {plan.preset})",
         _output.table([(k, _value(v)) for k, v in plan.settings.items() if v is not None], indent="  "),
@@ -41,7 +43,7 @@ def outline(plan: "Plan") -> str:
     shape = "x".join(map(str, (plan.num_frames, *plan.frame_shape[1:])))
     what = f"{plan.settings['method']} on {plan.settings['dataset']}"
     head = (
-        f"{what}: {plan.num_clips:,} clips of {shape} ({plan.num_classes} classes) from "
+        f"{what}: {counted(plan.num_clips, 'clip')} of {shape} ({counted(plan.num_classes, 'class')}) from "
         f"{plan.num_real_clips:,} real clips, on {plan.device}"
     )
     shown = ("lr", "momentum", "batch_real", "epsilon", "seed")
@@ -99,7 +101,7 @@ def _memory_rows(plan: "Plan") -> list[tuple[str, ...]]:
                 f"{home}, at the most",
             ),
             (
-                f"one chunk of {plan.chunk_clips} clips",
+                f"one chunk of {counted(plan.chunk_clips, 'clip')}",
                 _output.size_text(plan.chunk_memory_bytes),
                 "forward and backward, about",
             ),
