@@ -21,7 +21,7 @@ class VideoSettings(Protocol):
 
     @property
     def root(self) -> str | None:
-        """Where it lies."""
+        """The folder of its videos."""
 
     @property
     def frames(self) -> int | None:

@@ -122,10 +122,10 @@ def _header_rows(content: dict[str, Any]) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = [
         ("format", f"{content['format_version']}, {content['container']}, {_stored(content)}"),
         ("read path", READ_PATHS[content["read_path"]]),
-        ("method", str(content["method"] or "not said")),
-        ("dataset", str(content["dataset"] or "not said")),
-        ("vpc, seed", f"{provenance.get('vpc', 'not said')}, {provenance.get('seed', 'not said')}"),
-        ("created", str(provenance.get("created", "not said"))),
+        ("method", str(content["method"] or "not recorded")),
+        ("dataset", str(content["dataset"] or "not recorded")),
+        ("vpc, seed", f"{provenance.get('vpc', 'not recorded')}, {provenance.get('seed', 'not recorded')}"),
+        ("created", str(provenance.get("created", "not recorded"))),
         ("content", f"{content['content_digest'][:16]}, equal for equal clips"),
     ]
     if normalization:

@@ -27,8 +27,8 @@ def plan_text(plan: "Plan") -> str:
         "disk",
         _output.table(
             [
-                ("at the least, with checkpoints", _output.size_text(plan.disk.least)),
-                ("at the most", _output.size_text(plan.disk.most)),
+                ("at least, with checkpoints", _output.size_text(plan.disk.least)),
+                ("at most", _output.size_text(plan.disk.most)),
                 ("free", _output.size_text(plan.disk_free_bytes)),
             ],
             indent="  ",
@@ -98,7 +98,7 @@ def _memory_rows(plan: "Plan") -> list[tuple[str, ...]]:
             (
                 "key frames and momentum",
                 _output.size_text(plan.key_frame_memory_bytes),
-                f"{home}, at the most",
+                f"{home}, at most",
             ),
             (
                 f"one chunk of {counted(plan.chunk_clips, 'clip')}",

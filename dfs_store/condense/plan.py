@@ -49,7 +49,7 @@ class Plan:
         first_bytes, most_bytes: key frames in the store at the start and if every frame became one.
         real_bytes: real clips as uint8, in the cache and (where they fit) on the device.
         real_on_device: whether they fit; else they are streamed.
-        key_frame_memory_bytes: key frames (or memories) and what training keeps of them, at the most.
+        key_frame_memory_bytes: key frames (or memories) and what training keeps of them, at most.
         key_frames_on_device: whether they stay on the device; else in host memory.
         chunk_clips: synthetic clips that are rendered at a time.
         chunk_memory_bytes: activations of one chunk, forward and backward, about.
@@ -128,12 +128,12 @@ def check_place(config: CondenseConfig) -> None:
     path = found[0]
     if not config.iterates and not config.overwrite:
         raise SettingsError(
-            f"the checkpoint of an unfinished run lies at {path}, and --method {config.method} cannot "
+            f"there is a checkpoint of an unfinished run at {path}, and --method {config.method} cannot "
             "continue it; choose another --out, or add --overwrite to give it up"
         )
     if not (config.resume or config.overwrite):
         raise SettingsError(
-            f"the checkpoint of an unfinished run lies at {path}; add --resume to continue it, "
+            f"there is a checkpoint of an unfinished run at {path}; add --resume to continue it, "
             "or --overwrite to start again"
         )
 

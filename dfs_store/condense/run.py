@@ -53,7 +53,7 @@ def condense(
 
     Raises:
         SettingsError: settings that do not make sense, or not with these clips.
-        OutputExistsError: a store stands at `config.out` and `overwrite` is not set; or another run is
+        OutputExistsError: `config.out` already exists and `overwrite` is not set; or another run is
             condensing into it.
         OutputNotWritableError: `config.out` cannot be written.
         DivergedError: the loss is no longer finite.
