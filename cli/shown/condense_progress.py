@@ -2,7 +2,7 @@
 
 import signal
 import time
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import TYPE_CHECKING
 
 from dfs_store.names import counted
@@ -49,13 +49,8 @@ class CondenseProgress:
         self._bar.__enter__()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._bar.__exit__(kind, error, trace)
+    def __exit__(self, *_exception: object) -> None:
+        self._bar.__exit__()
         for number, handler in self._old.items():
             signal.signal(number, handler)
 

@@ -42,23 +42,23 @@ __all__ = [
     "plan_run",
 ]
 
-_HOME = {
-    "CheckpointSaved": "dfs_store.condense.events",
-    "ClipsFitted": "dfs_store.condense.events",
-    "CondenseConfig": "dfs_store.condense.config",
-    "Condensed": "dfs_store.condense.condensed",
-    "CondensedClip": "dfs_store.condense.condensed",
-    "Event": "dfs_store.condense.events",
-    "ExtractorTrained": "dfs_store.condense.events",
-    "Method": "dfs_store.condense.method",
-    "Plan": "dfs_store.condense.plan",
-    "Preset": "dfs_store.condense.presets",
-    "RunStarted": "dfs_store.condense.events",
-    "StepDone": "dfs_store.condense.events",
-    "StoreWritten": "dfs_store.condense.events",
-    "condense": "dfs_store.condense.run",
-    "plan_run": "dfs_store.condense.plan",
+_NAMES = {
+    "dfs_store.condense.condensed": ("Condensed", "CondensedClip"),
+    "dfs_store.condense.config": ("CondenseConfig",),
+    "dfs_store.condense.events": (
+        "CheckpointSaved",
+        "ClipsFitted",
+        "Event",
+        "ExtractorTrained",
+        "RunStarted",
+        "StepDone",
+        "StoreWritten",
+    ),
+    "dfs_store.condense.method": ("Method",),
+    "dfs_store.condense.plan": ("Plan", "plan_run"),
+    "dfs_store.condense.presets": ("Preset",),
+    "dfs_store.condense.run": ("condense",),
 }
 
 
-__getattr__, __dir__ = imported_on_first_use(__name__, _HOME)
+__getattr__, __dir__ = imported_on_first_use(__name__, _NAMES)

@@ -2,6 +2,7 @@
 
 import errno
 import json
+import math
 import os
 import shutil
 from pathlib import Path
@@ -36,7 +37,7 @@ def reserve(path: Path, num_rows: int, row_shape: tuple[int, ...]) -> int:
         OSError: the file cannot be created or reserved.
     """
     header = clips_header((num_rows, *row_shape))
-    row_bytes = _product(row_shape)
+    row_bytes = math.prod(row_shape)
     size_bytes = HEADER_BYTES + num_rows * row_bytes
     held_bytes = path.stat().st_blocks * 512 if path.exists() else 0
     free_bytes = shutil.disk_usage(path.parent).free
@@ -69,13 +70,6 @@ def _no_room(path: Path, size_bytes: int, free_bytes: int) -> str:
         f"{free_bytes} free: make room (`dfs datasets cache`), set DFS_CACHE to a larger disk, or choose "
         "fewer frames, a smaller size or fewer classes"
     )
-
-
-def _product(shape: tuple[int, ...]) -> int:
-    total = 1
-    for extent in shape:
-        total *= extent
-    return total
 
 
 def read_lines(path: Path) -> tuple[list[dict[str, Any]], int]:
