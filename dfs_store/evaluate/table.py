@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from dfs_store.byte_sizes import MEBIBYTE
 from dfs_store.errors import MissingDependencyError, NotAStoreError, SettingsError, StoreNotFoundError
 from dfs_store.evaluate.published import PAPER_EPOCHS, PAPER_METHODS, metric_of, published
 from dfs_store.evaluate.result import accuracy_text
@@ -22,7 +23,6 @@ from dfs_store.videos.files.catalogue import CATALOGUE, FOLDER
 __all__ = ["TableRow", "plot", "read_results", "to_csv", "to_markdown", "to_text"]
 
 SCHEMA = "dfs.evaluate/1"
-_MEBIBYTE = 2**20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,9 +194,9 @@ def _row(found: dict[str, Any]) -> TableRow:
         std=float(found[metric]["std"]),
         paper=cell.accuracy if cell else None,
         paper_mebibytes=cell.mebibytes if cell else None,
-        mebibytes=_share(paper_bytes, _MEBIBYTE),
-        stored_mebibytes=_share(stored, _MEBIBYTE),
-        on_disk_mebibytes=_share(on_disk, _MEBIBYTE),
+        mebibytes=_share(paper_bytes, MEBIBYTE),
+        stored_mebibytes=_share(stored, MEBIBYTE),
+        on_disk_mebibytes=_share(on_disk, MEBIBYTE),
         percent_of_dense=_share(stored, dense, 100),
         percent_of_dataset=_share(on_disk, whole_bytes, 100),
         file=found["file"],

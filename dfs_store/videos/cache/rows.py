@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from dfs_store.byte_sizes import size_text
 from dfs_store.errors import DiskFullError
 from dfs_store.format.io.durable import write_all
 from dfs_store.videos.cache.entries import HEADER_BYTES, clips_header
@@ -66,7 +67,7 @@ def _allocate(descriptor: int, size_bytes: int) -> None:
 
 def _no_room(path: Path, size_bytes: int, free_bytes: int) -> str:
     return (
-        f"the prepared clips take {size_bytes} bytes ({size_bytes / 2**20:.1f} MiB) and {path.parent} has "
+        f"the prepared clips take {size_text(size_bytes)} and {path.parent} has "
         f"{free_bytes} free: make room (`dfs datasets cache`), set DFS_CACHE to a larger disk, or choose "
         "fewer frames, a smaller size or fewer classes"
     )
