@@ -1,55 +1,18 @@
 """Opens the real clips that a command names, showing the progress of their preparation."""
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from . import _output
+from ._store_videos import StoreVideos
 from .shown.prepare_progress import shown_on
 
 if TYPE_CHECKING:
+    from dfs_store.condense import CondenseConfig
     from dfs_store.videos import VideoDataset
 
 
-class VideoSettings(Protocol):
-    """The settings that name real clips; `CondenseConfig` has them, and so has `evaluate`.
-
-    Training clips are cut with sampling seed 0 whatever the seed of the run, so that runs share one cache.
-    """
-
-    @property
-    def dataset(self) -> str:
-        """Catalogue name or folder."""
-
-    @property
-    def root(self) -> str | None:
-        """The folder of its videos."""
-
-    @property
-    def frames(self) -> int | None:
-        """T."""
-
-    @property
-    def stride(self) -> int | None:
-        """Frames between sampled frames."""
-
-    @property
-    def size(self) -> int | None:
-        """Pixels."""
-
-    @property
-    def split(self) -> int | None:
-        """Number of the official split."""
-
-    @property
-    def classes(self) -> tuple[str, ...] | None:
-        """Subset of the classes."""
-
-    @property
-    def hold_out(self) -> float | None:
-        """Share of the training clips to hold out."""
-
-
 def open_with_progress(
-    settings: VideoSettings,
+    settings: "CondenseConfig | StoreVideos",
     part: str,
     *,
     quiet: bool,
@@ -59,6 +22,7 @@ def open_with_progress(
 ) -> "VideoDataset":
     """Opens the "train" or "test" part, decoding it first if it is not in the cache.
 
+    Training clips are cut with sampling seed 0 whatever the seed of the run, so that runs share one cache.
     Test clips get `random_starts` views from random starts, which depend on the seed.
     """
     from dfs_store import open_videos
@@ -97,7 +61,7 @@ def _warn(videos: "VideoDataset") -> None:
         )
 
 
-def training_videos_bytes(settings: VideoSettings) -> int | None:
+def training_videos_bytes(settings: StoreVideos) -> int | None:
     """Returns what the training videos take on disk; None where there are none."""
     from dfs_store.errors import DFSError
     from dfs_store.videos.decode.frame_folder import folder_status

@@ -197,7 +197,7 @@ def _real_clips(
     from .._store_videos import StoreVideos, clips_of_store
     from .._videos import open_with_progress
 
-    asked = clips_of_store(drawing.store, StoreVideos(dataset or "", root, None, None, None, None, None))
+    asked = clips_of_store(drawing.store, StoreVideos(dataset or "", root))
     videos = open_with_progress(asked, "train", quiet=quiet)
 
     def beside(clip: "PicturedClip") -> "tuple[npt.NDArray[np.uint8], str]":
