@@ -11,9 +11,16 @@ _SHOWN = 20
 
 
 def counted(number: int, thing: str) -> str:
-    """Returns a number of things, in words: "1 clip", "1,024 clips", "2 classes"."""
-    plural = f"{thing}es" if thing.endswith("s") else f"{thing}s"
-    return f"{number:,} {thing if number == 1 else plural}"
+    """Returns a number of things, in words: "1 clip", "1,024 clips", "2 classes", "0 entries"."""
+    if number != 1:
+        thing = (
+            f"{thing[:-1]}ies"
+            if thing.endswith("y")
+            else f"{thing}es"
+            if thing.endswith("s")
+            else f"{thing}s"
+        )
+    return f"{number:,} {thing}"
 
 
 def nearest_name(name: str, known: Iterable[str]) -> str | None:

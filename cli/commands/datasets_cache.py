@@ -40,11 +40,11 @@ def cache(
         _output.document("dfs.cache/1", {**content, "removed": keys, "freed_bytes": freed_bytes})
         return
     if keys:
-        _output.echo(f"removed {len(keys)} entries, {_output.size_text(freed_bytes)}")
+        _output.echo(f"removed {counted(len(keys), 'entry')}, {_output.size_text(freed_bytes)}")
     if not quiet:
         if entries:
             _output.echo(_output.table([("key", "clips", "size", "state"), *map(_row, entries)]))
-        _output.echo(f"{cache_root()}: {len(entries)} entries, {_output.size_text(total_bytes)}")
+        _output.echo(f"{cache_root()}: {counted(len(entries), 'entry')}, {_output.size_text(total_bytes)}")
 
 
 def _row(entry: dict[str, Any]) -> tuple[str, ...]:

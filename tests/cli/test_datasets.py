@@ -199,7 +199,7 @@ def test_the_cache_is_shown_and_cleaned(dfs, folder, cache):
     assert content["schema"] == "dfs.cache/1"
     assert sorted(entry["complete"] for entry in content["entries"]) == [False, True]
     assert "unfinished" in dfs("datasets", "cache").stdout
-    assert "removed 1 entries" in dfs("datasets", "cache", "--remove-unfinished").stdout
+    assert "removed 1 entry," in dfs("datasets", "cache", "--remove-unfinished").stdout
     (entry,) = dfs("datasets", "cache", "--json").document["entries"]
     assert dfs("datasets", "cache", "--remove", entry["key"], "--json").document["freed_bytes"] > 0
     assert dfs("datasets", "cache", "--json").document["entries"] == []
@@ -209,5 +209,5 @@ def test_the_cache_is_shown_and_cleaned(dfs, folder, cache):
 
 def test_remove_all(dfs, folder, cache):
     dfs("datasets", "prepare", folder, *SMALL)
-    assert "removed 1 entries" in dfs("datasets", "cache", "--remove-all").stdout
+    assert "removed 1 entry," in dfs("datasets", "cache", "--remove-all").stdout
     assert list(cache.iterdir()) == []
