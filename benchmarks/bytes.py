@@ -30,7 +30,7 @@ def psnr(rebuilt, source):
 
 
 def pack(arguments, videos, name, **settings):
-    """Makes a store where there is none, and returns (kB per clip, mean dB, store)."""
+    """Makes a store if there is none, and returns (kB per clip, mean dB, store)."""
     path = arguments.out / f"{name}.zarr"
     if not path.exists():
         config = CondenseConfig(

@@ -91,7 +91,7 @@ def dfs(*words: str) -> None:
 
 
 def source_store(arguments: argparse.Namespace, point: Point, seed: int) -> Path:
-    """Returns the store of a point's clips as they were chosen or trained, made where it is not there."""
+    """Returns the store of a point's clips as they were chosen or trained, made if they are not there."""
     path = arguments.out / f"{point.source}-{seed}.zarr"
     if not path.exists():
         flags = ["--vpc", str(point.vpc), *point.clips.split(), "--dtype", "float32", "--seed", str(seed)]

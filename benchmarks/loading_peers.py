@@ -76,7 +76,7 @@ def streaming_peer(folder, clips, labels):
         for clip, label in zip(clips, labels, strict=True):
             writer.write({"clip": clip, "label": label})
     dataset = StreamingDataset(local=str(folder / "mds"), shuffle=True, batch_size=BATCH_SIZE)
-    # Its worker processes can wait for one another for ever.
+    # Its worker processes can wait for one another forever.
     return lambda workers: DataLoader(dataset, BATCH_SIZE, num_workers=workers, timeout=20 if workers else 0)
 
 
@@ -103,7 +103,7 @@ def webdataset_peer(folder, clips, labels):
 
 def decord_peer(folder, clips, labels):
     import av
-    import decord  # noqa: F401 - fails here where it is not installed
+    import decord  # noqa: F401 - fails here if it is not installed
 
     paths = [folder / f"{number}.mp4" for number in range(len(clips))]
     pixels = np.clip(clips * 40 + 128, 0, 255).astype(np.uint8).transpose(0, 2, 3, 4, 1)

@@ -5,7 +5,6 @@ import json as json_module
 import sys
 import time
 import traceback
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from dfs_store.byte_sizes import mebibytes, size_text
@@ -194,12 +193,7 @@ class Progress:
     def _line(self, done: int, total: int, details: str) -> None:
         note(f"{self._label}: {done:,}/{total:,}  {details}".rstrip())
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_exception: object) -> None:
         if self._bar is not None:
             self._bar.stop()
         elif self._last is not None and time.monotonic() - self._opened > SECONDS_BEFORE_LAST_LINE:

@@ -1,4 +1,4 @@
-"""The processes that torchrun starts: they find each other, and only the first one speaks."""
+"""The processes that torchrun starts: they find each other, and only the first one prints."""
 
 import os
 from collections.abc import Callable, Iterator

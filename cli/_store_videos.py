@@ -10,18 +10,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class StoreVideos:
-    """Which real clips to open; see `_videos.VideoSettings`.
+    """Which real clips to open, named as the settings of `CondenseConfig`.
 
     `split_declared`: the split comes from --split because the store does not record its own.
     """
 
     dataset: str
-    root: str | None
-    frames: int | None
-    stride: int | None
-    size: int | None
-    split: int | None
-    classes: tuple[str, ...] | None
+    root: str | None = None
+    frames: int | None = None
+    stride: int | None = None
+    size: int | None = None
+    split: int | None = None
+    classes: tuple[str, ...] | None = None
     hold_out: float | None = None
     split_declared: bool = False
 

@@ -1,55 +1,18 @@
 """Opens the real clips that a command names, showing the progress of their preparation."""
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from . import _output
+from ._store_videos import StoreVideos
 from .shown.prepare_progress import shown_on
 
 if TYPE_CHECKING:
+    from dfs_store.condense import CondenseConfig
     from dfs_store.videos import VideoDataset
 
 
-class VideoSettings(Protocol):
-    """The settings that name real clips; `CondenseConfig` has them, and so has `evaluate`.
-
-    Training clips are cut with sampling seed 0 whatever the seed of the run, so that runs share one cache.
-    """
-
-    @property
-    def dataset(self) -> str:
-        """Catalogue name or folder."""
-
-    @property
-    def root(self) -> str | None:
-        """Where it lies."""
-
-    @property
-    def frames(self) -> int | None:
-        """T."""
-
-    @property
-    def stride(self) -> int | None:
-        """Frames between sampled frames."""
-
-    @property
-    def size(self) -> int | None:
-        """Pixels."""
-
-    @property
-    def split(self) -> int | None:
-        """Number of the official split."""
-
-    @property
-    def classes(self) -> tuple[str, ...] | None:
-        """Subset of the classes."""
-
-    @property
-    def hold_out(self) -> float | None:
-        """Share of the training clips to hold out."""
-
-
 def open_with_progress(
-    settings: VideoSettings,
+    settings: "CondenseConfig | StoreVideos",
     part: str,
     *,
     quiet: bool,
@@ -59,6 +22,7 @@ def open_with_progress(
 ) -> "VideoDataset":
     """Opens the "train" or "test" part, decoding it first if it is not in the cache.
 
+    Training clips are cut with sampling seed 0 whatever the seed of the run, so that runs share one cache.
     Test clips get `random_starts` views from random starts, which depend on the seed.
     """
     from dfs_store import open_videos
@@ -97,7 +61,7 @@ def _warn(videos: "VideoDataset") -> None:
         )
 
 
-def training_videos_bytes(settings: VideoSettings) -> int | None:
+def training_videos_bytes(settings: StoreVideos) -> int | None:
     """Returns what the training videos take on disk; None where there are none."""
     from dfs_store.errors import DFSError
     from dfs_store.videos.decode.frame_folder import folder_status
@@ -113,33 +77,3 @@ def training_videos_bytes(settings: VideoSettings) -> int | None:
         return sum(folder_status(path)[0] if path.is_dir() else path.stat().st_size for path in paths)
     except (DFSError, OSError):
         return None
-
-
-def describe_videos(settings: VideoSettings) -> tuple[dict[str, int], int, tuple[int, int, int]]:
-    """Returns the number of training clips by class name, T and (C, H, W), without decoding anything.
-
-    Clips that are held out are not counted.
-    """
-    from dfs_store.videos.built_in import BUILT_IN
-    from dfs_store.videos.files.hold_out import group_of_file, held_out_groups
-    from dfs_store.videos.opening import describe, find_clips, resolve_sampling
-
-    info = describe(settings.dataset)
-    sampling = resolve_sampling(info, frames=settings.frames, stride=settings.stride, size=settings.size)
-    if info.is_built_in:
-        generator = BUILT_IN[info.name]
-        kept = settings.classes or generator.class_names
-        generator.check_class_names(kept)
-        groups = {name: [str(n) for n in range(generator.train_clips_per_class)] for name in kept}
-    else:
-        found = find_clips(
-            settings.dataset, settings.root, classes=settings.classes, official_split=settings.split or 1
-        )
-        groups = {name: [] for name in found.classes}
-        for clip in found.clips:
-            groups[clip.class_name].append(group_of_file(info.layout, clip.class_name, clip.file))
-    if settings.hold_out is not None:
-        held = {name: held_out_groups(name, each, settings.hold_out) for name, each in groups.items()}
-        groups = {name: [group for group in groups[name] if group not in held[name]] for name in groups}
-    numbers = {name: len(each) for name, each in groups.items()}
-    return numbers, sampling.frames, (3, sampling.size, sampling.size)

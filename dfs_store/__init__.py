@@ -4,10 +4,10 @@ Public names are imported on first use (PEP 562), so that ``import dfs_store`` s
 zarr, h5py and numpy.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dfs_store.display import html_of
+from dfs_store.lazy import imported_on_first_use
 
 if TYPE_CHECKING:
     from dfs_store import condense, errors, evaluate, exchange, testing
@@ -34,29 +34,15 @@ __all__ = [
     "testing",
 ]
 
-_HOME = {
-    "DFSDataset": "loaders",
-    "DFSLoader": "loaders",
-    "KeyFrameStore": "format",
-    "StorageReport": "format",
-    "StoreWriter": "format",
-    "VideoDataset": "videos",
-    "interpolate": "loaders",
-    "open_store": "format",
-    "open_videos": "videos",
+_NAMES = {
+    "dfs_store.format": ("KeyFrameStore", "StorageReport", "StoreWriter", "open_store"),
+    "dfs_store.loaders": ("DFSDataset", "DFSLoader", "interpolate"),
+    "dfs_store.videos": ("VideoDataset", "open_videos"),
 }
 _MODULES = ("condense", "errors", "evaluate", "exchange", "testing")
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401 - a module attribute can be anything
-    if name in _HOME:
-        value = getattr(importlib.import_module(f"dfs_store.{_HOME[name]}"), name)
-    elif name in _MODULES:
-        value = importlib.import_module(f"dfs_store.{name}")
-    else:
-        raise AttributeError(f"module 'dfs_store' has no attribute {name!r}")
-    globals()[name] = value
-    return value
+__getattr__, __dir__ = imported_on_first_use(__name__, _NAMES, _MODULES)
 
 
 def _html_of_store(store: "KeyFrameStore") -> str:
@@ -67,7 +53,3 @@ def _html_of_store(store: "KeyFrameStore") -> str:
 
 
 html_of["store"] = _html_of_store
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])

@@ -5,9 +5,10 @@ from decimal import Decimal
 
 from dfs_store.errors import SettingsError
 
-__all__ = ["mebibytes", "parse_bytes", "size_text"]
+__all__ = ["MEBIBYTE", "mebibytes", "parse_bytes", "size_text"]
 
-_UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
+MEBIBYTE = 2**20
+_UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": MEBIBYTE, "GIB": 2**30}
 
 
 def parse_bytes(text: str, flag: str) -> int:
@@ -28,11 +29,13 @@ def parse_bytes(text: str, flag: str) -> int:
 
 
 def size_text(size_bytes: int) -> str:
-    """Writes a size as MiB and as exact bytes."""
+    """Writes a size as MiB or KiB and as exact bytes."""
     return f"{mebibytes(size_bytes)} ({size_bytes:,} bytes)"
 
 
 def mebibytes(size_bytes: float) -> str:
-    """Writes a size as MiB, with more digits the smaller it is."""
-    value = size_bytes / 2**20
+    """Writes a size as MiB, with more digits the smaller it is; below a tenth of one, as KiB."""
+    value = size_bytes / MEBIBYTE
+    if value < 0.1:
+        return f"{size_bytes / 1024:.1f} KiB"
     return f"{value:.{1 if value >= 100 else 2 if value >= 1 else 4}f} MiB"

@@ -2,30 +2,34 @@
 
 import importlib
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 __all__ = ["imported_on_first_use"]
 
 
 def imported_on_first_use(
-    package: str, homes: Mapping[str, str]
+    package: str, names: Mapping[str, Sequence[str]], modules: Sequence[str] = ()
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
     """Returns `__getattr__` and `__dir__` of a package.
 
     Args:
         package: its name.
-        homes: the module that each public name is defined in.
+        names: the public names that each module defines.
+        modules: the package's own modules that are public themselves.
     """
+    homes = {name: module for module, defined in names.items() for name in defined}
+    homes |= {name: f"{package}.{name}" for name in modules}
 
     def get(name: str) -> Any:  # noqa: ANN401 - a module attribute can be anything
         if name not in homes:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        value = getattr(importlib.import_module(homes[name]), name)
+        module = importlib.import_module(homes[name])
+        value = module if name in modules else getattr(module, name)
         setattr(sys.modules[package], name, value)
         return value
 
-    def names() -> list[str]:
+    def listed() -> list[str]:
         return sorted({*vars(sys.modules[package]), *homes})
 
-    return get, names
+    return get, listed

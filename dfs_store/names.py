@@ -5,9 +5,22 @@ from collections.abc import Iterable
 
 from dfs_store.errors import SettingsError
 
-__all__ = ["did_you_mean", "known_name", "nearest_name"]
+__all__ = ["counted", "did_you_mean", "known_name", "nearest_name"]
 
 _SHOWN = 20
+
+
+def counted(number: int, thing: str) -> str:
+    """Returns a number of things, in words: "1 clip", "1,024 clips", "2 classes", "0 entries"."""
+    if number != 1:
+        thing = (
+            f"{thing[:-1]}ies"
+            if thing.endswith("y")
+            else f"{thing}es"
+            if thing.endswith("s")
+            else f"{thing}s"
+        )
+    return f"{number:,} {thing}"
 
 
 def nearest_name(name: str, known: Iterable[str]) -> str | None:

@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
+from dfs_store.names import counted
+
 from .. import _output
 from .._exit_codes import command
 from .._ranks import first_prepares, local_device, rank_number, ranks_joined
@@ -12,7 +14,7 @@ from ..shown.key_frame_counts import key_frames_per_clip
 
 if TYPE_CHECKING:
     from dfs_store.condense import CondenseConfig
-    from dfs_store.format import KeyFrameStore
+    from dfs_store.format import KeyFrameStore, StorageReport
 
 
 @command
@@ -30,11 +32,11 @@ def condense(
 
     dfs condense --dataset miniucf --vpc 10 --out ucf.zarr
     """
-    resolved = _settings(settings, config)
+    asked = _settings(settings, config)
     if dry_run:
-        _plan(resolved, json=json)
+        _plan(asked, json=json)
     else:
-        _run(resolved, track, json=json, quiet=quiet or rank_number() > 0, verbose=verbose)
+        _run(asked, track, json=json, quiet=quiet or rank_number() > 0, verbose=verbose)
 
 
 def _settings(parameters: dict[str, Any], file: str | None) -> "CondenseConfig":
@@ -66,7 +68,7 @@ def _settings(parameters: dict[str, Any], file: str | None) -> "CondenseConfig":
             raise SettingsError(
                 f"--{name} is missing: dfs condense --dataset NAME|FOLDER --vpc N --out STORE"
             )
-    return CondenseConfig(**settings).resolved()
+    return CondenseConfig(**settings)
 
 
 def _numbers(text: str) -> tuple[int, ...]:
@@ -79,14 +81,11 @@ def _numbers(text: str) -> tuple[int, ...]:
 
 
 def _plan(settings: "CondenseConfig", *, json: bool) -> None:
-    from dfs_store.condense import check_run
-    from dfs_store.condense.forecast import forecast
+    from dfs_store.condense import plan_run
 
-    from .._videos import describe_videos
     from ..shown.plan import plan_text
 
-    check_run(settings)
-    plan = forecast(settings, *describe_videos(settings))
+    plan = plan_run(settings)
     if json:
         _output.document("dfs.condense.plan/1", plan.to_json())
     else:
@@ -99,18 +98,16 @@ def _run(settings: "CondenseConfig", track: str | None, *, json: bool, quiet: bo
     from dataclasses import replace
 
     from dfs_store import condense as engine
-    from dfs_store.condense.forecast import forecast
-    from dfs_store.condense.runtime.disk import check_disk
 
-    from .._videos import describe_videos, open_with_progress
+    from .._videos import open_with_progress
     from ..shown.condense_progress import CondenseProgress
     from ..shown.plan import outline, plan_text
 
     check_tracker(track)
-    settings = replace(settings, device=local_device(settings.device))
-    engine.check_run(settings)
-    plan = forecast(settings, *describe_videos(settings))  # refuses, before decoding, what cannot work
-    check_disk(settings.out, plan.disk)
+    # Refuses, before decoding, what cannot work.
+    plan = engine.plan_run(replace(settings, device=local_device(settings.device)))
+    plan.check_disk()
+    settings = plan.config
     if not quiet:
         _output.note(plan_text(plan) if verbose else outline(plan))
     started = time.monotonic()
@@ -120,7 +117,7 @@ def _run(settings: "CondenseConfig", track: str | None, *, json: bool, quiet: bo
         recorded(settings, videos, track, first=rank_number() == 0) as record,
         CondenseProgress(settings, record, quiet=quiet) as progress,
     ):
-        condensed = engine.condense(settings, videos, on_event=progress.on_event)
+        condensed = engine.condense(plan, videos, on_event=progress.on_event)
     elapsed = time.monotonic() - started
     if condensed is None:
         return
@@ -134,11 +131,11 @@ def _run(settings: "CondenseConfig", track: str | None, *, json: bool, quiet: bo
             "elapsed_seconds": round(elapsed, 3),
             "steps_per_second": progress.steps_per_second,
         }
-        story = [*progress.story(), *_encoding_lines(store)]
+        storage, story = store.storage, [*progress.story(), *_encoding_lines(store)]
     if json:
         _output.document("dfs.condense/1", result)
     else:
-        _output.echo(_summary(result, settings, story))
+        _output.echo(_summary(result, storage, settings, story))
 
 
 def _encoding_lines(store: "KeyFrameStore") -> list[str]:
@@ -152,21 +149,22 @@ def _encoding_lines(store: "KeyFrameStore") -> list[str]:
     return lines
 
 
-def _summary(result: dict[str, Any], settings: "CondenseConfig", story: list[str]) -> str:
+def _summary(
+    result: dict[str, Any], storage: "StorageReport", settings: "CondenseConfig", story: list[str]
+) -> str:
     from dfs_store.format.io.place import local_beside
 
-    storage = result["storage"]
-    size_bytes, what = storage["key_frame_bytes"], f"{result['num_key_frames']:,} key frames"
-    if storage["native_bytes"] is not None:
-        size_bytes, what = storage["native_bytes"], "native arrays, and dense clips for other readers"
-    else:
-        what += f", {result['key_frames_per_clip']['mean']:.2f} per clip"
-    share = 100 * size_bytes / storage["dense_bytes"]
+    what = {
+        "key frames": f"{counted(storage.num_key_frames, 'key frame')}, "
+        f"{result['key_frames_per_clip']['mean']:.2f} per clip",
+        "native arrays": "native arrays, and dense clips for other readers",
+    }[storage.method_arrays]
     beside = local_beside(settings.out)
     picture = beside.with_name(beside.name.partition(".")[0] or beside.name)
     went = "".join(f"  {line}\n" for line in story)
     return (
-        f"{result['out']}: {what}, {_output.size_text(size_bytes)}, {share:.1f} % of the dense clips, "
+        f"{result['out']}: {what}, {_output.size_text(storage.method_bytes)}, "
+        f"{storage.percent_of_dense:.1f} % of the dense clips, "
         f"in {_output.duration_text(result['elapsed_seconds'])}\n"
         f"{went}"
         f"next: dfs inspect {settings.out}\n"

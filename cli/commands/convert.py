@@ -4,10 +4,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dfs_store.names import counted
+
 from .. import _output
 from .._completion import stores
 from .._exit_codes import command
-from ..options import exchange as given
 from ..options import shared
 
 if TYPE_CHECKING:
@@ -18,16 +19,16 @@ if TYPE_CHECKING:
 def convert(
     source: Annotated[str, typer.Argument(metavar="SRC", autocompletion=stores, help="The store to read.")],
     target: Annotated[str, typer.Argument(metavar="DST", help="The copy; the suffix names the container.")],
-    dtype: given.Dtype = None,
+    dtype: shared.Dtype = None,
     encoding: shared.Encoding = None,
     compression: Annotated[
         str | None, typer.Option("--compression", help="zstd (Zarr) or gzip, for archives.")
     ] = None,
-    classes: given.Classes = None,
+    classes: shared.Classes = None,
     without: Annotated[
         str | None, typer.Option("--without", metavar="N,N-M", help="Leave out these clips, by number.")
     ] = None,
-    overwrite: given.Overwrite = False,
+    overwrite: shared.Overwrite = False,
     json: shared.Json = False,
     quiet: shared.Quiet = False,
     verbose: shared.Verbose = False,
@@ -77,10 +78,10 @@ def _clip_numbers(text: str | None) -> list[int]:
 
 def _text(target: str, done: "Conversion", *, quiet: bool) -> str:
     before, after = done.storage
-    clips = f"{done.num_clips[1]:,}" + (f" of {done.num_clips[0]:,}" if len(set(done.num_clips)) > 1 else "")
-    head = (
-        f"{target}: {clips} clips, {after.num_key_frames:,} key frames, {done.container[1]}, {done.stored[1]}"
-    )
+    there, kept = done.num_clips
+    clips = counted(kept, "clip") if kept == there else f"{kept:,} of {counted(there, 'clip')}"
+    keys = counted(after.num_key_frames, "key frame")
+    head = f"{target}: {clips}, {keys}, {done.container[1]}, {done.stored[1]}"
     if quiet:
         return head
     share = 100 * after.on_disk_bytes / before.on_disk_bytes

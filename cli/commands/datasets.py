@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from dfs_store.names import counted
+
 from .. import _output
 from .._exit_codes import command
 from ..options import shared
@@ -78,7 +80,7 @@ def info_dataset(
     if classes and not quiet:
         shown = classes if verbose else classes[:CLASSES_SHOWN]
         more = f" ... {len(classes) - len(shown)} more (-v shows all)" if len(shown) < len(classes) else ""
-        _output.echo(f"\n{len(classes)} classes: {', '.join(shown)}{more}")
+        _output.echo(f"\n{counted(len(classes), 'class')}: {', '.join(shown)}{more}")
 
 
 def _facts(info: "DatasetInfo") -> dict[str, Any]:
@@ -128,7 +130,8 @@ def _found_text(what: dict[str, Any]) -> str:
         return f"no: {what['error']}"
     missing = f", {len(what['missing']):,} listed files are missing" if what["missing"] else ""
     absent = f", {len(what['absent_classes'])} classes have no folder" if what["absent_classes"] else ""
-    return f"{what['num_clips']:,} clips of {len(what['classes'])} classes in {what['root']}{missing}{absent}"
+    clips = f"{counted(what['num_clips'], 'clip')} of {counted(len(what['classes']), 'class')}"
+    return f"{clips} in {what['root']}{missing}{absent}"
 
 
 app.command("prepare")(datasets_prepare.prepare)

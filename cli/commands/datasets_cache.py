@@ -4,6 +4,8 @@ from typing import Annotated, Any
 
 import typer
 
+from dfs_store.names import counted
+
 from .. import _output
 from .._exit_codes import command
 from ..options import shared
@@ -38,16 +40,16 @@ def cache(
         _output.document("dfs.cache/1", {**content, "removed": keys, "freed_bytes": freed_bytes})
         return
     if keys:
-        _output.echo(f"removed {len(keys)} entries, {_output.size_text(freed_bytes)}")
+        _output.echo(f"removed {counted(len(keys), 'entry')}, {_output.size_text(freed_bytes)}")
     if not quiet:
         if entries:
             _output.echo(_output.table([("key", "clips", "size", "state"), *map(_row, entries)]))
-        _output.echo(f"{cache_root()}: {len(entries)} entries, {_output.size_text(total_bytes)}")
+        _output.echo(f"{cache_root()}: {counted(len(entries), 'entry')}, {_output.size_text(total_bytes)}")
 
 
 def _row(entry: dict[str, Any]) -> tuple[str, ...]:
     if entry["kind"] == "extractor":
         return entry["key"], "-", _output.mebibytes(entry["size_bytes"]), "trained extractor"
     state = "complete" if entry["complete"] else "being prepared" if entry["in_use"] else "unfinished"
-    failed = f", {entry['num_failed']:,} files left out" if entry["num_failed"] else ""
+    failed = f", {counted(entry['num_failed'], 'file')} left out" if entry["num_failed"] else ""
     return entry["key"], f"{entry['num_clips']:,}", _output.mebibytes(entry["size_bytes"]), state + failed

@@ -5,6 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
+from dfs_store.names import counted
+
 from .. import _output
 from .._completion import one_of
 from .._exit_codes import command
@@ -175,22 +177,22 @@ def _shard_text(prepared: dict[str, Any], name: str) -> str:
 
 def _text(prepared: dict[str, Any], *, quiet: bool, verbose: bool) -> str:
     clips, views, frames, height, width, _ = prepared["shape"]
-    views_text = f", {views} views" if views > 1 else ""
+    views_text = f", {counted(views, 'view')}" if views > 1 else ""
     text = (
-        f"{prepared['part']}: {clips:,} clips of {frames}x{height}x{width}{views_text}, "
-        f"{prepared['num_classes']} classes, {_output.size_text(prepared['size_bytes'])}"
+        f"{prepared['part']}: {counted(clips, 'clip')} of {frames}x{height}x{width}{views_text}, "
+        f"{counted(prepared['num_classes'], 'class')}, {_output.size_text(prepared['size_bytes'])}"
         f"{' in ' + prepared['path'] if prepared['path'] else ''}"
     )
     if quiet:
         return text
     lists = (
         (
-            "could not be decoded and were left out",
+            "could not be decoded; left out",
             [f"{x['file']}: {x['reason']}" for x in prepared["failed"]],
         ),
-        ("are listed and do not exist", prepared["missing"]),
+        ("listed but not found", prepared["missing"]),
         (
-            "are damaged and were used as far as they go",
+            "damaged, used until the first frame that cannot be decoded",
             [f"{x['file']}: {x['note']}" for x in prepared["notes"]],
         ),
     )
@@ -198,5 +200,6 @@ def _text(prepared: dict[str, Any], *, quiet: bool, verbose: bool) -> str:
         if files:
             shown = files if verbose else files[:FILES_SHOWN]
             more = [f"... {len(files) - len(shown):,} more (-v shows all)"] if len(shown) < len(files) else []
-            text += f"\n{len(files):,} files {what}:" + "".join(f"\n  {line}" for line in [*shown, *more])
+            lines = "".join(f"\n  {line}" for line in [*shown, *more])
+            text += f"\n{counted(len(files), 'file')} {what}:{lines}"
     return text

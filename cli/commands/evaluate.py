@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dfs_store.names import counted
+
 from .. import _output
 from .._exit_codes import command
 from .._store_videos import StoreVideos, clips_to_test_on
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
         EvaluationSettings,
         Score,
     )
+    from dfs_store.format import StorageReport
     from dfs_store.videos import VideoDataset
 
 WHOLE = "whole"
@@ -42,7 +45,7 @@ def evaluate(
     classes: shared.Classes = None,
     hold_out: shared.HoldOut = None,
     results: given.Results = None,
-    overwrite: given.Overwrite = False,
+    overwrite: shared.Overwrite = False,
     seed: shared.Seed = 0,
     device: shared.Device = "auto",
     json: shared.Json = False,
@@ -59,7 +62,7 @@ def evaluate(
     asked = StoreVideos(
         dataset or "", root, frames, stride, size, split, tuple(names) if names else None, hold_out
     )
-    videos, about, own = _whole(asked) if store == WHOLE else _of_store(store, asked)
+    videos, about, own, storage = _whole(asked) if store == WHOLE else _of_store(store, asked)
 
     from dfs_store.condense.runtime.device import resolve_device
     from dfs_store.evaluate import EvaluationSettings
@@ -83,23 +86,25 @@ def evaluate(
     if json:
         _output.document(SCHEMA, found)
     else:
-        _output.echo(_text(store, result, about["storage"], verbose=verbose))
+        _output.echo(_text(store, result, storage, verbose=verbose))
     if results is not None:
         _keep(results, found)
     elif store != WHOLE:
         _keep_beside(_beside(store, settings, result.test, own), found, quiet=quiet)
 
 
-def _whole(asked: StoreVideos) -> tuple[StoreVideos, dict[str, Any], dict[str, Any]]:
+def _whole(asked: StoreVideos) -> tuple[StoreVideos, dict[str, Any], dict[str, Any], None]:
     from dfs_store.errors import SettingsError
 
     if not asked.dataset:
         raise SettingsError("`dfs evaluate whole` needs --dataset NAME|FOLDER, the clips to train on")
-    return asked, {"method": WHOLE, "vpc": None, "storage": None}, {}
+    return asked, {"method": WHOLE, "vpc": None, "storage": None}, {}, None
 
 
-def _of_store(path: str, asked: StoreVideos) -> tuple[StoreVideos, dict[str, Any], dict[str, Any]]:
-    """Returns the clips to test on, what a result says of the store, and which clips it was made from."""
+def _of_store(
+    path: str, asked: StoreVideos
+) -> tuple[StoreVideos, dict[str, Any], dict[str, Any], "StorageReport"]:
+    """Returns the clips to test on, what a result says of the store, its origin, and its storage."""
     from dfs_store import open_store
 
     with open_store(path) as store:
@@ -113,7 +118,8 @@ def _of_store(path: str, asked: StoreVideos) -> tuple[StoreVideos, dict[str, Any
             "stride": store.provenance_object("sampling").get("stride"),
             "size": store.frame_shape[1],
         }
-        return clips_to_test_on(store, asked), {**about, "storage": store.storage.to_json()}, own
+        storage = store.storage
+        return clips_to_test_on(store, asked), {**about, "storage": storage.to_json()}, own, storage
 
 
 def _run(
@@ -168,7 +174,7 @@ def _test_clips(videos: StoreVideos, settings: "EvaluationSettings", *, quiet: b
 def _text(
     store: str,
     result: "EvaluationResult",
-    storage: dict[str, Any] | None,
+    storage: "StorageReport | None",
     *,
     verbose: bool,
 ) -> str:
@@ -179,24 +185,21 @@ def _text(
         rows.append(("top-5", *_score_cells(result.top5)))
     rows.append(("chance", f"{result.chance:.1f} %", "top-1 of always answering the most frequent class"))
     number, test = len(result.top1.runs), result.test
-    trainings = f"{number} run{'s' if number > 1 else ''} of {result.epochs} epochs ({result.passes} passes)"
+    trainings = f"{counted(number, 'run')} of {counted(result.epochs, 'epoch')} ({result.passes} passes)"
     split = "" if test.split is None else f", split {test.split}"
     where = " held out of the training clips" if test.hold_out is not None else ""
     head = (
         f"{shown_place(store)} on {test.dataset}{split}: {result.model}, protocol {result.protocol}, "
-        f"{trainings} on {result.num_train_clips:,} clips, tested on {test.num_clips:,}{where}"
+        f"{trainings} on {counted(result.num_train_clips, 'clip')}, tested on {test.num_clips:,}{where}"
     )
     lines = [head, _output.table(rows, indent="  ")]
     if test.split_declared:
         lines.append(
             f"  split   {test.split}, declared by --split: the store does not record which split it came from"
         )
-    if storage is not None and storage["native_bytes"] is not None:
-        lines.append(f"  store  {_output.size_text(storage['native_bytes'])} of native arrays")
-    elif storage is not None:
-        share = 100 * storage["key_frame_bytes"] / storage["dense_bytes"]
-        size = _output.size_text(storage["key_frame_bytes"])
-        lines.append(f"  store  {size} of key frames, {share:.1f} % of the dense clips")
+    if storage is not None:
+        size = f"{_output.size_text(storage.method_bytes)} of {storage.method_arrays}"
+        lines.append(f"  store  {size}, {storage.percent_of_dense:.1f} % of the dense clips")
     if verbose:
         lines += ["  per class", _output.table(_class_rows(result), indent="    ")]
     return "\n".join(lines)

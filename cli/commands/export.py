@@ -2,9 +2,10 @@
 
 from typing import TYPE_CHECKING
 
+from dfs_store.names import counted
+
 from .. import _output
 from .._exit_codes import command
-from ..options import exchange as given
 from ..options import export as flags
 from ..options import shared
 
@@ -21,11 +22,11 @@ def export(
     out: flags.Out,
     encoding: flags.Encoding = None,
     fps: flags.Fps = None,
-    classes: given.Classes = None,
+    classes: shared.Classes = None,
     shard_size: flags.ShardSize = "256MiB",
     license_name: flags.LicenseName = "unknown",
     with_store: flags.WithStore = True,
-    overwrite: given.Overwrite = False,
+    overwrite: shared.Overwrite = False,
     json: shared.Json = False,
     quiet: shared.Quiet = False,
     verbose: shared.Verbose = False,
@@ -63,7 +64,7 @@ def export(
     if not quiet:
         _notes(done, folders=to in ("videos", "frames", "huggingface"))
     _output.echo(
-        f"{out}: {done.clips:,} clips as {to} ({done.encoding}), {done.files:,} "
+        f"{out}: {counted(done.clips, 'clip')} as {to} ({done.encoding}), {done.files:,} "
         f"{'file' if done.files == 1 else 'files'}, {_output.size_text(done.bytes)}"
     )
 

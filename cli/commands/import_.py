@@ -2,9 +2,10 @@
 
 from typing import TYPE_CHECKING, Any
 
+from dfs_store.names import counted
+
 from .. import _output
 from .._exit_codes import command
-from ..options import exchange as given
 from ..options import import_ as flags
 from ..options import shared
 
@@ -18,7 +19,7 @@ def import_(
     out: flags.Out,
     classes: flags.Classes = None,
     normalization: flags.Normalization = None,
-    dtype: given.Dtype = None,
+    dtype: shared.Dtype = None,
     encoding: shared.Encoding = None,
     key_frames: flags.KeyFrames = None,
     max_error: flags.MaxError = None,
@@ -34,7 +35,7 @@ def import_(
     stride: flags.Stride = None,
     size: flags.Size = None,
     resize: flags.Resize = None,
-    overwrite: given.Overwrite = False,
+    overwrite: shared.Overwrite = False,
     json: shared.Json = False,
     quiet: shared.Quiet = False,
     verbose: shared.Verbose = False,
@@ -110,9 +111,9 @@ def _text(found: dict[str, Any], done: "Imported", stored_as: str) -> str:
         "" if done.rms_error is None else f", rebuilt within {done.rms_error:.3g} grey levels of 255 (RMS)"
     )
     return (
-        f"{found['out']}: {done.num_clips:,} clips of {found['num_frames']}x{height}x{width} "
-        f"({done.source['layout']}), {len(found['class_names']):,} classes, "
-        f"{done.num_key_frames:,} key frames, {stored_as}, "
+        f"{found['out']}: {counted(done.num_clips, 'clip')} of {found['num_frames']}x{height}x{width} "
+        f"({done.source['layout']}), {counted(len(found['class_names']), 'class')}, "
+        f"{counted(done.num_key_frames, 'key frame')}, {stored_as}, "
         f"{_output.size_text(found['storage']['on_disk_bytes'])} on disk{error}\n"
         f"next: dfs inspect {found['out']}"
     )

@@ -2,13 +2,15 @@
 
 from typing import TYPE_CHECKING, Any
 
+from dfs_store.names import counted
+
 from .. import _output
 from .._exit_codes import command
 from ..options import shared
 from ..shown.key_frame_counts import key_frames_per_clip
 
 if TYPE_CHECKING:
-    from dfs_store.format import KeyFrameStore
+    from dfs_store.format import KeyFrameStore, StorageReport
 
 BAR_WIDTH = 40
 CLASSES_SHOWN = 20
@@ -33,9 +35,9 @@ def inspect(
         if json:
             _output.document("dfs.inspect/1", content)
         elif quiet:
-            _output.echo(_headline(content))
+            _output.echo(_headline(content, opened.storage))
         else:
-            _output.echo(_text(content, _per_class(opened), verbose=verbose))
+            _output.echo(_text(content, opened.storage, _per_class(opened), verbose=verbose))
 
 
 def describe(store: "KeyFrameStore") -> dict[str, Any]:
@@ -75,19 +77,25 @@ def _per_class(store: "KeyFrameStore") -> list[tuple[str, int, int]]:
     return list(zip(store.class_names, clips.tolist(), keys.tolist(), strict=True))
 
 
-def _headline(content: dict[str, Any]) -> str:
+def _headline(content: dict[str, Any], storage: "StorageReport") -> str:
     height, width = content["frame_shape"][1:]
-    storage = content["storage"]
+    of = "" if storage.method_arrays == "key frames" else f" of {storage.method_arrays}"
     return (
-        f"{content['path']}: {content['num_clips']:,} clips of {content['num_frames']}x{height}x{width}, "
-        f"{content['num_classes']} classes, {content['num_key_frames']:,} key frames, "
-        f"{_output.mebibytes(storage['key_frame_bytes'])}"
+        f"{content['path']}: {counted(content['num_clips'], 'clip')} of "
+        f"{content['num_frames']}x{height}x{width}, {counted(content['num_classes'], 'class')}, "
+        f"{counted(content['num_key_frames'], 'key frame')}, {_output.mebibytes(storage.method_bytes)}{of}"
     )
 
 
-def _text(content: dict[str, Any], per_class: list[tuple[str, int, int]], *, verbose: bool) -> str:
+def _text(
+    content: dict[str, Any],
+    storage: "StorageReport",
+    per_class: list[tuple[str, int, int]],
+    *,
+    verbose: bool,
+) -> str:
     parts = [
-        _headline(content),
+        _headline(content, storage),
         "",
         _output.table(_header_rows(content)),
         "",
@@ -114,10 +122,10 @@ def _header_rows(content: dict[str, Any]) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = [
         ("format", f"{content['format_version']}, {content['container']}, {_stored(content)}"),
         ("read path", READ_PATHS[content["read_path"]]),
-        ("method", str(content["method"] or "not said")),
-        ("dataset", str(content["dataset"] or "not said")),
-        ("vpc, seed", f"{provenance.get('vpc', 'not said')}, {provenance.get('seed', 'not said')}"),
-        ("created", str(provenance.get("created", "not said"))),
+        ("method", str(content["method"] or "not recorded")),
+        ("dataset", str(content["dataset"] or "not recorded")),
+        ("vpc, seed", f"{provenance.get('vpc', 'not recorded')}, {provenance.get('seed', 'not recorded')}"),
+        ("created", str(provenance.get("created", "not recorded"))),
         ("content", f"{content['content_digest'][:16]}, equal for equal clips"),
     ]
     if normalization:
@@ -147,11 +155,11 @@ def _storage_rows(content: dict[str, Any]) -> list[tuple[str, ...]]:
         row("dense clips", "dense_bytes", f"{content['num_clips']:,} x {content['num_frames']}x{frame} x 4"),
         row("as uint8", "dense_uint8_bytes", f"{content['num_clips']:,} x {content['num_frames']}x{frame}"),
     ]
-    if storage["source_bytes"] is not None:
-        rows.append(row("real videos", "source_bytes", "the files that these clips were made from"))
-    if storage.get("native_bytes") is not None:
-        rows.append(row("native arrays", "native_bytes", "of a method that is not made of key frames"))
-    return rows
+    optional = (
+        ("real videos", "source_bytes", "the files that these clips were made from"),
+        ("native arrays", "native_bytes", "of a method that is not made of key frames"),
+    )
+    return rows + [row(*each) for each in optional if storage[each[1]] is not None]
 
 
 def _stored(content: dict[str, Any]) -> str:

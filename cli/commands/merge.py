@@ -4,10 +4,11 @@ from typing import Annotated
 
 import typer
 
+from dfs_store.names import counted
+
 from .. import _output
 from .._completion import stores
 from .._exit_codes import command
-from ..options import exchange as given
 from ..options import shared
 
 
@@ -17,8 +18,8 @@ def merge(
         list[str], typer.Argument(metavar="STORE...", autocompletion=stores, help="Two stores or more.")
     ],
     out: Annotated[str, typer.Argument(metavar="OUT", help="The new store; the suffix names the container.")],
-    dtype: given.Dtype = None,
-    overwrite: given.Overwrite = False,
+    dtype: shared.Dtype = None,
+    overwrite: shared.Overwrite = False,
     json: shared.Json = False,
     quiet: shared.Quiet = False,
     verbose: shared.Verbose = False,
@@ -52,7 +53,8 @@ def merge(
         for remark in merged.notes:
             _output.note(f"note: {remark}")
     _output.echo(
-        f"{out}: {sum(merged.num_clips):,} clips ({' + '.join(f'{n:,}' for n in merged.num_clips)}), "
-        f"{len(merged.class_names)} classes, {storage.num_key_frames:,} key frames, {stored_as}, "
+        f"{out}: {counted(sum(merged.num_clips), 'clip')} "
+        f"({' + '.join(f'{n:,}' for n in merged.num_clips)}), {counted(len(merged.class_names), 'class')}, "
+        f"{counted(storage.num_key_frames, 'key frame')}, {stored_as}, "
         f"{_output.size_text(storage.on_disk_bytes)} on disk"
     )

@@ -43,7 +43,7 @@ def motion(
     from .._videos import open_with_progress
 
     with open_store(store) as opened:
-        asked = clips_of_store(opened, StoreVideos(dataset or "", root, None, None, None, None, None))
+        asked = clips_of_store(opened, StoreVideos(dataset or "", root))
     videos = open_with_progress(asked, "train", quiet=quiet)
     stored = DFSDataset(store, layout="TCHW", normalization=None)
     names, real, condensed = stored.classes, [], []

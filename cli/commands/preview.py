@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dfs_store.names import counted
+
 from .. import _output
 from .._exit_codes import command
 from ..options import chosen_clips as which
@@ -39,7 +41,7 @@ def preview(
     events: given.Events = None,
     dataset: given.Dataset = None,
     root: shared.Root = None,
-    overwrite: given.Overwrite = False,
+    overwrite: shared.Overwrite = False,
     json: shared.Json = False,
     quiet: shared.Quiet = False,
     verbose: shared.Verbose = False,
@@ -195,7 +197,7 @@ def _real_clips(
     from .._store_videos import StoreVideos, clips_of_store
     from .._videos import open_with_progress
 
-    asked = clips_of_store(drawing.store, StoreVideos(dataset or "", root, None, None, None, None, None))
+    asked = clips_of_store(drawing.store, StoreVideos(dataset or "", root))
     videos = open_with_progress(asked, "train", quiet=quiet)
 
     def beside(clip: "PicturedClip") -> "tuple[npt.NDArray[np.uint8], str]":
@@ -209,6 +211,6 @@ def _real_clips(
 
 def _text(found: dict[str, Any]) -> str:
     files, number = found["files"], len(found["clips"])
-    clips = f"{number:,} clip{'' if number == 1 else 's'}"
+    clips = counted(number, "clip")
     where = files[0] if len(files) == 1 else f"{files[0]} to {files[-1]}"
     return f"{where}: {found['kind']} of {clips}, {_output.size_text(found['size_bytes'])}"

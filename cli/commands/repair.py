@@ -7,7 +7,7 @@ import typer
 from .. import _output
 from .._completion import stores
 from .._exit_codes import FOUND_WANTING, command
-from ..options import exchange, shared
+from ..options import shared
 
 
 @command
@@ -16,7 +16,7 @@ def repair(
         str, typer.Argument(metavar="STORE", autocompletion=stores, help="A damaged store; it is only read.")
     ],
     out: Annotated[str, typer.Argument(metavar="OUT", help="The new store, .zarr, .zarr.zip, .h5 or .hdf5.")],
-    overwrite: exchange.Overwrite = False,
+    overwrite: shared.Overwrite = False,
     json: shared.Json = False,
     quiet: shared.Quiet = False,
     verbose: shared.Verbose = False,

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from dfs_store.names import counted
+
 from .. import _output
 from .._exit_codes import FOUND_WANTING, command
 from ..options import chosen_clips as which
@@ -91,9 +93,15 @@ def _some_of_each(store: "KeyFrameStore", chosen: list[int]) -> list[int]:
 
 def _text(told: dict[str, Any], num_clips: int) -> str:
     shown, number = len(told["clips"]), len(told["results"])
-    clips = f"{shown:,} of {num_clips:,} clips" + ("" if shown == num_clips else " (--per-class shows more)")
-    evaluations = f"{number} evaluation{'' if number == 1 else 's'}" if number else "no evaluation yet"
-    state = "whole" if told["ok"] else f"damaged: {len(told['findings'])} problems, which the page lists"
+    clips = f"{shown:,} of {counted(num_clips, 'clip')}" + (
+        "" if shown == num_clips else " (--per-class shows more)"
+    )
+    evaluations = counted(number, "evaluation") if number else "no evaluation yet"
+    state = (
+        "whole"
+        if told["ok"]
+        else f"damaged: {counted(len(told['findings']), 'problem')}, which the page lists"
+    )
     size = _output.size_text(told["size_bytes"])
     lines = [f"{told['out']}: {size}, {clips}, {evaluations}; the store is {state}"]
     if told["results_left_out"]:

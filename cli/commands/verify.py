@@ -1,5 +1,7 @@
 """`dfs verify`: reads everything and names what is damaged."""
 
+from dfs_store.names import counted
+
 from .. import _output
 from .._exit_codes import FOUND_WANTING, command
 from ..options import shared
@@ -30,7 +32,7 @@ def verify(
         }
         _output.document("dfs.verify/1", content)
     elif findings:
-        _output.echo(f"{shown_place(store)}: damaged, {len(findings)} problems found")
+        _output.echo(f"{shown_place(store)}: damaged, {counted(len(findings), 'problem')} found")
     elif not quiet:
         _output.echo(f"{shown_place(store)}: whole; every rule, checksum and value was checked")
     return FOUND_WANTING if findings else 0

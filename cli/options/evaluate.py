@@ -38,4 +38,3 @@ BatchSize = Annotated[int, typer.Option("--batch-size", help="Clips per training
 Results = Annotated[
     str | None, typer.Option("--results", metavar="FILE", help="Where the JSON goes (else beside the store).")
 ]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the file named by --results.")]

@@ -67,4 +67,3 @@ Dataset = Annotated[
         help="Real clips, for --nearest (else the store's).",
     ),
 ]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace pictures that are there.")]

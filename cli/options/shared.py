@@ -35,6 +35,10 @@ Device = Annotated[
         autocompletion=offer.one_of("auto", "cpu", "cuda"),
     ),
 ]
+Dtype = Annotated[
+    str | None, typer.Option("--dtype", help="Of the stored key frames: float32, float16 or uint8.")
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the output if it already exists.")]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of everything random.")]
 
 # As `dfs condense` has them.

@@ -2,8 +2,10 @@
 
 import signal
 import time
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import TYPE_CHECKING
+
+from dfs_store.names import counted
 
 from .. import _output
 from .._exit_codes import TerminatedError
@@ -47,13 +49,8 @@ class CondenseProgress:
         self._bar.__enter__()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._bar.__exit__(kind, error, trace)
+    def __exit__(self, *_exception: object) -> None:
+        self._bar.__exit__()
         for number, handler in self._old.items():
             signal.signal(number, handler)
 
@@ -86,7 +83,7 @@ class CondenseProgress:
         where = f"from step {event.step:,}, " if event.step else ""
         steps = f"{event.iterations:,} steps, " if event.iterations else ""
         self._bar.message(
-            f"{self._settings.method}: {event.num_clips:,} clips, {where}{steps}on {event.device}"
+            f"{self._settings.method}: {counted(event.num_clips, 'clip')}, {where}{steps}on {event.device}"
         )
         for note in event.notes:
             self._bar.message(f"note: {note}")
@@ -111,7 +108,7 @@ class CondenseProgress:
                 event.step + 1,
                 event.iterations,
                 f"{event.phase}  {self._steps / self._seconds:.2f} steps/s  loss {smooth:.4g} "
-                f"{_output.sparkline(self._losses)}  {event.num_key_frames:,} key frames  "
+                f"{_output.sparkline(self._losses)}  {counted(event.num_key_frames, 'key frame')}  "
                 f"{_output.mebibytes(event.key_frame_bytes)}",
             )
         if self._stop is not None:
@@ -122,7 +119,7 @@ class CondenseProgress:
     def _new_phase(self, event: "StepDone") -> None:
         """Says on a terminal, above the bar, that a phase begins; the lines elsewhere name it anyway."""
         if self._phase and not self._quiet and self._bar.is_live:
-            frames = f"{event.num_key_frames:,} key frames"
+            frames = f"{counted(event.num_key_frames, 'key frame')}"
             self._bar.message(f"step {event.step:,}: {event.phase} begins, {frames}")
         self._phase = event.phase
 
@@ -135,7 +132,7 @@ class CondenseProgress:
         if self._inserted:
             number = sum(count for _, count in self._inserted)
             first, last = self._inserted[0][0], self._inserted[-1][0]
-            lines.append(f"{number:,} key frames inserted, from step {first:,} to {last:,}")
+            lines.append(f"{counted(number, 'key frame')} inserted, from step {first:,} to {last:,}")
         return lines
 
     def _end(self, next_step: int) -> None:

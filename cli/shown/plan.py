@@ -2,17 +2,19 @@
 
 from typing import TYPE_CHECKING
 
+from dfs_store.names import counted
+
 from .. import _output
 
 if TYPE_CHECKING:
-    from dfs_store.condense.forecast import Forecast
+    from dfs_store.condense import Plan
 
 
-def plan_text(plan: "Forecast") -> str:
+def plan_text(plan: "Plan") -> str:
     """Writes the resolved settings, the phases, and the forecasts of memory and bytes."""
     shape = "x".join(map(str, (plan.num_frames, *plan.frame_shape[1:])))
     parts = [
-        f"plan for {plan.num_clips:,} clips of {shape} ({plan.num_classes} classes) "
+        f"plan for {counted(plan.num_clips, 'clip')} of {shape} ({counted(plan.num_classes, 'class')}) "
         f"from {plan.num_real_clips:,} real clips, on {plan.device}",
         f"settings (those not given: {plan.preset})",
         _output.table([(k, _value(v)) for k, v in plan.settings.items() if v is not None], indent="  "),
@@ -25,8 +27,8 @@ def plan_text(plan: "Forecast") -> str:
         "disk",
         _output.table(
             [
-                ("at the least, with checkpoints", _output.size_text(plan.disk.least)),
-                ("at the most", _output.size_text(plan.disk.most)),
+                ("at least, with checkpoints", _output.size_text(plan.disk.least)),
+                ("at most", _output.size_text(plan.disk.most)),
                 ("free", _output.size_text(plan.disk_free_bytes)),
             ],
             indent="  ",
@@ -36,12 +38,12 @@ def plan_text(plan: "Forecast") -> str:
     return "\n".join(parts)
 
 
-def outline(plan: "Forecast") -> str:
+def outline(plan: "Plan") -> str:
     """Writes the plan in a few lines: what, in which phases, and what it will take."""
     shape = "x".join(map(str, (plan.num_frames, *plan.frame_shape[1:])))
     what = f"{plan.settings['method']} on {plan.settings['dataset']}"
     head = (
-        f"{what}: {plan.num_clips:,} clips of {shape} ({plan.num_classes} classes) from "
+        f"{what}: {counted(plan.num_clips, 'clip')} of {shape} ({counted(plan.num_classes, 'class')}) from "
         f"{plan.num_real_clips:,} real clips, on {plan.device}"
     )
     shown = ("lr", "momentum", "batch_real", "epsilon", "seed")
@@ -65,7 +67,7 @@ def _phase(name: str, start: int, end: int) -> tuple[str, ...]:
     return name, f"steps {start:,} to {end - 1:,}" if end > start else "none", f"{end - start:,} steps"
 
 
-def _store_rows(plan: "Forecast") -> list[tuple[str, ...]]:
+def _store_rows(plan: "Plan") -> list[tuple[str, ...]]:
     if plan.native_bytes is not None:
         return [
             ("memories", _output.size_text(plan.native_bytes)),
@@ -80,13 +82,13 @@ def _store_rows(plan: "Forecast") -> list[tuple[str, ...]]:
     ]
 
 
-def _coded(plan: "Forecast") -> str:
+def _coded(plan: "Plan") -> str:
     """Says that a size is that before encoding: those of the image files are not known yet."""
     encoding = plan.settings.get("encoding")
     return "" if encoding in (None, "none") else f", before they are encoded as {encoding}"
 
 
-def _memory_rows(plan: "Forecast") -> list[tuple[str, ...]]:
+def _memory_rows(plan: "Plan") -> list[tuple[str, ...]]:
     real = "on the device" if plan.real_on_device else "mapped from the cache"
     rows: list[tuple[str, ...]] = [("real clips, uint8", _output.size_text(plan.real_bytes), real)]
     if plan.key_frame_memory_bytes:
@@ -96,10 +98,10 @@ def _memory_rows(plan: "Forecast") -> list[tuple[str, ...]]:
             (
                 "key frames and momentum",
                 _output.size_text(plan.key_frame_memory_bytes),
-                f"{home}, at the most",
+                f"{home}, at most",
             ),
             (
-                f"one chunk of {plan.chunk_clips} clips",
+                f"one chunk of {counted(plan.chunk_clips, 'clip')}",
                 _output.size_text(plan.chunk_memory_bytes),
                 "forward and backward, about",
             ),

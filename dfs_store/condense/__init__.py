@@ -20,8 +20,9 @@ if TYPE_CHECKING:
         StoreWritten,
     )
     from dfs_store.condense.method import Method
+    from dfs_store.condense.plan import Plan, plan_run
     from dfs_store.condense.presets import Preset
-    from dfs_store.condense.run import check_run, condense
+    from dfs_store.condense.run import condense
 
 __all__ = [
     "CheckpointSaved",
@@ -32,30 +33,32 @@ __all__ = [
     "Event",
     "ExtractorTrained",
     "Method",
+    "Plan",
     "Preset",
     "RunStarted",
     "StepDone",
     "StoreWritten",
-    "check_run",
     "condense",
+    "plan_run",
 ]
 
-_HOME = {
-    "CheckpointSaved": "dfs_store.condense.events",
-    "ClipsFitted": "dfs_store.condense.events",
-    "CondenseConfig": "dfs_store.condense.config",
-    "Condensed": "dfs_store.condense.condensed",
-    "CondensedClip": "dfs_store.condense.condensed",
-    "Event": "dfs_store.condense.events",
-    "ExtractorTrained": "dfs_store.condense.events",
-    "Method": "dfs_store.condense.method",
-    "Preset": "dfs_store.condense.presets",
-    "RunStarted": "dfs_store.condense.events",
-    "StepDone": "dfs_store.condense.events",
-    "StoreWritten": "dfs_store.condense.events",
-    "check_run": "dfs_store.condense.run",
-    "condense": "dfs_store.condense.run",
+_NAMES = {
+    "dfs_store.condense.condensed": ("Condensed", "CondensedClip"),
+    "dfs_store.condense.config": ("CondenseConfig",),
+    "dfs_store.condense.events": (
+        "CheckpointSaved",
+        "ClipsFitted",
+        "Event",
+        "ExtractorTrained",
+        "RunStarted",
+        "StepDone",
+        "StoreWritten",
+    ),
+    "dfs_store.condense.method": ("Method",),
+    "dfs_store.condense.plan": ("Plan", "plan_run"),
+    "dfs_store.condense.presets": ("Preset",),
+    "dfs_store.condense.run": ("condense",),
 }
 
 
-__getattr__, __dir__ = imported_on_first_use(__name__, _HOME)
+__getattr__, __dir__ = imported_on_first_use(__name__, _NAMES)

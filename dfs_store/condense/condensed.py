@@ -1,4 +1,4 @@
-"""What every method hands over: condensed clips, and where real ones come from."""
+"""What every method returns: condensed clips, and where real ones come from."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -38,7 +38,7 @@ class Condensed(NamedTuple):
 
     Attributes:
         clips: one after the other, so that they need not all be in memory.
-        sources: per clip the real clip that its key frames are, or started as; None where there is none.
+        sources: per clip the real clip that its key frames are, or started as; None if there is none.
         provenance: what else the store should say about how it was made.
         native: arrays that the method needs beside key frames, by name.
         chosen: numbers of the real clips that these are, None if they were made from all.

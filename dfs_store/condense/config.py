@@ -48,7 +48,7 @@ class MemorySettings:
 
 @dataclass(frozen=True, kw_only=True)
 class CondenseConfig(Settings):
-    """All settings of a condensation. What is None is taken from the preset by `resolved`.
+    """All settings of a condensation. Settings that are None are taken from the preset by `resolved`.
 
     Attributes:
         out: path of the store; the suffix chooses the container.

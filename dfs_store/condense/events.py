@@ -103,7 +103,7 @@ class CheckpointSaved:
 
 @dataclass(frozen=True)
 class StoreWritten:
-    """The store stands at its path.
+    """The store is complete at its path.
 
     Attributes:
         path: the store.

@@ -9,51 +9,26 @@ from typing import Any
 
 from dfs_store.condense.condensed import Condensed
 from dfs_store.condense.config import CondenseConfig
-from dfs_store.condense.engine.real_starts import clips_per_class
 from dfs_store.condense.events import Event, StoreWritten
-from dfs_store.condense.forecast import forecast
-from dfs_store.condense.runtime.checkpoint import checkpoints_of, remove_checkpoints
+from dfs_store.condense.plan import Plan, check_place, plan_run
+from dfs_store.condense.runtime.checkpoint import remove_checkpoints
 from dfs_store.condense.runtime.device import limited_memory, resolve_device
-from dfs_store.condense.runtime.disk import check_disk, warn_of_disk
+from dfs_store.condense.runtime.disk import warn_of_disk
 from dfs_store.condense.runtime.ranks import Ranks
 from dfs_store.condense.runtime.run_lock import run_lock
+from dfs_store.condense.training_clips import TrainingClips
 from dfs_store.errors import ClipError, PositionsError, SettingsError
-from dfs_store.format import KeyFrameStore, StoreWriter, check_output, open_store
+from dfs_store.format import KeyFrameStore, StoreWriter, open_store
 from dfs_store.format.coded.span import levels_that_span
 from dfs_store.videos import VideoDataset
 
-__all__ = ["check_run", "condense"]
+__all__ = ["condense"]
 
 _SOFTWARE = ("dfs-store", "torch", "torchvision", "numpy", "zarr", "h5py", "av", "decord")
 
 
-def check_run(config: CondenseConfig) -> None:
-    """Checks, before anything is decoded or computed, that the result will have a place.
-
-    Raises:
-        OutputExistsError: a store stands at `out` and `overwrite` is not set.
-        OutputNotWritableError: `out` cannot be written.
-        SettingsError: the suffix names no container, or the checkpoint of an unfinished run would be lost.
-    """
-    check_output(config.out, overwrite=config.overwrite)
-    found = checkpoints_of(config.out)
-    if not found:
-        return
-    path = found[0]
-    if not config.iterates and not config.overwrite:
-        raise SettingsError(
-            f"the checkpoint of an unfinished run lies at {path}, and --method {config.method} cannot "
-            "continue it; choose another --out, or add --overwrite to give it up"
-        )
-    if not (config.resume or config.overwrite):
-        raise SettingsError(
-            f"the checkpoint of an unfinished run lies at {path}; add --resume to continue it, "
-            "or --overwrite to start again"
-        )
-
-
 def condense(
-    config: CondenseConfig, videos: VideoDataset, *, on_event: Callable[[Event], None] | None = None
+    config: CondenseConfig | Plan, videos: VideoDataset, *, on_event: Callable[[Event], None] | None = None
 ) -> KeyFrameStore | None:
     """Condenses real clips into a store at `config.out`.
 
@@ -66,7 +41,8 @@ def condense(
     of what comes out. Other methods run on the first process alone.
 
     Args:
-        config: the settings; what is None comes from the preset.
+        config: the settings, those that are None taken from the preset; or the plan that `plan_run` made of
+            them.
         videos: real clips of the training split, from `dfs_store.open_videos`; of the official split
             `config.split`, if the dataset has several.
         on_event: called with every event of `dfs_store.condense.events`.
@@ -77,7 +53,7 @@ def condense(
 
     Raises:
         SettingsError: settings that do not make sense, or not with these clips.
-        OutputExistsError: a store stands at `config.out` and `overwrite` is not set; or another run is
+        OutputExistsError: `config.out` already exists and `overwrite` is not set; or another run is
             condensing into it.
         OutputNotWritableError: `config.out` cannot be written.
         DivergedError: the loss is no longer finite.
@@ -87,8 +63,9 @@ def condense(
         CheckpointError: the checkpoint to resume is damaged or of other settings.
         LostRankError: another process has ended; the last checkpoint stays.
     """
-    config = config.resolved()
-    check_run(config)
+    plan = config if isinstance(config, Plan) else None
+    config = config.config if isinstance(config, Plan) else config.resolved()
+    check_place(config)  # also of a plan: it may be hours old
     if videos.official_split is not None and config.split not in (None, videos.official_split):
         raise SettingsError(
             f"split is {config.split}, but the clips are from official split {videos.official_split}; open "
@@ -96,9 +73,10 @@ def condense(
         )
     if config.hold_out is not None:
         videos, _ = videos.hold_out(config.hold_out)
-    need = forecast(config, clips_per_class(videos), videos.num_frames, videos.frame_shape).disk
-    check_disk(config.out, need)
-    warn_of_disk(config.out, need)
+    if plan is None or plan.real_clips != TrainingClips.of(videos):
+        plan = plan_run(config, videos)  # files that cannot be decoded are found only by decoding them
+    plan.check_disk()
+    warn_of_disk(config.out, plan.disk)
     with limited_memory(resolve_device(config.device), config.max_memory_bytes):
         return _condense(config, videos, on_event if on_event is not None else _ignore)
 

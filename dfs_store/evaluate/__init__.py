@@ -28,19 +28,13 @@ __all__ = [
     "read_results",
 ]
 
-_HOME = {
-    "EvaluatedOn": "dfs_store.evaluate.result",
-    "EvaluationProgress": "dfs_store.evaluate.run",
-    "EvaluationResult": "dfs_store.evaluate.result",
-    "EvaluationSettings": "dfs_store.evaluate.run",
-    "Score": "dfs_store.evaluate.result",
-    "StoreClips": "dfs_store.evaluate.sources",
-    "TableRow": "dfs_store.evaluate.table",
-    "VideoClips": "dfs_store.videos.epochs",
-    "clips_of": "dfs_store.evaluate.sources",
-    "evaluate": "dfs_store.evaluate.run",
-    "read_results": "dfs_store.evaluate.table",
+_NAMES = {
+    "dfs_store.evaluate.result": ("EvaluatedOn", "EvaluationResult", "Score"),
+    "dfs_store.evaluate.run": ("EvaluationProgress", "EvaluationSettings", "evaluate"),
+    "dfs_store.evaluate.sources": ("StoreClips", "clips_of"),
+    "dfs_store.evaluate.table": ("TableRow", "read_results"),
+    "dfs_store.videos.epochs": ("VideoClips",),
 }
 
 
-__getattr__, __dir__ = imported_on_first_use(__name__, _HOME)
+__getattr__, __dir__ = imported_on_first_use(__name__, _NAMES)

@@ -11,16 +11,18 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from dfs_store.byte_sizes import MEBIBYTE
 from dfs_store.errors import MissingDependencyError, NotAStoreError, SettingsError, StoreNotFoundError
 from dfs_store.evaluate.published import PAPER_EPOCHS, PAPER_METHODS, metric_of, published
 from dfs_store.evaluate.result import accuracy_text
+from dfs_store.format import StorageReport
 from dfs_store.format.io.durable import write_durably
+from dfs_store.names import counted
 from dfs_store.videos.files.catalogue import CATALOGUE, FOLDER
 
 __all__ = ["TableRow", "plot", "read_results", "to_csv", "to_markdown", "to_text"]
 
 SCHEMA = "dfs.evaluate/1"
-_MEBIBYTE = 2**20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,20 +156,22 @@ def _checked_row(found: dict[str, Any]) -> TableRow:
 
 
 def _row(found: dict[str, Any]) -> TableRow:
-    storage, test = found.get("storage") or {}, found["test"]
+    test, storage = found["test"], None if found.get("storage") is None else StorageReport(**found["storage"])
     dataset, method, vpc = test["dataset"], found.get("method") or "unknown", found.get("vpc")
     metric = metric_of(dataset)
     cell = published(dataset, method, vpc) if _is_as_published(found) else None
-    native = storage.get("native_bytes")
-    stored = storage["key_frame_bytes"] + storage["index_bytes"] if storage else None
-    if native is not None:  # the key frames of such a store are there for other readers only
-        stored = native
+    of_key_frames = storage is not None and storage.method_arrays == "key frames"
+    paper_bytes = stored = on_disk = dense = None
+    if storage is not None:
+        paper_bytes = storage.float32_bytes if of_key_frames else storage.method_bytes
+        stored = storage.method_bytes + of_key_frames * storage.index_bytes
+        on_disk, dense = storage.on_disk_bytes, storage.dense_bytes
     whole_bytes = found.get("dataset_bytes")
     return TableRow(
         dataset=str(dataset),
         method=str(method),
         vpc=None if vpc is None else int(vpc),
-        dtype=found.get("dtype") if native is None else None,
+        dtype=found.get("dtype") if of_key_frames else None,
         model=str(found["model"]),
         protocol=str(found["protocol"]),
         recipe=str(found["recipe"]),
@@ -190,11 +194,11 @@ def _row(found: dict[str, Any]) -> TableRow:
         std=float(found[metric]["std"]),
         paper=cell.accuracy if cell else None,
         paper_mebibytes=cell.mebibytes if cell else None,
-        mebibytes=_share(storage.get("float32_bytes") if native is None else native, _MEBIBYTE),
-        stored_mebibytes=_share(stored, _MEBIBYTE),
-        on_disk_mebibytes=_share(storage.get("on_disk_bytes"), _MEBIBYTE),
-        percent_of_dense=_share(stored, storage.get("dense_bytes"), 100),
-        percent_of_dataset=_share(storage.get("on_disk_bytes"), whole_bytes, 100),
+        mebibytes=_share(paper_bytes, MEBIBYTE),
+        stored_mebibytes=_share(stored, MEBIBYTE),
+        on_disk_mebibytes=_share(on_disk, MEBIBYTE),
+        percent_of_dense=_share(stored, dense, 100),
+        percent_of_dataset=_share(on_disk, whole_bytes, 100),
         file=found["file"],
     )
 
@@ -270,14 +274,10 @@ def _title(row: TableRow) -> str:
     held = "" if row.hold_out is None else f", on training clips held out ({row.hold_out:g})"
     chance = f", chance {row.chance:.1f} %" if row.metric == "top1" else ""
     clips = f"{row.num_test_clips:,} clips of {row.frames}x{row.size}x{row.size}{stride}"
-    lengths = f"{_count(row.runs, 'run')} of {_count(row.epochs, 'epoch')}"
+    lengths = f"{counted(row.runs, 'run')} of {counted(row.epochs, 'epoch')}"
     what = f"{row.dataset} ({row.num_classes} classes{split}{chance}), {clips}"
     how = f"{row.model}, protocol {row.protocol}, {lengths}"
     return f"{what}, {how}, {row.metric.replace('top', 'top-')}{held}"
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number} {thing}" + ("" if number == 1 else "s")
 
 
 def to_text(rows: Sequence[TableRow]) -> str:

@@ -24,16 +24,12 @@ __all__ = [
     "merge_stores",
 ]
 
-_HOME = {
-    "Conversion": "dfs_store.exchange.convert",
-    "Exported": "dfs_store.exchange.exports.export",
-    "Imported": "dfs_store.exchange.imports.import_clips",
-    "Merged": "dfs_store.exchange.merge",
-    "convert_store": "dfs_store.exchange.convert",
-    "export_store": "dfs_store.exchange.exports.export",
-    "import_clips": "dfs_store.exchange.imports.import_clips",
-    "merge_stores": "dfs_store.exchange.merge",
+_NAMES = {
+    "dfs_store.exchange.convert": ("Conversion", "convert_store"),
+    "dfs_store.exchange.exports.export": ("Exported", "export_store"),
+    "dfs_store.exchange.imports.import_clips": ("Imported", "import_clips"),
+    "dfs_store.exchange.merge": ("Merged", "merge_stores"),
 }
 
 
-__getattr__, __dir__ = imported_on_first_use(__name__, _HOME)
+__getattr__, __dir__ = imported_on_first_use(__name__, _NAMES)

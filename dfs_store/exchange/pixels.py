@@ -7,9 +7,9 @@ import numpy as np
 import numpy.typing as npt
 
 from dfs_store.errors import SettingsError
+from dfs_store.format.spec import IMAGENET
 
 __all__ = [
-    "IMAGENET",
     "GreyLevels",
     "Normalization",
     "normalised",
@@ -19,7 +19,6 @@ __all__ = [
 ]
 
 Normalization = dict[str, list[float]]
-IMAGENET: Normalization = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
 _PEAK = 255.0
 
 

@@ -41,9 +41,14 @@ class StorageReport:
     source_bytes: int | None
 
     @property
+    def method_arrays(self) -> str:
+        """What `method_bytes` are of, in words: "key frames" or "native arrays"."""
+        return "key frames" if self.native_bytes is None else "native arrays"
+
+    @property
     def percent_of_dense(self) -> float:
-        """Stored key frames and their index, in percent of `dense_bytes`."""
-        return 100 * (self.key_frame_bytes + self.index_bytes) / self.dense_bytes
+        """`method_bytes`, in percent of `dense_bytes`."""
+        return 100 * self.method_bytes / self.dense_bytes
 
     def to_json(self) -> dict[str, int | None]:
         """Returns the fields as a JSON object, in their order."""

@@ -44,7 +44,7 @@ class RowSource(Protocol):
         ...
 
     def close(self) -> None:
-        """Lets go of every file."""
+        """Closes every file."""
         ...
 
 
@@ -65,7 +65,7 @@ class ContainerReader(Protocol):
         ...
 
     def array(self, name: str, dtype: str, shape: tuple[int, ...] | None = None) -> npt.NDArray[Any] | None:
-        """Returns a small array, or one of a group ("native/static"), or None where there is none.
+        """Returns a small array, or one of a group ("native/static"), or None if there is none.
 
         Its size is compared with the file's, and its shape with `shape` where that is given, before memory
         is taken.
@@ -84,11 +84,11 @@ class ContainerReader(Protocol):
         ...
 
     def close(self) -> None:
-        """Lets go of every file; what is asked later opens them again."""
+        """Closes every file; what is asked later opens them again."""
         ...
 
     def was_replaced(self, *, suspected: bool) -> bool:
-        """Returns whether something else lies at the path than when the reader was made.
+        """Returns whether there is something else at the path than when the reader was made.
 
         Where the answer costs a request, it is False unless what was read makes one suspect it.
         """
@@ -137,5 +137,5 @@ class ContainerWriter(Protocol):
         ...
 
     def close(self) -> None:
-        """Lets go of every file; the store need not be finished."""
+        """Closes every file; the store need not be finished."""
         ...

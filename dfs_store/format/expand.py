@@ -1,7 +1,7 @@
 """Bounds what compressed bytes expand to, for the layouts that other tools write.
 
 A few kilobytes of any compressor can expand to gigabytes, and the decoders of numcodecs and libhdf5 take as
-much memory as they are told to. So the number of bytes that a chunk must expand to is known before, and
+much memory as they are asked to. So the number of bytes that a chunk must expand to is known before, and
 nothing here takes more.
 """
 

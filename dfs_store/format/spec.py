@@ -74,6 +74,8 @@ RESERVED_KEYS = frozenset(
         NATIVE,
     }
 )
+# The normalization of clips that this library prepares.
+IMAGENET = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
 # Read as a whole before anything can be checked, so they need a ceiling of their own.
 MAX_HEADER_BYTES = 256 * 2**20
 # A frame is the unit that a compressed store expands at once; 8K float32 frames have 398 MB.

@@ -171,7 +171,7 @@ class KeyFrameStore:
         return self._header.attributes
 
     def provenance_object(self, key: str) -> dict[str, Any]:
-        """Returns an object of the provenance; {} where there is none, or something else stands there."""
+        """Returns an object of the provenance; {} if there is none, or something else stands there."""
         found = (self.attributes.get("provenance") or {}).get(key)
         return found if isinstance(found, dict) else {}
 
@@ -388,7 +388,7 @@ class KeyFrameStore:
             raise _replaced(self._absolute)
 
     def close(self) -> None:
-        """Lets go of the files, of an archive when the store is deleted; arrays handed out stay valid."""
+        """Closes the files, those of an archive when the store is deleted; arrays handed out stay valid."""
         self._closed = True
         self._frames.close()
 

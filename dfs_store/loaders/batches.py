@@ -115,7 +115,7 @@ class BatchRebuilder:
         Args:
             clips: (B,) clip numbers.
             packed: the key frames of these clips alone, as `read` gives them; when absent they are found
-                in the table, or read where there is none.
+                in the table, or read if there is none.
             mirrored: (B,) clips to turn left to right; None for none.
             memory: where key frames that are read are put.
 

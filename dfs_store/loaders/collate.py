@@ -1,7 +1,7 @@
 """Batches for torch's DataLoader without a second copy of the clips.
 
 A DataLoader asks a dataset for all items of a batch at once, and then stacks them into new memory. Clips that
-were rebuilt side by side are that batch already: its default collate is told so by the type of the clips.
+were rebuilt side by side are that batch already: its default collate learns so from the type of the clips.
 """
 
 import copy

@@ -198,7 +198,7 @@ class DFSDataset(Dataset[tuple[Any, Any]]):
         labels = torch.tensor(self.targets, dtype=torch.int64, device="cpu")
         if self.target_transform is None:
             return labels
-        # Once per class: a label is all that a target transform is told.
+        # Once per class: a label is all that a target transform gets.
         outputs = [
             check_whole_number(self.target_transform(label), f"target_transform({label}) in a {user}")
             for label in range(len(self.classes))
@@ -266,7 +266,7 @@ class DFSDataset(Dataset[tuple[Any, Any]]):
         return number % len(self)
 
     def close(self) -> None:
-        """Lets go of the stores' files; key frames in memory stay usable."""
+        """Closes the stores' files; key frames in memory stay usable."""
         self._source.close()
 
     def __getstate__(self) -> dict[str, Any]:

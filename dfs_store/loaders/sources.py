@@ -213,7 +213,7 @@ class OpenStores:
         return torch.from_numpy(scales.astype(np.float32)), torch.from_numpy(zeros.astype(np.float32))
 
     def close(self) -> None:
-        """Lets go of the stores' files; nothing can be read afterwards."""
+        """Closes the stores' files; nothing can be read afterwards."""
         for store in self.stores:
             store.close()
 

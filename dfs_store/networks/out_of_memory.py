@@ -22,7 +22,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 @contextmanager
 def out_of_memory_named(remedy: str) -> Iterator[None]:
-    """Turns what torch raises for want of memory into ours.
+    """Turns torch's errors of too little memory into ours.
 
     Args:
         remedy: what to do, for people.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from dfs_store.byte_sizes import MEBIBYTE
 from dfs_store.errors import MissingDependencyError, SettingsError
 from dfs_store.pictures.drawing import LIGHT, Colour, Theme, step_colour
 
@@ -24,7 +25,6 @@ CHART_SUFFIXES = (".png", ".svg", ".pdf")
 _DPI = 150
 _BAR_INCHES = 0.2
 _BARS_PER_COLUMN = 60
-_MEBIBYTE = 2**20
 _STEP_BINS = 400
 _COSINE_BINS = 600
 
@@ -135,7 +135,7 @@ def storage_per_class(
     panels = figure.subplots(1, columns, squeeze=False, sharex=True)[0]
     for number, axes in enumerate(panels):
         shown = order[number * rows : (number + 1) * rows]
-        size = size_bytes[shown] / _MEBIBYTE
+        size = size_bytes[shown] / MEBIBYTE
         axes.barh(np.arange(shown.size), size, height=0.72, color=_hexadecimal(step_colour(0.0)))
         axes.set_yticks(np.arange(shown.size), [_short(names[label]) for label in shown], fontsize=7)
         axes.set_ylim(rows - 0.5, -0.5)

@@ -66,6 +66,6 @@ def pictured(store: KeyFrameStore, clip: int) -> PicturedClip:
 
 
 def first_of_each_class(store: KeyFrameStore, most: int) -> list[int]:
-    """Returns the number of the first clip of every class that has one, `most` at the most, ascending."""
+    """Returns the number of the first clip of every class that has one, `most` at most, ascending."""
     first = np.unique(store.labels, return_index=True)[1]
     return sorted(first.tolist())[:most]

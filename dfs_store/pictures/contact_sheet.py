@@ -36,7 +36,7 @@ class SheetStyle:
     Attributes:
         rebuilt: how frames between key frames are shown: "dim", "blank", "noise" (as in the paper's Figures C
             and D) or "full".
-        steps: number of steps of the run, which the colours of borders span; None where it is not known.
+        steps: number of steps of the run, which the colours of borders span; None if it is not known.
         theme: colours.
         heading: what stands above.
     """

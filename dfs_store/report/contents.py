@@ -188,7 +188,7 @@ def _evaluations(
                 left_out.append(f"{file.name} (not whole: {error})")
             continue
         if document.get("digest", store.attributes.get("digest")) != store.attributes.get("digest"):
-            left_out.append(f"{file.name} (of another store that lay at this path)")
+            left_out.append(f"{file.name} (of another store that was at this path)")
             continue
         found.append(Evaluation(document, file.name))
     return found, left_out

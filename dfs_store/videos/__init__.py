@@ -29,17 +29,14 @@ __all__ = [
     "prepare",
 ]
 
-_HOME = {
-    "CATALOGUE": "dfs_store.videos.files.catalogue",
-    "ClipFile": "dfs_store.videos.files.cliplist",
-    "ClipList": "dfs_store.videos.files.cliplist",
-    "DatasetInfo": "dfs_store.videos.files.catalogue",
-    "PrepareProgress": "dfs_store.videos.cache.prepare",
-    "Sampling": "dfs_store.videos.decode.sampling",
-    "VideoDataset": "dfs_store.videos.dataset",
-    "find_clips": "dfs_store.videos.opening",
-    "open_videos": "dfs_store.videos.opening",
+_NAMES = {
+    "dfs_store.videos.cache.prepare": ("PrepareProgress", "prepare"),
+    "dfs_store.videos.dataset": ("VideoDataset",),
+    "dfs_store.videos.decode.sampling": ("Sampling",),
+    "dfs_store.videos.files.catalogue": ("CATALOGUE", "DatasetInfo"),
+    "dfs_store.videos.files.cliplist": ("ClipFile", "ClipList"),
+    "dfs_store.videos.opening": ("find_clips", "open_videos"),
 }
 
 
-__getattr__, __dir__ = imported_on_first_use(__name__, _HOME)
+__getattr__, __dir__ = imported_on_first_use(__name__, _NAMES)

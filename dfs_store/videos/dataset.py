@@ -10,14 +10,12 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from dfs_store.format.spec import IMAGENET
 from dfs_store.videos.decode.sampling import Sampling
 from dfs_store.videos.files.hold_out import held_out_groups
 from dfs_store.videos.sources import PixelSource, SomeClips
 
-__all__ = ["IMAGENET_MEAN", "IMAGENET_STD", "VideoDataset"]
-
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
+__all__ = ["VideoDataset"]
 
 Transform = Callable[[Tensor], Any]
 
@@ -41,7 +39,7 @@ class VideoDataset(Dataset[tuple[Any, int]]):
         fps: frames per second at which a clip plays at its natural speed.
         missing: files that the dataset's lists name and that do not exist.
         failed: files that could not be decoded, as {"file", "reason"}.
-        notes: files that are damaged and were used as far as they go, as {"file", "note"}.
+        notes: damaged files, used until the first frame that cannot be decoded, as {"file", "note"}.
         decoders: number of clips by decoder.
         normalization: {"mean": [3 floats], "std": [3 floats]}.
         metric: "top1" or "top5", what the paper reports for this dataset.
@@ -84,7 +82,7 @@ class VideoDataset(Dataset[tuple[Any, int]]):
         self.failed = source.failed
         self.notes = source.notes
         self.decoders = source.decoders
-        self.normalization = {"mean": list(IMAGENET_MEAN), "std": list(IMAGENET_STD)}
+        self.normalization = {name: list(values) for name, values in IMAGENET.items()}
 
     @property
     def pixels(self) -> npt.NDArray[np.uint8]:
@@ -137,8 +135,7 @@ class VideoDataset(Dataset[tuple[Any, int]]):
         """
         pixels = torch.from_numpy(np.array(self.pixels[self._checked(number), view]))
         clip = pixels.permute(3, 0, 1, 2).float().div_(255.0)
-        mean = torch.tensor(IMAGENET_MEAN).view(3, 1, 1, 1)
-        std = torch.tensor(IMAGENET_STD).view(3, 1, 1, 1)
+        mean, std = (torch.tensor(IMAGENET[name]).view(3, 1, 1, 1) for name in ("mean", "std"))
         return clip.sub_(mean).div_(std).contiguous()
 
     def hold_out(self, share: float) -> "tuple[VideoDataset, VideoDataset]":

@@ -124,7 +124,7 @@ class CachedClips:
 
     @property
     def notes(self) -> list[dict[str, str]]:
-        """Files that are damaged and were used as far as they go."""
+        """Damaged files, used until the first frame that cannot be decoded."""
         return list(self._index["notes"])
 
     @property

@@ -121,7 +121,7 @@ def test_prepare_lists_what_could_not_be_decoded_and_ends_well(dfs, folder):
     (folder / "left/clip0.avi").write_text("no video")
     outcome = dfs("datasets", "prepare", folder, *SMALL)
     assert outcome.code == 0
-    assert "1 files could not be decoded and were left out:\n  left/clip0.avi: Invalid data" in outcome.stdout
+    assert "1 file could not be decoded; left out:\n  left/clip0.avi: Invalid data" in outcome.stdout
     (failed,) = dfs("datasets", "prepare", folder, *SMALL, "--json").document["parts"][0]["failed"]
     assert failed["file"] == "left/clip0.avi"
 
@@ -132,7 +132,7 @@ def test_prepare_lists_what_was_cut_short(dfs, tmp_path):
     path.write_bytes(data[: len(data) * 2 // 3])
     outcome = dfs("datasets", "prepare", tmp_path / "videos", *SMALL)
     assert outcome.code == 0
-    assert "were used as far as they go:\n  a/cut.avi: cut short: " in outcome.stdout
+    assert "used until the first frame that cannot be decoded:\n  a/cut.avi: cut short: " in outcome.stdout
 
 
 def test_a_class_left_without_clips_is_3(dfs, tmp_path):
@@ -199,7 +199,7 @@ def test_the_cache_is_shown_and_cleaned(dfs, folder, cache):
     assert content["schema"] == "dfs.cache/1"
     assert sorted(entry["complete"] for entry in content["entries"]) == [False, True]
     assert "unfinished" in dfs("datasets", "cache").stdout
-    assert "removed 1 entries" in dfs("datasets", "cache", "--remove-unfinished").stdout
+    assert "removed 1 entry," in dfs("datasets", "cache", "--remove-unfinished").stdout
     (entry,) = dfs("datasets", "cache", "--json").document["entries"]
     assert dfs("datasets", "cache", "--remove", entry["key"], "--json").document["freed_bytes"] > 0
     assert dfs("datasets", "cache", "--json").document["entries"] == []
@@ -209,5 +209,5 @@ def test_the_cache_is_shown_and_cleaned(dfs, folder, cache):
 
 def test_remove_all(dfs, folder, cache):
     dfs("datasets", "prepare", folder, *SMALL)
-    assert "removed 1 entries" in dfs("datasets", "cache", "--remove-all").stdout
+    assert "removed 1 entry," in dfs("datasets", "cache", "--remove-all").stdout
     assert list(cache.iterdir()) == []

@@ -63,7 +63,7 @@ def test_many_classes_are_cut_unless_verbose(dfs, tmp_path):
     assert "class019" in text
     assert "class020" not in text
     assert "10 more" in text
-    assert "not said" in text  # no provenance
+    assert "not recorded" in text  # no provenance
     assert "class029" in dfs("inspect", tmp_path / "s.h5", "-v").stdout
 
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from dfs_store.errors import SettingsError
-from dfs_store.exchange.pixels import IMAGENET, normalised, parse_normalization, to_pixels, to_rgb
+from dfs_store.exchange.pixels import normalised, parse_normalization, to_pixels, to_rgb
+from dfs_store.format.spec import IMAGENET
 
 TWO = {"mean": [0.5, 0.25], "std": [0.5, 2.0]}
 

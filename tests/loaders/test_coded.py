@@ -115,9 +115,9 @@ def test_progress_counts_the_key_frames_that_are_loaded(pairs, monkeypatch):
 
 def test_what_it_prints_are_decoded_bytes(pairs):
     line = next(line for line in repr(DFSDataset(pairs["webp"][0])).splitlines() if "Key frames" in line)
-    assert line.strip() == "Key frames: 25 (webp, 0.0183 MiB decoded), in memory"
+    assert line.strip() == "Key frames: 25 (webp, 18.8 KiB decoded), in memory"
     both = repr(DFSDataset([pairs["webp"][0], pairs["uint8"][0]], in_memory=False))
-    assert "Key frames: 50 (uint8, webp, 0.0366 MiB decoded), read from disk" in both
+    assert "Key frames: 50 (uint8, webp, 37.5 KiB decoded), read from disk" in both
 
 
 @pytest.mark.parametrize("in_memory", [True, False])

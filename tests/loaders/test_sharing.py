@@ -57,7 +57,7 @@ def test_a_batch_that_is_sent_away_between_two_looks_is_not_used_again(monkeypat
 
     def sent_after_the_first_look():
         intact = looks()
-        if held:  # another thread sends it to a process and lets go of it
+        if held:  # another thread sends it to a process and releases it
             held.pop().share_memory_()
         return intact
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from types import TracebackType
 
 import numpy as np
 import numpy.typing as npt
@@ -64,12 +63,7 @@ class RealClips:
     def __enter__(self) -> "RealClips":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_exception: object) -> None:
         if self._thread is not None:
             self._thread.shutdown(wait=True, cancel_futures=True)
 

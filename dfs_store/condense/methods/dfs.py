@@ -1,4 +1,4 @@
-"""DFS: its settings by dataset; sets up the loop, and hands over the trained clips."""
+"""DFS: its settings by dataset; sets up the loop, and returns the trained clips."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace

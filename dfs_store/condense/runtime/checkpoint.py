@@ -44,7 +44,7 @@ _EVIDENCE = ("cosine_sums", "opposed", "steps")  # a row per clip
 
 
 def checkpoint_path(out: str | Path) -> Path:
-    """Returns where the newest checkpoint of a run lies: beside its output; of a URL here."""
+    """Returns where the newest checkpoint of a run is: beside its output, or here if that is a URL."""
     out = local_beside(out)
     return out.with_name(out.name + ".checkpoint.npz")
 
@@ -75,7 +75,7 @@ def save_checkpoint(path: Path, step: int, settings: dict[str, Any], state: Stat
         state: arrays by name.
 
     Raises:
-        DiskFullError: no space is left; the older checkpoint still stands.
+        DiskFullError: no space is left; the older checkpoint is kept.
         OutputNotWritableError: the disk refused; likewise.
     """
     # The names too: an archive whose list of members is damaged may open with some of them missing.
@@ -164,7 +164,7 @@ def key_frames_of(
 
     Args:
         path: the file, of the method dfs or dm; those of others yield nothing.
-        most: clips at the most.
+        most: clips at most.
     """
     with np.load(path, allow_pickle=False) as archive:
         numbers = itertools.takewhile(lambda number: f"counts-{number}" in archive, itertools.count())
@@ -219,7 +219,7 @@ def restore_key_frames(
         )
     there = (int(flat["positions"].max()) + 1, flat["frames"].shape[1:])
     here = (chunks[0].num_frames, tuple(chunks[0].frames.shape[1:]))
-    # A clip of one key frame stands at 0, so that its positions do not tell its length.
+    # A clip of one key frame has position 0, so that its positions do not tell its length.
     if there[1] != here[1] or there[0] not in (1, here[0]):
         raise CheckpointError(
             f"the checkpoint {path} holds clips of {there[0]} frames of {there[1]}, this run has {here[0]} "

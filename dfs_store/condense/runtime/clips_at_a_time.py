@@ -97,7 +97,7 @@ class ClipsAtATime:
             if count == 1 or not is_out_of_memory(error):
                 raise
             first_line = (str(error).splitlines() or [type(error).__name__])[0]
-        # Only here has the error let go of the frames, and these of what they held on the device.
+        # Only here has the error released the frames, and these of what they held on the device.
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
         fewer = -(-count // 2)

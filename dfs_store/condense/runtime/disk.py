@@ -50,7 +50,7 @@ class DiskNeed:
 def free_bytes(out: str) -> int:
     """Returns the bytes that are free on the disk of a store that need not be there yet.
 
-    Of a URL, on the fuller of the two disks that take checkpoints and the store in the making.
+    Of a URL, on the fuller of the two disks that take checkpoints and the unfinished store.
     """
     place = locate(out)
     if not isinstance(place, Path):
@@ -76,7 +76,7 @@ def check_disk(out: str, need: DiskNeed) -> None:
 
 
 def warn_of_disk(out: str, need: DiskNeed) -> None:
-    """Warns where the run may end for want of room, though it need not."""
+    """Warns if the run may run out of room, though it need not."""
     free = free_bytes(out)
     if free < need.most:
         warnings.warn(

@@ -42,7 +42,7 @@ class Ranks:
 
     @property
     def is_first(self) -> bool:
-        """Whether this rank writes and speaks for all."""
+        """Whether this rank writes and prints for all."""
         return self.rank == 0
 
     def share(self, sizes: Sequence[int]) -> range:
@@ -139,7 +139,7 @@ def _lost_rank_named() -> Iterator[None]:
         yield
     except (RuntimeError, ConnectionError) as error:
         raise LostRankError(
-            f"another process of this run has ended before its time ({str(error).splitlines()[0][:120]}); "
-            "see its own message. The last checkpoint stands: start again with --resume, with any number of "
+            f"another process of this run ended early ({str(error).splitlines()[0][:120]}); "
+            "see its own message. The last checkpoint is kept: start again with --resume, with any number of "
             "processes"
         ) from error

@@ -105,6 +105,6 @@ def _embedding_and_gradient(network: ConvNet3D, clips: Tensor) -> tuple[Tensor, 
 
 
 def _relative(found: Tensor, expected: Tensor) -> float:
-    """Returns the relative error, infinite where it is not a number."""
+    """Returns the relative error, infinite if it is not a number."""
     error = float((found.cpu() - expected).norm() / expected.norm())
     return math.inf if math.isnan(error) else error

@@ -1,4 +1,4 @@
-"""Runs the steps of a method: tells of each one, and keeps checkpoints."""
+"""Runs the steps of a method: reports each one, and keeps checkpoints."""
 
 import math
 import time

@@ -3,12 +3,12 @@
 import os
 import warnings
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 
+from dfs_store.byte_sizes import MEBIBYTE
 from dfs_store.condense.events import CheckpointSaved, Event, RunStarted, StepDone, StoreWritten
 from dfs_store.condense.runtime.checkpoint import key_frames_of
 from dfs_store.errors import MissingDependencyError
@@ -27,7 +27,6 @@ from dfs_store.pictures import (
 __all__ = ["TensorboardTracker", "tensorboard_folder"]
 
 _MOST_CLIPS = 12
-_MEBIBYTE = 2**20
 
 
 def tensorboard_folder(out: str | os.PathLike[str]) -> Path:
@@ -79,9 +78,7 @@ class TensorboardTracker:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_exception: object) -> None:
         if self._writer is not None:
             self._writer.close()
 
@@ -118,7 +115,7 @@ class TensorboardTracker:
         values = {
             "loss": event.loss,
             "key frames per clip": event.num_key_frames / self._num_clips,
-            "key frames MiB": event.key_frame_bytes / _MEBIBYTE,
+            "key frames MiB": event.key_frame_bytes / MEBIBYTE,
             "insertions": event.num_inserted,
         }
         for name, value in values.items():

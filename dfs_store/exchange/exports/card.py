@@ -23,7 +23,7 @@ class CardFacts:
         license: an identifier of the Hub, "unknown" or "other".
         fps: frames per second of the videos.
         encoding: of the videos, see `encode_video`.
-        store_file: of the store's copy, relative to the folder; None where there is none.
+        store_file: of the store's copy, relative to the folder; None if there is none.
     """
 
     name: str
@@ -69,7 +69,7 @@ def _summary(clips: ExportedClips, provenance: dict[str, Any]) -> str:
     return (
         f"{len(clips):,} clips of {len(clips.class_names):,} "
         f"{'class' if len(clips.class_names) == 1 else 'classes'}, made from {dataset} with the method "
-        f"{_plain(provenance.get('method') or 'not said')} by dfs-store. Each clip is kept as a few key "
+        f"{_plain(provenance.get('method') or 'not recorded')} by dfs-store. Each clip is kept as a few key "
         "frames, and the frames between them are interpolated linearly; the videos here are the rebuilt "
         "clips, for programs that read videos."
     )
@@ -96,7 +96,9 @@ def _table(clips: ExportedClips, facts: CardFacts, provenance: dict[str, Any]) -
         "share of the dense clips": f"{100 * key_frame_bytes / dense_bytes:.2f} %",
         "digest of the store": store.attributes["digest"],
     }
-    lines = [f"| {name} | {_plain('not said' if value is None else value)} |" for name, value in rows.items()]
+    lines = [
+        f"| {name} | {_plain('not recorded' if value is None else value)} |" for name, value in rows.items()
+    ]
     return "\n".join(["| | |", "|---|---|", *lines])
 
 
@@ -139,7 +141,7 @@ def _columns(facts: CardFacts) -> str:
 
 
 def _limits(provenance: dict[str, Any], facts: CardFacts) -> str:
-    dataset = _plain(provenance.get("dataset") or "not said")
+    dataset = _plain(provenance.get("dataset") or "not recorded")
     return (
         "## Limits and licence\n\n"
         "Condensed clips are made to train networks, not to be watched: they may look like noise, and values "

@@ -19,9 +19,10 @@ from dfs_store.exchange.imports.dense import DenseClips
 from dfs_store.exchange.imports.fitting import Fitting, chosen_fits
 from dfs_store.exchange.imports.read_file import FileOptions, read_file
 from dfs_store.exchange.imports.read_folder import FolderOptions, read_folder
-from dfs_store.exchange.pixels import IMAGENET, Normalization, normalised, parse_normalization
+from dfs_store.exchange.pixels import Normalization, normalised, parse_normalization
 from dfs_store.format import StoreWriter, check_output, open_store
 from dfs_store.format.coded.encoding import parse_encoding, stored_dtype
+from dfs_store.format.spec import IMAGENET
 
 if TYPE_CHECKING:
     from dfs_store.condense.fitting.key_frame_fit import Fit

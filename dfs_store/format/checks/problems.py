@@ -1,4 +1,4 @@
-"""How a broken rule is told: which rule, in which file, and which frames or clip it concerns."""
+"""How a broken rule is reported: which rule, in which file, and which frames or clip it concerns."""
 
 from dataclasses import dataclass
 

@@ -15,7 +15,7 @@ __all__ = ["array_problems", "coded_file_problem", "expected_shape"]
 Arrays = Mapping[str, npt.NDArray[Any]]
 # What an image file may have, for each frame, beyond twice the bytes of its pixels: headers.
 _FILE_BYTES = 4096
-MOST_PER_RULE = 100  # a store with a million broken clips is told by its first hundred
+MOST_PER_RULE = 100  # a store with a million broken clips is reported by its first hundred
 
 
 def expected_shape(

@@ -66,7 +66,7 @@ class Hdf5Reader:
             raise DamagedStoreError(f"{self.path}: {ATTRIBUTE} is no JSON text ({error})") from error
 
     def array(self, name: str, dtype: str, shape: tuple[int, ...] | None = None) -> npt.NDArray[Any] | None:
-        """Returns a small array, or one of a group, or None where there is none."""
+        """Returns a small array, or one of a group, or None if there is none."""
         wanted = np.dtype(dtype)
         limit = MAX_SMALL_BYTES if shape is None else math.prod(shape) * wanted.itemsize
         return self._array(name, wanted, limit, shape)
@@ -131,7 +131,7 @@ class Hdf5Reader:
         return self._file, self._mapped
 
     def was_replaced(self, *, suspected: bool) -> bool:
-        """Returns whether another object lies at the URL; a file is read from one map, whatever its name."""
+        """Returns whether there is another object at the URL; a file is read from one map."""
         return suspected and self._remote is not None and self._remote.was_replaced()
 
     def on_disk_bytes(self) -> int:
@@ -144,7 +144,7 @@ class Hdf5Reader:
 
 
 def _first_bytes(path: Place) -> bytes:
-    """Returns the first bytes of a file, none of what is no file: a pipe would wait for ever."""
+    """Returns the first bytes of a file, none of what is no file: a pipe would wait forever."""
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):
             return b""
@@ -157,7 +157,7 @@ def _first_bytes(path: Place) -> bytes:
 
 
 def _dataset(file: h5py.File, name: str, path: Place) -> h5py.Dataset | None:
-    """Returns a dataset whose bytes lie in this file, or None where there is none of that name.
+    """Returns a dataset whose bytes lie in this file, or None if there is none of that name.
 
     Raises:
         DamagedStoreError: it is a link, or takes its values from elsewhere: such a file could show

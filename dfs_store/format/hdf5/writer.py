@@ -19,7 +19,7 @@ _PAGE_BYTES = 4096  # frames start on a page, so that they can be mapped; image 
 
 
 class Hdf5Writer:
-    """An HDF5 file in the making (see `dfs_store.format.container.ContainerWriter`)."""
+    """An HDF5 file that is being written (see `dfs_store.format.container.ContainerWriter`)."""
 
     def __init__(self, path: Path, layout: RowLayout) -> None:
         self._path = path

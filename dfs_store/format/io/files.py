@@ -77,7 +77,7 @@ def inside(root: str, relative: str) -> tuple[str, int]:
         relative: path of the file in it.
 
     Raises:
-        DamagedStoreError: it is missing, no regular file (a pipe would wait for ever), or a link that
+        DamagedStoreError: it is missing, no regular file (a pipe would wait forever), or a link that
             leads out of the store (which would show another file's contents).
     """
     path = os.path.join(root, relative)

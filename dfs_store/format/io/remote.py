@@ -71,7 +71,7 @@ class Remote:
         self._system: Any = None
         self._root = ""
         self._whole: dict[str, bytes] = {}  # objects of a web server that only sends whole ones
-        self.system  # noqa: B018 - connects, so that a missing library is told at once
+        self.system  # noqa: B018 - connects, so that a missing library is reported at once
 
     @property
     def system(self) -> Any:  # noqa: ANN401 - fsspec has no types

@@ -3,7 +3,7 @@
 Object stores replace one object in one step, and nothing larger. So an HDF5 file or a zip archive appears or
 is replaced whole. A Zarr store is a store once its zarr.json is there, which is uploaded last. One that is
 replaced is uploaded beside the old one first, and copied over it by the server; for as long as that takes,
-nothing stands at the URL, and where it fails the new store stays beside it, whole.
+there is nothing at the URL, and where it fails the new store stays beside it, whole.
 """
 
 import contextlib
@@ -69,7 +69,7 @@ def check_remote_output(place: StoreURL, *, overwrite: bool) -> bool:
 
 
 def _about(remote: Remote, path: str) -> dict[str, Any] | None:
-    """Returns what the server says of an object or a folder, None where there is none."""
+    """Returns what the server says of an object or a folder, None if there is none."""
     remote.system.invalidate_cache()
     try:
         return dict(remote.system.info(path))
@@ -141,7 +141,7 @@ class RemoteTransaction:
         return f"{self.shown} (made in {self._spool or tempfile.gettempdir()}, which TMPDIR chooses)"
 
     def begin(self) -> Path:
-        """Returns a free path of this machine; raises OutputNotWritableError where there is none."""
+        """Returns a free path of this machine; raises OutputNotWritableError if there is none."""
         try:
             self._spool = Path(tempfile.mkdtemp(prefix="dfs-store-"))
         except OSError as error:
@@ -207,7 +207,7 @@ class RemoteTransaction:
         self._uploaded = [claim]
 
     def _put_new(self, file: Path, target: str) -> None:
-        """Uploads an object; without `overwrite`, and on servers that can, only where there is none."""
+        """Uploads an object; without `overwrite`, and on servers that can, only if there is none."""
         system = self._remote.system
         if not self._overwrite:
             try:

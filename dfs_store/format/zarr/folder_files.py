@@ -85,7 +85,7 @@ class FolderFiles(ZarrFiles):
         return found
 
     def release(self) -> None:
-        """Lets go of the files that `gather` and `check_size` mapped."""
+        """Releases the files that `gather` and `check_size` mapped."""
         self._maps = {}
 
     def total_bytes(self, names: Sequence[str]) -> int:
@@ -93,7 +93,7 @@ class FolderFiles(ZarrFiles):
         return folder_size_bytes(self.place)
 
     def was_replaced(self, *, suspected: bool) -> bool:
-        """Returns whether another folder lies at the path, or none."""
+        """Returns whether there is another folder at the path, or none."""
         try:
             return not os.path.samestat(self._opened, os.stat(self.place))
         except OSError:

@@ -135,7 +135,7 @@ class ZarrFrames:
         return self._sharding.file(frame // self._length)
 
     def close(self) -> None:
-        """Lets go of the maps; arrays handed out keep theirs."""
+        """Releases the maps; arrays handed out keep theirs."""
         self._shards.clear()
 
     def _open(self, shard: int) -> _Shard:

@@ -73,7 +73,7 @@ class ZarrReader:
         return attributes[ATTRIBUTE]
 
     def array(self, name: str, dtype: str, shape: tuple[int, ...] | None = None) -> npt.NDArray[Any] | None:
-        """Returns a small array, or one of a group, or None where there is none."""
+        """Returns a small array, or one of a group, or None if there is none."""
         about = self._about(name)
         if about is None:
             return None
@@ -112,11 +112,11 @@ class ZarrReader:
         return ZarrFrames(self._files, about)
 
     def close(self) -> None:
-        """Lets go of what was prefetched; what is asked later is read again."""
+        """Releases what was prefetched; what is asked later is read again."""
         self._files.close()
 
     def was_replaced(self, *, suspected: bool) -> bool:
-        """Returns whether another store lies at the path, or none."""
+        """Returns whether there is another store at the path, or none."""
         return self._files.was_replaced(suspected=suspected)
 
     def on_disk_bytes(self) -> int:
@@ -163,7 +163,7 @@ class ZarrReader:
         return about
 
     def _text(self, name: str) -> bytes | None:
-        """Returns the zarr.json of an array, None where there is none."""
+        """Returns the zarr.json of an array, None if there is none."""
         if self._metadata is not None and (self._repeated or name in self._metadata):
             return self._metadata.get(name)
         file = f"{name}/{_ROOT}"

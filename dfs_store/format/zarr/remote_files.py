@@ -73,11 +73,11 @@ class RemoteFolderFiles(RemoteZarrFiles):
         return sum(self._remote.sizes(None if self._remote.lists else names))
 
     def was_replaced(self, *, suspected: bool) -> bool:
-        """Returns whether another zarr.json lies at the URL; looks only if it is suspected."""
+        """Returns whether there is another zarr.json at the URL; looks only if it is suspected."""
         return suspected and self._ask_for_root() != self._root
 
     def close(self) -> None:
-        """Lets go of what was prefetched."""
+        """Releases what was prefetched."""
         self._kept = {}
 
     def _ask_for_root(self) -> bytes | None:

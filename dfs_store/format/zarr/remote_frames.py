@@ -64,7 +64,7 @@ class RemoteZarrFrames:
         return self._sharding.file(frame // self._sharding.length)
 
     def close(self) -> None:
-        """Lets go of the indexes."""
+        """Releases the indexes."""
         self._indexes.clear()
 
     def _wants(self, shard: int, start: int, stop: int) -> list[Want]:

@@ -42,7 +42,7 @@ class ZarrSink(Protocol):
         ...
 
     def close(self) -> None:
-        """Lets go of what is open; the store need not be finished."""
+        """Closes what is open; the store need not be finished."""
         ...
 
 
@@ -113,7 +113,7 @@ class ZipSink:
         self._file.close()
 
     def close(self) -> None:
-        """Lets go of the file; what was not finished is no archive."""
+        """Closes the file; what was not finished is no archive."""
         self._archive.fp = None  # or it would write its list of members when it is collected
         # What a full disk refused before, it refuses again when the file is closed.
         with contextlib.suppress(OSError):

@@ -168,7 +168,7 @@ class CacheEntry:
     ) -> Iterator[int]:
         """Holds the entry for this process alone; waits while another prepares it.
 
-        The kernel lets go of the lock when its last holder ends, however it ends.
+        The kernel releases the lock when its last holder ends, however it ends.
 
         Args:
             on_wait: called now and then while waiting.

@@ -59,7 +59,7 @@ class Reporter:
             self.report()
 
     def waiting(self) -> None:
-        """Says that another process is at it."""
+        """Reports that another process is preparing these clips."""
         self.report(waiting=True)
 
     def report(self, *, waiting: bool = False) -> None:

@@ -2,11 +2,13 @@
 
 import errno
 import json
+import math
 import os
 import shutil
 from pathlib import Path
 from typing import Any
 
+from dfs_store.byte_sizes import size_text
 from dfs_store.errors import DiskFullError
 from dfs_store.format.io.durable import write_all
 from dfs_store.videos.cache.entries import HEADER_BYTES, clips_header
@@ -36,7 +38,7 @@ def reserve(path: Path, num_rows: int, row_shape: tuple[int, ...]) -> int:
         OSError: the file cannot be created or reserved.
     """
     header = clips_header((num_rows, *row_shape))
-    row_bytes = _product(row_shape)
+    row_bytes = math.prod(row_shape)
     size_bytes = HEADER_BYTES + num_rows * row_bytes
     held_bytes = path.stat().st_blocks * 512 if path.exists() else 0
     free_bytes = shutil.disk_usage(path.parent).free
@@ -65,17 +67,10 @@ def _allocate(descriptor: int, size_bytes: int) -> None:
 
 def _no_room(path: Path, size_bytes: int, free_bytes: int) -> str:
     return (
-        f"the prepared clips take {size_bytes} bytes ({size_bytes / 2**20:.1f} MiB) and {path.parent} has "
+        f"the prepared clips take {size_text(size_bytes)} and {path.parent} has "
         f"{free_bytes} free: make room (`dfs datasets cache`), set DFS_CACHE to a larger disk, or choose "
         "fewer frames, a smaller size or fewer classes"
     )
-
-
-def _product(shape: tuple[int, ...]) -> int:
-    total = 1
-    for extent in shape:
-        total *= extent
-    return total
 
 
 def read_lines(path: Path) -> tuple[list[dict[str, Any]], int]:

@@ -10,12 +10,11 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from dfs_store import open_store, open_videos
-from dfs_store.condense import ExtractorTrained, condense
+from dfs_store.condense import ExtractorTrained, condense, plan_run
 from dfs_store.condense.condensed import kept_frames
 from dfs_store.condense.engine import extractor
 from dfs_store.condense.engine.herd import herd
-from dfs_store.condense.engine.real_starts import chosen_real_clips, clips_per_class
-from dfs_store.condense.forecast import forecast
+from dfs_store.condense.engine.real_starts import chosen_real_clips
 from dfs_store.condense.methods.k_center import cover
 from dfs_store.errors import DFSError, SettingsError
 from dfs_store.networks import ConvNet3D, TrainingSettings
@@ -119,7 +118,7 @@ def test_frames_are_kept_evenly_and_one_alone_is_the_middle_one(num_frames, key_
 @pytest.mark.parametrize(("key_frames", "frames"), [(1, [3]), (2, [0, 5]), (3, [0, 2, 5]), (6, range(6))])
 def test_some_frames_of_a_clip_are_kept_as_they_are(config, videos, method, key_frames, frames):
     settings = config(method=method, key_frames=key_frames, extractor="random").resolved()
-    plan = forecast(settings, clips_per_class(videos), videos.num_frames, videos.frame_shape)
+    plan = plan_run(settings, videos)
     condense(settings, videos)
     frames = list(frames)
     with open_store(settings.out) as store:
@@ -174,7 +173,7 @@ def test_more_key_frames_than_frames_are_refused_before_clips_are_chosen(config,
     settings = config(method=method, key_frames=7).resolved()
     said = r"--key-frames must lie in 1\.\.6 for clips of 6 frames, got 7"
     with pytest.raises(SettingsError, match=said):
-        forecast(settings, clips_per_class(videos), videos.num_frames, videos.frame_shape)
+        plan_run(settings, videos)
     with pytest.raises(SettingsError, match=said):
         condense(settings, videos, on_event=lambda _: pytest.fail("the run started"))
 

@@ -4,8 +4,7 @@ from collections import namedtuple
 
 import pytest
 
-from dfs_store.condense import condense
-from dfs_store.condense.forecast import forecast
+from dfs_store.condense import condense, plan_run
 from dfs_store.condense.runtime.disk import DiskNeed, DiskWatch, check_disk, free_bytes, warn_of_disk
 from dfs_store.errors import DiskFullError
 
@@ -19,12 +18,13 @@ def disk(monkeypatch):
     return lambda free: monkeypatch.setattr("shutil.disk_usage", lambda folder: usage(free))
 
 
-def need_of(config):
-    return forecast(config.resolved(), {"fast": 5, "slow": 5, "still": 5}, 6, (3, 43, 43)).disk
+@pytest.fixture
+def need_of(videos):
+    return lambda config: plan_run(config, videos).disk
 
 
 @pytest.mark.parametrize(("name", "copies"), [("a.zarr", 1), ("a.h5", 2)])
-def test_the_forecast_counts_store_and_checkpoints(config, tmp_path, name, copies):
+def test_the_plan_counts_store_and_checkpoints(config, need_of, tmp_path, name, copies):
     need = need_of(config(out=str(tmp_path / name), dtype="float16"))
     state, stored = 2 * 4 * FRAME, 2 * FRAME
     assert need == DiskNeed(*(6 * keys * (copies * stored + 3 * state) for keys in (2, 6)))
@@ -32,7 +32,7 @@ def test_the_forecast_counts_store_and_checkpoints(config, tmp_path, name, copie
     assert need_of(coreset) == DiskNeed(*[copies * 6 * 6 * 4 * FRAME] * 2)
 
 
-def test_a_disk_that_is_too_small_is_refused_before_the_first_step(config, videos, disk, tmp_path):
+def test_a_disk_that_is_too_small_is_refused_before_the_first_step(config, videos, need_of, disk, tmp_path):
     settings, events = config(), []
     disk(need_of(settings).least - 1)
     with pytest.raises(DiskFullError, match=r"needs at least [\d,]+ bytes .* are free; make room"):
@@ -41,14 +41,15 @@ def test_a_disk_that_is_too_small_is_refused_before_the_first_step(config, video
     assert not list(tmp_path.iterdir())
 
 
-def test_a_disk_that_may_become_too_small_is_told(config, videos, disk):
+def test_a_disk_that_may_become_too_small_is_told(config, videos, need_of, disk):
     settings = config()
-    disk(need_of(settings).most - 1)
+    need = need_of(settings)
+    disk(need.most - 1)
     with pytest.warns(UserWarning, match="if every frame became a key frame"):
         condense(settings, videos)
-    disk(need_of(settings).most)
-    check_disk(settings.out, need_of(settings))
-    warn_of_disk(settings.out, need_of(settings))  # a warning would be an error here
+    disk(need.most)
+    check_disk(settings.out, need)
+    warn_of_disk(settings.out, need)  # a warning would be an error here
 
 
 def test_a_disk_that_fills_up_during_the_run_is_told_once(config, disk, monkeypatch, tmp_path, recwarn):

@@ -20,7 +20,7 @@ from dfs_store.exchange.imports.fitting import Fitting
 from dfs_store.exchange.imports.import_clips import ImportSettings
 from dfs_store.exchange.imports.read_file import FileOptions
 from dfs_store.exchange.imports.read_folder import FolderOptions
-from dfs_store.exchange.pixels import IMAGENET
+from dfs_store.format.spec import IMAGENET
 from dfs_store.testing import stores
 from tests.exchange.making import pixels_of, smooth_pixels, write_smooth_store
 

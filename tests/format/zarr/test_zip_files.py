@@ -197,7 +197,7 @@ def test_a_killed_writer_leaves_no_archive(tmp_path):
         "    writer.append([[[[0.0] * 3] * 4] * 2] * 2, [0, 5], 0)\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], check=False, cwd=Path(__file__).parents[2])
+    done = subprocess.run([sys.executable, "-c", code], check=False, cwd=Path(__file__).parents[3])
     assert done.returncode == -signal.SIGKILL
     assert not (tmp_path / "s.zarr.zip").exists()
     with pytest.warns(UserWarning, match="removed what a writer that died had left"):

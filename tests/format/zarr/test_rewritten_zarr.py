@@ -15,8 +15,8 @@ from zarr.codecs import BloscCodec, Crc32cCodec, GzipCodec, TransposeCodec, Zstd
 from dfs_store.errors import DamagedStoreError
 from dfs_store.format import copy_store, open_store, verify
 from dfs_store.format.expand import expand
+from tests.format.hdf5.test_rewritten_hdf5 import assert_equal_stores
 from tests.format.making import assert_reads_survive_threads_and_forks, content, open_writer
-from tests.format.test_rewritten_hdf5 import assert_equal_stores
 
 
 @pytest.fixture

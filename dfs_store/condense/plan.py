@@ -1,6 +1,5 @@
-"""What a run will need, worked out before anything is decoded or computed (`dfs condense --dry-run`)."""
+"""The plan of a run: what it will need, worked out and checked before anything is decoded or computed."""
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -11,6 +10,7 @@ from dfs_store.condense.config import CondenseConfig
 from dfs_store.condense.engine.initialise import key_frames_device
 from dfs_store.condense.engine.real_clips import real_clips_fit
 from dfs_store.condense.engine.real_starts import check_real_clips
+from dfs_store.condense.runtime.checkpoint import checkpoints_of
 from dfs_store.condense.runtime.device import (
     chunk_clips,
     clip_activation_bytes,
@@ -18,18 +18,24 @@ from dfs_store.condense.runtime.device import (
     resolve_device,
     total_memory_bytes,
 )
-from dfs_store.condense.runtime.disk import DiskNeed, free_bytes
+from dfs_store.condense.runtime.disk import DiskNeed, check_disk, free_bytes
+from dfs_store.condense.training_clips import TrainingClips, count_training_clips
+from dfs_store.errors import SettingsError
+from dfs_store.format import check_output
 from dfs_store.format.spec import frame_size_bytes
+from dfs_store.videos import VideoDataset
 
-__all__ = ["Forecast", "forecast"]
+__all__ = ["Plan", "check_place", "plan_run"]
 
 
 @dataclass(frozen=True)
-class Forecast:
-    """The plan of a run.
+class Plan:
+    """The plan of a run; made by `plan_run`, carried out by `condense`.
 
     Attributes:
-        settings: the resolved settings.
+        config: the resolved settings.
+        real_clips: the real clips that it was made for.
+        settings: the settings that decide what comes out, as in the provenance.
         preset: where the settings that were not given come from.
         notes: settings without effect, and the like.
         device: where it computes.
@@ -43,7 +49,7 @@ class Forecast:
         first_bytes, most_bytes: key frames in the store at the start and if every frame became one.
         real_bytes: real clips as uint8, in the cache and (where they fit) on the device.
         real_on_device: whether they fit; else they are streamed.
-        key_frame_memory_bytes: key frames (or memories) and what training keeps of them, at the most.
+        key_frame_memory_bytes: key frames (or memories) and what training keeps of them, at most.
         key_frames_on_device: whether they stay on the device; else in host memory.
         chunk_clips: synthetic clips that are rendered at a time.
         chunk_memory_bytes: activations of one chunk, forward and backward, about.
@@ -52,6 +58,8 @@ class Forecast:
         device_memory_bytes: that the run may take of the device; None for the CPU without --max-memory.
     """
 
+    config: CondenseConfig
+    real_clips: TrainingClips
     settings: dict[str, Any]
     preset: str
     notes: tuple[str, ...]
@@ -77,47 +85,70 @@ class Forecast:
 
     def to_json(self) -> dict[str, Any]:
         """Returns the plan as a JSON object."""
-        return asdict(self)
+        return {name: each for name, each in asdict(self).items() if name not in ("config", "real_clips")}
+
+    def check_disk(self) -> None:
+        """Raises DiskFullError if there is no room for the first key frames and their checkpoints."""
+        check_disk(self.config.out, self.disk)
 
 
-def forecast(
-    config: CondenseConfig,
-    clips_per_class: Mapping[str, int],
-    num_frames: int,
-    frame_shape: tuple[int, int, int],
-) -> Forecast:
-    """Works out the plan of a run.
+def plan_run(config: CondenseConfig, videos: VideoDataset | None = None) -> Plan:
+    """Checks the settings of a run, and works out what it will need.
 
     Args:
-        config: resolved settings.
-        clips_per_class: number of real training clips by class name, without those that are held out.
-        num_frames: T.
-        frame_shape: (C, H, W).
+        config: the settings; those that are None are taken from the preset.
+        videos: the real clips that the run will use, without those held out; if None, the clips that the
+            settings name are counted, without decoding any.
 
     Raises:
-        SettingsError: settings that these clips do not allow.
+        OutputExistsError, OutputNotWritableError: as `check_place`.
+        DatasetNotFoundError, EmptyClassError: the settings name no such clips.
+        SettingsError: settings that do not make sense, or not with these clips.
     """
+    config = config.resolved()
+    check_place(config)
+    clips = count_training_clips(config) if videos is None else TrainingClips.of(videos)
     device = resolve_device(config.device)
     with limited_memory(device, config.max_memory_bytes):
-        return _forecast(config, clips_per_class, num_frames, frame_shape, device)
+        return _plan(config, clips, device)
 
 
-def _forecast(
-    config: CondenseConfig,
-    clips_per_class: Mapping[str, int],
-    num_frames: int,
-    frame_shape: tuple[int, int, int],
-    device: torch.device,
-) -> Forecast:
+def check_place(config: CondenseConfig) -> None:
+    """Checks that the result will have a place.
+
+    Raises:
+        OutputExistsError: `out` exists and `overwrite` is not set.
+        OutputNotWritableError: `out` cannot be written.
+        SettingsError: the suffix names no container, or the checkpoint of an unfinished run would be lost.
+    """
+    check_output(config.out, overwrite=config.overwrite)
+    found = checkpoints_of(config.out)
+    if not found:
+        return
+    path = found[0]
+    if not config.iterates and not config.overwrite:
+        raise SettingsError(
+            f"there is a checkpoint of an unfinished run at {path}, and --method {config.method} cannot "
+            "continue it; choose another --out, or add --overwrite to give it up"
+        )
+    if not (config.resume or config.overwrite):
+        raise SettingsError(
+            f"there is a checkpoint of an unfinished run at {path}; add --resume to continue it, "
+            "or --overwrite to start again"
+        )
+
+
+def _plan(config: CondenseConfig, clips: TrainingClips, device: torch.device) -> Plan:
+    per_class, num_frames, frame_shape = clips
     iterates, method = config.iterates, config.record
     if method.needs_real_clips or config.init not in (None, "noise"):
-        check_real_clips(clips_per_class, config.vpc)
-    num_clips = len(clips_per_class) * config.vpc
+        check_real_clips(per_class, config.vpc)
+    num_clips = len(per_class) * config.vpc
     method.check_clips(config, num_clips, num_frames, frame_shape)
     first_keys, most_keys = method.key_frames(config, num_frames)
     frame_values = int(np.prod(frame_shape))
     stored_bytes = num_clips * frame_size_bytes(frame_shape, config.stored_dtype)
-    real_bytes = sum(clips_per_class.values()) * num_frames * frame_values
+    real_bytes = sum(per_class.values()) * num_frames * frame_values
     chunk = min(num_clips, chunk_clips(device, num_frames, frame_shape))
     native = None
     store_bytes = stored_bytes * first_keys, stored_bytes * most_keys
@@ -125,17 +156,19 @@ def _forecast(
     state_bytes = [2 * 4 * num_clips * keys * frame_values * iterates for keys in (first_keys, most_keys)]
     training_bytes = state_bytes[1]
     if method.native_bytes is not None:  # memories with gradient and momentum, always on the device
-        native = method.native_bytes(len(clips_per_class), config.vpc, num_frames, frame_shape)
+        native = method.native_bytes(len(per_class), config.vpc, num_frames, frame_shape)
         training_bytes = 3 * native
         store_bytes = store_bytes[0] + native, store_bytes[1] + native
         state_bytes = [2 * native, 2 * native]
-    return Forecast(
+    return Plan(
+        config=config,
+        real_clips=clips,
         settings=config.provenance(),
         preset=config.preset_origin or "none needed",
         notes=config.notes(),
         device=str(device),
-        num_classes=len(clips_per_class),
-        num_real_clips=sum(clips_per_class.values()),
+        num_classes=len(per_class),
+        num_real_clips=sum(per_class.values()),
         num_clips=num_clips,
         num_frames=num_frames,
         frame_shape=frame_shape,

@@ -1,0 +1,40 @@
+"""The plan of a run: made once, without decoding, and checked again against the clips that were decoded."""
+
+import pytest
+
+from dfs_store.condense import condense, plan_run
+from dfs_store.condense.training_clips import TrainingClips, count_training_clips
+from dfs_store.errors import OutputExistsError, SettingsError
+
+CLASSES = ("fast", "slow", "still")
+
+
+def test_a_plan_without_clips_counts_those_that_the_settings_name(config):
+    settings = config(frames=6, size=43, classes=CLASSES)
+    plan = plan_run(settings)
+    assert plan.real_clips == TrainingClips(dict.fromkeys(CLASSES, 100), 6, (3, 43, 43))
+    held = plan_run(config(frames=6, size=43, classes=CLASSES, hold_out=0.2))
+    assert all(0 < count < 100 for count in held.real_clips.per_class.values())
+    assert plan.config.dtype == "float32"  # resolved
+
+
+def test_a_plan_is_carried_out_as_it_is(config, videos, monkeypatch):
+    plan = plan_run(config(), videos)
+    monkeypatch.setattr("dfs_store.condense.run.plan_run", lambda *_: pytest.fail("planned again"))
+    with condense(plan, videos) as store:
+        assert len(store) == plan.num_clips == 6
+
+
+def test_clips_that_decoding_left_out_are_not_counted_on(config, videos):
+    settings = config(method="random", vpc=6, frames=6, size=43, classes=CLASSES)
+    plan = plan_run(settings)
+    assert count_training_clips(settings).per_class["fast"] == 100
+    with pytest.raises(SettingsError, match="--vpc 6 needs 6 real clips"):
+        condense(plan, videos)
+
+
+def test_a_store_that_came_after_the_plan_is_not_replaced(config, videos):
+    plan = plan_run(config(), videos)
+    condense(config(method="random"), videos)
+    with pytest.raises(OutputExistsError):
+        condense(plan, videos, on_event=lambda _: pytest.fail("the run started"))
