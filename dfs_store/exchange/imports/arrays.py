@@ -80,8 +80,8 @@ def pick_clips(arrays: Sequence[FoundArray], key: str | None, file: str) -> Foun
     memories = [each for word in ("static", "dynamic") for each in arrays if word in each.name.lower()]
     if len({"dynamic" in each.name.lower() for each in memories}) == 2:
         raise UnreadableClipsError(
-            f"{file} holds static and dynamic memories ({_some(memories)}), which the network of their program "
-            "makes clips of: rebuild the clips there and save those, or choose an array with --clips-key"
+            f"{file} holds static and dynamic memories ({_some(memories)}), which the network of their "
+            "program makes clips of: rebuild the clips there and save those, or choose an array: --clips-key"
         )
     if not fitting:
         problem = next((each.problem for each in whole if each.problem), "")

@@ -178,8 +178,8 @@ class _Gatherer:
         last = f"{name}.{count - 1}.".lstrip(".")
         clips = next(column[0] for column in columns.values() if _are_clips(column, _BATCH_AXES))
         note = (
-            f"{name or 'the file'} holds {count} sets of clips (experiments or evaluation steps); the last was "
-            f"taken. --clips-key {clips.name} takes the first"
+            f"{name or 'the file'} holds {count} sets of clips (experiments or evaluation steps); the last "
+            f"was taken. --clips-key {clips.name} takes the first"
         )
         for place in range(start, len(self.found)):
             each = self.found[place]

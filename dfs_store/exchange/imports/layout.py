@@ -71,9 +71,9 @@ def _moving(layout: Layout, what: str) -> Layout:
     repeats = ["1"] * 5
     repeats[1 + LAYOUTS[layout.name][0]] = "16"
     raise SettingsError(
-        f"{what} has one frame per clip under --layout {layout.name}, and the clips of a store have two at least. "
-        f"For still clips save clips.repeat({', '.join(repeats)}), and import them with --layout {layout.name} "
-        "--key-frames 1, which stores one frame of each"
+        f"{what} has one frame per clip under --layout {layout.name}, and a store's clips have at least "
+        f"two. For still clips save clips.repeat({', '.join(repeats)}), and import them with --layout "
+        f"{layout.name} --key-frames 1, which stores one frame of each"
     )
 
 

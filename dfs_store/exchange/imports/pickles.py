@@ -1,4 +1,4 @@
-"""Pickles as plain data: a machine of our own follows the opcodes and never imports, calls or builds anything.
+"""Pickles as plain data: a machine of our own follows the opcodes; it imports and calls nothing.
 
 Names of classes and functions are text here. Those that torch and NumPy save arrays with are known and give
 parts of arrays; objects of any other class give their attributes as data; a call of anything else is refused.
@@ -14,7 +14,7 @@ from typing import IO, Any, Protocol, cast
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Call", "NumpyArray", "Refused", "Storage", "TensorParts", "Things", "read_pickle"]
+__all__ = ["CalledError", "NumpyArray", "RefusedError", "Storage", "TensorParts", "Things", "read_pickle"]
 
 _MOST_OPCODES = 2_000_000
 _MOST_CONTAINERS = 600_000
@@ -37,11 +37,11 @@ _STORAGE_DTYPES = {
 _RENAMED = {"__builtin__": "builtins", "copy_reg": "copyreg", "numpy.core": "numpy._core"}
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """A pickle that does not end, is damaged or too large; the text says which."""
 
 
-class Call(Exception):
+class CalledError(Exception):
     """A pickle that calls a function; the text is its name."""
 
 
@@ -121,7 +121,7 @@ class _DType:
 
     def numpy(self) -> np.dtype[Any]:
         if not _DTYPE.fullmatch(self.text):
-            raise Refused(f"an array has the dtype {self.text[:40]!r}, which is not a plain one")
+            raise RefusedError(f"an array has the dtype {self.text[:40]!r}, which is not a plain one")
         return np.dtype(self.text)
 
 
@@ -136,20 +136,20 @@ def read_pickle(
         on_storage: called with every storage that is named.
 
     Raises:
-        Refused: it is damaged, or too large.
-        Call: it calls a function that is not known to make an array or a collection.
+        RefusedError: it is damaged, or too large.
+        CalledError: it calls a function that is not known to make an array or a collection.
     """
     machine = _Machine(size_bytes, on_storage)
     try:
         for number, (opcode, arg, _) in enumerate(pickletools.genops(cast(IO[bytes], source))):
             if number > _MOST_OPCODES:
-                raise Refused(f"it has more than {_MOST_OPCODES:,} instructions")
+                raise RefusedError(f"it has more than {_MOST_OPCODES:,} instructions")
             machine.step(opcode.name, arg)
         return machine.pop()
-    except (Refused, Call):
+    except (RefusedError, CalledError):
         raise
     except Exception as error:  # a hostile pickle can make any step raise anything
-        raise Refused(f"it is damaged: {type(error).__name__}, {str(error)[:120]}") from error
+        raise RefusedError(f"it is damaged: {type(error).__name__}, {str(error)[:120]}") from error
 
 
 class _Machine:
@@ -167,14 +167,14 @@ class _Machine:
         return self._stack.pop()
 
     def step(self, opcode: str, arg: Any) -> None:  # noqa: ANN401
-        if opcode in _PUSHES:
+        if _PUSHES.fullmatch(opcode):
             self._stack.append(arg)
         elif opcode in _CONSTANTS:
             self._stack.append(_CONSTANTS[opcode])
         elif (act := getattr(self, f"_{opcode.lower()}", None)) is not None:
             act(arg)
         elif opcode not in _IGNORED:
-            raise Refused(f"the instruction {opcode} is not read")
+            raise RefusedError(f"the instruction {opcode} is not read")
 
     def _since_mark(self) -> list[Any]:
         items, self._stack = self._stack, self._below.pop()
@@ -183,13 +183,15 @@ class _Machine:
     def _spend_container(self) -> None:
         self._containers_left -= 1
         if self._containers_left < 0:
-            raise Refused(f"it has more than {_MOST_CONTAINERS:,} lists, tuples and dictionaries")
+            raise RefusedError(f"it has more than {_MOST_CONTAINERS:,} lists, tuples and dictionaries")
 
     def _spend_bytes(self, count: int) -> None:
         """Counts what is copied: a few bytes could ask for the same large thing again and again."""
         self._bytes_left -= count
         if self._bytes_left < 0:
-            raise Refused("it repeats its contents until they take more memory than the file's size allows")
+            raise RefusedError(
+                "it repeats its contents until they take more memory than the file's size allows"
+            )
 
     def _made(self, container: object) -> None:
         self._spend_container()
@@ -272,7 +274,7 @@ class _Machine:
     def _tuple1(self, _: object, count: int = 1) -> None:
         items = tuple(self._stack[-count:])
         if len(items) != count:
-            raise Refused("it is damaged: its stack is empty")
+            raise RefusedError("it is damaged: its stack is empty")
         del self._stack[-count:]
         self._made(items)
 
@@ -292,7 +294,7 @@ class _Machine:
 
     def _named(self, module: str, attribute: str) -> None:
         if len(module) + len(attribute) > 200:
-            raise Refused("it names something of more than 200 characters")
+            raise RefusedError("it names something of more than 200 characters")
         for old, new in _RENAMED.items():
             if module == old or module.startswith(f"{old}."):
                 module = new + module.removeprefix(old)
@@ -302,7 +304,7 @@ class _Machine:
         kind, storage, key = self._only(self._stack.pop(), tuple)[:3]
         name = self._only(storage, _Name).text.rpartition(".")[2]
         if kind != "storage" or name not in _STORAGE_DTYPES:
-            raise Refused(f"it has tensors of {name[:40]}, which are not read")
+            raise RefusedError(f"it has tensors of {name[:40]}, which are not read")
         self._made(Storage(self._only(key, str), _STORAGE_DTYPES[name]))
         if self._on_storage is not None:
             self._on_storage(self._stack[-1])
@@ -341,7 +343,7 @@ class _Machine:
     def _fill(self, target: NumpyArray, state: tuple[Any, ...]) -> None:
         _, shape, dtype, is_fortran, data = state
         if target.array is not None or target.items is not None:
-            raise Refused("it is damaged: an array is filled twice")
+            raise RefusedError("it is damaged: an array is filled twice")
         if isinstance(data, list):
             target.items = data if len(shape) == 1 else None
             return
@@ -373,7 +375,7 @@ class _Machine:
             return NumpyArray(_array(args[0], *args[1:4]))
         if name in _HARMLESS or name.startswith(("torch._utils._rebuild_", "pathlib.", "datetime.")):
             return Things([], name)
-        raise Call(name)
+        raise CalledError(name)
 
     def _tensor(self, function: str, args: tuple[Any, ...]) -> TensorParts:
         storage, offset, shape, strides = args[:4]
@@ -382,7 +384,7 @@ class _Machine:
             dtype = self._only(args[6], _Name).text.rpartition(".")[2]
         numbers = [offset, *self._only(shape, tuple), *self._only(strides, tuple)]
         if not all(type(each) is int and each >= 0 for each in numbers) or len(shape) != len(strides):
-            raise Refused("it is damaged: a tensor has a false shape")
+            raise RefusedError("it is damaged: a tensor has a false shape")
         return TensorParts(storage, offset, tuple(shape), tuple(strides), dtype)
 
     def _encoded(self, text: str) -> bytes:
@@ -392,43 +394,20 @@ class _Machine:
     @staticmethod
     def _only(value: Any, kind: Any) -> Any:  # noqa: ANN401
         if not isinstance(value, kind):
-            raise Refused(f"it is damaged: it has a {type(value).__name__} where it may not be")
+            raise RefusedError(f"it is damaged: it has a {type(value).__name__} where it may not be")
         return value
 
 
 def _array(data: object, dtype: object, shape: object, order: object) -> npt.NDArray[Any]:
     if not isinstance(data, bytes | bytearray) or not isinstance(dtype, _DType):
-        raise Refused("an array holds objects or an unknown dtype")
+        raise RefusedError("an array holds objects or an unknown dtype")
     kind = dtype.numpy()
     if not isinstance(shape, tuple) or kind.hasobject or order not in ("C", "F"):
-        raise Refused("an array holds objects, or has a false shape")
+        raise RefusedError("an array holds objects, or has a false shape")
     return np.frombuffer(data, kind).reshape(shape, order="F" if order == "F" else "C")
 
 
-_PUSHES = frozenset(
-    [
-        "INT",
-        "BININT",
-        "BININT1",
-        "BININT2",
-        "LONG",
-        "LONG1",
-        "LONG4",
-        "FLOAT",
-        "BINFLOAT",
-        "STRING",
-        "BINSTRING",
-        "SHORT_BINSTRING",
-        "UNICODE",
-        "BINUNICODE",
-        "SHORT_BINUNICODE",
-        "BINUNICODE8",
-        "BINBYTES",
-        "SHORT_BINBYTES",
-        "BINBYTES8",
-        "BYTEARRAY8",
-    ]
-)
+_PUSHES = re.compile(r"(SHORT_)?(BIN)?(INT[12]?|LONG[14]?|FLOAT|STRING|UNICODE8?|BYTES8?)|BYTEARRAY8")
 _CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False, "EMPTY_TUPLE": ()}
 _IGNORED = frozenset({"PROTO", "FRAME", "STOP"})
 _PLAIN: dict[str, Any] = {
@@ -438,14 +417,7 @@ _PLAIN: dict[str, Any] = {
 }
 _TENSORS = tuple(f"torch._utils._rebuild_tensor{version}" for version in ("", "_v2", "_v3"))
 # Made without effect by whoever saved them; no clips are in them.
-_HARMLESS = frozenset(
-    [
-        "torch.device",
-        "torch.serialization._get_layout",
-        "builtins.complex",
-        "builtins.slice",
-        "builtins.range",
-        "builtins.bytearray",
-        "copyreg._reconstructor",
-    ]
+_HARMLESS = (
+    *("torch.device", "torch.serialization._get_layout", "builtins.complex", "builtins.slice"),
+    *("builtins.range", "builtins.bytearray", "copyreg._reconstructor"),
 )

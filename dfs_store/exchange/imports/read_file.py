@@ -16,6 +16,7 @@ from dfs_store.exchange.imports.dense import DenseClips
 from dfs_store.exchange.imports.labels import Labels, class_names_of, counted_labels, labels_of, read_lines
 from dfs_store.exchange.imports.layout import LAYOUTS, Layout, find_layout
 from dfs_store.exchange.pixels import Normalization
+from dfs_store.format.io.git_lfs import pointer_problem
 
 __all__ = ["FILE_SUFFIXES", "FileOptions", "read_file"]
 
@@ -111,11 +112,11 @@ def _picked(path: Path, content: _Content, options: FileOptions) -> tuple[FoundA
         )
     if options.labels is not None or options.clips_per_class is not None:
         if found.is_keyed:
-            keys = ", ".join(each.name for each in content.arrays if each.is_part)
+            keys = [each.name for each in content.arrays if each.is_part]
             flag = "--labels" if options.labels is not None else "--clips-per-class"
             raise SettingsError(
                 f"{path} holds a dictionary of clips, and {flag} says other classes than its keys; leave it "
-                f"out if they are the classes, or choose one with --clips-key: {keys[:200]}"
+                f"out if they are the classes, or choose one set of clips, such as --clips-key {keys[0]}"
             )
         return found, None
     own = pick_labels(content.arrays, found, found.shape[0], options.labels_key, str(path))
@@ -139,6 +140,8 @@ def _clips(found: FoundArray, layout: Layout) -> Iterator[Array]:
 def _read(path: Path) -> _Content:
     if not path.is_file():
         raise DatasetNotFoundError(f"{path}: there is no such file or folder")
+    if problem := pointer_problem(path):
+        raise UnreadableClipsError(f"{path} {problem}")
     suffix = path.suffix.lower()
     if suffix in _TORCH:
         from dfs_store.exchange.imports.read_torch import read_torch
@@ -181,10 +184,10 @@ def _labels(
         return counted_labels(num_clips, num_clips // len(names), names), "clips per class"
     held = ", ".join(map(str, content.arrays[:5]))
     beside = path.with_name(re.sub("(?i)images?|clips?|videos?", "labels", path.name))
-    file = str(beside) if beside != path and beside.is_file() else "FILE"
+    label_file = str(beside) if beside != path and beside.is_file() else "FILE"
     raise SettingsError(
         f"{path} says no labels of its {num_clips} clips (it holds {held}); "
-        f"say --labels {file}, or --clips-per-class V if clips are ordered by class, V of each"
+        f"say --labels {label_file}, or --clips-per-class V if clips are ordered by class, V of each"
     )
 
 

@@ -16,7 +16,14 @@ import numpy.typing as npt
 from dfs_store.errors import DFSError, UnreadableClipsError
 from dfs_store.exchange.imports.arrays import FoundArray
 from dfs_store.exchange.imports.gather import gather
-from dfs_store.exchange.imports.pickles import Call, Refused, Storage, TensorParts, Things, read_pickle
+from dfs_store.exchange.imports.pickles import (
+    CalledError,
+    RefusedError,
+    Storage,
+    TensorParts,
+    Things,
+    read_pickle,
+)
 from dfs_store.exchange.imports.raw import DTYPES, found_raw
 from dfs_store.format.io.files import MappedFile
 from dfs_store.format.zarr.zip_files import read_members
@@ -39,7 +46,7 @@ _ZIP = b"PK\3\4"
 _MOST_HEADER_BYTES = 2**24
 Bytes = npt.NDArray[np.uint8]
 StorageBytes = Callable[[Storage], Bytes]
-_DAMAGE = (Refused, DFSError, OSError, ValueError, TypeError, KeyError, struct.error, RecursionError)
+_DAMAGE = (RefusedError, DFSError, OSError, ValueError, TypeError, KeyError, struct.error, RecursionError)
 
 
 def read_torch(path: str) -> list[FoundArray]:
@@ -66,7 +73,7 @@ def read_torch(path: str) -> list[FoundArray]:
             )
 
         return gather(content, tensor)
-    except Call as error:
+    except CalledError as error:
         raise UnreadableClipsError(
             f"{path} holds more than arrays, numbers and text: loading it would run code that the file "
             f"names ({error}), which dfs never does. If you trust the file, save it again "
@@ -86,7 +93,7 @@ def read_safetensors(path: str) -> tuple[list[FoundArray], dict[str, str]]:
         data = _mapped(path)
         (header_bytes,) = struct.unpack("<Q", data[:8].tobytes())
         if header_bytes > min(_MOST_HEADER_BYTES, data.size - 8):
-            raise Refused(f"its header claims {header_bytes:,} bytes, the file has {data.size:,}")
+            raise RefusedError(f"its header claims {header_bytes:,} bytes, the file has {data.size:,}")
         header = json.loads(data[8 : 8 + header_bytes].tobytes())
         metadata, values = header.pop("__metadata__", {}), data[8 + header_bytes :]
         return [_stored(name, about, values) for name, about in header.items()], dict(metadata)
@@ -98,16 +105,16 @@ def _stored(name: str, about: dict[str, Any], values: Bytes) -> FoundArray:
     shape, (start, stop) = about["shape"], about["data_offsets"]
     dtype = _SAFETENSORS.get(about["dtype"], str(about["dtype"])[:40])
     if not all(type(each) is int and each >= 0 for each in (*shape, start, stop)) or stop > values.size:
-        raise Refused(f"{name[:80]} is damaged")
+        raise RefusedError(f"{name[:80]} is damaged")
     if dtype in DTYPES and math.prod(shape) * np.dtype(DTYPES[dtype]).itemsize != stop - start:
-        raise Refused(f"{name[:80]} has not the bytes that its shape promises")
+        raise RefusedError(f"{name[:80]} has not the bytes that its shape promises")
     return found_raw(name, values[start:stop], dtype, shape)
 
 
 def _mapped(path: str) -> Bytes:
     source = MappedFile(os.path.realpath(path))
     if not source.size_bytes:
-        raise Refused("it is empty")
+        raise RefusedError("it is empty")
     return source.bytes()
 
 
@@ -118,19 +125,19 @@ def _zipped(path: str, data: Bytes) -> tuple[object, StorageBytes, str]:
     @cache
     def member(name: str) -> Bytes:
         if name not in members:
-            raise Refused(f"its archive has no {name[:80]!r}")
+            raise RefusedError(f"its archive has no {name[:80]!r}")
         header, size, limit = members[name]
         start = header + _HEADER_BYTES + sum(struct.unpack_from("<2H", data[header + 26 :].data))
         if start + size > limit:
-            raise Refused(f"{name[:80]!r} overlaps what follows it in the archive")
+            raise RefusedError(f"{name[:80]!r} overlaps what follows it in the archive")
         return data[start : start + size]
 
     pickled = [name for name in members if name.endswith("/data.pkl") and name.count("/") == 1]
     if len(pickled) != 1:
-        raise Refused("it is a zip archive without the data.pkl of torch.save")
+        raise RefusedError("it is a zip archive without the data.pkl of torch.save")
     root = pickled[0].removesuffix("data.pkl")
     if f"{root}constants.pkl" in members:
-        raise Refused("it is a program of torch.jit.save, not data")
+        raise RefusedError("it is a program of torch.jit.save, not data")
     order = member(f"{root}byteorder").tobytes() if f"{root}byteorder" in members else b"little"
     content = read_pickle(io.BytesIO(member(pickled[0]).data), data.size)
 
@@ -145,18 +152,18 @@ def _legacy(path: str, data: Bytes) -> tuple[object, StorageBytes, str]:
     with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
         magic = read_pickle(mapped, data.size)
         if magic != _LEGACY_MAGIC:
-            raise Refused("it does not start as such a file does; it is damaged, or something else")
+            raise RefusedError("it does not start as such a file does; it is damaged, or something else")
         read_pickle(mapped, data.size)
-        system, storages = read_pickle(mapped, data.size), {}
+        system, storages = read_pickle(mapped, data.size), dict[str, Storage]()
         content = read_pickle(mapped, data.size, on_storage=lambda each: storages.setdefault(each.key, each))
         keys, at, places = read_pickle(mapped, data.size), mapped.tell(), {}
     order = ">" if isinstance(system, Things) and ("little_endian", False) in system.pairs else "<"
     if not isinstance(keys, list):
-        raise Refused("its list of storages is damaged")
+        raise RefusedError("its list of storages is damaged")
     for key in keys:
         count = int(data[at : at + 8].view(f"{order}i8")[0])
         stop = at + 8 + count * np.dtype(DTYPES[storages[key].dtype]).itemsize
         if count < 0 or stop > data.size:
-            raise Refused("it is cut short")
+            raise RefusedError("it is cut short")
         places[key], at = data[at + 8 : stop], stop
     return content, lambda storage: places[storage.key], order

@@ -137,7 +137,9 @@ def test_pixels_are_normalised_and_floats_are_not(tmp_path):
     [
         ((0, 1), None, "--normalization none"),
         ((-9, 9), "imagenet", "lie outside"),
-        ((0, 255), "none", "divide them by 255"),
+        ((0, 255), "none", "--normalization 0-255"),
+        ((0, 255), None, "--normalization 0-255"),
+        ((-1, 1), None, "--normalization 0.5/0.5"),
         ((-2, 2), None, "nobody said"),
     ],
 )
