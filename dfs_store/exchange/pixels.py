@@ -86,8 +86,8 @@ def parse_normalization(text: str, num_channels: int) -> Normalization | None:
         SettingsError: the text is none of these, or does not fit the channels.
     """
     rule = (
-        f"--normalization must be imagenet, none, 0-255, or MEAN/STD with one number or {num_channels} (commas "
-        f"between) each, STD above 0, such as 0.5/0.25; got {text!r}"
+        f"--normalization must be imagenet, none, 0-255, or MEAN/STD with one number or {num_channels} "
+        f"(commas between) each, STD above 0, such as 0.5/0.25; got {text!r}"
     )
     if text == "none":
         return None

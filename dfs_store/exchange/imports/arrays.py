@@ -1,7 +1,7 @@
 """What a file to import holds: named arrays that are not read yet, and which of them are clips and labels."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy.typing as npt
@@ -87,9 +87,11 @@ def pick_clips(arrays: Sequence[FoundArray], key: str | None, file: str) -> Foun
         problem = next((each.problem for each in whole if each.problem), "")
         raise UnreadableClipsError(f"{file}: {problem}" if problem else _no_clips(whole, file))
     known = [each for each in fitting if each.word in _CLIP_WORDS]
-    for choice in (fitting, known):
-        if len(choice) == 1:
-            return choice[0]
+    if len(fitting) == 1:
+        return fitting[0]
+    if len(known) == 1:
+        others = _some([each for each in fitting if each is not known[0]])
+        return replace(known[0], note=f"{known[0].name} was taken for the clips, not {others} (--clips-key)")
     raise SettingsError(
         f"{file} holds more than one array that could be the clips: {_some(fitting)}; "
         f"say which with --clips-key, such as --clips-key {fitting[0].name}"

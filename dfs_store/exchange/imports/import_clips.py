@@ -49,7 +49,7 @@ class ImportSettings:
         folder: how clips are cut from videos.
         normalization: imagenet, none or MEAN/STD: what floating values were normalised with (they are stored
             as they are), and what 8-bit pixels are normalised with. When None the source's, else ImageNet's
-            of three channels. "0-255" says that floating values are those of 8-bit pixels, to be treated alike.
+            of three channels. "0-255": floating values are those of 8-bit pixels.
         dtype: of the stored key frames; None is float32, or uint8 with an encoding.
         encoding: stores key frames as image files: "webp[:QUALITY]" or "avif[:QUALITY]". Errors that decide
             how many key frames a clip keeps are measured before encoding, so only `key_frames` goes with it.
