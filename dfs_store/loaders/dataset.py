@@ -53,8 +53,8 @@ class DFSDataset(Dataset[tuple[Any, Any]]):
     """Labelled clips rebuilt on the fly from the key frames of a store.
 
     ``dataset[i]`` is ``(clip, label)``: a float32 tensor (C, T, H, W) or (T, C, H, W), and an int
-    (after `transform` and `target_transform`). ``dataset[[i, j]]`` is a batch of both, for a `DataLoader` with
-    ``batch_size=None`` and a `BatchSampler`. A `DataLoader` asks for whole batches at once; the
+    (after `transform` and `target_transform`). ``dataset[[i, j]]`` is a batch of both, for a `DataLoader`
+    with ``batch_size=None`` and a `BatchSampler`. A `DataLoader` asks for whole batches at once; the
     clips of such a batch share one piece of memory, which its default collate takes as the batch. That
     memory is used again once nothing refers to it any more. Values are those of the store, of `[0, 1]`
     pixels or of another normalisation; they are never clamped, for trained key frames may leave

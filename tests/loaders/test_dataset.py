@@ -95,7 +95,7 @@ def test_a_batch_sampler_in_place_of_a_sampler_fetches_whole_batches(store_path,
     whole = DataLoader(
         dataset, batch_size=None, sampler=BatchSampler(order, 3, False), num_workers=num_workers
     )
-    usual = DataLoader(dataset, batch_sampler=BatchSampler(order, 3, False), num_workers=num_workers)
+    usual = DataLoader(dataset, batch_sampler=batches, num_workers=num_workers)
     assert len(list(whole)) == 3
     for (clips, labels), (expected, expected_labels) in zip(whole, usual, strict=True):
         assert torch.equal(clips, expected)

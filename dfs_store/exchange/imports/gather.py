@@ -30,7 +30,6 @@ _VERSION = re.compile(
     r"data|x|y|step|iter|it|epoch|exp)(\d+|[_ .-].*)?",
     re.IGNORECASE,
 )
-Key = int | str
 ToArray = Callable[[str, TensorParts], FoundArray]
 
 
@@ -38,7 +37,7 @@ ToArray = Callable[[str, TensorParts], FoundArray]
 class _Record:
     """What has named parts that do not make one array."""
 
-    parts: dict[Key, "FoundArray | _Record"]
+    parts: dict[str, "FoundArray | _Record"]
 
 
 Result = FoundArray | _Record | None
@@ -107,10 +106,11 @@ class _Gatherer:
     def _visit_pairs(
         self, pairs: Sequence[tuple[object, object]], name: str, depth: int, *, is_mapping: bool
     ) -> Result:
-        start, parts = len(self.found), dict[Key, FoundArray | _Record]()
+        start, parts = len(self.found), dict[str, FoundArray | _Record]()
         for number, (key, value) in enumerate(pairs):
-            own = key if isinstance(key, int | str) and not isinstance(key, bool) else number
-            if len(str(own)) > _MOST_NAME:
+            # As text, whose hash nobody can foresee: numbers that collide would take quadratic time.
+            own = str(key if isinstance(key, int | str) and not isinstance(key, bool) else number)
+            if len(own) > _MOST_NAME:
                 raise UnreadableClipsError(f"it has a key of more than {_MOST_NAME} characters")
             if (part := self.visit(value, f"{name}.{own}".lstrip("."), depth + 1)) is not None:
                 if own in parts:
@@ -125,7 +125,7 @@ class _Gatherer:
         )
 
     def _combined(
-        self, parts: "list[FoundArray | _Record]", name: str, start: int, keys: list[Key] | None
+        self, parts: "list[FoundArray | _Record]", name: str, start: int, keys: list[str] | None
     ) -> Result:
         """Returns the one array, or the record of columns, that parts make together; None if they do not."""
         arrays = [each for each in parts if isinstance(each, FoundArray)]
@@ -169,7 +169,7 @@ class _Gatherer:
             self._note(each)
         return _Record(dict(made))
 
-    def _take_last(self, columns: dict[Key, list[FoundArray]], name: str, start: int) -> None:
+    def _take_last(self, columns: dict[str, list[FoundArray]], name: str, start: int) -> None:
         """Marks all but the last version of a set of clips, if they are versions beyond doubt."""
         count = max(map(len, columns.values()))
         labels = [column for column in columns.values() if not _are_clips(column, _BATCH_AXES) and column]
@@ -265,16 +265,16 @@ def _joined(arrays: Sequence[FoundArray], name: str, labels: FoundArray | None =
     )
 
 
-def _per_class(arrays: Sequence[FoundArray], keys: list[Key], name: str) -> FoundArray | None:
+def _per_class(arrays: Sequence[FoundArray], keys: list[str], name: str) -> FoundArray | None:
     """Returns a dictionary of clips per class as one array with labels; None if it is none beyond doubt."""
     is_single = _are_clips(arrays, _CLIP_AXES)
     if not (is_single or _are_clips(arrays, _BATCH_AXES)):
         return None
-    numbers = [int(key) for key in keys if isinstance(key, int) or key.isdecimal()]
+    numbers = [int(key) for key in keys if key.isdecimal()]
     if numbers:
         if sorted(numbers) not in (list(range(len(keys))), list(range(1, len(keys) + 1))):
             return None
-    elif len(keys) < 2 or any(_VERSION.fullmatch(str(key)) for key in keys):
+    elif len(keys) < 2 or any(_VERSION.fullmatch(key) for key in keys):
         return None
     together = _together(arrays, name)
     if together is None or together.problem:
@@ -283,6 +283,6 @@ def _per_class(arrays: Sequence[FoundArray], keys: list[Key], name: str) -> Foun
     if numbers:
         labels = of_numpy(name, np.repeat(np.array(numbers), counts))
     else:
-        texts = np.repeat(np.array([str(key) for key in keys], dtype=object), counts)
+        texts = np.repeat(np.array(keys, dtype=object), counts)
         labels = replace(of_numpy(name, texts), dtype="str")
     return replace(together, labels=labels, last=None, is_keyed=True, asks_layout=is_single)

@@ -1,4 +1,4 @@
-"""The forms in which condensation projects save clips: read to the same clips and labels, or refused in words."""
+"""The forms in which condensation projects save clips: read alike, or refused in words."""
 
 import re
 from argparse import Namespace
@@ -31,13 +31,12 @@ class Args:
         self.lr, self.models = 0.1, ["ConvNet3D"]
 
 
-LAST = X + 1
-SORTED = X[[1, 0, 2, 3]]  # class by class
+LAST, CLASSES = X + 1, "per class"
 READ = {
     "DatasetCondensation": ({"data": [[X, Y]], "accs_all_exps": {"ConvNet": [np.float64(0.5)]}}, X, Y, None),
-    "five experiments": ({"data": [[X, Y], [X, Y], [LAST, Y]], "accs_all_exps": {}}, LAST, Y, "the last was"),
-    "steps with labels": ([{"images": X, "labels": Y}, {"images": LAST, "labels": Y}], LAST, Y, "the last was"),
-    "steps, one label list": ({"images": [X, LAST], "labels": Y}, LAST, Y, "the last was"),
+    "five experiments": ({"data": [[X, Y], [X, Y], [LAST, Y]], "accs_all_exps": {}}, LAST, Y, "the last"),
+    "steps with labels": ([{"images": X, "labels": Y}, {"images": LAST, "labels": Y}], LAST, Y, "the last"),
+    "steps, one label list": ({"images": [X, LAST], "labels": Y}, LAST, Y, "the last"),
     "numpy": ({"images": X.numpy(), "labels": Y.numpy()}, X, Y, None),
     "numpy, Fortran order": ({"images": np.asfortranarray(X.numpy()), "labels": Y.numpy()}, X, Y, None),
     "numpy names": ({"images": X.numpy(), "labels": np.array(["b", "a", "b", "c"])}, X, Y, None),
@@ -54,19 +53,19 @@ READ = {
     "pairs, one-hot": ([(X[i], ONE_HOT[i]) for i in range(N)], X, Y, None),
     "pairs of batches of one": ([(X[i : i + 1], Y[i : i + 1]) for i in range(N)], X, Y, None),
     "records": ([{"video": X[i], "label": int(Y[i])} for i in range(N)], X, Y, None),
-    "list of frames": ({"clips": [[frame for frame in clip] for clip in X], "labels": Y}, X, Y, None),
+    "list of frames": ({"clips": [list(clip) for clip in X], "labels": Y}, X, Y, None),
     "list of floats": ({"clips": X, "labels": [1.0, 0.0, 1.0, 2.0]}, X, Y, None),
     "list of one-hot": ({"clips": X, "labels": ONE_HOT.tolist()}, X, Y, None),
     "list of 0-d": ({"clips": X, "labels": list(Y)}, X, Y, None),
     "one-hot": ({"clips": X, "labels": ONE_HOT.float()}, X, Y, None),
     "(N, 1)": ({"clips": X, "labels": Y[:, None]}, X, Y, None),
     "bool": ({"clips": X, "labels": Y > 0}, X, torch.tensor([1, 0, 1, 1]), None),
-    "per class": ({1: X[1:2], 0: X[:1], 2: X[2:]}, X[[1, 0, 2, 3]], torch.tensor([1, 0, 2, 2]), "per class"),
-    "per class, default": (defaultdict(list, {0: [X[0]], 1: [X[1], X[2], X[3]]}), X, (0, 1, 1, 1), "per class"),
+    "per class": ({1: X[1:2], 0: X[:1], 2: X[2:]}, X[[1, 0, 2, 3]], (1, 0, 2, 2), CLASSES),
+    "per class, default": (defaultdict(list, {0: [X[0]], 1: [X[1], X[2], X[3]]}), X, (0, 1, 1, 1), CLASSES),
     "per class, names": ({"run": X[:1], "jump": X[1:]}, X, (1, 0, 0, 0), "per class"),
-    "per class, list": ([X[:1], X[1:]], X, (0, 1, 1, 1), "per class"),
-    "per class, inside": (OrderedDict(images=OrderedDict({"0": X[:1], "1": X[1:]})), X, (0, 1, 1, 1), "per class"),
-    "images among others": ({"images": X, "start": LAST, "labels": Y}, X, Y, "taken for the clips, not start"),
+    "per class, list": ([X[:1], X[1:]], X, (0, 1, 1, 1), CLASSES),
+    "per class, inside": ({"images": OrderedDict({"0": X[:1], "1": X[1:]})}, X, (0, 1, 1, 1), CLASSES),
+    "images among others": ({"images": X, "start": LAST, "labels": Y}, X, Y, "not start"),
     "from 1": ({"x": X, "y": Y + 1}, X, Y + 1, "class_0.*labels - 1"),
     "an object beside it": ({"args": Namespace(lr=0.1), "x": X, "y": Y}, X, Y, None),
     "an object around it": (Namespace(x=X, y=Y), X, Y, None),
@@ -95,7 +94,7 @@ REFUSED = {
     "soft labels": ({"x": X, "labels": ONE_HOT * 0.8 + 0.1}, {}, r"soft labels.*argmax"),
     "many-hot": ({"x": X, "labels": torch.ones(N, 3)}, {}, r"soft labels"),
     "half classes": ({"x": X, "labels": Y + 0.5}, {}, r"whole numbers"),
-    "labels per frame": ({"x": X, "labels": torch.zeros(N, T, dtype=torch.int64)}, {}, r"soft labels|per clip"),
+    "labels per frame": ({"x": X, "labels": torch.zeros(N, T).long()}, {}, r"soft labels"),
     "lengths": ([(X[0], 0), (X[1, :3], 1)], {}, r"differ in shape.*cut or repeat"),
     "lengths, per class": ({0: X, 1: X[:, :3]}, {}, r"differ in shape"),
     "images per class": ({0: X[0], 1: X[1]}, {}, r"a clip or a set of images.*--layout"),
@@ -110,7 +109,7 @@ REFUSED = {
     "one frame, NTCHW": ({"x": X[:, :1], "y": Y}, {}, r"--layout NTCHW \(1 frames.*--layout NCTHW"),
     "one frame, NCTHW": ({"x": X[:, :1].transpose(1, 2), "y": Y}, {}, r"--layout NTCHW .*--layout NCTHW"),
     "one frame, NTHWC": ({"x": X[:, :1].permute(0, 1, 3, 4, 2), "y": Y}, {}, r"--layout NTHWC \(1 frames"),
-    "one frame, asked": ({"x": X[:, :1], "y": Y}, {"layout": "NTCHW"}, r"repeat\(1, 16, 1, 1, 1\).*--key-frames 1"),
+    "one frame, asked": ({"x": X[:, :1], "y": Y}, {"layout": "NTCHW"}, r"\(1, 16, 1, 1, 1\).*--key-frames 1"),
     "one frame, channels first": (
         {"x": X[:, :1].transpose(1, 2), "y": Y}, {"layout": "NCTHW"}, r"repeat\(1, 1, 16, 1, 1\)"
     ),
