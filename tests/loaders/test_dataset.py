@@ -91,10 +91,8 @@ def test_a_number_outside_is_an_index_error(store_path, number):
 @pytest.mark.parametrize("num_workers", [0, 2])
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_a_batch_sampler_in_place_of_a_sampler_fetches_whole_batches(store_path, num_workers):
-    dataset, order = DFSDataset(store_path), [3, 0, 6, 2, 5, 1, 4]
-    whole = DataLoader(
-        dataset, batch_size=None, sampler=BatchSampler(order, 3, False), num_workers=num_workers
-    )
+    dataset, batches = DFSDataset(store_path), BatchSampler([3, 0, 6, 2, 5, 1, 4], 3, False)
+    whole = DataLoader(dataset, batch_size=None, sampler=batches, num_workers=num_workers)
     usual = DataLoader(dataset, batch_sampler=batches, num_workers=num_workers)
     assert len(list(whole)) == 3
     for (clips, labels), (expected, expected_labels) in zip(whole, usual, strict=True):

@@ -20,7 +20,7 @@ _LABEL_WORDS = ("label_syn", "labels_syn", "labels", "label", "targets", "target
 _SHOWN = 12
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class FoundArray:
     """An array in a file.
 

@@ -103,8 +103,8 @@ def _pieces(path: str, member: str, start: int, count: int, size: int) -> Iterat
     """Yields `count` pieces of `size` bytes of a member, from `start` on; one is in memory."""
     if size > (most := max(_ALWAYS_BYTES, _MOST_EXPANSION * os.path.getsize(path))):
         raise UnreadableClipsError(
-            f"{path}: {member} would take {size:,} bytes of memory at once, and {most:,} are allowed for a file "
-            "of this size; save it with np.savez, which does not compress"
+            f"{path}: {member} would take {size:,} bytes of memory at once, and {most:,} are allowed for "
+            "a file of this size; save it with np.savez, which does not compress"
         )
     try:
         with zipfile.ZipFile(path) as archive, archive.open(member) as file:
