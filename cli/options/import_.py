@@ -24,8 +24,8 @@ Normalization = Annotated[
     Text,
     typer.Option(
         "--normalization",
-        metavar="imagenet|none|MEAN/STD",
-        help="What floats were, and pixels are, normalised with.",
+        metavar="imagenet|none|0-255|MEAN/STD",
+        help="What floats were, and pixels are, normalised with; 0-255: floats are pixels.",
         show_default="the source's, else imagenet",
     ),
 ]

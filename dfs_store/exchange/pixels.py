@@ -10,6 +10,7 @@ from dfs_store.errors import SettingsError
 from dfs_store.format.spec import IMAGENET
 
 __all__ = [
+    "PIXEL_RANGE",
     "GreyLevels",
     "Normalization",
     "normalised",
@@ -19,6 +20,7 @@ __all__ = [
 ]
 
 Normalization = dict[str, list[float]]
+PIXEL_RANGE = "0-255"  # as `--normalization`: floating values are those of 8-bit pixels
 _PEAK = 255.0
 
 
@@ -83,8 +85,8 @@ def parse_normalization(text: str, num_channels: int) -> Normalization | None:
         SettingsError: the text is none of these, or does not fit the channels.
     """
     rule = (
-        f"--normalization must be imagenet, none, or MEAN/STD with one number or {num_channels} (commas "
-        f"between) each, STD above 0, such as 0.5/0.25; got {text!r}"
+        f"--normalization must be imagenet, none, 0-255, or MEAN/STD with one number or {num_channels} "
+        f"(commas between) each, STD above 0, such as 0.5/0.25; got {text!r}"
     )
     if text == "none":
         return None

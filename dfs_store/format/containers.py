@@ -4,6 +4,7 @@ from pathlib import Path
 
 from dfs_store.errors import NotAStoreError, SettingsError, StoreNotFoundError
 from dfs_store.format.container import ContainerReader, ContainerWriter, RowLayout
+from dfs_store.format.io.git_lfs import pointer_problem
 from dfs_store.format.io.place import Place, StoreURL, collapsed_url
 from dfs_store.format.spec import CODED, FRAMES
 
@@ -53,6 +54,8 @@ def open_container(place: Place) -> ContainerReader:
                 f"{collapsed_url(place)}"
             )
         raise NotAStoreError(f"{place}: is no store; the name of one ends in {allowed}")
+    if isinstance(place, Path) and (problem := pointer_problem(place)):
+        raise NotAStoreError(f"{place}: {problem}")
     # Imported by need: a Zarr store must open without h5py, one on this machine without fsspec.
     if container == "hdf5":
         from dfs_store.format.hdf5.reader import Hdf5Reader

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, default_collate
 
 from dfs_store.byte_sizes import mebibytes
 from dfs_store.errors import SettingsError
@@ -53,7 +53,8 @@ class DFSDataset(Dataset[tuple[Any, Any]]):
     """Labelled clips rebuilt on the fly from the key frames of a store.
 
     ``dataset[i]`` is ``(clip, label)``: a float32 tensor (C, T, H, W) or (T, C, H, W), and an int
-    (after `transform` and `target_transform`). A `DataLoader` asks for whole batches at once; the
+    (after `transform` and `target_transform`). ``dataset[[i, j]]`` is a batch of both, for a `DataLoader`
+    with ``batch_size=None`` and a `BatchSampler`. A `DataLoader` asks for whole batches at once; the
     clips of such a batch share one piece of memory, which its default collate takes as the batch. That
     memory is used again once nothing refers to it any more. Values are those of the store, of `[0, 1]`
     pixels or of another normalisation; they are never clamped, for trained key frames may leave
@@ -208,7 +209,10 @@ class DFSDataset(Dataset[tuple[Any, Any]]):
     def __len__(self) -> int:
         return len(self._source)
 
-    def __getitem__(self, index: int) -> tuple[Any, Any]:
+    def __getitem__(self, index: int | list[int] | tuple[int, ...]) -> tuple[Any, Any]:
+        if isinstance(index, list | tuple):
+            # What a DataLoader without a batch size asks for, its sampler a BatchSampler: a collated batch.
+            return cast(tuple[Any, Any], default_collate(self.__getitems__(index)))
         clips = self.clip_numbers([index])
         with torch.inference_mode(mode=False):
             out = torch.empty(1, *self._rebuilder.clip_shape, dtype=torch.float32, device="cpu")

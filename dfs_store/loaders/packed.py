@@ -80,8 +80,8 @@ class PackedDataset(Dataset[PackedBatch]):
     def __len__(self) -> int:
         return len(self.dataset)
 
-    def __getitem__(self, index: int) -> PackedBatch:
-        return self.__getitems__([index])[0]
+    def __getitem__(self, index: int | list[int] | tuple[int, ...]) -> PackedBatch:
+        return self.__getitems__(index if isinstance(index, list | tuple) else [index])[0]
 
     def __getitems__(self, indices: Sequence[int]) -> list[PackedBatch]:
         """Returns one packed batch of the clips, in a list, since a DataLoader collates a list of items."""

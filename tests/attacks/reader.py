@@ -15,6 +15,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+IMPORTED = (".pt", ".npy", ".npz", ".safetensors")
 SECONDS_LIMIT = 5  # of the processor
 WAITING_SECONDS_LIMIT = 30
 # Above what the process itself takes; the stores of these tests have some kilobytes.
@@ -103,7 +104,22 @@ def content_of(path) -> str:
     return seen.hexdigest()
 
 
+def _imported(path: str) -> dict[str, str]:
+    """Imports a file, and returns what a reader gets of the store."""
+    from dfs_store.errors import DFSError
+    from dfs_store.exchange.imports.import_clips import import_clips
+
+    out = Path(f"{path}.zarr")
+    try:
+        import_clips(path, out)
+    except DFSError as error:
+        return {"kind": "error" if out.exists() else "refused", "text": str(error)}
+    return {"kind": "whole", "content": content_of(out)}
+
+
 def _answer(path: str) -> dict[str, str]:
+    if path.endswith(IMPORTED):
+        return _imported(path)
     from dfs_store.errors import DFSError
     from dfs_store.format import verify
 
@@ -161,6 +177,8 @@ def read_apart(path: str) -> Outcome:
 def main() -> None:
     import h5py  # noqa: F401 - once, before the forks
 
+    import dfs_store.exchange.imports.import_clips
+    import dfs_store.exchange.imports.read_torch
     import dfs_store.format
     import dfs_store.format.coded.codec
     import dfs_store.format.zarr.general  # noqa: F401

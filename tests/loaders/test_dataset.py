@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from torch.utils.data import DataLoader
+from torch.utils.data import BatchSampler, DataLoader
 
 from dfs_store import DFSDataset, open_store
 from dfs_store.errors import SettingsError, StoreNotFoundError
@@ -88,11 +88,25 @@ def test_a_number_outside_is_an_index_error(store_path, number):
         DFSDataset(store_path)[number]
 
 
+@pytest.mark.parametrize("num_workers", [0, 2])
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_batch_sampler_in_place_of_a_sampler_fetches_whole_batches(store_path, num_workers):
+    dataset, batches = DFSDataset(store_path), BatchSampler([3, 0, 6, 2, 5, 1, 4], 3, False)
+    whole = DataLoader(dataset, batch_size=None, sampler=batches, num_workers=num_workers)
+    usual = DataLoader(dataset, batch_sampler=batches, num_workers=num_workers)
+    assert len(list(whole)) == 3
+    for (clips, labels), (expected, expected_labels) in zip(whole, usual, strict=True):
+        assert torch.equal(clips, expected)
+        assert torch.equal(labels, expected_labels)
+    with pytest.raises(IndexError, match="clip 7"):
+        dataset[[0, 7]]
+
+
 def test_iterating_ends(store_path):
     assert len(list(DFSDataset(store_path))) == 7
 
 
-@pytest.mark.parametrize("number", [slice(0, 2), [0, 1], 1.0, None, "0", np.array([0, 1])])
+@pytest.mark.parametrize("number", [slice(0, 2), 1.0, None, "0", np.array([0, 1])])
 def test_what_is_no_number_is_refused_with_the_way_out(store_path, number):
     with pytest.raises(SettingsError, match=r"whole number.*Subset"):
         DFSDataset(store_path)[number]

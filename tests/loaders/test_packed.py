@@ -25,6 +25,7 @@ def test_rebuilt_batches_are_those_of_a_loader(tmp_path, stored, in_memory, num_
     packed = dataset.packed()
     assert len(packed) == len(dataset)
     batches = [packed.rebuild(batch) for batch in DataLoader(packed, 3, num_workers=num_workers)]
+    assert torch.equal(packed.rebuild(packed[[2, 0]])[0], packed.rebuild(packed.__getitems__([2, 0])[0])[0])
     for (clips, labels), (expected, expected_labels) in zip(batches, DFSLoader(dataset, 3), strict=True):
         assert torch.equal(clips, expected)
         assert torch.equal(labels, expected_labels)

@@ -1,7 +1,7 @@
 """What a file to import holds: named arrays that are not read yet, and which of them are clips and labels."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy.typing as npt
@@ -20,7 +20,7 @@ _LABEL_WORDS = ("label_syn", "labels_syn", "labels", "label", "targets", "target
 _SHOWN = 12
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class FoundArray:
     """An array in a file.
 
@@ -30,6 +30,13 @@ class FoundArray:
         dtype: as NumPy names it, or "bfloat16"; "str" for texts.
         items: yields it along its first axis, one item in memory at a time.
         whole: reads all of it.
+        is_part: whether it is a part of another one, and taken only if it is asked for.
+        labels: of the clips, where their place in lists and dictionaries says them.
+        is_keyed: whether those are the keys of a dictionary.
+        last: of a list of equally many clips each, which may be classes or versions: the last.
+        asks_layout: whether clips cannot be told from images without `--layout`.
+        note: what to say if it is taken.
+        problem: why it cannot be taken; "" if it can.
     """
 
     name: str
@@ -37,6 +44,13 @@ class FoundArray:
     dtype: str
     items: Callable[[], Iterator[Array]]
     whole: Callable[[], Array]
+    is_part: bool = False
+    labels: "FoundArray | None" = None
+    is_keyed: bool = False
+    last: "FoundArray | None" = None
+    asks_layout: bool = False
+    note: str = ""
+    problem: str = ""
 
     @property
     def word(self) -> str:
@@ -61,16 +75,23 @@ def pick_clips(arrays: Sequence[FoundArray], key: str | None, file: str) -> Foun
     """
     if key is not None:
         return _by_key(arrays, key, "--clips-key", file)
-    fitting = [each for each in arrays if len(each.shape) == 5 and each.dtype in CLIP_DTYPES]
-    if not fitting:
+    whole = [each for each in arrays if not each.is_part]
+    fitting = [each for each in whole if len(each.shape) == 5 and each.dtype in CLIP_DTYPES]
+    memories = [each for word in ("static", "dynamic") for each in arrays if word in each.name.lower()]
+    if len({"dynamic" in each.name.lower() for each in memories}) == 2:
         raise UnreadableClipsError(
-            f"{file} holds no array of clips, (N, T, C, H, W) or (N, C, T, H, W) of "
-            f"{', '.join(CLIP_DTYPES)}; it holds {_some(arrays)}"
+            f"{file} holds static and dynamic memories ({_some(memories)}), which the network of their "
+            "program makes clips of: rebuild the clips there and save those, or choose an array: --clips-key"
         )
+    if not fitting:
+        problem = next((each.problem for each in whole if each.problem), "")
+        raise UnreadableClipsError(f"{file}: {problem}" if problem else _no_clips(whole, file))
     known = [each for each in fitting if each.word in _CLIP_WORDS]
-    for choice in (fitting, known):
-        if len(choice) == 1:
-            return choice[0]
+    if len(fitting) == 1:
+        return fitting[0]
+    if len(known) == 1:
+        others = _some([each for each in fitting if each is not known[0]])
+        return replace(known[0], note=f"{known[0].name} was taken for the clips, not {others} (--clips-key)")
     raise SettingsError(
         f"{file} holds more than one array that could be the clips: {_some(fitting)}; "
         f"say which with --clips-key, such as --clips-key {fitting[0].name}"
@@ -89,8 +110,17 @@ def pick_labels(
     """
     if key is not None:
         return _by_key(arrays, key, "--labels-key", file)
-    fitting = [each for each in arrays if each.shape == (num_clips,) and _could_be_labels(each)]
-    beside = [] if clips is None else [each for each in fitting if _folder(each) == _folder(clips)]
+    arrays = [
+        each for each in arrays if each is not clips and (not each.is_part or clips is None or clips.is_part)
+    ]
+    beside = [] if clips is None else [each for each in arrays if _folder(each) == _folder(clips)]
+    fitting = [
+        each
+        for each in arrays
+        if each.shape[:1] == (num_clips,)
+        and (_could_be_labels(each) or (beside == [each] and _could_be_one_hot(each)))
+    ]
+    beside = [each for each in fitting if each in beside]
     known = [each for each in fitting if each.word in _LABEL_WORDS]
     both = [each for each in beside if each in known]
     for choice in (both, known, beside, fitting):
@@ -105,9 +135,32 @@ def pick_labels(
 
 
 def _could_be_labels(array: FoundArray) -> bool:
-    if array.dtype in _LABEL_DTYPES:
+    is_called = array.word in _LABEL_WORDS
+    if len(array.shape) == 1 and (array.dtype in _LABEL_DTYPES or array.dtype == "bool"):
         return True
-    return (array.dtype in ("float32", "float64") or array.dtype == "str") and array.word in _LABEL_WORDS
+    return is_called and ((array.shape[1:] == () and array.dtype == "str") or _could_be_one_hot(array))
+
+
+def _could_be_one_hot(array: FoundArray) -> bool:
+    kinds = (*_LABEL_DTYPES, "bool", "str", "float16", "bfloat16", "float32", "float64")
+    return len(array.shape) in (1, 2) and array.dtype in kinds
+
+
+def _no_clips(arrays: Sequence[FoundArray], file: str) -> str:
+    numbers = [each for each in arrays if each.dtype in CLIP_DTYPES]
+    integers = [each for each in arrays if len(each.shape) == 5]
+    hint = ""
+    if integers:
+        hint = f"; save {integers[0].name or 'it'} as uint8 (0 to 255) or float32"
+    elif any(len(each.shape) == 4 for each in numbers):
+        hint = (
+            "; four axes are images, one clip, or grey clips: one clip is saved as clip[None], grey clips "
+            "(N, T, H, W) as clips[:, :, None]"
+        )
+    return (
+        f"{file} holds no array of clips, (N, T, C, H, W) or (N, C, T, H, W) of {', '.join(CLIP_DTYPES)}; "
+        f"it holds {_some(arrays)}{hint}"
+    )
 
 
 def _folder(array: FoundArray) -> str:
@@ -116,7 +169,7 @@ def _folder(array: FoundArray) -> str:
 
 def _by_key(arrays: Sequence[FoundArray], key: str, flag: str, file: str) -> FoundArray:
     for each in arrays:
-        if each.name == key:
+        if each.name == key and not each.problem:
             return each
     raise SettingsError(f"{flag} {key!r} is not in {file}; it holds {_some(arrays)}")
 

@@ -6,7 +6,7 @@ import math
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ from dfs_store.exchange.imports.dense import DenseClips
 from dfs_store.exchange.imports.fitting import Fitting, chosen_fits
 from dfs_store.exchange.imports.read_file import FileOptions, read_file
 from dfs_store.exchange.imports.read_folder import FolderOptions, read_folder
-from dfs_store.exchange.pixels import Normalization, normalised, parse_normalization
+from dfs_store.exchange.pixels import PIXEL_RANGE, Normalization, normalised, parse_normalization
 from dfs_store.format import StoreWriter, check_output, open_store
 from dfs_store.format.coded.encoding import parse_encoding, stored_dtype
 from dfs_store.format.spec import IMAGENET
@@ -44,7 +44,7 @@ class ImportSettings:
         folder: how clips are cut from videos.
         normalization: imagenet, none or MEAN/STD: what floating values were normalised with (they are stored
             as they are), and what 8-bit pixels are normalised with. When None the source's, else ImageNet's
-            of three channels.
+            of three channels. "0-255": floating values are those of 8-bit pixels.
         dtype: of the stored key frames; None is float32, or uint8 with an encoding.
         encoding: stores key frames as image files: "webp[:QUALITY]" or "avif[:QUALITY]". Errors that decide
             how many key frames a clip keeps are measured before encoding, so only `key_frames` goes with it.
@@ -154,6 +154,8 @@ def import_clips(
     settings.fitting.check_clips(
         len(dense.labels), dense.num_frames, dense.frame_shape, settings.stored_dtype
     )
+    if settings.normalization == PIXEL_RANGE:
+        settings, dense = replace(settings, normalization=None), replace(dense, are_pixels=True)
     return _write(dense, out, settings, overwrite, on_progress, name=path.name)
 
 
@@ -200,7 +202,7 @@ def _write(
         seen.largest,
         seen.outside / seen.num_values,
         _rms_error(dense, out, settings, normalization, seen, name),
-        [*dense.notes, *([] if dense.are_pixels else seen.notes(assumed))],
+        [*dense.notes, *seen.notes(assumed)],
     )
 
 
@@ -232,7 +234,7 @@ def _normalization(dense: DenseClips, settings: ImportSettings) -> tuple[Normali
         return None, False
     if dense.normalization is not None:
         return dense.normalization, False
-    return (IMAGENET if channels == len(IMAGENET["mean"]) else None), True
+    return (IMAGENET if channels == len(IMAGENET["mean"]) else None), not dense.are_pixels
 
 
 def _values(dense: DenseClips, normalization: Normalization | None, name: str) -> Iterator[Floats]:
@@ -315,9 +317,11 @@ class _Seen:
             notes.append(
                 f"nobody said how the values were normalised; taken for --normalization {self._word()}"
             )
-        if self.largest > 2 and self.smallest >= 0 and self.largest <= _PEAK and self._normalization is None:
-            notes.append(f"{words}, as 8-bit pixels do: divide them by 255, or save them as uint8")
-        elif self._normalization is not None and self.smallest >= 0 and self.largest <= 1:
+        if self.smallest >= 0 and 16 < self.largest <= _PEAK and self.outside > self.num_values / 2:
+            notes.append(f"{words}, as 8-bit pixels do: is it --normalization {PIXEL_RANGE}?")
+        elif assumed and -1 <= self.smallest < -0.9 and 0.9 < self.largest <= 1:
+            notes.append(f"{words}, as pixels do with mean 0.5 and std 0.5: is it --normalization 0.5/0.5?")
+        elif assumed and self._normalization is not None and self.smallest >= 0 and self.largest <= 1:
             notes.append(f"{words}, as pixels do that are not normalised: is it --normalization none?")
         elif self.outside:
             low, high = float(self._low.min()), float(self._high.max())

@@ -11,7 +11,10 @@ import numpy as np
 from dfs_store.errors import DatasetNotFoundError, SettingsError, UnreadableClipsError
 from dfs_store.exchange.imports.arrays import Array
 
-__all__ = ["Labels", "class_names_of", "counted_labels", "labels_of", "read_lines"]
+__all__ = ["Labels", "class_names_of", "counted_labels", "is_one_hot", "labels_of", "read_lines"]
+
+
+_MOST_NAME = 1000
 
 
 class Labels(NamedTuple):
@@ -24,6 +27,21 @@ class Labels(NamedTuple):
 
     numbers: list[int]
     class_names: list[str]
+
+    def notes(self) -> list[str]:
+        """Returns what looks wrong: classes without clips, most often because the labels count from 1."""
+        empty = sorted(set(range(len(self.class_names))) - set(self.numbers))
+        if not empty:
+            return []
+        shown = ", ".join(self.class_names[label] for label in empty[:5]) + (", ..." if empty[5:] else "")
+        first = min(self.numbers)
+        hint = (
+            f"; if the file counts its classes from {first}, save labels - {first}" if empty[0] == 0 else ""
+        )
+        return [
+            f"labels go from {first} to {max(self.numbers)}, and {len(empty)} of "
+            f"{len(self.class_names)} classes have no clip ({shown}){hint}"
+        ]
 
 
 def class_names_of(text: str | None) -> list[str] | None:
@@ -90,19 +108,45 @@ def labels_of(array: Array, num_clips: int, names: Sequence[str] | None, what: s
     Raises:
         SettingsError: their number is not that of the clips, or a label is no class.
     """
-    if array.shape != (num_clips,):
+    if array.shape == (num_clips, 1):
+        array = array[:, 0]
+    if array.shape[:1] != (num_clips,) or array.ndim > 2:
         raise SettingsError(
             f"{what}: there must be one label per clip, ({num_clips},), got the shape {array.shape}"
-            + ("; of soft labels, save the largest: labels.argmax(1)" if array.ndim == 2 else "")
         )
+    if array.ndim == 2:
+        if not is_one_hot(array):
+            raise SettingsError(
+                f"{what} {array.shape} are soft labels, several numbers per clip; a clip has one class: save "
+                "the largest, labels.argmax(1), or the class of the clip"
+            )
+        if names is not None and len(names) != array.shape[1]:
+            raise SettingsError(
+                f"{what} are one-hot labels of {array.shape[1]} classes, but there are names of {len(names)}"
+            )
+        names = names or [f"class_{label}" for label in range(array.shape[1])]
+        array = array.argmax(1)
+    if array.dtype.kind == "f":
+        array = array.astype(np.float64)
     if array.dtype.kind in "fiub":
         if not (np.isfinite(array).all() and (array == np.rint(array)).all()):
             raise SettingsError(f"{what}: labels must be whole numbers or names of classes, got {array[0]}")
         return _with_names([int(each) for each in array.tolist()], names, what)
     texts = [str(each) for each in array.tolist()]
+    if (longest := max(texts, key=len, default="")) and len(longest) > _MOST_NAME:
+        raise SettingsError(
+            f"{what}: names of classes have at most {_MOST_NAME:,} characters, got {len(longest):,}"
+        )
     if all(re.fullmatch(r"-?[0-9]{1,9}", text) for text in texts):
         return _with_names([int(text) for text in texts], names, what)
     return _by_name(texts, names, what)
+
+
+def is_one_hot(array: Array) -> bool:
+    """Whether every row of (N, classes) numbers has a single 1 among zeros."""
+    if array.ndim != 2 or array.dtype.kind not in "fiub":
+        return False
+    return bool((((array == 0) | (array == 1)).all(1) & ((array == 1).sum(1) == 1)).all())
 
 
 def _by_name(texts: list[str], names: Sequence[str] | None, what: str) -> Labels:
@@ -126,5 +170,6 @@ def _with_names(numbers: list[int], names: Sequence[str] | None, what: str = "th
         raise SettingsError(
             f"{what} go up to {largest}, but there are names of {len(names)} classes ({', '.join(names[:5])}"
             f"{', ...' if len(names) > 5 else ''}); labels count from 0, in the order of --classes"
+            + ("; these count from 1: save labels - 1" if smallest == 1 and largest == len(names) else "")
         )
     return Labels(numbers, list(names))

@@ -39,12 +39,12 @@ def find_layout(shape: Sequence[int], asked: str, what: str) -> Layout:
 
     Args:
         shape: (N, ., ., ., .) of the array.
-        asked: a key of `LAYOUTS`, or "auto": the layout whose channels are 1 or 3 and which has two frames
-            at least, where there is just one.
+        asked: a key of `LAYOUTS`, or "auto": the layout whose channels are 1 or 3, if there is
+            just one: an axis of one frame may as well be the channels.
         what: the array in words, for errors.
 
     Raises:
-        SettingsError: more than one layout fits, or none, or no such layout.
+        SettingsError: more than one layout fits, or none, or no such layout; or a clip has one frame.
         UnreadableClipsError: the array has not five axes, or no clip or frame.
     """
     if asked != "auto" and asked not in LAYOUTS:
@@ -54,17 +54,27 @@ def find_layout(shape: Sequence[int], asked: str, what: str) -> Layout:
             f"{what} has the shape {tuple(shape)}; clips are (N, T, C, H, W) or (N, C, T, H, W), no side 0"
         )
     readings = {name: _read(name, shape) for name in LAYOUTS}
-    if asked != "auto":
-        return readings[asked]
-    fitting = [each for each in readings.values() if each.frame_shape[0] in _CHANNELS and each.num_frames > 1]
-    if len(fitting) == 1:
-        return fitting[0]
+    fitting = [each for each in readings.values() if each.frame_shape[0] in _CHANNELS]
+    if asked != "auto" or len(fitting) == 1:
+        return _moving(readings[asked] if asked != "auto" else fitting[0], what)
     could = "; ".join(
         f"--layout {each.name} ({each.num_frames} frames of {'x'.join(map(str, each.frame_shape))})"
         for each in fitting or readings.values()
     )
     why = "more than one axis could be the channels" if fitting else "no axis of 1 or 3 could be the channels"
     raise SettingsError(f"{what} has the shape {tuple(shape)}, and {why}; say which it is: {could}")
+
+
+def _moving(layout: Layout, what: str) -> Layout:
+    if layout.num_frames > 1:
+        return layout
+    repeats = ["1"] * 5
+    repeats[1 + LAYOUTS[layout.name][0]] = "16"
+    raise SettingsError(
+        f"{what} has one frame per clip under --layout {layout.name}, and a store's clips have at least "
+        f"two. For still clips save clips.repeat({', '.join(repeats)}), and import them with --layout "
+        f"{layout.name} --key-frames 1, which stores one frame of each"
+    )
 
 
 def _read(name: str, shape: Sequence[int]) -> Layout:

@@ -2,8 +2,9 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,8 +14,9 @@ from dfs_store.errors import DatasetNotFoundError, SettingsError, UnreadableClip
 from dfs_store.exchange.imports.arrays import CLIP_DTYPES, Array, FoundArray, named, pick_clips, pick_labels
 from dfs_store.exchange.imports.dense import DenseClips
 from dfs_store.exchange.imports.labels import Labels, class_names_of, counted_labels, labels_of, read_lines
-from dfs_store.exchange.imports.layout import Layout, find_layout
+from dfs_store.exchange.imports.layout import LAYOUTS, Layout, find_layout
 from dfs_store.exchange.pixels import Normalization
+from dfs_store.format.io.git_lfs import pointer_problem
 
 __all__ = ["FILE_SUFFIXES", "FileOptions", "read_file"]
 
@@ -59,7 +61,7 @@ def read_file(path: Path, options: FileOptions) -> DenseClips:
         SettingsError: what it holds can be read in more than one way, or labels do not fit the clips.
     """
     content = _read(path)
-    found = pick_clips(content.arrays, options.clips_key, str(path))
+    found, own = _picked(path, content, options)
     if found.dtype not in CLIP_DTYPES:
         raise UnreadableClipsError(
             f"{path}: {found} cannot be clips; their values must be {', '.join(CLIP_DTYPES)}"
@@ -71,7 +73,7 @@ def read_file(path: Path, options: FileOptions) -> DenseClips:
             f"{path}: a clip of the shape {found.shape[1:]} takes {clip_bytes:,} bytes as float32, and a "
             f"clip may take {_MAX_CLIP_BYTES:,}; cut the clips, or make their frames smaller"
         )
-    labels, origin = _labels(path, content, found, options)
+    labels, origin = _labels(path, content, found, own, options)
     normalization, says_pixels = _normalization(content, layout.frame_shape[0])
     fps = named([each for each in content.arrays if each.shape == ()], ["fps"])
     return DenseClips(
@@ -84,6 +86,7 @@ def read_file(path: Path, options: FileOptions) -> DenseClips:
         normalization=normalization,
         is_normalised=not says_pixels,
         fps=_positive(fps),
+        notes=[*([found.note] if found.note else []), *labels.notes()],
         provenance={
             "source": {
                 "file": path.name,
@@ -99,6 +102,36 @@ def read_file(path: Path, options: FileOptions) -> DenseClips:
     )
 
 
+def _picked(path: Path, content: _Content, options: FileOptions) -> tuple[FoundArray, FoundArray | None]:
+    """Returns the array of clips, and that of its labels in the file; a list of sets of clips is settled."""
+    found = pick_clips(content.arrays, options.clips_key, str(path))
+    if found.asks_layout and options.layout == "auto":
+        raise SettingsError(
+            f"{path}: {found.name or 'it'} holds one array of four axes per class, {found.shape[1:]}, "
+            f"which may be a clip or a set of images; if it is a clip, say its --layout: {', '.join(LAYOUTS)}"
+        )
+    if options.labels is not None or options.clips_per_class is not None:
+        if found.is_keyed:
+            keys = [each.name for each in content.arrays if each.is_part]
+            flag = "--labels" if options.labels is not None else "--clips-per-class"
+            raise SettingsError(
+                f"{path} holds a dictionary of clips, and {flag} says other classes than its keys; leave it "
+                f"out if they are the classes, or choose one set of clips, such as --clips-key {keys[0]}"
+            )
+        return found, None
+    own = pick_labels(content.arrays, found, found.shape[0], options.labels_key, str(path))
+    if own is None and found.last is not None:
+        own = pick_labels(content.arrays, found, found.last.shape[0], options.labels_key, str(path))
+        if own is not None:
+            name = found.name or "the file"
+            note = f"{name} is a list of sets of clips with the same labels; the last was taken"
+            return replace(found.last, note=note), own
+    if own is None and found.labels is not None:
+        note = f"{found.name or 'the file'} was read as one set of clips per class"
+        return replace(found, note=note), found.labels
+    return found, own
+
+
 def _clips(found: FoundArray, layout: Layout) -> Iterator[Array]:
     for item in found.items():
         yield layout.clip(item)
@@ -107,6 +140,8 @@ def _clips(found: FoundArray, layout: Layout) -> Iterator[Array]:
 def _read(path: Path) -> _Content:
     if not path.is_file():
         raise DatasetNotFoundError(f"{path}: there is no such file or folder")
+    if problem := pointer_problem(path):
+        raise UnreadableClipsError(f"{path} {problem}")
     suffix = path.suffix.lower()
     if suffix in _TORCH:
         from dfs_store.exchange.imports.read_torch import read_torch
@@ -129,7 +164,9 @@ def _read(path: Path) -> _Content:
     )
 
 
-def _labels(path: Path, content: _Content, found: FoundArray, options: FileOptions) -> tuple[Labels, str]:
+def _labels(
+    path: Path, content: _Content, found: FoundArray, own: FoundArray | None, options: FileOptions
+) -> tuple[Labels, str]:
     """Returns the labels, and in words where they come from."""
     num_clips = found.shape[0]
     names = class_names_of(options.classes) or _names_in(content)
@@ -141,15 +178,16 @@ def _labels(path: Path, content: _Content, found: FoundArray, options: FileOptio
         return labels_of(array, num_clips, names, str(file)), file.name
     if options.clips_per_class is not None:
         return counted_labels(num_clips, options.clips_per_class, names), "clips per class"
-    own = pick_labels(content.arrays, found, num_clips, options.labels_key, str(path))
     if own is not None:
-        return labels_of(own.whole(), num_clips, names, f"{path}: {own.name}"), own.name
+        return labels_of(own.whole(), num_clips, names, f"{path}: {own.name or 'labels'}"), own.name
     if names is not None and num_clips % len(names) == 0:
         return counted_labels(num_clips, num_clips // len(names), names), "clips per class"
     held = ", ".join(map(str, content.arrays[:5]))
+    beside = path.with_name(re.sub("(?i)images?|clips?|videos?", "labels", path.name))
+    label_file = str(beside) if beside != path and beside.is_file() else "FILE"
     raise SettingsError(
         f"{path} says no labels of its {num_clips} clips (it holds {held}); "
-        "say --labels FILE, or --clips-per-class V where the clips lie class by class, V of each"
+        f"say --labels {label_file}, or --clips-per-class V if clips are ordered by class, V of each"
     )
 
 

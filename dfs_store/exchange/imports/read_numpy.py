@@ -1,7 +1,9 @@
 """Files of NumPy: .npy is mapped, and members of .npz are read item by item. Nothing is unpickled."""
 
+import io
 import lzma
 import math
+import os
 import tokenize
 import zipfile
 import zlib
@@ -10,16 +12,30 @@ from typing import IO, Any
 
 import numpy as np
 
-from dfs_store.errors import UnreadableClipsError
+from dfs_store.errors import DFSError, UnreadableClipsError
 from dfs_store.exchange.imports.arrays import Array, FoundArray
+from dfs_store.format.io.files import MappedFile
+from dfs_store.format.zarr.zip_files import list_archive
 
 __all__ = ["read_npy", "read_npz"]
 
 # What NumPy's headers, zip and its ways to compress raise when bytes are not what they should be.
 _DAMAGE = (
     *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, tokenize.TokenError, SyntaxError),
-    *(ValueError, TypeError, KeyError, IndexError, OverflowError, OSError, EOFError, RuntimeError),
+    *(
+        ValueError,
+        TypeError,
+        KeyError,
+        IndexError,
+        OverflowError,
+        OSError,
+        EOFError,
+        RuntimeError,
+        MemoryError,
+    ),
 )
+_MOST_HEADER_BYTES = 2**16
+_ALWAYS_BYTES, _MOST_EXPANSION = 2**28, 16  # what may be expanded at once: so much, or that often the file
 _REMEDY = "save it with np.savez(FILE, clips=clips, labels=labels), whose arrays hold numbers and no objects"
 
 
@@ -43,18 +59,20 @@ def read_npz(path: str) -> list[FoundArray]:
         UnreadableClipsError: the file is damaged.
     """
     try:
+        list_archive(MappedFile(os.path.realpath(path)), "its list of members")
         with zipfile.ZipFile(path) as archive:
             members = [info for info in archive.infolist() if info.filename.endswith(".npy")]
             found = [_member(archive, path, info) for info in members]
-    except _DAMAGE as error:
+    except (*_DAMAGE, DFSError) as error:
         raise UnreadableClipsError(f"{path} cannot be read as .npz ({error}); {_REMEDY}") from error
     return found
 
 
 def _member(archive: zipfile.ZipFile, path: str, info: zipfile.ZipInfo) -> FoundArray:
     with archive.open(info) as file:
-        shape, fortran, dtype = _header(file)
-        header_bytes = file.tell()
+        start = io.BytesIO(file.read(_MOST_HEADER_BYTES))
+    shape, fortran, dtype = _header(start)
+    header_bytes = start.tell()
     name = info.filename.removesuffix(".npy")
     if dtype.hasobject:
         return FoundArray(name, shape, "object", _refused, _refused)
@@ -82,7 +100,12 @@ def _refused() -> Any:  # noqa: ANN401 - it never returns
 
 
 def _pieces(path: str, member: str, start: int, count: int, size: int) -> Iterator[bytes]:
-    """Yields `count` pieces of `size` bytes of a member, from `start` on."""
+    """Yields `count` pieces of `size` bytes of a member, from `start` on; one is in memory."""
+    if size > (most := max(_ALWAYS_BYTES, _MOST_EXPANSION * os.path.getsize(path))):
+        raise UnreadableClipsError(
+            f"{path}: {member} would take {size:,} bytes of memory at once, and {most:,} are allowed for "
+            "a file of this size; save it with np.savez, which does not compress"
+        )
     try:
         with zipfile.ZipFile(path) as archive, archive.open(member) as file:
             file.read(start)

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dfs_store.errors import DamagedStoreError, DFSError, StoreUnreachableError
+from dfs_store.format.io.git_lfs import pointer_problem
 
 __all__ = [
     "ByteSource",
@@ -99,6 +100,8 @@ def inside(root: str, relative: str) -> tuple[str, int]:
         raise DamagedStoreError(f"{path}: missing or unreadable ({error.strerror})") from error
     if not stat.S_ISREG(found.st_mode):
         raise DamagedStoreError(f"{path}: must be a regular file")
+    if problem := pointer_problem(path, found.st_size):
+        raise DamagedStoreError(f"{path}: {problem}")
     return path, found.st_size
 
 

@@ -14,7 +14,7 @@ from dfs_store.format.io.place import Place, StoreURL
 from dfs_store.format.io.remote import Want
 from dfs_store.format.zarr.files import RemoteZarrFiles
 
-__all__ = ["Member", "ZipFiles", "open_zip", "read_members"]
+__all__ = ["Member", "ZipFiles", "list_archive", "open_zip", "read_members"]
 
 _ROOT = "zarr.json"
 _SIGNATURE = b"PK\3\4"
@@ -79,6 +79,27 @@ class _Listed:
                 )
 
 
+def list_archive(source: ByteSource, where: str) -> zipfile.ZipFile:
+    """Returns an archive whose list of members is known to be of a sensible size.
+
+    Raises:
+        NotAStoreError: it is no zip archive.
+        DamagedStoreError: it is cut short, or has too many members, or too large ones in the list.
+    """
+    try:
+        return zipfile.ZipFile(cast(IO[bytes], _Listed(source, where)))
+    except DamagedStoreError:
+        raise
+    except _ZIP_ERRORS as error:
+        if source.failure is not None:
+            raise source.failure from error
+        if source.size_bytes >= len(_SIGNATURE) and source.part(0, len(_SIGNATURE)).tobytes() == _SIGNATURE:
+            raise DamagedStoreError(
+                f"{where}: its list of members is cut short or damaged ({error})"
+            ) from error
+        raise NotAStoreError(f"{where}: is no zip archive, so it is no store ({error})") from error
+
+
 def read_members(source: ByteSource, where: str) -> dict[str, Member]:
     """Returns the members of an archive by name, without folders.
 
@@ -93,18 +114,7 @@ def read_members(source: ByteSource, where: str) -> dict[str, Member]:
         NotAStoreError: it is no zip archive.
         DamagedStoreError: it is cut short, or breaks a rule.
     """
-    try:
-        archive = zipfile.ZipFile(cast(IO[bytes], _Listed(source, where)))
-    except DamagedStoreError:
-        raise
-    except _ZIP_ERRORS as error:
-        if source.failure is not None:
-            raise source.failure from error
-        if source.size_bytes >= len(_SIGNATURE) and source.part(0, len(_SIGNATURE)).tobytes() == _SIGNATURE:
-            raise DamagedStoreError(
-                f"{where}: its list of members is cut short or damaged ({error})"
-            ) from error
-        raise NotAStoreError(f"{where}: is no zip archive, so it is no store ({error})") from error
+    archive = list_archive(source, where)
     listed = sorted(archive.infolist(), key=lambda info: info.header_offset)
     limits = [info.header_offset for info in listed[1:]] + [archive.start_dir]
     members: dict[str, Member] = {}

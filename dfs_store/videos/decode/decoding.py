@@ -25,6 +25,7 @@ from av.video.reformatter import Interpolation
 from av.video.stream import VideoStream
 
 from dfs_store.errors import DecodeError
+from dfs_store.format.io.git_lfs import pointer_problem
 from dfs_store.videos.decode.frame_folder import pictures_of, read_picture
 from dfs_store.videos.decode.sampling import Sampling, centre_crop_offsets, resized_shape
 
@@ -118,6 +119,8 @@ def _reason(error: Exception) -> str:
 
 
 def _probe(path: str) -> _Probe:
+    if problem := pointer_problem(path):
+        raise DecodeError(f"{path}: {problem}")
     _check_no_playlist(path)
     with _open(path) as container:
         stream = container.streams.best("video")

@@ -14,7 +14,6 @@ from dfs_store.exchange.imports.layout import LAYOUTS, find_layout
         ((2, 3, 16, 8, 9), "NCTHW"),
         ((2, 16, 8, 9, 3), "NTHWC"),
         ((2, 1, 16, 8, 9), "NCTHW"),
-        ((2, 3, 1, 8, 9), "NTCHW"),  # a clip has two frames at least
     ],
 )
 def test_one_reading_is_taken(shape, name):

@@ -1,0 +1,87 @@
+"""Arrays as bytes in a mapped file: views that read one item at a time; NumPy alone, also for bfloat16."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dfs_store.errors import UnreadableClipsError
+from dfs_store.exchange.imports.arrays import Array, FoundArray
+
+__all__ = ["DTYPES", "found_raw", "of_numpy"]
+
+# As NumPy reads them; it has no bfloat16, whose bits are the upper half of a float32's.
+DTYPES = {
+    **{f"float{bits}": f"f{bits // 8}" for bits in (16, 32, 64)},
+    **{f"{word}int{bits}": f"{word or 'i'}{bits // 8}" for word in ("", "u") for bits in (8, 16, 32, 64)},
+    "bool": "b1",
+    "bfloat16": "u2",
+}
+
+
+def found_raw(
+    name: str,
+    data: npt.NDArray[np.uint8],
+    dtype: str,
+    shape: Sequence[int],
+    *,
+    strides: Sequence[int] | None = None,
+    offset: int = 0,
+    order: str = "<",
+) -> FoundArray:
+    """Returns an array in bytes, not read yet.
+
+    Args:
+        name: see `FoundArray`.
+        data: (n,) the bytes that it is a view of.
+        dtype: a key of `DTYPES`; of another one the array cannot be read.
+        shape: of the array.
+        strides: in elements; None is C order.
+        offset: of the first element, in elements.
+        order: of the bytes, "<" or ">".
+
+    Raises:
+        UnreadableClipsError: it reaches beyond the bytes, or repeats them until it has more.
+    """
+    shape = tuple(shape)
+    if dtype not in DTYPES:
+        return FoundArray(name, shape, dtype, lambda: _unread(name, dtype), lambda: _unread(name, dtype))
+    kind = np.dtype(f"{order}{DTYPES[dtype]}")
+    size, count = kind.itemsize, math.prod(shape)
+    if strides is None:
+        strides = [math.prod(shape[axis + 1 :]) for axis in range(len(shape))]
+    if count * size > data.size:
+        raise UnreadableClipsError(
+            f"{name or 'the tensor'} claims {count * size:,} bytes, and there are {data.size:,}: it repeats "
+            "values, or was cut short. Save it again as tensor.contiguous()"
+        )
+    last = offset + sum((side - 1) * stride for side, stride in zip(shape, strides, strict=True))
+    if count and (last + 1) * size > data.size:
+        raise UnreadableClipsError(f"{name or 'the tensor'} reaches beyond its bytes: the file is damaged")
+    view: Array = np.lib.stride_tricks.as_strided(
+        data[offset * size : (last + 1) * size].view(kind) if count else np.empty(0, kind),
+        shape,
+        [stride * size for stride in strides],
+        writeable=False,
+    )
+    if dtype == "bfloat16":
+        return FoundArray(name, shape, dtype, lambda: map(_widened, view), lambda: _widened(view))
+    return FoundArray(name, shape, dtype, lambda: iter(view), lambda: view)
+
+
+def of_numpy(name: str, array: Array) -> FoundArray:
+    """Returns an array that is in memory, or mapped."""
+    dtype = "str" if array.dtype.kind == "U" else array.dtype.name
+    return FoundArray(name, array.shape, dtype, lambda: iter(array), lambda: array)
+
+
+def _widened(bits: Array) -> Array:
+    wide = np.asarray(bits).astype("=u4")
+    wide <<= 16
+    return wide.view("=f4")
+
+
+def _unread(name: str, dtype: str) -> Any:  # noqa: ANN401 - it never returns
+    raise UnreadableClipsError(f"{name or 'the tensor'} has values of {dtype}, which are not read")

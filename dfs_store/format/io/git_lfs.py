@@ -1,0 +1,33 @@
+"""Git LFS pointers: the small text that a clone holds in place of a large file until it is fetched."""
+
+import os
+import re
+from pathlib import Path
+
+__all__ = ["pointer_problem"]
+
+_MOST_BYTES = 1024  # that Git LFS gives a pointer
+_START = b"version https://git-lfs.github.com/spec/"
+
+
+def pointer_problem(path: str | os.PathLike[str], size_bytes: int | None = None) -> str | None:
+    """Returns what is wrong with a file that is a Git LFS pointer, in words; None of any other file.
+
+    Args:
+        path: of a regular file; of anything else None is returned.
+        size_bytes: of it, if known: a large file is not opened.
+    """
+    try:
+        if size_bytes is None:
+            size_bytes = os.stat(path).st_size
+        if not len(_START) < size_bytes <= _MOST_BYTES or not Path(path).is_file():
+            return None
+        with open(path, "rb") as file:
+            text = file.read(_MOST_BYTES)
+    except OSError:
+        return None
+    if not text.startswith(_START):
+        return None
+    found = re.search(rb"^size ([0-9]{1,18})$", text, re.MULTILINE)
+    real = f", which has {int(found[1]):,} bytes" if found else ""
+    return f"is a Git LFS pointer, not the file itself{real}; fetch it with: git lfs pull"
