@@ -132,6 +132,17 @@ def test_pixels_are_normalised_and_floats_are_not(tmp_path):
     assert np.array_equal(pixels_of(own, 0), pixels[0])
 
 
+def test_floats_of_8_bit_pixels_are_normalised_if_the_user_says_so(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 4, 6, 6, 3), dtype=np.uint8)
+    for name, clips in (("bytes", pixels), ("floats", pixels.astype(np.float32))):
+        np.save(tmp_path / f"{name}.npy", clips)
+    with imported(tmp_path / "bytes.npy", clips_per_class=1) as store:
+        expected, normalization = all_clips(store), store.normalization
+    with imported(tmp_path / "floats.npy", clips_per_class=1, normalization="0-255") as store:
+        np.testing.assert_allclose(all_clips(store), expected, atol=1e-5)
+        assert store.normalization == normalization
+
+
 @pytest.mark.parametrize(
     ("values", "normalization", "said"),
     [
