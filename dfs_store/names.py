@@ -1,11 +1,12 @@
 """Names that people type: answered, where they are not known, with the nearest one that is."""
 
 import difflib
+import os
 from collections.abc import Iterable
 
 from dfs_store.errors import SettingsError
 
-__all__ = ["did_you_mean", "known_name", "nearest_name"]
+__all__ = ["did_you_mean", "known_name", "nearest_name", "printable"]
 
 _SHOWN = 20
 
@@ -41,3 +42,8 @@ def known_name(name: str, known: Iterable[str], what: str) -> str:
     raise SettingsError(
         f"{what} must be one of {', '.join(names[:_SHOWN])}{more}, got {name!r}{did_you_mean(name, names)}"
     )
+
+
+def printable(name: str) -> str:
+    """Returns the name of a file as text: bytes that are not UTF-8 are written as \\xe9."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
