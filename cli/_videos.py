@@ -1,6 +1,6 @@
 """Opens the real clips that a command names, showing the progress of their preparation."""
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from . import _output
 from .shown.prepare_progress import shown_on
@@ -17,11 +17,23 @@ class VideoSettings(Protocol):
 
     @property
     def dataset(self) -> str:
-        """Catalogue name or folder."""
+        """Catalogue name, folder or list."""
 
     @property
     def root(self) -> str | None:
         """Where it lies."""
+
+    @property
+    def test_list(self) -> str | None:
+        """Of a list: the list of its test clips."""
+
+    @property
+    def class_names(self) -> str | None:
+        """Of a list: the file of the names of its classes."""
+
+    @property
+    def folder_layout(self) -> str | None:
+        """Of a folder: "classes" if its folders are the classes."""
 
     @property
     def frames(self) -> int | None:
@@ -65,14 +77,11 @@ def open_with_progress(
 
     with _output.Progress(f"prepare {part}", quiet=quiet) as progress:
         videos = open_videos(
-            settings.dataset,
-            settings.root,
-            part,
+            split=part,
+            **_which(settings),
             frames=settings.frames,
             stride=settings.stride,
             size=settings.size,
-            classes=settings.classes,
-            official_split=settings.split or 1,
             random_starts=random_starts,
             seed=seed,
             max_memory=max_memory,
@@ -83,7 +92,22 @@ def open_with_progress(
     return videos
 
 
+def _which(settings: VideoSettings) -> dict[str, Any]:
+    """Returns the settings that say which clips there are, as `open_videos` and `find_clips` take them."""
+    return {
+        "name_or_folder": settings.dataset,
+        "root": settings.root,
+        "classes": settings.classes,
+        "official_split": settings.split or 1,
+        "test_list": settings.test_list,
+        "class_names": settings.class_names,
+        "folder_layout": settings.folder_layout,
+    }
+
+
 def _warn(videos: "VideoDataset") -> None:
+    for remark in videos.remarks:
+        _output.note(f"note: {videos.split}: {remark}")
     if videos.missing:
         _output.note(
             f"note: {len(videos.missing):,} files of the {videos.split} list are not there, "
@@ -106,9 +130,7 @@ def training_videos_bytes(settings: VideoSettings) -> int | None:
     if describe(settings.dataset).is_built_in:
         return None
     try:
-        found = find_clips(
-            settings.dataset, settings.root, classes=settings.classes, official_split=settings.split or 1
-        )
+        found = find_clips(**_which(settings))
         paths = (found.root / clip.file for clip in found.clips)
         return sum(folder_status(path)[0] if path.is_dir() else path.stat().st_size for path in paths)
     except (DFSError, OSError):
@@ -132,9 +154,7 @@ def describe_videos(settings: VideoSettings) -> tuple[dict[str, int], int, tuple
         generator.check_class_names(kept)
         groups = {name: [str(n) for n in range(generator.train_clips_per_class)] for name in kept}
     else:
-        found = find_clips(
-            settings.dataset, settings.root, classes=settings.classes, official_split=settings.split or 1
-        )
+        found = find_clips(**_which(settings))
         groups = {name: [] for name in found.classes}
         for clip in found.clips:
             groups[clip.class_name].append(group_of_file(info.layout, clip.class_name, clip.file))

@@ -1,7 +1,6 @@
 """Names that people type: answered, where they are not known, with the nearest one that is."""
 
 import difflib
-import os
 from collections.abc import Iterable
 
 from dfs_store.errors import SettingsError
@@ -45,5 +44,8 @@ def known_name(name: str, known: Iterable[str], what: str) -> str:
 
 
 def printable(name: str) -> str:
-    """Returns the name of a file as text: bytes that are not UTF-8 are written as \\xe9."""
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
+    """Returns the name of a file as text; bytes in it that are not UTF-8 become hexadecimal numbers."""
+    try:
+        return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:
+        return name.encode("utf-8", "backslashreplace").decode()

@@ -240,6 +240,7 @@ class CondenseConfig(Settings):
         """The settings that decide what comes out, as a JSON object: those of the method and its data."""
         concerns = {*self.record.settings, "dataset", "vpc", "method", "seed", "dtype", "encoding"}
         concerns |= {"frames", "stride", "size", "split", "classes", "hold_out"}
+        concerns |= {"test_list", "class_names", "folder_layout"}
         settings = asdict(self)
         return {
             name: list(value) if isinstance(value, tuple) else value

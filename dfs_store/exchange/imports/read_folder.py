@@ -56,7 +56,8 @@ def read_folder(folder: Path, options: FolderOptions, on_progress: "OnProgress |
     if kept is not None:
         folders = {name: place for place, name in names.items()}
         kept = [folders.get(name, name) for name in kept]
-    videos = open_videos(folder, classes=kept, on_progress=on_progress, **sampling)
+    layout = "classes" if exported else None  # an export says what its folders are
+    videos = open_videos(folder, classes=kept, folder_layout=layout, on_progress=on_progress, **sampling)
     if videos.num_views != 1:
         raise SettingsError(f"{folder}: only training clips are imported")
     order = {name: number for number, name in enumerate(names)}

@@ -68,7 +68,7 @@ def keep_classes(found: ClipList, classes: Iterable[str]) -> ClipList:
 
 
 def number_as(found: ClipList, training: ClipList) -> ClipList:
-    """Returns test clips whose classes are numbered as those of the training clips, whatever is missing in them.
+    """Returns test clips whose classes are numbered as those of the training clips, whatever they lack.
 
     Raises:
         SettingsError: there are test clips of a class without training clips.

@@ -39,8 +39,8 @@ class Finder:
     def find(self, name: str) -> Path | None:
         """Returns the video or the folder of frames that a list means by a name, None if there is none.
 
-        A name may differ from the file's in upper and lower case, Unicode form, suffix, and kind of slash. A last
-        number after a space is the number of frames that lists of frame folders have.
+        A name may differ from the file's in upper and lower case, Unicode form, suffix, and kind of slash.
+        A last number after a space is the number of frames that lists of frame folders have.
         """
         for spelled in _spellings(name):
             for place in self._places:

@@ -1,7 +1,7 @@
 """Any folder of videos: which of its folders are classes, which are parts, and which only lie around them.
 
-A guess that is wrong would make classes of "Train" and "Test" without a word. So what is not beyond doubt is refused,
-with what was found, until `folder_layout="classes"` insists.
+A guess that is wrong would make classes of "Train" and "Test" without a word. So what is not beyond doubt is
+refused, with what was found, until `folder_layout="classes"` insists.
 """
 
 from collections import Counter, defaultdict
@@ -87,7 +87,7 @@ def _checked_part(root: Path, parts: Parts, split: str) -> Folder:
 
 
 def _inner(base: Folder, remarks: list[str], depth: int = 0) -> tuple[Folder, Parts | None]:
-    """Returns the folder that holds the classes or parts: the one given, or the only one in it that holds videos."""
+    """Returns the folder that has the classes or parts in it: the one given, or the only one in it."""
     if (parts := find_parts(base)) is not None:
         return base, parts
     children = _with_clips(base)
@@ -191,7 +191,7 @@ def _one_group(
 
 
 def _share_classes(folders: list[Folder]) -> bool:
-    """Whether folders of train and test have folders of the same names, which are not clips: their classes."""
+    """Whether folders of train and test have folders of the same names that are not clips: classes."""
     by_part = defaultdict[str, set[str]](set)
     for folder in folders:
         said = split_name(folder.name)
@@ -261,7 +261,7 @@ def _explain_clips(folder: Folder, root: Path) -> None:
             "its frames, and it must lie in the folder of its class: <class>/<clip>/<pictures>"
         )
     elif folder.videos:
-        what = f"{folder.path} has {len(folder.videos)} videos, first {folder.videos[0].name}, and no class folders"
+        what = f"{folder.path} has {len(folder.videos)} videos ({folder.videos[0].name} ...) and no class folders"
     elif folder.num_pictures:
         what = f"{folder.path} has {folder.num_pictures} pictures and no class folders"
     elif folder.folders:
@@ -284,7 +284,8 @@ def _found_lists(root: Path) -> str:
     )
     if not names:
         return ""
-    return f"If {some(names, 3)} lists the clips and their classes, give it: --dataset {root / names[0]} --root DIR. "
+    how = f"--dataset {root / names[0]} --root DIR"
+    return f"If {some(names, 3)} lists the clips and their classes, give it: {how}. "
 
 
 def class_clips(root: Path, folder: Path | Folder) -> ClipList:

@@ -73,7 +73,7 @@ def read_hmdb(root: Path, split: str, how: Reading) -> ClipList:
 
 
 def read_kinetics(root: Path, split: str, how: Reading) -> ClipList:
-    """Kinetics-400: train|val/<class>/*.mp4, or flat with train.csv and val.csv; with the folder replacement/."""
+    """Kinetics-400: train|val/<class>/*.mp4, or flat with train.csv and val.csv; and replacement/."""
     parts = find_parts(Folder(root))
     folder = None if parts is None else parts.train if split == "train" else parts.test
     if parts is None or folder is None:

@@ -1,6 +1,6 @@
 """A list as dataset: a path and a label in each line, as text or as a table with a header.
 
-VideoMAE, SlowFast, mmaction2 and pytorchvideo read such lists, and `metadata.csv` is Hugging Face's VideoFolder.
+VideoMAE, SlowFast, mmaction2 and pytorchvideo read such lists; Hugging Face's VideoFolder has metadata.csv.
 """
 
 import os
@@ -74,8 +74,8 @@ def read_list(path: Path, split: str, how: Reading) -> ClipList:
     """Returns the clips that a list names for a split.
 
     Raises:
-        DatasetNotFoundError: the list cannot be read, has no clips of the split, contradicts itself, or none of its
-            files exists.
+        DatasetNotFoundError: the list cannot be read, has no clips of the split, contradicts itself, or none
+            of its files exists.
     """
     listed = _both_parts(path, how)
     rows, source = listed.rows(split), listed.train_list if split == "train" else listed.test_list
@@ -177,7 +177,7 @@ def read_rows(path: Path, exists: Callable[[str], bool]) -> list[ListRow]:
     """Returns the lines of a list.
 
     Args:
-        path: of the list: text, csv with or without a header, or JSON (a list of objects, or one object in a line).
+        path: of the list: text, csv with or without a header, JSON (a list of objects) or JSON lines.
         exists: whether a listed path does, which tells what separates it from its label.
 
     Raises:
@@ -220,7 +220,7 @@ def _split(line: str, separator: str) -> tuple[str, str]:
 
 
 def _separator(lines: list[str], exists: Callable[[str], bool]) -> str:
-    """Returns what separates the labels: what leaves the most paths that exist, or else that look like videos."""
+    """Returns what separates the labels: what leaves most paths that exist, or else that look like videos."""
 
     def score(separator: str) -> tuple[int, int, int]:
         names = [name for name, label in (_split(line, separator) for line in lines) if name and label]

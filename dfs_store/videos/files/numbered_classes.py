@@ -119,13 +119,11 @@ def read_class_names(names: PathLike | Sequence[str]) -> ClassNames:
     if path.suffix.lower() == ".json":
         return _from_json(read_json(path), path)
     lines = [line for _, line in numbered_lines(path) if not line.startswith("#")]
-    if len(lines) > 1 and {"name", "class", "label", "id", "class_name"} & set(
-        parse_fields(lines[0].lower(), ",")
-    ):
-        if any(character.isdecimal() for line in lines[1:] for character in line):
-            lines = lines[1:]  # a header
     if not lines:
         raise DatasetNotFoundError(f"{path} holds no class names")
+    columns = {"name", "class", "label", "id", "class_name"} & set(parse_fields(lines[0].lower(), ","))
+    if columns and any(character.isdecimal() for line in lines[1:] for character in line):
+        lines = lines[1:]  # a header
     for pattern, number, name in ((_NUMBER_FIRST, 1, 2), (_NUMBER_LAST, 2, 1)):
         found = [pattern.fullmatch(line) for line in lines]
         pairs = [(int(match[number]), match[name]) for match in found if match is not None]

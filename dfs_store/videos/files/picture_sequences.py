@@ -1,7 +1,7 @@
 """Which pictures of a folder are the frames of its clip: those of one name pattern, never a mixture.
 
-Optical flow and depth are often kept beside the frames (`img_00001.jpg`, `flow_x_00001.jpg`), and so are thumbnails
-and second cameras. A pattern is a name whose numbers are replaced by `#`.
+Optical flow and depth are often kept beside the frames (`img_00001.jpg`, `flow_x_00001.jpg`), and so are
+thumbnails and second cameras. A pattern is a name whose numbers are replaced by `#`.
 """
 
 import os
@@ -70,12 +70,12 @@ def picture_sequence(names: Iterable[str]) -> PictureSequence:
 
 
 def is_modality(name: str) -> bool:
-    """Whether a folder's name says which kind of pictures it holds (`rgb`, `flow_x`, `depth`), and nothing else."""
+    """Whether a folder's name says only which kind of pictures it holds (`rgb`, `flow_x`, `depth`)."""
     return _is_other(name) or _is_rgb(name)
 
 
 def rgb_of(names: Iterable[str]) -> tuple[list[str], list[str]]:
-    """Splits the names of folders side by side into those to read, and optical flow, depth and the like beside them.
+    """Splits the names of folders side by side into those to read, and those of optical flow, depth ...
 
     Raises:
         DecodeError: there are several kinds of pictures and none is known to be the frames.
@@ -151,7 +151,7 @@ def _several(counts: dict[str, int]) -> str:
 
 
 def _check_one_sequence(names: list[str]) -> None:
-    """Refuses two sequences of one pattern, as cam1_0001 and cam2_0001: no number then tells all pictures apart."""
+    """Refuses two sequences of one pattern, cam1_0001 and cam2_0001: no number tells all pictures apart."""
     rows = [tuple(re.findall(r"[0-9]+", os.path.splitext(name)[0])) for name in names]
     columns = [column for column in zip(*rows, strict=True) if len(set(column)) > 1]
     if len(columns) < 2 or any(1 - len(set(column)) / len(rows) <= _MOST_REPEATED for column in columns):

@@ -22,7 +22,7 @@ _DECORATION_TEXT = """
 all class classes extracted final folder fps full hd list mini new p processed resized sample samples small
 sub tiny x
 """
-_DECORATION = _CON_DECORATION_TEXT.split()AINERS.union(_DECORATION_TEXT.split())
+_DECORATION = _CONTAINERS.union(_DECORATION_TEXT.split())
 _STUCK = re.compile(
     rf"({'|'.join(sorted(_PARTS, key=len, reverse=True))})(set|sets|data|split|videos|clips|frames)"
 )
@@ -59,7 +59,7 @@ def split_name(name: str) -> SplitName | None:
 
 
 def is_container(name: str) -> bool:
-    """Whether a folder's name says only that there are videos or frames in it: `videos`, `jpegs_112`, `fold1`."""
+    """Whether a folder's name says only that there are clips in it: `videos`, `jpegs_112`, `fold1`."""
     words = _words(name)
     return any(word in _CONTAINERS for word in words) and all(
         word in _DECORATION or word.isdecimal() for word in words

@@ -1,4 +1,4 @@
-"""Lists and tables as people save them: any Unicode with a byte order mark, UTF-8, or Latin-1; any line ends."""
+"""Lists and tables as people save them: Unicode with a byte order mark, UTF-8, or Latin-1; any line ends."""
 
 import codecs
 import csv
@@ -61,7 +61,7 @@ def _decoded(line: bytes) -> str:
 
 
 def numbered_lines(path: Path) -> list[tuple[int, str]]:
-    """Returns the lines of a file that are not empty, with their numbers from 1, without the spaces around them."""
+    """Returns the lines of a file that are not empty, with their numbers from 1; stripped."""
     lines = enumerate(_LINE_END.split(read_text(path)), 1)
     return [(number, line.strip()) for number, line in lines if line.strip()]
 

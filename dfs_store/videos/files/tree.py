@@ -36,7 +36,7 @@ _ABOUT_FRAMES = frozenset({"n_frames", "n_frames.txt", "fps.txt", "timestamps.tx
 
 
 def is_ignored(name: str) -> bool:
-    """Whether a file or folder is hidden or belongs to the system: it is never data, and not worth a remark."""
+    """Whether a file or folder is hidden or belongs to the system: never data, and not worth a remark."""
     return name.startswith(".") or name.casefold() in _IGNORED
 
 
@@ -110,7 +110,7 @@ class Folder:
 
     @cached_property
     def parts(self) -> tuple[list["Folder"], list["Folder"], str]:
-        """The folders in it to read; those of optical flow, depth ... beside them; why neither can be told."""
+        """The folders in it to read; those of optical flow, depth ... beside them; why there are none."""
         try:
             _, left = rgb_of(folder.name for folder in self.folders if not folder.is_empty)
         except DecodeError as error:
