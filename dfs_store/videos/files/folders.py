@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
-from dfs_store.errors import DatasetNotFoundError
+from dfs_store.errors import DatasetNotFoundError, DecodeError
 from dfs_store.videos.files.cliplist import ClipFile, ClipList, some
 from dfs_store.videos.files.lists import METADATA, read_list
 from dfs_store.videos.files.picture_sequences import is_modality, rgb_of
@@ -67,7 +67,9 @@ def read_folders(root: Path, split: str, how: Reading) -> ClipList:
         if not has_classes(folder) and (table := _metadata(folder)) is not None:
             return read_list(table, "train", Reading(root=folder.path))
     if how.folder_layout is None:
-        _check_classes(folder, root, how)
+        _check_classes(folder, root)
+        if split == "train":
+            _check_several(folder, root, how)
     found = class_clips(root, folder)
     found.remarks[:0] = remarks
     return found
@@ -87,7 +89,7 @@ def _checked_part(root: Path, parts: Parts, split: str) -> Folder:
 
 
 def _inner(base: Folder, remarks: list[str], depth: int = 0) -> tuple[Folder, Parts | None]:
-    """Returns the folder that has the classes or parts in it: the one given, or the only one in it."""
+    """Returns the folder of the classes or parts: the one given, or the only one in it."""
     if (parts := find_parts(base)) is not None:
         return base, parts
     children = _with_clips(base)
@@ -110,7 +112,10 @@ def _contained(base: Folder, remarks: list[str]) -> tuple[Folder, bool]:
     children = _with_clips(base)
     if not children or base.videos or not all(is_container(c.name) or is_modality(c.name) for c in children):
         return base, False
-    kept, _ = rgb_of(child.name for child in children)
+    try:
+        kept, _ = rgb_of(child.name for child in children)
+    except DecodeError as error:
+        raise DatasetNotFoundError(f"{base.path}: {error}. {_INSIST}") from error
     left = [child for child in children if child.name in kept]
     if len(left) > 1:
         of_videos = [child for child in left if any(each.videos for each in child.all_below())]
@@ -128,8 +133,12 @@ def _contained(base: Folder, remarks: list[str]) -> tuple[Folder, bool]:
     return left[0], True
 
 
-def find_parts(base: Folder) -> Parts | None:
+def find_parts(base: Folder, *, sure: bool = False) -> Parts | None:
     """Returns the folders of train and test in a folder; None if none of its folders is called so.
+
+    Args:
+        base: the folder.
+        sure: the dataset is known to have parts, whatever lies beside them.
 
     Raises:
         DatasetNotFoundError: some are, but it is not beyond doubt that they are parts, or which.
@@ -138,7 +147,7 @@ def find_parts(base: Folder) -> Parts | None:
     named = {child: said for child in children if (said := split_name(child.name)) is not None}
     others = [child for child in children if child not in named]
     plain = [child for child, said in named.items() if said.is_plain]
-    if others and not (plain and _share_classes(plain)):
+    if others and not sure and not (plain and _share_classes(plain)):
         if doubtful := [child.name for child in named if named[child].is_bare]:
             raise DatasetNotFoundError(
                 f"{base.path} has the folder {some(doubtful)}, named like a part of a dataset, beside "
@@ -215,7 +224,7 @@ def _metadata(folder: Folder) -> Path | None:
     return next((folder.path / name for name in METADATA if (folder.path / name).is_file()), None)
 
 
-def _check_classes(folder: Folder, root: Path, how: Reading) -> None:
+def _check_classes(folder: Folder, root: Path) -> None:
     """Refuses what cannot be class folders beyond doubt."""
     children = _with_clips(folder)
     if not has_classes(folder):
@@ -233,22 +242,23 @@ def _check_classes(folder: Folder, root: Path, how: Reading) -> None:
                 "--folder-layout "
                 'classes (folder_layout="classes")'
             )
-    # Empty folders count: what should be in them is told by another error.
-    if len(folder.folders) == 1 and how.classes != (children[0].name,):
-        (child,) = children
-        inner = [f.name for f in _with_clips(child) if not f.is_clip]
-        more = (
-            f" (in which there are {some(inner)}: if these are the classes, give {child.path})"
-            if inner
-            else ""
-        )
-        raise DatasetNotFoundError(
-            f"{folder.path} has a single class folder, {child.name}{more}. {_found_lists(root)}A dataset has "
-            "several "
-            f"classes: {_LAYOUTS}. If {child.name} is the only class, say so with --classes {child.name}, or "
-            "with "
-            '--folder-layout classes (folder_layout="classes")'
-        )
+
+
+def _check_several(folder: Folder, root: Path, how: Reading) -> None:
+    """Refuses a single class, most often a folder around the classes; empty folders count, too."""
+    if len(folder.folders) != 1 or how.classes == (folder.folders[0].name,):
+        return
+    (child,) = folder.folders
+    inner = [each.name for each in _with_clips(child) if not each.is_clip]
+    more = (
+        f" (it has the folders {some(inner)}: if these are the classes, give {child.path})" if inner else ""
+    )
+    raise DatasetNotFoundError(
+        f"{folder.path} has a single class folder, {child.name}{more}. {_found_lists(root)}A dataset has "
+        f"several classes: {_LAYOUTS}. If {child.name} is the only class, say so with --classes "
+        f"{child.name}, "
+        'or with --folder-layout classes (folder_layout="classes")'
+    )
 
 
 def _explain_clips(folder: Folder, root: Path) -> None:
@@ -261,7 +271,8 @@ def _explain_clips(folder: Folder, root: Path) -> None:
             "its frames, and it must lie in the folder of its class: <class>/<clip>/<pictures>"
         )
     elif folder.videos:
-        what = f"{folder.path} has {len(folder.videos)} videos ({folder.videos[0].name} ...) and no class folders"
+        first = folder.videos[0].name
+        what = f"{folder.path} has {len(folder.videos)} videos ({first} ...) and no class folders"
     elif folder.num_pictures:
         what = f"{folder.path} has {folder.num_pictures} pictures and no class folders"
     elif folder.folders:

@@ -74,7 +74,7 @@ def read_hmdb(root: Path, split: str, how: Reading) -> ClipList:
 
 def read_kinetics(root: Path, split: str, how: Reading) -> ClipList:
     """Kinetics-400: train|val/<class>/*.mp4, or flat with train.csv and val.csv; and replacement/."""
-    parts = find_parts(Folder(root))
+    parts = find_parts(Folder(root), sure=True)
     folder = None if parts is None else parts.train if split == "train" else parts.test
     if parts is None or folder is None:
         there = some(sorted(child.name for child in Folder(root).folders)) or "no folder at all"

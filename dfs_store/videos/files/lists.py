@@ -4,6 +4,7 @@ VideoMAE, SlowFast, mmaction2 and pytorchvideo read such lists; Hugging Face's V
 """
 
 import os
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -189,7 +190,9 @@ def read_rows(path: Path, exists: Callable[[str], bool]) -> list[ListRow]:
     if not lines:
         raise DatasetNotFoundError(f"{path} is empty")
     header = _delimiter_of_header(lines[0][1])
-    if header is not None:
+    if header == " " and len(lines[0][1].split()) == 2:
+        lines = lines[1:]  # "path label": paths may have spaces, too
+    elif header is not None:
         return _from_columns(path, read_table(path, header))
     lines = [
         (number, line) for number, line in lines if not line.startswith("#") or exists(_split(line, " ")[0])
@@ -237,10 +240,10 @@ def _delimiter_of_header(line: str) -> str | None:
     for delimiter in (",", "\t", ";", "|", " "):
         columns = [column_name(field) for field in parse_fields(line, delimiter)]
         score = len(known.intersection(columns))
-        values = any(
-            os.path.splitext(name)[1] in VIDEO_SUFFIXES or "/" in name or name.isdecimal() for name in columns
-        )
-        if len(columns) > 1 and score and not values and (found is None or score > found[0]):
+        whole = {*columns} & {*_PATHS} and {*columns} & {*_LABELS}
+        values = any(re.search(r"[/\\]|\.\w|^[\d.]+$", column) for column in columns)
+        names = whole or all(re.fullmatch(r"[^\W\d]\w*", column) for column in columns)
+        if len(columns) > 1 and score and names and not values and (found is None or score > found[0]):
             found = score, delimiter
     return None if found is None else found[1]
 

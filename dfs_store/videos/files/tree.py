@@ -148,9 +148,10 @@ class Folder:
                 suffix = os.path.splitext(entry.name)[1].lower()
                 if is_ignored(entry.name):
                     continue
-                if entry.is_dir():
+                # `entry` itself would raise of a link to itself.
+                if os.path.isdir(entry.path) if entry.is_symlink() else entry.is_dir():
                     folders.append(entry.name)
-                elif not entry.is_file():
+                elif not os.path.isfile(entry.path):
                     # Pipes and devices would be waited for; a link that leads nowhere has nothing.
                     others["links that lead nowhere" if entry.is_symlink() else "pipes and devices"] += 1
                 elif suffix in VIDEO_SUFFIXES:

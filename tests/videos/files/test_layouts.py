@@ -3,6 +3,7 @@ import json
 import pytest
 
 from dfs_store.errors import DatasetNotFoundError, EmptyClassError, SettingsError
+from dfs_store.videos import find_clips
 from dfs_store.videos.files.cliplist import check_classes, keep_classes
 from dfs_store.videos.files.folders import read_folders
 from dfs_store.videos.files.layouts import read_hmdb, read_kinetics, read_ssv2, read_ucf
@@ -94,7 +95,10 @@ def test_classes_without_a_folder_are_left_out(ucf):
 
 def test_lists_without_any_videos_are_refused(ucf):
     (ucf / "UCF-101").rename(ucf / "elsewhere")
-    with pytest.raises(DatasetNotFoundError, match="none of the 3 classes"):
+    with pytest.raises(
+        DatasetNotFoundError,
+        match=r"none of the 3 files of trainlist01.txt exist, first JumpingJack/v_J.*holds elsewhere/",
+    ):
         read_ucf(ucf, "train", Reading())
 
 
@@ -203,14 +207,13 @@ def test_a_folder_with_train_and_test(tmp_path, test_name):
 
 
 def test_labels_of_both_parts_agree(tmp_path):
-    touch(tmp_path, "train/a/1.avi", "train/b/2.avi", "test/b/4.avi")
-    found = read_folders(tmp_path, "test", Reading())
-    assert found.classes == ["a", "b"]
-    with pytest.raises(EmptyClassError, match="for a in"):
-        check_classes(found, "test")
-    touch(tmp_path, "test/c/5.avi")
-    with pytest.raises(SettingsError, match="lacks: c"):
-        read_folders(tmp_path, "test", Reading())
+    touch(tmp_path, "train/a/1.avi", "train/b/2.avi", "train/c/3.avi", "test/b/4.avi")
+    found = find_clips(tmp_path, split="test")
+    assert found.classes == ["a", "b", "c"]
+    assert "2 of 3 classes have no test clips and are not tested: a, c" in found.remarks
+    touch(tmp_path, "test/d/5.avi")
+    with pytest.raises(SettingsError, match="training clips lack: d"):
+        find_clips(tmp_path, split="test")
 
 
 def test_a_folder_with_train_alone_has_no_test_part(tmp_path):
@@ -239,3 +242,80 @@ def test_classes_can_be_chosen(ucf):
         keep_classes(read_ucf(ucf, "train", Reading()), ["Jumping"])
     with pytest.raises(SettingsError, match="at least one"):
         keep_classes(read_ucf(ucf, "train", Reading()), [])
+
+
+def official(root):
+    """UCF101, Kinetics and SSv2 with a clip for each part; the suffix of each video is left to the test."""
+    write(root / "ucf/ucfTrainTestlist/trainlist01.txt", "\ufeffArchery/v_Archery_g08_c01.avi 1\n")
+    write(root / "ssv2/labels/train.json", '\ufeff[{"id": "1", "template": "Holding [something]"}]')
+    table = '\ufeff"label","youtube_id","time_start","time_end","split"\r\nyoga,abc,12.0,22.00,x\r\n,,,,\r\n'
+    write(root / "kinetics/train.csv", table)
+    return {
+        "ucf": (read_ucf, root / "ucf", "UCF-101/Archery/v_Archery_g08_c01"),
+        "ssv2": (read_ssv2, root / "ssv2", "20bn-something-something-v2/1"),
+        "kinetics": (read_kinetics, root / "kinetics", "train/abc_000012_000022"),
+    }
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".webm", ".MKV", "/img_00001.jpg", "/rgb/00001.png"])
+@pytest.mark.parametrize("name", ["ucf", "ssv2", "kinetics"])
+def test_listed_videos_have_any_suffix_or_are_frame_folders(tmp_path, name, suffix):
+    read, root, stem = official(tmp_path)[name]
+    touch(root, stem + suffix)
+    if suffix.startswith("/"):
+        touch(root, f"{stem}/n_frames")
+    found = read(root, "train", Reading())
+    assert [clip.file for clip in found.clips] == [
+        stem + suffix.rpartition("/")[0] if "/" in suffix else stem + suffix
+    ]
+    assert found.missing == []
+
+
+def test_a_list_none_of_whose_videos_exist_shows_one_beside_what_there_is(tmp_path):
+    read, root, _ = official(tmp_path)["ucf"]
+    touch(root, "UCF-101/Archery/other.mp4")
+    with pytest.raises(
+        DatasetNotFoundError, match=r"none of the 1 files of trainlist01\.txt exist, first .*g08.*other\.mp4"
+    ):
+        read(root, "train", Reading())
+
+
+def test_kinetics_replacements_are_found(tmp_path):
+    read, root, _ = official(tmp_path)["kinetics"]
+    touch(root, "train/other.mp4", "replacement/for_corrupted_k400/abc_000012_000022.mp4")
+    found = read(root, "train", Reading())
+    assert files_of(found) == [("replacement/for_corrupted_k400/abc_000012_000022.mp4", "yoga")]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "youtube_id,time_start,time_end\nabc,1,2\n",
+            "lacks label, its first line is youtube_id, time_start",
+        ),
+        ("train/abc.mp4 0\n", "give it as dataset"),
+        ("label,youtube_id,time_start,time_end\nyoga,abc,one,2\n", r"train\.csv, line 2: time_start.*'one'"),
+        ("label,youtube_id,time_start,time_end\n,abc,1,2\n", "line 2: the column label is empty"),
+        ("label,youtube_id,time_start,time_end\na,b,1,2,3,4\n", "line 2: 6 values for the 4 columns"),
+    ],
+)
+def test_a_table_of_kinetics_that_is_none_is_named(tmp_path, text, said):
+    write(tmp_path / "train.csv", text if text.startswith("label") else text + text)
+    with pytest.raises(DatasetNotFoundError, match=said):
+        read_kinetics(touch(tmp_path, "train/abc.mp4"), "train", Reading())
+
+
+@pytest.mark.parametrize("junk", ["__MACOSX", "@eaDir", ".ipynb_checkpoints", "lost+found", "$RECYCLE.BIN"])
+def test_folders_of_the_system_do_not_hide_the_tables_of_kinetics(tmp_path, junk):
+    read, root, stem = official(tmp_path)["kinetics"]
+    touch(root, f"{stem}.mp4", f"train/{junk}/x.jpg")
+    assert len(read(root, "train", Reading()).clips) == 1
+
+
+def test_the_test_split_numbers_classes_as_the_training_split(ucf):
+    touch(ucf, "UCF-101/YoYo/v_YoYo_g01_c01.avi")
+    with (ucf / "ucfTrainTestlist/trainlist01.txt").open("a") as file:
+        file.write("YoYo/v_YoYo_g01_c01.avi 101\n")
+    training, test = find_clips("ucf101", ucf), find_clips("ucf101", ucf, "test")
+    assert test.classes == training.classes == ["HandstandPushups", "JumpRope", "JumpingJack", "YoYo"]
