@@ -5,7 +5,7 @@ import pytest
 from dfs_store import open_store
 from tests.videos.making import make_folder, make_video
 
-SMALL = ("--frames", "4", "--stride", "1", "--size", "16")
+SMALL = ("--frames", "4", "--stride", "1", "--size", "43")
 QUICK = ("--runs", "1", "--epochs", "0", "--device", "cpu")
 
 
