@@ -76,8 +76,7 @@ def number_as(found: ClipList, training: ClipList) -> ClipList:
     if unknown := sorted(set(found.classes) - set(training.classes) - set(training.absent_classes)):
         raise SettingsError(
             f"the test clips in {found.root} have classes that the training clips lack: {some(unknown)} "
-            "(those have "
-            f"{some(training.classes)}). Every class needs training clips"
+            f"(those have {some(training.classes)}). Every class needs training clips"
         )
     there = {clip.class_name for clip in found.clips}
     without = [name for name in training.classes if name not in there]

@@ -46,7 +46,10 @@ class Finder:
             for place in self._places:
                 if (path := self._in_folder(place / spelled)) is not None:
                     return path
-        return None
+        # Of a video, the number would be another label.
+        counted = re.fullmatch(r"(.*\S)[\s,]+\d+", name)
+        found = None if counted is None else self.find(counted[1])
+        return found if found is not None and found.is_dir() else None
 
     def _in_folder(self, path: Path) -> Path | None:
         names = self._names_in(path.parent)
@@ -99,8 +102,6 @@ def _spellings(name: str) -> list[str]:
     found = [name]
     if "\\" in name:
         found.append(name.replace("\\", "/"))
-    if (counted := re.fullmatch(r"(.*\S)[\s,]+\d+", name)) is not None:
-        found.append(counted[1])  # "folder 163": the number of frames
     found += [each.lstrip("/") for each in found if each.startswith("/")]  # from the top of the dataset
     for each in list(found):
         try:  # a file whose name is not UTF-8 on disk

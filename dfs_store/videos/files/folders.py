@@ -13,7 +13,7 @@ from dfs_store.videos.files.cliplist import ClipFile, ClipList, some
 from dfs_store.videos.files.lists import METADATA, read_list
 from dfs_store.videos.files.picture_sequences import is_modality, rgb_of
 from dfs_store.videos.files.reading import Reading
-from dfs_store.videos.files.splits import is_container, split_name
+from dfs_store.videos.files.splits import SplitName, is_container, split_name
 from dfs_store.videos.files.tree import Folder
 
 __all__ = ["Parts", "class_clips", "find_parts", "has_classes", "read_folders"]
@@ -22,8 +22,7 @@ _INSIST = 'If these folders are the classes, say so with --folder-layout classes
 _LAYOUTS = "<class>/<clips>, or train/<class>/<clips> and test/<class>/<clips>"
 _TEST_REMEDY = (
     "all of it is the training split. Move some clips of every class to test/<class>/ and the rest to "
-    "train/<class>/, "
-    "give a list with --test-list, or condense and evaluate with --hold-out 0.2"
+    "train/<class>/, give a list with --test-list, or condense and evaluate with --hold-out 0.2"
 )
 
 
@@ -123,8 +122,7 @@ def _contained(base: Folder, remarks: list[str]) -> tuple[Folder, bool]:
     if len(left) > 1 or not is_container(left[0].name):
         raise DatasetNotFoundError(
             f"{base.path} has the folders {some(child.name for child in children)}, which are no names of "
-            "classes; it must "
-            f"hold {_LAYOUTS}. Give one of these folders as the dataset. {_INSIST}"
+            f"classes; it must hold {_LAYOUTS}. Give one of these folders as the dataset. {_INSIST}"
         )
     if not has_classes(left[0]):
         return base, False
@@ -230,18 +228,23 @@ def _check_classes(folder: Folder, root: Path) -> None:
     if not has_classes(folder):
         _explain_clips(folder, root)
     for child in children:
-        inside = [f for f in _with_clips(child) if (s := split_name(f.name)) is not None and s.is_bare]
-        parts = {said.part for f in inside if (said := split_name(f.name)) is not None}
-        if inside and (len(parts) > 1 or (len(inside) == len(_with_clips(child)) and not child.videos)):
+        parts = {f.name: said.part for f in _with_clips(child) if (said := _part_in_class(f)) is not None}
+        alone = len(parts) == len(_with_clips(child)) and not child.videos
+        if len(set(parts.values())) > 1 or (parts and alone):
             raise DatasetNotFoundError(
-                f"{child.path} has the folder {some(f.name for f in inside)}, named like a part of a "
-                "dataset: the clips of "
-                "all parts would be trained on. Move the parts to the top, train/<class>/<clips> and "
+                f"{child.path} has the folder {some(parts)}, named like a part of a dataset: the clips of "
+                "all parts "
+                "would be trained on. Move the parts to the top, train/<class>/<clips> and "
                 "test/<class>/<clips>, "
                 "or give a list of the clips. If the clips of all parts are to be trained on, say so with "
-                "--folder-layout "
-                'classes (folder_layout="classes")'
+                '--folder-layout classes (folder_layout="classes")'
             )
+
+
+def _part_in_class(folder: Folder) -> SplitName | None:
+    """Returns which part a folder in a class folder is; a folder of frames may be a clip called train_01."""
+    said = split_name(folder.name)
+    return said if said is not None and (said.is_bare or (said.is_plain and not folder.is_clip)) else None
 
 
 def _check_several(folder: Folder, root: Path, how: Reading) -> None:
@@ -267,8 +270,7 @@ def _explain_clips(folder: Folder, root: Path) -> None:
     if clips:
         what = (
             f"{folder.path} has folders of pictures, {some(clips, 3)}: a folder of pictures is one clip, the "
-            "pictures are "
-            "its frames, and it must lie in the folder of its class: <class>/<clip>/<pictures>"
+            "pictures are its frames, and it must lie in the folder of its class: <class>/<clip>/<pictures>"
         )
     elif folder.videos:
         first = folder.videos[0].name
@@ -373,8 +375,7 @@ class _Tally:
             ("videos outside the class folders are not used", self._at_top),
             (
                 "folders hold pictures directly in the folder of the class, which are not used: a clip is a "
-                "folder of its own, "
-                "<class>/<clip>/<pictures>",
+                "folder of its own, <class>/<clip>/<pictures>",
                 [folder.path for folder in self._loose],
             ),
         )

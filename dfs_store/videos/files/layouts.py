@@ -109,8 +109,7 @@ def _kinetics_rows(table: Path) -> Iterable[tuple[str, str]]:
         if absent := [column for column in _KINETICS_COLUMNS if column not in row]:
             raise DatasetNotFoundError(
                 f"{table} must have the columns {', '.join(_KINETICS_COLUMNS)}; it lacks "
-                f"{', '.join(absent)}, its first line "
-                f"is {', '.join(row)}. {_AS_LIST} {table}"
+                f"{', '.join(absent)}, its first line is {', '.join(row)}. {_AS_LIST} {table}"
             )
         if empty := [column for column in _KINETICS_COLUMNS if not row[column]]:
             raise DatasetNotFoundError(f"{table}, line {line}: the column {empty[0]} is empty")

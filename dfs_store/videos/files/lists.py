@@ -131,8 +131,7 @@ def _no_rows(path: Path, split: str) -> str:
         return f"{path} lists no training clips"
     return (
         f"{path} lists training clips alone: give the test clips with --test-list LIST (test_list=), or add "
-        "a column split "
-        "with train and test; without any, condense and evaluate with --hold-out 0.2"
+        "a column split with train and test; without any, condense and evaluate with --hold-out 0.2"
     )
 
 
@@ -148,8 +147,7 @@ def _clips(
             if name_of(earlier.label) != name_of(row.label):
                 raise DatasetNotFoundError(
                     f"{source}, line {row.line}: {printable(file)} has the label {row.label!r} here and "
-                    f"{earlier.label!r} in "
-                    f"line {earlier.line}; a clip has one class"
+                    f"{earlier.label!r} in line {earlier.line}; a clip has one class"
                 )
             repeated += 1
         elif found is None:
@@ -204,8 +202,8 @@ def read_rows(path: Path, exists: Callable[[str], bool]) -> list[ListRow]:
         if not (name and label):
             raise DatasetNotFoundError(
                 f"{path}, line {number}: {line[:120]!r} has no path and label. A line of a list is `path "
-                "label`, with a space, "
-                "tab or comma between, or the list is csv with a header that names the columns path and label"
+                "label`, with a space, tab or comma between, or the list is csv with a header that names the "
+                "columns path and label"
             )
         rows.append(ListRow(name, label, "", number))
     return rows
@@ -284,8 +282,7 @@ def _from_columns(path: Path, rows: Iterable[tuple[int, dict[str, str]]]) -> lis
         if name is None or label is None:
             raise DatasetNotFoundError(
                 f"{path} has the columns {', '.join(row)}; a list needs a column for the path of a video "
-                "(path, file_name ...) "
-                "and one for its class (label, class_name ...)"
+                "(path, file_name ...) and one for its class (label, class_name ...)"
             )
         for column in (name, label):
             if not row[column]:

@@ -87,16 +87,15 @@ def _matched(names: ClassNames, used: set[int], source: Path) -> dict[int, str]:
         if number_of_names not in used:
             raise SettingsError(
                 f"{source} has the labels {min(used)} to {max(used)}, and there are {number_of_names} class "
-                "names: it is not "
-                "clear whether 0 or 1 is the first. Write the numbers into the file of --class-names: `1 "
+                "names: it is not clear whether 0 or 1 is the first. Write the numbers into the file of "
+                "--class-names: `1 "
                 "archery` in a line"
             )
         by_number = {number + 1: name for number, name in by_number.items()}
     if unnamed := sorted(used - set(by_number)):
         raise SettingsError(
             f"{source} has the label {some(map(str, unnamed), 5)}, for which there is no name: the "
-            f"{number_of_names} class "
-            f"names have the numbers {min(by_number)} to {max(by_number)}"
+            f"{number_of_names} class names have the numbers {min(by_number)} to {max(by_number)}"
         )
     return by_number
 

@@ -145,8 +145,7 @@ def _several(counts: dict[str, int]) -> str:
     more = f" and {len(counts) - 8} more" if len(counts) > 8 else ""
     return (
         f"pictures of {len(counts)} name patterns lie in one folder, {shown}{more}, and it is not clear "
-        "which are the "
-        "frames. Keep one kind in a folder"
+        "which are the frames. Keep one kind in a folder"
     )
 
 

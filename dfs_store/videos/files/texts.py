@@ -41,8 +41,7 @@ def read_text(path: Path) -> str:
         if b"\0" in data:
             raise DatasetNotFoundError(
                 f"{path} is no text in UTF-8: it has zero bytes. If it is a list in UTF-16, save it as "
-                "UTF-8; videos "
-                "themselves are given as a folder or in a list"
+                "UTF-8; videos themselves are given as a folder or in a list"
             )
         return "".join(map(_decoded, data.splitlines(keepends=True)))
     except UnicodeDecodeError as error:
@@ -99,8 +98,8 @@ def read_table(path: Path, delimiter: str = ",") -> Iterator[tuple[int, dict[str
                 if any(values[len(columns) :]):
                     raise DatasetNotFoundError(
                         f"{path}, line {line}: {len(values)} values for the {len(columns)} columns "
-                        f"{', '.join(columns)}; "
-                        f"put values with a {_delimiter_text(delimiter)} in double quotes"
+                        f"{', '.join(columns)}; put values with a {_delimiter_text(delimiter)} in double "
+                        "quotes"
                     )
                 yield line, dict(zip(columns, [*values, *[""] * len(columns)], strict=False))
     except csv.Error as error:

@@ -80,6 +80,7 @@ def test_a_folder_beside_parts_with_the_same_classes_is_passed_over(tmp_path):
     [
         (["run/train/1.mp4", "run/test/2.mp4", "walk/train/3.mp4", "walk/test/4.mp4"], "named like a part"),
         (["run/train/1.mp4", "walk/train/3.mp4"], "named like a part"),
+        (["run/test_01/1.mp4", "run/train_01/2.mp4", "walk/train_01/3.mp4"], "named like a part"),
         (["bus/1.mp4", "train/1.mp4", "plane/1.mp4"], r"has the folder train, named like a part .* bus"),
         (["run/1.mp4", "test/1.mp4"], "has the folder test"),
         (["run/1.mp4"], "has a single class folder, run"),

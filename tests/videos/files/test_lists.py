@@ -151,6 +151,7 @@ def test_names_that_do_not_fit_are_refused(videos, text, names, said):
         ("path,label\na/1.mp4,run,x\n", "line 2: 3 values for the 2 columns"),
         ("path,label,split\na/1.mp4,run,first\n", "line 2: the column split must say train, val or test"),
         ("path,label\n", "no clips"),
+        ("a/1.mp4 0 1\na/2.mp4 0 1\n", "none of the 2 files"),  # several labels
         (
             "a/1.mp4 run\na/2.mp4 walk\na/1.mp4 walk\n",
             r"line 3: a/1.mp4 has the label 'walk' here and 'run' in line 1",
