@@ -219,7 +219,7 @@ TEXTS = (
 PATHS = TEXTS.map(lambda text: f"{text}.mp4")
 
 
-@settings(max_examples=200)
+@settings(max_examples=150, deadline=None)
 @given(
     table=st.dictionaries(PATHS, TEXTS, min_size=1, max_size=6),
     delimiter=st.sampled_from(",;\t"),

@@ -1,7 +1,7 @@
 """The frames of a clip among the pictures of a folder: one name pattern, never a mixture."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dfs_store.errors import DecodeError
@@ -64,6 +64,7 @@ def test_one_sequence_is_read_whole(names):
     assert sorted(picture_sequence(names).names) == sorted(names)
 
 
+@settings(deadline=None)
 @given(st.integers(2, 40), st.integers(1, 9), st.randoms())
 def test_frames_come_in_the_order_of_their_numbers(count, start, random):
     names = [f"img_{number}.jpg" for number in range(start, start + count)]

@@ -1,7 +1,7 @@
 """Names of parts in any spelling, and names that are none."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dfs_store.videos.files.splits import is_container, split_name
@@ -14,6 +14,7 @@ WORDS = {
 CASES = (str.lower, str.upper, str.title)
 
 
+@settings(deadline=None)
 @given(
     part=st.sampled_from(sorted(WORDS)),
     word=st.integers(0, 4),
