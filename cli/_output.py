@@ -8,6 +8,7 @@ import traceback
 from typing import TYPE_CHECKING, Any
 
 from dfs_store.byte_sizes import mebibytes, size_text
+from dfs_store.names import printable
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
@@ -32,12 +33,12 @@ SECONDS_BEFORE_LAST_LINE = 5.0  # what took less is not worth a line of its own
 
 def echo(text: str) -> None:
     """Prints a result to stdout."""
-    print(text, flush=True)
+    print(printable(text), flush=True)
 
 
 def note(text: str) -> None:
     """Prints talk to stderr."""
-    print(text, file=sys.stderr, flush=True)
+    print(printable(text), file=sys.stderr, flush=True)
 
 
 def complain(error: BaseException, *, bug: bool = False) -> None:

@@ -24,6 +24,9 @@ class StoreVideos:
     classes: tuple[str, ...] | None = None
     hold_out: float | None = None
     split_declared: bool = False
+    test_list: str | None = None
+    class_names: str | None = None
+    folder_layout: str | None = None
 
 
 def clips_of_store(store: "KeyFrameStore", asked: StoreVideos) -> StoreVideos:
@@ -37,9 +40,16 @@ def clips_of_store(store: "KeyFrameStore", asked: StoreVideos) -> StoreVideos:
     provenance = store.attributes.get("provenance") or {}
     settings: dict[str, Any] = store.provenance_object("config")
     dataset = asked.dataset or provenance.get("dataset")
+    same = dataset == provenance.get(
+        "dataset"
+    )  # what the store records of its own dataset says nothing of another
+    reading: dict[str, Any] = {
+        name: getattr(asked, name) or (settings.get(name) if same else None)
+        for name in ("test_list", "class_names", "folder_layout")
+    }
     if not dataset:
         raise SettingsError(
-            f"{store.path} does not say which dataset it came from; add --dataset NAME|FOLDER"
+            f"{store.path} does not say which dataset it came from; add --dataset NAME|FOLDER|LIST"
         )
     return StoreVideos(
         dataset,
@@ -50,6 +60,7 @@ def clips_of_store(store: "KeyFrameStore", asked: StoreVideos) -> StoreVideos:
         asked.split or settings.get("split"),
         asked.classes or tuple(store.class_names),
         asked.hold_out,
+        **reading,
     )
 
 

@@ -26,17 +26,15 @@ def open_with_progress(
     Test clips get `random_starts` views from random starts, which depend on the seed.
     """
     from dfs_store import open_videos
+    from dfs_store.condense.training_clips import clips_named_by
 
     with _output.Progress(f"prepare {part}", quiet=quiet) as progress:
         videos = open_videos(
-            settings.dataset,
-            settings.root,
-            part,
+            split=part,
+            **clips_named_by(settings),
             frames=settings.frames,
             stride=settings.stride,
             size=settings.size,
-            classes=settings.classes,
-            official_split=settings.split or 1,
             random_starts=random_starts,
             seed=seed,
             max_memory=max_memory,
@@ -48,6 +46,8 @@ def open_with_progress(
 
 
 def _warn(videos: "VideoDataset") -> None:
+    for remark in videos.remarks:
+        _output.note(f"note: {videos.split}: {remark}")
     if videos.missing:
         _output.note(
             f"note: {len(videos.missing):,} files of the {videos.split} list are not there, "
@@ -63,6 +63,7 @@ def _warn(videos: "VideoDataset") -> None:
 
 def training_videos_bytes(settings: StoreVideos) -> int | None:
     """Returns what the training videos take on disk; None where there are none."""
+    from dfs_store.condense.training_clips import clips_named_by
     from dfs_store.errors import DFSError
     from dfs_store.videos.decode.frame_folder import folder_status
     from dfs_store.videos.opening import describe, find_clips
@@ -70,9 +71,7 @@ def training_videos_bytes(settings: StoreVideos) -> int | None:
     if describe(settings.dataset).is_built_in:
         return None
     try:
-        found = find_clips(
-            settings.dataset, settings.root, classes=settings.classes, official_split=settings.split or 1
-        )
+        found = find_clips(**clips_named_by(settings))
         paths = (found.root / clip.file for clip in found.clips)
         return sum(folder_status(path)[0] if path.is_dir() else path.stat().st_size for path in paths)
     except (DFSError, OSError):

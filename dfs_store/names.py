@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from dfs_store.errors import SettingsError
 
-__all__ = ["counted", "did_you_mean", "known_name", "nearest_name"]
+__all__ = ["counted", "did_you_mean", "known_name", "nearest_name", "printable"]
 
 _SHOWN = 20
 
@@ -54,3 +54,11 @@ def known_name(name: str, known: Iterable[str], what: str) -> str:
     raise SettingsError(
         f"{what} must be one of {', '.join(names[:_SHOWN])}{more}, got {name!r}{did_you_mean(name, names)}"
     )
+
+
+def printable(name: str) -> str:
+    """Returns the name of a file as text; bytes in it that are not UTF-8 become hexadecimal numbers."""
+    try:
+        return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:
+        return name.encode("utf-8", "backslashreplace").decode()

@@ -66,7 +66,7 @@ def _settings(parameters: dict[str, Any], file: str | None) -> "CondenseConfig":
     for name in ("dataset", "vpc", "out"):
         if name not in settings:
             raise SettingsError(
-                f"--{name} is missing: dfs condense --dataset NAME|FOLDER --vpc N --out STORE"
+                f"--{name} is missing: dfs condense --dataset NAME|FOLDER|LIST --vpc N --out STORE"
             )
     return CondenseConfig(**settings)
 
@@ -152,6 +152,7 @@ def _encoding_lines(store: "KeyFrameStore") -> list[str]:
 def _summary(
     result: dict[str, Any], storage: "StorageReport", settings: "CondenseConfig", story: list[str]
 ) -> str:
+    from dfs_store.condense.settings import flag_of
     from dfs_store.format.io.place import local_beside
 
     what = {
@@ -171,6 +172,10 @@ def _summary(
         f"      dfs preview {settings.out} --out {picture}.png\n"
         f"      dfs report {settings.out} --out {picture}.html\n"
         f"      dfs evaluate {settings.out} --dataset {settings.dataset}"
-        + (f" --root {settings.root}" if settings.root else "")
+        + "".join(
+            f" {flag_of(name)} {value}"
+            for name in ("root", "test_list", "class_names", "folder_layout")
+            if (value := getattr(settings, name)) is not None
+        )
         + (f" --hold-out {settings.hold_out:g}" if settings.hold_out else "")
     )

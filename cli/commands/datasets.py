@@ -39,7 +39,9 @@ def list_datasets(
             counts = [f"{info.num_clips[part]:,}" if info.num_clips else "any" for part in ("train", "test")]
             rows.append((info.name, str(_facts(info)["num_classes"]), *counts, _shape(info), info.title))
         _output.echo(_output.table(rows))
-        _output.echo("\nA folder of class folders is a dataset too. `dfs datasets info NAME` says more.")
+        _output.echo(
+            "\nFolders of class folders and lists are datasets, too. `dfs datasets info NAME` says more."
+        )
 
 
 @app.command("info")
@@ -47,6 +49,9 @@ def list_datasets(
 def info_dataset(
     name: shared.DatasetName,
     root: shared.Root = None,
+    test_list: shared.TestList = None,
+    class_names: shared.ClassNames = None,
+    folder_layout: shared.FolderLayout = None,
     split: shared.Split = None,
     json: shared.Json = False,
     quiet: shared.Quiet = False,
@@ -57,12 +62,14 @@ def info_dataset(
 
     info = describe(name)
     facts = _facts(info)
-    found = {part: _found(name, root, part, split or 1) for part in ("train", "test")} if info.layout else {}
+    how: dict[str, Any] = {"test_list": test_list, "class_names": class_names, "folder_layout": folder_layout}
+    how |= {"root": root, "official_split": split or 1}
+    found = {part: _found(name, part, how) for part in ("train", "test")} if info.layout else {}
     if json:
         _output.document("dfs.dataset/1", {**facts, "found": found})
         return
     lines: list[tuple[str, ...]] = [
-        ("name", info.name if info.name != "folder" else name),
+        ("name", info.name if info.name not in ("folder", "list") else name),
         ("what", info.title),
         ("clips", _shape(info)),
         ("reported score", facts["metric"]),
@@ -72,10 +79,14 @@ def info_dataset(
     if info.num_clips:
         lines.insert(2, ("whole set", ", ".join(f"{n:,} {part}" for part, n in info.num_clips.items())))
     here = {f"{part} here": _found_text(what) for part, what in found.items()}
-    if len(set(here.values())) == 1:
+    if len(set(here.values())) == 1 and all("error" in what for what in found.values()):
         here = {"here": next(iter(here.values()))}
     lines += here.items()
     _output.echo(_output.table(lines))
+    remarks = {remark: part for part, what in reversed(found.items()) for remark in what.get("remarks", ())}
+    if remarks and not quiet:
+        told = "".join(f"\n  {part}: {remark}" for remark, part in reversed(remarks.items()))
+        _output.echo(f"\nremarks{told}")
     classes = next((what["classes"] for what in found.values() if "classes" in what), facts["classes"])
     if classes and not quiet:
         shown = classes if verbose else classes[:CLASSES_SHOWN]
@@ -108,12 +119,12 @@ def _shape(info: "DatasetInfo") -> str:
     return f"{sampling.frames}x{sampling.size}x{sampling.size}"
 
 
-def _found(name: str, root: str | None, part: str, official_split: int) -> dict[str, Any]:
+def _found(name: str, part: str, how: dict[str, Any]) -> dict[str, Any]:
     from dfs_store.errors import DFSError
     from dfs_store.videos import find_clips
 
     try:
-        clips = find_clips(name, root, part, official_split=official_split)
+        clips = find_clips(name, split=part, **how)
     except DFSError as error:
         return {"error": str(error)}
     return {
@@ -122,6 +133,7 @@ def _found(name: str, root: str | None, part: str, official_split: int) -> dict[
         "classes": clips.classes,
         "absent_classes": clips.absent_classes,
         "missing": clips.missing,
+        "remarks": clips.remarks,
     }
 
 

@@ -50,6 +50,9 @@ Shard = Annotated[
 def prepare(
     name: shared.DatasetName,
     root: shared.Root = None,
+    test_list: shared.TestList = None,
+    class_names: shared.ClassNames = None,
+    folder_layout: shared.FolderLayout = None,
     frames: shared.Frames = None,
     stride: shared.Stride = None,
     size: shared.Size = None,
@@ -81,19 +84,21 @@ def prepare(
         "random_starts": runs * PAPER_TEST_PASSES,
         "workers": workers,
     }
-    options |= {"classes": shared.class_list(classes), "official_split": split or 1}
+    how = {"root": root, "classes": shared.class_list(classes), "official_split": split or 1}
+    how |= {"test_list": test_list, "class_names": class_names, "folder_layout": folder_layout}
+    options |= how
     options["max_memory"] = None if max_memory is None else parse_bytes(max_memory, "--max-memory")
     if part is not None:
         check_part(part)
     info = describe(name)
     prepared = []
-    parts = (part,) if part else _parts(name, root, split or 1)
+    parts = (part,) if part else _parts(name, how)
     for each in parts:
         if shard is not None:
-            prepared.append(_prepare_shard(name, root, each, shard, options, quiet=quiet))
+            prepared.append(_prepare_shard(name, each, shard, options, quiet=quiet))
             text = _shard_text(prepared[-1], name)
         else:
-            prepared.append(_prepare(name, root, each, options, quiet=quiet))
+            prepared.append(_prepare(name, each, options, quiet=quiet))
             text = _text(prepared[-1], quiet=quiet, verbose=verbose)
         if not json:
             _output.echo(text)
@@ -104,30 +109,28 @@ def prepare(
         _output.document("dfs.prepare/1", {"dataset": name, **of_shard, "parts": prepared})
 
 
-def _parts(name: str, root: str | None, official_split: int) -> list[str]:
+def _parts(name: str, how: dict[str, Any]) -> list[str]:
     """Returns the parts that there are: a folder of class folders alone has no test part."""
     from dfs_store.errors import DatasetNotFoundError
     from dfs_store.videos import find_clips
-    from dfs_store.videos.files.catalogue import FOLDER
+    from dfs_store.videos.files.catalogue import FOLDER, LIST
     from dfs_store.videos.opening import describe
 
-    if describe(name) is not FOLDER:
+    if describe(name) not in (FOLDER, LIST):
         return ["train", "test"]
     try:
-        find_clips(name, root, "test", official_split=official_split)
+        find_clips(name, split="test", **how)
     except DatasetNotFoundError:
         return ["train"]
     return ["train", "test"]
 
 
-def _prepare(
-    name: str, root: str | None, part: str, options: dict[str, Any], *, quiet: bool
-) -> dict[str, Any]:
+def _prepare(name: str, part: str, options: dict[str, Any], *, quiet: bool) -> dict[str, Any]:
     from dfs_store import open_videos
 
     start = time.monotonic()
     with _output.Progress(f"prepare {part}", quiet=quiet) as progress:
-        videos = open_videos(name, root, part, **options, on_progress=shown_on(progress))
+        videos = open_videos(name, split=part, **options, on_progress=shown_on(progress))
     return {
         "part": part,
         "path": None if videos.cache_path is None else str(videos.cache_path),
@@ -139,12 +142,13 @@ def _prepare(
         "failed": videos.failed,
         "notes": videos.notes,
         "missing": videos.missing,
+        "remarks": videos.remarks,
         "elapsed_seconds": round(time.monotonic() - start, 3),
     }
 
 
 def _prepare_shard(
-    name: str, root: str | None, part: str, shard: str, options: dict[str, Any], *, quiet: bool
+    name: str, part: str, shard: str, options: dict[str, Any], *, quiet: bool
 ) -> dict[str, Any]:
     from dfs_store.videos.cache.shards import Shard
     from dfs_store.videos.opening import open_shard
@@ -152,7 +156,7 @@ def _prepare_shard(
     start = time.monotonic()
     share = Shard.parse(shard)
     with _output.Progress(f"prepare {part} {share}", quiet=quiet) as progress:
-        report = open_shard(name, share, root, part, **options, on_progress=shown_on(progress))
+        report = open_shard(name, share, split=part, **options, on_progress=shown_on(progress))
     return {
         "part": part,
         "num_files": report.num_files,
@@ -185,6 +189,7 @@ def _text(prepared: dict[str, Any], *, quiet: bool, verbose: bool) -> str:
     )
     if quiet:
         return text
+    text += "".join(f"\n  {remark}" for remark in prepared["remarks"])
     lists = (
         (
             "could not be decoded; left out",

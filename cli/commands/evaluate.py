@@ -32,6 +32,9 @@ def evaluate(
     store: given.Store,
     dataset: given.Dataset = None,
     root: shared.Root = None,
+    test_list: shared.TestList = None,
+    class_names: shared.ClassNames = None,
+    folder_layout: shared.FolderLayout = None,
     model: given.Model = "convnet3d",
     protocol: given.Protocol = "paper",
     runs: given.Runs = 5,
@@ -60,7 +63,17 @@ def evaluate(
         check_free([Path(results)], overwrite=overwrite, flag="--results")
     names = shared.class_list(classes)
     asked = StoreVideos(
-        dataset or "", root, frames, stride, size, split, tuple(names) if names else None, hold_out
+        dataset or "",
+        root,
+        frames,
+        stride,
+        size,
+        split,
+        tuple(names) if names else None,
+        hold_out,
+        test_list=test_list,
+        class_names=class_names,
+        folder_layout=folder_layout,
     )
     videos, about, own, storage = _whole(asked) if store == WHOLE else _of_store(store, asked)
 
@@ -97,7 +110,7 @@ def _whole(asked: StoreVideos) -> tuple[StoreVideos, dict[str, Any], dict[str, A
     from dfs_store.errors import SettingsError
 
     if not asked.dataset:
-        raise SettingsError("`dfs evaluate whole` needs --dataset NAME|FOLDER, the clips to train on")
+        raise SettingsError("`dfs evaluate whole` needs --dataset NAME|FOLDER|LIST, the clips to train on")
     return asked, {"method": WHOLE, "vpc": None, "storage": None}, {}, None
 
 

@@ -27,6 +27,9 @@ def motion(
     ] = None,
     dataset: given.Dataset = None,
     root: shared.Root = None,
+    test_list: shared.TestList = None,
+    class_names: shared.ClassNames = None,
+    folder_layout: shared.FolderLayout = None,
     json: shared.Json = False,
     quiet: shared.Quiet = False,
     verbose: shared.Verbose = False,
@@ -43,7 +46,17 @@ def motion(
     from .._videos import open_with_progress
 
     with open_store(store) as opened:
-        asked = clips_of_store(opened, StoreVideos(dataset or "", root))
+        asked = clips_of_store(
+            opened,
+            StoreVideos(
+                dataset or "",
+                root,
+                *(None,) * 5,
+                test_list=test_list,
+                class_names=class_names,
+                folder_layout=folder_layout,
+            ),
+        )
     videos = open_with_progress(asked, "train", quiet=quiet)
     stored = DFSDataset(store, layout="TCHW", normalization=None)
     names, real, condensed = stored.classes, [], []

@@ -20,7 +20,7 @@ Dataset = Annotated[
     str | None,
     typer.Option(
         "--dataset",
-        metavar="NAME|FOLDER",
+        metavar="NAME|FOLDER|LIST",
         autocompletion=offer.complete_dataset,
         help="Test clips (else what the store came from).",
     ),

@@ -7,6 +7,7 @@ import typer
 
 from dfs_store.condense.methods import method_names
 from dfs_store.condense.settings import Settings, flag_of, kinds_of, words_of
+from dfs_store.videos.files.splits import split_name
 
 from .. import _completion as offer
 
@@ -38,7 +39,21 @@ def typer_option(name: str) -> Any:  # noqa: ANN401 - Typer's own type is privat
         show_default=_shown(setting.default),
         autocompletion=complete,
         rich_help_panel=about.panel,
+        parser=_official_split if name == "split" else None,
     )
+
+
+def _official_split(text: str) -> int:
+    """Reads the number of --split; Python's `split` is another thing, so its words are explained."""
+    try:
+        return int(text)
+    except ValueError:
+        more = ""
+        if split_name(text) is not None:
+            more = "; the training and the test part are chosen with --part, where a command takes one part"
+        raise typer.BadParameter(
+            f"it is the number of the official split, 1 to 3, got {text!r}{more}"
+        ) from None
 
 
 def _shown(default: object) -> str | bool:

@@ -62,7 +62,7 @@ Dataset = Annotated[
     str | None,
     typer.Option(
         "--dataset",
-        metavar="NAME|FOLDER",
+        metavar="NAME|FOLDER|LIST",
         autocompletion=complete_dataset,
         help="Real clips, for --nearest (else the store's).",
     ),

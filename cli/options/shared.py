@@ -18,9 +18,9 @@ Store = Annotated[
 DatasetName = Annotated[
     str,
     typer.Argument(
-        metavar="NAME|FOLDER",
+        metavar="NAME|FOLDER|LIST",
         autocompletion=offer.complete_dataset,
-        help="A dataset's name, or a folder of class folders.",
+        help="A dataset's name, a folder of class folders, or a list of videos.",
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout; talk goes to stderr.")]
@@ -42,6 +42,9 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the output
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of everything random.")]
 
 # As `dfs condense` has them.
+TestList = Annotated[str | None, typer_option("test_list")]
+ClassNames = Annotated[str | None, typer_option("class_names")]
+FolderLayout = Annotated[str | None, typer_option("folder_layout")]
 Root = Annotated[str | None, typer_option("root")]
 Encoding = Annotated[str | None, typer_option("encoding")]
 Frames = Annotated[int | None, typer_option("frames")]

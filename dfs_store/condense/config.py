@@ -90,6 +90,7 @@ class CondenseConfig(Settings):
         precision: of the forward pass of real clips; "bf16" is approximate.
         device: "auto" (CUDA when present), "cpu", "cuda" or "cuda:N".
         root: folder of the dataset's videos.
+        test_list, class_names, folder_layout: how a list or a folder is read, see `open_videos`.
         frames, stride, size, split, classes: sampling of the real clips; None is the dataset's default.
         hold_out: share of the groups of clips of every class to leave out of the condensation, for choosing
             settings by (`dfs evaluate --hold-out`) without a look at the test clips; None uses all.
@@ -242,6 +243,7 @@ class CondenseConfig(Settings):
         """The settings that decide what comes out, as a JSON object: those of the method and its data."""
         concerns = {*self.record.settings, "dataset", "vpc", "method", "seed", "dtype", "encoding"}
         concerns |= {"frames", "stride", "size", "split", "classes", "hold_out"}
+        concerns |= {"test_list", "class_names", "folder_layout"}
         settings = asdict(self)
         return {
             name: list(value) if isinstance(value, tuple) else value

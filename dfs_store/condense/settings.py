@@ -14,6 +14,7 @@ from dfs_store.names import did_you_mean
 
 __all__ = [
     "Dtype",
+    "FolderLayout",
     "Gathering",
     "GradientReading",
     "Initialisation",
@@ -38,6 +39,7 @@ Insertions = Literal["one", "all"]
 GradientReading = Literal["frame", "accumulated"]
 Gathering = Literal["last", "mean", "persistent"]
 Score = Literal["larger", "smaller"]
+FolderLayout = Literal["classes"]
 
 MATCHING = "Settings of the method (default: the preset of method, dataset and vpc)"
 MEMORIES = "Memories (static-dynamic)"
@@ -131,7 +133,7 @@ class Settings:
         SettingsError: a value of another type, none of the allowed words, or outside its rule.
     """
 
-    dataset: str = _set("What to condense.", default=MISSING, metavar="NAME|FOLDER")
+    dataset: str = _set("What to condense.", default=MISSING, metavar="NAME|FOLDER|LIST")
     vpc: int = _set("Synthetic videos per class.", default=MISSING, check=_at_least_1)
     out: str = _set("*.zarr, *.zarr.zip, *.h5 or *.hdf5; or a URL.", default=MISSING, metavar="STORE")
     method: str = _set("{methods}; or module:function of your own.", default="dfs")
@@ -142,6 +144,11 @@ class Settings:
         words=("webp", "avif", "none"),
     )
     root: str | None = _set("Folder of the dataset's videos (else DFS_DATA).", metavar="DIR")
+    test_list: str | None = _set("The test clips, if --dataset is a list.", metavar="LIST")
+    class_names: str | None = _set("Names of the classes, if a list has numbers.", metavar="FILE")
+    folder_layout: FolderLayout | None = _set(
+        "classes: the folders in FOLDER are classes, whatever their names."
+    )
 
     iterations: int | None = _set("Number of steps.", MATCHING, check=_at_least_1)
     lr: float | None = _set("Learning rate.", MATCHING, check=_positive)

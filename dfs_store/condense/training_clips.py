@@ -1,6 +1,6 @@
 """What a plan needs to know of the real clips, counted without decoding any or taken from opened ones."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from dfs_store.condense.config import CondenseConfig
 from dfs_store.condense.engine.real_starts import clips_per_class
@@ -9,7 +9,18 @@ from dfs_store.videos.built_in import BUILT_IN
 from dfs_store.videos.files.hold_out import group_of_file, held_out_groups
 from dfs_store.videos.opening import describe, find_clips, resolve_sampling
 
-__all__ = ["TrainingClips", "count_training_clips"]
+__all__ = ["TrainingClips", "clips_named_by", "count_training_clips"]
+
+# Arguments of `open_videos` and `find_clips`, and the settings that give them.
+_NAMED_BY = {
+    "name_or_folder": "dataset",
+    "root": "root",
+    "classes": "classes",
+    "test_list": "test_list",
+    "class_names": "class_names",
+    "folder_layout": "folder_layout",
+    "official_split": "split",
+}
 
 
 class TrainingClips(NamedTuple):
@@ -31,6 +42,16 @@ class TrainingClips(NamedTuple):
         return cls(clips_per_class(videos), videos.num_frames, videos.frame_shape)
 
 
+def clips_named_by(settings: object) -> dict[str, Any]:
+    """Returns the settings that say which clips there are, as `open_videos` and `find_clips` take them.
+
+    Args:
+        settings: `CondenseConfig`, or anything else with these settings.
+    """
+    named = {argument: getattr(settings, name) for argument, name in _NAMED_BY.items()}
+    return named | {"official_split": named["official_split"] or 1}
+
+
 def count_training_clips(config: CondenseConfig) -> TrainingClips:
     """Counts the clips that the settings name, without decoding any.
 
@@ -45,9 +66,7 @@ def count_training_clips(config: CondenseConfig) -> TrainingClips:
         generator.check_class_names(kept)
         groups = {name: [str(n) for n in range(generator.train_clips_per_class)] for name in kept}
     else:
-        found = find_clips(
-            config.dataset, config.root, classes=config.classes, official_split=config.split or 1
-        )
+        found = find_clips(**clips_named_by(config))
         groups = {name: [] for name in found.classes}
         for clip in found.clips:
             groups[clip.class_name].append(group_of_file(info.layout, clip.class_name, clip.file))

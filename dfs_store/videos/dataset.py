@@ -38,6 +38,7 @@ class VideoDataset(Dataset[tuple[Any, int]]):
         seed: of the random starts.
         fps: frames per second at which a clip plays at its natural speed.
         missing: files that the dataset's lists name and that do not exist.
+        remarks: how its folders or lists were understood, and what was passed over, a sentence each.
         failed: files that could not be decoded, as {"file", "reason"}.
         notes: damaged files, used until the first frame that cannot be decoded, as {"file", "note"}.
         decoders: number of clips by decoder.
@@ -58,6 +59,7 @@ class VideoDataset(Dataset[tuple[Any, int]]):
         seed: int,
         metric: str = "top1",
         missing: list[str] | None = None,
+        remarks: list[str] | None = None,
         part: str = "all",
         official_split: int | None = None,
         held_out: float | None = None,
@@ -71,6 +73,7 @@ class VideoDataset(Dataset[tuple[Any, int]]):
         self.seed = seed
         self.metric = metric
         self.missing = missing or []
+        self.remarks = remarks or []
         self.part = part
         self.official_split = official_split
         self.held_out = held_out
@@ -179,6 +182,7 @@ class VideoDataset(Dataset[tuple[Any, int]]):
             seed=self.seed,
             metric=self.metric,
             missing=self.missing,
+            remarks=self.remarks,
             part=part,
             official_split=self.official_split,
             held_out=held_out,

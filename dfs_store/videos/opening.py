@@ -1,8 +1,8 @@
-"""`open_videos`: from a name or a folder to clips, preparing what is not prepared."""
+"""`open_videos`: from a name, a folder or a list to clips, preparing what is not prepared."""
 
 import os
-from collections.abc import Callable, Iterable
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,9 +11,10 @@ from dfs_store.names import did_you_mean
 from dfs_store.videos.cache.prepare import OnProgress, prepare, prepare_shard
 from dfs_store.videos.cache.shards import Shard, ShardReport
 from dfs_store.videos.decode.sampling import Sampling
-from dfs_store.videos.files.catalogue import CATALOGUE, FOLDER, DatasetInfo
-from dfs_store.videos.files.cliplist import ClipList, check_classes, keep_classes
+from dfs_store.videos.files.catalogue import CATALOGUE, FOLDER, LIST, DatasetInfo
+from dfs_store.videos.files.cliplist import ClipList, check_classes, keep_classes, number_as
 from dfs_store.videos.files.layouts import READERS
+from dfs_store.videos.files.reading import PathLike, Reading
 from dfs_store.videos.sources import CachedClips, GeneratedClips
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["check_part", "describe", "find_clips", "open_shard", "open_videos", "resolve_sampling"]
 
 SPLITS = ("train", "test")
-PathLike = str | os.PathLike[str]
+_READING = tuple(field.name for field in fields(Reading) if field.name != "root")
 
 
 def open_videos(
@@ -38,6 +39,9 @@ def open_videos(
     random_starts: int = 0,
     classes: Iterable[str] | None = None,
     official_split: int = 1,
+    test_list: PathLike | None = None,
+    class_names: PathLike | Sequence[str] | None = None,
+    folder_layout: str | None = None,
     clips_per_class: int | None = None,
     workers: int | None = None,
     max_memory: int | None = None,
@@ -48,9 +52,11 @@ def open_videos(
     """Opens real clips, decoding them into the cache first where that has not been done.
 
     Args:
-        name_or_folder: a name of the catalogue, or a folder of class folders (see `layouts`).
-        root: where the dataset lies; without it DFS_DATA/<name> and DFS_DATA are searched.
-        split: "train" or "test".
+        name_or_folder: a name of the catalogue, a folder of class folders, or a list of videos and their
+            classes (docs/guides/own-dataset.md shows what is read).
+        root: where the dataset is; without it DFS_DATA/<name> and DFS_DATA are searched. The folder that the
+            paths of a list start from; without it, the list's own.
+        split: "train" or "test". Both number the classes as the training clips do.
         frames: T, frames of a clip; like `stride` (distance between sampled frames) and `size` (height and
             width in pixels) the dataset's default when None.
         stride: see `frames`.
@@ -63,6 +69,9 @@ def open_videos(
             none.
         classes: names of the classes to keep, all when None.
         official_split: which of the official splits of UCF101 and HMDB51, 1..3.
+        test_list: of a list: the list of its test clips.
+        class_names: of a list whose labels are numbers: the names of the classes, or a file that has them.
+        folder_layout: "classes" takes the folders in a folder for classes, whatever they are called.
         clips_per_class: of a built-in dataset, which can generate any number.
         workers: decoding processes, the number of cores when None.
         max_memory: bytes that all decoding processes may take together; 4 GiB each when None.
@@ -93,8 +102,17 @@ def open_videos(
         return VideoDataset(made, name=info.name, **common)
     if clips_per_class is not None:
         raise SettingsError(f"clips_per_class is for the built-in datasets, not for {info.name}")
-    found = find_clips(name_or_folder, root, split, classes=classes, official_split=official_split)
-    name = info.name if info is not FOLDER else str(found.root)
+    found = find_clips(
+        name_or_folder,
+        root,
+        split,
+        classes=classes,
+        official_split=official_split,
+        test_list=test_list,
+        class_names=class_names,
+        folder_layout=folder_layout,
+    )
+    name = _name_of(info, name_or_folder)
     how: dict[str, Any] = {
         "workers": workers,
         "max_memory": max_memory,
@@ -103,7 +121,8 @@ def open_videos(
     }
     entry = prepare(found, sampling, dataset=name, split=split, seed=seed, random_starts=random_starts, **how)
     common |= {"metric": info.metric, "official_split": official_split if info.official_splits > 1 else None}
-    return VideoDataset(CachedClips(entry, sampling, info.layout), name=name, missing=found.missing, **common)
+    common |= {"missing": found.missing, "remarks": found.remarks}
+    return VideoDataset(CachedClips(entry, sampling, info.layout), name=name, **common)
 
 
 def open_shard(
@@ -121,28 +140,40 @@ def open_shard(
     """
     info = describe(name_or_folder)
     sampling = resolve_sampling(info, **{name: how.pop(name, None) for name in ("frames", "stride", "size")})
-    chosen = {name: how.pop(name) for name in ("classes", "official_split") if name in how}
+    chosen = {name: how.pop(name) for name in _READING if name in how}
     found = find_clips(name_or_folder, root, split, **chosen)
-    name = info.name if info is not FOLDER else str(found.root)
-    return prepare_shard(found, sampling, shard, dataset=name, split=split, **how)
+    return prepare_shard(found, sampling, shard, dataset=_name_of(info, name_or_folder), split=split, **how)
 
 
 def describe(name_or_folder: PathLike) -> DatasetInfo:
-    """Returns what the catalogue says about a name, or the description of plain folders.
+    """Returns what the catalogue says about a name, or the description of plain folders or of lists.
 
     Raises:
-        DatasetNotFoundError: neither a name of the catalogue nor a folder.
+        DatasetNotFoundError: neither a name of the catalogue nor a folder or a file.
     """
     name = os.fspath(name_or_folder)
     if name in CATALOGUE:
         return CATALOGUE[name]
-    if not Path(name).expanduser().is_dir():
-        raise DatasetNotFoundError(
-            f"{name!r} is neither a dataset ({', '.join(CATALOGUE)}) nor a folder (looked for "
-            f"{Path(name).expanduser().absolute()}). A folder must hold {FOLDER.files}"
-            f"{did_you_mean(name, CATALOGUE)}"
-        )
-    return FOLDER
+    place = Path(name).expanduser()
+    if place.is_dir():
+        return FOLDER
+    if place.is_file():
+        return LIST
+    raise DatasetNotFoundError(
+        f"{name!r} is neither a dataset ({', '.join(CATALOGUE)}) nor a folder or a list (looked for "
+        f"{place.absolute()}). A folder must hold {FOLDER.files}{did_you_mean(name, CATALOGUE)}"
+    )
+
+
+def _name_of(info: DatasetInfo, name_or_folder: PathLike) -> str:
+    """Returns the dataset's name, or the full path of a folder or list."""
+    return info.name if info not in (FOLDER, LIST) else str(_place(name_or_folder))
+
+
+def _place(name_or_folder: PathLike) -> Path:
+    """Returns the full path of a folder or list; a list that is a link stays where its link is."""
+    path = Path(name_or_folder).expanduser()
+    return path.resolve() if path.is_dir() else path.parent.resolve() / path.name
 
 
 def resolve_sampling(
@@ -169,6 +200,9 @@ def find_clips(
     *,
     classes: Iterable[str] | None = None,
     official_split: int = 1,
+    test_list: PathLike | None = None,
+    class_names: PathLike | Sequence[str] | None = None,
+    folder_layout: str | None = None,
 ) -> ClipList:
     """Returns the videos of one split without decoding any; fast enough for a dry run.
 
@@ -178,15 +212,19 @@ def find_clips(
     check_part(split)
     info = describe(name_or_folder)
     info.check_official_split(official_split)
+    how = Reading(
+        root=root,
+        official_split=official_split,
+        test_list=test_list,
+        class_names=class_names,
+        folder_layout=folder_layout,
+        classes=None if classes is None else tuple(classes),
+    )
+    how.check_fits({"folders": "folder"}.get(info.layout, info.layout), os.fspath(name_or_folder))
     if info.is_built_in:
         raise SettingsError(f"{info.name} has no files: its clips are generated from a seed")
-    if info is FOLDER and root is not None:
-        raise SettingsError(
-            f"root {os.fspath(root)!r} goes with a dataset of the catalogue; {os.fspath(name_or_folder)!r} "
-            "is a folder itself"
-        )
-    places = _candidates(info, root) if info is not FOLDER else [Path(name_or_folder)]
-    found = _first_that_reads(info, places, split, official_split)
+    places = [_place(name_or_folder)] if info in (FOLDER, LIST) else _candidates(info, root)
+    found = _read(info, places, split, how)
     if info.needs_all_classes:
         if absent := sorted(set(info.classes) - set(found.classes)):
             raise DatasetNotFoundError(
@@ -194,16 +232,30 @@ def find_clips(
                 f"{', '.join(absent)}. {_how_it_must_lie(info)}"
             )
         found = keep_classes(found, info.classes)
-    if classes is not None:
-        found = keep_classes(found, classes)
+    if how.classes is not None:
+        found = keep_classes(found, how.classes)
     check_classes(found, split)
     return found
+
+
+def _read(info: DatasetInfo, places: list[Path], split: str, how: Reading) -> ClipList:
+    """Reads one split; the classes of test clips are numbered as those of the training clips."""
+    found = _first_that_reads(info, places, split, how)
+    if split == "train":
+        return found
+    try:
+        training = _first_that_reads(info, places, "train", how)
+    except DatasetNotFoundError as error:
+        found.remarks.append(f"the classes are numbered without those of training clips: {error}")
+        return found
+    return number_as(found, training)
 
 
 def check_part(split: str) -> None:
     """Raises SettingsError unless the split is "train" or "test"."""
     if split not in SPLITS:
-        raise SettingsError(f"split must be train or test, got {split!r}")
+        number = "; the number of an official split is official_split" if str(split).isdecimal() else ""
+        raise SettingsError(f"split must be train or test, got {split!r}{number}")
 
 
 def _candidates(info: DatasetInfo, root: PathLike | None) -> list[Path]:
@@ -219,21 +271,23 @@ def _candidates(info: DatasetInfo, root: PathLike | None) -> list[Path]:
     return [*(Path(base, name) for name in info.folder_names), Path(base)]
 
 
-def _first_that_reads(info: DatasetInfo, places: list[Path], split: str, official_split: int) -> ClipList:
+def _first_that_reads(info: DatasetInfo, places: list[Path], split: str, how: Reading) -> ClipList:
     reasons = []
-    for place in (path.expanduser().resolve() for path in places):
-        if not place.is_dir():
+    for place in (path.expanduser().resolve() if info is not LIST else path for path in places):
+        if not place.exists():
             reasons.append(f"there is no folder {place}")
             continue
         try:
-            return READERS[info.layout](place, split, official_split)
+            return READERS[info.layout](place, split, how)
         except DatasetNotFoundError as error:
             reasons.append(str(error))
         except DFSError:
             raise
-        except (OSError, KeyError, TypeError, ValueError) as error:
-            reasons.append(f"the lists in {place} cannot be read ({type(error).__name__}: {error})")
+        except (OSError, RecursionError) as error:
+            reasons.append(f"the files in {place} cannot be read ({type(error).__name__}: {error})")
     found = "; ".join(reasons)
+    if info in (FOLDER, LIST):
+        raise DatasetNotFoundError(found)
     raise DatasetNotFoundError(f"{info.name} was not found: {found}. {_how_it_must_lie(info)}")
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dfs_store.errors import DatasetNotFoundError
+from dfs_store.names import printable
 from dfs_store.videos.cache.entries import CacheEntry
 from dfs_store.videos.decode.sampling import Sampling
 from dfs_store.videos.files.hold_out import group_of_file
@@ -120,12 +121,12 @@ class CachedClips:
     @property
     def failed(self) -> list[dict[str, str]]:
         """Files that could not be decoded, with the reason."""
-        return list(self._index["failed"])
+        return [{**each, "file": printable(each["file"])} for each in self._index["failed"]]
 
     @property
     def notes(self) -> list[dict[str, str]]:
         """Damaged files, used until the first frame that cannot be decoded."""
-        return list(self._index["notes"])
+        return [{**each, "file": printable(each["file"])} for each in self._index["notes"]]
 
     @property
     def decoders(self) -> dict[str, int]:
@@ -139,7 +140,7 @@ class CachedClips:
 
     def origin(self, number: int) -> dict[str, Any]:
         """Returns {"file": path inside the root, "frames": frame numbers of view 0}."""
-        return {"file": self._index["files"][number], "frames": self._frames[number, 0].tolist()}
+        return {"file": printable(self._index["files"][number]), "frames": self._frames[number, 0].tolist()}
 
     @cached_property
     def _file_bytes(self) -> dict[str, int]:

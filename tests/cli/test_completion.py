@@ -111,7 +111,7 @@ def test_every_store_and_dataset_that_is_read_is_completed():
     read = [
         (name, parameter)
         for name, parameter in every_parameter(typer.main.get_command(app))
-        if parameter.metavar in {"STORE", "NAME|FOLDER"} and parameter.name != "out"
+        if parameter.metavar in {"STORE", "NAME|FOLDER|LIST"} and parameter.name != "out"
     ]
     assert read
     for name, parameter in read:

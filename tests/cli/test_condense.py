@@ -147,7 +147,7 @@ def test_a_missing_flag_is_named_with_the_whole_command(dfs):
     outcome = dfs("condense", "--dataset", "moving-shapes", "--out", "x.zarr")
     assert outcome.code == 2
     assert "--vpc is missing" in outcome.stderr
-    assert "dfs condense --dataset NAME|FOLDER --vpc N --out STORE" in outcome.stderr
+    assert "dfs condense --dataset NAME|FOLDER|LIST --vpc N --out STORE" in outcome.stderr
 
 
 def test_settings_come_from_a_file_and_flags_win(dfs, tmp_path):

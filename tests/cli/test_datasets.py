@@ -128,6 +128,7 @@ def test_prepare_lists_what_could_not_be_decoded_and_ends_well(dfs, folder):
 
 def test_prepare_lists_what_was_cut_short(dfs, tmp_path):
     path = make_video(tmp_path / "videos/a/cut.avi", 40)
+    make_video(tmp_path / "videos/b/whole.avi", 40)
     data = path.read_bytes()
     path.write_bytes(data[: len(data) * 2 // 3])
     outcome = dfs("datasets", "prepare", tmp_path / "videos", *SMALL)

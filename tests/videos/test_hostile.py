@@ -118,8 +118,9 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def videos(folder, tmp_path_factory):
+    cache = tmp_path_factory.mktemp("cache")
     return open_videos(
-        folder, frames=4, stride=1, size=32, workers=2, cache_dir=tmp_path_factory.mktemp("cache")
+        folder, frames=4, stride=1, size=32, workers=2, cache_dir=cache, folder_layout="classes"
     )
 
 
@@ -180,7 +181,15 @@ def test_a_playlist_calls_no_server(tmp_path):
             '<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static"><Period>'
             f"<AdaptationSet><Representation><BaseURL>{address}</BaseURL></Representation></AdaptationSet></Period></MPD>"
         )
-        found = open_videos(tmp_path / "v", frames=4, size=32, stride=1, workers=1, cache_dir=tmp_path / "c")
+        found = open_videos(
+            tmp_path / "v",
+            frames=4,
+            size=32,
+            stride=1,
+            workers=1,
+            folder_layout="classes",
+            cache_dir=tmp_path / "c",
+        )
         done.set()
         thread.join()
     assert len(found) == 1
@@ -193,4 +202,6 @@ def test_too_little_memory_takes_fewer_processes_or_is_refused(tmp_path):
     assert Limits.of(None, 1.0, 2**28).process_bytes(10) == 2**28
     make_folder(tmp_path / "v", classes=("a",), clips=1)
     with pytest.raises(SettingsError, match="max_memory 1,000 bytes for 3 decoding processes"):
-        open_videos(tmp_path / "v", workers=3, max_memory=1000, cache_dir=tmp_path / "c")
+        open_videos(
+            tmp_path / "v", workers=3, max_memory=1000, folder_layout="classes", cache_dir=tmp_path / "c"
+        )

@@ -56,7 +56,11 @@ def read_folder(folder: Path, options: FolderOptions, on_progress: "OnProgress |
     if kept is not None:
         folders = {name: place for place, name in names.items()}
         kept = [folders.get(name, name) for name in kept]
-    videos = open_videos(folder, classes=kept, on_progress=on_progress, **sampling)
+    if exported and kept is None:
+        kept = list(names)
+    # An export says itself what its folders are.
+    layout = "classes" if exported and all((folder / name).is_dir() for name in names) else None
+    videos = open_videos(folder, classes=kept, folder_layout=layout, on_progress=on_progress, **sampling)
     if videos.num_views != 1:
         raise SettingsError(f"{folder}: only training clips are imported")
     order = {name: number for number, name in enumerate(names)}

@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from dfs_store.errors import DiskFullError, EmptyClassError
 from dfs_store.format.io.durable import write_durably
+from dfs_store.names import printable
 from dfs_store.videos.cache.entries import (
     CACHE_VERSION,
     HEADER_BYTES,
@@ -300,7 +301,7 @@ class _Run:
     def _jobs(self, rows: list[int]) -> Iterator[Job]:
         for row in rows:
             file = self._found.clips[row].file
-            yield Job(row, str(self._found.root / file), file)
+            yield Job(row, str(self._found.root / file), printable(file))
 
     def _collect(self, results: Iterator[Result | None]) -> None:
         """Notes results in batches, while jobs are handed out: waiting for a disk would idle the workers."""
@@ -362,11 +363,12 @@ class _Run:
 
     def _check_classes(self, kept: list[int]) -> None:
         counts = Counter(self._found.clips[row].class_name for row in kept)
-        empty = [name for name in self._found.classes if not counts[name]]
+        listed = {clip.class_name for clip in self._found.clips}  # a class may have no test clips
+        empty = [name for name in self._found.classes if not counts[name] and name in listed]
         if not empty:
             return
         lost = [
-            f"  {clip.file}: {self._results[row].error}"
+            f"  {printable(clip.file)}: {self._results[row].error}"
             for row, clip in enumerate(self._found.clips)
             if clip.class_name in empty
         ]

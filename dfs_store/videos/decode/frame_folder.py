@@ -1,39 +1,38 @@
 """A clip kept as a folder of pictures, one PNG or JPEG file per frame, in the order of their numbers."""
 
 import os
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dfs_store.errors import DecodeError
+from dfs_store.videos.files.picture_sequences import PICTURE_SUFFIXES, picture_sequence
 
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
 
-__all__ = ["folder_status", "is_frame_folder", "pictures_of", "read_picture"]
+__all__ = ["folder_status", "pictures_of", "read_picture"]
 
-_SUFFIXES = frozenset({".png", ".jpg", ".jpeg"})
 # The content decides, as with videos, not the name.
 _DECODERS = ((b"\x89PNG\r\n\x1a\n", "png"), (b"\xff\xd8\xff", "mjpeg"))
 _MAX_PICTURE_BYTES = 2**28
 
 
-def is_frame_folder(folder: str | os.PathLike[str]) -> bool:
-    """Returns whether a folder itself, not one inside it, holds pictures."""
-    with os.scandir(folder) as entries:
-        return any(_is_picture(entry) for entry in entries)
-
-
 def pictures_of(folder: str | os.PathLike[str]) -> list[Path]:
-    """Returns the pictures of a folder in the order of the numbers in their names: 2 before 10."""
-    with os.scandir(folder) as entries:
-        names = [entry.name for entry in entries if _is_picture(entry)]
-    return [Path(folder, name) for name in sorted(names, key=_by_numbers)]
+    """Returns the frames in a folder in the order of the numbers in their names: 2 before 10.
+
+    Raises:
+        DecodeError: there are pictures of several name patterns, and it is not clear which are the frames.
+    """
+    return [Path(folder, name) for name in picture_sequence(_pictures_in(folder)).names]
 
 
 def folder_status(folder: str | os.PathLike[str]) -> tuple[int, int]:
-    """Returns the bytes of all pictures of a folder, and when the newest was changed, in nanoseconds."""
-    found = [picture.stat() for picture in pictures_of(folder)]
+    """Returns the bytes of all frames of a folder, and when the newest was changed, in nanoseconds."""
+    try:
+        pictures = pictures_of(folder)
+    except DecodeError:  # decoding says so
+        pictures = [Path(folder, name) for name in _pictures_in(folder)]
+    found = [picture.stat() for picture in pictures]
     return sum(each.st_size for each in found), max((each.st_mtime_ns for each in found), default=0)
 
 
@@ -65,12 +64,12 @@ def read_picture(path: Path) -> "VideoFrame":
     return frames[0]
 
 
+def _pictures_in(folder: str | os.PathLike[str]) -> list[str]:
+    with os.scandir(folder) as entries:
+        return [entry.name for entry in entries if _is_picture(entry)]
+
+
 def _is_picture(entry: os.DirEntry[str]) -> bool:
-    if entry.name.startswith(".") or os.path.splitext(entry.name)[1].lower() not in _SUFFIXES:
+    if entry.name.startswith(".") or os.path.splitext(entry.name)[1].lower() not in PICTURE_SUFFIXES:
         return False
     return entry.is_file()
-
-
-def _by_numbers(name: str) -> tuple[list[tuple[int, int, str]], str]:
-    parts = re.findall(r"[0-9]+|[^0-9]+", name)
-    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts], name

@@ -11,6 +11,7 @@ import resource
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from typing import IO, Any
 
 import av
@@ -77,7 +78,8 @@ def _answer(answers: IO[str], message: dict[str, Any]) -> None:
 def _serve(job: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
     row = job["row"]
     try:
-        clip = _decode(job, settings)
+        with _openable(job["path"]) as job["path"]:
+            clip = _decode(job, settings)
     except DecodeError as error:
         # The parent names the file by its path inside the dataset.
         return {"row": row, "error": str(error).removeprefix(f"{job['path']}: ")}
@@ -100,6 +102,25 @@ def _serve(job: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
         "decoder": clip.decoder,
         "note": clip.note,
     }
+
+
+@contextlib.contextmanager
+def _openable(path: str) -> Iterator[str]:
+    """Yields a path that FFmpeg takes: for a name that is not UTF-8, that of the open file."""
+    try:
+        path.encode()
+        descriptor = None
+    except UnicodeEncodeError:
+        if os.path.isdir(path):  # Python opens its pictures
+            descriptor = None
+        else:
+            descriptor = os.open(path, os.O_RDONLY)
+            path = f"/dev/fd/{descriptor}"
+    try:
+        yield path
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
 
 
 def _decode(job: dict[str, Any], settings: dict[str, Any]) -> DecodedClip:

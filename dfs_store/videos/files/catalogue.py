@@ -6,7 +6,7 @@ from dfs_store.errors import SettingsError
 from dfs_store.videos.decode.sampling import Sampling
 from dfs_store.videos.files.class_names import HMDB51, MINIUCF, UCF101
 
-__all__ = ["CATALOGUE", "FOLDER", "DatasetInfo"]
+__all__ = ["CATALOGUE", "FOLDER", "LIST", "DatasetInfo"]
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class DatasetInfo:
         layout: which reader of `layouts` understands it, "" for a built-in dataset.
         metric: the score that the paper reports, "top1" or "top5".
         sampling: how its clips are cut when nothing else is asked for.
-        num_classes: of the whole dataset, None for a folder.
+        num_classes: of the whole dataset, None for a folder or a list.
         num_clips: of the whole dataset by split (official split 1).
         classes: their names in Python's sort order, where they are fixed; else empty (the lists of the
             dataset name them).
@@ -71,7 +71,21 @@ FOLDER = DatasetInfo(
     sampling=Sampling(resize="keep-crop"),
     files=(
         "<class>/<clips>, or train/<class>/<clips> and test/<class>/<clips>; a clip is a video, or a folder "
-        "of PNG or JPEG pictures, one per frame"
+        "of pictures, one per frame"
+    ),
+)
+
+
+LIST = DatasetInfo(
+    name="list",
+    title="a list of videos and their classes",
+    layout="list",
+    metric="top1",
+    sampling=FOLDER.sampling,
+    files=(
+        "lines `path label` (space, tab or comma between), or csv with a header such as path,label,split; "
+        "paths from --root, "
+        "else from the list's folder"
     ),
 )
 

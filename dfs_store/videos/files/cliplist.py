@@ -1,29 +1,14 @@
 """The list of the videos of one split: built by `layouts`, checked and narrowed here."""
 
-import os
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from dfs_store.errors import DatasetNotFoundError, EmptyClassError, SettingsError
+from dfs_store.errors import EmptyClassError, SettingsError
 from dfs_store.names import did_you_mean
-from dfs_store.videos.decode.frame_folder import is_frame_folder
 
-__all__ = [
-    "ClipFile",
-    "ClipList",
-    "check_classes",
-    "folder_clips",
-    "keep_classes",
-    "listed_clips",
-    "only_present_classes",
-    "some",
-    "subfolders",
-]
-
-_SUFFIXES = ".3gp .avi .flv .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .ogv .ts .webm .wmv"
-VIDEO_SUFFIXES = frozenset(_SUFFIXES.split())
+__all__ = ["ClipFile", "ClipList", "check_classes", "keep_classes", "number_as", "some"]
 
 
 @dataclass(frozen=True)
@@ -46,9 +31,10 @@ class ClipList:
     Attributes:
         root: the folder that the files' paths start from.
         clips: the videos that exist, by class and then in the order of list or name.
-        classes: names, in Python's sort order; label i is classes[i].
+        classes: names; label i is classes[i]. In Python's sort order, but numbers in theirs.
         missing: files that a list names and that do not exist.
         absent_classes: classes that a list names and that have no folder at all; they are left out.
+        remarks: how the folders or lists were understood, and what was passed over, a sentence each.
     """
 
     root: Path
@@ -56,6 +42,7 @@ class ClipList:
     classes: list[str]
     missing: list[str] = field(default_factory=list)
     absent_classes: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
 
 
 def keep_classes(found: ClipList, classes: Iterable[str]) -> ClipList:
@@ -72,114 +59,51 @@ def keep_classes(found: ClipList, classes: Iterable[str]) -> ClipList:
             f"no such class: {some(unknown)}; the {len(found.classes)} classes are {some(found.classes, 120)}"
             f"{did_you_mean(unknown[0], found.classes)}"
         )
-    return ClipList(
-        found.root,
-        [clip for clip in found.clips if clip.class_name in wanted],
-        sorted(wanted),
-        [file for file in found.missing if any(part in wanted for part in file.split("/"))],
-        found.absent_classes,
+    return replace(
+        found,
+        clips=[clip for clip in found.clips if clip.class_name in wanted],
+        classes=[name for name in found.classes if name in wanted],
+        missing=[file for file in found.missing if any(part in wanted for part in file.split("/"))],
     )
 
 
+def number_as(found: ClipList, training: ClipList) -> ClipList:
+    """Returns test clips whose classes are numbered as those of the training clips, whatever they lack.
+
+    Raises:
+        SettingsError: there are test clips of a class without training clips.
+    """
+    if unknown := sorted(set(found.classes) - set(training.classes) - set(training.absent_classes)):
+        raise SettingsError(
+            f"the test clips in {found.root} have classes that the training clips lack: {some(unknown)} "
+            f"(those have {some(training.classes)}). Every class needs training clips"
+        )
+    there = {clip.class_name for clip in found.clips}
+    without = [name for name in training.classes if name not in there]
+    clips = [clip for clip in found.clips if clip.class_name in set(training.classes)]
+    remarks = list(found.remarks)
+    if without and clips:
+        remarks.append(
+            f"{len(without)} of {len(training.classes)} classes have no test clips and are not tested: "
+            f"{some(without)}"
+        )
+    return replace(found, clips=clips, classes=training.classes, remarks=remarks)
+
+
 def check_classes(found: ClipList, split: str) -> None:
-    """Raises EmptyClassError if a class has no clip at all."""
+    """Raises EmptyClassError if there are no clips, or if a class has no training clips."""
     counts = Counter(clip.class_name for clip in found.clips)
     empty = [name for name in found.classes if not counts[name]]
+    seen = "".join(f". {remark}" for remark in found.remarks)
     if not found.classes or not found.clips:
-        raise EmptyClassError(f"there are no video files of the split {split!r} in {found.root}")
-    if empty:
+        raise EmptyClassError(f"there are no video files of the split {split!r} in {found.root}{seen}")
+    if empty and split == "train":
         absent = f"; {len(found.missing)} files of its lists do not exist" if found.missing else ""
         raise EmptyClassError(
             f"no clip of the split {split!r} for {some(empty)} in {found.root} ({len(empty)} of "
             f"{len(found.classes)} classes are empty{absent}). Add the videos, or leave these classes out "
-            "with --classes"
+            f"with --classes{seen}"
         )
-
-
-def subfolders(folder: Path) -> list[Path]:
-    """Returns the folders in a folder by name, hidden ones left out; none if there is no such folder."""
-    if not folder.is_dir():
-        return []
-    return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
-
-
-def folder_clips(root: Path, folder: Path) -> ClipList:
-    """Returns the videos (or folders of pictures) in the class folders of `folder`, by paths from `root`."""
-    clips = [
-        ClipFile(path.relative_to(root).as_posix(), class_folder.name)
-        for class_folder in subfolders(folder)
-        for path in _clips_under(class_folder)
-    ]
-    classes = sorted(path.name for path in subfolders(folder))
-    if not classes:
-        raise DatasetNotFoundError(
-            f"{folder} has no class folders; it must hold <class>/<clips> or train|test/<class>/<clips>"
-        )
-    return ClipList(root, sorted(clips, key=lambda clip: (clip.class_name, clip.file)), classes)
-
-
-def _clips_under(folder: Path) -> list[Path]:
-    """Returns the videos under a class folder; where there are none, the folders of pictures in it."""
-    return _videos_under(folder) or [
-        Path(where, name)
-        for where, names, _ in os.walk(folder)
-        for name in names
-        if not name.startswith(".") and is_frame_folder(os.path.join(where, name))
-    ]
-
-
-def _videos_under(folder: Path) -> list[Path]:
-    found = []
-    for where, _, names in os.walk(folder):
-        found += [
-            Path(where, name)
-            for name in names
-            if not name.startswith(".")
-            and Path(name).suffix.lower() in VIDEO_SUFFIXES
-            # No pipes or devices, which would be waited for, and no links that lead nowhere.
-            and os.path.isfile(os.path.join(where, name))
-        ]
-    return sorted(found)
-
-
-def listed_clips(root: Path, videos: Path, named: list[tuple[str, str]]) -> ClipList:
-    """Returns the listed videos that exist; a name may differ from the file's in upper and lower case."""
-    prefix = "" if videos == root else f"{videos.relative_to(root).as_posix()}/"
-    listings: dict[str, dict[str, str]] = {}
-    clips, missing = [], []
-    for entry, class_name in dict.fromkeys(named):
-        folder, _, name = entry.rpartition("/")
-        if folder not in listings:
-            listings[folder] = _names_in(videos / folder)
-        listing = listings[folder]
-        actual = name if listing.get(name) else listing.get(name.lower())
-        if actual is None:
-            missing.append(prefix + entry)
-        else:
-            clips.append(ClipFile(prefix + (f"{folder}/" if folder else "") + actual, class_name))
-    classes = sorted({class_name for _, class_name in named})
-    return ClipList(root, sorted(clips, key=lambda clip: clip.class_name), classes, missing)
-
-
-def only_present_classes(found: ClipList, videos: Path) -> ClipList:
-    """Leaves out the classes that a root has no folder for: a part of a dataset is a dataset."""
-    present = [name for name in found.classes if (videos / name).is_dir()]
-    absent = sorted(set(found.classes) - set(present))
-    if not present:
-        raise DatasetNotFoundError(
-            f"{videos} has a folder for none of the {len(absent)} classes ({some(absent, 3)}, ...)"
-        )
-    missing = [file for file in found.missing if not set(file.split("/")) & set(absent)]
-    return replace(found, classes=present, missing=missing, absent_classes=absent)
-
-
-def _names_in(folder: Path) -> dict[str, str]:
-    """Returns file names by themselves and by their lower-case form."""
-    try:
-        names = os.listdir(folder)
-    except (FileNotFoundError, NotADirectoryError):
-        return {}
-    return {name.lower(): name for name in names} | {name: name for name in names}
 
 
 def some(names: Iterable[str], most: int = 12) -> str:

@@ -1,46 +1,49 @@
-"""What lies on disk: one small reader per layout, each giving the same list of clips.
+"""What lies on disk: one small reader per known dataset, each giving the same list of clips.
 
 Classes are always numbered by Python's sort of their names; what the lists of a dataset say about
 numbers is ignored.
 """
 
-import csv
-import json
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from dfs_store.errors import DatasetNotFoundError, SettingsError
-from dfs_store.videos.files.cliplist import (
-    ClipList,
-    folder_clips,
-    listed_clips,
-    only_present_classes,
-    some,
-    subfolders,
-)
+from dfs_store.errors import DatasetNotFoundError
+from dfs_store.videos.files.cliplist import ClipList, some
+from dfs_store.videos.files.finding import listed_clips, only_present_classes
+from dfs_store.videos.files.folders import class_clips, find_parts, has_classes, read_folders
+from dfs_store.videos.files.lists import read_list
+from dfs_store.videos.files.reading import Reading
+from dfs_store.videos.files.texts import numbered_lines, read_json, read_table
+from dfs_store.videos.files.tree import Folder
 
 __all__ = ["READERS", "Reader"]
 
-Reader = Callable[[Path, str, int], ClipList]
-"""Takes the root, "train" or "test" and the number of the official split."""
+Reader = Callable[[Path, str, Reading], ClipList]
+"""Takes the root (or the list), "train" or "test", and what is said about the dataset."""
+
+_KINETICS_COLUMNS = ("label", "youtube_id", "time_start", "time_end")
+_AS_LIST = "If it is a list of paths and labels, give it as dataset: --dataset"
 
 
-def read_ucf(root: Path, split: str, official_split: int) -> ClipList:
+def read_ucf(root: Path, split: str, how: Reading) -> ClipList:
     """UCF101: UCF-101/<Class>/*.avi and ucfTrainTestlist/{train,test}list01.txt."""
-    name = f"{split}list{official_split:02d}.txt"
+    name = f"{split}list{how.official_split:02d}.txt"
     lists = _first_file(
         [root / "ucfTrainTestlist" / name, root / name, root.parent / "ucfTrainTestlist" / name],
         "the list of clips of UCF101",
     )
     videos = _first_folder([root / "UCF-101", root / "UCF101", root / "videos", root])
-    # A line is "<Class>/<file>" or "<Class>/<file> <number>"; the number is not needed.
-    entries = [line.split()[0] for line in _lines(lists)]
-    named = [(entry, entry.split("/")[0]) for entry in entries if "/" in entry]
-    return only_present_classes(listed_clips(root, videos, named), videos)
+    named = []
+    for number, line in numbered_lines(lists):
+        # A line is "<Class>/<file>" or "<Class>/<file> <number>"; the number is not needed.
+        entry = line.split()[0].replace("\\", "/").removeprefix("./")
+        if "/" not in entry:
+            raise DatasetNotFoundError(f"{lists}, line {number}: must be <Class>/<file>, got {line[:120]!r}")
+        named.append((entry, entry.split("/")[0]))
+    return only_present_classes(listed_clips(root, videos, named, lists.name), videos)
 
 
-def read_hmdb(root: Path, split: str, official_split: int) -> ClipList:
+def read_hmdb(root: Path, split: str, how: Reading) -> ClipList:
     """HMDB51: <class>/*.avi and testTrainMulti_7030_splits/<class>_test_split<n>.txt.
 
     A line is "<file> <0|1|2>". 1 is training, 2 is test and 0 is unused by the official split; the
@@ -49,8 +52,8 @@ def read_hmdb(root: Path, split: str, official_split: int) -> ClipList:
     splits = _first_folder(
         [root / "testTrainMulti_7030_splits", root / "test_train_splits" / "testTrainMulti_7030_splits", root]
     )
-    ending = f"_test_split{official_split}.txt"
-    lists = sorted(splits.glob(f"*{ending}"))
+    ending = f"_test_split{how.official_split}.txt"
+    lists = sorted(path for path in splits.glob(f"*{ending}") if not path.name.startswith("."))
     if not lists:
         raise DatasetNotFoundError(f"no split files *{ending} of HMDB51 in {splits}")
     videos = _first_folder([root / "hmdb51_org", root / "hmdb51", root / "HMDB51", root / "videos", root])
@@ -58,33 +61,73 @@ def read_hmdb(root: Path, split: str, official_split: int) -> ClipList:
     named = []
     for path in lists:
         class_name = path.name.removesuffix(ending)
-        for line in _lines(path):
-            file, _, part = line.rpartition(" ")
-            if part in wanted:
-                named.append((f"{class_name}/{file.strip()}", class_name))
-    return only_present_classes(listed_clips(root, videos, named), videos)
+        for number, line in numbered_lines(path):
+            file, *part = line.rsplit(maxsplit=1)
+            if part not in (["0"], ["1"], ["2"]):
+                raise DatasetNotFoundError(
+                    f"{path}, line {number}: must be <file> <0, 1 or 2>, got {line[:120]!r}"
+                )
+            if part[0] in wanted:
+                named.append((f"{class_name}/{file}", class_name))
+    return only_present_classes(listed_clips(root, videos, named, f"*{ending}"), videos)
 
 
-def read_kinetics(root: Path, split: str, official_split: int) -> ClipList:
-    """Kinetics-400: train|val/<class>/*.mp4, or flat with train.csv and val.csv."""
-    names = ("train",) if split == "train" else ("val", "validate", "validation", "test")
-    folder = next((root / name for name in names if (root / name).is_dir()), None)
-    if folder is None:
-        raise _no_such_split(root, split, names)
-    if any(child.is_dir() for child in folder.iterdir()):
-        return folder_clips(root, folder)
-    tables = [base / f"{name}.csv" for base in (root, root / "annotations", folder) for name in names]
-    table = _first_file(tables, f"the table of the clips in {folder}, which has no class folders,")
-    with table.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    named = []
-    for row in rows:
-        stem = f"{row['youtube_id']}_{int(row['time_start']):06d}_{int(row['time_end']):06d}"
-        named.append((f"{stem}.mp4", row["label"].strip('"')))
-    return listed_clips(root, folder, named)
+def read_kinetics(root: Path, split: str, how: Reading) -> ClipList:
+    """Kinetics-400: train|val/<class>/*.mp4, or flat with train.csv and val.csv; and replacement/."""
+    parts = find_parts(Folder(root), sure=True)
+    folder = None if parts is None else parts.train if split == "train" else parts.test
+    if parts is None or folder is None:
+        there = some(sorted(child.name for child in Folder(root).folders)) or "no folder at all"
+        raise DatasetNotFoundError(
+            f"{root} has no split {split!r}: there is no folder "
+            f"{'train' if split == 'train' else 'val or test'} with videos "
+            f"(there is {there})"
+        )
+    if has_classes(folder):
+        found = class_clips(root, folder)
+    else:
+        usual = ("train",) if split == "train" else ("val", "validate", "validation", "test")
+        names = dict.fromkeys((folder.path.name, *usual))
+        places = (root, root / "annotations", folder.path)
+        tables = [place / f"{name}.csv" for place in places for name in names]
+        table = _first_file(tables, f"the table of the clips in {folder.path}, which has no class folders,")
+        found = listed_clips(
+            root, folder.path, _kinetics_rows(table), table.name, also=_replacements(root, folder.path)
+        )
+    found.remarks[:0] = parts.remarks
+    return found
 
 
-def read_ssv2(root: Path, split: str, official_split: int) -> ClipList:
+def _replacements(root: Path, folder: Path) -> list[Path]:
+    """Returns the folders of Kinetics' replacements of damaged files."""
+    tops = [place / "replacement" for place in (root, folder)]
+    return [each.path for top in tops if top.is_dir() for each in Folder(top).all_below()]
+
+
+def _kinetics_rows(table: Path) -> Iterable[tuple[str, str]]:
+    for line, row in read_table(table):
+        if absent := [column for column in _KINETICS_COLUMNS if column not in row]:
+            raise DatasetNotFoundError(
+                f"{table} must have the columns {', '.join(_KINETICS_COLUMNS)}; it lacks "
+                f"{', '.join(absent)}, its first line is {', '.join(row)}. {_AS_LIST} {table}"
+            )
+        if empty := [column for column in _KINETICS_COLUMNS if not row[column]]:
+            raise DatasetNotFoundError(f"{table}, line {line}: the column {empty[0]} is empty")
+        start, end = (_seconds(row[column], column, table, line) for column in ("time_start", "time_end"))
+        yield f"{row['youtube_id']}_{start:06d}_{end:06d}.mp4", row["label"].strip('"')
+
+
+def _seconds(text: str, column: str, table: Path, line: int) -> int:
+    try:
+        value = float(text)
+        if value == int(value) >= 0:
+            return int(value)
+    except (ValueError, OverflowError):
+        pass
+    raise DatasetNotFoundError(f"{table}, line {line}: {column} must be whole seconds, got {text!r}")
+
+
+def read_ssv2(root: Path, split: str, how: Reading) -> ClipList:
     """Something-Something V2: <id>.webm and the JSON lists with "id" and "template"."""
     names = ("train",) if split == "train" else ("validation",)
     tables = [
@@ -95,40 +138,21 @@ def read_ssv2(root: Path, split: str, official_split: int) -> ClipList:
     ]
     table = _first_file(tables, "the list of clips of Something-Something V2")
     videos = _first_folder([root / "20bn-something-something-v2", root / "videos", root])
-    entries = json.loads(table.read_text(encoding="utf-8"))
-    named = [
-        (f"{entry['id']}.webm", entry["template"].replace("[", "").replace("]", "")) for entry in entries
-    ]
-    return listed_clips(root, videos, named)
-
-
-def read_folders(root: Path, split: str, official_split: int) -> ClipList:
-    """Any folder of <class>/<clips>, or train|test/<class>/<clips> (val counts as test)."""
-    parts = {
-        part: next((root / name for name in names if _has_class_folders(root / name)), None)
-        for part, names in (("train", ("train",)), ("test", ("test", "val", "validation")))
-    }
-    if parts["train"] is None and parts["test"] is None:
-        if split != "train":
+    entries = read_json(table)
+    if not isinstance(entries, list) or not entries:
+        raise DatasetNotFoundError(
+            f"{table} cannot be read as a list of clips: it must be a JSON list of objects"
+        )
+    named = []
+    for number, entry in enumerate(entries, 1):
+        keys = list(entry) if isinstance(entry, dict) else [type(entry).__name__]
+        if not {"id", "template"} <= set(keys):
             raise DatasetNotFoundError(
-                f"{root} has class folders but no train/ and test/, so it has no split {split!r}: all of it "
-                "is the training split. Move some clips of every class to test/<class>/ and the rest to "
-                "train/<class>/"
+                f'{table} cannot be read: entry {number} needs "id" and "template", it has {", ".join(keys)}'
             )
-        return folder_clips(root, root)
-    folder = parts[split]
-    if folder is None:
-        raise _no_such_split(root, split, (split,))
-    found = folder_clips(root, folder)
-    other = parts["test" if split == "train" else "train"]
-    if split != "train" and other is not None:
-        training = {path.name for path in subfolders(other)}
-        if unknown := sorted(set(found.classes) - training):
-            raise SettingsError(
-                f"{folder} has classes that {other} lacks: {some(unknown)}. Every class needs training clips"
-            )
-        found = replace(found, classes=sorted(training))
-    return found
+        template = str(entry["template"]).replace("[", "").replace("]", "")
+        named.append((f"{entry['id']}.webm", template))
+    return listed_clips(root, videos, named, table.name)
 
 
 READERS: dict[str, Reader] = {
@@ -137,12 +161,8 @@ READERS: dict[str, Reader] = {
     "kinetics": read_kinetics,
     "ssv2": read_ssv2,
     "folders": read_folders,
+    "list": read_list,
 }
-
-
-def _lines(path: Path) -> list[str]:
-    text = path.read_text(encoding="utf-8", errors="replace")
-    return [line.strip() for line in text.splitlines() if line.strip()]
 
 
 def _first_file(candidates: list[Path], what: str) -> Path:
@@ -156,15 +176,3 @@ def _first_file(candidates: list[Path], what: str) -> Path:
 
 def _first_folder(candidates: list[Path]) -> Path:
     return next((path for path in candidates if path.is_dir()), candidates[-1])
-
-
-def _no_such_split(root: Path, split: str, names: tuple[str, ...]) -> DatasetNotFoundError:
-    there = some(sorted(path.name for path in subfolders(root))) or "no folder at all"
-    return DatasetNotFoundError(
-        f"{root} has no split {split!r}: there is no folder {' or '.join(names)} with a folder per class in "
-        f"it (there is {there})"
-    )
-
-
-def _has_class_folders(folder: Path) -> bool:
-    return bool(subfolders(folder))

@@ -16,7 +16,8 @@ from dfs_store.videos.cache.entries import CacheEntry, cache_root, list_entries,
 from dfs_store.videos.cache.prepare import _Run, prepare
 from dfs_store.videos.decode.sampling import Sampling
 from dfs_store.videos.files.cliplist import ClipFile, ClipList
-from dfs_store.videos.files.layouts import read_folders
+from dfs_store.videos.files.folders import read_folders
+from dfs_store.videos.files.reading import Reading
 from tests.videos.making import frame_of, make_folder, make_video
 
 SMALL = Sampling(frames=4, stride=2, size=64, resize="direct")
@@ -33,7 +34,7 @@ def run(found, cache, **options):
 
 
 def listing(folder):
-    return read_folders(Path(folder), "train", 1)
+    return read_folders(Path(folder), "train", Reading())
 
 
 def test_clips_lie_in_the_cache_as_a_plain_array_file(folder, tmp_path):
@@ -158,12 +159,13 @@ PREPARE_IN_A_PROCESS = """
 import sys
 from importlib import import_module
 from pathlib import Path
-from dfs_store.videos.files.layouts import read_folders
+from dfs_store.videos.files.folders import read_folders
+from dfs_store.videos.files.reading import Reading
 from dfs_store.videos.cache.prepare import prepare
 from dfs_store.videos.decode.sampling import Sampling
 # So that the kill finds something done and something left.
 import_module("dfs_store.videos.cache.prepare")._JOURNAL_SECONDS = 0.0
-found = read_folders(Path(sys.argv[1]), "train", 1)
+found = read_folders(Path(sys.argv[1]), "train", Reading())
 small = Sampling(frames=4, stride=2, size=64, resize="direct")
 prepare(found, small, dataset="tiny", split="train", workers=2, cache_dir=sys.argv[2])
 assert "torch" not in sys.modules

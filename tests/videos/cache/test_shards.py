@@ -17,7 +17,8 @@ from dfs_store.videos.cache.entries import CacheEntry
 from dfs_store.videos.cache.prepare import prepare, prepare_shard
 from dfs_store.videos.cache.shards import Shard
 from dfs_store.videos.decode.sampling import Sampling
-from dfs_store.videos.files.layouts import read_folders
+from dfs_store.videos.files.folders import read_folders
+from dfs_store.videos.files.reading import Reading
 from tests.videos.making import make_folder
 
 SMALL = Sampling(frames=4, stride=2, size=64, resize="direct")
@@ -26,14 +27,15 @@ SHARD_IN_A_PROCESS = """
 import sys
 from importlib import import_module
 from pathlib import Path
-from dfs_store.videos.files.layouts import read_folders
+from dfs_store.videos.files.folders import read_folders
+from dfs_store.videos.files.reading import Reading
 from dfs_store.videos.cache.prepare import prepare_shard
 from dfs_store.videos.decode.sampling import Sampling
 from dfs_store.videos.cache.shards import Shard
 
 import_module("dfs_store.videos.cache.prepare")._JOURNAL_SECONDS = 0.0
 small = Sampling(frames=4, stride=2, size=64, resize="direct")
-found = read_folders(Path(sys.argv[1]), "train", 1)
+found = read_folders(Path(sys.argv[1]), "train", Reading())
 shard = Shard.parse(sys.argv[3])
 prepare_shard(found, small, shard, dataset="tiny", split="train", workers=1, cache_dir=sys.argv[2])
 """
@@ -53,7 +55,7 @@ def whole(folder, tmp_path_factory):
 
 
 def listing(folder):
-    return read_folders(Path(folder), "train", 1)
+    return read_folders(Path(folder), "train", Reading())
 
 
 def shard(folder, cache, text):

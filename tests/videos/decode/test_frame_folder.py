@@ -13,6 +13,8 @@ from dfs_store.videos.decode.frame_folder import pictures_of, read_picture
 from dfs_store.videos.decode.sampling import Sampling
 from tests.videos.making import frame_of, grey_frames, make_video
 
+FOUR = {"frames": 4, "stride": 1, "size": 8, "folder_layout": "classes"}
+
 
 @pytest.fixture(autouse=True)
 def _cache(tmp_path, monkeypatch):
@@ -48,9 +50,9 @@ def test_the_pixels_are_those_of_the_pictures(tmp_path):
 
 def test_a_changed_picture_is_read_again(tmp_path):
     folder = make_pictures(tmp_path / "videos" / "left" / "clip0", 4)
-    before = open_videos(tmp_path / "videos", frames=4, stride=1, size=8).pixels.copy()
+    before = open_videos(tmp_path / "videos", **FOUR).pixels.copy()
     (folder / "frame_2.png").write_bytes(encode_png(grey_frames(9)[8]))
-    after = open_videos(tmp_path / "videos", frames=4, stride=1, size=8).pixels
+    after = open_videos(tmp_path / "videos", **FOUR).pixels
     assert [frame_of(picture) for picture in before[0, 0]] == [0, 1, 2, 3]
     assert [frame_of(picture) for picture in after[0, 0]] == [0, 1, 8, 3]
 
@@ -73,7 +75,7 @@ def test_jpeg_pictures_and_names_that_lie_about_it(tmp_path):
 def test_thumbnails_beside_videos_are_no_clips(tmp_path):
     make_video(tmp_path / "videos" / "left" / "a.avi")
     make_pictures(tmp_path / "videos" / "left" / "thumbs")
-    assert len(open_videos(tmp_path / "videos", frames=4, stride=1, size=8)) == 1
+    assert len(open_videos(tmp_path / "videos", **FOUR)) == 1
 
 
 def test_damaged_pictures_are_named_and_left_out(tmp_path):
@@ -82,7 +84,7 @@ def test_damaged_pictures_are_named_and_left_out(tmp_path):
         (make_pictures(tmp_path / "videos" / "left" / name, 4) / "frame_1.png").write_bytes(data)
     other = make_pictures(tmp_path / "videos" / "left" / "sizes", 4)
     (other / "frame_1.png").write_bytes(encode_png(grey_frames(2, 20, 20)[1]))
-    videos = open_videos(tmp_path / "videos", frames=4, stride=1, size=8)
+    videos = open_videos(tmp_path / "videos", **FOUR)
     assert len(videos) == 1
     reasons = {failure["file"]: failure["reason"] for failure in videos.failed}
     assert "frame_1.png" in reasons["left/cut"]
@@ -97,6 +99,6 @@ def test_other_files_are_no_pictures(tmp_path):
     os.mkfifo(folder / "frame_0.png")
     (folder / ".hidden.png").write_bytes(b"x")
     with pytest.raises(EmptyClassError):
-        open_videos(tmp_path / "videos")
+        open_videos(tmp_path / "videos", folder_layout="classes")
     with pytest.raises(DecodeError, match="no PNG or JPEG"):
         decode_clip(str(folder), Sampling(frames=2), lambda length, fps: np.arange(length)[None])

@@ -1,0 +1,174 @@
+"""Finds the videos that a list names: under any suffix of a video, or as folders of frames of that name."""
+
+import os
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+from dfs_store.errors import DatasetNotFoundError
+from dfs_store.names import printable
+from dfs_store.videos.files.cliplist import ClipFile, ClipList
+from dfs_store.videos.files.tree import VIDEO_SUFFIXES, Folder
+
+__all__ = ["Finder", "inside", "listed_clips", "nothing_found", "only_present_classes"]
+
+
+class _Names(NamedTuple):
+    """The names in one folder: themselves, and by what they are compared by."""
+
+    exact: frozenset[str]
+    folded: dict[str, str]
+    stems: dict[str, list[str]]  # of videos
+
+
+class Finder:
+    """Looks names up in folders, each of which is listed once.
+
+    Args:
+        places: folders that the names start from, the first that has the file wins.
+    """
+
+    def __init__(self, places: Sequence[Path]) -> None:
+        self._places = places
+        self._listings: dict[Path, _Names] = {}
+        self.unclear: list[str] = []
+
+    def find(self, name: str) -> Path | None:
+        """Returns the video or the folder of frames that a list means by a name, None if there is none.
+
+        A name may differ from the file's in upper and lower case, Unicode form, suffix, and kind of slash.
+        A last number after a space is the number of frames that lists of frame folders have.
+        """
+        for spelled in _spellings(name):
+            for place in self._places:
+                if (path := self._in_folder(place / spelled)) is not None:
+                    return path
+        # Of a video, the number would be another label.
+        counted = re.fullmatch(r"(.*\S)[\s,]+\d+", name)
+        found = None if counted is None else self.find(counted[1])
+        return found if found is not None and found.is_dir() else None
+
+    def _in_folder(self, path: Path) -> Path | None:
+        names = self._names_in(path.parent)
+        stem, suffix = os.path.splitext(path.name)
+        if suffix.lower() not in VIDEO_SUFFIXES:
+            stem = path.name
+        for actual in (
+            path.name if path.name in names.exact else None,
+            names.folded.get(_folded(path.name)),
+            *names.stems.get(_folded(stem), ()),
+            names.folded.get(_folded(stem)),
+        ):
+            if actual is not None and (found := self._clip(path.parent / actual)) is not None:
+                return found
+        return None
+
+    def _clip(self, path: Path) -> Path | None:
+        if path.is_file():
+            return path
+        if not path.is_dir():
+            return None
+        folders = [folder for folder in Folder(path).walk() if folder.is_clip]
+        if len(folders) == 1:
+            if folders[0].unclear:
+                self.unclear.append(f"{printable(str(path))}: {folders[0].unclear}")
+            return folders[0].path
+        return None
+
+    def _names_in(self, folder: Path) -> _Names:
+        if folder not in self._listings:
+            try:
+                names = sorted(os.listdir(folder))
+            except (OSError, ValueError):
+                names = []
+            stems: dict[str, list[str]] = {}
+            for name in names:
+                stem, suffix = os.path.splitext(name)
+                if suffix.lower() in VIDEO_SUFFIXES:
+                    stems.setdefault(_folded(stem), []).append(name)
+            self._listings[folder] = _Names(frozenset(names), {_folded(name): name for name in names}, stems)
+        return self._listings[folder]
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()
+
+
+def _spellings(name: str) -> list[str]:
+    """Returns the paths that a name in a list may mean, likeliest first."""
+    found = [name]
+    if "\\" in name:
+        found.append(name.replace("\\", "/"))
+    found += [each.lstrip("/") for each in found if each.startswith("/")]  # from the top of the dataset
+    for each in list(found):
+        try:  # a file whose name is not UTF-8 on disk
+            found.append(os.fsdecode(each.encode("cp1252")))
+        except UnicodeEncodeError:
+            continue
+    return [each for each in dict.fromkeys(found) if each and "\0" not in each]
+
+
+def listed_clips(
+    root: Path, videos: Path, named: Iterable[tuple[str, str]], source: str, *, also: Sequence[Path] = ()
+) -> ClipList:
+    """Returns the listed videos that exist.
+
+    Args:
+        root: of the dataset.
+        videos: folder that the listed names start from.
+        named: path and class of each video, as listed.
+        source: what lists them, for messages.
+        also: further folders to look in.
+
+    Raises:
+        DatasetNotFoundError: none of them exists.
+    """
+    entries = list(dict.fromkeys(named))
+    finder = Finder([videos, *also])
+    prefix = "" if videos == root else f"{videos.relative_to(root).as_posix()}/"
+    clips, missing = [], []
+    for entry, class_name in entries:
+        found = finder.find(entry) or (finder.find(entry.rpartition("/")[2]) if "/" in entry else None)
+        if found is None:
+            missing.append(prefix + entry)
+        else:
+            clips.append(ClipFile(inside(root, found), class_name))
+    if entries and not clips:
+        raise nothing_found(missing, source, videos)
+    classes = sorted({class_name for _, class_name in entries})
+    ordered = sorted(clips, key=lambda clip: clip.class_name)
+    return ClipList(root, ordered, classes, missing, remarks=finder.unclear)
+
+
+def inside(root: Path, path: Path) -> str:
+    """Returns a path from the root, with forward slashes; as it is, if it lies elsewhere."""
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.as_posix()
+
+
+def nothing_found(missing: Sequence[str], source: str, folder: Path) -> DatasetNotFoundError:
+    """Returns the error about a list none of whose files exist: one of them beside what there is."""
+    there = (
+        [inside(folder, path) for each in Folder(folder).all_below() for path in _clips_in(each)]
+        if (folder.is_dir())
+        else []
+    )
+    holds = f"holds {printable(there[0])} and {len(there) - 1:,} more clips" if there else "holds no videos"
+    return DatasetNotFoundError(
+        f"none of the {len(missing):,} files of {source} exist, first {missing[0]}; {folder} {holds}"
+    )
+
+
+def _clips_in(folder: Folder) -> list[Path]:
+    return folder.videos + [folder.path] * folder.is_clip
+
+
+def only_present_classes(found: ClipList, videos: Path) -> ClipList:
+    """Leaves out the classes of which a root has nothing: a part of a dataset is a dataset."""
+    there = {clip.class_name for clip in found.clips}
+    present = [name for name in found.classes if name in there or (videos / name).is_dir()]
+    absent = sorted(set(found.classes) - set(present))
+    missing = [file for file in found.missing if not set(file.split("/")) & set(absent)]
+    return replace(found, classes=present, missing=missing, absent_classes=absent)

@@ -1,0 +1,305 @@
+"""A list as dataset: a path and a label in each line, as text or as a table with a header.
+
+VideoMAE, SlowFast, mmaction2 and pytorchvideo read such lists; Hugging Face's VideoFolder has metadata.csv.
+"""
+
+import os
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from dfs_store.errors import DatasetNotFoundError
+from dfs_store.names import printable
+from dfs_store.videos.files.cliplist import ClipFile, ClipList
+from dfs_store.videos.files.finding import Finder, inside, nothing_found
+from dfs_store.videos.files.numbered_classes import named_labels
+from dfs_store.videos.files.reading import Reading
+from dfs_store.videos.files.splits import split_name
+from dfs_store.videos.files.texts import column_name, numbered_lines, parse_fields, read_json, read_table
+from dfs_store.videos.files.tree import VIDEO_SUFFIXES
+
+__all__ = ["METADATA", "ListRow", "read_list", "read_rows"]
+
+METADATA = ("metadata.csv", "metadata.jsonl")
+# The first column that is there counts.
+_PATHS_TEXT = """
+path file_path filepath video_path videopath clip_path file_name filename file video_name video_file
+videofile video_filename video clip_name clip frame_dir frames_path folder_name folder relative_path
+rel_path video_id vid id name
+"""
+_PATHS = _PATHS_TEXT.split()
+_LABELS_TEXT = """
+label_name class_name classname action_name category_name label labels class action category target activity
+tag label_id class_id label_idx class_idx class_index category_id y
+"""
+_LABELS = _LABELS_TEXT.split()
+_SPLITS = ["split", "subset", "part", "partition", "set", "usage"]
+_SEPARATORS = ("\t", ",", " ", ";")
+_TRIED = 200  # lines, to learn which separator a list has
+
+
+class ListRow(NamedTuple):
+    """One line of a list.
+
+    Attributes:
+        path: as listed.
+        label: as listed.
+        part: "train", "val" or "test" of a column `split`; "" without one.
+        line: its number.
+    """
+
+    path: str
+    label: str
+    part: str
+    line: int
+
+
+@dataclass(frozen=True)
+class _Listed:
+    """The rows of both parts, with the list that each is from."""
+
+    train: list[ListRow]
+    test: list[ListRow]
+    train_list: Path
+    test_list: Path
+    remarks: list[str]
+
+    def rows(self, split: str) -> list[ListRow]:
+        return self.train if split == "train" else self.test
+
+
+def read_list(path: Path, split: str, how: Reading) -> ClipList:
+    """Returns the clips that a list names for a split.
+
+    Raises:
+        DatasetNotFoundError: the list cannot be read, has no clips of the split, contradicts itself, or none
+            of its files exists.
+    """
+    listed = _both_parts(path, how)
+    rows, source = listed.rows(split), listed.train_list if split == "train" else listed.test_list
+    if not rows:
+        raise DatasetNotFoundError(_no_rows(path, split))
+    naming = named_labels([row.label for row in (*listed.train, *listed.test)], how.class_names, path)
+    root = how.root_or(source.parent)
+    finder = Finder([root])
+    clips, missing, remarks = _clips(rows, source, root, finder, naming.name_of)
+    other = listed.rows("test" if split == "train" else "train")
+    remarks = [*listed.remarks, *remarks, *_in_both(clips, other, root, finder), *finder.unclear]
+    if not clips:
+        raise nothing_found(missing, source.name, root)
+    names = naming.sorted({naming.name_of(row.label) for row in rows})
+    place = {name: number for number, name in enumerate(names)}
+    clips.sort(key=lambda clip: place[clip.class_name])
+    return ClipList(root, clips, names, missing, remarks=remarks)
+
+
+def _both_parts(path: Path, how: Reading) -> _Listed:
+    rows = read_rows(path, _exists_in(how.root_or(path.parent)))
+    parts, remarks = _by_part(rows), list[str]()
+    train, train_from_column = parts.get("", parts.get("train", [])), "" not in parts
+    test, test_list = parts.get("test") or parts.get("val") or [], path
+    if train_from_column and parts.get("test") and parts.get("val"):
+        remarks.append(
+            f"{len(parts['val']):,} rows of the validation part are not used: there is a test part"
+        )
+    if how.test_list is not None:
+        test_list = Path(how.test_list).expanduser().absolute()
+        if not test_list.is_file():
+            raise DatasetNotFoundError(f"the test list {test_list} is not there")
+        if test:
+            remarks.append(
+                f"{len(test):,} test rows of {path.name} are not used: there is the test list "
+                f"{test_list.name}"
+            )
+        of_test = _by_part(read_rows(test_list, _exists_in(how.root_or(test_list.parent))))
+        test = of_test.get("") or of_test.get("test") or of_test.get("val") or []
+    return _Listed(train, test, path, test_list, remarks)
+
+
+def _by_part(rows: list[ListRow]) -> dict[str, list[ListRow]]:
+    found = defaultdict[str, list[ListRow]](list)
+    for row in rows:
+        found[row.part].append(row)
+    return dict(found)
+
+
+def _no_rows(path: Path, split: str) -> str:
+    if split == "train":
+        return f"{path} lists no training clips"
+    return (
+        f"{path} lists training clips alone: give the test clips with --test-list LIST (test_list=), or add "
+        "a column split with train and test; without any, condense and evaluate with --hold-out 0.2"
+    )
+
+
+def _clips(
+    rows: list[ListRow], source: Path, root: Path, finder: Finder, name_of: Callable[[str], str]
+) -> tuple[list[ClipFile], list[str], list[str]]:
+    """Returns the clips that exist, those that do not, and remarks about the list."""
+    clips, missing, seen, repeated = [], [], dict[str, ListRow](), 0
+    for row in rows:
+        found = finder.find(row.path)
+        file = row.path if found is None else inside(root, found)
+        if (earlier := seen.setdefault(file, row)) is not row:
+            if name_of(earlier.label) != name_of(row.label):
+                raise DatasetNotFoundError(
+                    f"{source}, line {row.line}: {printable(file)} has the label {row.label!r} here and "
+                    f"{earlier.label!r} in line {earlier.line}; a clip has one class"
+                )
+            repeated += 1
+        elif found is None:
+            missing.append(file)
+        else:
+            clips.append(ClipFile(file, name_of(row.label)))
+    remarks = [f"{repeated:,} rows of {source.name} repeat earlier ones and count once"] if repeated else []
+    return clips, missing, remarks
+
+
+def _in_both(clips: list[ClipFile], other: list[ListRow], root: Path, finder: Finder) -> list[str]:
+    """Says how many clips are listed for training and for testing."""
+    names = {inside(root, found) for row in other if (found := finder.find(row.path)) is not None}
+    both = [clip.file for clip in clips if clip.file in names]
+    if not both:
+        return []
+    return [f"{len(both):,} clips are listed for training and for testing, first {printable(both[0])}"]
+
+
+def _exists_in(root: Path) -> Callable[[str], bool]:
+    finder = Finder([root])
+    return lambda name: finder.find(name) is not None
+
+
+def read_rows(path: Path, exists: Callable[[str], bool]) -> list[ListRow]:
+    """Returns the lines of a list.
+
+    Args:
+        path: of the list: text, csv with or without a header, JSON (a list of objects) or JSON lines.
+        exists: whether a listed path does, which tells what separates it from its label.
+
+    Raises:
+        DatasetNotFoundError: with file, line and the columns found.
+    """
+    if path.suffix.lower() in (".json", ".jsonl", ".ndjson"):
+        return _from_columns(path, _json_rows(path))
+    lines = numbered_lines(path)
+    if not lines:
+        raise DatasetNotFoundError(f"{path} is empty")
+    header = _delimiter_of_header(lines[0][1])
+    if header == " " and len(lines[0][1].split()) == 2:
+        lines = lines[1:]  # "path label": paths may have spaces, too
+    elif header is not None:
+        return _from_columns(path, read_table(path, header))
+    lines = [
+        (number, line) for number, line in lines if not line.startswith("#") or exists(_split(line, " ")[0])
+    ]
+    separator = _separator([line for _, line in lines[:_TRIED]], exists)
+    rows = []
+    for number, line in lines:
+        name, label = _split(line, separator)
+        if not (name and label):
+            raise DatasetNotFoundError(
+                f"{path}, line {number}: {line[:120]!r} has no path and label. A line of a list is `path "
+                "label`, with a space, tab or comma between, or the list is csv with a header that names the "
+                "columns path and label"
+            )
+        rows.append(ListRow(name, label, "", number))
+    return rows
+
+
+def _split(line: str, separator: str) -> tuple[str, str]:
+    """Splits a line at its last separator; path and label may be quoted."""
+    if '"' in line:
+        fields = parse_fields(line, separator)
+        return separator.join(fields[:-1]).strip(), fields[-1] if len(fields) > 1 else ""
+    name, found, label = line.strip().rpartition(separator)
+    if separator == " " and "\t" in label:
+        name, found, label = line.strip().rpartition("\t")
+    return (name.strip(), label.strip()) if found else (line.strip(), "")
+
+
+def _separator(lines: list[str], exists: Callable[[str], bool]) -> str:
+    """Returns what separates the labels: what leaves most paths that exist, or else that look like videos."""
+
+    def score(separator: str) -> tuple[int, int, int]:
+        names = [name for name, label in (_split(line, separator) for line in lines) if name and label]
+        videos = sum(os.path.splitext(name)[1].lower() in VIDEO_SUFFIXES for name in names)
+        return sum(map(exists, names)), videos, len(names)
+
+    return max(_SEPARATORS, key=score)
+
+
+def _delimiter_of_header(line: str) -> str | None:
+    """Returns what separates the columns if a line names columns, else None."""
+    found: tuple[int, str] | None = None
+    known = {*_PATHS, *_LABELS, *_SPLITS}
+    for delimiter in (",", "\t", ";", "|", " "):
+        columns = [column_name(field) for field in parse_fields(line, delimiter)]
+        score = len(known.intersection(columns))
+        whole = {*columns} & {*_PATHS} and {*columns} & {*_LABELS}
+        values = any(re.search(r"[/\\]|\.\w|^[\d.]+$", column) for column in columns)
+        names = whole or all(re.fullmatch(r"[^\W\d]\w*", column) for column in columns)
+        if len(columns) > 1 and score and names and not values and (found is None or score > found[0]):
+            found = score, delimiter
+    return None if found is None else found[1]
+
+
+def _json_rows(path: Path) -> Iterable[tuple[int, dict[str, str]]]:
+    import json
+
+    if path.suffix.lower() == ".json":
+        content: Sequence[Any] = read_json(path)
+        rows = list(enumerate(content if isinstance(content, list) else [content], 1))
+    else:
+        rows = []
+        for number, line in numbered_lines(path):
+            try:
+                rows.append((number, json.loads(line)))
+            except ValueError as error:
+                raise DatasetNotFoundError(
+                    f"{path}, line {number}: cannot be read as JSON: {error}"
+                ) from error
+    for number, row in rows:
+        if not isinstance(row, dict):
+            raise DatasetNotFoundError(
+                f"{path}, entry {number}: must be an object with a path and a label, got {row!r:.80}"
+            )
+        yield (
+            number,
+            {column_name(key): "" if value is None else str(value).strip() for key, value in row.items()},
+        )
+
+
+def _from_columns(path: Path, rows: Iterable[tuple[int, dict[str, str]]]) -> list[ListRow]:
+    found = []
+    for line, row in rows:
+        columns = [
+            next((name for name in names if name in row), None) for names in (_PATHS, _LABELS, _SPLITS)
+        ]
+        name, label, split = columns
+        if name is None or label is None:
+            raise DatasetNotFoundError(
+                f"{path} has the columns {', '.join(row)}; a list needs a column for the path of a video "
+                "(path, file_name ...) and one for its class (label, class_name ...)"
+            )
+        for column in (name, label):
+            if not row[column]:
+                raise DatasetNotFoundError(
+                    f"{path}, line {line}: the column {column} is empty; the columns are {', '.join(row)}"
+                )
+        part = "" if split is None else _part(row[split], path, line, split)
+        found.append(ListRow(row[name], row[label], part, line))
+    if not found:
+        raise DatasetNotFoundError(f"{path} lists no clips: there is nothing below its header")
+    return found
+
+
+def _part(value: str, path: Path, line: int, column: str) -> str:
+    said = split_name(value)
+    if said is None:
+        raise DatasetNotFoundError(
+            f"{path}, line {line}: the column {column} must say train, val or test, got {value!r}"
+        )
+    return said.part

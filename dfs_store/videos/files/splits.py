@@ -1,0 +1,77 @@
+"""Names of folders and of rows that say which part of a dataset they are: train, val or test."""
+
+import re
+from typing import NamedTuple
+
+__all__ = ["SplitName", "is_container", "split_name"]
+
+_PARTS = {
+    **dict.fromkeys(("train", "training", "trn", "trainval"), "train"),
+    **dict.fromkeys(
+        ["val", "valid", "validate", "validation", "validating", "eval", "evaluation", "dev", "devel"], "val"
+    ),
+    **dict.fromkeys(["test", "testing", "tests", "tst", "holdout"], "test"),
+}
+_CONTAINERS_TEXT = """
+batch chunk clip clips data dataset datasets fold folds frame frames image images img imgs jpeg jpegs jpg
+part partition parts picture pictures png pngs raw rawframes rgb set sets shard split splits subset video
+videos
+"""
+_CONTAINERS = frozenset(_CONTAINERS_TEXT.split())
+_DECORATION_TEXT = """
+all class classes extracted final folder fps full hd list mini new p processed resized sample samples small
+sub tiny x
+"""
+_DECORATION = _CONTAINERS.union(_DECORATION_TEXT.split())
+_STUCK = re.compile(
+    rf"({'|'.join(sorted(_PARTS, key=len, reverse=True))})(set|sets|data|split|videos|clips|frames)"
+)
+
+
+class SplitName(NamedTuple):
+    """What a name says of a split.
+
+    Attributes:
+        part: "train", "val" or "test".
+        rest: the other words and numbers of the name, without those that say nothing (set, data).
+        is_plain: whether the other words could not be part of a class's name.
+        is_bare: whether there are no other words or numbers.
+    """
+
+    part: str
+    rest: tuple[str, ...]
+    is_plain: bool
+    is_bare: bool
+
+
+def split_name(name: str) -> SplitName | None:
+    """Reads Train, TRAINING, training_set, videos_train, UCF101-val, testSet ...; None of other names."""
+    words = _words(name)
+    parts = {_PARTS[word] for word in words if word in _PARTS}
+    if parts == {"train", "val"}:  # train_val
+        parts = {"train"}
+    if len(parts) != 1:
+        return None
+    rest = tuple(word for word in words if word not in _PARTS)
+    plain = all(word in _DECORATION or word.isdecimal() for word in rest)
+    said = tuple(word for word in rest if word not in ("set", "sets", "data", "split"))
+    return SplitName(parts.pop(), said, plain, not said)
+
+
+def is_container(name: str) -> bool:
+    """Whether a folder's name says only that there are clips in it: `videos`, `jpegs_112`, `fold1`."""
+    words = _words(name)
+    return any(word in _CONTAINERS for word in words) and all(
+        word in _DECORATION or word.isdecimal() for word in words
+    )
+
+
+def _words(name: str) -> list[str]:
+    """Splits at signs, between letters and digits, and at capitals inside a word; in lower case."""
+    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[^\W\d_])(?=\d)|(?<=\d)(?=[^\W\d_])", " ", name)
+    words = re.findall(r"[^\W_]+", spaced.casefold())
+    found = list[str]()
+    for word in words:
+        stuck = _STUCK.fullmatch(word)
+        found += stuck.groups() if stuck else [word]
+    return found

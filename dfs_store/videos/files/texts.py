@@ -1,0 +1,124 @@
+"""Lists and tables as people save them: Unicode with a byte order mark, UTF-8, or Latin-1; any line ends."""
+
+import codecs
+import csv
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from dfs_store.errors import DatasetNotFoundError
+
+__all__ = ["column_name", "numbered_lines", "parse_fields", "read_json", "read_table", "read_text"]
+
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark it begins with
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_LINE_END = re.compile(r"\r\n|\n|\r")
+_MOST_BYTES = 2**30
+
+
+def read_text(path: Path) -> str:
+    """Returns the text of a file.
+
+    Lines that are not UTF-8 are taken for Windows-1252, which contains Latin-1.
+
+    Raises:
+        DatasetNotFoundError: it is no text.
+    """
+    if path.stat().st_size > _MOST_BYTES:
+        raise DatasetNotFoundError(f"{path} has more than {_MOST_BYTES:,} bytes: it is no list of files")
+    data = path.read_bytes()
+    encoding = next((name for mark, name in _MARKS if data.startswith(mark)), None)
+    try:
+        if encoding is not None:
+            return data.decode(encoding)
+        if b"\0" in data:
+            raise DatasetNotFoundError(
+                f"{path} is no text in UTF-8: it has zero bytes. If it is a list in UTF-16, save it as "
+                "UTF-8; videos themselves are given as a folder or in a list"
+            )
+        return "".join(map(_decoded, data.splitlines(keepends=True)))
+    except UnicodeDecodeError as error:
+        raise DatasetNotFoundError(
+            f"{path} begins as {encoding} and is not: {error.reason}; save it as UTF-8"
+        ) from error
+
+
+def _decoded(line: bytes) -> str:
+    for encoding in ("utf-8", "cp1252"):
+        try:
+            return line.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    return line.decode("latin-1")
+
+
+def numbered_lines(path: Path) -> list[tuple[int, str]]:
+    """Returns the lines of a file that are not empty, with their numbers from 1; stripped."""
+    lines = enumerate(_LINE_END.split(read_text(path)), 1)
+    return [(number, line.strip()) for number, line in lines if line.strip()]
+
+
+def column_name(text: str) -> str:
+    """Returns the name of a column in lower case, words joined by `_`."""
+    return re.sub(r"[\s\-]+", "_", text.strip().strip("\"'").strip().casefold())
+
+
+def parse_fields(line: str, delimiter: str) -> list[str]:
+    """Splits one line of a table, whose fields may be quoted; several spaces count once."""
+    fields = next(csv.reader([line], delimiter=delimiter, skipinitialspace=True), [])
+    fields = [field.strip() for field in fields]
+    return [field for field in fields if field] if delimiter == " " else fields
+
+
+def read_table(path: Path, delimiter: str = ",") -> Iterator[tuple[int, dict[str, str]]]:
+    """Yields the rows of a table with a header: line number and values by column, all stripped.
+
+    Rows without any value are passed over, and so are those that begin with `#`.
+
+    Raises:
+        DatasetNotFoundError: a row has more values than there are columns, or is no csv.
+    """
+    lines = _LINE_END.split(read_text(path))
+    first = next((number for number, line in enumerate(lines) if line.strip()), 0)
+    rows = csv.reader((f"{line}\n" for line in lines[first:]), delimiter=delimiter, skipinitialspace=True)
+    columns: list[str] = []
+    try:
+        for row in rows:
+            values, line = [value.strip() for value in row], first + rows.line_num
+            if not columns:
+                columns = [column_name(value) for value in values]
+            elif any(values) and not values[0].startswith("#"):
+                if any(values[len(columns) :]):
+                    raise DatasetNotFoundError(
+                        f"{path}, line {line}: {len(values)} values for the {len(columns)} columns "
+                        f"{', '.join(columns)}; put values with a {_delimiter_text(delimiter)} in double "
+                        "quotes"
+                    )
+                yield line, dict(zip(columns, [*values, *[""] * len(columns)], strict=False))
+    except csv.Error as error:
+        raise DatasetNotFoundError(
+            f"{path}, line {first + rows.line_num}: cannot be read as csv: {error}"
+        ) from error
+
+
+def _delimiter_text(delimiter: str) -> str:
+    return {",": "comma", ";": "semicolon", "\t": "tab", " ": "space"}.get(delimiter, repr(delimiter))
+
+
+def read_json(path: Path) -> Any:  # noqa: ANN401 - any JSON
+    """Returns the content of a JSON file.
+
+    Raises:
+        DatasetNotFoundError: it is none.
+    """
+    try:
+        return json.loads(read_text(path))
+    except (ValueError, RecursionError) as error:
+        raise DatasetNotFoundError(f"{path} cannot be read as JSON: {error}") from error

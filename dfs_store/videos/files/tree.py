@@ -1,0 +1,170 @@
+"""Folders as they lie on disk, read when they are asked for: what may be a clip, and what is passed over."""
+
+import os
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple
+
+from dfs_store.errors import DecodeError
+from dfs_store.names import printable
+from dfs_store.videos.files.picture_sequences import (
+    PICTURE_SUFFIXES,
+    PictureSequence,
+    picture_sequence,
+    rgb_of,
+)
+
+__all__ = ["VIDEO_SUFFIXES", "Folder", "is_ignored"]
+
+_SUFFIXES_TEXT = """
+.264 .265 .3g2 .3gp .apng .asf .avi .av1 .divx .dv .f4v .flv .gif .h264 .h265 .hevc .ivf .m1v .m2t .m2ts
+.m2v .m4v .mjpeg .mjpg .mk3d .mkv .mod .mov .mp4 .mpe .mpeg .mpg .mpv .mts .mxf .nut .obu .ogm .ogv .ogx .qt
+.rm .rmvb .tod .ts .vob .webm .wmv .wtv .xvid .y4m
+"""
+VIDEO_SUFFIXES = frozenset(_SUFFIXES_TEXT.split())
+# What operating systems, disks and tools leave behind.
+_IGNORED = frozenset(
+    {"__macosx", "@eadir", "lost+found", "$recycle.bin", "recycler", "recycled", "system volume information"}
+    | {"#recycle", "@recycle", "@recently-snapshot", "#snapshot", "@tmp", "__pycache__", "found.000"}
+    | {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"}
+)
+# Lists and notes about frames that lie in their folder.
+_ABOUT_FRAMES = frozenset({"n_frames", "n_frames.txt", "fps.txt", "timestamps.txt"})
+
+
+def is_ignored(name: str) -> bool:
+    """Whether a file or folder is hidden or belongs to the system: never data, and not worth a remark."""
+    return name.startswith(".") or name.casefold() in _IGNORED
+
+
+class _Content(NamedTuple):
+    folders: list[str]
+    videos: list[str]
+    frames: PictureSequence | None
+    unclear: str  # why there are no frames though there are pictures
+    others: Counter[str]  # files that are no video, picture or folder, by suffix
+    num_pictures: int
+
+
+class Folder:
+    """One folder; links are followed, and a folder that links to one it lies in is not entered.
+
+    Attributes:
+        path: where it lies.
+        name: as it can be printed.
+        loops: links below it that lead back to a folder that they lie in; known once they were met.
+    """
+
+    def __init__(self, path: Path, above: frozenset[tuple[int, int]] = frozenset()) -> None:
+        self.path = path
+        self.name = printable(path.name)
+        self._above = above
+        self.loops: list[Path] = []
+
+    @cached_property
+    def identity(self) -> tuple[int, int]:
+        """Device and number of the folder itself, however it is reached."""
+        status = self.path.stat()
+        return status.st_dev, status.st_ino
+
+    @cached_property
+    def folders(self) -> list["Folder"]:
+        """The folders in it by name, without those of the system and links that lead back."""
+        above = self._above | {self.identity}
+        found = [Folder(self.path / name, above) for name in self._content.folders]
+        self.loops = [folder.path for folder in found if folder.identity in above]
+        return [folder for folder in found if folder.identity not in above]
+
+    @property
+    def videos(self) -> list[Path]:
+        """The videos directly in it, by name."""
+        return [self.path / name for name in self._content.videos]
+
+    @property
+    def frames(self) -> PictureSequence | None:
+        """The pictures directly in it that are the frames of one clip, without their names."""
+        return self._content.frames
+
+    @property
+    def unclear(self) -> str:
+        """Why the pictures in it are not one clip; "" if they are, or if there are none."""
+        return self._content.unclear
+
+    @property
+    def num_pictures(self) -> int:
+        """How many pictures lie directly in it."""
+        return self._content.num_pictures
+
+    @property
+    def others(self) -> Counter[str]:
+        """Number of files directly in it that are neither videos nor pictures, by suffix."""
+        return self._content.others
+
+    @property
+    def is_clip(self) -> bool:
+        """Whether its pictures are the frames of a clip (or would be, if they were clear)."""
+        return self.num_pictures > 0
+
+    @cached_property
+    def parts(self) -> tuple[list["Folder"], list["Folder"], str]:
+        """The folders in it to read; those of optical flow, depth ... beside them; why there are none."""
+        try:
+            _, left = rgb_of(folder.name for folder in self.folders if not folder.is_empty)
+        except DecodeError as error:
+            return [], self.folders, str(error)
+        chosen = [folder for folder in self.folders if folder.name not in left]
+        return chosen, [folder for folder in self.folders if folder.name in left], ""
+
+    @cached_property
+    def is_empty(self) -> bool:
+        """Whether there is nothing in it or below it that may be a clip."""
+        return not any(folder.videos or folder.is_clip for folder in self.all_below())
+
+    def all_below(self) -> Iterator["Folder"]:
+        """Yields the folder and all below it, each once, though several links may lead there."""
+        yield from self._below(lambda folder: folder.folders)
+
+    def walk(self) -> Iterator["Folder"]:
+        """Yields the folder and those below it that may hold clips: no optical flow beside RGB frames."""
+        yield from self._below(lambda folder: folder.parts[0])
+
+    def _below(self, inside: Callable[["Folder"], list["Folder"]]) -> Iterator["Folder"]:
+        seen, left = set[tuple[int, int]](), [self]
+        while left:
+            folder = left.pop()
+            if folder.identity not in seen:
+                seen.add(folder.identity)
+                yield folder
+                left += reversed(inside(folder))
+
+    @cached_property
+    def _content(self) -> _Content:
+        folders, videos, pictures, others = [], [], [], Counter[str]()
+        with os.scandir(self.path) as entries:
+            for entry in entries:
+                suffix = os.path.splitext(entry.name)[1].lower()
+                if is_ignored(entry.name):
+                    continue
+                # `entry` itself would raise of a link to itself.
+                if os.path.isdir(entry.path) if entry.is_symlink() else entry.is_dir():
+                    folders.append(entry.name)
+                elif not os.path.isfile(entry.path):
+                    # Pipes and devices would be waited for; a link that leads nowhere has nothing.
+                    others["links that lead nowhere" if entry.is_symlink() else "pipes and devices"] += 1
+                elif suffix in VIDEO_SUFFIXES:
+                    videos.append(entry.name)
+                elif suffix in PICTURE_SUFFIXES:
+                    pictures.append(entry.name)
+                elif entry.name.lower() not in _ABOUT_FRAMES:
+                    others[suffix if re.fullmatch(r"\.\w{1,12}", suffix) else "no suffix"] += 1
+        frames, unclear = None, ""
+        if pictures:
+            try:
+                # Millions of names are not kept.
+                frames = picture_sequence(pictures)._replace(names=[])
+            except DecodeError as error:
+                unclear = str(error)
+        return _Content(sorted(folders), sorted(videos), frames, unclear, others, len(pictures))
