@@ -24,6 +24,7 @@ class StoreVideos:
     classes: tuple[str, ...] | None
     hold_out: float | None = None
     split_declared: bool = False
+    decoder: str | None = None
 
 
 def clips_of_store(store: "KeyFrameStore", asked: StoreVideos) -> StoreVideos:
@@ -50,6 +51,7 @@ def clips_of_store(store: "KeyFrameStore", asked: StoreVideos) -> StoreVideos:
         asked.split or settings.get("split"),
         asked.classes or tuple(store.class_names),
         asked.hold_out,
+        decoder=asked.decoder or settings.get("decoder"),
     )
 
 

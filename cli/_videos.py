@@ -47,6 +47,10 @@ class VideoSettings(Protocol):
     def hold_out(self) -> float | None:
         """Share of the training clips to hold out."""
 
+    @property
+    def decoder(self) -> str | None:
+        """Which decoder to use, "auto" when None."""
+
 
 def open_with_progress(
     settings: VideoSettings,
@@ -76,6 +80,7 @@ def open_with_progress(
             random_starts=random_starts,
             seed=seed,
             max_memory=max_memory,
+            decoder=settings.decoder or "auto",
             on_progress=shown_on(progress),
         )
     if not quiet:

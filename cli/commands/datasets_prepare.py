@@ -57,6 +57,7 @@ def prepare(
     runs: Runs = 5,
     workers: Workers = None,
     max_memory: MaxMemory = None,
+    decoder: shared.Decoder = None,
     shard: Shard = None,
     seed: shared.Seed = 0,
     json: shared.Json = False,
@@ -78,6 +79,7 @@ def prepare(
         "seed": seed,
         "random_starts": runs * PAPER_TEST_PASSES,
         "workers": workers,
+        "decoder": decoder or "auto",
     }
     options |= {"classes": shared.class_list(classes), "official_split": split or 1}
     options["max_memory"] = None if max_memory is None else parse_bytes(max_memory, "--max-memory")

@@ -41,6 +41,7 @@ def evaluate(
     split: shared.Split = None,
     classes: shared.Classes = None,
     hold_out: shared.HoldOut = None,
+    decoder: shared.Decoder = None,
     results: given.Results = None,
     overwrite: given.Overwrite = False,
     seed: shared.Seed = 0,
@@ -57,7 +58,15 @@ def evaluate(
         check_free([Path(results)], overwrite=overwrite, flag="--results")
     names = shared.class_list(classes)
     asked = StoreVideos(
-        dataset or "", root, frames, stride, size, split, tuple(names) if names else None, hold_out
+        dataset or "",
+        root,
+        frames,
+        stride,
+        size,
+        split,
+        tuple(names) if names else None,
+        hold_out,
+        decoder=decoder,
     )
     videos, about, own = _whole(asked) if store == WHOLE else _of_store(store, asked)
 

@@ -160,8 +160,14 @@ def _even(frames: int, length: int) -> npt.NDArray[np.int64]:
     return start + interval * np.arange(frames, dtype=np.int64)
 
 
-def resized_shape(sampling: Sampling, width: int, height: int) -> tuple[int, int]:
-    """Returns (width, height) in pixels to which a frame is scaled before its centre is cut out."""
+def resized_shape(sampling: Sampling, width: float, height: float) -> tuple[int, int]:
+    """Returns (width, height) in pixels to which a frame is scaled before its centre is cut out.
+
+    Args:
+        sampling: the size and the way of resizing.
+        width: of the frame as it is shown: upright, and by its display aspect ratio.
+        height: likewise.
+    """
     size = sampling.size
     if sampling.resize == "direct":
         return size, size
