@@ -93,8 +93,8 @@ class CondenseConfig(Settings):
         frames, stride, size, split, classes: sampling of the real clips; None is the dataset's default.
         hold_out: share of the groups of clips of every class to leave out of the condensation, for choosing
             settings by (`dfs evaluate --hold-out`) without a look at the test clips; None uses all.
-        decoder: of the videos: "pyav", "decord", or "auto" (PyAV, and decord for files out of which PyAV gets no
-            frame). None is "auto".
+        decoder: of the videos: "pyav", "decord", or "auto" (PyAV, and decord for files out of which PyAV
+            gets no frame). None is "auto".
         resume: continue the checkpoint beside `out` if there is one.
         checkpoint_every: steps between checkpoints; None is every five minutes.
         overwrite: replace an existing store.

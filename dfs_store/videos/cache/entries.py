@@ -225,8 +225,8 @@ def list_entries(cache_dir: str | os.PathLike[str] | None = None) -> list[dict[s
 
     Returns:
         One dict per entry: kind ("clips", or "extractor": a trained network), key, path, dataset, split,
-        complete, obsolete (made by an older version or its rules of decoding, and used no more), in_use, num_clips, num_failed, size_bytes (as it lies on disk), sampling, seed, modified
-        (seconds since 1970).
+        complete, obsolete (made by an older version or its rules of decoding, and used no more), in_use,
+        num_clips, num_failed, size_bytes (as it lies on disk), sampling, seed, modified (seconds since 1970).
     """
     root = cache_root(cache_dir)
     found = []

@@ -2,8 +2,8 @@
 
 Runs in worker processes only, and imports neither torch nor anything that does.
 
-The frames of a file are those that ``ffmpeg -i FILE -fps_mode passthrough`` shows, whatever the container says,
-with either decoder. Both scale with the same library (swscale, bilinear with a filter as wide as the
+The frames of a file are those that ``ffmpeg -i FILE -fps_mode passthrough`` shows, whatever the container
+says, with either decoder. Both scale with the same library (swscale, bilinear with a filter as wide as the
 reduction, so it does not alias) and differ by a fraction of a grey value.
 """
 

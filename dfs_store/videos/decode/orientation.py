@@ -1,14 +1,11 @@
 """Which way up a picture is shown: the eight orientations that cameras note instead of turning pixels."""
 
 import struct
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
-import numpy as np
 import numpy.typing as npt
 
 __all__ = ["UPRIGHT", "Orientation", "from_display_matrix", "from_exif", "of_frame"]
-
-Element = TypeVar("Element", bound=np.generic)
 
 _MAX_SHEAR = 0.035  # of a side, about 2 degrees: FFmpeg, too, takes a matrix this close for a quarter turn
 
@@ -30,7 +27,7 @@ class Orientation(NamedTuple):
         """Returns the (width, height) to store for pixels that are shown at these."""
         return (height, width) if self.transpose else (width, height)
 
-    def apply(self, pixels: npt.NDArray[Element]) -> npt.NDArray[Element]:
+    def apply(self, pixels: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Returns a view of (H, W, C) pixels as they are shown."""
         shown = pixels.transpose(1, 0, 2) if self.transpose else pixels
         return shown[:: -1 if self.flip_y else 1, :: -1 if self.flip_x else 1]

@@ -175,7 +175,9 @@ def resized_shape(sampling: Sampling, width: float, height: float) -> tuple[int,
     if sampling.resize == "stretch-crop":
         return round(_REFERENCE_WIDTH * size / _REFERENCE_CROP), short
     scale = short / min(width, height)
-    return max(size, round(width * scale)), max(size, round(height * scale))
+    # In steps of two pixels, so that the same number is cut off on both sides.
+    long = size + 2 * max(0, round((max(width, height) * scale - size) / 2))
+    return (long, short) if width >= height else (short, long)
 
 
 def centre_crop_offsets(width: int, height: int, size: int) -> tuple[int, int]:

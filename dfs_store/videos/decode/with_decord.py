@@ -1,8 +1,8 @@
-"""Decoding with decord, for what PyAV cannot decode and on request: its frames are FFmpeg's, or none are taken.
+"""Decoding with decord, on request and for what PyAV cannot decode: FFmpeg's frames, or none.
 
-decord counts packets that an edit list hides, and hands out copies of the last picture for frames that are not
-there. Its random access returns other frames than those asked for on MPEG-4 AVI files (UCF101 is made of
-them), by up to 60 grey values in the mean. So it is read from the first frame on, and its count must be FFmpeg's.
+decord counts packets that an edit list hides, and hands out copies of the last picture for frames that are
+not there, so its count must be FFmpeg's. Its random access returns other frames than those asked for on MPEG-4
+AVI files (UCF101 is made of them), by up to 60 grey values in the mean, so it reads from the first frame on.
 """
 
 from functools import cache

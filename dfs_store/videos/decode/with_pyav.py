@@ -1,8 +1,9 @@
 """Decoding with PyAV: the frames that FFmpeg shows, all of them counted.
 
 Every file is decoded to its end, because nothing else says how many frames it shows: edit lists and hidden
-pictures, open GOPs and damage make them fewer than its packets, and headers lie. The frames to keep are picked
-beforehand by the number of packets that claim a frame. Only if that number was wrong is the file decoded again.
+pictures, open GOPs and damage make them fewer than its packets, and headers lie. The frames to keep are
+picked beforehand, by the number of packets that claim a frame. If that number was wrong, the file is decoded
+again.
 """
 
 import errno
@@ -97,7 +98,7 @@ def decode_with_pyav(
 def scan(video: Video) -> Scan:
     """Reads a video's packets to the end, and keeps them if they are few."""
     arrived, claimed, held_bytes = Arrival(), 0, 0
-    packets: "list[Packet[VideoStream]] | None" = []
+    packets: list[Packet[VideoStream]] | None = []
     for packet in _packets(video, arrived):
         claimed += not packet.is_discard
         held_bytes += packet.size
@@ -170,7 +171,7 @@ def _frames(video: Video, packets: "Iterable[Packet[VideoStream]]", reading: Rea
             yield from context.decode(packet)
         except FFmpegError as error:
             _raise_if_memory(error)
-            # Before the first key frame they lack what they refer to, which is no damage: a broadcast joined midway.
+            # Before the first key frame, of a broadcast joined midway, they lack what they refer to.
             reading.damaged += begun and not packet.is_discard
     try:
         yield from context.decode(None)
