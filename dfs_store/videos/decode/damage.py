@@ -60,7 +60,9 @@ def missing_frames(container: InputContainer, stream: VideoStream, fps: float, a
     lasts = _own_seconds(stream)
     if lasts is None and cut_off:
         lasts = (container.duration or 0) / av.time_base
-    if lasts is None or (seconds + _SPARE_FRAMES / fps >= lasts * _WHOLE_SHARE):
+    # Some writers note how long the stream lasts, others when it ends.
+    seconds = max(seconds, float(arrived.end * (stream.time_base or 0)))
+    if lasts is None or seconds + _SPARE_FRAMES / fps >= lasts * _WHOLE_SHARE:
         return ""
     return f"cut short: {seconds:.1f} of {lasts:.1f} seconds are there"
 
@@ -113,7 +115,7 @@ def reason_in_words(path: str, error: Exception) -> str:
             return "the file is empty"
         if (boxes := _top_boxes(path)) and b"moov" not in boxes:
             return "no moov atom: the recording was not finished, or the file was cut off"
-        return "it is no video, or its beginning is damaged"
+        return "not a video, or its header is damaged"
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 

@@ -1,8 +1,8 @@
 """Decoding with decord, on request and for what PyAV cannot decode: FFmpeg's frames, or none.
 
 decord counts packets that an edit list hides, and hands out copies of the last picture for frames that are
-not there, so its count must be FFmpeg's. Its random access returns other frames than those asked for on MPEG-4
-AVI files (UCF101 is made of them), by up to 60 grey values in the mean, so it reads from the first frame on.
+not there, so its count must be FFmpeg's. Its random access returns other frames than those asked for on
+MPEG-4 AVI files (UCF101 is made of them), by up to 60 grey values in the mean, so it reads from the first frame on.
 """
 
 from functools import cache
@@ -64,8 +64,10 @@ def decode_with_decord(
             frame = reader.next()
             if number in wanted:
                 picture = frame.asnumpy()
-                if picture.shape != (height, width, 3):  # it trips over padded rows at widths under 64
-                    raise DecodeError(f"{path}: decord gives pixels of shape {picture.shape}")
+                if picture.shape != (height, width, 3):  # it trips over padded rows
+                    raise DecodeError(
+                        f"{path}: decord cannot scale frames to a width of {width} pixels; use pyav"
+                    )
                 found[number] = crop(picture, sampling.size)
     except DecodeError:
         raise
