@@ -212,10 +212,10 @@ def test_obsolete_entries_are_shown_and_removed(dfs, folder, cache):
     dfs("datasets", "prepare", folder, *SMALL, "--decoder", "pyav")
     old = next(cache.glob("*/request.json"))
     old.write_text(old.read_text().replace('"version": 3', '"version": 2'))
-    assert "obsolete" in dfs("datasets", "cache").stdout
+    assert "obsolete: made by" in dfs("datasets", "cache").stdout
     assert dfs("datasets", "cache", "--remove-unfinished", "--json").document["removed"] == []
     assert dfs("datasets", "cache", "--remove-obsolete", "--json").document["removed"] == [old.parent.name]
-    assert "obsolete" not in dfs("datasets", "cache").stdout
+    assert "obsolete:" not in dfs("datasets", "cache").stdout
 
 
 def test_a_decoder_that_is_none_is_refused(dfs, folder):

@@ -2,7 +2,7 @@
 
 decord counts packets that an edit list hides, and hands out copies of the last picture for frames that are
 not there, so its count must be FFmpeg's. Its random access returns other frames than those asked for on
-MPEG-4 AVI files (UCF101 is made of them), by up to 60 grey values in the mean, so it reads from the first frame on.
+MPEG-4 AVI files (UCF101 is made of them), by up to 60 grey values in the mean, so it is not used.
 """
 
 from functools import cache

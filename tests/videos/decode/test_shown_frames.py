@@ -46,7 +46,8 @@ CONTAINERS = {
     "libvpx-vp9": ("webm", "mp4"),
     "mjpeg": ("avi", "mov", "mkv"),
 }
-NEVER_CUT = ("mxf",)  # ffmpeg does not write cut ones
+# ffmpeg does not write cut MXF, and FFmpeg 5 shows the frames of MJPEG that an edit list hides.
+NEVER_CUT = ("mxf", "mjpeg")
 
 
 def ffmpeg(*arguments, **how):
@@ -130,7 +131,7 @@ def films(draw):
 def test_the_frames_are_those_that_ffmpeg_shows(folder, film):
     try:
         path = greys_of(folder, film["codec"], film["b_frames"], film["rate"], film["container"])
-        if film["cut"] != "none" and film["container"] not in NEVER_CUT:
+        if film["cut"] != "none" and not {film["container"], film["codec"]}.intersection(NEVER_CUT):
             path = cut_of(path, film["cut"], film["start"])
     except pytest.skip.Exception:  # would skip all other examples, too
         assume(False)
