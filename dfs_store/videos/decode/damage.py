@@ -76,7 +76,9 @@ def _outer_bytes(path: str) -> int:
     with open(path, "rb") as file:
         start = file.read(64)
         place = 0
-        while start[:4] == b"RIFF" and len(start) >= 8:  # large AVI files are several of them
+        for _ in range(_MAX_BOXES):
+            if start[:4] != b"RIFF" or len(start) < 8:  # large AVI files are several of them
+                break
             place += 8 + int.from_bytes(start[4:8], "little")
             file.seek(place)
             start = file.read(8)
@@ -123,10 +125,12 @@ def _top_boxes(path: str) -> set[bytes]:
     """Returns the kinds of boxes that an MP4 or MOV file is made of; nothing if it is none."""
     found: set[bytes] = set()
     with open(path, "rb") as file:
-        place, whole = 0, os.path.getsize(path)
-        while place + 8 <= whole and len(found) < _MAX_BOXES:
+        place = 0
+        for _ in range(_MAX_BOXES):
             file.seek(place)
             head = file.read(16)
+            if len(head) < 8:
+                break
             size, kind = int.from_bytes(head[:4], "big"), head[4:8]
             if not found and kind not in (b"ftyp", b"mdat", b"wide", b"free", b"skip"):
                 return found
