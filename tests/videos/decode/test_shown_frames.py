@@ -227,6 +227,12 @@ def test_formats_beyond_the_usual(tmp_path, name):
     assert_shown(write_greys(tmp_path / name, options.get(name, (*usual, *GREY)), size=(176, 144)))
 
 
+def test_pictures_in_a_row_that_ffmpeg_takes_for_single_ones(tmp_path):
+    path = tmp_path / "colours.mjpeg"
+    ffmpeg("-f", "lavfi", "-i", "testsrc=s=160x120:r=25:d=1", str(path))
+    assert_shown(path)
+
+
 @needs_decord
 def test_decord_gives_the_same_frames_or_refuses(tmp_path):
     whole = write_greys(tmp_path / "whole.mp4", ("-c:v", "libx264", *ENCODERS["libx264"]), size=(160, 120))
