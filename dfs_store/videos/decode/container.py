@@ -23,8 +23,8 @@ _MAX_FPS = 1000.0  # beyond this a container's rate is a mistake
 # other files and addresses, which it would open: a "video" could show any file, or call a server.
 _CONTAINERS = (
     "avi", "matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2", "flv", "mpegts", "mpeg", "mpegvideo", "m4v", "h264",
-    "hevc", "vvc", "av1", "obu", "vc1", "ogg", "asf", "ivf", "gif", "apng", "yuv4mpegpipe", "mxf", "nut", "rm",
-    "dv", "wtv", "mjpeg", "jpeg_pipe",  # the last two are both JPEG pictures in a row
+    "hevc", "vvc", "av1", "obu", "vc1", "ogg", "asf", "ivf", "gif", "apng", "yuv4mpegpipe", "mxf", "nut",
+    "rm", "dv", "wtv", "mjpeg", "jpeg_pipe",  # the last two are both JPEG pictures in a row
 )  # fmt: skip
 _OPEN_OPTIONS = {
     "format_whitelist": ",".join(_CONTAINERS),
