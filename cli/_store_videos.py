@@ -27,6 +27,7 @@ class StoreVideos:
     test_list: str | None = None
     class_names: str | None = None
     folder_layout: str | None = None
+    decoder: str | None = None
 
 
 def clips_of_store(store: "KeyFrameStore", asked: StoreVideos) -> StoreVideos:
@@ -40,9 +41,8 @@ def clips_of_store(store: "KeyFrameStore", asked: StoreVideos) -> StoreVideos:
     provenance = store.attributes.get("provenance") or {}
     settings: dict[str, Any] = store.provenance_object("config")
     dataset = asked.dataset or provenance.get("dataset")
-    same = dataset == provenance.get(
-        "dataset"
-    )  # what the store records of its own dataset says nothing of another
+    # What the store records of its own dataset says nothing of another.
+    same = dataset == provenance.get("dataset")
     reading: dict[str, Any] = {
         name: getattr(asked, name) or (settings.get(name) if same else None)
         for name in ("test_list", "class_names", "folder_layout")
@@ -61,6 +61,7 @@ def clips_of_store(store: "KeyFrameStore", asked: StoreVideos) -> StoreVideos:
         asked.classes or tuple(store.class_names),
         asked.hold_out,
         **reading,
+        decoder=asked.decoder or settings.get("decoder"),
     )
 
 

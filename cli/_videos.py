@@ -38,6 +38,7 @@ def open_with_progress(
             random_starts=random_starts,
             seed=seed,
             max_memory=max_memory,
+            decoder=settings.decoder or "auto",
             on_progress=shown_on(progress),
         )
     if not quiet:

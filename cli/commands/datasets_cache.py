@@ -19,6 +19,9 @@ def cache(
     unfinished: Annotated[
         bool, typer.Option("--remove-unfinished", help="Remove the entries whose preparation never ended.")
     ] = False,
+    obsolete: Annotated[
+        bool, typer.Option("--remove-obsolete", help="Remove entries of older versions, used no more.")
+    ] = False,
     everything: Annotated[bool, typer.Option("--remove-all", help="Remove every entry.")] = False,
     json: shared.Json = False,
     quiet: shared.Quiet = False,
@@ -29,7 +32,8 @@ def cache(
 
     keys = list(remove or [])
     for entry in list_entries():
-        wanted = everything or (unfinished and not entry["complete"])
+        unfinished_too = unfinished and not entry["complete"] and not entry["obsolete"]
+        wanted = everything or unfinished_too or (obsolete and entry["obsolete"])
         if wanted and not entry["in_use"] and entry["key"] not in keys:
             keys.append(entry["key"])
     freed_bytes = sum(remove_entry(key) for key in keys)
@@ -45,11 +49,24 @@ def cache(
         if entries:
             _output.echo(_output.table([("key", "clips", "size", "state"), *map(_row, entries)]))
         _output.echo(f"{cache_root()}: {counted(len(entries), 'entry')}, {_output.size_text(total_bytes)}")
+        if any(entry["obsolete"] for entry in entries):
+            _output.echo(
+                "obsolete: made by an older version, no longer used; --remove-obsolete frees the space"
+            )
 
 
 def _row(entry: dict[str, Any]) -> tuple[str, ...]:
+    old = ", obsolete" if entry["obsolete"] else ""
     if entry["kind"] == "extractor":
-        return entry["key"], "-", _output.mebibytes(entry["size_bytes"]), "trained extractor"
-    state = "complete" if entry["complete"] else "being prepared" if entry["in_use"] else "unfinished"
+        return entry["key"], "-", _output.mebibytes(entry["size_bytes"]), f"trained extractor{old}"
+    state = (
+        "obsolete"
+        if old
+        else "complete"
+        if entry["complete"]
+        else "being prepared"
+        if entry["in_use"]
+        else "unfinished"
+    )
     failed = f", {counted(entry['num_failed'], 'file')} left out" if entry["num_failed"] else ""
     return entry["key"], f"{entry['num_clips']:,}", _output.mebibytes(entry["size_bytes"]), state + failed

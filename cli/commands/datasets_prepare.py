@@ -62,6 +62,7 @@ def prepare(
     runs: Runs = 5,
     workers: Workers = None,
     max_memory: MaxMemory = None,
+    decoder: shared.Decoder = None,
     shard: Shard = None,
     seed: shared.Seed = 0,
     json: shared.Json = False,
@@ -83,6 +84,7 @@ def prepare(
         "seed": seed,
         "random_starts": runs * PAPER_TEST_PASSES,
         "workers": workers,
+        "decoder": decoder or "auto",
     }
     how = {"root": root, "classes": shared.class_list(classes), "official_split": split or 1}
     how |= {"test_list": test_list, "class_names": class_names, "folder_layout": folder_layout}

@@ -47,6 +47,7 @@ def evaluate(
     split: shared.Split = None,
     classes: shared.Classes = None,
     hold_out: shared.HoldOut = None,
+    decoder: shared.Decoder = None,
     results: given.Results = None,
     overwrite: shared.Overwrite = False,
     seed: shared.Seed = 0,
@@ -74,6 +75,7 @@ def evaluate(
         test_list=test_list,
         class_names=class_names,
         folder_layout=folder_layout,
+        decoder=decoder,
     )
     videos, about, own, storage = _whole(asked) if store == WHOLE else _of_store(store, asked)
 

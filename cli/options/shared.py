@@ -52,6 +52,7 @@ Stride = Annotated[int | None, typer_option("stride")]
 Size = Annotated[int | None, typer_option("size")]
 Split = Annotated[int | None, typer_option("split")]
 Classes = Annotated[str | None, typer_option("classes")]
+Decoder = Annotated[str | None, typer_option("decoder")]
 HoldOut = Annotated[float | None, typer_option("hold_out")]
 
 

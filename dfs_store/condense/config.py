@@ -94,6 +94,8 @@ class CondenseConfig(Settings):
         frames, stride, size, split, classes: sampling of the real clips; None is the dataset's default.
         hold_out: share of the groups of clips of every class to leave out of the condensation, for choosing
             settings by (`dfs evaluate --hold-out`) without a look at the test clips; None uses all.
+        decoder: of the videos: "pyav", "decord", or "auto" (PyAV, and decord for files out of which PyAV
+            gets no frame). None is "auto".
         resume: continue the checkpoint beside `out` if there is one.
         checkpoint_every: steps between checkpoints; None is every five minutes.
         overwrite: replace an existing store.
@@ -242,7 +244,7 @@ class CondenseConfig(Settings):
     def provenance(self) -> dict[str, Any]:
         """The settings that decide what comes out, as a JSON object: those of the method and its data."""
         concerns = {*self.record.settings, "dataset", "vpc", "method", "seed", "dtype", "encoding"}
-        concerns |= {"frames", "stride", "size", "split", "classes", "hold_out"}
+        concerns |= {"frames", "stride", "size", "split", "classes", "hold_out", "decoder"}
         concerns |= {"test_list", "class_names", "folder_layout"}
         settings = asdict(self)
         return {

@@ -40,6 +40,7 @@ GradientReading = Literal["frame", "accumulated"]
 Gathering = Literal["last", "mean", "persistent"]
 Score = Literal["larger", "smaller"]
 FolderLayout = Literal["classes"]
+VideoDecoder = Literal["auto", "pyav", "decord"]
 
 MATCHING = "Settings of the method (default: the preset of method, dataset and vpc)"
 MEMORIES = "Memories (static-dynamic)"
@@ -216,6 +217,7 @@ class Settings:
     hold_out: float | None = _set(
         "Share of training clips to leave out of condensing and to test on.", SAMPLING, metavar="SHARE"
     )
+    decoder: VideoDecoder | None = _set("Default: auto (PyAV, then decord).", SAMPLING)
 
     device: str = _set("auto, cpu, cuda or cuda:N.", RUNNING, "auto", words=("auto", "cpu", "cuda"))
     precision: Precision = _set("float32, or bf16 (real side, approximate).", RUNNING, "float32")

@@ -45,6 +45,7 @@ def open_videos(
     clips_per_class: int | None = None,
     workers: int | None = None,
     max_memory: int | None = None,
+    decoder: str = "auto",
     cache_dir: PathLike | None = None,
     transform: Callable[[Any], Any] | None = None,
     on_progress: OnProgress | None = None,
@@ -75,6 +76,8 @@ def open_videos(
         clips_per_class: of a built-in dataset, which can generate any number.
         workers: decoding processes, the number of cores when None.
         max_memory: bytes that all decoding processes may take together; 4 GiB each when None.
+        decoder: "pyav", "decord", or "auto": PyAV, and decord for files out of which PyAV gets no frame.
+            Clips prepared with one are not used for another.
         cache_dir: where prepared clips lie; DFS_CACHE, else ~/.cache/dfs-store when None.
         transform: applied to each clip, (C, T, H, W) float32.
         on_progress: gets a `PrepareProgress` about ten times a second while decoding.
@@ -116,6 +119,7 @@ def open_videos(
     how: dict[str, Any] = {
         "workers": workers,
         "max_memory": max_memory,
+        "decoder": decoder,
         "cache_dir": cache_dir,
         "on_progress": on_progress,
     }

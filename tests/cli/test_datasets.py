@@ -121,7 +121,7 @@ def test_prepare_lists_what_could_not_be_decoded_and_ends_well(dfs, folder):
     (folder / "left/clip0.avi").write_text("no video")
     outcome = dfs("datasets", "prepare", folder, *SMALL)
     assert outcome.code == 0
-    assert "1 file could not be decoded; left out:\n  left/clip0.avi: Invalid data" in outcome.stdout
+    assert "1 file could not be decoded; left out:\n  left/clip0.avi: not a video" in outcome.stdout
     (failed,) = dfs("datasets", "prepare", folder, *SMALL, "--json").document["parts"][0]["failed"]
     assert failed["file"] == "left/clip0.avi"
 
@@ -206,6 +206,23 @@ def test_the_cache_is_shown_and_cleaned(dfs, folder, cache):
     assert dfs("datasets", "cache", "--json").document["entries"] == []
     outcome = dfs("datasets", "cache", "--remove", "absent")
     assert (outcome.code, "no entry" in outcome.stderr) == (3, True)
+
+
+def test_obsolete_entries_are_shown_and_removed(dfs, folder, cache):
+    dfs("datasets", "prepare", folder, *SMALL)
+    dfs("datasets", "prepare", folder, *SMALL, "--decoder", "pyav")
+    old = next(cache.glob("*/request.json"))
+    old.write_text(old.read_text().replace('"version": 3', '"version": 2'))
+    assert "obsolete: made by" in dfs("datasets", "cache").stdout
+    assert dfs("datasets", "cache", "--remove-unfinished", "--json").document["removed"] == []
+    assert dfs("datasets", "cache", "--remove-obsolete", "--json").document["removed"] == [old.parent.name]
+    assert "obsolete:" not in dfs("datasets", "cache").stdout
+
+
+def test_a_decoder_that_is_none_is_refused(dfs, folder):
+    outcome = dfs("datasets", "prepare", folder, *SMALL, "--decoder", "decor")
+    assert outcome.code == 2
+    assert "decord" in outcome.stderr
 
 
 def test_remove_all(dfs, folder, cache):

@@ -73,15 +73,18 @@ def text_of(text):
 
 # What each leads to: words of the reason, or None where it is read.
 HOSTILE = {
-    "empty.avi": (lambda path: path.write_bytes(b""), "Invalid data"),
-    "text.mp4": (text_of("This is no video."), "Invalid data|none of the formats"),
-    "picture.avi": (lambda path: path.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(100)), "Invalid data|none of"),
-    "head.avi": (lambda path: path.write_bytes(make_video(path).read_bytes()[:3000]), "Invalid data"),
+    "empty.avi": (lambda path: path.write_bytes(b""), "the file is empty"),
+    "text.mp4": (text_of("This is no video."), "not a video|none of the formats"),
+    "picture.avi": (lambda path: path.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(100)), "not a video|none of"),
+    "head.avi": (
+        lambda path: path.write_bytes(make_video(path).read_bytes()[:3000]),
+        "not a video|no frame can be decoded",
+    ),
     "cut.avi": (lambda path: path.write_bytes(make_video(path, 48).read_bytes()[:-4000]), None),
     "wrong-name.mp4": (lambda path: shutil.move(make_video(path.with_suffix(".avi")), path), None),
     "noise.avi": (
         lambda path: path.write_bytes(np.random.default_rng(0).bytes(50_000)),
-        "Invalid data|none of the formats|no video stream|no frame",
+        "not a video|none of the formats|no video stream|no frame",
     ),
     "sound.mkv": (make_sound, "no video stream"),
     "rotated.mp4": (lambda path: turn_clockwise(make_video(path)), None),
@@ -95,7 +98,7 @@ HOSTILE = {
     "playlist.mp4": (text_of("#EXTM3U\n#EXTINF:10,\nHERE/good.avi\n#EXT-X-ENDLIST\n"), "list of other files"),
     "session.mp4": (
         text_of("v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nt=0 0\nm=video 5004 RTP/AVP 96\n"),
-        "none of|Invalid data",
+        "none of|not a video",
     ),
 }
 

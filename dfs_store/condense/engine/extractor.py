@@ -24,7 +24,7 @@ from dfs_store.format.io.durable import write_durably
 from dfs_store.networks import ConvNet3D, TrainingSettings, fast_order, train
 from dfs_store.networks.training import standardised
 from dfs_store.videos import VideoDataset
-from dfs_store.videos.cache.entries import EXTRACTORS, cache_root, disk_errors, fingerprint
+from dfs_store.videos.cache.entries import disk_errors, extractor_path
 from dfs_store.videos.epochs import VideoClips
 from dfs_store.videos.tensors import normalised_clips
 
@@ -89,7 +89,7 @@ def features_of(network: ConvNet3D, videos: VideoDataset) -> npt.NDArray[np.floa
 def _train_or_find(
     network: ConvNet3D, videos: VideoDataset, device: torch.device, tell: Callable[[Event], None]
 ) -> None:
-    path = cache_root() / EXTRACTORS / f"{fingerprint(_request(videos))}.pt"
+    path = extractor_path(_request(videos))
     if path.exists():
         _load(network, path)
         return

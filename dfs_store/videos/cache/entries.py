@@ -30,20 +30,23 @@ import numpy.typing as npt
 
 from dfs_store.errors import DFSError, DiskFullError, OutputNotWritableError
 from dfs_store.format.io.durable import take_lock
+from dfs_store.videos.decode.decoders import is_current
 
 __all__ = [
     "CacheEntry",
     "cache_root",
     "clips_header",
     "disk_errors",
+    "extractor_path",
     "fingerprint",
     "list_entries",
     "remove_entry",
 ]
 
 HEADER_BYTES = 256
-CACHE_VERSION = 2
+CACHE_VERSION = 3
 EXTRACTORS = "extractors"  # folder of trained networks, one file each
+_EXTRACTOR_PREFIX = f"v{CACHE_VERSION}-"  # they are trained on prepared clips, and older with these
 _LOCK_POLL_SECONDS = 0.2
 
 
@@ -57,6 +60,11 @@ def fingerprint(request: dict[str, Any]) -> str:
     """Returns 16 hexadecimal digits that change with anything in the request."""
     text = json.dumps(request, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def extractor_path(request: dict[str, Any]) -> Path:
+    """Returns where the network that was trained on what the request describes is kept."""
+    return cache_root() / EXTRACTORS / f"{_EXTRACTOR_PREFIX}{fingerprint(request)}.pt"
 
 
 def clips_header(shape: tuple[int, ...]) -> bytes:
@@ -217,8 +225,8 @@ def list_entries(cache_dir: str | os.PathLike[str] | None = None) -> list[dict[s
 
     Returns:
         One dict per entry: kind ("clips", or "extractor": a trained network), key, path, dataset, split,
-        complete, in_use, num_clips, num_failed, size_bytes (as it lies on disk), sampling, seed, modified
-        (seconds since 1970).
+        complete, obsolete (made by an older version or its rules of decoding, and used no more), in_use,
+        num_clips, num_failed, size_bytes (as it lies on disk), sampling, seed, modified (seconds since 1970).
     """
     root = cache_root(cache_dir)
     found = []
@@ -236,6 +244,8 @@ def list_entries(cache_dir: str | os.PathLike[str] | None = None) -> list[dict[s
                 "dataset": request.get("dataset"),
                 "split": request.get("split"),
                 "complete": index is not None,
+                "obsolete": request.get("version") != CACHE_VERSION
+                or not is_current(request.get("decoding")),
                 "in_use": entry.is_locked,
                 "num_clips": len(request.get("files", [])) if index is None else index["shape"][0],
                 "num_failed": 0 if index is None else len(index["failed"]),
@@ -256,6 +266,7 @@ def _extractor(file: Path) -> dict[str, Any]:
         "path": str(file),
         **dict.fromkeys(("dataset", "split", "sampling", "seed")),
         "complete": True,
+        "obsolete": not file.name.startswith(_EXTRACTOR_PREFIX),
         "in_use": False,
         "num_clips": 0,
         "num_failed": 0,

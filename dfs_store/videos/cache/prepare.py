@@ -33,6 +33,7 @@ from dfs_store.videos.cache.entries import (
 from dfs_store.videos.cache.progress import OnProgress, PrepareProgress, Reporter
 from dfs_store.videos.cache.rows import Journal, drop_rows, read_lines, reserve
 from dfs_store.videos.cache.shards import Shard, ShardReport
+from dfs_store.videos.decode.decoders import decoding_rules
 from dfs_store.videos.decode.frame_folder import folder_status
 from dfs_store.videos.decode.pool import Job, Limits, Result, WorkerPool
 from dfs_store.videos.decode.sampling import Sampling
@@ -57,6 +58,7 @@ def prepare(
     cache_dir: str | os.PathLike[str] | None = None,
     timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
     max_memory: int | None = None,
+    decoder: str = "auto",
     shard: Shard | None = None,
     on_progress: OnProgress | None = None,
 ) -> CacheEntry:
@@ -78,6 +80,7 @@ def prepare(
         timeout_seconds: a file that takes longer is given up.
         max_memory: bytes that all decoding processes may take together; a video that needs more is left out.
             4 GiB for each process when None.
+        decoder: "auto" (PyAV, and decord for files out of which PyAV gets no frame), "pyav" or "decord".
         shard: decodes these files only, beside processes that decode the others; whoever finds all of them
             decoded completes the entry. Without one, whatever is missing is decoded.
         on_progress: called about ten times a second.
@@ -86,11 +89,11 @@ def prepare(
         EmptyClassError: a class has no file that decodes.
         DiskFullError: the cache's disk cannot hold the clips.
         OutputNotWritableError: the cache cannot be written.
-        SettingsError: `workers` is below 1, or `max_memory` too little for them.
+        SettingsError: `workers` is below 1, `max_memory` too little for them, or there is no such decoder.
     """
     limits = Limits.of(workers, timeout_seconds, max_memory)
     num_views = sampling.num_views(split, random_starts)
-    request = _request(found, sampling, dataset, split, seed)
+    request = _request(found, sampling, dataset, split, seed, decoder)
     root, key = cache_root(cache_dir), _key(request)
     if (ready := _with_views(root, key, num_views)) is not None:
         return ready
@@ -212,7 +215,9 @@ def _with_views(root: Path, key: str, num_views: int) -> CacheEntry | None:
     return CacheEntry(min(found)[1]) if found else None
 
 
-def _request(found: ClipList, sampling: Sampling, dataset: str, split: str, seed: int) -> dict[str, Any]:
+def _request(
+    found: ClipList, sampling: Sampling, dataset: str, split: str, seed: int, decoder: str
+) -> dict[str, Any]:
     """What was asked for, in full."""
     files = []
     for clip in found.clips:
@@ -231,6 +236,7 @@ def _request(found: ClipList, sampling: Sampling, dataset: str, split: str, seed
         "split": split,
         "seed": seed,
         "sampling": sampling.to_json(),
+        "decoding": decoding_rules(decoder),
         "classes": found.classes,
         "files": files,
     }
@@ -301,7 +307,8 @@ class _Run:
     def _jobs(self, rows: list[int]) -> Iterator[Job]:
         for row in rows:
             file = self._found.clips[row].file
-            yield Job(row, str(self._found.root / file), printable(file))
+            decoders = self._request["decoding"]["decoders"]
+            yield Job(row, str(self._found.root / file), printable(file), decoders)
 
     def _collect(self, results: Iterator[Result | None]) -> None:
         """Notes results in batches, while jobs are handed out: waiting for a disk would idle the workers."""

@@ -1,20 +1,12 @@
-"""A clip kept as a folder of pictures, one PNG or JPEG file per frame, in the order of their numbers."""
+"""A clip kept as a folder of pictures, one picture file per frame, in the order of their numbers."""
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from dfs_store.errors import DecodeError
 from dfs_store.videos.files.picture_sequences import PICTURE_SUFFIXES, picture_sequence
 
-if TYPE_CHECKING:
-    from av.video.frame import VideoFrame
-
-__all__ = ["folder_status", "pictures_of", "read_picture"]
-
-# The content decides, as with videos, not the name.
-_DECODERS = ((b"\x89PNG\r\n\x1a\n", "png"), (b"\xff\xd8\xff", "mjpeg"))
-_MAX_PICTURE_BYTES = 2**28
+__all__ = ["folder_status", "pictures_of"]
 
 
 def pictures_of(folder: str | os.PathLike[str]) -> list[Path]:
@@ -34,34 +26,6 @@ def folder_status(folder: str | os.PathLike[str]) -> tuple[int, int]:
         pictures = [Path(folder, name) for name in _pictures_in(folder)]
     found = [picture.stat() for picture in pictures]
     return sum(each.st_size for each in found), max((each.st_mtime_ns for each in found), default=0)
-
-
-def read_picture(path: Path) -> "VideoFrame":
-    """Decodes one picture.
-
-    Raises:
-        DecodeError: it is no PNG or JPEG picture, or damaged.
-        OSError: it cannot be read.
-    """
-    import av  # by need: finding clips decodes nothing
-    from av.error import FFmpegError
-    from av.video.codeccontext import VideoCodecContext
-
-    if path.stat().st_size > _MAX_PICTURE_BYTES:
-        raise DecodeError(f"{path.name} has more than {_MAX_PICTURE_BYTES:,} bytes")
-    data = path.read_bytes()
-    decoder = next((name for start, name in _DECODERS if data.startswith(start)), None)
-    if decoder is None:
-        raise DecodeError(f"{path.name} is neither a PNG nor a JPEG picture")
-    context = av.CodecContext.create(decoder, "r")
-    assert isinstance(context, VideoCodecContext)
-    try:
-        frames = [*context.decode(av.Packet(data)), *context.decode(None)]
-    except FFmpegError as error:
-        raise DecodeError(f"{path.name}: {error.strerror or error}") from error
-    if not frames:
-        raise DecodeError(f"{path.name} holds no picture")
-    return frames[0]
 
 
 def _pictures_in(folder: str | os.PathLike[str]) -> list[str]:

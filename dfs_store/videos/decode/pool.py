@@ -9,7 +9,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,11 +17,9 @@ from typing import IO, Any, Self
 
 import dfs_store
 from dfs_store.errors import DFSError, DiskFullError, OutputNotWritableError, SettingsError
+from dfs_store.videos.decode.decoders import decoders_of
 
 __all__ = ["Job", "Limits", "Result", "WorkerPool", "default_workers"]
-
-ALL_DECODERS = ("decord", "pyav")
-FALLBACK_DECODERS = ("pyav",)
 
 _START_SECONDS = 60.0
 # An 8K film with sixteen reference frames takes less.
@@ -44,13 +41,13 @@ class Job:
         row: number of the row in the clip file.
         path: where the video lies.
         file: its path inside the dataset, with forward slashes.
-        decoders: which decoders to try.
+        decoders: which decoders to try, in this order.
     """
 
     row: int
     path: str
     file: str
-    decoders: Sequence[str] = ALL_DECODERS
+    decoders: Sequence[str] = decoders_of("auto")
 
 
 @dataclass(frozen=True)
@@ -165,16 +162,15 @@ class WorkerPool:
     def run(self, jobs: Iterable[Job]) -> Iterator[Result | None]:
         """Yields one result per job, in the order in which they finish, and None while there is none.
 
-        A file whose process crashes or hangs is tried once more with PyAV alone.
+        A file whose process crashes or hangs has failed.
 
         Raises:
             DiskFullError: a clip could not be written.
             DFSError: the processes cannot start at all.
         """
         waiting = iter(jobs)
-        again: deque[Job] = deque()
         while True:
-            self._hand_out(again, waiting)
+            self._hand_out(waiting)
             if not any(worker.job for worker in self._workers):
                 return
             done = self._wait()
@@ -187,9 +183,6 @@ class WorkerPool:
                 if job is None:
                     continue  # it died while it had nothing to do
                 if isinstance(answer, str):
-                    if "decord" in job.decoders:
-                        again.append(Job(job.row, job.path, job.file, FALLBACK_DECODERS))
-                        continue
                     answer = {"row": job.row, "error": answer}
                 elif "unwritten" in answer:
                     reason = f"writing a prepared clip failed: {answer['unwritten']}"
@@ -198,12 +191,12 @@ class WorkerPool:
                     raise OutputNotWritableError(f"{reason}; what was decoded is kept: run it again")
                 yield Result(**answer)
 
-    def _hand_out(self, again: deque[Job], waiting: Iterator[Job]) -> None:
+    def _hand_out(self, waiting: Iterator[Job]) -> None:
         idle = [worker for worker in self._workers if worker.job is None]
         while True:
             if not idle and len(self._workers) >= self._num_workers:
                 return
-            job = again.popleft() if again else next(waiting, None)
+            job = next(waiting, None)
             if job is None:
                 return
             worker = idle.pop() if idle else self._start()

@@ -160,8 +160,14 @@ def _even(frames: int, length: int) -> npt.NDArray[np.int64]:
     return start + interval * np.arange(frames, dtype=np.int64)
 
 
-def resized_shape(sampling: Sampling, width: int, height: int) -> tuple[int, int]:
-    """Returns (width, height) in pixels to which a frame is scaled before its centre is cut out."""
+def resized_shape(sampling: Sampling, width: float, height: float) -> tuple[int, int]:
+    """Returns (width, height) in pixels to which a frame is scaled before its centre is cut out.
+
+    Args:
+        sampling: the size and the way of resizing.
+        width: of the frame as it is shown: upright, and by its display aspect ratio.
+        height: likewise.
+    """
     size = sampling.size
     if sampling.resize == "direct":
         return size, size
@@ -169,7 +175,9 @@ def resized_shape(sampling: Sampling, width: int, height: int) -> tuple[int, int
     if sampling.resize == "stretch-crop":
         return round(_REFERENCE_WIDTH * size / _REFERENCE_CROP), short
     scale = short / min(width, height)
-    return max(size, round(width * scale)), max(size, round(height * scale))
+    # In steps of two pixels, so that the same number is cut off on both sides.
+    long = size + 2 * max(0, round((max(width, height) * scale - size) / 2))
+    return (long, short) if width >= height else (short, long)
 
 
 def centre_crop_offsets(width: int, height: int, size: int) -> tuple[int, int]:

@@ -124,7 +124,7 @@ def test_files_that_do_not_decode_are_left_out_and_listed(tmp_path):
 def test_a_class_left_without_clips_is_refused_and_named(tmp_path):
     root = make_folder(tmp_path / "videos", clips=1)
     (root / "right/clip0.avi").write_text("no video")
-    with pytest.raises(EmptyClassError, match=r"class right .*\n *right/clip0.avi: Invalid data"):
+    with pytest.raises(EmptyClassError, match=r"class right .*\n *right/clip0.avi: not a video"):
         run(listing(root), tmp_path / "cache")
     assert list((tmp_path / "cache").iterdir()) == []
 
@@ -248,6 +248,25 @@ def test_a_damaged_entry_is_made_anew(folder, tmp_path):
     again = run(listing(folder), tmp_path)
     assert again == entry
     assert np.array_equal(again.map_clips(), clips)
+
+
+def test_entries_of_older_versions_are_obsolete(folder, tmp_path):
+    entry = run(listing(folder), tmp_path)
+    (item,) = list_entries(tmp_path)
+    assert not item["obsolete"]
+    request = json.loads(entry.request_path.read_text())
+    request["decoding"]["version"] -= 1
+    entry.request_path.write_text(json.dumps(request))
+    (tmp_path / "extractors").mkdir()
+    (tmp_path / "extractors" / "0123456789abcdef.pt").write_bytes(b"old")
+    assert [item["obsolete"] for item in list_entries(tmp_path)] == [True, True]
+
+
+def test_each_decoder_has_entries_of_its_own(folder, tmp_path):
+    entries = {run(listing(folder), tmp_path, decoder=name).directory for name in ("auto", "pyav")}
+    assert len(entries) == 2
+    with pytest.raises(SettingsError, match="decoder must be auto, pyav or decord, got 'ffmpeg'"):
+        run(listing(folder), tmp_path, decoder="ffmpeg")
 
 
 def test_the_cache_is_listed_and_cleaned(folder, tmp_path):

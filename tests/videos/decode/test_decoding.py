@@ -1,12 +1,16 @@
 import importlib.util
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
+from fractions import Fraction
 from functools import partial
 
+import av
 import numpy as np
 import pytest
+from av.video.stream import VideoStream
 
 from dfs_store.errors import DecodeError
+from dfs_store.videos.decode import with_pyav
 from dfs_store.videos.decode.decoding import decode_clip
 from dfs_store.videos.decode.sampling import Sampling, frame_numbers
 from tests.videos.making import (
@@ -15,6 +19,7 @@ from tests.videos.making import (
     grey_frames,
     make_sound,
     make_video,
+    motion_jpeg,
     needs_data,
     turn_clockwise,
 )
@@ -22,6 +27,11 @@ from tests.videos.making import (
 SMALL = Sampling(frames=4, stride=2, size=64, resize="direct")
 HAS_DECORD = importlib.util.find_spec("decord") is not None
 needs_decord = pytest.mark.skipif(not HAS_DECORD, reason="decord does not install here")
+
+
+needs_display_rotation = pytest.mark.skipif(
+    not hasattr(VideoStream, "set_display_rotation"), reason="this PyAV does not write display matrices"
+)
 
 
 @pytest.fixture(scope="module")
@@ -61,12 +71,79 @@ def test_the_frames_asked_for_are_the_frames_that_come(tmp_path, elsewhere, deco
     assert clip.note == ""
 
 
-def test_pyav_takes_over_where_decord_is_absent_or_cannot_read(tmp_path, elsewhere):
-    path = make_video(tmp_path / "turned.mp4", 8)
-    decode_there = partial(elsewhere.submit, decode_clip, str(path), SMALL, pick_first)
-    assert decode_there().result().decoder == ("decord" if HAS_DECORD else "pyav")
-    turn_clockwise(path)
-    assert decode_there().result().decoder == "pyav"
+def test_pyav_comes_first_and_its_reason_is_the_one_that_is_given(tmp_path, elsewhere):
+    path = make_video(tmp_path / "good.mp4", 8)
+    decode_there = partial(elsewhere.submit, decode_clip, sampling=SMALL, pick=pick_first)
+    assert decode_there(str(path)).result().decoder == "pyav"
+    with pytest.raises(DecodeError, match=r"no frame can be decoded$"):
+        decode_there(str(unreadable(tmp_path / "bad.avi"))).result()
+
+
+def unreadable(path):
+    """An AVI file whose packets are zeros."""
+    data = bytearray(motion_jpeg(path, 64, 64).read_bytes())
+    place = data.index(b"movi") + 4
+    while data[place : place + 4] == b"00dc":
+        size = int.from_bytes(data[place + 4 : place + 8], "little")
+        data[place + 8 : place + 8 + size] = bytes(size)
+        place += 8 + size + size % 2
+    path.write_bytes(data)
+    return path
+
+
+@needs_decord
+def test_decord_refuses_rotated_videos(tmp_path, elsewhere):
+    path = turn_clockwise(make_video(tmp_path / "turned.mp4", 8))
+    with pytest.raises(DecodeError, match="rotated videos; decode it with pyav"):
+        elsewhere.submit(decode_clip, str(path), SMALL, pick_first, decoders=("decord",)).result()
+
+
+@pytest.mark.parametrize("aspect", [Fraction(4, 3), Fraction(1), Fraction(3, 4)])
+def test_pixels_that_are_not_square_are_shown_by_their_aspect(tmp_path, aspect):
+    across, down = np.meshgrid(np.arange(96) - 47.5, np.arange(96) - 47.5)
+    disc = np.where(np.hypot(across, down) < 24, 255, 0).astype(np.uint8)
+    path = tmp_path / "disc.avi"
+    with av.open(str(path), "w") as container:
+        how = {"aspect": f"{aspect.numerator}:{aspect.denominator}"}
+        stream = container.add_stream("mpeg4", rate=25, options=how)
+        stream.width = stream.height = 96
+        stream.pix_fmt, stream.bit_rate = "yuv420p", 2_000_000
+        for _ in range(4):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.stack([disc] * 3, -1), "rgb24")))
+        container.mux(stream.encode(None))
+    picture = decode(path, sampling=Sampling(frames=4, stride=1, size=96, resize="keep-crop")).pixels[0, 0]
+    bright = picture[:, :, 0] > 128
+    assert bright.any(0).sum() / bright.any(1).sum() == pytest.approx(float(aspect), rel=0.05)
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mov"])
+def test_a_recording_that_was_not_finished_is_named(tmp_path, name):
+    data = make_video(tmp_path / name, 30).read_bytes()
+    (tmp_path / name).write_bytes(data[: data.index(b"moov") - 4])
+    with pytest.raises(DecodeError, match="no moov atom: the recording was not finished"):
+        decode(tmp_path / name)
+
+
+@needs_display_rotation
+def test_a_turn_by_other_than_a_quarter_is_refused(tmp_path):
+    path = tmp_path / "slanted.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 48, 36, "yuv420p"
+        stream.set_display_rotation(30)
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(grey_frames(1)[0], "rgb24")))
+        container.mux(stream.encode(None))
+    with pytest.raises(DecodeError, match=r"turned by (30|29) degrees, and only quarter turns"):
+        decode(path)
+
+
+def test_a_file_of_more_packets_than_are_kept_gives_the_same_frames(tmp_path, monkeypatch):
+    path = make_video(tmp_path / "long.avi", 40)
+    kept = decode(path, pick_all)
+    monkeypatch.setattr(with_pyav, "_HELD_BYTES", 100)
+    read_twice = decode(path, pick_all)
+    assert np.array_equal(kept.pixels, read_twice.pixels)
+    assert kept.frames.tolist() == read_twice.frames.tolist()
 
 
 def test_rotation_is_applied(tmp_path):

@@ -1,15 +1,18 @@
 """Clips kept as folders of pictures: read in the order of their numbers; nothing else is taken for one."""
 
+import io
 import os
 
 import numpy as np
 import pytest
+from PIL import Image, ImageOps
 
 from dfs_store import open_videos
 from dfs_store.errors import DecodeError, EmptyClassError
 from dfs_store.exchange.exports.encode import encode_png
 from dfs_store.videos.decode.decoding import decode_clip
-from dfs_store.videos.decode.frame_folder import pictures_of, read_picture
+from dfs_store.videos.decode.frame_folder import pictures_of
+from dfs_store.videos.decode.picture import read_picture
 from dfs_store.videos.decode.sampling import Sampling
 from tests.videos.making import frame_of, grey_frames, make_video
 
@@ -64,7 +67,7 @@ def test_jpeg_pictures_and_names_that_lie_about_it(tmp_path):
         done, data = cv2.imencode(".jpg", picture)
         assert done
         (tmp_path / f"{number}.png").write_bytes(data.tobytes())
-    assert [frame_of(read_picture(path).to_ndarray(format="rgb24")) for path in pictures_of(tmp_path)] == [
+    assert [frame_of(read_picture(path)[0].to_ndarray(format="rgb24")) for path in pictures_of(tmp_path)] == [
         0,
         1,
         2,
@@ -88,7 +91,7 @@ def test_damaged_pictures_are_named_and_left_out(tmp_path):
     assert len(videos) == 1
     reasons = {failure["file"]: failure["reason"] for failure in videos.failed}
     assert "frame_1.png" in reasons["left/cut"]
-    assert "neither a PNG nor a JPEG" in reasons["left/text"]
+    assert "no PNG, JPEG, BMP, WebP or TIFF picture" in reasons["left/text"]
     assert "one size, got 48 x 36 and 20 x 20" in reasons["left/sizes"]
 
 
@@ -100,5 +103,38 @@ def test_other_files_are_no_pictures(tmp_path):
     (folder / ".hidden.png").write_bytes(b"x")
     with pytest.raises(EmptyClassError):
         open_videos(tmp_path / "videos", folder_layout="classes")
-    with pytest.raises(DecodeError, match="no PNG or JPEG"):
+    with pytest.raises(DecodeError, match="no PNG, JPEG, BMP, WebP or TIFF picture"):
         decode_clip(str(folder), Sampling(frames=2), lambda length, fps: np.arange(length)[None])
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "tif"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_pictures_are_turned_as_their_exif_says(tmp_path, suffix, orientation):
+    stored = np.zeros((48, 64, 3), dtype=np.uint8)
+    stored[:24, :32], stored[:24, 32:], stored[24:, :32] = 250, 160, 70
+    exif = Image.Exif()
+    exif[0x112] = orientation
+    with Image.fromarray(stored) as picture:
+        for number in range(2):
+            picture.save(tmp_path / f"{number}.{suffix}", exif=exif)
+    with Image.open(tmp_path / f"0.{suffix}") as picture:
+        upright = ImageOps.exif_transpose(picture).convert("RGB")
+        shown = np.asarray(upright.resize((16, 16), Image.Resampling.BOX)).astype(int)
+    sampling = Sampling(frames=2, stride=1, size=16, resize="direct")
+    clip = decode_clip(str(tmp_path), sampling, lambda length, fps: np.arange(length)[None])
+    assert np.abs(clip.pixels[0, 0] - shown).mean() < 8
+
+
+def test_bmp_pictures_and_metadata_that_is_damaged(tmp_path):
+    for number, picture in enumerate(grey_frames(3)):
+        Image.fromarray(picture).save(tmp_path / f"{number}.bmp")
+    hurt = io.BytesIO()
+    exif = Image.Exif()
+    exif[0x112] = 6
+    Image.fromarray(grey_frames(4)[3]).save(hurt, "jpeg", exif=exif)
+    data = hurt.getvalue()
+    place = data.index(b"Exif") + 6
+    (tmp_path / "3.jpg").write_bytes(data[:place] + bytes(4) + data[place + 4 :])
+    sampling = Sampling(frames=4, stride=1, size=16, resize="direct")
+    clip = decode_clip(str(tmp_path), sampling, lambda length, fps: np.arange(length)[None])
+    assert [frame_of(picture) for picture in clip.pixels[0]] == [0, 1, 2, 3]

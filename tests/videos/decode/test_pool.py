@@ -98,21 +98,6 @@ def test_a_film_too_large_for_its_process_is_named_and_the_others_go_on(tmp_path
         assert not finished(pool.run(jobs_for(giant)))[0].error
 
 
-def test_a_file_that_crashes_decord_is_tried_again_with_pyav(tmp_path, clips_fd):
-    os.mkfifo(tmp_path / "crashes.avi")
-    with pool_of(1, clips_fd) as pool:
-        results = pool.run(jobs_for(tmp_path / "crashes.avi"))
-        tried = []
-        for result in results:
-            (worker, *_) = pool._workers or [None]
-            if result is None and worker is not None and worker._started and len(tried) < 2:
-                tried.append(worker.job.decoders)
-                worker._process.kill()
-                worker._process.wait()
-    assert tried[0] == ("decord", "pyav")
-    assert tried[1] == ("pyav",)
-
-
 def test_a_cache_that_cannot_be_written_ends_the_run_and_blames_no_video(tmp_path, clips_fd):
     video = make_video(tmp_path / "a.avi")
     unwritable = os.open(tmp_path / "clips", os.O_RDONLY)

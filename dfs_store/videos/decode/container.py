@@ -1,0 +1,149 @@
+"""Opening a video file, and the stream in it that FFmpeg shows."""
+
+import contextlib
+import errno
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+
+import av
+from av.container import InputContainer
+from av.error import FFmpegError
+from av.stream import Disposition
+from av.video.stream import VideoStream
+
+from dfs_store.errors import DecodeError
+from dfs_store.format.io.git_lfs import pointer_problem
+from dfs_store.videos.decode.damage import reason_in_words
+
+__all__ = ["DEFAULT_FPS", "Video", "open_video"]
+
+DEFAULT_FPS = 25.0
+_MAX_FPS = 1000.0  # beyond this a container's rate is a mistake
+# What a video may lie in. FFmpeg goes by a file's content, and some of the formats it knows are lists of
+# other files and addresses, which it would open: a "video" could show any file, or call a server.
+_CONTAINERS = (
+    "avi", "matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2", "flv", "mpegts", "mpeg", "mpegvideo", "m4v", "h264",
+    "hevc", "vvc", "av1", "obu", "vc1", "ogg", "asf", "ivf", "gif", "apng", "yuv4mpegpipe", "mxf", "nut",
+    "rm", "dv", "wtv", "mjpeg", "jpeg_pipe",  # the last two are both JPEG pictures in a row
+)  # fmt: skip
+_OPEN_OPTIONS = {
+    "format_whitelist": ",".join(_CONTAINERS),
+    "protocol_whitelist": "file",
+    "scan_all_pmts": "1",  # as the ffmpeg command does
+}
+_PLAYLISTS = (b"#EXTM3U", b"ffconcat")
+_DEFAULT_BONUS, _PACKETS_BONUS = 5_000_000, 100_000_000  # pixels, in FFmpeg's choice of a stream
+_PROBE_BYTES = 5_000_000  # FFmpeg's own probing reads as much
+
+
+@dataclass(frozen=True)
+class Video:
+    """An open video file and the one stream in it from which everything is taken.
+
+    Attributes:
+        container: the open file.
+        stream: the one that `ffmpeg -i FILE out` picks.
+        fps: its frames per second.
+        pixel_aspect: width of a pixel, divided by its height.
+    """
+
+    container: InputContainer
+    stream: VideoStream
+    fps: float
+    pixel_aspect: Fraction
+
+
+@contextlib.contextmanager
+def open_video(path: str) -> Iterator[Video]:
+    """Opens a file for reading.
+
+    Raises:
+        DecodeError: it is no video, a list of other files, or has no video stream that can be decoded.
+        OSError: it cannot be read.
+    """
+    if problem := pointer_problem(path):
+        raise DecodeError(f"{path}: {problem}")
+    _check_no_playlist(path)
+    with _open(path) as container:
+        stream = _shown_stream(path, container)
+        if stream.codec_context is None:
+            raise DecodeError(f"{path}: there is no decoder for its codec")
+        stream.codec_context.thread_count = 1  # the workers already use every core
+        yield Video(container, stream, _frames_per_second(stream), _pixel_aspect(stream))
+
+
+def _open(path: str) -> InputContainer:
+    try:
+        try:
+            # Titles and comments in odd encodings are no reason to give a video up.
+            return av.open(path, options=dict(_OPEN_OPTIONS), metadata_errors="replace")
+        except TypeError:  # PyAV 19 took the option away
+            return av.open(path, options=dict(_OPEN_OPTIONS))
+    except FFmpegError as error:
+        if error.errno == errno.ENOMEM:
+            raise
+        if error.errno != errno.EINVAL:
+            raise DecodeError(f"{path}: {reason_in_words(path, error)}") from error
+        known = ", ".join(name.split(",")[0] for name in _CONTAINERS)
+        raise DecodeError(f"{path}: its content is in none of the formats {known}") from error
+
+
+def _check_no_playlist(path: str) -> None:
+    """Refuses lists of files by their first bytes: decord cannot be told which formats it may open."""
+    with open(path, "rb") as file:
+        start = file.read(64)
+    if not start:
+        raise DecodeError(f"{path}: the file is empty")
+    if start.lstrip().startswith(_PLAYLISTS):
+        raise DecodeError(f"{path}: is a list of other files, not a video")
+
+
+def _shown_stream(path: str, container: InputContainer) -> VideoStream:
+    """Returns the stream that ffmpeg picks: the most pixels, with a bonus for the default one.
+
+    A stream without packets comes last and an attached picture (cover art) not at all.
+    """
+    streams = [stream for stream in container.streams if isinstance(stream, VideoStream)]
+    films = [stream for stream in streams if not stream.disposition & Disposition.attached_pic]
+    if not films:
+        what = "the file has no video stream"
+        raise DecodeError(f"{path}: {what}{', only an attached picture' if streams else ''}")
+    if len(films) == 1:
+        return films[0]
+    filled = _with_packets(path, {film.index for film in films})
+
+    def score(stream: VideoStream) -> int:
+        context = stream.codec_context
+        pixels = context.width * context.height if context is not None else 0
+        default = bool(stream.disposition & Disposition.default)
+        return pixels + _PACKETS_BONUS * (stream.index in filled) + _DEFAULT_BONUS * default
+
+    return max(films, key=score)  # the first of equal ones
+
+
+def _with_packets(path: str, numbers: set[int]) -> set[int]:
+    """Returns which of the streams have packets near the start of the file."""
+    found: set[int] = set()
+    read_bytes = 0
+    with _open(path) as container, contextlib.suppress(FFmpegError):
+        for packet in container.demux(*(container.streams[number] for number in numbers)):
+            read_bytes += packet.size
+            if packet.size:
+                found.add(packet.stream_index)
+            if found == numbers or read_bytes > _PROBE_BYTES:
+                break
+    return found
+
+
+def _frames_per_second(stream: VideoStream) -> float:
+    for rate in (stream.average_rate, stream.guessed_rate):
+        if rate and 0 < rate <= _MAX_FPS:
+            return float(rate)
+    return DEFAULT_FPS
+
+
+def _pixel_aspect(stream: VideoStream) -> Fraction:
+    """Returns the sample aspect ratio, 1 if the file has none."""
+    ratio = stream.sample_aspect_ratio
+    return ratio if ratio and ratio > 0 else Fraction(1)

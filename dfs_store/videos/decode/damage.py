@@ -1,0 +1,143 @@
+"""What is missing of a video file, in words; a file of which every frame is there gets no note."""
+
+import os
+import re
+from dataclasses import dataclass
+
+import av
+from av.container import InputContainer
+from av.error import InvalidDataError
+from av.packet import Packet
+from av.video.stream import VideoStream
+
+__all__ = ["Arrival", "missing_frames", "reason_in_words"]
+
+_WHOLE_SHARE = 0.95  # of the seconds that the header says: some writers round it up
+_SPARE_FRAMES = 2  # that a time may be off
+_EBML, _SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
+_MAX_BOXES = 1000
+
+
+@dataclass
+class Arrival:
+    """What came out of a file while it was read to its end.
+
+    Attributes:
+        packets: of the stream, hidden ones and places without a picture included.
+        first: the earliest time of a packet, in the stream's time base; None if no packet has one.
+        end: the latest time at which a packet ends.
+    """
+
+    packets: int = 0
+    first: int | None = None
+    end: int = 0
+
+    def add(self, packet: "Packet[VideoStream]") -> None:
+        """Counts one packet."""
+        self.packets += 1
+        time = packet.pts if packet.pts is not None else packet.dts
+        if time is None:
+            return
+        self.first = time if self.first is None else min(self.first, time)
+        self.end = max(self.end, time + (packet.duration or 0))
+
+
+def missing_frames(container: InputContainer, stream: VideoStream, fps: float, arrived: Arrival) -> str:
+    """Returns a note if fewer frames are there than the stream itself promises, else "".
+
+    Sound and subtitles promise nothing: they may last longer than the pictures.
+    """
+    seconds = float((arrived.end - (arrived.first or 0)) * (stream.time_base or 0))
+    if container.format.name.startswith("mov,"):
+        # What an edit list leaves of the frames; the header's count is of all.
+        return _too_few(arrived.packets, len(stream.index_entries))
+    cut_off = os.path.getsize(container.name) < _outer_bytes(container.name)
+    if container.format.name == "avi":
+        # The header counts places without a frame, too. Without one that is cut off, nothing is missing.
+        return _too_few(max(arrived.packets, round(seconds * fps)), stream.frames if cut_off else 0)
+    if not container.format.name.startswith("matroska"):
+        return ""  # nothing else says how long one stream of several lasts
+    lasts = _own_seconds(stream)
+    if lasts is None and cut_off:
+        lasts = (container.duration or 0) / av.time_base
+    # Some writers note how long the stream lasts, others when it ends.
+    seconds = max(seconds, float(arrived.end * (stream.time_base or 0)))
+    if lasts is None or seconds + _SPARE_FRAMES / fps >= lasts * _WHOLE_SHARE:
+        return ""
+    return f"cut short: {seconds:.1f} of {lasts:.1f} seconds are there"
+
+
+def _too_few(there: int, promised: int) -> str:
+    return f"cut short: {there} of {promised} frames are there" if there < promised else ""
+
+
+def _outer_bytes(path: str) -> int:
+    """Returns how long an AVI, Matroska or WebM file says it is, 0 if it does not."""
+    with open(path, "rb") as file:
+        start = file.read(64)
+        place = 0
+        for _ in range(_MAX_BOXES):
+            if start[:4] != b"RIFF" or len(start) < 8:  # large AVI files are several of them
+                break
+            place += 8 + int.from_bytes(start[4:8], "little")
+            file.seek(place)
+            start = file.read(8)
+    if place or not start.startswith(_EBML):
+        return place
+    header_bytes, head = _ebml_size(start, len(_EBML))
+    place = head + (header_bytes or 0)
+    if start[place : place + 4] != _SEGMENT:
+        return 0
+    segment_bytes, place = _ebml_size(start, place + 4)
+    return 0 if segment_bytes is None else place + segment_bytes
+
+
+def _ebml_size(data: bytes, place: int) -> tuple[int | None, int]:
+    """Returns the size of an element, None if it is left open, and where its content starts."""
+    if place >= len(data) or data[place] == 0:
+        return None, place
+    length = 9 - data[place].bit_length()
+    value = int.from_bytes(data[place : place + length], "big") - (1 << 7 * length)
+    return (None if value == (1 << 7 * length) - 1 else value), place + length
+
+
+def _own_seconds(stream: VideoStream) -> float | None:
+    """Returns how long a Matroska or WebM stream lasts by itself, if its writer has noted that."""
+    found = re.fullmatch(r"(\d+):(\d+):(\d+(?:\.\d+)?)\0*", stream.metadata.get("DURATION", ""))
+    if found is None:
+        return None
+    hours, minutes, seconds = found.groups()
+    return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+
+
+def reason_in_words(path: str, error: Exception) -> str:
+    """Returns why a file cannot be opened, as far as its first bytes tell."""
+    if isinstance(error, InvalidDataError | EOFError):
+        if os.path.getsize(path) == 0:
+            return "the file is empty"
+        if (boxes := _top_boxes(path)) and b"moov" not in boxes:
+            return "no moov atom: the recording was not finished, or the file was cut off"
+        return "not a video, or its header is damaged"
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+
+
+def _top_boxes(path: str) -> set[bytes]:
+    """Returns the kinds of boxes that an MP4 or MOV file is made of; nothing if it is none."""
+    found: set[bytes] = set()
+    with open(path, "rb") as file:
+        place = 0
+        for _ in range(_MAX_BOXES):
+            file.seek(place)
+            head = file.read(16)
+            if len(head) < 8:
+                break
+            size, kind = int.from_bytes(head[:4], "big"), head[4:8]
+            if not found and kind not in (b"ftyp", b"mdat", b"wide", b"free", b"skip"):
+                return found
+            found.add(kind)
+            if size == 1:
+                size = int.from_bytes(head[8:16], "big")
+            if size < 8:  # to the end of the file
+                break
+            place += size
+    return found

@@ -1,0 +1,67 @@
+"""Decoding one picture of a frame folder: its pixels, and which way up it is shown."""
+
+import io
+from pathlib import Path
+
+import av
+from av.error import FFmpegError
+from av.video.codeccontext import VideoCodecContext
+from av.video.frame import VideoFrame
+from PIL import Image
+
+from dfs_store.errors import DecodeError
+from dfs_store.videos.decode.orientation import UPRIGHT, Orientation, from_exif
+
+__all__ = ["FORMATS", "read_picture"]
+
+FORMATS = "PNG, JPEG, BMP, WebP or TIFF"
+# The content decides, as with videos, not the name.
+_DECODERS = (
+    (b"\x89PNG\r\n\x1a\n", "png"),
+    (b"\xff\xd8\xff", "mjpeg"),
+    (b"BM", "bmp"),
+    (b"RIFF", "webp"),
+    (b"II*\0", "tiff"),
+    (b"MM\0*", "tiff"),
+)
+_MAX_PICTURE_BYTES = 2**28
+_EXIF_ORIENTATION = 0x112
+_EXIF_MARKS = (b"Exif", b"eXIf", b"EXIF", b"Raw profile type")  # of JPEG, PNG, WebP and old PNG
+
+
+def read_picture(path: Path) -> tuple[VideoFrame, Orientation]:
+    """Decodes one picture.
+
+    Raises:
+        DecodeError: it is in none of the known formats, or damaged.
+        OSError: it cannot be read.
+    """
+    if path.stat().st_size > _MAX_PICTURE_BYTES:
+        raise DecodeError(f"{path.name} has more than {_MAX_PICTURE_BYTES:,} bytes")
+    data = path.read_bytes()
+    if not data:
+        raise DecodeError(f"{path.name} is empty")
+    decoder = next((name for start, name in _DECODERS if data.startswith(start)), None)
+    if decoder is None:
+        raise DecodeError(f"{path.name} is no {FORMATS} picture")
+    context = av.CodecContext.create(decoder, "r")
+    assert isinstance(context, VideoCodecContext)
+    context.thread_count = 1  # the workers already use every core
+    try:
+        frames = [*context.decode(av.Packet(data)), *context.decode(None)]
+    except FFmpegError as error:
+        raise DecodeError(f"{path.name} is damaged ({error.strerror or error})") from error
+    if not frames:
+        raise DecodeError(f"{path.name} contains no picture")
+    return frames[0], _way_up(data, decoder)
+
+
+def _way_up(data: bytes, decoder: str) -> Orientation:
+    """Returns what EXIF says; PyAV passes on only half of it, not whether a picture is mirrored."""
+    if decoder != "tiff" and not any(mark in data for mark in _EXIF_MARKS):
+        return UPRIGHT
+    try:
+        with Image.open(io.BytesIO(data)) as picture:
+            return from_exif(picture.getexif().get(_EXIF_ORIENTATION))
+    except Exception:  # noqa: BLE001 - Pillow raises what it likes at damaged metadata; the pixels are fine
+        return UPRIGHT
