@@ -41,7 +41,7 @@ def rows(arguments: argparse.Namespace) -> dict[str, Row]:
     presented = (arguments.epochs + 1) * vpc * 8
     passes = math.ceil(presented / 800)
     return {
-        "dfs": Row(f"DFS, VPC {vpc}", f"--vpc {vpc} {arguments.condense}"),
+        "dfs": Row(f"DFS, VPC {vpc}", f"--vpc {vpc} --dtype float32 {arguments.condense}"),
         "equal-clips": Row("random at equal clips", f"--method random --vpc {vpc}"),
         "equal-frames": Row("random at equal frames", f"--method random {arguments.equal_frames}"),
         "still": Row("one still frame", "--method random --vpc 1 --key-frames 1"),
