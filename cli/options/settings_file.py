@@ -16,9 +16,9 @@ def read_settings_file(path: str) -> dict[str, Any]:
     """
     file = Path(path)
     try:
-        text = file.read_text(encoding="utf-8")
+        text = file.read_text(encoding="utf-8-sig")
         content = json.loads(text) if file.suffix == ".json" else tomllib.loads(text)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise SettingsError(f"--config {path} cannot be read as {_kind(file)}: {error}") from error
     if not isinstance(content, dict) or any(isinstance(value, dict) for value in content.values()):
         raise SettingsError(f"--config {path} must be a flat table such as `vpc = 1`, without sections")

@@ -152,7 +152,10 @@ def test_a_missing_flag_is_named_with_the_whole_command(dfs):
 
 def test_settings_come_from_a_file_and_flags_win(dfs, tmp_path):
     file = tmp_path / "run.toml"
-    file.write_text('dataset = "moving-shapes"\nvpc = 3\nbatch-real = 7\nlr = 2.5\nclasses = ["still"]\n')
+    # With a byte order mark, as editors on Windows write.
+    file.write_text(
+        '\ufeffdataset = "moving-shapes"\nvpc = 3\nbatch-real = 7\nlr = 2.5\nclasses = ["still"]\n'
+    )
     out = tmp_path / "s.zarr"
     plan = dfs("condense", "--config", file, "--vpc", "2", "--out", out, "--dry-run", "--json").document
     assert plan["settings"]["vpc"] == 2
@@ -166,7 +169,15 @@ def test_settings_come_from_a_file_and_flags_win(dfs, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "text"), [("a.toml", "vpc = "), ("a.json", "[1]"), ("a.toml", "[run]\nvpc = 1\n")], ids=repr
+    ("name", "text"),
+    [
+        ("a.toml", "vpc = "),
+        ("a.json", "[1]"),
+        ("a.toml", "[run]\nvpc = 1\n"),
+        ("a.toml", f"a = {'[' * 5000}{']' * 5000}"),
+        ("a.json", "[" * 100_000),
+    ],
+    ids=["no value", "list", "section", "deep TOML", "deep JSON"],
 )
 def test_a_settings_file_that_is_none_is_refused(tmp_path, name, text):
     (tmp_path / name).write_text(text)
