@@ -118,6 +118,24 @@ def test_stick_figures_has_presets_of_its_own():
     assert (dm.iterations, dm.batch_real, dm.lr) == (settings.iterations, 8, 60)
 
 
+@pytest.mark.parametrize(
+    ("given", "stored"),
+    [
+        ({}, ("webp:10", "uint8")),
+        ({"encoding": "none"}, ("none", "float32")),
+        ({"encoding": "avif"}, ("avif", "uint8")),
+        ({"dtype": "float32"}, (None, "float32")),
+        ({"dtype": "uint8"}, (None, "uint8")),
+        ({"method": "dm"}, (None, "float32")),
+        ({"dataset": "moving-shapes"}, (None, "float32")),
+    ],
+)
+def test_a_preset_encodes_unless_the_user_says_how_to_store(given, stored):
+    settings = make(**{"dataset": "stick-figures", **given}).resolved()
+    assert (settings.encoding, settings.dtype) == stored
+    assert settings.resolved() == settings
+
+
 def test_settings_of_insertion_are_said_to_be_unused_if_the_preset_does_not_insert():
     assert make(dataset="stick-figures").resolved().notes() == ()
     (note,) = make(dataset="stick-figures", evidence="mean", epsilon=0.1).resolved().notes()
