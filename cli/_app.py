@@ -4,6 +4,7 @@ import typer
 
 from ._output import echo
 from .commands import (
+    compare,
     condense,
     convert,
     datasets,
@@ -56,6 +57,7 @@ app.command("preview")(preview.preview)
 app.command("report")(report.report)
 app.command("evaluate")(evaluate.evaluate)
 app.command("motion")(motion.motion)
+app.command("compare")(compare.compare)
 app.command("table")(table.table)
 app.command("verify")(verify.verify)
 app.command("convert")(convert.convert)

@@ -95,7 +95,8 @@ def read_results(paths: Sequence[str | Path]) -> list[TableRow]:
     """Reads results that `dfs evaluate` kept, and sorts them by dataset, vpc and method.
 
     Args:
-        paths: JSON files, or folders, whose results (files ending in .json with the right schema) are taken.
+        paths: JSON files, or folders, whose results (files ending in .json with the right schema) are taken;
+            of a folder of `dfs compare` those of its cells.
 
     Raises:
         StoreNotFoundError: a path is not there.
@@ -105,8 +106,9 @@ def read_results(paths: Sequence[str | Path]) -> list[TableRow]:
     rows = []
     for path in map(Path, paths):
         if path.is_dir():
-            found = [document for file in sorted(path.glob("*.json")) if (document := _result(file))]
-            rows += [_checked_row(document) for document in found]
+            files = sorted({*path.glob("*.json"), *path.glob("*/result.json")})
+            found = [document for file in files if (document := _result(file))]
+            rows += [_checked_row(document) for document in found if document.get("control") != "trial"]
             continue
         document = _result(path)
         if document is None:
