@@ -1,6 +1,7 @@
 """`dfs compare`: condense, evaluate and tabulate every cell of a comparison."""
 
 import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dfs_store.names import counted
@@ -117,7 +118,9 @@ def _run(asked: "Comparison", out: str, *, json: bool, quiet: bool) -> int | Non
     from dataclasses import asdict
 
     from dfs_store.evaluate.comparison.run import compare as run
-    from dfs_store.evaluate.table import read_results, to_text
+    from dfs_store.evaluate.comparison.tables import write_tables
+    from dfs_store.evaluate.table import read_results
+    from dfs_store.evaluate.table_text import to_text
 
     from ..shown.compare_progress import CompareProgress
 
@@ -125,6 +128,8 @@ def _run(asked: "Comparison", out: str, *, json: bool, quiet: bool) -> int | Non
         compared = run(asked, out, on_event=progress.on_event)
     done = len(compared.cells) > len(compared.failed)
     rows = read_results([out]) if done else []
+    if rows:
+        write_tables(rows, Path(out))
     if json:
         content = {
             "out": out,
@@ -139,7 +144,7 @@ def _run(asked: "Comparison", out: str, *, json: bool, quiet: bool) -> int | Non
         _output.note(_failures(compared))
         return FOUND_WANTING
     if not quiet:
-        _output.note(f"next: dfs table {shlex.quote(out)} --format latex")
+        _output.note(f"tables and a plot are in {out}\nnext: dfs table {shlex.quote(out)} --format latex")
     return None
 
 

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from dfs_store.evaluate.result import EvaluatedOn, EvaluationResult, Score
     from dfs_store.evaluate.run import EvaluationProgress, EvaluationSettings, evaluate
     from dfs_store.evaluate.sources import StoreClips, clips_of
-    from dfs_store.evaluate.table import TableRow, read_results
+    from dfs_store.evaluate.table import read_results
+    from dfs_store.evaluate.table_row import TableRow
     from dfs_store.videos.epochs import VideoClips
 
 __all__ = [
@@ -32,7 +33,8 @@ _NAMES = {
     "dfs_store.evaluate.result": ("EvaluatedOn", "EvaluationResult", "Score"),
     "dfs_store.evaluate.run": ("EvaluationProgress", "EvaluationSettings", "evaluate"),
     "dfs_store.evaluate.sources": ("StoreClips", "clips_of"),
-    "dfs_store.evaluate.table": ("TableRow", "read_results"),
+    "dfs_store.evaluate.table": ("read_results",),
+    "dfs_store.evaluate.table_row": ("TableRow",),
     "dfs_store.videos.epochs": ("VideoClips",),
 }
 

@@ -78,8 +78,8 @@ def cost_of(store: KeyFrameStore) -> dict[str, Any] | None:
     Returns:
         `seconds`, over all processes that worked on it one after the other; `device`; and `clip_passes`, how
         many clips went through a network, with a backward pass or without. A class with fewer real clips
-        than `batch_real` is counted as if it had as many, and `clip_passes` is None if a feature extractor
-        was trained, because the log does not say on how many clips.
+        than `batch_real` is counted as if it had as many. `clip_passes` is None for methods that choose clips
+        by the features of an extractor, because the log does not say how many went through it.
     """
     try:
         events = read_events(event_log_path(store.path))
@@ -92,11 +92,11 @@ def cost_of(store: KeyFrameStore) -> dict[str, Any] | None:
     config = store.provenance_object("config")
     steps = sum(each["event"] == "step_done" for each in events)
     per_class = (config.get("batch_real") or 0) + int(config.get("vpc") or 0)
-    trained = any(each["event"] == "extractor_trained" for each in events)
+    by_features = not steps and "extractor" in config
     return {
         "seconds": round(sum(float(events[end].get("elapsed_seconds", 0)) for end in ends if end >= 0), 3),
         "device": events[starts[-1]].get("device") if starts else None,
-        "clip_passes": None if trained else steps * len(store.class_names) * per_class,
+        "clip_passes": None if by_features else steps * len(store.class_names) * per_class,
     }
 
 

@@ -150,6 +150,9 @@ def make_cell(
     about["dataset_bytes"] = training_videos_bytes(
         asked.dataset, asked.root, classes=asked.classes, official_split=sampling["split"]
     )
+    # A control with other epochs stands in the table of the comparison's.
+    base = evaluation_of(asked, replace(row, evaluation={}), cell.seed).epochs
+    about["title_epochs"] = base if row.control == "equal-passes" else settings.epochs
     about |= {"control": row.control, "cell_seconds": round(time.monotonic() - started, 3)}
     on = replace(result.test, dataset=asked.dataset)
     document = result_document(cell.store, replace(result, test=on), settings, about)

@@ -22,7 +22,7 @@ from dfs_store.videos.files.catalogue import CATALOGUE, FOLDER
 __all__ = ["forecast_seconds"]
 
 _TIMED_STEPS = 2
-_LARGEST_BATCH = 16
+_BATCH = 16
 
 
 class Pace(NamedTuple):
@@ -82,7 +82,7 @@ def _measured(model: str, device_name: str, clips: TrainingClips) -> Pace:
     device = resolve_device(device_name)
     classes, (channels, height, width) = len(clips.per_class), clips.frame_shape
     network = fast_order(build_network(model, classes, clips.num_frames, height, seed=0).to(device))
-    number = min(_LARGEST_BATCH, max(2, classes))
+    number = _BATCH
     generator = torch.Generator().manual_seed(0)
     batch = torch.randn(number, clips.num_frames, channels, height, width, generator=generator).to(device)
     labels = torch.arange(number, device=device) % classes
