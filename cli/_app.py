@@ -8,6 +8,7 @@ from .commands import (
     condense,
     convert,
     datasets,
+    diff,
     evaluate,
     export,
     import_,
@@ -60,6 +61,7 @@ app.command("motion")(motion.motion)
 app.command("compare")(compare.compare)
 app.command("table")(table.table)
 app.command("verify")(verify.verify)
+app.command("diff")(diff.diff)
 app.command("convert")(convert.convert)
 app.command("export")(export.export)
 app.command("import")(import_.import_)

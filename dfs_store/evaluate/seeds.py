@@ -125,7 +125,7 @@ def half_interval(values: Sequence[float]) -> float | None:
 
 
 def student_quantile(degrees: int) -> float:
-    """Returns the quantile 0.975 of Student's t, exact to 0.001 (beyond 10 degrees by its expansion in 1 / degrees)."""
+    """Returns the quantile 0.975 of Student's t, exact to 0.001; beyond 10 degrees by its expansion."""
     if degrees <= len(_QUANTILES):
         return _QUANTILES[degrees - 1]
     z, n = _NORMAL, float(degrees)
