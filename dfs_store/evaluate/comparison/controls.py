@@ -104,7 +104,7 @@ def equal_frames_splits(frames: int, num_frames: int, most_clips: int) -> list[d
         num_frames: T of the clips.
         most_clips: of the smallest class; no split takes more.
     """
-    powers = [2**power for power in range(1, num_frames.bit_length()) if 2**power < num_frames]
+    powers = [2**power for power in range(num_frames.bit_length()) if 2**power < num_frames]
     splits: list[dict[str, Any]] = []
     for keys in [*powers, num_frames]:
         vpc = math.ceil(frames / keys)
