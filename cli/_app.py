@@ -4,9 +4,11 @@ import typer
 
 from ._output import echo
 from .commands import (
+    compare,
     condense,
     convert,
     datasets,
+    diff,
     evaluate,
     export,
     import_,
@@ -56,8 +58,10 @@ app.command("preview")(preview.preview)
 app.command("report")(report.report)
 app.command("evaluate")(evaluate.evaluate)
 app.command("motion")(motion.motion)
+app.command("compare")(compare.compare)
 app.command("table")(table.table)
 app.command("verify")(verify.verify)
+app.command("diff")(diff.diff)
 app.command("convert")(convert.convert)
 app.command("export")(export.export)
 app.command("import")(import_.import_)

@@ -60,20 +60,3 @@ def _warn(videos: "VideoDataset") -> None:
             f"note: {len(videos.failed):,} files could not be decoded and were left out, "
             f"first {first['file']}: {first['reason']} (`dfs datasets prepare` lists them all)"
         )
-
-
-def training_videos_bytes(settings: StoreVideos) -> int | None:
-    """Returns what the training videos take on disk; None where there are none."""
-    from dfs_store.condense.training_clips import clips_named_by
-    from dfs_store.errors import DFSError
-    from dfs_store.videos.decode.frame_folder import folder_status
-    from dfs_store.videos.opening import describe, find_clips
-
-    if describe(settings.dataset).is_built_in:
-        return None
-    try:
-        found = find_clips(**clips_named_by(settings))
-        paths = (found.root / clip.file for clip in found.clips)
-        return sum(folder_status(path)[0] if path.is_dir() else path.stat().st_size for path in paths)
-    except (DFSError, OSError):
-        return None

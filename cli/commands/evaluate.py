@@ -81,9 +81,7 @@ def evaluate(
 
     from dfs_store.condense.runtime.device import resolve_device
     from dfs_store.evaluate import EvaluationSettings
-    from dfs_store.format.io.place import shown_place
-
-    from .._videos import training_videos_bytes
+    from dfs_store.evaluate.document import result_document, training_videos_bytes
 
     settings = EvaluationSettings(
         model=model,
@@ -95,9 +93,10 @@ def evaluate(
         seed=seed,
         device=str(resolve_device(device)),
     )
-    about["dataset_bytes"] = training_videos_bytes(videos)  # before the training: nothing may fail after it
+    # Before the training: nothing may fail after it.
+    about["dataset_bytes"] = training_videos_bytes(videos)
     result = _run(store, videos, settings, quiet=quiet)
-    found = {"store": shown_place(store), **result.to_json(), "batch_size": batch_size, "seed": seed, **about}
+    found = result_document(store, result, settings, about)
     if json:
         _output.document(SCHEMA, found)
     else:
@@ -110,10 +109,11 @@ def evaluate(
 
 def _whole(asked: StoreVideos) -> tuple[StoreVideos, dict[str, Any], dict[str, Any], None]:
     from dfs_store.errors import SettingsError
+    from dfs_store.evaluate.document import about_whole
 
     if not asked.dataset:
         raise SettingsError("`dfs evaluate whole` needs --dataset NAME|FOLDER|LIST, the clips to train on")
-    return asked, {"method": WHOLE, "vpc": None, "storage": None}, {}, None
+    return asked, about_whole(), {}, None
 
 
 def _of_store(
@@ -121,11 +121,10 @@ def _of_store(
 ) -> tuple[StoreVideos, dict[str, Any], dict[str, Any], "StorageReport"]:
     """Returns the clips to test on, what a result says of the store, its origin, and its storage."""
     from dfs_store import open_store
+    from dfs_store.evaluate.document import about_store
 
     with open_store(path) as store:
         provenance = store.attributes.get("provenance") or {}
-        about = {name: provenance.get(name) for name in ("method", "vpc")}
-        about |= {"digest": store.attributes["digest"], "dtype": store.dtype}
         own = {
             "dataset": provenance.get("dataset"),
             "split": store.provenance_object("config").get("split"),
@@ -133,8 +132,7 @@ def _of_store(
             "stride": store.provenance_object("sampling").get("stride"),
             "size": store.frame_shape[1],
         }
-        storage = store.storage
-        return clips_to_test_on(store, asked), {**about, "storage": storage.to_json()}, own, storage
+        return clips_to_test_on(store, asked), about_store(store), own, store.storage
 
 
 def _run(
@@ -176,14 +174,11 @@ def _run(
 
 def _test_clips(videos: StoreVideos, settings: "EvaluationSettings", *, quiet: bool) -> "VideoDataset":
     """Opens the test clips, with the random starts that the runs draw."""
-    from dfs_store.videos.opening import describe
+    from dfs_store.evaluate.document import test_views
 
     from .._videos import open_with_progress
 
-    starts = settings.random_starts
-    # The seed of a built-in dataset makes its clips, and the centre clip depends on none.
-    seed = settings.seed if starts and not describe(videos.dataset).is_built_in else 0
-    return open_with_progress(videos, "test", quiet=quiet, random_starts=starts, seed=seed)
+    return open_with_progress(videos, "test", quiet=quiet, **test_views(videos.dataset, settings))
 
 
 def _text(

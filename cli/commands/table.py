@@ -1,5 +1,6 @@
-"""`dfs table`: results of `dfs evaluate` side by side."""
+"""`dfs table`: results of `dfs evaluate` and `dfs compare` side by side."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -8,45 +9,56 @@ from .. import _output
 from .._completion import one_of
 from .._exit_codes import command
 from ..options import shared
+from ..shown.picture_files import check_free
 
 
 @command
 def table(
     results: Annotated[
         list[str],
-        typer.Argument(metavar="RESULTS...", help="JSON files of dfs evaluate, or folders of them."),
+        typer.Argument(
+            metavar="RESULTS...", help="JSON files of dfs evaluate, or folders of them or of dfs compare."
+        ),
     ],
     style: Annotated[
         str,
         typer.Option(
-            "--format", help="text, markdown or csv.", autocompletion=one_of("text", "markdown", "csv")
+            "--format",
+            help="text, markdown, latex or csv.",
+            autocompletion=one_of("text", "markdown", "latex", "csv"),
         ),
     ] = "text",
     plot: Annotated[
         str | None, typer.Option("--plot", metavar="FILE", help="Accuracy against MiB: .png, .svg or .pdf.")
     ] = None,
+    overwrite: shared.Overwrite = False,
     json: shared.Json = False,
     quiet: shared.Quiet = False,
     verbose: shared.Verbose = False,
 ) -> None:
-    """Put results side by side: accuracy, storage, and the paper's figures where there are any.
+    """Put results side by side, means over seeds: accuracy, storage, cost, and the paper's figures.
 
     dfs table *.json --format markdown --plot results.png
     """
     from dataclasses import asdict
 
-    from dfs_store.errors import SettingsError
-    from dfs_store.evaluate import table as tables
+    from dfs_store.evaluate.table import read_results
+    from dfs_store.evaluate.table_text import STYLES
+    from dfs_store.names import known_name
 
-    styles = {"text": tables.to_text, "markdown": tables.to_markdown, "csv": tables.to_csv}
-    if style not in styles:
-        raise SettingsError(f"--format must be one of {', '.join(styles)}, got {style!r}")
-    rows = tables.read_results(results)
+    known_name(style, STYLES, "--format")
+    if plot is not None:
+        from dfs_store.evaluate.table_plot import check_plot
+        from dfs_store.evaluate.table_plot import plot as draw
+
+        check_plot(plot)
+        check_free([Path(plot)], overwrite=overwrite, flag="--plot")
+    rows = read_results(results)
     if json:
         _output.document("dfs.table/1", {"rows": [asdict(row) for row in rows]})
     else:
-        _output.echo(styles[style](rows))
+        _output.echo(STYLES[style](rows))
     if plot is not None:
-        tables.plot(rows, plot)
+        draw(rows, plot)
         if not quiet:
             _output.note(f"drawn in {plot}")

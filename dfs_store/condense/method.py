@@ -1,7 +1,7 @@
 """What the rest of the program asks about a method: its settings, what it will take, and what it does."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, get_args
 
 from dfs_store.condense.presets import Preset
@@ -53,6 +53,7 @@ class Method:
         shares_classes: whether several processes can share the classes; else it runs on the first alone.
         encodes: whether its key frames can be stored as image files.
         needs_real_clips: whether every class must have at least vpc real clips, whatever `init` says.
+        when_compared: settings of size that `dfs compare` gives it if it was given none.
         check: raises SettingsError of settings that it cannot work with.
         check_clips: the same, once the number of synthetic clips, T and (C, H, W) are known.
         notes: what a user should know about the settings, in words.
@@ -77,6 +78,7 @@ class Method:
     shares_classes: bool = False
     encodes: bool = True
     needs_real_clips: bool = False
+    when_compared: Mapping[str, Any] = field(default_factory=dict)
     check: Callable[["CondenseConfig"], None] = _nothing
     check_clips: Callable[["CondenseConfig", int, int, tuple[int, int, int]], None] = _nothing
     notes: Callable[["CondenseConfig"], list[str]] = _no_notes
@@ -86,7 +88,7 @@ class Method:
     training_clips: Callable[..., Any] | None = None
 
     def __post_init__(self) -> None:
-        known = {field.name for field in fields(Settings)}
+        known = {each.name for each in fields(Settings)}
         if unknown := sorted(set(self.settings) - known):
             raise SettingsError(
                 f"a Method's settings must be fields of CondenseConfig, got {', '.join(unknown)}"

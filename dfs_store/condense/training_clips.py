@@ -46,9 +46,9 @@ def clips_named_by(settings: object) -> dict[str, Any]:
     """Returns the settings that say which clips there are, as `open_videos` and `find_clips` take them.
 
     Args:
-        settings: `CondenseConfig`, or anything else with these settings.
+        settings: `CondenseConfig`, or anything else with some of these settings.
     """
-    named = {argument: getattr(settings, name) for argument, name in _NAMED_BY.items()}
+    named = {argument: getattr(settings, name, None) for argument, name in _NAMED_BY.items()}
     return named | {"official_split": named["official_split"] or 1}
 
 

@@ -9,6 +9,7 @@ from dfs_store.lazy import imported_on_first_use
 
 if TYPE_CHECKING:
     from dfs_store.exchange.convert import Conversion, convert_store
+    from dfs_store.exchange.diff import StoreDifference, diff_stores
     from dfs_store.exchange.exports.export import Exported, export_store
     from dfs_store.exchange.imports.import_clips import Imported, import_clips
     from dfs_store.exchange.merge import Merged, merge_stores
@@ -18,7 +19,9 @@ __all__ = [
     "Exported",
     "Imported",
     "Merged",
+    "StoreDifference",
     "convert_store",
+    "diff_stores",
     "export_store",
     "import_clips",
     "merge_stores",
@@ -26,6 +29,7 @@ __all__ = [
 
 _NAMES = {
     "dfs_store.exchange.convert": ("Conversion", "convert_store"),
+    "dfs_store.exchange.diff": ("StoreDifference", "diff_stores"),
     "dfs_store.exchange.exports.export": ("Exported", "export_store"),
     "dfs_store.exchange.imports.import_clips": ("Imported", "import_clips"),
     "dfs_store.exchange.merge": ("Merged", "merge_stores"),

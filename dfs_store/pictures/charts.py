@@ -18,7 +18,16 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["CHART_SUFFIXES", "Phases", "chart_bytes", "cosine_map", "insertion_timeline", "storage_per_class"]
+__all__ = [
+    "CHART_SUFFIXES",
+    "Curve",
+    "Phases",
+    "accuracy_against_bytes",
+    "chart_bytes",
+    "cosine_map",
+    "insertion_timeline",
+    "storage_per_class",
+]
 
 CHART_SUFFIXES = (".png", ".svg", ".pdf")
 
@@ -27,6 +36,7 @@ _BAR_INCHES = 0.2
 _BARS_PER_COLUMN = 60
 _STEP_BINS = 400
 _COSINE_BINS = 600
+_MARKERS = "osD^vP*Xhd<>p"
 
 
 @dataclass(frozen=True)
@@ -195,6 +205,75 @@ def cosine_map(
     axes.set_xlabel(f"step; circles: insertions (epsilon {epsilon:g}); grey: key frames")
     figure.colorbar(image, ax=axes, label="larger of the two cosines", pad=0.01)
     axes.set_title(title, fontsize=9, loc="left")
+    _themed(figure, theme)
+    return figure
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Stores of one method and setting.
+
+    Attributes:
+        label: of the legend.
+        points: (bytes, accuracy in percent, its spread) of each store.
+    """
+
+    label: str
+    points: Sequence[tuple[float, float, float]]
+
+
+def accuracy_against_bytes(
+    curves: Sequence[Curve],
+    *,
+    chance: float | None,
+    whole: float | None,
+    metric: str,
+    title: str = "",
+    theme: Theme = LIGHT,
+) -> "Figure":
+    """Draws accuracy against the bytes of stores (logarithmic): a marker for each curve.
+
+    Args:
+        curves: one for each method and setting.
+        chance: accuracy of always answering the most frequent class, a dotted line; None for no line.
+        whole: accuracy of all real clips, a dashed line; None for no line.
+        metric: "top-1" or "top-5".
+        title: what stands above.
+        theme: colours.
+
+    Raises:
+        MissingDependencyError: matplotlib is not installed.
+    """
+    figure = _figure(8.0, 4.8)
+    axes = figure.subplots()
+    for number, curve in enumerate(curves):
+        colour = _hexadecimal(step_colour(number / max(1, len(curves) - 1)))
+        sizes, means, spreads = zip(*sorted(curve.points), strict=True)
+        axes.errorbar(
+            [size / MEBIBYTE for size in sizes],
+            means,
+            yerr=spreads,
+            marker=_MARKERS[number % len(_MARKERS)],
+            markersize=5,
+            linewidth=1,
+            capsize=2,
+            color=colour,
+            label=curve.label,
+        )
+    for level, style, name in ((whole, "--", "whole dataset"), (chance, ":", "chance")):
+        if level is not None:
+            axes.axhline(
+                level, linestyle=style, color=_hexadecimal(theme.faint), label=f"{name}, {level:.1f} %"
+            )
+    axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(lambda size, _place: f"{size:g}")
+    axes.set_ylim(bottom=0)
+    axes.set_xlabel("MiB of key frames and index, as stored")
+    axes.set_ylabel(f"{metric} accuracy, %")
+    axes.set_title(title, fontsize=9, loc="left")
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    figure.legend(loc="outside right upper", fontsize=7, frameon=False)
     _themed(figure, theme)
     return figure
 

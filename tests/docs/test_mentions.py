@@ -74,8 +74,8 @@ def test_every_command_that_is_shown_exists(page):
         ),
         ("python benchmarks/ranks.py", None),
         (
-            "python benchmarks/paper_tables.py --tabel 1",
-            "benchmarks/paper_tables.py: no such option: --tabel",
+            "python benchmarks/frontier.py --seads 1",
+            "benchmarks/frontier.py: no such option: --seads",
         ),
         ("python benchmarks/nothing.py", "there is no benchmarks/nothing.py"),
         ("torchrun --standalone docs/examples/distributed.py x --loader dfs", None),

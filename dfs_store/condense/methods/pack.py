@@ -146,6 +146,7 @@ METHOD = Method(
     settings=("extractor", *_SIZES),
     dtype="uint8",
     needs_real_clips=True,
+    when_compared={"key_frames": 2},
     check=_check,
     check_clips=_check_clips,
     key_frames=_key_frames,

@@ -1,0 +1,181 @@
+"""`dfs compare`: condense, evaluate and tabulate every cell of a comparison."""
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dfs_store.names import counted
+
+from .. import _output
+from .._exit_codes import FOUND_WANTING, command
+from ..options import compare as given
+from ..options import shared
+
+if TYPE_CHECKING:
+    from dfs_store.evaluate.comparison.run import Compared, ComparisonPlan
+    from dfs_store.evaluate.comparison.spec import Comparison
+
+_ROWS_SHOWN = 60
+
+
+@command
+@given.takes_evaluation
+def compare(
+    *,
+    dataset: given.Dataset,
+    out: given.Out,
+    methods: given.Methods = None,
+    vpc: given.Vpc = None,
+    seeds: given.Seeds = 3,
+    set_: given.Set = None,
+    vary: given.Vary = None,
+    budget: given.Budget = None,
+    table: given.Table = None,
+    controls: given.Controls = "all",
+    root: shared.Root = None,
+    frames: shared.Frames = None,
+    stride: shared.Stride = None,
+    size: shared.Size = None,
+    split: shared.Split = None,
+    classes: shared.Classes = None,
+    hold_out: shared.HoldOut = None,
+    device: shared.Device = "auto",
+    dry_run: given.DryRun = False,
+    json: shared.Json = False,
+    quiet: shared.Quiet = False,
+    verbose: shared.Verbose = False,
+    **evaluation: Any,  # noqa: ANN401 - options of `dfs evaluate`
+) -> int | None:
+    """Compare methods: condense, evaluate and tabulate every cell; goes on where it was stopped.
+
+    dfs compare --dataset miniucf --methods random,dfs,pack --vpc 1,5 --out compared
+    """
+    from dfs_store.evaluate.comparison.paper import of_table
+    from dfs_store.evaluate.comparison.run import plan_comparison
+    from dfs_store.evaluate.comparison.settings_text import parse_settings
+    from dfs_store.evaluate.comparison.spec import CONTROLS, Comparison
+
+    names = shared.class_list(classes)
+    what: dict[str, Any] = {} if table is None else of_table(table)
+    what |= {"methods": tuple(shared.class_list(methods) or ())} if methods is not None else {}
+    what |= {"vpc": _numbers(vpc)} if vpc is not None else {}
+    if vary:
+        what["vary"] = {**what.get("vary", {}), **parse_settings(vary, "--vary", several=True)}
+    asked = Comparison(
+        dataset=dataset,
+        root=root,
+        device=device,
+        seeds=seeds,
+        settings=parse_settings(set_ or [], "--set"),
+        budget=budget,
+        controls=_controls(controls, CONTROLS),
+        evaluation=given.given_evaluation(evaluation),
+        frames=frames,
+        stride=stride,
+        size=size,
+        split=split,
+        classes=None if names is None else tuple(names),
+        hold_out=hold_out,
+        **_complete(what),
+    )
+    plan = plan_comparison(asked, out)
+    if dry_run:
+        _show_plan(plan, asked, json=json)
+        return None
+    if not quiet:
+        _output.note(_forecast(plan))
+    return _run(asked, out, json=json, quiet=quiet)
+
+
+def _complete(what: dict[str, Any]) -> dict[str, Any]:
+    from dfs_store.errors import SettingsError
+
+    for name in ("methods", "vpc"):
+        if name not in what:
+            raise SettingsError(
+                f"--{name} is missing: dfs compare --dataset NAME|FOLDER --methods random,dfs --vpc 1,5 "
+                "--out DIR, or --table N"
+            )
+    return what
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    from dfs_store.errors import SettingsError
+
+    try:
+        return tuple(int(part) for part in text.split(",") if part.strip())
+    except ValueError:
+        raise SettingsError(f"--vpc takes numbers, 1,5,10, got {text!r}") from None
+
+
+def _controls(text: str, known: tuple[str, ...]) -> tuple[str, ...]:
+    if text in ("all", "none"):
+        return known if text == "all" else ()
+    return tuple(shared.class_list(text) or ())
+
+
+def _run(asked: "Comparison", out: str, *, json: bool, quiet: bool) -> int | None:
+    from dataclasses import asdict
+
+    from dfs_store.evaluate.comparison.run import compare as run
+    from dfs_store.evaluate.comparison.tables import write_tables
+    from dfs_store.evaluate.table import read_results
+    from dfs_store.evaluate.table_text import to_text
+
+    from ..shown.compare_progress import CompareProgress
+
+    with CompareProgress(quiet=quiet) as progress:
+        compared = run(asked, out, on_event=progress.on_event)
+    done = len(compared.cells) > len(compared.failed)
+    rows = read_results([out]) if done else []
+    if rows:
+        write_tables(rows, Path(out))
+    if json:
+        content = {
+            "out": out,
+            "specification": asked.to_json(),
+            "cells": [each.to_json() for each in compared.cells],
+            "rows": [asdict(row) for row in rows],
+        }
+        _output.document("dfs.compare/1", content)
+    elif rows:
+        _output.echo(to_text(rows))
+    if compared.failed:
+        _output.note(_failures(compared))
+        return FOUND_WANTING
+    if not quiet:
+        _output.note(f"tables and a plot are in {out}\nnext: dfs table {shlex.quote(out)} --format latex")
+    return None
+
+
+def _forecast(plan: "ComparisonPlan") -> str:
+    left = len(plan.cells) - plan.done
+    done = f", {plan.done:,} of them finished" if plan.done else ""
+    text = f"{counted(len(plan.cells), 'cell')} of {counted(len(plan.rows), 'row')}{done}"
+    if not left:
+        return text
+    return (
+        f"{text}: about {_output.duration_text(plan.seconds)}, reckoned from a few training steps here; "
+        "decoding, and controls at equal frames and bytes, come on top"
+    )
+
+
+def _show_plan(plan: "ComparisonPlan", asked: "Comparison", *, json: bool) -> None:
+    if json:
+        content = {
+            "specification": asked.to_json(),
+            "cells": [cell.name for cell in plan.cells],
+            "done": plan.done,
+            "forecast_seconds": plan.seconds,
+        }
+        _output.document("dfs.compare.plan/1", content)
+        return
+    names = [row.name for row in plan.rows]
+    more = [f"  and {len(names) - _ROWS_SHOWN} more"] if len(names) > _ROWS_SHOWN else []
+    _output.echo("\n".join([_forecast(plan), *(f"  {name}" for name in names[:_ROWS_SHOWN]), *more]))
+
+
+def _failures(compared: "Compared") -> str:
+    lines = [f"  {each.cell.name}: {each.reason}" for each in compared.failed]
+    head = f"{counted(len(lines), 'cell')} failed; the same command tries again:"
+    return "\n".join([head, *lines])

@@ -1,0 +1,197 @@
+"""The rows of a comparison: which stores its methods, settings and budget ask for."""
+
+import hashlib
+import itertools
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from dfs_store.byte_sizes import parse_bytes
+from dfs_store.condense.config import CondenseConfig
+from dfs_store.condense.methods import method_named
+from dfs_store.condense.training_clips import TrainingClips
+from dfs_store.errors import SettingsError
+from dfs_store.evaluate.comparison.settings_text import EVALUATE, split_name
+from dfs_store.evaluate.comparison.spec import Comparison
+from dfs_store.evaluate.document import WHOLE
+from dfs_store.evaluate.run import EvaluationSettings
+from dfs_store.format.accounting import count_index, key_frames_within
+from dfs_store.format.spec import frame_size_bytes
+
+__all__ = ["Row", "config_of", "evaluation_of", "method_rows", "within_budget"]
+
+_LONGEST_NAME = 80
+# Of every method, beside those that its record names.
+_SHARED = {
+    "dtype",
+    "precision",
+    "max_memory",
+    "checkpoint_every",
+    "frames",
+    "stride",
+    "size",
+    "split",
+    "classes",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One row of the table: a method with its settings, whatever the seed.
+
+    Attributes:
+        method: its name; `WHOLE` trains on all real clips.
+        vpc: videos per class, None for `WHOLE`.
+        settings: of the condensation.
+        evaluation: of the evaluation, where they differ from those of the comparison.
+        control: which of `CONTROLS` it is; "trial" for a row that only helps to choose one; else None.
+        seeds: how many seeds it has; None for those of the comparison.
+    """
+
+    method: str
+    vpc: int | None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    evaluation: Mapping[str, Any] = field(default_factory=dict)
+    control: str | None = None
+    seeds: int | None = None
+
+    @property
+    def name(self) -> str:
+        """Name of its folders: letters, digits and what file systems allow."""
+        parts = [self.control] if self.control else []
+        parts += [self.method] + ([f"vpc{self.vpc}"] if self.vpc is not None else [])
+        parts += [f"{name}={value}" for name, value in {**self.settings, **self.evaluation}.items()]
+        full = "-".join(parts)
+        safe = re.sub(r"[^\w.+=-]", "_", full)
+        if safe == full and len(safe) <= _LONGEST_NAME:
+            return safe
+        return f"{safe[:_LONGEST_NAME]}-{hashlib.sha256(full.encode()).hexdigest()[:8]}"
+
+    @property
+    def key(self) -> str:
+        """The same for rows that would be condensed and evaluated alike, whatever they are for."""
+        return json.dumps([self.method, self.vpc, dict(self.settings), dict(self.evaluation)], sort_keys=True)
+
+
+def method_rows(asked: Comparison, clips: TrainingClips) -> list[Row]:
+    """Returns the rows of the compared methods: every combination once.
+
+    Args:
+        asked: the comparison.
+        clips: the real clips to condense, counted.
+
+    Raises:
+        SettingsError: a setting that no method uses, or settings that do not go together.
+    """
+    used: set[str] = set()
+    rows: dict[str, Row] = {}
+    for vpc, chosen, method in itertools.product(asked.vpc, _combinations(asked), asked.methods):
+        row = _row(asked, method, vpc, {**asked.settings, **chosen}, used)
+        if asked.budget is not None:
+            row = within_budget(asked, row, clips)
+        rows.setdefault(row.key, row)
+    given = {*asked.settings, *asked.vary, *(name for each in asked.variants.values() for name in each)}
+    if unused := sorted(given - used):
+        raise SettingsError(
+            f"{', '.join(unused)}: not used by {' or '.join(asked.methods)}; leave it out, or compare a "
+            "method that uses it"
+        )
+    for row in rows.values():
+        config_of(asked, row, 0, "unused.zarr")
+        evaluation_of(asked, row, 0)
+    return list(rows.values())
+
+
+def _combinations(asked: Comparison) -> Iterator[dict[str, Any]]:
+    if asked.variants:
+        yield from (dict(each) for each in asked.variants.values())
+        return
+    for values in itertools.product(*asked.vary.values()):
+        yield dict(zip(asked.vary, values, strict=True))
+
+
+def _row(asked: Comparison, method: str, vpc: int, given: Mapping[str, Any], used: set[str]) -> Row:
+    """Chooses, of the settings that were given, those that a method uses."""
+    record = method_named(method)
+    settings: dict[str, Any] = {}
+    evaluation: dict[str, Any] = {}
+    for name, value in given.items():
+        owner, own = split_name(name)
+        takes = own in {*record.settings, *_SHARED} or (own == "encoding" and record.encodes)
+        if owner == EVALUATE:
+            evaluation[own] = value
+        elif owner == method or (owner is None and takes):
+            settings[own] = value
+        else:
+            continue
+        used.add(name)
+    sizes = {"budget", "key_frames", "max_error"} & set(record.settings)
+    if asked.budget is None and not sizes & set(settings):
+        settings |= record.when_compared
+    return Row(method=method, vpc=vpc, settings=settings, evaluation=evaluation)
+
+
+def config_of(asked: Comparison, row: Row, seed: int, out: str) -> CondenseConfig:
+    """Returns the settings of a condensation.
+
+    Raises:
+        SettingsError: they do not go together.
+    """
+    assert row.vpc is not None
+    assert row.method != WHOLE
+    return CondenseConfig(
+        **{
+            **asked.sampling,
+            "dataset": asked.dataset,
+            "root": asked.root,
+            "device": asked.device,
+            "vpc": row.vpc,
+            "method": row.method,
+            "seed": seed,
+            "out": out,
+            "resume": True,
+            **row.settings,
+        }
+    )
+
+
+def evaluation_of(asked: Comparison, row: Row, seed: int, device: str = "cpu") -> EvaluationSettings:
+    """Returns the settings of an evaluation."""
+    return EvaluationSettings(**{**asked.evaluation, **row.evaluation, "seed": seed, "device": device})
+
+
+def within_budget(asked: Comparison, row: Row, clips: TrainingClips) -> Row:
+    """Returns a row whose store takes at most the budget: of key frames and index, as stored.
+
+    A method with a setting `budget` keeps to it. One that keeps real frames keeps as many of every clip as
+    fit, as uint8 unless a dtype is given. Of the others the first key frames must fit.
+
+    Raises:
+        SettingsError: not even the fewest key frames fit.
+    """
+    record = method_named(row.method)
+    limit = parse_bytes(str(asked.budget), "--budget")
+    if "budget" in record.settings:
+        return replace(row, settings={**row.settings, "budget": asked.budget})
+    if "key_frames" in record.settings and "key_frames" not in row.settings:
+        row = replace(row, settings={"dtype": "uint8", **row.settings})
+        number = len(clips.per_class) * int(row.vpc or 1)
+        dtype = config_of(asked, row, 0, "unused.zarr").stored_dtype
+        each = key_frames_within(limit, number, clips.frame_shape, dtype) // number
+        if each:
+            return replace(row, settings={**row.settings, "key_frames": min(each, clips.num_frames)})
+    config = config_of(asked, row, 0, "unused.zarr").resolved()
+    number, dtype = len(clips.per_class) * config.vpc, config.stored_dtype
+    frames = number * record.key_frames(config, clips.num_frames)[0]
+    needed = frames * frame_size_bytes(clips.frame_shape, dtype)
+    needed += count_index(frames, number, clips.frame_shape[0], dtype)
+    if record.native_bytes is not None:
+        needed = record.native_bytes(len(clips.per_class), config.vpc, clips.num_frames, clips.frame_shape)
+    if needed > limit and config.frame_encoding is None:
+        raise SettingsError(
+            f"--budget {asked.budget} is {limit:,} bytes, and {row.method} at VPC {row.vpc} takes at least "
+            f"{needed:,} ({dtype}); raise the budget, lower --vpc, or leave the method out"
+        )
+    return row

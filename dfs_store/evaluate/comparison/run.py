@@ -1,0 +1,287 @@
+"""`compare`: makes every cell of a comparison."""
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dfs_store.condense.config import CondenseConfig
+from dfs_store.condense.runtime.run_lock import run_lock
+from dfs_store.condense.training_clips import TrainingClips, count_training_clips
+from dfs_store.errors import DiskFullError, NotAStoreError, SettingsError
+from dfs_store.evaluate.comparison.cells import Cell, Clips, Progress, make_cell, make_store, write_json
+from dfs_store.evaluate.comparison.controls import derived_rows, fixed_rows
+from dfs_store.evaluate.comparison.forecast import forecast_seconds
+from dfs_store.evaluate.comparison.rows import Row, method_rows
+from dfs_store.evaluate.comparison.spec import SPECIFICATION_SCHEMA, Comparison, differences
+
+__all__ = [
+    "CellEnded",
+    "CellProgress",
+    "CellStarted",
+    "Compared",
+    "ComparisonPlan",
+    "compare",
+    "plan_comparison",
+]
+
+SPECIFICATION = "compare.json"
+
+
+@dataclass(frozen=True)
+class CellStarted:
+    """Work on a cell begins.
+
+    Attributes:
+        name: of the cell.
+        number: 1-based, of `total`.
+        total: cells that are known so far; some controls are known once the methods have been condensed.
+    """
+
+    name: str
+    number: int
+    total: int
+
+
+@dataclass(frozen=True)
+class CellProgress:
+    """Something happened within a cell.
+
+    Attributes:
+        name: of the cell.
+        event: of the condensation, the evaluation, or the preparation of real clips.
+    """
+
+    name: str
+    event: Progress
+
+
+@dataclass(frozen=True)
+class CellEnded:
+    """A cell is done, or has failed.
+
+    Attributes:
+        cell: which.
+        result: None if it failed.
+        reason: why it failed; None if it is done.
+    """
+
+    cell: Cell
+    result: dict[str, Any] | None
+    reason: str | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the cell as a JSON object."""
+        row = self.cell.row
+        return {
+            "name": self.cell.name,
+            "method": row.method,
+            "vpc": row.vpc,
+            "seed": self.cell.seed,
+            "settings": dict(row.settings),
+            "control": row.control,
+            "state": "done" if self.reason is None else "failed",
+            "reason": self.reason,
+            "top1": None if self.result is None else self.result["top1"]["mean"],
+        }
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What a comparison came to.
+
+    Attributes:
+        out: its folder.
+        cells: every cell of the tables, the failed ones included.
+    """
+
+    out: Path
+    cells: tuple[CellEnded, ...]
+
+    @property
+    def failed(self) -> tuple[CellEnded, ...]:
+        """The cells that could not be made."""
+        return tuple(each for each in self.cells if each.reason is not None)
+
+
+@dataclass(frozen=True)
+class ComparisonPlan:
+    """What a comparison will do, known before anything is decoded.
+
+    Attributes:
+        rows: of the methods, and the controls that are known beforehand.
+        cells: of these rows.
+        done: how many of them are finished already.
+        seconds: forecast of what is left, from the pace of a few training steps; decoding is not in it.
+    """
+
+    rows: tuple[Row, ...]
+    cells: tuple[Cell, ...]
+    done: int
+    seconds: float
+
+
+Event = CellStarted | CellProgress | CellEnded
+
+
+def plan_comparison(asked: Comparison, out: str | os.PathLike[str]) -> ComparisonPlan:
+    """Checks a comparison and forecasts its duration; writes nothing.
+
+    Raises:
+        SettingsError: settings that do not go together, a budget that is too small, or the folder has another
+            comparison, whose differences are named.
+        DatasetNotFoundError, EmptyClassError: there are no such clips.
+    """
+    out = Path(out)
+    clips = _count(asked)
+    _check_specification(asked, out)
+    rows = [*method_rows(asked, clips)]
+    rows += fixed_rows(asked, rows, clips)
+    cells = tuple(_cells(rows, asked, out))
+    left = [cell for cell in cells if cell.result() is None]
+    return ComparisonPlan(
+        rows=tuple(rows),
+        cells=cells,
+        done=len(cells) - len(left),
+        seconds=forecast_seconds(asked, left, clips) if left else 0.0,
+    )
+
+
+def compare(
+    asked: Comparison, out: str | os.PathLike[str], *, on_event: Callable[[Event], None] | None = None
+) -> Compared:
+    """Condenses and evaluates every cell of a comparison that is not finished yet.
+
+    A cell that fails is recorded with its reason in its folder and tried again the next time; the others go
+    on. Ctrl-C, and whatever else `on_event` raises, ends the comparison; the next call goes on from there.
+
+    Args:
+        asked: what is compared.
+        out: folder of the comparison: `compare.json` and a folder per cell; locked while this runs.
+        on_event: called with every event.
+
+    Returns:
+        The cells; `dfs_store.evaluate.read_results` reads the folder.
+
+    Raises:
+        SettingsError: as `plan_comparison`.
+        OutputExistsError: another process is working in this folder.
+        DiskFullError: there is no room left.
+    """
+    out, tell = Path(out), on_event or _ignore
+    clips = _count(asked)
+    rows = method_rows(asked, clips)
+    fixed = [*rows, *fixed_rows(asked, rows, clips)]
+    _check_specification(asked, out)
+    out.mkdir(parents=True, exist_ok=True)
+    with run_lock(str(out)):
+        _check_specification(asked, out)
+        if not (out / SPECIFICATION).exists():
+            write_json(out / SPECIFICATION, asked.to_json())
+        runner = _Runner(asked, out, tell)
+        ended = runner.make(list(_cells(fixed, asked, out)))
+        derived = derived_rows(asked, rows, ended, clips, runner)
+        ended += runner.make(list(_cells(derived, asked, out)))
+    return Compared(out, tuple(ended))
+
+
+class _Runner:
+    """Makes cells one after the other."""
+
+    def __init__(self, asked: Comparison, out: Path, tell: Callable[[Event], None]) -> None:
+        self._asked, self._out, self._tell = asked, out, tell
+        self._name = ""
+        self._number = self._total = 0
+        self._clips = Clips(asked, self._progress)
+
+    def make(self, cells: Sequence[Cell]) -> list[CellEnded]:
+        """Makes cells, those that fail included, and returns what they came to."""
+        self._total += len(cells)
+        return [self._make(cell) for cell in cells]
+
+    def score(self, row: Row) -> float | None:
+        """Returns the top-1 of a row that only helps to choose a control, in percent; None if it fails."""
+        result = self.make([_cell(row, 0, self._out)])[0].result
+        return None if result is None else float(result["top1"]["mean"])
+
+    def on_disk_bytes(self, row: Row) -> int | None:
+        """Returns the size of the store of such a row; None if it fails."""
+        cell = _cell(row, 0, self._out)
+        self._name = cell.name
+        try:
+            return make_store(cell, self._asked, self._clips, self._progress)
+        except DiskFullError:
+            raise
+        except Exception as error:  # noqa: BLE001 - as in `_make`
+            cell.fail(error)
+            return None
+
+    def _make(self, cell: Cell) -> CellEnded:
+        self._number += 1
+        self._name = cell.name
+        self._tell(CellStarted(cell.name, self._number, self._total))
+        try:
+            ended = CellEnded(cell, make_cell(cell, self._asked, self._clips, self._progress), None)
+        except DiskFullError:
+            raise  # the others would fail, too
+        except Exception as error:  # noqa: BLE001 - also of a method or network of the user's own
+            cell.fail(error)
+            ended = CellEnded(cell, None, f"{type(error).__name__}: {error}")
+        self._tell(ended)
+        return ended
+
+    def _progress(self, event: Progress) -> None:
+        self._tell(CellProgress(self._name, event))
+
+
+def _cells(rows: Sequence[Row], asked: Comparison, out: Path) -> list[Cell]:
+    """Returns the cells of rows: seed by seed, so that a comparison that is stopped has whole seeds."""
+    return [
+        _cell(row, seed, out)
+        for seed in range(asked.seeds)
+        for row in rows
+        if row.seeds is None or seed < row.seeds
+    ]
+
+
+def _cell(row: Row, seed: int, out: Path) -> Cell:
+    return Cell(row, seed, out / f"{row.name}-seed{seed}")
+
+
+def _count(asked: Comparison) -> TrainingClips:
+    return count_training_clips(
+        CondenseConfig(
+            dataset=asked.dataset,
+            root=asked.root,
+            vpc=1,
+            out="unused.zarr",
+            method="random",
+            **asked.sampling,
+        ).resolved()
+    )
+
+
+def _check_specification(asked: Comparison, out: Path) -> None:
+    """Raises SettingsError if the folder has another comparison, or something else."""
+    path = out / SPECIFICATION
+    if not path.exists():
+        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+            raise SettingsError(f"{out} exists and has no {SPECIFICATION}; choose a new folder for --out")
+        return
+    try:
+        there = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise NotAStoreError(f"{path} cannot be read ({error}); choose another --out") from error
+    if not isinstance(there, dict) or there.get("schema") != SPECIFICATION_SCHEMA:
+        raise NotAStoreError(f"{path} is no specification of `dfs compare`; choose another --out")
+    if found := differences(there, asked):
+        raise SettingsError(
+            f"{out} has another comparison: {'; '.join(found)}. Repeat its settings to continue it, or "
+            "choose another --out"
+        )
+
+
+def _ignore(_event: Event) -> None:
+    pass

@@ -1,0 +1,118 @@
+"""What is kept of an evaluation: the result, what the store says of itself, and what making it has cost."""
+
+from typing import TYPE_CHECKING, Any
+
+from dfs_store.condense.runtime.event_log import event_log_path, read_events
+from dfs_store.condense.training_clips import clips_named_by
+from dfs_store.errors import DFSError
+from dfs_store.format import KeyFrameStore
+from dfs_store.format.io.place import shown_place
+from dfs_store.videos.decode.frame_folder import folder_status
+from dfs_store.videos.opening import describe, find_clips
+
+if TYPE_CHECKING:
+    from dfs_store.evaluate.result import EvaluationResult
+    from dfs_store.evaluate.run import EvaluationSettings
+
+__all__ = [
+    "RESULT_SCHEMA",
+    "WHOLE",
+    "about_store",
+    "about_whole",
+    "cost_of",
+    "result_document",
+    "test_views",
+    "training_videos_bytes",
+]
+
+RESULT_SCHEMA = "dfs.evaluate/1"
+WHOLE = "whole"
+
+
+def about_store(store: KeyFrameStore) -> dict[str, Any]:
+    """Returns what a result says of a store: method, vpc, settings, digest, dtype, storage and cost."""
+    provenance = store.attributes.get("provenance") or {}
+    return {
+        "method": provenance.get("method"),
+        "vpc": provenance.get("vpc"),
+        "settings": store.provenance_object("config"),
+        "digest": store.attributes["digest"],
+        "dtype": store.dtype,
+        "storage": store.storage.to_json(),
+        "cost": cost_of(store),
+    }
+
+
+def about_whole() -> dict[str, Any]:
+    """Returns what a result says of all real clips, which are no store."""
+    return {"method": WHOLE, "vpc": None, "settings": {}, "storage": None, "cost": None}
+
+
+def result_document(
+    trained_on: str, result: "EvaluationResult", settings: "EvaluationSettings", about: dict[str, Any]
+) -> dict[str, Any]:
+    """Returns a result as the JSON object that is kept, without its schema.
+
+    Args:
+        trained_on: path of the store, or `WHOLE`.
+        result: of the evaluation.
+        settings: of the evaluation.
+        about: `about_store` or `about_whole`, and what else the result should say.
+    """
+    found = {"store": shown_place(trained_on), **result.to_json()}
+    return {**found, "batch_size": settings.batch_size, "seed": settings.seed, **about}
+
+
+def test_views(dataset: str, settings: "EvaluationSettings") -> dict[str, int]:
+    """Returns the arguments `random_starts` and `seed` with which to open the test clips.
+
+    The seed of a built-in dataset makes its clips, and the centre clip depends on none, so both have seed 0.
+    """
+    starts = settings.random_starts
+    seed = settings.seed if starts and not describe(dataset).is_built_in else 0
+    return {"random_starts": starts, "seed": seed}
+
+
+def cost_of(store: KeyFrameStore) -> dict[str, Any] | None:
+    """Returns what making a store has cost, by the log of its run; None if there is no such log.
+
+    Returns:
+        `seconds`, over all processes that worked on it one after the other; `device`; and `clip_passes`, how
+        many clips went through a network, with a backward pass or without. A class with fewer real clips
+        than `batch_real` is counted as if it had as many. `clip_passes` is None for methods that choose clips
+        by the features of an extractor, because the log does not say how many went through it.
+    """
+    try:
+        events = read_events(event_log_path(store.path))
+    except OSError:
+        return None
+    if not any(each.get("digest") == store.attributes["digest"] for each in events):
+        return None  # the log of another run
+    starts = [number for number, each in enumerate(events) if each["event"] == "run_started"]
+    ends = [*(start - 1 for start in starts[1:]), len(events) - 1]
+    config = store.provenance_object("config")
+    steps = sum(each["event"] == "step_done" for each in events)
+    per_class = (config.get("batch_real") or 0) + int(config.get("vpc") or 0)
+    by_features = not steps and "extractor" in config
+    return {
+        "seconds": round(sum(float(events[end].get("elapsed_seconds", 0)) for end in ends if end >= 0), 3),
+        "device": events[starts[-1]].get("device") if starts else None,
+        "clip_passes": None if by_features else steps * len(store.class_names) * per_class,
+    }
+
+
+def training_videos_bytes(settings: object) -> int | None:
+    """Returns the size of the training videos on disk in bytes; None if there are no files.
+
+    Args:
+        settings: which clips, see `clips_named_by`.
+    """
+    chosen = clips_named_by(settings)
+    if describe(chosen["name_or_folder"]).is_built_in:
+        return None
+    try:
+        found = find_clips(**chosen)
+        paths = (found.root / clip.file for clip in found.clips)
+        return sum(folder_status(path)[0] if path.is_dir() else path.stat().st_size for path in paths)
+    except (DFSError, OSError):
+        return None

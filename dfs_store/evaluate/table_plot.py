@@ -1,0 +1,61 @@
+"""Results as a picture: accuracy against the bytes of the store."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from dfs_store.byte_sizes import MEBIBYTE
+from dfs_store.errors import SettingsError
+from dfs_store.evaluate.seeds import kind_of
+from dfs_store.evaluate.table_row import TableRow
+from dfs_store.evaluate.table_text import title_of
+from dfs_store.format.io.durable import output_error, write_durably
+from dfs_store.pictures.charts import CHART_SUFFIXES, Curve, accuracy_against_bytes, chart_bytes
+
+__all__ = ["check_plot", "plot"]
+
+
+def check_plot(path: str | Path) -> None:
+    """Raises SettingsError unless the suffix is that of a chart."""
+    if Path(path).suffix.lower() not in CHART_SUFFIXES:
+        raise SettingsError(f"--plot must end in {' or '.join(CHART_SUFFIXES)}, got {str(path)!r}")
+
+
+def plot(rows: Sequence[TableRow], path: str | Path) -> None:
+    """Draws accuracy against stored MiB (logarithmic), a line for each method and setting through its VPCs.
+
+    `whole` and chance are lines across. The suffix of `path` chooses the format (.png, .svg, .pdf).
+
+    Raises:
+        MissingDependencyError: matplotlib is not installed.
+        SettingsError: the results were evaluated on several datasets or in several ways, none is of a store,
+            or the suffix is none of those.
+        OutputNotWritableError, DiskFullError: the file cannot be written.
+    """
+    check_plot(path)
+    if len({kind_of(replace(row, runs=0)) for row in rows}) > 1:
+        titles = sorted({title_of(row) for row in rows})
+        raise SettingsError(
+            "a plot compares results that were evaluated on one dataset in one way, got "
+            f"{len(titles)}: {'; '.join(titles)}"
+        )
+    points: dict[str, list[tuple[float, float, float]]] = {}
+    for row in rows:
+        if row.stored_mebibytes is not None:
+            size = row.stored_mebibytes * MEBIBYTE
+            points.setdefault(row.label, []).append((size, row.mean, row.std))
+    if not points:
+        raise SettingsError("no result is of a store, so there are no bytes to draw accuracy against")
+    first = rows[0]
+    whole = next((row.mean for row in rows if row.method == "whole" and row.control in (None, "whole")), None)
+    figure = accuracy_against_bytes(
+        [Curve(label, found) for label, found in points.items()],
+        chance=first.chance if first.metric == "top1" else None,
+        whole=whole,
+        metric=first.metric.replace("top", "top-"),
+        title=f"{first.dataset}, {first.model}, protocol {first.protocol}",
+    )
+    try:
+        write_durably(Path(path), chart_bytes(figure, Path(path).suffix.lower()))
+    except OSError as error:
+        raise output_error(error, Path(path)) from error

@@ -1,0 +1,219 @@
+"""Tables of results as text, Markdown, LaTeX and CSV. Light: no torch."""
+
+import csv
+import io
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import fields
+from typing import NamedTuple
+
+from dfs_store.evaluate.result import accuracy_text
+from dfs_store.evaluate.seeds import kind_of
+from dfs_store.evaluate.table_row import TableRow
+from dfs_store.names import counted
+
+__all__ = ["STYLES", "title_of", "to_csv", "to_latex", "to_markdown", "to_text"]
+
+_PAPER = (
+    "paper %: its mean ± spread over three runs. The public code of its rivals selects on the test clips; "
+    "here the last epoch counts"
+)
+_PAIRED = (
+    "over random: points above random real clips of the same VPC with all frames, ± half of the 95 % "
+    "interval, paired over seeds"
+)
+_COST = "made in: seconds and device per store; clip passes: clips that went through a network for it"
+
+
+class Block(NamedTuple):
+    """Rows that were evaluated alike, as cells.
+
+    Attributes:
+        title: how and on what they were evaluated.
+        columns: names of the columns; those without any value are left out.
+        rows: the cells.
+        notes: what some columns mean.
+    """
+
+    title: str
+    columns: tuple[str, ...]
+    rows: list[tuple[str, ...]]
+    notes: tuple[str, ...]
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "-" if value is None else f"{value:,.{digits}f}"
+
+
+def _with_spread(mean: float | None, spread: float | None, sign: str = "") -> str:
+    if mean is None:
+        return "-"
+    return f"{mean:{sign}.1f}" + ("" if spread is None else f" ± {spread:.1f}")
+
+
+def _accuracy(row: TableRow) -> str:
+    return accuracy_text(row.mean, row.std, max(row.runs, row.seeds))
+
+
+def _made_in(row: TableRow) -> str:
+    return "-" if row.cost_seconds is None else f"{row.cost_seconds:,.0f} s, {row.cost_device or 'unknown'}"
+
+
+_COLUMNS: dict[str, Callable[[TableRow], str]] = {
+    "method": lambda row: row.label,
+    "VPC": lambda row: "-" if row.vpc is None else str(row.vpc),
+    "seeds": lambda row: "-" if not row.by_seed else str(row.seeds),
+    "accuracy %": _accuracy,
+    "over random": lambda row: _with_spread(row.over_random, row.over_random_interval, "+"),
+    "paper %": lambda row: _with_spread(row.paper, row.paper_spread),
+    "key frames per class": lambda row: _number(row.key_frames_per_class, 2),
+    "MiB (float32)": lambda row: _number(row.mebibytes, 2),
+    "paper MB": lambda row: _number(row.paper_mebibytes, 0),
+    "MiB stored": lambda row: _small(row.stored_mebibytes),
+    "MiB on disk": lambda row: _small(row.on_disk_mebibytes),
+    "% of dense float32": lambda row: _number(row.percent_of_dense, 1),
+    "% of dataset": lambda row: _number(row.percent_of_dataset, 2),
+    "made in": _made_in,
+    "clip passes": lambda row: _number(row.cost_clip_passes, 0),
+    "training passes": lambda row: str(row.passes),
+}
+_ALWAYS = ("method", "VPC", "accuracy %", "MiB (float32)", "MiB stored", "MiB on disk")
+
+
+def _small(value: float | None) -> str:
+    return _number(value, 2 if value is None or value >= 0.1 else 4)
+
+
+def _blocks(rows: Sequence[TableRow]) -> list[Block]:
+    groups: dict[object, list[TableRow]] = {}
+    for row in rows:
+        groups.setdefault(kind_of(row), []).append(row)
+    return [_block(group) for group in groups.values()]
+
+
+def _block(rows: Sequence[TableRow]) -> Block:
+    cells = {name: [write(row) for row in rows] for name, write in _COLUMNS.items()}
+    shown = [name for name, values in cells.items() if name in _ALWAYS or set(values) != {"-"}]
+    if len(set(cells["training passes"])) == 1:
+        shown.remove("training passes")
+    if not any(row.seeds > 1 for row in rows):
+        shown = [name for name in shown if name != "seeds"]
+    meanings = (("paper %", _PAPER), ("over random", _PAIRED), ("made in", _COST))
+    notes = tuple(text for name, text in meanings if name in shown)
+    lines = [tuple(cells[name][number] for name in shown) for number in range(len(rows))]
+    return Block(title_of(rows[0]), tuple(shown), lines, notes)
+
+
+def title_of(row: TableRow) -> str:
+    """Says how and on what a row was evaluated."""
+    split = "" if row.split is None else f", split {row.split}{' (declared)' if row.split_declared else ''}"
+    stride = "" if row.stride is None else f" at stride {row.stride}" if row.stride > 1 else ""
+    held = "" if row.hold_out is None else f", on training clips held out ({row.hold_out:g})"
+    chance = f", chance {row.chance:.1f} %" if row.metric == "top1" else ""
+    clips = f"{row.num_test_clips:,} clips of {row.frames}x{row.size}x{row.size}{stride}"
+    lengths = f"{counted(row.runs, 'run')} of {counted(row.title_epochs, 'epoch')}"
+    recipe = "" if row.recipe == "paper" else f", recipe {row.recipe}"
+    labels = "" if row.labels == "hard" else f", {row.labels} labels"
+    what = f"{row.dataset} ({row.num_classes} classes{split}{chance}), {clips}"
+    how = f"{row.model}, protocol {row.protocol}{recipe}{labels}, {lengths}"
+    return f"{what}, {how}, {row.metric.replace('top', 'top-')}{held}"
+
+
+def to_text(rows: Sequence[TableRow]) -> str:
+    """Writes aligned columns, one block per kind of evaluation."""
+    texts = []
+    for block in _blocks(rows):
+        table = [block.columns, *block.rows]
+        widths = [max(len(row[i]) for row in table) for i in range(len(block.columns))]
+        lines = ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in table]
+        texts.append("\n".join([block.title, *(f"  {line}" for line in (*lines, *block.notes))]))
+    return "\n\n".join(texts)
+
+
+def to_markdown(rows: Sequence[TableRow]) -> str:
+    """Writes Markdown tables, one per kind of evaluation."""
+    texts = []
+    for block in _blocks(rows):
+        lines = [_piped(block.columns), _piped(["---"] * len(block.columns)), *map(_piped, block.rows)]
+        notes = [part for note in block.notes for part in ("", _markdown(note) + ".")]
+        texts.append("\n".join([f"**{_markdown(block.title)}**", "", *lines, *notes]))
+    return "\n\n".join(texts)
+
+
+def _piped(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(map(_markdown, cells)) + " |"
+
+
+def _markdown(text: str) -> str:
+    """Escapes what would end a cell, or begin emphasis, code, a link or HTML."""
+    joined = " ".join(text.split())
+    for letter in "\\|*_`[]<":
+        joined = joined.replace(letter, f"\\{letter}")
+    return joined
+
+
+def to_latex(rows: Sequence[TableRow]) -> str:
+    r"""Writes LaTeX tables that need the package booktabs, one per kind of evaluation."""
+    texts = ["% \\usepackage{booktabs}"]
+    for block in _blocks(rows):
+        spec = "l" + "r" * (len(block.columns) - 1)
+        lines = [" & ".join(map(_latex, row)) + r" \\" for row in (block.columns, *block.rows)]
+        caption = ". ".join(map(_latex, (block.title, *block.notes)))
+        texts.append(
+            "\n".join(
+                [
+                    r"\begin{table}",
+                    r"\centering",
+                    rf"\caption{{{caption}.}}",
+                    rf"\begin{{tabular}}{{{spec}}}",
+                    r"\toprule",
+                    lines[0],
+                    r"\midrule",
+                    *lines[1:],
+                    r"\bottomrule",
+                    r"\end{tabular}",
+                    r"\end{table}",
+                ]
+            )
+        )
+    return "\n\n".join(texts)
+
+
+_LATEX = {
+    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#",
+    "_": r"\_", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$", "<": r"\textless{}",
+    ">": r"\textgreater{}", "|": r"\textbar{}",
+}  # fmt: skip
+
+
+def _latex(text: str) -> str:
+    return "".join(_LATEX.get(letter, letter) for letter in " ".join(text.split()))
+
+
+def to_csv(rows: Sequence[TableRow]) -> str:
+    """Writes every field of every row, full precision, with a header line.
+
+    A text that a spreadsheet would take for a formula begins with an apostrophe.
+    """
+    text = io.StringIO()
+    names = [each.name for each in fields(TableRow)]
+    writer = csv.DictWriter(text, names, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({name: _spreadsheet(getattr(row, name)) for name in names} for row in rows)
+    return text.getvalue().rstrip("\n")
+
+
+def _spreadsheet(value: object) -> object:
+    if isinstance(value, dict):
+        return json.dumps(value, sort_keys=True)
+    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
+        return f"'{value}"
+    return value
+
+
+STYLES: dict[str, Callable[[Sequence[TableRow]], str]] = {
+    "text": to_text,
+    "markdown": to_markdown,
+    "latex": to_latex,
+    "csv": to_csv,
+}
