@@ -35,8 +35,9 @@ def evaluate(
     model: given.Model = "convnet3d",
     protocol: given.Protocol = "paper",
     runs: given.Runs = 5,
-    epochs: given.Epochs = 500,
-    lr: given.Lr = 0.01,
+    recipe: given.Recipe = "paper",
+    epochs: given.Epochs = None,
+    lr: given.Lr = None,
     batch_size: given.BatchSize = 256,
     frames: shared.Frames = None,
     stride: shared.Stride = None,
@@ -73,6 +74,7 @@ def evaluate(
     settings = EvaluationSettings(
         model=model,
         protocol=protocol,  # type: ignore[arg-type]  # checked by EvaluationSettings
+        recipe=recipe,
         runs=runs,
         epochs=epochs,
         lr=lr,
@@ -190,6 +192,7 @@ def _text(
     where = " held out of the training clips" if test.hold_out is not None else ""
     head = (
         f"{shown_place(store)} on {test.dataset}{split}: {result.model}, protocol {result.protocol}, "
+        f"recipe {result.recipe}, "
         f"{trainings} on {counted(result.num_train_clips, 'clip')}, tested on {test.num_clips:,}{where}"
     )
     lines = [head, _output.table(rows, indent="  ")]
@@ -229,13 +232,16 @@ def _beside(store: str, settings: "EvaluationSettings", test: "EvaluatedOn", own
     """
     from dfs_store.evaluate import EvaluationSettings
 
-    usual = EvaluationSettings()
-    parts = [settings.model.replace(":", "."), settings.protocol, str(settings.epochs)]
-    parts += [
-        f"{name.replace('_size', '')}{getattr(settings, name):g}"
-        for name in ("runs", "lr", "batch_size", "seed")
-        if getattr(settings, name) != getattr(usual, name)
-    ]
+    usual, training = EvaluationSettings(recipe=settings.recipe), settings.training(0)
+    parts = [settings.model.replace(":", "."), settings.protocol, str(training.epochs)]
+    parts += [settings.recipe] if settings.recipe != EvaluationSettings().recipe else []
+    values = {
+        "runs": (settings.runs, usual.runs),
+        "lr": (training.lr, usual.training(0).lr),
+        "batch": (settings.batch_size, usual.batch_size),
+        "seed": (settings.seed, usual.seed),
+    }
+    parts += [f"{name}{value:g}" for name, (value, default) in values.items() if value != default]
     if test.dataset != own["dataset"]:
         parts.append(f"on-{test.dataset.strip('/').replace('/', '_')}")
     parts += [

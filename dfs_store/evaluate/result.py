@@ -87,10 +87,10 @@ class EvaluationResult:
     Attributes:
         model: name of the network.
         protocol: "paper" or "strict".
-        recipe: "paper": how networks are trained.
+        recipe: how networks were trained, "paper" or "modern".
         labels: "hard": one class per training clip.
-        epochs: the published argument N of each training.
-        passes: passes over the training clips, N + 1.
+        epochs: as in `EvaluationSettings`.
+        passes: passes over the training clips; with recipe "paper" `epochs + 1`.
         lr: learning rate at the start.
         num_train_clips: clips trained on.
         test: the clips tested on.

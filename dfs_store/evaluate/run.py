@@ -22,11 +22,11 @@ from dfs_store.networks import (
     train,
 )
 from dfs_store.networks.out_of_memory import out_of_memory_named
+from dfs_store.networks.recipes import recipe_named
 from dfs_store.videos import VideoDataset
 
 __all__ = ["EvaluationProgress", "EvaluationSettings", "evaluate"]
 
-RECIPE = "paper"
 LABELS = "hard"
 
 
@@ -34,12 +34,16 @@ LABELS = "hard"
 class EvaluationSettings:
     """How a store is scored; the defaults are those of the paper.
 
+    `training(run)` has the values of `epochs` and `lr` that are used.
+
     Attributes:
         model: name of the network, see `dfs_store.networks.NETWORKS`; or "module:Class".
         protocol: "paper" or "strict".
+        recipe: how networks are trained, "paper" or "modern" (`dfs_store.networks.recipes`).
         runs: trainings, each with its own seed.
-        epochs: the published argument N of each training, which makes N + 1 passes over the clips.
-        lr: learning rate of the passes 1 to N // 2 + 2; the others take a tenth.
+        epochs: passes over the clips; with recipe "paper" the published argument N, which makes N + 1
+            passes. None is the recipe's: 500 (paper) or 300 (modern).
+        lr: highest learning rate; None is the recipe's: 0.01 (paper) or 0.001 (modern).
         batch_size: clips per training step.
         seed: of the first run's numbers; run r draws from (seed, r).
         device: where to train.
@@ -47,9 +51,10 @@ class EvaluationSettings:
 
     model: str = "convnet3d"
     protocol: Protocol = "paper"
+    recipe: str = "paper"
     runs: int = 5
-    epochs: int = 500
-    lr: float = 0.01
+    epochs: int | None = None
+    lr: float | None = None
     batch_size: int = 256
     seed: int = 0
     device: str = "cpu"
@@ -69,9 +74,11 @@ class EvaluationSettings:
 
     def training(self, run: int) -> TrainingSettings:
         """Returns the settings of one training."""
+        recipe = recipe_named(self.recipe)
         return TrainingSettings(
-            epochs=self.epochs,
-            lr=self.lr,
+            recipe=recipe,
+            epochs=recipe.epochs if self.epochs is None else self.epochs,
+            lr=recipe.lr if self.lr is None else self.lr,
             batch_size=self.batch_size,
             standardisation=standardisation_of(self.protocol),
             seed=int(np.random.SeedSequence((self.seed, run)).generate_state(1)[0]),
@@ -138,11 +145,13 @@ def evaluate(
     top5: list[float] = []
     confusion = np.zeros((len(test.classes), len(test.classes)), dtype=np.int64)
 
-    passes = settings.training(0).passes
+    first = settings.training(0)
 
     def tell(number: int, loss: float) -> None:
         if on_progress is not None:
-            on_progress(EvaluationProgress(len(top1), settings.runs, number + 1, passes, loss, tuple(top1)))
+            on_progress(
+                EvaluationProgress(len(top1), settings.runs, number + 1, first.passes, loss, tuple(top1))
+            )
 
     for run in range(settings.runs):
         training = settings.training(run)
@@ -158,11 +167,11 @@ def evaluate(
     return EvaluationResult(
         model=settings.model,
         protocol=settings.protocol,
-        recipe=RECIPE,
+        recipe=settings.recipe,
         labels=LABELS,
-        epochs=settings.epochs,
-        passes=passes,
-        lr=settings.lr,
+        epochs=first.epochs,
+        passes=first.passes,
+        lr=first.lr,
         num_train_clips=len(clips),
         test=EvaluatedOn.of(test),
         chance=100 * float(np.bincount(test.labels).max()) / len(test),

@@ -55,8 +55,8 @@ def test_the_store_says_what_to_test_on(dfs, made):
     outcome = dfs("evaluate", made, *SHORT, "--protocol", "strict")
     assert outcome.code == 0
     assert (
-        f"{made} on moving-shapes: convnet3d, protocol strict, 2 runs of 2 epochs (3 passes) on 2 clips"
-        in outcome.stdout
+        f"{made} on moving-shapes: convnet3d, protocol strict, recipe paper, 2 runs of 2 epochs (3 passes) "
+        "on 2 clips" in outcome.stdout
     )
     assert "of the dense clips" in outcome.stdout
     assert "chance  50.0 %" in outcome.stdout
@@ -86,6 +86,14 @@ def test_results_of_other_clips_do_not_replace_one_another(dfs, made, tmp_path):
     assert len(list(tmp_path.glob("*.json"))) == len(flags)
 
 
+def test_the_modern_recipe_has_defaults_and_a_file_of_its_own(dfs, made):
+    words = ("--recipe", "modern", "--model", "convnet3d-norm", *QUICK, "--json")
+    found = dfs("evaluate", made, *words).document
+    assert (found["recipe"], found["model"]) == ("modern", "convnet3d-norm")
+    assert (found["epochs"], found["passes"], found["lr"]) == (1, 1, 0.001)
+    assert (made.parent / f"{made.name}.convnet3d-norm-strict-1-modern-runs1.json").exists()
+
+
 def test_whole_trains_on_all_real_clips(dfs):
     outcome = dfs(
         "evaluate", "whole", "--dataset", "moving-shapes", *SMALL, "--runs", "1", "--epochs", "1", "--json"
@@ -106,6 +114,8 @@ def test_whole_trains_on_all_real_clips(dfs):
         (["whole", "--dataset", "moving-shapes", "--epochs", "-1"], 2, "epochs"),
         (["whole", "--dataset", "moving-shapes", "--split", "2"], 2, "official split 1, got 2"),
         (["whole", "--dataset", "moving-shapes", "--lr", "-1"], 2, "lr"),
+        (["whole", "--dataset", "moving-shapes", "--recipe", "old"], 2, "paper, modern"),
+        (["whole", "--dataset", "moving-shapes", "--recipe", "modern", "--epochs", "0"], 2, "at least 1"),
     ],
     ids=lambda v: " ".join(v) if isinstance(v, list) else None,
 )

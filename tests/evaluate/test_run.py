@@ -99,6 +99,16 @@ def test_an_evaluation_repeats_and_its_runs_differ(store, parts):
     assert one.elapsed_seconds > 0
 
 
+def test_epochs_and_learning_rate_are_the_recipes_unless_given():
+    chosen = [
+        EvaluationSettings(**options).training(0)
+        for options in ({}, {"recipe": "modern"}, {"recipe": "modern", "epochs": 7, "lr": 0.5})
+    ]
+    assert [(one.epochs, one.passes, one.lr) for one in chosen] == [
+        (500, 501, 0.01), (300, 300, 0.001), (7, 7, 0.5)
+    ]  # fmt: skip
+
+
 def test_zero_epochs_are_one_pass(store, parts):
     result = evaluate(StoreClips(store), parts[1], EvaluationSettings(runs=1, epochs=0))
     assert (result.epochs, result.passes, len(result.top1.runs)) == (0, 1, 1)
