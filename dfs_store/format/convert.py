@@ -4,6 +4,9 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from dfs_store.errors import SettingsError
 from dfs_store.format.coded.encoding import gives_quality, parse_encoding
 from dfs_store.format.coded.span import levels_that_span
@@ -13,7 +16,7 @@ from dfs_store.format.store import KeyFrameStore, open_store
 from dfs_store.format.writer import StoreWriter
 from dfs_store.names import did_you_mean
 
-__all__ = ["copy_clip", "copy_store", "kept_classes", "kept_clips", "stored_alike"]
+__all__ = ["copy_clip", "copy_store", "kept_classes", "kept_clips", "soft_label_of", "stored_alike"]
 
 
 def copy_store(
@@ -32,8 +35,8 @@ def copy_store(
 
     Without `dtype` the stored frames are copied bit by bit, so that Zarr to HDF5 and back is the identity.
     Every frame is compared with its checksum on the way. Native arrays go along as they are, unless a subset
-    of clips is copied: which of their values belong to which class is known to their method alone. Groups
-    that the format does not know stay behind.
+    of clips is copied: which of their values belong to which class is known to their method alone. Soft
+    labels keep the columns of the classes that are kept. Groups that the format does not know stay behind.
 
     Args:
         source: the store to read.
@@ -149,6 +152,7 @@ def copy_clip(
     label: int,
     *,
     with_steps: bool = True,
+    with_soft_label: bool = True,
     encode_again: bool = False,
 ) -> None:
     """Appends a clip of a store to another, bit by bit if both store frames alike.
@@ -159,17 +163,19 @@ def copy_clip(
         clip: its number.
         label: of the copy.
         with_steps: whether `inserted_at` is copied, if the store has it.
+        with_soft_label: whether the soft label is copied, if the store has them and all classes of the copy.
         encode_again: encodes image files anew that could be copied, for another quality.
 
     Raises:
         DamagedStoreError, ClipError, DiskFullError, OutputNotWritableError: as `copy_store`.
     """
     positions, steps = store.positions(clip), store.inserted_at(clip) if with_steps else None
+    soft = soft_label_of(store, clip, writer.class_names) if with_soft_label else None
     if not encode_again and writer.takes_files(store.frame_encoding, store.levels):
-        writer.append_encoded(store.coded_clip(clip), positions, label, steps)
+        writer.append_encoded(store.coded_clip(clip), positions, label, steps, soft)
         return
     if writer.encoding is not None or writer.dtype != store.dtype:
-        writer.append(store.key_frames(clip), positions, label, steps)
+        writer.append(store.key_frames(clip), positions, label, steps, soft)
         return
     start, stop = int(store.offsets[clip]), int(store.offsets[clip + 1])
     stored = Encoded(
@@ -177,7 +183,20 @@ def copy_clip(
         None if store.scale is None else store.scale[start:stop],
         None if store.zero is None else store.zero[start:stop],
     )
-    writer.append_stored(stored, positions, label, steps)
+    writer.append_stored(stored, positions, label, steps, soft)
+
+
+def soft_label_of(
+    store: KeyFrameStore, clip: int, class_names: Sequence[str]
+) -> npt.NDArray[np.float16] | None:
+    """Returns the soft label of a clip for some classes in some order, (classes,) float16.
+
+    None if the store has no soft labels, or they say nothing of one of the classes.
+    """
+    if store.soft_labels is None or not set(class_names) <= set(store.class_names):
+        return None
+    columns = {name: column for column, name in enumerate(store.class_names)}
+    return store.soft_labels[clip, [columns[name] for name in class_names]]
 
 
 def kept_classes(store: KeyFrameStore, classes: Sequence[str] | None) -> list[str]:
