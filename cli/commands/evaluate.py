@@ -14,7 +14,6 @@ from ..shown.picture_files import check_free
 
 if TYPE_CHECKING:
     from dfs_store.evaluate import (
-        EvaluatedOn,
         EvaluationProgress,
         EvaluationResult,
         EvaluationSettings,
@@ -34,6 +33,7 @@ def evaluate(
     root: shared.Root = None,
     model: given.Model = "convnet3d",
     protocol: given.Protocol = "paper",
+    labels: given.Labels = None,
     runs: given.Runs = 5,
     recipe: given.Recipe = "paper",
     epochs: given.Epochs = None,
@@ -64,6 +64,8 @@ def evaluate(
         dataset or "", root, frames, stride, size, split, tuple(names) if names else None, hold_out
     )
     videos, about, own, storage = _whole(asked) if store == WHOLE else _of_store(store, asked)
+    stored = storage is not None and storage.soft_label_bytes is not None
+    trained_on = _labels(labels, store, stored=stored)
 
     from dfs_store.condense.runtime.device import resolve_device
     from dfs_store.evaluate import EvaluationSettings
@@ -83,7 +85,7 @@ def evaluate(
         device=str(resolve_device(device)),
     )
     about["dataset_bytes"] = training_videos_bytes(videos)  # before the training: nothing may fail after it
-    result = _run(store, videos, settings, quiet=quiet)
+    result = _run(store, videos, settings, trained_on, quiet=quiet)
     found = {"store": shown_place(store), **result.to_json(), "batch_size": batch_size, "seed": seed, **about}
     if json:
         _output.document(SCHEMA, found)
@@ -92,7 +94,24 @@ def evaluate(
     if results is not None:
         _keep(results, found)
     elif store != WHOLE:
-        _keep_beside(_beside(store, settings, result.test, own), found, quiet=quiet)
+        usual = trained_on == _labels(None, store, stored=stored)
+        own["labels"] = result.labels if usual else None
+        _keep_beside(_beside(store, settings, result, own), found, quiet=quiet)
+
+
+def _labels(asked: str | None, store: str, *, stored: bool) -> tuple[str, ...]:
+    """Returns the kinds of labels to train on, in order."""
+    from dfs_store.errors import SettingsError
+    from dfs_store.names import known_name
+
+    kinds = {"hard": ("hard",), "soft": ("soft",), "both": ("hard", "soft")}
+    chosen = kinds[known_name(asked or ("both" if stored else "hard"), kinds, "--labels")]
+    if "soft" in chosen and not stored:
+        why = "real clips have" if store == WHOLE else f"{store} has"
+        raise SettingsError(
+            f"--labels {asked}: {why} no soft labels; leave it out, or condense with --soft-labels"
+        )
+    return chosen
 
 
 def _whole(asked: StoreVideos) -> tuple[StoreVideos, dict[str, Any], dict[str, Any], None]:
@@ -125,7 +144,12 @@ def _of_store(
 
 
 def _run(
-    store: str, videos: StoreVideos, settings: "EvaluationSettings", *, quiet: bool
+    store: str,
+    videos: StoreVideos,
+    settings: "EvaluationSettings",
+    trained_on: tuple[str, ...],
+    *,
+    quiet: bool,
 ) -> "EvaluationResult":
     from dataclasses import replace
 
@@ -140,11 +164,10 @@ def _run(
         train, test = train.hold_out(videos.hold_out)
     else:
         test = _test_clips(videos, settings, quiet=quiet)
-    clips = (
-        VideoClips(train, settings.device)
-        if store == WHOLE and train is not None
-        else clips_of(store, settings.device)
-    )
+    hard = clips_of(store, settings.device) if "hard" in trained_on and store != WHOLE else None
+    if store == WHOLE and train is not None:
+        hard = VideoClips(train, settings.device)
+    soft = clips_of(store, settings.device, "soft") if "soft" in trained_on else None
     with _output.Progress("evaluate", quiet=quiet) as progress:
 
         def show(event: "EvaluationProgress") -> None:
@@ -152,10 +175,11 @@ def _run(
             progress.update(
                 event.run * event.passes + event.passes_done,
                 event.runs * event.passes,
-                f"run {event.run + 1} of {event.runs}  loss {event.loss:.3f}{scores}",
+                f"run {event.run + 1} of {event.runs}{' (soft labels)' if event.labels == 'soft' else ''}  "
+                f"loss {event.loss:.3f}{scores}",
             )
 
-        result = evaluate(clips, test, settings, on_progress=show)
+        result = evaluate(hard, test, settings, soft=soft, on_progress=show)
     # The name from the command line or the store's provenance, not the folder in which clips were found.
     on = replace(result.test, dataset=videos.dataset, split_declared=videos.split_declared)
     return replace(result, test=on)
@@ -182,9 +206,13 @@ def _text(
 ) -> str:
     from dfs_store.format.io.place import shown_place
 
-    rows: list[tuple[str, ...]] = [("top-1", *_score_cells(result.top1))]
-    if result.num_classes > 5:
-        rows.append(("top-5", *_score_cells(result.top5)))
+    kinds = [("", {"top1": result.top1, "top5": result.top5})] if result.labels != "soft" else []
+    kinds += [(", soft labels", result.soft)] if result.soft is not None else []
+    rows: list[tuple[str, ...]] = []
+    for kind, scores in kinds:
+        rows.append((f"top-1{kind}", *_score_cells(scores["top1"])))
+        if result.num_classes > 5:
+            rows.append((f"top-5{kind}", *_score_cells(scores["top5"])))
     rows.append(("chance", f"{result.chance:.1f} %", "top-1 of always answering the most frequent class"))
     number, test = len(result.top1.runs), result.test
     trainings = f"{counted(number, 'run')} of {counted(result.epochs, 'epoch')} ({result.passes} passes)"
@@ -225,13 +253,16 @@ def _class_rows(result: "EvaluationResult") -> list[tuple[str, ...]]:
     return rows
 
 
-def _beside(store: str, settings: "EvaluationSettings", test: "EvaluatedOn", own: dict[str, Any]) -> str:
+def _beside(
+    store: str, settings: "EvaluationSettings", result: "EvaluationResult", own: dict[str, Any]
+) -> str:
     """Names a result's file after its settings and test clips, so that other results do not replace it.
 
     Default settings, and values equal to those that the store was made with, are left out.
     """
     from dfs_store.evaluate import EvaluationSettings
 
+    test = result.test
     usual, training = EvaluationSettings(recipe=settings.recipe), settings.training(0)
     parts = [settings.model.replace(":", "."), settings.protocol, str(training.epochs)]
     parts += [settings.recipe] if settings.recipe != EvaluationSettings().recipe else []
@@ -249,6 +280,7 @@ def _beside(store: str, settings: "EvaluationSettings", test: "EvaluatedOn", own
         for name in ("split", "frames", "stride", "size")
         if getattr(test, name) not in (None, own[name])
     ]
+    parts += [f"labels-{result.labels}"] if result.labels != own["labels"] else []
     if test.hold_out is not None:
         parts.append(f"hold-out{test.hold_out:g}")
     from dfs_store.format.io.place import local_beside

@@ -31,6 +31,15 @@ Model = Annotated[
 Protocol = Annotated[
     str, typer.Option("--protocol", autocompletion=offer.one_of("paper", "strict"), help="paper or strict.")
 ]
+Labels = Annotated[
+    str | None,
+    typer.Option(
+        "--labels",
+        autocompletion=offer.one_of("hard", "soft", "both"),
+        show_default="both if stored, else hard",
+        help="Train on classes, on soft labels, or on both in turn.",
+    ),
+]
 Runs = Annotated[int, typer.Option("--runs", help="Trainings, each with its own seed.")]
 Recipe = Annotated[
     str,

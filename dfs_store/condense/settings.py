@@ -141,6 +141,7 @@ class Settings:
         metavar="webp|avif[:QUALITY]",
         words=("webp", "avif", "none"),
     )
+    soft_labels: bool = _set("Store a teacher's logits for every clip.", default=False)
     root: str | None = _set("Folder of the dataset's videos (else DFS_DATA).", metavar="DIR")
 
     iterations: int | None = _set("Number of steps.", MATCHING, check=_at_least_1)

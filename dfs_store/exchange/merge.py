@@ -108,7 +108,7 @@ def merge_stores(
                         clip,
                         labels[label],
                         with_steps=all(steps),
-                        with_soft_label=all(soft),
+                        soft_label=soft_label_of(store, clip, names) if all(soft) else None,
                     )
                     done += 1
                     if on_progress is not None:

@@ -28,6 +28,7 @@ def copy_store(
     compression: str | None = None,
     classes: Sequence[str] | None = None,
     without: Sequence[int] = (),
+    soft_labels: npt.NDArray[np.floating[Any]] | None = None,
     overwrite: bool = False,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> None:
@@ -49,6 +50,7 @@ def copy_store(
         classes: names of the classes to keep, all when absent. Labels are numbered anew, in the
             source's order.
         without: numbers of clips to leave out; the others keep their order.
+        soft_labels: (N, classes) of all clips of the source, in place of its own, for its classes in order.
         overwrite: replace a store that is there.
         on_progress: called with clips copied and clips in all.
 
@@ -87,6 +89,7 @@ def copy_store(
                     writer,
                     clip,
                     labels[int(store.labels[clip])],
+                    soft_label=soft_label_of(store, clip, kept, soft_labels),
                     encode_again=gives_quality(encoding),
                 )
                 if on_progress is not None:
@@ -152,7 +155,7 @@ def copy_clip(
     label: int,
     *,
     with_steps: bool = True,
-    with_soft_label: bool = True,
+    soft_label: npt.ArrayLike | None = None,
     encode_again: bool = False,
 ) -> None:
     """Appends a clip of a store to another, bit by bit if both store frames alike.
@@ -163,19 +166,18 @@ def copy_clip(
         clip: its number.
         label: of the copy.
         with_steps: whether `inserted_at` is copied, if the store has it.
-        with_soft_label: whether the soft label is copied, if the store has them and all classes of the copy.
+        soft_label: of the copy, see `soft_label_of`.
         encode_again: encodes image files anew that could be copied, for another quality.
 
     Raises:
         DamagedStoreError, ClipError, DiskFullError, OutputNotWritableError: as `copy_store`.
     """
     positions, steps = store.positions(clip), store.inserted_at(clip) if with_steps else None
-    soft = soft_label_of(store, clip, writer.class_names) if with_soft_label else None
     if not encode_again and writer.takes_files(store.frame_encoding, store.levels):
-        writer.append_encoded(store.coded_clip(clip), positions, label, steps, soft)
+        writer.append_encoded(store.coded_clip(clip), positions, label, steps, soft_label)
         return
     if writer.encoding is not None or writer.dtype != store.dtype:
-        writer.append(store.key_frames(clip), positions, label, steps, soft)
+        writer.append(store.key_frames(clip), positions, label, steps, soft_label)
         return
     start, stop = int(store.offsets[clip]), int(store.offsets[clip + 1])
     stored = Encoded(
@@ -183,20 +185,31 @@ def copy_clip(
         None if store.scale is None else store.scale[start:stop],
         None if store.zero is None else store.zero[start:stop],
     )
-    writer.append_stored(stored, positions, label, steps, soft)
+    writer.append_stored(stored, positions, label, steps, soft_label)
 
 
 def soft_label_of(
-    store: KeyFrameStore, clip: int, class_names: Sequence[str]
-) -> npt.NDArray[np.float16] | None:
-    """Returns the soft label of a clip for some classes in some order, (classes,) float16.
+    store: KeyFrameStore,
+    clip: int,
+    class_names: Sequence[str],
+    soft_labels: npt.NDArray[np.floating[Any]] | None = None,
+) -> npt.NDArray[np.floating[Any]] | None:
+    """Returns the soft label of a clip for some classes in some order, (classes,).
 
-    None if the store has no soft labels, or they say nothing of one of the classes.
+    None if there are none, or they say nothing of one of the classes.
+
+    Args:
+        store: the clips.
+        clip: its number.
+        class_names: the classes, in the order that is wanted.
+        soft_labels: (N, classes of the store), in place of those of the store.
     """
-    if store.soft_labels is None or not set(class_names) <= set(store.class_names):
+    soft_labels = store.soft_labels if soft_labels is None else soft_labels
+    if soft_labels is None or not set(class_names) <= set(store.class_names):
         return None
     columns = {name: column for column, name in enumerate(store.class_names)}
-    return store.soft_labels[clip, [columns[name] for name in class_names]]
+    chosen: npt.NDArray[np.floating[Any]] = soft_labels[clip, [columns[name] for name in class_names]]
+    return chosen
 
 
 def kept_classes(store: KeyFrameStore, classes: Sequence[str] | None) -> list[str]:

@@ -254,11 +254,6 @@ class StoreWriter:
                 self._write_coded(done.files)
         self._write_coded(files)
 
-    @property
-    def class_names(self) -> list[str]:
-        """Names of the classes, in the order of their labels."""
-        return list(self._attributes["class_names"])
-
     def takes_files(self, encoding: str | None, levels: Levels | None) -> bool:
         """Returns whether `append_encoded` can take image files of such an encoding and levels."""
         if self.encoding is None or levels is None or self._levels is None:
