@@ -20,7 +20,8 @@ __all__ = [
 ]
 
 NETWORKS = (
-    "convnet3d", "cnn-gru", "cnn-lstm", "r3d_18", "mc3_18", "r2plus1d_18", "s3d", "mvit_v2_s", "swin3d_t"
+    "convnet3d", "convnet3d-norm", "cnn-gru", "cnn-lstm", "r3d_18", "mc3_18", "r2plus1d_18", "s3d",
+    "mvit_v2_s", "swin3d_t",
 )  # fmt: skip
 KINDS_OF_PREVIEW = ("sheet", "film", "timeline", "storage", "cosine", "flow")
 EXPORTS = ("videos", "frames", "webdataset", "npz", "huggingface")

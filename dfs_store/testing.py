@@ -69,6 +69,7 @@ class StoredClip:
     positions: npt.NDArray[np.int64]
     label: int
     inserted_at: npt.NDArray[np.int32] | None = None
+    soft_label: npt.NDArray[np.float16] | None = None
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,7 @@ class StoreContent:
             overwrite=overwrite,
         ) as writer:
             for clip in self.clips:
-                writer.append(clip.key_frames, clip.positions, clip.label, clip.inserted_at)
+                writer.append(clip.key_frames, clip.positions, clip.label, clip.inserted_at, clip.soft_label)
 
 
 @st.composite
@@ -181,12 +182,13 @@ def stores(
     stored = draw(st.sampled_from(("float32", "float16", "uint8"))) if dtype is None else dtype
     if encoding is not None:
         shape, stored = (3, *shape[1:]), "uint8"
-    with_steps = draw(st.booleans())
-    clips = []
+    with_steps, with_soft_labels = draw(st.booleans()), draw(st.booleans())
+    clips, logits = [], st.floats(-LARGEST_VALUE, LARGEST_VALUE, width=16)
     for _ in range(draw(st.integers(1, max_clips))):
         clip = draw(key_frame_sets(num_frames=num_frames, frame_shape=shape))
         count = len(clip.positions)
         steps = draw(hnp.arrays(np.int32, count, elements=st.integers(-1, 5000))) if with_steps else None
         label = draw(st.integers(0, len(names) - 1))
-        clips.append(StoredClip(clip.key_frames, clip.positions, label, steps))
+        soft = draw(hnp.arrays(np.float16, len(names), elements=logits)) if with_soft_labels else None
+        clips.append(StoredClip(clip.key_frames, clip.positions, label, steps, soft))
     return StoreContent(num_frames, shape, names, stored, clips, draw(attributes(shape[0])), encoding)

@@ -155,11 +155,13 @@ def _summary(
     from dfs_store.condense.settings import flag_of
     from dfs_store.format.io.place import local_beside
 
-    what = {
-        "key frames": f"{counted(storage.num_key_frames, 'key frame')}, "
-        f"{result['key_frames_per_clip']['mean']:.2f} per clip",
-        "native arrays": "native arrays, and dense clips for other readers",
-    }[storage.method_arrays]
+    what = (
+        f"{counted(storage.num_key_frames, 'key frame')}, "
+        f"{result['key_frames_per_clip']['mean']:.2f} per clip"
+        f"{', and soft labels' if storage.soft_label_bytes else ''}"
+    )
+    if storage.native_bytes is not None:
+        what = "native arrays, and dense clips for other readers"
     beside = local_beside(settings.out)
     picture = beside.with_name(beside.name.partition(".")[0] or beside.name)
     went = "".join(f"  {line}\n" for line in story)

@@ -14,7 +14,6 @@ from ..shown.picture_files import check_free
 
 if TYPE_CHECKING:
     from dfs_store.evaluate import (
-        EvaluatedOn,
         EvaluationProgress,
         EvaluationResult,
         EvaluationSettings,
@@ -37,9 +36,11 @@ def evaluate(
     folder_layout: shared.FolderLayout = None,
     model: given.Model = "convnet3d",
     protocol: given.Protocol = "paper",
+    labels: given.Labels = None,
     runs: given.Runs = 5,
-    epochs: given.Epochs = 500,
-    lr: given.Lr = 0.01,
+    recipe: given.Recipe = "paper",
+    epochs: given.Epochs = None,
+    lr: given.Lr = None,
     batch_size: given.BatchSize = 256,
     frames: shared.Frames = None,
     stride: shared.Stride = None,
@@ -78,6 +79,8 @@ def evaluate(
         decoder=decoder,
     )
     videos, about, own, storage = _whole(asked) if store == WHOLE else _of_store(store, asked)
+    stored = storage is not None and storage.soft_label_bytes is not None
+    trained_on = _labels(labels, store, stored=stored)
 
     from dfs_store.condense.runtime.device import resolve_device
     from dfs_store.evaluate import EvaluationSettings
@@ -86,6 +89,7 @@ def evaluate(
     settings = EvaluationSettings(
         model=model,
         protocol=protocol,  # type: ignore[arg-type]  # checked by EvaluationSettings
+        recipe=recipe,
         runs=runs,
         epochs=epochs,
         lr=lr,
@@ -95,7 +99,7 @@ def evaluate(
     )
     # Before the training: nothing may fail after it.
     about["dataset_bytes"] = training_videos_bytes(videos)
-    result = _run(store, videos, settings, quiet=quiet)
+    result = _run(store, videos, settings, trained_on, quiet=quiet)
     found = result_document(store, result, settings, about)
     if json:
         _output.document(SCHEMA, found)
@@ -104,7 +108,24 @@ def evaluate(
     if results is not None:
         _keep(results, found)
     elif store != WHOLE:
-        _keep_beside(_beside(store, settings, result.test, own), found, quiet=quiet)
+        usual = trained_on == _labels(None, store, stored=stored)
+        own["labels"] = result.labels if usual else None
+        _keep_beside(_beside(store, settings, result, own), found, quiet=quiet)
+
+
+def _labels(asked: str | None, store: str, *, stored: bool) -> tuple[str, ...]:
+    """Returns the kinds of labels to train on, in order."""
+    from dfs_store.errors import SettingsError
+    from dfs_store.names import known_name
+
+    kinds = {"hard": ("hard",), "soft": ("soft",), "both": ("hard", "soft")}
+    chosen = kinds[known_name(asked or ("both" if stored else "hard"), kinds, "--labels")]
+    if "soft" in chosen and not stored:
+        why = "real clips have" if store == WHOLE else f"{store} has"
+        raise SettingsError(
+            f"--labels {asked}: {why} no soft labels; leave it out, or condense with --soft-labels"
+        )
+    return chosen
 
 
 def _whole(asked: StoreVideos) -> tuple[StoreVideos, dict[str, Any], dict[str, Any], None]:
@@ -136,7 +157,12 @@ def _of_store(
 
 
 def _run(
-    store: str, videos: StoreVideos, settings: "EvaluationSettings", *, quiet: bool
+    store: str,
+    videos: StoreVideos,
+    settings: "EvaluationSettings",
+    trained_on: tuple[str, ...],
+    *,
+    quiet: bool,
 ) -> "EvaluationResult":
     from dataclasses import replace
 
@@ -151,11 +177,10 @@ def _run(
         train, test = train.hold_out(videos.hold_out)
     else:
         test = _test_clips(videos, settings, quiet=quiet)
-    clips = (
-        VideoClips(train, settings.device)
-        if store == WHOLE and train is not None
-        else clips_of(store, settings.device)
-    )
+    hard = clips_of(store, settings.device) if "hard" in trained_on and store != WHOLE else None
+    if store == WHOLE and train is not None:
+        hard = VideoClips(train, settings.device)
+    soft = clips_of(store, settings.device, "soft") if "soft" in trained_on else None
     with _output.Progress("evaluate", quiet=quiet) as progress:
 
         def show(event: "EvaluationProgress") -> None:
@@ -163,10 +188,11 @@ def _run(
             progress.update(
                 event.run * event.passes + event.passes_done,
                 event.runs * event.passes,
-                f"run {event.run + 1} of {event.runs}  loss {event.loss:.3f}{scores}",
+                f"run {event.run + 1} of {event.runs}{' (soft labels)' if event.labels == 'soft' else ''}  "
+                f"loss {event.loss:.3f}{scores}",
             )
 
-        result = evaluate(clips, test, settings, on_progress=show)
+        result = evaluate(hard, test, settings, soft=soft, on_progress=show)
     # The name from the command line or the store's provenance, not the folder in which clips were found.
     on = replace(result.test, dataset=videos.dataset, split_declared=videos.split_declared)
     return replace(result, test=on)
@@ -190,9 +216,13 @@ def _text(
 ) -> str:
     from dfs_store.format.io.place import shown_place
 
-    rows: list[tuple[str, ...]] = [("top-1", *_score_cells(result.top1))]
-    if result.num_classes > 5:
-        rows.append(("top-5", *_score_cells(result.top5)))
+    kinds = [("", {"top1": result.top1, "top5": result.top5})] if result.labels != "soft" else []
+    kinds += [(", soft labels", result.soft)] if result.soft is not None else []
+    rows: list[tuple[str, ...]] = []
+    for kind, scores in kinds:
+        rows.append((f"top-1{kind}", *_score_cells(scores["top1"])))
+        if result.num_classes > 5:
+            rows.append((f"top-5{kind}", *_score_cells(scores["top5"])))
     rows.append(("chance", f"{result.chance:.1f} %", "top-1 of always answering the most frequent class"))
     number, test = len(result.top1.runs), result.test
     trainings = f"{counted(number, 'run')} of {counted(result.epochs, 'epoch')} ({result.passes} passes)"
@@ -200,6 +230,7 @@ def _text(
     where = " held out of the training clips" if test.hold_out is not None else ""
     head = (
         f"{shown_place(store)} on {test.dataset}{split}: {result.model}, protocol {result.protocol}, "
+        f"recipe {result.recipe}, "
         f"{trainings} on {counted(result.num_train_clips, 'clip')}, tested on {test.num_clips:,}{where}"
     )
     lines = [head, _output.table(rows, indent="  ")]
@@ -232,20 +263,26 @@ def _class_rows(result: "EvaluationResult") -> list[tuple[str, ...]]:
     return rows
 
 
-def _beside(store: str, settings: "EvaluationSettings", test: "EvaluatedOn", own: dict[str, Any]) -> str:
+def _beside(
+    store: str, settings: "EvaluationSettings", result: "EvaluationResult", own: dict[str, Any]
+) -> str:
     """Names a result's file after its settings and test clips, so that other results do not replace it.
 
     Default settings, and values equal to those that the store was made with, are left out.
     """
     from dfs_store.evaluate import EvaluationSettings
 
-    usual = EvaluationSettings()
-    parts = [settings.model.replace(":", "."), settings.protocol, str(settings.epochs)]
-    parts += [
-        f"{name.replace('_size', '')}{getattr(settings, name):g}"
-        for name in ("runs", "lr", "batch_size", "seed")
-        if getattr(settings, name) != getattr(usual, name)
-    ]
+    test = result.test
+    usual, training = EvaluationSettings(recipe=settings.recipe), settings.training(0)
+    parts = [settings.model.replace(":", "."), settings.protocol, str(training.epochs)]
+    parts += [settings.recipe] if settings.recipe != EvaluationSettings().recipe else []
+    values = {
+        "runs": (settings.runs, usual.runs),
+        "lr": (training.lr, usual.training(0).lr),
+        "batch": (settings.batch_size, usual.batch_size),
+        "seed": (settings.seed, usual.seed),
+    }
+    parts += [f"{name}{value:g}" for name, (value, default) in values.items() if value != default]
     if test.dataset != own["dataset"]:
         parts.append(f"on-{test.dataset.strip('/').replace('/', '_')}")
     parts += [
@@ -253,6 +290,7 @@ def _beside(store: str, settings: "EvaluationSettings", test: "EvaluatedOn", own
         for name in ("split", "frames", "stride", "size")
         if getattr(test, name) not in (None, own[name])
     ]
+    parts += [f"labels-{result.labels}"] if result.labels != own["labels"] else []
     if test.hold_out is not None:
         parts.append(f"hold-out{test.hold_out:g}")
     from dfs_store.format.io.place import local_beside

@@ -158,6 +158,7 @@ def _storage_rows(content: dict[str, Any]) -> list[tuple[str, ...]]:
     optional = (
         ("real videos", "source_bytes", "the files that these clips were made from"),
         ("native arrays", "native_bytes", "of a method that is not made of key frames"),
+        ("soft labels", "soft_label_bytes", "a teacher's logits, clips x classes x 2"),
     )
     return rows + [row(*each) for each in optional if storage[each[1]] is not None]
 

@@ -6,7 +6,7 @@ import typer
 
 from .. import _completion as offer
 
-MODELS = "convnet3d, cnn-gru, cnn-lstm, a video model of torchvision (r3d_18 ...), or module:Class."
+MODELS = "convnet3d, convnet3d-norm, cnn-gru, cnn-lstm, r3d_18 ... (torchvision), module:Class."
 
 Store = Annotated[
     str,
@@ -31,9 +31,34 @@ Model = Annotated[
 Protocol = Annotated[
     str, typer.Option("--protocol", autocompletion=offer.one_of("paper", "strict"), help="paper or strict.")
 ]
+Labels = Annotated[
+    str | None,
+    typer.Option(
+        "--labels",
+        autocompletion=offer.one_of("hard", "soft", "both"),
+        show_default="both if stored, else hard",
+        help="Train on classes, on soft labels, or on both in turn.",
+    ),
+]
 Runs = Annotated[int, typer.Option("--runs", help="Trainings, each with its own seed.")]
-Epochs = Annotated[int, typer.Option("--epochs", help="The published N: N + 1 passes over the clips.")]
-Lr = Annotated[float, typer.Option("--lr", help="Learning rate; a tenth of it after pass N // 2 + 2.")]
+Recipe = Annotated[
+    str,
+    typer.Option(
+        "--recipe", autocompletion=offer.one_of("paper", "modern"), help="How to train: paper or modern."
+    ),
+]
+Epochs = Annotated[
+    int | None,
+    typer.Option(
+        "--epochs",
+        show_default="recipe: 500 or 300",
+        help="Passes over the clips; the recipe paper makes one more.",
+    ),
+]
+Lr = Annotated[
+    float | None,
+    typer.Option("--lr", show_default="recipe: 0.01 or 0.001", help="Highest learning rate."),
+]
 BatchSize = Annotated[int, typer.Option("--batch-size", help="Clips per training step.")]
 Results = Annotated[
     str | None, typer.Option("--results", metavar="FILE", help="Where the JSON goes (else beside the store).")

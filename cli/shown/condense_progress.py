@@ -90,7 +90,7 @@ class CondenseProgress:
 
     def _on_extractor(self, event: "ExtractorTrained") -> None:
         self._bar.update(
-            event.passes_done, event.passes, f"training the feature extractor  loss {event.loss:.4g}"
+            event.passes_done, event.passes, f"training a network on the real clips  loss {event.loss:.4g}"
         )
 
     def _on_step(self, event: "StepDone") -> None:

@@ -74,11 +74,13 @@ def _store_rows(plan: "Plan") -> list[tuple[str, ...]]:
             ("dense clips, for other readers", _output.size_text(plan.first_bytes)),
         ]
     coded = _coded(plan)
+    soft = [("soft labels", _output.size_text(plan.soft_label_bytes))] if plan.soft_label_bytes else []
     if plan.first_bytes == plan.most_bytes:
-        return [(f"key frames{coded}", _output.size_text(plan.first_bytes))]
+        return [(f"key frames{coded}", _output.size_text(plan.first_bytes)), *soft]
     return [
         (f"key frames at least{coded}", _output.size_text(plan.first_bytes)),
         ("if every frame became one", _output.size_text(plan.most_bytes)),
+        *soft,
     ]
 
 

@@ -87,6 +87,8 @@ class CondenseConfig(Settings):
             "avif[:QUALITY]" (a sequence of each clip, 60). dfs and dm train for it: the network sees the
             decoded files. With `budget` and no quality, pack chooses the quality of every clip, too. Not of
             static-dynamic.
+        soft_labels: stores for each clip the logits of a teacher, ConvNet3D trained on the real clips.
+            Not of static-dynamic.
         precision: of the forward pass of real clips; "bf16" is approximate.
         device: "auto" (CUDA when present), "cpu", "cuda" or "cuda:N".
         root: folder of the dataset's videos.
@@ -117,6 +119,11 @@ class CondenseConfig(Settings):
         if self.frame_encoding is not None and not self.record.encodes:
             raise SettingsError(
                 f"--encoding is not used by method {self.method}, which is not made of key frames; "
+                "leave it out"
+            )
+        if self.soft_labels and self.record.native_bytes is not None:
+            raise SettingsError(
+                f"--soft-labels is not used by method {self.method}, which is not made of key frames; "
                 "leave it out"
             )
         self.record.check(self)
@@ -245,7 +252,7 @@ class CondenseConfig(Settings):
         """The settings that decide what comes out, as a JSON object: those of the method and its data."""
         concerns = {*self.record.settings, "dataset", "vpc", "method", "seed", "dtype", "encoding"}
         concerns |= {"frames", "stride", "size", "split", "classes", "hold_out", "decoder"}
-        concerns |= {"test_list", "class_names", "folder_layout"}
+        concerns |= {"test_list", "class_names", "folder_layout", "soft_labels"}
         settings = asdict(self)
         return {
             name: list(value) if isinstance(value, tuple) else value

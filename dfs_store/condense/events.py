@@ -35,7 +35,7 @@ class RunStarted:
 
 @dataclass(frozen=True)
 class ExtractorTrained:
-    """A training pass of the network whose features the coresets choose by.
+    """A training pass of the network on real clips: the extractor of the coresets, or the teacher.
 
     Attributes:
         passes_done: passes over the clips so far.

@@ -23,6 +23,7 @@ from dfs_store.condense.training_clips import TrainingClips, count_training_clip
 from dfs_store.errors import SettingsError
 from dfs_store.format import check_output
 from dfs_store.format.spec import frame_size_bytes
+from dfs_store.networks.convnet3d import check_convnet3d
 from dfs_store.videos import VideoDataset
 
 __all__ = ["Plan", "check_place", "plan_run"]
@@ -46,6 +47,7 @@ class Plan:
         frame_shape: (C, H, W).
         phases: name and half-open range of steps of each phase; empty where nothing iterates.
         native_bytes: of the native arrays in the store (static-dynamic's memories), else None.
+        soft_label_bytes: of the soft labels in the store, else None.
         first_bytes, most_bytes: key frames in the store at the start and if every frame became one.
         real_bytes: real clips as uint8, in the cache and (where they fit) on the device.
         real_on_device: whether they fit; else they are streamed.
@@ -71,6 +73,7 @@ class Plan:
     frame_shape: tuple[int, int, int]
     phases: tuple[tuple[str, int, int], ...]
     native_bytes: int | None
+    soft_label_bytes: int | None
     first_bytes: int
     most_bytes: int
     real_bytes: int
@@ -144,6 +147,8 @@ def _plan(config: CondenseConfig, clips: TrainingClips, device: torch.device) ->
     if method.needs_real_clips or config.init not in (None, "noise"):
         check_real_clips(per_class, config.vpc)
     num_clips = len(per_class) * config.vpc
+    if config.soft_labels:
+        check_convnet3d(len(per_class), num_frames, frame_shape[1])
     method.check_clips(config, num_clips, num_frames, frame_shape)
     first_keys, most_keys = method.key_frames(config, num_frames)
     frame_values = int(np.prod(frame_shape))
@@ -174,6 +179,7 @@ def _plan(config: CondenseConfig, clips: TrainingClips, device: torch.device) ->
         frame_shape=frame_shape,
         phases=() if method.phases is None else method.phases(config),
         native_bytes=native,
+        soft_label_bytes=2 * num_clips * len(per_class) if config.soft_labels else None,
         disk=DiskNeed.of(config, store_bytes, (state_bytes[0], state_bytes[1])),
         disk_free_bytes=free_bytes(config.out),
         first_bytes=stored_bytes * first_keys,

@@ -2,10 +2,14 @@
 
 import datetime
 import platform
-from collections.abc import Callable
-from dataclasses import asdict
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
+
+import torch
 
 from dfs_store.condense.condensed import Condensed
 from dfs_store.condense.config import CondenseConfig
@@ -16,10 +20,13 @@ from dfs_store.condense.runtime.device import limited_memory, resolve_device
 from dfs_store.condense.runtime.disk import warn_of_disk
 from dfs_store.condense.runtime.ranks import Ranks
 from dfs_store.condense.runtime.run_lock import run_lock
+from dfs_store.condense.teacher import soft_labels_of, teacher_of
 from dfs_store.condense.training_clips import TrainingClips
 from dfs_store.errors import ClipError, PositionsError, SettingsError
-from dfs_store.format import KeyFrameStore, StoreWriter, open_store
+from dfs_store.format import KeyFrameStore, StoreWriter, copy_store, open_store
 from dfs_store.format.coded.span import levels_that_span
+from dfs_store.format.io.place import local_beside
+from dfs_store.networks import ConvNet3D
 from dfs_store.videos import VideoDataset
 
 __all__ = ["condense"]
@@ -87,7 +94,9 @@ def _condense(
     ranks, store = Ranks.current(), None
     if ranks.is_first:
         with run_lock(config.out):
-            store = _write(config, videos, config.record.run(config, videos, tell))
+            # Before the run, not after it: what cannot be trained is known at once.
+            teacher = teacher_of(videos, resolve_device(config.device), tell) if config.soft_labels else None
+            store = _write(config, videos, config.record.run(config, videos, tell), teacher)
             num_key_frames = int(store.offsets[-1])
             tell(StoreWritten(config.out, len(store), num_key_frames, str(store.attributes["digest"])))
     elif config.record.shares_classes:
@@ -97,7 +106,42 @@ def _condense(
     return store
 
 
-def _write(config: CondenseConfig, videos: VideoDataset, condensed: Condensed) -> KeyFrameStore:
+def _write(
+    config: CondenseConfig,
+    videos: VideoDataset,
+    condensed: Condensed,
+    teacher: tuple[ConvNet3D, dict[str, Any]] | None,
+) -> KeyFrameStore:
+    if teacher is None:
+        _write_clips(config, videos, condensed)
+    else:
+        network, about = teacher
+        provenance = {**condensed.provenance, "teacher": about}
+        with _unlabelled(config) as first:
+            _write_clips(first, videos, condensed._replace(provenance=provenance))
+            with open_store(first.out) as store:
+                labels = soft_labels_of(store, network)
+            copy_store(first.out, config.out, soft_labels=labels, overwrite=config.overwrite)
+    remove_checkpoints(config.out)
+    return open_store(config.out)
+
+
+@contextmanager
+def _unlabelled(config: CondenseConfig) -> Iterator[CondenseConfig]:
+    """Gives the settings of a store beside `out`, which is removed at the end.
+
+    A teacher is asked about clips as they are read from a store. The name follows from `out`, so that
+    another run replaces what a killed one has left.
+    """
+    beside = local_beside(config.out)
+    path = beside.with_name(f".{beside.name}.unlabelled.zarr")
+    try:
+        yield replace(config, out=str(path), overwrite=True)
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _write_clips(config: CondenseConfig, videos: VideoDataset, condensed: Condensed) -> None:
     clips, levels = condensed.clips, None
     if config.frame_encoding is not None and config.iterates:
         # Trained key frames leave the range of pixels, so what a level stands for depends on all of them.
@@ -141,8 +185,6 @@ def _write(config: CondenseConfig, videos: VideoDataset, condensed: Condensed) -
                     "train on; return key frames alone"
                 )
             writer.write_native(config.method, condensed.native)
-    remove_checkpoints(config.out)
-    return open_store(config.out)
 
 
 def _provenance(config: CondenseConfig, videos: VideoDataset, condensed: Condensed) -> dict[str, Any]:
@@ -157,6 +199,8 @@ def _provenance(config: CondenseConfig, videos: VideoDataset, condensed: Condens
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "sources": condensed.sources,
         "source_bytes": videos.source_bytes(condensed.chosen),
+        # On a CPU the last bits of a sum depend on them.
+        "threads": torch.get_num_threads(),
         **condensed.provenance,
     }
 

@@ -144,6 +144,7 @@ class Settings:
         metavar="webp|avif[:QUALITY]",
         words=("webp", "avif", "none"),
     )
+    soft_labels: bool = _set("Store a teacher's logits for every clip.", default=False)
     root: str | None = _set("Folder of the dataset's videos (else DFS_DATA).", metavar="DIR")
     test_list: str | None = _set("The test clips, if --dataset is a list.", metavar="LIST")
     class_names: str | None = _set("Names of the classes, if a list has numbers.", metavar="FILE")

@@ -87,20 +87,23 @@ class EvaluationResult:
     Attributes:
         model: name of the network.
         protocol: "paper" or "strict".
-        recipe: "paper": how networks are trained.
-        labels: "hard": one class per training clip.
-        epochs: the published argument N of each training.
-        passes: passes over the training clips, N + 1.
+        recipe: how networks were trained, "paper" or "modern".
+        labels: what networks were trained on: "hard", one class per clip; "soft", a teacher's logits; or
+            "both", each in as many runs.
+        epochs: as in `EvaluationSettings`.
+        passes: passes over the training clips; with recipe "paper" `epochs + 1`.
         lr: learning rate at the start.
         num_train_clips: clips trained on.
         test: the clips tested on.
         chance: top-1 of always answering the most frequent class of the test clips, in percent.
         elapsed_seconds: of all trainings and tests.
         num_classes: classes; top-5 says nothing with five or fewer.
-        top1, top5: the scores.
+        top1, top5: the scores; with `labels` "both" those of hard labels.
+        soft: top1 and top5 of soft labels; None with hard labels alone.
         classes: class names.
         confusion: how often test clips of the class of a row were given the class of a column, summed over
-            the runs and their passes.
+            the runs and their passes; with `labels` "both" of those on hard labels.
+        threads: of torch, on which the last bits of sums on a CPU depend, and with them the scores.
     """
 
     model: str
@@ -118,7 +121,9 @@ class EvaluationResult:
     top5: Score
     classes: tuple[str, ...]
     confusion: tuple[tuple[int, ...], ...]
-    elapsed_seconds: float = field(compare=False)
+    threads: int
+    soft: dict[str, Score] | None = None
+    elapsed_seconds: float = field(compare=False, default=0.0)
 
     @property
     def per_class(self) -> dict[str, float]:
@@ -146,8 +151,10 @@ class EvaluationResult:
             "num_classes": self.num_classes,
             "top1": self.top1.to_json(),
             "top5": self.top5.to_json(),
+            **({} if self.soft is None else {"soft": {name: s.to_json() for name, s in self.soft.items()}}),
             "per_class": self.per_class,
             "class_names": list(self.classes),
             "confusion": [list(row) for row in self.confusion],
+            "threads": self.threads,
             "elapsed_seconds": round(self.elapsed_seconds, 3),
         }

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol as TypingProtocol
 
 import numpy as np
@@ -11,7 +12,14 @@ from torch import Tensor
 
 from dfs_store.errors import SettingsError
 from dfs_store.evaluate.result import EvaluatedOn, EvaluationResult, Score
-from dfs_store.evaluate.testing import PROTOCOLS, Protocol, answers_on, random_starts, standardisation_of
+from dfs_store.evaluate.testing import (
+    PROTOCOLS,
+    Answers,
+    Protocol,
+    answers_on,
+    random_starts,
+    standardisation_of,
+)
 from dfs_store.names import known_name
 from dfs_store.networks import (
     ClipBatches,
@@ -22,24 +30,26 @@ from dfs_store.networks import (
     train,
 )
 from dfs_store.networks.out_of_memory import out_of_memory_named
+from dfs_store.networks.recipes import recipe_named
 from dfs_store.videos import VideoDataset
 
 __all__ = ["EvaluationProgress", "EvaluationSettings", "evaluate"]
-
-RECIPE = "paper"
-LABELS = "hard"
 
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluationSettings:
     """How a store is scored; the defaults are those of the paper.
 
+    `training(run)` has the values of `epochs` and `lr` that are used.
+
     Attributes:
         model: name of the network, see `dfs_store.networks.NETWORKS`; or "module:Class".
         protocol: "paper" or "strict".
+        recipe: how networks are trained, "paper" or "modern" (`dfs_store.networks.recipes`).
         runs: trainings, each with its own seed.
-        epochs: the published argument N of each training, which makes N + 1 passes over the clips.
-        lr: learning rate of the passes 1 to N // 2 + 2; the others take a tenth.
+        epochs: passes over the clips; with recipe "paper" the published argument N, which makes N + 1
+            passes. None is the recipe's: 500 (paper) or 300 (modern).
+        lr: highest learning rate; None is the recipe's: 0.01 (paper) or 0.001 (modern).
         batch_size: clips per training step.
         seed: of the first run's numbers; run r draws from (seed, r).
         device: where to train.
@@ -47,9 +57,10 @@ class EvaluationSettings:
 
     model: str = "convnet3d"
     protocol: Protocol = "paper"
+    recipe: str = "paper"
     runs: int = 5
-    epochs: int = 500
-    lr: float = 0.01
+    epochs: int | None = None
+    lr: float | None = None
     batch_size: int = 256
     seed: int = 0
     device: str = "cpu"
@@ -69,9 +80,11 @@ class EvaluationSettings:
 
     def training(self, run: int) -> TrainingSettings:
         """Returns the settings of one training."""
+        recipe = recipe_named(self.recipe)
         return TrainingSettings(
-            epochs=self.epochs,
-            lr=self.lr,
+            recipe=recipe,
+            epochs=recipe.epochs if self.epochs is None else self.epochs,
+            lr=recipe.lr if self.lr is None else self.lr,
             batch_size=self.batch_size,
             standardisation=standardisation_of(self.protocol),
             seed=int(np.random.SeedSequence((self.seed, run)).generate_state(1)[0]),
@@ -83,12 +96,13 @@ class EvaluationProgress:
     """How far an evaluation is.
 
     Attributes:
-        run: 0-based run.
-        runs: number of runs.
+        run: 0-based run, those on soft labels after the others.
+        runs: number of runs in all.
         passes_done: passes of this run that are done.
         passes: passes of each run.
         loss: mean training loss of the last pass.
         top1: scores of the finished runs, in percent.
+        labels: what this run is trained on, "hard" or "soft".
     """
 
     run: int
@@ -97,6 +111,7 @@ class EvaluationProgress:
     passes: int
     loss: float
     top1: tuple[float, ...]
+    labels: str = "hard"
 
 
 class TrainingClips(ClipBatches, TypingProtocol):
@@ -106,10 +121,11 @@ class TrainingClips(ClipBatches, TypingProtocol):
 
 
 def evaluate(
-    clips: TrainingClips,
+    clips: TrainingClips | None,
     test: VideoDataset,
     settings: EvaluationSettings | None = None,
     *,
+    soft: TrainingClips | None = None,
     on_progress: Callable[[EvaluationProgress], None] | None = None,
 ) -> EvaluationResult:
     """Trains networks from scratch on `clips` and tests them on real ones.
@@ -117,62 +133,87 @@ def evaluate(
     The same settings, clips and machine give the same scores.
 
     Args:
-        clips: `clips_of(path)` for a store, or `VideoClips(videos)` for the upper bound.
+        clips: `clips_of(path)` for a store, or `VideoClips(videos)` for the upper bound. None trains on soft
+            labels alone.
         test: the real test clips, of the same shape and, in any order, the same class names. If their starts
             are random, open them with `random_starts=settings.random_starts`: every run takes its own.
         settings: how; the paper's when None.
+        soft: `clips_of(path, labels="soft")`: as many runs, of the same seeds, on these.
         on_progress: called after every pass; may raise to stop.
 
     Raises:
-        SettingsError: the classes differ, the test clips have too few random starts, or clips are too small
-            for the network.
+        SettingsError: there are no clips to train on, the classes differ, the test clips have too few random
+            starts, or clips are too small for the network.
         DivergedError: a training loss is no longer finite.
         OutOfMemoryError: the device is too small.
     """
     settings = settings or EvaluationSettings()
     _check_starts(test, settings)
-    clips = _labelled_as(test.classes, clips)
-    device = torch.device(settings.device)
-    started = time.perf_counter()
-    top1: list[float] = []
-    top5: list[float] = []
-    confusion = np.zeros((len(test.classes), len(test.classes)), dtype=np.int64)
+    sources = {
+        kind: _labelled_as(test.classes, source)
+        for kind, source in (("hard", clips), ("soft", soft))
+        if source is not None
+    }
+    if not sources:
+        raise SettingsError("there are no clips to train on: both `clips` and `soft` are None")
+    first, started = settings.training(0), time.perf_counter()
 
-    passes = settings.training(0).passes
-
-    def tell(number: int, loss: float) -> None:
+    def tell(kind: str, top1: tuple[float, ...], number: int, loss: float) -> None:
         if on_progress is not None:
-            on_progress(EvaluationProgress(len(top1), settings.runs, number + 1, passes, loss, tuple(top1)))
+            run = len(top1) + (settings.runs if kind == "soft" and "hard" in sources else 0)
+            runs = settings.runs * len(sources)
+            on_progress(EvaluationProgress(run, runs, number + 1, first.passes, loss, top1, kind))
 
-    for run in range(settings.runs):
-        training = settings.training(run)
-        shape = (len(clips.classes), test.num_frames, test.frame_shape[1])
-        network = build_network(settings.model, *shape, seed=training.seed)
-        with out_of_memory_named("use a smaller --batch-size, or --device cpu"):
-            fast_order(network.to(device))
-            train(network, clips, training, on_pass=tell)
-            answers = answers_on(network, test, settings.protocol, seed=training.seed, run=run)
-        top1.append(answers.top1)
-        top5.append(answers.top5)
-        confusion += answers.confusion
+    answers = {
+        kind: _answers(source, test, settings, partial(tell, kind)) for kind, source in sources.items()
+    }
+    main = next(iter(answers.values()))
     return EvaluationResult(
         model=settings.model,
         protocol=settings.protocol,
-        recipe=RECIPE,
-        labels=LABELS,
-        epochs=settings.epochs,
-        passes=passes,
-        lr=settings.lr,
-        num_train_clips=len(clips),
+        recipe=settings.recipe,
+        labels="both" if len(answers) > 1 else next(iter(answers)),
+        epochs=first.epochs,
+        passes=first.passes,
+        lr=first.lr,
+        num_train_clips=len(next(iter(sources.values()))),
         test=EvaluatedOn.of(test),
         chance=100 * float(np.bincount(test.labels).max()) / len(test),
         num_classes=len(test.classes),
-        top1=Score(tuple(top1)),
-        top5=Score(tuple(top5)),
+        top1=_score(main, "top1"),
+        top5=_score(main, "top5"),
+        soft={name: _score(answers["soft"], name) for name in ("top1", "top5")}
+        if "soft" in answers
+        else None,
         classes=tuple(test.classes),
-        confusion=tuple(tuple(row) for row in confusion.tolist()),
+        confusion=tuple(map(tuple, np.sum([each.confusion for each in main], axis=0).tolist())),
+        threads=torch.get_num_threads(),
         elapsed_seconds=time.perf_counter() - started,
     )
+
+
+def _answers(
+    clips: TrainingClips,
+    test: VideoDataset,
+    settings: EvaluationSettings,
+    tell: Callable[[tuple[float, ...], int, float], None],
+) -> list[Answers]:
+    """Returns what the network of each run answers; `tell` gets the scores so far, the pass and its loss."""
+    device, found = torch.device(settings.device), list[Answers]()
+    shape = (len(clips.classes), test.num_frames, test.frame_shape[1])
+    for run in range(settings.runs):
+        training = settings.training(run)
+        network = build_network(settings.model, *shape, seed=training.seed)
+        top1 = tuple(each.top1 for each in found)
+        with out_of_memory_named("use a smaller --batch-size, or --device cpu"):
+            fast_order(network.to(device))
+            train(network, clips, training, on_pass=partial(tell, top1))
+            found.append(answers_on(network, test, settings.protocol, seed=training.seed, run=run))
+    return found
+
+
+def _score(answers: list[Answers], name: str) -> Score:
+    return Score(tuple(getattr(each, name) for each in answers))
 
 
 def _check_starts(test: VideoDataset, settings: EvaluationSettings) -> None:
@@ -204,6 +245,7 @@ class _Relabelled:
     def __init__(self, clips: TrainingClips, classes: list[str]) -> None:
         self._clips = clips
         self._labels = torch.tensor([classes.index(name) for name in clips.classes])
+        self._columns = torch.tensor([clips.classes.index(name) for name in classes])
         self.classes = classes
 
     def __len__(self) -> int:
@@ -212,7 +254,10 @@ class _Relabelled:
     def batches(self, batch_size: int, epoch: int, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Yields the same clips in the same order."""
         for clips, labels in self._clips.batches(batch_size, epoch, seed):
-            yield clips, self._labels.to(labels.device)[labels]
+            if labels.is_floating_point():
+                yield clips, labels[:, self._columns.to(labels.device)]
+            else:
+                yield clips, self._labels.to(labels.device)[labels]
 
 
 def _shown(classes: list[str]) -> str:

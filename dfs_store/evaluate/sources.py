@@ -10,18 +10,30 @@ from dfs_store.condense.methods import method_named, method_names
 from dfs_store.evaluate.run import TrainingClips
 from dfs_store.format import open_store
 from dfs_store.loaders import DFSDataset, DFSLoader
+from dfs_store.loaders.dataset import Target
 
 __all__ = ["StoreClips", "clips_of"]
 
 
-def clips_of(path: str | os.PathLike[str], device: torch.device | str = "cpu") -> TrainingClips:
-    """Returns what a store is evaluated on: what its method makes of native arrays, else its clips."""
+def clips_of(
+    path: str | os.PathLike[str], device: torch.device | str = "cpu", labels: Target = "hard"
+) -> TrainingClips:
+    """Returns what a store is evaluated on: what its method makes of native arrays, else its clips.
+
+    Args:
+        path: of the store.
+        device: where batches are wanted.
+        labels: "hard", the classes of the clips; or "soft", the logits of a teacher.
+
+    Raises:
+        SettingsError: soft labels of a store that has none.
+    """
     with open_store(path) as store:
-        native = store.native_method
+        native = store.native_method if labels == "hard" else None
     if native in method_names() and (made := method_named(native).training_clips) is not None:
         source: TrainingClips = made(path, device)
         return source
-    return StoreClips(path, device)
+    return StoreClips(path, device, labels)
 
 
 class StoreClips:
@@ -30,13 +42,16 @@ class StoreClips:
     Args:
         path: of the store.
         device: where batches are wanted.
+        labels: as in `clips_of`.
 
     Attributes:
         classes: class names.
     """
 
-    def __init__(self, path: str | os.PathLike[str], device: torch.device | str = "cpu") -> None:
-        self._dataset = DFSDataset(path, layout="TCHW")
+    def __init__(
+        self, path: str | os.PathLike[str], device: torch.device | str = "cpu", labels: Target = "hard"
+    ) -> None:
+        self._dataset = DFSDataset(path, layout="TCHW", target=labels)
         self._device = torch.device(device)
         self._loader: DFSLoader | None = None
         self._made_for: tuple[int, int] | None = None
@@ -46,7 +61,10 @@ class StoreClips:
         return len(self._dataset)
 
     def batches(self, batch_size: int, epoch: int, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yields every clip once, (N, T, C, H, W) float32 and (N,) int64, in the order of (seed, epoch)."""
+        """Yields every clip once, (N, T, C, H, W) float32, in the order of (seed, epoch), with its labels.
+
+        Labels are (N,) int64, or soft ones (N, classes) float32.
+        """
         if self._loader is None or self._made_for != (batch_size, seed):
             self._loader = DFSLoader(
                 self._dataset,

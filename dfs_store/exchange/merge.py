@@ -11,7 +11,7 @@ from typing import Any
 from dfs_store import __version__
 from dfs_store.errors import SettingsError
 from dfs_store.format import KeyFrameStore, StoreWriter, open_store
-from dfs_store.format.convert import copy_clip, stored_alike
+from dfs_store.format.convert import copy_clip, soft_label_of, stored_alike
 
 __all__ = ["Merged", "merge_stores"]
 
@@ -83,6 +83,7 @@ def merge_stores(
         names = list(dict.fromkeys(name for store in stores for name in store.class_names))
         stored = _stored_as(stores, dtype)
         steps = [store.inserted_at(0) is not None for store in stores]
+        soft = [soft_label_of(store, 0, names) is not None for store in stores]
         rates = {store.fps for store in stores}
         done, total = 0, sum(len(store) for store in stores)
         with StoreWriter(
@@ -101,11 +102,18 @@ def merge_stores(
             for store in stores:
                 labels = [names.index(name) for name in store.class_names]
                 for clip, label in enumerate(store.labels.tolist()):
-                    copy_clip(store, writer, clip, labels[label], with_steps=all(steps))
+                    copy_clip(
+                        store,
+                        writer,
+                        clip,
+                        labels[label],
+                        with_steps=all(steps),
+                        soft_label=soft_label_of(store, clip, names) if all(soft) else None,
+                    )
                     done += 1
                     if on_progress is not None:
                         on_progress(done, total)
-        return Merged(names, [len(store) for store in stores], writer.dtype, _notes(stores, steps))
+        return Merged(names, [len(store) for store in stores], writer.dtype, _notes(stores, steps, soft))
 
 
 @contextmanager
@@ -187,7 +195,7 @@ def _provenance(stores: list[KeyFrameStore]) -> dict[str, Any]:
     }
 
 
-def _notes(stores: list[KeyFrameStore], steps: list[bool]) -> list[str]:
+def _notes(stores: list[KeyFrameStore], steps: list[bool], soft: list[bool]) -> list[str]:
     notes = [
         f"the native arrays of {store.native_method} in {store.path} stayed behind: they belong to its "
         "clips alone"
@@ -199,6 +207,10 @@ def _notes(stores: list[KeyFrameStore], steps: list[bool]) -> list[str]:
         notes.append(
             f"the steps of insertion stayed behind: {without} has none, and all clips must have them"
         )
+    if any(store.soft_labels is not None for store in stores) and not all(soft):
+        first = stores[soft.index(False)]
+        why = "has none" if first.soft_labels is None else "has none for some of the classes"
+        notes.append(f"the soft labels stayed behind: {first.path} {why}, and all clips must have them")
     rates = {store.fps for store in stores}
     if len(rates) > 1:
         shown = ", ".join(sorted("none" if rate is None else f"{rate:g}" for rate in rates))

@@ -25,8 +25,9 @@ class StorageReport:
         dense_uint8_bytes: N*T*C*H*W, the same as uint8.
         on_disk_bytes: the size of the file, or of all files of the directory.
         native_bytes: arrays in the group `native` (methods that are not key frames), else None.
-        method_bytes: what the method needs: native_bytes, else key_frame_bytes.
+        method_bytes: what the method needs: native_bytes, else key_frame_bytes + soft_label_bytes.
         source_bytes: the real videos that the clips were made from, None if unknown.
+        soft_label_bytes: N*classes*2 if the store has soft labels, else None.
     """
 
     num_key_frames: int
@@ -39,11 +40,14 @@ class StorageReport:
     native_bytes: int | None
     method_bytes: int
     source_bytes: int | None
+    soft_label_bytes: int | None = None
 
     @property
     def method_arrays(self) -> str:
-        """What `method_bytes` are of, in words: "key frames" or "native arrays"."""
-        return "key frames" if self.native_bytes is None else "native arrays"
+        """What `method_bytes` are of: "key frames", "key frames and soft labels" or "native arrays"."""
+        if self.native_bytes is not None:
+            return "native arrays"
+        return "key frames and soft labels" if self.soft_label_bytes else "key frames"
 
     @property
     def percent_of_dense(self) -> float:
@@ -67,6 +71,7 @@ def count_storage(
     native_bytes: int | None = None,
     source_bytes: int | None = None,
     coded_bytes: int | None = None,
+    soft_label_bytes: int | None = None,
 ) -> StorageReport:
     """Counts a store, or forecasts one that is not written yet.
 
@@ -76,11 +81,12 @@ def count_storage(
         num_frames: T.
         frame_shape: (C, H, W).
         dtype: "float32", "float16" or "uint8".
-        index_bytes: bytes of all small arrays.
+        index_bytes: bytes of all small arrays but soft labels.
         on_disk_bytes: bytes of all files.
         native_bytes: bytes of the arrays in the group `native`, if there is one.
         source_bytes: bytes of the real videos, if known.
         coded_bytes: bytes of the image files, if key frames are encoded.
+        soft_label_bytes: bytes of the soft labels, if there are any.
     """
     key_frame_bytes = coded_bytes
     if key_frame_bytes is None:
@@ -90,12 +96,13 @@ def count_storage(
         num_key_frames=num_key_frames,
         key_frame_bytes=key_frame_bytes,
         float32_bytes=num_key_frames * frame_size_bytes(frame_shape, "float32"),
+        soft_label_bytes=soft_label_bytes,
         index_bytes=index_bytes,
         dense_bytes=4 * dense_uint8_bytes,
         dense_uint8_bytes=dense_uint8_bytes,
         on_disk_bytes=on_disk_bytes,
         native_bytes=native_bytes,
-        method_bytes=key_frame_bytes if native_bytes is None else native_bytes,
+        method_bytes=key_frame_bytes + (soft_label_bytes or 0) if native_bytes is None else native_bytes,
         source_bytes=source_bytes,
     )
 
@@ -109,7 +116,7 @@ def count_index(
     with_steps: bool = False,
     encoding: str | None = None,
 ) -> int:
-    """Returns the bytes of all small arrays of a store, `index_bytes`.
+    """Returns the bytes of all small arrays of a store but soft labels, `index_bytes`.
 
     Args:
         num_key_frames: S.
@@ -119,7 +126,7 @@ def count_index(
         with_steps: whether the store has `inserted_at`.
         encoding: name of the encoding of key frames, if there is one.
     """
-    absent = set() if with_steps else {"inserted_at"}
+    absent = {"soft_labels"} if with_steps else {"soft_labels", "inserted_at"}
     absent |= set() if dtype == "uint8" else {"scale", "zero"}
     absent |= {"coded_offsets"} if encoding is None else set()
     return sum(

@@ -4,6 +4,9 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from dfs_store.errors import SettingsError
 from dfs_store.format.coded.encoding import gives_quality, parse_encoding
 from dfs_store.format.coded.span import levels_that_span
@@ -13,7 +16,7 @@ from dfs_store.format.store import KeyFrameStore, open_store
 from dfs_store.format.writer import StoreWriter
 from dfs_store.names import did_you_mean
 
-__all__ = ["copy_clip", "copy_store", "kept_classes", "kept_clips", "stored_alike"]
+__all__ = ["copy_clip", "copy_store", "kept_classes", "kept_clips", "soft_label_of", "stored_alike"]
 
 
 def copy_store(
@@ -25,6 +28,7 @@ def copy_store(
     compression: str | None = None,
     classes: Sequence[str] | None = None,
     without: Sequence[int] = (),
+    soft_labels: npt.NDArray[np.floating[Any]] | None = None,
     overwrite: bool = False,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> None:
@@ -32,8 +36,8 @@ def copy_store(
 
     Without `dtype` the stored frames are copied bit by bit, so that Zarr to HDF5 and back is the identity.
     Every frame is compared with its checksum on the way. Native arrays go along as they are, unless a subset
-    of clips is copied: which of their values belong to which class is known to their method alone. Groups
-    that the format does not know stay behind.
+    of clips is copied: which of their values belong to which class is known to their method alone. Soft
+    labels keep the columns of the classes that are kept. Groups that the format does not know stay behind.
 
     Args:
         source: the store to read.
@@ -46,6 +50,7 @@ def copy_store(
         classes: names of the classes to keep, all when absent. Labels are numbered anew, in the
             source's order.
         without: numbers of clips to leave out; the others keep their order.
+        soft_labels: (N, classes) of all clips of the source, in place of its own, for its classes in order.
         overwrite: replace a store that is there.
         on_progress: called with clips copied and clips in all.
 
@@ -84,6 +89,7 @@ def copy_store(
                     writer,
                     clip,
                     labels[int(store.labels[clip])],
+                    soft_label=soft_label_of(store, clip, kept, soft_labels),
                     encode_again=gives_quality(encoding),
                 )
                 if on_progress is not None:
@@ -149,6 +155,7 @@ def copy_clip(
     label: int,
     *,
     with_steps: bool = True,
+    soft_label: npt.ArrayLike | None = None,
     encode_again: bool = False,
 ) -> None:
     """Appends a clip of a store to another, bit by bit if both store frames alike.
@@ -159,6 +166,7 @@ def copy_clip(
         clip: its number.
         label: of the copy.
         with_steps: whether `inserted_at` is copied, if the store has it.
+        soft_label: of the copy, see `soft_label_of`.
         encode_again: encodes image files anew that could be copied, for another quality.
 
     Raises:
@@ -166,10 +174,10 @@ def copy_clip(
     """
     positions, steps = store.positions(clip), store.inserted_at(clip) if with_steps else None
     if not encode_again and writer.takes_files(store.frame_encoding, store.levels):
-        writer.append_encoded(store.coded_clip(clip), positions, label, steps)
+        writer.append_encoded(store.coded_clip(clip), positions, label, steps, soft_label)
         return
     if writer.encoding is not None or writer.dtype != store.dtype:
-        writer.append(store.key_frames(clip), positions, label, steps)
+        writer.append(store.key_frames(clip), positions, label, steps, soft_label)
         return
     start, stop = int(store.offsets[clip]), int(store.offsets[clip + 1])
     stored = Encoded(
@@ -177,7 +185,31 @@ def copy_clip(
         None if store.scale is None else store.scale[start:stop],
         None if store.zero is None else store.zero[start:stop],
     )
-    writer.append_stored(stored, positions, label, steps)
+    writer.append_stored(stored, positions, label, steps, soft_label)
+
+
+def soft_label_of(
+    store: KeyFrameStore,
+    clip: int,
+    class_names: Sequence[str],
+    soft_labels: npt.NDArray[np.floating[Any]] | None = None,
+) -> npt.NDArray[np.floating[Any]] | None:
+    """Returns the soft label of a clip for some classes in some order, (classes,).
+
+    None if there are none, or they say nothing of one of the classes.
+
+    Args:
+        store: the clips.
+        clip: its number.
+        class_names: the classes, in the order that is wanted.
+        soft_labels: (N, classes of the store), in place of those of the store.
+    """
+    soft_labels = store.soft_labels if soft_labels is None else soft_labels
+    if soft_labels is None or not set(class_names) <= set(store.class_names):
+        return None
+    columns = {name: column for column, name in enumerate(store.class_names)}
+    chosen: npt.NDArray[np.floating[Any]] = soft_labels[clip, [columns[name] for name in class_names]]
+    return chosen
 
 
 def kept_classes(store: KeyFrameStore, classes: Sequence[str] | None) -> list[str]:

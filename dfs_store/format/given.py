@@ -12,7 +12,7 @@ from dfs_store.format.coded.encoding import FrameEncoding
 from dfs_store.format.digest import canonical_json, parse_json
 from dfs_store.format.spec import FORMAT_VERSION, RESERVED_KEYS, header_problems
 
-__all__ = ["build_attributes", "check_frames", "check_label", "check_steps"]
+__all__ = ["build_attributes", "check_frames", "check_label", "check_soft_label", "check_steps"]
 
 _STEP_LIMIT = 2**31  # inserted_at is int32
 
@@ -99,6 +99,21 @@ def check_steps(inserted_at: npt.ArrayLike, count: int) -> npt.NDArray[Any]:
     if (steps < -1).any() or (steps >= _STEP_LIMIT).any():
         raise ClipError(f"inserted_at must lie in -1..{_STEP_LIMIT - 1}, got {steps}")
     return steps
+
+
+def check_soft_label(soft_label: npt.ArrayLike, num_classes: int) -> npt.NDArray[Any]:
+    """Returns a soft label as (1, num_classes) float16; raises ClipError unless it is finite and fits."""
+    values = np.asarray(soft_label)
+    if values.shape != (num_classes,) or values.dtype.kind not in "fiu":
+        raise ClipError(
+            f"a soft label must be {num_classes} real numbers, one per class, got shape {values.shape} of "
+            f"{values.dtype}"
+        )
+    with np.errstate(over="ignore"):
+        stored = values.astype("<f2")
+    if not np.isfinite(stored).all():
+        raise ClipError("a soft label must be finite numbers of float16, at most 65504; one of these is not")
+    return stored[None]
 
 
 def _whole(name: str, value: Any) -> int:  # noqa: ANN401 - whatever the caller gave

@@ -5,7 +5,7 @@ import os
 from dfs_store.errors import DamagedStoreError
 from dfs_store.format.checks.examine import Examination, examine
 from dfs_store.format.checks.verify import Finding, class_name, clips_of, damaged_frames
-from dfs_store.format.convert import copy_clip, stored_alike
+from dfs_store.format.convert import copy_clip, soft_label_of, stored_alike
 from dfs_store.format.io.place import locate
 from dfs_store.format.native import read_native
 from dfs_store.format.spec import NATIVE, RESERVED_KEYS
@@ -70,7 +70,8 @@ def repair_store(
             findings += _copy_native(found, writer, whole=not lost)
             for clip in range(num_clips):
                 if clip not in lost:
-                    copy_clip(store, writer, clip, int(store.labels[clip]))
+                    soft = soft_label_of(store, clip, header.class_names)
+                    copy_clip(store, writer, clip, int(store.labels[clip]), soft_label=soft)
     finally:
         frames.close()
         found.reader.close()

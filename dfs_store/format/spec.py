@@ -52,6 +52,7 @@ SMALL_ARRAYS = {
     "inserted_at": "<i4",
     "checksums": "<u4",
     "coded_offsets": "<i8",
+    "soft_labels": "<f2",
 }
 LEVELS = 255  # the largest stored uint8
 # The group of the arrays that a method needs beside key frames, and the key that describes them.

@@ -114,6 +114,11 @@ class KeyFrameStore:
         return self._arrays["labels"]
 
     @property
+    def soft_labels(self) -> npt.NDArray[np.float16] | None:
+        """(N, classes) float16, a teacher's logits for each clip; None if the store has none."""
+        return self._arrays.get("soft_labels")
+
+    @property
     def offsets(self) -> npt.NDArray[np.int64]:
         """(N+1,) int64: clip i has key frames offsets[i] to offsets[i+1]."""
         return self._arrays["offsets"]
@@ -200,13 +205,15 @@ class KeyFrameStore:
     def storage(self) -> StorageReport:
         """What the store costs, in bytes."""
         source_bytes = (self.attributes.get("provenance") or {}).get("source_bytes")
+        soft = self.soft_labels
         return count_storage(
             num_key_frames=self._frames.shape[0],
             num_clips=len(self),
             num_frames=self.num_frames,
             frame_shape=self.frame_shape,
             dtype=self.dtype,
-            index_bytes=sum(array.nbytes for array in self._arrays.values()),
+            index_bytes=sum(a.nbytes for name, a in self._arrays.items() if name != "soft_labels"),
+            soft_label_bytes=None if soft is None else soft.nbytes,
             on_disk_bytes=self._reader.on_disk_bytes(),
             native_bytes=native_bytes(self._header),
             coded_bytes=None if self.frame_encoding is None else self._coded_bytes,

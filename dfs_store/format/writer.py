@@ -16,7 +16,13 @@ from dfs_store.format.coded.levels import Levels, pixel_levels
 from dfs_store.format.container import ContainerWriter, RowLayout
 from dfs_store.format.containers import check_compression, container_of, new_container
 from dfs_store.format.digest import compute_digest, frame_checksums
-from dfs_store.format.given import build_attributes, check_frames, check_label, check_steps
+from dfs_store.format.given import (
+    build_attributes,
+    check_frames,
+    check_label,
+    check_soft_label,
+    check_steps,
+)
 from dfs_store.format.io.durable import output_error
 from dfs_store.format.io.transaction import open_transaction
 from dfs_store.format.native import describe_native, stored_natively
@@ -97,7 +103,7 @@ class StoreWriter:
         self._parts: dict[str, list[npt.NDArray[Any]]] = {name: [] for name in SMALL_ARRAYS}
         self._counts: list[int] = []
         self._file_sizes: list[int] = []
-        self._with_steps: bool | None = None
+        self._optional: frozenset[str] | None = None  # the optional arrays that the clips so far have
         self._failure: DFSError | None = None
         self._native: dict[str, npt.NDArray[Any]] = {}
 
@@ -141,6 +147,7 @@ class StoreWriter:
         positions: npt.ArrayLike,
         label: int,
         inserted_at: npt.ArrayLike | None = None,
+        soft_label: npt.ArrayLike | None = None,
     ) -> None:
         """Takes in one clip.
 
@@ -150,20 +157,22 @@ class StoreWriter:
             label: class of the clip.
             inserted_at: (K,) whole numbers: the 0-based step at which each key frame was inserted, -1 for
                 an initial one. Given for all clips of a store or for none.
+            soft_label: (classes,) finite numbers, a teacher's logits for the clip, stored as float16. Given
+                for all clips of a store or for none.
 
         Raises:
-            ClipError: key frames, label or inserted_at break a rule; the writer can go on with the next clip.
+            ClipError: what was given breaks a rule; the writer can go on with the next clip.
             PositionsError: positions break a rule; as above.
             DiskFullError, OutputNotWritableError: the disk refused; the writer has cleaned up and is closed.
         """
         frames = check_frames(key_frames, self._frame_shape)
         if self.encoding is None:
             stored = encode(frames, self.dtype)
-            self._note(len(frames), positions, label, inserted_at, stored)
+            self._note(len(frames), positions, label, inserted_at, soft_label, stored)
             self._write(stored.frames)
             return
         self._check_files(len(frames))
-        self._note(len(frames), positions, label, inserted_at)
+        self._note(len(frames), positions, label, inserted_at, soft_label)
         if self._encoder is None:
             from dfs_store.format.coded.encoder import FrameEncoder  # by need: it imports Pillow
 
@@ -173,7 +182,12 @@ class StoreWriter:
             self._write_coded(done.files)
 
     def append_stored(
-        self, stored: Encoded, positions: npt.ArrayLike, label: int, inserted_at: npt.ArrayLike | None = None
+        self,
+        stored: Encoded,
+        positions: npt.ArrayLike,
+        label: int,
+        inserted_at: npt.ArrayLike | None = None,
+        soft_label: npt.ArrayLike | None = None,
     ) -> None:
         """Takes in one clip whose frames are in the stored dtype already, bit by bit (copies use it).
 
@@ -182,6 +196,7 @@ class StoreWriter:
             positions: as in `append`.
             label: as in `append`.
             inserted_at: as in `append`.
+            soft_label: as in `append`.
 
         Raises:
             ClipError, PositionsError, DiskFullError, OutputNotWritableError: as in `append`.
@@ -202,7 +217,7 @@ class StoreWriter:
             raise ClipError(f"frames of this store are encoded as {self.encoding.name}; use append_encoded")
         if self.dtype != "uint8" and not np.isfinite(stored.frames).all():
             raise ClipError("stored frames must hold finite numbers, these hold some that are not")
-        self._note(len(stored.frames), positions, label, inserted_at, stored)
+        self._note(len(stored.frames), positions, label, inserted_at, soft_label, stored)
         self._write(stored.frames)
 
     def append_encoded(
@@ -211,6 +226,7 @@ class StoreWriter:
         positions: npt.ArrayLike,
         label: int,
         inserted_at: npt.ArrayLike | None = None,
+        soft_label: npt.ArrayLike | None = None,
     ) -> None:
         """Appends one clip whose key frames are image files of this store's encoding and levels already.
 
@@ -219,6 +235,7 @@ class StoreWriter:
             positions: as in `append`.
             label: as in `append`.
             inserted_at: as in `append`.
+            soft_label: as in `append`.
 
         Raises:
             ClipError, PositionsError, DiskFullError, OutputNotWritableError: as in `append`.
@@ -231,7 +248,7 @@ class StoreWriter:
                 f"store's encoding {self.encoding and self.encoding.name}; got {len(files)}"
             )
         self._check_files(count, max(map(len, files)))
-        self._note(count, positions, label, inserted_at)
+        self._note(count, positions, label, inserted_at, soft_label)
         if self._encoder is not None:
             for done in self._encoder.finish():  # of clips that come before
                 self._write_coded(done.files)
@@ -265,6 +282,7 @@ class StoreWriter:
         positions: npt.ArrayLike,
         label: int,
         inserted_at: npt.ArrayLike | None,
+        soft_label: npt.ArrayLike | None,
         stored: Encoded | None = None,
     ) -> None:
         """Checks all of a clip but its frames, and keeps it for the small arrays."""
@@ -275,13 +293,13 @@ class StoreWriter:
         places = check_positions(positions, self._num_frames)
         if places.size != count:
             raise ClipError(f"there must be as many positions as key frames, got {places.size} and {count}")
-        parts = {
-            "positions": places,
-            "labels": np.array([check_label(label, len(self._attributes["class_names"]))]),
-        }
-        steps = self._check_steps(inserted_at, count)
-        if steps is not None:
-            parts["inserted_at"] = steps
+        num_classes = len(self._attributes["class_names"])
+        parts = {"positions": places, "labels": np.array([check_label(label, num_classes)])}
+        optional = self._check_optional(inserted_at=inserted_at, soft_labels=soft_label)
+        if inserted_at is not None:
+            parts["inserted_at"] = check_steps(inserted_at, count)
+        if soft_label is not None:
+            parts["soft_labels"] = check_soft_label(soft_label, num_classes)
         if stored is not None:
             parts["checksums"] = frame_checksums(stored.frames)
             if stored.scale is not None and stored.zero is not None:
@@ -289,7 +307,7 @@ class StoreWriter:
         for name, part in parts.items():
             self._parts[name].append(part.astype(SMALL_ARRAYS[name]))
         self._counts.append(count)
-        self._with_steps = steps is not None
+        self._optional = optional
 
     def _check_files(self, count: int, largest: int = 1) -> None:
         """Raises ClipError if image files of a clip would break the format's limit."""
@@ -312,14 +330,15 @@ class StoreWriter:
             self._failure = output_error(error, self._transaction.written_to)
             raise self._failure from error
 
-    def _check_steps(self, inserted_at: npt.ArrayLike | None, count: int) -> npt.NDArray[Any] | None:
-        given = inserted_at is not None
-        if self._with_steps is not None and given != self._with_steps:
+    def _check_optional(self, **values: npt.ArrayLike | None) -> frozenset[str]:
+        """Returns which of the optional arrays are given; raises ClipError if other clips have others."""
+        given = frozenset(name for name, value in values.items() if value is not None)
+        for name in sorted(given ^ (given if self._optional is None else self._optional)):
             raise ClipError(
-                "inserted_at must be given for all clips of a store or for none; "
+                f"{name} must be given for all clips of a store or for none; "
                 f"clip {len(self._counts)} is the first to differ"
             )
-        return None if inserted_at is None else check_steps(inserted_at, count)
+        return given
 
     def _finish(self) -> None:
         assert self._files is not None

@@ -3,7 +3,7 @@
 import operator
 import os
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias, cast, get_args
+from typing import Any, Literal, TypeAlias, cast, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -42,22 +42,25 @@ _DERIVED = frozenset(
         "classes",
         "class_to_idx",
         "targets",
+        "_soft_labels",
         "frame_shape",
     }
     | {"normalization", "num_frames", "in_memory"}
 )
 StorePath: TypeAlias = str | os.PathLike[str]
+Target: TypeAlias = Literal["hard", "soft"]
 
 
 class DFSDataset(Dataset[tuple[Any, Any]]):
     """Labelled clips rebuilt on the fly from the key frames of a store.
 
-    ``dataset[i]`` is ``(clip, label)``: a float32 tensor (C, T, H, W) or (T, C, H, W), and an int
-    (after `transform` and `target_transform`). ``dataset[[i, j]]`` is a batch of both, for a `DataLoader`
-    with ``batch_size=None`` and a `BatchSampler`. A `DataLoader` asks for whole batches at once; the
-    clips of such a batch share one piece of memory, which its default collate takes as the batch. That
-    memory is used again once nothing refers to it any more. Values are those of the store, of `[0, 1]`
-    pixels or of another normalisation; they are never clamped, for trained key frames may leave
+    ``dataset[i]`` is ``(clip, label)``: a float32 tensor (C, T, H, W) or (T, C, H, W), and an int or a soft
+    label (after `transform` and `target_transform`). ``dataset[[i, j]]`` is a batch of both, for a
+    `DataLoader` with ``batch_size=None`` and a `BatchSampler`.
+
+    A `DataLoader` asks for whole batches at once; the clips of such a batch share one piece of memory, which
+    its default collate takes as the batch. That memory is used again once nothing refers to it any more.
+    Values are those of the store, of `[0, 1]` pixels or of another normalisation; they are never clamped, for trained key frames may leave
     the range of pixels on purpose.
 
     Safe in worker processes, forked or spawned: it pickles as path and options, and each process
@@ -73,7 +76,7 @@ class DFSDataset(Dataset[tuple[Any, Any]]):
             the stored number T when absent. A single frame is the middle of the clip.
         transform: gets each clip as `torchvision.tv_tensors.Video` (T, C, H, W), float32, in the
             space that `normalization` says; returns a tensor of four dimensions in the same order.
-        target_transform: gets the label.
+        target_transform: gets the label; not with soft labels.
         in_memory: True reads all key frames now, in their stored dtype; False reads them for each
             batch. None does the former up to `IN_MEMORY_LIMIT_BYTES` (1 GiB). WebP and AVIF files count as
             uint8: True decodes them once, in `torch.get_num_threads()` threads; False decodes those of
@@ -81,13 +84,16 @@ class DFSDataset(Dataset[tuple[Any, Any]]):
         normalization: "stored" leaves the values as they are; None turns them back into pixels in [0, 1];
             (mean, std), numbers or one per channel, into (pixel - mean) / std. A store that names no
             normalisation is taken to hold pixels.
+        target: "hard", the class of a clip, an int; or "soft", a teacher's logits for it, (classes,) float32,
+            which all stores must have (`dfs condense --soft-labels`).
         on_progress: called while all key frames are read into memory, with the number of those that have
             been read and the number in all. Not called in worker processes.
 
     Attributes:
         classes: class names in the order of their labels.
         class_to_idx: label of each class name.
-        targets: label of each clip, before `target_transform`.
+        targets: label of each clip, before `target_transform`; the class also with soft labels.
+        target: as given.
         num_frames: M.
         frame_shape: (C, H, W).
         layout: as given.
@@ -110,16 +116,24 @@ class DFSDataset(Dataset[tuple[Any, Any]]):
         target_transform: Callable[[int], Any] | None = None,
         in_memory: bool | None = None,
         normalization: NormalizationOption = "stored",
+        target: Target = "hard",
         on_progress: OnProgress | None = None,
     ) -> None:
         if layout not in get_args(Layout):
             raise SettingsError(f'layout must be "CTHW" or "TCHW", got {layout!r}')
         if in_memory not in (None, True, False):
             raise SettingsError(f"in_memory must be True, False or None (decide by size), got {in_memory!r}")
+        if target not in get_args(Target):
+            raise SettingsError(f'target must be "hard" or "soft", got {target!r}')
+        if target == "soft" and target_transform is not None:
+            raise SettingsError(
+                'target_transform gets a class and cannot be used with target="soft"; leave out one of them'
+            )
         self._num_frames_option = num_frames
         self._in_memory_option = in_memory
         self._normalization_option = normalization
         self.layout: Layout = layout
+        self.target: Target = target
         self.transform = transform
         self.target_transform = target_transform
         self._set_up(OpenStores([open_store(part) for part in _places(path)]), on_progress=on_progress)
@@ -149,6 +163,7 @@ class DFSDataset(Dataset[tuple[Any, Any]]):
         self.classes = source.class_names
         self.class_to_idx = {name: label for label, name in enumerate(source.class_names)}
         self.targets: list[int] = source.labels.tolist()
+        self._soft_labels = torch.from_numpy(source.soft_labels()) if self.target == "soft" else None
         self.frame_shape = source.frame_shape
         fits = source.key_frame_bytes <= IN_MEMORY_LIMIT_BYTES
         self.in_memory = fits if self._in_memory_option is None else bool(self._in_memory_option)
@@ -181,7 +196,9 @@ class DFSDataset(Dataset[tuple[Any, Any]]):
         return PackedDataset(self, device, dtype)
 
     def labels_for_batches(self, user: str, remedy: str) -> Tensor:
-        """Returns the labels of all clips after `target_transform`, (N,) int64, for who rebuilds batches.
+        """Returns the labels of all clips, for what rebuilds whole batches.
+
+        (N,) int64 after `target_transform`; with soft labels (N, classes) float32.
 
         Args:
             user: its name for messages.
@@ -196,6 +213,8 @@ class DFSDataset(Dataset[tuple[Any, Any]]):
                 f"({self.transform!r}); make the dataset without it and {remedy}, "
                 "or use torch.utils.data.DataLoader"
             )
+        if self._soft_labels is not None:
+            return self._soft_labels
         labels = torch.tensor(self.targets, dtype=torch.int64, device="cpu")
         if self.target_transform is None:
             return labels
@@ -243,6 +262,8 @@ class DFSDataset(Dataset[tuple[Any, Any]]):
         return clip if self.transform is None else transform_clip(self.transform, clip, self.layout)
 
     def _target(self, clip: int) -> Any:  # noqa: ANN401 - a target transform may return anything
+        if self._soft_labels is not None:
+            return self._soft_labels[clip].clone()  # its own memory: it may be changed, or sent elsewhere
         label = self.targets[clip]
         return label if self.target_transform is None else self.target_transform(label)
 

@@ -38,10 +38,11 @@ class DFSLoader:
     """Batches of clips and labels, rebuilt from key frames that stay where they are used.
 
     Iterating yields ``(clips, labels)``: clips (B, C, T, H, W) or (B, T, C, H, W) by the dataset's
-    layout, labels (B,) int64, both on `device`. On the CPU a float32 batch is the dataset's items, bit for
-    bit; on other devices and in other dtypes it equals them up to rounding: at most 2 eps of `dtype`
-    (and of float32) times the largest key-frame value. Key frames lie on
-    `device` in their stored dtype, or are read for each batch where the dataset's `in_memory` is False.
+    layout, labels (B,) int64 or, with the dataset's ``target="soft"``, (B, classes) float32, both on
+    `device`. On the CPU a float32 batch is the dataset's items, bit for bit; on other devices and in other
+    dtypes it equals them up to rounding: at most 2 eps of `dtype` (and of float32) times the largest
+    key-frame value. Key frames lie on `device` in their stored dtype, or are read for each batch where the
+    dataset's `in_memory` is False.
 
     On the CPU batches are rebuilt into recycled memory. It is used again only when nothing refers to
     it any more: not the batch, a view, a graph, a NumPy array or a DLPack capsule made from it, nor

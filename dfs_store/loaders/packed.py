@@ -98,7 +98,7 @@ class PackedDataset(Dataset[PackedBatch]):
 
         Returns:
             clips (B, C, M, H, W) or (B, M, C, H, W) by the dataset's layout, in recycled memory on the CPU,
-            and labels (B,) int64, both on the device.
+            and labels (B,) int64 or soft labels (B, classes) float32, both on the device.
         """
         chosen = self._rebuilder.choose(batch.clips, packed=batch.key_frames)
         out = self._buffers.take((len(batch), *self._rebuilder.clip_shape))

@@ -112,6 +112,17 @@ class OpenStores:
                     f"{shown[0]}, {store.path} has {shown[1]}{remedy}"
                 )
 
+    def soft_labels(self) -> npt.NDArray[np.float32]:
+        """Returns the soft labels of all clips, (N, classes) float32; SettingsError if a store has none."""
+        found = []
+        for store in self.stores:
+            if store.soft_labels is None:
+                raise SettingsError(
+                    f'{store.path} has no soft labels; use target="hard", or condense with --soft-labels'
+                )
+            found.append(store.soft_labels.astype(np.float32))
+        return np.concatenate(found)
+
     def spans_of(self, clips: npt.NDArray[np.int64]) -> list[Span]:
         """Returns where the key frames of clips lie, in their order."""
         stores = np.searchsorted(self._first_clip, clips, side="right") - 1

@@ -10,6 +10,7 @@ from dfs_store.errors import SettingsError
 from dfs_store.names import did_you_mean
 from dfs_store.networks.cnn_rnn import CNNGRU, CNNLSTM
 from dfs_store.networks.convnet3d import ConvNet3D
+from dfs_store.networks.convnet3d_norm import ConvNet3DNorm
 from dfs_store.networks.torchvision_video import TORCHVISION_MODELS, torchvision_model
 from dfs_store.networks.user_class import user_network
 
@@ -17,6 +18,7 @@ __all__ = ["NETWORKS", "build_network", "check_network_name", "fast_order"]
 
 NETWORKS: dict[str, Callable[[int, int, int], nn.Module]] = {
     "convnet3d": ConvNet3D,
+    "convnet3d-norm": ConvNet3DNorm,
     "cnn-gru": CNNGRU,
     "cnn-lstm": CNNLSTM,
     **{name: partial(torchvision_model, name) for name in TORCHVISION_MODELS},

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from dfs_store.errors import SettingsError
 from dfs_store.networks.drawing import draw_parameters
 
-__all__ = ["ConvNet3D"]
+__all__ = ["ConvNet3D", "check_convnet3d"]
 
 _WIDTHS = (64, 128, 128)
 # In which order of its values in memory each convolution is fastest on a CPU (docs/performance.md); poolings
@@ -42,7 +42,7 @@ class ConvNet3D(nn.Module):
 
     def __init__(self, num_classes: int, num_frames: int, size: int) -> None:
         super().__init__()
-        _check(num_classes, num_frames, size)
+        check_convnet3d(num_classes, num_frames, size)
         blocks: list[nn.Module] = []
         channels = 3
         for number, width in enumerate(_WIDTHS):
@@ -109,7 +109,8 @@ class ConvNet3D(nn.Module):
         return maps
 
 
-def _check(num_classes: int, num_frames: int, size: int) -> None:
+def check_convnet3d(num_classes: int, num_frames: int, size: int) -> None:
+    """Raises SettingsError if clips are too small for ConvNet3D."""
     if num_classes < 1:
         raise SettingsError(f"ConvNet3D needs at least 1 class, got {num_classes}")
     if num_frames < _FEWEST_FRAMES:

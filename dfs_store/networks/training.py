@@ -1,18 +1,21 @@
-"""Training a network from scratch on any source of clips, as the public code of the baseline does it."""
+"""Training a network from scratch on any source of clips, by a recipe."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Literal, Protocol
+from dataclasses import dataclass, fields
+from typing import Any, Literal, Protocol
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dfs_store.errors import DivergedError, SettingsError
+from dfs_store.networks.recipes import PAPER, Recipe, cropped_and_flipped
 
 __all__ = ["ClipBatches", "Standardisation", "TrainingSettings", "standardised", "train"]
 
 Standardisation = Literal["batch", "clip"]
+_AUGMENTATION = 1  # names the generator of random crops and flips
 
 
 class ClipBatches(Protocol):
@@ -25,7 +28,8 @@ class ClipBatches(Protocol):
         """Yields every clip once in an order that depends on (seed, epoch).
 
         Yields:
-            Clips (N, T, C, H, W) float32 and labels (N,) int64, on the device of the training.
+            Clips (N, T, C, H, W) float32, and labels (N,) int64 or soft labels (N, classes) float32 (logits
+            of a teacher), on the device of the training.
         """
 
 
@@ -34,48 +38,40 @@ class TrainingSettings:
     """How a network is trained; the defaults are those of the paper's evaluation.
 
     Attributes:
-        epochs: the published argument N, 0 or more. The public code loops over `range(N + 1)`, so there are
-            N + 1 passes over the clips.
-        lr: learning rate of SGD in the passes 1 to N // 2 + 2. The other passes take a tenth of it and a new
-            optimiser, so momentum starts again from zero.
-        momentum: of SGD.
-        weight_decay: of SGD.
+        recipe: the optimiser, the course of the learning rate and the augmentation (`RECIPES`).
+        epochs: passes over the clips. With the recipe of the paper, one pass more: its public code loops
+            over `range(epochs + 1)`.
+        lr: the highest learning rate. With the recipe of the paper, that of the passes 1 to
+            `epochs // 2 + 2`; the other passes take a tenth of it and a new optimiser, so momentum starts
+            again from zero.
         batch_size: clips per step.
         standardisation: "batch": each batch by its own scalar mean and standard deviation. "clip": each
             clip by its own, so that its values do not depend on the other clips of its batch.
-        seed: of the initial parameters, the order of clips and dropout.
+        seed: of the initial parameters, the order of clips, their augmentation and dropout.
     """
 
-    epochs: int = 500
-    lr: float = 0.01
-    momentum: float = 0.9
-    weight_decay: float = 5e-4
+    recipe: Recipe = PAPER
+    epochs: int = PAPER.epochs
+    lr: float = PAPER.lr
     batch_size: int = 256
     standardisation: Standardisation = "batch"
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, least in (("epochs", 0), ("batch_size", 1)):
-            if getattr(self, name) < least:
-                raise SettingsError(f"{name} must be at least {least}, got {getattr(self, name)}")
+        for name, fewest in (("epochs", self.recipe.fewest_epochs), ("batch_size", 1)):
+            if getattr(self, name) < fewest:
+                raise SettingsError(f"{name} must be at least {fewest}, got {getattr(self, name)}")
         if not 0 < self.lr < float("inf"):
             raise SettingsError(f"lr must be a positive number, got {self.lr}")
 
     @property
     def passes(self) -> int:
         """Number of passes over the clips."""
-        return self.epochs + 1
+        return self.epochs + self.recipe.extra_passes
 
-    @property
-    def first_slow_pass(self) -> int:
-        """0-based number of the first pass at a tenth of `lr`; not reached if `epochs` is below 3."""
-        return self.epochs // 2 + 2
-
-    def optimizer(self, network: nn.Module, lr: float) -> torch.optim.SGD:
-        """Returns a new SGD, without any momentum yet."""
-        return torch.optim.SGD(
-            network.parameters(), lr, momentum=self.momentum, weight_decay=self.weight_decay
-        )
+    def to_json(self) -> dict[str, Any]:
+        """Returns the settings as a JSON object, the recipe by its name."""
+        return {each.name: getattr(self, each.name) for each in fields(self)} | {"recipe": self.recipe.name}
 
 
 def standardised(clips: Tensor, how: Standardisation) -> Tensor:
@@ -100,7 +96,7 @@ def train(
     *,
     on_pass: Callable[[int, float], None] | None = None,
 ) -> None:
-    """Trains a network in place: cross-entropy, SGD, a tenth of the learning rate in the second half.
+    """Trains a network in place, by cross-entropy with labels or the KL divergence from soft labels.
 
     The same seed gives equal parameters on one machine. Training starts from the network's current
     parameters; draw them with `reset` first.
@@ -115,7 +111,8 @@ def train(
         DivergedError: the loss is no longer finite.
         SettingsError: the network normalises over a batch in which it has a single value.
     """
-    optimizer = settings.optimizer(network, settings.lr)
+    recipe = settings.recipe
+    optimizer = recipe.optimizer(network.parameters(), settings.lr)
     device = next(network.parameters()).device
     devices = [device] if device.type == "cuda" else []
     # Dropout draws from torch's global generators: borrow them, seeded, and give them back as they were.
@@ -123,8 +120,8 @@ def train(
         torch.manual_seed(settings.seed)
         network.train()
         for number in range(settings.passes):
-            if number == settings.first_slow_pass:
-                optimizer = settings.optimizer(network, settings.lr * 0.1)
+            if recipe.restarts(number, settings.epochs):
+                optimizer = recipe.optimizer(network.parameters(), settings.lr)
             loss = _pass(network, source, settings, optimizer, number)
             if on_pass is not None:
                 on_pass(number, loss)
@@ -137,9 +134,14 @@ def _pass(
     optimizer: torch.optim.Optimizer,
     number: int,
 ) -> float:
-    total, count = 0.0, 0
-    for clips, labels in source.batches(settings.batch_size, number, settings.seed):
-        loss = F.cross_entropy(_logits(network, standardised(clips, settings.standardisation)), labels)
+    total, count, recipe = 0.0, 0, settings.recipe
+    steps_per_pass = -(-len(source) // settings.batch_size)
+    generator = np.random.default_rng((settings.seed, number, _AUGMENTATION))
+    for step, (clips, labels) in enumerate(source.batches(settings.batch_size, number, settings.seed)):
+        rate = recipe.rate(number * steps_per_pass + step, steps_per_pass, settings.epochs)
+        optimizer.param_groups[0]["lr"] = settings.lr * rate
+        shown = cropped_and_flipped(clips, generator) if recipe.augments else clips
+        loss = _loss(_logits(network, standardised(shown, settings.standardisation)), labels)
         value = float(loss.detach())
         if value != value or value == float("inf"):
             raise DivergedError(
@@ -151,6 +153,14 @@ def _pass(
         optimizer.step()
         total, count = total + value * len(labels), count + len(labels)
     return total / max(count, 1)
+
+
+def _loss(logits: Tensor, labels: Tensor) -> Tensor:
+    if not labels.is_floating_point():
+        return F.cross_entropy(logits, labels)
+    # The KL divergence from the teacher's answer, at temperature 1.
+    targets = F.log_softmax(labels, dim=1)
+    return F.kl_div(F.log_softmax(logits, dim=1), targets, reduction="batchmean", log_target=True)
 
 
 def _logits(network: nn.Module, clips: Tensor) -> Tensor:

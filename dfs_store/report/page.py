@@ -47,6 +47,7 @@ def _storage_rows(contents: Contents) -> list[tuple[str, int, str, float]]:
         ("Index", "index_bytes", "positions, offsets, labels, checksums"),
         ("On disk", "on_disk_bytes", "all files of the store"),
         ("Native arrays", "native_bytes", "of a method that is not made of key frames"),
+        ("Soft labels", "soft_label_bytes", "a teacher's logits, clips x classes x 2 bytes"),
         ("Dense clips", "dense_bytes", f"{contents.num_clips:,} x {contents.num_frames}x{frame} x 4 bytes"),
         ("Real videos", "source_bytes", "the files that the clips were made from"),
     ]

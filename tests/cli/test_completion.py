@@ -81,6 +81,7 @@ def test_the_words_are_those_of_the_library():
     from dfs_store.condense.settings import Settings, words_of
     from dfs_store.evaluate.testing import Protocol
     from dfs_store.networks import NETWORKS
+    from dfs_store.networks.recipes import RECIPES
     from dfs_store.videos import CATALOGUE
 
     commands = typer.main.get_command(app).commands
@@ -97,6 +98,7 @@ def test_the_words_are_those_of_the_library():
         assert set(words_of(setting.type)) <= set(words("condense", setting.name)), setting.name
     assert sorted(words("evaluate", "protocol")) == sorted(get_args(Protocol))
     assert words("evaluate", "model") == list(NETWORKS)
+    assert words("evaluate", "recipe") == list(RECIPES)
     assert words("evaluate", "dataset") == list(CATALOGUE)
 
 

@@ -3,6 +3,9 @@
 import pytest
 from dfs_store.cli._output import document
 
+from dfs_store.condense.engine import extractor
+from dfs_store.networks import TrainingSettings
+
 SMALL = ("--classes", "still,fast", "--frames", "4", "--size", "43", "--device", "cpu")
 SHORT = ("--runs", "2", "--epochs", "2", "--device", "cpu")
 QUICK = ("--runs", "1", "--epochs", "1", "--protocol", "strict", "--device", "cpu")
@@ -55,8 +58,8 @@ def test_the_store_says_what_to_test_on(dfs, made):
     outcome = dfs("evaluate", made, *SHORT, "--protocol", "strict")
     assert outcome.code == 0
     assert (
-        f"{made} on moving-shapes: convnet3d, protocol strict, 2 runs of 2 epochs (3 passes) on 2 clips"
-        in outcome.stdout
+        f"{made} on moving-shapes: convnet3d, protocol strict, recipe paper, 2 runs of 2 epochs (3 passes) "
+        "on 2 clips" in outcome.stdout
     )
     assert "of the dense clips" in outcome.stdout
     assert "chance  50.0 %" in outcome.stdout
@@ -86,6 +89,51 @@ def test_results_of_other_clips_do_not_replace_one_another(dfs, made, tmp_path):
     assert len(list(tmp_path.glob("*.json"))) == len(flags)
 
 
+def test_the_modern_recipe_has_defaults_and_a_file_of_its_own(dfs, made):
+    words = ("--recipe", "modern", "--model", "convnet3d-norm", *QUICK, "--json")
+    found = dfs("evaluate", made, *words).document
+    assert (found["recipe"], found["model"]) == ("modern", "convnet3d-norm")
+    assert (found["epochs"], found["passes"], found["lr"]) == (1, 1, 0.001)
+    assert (made.parent / f"{made.name}.convnet3d-norm-strict-1-modern-runs1.json").exists()
+
+
+def test_soft_labels_are_stored_and_evaluated_beside_the_classes(dfs, tmp_path, monkeypatch):
+    monkeypatch.setenv("DFS_CACHE", str(tmp_path / "cache"))
+    training = TrainingSettings(epochs=1, batch_size=32, standardisation="clip")
+    monkeypatch.setattr(extractor, "EXTRACTOR_TRAINING", training)
+    store = tmp_path / "soft.zarr"
+    words = ("--dataset", "moving-shapes", "--vpc", "1", "--method", "random", *SMALL, "--out", store)
+    made = dfs("condense", *words, "--soft-labels")
+    assert made.code == 0, made.stderr
+    assert "8 key frames, 4.00 per clip, and soft labels" in made.stdout
+    assert "soft labels" in dfs("inspect", store).stdout
+    found = dfs("evaluate", store, *QUICK, "--json").document
+    assert found["labels"] == "both"
+    assert set(found["soft"]) == {"top1", "top5"}
+    assert set(found["soft"]["top1"]) == {"mean", "std", "runs"}
+    assert found["storage"]["soft_label_bytes"] == 2 * 2 * 2
+    assert "top-1, soft labels" in dfs("evaluate", store, *QUICK).stdout
+    hard = dfs("evaluate", store, *QUICK, "--labels", "hard", "--json").document
+    assert (hard["labels"], hard["top1"]) == ("hard", found["top1"])
+    soft = dfs("evaluate", store, *QUICK, "--labels", "soft", "--json").document
+    assert (soft["labels"], soft["top1"], soft["soft"]) == ("soft", found["soft"]["top1"], found["soft"])
+    base = "soft.zarr.convnet3d-strict-1-runs1"
+    assert {path.name for path in tmp_path.glob("*.json")} == {
+        f"{base}.json", f"{base}-labels-hard.json", f"{base}-labels-soft.json"
+    }  # fmt: skip
+
+
+def test_soft_labels_that_are_not_there_are_refused(dfs, made):
+    for words in ((made, "--labels", "soft"), (made, "--labels", "both")):
+        outcome = dfs("evaluate", *words, *QUICK)
+        assert outcome.code == 2
+        assert "has no soft labels" in " ".join(outcome.stderr.split())
+    outcome = dfs("evaluate", "whole", "--dataset", "moving-shapes", "--labels", "soft")
+    assert outcome.code == 2
+    assert "real clips have no soft labels" in " ".join(outcome.stderr.split())
+    assert dfs("evaluate", made, "--labels", "fuzzy").code == 2
+
+
 def test_whole_trains_on_all_real_clips(dfs):
     outcome = dfs(
         "evaluate", "whole", "--dataset", "moving-shapes", *SMALL, "--runs", "1", "--epochs", "1", "--json"
@@ -106,6 +154,8 @@ def test_whole_trains_on_all_real_clips(dfs):
         (["whole", "--dataset", "moving-shapes", "--epochs", "-1"], 2, "epochs"),
         (["whole", "--dataset", "moving-shapes", "--split", "2"], 2, "official split 1, got 2"),
         (["whole", "--dataset", "moving-shapes", "--lr", "-1"], 2, "lr"),
+        (["whole", "--dataset", "moving-shapes", "--recipe", "old"], 2, "paper, modern"),
+        (["whole", "--dataset", "moving-shapes", "--recipe", "modern", "--epochs", "0"], 2, "at least 1"),
     ],
     ids=lambda v: " ".join(v) if isinstance(v, list) else None,
 )

@@ -12,8 +12,10 @@ from dfs_store.evaluate import (
     Score,
     StoreClips,
     VideoClips,
+    clips_of,
     evaluate,
 )
+from dfs_store.format import copy_store
 from tests.videos.making import make_folder
 
 CLASSES = ("fast", "still")
@@ -99,6 +101,53 @@ def test_an_evaluation_repeats_and_its_runs_differ(store, parts):
     assert one.elapsed_seconds > 0
 
 
+def test_epochs_and_learning_rate_are_the_recipes_unless_given():
+    chosen = [
+        EvaluationSettings(**options).training(0)
+        for options in ({}, {"recipe": "modern"}, {"recipe": "modern", "epochs": 7, "lr": 0.5})
+    ]
+    assert [(one.epochs, one.passes, one.lr) for one in chosen] == [
+        (500, 501, 0.01), (300, 300, 0.001), (7, 7, 0.5)
+    ]  # fmt: skip
+
+
+def test_soft_labels_are_trained_on_beside_hard_ones(store, parts, tmp_path):
+    train, test = parts
+    soft = np.where(np.arange(2) == train.labels[:, None], 20.0, -20.0)  # a teacher that is sure
+    copy_store(store, tmp_path / "s.h5", soft_labels=soft)
+    copy_store(store, tmp_path / "wrong.zarr", soft_labels=-soft)
+    settings = EvaluationSettings(runs=2, epochs=3, lr=0.05, protocol="strict")
+    hard = evaluate(clips_of(tmp_path / "s.h5"), test, settings)
+    events = []
+    both = evaluate(
+        clips_of(tmp_path / "s.h5"),
+        test,
+        settings,
+        soft=clips_of(tmp_path / "s.h5", labels="soft"),
+        on_progress=events.append,
+    )
+    assert (hard.labels, hard.soft, both.labels) == ("hard", None, "both")
+    assert (both.top1, both.confusion) == (hard.top1, hard.confusion)
+    assert both.soft["top1"].runs == pytest.approx(hard.top1.runs, abs=10)
+    assert [(e.run, e.runs, e.labels) for e in events[::4]] == [
+        (0, 4, "hard"), (1, 4, "hard"), (2, 4, "soft"), (3, 4, "soft")
+    ]  # fmt: skip
+    alone = evaluate(None, test, settings, soft=clips_of(tmp_path / "s.h5", labels="soft"))
+    assert (alone.labels, alone.top1, alone.soft) == ("soft", both.soft["top1"], both.soft)
+    document = both.to_json()
+    assert document["soft"] == {name: both.soft[name].to_json() for name in ("top1", "top5")}
+    assert "soft" not in hard.to_json()
+    assert document["threads"] == torch.get_num_threads()
+    wrong = evaluate(None, test, settings, soft=clips_of(tmp_path / "wrong.zarr", labels="soft"))
+    assert wrong.top1.mean == pytest.approx(100 - alone.top1.mean, abs=25)  # it learns what the teacher says
+    reordered = Reordered(clips_of(tmp_path / "s.h5", labels="soft"))
+    assert evaluate(None, test, settings, soft=reordered) == alone
+    with pytest.raises(SettingsError, match="no clips to train on"):
+        evaluate(None, test, settings)
+    with pytest.raises(SettingsError, match="no soft labels"):
+        clips_of(store, labels="soft")
+
+
 def test_zero_epochs_are_one_pass(store, parts):
     result = evaluate(StoreClips(store), parts[1], EvaluationSettings(runs=1, epochs=0))
     assert (result.epochs, result.passes, len(result.top1.runs)) == (0, 1, 1)
@@ -116,7 +165,7 @@ class Reordered:
 
     def batches(self, batch_size, epoch, seed):
         for clips, labels in self._source.batches(batch_size, epoch, seed):
-            yield clips, len(self.classes) - 1 - labels
+            yield clips, labels.flip(1) if labels.ndim == 2 else len(self.classes) - 1 - labels
 
 
 def test_classes_are_matched_by_name(store, parts):

@@ -1,5 +1,7 @@
 """Joining stores: clips in order, classes by name, parents remembered, misfits refused with both values."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -91,3 +93,26 @@ def test_misfits_are_refused_with_both_values_and_what_to_do(tmp_path):
     with pytest.raises(SettingsError, match="at least two"):
         merge_stores([tmp_path / "a.zarr"], tmp_path / "m.zarr")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.zarr", "b.zarr"]
+
+
+def test_soft_labels_are_kept_if_all_stores_have_them_for_all_classes(tmp_path):
+    def written(name, names=("left", "right"), with_soft_labels=True):
+        stored = content(with_soft_labels=with_soft_labels)
+        stored.class_names[:] = names
+        stored.write(tmp_path / name)
+        return tmp_path / name
+
+    first, turned = written("a.zarr"), written("b.zarr", ("right", "left"))
+    merged = merge_stores([first, turned], tmp_path / "m.zarr")
+    assert merged.notes == []
+    both = open_store(tmp_path / "m.zarr").soft_labels
+    assert both[:4].tolist() == [[n, -0.25] for n in range(4)]
+    assert both[4:].tolist() == [[-0.25, n] for n in range(4)]
+    for other, why in (
+        (written("c.zarr", ("left", "up")), r"a\.zarr has none for some of the classes"),
+        (written("d.zarr", with_soft_labels=False), r"d\.zarr has none, and all clips must have them"),
+    ):
+        merged = merge_stores([first, other], tmp_path / "m.zarr", overwrite=True)
+        (note,) = merged.notes
+        assert re.search(f"soft labels stayed behind: .*{why}", note)
+        assert open_store(tmp_path / "m.zarr").soft_labels is None

@@ -19,13 +19,14 @@ MEAN, STD = np.array([0.5, 0.4, 0.25])[:, None, None], np.array([0.25, 0.2, 0.5]
 POSITIONS = ([0, 5], [0], [0, 2, 5], [0, 1, 2, 3, 4, 5])
 
 
-def content(dtype="float32", *, seed=0, with_steps=True):
+def content(dtype="float32", *, seed=0, with_steps=True, with_soft_labels=False):
     rng = np.random.default_rng(seed)
     clips = []
     for number, places in enumerate(POSITIONS):
         frames = rng.normal(size=(len(places), 2, 4, 3)).astype(np.float32)
         steps = np.arange(len(places), dtype=np.int32) - 1 if with_steps else None
-        clips.append(StoredClip(frames, np.array(places), number % 2, steps))
+        soft = np.array([number, -0.25], dtype=np.float16) if with_soft_labels else None
+        clips.append(StoredClip(frames, np.array(places), number % 2, steps, soft))
     attributes = {
         "normalization": {"mean": [0.5, 0.25], "std": [0.5, 2.0]},
         "fps": 25,

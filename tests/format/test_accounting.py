@@ -73,6 +73,19 @@ def test_native_arrays_are_what_their_method_needs_and_sources_are_told(tmp_path
         assert open_store(tmp_path / "s.h5").storage.source_bytes is None
 
 
+def test_soft_labels_are_part_of_what_the_method_needs_and_not_of_the_index(tmp_path, container):
+    reports = []
+    for with_soft_labels in (False, True):
+        path = tmp_path / f"{with_soft_labels}.{container}"
+        content(with_soft_labels=with_soft_labels).write(path)
+        reports.append(open_store(path).storage)
+    without, report = reports
+    assert (without.soft_label_bytes, report.soft_label_bytes) == (None, 4 * 2 * 2)
+    assert report.method_bytes == without.method_bytes + 16 == report.key_frame_bytes + 16
+    assert report.index_bytes == without.index_bytes
+    assert report.method_arrays == "key frames and soft labels"
+
+
 def test_to_json_keeps_names_and_order():
     report = count_storage(
         num_key_frames=3,
@@ -95,6 +108,7 @@ def test_to_json_keeps_names_and_order():
         ("native_bytes", None),
         ("method_bytes", 3 * 150528),
         ("source_bytes", None),
+        ("soft_label_bytes", None),
     ]
 
 

@@ -87,3 +87,11 @@ def test_a_whole_copy_keeps_a_provenance_that_is_null(tmp_path):
     first, second = (open_store(tmp_path / name).attributes for name in ("a.zarr", "b.h5"))
     assert first["provenance"] is None
     assert first["digest"] == second["digest"]
+
+
+def test_soft_labels_go_along_with_the_columns_of_the_classes_that_are_kept(tmp_path):
+    content(with_soft_labels=True).write(tmp_path / "a.zarr")
+    copy_store(tmp_path / "a.zarr", tmp_path / "b.h5", dtype="uint8", without=[1])
+    copy_store(tmp_path / "b.h5", tmp_path / "c.zarr.zip", classes=["right"])
+    assert open_store(tmp_path / "b.h5").soft_labels.tolist() == [[0, -0.25], [2, -0.25], [3, -0.25]]
+    assert open_store(tmp_path / "c.zarr.zip").soft_labels.tolist() == [[-0.25]]

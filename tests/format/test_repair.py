@@ -1,5 +1,6 @@
 """What is whole of a damaged store is saved bit by bit, and what is not is named."""
 
+import h5py
 import numpy as np
 import pytest
 
@@ -89,3 +90,11 @@ def test_native_arrays_go_along_with_all_clips_or_not_at_all(tmp_path):
     assert clip.clip == 0
     assert "native arrays left out" in native.message
     assert open_store(tmp_path / "saved.zarr").native_method is None
+
+
+def test_soft_labels_of_whole_clips_are_kept(tmp_path):
+    content(with_soft_labels=True).write(tmp_path / "a.h5")
+    with h5py.File(tmp_path / "a.h5", "r+") as file:
+        file["key_frames"][0, 0, 0, 0] += 1
+    assert [found.clip for found in repair_store(tmp_path / "a.h5", tmp_path / "b.zarr")] == [0]
+    assert open_store(tmp_path / "b.zarr").soft_labels.tolist() == [[1, -0.25], [2, -0.25], [3, -0.25]]

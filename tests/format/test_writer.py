@@ -11,7 +11,7 @@ from dfs_store.errors import (
     PositionsError,
     SettingsError,
 )
-from dfs_store.format import StoreWriter, check_output, open_store
+from dfs_store.format import StoreWriter, check_output, open_store, verify
 from dfs_store.format.quantization import Encoded, encode
 from tests.format.making import content, open_writer
 
@@ -290,3 +290,26 @@ def test_the_public_name_is_the_same_class():
     import dfs_store
 
     assert dfs_store.StoreWriter is StoreWriter
+
+
+def test_soft_labels_are_stored_as_float16_for_all_clips_or_none(tmp_path, container):
+    path = tmp_path / f"s.{container}"
+    frames = np.zeros((2, 2, 4, 3))
+    with open_writer(path) as writer:
+        writer.append(frames, [0, 5], 0, soft_label=[1 / 3, -2])
+        for bad, said in (
+            ([1.0], "2 real numbers, one per class"),
+            ([1.0, np.nan], "finite numbers of float16"),
+            ([1.0, 70_000], "at most 65504"),
+            (None, "soft_labels must be given for all clips of a store or for none; clip 1"),
+        ):
+            with pytest.raises(ClipError, match=said):
+                writer.append(frames, [0, 5], 0, soft_label=bad)
+        writer.append(frames, [0, 5], 1, soft_label=np.array([7, 8]))
+    store = open_store(path)
+    assert store.soft_labels.dtype == np.float16
+    assert store.soft_labels.tolist() == [[np.float16(1 / 3), -2], [7, 8]]
+    assert not list(verify(path))
+    with open_writer(tmp_path / "without.zarr") as writer:
+        writer.append(frames, [0, 5], 0)
+    assert open_store(tmp_path / "without.zarr").soft_labels is None

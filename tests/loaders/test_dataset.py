@@ -1,15 +1,18 @@
 """DFSDataset: items, numbers, attributes, other temporal resolutions, where key frames are kept."""
 
+import pickle
+
 import numpy as np
 import pytest
 import torch
 from torch.utils.data import BatchSampler, DataLoader
 
-from dfs_store import DFSDataset, open_store
+from dfs_store import DFSDataset, DFSLoader, open_store
 from dfs_store.errors import SettingsError, StoreNotFoundError
 from dfs_store.interpolation import resample_times
 from dfs_store.loaders import dataset as dataset_module
 from dfs_store.loaders import interpolate
+from tests.format.making import content
 from tests.loaders.stores import COUNTS, IMAGENET, assert_same, write_store
 
 
@@ -190,3 +193,35 @@ def test_what_is_no_path_is_refused(path, said):
 def test_a_missing_store_is_said(tmp_path):
     with pytest.raises(StoreNotFoundError, match=r"absent\.zarr"):
         DFSDataset(tmp_path / "absent.zarr")
+
+
+@pytest.mark.parametrize("container", ["zarr", "h5"])
+def test_soft_labels_are_the_targets_if_asked_for(tmp_path, container):
+    path = tmp_path / f"s.{container}"
+    content(with_soft_labels=True).write(path)
+    dataset = DFSDataset([path, path], target="soft")
+    assert dataset.targets == [0, 1, 0, 1] * 2
+    clip, soft = dataset[5]
+    assert (soft.dtype, soft.tolist()) == (torch.float32, [1, -0.25])
+    soft.zero_()
+    assert dataset[1][1].tolist() == [1, -0.25]
+    assert torch.equal(clip, DFSDataset(path)[1][0])
+    for each in (
+        DataLoader(dataset, 8),
+        DFSLoader(dataset, 8),
+        DFSLoader(pickle.loads(pickle.dumps(dataset)), 8),
+    ):
+        (batch,) = each
+        assert batch[1].tolist() == [[n, -0.25] for n in range(4)] * 2
+    packed = dataset.packed()
+    assert packed.rebuild(packed[3])[1].tolist() == [[3, -0.25]]
+
+
+def test_soft_labels_that_are_not_there_are_missed(tmp_path):
+    content().write(tmp_path / "s.zarr")
+    with pytest.raises(SettingsError, match=r"s\.zarr has no soft labels; .*--soft-labels"):
+        DFSDataset(tmp_path / "s.zarr", target="soft")
+    with pytest.raises(SettingsError, match=r'"hard" or "soft", got .weak'):
+        DFSDataset(tmp_path / "s.zarr", target="weak")
+    with pytest.raises(SettingsError, match="target_transform gets a class"):
+        DFSDataset(tmp_path / "s.zarr", target="soft", target_transform=int)

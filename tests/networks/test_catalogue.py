@@ -178,6 +178,6 @@ def test_a_class_of_the_users_own(tmp_path, monkeypatch):
 
 
 def test_an_unknown_name_lists_those_there_are():
-    with pytest.raises(SettingsError, match=r"convnet3d, cnn-gru.*module:Class.*'resnet'"):
+    with pytest.raises(SettingsError, match=r"convnet3d, convnet3d-norm, cnn-gru.*module:Class.*'resnet'"):
         build_network("resnet", 4, 4, 43, seed=0)
     assert set(TORCHVISION_MODELS) < set(NETWORKS)

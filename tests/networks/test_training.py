@@ -71,9 +71,20 @@ def test_training_is_the_published_loop(epochs):
     assert [number for _, number, _ in source.seen] == list(range(epochs + 1))
 
 
-def test_the_first_252_of_501_passes_take_the_full_learning_rate():
-    settings = TrainingSettings()
-    assert (settings.passes, settings.first_slow_pass) == (501, 252)  # counted from 0
+def test_soft_labels_are_followed_by_the_kl_divergence_at_temperature_1():
+    class Soft(Blobs):
+        def batches(self, batch_size, epoch, seed):
+            for clips, labels in super().batches(batch_size, epoch, seed):
+                yield clips, F.one_hot(labels, 2) * 3.0
+
+    losses, net = [], network().eval()
+    net[3].p = 0.0
+    with torch.no_grad():
+        answers = net(standardised(Blobs().clips, "batch")).log_softmax(1)
+    train(net, Soft(), TrainingSettings(epochs=0, batch_size=12), on_pass=lambda _, loss: losses.append(loss))
+    teacher = torch.softmax(F.one_hot(Blobs().labels, 2) * 3.0, 1)
+    expected = (teacher * (teacher.log() - answers)).sum(1).mean()
+    assert losses == [pytest.approx(expected.item(), rel=1e-5)]
 
 
 def test_standardisation_is_by_scalars_of_the_batch_or_of_the_clip():

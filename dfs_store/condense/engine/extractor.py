@@ -114,7 +114,7 @@ def _request(videos: VideoDataset) -> dict[str, Any]:
     """Everything that a trained extractor depends on."""
     return {
         "network": "convnet3d",
-        "training": asdict(EXTRACTOR_TRAINING),
+        "training": EXTRACTOR_TRAINING.to_json(),
         "dataset": videos.name,
         "split": videos.split,
         "part": videos.part,

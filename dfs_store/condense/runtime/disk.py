@@ -42,7 +42,8 @@ class DiskNeed:
             store: the least and the most bytes of the store's frames and native arrays.
             training: the least and the most bytes of what a checkpoint keeps; 0 where there are none.
         """
-        copies = _COPIES[container_of(locate(config.out))]
+        # Soft labels are those of the clips of a store that is written first.
+        copies = _COPIES[container_of(locate(config.out))] + config.soft_labels
         least, most = (copies * store[end] + _CHECKPOINTS * training[end] for end in (0, 1))
         return cls(least, most)
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from dfs_store.exchange.pixels import to_pixels, to_rgb
 from dfs_store.format import KeyFrameStore
-from dfs_store.format.convert import kept_classes
+from dfs_store.format.convert import kept_classes, soft_label_of
 
 __all__ = ["ClipToExport", "ExportedClips"]
 
@@ -24,12 +24,14 @@ class ClipToExport(NamedTuple):
         label: in the export: the classes that are kept, numbered anew.
         class_name: its true name.
         positions: 0-based numbers of its key frames.
+        soft_label: a teacher's logits for the classes that are kept; None if the store has none.
     """
 
     number: int
     label: int
     class_name: str
     positions: list[int]
+    soft_label: list[float] | None
 
     @property
     def stem(self) -> str:
@@ -38,13 +40,14 @@ class ClipToExport(NamedTuple):
 
     def to_json(self) -> dict[str, Any]:
         """Returns what goes beside the clip's pixels."""
-        return {
+        found = {
             "label": self.label,
             "class_name": self.class_name,
             "clip": self.number,
             "num_key_frames": len(self.positions),
             "positions": self.positions,
         }
+        return found if self.soft_label is None else {**found, "soft_label": self.soft_label}
 
 
 class ExportedClips:
@@ -83,7 +86,14 @@ class ExportedClips:
         for done, number in enumerate(self.numbers.tolist()):
             label = int(self.store.labels[number])
             positions = self.store.positions(number).tolist()
-            yield ClipToExport(number, self._labels[label], self._names[label], positions)
+            soft = soft_label_of(self.store, number, self.class_names)
+            yield ClipToExport(
+                number,
+                self._labels[label],
+                self._names[label],
+                positions,
+                None if soft is None else soft.tolist(),
+            )
             if self._on_progress is not None:
                 self._on_progress(done + 1, len(self))
 
@@ -93,6 +103,12 @@ class ExportedClips:
         anew = np.zeros(len(self._names), dtype=np.int32)
         anew[list(self._labels)] = list(self._labels.values())
         return anew[self.store.labels[self.numbers]]
+
+    @property
+    def soft_labels(self) -> npt.NDArray[np.float16] | None:
+        """(N, classes) float16, the soft labels of the clips for the classes that are kept, or None."""
+        found = [soft_label_of(self.store, number, self.class_names) for number in self.numbers.tolist()]
+        return None if self.store.soft_labels is None else np.array(found)
 
     @property
     def counts(self) -> npt.NDArray[np.int64]:

@@ -21,7 +21,8 @@ def write_npz(clips: ExportedClips, path: Path, *, fps: float, dtype: str) -> No
 
     It holds `clips` (N, T, C, H, W), uint8 pixels or float32 values as they are in the store, `values`
     ("pixels" or "normalised"), `labels` (N,) int32, `class_names`, `positions` (S,) and `offsets` (N+1,) of
-    the key frames, `clip_numbers` (N,), `fps`, `digest` of the store, and `mean` and `std` where it has them.
+    the key frames, `clip_numbers` (N,), `fps`, `digest` of the store, and, if it has them, `mean`, `std` and
+    `soft_labels` (N, classes) float16.
 
     Args:
         clips: what to write.
@@ -51,6 +52,8 @@ def write_npz(clips: ExportedClips, path: Path, *, fps: float, dtype: str) -> No
     }
     if store.normalization is not None:
         small |= {name: np.array(store.normalization[name], dtype=np.float64) for name in ("mean", "std")}
+    if clips.soft_labels is not None:
+        small["soft_labels"] = clips.soft_labels
     with zipfile.ZipFile(path, "x", zipfile.ZIP_STORED, allowZip64=True) as archive:
         for name, array in small.items():
             with archive.open(zipfile.ZipInfo(f"{name}.npy", _EARLIEST), "w") as file:

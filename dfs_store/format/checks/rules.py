@@ -19,9 +19,14 @@ MOST_PER_RULE = 100  # a store with a million broken clips is reported by its fi
 
 
 def expected_shape(
-    name: str, num_key_frames: int, num_clips: int, channels: int, encoding: str | None = None
+    name: str,
+    num_key_frames: int,
+    num_clips: int,
+    channels: int,
+    encoding: str | None = None,
+    num_classes: int = 0,
 ) -> tuple[int, ...]:
-    """Returns the shape that a small array must have, from S, N and C, and the encoding of key frames."""
+    """Returns the shape that a small array must have, from S, N and C, the encoding, and the classes."""
     if encoding is not None:
         num_files = num_clips if FRAME_ENCODINGS[encoding] == "clip" else num_key_frames
         special: dict[str, tuple[int, ...]] = {"scale": (1, channels), "zero": (1, channels)}
@@ -30,7 +35,8 @@ def expected_shape(
             return special[name]
     if name in ("scale", "zero"):
         return (num_key_frames, channels)
-    return {"offsets": (num_clips + 1,), "labels": (num_clips,)}.get(name, (num_key_frames,))
+    per_clip: dict[str, tuple[int, ...]] = {"offsets": (num_clips + 1,), "labels": (num_clips,)}
+    return (per_clip | {"soft_labels": (num_clips, num_classes)}).get(name, (num_key_frames,))
 
 
 def array_problems(
@@ -45,7 +51,7 @@ def array_problems(
         dtype: stored dtype of key_frames.
         coded_bytes: B, from the shape of coded_frames; 0 if key frames are not encoded.
     """
-    optional = {"inserted_at"} | (set() if dtype == "uint8" else {"scale", "zero"})
+    optional = {"inserted_at", "soft_labels"} | (set() if dtype == "uint8" else {"scale", "zero"})
     optional |= {"coded_offsets"} if header.frame_encoding is None else set()
     missing = [name for name in SMALL_ARRAYS if name not in arrays and name not in optional]
     for name in missing:
@@ -80,7 +86,14 @@ def array_problems(
 def _shape_problems(header: Header, arrays: Arrays, num_key_frames: int) -> Iterator[Problem]:
     num_clips = arrays["labels"].size
     for name, array in arrays.items():
-        shape = expected_shape(name, num_key_frames, num_clips, header.frame_shape[0], header.frame_encoding)
+        shape = expected_shape(
+            name,
+            num_key_frames,
+            num_clips,
+            header.frame_shape[0],
+            header.frame_encoding,
+            len(header.class_names),
+        )
         if array.shape != shape:
             yield Problem(
                 f"{name} must have shape {shape} ({num_key_frames} key frames, {num_clips} clips), "
@@ -177,6 +190,10 @@ def _value_problems(header: Header, arrays: Arrays) -> Iterator[Problem]:
                 "inserted_at",
                 frames=(frame, frame + 1),
             )
+    if "soft_labels" in arrays:
+        wrong = ~np.isfinite(arrays["soft_labels"]).all(axis=1)
+        for clip in np.flatnonzero(wrong)[:MOST_PER_RULE].tolist():
+            yield Problem("soft_labels must be finite", "soft_labels", clip)
     yield from _scale_problems(arrays)
 
 

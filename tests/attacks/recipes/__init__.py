@@ -5,6 +5,7 @@ from tests.attacks.recipes import (  # noqa: F401 - they register themselves
     hdf5_files,
     headers,
     images,
+    soft_labels,
     zarr_files,
     zip_files,
 )

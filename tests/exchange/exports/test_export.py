@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from dfs_store.exchange import export_store
 from dfs_store.exchange.exports.export import KINDS, ExportSettings
 from dfs_store.format import StoreWriter
 from tests.exchange.making import pixels_of, write_smooth_store
-from tests.format.making import flip
+from tests.format.making import coded_content, content, flip
 
 ROOT = Path(__file__).parents[3]
 
@@ -241,3 +242,19 @@ def test_a_damaged_store_leaves_nothing(smooth, tmp_path):
     with pytest.raises(DamagedStoreError, match="clip 3"):
         export(smooth, tmp_path / "v", "videos")
     assert [path.name for path in tmp_path.iterdir()] == ["s.zarr"]
+
+
+def test_soft_labels_go_along_for_the_classes_that_are_kept(tmp_path):
+    content(with_soft_labels=True).write(tmp_path / "s.zarr")
+    export(tmp_path / "s.zarr", tmp_path / "all.npz", "npz")
+    with np.load(tmp_path / "all.npz") as found:
+        assert found["soft_labels"].dtype == np.float16
+        assert found["soft_labels"].tolist() == [[n, -0.25] for n in range(4)]
+    export(tmp_path / "s.zarr", tmp_path / "some.npz", "npz", classes=["left"])
+    with np.load(tmp_path / "some.npz") as found:
+        assert found["soft_labels"].tolist() == [[0], [2]]
+    coloured = coded_content(None, size=(16, 16))
+    clips = [replace(clip, soft_label=np.array([n, 1])) for n, clip in enumerate(coloured.clips)]
+    replace(coloured, clips=clips).write(tmp_path / "c.zarr")
+    export(tmp_path / "c.zarr", tmp_path / "v", "videos", classes=["right"])
+    assert [line["soft_label"] for line in lines(tmp_path / "v" / "clips.jsonl")] == [[1], [1]]

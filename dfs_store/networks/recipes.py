@@ -1,0 +1,136 @@
+"""Recipes of training from scratch: the optimiser, the course of the learning rate, the augmentation."""
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from dfs_store.names import known_name
+
+__all__ = ["MODERN", "PAPER", "RECIPES", "Recipe", "cropped_and_flipped", "recipe_named"]
+
+_FLIP_PROBABILITY = 0.5
+_PADDING_SHARE = 8  # clips are padded by an eighth of their height and width
+_WARMUP_SHARE = 20  # of the steps, one in 20 is warm-up
+
+Optimizer = torch.optim.Optimizer
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How networks are trained from scratch.
+
+    Attributes:
+        name: as on the command line.
+        epochs: the default of --epochs.
+        lr: the default of --lr.
+        fewest_epochs: the smallest value of --epochs.
+        extra_passes: passes over the clips beyond `epochs`.
+        optimizer: makes one for the parameters of a network and a learning rate.
+        restarts: called with the 0-based number of a pass and `epochs`; whether the pass begins with a new
+            optimiser, without momentum.
+        rate: called with the 0-based number of a step, the steps of a pass and `epochs`; the factor of the
+            learning rate.
+        augments: whether training clips are cropped and flipped at random (`cropped_and_flipped`).
+    """
+
+    name: str
+    epochs: int
+    lr: float
+    fewest_epochs: int
+    extra_passes: int
+    optimizer: Callable[[Iterable[nn.Parameter], float], Optimizer]
+    restarts: Callable[[int, int], bool]
+    rate: Callable[[int, int, int], float]
+    augments: bool
+
+
+def _sgd(parameters: Iterable[nn.Parameter], lr: float) -> Optimizer:
+    return torch.optim.SGD(parameters, lr, momentum=0.9, weight_decay=5e-4)
+
+
+def _adamw(parameters: Iterable[nn.Parameter], lr: float) -> Optimizer:
+    return torch.optim.AdamW(parameters, lr, weight_decay=0.05)
+
+
+def _first_slow_pass(epochs: int) -> int:
+    # The public code tests for pass number epochs // 2 + 1, counted from 0, after it has made that pass.
+    return epochs // 2 + 2
+
+
+def _paper_rate(step: int, steps_per_pass: int, epochs: int) -> float:
+    return 1.0 if step // steps_per_pass < _first_slow_pass(epochs) else 0.1
+
+
+def _modern_rate(step: int, steps_per_pass: int, epochs: int) -> float:
+    steps = steps_per_pass * epochs
+    warmup = steps // _WARMUP_SHARE
+    if step < warmup:
+        return (step + 1) / warmup
+    return 0.5 * (1 + math.cos(math.pi * (step - warmup) / (steps - warmup)))
+
+
+# The public code loops over range(epochs + 1), and takes a new SGD with a tenth of the learning rate in the
+# second half.
+PAPER = Recipe(
+    name="paper",
+    epochs=500,
+    lr=0.01,
+    fewest_epochs=0,
+    extra_passes=1,
+    optimizer=_sgd,
+    restarts=lambda number, epochs: number == _first_slow_pass(epochs),
+    rate=_paper_rate,
+    augments=False,
+)
+# What image models are trained with today: a linear warm-up, then a cosine down to zero.
+MODERN = Recipe(
+    name="modern",
+    epochs=300,
+    lr=0.001,
+    fewest_epochs=1,
+    extra_passes=0,
+    optimizer=_adamw,
+    restarts=lambda number, epochs: False,
+    rate=_modern_rate,
+    augments=True,
+)
+RECIPES = {recipe.name: recipe for recipe in (PAPER, MODERN)}
+
+
+def recipe_named(name: str) -> Recipe:
+    """Returns the recipe of a name; raises SettingsError if there is none."""
+    return RECIPES[known_name(name, RECIPES, "--recipe")]
+
+
+def cropped_and_flipped(clips: Tensor, generator: np.random.Generator) -> Tensor:
+    """Pads each clip with zeros by an eighth, crops it back to its size, and flips every second one.
+
+    All frames of a clip are moved and flipped alike.
+
+    Args:
+        clips: (N, T, C, H, W).
+        generator: of the places and flips.
+
+    Returns:
+        New clips of the same shape.
+    """
+    height, width = clips.shape[-2:]
+    most = np.array([height // _PADDING_SHARE, width // _PADDING_SHARE])
+    moves = generator.integers(-most, most + 1, size=(len(clips), 2)).tolist()
+    flips = (generator.random(len(clips)) < _FLIP_PROBABILITY).tolist()
+    out = torch.zeros_like(clips)
+    for number, ((down, right), flipped) in enumerate(zip(moves, flips, strict=True)):
+        clip = clips[number].flip(-1) if flipped else clips[number]
+        (to_y, from_y), (to_x, from_x) = _overlap(down, height), _overlap(right, width)
+        out[number, ..., to_y, to_x] = clip[..., from_y, from_x]
+    return out
+
+
+def _overlap(move: int, extent: int) -> tuple[slice, slice]:
+    """Returns where an axis that was moved lies in the new one, and in the old one."""
+    start, stop = max(0, move), extent + min(0, move)
+    return slice(start, stop), slice(start - move, stop - move)
