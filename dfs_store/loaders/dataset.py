@@ -60,8 +60,8 @@ class DFSDataset(Dataset[tuple[Any, Any]]):
 
     A `DataLoader` asks for whole batches at once; the clips of such a batch share one piece of memory, which
     its default collate takes as the batch. That memory is used again once nothing refers to it any more.
-    Values are those of the store, of `[0, 1]` pixels or of another normalisation; they are never clamped, for trained key frames may leave
-    the range of pixels on purpose.
+    Values are those of the store, of `[0, 1]` pixels or of another normalisation; they are never clamped, for
+    trained key frames may leave the range of pixels on purpose.
 
     Safe in worker processes, forked or spawned: it pickles as path and options, and each process
     opens the store for itself. Key frames in memory are shared with the workers; for spawned ones they are
