@@ -5,7 +5,7 @@
 
 TARGET is one of header, metadata, index, arrays, zip_archive, hdf5, images (see
 tests/attacks/fuzz_targets.py). It starts from sound inputs and those kept in tests/attacks/corpus. A finding
-ends the run and lies in the working folder as crash-..., timeout-... or oom-...; `--keep` leaves the inputs
+ends the run and is kept as a file named crash-..., timeout-... or oom-...; `--keep` leaves the inputs
 that reached new code in the corpus.
 """
 

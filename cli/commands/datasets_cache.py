@@ -1,4 +1,4 @@
-"""`dfs datasets cache`: what lies in the cache of prepared clips and extractors, and removing it."""
+"""`dfs datasets cache`: what is in the cache of prepared clips and extractors, and removing it."""
 
 from typing import Annotated, Any
 
@@ -27,7 +27,7 @@ def cache(
     quiet: shared.Quiet = False,
     verbose: shared.Verbose = False,
 ) -> None:
-    """Show what lies in the cache of prepared clips, with sizes, and remove what is not needed."""
+    """Show what is in the cache of prepared clips, with sizes, and remove what is not needed."""
     from dfs_store.videos.cache.entries import cache_root, list_entries, remove_entry
 
     keys = list(remove or [])

@@ -180,7 +180,7 @@ def _events(drawing: "Preview", events: str | None) -> list[dict[str, Any]]:
     made = [line.get("digest") for line in lines if line["event"] == "store_written"]
     if events is None and drawing.store.attributes["digest"] not in made:
         raise SettingsError(
-            f"{path} is the log of another store than the one that lies there now, or of a run without an "
+            f"{path} is the log of another store than the one that is there now, or of a run without an "
             "end; name it with --events if it is the right one"
         )
     return lines

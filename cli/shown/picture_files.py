@@ -49,14 +49,14 @@ def check_outside(path: Path, store: str) -> None:
     """Refuses to write into a store.
 
     Raises:
-        SettingsError: the path lies in the folder of the store.
+        SettingsError: the path is in the folder of the store.
     """
     from dfs_store.errors import SettingsError
     from dfs_store.format.io.place import locate
 
     place = locate(store)
     if isinstance(place, Path) and place.resolve() in path.resolve().parents:
-        raise SettingsError(f"--out {path} lies inside the store {store}; write beside it")
+        raise SettingsError(f"--out {path} is inside the store {store}; write beside it")
 
 
 def write_files(paths: Sequence[Path], contents: Iterable[bytes]) -> Iterator[int]:

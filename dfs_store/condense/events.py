@@ -90,7 +90,7 @@ class StepDone:
 
 @dataclass(frozen=True)
 class CheckpointSaved:
-    """A checkpoint lies on disk.
+    """A checkpoint has been saved.
 
     Attributes:
         path: the file.

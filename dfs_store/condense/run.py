@@ -102,7 +102,7 @@ def _condense(
     elif config.record.shares_classes:
         for _ in config.record.run(config, videos, tell).clips:
             pass  # sent to the first rank
-    ranks.totals([0])  # nobody leaves before the store stands
+    ranks.totals([0])  # nobody leaves before the store is complete
     return store
 
 

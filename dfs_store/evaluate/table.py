@@ -47,7 +47,7 @@ def read_results(paths: Sequence[str | Path]) -> list[TableRow]:
             raise NotAStoreError(f"{path} is no result of `dfs evaluate` (a JSON document {SCHEMA!r})")
         rows.append(_checked_row(document))
     if not rows:
-        raise SettingsError(f"no result of `dfs evaluate` lies in {', '.join(map(str, paths))}")
+        raise SettingsError(f"there is no result of `dfs evaluate` in {', '.join(map(str, paths))}")
     return over_seeds(sorted(rows, key=_place))
 
 

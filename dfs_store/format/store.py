@@ -176,7 +176,7 @@ class KeyFrameStore:
         return self._header.attributes
 
     def provenance_object(self, key: str) -> dict[str, Any]:
-        """Returns an object of the provenance; {} if there is none, or something else stands there."""
+        """Returns an object of the provenance; {} if there is none, or there is something else."""
         found = (self.attributes.get("provenance") or {}).get(key)
         return found if isinstance(found, dict) else {}
 

@@ -66,7 +66,7 @@ def insertion_timeline(
         num_clips: clips that the key frames belong to.
         num_frames: T.
         phases: shaded, where they are known.
-        title: what stands above.
+        title: of the picture.
         theme: colours.
 
     Raises:
@@ -132,7 +132,7 @@ def storage_per_class(
         names: of the C classes.
         size_bytes: (C,) of the key frames, as stored.
         dense_bytes: (C,) of the same clips with all frames as float32.
-        title: what stands above.
+        title: of the picture.
         theme: colours.
 
     Raises:
@@ -179,7 +179,7 @@ def cosine_map(
         cosines: (M, T) the larger of the two cosines of every candidate, not-a-number at key frames.
         inserted: (step, position) of the key frames that were inserted.
         epsilon: the threshold of insertion, named below.
-        title: what stands above.
+        title: of the picture.
         theme: colours.
 
     Raises:
@@ -238,7 +238,7 @@ def accuracy_against_bytes(
         chance: accuracy of always answering the most frequent class, a dotted line; None for no line.
         whole: accuracy of all real clips, a dashed line; None for no line.
         metric: "top-1" or "top-5".
-        title: what stands above.
+        title: of the picture.
         theme: colours.
 
     Raises:

@@ -38,7 +38,7 @@ class SheetStyle:
             and D) or "full".
         steps: number of steps of the run, which the colours of borders span; None if it is not known.
         theme: colours.
-        heading: what stands above.
+        heading: of the sheet.
     """
 
     rebuilt: Rebuilt = "dim"

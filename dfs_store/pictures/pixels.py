@@ -13,7 +13,7 @@ def to_pixels(
 ) -> npt.NDArray[np.uint8]:
     """Turns frames into RGB pixels.
 
-    Synthetic frames leave [0, 1]: what lies outside is cut off. Values of a store without a normalization
+    Synthetic frames leave [0, 1]: what is outside is cut off. Values of a store without a normalization
     that lie far outside (below -0.5 or above 1.5) are in no known units, and are stretched from their
     smallest to their largest instead; a clip of one value is grey.
 

@@ -133,7 +133,7 @@ def _load(network: ConvNet3D, path: str | os.PathLike[str]) -> None:
     except (RuntimeError, TypeError, AttributeError, EOFError, KeyError, UnpicklingError) as error:
         raise SettingsError(
             f"{path} does not hold the state_dict of a ConvNet3D for these clips and classes "
-            f"({type(error).__name__}); use --extractor trained, or delete the file if it lies in the cache"
+            f"({type(error).__name__}); use --extractor trained, or delete the file if it is in the cache"
         ) from error
     _check_finite(network, path)
 

@@ -194,7 +194,7 @@ class TrainableKeyFrames:
                 )
             if self.clip_positions(clip).size < 2:
                 raise PositionsError(
-                    f"clip {clip} stands still (one key frame), nothing lies between key frames"
+                    f"clip {clip} stands still (one key frame), there is nothing between key frames"
                 )
             taken.add((clip, position))
         values = torch.stack([self.frame_at(clip, position) for clip, position in chosen])

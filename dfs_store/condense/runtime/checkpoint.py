@@ -60,7 +60,7 @@ def checkpoints_of(out: str | Path) -> list[Path]:
 
 
 def remove_checkpoints(out: str | Path) -> None:
-    """Removes the checkpoints of a run whose store stands."""
+    """Removes the checkpoints of a run whose store is complete."""
     for path in checkpoints_of(out):
         path.unlink(missing_ok=True)
 

@@ -20,7 +20,7 @@ __all__ = ["EventLog", "event_log_path", "read_events"]
 
 
 def event_log_path(out: str | os.PathLike[str]) -> Path:
-    """Returns where the log of a run lies: beside its output; of a URL in the working folder."""
+    """Returns where the log of a run is: beside its output; of a URL in the working folder."""
     out = local_beside(out)
     return out.with_name(out.name + ".events.jsonl")
 
@@ -30,7 +30,7 @@ class EventLog:
 
     Each line holds `event` (run_started, step_done ...), `time` (UTC), `elapsed_seconds` since this process
     began its share of the run, and the fields of the event. A run that starts anew begins a new log. One that
-    is resumed at step s keeps the lines of the steps before s, so that every step stands in the log once. A
+    is resumed at step s keeps the lines of the steps before s, so that every step is in the log once. A
     disk that refuses is said once in a warning, and does not end the run.
 
     Args:

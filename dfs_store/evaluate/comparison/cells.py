@@ -15,7 +15,7 @@ from dfs_store.condense.runtime.device import resolve_device
 from dfs_store.condense.runtime.event_log import EventLog, event_log_path
 from dfs_store.evaluate.comparison.rows import Row, config_of, evaluation_of
 from dfs_store.evaluate.comparison.spec import Comparison
-from dfs_store.evaluate.document import (
+from dfs_store.evaluate.result_document import (
     RESULT_SCHEMA,
     WHOLE,
     about_store,

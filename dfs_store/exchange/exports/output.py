@@ -20,7 +20,7 @@ MANIFEST = "dfs-export.json"
 def output_path(path: str | os.PathLike[str], *, overwrite: bool) -> Iterator[Path]:
     """Yields a free path to write a folder or file to; it takes the place of `path` at a clean exit.
 
-    An exception removes what was written. With `overwrite` the former export stands until then.
+    An exception removes what was written. With `overwrite` the former export stays until then.
 
     Raises:
         OutputExistsError: something is there and `overwrite` is off, or it is no earlier export.
@@ -39,7 +39,7 @@ def output_path(path: str | os.PathLike[str], *, overwrite: bool) -> Iterator[Pa
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Writes a new file, with the folders that it lies in."""
+    """Writes a new file, with the folders around it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("xb") as file:
         file.write(data)

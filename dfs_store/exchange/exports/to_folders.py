@@ -37,7 +37,7 @@ def write_videos(
 
 
 def write_frames(clips: ExportedClips, folder: Path, *, fps: float) -> None:
-    """Writes `<class>/<clip>/frame_0000.png` for every frame; which are key frames stands in a JSON beside.
+    """Writes `<class>/<clip>/frame_0000.png` for every frame; a JSON file says which are key frames.
 
     Args:
         clips: what to write.

@@ -1,4 +1,4 @@
-"""Where a store lies: a path on this machine, or a URL that fsspec opens.
+"""Where a store is: a path on this machine, or a URL that fsspec opens.
 
 `pathlib` makes `s3:/bucket` of `s3://bucket`, so whatever takes the path of a store calls `locate` and never
 `Path`.
@@ -68,7 +68,7 @@ Place: TypeAlias = Path | StoreURL
 
 
 def locate(path: str | os.PathLike[str]) -> Place:
-    """Returns where a store lies; `file://` is a path of this machine like any other."""
+    """Returns where a store is; `file://` is a path of this machine like any other."""
     if isinstance(path, StoreURL):
         return path
     text = os.fspath(path)

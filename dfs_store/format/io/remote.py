@@ -139,7 +139,7 @@ class Remote:
             return [int(size) for size in self.system.sizes([self.path(name) for name in names])]
 
     def any_below(self, name: str) -> bool:
-        """Returns whether anything lies below a name."""
+        """Returns whether there is anything below a name."""
         with self.asked(name):
             self.system.invalidate_cache()
             return bool(self.lists and self.system.find(self.path(name), maxdepth=2))

@@ -109,7 +109,7 @@ class CacheEntry:
     """One directory of the cache, finished or not.
 
     Attributes:
-        directory: where it lies.
+        directory: its path.
     """
 
     directory: Path
@@ -221,12 +221,12 @@ def _read_json(path: Path) -> dict[str, Any] | None:
 
 
 def list_entries(cache_dir: str | os.PathLike[str] | None = None) -> list[dict[str, Any]]:
-    """Returns what lies in the cache, largest first.
+    """Returns what is in the cache, largest first.
 
     Returns:
         One dict per entry: kind ("clips", or "extractor": a trained network), key, path, dataset, split,
         complete, obsolete (made by an older version or its rules of decoding, and used no more), in_use,
-        num_clips, num_failed, size_bytes (as it lies on disk), sampling, seed, modified (seconds since 1970).
+        num_clips, num_failed, size_bytes (on disk), sampling, seed, modified (seconds since 1970).
     """
     root = cache_root(cache_dir)
     found = []

@@ -47,7 +47,7 @@ _EXIF = {
 }
 
 
-def from_exif(value: Any) -> Orientation:  # noqa: ANN401 - whatever stands in the file
+def from_exif(value: Any) -> Orientation:  # noqa: ANN401 - whatever is in the file
     """Returns the orientation of EXIF's tag 0x112; anything but 1..8 is upright, as in browsers."""
     return _EXIF.get(value, UPRIGHT) if isinstance(value, int) else UPRIGHT
 

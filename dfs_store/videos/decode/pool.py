@@ -39,7 +39,7 @@ class Job:
 
     Attributes:
         row: number of the row in the clip file.
-        path: where the video lies.
+        path: of the video.
         file: its path inside the dataset, with forward slashes.
         decoders: which decoders to try, in this order.
     """

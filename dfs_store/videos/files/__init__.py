@@ -1,1 +1,1 @@
-"""What lies on disk: known datasets, their layouts, lists of videos and groups."""
+"""What is on disk: known datasets, their layouts, lists of videos and groups."""

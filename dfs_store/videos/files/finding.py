@@ -144,7 +144,7 @@ def listed_clips(
 
 
 def inside(root: Path, path: Path) -> str:
-    """Returns a path from the root, with forward slashes; as it is, if it lies elsewhere."""
+    """Returns a path from the root, with forward slashes; as it is, if it is elsewhere."""
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.as_posix()
 
 

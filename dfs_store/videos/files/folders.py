@@ -136,7 +136,7 @@ def find_parts(base: Folder, *, sure: bool = False) -> Parts | None:
 
     Args:
         base: the folder.
-        sure: the dataset is known to have parts, whatever lies beside them.
+        sure: the dataset is known to have parts, whatever is beside them.
 
     Raises:
         DatasetNotFoundError: some are, but it is not beyond doubt that they are parts, or which.
@@ -357,7 +357,7 @@ class _Tally:
         return [folder.path for folder in frames if folder.frames is not None]
 
     def outside(self, folder: Folder) -> None:
-        """Counts what lies beside the class folders."""
+        """Counts what is beside the class folders."""
         self._at_top = folder.videos
         self._loops += folder.loops
 

@@ -1,4 +1,4 @@
-"""What lies on disk: one small reader per known dataset, each giving the same list of clips.
+"""What is on disk: one small reader per known dataset, each giving the same list of clips.
 
 Classes are always numbered by Python's sort of their names; what the lists of a dataset say about
 numbers is ignored.

@@ -54,8 +54,8 @@ def split_name(name: str) -> SplitName | None:
         return None
     rest = tuple(word for word in words if word not in _PARTS)
     plain = all(word in _DECORATION or word.isdecimal() for word in rest)
-    said = tuple(word for word in rest if word not in ("set", "sets", "data", "split"))
-    return SplitName(parts.pop(), said, plain, not said)
+    kept = tuple(word for word in rest if word not in ("set", "sets", "data", "split"))
+    return SplitName(parts.pop(), kept, plain, not kept)
 
 
 def is_container(name: str) -> bool:

@@ -50,10 +50,10 @@ class _Content(NamedTuple):
 
 
 class Folder:
-    """One folder; links are followed, and a folder that links to one it lies in is not entered.
+    """One folder; links are followed, and a folder that links to one around it is not entered.
 
     Attributes:
-        path: where it lies.
+        path: of the entry.
         name: as it can be printed.
         loops: links below it that lead back to a folder that they lie in; known once they were met.
     """
