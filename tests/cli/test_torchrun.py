@@ -63,7 +63,7 @@ def test_a_run_on_two_processes_dies_and_goes_on_with_three(tmp_path):
     os.kill(children_of(run.pid)[-1], signal.SIGKILL)
     said = run.communicate(timeout=120)[0]
     assert run.returncode != 0
-    assert re.search(r"dfs: another process of this run has ended .* --resume", said)
+    assert re.search(r"dfs: another process of this run ended early .* --resume", said)
     assert not out.exists()
     assert checkpoint.exists()
     again = start(3, out, "--resume")
