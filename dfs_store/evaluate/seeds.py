@@ -78,7 +78,7 @@ def _joined(group: list[TableRow]) -> TableRow:
         spread = float(np.mean([row.std for row in group]))
     else:
         spread = float(np.std(list(by_seed.values()), ddof=1))
-    means = {name: _mean(getattr(row, name) for row in group) for name in _MEANS}
+    means: dict[str, Any] = {name: _mean(getattr(row, name) for row in group) for name in _MEANS}
     passes = _mean(row.cost_clip_passes for row in group)
     return replace(
         first,

@@ -238,7 +238,7 @@ def accuracy_against_bytes(
         chance: accuracy of always answering the most frequent class, a dotted line; None for no line.
         whole: accuracy of all real clips, a dashed line; None for no line.
         metric: "top-1" or "top-5".
-        title: what stands above.
+        title: above the chart.
         theme: colours.
 
     Raises:

@@ -12,7 +12,7 @@ from dfs_store.condense.methods import method_named
 from dfs_store.condense.training_clips import TrainingClips
 from dfs_store.evaluate.comparison.rows import Row, evaluation_of
 from dfs_store.evaluate.comparison.spec import Comparison
-from dfs_store.evaluate.document import WHOLE
+from dfs_store.evaluate.record import WHOLE
 
 if TYPE_CHECKING:
     from dfs_store.evaluate.comparison.run import CellEnded
