@@ -66,7 +66,7 @@ def insertion_timeline(
         num_clips: clips that the key frames belong to.
         num_frames: T.
         phases: shaded, where they are known.
-        title: what stands above.
+        title: above the chart.
         theme: colours.
 
     Raises:
