@@ -84,7 +84,7 @@ def evaluate(
 
     from dfs_store.condense.runtime.device import resolve_device
     from dfs_store.evaluate import EvaluationSettings
-    from dfs_store.evaluate.result_document import result_document, training_videos_bytes
+    from dfs_store.evaluate.record import result_document, training_videos_bytes
 
     settings = EvaluationSettings(
         model=model,
@@ -130,7 +130,7 @@ def _labels(asked: str | None, store: str, *, stored: bool) -> tuple[str, ...]:
 
 def _whole(asked: StoreVideos) -> tuple[StoreVideos, dict[str, Any], dict[str, Any], None]:
     from dfs_store.errors import SettingsError
-    from dfs_store.evaluate.result_document import about_whole
+    from dfs_store.evaluate.record import about_whole
 
     if not asked.dataset:
         raise SettingsError("`dfs evaluate whole` needs --dataset NAME|FOLDER|LIST, the clips to train on")
@@ -142,7 +142,7 @@ def _of_store(
 ) -> tuple[StoreVideos, dict[str, Any], dict[str, Any], "StorageReport"]:
     """Returns the clips to test on, what a result says of the store, its origin, and its storage."""
     from dfs_store import open_store
-    from dfs_store.evaluate.result_document import about_store
+    from dfs_store.evaluate.record import about_store
 
     with open_store(path) as store:
         provenance = store.attributes.get("provenance") or {}
@@ -200,7 +200,7 @@ def _run(
 
 def _test_clips(videos: StoreVideos, settings: "EvaluationSettings", *, quiet: bool) -> "VideoDataset":
     """Opens the test clips, with the random starts that the runs draw."""
-    from dfs_store.evaluate.result_document import test_views
+    from dfs_store.evaluate.record import test_views
 
     from .._videos import open_with_progress
 

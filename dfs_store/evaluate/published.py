@@ -14,7 +14,7 @@ class Published(NamedTuple):
     Attributes:
         accuracy: percent: top-1, or top-5 on Kinetics-400 and Something-Something V2.
         mebibytes: storage as the paper prints it; None if it prints none.
-        spread: what stands behind its plus-minus, of three runs; None if it prints none.
+        spread: its plus-minus, over three runs; None if it prints none.
     """
 
     accuracy: float

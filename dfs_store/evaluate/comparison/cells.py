@@ -15,7 +15,7 @@ from dfs_store.condense.runtime.device import resolve_device
 from dfs_store.condense.runtime.event_log import EventLog, event_log_path
 from dfs_store.evaluate.comparison.rows import Row, config_of, evaluation_of
 from dfs_store.evaluate.comparison.spec import Comparison
-from dfs_store.evaluate.result_document import (
+from dfs_store.evaluate.record import (
     RESULT_SCHEMA,
     WHOLE,
     about_store,
@@ -148,7 +148,7 @@ def make_cell(
             about = about_store(store)
         result = evaluate(clips_of(cell.store, settings.device), test, settings, on_progress=tell)
     about["dataset_bytes"] = training_videos_bytes(asked)
-    # A control with other epochs stands in the table of the comparison's.
+    # A control with other epochs goes into the table of the comparison.
     base = evaluation_of(asked, replace(row, evaluation={}), cell.seed).epochs
     about["title_epochs"] = base if row.control == "equal-passes" else settings.epochs
     about |= {"control": row.control, "cell_seconds": round(time.monotonic() - started, 3)}

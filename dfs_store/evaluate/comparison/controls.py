@@ -12,7 +12,7 @@ from dfs_store.condense.methods import method_named
 from dfs_store.condense.training_clips import TrainingClips
 from dfs_store.evaluate.comparison.rows import Row, evaluation_of
 from dfs_store.evaluate.comparison.spec import Comparison
-from dfs_store.evaluate.result_document import WHOLE
+from dfs_store.evaluate.record import WHOLE
 
 if TYPE_CHECKING:
     from dfs_store.evaluate.comparison.run import CellEnded
@@ -23,6 +23,7 @@ RANDOM, TRIAL = "random", "trial"
 _CODED = "webp:10"  # real clips keep their score at this quality, in the fewest bytes
 _CODED_KEY_FRAMES = (2, 4)
 _TRIAL_HOLD_OUT = 0.2
+_TRIAL_CLIPS = 0.6  # of the smallest class at most: whole groups are held out, so more than the share can be
 
 
 class Trials(Protocol):
@@ -89,10 +90,12 @@ def derived_rows(
             continue
         if "equal-frames" in asked.controls and method_named(row.method).native_bytes is None:
             frames = math.ceil(max(each["num_key_frames"] for each in storages) / len(clips.per_class))
-            found += _best(asked, equal_frames_splits(frames, clips.num_frames, most), "equal-frames", trials)
+            splits = equal_frames_splits(frames, clips.num_frames, most)
+            found += _best(asked, splits, "equal-frames", most, trials)
         if "equal-bytes" in asked.controls:
             limit = max(each["on_disk_bytes"] for each in storages)
-            found += _best(asked, _equal_bytes_splits(limit, most, trials, clips), "equal-bytes", trials)
+            splits = _equal_bytes_splits(limit, most, trials, clips)
+            found += _best(asked, splits, "equal-bytes", most, trials)
     return _new(found, [*rows, *(each.cell.row for each in ended)])
 
 
@@ -143,13 +146,22 @@ def _random(vpc: int, settings: dict[str, Any], control: str) -> Row:
     return Row(method=RANDOM, vpc=vpc, settings=settings, control=control)
 
 
-def _best(asked: Comparison, splits: list[dict[str, Any]], control: str, trials: Trials) -> Iterator[Row]:
+def _best(
+    asked: Comparison, splits: list[dict[str, Any]], control: str, most_clips: int, trials: Trials
+) -> Iterator[Row]:
     """Yields the split that scores best on a hold-out; nothing if there is no split."""
     rows = [_random(each["vpc"], {k: v for k, v in each.items() if k != "vpc"}, control) for each in splits]
     if len(rows) > 1:
         held = {"hold_out": asked.hold_out or _TRIAL_HOLD_OUT}
+        most = max(1, int(_TRIAL_CLIPS * most_clips))
         tried = (
-            replace(row, settings={**row.settings, **held}, evaluation={"runs": 1}, control=TRIAL)
+            replace(
+                row,
+                vpc=min(int(row.vpc or 1), most),
+                settings={**row.settings, **held},
+                evaluation={"runs": 1},
+                control=TRIAL,
+            )
             for row in rows
         )
         scores = [trials.score(row) or 0.0 for row in tried]

@@ -14,7 +14,7 @@ from dfs_store.condense.training_clips import TrainingClips
 from dfs_store.evaluate.comparison.cells import Cell
 from dfs_store.evaluate.comparison.rows import config_of, evaluation_of
 from dfs_store.evaluate.comparison.spec import Comparison
-from dfs_store.evaluate.result_document import WHOLE
+from dfs_store.evaluate.record import WHOLE
 from dfs_store.networks import build_network, fast_order
 from dfs_store.videos.built_in import BUILT_IN
 from dfs_store.videos.files.catalogue import CATALOGUE, FOLDER

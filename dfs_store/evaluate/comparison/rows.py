@@ -15,7 +15,7 @@ from dfs_store.condense.training_clips import TrainingClips
 from dfs_store.errors import SettingsError
 from dfs_store.evaluate.comparison.settings_text import EVALUATE, split_name
 from dfs_store.evaluate.comparison.spec import Comparison
-from dfs_store.evaluate.result_document import WHOLE
+from dfs_store.evaluate.record import WHOLE
 from dfs_store.evaluate.run import EvaluationSettings
 from dfs_store.format.accounting import count_index, key_frames_within
 from dfs_store.format.spec import frame_size_bytes

@@ -26,7 +26,7 @@ def parse_settings(texts: Sequence[str], flag: str, *, several: bool = False) ->
     Args:
         texts: NAME is a setting of `CondenseConfig` for all methods that use it, METHOD.NAME one of a single
             method. `evaluate.NAME` is a setting of `EvaluationSettings`; the prefix can be left out if
-            condensing has no setting of that name. A dash stands for an underscore.
+            condensing has no setting of that name. A dash is read as an underscore.
         flag: for errors.
         several: whether values are lists; they are returned as tuples.
 
