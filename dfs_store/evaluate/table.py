@@ -13,7 +13,14 @@ from typing import Any
 
 from dfs_store.byte_sizes import MEBIBYTE
 from dfs_store.errors import MissingDependencyError, NotAStoreError, SettingsError, StoreNotFoundError
-from dfs_store.evaluate.published import PAPER_EPOCHS, PAPER_METHODS, metric_of, published
+from dfs_store.evaluate.published import (
+    PAPER_EPOCHS,
+    PAPER_METHODS,
+    PAPER_RUNS,
+    PAPER_TEST_CLIPS,
+    metric_of,
+    published,
+)
 from dfs_store.evaluate.result import accuracy_text
 from dfs_store.format import StorageReport
 from dfs_store.format.io.durable import write_durably
@@ -45,9 +52,10 @@ class TableRow:
         chance: top-1 of always answering the most frequent class, in percent.
         elapsed_seconds: of the evaluation.
         paper: the paper's figure in percent, for what was evaluated as there: all classes, the test clips of
-            split 1, cut as there, ConvNet3D, protocol "paper", at least 500 epochs (501 passes), the
-            published learning rate and batch size; else None.
-        paper_mebibytes: the paper's storage.
+            split 1, as many and cut as there, ConvNet3D, protocol and recipe "paper", 500 epochs (501
+            passes), the published learning rate and batch size, at least 3 runs; else None.
+        paper_std: the paper's plus-minus.
+        paper_mebibytes: the paper's storage, as it prints it.
         mebibytes: key frames as float32, the paper's rule; of a method that is not made of key frames, its
             native arrays.
         stored_mebibytes: key frames and index as they are stored; or native arrays.
@@ -82,6 +90,7 @@ class TableRow:
     mean: float
     std: float
     paper: float | None
+    paper_std: float | None
     paper_mebibytes: float | None
     mebibytes: float | None
     stored_mebibytes: float | None
@@ -193,6 +202,7 @@ def _row(found: dict[str, Any]) -> TableRow:
         mean=float(found[metric]["mean"]),
         std=float(found[metric]["std"]),
         paper=cell.accuracy if cell else None,
+        paper_std=cell.spread if cell else None,
         paper_mebibytes=cell.mebibytes if cell else None,
         mebibytes=_share(paper_bytes, MEBIBYTE),
         stored_mebibytes=_share(stored, MEBIBYTE),
@@ -211,7 +221,7 @@ def _is_as_published(found: dict[str, Any]) -> bool:
         "model": "convnet3d",
         "protocol": "paper",
         "recipe": "paper",
-        "labels": "hard",
+        "epochs": PAPER_EPOCHS,
         "lr": 0.01,
         "batch_size": 256,
         "num_classes": info.num_classes,
@@ -223,8 +233,11 @@ def _is_as_published(found: dict[str, Any]) -> bool:
         "stride": info.sampling.stride,
         "size": info.sampling.size,
     }
+    fewest, most = PAPER_TEST_CLIPS.get(test["dataset"], (0, 0))
     return (
-        found["epochs"] >= PAPER_EPOCHS
+        found["runs"] >= PAPER_RUNS
+        and found["labels"] in ("hard", "both")  # whose scores are those of hard labels
+        and fewest <= test["num_clips"] <= most
         and all(found[name] == value for name, value in usual.items())
         and all(test[name] == value for name, value in usual_test.items())
     )
@@ -245,7 +258,7 @@ def _cells(row: TableRow) -> tuple[str, ...]:
         row.method + ("" if row.dtype in (None, "float32") else f" ({row.dtype})"),
         "" if row.vpc is None else str(row.vpc),
         accuracy_text(row.mean, row.std, row.runs),
-        _number(row.paper, 1),
+        "-" if row.paper is None else accuracy_text(row.paper, row.paper_std or 0.0, 1 + bool(row.paper_std)),
         _number(row.mebibytes, 2),
         _number(row.paper_mebibytes, 0),
         _number(row.stored_mebibytes, 2),

@@ -24,7 +24,7 @@ def result(method="dfs", vpc=1, dataset="miniucf", mean=17.0, on=None, **changes
     test = {
         "dataset": dataset, "split": None if short else 1, "split_declared": False, "hold_out": None,
         "frames": 8 if short else 16, "stride": None if short else 4, "size": 64 if short else 112,
-        "num_clips": 1861,
+        "num_clips": {"hmdb51": 1530, "ssv2": 24_777}.get(dataset, 1861),
     }  # fmt: skip
     return {
         "schema": "dfs.evaluate/1", "store": "x.zarr", "test": {**test, **(on or {})}, "method": method,
@@ -52,7 +52,7 @@ def written(tmp_path):
 def test_a_row_says_what_a_store_is_worth_and_costs(written):
     (row,) = read_results(written(result()))
     assert (row.mean, row.std, row.metric) == (17.0, 0.5, "top1")
-    assert (row.paper, row.paper_mebibytes) == (17.9, 20)
+    assert (row.paper, row.paper_std, row.paper_mebibytes) == (17.9, 0.3, 20)
     assert (row.mebibytes, row.stored_mebibytes, row.on_disk_mebibytes) == (20, 5, 6)
     assert (row.percent_of_dense, row.percent_of_dataset) == (5, 1)
 
@@ -79,6 +79,9 @@ def test_datasets_that_the_paper_reports_top_5_of(written):
         {"dataset": "ucf101"},
         {"vpc": 2},
         {"epochs": 100},
+        {"epochs": 1000},
+        {"runs": 2},
+        {"on": {"num_clips": 1860}},
         {"num_classes": 2},
     ],
 )
@@ -138,6 +141,16 @@ def test_a_single_run_has_no_spread(written):
     assert "±" not in text
 
 
+def test_the_papers_spread_stands_beside_its_mean(written):
+    text = to_text(read_results(written(result())))
+    assert "17.9 ± 0.3" in text
+
+
+def test_hard_label_scores_are_comparable_also_where_soft_labels_were_trained_on_too(written):
+    (row,) = read_results(written(result(labels="both")))
+    assert row.paper == 17.9
+
+
 def test_csv_holds_everything_and_reads_back(written):
     rows = read_results(written(result(mean=17.123456789)))
     (read,) = csv.DictReader(io.StringIO(to_csv(rows)))
@@ -188,9 +201,13 @@ def test_a_plot_compares_only_what_is_alike_and_says_where_it_cannot_be_written(
 
 
 def test_the_papers_table():
-    assert published("hmdb51", "k-center", 5) == (5.2, 586)
-    assert published("miniucf", "random", 5) == (19.6, 574)
-    assert published("miniucf", "static-dynamic", 1) == (17.5, 94)
+    assert published("hmdb51", "k-center", 5) == (5.2, 586, 0.4)
+    assert published("hmdb51", "random", 10) == (9.8, 1150, 0.4)  # as printed for both datasets
+    assert published("miniucf", "random", 5) == (19.6, 586, 0.4)
+    assert published("miniucf", "static-dynamic", 1) == (17.5, 94, 0.1)
+    assert published("hmdb51", "static-dynamic", 5) == (8.2, 455, 0.1)
+    assert published("ssv2", "dfs", 5) == (4.1, None, None)
+    assert published("hmdb51", "whole", None) == (25.4, None, 0.2)
     assert published("miniucf", "static-dynamic", 10) is None
     assert published("moving-shapes", "whole", None) is None
     assert [metric_of(d) for d in ("miniucf", "hmdb51", "kinetics400", "ssv2")] == ["top1"] * 2 + ["top5"] * 2
