@@ -61,7 +61,8 @@ class CondenseConfig(Settings):
         lr: learning rate of the key frames; of static-dynamic, of the dynamic memory.
         momentum: momentum of SGD.
         batch_real: real clips per class and step; a class with fewer gives all it has.
-        init: "noise" N(0, 1), frames of random "real" clips, or of real clips chosen by "herding".
+        init: "noise" N(0, 1), frames of random "real" clips, or of real clips chosen by "herding"; for dfs
+            also "pack", the key frames that rebuild herded clips best.
         initial_key_frames: K at the start, evenly spaced from the first to the last frame.
         insertion: False never inserts (Table 6A); only dfs inserts.
         epsilon: threshold of the insertion rule; None is 0 for cosine and 0.141 for l2.
@@ -125,6 +126,11 @@ class CondenseConfig(Settings):
             raise SettingsError(
                 f"--soft-labels is not used by method {self.method}, which is not made of key frames; "
                 "leave it out"
+            )
+        if self.init == "pack" and self.uses("init") and not self.uses("initial_key_frames"):
+            raise SettingsError(
+                f"--init pack chooses key frames of clips, and method {self.method} keeps none of its own "
+                "choice; use --init herding, or --method dfs"
             )
         self.record.check(self)
         _ = self.stored_dtype  # raises where dtype and encoding do not go together

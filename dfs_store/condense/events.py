@@ -73,6 +73,8 @@ class StepDone:
         num_key_frames: after the step, over all clips.
         num_inserted: key frames inserted at this step.
         key_frame_bytes: of all key frames, as float32.
+        num_candidates: positions, in all clips, whose gradients of this step disagree with both adjacent key
+            frames (Eq. 6). None outside the phase of insertion.
         cosines: of the clips that are watched, by number: for each of the T positions the larger of the two
             cosines of its gradient with those of the adjacent key frames (Eq. 6), None at key frames. Only in
             the phase of insertion.
@@ -85,6 +87,7 @@ class StepDone:
     num_key_frames: int
     num_inserted: int
     key_frame_bytes: int
+    num_candidates: int | None = None
     cosines: Mapping[int, tuple[float | None, ...]] = field(default_factory=dict)
 
 

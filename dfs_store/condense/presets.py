@@ -21,7 +21,7 @@ class Preset:
         iterations: number of steps.
         batch_real: real clips per class and step.
         momentum: of SGD.
-        init: "noise", "real" or "herding".
+        init: "noise", "real", "herding" or "pack".
         insertion: whether dfs inserts key frames.
         encoding: of the stored key frames; None stores them as numbers.
         static_iterations, static_lr, integrator_lr: of static-dynamic.

@@ -30,7 +30,7 @@ __all__ = [
     "words_of",
 ]
 
-Initialisation = Literal["noise", "real", "herding"]
+Initialisation = Literal["noise", "real", "herding", "pack"]
 Dtype = Literal["float32", "float16", "uint8"]
 Precision = Literal["float32", "bf16"]
 Metric = Literal["cosine", "l2"]
@@ -156,7 +156,7 @@ class Settings:
     lr: float | None = _set("Learning rate.", MATCHING, check=_positive)
     momentum: float | None = _set("Momentum of SGD.", MATCHING, check=_below_1)
     batch_real: int | None = _set("Real clips per class and step.", MATCHING, check=_at_least_1)
-    init: Initialisation | None = _set("noise, real or herding.", MATCHING)
+    init: Initialisation | None = _set("noise, real, herding or pack.", MATCHING)
     seed: int = _set("Seed of everything random.", MATCHING, 0, check=_not_negative)
     extractor: str = _set(
         "Features for herding, k-center, pack.",

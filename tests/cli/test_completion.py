@@ -92,7 +92,7 @@ def test_the_words_are_those_of_the_library():
             return [item.value for item in option.shell_complete(context, "")]
 
     assert sorted(words("condense", "method")) == list(method_names())
-    assert words("condense", "init") == ["noise", "real", "herding"]
+    assert words("condense", "init") == ["noise", "real", "herding", "pack"]
     assert words("condense", "encoding") == ["webp", "avif", "none"]
     for setting in fields(Settings):
         assert set(words_of(setting.type)) <= set(words("condense", setting.name)), setting.name

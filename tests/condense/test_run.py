@@ -6,6 +6,7 @@ import pytest
 from dfs_store import open_store, open_videos
 from dfs_store.condense import CheckpointSaved, RunStarted, StepDone, StoreWritten, condense
 from dfs_store.condense.engine import loop
+from dfs_store.condense.fitting.key_frame_fit import best_fits, gram_matrix
 from dfs_store.condense.runtime.checkpoint import checkpoint_path, checkpoints_of
 from dfs_store.errors import CheckpointError, DivergedError, OutputExistsError, SettingsError
 
@@ -42,6 +43,8 @@ def test_a_run_ends_in_a_store(config, videos):
     assert [s.step for s in steps] == [0, 1, 2, 3, 4]
     assert [s.phase for s in steps] == ["warm-up", "insertion", "insertion", "insertion", "cool-down"]
     assert [s.num_inserted for s in steps] == [0, 6, 6, 6, 0]
+    # of six frames all but two key frames, and those that were inserted
+    assert [s.num_candidates for s in steps] == [None, 24, 18, 12, None]
     assert all(np.isfinite(s.loss) and s.loss > 0 for s in steps)
     with open_store(settings.out) as store:
         assert store.class_names == videos.classes
@@ -54,6 +57,28 @@ def test_a_run_ends_in_a_store(config, videos):
         assert provenance["config"]["momentum"] == 0.95
         assert "out" not in provenance["config"]
     assert not checkpoint_path(settings.out).exists()
+
+
+def test_pack_starts_from_the_key_frames_that_rebuild_herded_clips_best(config, videos):
+    options = {"iterations": 1, "lr": 1e-12, "insertion": False, "initial_key_frames": 3, "device": "cpu"}
+    with condense(config(init="pack", **options), videos) as store:
+        sources = store.attributes["provenance"]["sources"]
+        assert (np.diff(store.offsets) <= 3).all()
+        for number, source in enumerate(sources):
+            (clip,) = [n for n in range(len(videos)) if videos.source(n) == source]
+            real = videos.clip(clip).permute(1, 0, 2, 3).numpy()
+            fit = best_fits(gram_matrix(real))[2]
+            assert store.positions(number).tolist() == fit.positions.tolist()
+            error = float(np.square(store.clip(number) - real, dtype=np.float64).sum())
+            assert error == pytest.approx(fit.error, rel=1e-3, abs=1e-3)
+    with condense(config(init="herding", overwrite=True, **options), videos) as store:
+        assert store.attributes["provenance"]["sources"] == sources
+
+
+def test_pack_is_no_start_for_methods_that_choose_no_key_frames(config):
+    for method in ("dm", "static-dynamic"):
+        with pytest.raises(SettingsError, match=f"method {method} keeps none of its own choice"):
+            config(method=method, init="pack")
 
 
 def test_a_run_inserts_at_the_last_step_of_each_interval(config, videos):

@@ -54,7 +54,7 @@ def written(tmp_path):
 def test_a_row_says_what_a_store_is_worth_and_costs(written):
     (row,) = read_results(written(result()))
     assert (row.mean, row.std, row.metric) == (17.0, 0.5, "top1")
-    assert (row.paper, row.paper_mebibytes) == (17.9, 20)
+    assert (row.paper, row.paper_spread, row.paper_mebibytes) == (17.9, 0.3, 20)
     assert (row.mebibytes, row.stored_mebibytes, row.on_disk_mebibytes) == (20, 5, 6)
     assert (row.percent_of_dense, row.percent_of_dataset) == (5, 1)
 
@@ -84,6 +84,8 @@ def test_datasets_that_the_paper_reports_top_5_of(written):
         {"dataset": "ucf101"},
         {"vpc": 2},
         {"epochs": 100},
+        {"epochs": 1000},
+        {"on": {"num_clips": 1860}},
         {"num_classes": 2},
     ],
 )
@@ -141,6 +143,16 @@ def test_a_single_run_has_no_spread(written):
     text = to_text(read_results(written(result(runs=1, dataset="ucf101"))))
     assert "17.0" in text
     assert "±" not in text
+
+
+def test_the_papers_spread_stands_beside_its_mean(written):
+    text = to_text(read_results(written(result())))
+    assert "17.9 ± 0.3" in text
+
+
+def test_hard_label_scores_are_comparable_also_where_soft_labels_were_trained_on_too(written):
+    (row,) = read_results(written(result(labels="both")))
+    assert row.paper == 17.9
 
 
 def test_csv_holds_everything_and_reads_back(written):
@@ -218,6 +230,9 @@ def test_the_papers_table():
     assert published("hmdb51", "dfs", 1, settings={"metric": "l2"}) == (6.0, None, 0.6)
     assert published("hmdb51", "dfs", 1, settings={"metric": "cosine", "warmup": 0.2}) == (7.5, 22, 0.3)
     assert published("miniucf", "random", 1, settings={"key_frames": 2}) is None
+    assert published("hmdb51", "random", 10) == (9.8, 1150, 0.4)  # as printed for both datasets
+    assert published("ssv2", "dfs", 5) == (4.1, None, None)
+    assert published("hmdb51", "whole", None) == (25.4, None, 0.2)
     assert published("miniucf", "static-dynamic", 10) is None
     assert published("moving-shapes", "whole", None) is None
     assert [metric_of(d) for d in ("miniucf", "hmdb51", "kinetics400", "ssv2")] == ["top1"] * 2 + ["top5"] * 2

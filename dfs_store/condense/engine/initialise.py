@@ -10,6 +10,7 @@ from torch import Tensor
 
 from dfs_store.condense.engine.key_frames import TrainableKeyFrames
 from dfs_store.condense.engine.randomness import Purpose, torch_generator
+from dfs_store.condense.fitting.key_frame_fit import best_fits, fitted_key_frames, gram_matrix
 from dfs_store.condense.runtime.device import chunk_clips, total_memory_bytes
 from dfs_store.interpolation import check_key_frame_count
 from dfs_store.videos import VideoDataset
@@ -86,6 +87,10 @@ def initial_key_frames(
         starts: (N,) the real clip that each starts from (`real_starts`); None for noise.
         groups: which of `clip_groups` to make; all when absent.
 
+    With `init` "pack" a clip starts from the key frames, at most `initial_key_frames`, from which linear
+    interpolation rebuilds the real clip best, at the positions that are best for it; a clip gets fewer where
+    more would not help. Otherwise positions are evenly spaced.
+
     Raises:
         SettingsError: more key frames than frames.
     """
@@ -93,25 +98,23 @@ def initial_key_frames(
     num_clips = len(videos.classes) * config.vpc
     home = key_frames_device(num_clips, videos.num_frames * int(np.prod(videos.frame_shape)), device)
 
-    def frames_of(clip: int) -> Tensor:
-        if starts is not None:
-            return real_frames(videos, int(starts[clip]), positions).to(home)
-        generator = torch_generator(config.seed, Purpose.INITIAL_FRAMES, clip)
-        return torch.randn(positions.size, *videos.frame_shape, generator=generator).to(home)
+    def start_of(clip: int) -> tuple[Tensor, npt.NDArray[np.int64]]:
+        if starts is None:
+            generator = torch_generator(config.seed, Purpose.INITIAL_FRAMES, clip)
+            return torch.randn(positions.size, *videos.frame_shape, generator=generator).to(home), positions
+        if config.init != "pack":
+            return real_frames(videos, int(starts[clip]), positions).to(home), positions
+        frames = real_frames(videos, int(starts[clip]), np.arange(videos.num_frames)).numpy()
+        fit = best_fits(gram_matrix(frames))[positions.size - 1]
+        return torch.from_numpy(fitted_key_frames(frames, fit.positions)).to(home), fit.positions
 
-    return [
-        [
-            TrainableKeyFrames(
-                [frames_of(clip) for clip in chunk],
-                [positions] * len(chunk),
-                [clip // config.vpc for clip in chunk],
-                videos.num_frames,
-                device=device,
-            )
-            for chunk in group
-        ]
-        for group in (clip_groups(config, videos, device) if groups is None else groups)
-    ]
+    def chunk_of(clips: Sequence[int]) -> TrainableKeyFrames:
+        frames, places = zip(*map(start_of, clips), strict=True)
+        labels = [clip // config.vpc for clip in clips]
+        return TrainableKeyFrames(frames, places, labels, videos.num_frames, device=device)
+
+    chosen = clip_groups(config, videos, device) if groups is None else groups
+    return [[chunk_of(chunk) for chunk in group] for group in chosen]
 
 
 def clip_groups(config: "CondenseConfig", videos: VideoDataset, device: torch.device) -> list[ClipGroup]:

@@ -134,6 +134,10 @@ class InsertionRule:
             chosen += [(int(clip), int(position)) for position in positions]
         return chosen
 
+    def count_candidates(self, cosines: Tensor) -> int:
+        """Returns how many frames qualify by the cosines (2, N, T) of one step."""
+        return int(self._disagrees(cosines.numpy()).sum())
+
     def scores(self, evidence: Evidence) -> npt.NDArray[np.float64]:
         """Returns (N, T), the larger (or smaller) of every frame's two mean cosines."""
         means = evidence.mean_cosines

@@ -53,7 +53,7 @@ def dfs_loop(
     for step in range(first_step, schedule.iterations):
         network.reset(torch_generator(config.seed, Purpose.NETWORK, step, device=device))
         real_means = class_means(network, real.batches(step), precision=config.precision, at_a_time=at_a_time)
-        loss, num_inserted = 0.0, 0
+        loss, num_inserted, num_candidates = 0.0, 0, 0
         first_clip, watch = int(groups[0][0].labels[0]) * config.vpc, Watch(config.watch, num_frames)
 
         for number, group in enumerate(groups, start=first_group):
@@ -64,6 +64,7 @@ def dfs_loop(
                 chunk.step(chunk.pull_back(gradient), lr=lr, momentum=momentum)
                 if schedule.inserts(step):
                     cosines = adjacent_cosines(gradient_dots(gradient), chunk, rule.gradient)
+                    num_candidates += rule.count_candidates(cosines)
                     watch.look(cosines, first_clip)
                     rule.gather(cosines, chunk.evidence)
                 if schedule.tests(step):
@@ -76,8 +77,9 @@ def dfs_loop(
                 first_clip += chunk.labels.size
 
         num_key_frames = sum(chunk.positions.size for group in groups for chunk in group)
-        loss, *counts = ranks.totals([loss, num_key_frames, num_inserted, *watch.numbers()])
-        num_key_frames, num_inserted = (int(count) for count in counts[:2])
+        totals = [loss, num_key_frames, num_inserted, num_candidates, *watch.numbers()]
+        loss, *counts = ranks.totals(totals)
+        num_key_frames, num_inserted, num_candidates = (int(count) for count in counts[:3])
         frame_bytes = groups[0][0].frames[0].numel() * 4
         yield StepDone(
             step=step,
@@ -86,6 +88,7 @@ def dfs_loop(
             loss=loss,
             num_key_frames=num_key_frames,
             num_inserted=num_inserted,
+            num_candidates=num_candidates if schedule.inserts(step) else None,
             key_frame_bytes=num_key_frames * frame_bytes,
-            cosines=watch.scores(counts[2:]),
+            cosines=watch.scores(counts[3:]),
         )

@@ -89,9 +89,10 @@ def real_starts(
 ) -> npt.NDArray[np.int64] | None:
     """Returns the real clip that each synthetic clip starts from, (N,), class after class; None with noise.
 
-    With `init` "herding" the clips of a class are those whose mean stays nearest to the mean of the class, in
-    features of an untrained network, as matching itself looks at clips. A few random clips may all face one
-    way, and training hardly turns a figure round; herding takes clips that stand for the class together.
+    With `init` "herding" or "pack" the clips of a class are those whose mean stays nearest to the mean of the
+    class, in features of an untrained network, as matching itself looks at clips. A few random clips may all
+    face one way, and training hardly turns a figure round; herding takes clips that stand for the class
+    together.
 
     Raises:
         SettingsError: a class has fewer real clips than `vpc`.
