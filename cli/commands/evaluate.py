@@ -14,7 +14,6 @@ from ..shown.picture_files import check_free
 
 if TYPE_CHECKING:
     from dfs_store.evaluate import (
-        EvaluatedOn,
         EvaluationProgress,
         EvaluationResult,
         EvaluationSettings,
@@ -56,8 +55,6 @@ def evaluate(
 
     dfs evaluate ucf.zarr --dataset miniucf
     """
-    if results is not None and Path(results).is_file():  # written to, not replaced: a pipe or a device
-        check_free([Path(results)], overwrite=overwrite, flag="--results")
     names = shared.class_list(classes)
     asked = StoreVideos(
         dataset or "", root, frames, stride, size, split, tuple(names) if names else None, hold_out
@@ -80,6 +77,9 @@ def evaluate(
         seed=seed,
         device=str(resolve_device(device)),
     )
+    kept = Path(results if results is not None else _beside(store, settings, videos, own))
+    if kept.is_file():  # a pipe or a device is written to, not replaced
+        check_free([kept], overwrite=overwrite, flag="--results")
     about["dataset_bytes"] = training_videos_bytes(videos)  # before the training: nothing may fail after it
     result = _run(store, videos, settings, quiet=quiet)
     found = {"store": shown_place(store), **result.to_json(), "batch_size": batch_size, "seed": seed, **about}
@@ -88,9 +88,9 @@ def evaluate(
     else:
         _output.echo(_text(store, result, storage, verbose=verbose))
     if results is not None:
-        _keep(results, found)
-    elif store != WHOLE:
-        _keep_beside(_beside(store, settings, result.test, own), found, quiet=quiet)
+        _keep(kept, found)
+    else:
+        _keep_beside(kept, found, quiet=quiet)
 
 
 def _whole(asked: StoreVideos) -> tuple[StoreVideos, dict[str, Any], dict[str, Any], None]:
@@ -98,7 +98,11 @@ def _whole(asked: StoreVideos) -> tuple[StoreVideos, dict[str, Any], dict[str, A
 
     if not asked.dataset:
         raise SettingsError("`dfs evaluate whole` needs --dataset NAME|FOLDER, the clips to train on")
-    return asked, {"method": WHOLE, "vpc": None, "storage": None}, {}, None
+    from dfs_store.videos.opening import describe
+
+    usual = describe(asked.dataset).sampling
+    own = {"dataset": None, "split": 1, "frames": usual.frames, "stride": usual.stride, "size": usual.size}
+    return asked, {"method": WHOLE, "vpc": None, "storage": None}, own, None
 
 
 def _of_store(
@@ -222,12 +226,22 @@ def _class_rows(result: "EvaluationResult") -> list[tuple[str, ...]]:
     return rows
 
 
-def _beside(store: str, settings: "EvaluationSettings", test: "EvaluatedOn", own: dict[str, Any]) -> str:
+def _beside(store: str, settings: "EvaluationSettings", videos: StoreVideos, own: dict[str, Any]) -> str:
     """Names a result's file after its settings and test clips, so that other results do not replace it.
 
-    Default settings, and values equal to those that the store was made with, are left out.
+    Default settings, and values equal to those that the store was made with, are left out. A result of
+    `whole` is named after its dataset and goes to the working folder.
     """
     from dfs_store.evaluate import EvaluationSettings
+    from dfs_store.format.io.place import local_beside
+    from dfs_store.videos.opening import describe, resolve_sampling
+
+    info = describe(videos.dataset)
+    sampling = resolve_sampling(info, frames=videos.frames, stride=videos.stride, size=videos.size)
+    test = {
+        "split": videos.split if info.official_splits > 1 else None,
+        **{name: getattr(sampling, name) for name in ("frames", "stride", "size")},
+    }
 
     usual = EvaluationSettings()
     parts = [settings.model.replace(":", "."), settings.protocol, str(settings.epochs)]
@@ -236,21 +250,15 @@ def _beside(store: str, settings: "EvaluationSettings", test: "EvaluatedOn", own
         for name in ("runs", "lr", "batch_size", "seed")
         if getattr(settings, name) != getattr(usual, name)
     ]
-    if test.dataset != own["dataset"]:
-        parts.append(f"on-{test.dataset.strip('/').replace('/', '_')}")
-    parts += [
-        f"{name}{getattr(test, name)}"
-        for name in ("split", "frames", "stride", "size")
-        if getattr(test, name) not in (None, own[name])
-    ]
-    if test.hold_out is not None:
-        parts.append(f"hold-out{test.hold_out:g}")
-    from dfs_store.format.io.place import local_beside
-
+    if videos.dataset != own["dataset"]:
+        parts.append(f"on-{videos.dataset.strip('/').replace('/', '_')}")
+    parts += [f"{name}{value}" for name, value in test.items() if value not in (None, own[name])]
+    if videos.hold_out is not None:
+        parts.append(f"hold-out{videos.hold_out:g}")
     return f"{local_beside(store.rstrip('/'))}.{'-'.join(parts)}.json"
 
 
-def _keep_beside(path: str, found: dict[str, Any], *, quiet: bool) -> None:
+def _keep_beside(path: Path, found: dict[str, Any], *, quiet: bool) -> None:
     """Keeps a result for which no file was named; prints a note if it cannot be written."""
     from dfs_store.errors import OutputNotWritableError
 
@@ -263,17 +271,17 @@ def _keep_beside(path: str, found: dict[str, Any], *, quiet: bool) -> None:
             _output.note(f"kept in {path}")
 
 
-def _keep(path: str, found: dict[str, Any]) -> None:
+def _keep(path: Path, found: dict[str, Any]) -> None:
     """Writes the result to a file. It has been printed before, so nothing is lost if that fails."""
     from dfs_store.errors import OutputNotWritableError
     from dfs_store.format.io.durable import write_durably
 
     text = _output.json_text(SCHEMA, found) + "\n"
     try:
-        if Path(path).exists() and not Path(path).is_file():
-            Path(path).write_text(text, encoding="utf-8")  # a pipe or a device: written to, not replaced
+        if path.exists() and not path.is_file():
+            path.write_text(text, encoding="utf-8")  # a pipe or a device: written to, not replaced
         else:
-            write_durably(Path(path), text.encode())
+            write_durably(path, text.encode())
     except OSError as error:
         raise OutputNotWritableError(
             f"the result was printed but cannot be kept in {path} ({error.strerror}); name another file "

@@ -25,6 +25,7 @@ def table(
     plot: Annotated[
         str | None, typer.Option("--plot", metavar="FILE", help="Accuracy against MiB: .png, .svg or .pdf.")
     ] = None,
+    overwrite: shared.Overwrite = False,
     json: shared.Json = False,
     quiet: shared.Quiet = False,
     verbose: shared.Verbose = False,
@@ -34,10 +35,17 @@ def table(
     dfs table *.json --format markdown --plot results.png
     """
     from dataclasses import asdict
+    from pathlib import Path
 
     from dfs_store.errors import SettingsError
     from dfs_store.evaluate import table as tables
+    from dfs_store.pictures.charts import CHART_SUFFIXES
 
+    from ..shown.picture_files import check_free, check_picture_path
+
+    if plot is not None:  # before anything is read
+        check_picture_path(Path(plot), CHART_SUFFIXES, "a plot", flag="--plot")
+        check_free([Path(plot)], overwrite=overwrite, flag="--plot")
     styles = {"text": tables.to_text, "markdown": tables.to_markdown, "csv": tables.to_csv}
     if style not in styles:
         raise SettingsError(f"--format must be one of {', '.join(styles)}, got {style!r}")

@@ -52,6 +52,8 @@ def outline(plan: "Plan") -> str:
     if plan.phases:
         steps = (f"{name} {start:,}-{end - 1:,}" for name, start, end in plan.phases if end > start)
         rows.append(("steps", ", ".join(steps)))
+    if plan.settings.get("extractor") == "trained":
+        rows.append(("first", "trains ConvNet3D on the real clips, to choose by its features, once"))
     rows.append(("settings", ", ".join(settings) + "  (all: -v)"))
     first, most = _output.mebibytes(plan.first_bytes), _output.mebibytes(plan.most_bytes)
     sizes = first if first == most else f"{first} to begin with, {most} at most"

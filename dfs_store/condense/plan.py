@@ -142,7 +142,8 @@ def _plan(config: CondenseConfig, clips: TrainingClips, device: torch.device) ->
     per_class, num_frames, frame_shape = clips
     iterates, method = config.iterates, config.record
     if method.needs_real_clips or config.init not in (None, "noise"):
-        check_real_clips(per_class, config.vpc)
+        otherwise = "" if method.needs_real_clips else ", or --init noise"
+        check_real_clips(per_class, config.vpc, otherwise)
     num_clips = len(per_class) * config.vpc
     method.check_clips(config, num_clips, num_frames, frame_shape)
     first_keys, most_keys = method.key_frames(config, num_frames)

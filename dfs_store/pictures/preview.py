@@ -17,6 +17,7 @@ from dfs_store.pictures.clip import PicturedClip, pictured
 from dfs_store.pictures.contact_sheet import Rebuilt, SheetStyle, contact_sheet, sheet_pages
 from dfs_store.pictures.drawing import THEMES
 from dfs_store.pictures.film import FASTEST_FPS, SLOWEST_FPS, FilmCell, film_bytes, film_frames
+from dfs_store.shares import floor_share
 
 __all__ = ["Preview", "image_bytes", "store_phases", "store_title"]
 
@@ -67,6 +68,20 @@ class Preview:
             "flow": sheet_pages(len(self.clips), shape, rows or _half(sheet_pages(2000, shape)[0])),
         }
 
+    def check_insertion(self) -> None:
+        """Raises SettingsError if the store says that nothing was inserted into its clips."""
+        method = (self.store.attributes.get("provenance") or {}).get("method")
+        if method not in (None, "dfs", "merged"):
+            raise SettingsError(
+                f"{self.store.path} was made with method {method}, which inserts no key frames: there is "
+                "nothing to draw. Only dfs inserts"
+            )
+        if self.store.provenance_object("config").get("insertion") is False:
+            raise SettingsError(
+                f"{self.store.path} was condensed without insertion: there is nothing to draw. Condense with "
+                "--insertion"
+            )
+
     def num_pages(self, kind: str) -> int:
         """Returns how many pages a picture has."""
         return len(self._pages[kind]) if kind in self._pages else 1
@@ -104,6 +119,7 @@ class Preview:
             SettingsError: the store does not say, or none was.
         """
         steps = [self.store.inserted_at(clip) for clip in self.clips]
+        self.check_insertion()
         if steps[0] is None:
             raise SettingsError(
                 f"{self.store.path} does not say at which steps key frames were inserted; stores of the "
@@ -147,6 +163,7 @@ class Preview:
         Raises:
             SettingsError: the log holds no cosines of the clip.
         """
+        self.check_insertion()
         clip = self.clips[0]
         rows = [
             (line["step"], [math.nan if score is None else score for score in line["cosines"][str(clip)]])
@@ -206,7 +223,7 @@ def store_phases(store: KeyFrameStore) -> Phases | None:
         return None
     if not 0 <= warmup <= 1 or not 0 <= cooldown <= 1:
         return None
-    return Phases(math.floor(warmup * steps), steps - math.floor(cooldown * steps), steps)
+    return Phases(floor_share(warmup, steps), steps - floor_share(cooldown, steps), steps)
 
 
 def _tells_cosines(line: dict[str, Any], clip: str, num_frames: int) -> bool:

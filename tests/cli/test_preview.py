@@ -152,6 +152,17 @@ def test_wrong_words_are_answered(dfs, inserted, tmp_path, monkeypatch, words, m
     assert not list(tmp_path.glob("s*"))
 
 
+@pytest.mark.parametrize("kind", ["cosine", "timeline"])
+def test_advice_fits_the_method(dfs, tmp_path, kind):
+    store = tmp_path / "s.zarr"
+    words = ("--dataset", "moving-shapes", "--classes", "still,fast", "--frames", "4", "--size", "43")
+    assert dfs("condense", *words, "--vpc", "1", "--method", "random", "--out", store).code == 0
+    outcome = dfs("preview", store, "--kind", kind, "--out", tmp_path / "c.png")
+    assert outcome.code == 2
+    assert "method random, which inserts no key frames" in outcome.stderr
+    assert "--watch" not in outcome.stderr
+
+
 def test_a_store_that_does_not_say_has_no_timeline(dfs, tmp_path):
     done = dfs("preview", write_store(tmp_path / "s.zarr"), "--kind", "timeline", "--out", tmp_path / "t.png")
     assert done.code == 2
