@@ -31,16 +31,12 @@ def clips_of_store(store: "KeyFrameStore", asked: StoreVideos) -> StoreVideos:
 
     Raises:
         SettingsError: neither the flags nor the store name a dataset.
+        DatasetNotFoundError: the store names a folder that is not there.
     """
-    from dfs_store.errors import SettingsError
+    from dfs_store.videos.files.source import source_of
 
-    provenance = store.attributes.get("provenance") or {}
     settings: dict[str, Any] = store.provenance_object("config")
-    dataset = asked.dataset or provenance.get("dataset")
-    if not dataset:
-        raise SettingsError(
-            f"{store.path} does not say which dataset it came from; add --dataset NAME|FOLDER"
-        )
+    dataset = asked.dataset or source_of(store)
     return StoreVideos(
         dataset,
         asked.root,

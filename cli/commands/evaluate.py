@@ -1,5 +1,6 @@
 """`dfs evaluate`: train from scratch on a store, test on real videos."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -110,13 +111,14 @@ def _of_store(
 ) -> tuple[StoreVideos, dict[str, Any], dict[str, Any], "StorageReport"]:
     """Returns the clips to test on, what a result says of the store, its origin, and its storage."""
     from dfs_store import open_store
+    from dfs_store.format.source_paths import source_name
 
     with open_store(path) as store:
         provenance = store.attributes.get("provenance") or {}
         about = {name: provenance.get(name) for name in ("method", "vpc")}
         about |= {"digest": store.attributes["digest"], "dtype": store.dtype}
         own = {
-            "dataset": provenance.get("dataset"),
+            "dataset": source_name(str(provenance.get("dataset"))),
             "split": store.provenance_object("config").get("split"),
             "frames": store.num_frames,
             "stride": store.provenance_object("sampling").get("stride"),
@@ -158,9 +160,17 @@ def _run(
             )
 
         result = evaluate(clips, test, settings, on_progress=show)
-    # The name from the command line or the store's provenance, not the folder in which clips were found.
-    on = replace(result.test, dataset=videos.dataset, split_declared=videos.split_declared)
+    on = replace(result.test, dataset=_name_of(videos.dataset), split_declared=videos.split_declared)
     return replace(result, test=on)
+
+
+def _name_of(dataset: str) -> str:
+    """Returns what a result calls a dataset: a folder's own name, told apart from those of the catalogue."""
+    from dfs_store.format.source_paths import source_name
+    from dfs_store.videos import CATALOGUE
+
+    name = source_name(os.path.abspath(os.path.expanduser(dataset)))
+    return dataset if dataset in CATALOGUE else f"./{name}" if name in CATALOGUE else name
 
 
 def _test_clips(videos: StoreVideos, settings: "EvaluationSettings", *, quiet: bool) -> "VideoDataset":
@@ -189,7 +199,9 @@ def _text(
         rows.append(("top-5", *_score_cells(result.top5)))
     rows.append(("chance", f"{result.chance:.1f} %", "top-1 of always answering the most frequent class"))
     number, test = len(result.top1.runs), result.test
-    trainings = f"{counted(number, 'run')} of {counted(result.epochs, 'epoch')} ({result.passes} passes)"
+    trainings = (
+        f"{counted(number, 'run')} of {counted(result.epochs, 'epoch')} ({counted(result.passes, 'pass')})"
+    )
     split = "" if test.split is None else f", split {test.split}"
     where = " held out of the training clips" if test.hold_out is not None else ""
     head = (
@@ -250,8 +262,8 @@ def _beside(store: str, settings: "EvaluationSettings", videos: StoreVideos, own
         for name in ("runs", "lr", "batch_size", "seed")
         if getattr(settings, name) != getattr(usual, name)
     ]
-    if videos.dataset != own["dataset"]:
-        parts.append(f"on-{videos.dataset.strip('/').replace('/', '_')}")
+    if _name_of(videos.dataset) != own["dataset"]:
+        parts.append(f"on-{_name_of(videos.dataset).removeprefix('./')}")
     parts += [f"{name}{value}" for name, value in test.items() if value not in (None, own[name])]
     if videos.hold_out is not None:
         parts.append(f"hold-out{videos.hold_out:g}")

@@ -21,6 +21,7 @@ from dfs_store.errors import ClipError, PositionsError, SettingsError
 from dfs_store.format import KeyFrameStore, StoreWriter, open_store
 from dfs_store.format.coded.span import levels_that_span
 from dfs_store.videos import VideoDataset
+from dfs_store.videos.files.source import recorded_source
 
 __all__ = ["condense"]
 
@@ -146,12 +147,13 @@ def _write(config: CondenseConfig, videos: VideoDataset, condensed: Condensed) -
 
 
 def _provenance(config: CondenseConfig, videos: VideoDataset, condensed: Condensed) -> dict[str, Any]:
+    dataset = recorded_source(config.dataset, config.out)
     return {
         "method": config.method,
-        "dataset": config.dataset,
+        "dataset": dataset,
         "vpc": config.vpc,
         "seed": config.seed,
-        "config": config.provenance(),
+        "config": {**config.provenance(), "dataset": dataset},
         "sampling": asdict(videos.sampling),
         "software": software_versions(),
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),

@@ -11,6 +11,7 @@ from PIL import Image
 
 from dfs_store.errors import SettingsError
 from dfs_store.format import KeyFrameStore
+from dfs_store.format.source_paths import source_name
 from dfs_store.names import known_name
 from dfs_store.pictures.charts import Phases, chart_bytes, cosine_map, insertion_timeline, storage_per_class
 from dfs_store.pictures.clip import PicturedClip, pictured
@@ -131,6 +132,10 @@ class Preview:
             len(self.clips),
             self.store.num_frames,
             store_phases(self.store),
+            self.store.class_names,
+            np.repeat(
+                self.store.labels[self.clips], [len(self.store.positions(clip)) for clip in self.clips]
+            ),
             title=self._style.heading,
             theme=self._theme,
         )
@@ -203,7 +208,7 @@ def image_bytes(pages: Sequence[Image.Image], suffix: str) -> bytes:
 def store_title(store: KeyFrameStore) -> str:
     """Returns a store in a line: its name, method, dataset and vpc as far as it says so."""
     provenance = store.attributes.get("provenance") or {}
-    known = [str(provenance[key]) for key in ("method", "dataset") if provenance.get(key)]
+    known = [source_name(str(provenance[key])) for key in ("method", "dataset") if provenance.get(key)]
     if provenance.get("vpc"):
         known.append(f"VPC {provenance['vpc']}")
     name = str(store.path).rstrip("/").rpartition("/")[2]
@@ -240,9 +245,8 @@ def _tells_cosines(line: dict[str, Any], clip: str, num_frames: int) -> bool:
 
 
 def _flow_row(clip: PicturedClip, flows: list[npt.NDArray[np.uint8]]) -> PicturedClip:
-    last = np.full_like(clip.pixels[:1], 127)  # from the last frame nothing moves on
-    pixels = np.concatenate([np.stack(flows), last])
-    return PicturedClip(pixels, clip.positions[:0], None, "", "flow to the next frame", flat=True)
+    # T - 1 frames: the last one has no next frame, and its cell stays blank.
+    return PicturedClip(np.stack(flows), clip.positions[:0], None, "", "flow to the next frame", flat=True)
 
 
 def _half(page: range) -> int:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dfs_store.exchange.exports.clips import ExportedClips
+from dfs_store.format.source_paths import portable
 from dfs_store.format.spec import frame_size_bytes
 
 __all__ = ["CardFacts", "dataset_card"]
@@ -35,7 +36,7 @@ class CardFacts:
 
 def dataset_card(clips: ExportedClips, facts: CardFacts) -> str:
     """Returns README.md: a YAML header for the Hub, then text for people."""
-    provenance = clips.store.attributes.get("provenance") or {}
+    provenance = portable(clips.store.attributes.get("provenance") or {})
     parts = [
         _header(clips, facts),
         f"# {_plain(facts.name)}",
