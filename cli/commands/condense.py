@@ -160,8 +160,7 @@ def _summary(result: dict[str, Any], storage: "StorageReport", story: list[str])
     went = "".join(f"\n  {line}" for line in story)
     return (
         f"{result['out']}: {what}, {_output.size_text(storage.method_bytes)}, "
-        f"{storage.percent_of_dense:.1f} % of the dense clips, "
-        f"in {_output.duration_text(result['elapsed_seconds'])}{went}"
+        f"in {_output.duration_text(result['elapsed_seconds'])}\n  {storage.shares_text}{went}"
     )
 
 

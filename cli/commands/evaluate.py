@@ -215,7 +215,7 @@ def _text(
         )
     if storage is not None:
         size = f"{_output.size_text(storage.method_bytes)} of {storage.method_arrays}"
-        lines.append(f"  store  {size}, {storage.percent_of_dense:.1f} % of the dense clips")
+        lines.append(f"  store  {size}, {storage.shares_text}")
     if verbose:
         lines += ["  per class", _output.table(_class_rows(result), indent="    ")]
     return "\n".join(lines)

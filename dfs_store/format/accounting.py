@@ -46,9 +46,16 @@ class StorageReport:
         return "key frames" if self.native_bytes is None else "native arrays"
 
     @property
-    def percent_of_dense(self) -> float:
-        """`method_bytes`, in percent of `dense_bytes`."""
-        return 100 * self.method_bytes / self.dense_bytes
+    def shares_text(self) -> str:
+        """What `method_bytes` are a percentage of, in words: each of the sizes that are known, by its name."""
+        wholes = (
+            ("dense float32", self.dense_bytes),
+            ("dense uint8", self.dense_uint8_bytes),
+            ("the source videos", self.source_bytes),
+        )
+        return ", ".join(
+            f"{100 * self.method_bytes / whole:.1f} % of {name}" for name, whole in wholes if whole
+        )
 
     def to_json(self) -> dict[str, int | None]:
         """Returns the fields as a JSON object, in their order."""

@@ -28,7 +28,8 @@ _BARS_PER_COLUMN = 60
 _STEP_BINS = 400
 # Okabe and Ito's, told apart with colour blindness, and matplotlib's brown and purple.
 _CLASS_COLOURS = (
-    "#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#8c564b", "#9467bd", "#7f7f7f", "#bcbd22",
+    "#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#8c564b", "#9467bd", "#7f7f7f",
+    "#bcbd22",
 )  # fmt: skip
 _COSINE_BINS = 600
 

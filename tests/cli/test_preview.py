@@ -82,6 +82,18 @@ def test_optical_flow(dfs, inserted, tmp_path):
     assert _size(tmp_path / "f.png")[1] > _size(tmp_path / "s.png")[1]
 
 
+def test_the_last_frame_has_no_flow(dfs, inserted, tmp_path):
+    import numpy as np
+    from PIL import Image
+
+    dfs("preview", inserted, "--kind", "flow", "--out", tmp_path / "f.png", "--clip", 0)
+    pixels = np.asarray(Image.open(tmp_path / "f.png")).astype(int)
+    right = (abs(pixels - 255).sum(-1) > 0).any(0).nonzero()[0].max()
+    column = (pixels[:, right - 60 : right - 10] != 255).any(-1)
+    rows = np.flatnonzero(column.all(1))
+    assert np.ptp(rows) < 140  # the tile of the last frame; below it nothing
+
+
 def test_the_cosine_map_reads_the_log_of_the_run(dfs, inserted, tmp_path):
     lines = [
         {"event": "step_done", "step": step, "cosines": {"7": [None, 0.1, -0.1, 0.0, 0.2, None]}}

@@ -94,7 +94,8 @@ def _table(clips: ExportedClips, facts: CardFacts, provenance: dict[str, Any]) -
         "number of key frames": f"{num_key_frames:,} in {store.dtype}",
         "bytes of its key frames": f"{key_frame_bytes:,}",
         "bytes of its clips as dense float32": f"{dense_bytes:,}",
-        "share of the dense clips": f"{100 * key_frame_bytes / dense_bytes:.2f} %",
+        "share of dense float32": f"{100 * key_frame_bytes / dense_bytes:.2f} %",
+        "share of dense uint8": f"{400 * key_frame_bytes / dense_bytes:.2f} %",
         "digest of the store": store.attributes["digest"],
     }
     lines = [
