@@ -47,7 +47,7 @@ class StorageReport:
 
     @property
     def shares_text(self) -> str:
-        """What `method_bytes` are a percentage of, in words: each of the sizes that are known, by its name."""
+        """`method_bytes` in percent of every size that is known, each named, for people."""
         wholes = (
             ("dense float32", self.dense_bytes),
             ("dense uint8", self.dense_uint8_bytes),

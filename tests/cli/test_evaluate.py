@@ -58,7 +58,7 @@ def test_the_store_says_what_to_test_on(dfs, made):
         f"{made} on moving-shapes: convnet3d, protocol strict, 2 runs of 2 epochs (3 passes) on 2 clips"
         in outcome.stdout
     )
-    assert "of the dense clips" in outcome.stdout
+    assert "% of dense float32" in outcome.stdout
     assert "chance  50.0 %" in outcome.stdout
 
 
