@@ -133,11 +133,26 @@ def _run(settings: "CondenseConfig", track: str | None, *, json: bool, quiet: bo
             "steps_per_second": progress.steps_per_second,
         }
         storage, story = store.storage, [*progress.story(), *_encoding_lines(store)]
+        _warn_of_still_clips(store, settings)
     if json:
         _output.document("dfs.condense/1", result)
     else:
         next_steps = "" if quiet else _next_steps(settings)
         _output.echo(_summary(result, storage, story) + next_steps)
+
+
+def _warn_of_still_clips(store: "KeyFrameStore", settings: "CondenseConfig") -> None:
+    """Says how many clips of pack have become still pictures."""
+    import numpy as np
+
+    if settings.method != "pack" or settings.key_frames == 1:
+        return
+    single = int(np.count_nonzero(np.diff(store.offsets) == 1))
+    if single:
+        _output.note(
+            f"warning: {counted(single, 'clip')} of {len(store):,} have one key frame and stand still; raise "
+            "--budget, lower --max-error or --vpc, or add --min-key-frames 2"
+        )
 
 
 def _encoding_lines(store: "KeyFrameStore") -> list[str]:

@@ -138,11 +138,18 @@ def count_index(
 
 
 def key_frames_within(
-    budget_bytes: int, num_clips: int, frame_shape: tuple[int, int, int], dtype: str
+    budget_bytes: int,
+    num_clips: int,
+    frame_shape: tuple[int, int, int],
+    dtype: str,
+    *,
+    with_steps: bool = False,
 ) -> int:
     """Returns how many key frames of all clips fit, with their index, into a number of bytes; 0 if none.
 
     Counted are `key_frame_bytes + index_bytes` of the store's `StorageReport`, not the attributes.
     """
-    fixed, one = (count_index(number, num_clips, frame_shape[0], dtype) for number in (0, 1))
+    fixed, one = (
+        count_index(number, num_clips, frame_shape[0], dtype, with_steps=with_steps) for number in (0, 1)
+    )
     return max(0, (budget_bytes - fixed) // (one - fixed + frame_size_bytes(frame_shape, dtype)))

@@ -12,7 +12,7 @@ __all__ = ["LegendItem", "draw_legend", "legend_height", "legend_lines"]
 _TEXT = 12
 _LINE = _TEXT + 8
 _GAP, _SPACE = 6, 24
-_RAMP = 100
+_RAMP = 60
 _BORDER = 3
 
 
