@@ -2,7 +2,10 @@
 
 import typer
 
-from ._output import echo
+from dfs_store.errors import DFSError
+
+from ._exit_codes import exit_code
+from ._output import complain, echo, stdout_errors
 from .commands import (
     compare,
     condense,
@@ -72,4 +75,9 @@ app.add_typer(datasets.app, name="datasets")
 
 def main() -> None:
     """Runs the command line; ends the process with the exit code of the design."""
-    app()
+    try:
+        with stdout_errors():  # of help and version, which no command prints
+            app()
+    except DFSError as error:
+        complain(error)
+        raise SystemExit(exit_code(error)) from error

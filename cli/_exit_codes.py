@@ -12,7 +12,7 @@ import typer
 
 from dfs_store import errors
 
-from ._output import complain, note
+from ._output import complain, discard_output, note
 
 FOUND_WANTING = 1
 WRONG_USAGE = 2
@@ -81,7 +81,7 @@ def command(function: Callable[P, int | None]) -> Callable[P, None]:
             raise
         except BrokenPipeError:
             # The reader of our output left (`dfs inspect | head`): not an error of ours.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            discard_output()
             code = 0
         except BaseException as error:
             if os.environ.get("DFS_DEBUG") == "1":

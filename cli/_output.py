@@ -1,13 +1,18 @@
 """The one file that prints: documents, texts, notes, errors, progress."""
 
+import contextlib
 import itertools
 import json as json_module
+import os
+import shlex
 import sys
 import time
 import traceback
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from dfs_store.byte_sizes import mebibytes, size_text
+from dfs_store.errors import DFSError, DiskFullError, OutputNotWritableError
 from dfs_store.names import printable
 
 if TYPE_CHECKING:
@@ -15,7 +20,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Progress",
+    "command_text",
     "complain",
+    "discard_output",
     "document",
     "duration_text",
     "echo",
@@ -24,6 +31,7 @@ __all__ = [
     "note",
     "size_text",
     "sparkline",
+    "stdout_errors",
     "table",
 ]
 
@@ -32,13 +40,46 @@ SECONDS_BEFORE_LAST_LINE = 5.0  # what took less is not worth a line of its own
 
 
 def echo(text: str) -> None:
-    """Prints a result to stdout."""
-    print(printable(text), flush=True)
+    """Prints a result to stdout.
+
+    Raises:
+        BrokenPipeError: nobody reads any more.
+        DiskFullError, OutputNotWritableError: stdout is a file that cannot take it.
+    """
+    with stdout_errors():
+        print(printable(text), flush=True)
+
+
+@contextlib.contextmanager
+def stdout_errors() -> Iterator[None]:
+    """Turns what the system says of stdout into an error of the library; a closed pipe stays what it is."""
+    try:
+        yield
+    except (BrokenPipeError, DFSError):
+        raise
+    except OSError as error:
+        discard_output()
+        kind = DiskFullError if error.errno in DiskFullError.NUMBERS else OutputNotWritableError
+        raise kind(
+            f"the result cannot be printed: {error.strerror} on standard output; files that the command had "
+            "finished are whole"
+        ) from error
+
+
+def discard_output() -> None:
+    """Lets whatever is still to be printed on stdout, also at the end of the process, go nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def note(text: str) -> None:
-    """Prints talk to stderr."""
-    print(printable(text), file=sys.stderr, flush=True)
+    """Prints status to stderr; if it cannot be written there, the command continues without it."""
+    with contextlib.suppress(OSError):
+        print(printable(text), file=sys.stderr, flush=True)
+
+
+def command_text(*words: object) -> str:
+    """Returns a command line that a shell reads as these words."""
+    return shlex.join(map(str, words))
 
 
 def complain(error: BaseException, *, bug: bool = False) -> None:
@@ -161,7 +202,9 @@ class Progress:
             self._first_done, self._started = done, now
         pace = (done - self._first_done) / (now - self._started) if now > self._started else 0.0
         if pace > 0 and done < total:
-            details = f"{details}  {duration_text((total - done) / pace)} left".strip()
+            details = (
+                f"{duration_text((total - done) / pace)} left  {details}".strip()
+            )  # first: lines are cut
         if self._bar is not None:
             task = self._bar.task_ids[0]
             self._bar.update(task, completed=done, total=total, details=details, description=self._label)

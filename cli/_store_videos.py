@@ -1,5 +1,6 @@
 """Which real clips belong to a store: what its provenance says, unless flags say otherwise."""
 
+import os
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -35,22 +36,21 @@ def clips_of_store(store: "KeyFrameStore", asked: StoreVideos) -> StoreVideos:
 
     Raises:
         SettingsError: neither the flags nor the store name a dataset.
+        DatasetNotFoundError: the store names a folder that is not there.
     """
-    from dfs_store.errors import SettingsError
+    from dfs_store.videos.files.source import found_beside, source_of
 
-    provenance = store.attributes.get("provenance") or {}
     settings: dict[str, Any] = store.provenance_object("config")
-    dataset = asked.dataset or provenance.get("dataset")
+    recorded = (store.attributes.get("provenance") or {}).get("dataset")
+    dataset = asked.dataset or source_of(store)
     # What the store records of its own dataset says nothing of another.
-    same = dataset == provenance.get("dataset")
+    same = asked.dataset in ("", recorded)
+    same = same or os.path.abspath(os.path.expanduser(asked.dataset)) == found_beside(store, recorded)
     reading: dict[str, Any] = {
-        name: getattr(asked, name) or (settings.get(name) if same else None)
-        for name in ("test_list", "class_names", "folder_layout")
+        name: getattr(asked, name) or (found_beside(store, settings.get(name)) if same else None)
+        for name in ("test_list", "class_names")
     }
-    if not dataset:
-        raise SettingsError(
-            f"{store.path} does not say which dataset it came from; add --dataset NAME|FOLDER|LIST"
-        )
+    reading["folder_layout"] = asked.folder_layout or (settings.get("folder_layout") if same else None)
     return StoreVideos(
         dataset,
         asked.root,

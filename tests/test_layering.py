@@ -13,9 +13,9 @@ from tests.cli.conftest import write_store
 ROOT = Path(__file__).parent.parent
 # videos and networks stand side by side, and so do evaluate and exchange: neither imports the other.
 RANKS = {
-    "errors": 0, "display": 0, "lazy": 0, "user_code": 1, "byte_sizes": 1, "names": 1, "interpolation": 1,
-    "format": 2, "pictures": 3, "loaders": 4, "videos": 5, "networks": 5, "condense": 6, "evaluate": 7,
-    "exchange": 7, "report": 8, "cli": 9,
+    "errors": 0, "display": 0, "lazy": 0, "user_code": 1, "byte_sizes": 1, "names": 1, "shares": 1,
+    "interpolation": 1, "format": 2, "pictures": 3, "loaders": 4, "videos": 5, "networks": 5, "condense": 6,
+    "evaluate": 7, "exchange": 7, "report": 8, "cli": 9,
 }  # fmt: skip
 HEAVY = {"torch", "torchvision", "zarr", "h5py", "numpy", "rich.progress"}
 

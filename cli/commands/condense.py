@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from dfs_store.names import counted
+from dfs_store.names import counted, did_you_mean
 
 from .. import _output
 from .._exit_codes import command
@@ -62,6 +62,7 @@ def _settings(parameters: dict[str, Any], file: str | None) -> "CondenseConfig":
         if name not in known:
             raise SettingsError(
                 f"{file} has the unknown setting {name!r}; known are {', '.join(sorted(known))}"
+                f"{did_you_mean(name, known)}"
             )
     for name in ("dataset", "vpc", "out"):
         if name not in settings:
@@ -118,7 +119,7 @@ def _run(settings: "CondenseConfig", track: str | None, *, json: bool, quiet: bo
         CondenseProgress(settings, record, quiet=quiet) as progress,
     ):
         condensed = engine.condense(plan, videos, on_event=progress.on_event)
-    elapsed = time.monotonic() - started
+    elapsed = progress.seconds_before + time.monotonic() - started
     if condensed is None:
         return
     with condensed as store:
@@ -132,10 +133,26 @@ def _run(settings: "CondenseConfig", track: str | None, *, json: bool, quiet: bo
             "steps_per_second": progress.steps_per_second,
         }
         storage, story = store.storage, [*progress.story(), *_encoding_lines(store)]
+        _warn_of_still_clips(store, settings)
     if json:
         _output.document("dfs.condense/1", result)
     else:
-        _output.echo(_summary(result, storage, settings, story))
+        next_steps = "" if quiet else _next_steps(settings)
+        _output.echo(_summary(result, storage, story) + next_steps)
+
+
+def _warn_of_still_clips(store: "KeyFrameStore", settings: "CondenseConfig") -> None:
+    """Says how many clips of pack have become still pictures."""
+    import numpy as np
+
+    if settings.method != "pack" or settings.key_frames == 1:
+        return
+    single = int(np.count_nonzero(np.diff(store.offsets) == 1))
+    if single:
+        _output.note(
+            f"warning: {counted(single, 'clip')} of {len(store):,} have one key frame and stand still; raise "
+            "--budget, lower --max-error or --vpc, or add --min-key-frames 2"
+        )
 
 
 def _encoding_lines(store: "KeyFrameStore") -> list[str]:
@@ -149,35 +166,36 @@ def _encoding_lines(store: "KeyFrameStore") -> list[str]:
     return lines
 
 
-def _summary(
-    result: dict[str, Any], storage: "StorageReport", settings: "CondenseConfig", story: list[str]
-) -> str:
+def _summary(result: dict[str, Any], storage: "StorageReport", story: list[str]) -> str:
+    what = {
+        "key frames": f"{counted(storage.num_key_frames, 'key frame')}, "
+        f"{result['key_frames_per_clip']['mean']:.2f} per clip"
+        f"{', and soft labels' if storage.soft_label_bytes else ''}",
+        "native arrays": "native arrays, and dense clips for other readers",
+    }[storage.method_arrays]
+    went = "".join(f"\n  {line}" for line in story)
+    return (
+        f"{result['out']}: {what}, {_output.size_text(storage.method_bytes)}, "
+        f"in {_output.duration_text(result['elapsed_seconds'])}\n  {storage.shares_text}{went}"
+    )
+
+
+def _next_steps(settings: "CondenseConfig") -> str:
+    """Returns commands to go on with, as a shell reads them."""
     from dfs_store.condense.settings import flag_of
     from dfs_store.format.io.place import local_beside
 
-    what = (
-        f"{counted(storage.num_key_frames, 'key frame')}, "
-        f"{result['key_frames_per_clip']['mean']:.2f} per clip"
-        f"{', and soft labels' if storage.soft_label_bytes else ''}"
-    )
-    if storage.native_bytes is not None:
-        what = "native arrays, and dense clips for other readers"
     beside = local_beside(settings.out)
     picture = beside.with_name(beside.name.partition(".")[0] or beside.name)
-    went = "".join(f"  {line}\n" for line in story)
-    return (
-        f"{result['out']}: {what}, {_output.size_text(storage.method_bytes)}, "
-        f"{storage.percent_of_dense:.1f} % of the dense clips, "
-        f"in {_output.duration_text(result['elapsed_seconds'])}\n"
-        f"{went}"
-        f"next: dfs inspect {settings.out}\n"
-        f"      dfs preview {settings.out} --out {picture}.png\n"
-        f"      dfs report {settings.out} --out {picture}.html\n"
-        f"      dfs evaluate {settings.out} --dataset {settings.dataset}"
-        + "".join(
-            f" {flag_of(name)} {value}"
-            for name in ("root", "test_list", "class_names", "folder_layout")
-            if (value := getattr(settings, name)) is not None
-        )
-        + (f" --hold-out {settings.hold_out:g}" if settings.hold_out else "")
+    evaluate = ["evaluate", settings.out, "--dataset", settings.dataset]
+    for name in ("root", "test_list", "class_names", "folder_layout"):
+        if (value := getattr(settings, name)) is not None:
+            evaluate += [flag_of(name), value]
+    evaluate += ["--hold-out", f"{settings.hold_out:g}"] if settings.hold_out else []
+    commands = (
+        ["inspect", settings.out],
+        ["preview", settings.out, "--out", f"{picture}.png"],
+        ["report", settings.out, "--out", f"{picture}.html"],
+        evaluate,
     )
+    return "\nnext: " + "\n      ".join(_output.command_text("dfs", *words) for words in commands)

@@ -177,7 +177,8 @@ def _shard_text(prepared: dict[str, Any], name: str) -> str:
     missing = ", ".join(str(number) for number in prepared["missing_shards"])
     return (
         f"{done}; still to come: shard {missing}\n"
-        f"(dfs datasets prepare {name} without --shard decodes whatever is missing)"
+        f"({_output.command_text('dfs', 'datasets', 'prepare', name)} without --shard decodes whatever is "
+        "missing)"
     )
 
 

@@ -1,5 +1,6 @@
 """`dfs evaluate`: train from scratch on a store, test on real videos."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,8 +62,6 @@ def evaluate(
 
     dfs evaluate ucf.zarr --dataset miniucf
     """
-    if results is not None and Path(results).is_file():  # written to, not replaced: a pipe or a device
-        check_free([Path(results)], overwrite=overwrite, flag="--results")
     names = shared.class_list(classes)
     asked = StoreVideos(
         dataset or "",
@@ -97,6 +96,11 @@ def evaluate(
         seed=seed,
         device=str(resolve_device(device)),
     )
+    usual = trained_on == _labels(None, store, stored=stored)
+    own["labels"] = None if usual else labels
+    kept = Path(results if results is not None else _beside(store, settings, videos, own))
+    if kept.is_file():  # a pipe or a device is written to, not replaced
+        check_free([kept], overwrite=overwrite, flag="--results")
     # Before the training: nothing may fail after it.
     about["dataset_bytes"] = training_videos_bytes(videos)
     result = _run(store, videos, settings, trained_on, quiet=quiet)
@@ -106,11 +110,9 @@ def evaluate(
     else:
         _output.echo(_text(store, result, storage, verbose=verbose))
     if results is not None:
-        _keep(results, found)
-    elif store != WHOLE:
-        usual = trained_on == _labels(None, store, stored=stored)
-        own["labels"] = result.labels if usual else None
-        _keep_beside(_beside(store, settings, result, own), found, quiet=quiet)
+        _keep(kept, found)
+    else:
+        _keep_beside(kept, found, quiet=quiet)
 
 
 def _labels(asked: str | None, store: str, *, stored: bool) -> tuple[str, ...]:
@@ -134,7 +136,11 @@ def _whole(asked: StoreVideos) -> tuple[StoreVideos, dict[str, Any], dict[str, A
 
     if not asked.dataset:
         raise SettingsError("`dfs evaluate whole` needs --dataset NAME|FOLDER|LIST, the clips to train on")
-    return asked, about_whole(), {}, None
+    from dfs_store.videos.opening import describe
+
+    usual = describe(asked.dataset).sampling
+    own = {"dataset": None, "split": 1, "frames": usual.frames, "stride": usual.stride, "size": usual.size}
+    return asked, about_whole(), own, None
 
 
 def _of_store(
@@ -143,11 +149,12 @@ def _of_store(
     """Returns the clips to test on, what a result says of the store, its origin, and its storage."""
     from dfs_store import open_store
     from dfs_store.evaluate.record import about_store
+    from dfs_store.format.source_paths import source_name
 
     with open_store(path) as store:
         provenance = store.attributes.get("provenance") or {}
         own = {
-            "dataset": provenance.get("dataset"),
+            "dataset": source_name(str(provenance.get("dataset"))),
             "split": store.provenance_object("config").get("split"),
             "frames": store.num_frames,
             "stride": store.provenance_object("sampling").get("stride"),
@@ -193,9 +200,18 @@ def _run(
             )
 
         result = evaluate(hard, test, settings, soft=soft, on_progress=show)
-    # The name from the command line or the store's provenance, not the folder in which clips were found.
-    on = replace(result.test, dataset=videos.dataset, split_declared=videos.split_declared)
+    # The name of the store's dataset, not the folder in which clips were found.
+    on = replace(result.test, dataset=_name_of(videos.dataset), split_declared=videos.split_declared)
     return replace(result, test=on)
+
+
+def _name_of(dataset: str) -> str:
+    """Returns what a result calls a dataset: a folder's own name, told apart from those of the catalogue."""
+    from dfs_store.format.source_paths import source_name
+    from dfs_store.videos import CATALOGUE
+
+    name = source_name(os.path.abspath(os.path.expanduser(dataset)))
+    return dataset if dataset in CATALOGUE else f"./{name}" if name in CATALOGUE else name
 
 
 def _test_clips(videos: StoreVideos, settings: "EvaluationSettings", *, quiet: bool) -> "VideoDataset":
@@ -225,7 +241,9 @@ def _text(
             rows.append((f"top-5{kind}", *_score_cells(scores["top5"])))
     rows.append(("chance", f"{result.chance:.1f} %", "top-1 of always answering the most frequent class"))
     number, test = len(result.top1.runs), result.test
-    trainings = f"{counted(number, 'run')} of {counted(result.epochs, 'epoch')} ({result.passes} passes)"
+    trainings = (
+        f"{counted(number, 'run')} of {counted(result.epochs, 'epoch')} ({counted(result.passes, 'pass')})"
+    )
     split = "" if test.split is None else f", split {test.split}"
     where = " held out of the training clips" if test.hold_out is not None else ""
     head = (
@@ -240,7 +258,7 @@ def _text(
         )
     if storage is not None:
         size = f"{_output.size_text(storage.method_bytes)} of {storage.method_arrays}"
-        lines.append(f"  store  {size}, {storage.percent_of_dense:.1f} % of the dense clips")
+        lines.append(f"  store  {size}, {storage.shares_text}")
     if verbose:
         lines += ["  per class", _output.table(_class_rows(result), indent="    ")]
     return "\n".join(lines)
@@ -263,16 +281,23 @@ def _class_rows(result: "EvaluationResult") -> list[tuple[str, ...]]:
     return rows
 
 
-def _beside(
-    store: str, settings: "EvaluationSettings", result: "EvaluationResult", own: dict[str, Any]
-) -> str:
+def _beside(store: str, settings: "EvaluationSettings", videos: StoreVideos, own: dict[str, Any]) -> str:
     """Names a result's file after its settings and test clips, so that other results do not replace it.
 
-    Default settings, and values equal to those that the store was made with, are left out.
+    Default settings, and values equal to those that the store was made with, are left out. A result of
+    `whole` is named after its dataset and goes to the working folder.
     """
     from dfs_store.evaluate import EvaluationSettings
+    from dfs_store.format.io.place import local_beside
+    from dfs_store.videos.opening import describe, resolve_sampling
 
-    test = result.test
+    info = describe(videos.dataset)
+    sampling = resolve_sampling(info, frames=videos.frames, stride=videos.stride, size=videos.size)
+    test = {
+        "split": videos.split if info.official_splits > 1 else None,
+        **{name: getattr(sampling, name) for name in ("frames", "stride", "size")},
+    }
+
     usual, training = EvaluationSettings(recipe=settings.recipe), settings.training(0)
     parts = [settings.model.replace(":", "."), settings.protocol, str(training.epochs)]
     parts += [settings.recipe] if settings.recipe != EvaluationSettings().recipe else []
@@ -283,22 +308,16 @@ def _beside(
         "seed": (settings.seed, usual.seed),
     }
     parts += [f"{name}{value:g}" for name, (value, default) in values.items() if value != default]
-    if test.dataset != own["dataset"]:
-        parts.append(f"on-{test.dataset.strip('/').replace('/', '_')}")
-    parts += [
-        f"{name}{getattr(test, name)}"
-        for name in ("split", "frames", "stride", "size")
-        if getattr(test, name) not in (None, own[name])
-    ]
-    parts += [f"labels-{result.labels}"] if result.labels != own["labels"] else []
-    if test.hold_out is not None:
-        parts.append(f"hold-out{test.hold_out:g}")
-    from dfs_store.format.io.place import local_beside
-
+    if _name_of(videos.dataset) != own["dataset"]:
+        parts.append(f"on-{_name_of(videos.dataset).removeprefix('./')}")
+    parts += [f"{name}{value}" for name, value in test.items() if value not in (None, own[name])]
+    parts += [f"labels-{own['labels']}"] if own["labels"] else []
+    if videos.hold_out is not None:
+        parts.append(f"hold-out{videos.hold_out:g}")
     return f"{local_beside(store.rstrip('/'))}.{'-'.join(parts)}.json"
 
 
-def _keep_beside(path: str, found: dict[str, Any], *, quiet: bool) -> None:
+def _keep_beside(path: Path, found: dict[str, Any], *, quiet: bool) -> None:
     """Keeps a result for which no file was named; prints a note if it cannot be written."""
     from dfs_store.errors import OutputNotWritableError
 
@@ -311,17 +330,17 @@ def _keep_beside(path: str, found: dict[str, Any], *, quiet: bool) -> None:
             _output.note(f"kept in {path}")
 
 
-def _keep(path: str, found: dict[str, Any]) -> None:
+def _keep(path: Path, found: dict[str, Any]) -> None:
     """Writes the result to a file. It has been printed before, so nothing is lost if that fails."""
     from dfs_store.errors import OutputNotWritableError
     from dfs_store.format.io.durable import write_durably
 
     text = _output.json_text(SCHEMA, found) + "\n"
     try:
-        if Path(path).exists() and not Path(path).is_file():
-            Path(path).write_text(text, encoding="utf-8")  # a pipe or a device: written to, not replaced
+        if path.exists() and not path.is_file():
+            path.write_text(text, encoding="utf-8")  # a pipe or a device: written to, not replaced
         else:
-            write_durably(Path(path), text.encode())
+            write_durably(path, text.encode())
     except OSError as error:
         raise OutputNotWritableError(
             f"the result was printed but cannot be kept in {path} ({error.strerror}); name another file "

@@ -72,7 +72,8 @@ def import_(
     if not quiet:
         for remark in done.notes:
             _output.note(f"note: {remark}")
-    _output.echo(_text(found, done, store.stored_as))
+    hint = "" if quiet else f"\nnext: {_output.command_text('dfs', 'inspect', found['out'])}"
+    _output.echo(_text(found, done, store.stored_as) + hint)
 
 
 def _settings(source: str, typed: dict[str, Any]) -> "ImportSettings":
@@ -114,6 +115,5 @@ def _text(found: dict[str, Any], done: "Imported", stored_as: str) -> str:
         f"{found['out']}: {counted(done.num_clips, 'clip')} of {found['num_frames']}x{height}x{width} "
         f"({done.source['layout']}), {counted(len(found['class_names']), 'class')}, "
         f"{counted(done.num_key_frames, 'key frame')}, {stored_as}, "
-        f"{_output.size_text(found['storage']['on_disk_bytes'])} on disk{error}\n"
-        f"next: dfs inspect {found['out']}"
+        f"{_output.size_text(found['storage']['on_disk_bytes'])} on disk{error}"
     )

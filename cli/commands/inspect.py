@@ -147,13 +147,17 @@ def _storage_rows(content: dict[str, Any]) -> list[tuple[str, ...]]:
         return name, _output.size_text(size), f"{100 * size / dense:6.2f} %", formula
 
     rows = [
-        ("", "", "of dense", ""),
+        ("", "", "of dense float32", ""),
         row("key frames", "key_frame_bytes", _key_frames_formula(content, f"{keys:,} x {frame}")),
         row("as float32", "float32_bytes", f"{keys:,} x {frame} x 4, the paper's rule (its MB are MiB)"),
         row("index", "index_bytes", "positions, offsets, labels, checksums and the like"),
         row("on disk", "on_disk_bytes", "all files"),
-        row("dense clips", "dense_bytes", f"{content['num_clips']:,} x {content['num_frames']}x{frame} x 4"),
-        row("as uint8", "dense_uint8_bytes", f"{content['num_clips']:,} x {content['num_frames']}x{frame}"),
+        row(
+            "dense float32", "dense_bytes", f"{content['num_clips']:,} x {content['num_frames']}x{frame} x 4"
+        ),
+        row(
+            "dense uint8", "dense_uint8_bytes", f"{content['num_clips']:,} x {content['num_frames']}x{frame}"
+        ),
     ]
     optional = (
         ("real videos", "source_bytes", "the files that these clips were made from"),

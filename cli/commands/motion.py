@@ -1,5 +1,6 @@
 """`dfs motion`: the mean optical flow of every class, real above condensed."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -18,18 +19,21 @@ if TYPE_CHECKING:
     from dfs_store import DFSDataset
     from dfs_store.videos import VideoDataset
 
+SUFFIXES = (".png", ".jpg", ".jpeg")
+
 
 @command
 def motion(
     store: shared.Store,
     out: Annotated[
-        str | None, typer.Option("--out", metavar="FILE", help="The picture: .png, .jpg ...")
+        str | None, typer.Option("--out", metavar="FILE", help="The picture: .png or .jpg.")
     ] = None,
     dataset: given.Dataset = None,
     root: shared.Root = None,
     test_list: shared.TestList = None,
     class_names: shared.ClassNames = None,
     folder_layout: shared.FolderLayout = None,
+    overwrite: shared.Overwrite = False,
     json: shared.Json = False,
     quiet: shared.Quiet = False,
     verbose: shared.Verbose = False,
@@ -44,7 +48,12 @@ def motion(
 
     from .._store_videos import StoreVideos, clips_of_store
     from .._videos import open_with_progress
+    from ..shown.picture_files import check_free, check_outside, check_picture_path
 
+    if out is not None:  # before anything is computed
+        check_picture_path(Path(out), SUFFIXES, "motion")
+        check_outside(Path(out), store)
+        check_free([Path(out)], overwrite=overwrite)
     with open_store(store) as opened:
         asked = clips_of_store(
             opened,
@@ -74,7 +83,7 @@ def motion(
         "per_class": dict(zip(names, cosines, strict=True)),
     }
     if out is not None:
-        _write(flows.flow_picture(real, condensed, names), out)
+        _write(flows.flow_picture(real, condensed, names), Path(out))
     if json:
         _output.document("dfs.motion/1", found)
     else:
@@ -94,20 +103,16 @@ def _stored_clips(clips: "DFSDataset", label: int) -> "Iterator[npt.NDArray[np.f
             yield clips[number][0].numpy()
 
 
-def _write(picture: "npt.NDArray[np.uint8]", path: str) -> None:
-    import cv2
+def _write(picture: "npt.NDArray[np.uint8]", path: Path) -> None:
+    import io
 
-    from dfs_store.errors import OutputNotWritableError
+    from PIL import Image
 
-    try:
-        written = cv2.imwrite(path, picture[..., ::-1])
-    except cv2.error:
-        written = False
-    if not written:
-        raise OutputNotWritableError(
-            f"the picture cannot be written to {path}: the folder must exist and be writable, and the "
-            "name end in .png or .jpg"
-        )
+    from ..shown.picture_files import write_files
+
+    data = io.BytesIO()
+    Image.fromarray(picture).save(data, "PNG" if path.suffix.lower() == ".png" else "JPEG", quality=95)
+    list(write_files([path], [data.getvalue()]))
 
 
 def _text(found: dict[str, Any], out: str | None) -> str:

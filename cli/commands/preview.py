@@ -68,6 +68,8 @@ def preview(
         if kind == "cosine":
             chosen = chosen[:1]
         drawing = Preview(opened, chosen, rebuilt=rebuilt, theme=theme, rows=rows)
+        if kind in ("cosine", "timeline"):
+            drawing.check_insertion()
         files = page_paths(path, drawing.num_pages(kind) if path.suffix.lower() == ".png" else 1)
         check_free(files, overwrite=overwrite)
         beside = _real_clips(drawing, nearest, dataset, root, quiet=quiet)

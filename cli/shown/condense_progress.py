@@ -36,10 +36,11 @@ class CondenseProgress:
         self._stop: int | None = None
         # Only a run of steps has something to finish and to keep; everything else stops at once.
         self._graceful = False
-        self._steps = 0
+        self._steps = 0  # of the whole run, those before it was resumed included
         self._seconds = 0.0
+        self._seconds_before = 0.0
         self._smooth_loss: float | None = None
-        self._losses: list[float] = []  # smoothed, one per step of this process
+        self._losses: list[float] = []  # smoothed, one per step
         self._inserted: list[tuple[int, int]] = []  # step, how many
         self._phase = ""
 
@@ -53,6 +54,11 @@ class CondenseProgress:
         self._bar.__exit__()
         for number, handler in self._old.items():
             signal.signal(number, handler)
+
+    @property
+    def seconds_before(self) -> float:
+        """Seconds of the processes that this one continues, 0 of a run that was not resumed."""
+        return self._seconds_before
 
     @property
     def steps_per_second(self) -> float | None:
@@ -78,6 +84,8 @@ class CondenseProgress:
     def _on_start(self, event: "RunStarted") -> None:
         self._graceful = event.iterations > 0
         self._started = time.monotonic()
+        if event.step:
+            self._take_up(event.step)
         if self._quiet:
             return
         where = f"from step {event.step:,}, " if event.step else ""
@@ -88,28 +96,43 @@ class CondenseProgress:
         for note in event.notes:
             self._bar.message(f"note: {note}")
 
-    def _on_extractor(self, event: "ExtractorTrained") -> None:
-        self._bar.update(
-            event.passes_done, event.passes, f"training a network on the real clips  loss {event.loss:.4g}"
-        )
+    def _take_up(self, first_step: int) -> None:
+        """Takes in, from the log, the steps of the processes that this one continues."""
+        from dfs_store.condense.runtime.event_log import event_log_path, events_before
 
-    def _on_step(self, event: "StepDone") -> None:
+        of_process = 0.0
+        for line in events_before(event_log_path(self._settings.out), first_step):
+            if line["event"] == "run_started":
+                self._seconds_before, of_process = self._seconds_before + of_process, 0.0
+            elif line["event"] == "step_done":
+                of_process = line["elapsed_seconds"]
+                self._count(line["step"], line["loss"], line["num_inserted"])
+        self._seconds_before += of_process
+
+    def _count(self, step: int, loss: float, num_inserted: int) -> None:
         self._steps += 1
-        self._seconds = time.monotonic() - self._started
-        smooth = event.loss if self._smooth_loss is None else 0.9 * self._smooth_loss + 0.1 * event.loss
+        smooth = loss if self._smooth_loss is None else 0.9 * self._smooth_loss + 0.1 * loss
         self._smooth_loss = smooth
         self._losses.append(smooth)
-        if event.num_inserted:
-            self._inserted.append((event.step, event.num_inserted))
+        if num_inserted:
+            self._inserted.append((step, num_inserted))
+
+    def _on_extractor(self, event: "ExtractorTrained") -> None:
+        loss = "" if event.loss is None else f"  loss {event.loss:.4g}"
+        self._bar.update(event.passes_done, event.passes, f"training a network on the real clips{loss}")
+
+    def _on_step(self, event: "StepDone") -> None:
+        self._count(event.step, event.loss, event.num_inserted)
+        self._seconds = self._seconds_before + time.monotonic() - self._started
         if event.phase != self._phase:
             self._new_phase(event)
         if not self._quiet:
             self._bar.update(
                 event.step + 1,
                 event.iterations,
-                f"{event.phase}  {self._steps / self._seconds:.2f} steps/s  loss {smooth:.4g} "
-                f"{_output.sparkline(self._losses)}  {counted(event.num_key_frames, 'key frame')}  "
-                f"{_output.mebibytes(event.key_frame_bytes)}",
+                f"{event.phase}  {self._steps / self._seconds:.2f} steps/s  loss {self._smooth_loss:.4g}  "
+                f"{counted(event.num_key_frames, 'key frame')}  {_output.mebibytes(event.key_frame_bytes)}  "
+                f"{_output.sparkline(self._losses)}",
             )
         if self._stop is not None:
             self._end(event.step + 1)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 
-def check_picture_path(path: Path, suffixes: Sequence[str], what: str) -> None:
+def check_picture_path(path: Path, suffixes: Sequence[str], what: str, *, flag: str = "--out") -> None:
     """Checks the name of a picture and the folder it is to lie in.
 
     Raises:
@@ -16,7 +16,7 @@ def check_picture_path(path: Path, suffixes: Sequence[str], what: str) -> None:
     from dfs_store.errors import OutputNotWritableError, SettingsError
 
     if path.suffix.lower() not in suffixes:
-        raise SettingsError(f"--out of {what} must end in {' or '.join(suffixes)}, got {str(path)!r}")
+        raise SettingsError(f"{flag} of {what} must end in {' or '.join(suffixes)}, got {str(path)!r}")
     if not path.parent.is_dir():
         raise OutputNotWritableError(f"{path}: the folder {path.parent} does not exist; create it first")
 

@@ -52,10 +52,13 @@ def outline(plan: "Plan") -> str:
     if plan.phases:
         steps = (f"{name} {start:,}-{end - 1:,}" for name, start, end in plan.phases if end > start)
         rows.append(("steps", ", ".join(steps)))
+    if plan.settings.get("extractor") == "trained":
+        rows.append(("first", "trains ConvNet3D on the real clips, to choose by its features, once"))
     rows.append(("settings", ", ".join(settings) + "  (all: -v)"))
     first, most = _output.mebibytes(plan.first_bytes), _output.mebibytes(plan.most_bytes)
     sizes = first if first == most else f"{first} to begin with, {most} at most"
     rows.append(("store", f"{sizes}{_coded(plan)}"))
+    rows += [("note", note) for note in plan.notes if note.startswith("--size")]  # the run prints the others
     return "\n".join([head, _output.table(rows, indent="  ")])
 
 
@@ -87,6 +90,8 @@ def _store_rows(plan: "Plan") -> list[tuple[str, ...]]:
 def _coded(plan: "Plan") -> str:
     """Says that a size is that before encoding: those of the image files are not known yet."""
     encoding = plan.settings.get("encoding")
+    if plan.settings.get("budget") is not None:
+        return f", --budget {plan.settings['budget']}"
     return "" if encoding in (None, "none") else f", before they are encoded as {encoding}"
 
 

@@ -23,7 +23,7 @@ _Complete = TypeVar("_Complete")
 # and a checkpoint may be continued with others.
 _CIRCUMSTANCES = ("out", "root", "device", "resume", "overwrite", "checkpoint_every", "max_memory", "watch")
 # A setting of the size of the store that the method does not use is refused, others are noted and ignored.
-_SIZES = ("budget", "key_frames", "max_error")
+_SIZES = ("budget", "key_frames", "min_key_frames", "max_error")
 
 
 @dataclass(frozen=True)
@@ -78,10 +78,13 @@ class CondenseConfig(Settings):
         extractor: whose features the coresets choose by: "trained" (ConvNet3D trained on all the real clips,
             once, kept in the cache), "random" (the same network untrained), or a file that holds its
             `state_dict`.
-        budget: of pack: bytes for all clips ("20MiB"), key frames and their index.
+        budget: bytes for all clips ("20MiB"), key frames and their index. pack shares it out; dfs inserts no
+            more key frames into a class once its equal share is used up.
         key_frames: of random, herding and k-center: how many real frames to keep of each clip, evenly spaced
             from the first to the last; 1 is the middle one; None keeps all. Of pack: at most so many per
             clip, fewer if more would not help.
+        min_key_frames: of pack: at least so many per clip, fewer only if more would not help. None is 2 with
+            a budget that allows 2 of every clip, else 1, which makes a still picture.
         max_error: of pack: the largest root-mean-square error of a clip, in 8-bit levels (2.55 is 40 dB).
         dtype: how the store keeps key frames; None is uint8 for pack and with an encoding, else float32.
         encoding: stores key frames as image files: "webp[:QUALITY]" (a still of each, 75) or
@@ -203,6 +206,16 @@ class CondenseConfig(Settings):
     def iterates(self) -> bool:
         """Whether the method takes steps, which a checkpoint can continue."""
         return self.record.phases is not None
+
+    @property
+    def embeds(self) -> bool:
+        """Whether the method looks at clips through ConvNet3D."""
+        return self.iterates or self.uses("extractor")
+
+    @property
+    def budget_bytes(self) -> int | None:
+        """`budget` as a number of bytes."""
+        return None if self.budget is None else parse_bytes(str(self.budget), "--budget")
 
     @property
     def max_memory_bytes(self) -> int | None:

@@ -38,14 +38,14 @@ class ExtractorTrained:
     """A training pass of the network on real clips: the extractor of the coresets, or the teacher.
 
     Attributes:
-        passes_done: passes over the clips so far.
+        passes_done: passes over the clips so far; 0 before the first one.
         passes: passes in all.
-        loss: mean training loss of this pass.
+        loss: mean training loss of this pass; None before the first one.
     """
 
     passes_done: int
     passes: int
-    loss: float
+    loss: float | None
 
 
 @dataclass(frozen=True)

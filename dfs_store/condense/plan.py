@@ -23,7 +23,7 @@ from dfs_store.condense.training_clips import TrainingClips, count_training_clip
 from dfs_store.errors import SettingsError
 from dfs_store.format import check_output
 from dfs_store.format.spec import frame_size_bytes
-from dfs_store.networks.convnet3d import check_convnet3d
+from dfs_store.networks.convnet3d import SMALLEST_SIZE, check_convnet3d
 from dfs_store.videos import VideoDataset
 
 __all__ = ["Plan", "check_place", "plan_run"]
@@ -145,10 +145,12 @@ def _plan(config: CondenseConfig, clips: TrainingClips, device: torch.device) ->
     per_class, num_frames, frame_shape = clips
     iterates, method = config.iterates, config.record
     if method.needs_real_clips or config.init not in (None, "noise"):
-        check_real_clips(per_class, config.vpc)
+        otherwise = "" if method.needs_real_clips else ", or --init noise"
+        check_real_clips(per_class, config.vpc, otherwise)
     num_clips = len(per_class) * config.vpc
     if config.soft_labels:
         check_convnet3d(len(per_class), num_frames, frame_shape[1])
+    small = _small_note(config, frame_shape[1])
     method.check_clips(config, num_clips, num_frames, frame_shape)
     first_keys, most_keys = method.key_frames(config, num_frames)
     frame_values = int(np.prod(frame_shape))
@@ -165,12 +167,17 @@ def _plan(config: CondenseConfig, clips: TrainingClips, device: torch.device) ->
         training_bytes = 3 * native
         store_bytes = store_bytes[0] + native, store_bytes[1] + native
         state_bytes = [2 * native, 2 * native]
+    key_frame_bytes = stored_bytes * first_keys, stored_bytes * most_keys
+    if config.budget_bytes is not None:  # of which the index takes some, too
+        budget = config.budget_bytes
+        store_bytes = min(store_bytes[0], budget), min(store_bytes[1], budget)
+        key_frame_bytes = min(key_frame_bytes[0], budget), min(key_frame_bytes[1], budget)
     return Plan(
         config=config,
         real_clips=clips,
         settings=config.provenance(),
         preset=config.preset_origin or "none needed",
-        notes=config.notes(),
+        notes=config.notes() + small,
         device=str(device),
         num_classes=len(per_class),
         num_real_clips=sum(per_class.values()),
@@ -182,8 +189,8 @@ def _plan(config: CondenseConfig, clips: TrainingClips, device: torch.device) ->
         soft_label_bytes=2 * num_clips * len(per_class) if config.soft_labels else None,
         disk=DiskNeed.of(config, store_bytes, (state_bytes[0], state_bytes[1])),
         disk_free_bytes=free_bytes(config.out),
-        first_bytes=stored_bytes * first_keys,
-        most_bytes=stored_bytes * most_keys,
+        first_bytes=key_frame_bytes[0],
+        most_bytes=key_frame_bytes[1],
         real_bytes=real_bytes,
         real_on_device=device.type == "cuda" and real_clips_fit(real_bytes, device),
         key_frame_memory_bytes=training_bytes,
@@ -193,3 +200,19 @@ def _plan(config: CondenseConfig, clips: TrainingClips, device: torch.device) ->
         chunk_memory_bytes=chunk * clip_activation_bytes(num_frames, frame_shape) if iterates else 0,
         device_memory_bytes=total_memory_bytes(device),
     )
+
+
+def _small_note(config: CondenseConfig, size: int) -> tuple[str, ...]:
+    """Refuses frames too small for ConvNet3D if the method needs it, before anything is decoded; else warns.
+
+    Raises:
+        SettingsError: the method embeds clips with ConvNet3D.
+    """
+    if size >= SMALLEST_SIZE:
+        return ()
+    if config.embeds:
+        raise SettingsError(
+            f"--method {config.method} embeds clips with ConvNet3D, which needs frames of at least "
+            f"{SMALLEST_SIZE} pixels, got --size {size}; use a larger --size, or --method random"
+        )
+    return (f"--size {size}: ConvNet3D cannot be trained on frames below {SMALLEST_SIZE} pixels",)

@@ -28,6 +28,7 @@ from dfs_store.format.coded.span import levels_that_span
 from dfs_store.format.io.place import local_beside
 from dfs_store.networks import ConvNet3D
 from dfs_store.videos import VideoDataset
+from dfs_store.videos.files.source import recorded_source
 
 __all__ = ["condense"]
 
@@ -188,12 +189,18 @@ def _write_clips(config: CondenseConfig, videos: VideoDataset, condensed: Conden
 
 
 def _provenance(config: CondenseConfig, videos: VideoDataset, condensed: Condensed) -> dict[str, Any]:
+    dataset = recorded_source(config.dataset, config.out)
+    lists = {
+        name: recorded_source(path, config.out)
+        for name in ("test_list", "class_names")
+        if (path := getattr(config, name)) is not None
+    }
     return {
         "method": config.method,
-        "dataset": config.dataset,
+        "dataset": dataset,
         "vpc": config.vpc,
         "seed": config.seed,
-        "config": config.provenance(),
+        "config": {**config.provenance(), "dataset": dataset, **lists},
         "sampling": asdict(videos.sampling),
         "software": software_versions(),
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),

@@ -170,9 +170,15 @@ class Settings:
     static_lr: float | None = _set("Of the static memory.", MEMORIES, check=_positive)
     integrator_lr: float | None = _set("Of their convolution.", MEMORIES, check=_positive)
 
-    budget: str | int | None = _set("Bytes in all, 20MiB (pack).", KEPT, metavar="SIZE", check=_bytes)
+    budget: str | int | None = _set("Bytes in all, 20MiB (pack, dfs).", KEPT, metavar="SIZE", check=_bytes)
     key_frames: int | None = _set(
         "Per clip (pack: at most; random, herding, k-center: default all).",
+        KEPT,
+        metavar="K",
+        check=_at_least_1,
+    )
+    min_key_frames: int | None = _set(
+        "Per clip at least, unless fewer rebuild it as well (pack; default 2 if --budget allows).",
         KEPT,
         metavar="K",
         check=_at_least_1,

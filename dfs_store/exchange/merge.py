@@ -12,6 +12,7 @@ from dfs_store import __version__
 from dfs_store.errors import SettingsError
 from dfs_store.format import KeyFrameStore, StoreWriter, open_store
 from dfs_store.format.convert import copy_clip, soft_label_of, stored_alike
+from dfs_store.format.source_paths import rebased
 
 __all__ = ["Merged", "merge_stores"]
 
@@ -94,7 +95,7 @@ def merge_stores(
             attributes={
                 "normalization": stores[0].normalization,
                 "fps": rates.pop() if len(rates) == 1 else None,
-                "provenance": _provenance(stores),
+                "provenance": _provenance(stores, target),
             },
             overwrite=overwrite,
             **stored,
@@ -160,8 +161,8 @@ def _shown(value: object) -> str:
     return "none" if value is None else str(value)
 
 
-def _provenance(stores: list[KeyFrameStore]) -> dict[str, Any]:
-    parents = [store.attributes.get("provenance") or {} for store in stores]
+def _provenance(stores: list[KeyFrameStore], target: PathLike) -> dict[str, Any]:
+    parents = [rebased(store.attributes.get("provenance") or {}, store.path, target) for store in stores]
     agreed = {key: value for key, value in parents[0].items() if all(p.get(key) == value for p in parents)}
     configs = [each for parent in parents if isinstance(each := parent.get("config"), dict)]
     if "config" not in agreed and len(configs) == len(parents):

@@ -50,9 +50,16 @@ class StorageReport:
         return "key frames and soft labels" if self.soft_label_bytes else "key frames"
 
     @property
-    def percent_of_dense(self) -> float:
-        """`method_bytes`, in percent of `dense_bytes`."""
-        return 100 * self.method_bytes / self.dense_bytes
+    def shares_text(self) -> str:
+        """`method_bytes` in percent of every size that is known, each named, for people."""
+        wholes = (
+            ("dense float32", self.dense_bytes),
+            ("dense uint8", self.dense_uint8_bytes),
+            ("the source videos", self.source_bytes),
+        )
+        return ", ".join(
+            f"{100 * self.method_bytes / whole:.1f} % of {name}" for name, whole in wholes if whole
+        )
 
     def to_json(self) -> dict[str, int | None]:
         """Returns the fields as a JSON object, in their order."""
@@ -138,11 +145,18 @@ def count_index(
 
 
 def key_frames_within(
-    budget_bytes: int, num_clips: int, frame_shape: tuple[int, int, int], dtype: str
+    budget_bytes: int,
+    num_clips: int,
+    frame_shape: tuple[int, int, int],
+    dtype: str,
+    *,
+    with_steps: bool = False,
 ) -> int:
     """Returns how many key frames of all clips fit, with their index, into a number of bytes; 0 if none.
 
     Counted are `key_frame_bytes + index_bytes` of the store's `StorageReport`, not the attributes.
     """
-    fixed, one = (count_index(number, num_clips, frame_shape[0], dtype) for number in (0, 1))
+    fixed, one = (
+        count_index(number, num_clips, frame_shape[0], dtype, with_steps=with_steps) for number in (0, 1)
+    )
     return max(0, (budget_bytes - fixed) // (one - fixed + frame_size_bytes(frame_shape, dtype)))

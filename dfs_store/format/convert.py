@@ -11,6 +11,7 @@ from dfs_store.errors import SettingsError
 from dfs_store.format.coded.encoding import gives_quality, parse_encoding
 from dfs_store.format.coded.span import levels_that_span
 from dfs_store.format.quantization import Encoded
+from dfs_store.format.source_paths import portable, rebased
 from dfs_store.format.spec import RESERVED_KEYS
 from dfs_store.format.store import KeyFrameStore, open_store
 from dfs_store.format.writer import StoreWriter
@@ -30,6 +31,7 @@ def copy_store(
     without: Sequence[int] = (),
     soft_labels: npt.NDArray[np.floating[Any]] | None = None,
     overwrite: bool = False,
+    for_others: bool = False,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> None:
     """Copies a store clip by clip; the container follows the target's suffix.
@@ -52,6 +54,7 @@ def copy_store(
         without: numbers of clips to leave out; the others keep their order.
         soft_labels: (N, classes) of all clips of the source, in place of its own, for its classes in order.
         overwrite: replace a store that is there.
+        for_others: the copy leaves this machine: of the paths in its provenance only the names stay.
         on_progress: called with clips copied and clips in all.
 
     Raises:
@@ -69,6 +72,8 @@ def copy_store(
         attributes = {key: value for key, value in store.attributes.items() if key not in RESERVED_KEYS}
         if len(clips) < len(store):
             attributes["provenance"] = _subset_provenance(store, clips)
+        about = attributes.get("provenance")
+        attributes["provenance"] = portable(about) if for_others else rebased(about, store.path, target)
         stored = _stored_as(store, dtype, encoding)
         attributes["provenance"] = _after_encoding(attributes.get("provenance"), store, stored, encoding)
         with StoreWriter(

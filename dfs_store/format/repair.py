@@ -8,6 +8,7 @@ from dfs_store.format.checks.verify import Finding, class_name, clips_of, damage
 from dfs_store.format.convert import copy_clip, soft_label_of, stored_alike
 from dfs_store.format.io.place import locate
 from dfs_store.format.native import read_native
+from dfs_store.format.source_paths import rebased
 from dfs_store.format.spec import NATIVE, RESERVED_KEYS
 from dfs_store.format.store import KeyFrameStore
 from dfs_store.format.stored_frames import StoredFrames
@@ -55,6 +56,7 @@ def repair_store(
             raise DamagedStoreError(f"{source}: cannot be repaired: none of its {num_clips} clips is whole")
         findings = [_finding(found, frames, clip, message) for clip, message in lost.items()]
         attributes = {key: value for key, value in header.attributes.items() if key not in RESERVED_KEYS}
+        attributes["provenance"] = rebased(attributes.get("provenance"), source, target)
         if lost:
             repaired = {"digest": header.digest, "clips_left_out": list(lost)}
             attributes["provenance"] = {**(attributes.get("provenance") or {}), "repaired": repaired}

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from dfs_store.errors import SettingsError
 from dfs_store.networks.drawing import draw_parameters
 
-__all__ = ["ConvNet3D", "check_convnet3d"]
+__all__ = ["SMALLEST_SIZE", "ConvNet3D", "check_convnet3d"]
 
 _WIDTHS = (64, 128, 128)
 # In which order of its values in memory each convolution is fastest on a CPU (docs/performance.md); poolings
@@ -16,7 +16,7 @@ _WIDTHS = (64, 128, 128)
 _CPU_ORDERS = (torch.channels_last_3d, torch.contiguous_format, torch.channels_last_3d)
 # Without gradients a CPU takes so many bytes of the first feature maps at a time: they stay in its caches.
 _CPU_PIECE_BYTES = 20 * 2**20
-_SMALLEST_SIZE = 43  # below, the third pooling has nothing left to pool
+SMALLEST_SIZE = 43  # below, the third pooling has nothing left to pool
 _FEWEST_FRAMES = 4  # two poolings halve the time
 
 
@@ -117,9 +117,9 @@ def check_convnet3d(num_classes: int, num_frames: int, size: int) -> None:
         raise SettingsError(
             f"ConvNet3D halves the time twice and needs at least {_FEWEST_FRAMES} frames, got {num_frames}"
         )
-    if size < _SMALLEST_SIZE:
+    if size < SMALLEST_SIZE:
         raise SettingsError(
-            f"ConvNet3D needs frames of at least {_SMALLEST_SIZE} pixels, got size {size}; choose more"
+            f"ConvNet3D needs frames of at least {SMALLEST_SIZE} pixels, got size {size}; choose more"
         )
 
 

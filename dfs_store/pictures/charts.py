@@ -35,6 +35,11 @@ _DPI = 150
 _BAR_INCHES = 0.2
 _BARS_PER_COLUMN = 60
 _STEP_BINS = 400
+# Okabe and Ito's, told apart with colour blindness, and matplotlib's brown and purple.
+_CLASS_COLOURS = (
+    "#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#8c564b", "#9467bd", "#7f7f7f",
+    "#bcbd22",
+)  # fmt: skip
 _COSINE_BINS = 600
 _MARKERS = "osD^vP*Xhd<>p"
 
@@ -54,11 +59,15 @@ def insertion_timeline(
     num_clips: int,
     num_frames: int,
     phases: Phases | None,
+    classes: Sequence[str],
+    labels: npt.NDArray[np.int64],
     *,
     title: str = "",
     theme: Theme = LIGHT,
 ) -> "Figure":
     """Draws which positions became key frames when, and below how many key frames a clip had.
+
+    Dots have the colours of their classes if these are at most ten, else those of the steps, as in sheets.
 
     Args:
         inserted_at: (S,) the 0-based step of every key frame, -1 for an initial one.
@@ -66,6 +75,8 @@ def insertion_timeline(
         num_clips: clips that the key frames belong to.
         num_frames: T.
         phases: shaded, where they are known.
+        classes: class names.
+        labels: (S,) the class of every key frame.
         title: of the picture.
         theme: colours.
 
@@ -84,10 +95,25 @@ def insertion_timeline(
     figure = _figure(9.0, 3.2 + min(num_frames, 40) * 0.14)
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=[2.2, 1])
     width = max(1, math.ceil(last / _STEP_BINS))  # steps that share a dot
-    dots, counts = np.unique(np.stack([steps // width, where]), axis=1, return_counts=True)
-    colours = [_hexadecimal(step_colour(step * width / max(1, last - 1))) for step in dots[0]]
+    own = labels[inserted_at >= 0]
+    by_class = np.unique(own).size <= len(_CLASS_COLOURS)
+    # Dots of several classes at one place stand side by side.
+    kinds = np.unique(own, return_inverse=True)[1] if by_class else np.zeros_like(own)
+    dots, counts = np.unique(np.stack([steps // width, where, kinds]), axis=1, return_counts=True)
     sizes = 14 + 60 * (counts - 1) / max(1, counts.max() - 1)
-    above.scatter((dots[0] + 0.5) * width, dots[1], s=sizes, c=colours, alpha=0.85, linewidths=0)
+    number = int(dots[2].max()) + 1
+    heights = dots[1] + 0.7 * ((dots[2] + 0.5) / number - 0.5)
+    if by_class:
+        for kind, label in enumerate(np.unique(own).tolist()):
+            here = dots[2] == kind
+            above.scatter(
+                (dots[0][here] + 0.5) * width, heights[here], s=sizes[here], c=_CLASS_COLOURS[kind],
+                alpha=0.85, linewidths=0, label=_short(classes[label]),
+            )  # fmt: skip
+        figure.legend(loc="outside right upper", fontsize=8, title="class", title_fontsize=8, frameon=False)
+    else:
+        colours = [_hexadecimal(step_colour(step * width / max(1, last - 1))) for step in dots[0]]
+        above.scatter((dots[0] + 0.5) * width, heights, s=sizes, c=colours, alpha=0.85, linewidths=0)
     above.set_ylim(num_frames - 0.5, -0.5)
     above.set_yticks(range(0, num_frames, max(1, num_frames // 16)))
     above.set_ylabel("position")

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dfs_store.format import KeyFrameStore
+from dfs_store.names import counted
 from dfs_store.pictures.pixels import to_pixels
 
 __all__ = ["PicturedClip", "first_of_each_class", "pictured"]
@@ -21,7 +22,8 @@ class PicturedClip:
         inserted_at: (K,) the 0-based step at which each was inserted (-1: initial), or None.
         class_name: name of its class.
         title: what clip it is, e.g. "clip 3".
-        flat: all frames are shown as they are, none is a key frame or rebuilt: a row of optical flow.
+        flat: all frames are shown as they are, none is a key frame or rebuilt: a row of optical flow, which
+            has a frame less than its clip.
     """
 
     pixels: npt.NDArray[np.uint8]
@@ -38,10 +40,10 @@ class PicturedClip:
 
     @property
     def count_text(self) -> str:
-        """How many of its frames are key frames, in words."""
+        """How many key frames it has, and how many frames they rebuild, in words."""
         if self.flat:
             return ""
-        return f"{len(self.positions)} of {self.num_frames} key frames"
+        return f"{counted(len(self.positions), 'key frame')}, {counted(self.num_frames, 'frame')}"
 
     def steps_by_position(self) -> dict[int, int | None]:
         """Returns for every key position the step of its insertion, -1 for an initial one, None unknown."""

@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw
 
 from dfs_store.pictures.clip import PicturedClip
 from dfs_store.pictures.drawing import LIGHT, Colour, Theme, fitted, shortened, step_colour, write_text
+from dfs_store.pictures.legend import LegendItem, draw_legend, legend_height, legend_lines
 
 __all__ = ["Rebuilt", "SheetStyle", "contact_sheet", "sheet_pages"]
 
@@ -26,7 +27,12 @@ _WIDTH = 1920 - 2 * _MARGIN - _LABEL_WIDTH  # for the tiles of one line
 _SMALLEST, _LARGEST = 56, 128  # sides of a tile
 _PAGE_HEIGHT = 2400
 _DIM = 0.30  # what is left of the colour of a rebuilt frame
-_LEGEND_WIDTH = 200
+_REBUILT_WORDS: dict[Rebuilt, str] = {
+    "dim": "rebuilt frames dimmed",
+    "blank": "rebuilt frames left out",
+    "noise": "rebuilt frames shown as noise",
+    "full": "rebuilt frames without border",
+}
 
 
 @dataclass(frozen=True)
@@ -116,8 +122,10 @@ def contact_sheet(clips: Sequence[PicturedClip], style: SheetStyle | None = None
     shape = clips[0].pixels.shape
     grid = _grid(*shape[:3])
     top = _MARGIN + (_TEXT + 12 if style.heading else 0) + (_SMALL + 6 if grid.lines == 1 else 0)
-    legend = _TEXT + 20
-    size = (max(grid.width, 480), top + len(clips) * grid.row_height + legend + _MARGIN)
+    width, left = max(grid.width, 480), _MARGIN + _LABEL_WIDTH
+    items = [*legend_of(clips, style, "border"), LegendItem(_REBUILT_WORDS[style.rebuilt])]
+    legend = legend_lines(items, width - left - _MARGIN)
+    size = (width, top + len(clips) * grid.row_height + 12 + legend_height(legend) + _MARGIN)
     sheet = Image.new("RGB", size, style.theme.background)
     draw = ImageDraw.Draw(sheet)
     if style.heading:
@@ -127,7 +135,7 @@ def contact_sheet(clips: Sequence[PicturedClip], style: SheetStyle | None = None
         _write_positions(draw, grid, top - _SMALL - 6, range(shape[0]), style.theme)
     for number, clip in enumerate(clips):
         _draw_row(sheet, draw, grid, top + number * grid.row_height, clip, style)
-    _draw_legend(draw, top + len(clips) * grid.row_height + 12, clips, style)
+    draw_legend(draw, (left, top + len(clips) * grid.row_height + 12), legend, style.theme)
     return sheet
 
 
@@ -211,34 +219,15 @@ def with_steps(style: SheetStyle, clips: Sequence[PicturedClip]) -> SheetStyle:
     return replace(style, steps=max(last, default=0) + 1)
 
 
-def _draw_legend(
-    draw: ImageDraw.ImageDraw, top: int, clips: Sequence[PicturedClip], style: SheetStyle
-) -> None:
-    theme, left = style.theme, _MARGIN + _LABEL_WIDTH
+def legend_of(
+    clips: Sequence[PicturedClip], style: SheetStyle, mark: Literal["border", "box"]
+) -> list[LegendItem]:
+    """Returns what the marks of key frames mean, which are borders or boxes."""
     inserted = any(clip.inserted_at is not None and (clip.inserted_at >= 0).any() for clip in clips)
-    left = _legend_swatch(
-        draw, left, top, theme.initial, "initial key frame" if inserted else "key frame", theme
-    )
+    items = [LegendItem("initial key frame" if inserted else "key frame", mark, style.theme.initial)]
     if inserted:
-        write_text(draw, (left, top), "inserted at step 0", theme.faint, size=_SMALL)
-        left += 110
-        for column in range(_LEGEND_WIDTH):
-            colour = step_colour(column / (_LEGEND_WIDTH - 1))
-            draw.line((left + column, top, left + column, top + _SMALL), fill=colour)
-        end = f"{(style.steps or 1) - 1:,}"
-        write_text(draw, (left + _LEGEND_WIDTH + 6, top), end, theme.faint, size=_SMALL)
-        left += _LEGEND_WIDTH + 30 + 8 * len(end)
-    words = {"dim": "rebuilt frames dimmed", "blank": "rebuilt frames left out"}
-    words |= {"noise": "rebuilt frames shown as noise", "full": "rebuilt frames without border"}
-    write_text(draw, (left, top), words[style.rebuilt], theme.faint, size=_SMALL)
-
-
-def _legend_swatch(
-    draw: ImageDraw.ImageDraw, left: int, top: int, colour: Colour, words: str, theme: Theme
-) -> int:
-    draw.rectangle((left, top, left + _SMALL, top + _SMALL), outline=colour, width=_BORDER)
-    write_text(draw, (left + _SMALL + 6, top), words, theme.faint, size=_SMALL)
-    return left + _SMALL + 30 + 7 * len(words)
+        items.append(LegendItem(f"inserted at step 0 to {(style.steps or 1) - 1:,}", "steps"))
+    return items
 
 
 def _mixed(one: Colour, other: Colour, share: float) -> Colour:

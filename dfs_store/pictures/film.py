@@ -15,8 +15,9 @@ from PIL import Image, ImageDraw
 
 from dfs_store.errors import SettingsError
 from dfs_store.pictures.clip import PicturedClip
-from dfs_store.pictures.contact_sheet import SheetStyle, border_colour, with_steps
+from dfs_store.pictures.contact_sheet import SheetStyle, border_colour, legend_of, with_steps
 from dfs_store.pictures.drawing import fitted, shortened, write_text
+from dfs_store.pictures.legend import LegendItem, draw_legend, legend_height, legend_lines
 
 __all__ = ["FASTEST_FPS", "FILM_SUFFIXES", "SLOWEST_FPS", "FilmCell", "film_bytes", "film_frames"]
 
@@ -58,11 +59,19 @@ def film_frames(cells: Sequence[FilmCell], style: SheetStyle | None = None) -> I
     length, height, width = cells[0].clip.pixels.shape[:3]
     tile = _tile(height, width)
     pictures = 2 if any(cell.beside is not None for cell in cells) else 1
-    cell_width = max(pictures * (tile[0] + _MARGIN), 200)
+    cell_width = max(pictures * (tile[0] + _MARGIN), 240)  # the longest entry of the legend fits
     cell_height = tile[1] + 2 * (_TEXT + 4) + _STRIP + 2 * _MARGIN
     columns = max(1, math.ceil(math.sqrt(len(cells) / pictures)))
     rows = -(-len(cells) // columns)
-    size = (_even(_MARGIN + columns * cell_width), _even(rows * cell_height + _MARGIN))
+    width = _MARGIN + columns * cell_width
+    items = [
+        *legend_of([cell.clip for cell in cells], style, "box"),
+        LegendItem("rebuilt", "line", style.theme.faint),
+        LegendItem("shown now", "bar", style.theme.text),
+    ]
+    legend = legend_lines(items, width - 2 * _MARGIN)
+    below = _MARGIN + rows * cell_height
+    size = (_even(width), _even(below + legend_height(legend) + _MARGIN))
     for time in range(length):
         image = Image.new("RGB", size, style.theme.background)
         draw = ImageDraw.Draw(image)
@@ -70,6 +79,7 @@ def film_frames(cells: Sequence[FilmCell], style: SheetStyle | None = None) -> I
             row, column = divmod(number, columns)
             place = (_MARGIN + column * cell_width, _MARGIN + row * cell_height)
             _draw_cell(image, draw, place, tile, cell, time, style, cell_width - _MARGIN)
+        draw_legend(draw, (_MARGIN, below), legend, style.theme)
         yield image
 
 

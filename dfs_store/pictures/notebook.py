@@ -9,11 +9,24 @@ from dfs_store.errors import DFSError
 from dfs_store.format import KeyFrameStore
 from dfs_store.pictures.clip import first_of_each_class, pictured
 from dfs_store.pictures.contact_sheet import SheetStyle, contact_sheet
+from dfs_store.pictures.drawing import LIGHT, THEMES
 from dfs_store.pictures.preview import store_phases
 
 __all__ = ["store_html"]
 
 _MOST_CLIPS = 4
+# What notebooks call a dark theme: JupyterLab and Notebook 7; VS Code; Colab; Sphinx's and mkdocs's pages.
+_DARK = (
+    '[data-jp-theme-light="false"]',
+    "body.vscode-dark",
+    'html[theme="dark"]',
+    '[data-theme="dark"]',
+    '[data-md-color-scheme="slate"]',
+)
+_STYLE = (
+    f"<style>{', '.join(f'{dark} img.dfs-dark' for dark in _DARK)} {{ display: inline !important; }} "
+    f"{', '.join(f'{dark} img.dfs-light' for dark in _DARK)} {{ display: none !important; }}</style>"
+)
 
 
 def store_html(store: KeyFrameStore, facts: Sequence[str]) -> str:
@@ -34,9 +47,19 @@ def store_html(store: KeyFrameStore, facts: Sequence[str]) -> str:
 def _picture(store: KeyFrameStore) -> str:
     first = first_of_each_class(store, _MOST_CLIPS)
     phases = store_phases(store)
-    style = SheetStyle(steps=phases.steps if phases is not None else None)
-    sheet = contact_sheet([pictured(store, clip) for clip in first], style)
-    data = io.BytesIO()
-    sheet.save(data, "PNG", optimize=True)
-    uri = "data:image/png;base64," + base64.b64encode(data.getvalue()).decode()
-    return f'<img src="{uri}" alt="contact sheet of {len(first)} clips" style="max-width: 100%">'
+    clips = [pictured(store, clip) for clip in first]
+    shown = []
+    for name, theme in THEMES.items():
+        sheet = contact_sheet(
+            clips, SheetStyle(steps=phases.steps if phases is not None else None, theme=theme)
+        )
+        data = io.BytesIO()
+        sheet.save(data, "PNG", optimize=True)
+        uri = "data:image/png;base64," + base64.b64encode(data.getvalue()).decode()
+        # Where style sheets are removed (GitHub), the light one alone is seen.
+        hidden = "" if theme is LIGHT else "; display: none"
+        shown.append(
+            f'<img class="dfs-{name}" src="{uri}" alt="contact sheet of {len(first)} clips" '
+            f'style="max-width: 100%{hidden}">'
+        )
+    return _STYLE + "".join(shown)

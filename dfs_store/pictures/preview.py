@@ -11,12 +11,14 @@ from PIL import Image
 
 from dfs_store.errors import SettingsError
 from dfs_store.format import KeyFrameStore
+from dfs_store.format.source_paths import source_name
 from dfs_store.names import known_name
 from dfs_store.pictures.charts import Phases, chart_bytes, cosine_map, insertion_timeline, storage_per_class
 from dfs_store.pictures.clip import PicturedClip, pictured
 from dfs_store.pictures.contact_sheet import Rebuilt, SheetStyle, contact_sheet, sheet_pages
 from dfs_store.pictures.drawing import THEMES
 from dfs_store.pictures.film import FASTEST_FPS, SLOWEST_FPS, FilmCell, film_bytes, film_frames
+from dfs_store.shares import floor_share
 
 __all__ = ["Preview", "image_bytes", "store_phases", "store_title"]
 
@@ -67,6 +69,20 @@ class Preview:
             "flow": sheet_pages(len(self.clips), shape, rows or _half(sheet_pages(2000, shape)[0])),
         }
 
+    def check_insertion(self) -> None:
+        """Raises SettingsError if the store says that nothing was inserted into its clips."""
+        method = (self.store.attributes.get("provenance") or {}).get("method")
+        if method not in (None, "dfs", "merged"):
+            raise SettingsError(
+                f"{self.store.path} was made with method {method}, which inserts no key frames: there is "
+                "nothing to draw. Only dfs inserts"
+            )
+        if self.store.provenance_object("config").get("insertion") is False:
+            raise SettingsError(
+                f"{self.store.path} was condensed without insertion: there is nothing to draw. Condense with "
+                "--insertion"
+            )
+
     def num_pages(self, kind: str) -> int:
         """Returns how many pages a picture has."""
         return len(self._pages[kind]) if kind in self._pages else 1
@@ -104,6 +120,7 @@ class Preview:
             SettingsError: the store does not say, or none was.
         """
         steps = [self.store.inserted_at(clip) for clip in self.clips]
+        self.check_insertion()
         if steps[0] is None:
             raise SettingsError(
                 f"{self.store.path} does not say at which steps key frames were inserted; stores of the "
@@ -115,6 +132,10 @@ class Preview:
             len(self.clips),
             self.store.num_frames,
             store_phases(self.store),
+            self.store.class_names,
+            np.repeat(
+                self.store.labels[self.clips], [len(self.store.positions(clip)) for clip in self.clips]
+            ),
             title=self._style.heading,
             theme=self._theme,
         )
@@ -147,6 +168,7 @@ class Preview:
         Raises:
             SettingsError: the log holds no cosines of the clip.
         """
+        self.check_insertion()
         clip = self.clips[0]
         rows = [
             (line["step"], [math.nan if score is None else score for score in line["cosines"][str(clip)]])
@@ -186,7 +208,7 @@ def image_bytes(pages: Sequence[Image.Image], suffix: str) -> bytes:
 def store_title(store: KeyFrameStore) -> str:
     """Returns a store in a line: its name, method, dataset and vpc as far as it says so."""
     provenance = store.attributes.get("provenance") or {}
-    known = [str(provenance[key]) for key in ("method", "dataset") if provenance.get(key)]
+    known = [source_name(str(provenance[key])) for key in ("method", "dataset") if provenance.get(key)]
     if provenance.get("vpc"):
         known.append(f"VPC {provenance['vpc']}")
     name = str(store.path).rstrip("/").rpartition("/")[2]
@@ -206,7 +228,7 @@ def store_phases(store: KeyFrameStore) -> Phases | None:
         return None
     if not 0 <= warmup <= 1 or not 0 <= cooldown <= 1:
         return None
-    return Phases(math.floor(warmup * steps), steps - math.floor(cooldown * steps), steps)
+    return Phases(floor_share(warmup, steps), steps - floor_share(cooldown, steps), steps)
 
 
 def _tells_cosines(line: dict[str, Any], clip: str, num_frames: int) -> bool:
@@ -223,9 +245,8 @@ def _tells_cosines(line: dict[str, Any], clip: str, num_frames: int) -> bool:
 
 
 def _flow_row(clip: PicturedClip, flows: list[npt.NDArray[np.uint8]]) -> PicturedClip:
-    last = np.full_like(clip.pixels[:1], 127)  # from the last frame nothing moves on
-    pixels = np.concatenate([np.stack(flows), last])
-    return PicturedClip(pixels, clip.positions[:0], None, "", "flow to the next frame", flat=True)
+    # T - 1 frames: the last one has no next frame, and its cell stays blank.
+    return PicturedClip(np.stack(flows), clip.positions[:0], None, "", "flow to the next frame", flat=True)
 
 
 def _half(page: range) -> int:

@@ -17,6 +17,7 @@ from dfs_store.evaluate.result import accuracy_text
 from dfs_store.evaluate.table import SCHEMA
 from dfs_store.format import Finding, KeyFrameStore, verify
 from dfs_store.format.io.place import local_beside
+from dfs_store.format.source_paths import portable, source_name
 from dfs_store.pictures import PicturedClip, pictured
 from dfs_store.pictures.charts import Phases
 from dfs_store.pictures.preview import store_phases, store_title
@@ -25,6 +26,7 @@ from dfs_store.report.sprite import Sprite, sprite
 __all__ = ["ClassRow", "Contents", "Evaluation", "ShownClip", "Timeline", "gather", "results_beside"]
 
 _TIMELINE_BINS = 240
+_CLIPS_NAMED = 6
 
 
 @dataclass(frozen=True)
@@ -56,9 +58,9 @@ class ClassRow:
 
 @dataclass(frozen=True)
 class Timeline:
-    """Insertions by step and position; `dots` are (step, position, how many), steps binned."""
+    """Insertions by step and position; `dots` are (step, position, how many, which), steps binned."""
 
-    dots: tuple[tuple[float, int, int], ...]
+    dots: tuple[tuple[float, int, int, str], ...]
     steps: int
     phases: Phases | None
     num_inserted: int
@@ -81,7 +83,7 @@ class Evaluation:
         """The clips tested on, in words."""
         test = self.document["test"]
         split = "" if test.get("split") is None else f", split {test['split']}"
-        return f"{test['num_clips']:,} of {test['dataset']}{split}" + (
+        return f"{test['num_clips']:,} of {source_name(test['dataset'])}{split}" + (
             "" if test.get("hold_out") is None else f", held out ({test['hold_out']:g})"
         )
 
@@ -132,14 +134,14 @@ def gather(
         NotAStoreError: one of them is no whole result.
     """
     findings = list(verify(store.path, on_progress=on_progress))
-    provenance = store.attributes.get("provenance") or {}
+    provenance = portable(store.attributes.get("provenance") or {})
     named = results is not None
     files = results if results is not None else results_beside(store.path)
     evaluations, left_out = _evaluations(store, files, named=named)
     counts = np.diff(store.offsets)
     return Contents(
         title=store_title(store),
-        path=str(store.path),
+        path=str(store.path).rstrip("/").rpartition("/")[2],
         header=_header(store, provenance),
         storage=store.storage.to_json(),
         key_frames={"min": int(counts.min()), "mean": float(counts.mean()), "max": int(counts.max())},
@@ -152,7 +154,7 @@ def gather(
         timeline=_timeline(store),
         evaluations=evaluations,
         left_out=left_out,
-        settings=store.provenance_object("config"),
+        settings=portable(store.provenance_object("config")),
         software=store.provenance_object("software"),
         findings=findings,
         made=datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
@@ -285,6 +287,13 @@ def _classes(store: KeyFrameStore, evaluations: Sequence[Evaluation]) -> list[Cl
     ]
 
 
+def _named(store: KeyFrameStore, clips: Sequence[int]) -> str:
+    """Names the clips of a dot with their classes, the first few of them."""
+    shown = [f"clip {clip} ({store.class_names[int(store.labels[clip])]})" for clip in clips[:_CLIPS_NAMED]]
+    more = f" and {len(clips) - _CLIPS_NAMED} more" if len(clips) > _CLIPS_NAMED else ""
+    return ", ".join(shown) + more
+
+
 def _timeline(store: KeyFrameStore) -> Timeline | None:
     if store.inserted_at(0) is None:
         return None
@@ -295,12 +304,14 @@ def _timeline(store: KeyFrameStore) -> Timeline | None:
     phases = store_phases(store)
     steps = phases.steps if phases is not None else int(inserted.max()) + 1
     width = max(1, math.ceil(steps / _TIMELINE_BINS))
-    pairs = np.stack([inserted[kept] // width, store.all_positions[kept].astype(np.int64)])
-    dots, counts = np.unique(pairs, axis=1, return_counts=True)
+    clips = np.repeat(np.arange(len(store)), np.diff(store.offsets))[kept]
+    places: dict[tuple[int, int], list[int]] = {}
+    for step, position, clip in zip(inserted[kept], store.all_positions[kept], clips, strict=True):
+        places.setdefault((int(step) // width, int(position)), []).append(int(clip))
     return Timeline(
         tuple(
-            (float((step + 0.5) * width), int(position), int(count))
-            for step, position, count in zip(*dots, counts, strict=True)
+            ((step + 0.5) * width, position, len(found), _named(store, found))
+            for (step, position), found in sorted(places.items())
         ),
         steps,
         phases,

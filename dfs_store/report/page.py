@@ -48,7 +48,12 @@ def _storage_rows(contents: Contents) -> list[tuple[str, int, str, float]]:
         ("On disk", "on_disk_bytes", "all files of the store"),
         ("Native arrays", "native_bytes", "of a method that is not made of key frames"),
         ("Soft labels", "soft_label_bytes", "a teacher's logits, clips x classes x 2 bytes"),
-        ("Dense clips", "dense_bytes", f"{contents.num_clips:,} x {contents.num_frames}x{frame} x 4 bytes"),
+        ("Dense float32", "dense_bytes", f"{contents.num_clips:,} x {contents.num_frames}x{frame} x 4 bytes"),
+        (
+            "Dense uint8",
+            "dense_uint8_bytes",
+            f"{contents.num_clips:,} x {contents.num_frames}x{frame} x 1 byte",
+        ),
         ("Real videos", "source_bytes", "the files that the clips were made from"),
     ]
     return [

@@ -52,7 +52,7 @@ def test_the_text_ends_with_the_next_commands(dfs, tmp_path):
     assert f"next: dfs inspect {out}" in outcome.stdout
     assert f"dfs evaluate {out} --dataset moving-shapes" in outcome.stdout
     assert "8 key frames, 4.00 per clip" in outcome.stdout
-    assert "100.0 % of the dense clips" in outcome.stdout
+    assert "100.0 % of dense float32, 400.0 % of dense uint8" in outcome.stdout
     assert dfs("inspect", out).code == 0
 
 

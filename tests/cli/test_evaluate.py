@@ -7,8 +7,8 @@ from dfs_store.condense.engine import extractor
 from dfs_store.networks import TrainingSettings
 
 SMALL = ("--classes", "still,fast", "--frames", "4", "--size", "43", "--device", "cpu")
-SHORT = ("--runs", "2", "--epochs", "2", "--device", "cpu")
-QUICK = ("--runs", "1", "--epochs", "1", "--protocol", "strict", "--device", "cpu")
+SHORT = ("--runs", "2", "--epochs", "2", "--device", "cpu", "--overwrite")
+QUICK = ("--runs", "1", "--epochs", "1", "--protocol", "strict", "--device", "cpu", "--overwrite")
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,7 @@ def test_the_store_says_what_to_test_on(dfs, made):
         f"{made} on moving-shapes: convnet3d, protocol strict, recipe paper, 2 runs of 2 epochs (3 passes) "
         "on 2 clips" in outcome.stdout
     )
-    assert "of the dense clips" in outcome.stdout
+    assert "% of dense float32" in outcome.stdout
     assert "chance  50.0 %" in outcome.stdout
 
 
@@ -134,12 +134,34 @@ def test_soft_labels_that_are_not_there_are_refused(dfs, made):
     assert dfs("evaluate", made, "--labels", "fuzzy").code == 2
 
 
-def test_whole_trains_on_all_real_clips(dfs):
-    outcome = dfs(
-        "evaluate", "whole", "--dataset", "moving-shapes", *SMALL, "--runs", "1", "--epochs", "1", "--json"
-    )
+def test_whole_trains_on_all_real_clips_and_keeps_its_result(dfs, tmp_path, monkeypatch):
+    import json
+
+    monkeypatch.chdir(tmp_path)
+    words = ("evaluate", "whole", "--dataset", "moving-shapes", *SMALL, "--runs", "1", "--epochs", "1")
+    outcome = dfs(*words, "--json")
     assert outcome.document["num_train_clips"] == 200
     assert outcome.document["storage"] is None
+    (kept,) = tmp_path.iterdir()
+    assert kept.name == "whole.convnet3d-paper-1-runs1-on-moving-shapes-frames4-size43.json"
+    assert json.loads(kept.read_text()) == outcome.document
+    assert "whole" in dfs("table", kept).stdout
+
+
+def test_a_repeated_evaluation_is_refused_before_it_trains(dfs, made, tmp_path):
+    import shutil
+
+    store = shutil.copytree(made, tmp_path / "s.zarr")
+    words = ("evaluate", store, *(word for word in QUICK if word != "--overwrite"))
+    assert dfs(*words).code == 0
+    (kept,) = tmp_path.glob("*.json")
+    before = kept.read_bytes()
+    outcome = dfs(*words)
+    assert (outcome.code, outcome.stdout) == (2, "")
+    assert f"{kept}: exists already; add --overwrite" in outcome.stderr
+    assert "loss" not in outcome.stderr
+    assert kept.read_bytes() == before
+    assert dfs(*words, "--overwrite").code == 0
 
 
 @pytest.mark.parametrize(
@@ -185,7 +207,7 @@ def test_the_result_is_kept_beside_the_store(dfs, made, tmp_path):
     dfs("evaluate", made, *SHORT, "--results", other, "-q")
     assert json.loads(other.read_text())["top1"] == kept["top1"]
     other.write_text("precious")
-    refused = dfs("evaluate", made, *SHORT, "--results", other, "-q")
+    refused = dfs("evaluate", made, *SHORT[:-1], "--results", other, "-q")
     assert (refused.code, refused.stdout, other.read_text()) == (2, "", "precious")
     assert "--overwrite" in refused.stderr
     assert dfs("evaluate", made, *QUICK, "--results", other, "--overwrite", "-q").code == 0
@@ -202,7 +224,7 @@ def test_verbose_says_how_every_class_fared(dfs, made):
     assert "fast " in outcome.stdout
 
 
-def test_held_out_clips_are_condensed_by_nobody_and_evaluated_on(dfs, made, tmp_path):
+def test_held_out_clips_are_condensed_by_nobody_and_evaluated_on(dfs, made, tmp_path, monkeypatch):
     store = tmp_path / "h.zarr"
     words = ("--dataset", "moving-shapes", "--vpc", "1", "--method", "random", *SMALL, "--out", store)
     plan = dfs("condense", *words, "--hold-out", "0.1", "--dry-run", "--json").document
@@ -217,6 +239,7 @@ def test_held_out_clips_are_condensed_by_nobody_and_evaluated_on(dfs, made, tmp_
         outcome = dfs("evaluate", path, *SHORT, "--hold-out", "0.2")
         assert outcome.code == 2
         assert said in " ".join(outcome.stderr.split())
+    monkeypatch.chdir(tmp_path)
     whole = ("whole", "--dataset", "moving-shapes", *SMALL, "--runs", "1", "--epochs", "1")
     found = dfs("evaluate", *whole, "--hold-out", "0.1", "--json").document
     assert (found["num_train_clips"], found["test"]["num_clips"]) == (200 - held, held)

@@ -27,11 +27,21 @@ def test_all_real_clips_move_as_all_real_clips_do(dfs, store, tmp_path):
     assert "+1.000" in text
 
 
-def test_a_picture_that_cannot_be_written_is_an_error_of_usage(dfs, store, tmp_path):
-    for name in ("no/flow.png", "flow.nonsense"):
+def test_a_picture_that_cannot_be_written_is_refused_before_anything_is_computed(dfs, store, tmp_path):
+    (tmp_path / "mine.png").write_bytes(b"precious")
+    for name, said in (
+        ("no/flow.png", "does not exist"),
+        ("flow.nonsense", "must end in .png or .jpg or .jpeg"),
+        ("s.zarr/flow.png", "lies inside the store"),
+        ("mine.png", "add --overwrite"),
+    ):
         outcome = dfs("motion", store, "--out", tmp_path / name)
-        assert outcome.code == 2
-        assert "cannot be written" in outcome.stderr
+        assert (outcome.code, outcome.stdout) == (2, "")
+        assert said in outcome.stderr
+        assert "motion: " not in outcome.stderr
+    assert (tmp_path / "mine.png").read_bytes() == b"precious"
+    assert dfs("motion", store, "--out", tmp_path / "mine.png", "--overwrite").code == 0
+    assert (tmp_path / "mine.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_a_store_that_names_no_dataset_says_which_flag_helps(dfs, tmp_path):

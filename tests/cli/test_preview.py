@@ -82,6 +82,18 @@ def test_optical_flow(dfs, inserted, tmp_path):
     assert _size(tmp_path / "f.png")[1] > _size(tmp_path / "s.png")[1]
 
 
+def test_the_last_frame_has_no_flow(dfs, inserted, tmp_path):
+    import numpy as np
+    from PIL import Image
+
+    dfs("preview", inserted, "--kind", "flow", "--out", tmp_path / "f.png", "--clip", 0)
+    pixels = np.asarray(Image.open(tmp_path / "f.png")).astype(int)
+    right = (abs(pixels - 255).sum(-1) > 0).any(0).nonzero()[0].max()
+    column = (pixels[:, right - 60 : right - 10] != 255).any(-1)
+    rows = np.flatnonzero(column.all(1))
+    assert np.ptp(rows) < 140  # the tile of the last frame; below it nothing
+
+
 def test_the_cosine_map_reads_the_log_of_the_run(dfs, inserted, tmp_path):
     lines = [
         {"event": "step_done", "step": step, "cosines": {"7": [None, 0.1, -0.1, 0.0, 0.2, None]}}
@@ -150,6 +162,17 @@ def test_wrong_words_are_answered(dfs, inserted, tmp_path, monkeypatch, words, m
     assert done.code == 2
     assert message in done.stderr
     assert not list(tmp_path.glob("s*"))
+
+
+@pytest.mark.parametrize("kind", ["cosine", "timeline"])
+def test_advice_fits_the_method(dfs, tmp_path, kind):
+    store = tmp_path / "s.zarr"
+    words = ("--dataset", "moving-shapes", "--classes", "still,fast", "--frames", "4", "--size", "43")
+    assert dfs("condense", *words, "--vpc", "1", "--method", "random", "--out", store).code == 0
+    outcome = dfs("preview", store, "--kind", kind, "--out", tmp_path / "c.png")
+    assert outcome.code == 2
+    assert "method random, which inserts no key frames" in outcome.stderr
+    assert "--watch" not in outcome.stderr
 
 
 def test_a_store_that_does_not_say_has_no_timeline(dfs, tmp_path):

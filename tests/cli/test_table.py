@@ -37,5 +37,14 @@ def test_every_format_shows_the_result(dfs, results):
 
 def test_bad_input_is_refused(dfs, results):
     assert dfs("table", results, "--format", "latex").code == 2
+    plot = results / "p.png"
+    plot.write_bytes(b"precious")
+    for words, said in (((plot,), "add --overwrite"), ((results / "p.txt",), "must end in .png")):
+        outcome = dfs("table", results, "--plot", *words)
+        assert (outcome.code, outcome.stdout) == (2, "")
+        assert said in outcome.stderr
+    assert plot.read_bytes() == b"precious"
+    assert dfs("table", results, "--plot", plot, "--overwrite").code == 0
+    assert plot.read_bytes().startswith(b"\x89PNG")
     assert dfs("table", results / "none.json").code == 3
     assert dfs("table").code == 2

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dfs_store.condense import condense, plan_run
+from dfs_store.condense import CondenseConfig, condense, plan_run
 from dfs_store.condense.training_clips import TrainingClips, count_training_clips
 from dfs_store.errors import OutputExistsError, SettingsError
 
@@ -38,3 +38,16 @@ def test_a_store_that_came_after_the_plan_is_not_replaced(config, videos):
     condense(config(method="random"), videos)
     with pytest.raises(OutputExistsError):
         condense(plan, videos, on_event=lambda _: pytest.fail("the run started"))
+
+
+def test_frames_too_small_for_the_network_are_refused_before_anything_is_decoded(tmp_path):
+    def planned(method, size=42):
+        common = {"dataset": "moving-shapes", "vpc": 1, "out": str(tmp_path / "s.zarr"), "device": "cpu"}
+        return plan_run(CondenseConfig(**common, method=method, size=size))
+
+    for method in ("dfs", "dm", "static-dynamic", "herding", "k-center"):
+        with pytest.raises(SettingsError, match="frames of at least 43 pixels, got --size 42"):
+            planned(method)
+    assert any("--size 42" in note and "43 pixels" in note for note in planned("random").notes)
+    assert planned("random", 43).notes == ()
+    assert planned("dfs", 43).notes == ()

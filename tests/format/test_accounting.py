@@ -28,7 +28,9 @@ def test_the_report_counts_by_its_formulas(tmp_path, container, dtype):
     files = [os.path.join(top, name) for top, _, names in os.walk(path) for name in names] or [path]
     assert report.on_disk_bytes == sum(os.path.getsize(file) for file in files)
     assert report.on_disk_bytes > report.key_frame_bytes + report.index_bytes
-    assert report.percent_of_dense == 100 * report.method_bytes / report.dense_bytes
+    percent = 100 * report.method_bytes / report.dense_bytes
+    assert f"{percent:.1f} % of dense float32, {4 * percent:.1f} % of dense uint8" in report.shares_text
+    assert ("source videos" in report.shares_text) == bool(report.source_bytes)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16", "uint8"])

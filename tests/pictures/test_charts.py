@@ -18,7 +18,8 @@ POSITIONS = np.array([0, 3, 7, 0, 5, 7, 5, 7], np.uint16)
 
 
 def test_the_timeline_has_a_dot_per_step_and_position():
-    figure = insertion_timeline(STEPS, POSITIONS, 3, 8, Phases(10, 40, 50))
+    labels = np.zeros(STEPS.size, np.int64)
+    figure = insertion_timeline(STEPS, POSITIONS, 3, 8, Phases(10, 40, 50), ["a"], labels)
     above, below = figure.axes
     (dots,) = above.collections
     assert dots.get_offsets().tolist() == [[20.5, 3], [30.5, 5]]
@@ -29,9 +30,32 @@ def test_the_timeline_has_a_dot_per_step_and_position():
     assert grown.edges.tolist() == [0, 21, 31, 31, 50]
 
 
+def test_the_dots_of_a_timeline_have_the_colours_of_their_classes():
+    labels = np.array([0, 0, 0, 1, 1, 1, 3, 3])
+    figure = insertion_timeline(STEPS, POSITIONS, 3, 8, None, ["run", "sit", "nobody", "wave"], labels)
+    dots = figure.axes[0].collections
+    assert [found.get_offsets().data.round(2).tolist() for found in dots] == [
+        [[20.5, 2.77]],
+        [[30.5, 5.0]],
+        [[30.5, 5.23]],  # beside that of the other class, not on it
+    ]
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["run", "sit", "wave"]
+    assert len({tuple(found.get_facecolor()[0]) for found in dots}) == 3
+
+
+def test_a_timeline_of_many_classes_has_no_legend():
+    labels = np.arange(22)
+    steps, positions = np.full(22, 5, np.int32), np.full(22, 3, np.uint16)
+    figure = insertion_timeline(steps, positions, 22, 8, None, [f"class {n}" for n in labels], labels)
+    assert figure.legends == []
+    (dots,) = figure.axes[0].collections
+    assert dots.get_offsets().tolist() == [[5.5, 3]]
+
+
 def test_a_run_that_never_inserted_has_no_timeline():
     with pytest.raises(SettingsError, match="no key frame was inserted"):
-        insertion_timeline(np.full(4, -1, np.int32), POSITIONS[:4], 2, 8, None)
+        insertion_timeline(np.full(4, -1, np.int32), POSITIONS[:4], 2, 8, None, ["a"], np.zeros(4, np.int64))
 
 
 @pytest.mark.parametrize("number", [1, 3, 60, 61, 400])

@@ -25,6 +25,11 @@ def test_rebuilt_frames_are_shown_as_asked(rebuilt, in_full):
     assert tiles(sheet, GREY) == in_full
 
 
+def test_a_row_says_how_many_key_frames_rebuild_how_many_frames():
+    assert clip([0, 2, 3, 5, 7]).count_text == "5 key frames, 8 frames"
+    assert clip([0], num_frames=4).count_text == "1 key frame, 4 frames"
+
+
 def test_noise_is_the_same_every_time():
     one, other = (contact_sheet([clip([0, 7])], SheetStyle(rebuilt="noise")) for _ in range(2))
     assert np.array_equal(np.asarray(one), np.asarray(other))

@@ -9,7 +9,7 @@ from PIL import Image
 
 from dfs_store.errors import SettingsError
 from dfs_store.pictures import FilmCell, film_bytes, film_frames
-from dfs_store.pictures.drawing import LIGHT
+from dfs_store.pictures.drawing import LIGHT, step_colour
 from tests.pictures.making import clip
 
 
@@ -33,9 +33,24 @@ def test_an_mp4_plays_at_the_rate_for_four_seconds_or_more(fps, repeats):
     assert np.abs(middle.astype(int) - 200).max() < 8
 
 
+def test_a_film_has_a_legend_that_fits():
+    """The colours of the steps are in it if anything was inserted; narrow films have more lines."""
+    heights = []
+    for clips in ([clip([0, 7])], [clip([0, 3, 7], [-1, 5, -1])], [clip([0, 3, 7], [-1, 5, -1])] * 9):
+        image = next(film_frames([FilmCell(each) for each in clips]))
+        pixels = np.asarray(image)
+        last_row = (pixels != LIGHT.background).any(-1).any(-1)[:-12].nonzero()[0].max()
+        heights.append(image.height - last_row)
+        late = np.array(step_colour(1.0), np.uint8)
+        inserted = clips[0].inserted_at is not None
+        assert ((pixels[-100:] == late).all(-1).any()) == inserted
+        assert (pixels[:, -4:] == LIGHT.background).all()
+    assert all(height < 30 for height in heights)
+
+
 def test_the_mark_moves_along_the_strip():
     frames = [np.asarray(image) for image in film_frames([FilmCell(clip([0, 7]))])]
-    marks = [(frame[-40:] == LIGHT.text).all(-1).nonzero()[1].mean() for frame in frames]
+    marks = [(frame[:-40] == LIGHT.text).all(-1).nonzero()[1].mean() for frame in frames]
     assert marks == sorted(marks)
     assert marks[-1] - marks[0] > 100
 

@@ -2,11 +2,14 @@
 
 import base64
 import io
+import os
 import re
+import shutil
 import subprocess
 import sys
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from dfs_store import DFSDataset, StoreWriter, open_store
@@ -25,11 +28,36 @@ def test_a_store_and_a_dataset_show_a_contact_sheet(tmp_path):
         html = store._repr_html_()
     assert "3 clips of 8 frames, 8 key frames" not in html  # 2 + 3 + 4 are nine
     assert "9 key frames" in html
-    assert len(list(pictures(html))) == 1
+    assert len(list(pictures(html))) == 2  # for light pages, and for dark ones
     html = DFSDataset(path)._repr_html_()
     assert "Number of datapoints: 3" in html
     assert "Dataset DFSDataset" in html
-    assert len(list(pictures(html))) == 1
+    assert len(list(pictures(html))) == 2
+
+
+@pytest.mark.parametrize(
+    ("page", "shown"),
+    [
+        ("<body>", "dfs-light"),
+        ('<body data-jp-theme-light="true">', "dfs-light"),
+        ('<body data-jp-theme-light="false">', "dfs-dark"),
+        ('<body class="vscode-dark">', "dfs-dark"),
+        ('<body data-theme="dark">', "dfs-dark"),
+    ],
+)
+def test_the_sheet_follows_the_theme_of_the_notebook(tmp_path, page, shown):
+    sync_api = pytest.importorskip("playwright.sync_api")
+    chromium = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        pytest.skip("no chromium on this machine (apt-get install chromium)")
+    with open_store(write_store(tmp_path / "s.zarr")) as store:
+        (tmp_path / "page.html").write_text(page + store._repr_html_())
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        opened = browser.new_page()
+        opened.goto((tmp_path / "page.html").as_uri())
+        assert opened.locator("img:visible").evaluate_all("all => all.map(one => one.className)") == [shown]
+        browser.close()
 
 
 def test_open_store_is_all_that_a_notebook_needs(tmp_path):
@@ -38,7 +66,7 @@ def test_open_store_is_all_that_a_notebook_needs(tmp_path):
     shown = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
     )
-    assert len(list(pictures(shown.stdout))) == 1
+    assert len(list(pictures(shown.stdout))) == 2
 
 
 def test_what_a_store_says_is_text(tmp_path):

@@ -100,6 +100,32 @@ def test_it_shows_every_section_and_number(opened):
     assert "Whole: every rule" in page.locator("#verification").inner_text()
 
 
+def test_a_phone_shows_whole_words_and_chance(opened):
+    page = opened(viewport={"width": 360, "height": 740})
+    assert "top-1 (chance\u00a020.0\u00a0%)" in page.locator(".card", has_text="top-1").inner_text()
+    # No cell of a table is narrower than its longest word.
+    assert (
+        page.evaluate(
+            """[...document.querySelectorAll('td, th')].filter((cell) => {
+            const range = document.createRange();
+            return [...cell.childNodes].filter((node) => node.nodeType === 3).some((node) =>
+                [...node.textContent.matchAll(/\\S+/g)].some((word) => {
+                    range.setStart(node, word.index);
+                    range.setEnd(node, word.index + word[0].length);
+                    return range.getClientRects().length > 1;
+                }));
+        }).length"""
+        )
+        == 0
+    )
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+def test_dots_of_the_timeline_name_key_frames_and_clips(opened):
+    titles = opened().locator("#timeline circle title").all_text_contents()
+    assert "step 26, key frame at position 3: clip 1 (jump  & run )" in titles
+
+
 def test_names_are_text(opened):
     page = opened()
     assert page.evaluate("window.hacked") is None

@@ -98,6 +98,7 @@ def _train_or_find(
         path.parent.mkdir(parents=True, exist_ok=True)
     network.reset(torch.Generator().manual_seed(settings.seed))
     fast_order(network.to(device))
+    tell(ExtractorTrained(0, settings.passes, None))  # at once: the first pass may take minutes
     train(
         network,
         VideoClips(videos, device),

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from dfs_store.condense.config import CondenseConfig
+from dfs_store.condense.engine.budget import Room
 from dfs_store.condense.engine.initialise import Group
 from dfs_store.condense.engine.insertion import adjacent_cosines, gradient_dots
 from dfs_store.condense.engine.matching import class_means, match
@@ -57,6 +58,7 @@ def dfs_loop(
         first_clip, watch = int(groups[0][0].labels[0]) * config.vpc, Watch(config.watch, num_frames)
 
         for number, group in enumerate(groups, start=first_group):
+            room = Room(config, group, real.num_classes)
             matched = match(network, group, real_means, real.labels.start, at_a_time)
             for chunk, chunk_loss, gradient in matched:
                 loss += chunk_loss
@@ -70,7 +72,7 @@ def dfs_loop(
                 if schedule.tests(step):
                     names = step, number, int(chunk.labels[0])
                     draws = numpy_generator(config.seed, Purpose.INSERTION, *names)
-                    chosen = rule.choose(chunk.evidence, draws)
+                    chosen = room.take(rule.choose(chunk.evidence, draws), chunk.labels)
                     chunk.insert(chosen, step)
                     chunk.evidence.clear()
                     num_inserted += len(chosen)

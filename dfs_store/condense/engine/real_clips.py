@@ -43,7 +43,8 @@ class RealClips:
         device: torch.device,
         labels: range | None = None,
     ) -> None:
-        self.labels = range(len(videos.classes)) if labels is None else labels
+        self.num_classes = len(videos.classes)
+        self.labels = range(self.num_classes) if labels is None else labels
         self._videos = videos
         self._batch_real = batch_real
         self._seed = seed

@@ -35,18 +35,19 @@ def clips_per_class(videos: VideoDataset) -> dict[str, int]:
     return dict(zip(videos.classes, counts, strict=True))
 
 
-def check_real_clips(clips_per_class: Mapping[str, int], vpc: int) -> None:
+def check_real_clips(clips_per_class: Mapping[str, int], vpc: int, otherwise: str = "") -> None:
     """Raises SettingsError unless every class has at least `vpc` real clips.
 
     Args:
         clips_per_class: number of real clips by class name.
         vpc: synthetic clips per class.
+        otherwise: what else helps, for the message: ", or ...".
     """
     smallest = min(clips_per_class, key=lambda name: clips_per_class[name])
     if (most := clips_per_class[smallest]) < vpc:
         raise SettingsError(
             f"--vpc {vpc} needs {vpc} real clips of every class, but class {smallest!r} has {most}; "
-            f"use --vpc {most} or less, or --init noise with --method dfs"
+            f"use --vpc {most} or less{otherwise}"
         )
 
 

@@ -1,9 +1,9 @@
 """The three phases of a run: warm-up, insertion, cool-down."""
 
-import math
 from dataclasses import dataclass
 
 from dfs_store.errors import SettingsError
+from dfs_store.shares import floor_share
 
 __all__ = ["Schedule"]
 
@@ -54,12 +54,12 @@ class Schedule:
     @property
     def first_insertion(self) -> int:
         """First step that may insert."""
-        return math.floor(self.warmup * self.iterations)
+        return floor_share(self.warmup, self.iterations)
 
     @property
     def end_of_insertion(self) -> int:
         """First step after the insertion phase."""
-        return self.iterations - math.floor(self.cooldown * self.iterations)
+        return self.iterations - floor_share(self.cooldown, self.iterations)
 
     @property
     def num_tests(self) -> int:

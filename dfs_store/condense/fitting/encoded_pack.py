@@ -20,7 +20,7 @@ from dfs_store.format.coded.encoder import encoding_threads
 from dfs_store.format.coded.encoding import FrameEncoding, gives_quality
 from dfs_store.format.coded.levels import psnr
 
-__all__ = ["describe_encoding", "encoded_clips", "mean_psnr", "psnr_or_none"]
+__all__ = ["describe_encoding", "encoded_clips", "least_key_frames", "mean_psnr", "psnr_or_none"]
 
 Floats = npt.NDArray[np.float32]
 Clips = Sequence[Callable[[], Floats]]
@@ -47,6 +47,15 @@ def encoded_clips(
         make: Callable[[int], object] = lambda clip: _one(config, encoding, clips[clip]())  # noqa: E731
         return cast(list[CodedClip], list(_told(make, len(clips), len(clips), 0, tell)))
     return _within_budget(config, encoding, clips, tell)
+
+
+def least_key_frames(config: CondenseConfig) -> int:
+    """Returns how many key frames each clip is to have: two if the budget allows, or it would stand still."""
+    return config.min_key_frames or (1 if config.budget is None else 2)
+
+
+def _least_bytes(measured: Sequence[tuple[object, Sequence[CodedOption]]]) -> int:
+    return sum(min(each.option.cost for each in own) for _, own in measured)
 
 
 def mean_psnr(mean_squares: Sequence[float]) -> dict[str, float | None]:
@@ -81,7 +90,7 @@ def _one(config: CondenseConfig, encoding: FrameEncoding, frames: Floats) -> Cod
     assert config.max_error is not None
     allowed = config.max_error**2 * frames.size
     coded = None
-    for fit in fits:
+    for fit in fits[least_key_frames(config) - 1 :]:
         if fit.error <= allowed or fit is fits[-1]:
             coded = coded_clip(frames, fit, encoding)
             if coded.error <= allowed:
@@ -107,8 +116,12 @@ def _within_budget(
     measured = cast(
         list[tuple[list[Fit], list[CodedOption]]], list(_told(measure, len(clips), total, 0, tell))
     )
+    fewest = least_key_frames(config)
+    enough = [(fits, [each for each in own if each.count >= fewest] or own) for fits, own in measured]
+    if config.min_key_frames is not None or _least_bytes(enough) <= budget:
+        measured = enough
+    least = _least_bytes(measured)
     options = [[each.option for each in own] for _, own in measured]
-    least = sum(min(each.cost for each in own) for own in options)
     if least > budget:
         raise SettingsError(
             f"--budget {config.budget} ({budget + fixed:,} bytes) is too small: {len(clips):,} clips take at "

@@ -93,18 +93,28 @@ def fitted_key_frames(
     return values.astype(np.float32).reshape(len(positions), *frames.shape[1:])
 
 
-def share_out_key_frames(errors: list[list[float]], num_key_frames: int) -> list[int]:
+def share_out_key_frames(errors: list[list[float]], num_key_frames: int, fewest: int = 1) -> list[int]:
     """Shares key frames out among clips so that the sum of their errors is small.
 
     Args:
         errors: per clip, its error with 1, 2, ... key frames, never rising.
-        num_key_frames: at most so many in all, at least one per clip.
+        num_key_frames: at most so many in all, at least `fewest` per clip.
+        fewest: that every clip gets.
 
     Returns:
         The number of key frames of every clip.
     """
-    options = [[Option(count, error) for count, error in enumerate(own, start=1)] for own in errors]
-    return [number + 1 for number in share_out(options, num_key_frames)]
+    options = [own[fewest - 1 :] for own in map(_options, errors)]
+    return [number + fewest for number in share_out(options, num_key_frames)]
+
+
+def _options(errors: list[float]) -> list[Option]:
+    """Returns what 1, 2, ... key frames cost; one more that does not help is not taken, and costs nothing."""
+    options: list[Option] = []
+    for count, error in enumerate(errors, start=1):
+        helps = not options or error < options[-1].error
+        options.append(Option(count if helps else options[-1].cost, error))
+    return options
 
 
 def _stretch_errors(gram: Floats) -> Floats:

@@ -7,6 +7,7 @@ import torch
 
 from dfs_store.condense.condensed import Condensed, CondensedClip
 from dfs_store.condense.config import CondenseConfig
+from dfs_store.condense.engine.budget import affordable_key_frames
 from dfs_store.condense.engine.initialise import Group, clip_groups, even_positions, initial_key_frames
 from dfs_store.condense.engine.loop import dfs_loop
 from dfs_store.condense.engine.real_clips import RealClips
@@ -27,6 +28,7 @@ from dfs_store.condense.runtime.ranks import Ranks
 from dfs_store.condense.runtime.self_check import KernelCheck, check_kernels
 from dfs_store.condense.runtime.steps import decisive_settings, resumed, run_steps
 from dfs_store.condense.settings import flag_of
+from dfs_store.errors import SettingsError
 from dfs_store.networks import ConvNet3D, fast_order
 from dfs_store.networks.out_of_memory import out_of_memory_named
 from dfs_store.videos import VideoDataset
@@ -190,6 +192,26 @@ def _notes(config: CondenseConfig) -> list[str]:
     return [f"{flags}: not used without insertion; ignored (add --insertion)"] if unused else []
 
 
+def _check_clips(
+    config: CondenseConfig, num_clips: int, num_frames: int, frame_shape: tuple[int, int, int]
+) -> None:
+    if config.budget is None:
+        return
+    if config.frame_encoding is not None:
+        raise SettingsError(
+            "--budget of method dfs counts key frames as numbers, and image files have their size only after "
+            f"training, got --encoding {config.encoding}; leave out one of them, or add --encoding none"
+        )
+    initial = num_clips * even_positions(config.initial_key_frames, num_frames).size
+    affordable = affordable_key_frames(config, num_clips, frame_shape)
+    if affordable < initial:
+        raise SettingsError(
+            f"--budget {config.budget} ({config.budget_bytes:,} bytes) allows {affordable:,} key frames as "
+            f"{config.stored_dtype}, and the run starts with {initial:,}; raise it, or lower --vpc or "
+            "--initial-key-frames"
+        )
+
+
 def _key_frames(config: CondenseConfig, num_frames: int) -> tuple[int, int]:
     first = even_positions(config.initial_key_frames, num_frames).size
     # "pack" starts a clip that stands still from a single key frame.
@@ -198,10 +220,11 @@ def _key_frames(config: CondenseConfig, num_frames: int) -> tuple[int, int]:
 
 METHOD = Method(
     run=dfs,
-    settings=(*MATCHING_SETTINGS, "initial_key_frames", "insertion", *_INSERTION_SETTINGS),
+    settings=(*MATCHING_SETTINGS, "initial_key_frames", "insertion", "budget", *_INSERTION_SETTINGS),
     preset=_preset,
     shares_classes=True,
     notes=_notes,
+    check_clips=_check_clips,
     key_frames=_key_frames,
     phases=phases_of_schedule,
 )

@@ -14,7 +14,13 @@ from dfs_store.condense.config import CondenseConfig
 from dfs_store.condense.engine.herd import herd
 from dfs_store.condense.events import Event
 from dfs_store.condense.fitting.coded_fit import CodedClip
-from dfs_store.condense.fitting.encoded_pack import describe_encoding, encoded_clips, mean_psnr, psnr_or_none
+from dfs_store.condense.fitting.encoded_pack import (
+    describe_encoding,
+    encoded_clips,
+    least_key_frames,
+    mean_psnr,
+    psnr_or_none,
+)
 from dfs_store.condense.fitting.key_frame_fit import (
     Fit,
     best_fits,
@@ -81,6 +87,8 @@ def _check_clips(
 ) -> None:
     if config.key_frames is not None:
         check_key_frame_count(config.key_frames, num_frames, "--key-frames")
+    if config.min_key_frames is not None:
+        check_key_frame_count(config.min_key_frames, num_frames, "--min-key-frames")
     if config.budget is not None and config.frame_encoding is None:
         _affordable(config, num_clips, frame_shape)
 
@@ -91,19 +99,23 @@ def _chosen_fits(config: CondenseConfig, videos: VideoDataset, chosen: list[int]
         return [fits[config.key_frames - 1] for fits in curves]
     if config.max_error is not None:
         num_values = videos.num_frames * math.prod(videos.frame_shape)
-        return [fewest_within(fits, config.max_error, num_values) for fits in curves]
+        start = least_key_frames(config) - 1
+        return [fewest_within(fits[start:], config.max_error, num_values) for fits in curves]
     affordable = _affordable(config, len(chosen), videos.frame_shape)
-    counts = share_out_key_frames([[fit.error for fit in fits] for fits in curves], affordable)
+    fewest = min(least_key_frames(config), affordable // len(chosen))
+    counts = share_out_key_frames([[fit.error for fit in fits] for fits in curves], affordable, fewest)
     return [fits[count - 1] for fits, count in zip(curves, counts, strict=True)]
 
 
 def _affordable(config: CondenseConfig, num_clips: int, frame_shape: tuple[int, int, int]) -> int:
     budget = parse_bytes(str(config.budget), "--budget")
     affordable = key_frames_within(budget, num_clips, frame_shape, config.stored_dtype)
-    if affordable < num_clips:
+    each = config.min_key_frames or 1
+    if affordable < each * num_clips:
         raise SettingsError(
             f"--budget {config.budget} ({budget:,} bytes) holds {affordable:,} key frames as "
-            f"{config.stored_dtype}, but {num_clips:,} clips need one each; lower --vpc, or take more"
+            f"{config.stored_dtype}, but {num_clips:,} clips need {'one' if each == 1 else each} each; lower "
+            "--vpc, or take more"
         )
     return affordable
 
@@ -135,6 +147,11 @@ def _check(config: CondenseConfig) -> None:
             "--method pack needs one of --budget 20MiB, --key-frames K and --max-error LEVELS, got "
             f"{' and '.join(given) or 'none'}"
         )
+    if config.key_frames is not None and (config.min_key_frames or 1) > config.key_frames:
+        raise SettingsError(
+            f"--min-key-frames must not exceed --key-frames, got {config.min_key_frames} and "
+            f"{config.key_frames}"
+        )
 
 
 def _key_frames(config: CondenseConfig, num_frames: int) -> tuple[int, int]:
@@ -143,7 +160,7 @@ def _key_frames(config: CondenseConfig, num_frames: int) -> tuple[int, int]:
 
 METHOD = Method(
     run=pack,
-    settings=("extractor", *_SIZES),
+    settings=("extractor", "min_key_frames", *_SIZES),
     dtype="uint8",
     needs_real_clips=True,
     when_compared={"key_frames": 2},

@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
 
-from dfs_store.condense.events import CheckpointSaved, Event, RunStarted
+from dfs_store.condense.events import CheckpointSaved, Event, RunStarted, StepDone, StoreWritten
 from dfs_store.format.io.durable import write_all, write_durably
 from dfs_store.format.io.place import local_beside
 
-__all__ = ["EventLog", "event_log_path", "read_events"]
+__all__ = ["EventLog", "event_log_path", "events_before", "read_events"]
 
 
 def event_log_path(out: str | os.PathLike[str]) -> Path:
@@ -29,9 +29,10 @@ class EventLog:
     """Writes every event of a run; a context manager whose `on_event` goes to `condense`.
 
     Each line holds `event` (run_started, step_done ...), `time` (UTC), `elapsed_seconds` since this process
-    began its share of the run, and the fields of the event. A run that starts anew begins a new log. One that
-    is resumed at step s keeps the lines of the steps before s, so that every step is in the log once. A
-    disk that refuses is said once in a warning, and does not end the run.
+    began its share of the run, and the fields of the event. A run that starts anew begins a new log with its
+    first step or, if it takes none, with its store: a run that is refused before then leaves the log alone.
+    One that is resumed at step s keeps the lines of the steps before s, so that every step is in the log
+    once. A disk that refuses is said once in a warning, and does not end the run.
 
     Args:
         path: of the file, see `event_log_path`.
@@ -41,6 +42,8 @@ class EventLog:
         self.path = Path(path)
         self._descriptor: int | None = None
         self._started = time.monotonic()
+        self._first_step = 0
+        self._held: list[dict[str, Any]] | None = None  # lines of a run that has not taken a step yet
 
     def __enter__(self) -> Self:
         return self
@@ -52,25 +55,30 @@ class EventLog:
         """Appends one event in one write; at a checkpoint waits until all lines are safe on disk."""
         try:
             if isinstance(event, RunStarted):
-                self._begin(event.step)
-            if self._descriptor is not None:
-                write_all(self._descriptor, json.dumps(self._line(event)).encode() + b"\n")
+                self._started, self._first_step, self._held = time.monotonic(), event.step, []
+            line = self._line(event)
+            if self._held is not None and isinstance(event, StepDone | CheckpointSaved | StoreWritten):
+                self._begin(self._held)
+            if self._held is not None:
+                self._held.append(line)
+            elif self._descriptor is not None:
+                write_all(self._descriptor, _text([line]))
                 if isinstance(event, CheckpointSaved):
                     os.fsync(self._descriptor)
         except OSError as error:
             self._close()
+            self._held = None
             warnings.warn(
                 f"the log of the run cannot be written to {self.path} ({error.strerror}); the run goes on "
                 "without it",
                 stacklevel=2,
             )
 
-    def _begin(self, first_step: int) -> None:
-        kept = [line for line in _lines(self.path) if _step_of(line) < first_step] if first_step else []
+    def _begin(self, held: list[dict[str, Any]]) -> None:
         self._close()
-        write_durably(self.path, "".join(json.dumps(line) + "\n" for line in kept).encode())
+        write_durably(self.path, _text([*events_before(self.path, self._first_step), *held]))
         self._descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND)
-        self._started = time.monotonic()
+        self._held = None
 
     def _close(self) -> None:
         if self._descriptor is not None:
@@ -98,11 +106,19 @@ def read_events(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
     return list(_parsed(Path(path).read_text(encoding="utf-8", errors="replace")))
 
 
-def _lines(path: Path) -> list[dict[str, Any]]:
-    try:
-        return read_events(path)
-    except FileNotFoundError:
+def events_before(path: str | os.PathLike[str], first_step: int) -> list[dict[str, Any]]:
+    """Returns the lines of a log that belong to the steps before one; none if there is no log.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    if not first_step or not Path(path).exists():
         return []
+    return [line for line in read_events(path) if _step_of(line) < first_step]
+
+
+def _text(lines: list[dict[str, Any]]) -> bytes:
+    return "".join(json.dumps(line) + "\n" for line in lines).encode()
 
 
 def _parsed(text: str) -> Iterator[dict[str, Any]]:

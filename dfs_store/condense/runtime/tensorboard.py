@@ -73,7 +73,7 @@ class TensorboardTracker:
         self._classes, self._vpc = classes, vpc
         self._normalization, self._num_frames = normalization, num_frames
         self._writer: SummaryWriter | None = None
-        self._num_clips, self._step, self._steps = len(classes) * vpc, 0, 0
+        self._num_clips, self._step, self._steps, self._first_step = len(classes) * vpc, 0, 0, 0
 
     def __enter__(self) -> Self:
         return self
@@ -95,13 +95,13 @@ class TensorboardTracker:
 
     def _take(self, event: Event) -> None:
         if isinstance(event, RunStarted):
-            if self._open is None:
-                return
-            self._writer = self._open(str(self._folder), purge_step=event.step)
-            self._num_clips, self._steps = event.num_clips, event.iterations
-        elif self._writer is None:
+            self._first_step, self._num_clips, self._steps = event.step, event.num_clips, event.iterations
+        elif self._writer is None and self._open is not None and isinstance(event, StepDone | StoreWritten):
+            # Not before: a run that is refused leaves no files behind.
+            self._writer = self._open(str(self._folder), purge_step=self._first_step)
+        if self._writer is None:
             return
-        elif isinstance(event, StepDone):
+        if isinstance(event, StepDone):
             self._step = event.step
             self._scalars(event)
         elif isinstance(event, CheckpointSaved):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dfs_store.exchange.exports.clips import ExportedClips
+from dfs_store.format.source_paths import portable
 from dfs_store.format.spec import frame_size_bytes
 
 __all__ = ["CardFacts", "dataset_card"]
@@ -35,7 +36,7 @@ class CardFacts:
 
 def dataset_card(clips: ExportedClips, facts: CardFacts) -> str:
     """Returns README.md: a YAML header for the Hub, then text for people."""
-    provenance = clips.store.attributes.get("provenance") or {}
+    provenance = portable(clips.store.attributes.get("provenance") or {})
     parts = [
         _header(clips, facts),
         f"# {_plain(facts.name)}",
@@ -93,7 +94,8 @@ def _table(clips: ExportedClips, facts: CardFacts, provenance: dict[str, Any]) -
         "number of key frames": f"{num_key_frames:,} in {store.dtype}",
         "bytes of its key frames": f"{key_frame_bytes:,}",
         "bytes of its clips as dense float32": f"{dense_bytes:,}",
-        "share of the dense clips": f"{100 * key_frame_bytes / dense_bytes:.2f} %",
+        "share of dense float32": f"{100 * key_frame_bytes / dense_bytes:.2f} %",
+        "share of dense uint8": f"{400 * key_frame_bytes / dense_bytes:.2f} %",
         "digest of the store": store.attributes["digest"],
     }
     lines = [

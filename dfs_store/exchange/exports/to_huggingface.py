@@ -33,7 +33,7 @@ def write_huggingface(
         store_file = f"store/{name}.h5"
         (folder / "store").mkdir()
         kept = clips.class_names if clips.subset else None
-        copy_store(clips.path, folder / store_file, classes=kept)
+        copy_store(clips.path, folder / store_file, classes=kept, for_others=True)
     facts = CardFacts(name, license_name, fps, encoding, store_file)
     write_bytes(folder / "README.md", dataset_card(clips, facts).encode("utf-8", "replace"))
 

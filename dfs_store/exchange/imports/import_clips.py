@@ -23,6 +23,7 @@ from dfs_store.exchange.pixels import PIXEL_RANGE, Normalization, normalised, pa
 from dfs_store.format import StoreWriter, check_output, open_store
 from dfs_store.format.coded.encoding import parse_encoding, stored_dtype
 from dfs_store.format.spec import IMAGENET
+from dfs_store.videos.files.source import recorded_source
 
 if TYPE_CHECKING:
     from dfs_store.condense.fitting.key_frame_fit import Fit
@@ -180,7 +181,7 @@ def _write(
         attributes={
             "normalization": normalization,
             "fps": settings.fps or dense.fps,
-            "provenance": _provenance(dense, settings),
+            "provenance": _provenance(dense, settings, out),
         },
         overwrite=overwrite,
     ) as writer:
@@ -274,11 +275,11 @@ def _reduced(values: Floats, fit: "Fit | None", seen: "_Seen") -> tuple[Floats, 
     return fitted_key_frames(values, fit.positions), fit.positions
 
 
-def _provenance(dense: DenseClips, settings: ImportSettings) -> dict[str, Any]:
+def _provenance(dense: DenseClips, settings: ImportSettings, out: str | os.PathLike[str]) -> dict[str, Any]:
     counts = set(Counter(dense.labels).values())
     return {
         "method": "imported",
-        "dataset": settings.dataset,
+        "dataset": None if settings.dataset is None else recorded_source(settings.dataset, out),
         "vpc": counts.pop() if len(counts) == 1 else None,
         **dense.provenance,
         **({} if settings.fitting.is_dense else {"fit": asdict(settings.fitting)}),

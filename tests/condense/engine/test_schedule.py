@@ -30,6 +30,16 @@ def test_steps_insert_between_warmup_and_cooldown(iterations, warmup, cooldown):
         )
 
 
+def test_a_share_is_the_decimal_that_was_typed():
+    """In floating point 0.29 * 100 is 28.999999999999996."""
+    assert Schedule(100, 0.29, 0.57).phases == (
+        ("warm-up", 0, 29),
+        ("insertion", 29, 43),
+        ("cool-down", 43, 100),
+    )
+    assert Schedule(50, 0.14, 0.58).first_insertion == 7
+
+
 def test_a_run_without_insertion_has_one_phase():
     schedule = Schedule(10, 0.2, 0.2, insertion=False)
     assert not any(schedule.inserts(step) or schedule.tests(step) for step in range(10))

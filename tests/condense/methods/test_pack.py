@@ -7,7 +7,7 @@ import pytest
 
 from dfs_store import open_store
 from dfs_store.byte_sizes import parse_bytes
-from dfs_store.condense import condense
+from dfs_store.condense import condense, plan_run
 from dfs_store.errors import SettingsError
 from dfs_store.format import key_frames_within
 
@@ -70,6 +70,25 @@ def test_a_budget_is_kept_and_used(config, videos, tmp_path, dtype):
         assert np.diff(store.offsets)[np.asarray(store.labels) == still].tolist() == [1, 1]
 
 
+def test_clips_keep_moving_where_the_budget_allows(config, videos, tmp_path):
+    """Two key frames of every clip that moves come before a third of any; --min-key-frames asks for more."""
+    frame = 3 * 43 * 43 + 40
+    for number, fewest, expected in ((12, None, 2), (11, None, 1), (20, 3, 3)):
+        budget = number * frame
+        settings = config(**PACK, budget=budget, min_key_frames=fewest, out=str(tmp_path / f"{number}.zarr"))
+        with condense(settings, videos) as store:
+            still = store.class_names.index("still")
+            counts = np.diff(store.offsets)[np.asarray(store.labels) != still]
+            assert store.storage.key_frame_bytes + store.storage.index_bytes <= budget
+        assert counts.min() >= expected
+    assert (
+        plan_run(config(**PACK, budget=12 * frame, out=str(tmp_path / "p.zarr")), videos).most_bytes
+        <= 12 * frame
+    )
+    with pytest.raises(SettingsError, match="6 clips need 3 each"):
+        plan_run(config(**PACK, budget=17 * frame, min_key_frames=3, out=str(tmp_path / "p.zarr")), videos)
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
@@ -81,6 +100,11 @@ def test_a_budget_is_kept_and_used(config, videos, tmp_path, dtype):
         ({"budget": "0"}, "--budget must be a size"),
         ({"budget": "10KB"}, r"--budget 10KB \(10,000 bytes\) holds 1 key frames as uint8, but 6 clips"),
         ({"max_error": -1.0}, "--max-error"),
+        (
+            {"key_frames": 2, "min_key_frames": 3},
+            "--min-key-frames must not exceed --key-frames, got 3 and 2",
+        ),
+        ({"max_error": 1.0, "min_key_frames": 7}, r"--min-key-frames must lie in 1\.\.6"),
         ({"max_error": float("nan")}, "--max-error"),
         ({"vpc": 6, "key_frames": 2}, "--vpc 6 needs 6 real clips"),
     ],

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from dfs_store.condense import CheckpointSaved, RunStarted, StepDone, StoreWritten, condense
+from dfs_store.condense import CheckpointSaved, ExtractorTrained, RunStarted, StepDone, StoreWritten, condense
 from dfs_store.condense.runtime.event_log import EventLog, event_log_path, read_events
 
 
@@ -56,15 +56,38 @@ def test_a_new_run_begins_a_new_log(tmp_path):
     for _ in range(2):
         with EventLog(tmp_path / "log") as log:
             log.on_event(RunStarted(0, 10, 2, "cpu"))
-    assert len(read_events(tmp_path / "log")) == 1
+            log.on_event(step(0))
+    assert len(read_events(tmp_path / "log")) == 2
+
+
+def test_a_run_that_takes_no_step_leaves_the_log_alone(tmp_path):
+    for _ in range(2):
+        with EventLog(tmp_path / "log") as log:
+            log.on_event(RunStarted(0, 0, 2, "cpu"))
+            log.on_event(ExtractorTrained(1, 16, 0.5))
+        assert not (tmp_path / "log").exists()
+    with EventLog(tmp_path / "log") as log:
+        log.on_event(RunStarted(0, 0, 2, "cpu"))
+        log.on_event(ExtractorTrained(1, 16, 0.5))
+        log.on_event(StoreWritten("s.zarr", 2, 4, "d1"))
+    before = (tmp_path / "log").read_bytes()
+    assert [line["event"] for line in read_events(tmp_path / "log")] == [
+        "run_started",
+        "extractor_trained",
+        "store_written",
+    ]
+    with EventLog(tmp_path / "log") as log:
+        log.on_event(RunStarted(0, 0, 2, "cpu"))
+    assert (tmp_path / "log").read_bytes() == before
 
 
 @pytest.mark.skipif(os.geteuid() != 0 and not os.path.exists("/dev/full"), reason="needs /dev/full")
 def test_a_disk_that_refuses_does_not_end_the_run(tmp_path):
     log = EventLog(tmp_path / "nowhere" / "log")
+    log.on_event(RunStarted(0, 10, 2, "cpu"))
     with pytest.warns(UserWarning, match="the run goes on without it"):
-        log.on_event(RunStarted(0, 10, 2, "cpu"))
-    log.on_event(step(0))
+        log.on_event(step(0))
+    log.on_event(step(1))
 
 
 def test_watched_clips_tell_their_cosines_in_the_phase_of_insertion(videos, config):
@@ -90,11 +113,12 @@ def test_a_line_is_one_write_and_a_checkpoint_makes_all_of_them_safe(tmp_path, m
     calls = []
     with EventLog(tmp_path / "log") as log:
         log.on_event(RunStarted(0, 10, 2, "cpu"))
+        log.on_event(step(0))
         for name in ("write", "fsync"):
             real = getattr(os, name)
             monkeypatch.setattr(
                 os, name, lambda *given, name=name, real=real: calls.append(name) or real(*given)
             )
-        log.on_event(step(0, cosines=dict.fromkeys(range(200), (0.123456789,) * 99)))  # a long line
+        log.on_event(step(1, cosines=dict.fromkeys(range(200), (0.123456789,) * 99)))  # a long line
         log.on_event(CheckpointSaved("c", 1))
     assert calls == ["write", "write", "fsync"]

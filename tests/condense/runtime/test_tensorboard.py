@@ -39,6 +39,7 @@ def test_a_resumed_run_goes_on_in_the_same_folder(tmp_path):
     for first in (0, 5):
         with TensorboardTracker(tmp_path, **about) as tracker:
             tracker.on_event(RunStarted(first, 10, 1, "cpu"))
+            tracker.on_event(StepDone(first, 10, "insertion", 1.5, 4, 0, 96))
     assert len(list(tmp_path.glob("events*"))) == 2
 
 
@@ -57,6 +58,7 @@ def test_a_disk_that_refuses_does_not_end_the_run(tmp_path):
     (tmp_path / "taken").touch()
     about = {"classes": ["a"], "vpc": 1, "normalization": None, "num_frames": 4}
     with TensorboardTracker(tmp_path / "taken", **about) as tracker:
+        tracker.on_event(RunStarted(0, 3, 1, "cpu"))
         with pytest.warns(UserWarning, match="the run goes on without"):
-            tracker.on_event(RunStarted(0, 3, 1, "cpu"))
-        tracker.on_event(StepDone(0, 3, "insertion", 1.5, 4, 0, 96))
+            tracker.on_event(StepDone(0, 3, "insertion", 1.5, 4, 0, 96))
+        tracker.on_event(StepDone(1, 3, "insertion", 1.5, 4, 0, 96))

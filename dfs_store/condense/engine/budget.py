@@ -1,0 +1,61 @@
+"""A budget of bytes for a run that inserts: each class has an equal share of the key frames it allows."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from dfs_store.condense.config import CondenseConfig
+from dfs_store.condense.engine.initialise import Group
+from dfs_store.format.accounting import key_frames_within
+
+__all__ = ["Room", "affordable_key_frames"]
+
+
+def affordable_key_frames(config: CondenseConfig, num_clips: int, frame_shape: tuple[int, int, int]) -> int:
+    """Returns how many key frames of all clips the budget allows, with their index and steps of insertion."""
+    assert config.budget_bytes is not None
+    return key_frames_within(
+        config.budget_bytes, num_clips, frame_shape, config.stored_dtype, with_steps=True
+    )
+
+
+class Room:
+    """How many key frames each class of a group may still get.
+
+    Shares are of classes, not of processes or chunks, so that what is inserted depends on neither.
+
+    Args:
+        config: resolved settings; without a budget there is always room.
+        group: the clips of whole classes.
+        num_classes: of the dataset.
+    """
+
+    def __init__(self, config: CondenseConfig, group: Group, num_classes: int) -> None:
+        self._left: dict[int, int] | None = None
+        if config.budget is None:
+            return
+        channels, height, width = group[0].frames.shape[1:]
+        share = (
+            affordable_key_frames(config, num_classes * config.vpc, (channels, height, width)) // num_classes
+        )
+        self._left = {}
+        for chunk in group:
+            for label, count in zip(*np.unique(chunk.labels[chunk.clips], return_counts=True), strict=True):
+                self._left[int(label)] = self._left.get(int(label), share) - int(count)
+
+    def take(self, chosen: Sequence[tuple[int, int]], labels: npt.NDArray[np.int64]) -> list[tuple[int, int]]:
+        """Returns those of the (clip, position) pairs that there is room for, and takes it.
+
+        Args:
+            chosen: in the order in which they are to be inserted.
+            labels: (N,) the class of every clip.
+        """
+        if self._left is None:
+            return list(chosen)
+        kept = []
+        for clip, position in chosen:
+            if self._left[int(labels[clip])] > 0:
+                self._left[int(labels[clip])] -= 1
+                kept.append((clip, position))
+        return kept
