@@ -167,12 +167,13 @@ def _encoding_lines(store: "KeyFrameStore") -> list[str]:
 
 
 def _summary(result: dict[str, Any], storage: "StorageReport", story: list[str]) -> str:
-    what = {
-        "key frames": f"{counted(storage.num_key_frames, 'key frame')}, "
+    what = (
+        f"{counted(storage.num_key_frames, 'key frame')}, "
         f"{result['key_frames_per_clip']['mean']:.2f} per clip"
-        f"{', and soft labels' if storage.soft_label_bytes else ''}",
-        "native arrays": "native arrays, and dense clips for other readers",
-    }[storage.method_arrays]
+        f"{', and soft labels' if storage.soft_label_bytes else ''}"
+    )
+    if storage.native_bytes is not None:
+        what = "native arrays, and dense clips for other readers"
     went = "".join(f"\n  {line}" for line in story)
     return (
         f"{result['out']}: {what}, {_output.size_text(storage.method_bytes)}, "

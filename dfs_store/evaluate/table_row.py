@@ -54,6 +54,9 @@ class TableRow:
         file: the result this row was read from.
     """
 
+    dataset: str
+    method: str
+    vpc: int | None
     label: str
     control: str | None
     settings: Mapping[str, Any] = field(compare=False)
@@ -67,9 +70,6 @@ class TableRow:
     cost_clip_passes: int | None
     num_train_clips: int | None
     title_epochs: int
-    dataset: str
-    method: str
-    vpc: int | None
     dtype: str | None
     model: str
     protocol: str

@@ -32,7 +32,7 @@ def test_a_picture_that_cannot_be_written_is_refused_before_anything_is_computed
     for name, said in (
         ("no/flow.png", "does not exist"),
         ("flow.nonsense", "must end in .png or .jpg or .jpeg"),
-        ("s.zarr/flow.png", "lies inside the store"),
+        ("s.zarr/flow.png", "is inside the store"),
         ("mine.png", "add --overwrite"),
     ):
         outcome = dfs("motion", store, "--out", tmp_path / name)

@@ -36,7 +36,7 @@ def test_every_format_shows_the_result(dfs, results):
 
 
 def test_bad_input_is_refused(dfs, results):
-    assert dfs("table", results, "--format", "latex").code == 2
+    assert dfs("table", results, "--format", "html").code == 2
     plot = results / "p.png"
     plot.write_bytes(b"precious")
     for words, said in (((plot,), "add --overwrite"), ((results / "p.txt",), "must end in .png")):
