@@ -80,7 +80,7 @@ def test_files_of_a_list_that_do_not_exist_are_counted(ucf):
 
 def test_a_class_all_of_whose_files_are_missing_is_refused(ucf):
     (ucf / "UCF-101/JumpRope/v_JumpRope_g01_c01.avi").unlink()
-    with pytest.raises(EmptyClassError, match=r"for JumpRope in .*1 files of its lists do not exist"):
+    with pytest.raises(EmptyClassError, match=r"for JumpRope in .*missing: 1 listed file, first "):
         check_classes(read_ucf(ucf, "train", Reading()), "train")
 
 
