@@ -137,7 +137,7 @@ def find_parts(base: Folder, *, sure: bool = False) -> Parts | None:
 
     Args:
         base: the folder.
-        sure: the dataset is known to have parts, whatever lies beside them.
+        sure: the dataset is known to have parts, whatever lies beside them (its tables, for example).
 
     Raises:
         DatasetNotFoundError: some are, but it is not beyond doubt that they are parts, or which.
@@ -169,7 +169,7 @@ def find_parts(base: Folder, *, sure: bool = False) -> Parts | None:
     if "test" in used and "val" in used:
         remarks.append(f"{used['val'].path} is not used: there is a test part, {used['test'].name}")
         unused.remove(used["val"].name)
-    if unused:
+    if unused and not sure:
         remarks.append(f"not used, beside the parts that are, in {base.path}: {some(unused)}")
     return Parts(used.get("train"), test, remarks)
 

@@ -97,7 +97,7 @@ def test_lists_without_any_videos_are_refused(ucf):
     (ucf / "UCF-101").rename(ucf / "elsewhere")
     with pytest.raises(
         DatasetNotFoundError,
-        match=r"none of the 3 files of trainlist01.txt exist, first JumpingJack/v_J.*holds elsewhere/",
+        match=r"none of the 3 files of trainlist01.txt exist, first JumpingJack/v_J.*has elsewhere/",
     ):
         read_ucf(ucf, "train", Reading())
 
@@ -285,6 +285,14 @@ def test_kinetics_replacements_are_found(tmp_path):
     touch(root, "train/other.mp4", "replacement/for_corrupted_k400/abc_000012_000022.mp4")
     found = read(root, "train", Reading())
     assert files_of(found) == [("replacement/for_corrupted_k400/abc_000012_000022.mp4", "yoga")]
+    assert found.remarks == []
+
+
+def test_the_archives_of_kinetics_are_no_classes(tmp_path):
+    read, root, _ = official(tmp_path)["kinetics"]
+    touch(root, "train/part_0/abc_000012_000022.mp4", "train/part_1/other.mp4")
+    found = read(root, "train", Reading())
+    assert files_of(found) == [("train/part_0/abc_000012_000022.mp4", "yoga")]
 
 
 @pytest.mark.parametrize(
