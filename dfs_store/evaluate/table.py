@@ -102,7 +102,7 @@ def _row(found: dict[str, Any]) -> TableRow:
     settings = dict(found.get("settings") or {})
     model, cost = str(found["model"]), found.get("cost") or {}
     cell = published(dataset, method, vpc, model, settings) if _is_as_published(found) else None
-    of_key_frames = storage is not None and storage.method_arrays == "key frames"
+    of_key_frames = storage is not None and storage.native_bytes is None
     paper_bytes = stored = on_disk = dense = None
     if storage is not None:
         paper_bytes = storage.float32_bytes if of_key_frames else storage.method_bytes

@@ -84,7 +84,8 @@ def decode_with_pyav(
         numbers = pick(max(scanned.claimed, 1), fps)
         reading = read_shown(path, video, scanned, sampling, set(numbers.ravel().tolist()))
     if reading.length == 0:
-        raise NoFrameError(f"{path}: no frame can be decoded")
+        why = f" ({scanned.note})" if scanned.note else ""
+        raise NoFrameError(f"{path}: no frame can be decoded{why}")
     if reading.length != scanned.claimed:
         numbers = pick(reading.length, fps)
         wanted = set(numbers.ravel().tolist())

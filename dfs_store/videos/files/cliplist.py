@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from dfs_store.errors import EmptyClassError, SettingsError
-from dfs_store.names import did_you_mean
+from dfs_store.names import counted, did_you_mean
 
 __all__ = ["ClipFile", "ClipList", "check_classes", "keep_classes", "number_as", "some"]
 
@@ -98,7 +98,11 @@ def check_classes(found: ClipList, split: str) -> None:
     if not found.classes or not found.clips:
         raise EmptyClassError(f"there are no video files of the split {split!r} in {found.root}{seen}")
     if empty and split == "train":
-        absent = f"; {len(found.missing)} files of its lists do not exist" if found.missing else ""
+        absent = (
+            f"; missing: {counted(len(found.missing), 'listed file')}, first {found.missing[0]}"
+            if found.missing
+            else ""
+        )
         raise EmptyClassError(
             f"no clip of the split {split!r} for {some(empty)} in {found.root} ({len(empty)} of "
             f"{len(found.classes)} classes are empty{absent}). Add the videos, or leave these classes out "

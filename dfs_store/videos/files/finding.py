@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from dfs_store.errors import DatasetNotFoundError
-from dfs_store.names import printable
+from dfs_store.names import counted, printable
 from dfs_store.videos.files.cliplist import ClipFile, ClipList
-from dfs_store.videos.files.tree import VIDEO_SUFFIXES, Folder
+from dfs_store.videos.files.tree import VIDEO_SUFFIXES, Folder, outermost
 
 __all__ = ["Finder", "inside", "listed_clips", "nothing_found", "only_present_classes"]
 
@@ -42,14 +42,19 @@ class Finder:
         A name may differ from the file's in upper and lower case, Unicode form, suffix, and kind of slash.
         A last number after a space is the number of frames that lists of frame folders have.
         """
+        if (found := self._named(name)) is not None:
+            return found
+        # Of a video, the number would be another label; two numbers would be a part of the frames.
+        numbered = re.fullmatch(r"(.*\S)[\s,]+\d+", name)
+        found = None if numbered is None else self._named(numbered[1])
+        return found if found is not None and found.is_dir() else None
+
+    def _named(self, name: str) -> Path | None:
         for spelled in _spellings(name):
             for place in self._places:
                 if (path := self._in_folder(place / spelled)) is not None:
                     return path
-        # Of a video, the number would be another label.
-        counted = re.fullmatch(r"(.*\S)[\s,]+\d+", name)
-        found = None if counted is None else self.find(counted[1])
-        return found if found is not None and found.is_dir() else None
+        return None
 
     def _in_folder(self, path: Path) -> Path | None:
         names = self._names_in(path.parent)
@@ -71,7 +76,7 @@ class Finder:
             return path
         if not path.is_dir():
             return None
-        folders = [folder for folder in Folder(path).walk() if folder.is_clip]
+        folders, _, _ = outermost(folder for folder in Folder(path).walk() if folder.is_clip)
         if len(folders) == 1:
             if folders[0].unclear:
                 self.unclear.append(f"{printable(str(path))}: {folders[0].unclear}")
@@ -152,10 +157,14 @@ def nothing_found(missing: Sequence[str], source: str, folder: Path) -> DatasetN
     """Returns the error about a list none of whose files exist: one of them beside what there is."""
     there = (
         [inside(folder, path) for each in Folder(folder).all_below() for path in _clips_in(each)]
-        if (folder.is_dir())
+        if folder.is_dir()
         else []
     )
-    holds = f"holds {printable(there[0])} and {len(there) - 1:,} more clips" if there else "holds no videos"
+    holds = (
+        f"has {printable(there[0])} and {counted(len(there) - 1, 'more clip')}" if there else "has no videos"
+    )
+    if not folder.is_dir():
+        holds = "does not exist"
     return DatasetNotFoundError(
         f"none of the {len(missing):,} files of {source} exist, first {missing[0]}; {folder} {holds}"
     )

@@ -6,6 +6,7 @@ refused, with what was found, until `folder_layout="classes"` insists.
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from dfs_store.errors import DatasetNotFoundError, DecodeError
@@ -14,7 +15,7 @@ from dfs_store.videos.files.lists import METADATA, read_list
 from dfs_store.videos.files.picture_sequences import is_modality, rgb_of
 from dfs_store.videos.files.reading import Reading
 from dfs_store.videos.files.splits import SplitName, is_container, split_name
-from dfs_store.videos.files.tree import Folder
+from dfs_store.videos.files.tree import Folder, outermost
 
 __all__ = ["Parts", "class_clips", "find_parts", "has_classes", "read_folders"]
 
@@ -136,7 +137,7 @@ def find_parts(base: Folder, *, sure: bool = False) -> Parts | None:
 
     Args:
         base: the folder.
-        sure: the dataset is known to have parts, whatever is beside them.
+        sure: the dataset is known to have parts, whatever is beside them (its tables, for example).
 
     Raises:
         DatasetNotFoundError: some are, but it is not beyond doubt that they are parts, or which.
@@ -168,7 +169,7 @@ def find_parts(base: Folder, *, sure: bool = False) -> Parts | None:
     if "test" in used and "val" in used:
         remarks.append(f"{used['val'].path} is not used: there is a test part, {used['test'].name}")
         unused.remove(used["val"].name)
-    if unused:
+    if unused and not sure:
         remarks.append(f"not used, beside the parts that are, in {base.path}: {some(unused)}")
     return Parts(used.get("train"), test, remarks)
 
@@ -227,6 +228,7 @@ def _check_classes(folder: Folder, root: Path) -> None:
     children = _with_clips(folder)
     if not has_classes(folder):
         _explain_clips(folder, root)
+    _check_shared(folder, children)
     for child in children:
         parts = {f.name: said.part for f in _with_clips(child) if (said := _part_in_class(f)) is not None}
         alone = len(parts) == len(_with_clips(child)) and not child.videos
@@ -239,6 +241,31 @@ def _check_classes(folder: Folder, root: Path) -> None:
                 "or give a list of the clips. If the clips of all parts are to be trained on, say so with "
                 '--folder-layout classes (folder_layout="classes")'
             )
+
+
+def _check_shared(folder: Folder, children: list[Folder]) -> None:
+    """Refuses folders that all have the same folders of clips: either may be the classes.
+
+    These are parts or kinds of pictures in words that are not known here. Numbered folders are clips, people
+    or groups of clips.
+    """
+    inner = [{each.name for each in child.parts[0] if _may_be_class(each)} for child in children]
+    shared = sorted(set.intersection(*inner)) if len(inner) > 1 else []
+    if len(shared) > 1:
+        raise DatasetNotFoundError(
+            f"each of the folders {some(child.name for child in children)} in {folder.path} has the folders "
+            f"{some(shared)}: it is not clear which are the classes. If {some(shared)} are, rename the "
+            "folders around them to train and test, or give one of these as the dataset. If "
+            f"{some(child.name for child in children)} are, say so with --folder-layout classes "
+            '(folder_layout="classes")'
+        )
+
+
+def _may_be_class(folder: Folder) -> bool:
+    if is_container(folder.name) or any(character.isdecimal() for character in folder.name):
+        return False
+    clips = (path for each in folder.walk() for path in [*each.videos, *[each.path] * each.is_clip])
+    return not folder.is_clip and len(list(islice(clips, 2))) > 1
 
 
 def _part_in_class(folder: Folder) -> SplitName | None:
@@ -284,7 +311,8 @@ def _explain_clips(folder: Folder, root: Path) -> None:
         what = f"{folder.path} has no videos or folders of pictures: there are {_kinds(others)}"
     else:
         what = f"{folder.path} has no class folders"
-    raise DatasetNotFoundError(f"{what}. {_found_lists(root)}It must hold {_LAYOUTS}")
+    insist = "" if folder.path == root else f". {_INSIST}"  # it is named like a part
+    raise DatasetNotFoundError(f"{what}. {_found_lists(root)}It must hold {_LAYOUTS}{insist}")
 
 
 def _found_lists(root: Path) -> str:
@@ -342,6 +370,7 @@ class _Tally:
             self._others += folder.others
             if folder.is_clip and folder is not class_folder:
                 frames.append(folder)
+        frames, beside, unclear_clips = outermost(frames)
         if videos:
             self._beside_videos += [folder.path for folder in frames]
             self._others.update({"pictures": class_folder.num_pictures} if class_folder.num_pictures else {})
@@ -349,6 +378,8 @@ class _Tally:
             return sorted(videos)
         if class_folder.is_clip:
             self._loose.append(class_folder)
+        self._modalities.update(folder.name for folder in beside)
+        self._unclear += unclear_clips
         for folder in frames:
             if folder.frames is None:
                 self._unclear.append(f"{folder.path}: {folder.unclear}")
@@ -381,7 +412,7 @@ class _Tally:
         )
         for what, paths in lists:
             if paths:
-                found.append(f"{len(paths):,} {what}, first {paths[0].relative_to(root).as_posix()}")
+                found.append(f"{what}: {len(paths):,}, first {paths[0].relative_to(root).as_posix()}")
         for what, counts in (("pictures", self._patterns), ("folders", self._modalities)):
             if counts:
                 found.append(f"{what} beside the frames are not used: {_kinds(counts)}")

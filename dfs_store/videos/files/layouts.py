@@ -13,6 +13,7 @@ from dfs_store.videos.files.finding import listed_clips, only_present_classes
 from dfs_store.videos.files.folders import class_clips, find_parts, has_classes, read_folders
 from dfs_store.videos.files.lists import read_list
 from dfs_store.videos.files.reading import Reading
+from dfs_store.videos.files.splits import is_container
 from dfs_store.videos.files.texts import numbered_lines, read_json, read_table
 from dfs_store.videos.files.tree import Folder
 
@@ -83,7 +84,9 @@ def read_kinetics(root: Path, split: str, how: Reading) -> ClipList:
             f"{'train' if split == 'train' else 'val or test'} with videos "
             f"(there is {there})"
         )
-    if has_classes(folder):
+    # part_0, part_1: the archives that the clips came in.
+    archives = [child.path for child in folder.folders if is_container(child.name)]
+    if has_classes(folder) and len(archives) < len(folder.folders):
         found = class_clips(root, folder)
     else:
         usual = ("train",) if split == "train" else ("val", "validate", "validation", "test")
@@ -91,9 +94,8 @@ def read_kinetics(root: Path, split: str, how: Reading) -> ClipList:
         places = (root, root / "annotations", folder.path)
         tables = [place / f"{name}.csv" for place in places for name in names]
         table = _first_file(tables, f"the table of the clips in {folder.path}, which has no class folders,")
-        found = listed_clips(
-            root, folder.path, _kinetics_rows(table), table.name, also=_replacements(root, folder.path)
-        )
+        also = [*archives, *_replacements(root, folder.path)]
+        found = listed_clips(root, folder.path, _kinetics_rows(table), table.name, also=also)
     found.remarks[:0] = parts.remarks
     return found
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from dfs_store.errors import DatasetNotFoundError
-from dfs_store.names import printable
+from dfs_store.names import counted, printable
 from dfs_store.videos.files.cliplist import ClipFile, ClipList
 from dfs_store.videos.files.finding import Finder, inside, nothing_found
 from dfs_store.videos.files.numbered_classes import named_labels
@@ -36,7 +36,9 @@ label_name class_name classname action_name category_name label labels class act
 tag label_id class_id label_idx class_idx class_index category_id y
 """
 _LABELS = _LABELS_TEXT.split()
-_SPLITS = ["split", "subset", "part", "partition", "set", "usage"]
+_SPLITS = ["split", "subset", "part", "partition", "set", "usage", "is_train", "is_test"]
+_KNOWN = {*_PATHS, *_LABELS, *_SPLITS}
+_SPAN = re.compile(r"(^|_)(start|begin|onset|from|end|stop|to|offset)(_|$)")
 _SEPARATORS = ("\t", ",", " ", ";")
 _TRIED = 200  # lines, to learn which separator a list has
 
@@ -49,12 +51,14 @@ class ListRow(NamedTuple):
         label: as listed.
         part: "train", "val" or "test" of a column `split`; "" without one.
         line: its number.
+        span: the columns that say which part of a video is meant, and their values; "" without such columns.
     """
 
     path: str
     label: str
     part: str
     line: int
+    span: str = ""
 
 
 @dataclass(frozen=True)
@@ -144,6 +148,12 @@ def _clips(
         found = finder.find(row.path)
         file = row.path if found is None else inside(root, found)
         if (earlier := seen.setdefault(file, row)) is not row:
+            if row.span != earlier.span:
+                raise DatasetNotFoundError(
+                    f"{source}, line {row.line}: {printable(file)} is there with {row.span}, and with "
+                    f"{earlier.span} in line {earlier.line}; a clip is a whole video, list it once. If these "
+                    "are parts of a video, cut it (ffmpeg -ss START -to END -i IN OUT)"
+                )
             if name_of(earlier.label) != name_of(row.label):
                 raise DatasetNotFoundError(
                     f"{source}, line {row.line}: {printable(file)} has the label {row.label!r} here and "
@@ -154,7 +164,13 @@ def _clips(
             missing.append(file)
         else:
             clips.append(ClipFile(file, name_of(row.label)))
-    remarks = [f"{repeated:,} rows of {source.name} repeat earlier ones and count once"] if repeated else []
+    remarks = []
+    if repeated:
+        remarks.append(f"{counted(repeated, 'repeated row')} of {source.name}: each clip counts once")
+    if rows[0].span:
+        remarks.append(
+            f"columns of {source.name} are not used, first {rows[0].span}: a clip is a whole video"
+        )
     return clips, missing, remarks
 
 
@@ -234,10 +250,9 @@ def _separator(lines: list[str], exists: Callable[[str], bool]) -> str:
 def _delimiter_of_header(line: str) -> str | None:
     """Returns what separates the columns if a line names columns, else None."""
     found: tuple[int, str] | None = None
-    known = {*_PATHS, *_LABELS, *_SPLITS}
     for delimiter in (",", "\t", ";", "|", " "):
         columns = [column_name(field) for field in parse_fields(line, delimiter)]
-        score = len(known.intersection(columns))
+        score = len(_KNOWN.intersection(columns))
         whole = {*columns} & {*_PATHS} and {*columns} & {*_LABELS}
         values = any(re.search(r"[/\\]|\.\w|^[\d.]+$", column) for column in columns)
         names = whole or all(re.fullmatch(r"[^\W\d]\w*", column) for column in columns)
@@ -290,7 +305,8 @@ def _from_columns(path: Path, rows: Iterable[tuple[int, dict[str, str]]]) -> lis
                     f"{path}, line {line}: the column {column} is empty; the columns are {', '.join(row)}"
                 )
         part = "" if split is None else _part(row[split], path, line, split)
-        found.append(ListRow(row[name], row[label], part, line))
+        span = ", ".join(f"{column} {row[column]}" for column in row if _SPAN.search(column))
+        found.append(ListRow(row[name], row[label], part, line, span))
     if not found:
         raise DatasetNotFoundError(f"{path} lists no clips: there is nothing below its header")
     return found

@@ -17,6 +17,7 @@ __all__ = ["ClassNames", "Naming", "named_labels", "read_class_names"]
 _WHOLE = re.compile(r"([+-]?\d+)(?:\.0+)?")
 
 
+_FRACTION = re.compile(r"[+-]?\d*\.\d+(?:e[+-]?\d+)?")
 _NUMBER_FIRST = re.compile(r"\"?(\d+)\"?[\s,;:]+(\S.*)")
 _NUMBER_LAST = re.compile(r"(.*\S)[\s,;:]+\"?(\d+)\"?")
 
@@ -60,6 +61,12 @@ def named_labels(labels: Sequence[str], names: PathLike | Sequence[str] | None, 
     """
     matches = {label: _WHOLE.fullmatch(label) for label in set(labels)}
     numbers = {label: int(match[1]) for label, match in matches.items() if match is not None}
+    if fractions := sorted(
+        label for label, match in matches.items() if not match and _FRACTION.fullmatch(label)
+    ):
+        raise DatasetNotFoundError(
+            f"{source} has the label {fractions[0]}; labels are whole numbers or words"
+        )
     if len(numbers) < len(matches):
         if names is not None and (words := sorted(set(matches) - set(numbers))):
             known = set(read_class_names(names).by_number.values())

@@ -17,8 +17,8 @@ __all__ = ["PICTURE_SUFFIXES", "PictureSequence", "is_modality", "picture_sequen
 PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff"})
 _SAME_SUFFIX = {".jpeg": ".jpg", ".tiff": ".tif"}
 _RGB_TEXT = """
-color colors colour colours frame frames im image images img imgs jpeg jpegs jpg pic picture pictures png
-pngs raw rawframes rgb video
+color colors colour colours frame frames im image images img imgs jpeg jpegimages jpegs jpg pic picture
+pictures png pngs raw rawframes rgb video
 """
 _RGB = frozenset(_RGB_TEXT.split())
 _SURE_RGB = frozenset({"rgb", "color", "colour"})

@@ -3,13 +3,13 @@
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
 from dfs_store.errors import DecodeError
-from dfs_store.names import printable
+from dfs_store.names import counted, printable
 from dfs_store.videos.files.picture_sequences import (
     PICTURE_SUFFIXES,
     PictureSequence,
@@ -17,7 +17,7 @@ from dfs_store.videos.files.picture_sequences import (
     rgb_of,
 )
 
-__all__ = ["VIDEO_SUFFIXES", "Folder", "is_ignored"]
+__all__ = ["VIDEO_SUFFIXES", "Folder", "is_ignored", "outermost"]
 
 _SUFFIXES_TEXT = """
 .264 .265 .3g2 .3gp .apng .asf .avi .av1 .divx .dv .f4v .flv .gif .h264 .h265 .hevc .ivf .m1v .m2t .m2ts
@@ -168,3 +168,34 @@ class Folder:
             except DecodeError as error:
                 unclear = str(error)
         return _Content(sorted(folders), sorted(videos), frames, unclear, others, len(pictures))
+
+
+def outermost(clips: Iterable[Folder]) -> tuple[list[Folder], list[Folder], list[str]]:
+    """Separates the folders of clips from folders of pictures inside them, such as thumbnails.
+
+    Args:
+        clips: folders of pictures, each before those in it.
+
+    Returns:
+        The clips; the folders inside them that have no more pictures; and why others are no clips: a picture
+        beside a folder with the frames, most often.
+    """
+    groups: list[list[Folder]] = []
+    for folder in clips:
+        if groups and folder.path.is_relative_to(groups[-1][0].path):
+            groups[-1].append(folder)
+        else:
+            groups.append([folder])
+    found, beside, unclear = [], list[Folder](), []
+    for outer, *inner in groups:
+        largest = max(inner, key=lambda folder: folder.num_pictures, default=outer)
+        if largest.num_pictures > outer.num_pictures:
+            unclear.append(
+                f"{outer.path} has {counted(outer.num_pictures, 'picture')} and its folder {largest.name} "
+                f"has {largest.num_pictures:,}, and it is not clear which are the frames. Keep one kind in a "
+                "folder"
+            )
+        else:
+            found.append(outer)
+            beside += inner
+    return found, beside, unclear

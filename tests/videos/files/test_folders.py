@@ -86,6 +86,20 @@ def test_a_folder_beside_parts_with_the_same_classes_is_passed_over(tmp_path):
         (["run/1.mp4"], "has a single class folder, run"),
         (["x/a/1.mp4", "x/b/1.mp4"], r"single class folder, x \(it has the folders a, b: if these are"),
         (["train/1.mp4", "test/1.mp4"], "no class folders"),
+        (["train_stop/1.mp4", "test_tube/1.mp4"], "no class folders.*--folder-layout classes"),
+        (
+            [f"{part}/{name}/{n}.mp4" for part in ("tr", "te") for name in ("run", "sit") for n in "12"],
+            "folders te, tr in .* folders run, sit: it is not clear which are the classes",
+        ),
+        (
+            [
+                f"{kind}/480p/{clip}/{n}.png"
+                for kind in ("JPEGImages", "Annotations")
+                for clip in ("bear", "cat")
+                for n in "12"
+            ],
+            "no names of classes",
+        ),
         (["jpegs_112/v1/1.jpg", "jpegs_112/v2/1.jpg", "list.csv"], r"jpegs_112.*--dataset .*list\.csv"),
         (["run/1.jpg", "run/2.jpg", "walk/1.jpg"], "a folder of pictures is one clip"),
         (["fold1/run/1.mp4", "fold2/run/1.mp4"], "fold1, fold2, which are no names of classes"),
@@ -114,6 +128,10 @@ def test_ordinary_trees_are_read(tmp_path):
         tmp_path, *(f"{name}/{clip:04}/{n}.jpg" for name in ("a", "b") for clip in (1, 2) for n in range(3))
     )
     assert [clip.file for clip in find_clips(tmp_path).clips] == ["a/0001", "a/0002", "b/0001", "b/0002"]
+    people = touch(
+        tmp_path / "p", *(f"{name}/person{n:02}/{n}.mp4" for name in ("run", "sit") for n in range(2))
+    )
+    assert find_clips(people).classes == ["run", "sit"]
     kinetics = touch(tmp_path / "k", "training dog/1.mp4", "testifying/2.mp4", "riding train/3.mp4")
     assert find_clips(kinetics).classes == ["riding train", "testifying", "training dog"]
 
@@ -161,8 +179,8 @@ def test_what_is_passed_over_is_said(tmp_path):
     assert [clip.file for clip in found.clips] == ["a/1.mp4", "b/1.GIF", "b/2.vob"]
     remarks = "\n".join(found.remarks)
     assert "5 files of other kinds: .foo (1), .txt (2), links that lead nowhere (1), pictures (1)" in remarks
-    assert "1 folders of pictures beside videos of their class are not used, first a/frames" in remarks
-    assert "1 videos outside the class folders are not used, first top.avi" in remarks
+    assert "folders of pictures beside videos of their class are not used: 1, first a/frames" in remarks
+    assert "videos outside the class folders are not used: 1, first top.avi" in remarks
     with pytest.raises(EmptyClassError, match=r"1 file of other kinds: \.foo \(1\)"):
         find_clips(touch(tmp_path / "none", "a/1.mp4", "b/1.foo"))
 
@@ -179,6 +197,18 @@ def test_flow_and_depth_beside_frames_are_passed_over_and_named(tmp_path):
     assert any(
         "pictures beside the frames are not used: flow_x_#.jpg (3)" in remark for remark in found.remarks
     )
+
+
+def test_pictures_inside_a_clip_are_no_clip(tmp_path):
+    touch(tmp_path, "a/x/1.jpg", "a/x/2.jpg", "a/x/thumbnails/1.jpg", "a/x/thumbnails/2.jpg", "b/y/1.jpg")
+    touch(tmp_path, "b/z/poster.jpg", "b/z/cam/1.jpg", "b/z/cam/2.jpg")
+    found = find_clips(tmp_path)
+    assert [clip.file for clip in found.clips] == ["a/x", "b/y"]
+    remarks = " ".join(found.remarks)
+    assert "folders beside the frames are not used: thumbnails (1)" in remarks
+    assert "z has 1 picture and its folder cam has 2, and it is not clear which are the frames" in remarks
+    (tmp_path / "list.txt").write_text("a/x 0\nb/y 1\n")
+    assert [clip.file for clip in find_clips(tmp_path / "list.txt").clips] == ["a/x", "b/y"]
 
 
 def test_a_mixture_of_pictures_is_no_clip(tmp_path):

@@ -80,7 +80,7 @@ def test_files_of_a_list_that_do_not_exist_are_counted(ucf):
 
 def test_a_class_all_of_whose_files_are_missing_is_refused(ucf):
     (ucf / "UCF-101/JumpRope/v_JumpRope_g01_c01.avi").unlink()
-    with pytest.raises(EmptyClassError, match=r"for JumpRope in .*1 files of its lists do not exist"):
+    with pytest.raises(EmptyClassError, match=r"for JumpRope in .*missing: 1 listed file, first "):
         check_classes(read_ucf(ucf, "train", Reading()), "train")
 
 
@@ -97,7 +97,7 @@ def test_lists_without_any_videos_are_refused(ucf):
     (ucf / "UCF-101").rename(ucf / "elsewhere")
     with pytest.raises(
         DatasetNotFoundError,
-        match=r"none of the 3 files of trainlist01.txt exist, first JumpingJack/v_J.*holds elsewhere/",
+        match=r"none of the 3 files of trainlist01.txt exist, first JumpingJack/v_J.*has elsewhere/",
     ):
         read_ucf(ucf, "train", Reading())
 
@@ -285,6 +285,14 @@ def test_kinetics_replacements_are_found(tmp_path):
     touch(root, "train/other.mp4", "replacement/for_corrupted_k400/abc_000012_000022.mp4")
     found = read(root, "train", Reading())
     assert files_of(found) == [("replacement/for_corrupted_k400/abc_000012_000022.mp4", "yoga")]
+    assert found.remarks == []
+
+
+def test_the_archives_of_kinetics_are_no_classes(tmp_path):
+    read, root, _ = official(tmp_path)["kinetics"]
+    touch(root, "train/part_0/abc_000012_000022.mp4", "train/part_1/other.mp4")
+    found = read(root, "train", Reading())
+    assert files_of(found) == [("train/part_0/abc_000012_000022.mp4", "yoga")]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dfs_store.errors import DatasetNotFoundError, DFSError, SettingsError
+from dfs_store.errors import DatasetNotFoundError, DFSError, EmptyClassError, SettingsError
 from dfs_store.videos import find_clips
 from dfs_store.videos.files.lists import read_rows
 
@@ -93,6 +93,28 @@ def test_frame_folders_with_their_number_of_frames(videos):
     assert content(listed(videos, "f/v 1 163 0\nf/v 2 12 1\n")) == [("f/v 1", "0"), ("f/v 2", "1")]
 
 
+def test_parts_of_videos_are_not_read_in_silence(videos):
+    header = "path start end label\n"
+    found = listed(videos, f"{header}a/1.mp4 0 5 run\nb/4.webm 1 3 walk\n")
+    assert found.remarks == [
+        "columns of list.txt are not used, first start 0, end 5: a clip is a whole video"
+    ]
+    for label in ("run", "walk"):
+        with pytest.raises(DatasetNotFoundError, match=r"line 3: a/1.mp4 is there with start 5, end 9, and"):
+            listed(videos, f"{header}a/1.mp4 0 5 run\na/1.mp4 5 9 {label}\n")
+    (videos / "f").mkdir()
+    (videos / "f" / "1.jpg").touch()
+    with pytest.raises(DatasetNotFoundError, match=r"none of the 1 files of list.txt exist, first f 0 5"):
+        listed(videos, "f 0 5 run\n")  # offset, number of frames, label
+
+
+def test_what_is_missing_is_named(videos):
+    with pytest.raises(EmptyClassError, match=r"missing: 1 listed file, first a/1%20x\.mp4"):
+        listed(videos, "a/1%20x.mp4 run\nb/4.webm walk\n")
+    with pytest.raises(DatasetNotFoundError, match="nowhere does not exist"):
+        listed(videos, "a/1.mp4 run\nb/4.webm walk\n", root=videos / "nowhere")
+
+
 def test_numbers_are_sorted_as_numbers_and_may_have_names(videos):
     text = "a/1.mp4 10\na/2.mp4 2\nb/4.webm 2\n"
     assert listed(videos, text).classes == ["2", "10"]
@@ -157,6 +179,8 @@ def test_names_that_do_not_fit_are_refused(videos, text, names, said):
             r"line 3: a/1.mp4 has the label 'walk' here and 'run' in line 1",
         ),
         ("a/1.mp4 -1\na/2.mp4 0\n", "label -1"),
+        ("a/1.mp4 1.5\na/2.mp4 0\n", "label 1.5; labels are whole numbers or words"),
+        ("path,label,is_train\na/1.mp4,run,1\n", "the column is_train must say train, val or test, got '1'"),
         (b"a\x00/\x001\x00.\x00m\x00p\x004\x00 \x000\x00", "zero bytes.*UTF-16"),
     ],
 )
@@ -207,7 +231,7 @@ def test_repeated_and_missing_rows_are_counted(videos):
     found = listed(videos, lines(" ") + "a/1.mp4 run\na/gone.mp4 run\n")
     assert content(found) == EXPECTED
     assert found.missing == ["a/gone.mp4"]
-    assert "1 rows of list.txt repeat earlier ones and count once" in found.remarks
+    assert "1 repeated row of list.txt: each clip counts once" in found.remarks
 
 
 LETTERS = st.characters(codec="utf-8", exclude_categories=("C", "Z"), include_characters=" ")
