@@ -38,7 +38,7 @@ def motion(
     quiet: shared.Quiet = False,
     verbose: shared.Verbose = False,
 ) -> None:
-    """Compare the motion of condensed and real clips: mean optical flow per class, and its cosine.
+    """Compare the motion of condensed and real clips: mean optical flow per class, its cosine and error.
 
     dfs motion ucf.zarr --out flow.png
     """
@@ -75,19 +75,33 @@ def motion(
             real.append(flows.mean_flow(_real_clips(videos, label)))
             condensed.append(flows.mean_flow(_stored_clips(stored, label)))
         progress.update(len(names), len(names), "")
-    cosines = [flows.mean_cosine(one, other) for one, other in zip(real, condensed, strict=True)]
-    known = [cosine for cosine in cosines if cosine is not None]
-    found = {
-        "store": shown_place(store),
-        "mean_cosine": sum(known) / len(known) if known else None,
-        "per_class": dict(zip(names, cosines, strict=True)),
-    }
+    found = {"store": shown_place(store), **_compared(names, real, condensed)}
     if out is not None:
         _write(flows.flow_picture(real, condensed, names), Path(out))
     if json:
         _output.document("dfs.motion/1", found)
     else:
         _output.echo(_text(found, out))
+
+
+def _compared(
+    names: list[str], real: "list[npt.NDArray[np.float32]]", condensed: "list[npt.NDArray[np.float32]]"
+) -> dict[str, Any]:
+    """Returns cosine and end-point error of every class whose real clips move, and the means over them."""
+    from dfs_store.evaluate import motion as flows
+
+    classes = dict(zip(names, zip(real, condensed, strict=True), strict=True))
+    moving = {name: pair for name, pair in classes.items() if not flows.almost_still(pair[0])}
+    cosines = {name: flows.mean_cosine(*pair) for name, pair in moving.items()}
+    errors = {name: flows.end_point_error(*pair) for name, pair in moving.items()}
+    known = [cosine for cosine in cosines.values() if cosine is not None]
+    return {
+        "mean_cosine": sum(known) / len(known) if known else None,
+        "mean_end_point_error": sum(errors.values()) / len(errors) if errors else None,
+        "per_class": {name: cosines.get(name) for name in names},
+        "end_point_error_per_class": {name: errors.get(name) for name in names},
+        "ignored_classes": [name for name in names if name not in moving],
+    }
 
 
 def _real_clips(videos: "VideoDataset", label: int) -> "Iterator[npt.NDArray[np.float32]]":
@@ -116,10 +130,21 @@ def _write(picture: "npt.NDArray[np.uint8]", path: Path) -> None:
 
 
 def _text(found: dict[str, Any], out: str | None) -> str:
-    def shown(value: float | None) -> str:
+    def cosine(value: float | None) -> str:
         return "no motion" if value is None else f"{value:+.3f}"
 
-    rows: list[tuple[str, ...]] = [(name, shown(value)) for name, value in found["per_class"].items()]
-    head = f"{found['store']}: mean cosine of optical flow, condensed and real: {shown(found['mean_cosine'])}"
+    def error(value: float | None) -> str:
+        return "-" if value is None else f"{value:.3f}"
+
+    errors = found["end_point_error_per_class"]
+    rows: list[tuple[str, ...]] = [("", "cosine", "end-point error, pixels per frame")]
+    rows += [
+        (name, "ignored: almost nothing moves", "")
+        if name in found["ignored_classes"]
+        else (name, cosine(value), error(errors[name]))
+        for name, value in found["per_class"].items()
+    ]
+    rows.append(("mean", cosine(found["mean_cosine"]), error(found["mean_end_point_error"])))
+    head = f"{found['store']}: optical flow, condensed and real"
     drawn = [f"drawn in {out}"] if out else []
     return "\n".join([head, _output.table(rows, indent="  "), *drawn])

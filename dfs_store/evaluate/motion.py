@@ -10,12 +10,23 @@ import numpy.typing as npt
 
 from dfs_store.errors import MissingDependencyError
 
-__all__ = ["flow_colours", "flow_picture", "frame_flows", "mean_cosine", "mean_flow"]
+__all__ = [
+    "almost_still",
+    "end_point_error",
+    "flow_colours",
+    "flow_picture",
+    "frame_flows",
+    "mean_cosine",
+    "mean_flow",
+]
 
 Flow = npt.NDArray[np.float32]
 
 _STILL = 0.05  # pixels per frame; Farneback finds up to 0.04 in clips that stand still
 _GREY_WEIGHTS = np.array([0.299, 0.587, 0.114], dtype=np.float32)
+_LEAST_MOTION = 0.02  # pixels per frame, mean of all pixels; of clips that stand still Farneback finds 0.01
+_LABEL_WIDTH = 96  # pixels, of the names of the rows
+_KEY_SIZE = 65  # pixels, of the colour key
 _TILE = 96  # smallest side of a class's picture, in pixels
 _MARGIN = 4
 _TEXT_HEIGHT = 16
@@ -83,10 +94,24 @@ def mean_cosine(one: Flow, other: Flow) -> float | None:
     return float((np.sum(one * other, axis=-1)[moving] / lengths[moving]).mean())
 
 
+def almost_still(flow: Flow) -> bool:
+    """Returns whether the mean length of a flow field (H, W, 2) is below 0.02 pixels per frame."""
+    return float(np.linalg.norm(flow, axis=-1).mean()) < _LEAST_MOTION
+
+
+def end_point_error(one: Flow, other: Flow) -> float:
+    """Returns the mean, over all pixels, of the distance between two flow fields (H, W, 2), pixels per frame.
+
+    Unlike the cosine it counts pixels that stand still, and how fast the others move.
+    """
+    return float(np.linalg.norm(one.astype(np.float64) - other, axis=-1).mean())
+
+
 def flow_colours(flow: Flow, largest: float) -> npt.NDArray[np.uint8]:
     """Colours a flow field as the paper's Figure 3 does: HSV, the hue its direction.
 
-    Saturation and brightness grow with the magnitude; no motion is grey.
+    Right is red, up is green, left is cyan and down is violet. Saturation and brightness grow with the
+    magnitude; no motion is grey.
 
     Args:
         flow: (H, W, 2) in pixels per frame.
@@ -95,7 +120,8 @@ def flow_colours(flow: Flow, largest: float) -> npt.NDArray[np.uint8]:
     Returns:
         (H, W, 3) uint8 RGB.
     """
-    hue = np.arctan2(flow[..., 1], flow[..., 0]) / (2 * np.pi) % 1.0
+    # The second component points downwards, and hues go round as angles do in mathematics.
+    hue = np.arctan2(-flow[..., 1], flow[..., 0]) / (2 * np.pi) % 1.0
     strength = np.minimum(np.linalg.norm(flow, axis=-1) / max(largest, 1e-12), 1.0)
     brightness = 0.5 + 0.5 * strength
     # HSV to RGB: channel n is v - v*s*max(0, min(k, 4-k, 1)) with k = (n + 6h) mod 6, for n = 5, 3, 1.
@@ -107,10 +133,10 @@ def flow_colours(flow: Flow, largest: float) -> npt.NDArray[np.uint8]:
 
 
 def flow_picture(real: list[Flow], condensed: list[Flow], names: list[str]) -> npt.NDArray[np.uint8]:
-    """Draws one column per class: its name, the real flow, the condensed flow below.
+    """Draws one column per class: its name, the real flow, the condensed flow below; and a key of colours.
 
     Each row has full colour at its own largest magnitude (the 99th percentile), as directions are compared:
-    condensed clips move less.
+    condensed clips move less. The magnitude stands beside the row.
 
     Args:
         real: mean flow of the real clips of every class, (H, W, 2).
@@ -123,24 +149,59 @@ def flow_picture(real: list[Flow], condensed: list[Flow], names: list[str]) -> n
     Raises:
         MissingDependencyError: OpenCV is not installed.
     """
-    cv2 = _opencv()
     height, width = real[0].shape[:2]
     scale = max(1, -(-_TILE // min(height, width)))
     tile = (height * scale, width * scale)
-    rows = []
-    for flows in (real, condensed):
+    titles = [_written([name[: tile[1] // 6]], (_TEXT_HEIGHT, tile[1])) for name in names]
+    rows = [_framed([_blank((_TEXT_HEIGHT, _LABEL_WIDTH)), *titles])]
+    for what, flows in (("real", real), ("condensed", condensed)):
         largest = float(np.percentile(np.linalg.norm(np.stack(flows), axis=-1), 99))
         tiles = [flow_colours(flow, largest).repeat(scale, 0).repeat(scale, 1) for flow in flows]
-        rows.append(_framed(tiles))
-    titles = []
-    for name in names:
-        title = np.full((_TEXT_HEIGHT, tile[1], 3), 255, dtype=np.uint8)
-        shown = name.encode("ascii", "replace").decode()[: tile[1] // 6]
-        cv2.putText(
-            title, shown, (1, _TEXT_HEIGHT - 5), cv2.FONT_HERSHEY_SIMPLEX, 0.35, (0, 0, 0), 1, cv2.LINE_AA
-        )
-        titles.append(title)
-    return np.concatenate([_framed(titles), *rows])
+        label = _written([what, "full colour:", f"{largest:.2f} px/frame"], (tile[0], _LABEL_WIDTH))
+        rows.append(_framed([label, *tiles]))
+    picture = np.concatenate(rows)
+    key = _colour_key()
+    side = max(picture.shape[1], key.shape[1])
+    padded = [
+        np.pad(part, ((0, 0), (0, side - part.shape[1]), (0, 0)), constant_values=255)
+        for part in (picture, key)
+    ]
+    return np.concatenate(padded)
+
+
+def _colour_key() -> npt.NDArray[np.uint8]:
+    """Draws a disc of all directions, full colour at its rim, with their names around it."""
+    radius = _KEY_SIZE // 2
+    down, right = np.mgrid[-radius : radius + 1, -radius : radius + 1].astype(np.float32)
+    disc = flow_colours(np.stack([right, down], axis=-1), radius)
+    disc[np.hypot(right, down) > radius] = 255
+    around = [_written([word], (_KEY_SIZE, _LABEL_WIDTH // 2)) for word in ("left", "right")]
+    around[0] = np.roll(around[0], _LABEL_WIDTH // 4, axis=1)  # close to the disc
+    beside = _written(["grey: still"], (_KEY_SIZE, _LABEL_WIDTH))
+    middle = np.concatenate([around[0], disc, around[1], beside], axis=1)
+    lines = []
+    for word in ("up", "down"):
+        line = _blank((_TEXT_HEIGHT, middle.shape[1]))
+        text = _written([word], (_TEXT_HEIGHT, _KEY_SIZE))
+        line[:, _LABEL_WIDTH // 2 : _LABEL_WIDTH // 2 + _KEY_SIZE] = np.roll(text, radius // 2, axis=1)
+        lines.append(line)
+    return np.concatenate([lines[0], middle, lines[1]])
+
+
+def _blank(size: tuple[int, int]) -> npt.NDArray[np.uint8]:
+    return np.full((*size, 3), 255, dtype=np.uint8)
+
+
+def _written(lines: list[str], size: tuple[int, int]) -> npt.NDArray[np.uint8]:
+    """Writes lines of text in black, one above the other in the middle of a white picture (height, width)."""
+    cv2 = _opencv()
+    picture = _blank(size)
+    first = (size[0] - len(lines) * _TEXT_HEIGHT) // 2 + _TEXT_HEIGHT - 5
+    for number, text in enumerate(lines):
+        shown = text.encode("ascii", "replace").decode()
+        place = (1, first + number * _TEXT_HEIGHT)
+        cv2.putText(picture, shown, place, cv2.FONT_HERSHEY_SIMPLEX, 0.35, (0, 0, 0), 1, cv2.LINE_AA)
+    return picture
 
 
 def _framed(tiles: list[npt.NDArray[np.uint8]]) -> npt.NDArray[np.uint8]:

@@ -21,9 +21,14 @@ def test_all_real_clips_move_as_all_real_clips_do(dfs, store, tmp_path):
     assert found["per_class"]["still"] is None
     assert found["per_class"]["fast"] == pytest.approx(1, abs=1e-3)
     assert found["mean_cosine"] == found["per_class"]["fast"]
+    assert found["end_point_error_per_class"]["still"] is None
+    assert found["mean_end_point_error"] == found["end_point_error_per_class"]["fast"]
+    assert 0 <= found["mean_end_point_error"] < 0.05
+    assert found["ignored_classes"] == ["still"]
     assert picture.read_bytes().startswith(b"\x89PNG")
     text = dfs("motion", store).stdout
-    assert "no motion" in text
+    assert "ignored: almost nothing moves" in text
+    assert "end-point error" in text
     assert "+1.000" in text
 
 

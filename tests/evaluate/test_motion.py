@@ -5,7 +5,14 @@ import colorsys
 import numpy as np
 import pytest
 
-from dfs_store.evaluate.motion import flow_colours, flow_picture, mean_cosine, mean_flow
+from dfs_store.evaluate.motion import (
+    almost_still,
+    end_point_error,
+    flow_colours,
+    flow_picture,
+    mean_cosine,
+    mean_flow,
+)
 
 
 def shifted(step, frames=4, size=48):
@@ -53,8 +60,34 @@ def test_cosines():
 def test_colours_are_hsv_of_direction_and_magnitude(degrees, strength):
     angle = np.radians(degrees)
     colours = flow_colours(field(3 * strength * np.cos(angle), 3 * strength * np.sin(angle)), largest=3)
-    expected = colorsys.hsv_to_rgb(degrees / 360, strength, 0.5 + 0.5 * strength)
+    # flow points downwards, hues go round the other way
+    expected = colorsys.hsv_to_rgb(-degrees % 360 / 360, strength, 0.5 + 0.5 * strength)
     np.testing.assert_allclose(colours[0, 0] / 255, expected, atol=0.01)
+
+
+def test_hues_are_those_of_the_paper():
+    named = {(1, 0): (255, 0, 0), (-1, 0): (0, 255, 255), (0, -1): (128, 255, 0), (0, 1): (128, 0, 255)}
+    for (right, down), colour in named.items():
+        found = flow_colours(field(right, down), largest=1)[0, 0]
+        assert np.abs(found.astype(int) - colour).max() <= 1, (right, down)
+
+
+def test_end_point_errors_count_speed_and_still_pixels():
+    assert end_point_error(field(3, 4), field(0, 0)) == pytest.approx(5)
+    assert end_point_error(field(1, 0), field(3, 0)) == pytest.approx(2)  # the cosine is 1
+    half = field(1, 0)
+    half[:2] = 0
+    assert end_point_error(half, field(1, 0)) == pytest.approx(0.5)
+
+
+def test_a_class_in_which_almost_nothing_moves_is_told_from_one_that_moves():
+    few = np.zeros((20, 20, 2), dtype=np.float32)
+    assert almost_still(few)
+    few[0, :5, 0] = 1.5  # 0.019 in the mean
+    assert almost_still(few)
+    few[0, :6, 0] = 1.5
+    assert not almost_still(few)
+    assert almost_still(mean_flow([shifted((0, 0))]))
 
 
 def test_no_motion_is_grey():
@@ -64,8 +97,12 @@ def test_no_motion_is_grey():
 
 def test_the_picture_has_a_column_per_class_real_above_condensed():
     picture = flow_picture([field(1, 0), field(0, 1)], [field(-1, 0), field(0, -1)], ["one", "two ünicode"])
-    above, below = picture[16 + 48, 48], picture[16 + 100 + 48, 48]
+    above, below = picture[16 + 4 + 48, 100 + 48], picture[16 + 4 + 100 + 48, 100 + 48]
     assert above.tolist() == flow_colours(field(1, 0), 1)[0, 0].tolist()
     assert below.tolist() == flow_colours(field(-1, 0), 1)[0, 0].tolist()
-    assert picture.shape[1] == 2 * (96 + 4)
-    assert picture[:16].min() < 100  # the names are written
+    assert picture.shape[1] == 3 * (96 + 4)
+    assert picture[:16, 100:].min() < 100  # the names are written
+    for row in (20, 120):
+        assert picture[row : row + 96, :96].min() < 100  # and those of the rows
+    key = picture[220:]
+    assert flow_colours(field(1, 0), 1)[0, 0].tolist() in key.reshape(-1, 3).tolist()
