@@ -136,7 +136,7 @@ def flow_picture(real: list[Flow], condensed: list[Flow], names: list[str]) -> n
     """Draws one column per class: its name, the real flow, the condensed flow below; and a key of colours.
 
     Each row has full colour at its own largest magnitude (the 99th percentile), as directions are compared:
-    condensed clips move less. The magnitude stands beside the row.
+    condensed clips move less. The magnitude is printed beside the row.
 
     Args:
         real: mean flow of the real clips of every class, (H, W, 2).
