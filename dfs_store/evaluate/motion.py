@@ -84,7 +84,7 @@ def mean_flow(clips: Iterable[npt.NDArray[np.float32]]) -> Flow:
 def mean_cosine(one: Flow, other: Flow) -> float | None:
     """Returns the mean, over pixels, of the cosine between two flow fields (H, W, 2).
 
-    Pixels where either stands still (less than 0.05 pixels per frame) have no direction and are left out;
+    Pixels where either does not move (less than 0.05 pixels per frame) have no direction and are left out;
     None where none remains.
     """
     lengths = np.linalg.norm(one, axis=-1) * np.linalg.norm(other, axis=-1)
