@@ -84,7 +84,7 @@ def mean_flow(clips: Iterable[npt.NDArray[np.float32]]) -> Flow:
 def mean_cosine(one: Flow, other: Flow) -> float | None:
     """Returns the mean, over pixels, of the cosine between two flow fields (H, W, 2).
 
-    Pixels where either stands still (less than 0.05 pixels per frame) have no direction and are left out;
+    Pixels where either does not move (less than 0.05 pixels per frame) have no direction and are left out;
     None where none remains.
     """
     lengths = np.linalg.norm(one, axis=-1) * np.linalg.norm(other, axis=-1)
@@ -136,7 +136,7 @@ def flow_picture(real: list[Flow], condensed: list[Flow], names: list[str]) -> n
     """Draws one column per class: its name, the real flow, the condensed flow below; and a key of colours.
 
     Each row has full colour at its own largest magnitude (the 99th percentile), as directions are compared:
-    condensed clips move less. The magnitude stands beside the row.
+    condensed clips move less. The magnitude is printed beside the row.
 
     Args:
         real: mean flow of the real clips of every class, (H, W, 2).

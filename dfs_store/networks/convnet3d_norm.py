@@ -19,6 +19,6 @@ class ConvNet3DNorm(ConvNet3D):
             convolution, pool = self.features[number], self.features[number + 1]
             assert isinstance(convolution, nn.Conv3d)
             width = convolution.out_channels
-            # One group per channel is instance normalisation. It stands before the pooling, which comes
-            # before the ReLU, with which it commutes.
+            # One group per channel is instance normalisation, here before the pooling (which comes before
+            # the ReLU, since they commute).
             self.features[number + 1] = nn.Sequential(nn.GroupNorm(width, width), pool)

@@ -131,6 +131,6 @@ def cropped_and_flipped(clips: Tensor, generator: np.random.Generator) -> Tensor
 
 
 def _overlap(move: int, extent: int) -> tuple[slice, slice]:
-    """Returns where an axis that was moved lies in the new one, and in the old one."""
+    """Returns the part of a moved axis that stays inside, in the new axis and in the old one."""
     start, stop = max(0, move), extent + min(0, move)
     return slice(start, stop), slice(start - move, stop - move)

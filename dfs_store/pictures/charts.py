@@ -293,6 +293,8 @@ def accuracy_against_bytes(
             )
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter(lambda size, _place: f"{size:g}")
+    # Of the ticks between the powers of ten, 2 and 5 have room for a number.
+    axes.xaxis.set_minor_formatter(lambda size, _place: f"{size:g}" if f"{size:e}"[0] in "25" else "")
     axes.set_ylim(bottom=0)
     axes.set_xlabel("MiB of key frames and index, as stored")
     axes.set_ylabel(f"{metric} accuracy, %")

@@ -214,7 +214,7 @@ def _check_clips(
 
 def _key_frames(config: CondenseConfig, num_frames: int) -> tuple[int, int]:
     first = even_positions(config.initial_key_frames, num_frames).size
-    # "pack" starts a clip that stands still from a single key frame.
+    # "pack" starts a clip in which nothing moves from a single key frame.
     return 1 if config.init == "pack" else first, num_frames if config.insertion else first
 
 

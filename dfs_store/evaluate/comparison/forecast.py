@@ -22,7 +22,7 @@ from dfs_store.videos.files.catalogue import CATALOGUE, FOLDER
 __all__ = ["forecast_seconds"]
 
 _TIMED_STEPS = 2
-_BATCH = 16
+_BATCH = 8  # a step of the largest network takes seconds on a CPU
 
 
 class Pace(NamedTuple):

@@ -6,6 +6,7 @@ import pytest
 
 from dfs_store.condense.training_clips import TrainingClips
 from dfs_store.evaluate.comparison.controls import equal_frames_splits, fixed_rows
+from dfs_store.evaluate.comparison.paper import of_table
 from dfs_store.evaluate.comparison.rows import Row, method_rows
 from dfs_store.evaluate.comparison.spec import Comparison, differences
 
@@ -45,6 +46,12 @@ def test_a_compared_method_is_not_made_again_as_a_control():
     only = asked(methods=("dfs",), controls=("equal-clips",))
     found = fixed_rows(only, method_rows(only, CLIPS), CLIPS)
     assert [(row.method, row.vpc) for row in found] == [("random", 1), ("random", 5)]
+
+
+@pytest.mark.parametrize(("table", "rows"), [(1, 18), (2, 3), (3, 12), (4, 9), (5, 5), (6, 6)])
+def test_the_papers_tables(table, rows):
+    comparison = asked(**of_table(table))
+    assert len({row.key for row in method_rows(comparison, CLIPS)}) == rows
 
 
 def test_rows_have_names_that_can_be_folders():
