@@ -41,6 +41,8 @@ def clips_of_store(store: "KeyFrameStore", asked: StoreVideos) -> StoreVideos:
     provenance = store.attributes.get("provenance") or {}
     settings: dict[str, Any] = store.provenance_object("config")
     dataset = asked.dataset or provenance.get("dataset")
+    if not asked.dataset and dataset:
+        _check_recorded(store, str(dataset))
     # What the store records of its own dataset says nothing of another.
     same = dataset == provenance.get("dataset")
     reading: dict[str, Any] = {
@@ -62,6 +64,21 @@ def clips_of_store(store: "KeyFrameStore", asked: StoreVideos) -> StoreVideos:
         asked.hold_out,
         **reading,
         decoder=asked.decoder or settings.get("decoder"),
+    )
+
+
+def _check_recorded(store: "KeyFrameStore", dataset: str) -> None:
+    """Refuses a recorded path that does not lead to a dataset from this folder."""
+    import os
+
+    from dfs_store.errors import DatasetNotFoundError
+    from dfs_store.videos import CATALOGUE
+
+    if dataset in CATALOGUE or os.path.exists(os.path.expanduser(dataset)):
+        return
+    raise DatasetNotFoundError(
+        f"{store.path} names {dataset!r} as its dataset, which is no known name and no path in "
+        f"{os.getcwd()}; it may be relative to the folder where the store was made. Say where it is: --dataset FOLDER|LIST"
     )
 
 

@@ -152,6 +152,8 @@ def _encoding_lines(store: "KeyFrameStore") -> list[str]:
 def _summary(
     result: dict[str, Any], storage: "StorageReport", settings: "CondenseConfig", story: list[str]
 ) -> str:
+    from shlex import quote
+
     from dfs_store.condense.settings import flag_of
     from dfs_store.format.io.place import local_beside
 
@@ -161,6 +163,7 @@ def _summary(
         "native arrays": "native arrays, and dense clips for other readers",
     }[storage.method_arrays]
     beside = local_beside(settings.out)
+    out = quote(str(settings.out))
     picture = beside.with_name(beside.name.partition(".")[0] or beside.name)
     went = "".join(f"  {line}\n" for line in story)
     return (
@@ -168,12 +171,12 @@ def _summary(
         f"{storage.percent_of_dense:.1f} % of the dense clips, "
         f"in {_output.duration_text(result['elapsed_seconds'])}\n"
         f"{went}"
-        f"next: dfs inspect {settings.out}\n"
-        f"      dfs preview {settings.out} --out {picture}.png\n"
-        f"      dfs report {settings.out} --out {picture}.html\n"
-        f"      dfs evaluate {settings.out} --dataset {settings.dataset}"
+        f"next: dfs inspect {out}\n"
+        f"      dfs preview {out} --out {quote(f'{picture}.png')}\n"
+        f"      dfs report {out} --out {quote(f'{picture}.html')}\n"
+        f"      dfs evaluate {out} --dataset {quote(str(settings.dataset))}"
         + "".join(
-            f" {flag_of(name)} {value}"
+            f" {flag_of(name)} {quote(str(value))}"
             for name in ("root", "test_list", "class_names", "folder_layout")
             if (value := getattr(settings, name)) is not None
         )
