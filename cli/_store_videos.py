@@ -78,7 +78,8 @@ def _check_recorded(store: "KeyFrameStore", dataset: str) -> None:
         return
     raise DatasetNotFoundError(
         f"{store.path} names {dataset!r} as its dataset, which is no known name and no path in "
-        f"{os.getcwd()}; it may be relative to the folder where the store was made. Say where it is: --dataset FOLDER|LIST"
+        f"{os.getcwd()}; it may be relative to the folder where the store was made. Say where it is: "
+        "--dataset FOLDER|LIST"
     )
 
 
