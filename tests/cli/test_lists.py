@@ -74,6 +74,21 @@ def test_without_test_clips_evaluate_says_what_to_do(dfs, lists):
     assert "--hold-out 0.2" in outcome.stderr
 
 
+def test_paths_with_spaces_and_other_folders(dfs, tmp_path, monkeypatch):
+    (tmp_path / "other").mkdir()
+    make_folder(tmp_path / "my clips" / "train", clips=1)
+    make_folder(tmp_path / "my clips" / "test", clips=1)
+    monkeypatch.chdir(tmp_path)
+    outcome = condensed(dfs, "--dataset", "my clips", "--out", "s.zarr")
+    assert "dfs evaluate s.zarr --dataset 'my clips'\n" in outcome.stdout
+    monkeypatch.chdir(tmp_path / "other")
+    outcome = dfs("evaluate", "../s.zarr", *QUICK)
+    assert outcome.code == 3
+    assert "names 'my clips' as its dataset" in outcome.stderr
+    assert "relative to the folder where the store was made" in outcome.stderr
+    assert dfs("evaluate", "../s.zarr", "--dataset", "../my clips", *QUICK).code == 0
+
+
 def test_a_list_is_shown_and_prepared(dfs, lists):
     (lists / "train.txt").write_text("x/clip0.avi 0\ny/clip0.avi 1\ny/clip0.avi 1\ny/gone.avi 1\n")
     words = (lists / "train.txt", "--root", lists / "videos", "--test-list", lists / "test.txt")
