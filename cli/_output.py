@@ -43,7 +43,7 @@ def echo(text: str) -> None:
     """Prints a result to stdout.
 
     Raises:
-        BrokenPipeError: nobody reads any more.
+        BrokenPipeError: the reader has closed the pipe.
         DiskFullError, OutputNotWritableError: stdout is a file that cannot take it.
     """
     with stdout_errors():

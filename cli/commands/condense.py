@@ -150,8 +150,8 @@ def _warn_of_still_clips(store: "KeyFrameStore", settings: "CondenseConfig") -> 
     single = int(np.count_nonzero(np.diff(store.offsets) == 1))
     if single:
         _output.note(
-            f"warning: {counted(single, 'clip')} of {len(store):,} have one key frame and stand still; raise "
-            "--budget, lower --max-error or --vpc, or add --min-key-frames 2"
+            f"warning: {counted(single, 'clip')} of {len(store):,} have one key frame: still pictures; "
+            "raise --budget, lower --max-error or --vpc, or add --min-key-frames 2"
         )
 
 

@@ -82,7 +82,10 @@ def _store_rows(plan: "Plan") -> list[tuple[str, ...]]:
         return [(f"key frames{coded}", _output.size_text(plan.first_bytes)), *soft]
     return [
         (f"key frames at least{coded}", _output.size_text(plan.first_bytes)),
-        ("if every frame became one", _output.size_text(plan.most_bytes)),
+        (
+            "at most" if plan.settings.get("budget") else "if every frame became one",
+            _output.size_text(plan.most_bytes),
+        ),
         *soft,
     ]
 

@@ -34,7 +34,7 @@ def recorded_path(path: PathLike, store: PathLike) -> str:
 
 
 def found_path(recorded: str, store: PathLike) -> str:
-    """Returns the absolute path that a store's recorded path stands for."""
+    """Returns the absolute path that a store's recorded path means."""
     place = locate(store)
     folder = os.path.dirname(os.path.abspath(place)) if isinstance(place, Path) else os.getcwd()
     return os.path.normpath(os.path.join(folder, recorded))

@@ -97,7 +97,7 @@ def insertion_timeline(
     width = max(1, math.ceil(last / _STEP_BINS))  # steps that share a dot
     own = labels[inserted_at >= 0]
     by_class = np.unique(own).size <= len(_CLASS_COLOURS)
-    # Dots of several classes at one place stand side by side.
+    # Dots of several classes at one place are drawn side by side.
     kinds = np.unique(own, return_inverse=True)[1] if by_class else np.zeros_like(own)
     dots, counts = np.unique(np.stack([steps // width, where, kinds]), axis=1, return_counts=True)
     sizes = 14 + 60 * (counts - 1) / max(1, counts.max() - 1)

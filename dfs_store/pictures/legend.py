@@ -21,8 +21,7 @@ class LegendItem(NamedTuple):
 
     Attributes:
         text: what it means.
-        mark: what stands before the text: a "border", "box", "line" or "bar", the colours of the "steps", or
-            nothing.
+        mark: what is drawn before the text: a "border", "box", "line", "bar", or colours of "steps".
         colour: of the mark; None for "steps" and for no mark.
     """
 

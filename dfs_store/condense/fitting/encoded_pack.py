@@ -50,7 +50,7 @@ def encoded_clips(
 
 
 def least_key_frames(config: CondenseConfig) -> int:
-    """Returns how many key frames each clip is to have: two if the budget allows, or it would stand still."""
+    """Returns how many key frames each clip gets: two if the budget allows, or it is a still picture."""
     return config.min_key_frames or (1 if config.budget is None else 2)
 
 

@@ -31,7 +31,7 @@ class EventLog:
     Each line holds `event` (run_started, step_done ...), `time` (UTC), `elapsed_seconds` since this process
     began its share of the run, and the fields of the event. A run that starts anew begins a new log with its
     first step or, if it takes none, with its store: a run that is refused before then leaves the log alone.
-    One that is resumed at step s keeps the lines of the steps before s, so that every step is in the log
+    One that is resumed at step s keeps the lines of the steps before s, so that the log contains every step
     once. A disk that refuses is said once in a warning, and does not end the run.
 
     Args:
