@@ -156,7 +156,7 @@ class CondenseConfig(Settings):
                 for name in PRESET_SETTINGS
                 if self.uses(name) and getattr(self, name) is None
             }
-            if self.encoding is None and self.dtype is None:
+            if self.encoding is None and self.dtype is None and self.budget is None:
                 values["encoding"] = chosen.encoding
         # Recorded in the store, so that it is never tested on clips that it was made from.
         if self.split is None and CATALOGUE.get(self.dataset, FOLDER).official_splits > 1:

@@ -88,7 +88,7 @@ def test_dm_learns_faster_the_more_clips_share_a_class():
         ({"precision": "fp8"}, "float32, bf16"),
         ({"method": "random", "key_frames": 0}, "--key-frames must be at least 1, got 0"),
         ({"method": "dm", "key_frames": 2}, "--key-frames is not used by method dm, but by herding"),
-        ({"method": "dfs", "budget": "1MiB"}, "--budget is not used by method dfs, but by pack"),
+        ({"method": "dm", "budget": "1MiB"}, "--budget is not used by method dm, but by dfs, pack"),
         ({"method": "herding", "max_error": 2.0}, "--max-error is not used by method herding"),
     ],
     ids=str,
@@ -127,6 +127,7 @@ def test_stick_figures_has_presets_of_its_own():
         ({"dtype": "float32"}, (None, "float32")),
         ({"dtype": "uint8"}, (None, "uint8")),
         ({"method": "dm"}, (None, "float32")),
+        ({"budget": "1MiB"}, (None, "float32")),
         ({"dataset": "moving-shapes"}, (None, "float32")),
     ],
 )
