@@ -36,6 +36,6 @@ def test_every_format_shows_the_result(dfs, results):
 
 
 def test_bad_input_is_refused(dfs, results):
-    assert dfs("table", results, "--format", "latex").code == 2
+    assert dfs("table", results, "--format", "html").code == 2
     assert dfs("table", results / "none.json").code == 3
     assert dfs("table").code == 2
