@@ -24,7 +24,7 @@ def test_every_format_shows_the_result(dfs, results):
     assert "±" not in text
     assert "random" in text
     assert dfs("table", results, "--format", "markdown").stdout.count("| random |") == 1
-    assert dfs("table", results, "--format", "csv").stdout.startswith("dataset,method,vpc,")
+    assert dfs("table", results, "--format", "csv").stdout.startswith("label,control,settings,")
     content = dfs("table", results, "--json").document
     assert content["schema"] == "dfs.table/1"
     (row,) = content["rows"]
