@@ -112,7 +112,7 @@ def test_herding_says_at_once_that_it_trains(dfs, tmp_path, monkeypatch):
     done = dfs("condense", *SMALL, "--method", "herding", "--out", tmp_path / "s.zarr")
     assert done.code == 0
     assert "trains ConvNet3D on the real clips" in done.stderr
-    assert "condense: 0/16  training the feature extractor" in done.stderr
+    assert "condense: 0/16  training a network on the real clips" in done.stderr
 
 
 def test_the_summary_of_a_resumed_run_covers_all_of_it(dfs, tmp_path, monkeypatch):

@@ -32,7 +32,7 @@ def test_the_readme_leads_to_a_sheet_a_film_a_report_and_a_trained_model(tmp_pat
     monkeypatch.chdir(tmp_path)
     typed = dfs_lines()
     assert [line.split()[1] for line in typed] == [
-        "condense", "inspect", "preview", "preview", "report", "evaluate", "report",
+        "condense", "inspect", "preview", "preview", "evaluate", "report",
     ]  # fmt: skip
     said = []
     for line in typed:

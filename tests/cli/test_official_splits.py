@@ -56,7 +56,7 @@ def test_a_store_is_tested_on_the_split_that_it_was_made_from_alone(dfs, ucf, co
         assert (
             f"was condensed from split {split}: the test clips of split {3 - split} include" in outcome.stderr
         )
-        assert dfs("evaluate", store, "--root", ucf, *QUICK, "--split", split).code == 0
+        assert dfs("evaluate", store, "--root", ucf, *QUICK, "--split", split, "--overwrite").code == 0
 
 
 def test_an_unknown_split_must_be_declared_and_the_result_says_so(dfs, ucf, tmp_path, monkeypatch):

@@ -150,7 +150,7 @@ def test_clips_are_chosen_by_class_and_number(dfs, inserted, tmp_path, words, cl
         (["--out", "s.png", "--clip", "40"], "--clips must lie in 0..39, got '40'"),
         (["--out", "s.png", "--clip", "5-2"], "--clips must lie in 0..39, got '5-2'"),
         (["--out", "s.png", "--clip", "x"], "--clips takes numbers and ranges"),
-        (["--out", "inserted.zarr/s.png"], "lies inside the store"),
+        (["--out", "inserted.zarr/s.png"], "is inside the store"),
         (["--out", "s.png", "--nearest"], "--nearest shows real clips in a film"),
         (["--out", "s.gif", "--clips", "0-20"], "a film shows at most 16 clips, got 21"),
         (["--out", "s.gif", "--fps", "0"], "--fps must lie in 0.1..60"),
