@@ -196,7 +196,7 @@ def test_a_trained_extractor_is_trained_once_and_named(config, videos, tmp_path,
         trained.append([e for e in events if isinstance(e, ExtractorTrained)])
         with open_store(settings.out) as store:
             origins.append(store.attributes["provenance"]["extractor"])
-    assert [len(t) for t in trained] == [1, 0]
+    assert [len(t) for t in trained] == [2, 0]  # the announcement and one pass
     assert origins[0] == origins[1]
     assert origins[0]["kind"] == "trained"
     (kept,) = one_pass.iterdir()
