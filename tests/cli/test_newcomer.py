@@ -4,7 +4,6 @@ import re
 import shlex
 from pathlib import Path
 
-import torch
 from PIL import Image
 
 README = (Path(__file__).parent.parent.parent / "README.md").read_text(encoding="utf-8")
@@ -44,8 +43,7 @@ def test_the_readme_leads_to_a_sheet_a_film_a_report_and_a_trained_model(tmp_pat
     with Image.open(tmp_path / "figures.png") as sheet:
         assert sheet.width > 900
     assert (tmp_path / "figures.mp4").read_bytes()[4:8] == b"ftyp"
-    assert "no evaluation yet" in said[4]
-    assert "1 evaluation;" in said[6]
+    assert "1 evaluation;" in said[5]
     evaluation = re.search(r'id="evaluation".*?</section>', (tmp_path / "figures.html").read_text(), re.S)[0]
     assert re.search(r"\d+\.\d", evaluation)
     # Every command that the run proposes to go on with is a command.
@@ -53,6 +51,7 @@ def test_the_readme_leads_to_a_sheet_a_film_a_report_and_a_trained_model(tmp_pat
     assert proposed == ["inspect", "preview", "report", "evaluate"]
     assert all(dfs(command, "--help").code == 0 for command in proposed)
     (python,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-    exec(compile(python, "README.md", "exec"), {})
+    names = {}
+    exec(compile(python, "README.md", "exec"), names)
     assert capsys.readouterr().out.startswith("6 (8, 3, 48, 48) bowing")
-    assert len(torch.load(tmp_path / "network.pt", weights_only=True)) > 4
+    assert all(value.isfinite().all() for value in names["network"].state_dict().values())
