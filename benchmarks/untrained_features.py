@@ -1,7 +1,7 @@
 """What untrained features tell apart: the share of test clips nearest to their class's mean feature.
 
     python benchmarks/untrained_features.py --dataset stick-figures
-    python benchmarks/untrained_features.py --dataset ucf101 --root ../shared/data/ucf101-10 --frames 8 --size 64
+    python benchmarks/untrained_features.py --dataset ucf101 --root UCF101 --frames 8 --size 64
 
 DFS and DM match class means of the features of untrained networks, so they can carry over only what these
 features separate. For each dataset the script prints, over several untrained ConvNet3D:
@@ -30,7 +30,8 @@ def features(videos: VideoDataset, network: ConvNet3D, *, still: bool) -> np.nda
     """Returns the features (clips, features) of all clips."""
     parts = []
     for start in range(0, len(videos), 64):
-        clips = torch.stack([videos[i][0] for i in range(start, min(start + 64, len(videos)))]).transpose(1, 2)
+        numbers = range(start, min(start + 64, len(videos)))
+        clips = torch.stack([videos[number][0] for number in numbers]).transpose(1, 2)
         if still:
             clips = clips[:, :1].expand(-1, clips.shape[1], -1, -1, -1)
         with torch.inference_mode():
@@ -46,8 +47,8 @@ def nearest_mean(seen: np.ndarray, labels: np.ndarray, asked: np.ndarray, wanted
 
 def few(labels: np.ndarray, batch: int, generator: np.random.Generator) -> np.ndarray:
     """Returns the numbers of `batch` clips of each class."""
-    classes = range(labels.max() + 1)
-    return np.concatenate([generator.choice(np.flatnonzero(labels == c), batch, replace=False) for c in classes])
+    groups = [np.flatnonzero(labels == label) for label in range(labels.max() + 1)]
+    return np.concatenate([generator.choice(group, batch, replace=False) for group in groups])
 
 
 def signal(seen: np.ndarray, labels: np.ndarray, batch: int) -> float:
@@ -59,7 +60,8 @@ def signal(seen: np.ndarray, labels: np.ndarray, batch: int) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    shape = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=shape)
     parser.add_argument("--dataset", required=True)
     parser.add_argument("--root", help="folder of the dataset's videos")
     parser.add_argument("--frames", type=int)
@@ -88,9 +90,11 @@ def main() -> None:
             }
             for name, score in scores.items():
                 rows.setdefault(name, []).append(score)
-    print(f"{train.name}, {len(train)} training and {len(test)} test clips, chance {100 / len(train.classes):.1f} %")
+    chance = 100 / len(train.classes)
+    print(f"{train.name}, {len(train)} training and {len(test)} test clips, chance {chance:.1f} %")
     for name, scores in rows.items():
-        print(f"{name:45} {np.mean(scores):6.2f} ± {np.std(scores, ddof=1):.2f}   {np.round(scores, 1).tolist()}")
+        mean, spread = np.mean(scores), np.std(scores, ddof=1)
+        print(f"{name:45} {mean:6.2f} ± {spread:.2f}   {np.round(scores, 1).tolist()}")
 
 
 if __name__ == "__main__":
