@@ -195,8 +195,8 @@ def _real_clips(
     if not nearest:
         return None
     from dfs_store.evaluate.nearest import nearest_real_clip
+    from dfs_store.videos.of_store import StoreVideos, clips_of_store
 
-    from .._store_videos import StoreVideos, clips_of_store
     from .._videos import open_with_progress
 
     asked = clips_of_store(drawing.store, StoreVideos(dataset or "", root))
