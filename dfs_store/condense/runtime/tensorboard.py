@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 
 from dfs_store.byte_sizes import MEBIBYTE
 from dfs_store.condense.events import CheckpointSaved, Event, RunStarted, StepDone, StoreWritten
-from dfs_store.condense.runtime.checkpoint import key_frames_of
+from dfs_store.condense.runtime.checkpoint import ClipState, key_frames_of
 from dfs_store.errors import MissingDependencyError
 from dfs_store.format import open_store
 from dfs_store.format.io.place import local_beside
@@ -124,24 +123,14 @@ class TensorboardTracker:
     def _of_checkpoint(self, path: Path) -> list[PicturedClip]:
         """The first clip of each class as a checkpoint holds it; none where its method has no key frames."""
         wanted = range(0, self._num_clips, self._vpc)[:_MOST_CLIPS]
-        return [
-            self._pictured(clip, *found)
-            for clip, found in enumerate(key_frames_of(path, wanted[-1] + 1))
-            if clip in wanted
-        ]
+        found = key_frames_of(path, wanted)
+        return [self._pictured(*each) for each in zip(wanted, found, strict=False)]
 
-    def _pictured(
-        self,
-        clip: int,
-        frames: npt.NDArray[np.float32],
-        positions: npt.NDArray[np.int64],
-        inserted_at: npt.NDArray[np.int32],
-    ) -> PicturedClip:
-        rebuilt = rebuild(frames, neighbours(positions, self._num_frames))
+    def _pictured(self, clip: int, state: ClipState) -> PicturedClip:
+        rebuilt = rebuild(state.key_frames, neighbours(state.positions, self._num_frames))
         name = self._classes[clip // self._vpc]
-        return PicturedClip(
-            to_pixels(rebuilt, self._normalization), positions, inserted_at, name, f"clip {clip}"
-        )
+        pixels = to_pixels(rebuilt, self._normalization)
+        return PicturedClip(pixels, state.positions, state.inserted_at, name, f"clip {clip}")
 
     def _sheet(self, clips: list[PicturedClip]) -> None:
         if self._writer is None or not clips:
