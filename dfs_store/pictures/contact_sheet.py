@@ -187,7 +187,7 @@ def _draw_row(
             draw.rectangle(box, fill=border_colour(steps[position], style))
             sheet.paste(fitted(clip.pixels[position], *grid.tile), (left, upper))
             if clip.is_late(steps[position]):
-                size = max(8, min(grid.tile) // 6)
+                size = max(10, min(grid.tile) // 4)
                 draw_corner(draw, (box[2], box[1]), size, border_colour(steps[position], style))
         elif rebuilt is not None:
             sheet.paste(fitted(rebuilt[position], *grid.tile), (left, upper))
