@@ -6,28 +6,30 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from dfs_store.condense import CondenseConfig, Event
+    from dfs_store.condense.tracking.tracker import Tracker
     from dfs_store.videos import VideoDataset
-
-TRACKERS = ("tensorboard",)
 
 
 def check_tracker(track: str | None) -> None:
-    """Refuses, before anything is decoded, a tracker that there is not.
+    """Refuses a tracker that cannot work, before anything is decoded.
 
     Raises:
-        SettingsError: there is none of this name.
+        SettingsError: there is none of this name, or it needs an account.
         MissingDependencyError: it is not installed.
     """
-    import importlib.util
+    if track is not None:
+        tracker = _tracker(track)
+        tracker.check_installed()
+        tracker.check_account()
 
-    from dfs_store.errors import MissingDependencyError
+
+def _tracker(track: str) -> "type[Tracker]":
+    from dfs_store.condense.tracking.tensorboard import TensorboardTracker
+    from dfs_store.condense.tracking.wandb import WandbTracker
     from dfs_store.names import known_name
 
-    if track is None:
-        return
-    known_name(track, TRACKERS, "--track")
-    if importlib.util.find_spec(track) is None:
-        raise MissingDependencyError(f"--track {track} needs {track}: pip install 'dfs-store[{track}]'")
+    trackers: dict[str, type[Tracker]] = {each.name: each for each in (TensorboardTracker, WandbTracker)}
+    return trackers[known_name(track, trackers, "--track")]
 
 
 @contextlib.contextmanager
@@ -45,17 +47,8 @@ def recorded(
         takers: list[Callable[[Event], None]] = []
         if first:
             takers.append(stack.enter_context(EventLog(event_log_path(settings.out))).on_event)
-        if first and track == "tensorboard":
-            from dfs_store.condense.runtime.tensorboard import TensorboardTracker, tensorboard_folder
-
-            tracker = TensorboardTracker(
-                tensorboard_folder(settings.out),
-                classes=videos.classes,
-                vpc=settings.vpc,
-                normalization=videos.normalization,
-                num_frames=videos.num_frames,
-            )
-            takers.append(stack.enter_context(tracker).on_event)
+        if first and track is not None:
+            takers.append(stack.enter_context(_tracker(track)(settings, videos)).on_event)
 
         def take(event: "Event") -> None:
             for taker in takers:

@@ -3,12 +3,12 @@
 from typing import TYPE_CHECKING
 
 from . import _output
-from ._store_videos import StoreVideos
 from .shown.prepare_progress import shown_on
 
 if TYPE_CHECKING:
     from dfs_store.condense import CondenseConfig
     from dfs_store.videos import VideoDataset
+    from dfs_store.videos.of_store import StoreVideos
 
 
 def open_with_progress(
@@ -26,7 +26,7 @@ def open_with_progress(
     Test clips get `random_starts` views from random starts, which depend on the seed.
     """
     from dfs_store import open_videos
-    from dfs_store.condense.training_clips import clips_named_by
+    from dfs_store.videos.of_store import clips_named_by
 
     with _output.Progress(f"prepare {part}", quiet=quiet) as progress:
         videos = open_videos(
@@ -39,6 +39,7 @@ def open_with_progress(
             seed=seed,
             max_memory=max_memory,
             decoder=settings.decoder or "auto",
+            normalization=getattr(settings, "normalization", "imagenet"),
             on_progress=shown_on(progress),
         )
     if not quiet:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from dfs_store import condense, errors, evaluate, exchange, testing
     from dfs_store.format import KeyFrameStore, StorageReport, StoreWriter, open_store
     from dfs_store.loaders import DFSDataset, DFSLoader, interpolate
-    from dfs_store.videos import VideoDataset, open_videos
+    from dfs_store.videos import VideoDataset, open_videos, test_videos
 
 __version__ = "0.1.0"
 
@@ -31,13 +31,14 @@ __all__ = [
     "interpolate",
     "open_store",
     "open_videos",
+    "test_videos",
     "testing",
 ]
 
 _NAMES = {
     "dfs_store.format": ("KeyFrameStore", "StorageReport", "StoreWriter", "open_store"),
     "dfs_store.loaders": ("DFSDataset", "DFSLoader", "interpolate"),
-    "dfs_store.videos": ("VideoDataset", "open_videos"),
+    "dfs_store.videos": ("VideoDataset", "open_videos", "test_videos"),
 }
 _MODULES = ("condense", "errors", "evaluate", "exchange", "testing")
 

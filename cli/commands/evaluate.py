@@ -8,7 +8,6 @@ from dfs_store.names import counted
 
 from .. import _output
 from .._exit_codes import command
-from .._store_videos import StoreVideos, clips_to_test_on
 from ..options import evaluate as given
 from ..options import shared
 from ..shown.picture_files import check_free
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     )
     from dfs_store.format import StorageReport
     from dfs_store.videos import VideoDataset
+    from dfs_store.videos.of_store import StoreVideos
 
 WHOLE = "whole"
 SCHEMA = "dfs.evaluate/1"
@@ -62,6 +62,8 @@ def evaluate(
 
     dfs evaluate ucf.zarr --dataset miniucf
     """
+    from dfs_store.videos.of_store import StoreVideos
+
     names = shared.class_list(classes)
     asked = StoreVideos(
         dataset or "",
@@ -130,7 +132,7 @@ def _labels(asked: str | None, store: str, *, stored: bool) -> tuple[str, ...]:
     return chosen
 
 
-def _whole(asked: StoreVideos) -> tuple[StoreVideos, dict[str, Any], dict[str, Any], None]:
+def _whole(asked: "StoreVideos") -> tuple["StoreVideos", dict[str, Any], dict[str, Any], None]:
     from dfs_store.errors import SettingsError
     from dfs_store.evaluate.record import about_whole
 
@@ -144,12 +146,13 @@ def _whole(asked: StoreVideos) -> tuple[StoreVideos, dict[str, Any], dict[str, A
 
 
 def _of_store(
-    path: str, asked: StoreVideos
-) -> tuple[StoreVideos, dict[str, Any], dict[str, Any], "StorageReport"]:
+    path: str, asked: "StoreVideos"
+) -> tuple["StoreVideos", dict[str, Any], dict[str, Any], "StorageReport"]:
     """Returns the clips to test on, what a result says of the store, its origin, and its storage."""
     from dfs_store import open_store
     from dfs_store.evaluate.record import about_store
     from dfs_store.format.source_paths import source_name
+    from dfs_store.videos.of_store import clips_to_test_on
 
     with open_store(path) as store:
         provenance = store.attributes.get("provenance") or {}
@@ -165,7 +168,7 @@ def _of_store(
 
 def _run(
     store: str,
-    videos: StoreVideos,
+    videos: "StoreVideos",
     settings: "EvaluationSettings",
     trained_on: tuple[str, ...],
     *,
@@ -214,7 +217,7 @@ def _name_of(dataset: str) -> str:
     return dataset if dataset in CATALOGUE else f"./{name}" if name in CATALOGUE else name
 
 
-def _test_clips(videos: StoreVideos, settings: "EvaluationSettings", *, quiet: bool) -> "VideoDataset":
+def _test_clips(videos: "StoreVideos", settings: "EvaluationSettings", *, quiet: bool) -> "VideoDataset":
     """Opens the test clips, with the random starts that the runs draw."""
     from dfs_store.evaluate.record import test_views
 
@@ -281,7 +284,7 @@ def _class_rows(result: "EvaluationResult") -> list[tuple[str, ...]]:
     return rows
 
 
-def _beside(store: str, settings: "EvaluationSettings", videos: StoreVideos, own: dict[str, Any]) -> str:
+def _beside(store: str, settings: "EvaluationSettings", videos: "StoreVideos", own: dict[str, Any]) -> str:
     """Names a result's file after its settings and test clips, so that other results do not replace it.
 
     Default settings, and values equal to those that the store was made with, are left out. A result of

@@ -45,8 +45,8 @@ def motion(
     from dfs_store import DFSDataset, open_store
     from dfs_store.evaluate import motion as flows
     from dfs_store.format.io.place import shown_place
+    from dfs_store.videos.of_store import StoreVideos, clips_of_store
 
-    from .._store_videos import StoreVideos, clips_of_store
     from .._videos import open_with_progress
     from ..shown.picture_files import check_free, check_outside, check_picture_path
 

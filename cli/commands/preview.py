@@ -1,5 +1,6 @@
-"""`dfs preview`: pictures of a store."""
+"""`dfs preview`: pictures of a store, or of several."""
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,9 +28,10 @@ FILMED_UNASKED = 9
 
 @command
 def preview(
-    store: shared.Store,
+    stores: given.Stores,
     out: given.Out,
     kind: given.Kind = None,
+    making: given.Making = False,
     classes: which.Classes = None,
     clips: which.Clips = None,
     per_class: which.PerClass = None,
@@ -46,51 +48,103 @@ def preview(
     quiet: shared.Quiet = False,
     verbose: shared.Verbose = False,
 ) -> None:
-    """Draw a store: contact sheet, film, timeline, storage, cosines, optical flow.
+    """Draw a store: contact sheet, film, timeline, storage, cosines, optical flow; or rows of several stores.
 
     dfs preview ucf.zarr --out sheet.png
 
     dfs preview ucf.zarr --out clip.mp4 --clip 3
+
+    dfs preview ucf.zarr --making --out film.gif
     """
-    from dfs_store import open_store
     from dfs_store.format.io.place import shown_place
     from dfs_store.pictures.preview import Preview
 
-    from ..shown.picture_files import check_free, check_outside, page_paths, pages_left, write_files
+    from ..shown.picture_files import check_outside, pages_left
 
-    path = Path(out)
-    kind = _kind(kind, path, nearest=nearest)
-    check_outside(path, store)
-    with open_store(store) as opened:
-        chosen = which.chosen_clips(opened, classes, clips, per_class)
-        if kind == "film":
-            chosen = _filmed(opened, chosen, asked=clips is not None or per_class is not None)
-        if kind == "cosine":
-            chosen = chosen[:1]
-        drawing = Preview(opened, chosen, rebuilt=rebuilt, theme=theme, rows=rows)
-        if kind in ("cosine", "timeline"):
-            drawing.check_insertion()
-        files = page_paths(path, drawing.num_pages(kind) if path.suffix.lower() == ".png" else 1)
-        check_free(files, overwrite=overwrite)
-        beside = _real_clips(drawing, nearest, dataset, root, quiet=quiet)
-        with _output.Progress("preview", quiet=quiet or len(files) == 1) as progress:
-            pictures = _drawn(drawing, kind, path, fps, beside, events)
-            sizes = []
-            for size in write_files(files, pictures):
-                sizes.append(size)
-                progress.update(len(sizes), len(files), files[len(sizes) - 1].name)
-    about = {"store": shown_place(store), "kind": kind, "clips": chosen}
-    found = {**about, "files": list(map(str, files)), "size_bytes": sum(sizes)}
+    path, choice = Path(out), (classes, clips, per_class)
+    kind = _kind(kind, path, nearest=nearest, making=making, num_stores=len(stores))
+    for store in stores:
+        check_outside(path, store)
+    with contextlib.ExitStack() as stack:
+        opened = _opened(stores, stack)
+        if kind == "rows":
+            found = _rows(opened, choice, path, (rebuilt, theme), overwrite=overwrite)
+        else:
+            chosen = which.chosen_clips(opened[0], *choice)
+            if kind in ("film", "making"):
+                chosen = _filmed(opened[0], chosen, asked=clips is not None or per_class is not None)
+            chosen = chosen[:1] if kind == "cosine" else chosen
+            drawing = Preview(opened[0], chosen, rebuilt=rebuilt, theme=theme, rows=rows)
+            real = (nearest, dataset, root)
+            found = _picture(drawing, kind, path, fps, events, real, overwrite=overwrite, quiet=quiet)
+    about = [shown_place(store) for store in stores]
+    named = {"store": about[0]} if len(stores) == 1 else {"stores": about}
     if json:
-        _output.document("dfs.preview/1", found)
+        _output.document("dfs.preview/1", {**named, "kind": kind, **found})
     else:
-        _output.echo(_text(found))
-    if (left := pages_left(files)) and not quiet:
+        _output.echo(_text(found, kind, len(stores)))
+    if (left := pages_left(list(map(Path, found["files"])))) and not quiet:
         _output.note(f"note: {left[0]} (and {len(left) - 1} more) looks like a page of an earlier picture")
 
 
-def _kind(kind: str | None, path: Path, *, nearest: bool) -> str:
+def _opened(paths: list[str], stack: contextlib.ExitStack) -> "list[KeyFrameStore]":
+    from dfs_store import open_store
+
+    return [stack.enter_context(open_store(path)) for path in paths]
+
+
+def _picture(
+    drawing: "Preview",
+    kind: str,
+    path: Path,
+    fps: float | None,
+    events: str | None,
+    real: tuple[bool, str | None, str | None],
+    *,
+    overwrite: bool,
+    quiet: bool,
+) -> dict[str, Any]:
+    """Draws a picture of one store; returns its clips, files and size."""
+    from ..shown.picture_files import check_free, page_paths, write_files
+
+    if kind in ("cosine", "timeline"):
+        drawing.check_insertion()
+    files = page_paths(path, drawing.num_pages(kind) if path.suffix.lower() == ".png" else 1)
+    check_free(files, overwrite=overwrite)
+    beside = _real_clips(drawing, *real, quiet=quiet)
+    with _output.Progress("preview", quiet=quiet or len(files) == 1) as progress:
+        pictures = _drawn(drawing, kind, path, fps, beside, events)
+        sizes = []
+        for size in write_files(files, pictures):
+            sizes.append(size)
+            progress.update(len(sizes), len(files), files[len(sizes) - 1].name)
+    return {"clips": drawing.clips, "files": list(map(str, files)), "size_bytes": sum(sizes)}
+
+
+def _rows(
+    stores: "list[KeyFrameStore]",
+    choice: tuple[str | None, str | None, int | None],
+    path: Path,
+    look: tuple[str, str],
+    *,
+    overwrite: bool,
+) -> dict[str, Any]:
+    """Draws the same clips of several stores below one another; clip 0 alone if none were chosen."""
+    from dfs_store.pictures.preview import image_bytes, rows_of_stores
+
+    from ..shown.picture_files import check_free, write_files
+
+    first = which.chosen_clips(stores[0], *choice) if choice != (None, None, None) else [0]
+    chosen = [first, *(which.clips_as_in(stores[0], first, other) for other in stores[1:])]
+    check_free([path], overwrite=overwrite)
+    page = rows_of_stores(stores, chosen, rebuilt=look[0], theme=look[1])
+    picture = image_bytes([page], path.suffix.lower())
+    return {"clips": first, "files": [str(path)], "size_bytes": sum(write_files([path], [picture]))}
+
+
+def _kind(kind: str | None, path: Path, *, nearest: bool, making: bool, num_stores: int) -> str:
     """Returns which picture is meant, once its file name fits it."""
+    from dfs_store.errors import SettingsError
     from dfs_store.names import known_name
     from dfs_store.pictures.charts import CHART_SUFFIXES
     from dfs_store.pictures.film import FILM_SUFFIXES
@@ -100,15 +154,21 @@ def _kind(kind: str | None, path: Path, *, nearest: bool) -> str:
     sheets = (".png", ".pdf")
     charts = dict.fromkeys(("timeline", "storage", "cosine"), CHART_SUFFIXES)
     suffixes = {"sheet": sheets, "flow": sheets, "film": FILM_SUFFIXES, **charts}
-    if kind is None:
+    if making or num_stores > 1:
+        what = "--making" if making else f"a picture of {num_stores} stores"
+        if making and num_stores > 1:
+            raise SettingsError(f"--making shows the run of one store, got {num_stores} stores")
+        if kind is not None:
+            raise SettingsError(f"{what} takes no --kind, got {kind}; leave it out")
+        kind = "making" if making else "rows"
+        check_picture_path(path, FILM_SUFFIXES if making else sheets, what)
+    elif kind is None:
         kind = "film" if path.suffix.lower() in FILM_SUFFIXES else "sheet"
-        allowed: tuple[str, ...] = (*sheets, *FILM_SUFFIXES)
-        check_picture_path(path, allowed, "a preview")
-    known_name(kind, suffixes, "--kind")
-    check_picture_path(path, suffixes[kind], f"a {kind}")
+        check_picture_path(path, (*sheets, *FILM_SUFFIXES), "a preview")
+    else:
+        known_name(kind, suffixes, "--kind")
+        check_picture_path(path, suffixes[kind], f"a {kind}")
     if nearest and kind != "film":
-        from dfs_store.errors import SettingsError
-
         raise SettingsError(f"--nearest shows real clips in a film (.gif, .mp4), got a {kind}")
     return kind
 
@@ -149,10 +209,24 @@ def _drawn(
             yield from (image_bytes([page], suffix) for page in pages)
     elif kind == "film":
         yield drawing.film(suffix, fps, beside)
+    elif kind == "making":
+        yield _making(drawing, suffix, fps)
     elif kind == "cosine":
         yield drawing.cosines(suffix, _events(drawing, events))
     else:
         yield drawing.timeline(suffix) if kind == "timeline" else drawing.storage(suffix)
+
+
+def _making(drawing: "Preview", suffix: str, fps: float | None) -> bytes:
+    from dfs_store import open_store
+    from dfs_store.condense.runtime.snapshots import snapshots_of
+
+    with contextlib.ExitStack() as stack:
+        snapshots = {
+            steps: stack.enter_context(open_store(path))
+            for steps, path in snapshots_of(drawing.store).items()
+        }
+        return drawing.making(suffix, snapshots, fps)
 
 
 def _flows(clip: "PicturedClip") -> "list[npt.NDArray[np.uint8]]":
@@ -195,8 +269,8 @@ def _real_clips(
     if not nearest:
         return None
     from dfs_store.evaluate.nearest import nearest_real_clip
+    from dfs_store.videos.of_store import StoreVideos, clips_of_store
 
-    from .._store_videos import StoreVideos, clips_of_store
     from .._videos import open_with_progress
 
     asked = clips_of_store(drawing.store, StoreVideos(dataset or "", root))
@@ -211,8 +285,9 @@ def _real_clips(
     return beside
 
 
-def _text(found: dict[str, Any]) -> str:
+def _text(found: dict[str, Any], kind: str, num_stores: int) -> str:
     files, number = found["files"], len(found["clips"])
+    of = f" of {num_stores} stores" if num_stores > 1 else ""
     clips = counted(number, "clip")
     where = files[0] if len(files) == 1 else f"{files[0]} to {files[-1]}"
-    return f"{where}: {found['kind']} of {clips}, {_output.size_text(found['size_bytes'])}"
+    return f"{where}: {kind} of {clips}{of}, {_output.size_text(found['size_bytes'])}"

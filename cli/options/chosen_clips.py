@@ -56,6 +56,30 @@ def chosen_clips(
     return chosen
 
 
+def clips_as_in(one: "KeyFrameStore", clips: list[int], other: "KeyFrameStore") -> list[int]:
+    """Returns the numbers that clips of one store have in another: the same class, and the same place in it.
+
+    Raises:
+        SettingsError: the other store has no such clip.
+    """
+    import numpy as np
+
+    from dfs_store.errors import SettingsError
+
+    found = []
+    for clip in clips:
+        label = int(one.labels[clip])
+        name, place = one.class_names[label], int(np.count_nonzero(one.labels[:clip] == label))
+        same = np.flatnonzero(np.array(other.class_names)[other.labels] == name)
+        if place >= len(same):
+            raise SettingsError(
+                f"clip {clip} of {one.path} is number {place + 1} of class {name!r}, and {other.path} has "
+                f"{len(same)} of that class; choose others with --clips"
+            )
+        found.append(int(same[place]))
+    return found
+
+
 def _numbers(text: str, num_clips: int) -> set[int]:
     from dfs_store.errors import SettingsError
 

@@ -21,8 +21,8 @@ DryRun = Annotated[
 Track = Annotated[
     str | None,
     typer.Option(
-        metavar="tensorboard",
-        autocompletion=offer.one_of("tensorboard"),
+        metavar="tensorboard|wandb",
+        autocompletion=offer.one_of("tensorboard", "wandb"),
         help="Follow the run there, too.",
         rich_help_panel=RUNNING,
     ),

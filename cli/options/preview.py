@@ -4,10 +4,22 @@ from typing import Annotated
 
 import typer
 
-from .._completion import KINDS_OF_PREVIEW, complete_dataset, one_of
+from .._completion import KINDS_OF_PREVIEW, complete_dataset, one_of, stores
 
 LOOKS = "How it looks"
 
+Stores = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="STORE...",
+        autocompletion=stores,
+        help="A .zarr, .zarr.zip, .h5 or .hdf5 store, or its URL; for several, a row each.",
+    ),
+]
+Making = Annotated[
+    bool,
+    typer.Option("--making", help="A film of the run that made the store (condensed with --snapshots N)."),
+]
 Out = Annotated[
     str, typer.Option("--out", metavar="FILE", help="The picture: .png, .pdf, .svg, .gif or .mp4.")
 ]

@@ -21,7 +21,8 @@ _Complete = TypeVar("_Complete")
 
 # Settings of where and how a run happens, not of what comes out: they stay out of the provenance,
 # and a checkpoint may be continued with others.
-_CIRCUMSTANCES = ("out", "root", "device", "resume", "overwrite", "checkpoint_every", "max_memory", "watch")
+_CIRCUMSTANCES = {"out", "root", "device", "resume", "overwrite", "checkpoint_every", "max_memory"}
+_CIRCUMSTANCES |= {"watch", "snapshots"}
 # A setting of the size of the store that the method does not use is refused, others are noted and ignored.
 _SIZES = ("budget", "key_frames", "min_key_frames", "max_error")
 
@@ -102,6 +103,8 @@ class CondenseConfig(Settings):
             settings by (`dfs evaluate --hold-out`) without a look at the test clips; None uses all.
         decoder: of the videos: "pyav", "decord", or "auto" (PyAV, and decord for files out of which PyAV
             gets no frame). None is "auto".
+        snapshots: of dfs and dm: keeps some clips as they were at so many moments of the run, from the start
+            to the end (`dfs_store.condense.runtime.snapshots`).
         resume: continue the checkpoint beside `out` if there is one.
         checkpoint_every: steps between checkpoints; None is every five minutes.
         overwrite: replace an existing store.

@@ -19,6 +19,7 @@ from dfs_store.condense.runtime.device import (
     total_memory_bytes,
 )
 from dfs_store.condense.runtime.disk import DiskNeed, check_disk, free_bytes
+from dfs_store.condense.runtime.snapshots import check_snapshots
 from dfs_store.condense.training_clips import TrainingClips, count_training_clips
 from dfs_store.errors import SettingsError
 from dfs_store.format import check_output
@@ -125,6 +126,7 @@ def check_place(config: CondenseConfig) -> None:
         SettingsError: the suffix names no container, or the checkpoint of an unfinished run would be lost.
     """
     check_output(config.out, overwrite=config.overwrite)
+    check_snapshots(config)
     found = checkpoints_of(config.out)
     if not found:
         return

@@ -20,6 +20,7 @@ from dfs_store.condense.runtime.device import limited_memory, resolve_device
 from dfs_store.condense.runtime.disk import warn_of_disk
 from dfs_store.condense.runtime.ranks import Ranks
 from dfs_store.condense.runtime.run_lock import run_lock
+from dfs_store.condense.runtime.snapshots import finish_snapshots
 from dfs_store.condense.teacher import soft_labels_of, teacher_of
 from dfs_store.condense.training_clips import TrainingClips
 from dfs_store.errors import ClipError, PositionsError, SettingsError
@@ -98,8 +99,9 @@ def _condense(
             # Before the run, not after it: what cannot be trained is known at once.
             teacher = teacher_of(videos, resolve_device(config.device), tell) if config.soft_labels else None
             store = _write(config, videos, config.record.run(config, videos, tell), teacher)
-            num_key_frames = int(store.offsets[-1])
-            tell(StoreWritten(config.out, len(store), num_key_frames, str(store.attributes["digest"])))
+            num_key_frames, digest = int(store.offsets[-1]), str(store.attributes["digest"])
+            finish_snapshots(config, digest)
+            tell(StoreWritten(config.out, len(store), num_key_frames, digest))
     elif config.record.shares_classes:
         for _ in config.record.run(config, videos, tell).clips:
             pass  # sent to the first rank

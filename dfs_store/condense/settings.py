@@ -87,6 +87,13 @@ def _at_least_1(flag: str, value: int) -> None:
         raise SettingsError(f"{flag} must be at least 1, got {value}")
 
 
+def _moments(flag: str, value: int) -> None:
+    if not 2 <= value <= 1000:
+        raise SettingsError(
+            f"{flag} must lie in 2..1000 (the start and the end are two moments), got {value}"
+        )
+
+
 def _not_negative(flag: str, value: int) -> None:
     if value < 0:
         raise SettingsError(f"{flag} must not be negative, got {value}")
@@ -228,6 +235,12 @@ class Settings:
 
     device: str = _set("auto, cpu, cuda or cuda:N.", RUNNING, "auto", words=("auto", "cpu", "cuda"))
     precision: Precision = _set("float32, or bf16 (real side, approximate).", RUNNING, "float32")
+    snapshots: int | None = _set(
+        "Keep some clips as they were at N moments, for `dfs preview --making`.",
+        RUNNING,
+        metavar="N",
+        check=_moments,
+    )
     resume: bool = _set("Continue a checkpoint.", RUNNING, default=False)
     checkpoint_every: int | None = _set("Default: 5 minutes.", RUNNING, metavar="STEPS", check=_at_least_1)
     max_memory: str | int | None = _set(

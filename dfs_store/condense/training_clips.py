@@ -1,26 +1,16 @@
 """What a plan needs to know of the real clips, counted without decoding any or taken from opened ones."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from dfs_store.condense.config import CondenseConfig
 from dfs_store.condense.engine.real_starts import clips_per_class
 from dfs_store.videos import VideoDataset
 from dfs_store.videos.built_in import BUILT_IN
 from dfs_store.videos.files.hold_out import group_of_file, held_out_groups
+from dfs_store.videos.of_store import clips_named_by
 from dfs_store.videos.opening import describe, find_clips, resolve_sampling
 
-__all__ = ["TrainingClips", "clips_named_by", "count_training_clips"]
-
-# Arguments of `open_videos` and `find_clips`, and the settings that give them.
-_NAMED_BY = {
-    "name_or_folder": "dataset",
-    "root": "root",
-    "classes": "classes",
-    "test_list": "test_list",
-    "class_names": "class_names",
-    "folder_layout": "folder_layout",
-    "official_split": "split",
-}
+__all__ = ["TrainingClips", "count_training_clips"]
 
 
 class TrainingClips(NamedTuple):
@@ -40,16 +30,6 @@ class TrainingClips(NamedTuple):
     def of(cls, videos: VideoDataset) -> "TrainingClips":
         """Describes opened clips."""
         return cls(clips_per_class(videos), videos.num_frames, videos.frame_shape)
-
-
-def clips_named_by(settings: object) -> dict[str, Any]:
-    """Returns the settings that say which clips there are, as `open_videos` and `find_clips` take them.
-
-    Args:
-        settings: `CondenseConfig`, or anything else with some of these settings.
-    """
-    named = {argument: getattr(settings, name, None) for argument, name in _NAMED_BY.items()}
-    return named | {"official_split": named["official_split"] or 1}
 
 
 def count_training_clips(config: CondenseConfig) -> TrainingClips:

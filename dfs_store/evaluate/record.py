@@ -3,11 +3,11 @@
 from typing import TYPE_CHECKING, Any
 
 from dfs_store.condense.runtime.event_log import event_log_path, read_events
-from dfs_store.condense.training_clips import clips_named_by
 from dfs_store.errors import DFSError
 from dfs_store.format import KeyFrameStore
 from dfs_store.format.io.place import shown_place
 from dfs_store.videos.decode.frame_folder import folder_status
+from dfs_store.videos.of_store import clips_named_by
 from dfs_store.videos.opening import describe, find_clips
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from torch.utils.data import Dataset, default_collate
 
 from dfs_store.byte_sizes import mebibytes
 from dfs_store.errors import SettingsError
-from dfs_store.format import open_store
+from dfs_store.format import KeyFrameStore, open_store
 from dfs_store.format.io.place import Place, locate
 from dfs_store.loaders.batches import BatchRebuilder
 from dfs_store.loaders.buffers import BatchBuffers, Workspace
@@ -82,8 +82,8 @@ class DFSDataset(Dataset[tuple[Any, Any]]):
             uint8: True decodes them once, in `torch.get_num_threads()` threads; False decodes those of
             each batch, but each process keeps up to 64 MiB of decoded frames.
         normalization: "stored" leaves the values as they are; None turns them back into pixels in [0, 1];
-            (mean, std), numbers or one per channel, into (pixel - mean) / std. A store that names no
-            normalisation is taken to hold pixels.
+            (mean, std), numbers or one per channel, or {"mean": mean, "std": std}, into
+            (pixel - mean) / std. A store that names no normalisation is taken to hold pixels.
         target: "hard", the class of a clip, an int; or "soft", a teacher's logits for it, (classes,) float32,
             which all stores must have (`dfs condense --soft-labels`).
         on_progress: called while all key frames are read into memory, with the number of those that have
@@ -177,6 +177,11 @@ class DFSDataset(Dataset[tuple[Any, Any]]):
     def rebuilder(self, device: torch.device, table: KeyFrameTable | None) -> BatchRebuilder:
         """Returns what rebuilds batches of this dataset's clips on a device, before any transform."""
         return BatchRebuilder(self._source, self._wanted, self.num_frames, self.layout, device, table)
+
+    @property
+    def stores(self) -> list[KeyFrameStore]:
+        """The open stores, in the order of their clips."""
+        return list(self._source.stores)
 
     @property
     def key_frame_table(self) -> KeyFrameTable | None:

@@ -3,7 +3,7 @@
 Both are affine, as interpolation is, so they are applied to the few key frames, never to whole clips.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple, TypeAlias, cast
 
 import numpy as np
@@ -11,10 +11,19 @@ import numpy.typing as npt
 
 from dfs_store.errors import SettingsError
 
-__all__ = ["Affine", "NormalizationOption", "Space", "affine_between", "parse_normalization", "stored_space"]
+__all__ = [
+    "PIXELS",
+    "Affine",
+    "NormalizationOption",
+    "Space",
+    "ValueSpace",
+    "affine_between",
+    "parse_normalization",
+    "stored_space",
+]
 
-NormalizationOption: TypeAlias = Literal["stored"] | tuple[Sequence[float], Sequence[float]] | None
-_RULE = 'normalization must be "stored", None (pixels in [0, 1]) or a pair (mean, std)'
+ValueSpace: TypeAlias = tuple[Sequence[float], Sequence[float]] | Mapping[str, Sequence[float]] | None
+NormalizationOption: TypeAlias = Literal["stored"] | ValueSpace
 
 
 class Space(NamedTuple):
@@ -33,6 +42,9 @@ class Space(NamedTuple):
         return {"mean": list(self.mean), "std": list(self.std)}
 
 
+PIXELS = Space((0.0,), (1.0,))
+
+
 class Affine(NamedTuple):
     """value = scale * stored + zero, per channel.
 
@@ -45,35 +57,40 @@ class Affine(NamedTuple):
     zero: npt.NDArray[np.float64]
 
 
-def parse_normalization(option: object, num_channels: int) -> Literal["stored"] | Space | None:
+def parse_normalization(
+    option: object, num_channels: int, word: str = "stored"
+) -> Literal["stored"] | Space | None:
     """Checks the option `normalization` of a dataset.
 
     Args:
-        option: "stored", None, or (mean, std) with a number, or C numbers, each.
+        option: `word`; None; (mean, std) with a number, or C numbers, each; or these as {"mean", "std"}.
         num_channels: C.
+        word: what stands for the dataset's own normalisation; returned as "stored".
 
     Raises:
         SettingsError: it is none of these, or a std is not above 0.
     """
+    rule = f'normalization must be "{word}", None (pixels in [0, 1]) or a pair (mean, std)'
     if option is None:
         return None
     if isinstance(option, str):
-        if option != "stored":
-            raise SettingsError(f"{_RULE}, got {option!r}")
+        if option != word:
+            raise SettingsError(f"{rule}, got {option!r}")
         return "stored"
     try:
-        mean, std = cast(tuple[npt.ArrayLike, npt.ArrayLike], option)
+        pair = (option["mean"], option["std"]) if isinstance(option, Mapping) else option
+        mean, std = cast(tuple[npt.ArrayLike, npt.ArrayLike], pair)
         numbers = [np.broadcast_to(np.asarray(part, dtype=np.float64), num_channels) for part in (mean, std)]
-    except (TypeError, ValueError):
+    except (KeyError, TypeError, ValueError):
         raise SettingsError(
-            f"{_RULE} with {num_channels} numbers each, one per channel, got {option!r}"
+            f"{rule} with {num_channels} numbers each, one per channel, got {option!r}"
         ) from None
     if not np.isfinite(numbers).all() or not (numbers[1] > 0).all():
-        raise SettingsError(f"{_RULE}; numbers must be finite and std above 0, got {option!r}")
+        raise SettingsError(f"{rule}; numbers must be finite and std above 0, got {option!r}")
     return Space(tuple(numbers[0].tolist()), tuple(numbers[1].tolist()))
 
 
-def stored_space(normalization: dict[str, list[float]] | None) -> Space | None:
+def stored_space(normalization: Mapping[str, Sequence[float]] | None) -> Space | None:
     """Returns the space of a store's values; None for pixels, which is also how no normalization reads."""
     if normalization is None:
         return None
@@ -84,7 +101,6 @@ def affine_between(stored: Space | None, wanted: Space | None) -> Affine | None:
     """Returns the step from one space to another, or None where they are the same."""
     if stored == wanted:
         return None
-    pixels = Space((0.0,), (1.0,))
-    stored_mean, stored_std = np.asarray(stored or pixels)
-    wanted_mean, wanted_std = np.asarray(wanted or pixels)
+    stored_mean, stored_std = np.asarray(stored or PIXELS)
+    wanted_mean, wanted_std = np.asarray(wanted or PIXELS)
     return Affine(stored_std / wanted_std, (stored_mean - wanted_mean) / wanted_std)

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from dfs_store.byte_sizes import MEBIBYTE
 from dfs_store.errors import MissingDependencyError, SettingsError
 from dfs_store.pictures.drawing import LIGHT, Colour, Theme, step_colour
+from dfs_store.pictures.phases import Phases
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 __all__ = [
     "CHART_SUFFIXES",
     "Curve",
-    "Phases",
     "accuracy_against_bytes",
     "chart_bytes",
     "cosine_map",
@@ -42,15 +42,6 @@ _CLASS_COLOURS = (
 )  # fmt: skip
 _COSINE_BINS = 600
 _MARKERS = "osD^vP*Xhd<>p"
-
-
-@dataclass(frozen=True)
-class Phases:
-    """The phases of a run: warm-up before `first_insertion`, cool-down from `end_of_insertion` to `steps`."""
-
-    first_insertion: int
-    end_of_insertion: int
-    steps: int
 
 
 def insertion_timeline(
@@ -95,30 +86,14 @@ def insertion_timeline(
     figure = _figure(9.0, 3.2 + min(num_frames, 40) * 0.14)
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=[2.2, 1])
     width = max(1, math.ceil(last / _STEP_BINS))  # steps that share a dot
-    own = labels[inserted_at >= 0]
-    by_class = np.unique(own).size <= len(_CLASS_COLOURS)
-    # Dots of several classes at one place are drawn side by side.
-    kinds = np.unique(own, return_inverse=True)[1] if by_class else np.zeros_like(own)
-    dots, counts = np.unique(np.stack([steps // width, where, kinds]), axis=1, return_counts=True)
-    sizes = 14 + 60 * (counts - 1) / max(1, counts.max() - 1)
-    number = int(dots[2].max()) + 1
-    heights = dots[1] + 0.7 * ((dots[2] + 0.5) / number - 0.5)
-    if by_class:
-        for kind, label in enumerate(np.unique(own).tolist()):
-            here = dots[2] == kind
-            above.scatter(
-                (dots[0][here] + 0.5) * width, heights[here], s=sizes[here], c=_CLASS_COLOURS[kind],
-                alpha=0.85, linewidths=0, label=_short(classes[label]),
-            )  # fmt: skip
-        figure.legend(loc="outside right upper", fontsize=8, title="class", title_fontsize=8, frameon=False)
-    else:
-        colours = [_hexadecimal(step_colour(step * width / max(1, last - 1))) for step in dots[0]]
-        above.scatter((dots[0] + 0.5) * width, heights, s=sizes, c=colours, alpha=0.85, linewidths=0)
+    most = _draw_insertions(figure, above, steps, where, labels[inserted_at >= 0], classes, last, width)
     above.set_ylim(num_frames - 0.5, -0.5)
     above.set_yticks(range(0, num_frames, max(1, num_frames // 16)))
     above.set_ylabel("position")
-    most = f", the largest {counts.max():,}" if counts.max() > 1 else ""
-    each = f"each dot: insertions of {width:,} steps{most}" if width > 1 else f"each dot: one step{most}"
+    largest = f", the largest {most:,}" if most > 1 else ""
+    each = (
+        f"each dot: insertions of {width:,} steps{largest}" if width > 1 else f"each dot: one step{largest}"
+    )
     above.set_title(f"{title}: {steps.size:,} key frames inserted ({each})", fontsize=9, loc="left")
     initial = positions.size - steps.size
     ordered = np.sort(steps)
@@ -132,6 +107,38 @@ def insertion_timeline(
         _shade(above, below, phases, theme)
     _themed(figure, theme)
     return figure
+
+
+def _draw_insertions(
+    figure: "Figure",
+    axes: "Axes",
+    steps: npt.NDArray[np.int64],
+    where: npt.NDArray[np.int64],
+    labels: npt.NDArray[np.int64],
+    classes: Sequence[str],
+    last: int,
+    width: int,
+) -> int:
+    """Draws a dot per class, position and `width` steps; returns the most insertions of a dot."""
+    by_class = np.unique(labels).size <= len(_CLASS_COLOURS)
+    # Dots of several classes at one place are drawn side by side.
+    kinds = np.unique(labels, return_inverse=True)[1] if by_class else np.zeros_like(labels)
+    dots, counts = np.unique(np.stack([steps // width, where, kinds]), axis=1, return_counts=True)
+    sizes = 14 + 60 * (counts - 1) / max(1, counts.max() - 1)
+    number = int(dots[2].max()) + 1
+    heights = dots[1] + 0.7 * ((dots[2] + 0.5) / number - 0.5)
+    if by_class:
+        for kind, label in enumerate(np.unique(labels).tolist()):
+            here = dots[2] == kind
+            axes.scatter(
+                (dots[0][here] + 0.5) * width, heights[here], s=sizes[here], c=_CLASS_COLOURS[kind],
+                alpha=0.85, linewidths=0, label=_short(classes[label]),
+            )  # fmt: skip
+        figure.legend(loc="outside right upper", fontsize=8, title="class", title_fontsize=8, frameon=False)
+    else:
+        colours = [_hexadecimal(step_colour(step * width / max(1, last - 1))) for step in dots[0]]
+        axes.scatter((dots[0] + 0.5) * width, heights, s=sizes, c=colours, alpha=0.85, linewidths=0)
+    return int(counts.max())
 
 
 def _shade(above: "Axes", below: "Axes", phases: Phases, theme: Theme) -> None:

@@ -24,6 +24,8 @@ class PicturedClip:
         title: what clip it is, e.g. "clip 3".
         flat: all frames are shown as they are, none is a key frame or rebuilt: a row of optical flow, which
             has a frame less than its clip.
+        late_from: the first step of the last fifth of the run; key frames inserted from then on are marked,
+            as they have been trained little. None marks none.
     """
 
     pixels: npt.NDArray[np.uint8]
@@ -32,6 +34,7 @@ class PicturedClip:
     class_name: str
     title: str
     flat: bool = False
+    late_from: int | None = None
 
     @property
     def num_frames(self) -> int:
@@ -44,6 +47,10 @@ class PicturedClip:
         if self.flat:
             return ""
         return f"{counted(len(self.positions), 'key frame')}, {counted(self.num_frames, 'frame')}"
+
+    def is_late(self, step: int | None) -> bool:
+        """Whether a key frame inserted at a step is marked as late."""
+        return step is not None and self.late_from is not None and step >= self.late_from
 
     def steps_by_position(self) -> dict[int, int | None]:
         """Returns for every key position the step of its insertion, -1 for an initial one, None unknown."""

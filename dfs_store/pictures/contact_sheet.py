@@ -10,20 +10,20 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw
 
 from dfs_store.pictures.clip import PicturedClip
-from dfs_store.pictures.drawing import LIGHT, Colour, Theme, fitted, shortened, step_colour, write_text
-from dfs_store.pictures.legend import LegendItem, draw_legend, legend_height, legend_lines
+from dfs_store.pictures.drawing import LIGHT, Colour, Theme, fitted, mixed, shortened, step_colour, write_text
+from dfs_store.pictures.legend import LegendItem, draw_corner, draw_legend, legend_height, legend_lines
 
-__all__ = ["Rebuilt", "SheetStyle", "contact_sheet", "sheet_pages"]
+__all__ = ["LABEL_WIDTH", "MARGIN", "Rebuilt", "SheetStyle", "contact_sheet", "sheet_items", "sheet_pages"]
 
 Rebuilt = Literal["dim", "blank", "noise", "full"]
 
-_MARGIN = 16
+MARGIN = 16
 _GAP = 4  # between tiles: room for two borders
 _BORDER = 3
-_LABEL_WIDTH = 168
+LABEL_WIDTH = 168
 _TEXT, _SMALL = 14, 12
 _MOST_COLUMNS = 24  # longer clips go on in the next line
-_WIDTH = 1920 - 2 * _MARGIN - _LABEL_WIDTH  # for the tiles of one line
+_WIDTH = 1920 - 2 * MARGIN - LABEL_WIDTH  # for the tiles of one line
 _SMALLEST, _LARGEST = 56, 128  # sides of a tile
 _PAGE_HEIGHT = 2400
 _DIM = 0.30  # what is left of the colour of a rebuilt frame
@@ -76,7 +76,7 @@ class _Grid:
 
     @property
     def width(self) -> int:
-        return 2 * _MARGIN + _LABEL_WIDTH + self.columns * (self.tile[0] + _GAP)
+        return 2 * MARGIN + LABEL_WIDTH + self.columns * (self.tile[0] + _GAP)
 
 
 def _grid(num_frames: int, height: int, width: int) -> _Grid:
@@ -108,12 +108,17 @@ def sheet_pages(num_clips: int, frames_shape: tuple[int, int, int], rows: int | 
     return [range(start, stop) for start, stop in itertools.pairwise(bounds)]
 
 
-def contact_sheet(clips: Sequence[PicturedClip], style: SheetStyle | None = None) -> Image.Image:
+def contact_sheet(
+    clips: Sequence[PicturedClip],
+    style: SheetStyle | None = None,
+    items: Sequence[LegendItem] | None = None,
+) -> Image.Image:
     """Draws one page.
 
     Args:
         clips: at least one, all of one shape (T, H, W).
         style: how it looks.
+        items: of the legend, those that the clips need if None.
 
     Returns:
         An RGB image.
@@ -121,16 +126,15 @@ def contact_sheet(clips: Sequence[PicturedClip], style: SheetStyle | None = None
     style = with_steps(style or SheetStyle(), clips)
     shape = clips[0].pixels.shape
     grid = _grid(*shape[:3])
-    top = _MARGIN + (_TEXT + 12 if style.heading else 0) + (_SMALL + 6 if grid.lines == 1 else 0)
-    width, left = max(grid.width, 480), _MARGIN + _LABEL_WIDTH
-    items = [*legend_of(clips, style, "border"), LegendItem(_REBUILT_WORDS[style.rebuilt])]
-    legend = legend_lines(items, width - left - _MARGIN)
-    size = (width, top + len(clips) * grid.row_height + 12 + legend_height(legend) + _MARGIN)
+    top = MARGIN + (_TEXT + 12 if style.heading else 0) + (_SMALL + 6 if grid.lines == 1 else 0)
+    width, left = max(grid.width, 480), MARGIN + LABEL_WIDTH
+    legend = legend_lines(items if items is not None else sheet_items(clips, style), width - left - MARGIN)
+    size = (width, top + len(clips) * grid.row_height + 12 + legend_height(legend) + MARGIN)
     sheet = Image.new("RGB", size, style.theme.background)
     draw = ImageDraw.Draw(sheet)
     if style.heading:
-        heading = shortened(style.heading, size[0] - 2 * _MARGIN, _TEXT)
-        write_text(draw, (_MARGIN, _MARGIN), heading, style.theme.text, size=_TEXT)
+        heading = shortened(style.heading, size[0] - 2 * MARGIN, _TEXT)
+        write_text(draw, (MARGIN, MARGIN), heading, style.theme.text, size=_TEXT)
     if grid.lines == 1:
         _write_positions(draw, grid, top - _SMALL - 6, range(shape[0]), style.theme)
     for number, clip in enumerate(clips):
@@ -144,7 +148,7 @@ def _places(grid: _Grid, top: int, num_frames: int) -> Iterator[tuple[int, int, 
     headroom = _SMALL + 4 if grid.lines > 1 else 0
     for position in range(num_frames):
         line, column = divmod(position, grid.columns)
-        left = _MARGIN + _LABEL_WIDTH + column * (grid.tile[0] + _GAP)
+        left = MARGIN + LABEL_WIDTH + column * (grid.tile[0] + _GAP)
         yield position, left, top + line * grid.line_height + headroom
 
 
@@ -152,7 +156,7 @@ def _write_positions(
     draw: ImageDraw.ImageDraw, grid: _Grid, top: int, positions: range, theme: Theme
 ) -> None:
     for column, position in enumerate(positions):
-        middle = _MARGIN + _LABEL_WIDTH + column * (grid.tile[0] + _GAP) + grid.tile[0] / 2
+        middle = MARGIN + LABEL_WIDTH + column * (grid.tile[0] + _GAP) + grid.tile[0] / 2
         write_text(draw, (middle, top), str(position), theme.faint, size=_SMALL, anchor="ma")
 
 
@@ -168,8 +172,8 @@ def _draw_row(
     words = ((clip.class_name, theme.text), (clip.title, theme.faint), (clip.count_text, theme.faint))
     for line, (text, colour) in enumerate(words):
         size = _TEXT if line == 0 else _SMALL
-        shown = shortened(text, _LABEL_WIDTH - 12, size)
-        write_text(draw, (_MARGIN, top + 2 + line * (_TEXT + 4)), shown, colour, size=size)
+        shown = shortened(text, LABEL_WIDTH - 12, size)
+        write_text(draw, (MARGIN, top + 2 + line * (_TEXT + 4)), shown, colour, size=size)
     if grid.lines > 1:
         for line in range(grid.lines):
             first = line * grid.columns
@@ -182,11 +186,14 @@ def _draw_row(
             box = (left - _BORDER, upper - _BORDER, left + grid.tile[0] + 2, upper + grid.tile[1] + 2)
             draw.rectangle(box, fill=border_colour(steps[position], style))
             sheet.paste(fitted(clip.pixels[position], *grid.tile), (left, upper))
+            if clip.is_late(steps[position]):
+                size = max(10, min(grid.tile) // 4)
+                draw_corner(draw, (box[2], box[1]), size, border_colour(steps[position], style))
         elif rebuilt is not None:
             sheet.paste(fitted(rebuilt[position], *grid.tile), (left, upper))
         else:
             box = (left, upper, left + grid.tile[0] - 1, upper + grid.tile[1] - 1)
-            draw.rectangle(box, outline=_mixed(theme.faint, theme.background, 0.35))
+            draw.rectangle(box, outline=mixed(theme.faint, theme.background, 0.35))
 
 
 def _rebuilt_frames(clip: PicturedClip, style: SheetStyle) -> npt.NDArray[np.uint8] | None:
@@ -219,6 +226,11 @@ def with_steps(style: SheetStyle, clips: Sequence[PicturedClip]) -> SheetStyle:
     return replace(style, steps=max(last, default=0) + 1)
 
 
+def sheet_items(clips: Sequence[PicturedClip], style: SheetStyle) -> list[LegendItem]:
+    """Returns the legend of a contact sheet."""
+    return [*legend_of(clips, style, "border"), LegendItem(_REBUILT_WORDS[style.rebuilt])]
+
+
 def legend_of(
     clips: Sequence[PicturedClip], style: SheetStyle, mark: Literal["border", "box"]
 ) -> list[LegendItem]:
@@ -227,9 +239,8 @@ def legend_of(
     items = [LegendItem("initial key frame" if inserted else "key frame", mark, style.theme.initial)]
     if inserted:
         items.append(LegendItem(f"inserted at step 0 to {(style.steps or 1) - 1:,}", "steps"))
+    if mark == "border" and any(
+        clip.is_late(step) for clip in clips for step in clip.steps_by_position().values()
+    ):
+        items.append(LegendItem("late: in the last fifth of the steps", "corner", step_colour(1.0)))
     return items
-
-
-def _mixed(one: Colour, other: Colour, share: float) -> Colour:
-    red, green, blue = (round(share * a + (1 - share) * b) for a, b in zip(one, other, strict=True))
-    return red, green, blue

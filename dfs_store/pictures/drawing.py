@@ -7,7 +7,18 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
-__all__ = ["DARK", "LIGHT", "THEMES", "Colour", "Theme", "fitted", "font", "shortened", "step_colour"]
+__all__ = [
+    "DARK",
+    "LIGHT",
+    "THEMES",
+    "Colour",
+    "Theme",
+    "fitted",
+    "font",
+    "mixed",
+    "shortened",
+    "step_colour",
+]
 
 Colour = tuple[int, int, int]
 
@@ -36,6 +47,12 @@ THEMES = {"light": LIGHT, "dark": DARK}
 _STEP_COLOURS = np.array(
     [[38, 110, 214], [20, 150, 150], [190, 150, 20], [232, 112, 20], [206, 42, 66]], dtype=np.float64
 )
+
+
+def mixed(one: Colour, other: Colour, share: float) -> Colour:
+    """Returns a colour with `share` of the first."""
+    red, green, blue = (round(share * a + (1 - share) * b) for a, b in zip(one, other, strict=True))
+    return red, green, blue
 
 
 def step_colour(share: float) -> Colour:

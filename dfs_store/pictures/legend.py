@@ -7,7 +7,7 @@ from PIL import ImageDraw
 
 from dfs_store.pictures.drawing import Colour, Theme, font, step_colour, write_text
 
-__all__ = ["LegendItem", "draw_legend", "legend_height", "legend_lines"]
+__all__ = ["LegendItem", "draw_corner", "draw_legend", "legend_height", "legend_lines"]
 
 _TEXT = 12
 _LINE = _TEXT + 8
@@ -21,12 +21,13 @@ class LegendItem(NamedTuple):
 
     Attributes:
         text: what it means.
-        mark: what is drawn before the text: a "border", "box", "line", "bar", or colours of "steps".
+        mark: what is drawn before the text: a "border", "box", "line", "bar" or "corner", or colours of
+            "steps".
         colour: of the mark; None for "steps" and for no mark.
     """
 
     text: str
-    mark: Literal["border", "box", "line", "bar", "steps"] | None = None
+    mark: Literal["border", "box", "line", "bar", "corner", "steps"] | None = None
     colour: Colour | None = None
 
     @property
@@ -70,6 +71,14 @@ def legend_height(lines: Sequence[Sequence[LegendItem]]) -> int:
     return len(lines) * _LINE
 
 
+def draw_corner(draw: ImageDraw.ImageDraw, place: tuple[int, int], size: int, colour: Colour) -> None:
+    """Draws a triangle with a light edge into the right upper corner of a tile, which is at `place`."""
+    right, top = place
+    edge, inner = size + 3, size
+    draw.polygon([(right - edge, top), (right, top), (right, top + edge)], fill=(255, 255, 255))
+    draw.polygon([(right - inner, top), (right, top), (right, top + inner)], fill=colour)
+
+
 def _draw_mark(draw: ImageDraw.ImageDraw, left: int, top: int, item: LegendItem) -> None:
     right, middle = left + _TEXT, top + _TEXT // 2 + 1
     if item.mark == "steps":
@@ -82,5 +91,7 @@ def _draw_mark(draw: ImageDraw.ImageDraw, left: int, top: int, item: LegendItem)
         draw.rectangle((left, middle - 4, right, middle + 4), fill=item.colour)
     elif item.mark == "line":
         draw.line((left, middle, right, middle), fill=item.colour)
+    elif item.mark == "corner" and item.colour is not None:
+        draw_corner(draw, (right, top + 1), _TEXT, item.colour)
     elif item.mark == "bar":
         draw.rectangle((left, middle, right, middle + 2), fill=item.colour)

@@ -10,7 +10,7 @@ from dfs_store.format import KeyFrameStore
 from dfs_store.pictures.clip import first_of_each_class, pictured
 from dfs_store.pictures.contact_sheet import SheetStyle, contact_sheet
 from dfs_store.pictures.drawing import LIGHT, THEMES
-from dfs_store.pictures.preview import store_phases
+from dfs_store.pictures.phases import store_phases
 
 __all__ = ["store_html"]
 

@@ -2,7 +2,8 @@
 
 import io
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, get_args
 
 import numpy as np
@@ -13,19 +14,21 @@ from dfs_store.errors import SettingsError
 from dfs_store.format import KeyFrameStore
 from dfs_store.format.source_paths import source_name
 from dfs_store.names import known_name
-from dfs_store.pictures.charts import Phases, chart_bytes, cosine_map, insertion_timeline, storage_per_class
+from dfs_store.pictures.charts import chart_bytes, cosine_map, insertion_timeline, storage_per_class
 from dfs_store.pictures.clip import PicturedClip, pictured
 from dfs_store.pictures.contact_sheet import Rebuilt, SheetStyle, contact_sheet, sheet_pages
 from dfs_store.pictures.drawing import THEMES
 from dfs_store.pictures.film import FASTEST_FPS, SLOWEST_FPS, FilmCell, film_bytes, film_frames
-from dfs_store.shares import floor_share
+from dfs_store.pictures.making import Moment, making_frames
+from dfs_store.pictures.phases import Phases, store_phases
 
-__all__ = ["Preview", "image_bytes", "store_phases", "store_title"]
+__all__ = ["Preview", "image_bytes", "rows_of_stores", "store_title"]
 
 Beside = Callable[[PicturedClip], tuple[npt.NDArray[np.uint8], str]]
 Flows = Callable[[PicturedClip], list[npt.NDArray[np.uint8]]]
 
 _USUAL_FPS = 8.0
+_LOCAL = {"dataset", "test_list", "class_names"}  # paths seen from each store
 
 
 class Preview:
@@ -55,7 +58,7 @@ class Preview:
         known_name(theme, THEMES, "--theme")
         self.store, self.clips = store, list(clips)
         self._theme = THEMES[theme]
-        phases = store_phases(store)
+        self._phases = phases = store_phases(store)
         self._style = SheetStyle(
             rebuilt=rebuilt,  # type: ignore[arg-type]
             steps=phases.steps if phases else None,
@@ -92,7 +95,7 @@ class Preview:
         pages = self._pages["sheet" if flows is None else "flow"]
         for number, page in enumerate(pages):
             rows = []
-            for clip in self._pictured(page):
+            for clip in self.pictured_clips(page):
                 rows += [clip] if flows is None else [clip, _flow_row(clip, flows(clip))]
             of = f"  -  page {number + 1} of {len(pages)}" if len(pages) > 1 else ""
             key = "" if flows is None else "  -  optical flow: red right, green down, cyan left, violet up"
@@ -108,10 +111,37 @@ class Preview:
         """
         cells = [
             FilmCell(clip, *(beside(clip) if beside is not None else ()))
-            for clip in self._pictured(range(len(self.clips)))
+            for clip in self.pictured_clips(range(len(self.clips)))
         ]
         rate = fps if fps is not None else min(max(self.store.fps or _USUAL_FPS, SLOWEST_FPS), FASTEST_FPS)
         return film_bytes(film_frames(cells, self._style), suffix, rate)
+
+    def making(self, suffix: str, snapshots: Mapping[int, KeyFrameStore], fps: float | None = None) -> bytes:
+        """Encodes a film of how the clips were made, as ".gif" or ".mp4".
+
+        Args:
+            suffix: which of the two.
+            snapshots: by the number of steps that had been done, in their order: stores of some clips, whose
+                numbers are in the provenance (see `dfs_store.condense.runtime.snapshots`).
+            fps: frames per second; a film of six seconds, about, when None.
+
+        Raises:
+            SettingsError: a clip is not among those of the snapshots.
+        """
+        rate = fps if fps is not None else min(max(len(snapshots) / 6, 4.0), 20.0)
+        moments, steps = [], 1
+        for steps_done, store in snapshots.items():
+            about = store.provenance_object("snapshot")
+            kept, steps = list(about["clips"]), int(about["iterations"])
+            if missing := sorted(set(self.clips) - set(kept)):
+                raise SettingsError(
+                    f"the snapshots of {self.store.path} have the clips {', '.join(map(str, kept))}, not "
+                    f"{missing[0]}; choose others with --clips"
+                )
+            clips = [replace(pictured(store, kept.index(clip)), title=f"clip {clip}") for clip in self.clips]
+            moments.append(Moment(steps_done, [self._marked(clip) for clip in clips]))
+        phases = self._phases or Phases(0, 0, steps)
+        return film_bytes(making_frames(moments, phases, self._style, rate), suffix, rate)
 
     def timeline(self, suffix: str) -> bytes:
         """Draws when which position was inserted.
@@ -131,7 +161,7 @@ class Preview:
             np.concatenate([self.store.positions(clip) for clip in self.clips]).astype(np.uint16),
             len(self.clips),
             self.store.num_frames,
-            store_phases(self.store),
+            self._phases,
             self.store.class_names,
             np.repeat(
                 self.store.labels[self.clips], [len(self.store.positions(clip)) for clip in self.clips]
@@ -191,8 +221,78 @@ class Preview:
         )
         return chart_bytes(figure, suffix)
 
-    def _pictured(self, numbers: Sequence[int]) -> Iterator[PicturedClip]:
-        return (pictured(self.store, self.clips[number]) for number in numbers)
+    @property
+    def steps(self) -> int | None:
+        """Number of steps of the run that made the store; None if it does not say or did not insert."""
+        return self._style.steps
+
+    def pictured_clips(self, numbers: Sequence[int]) -> Iterator[PicturedClip]:
+        """Yields some of the clips, by their places among those chosen, ready to be drawn."""
+        return (self._marked(pictured(self.store, self.clips[number])) for number in numbers)
+
+    def _marked(self, clip: PicturedClip) -> PicturedClip:
+        return clip if self._phases is None else replace(clip, late_from=self._phases.late_from)
+
+
+def rows_of_stores(
+    stores: Sequence[KeyFrameStore],
+    clips: Sequence[Sequence[int]],
+    *,
+    rebuilt: str = "dim",
+    theme: str = "light",
+) -> Image.Image:
+    """Draws the same clips of several stores below one another, a row per clip and store.
+
+    A row is labelled with its store and with the settings in which the stores differ.
+
+    Args:
+        stores: at least one, of clips of one shape.
+        clips: for each store the numbers of the clips, equally many.
+        rebuilt: as `Preview`.
+        theme: as `Preview`.
+
+    Raises:
+        SettingsError: the stores have clips of different shapes.
+    """
+    previews = [Preview(*each, rebuilt=rebuilt, theme=theme) for each in zip(stores, clips, strict=True)]
+    shapes = {(store.num_frames, *store.frame_shape): store.path for store in stores}
+    if len(shapes) > 1:
+        (one, first), (other, second) = list(shapes.items())[:2]
+        raise SettingsError(
+            f"rows must have clips of one shape, got {_shape_text(one)} of {first} and {_shape_text(other)} "
+            f"of {second}"
+        )
+    words, several = _differences(stores), len(clips[0]) > 1
+    rows, headings = [], []
+    for number in range(len(clips[0])):
+        for preview, differing in zip(previews, words, strict=True):
+            (clip,) = preview.pictured_clips([number])
+            what = f"{clip.class_name}, {clip.title}"
+            headings.append(what)
+            title = what if several or not differing else differing
+            rows.append(replace(clip, class_name=_name(preview.store), title=title))
+    steps = [preview.steps for preview in previews if preview.steps is not None]
+    heading = store_title(stores[0]).partition(": ")[2]
+    heading = ": ".join(filter(None, (heading, "" if several else headings[0])))
+    style = SheetStyle(rebuilt, max(steps, default=None), THEMES[theme], heading)  # type: ignore[arg-type]
+    return contact_sheet(rows, style)
+
+
+def _shape_text(shape: Sequence[int]) -> str:
+    frames, _channels, height, width = shape
+    return f"{frames}x{height}x{width}"
+
+
+def _differences(stores: Sequence[KeyFrameStore]) -> list[str]:
+    """Returns for each store the settings in which the stores differ, with its values, in words."""
+    configs = [store.provenance_object("config") for store in stores]
+    names = sorted({name for config in configs for name in config} - _LOCAL)
+    differing = [name for name in names if len({repr(config.get(name)) for config in configs}) > 1]
+    return [", ".join(f"{name} {config.get(name)}" for name in differing) for config in configs]
+
+
+def _name(store: KeyFrameStore) -> str:
+    return str(store.path).rstrip("/").rpartition("/")[2]
 
 
 def image_bytes(pages: Sequence[Image.Image], suffix: str) -> bytes:
@@ -211,24 +311,7 @@ def store_title(store: KeyFrameStore) -> str:
     known = [source_name(str(provenance[key])) for key in ("method", "dataset") if provenance.get(key)]
     if provenance.get("vpc"):
         known.append(f"VPC {provenance['vpc']}")
-    name = str(store.path).rstrip("/").rpartition("/")[2]
-    return f"{name}: {', '.join(known)}" if known else name
-
-
-def store_phases(store: KeyFrameStore) -> Phases | None:
-    """Returns the phases of the run that made a store, None where it does not say or did not insert.
-
-    Steps floor(warmup*n) to n - floor(cooldown*n) - 1 insert.
-    """
-    config = store.provenance_object("config")
-    steps, warmup, cooldown = (config.get(key) for key in ("iterations", "warmup", "cooldown"))
-    if not isinstance(steps, int) or not 0 < steps < 2**31 or config.get("insertion") is False:
-        return None
-    if not isinstance(warmup, int | float) or not isinstance(cooldown, int | float):
-        return None
-    if not 0 <= warmup <= 1 or not 0 <= cooldown <= 1:
-        return None
-    return Phases(floor_share(warmup, steps), steps - floor_share(cooldown, steps), steps)
+    return f"{_name(store)}: {', '.join(known)}" if known else _name(store)
 
 
 def _tells_cosines(line: dict[str, Any], clip: str, num_frames: int) -> bool:

@@ -19,8 +19,8 @@ from dfs_store.format import Finding, KeyFrameStore, verify
 from dfs_store.format.io.place import local_beside
 from dfs_store.format.source_paths import portable, source_name
 from dfs_store.pictures import PicturedClip, pictured
-from dfs_store.pictures.charts import Phases
-from dfs_store.pictures.preview import store_phases, store_title
+from dfs_store.pictures.phases import Phases, store_phases
+from dfs_store.pictures.preview import store_title
 from dfs_store.report.sprite import Sprite, sprite
 
 __all__ = ["ClassRow", "Contents", "Evaluation", "ShownClip", "Timeline", "gather", "results_beside"]

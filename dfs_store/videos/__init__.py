@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from dfs_store.videos.decode.sampling import Sampling
     from dfs_store.videos.files.catalogue import CATALOGUE, DatasetInfo
     from dfs_store.videos.files.cliplist import ClipFile, ClipList
+    from dfs_store.videos.of_store import test_videos
     from dfs_store.videos.opening import find_clips, open_videos
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "find_clips",
     "open_videos",
     "prepare",
+    "test_videos",
 ]
 
 _NAMES = {
@@ -35,6 +37,7 @@ _NAMES = {
     "dfs_store.videos.decode.sampling": ("Sampling",),
     "dfs_store.videos.files.catalogue": ("CATALOGUE", "DatasetInfo"),
     "dfs_store.videos.files.cliplist": ("ClipFile", "ClipList"),
+    "dfs_store.videos.of_store": ("test_videos",),
     "dfs_store.videos.opening": ("find_clips", "open_videos"),
 }
 

@@ -1,8 +1,9 @@
 """Real clips as a map-style dataset: uint8 pixels mapped from the cache, normalised when asked for."""
 
+import copy
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -10,22 +11,73 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from dfs_store.errors import SettingsError
 from dfs_store.format.spec import IMAGENET
+from dfs_store.loaders.normalization import PIXELS, ValueSpace, parse_normalization, stored_space
+from dfs_store.loaders.rebuild import Layout
+from dfs_store.loaders.transforms import transform_clip
 from dfs_store.videos.decode.sampling import Sampling
 from dfs_store.videos.files.hold_out import held_out_groups
+from dfs_store.videos.matched import MatchedClips
 from dfs_store.videos.sources import PixelSource, SomeClips
 
-__all__ = ["VideoDataset"]
+__all__ = ["ClipForm", "VideoDataset", "VideoNormalization"]
 
-Transform = Callable[[Tensor], Any]
+Transform = Callable[[Any], Any]
+VideoNormalization = Literal["imagenet"] | ValueSpace
 
 
-class VideoDataset(Dataset[tuple[Any, int]]):
+class ClipForm:
+    """What `dataset[i]` makes of the pixels of a clip.
+
+    Args:
+        layout: "CTHW" or "TCHW".
+        normalization: "imagenet"; None for pixels in [0, 1]; (mean, std) or {"mean", "std"} of three numbers.
+        transform: gets each clip as `torchvision.tv_tensors.Video` (T, C, H, W), as that of `DFSDataset`.
+
+    Attributes:
+        layout: as given.
+        normalization: {"mean": [3 floats], "std": [3 floats]}, or None.
+
+    Raises:
+        SettingsError: an argument is outside its rule.
+    """
+
+    def __init__(
+        self,
+        layout: Layout = "CTHW",
+        normalization: VideoNormalization = "imagenet",
+        transform: Transform | None = None,
+    ) -> None:
+        if layout not in get_args(Layout):
+            raise SettingsError(f'layout must be "CTHW" or "TCHW", got {layout!r}')
+        space = parse_normalization(normalization, 3, "imagenet")
+        space = stored_space(IMAGENET) if space == "stored" else space
+        self.layout: Layout = layout
+        self.normalization = None if space is None else space.as_dict()
+        self._transform = transform
+
+    def clip(self, pixels: Tensor) -> Tensor:
+        """Returns a clip (T, H, W, 3) uint8 as normalised float32 in the layout."""
+        channels_first = self.layout == "CTHW"
+        clip = pixels.permute((3, 0, 1, 2) if channels_first else (0, 3, 1, 2)).float().div_(255.0)
+        space = stored_space(self.normalization) or PIXELS
+        mean, std = (
+            torch.tensor(part).view((-1, 1, 1, 1) if channels_first else (-1, 1, 1)) for part in space
+        )
+        return clip.sub_(mean).div_(std).contiguous()
+
+    def transformed(self, clip: Tensor) -> Tensor:
+        """Returns a clip in the layout after the transform."""
+        return clip if self._transform is None else transform_clip(self._transform, clip, self.layout)
+
+
+class VideoDataset(Dataset[tuple[Tensor, int]]):
     """Clips of real videos (or of moving-shapes) with their labels; made by `open_videos`.
 
-    ``dataset[i]`` is ``(clip, label)``: view 0 of clip i as float32 (C, T, H, W), normalised with
-    ImageNet's mean and standard deviation, or what `transform` makes of it; the label is an int.
-    Pickles as a path and a few settings; the pixels stay in their file.
+    ``dataset[i]`` is ``(clip, label)``: view 0 of clip i as float32 (C, T, H, W) or (T, C, H, W), normalised
+    and then transformed as `DFSDataset` does it; the label is an int. Pickles as a path and a few settings;
+    the pixels stay in their file.
 
     Attributes:
         name: of the dataset.
@@ -42,7 +94,9 @@ class VideoDataset(Dataset[tuple[Any, int]]):
         failed: files that could not be decoded, as {"file", "reason"}.
         notes: damaged files, used until the first frame that cannot be decoded, as {"file", "note"}.
         decoders: number of clips by decoder.
-        normalization: {"mean": [3 floats], "std": [3 floats]}.
+        layout: "CTHW" or "TCHW".
+        normalization: {"mean": [3 floats], "std": [3 floats]} of the clips' values, or None for pixels in
+            [0, 1].
         metric: "top1" or "top5", what the paper reports for this dataset.
         part: "all", or which part of the split `hold_out` made.
         official_split: number of the official split; None if the dataset has a single one.
@@ -63,10 +117,10 @@ class VideoDataset(Dataset[tuple[Any, int]]):
         part: str = "all",
         official_split: int | None = None,
         held_out: float | None = None,
-        transform: Transform | None = None,
+        form: "ClipForm | None" = None,
     ) -> None:
-        self._source = source
-        self._transform = transform
+        self._form = form or ClipForm()
+        self.layout, self.normalization = self._form.layout, self._form.normalization
         self.name = name
         self.split = split
         self.sampling = sampling
@@ -77,6 +131,11 @@ class VideoDataset(Dataset[tuple[Any, int]]):
         self.part = part
         self.official_split = official_split
         self.held_out = held_out
+        self._take(source)
+
+    def _take(self, source: PixelSource) -> None:
+        """Sets what follows from the source of the clips."""
+        self._source = source
         self.classes = source.classes
         self.class_to_idx = {class_name: label for label, class_name in enumerate(self.classes)}
         self.labels: npt.NDArray[np.int64] = source.labels
@@ -85,7 +144,6 @@ class VideoDataset(Dataset[tuple[Any, int]]):
         self.failed = source.failed
         self.notes = source.notes
         self.decoders = source.decoders
-        self.normalization = {name: list(values) for name, values in IMAGENET.items()}
 
     @property
     def pixels(self) -> npt.NDArray[np.uint8]:
@@ -131,15 +189,12 @@ class VideoDataset(Dataset[tuple[Any, int]]):
         return sum(known) if len(known) == len(sizes) else None
 
     def clip(self, number: int, view: int = 0) -> Tensor:
-        """Returns one view of a clip as normalised float32 (C, T, H, W).
+        """Returns one view of a clip as normalised float32 in the layout, without the transform.
 
         Raises:
             IndexError: there is no such clip or view.
         """
-        pixels = torch.from_numpy(np.array(self.pixels[self._checked(number), view]))
-        clip = pixels.permute(3, 0, 1, 2).float().div_(255.0)
-        mean, std = (torch.tensor(IMAGENET[name]).view(3, 1, 1, 1) for name in ("mean", "std"))
-        return clip.sub_(mean).div_(std).contiguous()
+        return self._form.clip(torch.from_numpy(np.array(self.pixels[self._checked(number), view])))
 
     def hold_out(self, share: float) -> "tuple[VideoDataset, VideoDataset]":
         """Splits the clips into those to condense or train on and those to choose settings by.
@@ -173,21 +228,30 @@ class VideoDataset(Dataset[tuple[Any, int]]):
         """
         return self._some(np.sort(numbers), self.part, self.held_out)
 
+    def matched(self, classes: Sequence[str], num_frames: int) -> "VideoDataset":
+        """Returns the same clips with the labels and the temporal resolution of other clips.
+
+        Args:
+            classes: the same class names, in the order of the labels.
+            num_frames: M; as many evenly spaced frames from the first to the last one, interpolated linearly
+                and rounded to uint8.
+
+        Raises:
+            SettingsError: `classes` are not those of the clips.
+        """
+        if list(classes) == self.classes and num_frames == self.num_frames:
+            return self
+        return self._with(MatchedClips(self._source, classes, num_frames))
+
     def _some(self, numbers: npt.NDArray[np.int64], part: str, held_out: float | None) -> "VideoDataset":
-        return VideoDataset(
-            SomeClips(self._source, numbers),
-            name=self.name,
-            split=self.split,
-            sampling=self.sampling,
-            seed=self.seed,
-            metric=self.metric,
-            missing=self.missing,
-            remarks=self.remarks,
-            part=part,
-            official_split=self.official_split,
-            held_out=held_out,
-            transform=self._transform,
-        )
+        made = self._with(SomeClips(self._source, numbers))
+        made.part, made.held_out = part, held_out
+        return made
+
+    def _with(self, source: PixelSource) -> "VideoDataset":
+        made = copy.copy(self)
+        made._take(source)
+        return made
 
     def _checked(self, number: int) -> int:
         if not -len(self) <= number < len(self):
@@ -197,10 +261,8 @@ class VideoDataset(Dataset[tuple[Any, int]]):
     def __len__(self) -> int:
         return int(self.labels.size)
 
-    def __getitem__(self, number: int) -> tuple[Any, int]:
-        clip = self.clip(number)
-        label = self.targets[number]
-        return (clip if self._transform is None else self._transform(clip)), label
+    def __getitem__(self, number: int) -> tuple[Tensor, int]:
+        return self._form.transformed(self.clip(number)), self.targets[number]
 
     def __repr__(self) -> str:
         frames, size = self.num_frames, self.frame_shape[1]

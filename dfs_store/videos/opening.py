@@ -18,7 +18,8 @@ from dfs_store.videos.files.reading import PathLike, Reading
 from dfs_store.videos.sources import CachedClips, GeneratedClips
 
 if TYPE_CHECKING:
-    from dfs_store.videos.dataset import VideoDataset
+    from dfs_store.loaders.rebuild import Layout
+    from dfs_store.videos.dataset import VideoDataset, VideoNormalization
 
 __all__ = ["check_part", "describe", "find_clips", "open_shard", "open_videos", "resolve_sampling"]
 
@@ -47,6 +48,8 @@ def open_videos(
     max_memory: int | None = None,
     decoder: str = "auto",
     cache_dir: PathLike | None = None,
+    layout: "Layout" = "CTHW",
+    normalization: "VideoNormalization" = "imagenet",
     transform: Callable[[Any], Any] | None = None,
     on_progress: OnProgress | None = None,
 ) -> "VideoDataset":
@@ -79,7 +82,11 @@ def open_videos(
         decoder: "pyav", "decord", or "auto": PyAV, and decord for files out of which PyAV gets no frame.
             Clips prepared with one are not used for another.
         cache_dir: where prepared clips lie; DFS_CACHE, else ~/.cache/dfs-store when None.
-        transform: applied to each clip, (C, T, H, W) float32.
+        layout: of a clip, "CTHW" or "TCHW".
+        normalization: of its values: "imagenet"; None for pixels in [0, 1]; (mean, std), numbers or one per
+            channel, or {"mean": mean, "std": std}, for (pixel - mean) / std.
+        transform: as that of `DFSDataset`: gets each clip as `torchvision.tv_tensors.Video` (T, C, H, W),
+            float32, normalised; returns a tensor of four dimensions in the same order.
         on_progress: gets a `PrepareProgress` about ten times a second while decoding.
 
     Raises:
@@ -88,41 +95,28 @@ def open_videos(
         SettingsError: an option outside its rule.
         DiskFullError, OutputNotWritableError: the cache cannot take the clips.
     """
-    from dfs_store.videos.dataset import VideoDataset
+    from dfs_store.videos.dataset import ClipForm, VideoDataset
 
     check_part(split)
     info = describe(name_or_folder)
     info.check_official_split(official_split)
     if random_starts < 0:
         raise SettingsError(f"random_starts must not be negative, got {random_starts}")
-    sampling = resolve_sampling(info, frames=frames, stride=stride, size=size)
-    if resize is not None:
-        sampling = replace(sampling, resize=resize)
-    common: dict[str, Any] = {"split": split, "sampling": sampling, "seed": seed, "transform": transform}
+    sampling = resolve_sampling(info, frames=frames, stride=stride, size=size, resize=resize)
+    form = ClipForm(layout, normalization, transform)
+    common: dict[str, Any] = {"split": split, "sampling": sampling, "seed": seed, "form": form}
+    chosen: dict[str, Any] = {"classes": classes, "official_split": official_split, "test_list": test_list}
+    chosen |= {"class_names": class_names, "folder_layout": folder_layout}
     if info.is_built_in:
         kept = None if classes is None else list(classes)
         made = GeneratedClips(info.name, split, sampling.frames, sampling.size, seed, clips_per_class, kept)
         return VideoDataset(made, name=info.name, **common)
     if clips_per_class is not None:
         raise SettingsError(f"clips_per_class is for the built-in datasets, not for {info.name}")
-    found = find_clips(
-        name_or_folder,
-        root,
-        split,
-        classes=classes,
-        official_split=official_split,
-        test_list=test_list,
-        class_names=class_names,
-        folder_layout=folder_layout,
-    )
+    found = find_clips(name_or_folder, root, split, **chosen)
     name = _name_of(info, name_or_folder)
-    how: dict[str, Any] = {
-        "workers": workers,
-        "max_memory": max_memory,
-        "decoder": decoder,
-        "cache_dir": cache_dir,
-        "on_progress": on_progress,
-    }
+    how: dict[str, Any] = {"workers": workers, "max_memory": max_memory, "decoder": decoder}
+    how |= {"cache_dir": cache_dir, "on_progress": on_progress}
     entry = prepare(found, sampling, dataset=name, split=split, seed=seed, random_starts=random_starts, **how)
     common |= {"metric": info.metric, "official_split": official_split if info.official_splits > 1 else None}
     common |= {"missing": found.missing, "remarks": found.remarks}
@@ -181,20 +175,20 @@ def _place(name_or_folder: PathLike) -> Path:
 
 
 def resolve_sampling(
-    info: DatasetInfo, *, frames: int | None = None, stride: int | None = None, size: int | None = None
+    info: DatasetInfo,
+    *,
+    frames: int | None = None,
+    stride: int | None = None,
+    size: int | None = None,
+    resize: str | None = None,
 ) -> Sampling:
     """Returns the dataset's sampling with some values replaced.
 
     Raises:
         SettingsError: a value outside its rule.
     """
-    default = info.sampling
-    return replace(
-        default,
-        frames=default.frames if frames is None else frames,
-        stride=default.stride if stride is None else stride,
-        size=default.size if size is None else size,
-    )
+    asked: dict[str, Any] = {"frames": frames, "stride": stride, "size": size, "resize": resize}
+    return replace(info.sampling, **{name: value for name, value in asked.items() if value is not None})
 
 
 def find_clips(

@@ -5,6 +5,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from dfs_store.loaders.normalization import PIXELS, stored_space
+
 __all__ = ["FLIP_PROBABILITY", "normalised_clips"]
 
 # The one augmentation of real clips, wherever they are drawn: a coin per clip and draw.
@@ -12,13 +14,15 @@ FLIP_PROBABILITY = 0.5
 
 
 def normalised_clips(
-    pixels: Tensor, normalization: dict[str, list[float]], flipped: npt.NDArray[np.bool_] | None = None
+    pixels: Tensor,
+    normalization: dict[str, list[float]] | None,
+    flipped: npt.NDArray[np.bool_] | None = None,
 ) -> Tensor:
     """Turns uint8 clips into normalised floats, flipping some of them from left to right.
 
     Args:
         pixels: (N, T, H, W, C) uint8.
-        normalization: "mean" and "std" per channel, of values in [0, 1].
+        normalization: "mean" and "std" per channel, of values in [0, 1]; None leaves them in [0, 1].
         flipped: (N,) bool, which clips to flip; none when None.
 
     Returns:
@@ -31,7 +35,9 @@ def normalised_clips(
         pixels[where] = pixels[where].flip(3)
     *leading, width, num_channels = pixels.shape
     # Repeated along a row, since three numbers at a time are slow to subtract.
-    mean = (torch.tensor(normalization["mean"], device=pixels.device) * 255).repeat(width)
-    scale = (1 / (torch.tensor(normalization["std"], device=pixels.device) * 255)).repeat(width)
-    clips = pixels.flatten(-2).to(torch.float32).sub_(mean).mul_(scale)
+    space = stored_space(normalization) or PIXELS
+    mean, std = (
+        torch.tensor(part, device=pixels.device).mul(255).expand(num_channels).repeat(width) for part in space
+    )
+    clips = pixels.flatten(-2).to(torch.float32).sub_(mean).mul_(1 / std)
     return clips.view(*leading, width, num_channels).permute(0, 1, 4, 2, 3)

@@ -237,3 +237,72 @@ def test_a_name_too_long_for_the_disk_is_no_bug(dfs, inserted, tmp_path):
     done = dfs("preview", inserted, "--out", tmp_path / ("x" * 300 + ".png"))
     assert done.code == 2
     assert "too long" in done.stderr
+
+
+def _made(dfs, out, *flags):
+    words = ("--dataset", "moving-shapes", "--classes", "fast,still", "--vpc", 2, "--size", 43, "--frames", 6)
+    words += ("--iterations", 6, "--batch-real", 2, "--epsilon", 0.9, "--device", "cpu", "-q")
+    done = dfs("condense", *words, *flags, "--out", out)
+    assert done.code == 0, done.stderr
+    return out
+
+
+def test_a_film_of_the_making(dfs, tmp_path):
+    store = _made(dfs, tmp_path / "s.zarr", "--snapshots", 4)
+    out = tmp_path / "making.gif"
+    done = dfs("preview", store, "--making", "--out", out, "--fps", 4, "--json")
+    assert done.code == 0, done.stderr
+    assert (done.document["kind"], done.document["clips"]) == ("making", [0, 2])
+    with Image.open(out) as film:
+        pictures = []
+        for number in range(film.n_frames):
+            film.seek(number)
+            pictures.append((np.asarray(film.convert("RGB")), film.info["duration"]))
+    assert len(pictures) == 4  # the first and the last are held, which a GIF says as a duration
+    assert [duration for _, duration in pictures] == [750, 250, 250, 2000]
+    cursors = [_cursor(picture) for picture, _ in pictures]
+    assert cursors == sorted(set(cursors))
+    again = dfs("preview", store, "--making", "--out", out)
+    assert (again.code, "exists already" in again.stderr) == (2, True)
+    assert dfs("preview", store, "--making", "--out", tmp_path / "m.mp4", "--clips", 2).code == 0
+
+
+def _cursor(picture):
+    """Where the mark of the present stands on the bar of steps."""
+    dark = (picture[38] < 60).all(-1)  # a row of pixels just above the bar
+    return int(np.flatnonzero(dark).mean())
+
+
+def test_a_film_of_the_making_needs_snapshots(dfs, tmp_path, inserted):
+    done = dfs("preview", inserted, "--making", "--out", tmp_path / "m.gif")
+    assert done.code == 3
+    assert "condense with --snapshots N" in done.stderr
+    store = _made(dfs, tmp_path / "s.zarr", "--snapshots", 2)
+    done = dfs("preview", store, "--making", "--out", tmp_path / "m.gif", "--clips", 1)
+    assert (done.code, "have the clips 0, 2, not 1" in done.stderr) == (2, True)
+    done = dfs("preview", store, "--making", "--out", tmp_path / "m.png")
+    assert (done.code, "--out of --making must end in .gif or .mp4" in done.stderr) == (2, True)
+    done = dfs("preview", store, "--making", "--out", tmp_path / "m.gif", "--kind", "film")
+    assert (done.code, "--making takes no --kind" in done.stderr) == (2, True)
+
+
+def test_a_row_per_store(dfs, tmp_path):
+    stores = [_made(dfs, tmp_path / "usual.zarr"), _made(dfs, tmp_path / "bare.zarr", "--cooldown", 0)]
+    done = dfs("preview", *stores, "--out", tmp_path / "rows.png", "--json")
+    assert done.code == 0, done.stderr
+    assert (done.document["kind"], done.document["clips"]) == ("rows", [0])
+    assert done.document["stores"] == list(map(str, stores))
+    one = _size(tmp_path / "rows.png")
+    assert dfs("preview", *stores, stores[0], "--out", tmp_path / "three.png").code == 0
+    assert _size(tmp_path / "three.png")[1] > one[1]
+    assert dfs("preview", *stores, "--out", tmp_path / "classes.png", "--per-class", 1).code == 0
+    assert dfs("preview", *stores, "--out", tmp_path / "rows.png").code == 2
+
+
+def test_rows_need_clips_of_one_shape_and_the_same_classes(dfs, tmp_path, inserted, store):
+    done = dfs("preview", inserted, store, "--out", tmp_path / "r.png")
+    assert (done.code, "rows must have clips of one shape, got 6x8x8" in done.stderr) == (2, True)
+    done = dfs("preview", inserted, store, "--out", tmp_path / "r.png", "--clips", 39)
+    assert (done.code, "is number 10 of class 'd', and" in done.stderr) == (2, True)
+    done = dfs("preview", inserted, store, "--out", tmp_path / "r.gif")
+    assert (done.code, "--out of a picture of 2 stores must end in .png or .pdf" in done.stderr) == (2, True)

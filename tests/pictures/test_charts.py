@@ -5,13 +5,13 @@ import pytest
 
 from dfs_store.errors import SettingsError
 from dfs_store.pictures.charts import (
-    Phases,
     chart_bytes,
     cosine_map,
     insertion_timeline,
     storage_per_class,
 )
 from dfs_store.pictures.drawing import DARK
+from dfs_store.pictures.phases import Phases
 
 STEPS = np.array([-1, 20, -1, -1, 30, -1, 30, -1], np.int32)
 POSITIONS = np.array([0, 3, 7, 0, 5, 7, 5, 7], np.uint16)

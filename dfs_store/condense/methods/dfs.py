@@ -26,6 +26,7 @@ from dfs_store.condense.runtime.clips_at_a_time import ClipsAtATime
 from dfs_store.condense.runtime.device import chunk_clips, real_clips_at_a_time, resolve_device
 from dfs_store.condense.runtime.ranks import Ranks
 from dfs_store.condense.runtime.self_check import KernelCheck, check_kernels
+from dfs_store.condense.runtime.snapshots import Snapshots
 from dfs_store.condense.runtime.steps import decisive_settings, resumed, run_steps
 from dfs_store.condense.settings import flag_of
 from dfs_store.errors import SettingsError
@@ -127,6 +128,8 @@ def trained(
         steps = dfs_loop(
             kernels.config(config), real, network, groups, first_step, ranks, mine.start, at_a_time
         )
+        if config.snapshots is not None:
+            steps = Snapshots(config, videos).during(steps, first_step, state_of_all, ranks)
         run_steps(steps, config, decisive, tell, state_of_all, ranks)
     return Condensed(
         ranks.in_order(trained_clips(groups)),
@@ -220,7 +223,14 @@ def _key_frames(config: CondenseConfig, num_frames: int) -> tuple[int, int]:
 
 METHOD = Method(
     run=dfs,
-    settings=(*MATCHING_SETTINGS, "initial_key_frames", "insertion", "budget", *_INSERTION_SETTINGS),
+    settings=(
+        *MATCHING_SETTINGS,
+        "initial_key_frames",
+        "insertion",
+        "budget",
+        "snapshots",
+        *_INSERTION_SETTINGS,
+    ),
     preset=_preset,
     shares_classes=True,
     notes=_notes,

@@ -30,5 +30,9 @@ def _preset(dataset: str, vpc: int) -> Preset:
 
 
 METHOD = Method(
-    run=dm, settings=MATCHING_SETTINGS, preset=_preset, shares_classes=True, phases=phases_of_schedule
+    run=dm,
+    settings=(*MATCHING_SETTINGS, "snapshots"),
+    preset=_preset,
+    shares_classes=True,
+    phases=phases_of_schedule,
 )

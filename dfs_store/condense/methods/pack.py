@@ -35,6 +35,7 @@ from dfs_store.condense.settings import flag_of
 from dfs_store.errors import SettingsError
 from dfs_store.format import key_frames_within
 from dfs_store.interpolation import check_key_frame_count
+from dfs_store.loaders.normalization import PIXELS, stored_space
 from dfs_store.videos import VideoDataset
 
 __all__ = ["METHOD", "pack"]
@@ -121,8 +122,8 @@ def _affordable(config: CondenseConfig, num_clips: int, frame_shape: tuple[int, 
 
 
 def _clips(videos: VideoDataset, chosen: list[int], fits: list[Fit]) -> Iterator[CondensedClip]:
-    mean = np.array(videos.normalization["mean"], dtype=np.float32).reshape(-1, 1, 1)
-    std = np.array(videos.normalization["std"], dtype=np.float32).reshape(-1, 1, 1)
+    space = stored_space(videos.normalization) or PIXELS
+    mean, std = (np.array(part, dtype=np.float32).reshape(-1, 1, 1) for part in space)
     for clip, fit in zip(chosen, fits, strict=True):
         # Least squares and normalising commute: both act on every value of a frame alone.
         key_frames = fitted_key_frames(_pixels(videos, clip), fit.positions)

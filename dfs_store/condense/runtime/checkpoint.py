@@ -12,9 +12,9 @@ import json
 import warnings
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -26,8 +26,10 @@ from dfs_store.format.io.durable import Part, output_error, sync_folder, write_s
 from dfs_store.format.io.place import local_beside
 
 __all__ = [
+    "ClipState",
     "checkpoint_path",
     "checkpoints_of",
+    "clips_of_state",
     "joined_states",
     "key_frame_state",
     "key_frames_of",
@@ -38,6 +40,21 @@ __all__ = [
 ]
 
 State = dict[str, npt.NDArray[Any]]
+
+
+class ClipState(NamedTuple):
+    """The key frames of a clip during a run.
+
+    Attributes:
+        key_frames: (K, C, H, W) float32.
+        positions: (K,) int64.
+        inserted_at: (K,) int32, step of insertion, -1 for an initial key frame.
+    """
+
+    key_frames: npt.NDArray[np.float32]
+    positions: npt.NDArray[np.int64]
+    inserted_at: npt.NDArray[np.int32]
+
 
 _ARRAYS = ("frames", "momentum", "positions", "inserted_at")  # a row per key frame
 _EVIDENCE = ("cosine_sums", "opposed", "steps")  # a row per clip
@@ -157,28 +174,35 @@ def key_frame_state(groups: Sequence[Group]) -> State:
     return arrays
 
 
-def key_frames_of(
-    path: Path, most: int
-) -> Iterator[tuple[npt.NDArray[np.float32], npt.NDArray[np.int64], npt.NDArray[np.int32]]]:
-    """Yields key frames (K, C, H, W), positions and steps of insertion of the first clips of a checkpoint.
+def key_frames_of(path: Path, clips: Collection[int]) -> list[ClipState]:
+    """Returns some clips of a checkpoint of the method dfs or dm; none of another method's.
 
     Args:
-        path: the file, of the method dfs or dm; those of others yield nothing.
-        most: clips at most.
+        path: the file.
+        clips: their numbers.
     """
     with np.load(path, allow_pickle=False) as archive:
-        numbers = itertools.takewhile(lambda number: f"counts-{number}" in archive, itertools.count())
-        for number in numbers:
-            counts = archive[f"counts-{number}"]
-            ends = np.cumsum(counts)
-            frames, positions, steps = (
-                archive[f"{name}-{number}"] for name in ("frames", "positions", "inserted_at")
-            )
-            for start, end in zip(ends - counts, ends, strict=True):
-                if most <= 0:
-                    return
-                most -= 1
-                yield frames[start:end], positions[start:end], steps[start:end]
+        return clips_of_state(archive, clips)
+
+
+def clips_of_state(state: Mapping[str, npt.NDArray[Any]], clips: Collection[int]) -> list[ClipState]:
+    """Returns some clips of a state, in their order, as copies.
+
+    Args:
+        state: of `key_frame_state`; of another state none are returned.
+        clips: their numbers.
+    """
+    found, first = [], 0
+    for number in itertools.takewhile(lambda number: f"counts-{number}" in state, itertools.count()):
+        ends = np.cumsum(state[f"counts-{number}"])
+        inside = [clip - first for clip in sorted(clips) if first <= clip < first + len(ends)]
+        first += len(ends)
+        if inside:
+            arrays = [state[f"{name}-{number}"] for name in ("frames", "positions", "inserted_at")]
+            for clip in inside:
+                own = slice(ends[clip - 1] if clip else 0, ends[clip])
+                found.append(ClipState(*(array[own].copy() for array in arrays)))
+    return found
 
 
 def joined_states(states: Sequence[State]) -> State:

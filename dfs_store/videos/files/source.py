@@ -35,7 +35,8 @@ def source_of(store: "KeyFrameStore") -> str:
     recorded = (store.attributes.get("provenance") or {}).get("dataset")
     if not recorded or not isinstance(recorded, str):
         raise SettingsError(
-            f"{store.path} does not say which dataset it came from; add --dataset NAME|FOLDER|LIST"
+            f"{store.path} does not say which dataset it came from; add --dataset NAME|FOLDER|LIST "
+            "(dataset=... in Python)"
         )
     if recorded in CATALOGUE:
         return recorded
@@ -43,7 +44,7 @@ def source_of(store: "KeyFrameStore") -> str:
     if not os.path.exists(path):
         raise DatasetNotFoundError(
             f"{store.path} was made from {recorded!r}, and there is nothing at {path}; if the videos are "
-            "elsewhere now, add --dataset FOLDER"
+            "elsewhere now, add --dataset FOLDER (dataset=... in Python)"
         )
     return path
 

@@ -7,16 +7,16 @@ import pytest
 from PIL import Image
 
 from dfs_store.condense import RunStarted, StepDone, condense
-from dfs_store.condense.runtime.tensorboard import TensorboardTracker, tensorboard_folder
+from dfs_store.condense.tracking.tensorboard import TensorboardTracker
+from dfs_store.condense.tracking.tracker import tracker_folder
 
 event_accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
 
 
-def test_a_run_can_be_followed(videos, config, tmp_path):
+def test_a_run_can_be_followed(videos, config):
     settings = config(iterations=4, checkpoint_every=2)
-    folder = tensorboard_folder(settings.out)
-    about = {"vpc": 2, "normalization": videos.normalization, "num_frames": videos.num_frames}
-    with TensorboardTracker(folder, classes=videos.classes, **about) as tracker:
+    folder = tracker_folder(settings.out, "tensorboard")
+    with TensorboardTracker(settings, videos) as tracker:
         condense(settings, videos, on_event=tracker.on_event)
     found = event_accumulator.EventAccumulator(str(folder)).Reload()
     scalars = set(found.Tags()["scalars"])
@@ -34,30 +34,27 @@ def test_a_run_can_be_followed(videos, config, tmp_path):
         assert np.array_equal(np.asarray(sheet), last)
 
 
-def test_a_resumed_run_goes_on_in_the_same_folder(tmp_path):
-    about = {"classes": ["a"], "vpc": 1, "normalization": None, "num_frames": 4}
+def test_a_resumed_run_goes_on_in_the_same_folder(videos, config):
     for first in (0, 5):
-        with TensorboardTracker(tmp_path, **about) as tracker:
+        with TensorboardTracker(config(), videos) as tracker:
             tracker.on_event(RunStarted(first, 10, 1, "cpu"))
             tracker.on_event(StepDone(first, 10, "insertion", 1.5, 4, 0, 96))
-    assert len(list(tmp_path.glob("events*"))) == 2
+    assert len(list(tracker_folder(config().out, "tensorboard").glob("events*"))) == 2
 
 
-def test_a_new_run_does_not_go_on_with_the_curve_of_a_former_one(tmp_path):
-    about = {"classes": ["a"], "vpc": 1, "normalization": None, "num_frames": 4}
+def test_a_new_run_does_not_go_on_with_the_curve_of_a_former_one(videos, config):
     for steps in (6, 3):
-        with TensorboardTracker(tmp_path, **about) as tracker:
+        with TensorboardTracker(config(), videos) as tracker:
             tracker.on_event(RunStarted(0, steps, 1, "cpu"))
             for step in range(steps):
                 tracker.on_event(StepDone(step, steps, "insertion", 1.5, 4, 0, 96))
-    found = event_accumulator.EventAccumulator(str(tmp_path)).Reload()
+    found = event_accumulator.EventAccumulator(str(tracker_folder(config().out, "tensorboard"))).Reload()
     assert [event.step for event in found.Scalars("condense/loss")] == [0, 1, 2]
 
 
-def test_a_disk_that_refuses_does_not_end_the_run(tmp_path):
-    (tmp_path / "taken").touch()
-    about = {"classes": ["a"], "vpc": 1, "normalization": None, "num_frames": 4}
-    with TensorboardTracker(tmp_path / "taken", **about) as tracker:
+def test_a_disk_that_refuses_does_not_end_the_run(videos, config):
+    tracker_folder(config().out, "tensorboard").touch()
+    with TensorboardTracker(config(), videos) as tracker:
         tracker.on_event(RunStarted(0, 3, 1, "cpu"))
         with pytest.warns(UserWarning, match="the run goes on without"):
             tracker.on_event(StepDone(0, 3, "insertion", 1.5, 4, 0, 96))

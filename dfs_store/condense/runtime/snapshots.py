@@ -1,0 +1,195 @@
+"""Snapshots: some clips of a run as they were at some of its moments, each a small store of their own."""
+
+import json
+import os
+import re
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from dfs_store.byte_sizes import MEBIBYTE
+from dfs_store.condense.config import CondenseConfig
+from dfs_store.condense.events import StepDone
+from dfs_store.condense.runtime.checkpoint import ClipState, State, clips_of_state
+from dfs_store.condense.runtime.ranks import Ranks
+from dfs_store.errors import DFSError, OutputExistsError, SettingsError, StoreNotFoundError
+from dfs_store.format import KeyFrameStore, StoreWriter
+from dfs_store.format.io.durable import write_durably
+from dfs_store.format.io.place import local_beside
+from dfs_store.videos import VideoDataset
+
+__all__ = ["Snapshots", "check_snapshots", "finish_snapshots", "snapshots_folder", "snapshots_of"]
+
+MOST_CLIPS = 16
+MOST_BYTES = 256 * MEBIBYTE  # of all snapshots of a run, if every frame became a key frame
+SCHEMA = "dfs.snapshots/1"
+_NAME = re.compile(r"after-(\d+)\.h5")
+_RUN = "run.json"
+_PATHS = ("dataset", "test_list", "class_names")
+
+
+def snapshots_folder(out: str | os.PathLike[str]) -> Path:
+    """Returns where the snapshots of a run are: beside its output; of a URL in the working folder."""
+    out = local_beside(out)
+    return out.with_name(out.name + ".snapshots")
+
+
+def _files(folder: Path) -> dict[int, Path]:
+    """Returns the snapshots in a folder by the number of steps that had been done, in their order."""
+    found = ((_NAME.fullmatch(path.name), path) for path in (folder.iterdir() if folder.is_dir() else ()))
+    return dict(sorted((int(name[1]), path) for name, path in found if name is not None))
+
+
+def check_snapshots(config: CondenseConfig) -> None:
+    """Checks that the snapshots will have a place.
+
+    Raises:
+        OutputExistsError: there are snapshots of another run and `overwrite` is not set, or something else.
+    """
+    folder = snapshots_folder(config.out)
+    if config.snapshots is None or not config.uses("snapshots") or not os.path.lexists(folder):
+        return
+    names = [path.name for path in folder.iterdir()] if folder.is_dir() else [folder.name]
+    foreign = [name for name in names if name != _RUN and _NAME.fullmatch(name) is None]
+    if foreign:
+        raise OutputExistsError(
+            f"--snapshots keeps its files in {folder}, which contains something else: {foreign[0]}; move it "
+            "away, or choose another --out"
+        )
+    if not (config.overwrite or config.resume):
+        raise OutputExistsError(
+            f"{folder}: there are snapshots of an earlier run; add --overwrite to replace them, or choose "
+            "another --out"
+        )
+
+
+class Snapshots:
+    """Keeps the first clip of each class, up to sixteen, at evenly spaced moments of a run.
+
+    The first moment is before the first step, the last after the last one. A snapshot is a store (HDF5,
+    uint8) of these clips; its provenance has {"snapshot": {"steps_done", "iterations", "clips"}}. A resumed
+    run goes on where it stands. A disk that refuses is reported once in a warning, and does not end the run.
+
+    Args:
+        config: resolved settings, with `snapshots`.
+        videos: the real clips.
+    """
+
+    def __init__(self, config: CondenseConfig, videos: VideoDataset) -> None:
+        self._config, self._videos = config, videos
+        self._folder = snapshots_folder(config.out)
+        self._iterations = config.matching.iterations
+        number = config.snapshots or 0
+        self.moments = set(np.linspace(0, self._iterations, number).round().astype(int).tolist())
+        clip_bytes = videos.num_frames * int(np.prod(videos.frame_shape))
+        most = max(1, min(MOST_CLIPS, MOST_BYTES // max(1, number) // clip_bytes))
+        self.clips = list(range(0, len(videos.classes) * config.vpc, config.vpc))[:most]
+        self._refused = False
+
+    def during(
+        self, steps: Iterator[StepDone], first_step: int, state: Callable[[], State | None], ranks: Ranks
+    ) -> Iterator[StepDone]:
+        """Passes on the steps of a run, taking snapshots between them.
+
+        Args:
+            steps: yields after every step, with the state of that moment whole.
+            first_step: above 0 for a resumed run.
+            state: gives the state; asked for on all ranks at once, it returns it on the first one alone.
+            ranks: the processes that share the run.
+        """
+        at_start = self._taken(first_step, state)
+        begun = not ranks.is_first
+        for event in steps:
+            if not begun:  # not before: a run that is refused leaves nothing behind
+                begun = True
+                self._try(lambda: self._begin(first_step))
+                self._keep(first_step, at_start)
+            self._keep(event.step + 1, self._taken(event.step + 1, state))
+            yield event
+
+    def _taken(self, steps_done: int, state: Callable[[], State | None]) -> list[ClipState]:
+        arrays = state() if steps_done in self.moments else None
+        return [] if arrays is None else clips_of_state(arrays, self.clips)
+
+    def _keep(self, steps_done: int, clips: list[ClipState]) -> None:
+        if clips:
+            self._try(lambda: self._write(steps_done, clips))
+
+    def _try(self, write: Callable[[], None]) -> None:
+        if self._refused:
+            return
+        try:
+            write()
+        except (OSError, DFSError) as error:
+            self._refused = True
+            warnings.warn(
+                f"snapshots cannot be written to {self._folder} ({error}); the run goes on without them",
+                stacklevel=2,
+            )
+
+    def _begin(self, first_step: int) -> None:
+        self._folder.mkdir(exist_ok=True)
+        (self._folder / _RUN).unlink(missing_ok=True)
+        for steps_done, path in _files(self._folder).items():
+            if steps_done > first_step or not first_step:
+                path.unlink()
+
+    def _write(self, steps_done: int, clips: list[ClipState]) -> None:
+        config, videos = self._config, self._videos
+        settings = {name: value for name, value in config.provenance().items() if name not in _PATHS}
+        when = {"steps_done": steps_done, "iterations": self._iterations, "clips": self.clips}
+        provenance = {"method": config.method, "vpc": config.vpc, "config": settings, "snapshot": when}
+        with StoreWriter(
+            self._folder / f"after-{steps_done:0{len(str(self._iterations))}d}.h5",
+            num_frames=videos.num_frames,
+            frame_shape=videos.frame_shape,
+            class_names=videos.classes,
+            dtype="uint8",
+            attributes={
+                "normalization": videos.normalization,
+                "fps": videos.fps,
+                "provenance": provenance,
+            },
+            overwrite=True,
+        ) as writer:
+            for number, clip in zip(self.clips, clips, strict=True):
+                writer.append(clip.key_frames, clip.positions, number // config.vpc, clip.inserted_at)
+
+
+def finish_snapshots(config: CondenseConfig, digest: str) -> None:
+    """Notes which store the snapshots beside it led to, if there are any of this run."""
+    folder = snapshots_folder(config.out)
+    if config.snapshots is None or not _files(folder):
+        return
+    text = json.dumps({"schema": SCHEMA, "store_digest": digest})
+    try:
+        write_durably(folder / _RUN, text.encode())
+    except OSError as error:
+        warnings.warn(f"{folder / _RUN} cannot be written ({error.strerror})", stacklevel=2)
+
+
+def snapshots_of(store: KeyFrameStore) -> dict[int, Path]:
+    """Returns the snapshots of the run that made a store, by the number of steps that had been done.
+
+    Raises:
+        StoreNotFoundError: there are none beside it.
+        SettingsError: they are of another run.
+    """
+    folder = snapshots_folder(str(store.path))
+    files = _files(folder)
+    if not files:
+        raise StoreNotFoundError(
+            f"{folder}: there are no snapshots of the run that made {store.path}; condense with --snapshots N"
+        )
+    try:
+        run = json.loads((folder / _RUN).read_bytes())
+    except (OSError, ValueError):
+        run = None
+    if not isinstance(run, dict) or run.get("store_digest") != store.attributes["digest"]:
+        raise SettingsError(
+            f"{folder} has the snapshots of another run than the one that made {store.path}; condense again "
+            "with --snapshots N --overwrite"
+        )
+    return files

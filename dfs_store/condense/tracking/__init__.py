@@ -1,0 +1,1 @@
+"""Programs in which a run can be followed: TensorBoard, Weights & Biases."""

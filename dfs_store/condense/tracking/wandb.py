@@ -1,0 +1,92 @@
+"""A run in Weights & Biases."""
+
+import contextlib
+import uuid
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dfs_store.condense.tracking.tracker import Tracker
+from dfs_store.errors import SettingsError
+from dfs_store.format.source_paths import portable
+
+__all__ = ["WandbTracker"]
+
+
+class WandbTracker(Tracker):
+    """Logs to the project `dfs-store`, or to the one that WANDB_PROJECT names.
+
+    With WANDB_MODE=offline the run is kept in `STORE.wandb`, and `wandb sync` sends it later. A resumed run
+    continues under the same id. Settings are logged without paths of this machine.
+    """
+
+    name = "wandb"
+
+    @classmethod
+    def check_account(cls) -> None:
+        """Asks for an API key if there is none, which needs a terminal.
+
+        Raises:
+            SettingsError: there is neither a key nor a terminal.
+        """
+        import wandb
+
+        if wandb.setup().settings.mode in ("offline", "dryrun", "disabled"):
+            return
+        try:
+            wandb.login(verify=False)
+        except wandb.errors.UsageError as error:
+            raise SettingsError(
+                f"--track wandb: {error}. Run `wandb login`, or set WANDB_MODE=offline to keep the run here"
+            ) from error
+
+    def open(self, first_step: int) -> None:
+        """Begins a run of Weights & Biases."""
+        import os
+
+        import wandb
+
+        self._folder.mkdir(exist_ok=True)  # else wandb takes a temporary one
+        name = self._folder.name.removesuffix(f".{self.name}")
+        self._run: Any = wandb.init(
+            project=os.environ.get("WANDB_PROJECT", "dfs-store"),
+            dir=str(self._folder),
+            id=self._id(first_step),
+            resume="allow" if first_step else None,
+            name=name,
+            config=portable(self._config.provenance()),
+            # The terminal is ours, and so is the code.
+            settings=wandb.Settings(console="off", quiet=True, save_code=False),
+        )
+
+    def _id(self, first_step: int) -> str:
+        """Returns the id of the run, which is kept beside it for the day when it is resumed."""
+        path = self._folder / "run-id"
+        with contextlib.suppress(OSError, UnicodeDecodeError):
+            if first_step and (known := path.read_text().strip()):
+                return known
+        made = uuid.uuid4().hex[:8]
+        path.write_text(made)
+        return made
+
+    @classmethod
+    def refusals(cls) -> tuple[type[Exception], ...]:
+        """Returns what a disk or the server raises."""
+        import wandb
+
+        return (OSError, wandb.errors.Error)
+
+    def scalars(self, values: dict[str, float], step: int) -> None:
+        """Logs the numbers of a step."""
+        self._run.log({f"condense/{name}": value for name, value in values.items()}, step=step)
+
+    def picture(self, pixels: npt.NDArray[np.uint8], step: int) -> None:
+        """Logs a picture."""
+        import wandb
+
+        self._run.log({"clips": wandb.Image(pixels)}, step=step)
+
+    def close(self) -> None:
+        """Waits until all is written or sent."""
+        self._run.finish()

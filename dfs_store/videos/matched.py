@@ -1,0 +1,93 @@
+"""Real clips with the labels and the temporal resolution of a store's clips. No torch here."""
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from dfs_store.errors import SettingsError
+from dfs_store.interpolation import neighbours, rebuild, resample_times
+from dfs_store.videos.sources import PixelSource, SomeClips
+
+__all__ = ["MatchedClips"]
+
+
+class MatchedClips(SomeClips):
+    """All clips of another source, with classes in another order and another number of frames.
+
+    Args:
+        source: the other source.
+        classes: its class names, in the order of the new labels.
+        num_frames: M, see `VideoDataset.matched`.
+
+    Raises:
+        SettingsError: `classes` are not those of the source.
+    """
+
+    def __init__(self, source: PixelSource, classes: Sequence[str], num_frames: int) -> None:
+        if sorted(classes) != sorted(source.classes):
+            raise SettingsError(
+                f"real clips and store must have the same classes, got {len(source.classes)} of real clips "
+                f"({_shown(source.classes)}) and {len(classes)} of the store ({_shown(classes)})"
+            )
+        super().__init__(source, np.arange(len(source.labels)))
+        self._classes, self._num_frames = list(classes), num_frames
+
+    @property
+    def pixels(self) -> npt.NDArray[np.uint8]:
+        """(N, V, M, H, W, 3) uint8; what is indexed by clip and view is read and resampled."""
+        return cast("npt.NDArray[np.uint8]", _Resampled(self._source.pixels, self._num_frames))
+
+    @property
+    def labels(self) -> npt.NDArray[np.int64]:
+        """(N,) int64, in the order of the new classes."""
+        numbers = np.array([self._classes.index(name) for name in self._source.classes], dtype=np.int64)
+        return numbers[self._source.labels]
+
+    @property
+    def classes(self) -> list[str]:
+        """Class names."""
+        return list(self._classes)
+
+    @property
+    def fps(self) -> float:
+        """Frames per second at which a clip takes its natural time."""
+        own = int(self._source.pixels.shape[2])
+        return self._source.fps * max(1, self._num_frames - 1) / (own - 1)
+
+
+class _Resampled:
+    """An array (N, V, T, ...) of which clips come out with M frames; indexed by clip, or by clip and view."""
+
+    def __init__(self, array: npt.NDArray[np.uint8], num_frames: int) -> None:
+        self._array = array
+        self._near = neighbours(
+            np.arange(array.shape[2]),
+            array.shape[2],
+            times=resample_times(array.shape[2], num_frames),
+        )
+        self.shape = (*array.shape[:2], num_frames, *array.shape[3:])
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all the clips."""
+        return int(np.prod(self.shape))
+
+    def __len__(self) -> int:
+        return len(self._array)
+
+    def __getitem__(self, key: Any) -> npt.NDArray[np.uint8]:  # noqa: ANN401 - whatever NumPy takes
+        if isinstance(key, tuple) and len(key) > 2:
+            raise IndexError(f"resampled clips are indexed by clip and view, got {len(key)} indices")
+        found = self._array[key]
+        if len(found) == 0 and found.ndim > 4:
+            return np.empty((*found.shape[:-4], *self.shape[2:]), np.uint8)
+        clips = found.reshape(-1, *found.shape[-4:])
+        made = [rebuild(clip.astype(np.float32), self._near) for clip in clips]
+        rounded = np.rint(np.stack(made)).astype(np.uint8)
+        return rounded.reshape(*found.shape[:-4], *self.shape[2:])
+
+
+def _shown(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")

@@ -1,0 +1,239 @@
+"""The real clips that belong to a store: what its provenance says, unless the caller says otherwise."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from dfs_store.errors import SettingsError
+from dfs_store.format import KeyFrameStore, open_store
+from dfs_store.videos.files.catalogue import CATALOGUE, DatasetInfo
+from dfs_store.videos.files.source import found_beside, source_of
+from dfs_store.videos.opening import describe, open_videos
+
+if TYPE_CHECKING:
+    from dfs_store.loaders import DFSDataset
+    from dfs_store.loaders.normalization import NormalizationOption
+    from dfs_store.loaders.rebuild import Layout
+    from dfs_store.videos.dataset import VideoDataset
+
+__all__ = ["StoreVideos", "clips_named_by", "clips_of_store", "clips_to_test_on", "test_videos"]
+
+StorePath = str | os.PathLike[str]
+# Arguments of `open_videos` and `find_clips`, and the settings that give them.
+_NAMED_BY = {
+    "name_or_folder": "dataset",
+    "root": "root",
+    "classes": "classes",
+    "test_list": "test_list",
+    "class_names": "class_names",
+    "folder_layout": "folder_layout",
+    "official_split": "split",
+}
+
+
+@dataclass(frozen=True)
+class StoreVideos:
+    """Which real clips to open, named as the settings of `CondenseConfig`.
+
+    Attributes:
+        split_declared: the split comes from --split because the store does not record its own.
+        normalization: of the clips' values, as `open_videos` takes it.
+    """
+
+    dataset: str
+    root: str | None = None
+    frames: int | None = None
+    stride: int | None = None
+    size: int | None = None
+    split: int | None = None
+    classes: tuple[str, ...] | None = None
+    hold_out: float | None = None
+    split_declared: bool = False
+    test_list: str | None = None
+    class_names: str | None = None
+    folder_layout: str | None = None
+    decoder: str | None = None
+    normalization: Any = "imagenet"
+
+
+def clips_named_by(settings: object) -> dict[str, Any]:
+    """Returns the settings that say which clips there are, as `open_videos` and `find_clips` take them.
+
+    Args:
+        settings: `CondenseConfig`, or anything else with some of these settings.
+    """
+    named = {argument: getattr(settings, name, None) for argument, name in _NAMED_BY.items()}
+    return named | {"official_split": named["official_split"] or 1}
+
+
+def test_videos(
+    store_or_dataset: "StorePath | KeyFrameStore | DFSDataset",
+    *,
+    dataset: StorePath | None = None,
+    root: StorePath | None = None,
+    split: int | None = None,
+    hold_out: float | None = None,
+    layout: "Layout | None" = None,
+    normalization: "NormalizationOption" = "stored",
+    **options: Any,  # noqa: ANN401 - passed on to `open_videos`
+) -> "VideoDataset":
+    """Opens the real test clips that belong to a store, so that what was trained on it can be tested.
+
+    They have the frames, stride, size and official split that the store was made with, its classes under its
+    labels, and its normalisation. Those of a `DFSDataset` have the values, layout and number of frames of its
+    clips. Clips that are not in the cache are decoded first.
+
+    Args:
+        store_or_dataset: a path or URL, an open store, or a `DFSDataset`.
+        dataset: a name of the catalogue, a folder or a list, instead of the one that the store records.
+        root: where the dataset is, see `open_videos`.
+        split: number of the official split, if the store does not record the one that it was made from.
+        hold_out: instead of test clips, the training clips that `dfs condense --hold-out` left out.
+        layout: "CTHW" or "TCHW"; of a `DFSDataset` its own, else "CTHW" if None.
+        normalization: "stored" is that of the store, of a `DFSDataset` that of its clips; else as
+            `open_videos`.
+        **options: further options of `open_videos`: `transform`, `random_starts`, `workers`, `cache_dir`,
+            `on_progress` and so on.
+
+    Raises:
+        SettingsError: the store does not say which dataset it was made from, or its classes are not those of
+            the dataset; or the clips may have gone into the store.
+        DatasetNotFoundError: the videos are not where the store says.
+        EmptyClassError: there are no test clips.
+        StoreNotFoundError, NotAStoreError, DamagedStoreError, NewerFormatError: as `open_store`.
+    """
+    if isinstance(store_or_dataset, str | os.PathLike):
+        given = {"dataset": dataset, "root": root, "split": split, "hold_out": hold_out, "layout": layout}
+        with open_store(store_or_dataset) as store:
+            return test_videos(store, normalization=normalization, **given, **options)  # type: ignore[arg-type]
+    lists = ("test_list", "class_names", "folder_layout", "decoder")
+    asked = StoreVideos(
+        "" if dataset is None else os.fspath(dataset),
+        None if root is None else os.fspath(root),
+        split=split,
+        hold_out=hold_out,
+        **{name: options.pop(name, None) for name in lists},
+    )
+    stores = [store_or_dataset] if isinstance(store_or_dataset, KeyFrameStore) else store_or_dataset.stores
+    found = _agreed([clips_to_test_on(store, asked) for store in stores], stores)
+    if normalization == "stored":
+        normalization = store_or_dataset.normalization
+    if layout is None:
+        layout = "CTHW" if isinstance(store_or_dataset, KeyFrameStore) else store_or_dataset.layout
+    videos = open_videos(
+        split="test" if hold_out is None else "train",
+        **clips_named_by(found),
+        frames=found.frames,
+        stride=found.stride,
+        size=found.size,
+        decoder=found.decoder or "auto",
+        layout=layout,
+        normalization=normalization,
+        **options,
+    )
+    if hold_out is not None:
+        _, videos = videos.hold_out(hold_out)
+    return videos.matched(stores[0].class_names, store_or_dataset.num_frames)
+
+
+test_videos.__test__ = False  # type: ignore[attr-defined]  # pytest takes it for a test where it is imported
+
+
+def _agreed(found: Sequence[StoreVideos], stores: Sequence[KeyFrameStore]) -> StoreVideos:
+    """Returns the clips to test on, if all stores that were joined name the same."""
+    for other, store in zip(found[1:], stores[1:], strict=True):
+        for name in ("dataset", "frames", "stride", "size", "split"):
+            one, another = getattr(found[0], name), getattr(other, name)
+            if one != another:
+                raise SettingsError(
+                    f"the stores have different test clips: {name} is {one!r} for {stores[0].path} and "
+                    f"{another!r} for {store.path}; call test_videos with one of them"
+                )
+    return found[0]
+
+
+def clips_of_store(store: KeyFrameStore, asked: StoreVideos) -> StoreVideos:
+    """Fills in, from the store, how real clips must be cut to match its clips.
+
+    Raises:
+        SettingsError: neither the flags nor the store name a dataset.
+        DatasetNotFoundError: the store names a folder that is not there.
+    """
+    settings: dict[str, Any] = store.provenance_object("config")
+    recorded = (store.attributes.get("provenance") or {}).get("dataset")
+    dataset = asked.dataset or source_of(store)
+    # What the store records of its own dataset says nothing of another.
+    same = asked.dataset in ("", recorded)
+    same = same or os.path.abspath(os.path.expanduser(asked.dataset)) == found_beside(store, recorded)
+    reading: dict[str, Any] = {
+        name: getattr(asked, name) or (found_beside(store, settings.get(name)) if same else None)
+        for name in ("test_list", "class_names")
+    }
+    reading["folder_layout"] = asked.folder_layout or (settings.get("folder_layout") if same else None)
+    return StoreVideos(
+        dataset,
+        asked.root,
+        asked.frames or store.num_frames,
+        asked.stride or settings.get("stride"),
+        asked.size or store.frame_shape[1],
+        asked.split or settings.get("split"),
+        asked.classes or tuple(store.class_names),
+        asked.hold_out,
+        **reading,
+        decoder=asked.decoder or settings.get("decoder"),
+        normalization=store.normalization,
+    )
+
+
+def clips_to_test_on(store: KeyFrameStore, asked: StoreVideos) -> StoreVideos:
+    """As `clips_of_store`, and refuses clips that may have gone into the store.
+
+    Raises:
+        SettingsError: neither the flags nor the store name a dataset; the store was not condensed with the
+            same share held out; or the store was made from another official split, or from an unknown one.
+    """
+    videos = clips_of_store(store, asked)
+    _check_hold_out(store, asked.hold_out)
+    info = describe(videos.dataset)
+    if info.official_splits == 1:
+        return replace(videos, split=asked.split)
+    return _of_split(store, videos, info, asked.split)
+
+
+def _check_hold_out(store: KeyFrameStore, share: float | None) -> None:
+    settings = store.provenance_object("config")
+    if share is None or settings.get("hold_out") == share:
+        return
+    if "hold_out" not in settings:
+        made = f"does not record that it was condensed with --hold-out {share:g}"
+    elif settings["hold_out"] is None:
+        made = "was condensed with all training clips"
+    else:
+        made = f"was condensed with --hold-out {settings['hold_out']}"
+    raise SettingsError(
+        f"{store.path} {made}: the clips to test on may have gone into it. Condense with "
+        f"--hold-out {share:g} first"
+    )
+
+
+def _of_split(store: KeyFrameStore, videos: StoreVideos, info: DatasetInfo, asked: int | None) -> StoreVideos:
+    """Chooses the official split; test clips of one split are training clips of another."""
+    source = CATALOGUE.get(str((store.attributes.get("provenance") or {}).get("dataset")))
+    if source is not None and source.layout != info.layout:
+        return replace(videos, split=asked or 1)  # made from other videos
+    own = store.provenance_object("config").get("split") if source is not None else None
+    if not isinstance(own, int):
+        if asked is None:
+            raise SettingsError(
+                f"{store.path} does not record which official split of {info.name} it was made from, and a "
+                "test on another split would include clips that went into it; if you know the split, add "
+                "--split N"
+            )
+        return replace(videos, split=asked, split_declared=True)
+    if asked not in (None, own):
+        raise SettingsError(
+            f"{store.path} was condensed from split {own}: the test clips of split {asked} include training "
+            f"clips of split {own}. Leave out --split, or condense with --split {asked}"
+        )
+    return replace(videos, split=own)
