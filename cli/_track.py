@@ -51,7 +51,7 @@ def recorded(
             tracker = TensorboardTracker(
                 tensorboard_folder(settings.out),
                 classes=videos.classes,
-                vpc=settings.vpc,
+                vpc=1 if settings.vpc == "all" else settings.vpc,  # then there are no steps to follow
                 normalization=videos.normalization,
                 num_frames=videos.num_frames,
             )
