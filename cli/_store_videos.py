@@ -31,6 +31,15 @@ class StoreVideos:
     decoder: str | None = None
 
 
+def name_of(dataset: str) -> str:
+    """Returns what a result calls a dataset: a folder's own name, told apart from those of the catalogue."""
+    from dfs_store.format.source_paths import source_name
+    from dfs_store.videos import CATALOGUE
+
+    name = source_name(os.path.abspath(os.path.expanduser(dataset)))
+    return dataset if dataset in CATALOGUE else f"./{name}" if name in CATALOGUE else name
+
+
 def clips_of_store(store: "KeyFrameStore", asked: StoreVideos) -> StoreVideos:
     """Fills in, from the store, how real clips must be cut to match its clips.
 
