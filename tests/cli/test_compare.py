@@ -178,7 +178,7 @@ def test_what_makes_no_comparison_is_refused(compare, words, said, tmp_path):
 
 @pytest.fixture
 def lists(tmp_path, monkeypatch):
-    """Options of two lists beside a folder of videos, with numbers for classes, and the names of the classes."""
+    """Options of two lists beside a folder of videos, with numbers for classes, and the classes' names."""
     monkeypatch.setenv("DFS_CACHE", str(tmp_path / "cache"))
     make_folder(tmp_path / "videos", ("x", "y"), clips=4)
     for part, clips in (("train", (0, 1)), ("test", (2, 3))):

@@ -1,9 +1,13 @@
 """How long a comparison will take: the forecasts of its condensations and evaluations, added up."""
 
+import os
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from dfs_store.condense.engine.real_starts import clips_per_class
 from dfs_store.condense.forecast import Forecast, forecast_run, rehearse_training_clips
 from dfs_store.condense.plan import plan_run
 from dfs_store.condense.runtime.device import resolve_device
@@ -54,7 +58,8 @@ def _of_row(asked: Comparison, row: Row, cell: Cell, rehearsals: dict[str, Rehea
     """Returns the forecasts of condensing, unless it is a method of the user's own, and of evaluating."""
     settings = evaluation_of(asked, row, cell.seed, str(resolve_device(asked.device)))
     named = row if row.method != WHOLE else Row(method="random", vpc=1)
-    config = config_of(asked, named, cell.seed, cell.store if row.method != WHOLE else "unused.zarr")
+    unused = Path(tempfile.gettempdir(), f"dfs-forecast-{os.getpid()}.zarr")  # never written
+    config = config_of(asked, named, cell.seed, cell.store if cell.folder.is_dir() else str(unused))
     key = str([config.provenance()[name] for name in sorted(asked.sampling)])
     if key not in rehearsals:
         rehearsals[key] = rehearse_training_clips(config)
@@ -63,10 +68,11 @@ def _of_row(asked: Comparison, row: Row, cell: Cell, rehearsals: dict[str, Rehea
     if row.method == WHOLE:
         train = clips.videos
     else:
-        plan = plan_run(config, clips.videos)
-        made = forecast_run(plan, clips)
-        found = [] if made is None else [made]
-        train = _as_many(clips.videos, plan.num_clips)
+        if not Path(cell.store).exists():  # else only the evaluation is left
+            made = forecast_run(plan_run(config, clips.videos), clips)
+            found = [] if made is None else [made]
+        counts = clips_per_class(clips.videos).values()
+        train = _as_many(clips.videos, sum(map(config.clips_of, counts)))
     test = _test_clips(asked, row, settings, f"test {key}", rehearsals)
     return [*found, forecast_evaluation([VideoClips(train, settings.device)], test, settings)]
 
