@@ -6,28 +6,28 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import TypeVar
 
-__all__ = ["first_prepares", "local_device", "rank_number", "ranks_joined"]
+__all__ = ["first_prepares", "is_alone", "local_device", "rank_number", "ranks_joined"]
 
 T = TypeVar("T")
 # A rank may wait while the first one decodes a dataset; a rank that dies is noticed at once all the same.
 _PATIENCE = timedelta(days=1)
 
 
-def _has_company() -> bool:
-    """Returns whether torchrun started this process with others; schedulers set some of its variables too."""
+def is_alone() -> bool:
+    """Whether torchrun started no other process with this one; schedulers set some of its variables, too."""
     started = {"MASTER_ADDR", "RANK", "LOCAL_RANK", "WORLD_SIZE"} <= os.environ.keys()
-    return started and int(os.environ["WORLD_SIZE"]) > 1
+    return not started or int(os.environ["WORLD_SIZE"]) == 1
 
 
 def rank_number() -> int:
     """Returns the rank of this process, 0 where torchrun did not start it with others."""
-    return int(os.environ["RANK"]) if _has_company() else 0
+    return 0 if is_alone() else int(os.environ["RANK"])
 
 
 @contextmanager
 def ranks_joined() -> Iterator[None]:
     """Joins the processes that torchrun started; does nothing for one alone."""
-    if not _has_company():
+    if is_alone():
         yield
         return
     import torch.distributed as dist
@@ -56,7 +56,7 @@ def first_prepares(open_clips: Callable[[], T]) -> T:
 
 def local_device(name: str) -> str:
     """Returns a device name with the GPU of this rank for "auto" and "cuda"."""
-    if not _has_company() or name not in ("auto", "cuda"):
+    if is_alone() or name not in ("auto", "cuda"):
         return name
     import torch
 

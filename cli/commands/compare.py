@@ -10,6 +10,8 @@ from .. import _output
 from .._exit_codes import FOUND_WANTING, command
 from ..options import compare as given
 from ..options import shared
+from ..options.groups import takes
+from ..shown.forecast import forecast_text
 
 if TYPE_CHECKING:
     from dfs_store.evaluate.comparison.run import Compared, ComparisonPlan
@@ -19,7 +21,7 @@ _ROWS_SHOWN = 60
 
 
 @command
-@given.takes_evaluation
+@takes(given.CLIPS, given.TRAINING)
 def compare(
     *,
     dataset: given.Dataset,
@@ -32,51 +34,36 @@ def compare(
     budget: given.Budget = None,
     table: given.Table = None,
     controls: given.Controls = "all",
-    root: shared.Root = None,
-    frames: shared.Frames = None,
-    stride: shared.Stride = None,
-    size: shared.Size = None,
-    split: shared.Split = None,
-    classes: shared.Classes = None,
-    hold_out: shared.HoldOut = None,
     device: shared.Device = "auto",
     dry_run: given.DryRun = False,
     json: shared.Json = False,
     quiet: shared.Quiet = False,
     verbose: shared.Verbose = False,
-    **evaluation: Any,  # noqa: ANN401 - options of `dfs evaluate`
+    **options: Any,  # noqa: ANN401 - which clips, and how networks are trained on them
 ) -> int | None:
     """Compare methods: condense, evaluate and tabulate every cell; goes on where it was stopped.
 
     dfs compare --dataset miniucf --methods random,dfs,pack --vpc 1,5 --out compared
     """
-    from dfs_store.evaluate.comparison.paper import of_table
     from dfs_store.evaluate.comparison.run import plan_comparison
     from dfs_store.evaluate.comparison.settings_text import parse_settings
-    from dfs_store.evaluate.comparison.spec import CONTROLS, Comparison
+    from dfs_store.evaluate.comparison.spec import Comparison
 
-    names = shared.class_list(classes)
-    what: dict[str, Any] = {} if table is None else of_table(table)
-    what |= {"methods": tuple(shared.class_list(methods) or ())} if methods is not None else {}
-    what |= {"vpc": _numbers(vpc)} if vpc is not None else {}
-    if vary:
-        what["vary"] = {**what.get("vary", {}), **parse_settings(vary, "--vary", several=True)}
+    clips = {name: options[name] for name in given.CLIPS}
+    names = shared.class_list(clips.pop("classes"))
+    training = given.given_training(options)
     asked = Comparison(
         dataset=dataset,
-        root=root,
         device=device,
         seeds=seeds,
         settings=parse_settings(set_ or [], "--set"),
         budget=budget,
-        controls=_controls(controls, CONTROLS),
-        evaluation=given.given_evaluation(evaluation),
-        frames=frames,
-        stride=stride,
-        size=size,
-        split=split,
+        controls=_controls(controls),
+        labels=training.pop("labels", None),
+        evaluation=training,
         classes=None if names is None else tuple(names),
-        hold_out=hold_out,
-        **_complete(what),
+        **clips,
+        **_compared(table, methods, vpc, vary),
     )
     plan = plan_comparison(asked, out)
     if dry_run:
@@ -87,9 +74,19 @@ def compare(
     return _run(asked, out, json=json, quiet=quiet)
 
 
-def _complete(what: dict[str, Any]) -> dict[str, Any]:
+def _compared(
+    table: int | None, methods: str | None, vpc: str | None, vary: list[str] | None
+) -> dict[str, Any]:
+    """Returns what is compared, as fields of `Comparison`: a table of the paper, but for what was given."""
     from dfs_store.errors import SettingsError
+    from dfs_store.evaluate.comparison.paper import of_table
+    from dfs_store.evaluate.comparison.settings_text import parse_settings
 
+    what: dict[str, Any] = {} if table is None else of_table(table)
+    what |= {"methods": tuple(shared.class_list(methods) or ())} if methods is not None else {}
+    what |= {"vpc": _numbers(vpc)} if vpc is not None else {}
+    if vary:
+        what["vary"] = {**what.get("vary", {}), **parse_settings(vary, "--vary", several=True)}
     for name in ("methods", "vpc"):
         if name not in what:
             raise SettingsError(
@@ -99,18 +96,21 @@ def _complete(what: dict[str, Any]) -> dict[str, Any]:
     return what
 
 
-def _numbers(text: str) -> tuple[int, ...]:
+def _numbers(text: str) -> tuple[int | str, ...]:
     from dfs_store.errors import SettingsError
 
+    parts = [part.strip() for part in text.split(",") if part.strip()]
     try:
-        return tuple(int(part) for part in text.split(",") if part.strip())
+        return tuple(part if part == "all" else int(part) for part in parts)
     except ValueError:
-        raise SettingsError(f"--vpc takes numbers, 1,5,10, got {text!r}") from None
+        raise SettingsError(f"--vpc takes numbers, 1,5,10, or all, got {text!r}") from None
 
 
-def _controls(text: str, known: tuple[str, ...]) -> tuple[str, ...]:
+def _controls(text: str) -> tuple[str, ...]:
+    from dfs_store.evaluate.comparison.spec import CONTROLS
+
     if text in ("all", "none"):
-        return known if text == "all" else ()
+        return CONTROLS if text == "all" else ()
     return tuple(shared.class_list(text) or ())
 
 
@@ -154,10 +154,7 @@ def _forecast(plan: "ComparisonPlan") -> str:
     text = f"{counted(len(plan.cells), 'cell')} of {counted(len(plan.rows), 'row')}{done}"
     if not left:
         return text
-    return (
-        f"{text}: about {_output.duration_text(plan.seconds)}, reckoned from a few training steps here; "
-        "decoding, and controls at equal frames and bytes, come on top"
-    )
+    return f"{text}: {forecast_text(plan.forecast)}; controls at equal frames and bytes come on top"
 
 
 def _show_plan(plan: "ComparisonPlan", asked: "Comparison", *, json: bool) -> None:
@@ -166,7 +163,7 @@ def _show_plan(plan: "ComparisonPlan", asked: "Comparison", *, json: bool) -> No
             "specification": asked.to_json(),
             "cells": [cell.name for cell in plan.cells],
             "done": plan.done,
-            "forecast_seconds": plan.seconds,
+            **plan.forecast.to_json(),
         }
         _output.document("dfs.compare.plan/1", content)
         return

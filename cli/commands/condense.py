@@ -6,15 +6,19 @@ from dfs_store.names import counted, did_you_mean
 
 from .. import _output
 from .._exit_codes import command
-from .._ranks import first_prepares, local_device, rank_number, ranks_joined
+from .._ranks import first_prepares, is_alone, local_device, rank_number, ranks_joined
 from .._track import check_tracker, recorded
 from ..options import condense as given
 from ..options import shared
 from ..shown.key_frame_counts import key_frames_per_clip
 
 if TYPE_CHECKING:
-    from dfs_store.condense import CondenseConfig
+    from dfs_store.condense import CondenseConfig, Plan
     from dfs_store.format import KeyFrameStore, StorageReport
+
+# A run that takes fewer steps, or looks at fewer clips, is over before its duration is forecast.
+_FEWEST_STEPS = 30
+_FEWEST_CLIPS = 200
 
 
 @command
@@ -83,14 +87,18 @@ def _numbers(text: str) -> tuple[int, ...]:
 
 def _plan(settings: "CondenseConfig", *, json: bool) -> None:
     from dfs_store.condense import plan_run
+    from dfs_store.condense.forecast import forecast_run
 
     from ..shown.plan import plan_text
 
     plan = plan_run(settings)
+    forecast = forecast_run(plan)
     if json:
-        _output.document("dfs.condense.plan/1", plan.to_json())
+        unknown: dict[str, Any] = {"forecast_seconds": None, "rough": True, "forecast_parts": {}}
+        time = unknown if forecast is None else forecast.to_json()
+        _output.document("dfs.condense.plan/1", {**plan.to_json(), **time})
     else:
-        _output.echo(plan_text(plan))
+        _output.echo(plan_text(plan, forecast))
 
 
 @ranks_joined()
@@ -102,7 +110,6 @@ def _run(settings: "CondenseConfig", track: str | None, *, json: bool, quiet: bo
 
     from .._videos import open_with_progress
     from ..shown.condense_progress import CondenseProgress
-    from ..shown.plan import outline, plan_text
 
     check_tracker(track)
     # Refuses, before decoding, what cannot work.
@@ -110,7 +117,7 @@ def _run(settings: "CondenseConfig", track: str | None, *, json: bool, quiet: bo
     plan.check_disk()
     settings = plan.config
     if not quiet:
-        _output.note(plan_text(plan) if verbose else outline(plan))
+        _output.note(_announcement(plan, verbose=verbose))
     started = time.monotonic()
     memory = settings.max_memory_bytes
     videos = first_prepares(lambda: open_with_progress(settings, "train", quiet=quiet, max_memory=memory))
@@ -139,6 +146,18 @@ def _run(settings: "CondenseConfig", track: str | None, *, json: bool, quiet: bo
     else:
         next_steps = "" if quiet else _next_steps(settings)
         _output.echo(_summary(result, storage, story) + next_steps)
+
+
+def _announcement(plan: "Plan", *, verbose: bool) -> str:
+    """Returns the plan of a run, with a forecast of its duration unless that would take as long itself."""
+    from dfs_store.condense.forecast import forecast_run
+
+    from ..shown.plan import outline, plan_text
+
+    steps = max((end for *_, end in plan.phases), default=0)
+    looked_at = plan.num_clips + plan.num_real_clips * plan.config.embeds
+    timed = is_alone() and (steps >= _FEWEST_STEPS or (not steps and looked_at >= _FEWEST_CLIPS))
+    return (plan_text if verbose else outline)(plan, forecast_run(plan) if timed else None, timed=timed)
 
 
 def _warn_of_still_clips(store: "KeyFrameStore", settings: "CondenseConfig") -> None:

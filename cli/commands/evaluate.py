@@ -1,129 +1,135 @@
 """`dfs evaluate`: train from scratch on a store, test on real videos."""
 
-import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dfs_store.names import counted
 
 from .. import _output
 from .._exit_codes import command
+from .._results import SCHEMA, keep, keep_beside, result_beside
 from ..options import evaluate as given
 from ..options import shared
+from ..options.groups import takes
+from ..shown.evaluation import evaluation_text
 from ..shown.picture_files import check_free
 
 if TYPE_CHECKING:
-    from dfs_store.evaluate import (
-        EvaluationProgress,
-        EvaluationResult,
-        EvaluationSettings,
-        Score,
-    )
+    from dfs_store.evaluate import EvaluationProgress, EvaluationResult, EvaluationSettings
+    from dfs_store.evaluate.run import TrainingClips
     from dfs_store.format import StorageReport
+    from dfs_store.loaders.dataset import Target
     from dfs_store.videos import VideoDataset
     from dfs_store.videos.of_store import StoreVideos
+    from dfs_store.videos.rehearsal import Rehearsal
 
 WHOLE = "whole"
-SCHEMA = "dfs.evaluate/1"
 
 
 @command
+@takes(given.CLIPS, given.TRAINING)
 def evaluate(
     store: given.Store,
+    *,
     dataset: given.Dataset = None,
-    root: shared.Root = None,
-    test_list: shared.TestList = None,
-    class_names: shared.ClassNames = None,
-    folder_layout: shared.FolderLayout = None,
-    model: given.Model = "convnet3d",
-    protocol: given.Protocol = "paper",
-    labels: given.Labels = None,
-    runs: given.Runs = 5,
-    recipe: given.Recipe = "paper",
-    epochs: given.Epochs = None,
-    lr: given.Lr = None,
-    batch_size: given.BatchSize = 256,
-    frames: shared.Frames = None,
-    stride: shared.Stride = None,
-    size: shared.Size = None,
-    split: shared.Split = None,
-    classes: shared.Classes = None,
-    hold_out: shared.HoldOut = None,
-    decoder: shared.Decoder = None,
     results: given.Results = None,
+    dry_run: given.DryRun = False,
     overwrite: shared.Overwrite = False,
     seed: shared.Seed = 0,
     device: shared.Device = "auto",
     json: shared.Json = False,
     quiet: shared.Quiet = False,
     verbose: shared.Verbose = False,
+    **options: Any,  # noqa: ANN401 - which clips, and how networks are trained on them
 ) -> None:
     """Train a network from scratch on a store and test it on real videos.
 
     dfs evaluate ucf.zarr --dataset miniucf
     """
-    from dfs_store.videos.of_store import StoreVideos
-
-    names = shared.class_list(classes)
-    asked = StoreVideos(
-        dataset or "",
-        root,
-        frames,
-        stride,
-        size,
-        split,
-        tuple(names) if names else None,
-        hold_out,
-        test_list=test_list,
-        class_names=class_names,
-        folder_layout=folder_layout,
-        decoder=decoder,
-    )
-    videos, about, own, storage = _whole(asked) if store == WHOLE else _of_store(store, asked)
-    stored = storage is not None and storage.soft_label_bytes is not None
-    trained_on = _labels(labels, store, stored=stored)
-
-    from dfs_store.condense.runtime.device import resolve_device
-    from dfs_store.evaluate import EvaluationSettings
+    job = _job(store, dataset or "", seed, device, options)
+    kept = Path(results if results is not None else _beside(job, options["labels"]))
+    if kept.is_file() and not dry_run:  # a pipe or a device is written to, not replaced
+        check_free([kept], overwrite=overwrite, flag="--results")
+    if dry_run:
+        _forecast(job, json=json)
+        return
     from dfs_store.evaluate.record import result_document, training_videos_bytes
 
-    settings = EvaluationSettings(
-        model=model,
-        protocol=protocol,  # type: ignore[arg-type]  # checked by EvaluationSettings
-        recipe=recipe,
-        runs=runs,
-        epochs=epochs,
-        lr=lr,
-        batch_size=batch_size,
-        seed=seed,
-        device=str(resolve_device(device)),
-    )
-    usual = trained_on == _labels(None, store, stored=stored)
-    own["labels"] = None if usual else labels
-    kept = Path(results if results is not None else _beside(store, settings, videos, own))
-    if kept.is_file():  # a pipe or a device is written to, not replaced
-        check_free([kept], overwrite=overwrite, flag="--results")
     # Before the training: nothing may fail after it.
-    about["dataset_bytes"] = training_videos_bytes(videos)
-    result = _run(store, videos, settings, trained_on, quiet=quiet)
-    found = result_document(store, result, settings, about)
+    about = {**job.about, "dataset_bytes": training_videos_bytes(job.videos)}
+    result = _run(job, quiet=quiet)
+    found = result_document(store, result, job.settings, about)
     if json:
         _output.document(SCHEMA, found)
     else:
-        _output.echo(_text(store, result, storage, verbose=verbose))
+        _output.echo(evaluation_text(store, result, job.storage, verbose=verbose))
     if results is not None:
-        _keep(kept, found)
+        keep(kept, found)
     else:
-        _keep_beside(kept, found, quiet=quiet)
+        keep_beside(kept, found, quiet=quiet)
 
 
-def _labels(asked: str | None, store: str, *, stored: bool) -> tuple[str, ...]:
+class _Job(NamedTuple):
+    """What is evaluated, and how.
+
+    Attributes:
+        store: path of the store, or `WHOLE`.
+        videos: the real clips to test on; of `WHOLE`, those to train on, too.
+        about: what a result says of the store.
+        own: of the store's own making, what the name of a result leaves out.
+        storage: of the store; None of `WHOLE`.
+        labels: the kinds of labels to train on, in order.
+        usual_labels: those without --labels.
+        settings: of the evaluation.
+    """
+
+    store: str
+    videos: "StoreVideos"
+    about: dict[str, Any]
+    own: dict[str, Any]
+    storage: "StorageReport | None"
+    labels: "tuple[Target, ...]"
+    usual_labels: "tuple[Target, ...]"
+    settings: "EvaluationSettings"
+
+
+def _job(store: str, dataset: str, seed: int, device: str, options: dict[str, Any]) -> _Job:
+    from dfs_store.condense.runtime.device import resolve_device
+    from dfs_store.evaluate import EvaluationSettings
+    from dfs_store.videos.of_store import StoreVideos
+
+    clips = {name: options[name] for name in given.CLIPS}
+    names = shared.class_list(clips["classes"])
+    asked = StoreVideos(dataset, **{**clips, "classes": tuple(names) if names else None})
+    videos, about, own, storage = _whole(asked) if store == WHOLE else _of_store(store, asked)
+    stored = storage is not None and storage.soft_label_bytes is not None
+    how = {name: options[name] for name in given.TRAINING if name != "labels"}
+    return _Job(
+        store,
+        videos,
+        about,
+        own,
+        storage,
+        _labels(options["labels"], store, stored=stored),
+        _labels(None, store, stored=stored),
+        EvaluationSettings(**how, seed=seed, device=str(resolve_device(device))),
+    )
+
+
+def _beside(job: _Job, labels: str | None) -> str:
+    usual = job.labels == job.usual_labels
+    return result_beside(
+        job.store, job.settings, job.videos, {**job.own, "labels": None if usual else labels}
+    )
+
+
+def _labels(asked: str | None, store: str, *, stored: bool) -> "tuple[Target, ...]":
     """Returns the kinds of labels to train on, in order."""
     from dfs_store.errors import SettingsError
+    from dfs_store.evaluate.sources import LABELS
     from dfs_store.names import known_name
 
-    kinds = {"hard": ("hard",), "soft": ("soft",), "both": ("hard", "soft")}
-    chosen = kinds[known_name(asked or ("both" if stored else "hard"), kinds, "--labels")]
+    chosen = LABELS[known_name(asked or ("both" if stored else "hard"), LABELS, "--labels")]
     if "soft" in chosen and not stored:
         why = "real clips have" if store == WHOLE else f"{store} has"
         raise SettingsError(
@@ -166,31 +172,90 @@ def _of_store(
         return clips_to_test_on(store, asked), about_store(store), own, store.storage
 
 
-def _run(
-    store: str,
-    videos: "StoreVideos",
-    settings: "EvaluationSettings",
-    trained_on: tuple[str, ...],
-    *,
-    quiet: bool,
-) -> "EvaluationResult":
+def _forecast(job: _Job, *, json: bool) -> None:
+    """Prints about how long the evaluation will take; writes nothing."""
+    from dfs_store.evaluate import VideoClips
+    from dfs_store.evaluate.forecast import forecast_evaluation
+
+    from ..shown.forecast import forecast_text
+
+    clips = {"train": _rehearsed(job, "train")} if _needs_training_clips(job) else {}
+    train = clips.get("train")
+    if train is not None and job.videos.hold_out is not None:
+        rest, held = train.videos.hold_out(job.videos.hold_out)
+        train, test = train._replace(videos=rest), train._replace(videos=held, decoding_seconds=None)
+    else:
+        test = _rehearsed(job, "test")
+    sources: list[TrainingClips] = []
+    decoding = 0.0 if train is None else train.decoding_seconds or 0.0
+    if job.store == WHOLE and train is not None:
+        sources.append(VideoClips(train.videos, job.settings.device))
+    else:
+        sources += _store_clips(job).values()
+    forecast = forecast_evaluation(sources, test, job.settings, decoding)
+    training, runs = job.settings.training(0), job.settings.runs * len(sources)
+    if json:
+        content = {
+            "store": job.store,
+            "labels": "both" if len(job.labels) > 1 else job.labels[0],
+            "runs": job.settings.runs,
+            "epochs": training.epochs,
+            "passes": training.passes,
+            "num_train_clips": len(sources[0]),
+            "num_test_clips": len(test.videos),
+            "device": job.settings.device,
+        }
+        _output.document("dfs.evaluate.plan/1", {**content, **forecast.to_json()})
+        return
+    what = f"{counted(runs, 'run')} of {counted(training.passes, 'pass')} over {len(sources[0]):,} clips"
+    _output.echo(
+        f"{job.settings.model} on {job.settings.device}: {what}, tested on {len(test.videos):,}\n"
+        f"time  {forecast_text(forecast)}"
+    )
+
+
+def _needs_training_clips(job: _Job) -> bool:
+    return job.store == WHOLE or job.videos.hold_out is not None
+
+
+def _rehearsed(job: _Job, part: str) -> "Rehearsal":
+    """Returns a part of the real clips to rehearse with, with the random starts that the runs draw."""
+    from dfs_store.evaluate.record import test_views
+    from dfs_store.videos.of_store import clips_named_by
+    from dfs_store.videos.rehearsal import rehearse
+
+    named = clips_named_by(job.videos)
+    views = test_views(job.videos.dataset, job.settings) if part == "test" else {}
+    cut = {name: getattr(job.videos, name) for name in ("frames", "stride", "size")}
+    decoder = job.videos.decoder or "auto"
+    return rehearse(named.pop("name_or_folder"), part, **cut, **views, decoder=decoder, **named)
+
+
+def _store_clips(job: _Job) -> "dict[str, TrainingClips]":
+    """Returns the clips of the store by the kind of their labels."""
+    from dfs_store.evaluate import clips_of
+
+    return {kind: clips_of(job.store, job.settings.device, kind) for kind in job.labels}
+
+
+def _run(job: _Job, *, quiet: bool) -> "EvaluationResult":
     from dataclasses import replace
 
-    from dfs_store.evaluate import VideoClips, clips_of, evaluate
+    from dfs_store.evaluate import VideoClips, evaluate
+    from dfs_store.videos.of_store import name_of
 
     from .._videos import open_with_progress
 
-    train = None
-    if store == WHOLE or videos.hold_out is not None:
-        train = open_with_progress(videos, "train", quiet=quiet)
+    videos, settings = job.videos, job.settings
+    train = open_with_progress(videos, "train", quiet=quiet) if _needs_training_clips(job) else None
     if train is not None and videos.hold_out is not None:
         train, test = train.hold_out(videos.hold_out)
     else:
         test = _test_clips(videos, settings, quiet=quiet)
-    hard = clips_of(store, settings.device) if "hard" in trained_on and store != WHOLE else None
-    if store == WHOLE and train is not None:
-        hard = VideoClips(train, settings.device)
-    soft = clips_of(store, settings.device, "soft") if "soft" in trained_on else None
+    if job.store == WHOLE and train is not None:
+        sources: dict[str, TrainingClips] = {"hard": VideoClips(train, settings.device)}
+    else:
+        sources = _store_clips(job)
     with _output.Progress("evaluate", quiet=quiet) as progress:
 
         def show(event: "EvaluationProgress") -> None:
@@ -202,19 +267,10 @@ def _run(
                 f"loss {event.loss:.3f}{scores}",
             )
 
-        result = evaluate(hard, test, settings, soft=soft, on_progress=show)
+        result = evaluate(sources.get("hard"), test, settings, soft=sources.get("soft"), on_progress=show)
     # The name of the store's dataset, not the folder in which clips were found.
-    on = replace(result.test, dataset=_name_of(videos.dataset), split_declared=videos.split_declared)
+    on = replace(result.test, dataset=name_of(videos.dataset), split_declared=videos.split_declared)
     return replace(result, test=on)
-
-
-def _name_of(dataset: str) -> str:
-    """Returns what a result calls a dataset: a folder's own name, told apart from those of the catalogue."""
-    from dfs_store.format.source_paths import source_name
-    from dfs_store.videos import CATALOGUE
-
-    name = source_name(os.path.abspath(os.path.expanduser(dataset)))
-    return dataset if dataset in CATALOGUE else f"./{name}" if name in CATALOGUE else name
 
 
 def _test_clips(videos: "StoreVideos", settings: "EvaluationSettings", *, quiet: bool) -> "VideoDataset":
@@ -224,128 +280,3 @@ def _test_clips(videos: "StoreVideos", settings: "EvaluationSettings", *, quiet:
     from .._videos import open_with_progress
 
     return open_with_progress(videos, "test", quiet=quiet, **test_views(videos.dataset, settings))
-
-
-def _text(
-    store: str,
-    result: "EvaluationResult",
-    storage: "StorageReport | None",
-    *,
-    verbose: bool,
-) -> str:
-    from dfs_store.format.io.place import shown_place
-
-    kinds = [("", {"top1": result.top1, "top5": result.top5})] if result.labels != "soft" else []
-    kinds += [(", soft labels", result.soft)] if result.soft is not None else []
-    rows: list[tuple[str, ...]] = []
-    for kind, scores in kinds:
-        rows.append((f"top-1{kind}", *_score_cells(scores["top1"])))
-        if result.num_classes > 5:
-            rows.append((f"top-5{kind}", *_score_cells(scores["top5"])))
-    rows.append(("chance", f"{result.chance:.1f} %", "top-1 of always answering the most frequent class"))
-    number, test = len(result.top1.runs), result.test
-    trainings = (
-        f"{counted(number, 'run')} of {counted(result.epochs, 'epoch')} ({counted(result.passes, 'pass')})"
-    )
-    split = "" if test.split is None else f", split {test.split}"
-    where = " held out of the training clips" if test.hold_out is not None else ""
-    head = (
-        f"{shown_place(store)} on {test.dataset}{split}: {result.model}, protocol {result.protocol}, "
-        f"recipe {result.recipe}, "
-        f"{trainings} on {counted(result.num_train_clips, 'clip')}, tested on {test.num_clips:,}{where}"
-    )
-    lines = [head, _output.table(rows, indent="  ")]
-    if test.split_declared:
-        lines.append(
-            f"  split   {test.split}, declared by --split: the store does not record which split it came from"
-        )
-    if storage is not None:
-        size = f"{_output.size_text(storage.method_bytes)} of {storage.method_arrays}"
-        lines.append(f"  store  {size}, {storage.shares_text}")
-    if verbose:
-        lines += ["  per class", _output.table(_class_rows(result), indent="    ")]
-    return "\n".join(lines)
-
-
-def _score_cells(score: "Score") -> tuple[str, str]:
-    runs = ", ".join(f"{run:.1f}" for run in score.runs)
-    return str(score), f"runs {runs}" if len(score.runs) > 1 else ""
-
-
-def _class_rows(result: "EvaluationResult") -> list[tuple[str, ...]]:
-    """Per class the accuracy, and the class that its clips are most often mistaken for."""
-    rows: list[tuple[str, ...]] = []
-    for label, (name, percent) in enumerate(result.per_class.items()):
-        wrong = [0 if other == label else count for other, count in enumerate(result.confusion[label])]
-        most = max(wrong)
-        share = 100 * most / sum(result.confusion[label])
-        taken = f"taken for {result.classes[wrong.index(most)]} {share:.1f} %" if most else ""
-        rows.append((name, f"{percent:.1f} %", taken))
-    return rows
-
-
-def _beside(store: str, settings: "EvaluationSettings", videos: "StoreVideos", own: dict[str, Any]) -> str:
-    """Names a result's file after its settings and test clips, so that other results do not replace it.
-
-    Default settings, and values equal to those that the store was made with, are left out. A result of
-    `whole` is named after its dataset and goes to the working folder.
-    """
-    from dfs_store.evaluate import EvaluationSettings
-    from dfs_store.format.io.place import local_beside
-    from dfs_store.videos.opening import describe, resolve_sampling
-
-    info = describe(videos.dataset)
-    sampling = resolve_sampling(info, frames=videos.frames, stride=videos.stride, size=videos.size)
-    test = {
-        "split": videos.split if info.official_splits > 1 else None,
-        **{name: getattr(sampling, name) for name in ("frames", "stride", "size")},
-    }
-
-    usual, training = EvaluationSettings(recipe=settings.recipe), settings.training(0)
-    parts = [settings.model.replace(":", "."), settings.protocol, str(training.epochs)]
-    parts += [settings.recipe] if settings.recipe != EvaluationSettings().recipe else []
-    values = {
-        "runs": (settings.runs, usual.runs),
-        "lr": (training.lr, usual.training(0).lr),
-        "batch": (settings.batch_size, usual.batch_size),
-        "seed": (settings.seed, usual.seed),
-    }
-    parts += [f"{name}{value:g}" for name, (value, default) in values.items() if value != default]
-    if _name_of(videos.dataset) != own["dataset"]:
-        parts.append(f"on-{_name_of(videos.dataset).removeprefix('./')}")
-    parts += [f"{name}{value}" for name, value in test.items() if value not in (None, own[name])]
-    parts += [f"labels-{own['labels']}"] if own["labels"] else []
-    if videos.hold_out is not None:
-        parts.append(f"hold-out{videos.hold_out:g}")
-    return f"{local_beside(store.rstrip('/'))}.{'-'.join(parts)}.json"
-
-
-def _keep_beside(path: Path, found: dict[str, Any], *, quiet: bool) -> None:
-    """Keeps a result for which no file was named; prints a note if it cannot be written."""
-    from dfs_store.errors import OutputNotWritableError
-
-    try:
-        _keep(path, found)
-    except OutputNotWritableError as error:
-        _output.note(f"note: {error}")
-    else:
-        if not quiet:
-            _output.note(f"kept in {path}")
-
-
-def _keep(path: Path, found: dict[str, Any]) -> None:
-    """Writes the result to a file. It has been printed before, so nothing is lost if that fails."""
-    from dfs_store.errors import OutputNotWritableError
-    from dfs_store.format.io.durable import write_durably
-
-    text = _output.json_text(SCHEMA, found) + "\n"
-    try:
-        if path.exists() and not path.is_file():
-            path.write_text(text, encoding="utf-8")  # a pipe or a device: written to, not replaced
-        else:
-            write_durably(path, text.encode())
-    except OSError as error:
-        raise OutputNotWritableError(
-            f"the result was printed but cannot be kept in {path} ({error.strerror}); name another file "
-            "with --results"
-        ) from error

@@ -5,6 +5,8 @@ from typing import Annotated
 import typer
 
 from .. import _completion as offer
+from . import shared
+from .groups import Group
 
 MODELS = "convnet3d, convnet3d-norm, cnn-gru, cnn-lstm, r3d_18 ... (torchvision), module:Class."
 
@@ -63,3 +65,31 @@ BatchSize = Annotated[int, typer.Option("--batch-size", help="Clips per training
 Results = Annotated[
     str | None, typer.Option("--results", metavar="FILE", help="Where the JSON goes (else beside the store).")
 ]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Forecast the time, from a few batches; train nothing.")
+]
+
+# Which real clips, as `StoreVideos` names them; and how networks are trained, as `EvaluationSettings` does.
+CLIPS: Group = {
+    "root": (shared.Root, None),
+    "test_list": (shared.TestList, None),
+    "class_names": (shared.ClassNames, None),
+    "folder_layout": (shared.FolderLayout, None),
+    "frames": (shared.Frames, None),
+    "stride": (shared.Stride, None),
+    "size": (shared.Size, None),
+    "split": (shared.Split, None),
+    "classes": (shared.Classes, None),
+    "hold_out": (shared.HoldOut, None),
+    "decoder": (shared.Decoder, None),
+}
+TRAINING: Group = {
+    "model": (Model, "convnet3d"),
+    "protocol": (Protocol, "paper"),
+    "labels": (Labels, None),
+    "runs": (Runs, 5),
+    "recipe": (Recipe, "paper"),
+    "epochs": (Epochs, None),
+    "lr": (Lr, None),
+    "batch_size": (BatchSize, 256),
+}

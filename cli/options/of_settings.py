@@ -11,7 +11,7 @@ from dfs_store.videos.files.splits import split_name
 
 from .. import _completion as offer
 
-__all__ = ["plain_type", "typer_option"]
+__all__ = ["clips_per_class", "plain_type", "typer_option"]
 
 _FIELDS = {each.name: each for each in fields(Settings)}
 
@@ -39,7 +39,7 @@ def typer_option(name: str) -> Any:  # noqa: ANN401 - Typer's own type is privat
         show_default=_shown(setting.default),
         autocompletion=complete,
         rich_help_panel=about.panel,
-        parser=_official_split if name == "split" else None,
+        parser={"split": _official_split, "vpc": clips_per_class}.get(name),
     )
 
 
@@ -54,6 +54,14 @@ def _official_split(text: str) -> int:
         raise typer.BadParameter(
             f"it is the number of the official split, 1 to 3, got {text!r}{more}"
         ) from None
+
+
+def clips_per_class(text: str) -> int | str:
+    """Reads --vpc: a number, or "all"."""
+    try:
+        return text if text == "all" else int(text)
+    except ValueError:
+        raise typer.BadParameter(f"it is a number of videos per class, or all, got {text!r}") from None
 
 
 def _shown(default: object) -> str | bool:

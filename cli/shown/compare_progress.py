@@ -77,7 +77,8 @@ class CompareProgress:
             details = f"run {event.run + 1} of {event.runs}  loss {event.loss:.3f}"
             self._show("evaluate", done, event.runs * event.passes, details)
         elif isinstance(event, ExtractorTrained):
-            self._show("train the extractor", event.passes_done, event.passes, f"loss {event.loss:.4g}")
+            loss = "" if event.loss is None else f"loss {event.loss:.4g}"
+            self._show("train a network on the real clips", event.passes_done, event.passes, loss)
         elif isinstance(event, PrepareProgress):
             self._show("prepare", event.done, event.total, f"{event.clips_per_second:.1f} clips/s")
 

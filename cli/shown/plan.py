@@ -5,13 +5,21 @@ from typing import TYPE_CHECKING
 from dfs_store.names import counted
 
 from .. import _output
+from .forecast import forecast_text
 
 if TYPE_CHECKING:
     from dfs_store.condense import Plan
+    from dfs_store.condense.forecast import Forecast
 
 
-def plan_text(plan: "Plan") -> str:
-    """Writes the resolved settings, the phases, and the forecasts of memory and bytes."""
+def plan_text(plan: "Plan", forecast: "Forecast | None", *, timed: bool = True) -> str:
+    """Writes the resolved settings, the phases, and the forecasts of time, memory and bytes.
+
+    Args:
+        plan: of the run.
+        forecast: of its duration; None if it is unknown.
+        timed: False leaves the duration out.
+    """
     shape = "x".join(map(str, (plan.num_frames, *plan.frame_shape[1:])))
     parts = [
         f"plan for {counted(plan.num_clips, 'clip')} of {shape} ({counted(plan.num_classes, 'class')}) "
@@ -21,6 +29,7 @@ def plan_text(plan: "Plan") -> str:
     ]
     if plan.phases:
         parts += ["phases", _output.table([_phase(*phase) for phase in plan.phases], indent="  ")]
+    parts += [f"time  {forecast_text(forecast)}"] if timed else []
     parts += ["store", _output.table(_store_rows(plan), indent="  ")]
     parts += ["memory", _output.table(_memory_rows(plan), indent="  ")]
     parts += [
@@ -38,7 +47,7 @@ def plan_text(plan: "Plan") -> str:
     return "\n".join(parts)
 
 
-def outline(plan: "Plan") -> str:
+def outline(plan: "Plan", forecast: "Forecast | None", *, timed: bool = True) -> str:
     """Writes the plan in a few lines: what, in which phases, and what it will take."""
     shape = "x".join(map(str, (plan.num_frames, *plan.frame_shape[1:])))
     what = f"{plan.settings['method']} on {plan.settings['dataset']}"
@@ -52,6 +61,8 @@ def outline(plan: "Plan") -> str:
     if plan.phases:
         steps = (f"{name} {start:,}-{end - 1:,}" for name, start, end in plan.phases if end > start)
         rows.append(("steps", ", ".join(steps)))
+    if timed:
+        rows.append(("time", forecast_text(forecast)))
     if plan.settings.get("extractor") == "trained":
         rows.append(("first", "trains ConvNet3D on the real clips, to choose by its features, once"))
     rows.append(("settings", ", ".join(settings) + "  (all: -v)"))

@@ -54,7 +54,8 @@ class CondenseConfig(Settings):
     Attributes:
         out: path of the store; the suffix chooses the container.
         dataset: catalogue name or folder, chooses the preset and goes into the provenance.
-        vpc: synthetic videos per class.
+        vpc: synthetic videos per class; "all" keeps every real clip, so that classes may differ in size: of
+            methods that keep real clips.
         method: "dfs", "dm", "static-dynamic", "random", "herding", "k-center" or "pack"; or your own, as
             "module:function" (docs/guides/own-method.md).
         seed: seed of everything random.
@@ -138,6 +139,12 @@ class CondenseConfig(Settings):
                 f"--init pack chooses key frames of clips, and method {self.method} keeps none of its own "
                 "choice; use --init herding, or --method dfs"
             )
+        if self.vpc == "all" and not self.record.needs_real_clips:
+            users = ", ".join(user for user in method_names() if method_named(user).needs_real_clips)
+            raise SettingsError(
+                f"--vpc all keeps every real clip, and method {self.method} makes clips of its own; give a "
+                f"number, or choose --method {users.replace(', ', ' or ')}"
+            )
         self.record.check(self)
         _ = self.stored_dtype  # raises where dtype and encoding do not go together
         if self.hold_out is not None:
@@ -153,7 +160,7 @@ class CondenseConfig(Settings):
         """Returns the settings with every None filled in from the method and the dataset's preset."""
         values: dict[str, Any] = {}
         if self.record.preset is not None:
-            chosen = self.record.preset(self.dataset, self.vpc)
+            chosen = self.record.preset(self.dataset, self.per_class)
             values = {
                 name: getattr(chosen, name)
                 for name in PRESET_SETTINGS
@@ -180,10 +187,20 @@ class CondenseConfig(Settings):
         return method_named(self.method)
 
     @property
+    def per_class(self) -> int:
+        """`vpc` of a method that makes as many clips of every class."""
+        assert self.vpc != "all", self.method
+        return self.vpc
+
+    def clips_of(self, num_real: int) -> int:
+        """Returns how many clips a class of `num_real` real ones gets."""
+        return num_real if self.vpc == "all" else self.vpc
+
+    @property
     def preset_origin(self) -> str | None:
         """Where the settings that were not given come from; None of a method without a preset."""
         preset = self.record.preset
-        return None if preset is None else preset(self.dataset, self.vpc).origin
+        return None if preset is None else preset(self.dataset, self.per_class).origin
 
     @property
     def matching(self) -> MatchingSettings:
@@ -203,7 +220,8 @@ class CondenseConfig(Settings):
 
     def uses(self, setting: str) -> bool:
         """Whether the method uses a setting that not all methods use."""
-        return setting in self.record.settings
+        unused = setting == "extractor" and self.vpc == "all"  # there is nothing to choose
+        return setting in self.record.settings and not unused
 
     @property
     def iterates(self) -> bool:
@@ -279,5 +297,5 @@ class CondenseConfig(Settings):
         return {
             name: list(value) if isinstance(value, tuple) else value
             for name, value in settings.items()
-            if name in concerns and name not in _CIRCUMSTANCES
+            if name in concerns and name not in _CIRCUMSTANCES and (name != "extractor" or self.uses(name))
         }

@@ -149,7 +149,7 @@ def _plan(config: CondenseConfig, clips: TrainingClips, device: torch.device) ->
     if method.needs_real_clips or config.init not in (None, "noise"):
         otherwise = "" if method.needs_real_clips else ", or --init noise"
         check_real_clips(per_class, config.vpc, otherwise)
-    num_clips = len(per_class) * config.vpc
+    num_clips = sum(map(config.clips_of, per_class.values()))
     if config.soft_labels:
         check_convnet3d(len(per_class), num_frames, frame_shape[1])
     small = _small_note(config, frame_shape[1])
@@ -165,7 +165,7 @@ def _plan(config: CondenseConfig, clips: TrainingClips, device: torch.device) ->
     state_bytes = [2 * 4 * num_clips * keys * frame_values * iterates for keys in (first_keys, most_keys)]
     training_bytes = state_bytes[1]
     if method.native_bytes is not None:  # memories with gradient and momentum, always on the device
-        native = method.native_bytes(len(per_class), config.vpc, num_frames, frame_shape)
+        native = method.native_bytes(len(per_class), config.per_class, num_frames, frame_shape)
         training_bytes = 3 * native
         store_bytes = store_bytes[0] + native, store_bytes[1] + native
         state_bytes = [2 * native, 2 * native]

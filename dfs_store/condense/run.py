@@ -13,6 +13,7 @@ import torch
 
 from dfs_store.condense.condensed import Condensed
 from dfs_store.condense.config import CondenseConfig
+from dfs_store.condense.engine.real_starts import clips_per_class
 from dfs_store.condense.events import Event, StoreWritten
 from dfs_store.condense.plan import Plan, check_place, plan_run
 from dfs_store.condense.runtime.checkpoint import remove_checkpoints
@@ -175,11 +176,12 @@ def _write_clips(config: CondenseConfig, videos: VideoDataset, condensed: Conden
             except (ClipError, PositionsError) as error:
                 raise type(error)(f"--method {config.method}, clip {len(writer)}: {error}") from error
             counts[int(clip.label)] += 1
+        real = clips_per_class(videos)
         for label, count in counts.items():
-            if count != config.vpc:
+            if count != (wanted := config.clips_of(real[videos.classes[label]])):
                 raise SettingsError(
                     f"--method {config.method} made {count} clips of class {videos.classes[label]!r}, "
-                    f"and --vpc {config.vpc} asks for {config.vpc} of every class"
+                    f"and --vpc {config.vpc} asks for {wanted}"
                 )
         if condensed.native is not None:
             if config.record.training_clips is None:

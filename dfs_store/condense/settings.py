@@ -13,6 +13,7 @@ from dfs_store.errors import SettingsError
 from dfs_store.names import did_you_mean
 
 __all__ = [
+    "ClipsPerClass",
     "Dtype",
     "FolderLayout",
     "Gathering",
@@ -41,6 +42,7 @@ Gathering = Literal["last", "mean", "persistent"]
 Score = Literal["larger", "smaller"]
 FolderLayout = Literal["classes"]
 VideoDecoder = Literal["auto", "pyav", "decord"]
+ClipsPerClass = int | Literal["all"]
 
 MATCHING = "Settings of the method (default: the preset of method, dataset and vpc)"
 MEMORIES = "Memories (static-dynamic)"
@@ -82,8 +84,8 @@ def _set(
     return field(default=default, metadata={"option": Option(text, panel, metavar, words, check)})
 
 
-def _at_least_1(flag: str, value: int) -> None:
-    if value < 1:
+def _at_least_1(flag: str, value: int | str) -> None:
+    if isinstance(value, int) and value < 1:
         raise SettingsError(f"{flag} must be at least 1, got {value}")
 
 
@@ -142,7 +144,12 @@ class Settings:
     """
 
     dataset: str = _set("What to condense.", default=MISSING, metavar="NAME|FOLDER|LIST")
-    vpc: int = _set("Synthetic videos per class.", default=MISSING, check=_at_least_1)
+    vpc: ClipsPerClass = _set(
+        "Videos per class; all: every real clip (random, herding, k-center, pack).",
+        default=MISSING,
+        metavar="N|all",
+        check=_at_least_1,
+    )
     out: str = _set("*.zarr, *.zarr.zip, *.h5 or *.hdf5; or a URL.", default=MISSING, metavar="STORE")
     method: str = _set("{methods}; or module:function of your own.", default="dfs")
     dtype: Dtype | None = _set("float32, float16 or uint8.")
@@ -252,12 +259,12 @@ class Settings:
         for each in fields(self):
             value, flag = getattr(self, each.name), flag_of(each.name)
             words, kinds = words_of(each.type), kinds_of(each.type)
-            if words and value is not None and value not in words:
-                meant = did_you_mean(str(value), words)
-                raise SettingsError(f"{flag} must be one of {', '.join(words)}, got {value!r}{meant}")
-            if not words and not any(_fits(value, kind) for kind in kinds):
+            if value not in words and not any(_fits(value, kind) for kind in kinds):
                 names = " or ".join(sorted(kind.__name__ for kind in kinds if kind is not type(None)))
-                raise SettingsError(f"{flag} must be a value of type {names}, got {value!r}")
+                expected = [f"a value of type {names}"] if names else []
+                expected += [f"one of {', '.join(words)}" if len(words) > 1 else words[0]] if words else []
+                meant = did_you_mean(str(value), words)
+                raise SettingsError(f"{flag} must be {' or '.join(expected)}, got {value!r}{meant}")
             check = each.metadata["option"].check
             if value is not None and check is not None:
                 check(flag, value)
@@ -274,8 +281,9 @@ def words_of(kind: Any) -> tuple[str, ...]:  # noqa: ANN401 - a type, or somethi
 
 
 def kinds_of(kind: Any) -> set[type]:  # noqa: ANN401 - as `words_of`
-    """Returns the classes that a value of a setting may have."""
-    return {get_origin(each) or each for each in _alternatives(kind) or (kind,)}
+    """Returns the classes that a value of a setting may have, beside the words of a Literal."""
+    kinds = {get_origin(each) or each for each in _alternatives(kind) or (kind,)}
+    return {each for each in kinds if isinstance(each, type)}
 
 
 def _alternatives(kind: Any) -> tuple[Any, ...]:  # noqa: ANN401 - as `words_of`

@@ -161,7 +161,7 @@ def metric_of(dataset: str) -> str:
 def published(
     dataset: str,
     method: str,
-    vpc: int | None,
+    vpc: int | str | None,
     model: str = "convnet3d",
     settings: Mapping[str, Any] | None = None,
 ) -> Published | None:
@@ -170,11 +170,12 @@ def published(
     Args:
         dataset: catalogue name.
         method: its name, or "whole".
-        vpc: videos per class; None for "whole".
+        vpc: videos per class; None for "whole". The paper has nothing at "all".
         model: the network that was trained.
         settings: of the condensation; those that are missing are taken as in the paper.
     """
     settings = settings or {}
+    row = vpc if isinstance(vpc, int) else 0
     if method == "whole":
         return _WHOLE.get(dataset) if model == "convnet3d" else None
     if settings.get("key_frames") is not None:
@@ -186,11 +187,11 @@ def published(
     if changed and method == "dfs":
         alone = vpc == 1 and len(changed) == 1
         return _CHANGED.get(dataset, {}).get(changed[0]) if alone else None
-    accuracy = _ACCURACY.get(dataset, {}).get(method, {}).get(vpc or 0)
+    accuracy = _ACCURACY.get(dataset, {}).get(method, {}).get(row)
     if accuracy is None:
         return None
     sizes = _FEWER.get((dataset, method), {})
     if method in _DENSE_METHODS and dataset in _WITH_STORAGE:
         sizes = _DENSE
-    spread = _SPREAD.get(dataset, {}).get(method, {}).get(vpc or 0)
-    return Published(accuracy, sizes.get(vpc or 0), spread)
+    spread = _SPREAD.get(dataset, {}).get(method, {}).get(row)
+    return Published(accuracy, sizes.get(row), spread)

@@ -92,7 +92,8 @@ def cost_of(store: KeyFrameStore) -> dict[str, Any] | None:
     ends = [*(start - 1 for start in starts[1:]), len(events) - 1]
     config = store.provenance_object("config")
     steps = sum(each["event"] == "step_done" for each in events)
-    per_class = (config.get("batch_real") or 0) + int(config.get("vpc") or 0)
+    vpc = config.get("vpc")
+    per_class = (config.get("batch_real") or 0) + (vpc if isinstance(vpc, int) else 0)
     by_features = not steps and "extractor" in config
     return {
         "seconds": round(sum(float(events[end].get("elapsed_seconds", 0)) for end in ends if end >= 0), 3),

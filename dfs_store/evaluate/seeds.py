@@ -22,7 +22,9 @@ _MEANS = (
 _QUANTILES = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
 _NORMAL = 1.959964
 # Settings of where a clip comes from, which the title says, or of no interest to a reader.
-_NOT_IN_LABELS = {"dataset", "vpc", "method", "frames", "stride", "size", "split", "classes", "hold_out"}
+_NOT_IN_LABELS = {
+    "dataset", "vpc", "method", "frames", "stride", "size", "split", "classes", "hold_out", "soft_labels",
+}  # fmt: skip
 
 
 def over_seeds(rows: Sequence[TableRow]) -> list[TableRow]:
@@ -37,14 +39,14 @@ def over_seeds(rows: Sequence[TableRow]) -> list[TableRow]:
 
 def compared_place(rows: Sequence[TableRow]) -> Any:  # noqa: ANN401 - a key for sorting
     """Returns the key that puts rows back into the order of their files."""
-    order = {row.file: number for number, row in enumerate(rows)}
-    return lambda row: order[row.file]
+    order = {(row.file, row.labels): number for number, row in enumerate(rows)}
+    return lambda row: order[row.file, row.labels]
 
 
 def kind_of(row: TableRow) -> tuple[Any, ...]:
     """Returns how and on what a row was evaluated: rows of one kind can be compared."""
     return (
-        row.dataset, row.model, row.protocol, row.recipe, row.labels, row.title_epochs, row.runs, row.split,
+        row.dataset, row.model, row.protocol, row.recipe, row.title_epochs, row.runs, row.split,
         row.split_declared, row.hold_out, row.frames, row.stride, row.size, row.num_test_clips,
         row.num_classes, row.metric,
     )  # fmt: skip
@@ -52,8 +54,16 @@ def kind_of(row: TableRow) -> tuple[Any, ...]:
 
 def _identity(row: TableRow) -> tuple[Any, ...]:
     if not row.by_seed:
-        return (row.file,)
-    own = (row.method, row.vpc, row.dtype, row.control, row.epochs, json.dumps(row.settings, sort_keys=True))
+        return (row.file, row.labels)
+    own = (
+        row.method,
+        row.vpc,
+        row.dtype,
+        row.control,
+        row.labels,
+        row.epochs,
+        json.dumps(row.settings, sort_keys=True),
+    )
     return (*kind_of(row), *own)
 
 
@@ -104,6 +114,7 @@ def _over_random(row: TableRow, rows: Sequence[TableRow]) -> TableRow:
             for other in rows
             if other.method == "random"
             and other.vpc == row.vpc
+            and other.labels == row.labels
             and other.settings.get("key_frames") is None
             and other.control in (None, "equal-clips")
             and kind_of(other) == kind_of(row)
@@ -148,6 +159,7 @@ def _label(row: TableRow, alike: Sequence[TableRow]) -> str:
     parts = [f"{name.replace('_', ' ')} {_value(row.settings.get(name))}" for name in differing]
     if row.control is None and row.dtype not in (None, "float32") and "dtype" not in differing:
         parts.append(str(row.settings.get("encoding") or row.dtype))
+    parts += ["soft labels"] if row.labels == "soft" else []
     return _base_label(row) + (f" ({', '.join(parts)})" if parts else "")
 
 

@@ -1,7 +1,7 @@
 """What is trained on: the clips of a store, or what its method makes of native arrays."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import torch
 from torch import Tensor
@@ -12,7 +12,10 @@ from dfs_store.format import open_store
 from dfs_store.loaders import DFSDataset, DFSLoader
 from dfs_store.loaders.dataset import Target
 
-__all__ = ["StoreClips", "clips_of"]
+__all__ = ["LABELS", "StoreClips", "clips_of"]
+
+# What --labels asks for: the kinds of labels to train on, in order.
+LABELS: Mapping[str, tuple[Target, ...]] = {"hard": ("hard",), "soft": ("soft",), "both": ("hard", "soft")}
 
 
 def clips_of(

@@ -45,12 +45,13 @@ def read_results(paths: Sequence[str | Path]) -> list[TableRow]:
         if path.is_dir():
             files = sorted({*path.glob("*.json"), *path.glob("*/result.json")})
             found = [document for file in files if (document := _result(file))]
-            rows += [_checked_row(document) for document in found if document.get("control") != TRIAL]
+            documents = (document for document in found if document.get("control") != TRIAL)
+            rows += [row for document in documents for row in _checked_rows(document)]
             continue
         document = _result(path)
         if document is None:
             raise NotAStoreError(f"{path} is no result of `dfs evaluate` (a JSON document {SCHEMA!r})")
-        rows.append(_checked_row(document))
+        rows += _checked_rows(document)
     if not rows:
         raise SettingsError(f"there is no result of `dfs evaluate` in {', '.join(map(str, paths))}")
     return over_seeds(sorted(rows, key=_place))
@@ -64,7 +65,7 @@ def _place(row: TableRow) -> tuple[Any, ...]:
         row.model,
         row.protocol,
         row.hold_out or 0.0,
-        row.vpc or 10**9,
+        row.vpc if isinstance(row.vpc, int) else 10**9,
         row.control or "",
         of_paper,
         row.method == "whole",
@@ -85,9 +86,10 @@ def _result(file: Path) -> dict[str, Any] | None:
     return {**document, "file": str(file)}
 
 
-def _checked_row(found: dict[str, Any]) -> TableRow:
+def _checked_rows(found: dict[str, Any]) -> list[TableRow]:
     try:
-        return _row(found)
+        kinds = ("hard", "soft") if found["labels"] == "both" else (found["labels"],)
+        return [_row({**found, **_scores(found, kind)}) for kind in kinds]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise NotAStoreError(
             f"{found['file']} is a result that lacks something or holds it in another form "
@@ -95,38 +97,31 @@ def _checked_row(found: dict[str, Any]) -> TableRow:
         ) from error
 
 
+def _scores(found: dict[str, Any], labels: str) -> dict[str, Any]:
+    """Returns the scores of one kind of labels, as a result of this kind alone has them."""
+    return {"labels": labels, **(found["soft"] if found["labels"] == "both" and labels == "soft" else {})}
+
+
 def _row(found: dict[str, Any]) -> TableRow:
-    test, storage = found["test"], None if found.get("storage") is None else StorageReport(**found["storage"])
-    dataset, method, vpc = test["dataset"], found.get("method") or "unknown", found.get("vpc")
-    metric = metric_of(dataset)
+    test, method, vpc = found["test"], found.get("method") or "unknown", found.get("vpc")
+    metric = metric_of(test["dataset"])
     settings = dict(found.get("settings") or {})
     model, cost = str(found["model"]), found.get("cost") or {}
-    cell = published(dataset, method, vpc, model, settings) if _is_as_published(found) else None
-    of_key_frames = storage is not None and storage.native_bytes is None
-    paper_bytes = stored = on_disk = dense = None
-    if storage is not None:
-        paper_bytes = storage.float32_bytes if of_key_frames else storage.method_bytes
-        stored = storage.method_bytes + of_key_frames * storage.index_bytes
-        on_disk, dense = storage.on_disk_bytes, storage.dense_bytes
-    whole_bytes = found.get("dataset_bytes")
+    cell = published(test["dataset"], method, vpc, model, settings) if _is_as_published(found) else None
     seed = settings.pop("seed", found.get("seed") if method == "whole" else None)
-    keys = storage.num_key_frames / int(found["num_classes"]) if storage and of_key_frames else None
     mean = float(found[metric]["mean"])
     return TableRow(
         label=str(method),
         control=found.get("control"),
         settings=settings,
         by_seed={} if seed is None else {int(seed): mean},
-        key_frames_per_class=keys,
         cost_seconds=cost.get("seconds"),
         cost_device=cost.get("device"),
         cost_clip_passes=cost.get("clip_passes"),
         num_train_clips=found.get("num_train_clips"),
         title_epochs=int(found.get("title_epochs") or found["epochs"]),
-        dataset=str(dataset),
         method=str(method),
-        vpc=None if vpc is None else int(vpc),
-        dtype=found.get("dtype") if of_key_frames else None,
+        vpc=vpc if vpc in (None, "all") else int(vpc),
         model=model,
         protocol=str(found["protocol"]),
         recipe=str(found["recipe"]),
@@ -134,13 +129,6 @@ def _row(found: dict[str, Any]) -> TableRow:
         epochs=int(found["epochs"]),
         passes=int(found["passes"]),
         runs=int(found["runs"]),
-        split=None if test["split"] is None else int(test["split"]),
-        split_declared=bool(test["split_declared"]),
-        hold_out=None if test["hold_out"] is None else float(test["hold_out"]),
-        frames=int(test["frames"]),
-        stride=None if test["stride"] is None else int(test["stride"]),
-        size=int(test["size"]),
-        num_test_clips=int(test["num_clips"]),
         num_classes=int(found["num_classes"]),
         chance=float(found["chance"]),
         elapsed_seconds=float(found["elapsed_seconds"]),
@@ -150,13 +138,45 @@ def _row(found: dict[str, Any]) -> TableRow:
         paper=cell.accuracy if cell else None,
         paper_spread=cell.spread if cell else None,
         paper_mebibytes=cell.mebibytes if cell else None,
-        mebibytes=_share(paper_bytes, MEBIBYTE),
-        stored_mebibytes=_share(stored, MEBIBYTE),
-        on_disk_mebibytes=_share(on_disk, MEBIBYTE),
-        percent_of_dense=_share(stored, dense, 100),
-        percent_of_dataset=_share(on_disk, whole_bytes, 100),
         file=found["file"],
+        **_tested_on(test),
+        **_kept(found),
     )
+
+
+def _tested_on(test: dict[str, Any]) -> dict[str, Any]:
+    """Returns what a row says of the clips that were tested on."""
+    return {
+        "dataset": str(test["dataset"]),
+        "split": None if test["split"] is None else int(test["split"]),
+        "split_declared": bool(test["split_declared"]),
+        "hold_out": None if test["hold_out"] is None else float(test["hold_out"]),
+        "frames": int(test["frames"]),
+        "stride": None if test["stride"] is None else int(test["stride"]),
+        "size": int(test["size"]),
+        "num_test_clips": int(test["num_clips"]),
+    }
+
+
+def _kept(found: dict[str, Any]) -> dict[str, Any]:
+    """Returns what a row says of the bytes and key frames of the store; None each if there is no store."""
+    storage = None if found.get("storage") is None else StorageReport(**found["storage"])
+    of_key_frames = storage is not None and storage.native_bytes is None
+    paper_bytes = stored = on_disk = dense = None
+    if storage is not None:
+        paper_bytes = storage.float32_bytes if of_key_frames else storage.method_bytes
+        stored = storage.method_bytes + of_key_frames * storage.index_bytes
+        on_disk, dense = storage.on_disk_bytes, storage.dense_bytes
+    keys = storage.num_key_frames / int(found["num_classes"]) if storage and of_key_frames else None
+    return {
+        "key_frames_per_class": keys,
+        "dtype": found.get("dtype") if of_key_frames else None,
+        "mebibytes": _share(paper_bytes, MEBIBYTE),
+        "stored_mebibytes": _share(stored, MEBIBYTE),
+        "on_disk_mebibytes": _share(on_disk, MEBIBYTE),
+        "percent_of_dense": _share(stored, dense, 100),
+        "percent_of_dataset": _share(on_disk, found.get("dataset_bytes"), 100),
+    }
 
 
 def _is_as_published(found: dict[str, Any]) -> bool:
@@ -181,7 +201,7 @@ def _is_as_published(found: dict[str, Any]) -> bool:
     fewest, most = PAPER_TEST_CLIPS.get(test["dataset"], (0, 0))
     return (
         len(found["top1"]["runs"]) >= PAPER_RUNS
-        and found["labels"] in ("hard", "both")  # whose scores are those of hard labels
+        and found["labels"] == "hard"
         and fewest <= test["num_clips"] <= most
         and all(found[name] == value for name, value in usual.items())
         and all(test[name] == value for name, value in usual_test.items())

@@ -26,10 +26,10 @@ class TableRow:
             through a network; None if unknown.
         num_train_clips: clips trained on.
         title_epochs: the epochs of the comparison that a row with other epochs belongs to.
-        dataset, method, vpc, dtype: what was condensed, and how; vpc and dtype are None for `whole`,
-            dtype also for native arrays.
-        model, protocol, recipe, labels, epochs, passes, runs: how it was evaluated; `epochs` is the published
-            argument, which makes one pass more.
+        dataset, method, vpc, dtype: what was condensed, and how; vpc may be "all". vpc and dtype are None for
+            `whole`, dtype also for native arrays.
+        model, protocol, recipe, labels, epochs, passes, runs: how it was evaluated; labels are "hard" or
+            "soft", and `epochs` is the published argument, which makes one pass more.
         split: official split; None if the dataset has a single one.
         split_declared: whether the user gave the split because the store does not record its own.
         hold_out: the share of the training clips that was held out to test on; None for the test clips.
@@ -56,7 +56,7 @@ class TableRow:
 
     dataset: str
     method: str
-    vpc: int | None
+    vpc: int | str | None
     label: str
     control: str | None
     settings: Mapping[str, Any] = field(compare=False)

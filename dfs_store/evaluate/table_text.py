@@ -113,9 +113,8 @@ def title_of(row: TableRow) -> str:
     clips = f"{row.num_test_clips:,} clips of {row.frames}x{row.size}x{row.size}{stride}"
     lengths = f"{counted(row.runs, 'run')} of {counted(row.title_epochs, 'epoch')}"
     recipe = "" if row.recipe == "paper" else f", recipe {row.recipe}"
-    labels = "" if row.labels == "hard" else f", {row.labels} labels"
     what = f"{row.dataset} ({row.num_classes} classes{split}{chance}), {clips}"
-    how = f"{row.model}, protocol {row.protocol}{recipe}{labels}, {lengths}"
+    how = f"{row.model}, protocol {row.protocol}{recipe}, {lengths}"
     return f"{what}, {how}, {row.metric.replace('top', 'top-')}{held}"
 
 

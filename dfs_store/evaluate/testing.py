@@ -13,7 +13,15 @@ from dfs_store.networks.training import Standardisation, standardised
 from dfs_store.videos import VideoDataset
 from dfs_store.videos.tensors import FLIP_PROBABILITY, normalised_clips
 
-__all__ = ["PROTOCOLS", "Answers", "Protocol", "answers_on", "random_starts", "standardisation_of"]
+__all__ = [
+    "PROTOCOLS",
+    "Answers",
+    "Protocol",
+    "answers_on",
+    "num_test_passes",
+    "random_starts",
+    "standardisation_of",
+]
 
 Protocol = Literal["paper", "strict"]
 PROTOCOLS: tuple[Protocol, ...] = ("paper", "strict")
@@ -41,6 +49,11 @@ def standardisation_of(protocol: Protocol) -> Standardisation:
 def random_starts(protocol: Protocol, runs: int) -> int:
     """Returns how many random starts of every test clip an evaluation takes: one per pass of every run."""
     return runs * PAPER_TEST_PASSES if protocol == "paper" else 0
+
+
+def num_test_passes(protocol: Protocol) -> int:
+    """Returns how many passes over the test clips each run makes."""
+    return PAPER_TEST_PASSES if protocol == "paper" else 1
 
 
 def answers_on(
@@ -73,7 +86,7 @@ def answers_on(
     labels = torch.from_numpy(videos.labels[order])
     hits = []
     confusion = np.zeros((len(videos.classes), len(videos.classes)), dtype=np.int64)
-    for number in range(PAPER_TEST_PASSES if protocol == "paper" else 1):
+    for number in range(num_test_passes(protocol)):
         # View 0 is the centre clip, the others have random starts.
         has_starts = protocol == "paper" and videos.num_views > 1
         view = 1 + run * PAPER_TEST_PASSES + number if has_starts else 0

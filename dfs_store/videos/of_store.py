@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from dfs_store.errors import SettingsError
 from dfs_store.format import KeyFrameStore, open_store
+from dfs_store.format.source_paths import source_name
 from dfs_store.videos.files.catalogue import CATALOGUE, DatasetInfo
 from dfs_store.videos.files.source import found_beside, source_of
 from dfs_store.videos.opening import describe, open_videos
@@ -17,7 +18,14 @@ if TYPE_CHECKING:
     from dfs_store.loaders.rebuild import Layout
     from dfs_store.videos.dataset import VideoDataset
 
-__all__ = ["StoreVideos", "clips_named_by", "clips_of_store", "clips_to_test_on", "test_videos"]
+__all__ = [
+    "StoreVideos",
+    "clips_named_by",
+    "clips_of_store",
+    "clips_to_test_on",
+    "name_of",
+    "test_videos",
+]
 
 StorePath = str | os.PathLike[str]
 # Arguments of `open_videos` and `find_clips`, and the settings that give them.
@@ -65,6 +73,12 @@ def clips_named_by(settings: object) -> dict[str, Any]:
     """
     named = {argument: getattr(settings, name, None) for argument, name in _NAMED_BY.items()}
     return named | {"official_split": named["official_split"] or 1}
+
+
+def name_of(dataset: str) -> str:
+    """Returns what a result calls a dataset: a folder's own name, distinct from those of the catalogue."""
+    name = source_name(os.path.abspath(os.path.expanduser(dataset)))
+    return dataset if dataset in CATALOGUE else f"./{name}" if name in CATALOGUE else name
 
 
 def test_videos(

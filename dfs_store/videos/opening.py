@@ -21,7 +21,15 @@ if TYPE_CHECKING:
     from dfs_store.loaders.rebuild import Layout
     from dfs_store.videos.dataset import VideoDataset, VideoNormalization
 
-__all__ = ["check_part", "describe", "find_clips", "open_shard", "open_videos", "resolve_sampling"]
+__all__ = [
+    "check_part",
+    "dataset_name",
+    "describe",
+    "find_clips",
+    "open_shard",
+    "open_videos",
+    "resolve_sampling",
+]
 
 SPLITS = ("train", "test")
 _READING = tuple(field.name for field in fields(Reading) if field.name != "root")
@@ -114,7 +122,7 @@ def open_videos(
     if clips_per_class is not None:
         raise SettingsError(f"clips_per_class is for the built-in datasets, not for {info.name}")
     found = find_clips(name_or_folder, root, split, **chosen)
-    name = _name_of(info, name_or_folder)
+    name = dataset_name(info, name_or_folder)
     how: dict[str, Any] = {"workers": workers, "max_memory": max_memory, "decoder": decoder}
     how |= {"cache_dir": cache_dir, "on_progress": on_progress}
     entry = prepare(found, sampling, dataset=name, split=split, seed=seed, random_starts=random_starts, **how)
@@ -140,7 +148,9 @@ def open_shard(
     sampling = resolve_sampling(info, **{name: how.pop(name, None) for name in ("frames", "stride", "size")})
     chosen = {name: how.pop(name) for name in _READING if name in how}
     found = find_clips(name_or_folder, root, split, **chosen)
-    return prepare_shard(found, sampling, shard, dataset=_name_of(info, name_or_folder), split=split, **how)
+    return prepare_shard(
+        found, sampling, shard, dataset=dataset_name(info, name_or_folder), split=split, **how
+    )
 
 
 def describe(name_or_folder: PathLike) -> DatasetInfo:
@@ -163,7 +173,7 @@ def describe(name_or_folder: PathLike) -> DatasetInfo:
     )
 
 
-def _name_of(info: DatasetInfo, name_or_folder: PathLike) -> str:
+def dataset_name(info: DatasetInfo, name_or_folder: PathLike) -> str:
     """Returns the dataset's name, or the full path of a folder or list."""
     return info.name if info not in (FOLDER, LIST) else str(_place(name_or_folder))
 

@@ -1,10 +1,17 @@
 """`dfs compare`, on two classes of four frames: what it makes, continues, records and refuses."""
 
 import json
+import signal
+import subprocess
+import sys
+import time
 
 import pytest
 
 from dfs_store import open_store
+from dfs_store.condense.engine import extractor
+from dfs_store.networks import TrainingSettings
+from tests.videos.making import make_folder
 
 DATA = (
     "--dataset",
@@ -28,6 +35,15 @@ def compare(dfs, tmp_path):
         return dfs("compare", *DATA, *short, "--out", tmp_path / out, *words)
 
     return run
+
+
+def wait_for(ready, seconds=120):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if found := ready():
+            return found
+        time.sleep(0.05)
+    raise AssertionError("it did not happen")
 
 
 def cells(folder):
@@ -158,3 +174,98 @@ def test_what_makes_no_comparison_is_refused(compare, words, said, tmp_path):
     assert outcome.code == 2
     assert said in outcome.stderr
     assert not (tmp_path / "c").exists()
+
+
+@pytest.fixture
+def lists(tmp_path, monkeypatch):
+    """Options of two lists beside a folder of videos, with numbers for classes, and the classes' names."""
+    monkeypatch.setenv("DFS_CACHE", str(tmp_path / "cache"))
+    make_folder(tmp_path / "videos", ("x", "y"), clips=4)
+    for part, clips in (("train", (0, 1)), ("test", (2, 3))):
+        rows = [f"{name}/clip{n}.avi {label}\n" for label, name in enumerate("xy") for n in clips]
+        (tmp_path / f"{part}.txt").write_text("".join(rows))
+    (tmp_path / "names.txt").write_text("left\nright\n")
+    return (
+        "--dataset", tmp_path / "train.txt", "--root", tmp_path / "videos",
+        "--test-list", tmp_path / "test.txt", "--class-names", tmp_path / "names.txt",
+    )  # fmt: skip
+
+
+def test_a_list_goes_through_every_cell_and_the_specification(dfs, lists, tmp_path):
+    words = (*lists, "--frames", "4", "--stride", "1", "--size", "43", "--device", "cpu", *EVALUATION)
+    words += ("--methods", "random,pack", "--vpc", "1", "--seeds", "1", "--controls", "none")
+    planned = dfs("compare", *words, "--out", tmp_path / "c", "--dry-run", "--json").document
+    assert planned["rough"]  # the videos are not prepared
+    assert planned["forecast_parts"]["decoding"] > 0
+    assert not (tmp_path / "cache").exists()
+    outcome = dfs("compare", *words, "--out", tmp_path / "c", "--json")
+    assert outcome.code == 0, outcome.stderr
+    kept = json.loads((tmp_path / "c" / "compare.json").read_text())
+    assert kept["test_list"] == str(tmp_path / "test.txt")
+    assert kept["class_names"] == str(tmp_path / "names.txt")
+    assert [cell["state"] for cell in outcome.document["cells"]] == ["done", "done"]
+    assert [row["num_test_clips"] for row in outcome.document["rows"]] == [4, 4]
+    with open_store(next((tmp_path / "c").glob("random*/store.zarr"))) as store:
+        assert store.class_names == ["left", "right"]
+    (tmp_path / "other.txt").write_text((tmp_path / "test.txt").read_text())
+    changed = [tmp_path / "other.txt" if word == tmp_path / "test.txt" else word for word in words]
+    refused = dfs("compare", *changed, "--out", tmp_path / "c")
+    assert refused.code == 2
+    assert "--test-list" in refused.stderr
+
+
+def test_the_layout_of_a_folder_goes_through_every_cell(dfs, tmp_path, monkeypatch):
+    """Folders called train and test are classes here."""
+    monkeypatch.setenv("DFS_CACHE", str(tmp_path / "cache"))
+    make_folder(tmp_path / "videos", ("train", "test"), clips=4)
+    words = ("--dataset", tmp_path / "videos", "--folder-layout", "classes", "--hold-out", "0.5")
+    words += ("--frames", "4", "--stride", "1", "--size", "43", "--device", "cpu", *EVALUATION)
+    words += ("--methods", "random", "--vpc", "1", "--seeds", "1", "--controls", "none", "--json")
+    outcome = dfs("compare", *words, "--out", tmp_path / "c")
+    assert outcome.code == 0, outcome.stderr
+    assert outcome.document["specification"]["folder_layout"] == "classes"
+    with open_store(next((tmp_path / "c").glob("*/store.zarr"))) as store:
+        assert store.class_names == ["test", "train"]
+
+
+def test_soft_labels_stand_beside_hard_ones_and_random_has_them_too(compare, monkeypatch):
+    short = TrainingSettings(epochs=0, batch_size=32, standardisation="clip")
+    monkeypatch.setattr(extractor, "EXTRACTOR_TRAINING", short)
+    words = ("--methods", "dfs", "--vpc", "1", "--seeds", "1", "--controls", "equal-clips", "--json")
+    outcome = compare(*words, "--set", "soft_labels=true")
+    assert outcome.code == 0, outcome.stderr
+    rows = {(row["method"], row["labels"]): row for row in outcome.document["rows"]}
+    assert set(rows) == {(method, kind) for method in ("dfs", "random") for kind in ("hard", "soft")}
+    assert rows["dfs", "soft"]["over_random"] is not None
+
+
+def test_every_real_clip_can_be_kept(compare):
+    words = ("--methods", "random,pack", "--vpc", "all", "--seeds", "1", "--controls", "all", "--json")
+    outcome = compare(*words, "--set", "encoding=webp:0", "--set", "random.key_frames=2", short=EVALUATION)
+    assert outcome.code == 0, outcome.stderr
+    rows = [row for row in outcome.document["rows"] if row["vpc"] == "all"]
+    assert {row["method"] for row in rows} == {"random", "pack"}
+    assert {row["num_train_clips"] for row in rows} == {200}
+    controls = {row["control"] for row in outcome.document["rows"]}
+    assert "whole" in controls
+    assert not controls & {"equal-clips", "equal-passes"}  # they would be the whole dataset again
+
+
+def test_ctrl_c_during_a_cell_ends_with_130_and_the_next_run_goes_on(tmp_path):
+    words = [*DATA, *EVALUATION, "--methods", "dfs", "--vpc", "1", "--seeds", "1", "--controls", "none"]
+    words += ["--set", "iterations=60", "--set", "batch_real=2", "--out", str(tmp_path / "c")]
+    command = [sys.executable, "-m", "dfs_store.cli", "compare", *words]
+    started = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    log = next(iter(wait_for(lambda: list((tmp_path / "c").glob("*/*.jsonl")))))
+    wait_for(lambda: log.read_text().count("step_done") > 3)
+    started.send_signal(signal.SIGINT)
+    _, said = started.communicate(timeout=120)
+    assert started.returncode == 130, said
+    assert "the same command goes on" in said
+    assert list((tmp_path / "c").glob("*/*.checkpoint.npz"))
+    steps = log.read_text().count("step_done")
+    again = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "dfs" in again.stdout
+    assert log.read_text().count("step_done") == 60, f"{steps} before, so the run went on"
+    (result,) = cells(tmp_path / "c").values()
+    assert result["cost"]["seconds"] > 0

@@ -49,6 +49,16 @@ def test_only_dense_random_clips_that_were_evaluated_alike_are_compared_with(row
     assert [row.over_random for row in rows(seed(0, 10.0), *others)] == [None] * 3
 
 
+def test_soft_labels_are_compared_with_random_clips_with_soft_labels(rows):
+    soft = {name: {"mean": 50.0, "std": 0.1, "runs": [50.0]} for name in ("top1", "top5")}
+    better = {name: {**score, "mean": 55.0} for name, score in soft.items()}
+    both = {"labels": "both"}
+    found = rows({**seed(0, 20.0, "random"), **both, "soft": soft}, {**seed(0, 23.0), **both, "soft": better})
+    gains = {(row.method, row.labels): row.over_random for row in found}
+    assert gains["dfs", "hard"] == pytest.approx(3.0)
+    assert gains["dfs", "soft"] == pytest.approx(5.0)
+
+
 def test_settings_tell_rows_apart(rows):
     labels = [row.label for row in rows(seed(0, 1.0, epsilon=0.0), seed(0, 2.0, epsilon=-0.1), seed(1, 3.0))]
     assert sorted(labels) == ["dfs (epsilon -0.1)", "dfs (epsilon 0.0)", "dfs (epsilon none)"]

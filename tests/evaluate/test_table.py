@@ -151,8 +151,12 @@ def test_the_papers_spread_stands_beside_its_mean(written):
 
 
 def test_hard_label_scores_are_comparable_also_where_soft_labels_were_trained_on_too(written):
-    (row,) = read_results(written(result(labels="both")))
-    assert row.paper == 17.9
+    soft = {name: {"mean": 60.0, "std": 0.1, "runs": [60.0] * 3} for name in ("top1", "top5")}
+    hard_row, soft_row = read_results(written(result(labels="both", soft=soft)))
+    assert (hard_row.labels, hard_row.mean, hard_row.paper) == ("hard", 17.0, 17.9)
+    assert (soft_row.labels, soft_row.mean, soft_row.paper) == ("soft", 60.0, None)
+    assert [row.label for row in (hard_row, soft_row)] == ["dfs", "dfs (soft labels)"]
+    assert to_text([hard_row, soft_row]).count("miniucf (50") == 1  # side by side
 
 
 def test_csv_holds_everything_and_reads_back(written):

@@ -37,7 +37,8 @@ class Room:
             return
         channels, height, width = group[0].frames.shape[1:]
         share = (
-            affordable_key_frames(config, num_classes * config.vpc, (channels, height, width)) // num_classes
+            affordable_key_frames(config, num_classes * config.per_class, (channels, height, width))
+            // num_classes
         )
         self._left = {}
         for chunk in group:

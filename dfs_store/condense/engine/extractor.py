@@ -28,7 +28,7 @@ from dfs_store.videos.cache.entries import disk_errors, extractor_path
 from dfs_store.videos.epochs import VideoClips
 from dfs_store.videos.tensors import normalised_clips
 
-__all__ = ["EXTRACTOR_TRAINING", "extractor_network", "features_of"]
+__all__ = ["EXTRACTOR_TRAINING", "extractor_is_kept", "extractor_network", "features_of"]
 
 # 16 passes: 9 at the full learning rate, 7 at a tenth. Enough for ConvNet3D to fit what it is given
 # (moving-shapes: 100 % of the test clips).
@@ -72,6 +72,11 @@ def extractor_network(
             ) from error
     fast_order(network.requires_grad_(False).eval().to(device))
     return network, {**origin, "sha256": _digest(network)}
+
+
+def extractor_is_kept(videos: VideoDataset) -> bool:
+    """Whether the network trained on these clips is in the cache already."""
+    return extractor_path(_request(videos)).exists()
 
 
 def features_of(network: ConvNet3D, videos: VideoDataset) -> npt.NDArray[np.float64]:

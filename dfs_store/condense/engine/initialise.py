@@ -95,7 +95,7 @@ def initial_key_frames(
         SettingsError: more key frames than frames.
     """
     positions = even_positions(config.initial_key_frames, videos.num_frames)
-    num_clips = len(videos.classes) * config.vpc
+    num_clips = len(videos.classes) * config.per_class
     home = key_frames_device(num_clips, videos.num_frames * int(np.prod(videos.frame_shape)), device)
 
     def start_of(clip: int) -> tuple[Tensor, npt.NDArray[np.int64]]:
@@ -110,7 +110,7 @@ def initial_key_frames(
 
     def chunk_of(clips: Sequence[int]) -> TrainableKeyFrames:
         frames, places = zip(*map(start_of, clips), strict=True)
-        labels = [clip // config.vpc for clip in clips]
+        labels = [clip // config.per_class for clip in clips]
         return TrainableKeyFrames(frames, places, labels, videos.num_frames, device=device)
 
     chosen = clip_groups(config, videos, device) if groups is None else groups
@@ -125,9 +125,9 @@ def clip_groups(config: "CondenseConfig", videos: VideoDataset, device: torch.de
     """
     num_classes = len(videos.classes)
     parts = max(FEWEST_PARTS, num_classes // CLASSES_PER_PART)
-    together = -(-num_classes // parts) * config.vpc
+    together = -(-num_classes // parts) * config.per_class
     largest = chunk_clips(device, videos.num_frames, videos.frame_shape)
-    return grouped_clips(num_classes, config.vpc, largest, min(largest, together))
+    return grouped_clips(num_classes, config.per_class, largest, min(largest, together))
 
 
 def grouped_clips(num_classes: int, vpc: int, largest: int, together: int | None = None) -> list[ClipGroup]:

@@ -55,7 +55,7 @@ def dfs_loop(
         network.reset(torch_generator(config.seed, Purpose.NETWORK, step, device=device))
         real_means = class_means(network, real.batches(step), precision=config.precision, at_a_time=at_a_time)
         loss, num_inserted, num_candidates = 0.0, 0, 0
-        first_clip, watch = int(groups[0][0].labels[0]) * config.vpc, Watch(config.watch, num_frames)
+        first_clip, watch = int(groups[0][0].labels[0]) * config.per_class, Watch(config.watch, num_frames)
 
         for number, group in enumerate(groups, start=first_group):
             room = Room(config, group, real.num_classes)

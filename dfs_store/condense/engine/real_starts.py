@@ -11,6 +11,7 @@ from dfs_store.condense.config import CondenseConfig
 from dfs_store.condense.engine.extractor import extractor_network, features_of
 from dfs_store.condense.engine.herd import herd
 from dfs_store.condense.engine.randomness import Purpose, numpy_generator
+from dfs_store.condense.settings import ClipsPerClass
 from dfs_store.errors import SettingsError
 from dfs_store.networks import ConvNet3D
 from dfs_store.videos import VideoDataset
@@ -35,24 +36,24 @@ def clips_per_class(videos: VideoDataset) -> dict[str, int]:
     return dict(zip(videos.classes, counts, strict=True))
 
 
-def check_real_clips(clips_per_class: Mapping[str, int], vpc: int, otherwise: str = "") -> None:
+def check_real_clips(clips_per_class: Mapping[str, int], vpc: ClipsPerClass, otherwise: str = "") -> None:
     """Raises SettingsError unless every class has at least `vpc` real clips.
 
     Args:
         clips_per_class: number of real clips by class name.
-        vpc: synthetic clips per class.
+        vpc: synthetic clips per class; "all" suits any number.
         otherwise: what else helps, for the message: ", or ...".
     """
     smallest = min(clips_per_class, key=lambda name: clips_per_class[name])
-    if (most := clips_per_class[smallest]) < vpc:
+    if vpc != "all" and (most := clips_per_class[smallest]) < vpc:
         raise SettingsError(
             f"--vpc {vpc} needs {vpc} real clips of every class, but class {smallest!r} has {most}; "
             f"use --vpc {most} or less{otherwise}"
         )
 
 
-def chosen_real_clips(videos: VideoDataset, vpc: int, seed: int) -> npt.NDArray[np.int64]:
-    """Draws `vpc` real clips of every class, without replacement.
+def chosen_real_clips(videos: VideoDataset, vpc: ClipsPerClass, seed: int) -> npt.NDArray[np.int64]:
+    """Draws `vpc` real clips of every class, without replacement; "all" takes them as they are.
 
     Returns:
         Numbers of clips (N,), class after class.
@@ -60,6 +61,8 @@ def chosen_real_clips(videos: VideoDataset, vpc: int, seed: int) -> npt.NDArray[
     Raises:
         SettingsError: a class has fewer than `vpc` clips.
     """
+    if vpc == "all":
+        return np.concatenate(_clips_of_classes(videos))
     check_real_clips(clips_per_class(videos), vpc)
     return np.concatenate(
         [
@@ -104,7 +107,7 @@ def real_starts(
         return chosen_real_clips(videos, config.vpc, config.seed)
     check_real_clips(clips_per_class(videos), config.vpc)
     network, _ = extractor_network("random", videos, config.seed, device, lambda _: None)
-    return chosen_by_features(network, videos, config.vpc, herd)
+    return chosen_by_features(network, videos, config.per_class, herd)
 
 
 def sources_of(videos: VideoDataset, starts: npt.NDArray[np.int64] | None) -> list[dict[str, Any]] | None:

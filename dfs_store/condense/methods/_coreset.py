@@ -1,6 +1,7 @@
 """Coresets: real clips of every class, chosen by their features and kept as they are."""
 
 from collections.abc import Callable
+from typing import Any
 
 from dfs_store.condense.condensed import Condensed, kept_clips
 from dfs_store.condense.config import CondenseConfig
@@ -9,6 +10,7 @@ from dfs_store.condense.engine.real_starts import (
     Choose,
     check_real_clips,
     chosen_by_features,
+    chosen_real_clips,
     clips_per_class,
 )
 from dfs_store.condense.events import Event, RunStarted
@@ -20,8 +22,8 @@ __all__ = ["coreset", "ranked_clips"]
 
 def ranked_clips(
     config: CondenseConfig, videos: VideoDataset, tell: Callable[[Event], None], choose: Choose
-) -> tuple[list[int], dict[str, str]]:
-    """Chooses `vpc` real clips of every class by their features.
+) -> tuple[list[int], dict[str, Any]]:
+    """Chooses `vpc` real clips of every class by their features; there is nothing to choose if that is "all".
 
     Args:
         config: resolved settings.
@@ -31,17 +33,20 @@ def ranked_clips(
 
     Returns:
         Numbers of clips, class after class, in the order of choice, and what the provenance says of the
-        extractor.
+        extractor, if there was one.
 
     Raises:
         SettingsError: a class has fewer clips than `vpc`, or `extractor` is no file of such a network.
     """
     check_real_clips(clips_per_class(videos), config.vpc)
     device = resolve_device(config.device)
-    num_clips = config.vpc * len(videos.classes)
+    num_clips = sum(map(config.clips_of, clips_per_class(videos).values()))
     tell(RunStarted(step=0, iterations=0, num_clips=num_clips, device=str(device), notes=config.notes()))
+    if config.vpc == "all":
+        return chosen_real_clips(videos, config.vpc, config.seed).tolist(), {}
     network, origin = extractor_network(config.extractor, videos, config.seed, device, tell)
-    return chosen_by_features(network, videos, config.vpc, choose).tolist(), origin
+    about = {"extractor": origin}
+    return chosen_by_features(network, videos, config.vpc, choose).tolist(), about
 
 
 def coreset(
@@ -52,5 +57,5 @@ def coreset(
     Raises:
         SettingsError: as `ranked_clips`, or `key_frames` is outside 1..T.
     """
-    chosen, origin = ranked_clips(config, videos, tell, choose)
-    return kept_clips(videos, chosen, config.key_frames, {"extractor": origin})
+    chosen, about = ranked_clips(config, videos, tell, choose)
+    return kept_clips(videos, chosen, config.key_frames, about)

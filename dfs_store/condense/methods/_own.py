@@ -40,7 +40,7 @@ def _unknown(_config: "CondenseConfig", num_frames: int) -> tuple[int, int]:
 
 def _run_of(function: Callable[..., Iterable[Any]]) -> Callable[..., Condensed]:
     def run(config: "CondenseConfig", videos: "VideoDataset", tell: Tell) -> Condensed:
-        num_clips = config.vpc * len(videos.classes)
+        num_clips = config.per_class * len(videos.classes)
         tell(RunStarted(step=0, iterations=0, num_clips=num_clips, device="cpu", notes=config.notes()))
         return Condensed(CondensedClip(*clip) for clip in function(config, videos))
 

@@ -107,7 +107,7 @@ def trained(
     starts = real_starts(config, videos, device)
     groups = initial_key_frames(config, videos, device, starts, parts[mine.start : mine.stop])
     first_clip, last_clip = parts[mine.start][0][0], parts[mine.stop - 1][-1][-1]
-    num_clips = len(videos.classes) * config.vpc
+    num_clips = len(videos.classes) * config.per_class
     decisive = decisive_settings(config, videos)
     first_step, state = ranks.from_first(lambda: resumed(config, decisive))
     if state is not None:
@@ -118,7 +118,7 @@ def trained(
     )
     tell(started)
     at_a_time = clips_at_a_time(config, videos, device)
-    labels = range(first_clip // config.vpc, last_clip // config.vpc + 1)
+    labels = range(first_clip // config.per_class, last_clip // config.per_class + 1)
 
     def state_of_all() -> State | None:
         states = ranks.gather(key_frame_state(groups))

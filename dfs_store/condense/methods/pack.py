@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +11,7 @@ from dfs_store.byte_sizes import parse_bytes
 from dfs_store.condense.condensed import Condensed, CondensedClip, kept_frames
 from dfs_store.condense.config import CondenseConfig
 from dfs_store.condense.engine.herd import herd
+from dfs_store.condense.engine.real_starts import clips_per_class
 from dfs_store.condense.events import Event
 from dfs_store.condense.fitting.coded_fit import CodedClip
 from dfs_store.condense.fitting.encoded_pack import (
@@ -59,11 +59,11 @@ def pack(config: CondenseConfig, videos: VideoDataset, tell: Callable[[Event], N
         SettingsError: more key frames than frames, a budget below one key frame per clip, a class with fewer
             clips than `vpc`, or an extractor that cannot be had.
     """
-    _check_clips(config, config.vpc * len(videos.classes), videos.num_frames, videos.frame_shape)
-    chosen, origin = ranked_clips(config, videos, tell, herd)
+    num_clips = sum(map(config.clips_of, clips_per_class(videos).values()))
+    _check_clips(config, num_clips, videos.num_frames, videos.frame_shape)
+    chosen, about = ranked_clips(config, videos, tell, herd)
     encoding = config.frame_encoding
     num_values = videos.num_frames * math.prod(videos.frame_shape)
-    about: dict[str, Any] = {"extractor": origin}
     clips: Iterator[CondensedClip]
     if encoding is None:
         fits = _chosen_fits(config, videos, chosen)

@@ -213,7 +213,7 @@ def _initial_memory(
     starts: npt.NDArray[np.int64] | None,
 ) -> StaticDynamicMemory:
     """Static memories from noise or real frames, dynamic ones and the integrator from their distributions."""
-    per_class, classes = MEMORIES_PER_VIDEO * config.vpc, len(videos.classes)
+    per_class, classes = MEMORIES_PER_VIDEO * config.per_class, len(videos.classes)
 
     def noise(purpose: Purpose, *shape: int) -> Tensor:
         return torch.randn(shape, generator=torch_generator(config.seed, purpose))

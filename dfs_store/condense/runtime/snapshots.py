@@ -85,7 +85,7 @@ class Snapshots:
         self.moments = set(np.linspace(0, self._iterations, number).round().astype(int).tolist())
         clip_bytes = videos.num_frames * int(np.prod(videos.frame_shape))
         most = max(1, min(MOST_CLIPS, MOST_BYTES // max(1, number) // clip_bytes))
-        self.clips = list(range(0, len(videos.classes) * config.vpc, config.vpc))[:most]
+        self.clips = list(range(0, len(videos.classes) * config.per_class, config.per_class))[:most]
         self._refused = False
 
     def during(
@@ -155,7 +155,7 @@ class Snapshots:
             overwrite=True,
         ) as writer:
             for number, clip in zip(self.clips, clips, strict=True):
-                writer.append(clip.key_frames, clip.positions, number // config.vpc, clip.inserted_at)
+                writer.append(clip.key_frames, clip.positions, number // config.per_class, clip.inserted_at)
 
 
 def finish_snapshots(config: CondenseConfig, digest: str) -> None:

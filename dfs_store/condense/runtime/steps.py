@@ -19,7 +19,14 @@ from dfs_store.networks.out_of_memory import out_of_memory_named
 from dfs_store.videos import VideoDataset
 from dfs_store.videos.cache.entries import fingerprint
 
-__all__ = ["check_finite", "decisive_settings", "reproducible_float32", "resumed", "run_steps"]
+__all__ = [
+    "AbandonedError",
+    "check_finite",
+    "decisive_settings",
+    "reproducible_float32",
+    "resumed",
+    "run_steps",
+]
 
 SECONDS_BETWEEN_CHECKPOINTS = 300.0
 _FIRST_LOSSES = 10  # a clip that is its real clip, unflipped, has none now and then
@@ -28,6 +35,10 @@ _REMEDY = (
     "allow more with --max-memory, or use a smaller --size or --frames; "
     "--resume goes on from the last checkpoint"
 )
+
+
+class AbandonedError(BaseException):
+    """Ends a run between two steps without a checkpoint: what was learnt from it was its pace."""
 
 
 def resumed(config: CondenseConfig, decisive: dict[str, Any]) -> tuple[int, State | None]:
@@ -70,7 +81,8 @@ def run_steps(
         steps: yields after every step, with the state of that moment whole.
         config: resolved settings.
         decisive: of `decisive_settings`; a checkpoint is of these alone.
-        tell: gets every event; what it raises between two steps (Ctrl-C, say) leaves a checkpoint behind.
+        tell: gets every event; what it raises between two steps (Ctrl-C, say) leaves a checkpoint behind,
+            unless that is `AbandonedError`.
         state: gives the arrays to keep; asked for on all ranks at once, it returns them on the first one.
         ranks: the processes that share the run; this one alone when absent.
 
@@ -109,6 +121,8 @@ def run_steps(
             next_step, end = event.step + 1, None
             try:
                 tell(event)
+            except AbandonedError:
+                raise
             except BaseException as error:  # noqa: BLE001 - raised again, once all ranks know
                 end = error
             if config.checkpoint_every is not None:

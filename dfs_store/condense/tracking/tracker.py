@@ -61,7 +61,9 @@ class Tracker:
         self._config, self._classes, self._num_frames = config, videos.classes, videos.num_frames
         self._normalization = videos.normalization
         self._folder = tracker_folder(config.out, self.name)
-        self._num_clips = len(videos.classes) * config.vpc
+        # Methods with --vpc all take no steps, and report nothing per clip.
+        self._vpc = 1 if config.vpc == "all" else config.vpc
+        self._num_clips = len(videos.classes) * self._vpc
         self._step, self._steps, self._first_step = 0, 0, 0
         self._is_open = self._refused = False
 
@@ -145,13 +147,13 @@ class Tracker:
 
     def _of_checkpoint(self, path: Path) -> list[PicturedClip]:
         """The first clip of each class as a checkpoint holds it; none where its method has no key frames."""
-        wanted = range(0, self._num_clips, self._config.vpc)[:_MOST_CLIPS]
+        wanted = range(0, self._num_clips, self._vpc)[:_MOST_CLIPS]
         found = key_frames_of(path, wanted)
         return [self._pictured(*each) for each in zip(wanted, found, strict=False)]
 
     def _pictured(self, clip: int, state: ClipState) -> PicturedClip:
         rebuilt = rebuild(state.key_frames, neighbours(state.positions, self._num_frames))
-        name = self._classes[clip // self._config.vpc]
+        name = self._classes[clip // self._vpc]
         pixels = to_pixels(rebuilt, self._normalization)
         return PicturedClip(pixels, state.positions, state.inserted_at, name, f"clip {clip}")
 

@@ -25,7 +25,7 @@ from dfs_store.evaluate.record import (
     training_videos_bytes,
 )
 from dfs_store.evaluate.run import EvaluationProgress, EvaluationSettings, evaluate
-from dfs_store.evaluate.sources import clips_of
+from dfs_store.evaluate.sources import LABELS, clips_of
 from dfs_store.format import open_store
 from dfs_store.format.io.durable import write_durably
 from dfs_store.videos import PrepareProgress, VideoDataset, open_videos
@@ -106,7 +106,9 @@ class Clips:
 
     def _open(self, part: str, sampling: dict[str, Any], **views: int) -> VideoDataset:
         given = {name: sampling[name] for name in ("frames", "stride", "size", "classes")}
+        given |= {name: sampling[name] for name in ("test_list", "class_names", "folder_layout")}
         given |= {"official_split": sampling["split"] or 1, **views}
+        given["decoder"] = sampling["decoder"] or "auto"
         key = json.dumps([part, given])
         if key not in self._opened:
             self._opened[key] = open_videos(
@@ -145,8 +147,10 @@ def make_cell(
         result = evaluate(source, test, settings, on_progress=tell)
     else:
         with open_store(cell.store) as store:
-            about = about_store(store)
-        result = evaluate(clips_of(cell.store, settings.device), test, settings, on_progress=tell)
+            about, stored = about_store(store), store.soft_labels is not None
+        kinds = LABELS[asked.labels or "both"] if stored else ("hard",)
+        sources = {kind: clips_of(cell.store, settings.device, kind) for kind in kinds}
+        result = evaluate(sources.get("hard"), test, settings, soft=sources.get("soft"), on_progress=tell)
     about["dataset_bytes"] = training_videos_bytes(asked)
     # A control with other epochs goes into the table of the comparison.
     base = evaluation_of(asked, replace(row, evaluation={}), cell.seed).epochs

@@ -40,12 +40,14 @@ def fixed_rows(asked: Comparison, rows: Sequence[Row], clips: TrainingClips) -> 
     """Returns the controls that do not depend on what the methods keep.
 
     Random clips at equal clips, all real clips at equal clip passes, one still frame per class, and the whole
-    dataset, the last with the first seed alone.
+    dataset, the last with the first seed alone. Beside `--vpc all` the first two are the whole dataset.
+    Random clips have soft labels if the comparison asks for them.
     """
-    vpcs = sorted({row.vpc for row in rows if row.vpc is not None})
+    vpcs = sorted({row.vpc for row in rows if isinstance(row.vpc, int)})
+    soft = {"soft_labels": True} if asked.settings.get("soft_labels") else {}
     found: list[Row] = []
     if "equal-clips" in asked.controls:
-        found += [Row(method=RANDOM, vpc=vpc, control="equal-clips") for vpc in vpcs]
+        found += [Row(method=RANDOM, vpc=vpc, settings=soft, control="equal-clips") for vpc in vpcs]
     if "still" in asked.controls:
         found.append(Row(method=RANDOM, vpc=1, settings={"key_frames": 1}, control="still"))
     if "equal-passes" in asked.controls:
@@ -157,12 +159,12 @@ def _best(
         tried = (
             replace(
                 row,
-                vpc=min(int(row.vpc or 1), most),
+                vpc=min(split["vpc"], most),
                 settings={**row.settings, **held},
                 evaluation={"runs": 1},
                 control=TRIAL,
             )
-            for row in rows
+            for row, split in zip(rows, splits, strict=True)
         )
         scores = [trials.score(row) or 0.0 for row in tried]
         rows = [rows[scores.index(max(scores))]]

@@ -11,6 +11,7 @@ from typing import Any
 from dfs_store.byte_sizes import parse_bytes
 from dfs_store.condense.config import CondenseConfig
 from dfs_store.condense.methods import method_named
+from dfs_store.condense.settings import ClipsPerClass
 from dfs_store.condense.training_clips import TrainingClips
 from dfs_store.errors import SettingsError
 from dfs_store.evaluate.comparison.settings_text import EVALUATE, split_name
@@ -26,6 +27,7 @@ _LONGEST_NAME = 80
 # Of every method, beside those that its record names.
 _SHARED = {
     "dtype",
+    "soft_labels",
     "precision",
     "max_memory",
     "checkpoint_every",
@@ -34,6 +36,7 @@ _SHARED = {
     "size",
     "split",
     "classes",
+    "decoder",
 }
 
 
@@ -43,7 +46,7 @@ class Row:
 
     Attributes:
         method: its name; `WHOLE` trains on all real clips.
-        vpc: videos per class, None for `WHOLE`.
+        vpc: videos per class, or "all"; None for `WHOLE`.
         settings: of the condensation.
         evaluation: of the evaluation, where they differ from those of the comparison.
         control: which of `CONTROLS` it is; "trial" for a row that only helps to choose one; else None.
@@ -51,7 +54,7 @@ class Row:
     """
 
     method: str
-    vpc: int | None
+    vpc: ClipsPerClass | None
     settings: Mapping[str, Any] = field(default_factory=dict)
     evaluation: Mapping[str, Any] = field(default_factory=dict)
     control: str | None = None
@@ -112,7 +115,7 @@ def _combinations(asked: Comparison) -> Iterator[dict[str, Any]]:
         yield dict(zip(asked.vary, values, strict=True))
 
 
-def _row(asked: Comparison, method: str, vpc: int, given: Mapping[str, Any], used: set[str]) -> Row:
+def _row(asked: Comparison, method: str, vpc: ClipsPerClass, given: Mapping[str, Any], used: set[str]) -> Row:
     """Chooses, of the settings that were given, those that a method uses."""
     record = method_named(method)
     settings: dict[str, Any] = {}
@@ -177,18 +180,19 @@ def within_budget(asked: Comparison, row: Row, clips: TrainingClips) -> Row:
         return replace(row, settings={**row.settings, "budget": asked.budget})
     if "key_frames" in record.settings and "key_frames" not in row.settings:
         row = replace(row, settings={"dtype": "uint8", **row.settings})
-        number = len(clips.per_class) * int(row.vpc or 1)
-        dtype = config_of(asked, row, 0, "unused.zarr").stored_dtype
-        each = key_frames_within(limit, number, clips.frame_shape, dtype) // number
+        config = config_of(asked, row, 0, "unused.zarr")
+        number = sum(map(config.clips_of, clips.per_class.values()))
+        each = key_frames_within(limit, number, clips.frame_shape, config.stored_dtype) // number
         if each:
             return replace(row, settings={**row.settings, "key_frames": min(each, clips.num_frames)})
     config = config_of(asked, row, 0, "unused.zarr").resolved()
-    number, dtype = len(clips.per_class) * config.vpc, config.stored_dtype
+    number, dtype = sum(map(config.clips_of, clips.per_class.values())), config.stored_dtype
     frames = number * record.key_frames(config, clips.num_frames)[0]
     needed = frames * frame_size_bytes(clips.frame_shape, dtype)
     needed += count_index(frames, number, clips.frame_shape[0], dtype)
     if record.native_bytes is not None:
-        needed = record.native_bytes(len(clips.per_class), config.vpc, clips.num_frames, clips.frame_shape)
+        classes = len(clips.per_class)
+        needed = record.native_bytes(classes, config.per_class, clips.num_frames, clips.frame_shape)
     if needed > limit and config.frame_encoding is None:
         raise SettingsError(
             f"--budget {asked.budget} is {limit:,} bytes, and {row.method} at VPC {row.vpc} takes at least "

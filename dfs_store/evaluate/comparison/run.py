@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from dfs_store.condense.config import CondenseConfig
+from dfs_store.condense.forecast import Forecast
 from dfs_store.condense.runtime.run_lock import run_lock
 from dfs_store.condense.training_clips import TrainingClips, count_training_clips
 from dfs_store.errors import DiskFullError, NotAStoreError, SettingsError
 from dfs_store.evaluate.comparison.cells import Cell, Clips, Progress, make_cell, make_store, write_json
 from dfs_store.evaluate.comparison.controls import derived_rows, fixed_rows
-from dfs_store.evaluate.comparison.forecast import forecast_seconds
+from dfs_store.evaluate.comparison.forecast import forecast_comparison
 from dfs_store.evaluate.comparison.rows import Row, method_rows
 from dfs_store.evaluate.comparison.spec import SPECIFICATION_SCHEMA, Comparison, differences
 
@@ -114,13 +115,13 @@ class ComparisonPlan:
         rows: of the methods, and the controls that are known beforehand.
         cells: of these rows.
         done: how many of them are finished already.
-        seconds: forecast of what is left, from the pace of a few training steps; decoding is not in it.
+        forecast: of what is left, without the controls that are known once the methods have been condensed.
     """
 
     rows: tuple[Row, ...]
     cells: tuple[Cell, ...]
     done: int
-    seconds: float
+    forecast: Forecast
 
 
 Event = CellStarted | CellProgress | CellEnded
@@ -145,7 +146,7 @@ def plan_comparison(asked: Comparison, out: str | os.PathLike[str]) -> Compariso
         rows=tuple(rows),
         cells=cells,
         done=len(cells) - len(left),
-        seconds=forecast_seconds(asked, left, clips) if left else 0.0,
+        forecast=forecast_comparison(asked, left),
     )
 
 

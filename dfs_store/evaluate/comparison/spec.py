@@ -7,14 +7,20 @@ from typing import Any
 
 from dfs_store.byte_sizes import parse_bytes
 from dfs_store.condense.methods import method_named
+from dfs_store.condense.settings import ClipsPerClass
 from dfs_store.errors import SettingsError
 from dfs_store.evaluate.run import EvaluationSettings
+from dfs_store.evaluate.sources import LABELS
 from dfs_store.names import known_name
 
 __all__ = ["CONTROLS", "SPECIFICATION_SCHEMA", "Comparison", "differences"]
 
 SPECIFICATION_SCHEMA = "dfs.compare.specification/1"
 CONTROLS = ("equal-clips", "equal-frames", "equal-bytes", "equal-passes", "still", "whole")
+_SAMPLING = (
+    "frames", "stride", "size", "split", "classes", "hold_out", "test_list", "class_names", "folder_layout",
+    "decoder",
+)  # fmt: skip
 # Where a comparison runs, not what comes out.
 _CIRCUMSTANCES = ("root", "device")
 
@@ -24,9 +30,9 @@ class Comparison:
     """What to compare, and how.
 
     Attributes:
-        dataset: catalogue name or folder.
+        dataset: catalogue name, folder or list.
         methods: names of methods, each condensed at every vpc.
-        vpc: videos per class.
+        vpc: videos per class; "all" keeps every real clip.
         seeds: condensations of every cell, with the seeds 0, 1, 2 ...; a cell's evaluation has its seed, too.
         settings: settings of the condensation by name, for all methods that use them, or "METHOD.NAME" for
             one; "evaluate.NAME" is one of the evaluation.
@@ -36,7 +42,9 @@ class Comparison:
         table: number of the paper's table that this is, None for none.
         controls: which of `CONTROLS` stand beside the methods.
         evaluation: settings of `EvaluationSettings`, without seed and device.
+        labels: "hard", "soft" or "both" for stores with soft labels; None is both.
         frames, stride, size, split, classes: sampling of the real clips; None is the dataset's default.
+        test_list, class_names, folder_layout, decoder: how a list or a folder is read, as in `open_videos`.
         hold_out: share of the training clips to leave out of condensing and to test on, instead of the
             test clips.
         root: folder of the dataset.
@@ -48,7 +56,7 @@ class Comparison:
 
     dataset: str
     methods: tuple[str, ...]
-    vpc: tuple[int, ...]
+    vpc: tuple[ClipsPerClass, ...]
     seeds: int = 3
     settings: Mapping[str, Any] = field(default_factory=dict)
     vary: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
@@ -57,12 +65,17 @@ class Comparison:
     table: int | None = None
     controls: tuple[str, ...] = CONTROLS
     evaluation: Mapping[str, Any] = field(default_factory=dict)
+    labels: str | None = None
     frames: int | None = None
     stride: int | None = None
     size: int | None = None
     split: int | None = None
     classes: tuple[str, ...] | None = None
     hold_out: float | None = None
+    test_list: str | None = None
+    class_names: str | None = None
+    folder_layout: str | None = None
+    decoder: str | None = None
     root: str | None = None
     device: str = "auto"
 
@@ -78,6 +91,8 @@ class Comparison:
             known_name(control, CONTROLS, "--controls")
         if self.seeds < 1:
             raise SettingsError(f"--seeds must be at least 1, got {self.seeds}")
+        if self.labels is not None:
+            known_name(self.labels, LABELS, "--labels")
         if self.budget is not None:
             parse_bytes(self.budget, "--budget")
         EvaluationSettings(**self.evaluation)
@@ -85,8 +100,7 @@ class Comparison:
     @property
     def sampling(self) -> dict[str, Any]:
         """The settings of the real clips, as `CondenseConfig` takes them."""
-        names = ("frames", "stride", "size", "split", "classes", "hold_out")
-        return {name: getattr(self, name) for name in names}
+        return {name: getattr(self, name) for name in _SAMPLING}
 
     def to_json(self) -> dict[str, Any]:
         """Returns what decides the result, as the JSON object of `compare.json`."""

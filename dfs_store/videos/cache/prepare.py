@@ -39,7 +39,7 @@ from dfs_store.videos.decode.pool import Job, Limits, Result, WorkerPool
 from dfs_store.videos.decode.sampling import Sampling
 from dfs_store.videos.files.cliplist import ClipList
 
-__all__ = ["OnProgress", "PrepareProgress", "prepare", "prepare_shard"]
+__all__ = ["OnProgress", "PrepareProgress", "prepare", "prepare_shard", "prepared"]
 
 DEFAULT_TIMEOUT_SECONDS = 300.0
 _JOURNAL_SECONDS = 0.5
@@ -124,6 +124,22 @@ def prepare(
                 shutil.rmtree(entry.directory)
             raise
     return entry
+
+
+def prepared(
+    found: ClipList,
+    sampling: Sampling,
+    *,
+    dataset: str,
+    split: str,
+    seed: int = 0,
+    random_starts: int = 0,
+    cache_dir: str | os.PathLike[str] | None = None,
+    decoder: str = "auto",
+) -> CacheEntry | None:
+    """Returns the entry of clips that `prepare` would find there already, else None; writes nothing."""
+    request = _request(found, sampling, dataset, split, seed, decoder)
+    return _with_views(cache_root(cache_dir), _key(request), sampling.num_views(split, random_starts))
 
 
 def prepare_shard(

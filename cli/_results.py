@@ -1,0 +1,82 @@
+"""Where results of `dfs evaluate` are kept."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from . import _output
+
+if TYPE_CHECKING:
+    from dfs_store.evaluate import EvaluationSettings
+    from dfs_store.videos.of_store import StoreVideos
+
+SCHEMA = "dfs.evaluate/1"
+
+
+def result_beside(
+    store: str, settings: "EvaluationSettings", videos: "StoreVideos", own: dict[str, Any]
+) -> str:
+    """Names a result's file after its settings and test clips, so that other results do not replace it.
+
+    Default settings, and values equal to those that the store was made with, are left out. A result of
+    `whole` is named after its dataset and goes to the working folder.
+    """
+    from dfs_store.evaluate import EvaluationSettings
+    from dfs_store.format.io.place import local_beside
+    from dfs_store.videos.of_store import name_of
+    from dfs_store.videos.opening import describe, resolve_sampling
+
+    info = describe(videos.dataset)
+    sampling = resolve_sampling(info, frames=videos.frames, stride=videos.stride, size=videos.size)
+    test = {
+        "split": videos.split if info.official_splits > 1 else None,
+        **{name: getattr(sampling, name) for name in ("frames", "stride", "size")},
+    }
+
+    usual, training = EvaluationSettings(recipe=settings.recipe), settings.training(0)
+    parts = [settings.model.replace(":", "."), settings.protocol, str(training.epochs)]
+    parts += [settings.recipe] if settings.recipe != EvaluationSettings().recipe else []
+    values = {
+        "runs": (settings.runs, usual.runs),
+        "lr": (training.lr, usual.training(0).lr),
+        "batch": (settings.batch_size, usual.batch_size),
+        "seed": (settings.seed, usual.seed),
+    }
+    parts += [f"{name}{value:g}" for name, (value, default) in values.items() if value != default]
+    if name_of(videos.dataset) != own["dataset"]:
+        parts.append(f"on-{name_of(videos.dataset).removeprefix('./')}")
+    parts += [f"{name}{value}" for name, value in test.items() if value not in (None, own[name])]
+    parts += [f"labels-{own['labels']}"] if own["labels"] else []
+    if videos.hold_out is not None:
+        parts.append(f"hold-out{videos.hold_out:g}")
+    return f"{local_beside(store.rstrip('/'))}.{'-'.join(parts)}.json"
+
+
+def keep_beside(path: Path, found: dict[str, Any], *, quiet: bool) -> None:
+    """Keeps a result for which no file was named; prints a note if it cannot be written."""
+    from dfs_store.errors import OutputNotWritableError
+
+    try:
+        keep(path, found)
+    except OutputNotWritableError as error:
+        _output.note(f"note: {error}")
+    else:
+        if not quiet:
+            _output.note(f"kept in {path}")
+
+
+def keep(path: Path, found: dict[str, Any]) -> None:
+    """Writes the result to a file. It has been printed before, so nothing is lost if that fails."""
+    from dfs_store.errors import OutputNotWritableError
+    from dfs_store.format.io.durable import write_durably
+
+    text = _output.json_text(SCHEMA, found) + "\n"
+    try:
+        if path.exists() and not path.is_file():
+            path.write_text(text, encoding="utf-8")  # a pipe or a device: written to, not replaced
+        else:
+            write_durably(path, text.encode())
+    except OSError as error:
+        raise OutputNotWritableError(
+            f"the result was printed but cannot be kept in {path} ({error.strerror}); name another file "
+            "with --results"
+        ) from error
