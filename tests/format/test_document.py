@@ -1,16 +1,20 @@
 """The programs shown in docs/format.md are taken from the document and run."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from dfs_store.format import open_store
+from dfs_store.format.checks.verify import verify
 from dfs_store.format.spec import FORMAT_VERSION, SMALL_ARRAYS
 from tests.format.making import content, write_encoded
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "format.md"
+EXAMPLE = DOCUMENT.parent / "assets" / "figures.zarr.zip"
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +52,30 @@ def test_the_short_reader_of_encoded_frames_rebuilds_what_the_library_rebuilds(t
         np.testing.assert_allclose(clip, store.clip(number), rtol=1e-5, atol=1e-5)
         assert label == store.labels[number]
     assert programs["digest_of_zarr"](path) == store.attributes["digest"]
+
+
+def test_the_example_store_is_small_and_whole():
+    assert EXAMPLE.stat().st_size < 50_000
+    assert not list(verify(EXAMPLE))
+
+
+def test_the_short_reader_opens_the_example_store_with_zarr_pillow_and_numpy_alone(tmp_path):
+    program = re.search(r"```python\n(.*?)```", DOCUMENT.read_text(encoding="utf-8"), re.DOTALL)[1]
+    program += """
+import sys
+sys.modules.update(dfs_store=None, torch=None, av=None, h5py=None)  # importing one raises ImportError
+path, out = sys.argv[1:]
+clips, labels = zip(*(read_encoded_clip(zarr.storage.ZipStore(path), clip) for clip in range(16)))
+np.savez(out, clips=np.stack(clips), labels=labels)
+"""
+    out = tmp_path / "clips.npz"
+    subprocess.run([sys.executable, "-c", program, str(EXAMPLE), str(out)], check=True)
+    with open_store(EXAMPLE) as store, np.load(out) as read:
+        assert len(store) == 16
+        assert store.attributes["provenance"]["method"] == "dfs"
+        np.testing.assert_array_equal(read["labels"], store.labels)
+        for number in range(len(store)):
+            np.testing.assert_allclose(read["clips"][number], store.clip(number), rtol=1e-5, atol=1e-5)
 
 
 def test_the_digest_shown_is_the_digest_written(tmp_path, dtype, programs):
