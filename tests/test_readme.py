@@ -1,4 +1,4 @@
-"""The README: its set-up lines are those that CI types, its links lead somewhere. CITATION.cff: of this version."""
+"""The README, whose set-up lines CI types and whose links lead somewhere; CITATION.cff is of this version."""
 
 import re
 import subprocess

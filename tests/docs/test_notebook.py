@@ -1,4 +1,4 @@
-"""The notebook for a class: its cells run in order, with smaller settings, and its stored outputs are of their kind."""
+"""The notebook for a class: its cells run in order, with smaller settings; outputs are stored with it."""
 
 import ast
 import json

@@ -1,4 +1,4 @@
-"""Every page runs as it stands: its Python and its `dfs` commands, in order, in a folder that has only docs/assets."""
+"""Every page runs as it stands: its Python and its `dfs` commands, in order, beside a copy of docs/assets."""
 
 import re
 import shlex
