@@ -1,7 +1,8 @@
-"""The README: its set-up lines are those that CI types, its links lead somewhere."""
+"""The README, whose set-up lines CI types and whose links lead somewhere; CITATION.cff is of this version."""
 
 import re
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -32,3 +33,14 @@ def test_no_leftovers_of_a_build_are_tracked():
         pytest.skip("no git checkout")
     files = subprocess.run(["git", "ls-files"], capture_output=True, text=True, check=True, cwd=ROOT).stdout
     assert not re.search(r"\.egg-info|__pycache__|\.venv|\.avi$|\.mp4$", files)
+
+
+def test_the_citation_is_of_this_version_and_names_both_papers():
+    text = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert f"\nversion: {project['version']}\n" in text
+    assert f"\nlicense: {project['license']}\n" in text
+    for name in (author["name"] for author in project["authors"]):
+        assert f"- name: {name}\n" in text
+    assert "title: Condensing Videos by Learning Where Motion Matters\n" in text
+    assert "https://arxiv.org/abs/2505.22564" in text

@@ -90,9 +90,8 @@ class CondenseConfig(Settings):
         max_error: of pack: the largest root-mean-square error of a clip, in 8-bit levels (2.55 is 40 dB).
         dtype: how the store keeps key frames; None is uint8 for pack and with an encoding, else float32.
         encoding: stores key frames as image files: "webp[:QUALITY]" (a still of each, 75) or
-            "avif[:QUALITY]" (a sequence of each clip, 60). dfs and dm train for it: the network sees the
-            decoded files. With `budget` and no quality, pack chooses the quality of every clip, too. Not of
-            static-dynamic.
+            "avif[:QUALITY]" (a sequence of each clip, 60). dfs and dm encode them after training. With
+            `budget` and no quality, pack chooses the quality of every clip, too. Not of static-dynamic.
         soft_labels: stores for each clip the logits of a teacher, ConvNet3D trained on the real clips.
             Not of static-dynamic.
         precision: of the forward pass of real clips; "bf16" is approximate.

@@ -1,7 +1,8 @@
-"""Every page runs as it stands: its Python and its `dfs` commands, in order, in an empty folder."""
+"""Every page runs as it stands: its Python and its `dfs` commands, in order, beside a copy of docs/assets."""
 
 import re
 import shlex
+import shutil
 import sys
 
 import pytest
@@ -67,6 +68,7 @@ class Reader:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_a_page_runs(page, tmp_path, monkeypatch, cache):
+    shutil.copytree(ROOT / "docs" / "assets", tmp_path / "docs" / "assets")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DFS_CACHE", str(cache))
     monkeypatch.delenv("DFS_DEBUG", raising=False)

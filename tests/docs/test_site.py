@@ -48,6 +48,12 @@ def test_every_page_is_there(site):
     assert pages <= built
 
 
+def test_every_snippet_is_included(site):
+    for page in site.rglob("*.html"):
+        text = re.sub(r"<[^>]*>", "", page.read_text(encoding="utf-8"))
+        assert not re.search(r"--8\s*(?:&lt;|<)\s*--", text), page
+
+
 def test_nothing_is_fetched_from_elsewhere(site):
     for page in site.rglob("*.html"):
         text = page.read_text(encoding="utf-8")
