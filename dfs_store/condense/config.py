@@ -56,13 +56,13 @@ class CondenseConfig(Settings):
         vpc: synthetic videos per class.
         method: "dfs", "dm", "static-dynamic", "random", "herding", "k-center" or "pack"; or your own, as
             "module:function" (docs/guides/own-method.md).
-        seed: seed of everything random.
+        seed: seed of the random numbers.
         iterations: number of steps.
-        lr: learning rate of the key frames; of static-dynamic, of the dynamic memory.
+        lr: learning rate of the key frames; with static-dynamic, of the dynamic memory.
         momentum: momentum of SGD.
-        batch_real: real clips per class and step; a class with fewer gives all it has.
-        init: "noise" N(0, 1), frames of random "real" clips, or of real clips chosen by "herding"; for dfs
-            also "pack", the key frames that rebuild herded clips best.
+        batch_real: real clips per class in each step; all of them if a class has fewer.
+        init: where key frames start: "noise" is N(0, 1); "real" takes frames of random real clips, "herding"
+            those of herded clips; "pack" (dfs only) takes the key frames that rebuild herded clips best.
         initial_key_frames: K at the start, evenly spaced from the first to the last frame.
         insertion: False never inserts (Table 6A); only dfs inserts.
         epsilon: threshold of the insertion rule; None is 0 for cosine and 0.141 for l2.
@@ -72,43 +72,42 @@ class CondenseConfig(Settings):
             step. A share, so that the number of tests does not depend on `iterations`.
         evidence, persistence, score, selection, metric, insertions, gradient: see
             `dfs_store.condense.engine.insertion.InsertionRule`.
-        static_iterations: of static-dynamic: steps of its first stage; `iterations` are those of the second.
-        static_lr: of static-dynamic: learning rate of the static memory.
-        integrator_lr: of static-dynamic: learning rate of the convolution that joins the memories.
-        extractor: whose features the coresets choose by: "trained" (ConvNet3D trained on all the real clips,
-            once, kept in the cache), "random" (the same network untrained), or a file that holds its
-            `state_dict`.
-        budget: bytes for all clips ("20MiB"), key frames and their index. pack shares it out; dfs inserts no
-            more key frames into a class once its equal share is used up.
-        key_frames: of random, herding and k-center: how many real frames to keep of each clip, evenly spaced
-            from the first to the last; 1 is the middle one; None keeps all. Of pack: at most so many per
-            clip, fewer if more would not help.
-        min_key_frames: of pack: at least so many per clip, fewer only if more would not help. None is 2 with
-            a budget that allows 2 of every clip, else 1, which makes a still picture.
-        max_error: of pack: the largest root-mean-square error of a clip, in 8-bit levels (2.55 is 40 dB).
-        dtype: how the store keeps key frames; None is uint8 for pack and with an encoding, else float32.
-        encoding: stores key frames as image files: "webp[:QUALITY]" (a still of each, 75) or
-            "avif[:QUALITY]" (a sequence of each clip, 60). dfs and dm train for it: the network sees the
-            decoded files. With `budget` and no quality, pack chooses the quality of every clip, too. Not of
-            static-dynamic.
+        static_iterations: steps of static-dynamic's first stage; `iterations` are those of the second.
+        static_lr: learning rate of static-dynamic's static memory.
+        integrator_lr: learning rate of the convolution that joins static-dynamic's memories.
+        extractor: the network whose features the coresets and pack compare: "trained" (ConvNet3D, trained
+            once on all the real clips and kept in the cache), "random" (the same network untrained), or a
+            file that contains its `state_dict`.
+        budget: bytes for the key frames of all clips and their index ("20MiB"). pack distributes it; dfs
+            stops inserting into a class once the class has used its equal share.
+        key_frames: random, herding and k-center keep this many real frames of each clip, evenly spaced from
+            the first to the last (1 is the middle one); None keeps all. pack keeps at most this many, fewer
+            if more would not help.
+        min_key_frames: pack keeps at least this many per clip, fewer only if more would not help. None is 2
+            if the budget allows 2 for every clip, else 1, which makes a still image.
+        max_error: the largest root-mean-square error of a clip for pack, in 8-bit levels (2.55 is 40 dB).
+        dtype: type of the stored key frames; None is uint8 for pack and with an encoding, else float32.
+        encoding: stores key frames as images: "webp[:QUALITY]" (one per key frame, default 75) or
+            "avif[:QUALITY]" (one sequence per clip, 60). dfs and dm encode after training. With `budget` and
+            no quality, pack also chooses the quality of every clip. Not for static-dynamic.
         soft_labels: stores for each clip the logits of a teacher, ConvNet3D trained on the real clips.
-            Not of static-dynamic.
-        precision: of the forward pass of real clips; "bf16" is approximate.
+            Not for static-dynamic.
+        precision: arithmetic of the real clips' forward pass; "bf16" is approximate.
         device: "auto" (CUDA when present), "cpu", "cuda" or "cuda:N".
         root: folder of the dataset's videos.
         test_list, class_names, folder_layout: how a list or a folder is read, see `open_videos`.
         frames, stride, size, split, classes: sampling of the real clips; None is the dataset's default.
-        hold_out: share of the groups of clips of every class to leave out of the condensation, for choosing
-            settings by (`dfs evaluate --hold-out`) without a look at the test clips; None uses all.
-        decoder: of the videos: "pyav", "decord", or "auto" (PyAV, and decord for files out of which PyAV
-            gets no frame). None is "auto".
-        resume: continue the checkpoint beside `out` if there is one.
+        hold_out: share of each class's groups of clips to leave out, so that settings can be chosen
+            (`dfs evaluate --hold-out`) without using the test clips; None uses all.
+        decoder: "pyav", "decord", or "auto" (PyAV, then decord for files from which PyAV decodes no frame);
+            None is "auto".
+        resume: continue from the checkpoint beside `out` if there is one.
         checkpoint_every: steps between checkpoints; None is every five minutes.
         overwrite: replace an existing store.
-        max_memory: the most that the run may take ("8GiB"): of the GPU, or of this process on the CPU, and of
-            all decoding processes together. It decides how many clips are embedded at a time, which moves
-            the last bits of what comes out. None is the whole device, and no limit on the CPU.
-        watch: numbers of the clips whose cosines (Eq. 4, 5) every step of insertion tells.
+        max_memory: limit ("8GiB") for GPU memory, or on the CPU for this process, and for all decoding
+            processes together. It decides how many clips are embedded at a time, which changes the last bits
+            of the result. None is the whole device, and no limit on the CPU.
+        watch: numbers of the clips whose cosines (Eq. 4 and 5) are logged at every step of insertion.
     """
 
     def __post_init__(self) -> None:

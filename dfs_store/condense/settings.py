@@ -134,82 +134,94 @@ class Settings:
         SettingsError: a value of another type, none of the allowed words, or outside its rule.
     """
 
-    dataset: str = _set("What to condense.", default=MISSING, metavar="NAME|FOLDER|LIST")
-    vpc: int = _set("Synthetic videos per class.", default=MISSING, check=_at_least_1)
-    out: str = _set("*.zarr, *.zarr.zip, *.h5 or *.hdf5; or a URL.", default=MISSING, metavar="STORE")
-    method: str = _set("{methods}; or module:function of your own.", default="dfs")
-    dtype: Dtype | None = _set("float32, float16 or uint8.")
+    dataset: str = _set("Dataset to condense.", default=MISSING, metavar="NAME|FOLDER|LIST")
+    vpc: int = _set("Clips per class in the store (videos per class).", default=MISSING, check=_at_least_1)
+    out: str = _set(
+        "Store to write: .zarr, .zarr.zip, .h5 or .hdf5; or a URL.", default=MISSING, metavar="STORE"
+    )
+    method: str = _set("{methods}; or module:function for your own method.", default="dfs")
+    dtype: Dtype | None = _set("Type of the stored key frames: float32, float16 or uint8.")
     encoding: str | None = _set(
-        "Key frames as image files: webp[:75], avif[:60] or none.",
+        "Store key frames as images: webp[:75], avif[:60] or none.",
         metavar="webp|avif[:QUALITY]",
         words=("webp", "avif", "none"),
     )
-    soft_labels: bool = _set("Store a teacher's logits for every clip.", default=False)
-    root: str | None = _set("Folder of the dataset's videos (else DFS_DATA).", metavar="DIR")
-    test_list: str | None = _set("The test clips, if --dataset is a list.", metavar="LIST")
-    class_names: str | None = _set("Names of the classes, if a list has numbers.", metavar="FILE")
+    soft_labels: bool = _set("Store the logits of a teacher network with every clip.", default=False)
+    root: str | None = _set("Folder of the videos; without it, DFS_DATA is searched.", metavar="DIR")
+    test_list: str | None = _set("List of the test clips, if --dataset is a list.", metavar="LIST")
+    class_names: str | None = _set("Names of the classes, if the list has class numbers.", metavar="FILE")
     folder_layout: FolderLayout | None = _set(
-        "classes: the folders in FOLDER are classes, whatever their names."
+        "classes: every folder in FOLDER is a class, even train or test."
     )
 
-    iterations: int | None = _set("Number of steps.", MATCHING, check=_at_least_1)
-    lr: float | None = _set("Learning rate.", MATCHING, check=_positive)
+    iterations: int | None = _set("Number of optimisation steps.", MATCHING, check=_at_least_1)
+    lr: float | None = _set("Learning rate of the key frames.", MATCHING, check=_positive)
     momentum: float | None = _set("Momentum of SGD.", MATCHING, check=_below_1)
-    batch_real: int | None = _set("Real clips per class and step.", MATCHING, check=_at_least_1)
-    init: Initialisation | None = _set("noise, real, herding or pack.", MATCHING)
-    seed: int = _set("Seed of everything random.", MATCHING, 0, check=_not_negative)
+    batch_real: int | None = _set("Real clips per class in each step.", MATCHING, check=_at_least_1)
+    init: Initialisation | None = _set("Start from noise, real, herding or pack.", MATCHING)
+    seed: int = _set("Seed of the random numbers.", MATCHING, 0, check=_not_negative)
     extractor: str = _set(
-        "Features for herding, k-center, pack.",
+        "Network whose features herding, k-center and pack compare.",
         MATCHING,
         "trained",
         metavar="trained|random|FILE",
         words=("trained", "random"),
     )
 
-    static_iterations: int | None = _set("Steps of stage 1.", MEMORIES, check=_at_least_1)
-    static_lr: float | None = _set("Of the static memory.", MEMORIES, check=_positive)
-    integrator_lr: float | None = _set("Of their convolution.", MEMORIES, check=_positive)
+    static_iterations: int | None = _set("Steps of the first stage.", MEMORIES, check=_at_least_1)
+    static_lr: float | None = _set("Learning rate of the static memory.", MEMORIES, check=_positive)
+    integrator_lr: float | None = _set(
+        "Learning rate of the convolution that joins them.", MEMORIES, check=_positive
+    )
 
-    budget: str | int | None = _set("Bytes in all, 20MiB (pack, dfs).", KEPT, metavar="SIZE", check=_bytes)
+    budget: str | int | None = _set(
+        "Bytes for all key frames: 20MiB (pack, dfs).", KEPT, metavar="SIZE", check=_bytes
+    )
     key_frames: int | None = _set(
-        "Per clip (pack: at most; random, herding, k-center: default all).",
+        "Key frames per clip; at most, for pack. Default of the others: all.",
         KEPT,
         metavar="K",
         check=_at_least_1,
     )
     min_key_frames: int | None = _set(
-        "Per clip at least, unless fewer rebuild it as well (pack; default 2 if --budget allows).",
+        "Fewest key frames per clip (pack). Default: 2 if --budget allows.",
         KEPT,
         metavar="K",
         check=_at_least_1,
     )
     max_error: float | None = _set(
-        "RMS error, of 255; 2.55 is 40 dB (pack).", KEPT, metavar="LEVELS", check=_levels
+        "Largest RMS error of a clip, 0 to 255; 2.55 is 40 dB (pack).", KEPT, metavar="LEVELS", check=_levels
     )
 
-    initial_key_frames: int = _set("Key frames at the start.", INSERTION, 2, check=_at_least_1)
-    insertion: bool | None = _set("Insert key frames.", INSERTION)
-    epsilon: float | None = _set("Threshold.", INSERTION, check=_number)
-    warmup: float = _set("Share of steps before.", INSERTION, 0.2)
-    cooldown: float = _set("Share of steps after.", INSERTION, 0.2)
-    insert_every: float = _set(
-        "Share of the phase from test to test; 0: every step.", INSERTION, 0.05, metavar="SHARE"
+    initial_key_frames: int = _set("Key frames per clip at the start.", INSERTION, 2, check=_at_least_1)
+    insertion: bool | None = _set("Whether to insert key frames.", INSERTION)
+    epsilon: float | None = _set(
+        "Insert if the cosine is below this, or the distance above it.", INSERTION, check=_number
     )
-    evidence: Gathering = _set("last, mean or persistent, over the steps between tests.", INSERTION, "last")
+    warmup: float = _set("Share of the steps before insertion begins.", INSERTION, 0.2)
+    cooldown: float = _set("Share of the steps after insertion ends.", INSERTION, 0.2)
+    insert_every: float = _set(
+        "Interval of the tests, as a share of the phase; 0: every step.", INSERTION, 0.05, metavar="SHARE"
+    )
+    evidence: Gathering = _set(
+        "Cosines to test: last, mean or persistent between two tests.", INSERTION, "last"
+    )
     persistence: float = _set(
-        "Share of steps that must disagree (persistent).",
+        "Share of the steps at which both must disagree (persistent).",
         INSERTION,
         0.5,
         metavar="SHARE",
         check=_share_of_steps,
     )
-    score: Score = _set("Rank by the larger or smaller cosine.", INSERTION, "larger")
-    selection: Selection = _set("lowest or random.", INSERTION, "lowest")
-    metric: Metric = _set("cosine or l2.", INSERTION, "cosine")
-    insertions: Insertions = _set("one or all at a test.", INSERTION, "one")
-    gradient: GradientReading = _set("frame or accumulated.", INSERTION, "frame")
+    score: Score = _set("Score of a candidate: larger or smaller of its two cosines.", INSERTION, "larger")
+    selection: Selection = _set("Position to insert: lowest score or random.", INSERTION, "lowest")
+    metric: Metric = _set("Compare gradients by cosine or l2.", INSERTION, "cosine")
+    insertions: Insertions = _set("Insert one position of a clip at each test, or all.", INSERTION, "one")
+    gradient: GradientReading = _set(
+        "Gradient of a key frame: frame (its own) or accumulated.", INSERTION, "frame"
+    )
     watch: tuple[int, ...] = _set(
-        "Clips whose cosines the log keeps, for `dfs preview --kind cosine`.",
+        "Clips whose cosines to log, for `dfs preview --kind cosine`.",
         INSERTION,
         (0,),
         metavar="N,N",
@@ -217,23 +229,27 @@ class Settings:
     )
 
     frames: int | None = _set("Frames per clip (T).", SAMPLING)
-    stride: int | None = _set("Interval between sampled frames.", SAMPLING)
-    size: int | None = _set("Height and width, pixels.", SAMPLING)
+    stride: int | None = _set("Take every N-th frame of the video.", SAMPLING)
+    size: int | None = _set("Height and width in pixels.", SAMPLING)
     split: int | None = _set("Official split, 1 to 3 (UCF101, HMDB51).", SAMPLING)
-    classes: tuple[str, ...] | None = _set("Only these, commas between.", SAMPLING)
+    classes: tuple[str, ...] | None = _set("Use only these classes, separated by commas.", SAMPLING)
     hold_out: float | None = _set(
-        "Share of training clips to leave out of condensing and to test on.", SAMPLING, metavar="SHARE"
+        "Share of the training clips to hold out and to test on.", SAMPLING, metavar="SHARE"
     )
-    decoder: VideoDecoder | None = _set("Default: auto (PyAV, then decord).", SAMPLING)
+    decoder: VideoDecoder | None = _set("pyav, decord or auto (PyAV, then decord). Default: auto.", SAMPLING)
 
     device: str = _set("auto, cpu, cuda or cuda:N.", RUNNING, "auto", words=("auto", "cpu", "cuda"))
-    precision: Precision = _set("float32, or bf16 (real side, approximate).", RUNNING, "float32")
-    resume: bool = _set("Continue a checkpoint.", RUNNING, default=False)
-    checkpoint_every: int | None = _set("Default: 5 minutes.", RUNNING, metavar="STEPS", check=_at_least_1)
-    max_memory: str | int | None = _set(
-        "Of the GPU, or of this process: 8GiB.", RUNNING, metavar="SIZE", check=_bytes
+    precision: Precision = _set("float32, or bf16 for the real clips (approximate).", RUNNING, "float32")
+    resume: bool = _set(
+        "Continue from the checkpoint of an earlier run, if there is one.", RUNNING, default=False
     )
-    overwrite: bool = _set("Replace the store.", RUNNING, default=False)
+    checkpoint_every: int | None = _set(
+        "Steps between checkpoints. Default: every 5 minutes.", RUNNING, metavar="STEPS", check=_at_least_1
+    )
+    max_memory: str | int | None = _set(
+        "Limit for GPU memory, or for this process without one: 8GiB.", RUNNING, metavar="SIZE", check=_bytes
+    )
+    overwrite: bool = _set("Replace the store if it already exists.", RUNNING, default=False)
 
     def __post_init__(self) -> None:
         for each in fields(self):
