@@ -19,16 +19,16 @@ __all__ = ["CondenseConfig"]
 
 _Complete = TypeVar("_Complete")
 
-# Settings of where and how a run happens, not of what comes out: they stay out of the provenance,
-# and a checkpoint may be continued with others.
+# Settings that do not affect the result: the provenance omits them, and a checkpoint can be continued with
+# different ones.
 _CIRCUMSTANCES = ("out", "root", "device", "resume", "overwrite", "checkpoint_every", "max_memory", "watch")
-# A setting of the size of the store that the method does not use is refused, others are noted and ignored.
+# Settings of the store's size are an error if the method does not use them; others are noted and ignored.
 _SIZES = ("budget", "key_frames", "min_key_frames", "max_error")
 
 
 @dataclass(frozen=True)
 class MatchingSettings:
-    """The settings of the steps of Eq. 8, none of them missing (see `CondenseConfig`)."""
+    """The settings of the steps of Eq. 8, all of them set (see `CondenseConfig`)."""
 
     iterations: int
     lr: float
@@ -39,7 +39,7 @@ class MatchingSettings:
 
 @dataclass(frozen=True)
 class MemorySettings:
-    """The settings of static-dynamic's memories, none of them missing (see `CondenseConfig`)."""
+    """The settings of static-dynamic's memories, all of them set (see `CondenseConfig`)."""
 
     static_iterations: int
     static_lr: float
@@ -116,26 +116,26 @@ class CondenseConfig(Settings):
             if getattr(self, name) is not None and not self.uses(name):
                 users = ", ".join(user for user in method_names() if name in method_named(user).settings)
                 raise SettingsError(
-                    f"{flag_of(name)} is not used by method {self.method}, but by {users}; leave it out or "
+                    f"{flag_of(name)} is not used by method {self.method}, only by {users}; leave it out or "
                     "choose another --method"
                 )
         if self.frame_encoding is not None and not self.record.encodes:
             raise SettingsError(
-                f"--encoding is not used by method {self.method}, which is not made of key frames; "
+                f"--encoding is not used by method {self.method}, which does not condense to key frames; "
                 "leave it out"
             )
         if self.soft_labels and self.record.native_bytes is not None:
             raise SettingsError(
-                f"--soft-labels is not used by method {self.method}, which is not made of key frames; "
+                f"--soft-labels is not used by method {self.method}, which does not condense to key frames; "
                 "leave it out"
             )
         if self.init == "pack" and self.uses("init") and not self.uses("initial_key_frames"):
             raise SettingsError(
-                f"--init pack chooses key frames of clips, and method {self.method} keeps none of its own "
+                f"--init pack chooses which frames are key frames, and method {self.method} has no such "
                 "choice; use --init herding, or --method dfs"
             )
         self.record.check(self)
-        _ = self.stored_dtype  # raises where dtype and encoding do not go together
+        _ = self.stored_dtype  # raises if dtype and encoding are incompatible
         if self.hold_out is not None:
             check_share(self.hold_out)
         Schedule(self.iterations or 1, self.warmup, self.cooldown, self.insert_every)
@@ -146,7 +146,7 @@ class CondenseConfig(Settings):
         return parse_encoding(self.encoding, "--encoding")
 
     def resolved(self) -> "CondenseConfig":
-        """Returns the settings with every None filled in from the method and the dataset's preset."""
+        """Returns the settings with every None replaced by the method's preset for the dataset."""
         values: dict[str, Any] = {}
         if self.record.preset is not None:
             chosen = self.record.preset(self.dataset, self.vpc)
@@ -157,7 +157,7 @@ class CondenseConfig(Settings):
             }
             if self.encoding is None and self.dtype is None and self.budget is None:
                 values["encoding"] = chosen.encoding
-        # Recorded in the store, so that it is never tested on clips that it was made from.
+        # Recorded in the store, so that it is never tested on the clips it was made from.
         if self.split is None and CATALOGUE.get(self.dataset, FOLDER).official_splits > 1:
             values["split"] = 1
         if self.epsilon is None and self.uses("epsilon"):
@@ -167,28 +167,28 @@ class CondenseConfig(Settings):
 
     @property
     def stored_dtype(self) -> Dtype:
-        """How the store keeps key frames: `dtype`, or what the method takes when that is None."""
+        """Type of the stored key frames: `dtype`, or the method's default if that is None."""
         return cast(Dtype, stored_dtype(self.dtype, self.frame_encoding, self.record.dtype, prefix="--"))
 
     @property
     def record(self) -> Method:
-        """What the method is, and all that depends on it."""
+        """The record of the method."""
         return method_named(self.method)
 
     @property
     def preset_origin(self) -> str | None:
-        """Where the settings that were not given come from; None of a method without a preset."""
+        """Where the preset's values come from; None if the method has no preset."""
         preset = self.record.preset
         return None if preset is None else preset(self.dataset, self.vpc).origin
 
     @property
     def matching(self) -> MatchingSettings:
-        """The settings of the steps; only of resolved settings of a method that takes steps."""
+        """The settings of the steps; requires resolved settings of a method that takes steps."""
         return self._complete(MatchingSettings)
 
     @property
     def memories(self) -> MemorySettings:
-        """The settings of memories; only of resolved settings of static-dynamic."""
+        """The settings of the memories; requires resolved settings of static-dynamic."""
         return self._complete(MemorySettings)
 
     def _complete(self, kind: type[_Complete]) -> _Complete:
@@ -198,17 +198,17 @@ class CondenseConfig(Settings):
         return kind(**values)
 
     def uses(self, setting: str) -> bool:
-        """Whether the method uses a setting that not all methods use."""
+        """Whether the method uses this method-specific setting."""
         return setting in self.record.settings
 
     @property
     def iterates(self) -> bool:
-        """Whether the method takes steps, which a checkpoint can continue."""
+        """Whether the method takes steps, and so can continue from a checkpoint."""
         return self.record.phases is not None
 
     @property
     def embeds(self) -> bool:
-        """Whether the method looks at clips through ConvNet3D."""
+        """Whether the method embeds clips with ConvNet3D."""
         return self.iterates or self.uses("extractor")
 
     @property
@@ -223,7 +223,7 @@ class CondenseConfig(Settings):
 
     @property
     def schedule(self) -> Schedule:
-        """The phases; only of resolved settings."""
+        """The phases; requires resolved settings."""
         return Schedule(
             self.matching.iterations,
             self.warmup,
@@ -234,7 +234,7 @@ class CondenseConfig(Settings):
 
     @property
     def rule(self) -> InsertionRule:
-        """The insertion rule; only of resolved settings."""
+        """The insertion rule; requires resolved settings."""
         return InsertionRule(
             metric=self.metric,
             epsilon=DEFAULT_EPSILON[self.metric] if self.epsilon is None else self.epsilon,
@@ -247,14 +247,14 @@ class CondenseConfig(Settings):
         )
 
     def differs(self, name: str) -> bool:
-        """Whether a setting is not at its default."""
+        """Whether a setting differs from its default."""
         value = getattr(self, name)
         if name == "epsilon" and value == DEFAULT_EPSILON[self.metric]:
             return False
         return bool(value != next(field.default for field in fields(self) if field.name == name))
 
     def notes(self) -> tuple[str, ...]:
-        """Says which settings were given but are not used."""
+        """Returns notes on settings that were given but are not used."""
         optional = {name for user in method_names() for name in method_named(user).settings}
         ignored = [
             flag_of(field.name)
@@ -267,7 +267,7 @@ class CondenseConfig(Settings):
         return (*notes, *self.record.notes(self))
 
     def provenance(self) -> dict[str, Any]:
-        """The settings that decide what comes out, as a JSON object: those of the method and its data."""
+        """Returns the settings that determine the result, as a JSON object."""
         concerns = {*self.record.settings, "dataset", "vpc", "method", "seed", "dtype", "encoding"}
         concerns |= {"frames", "stride", "size", "split", "classes", "hold_out", "decoder"}
         concerns |= {"test_list", "class_names", "folder_layout", "soft_labels"}

@@ -1,7 +1,7 @@
-"""The settings of `dfs condense`, a line each: type, default, help, group and check.
+"""The settings of `dfs condense`: type, default, help, group and check of each.
 
-The command line makes its options from them, so nothing heavy is imported here. `CondenseConfig` says at
-length what each setting does, and how they go together.
+The command line builds its options from them, so this module imports nothing heavy. `CondenseConfig`
+documents each setting, and checks them together.
 """
 
 from collections.abc import Callable
@@ -53,14 +53,14 @@ Check = Callable[[str, Any], object]
 
 
 class Option(NamedTuple):
-    """What the command line and the checks know about a setting.
+    """The command-line option of a setting, and its check.
 
     Attributes:
         help: one line.
-        panel: the group it is listed in; None for the first.
-        metavar: what stands for a value; None for its type.
-        words: values to offer, beside those of a Literal.
-        check: called with flag and value, if the value is not None; raises SettingsError.
+        panel: group in the help; None for the first.
+        metavar: placeholder for the value in the help; None for its type.
+        words: values to complete, in addition to those of a Literal.
+        check: called with flag and value if the value is not None; raises SettingsError.
     """
 
     help: str
@@ -123,7 +123,7 @@ def _bytes(flag: str, value: str | int) -> None:
 
 def _clip_numbers(flag: str, value: tuple[object, ...]) -> None:
     if any(isinstance(clip, bool) or not isinstance(clip, int) or clip < 0 for clip in value):
-        raise SettingsError(f"{flag} must be numbers of clips, 0 or more, got {value}")
+        raise SettingsError(f"{flag} must be clip numbers, 0 or more, got {value}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,7 +131,7 @@ class Settings:
     """The fields of `CondenseConfig`.
 
     Raises:
-        SettingsError: a value of another type, none of the allowed words, or outside its rule.
+        SettingsError: a value has the wrong type, is not one of the allowed words, or is out of range.
     """
 
     dataset: str = _set("Dataset to condense.", default=MISSING, metavar="NAME|FOLDER|LIST")
@@ -267,27 +267,27 @@ class Settings:
 
 
 def flag_of(name: str) -> str:
-    """Returns what the command line calls a setting: "--key-frames"."""
+    """Returns the command-line flag of a setting: "--key-frames"."""
     return "--" + name.replace("_", "-")
 
 
 def words_of(kind: Any) -> tuple[str, ...]:  # noqa: ANN401 - a type, or something that stands for several
-    """Returns the words of a Literal, also if None is allowed beside it; none of other types."""
+    """Returns the words of a Literal or of a Literal | None; none for other types."""
     return next((get_args(each) for each in (kind, *_alternatives(kind)) if get_origin(each) is Literal), ())
 
 
 def kinds_of(kind: Any) -> set[type]:  # noqa: ANN401 - as `words_of`
-    """Returns the classes that a value of a setting may have."""
+    """Returns the classes that a value of a setting can be an instance of."""
     return {get_origin(each) or each for each in _alternatives(kind) or (kind,)}
 
 
 def _alternatives(kind: Any) -> tuple[Any, ...]:  # noqa: ANN401 - as `words_of`
-    """Returns the types of a union, or the values of a Literal; none of a plain type."""
+    """Returns the types of a union, or the values of a Literal; none for a plain type."""
     return () if get_origin(kind) is tuple else get_args(kind)
 
 
 def _fits(value: object, kind: type) -> bool:
-    """Returns whether a value may stand for a type: an int for a float, but no bool for a number."""
+    """Returns whether a value is of a type; an int is accepted as a float, but a bool not as a number."""
     if isinstance(value, bool):
         return kind is bool
     return isinstance(value, (int, float) if kind is float else kind)

@@ -1,4 +1,4 @@
-"""What a plan needs to know of the real clips, counted without decoding any or taken from opened ones."""
+"""What a plan needs to know about the real clips, counted without decoding or read from an open dataset."""
 
 from typing import Any, NamedTuple
 
@@ -11,7 +11,7 @@ from dfs_store.videos.opening import describe, find_clips, resolve_sampling
 
 __all__ = ["TrainingClips", "clips_named_by", "count_training_clips"]
 
-# Arguments of `open_videos` and `find_clips`, and the settings that give them.
+# Arguments of `open_videos` and `find_clips`, and the settings that supply them.
 _NAMED_BY = {
     "name_or_folder": "dataset",
     "root": "root",
@@ -24,7 +24,7 @@ _NAMED_BY = {
 
 
 class TrainingClips(NamedTuple):
-    """The real clips of a run, without those that are held out.
+    """Counts and shape of the real clips of a run, without held-out ones.
 
     Attributes:
         per_class: number of clips by class name.
@@ -38,22 +38,22 @@ class TrainingClips(NamedTuple):
 
     @classmethod
     def of(cls, videos: VideoDataset) -> "TrainingClips":
-        """Describes opened clips."""
+        """Describes an open dataset."""
         return cls(clips_per_class(videos), videos.num_frames, videos.frame_shape)
 
 
 def clips_named_by(settings: object) -> dict[str, Any]:
-    """Returns the settings that say which clips there are, as `open_videos` and `find_clips` take them.
+    """Returns the settings that select the clips, as arguments of `open_videos` and `find_clips`.
 
     Args:
-        settings: `CondenseConfig`, or anything else with some of these settings.
+        settings: `CondenseConfig`, or any object with some of these settings as attributes.
     """
     named = {argument: getattr(settings, name, None) for argument, name in _NAMED_BY.items()}
     return named | {"official_split": named["official_split"] or 1}
 
 
 def count_training_clips(config: CondenseConfig) -> TrainingClips:
-    """Counts the clips that the settings name, without decoding any.
+    """Counts the training clips that the settings select, without decoding any.
 
     Raises:
         DatasetNotFoundError, EmptyClassError, SettingsError: as `open_videos`.

@@ -1,4 +1,4 @@
-"""A run in TensorBoard: loss, key frames, and contact sheets of what the key frames look like."""
+"""Logs a run to TensorBoard: loss, numbers of key frames and contact sheets."""
 
 import os
 import warnings
@@ -30,23 +30,23 @@ _MOST_CLIPS = 12
 
 
 def tensorboard_folder(out: str | os.PathLike[str]) -> Path:
-    """Returns where the TensorBoard files of a run lie: beside its output; of a URL in the working folder."""
+    """Returns a run's TensorBoard folder: next to its output; for a URL in the working folder."""
     out = local_beside(out)
     return out.with_name(out.name + ".tensorboard")
 
 
 class TensorboardTracker:
-    """Writes events of a run for TensorBoard; a context manager whose `on_event` goes to `condense`.
+    """Logs a run to TensorBoard; a context manager whose `on_event` is passed to `condense`.
 
-    Scalars after every step: loss, key frames per clip, MiB of key frames, insertions. A contact sheet of the
-    first clip of each class, up to twelve, with every checkpoint and with the store. A resumed run goes on in
-    the same folder, and what it had written beyond its first step is no longer shown.
+    Logs scalars after every step (loss, key frames per clip, MiB of key frames, insertions), and a contact
+    sheet of the first clip of each class, up to twelve, with every checkpoint and with the store. A resumed
+    run continues in the same folder, where TensorBoard hides the steps that are repeated.
 
     Args:
-        folder: where to, see `tensorboard_folder`.
+        folder: where to write, see `tensorboard_folder`.
         classes: class names.
         vpc: clips per class.
-        normalization: of the key frames, as in the store.
+        normalization: normalisation of the key frames, as in the store.
         num_frames: T.
 
     Raises:
@@ -83,13 +83,13 @@ class TensorboardTracker:
             self._writer.close()
 
     def on_event(self, event: Event) -> None:
-        """Writes what an event tells; a disk that refuses is said once, and does not end the run."""
+        """Logs an event. If the files cannot be written, warns once and lets the run continue."""
         try:
             self._take(event)
         except OSError as error:
             self._writer, self._open = None, None
             warnings.warn(
-                f"TensorBoard's files cannot be written to {self._folder} ({error}); the run goes on without",
+                f"TensorBoard files cannot be written to {self._folder} ({error}); continuing without them",
                 stacklevel=2,
             )
 
@@ -97,7 +97,7 @@ class TensorboardTracker:
         if isinstance(event, RunStarted):
             self._first_step, self._num_clips, self._steps = event.step, event.num_clips, event.iterations
         elif self._writer is None and self._open is not None and isinstance(event, StepDone | StoreWritten):
-            # Not before: a run that is refused leaves no files behind.
+            # Not earlier, so that a run that fails its checks leaves no files behind.
             self._writer = self._open(str(self._folder), purge_step=self._first_step)
         if self._writer is None:
             return
@@ -122,7 +122,7 @@ class TensorboardTracker:
             self._writer.add_scalar(f"condense/{name}", value, event.step)
 
     def _of_checkpoint(self, path: Path) -> list[PicturedClip]:
-        """The first clip of each class as a checkpoint holds it; none where its method has no key frames."""
+        """Returns the first clip of each class in a checkpoint; none if its method has no key frames."""
         wanted = range(0, self._num_clips, self._vpc)[:_MOST_CLIPS]
         return [
             self._pictured(clip, *found)
