@@ -29,6 +29,7 @@ from dfs_store.condense.runtime.self_check import KernelCheck, check_kernels
 from dfs_store.condense.runtime.steps import decisive_settings, resumed, run_steps
 from dfs_store.condense.settings import flag_of
 from dfs_store.errors import SettingsError
+from dfs_store.names import counted
 from dfs_store.networks import ConvNet3D, fast_order
 from dfs_store.networks.out_of_memory import out_of_memory_named
 from dfs_store.videos import VideoDataset
@@ -203,8 +204,8 @@ def _check_clips(
     affordable = affordable_key_frames(config, num_clips, frame_shape)
     if affordable < initial:
         raise SettingsError(
-            f"--budget {config.budget} ({config.budget_bytes:,} bytes) allows {affordable:,} key frames as "
-            f"{config.stored_dtype}, but the run starts with {initial:,}; raise it, or lower --vpc or "
+            f"--budget {config.budget} ({config.budget_bytes:,} bytes) allows "
+            f"{counted(affordable, 'key frame')} as {config.stored_dtype}, but the run starts with {initial:,}; raise it, or lower --vpc or "
             "--initial-key-frames"
         )
 

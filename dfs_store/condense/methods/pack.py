@@ -35,6 +35,7 @@ from dfs_store.condense.settings import flag_of
 from dfs_store.errors import SettingsError
 from dfs_store.format import key_frames_within
 from dfs_store.interpolation import check_key_frame_count
+from dfs_store.names import counted
 from dfs_store.videos import VideoDataset
 
 __all__ = ["METHOD", "pack"]
@@ -113,9 +114,8 @@ def _affordable(config: CondenseConfig, num_clips: int, frame_shape: tuple[int, 
     each = config.min_key_frames or 1
     if affordable < each * num_clips:
         raise SettingsError(
-            f"--budget {config.budget} ({budget:,} bytes) allows {affordable:,} key frames as "
-            f"{config.stored_dtype}, but {num_clips:,} clips need {'one' if each == 1 else each} each; raise "
-            "it, or lower --vpc"
+            f"--budget {config.budget} ({budget:,} bytes) allows {counted(affordable, 'key frame')} "
+            f"as {config.stored_dtype}, but {num_clips:,} clips need {each} each; raise it, or lower --vpc"
         )
     return affordable
 
