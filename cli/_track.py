@@ -1,4 +1,4 @@
-"""Where the events of a run go besides the screen: its log always, a tracker where one was asked for."""
+"""Records the events of a run: always in its log, and in a tracker if requested."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -12,11 +12,11 @@ TRACKERS = ("tensorboard",)
 
 
 def check_tracker(track: str | None) -> None:
-    """Refuses, before anything is decoded, a tracker that there is not.
+    """Checks, before anything is decoded, that the tracker is available.
 
     Raises:
-        SettingsError: there is none of this name.
-        MissingDependencyError: it is not installed.
+        SettingsError: the tracker is unknown.
+        MissingDependencyError: the tracker is not installed.
     """
     import importlib.util
 
@@ -34,7 +34,7 @@ def check_tracker(track: str | None) -> None:
 def recorded(
     settings: "CondenseConfig", videos: "VideoDataset", track: str | None, *, first: bool
 ) -> "Iterator[Callable[[Event], None]]":
-    """Yields what takes in the events of a run; on other ranks than the first they go nowhere.
+    """Yields a callback that records the events of a run; it does nothing except on the first rank.
 
     Raises:
         MissingDependencyError: the tracker is not installed.

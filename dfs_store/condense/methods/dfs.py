@@ -205,8 +205,8 @@ def _check_clips(
     if affordable < initial:
         raise SettingsError(
             f"--budget {config.budget} ({config.budget_bytes:,} bytes) allows "
-            f"{counted(affordable, 'key frame')} as {config.stored_dtype}, but the run starts with {initial:,}; raise it, or lower --vpc or "
-            "--initial-key-frames"
+            f"{counted(affordable, 'key frame')} as {config.stored_dtype}, but the run starts "
+            f"with {initial:,}; raise it, or lower --vpc or --initial-key-frames"
         )
 
 
