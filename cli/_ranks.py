@@ -14,7 +14,7 @@ _PATIENCE = timedelta(days=1)
 
 
 def _has_company() -> bool:
-    """Returns whether torchrun started several processes; all variables are needed, as schedulers set some."""
+    """Returns whether torchrun started several processes; schedulers may set some of the variables."""
     started = {"MASTER_ADDR", "RANK", "LOCAL_RANK", "WORLD_SIZE"} <= os.environ.keys()
     return started and int(os.environ["WORLD_SIZE"]) > 1
 

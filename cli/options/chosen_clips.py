@@ -1,4 +1,4 @@
-"""Which clips of a store a command is about: --classes, --clips, --per-class."""
+"""Options that select clips of a store: --classes, --clips, --per-class."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,19 +14,31 @@ CHOICE = "Which clips"
 Classes = Annotated[
     str | None,
     typer.Option(
-        "--classes", "--class", metavar="NAME,NAME", help="Of these classes.", rich_help_panel=CHOICE
+        "--classes",
+        "--class",
+        metavar="NAME,NAME",
+        help="Show clips of these classes.",
+        rich_help_panel=CHOICE,
     ),
 ]
 Clips = Annotated[
     str | None,
     typer.Option(
-        "--clips", "--clip", metavar="N,N-M", help="These, by number: 0,7,20-25.", rich_help_panel=CHOICE
+        "--clips",
+        "--clip",
+        metavar="N,N-M",
+        help="Show clips with these numbers: 0,7,20-25.",
+        rich_help_panel=CHOICE,
     ),
 ]
 PerClass = Annotated[
     int | None,
     typer.Option(
-        "--per-class", min=1, metavar="N", help="The first N of each class.", rich_help_panel=CHOICE
+        "--per-class",
+        min=1,
+        metavar="N",
+        help="Show the first N clips of each class.",
+        rich_help_panel=CHOICE,
     ),
 ]
 
@@ -34,10 +46,10 @@ PerClass = Annotated[
 def chosen_clips(
     store: "KeyFrameStore", classes: str | None, clips: str | None, per_class: int | None
 ) -> list[int]:
-    """Returns the numbers of the clips that were asked for, all when nothing was, in the order of the store.
+    """Returns the numbers of the selected clips (all by default) in the order of the store.
 
     Raises:
-        SettingsError: a class or clip is not in the store, or nothing is left.
+        SettingsError: a class or clip is not in the store, or no clip is left.
     """
     from dfs_store.errors import SettingsError
     from dfs_store.names import known_name
@@ -52,7 +64,9 @@ def chosen_clips(
         if (kept is None or name in kept) and (per_class is None or taken[name] <= per_class):
             chosen.append(clip)
     if not chosen:
-        raise SettingsError(f"{store.path}: no clip is left of --classes {classes} and --clips {clips}")
+        raise SettingsError(
+            f"{store.path} has no clip that matches both --classes {classes} and --clips {clips}"
+        )
     return chosen
 
 

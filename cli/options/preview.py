@@ -9,7 +9,7 @@ from .._completion import KINDS_OF_PREVIEW, complete_dataset, one_of
 LOOKS = "How it looks"
 
 Out = Annotated[
-    str, typer.Option("--out", metavar="FILE", help="The picture: .png, .pdf, .svg, .gif or .mp4.")
+    str, typer.Option("--out", metavar="FILE", help="File to write: .png, .pdf, .svg, .gif or .mp4.")
 ]
 Kind = Annotated[
     str | None,
@@ -17,7 +17,7 @@ Kind = Annotated[
         "--kind",
         metavar="KIND",
         autocompletion=one_of(*KINDS_OF_PREVIEW),
-        help="sheet, film, timeline, storage, cosine or flow.",
+        help="Kind of picture: sheet, film, timeline, storage, cosine or flow.",
         show_default="film for .gif and .mp4, else sheet",
     ),
 ]
@@ -26,7 +26,7 @@ Rebuilt = Annotated[
     typer.Option(
         metavar="dim|blank|noise|full",
         autocompletion=one_of("dim", "blank", "noise", "full"),
-        help="Frames between key frames.",
+        help="How to show frames between key frames.",
         rich_help_panel=LOOKS,
     ),
 ]
@@ -37,24 +37,30 @@ Rows = Annotated[
 Theme = Annotated[
     str,
     typer.Option(
-        metavar="light|dark", help="Colours.", autocompletion=one_of("light", "dark"), rich_help_panel=LOOKS
+        metavar="light|dark",
+        help="Colour theme.",
+        autocompletion=one_of("light", "dark"),
+        rich_help_panel=LOOKS,
     ),
 ]
 Fps = Annotated[
     float | None,
-    typer.Option(help="Frames per second of a film (else the store's, or 8).", rich_help_panel=LOOKS),
+    typer.Option(
+        help="Frames per second of a film.", show_default="the store's, else 8", rich_help_panel=LOOKS
+    ),
 ]
 Nearest = Annotated[
     bool,
     typer.Option(
-        "--nearest", help="Next to each clip of a film its nearest real one.", rich_help_panel=LOOKS
+        "--nearest", help="Show the nearest real clip next to each clip of a film.", rich_help_panel=LOOKS
     ),
 ]
 Events = Annotated[
     str | None,
     typer.Option(
         metavar="FILE",
-        help="Log of the run, for cosine (else STORE.events.jsonl).",
+        help="Log of the run, for cosine.",
+        show_default="STORE.events.jsonl",
         rich_help_panel=LOOKS,
     ),
 ]
@@ -64,6 +70,7 @@ Dataset = Annotated[
         "--dataset",
         metavar="NAME|FOLDER|LIST",
         autocompletion=complete_dataset,
-        help="Real clips, for --nearest (else the store's).",
+        help="Dataset of the real clips, for --nearest.",
+        show_default="the store's",
     ),
 ]

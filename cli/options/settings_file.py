@@ -1,4 +1,4 @@
-"""Reads a settings file of `--config`: TOML or JSON, keys as the flags without their dashes."""
+"""Reads the settings file of `--config`: TOML or JSON, with the flags without leading dashes as keys."""
 
 import json
 import tomllib
@@ -12,7 +12,7 @@ def read_settings_file(path: str) -> dict[str, Any]:
     """Returns the settings in a TOML or JSON file; `batch-real` and `batch_real` are the same key.
 
     Raises:
-        SettingsError: it cannot be read, or is no flat table of settings.
+        SettingsError: the file cannot be read, or is not a flat table of settings.
     """
     file = Path(path)
     try:

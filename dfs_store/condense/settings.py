@@ -139,7 +139,7 @@ class Settings:
     out: str = _set(
         "Store to write: .zarr, .zarr.zip, .h5 or .hdf5; or a URL.", default=MISSING, metavar="STORE"
     )
-    method: str = _set("{methods}; or module:function for your own method.", default="dfs")
+    method: str = _set("Method: {methods}; or module:function for your own.", default="dfs")
     dtype: Dtype | None = _set("Type of the stored key frames: float32, float16 or uint8.")
     encoding: str | None = _set(
         "Store key frames as images: webp[:75], avif[:60] or none.",
@@ -151,7 +151,7 @@ class Settings:
     test_list: str | None = _set("List of the test clips, if --dataset is a list.", metavar="LIST")
     class_names: str | None = _set("Names of the classes, if the list has class numbers.", metavar="FILE")
     folder_layout: FolderLayout | None = _set(
-        "classes: every folder in FOLDER is a class, even train or test."
+        "classes: treat every folder in FOLDER as a class, even train or test."
     )
 
     iterations: int | None = _set("Number of optimisation steps.", MATCHING, check=_at_least_1)
@@ -175,10 +175,10 @@ class Settings:
     )
 
     budget: str | int | None = _set(
-        "Bytes for all key frames: 20MiB (pack, dfs).", KEPT, metavar="SIZE", check=_bytes
+        "Size of all key frames together: 20MiB (pack, dfs).", KEPT, metavar="SIZE", check=_bytes
     )
     key_frames: int | None = _set(
-        "Key frames per clip; at most, for pack. Default of the others: all.",
+        "Key frames per clip; for pack, the maximum. Default: all.",
         KEPT,
         metavar="K",
         check=_at_least_1,
@@ -196,27 +196,27 @@ class Settings:
     initial_key_frames: int = _set("Key frames per clip at the start.", INSERTION, 2, check=_at_least_1)
     insertion: bool | None = _set("Whether to insert key frames.", INSERTION)
     epsilon: float | None = _set(
-        "Insert if the cosine is below this, or the distance above it.", INSERTION, check=_number
+        "Threshold: insert below this cosine, or above this distance.", INSERTION, check=_number
     )
     warmup: float = _set("Share of the steps before insertion begins.", INSERTION, 0.2)
     cooldown: float = _set("Share of the steps after insertion ends.", INSERTION, 0.2)
     insert_every: float = _set(
-        "Interval of the tests, as a share of the phase; 0: every step.", INSERTION, 0.05, metavar="SHARE"
+        "Share of the phase between two tests; 0 tests at every step.", INSERTION, 0.05, metavar="SHARE"
     )
     evidence: Gathering = _set(
-        "Cosines to test: last, mean or persistent between two tests.", INSERTION, "last"
+        "Cosines to test: last, mean, or persistent since the previous test.", INSERTION, "last"
     )
     persistence: float = _set(
-        "Share of the steps at which both must disagree (persistent).",
+        "Share of steps at which both cosines must disagree (persistent).",
         INSERTION,
         0.5,
         metavar="SHARE",
         check=_share_of_steps,
     )
-    score: Score = _set("Score of a candidate: larger or smaller of its two cosines.", INSERTION, "larger")
+    score: Score = _set("Rank candidates by the larger or smaller of their two cosines.", INSERTION, "larger")
     selection: Selection = _set("Position to insert: lowest score or random.", INSERTION, "lowest")
     metric: Metric = _set("Compare gradients by cosine or l2.", INSERTION, "cosine")
-    insertions: Insertions = _set("Insert one position of a clip at each test, or all.", INSERTION, "one")
+    insertions: Insertions = _set("Positions to insert per clip at each test: one or all.", INSERTION, "one")
     gradient: GradientReading = _set(
         "Gradient of a key frame: frame (its own) or accumulated.", INSERTION, "frame"
     )
@@ -234,12 +234,21 @@ class Settings:
     split: int | None = _set("Official split, 1 to 3 (UCF101, HMDB51).", SAMPLING)
     classes: tuple[str, ...] | None = _set("Use only these classes, separated by commas.", SAMPLING)
     hold_out: float | None = _set(
-        "Share of the training clips to hold out and to test on.", SAMPLING, metavar="SHARE"
+        "Share of the training clips to hold out for testing.", SAMPLING, metavar="SHARE"
     )
-    decoder: VideoDecoder | None = _set("pyav, decord or auto (PyAV, then decord). Default: auto.", SAMPLING)
+    decoder: VideoDecoder | None = _set(
+        "Video decoder: pyav, decord or auto (PyAV, then decord). Default: auto.", SAMPLING
+    )
 
-    device: str = _set("auto, cpu, cuda or cuda:N.", RUNNING, "auto", words=("auto", "cpu", "cuda"))
-    precision: Precision = _set("float32, or bf16 for the real clips (approximate).", RUNNING, "float32")
+    device: str = _set(
+        "Device: auto (CUDA if available), cpu, cuda or cuda:N.",
+        RUNNING,
+        "auto",
+        words=("auto", "cpu", "cuda"),
+    )
+    precision: Precision = _set(
+        "Arithmetic for real clips: float32, or bf16 (approximate).", RUNNING, "float32"
+    )
     resume: bool = _set(
         "Continue from the checkpoint of an earlier run, if there is one.", RUNNING, default=False
     )
@@ -247,7 +256,10 @@ class Settings:
         "Steps between checkpoints. Default: every 5 minutes.", RUNNING, metavar="STEPS", check=_at_least_1
     )
     max_memory: str | int | None = _set(
-        "Limit for GPU memory, or for this process without one: 8GiB.", RUNNING, metavar="SIZE", check=_bytes
+        "Memory limit for the GPU, or on the CPU for this process: 8GiB.",
+        RUNNING,
+        metavar="SIZE",
+        check=_bytes,
     )
     overwrite: bool = _set("Replace the store if it already exists.", RUNNING, default=False)
 
