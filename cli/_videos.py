@@ -43,12 +43,8 @@ def open_with_progress(
             decoder=settings.decoder or "auto",
             on_progress=shown_on(progress),
         )
-    if not quiet:
-        _warn(videos)
-    return videos
-
-
-def _warn(videos: "VideoDataset") -> None:
+    if quiet:
+        return videos
     for remark in videos.remarks:
         _output.note(f"note: {videos.split}: {remark}")
     if videos.missing:
@@ -62,3 +58,4 @@ def _warn(videos: "VideoDataset") -> None:
             f"note: left out: {counted(len(videos.failed), 'file')} that could not be decoded, "
             f"first {first['file']}: {first['reason']} (`dfs datasets prepare` lists them all)"
         )
+    return videos

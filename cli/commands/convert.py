@@ -1,5 +1,6 @@
 """`dfs convert`: copies a store to another container, dtype or encoding, or a subset of its clips."""
 
+from itertools import chain
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,6 +11,7 @@ from .. import _output
 from .._completion import stores
 from .._exit_codes import command
 from ..options import shared
+from ..options.chosen_clips import clip_ranges
 
 if TYPE_CHECKING:
     from dfs_store.exchange.convert import Conversion
@@ -47,7 +49,7 @@ def convert(
             target,
             dtype=dtype,
             encoding=encoding,
-            without=_clip_numbers(without),
+            without=[] if without is None else [*chain(*clip_ranges(without, "--without"))],
             compression=compression,
             classes=shared.class_list(classes),
             overwrite=overwrite,
@@ -61,21 +63,6 @@ def convert(
         for remark in done.notes:
             _output.note(f"note: {remark}")
     _output.echo(_text(target, done, quiet=quiet))
-
-
-def _clip_numbers(text: str | None) -> list[int]:
-    """Parses "3,17,20-25" into clip numbers."""
-    from dfs_store.errors import SettingsError
-
-    numbers: list[int] = []
-    for part in (text or "").split(","):
-        first, dash, last = part.strip().partition("-")
-        if not first and not dash and text is None:
-            continue
-        if not first.isdecimal() or (dash and not last.isdecimal()):
-            raise SettingsError(f"--without takes clip numbers and ranges such as 3,20-25, got {text!r}")
-        numbers += range(int(first), int(last or first) + 1)
-    return numbers
 
 
 def _text(target: str, done: "Conversion", *, quiet: bool) -> str:

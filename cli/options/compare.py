@@ -11,6 +11,7 @@ from dfs_store.condense.methods import method_names
 
 from .. import _completion as offer
 from ..commands.evaluate import evaluate
+from .of_settings import with_options
 
 EVALUATION = "Training and testing (as dfs evaluate)"
 CONTROLS = "equal-clips, equal-frames, equal-bytes, equal-passes, still, whole"
@@ -72,19 +73,13 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="List the cells, estimat
 
 def takes_evaluation(function: Callable[..., Any]) -> Callable[..., Any]:
     """Adds the training options to a command whose last parameter is `**evaluation`."""
-    parameters = inspect.signature(function).parameters.values()
     kind = inspect.Parameter.KEYWORD_ONLY
-    own = [each.replace(kind=kind) for each in parameters if each.kind is not each.VAR_KEYWORD]
     made = [
         each.replace(kind=kind, annotation=_in_panel(each.annotation))
         for each in inspect.signature(evaluate).parameters.values()
         if each.name not in _NOT_HOW
     ]
-    signature = inspect.Signature([*own, *made])
-    # Typer reads these.
-    function.__signature__ = signature  # type: ignore[attr-defined]
-    function.__annotations__ = {name: each.annotation for name, each in signature.parameters.items()}
-    return function
+    return with_options(function, made, first=False)
 
 
 def given_evaluation(values: dict[str, Any]) -> dict[str, Any]:

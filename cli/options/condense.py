@@ -13,7 +13,7 @@ import typer
 from dfs_store.condense.settings import RUNNING, Settings
 
 from .. import _completion as offer
-from .of_settings import plain_type, typer_option
+from .of_settings import plain_type, typer_option, with_options
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the plan and exit.", rich_help_panel=RUNNING)]
 Track = Annotated[
@@ -33,20 +33,13 @@ Config = Annotated[
 
 def takes_settings(function: Callable[..., Any]) -> Callable[..., Any]:
     """Adds an option for each field of the settings to a command whose last parameter is `**settings`."""
-    parameters = inspect.signature(function).parameters.values()
-    kind = inspect.Parameter.KEYWORD_ONLY
-    own = [each.replace(kind=kind) for each in parameters if each.kind is not each.VAR_KEYWORD]
     made = [
         inspect.Parameter(
             each.name,
-            kind,
+            inspect.Parameter.KEYWORD_ONLY,
             default=None,
             annotation=Annotated[plain_type(each.name) | None, typer_option(each.name)],
         )
         for each in fields(Settings)
     ]
-    signature = inspect.Signature([*made, *own])
-    # Typer reads these.
-    function.__signature__ = signature  # type: ignore[attr-defined]
-    function.__annotations__ = {name: each.annotation for name, each in signature.parameters.items()}
-    return function
+    return with_options(function, made, first=True)

@@ -54,14 +54,11 @@ Recipe = Annotated[
 Epochs = Annotated[
     int | None,
     typer.Option(
-        "--epochs",
-        show_default="recipe: 500 or 300",
-        help="Passes over the clips; recipe paper adds one.",
+        "--epochs", show_default="recipe: 500 or 300", help="Passes over the clips; recipe paper adds one."
     ),
 ]
 Lr = Annotated[
-    float | None,
-    typer.Option("--lr", show_default="recipe: 0.01 or 0.001", help="Highest learning rate."),
+    float | None, typer.Option("--lr", show_default="recipe: 0.01 or 0.001", help="Highest learning rate.")
 ]
 BatchSize = Annotated[int, typer.Option("--batch-size", help="Clips per training step.")]
 Results = Annotated[

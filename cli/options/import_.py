@@ -1,11 +1,12 @@
 """The options of `dfs import`, by name. None means that an option was not given."""
 
+from functools import partial
 from typing import Annotated
 
 import typer
 
-FILE = "A file of clips"
-FOLDER = "A folder of class folders"
+_for_file = partial(typer.Option, rich_help_panel="A file of clips")
+_for_folder = partial(typer.Option, rich_help_panel="A folder of class folders")
 Text = str | None
 
 Source = Annotated[
@@ -48,44 +49,21 @@ Budget = Annotated[
 Dataset = Annotated[Text, typer.Option("--dataset", help="Dataset that the clips derive from.")]
 Fps = Annotated[float | None, typer.Option("--fps", help="Frames per second, for playback.")]
 Layout = Annotated[
-    Text,
-    typer.Option(
-        "--layout",
-        help="Order of the axes: auto, NTCHW, NCTHW or NTHWC.",
-        show_default="auto",
-        rich_help_panel=FILE,
-    ),
+    Text, _for_file("--layout", help="Order of the axes: auto, NTCHW, NCTHW or NTHWC.", show_default="auto")
 ]
-Labels = Annotated[
-    Text,
-    typer.Option("--labels", metavar="FILE", help="File of labels or class names.", rich_help_panel=FILE),
-]
+Labels = Annotated[Text, _for_file("--labels", metavar="FILE", help="File of labels or class names.")]
 ClipsPerClass = Annotated[
     int | None,
-    typer.Option(
+    _for_file(
         "--clips-per-class",
         "--vpc",
         metavar="V",
         help="Clips per class, if they are sorted by class without labels.",
-        rich_help_panel=FILE,
     ),
 ]
-ClipsKey = Annotated[
-    Text, typer.Option("--clips-key", help="Name of the array of clips.", rich_help_panel=FILE)
-]
-LabelsKey = Annotated[
-    Text, typer.Option("--labels-key", help="Name of the array of labels.", rich_help_panel=FILE)
-]
-Frames = Annotated[int | None, typer.Option("--frames", help="Frames per clip (T).", rich_help_panel=FOLDER)]
-Stride = Annotated[
-    int | None, typer.Option("--stride", help="Take every N-th frame of the video.", rich_help_panel=FOLDER)
-]
-Size = Annotated[
-    int | None, typer.Option("--size", help="Height and width in pixels.", rich_help_panel=FOLDER)
-]
-Resize = Annotated[
-    Text,
-    typer.Option(
-        "--resize", help="How to resize: keep-crop, stretch-crop or direct.", rich_help_panel=FOLDER
-    ),
-]
+ClipsKey = Annotated[Text, _for_file("--clips-key", help="Name of the array of clips.")]
+LabelsKey = Annotated[Text, _for_file("--labels-key", help="Name of the array of labels.")]
+Frames = Annotated[int | None, _for_folder("--frames", help="Frames per clip (T).")]
+Stride = Annotated[int | None, _for_folder("--stride", help="Take every N-th frame of the video.")]
+Size = Annotated[int | None, _for_folder("--size", help="Height and width in pixels.")]
+Resize = Annotated[Text, _for_folder("--resize", help="How to resize: keep-crop, stretch-crop or direct.")]

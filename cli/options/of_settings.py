@@ -1,5 +1,7 @@
 """Builds options from the settings of a condensation, for all commands that share them."""
 
+import inspect
+from collections.abc import Callable
 from dataclasses import MISSING, fields
 from typing import Any
 
@@ -11,7 +13,7 @@ from dfs_store.videos.files.splits import split_name
 
 from .. import _completion as offer
 
-__all__ = ["plain_type", "typer_option"]
+__all__ = ["plain_type", "typer_option", "with_options"]
 
 _FIELDS = {each.name: each for each in fields(Settings)}
 
@@ -41,6 +43,22 @@ def typer_option(name: str) -> Any:  # noqa: ANN401 - Typer's own type is privat
         rich_help_panel=about.panel,
         parser=_official_split if name == "split" else None,
     )
+
+
+def with_options(
+    function: Callable[..., Any], options: list[inspect.Parameter], *, first: bool
+) -> Callable[..., Any]:
+    """Replaces the `**` parameter of a command by options, before or after its own parameters."""
+    own = [
+        each.replace(kind=each.KEYWORD_ONLY)
+        for each in inspect.signature(function).parameters.values()
+        if each.kind is not each.VAR_KEYWORD
+    ]
+    signature = inspect.Signature([*options, *own] if first else [*own, *options])
+    # Typer reads these.
+    function.__signature__ = signature  # type: ignore[attr-defined]
+    function.__annotations__ = {name: each.annotation for name, each in signature.parameters.items()}
+    return function
 
 
 def _official_split(text: str) -> int:

@@ -1,12 +1,13 @@
 """The options of `dfs preview`, by name."""
 
+from functools import partial
 from typing import Annotated
 
 import typer
 
 from .._completion import KINDS_OF_PREVIEW, complete_dataset, one_of
 
-LOOKS = "How it looks"
+_looks = partial(typer.Option, rich_help_panel="How it looks")
 
 Out = Annotated[
     str, typer.Option("--out", metavar="FILE", help="File to write: .png, .pdf, .svg, .gif or .mp4.")
@@ -23,46 +24,20 @@ Kind = Annotated[
 ]
 Rebuilt = Annotated[
     str,
-    typer.Option(
+    _looks(
         metavar="dim|blank|noise|full",
         autocompletion=one_of("dim", "blank", "noise", "full"),
         help="How to show frames between key frames.",
-        rich_help_panel=LOOKS,
     ),
 ]
-Rows = Annotated[
-    int | None,
-    typer.Option(min=1, max=200, metavar="N", help="Clips per page of a sheet.", rich_help_panel=LOOKS),
-]
+Rows = Annotated[int | None, _looks(min=1, max=200, metavar="N", help="Clips per page of a sheet.")]
 Theme = Annotated[
-    str,
-    typer.Option(
-        metavar="light|dark",
-        help="Colour theme.",
-        autocompletion=one_of("light", "dark"),
-        rich_help_panel=LOOKS,
-    ),
+    str, _looks(metavar="light|dark", help="Colour theme.", autocompletion=one_of("light", "dark"))
 ]
-Fps = Annotated[
-    float | None,
-    typer.Option(
-        help="Frames per second of a film.", show_default="the store's, else 8", rich_help_panel=LOOKS
-    ),
-]
-Nearest = Annotated[
-    bool,
-    typer.Option(
-        "--nearest", help="Show the nearest real clip next to each clip of a film.", rich_help_panel=LOOKS
-    ),
-]
+Fps = Annotated[float | None, _looks(help="Frames per second of a film.", show_default="the store's, else 8")]
+Nearest = Annotated[bool, _looks("--nearest", help="Show the nearest real clip beside each one of a film.")]
 Events = Annotated[
-    str | None,
-    typer.Option(
-        metavar="FILE",
-        help="Log of the run, for cosine.",
-        show_default="STORE.events.jsonl",
-        rich_help_panel=LOOKS,
-    ),
+    str | None, _looks(metavar="FILE", help="Log of the run, for cosine.", show_default="STORE.events.jsonl")
 ]
 Dataset = Annotated[
     str | None,

@@ -14,16 +14,11 @@ def read_settings_file(path: str) -> dict[str, Any]:
     Raises:
         SettingsError: the file cannot be read, or is not a flat table of settings.
     """
-    file = Path(path)
+    kind, parse = ("JSON", json.loads) if path.endswith(".json") else ("TOML", tomllib.loads)
     try:
-        text = file.read_text(encoding="utf-8-sig")
-        content = json.loads(text) if file.suffix == ".json" else tomllib.loads(text)
+        content = parse(Path(path).read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
-        raise SettingsError(f"--config {path} cannot be read as {_kind(file)}: {error}") from error
+        raise SettingsError(f"--config {path} cannot be read as {kind}: {error}") from error
     if not isinstance(content, dict) or any(isinstance(value, dict) for value in content.values()):
         raise SettingsError(f"--config {path} must be a flat table such as `vpc = 1`, without sections")
     return {key.replace("-", "_"): value for key, value in content.items()}
-
-
-def _kind(file: Path) -> str:
-    return "JSON" if file.suffix == ".json" else "TOML"

@@ -87,7 +87,7 @@ def condense(
     plan.check_disk()
     warn_of_disk(config.out, plan.disk)
     with limited_memory(resolve_device(config.device), config.max_memory_bytes):
-        return _condense(config, videos, on_event if on_event is not None else _ignore)
+        return _condense(config, videos, on_event or (lambda _: None))
 
 
 def _condense(
@@ -222,7 +222,3 @@ def software_versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
-
-
-def _ignore(_event: Event) -> None:
-    pass

@@ -178,10 +178,7 @@ class Settings:
         "Size of all key frames together: 20MiB (pack, dfs).", KEPT, metavar="SIZE", check=_bytes
     )
     key_frames: int | None = _set(
-        "Key frames per clip; for pack, the maximum. Default: all.",
-        KEPT,
-        metavar="K",
-        check=_at_least_1,
+        "Key frames per clip; for pack, the maximum. Default: all.", KEPT, metavar="K", check=_at_least_1
     )
     min_key_frames: int | None = _set(
         "Fewest key frames per clip (pack). Default: 2 if --budget allows.",

@@ -111,7 +111,7 @@ def test_herding_says_at_once_that_it_trains(dfs, tmp_path, monkeypatch):
     monkeypatch.setenv("DFS_CACHE", str(tmp_path / "cache"))
     done = dfs("condense", *SMALL, "--method", "herding", "--out", tmp_path / "s.zarr")
     assert done.code == 0
-    assert "trains ConvNet3D on the real clips" in done.stderr
+    assert "trains ConvNet3D once on the real clips" in done.stderr
     assert "condense: 0/16  training a network on the real clips" in done.stderr
 
 

@@ -136,10 +136,6 @@ def _load(network: ConvNet3D, path: str | os.PathLike[str]) -> None:
             f"{path} does not contain the state_dict of a ConvNet3D for these clips and classes "
             f"({type(error).__name__}); use --extractor trained, or delete the file if it is in the cache"
         ) from error
-    _check_finite(network, path)
-
-
-def _check_finite(network: ConvNet3D, path: str | os.PathLike[str]) -> None:
     if not all(bool(torch.isfinite(value).all()) for value in network.state_dict().values()):
         raise SettingsError(f"{path} contains values that are not finite; use --extractor trained")
 

@@ -31,11 +31,7 @@ def own_method(name: str) -> Method:
         return replace(found, run=_guarded(name, found.run))
     if not callable(found):
         raise SettingsError(f"--method {name} must name a function or a Method, got {type(found).__name__}")
-    return Method(run=_guarded(name, _run_of(found)), key_frames=_unknown)
-
-
-def _unknown(_config: "CondenseConfig", num_frames: int) -> tuple[int, int]:
-    return 1, num_frames
+    return Method(run=_guarded(name, _run_of(found)), key_frames=lambda _, num_frames: (1, num_frames))
 
 
 def _run_of(function: Callable[..., Iterable[Any]]) -> Callable[..., Condensed]:
