@@ -1,4 +1,4 @@
-"""Lets `python -m dfs_store.cli` stand for `dfs`."""
+"""Makes `python -m dfs_store.cli` equivalent to `dfs`."""
 
 from ._app import main
 

@@ -1,4 +1,4 @@
-"""The Typer application: which commands there are."""
+"""The Typer application with all commands."""
 
 import typer
 
@@ -27,7 +27,6 @@ from .commands import (
 
 app = typer.Typer(
     name="dfs",
-    help="Condense labelled video datasets into a few key frames per clip, inspect them, train from them.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -47,12 +46,12 @@ def _root(
     version: bool = typer.Option(
         False,
         "--version",
-        help="Print the versions that a bug report needs, and leave.",
+        help="Print the versions to include in a bug report, and exit.",
         callback=_version,
         is_eager=True,
     ),
 ) -> None:
-    """Condense labelled video datasets into a few key frames per clip, inspect them, train from them."""
+    """Condense labelled video datasets into a few key frames per clip; inspect and train on them."""
 
 
 app.command("condense")(condense.condense)
@@ -74,9 +73,9 @@ app.add_typer(datasets.app, name="datasets")
 
 
 def main() -> None:
-    """Runs the command line; ends the process with the exit code of the design."""
+    """Runs the command line and exits with the exit code of `_exit_codes`."""
     try:
-        with stdout_errors():  # of help and version, which no command prints
+        with stdout_errors():  # for --help and --version, which run outside of `command`
             app()
     except DFSError as error:
         complain(error)

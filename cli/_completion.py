@@ -1,7 +1,7 @@
-"""What a shell offers after Tab: words for options that take one of a few, and the stores that lie about.
+"""Shell completion: the words of options with a few choices, datasets, and stores on disk.
 
-A shell waits for this, so nothing of the library is imported: most words stand here once more, and a test
-compares them with the library's own. Where nothing is offered, the shell completes file names.
+The shell waits for the result, so the library is not imported: most words are repeated here, and a test
+compares them with the library's. Without a completion, the shell completes file names.
 """
 
 import os
@@ -28,15 +28,15 @@ EXPORTS = ("videos", "frames", "webdataset", "npz", "huggingface")
 _DATASETS = ("stick-figures", "moving-shapes", "miniucf", "ucf101", "hmdb51", "kinetics400", "ssv2")
 _STORE_SUFFIXES = (".zarr", ".zarr.zip", ".h5", ".hdf5")
 
-# Shells paste what is offered as it is, and zsh evaluates it first: other names are left to the shell, which
-# knows how to quote them.
+# Shells insert completions without quoting, and zsh evaluates them. Other names are left to the shell, which
+# quotes them.
 _PLAIN = re.compile(r"[\w.+,@%=/-]+")
 
 Completion = Callable[[str], list[str]]
 
 
 def one_of(*words: str) -> Completion:
-    """Makes a completion that offers the words that begin as what was typed."""
+    """Returns a completion that offers the words that start with the typed text."""
 
     def complete(incomplete: str) -> list[str]:
         return [word for word in words if word.startswith(incomplete)]
@@ -45,7 +45,7 @@ def one_of(*words: str) -> Completion:
 
 
 def stores(incomplete: str) -> list[str]:
-    """Offers the paths of stores that begin as what was typed."""
+    """Completes the paths of stores."""
     folder, slash, start = incomplete.rpartition("/")
     try:
         with os.scandir(folder + slash or ".") as entries:
@@ -66,5 +66,5 @@ complete_dataset = one_of(*_DATASETS)
 
 
 def complete_evaluated(incomplete: str) -> list[str]:
-    """Offers what `dfs evaluate` takes: a store, or the word `whole`."""
+    """Completes the argument of `dfs evaluate`: a store, or the word `whole`."""
     return [*one_of("whole")(incomplete), *stores(incomplete)]

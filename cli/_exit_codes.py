@@ -1,4 +1,4 @@
-"""The one table from errors to exit codes, and the wrapper that applies it to every command."""
+"""The table of exit codes by error class, and the wrapper that applies it to every command."""
 
 import functools
 import os
@@ -23,7 +23,7 @@ BUG = 70
 INTERRUPTED = 130
 TERMINATED = 143
 
-# The first class that matches decides.
+# The first matching class applies.
 TABLE: tuple[tuple[type[BaseException], int], ...] = (
     (errors.DivergedError, FOUND_WANTING),
     (errors.SettingsError, WRONG_USAGE),
@@ -41,7 +41,7 @@ TABLE: tuple[tuple[type[BaseException], int], ...] = (
 
 
 class TerminatedError(BaseException):
-    """SIGTERM arrived. A BaseException, as KeyboardInterrupt is: cleaning up runs, nothing swallows it."""
+    """SIGTERM was received. Like KeyboardInterrupt, a BaseException, so that no handler swallows it."""
 
 
 def _terminate(_signal: int, _frame: FrameType | None) -> None:
@@ -53,7 +53,7 @@ def _show_warning(message: Warning | str, *_where: object) -> None:
 
 
 def exit_code(error: BaseException) -> int:
-    """Returns the exit code of the design for an error."""
+    """Returns the exit code of an error."""
     if isinstance(error, KeyboardInterrupt):
         return INTERRUPTED
     if isinstance(error, TerminatedError):
@@ -65,9 +65,9 @@ P = ParamSpec("P")
 
 
 def command(function: Callable[P, int | None]) -> Callable[P, None]:
-    """Wraps the body of a command: errors become one message on stderr and an exit code.
+    """Wraps a command so that errors become one message on stderr and an exit code.
 
-    The body returns None (done) or the exit code it wants. With DFS_DEBUG=1 the error is raised on.
+    The command returns its exit code, or None for 0. With DFS_DEBUG=1 errors are raised with a traceback.
     """
 
     @functools.wraps(function)
@@ -80,7 +80,7 @@ def command(function: Callable[P, int | None]) -> Callable[P, None]:
         except (typer.Exit, typer.Abort, typer.BadParameter):
             raise
         except BrokenPipeError:
-            # The reader of our output left (`dfs inspect | head`): not an error of ours.
+            # The reader closed the pipe (`dfs inspect | head`), which is not an error.
             discard_output()
             code = 0
         except BaseException as error:

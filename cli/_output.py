@@ -1,4 +1,4 @@
-"""The one file that prints: documents, texts, notes, errors, progress."""
+"""The only file that prints: documents, results, notes, errors and progress."""
 
 import contextlib
 import itertools
@@ -36,7 +36,7 @@ __all__ = [
 ]
 
 SECONDS_BETWEEN_LINES = 60.0
-SECONDS_BEFORE_LAST_LINE = 5.0  # what took less is not worth a line of its own
+SECONDS_BEFORE_LAST_LINE = 5.0  # shorter work gets no final line
 
 
 def echo(text: str) -> None:
@@ -44,7 +44,7 @@ def echo(text: str) -> None:
 
     Raises:
         BrokenPipeError: the reader has closed the pipe.
-        DiskFullError, OutputNotWritableError: stdout is a file that cannot take it.
+        DiskFullError, OutputNotWritableError: stdout is a file that cannot be written.
     """
     with stdout_errors():
         print(printable(text), flush=True)
@@ -52,7 +52,7 @@ def echo(text: str) -> None:
 
 @contextlib.contextmanager
 def stdout_errors() -> Iterator[None]:
-    """Turns what the system says of stdout into an error of the library; a closed pipe stays what it is."""
+    """Converts system errors on stdout to errors of the library, except for a closed pipe."""
     try:
         yield
     except (BrokenPipeError, DFSError):
@@ -61,24 +61,24 @@ def stdout_errors() -> Iterator[None]:
         discard_output()
         kind = DiskFullError if error.errno in DiskFullError.NUMBERS else OutputNotWritableError
         raise kind(
-            f"the result cannot be printed: {error.strerror} on standard output; files that the command had "
-            "finished are whole"
+            f"the result cannot be printed: {error.strerror} on standard output; files that the command "
+            "already wrote are complete"
         ) from error
 
 
 def discard_output() -> None:
-    """Lets whatever is still to be printed on stdout, also at the end of the process, go nowhere."""
+    """Discards all further output on stdout, including what is flushed when the process exits."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def note(text: str) -> None:
-    """Prints status to stderr; if it cannot be written there, the command continues without it."""
+    """Prints a status message to stderr; if that fails, the command continues."""
     with contextlib.suppress(OSError):
         print(printable(text), file=sys.stderr, flush=True)
 
 
 def command_text(*words: object) -> str:
-    """Returns a command line that a shell reads as these words."""
+    """Returns the words as a quoted shell command."""
     return shlex.join(map(str, words))
 
 
@@ -89,7 +89,7 @@ def complain(error: BaseException, *, bug: bool = False) -> None:
         where = f" at {last[0].filename}:{last[0].lineno}" if last else ""
         note(
             f"dfs: a bug in dfs-store: {type(error).__name__}: {error}{where}\n"
-            "  Run it again with DFS_DEBUG=1 for the traceback, and report it with the command you typed."
+            "  Run it again with DFS_DEBUG=1 for the traceback, and report both it and your command."
         )
         return
     words = {"KeyboardInterrupt": "interrupted (Ctrl-C)", "TerminatedError": "terminated (SIGTERM)"}
@@ -98,18 +98,18 @@ def complain(error: BaseException, *, bug: bool = False) -> None:
 
 
 def document(schema: str, content: dict[str, Any]) -> None:
-    """Prints one JSON document on stdout, first key `schema`. Not-a-numbers become null."""
+    """Prints a JSON document on stdout; see `json_text`."""
     echo(json_text(schema, content))
 
 
 def json_text(schema: str, content: dict[str, Any]) -> str:
-    """Returns a JSON document, first key `schema`. Not-a-numbers and infinities become null."""
+    """Returns a JSON document whose first key is `schema`; NaN and infinity become null."""
     content = _finite({"schema": schema, **content})
     return json_module.dumps(content, indent=2, ensure_ascii=False, default=_plain, allow_nan=False)
 
 
 def _finite(value: Any) -> Any:  # noqa: ANN401 - any JSON
-    """JSON has no word for what is not a finite number: null stands for it."""
+    """Replaces NaN and infinity, which JSON cannot express, by None."""
     if isinstance(value, dict):
         return {key: _finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -124,7 +124,7 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever json does not know
 
 
 def table(rows: list[tuple[str, ...]], *, indent: str = "") -> str:
-    """Aligns rows of text into columns, two spaces apart."""
+    """Formats rows as aligned columns, two spaces apart."""
     if not rows:
         return ""
     widths = [max(len(row[i]) for row in rows if i < len(row)) for i in range(max(map(len, rows)))]
@@ -133,7 +133,7 @@ def table(rows: list[tuple[str, ...]], *, indent: str = "") -> str:
 
 
 def duration_text(seconds: float) -> str:
-    """Writes seconds as 1:02:03, 4:05 or 12 s."""
+    """Formats seconds as 1:02:03, 4:05 or 12 s."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"
@@ -143,7 +143,7 @@ def duration_text(seconds: float) -> str:
 
 
 def sparkline(values: list[float], width: int = 24) -> str:
-    """Draws values as a line of blocks, averaged into at most `width` of them."""
+    """Draws values as a line of at most `width` block characters, averaging neighbours."""
     blocks = "▁▂▃▄▅▆▇█"
     parts = min(width, len(values))
     if parts < 2:
@@ -157,9 +157,9 @@ def sparkline(values: list[float], width: int = 24) -> str:
 
 
 class Progress:
-    """Progress on stderr: a bar on a terminal, one line a minute elsewhere, nothing when quiet.
+    """Progress on stderr: a bar on a terminal, else one line per minute; nothing if quiet.
 
-    Use as a context manager and call `update` as often as you like.
+    Use it as a context manager. `update` is cheap and can be called often.
     """
 
     def __init__(self, label: str, *, quiet: bool = False) -> None:
@@ -192,7 +192,7 @@ class Progress:
         return self
 
     def update(self, done: int, total: int, details: str = "", *, label: str | None = None) -> None:
-        """Shows that `done` of `total` are finished; the time left is reckoned from the pace so far."""
+        """Shows that `done` of `total` are finished, and estimates the remaining time."""
         if self._quiet:
             return
         if label is not None and label != self._label:
@@ -202,9 +202,8 @@ class Progress:
             self._first_done, self._started = done, now
         pace = (done - self._first_done) / (now - self._started) if now > self._started else 0.0
         if pace > 0 and done < total:
-            details = (
-                f"{duration_text((total - done) / pace)} left  {details}".strip()
-            )  # first: lines are cut
+            # The time left comes first, because long lines are truncated.
+            details = f"{duration_text((total - done) / pace)} left  {details}".strip()
         if self._bar is not None:
             task = self._bar.task_ids[0]
             self._bar.update(task, completed=done, total=total, details=details, description=self._label)
@@ -221,14 +220,14 @@ class Progress:
         return self._bar is not None
 
     def message(self, text: str) -> None:
-        """Prints talk to stderr without tearing the bar."""
+        """Prints a message to stderr above the bar."""
         if self._bar is not None:
             self._bar.console.print(text, markup=False, highlight=False)
         else:
             note(text)
 
     def result(self, text: str) -> None:
-        """Prints a result to stdout without tearing the bar."""
+        """Prints a result to stdout above the bar."""
         if self._bar is not None and sys.stdout.isatty():
             self._bar.console.print(text, markup=False, highlight=False)
         else:
@@ -245,7 +244,7 @@ class Progress:
 
 
 def encoding_text(name: str | None, about: object) -> str:
-    """Returns how key frames are encoded, and what the store says of its loss."""
+    """Describes the encoding of key frames, with the quality and loss recorded in the store."""
     found = about if isinstance(about, dict) else {}
     parts = [f"encoded as {name}"]
     if found.get("quality") is not None:

@@ -1,4 +1,4 @@
-"""The processes that torchrun starts: they find each other, and only the first one prints."""
+"""Joins the processes that torchrun starts; only the first one prints."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -9,24 +9,24 @@ from typing import TypeVar
 __all__ = ["first_prepares", "is_alone", "local_device", "rank_number", "ranks_joined"]
 
 T = TypeVar("T")
-# A rank may wait while the first one decodes a dataset; a rank that dies is noticed at once all the same.
+# Ranks wait while the first one decodes a dataset; a rank that dies is noticed immediately.
 _PATIENCE = timedelta(days=1)
 
 
 def is_alone() -> bool:
-    """Whether torchrun started no other process with this one; schedulers set some of its variables, too."""
+    """Returns whether this process runs alone; schedulers may set some of torchrun's variables, too."""
     started = {"MASTER_ADDR", "RANK", "LOCAL_RANK", "WORLD_SIZE"} <= os.environ.keys()
     return not started or int(os.environ["WORLD_SIZE"]) == 1
 
 
 def rank_number() -> int:
-    """Returns the rank of this process, 0 where torchrun did not start it with others."""
+    """Returns the rank of this process, 0 if it runs alone."""
     return 0 if is_alone() else int(os.environ["RANK"])
 
 
 @contextmanager
 def ranks_joined() -> Iterator[None]:
-    """Joins the processes that torchrun started; does nothing for one alone."""
+    """Joins the processes that torchrun started; does nothing for a single process."""
     if is_alone():
         yield
         return
@@ -40,7 +40,7 @@ def ranks_joined() -> Iterator[None]:
 
 
 def first_prepares(open_clips: Callable[[], T]) -> T:
-    """Opens clips on the first rank, the first of every machine, then on all: each cache is filled once."""
+    """Opens clips on the first rank, then the first of every machine, then all, to fill each cache once."""
     from dfs_store.condense.runtime.ranks import Ranks
 
     ranks = Ranks.current()
@@ -55,7 +55,7 @@ def first_prepares(open_clips: Callable[[], T]) -> T:
 
 
 def local_device(name: str) -> str:
-    """Returns a device name with the GPU of this rank for "auto" and "cuda"."""
+    """Returns the device name, with this rank's GPU for "auto" and "cuda"."""
     if is_alone() or name not in ("auto", "cuda"):
         return name
     import torch

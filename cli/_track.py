@@ -1,4 +1,4 @@
-"""Where the events of a run go besides the screen: its log always, a tracker where one was asked for."""
+"""Records the events of a run: always in its log, and in a tracker if requested."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 
 
 def check_tracker(track: str | None) -> None:
-    """Refuses a tracker that cannot work, before anything is decoded.
+    """Checks, before anything is decoded, that the tracker is available.
 
     Raises:
-        SettingsError: there is none of this name, or it needs an account.
-        MissingDependencyError: it is not installed.
+        SettingsError: the tracker is unknown, or needs an account.
+        MissingDependencyError: the tracker is not installed.
     """
     if track is not None:
         tracker = _tracker(track)
@@ -36,7 +36,7 @@ def _tracker(track: str) -> "type[Tracker]":
 def recorded(
     settings: "CondenseConfig", videos: "VideoDataset", track: str | None, *, first: bool
 ) -> "Iterator[Callable[[Event], None]]":
-    """Yields what takes in the events of a run; on other ranks than the first they go nowhere.
+    """Yields a callback that records the events of a run; it does nothing except on the first rank.
 
     Raises:
         MissingDependencyError: the tracker is not installed.

@@ -1,6 +1,8 @@
-"""Opens the real clips that a command names, showing the progress of their preparation."""
+"""Opens the real clips of a command, showing the progress of their preparation."""
 
 from typing import TYPE_CHECKING
+
+from dfs_store.names import counted
 
 from . import _output
 from .shown.prepare_progress import shown_on
@@ -20,10 +22,10 @@ def open_with_progress(
     random_starts: int = 0,
     seed: int = 0,
 ) -> "VideoDataset":
-    """Opens the "train" or "test" part, decoding it first if it is not in the cache.
+    """Opens the "train" or "test" part, and decodes it first if it is not in the cache.
 
-    Training clips are cut with sampling seed 0 whatever the seed of the run, so that runs share one cache.
-    Test clips get `random_starts` views from random starts, which depend on the seed.
+    Training clips are sampled with seed 0 regardless of the run's seed, so that runs share one cache entry.
+    Test clips have `random_starts` views with random starts, which depend on the seed.
     """
     from dfs_store import open_videos
     from dfs_store.videos.of_store import clips_named_by
@@ -42,22 +44,19 @@ def open_with_progress(
             normalization=getattr(settings, "normalization", "imagenet"),
             on_progress=shown_on(progress),
         )
-    if not quiet:
-        _warn(videos)
-    return videos
-
-
-def _warn(videos: "VideoDataset") -> None:
+    if quiet:
+        return videos
     for remark in videos.remarks:
         _output.note(f"note: {videos.split}: {remark}")
     if videos.missing:
         _output.note(
-            f"note: {len(videos.missing):,} files of the {videos.split} list are not there, "
+            f"note: not found: {counted(len(videos.missing), 'file')} of the {videos.split} list, "
             f"first {videos.missing[0]}"
         )
     if videos.failed:
         first = videos.failed[0]
         _output.note(
-            f"note: {len(videos.failed):,} files could not be decoded and were left out, "
+            f"note: left out: {counted(len(videos.failed), 'file')} that could not be decoded, "
             f"first {first['file']}: {first['reason']} (`dfs datasets prepare` lists them all)"
         )
+    return videos

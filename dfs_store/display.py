@@ -1,4 +1,4 @@
-"""How a notebook shows a store. `dfs_store` sets it: pictures stand above the format, which asks for them."""
+"""A hook for showing a store in a notebook, set by `dfs_store` because the format cannot import pictures."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""Public names of a package that are imported on first use (PEP 562), so that importing it stays light."""
+"""Imports the public names of a package on first use (PEP 562), so that importing the package is fast."""
 
 import importlib
 import sys
@@ -11,12 +11,12 @@ __all__ = ["imported_on_first_use"]
 def imported_on_first_use(
     package: str, names: Mapping[str, Sequence[str]], modules: Sequence[str] = ()
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """Returns `__getattr__` and `__dir__` of a package.
+    """Returns `__getattr__` and `__dir__` for a package.
 
     Args:
-        package: its name.
+        package: name of the package.
         names: the public names that each module defines.
-        modules: the package's own modules that are public themselves.
+        modules: public submodules of the package.
     """
     homes = {name: module for module, defined in names.items() for name in defined}
     homes |= {name: f"{package}.{name}" for name in modules}

@@ -1,4 +1,4 @@
-"""Names that people type: answered, where they are not known, with the nearest one that is."""
+"""Text helpers for names and plurals: suggestions for unknown names, counts, printable file names."""
 
 import difflib
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ _SHOWN = 20
 
 
 def counted(number: int, thing: str) -> str:
-    """Returns a number of things, in words: "1 clip", "1,024 clips", "2 classes", "0 entries"."""
+    """Returns a count with the noun in singular or plural: "1 clip", "1,024 clips", "2 classes"."""
     if number != 1:
         thing = (
             f"{thing[:-1]}ies"
@@ -24,14 +24,14 @@ def counted(number: int, thing: str) -> str:
 
 
 def nearest_name(name: str, known: Iterable[str]) -> str | None:
-    """Returns the known name that a mistyped one most likely means, whatever its case; or None."""
+    """Returns the known name closest to a mistyped one, ignoring case; None if none is close."""
     folded = {other.casefold(): other for other in known}
     found = difflib.get_close_matches(name.casefold(), list(folded), n=1, cutoff=0.6)
     return folded[found[0]] if found else None
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Returns the words to end a message about an unknown name with; none where no known one is near."""
+    """Returns a suggestion to append to a message about an unknown name; empty if no known name is close."""
     meant = nearest_name(name, known)
     return f". Did you mean {meant!r}?" if meant is not None else ""
 
@@ -40,12 +40,12 @@ def known_name(name: str, known: Iterable[str], what: str) -> str:
     """Returns the name if it is known.
 
     Args:
-        name: as it was typed.
-        known: the names there are.
-        what: what they name, in words: "class", "--kind".
+        name: the name as typed.
+        known: the known names.
+        what: what is named, for the message: "class", "--kind".
 
     Raises:
-        SettingsError: it is not; the message says which there are, and what was probably meant.
+        SettingsError: the name is unknown; the message lists the known names and suggests the closest.
     """
     names = list(known)
     if name in names:
@@ -57,7 +57,7 @@ def known_name(name: str, known: Iterable[str], what: str) -> str:
 
 
 def printable(name: str) -> str:
-    """Returns the name of a file as text; bytes in it that are not UTF-8 become hexadecimal numbers."""
+    """Returns a file name as printable text, with bytes that are not UTF-8 as hexadecimal escapes."""
     try:
         return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     except UnicodeEncodeError:

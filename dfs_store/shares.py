@@ -1,4 +1,4 @@
-"""Shares of a whole, as people write them."""
+"""Exact arithmetic with shares that users type as decimals."""
 
 import math
 from fractions import Fraction
@@ -7,12 +7,12 @@ __all__ = ["floor_share"]
 
 
 def floor_share(share: float, whole: int) -> int:
-    """Returns floor(share * whole), exactly for the decimal that was typed.
+    """Returns floor(share * whole), exact for the decimal that was typed.
 
-    In floating point 0.29 * 100 is 28.999999999999996, whose floor is 28.
+    In floating point, 0.29 * 100 is 28.999999999999996, whose floor is 28.
 
     Args:
-        share: finite; what `repr` prints of it is taken as its exact value.
-        whole: a number of things.
+        share: a finite number; its `repr` is taken as the exact value.
+        whole: the number of which to take the share.
     """
     return math.floor(Fraction(repr(float(share))) * whole)

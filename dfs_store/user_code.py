@@ -1,4 +1,4 @@
-"""Names of a user's own code: `module:name`, also in the folder where the program was started."""
+"""Imports user code by name, `module:name`, also from the current folder."""
 
 import importlib
 import os
@@ -14,7 +14,7 @@ __all__ = ["imported", "working_folder_on_path"]
 
 @contextmanager
 def working_folder_on_path() -> Iterator[None]:
-    """Lets modules of the current folder be imported: the script `dfs` does not have it on its path."""
+    """Makes modules of the current folder importable; the script `dfs` does not have it on its path."""
     path = list(sys.path)
     sys.path.insert(0, os.getcwd())
     try:
@@ -24,15 +24,15 @@ def working_folder_on_path() -> Iterator[None]:
 
 
 def imported(name: str, flag: str, kind: str) -> Any:  # noqa: ANN401 - whatever the user wrote
-    """Imports what a flag names.
+    """Imports an object by name.
 
     Args:
         name: "module:name", e.g. "my_package.networks:Tiny".
-        flag: that it was given to, for messages: "--model".
-        kind: of the thing, for messages: "Class".
+        flag: the option that named it, for messages: "--model".
+        kind: the kind of object, for messages: "Class".
 
     Raises:
-        SettingsError: there is no such module, nothing of that name in it, or it cannot be imported.
+        SettingsError: the module or the name in it does not exist, or cannot be imported.
     """
     module, _, attribute = name.partition(":")
     try:

@@ -1,5 +1,6 @@
-"""`dfs convert`: another container, dtype, compression, or a subset of the classes."""
+"""`dfs convert`: copies a store to another container, dtype or encoding, or a subset of its clips."""
 
+from itertools import chain
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,6 +11,7 @@ from .. import _output
 from .._completion import stores
 from .._exit_codes import command
 from ..options import shared
+from ..options.chosen_clips import clip_ranges
 
 if TYPE_CHECKING:
     from dfs_store.exchange.convert import Conversion
@@ -17,12 +19,14 @@ if TYPE_CHECKING:
 
 @command
 def convert(
-    source: Annotated[str, typer.Argument(metavar="SRC", autocompletion=stores, help="The store to read.")],
-    target: Annotated[str, typer.Argument(metavar="DST", help="The copy; the suffix names the container.")],
+    source: Annotated[str, typer.Argument(metavar="SRC", autocompletion=stores, help="Store to read.")],
+    target: Annotated[
+        str, typer.Argument(metavar="DST", help="Copy to write; its suffix selects the container.")
+    ],
     dtype: shared.Dtype = None,
     encoding: shared.Encoding = None,
     compression: Annotated[
-        str | None, typer.Option("--compression", help="zstd (Zarr) or gzip, for archives.")
+        str | None, typer.Option("--compression", help="Compress the copy: zstd (Zarr) or gzip.")
     ] = None,
     classes: shared.Classes = None,
     without: Annotated[
@@ -33,7 +37,7 @@ def convert(
     quiet: shared.Quiet = False,
     verbose: shared.Verbose = False,
 ) -> None:
-    """Copy a store into another container, dtype, encoding or compression, and say what the copy lost.
+    """Copy a store to another container, dtype, encoding or compression, and report the error.
 
     dfs convert ucf.zarr ucf.h5 --dtype float16
     """
@@ -45,7 +49,7 @@ def convert(
             target,
             dtype=dtype,
             encoding=encoding,
-            without=_clip_numbers(without),
+            without=[] if without is None else [*chain(*clip_ranges(without, "--without"))],
             compression=compression,
             classes=shared.class_list(classes),
             overwrite=overwrite,
@@ -59,21 +63,6 @@ def convert(
         for remark in done.notes:
             _output.note(f"note: {remark}")
     _output.echo(_text(target, done, quiet=quiet))
-
-
-def _clip_numbers(text: str | None) -> list[int]:
-    """Parses "3,17,20-25" into numbers of clips."""
-    from dfs_store.errors import SettingsError
-
-    numbers: list[int] = []
-    for part in (text or "").split(","):
-        first, dash, last = part.strip().partition("-")
-        if not first and not dash and text is None:
-            continue
-        if not first.isdecimal() or (dash and not last.isdecimal()):
-            raise SettingsError(f"--without takes numbers of clips and ranges of them, 3,20-25, got {text!r}")
-        numbers += range(int(first), int(last or first) + 1)
-    return numbers
 
 
 def _text(target: str, done: "Conversion", *, quiet: bool) -> str:
@@ -95,7 +84,7 @@ def _text(target: str, done: "Conversion", *, quiet: bool) -> str:
 def _error_text(done: "Conversion") -> str:
     error = done.error
     if error is None:
-        return f"{done.stored[1]} as before: every frame copied bit by bit"
+        return f"{done.stored[1]} as before: every frame is an exact copy"
     change = f"{done.stored[0]} to {done.stored[1]}"
     if error.largest == 0:
         return f"{change}: no error, every value is the same"

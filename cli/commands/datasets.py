@@ -1,4 +1,4 @@
-"""`dfs datasets`: the datasets that are known, and what is there of them. Two more commands lie beside."""
+"""`dfs datasets list` and `info`: known datasets and their files; the other subcommands have own files."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from dfs_store.videos import DatasetInfo
 
 app = typer.Typer(
-    help="List known datasets, prepare their clips, look after the cache.", no_args_is_help=True
+    help="List known datasets, prepare their clips, and manage the cache.", no_args_is_help=True
 )
 
 CLASSES_SHOWN = 20
@@ -26,7 +26,7 @@ CLASSES_SHOWN = 20
 def list_datasets(
     json: shared.Json = False, quiet: shared.Quiet = False, verbose: shared.Verbose = False
 ) -> None:
-    """List the datasets that dfs knows by name."""
+    """List the datasets that are known by name."""
     from dfs_store.videos import CATALOGUE
 
     if json:
@@ -40,7 +40,8 @@ def list_datasets(
             rows.append((info.name, str(_facts(info)["num_classes"]), *counts, _shape(info), info.title))
         _output.echo(_output.table(rows))
         _output.echo(
-            "\nFolders of class folders and lists are datasets, too. `dfs datasets info NAME` says more."
+            "\nA folder of class folders or a list of videos is a dataset, too. For details: "
+            "`dfs datasets info NAME`."
         )
 
 
@@ -57,7 +58,7 @@ def info_dataset(
     quiet: shared.Quiet = False,
     verbose: shared.Verbose = False,
 ) -> None:
-    """Say what a dataset is, where to get it, how it must lie, and what of it is there."""
+    """Describe a dataset: its source, the expected files, and the files that were found."""
     from dfs_store.videos.opening import describe
 
     info = describe(name)
@@ -74,7 +75,7 @@ def info_dataset(
         ("clips", _shape(info)),
         ("reported score", facts["metric"]),
         ("from", info.source or "you"),
-        ("lies as", info.files),
+        ("files", info.files),
     ]
     if info.num_clips:
         lines.insert(2, ("whole set", ", ".join(f"{n:,} {part}" for part, n in info.num_clips.items())))
@@ -140,8 +141,12 @@ def _found(name: str, part: str, how: dict[str, Any]) -> dict[str, Any]:
 def _found_text(what: dict[str, Any]) -> str:
     if "error" in what:
         return f"no: {what['error']}"
-    missing = f", {len(what['missing']):,} listed files are missing" if what["missing"] else ""
-    absent = f", {len(what['absent_classes'])} classes have no folder" if what["absent_classes"] else ""
+    missing = f"; missing: {counted(len(what['missing']), 'listed file')}" if what["missing"] else ""
+    absent = (
+        f"; without a folder: {counted(len(what['absent_classes']), 'class')}"
+        if what["absent_classes"]
+        else ""
+    )
     clips = f"{counted(what['num_clips'], 'clip')} of {counted(len(what['classes']), 'class')}"
     return f"{clips} in {what['root']}{missing}{absent}"
 

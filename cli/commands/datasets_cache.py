@@ -1,4 +1,4 @@
-"""`dfs datasets cache`: what is in the cache of prepared clips and extractors, and removing it."""
+"""`dfs datasets cache`: lists and removes cached clips and extractors."""
 
 from typing import Annotated, Any
 
@@ -14,20 +14,20 @@ from ..options import shared
 @command
 def cache(
     remove: Annotated[
-        list[str] | None, typer.Option("--remove", help="Remove this entry (may be repeated).", metavar="KEY")
+        list[str] | None, typer.Option("--remove", help="Remove this entry; can be repeated.", metavar="KEY")
     ] = None,
     unfinished: Annotated[
-        bool, typer.Option("--remove-unfinished", help="Remove the entries whose preparation never ended.")
+        bool, typer.Option("--remove-unfinished", help="Remove entries whose preparation was not finished.")
     ] = False,
     obsolete: Annotated[
-        bool, typer.Option("--remove-obsolete", help="Remove entries of older versions, used no more.")
+        bool, typer.Option("--remove-obsolete", help="Remove entries of older versions, no longer used.")
     ] = False,
     everything: Annotated[bool, typer.Option("--remove-all", help="Remove every entry.")] = False,
     json: shared.Json = False,
     quiet: shared.Quiet = False,
     verbose: shared.Verbose = False,
 ) -> None:
-    """Show what is in the cache of prepared clips, with sizes, and remove what is not needed."""
+    """List the cache of prepared clips and trained extractors, or remove entries."""
     from dfs_store.videos.cache.entries import cache_root, list_entries, remove_entry
 
     keys = list(remove or [])
@@ -51,7 +51,7 @@ def cache(
         _output.echo(f"{cache_root()}: {counted(len(entries), 'entry')}, {_output.size_text(total_bytes)}")
         if any(entry["obsolete"] for entry in entries):
             _output.echo(
-                "obsolete: made by an older version, no longer used; --remove-obsolete frees the space"
+                "obsolete: made by an older version and no longer used; --remove-obsolete frees the space"
             )
 
 

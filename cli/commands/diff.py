@@ -1,4 +1,4 @@
-"""`dfs diff`: what differs between two stores."""
+"""`dfs diff`: compares two stores."""
 
 import json as json_module
 from typing import TYPE_CHECKING, Annotated, Any
@@ -20,13 +20,15 @@ _LONGEST = 60
 
 @command
 def diff(
-    first: Annotated[str, typer.Argument(metavar="A", autocompletion=stores, help="A store, or its URL.")],
-    second: Annotated[str, typer.Argument(metavar="B", autocompletion=stores, help="Another one.")],
+    first: Annotated[
+        str, typer.Argument(metavar="A", autocompletion=stores, help="First store, or its URL.")
+    ],
+    second: Annotated[str, typer.Argument(metavar="B", autocompletion=stores, help="Second store.")],
     json: shared.Json = False,
     quiet: shared.Quiet = False,
     verbose: shared.Verbose = False,
 ) -> int | None:
-    """Compare two stores: settings, positions, values. Exit 0 if they are equal, 1 if not.
+    """Compare settings, positions and values of two stores. The exit code is 1 if they differ.
 
     dfs diff first.zarr second.h5
     """
@@ -52,7 +54,7 @@ def _text(found: "StoreDifference", *, verbose: bool) -> str:
     lines.append(_clips("labels   ", found.labels))
     values = found.values
     if values is None:
-        lines.append("values     cannot be compared: the clips have other shapes")
+        lines.append("values     cannot be compared: the clips have different shapes")
     elif not values.num_clips:
         lines.append("values     equal")
     else:

@@ -1,4 +1,4 @@
-"""`dfs import`: dense clips of other programs, or a folder of videos, become a store."""
+"""`dfs import`: makes a store from clips of other programs or from a folder of videos."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -40,11 +40,11 @@ def import_(
     quiet: shared.Quiet = False,
     verbose: shared.Verbose = False,
 ) -> None:
-    """Make a store of clips that other programs saved, or of a folder of videos: dense, or as key frames.
+    """Make a store from a file of clips or a folder of videos, with all frames or as key frames.
 
     dfs import synthetic.pt syn.zarr --clips-per-class 5
     """
-    given_flags = dict(locals())  # before anything else is bound: exactly the parameters
+    given_flags = dict(locals())  # first, so that it contains the parameters only
     from dfs_store.exchange.imports.import_clips import import_clips
     from dfs_store.format import open_store
 
@@ -77,7 +77,7 @@ def import_(
 
 
 def _settings(source: str, typed: dict[str, Any]) -> "ImportSettings":
-    """Sorts the flags, and refuses those that the other kind of source has."""
+    """Builds the settings; raises SettingsError for flags that apply to the other kind of source."""
     from pathlib import Path
 
     from dfs_store.errors import SettingsError
@@ -92,7 +92,7 @@ def _settings(source: str, typed: dict[str, Any]) -> "ImportSettings":
     for name in of_file if is_folder else of_folder:
         if typed[name] is not None:
             flag, other = f"--{name.replace('_', '-')}", "files" if is_folder else "folders of videos"
-            raise SettingsError(f"{flag} is for {other}, and {source} is none; leave it out")
+            raise SettingsError(f"{flag} applies to {other} only, but {source} is not one; leave it out")
     own = {name: typed[name] for name in of_file if typed[name] is not None}
     fitting = Fitting(typed["key_frames"], typed["max_error"], typed["budget"])
     common = ("normalization", "dataset", "fps")

@@ -1,4 +1,4 @@
-"""`dfs inspect`: what is in a store, and what it costs."""
+"""`dfs inspect`: shows the content and size of a store."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 BAR_WIDTH = 40
 CLASSES_SHOWN = 20
 READ_PATHS = {
-    "fast": "fast: laid out as dfs writes it",
-    "general": "general: laid out by another tool or compressed; dfs convert makes it fast",
+    "fast": "fast: laid out as dfs writes stores",
+    "general": "general: compressed, or laid out by another tool; dfs convert makes it fast",
 }
 
 
@@ -27,7 +27,7 @@ def inspect(
     quiet: shared.Quiet = False,
     verbose: shared.Verbose = False,
 ) -> None:
-    """Show what is in a store: header, storage, key frames per clip and per class."""
+    """Show the content of a store: header, storage, key frames per clip and per class."""
     from dfs_store.format import open_store
 
     with open_store(store) as opened:
@@ -41,7 +41,7 @@ def inspect(
 
 
 def describe(store: "KeyFrameStore") -> dict[str, Any]:
-    """Returns the document of `dfs inspect --json`, without its schema."""
+    """Returns the content of `dfs inspect --json`, without the schema."""
     provenance = store.attributes.get("provenance") or {}
     return {
         "format_version": store.attributes["format_version"],
@@ -68,7 +68,7 @@ def describe(store: "KeyFrameStore") -> dict[str, Any]:
 
 
 def _per_class(store: "KeyFrameStore") -> list[tuple[str, int, int]]:
-    """Returns per class its name, clips and key frames."""
+    """Returns name, number of clips and number of key frames of each class."""
     import numpy as np
 
     counts = np.diff(store.offsets)
@@ -161,14 +161,14 @@ def _storage_rows(content: dict[str, Any]) -> list[tuple[str, ...]]:
     ]
     optional = (
         ("real videos", "source_bytes", "the files that these clips were made from"),
-        ("native arrays", "native_bytes", "of a method that is not made of key frames"),
+        ("native arrays", "native_bytes", "arrays that the method needs besides key frames"),
         ("soft labels", "soft_label_bytes", "a teacher's logits, clips x classes x 2"),
     )
     return rows + [row(*each) for each in optional if storage[each[1]] is not None]
 
 
 def _stored(content: dict[str, Any]) -> str:
-    """Returns how key frames are stored, with the quality and loss if they are encoded."""
+    """Describes how key frames are stored, with quality and loss if they are encoded."""
     if content["frame_encoding"] is None:
         return str(content["dtype"])
     name = content["frame_encoding"]["name"]

@@ -1,4 +1,4 @@
-"""`dfs merge`: several stores in one."""
+"""`dfs merge`: joins several stores."""
 
 from typing import Annotated
 
@@ -15,16 +15,18 @@ from ..options import shared
 @command
 def merge(
     stores: Annotated[
-        list[str], typer.Argument(metavar="STORE...", autocompletion=stores, help="Two stores or more.")
+        list[str], typer.Argument(metavar="STORE...", autocompletion=stores, help="Two or more stores.")
     ],
-    out: Annotated[str, typer.Argument(metavar="OUT", help="The new store; the suffix names the container.")],
+    out: Annotated[
+        str, typer.Argument(metavar="OUT", help="Store to write; its suffix selects the container.")
+    ],
     dtype: shared.Dtype = None,
     overwrite: shared.Overwrite = False,
     json: shared.Json = False,
     quiet: shared.Quiet = False,
     verbose: shared.Verbose = False,
 ) -> None:
-    """Join stores of equal clip length, frame shape and normalization; classes are joined by name.
+    """Join stores with the same clip length, frame shape and normalisation; classes are matched by name.
 
     dfs merge first.zarr second.zarr both.zarr
     """

@@ -1,8 +1,10 @@
-"""`dfs repair`: saves what is whole of a damaged store into a new one."""
+"""`dfs repair`: copies the intact clips of a damaged store to a new one."""
 
 from typing import Annotated
 
 import typer
+
+from dfs_store.names import counted
 
 from .. import _output
 from .._completion import stores
@@ -13,15 +15,17 @@ from ..options import shared
 @command
 def repair(
     store: Annotated[
-        str, typer.Argument(metavar="STORE", autocompletion=stores, help="A damaged store; it is only read.")
+        str, typer.Argument(metavar="STORE", autocompletion=stores, help="Damaged store; it is not changed.")
     ],
-    out: Annotated[str, typer.Argument(metavar="OUT", help="The new store, .zarr, .zarr.zip, .h5 or .hdf5.")],
+    out: Annotated[
+        str, typer.Argument(metavar="OUT", help="Store to write: .zarr, .zarr.zip, .h5 or .hdf5.")
+    ],
     overwrite: shared.Overwrite = False,
     json: shared.Json = False,
     quiet: shared.Quiet = False,
     verbose: shared.Verbose = False,
 ) -> int:
-    """Copy every whole clip of a damaged store into a new one. Exit code 1 names what was left out."""
+    """Copy the intact clips of a damaged store to a new one. The exit code is 1 if any were left out."""
     from dfs_store.format.io.place import shown_place
     from dfs_store.format.repair import repair_store
     from dfs_store.format.store import open_store
@@ -36,5 +40,5 @@ def repair(
         for finding in findings:
             _output.echo(str(finding))
         if not quiet:
-            _output.echo(f"{shown_place(out)}: {num_clips:,} whole clips, {len(findings)} things left out")
+            _output.echo(f"{shown_place(out)}: {counted(num_clips, 'intact clip')}, {len(findings)} left out")
     return FOUND_WANTING if findings else 0

@@ -1,4 +1,4 @@
-"""`dfs report`: one self-contained HTML page about a store."""
+"""`dfs report`: writes a self-contained HTML page about a store."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -21,7 +21,7 @@ SHOWN_UNASKED = 60
 @command
 def report(
     store: shared.Store,
-    out: Annotated[str, typer.Option("--out", metavar="FILE", help="The page, *.html.")],
+    out: Annotated[str, typer.Option("--out", metavar="FILE", help="HTML file to write.")],
     classes: which.Classes = None,
     clips: which.Clips = None,
     per_class: which.PerClass = None,
@@ -30,19 +30,19 @@ def report(
         typer.Option(
             "--results",
             metavar="FILE",
-            help="A result that `dfs evaluate` kept; may be repeated (else those beside the store).",
+            help="Result file of `dfs evaluate`; can be repeated.",
+            show_default="those next to the store",
         ),
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a page that is there.")] = False,
+    overwrite: shared.Overwrite = False,
     json: shared.Json = False,
     quiet: shared.Quiet = False,
     verbose: shared.Verbose = False,
 ) -> int:
-    """Write one HTML page to send to a colleague: clips that play, storage, timeline, evaluation, settings.
+    """Write an HTML page about a store: playing clips, storage, timeline, evaluations and settings.
 
-    The page holds everything itself and loads nothing. The store is verified on the way; exit code 1 says
-    that something in it is damaged, which the page names. A store that cannot even be opened has no page:
-    `dfs verify` says why.
+    The page is self-contained. The store is verified first: if it is damaged, the page lists the
+    problems and the exit code is 1. A store that cannot be opened gets no page; see `dfs verify`.
 
     dfs report ucf.zarr --out ucf.html
     """
@@ -83,7 +83,7 @@ def report(
 
 
 def _some_of_each(store: "KeyFrameStore", chosen: list[int]) -> list[int]:
-    """Returns as many clips of each class as there is room for, at least one of each."""
+    """Returns an equal number of clips of each class, at least one, up to about `SHOWN_UNASKED` in total."""
     by_class: dict[int, list[int]] = {}
     for clip in chosen:
         by_class.setdefault(int(store.labels[clip]), []).append(clip)
@@ -98,9 +98,9 @@ def _text(told: dict[str, Any], num_clips: int) -> str:
     )
     evaluations = counted(number, "evaluation") if number else "no evaluation yet"
     state = (
-        "whole"
+        "intact"
         if told["ok"]
-        else f"damaged: {counted(len(told['findings']), 'problem')}, which the page lists"
+        else f"damaged: {counted(len(told['findings']), 'problem')}, listed on the page"
     )
     size = _output.size_text(told["size_bytes"])
     lines = [f"{told['out']}: {size}, {clips}, {evaluations}; the store is {state}"]

@@ -1,4 +1,4 @@
-"""`dfs table`: results of `dfs evaluate` and `dfs compare` side by side."""
+"""`dfs table`: tabulates results of `dfs evaluate` and `dfs compare`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -17,26 +17,29 @@ def table(
     results: Annotated[
         list[str],
         typer.Argument(
-            metavar="RESULTS...", help="JSON files of dfs evaluate, or folders of them or of dfs compare."
+            metavar="RESULTS...", help="Result files of dfs evaluate, or folders of them or of dfs compare."
         ),
     ],
     style: Annotated[
         str,
         typer.Option(
             "--format",
-            help="text, markdown, latex or csv.",
+            help="Format of the table: text, markdown, latex or csv.",
             autocompletion=one_of("text", "markdown", "latex", "csv"),
         ),
     ] = "text",
     plot: Annotated[
-        str | None, typer.Option("--plot", metavar="FILE", help="Accuracy against MiB: .png, .svg or .pdf.")
+        str | None,
+        typer.Option(
+            "--plot", metavar="FILE", help="Plot accuracy against size to this file: .png, .svg or .pdf."
+        ),
     ] = None,
     overwrite: shared.Overwrite = False,
     json: shared.Json = False,
     quiet: shared.Quiet = False,
     verbose: shared.Verbose = False,
 ) -> None:
-    """Put results side by side, means over seeds: accuracy, storage, cost, and the paper's figures.
+    """Tabulate results, averaged over seeds: accuracy, storage, cost, and the paper's figures.
 
     dfs table *.json --format markdown --plot results.png
     """

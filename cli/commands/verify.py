@@ -1,4 +1,4 @@
-"""`dfs verify`: reads everything and names what is damaged."""
+"""`dfs verify`: reads a whole store and lists what is damaged."""
 
 from dfs_store.names import counted
 
@@ -14,7 +14,7 @@ def verify(
     quiet: shared.Quiet = False,
     verbose: shared.Verbose = False,
 ) -> int:
-    """Read a whole store: rules, checksums, finite values. Exit code 1 names what is damaged."""
+    """Check a whole store: format rules, checksums, finite values. The exit code is 1 if it is damaged."""
     from dfs_store.format.checks.verify import verify as check
     from dfs_store.format.io.place import shown_place
 
@@ -34,5 +34,5 @@ def verify(
     elif findings:
         _output.echo(f"{shown_place(store)}: damaged, {counted(len(findings), 'problem')} found")
     elif not quiet:
-        _output.echo(f"{shown_place(store)}: whole; every rule, checksum and value was checked")
+        _output.echo(f"{shown_place(store)}: intact; all rules, checksums and values were checked")
     return FOUND_WANTING if findings else 0

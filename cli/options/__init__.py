@@ -1,1 +1,1 @@
-"""The options of the commands, and what is made of what was typed."""
+"""The options of the commands, and how their values are parsed."""

@@ -1,5 +1,6 @@
-"""Which clips of a store a command is about: --classes, --clips, --per-class."""
+"""Options that select clips of a store: --classes, --clips, --per-class."""
 
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -9,40 +10,35 @@ from .shared import class_list
 if TYPE_CHECKING:
     from dfs_store.format import KeyFrameStore
 
-CHOICE = "Which clips"
+_choice = partial(typer.Option, rich_help_panel="Which clips")
 
 Classes = Annotated[
-    str | None,
-    typer.Option(
-        "--classes", "--class", metavar="NAME,NAME", help="Of these classes.", rich_help_panel=CHOICE
-    ),
+    str | None, _choice("--classes", "--class", metavar="NAME,NAME", help="Show clips of these classes.")
 ]
 Clips = Annotated[
     str | None,
-    typer.Option(
-        "--clips", "--clip", metavar="N,N-M", help="These, by number: 0,7,20-25.", rich_help_panel=CHOICE
-    ),
+    _choice("--clips", "--clip", metavar="N,N-M", help="Show clips with these numbers: 0,7,20-25."),
 ]
 PerClass = Annotated[
-    int | None,
-    typer.Option(
-        "--per-class", min=1, metavar="N", help="The first N of each class.", rich_help_panel=CHOICE
-    ),
+    int | None, _choice("--per-class", min=1, metavar="N", help="Show the first N clips of each class.")
 ]
 
 
 def chosen_clips(
     store: "KeyFrameStore", classes: str | None, clips: str | None, per_class: int | None
 ) -> list[int]:
-    """Returns the numbers of the clips that were asked for, all when nothing was, in the order of the store.
+    """Returns the numbers of the selected clips (all by default) in the order of the store.
 
     Raises:
-        SettingsError: a class or clip is not in the store, or nothing is left.
+        SettingsError: a class or clip is not in the store, or no clip is left.
     """
     from dfs_store.errors import SettingsError
     from dfs_store.names import known_name
 
-    numbers = range(len(store)) if clips is None else sorted(_numbers(clips, len(store)))
+    ranges = [range(len(store))] if clips is None else clip_ranges(clips, "--clips")
+    if (last := max(each.stop for each in ranges) - 1) >= len(store):
+        raise SettingsError(f"--clips must lie in 0..{len(store) - 1}, got {last}")
+    numbers = sorted(set().union(*ranges))
     names = class_list(classes)
     kept = None if names is None else {known_name(name, store.class_names, "--classes") for name in names}
     chosen, taken = [], dict[str, int]()
@@ -52,7 +48,9 @@ def chosen_clips(
         if (kept is None or name in kept) and (per_class is None or taken[name] <= per_class):
             chosen.append(clip)
     if not chosen:
-        raise SettingsError(f"{store.path}: no clip is left of --classes {classes} and --clips {clips}")
+        raise SettingsError(
+            f"{store.path} has no clip that matches both --classes {classes} and --clips {clips}"
+        )
     return chosen
 
 
@@ -80,16 +78,18 @@ def clips_as_in(one: "KeyFrameStore", clips: list[int], other: "KeyFrameStore") 
     return found
 
 
-def _numbers(text: str, num_clips: int) -> set[int]:
+def clip_ranges(text: str, flag: str) -> list[range]:
+    """Parses "3,17,20-25" into ranges of clip numbers.
+
+    Raises:
+        SettingsError: the text is something else, or a range runs backwards.
+    """
     from dfs_store.errors import SettingsError
 
-    found: set[int] = set()
-    for part in filter(None, (part.strip() for part in text.split(","))):
-        first, dash, last = part.partition("-")
-        if not first.isdecimal() or (dash and not last.isdecimal()):
-            raise SettingsError(f"--clips takes numbers and ranges, 0,7,20-25, got {part!r}")
-        span = range(int(first), int(last if dash else first) + 1)
-        if not span or span[-1] >= num_clips:
-            raise SettingsError(f"--clips must lie in 0..{num_clips - 1}, got {part!r}")
-        found.update(span)
-    return found
+    ranges = []
+    for part in text.split(","):
+        first, dash, last = part.strip().partition("-")
+        if not first.isdecimal() or (dash and not last.isdecimal()) or int(last or first) < int(first):
+            raise SettingsError(f"{flag} must be clip numbers and ranges such as 0,7,20-25, got {text!r}")
+        ranges.append(range(int(first), int(last or first) + 1))
+    return ranges

@@ -1,4 +1,4 @@
-"""The options of `dfs compare`: its own, and those with which `dfs evaluate` trains and tests."""
+"""The options of `dfs compare`: its own, and those of `dfs evaluate` for training and testing."""
 
 import copy
 from typing import Annotated, Any, get_args, get_origin
@@ -20,7 +20,7 @@ Dataset = Annotated[
         "--dataset",
         metavar="NAME|FOLDER|LIST",
         autocompletion=offer.complete_dataset,
-        help="What to condense and test on.",
+        help="Dataset to condense and to test on.",
     ),
 ]
 Methods = Annotated[
@@ -29,27 +29,27 @@ Methods = Annotated[
         "--methods",
         metavar="NAME,NAME",
         autocompletion=offer.one_of(*method_names()),
-        help=f"{', '.join(method_names())}; or module:function.",
+        help=f"Methods to compare: {', '.join(method_names())}; or module:function.",
     ),
 ]
 Vpc = Annotated[
-    str | None, typer.Option("--vpc", metavar="N,N", help="Videos per class, commas between; or all.")
+    str | None, typer.Option("--vpc", metavar="N,N", help="Clips per class, separated by commas; or all.")
 ]
-Seeds = Annotated[int, typer.Option("--seeds", help="Condensations of each cell, seeds 0, 1, 2 ...")]
-Out = Annotated[str, typer.Option("--out", metavar="DIR", help="Folder of stores, results and tables.")]
+Seeds = Annotated[int, typer.Option("--seeds", help="Condensations of each cell, with seeds 0, 1, 2 ...")]
+Out = Annotated[str, typer.Option("--out", metavar="DIR", help="Folder for stores, results and tables.")]
 Set = Annotated[
     list[str] | None,
     typer.Option(
         "--set",
         metavar="SETTING=VALUE",
-        help="Of condensing: iterations=200, dfs.init=real; evaluate.SETTING.",
+        help="Change a setting: iterations=200, dfs.init=real, evaluate.epochs=100.",
     ),
 ]
 Vary = Annotated[
-    list[str] | None, typer.Option("--vary", metavar="SETTING=a,b,c", help="A row for each of the values.")
+    list[str] | None, typer.Option("--vary", metavar="SETTING=a,b,c", help="Add a row for each value.")
 ]
 Budget = Annotated[
-    str | None, typer.Option("--budget", metavar="SIZE", help="Bytes that every method may keep: 100KiB.")
+    str | None, typer.Option("--budget", metavar="SIZE", help="Byte budget of every method: 100KiB.")
 ]
 Table = Annotated[int | None, typer.Option("--table", help="Run a table of the paper, 1 to 6.")]
 Controls = Annotated[
@@ -58,10 +58,10 @@ Controls = Annotated[
         "--controls",
         metavar="NAME,NAME",
         autocompletion=offer.one_of("all", "none", *CONTROLS.split(", ")),
-        help=f"all, none, or some of {CONTROLS}.",
+        help=f"Controls to include: all, none, or some of {CONTROLS}.",
     ),
 ]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="List the cells and forecast the time, do nothing.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="List the cells, estimate the time, and exit.")]
 
 
 def given_training(options: dict[str, Any]) -> dict[str, Any]:
@@ -70,7 +70,7 @@ def given_training(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def _in_panel(annotation: Any) -> Any:  # noqa: ANN401 - an Annotated type
-    """Puts an option into the group of the help that says where it comes from."""
+    """Moves an option to the help panel of evaluation options."""
     assert get_origin(annotation) is Annotated, annotation
     kind, option = get_args(annotation)
     option = copy.copy(option)

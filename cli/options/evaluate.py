@@ -8,14 +8,13 @@ from .. import _completion as offer
 from . import shared
 from .groups import Group
 
-MODELS = "convnet3d, convnet3d-norm, cnn-gru, cnn-lstm, r3d_18 ... (torchvision), module:Class."
-
+MODELS = "Network: convnet3d, convnet3d-norm, cnn-gru, cnn-lstm, r3d_18 ... (torchvision), module:Class."
 Store = Annotated[
     str,
     typer.Argument(
         metavar="STORE",
         autocompletion=offer.complete_evaluated,
-        help="A store, or the word `whole`: all real training clips.",
+        help="Store to train on, or `whole` for all real training clips.",
     ),
 ]
 Dataset = Annotated[
@@ -24,14 +23,19 @@ Dataset = Annotated[
         "--dataset",
         metavar="NAME|FOLDER|LIST",
         autocompletion=offer.complete_dataset,
-        help="Test clips (else what the store came from).",
+        help="Dataset of the real clips, if not that of the store.",
     ),
 ]
 Model = Annotated[
     str, typer.Option("--model", metavar="NAME", autocompletion=offer.one_of(*offer.NETWORKS), help=MODELS)
 ]
 Protocol = Annotated[
-    str, typer.Option("--protocol", autocompletion=offer.one_of("paper", "strict"), help="paper or strict.")
+    str,
+    typer.Option(
+        "--protocol",
+        autocompletion=offer.one_of("paper", "strict"),
+        help="Test protocol: paper (three random passes) or strict (centre clips).",
+    ),
 ]
 Labels = Annotated[
     str | None,
@@ -39,31 +43,29 @@ Labels = Annotated[
         "--labels",
         autocompletion=offer.one_of("hard", "soft", "both"),
         show_default="both if stored, else hard",
-        help="Train on classes, on soft labels, or on both in turn.",
+        help="Train on classes (hard), soft labels (soft), or both in turn.",
     ),
 ]
-Runs = Annotated[int, typer.Option("--runs", help="Trainings, each with its own seed.")]
+Runs = Annotated[int, typer.Option("--runs", help="Number of trainings, each with its own seed.")]
 Recipe = Annotated[
     str,
     typer.Option(
-        "--recipe", autocompletion=offer.one_of("paper", "modern"), help="How to train: paper or modern."
+        "--recipe", autocompletion=offer.one_of("paper", "modern"), help="Training recipe: paper or modern."
     ),
 ]
 Epochs = Annotated[
     int | None,
     typer.Option(
-        "--epochs",
-        show_default="recipe: 500 or 300",
-        help="Passes over the clips; the recipe paper makes one more.",
+        "--epochs", show_default="recipe: 500 or 300", help="Passes over the clips; recipe paper adds one."
     ),
 ]
 Lr = Annotated[
-    float | None,
-    typer.Option("--lr", show_default="recipe: 0.01 or 0.001", help="Highest learning rate."),
+    float | None, typer.Option("--lr", show_default="recipe: 0.01 or 0.001", help="Highest learning rate.")
 ]
 BatchSize = Annotated[int, typer.Option("--batch-size", help="Clips per training step.")]
 Results = Annotated[
-    str | None, typer.Option("--results", metavar="FILE", help="Where the JSON goes (else beside the store).")
+    str | None,
+    typer.Option("--results", metavar="FILE", help="JSON file to write, if not next to the store."),
 ]
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Forecast the time, from a few batches; train nothing.")

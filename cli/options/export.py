@@ -6,25 +6,23 @@ import typer
 
 from .. import _completion as offer
 
-Store = Annotated[
-    str, typer.Argument(metavar="STORE", autocompletion=offer.stores, help="The store to read.")
-]
+Store = Annotated[str, typer.Argument(metavar="STORE", autocompletion=offer.stores, help="Store to read.")]
 To = Annotated[
     str,
     typer.Option(
         "--to",
         metavar="FORMAT",
         autocompletion=offer.one_of(*offer.EXPORTS),
-        help="videos, frames, webdataset, npz or huggingface.",
+        help="Format to write: videos, frames, webdataset, npz or huggingface.",
     ),
 ]
-Out = Annotated[str, typer.Option("--out", metavar="DIR", help="A new folder; NAME.npz for npz.")]
+Out = Annotated[str, typer.Option("--out", metavar="DIR", help="Folder to create; a file NAME.npz for npz.")]
 Encoding = Annotated[
     str | None,
     typer.Option(
         "--encoding",
-        help="Of clips. videos, huggingface: h264 or lossless; webdataset: npy, h264 or lossless; "
-        "npz: uint8 pixels or float32 values.",
+        help="Encoding of the clips: h264 or lossless (videos, huggingface); npy, h264 or lossless "
+        "(webdataset); uint8 or float32 (npz).",
         show_default="the first",
     ),
 ]
@@ -32,11 +30,11 @@ Fps = Annotated[
     float | None, typer.Option("--fps", help="Frames per second.", show_default="the store's, else 8")
 ]
 ShardSize = Annotated[
-    str, typer.Option("--shard-size", metavar="SIZE", help="The most that a shard of webdataset has.")
+    str, typer.Option("--shard-size", metavar="SIZE", help="Largest size of a shard (webdataset).")
 ]
 LicenseName = Annotated[
-    str, typer.Option("--license", help="For the card of huggingface: cc-by-4.0, other ...")
+    str, typer.Option("--license", help="License in the dataset card (huggingface): cc-by-4.0, other ...")
 ]
 WithStore = Annotated[
-    bool, typer.Option("--with-store/--no-store", help="Copy the store along (huggingface).")
+    bool, typer.Option("--with-store/--no-store", help="Whether to include the store (huggingface).")
 ]

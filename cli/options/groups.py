@@ -1,30 +1,37 @@
 """Options that several commands have in common, given to a command together."""
 
+import functools
 import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
-__all__ = ["Group", "takes"]
+__all__ = ["Group", "takes", "with_options"]
 
 # The annotation and the default of each option, by the name of its parameter.
 Group = Mapping[str, tuple[Any, Any]]
 
 
+def with_options(
+    function: Callable[..., Any], options: list[inspect.Parameter], *, first: bool
+) -> Callable[..., Any]:
+    """Replaces the `**` parameter of a command by options, before or after its own parameters."""
+    own = [
+        each.replace(kind=each.KEYWORD_ONLY)
+        for each in inspect.signature(function).parameters.values()
+        if each.kind is not each.VAR_KEYWORD
+    ]
+    signature = inspect.Signature([*options, *own] if first else [*own, *options])
+    # Typer reads these.
+    function.__signature__ = signature  # type: ignore[attr-defined]
+    function.__annotations__ = {name: each.annotation for name, each in signature.parameters.items()}
+    return function
+
+
 def takes(*groups: Group) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Gives a command whose last parameter is `**options` the options of some groups."""
-
-    def give(function: Callable[..., Any]) -> Callable[..., Any]:
-        parameters = inspect.signature(function).parameters.values()
-        own = [each for each in parameters if each.kind is not each.VAR_KEYWORD]
-        made = [
-            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
-            for group in groups
-            for name, (annotation, default) in group.items()
-        ]
-        signature = inspect.Signature([*own, *made])
-        # What Typer reads.
-        function.__signature__ = signature  # type: ignore[attr-defined]
-        function.__annotations__ = {name: each.annotation for name, each in signature.parameters.items()}
-        return function
-
-    return give
+    """Adds the options of some groups to a command whose last parameter is `**options`."""
+    made = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+        for group in groups
+        for name, (annotation, default) in group.items()
+    ]
+    return functools.partial(with_options, options=made, first=False)

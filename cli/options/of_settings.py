@@ -1,4 +1,4 @@
-"""Options made from the settings of a condensation, also for other commands that have them."""
+"""Builds options from the settings of a condensation, for all commands that share them."""
 
 from dataclasses import MISSING, fields
 from typing import Any
@@ -17,23 +17,23 @@ _FIELDS = {each.name: each for each in fields(Settings)}
 
 
 def plain_type(name: str) -> type:
-    """Returns the type that the command line takes for a setting; str for what is parsed later."""
+    """Returns the type of a setting on the command line; str if it is parsed later."""
     kinds = kinds_of(_FIELDS[name].type) - {type(None)}
     return next(iter(kinds)) if len(kinds) == 1 and kinds <= {bool, int, float} else str
 
 
 def typer_option(name: str) -> Any:  # noqa: ANN401 - Typer's own type is private
-    """Returns the option that gives a setting: its flag, help, group and words to offer."""
+    """Returns the option of a setting, with flag, help, panel and completion."""
     setting, flag = _FIELDS[name], flag_of(name)
     about = setting.metadata["option"]
     words = (*about.words, *words_of(setting.type))
     complete = {"dataset": offer.complete_dataset, "method": offer.one_of(*method_names())}.get(
         name, offer.one_of(*words) if words else None
     )
-    # What may be left to the preset needs a word for no.
-    may_be_left = plain_type(name) is bool and setting.default is None
+    # A boolean whose default is the preset needs a negative flag.
+    has_negative = plain_type(name) is bool and setting.default is None
     return typer.Option(
-        f"{flag}/--no-{flag[2:]}" if may_be_left else flag,
+        f"{flag}/--no-{flag[2:]}" if has_negative else flag,
         metavar=about.metavar,
         help=about.help.replace("{methods}", ", ".join(method_names())),
         show_default=_shown(setting.default),
@@ -44,15 +44,15 @@ def typer_option(name: str) -> Any:  # noqa: ANN401 - Typer's own type is privat
 
 
 def _official_split(text: str) -> int:
-    """Reads the number of --split; Python's `split` is another thing, so its words are explained."""
+    """Parses --split; explains --part if the value is that of Python's `split` argument ("train")."""
     try:
         return int(text)
     except ValueError:
         more = ""
         if split_name(text) is not None:
-            more = "; the training and the test part are chosen with --part, where a command takes one part"
+            more = "; commands that take one part have --part to choose training or test clips"
         raise typer.BadParameter(
-            f"it is the number of the official split, 1 to 3, got {text!r}{more}"
+            f"must be the number of the official split, 1 to 3, got {text!r}{more}"
         ) from None
 
 

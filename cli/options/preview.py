@@ -1,12 +1,13 @@
 """The options of `dfs preview`, by name."""
 
+from functools import partial
 from typing import Annotated
 
 import typer
 
 from .._completion import KINDS_OF_PREVIEW, complete_dataset, one_of, stores
 
-LOOKS = "How it looks"
+_looks = partial(typer.Option, rich_help_panel="How it looks")
 
 Stores = Annotated[
     list[str],
@@ -21,7 +22,7 @@ Making = Annotated[
     typer.Option("--making", help="A film of the run that made the store (condensed with --snapshots N)."),
 ]
 Out = Annotated[
-    str, typer.Option("--out", metavar="FILE", help="The picture: .png, .pdf, .svg, .gif or .mp4.")
+    str, typer.Option("--out", metavar="FILE", help="File to write: .png, .pdf, .svg, .gif or .mp4.")
 ]
 Kind = Annotated[
     str | None,
@@ -29,46 +30,26 @@ Kind = Annotated[
         "--kind",
         metavar="KIND",
         autocompletion=one_of(*KINDS_OF_PREVIEW),
-        help="sheet, film, timeline, storage, cosine or flow.",
+        help="Kind of picture: sheet, film, timeline, storage, cosine or flow.",
         show_default="film for .gif and .mp4, else sheet",
     ),
 ]
 Rebuilt = Annotated[
     str,
-    typer.Option(
+    _looks(
         metavar="dim|blank|noise|full",
         autocompletion=one_of("dim", "blank", "noise", "full"),
-        help="Frames between key frames.",
-        rich_help_panel=LOOKS,
+        help="How to show frames between key frames.",
     ),
 ]
-Rows = Annotated[
-    int | None,
-    typer.Option(min=1, max=200, metavar="N", help="Clips per page of a sheet.", rich_help_panel=LOOKS),
-]
+Rows = Annotated[int | None, _looks(min=1, max=200, metavar="N", help="Clips per page of a sheet.")]
 Theme = Annotated[
-    str,
-    typer.Option(
-        metavar="light|dark", help="Colours.", autocompletion=one_of("light", "dark"), rich_help_panel=LOOKS
-    ),
+    str, _looks(metavar="light|dark", help="Colour theme.", autocompletion=one_of("light", "dark"))
 ]
-Fps = Annotated[
-    float | None,
-    typer.Option(help="Frames per second of a film (else the store's, or 8).", rich_help_panel=LOOKS),
-]
-Nearest = Annotated[
-    bool,
-    typer.Option(
-        "--nearest", help="Next to each clip of a film its nearest real one.", rich_help_panel=LOOKS
-    ),
-]
+Fps = Annotated[float | None, _looks(help="Frames per second of a film.", show_default="the store's, else 8")]
+Nearest = Annotated[bool, _looks("--nearest", help="Show the nearest real clip beside each one of a film.")]
 Events = Annotated[
-    str | None,
-    typer.Option(
-        metavar="FILE",
-        help="Log of the run, for cosine (else STORE.events.jsonl).",
-        rich_help_panel=LOOKS,
-    ),
+    str | None, _looks(metavar="FILE", help="Log of the run, for cosine.", show_default="STORE.events.jsonl")
 ]
 Dataset = Annotated[
     str | None,
@@ -76,6 +57,7 @@ Dataset = Annotated[
         "--dataset",
         metavar="NAME|FOLDER|LIST",
         autocompletion=complete_dataset,
-        help="Real clips, for --nearest (else the store's).",
+        help="Dataset of the real clips, for --nearest.",
+        show_default="the store's",
     ),
 ]

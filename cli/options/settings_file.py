@@ -1,4 +1,4 @@
-"""Reads a settings file of `--config`: TOML or JSON, keys as the flags without their dashes."""
+"""Reads the settings file of `--config`: TOML or JSON, with the flags without leading dashes as keys."""
 
 import json
 import tomllib
@@ -12,18 +12,13 @@ def read_settings_file(path: str) -> dict[str, Any]:
     """Returns the settings in a TOML or JSON file; `batch-real` and `batch_real` are the same key.
 
     Raises:
-        SettingsError: it cannot be read, or is no flat table of settings.
+        SettingsError: the file cannot be read, or is not a flat table of settings.
     """
-    file = Path(path)
+    kind, parse = ("JSON", json.loads) if path.endswith(".json") else ("TOML", tomllib.loads)
     try:
-        text = file.read_text(encoding="utf-8-sig")
-        content = json.loads(text) if file.suffix == ".json" else tomllib.loads(text)
+        content = parse(Path(path).read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
-        raise SettingsError(f"--config {path} cannot be read as {_kind(file)}: {error}") from error
+        raise SettingsError(f"--config {path} cannot be read as {kind}: {error}") from error
     if not isinstance(content, dict) or any(isinstance(value, dict) for value in content.values()):
         raise SettingsError(f"--config {path} must be a flat table such as `vpc = 1`, without sections")
     return {key.replace("-", "_"): value for key, value in content.items()}
-
-
-def _kind(file: Path) -> str:
-    return "JSON" if file.suffix == ".json" else "TOML"

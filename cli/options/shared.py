@@ -12,7 +12,7 @@ Store = Annotated[
     typer.Argument(
         metavar="STORE",
         autocompletion=offer.stores,
-        help="A .zarr, .zarr.zip, .h5 or .hdf5 store, or its URL.",
+        help="Store to read: .zarr, .zarr.zip, .h5 or .hdf5, or its URL.",
     ),
 ]
 DatasetName = Annotated[
@@ -20,32 +20,30 @@ DatasetName = Annotated[
     typer.Argument(
         metavar="NAME|FOLDER|LIST",
         autocompletion=offer.complete_dataset,
-        help="A dataset's name, a folder of class folders, or a list of videos.",
+        help="Name of a dataset, a folder of class folders, or a list of videos.",
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout; talk goes to stderr.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout, messages on stderr.")]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print results and errors only.")]
-Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Print more.")]
+Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Print more details.")]
 Device = Annotated[
     str,
     typer.Option(
         "--device",
-        help="auto (CUDA when present), cpu, cuda or cuda:N.",
+        help="Device: auto (CUDA if available), cpu, cuda or cuda:N.",
         show_default=True,
         autocompletion=offer.one_of("auto", "cpu", "cuda"),
     ),
 ]
-Dtype = Annotated[
-    str | None, typer.Option("--dtype", help="Of the stored key frames: float32, float16 or uint8.")
-]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the output if it already exists.")]
-Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of everything random.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of the random numbers.")]
 
-# As `dfs condense` has them.
+# The same options as in `dfs condense`.
 TestList = Annotated[str | None, typer_option("test_list")]
 ClassNames = Annotated[str | None, typer_option("class_names")]
 FolderLayout = Annotated[str | None, typer_option("folder_layout")]
 Root = Annotated[str | None, typer_option("root")]
+Dtype = Annotated[str | None, typer_option("dtype")]
 Encoding = Annotated[str | None, typer_option("encoding")]
 Frames = Annotated[int | None, typer_option("frames")]
 Stride = Annotated[int | None, typer_option("stride")]
@@ -57,7 +55,7 @@ HoldOut = Annotated[float | None, typer_option("hold_out")]
 
 
 def class_list(classes: str | None) -> list[str] | None:
-    """Splits the text of --classes into names; None stays None."""
+    """Splits the value of --classes into names; returns None for None."""
     if classes is None:
         return None
     return [name.strip() for name in classes.split(",") if name.strip()]

@@ -1,1 +1,1 @@
-"""What commands show: progress, plans and pictures."""
+"""Output of commands: progress, plans and pictures."""

@@ -1,4 +1,4 @@
-"""Shows a comparison: which cell, how far it is, and what it came to."""
+"""Shows the progress and result of each cell of a comparison."""
 
 import signal
 import time
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from dfs_store.evaluate.comparison.run import CellEnded, Event
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
-_AGAIN = "stopped; the same command goes on from here"
+_AGAIN = "stopped; repeat the same command to continue"
 
 
 class CompareProgress:
-    """Progress of a comparison, and the signals that end it.
+    """Progress of a comparison, and the signals that stop it.
 
-    Ctrl-C, SIGTERM or SIGUSR1 while a cell takes steps: the step is finished and a checkpoint kept. Twice, or
-    at any other time: it stops at once. The same command goes on from there.
+    On Ctrl-C, SIGTERM or SIGUSR1 while a cell takes steps, the step is finished and a checkpoint saved. On a
+    second signal, or at any other time, the comparison stops at once. The same command continues it.
     """
 
     def __init__(self, *, quiet: bool) -> None:
@@ -41,7 +41,7 @@ class CompareProgress:
             signal.signal(number, handler)
 
     def on_event(self, event: "Event") -> None:
-        """Takes an event; raises between two steps if a signal asked for the end."""
+        """Shows an event; raises between two steps if a signal was received."""
         from dfs_store.evaluate.comparison import run
 
         if isinstance(event, run.CellStarted):
@@ -90,4 +90,4 @@ class CompareProgress:
             raise KeyboardInterrupt(_AGAIN) if number == signal.SIGINT else TerminatedError(_AGAIN)
         self._stop = number
         if not self._quiet:
-            self._bar.message("finishing this step, then saving a checkpoint (once more: stop at once)")
+            self._bar.message("finishing this step, then saving a checkpoint (repeat to stop at once)")

@@ -17,15 +17,15 @@ if TYPE_CHECKING:
     from dfs_store.condense.events import Event, ExtractorTrained, RunStarted, StepDone
 
 
-# SIGUSR1 is what schedulers send some time before they end a job.
+# Schedulers send SIGUSR1 some time before they end a job.
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 
 
 class CondenseProgress:
-    """Progress of one run, and the signals that end it between two steps.
+    """Progress of a run, and the signals that stop it between two steps.
 
-    Ctrl-C, SIGTERM or SIGUSR1 once: the step is finished, a checkpoint saved, and the command to go on
-    printed. Twice: it stops at once.
+    On Ctrl-C, SIGTERM or SIGUSR1, the step is finished, a checkpoint saved, and how to continue printed. On a
+    second signal, the run stops at once.
     """
 
     def __init__(self, settings: "CondenseConfig", record: "Callable[[Event], None]", *, quiet: bool) -> None:
@@ -34,14 +34,14 @@ class CondenseProgress:
         self._quiet = quiet
         self._bar = _output.Progress("condense", quiet=quiet)
         self._stop: int | None = None
-        # Only a run of steps has something to finish and to keep; everything else stops at once.
+        # Only a run of steps has a step to finish and a checkpoint to save; everything else stops at once.
         self._graceful = False
-        self._steps = 0  # of the whole run, those before it was resumed included
+        self._steps = 0  # of the whole run, including those before it was resumed
         self._seconds = 0.0
         self._seconds_before = 0.0
         self._smooth_loss: float | None = None
         self._losses: list[float] = []  # smoothed, one per step
-        self._inserted: list[tuple[int, int]] = []  # step, how many
+        self._inserted: list[tuple[int, int]] = []  # step, number of key frames
         self._phase = ""
 
     def __enter__(self) -> "CondenseProgress":
@@ -57,16 +57,16 @@ class CondenseProgress:
 
     @property
     def seconds_before(self) -> float:
-        """Seconds of the processes that this one continues, 0 of a run that was not resumed."""
+        """Seconds of the processes that this one continues, 0 for a run that was not resumed."""
         return self._seconds_before
 
     @property
     def steps_per_second(self) -> float | None:
-        """Pace of the run, None for methods that take no steps."""
+        """Pace of the run, None for methods without steps."""
         return round(self._steps / self._seconds, 4) if self._steps and self._seconds > 0 else None
 
     def on_event(self, event: "Event") -> None:
-        """Takes an event of the run; raises when a signal asked for its end."""
+        """Shows and records an event; raises between two steps if a signal was received."""
         from dfs_store.condense import CheckpointSaved, ClipsFitted, ExtractorTrained, RunStarted, StepDone
 
         self._record(event)
@@ -97,7 +97,7 @@ class CondenseProgress:
             self._bar.message(f"note: {note}")
 
     def _take_up(self, first_step: int) -> None:
-        """Takes in, from the log, the steps of the processes that this one continues."""
+        """Reads from the log the steps of the processes that this one continues."""
         from dfs_store.condense.runtime.event_log import event_log_path, events_before
 
         of_process = 0.0
@@ -137,20 +137,20 @@ class CondenseProgress:
         if self._stop is not None:
             self._end(event.step + 1)
         if event.step + 1 == event.iterations:
-            self._graceful = False  # nothing is left to finish but the store, which the checkpoint survives
+            self._graceful = False  # only the store is left to write, and the checkpoint is saved
 
     def _new_phase(self, event: "StepDone") -> None:
-        """Says on a terminal, above the bar, that a phase begins; the lines elsewhere name it anyway."""
+        """Announces a phase above the bar; without a terminal, progress lines name the phase anyway."""
         if self._phase and not self._quiet and self._bar.is_live:
             frames = f"{counted(event.num_key_frames, 'key frame')}"
             self._bar.message(f"step {event.step:,}: {event.phase} begins, {frames}")
         self._phase = event.phase
 
     def story(self) -> list[str]:
-        """Returns what the run went through, in a line or two, for the summary."""
+        """Returns a line or two about the course of the run, for the summary."""
         lines = []
         if self._losses:
-            where = f"loss {self._losses[0]:.4g} at first, {self._losses[-1]:.4g} at last"
+            where = f"loss {self._losses[0]:.4g} at the start, {self._losses[-1]:.4g} at the end"
             lines.append(f"{where}; {self.steps_per_second or 0:.2f} steps/s")
         if self._inserted:
             number = sum(count for _, count in self._inserted)
@@ -162,9 +162,8 @@ class CondenseProgress:
         from dfs_store.condense.runtime.checkpoint import checkpoint_path
 
         message = (
-            f"stopped after step {next_step:,}; a checkpoint is kept as "
-            f"{checkpoint_path(self._settings.out)}. "
-            "Go on with the same command and --resume"
+            f"stopped after step {next_step:,}; the checkpoint is {checkpoint_path(self._settings.out)}. "
+            "To continue, repeat the command with --resume"
         )
         if self._stop == signal.SIGINT:
             raise KeyboardInterrupt(message)
@@ -175,4 +174,4 @@ class CondenseProgress:
             raise KeyboardInterrupt if number == signal.SIGINT else TerminatedError("stopped at once")
         self._stop = number
         if not self._quiet:
-            self._bar.message("finishing this step, then saving a checkpoint (once more: stop at once)")
+            self._bar.message("finishing this step, then saving a checkpoint (repeat to stop at once)")

@@ -1,4 +1,4 @@
-"""How many key frames clips have: the numbers that `inspect` and `condense` print alike."""
+"""Statistics of key frames per clip, as printed by `inspect` and `condense`."""
 
 from typing import TYPE_CHECKING, Any
 

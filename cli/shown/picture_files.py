@@ -1,4 +1,4 @@
-"""Where pictures go: checked before anything is drawn, written whole or not at all."""
+"""Output files of pictures: checked before anything is drawn, written completely or not at all."""
 
 import os
 import re
@@ -7,11 +7,11 @@ from pathlib import Path
 
 
 def check_picture_path(path: Path, suffixes: Sequence[str], what: str, *, flag: str = "--out") -> None:
-    """Checks the name of a picture and the folder it is to lie in.
+    """Checks the suffix of a picture and that its folder exists.
 
     Raises:
-        SettingsError: the suffix is none of those that such a picture can have.
-        OutputNotWritableError: there is no such folder.
+        SettingsError: the suffix is not one of `suffixes`.
+        OutputNotWritableError: the folder does not exist.
     """
     from dfs_store.errors import OutputNotWritableError, SettingsError
 
@@ -22,7 +22,7 @@ def check_picture_path(path: Path, suffixes: Sequence[str], what: str, *, flag: 
 
 
 def page_paths(path: Path, pages: int) -> list[Path]:
-    """Returns the files of a picture of several pages: sheet.png, or sheet-01.png, sheet-02.png ..."""
+    """Returns one path per page: sheet.png for a single page, else sheet-01.png, sheet-02.png ..."""
     if pages == 1:
         return [path]
     digits = max(2, len(str(pages)))
@@ -30,10 +30,10 @@ def page_paths(path: Path, pages: int) -> list[Path]:
 
 
 def check_free(paths: Sequence[Path], *, overwrite: bool, flag: str = "--out") -> None:
-    """Refuses to replace files unasked.
+    """Checks that the files do not exist, or may be replaced.
 
     Raises:
-        OutputExistsError: one of them is there, and `overwrite` is off; or it is no file.
+        OutputExistsError: one of them exists and `overwrite` is off, or it is not a file.
     """
     from dfs_store.errors import OutputExistsError
 
@@ -42,11 +42,11 @@ def check_free(paths: Sequence[Path], *, overwrite: bool, flag: str = "--out") -
         if not overwrite or not path.is_file():
             more = f" (and {len(taken) - 1} more)" if len(taken) > 1 else ""
             remedy = f"add --overwrite to replace it, or choose another {flag}"
-            raise OutputExistsError(f"{path}{more}: exists already; {remedy}")
+            raise OutputExistsError(f"{path}{more} already exists; {remedy}")
 
 
 def check_outside(path: Path, store: str) -> None:
-    """Refuses to write into a store.
+    """Checks that the output is not written into the store.
 
     Raises:
         SettingsError: the path is in the folder of the store.
@@ -56,18 +56,18 @@ def check_outside(path: Path, store: str) -> None:
 
     place = locate(store)
     if isinstance(place, Path) and place.resolve() in path.resolve().parents:
-        raise SettingsError(f"--out {path} is inside the store {store}; write beside it")
+        raise SettingsError(f"--out {path} is inside the store {store}; choose a path outside it")
 
 
 def write_files(paths: Sequence[Path], contents: Iterable[bytes]) -> Iterator[int]:
-    """Writes the files of one picture: all of them, or none where one cannot be drawn or written.
+    """Writes the files of a picture: all of them, or none if one cannot be drawn or written.
 
     Yields:
-        The bytes of each, once it is drawn; the names appear after the last.
+        The size of each file in bytes, once it is drawn; the files appear after the last.
 
     Raises:
-        DiskFullError: there is no room.
-        OutputNotWritableError: the disk refused.
+        DiskFullError: the disk is full.
+        OutputNotWritableError: a file cannot be written.
     """
     from dfs_store.format.io.durable import Part, output_error, sync_folder, write_synced
 
@@ -84,7 +84,7 @@ def write_files(paths: Sequence[Path], contents: Iterable[bytes]) -> Iterator[in
 
 
 def pages_left(paths: Sequence[Path]) -> list[Path]:
-    """Returns files that look like further pages of the same picture, from when it had more of them."""
+    """Returns files that look like left-over pages of an earlier, longer version of the same picture."""
     first = paths[0]
     stem = first.stem if len(paths) == 1 else first.stem.rpartition("-")[0]
     pattern = re.compile(rf"{re.escape(stem)}-\d{{2,}}{re.escape(first.suffix)}")

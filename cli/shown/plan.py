@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 def plan_text(plan: "Plan", forecast: "Forecast | None", *, timed: bool = True) -> str:
-    """Writes the resolved settings, the phases, and the forecasts of time, memory and bytes.
+    """Formats the resolved settings, the phases, and the forecasts of time, memory and bytes.
 
     Args:
-        plan: of the run.
+        plan: the plan of the run.
         forecast: of its duration; None if it is unknown.
         timed: False leaves the duration out.
     """
@@ -24,7 +24,7 @@ def plan_text(plan: "Plan", forecast: "Forecast | None", *, timed: bool = True) 
     parts = [
         f"plan for {counted(plan.num_clips, 'clip')} of {shape} ({counted(plan.num_classes, 'class')}) "
         f"from {plan.num_real_clips:,} real clips, on {plan.device}",
-        f"settings (those not given: {plan.preset})",
+        f"settings (defaults: {plan.preset})",
         _output.table([(k, _value(v)) for k, v in plan.settings.items() if v is not None], indent="  "),
     ]
     if plan.phases:
@@ -48,7 +48,7 @@ def plan_text(plan: "Plan", forecast: "Forecast | None", *, timed: bool = True) 
 
 
 def outline(plan: "Plan", forecast: "Forecast | None", *, timed: bool = True) -> str:
-    """Writes the plan in a few lines: what, in which phases, and what it will take."""
+    """Formats the plan in a few lines: clips, phases, main settings, duration and size."""
     shape = "x".join(map(str, (plan.num_frames, *plan.frame_shape[1:])))
     what = f"{plan.settings['method']} on {plan.settings['dataset']}"
     head = (
@@ -64,10 +64,10 @@ def outline(plan: "Plan", forecast: "Forecast | None", *, timed: bool = True) ->
     if timed:
         rows.append(("time", forecast_text(forecast)))
     if plan.settings.get("extractor") == "trained":
-        rows.append(("first", "trains ConvNet3D on the real clips, to choose by its features, once"))
+        rows.append(("first", "trains ConvNet3D once on the real clips, for the features to choose by"))
     rows.append(("settings", ", ".join(settings) + "  (all: -v)"))
     first, most = _output.mebibytes(plan.first_bytes), _output.mebibytes(plan.most_bytes)
-    sizes = first if first == most else f"{first} to begin with, {most} at most"
+    sizes = first if first == most else f"{first} at the start, {most} at most"
     rows.append(("store", f"{sizes}{_coded(plan)}"))
     rows += [("note", note) for note in plan.notes if note.startswith("--size")]  # the run prints the others
     return "\n".join([head, _output.table(rows, indent="  ")])
@@ -94,7 +94,7 @@ def _store_rows(plan: "Plan") -> list[tuple[str, ...]]:
     return [
         (f"key frames at least{coded}", _output.size_text(plan.first_bytes)),
         (
-            "at most" if plan.settings.get("budget") else "if every frame became one",
+            "at most" if plan.settings.get("budget") else "if every frame is a key frame",
             _output.size_text(plan.most_bytes),
         ),
         *soft,
@@ -102,11 +102,11 @@ def _store_rows(plan: "Plan") -> list[tuple[str, ...]]:
 
 
 def _coded(plan: "Plan") -> str:
-    """Says that a size is that before encoding: those of the image files are not known yet."""
+    """Returns a remark on the size: the budget, or that the size after encoding is not known yet."""
     encoding = plan.settings.get("encoding")
     if plan.settings.get("budget") is not None:
         return f", --budget {plan.settings['budget']}"
-    return "" if encoding in (None, "none") else f", before they are encoded as {encoding}"
+    return "" if encoding in (None, "none") else f", before encoding as {encoding}"
 
 
 def _memory_rows(plan: "Plan") -> list[tuple[str, ...]]:
@@ -128,5 +128,5 @@ def _memory_rows(plan: "Plan") -> list[tuple[str, ...]]:
             ),
         ]
     if plan.device_memory_bytes is not None:
-        rows.append(("the run may take", _output.size_text(plan.device_memory_bytes)))
+        rows.append(("limit", _output.size_text(plan.device_memory_bytes)))
     return rows

@@ -10,13 +10,13 @@ if TYPE_CHECKING:
 
 
 def shown_on(progress: Progress) -> "Callable[[PrepareProgress], None]":
-    """Returns what `open_videos` takes as `on_progress`."""
+    """Returns an `on_progress` callback for `open_videos`."""
 
     def show(event: "PrepareProgress") -> None:
         if event.waiting:
-            progress.update(event.done, event.total, "another process prepares these clips: waiting")
+            progress.update(event.done, event.total, "waiting: another process is preparing these clips")
             return
-        failed = f"  {event.failed:,} not decodable" if event.failed else ""
+        failed = f"  {event.failed:,} failed" if event.failed else ""
         progress.update(event.done, event.total, f"{event.clips_per_second:.1f} clips/s{failed}")
 
     return show

@@ -1,4 +1,4 @@
-"""What `dfs --version` prints: what a bug report needs. Imports none of the libraries that it names."""
+"""The output of `dfs --version`, for bug reports. Does not import the libraries that it lists."""
 
 import os
 import platform
@@ -15,7 +15,7 @@ _LIBRARIES = (
 
 
 def versions_text() -> str:
-    """Returns the version of dfs-store, then the machine's and those of the libraries, one per line."""
+    """Returns the versions of dfs-store, Python, the system and the libraries, one per line."""
     rows: list[tuple[str, ...]] = [
         ("python", platform.python_version()),
         ("system", f"{platform.platform()}, {os.cpu_count()} processors"),

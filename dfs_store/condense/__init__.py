@@ -1,6 +1,6 @@
 """The condenser: trainable key frames, insertion (Eq. 4-7), matching (Eq. 8), and the paper's methods.
 
-Names are imported on first use (PEP 562): the command line reads the settings without torch.
+Names are imported on first use (PEP 562), so that the command line can read the settings without torch.
 """
 
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""What every method returns: condensed clips, and where real ones come from."""
+"""What every method returns: condensed clips and the real clips they come from."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -19,11 +19,11 @@ class CondensedClip(NamedTuple):
     """One clip, ready for the store.
 
     Attributes:
-        key_frames: (K, C, H, W) float32 in normalised space; empty if there are `files`.
+        key_frames: (K, C, H, W) float32 in normalised space; empty if `files` is set.
         positions: (K,) int64, 0-based.
         label: class number.
-        inserted_at: (K,) int32, step of insertion, -1 for initial ones; None where nothing is inserted.
-        files: the key frames as image files already, if the method encodes them; else None.
+        inserted_at: (K,) int32, step of insertion, -1 for initial key frames; None without insertion.
+        files: the key frames as image files, if the method encodes them itself; else None.
     """
 
     key_frames: npt.NDArray[np.float32]
@@ -37,11 +37,11 @@ class Condensed(NamedTuple):
     """The result of a method.
 
     Attributes:
-        clips: one after the other, so that they need not all be in memory.
-        sources: per clip the real clip that its key frames are, or started as; None if there is none.
-        provenance: what else the store should say about how it was made.
-        native: arrays that the method needs beside key frames, by name.
-        chosen: numbers of the real clips that these are, None if they were made from all.
+        clips: an iterator, so that the clips need not all be in memory.
+        sources: for each clip, the real clip that its key frames are taken or trained from; None if none is.
+        provenance: additional entries for the store's provenance.
+        native: arrays that the method needs in addition to key frames, by name.
+        chosen: numbers of the real clips that were chosen, None if all were used.
     """
 
     clips: Iterator[CondensedClip]
@@ -57,13 +57,13 @@ def kept_clips(
     key_frames: int | None,
     provenance: Mapping[str, Any] | None = None,
 ) -> Condensed:
-    """Returns real clips as they are, with all their frames or some of them as key frames.
+    """Returns real clips unchanged, with all or some of their frames as key frames.
 
     Args:
         videos: the real clips.
         chosen: numbers of the clips to keep, in the order of the store.
         key_frames: how many frames to keep of each clip, see `kept_frames`.
-        provenance: what else the store should say about how it was made.
+        provenance: additional entries for the store's provenance.
 
     Raises:
         SettingsError: `key_frames` is outside 1..T.
@@ -84,8 +84,8 @@ def kept_frames(
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Returns which frames of a real clip to keep, and their positions in the store.
 
-    The two differ only for a single key frame. The format stores it at position 0, but the first frame of a
-    clip says little about an action that has just begun, so the frame kept is the middle one, T // 2.
+    The two differ only for a single key frame: the format stores it at position 0, but the frame kept is the
+    middle one, T // 2, because the first frame says little about an action that has just begun.
 
     Args:
         num_frames: T.
@@ -103,13 +103,13 @@ def kept_frames(
 
 
 def real_key_frames(config: "CondenseConfig", num_frames: int) -> tuple[int, int]:
-    """Returns the fewest and the most frames that `kept_clips` keeps of a clip; raises as `kept_frames`."""
+    """Returns the minimum and maximum number of frames `kept_clips` keeps; raises like `kept_frames`."""
     count = kept_frames(num_frames, config.key_frames)[0].size
     return count, count
 
 
 def _with_frames(source: dict[str, Any], frames: npt.NDArray[np.int64]) -> dict[str, Any]:
-    """Returns a source whose "frames" are those kept, as numbered in the file or the generated clip."""
+    """Returns the source with "frames" reduced to those kept, numbered as in the file or generated clip."""
     numbers = source.get("frames")
     kept = frames.tolist() if numbers is None else [numbers[frame] for frame in frames]
     return {**source, "frames": kept}

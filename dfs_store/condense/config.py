@@ -19,17 +19,17 @@ __all__ = ["CondenseConfig"]
 
 _Complete = TypeVar("_Complete")
 
-# Settings of where and how a run happens, not of what comes out: they stay out of the provenance,
-# and a checkpoint may be continued with others.
+# Settings that do not affect the result: the provenance omits them, and a checkpoint can be continued with
+# different ones.
 _CIRCUMSTANCES = {"out", "root", "device", "resume", "overwrite", "checkpoint_every", "max_memory"}
 _CIRCUMSTANCES |= {"watch", "snapshots"}
-# A setting of the size of the store that the method does not use is refused, others are noted and ignored.
+# Settings of the store's size are an error if the method does not use them; others are noted and ignored.
 _SIZES = ("budget", "key_frames", "min_key_frames", "max_error")
 
 
 @dataclass(frozen=True)
 class MatchingSettings:
-    """The settings of the steps of Eq. 8, none of them missing (see `CondenseConfig`)."""
+    """The settings of the steps of Eq. 8, all of them set (see `CondenseConfig`)."""
 
     iterations: int
     lr: float
@@ -40,7 +40,7 @@ class MatchingSettings:
 
 @dataclass(frozen=True)
 class MemorySettings:
-    """The settings of static-dynamic's memories, none of them missing (see `CondenseConfig`)."""
+    """The settings of static-dynamic's memories, all of them set (see `CondenseConfig`)."""
 
     static_iterations: int
     static_lr: float
@@ -58,13 +58,13 @@ class CondenseConfig(Settings):
             methods that keep real clips.
         method: "dfs", "dm", "static-dynamic", "random", "herding", "k-center" or "pack"; or your own, as
             "module:function" (docs/guides/own-method.md).
-        seed: seed of everything random.
+        seed: seed of the random numbers.
         iterations: number of steps.
-        lr: learning rate of the key frames; of static-dynamic, of the dynamic memory.
+        lr: learning rate of the key frames; with static-dynamic, of the dynamic memory.
         momentum: momentum of SGD.
-        batch_real: real clips per class and step; a class with fewer gives all it has.
-        init: "noise" N(0, 1), frames of random "real" clips, or of real clips chosen by "herding"; for dfs
-            also "pack", the key frames that rebuild herded clips best.
+        batch_real: real clips per class in each step; all of them if a class has fewer.
+        init: where key frames start: "noise" is N(0, 1); "real" takes frames of random real clips, "herding"
+            those of herded clips; "pack" (dfs only) takes the key frames that rebuild herded clips best.
         initial_key_frames: K at the start, evenly spaced from the first to the last frame.
         insertion: False never inserts (Table 6A); only dfs inserts.
         epsilon: threshold of the insertion rule; None is 0 for cosine and 0.141 for l2.
@@ -74,44 +74,44 @@ class CondenseConfig(Settings):
             step. A share, so that the number of tests does not depend on `iterations`.
         evidence, persistence, score, selection, metric, insertions, gradient: see
             `dfs_store.condense.engine.insertion.InsertionRule`.
-        static_iterations: of static-dynamic: steps of its first stage; `iterations` are those of the second.
-        static_lr: of static-dynamic: learning rate of the static memory.
-        integrator_lr: of static-dynamic: learning rate of the convolution that joins the memories.
-        extractor: whose features the coresets choose by: "trained" (ConvNet3D trained on all the real clips,
-            once, kept in the cache), "random" (the same network untrained), or a file that holds its
-            `state_dict`.
-        budget: bytes for all clips ("20MiB"), key frames and their index. pack shares it out; dfs inserts no
-            more key frames into a class once its equal share is used up.
-        key_frames: of random, herding and k-center: how many real frames to keep of each clip, evenly spaced
-            from the first to the last; 1 is the middle one; None keeps all. Of pack: at most so many per
-            clip, fewer if more would not help.
-        min_key_frames: of pack: at least so many per clip, fewer only if more would not help. None is 2 with
-            a budget that allows 2 of every clip, else 1, which makes a still picture.
-        max_error: of pack: the largest root-mean-square error of a clip, in 8-bit levels (2.55 is 40 dB).
-        dtype: how the store keeps key frames; None is uint8 for pack and with an encoding, else float32.
-        encoding: stores key frames as image files: "webp[:QUALITY]" (a still of each, 75) or
-            "avif[:QUALITY]" (a sequence of each clip, 60). dfs and dm encode them after training. With
-            `budget` and no quality, pack chooses the quality of every clip, too. Not of static-dynamic.
+        static_iterations: steps of static-dynamic's first stage; `iterations` are those of the second.
+        static_lr: learning rate of static-dynamic's static memory.
+        integrator_lr: learning rate of the convolution that joins static-dynamic's memories.
+        extractor: the network whose features the coresets and pack compare: "trained" (ConvNet3D, trained
+            once on all the real clips and kept in the cache), "random" (the same network untrained), or a
+            file that contains its `state_dict`.
+        budget: bytes for the key frames of all clips and their index ("20MiB"). pack distributes it; dfs
+            stops inserting into a class once the class has used its equal share.
+        key_frames: random, herding and k-center keep this many real frames of each clip, evenly spaced from
+            the first to the last (1 is the middle one); None keeps all. pack keeps at most this many, fewer
+            if more would not help.
+        min_key_frames: pack keeps at least this many per clip, fewer only if more would not help. None is 2
+            if the budget allows 2 for every clip, else 1, which makes a still image.
+        max_error: the largest root-mean-square error of a clip for pack, in 8-bit levels (2.55 is 40 dB).
+        dtype: type of the stored key frames; None is uint8 for pack and with an encoding, else float32.
+        encoding: stores key frames as images: "webp[:QUALITY]" (one per key frame, default 75) or
+            "avif[:QUALITY]" (one sequence per clip, 60). dfs and dm encode after training. With `budget` and
+            no quality, pack also chooses the quality of every clip. Not for static-dynamic.
         soft_labels: stores for each clip the logits of a teacher, ConvNet3D trained on the real clips.
-            Not of static-dynamic.
-        precision: of the forward pass of real clips; "bf16" is approximate.
+            Not for static-dynamic.
+        precision: arithmetic of the real clips' forward pass; "bf16" is approximate.
         device: "auto" (CUDA when present), "cpu", "cuda" or "cuda:N".
         root: folder of the dataset's videos.
         test_list, class_names, folder_layout: how a list or a folder is read, see `open_videos`.
         frames, stride, size, split, classes: sampling of the real clips; None is the dataset's default.
-        hold_out: share of the groups of clips of every class to leave out of the condensation, for choosing
-            settings by (`dfs evaluate --hold-out`) without a look at the test clips; None uses all.
-        decoder: of the videos: "pyav", "decord", or "auto" (PyAV, and decord for files out of which PyAV
-            gets no frame). None is "auto".
-        snapshots: of dfs and dm: keeps some clips as they were at so many moments of the run, from the start
-            to the end (`dfs_store.condense.runtime.snapshots`).
-        resume: continue the checkpoint beside `out` if there is one.
+        hold_out: share of each class's groups of clips to leave out, so that settings can be chosen
+            (`dfs evaluate --hold-out`) without using the test clips; None uses all.
+        decoder: "pyav", "decord", or "auto" (PyAV, then decord for files from which PyAV decodes no frame);
+            None is "auto".
+        snapshots: dfs and dm keep some clips as they were at this many moments of the run, from the start to
+            the end (`dfs_store.condense.runtime.snapshots`).
+        resume: continue from the checkpoint beside `out` if there is one.
         checkpoint_every: steps between checkpoints; None is every five minutes.
         overwrite: replace an existing store.
-        max_memory: the most that the run may take ("8GiB"): of the GPU, or of this process on the CPU, and of
-            all decoding processes together. It decides how many clips are embedded at a time, which moves
-            the last bits of what comes out. None is the whole device, and no limit on the CPU.
-        watch: numbers of the clips whose cosines (Eq. 4, 5) every step of insertion tells.
+        max_memory: limit ("8GiB") for GPU memory, or on the CPU for this process, and for all decoding
+            processes together. It decides how many clips are embedded at a time, which changes the last bits
+            of the result. None is the whole device, and no limit on the CPU.
+        watch: numbers of the clips whose cosines (Eq. 4 and 5) are logged at every step of insertion.
     """
 
     def __post_init__(self) -> None:
@@ -120,22 +120,22 @@ class CondenseConfig(Settings):
             if getattr(self, name) is not None and not self.uses(name):
                 users = ", ".join(user for user in method_names() if name in method_named(user).settings)
                 raise SettingsError(
-                    f"{flag_of(name)} is not used by method {self.method}, but by {users}; leave it out or "
+                    f"{flag_of(name)} is not used by method {self.method}, only by {users}; leave it out or "
                     "choose another --method"
                 )
         if self.frame_encoding is not None and not self.record.encodes:
             raise SettingsError(
-                f"--encoding is not used by method {self.method}, which is not made of key frames; "
+                f"--encoding is not used by method {self.method}, which does not condense to key frames; "
                 "leave it out"
             )
         if self.soft_labels and self.record.native_bytes is not None:
             raise SettingsError(
-                f"--soft-labels is not used by method {self.method}, which is not made of key frames; "
+                f"--soft-labels is not used by method {self.method}, which does not condense to key frames; "
                 "leave it out"
             )
         if self.init == "pack" and self.uses("init") and not self.uses("initial_key_frames"):
             raise SettingsError(
-                f"--init pack chooses key frames of clips, and method {self.method} keeps none of its own "
+                f"--init pack chooses which frames are key frames, and method {self.method} has no such "
                 "choice; use --init herding, or --method dfs"
             )
         if self.vpc == "all" and not self.record.needs_real_clips:
@@ -145,7 +145,7 @@ class CondenseConfig(Settings):
                 f"number, or choose --method {users.replace(', ', ' or ')}"
             )
         self.record.check(self)
-        _ = self.stored_dtype  # raises where dtype and encoding do not go together
+        _ = self.stored_dtype  # raises if dtype and encoding are incompatible
         if self.hold_out is not None:
             check_share(self.hold_out)
         Schedule(self.iterations or 1, self.warmup, self.cooldown, self.insert_every)
@@ -156,7 +156,7 @@ class CondenseConfig(Settings):
         return parse_encoding(self.encoding, "--encoding")
 
     def resolved(self) -> "CondenseConfig":
-        """Returns the settings with every None filled in from the method and the dataset's preset."""
+        """Returns the settings with every None replaced by the method's preset for the dataset."""
         values: dict[str, Any] = {}
         if self.record.preset is not None:
             chosen = self.record.preset(self.dataset, self.per_class)
@@ -167,7 +167,7 @@ class CondenseConfig(Settings):
             }
             if self.encoding is None and self.dtype is None and self.budget is None:
                 values["encoding"] = chosen.encoding
-        # Recorded in the store, so that it is never tested on clips that it was made from.
+        # Recorded in the store, so that it is never tested on the clips it was made from.
         if self.split is None and CATALOGUE.get(self.dataset, FOLDER).official_splits > 1:
             values["split"] = 1
         if self.epsilon is None and self.uses("epsilon"):
@@ -177,12 +177,12 @@ class CondenseConfig(Settings):
 
     @property
     def stored_dtype(self) -> Dtype:
-        """How the store keeps key frames: `dtype`, or what the method takes when that is None."""
+        """Type of the stored key frames: `dtype`, or the method's default if that is None."""
         return cast(Dtype, stored_dtype(self.dtype, self.frame_encoding, self.record.dtype, prefix="--"))
 
     @property
     def record(self) -> Method:
-        """What the method is, and all that depends on it."""
+        """The record of the method."""
         return method_named(self.method)
 
     @property
@@ -197,18 +197,18 @@ class CondenseConfig(Settings):
 
     @property
     def preset_origin(self) -> str | None:
-        """Where the settings that were not given come from; None of a method without a preset."""
+        """Where the preset's values come from; None if the method has no preset."""
         preset = self.record.preset
         return None if preset is None else preset(self.dataset, self.per_class).origin
 
     @property
     def matching(self) -> MatchingSettings:
-        """The settings of the steps; only of resolved settings of a method that takes steps."""
+        """The settings of the steps; requires resolved settings of a method that takes steps."""
         return self._complete(MatchingSettings)
 
     @property
     def memories(self) -> MemorySettings:
-        """The settings of memories; only of resolved settings of static-dynamic."""
+        """The settings of the memories; requires resolved settings of static-dynamic."""
         return self._complete(MemorySettings)
 
     def _complete(self, kind: type[_Complete]) -> _Complete:
@@ -218,18 +218,18 @@ class CondenseConfig(Settings):
         return kind(**values)
 
     def uses(self, setting: str) -> bool:
-        """Whether the method uses a setting that not all methods use."""
+        """Whether the method uses this method-specific setting."""
         unused = setting == "extractor" and self.vpc == "all"  # there is nothing to choose
         return setting in self.record.settings and not unused
 
     @property
     def iterates(self) -> bool:
-        """Whether the method takes steps, which a checkpoint can continue."""
+        """Whether the method takes steps, and so can continue from a checkpoint."""
         return self.record.phases is not None
 
     @property
     def embeds(self) -> bool:
-        """Whether the method looks at clips through ConvNet3D."""
+        """Whether the method embeds clips with ConvNet3D."""
         return self.iterates or self.uses("extractor")
 
     @property
@@ -244,7 +244,7 @@ class CondenseConfig(Settings):
 
     @property
     def schedule(self) -> Schedule:
-        """The phases; only of resolved settings."""
+        """The phases; requires resolved settings."""
         return Schedule(
             self.matching.iterations,
             self.warmup,
@@ -255,7 +255,7 @@ class CondenseConfig(Settings):
 
     @property
     def rule(self) -> InsertionRule:
-        """The insertion rule; only of resolved settings."""
+        """The insertion rule; requires resolved settings."""
         return InsertionRule(
             metric=self.metric,
             epsilon=DEFAULT_EPSILON[self.metric] if self.epsilon is None else self.epsilon,
@@ -268,14 +268,14 @@ class CondenseConfig(Settings):
         )
 
     def differs(self, name: str) -> bool:
-        """Whether a setting is not at its default."""
+        """Whether a setting differs from its default."""
         value = getattr(self, name)
         if name == "epsilon" and value == DEFAULT_EPSILON[self.metric]:
             return False
         return bool(value != next(field.default for field in fields(self) if field.name == name))
 
     def notes(self) -> tuple[str, ...]:
-        """Says which settings were given but are not used."""
+        """Returns notes on settings that were given but are not used."""
         optional = {name for user in method_names() for name in method_named(user).settings}
         ignored = [
             flag_of(field.name)
@@ -288,7 +288,7 @@ class CondenseConfig(Settings):
         return (*notes, *self.record.notes(self))
 
     def provenance(self) -> dict[str, Any]:
-        """The settings that decide what comes out, as a JSON object: those of the method and its data."""
+        """Returns the settings that determine the result, as a JSON object."""
         concerns = {*self.record.settings, "dataset", "vpc", "method", "seed", "dtype", "encoding"}
         concerns |= {"frames", "stride", "size", "split", "classes", "hold_out", "decoder"}
         concerns |= {"test_list", "class_names", "folder_layout", "soft_labels"}

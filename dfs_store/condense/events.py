@@ -1,4 +1,4 @@
-"""What a run tells while it goes on. The command line shows it; a notebook may, too."""
+"""Events that a run reports. The command line shows them; a notebook can too."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,14 +16,14 @@ __all__ = [
 
 @dataclass(frozen=True)
 class RunStarted:
-    """The run is set up and begins.
+    """The run has been set up and begins.
 
     Attributes:
-        step: the first step to be done, above 0 for a resumed run.
-        iterations: number of steps of the whole run, 0 for methods that do not iterate.
+        step: the first step to run, above 0 for a resumed run.
+        iterations: number of steps of the whole run, 0 for methods without steps.
         num_clips: synthetic clips in all classes.
-        device: where it computes, e.g. "cuda:0".
-        notes: settings that do not concern the method, falls back and the like, for people.
+        device: device of the run, e.g. "cuda:0".
+        notes: unused settings, fallbacks and the like, shown to the user.
     """
 
     step: int
@@ -35,11 +35,11 @@ class RunStarted:
 
 @dataclass(frozen=True)
 class ExtractorTrained:
-    """A training pass of the network on real clips: the extractor of the coresets, or the teacher.
+    """The extractor of the coresets, or the teacher, has finished a training pass over the real clips.
 
     Attributes:
         passes_done: passes over the clips so far; 0 before the first one.
-        passes: passes in all.
+        passes: total number of passes.
         loss: mean training loss of this pass; None before the first one.
     """
 
@@ -54,7 +54,7 @@ class ClipsFitted:
 
     Attributes:
         done: clips so far.
-        num_clips: clips in all.
+        num_clips: total number of clips.
     """
 
     done: int
@@ -63,21 +63,21 @@ class ClipsFitted:
 
 @dataclass(frozen=True)
 class StepDone:
-    """One step is done: matched, moved, and perhaps inserted.
+    """A step is done: clips matched, key frames updated and possibly inserted.
 
     Attributes:
         step: 0-based number of the step.
         iterations: number of steps of the whole run.
         phase: "warm-up", "insertion", "cool-down", or "matching" in a run without insertion.
         loss: Eq. 8, summed over classes, before the step.
-        num_key_frames: after the step, over all clips.
+        num_key_frames: key frames of all clips after the step.
         num_inserted: key frames inserted at this step.
-        key_frame_bytes: of all key frames, as float32.
-        num_candidates: positions, in all clips, whose gradients of this step disagree with both adjacent key
-            frames (Eq. 6). None outside the phase of insertion.
-        cosines: of the clips that are watched, by number: for each of the T positions the larger of the two
-            cosines of its gradient with those of the adjacent key frames (Eq. 6), None at key frames. Only in
-            the phase of insertion.
+        key_frame_bytes: size of all key frames as float32.
+        num_candidates: positions, in all clips, whose gradients disagree with those of both adjacent key
+            frames at this step (Eq. 6). None outside the insertion phase.
+        cosines: for each watched clip, by number: at each of the T positions, the larger of its gradient's
+            cosines with those of the two adjacent key frames (Eq. 6), None at key frames. Empty outside the
+            insertion phase.
     """
 
     step: int
@@ -97,7 +97,7 @@ class CheckpointSaved:
 
     Attributes:
         path: the file.
-        step: the next step to be done.
+        step: the next step to run.
     """
 
     path: str
@@ -110,9 +110,9 @@ class StoreWritten:
 
     Attributes:
         path: the store.
-        num_clips: clips in it.
-        num_key_frames: key frames in it.
-        digest: of the store, which tells it from others at the same path.
+        num_clips: number of clips.
+        num_key_frames: number of key frames.
+        digest: digest of the store, which distinguishes it from others at the same path.
     """
 
     path: str
@@ -122,4 +122,4 @@ class StoreWritten:
 
 
 Event = RunStarted | ExtractorTrained | ClipsFitted | StepDone | CheckpointSaved | StoreWritten
-"""What `condense(on_event=...)` is called with."""
+"""The argument of the `on_event` callback of `condense`."""

@@ -1,4 +1,4 @@
-"""What the rest of the program asks about a method: its settings, what it will take, and what it does."""
+"""The record of a method: its settings, its requirements and the functions that run it."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
@@ -20,7 +20,7 @@ __all__ = ["MATCHING_SETTINGS", "Method", "Phases", "phases_of_schedule"]
 Run = Callable[["CondenseConfig", "VideoDataset", Callable[["Event"], None]], "Condensed"]
 Phases = tuple[tuple[str, int, int], ...]
 
-# Of every method that takes steps of Eq. 8.
+# Used by every method that takes steps of Eq. 8.
 MATCHING_SETTINGS = ("iterations", "lr", "momentum", "batch_real", "init", "precision")
 
 
@@ -29,7 +29,7 @@ def _all_frames(_config: "CondenseConfig", num_frames: int) -> tuple[int, int]:
 
 
 def phases_of_schedule(config: "CondenseConfig") -> Phases:
-    """Returns warm-up, insertion and cool-down, or a single phase if nothing is inserted."""
+    """Returns warm-up, insertion and cool-down, or a single phase without insertion."""
     return config.schedule.phases
 
 
@@ -43,32 +43,32 @@ def _no_notes(_config: "CondenseConfig") -> list[str]:
 
 @dataclass(frozen=True, kw_only=True)
 class Method:
-    """A method. What is left out has the default of a method that keeps real clips as they are.
+    """A condensation method. The defaults suit a method that keeps real clips unchanged.
 
     Attributes:
-        run: makes the clips, of resolved settings, real clips and a callback for events.
-        settings: names of the settings of `CondenseConfig` that it uses beside those of all methods.
-        preset: its defaults for a dataset (catalogue name or folder) and a vpc, if it has any.
-        dtype: how the store keeps key frames if the user does not say.
-        shares_classes: whether several processes can share the classes; else it runs on the first alone.
+        run: makes the clips from resolved settings, the real clips and a callback for events.
+        settings: names of the `CondenseConfig` settings it uses in addition to the common ones.
+        preset: returns its defaults for a dataset (catalogue name or folder) and a vpc; None if it has none.
+        dtype: default type of the stored key frames.
+        shares_classes: whether several processes can share the classes; else it runs on the first one alone.
         encodes: whether its key frames can be stored as image files.
-        needs_real_clips: whether every class must have at least vpc real clips, whatever `init` says.
-        when_compared: settings of size that `dfs compare` gives it if it was given none.
-        check: raises SettingsError of settings that it cannot work with.
-        check_clips: the same, once the number of synthetic clips, T and (C, H, W) are known.
-        notes: what a user should know about the settings, in words.
-        key_frames: the fewest and the most that a clip can have in the store, given the settings and T; all T
-            if absent.
-        phases: name and half-open range of steps of each phase; None of a method that takes no steps, which
-            has no checkpoints either.
-        native_bytes: of its native arrays, given the number of classes, vpc, T and (C, H, W); None of a
-            method that is made of key frames.
-        training_clips: what a network is trained on, given the path of a store with such arrays and a device
-            (see `dfs_store.evaluate.sources`); None of a method that is made of key frames. Of this library's
-            methods alone: no store can make the program import code that it names.
+        needs_real_clips: whether every class must have at least vpc real clips regardless of `init`.
+        when_compared: the settings of size that `dfs compare` uses if none are given.
+        check: raises SettingsError for settings that it does not support.
+        check_clips: likewise, given the number of synthetic clips, T and (C, H, W).
+        notes: returns remarks on the settings, shown to the user.
+        key_frames: returns the minimum and maximum number of key frames of a stored clip, given the settings
+            and T; T by default.
+        phases: name and half-open range of steps of each phase; None for a method without steps, which has
+            no checkpoints either.
+        native_bytes: size of its native arrays, given the number of classes, vpc, T and (C, H, W); None for a
+            method that stores key frames only.
+        training_clips: opens the clips to train a network on, given the path of a store with native arrays
+            and a device (see `dfs_store.evaluate.sources`); None for a method that stores key frames only.
+            Used only for built-in methods, so that a store can never make the program import code.
 
     Raises:
-        SettingsError: `settings` or `dtype` has a name that does not exist.
+        SettingsError: `settings` or `dtype` contains an unknown name.
     """
 
     run: Run

@@ -1,4 +1,4 @@
-"""Settings by dataset and vpc: what a method takes where the user says nothing."""
+"""Presets: the settings of a method, by dataset and vpc, that apply unless the user sets others."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -8,24 +8,24 @@ __all__ = ["PRESET_SETTINGS", "Preset", "row_at", "short_run"]
 
 Row = TypeVar("Row")
 
-# Minutes on two cores without a GPU.
+# Short runs: minutes on two cores without a GPU.
 _BUILT_IN = ("moving-shapes", "stick-figures")
 
 
 @dataclass(frozen=True)
 class Preset:
-    """Settings of one cell.
+    """The preset of a method for a dataset and vpc.
 
     Attributes:
         lr: learning rate of the key frames.
         iterations: number of steps.
-        batch_real: real clips per class and step.
-        momentum: of SGD.
+        batch_real: real clips per class in each step.
+        momentum: momentum of SGD.
         init: "noise", "real", "herding" or "pack".
         insertion: whether dfs inserts key frames.
-        encoding: of the stored key frames; None stores them as numbers.
-        static_iterations, static_lr, integrator_lr: of static-dynamic.
-        origin: where the numbers come from, for people.
+        encoding: encoding of the stored key frames; None stores them as numbers.
+        static_iterations, static_lr, integrator_lr: settings of static-dynamic.
+        origin: where the values come from, shown to the user.
     """
 
     lr: float
@@ -45,10 +45,10 @@ PRESET_SETTINGS = tuple(field.name for field in fields(Preset) if field.name not
 
 
 def row_at(rows: Mapping[int, Row], vpc: int) -> Row:
-    """Returns the row of the largest vpc that is not above the given one; rows begin at 1."""
+    """Returns the row for the largest vpc that is at most the given one; the first row is that of vpc 1."""
     return rows[max(v for v in rows if v <= vpc)]
 
 
 def short_run(dataset: str) -> dict[str, Any]:
-    """Returns what keeps a run on a built-in dataset short, whatever the method; nothing for others."""
+    """Returns the settings that keep a run of any method short on a built-in dataset; none for others."""
     return {"iterations": 200, "batch_real": 8} if dataset in _BUILT_IN else {}

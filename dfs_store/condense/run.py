@@ -28,6 +28,7 @@ from dfs_store.errors import ClipError, PositionsError, SettingsError
 from dfs_store.format import KeyFrameStore, StoreWriter, copy_store, open_store
 from dfs_store.format.coded.span import levels_that_span
 from dfs_store.format.io.place import local_beside
+from dfs_store.names import counted
 from dfs_store.networks import ConvNet3D
 from dfs_store.videos import VideoDataset
 from dfs_store.videos.files.source import recorded_source
@@ -42,40 +43,40 @@ def condense(
 ) -> KeyFrameStore | None:
     """Condenses real clips into a store at `config.out`.
 
-    The same settings, clips and machine give equal arrays. Nothing is visible at `config.out` before the
-    store is whole. When `on_event` raises between two steps (so does Ctrl-C on the command line), a
-    checkpoint stays beside `config.out`, and `resume=True` continues to exactly the same arrays.
+    The same settings and clips give equal arrays on the same machine. The store appears at `config.out` only
+    once it is complete. If `on_event` raises between two steps (as Ctrl-C does on the command line), a
+    checkpoint is kept next to `config.out`, from which `resume=True` continues to exactly the same arrays.
 
-    Where torch.distributed is initialised (backend gloo), its processes share the classes of dfs and dm, and
-    the first one writes the store; all call this with equal settings and clips. Their number changes nothing
-    of what comes out. Other methods run on the first process alone.
+    If torch.distributed is initialised (backend gloo), its processes share the classes of dfs and dm, and the
+    first one writes the store; all must call this function with equal settings and clips. The number of
+    processes does not affect the result. Other methods run on the first process alone.
 
     Args:
-        config: the settings, those that are None taken from the preset; or the plan that `plan_run` made of
-            them.
+        config: the settings, or the plan that `plan_run` made from them. Settings that are None are taken
+            from the preset.
         videos: real clips of the training split, from `dfs_store.open_videos`; of the official split
             `config.split`, if the dataset has several.
         on_event: called with every event of `dfs_store.condense.events`.
 
     Returns:
-        The store, opened: its path, its digests and what it takes; close it, or use it in a `with`. None on
-        all processes but the first.
+        The open store; close it, or use it in a `with` statement. None on all processes but the first.
 
     Raises:
-        SettingsError: settings that do not make sense, or not with these clips.
-        OutputExistsError: `config.out` already exists and `overwrite` is not set; or another run is
+        SettingsError: the settings are invalid, or do not suit these clips.
+        OutputExistsError: `config.out` already exists and `overwrite` is not set, or another run is
             condensing into it.
         OutputNotWritableError: `config.out` cannot be written.
         DivergedError: the loss is no longer finite.
-        OutOfMemoryError: the device is too small even for one clip at a time; a periodic checkpoint stays.
-        DiskFullError: no space left for the store or a checkpoint; also before the run, where the first key
-            frames would not fit.
-        CheckpointError: the checkpoint to resume is damaged or of other settings.
-        LostRankError: another process has ended; the last checkpoint stays.
+        OutOfMemoryError: the device runs out of memory even with one clip at a time; the last periodic
+            checkpoint is kept.
+        DiskFullError: the disk has no space for the store or a checkpoint; raised before the run if the
+            initial key frames would not fit.
+        CheckpointError: the checkpoint to resume is damaged, or was made with other settings.
+        LostRankError: another process ended; the last checkpoint is kept.
     """
     plan = config if isinstance(config, Plan) else None
     config = config.config if isinstance(config, Plan) else config.resolved()
-    check_place(config)  # also of a plan: it may be hours old
+    check_place(config)  # for a plan too: it may be hours old
     if videos.official_split is not None and config.split not in (None, videos.official_split):
         raise SettingsError(
             f"split is {config.split}, but the clips are from official split {videos.official_split}; open "
@@ -84,11 +85,11 @@ def condense(
     if config.hold_out is not None:
         videos, _ = videos.hold_out(config.hold_out)
     if plan is None or plan.real_clips != TrainingClips.of(videos):
-        plan = plan_run(config, videos)  # files that cannot be decoded are found only by decoding them
+        plan = plan_run(config, videos)  # undecodable files, which counting does not detect, change the plan
     plan.check_disk()
     warn_of_disk(config.out, plan.disk)
     with limited_memory(resolve_device(config.device), config.max_memory_bytes):
-        return _condense(config, videos, on_event if on_event is not None else _ignore)
+        return _condense(config, videos, on_event or (lambda _: None))
 
 
 def _condense(
@@ -97,7 +98,7 @@ def _condense(
     ranks, store = Ranks.current(), None
     if ranks.is_first:
         with run_lock(config.out):
-            # Before the run, not after it: what cannot be trained is known at once.
+            # Trained before the run, so that it does not fail after hours of condensing.
             teacher = teacher_of(videos, resolve_device(config.device), tell) if config.soft_labels else None
             store = _write(config, videos, config.record.run(config, videos, tell), teacher)
             num_key_frames, digest = int(store.offsets[-1]), str(store.attributes["digest"])
@@ -106,7 +107,7 @@ def _condense(
     elif config.record.shares_classes:
         for _ in config.record.run(config, videos, tell).clips:
             pass  # sent to the first rank
-    ranks.totals([0])  # nobody leaves before the store is complete
+    ranks.totals([0])  # all processes wait until the store is complete
     return store
 
 
@@ -132,10 +133,10 @@ def _write(
 
 @contextmanager
 def _unlabelled(config: CondenseConfig) -> Iterator[CondenseConfig]:
-    """Gives the settings of a store beside `out`, which is removed at the end.
+    """Yields the settings for a temporary store next to `out`, from which the teacher reads the clips.
 
-    A teacher is asked about clips as they are read from a store. The name follows from `out`, so that
-    another run replaces what a killed one has left.
+    The store is removed at the end. Its name is derived from `out`, so that the next run replaces what a
+    killed one left behind.
     """
     beside = local_beside(config.out)
     path = beside.with_name(f".{beside.name}.unlabelled.zarr")
@@ -148,7 +149,7 @@ def _unlabelled(config: CondenseConfig) -> Iterator[CondenseConfig]:
 def _write_clips(config: CondenseConfig, videos: VideoDataset, condensed: Condensed) -> None:
     clips, levels = condensed.clips, None
     if config.frame_encoding is not None and config.iterates:
-        # Trained key frames leave the range of pixels, so what a level stands for depends on all of them.
+        # Trained key frames exceed the range of pixels, so the scale of the levels depends on all of them.
         made = list(clips)
         clips, levels = iter(made), levels_that_span((c.key_frames for c in made), videos.normalization)
     with StoreWriter(
@@ -180,14 +181,14 @@ def _write_clips(config: CondenseConfig, videos: VideoDataset, condensed: Conden
         for label, count in counts.items():
             if count != (wanted := config.clips_of(real[videos.classes[label]])):
                 raise SettingsError(
-                    f"--method {config.method} made {count} clips of class {videos.classes[label]!r}, "
-                    f"and --vpc {config.vpc} asks for {wanted}"
+                    f"--method {config.method} made {counted(count, 'clip')} of class "
+                    f"{videos.classes[label]!r}; --vpc {config.vpc} needs {wanted}"
                 )
         if condensed.native is not None:
             if config.record.training_clips is None:
                 raise SettingsError(
-                    f"--method {config.method} has native arrays, which only this library's own methods can "
-                    "train on; return key frames alone"
+                    f"--method {config.method} returned native arrays, which only built-in methods can train "
+                    "on; return key frames only"
                 )
             writer.write_native(config.method, condensed.native)
 
@@ -210,7 +211,7 @@ def _provenance(config: CondenseConfig, videos: VideoDataset, condensed: Condens
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "sources": condensed.sources,
         "source_bytes": videos.source_bytes(condensed.chosen),
-        # On a CPU the last bits of a sum depend on them.
+        # On a CPU the last bits of sums depend on the number of threads.
         "threads": torch.get_num_threads(),
         **condensed.provenance,
     }
@@ -225,7 +226,3 @@ def software_versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
-
-
-def _ignore(_event: Event) -> None:
-    pass

@@ -1,7 +1,7 @@
-"""The settings of `dfs condense`, a line each: type, default, help, group and check.
+"""The settings of `dfs condense`: type, default, help, group and check of each.
 
-The command line makes its options from them, so nothing heavy is imported here. `CondenseConfig` says at
-length what each setting does, and how they go together.
+The command line builds its options from them, so this module imports nothing heavy. `CondenseConfig`
+documents each setting, and checks them together.
 """
 
 from collections.abc import Callable
@@ -55,14 +55,14 @@ Check = Callable[[str, Any], object]
 
 
 class Option(NamedTuple):
-    """What the command line and the checks know about a setting.
+    """The command-line option of a setting, and its check.
 
     Attributes:
         help: one line.
-        panel: the group it is listed in; None for the first.
-        metavar: what stands for a value; None for its type.
-        words: values to offer, beside those of a Literal.
-        check: called with flag and value, if the value is not None; raises SettingsError.
+        panel: group in the help; None for the first.
+        metavar: placeholder for the value in the help; None for its type.
+        words: values to complete, in addition to those of a Literal.
+        check: called with flag and value if the value is not None; raises SettingsError.
     """
 
     help: str
@@ -132,7 +132,7 @@ def _bytes(flag: str, value: str | int) -> None:
 
 def _clip_numbers(flag: str, value: tuple[object, ...]) -> None:
     if any(isinstance(clip, bool) or not isinstance(clip, int) or clip < 0 for clip in value):
-        raise SettingsError(f"{flag} must be numbers of clips, 0 or more, got {value}")
+        raise SettingsError(f"{flag} must be clip numbers, 0 or more, got {value}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,90 +140,99 @@ class Settings:
     """The fields of `CondenseConfig`.
 
     Raises:
-        SettingsError: a value of another type, none of the allowed words, or outside its rule.
+        SettingsError: a value has the wrong type, is not one of the allowed words, or is out of range.
     """
 
-    dataset: str = _set("What to condense.", default=MISSING, metavar="NAME|FOLDER|LIST")
+    dataset: str = _set("Dataset to condense.", default=MISSING, metavar="NAME|FOLDER|LIST")
     vpc: ClipsPerClass = _set(
-        "Videos per class; all: every real clip (random, herding, k-center, pack).",
+        "Clips per class; all: every real clip (random, herding, k-center, pack).",
         default=MISSING,
         metavar="N|all",
         check=_at_least_1,
     )
-    out: str = _set("*.zarr, *.zarr.zip, *.h5 or *.hdf5; or a URL.", default=MISSING, metavar="STORE")
-    method: str = _set("{methods}; or module:function of your own.", default="dfs")
-    dtype: Dtype | None = _set("float32, float16 or uint8.")
+    out: str = _set(
+        "Store to write: .zarr, .zarr.zip, .h5 or .hdf5; or a URL.", default=MISSING, metavar="STORE"
+    )
+    method: str = _set("Method: {methods}; or module:function for your own.", default="dfs")
+    dtype: Dtype | None = _set("Type of the stored key frames: float32, float16 or uint8.")
     encoding: str | None = _set(
-        "Key frames as image files: webp[:75], avif[:60] or none.",
+        "Store key frames as images: webp[:75], avif[:60] or none.",
         metavar="webp|avif[:QUALITY]",
         words=("webp", "avif", "none"),
     )
-    soft_labels: bool = _set("Store a teacher's logits for every clip.", default=False)
-    root: str | None = _set("Folder of the dataset's videos (else DFS_DATA).", metavar="DIR")
-    test_list: str | None = _set("The test clips, if --dataset is a list.", metavar="LIST")
-    class_names: str | None = _set("Names of the classes, if a list has numbers.", metavar="FILE")
+    soft_labels: bool = _set("Store the logits of a teacher network with every clip.", default=False)
+    root: str | None = _set("Folder of the videos; without it, DFS_DATA is searched.", metavar="DIR")
+    test_list: str | None = _set("List of the test clips, if --dataset is a list.", metavar="LIST")
+    class_names: str | None = _set("Names of the classes, if the list has class numbers.", metavar="FILE")
     folder_layout: FolderLayout | None = _set(
-        "classes: the folders in FOLDER are classes, whatever their names."
+        "classes: treat every folder in FOLDER as a class, even train or test."
     )
 
-    iterations: int | None = _set("Number of steps.", MATCHING, check=_at_least_1)
-    lr: float | None = _set("Learning rate.", MATCHING, check=_positive)
+    iterations: int | None = _set("Number of optimisation steps.", MATCHING, check=_at_least_1)
+    lr: float | None = _set("Learning rate of the key frames.", MATCHING, check=_positive)
     momentum: float | None = _set("Momentum of SGD.", MATCHING, check=_below_1)
-    batch_real: int | None = _set("Real clips per class and step.", MATCHING, check=_at_least_1)
-    init: Initialisation | None = _set("noise, real, herding or pack.", MATCHING)
-    seed: int = _set("Seed of everything random.", MATCHING, 0, check=_not_negative)
+    batch_real: int | None = _set("Real clips per class in each step.", MATCHING, check=_at_least_1)
+    init: Initialisation | None = _set("Start from noise, real, herding or pack.", MATCHING)
+    seed: int = _set("Seed of the random numbers.", MATCHING, 0, check=_not_negative)
     extractor: str = _set(
-        "Features for herding, k-center, pack.",
+        "Network whose features herding, k-center and pack compare.",
         MATCHING,
         "trained",
         metavar="trained|random|FILE",
         words=("trained", "random"),
     )
 
-    static_iterations: int | None = _set("Steps of stage 1.", MEMORIES, check=_at_least_1)
-    static_lr: float | None = _set("Of the static memory.", MEMORIES, check=_positive)
-    integrator_lr: float | None = _set("Of their convolution.", MEMORIES, check=_positive)
+    static_iterations: int | None = _set("Steps of the first stage.", MEMORIES, check=_at_least_1)
+    static_lr: float | None = _set("Learning rate of the static memory.", MEMORIES, check=_positive)
+    integrator_lr: float | None = _set(
+        "Learning rate of the convolution that joins them.", MEMORIES, check=_positive
+    )
 
-    budget: str | int | None = _set("Bytes in all, 20MiB (pack, dfs).", KEPT, metavar="SIZE", check=_bytes)
+    budget: str | int | None = _set(
+        "Size of all key frames together: 20MiB (pack, dfs).", KEPT, metavar="SIZE", check=_bytes
+    )
     key_frames: int | None = _set(
-        "Per clip (pack: at most; random, herding, k-center: default all).",
-        KEPT,
-        metavar="K",
-        check=_at_least_1,
+        "Key frames per clip; for pack, the maximum. Default: all.", KEPT, metavar="K", check=_at_least_1
     )
     min_key_frames: int | None = _set(
-        "Per clip at least, unless fewer rebuild it as well (pack; default 2 if --budget allows).",
+        "Fewest key frames per clip (pack). Default: 2 if --budget allows.",
         KEPT,
         metavar="K",
         check=_at_least_1,
     )
     max_error: float | None = _set(
-        "RMS error, of 255; 2.55 is 40 dB (pack).", KEPT, metavar="LEVELS", check=_levels
+        "Largest RMS error of a clip, 0 to 255; 2.55 is 40 dB (pack).", KEPT, metavar="LEVELS", check=_levels
     )
 
-    initial_key_frames: int = _set("Key frames at the start.", INSERTION, 2, check=_at_least_1)
-    insertion: bool | None = _set("Insert key frames.", INSERTION)
-    epsilon: float | None = _set("Threshold.", INSERTION, check=_number)
-    warmup: float = _set("Share of steps before.", INSERTION, 0.2)
-    cooldown: float = _set("Share of steps after.", INSERTION, 0.2)
-    insert_every: float = _set(
-        "Share of the phase from test to test; 0: every step.", INSERTION, 0.05, metavar="SHARE"
+    initial_key_frames: int = _set("Key frames per clip at the start.", INSERTION, 2, check=_at_least_1)
+    insertion: bool | None = _set("Whether to insert key frames.", INSERTION)
+    epsilon: float | None = _set(
+        "Threshold: insert below this cosine, or above this distance.", INSERTION, check=_number
     )
-    evidence: Gathering = _set("last, mean or persistent, over the steps between tests.", INSERTION, "last")
+    warmup: float = _set("Share of the steps before insertion begins.", INSERTION, 0.2)
+    cooldown: float = _set("Share of the steps after insertion ends.", INSERTION, 0.2)
+    insert_every: float = _set(
+        "Share of the phase between two tests; 0 tests at every step.", INSERTION, 0.05, metavar="SHARE"
+    )
+    evidence: Gathering = _set(
+        "Cosines to test: last, mean, or persistent since the previous test.", INSERTION, "last"
+    )
     persistence: float = _set(
-        "Share of steps that must disagree (persistent).",
+        "Share of steps at which both cosines must disagree (persistent).",
         INSERTION,
         0.5,
         metavar="SHARE",
         check=_share_of_steps,
     )
-    score: Score = _set("Rank by the larger or smaller cosine.", INSERTION, "larger")
-    selection: Selection = _set("lowest or random.", INSERTION, "lowest")
-    metric: Metric = _set("cosine or l2.", INSERTION, "cosine")
-    insertions: Insertions = _set("one or all at a test.", INSERTION, "one")
-    gradient: GradientReading = _set("frame or accumulated.", INSERTION, "frame")
+    score: Score = _set("Rank candidates by the larger or smaller of their two cosines.", INSERTION, "larger")
+    selection: Selection = _set("Position to insert: lowest score or random.", INSERTION, "lowest")
+    metric: Metric = _set("Compare gradients by cosine or l2.", INSERTION, "cosine")
+    insertions: Insertions = _set("Positions to insert per clip at each test: one or all.", INSERTION, "one")
+    gradient: GradientReading = _set(
+        "Gradient of a key frame: frame (its own) or accumulated.", INSERTION, "frame"
+    )
     watch: tuple[int, ...] = _set(
-        "Clips whose cosines the log keeps, for `dfs preview --kind cosine`.",
+        "Clips whose cosines to log, for `dfs preview --kind cosine`.",
         INSERTION,
         (0,),
         metavar="N,N",
@@ -231,29 +240,45 @@ class Settings:
     )
 
     frames: int | None = _set("Frames per clip (T).", SAMPLING)
-    stride: int | None = _set("Interval between sampled frames.", SAMPLING)
-    size: int | None = _set("Height and width, pixels.", SAMPLING)
+    stride: int | None = _set("Take every N-th frame of the video.", SAMPLING)
+    size: int | None = _set("Height and width in pixels.", SAMPLING)
     split: int | None = _set("Official split, 1 to 3 (UCF101, HMDB51).", SAMPLING)
-    classes: tuple[str, ...] | None = _set("Only these, commas between.", SAMPLING)
+    classes: tuple[str, ...] | None = _set("Use only these classes, separated by commas.", SAMPLING)
     hold_out: float | None = _set(
-        "Share of training clips to leave out of condensing and to test on.", SAMPLING, metavar="SHARE"
+        "Share of the training clips to hold out for testing.", SAMPLING, metavar="SHARE"
     )
-    decoder: VideoDecoder | None = _set("Default: auto (PyAV, then decord).", SAMPLING)
+    decoder: VideoDecoder | None = _set(
+        "Video decoder: pyav, decord or auto (PyAV, then decord). Default: auto.", SAMPLING
+    )
 
-    device: str = _set("auto, cpu, cuda or cuda:N.", RUNNING, "auto", words=("auto", "cpu", "cuda"))
-    precision: Precision = _set("float32, or bf16 (real side, approximate).", RUNNING, "float32")
+    device: str = _set(
+        "Device: auto (CUDA if available), cpu, cuda or cuda:N.",
+        RUNNING,
+        "auto",
+        words=("auto", "cpu", "cuda"),
+    )
+    precision: Precision = _set(
+        "Arithmetic for real clips: float32, or bf16 (approximate).", RUNNING, "float32"
+    )
     snapshots: int | None = _set(
         "Keep some clips as they were at N moments, for `dfs preview --making`.",
         RUNNING,
         metavar="N",
         check=_moments,
     )
-    resume: bool = _set("Continue a checkpoint.", RUNNING, default=False)
-    checkpoint_every: int | None = _set("Default: 5 minutes.", RUNNING, metavar="STEPS", check=_at_least_1)
-    max_memory: str | int | None = _set(
-        "Of the GPU, or of this process: 8GiB.", RUNNING, metavar="SIZE", check=_bytes
+    resume: bool = _set(
+        "Continue from the checkpoint of an earlier run, if there is one.", RUNNING, default=False
     )
-    overwrite: bool = _set("Replace the store.", RUNNING, default=False)
+    checkpoint_every: int | None = _set(
+        "Steps between checkpoints. Default: every 5 minutes.", RUNNING, metavar="STEPS", check=_at_least_1
+    )
+    max_memory: str | int | None = _set(
+        "Memory limit for the GPU, or on the CPU for this process: 8GiB.",
+        RUNNING,
+        metavar="SIZE",
+        check=_bytes,
+    )
+    overwrite: bool = _set("Replace the store if it already exists.", RUNNING, default=False)
 
     def __post_init__(self) -> None:
         for each in fields(self):
@@ -271,28 +296,28 @@ class Settings:
 
 
 def flag_of(name: str) -> str:
-    """Returns what the command line calls a setting: "--key-frames"."""
+    """Returns the command-line flag of a setting: "--key-frames"."""
     return "--" + name.replace("_", "-")
 
 
 def words_of(kind: Any) -> tuple[str, ...]:  # noqa: ANN401 - a type, or something that stands for several
-    """Returns the words of a Literal, also if None is allowed beside it; none of other types."""
+    """Returns the words of a Literal or of a Literal | None; none for other types."""
     return next((get_args(each) for each in (kind, *_alternatives(kind)) if get_origin(each) is Literal), ())
 
 
 def kinds_of(kind: Any) -> set[type]:  # noqa: ANN401 - as `words_of`
-    """Returns the classes that a value of a setting may have, beside the words of a Literal."""
+    """Returns the classes that a value of a setting can be an instance of, besides the words of a Literal."""
     kinds = {get_origin(each) or each for each in _alternatives(kind) or (kind,)}
     return {each for each in kinds if isinstance(each, type)}
 
 
 def _alternatives(kind: Any) -> tuple[Any, ...]:  # noqa: ANN401 - as `words_of`
-    """Returns the types of a union, or the values of a Literal; none of a plain type."""
+    """Returns the types of a union, or the values of a Literal; none for a plain type."""
     return () if get_origin(kind) is tuple else get_args(kind)
 
 
 def _fits(value: object, kind: type) -> bool:
-    """Returns whether a value may stand for a type: an int for a float, but no bool for a number."""
+    """Returns whether a value is of a type; an int is accepted as a float, but a bool not as a number."""
     if isinstance(value, bool):
         return kind is bool
     return isinstance(value, (int, float) if kind is float else kind)

@@ -1,4 +1,4 @@
-"""Soft labels: the logits of a network that was trained on the real clips, for every clip of a store."""
+"""Soft labels: logits for every clip of a store, from a network trained on the real clips."""
 
 from collections.abc import Callable
 from typing import Any
@@ -20,21 +20,20 @@ __all__ = ["soft_labels_of", "teacher_of"]
 def teacher_of(
     videos: VideoDataset, device: torch.device, tell: Callable[[Event], None]
 ) -> tuple[ConvNet3D, dict[str, Any]]:
-    """Returns the teacher: ConvNet3D trained on the real clips, once, and kept in the cache.
+    """Returns the teacher, a ConvNet3D trained once on the real clips and then cached.
 
-    It is the network whose features the coresets choose by. It sees the clips of `videos` alone, so never one
-    that is held out.
+    The coresets use the same network for their features.
 
     Args:
-        videos: the real training clips, without those held out.
-        device: where it is trained and asked.
-        tell: gets `ExtractorTrained` after every pass of its training; may raise to stop.
+        videos: the real training clips, without held-out ones.
+        device: where the network is trained and evaluated.
+        tell: called with `ExtractorTrained` after every training pass; may raise to stop.
 
     Returns:
-        The network, frozen, and what the provenance says of it.
+        The frozen network, and its description for the provenance.
 
     Raises:
-        SettingsError: clips are too small for ConvNet3D.
+        SettingsError: the clips are too small for ConvNet3D.
         DivergedError, DiskFullError, OutputNotWritableError: as `extractor_network`.
     """
     network, origin = extractor_network("trained", videos, 0, device, tell)
@@ -48,11 +47,11 @@ def teacher_of(
 
 
 def soft_labels_of(store: KeyFrameStore, network: ConvNet3D) -> npt.NDArray[np.float32]:
-    """Returns the logits of a network for every clip as the store rebuilds it, (N, classes) float32.
+    """Returns a network's logits for every rebuilt clip of a store, (N, classes) float32.
 
     Args:
         store: the clips.
-        network: the teacher; each clip is standardised by itself, as in its training.
+        network: the teacher; each clip is standardised individually, as in its training.
     """
     device = next(network.parameters()).device
     found = []

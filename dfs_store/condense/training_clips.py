@@ -1,4 +1,4 @@
-"""What a plan needs to know of the real clips, counted without decoding any or taken from opened ones."""
+"""What a plan needs to know about the real clips, counted without decoding or read from an open dataset."""
 
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ __all__ = ["TrainingClips", "count_training_clips"]
 
 
 class TrainingClips(NamedTuple):
-    """The real clips of a run, without those that are held out.
+    """Counts and shape of the real clips of a run, without held-out ones.
 
     Attributes:
         per_class: number of clips by class name.
@@ -28,12 +28,12 @@ class TrainingClips(NamedTuple):
 
     @classmethod
     def of(cls, videos: VideoDataset) -> "TrainingClips":
-        """Describes opened clips."""
+        """Describes an open dataset."""
         return cls(clips_per_class(videos), videos.num_frames, videos.frame_shape)
 
 
 def count_training_clips(config: CondenseConfig) -> TrainingClips:
-    """Counts the clips that the settings name, without decoding any.
+    """Counts the training clips that the settings select, without decoding any.
 
     Raises:
         DatasetNotFoundError, EmptyClassError, SettingsError: as `open_videos`.

@@ -42,7 +42,7 @@ _NAMED_BY = {
 
 @dataclass(frozen=True)
 class StoreVideos:
-    """Which real clips to open, named as the settings of `CondenseConfig`.
+    """The real clips to open; fields have the names of `CondenseConfig`.
 
     Attributes:
         split_declared: the split comes from --split because the store does not record its own.
@@ -168,16 +168,16 @@ def _agreed(found: Sequence[StoreVideos], stores: Sequence[KeyFrameStore]) -> St
 
 
 def clips_of_store(store: KeyFrameStore, asked: StoreVideos) -> StoreVideos:
-    """Fills in, from the store, how real clips must be cut to match its clips.
+    """Fills in from the store how to sample real clips so that they match its clips.
 
     Raises:
         SettingsError: neither the flags nor the store name a dataset.
-        DatasetNotFoundError: the store names a folder that is not there.
+        DatasetNotFoundError: the store names a folder that does not exist.
     """
     settings: dict[str, Any] = store.provenance_object("config")
     recorded = (store.attributes.get("provenance") or {}).get("dataset")
     dataset = asked.dataset or source_of(store)
-    # What the store records of its own dataset says nothing of another.
+    # The store's records apply to its own dataset only.
     same = asked.dataset in ("", recorded)
     same = same or os.path.abspath(os.path.expanduser(asked.dataset)) == found_beside(store, recorded)
     reading: dict[str, Any] = {
@@ -201,11 +201,11 @@ def clips_of_store(store: KeyFrameStore, asked: StoreVideos) -> StoreVideos:
 
 
 def clips_to_test_on(store: KeyFrameStore, asked: StoreVideos) -> StoreVideos:
-    """As `clips_of_store`, and refuses clips that may have gone into the store.
+    """Like `clips_of_store`, but rejects test clips that the store may have been made from.
 
     Raises:
         SettingsError: neither the flags nor the store name a dataset; the store was not condensed with the
-            same share held out; or the store was made from another official split, or from an unknown one.
+            same held-out share; or it was made from a different or unknown official split.
     """
     videos = clips_of_store(store, asked)
     _check_hold_out(store, asked.hold_out)
@@ -226,13 +226,13 @@ def _check_hold_out(store: KeyFrameStore, share: float | None) -> None:
     else:
         made = f"was condensed with --hold-out {settings['hold_out']}"
     raise SettingsError(
-        f"{store.path} {made}: the clips to test on may have gone into it. Condense with "
+        f"{store.path} {made}, so it may have been made from the clips to test on; condense with "
         f"--hold-out {share:g} first"
     )
 
 
 def _of_split(store: KeyFrameStore, videos: StoreVideos, info: DatasetInfo, asked: int | None) -> StoreVideos:
-    """Chooses the official split; test clips of one split are training clips of another."""
+    """Chooses the official split; test clips of one split can be training clips of another."""
     source = CATALOGUE.get(str((store.attributes.get("provenance") or {}).get("dataset")))
     if source is not None and source.layout != info.layout:
         return replace(videos, split=asked or 1)  # made from other videos
@@ -240,14 +240,14 @@ def _of_split(store: KeyFrameStore, videos: StoreVideos, info: DatasetInfo, aske
     if not isinstance(own, int):
         if asked is None:
             raise SettingsError(
-                f"{store.path} does not record which official split of {info.name} it was made from, and a "
-                "test on another split would include clips that went into it; if you know the split, add "
+                f"{store.path} does not record which official split of {info.name} it was made from, and the "
+                "test clips of another split include clips that it was made from; if you know the split, add "
                 "--split N"
             )
         return replace(videos, split=asked, split_declared=True)
     if asked not in (None, own):
         raise SettingsError(
             f"{store.path} was condensed from split {own}: the test clips of split {asked} include training "
-            f"clips of split {own}. Leave out --split, or condense with --split {asked}"
+            f"clips of split {own}; leave out --split, or condense with --split {asked}"
         )
     return replace(videos, split=own)

@@ -111,7 +111,7 @@ def test_herding_says_at_once_that_it_trains(dfs, tmp_path, monkeypatch):
     monkeypatch.setenv("DFS_CACHE", str(tmp_path / "cache"))
     done = dfs("condense", *SMALL, "--method", "herding", "--out", tmp_path / "s.zarr")
     assert done.code == 0
-    assert "trains ConvNet3D on the real clips" in done.stderr
+    assert "trains ConvNet3D once on the real clips" in done.stderr
     assert "condense: 0/16  training a network on the real clips" in done.stderr
 
 
@@ -137,10 +137,10 @@ def test_the_summary_of_a_resumed_run_covers_all_of_it(dfs, tmp_path, monkeypatc
     assert [line["step"] for line in log if line["event"] == "run_started"] == [0, 3]
     first = [line["elapsed_seconds"] for line in log if line["event"] == "step_done"][2]
     assert resumed.document["elapsed_seconds"] > first
-    story = [line for line in at_once.splitlines() if "at first" in line or "inserted, from" in line]
+    story = [line for line in at_once.splitlines() if "at the start" in line or "inserted, from" in line]
     again = dfs("condense", *SMALL, *STEPS, "--out", out, "--resume", "--overwrite")
     assert [line.partition(";")[0] for line in story] == [
         line.partition(";")[0]
         for line in again.stdout.splitlines()
-        if "at first" in line or "inserted," in line
+        if "at the start" in line or "inserted," in line
     ]

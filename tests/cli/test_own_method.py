@@ -118,7 +118,7 @@ def test_what_a_record_uses_and_refuses(dfs, folder):
     [
         ("own_toy:missing", "cannot import missing from 'own_toy'.*write module:function"),
         ("nowhere_at_all:f", "ModuleNotFoundError"),
-        ("own_toy:NUMBER", "is a int, neither a function nor a Method"),
+        ("own_toy:NUMBER", "must name a function or a Method, got int"),
         ("herdin", "Did you mean 'herding'"),
     ],
 )
@@ -134,10 +134,10 @@ def test_a_name_of_nothing(folder, name, said):
         ("no_arguments", "raised TypeError: .*takes 0 positional arguments"),
         ("pairs", "raised TypeError: .*missing 1 required positional argument: 'label'"),
         ("breaks", "raised KeyError: 'oh'"),
-        ("few", "made 1 clips of class 'fast', and --vpc 2 asks for 2"),
+        ("few", "made 1 clip of class 'fast'; --vpc 2 needs 2"),
         ("many", "made 3 clips of class 'fast'"),
         ("other_shape", r"clip 1: key frames must have shape \(K, 3, 43, 43\)"),
-        ("NATIVE", "has native arrays, which only this library's own methods can train on"),
+        ("NATIVE", "returned native arrays, which only built-in methods can train on"),
         ("LIST", "raised TypeError: run must return a Condensed, not a list"),
     ],
 )

@@ -52,7 +52,7 @@ def test_many_clips_take_pages(dfs, inserted, tmp_path):
     assert not (tmp_path / "s.png").exists()
     again = dfs("preview", inserted, "--out", tmp_path / "s.png", "--rows", 15)
     assert again.code == 2
-    assert "s-01.png (and 2 more): exists already; add --overwrite" in again.stderr
+    assert "s-01.png (and 2 more) already exists; add --overwrite" in again.stderr
 
 
 def test_all_pages_in_one_pdf(dfs, inserted, tmp_path):
@@ -147,9 +147,12 @@ def test_clips_are_chosen_by_class_and_number(dfs, inserted, tmp_path, words, cl
         (["--out", "s.png", "--rebuilt", "dimm"], "Did you mean 'dim'?"),
         (["--out", "s.png", "--theme", "drak"], "Did you mean 'dark'?"),
         (["--out", "s.png", "--class", "A"], "Did you mean 'a'?"),
-        (["--out", "s.png", "--clip", "40"], "--clips must lie in 0..39, got '40'"),
-        (["--out", "s.png", "--clip", "5-2"], "--clips must lie in 0..39, got '5-2'"),
-        (["--out", "s.png", "--clip", "x"], "--clips takes numbers and ranges"),
+        (["--out", "s.png", "--clip", "40"], "--clips must lie in 0..39, got 40"),
+        (
+            ["--out", "s.png", "--clip", "5-2"],
+            "--clips must be clip numbers and ranges such as 0,7,20-25, got '5-2'",
+        ),
+        (["--out", "s.png", "--clip", "x"], "--clips must be clip numbers and ranges"),
         (["--out", "inserted.zarr/s.png"], "is inside the store"),
         (["--out", "s.png", "--nearest"], "--nearest shows real clips in a film"),
         (["--out", "s.gif", "--clips", "0-20"], "a film shows at most 16 clips, got 21"),

@@ -13,7 +13,7 @@ def damage(store):
 def test_a_whole_store_passes(dfs, store):
     outcome = dfs("verify", store)
     assert outcome.code == 0
-    assert "whole" in outcome.stdout
+    assert "intact" in outcome.stdout
     assert dfs("verify", store, "-q").stdout == ""
     assert dfs("verify", store, "--json").document == {
         "schema": "dfs.verify/1", "store": str(store), "ok": True, "findings": []

@@ -77,7 +77,7 @@ def test_pack_starts_from_the_key_frames_that_rebuild_herded_clips_best(config, 
 
 def test_pack_is_no_start_for_methods_that_choose_no_key_frames(config):
     for method in ("dm", "static-dynamic"):
-        with pytest.raises(SettingsError, match=f"method {method} keeps none of its own choice"):
+        with pytest.raises(SettingsError, match=f"method {method} has no such choice"):
             config(method=method, init="pack")
 
 
@@ -184,7 +184,7 @@ def test_where_the_newest_checkpoint_is_damaged_the_one_before_it_is_used(config
     data = bytearray(newest.read_bytes())
     data[len(data) // 2] ^= 1
     newest.write_bytes(data)
-    with pytest.warns(UserWarning, match=r"broken\.zarr\.checkpoint\.npz is damaged .* the one before it"):
+    with pytest.warns(UserWarning, match=r"broken\.zarr\.checkpoint\.npz is damaged .* the previous one"):
         events = run(config(out=broken, resume=True), videos)
     assert events[0].step == 2
     assert same(whole, broken)

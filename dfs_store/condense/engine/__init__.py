@@ -1,1 +1,1 @@
-"""What a method computes with: trainable key frames, matching, insertion, real clips and features."""
+"""Building blocks of the methods: trainable key frames, matching, insertion, real clips and features."""

@@ -1,4 +1,4 @@
-"""A budget of bytes for a run that inserts: each class has an equal share of the key frames it allows."""
+"""The byte budget of a run that inserts: each class gets an equal share of the key frames it allows."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ __all__ = ["Room", "affordable_key_frames"]
 
 
 def affordable_key_frames(config: CondenseConfig, num_clips: int, frame_shape: tuple[int, int, int]) -> int:
-    """Returns how many key frames of all clips the budget allows, with their index and steps of insertion."""
+    """Returns how many key frames, with index and insertion steps, the budget allows for all clips."""
     assert config.budget_bytes is not None
     return key_frames_within(
         config.budget_bytes, num_clips, frame_shape, config.stored_dtype, with_steps=True
@@ -21,14 +21,14 @@ def affordable_key_frames(config: CondenseConfig, num_clips: int, frame_shape: t
 
 
 class Room:
-    """How many key frames each class of a group may still get.
+    """The number of key frames that each class of a group may still get.
 
-    Shares are of classes, not of processes or chunks, so that what is inserted depends on neither.
+    Shares belong to classes, so that insertion does not depend on the number of processes or chunks.
 
     Args:
-        config: resolved settings; without a budget there is always room.
+        config: resolved settings; room is unlimited without a budget.
         group: the clips of whole classes.
-        num_classes: of the dataset.
+        num_classes: number of classes of the dataset.
     """
 
     def __init__(self, config: CondenseConfig, group: Group, num_classes: int) -> None:
@@ -46,11 +46,11 @@ class Room:
                 self._left[int(label)] = self._left.get(int(label), share) - int(count)
 
     def take(self, chosen: Sequence[tuple[int, int]], labels: npt.NDArray[np.int64]) -> list[tuple[int, int]]:
-        """Returns those of the (clip, position) pairs that there is room for, and takes it.
+        """Returns the (clip, position) pairs that there is room for, and reserves it.
 
         Args:
-            chosen: in the order in which they are to be inserted.
-            labels: (N,) the class of every clip.
+            chosen: pairs in the order of insertion.
+            labels: (N,) class of every clip.
         """
         if self._left is None:
             return list(chosen)

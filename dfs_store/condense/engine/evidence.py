@@ -1,4 +1,4 @@
-"""What the steps between two tests for insertion say about every frame of some clips."""
+"""Evidence for insertion, gathered for every frame over the steps between two tests."""
 
 import numpy as np
 import numpy.typing as npt
@@ -7,14 +7,14 @@ __all__ = ["Evidence"]
 
 
 class Evidence:
-    """Sums over steps of how a frame's gradient agrees with those of its adjacent key frames.
+    """Sums, over steps, how a frame's gradient agrees with those of its adjacent key frames.
 
-    Steps at which one of a frame's two cosines is unknown (a key frame, or a gradient of zero) count for
-    nothing.
+    A step does not count for a frame if one of its two cosines is unknown (at a key frame, or if a gradient
+    is zero).
 
     Attributes:
-        cosine_sums: (N, 2, T) float64, the cosines to the left and to the right key frame, summed over steps.
-        opposed: (N, T) int64, number of steps at which the frame disagreed with both.
+        cosine_sums: (N, 2, T) float64, cosines with the left and the right key frame, summed over steps.
+        opposed: (N, T) int64, number of steps at which the frame disagreed with both key frames.
         steps: (N, T) int64, number of steps summed.
     """
 
@@ -27,7 +27,7 @@ class Evidence:
         """Adds a step.
 
         Args:
-            cosines: (2, N, T), not-a-number if unknown.
+            cosines: (2, N, T), NaN if unknown.
             opposed: (N, T), whether the frame disagrees with both adjacent key frames; False if unknown.
         """
         known = ~np.isnan(cosines).any(axis=0)
@@ -41,25 +41,25 @@ class Evidence:
         opposed: npt.NDArray[np.int64],
         steps: npt.NDArray[np.int64],
     ) -> None:
-        """Puts back a saved state of the same N clips; see the attributes."""
+        """Restores a saved state of the same N clips; see the attributes."""
         self.cosine_sums[...] = cosine_sums
         self.opposed[...] = opposed
         self.steps[...] = steps
 
     def clear(self) -> None:
-        """Starts again with no step."""
+        """Discards all steps."""
         for array in (self.cosine_sums, self.opposed, self.steps):
             array.fill(0)
 
     @property
     def mean_cosines(self) -> npt.NDArray[np.float64]:
-        """(2, N, T), the mean over steps; not-a-number for frames without any."""
+        """(2, N, T), mean over steps; NaN for frames without any."""
         steps = np.where(self.steps > 0, self.steps, np.nan)
         means: npt.NDArray[np.float64] = self.cosine_sums.swapaxes(0, 1) / steps
         return means
 
     @property
     def opposed_shares(self) -> npt.NDArray[np.float64]:
-        """(N, T), the share of steps at which the frame disagreed; not-a-number for frames without any."""
+        """(N, T), share of steps at which the frame disagreed; NaN for frames without any."""
         shares: npt.NDArray[np.float64] = self.opposed / np.where(self.steps > 0, self.steps, np.nan)
         return shares

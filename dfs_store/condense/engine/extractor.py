@@ -1,7 +1,7 @@
-"""The feature extractor of the coresets: ConvNet3D trained on all the real clips, once, and kept.
+"""The feature extractor of the coresets: a ConvNet3D trained once on all the real clips, then cached.
 
-Clips are standardised one by one, in training and when features are taken, so that a feature depends on its
-clip alone.
+Clips are standardised individually, in training and for features, so that a feature depends on its clip
+alone.
 """
 
 import hashlib
@@ -30,7 +30,7 @@ from dfs_store.videos.tensors import normalised_clips
 
 __all__ = ["EXTRACTOR_TRAINING", "extractor_is_kept", "extractor_network", "features_of"]
 
-# 16 passes: 9 at the full learning rate, 7 at a tenth. Enough for ConvNet3D to fit what it is given
+# 16 passes: 9 at the full learning rate, 7 at a tenth. Enough for ConvNet3D to fit its clips
 # (moving-shapes: 100 % of the test clips).
 EXTRACTOR_TRAINING = TrainingSettings(epochs=15, batch_size=32, standardisation="clip", seed=0)
 _FEATURE_BATCH = 32
@@ -39,22 +39,22 @@ _FEATURE_BATCH = 32
 def extractor_network(
     choice: str, videos: VideoDataset, seed: int, device: torch.device, tell: Callable[[Event], None]
 ) -> tuple[ConvNet3D, dict[str, str]]:
-    """Makes, reads or finds the extractor.
+    """Returns the extractor: trained (or found in the cache), random, or read from a file.
 
     Args:
-        choice: "trained", "random", or the path of a file with ConvNet3D's `state_dict` (of `torch.save`).
+        choice: "trained", "random", or the path of a file with ConvNet3D's `state_dict` (`torch.save`).
         videos: the real clips.
-        seed: of a random extractor; a trained one does not depend on it.
+        seed: seed of a random extractor; a trained one does not depend on it.
         device: where features are computed.
-        tell: gets `ExtractorTrained` after every pass; may raise to stop.
+        tell: called with `ExtractorTrained` after every training pass; may raise to stop.
 
     Returns:
-        The network, frozen, and for the provenance: its kind, and the SHA-256 of its parameters.
+        The frozen network and, for the provenance, its kind and the SHA-256 of its parameters.
 
     Raises:
-        SettingsError: the file is not there or holds no such network.
-        DivergedError: the training's loss is no longer finite.
-        DiskFullError, OutputNotWritableError: the cache cannot take the trained network.
+        SettingsError: the file does not exist or does not contain such a network.
+        DivergedError: the training loss is no longer finite.
+        DiskFullError, OutputNotWritableError: the trained network cannot be written to the cache.
     """
     network = ConvNet3D(len(videos.classes), videos.num_frames, videos.frame_shape[1])
     origin = {"kind": choice}
@@ -68,7 +68,7 @@ def extractor_network(
             _load(network, Path(choice))
         except OSError as error:
             raise SettingsError(
-                f"--extractor must be trained, random or a file, and {choice!r} cannot be read: {error}"
+                f"--extractor must be trained, random or a file; {choice!r} cannot be read: {error}"
             ) from error
     fast_order(network.requires_grad_(False).eval().to(device))
     return network, {**origin, "sha256": _digest(network)}
@@ -80,7 +80,7 @@ def extractor_is_kept(videos: VideoDataset) -> bool:
 
 
 def features_of(network: ConvNet3D, videos: VideoDataset) -> npt.NDArray[np.float64]:
-    """Returns the embeddings (N, F) float64 of all real clips, unflipped, each standardised by itself."""
+    """Returns the embeddings (N, F) float64 of all real clips, unflipped and individually standardised."""
     device = next(network.parameters()).device
     found = []
     for start in range(0, len(videos), _FEATURE_BATCH):
@@ -99,11 +99,11 @@ def _train_or_find(
         _load(network, path)
         return
     settings = EXTRACTOR_TRAINING
-    with disk_errors(path.parent):  # before the training, not after it
+    with disk_errors(path.parent):  # an unwritable cache is an error before the training, not after it
         path.parent.mkdir(parents=True, exist_ok=True)
     network.reset(torch.Generator().manual_seed(settings.seed))
     fast_order(network.to(device))
-    tell(ExtractorTrained(0, settings.passes, None))  # at once: the first pass may take minutes
+    tell(ExtractorTrained(0, settings.passes, None))  # the first pass may take minutes
     train(
         network,
         VideoClips(videos, device),
@@ -117,7 +117,7 @@ def _train_or_find(
 
 
 def _request(videos: VideoDataset) -> dict[str, Any]:
-    """Everything that a trained extractor depends on."""
+    """Returns everything that a trained extractor depends on."""
     return {
         "network": "convnet3d",
         "training": EXTRACTOR_TRAINING.to_json(),
@@ -138,15 +138,11 @@ def _load(network: ConvNet3D, path: str | os.PathLike[str]) -> None:
         network.load_state_dict(state)
     except (RuntimeError, TypeError, AttributeError, EOFError, KeyError, UnpicklingError) as error:
         raise SettingsError(
-            f"{path} does not hold the state_dict of a ConvNet3D for these clips and classes "
+            f"{path} does not contain the state_dict of a ConvNet3D for these clips and classes "
             f"({type(error).__name__}); use --extractor trained, or delete the file if it is in the cache"
         ) from error
-    _check_finite(network, path)
-
-
-def _check_finite(network: ConvNet3D, path: str | os.PathLike[str]) -> None:
     if not all(bool(torch.isfinite(value).all()) for value in network.state_dict().values()):
-        raise SettingsError(f"{path} holds values that are not finite; use --extractor trained")
+        raise SettingsError(f"{path} contains values that are not finite; use --extractor trained")
 
 
 def _digest(network: ConvNet3D) -> str:

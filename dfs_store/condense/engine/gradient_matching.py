@@ -1,7 +1,7 @@
 """Gradient matching (DC, Zhao et al. 2021) on single frames: the first stage of static-dynamic.
 
-Per class, the gradients that a batch of real frames and the synthetic frames give the parameters of a
-freshly drawn network are compared, layer by layer.
+For each class, it compares layer by layer the gradients with respect to the parameters of a freshly drawn
+network, on a batch of real frames and on the synthetic frames.
 """
 
 from collections.abc import Sequence
@@ -16,14 +16,14 @@ __all__ = ["gradient_distance", "match_gradients"]
 def gradient_distance(real: Sequence[Tensor], synthetic: Sequence[Tensor]) -> Tensor:
     """Returns the distance of two lists of gradients: 1 - cosine, summed over output channels and layers.
 
-    Biases and the parameters of normalisation layers (one dimension) do not count, as in the public code.
+    Parameters with one dimension (biases, normalisation layers) are ignored, as in the public code.
 
     Args:
-        real: one gradient per parameter, the output channel first.
+        real: one gradient per parameter, output channel first.
         synthetic: the same shapes.
 
     Returns:
-        A scalar, differentiable with respect to both.
+        A scalar that is differentiable with respect to both.
     """
     total = torch.zeros((), device=real[0].device)
     for one, other in zip(real, synthetic, strict=True):
@@ -33,7 +33,7 @@ def gradient_distance(real: Sequence[Tensor], synthetic: Sequence[Tensor]) -> Te
 
 
 def match_gradients(network: nn.Module, real: Tensor, synthetic: Tensor, label: int) -> tuple[float, Tensor]:
-    """Compares what real and synthetic frames of a class would teach a network.
+    """Compares the network gradients of real and synthetic frames of a class.
 
     Args:
         network: maps frames (N, C, H, W) to logits; its parameters are not changed.
@@ -42,7 +42,7 @@ def match_gradients(network: nn.Module, real: Tensor, synthetic: Tensor, label: 
         label: their class.
 
     Returns:
-        The distance, and its gradient with respect to `synthetic`, (M, C, H, W).
+        The distance and its gradient (M, C, H, W) with respect to `synthetic`.
     """
     parameters = list(network.parameters())
     wanted = [g.detach() for g in torch.autograd.grad(_loss(network, real, label), parameters)]

@@ -1,4 +1,4 @@
-"""Herding as a rule: members whose running mean stays nearest to the mean of all."""
+"""Herding: chooses members whose running mean stays closest to the mean of all."""
 
 import numpy as np
 import numpy.typing as npt
@@ -7,14 +7,13 @@ __all__ = ["herd"]
 
 
 def herd(features: npt.NDArray[np.float64], count: int) -> list[int]:
-    """Chooses greedily, without replacement.
+    """Chooses clips greedily, without replacement.
 
-    Clip number i (from 0) is the one that minimises ``|| (i + 1) * mean - sum(chosen) - feature ||``, the
-    first of equals.
+    Choice i (from 0) minimises ``|| (i + 1) * mean - sum(chosen) - feature ||``. Ties go to the first.
 
     Args:
-        features: (n, F) of one class.
-        count: how many, at most n.
+        features: (n, F) features of one class.
+        count: number of clips to choose, at most n.
     """
     mean, total = features.mean(axis=0), np.zeros(features.shape[1])
     chosen: list[int] = []

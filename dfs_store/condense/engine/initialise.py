@@ -1,4 +1,4 @@
-"""Where key frames start: noise or real frames, evenly spaced, in chunks that fit the device."""
+"""Initial key frames: noise or real frames, in chunks that fit the device."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -28,25 +28,25 @@ __all__ = [
     "real_frames",
 ]
 
-# Key frames and their momentum stay on the device while even T of them per clip would take less than this.
+# Key frames and their momentum stay on the device if even T of them per clip take less than this share.
 KEY_FRAME_SHARE = 0.35
 
-# Clips of whole classes that are matched together: mostly one chunk, several for a class larger than a chunk.
+# Clips of whole classes that are matched together: usually one chunk, several for a class larger than one.
 Group = list[TrainableKeyFrames]
-# Its clips by number, chunk by chunk.
+# The clip numbers of a group, chunk by chunk.
 ClipGroup = list[Sequence[int]]
-# Processes can share so many groups of classes at least, where there are as many classes.
+# There are at least this many groups for processes to share, if there are as many classes.
 FEWEST_PARTS = 8
 CLASSES_PER_PART = 4
 
 
 def even_positions(count: int, num_frames: int, flag: str = "--initial-key-frames") -> npt.NDArray[np.int64]:
-    """Returns `count` positions evenly spaced from 0 to T-1 (Table 5); a single one is 0.
+    """Returns `count` positions, evenly spaced from 0 to T-1 (Table 5); a single one is 0.
 
     Args:
         count: K, at least 1.
         num_frames: T, at least `count`.
-        flag: the option that asks for so many, for the error.
+        flag: the option that sets `count`, for the error message.
 
     Raises:
         SettingsError: `count` is outside 1..T.
@@ -58,11 +58,11 @@ def even_positions(count: int, num_frames: int, flag: str = "--initial-key-frame
 
 
 def key_frames_device(num_clips: int, clip_values: int, device: torch.device) -> torch.device:
-    """Returns where key frames and momentum are kept: the device, or host memory when they may outgrow it.
+    """Returns where to keep key frames and momentum: the device, or host memory if they may outgrow it.
 
     Args:
         num_clips: N.
-        clip_values: T*C*H*W, the most a clip can grow to.
+        clip_values: T*C*H*W, the most values that a clip can grow to.
         device: where clips are rendered.
     """
     memory = total_memory_bytes(device) if device.type == "cuda" else None
@@ -78,18 +78,18 @@ def initial_key_frames(
     starts: npt.NDArray[np.int64] | None,
     groups: Sequence[ClipGroup] | None = None,
 ) -> list[Group]:
-    """Makes the key frames that a run starts from, class after class, `vpc` clips each.
+    """Makes the initial key frames of a run, class by class, `vpc` clips each.
+
+    With `init` "pack", a clip starts from the (at most `initial_key_frames`) positions and key frames from
+    which linear interpolation rebuilds the real clip best; fewer if more would not help. Otherwise positions
+    are evenly spaced.
 
     Args:
         config: resolved settings.
-        videos: the real clips; only their shape counts for noise.
+        videos: the real clips; for noise only their shape is used.
         device: where clips are rendered.
-        starts: (N,) the real clip that each starts from (`real_starts`); None for noise.
-        groups: which of `clip_groups` to make; all when absent.
-
-    With `init` "pack" a clip starts from the key frames, at most `initial_key_frames`, from which linear
-    interpolation rebuilds the real clip best, at the positions that are best for it; a clip gets fewer where
-    more would not help. Otherwise positions are evenly spaced.
+        starts: (N,) the real clip that each clip starts from (`real_starts`); None for noise.
+        groups: which of `clip_groups` to make; all by default.
 
     Raises:
         SettingsError: more key frames than frames.
@@ -118,10 +118,10 @@ def initial_key_frames(
 
 
 def clip_groups(config: "CondenseConfig", videos: VideoDataset, device: torch.device) -> list[ClipGroup]:
-    """Returns the clips of a run by number, in groups of whole classes and chunks that fit the device.
+    """Returns the clip numbers of a run, in groups of whole classes and chunks that fit the device.
 
-    There are enough groups for several processes to share, and how they are cut does not depend on how many
-    there are: so the arrays that come out do not depend on it either.
+    There are enough groups for several processes to share. They do not depend on the number of processes, so
+    neither does the result.
     """
     num_classes = len(videos.classes)
     parts = max(FEWEST_PARTS, num_classes // CLASSES_PER_PART)
@@ -131,9 +131,9 @@ def clip_groups(config: "CondenseConfig", videos: VideoDataset, device: torch.de
 
 
 def grouped_clips(num_classes: int, vpc: int, largest: int, together: int | None = None) -> list[ClipGroup]:
-    """Cuts all clips into groups of whole classes, and these into chunks of at most `largest` clips.
+    """Splits all clips into groups of whole classes, and these into chunks of at most `largest` clips.
 
-    A group has at most `together` clips (`largest` when absent), but for a class that has more.
+    A group has at most `together` clips (default `largest`), unless a single class has more.
     """
     classes_at_once = max(1, (largest if together is None else together) // vpc)
     groups: list[ClipGroup] = []

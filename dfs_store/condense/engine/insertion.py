@@ -1,9 +1,8 @@
-"""Where motion is not linear: the gradient-guided insertion of key frames (Eq. 4-7).
+"""Gradient-guided insertion of key frames where motion is not linear (Eq. 4-7).
 
-A candidate, a position that is no key frame, qualifies if its gradient disagrees with the gradients of
+A candidate, a position without a key frame, qualifies if its gradient disagrees with the gradients of
 BOTH adjacent key frames. All cosines of a clip come from one matrix of dot products between the gradients
-of its rendered frames, taken over all C*H*W values in float32: they are small, and bfloat16 would flip
-their signs.
+of its rendered frames. These are computed in float32: cosines are small, and bfloat16 would flip signs.
 """
 
 from dataclasses import dataclass
@@ -34,32 +33,32 @@ def gradient_dots(gradient: Tensor) -> Tensor:
     """Returns the dot products between the gradients of all rendered frames of a clip.
 
     Args:
-        gradient: (N, T, C, H, W) of the loss with respect to the rendered clips.
+        gradient: (N, T, C, H, W), gradient of the loss with respect to the rendered clips.
 
     Returns:
-        (N, T, T) float64 on the same device, multiplied in float32.
+        (N, T, T) float64 on the same device, computed in float32.
     """
     flat = gradient.flatten(2).to(torch.float32)
     return torch.bmm(flat, flat.transpose(1, 2)).to(torch.float64)
 
 
 def adjacent_cosines(dots: Tensor, key_frames: TrainableKeyFrames, reading: GradientReading) -> Tensor:
-    """Returns for every frame the cosines of its gradient with those of its adjacent key frames (Eq. 4, 5).
+    """Returns the cosines of every frame's gradient with those of its adjacent key frames (Eq. 4, 5).
 
     Args:
         dots: (N, T, T) from `gradient_dots`.
         key_frames: the N clips.
-        reading: which gradient is that of a key frame. "frame": that of the rendered frame at its position.
-            "accumulated": its full parameter gradient, which sums over all frames that it takes part in.
+        reading: which gradient to use for a key frame. "frame": that of the rendered frame at its position.
+            "accumulated": its full parameter gradient, summed over all frames it contributes to.
 
     Returns:
-        (2, N, T) float64 on the CPU, to the left and to the right key frame. Not-a-number at key positions
-        and where a gradient is zero, so that these never qualify.
+        (2, N, T) float64 on the CPU, with the left and with the right key frame. NaN at key positions and
+        where a gradient is zero, so that these never qualify.
     """
     if reading == "accumulated":
         mix = key_frames.weights.to(torch.float64)  # (N, T, K): a key frame's gradient = sum of rows * weight
     else:
-        mix = (key_frames.weights == 1).to(torch.float64)  # exactly 1 at the key frame's own position only
+        mix = (key_frames.weights == 1).to(torch.float64)  # 1 only at the key frame's own position
     key_dots = torch.bmm(mix.transpose(1, 2), dots)  # (N, K, T): key gradient with frame gradient
     key_norms = (key_dots * mix.transpose(1, 2)).sum(2).clamp(min=0).sqrt()  # (N, K)
     frame_norms = dots.diagonal(dim1=1, dim2=2).clamp(min=0).sqrt()  # (N, T)
@@ -80,15 +79,15 @@ class InsertionRule:
         metric: "cosine": a candidate disagrees if both cosines are below epsilon. "l2" (Table 6C): if the
             distances of the unit-normalised gradients, sqrt(2 - 2 cos), are both above epsilon.
         epsilon: the threshold, 0 for cosine and 0.141 for l2 in the paper.
-        selection: "lowest": of the candidates that qualify, the one furthest from agreement. "random"
-            (Table 6B): the same trigger, but the position uniform over all non-key positions.
-        insertions: "one" per clip and test, or "all" that qualify at once (Eq. 7 read literally).
-        gradient: which gradient is that of a key frame, see `adjacent_cosines`.
-        evidence: what a test looks at. "last": the cosines of its own step (the paper). "mean": each cosine
-            averaged over the steps since the last test. "persistent": how many of these steps disagree.
+        selection: "lowest": the qualifying candidate furthest from agreement. "random" (Table 6B): the same
+            trigger, but a position drawn uniformly from all positions without a key frame.
+        insertions: "one" per clip and test, or "all" that qualify (Eq. 7 taken literally).
+        gradient: which gradient to use for a key frame, see `adjacent_cosines`.
+        evidence: what a test uses. "last": the cosines of its own step (as in the paper). "mean": each cosine
+            averaged over the steps since the last test. "persistent": the share of these steps that disagree.
         persistence: for "persistent", the share of steps at which a candidate must disagree to qualify.
-        score: "larger": candidates are ranked by the larger of their two cosines; "smaller": by the smaller.
-            With "persistent" the share of steps ranks first, and the mean cosine breaks ties.
+        score: rank candidates by the "larger" or the "smaller" of their two cosines. With "persistent" the
+            share of steps ranks first, and the mean cosine breaks ties.
     """
 
     metric: Metric = "cosine"
@@ -101,20 +100,20 @@ class InsertionRule:
     score: Score = "larger"
 
     def gather(self, cosines: Tensor, evidence: Evidence) -> None:
-        """Adds the cosines (2, N, T) of a step, from `adjacent_cosines`, to the evidence on N clips."""
+        """Adds the cosines (2, N, T) of a step, from `adjacent_cosines`, to the evidence of N clips."""
         if self.evidence == "last":
             evidence.clear()
         evidence.add(cosines.numpy(), self._disagrees(cosines.numpy()))
 
     def choose(self, evidence: Evidence, generator: np.random.Generator) -> list[tuple[int, int]]:
-        """Picks the positions to insert.
+        """Chooses the positions to insert.
 
         Args:
-            evidence: on N clips, since the last test.
-            generator: for the random selection only.
+            evidence: evidence of N clips since the last test.
+            generator: used by random selection only.
 
         Returns:
-            (clip, position) pairs, at most one per clip if `insertions` is "one"; ties go to the earlier.
+            (clip, position) pairs, at most one per clip if `insertions` is "one". Ties go to the first.
         """
         score, shares = self.scores(evidence), evidence.opposed_shares
         if self.evidence == "persistent":
@@ -135,11 +134,11 @@ class InsertionRule:
         return chosen
 
     def count_candidates(self, cosines: Tensor) -> int:
-        """Returns how many frames qualify by the cosines (2, N, T) of one step."""
+        """Returns how many frames qualify given the cosines (2, N, T) of one step."""
         return int(self._disagrees(cosines.numpy()).sum())
 
     def scores(self, evidence: Evidence) -> npt.NDArray[np.float64]:
-        """Returns (N, T), the larger (or smaller) of every frame's two mean cosines."""
+        """Returns the larger (or smaller) of every frame's two mean cosines, (N, T)."""
         means = evidence.mean_cosines
         scores: npt.NDArray[np.float64] = means.max(axis=0) if self.score == "larger" else means.min(axis=0)
         return scores

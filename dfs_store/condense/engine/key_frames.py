@@ -1,4 +1,4 @@
-"""The trainable key frames of some clips: rendering (Eq. 3), its adjoint, the SGD step, insertion."""
+"""Trainable key frames: rendering (Eq. 3), its adjoint, the SGD step and insertion."""
 
 from collections.abc import Sequence
 
@@ -17,9 +17,8 @@ __all__ = ["TrainableKeyFrames"]
 class TrainableKeyFrames:
     """The key frames of N clips, packed one clip after the other as in the store.
 
-    The gradient of a key frame is written out (the adjoint of Eq. 3) rather than left to autograd, because
-    insertion needs the gradient of every rendered frame anyway: one backward pass to the rendered clips
-    gives both.
+    The gradient of a key frame is computed by the adjoint of Eq. 3 instead of autograd: insertion needs the
+    gradient of every rendered frame anyway, so one backward pass to the rendered clips serves both.
 
     Attributes:
         frames: (S, C, H, W) float32, all key frames.
@@ -28,10 +27,10 @@ class TrainableKeyFrames:
         positions: (S,) int64, time index of each key frame, 0-based.
         clips: (S,) int64, number of the clip that each key frame belongs to.
         inserted_at: (S,) int32, step of insertion, -1 for an initial key frame.
-        evidence: on the N clips, since the last test for insertion.
+        evidence: evidence of the N clips since the last test for insertion.
         num_frames: T.
-        device: where clips are rendered. `frames` and `momentum` may lie elsewhere (in host memory, when
-            they are too large for the device) and are brought over chunk by chunk.
+        device: where clips are rendered. `frames` and `momentum` stay in host memory if they are too large
+            for it.
     """
 
     def __init__(
@@ -53,14 +52,14 @@ class TrainableKeyFrames:
             device: where clips are rendered.
 
         Raises:
-            ClipError: the numbers of key frames, positions and labels do not fit.
-            PositionsError: positions break a rule.
+            ClipError: the numbers of key frames, positions and labels differ.
+            PositionsError: the positions of a clip are invalid.
         """
         checked = [check_positions(p, num_frames) for p in positions]
         self.labels: npt.NDArray[np.int64] = np.asarray(labels, dtype=np.int64)
         if not len(key_frames) == len(checked) == self.labels.size:
             raise ClipError(
-                f"key_frames, positions and labels must be as many as there are clips, "
+                f"key_frames, positions and labels must have one entry per clip, "
                 f"got {len(key_frames)}, {len(checked)} and {self.labels.size}"
             )
         for number, (frames, keys) in enumerate(zip(key_frames, checked, strict=True)):
@@ -84,14 +83,14 @@ class TrainableKeyFrames:
         inserted_at: npt.NDArray[np.int32],
         counts: npt.NDArray[np.int64],
     ) -> None:
-        """Puts back a saved state of the same N clips.
+        """Restores a saved state of the same N clips.
 
         Args:
             frames: (S, C, H, W) float32.
             momentum: (S, C, H, W) float32.
             positions: (S,).
             inserted_at: (S,).
-            counts: (N,) key frames of each clip.
+            counts: (N,) number of key frames of each clip.
         """
         home = self.frames.device
         self.frames, self.momentum = torch.from_numpy(frames).to(home), torch.from_numpy(momentum).to(home)
@@ -104,7 +103,7 @@ class TrainableKeyFrames:
         return self.labels.size
 
     def _index(self) -> None:
-        """Works out, once per insertion, what rendering needs: padded numbers and weights of key frames."""
+        """Computes, once per insertion, the padded key-frame numbers and weights that rendering uses."""
         counts = np.bincount(self.clips, minlength=len(self))
         self.offsets: npt.NDArray[np.int64] = np.concatenate(([0], np.cumsum(counts)))
         shape = (len(self), self.num_frames)
@@ -134,20 +133,20 @@ class TrainableKeyFrames:
         return self.frames[self.offsets[clip] : self.offsets[clip + 1]]
 
     def render(self) -> Tensor:
-        """Rebuilds all clips (Eq. 3): (N, T, C, H, W) float32 on `device`, without an autograd graph."""
+        """Returns the rebuilt clips (Eq. 3), (N, T, C, H, W) float32 on `device`, without a graph."""
         keys = self.frames[self._padded].to(self.device).flatten(2)
         return torch.bmm(self.weights, keys).view(*self.weights.shape[:2], *self.frames.shape[1:])
 
     def pull_back(self, gradient: Tensor) -> Tensor:
-        """Returns the gradient of the key frames: the adjoint of `render`.
+        """Returns the gradient with respect to the key frames: the adjoint of `render`.
 
-        Each key frame collects the gradients of the rendered frames, times its weights in them.
+        The gradient of a key frame is the sum of the rendered frames' gradients times its weights in them.
 
         Args:
-            gradient: (N, T, C, H, W), of a scalar with respect to the rendered clips.
+            gradient: (N, T, C, H, W), gradient of a scalar with respect to the rendered clips.
 
         Returns:
-            (S, C, H, W) where `frames` lie.
+            (S, C, H, W) on the device of `frames`.
         """
         collected = torch.bmm(self.weights.transpose(1, 2), gradient.flatten(2))
         packed = collected.flatten(0, 1)[self._packed]
@@ -157,31 +156,31 @@ class TrainableKeyFrames:
         """Takes one SGD step with heavy-ball momentum, as torch.optim.SGD does.
 
         Args:
-            gradient: (S, C, H, W), of the key frames, from `pull_back`.
+            gradient: (S, C, H, W), gradient with respect to the key frames, from `pull_back`.
             lr: learning rate.
-            momentum: share of the last velocity that is kept.
+            momentum: share of the previous velocity to keep.
         """
         self.momentum.mul_(momentum).add_(gradient)
         self.frames.add_(self.momentum, alpha=-lr)
 
     def frame_at(self, clip: int, position: int) -> Tensor:
-        """Returns the (C, H, W) frame of a clip at a position, interpolated where it is no key frame."""
+        """Returns the (C, H, W) frame of a clip at a position, interpolated between key frames."""
         near = neighbours(self.clip_positions(clip), self.num_frames, times=[position])
         keys, weight = self.clip_frames(clip), float(near.weight[0])
         return (1 - weight) * keys[near.left[0]] + weight * keys[near.right[0]]
 
     def insert(self, chosen: Sequence[tuple[int, int]], step: int) -> None:
-        """Promotes interpolated positions to key frames.
+        """Turns interpolated frames into key frames.
 
-        A new key frame takes the value of the frame interpolated there, so that no clip changes at this
-        moment, and starts with zero momentum. Nothing is removed or reordered.
+        A new key frame starts with the interpolated value, so that the rebuilt clips do not change, and with
+        zero momentum. Existing key frames keep their order.
 
         Args:
-            chosen: (clip, position) pairs; no position may be a key frame already.
-            step: the 0-based step, written into `inserted_at`.
+            chosen: (clip, position) pairs, none of them a key frame yet.
+            step: the 0-based step, recorded in `inserted_at`.
 
         Raises:
-            PositionsError: a position is outside the clip, a key frame already, or named twice.
+            PositionsError: a position is outside the clip, already a key frame, or given twice.
         """
         if not chosen:
             return
@@ -189,12 +188,13 @@ class TrainableKeyFrames:
         for clip, position in chosen:
             if not 0 < position < self.num_frames - 1 or (clip, position) in taken:
                 raise PositionsError(
-                    f"cannot insert a key frame at position {position} of clip {clip}: it must lie inside "
-                    f"the clip and be no key frame yet; key frames: {self.clip_positions(clip).tolist()}"
+                    f"cannot insert a key frame at position {position} of clip {clip}: it must be inside the "
+                    f"clip and not a key frame yet; key frames: {self.clip_positions(clip).tolist()}"
                 )
             if self.clip_positions(clip).size < 2:
                 raise PositionsError(
-                    f"clip {clip} stands still (one key frame), there is nothing between key frames"
+                    f"cannot insert a key frame into clip {clip}: it has a single key frame, so no frame is "
+                    "interpolated"
                 )
             taken.add((clip, position))
         values = torch.stack([self.frame_at(clip, position) for clip, position in chosen])

@@ -1,4 +1,4 @@
-"""The training loop of DFS, as the paper tells it: sample real, embed, match, step, maybe insert."""
+"""The training loop of DFS as in the paper: sample real clips, embed, match, step, possibly insert."""
 
 from collections.abc import Iterator, Sequence
 
@@ -33,19 +33,19 @@ def dfs_loop(
 
     Args:
         config: resolved settings.
-        real: where real batches come from.
-        network: drawn afresh every step, never trained.
+        real: source of the real batches.
+        network: its weights are drawn afresh every step and never trained.
         groups: the key frames, whole classes in each group.
         first_step: above 0 for a resumed run.
-        ranks: the processes that share the classes; this one alone when absent.
+        ranks: the processes that share the classes; this one alone by default.
         first_group: number of the first of `groups` among those of all ranks.
-        at_a_time: how many clips at a time; all of a batch or chunk when absent.
+        at_a_time: how many clips to embed at a time; whole batches and chunks by default.
 
     Yields:
         One event per step.
 
     Raises:
-        DivergedError: the loss is no longer finite; the key frames of that class have not been moved.
+        DivergedError: the loss is no longer finite; the key frames of that class have not been updated.
     """
     schedule, rule = config.schedule, config.rule
     lr, momentum = config.matching.lr, config.matching.momentum

@@ -1,4 +1,4 @@
-"""The loss (Eq. 8): per class, the squared distance between mean embeddings of real and synthetic clips."""
+"""The matching loss (Eq. 8): per class, the squared distance of mean real and synthetic embeddings."""
 
 from collections.abc import Iterator, Sequence
 from typing import Protocol, TypeVar
@@ -15,7 +15,7 @@ __all__ = ["Rendered", "class_means", "match"]
 
 
 class Rendered(Protocol):
-    """Some synthetic clips, made from what is trained.
+    """Synthetic clips, rendered from trained parameters.
 
     Attributes:
         labels: (N,) int64, class of each clip.
@@ -28,7 +28,7 @@ class Rendered(Protocol):
         ...
 
     def render(self) -> Tensor:
-        """Makes the clips, (N, T, C, H, W) float32, without an autograd graph."""
+        """Returns the clips, (N, T, C, H, W) float32, without an autograd graph."""
         ...
 
 
@@ -47,9 +47,9 @@ def class_means(
 
     Args:
         network: its `embed` maps (N, T, C, H, W) to (N, F).
-        batches: one tensor (N, T, C, H, W) per class, N may differ.
-        precision: "float32", or "bf16" to run the forward in bfloat16 (approximate).
-        at_a_time: how many clips at a time; whole batches when absent.
+        batches: one tensor (N, T, C, H, W) per class; N may differ.
+        precision: "float32", or "bf16" to run the forward pass in bfloat16 (approximate).
+        at_a_time: how many clips to embed at a time; whole batches by default.
 
     Returns:
         (classes, F) float32.
@@ -59,7 +59,7 @@ def class_means(
     for clips in batches:
         with torch.inference_mode(), torch.autocast(clips.device.type, torch.bfloat16, precision == "bf16"):
             means.append(at_a_time.embed_real(network.embed, clips).float().mean(0))
-    # Cloned out of inference mode, so that the loss may be recorded with them.
+    # Cloned outside inference mode, so that autograd accepts them.
     return torch.stack(means).clone()
 
 
@@ -70,23 +70,23 @@ def match(
     first_label: int = 0,
     at_a_time: ClipsAtATime | None = None,
 ) -> Iterator[tuple[Clips, float, Tensor]]:
-    """Matches the synthetic clips of some classes to the real ones (Eq. 8) and gives their gradients.
+    """Matches the synthetic clips of some classes to the real ones (Eq. 8) and computes their gradients.
 
-    The loss is summed over the embedding dimensions and over the classes, nothing is averaged but the
-    embeddings. Classes whose clips lie in several chunks are embedded twice: once to know the mean of the
-    class, once chunk by chunk for the gradient, which is then exact and needs the memory of one chunk only.
-    So are those of a chunk that the device turns out to be too small for, in parts.
+    The loss is summed over the embedding dimensions and the classes; only embeddings are averaged. A class
+    with several chunks is embedded twice: once for the mean of the class, once chunk by chunk for the
+    gradient, which is exact and needs the memory of one chunk only. The same applies, in parts, to a chunk
+    with which the device runs out of memory.
 
     Args:
         network: frozen; its `embed` maps (N, T, C, H, W) to (N, F).
-        chunks: all the clips of one or more classes; a class may not lie partly outside.
-        real_means: (classes, F), mean real embedding of successive classes.
-        first_label: label of the first of them.
-        at_a_time: how many clips at a time; whole chunks when absent.
+        chunks: all the clips of one or more classes.
+        real_means: (classes, F), mean real embeddings of successive classes.
+        first_label: label of the first of these classes.
+        at_a_time: how many clips to embed at a time; whole chunks by default.
 
     Yields:
-        Per chunk: the chunk, its share of the loss (all of the classes' loss with the first chunk, 0 with
-        the others), and the gradient (N, T, C, H, W) of the loss with respect to its rendered clips.
+        For each chunk: the chunk, its part of the loss (the first chunk gets all of it, the others 0), and
+        the gradient (N, T, C, H, W) of the loss with respect to its rendered clips.
     """
     labels = np.concatenate([chunk.labels for chunk in chunks])
     classes, members, counts = np.unique(labels, return_inverse=True, return_counts=True)
@@ -107,7 +107,7 @@ def match(
     sums = torch.zeros_like(targets).index_add_(0, member_of, embeddings)
     residual = sums / sizes[:, None] - targets
     loss = float(residual.square().sum())
-    # d loss / d embedding of a clip = 2 * residual of its class / clips of its class.
+    # d loss / d embedding of a clip = 2 * residual of its class / number of clips of its class.
     cotangent = (2 * residual / sizes[:, None])[member_of]
 
     start = 0

@@ -1,6 +1,6 @@
 """Static and dynamic memories (Wang et al., CVPR 2024): frames without motion, motion without colour.
 
-A video is a pair of one static and one dynamic memory of its class, joined by a convolution that all share.
+A video is a pair of a static and a dynamic memory of its class, joined by a convolution that all share.
 """
 
 import os
@@ -19,30 +19,30 @@ from dfs_store.networks.out_of_memory import out_of_memory_named
 
 __all__ = ["MEMORIES_PER_VIDEO", "MemoryClips", "StaticDynamicClips", "StaticDynamicMemory", "memory_bytes"]
 
-# Of each kind: video j of a class is made from its memories 2j and 2j+1.
+# Of each kind: video j of a class uses memories 2j and 2j+1.
 MEMORIES_PER_VIDEO = 2
 
 Picks = npt.NDArray[np.int64]
 
 
 def memory_bytes(num_classes: int, vpc: int, num_frames: int, frame_shape: tuple[int, int, int]) -> int:
-    """Returns the bytes of both memories and of the integrator, the storage that the paper counts."""
+    """Returns the size of both memories and the integrator in bytes, the storage that the paper counts."""
     channels, height, width = frame_shape
     values = num_classes * MEMORIES_PER_VIDEO * vpc * height * width * (channels + num_frames)
     return 4 * (values + 3 * 4 * 27 + 3)
 
 
 class StaticDynamicMemory:
-    """The memories of all classes, and what joins them.
+    """The memories of all classes, and the integrator that joins them.
 
     Attributes:
-        static: (classes * M, 3, H, W) float32, M = 2 * vpc memories of each class, class after class.
+        static: (classes * M, 3, H, W) float32, M = 2 * vpc memories of each class, class by class.
         dynamic: (classes, M, T, 1, H, W) float32.
-        integrator: the shared Conv3d from 4 channels (static repeated in time, dynamic) to 3.
+        integrator: the shared Conv3d from 4 channels (static, repeated over time, and dynamic) to 3.
     """
 
     def __init__(self, static: Tensor, dynamic: Tensor) -> None:
-        """Takes the memories; the integrator's weights are PyTorch's, drawn from its global generator."""
+        """Takes the memories; PyTorch initialises the integrator from its global generator."""
         self.static, self.dynamic = static, dynamic
         self.integrator = nn.Conv3d(4, 3, 3, padding=1).to(static.device)
 
@@ -50,10 +50,10 @@ class StaticDynamicMemory:
     def of_arrays(
         cls, arrays: Mapping[str, npt.NDArray[np.float32]], device: torch.device
     ) -> "StaticDynamicMemory":
-        """Makes memories of what `arrays` gave.
+        """Makes memories from the result of `arrays`.
 
         Raises:
-            KeyError, RuntimeError: an array is missing or of another shape.
+            KeyError, RuntimeError: an array is missing or has the wrong shape.
         """
         memory = cls(*(torch.from_numpy(np.array(arrays[name])).to(device) for name in ("static", "dynamic")))
         weights = {
@@ -63,7 +63,7 @@ class StaticDynamicMemory:
         return memory
 
     def arrays(self) -> dict[str, npt.NDArray[np.float32]]:
-        """Returns all that clips are made from, by the names of the store's native arrays."""
+        """Returns memories and integrator as arrays, by the names of the store's native arrays."""
         tensors = {"static": self.static, "dynamic": self.dynamic}
         tensors |= {f"integrator_{name}": value for name, value in self.integrator.state_dict().items()}
         return {name: tensor.detach().cpu().numpy().copy() for name, tensor in tensors.items()}
@@ -85,9 +85,9 @@ class StaticDynamicMemory:
         """Joins pairs of memories; differentiable.
 
         Args:
-            videos: (n,) numbers of videos, class after class.
-            static_picks: (n,) which of its static memories each takes, 0 or 1.
-            dynamic_picks: (n,) likewise.
+            videos: (n,) numbers of videos, class by class.
+            static_picks: (n,) which of its two static memories each video uses, 0 or 1.
+            dynamic_picks: (n,) likewise for the dynamic memories.
 
         Returns:
             (n, T, 3, H, W) float32.
@@ -105,7 +105,7 @@ class StaticDynamicMemory:
 
 
 class MemoryClips:
-    """Some videos with the pairs picked for them (see `dfs_store.condense.engine.matching.Rendered`)."""
+    """Videos with their picked pairs (see `dfs_store.condense.engine.matching.Rendered`)."""
 
     def __init__(self, memory: StaticDynamicMemory, videos: Picks, picks: Picks) -> None:
         """Takes (n,) numbers of videos and (n, 2) picks, static and dynamic."""
@@ -117,12 +117,12 @@ class MemoryClips:
         return len(self._videos)
 
     def render(self) -> Tensor:
-        """Makes the clips, (n, T, 3, H, W), without a graph."""
+        """Returns the clips, (n, T, 3, H, W), without a graph."""
         with torch.no_grad():
             return self._joined()
 
     def pull_back(self, gradient: Tensor) -> None:
-        """Adds to the gradients of dynamic memory and integrator, given that of the clips."""
+        """Accumulates the gradients of dynamic memory and integrator, given that of the clips."""
         torch.autograd.backward(self._joined(), gradient)
 
     def _joined(self) -> Tensor:
@@ -130,17 +130,17 @@ class MemoryClips:
 
 
 class StaticDynamicClips:
-    """The videos of a static-dynamic store, in batches for training, their pairs drawn afresh every epoch.
+    """Training batches of a static-dynamic store, with pairs drawn afresh every epoch.
 
     Args:
-        path: of the store.
-        device: where batches are wanted.
+        path: the store.
+        device: device of the batches.
 
     Attributes:
         classes: class names.
 
     Raises:
-        DamagedStoreError: its memories are missing, damaged or of shapes that do not fit together.
+        DamagedStoreError: the memories are missing, damaged or of inconsistent shapes.
     """
 
     def __init__(self, path: str | os.PathLike[str], device: torch.device | str = "cpu") -> None:
@@ -152,7 +152,7 @@ class StaticDynamicClips:
                 _check_memories(arrays, store)
             except (KeyError, ValueError) as error:
                 raise DamagedStoreError(
-                    f"{path}: its native arrays are no static-dynamic memories: {error}"
+                    f"{path}: the native arrays are not static-dynamic memories: {error}"
                 ) from error
         with out_of_memory_named("use --device cpu"):
             self._memory = StaticDynamicMemory.of_arrays(arrays, self._device)
@@ -161,7 +161,7 @@ class StaticDynamicClips:
         return len(self._memory)
 
     def batches(self, batch_size: int, epoch: int, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yields every video once, (N, T, C, H, W) float32 and (N,) int64, by the draws of (seed, epoch)."""
+        """Yields every video once, clips (N, T, C, H, W) float32 and labels (N,) int64, in random order."""
         draws = np.random.default_rng((seed, epoch))
         order = draws.permutation(len(self))
         picks = draws.integers(0, MEMORIES_PER_VIDEO, (len(self), 2))
@@ -174,10 +174,10 @@ class StaticDynamicClips:
 
 
 def _check_memories(arrays: dict[str, npt.NDArray[Any]], store: KeyFrameStore) -> None:
-    """Raises KeyError or ValueError unless the arrays are memories of the store's clips."""
+    """Raises KeyError or ValueError unless the arrays are the memories of the store's clips."""
     vpc, rest = divmod(len(store), len(store.class_names))
     if rest or not np.array_equal(store.labels, np.repeat(np.arange(len(store.class_names)), vpc)):
-        raise ValueError("the clips must lie class after class, as many of each")
+        raise ValueError("clips must be sorted by class, with equally many per class")
     count, size = MEMORIES_PER_VIDEO * vpc, store.frame_shape[1:]
     wanted = {
         "static": (len(store.class_names) * count, 3, *size),

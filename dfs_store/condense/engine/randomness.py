@@ -1,7 +1,7 @@
-"""Random numbers that depend on the seed and on what they are for, never on what was drawn before.
+"""Random numbers that depend on the seed and their purpose only, never on earlier draws.
 
-Every draw has its own generator, named by (seed, purpose, numbers). So a run can stop at any step and go
-on, chunks of clips can be processed in any order, and the draws stay the same.
+Every draw has its own generator, identified by (seed, purpose, numbers). A run can therefore stop and resume
+at any step, and process chunks of clips in any order, with the same draws.
 """
 
 from enum import IntEnum
@@ -13,7 +13,7 @@ __all__ = ["Purpose", "numpy_generator", "torch_generator"]
 
 
 class Purpose(IntEnum):
-    """What random numbers are for; the values are part of what a seed means and never change."""
+    """What random numbers are used for. The values never change: results for a given seed depend on them."""
 
     INITIAL_FRAMES = 1
     INITIAL_CLIPS = 2

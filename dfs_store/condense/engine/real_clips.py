@@ -1,4 +1,4 @@
-"""Batches of real clips for matching: uint8 on the device when they fit, else streamed from the cache."""
+"""Batches of real clips for matching, kept on the device as uint8 if they fit, else read from the cache."""
 
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,7 +15,7 @@ from dfs_store.videos.tensors import FLIP_PROBABILITY, normalised_clips
 
 __all__ = ["RealClips", "real_clips_fit"]
 
-# Share of the device's memory that real clips may take; the rest is for synthetic clips and networks.
+# Share of the device's memory for real clips; the rest is for synthetic clips and networks.
 DEVICE_SHARE = 0.4
 
 # The pixels (N, T, H, W, C) uint8 of a class's batch, and which of its clips are flipped.
@@ -23,16 +23,16 @@ Drawn = tuple[Tensor, npt.NDArray[np.bool_]]
 
 
 class RealClips:
-    """Draws the real batches of every step: per class, without replacement, flipped with a coin per clip.
+    """Draws the real batches of every step: per class, without replacement, each clip flipped at random.
 
-    What is drawn depends on the seed, the step and the class alone.
+    The draws depend only on the seed, the step and the class.
 
     Args:
         videos: the real clips.
-        batch_real: clips per class and step; a smaller class gives all it has.
-        seed: of the run.
-        device: where batches are wanted.
-        labels: the classes whose batches are wanted; all when absent.
+        batch_real: clips per class in each step; all of them if a class has fewer.
+        seed: seed of the run.
+        device: device of the batches.
+        labels: the classes to draw from; all by default.
     """
 
     def __init__(
@@ -69,12 +69,12 @@ class RealClips:
             self._thread.shutdown(wait=True, cancel_futures=True)
 
     def batches(self, step: int) -> Iterator[Tensor]:
-        """Yields per class of `labels` a batch (N, T, C, H, W) float32 on the device, in normalised space."""
+        """Yields a batch (N, T, C, H, W) float32 in normalised space for each class of `labels`."""
         if self._thread is None:
             for label in self.labels:
                 yield self._normalised(*self._gather(step, label))
             return
-        # Streaming: while the device works on this step, the thread reads the next one.
+        # Streaming: the thread reads the next step's batches while the device works on this one.
         ahead, self._ahead = self._ahead, None
         read = ahead[1].result() if ahead is not None and ahead[0] == step else self._read(step)
         self._ahead = (step + 1, self._thread.submit(self._read, step + 1))
@@ -99,7 +99,7 @@ class RealClips:
         chosen, flipped = self._draw(step, label)
         if self._pixels is not None:
             return self._pixels[torch.from_numpy(chosen).to(self._device)], flipped
-        # Sorted reading order is kinder to a disk; the order of clips in a mean is put back.
+        # Disks read faster in sorted order; the clips are then returned in the order drawn.
         order = np.argsort(chosen)
         pixels = np.empty((chosen.size, *self._videos.pixels.shape[2:]), dtype=np.uint8)
         for place in order:

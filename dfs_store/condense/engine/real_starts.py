@@ -1,4 +1,4 @@
-"""Real clips to start from, or to keep: drawn at random, or chosen by herding."""
+"""Chooses the real clips to start from or to keep, at random or by herding."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -26,7 +26,7 @@ __all__ = [
     "sources_of",
 ]
 
-# Given the (n, F) float64 features of a class and a number, the numbers of the chosen clips, in order.
+# Maps the (n, F) float64 features of a class and a count to the numbers of the chosen clips, in order.
 Choose = Callable[[npt.NDArray[np.float64], int], list[int]]
 
 
@@ -41,8 +41,8 @@ def check_real_clips(clips_per_class: Mapping[str, int], vpc: ClipsPerClass, oth
 
     Args:
         clips_per_class: number of real clips by class name.
-        vpc: synthetic clips per class; "all" suits any number.
-        otherwise: what else helps, for the message: ", or ...".
+        vpc: synthetic clips per class; "all" suits any number of real ones.
+        otherwise: a further remedy for the message: ", or ...".
     """
     smallest = min(clips_per_class, key=lambda name: clips_per_class[name])
     if vpc != "all" and (most := clips_per_class[smallest]) < vpc:
@@ -56,7 +56,7 @@ def chosen_real_clips(videos: VideoDataset, vpc: ClipsPerClass, seed: int) -> np
     """Draws `vpc` real clips of every class, without replacement; "all" takes them as they are.
 
     Returns:
-        Numbers of clips (N,), class after class.
+        Clip numbers (N,), class by class.
 
     Raises:
         SettingsError: a class has fewer than `vpc` clips.
@@ -75,10 +75,10 @@ def chosen_real_clips(videos: VideoDataset, vpc: ClipsPerClass, seed: int) -> np
 def chosen_by_features(
     network: ConvNet3D, videos: VideoDataset, vpc: int, choose: Choose
 ) -> npt.NDArray[np.int64]:
-    """Chooses `vpc` real clips of every class, of which each has as many, by their features in a network.
+    """Chooses `vpc` real clips of every class by their features; every class must have that many.
 
     Returns:
-        Numbers of clips (N,), class after class, in the order of choice.
+        Clip numbers (N,), class by class, in the order of choice.
     """
     features = features_of(network, videos)
     return np.concatenate([own[choose(features[own], vpc)] for own in _clips_of_classes(videos)])
@@ -91,12 +91,11 @@ def _clips_of_classes(videos: VideoDataset) -> list[npt.NDArray[np.int64]]:
 def real_starts(
     config: CondenseConfig, videos: VideoDataset, device: torch.device
 ) -> npt.NDArray[np.int64] | None:
-    """Returns the real clip that each synthetic clip starts from, (N,), class after class; None with noise.
+    """Returns the real clip that each synthetic clip starts from, (N,), class by class; None for noise.
 
-    With `init` "herding" or "pack" the clips of a class are those whose mean stays nearest to the mean of the
-    class, in features of an untrained network, as matching itself looks at clips. A few random clips may all
-    face one way, and training hardly turns a figure round; herding takes clips that stand for the class
-    together.
+    With `init` "herding" or "pack", herding chooses the clips by features of an untrained network, as
+    matching uses. A few random clips may all show a figure from the same side, which training hardly changes;
+    herded clips represent the class together.
 
     Raises:
         SettingsError: a class has fewer real clips than `vpc`.
@@ -111,5 +110,5 @@ def real_starts(
 
 
 def sources_of(videos: VideoDataset, starts: npt.NDArray[np.int64] | None) -> list[dict[str, Any]] | None:
-    """Returns for the provenance the real clip that each synthetic clip starts from; None with noise."""
+    """Returns, for the provenance, the source of each synthetic clip's real clip; None for noise."""
     return None if starts is None else [videos.source(clip) for clip in starts.tolist()]

@@ -10,19 +10,20 @@ __all__ = ["Schedule"]
 
 @dataclass(frozen=True)
 class Schedule:
-    """Which steps may insert key frames.
+    """Determines which steps may insert key frames.
 
-    Step s is one of the insertion phase if floor(warmup * n) <= s < n - floor(cooldown * n), n being
-    `iterations`. A run without insertion has one phase, called "matching".
+    Step s is in the insertion phase if floor(warmup * n) <= s < n - floor(cooldown * n), where n is
+    `iterations`. A run without insertion has a single phase, "matching".
 
-    The insertion phase is cut into intervals of equal length (to a step), and the last step of each tests.
+    The insertion phase is divided into intervals of equal length (to within a step); the last step of each
+    tests for insertion.
 
     Attributes:
         iterations: n, the number of steps, at least 1.
         warmup: share of the steps before insertion starts, in [0, 1].
-        cooldown: share of the steps after insertion ended, in [0, 1].
+        cooldown: share of the steps after insertion ends, in [0, 1].
         insert_every: length of an interval as a share of the insertion phase, in [0, 1]; there are
-            round(1 / insert_every). If that is less than a step, every step tests.
+            round(1 / insert_every) intervals. If an interval is shorter than a step, every step tests.
         insertion: whether the run inserts at all.
     """
 
@@ -63,25 +64,25 @@ class Schedule:
 
     @property
     def num_tests(self) -> int:
-        """Number of intervals, each of which ends with a test."""
+        """Number of tests, one at the end of each interval."""
         num_steps = self.end_of_insertion - self.first_insertion
         if self.insert_every * num_steps <= 1:
             return num_steps
         return round(1 / self.insert_every)
 
     def inserts(self, step: int) -> bool:
-        """Whether the 0-based `step` is one of the insertion phase."""
+        """Whether the 0-based `step` is in the insertion phase."""
         return self.insertion and self.first_insertion <= step < self.end_of_insertion
 
     def tests(self, step: int) -> bool:
-        """Whether the 0-based `step` is the last of an interval, and so may insert key frames."""
+        """Whether the 0-based `step` is the last of an interval and so may insert key frames."""
         if not self.inserts(step):
             return False
         num_steps, done = self.end_of_insertion - self.first_insertion, step - self.first_insertion
         return (done + 1) * self.num_tests // num_steps > done * self.num_tests // num_steps
 
     def phase(self, step: int) -> str:
-        """Returns the name of the phase of a step: "warm-up", "insertion", "cool-down" or "matching"."""
+        """Returns the phase of a step: "warm-up", "insertion", "cool-down" or "matching"."""
         return next(name for name, _, end in self.phases if step < end)
 
     @property

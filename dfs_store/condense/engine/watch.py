@@ -1,4 +1,4 @@
-"""Watched clips: how the gradients of their frames agree with their key frames, step by step."""
+"""Watched clips: logs at each step how the gradients of their frames agree with those of key frames."""
 
 from collections.abc import Sequence
 
@@ -10,10 +10,10 @@ __all__ = ["Watch"]
 
 
 class Watch:
-    """The scores of some clips in one step, put together over the processes of a run.
+    """The scores of watched clips in one step, combined over the processes of a run.
 
     Args:
-        clips: numbers of the clips in the store to be; those that do not exist never show up.
+        clips: numbers of the clips in the finished store; numbers that do not exist are ignored.
         num_frames: T.
     """
 
@@ -22,20 +22,20 @@ class Watch:
         self._scores: npt.NDArray[np.float64] = np.full((len(self._rows), num_frames), np.nan)
 
     def look(self, cosines: Tensor, first_clip: int) -> None:
-        """Keeps what is watched of the cosines (2, N, T) of clips first_clip .. first_clip + N - 1."""
+        """Keeps the scores of watched clips, from the cosines (2, N, T) of N clips from `first_clip` on."""
         for clip, row in self._rows.items():
             if first_clip <= clip < first_clip + cosines.shape[1]:
                 self._scores[row] = cosines[:, clip - first_clip].amax(0).numpy()
 
     def numbers(self) -> list[float]:
-        """Returns what all processes sum up: every score, and whether it is one."""
+        """Returns the numbers to sum over processes: every score, and whether it is known."""
         known = np.isfinite(self._scores)
         return [*np.where(known, self._scores, 0.0).ravel().tolist(), *known.ravel().astype(float).tolist()]
 
     def scores(self, totals: Sequence[float]) -> dict[int, tuple[float | None, ...]]:
-        """Returns, from the sums of all processes, the T scores of every clip that was looked at.
+        """Returns the T scores of every watched clip, from the sums over all processes.
 
-        A score is the larger of a frame's two cosines; None at key frames and where a gradient is zero.
+        A score is the larger of a frame's two cosines, None at key frames and where a gradient is zero.
         """
         values, known = np.asarray(totals, dtype=np.float64).reshape(2, *self._scores.shape)
         return {

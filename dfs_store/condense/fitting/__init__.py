@@ -1,1 +1,1 @@
-"""Key frames fitted to real clips (pack): how many, where, and encoded with which quality."""
+"""Fits key frames to real clips (pack): their number, positions and encoding quality."""

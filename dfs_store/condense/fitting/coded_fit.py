@@ -1,4 +1,4 @@
-"""Key frames of real clips as image files: what every choice costs and loses, measured on the files."""
+"""Encodes key frames of real clips as image files, and measures the size and error of each choice."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -19,11 +19,11 @@ __all__ = ["CodedClip", "CodedOption", "coded_clip", "coded_options"]
 
 Floats = npt.NDArray[np.float32]
 
-# Qualities that a budget chooses from; each takes about 1.3 to 1.5 times the bytes of the one before.
+# Qualities to choose from within a budget; each takes about 1.3 to 1.5 times the bytes of the previous one.
 QUALITIES = {"webp": (0, 5, 12, 25, 45, 65, 80, 90, 95), "avif": (0, 10, 20, 30, 41, 52, 64, 76, 88)}
-# Options of a clip that cost so many times its share of the budget, or a share of it, are not measured.
+# Options that cost this many times more or less than a clip's share of the budget are not measured.
 _REACH = 4
-# A frame of a real clip is in 8-bit levels already.
+# Frames of real clips are in 8-bit levels already.
 _PIXELS = Levels(np.ones(3, dtype=np.float32), np.zeros(3, dtype=np.float32))
 
 
@@ -33,10 +33,10 @@ class CodedClip:
 
     Attributes:
         positions: (K,) int64.
-        files: one per key frame, or one sequence.
+        files: one image per key frame, or one sequence.
         error: sum of squared errors of the clip rebuilt from the decoded files, in 8-bit levels.
         clipped: share of the key frames' values that were outside 0..255.
-        quality: of the encoder.
+        quality: quality of the encoder.
     """
 
     positions: npt.NDArray[np.int64]
@@ -48,12 +48,12 @@ class CodedClip:
 
 @dataclass(frozen=True)
 class CodedOption:
-    """A number of key frames and a quality, and what they cost.
+    """A number of key frames and a quality, with their size and error.
 
     Attributes:
         count: K.
-        quality: of the encoder.
-        option: bytes of files and index, and the error of `CodedClip`.
+        quality: quality of the encoder.
+        option: size of files and index in bytes, and the error as in `CodedClip`.
     """
 
     count: int
@@ -67,9 +67,9 @@ def coded_clip(frames: Floats, fit: Fit, encoding: FrameEncoding) -> CodedClip:
     Args:
         frames: (T, 3, H, W) in 8-bit levels.
         fit: positions of the key frames.
-        encoding: how.
+        encoding: encoding and quality.
     """
-    # If all frames are key frames, they are the frames: nothing is to be solved.
+    # If all frames are key frames, there is nothing to solve.
     key_frames = frames if len(fit.positions) == len(frames) else fitted_key_frames(frames, fit.positions)
     done = encode_clip(key_frames, encoding, _PIXELS)
     weights = weight_matrix(fit.positions, len(frames)).astype(np.float32)
@@ -81,17 +81,16 @@ def coded_clip(frames: Floats, fit: Fit, encoding: FrameEncoding) -> CodedClip:
 def coded_options(
     frames: Floats, fits: Sequence[Fit], encoding: FrameEncoding, *, any_quality: bool, share_bytes: float
 ) -> list[CodedOption]:
-    """Measures choices of a number of key frames and a quality for a clip.
+    """Measures options (a number of key frames and a quality) of a clip.
 
-    Measured are those that cost about as much as the clip's share of the budget: the bytes of the others are
-    not worth the time of encoding them.
+    Only options whose size is near the clip's share of the budget are measured, because encoding takes time.
 
     Args:
         frames: (T, 3, H, W) in 8-bit levels.
-        fits: of 1, 2, ... T key frames.
-        encoding: its quality is the one to take, unless `any_quality`.
-        any_quality: tries several qualities.
-        share_bytes: bytes of one clip if all had the same.
+        fits: fits with 1, 2, ... T key frames.
+        encoding: encoding, and the quality to use unless `any_quality`.
+        any_quality: whether to try several qualities.
+        share_bytes: size of one clip in bytes if all had the same size.
     """
     qualities = QUALITIES[encoding.name] if any_quality else (encoding.quality,)
     measured: list[CodedOption] = []
@@ -99,8 +98,8 @@ def coded_options(
     for count in _counts(len(fits)):
         fit = fits[count - 1]
         if len(fit.positions) < count:
-            continue  # so many do not help; fewer come later
-        # Encoding only adds to the error of a fit: what costs more than an option with less error is no use.
+            continue  # this many do not help; fewer are tried later
+        # Encoding only adds to a fit's error: it is useless to cost more than an option with a smaller error.
         beaten = min(
             (each.option.cost for each in measured if each.option.error <= fit.error), default=math.inf
         )
@@ -121,7 +120,7 @@ def _walk(
     least: float,
     most: float,
 ) -> Iterator[CodedOption]:
-    """Measures qualities from one on up, until they cost more than `most`, then down to less than `least`."""
+    """Measures qualities from `start` up until they cost more than `most`, then down to less than `least`."""
     for step, first in ((1, start), (-1, start - 1)):
         place = first
         while 0 <= place < len(qualities):
@@ -133,7 +132,7 @@ def _walk(
 
 
 def _index_bytes(count: int, encoding: FrameEncoding) -> int:
-    """Returns the bytes that a clip of K key frames adds to the small arrays of a store."""
+    """Returns the bytes that a clip with K key frames adds to the small arrays of a store."""
     sizes = [count_index(clips * count, clips, 3, "uint8", encoding=encoding.name) for clips in (1, 2)]
     return sizes[1] - sizes[0]
 
@@ -146,7 +145,7 @@ def _measured(frames: Floats, fit: Fit, encoding: FrameEncoding) -> CodedOption:
 
 
 def _counts(most: int) -> list[int]:
-    """Returns the numbers of key frames to try, most first: steps of about a half."""
+    """Returns the numbers of key frames to try, largest first, each about 2/3 of the previous one."""
     counts = {most, 1, 2, 3} & set(range(1, most + 1))
     count = 4.0
     while count < most:

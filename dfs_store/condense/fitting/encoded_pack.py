@@ -1,4 +1,4 @@
-"""Pack with an encoding: every clip as image files, by number of key frames, error or bytes for all."""
+"""Pack with an encoding: clips as image files, given a number of key frames, an error or a byte budget."""
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -26,19 +26,19 @@ Floats = npt.NDArray[np.float32]
 Clips = Sequence[Callable[[], Floats]]
 Tell = Callable[[Event], None]
 
-_EXACT = 1e-9  # mean square error of a clip that differs by rounding alone
+_EXACT = 1e-9  # mean square error of a clip that differs only by rounding
 
 
 def encoded_clips(
     config: CondenseConfig, encoding: FrameEncoding, clips: Clips, tell: Tell
 ) -> list[CodedClip]:
-    """Returns real clips as image files of key frames.
+    """Encodes the key frames of real clips as image files.
 
     Args:
-        config: says how many key frames: `key_frames`, `max_error` or `budget`.
-        encoding: how they are encoded.
-        clips: functions that read a clip, (T, 3, H, W) float32 in 8-bit levels.
-        tell: gets the events of progress.
+        config: determines the number of key frames, by `key_frames`, `max_error` or `budget`.
+        encoding: encoding and quality.
+        clips: functions that each read a clip, (T, 3, H, W) float32 in 8-bit levels.
+        tell: called with progress events.
 
     Raises:
         SettingsError: the budget is too small for one key frame of each clip at the lowest quality.
@@ -50,7 +50,7 @@ def encoded_clips(
 
 
 def least_key_frames(config: CondenseConfig) -> int:
-    """Returns how many key frames each clip gets: two if the budget allows, or it is a still picture."""
+    """Returns the fewest key frames per clip: by default two with a budget, as one makes a still image."""
     return config.min_key_frames or (1 if config.budget is None else 2)
 
 
@@ -59,7 +59,7 @@ def _least_bytes(measured: Sequence[tuple[object, Sequence[CodedOption]]]) -> in
 
 
 def mean_psnr(mean_squares: Sequence[float]) -> dict[str, float | None]:
-    """Returns the mean of the clips' PSNR in dB, and the PSNR of their mean error; None if all are exact."""
+    """Returns the mean PSNR of the clips in dB, and the PSNR of their mean error; None if all are exact."""
     each = [psnr(square) for square in mean_squares if square > _EXACT]
     return {
         "psnr": round(float(np.mean(each)), 2) if each else None,
@@ -68,12 +68,12 @@ def mean_psnr(mean_squares: Sequence[float]) -> dict[str, float | None]:
 
 
 def psnr_or_none(mean_square: float) -> float | None:
-    """Returns the PSNR in dB, None for a clip that is rebuilt exactly."""
+    """Returns the PSNR in dB, None if the clip is rebuilt exactly."""
     return None if mean_square <= _EXACT else round(psnr(mean_square), 2)
 
 
 def describe_encoding(coded: Sequence[CodedClip], encoding: FrameEncoding) -> dict[str, Any]:
-    """Returns what the provenance says of how clips were encoded."""
+    """Describes the encoding of the clips for the provenance."""
     qualities = [clip.quality for clip in coded]
     return {
         "quality": qualities[0] if len(set(qualities)) == 1 else [min(qualities), max(qualities)],
@@ -83,7 +83,7 @@ def describe_encoding(coded: Sequence[CodedClip], encoding: FrameEncoding) -> di
 
 
 def _one(config: CondenseConfig, encoding: FrameEncoding, frames: Floats) -> CodedClip:
-    """Encodes a clip with so many key frames, or with the fewest that stay within an error."""
+    """Encodes a clip with `key_frames` key frames, or with the fewest that keep within `max_error`."""
     fits = best_fits(gram_matrix(frames))
     if config.key_frames is not None:
         return coded_clip(frames, fits[config.key_frames - 1], encoding)
@@ -96,7 +96,7 @@ def _one(config: CondenseConfig, encoding: FrameEncoding, frames: Floats) -> Cod
             if coded.error <= allowed:
                 return coded
     assert coded is not None
-    return coded  # encoding alone exceeds the error: all frames, the best there is
+    return coded  # encoding alone exceeds the error: all frames are the best choice
 
 
 def _within_budget(
@@ -124,8 +124,8 @@ def _within_budget(
     options = [[each.option for each in own] for _, own in measured]
     if least > budget:
         raise SettingsError(
-            f"--budget {config.budget} ({budget + fixed:,} bytes) is too small: {len(clips):,} clips take at "
-            f"least {least + fixed:,} as {encoding.name}; lower --vpc, or take more"
+            f"--budget {config.budget} ({budget + fixed:,} bytes) is too small: {len(clips):,} clips need at "
+            f"least {least + fixed:,} as {encoding.name}; raise it, or lower --vpc"
         )
     chosen = [own[number] for (_, own), number in zip(measured, share_out(options, budget), strict=True)]
 
@@ -139,7 +139,7 @@ def _within_budget(
 def _told(
     make: Callable[[int], object], number: int, total: int, before: int, tell: Tell
 ) -> Iterator[object]:
-    """Yields `make(clip)` of all clips, made in threads, and reports each."""
+    """Yields `make(clip)` for all clips, computed in threads, and reports each."""
     with ThreadPoolExecutor(encoding_threads()) as pool:
         for done, made in enumerate(pool.map(make, range(number)), start=1):
             tell(ClipsFitted(before + done, total))

@@ -1,8 +1,8 @@
-"""The few key frames from which linear interpolation rebuilds a real clip best.
+"""Finds the key frames from which linear interpolation rebuilds a real clip best.
 
-Errors are sums of squares over all values of a clip, in whatever unit its frames have. All of them follow
-from the clip's Gram matrix, the (T, T) inner products of its frames, so a clip is read once to choose its
-positions, however many key frames are tried.
+Errors are sums of squares over all values of a clip, in the unit of its frames. They follow from the clip's
+Gram matrix, the (T, T) inner products of its frames, so positions for any number of key frames are chosen
+with a single reading of the clip.
 """
 
 from typing import NamedTuple
@@ -17,12 +17,12 @@ __all__ = ["Fit", "best_fits", "fewest_within", "fitted_key_frames", "gram_matri
 
 Floats = npt.NDArray[np.float64]
 
-# Sums of squares differ by this share from rounding alone (float64, with room to spare).
+# Relative rounding error of sums of squares in float64, with a margin.
 _ROUNDING = 1e-12
 
 
 class Fit(NamedTuple):
-    """Positions of key frames, and what is lost.
+    """Positions of key frames, and the error.
 
     Attributes:
         positions: (K,) int64.
@@ -40,12 +40,12 @@ def gram_matrix(frames: npt.NDArray[np.float32]) -> Floats:
 
 
 def best_fits(gram: Floats) -> list[Fit]:
-    """Returns for every number of key frames K = 1..T the best fit found, errors never rising with K.
+    """Returns the best fit found for every number of key frames K = 1..T; errors never rise with K.
 
-    Positions are optimal, by dynamic programming over the clip, for key frames that are frames of the clip
-    (then a stretch between two key frames depends on these two alone). Least squares then moves the values of
-    all key frames together, which can only lower the error. One key frame is the mean frame. Where another
-    key frame would not help, the fit with fewer is repeated.
+    Dynamic programming finds the optimal positions for key frames that are frames of the clip (so that a
+    segment between two key frames depends only on these). Least squares then adjusts the values of all key
+    frames jointly, which can only lower the error. A single key frame is the mean frame. If an additional
+    key frame does not help, the previous fit is repeated.
 
     Args:
         gram: (T, T), see `gram_matrix`.
@@ -58,7 +58,7 @@ def best_fits(gram: Floats) -> list[Fit]:
     came_from: list[npt.NDArray[np.int64]] = []
     fits = [Fit(np.zeros(1, dtype=np.int64), _least_squares_error(gram, np.zeros(1, dtype=np.int64)))]
     for _ in range(1, length):
-        # total[i, j]: reach frame i with one key frame less, then go on to frame j.
+        # total[i, j]: error of reaching frame i with one key frame fewer, then frame j.
         total = reached[:, None] + stretch
         came_from.append(total.argmin(axis=0))
         reached = total.min(axis=0)
@@ -75,9 +75,9 @@ def fewest_within(fits: list[Fit], max_error: float, num_values: int) -> Fit:
     """Returns the fit with the fewest key frames whose root-mean-square error is at most `max_error`.
 
     Args:
-        fits: of 1, 2, ... key frames, see `best_fits`; the last is taken where none is good enough.
-        max_error: in the unit of the frames.
-        num_values: of the whole clip.
+        fits: fits with 1, 2, ... key frames, see `best_fits`; the last is returned if none is good enough.
+        max_error: error in the unit of the frames.
+        num_values: number of values of the whole clip.
     """
     allowed = max_error**2 * num_values
     return next((fit for fit in fits if fit.error <= allowed), fits[-1])
@@ -86,7 +86,7 @@ def fewest_within(fits: list[Fit], max_error: float, num_values: int) -> Fit:
 def fitted_key_frames(
     frames: npt.NDArray[np.float32], positions: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.float32]:
-    """Returns the key frames (K, ...) float32 at `positions` that rebuild a clip (T, ...) best (Eq. 3)."""
+    """Returns the key frames (K, ...) float32 at `positions` that best rebuild a clip (T, ...) (Eq. 3)."""
     weights = weight_matrix(positions, len(frames)).astype(np.float64)
     flat = frames.reshape(len(frames), -1).astype(np.float64)
     values = np.linalg.solve(weights.T @ weights, weights.T @ flat)
@@ -94,12 +94,12 @@ def fitted_key_frames(
 
 
 def share_out_key_frames(errors: list[list[float]], num_key_frames: int, fewest: int = 1) -> list[int]:
-    """Shares key frames out among clips so that the sum of their errors is small.
+    """Distributes key frames among clips so that the sum of errors is small.
 
     Args:
-        errors: per clip, its error with 1, 2, ... key frames, never rising.
-        num_key_frames: at most so many in all, at least `fewest` per clip.
-        fewest: that every clip gets.
+        errors: for each clip, its error with 1, 2, ... key frames, never rising.
+        num_key_frames: maximum in total, at least `fewest` per clip.
+        fewest: minimum per clip.
 
     Returns:
         The number of key frames of every clip.
@@ -109,7 +109,7 @@ def share_out_key_frames(errors: list[list[float]], num_key_frames: int, fewest:
 
 
 def _options(errors: list[float]) -> list[Option]:
-    """Returns what 1, 2, ... key frames cost; one more that does not help is not taken, and costs nothing."""
+    """Returns the options with 1, 2, ... key frames; one that does not help is not used and costs nothing."""
     options: list[Option] = []
     for count, error in enumerate(errors, start=1):
         helps = not options or error < options[-1].error
@@ -118,7 +118,7 @@ def _options(errors: list[float]) -> list[Option]:
 
 
 def _stretch_errors(gram: Floats) -> Floats:
-    """Returns (T, T): the error of all frames between i and j, interpolated from frames i < j; else inf."""
+    """Returns (T, T) errors of the frames between i and j, interpolated from frames i < j; else inf."""
     length = len(gram)
     errors = np.full((length, length), np.inf)
     for i in range(length):
@@ -139,4 +139,4 @@ def _stretch_errors(gram: Floats) -> Floats:
 def _least_squares_error(gram: Floats, positions: npt.NDArray[np.int64]) -> float:
     weights = weight_matrix(positions, len(gram)).astype(np.float64)
     explained = np.linalg.solve(weights.T @ weights, weights.T @ gram @ weights)
-    return max(0.0, float(np.trace(gram) - np.trace(explained)))  # rounding may go below zero
+    return max(0.0, float(np.trace(gram) - np.trace(explained)))  # rounding can make it negative

@@ -1,4 +1,4 @@
-"""Shares a budget out among clips: each clip has options of some cost and error, and takes one of them."""
+"""Distributes a budget among clips by choosing, for each, an option with some cost and error."""
 
 import heapq
 from collections.abc import Sequence
@@ -8,11 +8,11 @@ __all__ = ["Option", "share_out"]
 
 
 class Option(NamedTuple):
-    """What a clip may take.
+    """An option of a clip.
 
     Attributes:
-        cost: in bytes, or in key frames.
-        error: sum of squares, in any unit that all clips have.
+        cost: cost in bytes, or in key frames.
+        error: sum of squared errors, in the same unit for all clips.
     """
 
     cost: int
@@ -20,18 +20,18 @@ class Option(NamedTuple):
 
 
 def share_out(options: Sequence[Sequence[Option]], budget: int) -> list[int]:
-    """Returns the number of the option that every clip takes, so that the sum of errors is small.
+    """Chooses an option for every clip so that the sum of errors is small, and returns their numbers.
 
-    Each clip takes its cheapest option at first. The rest of the budget goes, again and again, where it
-    lowers the error most per cost (along the lower convex hull of each clip's options): the optimum, but for
-    the last part of the budget, which may be too small for the next step of any clip.
+    Each clip starts with its cheapest option. The rest of the budget is then spent greedily where it lowers
+    the error most per cost, along the lower convex hull of each clip's options. This is optimal except for a
+    remainder of the budget that is too small for the next step of any clip.
 
     Args:
-        options: per clip, at least one.
-        budget: of all clips together; at least the sum of their cheapest options.
+        options: at least one for each clip.
+        budget: total of all clips; at least the sum of their cheapest options.
     """
     hulls = [_hull(own) for own in options]
-    # The next step of every clip, the one that gains most per cost on top.
+    # The next step of every clip, the largest gain per cost first.
     ready = [(-_gain(options[clip], hull, 0), clip, 0) for clip, hull in enumerate(hulls) if len(hull) > 1]
     heapq.heapify(ready)
     taken = [0] * len(options)
@@ -41,7 +41,7 @@ def share_out(options: Sequence[Sequence[Option]], budget: int) -> list[int]:
         own, hull = options[clip], hulls[clip]
         cost = own[hull[place + 1]].cost - own[hull[place]].cost
         if cost > left:
-            continue  # and with it all later steps of this clip
+            continue  # later steps of this clip are skipped too
         taken[clip] = place + 1
         left -= cost
         if place + 2 < len(hull):
@@ -55,12 +55,12 @@ def _gain(options: Sequence[Option], hull: list[int], place: int) -> float:
 
 
 def _hull(options: Sequence[Option]) -> list[int]:
-    """Returns the numbers of the options on the lower convex hull that goes down, the cheapest first."""
+    """Returns the numbers of the options on the descending lower convex hull, cheapest first."""
     order = sorted(range(len(options)), key=lambda number: options[number])
     hull: list[int] = []
     for number in order:
         if hull and options[number].error >= options[hull[-1]].error:
-            continue  # costs at least as much, and is no better
+            continue  # costs at least as much and is no better
         if hull and options[number].cost == options[hull[-1]].cost:
             continue
         while len(hull) > 1 and _above(options[hull[-2]], options[hull[-1]], options[number]):

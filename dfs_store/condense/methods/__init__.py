@@ -1,7 +1,7 @@
-"""The methods: a file each, which is called like its method and ends with its record, `METHOD`.
+"""The built-in methods: one file each, named after the method, with its record `METHOD`.
 
-A new file here is a new method for the command line, `--dry-run`, completion, evaluation and tables. One of a
-user's own is named `module:name` and needs no file here.
+Adding a file here adds a method to the command line, `--dry-run`, completion, evaluation and tables. A
+user-defined method is named `module:name` and needs no file here.
 """
 
 import importlib
@@ -17,17 +17,17 @@ __all__ = ["method_named", "method_names"]
 
 @cache
 def method_names() -> tuple[str, ...]:
-    """Returns the names of this library's methods, sorted."""
+    """Returns the names of the built-in methods, sorted."""
     files = (module.name for module in pkgutil.iter_modules(__path__))
     return tuple(sorted(name.replace("_", "-") for name in files if not name.startswith("_")))
 
 
 def method_named(name: str) -> Method:
-    """Returns a method's record.
+    """Returns the record of a method.
 
     Args:
-        name: one of `method_names`, or "module:name" of a record, or of a function that yields clips, given
-            the resolved settings and the real clips (docs/guides/own-method.md).
+        name: one of `method_names`; or "module:name" of a record, or of a function that takes resolved
+            settings and real clips and yields clips (docs/guides/own-method.md).
 
     Raises:
         SettingsError: there is no such method.
@@ -39,7 +39,7 @@ def method_named(name: str) -> Method:
     names = method_names()
     if name not in names:
         raise SettingsError(
-            f"--method must be one of {', '.join(names)}, or module:function of your own, "
+            f"--method must be one of {', '.join(names)}, or module:function for your own method, "
             f"got {name!r}{did_you_mean(name, names)}"
         )
     record: Method = importlib.import_module(f"{__name__}.{name.replace('-', '_')}").METHOD

@@ -1,4 +1,4 @@
-"""Coresets: real clips of every class, chosen by their features and kept as they are."""
+"""Coresets: real clips of every class, chosen by their features and kept unchanged."""
 
 from collections.abc import Callable
 from typing import Any
@@ -28,15 +28,15 @@ def ranked_clips(
     Args:
         config: resolved settings.
         videos: the real clips.
-        tell: gets the events of the extractor's training.
-        choose: the rule.
+        tell: called with the events of the extractor's training.
+        choose: the selection rule.
 
     Returns:
-        Numbers of clips, class after class, in the order of choice, and what the provenance says of the
-        extractor, if there was one.
+        Clip numbers, class by class, in the order of choice; and the provenance entry of the extractor, if
+        there was one.
 
     Raises:
-        SettingsError: a class has fewer clips than `vpc`, or `extractor` is no file of such a network.
+        SettingsError: a class has fewer clips than `vpc`, or `extractor` is not a file of such a network.
     """
     check_real_clips(clips_per_class(videos), config.vpc)
     device = resolve_device(config.device)
@@ -52,7 +52,7 @@ def ranked_clips(
 def coreset(
     config: CondenseConfig, videos: VideoDataset, tell: Callable[[Event], None], choose: Choose
 ) -> Condensed:
-    """Returns the clips of `ranked_clips`, `key_frames` real frames of each, or all.
+    """Returns the clips of `ranked_clips` with `key_frames` real frames each, or all frames.
 
     Raises:
         SettingsError: as `ranked_clips`, or `key_frames` is outside 1..T.

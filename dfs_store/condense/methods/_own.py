@@ -1,4 +1,4 @@
-"""A method of the user's own: `module:name` of a record, or of a function that yields clips."""
+"""User-defined methods: `module:name` of a record, or of a function that yields clips."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -21,21 +21,17 @@ Tell = Callable[[Event], None]
 
 
 def own_method(name: str) -> Method:
-    """Returns the record that a name stands for; imported each time, so that a reloaded module counts.
+    """Returns the record of a user-defined method, importing it each time so that reloads take effect.
 
     Raises:
-        SettingsError: there is nothing of that name, or it is neither a function nor a record.
+        SettingsError: the name does not exist, or is neither a function nor a record.
     """
     found = imported(name, "--method", "function")
     if isinstance(found, Method):
         return replace(found, run=_guarded(name, found.run))
     if not callable(found):
-        raise SettingsError(f"--method {name} is a {type(found).__name__}, neither a function nor a Method")
-    return Method(run=_guarded(name, _run_of(found)), key_frames=_unknown)
-
-
-def _unknown(_config: "CondenseConfig", num_frames: int) -> tuple[int, int]:
-    return 1, num_frames
+        raise SettingsError(f"--method {name} must name a function or a Method, got {type(found).__name__}")
+    return Method(run=_guarded(name, _run_of(found)), key_frames=lambda _, num_frames: (1, num_frames))
 
 
 def _run_of(function: Callable[..., Iterable[Any]]) -> Callable[..., Condensed]:
@@ -48,7 +44,7 @@ def _run_of(function: Callable[..., Iterable[Any]]) -> Callable[..., Condensed]:
 
 
 def _guarded(name: str, run: Callable[..., Condensed]) -> Callable[..., Condensed]:
-    """Lets a method import modules of the current folder, and tells its errors from the library's own."""
+    """Lets a method import modules from the current folder, and attributes its errors to the method."""
 
     def guarded(config: "CondenseConfig", videos: "VideoDataset", tell: Tell) -> Condensed:
         with _errors_named(name):

@@ -1,4 +1,4 @@
-"""DFS: its settings by dataset; sets up the loop, and returns the trained clips."""
+"""DFS: presets by dataset, and the setup of the training loop."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -30,6 +30,7 @@ from dfs_store.condense.runtime.snapshots import Snapshots
 from dfs_store.condense.runtime.steps import decisive_settings, resumed, run_steps
 from dfs_store.condense.settings import flag_of
 from dfs_store.errors import SettingsError
+from dfs_store.names import counted
 from dfs_store.networks import ConvNet3D, fast_order
 from dfs_store.networks.out_of_memory import out_of_memory_named
 from dfs_store.videos import VideoDataset
@@ -51,12 +52,12 @@ _TABLE_A: Mapping[str, Mapping[int, Preset]] = {
     "kinetics400": {1: Preset(1.0), 5: Preset(50.0, batch_real=128)},
     "ssv2": {1: Preset(3.0), 5: Preset(30.0, batch_real=128)},
 }
-# The paper has no row for other datasets; MiniUCF's is the nearest thing.
+# The paper has no row for other datasets; MiniUCF is the closest.
 _FALLBACK = "miniucf"
-# Ours, for the built-in datasets. moving-shapes diverges from lr 50 on. stick-figures starts from the ends of
-# real clips that herding chooses. Its lr at vpc 2 was chosen on a hold-out; at the others it is in
-# proportion, as a clip's gradient falls as 1 / vpc. As image files they score as before, in a thirtieth of
-# the bytes.
+# Ours, for the built-in datasets. moving-shapes diverges from lr 50 on. stick-figures starts from the first
+# and last frames of herded clips. Its lr at vpc 2 was chosen on held-out clips; at other vpc it is
+# proportional, because a clip's gradient scales as 1 / vpc. WebP images have the same accuracy in a thirtieth
+# of the bytes.
 _OURS: Mapping[str, Mapping[int, Preset]] = {
     "moving-shapes": {1: Preset(8.0)},
     "stick-figures": {
@@ -64,7 +65,7 @@ _OURS: Mapping[str, Mapping[int, Preset]] = {
         for vpc in (1, 2, 3, 4, 5, 10)
     },
 }
-# Of no effect in a run without insertion.
+# Not used without insertion.
 _INSERTION_SETTINGS = (
     "epsilon",
     "warmup",
@@ -81,10 +82,7 @@ _INSERTION_SETTINGS = (
 
 
 def dfs(config: CondenseConfig, videos: VideoDataset, tell: Callable[[Event], None]) -> Condensed:
-    """Trains key frames with Eq. 8, inserts where motion is not linear, then returns the clips.
-
-    Raises: see `trained`.
-    """
+    """Trains key frames with Eq. 8 and inserts new ones where motion is not linear; raises as `trained`."""
     return trained(config, videos, tell, config.notes())
 
 
@@ -93,13 +91,13 @@ def trained(
 ) -> Condensed:
     """Sets up the loop, runs or resumes it, and returns the clips.
 
-    An exception that `tell` raises between two steps (Ctrl-C, say) leaves a checkpoint behind.
+    If `tell` raises between two steps (as on Ctrl-C), a checkpoint is kept.
 
     Raises:
         DivergedError: the loss is no longer finite.
-        OutOfMemoryError: the device is too small.
-        CheckpointError: the checkpoint to resume is damaged or of other settings.
-        SettingsError: settings that the clips do not allow.
+        OutOfMemoryError: the device runs out of memory.
+        CheckpointError: the checkpoint to resume is damaged, or was made with other settings.
+        SettingsError: the settings do not suit the clips.
     """
     device, ranks = resolve_device(config.device), Ranks.current()
     parts = clip_groups(config, videos, device)
@@ -139,7 +137,7 @@ def trained(
 
 
 def clips_at_a_time(config: CondenseConfig, videos: VideoDataset, device: torch.device) -> ClipsAtATime:
-    """Returns how many clips are embedded at a time, to begin with."""
+    """Returns the initial number of clips to embed at a time."""
     shape = videos.num_frames, videos.frame_shape
     return ClipsAtATime(
         real_clips_at_a_time(device, *shape, config.matching.batch_real), chunk_clips(device, *shape)
@@ -149,10 +147,10 @@ def clips_at_a_time(config: CondenseConfig, videos: VideoDataset, device: torch.
 def checked_network(
     config: CondenseConfig, videos: VideoDataset, device: torch.device
 ) -> tuple[ConvNet3D, KernelCheck]:
-    """Returns the network that embeds clips, and in which way it does so rightly on this device.
+    """Returns the network that embeds clips, and the numeric path that passes the check on this device.
 
     Raises:
-        SettingsError: it does in none.
+        SettingsError: no numeric path passes.
     """
     network = frozen_network(videos, device)
     with out_of_memory_named("use a smaller --size or --frames, or --device cpu"):
@@ -161,16 +159,16 @@ def checked_network(
 
 
 def frozen_network(videos: VideoDataset, device: torch.device) -> ConvNet3D:
-    """Returns the network that embeds clips in the loop, on `device`; the loop draws its weights."""
+    """Returns the network that embeds clips, on `device`; the loop draws its weights."""
     network = ConvNet3D(len(videos.classes), videos.num_frames, videos.frame_shape[1])
-    # Weights frozen: the gradient goes to the clips alone.
+    # Frozen, because only the clips need a gradient.
     network.requires_grad_(False).eval()
     fast_order(network.to(device))
     return network
 
 
 def trained_clips(groups: list[Group]) -> Iterator[CondensedClip]:
-    """Yields the clips as they are now, in the order of the store."""
+    """Yields the clips in their current state, in the order of the store."""
     for chunk in (chunk for group in groups for chunk in group):
         for clip, label in enumerate(chunk.labels.tolist()):
             yield CondensedClip(
@@ -202,22 +200,22 @@ def _check_clips(
         return
     if config.frame_encoding is not None:
         raise SettingsError(
-            "--budget of method dfs counts key frames as numbers, and image files have their size only after "
-            f"training, got --encoding {config.encoding}; leave out one of them, or add --encoding none"
+            f"--budget cannot be combined with --encoding {config.encoding} for method dfs, because the size "
+            "of image files is known only after training; leave out one of them, or use --encoding none"
         )
     initial = num_clips * even_positions(config.initial_key_frames, num_frames).size
     affordable = affordable_key_frames(config, num_clips, frame_shape)
     if affordable < initial:
         raise SettingsError(
-            f"--budget {config.budget} ({config.budget_bytes:,} bytes) allows {affordable:,} key frames as "
-            f"{config.stored_dtype}, and the run starts with {initial:,}; raise it, or lower --vpc or "
-            "--initial-key-frames"
+            f"--budget {config.budget} ({config.budget_bytes:,} bytes) allows "
+            f"{counted(affordable, 'key frame')} as {config.stored_dtype}, but the run starts "
+            f"with {initial:,}; raise it, or lower --vpc or --initial-key-frames"
         )
 
 
 def _key_frames(config: CondenseConfig, num_frames: int) -> tuple[int, int]:
     first = even_positions(config.initial_key_frames, num_frames).size
-    # "pack" starts a clip in which nothing moves from a single key frame.
+    # With "pack", a clip without motion starts from a single key frame.
     return 1 if config.init == "pack" else first, num_frames if config.insertion else first
 
 

@@ -1,4 +1,4 @@
-"""Herding: clips whose running mean stays nearest to the mean of their class."""
+"""Herding: chooses real clips whose running mean stays closest to the mean of their class."""
 
 from collections.abc import Callable
 
@@ -14,11 +14,11 @@ __all__ = ["METHOD", "herding"]
 
 
 def herding(config: CondenseConfig, videos: VideoDataset, tell: Callable[[Event], None]) -> Condensed:
-    """Returns `vpc` real clips of every class, chosen by herding, `key_frames` real frames of each, or all.
+    """Returns `vpc` herded real clips of every class, with `key_frames` real frames each, or all frames.
 
     Raises:
-        SettingsError: a class has fewer clips than `vpc`, `key_frames` is outside 1..T, or the extractor is
-            unusable.
+        SettingsError: a class has fewer clips than `vpc`, `key_frames` is outside 1..T, or the extractor
+            cannot be used.
     """
     return coreset(config, videos, tell, herd)
 

@@ -1,4 +1,4 @@
-"""K-center: clips that cover their class, so that no clip is far from the nearest chosen one."""
+"""K-center: chooses real clips that cover their class, so that no clip is far from a chosen one."""
 
 from collections.abc import Callable
 
@@ -16,29 +16,29 @@ __all__ = ["METHOD", "cover", "k_center"]
 
 
 def k_center(config: CondenseConfig, videos: VideoDataset, tell: Callable[[Event], None]) -> Condensed:
-    """Returns `vpc` real clips of every class, chosen by k-center, `key_frames` real frames of each, or all.
+    """Returns `vpc` real clips of every class by k-center, with `key_frames` real frames each, or all frames.
 
     Raises:
-        SettingsError: a class has fewer clips than `vpc`, `key_frames` is outside 1..T, or the extractor is
-            unusable.
+        SettingsError: a class has fewer clips than `vpc`, `key_frames` is outside 1..T, or the extractor
+            cannot be used.
     """
     return coreset(config, videos, tell, cover)
 
 
 def cover(features: npt.NDArray[np.float64], count: int) -> list[int]:
-    """Chooses the clip nearest the mean, then again and again the one farthest from all chosen ones.
+    """Chooses the clip nearest to the mean, then repeatedly the one farthest from all chosen clips.
 
-    The largest distance from any clip to its nearest chosen one is then at most twice the least possible
-    for any choice that has the same first clip (Gonzalez, 1985). Of equals the first is taken.
+    The largest distance from a clip to its nearest chosen one is then at most twice the optimum for any
+    choice with the same first clip (Gonzalez, 1985). Ties go to the first.
 
     Args:
-        features: (n, F) of one class.
-        count: how many, at most n.
+        features: (n, F) features of one class.
+        count: number of clips to choose, at most n.
     """
     chosen = [int(np.linalg.norm(features - features.mean(axis=0), axis=1).argmin())]
     nearest = np.linalg.norm(features - features[chosen[0]], axis=1)
     while len(chosen) < count:
-        nearest[chosen] = -np.inf  # equal clips have distance 0, too: never choose one twice
+        nearest[chosen] = -np.inf  # duplicates also have distance 0: never choose a clip twice
         chosen.append(int(nearest.argmax()))
         nearest = np.minimum(nearest, np.linalg.norm(features - features[chosen[-1]], axis=1))
     return chosen

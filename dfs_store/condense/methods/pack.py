@@ -1,4 +1,4 @@
-"""Pack: real clips chosen by herding, each reduced to the few key frames that rebuild it best."""
+"""Pack: real clips chosen by herding, each reduced to the key frames that rebuild it best."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -36,28 +36,29 @@ from dfs_store.errors import SettingsError
 from dfs_store.format import key_frames_within
 from dfs_store.interpolation import check_key_frame_count
 from dfs_store.loaders.normalization import PIXELS, stored_space
+from dfs_store.names import counted
 from dfs_store.videos import VideoDataset
 
 __all__ = ["METHOD", "pack"]
 
 _PEAK = 255.0
-# One of them says how many key frames there are.
+# Exactly one of them determines the number of key frames.
 _SIZES = ("budget", "key_frames", "max_error")
 
 
 def pack(config: CondenseConfig, videos: VideoDataset, tell: Callable[[Event], None]) -> Condensed:
     """Returns `vpc` herded real clips of every class, reduced to key frames.
 
-    How many each clip gets: at most `key_frames`; or the fewest that keep its root-mean-square error within
-    `max_error`; or, within `budget` bytes for all clips, as many as lower the total error most.
+    Each clip gets at most `key_frames` key frames, or the fewest that keep its root-mean-square error within
+    `max_error`, or the number that lowers the total error most within `budget` bytes for all clips.
 
-    Errors are of the rebuilt clips, of pixels in 8-bit levels. With an `encoding` they are measured on the
-    encoded key frames, and a budget is shared out over the quality as well, unless one is given; without,
-    they are those before the store's own rounding. The PSNR of every clip goes into its source.
+    Errors are those of the rebuilt clips, in 8-bit levels. With an `encoding` they are measured on the
+    encoded key frames, and a budget also determines the quality unless it is given; without, they are
+    measured before the store rounds key frames. The PSNR of every clip is recorded in its source.
 
     Raises:
-        SettingsError: more key frames than frames, a budget below one key frame per clip, a class with fewer
-            clips than `vpc`, or an extractor that cannot be had.
+        SettingsError: there are more key frames than frames, the budget is below one key frame per clip, a
+            class has fewer clips than `vpc`, or the extractor cannot be used.
     """
     num_clips = sum(map(config.clips_of, clips_per_class(videos).values()))
     _check_clips(config, num_clips, videos.num_frames, videos.frame_shape)
@@ -114,9 +115,8 @@ def _affordable(config: CondenseConfig, num_clips: int, frame_shape: tuple[int, 
     each = config.min_key_frames or 1
     if affordable < each * num_clips:
         raise SettingsError(
-            f"--budget {config.budget} ({budget:,} bytes) holds {affordable:,} key frames as "
-            f"{config.stored_dtype}, but {num_clips:,} clips need {'one' if each == 1 else each} each; lower "
-            "--vpc, or take more"
+            f"--budget {config.budget} ({budget:,} bytes) allows {counted(affordable, 'key frame')} "
+            f"as {config.stored_dtype}, but {num_clips:,} clips need {each} each; raise it, or lower --vpc"
         )
     return affordable
 
@@ -125,7 +125,7 @@ def _clips(videos: VideoDataset, chosen: list[int], fits: list[Fit]) -> Iterator
     space = stored_space(videos.normalization) or PIXELS
     mean, std = (np.array(part, dtype=np.float32).reshape(-1, 1, 1) for part in space)
     for clip, fit in zip(chosen, fits, strict=True):
-        # Least squares and normalising commute: both act on every value of a frame alone.
+        # Least squares and normalisation commute: both act on each value of a frame separately.
         key_frames = fitted_key_frames(_pixels(videos, clip), fit.positions)
         yield CondensedClip(((key_frames / _PEAK) - mean) / std, fit.positions, int(videos.labels[clip]))
 
@@ -145,7 +145,7 @@ def _check(config: CondenseConfig) -> None:
     given = [flag_of(name) for name in _SIZES if getattr(config, name) is not None]
     if len(given) != 1:
         raise SettingsError(
-            "--method pack needs one of --budget 20MiB, --key-frames K and --max-error LEVELS, got "
+            "--method pack needs exactly one of --budget 20MiB, --key-frames K and --max-error LEVELS, got "
             f"{' and '.join(given) or 'none'}"
         )
     if config.key_frames is not None and (config.min_key_frames or 1) > config.key_frames:

@@ -1,4 +1,4 @@
-"""Random: real clips drawn at random and kept as they are. The least that every method must beat."""
+"""Random: real clips drawn at random and kept unchanged, the baseline that every method must beat."""
 
 from collections.abc import Callable
 
@@ -13,7 +13,7 @@ __all__ = ["METHOD", "random"]
 
 
 def random(config: CondenseConfig, videos: VideoDataset, tell: Callable[[Event], None]) -> Condensed:
-    """Returns `vpc` random real clips of every class, `key_frames` real frames of each, or all.
+    """Returns `vpc` random real clips of every class, with `key_frames` real frames each, or all frames.
 
     Raises:
         SettingsError: a class has fewer clips than `vpc`, or `key_frames` is outside 1..T.

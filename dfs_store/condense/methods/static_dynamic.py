@@ -1,4 +1,4 @@
-"""Static-dynamic (Wang et al. with DM): static memory by gradient matching, then dynamic memory by Eq. 8."""
+"""Static-dynamic (Wang et al. with DM): trains static memory by gradient matching, then dynamic by Eq. 8."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -40,13 +40,13 @@ from dfs_store.videos import VideoDataset
 
 __all__ = ["METHOD", "static_dynamic"]
 
-# By vpc, of MiniUCF; the first stage as DC does it by default.
+# For MiniUCF, by vpc; the first stage uses the defaults of DC.
 _PUBLIC_CODE: Mapping[int, Preset] = {
     1: Preset(1e-4, integrator_lr=1e-5, origin="public code of static-dynamic, miniucf at vpc 1"),
     5: Preset(1e3, integrator_lr=1e-6, origin="public code of static-dynamic, miniucf at vpc 5"),
 }
 
-STATIC_MOMENTUM = 0.5  # of the public code of DC
+STATIC_MOMENTUM = 0.5  # as in the public code of DC
 
 
 def static_dynamic(config: CondenseConfig, videos: VideoDataset, tell: Callable[[Event], None]) -> Condensed:
@@ -54,9 +54,9 @@ def static_dynamic(config: CondenseConfig, videos: VideoDataset, tell: Callable[
 
     Raises:
         DivergedError: the loss is no longer finite.
-        OutOfMemoryError: the device is too small.
-        CheckpointError: the checkpoint to resume is damaged or of other settings.
-        SettingsError: settings that the clips do not allow.
+        OutOfMemoryError: the device runs out of memory.
+        CheckpointError: the checkpoint to resume is damaged, or was made with other settings.
+        SettingsError: the settings do not suit the clips.
     """
     device = resolve_device(config.device)
     network, kernels = checked_network(config, videos, device)
@@ -79,7 +79,7 @@ def static_dynamic(config: CondenseConfig, videos: VideoDataset, tell: Callable[
 
 
 class _StaticDynamicRun:
-    """The memories in training: both stages, one after the other, and what a checkpoint keeps of them."""
+    """Trains the memories in two successive stages, and saves and restores their state."""
 
     def __init__(
         self,
@@ -99,7 +99,7 @@ class _StaticDynamicRun:
         self._static_momentum = torch.zeros_like(self.memory.static)
 
     def steps(self, real: RealClips, first_step: int) -> Iterator[StepDone]:
-        """Yields one event per step, first of the static and then of the dynamic stage."""
+        """Yields one event per step, first for the static and then for the dynamic stage."""
         num_frames, shape = self._videos.num_frames, self._videos.frame_shape
         frame_network = FrameConvNet(len(self._videos.classes), shape[1]).to(self._device)
         network = self._network
@@ -123,7 +123,7 @@ class _StaticDynamicRun:
             )
 
     def _static_step(self, step: int, real: RealClips, network: FrameConvNet) -> float:
-        """Stage 1: the static memories of each class as if they were single frames of it."""
+        """Stage 1: gradient matching, with the static memories as single frames of their class."""
         lr, per_class = self._config.memories.static_lr, self.memory.dynamic.shape[1]
         static, loss = self.memory.static, 0.0
         gradient = torch.empty_like(static)
@@ -141,7 +141,7 @@ class _StaticDynamicRun:
         return loss
 
     def _dynamic_step(self, step: int, real: RealClips, network: ConvNet3D) -> float:
-        """Stage 2: Eq. 8 on one pair per video, drawn afresh; the static memory stands still."""
+        """Stage 2: Eq. 8 on one newly drawn pair per video; the static memory is fixed."""
         config, memory = self._config, self.memory
         means = class_means(
             network, real.batches(step), precision=config.precision, at_a_time=self._at_a_time
@@ -176,7 +176,7 @@ class _StaticDynamicRun:
         yield from ((f"integrator_{name}", p) for name, p in self.memory.integrator.named_parameters())
 
     def state(self) -> State:
-        """Returns memories, integrator and their momentum."""
+        """Returns the memories, the integrator and their momentum."""
         momentum = {"momentum_static": self._static_momentum.cpu().numpy()}
         for name, parameter in self._velocities():
             velocity = self._optimizer.state[parameter].get("momentum_buffer")
@@ -185,17 +185,17 @@ class _StaticDynamicRun:
         return {**self.memory.arrays(), **momentum}
 
     def restore(self, state: State, path: Path) -> None:
-        """Puts the state of the checkpoint at `path` back.
+        """Restores the state of the checkpoint at `path`.
 
         Raises:
-            CheckpointError: it is of other clips or classes.
+            CheckpointError: the checkpoint is of other clips or classes.
         """
         for name, fresh in self.state().items():
             if name not in state or state[name].shape != fresh.shape:
                 there = state[name].shape if name in state else "nothing"
                 raise CheckpointError(
-                    f"the checkpoint {path} holds {there} for {name}, this run has {fresh.shape}: the real "
-                    "clips or classes have changed; delete it to start the run again"
+                    f"the checkpoint {path} contains {there} for {name}, but this run has {fresh.shape}: the "
+                    "real clips or classes have changed; delete it to start the run again"
                 )
         self.memory = StaticDynamicMemory.of_arrays(state, self._device)
         self._optimizer = self._dynamic_optimizer()
@@ -212,7 +212,7 @@ def _initial_memory(
     device: torch.device,
     starts: npt.NDArray[np.int64] | None,
 ) -> StaticDynamicMemory:
-    """Static memories from noise or real frames, dynamic ones and the integrator from their distributions."""
+    """Draws the memories and the integrator; static memories can start from real frames instead."""
     per_class, classes = MEMORIES_PER_VIDEO * config.per_class, len(videos.classes)
 
     def noise(purpose: Purpose, *shape: int) -> Tensor:
@@ -231,7 +231,7 @@ def _initial_memory(
 
 
 def _first_pairs(memory: StaticDynamicMemory) -> Iterator[CondensedClip]:
-    """Yields every video as a dense clip of its first memories, for readers that know key frames only."""
+    """Yields every video as a dense clip of its first memories, for readers that support key frames only."""
     memory = StaticDynamicMemory.of_arrays(memory.arrays(), torch.device("cpu"))  # in full float32
     for video in range(len(memory)):
         first = np.zeros((1, 2), dtype=np.int64)
@@ -249,7 +249,7 @@ def _preset(dataset: str, vpc: int) -> Preset:
 def _notes(config: CondenseConfig) -> list[str]:
     if config.stored_dtype == "float32":
         return []
-    return [f"--dtype {config.dtype} is that of the dense clips; the memories stay float32"]
+    return [f"--dtype {config.dtype} applies to the dense clips; the memories stay float32"]
 
 
 def _phases(config: CondenseConfig) -> Phases:

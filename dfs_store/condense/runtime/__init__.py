@@ -1,1 +1,1 @@
-"""What surrounds the steps of a run: device, memory, processes, checkpoints, logs and locks."""
+"""The environment of a run: device, memory, processes, checkpoints, logs and locks."""

@@ -1,9 +1,9 @@
-"""Checkpoints: the whole state of a run in one .npz file beside the output, without pickle.
+"""Checkpoints: the complete state of a run in one .npz file next to the output, without pickle.
 
-The file contains every array that is trained, with its momentum, the evidence for insertion, and the settings
-that decide what comes out. So a run continues to exactly the arrays of an undisturbed one, and never with
-other settings or real clips. Damage shows: every member of the archive carries a checksum. The checkpoint
-before the newest is kept beside it, and is used if the newest is damaged.
+The file contains every trained array with its momentum, the evidence for insertion, and the settings that
+determine the result. A resumed run therefore yields exactly the arrays of an uninterrupted one, and cannot
+continue with other settings or real clips. Every member of the archive has a checksum, so damage is detected;
+the previous checkpoint is kept, and used if the newest is damaged.
 """
 
 import contextlib
@@ -24,6 +24,7 @@ from dfs_store.condense.engine.initialise import Group
 from dfs_store.errors import CheckpointError
 from dfs_store.format.io.durable import Part, output_error, sync_folder, write_synced
 from dfs_store.format.io.place import local_beside
+from dfs_store.names import counted
 
 __all__ = [
     "ClipState",
@@ -56,12 +57,12 @@ class ClipState(NamedTuple):
     inserted_at: npt.NDArray[np.int32]
 
 
-_ARRAYS = ("frames", "momentum", "positions", "inserted_at")  # a row per key frame
-_EVIDENCE = ("cosine_sums", "opposed", "steps")  # a row per clip
+_ARRAYS = ("frames", "momentum", "positions", "inserted_at")  # one row per key frame
+_EVIDENCE = ("cosine_sums", "opposed", "steps")  # one row per clip
 
 
 def checkpoint_path(out: str | Path) -> Path:
-    """Returns where the newest checkpoint of a run is: beside its output, or here if that is a URL."""
+    """Returns the path of a run's newest checkpoint: next to its output; for a URL in the working folder."""
     out = local_beside(out)
     return out.with_name(out.name + ".checkpoint.npz")
 
@@ -71,7 +72,7 @@ def _former_path(path: Path) -> Path:
 
 
 def checkpoints_of(out: str | Path) -> list[Path]:
-    """Returns the checkpoints that lie beside an output, the newest first."""
+    """Returns the existing checkpoints of an output, newest first."""
     newest = checkpoint_path(out)
     return [path for path in (newest, _former_path(newest)) if path.exists()]
 
@@ -83,19 +84,19 @@ def remove_checkpoints(out: str | Path) -> None:
 
 
 def save_checkpoint(path: Path, step: int, settings: dict[str, Any], state: State) -> None:
-    """Writes a checkpoint; the one before it stays as the former one, so that one is always whole.
+    """Writes a checkpoint, and keeps the previous one, so that an intact one always exists.
 
     Args:
         path: the file.
-        step: the next step to be done.
-        settings: what decides the result, as JSON.
+        step: the next step to run.
+        settings: the settings that determine the result, as JSON.
         state: arrays by name.
 
     Raises:
-        DiskFullError: no space is left; the older checkpoint is kept.
-        OutputNotWritableError: the disk refused; likewise.
+        DiskFullError: no space is left; the previous checkpoint is kept.
+        OutputNotWritableError: the file cannot be written; the previous checkpoint is kept.
     """
-    # The names too: an archive whose list of members is damaged may open with some of them missing.
+    # With the names, because an archive with a damaged list of members may open with some of them missing.
     about = {"step": step, "settings": settings, "arrays": sorted(state)}
     header = json.dumps(about, sort_keys=True).encode()
     arrays: dict[str, Any] = {"header": np.frombuffer(header, dtype=np.uint8), **state}
@@ -111,14 +112,14 @@ def save_checkpoint(path: Path, step: int, settings: dict[str, Any], state: Stat
 
 
 def load_newest(out: str | Path, settings: dict[str, Any]) -> tuple[int, State] | None:
-    """Returns the next step to be done and the arrays of the newest whole checkpoint, None where none is.
+    """Returns the next step and the arrays of the newest intact checkpoint, None if there is no checkpoint.
 
     Args:
         out: the output of the run.
-        settings: those of this run; they must be those of the checkpoint.
+        settings: the settings of this run, which must equal those of the checkpoint.
 
     Raises:
-        CheckpointError: all are damaged, or the one to go on from is of other settings, which are named.
+        CheckpointError: all checkpoints are damaged, or settings differ; the message names them.
     """
     found = checkpoints_of(out)
     for number, path in enumerate(found, start=1):
@@ -130,7 +131,7 @@ def load_newest(out: str | Path, settings: dict[str, Any]) -> tuple[int, State] 
                     f"the checkpoint {path} is damaged ({error}); delete it to start the run again"
                 ) from error
             warnings.warn(
-                f"the checkpoint {path} is damaged ({error}); going on from the one before it", stacklevel=2
+                f"the checkpoint {path} is damaged ({error}); continuing from the previous one", stacklevel=2
             )
             continue
         _check_settings(path, saved, settings)
@@ -138,7 +139,7 @@ def load_newest(out: str | Path, settings: dict[str, Any]) -> tuple[int, State] 
     return None
 
 
-# What reading an archive raises when any of its bytes has changed.
+# Exceptions that reading a damaged archive can raise.
 _DAMAGE = (
     OSError,
     ValueError,
@@ -162,7 +163,7 @@ def _read(path: Path) -> tuple[int, dict[str, Any], State]:
 
 
 def key_frame_state(groups: Sequence[Group]) -> State:
-    """Returns all that a run must keep of its key frames."""
+    """Returns the state of the key frames that a checkpoint contains."""
     arrays: State = {}
     for number, chunk in enumerate(chunk for group in groups for chunk in group):
         for name in _ARRAYS:
@@ -175,7 +176,7 @@ def key_frame_state(groups: Sequence[Group]) -> State:
 
 
 def key_frames_of(path: Path, clips: Collection[int]) -> list[ClipState]:
-    """Returns some clips of a checkpoint of the method dfs or dm; none of another method's.
+    """Returns clips of a checkpoint of dfs or dm; none for other methods.
 
     Args:
         path: the file.
@@ -206,7 +207,7 @@ def clips_of_state(state: Mapping[str, npt.NDArray[Any]], clips: Collection[int]
 
 
 def joined_states(states: Sequence[State]) -> State:
-    """Returns the key frames of successive clips that several ranks hold as one state."""
+    """Joins the states of several ranks, which have successive clips, into one."""
     joined: State = {}
     for state in states:
         start = sum(name.startswith("counts-") for name in joined)
@@ -219,17 +220,17 @@ def joined_states(states: Sequence[State]) -> State:
 def restore_key_frames(
     path: Path, state: State, groups: Sequence[Group], first_clip: int = 0, num_clips: int | None = None
 ) -> None:
-    """Puts the state of a checkpoint into `groups`.
+    """Restores the state of a checkpoint into `groups`.
 
     Args:
-        path: the file it comes from, for messages.
+        path: the file of the checkpoint, for messages.
         state: from `key_frame_state`.
-        groups: freshly initialised key frames of the same clips; the chunks may be cut otherwise.
+        groups: newly initialised key frames of the same clips; their chunks may differ.
         first_clip: number of their first clip.
-        num_clips: of the whole run; those of `groups` when absent.
+        num_clips: number of clips of the whole run; those of `groups` by default.
 
     Raises:
-        CheckpointError: it is of other clips.
+        CheckpointError: the checkpoint is of other clips.
     """
     numbers = range(sum(name.startswith("counts-") for name in state))
     parts = {name: [state[f"{name}-{i}"] for i in numbers] for name in (*_ARRAYS, *_EVIDENCE, "counts")}
@@ -239,15 +240,16 @@ def restore_key_frames(
     wanted = sum(map(len, chunks)) if num_clips is None else num_clips
     if len(flat["counts"]) != wanted or offsets[-1] != len(flat["frames"]):
         raise CheckpointError(
-            f"the checkpoint {path} holds {len(flat['counts'])} clips, not those of this run"
+            f"the checkpoint {path} contains {counted(len(flat['counts']), 'clip')}, but this run has "
+            f"{wanted:,}; delete it to start the run again"
         )
     there = (int(flat["positions"].max()) + 1, flat["frames"].shape[1:])
     here = (chunks[0].num_frames, tuple(chunks[0].frames.shape[1:]))
-    # A clip of one key frame has position 0, so that its positions do not tell its length.
+    # Clips with a single key frame have position 0 only, which does not reveal their length.
     if there[1] != here[1] or there[0] not in (1, here[0]):
         raise CheckpointError(
-            f"the checkpoint {path} holds clips of {there[0]} frames of {there[1]}, this run has {here[0]} "
-            f"of {here[1]}: the real clips have changed; delete it to start the run again"
+            f"the checkpoint {path} contains clips of {there[0]} frames of {there[1]}, but this run has "
+            f"{here[0]} of {here[1]}: the real clips have changed; delete it to start the run again"
         )
     first = first_clip
     for chunk in chunks:
@@ -262,6 +264,6 @@ def _check_settings(path: Path, saved: dict[str, Any], wanted: dict[str, Any]) -
     if different:
         shown = ", ".join(f"{k} {saved.get(k)!r} there and {wanted.get(k)!r} here" for k in different)
         raise CheckpointError(
-            f"the checkpoint {path} is of a run with other settings: {shown}; use those or another --out, "
-            "or --overwrite without --resume to start again"
+            f"the checkpoint {path} was made with other settings: {shown}; use those, or another --out, or "
+            "--overwrite without --resume to start again"
         )

@@ -1,7 +1,6 @@
-"""How many clips the network takes at a time: all, or parts where the device turns out to be too small.
+"""How many clips the network takes at a time: all, or parts if the device runs out of memory.
 
-A clip's embedding, and the gradient of one, depend on that clip alone: in parts they are the same, but for
-the last bits.
+The embedding and gradient of a clip depend on that clip alone, so the parts change only the last bits.
 """
 
 import warnings
@@ -20,14 +19,14 @@ Found = TypeVar("Found")
 
 
 class ClipsAtATime:
-    """Numbers of clips that halve whenever memory runs out with them; what failed is done again.
+    """Numbers of clips that are halved whenever memory runs out; the failed computation is repeated.
 
     Args:
-        real: the most real clips at a time, without a graph.
-        synthetic: the most synthetic clips at a time, with one.
+        real: maximum number of real clips at a time, without a graph.
+        synthetic: maximum number of synthetic clips at a time, with a graph.
 
     Attributes:
-        real, synthetic: as they are now.
+        real, synthetic: the current maxima.
     """
 
     def __init__(self, real: int, synthetic: int) -> None:
@@ -39,7 +38,7 @@ class ClipsAtATime:
         """Returns the embeddings of real clips (N, T, C, H, W): (N, F).
 
         Raises:
-            torch.OutOfMemoryError: the device is too small for one clip, here and below.
+            torch.OutOfMemoryError: the device runs out of memory with one clip, in any method.
         """
         return self._in_parts("real", lambda part: embed(clips[part]), len(clips))
 
@@ -49,16 +48,13 @@ class ClipsAtATime:
             return self._in_parts("synthetic", lambda part: network.embed(clips[part]), len(clips))
 
     def embed_with_graph(self, network: ConvNet3D, clips: Tensor) -> Tensor | None:
-        """Returns embeddings (N, F) that remember how they were made, of clips that want a gradient.
-
-        None where so many do not fit the device at a time.
-        """
+        """Returns the embeddings (N, F) with their graph; None if all clips at once exceed the memory."""
         if len(clips) > self.synthetic:
             return None
         return self._tried("synthetic", lambda: network.embed(clips), len(clips))
 
     def pull_back(self, embedded: Tensor, clips: Tensor, cotangent: Tensor) -> Tensor | None:
-        """Returns the gradient (N, T, C, H, W) through a graph, None where the device is too small for it."""
+        """Returns the gradient (N, T, C, H, W) through a graph, None if the device runs out of memory."""
 
         def gradient() -> Tensor:
             return torch.autograd.grad(embedded, clips, grad_outputs=cotangent)[0]
@@ -66,7 +62,7 @@ class ClipsAtATime:
         return self._tried("synthetic", gradient, len(clips))
 
     def gradient(self, network: ConvNet3D, clips: Tensor, cotangent: Tensor) -> Tensor:
-        """Returns the gradient (N, T, C, H, W) of the embeddings' products with `cotangent` (N, F)."""
+        """Returns the gradient (N, T, C, H, W) of the inner product of embeddings and `cotangent` (N, F)."""
 
         def of(part: slice) -> Tensor:
             own = clips[part].detach().requires_grad_()
@@ -75,7 +71,7 @@ class ClipsAtATime:
         return self._in_parts("synthetic", of, len(clips))
 
     def provenance(self) -> dict[str, dict[str, int]]:
-        """For the store: the numbers, where memory ran out and they became smaller."""
+        """Returns the numbers for the store's provenance if memory ran out, else nothing."""
         return {"clips_at_a_time": {"real": self.real, "synthetic": self.synthetic}} if self.shrunk else {}
 
     def _in_parts(self, side: str, do: Callable[[slice], Tensor], count: int) -> Tensor:
@@ -90,21 +86,21 @@ class ClipsAtATime:
         return found[0] if len(found) == 1 else torch.cat(found)
 
     def _tried(self, side: str, do: Callable[[], Found], count: int) -> Found | None:
-        """Returns what `do` does with so many clips; None, and halves their number, where memory runs out."""
+        """Returns `do()`; if memory runs out with `count` clips, halves the maximum and returns None."""
         try:
             return do()
         except (RuntimeError, MemoryError) as error:
             if count == 1 or not is_out_of_memory(error):
                 raise
             first_line = (str(error).splitlines() or [type(error).__name__])[0]
-        # Only here has the error released the frames, and these of what they held on the device.
+        # Only outside `except` are the stack frames released that kept tensors on the device.
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
         fewer = -(-count // 2)
         setattr(self, side, fewer)
         self.shrunk = True
         warnings.warn(
-            f"out of memory with {count} {side} clips at a time: going on with {fewer} ({first_line})",
+            f"out of memory with {count} {side} clips at a time: continuing with {fewer} ({first_line})",
             RuntimeWarning,
             stacklevel=2,
         )

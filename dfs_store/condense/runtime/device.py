@@ -1,4 +1,4 @@
-"""Choosing the device, and how much of it a run takes."""
+"""Chooses the device and limits the memory that a run uses."""
 
 import resource
 from collections.abc import Iterator
@@ -17,12 +17,12 @@ __all__ = [
     "total_memory_bytes",
 ]
 
-# On the CPU more clips at a time bring no speed, only memory.
+# On the CPU, more clips at a time need more memory and are no faster.
 CPU_CHUNK_CLIPS = 32
 LARGEST_CHUNK_CLIPS = 512
-# What Python and torch take before anything is computed.
+# Memory of Python and torch before anything is computed.
 _PROCESS_BYTES = 2**30
-# Share of the device's memory that the activations of one chunk of synthetic clips may take.
+# Share of the device's memory for the activations of one chunk of synthetic clips.
 CHUNK_SHARE = 0.25
 
 
@@ -49,14 +49,14 @@ def resolve_device(name: str) -> torch.device:
 
 @contextmanager
 def limited_memory(device: torch.device, count_bytes: int | None) -> Iterator[None]:
-    """Keeps this process from taking more of the device's memory; on the CPU, more memory of its own.
+    """Limits this process's memory on a CUDA device, or its own memory on the CPU.
 
     Args:
-        device: where the run computes.
-        count_bytes: the most it may take; None changes nothing.
+        device: device of the run.
+        count_bytes: limit in bytes; None for no limit.
 
     Raises:
-        SettingsError: it is less than any run takes.
+        SettingsError: the limit is less than every run needs.
     """
     if count_bytes is None:
         yield
@@ -73,7 +73,7 @@ def limited_memory(device: torch.device, count_bytes: int | None) -> Iterator[No
         soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
         if count_bytes <= _PROCESS_BYTES:
             raise SettingsError(
-                f"--max-memory must be more than the {_PROCESS_BYTES:,} bytes that Python and torch take, "
+                f"--max-memory must be more than the {_PROCESS_BYTES:,} bytes that Python and torch need, "
                 f"got {count_bytes:,}"
             )
         allowed = [limit for limit in (count_bytes, soft, hard) if limit != resource.RLIM_INFINITY]
@@ -85,7 +85,7 @@ def limited_memory(device: torch.device, count_bytes: int | None) -> Iterator[No
 
 
 def total_memory_bytes(device: torch.device) -> int | None:
-    """Returns the bytes that this process may take: of a CUDA device, or of the host; None is no limit."""
+    """Returns this process's limit in bytes on a CUDA device or on the host; None if there is none."""
     if device.type == "cuda":
         number = _number(device)
         total = torch.cuda.get_device_properties(number).total_memory
@@ -95,15 +95,15 @@ def total_memory_bytes(device: torch.device) -> int | None:
 
 
 def _number(device: torch.device) -> int:
-    """Returns the number of a CUDA device; "cuda" alone is the current one, which some calls do not take."""
+    """Returns the number of a CUDA device; "cuda" is the current one, but some calls need a number."""
     return torch.cuda.current_device() if device.index is None else device.index
 
 
 def clip_activation_bytes(num_frames: int, frame_shape: tuple[int, int, int]) -> int:
-    """Returns about how many bytes ConvNet3D keeps of one clip between forward and backward pass.
+    """Estimates the bytes that ConvNet3D keeps per clip between forward and backward pass.
 
-    The first convolution dominates: 64 maps of half the height and width, before and after ReLU, and their
-    pooled quarter; the clip itself and its gradient come on top.
+    The first convolution dominates: 64 maps of half the height and width, before and after ReLU, and pooled
+    to a quarter. The clip and its gradient are added.
     """
     channels, height, width = frame_shape
     first = 64 * num_frames * ((height + 1) // 2) * ((width + 1) // 2) * 4
@@ -113,7 +113,7 @@ def clip_activation_bytes(num_frames: int, frame_shape: tuple[int, int, int]) ->
 def chunk_clips(device: torch.device, num_frames: int, frame_shape: tuple[int, int, int]) -> int:
     """Returns how many synthetic clips are rendered at a time.
 
-    It depends on the size of the device, not on what is free at the moment, so that a run repeats exactly.
+    This depends on the total memory, not on what is currently free, so that runs are reproducible.
     """
     memory = total_memory_bytes(device)
     largest = LARGEST_CHUNK_CLIPS if device.type == "cuda" else CPU_CHUNK_CLIPS
@@ -126,7 +126,7 @@ def chunk_clips(device: torch.device, num_frames: int, frame_shape: tuple[int, i
 def real_clips_at_a_time(
     device: torch.device, num_frames: int, frame_shape: tuple[int, int, int], batch_real: int
 ) -> int:
-    """Returns how many real clips are embedded at a time: the batch, where memory has no limit below it."""
+    """Returns how many real clips are embedded at a time: the whole batch if memory allows it."""
     if total_memory_bytes(device) is None:
         return batch_real
     return min(batch_real, chunk_clips(device, num_frames, frame_shape))

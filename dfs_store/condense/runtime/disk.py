@@ -1,4 +1,4 @@
-"""What a run will need of the disk that its store goes to: worked out before it, and looked at during it."""
+"""The disk space that a run needs: estimated before the run, and checked during it."""
 
 import shutil
 import tempfile
@@ -14,7 +14,7 @@ from dfs_store.format.io.place import locate
 
 __all__ = ["DiskNeed", "DiskWatch", "check_disk", "free_bytes", "warn_of_disk"]
 
-# While one is written, the two before it still lie beside it.
+# While one is written, the two before it still exist.
 _CHECKPOINTS = 3
 # The key frames of an HDF5 store are spooled until their number is known.
 _COPIES = {"zarr": 1, "zarr.zip": 1, "hdf5": 2}
@@ -23,10 +23,10 @@ _SECONDS_BETWEEN_LOOKS = 30.0
 
 @dataclass(frozen=True)
 class DiskNeed:
-    """Bytes that a run takes of its disk.
+    """Disk space that a run needs, in bytes.
 
     Attributes:
-        least: with the key frames that it starts from.
+        least: with the initial key frames.
         most: if every frame became a key frame.
     """
 
@@ -35,23 +35,23 @@ class DiskNeed:
 
     @classmethod
     def of(cls, config: CondenseConfig, store: tuple[int, int], training: tuple[int, int]) -> "DiskNeed":
-        """Works it out.
+        """Computes the need from the sizes of store and checkpoint.
 
         Args:
             config: resolved settings.
-            store: the least and the most bytes of the store's frames and native arrays.
-            training: the least and the most bytes of what a checkpoint keeps; 0 where there are none.
+            store: minimum and maximum size of the store's frames and native arrays in bytes.
+            training: minimum and maximum size of a checkpoint in bytes; 0 without checkpoints.
         """
-        # Soft labels are those of the clips of a store that is written first.
+        # Soft labels are computed from a temporary store.
         copies = _COPIES[container_of(locate(config.out))] + config.soft_labels
         least, most = (copies * store[end] + _CHECKPOINTS * training[end] for end in (0, 1))
         return cls(least, most)
 
 
 def free_bytes(out: str) -> int:
-    """Returns the bytes that are free on the disk of a store that need not be there yet.
+    """Returns the free bytes on the disk of a store, which need not exist yet.
 
-    Of a URL, on the fuller of the two disks that take checkpoints and the unfinished store.
+    For a URL, returns the smaller number of the disks for checkpoints and the unfinished store.
     """
     place = locate(out)
     if not isinstance(place, Path):
@@ -63,32 +63,28 @@ def free_bytes(out: str) -> int:
 
 
 def check_disk(out: str, need: DiskNeed) -> None:
-    """Compares what is free with what a run needs.
-
-    Raises:
-        DiskFullError: the run cannot end with a store.
-    """
+    """Raises DiskFullError if less is free than the run needs at least."""
     free = free_bytes(out)
     if free < need.least:
         raise DiskFullError(
-            f"{out}: the run needs at least {need.least:,} bytes of its disk, checkpoints included, and "
-            f"{free:,} are free; make room, or choose another --out"
+            f"{out}: the run needs at least {need.least:,} bytes on this disk, including checkpoints, but "
+            f"only {free:,} are free; free up space, or choose another --out"
         )
 
 
 def warn_of_disk(out: str, need: DiskNeed) -> None:
-    """Warns if the run may run out of room, though it need not."""
+    """Warns if less is free than the run may need at most."""
     free = free_bytes(out)
     if free < need.most:
         warnings.warn(
-            f"{out}: if every frame became a key frame, the run would need {need.most:,} bytes of its disk, "
-            f"checkpoints included, and {free:,} are free",
+            f"{out}: if every frame became a key frame, the run would need {need.most:,} bytes on this disk, "
+            f"including checkpoints; {free:,} are free",
             stacklevel=2,
         )
 
 
 class DiskWatch:
-    """Looks now and then whether the next checkpoint and the store will still find room."""
+    """Checks periodically whether the next checkpoint and the store will still fit on the disk."""
 
     def __init__(self, out: str) -> None:
         self._out = out
@@ -96,10 +92,10 @@ class DiskWatch:
         self._warned = False
 
     def look(self, key_frame_bytes: int) -> None:
-        """Warns, once until there is room again; the run goes on, since room may be made meanwhile.
+        """Warns once if space is low; the run continues, because space may be freed in the meantime.
 
         Args:
-            key_frame_bytes: of all key frames as float32; a checkpoint keeps their momentum too.
+            key_frame_bytes: size of all key frames as float32; a checkpoint also contains their momentum.
         """
         if time.monotonic() - self._looked_seconds < _SECONDS_BETWEEN_LOOKS:
             return
@@ -108,8 +104,8 @@ class DiskWatch:
         free = free_bytes(self._out)
         if free < needed and not self._warned:
             warnings.warn(
-                f"{self._out}: {free:,} bytes are free on its disk, and the next checkpoint and the store "
-                f"need {needed:,}: make room while the run goes on",
+                f"{self._out}: {free:,} bytes are free on this disk, but the next checkpoint and the store "
+                f"need {needed:,}; free up space while the run continues",
                 stacklevel=2,
             )
         self._warned = free < needed

@@ -1,4 +1,4 @@
-"""The log of a run: one JSON object per event and line, beside the store that it makes."""
+"""The log of a run: one event per line as JSON, in a file next to the store."""
 
 import contextlib
 import dataclasses
@@ -20,22 +20,22 @@ __all__ = ["EventLog", "event_log_path", "events_before", "read_events"]
 
 
 def event_log_path(out: str | os.PathLike[str]) -> Path:
-    """Returns where the log of a run is: beside its output; of a URL in the working folder."""
+    """Returns the path of a run's log: next to its output; for a URL in the working folder."""
     out = local_beside(out)
     return out.with_name(out.name + ".events.jsonl")
 
 
 class EventLog:
-    """Writes every event of a run; a context manager whose `on_event` goes to `condense`.
+    """Logs every event of a run; a context manager whose `on_event` is passed to `condense`.
 
-    Each line holds `event` (run_started, step_done ...), `time` (UTC), `elapsed_seconds` since this process
-    began its share of the run, and the fields of the event. A run that starts anew begins a new log with its
-    first step or, if it takes none, with its store: a run that is refused before then leaves the log alone.
-    One that is resumed at step s keeps the lines of the steps before s, so that the log contains every step
-    once. A disk that refuses is said once in a warning, and does not end the run.
+    Each line contains `event` (run_started, step_done ...), `time` (UTC), `elapsed_seconds` since this
+    process started or resumed the run, and the fields of the event. A fresh run replaces the log at its first
+    step (without steps, when its store is written), so a run that fails earlier leaves the old log unchanged.
+    A run resumed at step s keeps the lines of the steps before s, so that the log contains every step once.
+    If the log cannot be written, one warning is issued and the run continues.
 
     Args:
-        path: of the file, see `event_log_path`.
+        path: the file, see `event_log_path`.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -43,7 +43,7 @@ class EventLog:
         self._descriptor: int | None = None
         self._started = time.monotonic()
         self._first_step = 0
-        self._held: list[dict[str, Any]] | None = None  # lines of a run that has not taken a step yet
+        self._held: list[dict[str, Any]] | None = None  # lines before the first step
 
     def __enter__(self) -> Self:
         return self
@@ -52,7 +52,7 @@ class EventLog:
         self._close()
 
     def on_event(self, event: Event) -> None:
-        """Appends one event in one write; at a checkpoint waits until all lines are safe on disk."""
+        """Appends an event in one write; at a checkpoint, flushes all lines to disk."""
         try:
             if isinstance(event, RunStarted):
                 self._started, self._first_step, self._held = time.monotonic(), event.step, []
@@ -69,8 +69,8 @@ class EventLog:
             self._close()
             self._held = None
             warnings.warn(
-                f"the log of the run cannot be written to {self.path} ({error.strerror}); the run goes on "
-                "without it",
+                f"the log of the run cannot be written to {self.path} ({error.strerror}); continuing without "
+                "it",
                 stacklevel=2,
             )
 
@@ -98,19 +98,19 @@ class EventLog:
 
 
 def read_events(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
-    """Reads a log; a line cut short (by a kill) or foreign is left out.
+    """Reads a log, skipping truncated lines (of a killed process) and foreign ones.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: the file cannot be read.
     """
     return list(_parsed(Path(path).read_text(encoding="utf-8", errors="replace")))
 
 
 def events_before(path: str | os.PathLike[str], first_step: int) -> list[dict[str, Any]]:
-    """Returns the lines of a log that belong to the steps before one; none if there is no log.
+    """Returns the lines of a log that belong to steps before `first_step`; none if there is no log.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: the file cannot be read.
     """
     if not first_step or not Path(path).exists():
         return []
@@ -132,7 +132,7 @@ def _parsed(text: str) -> Iterator[dict[str, Any]]:
 
 
 def _step_of(line: dict[str, Any]) -> int:
-    """The step a line belongs to: of a checkpoint the last that it holds, of a start the one before."""
+    """Returns the step a line belongs to; checkpoints and starts name the step after it."""
     step = line.get("step")
     if not isinstance(step, int):
         return 0

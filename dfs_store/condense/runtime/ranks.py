@@ -1,7 +1,7 @@
-"""Classes split over processes: which rank trains which clips, and the little that ranks tell each other.
+"""Splits classes over processes: which rank trains which clips, and how ranks communicate.
 
 Given the network of a step, classes are independent, and every rank draws the same network from the seed. So
-no gradient travels: per step three numbers for the progress and two flags, else only checkpoints and results.
+no gradients are exchanged: only progress counts and two flags per step, checkpoints and results.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -15,6 +15,7 @@ import torch
 import torch.distributed as dist
 
 from dfs_store.errors import LostRankError, SettingsError
+from dfs_store.names import counted
 
 __all__ = ["ALONE", "Ranks"]
 
@@ -23,11 +24,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Ranks:
-    """The processes of a run. Calls that concern all of them must be made by all, in the same order.
+    """The processes of a run. All of them must make the collective calls, in the same order.
 
     Attributes:
-        rank: of this process, 0 for the first.
-        size: how many there are.
+        rank: rank of this process, 0 for the first.
+        size: number of processes.
     """
 
     rank: int = 0
@@ -35,7 +36,7 @@ class Ranks:
 
     @classmethod
     def current(cls) -> "Ranks":
-        """Returns those of torch.distributed where it is initialised; else this process alone."""
+        """Returns the ranks of torch.distributed if it is initialised, else this process alone."""
         if dist.is_available() and dist.is_initialized():
             return cls(dist.get_rank(), dist.get_world_size())
         return cls()
@@ -46,20 +47,20 @@ class Ranks:
         return self.rank == 0
 
     def share(self, sizes: Sequence[int]) -> range:
-        """Returns which of some parts of work fall to this rank: successive ones, balanced by their sizes.
+        """Returns the successive parts of the work assigned to this rank, balanced by their sizes.
 
         Args:
             sizes: clips in each part.
 
         Raises:
-            SettingsError: a rank would get none.
+            SettingsError: a rank would get no part.
         """
         owners = _owners(sizes, self.size)
         if len(np.unique(owners)) < self.size:
             fewer = next(n for n in range(self.size - 1, 0, -1) if len(np.unique(_owners(sizes, n))) == n)
             raise SettingsError(
                 f"{self.size} processes cannot share {sum(sizes)} clips in {len(sizes)} parts: one would "
-                f"have nothing to do; use {fewer} (torchrun --nproc-per-node)"
+                f"have nothing to do; use {counted(fewer, 'process')} (torchrun --nproc-per-node)"
             )
         mine = np.flatnonzero(owners == self.rank)
         return range(int(mine[0]), int(mine[-1]) + 1)
@@ -83,14 +84,14 @@ class Ranks:
         return values  # type: ignore[return-value]
 
     def from_first(self, make: Callable[[], T]) -> T:
-        """Returns on all ranks what the first one makes; an error there is raised everywhere."""
+        """Returns, on all ranks, the value made by the first one; its error is raised on all ranks."""
         if self.size == 1:
             return make()
         box: list[tuple[T | None, Exception | None]] = [(None, None)]
         if self.is_first:
             try:
                 box = [(make(), None)]
-            except Exception as error:  # noqa: BLE001 - it is raised again, here and elsewhere
+            except Exception as error:  # noqa: BLE001 - raised again on every rank
                 box = [(None, error)]
         with _lost_rank_named():
             dist.broadcast_object_list(box)
@@ -100,9 +101,9 @@ class Ranks:
         return made  # type: ignore[return-value]
 
     def in_order(self, items: Iterator[T]) -> Iterator[T]:
-        """Yields the items of all ranks on the first one, in order; the others send theirs and yield none.
+        """Yields the items of all ranks in order on the first one; the others send theirs and yield none.
 
-        One item travels at a time, so that the first rank needs not hold them all.
+        Items are sent one at a time, so that the first rank need not keep them all in memory.
         """
         if not self.is_first:
             for item in items:
@@ -126,7 +127,7 @@ ALONE = Ranks()
 
 
 def _owners(sizes: Sequence[int], num_ranks: int) -> npt.NDArray[np.int64]:
-    """Returns the rank of each part, never decreasing: where its middle lies among all the clips."""
+    """Returns the rank of each part, by the position of its middle among all the clips; never decreasing."""
     counts = np.asarray(sizes, dtype=np.int64)
     ends = np.cumsum(counts)
     owners: npt.NDArray[np.int64] = (2 * ends - counts) * num_ranks // (2 * ends[-1])
@@ -139,7 +140,6 @@ def _lost_rank_named() -> Iterator[None]:
         yield
     except (RuntimeError, ConnectionError) as error:
         raise LostRankError(
-            f"another process of this run ended early ({str(error).splitlines()[0][:120]}); "
-            "see its own message. The last checkpoint is kept: start again with --resume, with any number of "
-            "processes"
+            f"another process of this run ended early ({str(error).splitlines()[0][:120]}); see its message. "
+            "The last checkpoint is kept: start again with --resume and any number of processes"
         ) from error

@@ -1,4 +1,4 @@
-"""One run per output: a second one would replace the checkpoints of the first, and race it for the store."""
+"""Allows one run per output: a second one would overwrite the first one's checkpoints and store."""
 
 import contextlib
 import os
@@ -13,17 +13,17 @@ from dfs_store.format.io.place import local_beside
 
 __all__ = ["run_lock"]
 
-_TRIES = 3  # the run before may remove its file between our opening and our locking it
+_TRIES = 3  # a finishing run may remove its file between our opening and locking it
 
 
 @contextmanager
 def run_lock(out: str) -> Iterator[None]:
-    """Holds the output of a run, through a hidden file beside it that the system unlocks when the run dies.
+    """Locks the output of a run with a hidden file next to it, which the system unlocks when the run dies.
 
-    On disks without locks (some network mounts) runs are not told apart.
+    On disks that do not support locks (some network mounts), concurrent runs are not detected.
 
     Raises:
-        OutputExistsError: another run holds it.
+        OutputExistsError: another run has locked the output.
     """
     path = local_beside(out).absolute()
     path = path.with_name(f".{path.name}.run")
@@ -33,7 +33,7 @@ def run_lock(out: str) -> Iterator[None]:
     finally:
         if descriptor is not None:
             with contextlib.suppress(OSError):
-                path.unlink()  # while it is locked: whoever opened it looks again
+                path.unlink()  # while locked: another process that opened the file checks again
             os.close(descriptor)
 
 
@@ -42,7 +42,7 @@ def _hold(path: Path, out: str) -> int | None:
         try:
             descriptor = take_lock(path, os.O_RDWR | os.O_CREAT)
         except OSError:
-            return None  # no locks here; where the folder cannot be written, the store's writer says so
+            return None  # no locks on this disk; if the folder is not writable, the store's writer raises
         if descriptor is not None:
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, f"process {os.getpid()}".encode(), 0)

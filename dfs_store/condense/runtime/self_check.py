@@ -1,7 +1,7 @@
-"""The fast way to embed clips, compared with plain float32 on the CPU before a run relies on it.
+"""Checks the fast numeric path for embedding clips against plain float32 on the CPU before a run uses it.
 
-Convolutions over time have been silently wrong in several releases of torch and its kernels. A few random
-clips tell, in less time than a step takes.
+Several releases of torch and its kernels computed convolutions over time wrongly without an error. A few
+random clips reveal this in less time than a step takes.
 """
 
 import copy
@@ -21,20 +21,20 @@ from dfs_store.networks import ConvNet3D
 __all__ = ["KernelCheck", "check_kernels"]
 
 NUM_CLIPS = 2
-# Relative errors: sums in another order give 1e-6, bfloat16 1e-3 to 1e-2; wrong kernels give 0.1 and more.
+# Relative errors: a different order of sums gives 1e-6, bfloat16 1e-3 to 1e-2, wrong kernels 0.1 and more.
 FLOAT32_TOLERANCE = 1e-3
 BF16_TOLERANCE = 5e-2
 
 
 @dataclass(frozen=True)
 class KernelCheck:
-    """What a run embeds clips with.
+    """The numeric path with which a run embeds clips.
 
     Attributes:
-        precision: of the forward pass of real clips.
-        plain: whether the network runs its layers as they are written, without a faster order in memory.
-        error: relative error of that forward pass against plain float32 on the CPU.
-        notes: what was wrong with the faster ways, for people.
+        precision: arithmetic of the real clips' forward pass.
+        plain: whether the network runs its layers as written, without a faster memory layout.
+        error: relative error of the path against plain float32 on the CPU.
+        notes: why faster paths were rejected, shown to the user.
     """
 
     precision: Precision
@@ -43,27 +43,27 @@ class KernelCheck:
     notes: tuple[str, ...] = ()
 
     def config(self, config: CondenseConfig) -> CondenseConfig:
-        """Returns the settings with the precision that is used."""
+        """Returns the settings with the precision of this path."""
         return replace(config, precision=self.precision)
 
     def provenance(self) -> dict[str, Any]:
-        """The line for the store."""
+        """Returns the entry for the store's provenance."""
         order = "plain" if self.plain else "fast"
         return {"kernels": {"precision": self.precision, "order": order, "error": f"{self.error:.0e}"}}
 
 
 @reproducible_float32()
 def check_kernels(network: ConvNet3D, precision: Precision, num_frames: int, size: int) -> KernelCheck:
-    """Compares the fast way to embed clips with plain float32 on the CPU, and settles on one that is right.
+    """Returns the fastest numeric path whose results agree with plain float32 on the CPU.
 
     Args:
-        network: on the device of the run; its weights are drawn afresh, and it is left in that way.
-        precision: that is asked for.
+        network: a network on the device of the run; its weights are drawn afresh, and it is set to that path.
+        precision: the requested precision.
         num_frames: T.
         size: height and width of the clips in pixels.
 
     Raises:
-        SettingsError: no way gives the right embeddings and gradients on this device.
+        SettingsError: no path computes correct embeddings and gradients on this device.
     """
     device = next(network.parameters()).device
     network.reset(torch.Generator(device).manual_seed(0))
@@ -96,7 +96,7 @@ def check_kernels(network: ConvNet3D, precision: Precision, num_frames: int, siz
 
 
 def _embedding_and_gradient(network: ConvNet3D, clips: Tensor) -> tuple[Tensor, Tensor]:
-    """Returns what both sides of a step need, the embedding without a graph and a gradient of the clips."""
+    """Returns an embedding without a graph, as for real clips, and a gradient, as for synthetic ones."""
     with torch.inference_mode():
         embedding = network.embed(clips)
     given = clips.clone().requires_grad_()
@@ -105,6 +105,6 @@ def _embedding_and_gradient(network: ConvNet3D, clips: Tensor) -> tuple[Tensor, 
 
 
 def _relative(found: Tensor, expected: Tensor) -> float:
-    """Returns the relative error, infinite if it is not a number."""
+    """Returns the relative error, infinity instead of NaN."""
     error = float((found.cpu() - expected).norm() / expected.norm())
     return math.inf if math.isnan(error) else error

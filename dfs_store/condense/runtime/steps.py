@@ -1,4 +1,4 @@
-"""Runs the steps of a method: reports each one, and keeps checkpoints."""
+"""Runs the steps of a method, reports each one and saves checkpoints."""
 
 import math
 import time
@@ -29,11 +29,11 @@ __all__ = [
 ]
 
 SECONDS_BETWEEN_CHECKPOINTS = 300.0
-_FIRST_LOSSES = 10  # a clip that is its real clip, unflipped, has none now and then
+_FIRST_LOSSES = 10  # the loss can be 0 at some steps, when a clip equals its unflipped real clip
 _EXPLODED = 1e6
 _REMEDY = (
     "allow more with --max-memory, or use a smaller --size or --frames; "
-    "--resume goes on from the last checkpoint"
+    "--resume continues from the last checkpoint"
 )
 
 
@@ -42,21 +42,21 @@ class AbandonedError(BaseException):
 
 
 def resumed(config: CondenseConfig, decisive: dict[str, Any]) -> tuple[int, State | None]:
-    """Returns the first step to be done and the state to go on from, None for a fresh start.
+    """Returns the first step to run and the state to continue from, None for a fresh start.
 
     Args:
         config: resolved settings.
-        decisive: of `decisive_settings`.
+        decisive: result of `decisive_settings`.
 
     Raises:
-        CheckpointError: the checkpoint to resume is damaged, or of other settings or real clips.
+        CheckpointError: the checkpoint to resume is damaged, or was made with other settings or real clips.
     """
     found = load_newest(config.out, decisive) if config.resume else None
     return found or (0, None)
 
 
 def decisive_settings(config: CondenseConfig, videos: VideoDataset) -> dict[str, Any]:
-    """Returns all that decides what comes out: the settings, and which real clips they are used on."""
+    """Returns everything that determines the result: the settings and the real clips."""
     sources = [videos.source(number) for number in range(len(videos))]
     clips = {
         "classes": videos.classes,
@@ -75,21 +75,21 @@ def run_steps(
     state: Callable[[], State | None],
     ranks: Ranks = ALONE,
 ) -> None:
-    """Runs the steps, telling of each one and saving the state now and then.
+    """Runs the steps, reports each one and saves the state periodically.
 
     Args:
-        steps: yields after every step, with the state of that moment whole.
+        steps: yields after every step, when the state is consistent.
         config: resolved settings.
-        decisive: of `decisive_settings`; a checkpoint is of these alone.
-        tell: gets every event; what it raises between two steps (Ctrl-C, say) leaves a checkpoint behind,
-            unless that is `AbandonedError`.
-        state: gives the arrays to keep; asked for on all ranks at once, it returns them on the first one.
-        ranks: the processes that share the run; this one alone when absent.
+        decisive: result of `decisive_settings`; a checkpoint can only be resumed with the same.
+        tell: called with every event; if it raises between two steps (Ctrl-C), a checkpoint is saved, unless
+            that is `AbandonedError`.
+        state: called on all ranks at once; returns the arrays to save on the first one.
+        ranks: the processes that share the run; this one alone by default.
 
     Raises:
-        DivergedError: the loss is no longer finite, or has exploded; says what is left of the run.
-        OutOfMemoryError: the device is too small.
-        LostRankError: another process has ended.
+        DivergedError: the loss is no longer finite, or has exploded; the message names the last checkpoint.
+        OutOfMemoryError: the device runs out of memory.
+        LostRankError: another process ended.
     """
     path = checkpoint_path(config.out)
     saved_seconds, saved_step = time.monotonic(), None
@@ -131,13 +131,13 @@ def run_steps(
                 due = time.monotonic() - saved_seconds >= SECONDS_BETWEEN_CHECKPOINTS
             if ranks.is_first:
                 disk.look(event.key_frame_bytes)
-            # What one rank wants, all do after the same step; the clock is the first one's.
+            # All ranks save or end after the same step; the first one's clock decides.
             ended, due_there = ranks.totals([end is not None, due and ranks.is_first])
             if ended:
-                # The step is finished and the state is whole: keep it, whatever ends the run.
+                # The step is finished and the state is consistent: save it, whatever ends the run.
                 save(next_step)
                 raise end or KeyboardInterrupt("another process of this run was stopped")
-            # Always after the last step: if the store then cannot be written, the training is not lost.
+            # Always after the last step, so that the training is not lost if the store cannot be written.
             if due_there or next_step == event.iterations:
                 save(next_step)
                 saved_seconds = time.monotonic()
@@ -145,14 +145,14 @@ def run_steps(
 
 
 def check_finite(value: float | Tensor, step: int, lr_flag: str, lr: float, momentum: float) -> None:
-    """Checks a loss, or what a step has moved.
+    """Checks a loss, or a trained tensor.
 
     Raises:
         DivergedError: it is not finite; the message names the learning rate by its flag.
     """
     if isinstance(value, Tensor):
-        # The squares already, so that what is made of it next does not overflow either.
-        finite, what = bool(torch.isfinite(value.square().sum())), "what is trained has exploded"
+        # Checked as squares, so that later computations do not overflow either.
+        finite, what = bool(torch.isfinite(value.square().sum())), "trained values are not finite"
     else:
         finite, what = math.isfinite(value), f"the loss is {value}"
     if not finite:
@@ -160,14 +160,14 @@ def check_finite(value: float | Tensor, step: int, lr_flag: str, lr: float, mome
 
 
 class _Explosion:
-    """Notices a loss that is finite, and lost all the same."""
+    """Detects a loss that has diverged although it is finite."""
 
     def __init__(self, config: CondenseConfig) -> None:
         self._config = config
         self._stage, self._first = "", list[float]()
 
     def look(self, event: StepDone) -> None:
-        """Raises DivergedError where a loss is a million times those of the first steps of its stage."""
+        """Raises DivergedError if the loss is a million times that of the first steps of its stage."""
         stage = "static" if event.phase == "static" else "clips"
         if stage != self._stage:
             self._stage, self._first = stage, []
@@ -190,10 +190,10 @@ def _diverged(what: str, step: int, lr_flag: str, lr: float, momentum: float) ->
 
 @contextmanager
 def reproducible_float32() -> Iterator[None]:
-    """Makes convolutions on CUDA repeat exactly and in full float32.
+    """Makes convolutions on CUDA deterministic and computes them in full float32.
 
-    Not torch's deterministic algorithms as a whole: the backward pass of MaxPool3d on CUDA then raises,
-    though with windows that do not overlap, as here, it is deterministic.
+    `torch.use_deterministic_algorithms` is not used because the backward pass of MaxPool3d on CUDA would then
+    raise, although it is deterministic for non-overlapping windows as here.
     """
     with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
         yield

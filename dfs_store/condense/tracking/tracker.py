@@ -146,7 +146,7 @@ class Tracker:
         }
 
     def _of_checkpoint(self, path: Path) -> list[PicturedClip]:
-        """The first clip of each class as a checkpoint holds it; none where its method has no key frames."""
+        """Returns the first clip of each class in a checkpoint; none if its method has no key frames."""
         wanted = range(0, self._num_clips, self._vpc)[:_MOST_CLIPS]
         found = key_frames_of(path, wanted)
         return [self._pictured(*each) for each in zip(wanted, found, strict=False)]

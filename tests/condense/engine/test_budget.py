@@ -43,7 +43,7 @@ def test_a_budget_below_the_initial_key_frames_is_refused(videos, config):
     plan = plan_run(config(**EAGER, budget=enough), videos)
     assert plan.most_bytes <= enough
     assert affordable_key_frames(plan.config, clips, shape) == 2 * clips
-    with pytest.raises(SettingsError, match=r"--budget .* and the run starts with"):
+    with pytest.raises(SettingsError, match=r"--budget .* but the run starts with"):
         plan_run(config(**EAGER, budget=enough - 1), videos)
     with pytest.raises(SettingsError, match="--encoding"):
         plan_run(config(**EAGER, budget=enough, encoding="webp"), videos)

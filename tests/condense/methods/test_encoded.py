@@ -134,7 +134,7 @@ def test_an_encoded_run_resumes_to_the_same_clips(config, videos, tmp_path):
         ({"encoding": "avif", "method": "static-dynamic"}, "--encoding is not used by method static-dynamic"),
         (
             {**PACK, "budget": "500", "encoding": "webp"},
-            r"--budget 500 \(500 bytes\) is too small: 6 clips take",
+            r"--budget 500 \(500 bytes\) is too small: 6 clips need",
         ),
     ],
 )

@@ -92,13 +92,13 @@ def test_clips_keep_moving_where_the_budget_allows(config, videos, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({}, "needs one of --budget.*got none"),
+        ({}, "needs exactly one of --budget.*got none"),
         ({"key_frames": 2, "budget": "1MiB"}, "got --budget and --key-frames"),
         ({"key_frames": 0}, "--key-frames must be at least 1"),
         ({"key_frames": 7}, r"--key-frames must lie in 1\.\.6"),
         ({"budget": "much"}, "--budget must be a size such as 20MiB.*'much'"),
         ({"budget": "0"}, "--budget must be a size"),
-        ({"budget": "10KB"}, r"--budget 10KB \(10,000 bytes\) holds 1 key frames as uint8, but 6 clips"),
+        ({"budget": "10KB"}, r"--budget 10KB \(10,000 bytes\) allows 1 key frame as uint8, but 6 clips"),
         ({"max_error": -1.0}, "--max-error"),
         (
             {"key_frames": 2, "min_key_frames": 3},

@@ -79,7 +79,7 @@ def test_what_memory_ran_out_with_is_told_and_kept():
     sizes = ClipsAtATime(64, 64)
     clips = torch.randn(6, T, 3, SIZE, SIZE)
     with pytest.warns(
-        RuntimeWarning, match="with 6 real clips at a time: going on with 3 .CUDA out of memory"
+        RuntimeWarning, match="with 6 real clips at a time: continuing with 3 .CUDA out of memory"
     ):
         sizes.embed_real(network_of(Small).embed, clips)
     assert sizes.provenance() == {"clips_at_a_time": {"real": 3, "synthetic": 64}}
@@ -106,7 +106,7 @@ def test_a_device_too_small_for_one_clip_ends_the_run_and_the_checkpoint_stays(c
         return embed(self, clips)
 
     monkeypatch.setattr(ConvNet3D, "embed", shrinking)
-    with pytest.raises(OutOfMemoryError, match=r"--max-memory.*--resume goes on from the last checkpoint"):
+    with pytest.raises(OutOfMemoryError, match=r"--max-memory.*--resume continues from the last checkpoint"):
         condense(settings, videos)
     monkeypatch.setattr(ConvNet3D, "embed", embed)
     assert calls[-1] == 1
@@ -173,7 +173,7 @@ print(sizes.synthetic)
 def test_memory_that_really_runs_out():
     done = subprocess.run([sys.executable, "-c", LIMITED], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert "with 16 synthetic clips at a time: going on with 8" in done.stderr
+    assert "with 16 synthetic clips at a time: continuing with 8" in done.stderr
     assert 1 <= int(done.stdout) <= 4
 
 

@@ -1,4 +1,4 @@
-"""Room on the disk: forecast before a run, and looked at while it goes on."""
+"""Disk space: estimated before a run, and checked during it."""
 
 from collections import namedtuple
 
@@ -35,7 +35,7 @@ def test_the_plan_counts_store_and_checkpoints(config, need_of, tmp_path, name, 
 def test_a_disk_that_is_too_small_is_refused_before_the_first_step(config, videos, need_of, disk, tmp_path):
     settings, events = config(), []
     disk(need_of(settings).least - 1)
-    with pytest.raises(DiskFullError, match=r"needs at least [\d,]+ bytes .* are free; make room"):
+    with pytest.raises(DiskFullError, match=r"needs at least [\d,]+ bytes .* are free; free up space"):
         condense(settings, videos, on_event=events.append)
     assert not events
     assert not list(tmp_path.iterdir())
@@ -62,8 +62,8 @@ def test_a_disk_that_fills_up_during_the_run_is_told_once(config, disk, monkeypa
     watch.look(1000)
     watch.look(1000)
     assert [str(each.message).partition(": ")[2] for each in recwarn] == [
-        "2,999 bytes are free on its disk, and the next checkpoint and the store need 3,000: "
-        "make room while the run goes on"
+        "2,999 bytes are free on this disk, but the next checkpoint and the store need 3,000; "
+        "free up space while the run continues"
     ]
     disk(3000)
     watch.look(1000)

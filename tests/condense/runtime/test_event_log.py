@@ -85,7 +85,7 @@ def test_a_run_that_takes_no_step_leaves_the_log_alone(tmp_path):
 def test_a_disk_that_refuses_does_not_end_the_run(tmp_path):
     log = EventLog(tmp_path / "nowhere" / "log")
     log.on_event(RunStarted(0, 10, 2, "cpu"))
-    with pytest.warns(UserWarning, match="the run goes on without it"):
+    with pytest.warns(UserWarning, match="continuing without it"):
         log.on_event(step(0))
     log.on_event(step(1))
 
