@@ -1,4 +1,4 @@
-"""Hypothesis strategies for positions, key-frame sets and whole stores, to test code that uses them.
+"""Hypothesis strategies for positions, key-frame sets and stores, to test code that uses them.
 
 Example::
 
@@ -42,7 +42,7 @@ __all__ = [
     "stores",
 ]
 
-# Within float16's range, and large enough that quantisation shows.
+# Within the range of float16, and large enough for noticeable quantisation errors.
 LARGEST_VALUE = 1024.0
 
 
@@ -51,8 +51,8 @@ class KeyFrameSet:
     """The key frames of one clip.
 
     Attributes:
-        num_frames: T.
-        positions: (K,) int64, legal for T.
+        num_frames: number of frames of the clip, T.
+        positions: (K,) int64, valid for T.
         key_frames: (K, C, H, W) float32, finite.
     """
 
@@ -63,7 +63,7 @@ class KeyFrameSet:
 
 @dataclass(frozen=True)
 class StoredClip:
-    """What `StoreWriter.append` takes for one clip."""
+    """The arguments of `StoreWriter.append` for one clip."""
 
     key_frames: npt.NDArray[np.float32]
     positions: npt.NDArray[np.int64]
@@ -74,7 +74,7 @@ class StoredClip:
 
 @dataclass(frozen=True)
 class StoreContent:
-    """A store in memory; `write` puts it on disk."""
+    """The contents of a store in memory. `write` writes them to disk."""
 
     num_frames: int
     frame_shape: tuple[int, int, int]
@@ -86,13 +86,13 @@ class StoreContent:
 
     @property
     def num_key_frames(self) -> int:
-        """S, the key frames of all clips."""
+        """Number of key frames of all clips, S."""
         return sum(len(clip.positions) for clip in self.clips)
 
     def write(
         self, path: str | os.PathLike[str], *, compression: str | None = None, overwrite: bool = False
     ) -> None:
-        """Writes the store to a path whose suffix names the container; see `StoreWriter`."""
+        """Writes the store to a path whose suffix selects the container; see `StoreWriter`."""
         with StoreWriter(
             path,
             num_frames=self.num_frames,
@@ -110,7 +110,7 @@ class StoreContent:
 
 @st.composite
 def positions(draw: st.DrawFn, num_frames: int) -> npt.NDArray[np.int64]:
-    """Draws legal positions of a clip of T frames, (K,) int64: often few, sometimes all, sometimes only 0."""
+    """Draws valid positions of a clip of T frames, (K,) int64: often few, sometimes all, sometimes only 0."""
     if draw(st.integers(0, 9)) == 0:
         return np.zeros(1, dtype=np.int64)
     inner = st.integers(1, num_frames - 2) if num_frames > 2 else st.nothing()
@@ -125,7 +125,7 @@ def frame_shapes(*, max_channels: int = 3, max_side: int = 5) -> st.SearchStrate
 
 
 def frames(count: int, frame_shape: tuple[int, int, int]) -> st.SearchStrategy[npt.NDArray[np.float32]]:
-    """Draws `count` finite frames, (count, C, H, W) float32, of values up to 1024."""
+    """Draws `count` finite frames, (count, C, H, W) float32, with values from -1024 to 1024."""
     values = st.floats(-LARGEST_VALUE, LARGEST_VALUE, width=32)
     return hnp.arrays(np.float32, (count, *frame_shape), elements=values)
 
@@ -142,7 +142,7 @@ def key_frame_sets(
 
 
 def attributes(num_channels: int) -> st.SearchStrategy[dict[str, Any]]:
-    """Draws attributes of a store: normalization or none, provenance, and unknown keys."""
+    """Draws attributes of a store: normalization or None, provenance, and unknown keys."""
     number = st.floats(-10, 10, width=32)
     numbers = st.lists(number, min_size=num_channels, max_size=num_channels)
     above_zero = st.lists(st.floats(0.125, 10, width=32), min_size=num_channels, max_size=num_channels)
@@ -168,13 +168,13 @@ def stores(
     dtype: str | None = None,
     encodings: Sequence[str | None] = (None,),
 ) -> StoreContent:
-    """Draws the content of a small store: up to `max_clips` clips of one to three classes.
+    """Draws the contents of a small store: up to `max_clips` clips of one to three classes.
 
     Args:
-        draw: of Hypothesis.
-        max_clips: N at most.
-        dtype: stored dtype, any of the three if absent; uint8 if key frames are encoded.
-        encodings: of key frames, of which one is drawn: "webp", "avif:60" (see `StoreWriter`), or None.
+        draw: supplied by Hypothesis.
+        max_clips: the largest number of clips.
+        dtype: stored dtype; any of the three if None, uint8 if key frames are encoded.
+        encodings: encodings of key frames to choose from: "webp", "avif:60" (see `StoreWriter`), or None.
     """
     num_frames, shape = draw(st.integers(2, 12)), draw(frame_shapes())
     encoding = draw(st.sampled_from(encodings))

@@ -1,4 +1,4 @@
-"""Pixels as tensors: uint8 frames into the normalised space that key frames live in."""
+"""Converts uint8 frames to normalised tensors, the space in which key frames are optimised."""
 
 import numpy as np
 import numpy.typing as npt
@@ -7,30 +7,30 @@ from torch import Tensor
 
 __all__ = ["FLIP_PROBABILITY", "normalised_clips"]
 
-# The one augmentation of real clips, wherever they are drawn: a coin per clip and draw.
+# The only augmentation of real clips, decided anew each time that a clip is drawn.
 FLIP_PROBABILITY = 0.5
 
 
 def normalised_clips(
     pixels: Tensor, normalization: dict[str, list[float]], flipped: npt.NDArray[np.bool_] | None = None
 ) -> Tensor:
-    """Turns uint8 clips into normalised floats, flipping some of them from left to right.
+    """Converts uint8 clips to normalised floats and flips some of them horizontally.
 
     Args:
         pixels: (N, T, H, W, C) uint8.
-        normalization: "mean" and "std" per channel, of values in [0, 1].
-        flipped: (N,) bool, which clips to flip; none when None.
+        normalization: "mean" and "std" per channel, for values in [0, 1].
+        flipped: (N,) bool, which clips to flip; none if None.
 
     Returns:
-        (N, T, C, H, W) float32 on the device of `pixels`. The channels stay last in memory, which is what
-        convolutions run fastest on.
+        (N, T, C, H, W) float32 on the device of `pixels`, in channels-last memory order, in which
+        convolutions are fastest.
     """
     if flipped is not None and flipped.any():
         where = torch.from_numpy(flipped).to(pixels.device)
         pixels = pixels.clone()
         pixels[where] = pixels[where].flip(3)
     *leading, width, num_channels = pixels.shape
-    # Repeated along a row, since three numbers at a time are slow to subtract.
+    # Repeated along a row: subtracting three numbers at a time is slow.
     mean = (torch.tensor(normalization["mean"], device=pixels.device) * 255).repeat(width)
     scale = (1 / (torch.tensor(normalization["std"], device=pixels.device) * 255)).repeat(width)
     clips = pixels.flatten(-2).to(torch.float32).sub_(mean).mul_(scale)

@@ -106,7 +106,7 @@ def test_prepare_in_shards_names_what_is_missing(dfs, folder):
 @pytest.mark.parametrize(
     ("shard", "said"),
     [
-        ("3", "must be like 3/16"),
+        ("3", "must be of the form 3/16"),
         ("0/2", "one of 1/N to N/N, got 0/2"),
         ("3/2", "one of 1/N to N/N, got 3/2"),
     ],
@@ -133,7 +133,7 @@ def test_prepare_lists_what_was_cut_short(dfs, tmp_path):
     path.write_bytes(data[: len(data) * 2 // 3])
     outcome = dfs("datasets", "prepare", tmp_path / "videos", *SMALL)
     assert outcome.code == 0
-    assert "used until the first frame that cannot be decoded:\n  a/cut.avi: cut short: " in outcome.stdout
+    assert "used until the first frame that cannot be decoded:\n  a/cut.avi: truncated: " in outcome.stdout
 
 
 def test_a_class_left_without_clips_is_3(dfs, tmp_path):
@@ -154,7 +154,7 @@ def test_a_class_left_without_clips_is_3(dfs, tmp_path):
         (["ucf101", "--split", 4], 2, "1..3, got 4"),
         (["ucf101", "--part", "val"], 2, "train or test"),
         (["moving-shapes", "--frames", 1], 2, "num_frames"),
-        (["kinetics400", "--stride", 3], 2, "leave stride out"),
+        (["kinetics400", "--stride", 3], 2, "stride must be None for the rule"),
     ],
 )
 def test_bad_input_is_a_message_and_a_code(dfs, cache, words, code, said):

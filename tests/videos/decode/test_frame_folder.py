@@ -92,7 +92,7 @@ def test_damaged_pictures_are_named_and_left_out(tmp_path):
     reasons = {failure["file"]: failure["reason"] for failure in videos.failed}
     assert "frame_1.png" in reasons["left/cut"]
     assert "no PNG, JPEG, BMP, WebP or TIFF picture" in reasons["left/text"]
-    assert "one size, got 48 x 36 and 20 x 20" in reasons["left/sizes"]
+    assert "the same size, got 48 x 36 and 20 x 20" in reasons["left/sizes"]
 
 
 def test_other_files_are_no_pictures(tmp_path):
