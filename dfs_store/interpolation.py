@@ -91,9 +91,7 @@ def check_num_frames(num_frames: int) -> None:
 def check_key_frame_count(count: int, num_frames: int, flag: str) -> None:
     """Raises SettingsError unless 1 <= count <= num_frames; `flag` names the option in the message."""
     if not 1 <= count <= num_frames:
-        raise SettingsError(
-            f"{flag} must be 1 to {num_frames} for clips of {num_frames} frames, got {count}"
-        )
+        raise SettingsError(f"{flag} must be 1 to {num_frames} for clips of {num_frames} frames, got {count}")
 
 
 def neighbours(

@@ -62,7 +62,7 @@ class CNNGRU(_CNNRecurrent):
 
 
 class CNNLSTM(_CNNRecurrent):
-    """CNN+LSTM: the hidden state has as many values as a frame's features (at 64 pixels 8192, 537 M parameters)."""
+    """CNN+LSTM: the hidden state is as long as a frame's features (8192, 537 M parameters at 64 pixels)."""
 
     def _recurrent_layer(self, num_features: int) -> tuple[nn.Module, int]:
         return nn.LSTM(num_features, num_features, batch_first=True), num_features

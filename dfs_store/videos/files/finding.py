@@ -162,7 +162,7 @@ def nothing_found(missing: Sequence[str], source: str, folder: Path) -> DatasetN
         else []
     )
     holds = (
-        f"contains {printable(there[0])} and {counted(len(there) - 1, 'more clip')}"
+        f"contains {counted(len(there), 'clip')}, first {printable(there[0])}"
         if there
         else "contains no videos"
     )

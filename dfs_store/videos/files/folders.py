@@ -235,8 +235,8 @@ def _check_classes(folder: Folder, root: Path) -> None:
         alone = len(parts) == len(_with_clips(child)) and not child.videos
         if len(set(parts.values())) > 1 or (parts and alone):
             raise DatasetNotFoundError(
-                f"{child.path} has the folder {some(parts)}, named like a split, so clips of all splits would "
-                "be used for training. Move the splits to the top (train/<class>/<clips> and "
+                f"{child.path} has the folder {some(parts)}, named like a split, so clips of all splits "
+                "would be used for training. Move the splits to the top (train/<class>/<clips> and "
                 "test/<class>/<clips>) or use a list of the clips. To train on the clips of all splits, use "
                 '--folder-layout classes (folder_layout="classes")'
             )
@@ -268,7 +268,7 @@ def _may_be_class(folder: Folder) -> bool:
 
 
 def _part_in_class(folder: Folder) -> SplitName | None:
-    """Returns the split that a folder in a class folder is named after, or None for clips (train_01)."""
+    """Returns the split that a folder in a class folder is named after; a clip may be called train_01."""
     said = split_name(folder.name)
     return said if said is not None and (said.is_bare or (said.is_plain and not folder.is_clip)) else None
 

@@ -147,11 +147,11 @@ def test_floats_of_8_bit_pixels_are_normalised_if_the_user_says_so(tmp_path):
     ("values", "normalization", "said"),
     [
         ((0, 1), None, "--normalization none"),
-        ((-9, 9), "imagenet", "lie outside"),
+        ((-9, 9), "imagenet", "are outside"),
         ((0, 255), "none", "--normalization 0-255"),
         ((0, 255), None, "--normalization 0-255"),
         ((-1, 1), None, "--normalization 0.5/0.5"),
-        ((-2, 2), None, "nobody said"),
+        ((-2, 2), None, "the normalization of the values is unknown"),
     ],
 )
 def test_values_that_look_wrong_are_told(tmp_path, values, normalization, said):
@@ -193,13 +193,13 @@ def test_a_hostile_pickle_is_refused_and_does_nothing(tmp_path, kind):
     else:
         torch.save(content, path, _use_new_zipfile_serialization=kind == "zip")
     with pytest.raises(
-        UnreadableClipsError, match=r"torch\.save|np\.savez|holds no array of clips"
+        UnreadableClipsError, match=r"torch\.save|np\.savez|contains no array of clips"
     ) as refused:
         imported(path, clips_per_class=1)
     if kind in ("zip", "legacy"):
-        assert f"({os.system.__module__}.system)" in str(refused.value)
+        assert f"call {os.system.__module__}.system," in str(refused.value)
     if kind == "npz":
-        with pytest.raises(UnreadableClipsError, match="cannot be clips"):
+        with pytest.raises(UnreadableClipsError, match="clips must be of dtype"):
             imported(path, clips_per_class=1, clips_key="clips")
     assert not proof.exists()
     assert sorted(each.name for each in tmp_path.iterdir()) == [path.name]
@@ -252,7 +252,7 @@ def test_small_files_cannot_claim_large_clips(tmp_path):
     header = b"{'descr': '|u1', 'fortran_order': False, 'shape': (4, 60000, 3, 4096, 4096), }\n"
     with zipfile.ZipFile(tmp_path / "c.npz", "w") as archive:
         archive.writestr("clips.npy", b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header)
-    with pytest.raises(UnreadableClipsError, match="promises"):
+    with pytest.raises(UnreadableClipsError, match="does not match its header"):
         imported(tmp_path / "c.npz", clips_per_class=1)
 
 
@@ -263,7 +263,7 @@ def test_what_can_be_read_in_two_ways_is_asked_for(tmp_path):
         (CLIPS, {}, r"--clips-per-class V"),
         (CLIPS, {"classes": "a,b,c"}, r"--clips-per-class V"),
         (torch.zeros(2, 3, 3, 5, 5), {"clips_per_class": 1}, r"--layout NTCHW"),
-        (CLIPS, {"clips_per_class": 1, "labels": "l.txt"}, r"give one of them"),
+        (CLIPS, {"clips_per_class": 1, "labels": "l.txt"}, r"cannot be combined"),
         (CLIPS, {"clips_per_class": 1, "clips_key": "nope"}, r"'nope' is not in"),
         (CLIPS, {"clips_per_class": 1, "key_frames": 6}, r"1\.\.5"),
     ):
@@ -271,7 +271,7 @@ def test_what_can_be_read_in_two_ways_is_asked_for(tmp_path):
         with pytest.raises(SettingsError, match=said):
             imported(tmp_path / "c.pt", **options)
     torch.save({"x": LABELS}, tmp_path / "c.pt")
-    with pytest.raises(UnreadableClipsError, match=r"holds no array of clips.*it holds x \(4,\) int64"):
+    with pytest.raises(UnreadableClipsError, match=r"contains no array of clips.*only x \(4,\) int64"):
         imported(tmp_path / "c.pt")
     with pytest.raises(DatasetNotFoundError):
         imported(tmp_path / "no.pt")
@@ -441,5 +441,5 @@ def test_an_encoded_import_states_the_error_of_the_rebuilt_clips(tmp_path):
 
 @pytest.mark.parametrize("fitting", [Fitting(max_error=2.0), Fitting(budget="1MiB")])
 def test_errors_before_encoding_do_not_decide_an_encoded_import(fitting):
-    with pytest.raises(SettingsError, match="measure errors before --encoding"):
+    with pytest.raises(SettingsError, match="cannot be used with --encoding"):
         ImportSettings(encoding="avif", fitting=fitting)

@@ -53,7 +53,7 @@ def test_labels_are_numbers_or_names():
         ([0, 2, 0], ["a", "b"], "names of 2 classes"),
         ([0, 0.5, 1], None, "whole numbers"),
         ([0, np.nan, 1], None, "whole numbers"),
-        (["a", "c", "a"], ["a", "b"], "'c' is none of the classes a, b"),
+        (["a", "c", "a"], ["a", "b"], "'c' is not one of the classes a, b"),
     ],
 )
 def test_labels_that_do_not_fit_are_refused(labels, names, said):
