@@ -121,7 +121,7 @@ def test_prepare_lists_what_could_not_be_decoded_and_ends_well(dfs, folder):
     (folder / "left/clip0.avi").write_text("no video")
     outcome = dfs("datasets", "prepare", folder, *SMALL)
     assert outcome.code == 0
-    assert "1 file could not be decoded; left out:\n  left/clip0.avi: not a video" in outcome.stdout
+    assert "1 file could not be decoded; left out:\n  left/clip0.avi: it is not a video" in outcome.stdout
     (failed,) = dfs("datasets", "prepare", folder, *SMALL, "--json").document["parts"][0]["failed"]
     assert failed["file"] == "left/clip0.avi"
 
@@ -151,7 +151,7 @@ def test_a_class_left_without_clips_is_3(dfs, tmp_path):
         (["nope"], 3, "neither a dataset"),
         (["ucf101"], 3, "Get it from"),
         (["ucf101", "--root", "/absent"], 3, "no folder /absent"),
-        (["ucf101", "--split", 4], 2, "1..3, got 4"),
+        (["ucf101", "--split", 4], 2, "splits 1 to 3, got 4"),
         (["ucf101", "--part", "val"], 2, "train or test"),
         (["moving-shapes", "--frames", 1], 2, "num_frames"),
         (["kinetics400", "--stride", 3], 2, "stride must be None for the rule"),

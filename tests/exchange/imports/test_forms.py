@@ -115,7 +115,7 @@ REFUSED = {
     ),
     "three and three": ({"x": X[:, :3], "y": Y}, {}, r"--layout NTCHW"),
     "height three": ({"x": X.permute(0, 1, 3, 4, 2)[:, :, :3], "y": Y}, {}, r"--layout NTHWC"),
-    "two names": ({"x": X, "y": Y}, {"classes": "a,b"}, r"names of 2 classes"),
+    "two names": ({"x": X, "y": Y}, {"classes": "a,b"}, r"there are 2 class names"),
     "from 1 with names": ({"x": X, "y": Y + 1}, {"classes": "a,b,c"}, r"start at 1: save labels - 1"),
 }  # fmt: skip
 

@@ -247,7 +247,7 @@ def test_a_flipped_bit_is_noticed_and_leaves_nothing(tmp_path, save):
 
 def test_small_files_cannot_claim_large_clips(tmp_path):
     torch.save(torch.zeros(1, 1, 1, 1, 1).expand(10**6, 16, 3, 112, 112), tmp_path / "c.pt")
-    with pytest.raises(UnreadableClipsError, match=r"claims 2,408,448,000,000 bytes.*contiguous"):
+    with pytest.raises(UnreadableClipsError, match=r"needs 2,408,448,000,000 bytes.*contiguous"):
         imported(tmp_path / "c.pt", clips_per_class=1)
     header = b"{'descr': '|u1', 'fortran_order': False, 'shape': (4, 60000, 3, 4096, 4096), }\n"
     with zipfile.ZipFile(tmp_path / "c.npz", "w") as archive:
@@ -265,7 +265,7 @@ def test_what_can_be_read_in_two_ways_is_asked_for(tmp_path):
         (torch.zeros(2, 3, 3, 5, 5), {"clips_per_class": 1}, r"--layout NTCHW"),
         (CLIPS, {"clips_per_class": 1, "labels": "l.txt"}, r"cannot be combined"),
         (CLIPS, {"clips_per_class": 1, "clips_key": "nope"}, r"'nope' is not in"),
-        (CLIPS, {"clips_per_class": 1, "key_frames": 6}, r"1\.\.5"),
+        (CLIPS, {"clips_per_class": 1, "key_frames": 6}, r"1 to 5"),
     ):
         torch.save(content, tmp_path / "c.pt")
         with pytest.raises(SettingsError, match=said):
@@ -327,7 +327,7 @@ def test_a_budget_is_shared_out_among_clips(tmp_path):
     assert [store.positions(clip).tolist() for clip in range(2)] == [[0], [0, 4, 8]]
     report = store.storage
     assert report.key_frame_bytes + report.index_bytes <= 4 * (frame_bytes + 100)
-    with pytest.raises(SettingsError, match=r"--budget 100 holds 0 key frames.*2 clips"):
+    with pytest.raises(SettingsError, match=r"--budget 100 is too small: 2 clips need .* room for 0"):
         imported(tmp_path / "c.npy", clips_per_class=1, budget="100")
 
 
@@ -388,7 +388,7 @@ def test_an_export_that_is_not_square_is_scaled_and_that_is_told(tmp_path):
     write_smooth_store(tmp_path / "s.zarr", size=(16, 24), clips_per_class=1)
     export_store(tmp_path / "s.zarr", tmp_path / "e", ExportSettings("frames"))
     told = import_clips(tmp_path / "e", tmp_path / "b.h5")
-    assert "frames of 16x24 pixels, these 112x112" in told.notes[0]
+    assert "resized from 16x24 to 112x112" in told.notes[0]
     asked = ImportSettings(folder=FolderOptions(size=16))
     assert import_clips(tmp_path / "e", tmp_path / "c.h5", asked).notes == []
 
