@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+from dfs_store.names import counted
+
 from . import _output
 from ._store_videos import StoreVideos
 from .shown.prepare_progress import shown_on
@@ -51,12 +53,12 @@ def _warn(videos: "VideoDataset") -> None:
         _output.note(f"note: {videos.split}: {remark}")
     if videos.missing:
         _output.note(
-            f"note: {len(videos.missing):,} files of the {videos.split} list are not there, "
+            f"note: {counted(len(videos.missing), 'file')} of the {videos.split} list not found, "
             f"first {videos.missing[0]}"
         )
     if videos.failed:
         first = videos.failed[0]
         _output.note(
-            f"note: {len(videos.failed):,} files could not be decoded and were left out, "
+            f"note: {counted(len(videos.failed), 'file')} skipped because decoding failed, "
             f"first {first['file']}: {first['reason']} (`dfs datasets prepare` lists them all)"
         )

@@ -47,9 +47,10 @@ __getattr__, __dir__ = imported_on_first_use(__name__, _NAMES, _MODULES)
 
 def _html_of_store(store: "KeyFrameStore") -> str:
     """Returns what a notebook shows of a store: its facts, and a small contact sheet."""
+    from dfs_store.names import counted
     from dfs_store.pictures.notebook import store_html
 
-    return store_html(store, [repr(store), f"{len(store.class_names)} classes"])
+    return store_html(store, [repr(store), counted(len(store.class_names), "class")])
 
 
 html_of["store"] = _html_of_store

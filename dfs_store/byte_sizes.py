@@ -1,4 +1,4 @@
-"""Sizes as people write and read them: 20MiB, 1.5 GB, 300000."""
+"""Parses and formats sizes: 20MiB, 1.5 GB, 300000."""
 
 import re
 from decimal import Decimal
@@ -12,14 +12,14 @@ _UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "M
 
 
 def parse_bytes(text: str, flag: str) -> int:
-    """Returns a number of bytes.
+    """Parses a size in bytes.
 
     Args:
-        text: a number, then B, KB, MB, GB (powers of 1000), KiB, MiB, GiB (powers of 1024) or nothing.
-        flag: what the text was given for, for the error.
+        text: a number, optionally with B, KB, MB, GB (powers of 1000) or KiB, MiB, GiB (powers of 1024).
+        flag: the option, for the message.
 
     Raises:
-        SettingsError: the text is no size, or no positive one.
+        SettingsError: the text is not a positive size.
     """
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", text)
     unit = _UNITS.get(match[2].upper()) if match else None
@@ -29,12 +29,12 @@ def parse_bytes(text: str, flag: str) -> int:
 
 
 def size_text(size_bytes: int) -> str:
-    """Writes a size as MiB or KiB and as exact bytes."""
+    """Formats a size in MiB or KiB and in exact bytes."""
     return f"{mebibytes(size_bytes)} ({size_bytes:,} bytes)"
 
 
 def mebibytes(size_bytes: float) -> str:
-    """Writes a size as MiB, with more digits the smaller it is; below a tenth of one, as KiB."""
+    """Formats a size in MiB, with more digits for smaller sizes, or in KiB below 0.1 MiB."""
     value = size_bytes / MEBIBYTE
     if value < 0.1:
         return f"{size_bytes / 1024:.1f} KiB"

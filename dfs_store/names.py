@@ -1,17 +1,17 @@
-"""Names that people type: answered, where they are not known, with the nearest one that is."""
+"""Text for messages: plurals, durations, printable file names, and suggestions for mistyped names."""
 
 import difflib
 from collections.abc import Iterable
 
 from dfs_store.errors import SettingsError
 
-__all__ = ["counted", "did_you_mean", "known_name", "nearest_name", "printable"]
+__all__ = ["counted", "did_you_mean", "duration_text", "known_name", "nearest_name", "printable"]
 
 _SHOWN = 20
 
 
 def counted(number: int, thing: str) -> str:
-    """Returns a number of things, in words: "1 clip", "1,024 clips", "2 classes", "0 entries"."""
+    """Formats a number with a noun: "1 clip", "1,024 clips", "2 classes", "0 entries"."""
     if number != 1:
         thing = (
             f"{thing[:-1]}ies"
@@ -23,29 +23,39 @@ def counted(number: int, thing: str) -> str:
     return f"{number:,} {thing}"
 
 
+def duration_text(seconds: float) -> str:
+    """Writes seconds as 1:02:03, 4:05 or 12 s."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    hours, rest = divmod(whole, 3600)
+    minutes, second = divmod(rest, 60)
+    return f"{hours}:{minutes:02d}:{second:02d}" if hours else f"{minutes}:{second:02d}"
+
+
 def nearest_name(name: str, known: Iterable[str]) -> str | None:
-    """Returns the known name that a mistyped one most likely means, whatever its case; or None."""
+    """Returns the known name that is most similar to a mistyped one, ignoring case, or None."""
     folded = {other.casefold(): other for other in known}
     found = difflib.get_close_matches(name.casefold(), list(folded), n=1, cutoff=0.6)
     return folded[found[0]] if found else None
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Returns the words to end a message about an unknown name with; none where no known one is near."""
+    """Returns the end of a message about an unknown name; empty if no known name is similar."""
     meant = nearest_name(name, known)
     return f". Did you mean {meant!r}?" if meant is not None else ""
 
 
 def known_name(name: str, known: Iterable[str], what: str) -> str:
-    """Returns the name if it is known.
+    """Checks that a name is known and returns it.
 
     Args:
-        name: as it was typed.
-        known: the names there are.
-        what: what they name, in words: "class", "--kind".
+        name: the name.
+        known: the known names.
+        what: what the names refer to, for the message: "class", "--kind".
 
     Raises:
-        SettingsError: it is not; the message says which there are, and what was probably meant.
+        SettingsError: the name is unknown. The message lists the known names and suggests the nearest.
     """
     names = list(known)
     if name in names:
@@ -57,7 +67,7 @@ def known_name(name: str, known: Iterable[str], what: str) -> str:
 
 
 def printable(name: str) -> str:
-    """Returns the name of a file as text; bytes in it that are not UTF-8 become hexadecimal numbers."""
+    """Returns a file name as text, with bytes that are not UTF-8 escaped as hexadecimal numbers."""
     try:
         return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     except UnicodeEncodeError:

@@ -140,8 +140,14 @@ def _found(name: str, part: str, how: dict[str, Any]) -> dict[str, Any]:
 def _found_text(what: dict[str, Any]) -> str:
     if "error" in what:
         return f"no: {what['error']}"
-    missing = f", {len(what['missing']):,} listed files are missing" if what["missing"] else ""
-    absent = f", {len(what['absent_classes'])} classes have no folder" if what["absent_classes"] else ""
+    missing = absent = ""
+    if what["missing"]:
+        missing = f", {counted(len(what['missing']), 'listed file')} missing"
+    absent = (
+        f", {counted(len(what['absent_classes']), 'class')} without a folder"
+        if what["absent_classes"]
+        else ""
+    )
     clips = f"{counted(what['num_clips'], 'clip')} of {counted(len(what['classes']), 'class')}"
     return f"{clips} in {what['root']}{missing}{absent}"
 

@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+from dfs_store.names import counted
+
 from .. import _output
 from .._completion import stores
 from .._exit_codes import FOUND_WANTING, command
@@ -36,5 +38,6 @@ def repair(
         for finding in findings:
             _output.echo(str(finding))
         if not quiet:
-            _output.echo(f"{shown_place(out)}: {num_clips:,} whole clips, {len(findings)} things left out")
+            left_out = counted(len(findings), "problem")
+            _output.echo(f"{shown_place(out)}: {counted(num_clips, 'intact clip')}, {left_out} left out")
     return FOUND_WANTING if findings else 0

@@ -26,6 +26,7 @@ from dfs_store.errors import ClipError, PositionsError, SettingsError
 from dfs_store.format import KeyFrameStore, StoreWriter, copy_store, open_store
 from dfs_store.format.coded.span import levels_that_span
 from dfs_store.format.io.place import local_beside
+from dfs_store.names import counted
 from dfs_store.networks import ConvNet3D
 from dfs_store.videos import VideoDataset
 from dfs_store.videos.files.source import recorded_source
@@ -176,8 +177,8 @@ def _write_clips(config: CondenseConfig, videos: VideoDataset, condensed: Conden
         for label, count in counts.items():
             if count != config.vpc:
                 raise SettingsError(
-                    f"--method {config.method} made {count} clips of class {videos.classes[label]!r}, "
-                    f"and --vpc {config.vpc} asks for {config.vpc} of every class"
+                    f"--method {config.method} returned {counted(count, 'clip')} of class "
+                    f"{videos.classes[label]!r}, but --vpc {config.vpc} needs {config.vpc} per class"
                 )
         if condensed.native is not None:
             if config.record.training_clips is None:

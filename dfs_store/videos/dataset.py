@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from dfs_store.format.spec import IMAGENET
+from dfs_store.names import counted
 from dfs_store.videos.decode.sampling import Sampling
 from dfs_store.videos.files.hold_out import held_out_groups
 from dfs_store.videos.sources import PixelSource, SomeClips
@@ -191,7 +192,7 @@ class VideoDataset(Dataset[tuple[Any, int]]):
 
     def _checked(self, number: int) -> int:
         if not -len(self) <= number < len(self):
-            raise IndexError(f"the dataset has {len(self)} clips, got clip number {number}")
+            raise IndexError(f"the dataset has {counted(len(self), 'clip')}, got clip number {number}")
         return number % len(self)
 
     def __len__(self) -> int:
@@ -204,7 +205,8 @@ class VideoDataset(Dataset[tuple[Any, int]]):
 
     def __repr__(self) -> str:
         frames, size = self.num_frames, self.frame_shape[1]
+        clips, views = counted(len(self), "clip"), counted(self.num_views, "view")
         return (
-            f"VideoDataset({self.name!r}, split={self.split!r}, {len(self)} clips of {frames}x{size}x{size}, "
-            f"{len(self.classes)} classes, {self.num_views} views)"
+            f"VideoDataset({self.name!r}, split={self.split!r}, {clips} of {frames}x{size}x{size}, "
+            f"{counted(len(self.classes), 'class')}, {views})"
         )

@@ -91,7 +91,7 @@ def test_prepare_in_shards_names_what_is_missing(dfs, folder):
     (folder / "left/clip0.avi").write_text("no video")
     first = dfs("datasets", "prepare", folder, *SMALL, "--shard", "1/2")
     assert first.code == 0
-    assert "train: the shard's 2 files are prepared, 1 of them could not be decoded" in first.stdout
+    assert "train: 2 files of the shard prepared, 1 of them could not be decoded" in first.stdout
     assert f"still to come: shard 2\n(dfs datasets prepare {folder} without --shard" in first.stdout
     second = dfs("datasets", "prepare", folder, *SMALL, "--shard", "2/2", "--json").document
     assert second["shard"] == "2/2"

@@ -13,7 +13,7 @@ def test_the_command_says_what_it_left_out(tmp_path, dfs):
     outcome = dfs("repair", path, out)
     assert outcome.code == 1
     assert "clip 0 (left)" in outcome.stdout
-    assert "saved.h5: 3 whole clips, 1 things left out" in outcome.stdout
+    assert "saved.h5: 3 intact clips, 1 problem left out" in outcome.stdout
     assert dfs("repair", path, out).code == 2
     again = dfs("repair", path, out, "--overwrite", "--json")
     document = json.loads(again.stdout)

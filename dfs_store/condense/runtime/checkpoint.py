@@ -24,6 +24,7 @@ from dfs_store.condense.engine.initialise import Group
 from dfs_store.errors import CheckpointError
 from dfs_store.format.io.durable import Part, output_error, sync_folder, write_synced
 from dfs_store.format.io.place import local_beside
+from dfs_store.names import counted
 
 __all__ = [
     "checkpoint_path",
@@ -215,7 +216,7 @@ def restore_key_frames(
     wanted = sum(map(len, chunks)) if num_clips is None else num_clips
     if len(flat["counts"]) != wanted or offsets[-1] != len(flat["frames"]):
         raise CheckpointError(
-            f"the checkpoint {path} holds {len(flat['counts'])} clips, not those of this run"
+            f"the checkpoint {path} contains {counted(len(flat['counts']), 'clip')}, not those of this run"
         )
     there = (int(flat["positions"].max()) + 1, flat["frames"].shape[1:])
     here = (chunks[0].num_frames, tuple(chunks[0].frames.shape[1:]))

@@ -52,7 +52,7 @@ def test_states_of_several_ranks_are_restored_in_part(tmp_path):
 @pytest.mark.parametrize(
     ("other", "said"),
     [
-        (chunk(3), r"holds 2 clips, not those of this run"),
+        (chunk(3), r"contains 2 clips, not those of this run"),
         (chunk(2, num_frames=8), r"holds clips of 6 frames of \(3, 4, 4\), this run has 8 of \(3, 4, 4\)"),
         (chunk(2, size=5), r"holds clips of 6 frames of \(3, 4, 4\), this run has 6 of \(3, 5, 5\).*delete"),
     ],
