@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from dfs_store.byte_sizes import mebibytes, size_text
 from dfs_store.errors import DFSError, DiskFullError, OutputNotWritableError
-from dfs_store.names import printable
+from dfs_store.names import duration_text, printable
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
@@ -130,16 +130,6 @@ def table(rows: list[tuple[str, ...]], *, indent: str = "") -> str:
     widths = [max(len(row[i]) for row in rows if i < len(row)) for i in range(max(map(len, rows)))]
     lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False)) for row in rows)
     return "\n".join(indent + line.rstrip() for line in lines)
-
-
-def duration_text(seconds: float) -> str:
-    """Formats seconds as 1:02:03, 4:05 or 12 s."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    hours, rest = divmod(whole, 3600)
-    minutes, second = divmod(rest, 60)
-    return f"{hours}:{minutes:02d}:{second:02d}" if hours else f"{minutes}:{second:02d}"
 
 
 def sparkline(values: list[float], width: int = 24) -> str:

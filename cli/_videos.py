@@ -50,13 +50,13 @@ def open_with_progress(
         _output.note(f"note: {videos.split}: {remark}")
     if videos.missing:
         _output.note(
-            f"note: not found: {counted(len(videos.missing), 'file')} of the {videos.split} list, "
+            f"note: {counted(len(videos.missing), 'file')} of the {videos.split} list not found, "
             f"first {videos.missing[0]}"
         )
     if videos.failed:
         first = videos.failed[0]
         _output.note(
-            f"note: left out: {counted(len(videos.failed), 'file')} that could not be decoded, "
+            f"note: {counted(len(videos.failed), 'file')} skipped because decoding failed, "
             f"first {first['file']}: {first['reason']} (`dfs datasets prepare` lists them all)"
         )
     return videos

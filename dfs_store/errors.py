@@ -1,8 +1,8 @@
-"""Every exception of the library.
+"""All exceptions of the library.
 
-Each one also inherits the builtin that a caller would expect, so ``except ValueError`` and
-``except FileNotFoundError`` keep working. A message says what happened, with which values, what
-the rule is, and what to do next. The command line maps these classes to exit codes in one table.
+Each class also inherits from the matching built-in exception, so ``except ValueError`` and
+``except FileNotFoundError`` work. Messages say what happened, with the value, what was expected, and what to
+do. The command line maps the classes to exit codes.
 """
 
 import errno
@@ -34,55 +34,55 @@ __all__ = [
 
 
 class DFSError(Exception):
-    """Base of every error that dfs-store raises on purpose."""
+    """Base class of all errors that dfs-store raises."""
 
 
 class SettingsError(DFSError, ValueError):
-    """An option or argument has a value outside its rule."""
+    """An option or argument has an invalid value."""
 
 
 class PositionsError(SettingsError):
-    """Key-frame positions break the rules of a clip (first 0, last T-1, strictly increasing)."""
+    """Key-frame positions are invalid: they must start at 0, end at T-1 and strictly increase."""
 
 
 class ClipError(SettingsError):
-    """Key frames handed to the library have a wrong shape, dtype, label or value."""
+    """Key frames passed to the library have an invalid shape, dtype, label or value."""
 
 
 class OutputExistsError(DFSError, FileExistsError):
-    """The output path is taken and overwriting was not asked for."""
+    """The output path already exists, and overwriting was not requested."""
 
 
 class OutputNotWritableError(DFSError, PermissionError):
-    """The output path cannot be created or written."""
+    """The output path cannot be created or is not writable."""
 
 
 class StoreNotFoundError(DFSError, FileNotFoundError):
-    """There is nothing at the path of a store."""
+    """The path of a store does not exist."""
 
 
 class StoreUnreachableError(DFSError, ConnectionError):
-    """The server of a remote store does not answer, fails, or refuses; the store itself may be whole."""
+    """The server of a remote store does not respond or returns an error. The store itself may be intact."""
 
 
 class NotAStoreError(DFSError, ValueError):
-    """There is something at the path, but it is no DFS store."""
+    """The path exists, but is not a DFS store."""
 
 
 class DamagedStoreError(DFSError, ValueError):
-    """A DFS store breaks a rule of its format: cut short, altered or never finished."""
+    """A DFS store violates its format: it is truncated, altered or incomplete."""
 
 
 class NewerFormatError(DFSError, ValueError):
-    """A store was written by a newer major version of the format than this library reads."""
+    """A store has a newer major version of the format than this version of the library can read."""
 
 
 class DatasetNotFoundError(DFSError, FileNotFoundError):
-    """The videos, lists or folders of a dataset are not where they were looked for."""
+    """The videos, lists or folders of a dataset were not found."""
 
 
 class EmptyClassError(DFSError, ValueError):
-    """A class of a dataset has no clip that can be used."""
+    """A class of a dataset has no usable clips."""
 
 
 class DecodeError(DFSError, ValueError):
@@ -90,34 +90,34 @@ class DecodeError(DFSError, ValueError):
 
 
 class UnreadableClipsError(DFSError, ValueError):
-    """A file to import holds no clips, cannot be read, or only by running code that it names."""
+    """A file to import contains no clips, or cannot be read without running code."""
 
 
 class CheckpointError(DFSError, ValueError):
-    """A checkpoint is damaged or belongs to a run with other settings."""
+    """A checkpoint is damaged or belongs to a run with different settings."""
 
 
 class DivergedError(DFSError, ArithmeticError):
-    """A loss became infinite or not a number."""
+    """A loss became infinite or NaN."""
 
 
 class OutOfMemoryError(DFSError, MemoryError):
-    """The device or the host has not enough memory for the run."""
+    """The device or the host does not have enough memory."""
 
 
 class LostRankError(DFSError, ConnectionError):
-    """Another process of a run that is split over several has ended."""
+    """Another process of a distributed run has ended."""
 
 
 class DiskFullError(DFSError, OSError):
-    """The disk has not enough space for what is to be written.
+    """The disk does not have enough space.
 
     Attributes:
-        NUMBERS: what the system calls it: no space, a quota, a limit on file sizes.
+        NUMBERS: error numbers of the operating system: no space, quota exceeded, file too large.
     """
 
     NUMBERS: ClassVar[frozenset[int]] = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 class MissingDependencyError(DFSError, ImportError):
-    """An optional library is needed and not installed."""
+    """An optional dependency is required but not installed."""

@@ -1,7 +1,7 @@
-"""Linear interpolation between key frames (Eq. 3), as numbers: the one definition.
+"""Linear interpolation between key frames (Eq. 3), in NumPy.
 
-NumPy only. ``format`` applies these numbers to arrays, ``loaders`` to tensors, ``condense`` to the
-clips it trains. Positions are 0-based (the paper counts frames from 1).
+This is the only definition: ``format`` applies the indices and weights to arrays, ``loaders`` to tensors, and
+``condense`` to the clips that it optimises. Positions are 0-based (the paper counts frames from 1).
 """
 
 from typing import NamedTuple
@@ -28,16 +28,16 @@ MAX_FRAMES = 65_536  # positions are stored as uint16
 
 
 class Neighbours(NamedTuple):
-    """For every output time the two key frames it lies between, and how to mix them.
+    """The two adjacent key frames of every output time, and the weight with which they are mixed.
 
-    ``frame = (1 - weight) * key_frames[left] + weight * key_frames[right]``; in the words of Eq. 3,
-    ``weight = 1 - alpha`` with ``alpha = (b - t) / (b - a)``. At a key position ``left == right``
-    and ``weight == 0``, so that the key frame is returned exactly.
+    ``frame = (1 - weight) * key_frames[left] + weight * key_frames[right]``. In the notation of Eq. 3,
+    ``weight = 1 - alpha`` with ``alpha = (b - t) / (b - a)``. At a key position, ``left == right`` and
+    ``weight == 0``, so the key frame is returned exactly.
 
     Attributes:
-        left: (M,) int64, number of the key frame at or before the time.
-        right: (M,) int64, number of the key frame at or after the time.
-        weight: (M,) float64 in [0, 1), weight of the right one.
+        left: (M,) int64, index of the key frame at or before the time.
+        right: (M,) int64, index of the key frame at or after the time.
+        weight: (M,) float64 in [0, 1), weight of the right key frame.
     """
 
     left: npt.NDArray[np.int64]
@@ -46,15 +46,15 @@ class Neighbours(NamedTuple):
 
 
 def check_positions(positions: npt.ArrayLike, num_frames: int) -> npt.NDArray[np.int64]:
-    """Returns key-frame positions as (K,) int64 after checking the rules of a clip.
+    """Checks key-frame positions and returns them as (K,) int64.
 
     Args:
-        positions: K whole numbers, the 0-based time index of each key frame.
-        num_frames: T, the number of frames of the clip, at least 2.
+        positions: K integers, the 0-based frame number of each key frame.
+        num_frames: number of frames of the clip T, at least 2.
 
     Raises:
-        PositionsError: the first is not 0, the last is not T-1, or they do not strictly increase
-            (a single key frame at position 0 is legal: the clip stands still).
+        PositionsError: the first is not 0, the last is not T-1, or they do not strictly increase. A single
+            key frame at position 0 is allowed: a still clip.
         SettingsError: `num_frames` is outside 2..65536.
     """
     check_num_frames(num_frames)
@@ -83,43 +83,32 @@ def check_num_frames(num_frames: int) -> None:
     """Raises SettingsError unless 2 <= num_frames <= 65536."""
     if not 2 <= num_frames <= MAX_FRAMES:
         raise SettingsError(
-            f"num_frames must lie in 2..{MAX_FRAMES} (a clip has a first and a last frame, and positions "
-            f"are 16-bit), got {num_frames}"
+            f"num_frames must be 2 to {MAX_FRAMES} (a clip has a first and a last frame, and positions are "
+            f"16-bit), got {num_frames}"
         )
 
 
 def check_key_frame_count(count: int, num_frames: int, flag: str) -> None:
-    """Checks how many key frames are asked for per clip.
-
-    Args:
-        count: K.
-        num_frames: T of the clips.
-        flag: the option that asks, for the error.
-
-    Raises:
-        SettingsError: `count` is outside 1..T.
-    """
+    """Raises SettingsError unless 1 <= count <= num_frames; `flag` names the option in the message."""
     if not 1 <= count <= num_frames:
-        raise SettingsError(
-            f"{flag} must lie in 1..{num_frames} for clips of {num_frames} frames, got {count}"
-        )
+        raise SettingsError(f"{flag} must be 1 to {num_frames} for clips of {num_frames} frames, got {count}")
 
 
 def neighbours(
     positions: npt.ArrayLike, num_frames: int, *, times: npt.ArrayLike | None = None
 ) -> Neighbours:
-    """Finds for every output time its two adjacent key frames and their weight (Eq. 3).
+    """Finds the two adjacent key frames of every output time and their weight (Eq. 3).
 
     Args:
-        positions: (K,) whole numbers, see `check_positions`.
+        positions: (K,) integers, see `check_positions`.
         num_frames: T of the clip.
-        times: (M,) floats in [0, T-1], in frames; the T whole frames when absent.
+        times: (M,) floats in [0, T-1], in frames; 0, 1, ..., T-1 if None.
 
     Returns:
-        `Neighbours` of M times.
+        `Neighbours` of the M times.
 
     Raises:
-        PositionsError: the positions break a rule.
+        PositionsError: the positions are not valid.
         SettingsError: a time is outside [0, T-1] or not a number.
     """
     keys = check_positions(positions, num_frames)
@@ -132,24 +121,24 @@ def neighbours(
 
 
 def rebuild(key_frames: npt.NDArray[np.float32], near: Neighbours) -> npt.NDArray[np.float32]:
-    """Returns the frames of a clip (Eq. 3), exactly the key frames at their own positions.
+    """Interpolates the frames of a clip (Eq. 3). At key positions, the result is exactly the key frame.
 
     Args:
         key_frames: (K, C, H, W) float32.
-        near: of the M output times.
+        near: neighbours of the M output times.
 
     Returns:
-        (M, C, H, W) float32, new memory.
+        (M, C, H, W) float32, a new array.
     """
     weight = near.weight[:, None, None, None]
     rebuilt: npt.NDArray[np.float32] = key_frames[near.left] * (1.0 - weight).astype(np.float32)
-    mixed = np.flatnonzero(near.weight)  # at a key position nothing is added, so the key frame is exact
+    mixed = np.flatnonzero(near.weight)  # nothing is added at key positions, so they stay exact
     rebuilt[mixed] += key_frames[near.right[mixed]] * weight[mixed].astype(np.float32)
     return rebuilt
 
 
 def check_times(times: npt.ArrayLike | None, num_frames: int) -> npt.NDArray[np.float64]:
-    """Returns output times as (M,) float64; the T whole frames when `times` is None.
+    """Returns output times as (M,) float64; 0, 1, ..., T-1 if `times` is None.
 
     Raises:
         SettingsError: a time is outside [0, T-1] or not a number.
@@ -158,11 +147,11 @@ def check_times(times: npt.ArrayLike | None, num_frames: int) -> npt.NDArray[np.
         return np.arange(num_frames, dtype=np.float64)
     moments = np.asarray(times, dtype=np.float64)
     if moments.ndim != 1:
-        raise SettingsError(f"times must be a flat list of numbers, got shape {moments.shape}")
+        raise SettingsError(f"times must be a one-dimensional list of numbers, got shape {moments.shape}")
     outside = ~((moments >= 0) & (moments <= num_frames - 1))
     if outside.any():
         raise SettingsError(
-            f"times must lie in [0, num_frames - 1] = [0, {num_frames - 1}], got {moments[outside][0]}"
+            f"times must be in [0, num_frames - 1] = [0, {num_frames - 1}], got {moments[outside][0]}"
         )
     return moments
 
@@ -170,13 +159,13 @@ def check_times(times: npt.ArrayLike | None, num_frames: int) -> npt.NDArray[np.
 def resample_times(num_frames: int, num_output_frames: int) -> npt.NDArray[np.float64]:
     """Returns M evenly spaced times from the first to the last frame of a clip of T frames.
 
-    A single output frame is the middle of the clip. For M = T these are exactly the whole frames.
+    For M = 1, it is the middle of the clip. For M = T, they are exactly 0, 1, ..., T-1.
 
     Raises:
         SettingsError: `num_output_frames` is below 1.
     """
     if num_output_frames < 1:
-        raise SettingsError(f"num_frames to rebuild must be at least 1, got {num_output_frames}")
+        raise SettingsError(f"the number of output frames must be at least 1, got {num_output_frames}")
     if num_output_frames == 1:
         return np.array([(num_frames - 1) / 2])
     if num_output_frames == num_frames:
@@ -187,10 +176,10 @@ def resample_times(num_frames: int, num_output_frames: int) -> npt.NDArray[np.fl
 def weight_matrix(
     positions: npt.ArrayLike, num_frames: int, *, times: npt.ArrayLike | None = None
 ) -> npt.NDArray[np.float32]:
-    """Returns W of Eq. 3 written as a product: clip = W @ key_frames.
+    """Returns the matrix W of Eq. 3 written as a product: clip = W @ key_frames.
 
     Returns:
-        (M, K) float32; every row is non-negative, sums to 1 and has at most two entries.
+        (M, K) float32. Every row is non-negative, sums to 1 and has at most two nonzero entries.
 
     Raises:
         PositionsError, SettingsError: as `neighbours`.
@@ -199,7 +188,7 @@ def weight_matrix(
 
 
 def matrix_of(near: Neighbours, num_key_frames: int) -> npt.NDArray[np.float32]:
-    """Returns the (M, K) float32 matrix of `weight_matrix` for neighbours that are known already."""
+    """Returns the (M, K) float32 matrix of `weight_matrix` from neighbours."""
     rows = np.arange(near.left.size)
     matrix = np.zeros((near.left.size, num_key_frames), dtype=np.float32)
     matrix[rows, near.right] = near.weight

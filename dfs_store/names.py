@@ -1,11 +1,11 @@
-"""Text helpers for names and plurals: suggestions for unknown names, counts, printable file names."""
+"""Text for messages: plurals, durations, printable file names, and suggestions for mistyped names."""
 
 import difflib
 from collections.abc import Iterable
 
 from dfs_store.errors import SettingsError
 
-__all__ = ["counted", "did_you_mean", "known_name", "nearest_name", "printable"]
+__all__ = ["counted", "did_you_mean", "duration_text", "known_name", "nearest_name", "printable"]
 
 _SHOWN = 20
 
@@ -23,6 +23,16 @@ def counted(number: int, thing: str) -> str:
     return f"{number:,} {thing}"
 
 
+def duration_text(seconds: float) -> str:
+    """Writes seconds as 1:02:03, 4:05 or 12 s."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    hours, rest = divmod(whole, 3600)
+    minutes, second = divmod(rest, 60)
+    return f"{hours}:{minutes:02d}:{second:02d}" if hours else f"{minutes}:{second:02d}"
+
+
 def nearest_name(name: str, known: Iterable[str]) -> str | None:
     """Returns the known name closest to a mistyped one, ignoring case; None if none is close."""
     folded = {other.casefold(): other for other in known}
@@ -37,7 +47,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 
 def known_name(name: str, known: Iterable[str], what: str) -> str:
-    """Returns the name if it is known.
+    """Checks that a name is known and returns it.
 
     Args:
         name: the name as typed.

@@ -168,7 +168,7 @@ def stores(
     dtype: str | None = None,
     encodings: Sequence[str | None] = (None,),
 ) -> StoreContent:
-    """Draws the content of a small store: up to `max_clips` clips of one to three classes.
+    """Draws the contents of a small store: up to `max_clips` clips of one to three classes.
 
     Args:
         draw: supplied by Hypothesis.

@@ -171,7 +171,7 @@ def _prepare_shard(
 
 def _shard_text(prepared: dict[str, Any], name: str) -> str:
     failed = f", {prepared['num_failed']:,} of them could not be decoded" if prepared["num_failed"] else ""
-    done = f"{prepared['part']}: the shard's {prepared['num_files']:,} files are prepared{failed}"
+    done = f"{prepared['part']}: {counted(prepared['num_files'], 'file')} of the shard prepared{failed}"
     if prepared["complete"]:
         return f"{done}; so is the whole part"
     missing = ", ".join(str(number) for number in prepared["missing_shards"])

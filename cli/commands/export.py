@@ -64,8 +64,8 @@ def export(
     if not quiet:
         _notes(done, folders=to in ("videos", "frames", "huggingface"))
     _output.echo(
-        f"{out}: {counted(done.clips, 'clip')} as {to} ({done.encoding}), {done.files:,} "
-        f"{'file' if done.files == 1 else 'files'}, {_output.size_text(done.bytes)}"
+        f"{out}: {counted(done.clips, 'clip')} as {to} ({done.encoding}), "
+        f"{counted(done.files, 'file')}, {_output.size_text(done.bytes)}"
     )
 
 

@@ -181,8 +181,8 @@ def _write_clips(config: CondenseConfig, videos: VideoDataset, condensed: Conden
         for label, count in counts.items():
             if count != (wanted := config.clips_of(real[videos.classes[label]])):
                 raise SettingsError(
-                    f"--method {config.method} made {counted(count, 'clip')} of class "
-                    f"{videos.classes[label]!r}; --vpc {config.vpc} needs {wanted}"
+                    f"--method {config.method} returned {counted(count, 'clip')} of class "
+                    f"{videos.classes[label]!r}, but --vpc {config.vpc} needs {wanted}"
                 )
         if condensed.native is not None:
             if config.record.training_clips is None:

@@ -1,6 +1,6 @@
-"""Honest evaluation: train from scratch on a store, test on real videos, compare methods and settings.
+"""Evaluation: train from scratch on a store, test on real videos, compare methods and settings.
 
-Names are imported on first use (PEP 562), so that a table of results needs no torch.
+Names are imported on first use (PEP 562), so that a table of results does not import torch.
 """
 
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""Motion as a picture and a number: mean optical flow per class, real beside condensed (Figure 3)."""
+"""Compares the motion of real and condensed clips by mean optical flow per class (Figure 3)."""
 
 import importlib
 import itertools
@@ -22,12 +22,12 @@ __all__ = [
 
 Flow = npt.NDArray[np.float32]
 
-_STILL = 0.05  # pixels per frame; Farneback finds up to 0.04 in clips that stand still
+_STILL = 0.05  # pixels per frame; Farneback finds up to 0.04 in still clips
 _GREY_WEIGHTS = np.array([0.299, 0.587, 0.114], dtype=np.float32)
-_LEAST_MOTION = 0.02  # pixels per frame, mean of all pixels; of clips that stand still Farneback finds 0.01
-_LABEL_WIDTH = 96  # pixels, of the names of the rows
-_KEY_SIZE = 65  # pixels, of the colour key
-_TILE = 96  # smallest side of a class's picture, in pixels
+_LEAST_MOTION = 0.02  # pixels per frame, mean of all pixels; Farneback finds 0.01 in still clips
+_LABEL_WIDTH = 96  # of the row labels, in pixels
+_KEY_SIZE = 65  # of the colour key, in pixels
+_TILE = 96  # smallest side of the image of a class, in pixels
 _MARGIN = 4
 _TEXT_HEIGHT = 16
 
@@ -36,7 +36,10 @@ def _opencv() -> Any:  # noqa: ANN401 - an untyped module
     try:
         return importlib.import_module("cv2")
     except ImportError as error:
-        raise MissingDependencyError("optical flow needs OpenCV: pip install 'dfs-store[motion]'") from error
+        raise MissingDependencyError(
+            "optical flow needs OpenCV, which is not installed; install it with: "
+            "pip install 'dfs-store[motion]'"
+        ) from error
 
 
 def frame_flows(clip: npt.NDArray[np.float32]) -> Iterator[Flow]:
@@ -46,7 +49,7 @@ def frame_flows(clip: npt.NDArray[np.float32]) -> Iterator[Flow]:
         clip: (T, 3, H, W) float32 RGB in [0, 1].
 
     Yields:
-        T-1 times (H, W, 2) float32, the way to the right and downwards, in pixels per frame.
+        T-1 times (H, W, 2) float32, the motion to the right and downwards, in pixels per frame.
 
     Raises:
         MissingDependencyError: OpenCV is not installed.
@@ -54,18 +57,18 @@ def frame_flows(clip: npt.NDArray[np.float32]) -> Iterator[Flow]:
     cv2 = _opencv()
     grey = np.rint(np.tensordot(_GREY_WEIGHTS, clip.clip(0, 1), axes=(0, 1)) * 255).astype(np.uint8)
     for one, other in itertools.pairwise(grey):
-        # Pyramid of 3 levels halved each time, windows of 15, 3 iterations: OpenCV's usual values.
+        # OpenCV's usual values: a pyramid of 3 levels with scale 0.5, windows of 15, 3 iterations.
         yield cv2.calcOpticalFlowFarneback(one, other, None, 0.5, 3, 15, 3, 5, 1.2, 0)
 
 
 def mean_flow(clips: Iterable[npt.NDArray[np.float32]]) -> Flow:
-    """Returns the mean optical flow (Farneback) over all pairs of neighbouring frames of all clips.
+    """Returns the mean optical flow (Farneback) over all pairs of consecutive frames of all clips.
 
     Args:
         clips: at least one, each (T, 3, H, W) float32 RGB in [0, 1].
 
     Returns:
-        (H, W, 2) float32, the way to the right and downwards, in pixels per frame.
+        (H, W, 2) float32, the motion to the right and downwards, in pixels per frame.
 
     Raises:
         MissingDependencyError: OpenCV is not installed.
@@ -82,10 +85,10 @@ def mean_flow(clips: Iterable[npt.NDArray[np.float32]]) -> Flow:
 
 
 def mean_cosine(one: Flow, other: Flow) -> float | None:
-    """Returns the mean, over pixels, of the cosine between two flow fields (H, W, 2).
+    """Returns the mean cosine between two flow fields (H, W, 2) over all pixels.
 
-    Pixels where either does not move (less than 0.05 pixels per frame) have no direction and are left out;
-    None where none remains.
+    Pixels without motion in either field (below 0.05 pixels per frame) are excluded. Returns None if no
+    pixels remain.
     """
     lengths = np.linalg.norm(one, axis=-1) * np.linalg.norm(other, axis=-1)
     moving = np.minimum(np.linalg.norm(one, axis=-1), np.linalg.norm(other, axis=-1)) >= _STILL
@@ -100,27 +103,27 @@ def almost_still(flow: Flow) -> bool:
 
 
 def end_point_error(one: Flow, other: Flow) -> float:
-    """Returns the mean, over all pixels, of the distance between two flow fields (H, W, 2), pixels per frame.
+    """Returns the mean distance between two flow fields (H, W, 2) over all pixels, in pixels per frame.
 
-    Unlike the cosine it counts pixels that stand still, and how fast the others move.
+    Unlike the cosine, it includes still pixels and depends on speed.
     """
     return float(np.linalg.norm(one.astype(np.float64) - other, axis=-1).mean())
 
 
 def flow_colours(flow: Flow, largest: float) -> npt.NDArray[np.uint8]:
-    """Colours a flow field as the paper's Figure 3 does: HSV, the hue its direction.
+    """Colours a flow field as in Figure 3 of the paper.
 
-    Right is red, up is green, left is cyan and down is violet. Saturation and brightness grow with the
-    magnitude; no motion is grey.
+    The hue is the direction: right is red, up is green, left is cyan and down is violet. Saturation and
+    brightness grow with the magnitude; no motion is grey.
 
     Args:
         flow: (H, W, 2) in pixels per frame.
-        largest: the magnitude of full colour; more is shown the same.
+        largest: magnitude from which on colours are fully saturated.
 
     Returns:
         (H, W, 3) uint8 RGB.
     """
-    # The second component points downwards, and hues go round as angles do in mathematics.
+    # The second component points downwards, but hues increase counter-clockwise.
     hue = np.arctan2(-flow[..., 1], flow[..., 0]) / (2 * np.pi) % 1.0
     strength = np.minimum(np.linalg.norm(flow, axis=-1) / max(largest, 1e-12), 1.0)
     brightness = 0.5 + 0.5 * strength
@@ -133,15 +136,15 @@ def flow_colours(flow: Flow, largest: float) -> npt.NDArray[np.uint8]:
 
 
 def flow_picture(real: list[Flow], condensed: list[Flow], names: list[str]) -> npt.NDArray[np.uint8]:
-    """Draws one column per class: its name, the real flow, the condensed flow below; and a key of colours.
+    """Draws the real and the condensed flow of every class, one column per class, and a colour key.
 
-    Each row has full colour at its own largest magnitude (the 99th percentile), as directions are compared:
-    condensed clips move less. The magnitude is printed beside the row.
+    Each row is scaled to its own magnitude (the 99th percentile), which is printed beside it, so that
+    directions can be compared: condensed clips move less.
 
     Args:
         real: mean flow of the real clips of every class, (H, W, 2).
-        condensed: of the condensed clips.
-        names: of the classes.
+        condensed: mean flow of the condensed clips of every class.
+        names: class names.
 
     Returns:
         (height, width, 3) uint8 RGB.
@@ -170,7 +173,7 @@ def flow_picture(real: list[Flow], condensed: list[Flow], names: list[str]) -> n
 
 
 def _colour_key() -> npt.NDArray[np.uint8]:
-    """Draws a disc of all directions, full colour at its rim, with their names around it."""
+    """Draws a disc of all directions with their names."""
     radius = _KEY_SIZE // 2
     down, right = np.mgrid[-radius : radius + 1, -radius : radius + 1].astype(np.float32)
     disc = flow_colours(np.stack([right, down], axis=-1), radius)
@@ -193,7 +196,7 @@ def _blank(size: tuple[int, int]) -> npt.NDArray[np.uint8]:
 
 
 def _written(lines: list[str], size: tuple[int, int]) -> npt.NDArray[np.uint8]:
-    """Writes lines of text in black, one above the other in the middle of a white picture (height, width)."""
+    """Writes lines of black text into a white image of (height, width)."""
     cv2 = _opencv()
     picture = _blank(size)
     first = (size[0] - len(lines) * _TEXT_HEIGHT) // 2 + _TEXT_HEIGHT - 5
@@ -205,6 +208,6 @@ def _written(lines: list[str], size: tuple[int, int]) -> npt.NDArray[np.uint8]:
 
 
 def _framed(tiles: list[npt.NDArray[np.uint8]]) -> npt.NDArray[np.uint8]:
-    """Puts pictures in a row, white around each."""
+    """Concatenates images in a row with white margins."""
     edges = ((0, _MARGIN), (0, _MARGIN), (0, 0))
     return np.concatenate([np.pad(tile, edges, constant_values=255) for tile in tiles], axis=1)

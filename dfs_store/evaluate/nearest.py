@@ -1,4 +1,4 @@
-"""The real clip that a condensed one looks most like."""
+"""Finds the real clip that is most similar to a condensed one."""
 
 from typing import TYPE_CHECKING
 
@@ -16,28 +16,26 @@ __all__ = ["nearest_real_clip"]
 def nearest_real_clip(
     pixels: npt.NDArray[np.uint8], videos: "VideoDataset", class_name: str
 ) -> tuple[int, float]:
-    """Finds, among the real clips of a class, the one with the least squared difference of pixels.
+    """Finds the real clip of a class with the smallest squared pixel difference.
 
     Args:
         pixels: (T, H, W, 3) uint8, the condensed clip.
         videos: real clips of the same shape.
-        class_name: whose clips to look through.
+        class_name: the class to search.
 
     Returns:
         The number of the clip in `videos`, and the root-mean-square difference in 8-bit levels.
 
     Raises:
-        SettingsError: the real clips have no such class, no clip of it, or another shape.
+        SettingsError: the real clips do not have the class, or have another shape.
     """
     if class_name not in videos.class_to_idx:
-        raise SettingsError(
-            f"the real clips have no class {class_name!r}; they have {', '.join(videos.classes)}"
-        )
+        raise SettingsError(f"the real clips have no class {class_name!r}, only {', '.join(videos.classes)}")
     candidates = np.flatnonzero(videos.labels == videos.class_to_idx[class_name]).tolist()
     if not candidates or videos.pixels[candidates[0], 0].shape != pixels.shape:
         found = videos.pixels[candidates[0], 0].shape if candidates else "none"
         raise SettingsError(
-            f"the real clips of class {class_name!r} must be of shape {pixels.shape} (T, H, W, 3), "
+            f"the real clips of class {class_name!r} must have the shape {pixels.shape} (T, H, W, 3), "
             f"got {found}"
         )
     wanted = pixels.astype(np.float32)

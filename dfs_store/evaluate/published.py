@@ -1,4 +1,4 @@
-"""The numbers of the paper, to stand beside one's own: percent, and MiB (which the paper calls MB)."""
+"""The paper's results, for comparison: accuracy in percent, storage in MiB (which the paper calls MB)."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -21,9 +21,9 @@ class Published(NamedTuple):
     """One cell of the paper's tables.
 
     Attributes:
-        accuracy: percent: top-1, or top-5 on Kinetics-400 and Something-Something V2.
-        mebibytes: storage as the paper prints it; None if it prints none.
-        spread: its plus-minus, over three runs; None if it prints none.
+        accuracy: percent, top-1, or top-5 for Kinetics-400 and Something-Something V2.
+        mebibytes: storage as printed in the paper, or None.
+        spread: standard deviation over three runs as printed in the paper, or None.
     """
 
     accuracy: float
@@ -99,7 +99,7 @@ _OTHER_NETWORKS = {
     ("dfs", "cnn-gru"): Published(18.9, spread=0.8),
     ("dfs", "cnn-lstm"): Published(18.2, spread=1.3),
 }
-# What DFS is in the paper; Tables 5 and 6 change one of these settings, at VPC 1.
+# The settings of DFS in the paper. Tables 5 and 6 change one of them, at VPC 1.
 _USUAL = {
     "initial_key_frames": 2,
     "insertion": True,
@@ -129,8 +129,8 @@ _CHANGED: dict[str, dict[tuple[str, Any], Published]] = {
         ("cooldown", 0): Published(6.3, spread=0.3),
     },
 }
-# Storage as the paper prints it. MiniUCF's 586 at VPC 5 is that of HMDB51; its rule gives 574 there, and
-# 1171 and 117 at VPC 10 and 1 of HMDB51.
+# Storage as printed in the paper. 586 for MiniUCF at VPC 5 is the value for HMDB51; the paper's rule gives
+# 574 there, and 1171 and 117 for HMDB51 at VPC 10 and 1.
 _DENSE = {10: 1150.0, 5: 586.0, 1: 115.0}
 _WITH_STORAGE = ("miniucf", "hmdb51")
 _FEWER = {
@@ -143,18 +143,18 @@ _DENSE_METHODS = ("random", "herding", "k-center", "dm")
 PAPER_METHODS = tuple(_ACCURACY["miniucf"])  # in the order of its tables
 PAPER_EPOCHS = 500  # the argument of the public code, which makes 501 passes
 PAPER_RUNS = 3
-# The fewest and the most test clips; copies of Kinetics-400 lack some that are no longer to be had.
+# Minimum and maximum number of test clips: copies of Kinetics-400 lack clips that are no longer available.
 PAPER_TEST_CLIPS = {
     "miniucf": (1861, 1861),
     "hmdb51": (1530, 1530),
     "kinetics400": (19_500, 20_000),
     "ssv2": (24_777, 24_777),
 }
-PAPER_TEST_PASSES = 3  # over the test clips, each with random starts and flips of its own
+PAPER_TEST_PASSES = 3  # passes over the test clips, each with its own random starts and flips
 
 
 def metric_of(dataset: str) -> str:
-    """Returns "top1" or "top5": what the paper reports for a dataset."""
+    """Returns "top1" or "top5", the score that the paper reports for a dataset."""
     return CATALOGUE.get(dataset, FOLDER).metric
 
 
@@ -165,14 +165,14 @@ def published(
     model: str = "convnet3d",
     settings: Mapping[str, Any] | None = None,
 ) -> Published | None:
-    """Returns the paper's cell, or None if it has none.
+    """Returns the paper's result, or None if there is none.
 
     Args:
-        dataset: catalogue name.
-        method: its name, or "whole".
-        vpc: videos per class; None for "whole". The paper has nothing at "all".
-        model: the network that was trained.
-        settings: of the condensation; those that are missing are taken as in the paper.
+        dataset: name in the catalogue.
+        method: name of the method, or "whole".
+        vpc: videos per class; None for "whole". The paper has no results for "all".
+        model: name of the trained network.
+        settings: settings of the condensation; missing ones have the paper's values.
     """
     settings = settings or {}
     row = vpc if isinstance(vpc, int) else 0

@@ -1,4 +1,4 @@
-"""What is kept of an evaluation: the result, what the store says of itself, and what making it has cost."""
+"""The record of an evaluation: the result, the metadata of the store, and the cost of condensing it."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +30,7 @@ WHOLE = "whole"
 
 
 def about_store(store: KeyFrameStore) -> dict[str, Any]:
-    """Returns what a result says of a store: method, vpc, settings, digest, dtype, storage and cost."""
+    """Returns the metadata of a store for a result: method, settings, digest, storage, cost and so on."""
     provenance = store.attributes.get("provenance") or {}
     return {
         "method": provenance.get("method"),
@@ -44,29 +44,29 @@ def about_store(store: KeyFrameStore) -> dict[str, Any]:
 
 
 def about_whole() -> dict[str, Any]:
-    """Returns what a result says of all real clips, which are no store."""
+    """Returns the metadata for a result of training on all real clips."""
     return {"method": WHOLE, "vpc": None, "settings": {}, "storage": None, "cost": None}
 
 
 def result_document(
     trained_on: str, result: "EvaluationResult", settings: "EvaluationSettings", about: dict[str, Any]
 ) -> dict[str, Any]:
-    """Returns a result as the JSON object that is kept, without its schema.
+    """Returns a result as a JSON object, without its schema.
 
     Args:
         trained_on: path of the store, or `WHOLE`.
-        result: of the evaluation.
-        settings: of the evaluation.
-        about: `about_store` or `about_whole`, and what else the result should say.
+        result: result of the evaluation.
+        settings: settings of the evaluation.
+        about: `about_store` or `about_whole`, and further entries.
     """
     found = {"store": shown_place(trained_on), **result.to_json()}
     return {**found, "batch_size": settings.batch_size, "seed": settings.seed, **about}
 
 
 def test_views(dataset: str, settings: "EvaluationSettings") -> dict[str, int]:
-    """Returns the arguments `random_starts` and `seed` with which to open the test clips.
+    """Returns the arguments `random_starts` and `seed` for opening the test clips.
 
-    The seed of a built-in dataset makes its clips, and the centre clip depends on none, so both have seed 0.
+    The seed is 0 for built-in datasets, whose clips it would change, and without random starts.
     """
     starts = settings.random_starts
     seed = settings.seed if starts and not describe(dataset).is_built_in else 0
@@ -74,13 +74,13 @@ def test_views(dataset: str, settings: "EvaluationSettings") -> dict[str, int]:
 
 
 def cost_of(store: KeyFrameStore) -> dict[str, Any] | None:
-    """Returns what making a store has cost, by the log of its run; None if there is no such log.
+    """Returns the cost of condensing a store according to the event log of its run, or None without a log.
 
     Returns:
-        `seconds`, over all processes that worked on it one after the other; `device`; and `clip_passes`, how
-        many clips went through a network, with a backward pass or without. A class with fewer real clips
-        than `batch_real` is counted as if it had as many. `clip_passes` is None for methods that choose clips
-        by the features of an extractor, because the log does not say how many went through it.
+        `seconds`, over all processes that continued the run; `device`; and `clip_passes`, the number of clips
+        that passed through a network, with or without a backward pass. Classes with fewer real clips than
+        `batch_real` are counted as if they had that many. `clip_passes` is None for methods that select clips
+        by the features of an extractor, because the log does not record their number.
     """
     try:
         events = read_events(event_log_path(store.path))
@@ -103,10 +103,10 @@ def cost_of(store: KeyFrameStore) -> dict[str, Any] | None:
 
 
 def training_videos_bytes(settings: object) -> int | None:
-    """Returns the size of the training videos on disk in bytes; None if there are no files.
+    """Returns the size of the training videos on disk in bytes, or None if there are no files.
 
     Args:
-        settings: which clips, see `clips_named_by`.
+        settings: settings that determine the clips, see `clips_named_by`.
     """
     chosen = clips_named_by(settings)
     if describe(chosen["name_or_folder"]).is_built_in:

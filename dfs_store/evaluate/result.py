@@ -1,4 +1,4 @@
-"""What an evaluation found."""
+"""The result of an evaluation."""
 
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ class Score:
     """One kind of accuracy over several runs.
 
     Attributes:
-        runs: percent, one per run.
+        runs: accuracy of each run in percent.
     """
 
     runs: tuple[float, ...]
@@ -28,7 +28,7 @@ class Score:
 
     @property
     def std(self) -> float:
-        """Standard deviation over the runs as the public code takes it (divided by the number of runs)."""
+        """Standard deviation over the runs, divided by the number of runs as in the public code."""
         return float(np.std(self.runs))
 
     def to_json(self) -> dict[str, Any]:
@@ -40,7 +40,7 @@ class Score:
 
 
 def accuracy_text(mean: float, std: float, runs: int) -> str:
-    """Formats a mean in percent with its standard deviation, or alone if there is a single run."""
+    """Formats a mean in percent, with its standard deviation if there is more than one run."""
     return f"{mean:.1f}" if runs == 1 else f"{mean:.1f} ± {std:.1f}"
 
 
@@ -49,12 +49,12 @@ class EvaluatedOn:
     """The real clips that a network was tested on.
 
     Attributes:
-        dataset: its name, or the folder.
-        split: number of the official split; None if the dataset has a single one.
-        hold_out: the share of the training clips that was held out to test on; None for the test clips.
-        frames, stride, size: how clips were cut; `stride` is None if the video's length decides.
+        dataset: name or folder of the dataset.
+        split: number of the official split; None if the dataset has only one.
+        hold_out: share of the training clips that was held out for testing; None for the test clips.
+        frames, stride, size: how clips were cut; `stride` is None if it depends on the length of the video.
         num_clips: number of clips.
-        split_declared: whether the user gave the split because the store does not record its own.
+        split_declared: whether the user set the split because the store does not record it.
     """
 
     dataset: str
@@ -87,23 +87,23 @@ class EvaluationResult:
     Attributes:
         model: name of the network.
         protocol: "paper" or "strict".
-        recipe: how networks were trained, "paper" or "modern".
-        labels: what networks were trained on: "hard", one class per clip; "soft", a teacher's logits; or
-            "both", each in as many runs.
-        epochs: as in `EvaluationSettings`.
-        passes: passes over the training clips; with recipe "paper" `epochs + 1`.
-        lr: learning rate at the start.
-        num_train_clips: clips trained on.
-        test: the clips tested on.
-        chance: top-1 of always answering the most frequent class of the test clips, in percent.
-        elapsed_seconds: of all trainings and tests.
-        num_classes: classes; top-5 says nothing with five or fewer.
-        top1, top5: the scores; with `labels` "both" those of hard labels.
-        soft: top1 and top5 of soft labels; None with hard labels alone.
+        recipe: training recipe, "paper" or "modern".
+        labels: training labels: "hard" (one class per clip), "soft" (a teacher's logits), or "both" (each in
+            the same number of runs).
+        epochs: see `EvaluationSettings`.
+        passes: number of passes over the training clips; `epochs + 1` with the recipe "paper".
+        lr: initial learning rate.
+        num_train_clips: number of training clips.
+        test: the test clips.
+        chance: top-1 accuracy of always predicting the most frequent class of the test clips, in percent.
+        elapsed_seconds: duration of all trainings and tests.
+        num_classes: number of classes; top-5 is 100 if there are five or fewer.
+        top1, top5: the scores; those of hard labels if `labels` is "both".
+        soft: top1 and top5 of soft labels; None if only hard labels were used.
         classes: class names.
-        confusion: how often test clips of the class of a row were given the class of a column, summed over
-            the runs and their passes; with `labels` "both" of those on hard labels.
-        threads: of torch, on which the last bits of sums on a CPU depend, and with them the scores.
+        confusion: number of test clips by true class (row) and predicted class (column), summed over all
+            runs and passes; that of hard labels if `labels` is "both".
+        threads: number of torch threads, on which rounding on a CPU, and so the scores, depend.
     """
 
     model: str
@@ -127,7 +127,7 @@ class EvaluationResult:
 
     @property
     def per_class(self) -> dict[str, float]:
-        """Percent of right answers by class name, the mean over the runs."""
+        """Accuracy of each class in percent, the mean over the runs."""
         return {
             name: 100 * row[label] / sum(row)
             for label, (name, row) in enumerate(zip(self.classes, self.confusion, strict=True))

@@ -1,4 +1,4 @@
-"""Several trainings from scratch, each tested on real clips."""
+"""Evaluates training clips: trains several networks from scratch and tests each on real clips."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -20,7 +20,7 @@ from dfs_store.evaluate.testing import (
     random_starts,
     standardisation_of,
 )
-from dfs_store.names import known_name
+from dfs_store.names import counted, known_name
 from dfs_store.networks import (
     ClipBatches,
     TrainingSettings,
@@ -38,21 +38,19 @@ __all__ = ["EvaluationProgress", "EvaluationSettings", "evaluate"]
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluationSettings:
-    """How a store is scored; the defaults are those of the paper.
-
-    `training(run)` has the values of `epochs` and `lr` that are used.
+    """Settings of an evaluation. The defaults are those of the paper.
 
     Attributes:
-        model: name of the network, see `dfs_store.networks.NETWORKS`; or "module:Class".
+        model: name of the network, see `dfs_store.networks.NETWORKS`, or "module:Class".
         protocol: "paper" or "strict".
-        recipe: how networks are trained, "paper" or "modern" (`dfs_store.networks.recipes`).
-        runs: trainings, each with its own seed.
-        epochs: passes over the clips; with recipe "paper" the published argument N, which makes N + 1
-            passes. None is the recipe's: 500 (paper) or 300 (modern).
-        lr: highest learning rate; None is the recipe's: 0.01 (paper) or 0.001 (modern).
-        batch_size: clips per training step.
-        seed: of the first run's numbers; run r draws from (seed, r).
-        device: where to train.
+        recipe: training recipe, "paper" or "modern" (`dfs_store.networks.recipes`).
+        runs: number of trainings, each with its own seed.
+        epochs: number of passes over the clips. With the recipe "paper", the argument N of the public code,
+            which makes N + 1 passes. If None, 500 (paper) or 300 (modern).
+        lr: peak learning rate. If None, 0.01 (paper) or 0.001 (modern).
+        batch_size: number of clips per training step.
+        seed: seed; run r uses (seed, r).
+        device: device to train on.
     """
 
     model: str = "convnet3d"
@@ -75,11 +73,11 @@ class EvaluationSettings:
 
     @property
     def random_starts(self) -> int:
-        """How many random starts the test clips must have (`open_videos(..., random_starts=...)`)."""
+        """Number of random starts that the test clips need (`open_videos(..., random_starts=...)`)."""
         return random_starts(self.protocol, self.runs)
 
     def training(self, run: int) -> TrainingSettings:
-        """Returns the settings of one training."""
+        """Returns the training settings of a run, with the values of `epochs` and `lr` that are used."""
         recipe = recipe_named(self.recipe)
         return TrainingSettings(
             recipe=recipe,
@@ -93,16 +91,16 @@ class EvaluationSettings:
 
 @dataclass(frozen=True)
 class EvaluationProgress:
-    """How far an evaluation is.
+    """Progress of an evaluation.
 
     Attributes:
-        run: 0-based run, those on soft labels after the others.
-        runs: number of runs in all.
-        passes_done: passes of this run that are done.
-        passes: passes of each run.
+        run: 0-based number of the run; runs on soft labels come after the others.
+        runs: number of all runs.
+        passes_done: number of finished passes of this run.
+        passes: number of passes of each run.
         loss: mean training loss of the last pass.
-        top1: scores of the finished runs, in percent.
-        labels: what this run is trained on, "hard" or "soft".
+        top1: scores of the finished runs in percent.
+        labels: training labels of this run, "hard" or "soft".
     """
 
     run: int
@@ -115,7 +113,7 @@ class EvaluationProgress:
 
 
 class TrainingClips(ClipBatches, TypingProtocol):
-    """Clips to train on that know their classes: `StoreClips` or `VideoClips`."""
+    """Training clips with class names: `StoreClips` or `VideoClips`."""
 
     classes: list[str]
 
@@ -128,24 +126,24 @@ def evaluate(
     soft: TrainingClips | None = None,
     on_progress: Callable[[EvaluationProgress], None] | None = None,
 ) -> EvaluationResult:
-    """Trains networks from scratch on `clips` and tests them on real ones.
+    """Trains networks from scratch on `clips` and tests them on real clips.
 
     The same settings, clips and machine give the same scores.
 
     Args:
-        clips: `clips_of(path)` for a store, or `VideoClips(videos)` for the upper bound. None trains on soft
-            labels alone.
-        test: the real test clips, of the same shape and, in any order, the same class names. If their starts
-            are random, open them with `random_starts=settings.random_starts`: every run takes its own.
-        settings: how; the paper's when None.
-        soft: `clips_of(path, labels="soft")`: as many runs, of the same seeds, on these.
+        clips: `clips_of(path)` for a store, or `VideoClips(videos)` for the upper bound. None trains only on
+            `soft`.
+        test: the real test clips, with the same shape and, in any order, the same class names. Open them with
+            `random_starts=settings.random_starts`, so that every run has its own.
+        settings: settings of the evaluation; those of the paper if None.
+        soft: `clips_of(path, labels="soft")`, to train the same number of runs with the same seeds on these.
         on_progress: called after every pass; may raise to stop.
 
     Raises:
-        SettingsError: there are no clips to train on, the classes differ, the test clips have too few random
+        SettingsError: there are no training clips, the classes differ, the test clips have too few random
             starts, or clips are too small for the network.
-        DivergedError: a training loss is no longer finite.
-        OutOfMemoryError: the device is too small.
+        DivergedError: a training loss is not finite.
+        OutOfMemoryError: the device ran out of memory.
     """
     settings = settings or EvaluationSettings()
     _check_starts(test, settings)
@@ -155,7 +153,7 @@ def evaluate(
         if source is not None
     }
     if not sources:
-        raise SettingsError("there are no clips to train on: both `clips` and `soft` are None")
+        raise SettingsError("`clips` and `soft` must not both be None: there is nothing to train on")
     first, started = settings.training(0), time.perf_counter()
 
     def tell(kind: str, top1: tuple[float, ...], number: int, loss: float) -> None:
@@ -198,7 +196,7 @@ def _answers(
     settings: EvaluationSettings,
     tell: Callable[[tuple[float, ...], int, float], None],
 ) -> list[Answers]:
-    """Returns what the network of each run answers; `tell` gets the scores so far, the pass and its loss."""
+    """Trains and tests the network of each run; `tell` receives the scores so far, the pass and its loss."""
     device, found = torch.device(settings.device), list[Answers]()
     shape = (len(clips.classes), test.num_frames, test.frame_shape[1])
     for run in range(settings.runs):
@@ -217,30 +215,29 @@ def _score(answers: list[Answers], name: str) -> Score:
 
 
 def _check_starts(test: VideoDataset, settings: EvaluationSettings) -> None:
-    """Raises SettingsError if there are too few random starts for every run to have its own."""
     can_have_starts = test.split == "test" and test.cache_path is not None and test.sampling.has_random_start
     found, needed = test.num_views - 1, settings.random_starts
     if can_have_starts and found < needed:
         raise SettingsError(
-            f"protocol {settings.protocol} with runs={settings.runs} needs {needed} random starts of every "
-            f"test clip, got {found}; open the clips with open_videos(..., random_starts={needed})"
+            f"protocol {settings.protocol} with runs={settings.runs} needs {needed} random starts per test "
+            f"clip, got {found}; open the clips with open_videos(..., random_starts={needed})"
         )
 
 
 def _labelled_as(classes: list[str], clips: TrainingClips) -> TrainingClips:
-    """Returns the clips with labels that index `classes`, matched by class name."""
+    """Returns the clips with labels that are indices into `classes`."""
     if clips.classes == classes:
         return clips
     if sorted(clips.classes) != sorted(classes):
         raise SettingsError(
             f"training and test clips must have the same classes, got {_shown(clips.classes)} "
-            f"and {_shown(classes)}; choose them with --classes"
+            f"and {_shown(classes)}; select them with --classes"
         )
     return _Relabelled(clips, classes)
 
 
 class _Relabelled:
-    """Clips relabelled for another order of the same class names."""
+    """Clips whose labels follow another order of the same classes."""
 
     def __init__(self, clips: TrainingClips, classes: list[str]) -> None:
         self._clips = clips
@@ -261,4 +258,5 @@ class _Relabelled:
 
 
 def _shown(classes: list[str]) -> str:
-    return f"{len(classes)} classes ({', '.join(classes[:3])}{', ...' if len(classes) > 3 else ''})"
+    names = f"{', '.join(classes[:3])}{', ...' if len(classes) > 3 else ''}"
+    return f"{counted(len(classes), 'class')} ({names})"

@@ -1,4 +1,4 @@
-"""From results of single seeds to rows: means over seeds, differences paired over seeds, and labels."""
+"""Combines results of single seeds into rows: means, differences paired over seeds, and labels."""
 
 import json
 import math
@@ -21,14 +21,14 @@ _MEANS = (
 # Quantile 0.975 of Student's t by degrees of freedom; beyond them `student_quantile` expands.
 _QUANTILES = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
 _NORMAL = 1.959964
-# Settings of where a clip comes from, which the title says, or of no interest to a reader.
+# Settings that are in the title of the table or do not matter to the reader.
 _NOT_IN_LABELS = {
     "dataset", "vpc", "method", "frames", "stride", "size", "split", "classes", "hold_out", "soft_labels",
 }  # fmt: skip
 
 
 def over_seeds(rows: Sequence[TableRow]) -> list[TableRow]:
-    """Joins rows that differ in their seeds alone, compares them with random clips, and labels them."""
+    """Merges rows that differ only in their seeds, compares them with random clips, and labels them."""
     joined = [_joined(group) for group in _grouped(rows, _identity)]
     compared = [_over_random(row, joined) for row in joined]
     found = []
@@ -38,13 +38,13 @@ def over_seeds(rows: Sequence[TableRow]) -> list[TableRow]:
 
 
 def compared_place(rows: Sequence[TableRow]) -> Any:  # noqa: ANN401 - a key for sorting
-    """Returns the key that puts rows back into the order of their files."""
+    """Returns a sort key that restores the order of files."""
     order = {(row.file, row.labels): number for number, row in enumerate(rows)}
     return lambda row: order[row.file, row.labels]
 
 
 def kind_of(row: TableRow) -> tuple[Any, ...]:
-    """Returns how and on what a row was evaluated: rows of one kind can be compared."""
+    """Returns how and on what a row was evaluated. Rows of the same kind are comparable."""
     return (
         row.dataset, row.model, row.protocol, row.recipe, row.title_epochs, row.runs, row.split,
         row.split_declared, row.hold_out, row.frames, row.stride, row.size, row.num_test_clips,
@@ -75,7 +75,7 @@ def _grouped(rows: Iterable[TableRow], key: Any) -> list[list[TableRow]]:  # noq
 
 
 def _joined(group: list[TableRow]) -> TableRow:
-    """Returns the row of several seeds; of a seed that was evaluated several times the mean counts."""
+    """Merges the rows of several seeds. The results of a seed that was evaluated repeatedly are averaged."""
     first = group[0]
     if len(group) == 1:
         return first
@@ -107,7 +107,7 @@ def _mean(values: Iterable[float | int | None]) -> float | None:
 
 
 def _over_random(row: TableRow, rows: Sequence[TableRow]) -> TableRow:
-    """Sets the difference to random clips of the same vpc with all frames."""
+    """Adds the difference to random clips with the same vpc and all frames."""
     base = next(
         (
             other
@@ -129,14 +129,14 @@ def _over_random(row: TableRow, rows: Sequence[TableRow]) -> TableRow:
 
 
 def half_interval(values: Sequence[float]) -> float | None:
-    """Returns half the width of the 95 % interval of a mean, by Student's t; None below two values."""
+    """Returns half the 95 % confidence interval of a mean (Student's t); None for fewer than two values."""
     if len(values) < 2:
         return None
     return student_quantile(len(values) - 1) * float(np.std(values, ddof=1)) / math.sqrt(len(values))
 
 
 def student_quantile(degrees: int) -> float:
-    """Returns the quantile 0.975 of Student's t, exact to 0.001; beyond 10 degrees by its expansion."""
+    """Returns the 0.975 quantile of Student's t to 0.001, with a series expansion above 10 degrees."""
     if degrees <= len(_QUANTILES):
         return _QUANTILES[degrees - 1]
     z, n = _NORMAL, float(degrees)
@@ -150,7 +150,7 @@ def student_quantile(degrees: int) -> float:
 
 
 def _label(row: TableRow, alike: Sequence[TableRow]) -> str:
-    """Returns the name of a row, with the settings that tell it from rows of the same method and vpc."""
+    """Returns the name of a row, with the settings in which rows of the same method and vpc differ."""
     differing = [
         name
         for name in sorted({name for other in alike for name in other.settings} - _NOT_IN_LABELS)

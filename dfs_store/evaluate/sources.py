@@ -1,4 +1,4 @@
-"""What is trained on: the clips of a store, or what its method makes of native arrays."""
+"""The training clips of a store: its rebuilt clips, or those that its method generates from native arrays."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -21,15 +21,15 @@ LABELS: Mapping[str, tuple[Target, ...]] = {"hard": ("hard",), "soft": ("soft",)
 def clips_of(
     path: str | os.PathLike[str], device: torch.device | str = "cpu", labels: Target = "hard"
 ) -> TrainingClips:
-    """Returns what a store is evaluated on: what its method makes of native arrays, else its clips.
+    """Returns the training clips of a store, which may be generated from native arrays.
 
     Args:
-        path: of the store.
-        device: where batches are wanted.
-        labels: "hard", the classes of the clips; or "soft", the logits of a teacher.
+        path: path or URL of the store.
+        device: device of the batches.
+        labels: "hard" for the classes of the clips, or "soft" for the logits of a teacher.
 
     Raises:
-        SettingsError: soft labels of a store that has none.
+        SettingsError: the store has no soft labels, but `labels` is "soft".
     """
     with open_store(path) as store:
         native = store.native_method if labels == "hard" else None
@@ -40,12 +40,12 @@ def clips_of(
 
 
 class StoreClips:
-    """The rebuilt clips of a store, without any augmentation, in batches for training.
+    """Training batches of the rebuilt clips of a store, without augmentation.
 
     Args:
-        path: of the store.
-        device: where batches are wanted.
-        labels: as in `clips_of`.
+        path: path or URL of the store.
+        device: device of the batches.
+        labels: see `clips_of`.
 
     Attributes:
         classes: class names.

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from dfs_store.evaluate.result import accuracy_text
 from dfs_store.evaluate.seeds import kind_of
 from dfs_store.evaluate.table_row import TableRow
-from dfs_store.names import counted
+from dfs_store.names import counted, duration_text
 
 __all__ = ["STYLES", "title_of", "to_csv", "to_latex", "to_markdown", "to_text"]
 
@@ -22,7 +22,7 @@ _PAIRED = (
     "over random: points above random real clips of the same VPC with all frames, ± half of the 95 % "
     "interval, paired over seeds"
 )
-_COST = "made in: seconds and device per store; clip passes: clips that went through a network for it"
+_COST = "made in: time and device per store; clip passes: clips that went through a network for it"
 
 
 class Block(NamedTuple):
@@ -56,7 +56,11 @@ def _accuracy(row: TableRow) -> str:
 
 
 def _made_in(row: TableRow) -> str:
-    return "-" if row.cost_seconds is None else f"{row.cost_seconds:,.0f} s, {row.cost_device or 'unknown'}"
+    return (
+        "-"
+        if row.cost_seconds is None
+        else f"{duration_text(row.cost_seconds)}, {row.cost_device or 'unknown'}"
+    )
 
 
 _COLUMNS: dict[str, Callable[[TableRow], str]] = {
@@ -110,10 +114,10 @@ def title_of(row: TableRow) -> str:
     stride = "" if row.stride is None else f" at stride {row.stride}" if row.stride > 1 else ""
     held = "" if row.hold_out is None else f", on training clips held out ({row.hold_out:g})"
     chance = f", chance {row.chance:.1f} %" if row.metric == "top1" else ""
-    clips = f"{row.num_test_clips:,} clips of {row.frames}x{row.size}x{row.size}{stride}"
+    clips = f"{counted(row.num_test_clips, 'clip')} of {row.frames}x{row.size}x{row.size}{stride}"
     lengths = f"{counted(row.runs, 'run')} of {counted(row.title_epochs, 'epoch')}"
     recipe = "" if row.recipe == "paper" else f", recipe {row.recipe}"
-    what = f"{row.dataset} ({row.num_classes} classes{split}{chance}), {clips}"
+    what = f"{row.dataset} ({counted(row.num_classes, 'class')}{split}{chance}), {clips}"
     how = f"{row.model}, protocol {row.protocol}{recipe}, {lengths}"
     return f"{what}, {how}, {row.metric.replace('top', 'top-')}{held}"
 

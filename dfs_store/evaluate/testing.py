@@ -1,4 +1,4 @@
-"""Testing a trained network on real clips, by the two protocols."""
+"""Tests a trained network on real clips with one of two protocols."""
 
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
@@ -28,12 +28,12 @@ PROTOCOLS: tuple[Protocol, ...] = ("paper", "strict")
 
 
 class Answers(NamedTuple):
-    """What one trained network answers.
+    """Test results of one trained network.
 
     Attributes:
-        top1, top5: percent of right answers, the mean over the passes.
-        confusion: (classes, classes) int64, how often clips of the class of a row were given the class of a
-            column, summed over the passes.
+        top1, top5: accuracy in percent, the mean over the passes.
+        confusion: (classes, classes) int64, number of clips by true class (row) and predicted class (column),
+            summed over the passes.
     """
 
     top1: float
@@ -42,12 +42,12 @@ class Answers(NamedTuple):
 
 
 def standardisation_of(protocol: Protocol) -> Standardisation:
-    """Returns how clips are re-standardised, in training and in testing."""
+    """Returns how clips are standardised in training and testing."""
     return "batch" if protocol == "paper" else "clip"
 
 
 def random_starts(protocol: Protocol, runs: int) -> int:
-    """Returns how many random starts of every test clip an evaluation takes: one per pass of every run."""
+    """Returns the number of random starts per test clip: one for each pass of each run."""
     return runs * PAPER_TEST_PASSES if protocol == "paper" else 0
 
 
@@ -67,19 +67,19 @@ def answers_on(
 ) -> Answers:
     """Tests a network on real clips.
 
-    "paper": the mean of three passes, each with random starts of its own (a view of the prepared clips that
-    no other pass of any run takes) and a horizontal flip by a coin, batches of 64 in class order, each
-    standardised by itself. "strict": one pass over the centre clips, no flip, each clip standardised by
-    itself, so that no score depends on chance or on the other clips.
+    "paper": the mean of three passes, each with its own random starts (a view of the prepared clips that no
+    other pass of any run uses) and random horizontal flips. Batches of 64 clips in class order are
+    standardised one by one. "strict": one pass over the centre clips without flips. Each clip is standardised
+    on its own, so that scores depend neither on chance nor on the other clips.
 
     Args:
         network: maps clips (N, T, C, H, W) to logits.
-        videos: the real test clips; with five classes or fewer top-5 is 100. If they have a single view,
-            every pass uses it.
+        videos: the real test clips. If they have a single view, every pass uses it. Top-5 is 100 for five or
+            fewer classes.
         protocol: "paper" or "strict".
-        seed: of the flips.
-        run: 0-based number of the run, which chooses the views.
-        batch_size: clips per batch.
+        seed: seed of the flips.
+        run: 0-based number of the run, which selects the views.
+        batch_size: number of clips per batch.
     """
     network.eval()
     order = np.argsort(videos.labels, kind="stable")
@@ -87,7 +87,7 @@ def answers_on(
     hits = []
     confusion = np.zeros((len(videos.classes), len(videos.classes)), dtype=np.int64)
     for number in range(num_test_passes(protocol)):
-        # View 0 is the centre clip, the others have random starts.
+        # View 0 is the centre; the others have random starts.
         has_starts = protocol == "paper" and videos.num_views > 1
         view = 1 + run * PAPER_TEST_PASSES + number if has_starts else 0
         logits = torch.cat(list(_logits(network, videos, order, view, protocol, (seed, number), batch_size)))

@@ -1,6 +1,6 @@
-"""Stores and what other people have: conversion, joining, export to common formats, import of dense clips.
+"""Converting, comparing and merging stores, exporting them to common formats, and importing dense clips.
 
-Names are imported on first use (PEP 562): converting and joining stores must not import torch.
+Names are imported on first use (PEP 562), because converting and merging must not import torch.
 """
 
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""Copies a store into another container, dtype or compression, and measures what the copy lost."""
+"""Copies a store to another container, dtype or compression, and measures the error of the copy."""
 
 import math
 import os
@@ -21,16 +21,15 @@ OnProgress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class StorageError:
-    """How far the key frames of a copy lie from those of its source, over all their values.
+    """Error of the key frames of a copy over all their values.
 
     Attributes:
-        largest: largest absolute error, in the unit of the stored values: standard deviations where they
-            are normalised, pixels in [0, 1] otherwise.
-        root_mean_square: in the same unit.
-        largest_grey_levels: largest absolute error in 8-bit levels (of 255).
-        root_mean_square_grey_levels: in 8-bit levels.
-        psnr: of all values together, in dB, peak 255; None if there is no error.
-        unit: "standard deviations" or "pixels in [0, 1]".
+        largest: largest absolute error, in `unit`.
+        root_mean_square: root-mean-square error, in `unit`.
+        largest_grey_levels: largest absolute error in 8-bit grey levels (of 255).
+        root_mean_square_grey_levels: root-mean-square error in 8-bit grey levels.
+        psnr: peak signal-to-noise ratio in dB, peak 255; None if there is no error.
+        unit: "standard deviations" if the values are normalised, else "pixels in [0, 1]".
     """
 
     largest: float
@@ -43,16 +42,16 @@ class StorageError:
 
 @dataclass(frozen=True)
 class Conversion:
-    """What `convert_store` did.
+    """Result of `convert_store`. Pairs are values of the source and of the copy.
 
     Attributes:
-        dtype: of the source and of the copy.
-        stored: how they store key frames: the dtype, or the encoding.
-        container: of the source and of the copy.
-        num_clips: of the source and of the copy.
-        storage: of the source and of the copy.
-        error: measured on the copy if key frames are stored otherwise; None if they were copied bit by bit.
-        notes: what stayed behind, in words.
+        dtype: dtypes of the key frames.
+        stored: how key frames are stored: the dtype or the encoding.
+        container: containers.
+        num_clips: numbers of clips.
+        storage: sizes.
+        error: error of the copy; None if key frames were copied bit by bit.
+        notes: one sentence each on what was not copied.
     """
 
     dtype: tuple[str, str]
@@ -64,7 +63,7 @@ class Conversion:
     notes: list[str]
 
     def to_json(self) -> dict[str, Any]:
-        """Returns the facts as a JSON object, source and copy apart."""
+        """Returns the result as a JSON object, with source and copy as "before" and "after"."""
         sides = zip(self.dtype, self.stored, self.container, self.num_clips, self.storage, strict=True)
         before, after = (
             {
@@ -92,21 +91,23 @@ def convert_store(
     overwrite: bool = False,
     on_progress: OnProgress | None = None,
 ) -> Conversion:
-    """Copies a store (see `dfs_store.format.copy_store`), and measures on the copy what it lost.
+    """Copies a store (see `dfs_store.format.copy_store`) and measures the error of the copy.
 
     Args:
-        source: the store to read.
-        target: the copy; its suffix names the container. May be the source itself, with `overwrite`.
-        dtype: "float32", "float16" or "uint8"; the source's when absent.
-        encoding: "webp[:QUALITY]", "avif[:QUALITY]" or "none"; the source's when this and `dtype` are absent.
+        source: path of the store to copy.
+        target: path of the copy; its suffix selects the container. May be the source, with `overwrite`.
+        dtype: "float32", "float16" or "uint8"; that of the source if None.
+        encoding: "webp[:QUALITY]", "avif[:QUALITY]" or "none"; that of the source if this and `dtype` are
+            None.
         compression: None, "zstd" (Zarr only) or "gzip".
-        classes: names of the classes to keep, all when absent.
-        without: numbers of clips to leave out.
-        overwrite: replace a store that is there.
-        on_progress: called with clips done and clips to do: each is copied, and compared if it may differ.
+        classes: names of the classes to keep; all if None.
+        without: numbers of clips to skip.
+        overwrite: whether to replace an existing store.
+        on_progress: called with the number of clips processed and their total, first for copying, then for
+            the comparison if there is one.
 
     Raises:
-        DFSError: as `copy_store`.
+        DFSError: see `copy_store`.
     """
     with open_store(source) as before:
         storage, stored = before.storage, before.stored_as
@@ -121,7 +122,7 @@ def convert_store(
             overwrite=overwrite,
             on_progress=on_progress,
         )
-        # `before` keeps the files that it opened, also where the copy has just taken their place.
+        # `before` keeps its open files, even if the copy has just replaced them.
         with open_store(target) as after:
             changed = stored != after.stored_as or gives_quality(encoding)
             kept = set(after.class_names)
@@ -149,7 +150,7 @@ def measure_error(
         before: the source.
         after: the copy.
         clips: numbers of the source's clips that were copied, in order.
-        on_progress: called with clips compared and clips in all.
+        on_progress: called with the number of clips compared and the number of all clips.
     """
     channels = before.frame_shape[0]
     std = np.ones(channels) if before.normalization is None else np.array(before.normalization["std"])
@@ -175,6 +176,7 @@ def measure_error(
 def _notes(before: KeyFrameStore, after: KeyFrameStore) -> list[str]:
     if before.native_method is not None and after.native_method is None:
         return [
-            f"the native arrays of {before.native_method} stayed behind: they belong to all clips together"
+            f"the native arrays of {before.native_method} were not copied, because they apply only to all "
+            "clips together"
         ]
     return []

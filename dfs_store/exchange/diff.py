@@ -1,4 +1,4 @@
-"""What differs between two stores: settings, positions, values. Light: no torch."""
+"""Compares two stores: settings, positions and values. Does not import torch."""
 
 import json
 import os
@@ -14,17 +14,17 @@ from dfs_store.format import KeyFrameStore, open_store
 __all__ = ["ArrayDifference", "StoreDifference", "ValueDifference", "diff_stores"]
 
 OnProgress = Callable[[int, int], None]
-# Of the making, not of what a store is: two runs of equal settings may differ in them.
+# Provenance that may differ between two runs with the same settings.
 _NOT_SETTINGS = {"created", "software", "sources", "source_bytes", "config", "frame_encoding", "kernels"}
 
 
 @dataclass(frozen=True)
 class ArrayDifference:
-    """In how many clips something small differs: positions, or labels.
+    """Differences in the positions or labels of clips.
 
     Attributes:
-        num_clips: clips in which it differs, of those that both stores have.
-        first: the first of them: its number, and what either store has there; None if there is none.
+        num_clips: number of clips that differ, among the clips that both stores have.
+        first: number of the first clip that differs, and the values in both stores; None if none differs.
     """
 
     num_clips: int
@@ -33,13 +33,13 @@ class ArrayDifference:
 
 @dataclass(frozen=True)
 class ValueDifference:
-    """How much rebuilt clips differ, in the normalised units of the stores.
+    """Differences between rebuilt clips, in the normalised units of the stores.
 
     Attributes:
-        num_clips: clips with any difference.
-        largest: the largest absolute difference of a value.
-        rms: root of the mean squared difference over all values of all clips.
-        largest_clip: number of the clip with the largest difference; None if there is none.
+        num_clips: number of clips that differ.
+        largest: largest absolute difference of a value.
+        rms: root-mean-square difference over all values of all clips.
+        largest_clip: number of the clip with the largest difference; None if none differs.
     """
 
     num_clips: int
@@ -50,15 +50,15 @@ class ValueDifference:
 
 @dataclass(frozen=True)
 class StoreDifference:
-    """What differs between two stores.
+    """Differences between two stores.
 
     Attributes:
-        settings: by name what either store has: of the header, of the settings it was condensed with, and how
-            it is stored. Only those that differ.
-        positions: of key frames.
-        labels: of clips.
-        values: of rebuilt clips; None if their shapes differ, so that they cannot be compared.
-        native: names of the native arrays that differ or that one of the stores lacks.
+        settings: the settings that differ, with the values in both stores: of the header, of the settings
+            that the store was condensed with, and of how it is stored.
+        positions: differences of key-frame positions.
+        labels: differences of labels.
+        values: differences of rebuilt clips; None if the clips have different shapes.
+        native: names of the native arrays that differ or exist in only one store.
     """
 
     settings: dict[str, tuple[Any, Any]]
@@ -69,7 +69,7 @@ class StoreDifference:
 
     @property
     def equal(self) -> bool:
-        """Whether nothing differs."""
+        """Whether there are no differences."""
         same = self.values is not None and not self.values.num_clips
         parts = (self.positions, self.labels)
         return not (self.settings or self.native or any(each.num_clips for each in parts)) and same
@@ -82,15 +82,15 @@ class StoreDifference:
 def diff_stores(
     first: str | os.PathLike[str], second: str | os.PathLike[str], *, on_progress: OnProgress | None = None
 ) -> StoreDifference:
-    """Compares two stores, clip by clip in their order.
+    """Compares two stores clip by clip, in order.
 
-    The container is no difference, and neither is when, where and with which versions a store was made.
-    Values are those of rebuilt clips, so that stores with other positions can be compared, too.
+    The container, and when, where and with which versions a store was made, are not compared. Values are
+    compared on rebuilt clips, so the stores may have different positions.
 
     Args:
         first: path or URL.
         second: path or URL.
-        on_progress: called with the number of clips compared and of all.
+        on_progress: called with the number of clips compared and the number of all clips.
 
     Raises:
         StoreNotFoundError, NotAStoreError, NewerFormatError, DamagedStoreError: as `open_store`.
@@ -108,13 +108,13 @@ def diff_stores(
             settings=settings,
             positions=_array_difference(positions),
             labels=_array_difference(labels),
-            values=_values(one, other, on_progress or _nobody),
+            values=_values(one, other, on_progress),
             native=_native(one, other),
         )
 
 
 def _settings(store: KeyFrameStore) -> dict[str, Any]:
-    """Returns all that is compared by name, as plain JSON values."""
+    """Returns the settings to compare by name, as JSON values."""
     provenance = store.attributes.get("provenance") or {}
     header = {
         "clips": len(store),
@@ -128,7 +128,7 @@ def _settings(store: KeyFrameStore) -> dict[str, Any]:
         "native": store.native_method,
     }
     made = {name: value for name, value in provenance.items() if name not in _NOT_SETTINGS}
-    # A converted store keeps the settings it was condensed with; the header says how it is stored now.
+    # In a converted store, the header overrides the settings with which it was condensed.
     content = {**made, **store.provenance_object("config"), **header}
     found: dict[str, Any] = json.loads(json.dumps(content, default=str))
     return found
@@ -139,7 +139,9 @@ def _array_difference(pairs: list[tuple[list[int], list[int]]]) -> ArrayDifferen
     return ArrayDifference(len(differing), differing[0] if differing else None)
 
 
-def _values(one: KeyFrameStore, other: KeyFrameStore, on_progress: OnProgress) -> ValueDifference | None:
+def _values(
+    one: KeyFrameStore, other: KeyFrameStore, on_progress: OnProgress | None
+) -> ValueDifference | None:
     if (one.num_frames, one.frame_shape) != (other.num_frames, other.frame_shape):
         return None
     number, total, count = 0, 0.0, 0
@@ -152,7 +154,8 @@ def _values(one: KeyFrameStore, other: KeyFrameStore, on_progress: OnProgress) -
         number += most > 0
         if most > largest:
             largest, largest_clip = most, clip
-        on_progress(clip + 1, clips)
+        if on_progress is not None:
+            on_progress(clip + 1, clips)
     return ValueDifference(number, largest, (total / count) ** 0.5 if count else 0.0, largest_clip)
 
 
@@ -167,7 +170,3 @@ def _native(one: KeyFrameStore, other: KeyFrameStore) -> tuple[str, ...]:
 
 def _arrays(store: KeyFrameStore) -> dict[str, npt.NDArray[Any]]:
     return {} if store.native_method is None else store.native_arrays()
-
-
-def _nobody(_done: int, _total: int) -> None:
-    pass

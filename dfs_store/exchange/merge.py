@@ -1,4 +1,4 @@
-"""Joins several stores into one: classes by name, clips in order, and the parents remembered."""
+"""Merges several stores into one."""
 
 import datetime
 import os
@@ -18,29 +18,29 @@ __all__ = ["Merged", "merge_stores"]
 
 PathLike = str | os.PathLike[str]
 
-# What must be equal, and what makes it so.
+# The properties that must be equal, and how to make them so.
 _EQUAL = {
     "num_frames": (
-        "dfs condense --frames makes clips of another length; DFSDataset([...], num_frames=T) rebuilds "
-        "stores of different lengths at one length, without joining them"
+        "Condense again with dfs condense --frames, or load the stores without merging them: "
+        "DFSDataset([...], num_frames=T) rebuilds all clips with T frames"
     ),
-    "frame_shape": "dfs condense --size makes frames of another size",
+    "frame_shape": "Condense again with dfs condense --size",
     "normalization": (
-        "dfs export STORE --to npz and dfs import --normalization write the clips with another one; "
-        "DFSDataset([...], normalization=None) reads both as pixels, without joining them"
+        "Rewrite the clips with dfs export STORE --to npz and dfs import --normalization, or load the stores "
+        "without merging them: DFSDataset([...], normalization=None) returns pixels"
     ),
 }
 
 
 @dataclass(frozen=True)
 class Merged:
-    """What `merge_stores` made.
+    """Result of `merge_stores`.
 
     Attributes:
-        class_names: of the new store, in the order of first appearance.
-        num_clips: taken from each store.
-        dtype: of the key frames.
-        notes: what stayed behind, in words.
+        class_names: class names of the new store, in order of first appearance.
+        num_clips: number of clips from each store.
+        dtype: dtype of the key frames.
+        notes: one sentence each on what was not copied.
     """
 
     class_names: list[str]
@@ -57,28 +57,27 @@ def merge_stores(
     overwrite: bool = False,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Merged:
-    """Joins the clips of several stores, one store after the other.
+    """Writes the clips of several stores into one, store by store.
 
-    Classes are joined by name, in the order of their first appearance. Key frames are copied bit by bit where
-    the dtype stays. The provenance keeps what all parents agree on, and of every parent its digest, path,
-    number of clips and provenance.
+    Classes with the same name are merged, in order of first appearance. If the dtype does not change, key
+    frames are copied bit by bit. The provenance contains what all parents have in common, and the digest,
+    path, number of clips and provenance of every parent.
 
     Args:
-        sources: at least two stores, equal in num_frames, frame_shape and normalization.
-        target: the new store; its suffix names the container.
-        dtype: of the key frames; when absent that of the stores, or float32 if they differ (exact). Image
-            files are copied if all stores have the same encoding and levels; else key frames are decoded.
-        overwrite: replace a store that is there.
-        on_progress: called with clips copied and clips in all.
+        sources: at least two stores with the same num_frames, frame_shape and normalization.
+        target: path of the new store; its suffix selects the container.
+        dtype: dtype of the key frames. If None, the dtype of the stores, or float32 (lossless) if they
+            differ. Image files are copied if all stores have the same encoding and levels; otherwise, key
+            frames are decoded.
+        overwrite: whether to replace an existing store.
+        on_progress: called with the number of clips copied and the number of all clips.
 
     Raises:
-        SettingsError: fewer than two stores, one of them twice, or stores that do not fit together.
-        DFSError: as `dfs_store.format.copy_store`.
+        SettingsError: there are fewer than two stores, a store is repeated, or stores are incompatible.
+        DFSError: see `dfs_store.format.copy_store`.
     """
     if len(sources) < 2:
-        raise SettingsError(
-            f"merging needs at least two stores and a target, got {len(sources)}: dfs merge A B ... OUT"
-        )
+        raise SettingsError(f"merging needs at least two stores, got {len(sources)}: dfs merge A B ... OUT")
     with _opened(sources) as stores:
         _check_fit(stores)
         names = list(dict.fromkeys(name for store in stores for name in store.class_names))
@@ -124,7 +123,7 @@ def _opened(sources: Sequence[PathLike]) -> Iterator[list[KeyFrameStore]]:
 
 
 def _stored_as(stores: list[KeyFrameStore], dtype: str | None) -> dict[str, Any]:
-    """Returns the arguments of `StoreWriter` for how the new store keeps key frames."""
+    """Returns the arguments of `StoreWriter` that determine how key frames are stored."""
     first = stores[0]
     alike = all(
         store.frame_encoding == first.frame_encoding
@@ -144,14 +143,14 @@ def _check_fit(stores: list[KeyFrameStore]) -> None:
             ours, other = getattr(first, name), getattr(store, name)
             if ours != other:
                 raise SettingsError(
-                    f"stores that are merged must have the same {name}: {first.path} has {_shown(ours)}, "
+                    f"stores to merge must have the same {name}: {first.path} has {_shown(ours)}, "
                     f"{store.path} has {_shown(other)}. {remedy}"
                 )
         for earlier in stores[:place]:
             if earlier.attributes["digest"] == store.attributes["digest"]:
                 raise SettingsError(
-                    f"{earlier.path} and {store.path} hold the same clips (digest "
-                    f"{store.attributes['digest'][:12]}...); name each store once"
+                    f"{earlier.path} and {store.path} contain the same clips (digest "
+                    f"{store.attributes['digest'][:12]}...); list each store once"
                 )
 
 
@@ -172,7 +171,7 @@ def _provenance(stores: list[KeyFrameStore], target: PathLike) -> dict[str, Any]
     sources = [each for parent in parents if isinstance(each := parent.get("sources"), list)]
     if len(sources) == len(parents):
         agreed["sources"] = [one for each in sources for one in each]
-    # Those of the parents stay true of all of them together in no case.
+    # These are never true for the merged store, even if all parents agree.
     for key in ("vpc", "created", "software", "fit", "source_bytes"):
         agreed.pop(key, None)
     return {
@@ -186,7 +185,7 @@ def _provenance(stores: list[KeyFrameStore], target: PathLike) -> dict[str, Any]
                 "path": PurePath(os.fspath(store.path)).name,
                 "num_clips": len(store),
                 "dtype": store.dtype,
-                # The sources of every clip stand above, once.
+                # The sources of all clips are listed above.
                 "provenance": {key: value for key, value in parent.items() if key != "sources"}
                 if "sources" in agreed
                 else parent,
@@ -198,22 +197,20 @@ def _provenance(stores: list[KeyFrameStore], target: PathLike) -> dict[str, Any]
 
 def _notes(stores: list[KeyFrameStore], steps: list[bool], soft: list[bool]) -> list[str]:
     notes = [
-        f"the native arrays of {store.native_method} in {store.path} stayed behind: they belong to its "
-        "clips alone"
+        f"the native arrays of {store.native_method} in {store.path} were not copied, because they apply "
+        "only to its clips"
         for store in stores
         if store.native_method is not None
     ]
     if any(steps) and not all(steps):
         without = stores[steps.index(False)].path
-        notes.append(
-            f"the steps of insertion stayed behind: {without} has none, and all clips must have them"
-        )
+        notes.append(f"the insertion steps were not copied, because {without} has none")
     if any(store.soft_labels is not None for store in stores) and not all(soft):
         first = stores[soft.index(False)]
         why = "has none" if first.soft_labels is None else "has none for some of the classes"
-        notes.append(f"the soft labels stayed behind: {first.path} {why}, and all clips must have them")
+        notes.append(f"the soft labels were not copied, because {first.path} {why}")
     rates = {store.fps for store in stores}
     if len(rates) > 1:
         shown = ", ".join(sorted("none" if rate is None else f"{rate:g}" for rate in rates))
-        notes.append(f"the frame rate stayed behind, since the stores differ in it: {shown}")
+        notes.append(f"the frame rate was not copied, because the stores have different ones: {shown}")
     return notes

@@ -1,4 +1,4 @@
-"""From stored values to pixels that other programs show, and back."""
+"""Converts stored values to 8-bit pixels and back."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -20,7 +20,7 @@ __all__ = [
 ]
 
 Normalization = dict[str, list[float]]
-PIXEL_RANGE = "0-255"  # as `--normalization`: floating values are those of 8-bit pixels
+PIXEL_RANGE = "0-255"  # value of `--normalization`: floats that contain 8-bit pixels
 _PEAK = 255.0
 
 
@@ -29,7 +29,7 @@ class GreyLevels(NamedTuple):
 
     Attributes:
         pixels: (T, C, H, W) uint8.
-        num_clipped: values that lay outside [0, 1] by more than half a grey level, and were cut.
+        num_clipped: number of values that were clipped, outside [0, 1] by more than half a grey level.
     """
 
     pixels: npt.NDArray[np.uint8]
@@ -37,11 +37,11 @@ class GreyLevels(NamedTuple):
 
 
 def to_pixels(clip: npt.NDArray[np.float32], normalization: Normalization | None) -> GreyLevels:
-    """Takes a clip (T, C, H, W) float32 back to 8-bit pixels.
+    """Converts a clip (T, C, H, W) float32 to 8-bit pixels.
 
     Args:
-        clip: in the store's values.
-        normalization: {"mean", "std"} of the store; None where its values are pixels in [0, 1].
+        clip: values of the store.
+        normalization: {"mean", "std"} of the store; None if its values are pixels in [0, 1].
     """
     levels = clip.astype(np.float32, copy=True)
     if normalization is not None:
@@ -53,16 +53,16 @@ def to_pixels(clip: npt.NDArray[np.float32], normalization: Normalization | None
 
 
 def to_rgb(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Returns pixels (T, C, H, W) of one or three channels as RGB, (T, H, W, 3), contiguous.
+    """Converts pixels (T, C, H, W) with one or three channels to contiguous RGB (T, H, W, 3).
 
     Raises:
-        SettingsError: another number of channels.
+        SettingsError: the number of channels is not 1 or 3.
     """
     channels = pixels.shape[1]
     if channels not in (1, 3):
         raise SettingsError(
-            f"videos and pictures have 1 or 3 channels, these clips have {channels}; "
-            "--to npz writes clips of any number of channels"
+            f"videos and images must have 1 or 3 channels, but these clips have {channels}; use --to npz, "
+            "which supports any number of channels"
         )
     if channels == 1:
         pixels = np.repeat(pixels, 3, axis=1)
@@ -70,7 +70,7 @@ def to_rgb(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
 
 
 def normalised(pixels: npt.NDArray[np.uint8], normalization: Normalization | None) -> npt.NDArray[np.float32]:
-    """Returns 8-bit pixels (T, C, H, W) as float32 values: in [0, 1], then normalised if asked for."""
+    """Converts 8-bit pixels (T, C, H, W) to float32 in [0, 1], and normalises them unless it is None."""
     values = pixels.astype(np.float32) / np.float32(_PEAK)
     if normalization is not None:
         values -= _column(normalization["mean"])
@@ -79,22 +79,22 @@ def normalised(pixels: npt.NDArray[np.uint8], normalization: Normalization | Non
 
 
 def parse_normalization(text: str, num_channels: int) -> Normalization | None:
-    """Reads `--normalization`: imagenet, none, or MEAN/STD as one number or one per channel (0.5/0.25).
+    """Parses `--normalization`: imagenet, none, or MEAN/STD with one number or one per channel (0.5/0.25).
 
     Raises:
-        SettingsError: the text is none of these, or does not fit the channels.
+        SettingsError: the text is not one of these, or does not match the number of channels.
     """
     rule = (
-        f"--normalization must be imagenet, none, 0-255, or MEAN/STD with one number or {num_channels} "
-        f"(commas between) each, STD above 0, such as 0.5/0.25; got {text!r}"
+        f"--normalization must be imagenet, none, 0-255, or MEAN/STD such as 0.5/0.25, with one number or "
+        f"{num_channels} separated by commas each, STD above 0; got {text!r}"
     )
     if text == "none":
         return None
     if text == "imagenet":
         if num_channels != len(IMAGENET["mean"]):
             raise SettingsError(
-                f"--normalization imagenet is for 3 channels, and the clips have {num_channels}; "
-                "say --normalization none or MEAN/STD"
+                f"--normalization imagenet needs 3 channels, but the clips have {num_channels}; use "
+                "--normalization none or MEAN/STD"
             )
         return IMAGENET
     parts = text.split("/")

@@ -50,10 +50,9 @@ def open_container(place: Place) -> ContainerReader:
         allowed = ", ".join(SUFFIXES)
         if not isinstance(place, StoreURL) and not place.exists():
             raise StoreNotFoundError(
-                f"{place}: there is nothing; a store is called *{allowed.replace(' ', ' *')}"
-                f"{collapsed_url(place)}"
+                f"{place}: there is no such store; its name must end in {allowed}{collapsed_url(place)}"
             )
-        raise NotAStoreError(f"{place}: is no store; the name of one ends in {allowed}")
+        raise NotAStoreError(f"{place}: is not a store; the name of a store ends in {allowed}")
     if isinstance(place, Path) and (problem := pointer_problem(place)):
         raise NotAStoreError(f"{place}: {problem}")
     # Imported by need: a Zarr store must open without h5py, one on this machine without fsspec.

@@ -44,7 +44,7 @@ def parse_json(text: str | bytes) -> Any:  # noqa: ANN401 - JSON can hold anythi
 
 
 def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON number")
+    raise ValueError(f"{name} is not a JSON number")
 
 
 def frame_checksums(frames: npt.NDArray[Any]) -> npt.NDArray[np.uint32]:

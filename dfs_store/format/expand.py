@@ -64,7 +64,7 @@ def _blosc(stored: Bytes, size_bytes: int) -> Bytes:
     expanded, _, compressed = stored[4:_BLOSC_HEADER_BYTES].view("<u4").tolist()
     # The decoder is not told how many bytes there are: it would read past their end.
     if compressed != stored.size:
-        raise ValueError(f"its header claims {compressed:,} compressed bytes, there are {stored.size:,}")
+        raise ValueError(f"its header states {compressed:,} compressed bytes, but there are {stored.size:,}")
     if expanded != size_bytes:
         raise ValueError(_other_size(expanded, size_bytes))
     found = np.empty(size_bytes, dtype=np.uint8)

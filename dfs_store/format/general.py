@@ -38,7 +38,7 @@ def check_small(where: str, claimed_bytes: int, limit_bytes: int) -> None:
     """Raises DamagedStoreError if an array claims more bytes than may be read as a whole."""
     if claimed_bytes > limit_bytes:
         raise DamagedStoreError(
-            f"{where} claims {claimed_bytes:,} bytes, and at most {limit_bytes:,} are read of an array that "
+            f"{where} needs {claimed_bytes:,} bytes, but the limit is {limit_bytes:,} for an array that "
             "is chunked or compressed; store it in one uncompressed piece"
         )
 
@@ -64,7 +64,7 @@ def check_chunks(where: str, shape: Sequence[int], chunks: Sequence[int], itemsi
     most = max(_MAX_CHUNKS, math.prod(read) * itemsize // _SMALL_CHUNK_BYTES)
     if count > most:
         raise DamagedStoreError(
-            f"{where}: is cut into {count:,} chunks where at most {most:,} are read together; "
+            f"{where}: has {count:,} chunks, but at most {most:,} can be read together; "
             "store it in larger chunks"
         )
     inside = all(chunk <= max(side, 1) for chunk, side in zip(chunks, shape, strict=True))
@@ -72,8 +72,9 @@ def check_chunks(where: str, shape: Sequence[int], chunks: Sequence[int], itemsi
     together = max(1, min(count, _AT_ONCE))
     if size_bytes * together > limit or size_bytes * count > _MAX_EXPANDED_BYTES:
         raise DamagedStoreError(
-            f"{where}: {count:,} chunks of {tuple(chunks)} take {size_bytes:,} bytes each, where {limit:,} "
-            f"are expanded at a time and {_MAX_EXPANDED_BYTES:,} in one read; store it in smaller chunks"
+            f"{where}: {count:,} chunks of {tuple(chunks)} take {size_bytes:,} bytes each, but at most "
+            f"{limit:,} are expanded at a time and {_MAX_EXPANDED_BYTES:,} in one read; store it in smaller "
+            "chunks"
         )
 
 
@@ -99,8 +100,7 @@ def check_row_chunks(where: str, shape: Sequence[int], chunks: Sequence[int], it
     count = -(-shape[0] // chunks[0])
     if len(shape) == 1 and count > (most := max(_MAX_CHUNKS, shape[0] // _SMALL_CHUNK_BYTES)):
         raise DamagedStoreError(
-            f"{where}: is cut into {count:,} chunks where at most {most:,} are allowed; "
-            "store it in larger chunks"
+            f"{where}: has {count:,} chunks, but at most {most:,} are allowed; store it in larger chunks"
         )
 
 

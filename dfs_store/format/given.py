@@ -30,11 +30,11 @@ def build_attributes(
         SettingsError: a value is outside its rule; the message holds all that are.
     """
     if isinstance(class_names, str):
-        raise SettingsError(f"class_names must be a list of names, got the text {class_names!r}")
+        raise SettingsError(f"class_names must be a list of names, got the string {class_names!r}")
     given = dict(extra or {})
     reserved = sorted(RESERVED_KEYS & given.keys())
     if reserved:
-        raise SettingsError(f"attributes must not hold {', '.join(reserved)}: the writer fills them in")
+        raise SettingsError(f"attributes must not contain {', '.join(reserved)}, which the writer sets")
     try:
         attributes: dict[str, Any] = parse_json(
             canonical_json(
@@ -75,7 +75,7 @@ def check_frames(key_frames: npt.ArrayLike, frame_shape: tuple[int, ...]) -> npt
         frames = values.astype(np.float32)
     if not np.isfinite(frames).all():
         bad = int(np.flatnonzero(~np.isfinite(frames).all(axis=(1, 2, 3)))[0])
-        raise ClipError(f"key frames must be finite numbers of float32, key frame {bad} of the clip is not")
+        raise ClipError(f"key frames must be finite in float32, but key frame {bad} of the clip is not")
     return frames
 
 
@@ -85,7 +85,7 @@ def check_label(label: int, num_classes: int) -> int:
     if number.shape != () or not np.issubdtype(number.dtype, np.integer):
         raise ClipError(f"label must be one whole number, got {label!r}")
     if not 0 <= int(number) < num_classes:
-        raise ClipError(f"label must lie in 0..{num_classes - 1} ({num_classes} classes), got {int(number)}")
+        raise ClipError(f"label must be in 0..{num_classes - 1} ({num_classes} classes), got {int(number)}")
     return int(number)
 
 
@@ -97,7 +97,7 @@ def check_steps(inserted_at: npt.ArrayLike, count: int) -> npt.NDArray[Any]:
             f"inserted_at must be {count} whole numbers, got shape {steps.shape} of {steps.dtype}"
         )
     if (steps < -1).any() or (steps >= _STEP_LIMIT).any():
-        raise ClipError(f"inserted_at must lie in -1..{_STEP_LIMIT - 1}, got {steps}")
+        raise ClipError(f"inserted_at must be in -1..{_STEP_LIMIT - 1}, got {steps}")
     return steps
 
 
@@ -112,7 +112,7 @@ def check_soft_label(soft_label: npt.ArrayLike, num_classes: int) -> npt.NDArray
     with np.errstate(over="ignore"):
         stored = values.astype("<f2")
     if not np.isfinite(stored).all():
-        raise ClipError("a soft label must be finite numbers of float16, at most 65504; one of these is not")
+        raise ClipError("soft labels must be finite in float16 (at most 65504), but one is not")
     return stored[None]
 
 

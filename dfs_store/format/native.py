@@ -34,7 +34,7 @@ def stored_natively(arrays: Mapping[str, npt.ArrayLike]) -> dict[str, Array]:
                 f"native array {name} must have a dtype of {', '.join(NATIVE_DTYPES)}, got {array.dtype}"
             )
         if array.dtype.kind == "f" and not np.isfinite(array).all():
-            raise SettingsError(f"native array {name} must hold finite numbers, it holds some that are not")
+            raise SettingsError(f"native array {name} must be finite, but contains NaN or infinity")
         stored[name] = np.ascontiguousarray(array, dtype=NATIVE_DTYPES[array.dtype.name])
     return stored
 

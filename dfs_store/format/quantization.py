@@ -48,7 +48,7 @@ def encode(frames: npt.NDArray[np.float32], dtype: str) -> Encoded:
             halves = frames.astype("<f2")
         if not np.isfinite(halves).all():
             raise ClipError(
-                f"float16 holds values up to {FLOAT16_MAX:.0f}, got {np.abs(frames).max():g}; "
+                f"float16 supports values up to {FLOAT16_MAX:.0f}, got {np.abs(frames).max():g}; "
                 "store float32, or normalise the clip"
             )
         return Encoded(halves)
@@ -65,7 +65,7 @@ def _encode_uint8(frames: npt.NDArray[np.float32]) -> Encoded:
     # Decoding multiplies in float32, which must not overflow.
     if (scale.astype(np.float64) * LEVELS > np.finfo(np.float32).max).any():
         raise ClipError(
-            f"uint8 holds a range of up to 3.4e38 within one channel of a frame, got {reach.max():g}; "
+            f"uint8 supports a range of up to 3.4e38 within one channel of a frame, got {reach.max():g}; "
             "store float32, or normalise the clip"
         )
     steps = np.where(scale > 0, scale, 1).astype(np.float64)[:, :, None, None]

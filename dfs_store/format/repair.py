@@ -44,8 +44,8 @@ def repair_store(
     fatal = [each for each in found.problems if each.frames is None and each.file != NATIVE]
     if fatal or found.frames is None:
         raise DamagedStoreError(
-            f"{source}: cannot be repaired: {fatal[0].message}. What says which key frames belong to which "
-            "clip must be whole; take a copy of the store, or condense again"
+            f"{source}: cannot be repaired: {fatal[0].message}. The arrays that assign key frames to clips "
+            "must be intact; use another copy of the store, or condense again"
         )
     frames, header = found.frames, found.header
     store = KeyFrameStore.of_examination(locate(source), found)
@@ -53,7 +53,7 @@ def repair_store(
         lost = _lost_clips(found, frames)
         num_clips = found.arrays["labels"].size
         if len(lost) == num_clips:
-            raise DamagedStoreError(f"{source}: cannot be repaired: none of its {num_clips} clips is whole")
+            raise DamagedStoreError(f"{source}: cannot be repaired: all {num_clips:,} clips are damaged")
         findings = [_finding(found, frames, clip, message) for clip, message in lost.items()]
         attributes = {key: value for key, value in header.attributes.items() if key not in RESERVED_KEYS}
         attributes["provenance"] = rebased(attributes.get("provenance"), source, target)

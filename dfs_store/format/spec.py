@@ -133,7 +133,7 @@ def check_version(attributes: object, path: object) -> None:
         )
     if int(parts[1]) > int(FORMAT_VERSION.split(".")[0]):
         raise NewerFormatError(
-            f"{path}: written in format {version}, and this library reads up to 1.x; "
+            f"{path}: has format version {version}, but this version of dfs-store reads up to 1.x; "
             "upgrade dfs-store (pip install --upgrade dfs-store) to read it"
         )
 
@@ -206,7 +206,7 @@ def _check_encoding_known(attributes: dict[str, Any], path: object) -> None:
     name = about.get("name") if isinstance(about, dict) else None
     if isinstance(name, str) and name not in FRAME_ENCODINGS:
         raise NewerFormatError(
-            f"{path}: its key frames are encoded as {_shown(name)}, and this library reads "
+            f"{path}: its key frames are encoded as {_shown(name)}, but this version of dfs-store reads only "
             f"{', '.join(FRAME_ENCODINGS)}; upgrade dfs-store (pip install --upgrade dfs-store) to read it"
         )
 

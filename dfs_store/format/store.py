@@ -44,7 +44,7 @@ class KeyFrameStore:
 
     Raises:
         StoreNotFoundError: there is nothing at the path.
-        NotAStoreError: what is there is no store.
+        NotAStoreError: the path exists, but is not a store.
         NewerFormatError: it was written by a newer major version of the format.
         DamagedStoreError: it breaks a rule of the format.
         StoreUnreachableError: the server of a URL does not answer, or refuses.
@@ -354,10 +354,10 @@ class KeyFrameStore:
 
     def _check_span(self, start: int, stop: int) -> None:
         if self._closed:
-            raise SettingsError(f"{self.path}: the store was closed; open it again with open_store")
+            raise SettingsError(f"{self.path}: the store is closed; open it again with open_store")
         if not 0 <= start <= stop <= self._frames.shape[0]:
             raise SettingsError(
-                f"{self.path}: key frames must lie in 0..{self._frames.shape[0]}, got {start}..{stop}"
+                f"{self.path}: key frames must be in 0..{self._frames.shape[0]}, got {start}..{stop}"
             )
 
     def _look_for_another(self) -> None:
@@ -421,7 +421,7 @@ class KeyFrameStore:
 
     def _bounds(self, clip: int) -> tuple[int, int]:
         if not -len(self) <= clip < len(self):
-            raise IndexError(f"{self.path}: clip must lie in 0..{len(self) - 1}, got {clip}")
+            raise IndexError(f"{self.path}: clip must be in 0..{len(self) - 1}, got {clip}")
         clip %= len(self)
         return int(self.offsets[clip]), int(self.offsets[clip + 1])
 

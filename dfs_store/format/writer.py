@@ -84,8 +84,7 @@ class StoreWriter:
         self.dtype = stored_dtype(dtype, self.encoding)
         if self.encoding is not None and compression is not None:
             raise SettingsError(
-                f"encoding {self.encoding} compresses key frames already; "
-                f"leave out compression {compression!r}"
+                f"encoding {self.encoding} already compresses key frames; remove compression {compression!r}"
             )
         self._transaction = open_transaction(path, overwrite=overwrite)
         self._shown = str(self._transaction.shown)
@@ -211,12 +210,12 @@ class StoreWriter:
         ):
             raise ClipError(
                 f"stored frames must be (K, {', '.join(map(str, self._frame_shape))}) in {self.dtype}, "
-                f"got {stored.frames.shape} in {stored.frames.dtype}; scale and zero go with uint8 only"
+                f"got {stored.frames.shape} in {stored.frames.dtype}; scale and zero are only for uint8"
             )
         if self.encoding is not None:
             raise ClipError(f"frames of this store are encoded as {self.encoding.name}; use append_encoded")
         if self.dtype != "uint8" and not np.isfinite(stored.frames).all():
-            raise ClipError("stored frames must hold finite numbers, these hold some that are not")
+            raise ClipError("stored frames must contain only finite numbers, but contain NaN or infinity")
         self._note(len(stored.frames), positions, label, inserted_at, soft_label, stored)
         self._write(stored.frames)
 
@@ -244,7 +243,7 @@ class StoreWriter:
         wanted = count if self.encoding is not None and self.encoding.unit == "frame" else 1
         if self.encoding is None or len(files) != wanted or not all(files):
             raise ClipError(
-                f"a clip of {count} key frames must come as {wanted} files that are not empty, of the "
+                f"a clip of {count} key frames must be given as {wanted} non-empty files in the "
                 f"store's encoding {self.encoding and self.encoding.name}; got {len(files)}"
             )
         self._check_files(count, max(map(len, files)))
@@ -343,7 +342,7 @@ class StoreWriter:
     def _finish(self) -> None:
         assert self._files is not None
         if not self._counts:
-            raise ClipError(f"{self._shown}: a store must hold at least one clip, and none was appended")
+            raise ClipError(f"{self._shown}: a store must contain at least one clip, but none was appended")
         attributes = {**self._attributes, "complete": True}
         if self._encoder is not None:
             for done in self._encoder.finish():

@@ -1,4 +1,4 @@
-"""Networks by name."""
+"""The available networks by name."""
 
 from collections.abc import Callable
 from functools import partial
@@ -26,10 +26,10 @@ NETWORKS: dict[str, Callable[[int, int, int], nn.Module]] = {
 
 
 def check_network_name(name: str) -> None:
-    """Raises SettingsError unless `name` is one of `NETWORKS` or of the form module:Class."""
+    """Raises SettingsError unless `name` is one of `NETWORKS` or has the form module:Class."""
     if name not in NETWORKS and ":" not in name:
         raise SettingsError(
-            f"--model must be one of {', '.join(NETWORKS)}, or module:Class of your own, got {name!r}"
+            f"--model must be one of {', '.join(NETWORKS)}, or your own module:Class, got {name!r}"
             f"{did_you_mean(name, NETWORKS)}"
         )
 
@@ -42,10 +42,10 @@ def build_network(name: str, num_classes: int, num_frames: int, size: int, *, se
         num_classes: number of logits.
         num_frames: T of the clips.
         size: height and width of the clips in pixels.
-        seed: of the parameters; torch's global generator is left as it was.
+        seed: seed of the parameters. The state of torch's global generator does not change.
 
     Raises:
-        SettingsError: no such network, or clips that it cannot take.
+        SettingsError: the network does not exist, or does not accept clips of this shape.
     """
     check_network_name(name)
     make = NETWORKS.get(name) or partial(user_network, name)
@@ -55,9 +55,9 @@ def build_network(name: str, num_classes: int, num_frames: int, size: int, *, se
 
 
 def fast_order(network: nn.Module) -> nn.Module:
-    """Lays the weights of convolutions out in memory as they run fastest, in place.
+    """Sets the memory order of convolution weights to the fastest one, in place.
 
-    That is channels last, but for those layers of a ConvNet3D that a CPU runs faster otherwise.
+    That is channels-last, except for layers of ConvNet3D that run faster on a CPU in another order.
     """
     for parameter in network.parameters():
         if parameter.dim() == 5:

@@ -1,4 +1,4 @@
-"""CNN+GRU and CNN+LSTM: a small image network on every frame, a recurrent layer over the frames."""
+"""CNN+GRU and CNN+LSTM: a small image network for every frame, and a recurrent layer over the frames."""
 
 import torch
 from torch import Tensor, nn
@@ -8,20 +8,20 @@ from dfs_store.networks.frame_convnet import SMALLEST_SIZE, frame_blocks, frame_
 
 __all__ = ["CNNGRU", "CNNLSTM"]
 
-_LARGEST_SIDE = 64  # of anything larger, the centre is taken
+_LARGEST_SIDE = 64  # larger frames are cropped to the centre
 _GRU_SHARE = 8  # features per value of the hidden state
 
 
 class _CNNRecurrent(nn.Module):
-    """Three 2-D blocks per frame, one recurrent layer from a zero state, the mean over time, a linear head.
+    """Three 2-D blocks per frame, a recurrent layer with a zero initial state, mean over time, linear head.
 
     Args:
         num_classes: number of logits.
-        num_frames: T of the clips; any.
+        num_frames: T of the clips, at least 1.
         size: height and width of the clips in pixels, at least 8.
 
     Attributes:
-        num_features: values per frame that enter the recurrent layer: 8192 at 64 pixels and more.
+        num_features: values per frame that enter the recurrent layer: 8192 for 64 pixels or more.
 
     Raises:
         SettingsError: an argument is below its minimum.
@@ -62,7 +62,7 @@ class CNNGRU(_CNNRecurrent):
 
 
 class CNNLSTM(_CNNRecurrent):
-    """CNN+LSTM: a hidden state as long as a frame's features (8192 at 64 pixels: 537 M parameters)."""
+    """CNN+LSTM: the hidden state is as long as a frame's features (8192, 537 M parameters at 64 pixels)."""
 
     def _recurrent_layer(self, num_features: int) -> tuple[nn.Module, int]:
         return nn.LSTM(num_features, num_features, batch_first=True), num_features

@@ -1,4 +1,4 @@
-"""ConvNet3D, the paper's "miniC3D": three 3-D convolution blocks and a 1x1x1 convolution as classifier."""
+"""ConvNet3D, the paper's "miniC3D": three 3-D convolution blocks and a 1x1x1 convolutional classifier."""
 
 import math
 
@@ -11,20 +11,19 @@ from dfs_store.networks.drawing import draw_parameters
 __all__ = ["SMALLEST_SIZE", "ConvNet3D", "check_convnet3d"]
 
 _WIDTHS = (64, 128, 128)
-# In which order of its values in memory each convolution is fastest on a CPU (docs/performance.md); poolings
-# are with channels last.
+# The memory order in which each convolution is fastest on a CPU (docs/performance.md). Poolings use channels
+# last.
 _CPU_ORDERS = (torch.channels_last_3d, torch.contiguous_format, torch.channels_last_3d)
-# Without gradients a CPU takes so many bytes of the first feature maps at a time: they stay in its caches.
+# Without gradients, a CPU processes the first feature maps in pieces of this size, which fit into its caches.
 _CPU_PIECE_BYTES = 20 * 2**20
-SMALLEST_SIZE = 43  # below, the third pooling has nothing left to pool
-_FEWEST_FRAMES = 4  # two poolings halve the time
+SMALLEST_SIZE = 43  # the input of the third pooling would be empty below
+_FEWEST_FRAMES = 4  # two poolings halve the number of frames
 
 
 class ConvNet3D(nn.Module):
-    """The network that DFS condenses with, and the first one that stores are evaluated on.
+    """The network with which DFS condenses, and the default network for evaluation.
 
-    No layer mixes the clips of a batch (there is no normalisation layer), so clips of several classes
-    may share a batch without changing each other's embedding.
+    There are no normalisation layers, so the embedding of a clip does not depend on the rest of its batch.
 
     Args:
         num_classes: number of logits.
@@ -33,8 +32,8 @@ class ConvNet3D(nn.Module):
 
     Attributes:
         num_features: length of an embedding: 2048 for 16x112x112, 256 for 8x64x64.
-        plain: True runs the layers as they are written; False (the default) lets a CPU run them in other
-            orders and pieces, to the same values up to rounding.
+        plain: if False (the default), CPUs use other memory orders and smaller batches, which gives the same
+            values up to rounding. If True, the layers are run as defined.
 
     Raises:
         SettingsError: an argument is below its minimum.
@@ -49,7 +48,7 @@ class ConvNet3D(nn.Module):
             window = (1, 2, 2) if number == 0 else (2, 2, 2)
             blocks += [
                 nn.Conv3d(channels, width, (3, 7, 7), stride=(1, 2, 2), padding=(1, 3, 3)),
-                # Before the ReLU, with which it commutes exactly, since it leaves few of the values.
+                # Before the ReLU, with which it commutes, because the ReLU then has fewer values.
                 nn.MaxPool3d(window, window),
                 nn.ReLU(),
             ]
@@ -58,33 +57,28 @@ class ConvNet3D(nn.Module):
         self.features = nn.Sequential(*blocks)
         frames, side = num_frames // 4, _map_side(size)
         self.num_features = channels * frames * side * side
-        # The public code pools by (2, 2, 2) at 112 pixels and (2, 1, 1) at 64, and crashes between;
-        # this is the rule behind both.
+        # The public code pools by (2, 2, 2) at 112 pixels and by (2, 1, 1) at 64, and crashes for sizes in
+        # between. This rule covers both.
         window = (min(2, frames), min(2, side), min(2, side))
         self.pool = nn.AvgPool3d(window, stride=1)
         self.dropout = nn.Dropout(0.5)
         self.classifier = nn.Conv3d(channels, num_classes, 1)
 
     def embed(self, clips: Tensor) -> Tensor:
-        """Returns the flattened features before the head, (N, num_features), of clips (N, T, C, H, W)."""
+        """Returns the embeddings (N, num_features) of clips (N, T, C, H, W): the features before the head."""
         return self._feature_maps(clips).flatten(1)
 
     def forward(self, clips: Tensor) -> Tensor:
-        """Returns the logits (N, num_classes) of clips (N, T, C, H, W): the largest over the time left."""
+        """Returns the logits (N, num_classes) of clips (N, T, C, H, W): the maximum over time."""
         logits = self.classifier(self.dropout(self.pool(self._feature_maps(clips))))
         return torch.amax(logits.flatten(2), dim=2)
 
     def reset(self, generator: torch.Generator | None = None) -> None:
-        """Draws all parameters afresh, in place, from PyTorch's default distribution for convolutions.
-
-        Args:
-            generator: where the numbers come from, on the device of the parameters; PyTorch's global
-                generator when absent.
-        """
+        """Reinitialises all parameters in place (see `draw_parameters`)."""
         draw_parameters(self, generator)
 
     def order_weights(self) -> None:
-        """Lays the weights out as `embed` and `forward` use them on a CPU; elsewhere nothing is done."""
+        """Sets the memory order of the weights to the fastest one on a CPU; does nothing on other devices."""
         for number, order in enumerate(_CPU_ORDERS):
             weight = self.features[3 * number].weight
             if weight.device.type == "cpu":
@@ -97,7 +91,7 @@ class ConvNet3D(nn.Module):
             return deepest
         if torch.is_grad_enabled():
             return self._on_cpu(maps)
-        # A quarter of the pixels, of 4 bytes each.
+        # The first feature maps have a quarter of the pixels; each value takes 4 bytes.
         pieces = torch.split(maps, max(1, _CPU_PIECE_BYTES // (_WIDTHS[0] * math.prod(maps.shape[2:]))))
         return torch.cat([self._on_cpu(piece) for piece in pieces])
 
@@ -110,21 +104,22 @@ class ConvNet3D(nn.Module):
 
 
 def check_convnet3d(num_classes: int, num_frames: int, size: int) -> None:
-    """Raises SettingsError if clips are too small for ConvNet3D."""
+    """Raises SettingsError if ConvNet3D does not accept these arguments."""
     if num_classes < 1:
         raise SettingsError(f"ConvNet3D needs at least 1 class, got {num_classes}")
     if num_frames < _FEWEST_FRAMES:
         raise SettingsError(
-            f"ConvNet3D halves the time twice and needs at least {_FEWEST_FRAMES} frames, got {num_frames}"
+            f"ConvNet3D needs at least {_FEWEST_FRAMES} frames, because it halves their number twice, got "
+            f"{num_frames}"
         )
     if size < SMALLEST_SIZE:
         raise SettingsError(
-            f"ConvNet3D needs frames of at least {SMALLEST_SIZE} pixels, got size {size}; choose more"
+            f"ConvNet3D needs frames of at least {SMALLEST_SIZE} pixels, got size {size}; use a larger size"
         )
 
 
 def _map_side(size: int) -> int:
-    """Height and width in pixels of the last feature map of frames of `size` pixels."""
+    """Returns the height and width of the last feature map for frames of `size` pixels."""
     for _ in _WIDTHS:
         size = ((size - 1) // 2 + 1) // 2
     return size

@@ -8,9 +8,9 @@ __all__ = ["ConvNet3DNorm"]
 
 
 class ConvNet3DNorm(ConvNet3D):
-    """ConvNet3D whose convolutions are followed by instance normalisation with affine parameters.
+    """ConvNet3D with affine instance normalisation after every convolution.
 
-    Args, attributes and errors are those of `ConvNet3D`. No layer mixes the clips of a batch here either.
+    Arguments, attributes and errors are those of `ConvNet3D`.
     """
 
     def __init__(self, num_classes: int, num_frames: int, size: int) -> None:
@@ -19,6 +19,5 @@ class ConvNet3DNorm(ConvNet3D):
             convolution, pool = self.features[number], self.features[number + 1]
             assert isinstance(convolution, nn.Conv3d)
             width = convolution.out_channels
-            # One group per channel is instance normalisation, here before the pooling (which comes before
-            # the ReLU, since they commute).
+            # One group per channel is instance normalisation. It comes before the pooling.
             self.features[number + 1] = nn.Sequential(nn.GroupNorm(width, width), pool)

@@ -1,4 +1,4 @@
-"""Drawing the parameters of a network afresh, from PyTorch's default distributions."""
+"""Reinitialises the parameters of a network from PyTorch's default distributions."""
 
 import math
 
@@ -9,12 +9,11 @@ __all__ = ["draw_parameters"]
 
 
 def draw_parameters(network: nn.Module, generator: torch.Generator | None = None) -> None:
-    """Draws the weights and biases of all convolutions and linear layers afresh, in place.
+    """Reinitialises the weights and biases of all convolutions and linear layers in place.
 
     Args:
-        network: other layers keep their parameters.
-        generator: where the numbers come from, on the device of the parameters; PyTorch's global
-            generator when absent.
+        network: the network. Other layers keep their parameters.
+        generator: random number generator on the device of the parameters; PyTorch's global one if None.
     """
     with torch.no_grad():
         for module in network.modules():

@@ -1,4 +1,4 @@
-"""ConvNet on single frames: of gradient matching (DC), and the first part of CNN+GRU and CNN+LSTM."""
+"""ConvNet for single frames, used by gradient matching (DC) and as the first part of CNN+GRU and CNN+LSTM."""
 
 import torch
 from torch import Tensor, nn
@@ -9,12 +9,12 @@ from dfs_store.networks.drawing import draw_parameters
 __all__ = ["SMALLEST_SIZE", "FrameConvNet", "frame_blocks", "frame_features"]
 
 _WIDTH = 128
-_BLOCKS = 3  # at every size, as in the public code of DC and of the baseline's recurrent networks
-SMALLEST_SIZE = 2**_BLOCKS  # pixels; one value per channel is left
+_BLOCKS = 3  # for every size, as in the public code of DC and of the baseline's recurrent networks
+SMALLEST_SIZE = 2**_BLOCKS  # pixels; leaves one value per channel
 
 
 def frame_blocks() -> nn.Sequential:
-    """Returns three blocks of convolution, instance norm, ReLU and 2x2 mean; each halves the size."""
+    """Returns three blocks of convolution, instance normalisation, ReLU and 2x2 average pooling."""
     blocks: list[nn.Module] = []
     channels = 3
     for _ in range(_BLOCKS):
@@ -30,12 +30,12 @@ def frame_blocks() -> nn.Sequential:
 
 
 def frame_features(size: int) -> int:
-    """Returns how many values `frame_blocks` gives for a frame of `size` pixels: 8192 at 64."""
+    """Returns the number of output values of `frame_blocks` for a frame of `size` pixels: 8192 for 64."""
     return _WIDTH * (size >> _BLOCKS) ** 2
 
 
 class FrameConvNet(nn.Module):
-    """Classifies single frames: three blocks of 128 channels at every size, then a linear layer.
+    """Classifies single frames with three blocks of 128 channels and a linear layer.
 
     Args:
         num_classes: number of logits.
@@ -61,5 +61,5 @@ class FrameConvNet(nn.Module):
         return logits
 
     def reset(self, generator: torch.Generator | None = None) -> None:
-        """Draws all parameters afresh, in place (see `draw_parameters`)."""
+        """Reinitialises all parameters in place (see `draw_parameters`)."""
         draw_parameters(self, generator)

@@ -1,4 +1,4 @@
-"""Names a device that is too small, and what to do about it."""
+"""Turns out-of-memory errors of torch into OutOfMemoryError with a remedy."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,12 +9,12 @@ from dfs_store.errors import OutOfMemoryError
 
 __all__ = ["is_out_of_memory", "out_of_memory_named"]
 
-# On the CPU torch has no class of its own for it.
+# On the CPU, torch raises a RuntimeError with one of these messages.
 _WORDS = ("can't allocate memory", "bad_alloc", "out of memory")
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Returns whether an error says that a device, or the host, has no memory left."""
+    """Returns whether an error means that a device or the host is out of memory."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     return isinstance(error, RuntimeError) and any(word in str(error) for word in _WORDS)
@@ -22,13 +22,13 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 @contextmanager
 def out_of_memory_named(remedy: str) -> Iterator[None]:
-    """Turns torch's errors of too little memory into ours.
+    """Converts torch's out-of-memory errors.
 
     Args:
-        remedy: what to do, for people.
+        remedy: what the user can do, appended to the message.
 
     Raises:
-        OutOfMemoryError: the device was too small for what was done inside.
+        OutOfMemoryError: the device ran out of memory in the block.
     """
     try:
         yield

@@ -1,4 +1,4 @@
-"""Recipes of training from scratch: the optimiser, the course of the learning rate, the augmentation."""
+"""Recipes for training from scratch: optimiser, learning rate schedule and augmentation."""
 
 import math
 from collections.abc import Callable, Iterable
@@ -14,25 +14,25 @@ __all__ = ["MODERN", "PAPER", "RECIPES", "Recipe", "cropped_and_flipped", "recip
 
 _FLIP_PROBABILITY = 0.5
 _PADDING_SHARE = 8  # clips are padded by an eighth of their height and width
-_WARMUP_SHARE = 20  # of the steps, one in 20 is warm-up
+_WARMUP_SHARE = 20  # one in 20 steps is warm-up
 
 Optimizer = torch.optim.Optimizer
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """How networks are trained from scratch.
+    """A recipe for training networks from scratch.
 
     Attributes:
-        name: as on the command line.
-        epochs: the default of --epochs.
-        lr: the default of --lr.
-        fewest_epochs: the smallest value of --epochs.
-        extra_passes: passes over the clips beyond `epochs`.
-        optimizer: makes one for the parameters of a network and a learning rate.
-        restarts: called with the 0-based number of a pass and `epochs`; whether the pass begins with a new
+        name: name on the command line.
+        epochs: default of --epochs.
+        lr: default of --lr.
+        fewest_epochs: smallest value of --epochs.
+        extra_passes: number of passes over the clips beyond `epochs`.
+        optimizer: maps the parameters of a network and a learning rate to an optimiser.
+        restarts: maps the 0-based number of a pass and `epochs` to whether the pass starts with a new
             optimiser, without momentum.
-        rate: called with the 0-based number of a step, the steps of a pass and `epochs`; the factor of the
+        rate: maps the 0-based number of a step, the steps per pass and `epochs` to the factor of the
             learning rate.
         augments: whether training clips are cropped and flipped at random (`cropped_and_flipped`).
     """
@@ -57,7 +57,7 @@ def _adamw(parameters: Iterable[nn.Parameter], lr: float) -> Optimizer:
 
 
 def _first_slow_pass(epochs: int) -> int:
-    # The public code tests for pass number epochs // 2 + 1, counted from 0, after it has made that pass.
+    # The public code checks for pass number epochs // 2 + 1, counted from 0, after that pass.
     return epochs // 2 + 2
 
 
@@ -73,8 +73,8 @@ def _modern_rate(step: int, steps_per_pass: int, epochs: int) -> float:
     return 0.5 * (1 + math.cos(math.pi * (step - warmup) / (steps - warmup)))
 
 
-# The public code loops over range(epochs + 1), and takes a new SGD with a tenth of the learning rate in the
-# second half.
+# The public code loops over range(epochs + 1) and creates a new SGD optimiser with a tenth of the learning
+# rate for the second half.
 PAPER = Recipe(
     name="paper",
     epochs=500,
@@ -86,7 +86,7 @@ PAPER = Recipe(
     rate=_paper_rate,
     augments=False,
 )
-# What image models are trained with today: a linear warm-up, then a cosine down to zero.
+# The usual schedule of current image models: a linear warm-up, then a cosine decay to zero.
 MODERN = Recipe(
     name="modern",
     epochs=300,
@@ -102,18 +102,18 @@ RECIPES = {recipe.name: recipe for recipe in (PAPER, MODERN)}
 
 
 def recipe_named(name: str) -> Recipe:
-    """Returns the recipe of a name; raises SettingsError if there is none."""
+    """Returns the recipe with a name; raises SettingsError if there is none."""
     return RECIPES[known_name(name, RECIPES, "--recipe")]
 
 
 def cropped_and_flipped(clips: Tensor, generator: np.random.Generator) -> Tensor:
-    """Pads each clip with zeros by an eighth, crops it back to its size, and flips every second one.
+    """Pads each clip with zeros by an eighth of its size, crops it at random, and flips half of the clips.
 
-    All frames of a clip are moved and flipped alike.
+    All frames of a clip are cropped and flipped in the same way.
 
     Args:
         clips: (N, T, C, H, W).
-        generator: of the places and flips.
+        generator: random number generator for the crops and flips.
 
     Returns:
         New clips of the same shape.
@@ -131,6 +131,6 @@ def cropped_and_flipped(clips: Tensor, generator: np.random.Generator) -> Tensor
 
 
 def _overlap(move: int, extent: int) -> tuple[slice, slice]:
-    """Returns the part of a moved axis that stays inside, in the new axis and in the old one."""
+    """Returns the overlap of an axis with itself moved by `move`, in new and in old coordinates."""
     start, stop = max(0, move), extent + min(0, move)
     return slice(start, stop), slice(start - move, stop - move)

@@ -1,4 +1,4 @@
-"""torchvision's video models from scratch, by name, taking clips as everything here gives them."""
+"""torchvision's video models with untrained weights, adapted to clips (N, T, C, H, W)."""
 
 import torch
 import torch.nn.functional as F
@@ -14,12 +14,12 @@ _MVIT_SHAPE = (16, 224, 224)
 
 
 class ChannelsFirst(nn.Module):
-    """Feeds a network that takes (N, C, T, H, W), torchvision's layout, with clips (N, T, C, H, W).
+    """Adapts a network with torchvision's input layout (N, C, T, H, W) to clips (N, T, C, H, W).
 
     Args:
         network: maps (N, C, T, H, W) to logits.
-        shape: (T, H, W) that the network needs; clips of another shape are resampled (trilinear). None
-            for a network that takes them as they are.
+        shape: (T, H, W) that the network requires; clips of other shapes are resampled (trilinear). None if
+            the network accepts any shape.
     """
 
     def __init__(self, network: nn.Module, shape: tuple[int, int, int] | None = None) -> None:
@@ -39,11 +39,11 @@ class ChannelsFirst(nn.Module):
 def torchvision_model(name: str, num_classes: int, num_frames: int, size: int) -> ChannelsFirst:
     """Builds one of `TORCHVISION_MODELS` with untrained weights, for clips (N, T, C, H, W).
 
-    Two of them are made for one size of clip: mvit_v2_s gets its clips resampled to 16x224x224, and the last
-    pooling window of s3d (2x7x7) shrinks to a smaller feature map.
+    Clips for mvit_v2_s are resampled to 16x224x224, the only shape that it accepts. The last pooling window
+    of s3d (2x7x7) is reduced if the feature map is smaller.
 
     Raises:
-        SettingsError: the model cannot take clips of this shape.
+        SettingsError: the model does not accept clips of this shape.
     """
     from torchvision.models import video  # type: ignore[import-untyped]
 
@@ -55,8 +55,8 @@ def torchvision_model(name: str, num_classes: int, num_frames: int, size: int) -
         answer_to_a_clip(adapted, num_frames, size)
     except (RuntimeError, ValueError) as error:
         raise SettingsError(
-            f"--model {name} cannot take clips of {num_frames}x{size}x{size} ({str(error).splitlines()[0]}); "
-            "choose another model, or more --frames or --size"
+            f"--model {name} does not accept clips of {num_frames}x{size}x{size} "
+            f"({str(error).splitlines()[0]}); choose another model, or larger --frames or --size"
         ) from error
     return adapted
 
@@ -70,9 +70,9 @@ def _pooling_that_fits(features: nn.Module, num_frames: int, size: int) -> nn.Av
 
 
 def answer_to_a_clip(network: nn.Module, num_frames: int, size: int) -> Tensor:
-    """Shows one clip to the network, so that what does not fit is known before anything is trained."""
+    """Returns the output for one clip, so that unsuitable networks are detected before the training."""
     network.eval()
-    with torch.no_grad():  # not inference mode: lazy layers make their parameters here
+    with torch.no_grad():  # not inference mode: lazy layers create their parameters here
         answer: Tensor = network(torch.zeros(1, num_frames, 3, size, size))
     network.train()
     return answer

@@ -1,4 +1,4 @@
-"""Training a network from scratch on any source of clips, by a recipe."""
+"""Trains a network from scratch on any source of clips, following a recipe."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
@@ -10,16 +10,17 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dfs_store.errors import DivergedError, SettingsError
+from dfs_store.names import counted
 from dfs_store.networks.recipes import PAPER, Recipe, cropped_and_flipped
 
 __all__ = ["ClipBatches", "Standardisation", "TrainingSettings", "standardised", "train"]
 
 Standardisation = Literal["batch", "clip"]
-_AUGMENTATION = 1  # names the generator of random crops and flips
+_AUGMENTATION = 1  # identifies the generator of random crops and flips
 
 
 class ClipBatches(Protocol):
-    """Anything that gives labelled clips in batches."""
+    """A source of labelled clips in batches."""
 
     def __len__(self) -> int:
         """Number of clips."""
@@ -29,25 +30,24 @@ class ClipBatches(Protocol):
 
         Yields:
             Clips (N, T, C, H, W) float32, and labels (N,) int64 or soft labels (N, classes) float32 (logits
-            of a teacher), on the device of the training.
+            of a teacher), on the training device.
         """
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingSettings:
-    """How a network is trained; the defaults are those of the paper's evaluation.
+    """Training settings. The defaults are those of the paper's evaluation.
 
     Attributes:
-        recipe: the optimiser, the course of the learning rate and the augmentation (`RECIPES`).
-        epochs: passes over the clips. With the recipe of the paper, one pass more: its public code loops
-            over `range(epochs + 1)`.
-        lr: the highest learning rate. With the recipe of the paper, that of the passes 1 to
-            `epochs // 2 + 2`; the other passes take a tenth of it and a new optimiser, so momentum starts
-            again from zero.
-        batch_size: clips per step.
-        standardisation: "batch": each batch by its own scalar mean and standard deviation. "clip": each
-            clip by its own, so that its values do not depend on the other clips of its batch.
-        seed: of the initial parameters, the order of clips, their augmentation and dropout.
+        recipe: optimiser, learning rate schedule and augmentation (`RECIPES`).
+        epochs: number of passes over the clips. The paper's recipe makes one more, because its public code
+            loops over `range(epochs + 1)`.
+        lr: peak learning rate. The paper's recipe uses it in passes 1 to `epochs // 2 + 2`, then a tenth of
+            it with a new optimiser, so that the momentum starts from zero.
+        batch_size: number of clips per step.
+        standardisation: "batch": standardise each batch with its scalar mean and standard deviation. "clip":
+            standardise each clip with its own, so that it does not depend on the rest of its batch.
+        seed: seed of the order of clips, their augmentation and dropout.
     """
 
     recipe: Recipe = PAPER
@@ -70,19 +70,19 @@ class TrainingSettings:
         return self.epochs + self.recipe.extra_passes
 
     def to_json(self) -> dict[str, Any]:
-        """Returns the settings as a JSON object, the recipe by its name."""
+        """Returns the settings as a JSON object, with the name of the recipe."""
         return {each.name: getattr(self, each.name) for each in fields(self)} | {"recipe": self.recipe.name}
 
 
 def standardised(clips: Tensor, how: Standardisation) -> Tensor:
-    """Subtracts the scalar mean and divides by the scalar standard deviation, of the batch or of each clip.
+    """Subtracts the scalar mean of the batch or of each clip and divides by the scalar standard deviation.
 
     Args:
         clips: (N, T, C, H, W).
         how: "batch" or "clip".
 
     Returns:
-        The same shape. A constant batch or clip becomes zero.
+        Clips of the same shape; zero if the batch or clip is constant.
     """
     over = tuple(range(0 if how == "batch" else 1, clips.ndim))
     std, mean = torch.std_mean(clips, dim=over, keepdim=True)
@@ -96,26 +96,25 @@ def train(
     *,
     on_pass: Callable[[int, float], None] | None = None,
 ) -> None:
-    """Trains a network in place, by cross-entropy with labels or the KL divergence from soft labels.
+    """Trains a network in place, with cross-entropy for labels or KL divergence for soft labels.
 
-    The same seed gives equal parameters on one machine. Training starts from the network's current
-    parameters; draw them with `reset` first.
+    Training starts from the current parameters. The same seed gives the same result on one machine.
 
     Args:
         network: maps clips (N, T, C, H, W) to logits.
         source: the training clips.
-        settings: how.
+        settings: the training settings.
         on_pass: called after every pass with its 0-based number and mean loss; may raise to stop.
 
     Raises:
-        DivergedError: the loss is no longer finite.
-        SettingsError: the network normalises over a batch in which it has a single value.
+        DivergedError: the loss is not finite.
+        SettingsError: a normalisation layer of the network has only one value per channel.
     """
     recipe = settings.recipe
     optimizer = recipe.optimizer(network.parameters(), settings.lr)
     device = next(network.parameters()).device
     devices = [device] if device.type == "cuda" else []
-    # Dropout draws from torch's global generators: borrow them, seeded, and give them back as they were.
+    # Dropout uses torch's global generators: seed them, and restore their state afterwards.
     with torch.random.fork_rng(devices):
         torch.manual_seed(settings.seed)
         network.train()
@@ -158,7 +157,7 @@ def _pass(
 def _loss(logits: Tensor, labels: Tensor) -> Tensor:
     if not labels.is_floating_point():
         return F.cross_entropy(logits, labels)
-    # The KL divergence from the teacher's answer, at temperature 1.
+    # The KL divergence from the teacher's output, at temperature 1.
     targets = F.log_softmax(labels, dim=1)
     return F.kl_div(F.log_softmax(logits, dim=1), targets, reduction="batchmean", log_target=True)
 
@@ -170,7 +169,8 @@ def _logits(network: nn.Module, clips: Tensor) -> Tensor:
         if not str(error).startswith("Expected more than 1 value per channel"):
             raise
         raise SettingsError(
-            f"a batch of {len(clips)} clips of {tuple(clips.shape[1:])} leaves a normalisation layer of the "
-            "network one value per channel, and it needs more; use another --batch-size, or larger clips"
+            f"a normalisation layer of the network has only one value per channel for a batch of "
+            f"{counted(len(clips), 'clip')} of shape {tuple(clips.shape[1:])}, but needs more; use another "
+            "--batch-size or larger clips"
         ) from error
     return logits

@@ -1,4 +1,4 @@
-"""A network of the user's own: `module:Class`."""
+"""The user's own networks, given as `module:Class`."""
 
 import inspect
 
@@ -12,10 +12,10 @@ __all__ = ["user_network"]
 
 
 def user_network(name: str, num_classes: int, num_frames: int, size: int) -> ChannelsFirst:
-    """Builds a network from a class that can be imported, also from the current directory.
+    """Builds a network from an importable class; modules may be in the current directory.
 
-    The class is called with `num_classes`, and with `num_frames` and `size` where it has parameters of these
-    names; its `forward` gets clips (N, C, T, H, W), as torchvision's video models do.
+    The class is called with `num_classes`, and with `num_frames` and `size` if it has such parameters. Its
+    `forward` receives clips (N, C, T, H, W), as torchvision's video models do.
 
     Args:
         name: "module:Class", e.g. "my_package.networks:Tiny".
@@ -24,7 +24,7 @@ def user_network(name: str, num_classes: int, num_frames: int, size: int) -> Cha
         size: height and width of the clips in pixels.
 
     Raises:
-        SettingsError: there is no such module or class, or it cannot be built.
+        SettingsError: the class cannot be imported or built, or the network does not accept the clips.
     """
     with working_folder_on_path():
         network = _built(name, {"num_classes": num_classes, "num_frames": num_frames, "size": size})
@@ -40,29 +40,29 @@ def _built(name: str, offered: dict[str, int]) -> object:
         network: object = made_by(**given)
     except Exception as error:  # whatever the user's class raises
         raise SettingsError(
-            f"--model {name}: with num_classes={given['num_classes']} it raised "
-            f"{type(error).__name__}: {error}"
+            f"--model {name}: the class raised {type(error).__name__} when called with "
+            f"num_classes={given['num_classes']}: {error}"
         ) from error
     return network
 
 
 def _checked(name: str, network: object, num_classes: int, num_frames: int, size: int) -> ChannelsFirst:
-    """Shows the network one clip, so that what cannot work is known before anything is trained."""
     if not isinstance(network, nn.Module):
-        raise SettingsError(f"--model {name} makes a {type(network).__name__}, not a torch.nn.Module")
+        raise SettingsError(f"--model {name} must return a torch.nn.Module, got {type(network).__name__}")
     adapted = ChannelsFirst(network)
     try:
         logits: object = answer_to_a_clip(adapted, num_frames, size)
     except Exception as error:  # whatever the user's forward raises
         raise SettingsError(
-            f"--model {name}: shown a clip (1, 3, {num_frames}, {size}, {size}), it raised "
-            f"{type(error).__name__}: {error}"
+            f"--model {name}: the network raised {type(error).__name__} for a clip of shape "
+            f"(1, 3, {num_frames}, {size}, {size}): {error}"
         ) from error
     shape = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
     if shape != (1, num_classes):
         raise SettingsError(
-            f"--model {name}: shown one clip, it must answer with logits (1, {num_classes}), got {shape}"
+            f"--model {name}: the network must return logits of shape (1, {num_classes}) for one clip, got "
+            f"{shape}"
         )
     if next(adapted.parameters(), None) is None:
-        raise SettingsError(f"--model {name} has no parameters, so there is nothing to train")
+        raise SettingsError(f"--model {name} must have parameters to train, got none")
     return adapted

@@ -1,4 +1,4 @@
-"""The report: one HTML page with all there is to say about a store, which loads nothing."""
+"""The report about a store, a self-contained HTML page."""
 
 from dfs_store.report.contents import Contents, gather
 from dfs_store.report.page import report_html

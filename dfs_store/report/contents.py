@@ -1,4 +1,4 @@
-"""Gathers what a report says, from the store, its files' state, and the evaluations kept beside it."""
+"""Collects the contents of a report from a store, its verification, and the results stored beside it."""
 
 import datetime
 import json
@@ -34,9 +34,9 @@ class ShownClip:
     """A clip on the page.
 
     Attributes:
-        number: of the clip.
-        clip: its pixels and key frames; None where it is damaged.
-        sprite: its frames as one image; likewise.
+        number: number of the clip.
+        clip: its pixels and key frames; None if it is damaged.
+        sprite: its frames as one image; None if it is damaged.
     """
 
     number: int
@@ -47,7 +47,7 @@ class ShownClip:
 
 @dataclass(frozen=True)
 class ClassRow:
-    """A class: its clips and key frames, bytes as stored, and accuracies in the order of the results."""
+    """A class: its numbers of clips and key frames, stored size, and accuracy in each result."""
 
     name: str
     clips: int
@@ -58,7 +58,7 @@ class ClassRow:
 
 @dataclass(frozen=True)
 class Timeline:
-    """Insertions by step and position; `dots` are (step, position, how many, which), steps binned."""
+    """Insertions by step and position. `dots` are (binned step, position, number, names of clips)."""
 
     dots: tuple[tuple[float, int, int, str], ...]
     steps: int
@@ -68,19 +68,19 @@ class Timeline:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A result of `dfs evaluate`, as its document says; `file` is where it was read from."""
+    """A result of `dfs evaluate` as a JSON document, and the name of its file."""
 
     document: dict[str, Any]
     file: str
 
     def accuracy(self, metric: str) -> str:
-        """Writes "top1" or "top5" in percent, with its deviation if there are several runs."""
+        """Formats "top1" or "top5" in percent, with its standard deviation if there are several runs."""
         score = self.document[metric]
         return accuracy_text(score["mean"], score["std"], self.document["runs"])
 
     @property
     def tested_on(self) -> str:
-        """The clips tested on, in words."""
+        """Description of the test clips."""
         test = self.document["test"]
         split = "" if test.get("split") is None else f", split {test['split']}"
         return f"{test['num_clips']:,} of {source_name(test['dataset'])}{split}" + (
@@ -120,18 +120,18 @@ def gather(
     *,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Contents:
-    """Reads and verifies a store, and puts together what its report says.
+    """Reads and verifies a store, and collects the contents of its report.
 
     Args:
-        store: open for reading.
+        store: the open store.
         clips: numbers of the clips to show.
-        results: files that `dfs evaluate` kept; those beside the store when None. One of another store is
-            named and left out; so is, when None, what is not whole.
-        on_progress: called with the key frames verified so far, and their number.
+        results: result files of `dfs evaluate`; those beside the store if None. Results of another store are
+            listed as not used, and so are incomplete results if this is None.
+        on_progress: called with the number of key frames verified and the number of all key frames.
 
     Raises:
         StoreNotFoundError: one of `results` cannot be read.
-        NotAStoreError: one of them is no whole result.
+        NotAStoreError: one of `results` is not a complete result.
     """
     findings = list(verify(store.path, on_progress=on_progress))
     provenance = portable(store.attributes.get("provenance") or {})
@@ -162,11 +162,11 @@ def gather(
 
 
 def results_beside(path: str | os.PathLike[str]) -> list[Path]:
-    """Returns the results that `dfs evaluate` kept beside a store; of a URL in the working folder."""
+    """Returns the result files of `dfs evaluate` beside a store; for a URL, in the current folder."""
     store = local_beside(path)
     if not store.parent.is_dir():
         return []
-    # s.zarr.zip is another store than s.zarr, and its results are its own.
+    # The results of s.zarr.zip do not belong to s.zarr.
     other = f"{store.name}.zip."
     found = [file for file in store.parent.iterdir() if file.name.startswith(f"{store.name}.")]
     return sorted(file for file in found if file.suffix == ".json" and not file.name.startswith(other))
@@ -175,7 +175,7 @@ def results_beside(path: str | os.PathLike[str]) -> list[Path]:
 def _evaluations(
     store: KeyFrameStore, files: Sequence[Path], *, named: bool
 ) -> tuple[list[Evaluation], list[str]]:
-    """Reads results; of those that nobody named, what is no result is passed over."""
+    """Reads results. Files that were not named explicitly are skipped if they are not results."""
     found, left_out = [], []
     for file in files:
         try:
@@ -185,19 +185,19 @@ def _evaluations(
             if named and isinstance(error, OSError):
                 raise StoreNotFoundError(f"{file}: cannot be read ({error.strerror})") from error
             if named:
-                raise NotAStoreError(f"{file}: is no whole result of `dfs evaluate`: {error}") from error
+                raise NotAStoreError(f"{file} is not a complete result of `dfs evaluate`: {error}") from error
             if isinstance(error, _NotWholeError):
-                left_out.append(f"{file.name} (not whole: {error})")
+                left_out.append(f"{file.name} (incomplete: {error})")
             continue
         if document.get("digest", store.attributes.get("digest")) != store.attributes.get("digest"):
-            left_out.append(f"{file.name} (of another store that was at this path)")
+            left_out.append(f"{file.name} (of an earlier store at this path)")
             continue
         found.append(Evaluation(document, file.name))
     return found, left_out
 
 
 class _NotWholeError(ValueError):
-    """A result of `dfs evaluate` that lacks something, or holds it in another form."""
+    """A result of `dfs evaluate` is incomplete or has invalid values."""
 
 
 def _document(file: Path) -> dict[str, Any]:
@@ -208,10 +208,10 @@ def _document(file: Path) -> dict[str, Any]:
 
 
 def _check(document: dict[str, Any]) -> None:
-    """Checks all that the page shows of a result.
+    """Checks everything that the page shows of a result.
 
     Raises:
-        _NotWholeError: something is missing, of another type, or outside its range.
+        _NotWholeError: a value is missing, or has an invalid type or value.
     """
     percents = [
         (f"{metric}.{key}", _of(document.get(metric)).get(key))
@@ -229,11 +229,11 @@ def _check(document: dict[str, Any]) -> None:
     numbers = [(name, document.get(name)) for name in ("passes", "runs", "num_classes")]
     for name, value in [*numbers, ("test.num_clips", test.get("num_clips"))]:
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise _NotWholeError(f"{name} must be a whole number from 1, got {value!r}")
+            raise _NotWholeError(f"{name} must be a whole number of at least 1, got {value!r}")
     texts = [(name, document.get(name)) for name in ("model", "protocol")]
     for name, value in [*texts, ("test.dataset", test.get("dataset"))]:
         if not isinstance(value, str):
-            raise _NotWholeError(f"{name} must be a text, got {value!r}")
+            raise _NotWholeError(f"{name} must be a string, got {value!r}")
 
 
 def _of(value: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON
@@ -288,7 +288,7 @@ def _classes(store: KeyFrameStore, evaluations: Sequence[Evaluation]) -> list[Cl
 
 
 def _named(store: KeyFrameStore, clips: Sequence[int]) -> str:
-    """Names the clips of a dot with their classes, the first few of them."""
+    """Lists the first few clips of a dot with their classes."""
     shown = [f"clip {clip} ({store.class_names[int(store.labels[clip])]})" for clip in clips[:_CLIPS_NAMED]]
     more = f" and {len(clips) - _CLIPS_NAMED} more" if len(clips) > _CLIPS_NAMED else ""
     return ", ".join(shown) + more

@@ -1,4 +1,4 @@
-"""Fills the page: templates, and the few words and numbers that are made for them."""
+"""Renders the page from its templates."""
 
 import json
 from importlib.resources import files
@@ -14,10 +14,7 @@ __all__ = ["report_html"]
 
 
 def report_html(contents: Contents) -> str:
-    """Returns the report as one HTML document, which loads nothing from anywhere.
-
-    Names and values of the store are text to it, whatever they hold.
-    """
+    """Returns the report as a self-contained HTML document. All names and values are escaped."""
     folder = files("dfs_store.report") / "templates"
     environment = jinja2.Environment(
         loader=jinja2.FunctionLoader(lambda name: (folder / name).read_text(encoding="utf-8")),
@@ -46,7 +43,7 @@ def _storage_rows(contents: Contents) -> list[tuple[str, int, str, float]]:
         ("Key frames as float32", "float32_bytes", f"{keys} x {frame} x 4 bytes, the paper's rule"),
         ("Index", "index_bytes", "positions, offsets, labels, checksums"),
         ("On disk", "on_disk_bytes", "all files of the store"),
-        ("Native arrays", "native_bytes", "of a method that is not made of key frames"),
+        ("Native arrays", "native_bytes", "data of a method that does not consist of key frames"),
         ("Soft labels", "soft_label_bytes", "a teacher's logits, clips x classes x 2 bytes"),
         ("Dense float32", "dense_bytes", f"{contents.num_clips:,} x {contents.num_frames}x{frame} x 4 bytes"),
         (
@@ -64,7 +61,7 @@ def _storage_rows(contents: Contents) -> list[tuple[str, int, str, float]]:
 
 
 def _border(contents: Contents, shown: ShownClip, position: int) -> str | None:
-    """The colour of a key frame's border; "initial" for one from the start; None for a rebuilt frame."""
+    """Returns the border colour of a key frame, "initial" for an initial one, or None for a rebuilt frame."""
     assert shown.clip is not None
     steps = shown.clip.steps_by_position()
     if position not in steps:
@@ -76,7 +73,7 @@ def _border(contents: Contents, shown: ShownClip, position: int) -> str | None:
 
 
 def _said(shown: ShownClip, position: int) -> str:
-    """What a frame is, in words."""
+    """Describes a frame."""
     assert shown.clip is not None
     steps = shown.clip.steps_by_position()
     if position not in steps:
@@ -88,7 +85,7 @@ def _said(shown: ShownClip, position: int) -> str:
 
 
 def _alternative(shown: ShownClip) -> str:
-    """A clip in words, for those who do not see it."""
+    """Returns the alternative text of a clip."""
     assert shown.clip is not None
     positions = ", ".join(map(str, shown.clip.positions.tolist()))
     number = shown.clip.num_frames

@@ -1,4 +1,4 @@
-"""All frames of a clip in one small image, which the page shows piece by piece."""
+"""Arranges the frames of a clip in one image, from which the page shows one at a time."""
 
 import base64
 import io
@@ -12,7 +12,7 @@ from dfs_store.pictures import PicturedClip
 
 __all__ = ["Sprite", "sprite"]
 
-_LARGEST_SIDE = 160  # of a frame; a page is no place for more
+_LARGEST_SIDE = 160  # of a frame in pixels, to keep the page small
 _LARGEST_IMAGE = 16_000  # WebP's limit is 16,383 pixels
 _QUALITY = 80
 
@@ -22,9 +22,9 @@ class Sprite:
     """The T frames of a clip in a grid.
 
     Attributes:
-        uri: a data: URI of a WebP image.
-        columns, rows: of the grid, filled row by row.
-        width, height: of a frame, pixels.
+        uri: data URI of a WebP image.
+        columns, rows: size of the grid, which is filled row by row.
+        width, height: size of a frame in pixels.
     """
 
     uri: str
@@ -35,7 +35,7 @@ class Sprite:
 
 
 def sprite(clip: PicturedClip) -> Sprite:
-    """Puts the frames of a clip into one image."""
+    """Arranges the frames of a clip in one image."""
     length, height, width = clip.pixels.shape[:3]
     columns = math.ceil(math.sqrt(length))
     rows = -(-length // columns)

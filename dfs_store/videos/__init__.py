@@ -1,7 +1,7 @@
-"""Real videos in: catalogue, decoding, sampling, the cache of prepared clips, moving-shapes.
+"""Video datasets: finding and decoding files, sampling clips, the clip cache, built-in datasets.
 
-Names are imported on first use (PEP 562): the decoding workers import modules of this package, and
-must never import torch (importing decord and torch into one process can crash CUDA).
+Names are imported on first use (PEP 562). The decoding workers import modules of this package and must
+never import torch: importing both decord and torch in one process can crash CUDA.
 """
 
 from typing import TYPE_CHECKING

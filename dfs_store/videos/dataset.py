@@ -1,4 +1,4 @@
-"""Real clips as a map-style dataset: uint8 pixels mapped from the cache, normalised when asked for."""
+"""Real clips as a map-style dataset: uint8 pixels memory-mapped from the cache, normalised on access."""
 
 import copy
 from collections.abc import Callable, Sequence
@@ -16,6 +16,7 @@ from dfs_store.format.spec import IMAGENET
 from dfs_store.loaders.normalization import PIXELS, ValueSpace, parse_normalization, stored_space
 from dfs_store.loaders.rebuild import Layout
 from dfs_store.loaders.transforms import transform_clip
+from dfs_store.names import counted
 from dfs_store.videos.decode.sampling import Sampling
 from dfs_store.videos.files.hold_out import held_out_groups
 from dfs_store.videos.matched import MatchedClips
@@ -28,12 +29,12 @@ VideoNormalization = Literal["imagenet"] | ValueSpace
 
 
 class ClipForm:
-    """What `dataset[i]` makes of the pixels of a clip.
+    """Turns the pixels of a clip into what `dataset[i]` returns.
 
     Args:
         layout: "CTHW" or "TCHW".
         normalization: "imagenet"; None for pixels in [0, 1]; (mean, std) or {"mean", "std"} of three numbers.
-        transform: gets each clip as `torchvision.tv_tensors.Video` (T, C, H, W), as that of `DFSDataset`.
+        transform: called with each clip as `torchvision.tv_tensors.Video` (T, C, H, W), as in `DFSDataset`.
 
     Attributes:
         layout: as given.
@@ -73,34 +74,33 @@ class ClipForm:
 
 
 class VideoDataset(Dataset[tuple[Tensor, int]]):
-    """Clips of real videos (or of moving-shapes) with their labels; made by `open_videos`.
+    """Clips of real videos, or of a built-in dataset, with their labels. Created by `open_videos`.
 
     ``dataset[i]`` is ``(clip, label)``: view 0 of clip i as float32 (C, T, H, W) or (T, C, H, W), normalised
-    and then transformed as `DFSDataset` does it; the label is an int. Pickles as a path and a few settings;
-    the pixels stay in their file.
+    and then transformed as in `DFSDataset`, and an int label. A pickled dataset contains only a path and a
+    few settings, not the pixels.
 
     Attributes:
-        name: of the dataset.
+        name: name of the dataset.
         split: "train" or "test".
         classes: class names; label i is classes[i].
-        class_to_idx: the labels by class name.
+        class_to_idx: label of each class name.
         targets: one label per clip, as in torchvision.
         labels: (N,) int64.
-        sampling: how the clips were cut.
-        seed: of the random starts.
+        sampling: how the clips were cut from their videos.
+        seed: seed of the random starts.
         fps: frames per second at which a clip plays at its natural speed.
-        missing: files that the dataset's lists name and that do not exist.
-        remarks: how its folders or lists were understood, and what was passed over, a sentence each.
+        missing: files named in the dataset's lists that do not exist.
+        remarks: one sentence each on how its folders or lists were interpreted and what was skipped.
         failed: files that could not be decoded, as {"file", "reason"}.
         notes: damaged files, used until the first frame that cannot be decoded, as {"file", "note"}.
         decoders: number of clips by decoder.
         layout: "CTHW" or "TCHW".
-        normalization: {"mean": [3 floats], "std": [3 floats]} of the clips' values, or None for pixels in
-            [0, 1].
-        metric: "top1" or "top5", what the paper reports for this dataset.
-        part: "all", or which part of the split `hold_out` made.
-        official_split: number of the official split; None if the dataset has a single one.
-        held_out: the share, if these are the clips that `hold_out` held out; else None.
+        normalization: {"mean": [3 floats], "std": [3 floats]}, or None for pixels in [0, 1].
+        metric: "top1" or "top5", the score that the paper reports for this dataset.
+        part: "all", or a description of the part that `hold_out` returned.
+        official_split: number of the official split; None if the dataset has only one.
+        held_out: the share that was held out if this is the held-out part, else None.
     """
 
     def __init__(
@@ -147,27 +147,27 @@ class VideoDataset(Dataset[tuple[Tensor, int]]):
 
     @property
     def pixels(self) -> npt.NDArray[np.uint8]:
-        """All clips, (N, V, T, H, W, 3) uint8 RGB; a read-only map of the cache for real videos."""
+        """All clips, (N, V, T, H, W, 3) uint8 RGB. Memory-mapped read-only from the cache for real videos."""
         return self._source.pixels
 
     @property
     def num_frames(self) -> int:
-        """T, frames of a clip."""
+        """Number of frames per clip, T."""
         return int(self.pixels.shape[2])
 
     @property
     def frame_shape(self) -> tuple[int, int, int]:
-        """(3, H, W)."""
+        """Shape of a frame, (3, H, W)."""
         return 3, int(self.pixels.shape[3]), int(self.pixels.shape[4])
 
     @property
     def num_views(self) -> int:
-        """V: 1, and for test clips one more for each random start asked for; view 0 is the centre."""
+        """Number of views per clip, V: 1 (the centre of test clips), plus one for each random start."""
         return int(self.pixels.shape[1])
 
     @property
     def cache_path(self) -> Path | None:
-        """The cache entry of the clips, None for moving-shapes."""
+        """Folder of the clips in the cache; None for built-in datasets."""
         return self._source.directory
 
     def source(self, number: int) -> dict[str, Any]:
@@ -175,13 +175,13 @@ class VideoDataset(Dataset[tuple[Tensor, int]]):
         return self._source.origin(self._checked(number))
 
     def source_bytes(self, numbers: Sequence[int] | None = None) -> int | None:
-        """Returns the bytes of the video files that some clips were cut from, each file counted once.
+        """Returns the total size in bytes of the video files that clips were cut from, each counted once.
 
         Args:
-            numbers: of the clips, all when absent.
+            numbers: clip numbers; all clips if None.
 
         Returns:
-            None if the clips were generated, or the size of a file is unknown.
+            The size, or None if the clips were generated or the size of a file is unknown.
         """
         chosen = range(len(self)) if numbers is None else numbers
         sizes = dict(self._source.file_bytes(self._checked(number)) for number in chosen)
@@ -197,10 +197,10 @@ class VideoDataset(Dataset[tuple[Tensor, int]]):
         return self._form.clip(torch.from_numpy(np.array(self.pixels[self._checked(number), view])))
 
     def hold_out(self, share: float) -> "tuple[VideoDataset, VideoDataset]":
-        """Splits the clips into those to condense or train on and those to choose settings by.
+        """Splits the clips into a part to condense or train on and a part to choose settings with.
 
-        Whole groups of clips are held out (`dfs_store.videos.files.hold_out`): all clips that were cut from
-        one group of UCF101's videos, or from one source video of HMDB51. Both parts have the same classes.
+        Whole groups of clips are held out (see `dfs_store.videos.files.hold_out`): all clips of a UCF101
+        group, or all clips cut from the same HMDB51 source video. Both parts have the same classes.
 
         Args:
             share: of the groups of every class, between 0 and 1; met approximately.
@@ -209,7 +209,7 @@ class VideoDataset(Dataset[tuple[Tensor, int]]):
             The rest, and the clips held out.
 
         Raises:
-            SettingsError: the share is not between 0 and 1, or a class has a single group.
+            SettingsError: the share is not between 0 and 1, or a class has only one group.
         """
         groups = np.array([self._source.group(number) for number in range(len(self))], dtype=object)
         held = np.zeros(len(self), dtype=np.bool_)
@@ -221,10 +221,10 @@ class VideoDataset(Dataset[tuple[Tensor, int]]):
         return rest, self._some(np.flatnonzero(held), f"{share:g} held out", share)
 
     def subset(self, numbers: npt.NDArray[np.int64]) -> "VideoDataset":
-        """Returns some of the clips, in the order of their numbers; pixels are shared.
+        """Returns a dataset of some of the clips, sorted by clip number. The pixels are shared.
 
         Args:
-            numbers: (M,) clip numbers.
+            numbers: (M,) clip numbers in any order.
         """
         return self._some(np.sort(numbers), self.part, self.held_out)
 
@@ -255,7 +255,7 @@ class VideoDataset(Dataset[tuple[Tensor, int]]):
 
     def _checked(self, number: int) -> int:
         if not -len(self) <= number < len(self):
-            raise IndexError(f"the dataset has {len(self)} clips, got clip number {number}")
+            raise IndexError(f"the dataset has {counted(len(self), 'clip')}, got clip number {number}")
         return number % len(self)
 
     def __len__(self) -> int:
@@ -266,7 +266,8 @@ class VideoDataset(Dataset[tuple[Tensor, int]]):
 
     def __repr__(self) -> str:
         frames, size = self.num_frames, self.frame_shape[1]
+        clips, views = counted(len(self), "clip"), counted(self.num_views, "view")
         return (
-            f"VideoDataset({self.name!r}, split={self.split!r}, {len(self)} clips of {frames}x{size}x{size}, "
-            f"{len(self.classes)} classes, {self.num_views} views)"
+            f"VideoDataset({self.name!r}, split={self.split!r}, {clips} of {frames}x{size}x{size}, "
+            f"{counted(len(self.classes), 'class')}, {views})"
         )

@@ -1,4 +1,4 @@
-"""All real clips of a split, epoch by epoch: what the upper bound and the coresets' extractor train on."""
+"""Batches of all real clips of a split, for training the upper bound and the coresets' feature extractor."""
 
 from collections.abc import Iterator
 
@@ -13,11 +13,11 @@ __all__ = ["VideoClips"]
 
 
 class VideoClips:
-    """All real clips of a split, each flipped by a coin per epoch, in batches for training.
+    """Training batches of all real clips of a split, each flipped with probability 0.5 per epoch.
 
     Args:
         videos: the real clips.
-        device: where batches are wanted.
+        device: device of the batches.
 
     Attributes:
         classes: class names.
@@ -32,7 +32,7 @@ class VideoClips:
         return len(self._videos)
 
     def batches(self, batch_size: int, epoch: int, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yields every clip once, (N, T, C, H, W) float32 and (N,) int64, in the order of (seed, epoch)."""
+        """Yields clips (N, T, C, H, W) float32 and labels (N,) int64, in an order given by (seed, epoch)."""
         generator = np.random.default_rng((seed, epoch))
         order = generator.permutation(len(self))
         flipped = generator.random(len(self)) < FLIP_PROBABILITY

@@ -1,4 +1,4 @@
-"""Where a VideoDataset has its pixels from: an entry of the cache, or a generator. No torch here."""
+"""Sources of a VideoDataset's pixels: a cache entry or a generator. Does not import torch."""
 
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -17,7 +17,7 @@ __all__ = ["CachedClips", "GeneratedClips", "PixelSource", "SomeClips"]
 
 
 class PixelSource(Protocol):
-    """What a VideoDataset needs to know; implementations pickle as paths and settings."""
+    """The clips behind a VideoDataset. Implementations pickle as paths and settings, without pixels."""
 
     @property
     def pixels(self) -> npt.NDArray[np.uint8]:
@@ -37,11 +37,11 @@ class PixelSource(Protocol):
 
     @property
     def failed(self) -> list[dict[str, str]]:
-        """Files without a clip."""
+        """Files that could not be decoded."""
 
     @property
     def notes(self) -> list[dict[str, str]]:
-        """Files that are damaged and were used."""
+        """Damaged files that were used anyway."""
 
     @property
     def decoders(self) -> dict[str, int]:
@@ -49,26 +49,26 @@ class PixelSource(Protocol):
 
     @property
     def directory(self) -> Path | None:
-        """The cache entry, if there is one."""
+        """Folder of the cache entry, if there is one."""
 
     def origin(self, number: int) -> dict[str, Any]:
-        """Where clip `number` came from."""
+        """Returns where a clip came from."""
 
     def file_bytes(self, number: int) -> tuple[str, int | None]:
         """Returns the file that a clip was cut from, and its size in bytes if known."""
         ...
 
     def group(self, number: int) -> str:
-        """Group of clip `number` within its class: clips of one group were cut from one recording."""
+        """Returns the group of a clip within its class. Clips of one group were cut from one recording."""
 
 
 class CachedClips:
-    """Clips of a complete cache entry, mapped.
+    """Memory-mapped clips of a complete cache entry.
 
     Args:
         entry: the cache entry.
-        sampling: of the clips.
-        layout: of the dataset; it determines how groups are read from file names.
+        sampling: how the clips were cut.
+        layout: layout of the dataset, which determines how groups are read from file names.
     """
 
     def __init__(self, entry: CacheEntry, sampling: Sampling, layout: str = "") -> None:
@@ -77,7 +77,7 @@ class CachedClips:
         self._layout = layout
 
     def __getstate__(self) -> dict[str, Any]:
-        # Only the path travels: whoever unpickles maps the same file.
+        # Pickle the path alone: the receiving process maps the same file.
         return {"_entry": self._entry, "_sampling": self._sampling, "_layout": self._layout}
 
     @cached_property
@@ -85,13 +85,14 @@ class CachedClips:
         index = self._entry.read_index()
         if index is None:
             raise DatasetNotFoundError(
-                f"the prepared clips in {self._entry.directory} are gone or damaged; open the videos again"
+                f"the prepared clips in {self._entry.directory} are missing or damaged; open the videos "
+                "again to prepare them"
             )
         return index
 
     @cached_property
     def pixels(self) -> npt.NDArray[np.uint8]:
-        """(N, V, T, H, W, 3) uint8, mapped read-only."""
+        """(N, V, T, H, W, 3) uint8, memory-mapped read-only."""
         return self._entry.map_clips()
 
     @cached_property
@@ -120,12 +121,12 @@ class CachedClips:
 
     @property
     def failed(self) -> list[dict[str, str]]:
-        """Files that could not be decoded, with the reason."""
+        """Files that could not be decoded, as {"file", "reason"}."""
         return [{**each, "file": printable(each["file"])} for each in self._index["failed"]]
 
     @property
     def notes(self) -> list[dict[str, str]]:
-        """Damaged files, used until the first frame that cannot be decoded."""
+        """Damaged files, used until the first frame that cannot be decoded, as {"file", "note"}."""
         return [{**each, "file": printable(each["file"])} for each in self._index["notes"]]
 
     @property
@@ -135,11 +136,11 @@ class CachedClips:
 
     @property
     def directory(self) -> Path | None:
-        """The cache entry."""
+        """Folder of the cache entry."""
         return self._entry.directory
 
     def origin(self, number: int) -> dict[str, Any]:
-        """Returns {"file": path inside the root, "frames": frame numbers of view 0}."""
+        """Returns {"file": path relative to the root, "frames": frame numbers of view 0}."""
         return {"file": printable(self._index["files"][number]), "frames": self._frames[number, 0].tolist()}
 
     @cached_property
@@ -158,7 +159,7 @@ class CachedClips:
 
 
 _Generated = tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64], list[str], list[int]]
-_KEPT_CLIP_BYTES = 64 * 1024  # 800 clips are 44 MB; larger ones are made anew each time
+_KEPT_CLIP_BYTES = 64 * 1024  # 800 clips take 44 MB; larger clips are generated again each time
 
 
 def _generate(
@@ -170,7 +171,7 @@ def _generate(
     clips_per_class: int | None,
     class_names: tuple[str, ...] | None,
 ) -> _Generated:
-    """Returns pixels, labels, class names, and the number of each clip among those of all classes."""
+    """Returns pixels, labels, class names, and the number of each clip in the dataset with all classes."""
     from dfs_store.videos.built_in import BUILT_IN
 
     pixels, labels, made = BUILT_IN[name].make(
@@ -188,21 +189,21 @@ def _generate(
     return pixels[:, None], labels, made, numbers
 
 
-# Condensing and then evaluating in one process makes them once.
+# A process that condenses and then evaluates generates the clips once.
 _recently_generated = lru_cache(maxsize=4)(_generate)
 
 
 class GeneratedClips:
-    """Clips of a built-in dataset, made on first use; pickles as its settings.
+    """Clips of a built-in dataset, generated on first use. Pickles as its settings.
 
     Args:
-        name: of the dataset.
+        name: name of the dataset.
         split: "train" or "test".
         num_frames: T.
         size: height and width in pixels.
-        seed: of the clips.
-        clips_per_class: of the split, the default number when None.
-        class_names: a subset of the classes, all when None.
+        seed: seed that the clips are generated from.
+        clips_per_class: number of clips per class; the dataset's default if None.
+        class_names: classes to generate; all if None.
     """
 
     directory = None
@@ -265,25 +266,25 @@ class GeneratedClips:
 
     @property
     def decoders(self) -> dict[str, int]:
-        """Always empty: there is nothing to decode."""
+        """Always empty."""
         return {}
 
     def origin(self, number: int) -> dict[str, Any]:
-        """Returns {"generator", "seed", "clip": number within the whole split}."""
+        """Returns {"generator", "seed", "clip": clip number within the whole split}."""
         name, _, _, _, seed, *_ = self._settings
         return {"generator": name, "seed": seed, "clip": self._made[3][number]}
 
     def file_bytes(self, number: int) -> tuple[str, int | None]:
-        """Returns no size: there is no file."""
+        """Returns ("", None): generated clips have no file."""
         return "", None
 
     def group(self, number: int) -> str:
-        """Returns the clip's number within its class: every clip is a group of its own."""
+        """Returns the clip's number within its class: every clip is its own group."""
         return str(number % (len(self.labels) // len(self.classes)))
 
 
 class _Rows:
-    """Some rows of an array, in an order of their own; indexing reads only what is asked for."""
+    """A selection of an array's rows. Indexing reads only the indexed rows."""
 
     def __init__(self, array: npt.NDArray[np.uint8], rows: npt.NDArray[np.int64]) -> None:
         self._array = array
@@ -300,11 +301,11 @@ class _Rows:
 
 
 class SomeClips:
-    """Some clips of another source, in the order of their numbers there.
+    """Some of the clips of another source.
 
     Args:
         source: the other source.
-        numbers: of the clips, increasing.
+        numbers: increasing clip numbers.
     """
 
     def __init__(self, source: PixelSource, numbers: npt.NDArray[np.int64]) -> None:
@@ -313,7 +314,7 @@ class SomeClips:
 
     @property
     def pixels(self) -> npt.NDArray[np.uint8]:
-        """(N, V, T, H, W, 3) uint8; what is indexed is read, nothing more."""
+        """(N, V, T, H, W, 3) uint8. Only the rows that are indexed are read."""
         return cast("npt.NDArray[np.uint8]", _Rows(self._source.pixels, self._numbers))
 
     @property
@@ -323,7 +324,7 @@ class SomeClips:
 
     @property
     def classes(self) -> list[str]:
-        """Class names, all of the other source."""
+        """All class names of the other source."""
         return self._source.classes
 
     @property
@@ -333,26 +334,26 @@ class SomeClips:
 
     @property
     def failed(self) -> list[dict[str, str]]:
-        """Files without a clip, in the whole of the other source."""
+        """Files of the other source that could not be decoded."""
         return self._source.failed
 
     @property
     def notes(self) -> list[dict[str, str]]:
-        """Files that are damaged and were used, in the whole of the other source."""
+        """Damaged files of the other source."""
         return self._source.notes
 
     @property
     def decoders(self) -> dict[str, int]:
-        """Number of clips by decoder, in the whole of the other source."""
+        """Number of clips of the other source by decoder."""
         return self._source.decoders
 
     @property
     def directory(self) -> Path | None:
-        """The cache entry of the other source."""
+        """Folder of the other source's cache entry."""
         return self._source.directory
 
     def origin(self, number: int) -> dict[str, Any]:
-        """Where clip `number` came from."""
+        """Returns where a clip came from."""
         return self._source.origin(int(self._numbers[number]))
 
     def file_bytes(self, number: int) -> tuple[str, int | None]:
@@ -360,5 +361,5 @@ class SomeClips:
         return self._source.file_bytes(int(self._numbers[number]))
 
     def group(self, number: int) -> str:
-        """Group of clip `number` within its class."""
+        """Returns the group of a clip within its class."""
         return self._source.group(int(self._numbers[number]))

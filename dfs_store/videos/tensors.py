@@ -1,4 +1,4 @@
-"""Pixels as tensors: uint8 frames into the normalised space that key frames live in."""
+"""Converts uint8 frames to normalised tensors, the space in which key frames are optimised."""
 
 import numpy as np
 import numpy.typing as npt
@@ -9,7 +9,7 @@ from dfs_store.loaders.normalization import PIXELS, stored_space
 
 __all__ = ["FLIP_PROBABILITY", "normalised_clips"]
 
-# The one augmentation of real clips, wherever they are drawn: a coin per clip and draw.
+# The only augmentation of real clips, decided anew each time that a clip is drawn.
 FLIP_PROBABILITY = 0.5
 
 
@@ -18,23 +18,23 @@ def normalised_clips(
     normalization: dict[str, list[float]] | None,
     flipped: npt.NDArray[np.bool_] | None = None,
 ) -> Tensor:
-    """Turns uint8 clips into normalised floats, flipping some of them from left to right.
+    """Converts uint8 clips to normalised floats and flips some of them horizontally.
 
     Args:
         pixels: (N, T, H, W, C) uint8.
-        normalization: "mean" and "std" per channel, of values in [0, 1]; None leaves them in [0, 1].
-        flipped: (N,) bool, which clips to flip; none when None.
+        normalization: "mean" and "std" per channel, for values in [0, 1]; None leaves them in [0, 1].
+        flipped: (N,) bool, which clips to flip; none if None.
 
     Returns:
-        (N, T, C, H, W) float32 on the device of `pixels`. The channels stay last in memory, which is what
-        convolutions run fastest on.
+        (N, T, C, H, W) float32 on the device of `pixels`, in channels-last memory order, in which
+        convolutions are fastest.
     """
     if flipped is not None and flipped.any():
         where = torch.from_numpy(flipped).to(pixels.device)
         pixels = pixels.clone()
         pixels[where] = pixels[where].flip(3)
     *leading, width, num_channels = pixels.shape
-    # Repeated along a row, since three numbers at a time are slow to subtract.
+    # Repeated along a row: subtracting three numbers at a time is slow.
     space = stored_space(normalization) or PIXELS
     mean, std = (
         torch.tensor(part, device=pixels.device).mul(255).expand(num_channels).repeat(width) for part in space

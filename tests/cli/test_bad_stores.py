@@ -50,7 +50,7 @@ def make(tmp_path, kind):
     [
         ("absent", 3, 3, "bad.zarr"),
         ("absent without suffix", 3, 3, "there is nothing"),
-        ("a text file", 3, 3, "no store"),
+        ("a text file", 3, 3, "not a store"),
         ("a text called .zarr", 3, 3, "bad.zarr"),
         ("an empty folder", 3, 3, "bad.zarr"),
         ("h5 text", 3, 3, "bad.h5"),

@@ -91,7 +91,7 @@ def test_prepare_in_shards_names_what_is_missing(dfs, folder):
     (folder / "left/clip0.avi").write_text("no video")
     first = dfs("datasets", "prepare", folder, *SMALL, "--shard", "1/2")
     assert first.code == 0
-    assert "train: the shard's 2 files are prepared, 1 of them could not be decoded" in first.stdout
+    assert "train: 2 files of the shard prepared, 1 of them could not be decoded" in first.stdout
     assert f"still to come: shard 2\n(dfs datasets prepare {folder} without --shard" in first.stdout
     second = dfs("datasets", "prepare", folder, *SMALL, "--shard", "2/2", "--json").document
     assert second["shard"] == "2/2"
@@ -106,7 +106,7 @@ def test_prepare_in_shards_names_what_is_missing(dfs, folder):
 @pytest.mark.parametrize(
     ("shard", "said"),
     [
-        ("3", "must be like 3/16"),
+        ("3", "must be of the form 3/16"),
         ("0/2", "one of 1/N to N/N, got 0/2"),
         ("3/2", "one of 1/N to N/N, got 3/2"),
     ],
@@ -121,7 +121,7 @@ def test_prepare_lists_what_could_not_be_decoded_and_ends_well(dfs, folder):
     (folder / "left/clip0.avi").write_text("no video")
     outcome = dfs("datasets", "prepare", folder, *SMALL)
     assert outcome.code == 0
-    assert "1 file could not be decoded; left out:\n  left/clip0.avi: not a video" in outcome.stdout
+    assert "1 file could not be decoded; left out:\n  left/clip0.avi: it is not a video" in outcome.stdout
     (failed,) = dfs("datasets", "prepare", folder, *SMALL, "--json").document["parts"][0]["failed"]
     assert failed["file"] == "left/clip0.avi"
 
@@ -133,7 +133,7 @@ def test_prepare_lists_what_was_cut_short(dfs, tmp_path):
     path.write_bytes(data[: len(data) * 2 // 3])
     outcome = dfs("datasets", "prepare", tmp_path / "videos", *SMALL)
     assert outcome.code == 0
-    assert "used until the first frame that cannot be decoded:\n  a/cut.avi: cut short: " in outcome.stdout
+    assert "used until the first frame that cannot be decoded:\n  a/cut.avi: truncated: " in outcome.stdout
 
 
 def test_a_class_left_without_clips_is_3(dfs, tmp_path):
@@ -151,10 +151,10 @@ def test_a_class_left_without_clips_is_3(dfs, tmp_path):
         (["nope"], 3, "neither a dataset"),
         (["ucf101"], 3, "Get it from"),
         (["ucf101", "--root", "/absent"], 3, "no folder /absent"),
-        (["ucf101", "--split", 4], 2, "1..3, got 4"),
+        (["ucf101", "--split", 4], 2, "splits 1 to 3, got 4"),
         (["ucf101", "--part", "val"], 2, "train or test"),
         (["moving-shapes", "--frames", 1], 2, "num_frames"),
-        (["kinetics400", "--stride", 3], 2, "leave stride out"),
+        (["kinetics400", "--stride", 3], 2, "stride must be None for the rule"),
     ],
 )
 def test_bad_input_is_a_message_and_a_code(dfs, cache, words, code, said):

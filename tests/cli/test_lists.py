@@ -64,7 +64,7 @@ def test_without_test_clips_evaluate_says_what_to_do(dfs, lists):
     assert condensed(dfs, "--dataset", lists / "train.txt", *root, "--out", out).code == 0
     outcome = dfs("evaluate", out, *root, *QUICK)
     assert outcome.code == 3
-    assert "give the test clips with --test-list LIST" in outcome.stderr
+    assert "pass the test clips with --test-list LIST" in outcome.stderr
     assert "--hold-out 0.2" in outcome.stderr
     assert dfs("evaluate", out, *root, "--test-list", lists / "test.txt", *QUICK).code == 0
     make_folder(lists / "folder", clips=1)
@@ -101,7 +101,7 @@ def test_a_list_is_shown_and_prepared(dfs, lists):
     assert found["train"]["missing"] == ["y/gone.avi"]
     prepared = dfs("datasets", "prepare", *words, *SMALL, "--json").document["parts"]
     assert [part["part"] for part in prepared] == ["train", "test"]
-    assert prepared[0]["remarks"] == ["1 repeated row of train.txt: each clip counts once"]
+    assert prepared[0]["remarks"] == ["1 repeated row of train.txt skipped"]
 
 
 def test_other_labels_are_other_clips(dfs, lists):
@@ -116,7 +116,7 @@ def test_other_labels_are_other_clips(dfs, lists):
 def test_what_is_passed_over_is_said_by_every_command(dfs, tmp_path):
     folder = make_folder(tmp_path / "videos", clips=1)
     (folder / "left/notes.foo").touch()
-    said = "1 file of other kinds: .foo (1)"
+    said = "1 other file skipped: .foo (1)"
     assert said in dfs("datasets", "info", folder).stdout
     assert said in dfs("datasets", "prepare", folder, *SMALL).stdout
     assert said in condensed(dfs, "--dataset", folder, "--out", tmp_path / "s.zarr").stderr

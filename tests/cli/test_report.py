@@ -49,7 +49,7 @@ def test_evaluations_beside_the_store_are_shown_and_stale_ones_named(dfs, tmp_pa
     done = dfs("report", store, "--out", tmp_path / "s.html", "--json")
     assert done.document["results"] == ["s.zarr.good.json"]
     old, part = done.document["results_left_out"]
-    assert old == "s.zarr.old.json (of another store that was at this path)"
+    assert old == "s.zarr.old.json (of an earlier store at this path)"
     assert part.startswith("s.zarr.part.json (not whole: top1.mean must be a percentage")
     page = (tmp_path / "s.html").read_text()
     assert "40.0 ± 1.0 %" in page
@@ -59,19 +59,19 @@ def test_evaluations_beside_the_store_are_shown_and_stale_ones_named(dfs, tmp_pa
 @pytest.mark.parametrize(
     ("text", "code", "message"),
     [
-        ("{}", 3, "is no whole result of `dfs evaluate`"),
-        ("[" * 5000, 3, "is no whole result of `dfs evaluate`"),
+        ("{}", 3, "is not a complete result of `dfs evaluate`"),
+        ("[" * 5000, 3, "is not a complete result of `dfs evaluate`"),
         (None, 3, "cannot be read"),
         (result(top1={"mean": 1.0}), 3, "top1.std must be a percentage, got None"),
         (result(top1={"mean": "12", "std": 0}), 3, "top1.mean must be a percentage, got '12'"),
         (result(top5={"mean": 1e400, "std": 0}), 3, "top5.mean must be a percentage, got inf"),
-        (result(num_classes=0), 3, "num_classes must be a whole number from 1, got 0"),
+        (result(num_classes=0), 3, "num_classes must be a whole number of at least 1, got 0"),
         (result(passes=1e400), 3, "passes must be a whole number"),
         (result(test={"dataset": "x", "num_clips": "10"}), 3, "test.num_clips must be a whole number"),
         (result(test=None), 3, "test.num_clips must be a whole number"),
         (result(chance=None), 3, "chance must be a percentage"),
         (result(per_class={"a": "x"}), 3, "per_class.a must be a percentage"),
-        (result(model=["x"]), 3, "model must be a text"),
+        (result(model=["x"]), 3, "model must be a string"),
     ],
 )
 def test_results_that_are_none_are_refused(dfs, tmp_path, text, code, message):

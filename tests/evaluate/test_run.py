@@ -142,7 +142,7 @@ def test_soft_labels_are_trained_on_beside_hard_ones(store, parts, tmp_path):
     assert wrong.top1.mean == pytest.approx(100 - alone.top1.mean, abs=25)  # it learns what the teacher says
     reordered = Reordered(clips_of(tmp_path / "s.h5", labels="soft"))
     assert evaluate(None, test, settings, soft=reordered) == alone
-    with pytest.raises(SettingsError, match="no clips to train on"):
+    with pytest.raises(SettingsError, match="nothing to train on"):
         evaluate(None, test, settings)
     with pytest.raises(SettingsError, match="no soft labels"):
         clips_of(store, labels="soft")

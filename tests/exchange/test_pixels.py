@@ -42,5 +42,5 @@ def test_the_flag_reads_names_and_numbers():
 def test_other_texts_are_refused_with_the_rule(text):
     with pytest.raises(SettingsError, match="--normalization"):
         parse_normalization(text, 2)
-    with pytest.raises(SettingsError, match="for 3 channels"):
+    with pytest.raises(SettingsError, match="needs 3 channels"):
         parse_normalization("imagenet", 2)

@@ -53,7 +53,7 @@ def test_a_process_allows_itself_more_files_where_it_needs_them(sharded):
 
 
 def test_too_few_open_files_are_no_damage(sharded):
-    assert "may hold 10 files open and does" in open_under(sharded, 10, 10)
+    assert "already has the maximum of 10 open files" in open_under(sharded, 10, 10)
 
 
 @pytest.mark.parametrize("suffix", ["zarr", "h5"])
@@ -90,7 +90,7 @@ def test_a_system_without_room_is_no_damage(sharded, monkeypatch, number):
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr("dfs_store.format.io.files.mmap.mmap", refuse)
-    with pytest.raises(DFSError, match="the system has no room for it") as caught:
+    with pytest.raises(DFSError, match="the system is out of resources") as caught:
         open_store(sharded)
     assert not isinstance(caught.value, DamagedStoreError)
 

@@ -31,7 +31,7 @@ NAN = np.where(np.arange(48).reshape(TWO.shape) == 30, np.nan, 0)
         ((TWO, [0, 4], 0), PositionsError, "num_frames - 1 = 5, got 4"),
         ((TWO, [1, 5], 0), PositionsError, "first position"),
         ((TWO, [0, 3, 5], 0), ClipError, "as many positions as key frames, got 3 and 2"),
-        ((TWO, [0, 5], 2), ClipError, r"label must lie in 0\.\.1 \(2 classes\), got 2"),
+        ((TWO, [0, 5], 2), ClipError, r"label must be in 0\.\.1 \(2 classes\), got 2"),
         ((TWO, [0, 5], -1), ClipError, "got -1"),
         ((TWO, [0, 5], 0.5), ClipError, "whole number"),
         ((TWO, [0, 5], [0]), ClipError, "whole number"),
@@ -77,7 +77,7 @@ def test_inserted_at_goes_with_all_clips_or_none(tmp_path):
         ({"class_names": []}, "class_names"),
         ({"class_names": ["a", "a"]}, "'a' twice"),
         ({"dtype": "float64"}, "float32, float16, uint8, got 'float64'"),
-        ({"attributes": {"digest": "x"}}, "must not hold digest"),
+        ({"attributes": {"digest": "x"}}, "must not contain digest"),
         ({"attributes": {"normalization": {"mean": [0], "std": [1]}}}, r"per channel \(2\)"),
         ({"attributes": {"x": float("nan")}}, "JSON"),
         ({"attributes": {"x": object()}}, "JSON"),
@@ -299,7 +299,7 @@ def test_soft_labels_are_stored_as_float16_for_all_clips_or_none(tmp_path, conta
         writer.append(frames, [0, 5], 0, soft_label=[1 / 3, -2])
         for bad, said in (
             ([1.0], "2 real numbers, one per class"),
-            ([1.0, np.nan], "finite numbers of float16"),
+            ([1.0, np.nan], "finite in float16"),
             ([1.0, 70_000], "at most 65504"),
             (None, "soft_labels must be given for all clips of a store or for none; clip 1"),
         ):

@@ -152,8 +152,8 @@ def test_positions_that_do_not_increase_are_refused_in_a_row_of_a_batch():
         (1, None, r"2\.\.65536.*got 1"),
         (4, [3.5], r"\[0, 3\], got .*3\.5"),
         (4, [-0.1], r"got -0\.1"),
-        (4, [float("nan")], r"times must lie in"),
-        (4, [[1.0]], r"flat list of numbers, got shape \(1, 1\)"),
+        (4, [float("nan")], r"times must be in"),
+        (4, [[1.0]], r"one-dimensional list of numbers, got shape \(1, 1\)"),
     ],
 )
 def test_bad_times_are_refused_with_their_values(num_frames, times, said):

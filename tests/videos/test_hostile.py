@@ -74,7 +74,7 @@ def text_of(text):
 # What each leads to: words of the reason, or None where it is read.
 HOSTILE = {
     "empty.avi": (lambda path: path.write_bytes(b""), "the file is empty"),
-    "text.mp4": (text_of("This is no video."), "not a video|none of the formats"),
+    "text.mp4": (text_of("This is no video."), "not a video|its format is not supported"),
     "picture.avi": (lambda path: path.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(100)), "not a video|none of"),
     "head.avi": (
         lambda path: path.write_bytes(make_video(path).read_bytes()[:3000]),
@@ -84,7 +84,7 @@ HOSTILE = {
     "wrong-name.mp4": (lambda path: shutil.move(make_video(path.with_suffix(".avi")), path), None),
     "noise.avi": (
         lambda path: path.write_bytes(np.random.default_rng(0).bytes(50_000)),
-        "not a video|none of the formats|no video stream|no frame",
+        "not a video|its format is not supported|no video stream|no frame",
     ),
     "sound.mkv": (make_sound, "no video stream"),
     "rotated.mp4": (lambda path: turn_clockwise(make_video(path)), None),

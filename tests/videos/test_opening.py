@@ -103,7 +103,7 @@ def test_nonsense_settings_are_refused(tmp_path, options, said):
 
 
 def test_a_folder_needs_no_root(tmp_path):
-    with pytest.raises(SettingsError, match="is a folder itself"):
+    with pytest.raises(SettingsError, match="is a folder"):
         find_clips(make_folder(tmp_path, clips=1), root=tmp_path)
 
 

@@ -1,4 +1,4 @@
-"""The clips of a store as an export sees them: rebuilt one at a time, as values or as pixels."""
+"""The clips of a store to export, rebuilt one at a time, as values or as pixels."""
 
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -20,11 +20,11 @@ class ClipToExport(NamedTuple):
     """One clip of a store.
 
     Attributes:
-        number: in the store.
-        label: in the export: the classes that are kept, numbered anew.
-        class_name: its true name.
-        positions: 0-based numbers of its key frames.
-        soft_label: a teacher's logits for the classes that are kept; None if the store has none.
+        number: number of the clip in the store.
+        label: label in the export, where the exported classes are renumbered.
+        class_name: name of the class.
+        positions: 0-based positions of its key frames.
+        soft_label: a teacher's logits for the exported classes; None if the store has none.
     """
 
     number: int
@@ -35,11 +35,11 @@ class ClipToExport(NamedTuple):
 
     @property
     def stem(self) -> str:
-        """Name of its file, without a suffix."""
+        """File name without a suffix."""
         return f"clip_{self.number:05d}"
 
     def to_json(self) -> dict[str, Any]:
-        """Returns what goes beside the clip's pixels."""
+        """Returns the metadata of the clip as a JSON object."""
         found = {
             "label": self.label,
             "class_name": self.class_name,
@@ -51,16 +51,16 @@ class ClipToExport(NamedTuple):
 
 
 class ExportedClips:
-    """The clips of some or all classes of a store; only one is in memory at a time.
+    """The clips of some or all classes of a store. Only one is in memory at a time.
 
     Attributes:
-        store: open for reading.
-        path: of the store, as it was given.
-        class_names: of the classes that are kept, in the store's order.
-        numbers: (N,) of the clips in the store.
-        subset: whether some classes of the store are left out.
-        num_clipped: values outside [0, 1] that were cut so far.
-        num_values: values that became pixels so far.
+        store: the open store.
+        path: path or URL of the store.
+        class_names: names of the exported classes, in the store's order.
+        numbers: (N,) numbers of the clips in the store.
+        subset: whether a selection of classes is exported.
+        num_clipped: number of values clipped to [0, 1] so far.
+        num_values: number of values converted to pixels so far.
     """
 
     def __init__(
@@ -99,26 +99,26 @@ class ExportedClips:
 
     @property
     def labels(self) -> npt.NDArray[np.int32]:
-        """(N,) int32, labels of the clips, numbered anew."""
+        """Labels of the clips in the export, (N,) int32."""
         anew = np.zeros(len(self._names), dtype=np.int32)
         anew[list(self._labels)] = list(self._labels.values())
         return anew[self.store.labels[self.numbers]]
 
     @property
     def soft_labels(self) -> npt.NDArray[np.float16] | None:
-        """(N, classes) float16, the soft labels of the clips for the classes that are kept, or None."""
+        """Soft labels for the exported classes, (N, classes) float16, or None."""
         found = [soft_label_of(self.store, number, self.class_names) for number in self.numbers.tolist()]
         return None if self.store.soft_labels is None else np.array(found)
 
     @property
     def counts(self) -> npt.NDArray[np.int64]:
-        """(N,) int64, number of key frames of the clips."""
+        """Number of key frames of each clip, (N,) int64."""
         counts: npt.NDArray[np.int64] = np.diff(self.store.offsets)[self.numbers]
         return counts
 
     @property
     def positions(self) -> npt.NDArray[np.int64]:
-        """(S,) int64, positions of the key frames of all clips, one clip after the other."""
+        """Positions of the key frames of all clips, concatenated, (S,) int64."""
         kept = np.zeros(len(self.store), dtype=bool)
         kept[self.numbers] = True
         of_kept = np.repeat(kept, np.diff(self.store.offsets))

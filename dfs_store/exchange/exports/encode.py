@@ -1,4 +1,4 @@
-"""Pixels into files that every program opens: MP4 videos and PNG pictures, as bytes."""
+"""Encodes pixels as MP4 videos and PNG images."""
 
 import io
 from fractions import Fraction
@@ -17,14 +17,14 @@ Pixels = npt.NDArray[np.uint8]
 DEFAULT_FPS = 8.0
 _MIN_FPS, _MAX_FPS = 0.1, 1000.0
 H264, LOSSLESS = "h264", "lossless"
-# Visually lossless; condensed clips are close to noise, which coarser settings would smooth away.
+# Visually lossless. Coarser settings would smooth condensed clips, which resemble noise.
 _QUALITY = {"crf": "10", "preset": "medium"}
 
 
 def check_fps(fps: float | None) -> None:
-    """Raises SettingsError unless the frame rate is None or one that players show."""
+    """Raises SettingsError unless the frame rate is None or supported by players."""
     if fps is not None and not _MIN_FPS <= fps <= _MAX_FPS:
-        raise SettingsError(f"--fps must lie in {_MIN_FPS:g}..{_MAX_FPS:g} frames per second, got {fps:g}")
+        raise SettingsError(f"--fps must be {_MIN_FPS:g} to {_MAX_FPS:g} frames per second, got {fps:g}")
 
 
 def encode_video(pixels: Pixels, fps: float, encoding: str) -> bytes:
@@ -55,7 +55,7 @@ def encode_video(pixels: Pixels, fps: float, encoding: str) -> bytes:
 
 
 def encode_png(picture: Pixels) -> bytes:
-    """Encodes one picture (H, W, 3) uint8 RGB as a PNG file."""
+    """Encodes an image (H, W, 3) uint8 RGB as a PNG file."""
     context = av.CodecContext.create("png", "w")
     context.height, context.width = picture.shape[:2]
     context.pix_fmt, context.time_base = "rgb24", Fraction(1, 1)

@@ -1,4 +1,4 @@
-"""`export_store`: a store's clips, rebuilt, in the formats that other programs read."""
+"""`export_store` writes the rebuilt clips of a store in formats that other programs read."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -19,7 +19,7 @@ from dfs_store.format import open_store
 
 __all__ = ["KINDS", "ExportSettings", "Exported", "export_store"]
 
-# What can be exported to, and how its clips may be encoded, the default first.
+# The export formats, and their encodings of clips, the default first.
 KINDS: dict[str, tuple[str, ...]] = {
     "videos": (H264, LOSSLESS),
     "frames": ("png",),
@@ -33,18 +33,18 @@ SCHEMA = "dfs.export/1"
 
 @dataclass(frozen=True)
 class ExportSettings:
-    """How a store is exported.
+    """Settings of `export_store`.
 
     Attributes:
         to: a key of `KINDS`.
-        encoding: of the clips, one that `KINDS` allows; the first when None.
-        fps: frames per second; the store's when None, else 8.
-        shard_bytes: the most that a shard of webdataset has.
-        license: for the card of huggingface.
-        with_store: whether a copy of the store goes along (huggingface).
+        encoding: encoding of the clips, one of those in `KINDS`; the first if None.
+        fps: frames per second; those of the store, or else 8, if None.
+        shard_bytes: largest size of a shard (webdataset).
+        license: licence for the dataset card (huggingface).
+        with_store: whether to include a copy of the store (huggingface).
 
     Raises:
-        SettingsError: a value outside its rule.
+        SettingsError: a value is not allowed.
     """
 
     to: str
@@ -59,29 +59,29 @@ class ExportSettings:
             raise SettingsError(f"--to must be one of {', '.join(KINDS)}, got {self.to!r}")
         if self.encoding is not None and self.encoding not in KINDS[self.to]:
             raise SettingsError(
-                f"--encoding of --to {self.to} must be one of {', '.join(KINDS[self.to])}, "
+                f"--encoding for --to {self.to} must be one of {', '.join(KINDS[self.to])}, "
                 f"got {self.encoding!r}"
             )
         check_fps(self.fps)
         if not self.license.strip():
             raise SettingsError(
-                "--license must name a licence, such as cc-by-4.0, other or unknown; got none"
+                "--license must name a licence, such as cc-by-4.0, other or unknown, got an empty name"
             )
 
 
 @dataclass(frozen=True)
 class Exported:
-    """What `export_store` wrote.
+    """Result of `export_store`.
 
     Attributes:
         files: number of files.
-        bytes: that they have.
+        bytes: size of the files.
         clips: number of clips.
-        encoding: of the clips.
+        encoding: encoding of the clips.
         fps: frames per second.
-        cut_share: share of the values that lay outside [0, 1] by more than half a grey level, and were cut;
-            None where values are not made pixels.
-        class_folders: name of the folder, or of the class where there are none, by class name.
+        cut_share: share of the values that were clipped because they were outside [0, 1] by more than half a
+            grey level; None if values are not converted to pixels.
+        class_folders: name of the folder of each class, also for formats without folders.
     """
 
     files: int
@@ -93,7 +93,7 @@ class Exported:
     class_folders: dict[str, str]
 
     def to_json(self) -> dict[str, Any]:
-        """Returns the facts as a JSON object."""
+        """Returns the result as a JSON object."""
         return asdict(self)
 
 
@@ -106,26 +106,26 @@ def export_store(
     overwrite: bool = False,
     on_progress: OnProgress | None = None,
 ) -> Exported:
-    """Writes the rebuilt clips of a store, one at a time, for other programs.
+    """Writes the rebuilt clips of a store in the format of another program, one clip at a time.
 
     Args:
-        source: the store.
-        out: a folder; a file `*.npz` for npz. It appears whole or not at all.
-        settings: what to write.
-        classes: names of the classes to keep, all when absent; labels are numbered anew.
-        overwrite: replace an earlier export.
-        on_progress: called with clips written and clips in all.
+        source: path or URL of the store.
+        out: a folder, or a file `*.npz` for npz. It is written completely or not at all.
+        settings: see `ExportSettings`.
+        classes: names of the classes to keep, which changes the labels; all if None.
+        overwrite: whether to replace an earlier export.
+        on_progress: called with the number of clips written and the number of all clips.
 
     Raises:
-        SettingsError: a setting outside its rule, or clips that the format cannot hold.
-        OutputExistsError: something is at `out` and `overwrite` is off, or it is no earlier export.
-        OutputNotWritableError, DiskFullError: the disk refused.
+        SettingsError: a setting is not allowed, or the format does not support the clips.
+        OutputExistsError: `out` exists, and `overwrite` is False or it is not an earlier export.
+        OutputNotWritableError, DiskFullError: the output cannot be written.
         StoreNotFoundError, NotAStoreError, NewerFormatError, DamagedStoreError: see `KeyFrameStore`.
     """
     is_file = settings.to == "npz"
     if is_file != (Path(out).suffix == ".npz"):
         needed = "a file: --out NAME.npz" if is_file else "a folder: --out DIR, without .npz"
-        raise SettingsError(f"--to {settings.to} writes {needed}; got {os.fspath(out)!r}")
+        raise SettingsError(f"--to {settings.to} writes {needed}, got {os.fspath(out)!r}")
     with open_store(source) as store:
         clips = ExportedClips(store, source, classes, on_progress)
         if not len(clips):

@@ -1,4 +1,4 @@
-"""Class names as names of folders: safe on every disk, never equal, never outside their folder."""
+"""Converts class names to folder names that are valid and distinct on every file system."""
 
 import unicodedata
 from collections.abc import Sequence
@@ -7,17 +7,17 @@ __all__ = ["folder_names"]
 
 _FORBIDDEN = frozenset('/\\<>:"|?*')
 _DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(10))}
-# Readers of class folders take these for parts of a dataset, not for classes.
+# Readers of class folders interpret these as splits, not as classes.
 _PARTS = {"train", "test", "val", "validation", "store"}
 _MAX_BYTES = 100
 
 
 def folder_names(names: Sequence[str]) -> dict[str, str]:
-    """Returns for every class name, all different, the name of its folder.
+    """Returns the folder name of every class name.
 
-    A name that is safe stays as it is. Otherwise what a disk cannot take becomes `_`, outer dots and spaces
-    go, and long names are cut. Folders differ also where a disk ignores upper and lower case: later ones get
-    `-2`, `-3` and so on, but a name that needs no change keeps itself.
+    Valid names do not change. In others, characters that some file systems do not allow are replaced by `_`,
+    outer dots and spaces are removed, and long names are shortened. Names that are equal on case-insensitive
+    file systems are numbered `-2`, `-3` and so on.
     """
     cleaned = {name: _clean(name) for name in names}
     taken: set[str] = set()
@@ -39,7 +39,7 @@ def _clean(name: str) -> str:
     if not text:
         return "class"
     if text.startswith("-"):
-        return f"_{text}"  # no program takes it for an option
+        return f"_{text}"  # not mistaken for a command-line option
     if text.split(".")[0].rstrip().casefold() in _DEVICES:
         return f"_{text}"
     return f"{text}_" if text.casefold() in _PARTS else text
@@ -47,7 +47,7 @@ def _clean(name: str) -> str:
 
 def _is_control(character: str) -> bool:
     category = unicodedata.category(character)
-    # Controls, surrogates, unassigned; line and paragraph separators.
+    # Control characters, surrogates, unassigned code points; line and paragraph separators.
     return category[0] == "C" or category in ("Zl", "Zp")
 
 

@@ -1,4 +1,4 @@
-"""Where an export goes: a folder or file that appears whole, and replaces nothing but an earlier export."""
+"""The output of an export: written completely or not at all, and never replaces anything but an export."""
 
 import json
 import os
@@ -12,24 +12,24 @@ from dfs_store.format.io.transaction import Transaction, check_local_output
 
 __all__ = ["MANIFEST", "output_path", "write_bytes", "write_json"]
 
-# Every exported folder holds it; a folder without it is not ours to replace.
+# Every exported folder contains this file; folders without it are never replaced.
 MANIFEST = "dfs-export.json"
 
 
 @contextmanager
 def output_path(path: str | os.PathLike[str], *, overwrite: bool) -> Iterator[Path]:
-    """Yields a free path to write a folder or file to; it takes the place of `path` at a clean exit.
+    """Yields a temporary path for a folder or file, which is renamed to `path` if no exception is raised.
 
-    An exception removes what was written. With `overwrite` the former export stays until then.
+    An exception removes what was written. With `overwrite`, the old export remains until the end.
 
     Raises:
-        OutputExistsError: something is there and `overwrite` is off, or it is no earlier export.
-        OutputNotWritableError, DiskFullError: the disk refused.
+        OutputExistsError: the path exists, and `overwrite` is False or it is not an earlier export.
+        OutputNotWritableError, DiskFullError: the output cannot be written.
     """
     transaction = Transaction(Path(path), overwrite=overwrite, check=_check)
     try:
         yield transaction.begin()
-        os.sync()  # many small files, safe in one step before their names appear
+        os.sync()  # one call for many small files, before the rename
         transaction.commit()
     except BaseException as error:
         transaction.abort()
@@ -39,24 +39,24 @@ def output_path(path: str | os.PathLike[str], *, overwrite: bool) -> Iterator[Pa
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Writes a new file, with the folders around it."""
+    """Writes a new file and creates its parent folders."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("xb") as file:
         file.write(data)
 
 
 def write_json(path: Path, content: Any) -> None:  # noqa: ANN401 - any JSON
-    """Writes a new JSON file, ASCII alone, so that every name survives."""
+    """Writes a new JSON file in ASCII, so that any name can be stored."""
     write_bytes(path, json.dumps(content, indent=2, allow_nan=False).encode() + b"\n")
 
 
 def _check(path: Path, *, overwrite: bool = False) -> Path:
-    """Returns the path with its links followed; refuses one that may not be written."""
+    """Resolves links and raises an error if the path must not be written."""
 
     def is_ours(target: Path) -> bool:
         if target.is_dir():
             return (target / MANIFEST).is_file() or not os.listdir(target)
         return target.is_file() and target.suffix == ".npz"
 
-    otherwise = f"no earlier export (a folder of one has a file {MANIFEST})"
+    otherwise = f"not an earlier export (exported folders contain the file {MANIFEST})"
     return check_local_output(path, is_ours, otherwise, overwrite=overwrite)

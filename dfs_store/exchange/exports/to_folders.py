@@ -1,4 +1,4 @@
-"""Export as class folders: one MP4 per clip, or one PNG per frame."""
+"""Exports class folders with one MP4 per clip or one PNG per frame."""
 
 import json
 from pathlib import Path
@@ -18,14 +18,14 @@ KEY_FRAMES = "key_frames.json"
 def write_videos(
     clips: ExportedClips, folder: Path, *, fps: float, encoding: str, clip_list: str = CLIP_LIST
 ) -> None:
-    """Writes `<class>/<clip>.mp4` for every clip, and a list of them in JSON lines.
+    """Writes `<class>/<clip>.mp4` for every clip, and a list of the clips in JSON lines.
 
     Args:
-        clips: what to write.
-        folder: where to; made if it is not there.
+        clips: clips to write.
+        folder: output folder, created if it does not exist.
         fps: frames per second.
         encoding: see `encode_video`.
-        clip_list: name of the list.
+        clip_list: file name of the list.
     """
     names = folder_names(clips.class_names)
     folder.mkdir(parents=True, exist_ok=True)
@@ -37,12 +37,12 @@ def write_videos(
 
 
 def write_frames(clips: ExportedClips, folder: Path, *, fps: float) -> None:
-    """Writes `<class>/<clip>/frame_0000.png` for every frame; a JSON file says which are key frames.
+    """Writes `<class>/<clip>/frame_0000.png` for every frame, and the key frames of each clip in a JSON file.
 
     Args:
-        clips: what to write.
-        folder: where to; made if it is not there.
-        fps: frames per second, which pictures do not say.
+        clips: clips to write.
+        folder: output folder, created if it does not exist.
+        fps: frames per second, for the JSON file.
     """
     names = folder_names(clips.class_names)
     digits = max(4, len(str(clips.store.num_frames - 1)))
@@ -58,7 +58,7 @@ def write_frames(clips: ExportedClips, folder: Path, *, fps: float) -> None:
 
 
 def json_line(file: TextIO, content: dict[str, Any]) -> None:
-    """Writes one line of JSON, ASCII alone."""
+    """Writes one line of ASCII JSON."""
     file.write(json.dumps(content, allow_nan=False) + "\n")
 
 

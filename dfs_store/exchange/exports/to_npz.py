@@ -1,4 +1,4 @@
-"""Export as one NumPy file: all clips and what they mean, readable without unpickling anything."""
+"""Exports a NumPy file with all clips and their metadata, readable without pickle."""
 
 import zipfile
 from pathlib import Path
@@ -13,31 +13,31 @@ from dfs_store.exchange.exports.clips import ExportedClips
 __all__ = ["FLOAT32", "UINT8", "write_npz"]
 
 UINT8, FLOAT32 = "uint8", "float32"
-_EARLIEST = (1980, 1, 1, 0, 0, 0)  # of zip: equal clips give equal bytes
+_EARLIEST = (1980, 1, 1, 0, 0, 0)  # fixed time stamp, so that the output is deterministic
 
 
 def write_npz(clips: ExportedClips, path: Path, *, fps: float, dtype: str) -> None:
     """Writes an uncompressed .npz file, clip by clip.
 
-    It holds `clips` (N, T, C, H, W), uint8 pixels or float32 values as they are in the store, `values`
-    ("pixels" or "normalised"), `labels` (N,) int32, `class_names`, `positions` (S,) and `offsets` (N+1,) of
-    the key frames, `clip_numbers` (N,), `fps`, `digest` of the store, and, if it has them, `mean`, `std` and
-    `soft_labels` (N, classes) float16.
+    It contains `clips` (N, T, C, H, W), uint8 pixels or the float32 values of the store; `values` ("pixels"
+    or "normalised"), `labels` (N,) int32, `class_names`, `positions` (S,) and `offsets` (N+1,) of the key
+    frames, `clip_numbers` (N,), `fps`, the `digest` of the store, and, if the store has them, `mean`, `std`
+    and `soft_labels` (N, classes) float16.
 
     Args:
-        clips: what to write.
-        path: a new file.
+        clips: clips to write.
+        path: path of the new file.
         fps: frames per second.
         dtype: "uint8" or "float32".
 
     Raises:
-        SettingsError: a class name that NumPy's texts cannot hold.
+        SettingsError: a class name ends with a NUL character.
     """
     store = clips.store
     names = np.array(clips.class_names)
     if names.tolist() != clips.class_names:
         raise SettingsError(
-            "NumPy's texts cannot end in a NUL character, and the name of a class does; rename it, or use "
+            "a class name ends with a NUL character, which NumPy cannot store; rename the class, or use "
             "another --to"
         )
     small: dict[str, npt.NDArray[Any]] = {

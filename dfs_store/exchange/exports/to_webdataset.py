@@ -1,4 +1,4 @@
-"""Export as shards of the webdataset library: tar files whose members of one clip share a name."""
+"""Exports shards for the webdataset library: tar files in which the members of a clip share a name."""
 
 import io
 import json
@@ -15,24 +15,24 @@ from dfs_store.exchange.exports.encode import encode_video
 __all__ = ["NPY", "write_shards"]
 
 NPY = "npy"
-_BLOCK_BYTES = 512  # of a tar file: headers and content are padded to it
-_END_BYTES = 20 * _BLOCK_BYTES  # and the file as a whole to a record, with two empty blocks at its end
+_BLOCK_BYTES = 512  # headers and contents in a tar file are padded to this size
+_END_BYTES = 20 * _BLOCK_BYTES  # with two empty blocks at the end, the file is padded to this size
 
 
 def write_shards(clips: ExportedClips, folder: Path, *, fps: float, encoding: str, max_bytes: int) -> None:
     """Writes `shard-000000.tar` and so on; every clip is `<number>.npy` or `.mp4`, `.cls` and `.json`.
 
-    A shard has at most `max_bytes`. Equal clips give equal bytes.
+    The output is deterministic.
 
     Args:
-        clips: what to write.
-        folder: where to; made if it is not there.
+        clips: clips to write.
+        folder: output folder, created if it does not exist.
         fps: frames per second.
-        encoding: "npy", (T, H, W, 3) uint8, or see `encode_video`.
-        max_bytes: of a shard.
+        encoding: "npy" for arrays (T, H, W, 3) uint8, or see `encode_video`.
+        max_bytes: largest size of a shard.
 
     Raises:
-        SettingsError: a single clip is larger than a shard may be.
+        SettingsError: a clip is larger than `max_bytes`.
     """
     folder.mkdir(parents=True, exist_ok=True)
     shard: tarfile.TarFile | None = None
@@ -52,8 +52,8 @@ def write_shards(clips: ExportedClips, folder: Path, *, fps: float, encoding: st
             added = sum(_BLOCK_BYTES + _padded(len(each), _BLOCK_BYTES) for each in members.values())
             if _shard_bytes(added) > max_bytes:
                 raise SettingsError(
-                    f"--shard-size {max_bytes:,} bytes holds no clip: clip {clip.number} takes "
-                    f"{_shard_bytes(added):,}; allow more, or take --encoding h264"
+                    f"--shard-size {max_bytes:,} bytes is too small for a clip: clip {clip.number} needs "
+                    f"{_shard_bytes(added):,}; use a larger size, or --encoding h264"
                 )
             if shard is not None and _shard_bytes(size + added) > max_bytes:
                 shard.close()

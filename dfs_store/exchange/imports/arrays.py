@@ -1,4 +1,4 @@
-"""What a file to import holds: named arrays that are not read yet, and which of them are clips and labels."""
+"""The named arrays in a file to import, read lazily, and the selection of clips and labels among them."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -14,7 +14,7 @@ Array = npt.NDArray[Any]
 
 CLIP_DTYPES = ("uint8", "float16", "bfloat16", "float32", "float64")
 _LABEL_DTYPES = ("uint8", "int8", "int16", "int32", "int64", "uint16", "uint32", "uint64")
-# How the field's scripts call them, the likeliest first.
+# Common names in research code, most likely first.
 _CLIP_WORDS = ("image_syn", "images_syn", "syn", "clips", "videos", "video", "images", "image", "data", "x")
 _LABEL_WORDS = ("label_syn", "labels_syn", "labels", "label", "targets", "target", "y")
 _SHOWN = 12
@@ -25,18 +25,18 @@ class FoundArray:
     """An array in a file.
 
     Attributes:
-        name: where it lies in the file, parts joined by dots ("data.0.1"); "" where it is the whole file.
-        shape: of the array.
-        dtype: as NumPy names it, or "bfloat16"; "str" for texts.
-        items: yields it along its first axis, one item in memory at a time.
-        whole: reads all of it.
-        is_part: whether it is a part of another one, and taken only if it is asked for.
-        labels: of the clips, where their place in lists and dictionaries says them.
-        is_keyed: whether those are the keys of a dictionary.
-        last: of a list of equally many clips each, which may be classes or versions: the last.
-        asks_layout: whether clips cannot be told from images without `--layout`.
-        note: what to say if it is taken.
-        problem: why it cannot be taken; "" if it can.
+        name: path in the file, joined by dots ("data.0.1"); "" if the file is a single array.
+        shape: shape of the array.
+        dtype: NumPy name of the dtype, or "bfloat16"; "str" for strings.
+        items: yields the items along the first axis, one in memory at a time.
+        whole: reads the whole array.
+        is_part: whether it is part of another array, so that it is used only if requested.
+        labels: labels of the clips, if they follow from lists and dictionaries.
+        is_keyed: whether those labels are the keys of a dictionary.
+        last: the last of several sets of clips of equal size, which may be classes or versions.
+        asks_layout: whether it may also be images unless `--layout` is set.
+        note: remark for the user if it is used.
+        problem: why it cannot be used; "" if it can.
     """
 
     name: str
@@ -54,7 +54,7 @@ class FoundArray:
 
     @property
     def word(self) -> str:
-        """The last part of its name, in lower case."""
+        """The last component of the name in lower case."""
         return self.name.rpartition(".")[2].lower()
 
     def __str__(self) -> str:
@@ -62,15 +62,15 @@ class FoundArray:
 
 
 def named(arrays: Sequence[FoundArray], words: Sequence[str]) -> FoundArray | None:
-    """Returns the first array whose name ends in one of some words, the first word first; None without."""
+    """Returns the first array whose name ends in one of the words, in order of the words, or None."""
     return next((each for word in words for each in arrays if each.word == word), None)
 
 
 def pick_clips(arrays: Sequence[FoundArray], key: str | None, file: str) -> FoundArray:
-    """Returns the array of clips: the one that is asked for, or the only one that can be.
+    """Returns the array called `key`, or the only one that can be clips.
 
     Raises:
-        SettingsError: there is more than one, or none of that name.
+        SettingsError: there is more than one, or none with this name.
         UnreadableClipsError: there is none.
     """
     if key is not None:
@@ -80,8 +80,8 @@ def pick_clips(arrays: Sequence[FoundArray], key: str | None, file: str) -> Foun
     memories = [each for word in ("static", "dynamic") for each in arrays if word in each.name.lower()]
     if len({"dynamic" in each.name.lower() for each in memories}) == 2:
         raise UnreadableClipsError(
-            f"{file} holds static and dynamic memories ({_some(memories)}), which the network of their "
-            "program makes clips of: rebuild the clips there and save those, or choose an array: --clips-key"
+            f"{file} contains static and dynamic memories ({_some(memories)}), from which the network of the "
+            "original program generates clips: save the generated clips, or choose an array with --clips-key"
         )
     if not fitting:
         problem = next((each.problem for each in whole if each.problem), "")
@@ -91,22 +91,23 @@ def pick_clips(arrays: Sequence[FoundArray], key: str | None, file: str) -> Foun
         return fitting[0]
     if len(known) == 1:
         others = _some([each for each in fitting if each is not known[0]])
-        return replace(known[0], note=f"{known[0].name} was taken for the clips, not {others} (--clips-key)")
+        note = f"{known[0].name} was used as the clips, not {others}; --clips-key selects another"
+        return replace(known[0], note=note)
     raise SettingsError(
-        f"{file} holds more than one array that could be the clips: {_some(fitting)}; "
-        f"say which with --clips-key, such as --clips-key {fitting[0].name}"
+        f"{file} contains more than one array that can be the clips: {_some(fitting)}; "
+        f"choose one, such as --clips-key {fitting[0].name}"
     )
 
 
 def pick_labels(
     arrays: Sequence[FoundArray], clips: FoundArray | None, num_clips: int, key: str | None, file: str
 ) -> FoundArray | None:
-    """Returns the array of labels: the one asked for, or the only (num_clips,) of whole numbers or texts.
+    """Returns the array named `key`, or the only array (num_clips,) of integers or strings.
 
-    Those that lie beside the clips come first, then those that are called labels.
+    Arrays with a name such as "labels" are preferred, and then those next to the clips.
 
     Raises:
-        SettingsError: there is more than one, or none of that name.
+        SettingsError: there is more than one, or none with this name.
     """
     if key is not None:
         return _by_key(arrays, key, "--labels-key", file)
@@ -129,8 +130,8 @@ def pick_labels(
     if not fitting:
         return None
     raise SettingsError(
-        f"{file} holds more than one array that could be the labels: {_some(fitting)}; "
-        f"say which with --labels-key, such as --labels-key {fitting[0].name}"
+        f"{file} contains more than one array that can be the labels: {_some(fitting)}; "
+        f"choose one, such as --labels-key {fitting[0].name}"
     )
 
 
@@ -154,12 +155,12 @@ def _no_clips(arrays: Sequence[FoundArray], file: str) -> str:
         hint = f"; save {integers[0].name or 'it'} as uint8 (0 to 255) or float32"
     elif any(len(each.shape) == 4 for each in numbers):
         hint = (
-            "; four axes are images, one clip, or grey clips: one clip is saved as clip[None], grey clips "
-            "(N, T, H, W) as clips[:, :, None]"
+            "; an array with four axes may be images, one clip, or grey clips: save one clip as clip[None], "
+            "and grey clips (N, T, H, W) as clips[:, :, None]"
         )
     return (
-        f"{file} holds no array of clips, (N, T, C, H, W) or (N, C, T, H, W) of {', '.join(CLIP_DTYPES)}; "
-        f"it holds {_some(arrays)}{hint}"
+        f"{file} contains no array of clips, (N, T, C, H, W) or (N, C, T, H, W) of {', '.join(CLIP_DTYPES)}, "
+        f"only {_some(arrays)}{hint}"
     )
 
 
@@ -171,9 +172,9 @@ def _by_key(arrays: Sequence[FoundArray], key: str, flag: str, file: str) -> Fou
     for each in arrays:
         if each.name == key and not each.problem:
             return each
-    raise SettingsError(f"{flag} {key!r} is not in {file}; it holds {_some(arrays)}")
+    raise SettingsError(f"{flag} {key!r} is not in {file}, which contains {_some(arrays)}")
 
 
 def _some(arrays: Sequence[FoundArray]) -> str:
-    shown = ", ".join(str(each) for each in arrays[:_SHOWN]) or "no array at all"
+    shown = ", ".join(str(each) for each in arrays[:_SHOWN]) or "no arrays"
     return shown + (f" and {len(arrays) - _SHOWN} more" if len(arrays) > _SHOWN else "")

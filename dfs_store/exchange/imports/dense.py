@@ -1,4 +1,4 @@
-"""Dense clips on their way into a store, wherever they come from."""
+"""Dense clips to import, from any source."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -15,18 +15,18 @@ class DenseClips:
     """N clips of T frames that are read one at a time.
 
     Attributes:
-        clips: yields them, (T, C, H, W) each, uint8 pixels or floating values.
-        num_frames: T.
+        clips: yields the clips, (T, C, H, W) each, uint8 pixels or floating values.
+        num_frames: number of frames per clip, T.
         frame_shape: (C, H, W).
-        are_pixels: whether they are uint8.
-        labels: one per clip.
+        are_pixels: whether the values are 8-bit pixels.
+        labels: one label per clip.
         class_names: label i is class_names[i].
-        normalization: that the source says its values have; None where it says nothing.
-        is_normalised: False where the source says that its values are pixels in [0, 1].
-        fps: frames per second, None where nobody knows.
-        provenance: what the store should say about the source.
-        sources: per clip, where it came from; None where that is all one file.
-        notes: what people should know, in words.
+        normalization: normalization of the values according to the source; None if unknown.
+        is_normalised: False if the source declares its values to be pixels in [0, 1].
+        fps: frames per second; None if unknown.
+        provenance: provenance of the store to write.
+        sources: origin of each clip; None if all come from one file.
+        notes: remarks for the user, one sentence each.
     """
 
     clips: Callable[[], Iterator[Array]]

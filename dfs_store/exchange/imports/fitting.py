@@ -1,4 +1,4 @@
-"""Imported clips as few key frames: how many each gets, and which rebuild it best (the fit of `pack`)."""
+"""Selects the key frames of imported clips, with the fit of the method `pack`."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,6 +11,7 @@ from dfs_store.byte_sizes import parse_bytes
 from dfs_store.errors import SettingsError
 from dfs_store.format import key_frames_within
 from dfs_store.interpolation import check_key_frame_count
+from dfs_store.names import counted
 
 if TYPE_CHECKING:
     from dfs_store.condense.fitting.key_frame_fit import Fit
@@ -23,15 +24,17 @@ Floats = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Fitting:
-    """How many key frames an imported clip keeps; at most one of these, all frames without.
+    """How many key frames an imported clip keeps. At most one option may be set; by default, all frames.
 
     Attributes:
-        key_frames: so many per clip at most.
-        max_error: as few as keep the root-mean-square error of a clip within so many levels of 255.
-        budget: as many as lower the total error most within so many bytes for all clips ("20MiB").
+        key_frames: number of key frames per clip.
+        max_error: limit on the root-mean-square error of a clip in grey levels of 255; each clip gets as few
+            key frames as possible.
+        budget: size limit for all clips together ("20MiB"); key frames are distributed so that the total
+            error is smallest.
 
     Raises:
-        SettingsError: a value outside its rule, or more than one.
+        SettingsError: a value is not allowed, or more than one is set.
     """
 
     key_frames: int | None = None
@@ -41,12 +44,12 @@ class Fitting:
     def __post_init__(self) -> None:
         if sum(each is not None for each in (self.key_frames, self.max_error, self.budget)) > 1:
             raise SettingsError(
-                "--key-frames, --max-error and --budget all say how many key frames; give one of them"
+                "--key-frames, --max-error and --budget cannot be combined; use only one of them"
             )
         if self.key_frames is not None and self.key_frames < 1:
             raise SettingsError(f"--key-frames must be at least 1, got {self.key_frames}")
         if self.max_error is not None and not 0 <= self.max_error <= _PEAK:
-            raise SettingsError(f"--max-error must lie in 0..255 grey levels, got {self.max_error:g}")
+            raise SettingsError(f"--max-error must be 0 to 255 grey levels, got {self.max_error:g}")
         if self.budget is not None:
             parse_bytes(self.budget, "--budget")
 
@@ -58,33 +61,31 @@ class Fitting:
     def check_clips(
         self, num_clips: int, num_frames: int, frame_shape: tuple[int, int, int], dtype: str
     ) -> None:
-        """Raises SettingsError where such clips cannot have so many, or so few, key frames."""
+        """Raises SettingsError if the clips cannot have this number of key frames."""
         if self.key_frames is not None:
             check_key_frame_count(self.key_frames, num_frames, "--key-frames")
         if self.budget is not None and self.affordable(num_clips, frame_shape, dtype) < num_clips:
             raise SettingsError(
-                f"--budget {self.budget} holds {self.affordable(num_clips, frame_shape, dtype):,} key frames "
-                f"as {dtype}, but {num_clips:,} clips need one each; take more, or a smaller --dtype"
+                f"--budget {self.budget} is too small: {counted(num_clips, 'clip')} need a key frame each, "
+                f"but it has room for {self.affordable(num_clips, frame_shape, dtype):,} as {dtype}; use a "
+                "larger budget or a smaller --dtype"
             )
 
     def affordable(self, num_clips: int, frame_shape: tuple[int, int, int], dtype: str) -> int:
-        """Returns how many key frames of all clips the budget holds."""
+        """Returns the number of key frames of all clips that fit into the budget."""
         budget_bytes = parse_bytes(str(self.budget), "--budget")
         return key_frames_within(budget_bytes, num_clips, frame_shape, dtype)
 
 
 def fits_of(values: Floats, std: Floats) -> "list[Fit]":
-    """Returns the best fit of 1, 2, ... T key frames to a clip, errors in grey levels of 255.
+    """Returns the best fits of 1, 2, ... T key frames to a clip, with errors in grey levels of 255.
 
     Args:
         values: (T, C, H, W).
-        std: (C, 1, 1), of the normalization. Where black lies does not matter: the weights of a frame add up
+        std: (C, 1, 1), that of the normalization. The mean cancels out, since the weights of a frame add up
             to one.
     """
-    from dfs_store.condense.fitting.key_frame_fit import (  # by need: its package imports torch
-        best_fits,
-        gram_matrix,
-    )
+    from dfs_store.condense.fitting.key_frame_fit import best_fits, gram_matrix  # its package imports torch
 
     return best_fits(gram_matrix(values * (std * np.float32(_PEAK))))
 
@@ -92,13 +93,13 @@ def fits_of(values: Floats, std: Floats) -> "list[Fit]":
 def chosen_fits(
     clips: Iterator[Floats], std: Floats, fitting: Fitting, affordable: int | None
 ) -> "Iterator[Fit]":
-    """Yields the fit of every clip; a budget is shared out once all clips have been read.
+    """Yields the fit of every clip. With a budget, all clips are read first.
 
     Args:
         clips: (T, C, H, W) each.
         std: see `fits_of`.
-        fitting: how many key frames; not dense.
-        affordable: key frames of all clips, with a budget.
+        fitting: how many key frames to keep; not dense.
+        affordable: number of key frames of all clips that fit into the budget; None without one.
     """
     from dfs_store.condense.fitting.key_frame_fit import fewest_within, share_out_key_frames
 

@@ -1,7 +1,8 @@
-"""The arrays in nested lists and dictionaries, and those that several make together.
+"""Collects the arrays in nested lists and dictionaries, and combines those that belong together.
 
-Lists of equal arrays are stacked, lists of arrays of clips are joined, and lists of equal records (pairs of a
-clip and a label, dictionaries) are read by column. The parts keep their names, so that they can be asked for.
+Lists of arrays with equal shapes are stacked, lists of arrays of clips are concatenated, and lists of records
+with equal keys (pairs of a clip and a label, dictionaries) are read by column. The parts can still be
+selected by name.
 """
 
 import math
@@ -20,11 +21,11 @@ from dfs_store.exchange.imports.raw import of_numpy
 __all__ = ["gather"]
 
 _MOST_DEPTH = 8
-_MOST_VISITS = 200_000  # of arrays, lists and dictionaries: what is shared counts each time it is met
+_MOST_VISITS = 200_000  # of arrays, lists and dictionaries; shared ones count each time
 _MOST_NUMBERS = 2_000_000
 _MOST_NAME = 200
 _CLIP_AXES, _BATCH_AXES = 4, 5
-# Keys that say which version of the clips it is, rather than which class.
+# Keys that name a version of the clips, not a class.
 _VERSION = re.compile(
     r"(images?|clips?|videos?|syn|real|train|val|valid|test|init|initial|best|last|final|ema|static|dynamic|"
     r"data|x|y|step|iter|it|epoch|exp)(\d+|[_ .-].*)?",
@@ -35,7 +36,7 @@ ToArray = Callable[[str, TensorParts], FoundArray]
 
 @dataclass
 class _Record:
-    """What has named parts that do not make one array."""
+    """Named parts that do not form a single array."""
 
     parts: dict[str, "FoundArray | _Record"]
 
@@ -44,14 +45,14 @@ Result = FoundArray | _Record | None
 
 
 def gather(content: object, to_array: ToArray) -> list[FoundArray]:
-    """Returns the arrays of nested lists and dictionaries, in their order.
+    """Returns the arrays in nested lists and dictionaries, in order.
 
     Args:
-        content: what `read_pickle` returned.
-        to_array: makes an array of a tensor, under a name.
+        content: the result of `read_pickle`.
+        to_array: maps a name and the parts of a tensor to an array.
 
     Raises:
-        UnreadableClipsError: there are too many, or they are nested too deep.
+        UnreadableClipsError: there are too many objects, or they are nested too deeply.
     """
     gatherer = _Gatherer(to_array)
     gatherer.visit(content, "", 0)
@@ -65,10 +66,13 @@ class _Gatherer:
         self._visits_left, self._numbers_left = _MOST_VISITS, _MOST_NUMBERS
 
     def visit(self, content: object, name: str, depth: int) -> Result:
-        """Returns what is at a name, and notes its arrays."""
+        """Returns the array or record with a name, and adds its arrays to `found`."""
         self._visits_left -= 1
         if depth > _MOST_DEPTH or self._visits_left < 0 or len(name) > _MOST_NAME * _MOST_DEPTH:
-            raise UnreadableClipsError("it is nested too deep, or holds too many things, to find clips in it")
+            raise UnreadableClipsError(
+                "it has too many objects, or they are nested too deeply, to search it for clips; save only "
+                "the clips and their labels"
+            )
         if isinstance(content, TensorParts):
             return self._note(self._to_array(name, content))
         if isinstance(content, NumpyArray):
@@ -90,13 +94,15 @@ class _Gatherer:
         return array
 
     def _vector(self, items: Sequence[object], name: str) -> FoundArray | None:
-        """Returns a list of numbers or of texts as one array."""
+        """Returns a list of numbers or strings as one array, or None for other lists."""
         first = type(items[0])
         if first not in (bool, int, float, str) or not all(type(each) is first for each in items):
             return None
         self._numbers_left -= len(items)
         if self._numbers_left < 0:
-            raise UnreadableClipsError("it holds too many numbers to find clips in it")
+            raise UnreadableClipsError(
+                "it has too many numbers in lists to search it for clips; save them as arrays"
+            )
         if first is str:
             return replace(of_numpy(name, np.array(items, dtype=object)), dtype="str")
         if first is int and not all(-(2**63) <= each < 2**63 for each in items):  # type: ignore[operator]
@@ -108,7 +114,7 @@ class _Gatherer:
     ) -> Result:
         start, parts = len(self.found), dict[str, FoundArray | _Record]()
         for number, (key, value) in enumerate(pairs):
-            # As text, whose hash nobody can foresee: numbers that collide would take quadratic time.
+            # As strings, whose hashes are random: numbers chosen to collide would take quadratic time.
             own = str(key if isinstance(key, int | str) and not isinstance(key, bool) else number)
             if len(own) > _MOST_NAME:
                 raise UnreadableClipsError(f"it has a key of more than {_MOST_NAME} characters")
@@ -127,7 +133,7 @@ class _Gatherer:
     def _combined(
         self, parts: "list[FoundArray | _Record]", name: str, start: int, keys: list[str] | None
     ) -> Result:
-        """Returns the one array, or the record of columns, that parts make together; None if they do not."""
+        """Combines parts into one array or a record of columns; returns None if they do not match."""
         arrays = [each for each in parts if isinstance(each, FoundArray)]
         records = [each for each in parts if isinstance(each, _Record)]
         if len(arrays) == len(parts):
@@ -143,7 +149,7 @@ class _Gatherer:
         return None
 
     def _columns(self, records: list[_Record], name: str, start: int) -> Result:
-        """Reads equal records by column: clips and their labels, or versions of a whole set."""
+        """Reads records by column: clips and their labels, or versions of a set of clips."""
         columns = {key: [each.parts[key] for each in records] for key in records[0].parts}
         flat = {
             key: [each for each in column if isinstance(each, FoundArray)] for key, column in columns.items()
@@ -162,7 +168,7 @@ class _Gatherer:
         for key, each in list(made.items()):
             if clips is not None and each is not clips and _of_frames(each, clips):
                 made[key] = _problem(
-                    each.name, f"{clips} with {each} beside it is a set of labelled images, not of clips"
+                    each.name, f"{clips} with {each} is a set of labelled images, not of clips"
                 )
                 made[next(other for other in made if made[other] is clips)] = made[key]
         for each in made.values():
@@ -170,7 +176,7 @@ class _Gatherer:
         return _Record(dict(made))
 
     def _take_last(self, columns: dict[str, list[FoundArray]], name: str, start: int) -> None:
-        """Marks all but the last version of a set of clips, if they are versions beyond doubt."""
+        """Selects the last version of a set of clips, if it is certain that they are versions."""
         count = max(map(len, columns.values()))
         labels = [column for column in columns.values() if not _are_clips(column, _BATCH_AXES) and column]
         if count < 2 or not (name.rpartition(".")[2] == "data" or all(map(_all_equal, labels))):
@@ -178,8 +184,8 @@ class _Gatherer:
         last = f"{name}.{count - 1}.".lstrip(".")
         clips = next(column[0] for column in columns.values() if _are_clips(column, _BATCH_AXES))
         note = (
-            f"{name or 'the file'} holds {count} sets of clips (experiments or evaluation steps); the last "
-            f"was taken. --clips-key {clips.name} takes the first"
+            f"{name or 'the file'} contains {count} sets of clips (experiments or evaluation steps); the "
+            f"last one was imported. To import the first, use --clips-key {clips.name}"
         )
         for place in range(start, len(self.found)):
             each = self.found[place]
@@ -202,12 +208,12 @@ def _are_clips(arrays: Sequence[FoundArray], axes: int) -> bool:
 
 
 def _are_single(arrays: Sequence[FoundArray]) -> bool:
-    """Whether arrays of clips hold one each, so that they are records of a clip rather than of a set."""
+    """Whether the arrays contain one clip each."""
     return len(arrays) > 1 and _are_clips(arrays, _BATCH_AXES) and all(each.shape[0] == 1 for each in arrays)
 
 
 def _of_frames(labels: FoundArray, clips: FoundArray) -> bool:
-    """Whether there is a label for each item of what looks like one clip."""
+    """Whether there is a label for each frame, so that the clips are in fact images."""
     if len(labels.shape) != 2 or labels.shape[1] == 1 or labels.shape[1] != clips.shape[1]:
         return False
     return not is_one_hot(labels.whole()) or labels.shape[0] == 1
@@ -225,15 +231,15 @@ def _all_equal(arrays: Sequence[FoundArray]) -> bool:
 
 
 def _together(arrays: Sequence[FoundArray], name: str) -> FoundArray | None:
-    """Returns a list of arrays as one: joined if they are sets of clips, stacked if they are equal."""
+    """Combines a list of arrays: concatenates sets of clips, and stacks arrays of equal shape."""
     shapes, dtypes = {each.shape for each in arrays}, {each.dtype for each in arrays}
     for axes in (_CLIP_AXES, _BATCH_AXES):
         if _are_clips(arrays, axes) and (len(dtypes) > 1 or len({each[axes - 4 :] for each in shapes}) > 1):
             shown = ", ".join(sorted({str(each) for each in arrays})[:3])
             return _problem(
                 name,
-                f"the clips of {name or 'the list'} differ in shape or dtype ({shown}, ...): all clips of a "
-                "store have the same frames; cut or repeat frames until they are equal",
+                f"the clips of {name or 'the list'} differ in shape or dtype ({shown}, ...), but must all be "
+                "equal; cut or repeat frames",
             )
     if _are_clips(arrays, _BATCH_AXES):
         return _joined(arrays, name)
@@ -266,7 +272,7 @@ def _joined(arrays: Sequence[FoundArray], name: str, labels: FoundArray | None =
 
 
 def _per_class(arrays: Sequence[FoundArray], keys: list[str], name: str) -> FoundArray | None:
-    """Returns a dictionary of clips per class as one array with labels; None if it is none beyond doubt."""
+    """Combines a dictionary of clips per class into one array with labels, if it is certainly one."""
     is_single = _are_clips(arrays, _CLIP_AXES)
     if not (is_single or _are_clips(arrays, _BATCH_AXES)):
         return None

@@ -1,4 +1,4 @@
-"""`import_clips`: dense clips of other programs become a store, as they are or as a few key frames each."""
+"""`import_clips` writes dense clips of other programs into a store, with all or only some of their frames."""
 
 import datetime
 import itertools
@@ -32,29 +32,29 @@ if TYPE_CHECKING:
 __all__ = ["ImportSettings", "Imported", "import_clips"]
 
 _PEAK = 255.0
-_SLACK = 0.5 / _PEAK  # rounding of pixels is no reason to warn
+_SLACK = 0.5 / _PEAK  # tolerance for rounded pixels
 Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class ImportSettings:
-    """How clips are imported; `file` counts for a file, `folder` for a folder.
+    """Settings of `import_clips`.
 
     Attributes:
-        file: how a file is read.
-        folder: how clips are cut from videos.
-        normalization: imagenet, none or MEAN/STD: what floating values were normalised with (they are stored
-            as they are), and what 8-bit pixels are normalised with. When None the source's, else ImageNet's
-            of three channels. "0-255": floating values are those of 8-bit pixels.
-        dtype: of the stored key frames; None is float32, or uint8 with an encoding.
-        encoding: stores key frames as image files: "webp[:QUALITY]" or "avif[:QUALITY]". Errors that decide
-            how many key frames a clip keeps are measured before encoding, so only `key_frames` goes with it.
+        file: how a file is read; not used for folders.
+        folder: how clips are cut from the videos in a folder; not used for files.
+        normalization: imagenet, none or MEAN/STD. Floating values are stored unchanged, and this states how
+            they were normalised; 8-bit pixels are normalised with it. "0-255" means that floating values
+            are 8-bit pixels. If None, that of the source, or else ImageNet's for three channels.
+        dtype: dtype of the stored key frames. If None, float32, or uint8 with an encoding.
+        encoding: stores key frames as image files: "webp[:QUALITY]" or "avif[:QUALITY]". Of the options of
+            `fitting`, only `key_frames` can be used with it, since the others measure errors before encoding.
         fitting: how many key frames a clip keeps; all frames by default.
-        dataset: what the clips derive from, for the provenance.
-        fps: frames per second; the source's when None.
+        dataset: dataset that the clips derive from, for the provenance.
+        fps: frames per second; those of the source if None.
 
     Raises:
-        SettingsError: a value outside its rule.
+        SettingsError: a value is not allowed.
     """
 
     file: FileOptions = field(default_factory=FileOptions)
@@ -73,31 +73,31 @@ class ImportSettings:
             return
         if self.fitting.budget is not None or self.fitting.max_error is not None:
             raise SettingsError(
-                "--budget and --max-error measure errors before --encoding; give --key-frames, or use "
-                "dfs condense --method pack, which measures them on the encoded key frames"
+                "--budget and --max-error cannot be used with --encoding, because they measure errors before "
+                "it; use --key-frames, or dfs condense --method pack, which measures them after encoding"
             )
 
     @property
     def stored_dtype(self) -> str:
-        """dtype, or what is stored when that is None."""
+        """Dtype of the stored key frames, if `dtype` is None the default."""
         return stored_dtype(self.dtype, parse_encoding(self.encoding, "--encoding"), prefix="--")
 
 
 @dataclass(frozen=True)
 class Imported:
-    """What `import_clips` wrote.
+    """Result of `import_clips`.
 
     Attributes:
-        num_clips: N.
-        num_key_frames: S.
-        source: what the provenance says about it.
-        normalization: of the store.
-        smallest: stored value.
-        largest: stored value.
-        outside_share: share of the values that no pixel has under this normalization.
-        rms_error: of the clips as rebuilt, in grey levels of 255, after encoding; None if all frames are
-            stored as numbers.
-        notes: what people should know, in words.
+        num_clips: number of clips, N.
+        num_key_frames: number of key frames of all clips, S.
+        source: provenance of the source.
+        normalization: normalization of the store.
+        smallest: smallest value.
+        largest: largest value.
+        outside_share: share of values outside the range of pixels under this normalization.
+        rms_error: root-mean-square error of the rebuilt clips in grey levels of 255, after encoding; None if
+            all frames are stored as numbers.
+        notes: remarks for the user, one sentence each.
     """
 
     num_clips: int
@@ -111,7 +111,7 @@ class Imported:
     notes: list[str]
 
     def to_json(self) -> dict[str, Any]:
-        """Returns the facts as a JSON object."""
+        """Returns the result as a JSON object."""
         return asdict(self)
 
 
@@ -124,23 +124,24 @@ def import_clips(
     on_progress: Callable[[int, int], None] | None = None,
     on_prepare: "OnProgress | None" = None,
 ) -> Imported:
-    """Writes dense clips, or as few key frames of each as asked for, into a store; one clip is in memory.
+    """Writes dense clips into a store, with all frames or a few key frames of each.
 
-    Floating values are stored as they are, bit by bit in float32. A file is never unpickled.
+    Only one clip is in memory at a time. Floating values are stored bit by bit in float32. Files are never
+    unpickled.
 
     Args:
         source: a file (.pt, .npy, .npz, .safetensors) or a folder of <class>/<clips>.
-        out: the store; its suffix names the container.
-        settings: how; see `ImportSettings`.
-        overwrite: replace a store that is there.
-        on_progress: called with clips written and clips in all.
-        on_prepare: gets a `PrepareProgress` while videos are decoded.
+        out: path of the store; its suffix selects the container.
+        settings: see `ImportSettings`.
+        overwrite: whether to replace an existing store.
+        on_progress: called with the number of clips written and the number of all clips.
+        on_prepare: called with a `PrepareProgress` while videos are decoded.
 
     Raises:
-        DatasetNotFoundError: there is nothing at `source`.
-        UnreadableClipsError: the file holds no clips that can be read safely.
-        SettingsError: a setting outside its rule, or what the file holds can be read in more than one way.
-        ClipError: a clip holds values that are not finite, or too large for the dtype.
+        DatasetNotFoundError: `source` does not exist.
+        UnreadableClipsError: the file contains no clips that can be read safely.
+        SettingsError: a setting is not allowed, or the contents of the file are ambiguous.
+        ClipError: a clip contains values that are not finite, or too large for the dtype.
         OutputExistsError, OutputNotWritableError, DiskFullError: see `StoreWriter`.
     """
     settings = settings or ImportSettings()
@@ -148,7 +149,7 @@ def import_clips(
     path = Path(source)
     if path.is_dir():
         if (path / "zarr.json").exists():
-            raise SettingsError(f"{path} is a store already; dfs convert copies it")
+            raise SettingsError(f"{path} is already a store; use dfs convert to copy it")
         dense = read_folder(path, settings.folder, on_prepare)
     else:
         dense = read_file(path, settings.file)
@@ -215,7 +216,7 @@ def _rms_error(
     seen: "_Seen",
     name: str,
 ) -> float | None:
-    """Returns the error of the rebuilt clips: that of the fits, or measured on the store if it is encoded."""
+    """Returns the error of the rebuilt clips: that of the fits, or of the store if it is encoded."""
     if parse_encoding(settings.encoding) is None:
         return None if settings.fitting.is_dense else math.sqrt(seen.squared_error / seen.num_values)
     squares = 0.0
@@ -227,7 +228,7 @@ def _rms_error(
 
 
 def _normalization(dense: DenseClips, settings: ImportSettings) -> tuple[Normalization | None, bool]:
-    """Returns the normalization of the store, and whether nobody said it."""
+    """Returns the normalization of the store, and whether it is an assumption."""
     channels = dense.frame_shape[0]
     if settings.normalization is not None:
         return parse_normalization(settings.normalization, channels), False
@@ -241,17 +242,17 @@ def _normalization(dense: DenseClips, settings: ImportSettings) -> tuple[Normali
 def _values(dense: DenseClips, normalization: Normalization | None, name: str) -> Iterator[Floats]:
     """Yields the clips as they will be stored, (T, C, H, W) finite float32."""
     for number, clip in enumerate(dense.clips()):
-        with np.errstate(over="ignore"):  # of float64: the next line names the clip
+        with np.errstate(over="ignore"):  # float64 values that overflow are reported below
             values = normalised(clip, normalization) if dense.are_pixels else clip.astype(np.float32)
         if not np.isfinite(values).all():
-            raise ClipError(f"{name}: clip {number} holds values that are not finite; clips must not")
+            raise ClipError(f"{name}: all values must be finite, but clip {number} contains NaN or infinity")
         yield values
 
 
 def _fits(
     dense: DenseClips, settings: ImportSettings, normalization: Normalization | None, std: Floats, name: str
 ) -> "Iterator[Fit | None]":
-    """Yields the fit of every clip; None where all frames are kept."""
+    """Yields the fit of every clip, or None if all frames are kept."""
     fitting = settings.fitting
     if fitting.is_dense:
         return itertools.repeat(None)
@@ -265,9 +266,7 @@ def _reduced(values: Floats, fit: "Fit | None", seen: "_Seen") -> tuple[Floats, 
     """Returns the key frames of a clip and their positions: all frames, or those of a fit."""
     if fit is None:
         return values, np.arange(len(values))
-    from dfs_store.condense.fitting.key_frame_fit import (
-        fitted_key_frames,  # by need: its package imports torch
-    )
+    from dfs_store.condense.fitting.key_frame_fit import fitted_key_frames  # its package imports torch
 
     seen.squared_error += fit.error
     if len(fit.positions) == len(values):
@@ -290,7 +289,7 @@ def _provenance(dense: DenseClips, settings: ImportSettings, out: str | os.PathL
 
 
 class _Seen:
-    """What values came by, and what they should have been."""
+    """Statistics of the values of all clips, to compare them with the range of pixels."""
 
     def __init__(self, normalization: Normalization | None, channels: int) -> None:
         self._normalization = normalization
@@ -310,28 +309,24 @@ class _Seen:
         self.num_values += values.size
 
     def notes(self, assumed: bool) -> list[str]:
-        """Returns what looks wrong about floating values."""
+        """Returns warnings about the range of floating values."""
         said = "none" if self._normalization is None else f"mean {self._normalization['mean']}"
-        words = f"values go from {self.smallest:.4g} to {self.largest:.4g}"
+        words = f"values range from {self.smallest:.4g} to {self.largest:.4g}"
         notes = []
         if assumed:
-            notes.append(
-                f"nobody said how the values were normalised; taken for --normalization {self._word()}"
-            )
+            name = "none" if self._normalization is None else "imagenet"
+            notes.append(f"the normalization of the values is unknown; assuming --normalization {name}")
         if self.smallest >= 0 and 16 < self.largest <= _PEAK and self.outside > self.num_values / 2:
-            notes.append(f"{words}, as 8-bit pixels do: is it --normalization {PIXEL_RANGE}?")
+            notes.append(f"{words}, like 8-bit pixels; consider --normalization {PIXEL_RANGE}")
         elif assumed and -1 <= self.smallest < -0.9 and 0.9 < self.largest <= 1:
-            notes.append(f"{words}, as pixels do with mean 0.5 and std 0.5: is it --normalization 0.5/0.5?")
+            notes.append(f"{words}, like pixels with mean 0.5 and std 0.5; consider --normalization 0.5/0.5")
         elif assumed and self._normalization is not None and self.smallest >= 0 and self.largest <= 1:
-            notes.append(f"{words}, as pixels do that are not normalised: is it --normalization none?")
+            notes.append(f"{words}, like pixels that are not normalised; consider --normalization none")
         elif self.outside:
             low, high = float(self._low.min()), float(self._high.max())
             notes.append(
-                f"{words}: {100 * self.outside / self.num_values:.2g} % of them lie outside what pixels give "
-                f"under this normalization ({said}: {low:.3g} to {high:.3g}). Synthetic clips may; where "
-                "these should not, say --normalization"
+                f"{words}: {100 * self.outside / self.num_values:.2g} % of them are outside the range of "
+                f"pixels under this normalization ({said}: {low:.3g} to {high:.3g}). This is normal for "
+                "synthetic clips; if it is not expected, set --normalization"
             )
         return notes
-
-    def _word(self) -> str:
-        return "none" if self._normalization is None else "imagenet"

@@ -1,4 +1,4 @@
-"""The class of every imported clip, and the names of the classes: from files, flags, or by counting."""
+"""Labels and class names of imported clips, from files, options or the number of clips per class."""
 
 import json
 import re
@@ -10,6 +10,7 @@ import numpy as np
 
 from dfs_store.errors import DatasetNotFoundError, SettingsError, UnreadableClipsError
 from dfs_store.exchange.imports.arrays import Array
+from dfs_store.names import counted
 
 __all__ = ["Labels", "class_names_of", "counted_labels", "is_one_hot", "labels_of", "read_lines"]
 
@@ -18,10 +19,10 @@ _MOST_NAME = 1000
 
 
 class Labels(NamedTuple):
-    """The classes of N clips.
+    """The labels of N clips.
 
     Attributes:
-        numbers: one per clip.
+        numbers: one label per clip.
         class_names: label i is class_names[i].
     """
 
@@ -29,45 +30,43 @@ class Labels(NamedTuple):
     class_names: list[str]
 
     def notes(self) -> list[str]:
-        """Returns what looks wrong: classes without clips, most often because the labels count from 1."""
+        """Returns a warning if classes have no clips, usually because the labels start at 1."""
         empty = sorted(set(range(len(self.class_names))) - set(self.numbers))
         if not empty:
             return []
         shown = ", ".join(self.class_names[label] for label in empty[:5]) + (", ..." if empty[5:] else "")
         first = min(self.numbers)
-        hint = (
-            f"; if the file counts its classes from {first}, save labels - {first}" if empty[0] == 0 else ""
-        )
+        hint = f"; if the labels in the file start at {first}, save labels - {first}" if empty[0] == 0 else ""
         return [
-            f"labels go from {first} to {max(self.numbers)}, and {len(empty)} of "
-            f"{len(self.class_names)} classes have no clip ({shown}){hint}"
+            f"labels range from {first} to {max(self.numbers)}, and {len(empty)} of "
+            f"{len(self.class_names)} classes have no clips ({shown}){hint}"
         ]
 
 
 def class_names_of(text: str | None) -> list[str] | None:
-    """Reads `--classes`: a file with a name per line or a JSON list, or names with commas between.
+    """Parses `--classes`: a file with one name per line or a JSON list, or names separated by commas.
 
     Raises:
-        SettingsError: there is no name, or one is given twice.
+        SettingsError: there are no names, or a name is repeated.
     """
     if text is None:
         return None
     path = Path(text)
     names = read_lines(path) if path.is_file() else [name.strip() for name in text.split(",") if name.strip()]
     if not names:
-        raise SettingsError(f"--classes must give at least one name, got {text!r}")
+        raise SettingsError(f"--classes must contain at least one name, got {text!r}")
     twice = next((name for number, name in enumerate(names) if name in names[:number]), None)
     if twice is not None:
-        raise SettingsError(f"--classes must give different names, got {twice!r} twice")
+        raise SettingsError(f"--classes must contain each name once, got {twice!r} twice")
     return names
 
 
 def read_lines(path: Path) -> list[str]:
-    """Reads a list of texts or numbers: a JSON list (.json), else one per line.
+    """Reads a list of strings or numbers: a JSON list (.json), or one per line.
 
     Raises:
-        DatasetNotFoundError: there is no such file.
-        UnreadableClipsError: it is no such list.
+        DatasetNotFoundError: the file does not exist.
+        UnreadableClipsError: the file is not such a list.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -75,19 +74,19 @@ def read_lines(path: Path) -> list[str]:
             return [line.strip() for line in text.splitlines() if line.strip()]
         content = json.loads(text)
     except FileNotFoundError:
-        raise DatasetNotFoundError(f"{path}: there is no such file") from None
+        raise DatasetNotFoundError(f"{path} does not exist") from None
     except (OSError, ValueError) as error:
         raise UnreadableClipsError(f"{path} cannot be read as a list of names or labels ({error})") from error
     if not isinstance(content, list) or not all(isinstance(each, str | int) for each in content):
-        raise UnreadableClipsError(f"{path} must hold a JSON list of names or whole numbers")
+        raise UnreadableClipsError(f"{path} must contain a JSON list of names or whole numbers")
     return [str(each) for each in content]
 
 
 def counted_labels(num_clips: int, clips_per_class: int, names: Sequence[str] | None) -> Labels:
-    """Returns labels of clips that lie class by class, so many of each.
+    """Returns the labels of clips that are sorted by class.
 
     Raises:
-        SettingsError: they do not come out even, or the names are not as many as the classes.
+        SettingsError: the number of clips is not a multiple of `clips_per_class`, or there are too few names.
     """
     if clips_per_class < 1 or num_clips % clips_per_class:
         raise SettingsError(
@@ -97,32 +96,33 @@ def counted_labels(num_clips: int, clips_per_class: int, names: Sequence[str] | 
 
 
 def labels_of(array: Array, num_clips: int, names: Sequence[str] | None, what: str) -> Labels:
-    """Reads labels that are whole numbers, or the names of classes.
+    """Reads labels that are whole numbers, class names or one-hot vectors.
 
     Args:
-        array: one number or text per clip.
-        num_clips: N.
-        names: of the classes; made up from the labels when None.
-        what: the array in words, for errors.
+        array: labels of the clips.
+        num_clips: number of clips, N.
+        names: class names; derived from the labels if None.
+        what: description of the array for messages.
 
     Raises:
-        SettingsError: their number is not that of the clips, or a label is no class.
+        SettingsError: there is not exactly one label per clip, or a label is not a class.
     """
     if array.shape == (num_clips, 1):
         array = array[:, 0]
     if array.shape[:1] != (num_clips,) or array.ndim > 2:
         raise SettingsError(
-            f"{what}: there must be one label per clip, ({num_clips},), got the shape {array.shape}"
+            f"{what}: there must be one label per clip, ({num_clips},), got shape {array.shape}"
         )
     if array.ndim == 2:
         if not is_one_hot(array):
             raise SettingsError(
-                f"{what} {array.shape} are soft labels, several numbers per clip; a clip has one class: save "
-                "the largest, labels.argmax(1), or the class of the clip"
+                f"{what} {array.shape} are soft labels, but only one class per clip can be imported; save "
+                "labels.argmax(1)"
             )
         if names is not None and len(names) != array.shape[1]:
             raise SettingsError(
-                f"{what} are one-hot labels of {array.shape[1]} classes, but there are names of {len(names)}"
+                f"{what} are one-hot labels of {counted(array.shape[1], 'class')}, but there are "
+                f"{counted(len(names), 'class name')}"
             )
         names = names or [f"class_{label}" for label in range(array.shape[1])]
         array = array.argmax(1)
@@ -130,12 +130,12 @@ def labels_of(array: Array, num_clips: int, names: Sequence[str] | None, what: s
         array = array.astype(np.float64)
     if array.dtype.kind in "fiub":
         if not (np.isfinite(array).all() and (array == np.rint(array)).all()):
-            raise SettingsError(f"{what}: labels must be whole numbers or names of classes, got {array[0]}")
+            raise SettingsError(f"{what}: labels must be whole numbers or class names, got {array[0]}")
         return _with_names([int(each) for each in array.tolist()], names, what)
     texts = [str(each) for each in array.tolist()]
     if (longest := max(texts, key=len, default="")) and len(longest) > _MOST_NAME:
         raise SettingsError(
-            f"{what}: names of classes have at most {_MOST_NAME:,} characters, got {len(longest):,}"
+            f"{what}: class names must have at most {_MOST_NAME:,} characters, got {len(longest):,}"
         )
     if all(re.fullmatch(r"-?[0-9]{1,9}", text) for text in texts):
         return _with_names([int(text) for text in texts], names, what)
@@ -143,7 +143,7 @@ def labels_of(array: Array, num_clips: int, names: Sequence[str] | None, what: s
 
 
 def is_one_hot(array: Array) -> bool:
-    """Whether every row of (N, classes) numbers has a single 1 among zeros."""
+    """Whether every row of an array (N, classes) has a single 1 and otherwise zeros."""
     if array.ndim != 2 or array.dtype.kind not in "fiub":
         return False
     return bool((((array == 0) | (array == 1)).all(1) & ((array == 1).sum(1) == 1)).all())
@@ -153,7 +153,7 @@ def _by_name(texts: list[str], names: Sequence[str] | None, what: str) -> Labels
     known = sorted(set(texts)) if names is None else list(names)
     unknown = sorted(set(texts) - set(known))
     if unknown:
-        raise SettingsError(f"{what}: {unknown[0]!r} is none of the classes {', '.join(known)}")
+        raise SettingsError(f"{what}: {unknown[0]!r} is not one of the classes {', '.join(known)}")
     number = {name: label for label, name in enumerate(known)}
     return Labels([number[text] for text in texts], known)
 
@@ -161,15 +161,14 @@ def _by_name(texts: list[str], names: Sequence[str] | None, what: str) -> Labels
 def _with_names(numbers: list[int], names: Sequence[str] | None, what: str = "the labels") -> Labels:
     largest, smallest = max(numbers), min(numbers)
     if smallest < 0 or largest > 10**6:
-        raise SettingsError(
-            f"{what} must count the classes from 0, got {smallest if smallest < 0 else largest}"
-        )
+        raise SettingsError(f"{what} must be numbers from 0, got {smallest if smallest < 0 else largest}")
     if names is None:
         return Labels(numbers, [f"class_{label}" for label in range(largest + 1)])
     if largest >= len(names):
         raise SettingsError(
-            f"{what} go up to {largest}, but there are names of {len(names)} classes ({', '.join(names[:5])}"
-            f"{', ...' if len(names) > 5 else ''}); labels count from 0, in the order of --classes"
-            + ("; these count from 1: save labels - 1" if smallest == 1 and largest == len(names) else "")
+            f"{what} go up to {largest}, but there are {counted(len(names), 'class name')} "
+            f"({', '.join(names[:5])}{', ...' if len(names) > 5 else ''}); labels must start at 0, in the "
+            "order of --classes"
+            + ("; these start at 1: save labels - 1" if smallest == 1 and largest == len(names) else "")
         )
     return Labels(numbers, list(names))

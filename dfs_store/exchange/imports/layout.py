@@ -1,4 +1,4 @@
-"""Which axis of an array of clips is what: found where only one reading makes sense, asked for otherwise."""
+"""The order of the axes of an array of clips: detected if unambiguous, or set by the user."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,18 +10,18 @@ from dfs_store.errors import SettingsError, UnreadableClipsError
 
 __all__ = ["LAYOUTS", "Layout", "find_layout"]
 
-# How one clip of each layout becomes (T, C, H, W).
+# The transposition of a clip of each layout to (T, C, H, W).
 LAYOUTS = {"NTCHW": (0, 1, 2, 3), "NCTHW": (1, 0, 2, 3), "NTHWC": (0, 3, 1, 2)}
-_CHANNELS = (1, 3)  # what auto takes for channels
+_CHANNELS = (1, 3)  # numbers of channels that "auto" considers
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How the axes of N clips are read.
+    """The order of the axes of N clips.
 
     Attributes:
         name: a key of `LAYOUTS`.
-        num_frames: T.
+        num_frames: number of frames per clip, T.
         frame_shape: (C, H, W).
     """
 
@@ -30,7 +30,7 @@ class Layout:
     frame_shape: tuple[int, int, int]
 
     def clip(self, array: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
-        """Returns one clip of the array as (T, C, H, W), a view."""
+        """Returns a view of a clip as (T, C, H, W)."""
         return array.transpose(LAYOUTS[self.name])
 
 
@@ -38,20 +38,20 @@ def find_layout(shape: Sequence[int], asked: str, what: str) -> Layout:
     """Returns the layout of an array of clips.
 
     Args:
-        shape: (N, ., ., ., .) of the array.
-        asked: a key of `LAYOUTS`, or "auto": the layout whose channels are 1 or 3, if there is
-            just one: an axis of one frame may as well be the channels.
-        what: the array in words, for errors.
+        shape: shape of the array, N first.
+        asked: a key of `LAYOUTS`, or "auto" for the only layout that has 1 or 3 channels.
+        what: description of the array for messages.
 
     Raises:
-        SettingsError: more than one layout fits, or none, or no such layout; or a clip has one frame.
-        UnreadableClipsError: the array has not five axes, or no clip or frame.
+        SettingsError: no layout or more than one fits, the layout is unknown, or clips have one frame.
+        UnreadableClipsError: the array does not have five axes, or is empty.
     """
     if asked != "auto" and asked not in LAYOUTS:
-        raise SettingsError(f"--layout must be auto, {', '.join(LAYOUTS)}, got {asked!r}")
+        raise SettingsError(f"--layout must be one of auto, {', '.join(LAYOUTS)}, got {asked!r}")
     if len(shape) != 5 or 0 in shape:
         raise UnreadableClipsError(
-            f"{what} has the shape {tuple(shape)}; clips are (N, T, C, H, W) or (N, C, T, H, W), no side 0"
+            f"{what} has the shape {tuple(shape)}; clips must be (N, T, C, H, W) or (N, C, T, H, W), without "
+            "empty axes"
         )
     readings = {name: _read(name, shape) for name in LAYOUTS}
     fitting = [each for each in readings.values() if each.frame_shape[0] in _CHANNELS]
@@ -61,8 +61,8 @@ def find_layout(shape: Sequence[int], asked: str, what: str) -> Layout:
         f"--layout {each.name} ({each.num_frames} frames of {'x'.join(map(str, each.frame_shape))})"
         for each in fitting or readings.values()
     )
-    why = "more than one axis could be the channels" if fitting else "no axis of 1 or 3 could be the channels"
-    raise SettingsError(f"{what} has the shape {tuple(shape)}, and {why}; say which it is: {could}")
+    why = "more than one axis can be the channels" if fitting else "no axis of 1 or 3 can be the channels"
+    raise SettingsError(f"{what} has the shape {tuple(shape)}, and {why}; use one of {could}")
 
 
 def _moving(layout: Layout, what: str) -> Layout:
@@ -71,9 +71,9 @@ def _moving(layout: Layout, what: str) -> Layout:
     repeats = ["1"] * 5
     repeats[1 + LAYOUTS[layout.name][0]] = "16"
     raise SettingsError(
-        f"{what} has one frame per clip under --layout {layout.name}, and a store's clips have at least "
-        f"two. For still clips save clips.repeat({', '.join(repeats)}), and import them with --layout "
-        f"{layout.name} --key-frames 1, which stores one frame of each"
+        f"{what} has one frame per clip with --layout {layout.name}, but clips must have at least two. For "
+        f"still clips, save clips.repeat({', '.join(repeats)}) and import it with --layout {layout.name} "
+        "--key-frames 1, which stores one frame per clip"
     )
 
 

@@ -1,8 +1,8 @@
-"""Pickles as plain data: a machine of our own follows the opcodes; it imports and calls nothing.
+"""Reads pickles as plain data: interprets their opcodes without importing or calling anything.
 
-Names of classes and functions are text here. Those that torch and NumPy save arrays with are known and give
-parts of arrays; objects of any other class give their attributes as data; a call of anything else is refused.
-Dictionaries are lists of pairs, so that no key is hashed.
+Classes and functions are represented by their names. Those with which torch and NumPy save arrays are known
+and yield parts of arrays. Objects of other classes yield their attributes. Calls of other functions are
+errors. Dictionaries are lists of pairs, so that no key is hashed.
 """
 
 import pickletools
@@ -18,7 +18,7 @@ __all__ = ["CalledError", "NumpyArray", "RefusedError", "Storage", "TensorParts"
 
 _MOST_OPCODES = 2_000_000
 _MOST_CONTAINERS = 600_000
-_PAIR_BYTES = 8  # what a pair of an object takes in a pickle, at least
+_PAIR_BYTES = 8  # lower bound for the size of a key and a value in a pickle
 _MOST_SCALAR_BYTES = 1024
 _DTYPE = re.compile(r"[<>|=]?(b1|\?|[iuf][1248]|c8|c16|O8?|[SUV][0-9]{1,8})")
 _STORAGE_DTYPES = {
@@ -38,29 +38,29 @@ _RENAMED = {"__builtin__": "builtins", "copy_reg": "copyreg", "numpy.core": "num
 
 
 class RefusedError(Exception):
-    """A pickle that does not end, is damaged or too large; the text says which."""
+    """A pickle is damaged, too large or not supported; the message states the reason."""
 
 
 class CalledError(Exception):
-    """A pickle that calls a function; the text is its name."""
+    """A pickle calls an unknown function; the message is its name."""
 
 
 class Source(Protocol):
-    """What a pickle is read from; `read` returns what is there if that is less."""
+    """A file-like object from which a pickle is read."""
 
     def read(self, count: int = -1, /) -> bytes:
-        """Returns the next bytes."""
+        """Returns the next `count` bytes, or fewer at the end."""
 
     def readline(self) -> bytes:
         """Returns the next line."""
 
     def tell(self) -> int:
-        """Returns the place in bytes."""
+        """Returns the offset in bytes."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Name:
-    """A class or function, by name only."""
+    """The name of a class or function."""
 
     text: str
 
@@ -71,7 +71,7 @@ class Things:
 
     Attributes:
         pairs: keys and values, in order.
-        of: the object's class; "" of a dictionary.
+        of: class of the object; "" for a dictionary.
     """
 
     pairs: list[tuple[object, object]] = field(default_factory=list)
@@ -80,11 +80,11 @@ class Things:
 
 @dataclass(slots=True)
 class Storage:
-    """The bytes of some tensors, which are not in the pickle.
+    """The bytes of some tensors, stored outside the pickle.
 
     Attributes:
-        key: names them in the file.
-        dtype: of their elements.
+        key: name of the storage in the file.
+        dtype: dtype of the elements.
     """
 
     key: str
@@ -104,11 +104,11 @@ class TensorParts:
 
 @dataclass(slots=True)
 class NumpyArray:
-    """A NumPy array whose bytes are in the pickle.
+    """A NumPy array stored in the pickle.
 
     Attributes:
-        array: numbers or text; None before its bytes come.
-        items: of an array of objects.
+        array: numbers or text; None until its bytes are read.
+        items: items of an array of objects.
     """
 
     array: npt.NDArray[Any] | None = None
@@ -121,23 +121,23 @@ class _DType:
 
     def numpy(self) -> np.dtype[Any]:
         if not _DTYPE.fullmatch(self.text):
-            raise RefusedError(f"an array has the dtype {self.text[:40]!r}, which is not a plain one")
+            raise RefusedError(f"an array has the unsupported dtype {self.text[:40]!r}")
         return np.dtype(self.text)
 
 
 def read_pickle(
     source: Source, size_bytes: int, on_storage: Callable[[Storage], object] | None = None
 ) -> object:
-    """Returns what one pickle holds, as lists, tuples, `Things`, arrays, text and numbers.
+    """Returns the contents of a pickle as lists, tuples, `Things`, arrays, text and numbers.
 
     Args:
-        source: at the start of the pickle; afterwards at its end.
-        size_bytes: of the file: nothing may take more than a small multiple of it.
-        on_storage: called with every storage that is named.
+        source: the file, positioned at the start of the pickle; afterwards at its end.
+        size_bytes: size of the file; the contents may take only a small multiple of it.
+        on_storage: called with every storage that the pickle refers to.
 
     Raises:
-        RefusedError: it is damaged, or too large.
-        CalledError: it calls a function that is not known to make an array or a collection.
+        RefusedError: the pickle is damaged, too large or not supported.
+        CalledError: the pickle calls a function that is not known to create an array or a collection.
     """
     machine = _Machine(size_bytes, on_storage)
     try:
@@ -153,7 +153,7 @@ def read_pickle(
 
 
 class _Machine:
-    """The stack of a pickle and its memory."""
+    """The stack and the memo of a pickle."""
 
     def __init__(self, size_bytes: int, on_storage: Callable[[Storage], object] | None) -> None:
         self._on_storage = on_storage
@@ -174,7 +174,7 @@ class _Machine:
         elif (act := getattr(self, f"_{opcode.lower()}", None)) is not None:
             act(arg)
         elif opcode not in _IGNORED:
-            raise RefusedError(f"the instruction {opcode} is not read")
+            raise RefusedError(f"the instruction {opcode} is not supported")
 
     def _since_mark(self) -> list[Any]:
         items, self._stack = self._stack, self._below.pop()
@@ -186,18 +186,16 @@ class _Machine:
             raise RefusedError(f"it has more than {_MOST_CONTAINERS:,} lists, tuples and dictionaries")
 
     def _spend_bytes(self, count: int) -> None:
-        """Counts what is copied: a few bytes could ask for the same large thing again and again."""
+        """Limits copies, because a small pickle can request the same large object repeatedly."""
         self._bytes_left -= count
         if self._bytes_left < 0:
-            raise RefusedError(
-                "it repeats its contents until they take more memory than the file's size allows"
-            )
+            raise RefusedError("its repeated contents exceed the memory limit for a file of this size")
 
     def _made(self, container: object) -> None:
         self._spend_container()
         self._stack.append(container)
 
-    # Each method is the opcode of its name.
+    # Each method implements the opcode of its name.
     def _mark(self, _: object) -> None:
         self._spend_container()
         self._below.append(self._stack)
@@ -249,7 +247,7 @@ class _Machine:
     def _extend(self, items: list[Any]) -> None:
         target = self._stack[-1]
         if isinstance(target, Things):
-            target.pairs.extend(enumerate(items, len(target.pairs)))  # an object that is a list, too
+            target.pairs.extend(enumerate(items, len(target.pairs)))  # an object of a subclass of list
         else:
             self._only(target, list).extend(items)
 
@@ -294,7 +292,7 @@ class _Machine:
 
     def _named(self, module: str, attribute: str) -> None:
         if len(module) + len(attribute) > 200:
-            raise RefusedError("it names something of more than 200 characters")
+            raise RefusedError("it contains a name of more than 200 characters")
         for old, new in _RENAMED.items():
             if module == old or module.startswith(f"{old}."):
                 module = new + module.removeprefix(old)
@@ -304,7 +302,7 @@ class _Machine:
         kind, storage, key = self._only(self._stack.pop(), tuple)[:3]
         name = self._only(storage, _Name).text.rpartition(".")[2]
         if kind != "storage" or name not in _STORAGE_DTYPES:
-            raise RefusedError(f"it has tensors of {name[:40]}, which are not read")
+            raise RefusedError(f"it has tensors of the unsupported type {name[:40]}")
         self._made(Storage(self._only(key, str), _STORAGE_DTYPES[name]))
         if self._on_storage is not None:
             self._on_storage(self._stack[-1])
@@ -322,7 +320,7 @@ class _Machine:
             self._made(Things(list(enumerate(args)), name.text))
 
     def _newobj_ex(self, _: object) -> None:
-        self._stack.pop()  # arguments by name, which hold no arrays
+        self._stack.pop()  # keyword arguments, which contain no arrays
         self._newobj(_)
 
     def _build(self, _: object) -> None:
@@ -331,7 +329,7 @@ class _Machine:
             self._fill(target, self._only(state, tuple))
         elif isinstance(target, _DType):
             order = self._only(state, tuple)[1]
-            # In the copy: a dtype that is shared must not change under its arrays.
+            # Only once: a shared dtype must not change after an array has used it.
             if order in ("<", ">") and target.text[:1] not in "<>|=":
                 target.text = f"{order}{target.text}"
         elif isinstance(target, Things) and target.of:
@@ -350,7 +348,7 @@ class _Machine:
         target.array = _array(data, dtype, shape, "F" if is_fortran else "C")
 
     def _called(self, name: str, args: tuple[Any, ...]) -> object:
-        """Returns what a known function of torch, NumPy or Python would make."""
+        """Returns the equivalent of what a known function of torch, NumPy or Python returns."""
         short = name.rpartition(".")[2]
         if name in _PLAIN:
             if isinstance(args[0] if args else None, _PLAIN[name]):
@@ -384,7 +382,7 @@ class _Machine:
             dtype = self._only(args[6], _Name).text.rpartition(".")[2]
         numbers = [offset, *self._only(shape, tuple), *self._only(strides, tuple)]
         if not all(type(each) is int and each >= 0 for each in numbers) or len(shape) != len(strides):
-            raise RefusedError("it is damaged: a tensor has a false shape")
+            raise RefusedError("it is damaged: a tensor has an invalid shape")
         return TensorParts(storage, offset, tuple(shape), tuple(strides), dtype)
 
     def _encoded(self, text: str) -> bytes:
@@ -394,16 +392,16 @@ class _Machine:
     @staticmethod
     def _only(value: Any, kind: Any) -> Any:  # noqa: ANN401
         if not isinstance(value, kind):
-            raise RefusedError(f"it is damaged: it has a {type(value).__name__} where it may not be")
+            raise RefusedError(f"it is damaged: unexpected {type(value).__name__}")
         return value
 
 
 def _array(data: object, dtype: object, shape: object, order: object) -> npt.NDArray[Any]:
     if not isinstance(data, bytes | bytearray) or not isinstance(dtype, _DType):
-        raise RefusedError("an array holds objects or an unknown dtype")
+        raise RefusedError("an array contains objects or has an unknown dtype")
     kind = dtype.numpy()
     if not isinstance(shape, tuple) or kind.hasobject or order not in ("C", "F"):
-        raise RefusedError("an array holds objects, or has a false shape")
+        raise RefusedError("an array contains objects or has an invalid shape")
     return np.frombuffer(data, kind).reshape(shape, order="F" if order == "F" else "C")
 
 
@@ -416,7 +414,7 @@ _PLAIN: dict[str, Any] = {
     **dict.fromkeys(("torch.Size", "builtins.tuple"), tuple),
 }
 _TENSORS = tuple(f"torch._utils._rebuild_tensor{version}" for version in ("", "_v2", "_v3"))
-# Made without effect by whoever saved them; no clips are in them.
+# Harmless objects that contain no clips.
 _HARMLESS = (
     *("torch.device", "torch.serialization._get_layout", "builtins.complex", "builtins.slice"),
     *("builtins.range", "builtins.bytearray", "copyreg._reconstructor"),

@@ -1,4 +1,4 @@
-"""Arrays as bytes in a mapped file: views that read one item at a time; NumPy alone, also for bfloat16."""
+"""Arrays in memory-mapped files, read item by item with NumPy, including bfloat16."""
 
 import math
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from dfs_store.exchange.imports.arrays import Array, FoundArray
 
 __all__ = ["DTYPES", "found_raw", "of_numpy"]
 
-# As NumPy reads them; it has no bfloat16, whose bits are the upper half of a float32's.
+# NumPy dtypes. NumPy has no bfloat16, whose bits are the upper half of a float32.
 DTYPES = {
     **{f"float{bits}": f"f{bits // 8}" for bits in (16, 32, 64)},
     **{f"{word}int{bits}": f"{word or 'i'}{bits // 8}" for word in ("", "u") for bits in (8, 16, 32, 64)},
@@ -31,19 +31,19 @@ def found_raw(
     offset: int = 0,
     order: str = "<",
 ) -> FoundArray:
-    """Returns an array in bytes, not read yet.
+    """Returns an array that is a view of bytes. It is read lazily.
 
     Args:
         name: see `FoundArray`.
-        data: (n,) the bytes that it is a view of.
-        dtype: a key of `DTYPES`; of another one the array cannot be read.
-        shape: of the array.
-        strides: in elements; None is C order.
-        offset: of the first element, in elements.
-        order: of the bytes, "<" or ">".
+        data: (n,) the bytes.
+        dtype: a key of `DTYPES`; reading an array with another dtype raises an error.
+        shape: shape of the array.
+        strides: strides in elements; C order if None.
+        offset: offset of the first element, in elements.
+        order: byte order, "<" or ">".
 
     Raises:
-        UnreadableClipsError: it reaches beyond the bytes, or repeats them until it has more.
+        UnreadableClipsError: the view exceeds the bytes, or has more elements than they contain.
     """
     shape = tuple(shape)
     if dtype not in DTYPES:
@@ -54,12 +54,12 @@ def found_raw(
         strides = [math.prod(shape[axis + 1 :]) for axis in range(len(shape))]
     if count * size > data.size:
         raise UnreadableClipsError(
-            f"{name or 'the tensor'} claims {count * size:,} bytes, and there are {data.size:,}: it repeats "
-            "values, or was cut short. Save it again as tensor.contiguous()"
+            f"{name or 'the tensor'} needs {count * size:,} bytes, but only {data.size:,} are stored: it "
+            "repeats values, or the file is truncated. Save it again as tensor.contiguous()"
         )
     last = offset + sum((side - 1) * stride for side, stride in zip(shape, strides, strict=True))
     if count and (last + 1) * size > data.size:
-        raise UnreadableClipsError(f"{name or 'the tensor'} reaches beyond its bytes: the file is damaged")
+        raise UnreadableClipsError(f"the file is damaged: {name or 'the tensor'} exceeds its stored bytes")
     view: Array = np.lib.stride_tricks.as_strided(
         data[offset * size : (last + 1) * size].view(kind) if count else np.empty(0, kind),
         shape,
@@ -72,7 +72,7 @@ def found_raw(
 
 
 def of_numpy(name: str, array: Array) -> FoundArray:
-    """Returns an array that is in memory, or mapped."""
+    """Returns an array that is in memory or memory-mapped."""
     dtype = "str" if array.dtype.kind == "U" else array.dtype.name
     return FoundArray(name, array.shape, dtype, lambda: iter(array), lambda: array)
 
@@ -84,4 +84,6 @@ def _widened(bits: Array) -> Array:
 
 
 def _unread(name: str, dtype: str) -> Any:  # noqa: ANN401 - it never returns
-    raise UnreadableClipsError(f"{name or 'the tensor'} has values of {dtype}, which are not read")
+    raise UnreadableClipsError(
+        f"{name or 'the tensor'} has the unsupported dtype {dtype}; save it with one of {', '.join(DTYPES)}"
+    )

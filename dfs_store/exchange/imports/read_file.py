@@ -1,4 +1,4 @@
-"""Dense clips from one file: .pt, .npy, .npz or .safetensors, with labels in it, beside it, or counted."""
+"""Reads dense clips from a .pt, .npy, .npz or .safetensors file, and their labels."""
 
 import hashlib
 import json
@@ -17,6 +17,7 @@ from dfs_store.exchange.imports.labels import Labels, class_names_of, counted_la
 from dfs_store.exchange.imports.layout import LAYOUTS, Layout, find_layout
 from dfs_store.exchange.pixels import Normalization
 from dfs_store.format.io.git_lfs import pointer_problem
+from dfs_store.names import counted
 
 __all__ = ["FILE_SUFFIXES", "FileOptions", "read_file"]
 
@@ -32,11 +33,11 @@ class FileOptions:
 
     Attributes:
         layout: see `find_layout`.
-        classes: names of the classes, see `class_names_of`.
-        labels: a file with the labels; those in the file of the clips when None.
-        clips_per_class: the clips lie class by class, so many of each.
-        clips_key: which array of the file holds the clips; the only one that can when None.
-        labels_key: which array holds the labels.
+        classes: class names, see `class_names_of`.
+        labels: file of the labels; if None, they are in the file of the clips.
+        clips_per_class: number of clips per class, if the clips are sorted by class.
+        clips_key: name of the array of clips; if None, the only one that can be clips.
+        labels_key: name of the array of labels.
     """
 
     layout: str = "auto"
@@ -53,25 +54,23 @@ class _Content(NamedTuple):
 
 
 def read_file(path: Path, options: FileOptions) -> DenseClips:
-    """Finds the clips of a file and their labels; values are read later, clip by clip.
+    """Finds the clips in a file and their labels. Values are read lazily, clip by clip.
 
     Raises:
-        DatasetNotFoundError: a file is not there.
-        UnreadableClipsError: it holds no clips that can be read safely.
-        SettingsError: what it holds can be read in more than one way, or labels do not fit the clips.
+        DatasetNotFoundError: a file does not exist.
+        UnreadableClipsError: the file contains no clips that can be read safely.
+        SettingsError: the contents are ambiguous, or labels do not match the clips.
     """
     content = _read(path)
     found, own = _picked(path, content, options)
     if found.dtype not in CLIP_DTYPES:
-        raise UnreadableClipsError(
-            f"{path}: {found} cannot be clips; their values must be {', '.join(CLIP_DTYPES)}"
-        )
+        raise UnreadableClipsError(f"{path}: clips must be of dtype {', '.join(CLIP_DTYPES)}, got {found}")
     layout = find_layout(found.shape, options.layout, f"{path}: {found.name or 'the array'}")
     clip_bytes = layout.num_frames * int(np.prod(layout.frame_shape, dtype=object)) * 4
     if clip_bytes > _MAX_CLIP_BYTES:
         raise UnreadableClipsError(
-            f"{path}: a clip of the shape {found.shape[1:]} takes {clip_bytes:,} bytes as float32, and a "
-            f"clip may take {_MAX_CLIP_BYTES:,}; cut the clips, or make their frames smaller"
+            f"{path}: a clip of shape {found.shape[1:]} needs {clip_bytes:,} bytes as float32, but the limit "
+            f"is {_MAX_CLIP_BYTES:,}; shorten the clips or make their frames smaller"
         )
     labels, origin = _labels(path, content, found, own, options)
     normalization, says_pixels = _normalization(content, layout.frame_shape[0])
@@ -103,20 +102,21 @@ def read_file(path: Path, options: FileOptions) -> DenseClips:
 
 
 def _picked(path: Path, content: _Content, options: FileOptions) -> tuple[FoundArray, FoundArray | None]:
-    """Returns the array of clips, and that of its labels in the file; a list of sets of clips is settled."""
+    """Returns the array of clips and that of its labels; chooses the last of a list of sets of clips."""
     found = pick_clips(content.arrays, options.clips_key, str(path))
     if found.asks_layout and options.layout == "auto":
         raise SettingsError(
-            f"{path}: {found.name or 'it'} holds one array of four axes per class, {found.shape[1:]}, "
-            f"which may be a clip or a set of images; if it is a clip, say its --layout: {', '.join(LAYOUTS)}"
+            f"{path}: {found.name or 'the file'} contains one array with four axes per class, "
+            f"{found.shape[1:]}, which may be a clip or a set of images; if it is a clip, set --layout to "
+            f"one of {', '.join(LAYOUTS)}"
         )
     if options.labels is not None or options.clips_per_class is not None:
         if found.is_keyed:
             keys = [each.name for each in content.arrays if each.is_part]
             flag = "--labels" if options.labels is not None else "--clips-per-class"
             raise SettingsError(
-                f"{path} holds a dictionary of clips, and {flag} says other classes than its keys; leave it "
-                f"out if they are the classes, or choose one set of clips, such as --clips-key {keys[0]}"
+                f"{path} contains a dictionary of clips, and {flag} contradicts its keys; remove {flag} if "
+                f"the keys are the classes, or choose one set of clips, such as --clips-key {keys[0]}"
             )
         return found, None
     own = pick_labels(content.arrays, found, found.shape[0], options.labels_key, str(path))
@@ -124,7 +124,7 @@ def _picked(path: Path, content: _Content, options: FileOptions) -> tuple[FoundA
         own = pick_labels(content.arrays, found, found.last.shape[0], options.labels_key, str(path))
         if own is not None:
             name = found.name or "the file"
-            note = f"{name} is a list of sets of clips with the same labels; the last was taken"
+            note = f"{name} is a list of sets of clips with the same labels; the last one was imported"
             return replace(found.last, note=note), own
     if own is None and found.labels is not None:
         note = f"{found.name or 'the file'} was read as one set of clips per class"
@@ -139,7 +139,7 @@ def _clips(found: FoundArray, layout: Layout) -> Iterator[Array]:
 
 def _read(path: Path) -> _Content:
     if not path.is_file():
-        raise DatasetNotFoundError(f"{path}: there is no such file or folder")
+        raise DatasetNotFoundError(f"{path} does not exist")
     if problem := pointer_problem(path):
         raise UnreadableClipsError(f"{path} {problem}")
     suffix = path.suffix.lower()
@@ -157,21 +157,21 @@ def _read(path: Path) -> _Content:
         return _Content(read_npy(str(path)), {})
     if suffix == ".npz":
         return _Content(read_npz(str(path)), {})
-    store = "; of a store, dfs convert makes another" if suffix in _STORES else ""
+    store = "; to copy a store, use dfs convert" if suffix in _STORES else ""
     raise SettingsError(
-        f"{path}: what to import is a folder of class folders, or a file {', '.join(FILE_SUFFIXES)}; "
-        f"got {suffix or 'no suffix'}{store}"
+        f"{path}: the source must be a folder of class folders, or a file with the suffix "
+        f"{', '.join(FILE_SUFFIXES)}, got {suffix or 'no suffix'}{store}"
     )
 
 
 def _labels(
     path: Path, content: _Content, found: FoundArray, own: FoundArray | None, options: FileOptions
 ) -> tuple[Labels, str]:
-    """Returns the labels, and in words where they come from."""
+    """Returns the labels and a description of their origin."""
     num_clips = found.shape[0]
     names = class_names_of(options.classes) or _names_in(content)
     if options.labels is not None and options.clips_per_class is not None:
-        raise SettingsError("--labels and --clips-per-class both say what the labels are; give one of them")
+        raise SettingsError("--labels and --clips-per-class cannot be combined; use only one of them")
     if options.labels is not None:
         file = Path(options.labels)
         array = _label_file(file, num_clips, options.labels_key)
@@ -186,8 +186,8 @@ def _labels(
     beside = path.with_name(re.sub("(?i)images?|clips?|videos?", "labels", path.name))
     label_file = str(beside) if beside != path and beside.is_file() else "FILE"
     raise SettingsError(
-        f"{path} says no labels of its {num_clips} clips (it holds {held}); "
-        f"say --labels {label_file}, or --clips-per-class V if clips are ordered by class, V of each"
+        f"{path} contains no labels for its {counted(num_clips, 'clip')} (it contains {held}); use --labels "
+        f"{label_file}, or --clips-per-class V if the clips are sorted by class with V clips each"
     )
 
 
@@ -197,10 +197,11 @@ def _label_file(path: Path, num_clips: int, key: str | None) -> Array:
     arrays = _read(path).arrays
     picked = pick_labels(arrays, None, num_clips, key, str(path))
     if picked is None and len(arrays) == 1:
-        picked = arrays[0]  # `labels_of` says what is wrong with it
+        picked = arrays[0]  # `labels_of` reports what is wrong with it
     if picked is None:
         raise SettingsError(
-            f"{path} holds no array of {num_clips} labels; it holds {', '.join(map(str, arrays)) or 'none'}"
+            f"{path} contains no array of {counted(num_clips, 'label')}, only "
+            f"{', '.join(map(str, arrays)) or 'no arrays'}"
         )
     return picked.whole()
 
@@ -220,7 +221,7 @@ def _names_in(content: _Content) -> list[str] | None:
 
 
 def _normalization(content: _Content, channels: int) -> tuple[Normalization | None, bool]:
-    """Returns the file's mean and std, and whether it says that its values are pixels in [0, 1]."""
+    """Returns the file's mean and std, and whether it declares its values to be pixels in [0, 1]."""
     numbers = {
         word: named([each for each in content.arrays if each.shape == (channels,)], [word])
         for word in ("mean", "std")

@@ -1,4 +1,4 @@
-"""Dense clips from a folder of class folders: real videos, folders of pictures, or an earlier export."""
+"""Reads dense clips from class folders: real videos, folders of images, or an earlier export."""
 
 import json
 from collections.abc import Iterator
@@ -12,6 +12,7 @@ from dfs_store.exchange.imports.arrays import Array
 from dfs_store.exchange.imports.dense import DenseClips
 from dfs_store.exchange.imports.labels import class_names_of
 from dfs_store.exchange.pixels import Normalization
+from dfs_store.names import counted
 
 if TYPE_CHECKING:
     from dfs_store.videos import VideoDataset
@@ -22,14 +23,14 @@ __all__ = ["FolderOptions", "read_folder"]
 
 @dataclass(frozen=True)
 class FolderOptions:
-    """How clips are cut from videos; the folder's own way where None.
+    """How clips are cut from videos. Options that are None have the defaults of the folder.
 
     Attributes:
-        frames: T.
-        stride: frames between sampled frames.
-        size: pixels.
+        frames: number of frames per clip, T.
+        stride: distance between sampled frames.
+        size: height and width in pixels.
         resize: see `dfs_store.videos.Sampling`.
-        classes: names of the classes to keep, see `class_names_of`.
+        classes: classes to keep, see `class_names_of`.
     """
 
     frames: int | None = None
@@ -40,25 +41,25 @@ class FolderOptions:
 
 
 def read_folder(folder: Path, options: FolderOptions, on_progress: "OnProgress | None" = None) -> DenseClips:
-    """Opens the videos of a folder, decoding them into the cache first.
+    """Opens the videos in a folder, after decoding them into the cache.
 
-    A folder that `dfs export` made says itself how its clips are cut, what its classes are called and how its
-    store was normalised.
+    For a folder written by `dfs export`, the sampling, class names and normalization are those of its store.
 
     Raises:
-        DFSError: as `dfs_store.open_videos`.
+        DFSError: see `dfs_store.open_videos`.
     """
     from dfs_store import open_videos
 
     exported = _manifest(folder)
-    sampling, names = _sampling(options, exported), _true_names(exported)
+    names: dict[str, str] = exported.get("classes", {})
+    sampling = _sampling(options, exported)
     kept = class_names_of(options.classes)
     if kept is not None:
         folders = {name: place for place, name in names.items()}
         kept = [folders.get(name, name) for name in kept]
     if exported and kept is None:
         kept = list(names)
-    # An export says itself what its folders are.
+    # The manifest of an export lists its class folders.
     layout = "classes" if exported and all((folder / name).is_dir() for name in names) else None
     videos = open_videos(folder, classes=kept, folder_layout=layout, on_progress=on_progress, **sampling)
     if videos.num_views != 1:
@@ -92,7 +93,7 @@ def _clips(videos: "VideoDataset") -> Iterator[Array]:
 
 
 def _manifest(folder: Path) -> dict[str, Any]:
-    """Returns what an earlier export says about itself, {} of other folders."""
+    """Returns the manifest of an earlier export, or {} for other folders."""
     try:
         content = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         classes = {str(each["folder"]): str(each["class_name"]) for each in content["classes"]}
@@ -106,7 +107,7 @@ def _manifest(folder: Path) -> dict[str, Any]:
         "size": height if height == width else None,
         "sides": (height, width),
         "store_digest": digest,
-        # A store of one channel is grey in a video of three.
+        # A store with one channel is exported as grey RGB videos.
         "normalization": normalization if channels == 3 else None,
     }
 
@@ -117,13 +118,8 @@ def _sampling(options: FolderOptions, exported: dict[str, Any]) -> dict[str, Any
         return given
     own = {"frames": exported["num_frames"], "stride": 1, "size": exported["size"], "resize": None}
     if own["size"] is not None and given["size"] in (None, own["size"]):
-        own["resize"] = "direct"  # at its own size, so that no pixel is touched
+        own["resize"] = "direct"  # at the exported size, so that no pixel changes
     return {key: own[key] if value is None else value for key, value in given.items()}
-
-
-def _true_names(exported: dict[str, Any]) -> dict[str, str]:
-    names: dict[str, str] = exported.get("classes", {})
-    return names
 
 
 def _normalization(exported: dict[str, Any]) -> Normalization | None:
@@ -140,13 +136,13 @@ def _notes(videos: "VideoDataset", exported: dict[str, Any]) -> list[str]:
     sides, own = videos.frame_shape[1:], exported.get("sides")
     if own is not None and own != sides:
         notes.append(
-            f"the exported clips have frames of {own[0]}x{own[1]} pixels, these {sides[0]}x{sides[1]}: "
-            "videos are scaled to squares; --to npz keeps clips of any shape as they are"
+            f"frames were resized from {own[0]}x{own[1]} to {sides[0]}x{sides[1]} pixels, because videos are "
+            "imported as squares; export with --to npz to keep the shape"
         )
     if videos.failed:
         first = videos.failed[0]
         notes.append(
-            f"{len(videos.failed):,} files could not be decoded and were left out, first {first['file']}: "
+            f"{counted(len(videos.failed), 'file')} skipped because decoding failed, first {first['file']}: "
             f"{first['reason']}"
         )
     return notes

@@ -1,4 +1,4 @@
-"""Files of NumPy: .npy is mapped, and members of .npz are read item by item. Nothing is unpickled."""
+"""Reads NumPy files: .npy is memory-mapped, .npz is read item by item. Nothing is unpickled."""
 
 import io
 import lzma
@@ -19,7 +19,7 @@ from dfs_store.format.zarr.zip_files import list_archive
 
 __all__ = ["read_npy", "read_npz"]
 
-# What NumPy's headers, zip and its ways to compress raise when bytes are not what they should be.
+# The errors that NumPy and zipfile raise for damaged files.
 _DAMAGE = (
     *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, tokenize.TokenError, SyntaxError),
     *(
@@ -35,15 +35,15 @@ _DAMAGE = (
     ),
 )
 _MOST_HEADER_BYTES = 2**16
-_ALWAYS_BYTES, _MOST_EXPANSION = 2**28, 16  # what may be expanded at once: so much, or that often the file
-_REMEDY = "save it with np.savez(FILE, clips=clips, labels=labels), whose arrays hold numbers and no objects"
+_ALWAYS_BYTES, _MOST_EXPANSION = 2**28, 16  # limit of decompressing at once: bytes, or times the file size
+_REMEDY = "save arrays of numbers, not of objects, with np.savez(FILE, clips=clips, labels=labels)"
 
 
 def read_npy(path: str) -> list[FoundArray]:
-    """Returns the array of a .npy file, mapped.
+    """Returns the memory-mapped array of a .npy file.
 
     Raises:
-        UnreadableClipsError: the file is damaged, or holds objects.
+        UnreadableClipsError: the file is damaged or contains objects.
     """
     try:
         array: Array = np.lib.format.open_memmap(path, mode="r")  # objects cannot be mapped
@@ -53,7 +53,7 @@ def read_npy(path: str) -> list[FoundArray]:
 
 
 def read_npz(path: str) -> list[FoundArray]:
-    """Returns the arrays of a .npz file, compressed or not; only their headers are read.
+    """Returns the arrays of a .npz file, compressed or not. Only their headers are read.
 
     Raises:
         UnreadableClipsError: the file is damaged.
@@ -77,7 +77,7 @@ def _member(archive: zipfile.ZipFile, path: str, info: zipfile.ZipInfo) -> Found
     if dtype.hasobject:
         return FoundArray(name, shape, "object", _refused, _refused)
     if header_bytes + math.prod(shape) * dtype.itemsize != info.file_size:
-        raise ValueError(f"{info.filename} has not the bytes that its header promises")
+        raise ValueError(f"the size of {info.filename} does not match its header")
 
     def items() -> Iterator[Array]:
         if fortran and len(shape) > 1:
@@ -96,15 +96,17 @@ def _member(archive: zipfile.ZipFile, path: str, info: zipfile.ZipInfo) -> Found
 
 
 def _refused() -> Any:  # noqa: ANN401 - it never returns
-    raise UnreadableClipsError(f"the array holds objects, which only running code could restore; {_REMEDY}")
+    raise UnreadableClipsError(
+        f"the array contains Python objects, which cannot be read without running code; {_REMEDY}"
+    )
 
 
 def _pieces(path: str, member: str, start: int, count: int, size: int) -> Iterator[bytes]:
-    """Yields `count` pieces of `size` bytes of a member, from `start` on; one is in memory."""
+    """Yields `count` pieces of `size` bytes of a member, starting at `start`."""
     if size > (most := max(_ALWAYS_BYTES, _MOST_EXPANSION * os.path.getsize(path))):
         raise UnreadableClipsError(
-            f"{path}: {member} would take {size:,} bytes of memory at once, and {most:,} are allowed for "
-            "a file of this size; save it with np.savez, which does not compress"
+            f"{path}: reading {member} needs {size:,} bytes of memory at once, but the limit for a file of "
+            f"this size is {most:,}; save it with np.savez, which does not compress"
         )
     try:
         with zipfile.ZipFile(path) as archive, archive.open(member) as file:
@@ -112,7 +114,7 @@ def _pieces(path: str, member: str, start: int, count: int, size: int) -> Iterat
             for _ in range(count):
                 data = file.read(size)
                 if len(data) != size:
-                    raise UnreadableClipsError(f"{path}: {member} is cut short")
+                    raise UnreadableClipsError(f"{path}: {member} is truncated")
                 yield data
     except UnreadableClipsError:
         raise

@@ -1,4 +1,4 @@
-"""Files of torch.save and safetensors, read without torch: tensors stay mapped, nothing is run."""
+"""Reads files of torch.save and safetensors without torch. Tensors are memory-mapped; no code is run."""
 
 import io
 import json
@@ -41,7 +41,7 @@ _SAFETENSORS = {
     },
 }
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
-_HEADER_BYTES = 30  # of a member of a zip archive, before its name
+_HEADER_BYTES = 30  # of the header of a zip member, before its name
 _ZIP = b"PK\3\4"
 _MOST_HEADER_BYTES = 2**24
 Bytes = npt.NDArray[np.uint8]
@@ -50,11 +50,11 @@ _DAMAGE = (RefusedError, DFSError, OSError, ValueError, TypeError, KeyError, str
 
 
 def read_torch(path: str) -> list[FoundArray]:
-    """Returns the arrays of a file of torch.save, with the lists and dictionaries they are in as names.
+    """Returns the arrays in a file of torch.save, named by their paths in lists and dictionaries.
 
     Raises:
-        UnreadableClipsError: the file is damaged, or calls functions other than those that tensors and NumPy
-            arrays are saved with.
+        UnreadableClipsError: the file is damaged, or calls functions other than those with which tensors and
+            NumPy arrays are saved.
     """
     try:
         data = _mapped(path)
@@ -75,9 +75,9 @@ def read_torch(path: str) -> list[FoundArray]:
         return gather(content, tensor)
     except CalledError as error:
         raise UnreadableClipsError(
-            f"{path} holds more than arrays, numbers and text: loading it would run code that the file "
-            f"names ({error}), which dfs never does. If you trust the file, save it again "
-            'with torch.save({"clips": clips, "labels": labels}, FILE) from the program that made it'
+            f"{path} contains more than arrays, numbers and text: loading it would call {error}, and dfs "
+            "never runs code from a file. If you trust the file, load it in the program that wrote it, and "
+            'save it again with torch.save({"clips": clips, "labels": labels}, FILE)'
         ) from error
     except _DAMAGE as error:
         raise UnreadableClipsError(f"{path} cannot be read as a file of torch.save: {error}") from error
@@ -93,7 +93,9 @@ def read_safetensors(path: str) -> tuple[list[FoundArray], dict[str, str]]:
         data = _mapped(path)
         (header_bytes,) = struct.unpack("<Q", data[:8].tobytes())
         if header_bytes > min(_MOST_HEADER_BYTES, data.size - 8):
-            raise RefusedError(f"its header claims {header_bytes:,} bytes, the file has {data.size:,}")
+            raise RefusedError(
+                f"its header should have {header_bytes:,} bytes, but the file has only {data.size:,}"
+            )
         header = json.loads(data[8 : 8 + header_bytes].tobytes())
         metadata, values = header.pop("__metadata__", {}), data[8 + header_bytes :]
         return [_stored(name, about, values) for name, about in header.items()], dict(metadata)
@@ -107,7 +109,7 @@ def _stored(name: str, about: dict[str, Any], values: Bytes) -> FoundArray:
     if not all(type(each) is int and each >= 0 for each in (*shape, start, stop)) or stop > values.size:
         raise RefusedError(f"{name[:80]} is damaged")
     if dtype in DTYPES and math.prod(shape) * np.dtype(DTYPES[dtype]).itemsize != stop - start:
-        raise RefusedError(f"{name[:80]} has not the bytes that its shape promises")
+        raise RefusedError(f"the size of {name[:80]} does not match its shape")
     return found_raw(name, values[start:stop], dtype, shape)
 
 
@@ -119,7 +121,7 @@ def _mapped(path: str) -> Bytes:
 
 
 def _zipped(path: str, data: Bytes) -> tuple[object, StorageBytes, str]:
-    """Returns the content of an archive, what finds the bytes of a storage, and their order."""
+    """Returns the contents of an archive, a reader of the bytes of a storage, and the byte order."""
     members = read_members(MappedFile(os.path.realpath(path)), "its archive")
 
     @cache
@@ -129,7 +131,7 @@ def _zipped(path: str, data: Bytes) -> tuple[object, StorageBytes, str]:
         header, size, limit = members[name]
         start = header + _HEADER_BYTES + sum(struct.unpack_from("<2H", data[header + 26 :].data))
         if start + size > limit:
-            raise RefusedError(f"{name[:80]!r} overlaps what follows it in the archive")
+            raise RefusedError(f"{name[:80]!r} overlaps the next member of the archive")
         return data[start : start + size]
 
     pickled = [name for name in members if name.endswith("/data.pkl") and name.count("/") == 1]
@@ -137,7 +139,7 @@ def _zipped(path: str, data: Bytes) -> tuple[object, StorageBytes, str]:
         raise RefusedError("it is a zip archive without the data.pkl of torch.save")
     root = pickled[0].removesuffix("data.pkl")
     if f"{root}constants.pkl" in members:
-        raise RefusedError("it is a program of torch.jit.save, not data")
+        raise RefusedError("it was written by torch.jit.save and contains a program, not data")
     order = member(f"{root}byteorder").tobytes() if f"{root}byteorder" in members else b"little"
     content = read_pickle(io.BytesIO(member(pickled[0]).data), data.size)
 
@@ -148,11 +150,11 @@ def _zipped(path: str, data: Bytes) -> tuple[object, StorageBytes, str]:
 
 
 def _legacy(path: str, data: Bytes) -> tuple[object, StorageBytes, str]:
-    """Returns the same of a file as torch before 1.6 wrote it: pickles, then the storages."""
+    """Returns the same for a file written by torch before 1.6: several pickles, then the storages."""
     with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
         magic = read_pickle(mapped, data.size)
         if magic != _LEGACY_MAGIC:
-            raise RefusedError("it does not start as such a file does; it is damaged, or something else")
+            raise RefusedError("it does not start like such a file; it is damaged, or has another format")
         read_pickle(mapped, data.size)
         system, storages = read_pickle(mapped, data.size), dict[str, Storage]()
         content = read_pickle(mapped, data.size, on_storage=lambda each: storages.setdefault(each.key, each))
@@ -164,6 +166,6 @@ def _legacy(path: str, data: Bytes) -> tuple[object, StorageBytes, str]:
         count = int(data[at : at + 8].view(f"{order}i8")[0])
         stop = at + 8 + count * np.dtype(DTYPES[storages[key].dtype]).itemsize
         if count < 0 or stop > data.size:
-            raise RefusedError("it is cut short")
+            raise RefusedError("it is truncated")
         places[key], at = data[at + 8 : stop], stop
     return content, lambda storage: places[storage.key], order

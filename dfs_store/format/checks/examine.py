@@ -83,7 +83,7 @@ def examine_or_raise(path: Place) -> Examination:
             raise StoreNotFoundError(f"{str(error).removesuffix(hint)}{hint}") from None
         if kept := former_outputs(path):
             raise StoreNotFoundError(
-                f"{error}; an interrupted overwrite left the former one as {kept[0]}: rename it back"
+                f"{error}; an interrupted overwrite left the old store at {kept[0]}: rename it back"
             ) from None
         raise
     if found.problems:

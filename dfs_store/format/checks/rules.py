@@ -180,7 +180,7 @@ def _value_problems(header: Header, arrays: Arrays) -> Iterator[Problem]:
     labels, count = arrays["labels"], len(header.class_names)
     for clip in np.flatnonzero((labels < 0) | (labels >= count))[:MOST_PER_RULE].tolist():
         yield Problem(
-            f"labels must lie in 0..{count - 1} ({count} classes), got {labels[clip]}", "labels", clip
+            f"labels must be in 0..{count - 1} ({count} classes), got {labels[clip]}", "labels", clip
         )
     inserted_at = arrays.get("inserted_at")
     if inserted_at is not None:

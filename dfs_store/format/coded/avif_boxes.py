@@ -69,7 +69,7 @@ class Boxes:
         left = _CONTENTS[parent].split()
         while start < end:
             if end - start < _HEADER.size:
-                raise ValueError("its boxes are cut short")
+                raise ValueError("its boxes are truncated")
             size, name = _HEADER.unpack_from(data, start)
             first, last = start + _HEADER.size, start + size
             if size < _HEADER.size or last > end:
@@ -140,7 +140,7 @@ def _check_item(data: bytes, boxes: Boxes, extent: Span) -> None:
         raise ValueError("its item must be the first frame")
     # Version 2, item 1, not protected; a picture, not one that is derived from others.
     if about[4:12] != bytes.fromhex("0001 0000") + b"av01":
-        raise ValueError("its item must be an AV1 picture")
+        raise ValueError("its item must be an AV1 image")
     (first, _), (inner, _) = boxes.find(b"iinf")[0], boxes.find(b"infe")[0]
     if data[first : inner - _HEADER.size] != bytes.fromhex("00000000 0001"):
         raise ValueError("must have one item")
@@ -155,7 +155,7 @@ def _check_picture_size(data: bytes, boxes: Boxes, height: int, width: int) -> N
         found.append(data[tracks[0][1] - 8 : tracks[0][1]])
         wanted.append(struct.pack(">4H", width, 0, height, 0))
     if found != wanted:
-        raise ValueError(f"must be pictures of {height}x{width}, its header says otherwise")
+        raise ValueError(f"must contain images of {height}x{width}, but its header states another size")
 
 
 def _check_sample(data: bytes, height: int, width: int) -> list[int]:
@@ -180,7 +180,7 @@ def _units(data: bytes) -> Iterator[tuple[int, bytes]]:
             raise ValueError("a unit of its AV1 stream is damaged, or of a layer")
         size, at = _leb128(data, at + 1)
         if at + size > len(data):
-            raise ValueError("its AV1 stream is cut short")
+            raise ValueError("its AV1 stream is truncated")
         yield header >> 3 & 0x0F, data[at : at + size]
         at += size
 
@@ -194,7 +194,7 @@ def _leb128(data: bytes, at: int) -> tuple[int, int]:
         at += 1
         if not data[at - 1] & 0x80:
             return value, at
-    raise ValueError("its AV1 stream is cut short")
+    raise ValueError("its AV1 stream is truncated")
 
 
 class _Bits:
@@ -205,7 +205,7 @@ class _Bits:
 
     def take(self, count: int) -> int:
         if count > self._left:
-            raise ValueError("the sequence header of its AV1 stream is cut short")
+            raise ValueError("the sequence header of its AV1 stream is truncated")
         self._left -= count
         return self._value >> self._left & ((1 << count) - 1)
 

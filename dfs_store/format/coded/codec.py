@@ -74,8 +74,8 @@ def decode_file(
 def _check_support(name: str) -> None:
     if not features.check(name):
         raise MissingDependencyError(
-            f"key frames stored as {name} need a Pillow that was built with it, as the wheels of Pillow 11.3 "
-            "and later are: pip install --upgrade pillow"
+            f"key frames stored as {name} need Pillow with support for it, such as the wheels of Pillow 11.3 "
+            "or later; install it with: pip install --upgrade pillow"
         )
 
 

@@ -35,10 +35,10 @@ def decode_webp(data: bytes, height: int, width: int) -> npt.NDArray[np.uint8]:
     """
     found = _size(data)
     if found != (height, width):
-        raise ValueError(f"must be a picture of {height}x{width}, its header says {found[0]}x{found[1]}")
+        raise ValueError(f"must be an image of {height}x{width}, but its header states {found[0]}x{found[1]}")
     with Image.open(io.BytesIO(data), formats=["WEBP"]) as image:
         if image.mode != "RGB" or image.size != (width, height):
-            raise ValueError(f"must be an RGB picture, got mode {image.mode} of {image.size}")
+            raise ValueError(f"must be an RGB image, got mode {image.mode} of {image.size}")
         return np.asarray(image)
 
 
@@ -49,7 +49,7 @@ def _size(data: bytes) -> tuple[int, int]:
         raise ValueError("must be a simple WebP file of one VP8 chunk")
     claimed = int.from_bytes(data[_HEADER_BYTES + 4 : _HEADER_BYTES + _CHUNK_BYTES], "little")
     if int.from_bytes(riff[4:8], "little") + _CHUNK_BYTES != len(data) or claimed + claimed % 2 != len(body):
-        raise ValueError(f"has {len(data):,} bytes, which is not what its header says")
+        raise ValueError(f"has {len(data):,} bytes, but its header states another size")
     if len(body) < 10 or body[3:6] != _START_CODE:
         raise ValueError("its VP8 chunk does not begin with a key frame")
     # The two highest bits of each, which ask a player to enlarge the picture, must not be set either.

@@ -91,8 +91,8 @@ def _check_layout(dataset: h5py.Dataset, where: str) -> None:
     unknown = [number for number in filters if number not in {_SHUFFLE, _FLETCHER32, *_COMPRESSORS}]
     if unknown or len(set(filters)) != len(filters) or len(_COMPRESSORS.keys() & set(filters)) > 1:
         raise DamagedStoreError(
-            f"{where}: filters may be shuffle, deflate (gzip) or lzf, and fletcher32, each once; got "
-            f"{', '.join(str(number) for number in filters)} in HDF5's numbers"
+            f"{where}: filters must be shuffle, deflate (gzip) or lzf, and fletcher32, each at most once; "
+            f"got the HDF5 filter numbers {', '.join(str(number) for number in filters)}"
         )
 
 

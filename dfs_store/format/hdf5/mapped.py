@@ -45,7 +45,7 @@ def place_of(dataset: h5py.Dataset, mapped: ByteSource, path: Place) -> int:
     claimed = math.prod(int(side) for side in dataset.shape) * dataset.dtype.itemsize
     offset, size = dataset.id.get_offset(), mapped.size_bytes
     if offset is None:
-        raise DamagedStoreError(f"{path}: {name} was never written: it has no place in the file")
+        raise DamagedStoreError(f"{path}: {name} was never written: no space is allocated for it in the file")
     if offset + claimed > size:
         raise DamagedStoreError(
             f"{path}: {name} of shape {dataset.shape} needs bytes {offset:,} + {claimed:,}, "
@@ -76,7 +76,7 @@ class _MappedBytes(io.RawIOBase):
     def readinto(self, buffer: Any) -> int:  # noqa: ANN401 - any buffer
         stop = self._place + len(buffer)
         if not 0 <= self._place <= stop <= self._mapped.size_bytes:
-            raise OSError(f"bytes {self._place:,} + {len(buffer):,} lie outside the file")
+            raise OSError(f"bytes {self._place:,} + {len(buffer):,} are outside the file")
         part = self._mapped.part(self._place, stop)
         buffer[:] = part.data
         self._place += part.size

@@ -53,17 +53,17 @@ class Hdf5Reader:
         else:
             start = _first_bytes(path)
         if start != _SIGNATURE:
-            raise NotAStoreError(f"{path}: does not start as an HDF5 file does, so it is no store")
+            raise NotAStoreError(f"{path}: does not start like an HDF5 file, so it is not a store")
 
     def attributes(self) -> Any:  # noqa: ANN401 - whatever JSON held
         """Returns the parsed header, the dataset `dfs_store`."""
         text = self._array(ATTRIBUTE, np.dtype("|u1"), MAX_HEADER_BYTES)
         if text is None:
-            raise NotAStoreError(f"{self.path}: an HDF5 file without the dataset {ATTRIBUTE!r} is no store")
+            raise NotAStoreError(f"{self.path}: is not a store, but an HDF5 file without {ATTRIBUTE!r}")
         try:
             return parse_json(text.tobytes().decode())
         except ValueError as error:
-            raise DamagedStoreError(f"{self.path}: {ATTRIBUTE} is no JSON text ({error})") from error
+            raise DamagedStoreError(f"{self.path}: {ATTRIBUTE} is not valid JSON ({error})") from error
 
     def array(self, name: str, dtype: str, shape: tuple[int, ...] | None = None) -> npt.NDArray[Any] | None:
         """Returns a small array, or one of a group, or None if there is none."""
@@ -169,12 +169,10 @@ def _dataset(file: h5py.File, name: str, path: Place) -> h5py.Dataset | None:
         if link is None:
             return None
         if not isinstance(link, h5py.HardLink):
-            raise DamagedStoreError(f"{path}: {part} must lie in this file, got a {type(link).__name__}")
+            raise DamagedStoreError(f"{path}: {part} must be in this file, got a {type(link).__name__}")
     dataset = file[name]
     if not isinstance(dataset, h5py.Dataset):
         raise DamagedStoreError(f"{path}: {name} must be a dataset, got a {type(dataset).__name__}")
     if dataset.is_virtual or dataset.external:
-        raise DamagedStoreError(
-            f"{path}: {name} takes its values from other files; a store must hold its own"
-        )
+        raise DamagedStoreError(f"{path}: {name} refers to other files; a store must contain all its values")
     return dataset

@@ -93,7 +93,7 @@ def inside(root: str, relative: str) -> tuple[str, int]:
             real = os.path.realpath(path)
             if not real.startswith(root.rstrip(os.sep) + os.sep):
                 raise DamagedStoreError(
-                    f"{path}: leads out of the store, to {real}; a store holds its own files"
+                    f"{path}: links to {real}, outside the store; a store must contain all its files"
                 )
             found = os.stat(real)
     except OSError as error:
@@ -147,15 +147,15 @@ def opened(path: str, act: Callable[[str], Opened]) -> Opened:
             raise
         soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         raise DFSError(
-            f"{path}: cannot be opened, since this process may hold {soft:,} files open and does; "
-            "a store takes one per file of key_frames: allow more (ulimit -n), or hold fewer stores open"
+            f"{path}: cannot be opened, since this process already has the maximum of {soft:,} open files; "
+            "a store needs one per file of key_frames: raise the limit (ulimit -n), or open fewer stores"
         ) from error
 
 
 def _raise_for_room(path: str, error: OSError) -> None:
     if error.errno in (errno.ENOMEM, errno.ENFILE):
         raise DFSError(
-            f"{path}: cannot be opened, the system has no room for it ({error.strerror})"
+            f"{path}: cannot be opened, the system is out of resources ({error.strerror})"
         ) from error
 
 
@@ -191,7 +191,7 @@ class MappedFile(ByteSource):
     def bytes(self) -> Bytes:
         """Returns a view of the whole file, unless somebody has cut it short, which would end the process."""
         if self._map.size() < self.size_bytes:
-            raise DamagedStoreError(f"{self._path}: was cut short after the store was opened")
+            raise DamagedStoreError(f"{self._path}: was truncated after the store was opened")
         return self._bytes
 
     def parts(self, spans: list[tuple[int, int]]) -> list[Bytes]:
@@ -210,7 +210,7 @@ class Window(ByteSource):
     def part(self, start: int, stop: int) -> Bytes:
         """Returns bytes start..stop of the window."""
         if stop > self.size_bytes:
-            raise DamagedStoreError(f"a member ends after {self.size_bytes:,} bytes, before {stop:,}")
+            raise DamagedStoreError(f"a member ends after {self.size_bytes:,} bytes, {stop:,} are needed")
         return self._source.part(self._start + start, self._start + stop)
 
     def parts(self, spans: list[tuple[int, int]]) -> list[Bytes]:

@@ -126,7 +126,7 @@ class Remote:
     def _known(self, size: object) -> int:
         if not isinstance(size, int):
             raise StoreUnreachableError(
-                f"{self.where()}: the server does not say how long it is; download the store"
+                f"{self.where()}: the server does not report its size; download the store"
             )
         return size
 
@@ -321,8 +321,8 @@ def _connect(place: StoreURL) -> tuple[Any, str]:
         ) from error
     except ValueError as error:
         raise SettingsError(
-            f"{place}: cannot be opened ({error}); a store's URL begins with s3://, gs://, https:// or "
-            "another protocol of fsspec"
+            f"{place}: cannot be opened ({error}); the URL of a store must begin with s3://, gs://, https:// "
+            "or another protocol of fsspec"
         ) from error
     except Exception as error:
         raise StoreUnreachableError(

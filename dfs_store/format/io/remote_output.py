@@ -40,25 +40,25 @@ def check_remote_output(place: StoreURL, *, overwrite: bool) -> bool:
         Whether something is there that will be replaced.
 
     Raises:
-        OutputExistsError: something is there and `overwrite` is off, or it is no store at all.
+        OutputExistsError: something is there and `overwrite` is off, or it is not a store.
         OutputNotWritableError: the bucket is missing, or the server does not let one write.
         StoreUnreachableError: the server does not answer.
     """
     remote = Remote(place)
     if not remote.lists:
         raise OutputNotWritableError(
-            f"{place}: plain HTTP can only be read; write the store to a path of this machine and upload it"
+            f"{place}: plain HTTP is read-only; write the store to a local path and upload it"
         )
     with _writing(place):
         there = _about(remote, remote.path())
         if there is not None and not overwrite:
             raise OutputExistsError(
-                f"{place}: exists already, whole or in parts; choose another URL, or overwrite it "
+                f"{place}: already exists, at least in part; choose another URL, or overwrite it "
                 "(overwrite=True, --overwrite)"
             )
         if there is not None and not _is_replaceable(remote, there):
             raise OutputExistsError(
-                f"{place}: exists and is no store, so it is not overwritten; remove it yourself"
+                f"{place}: exists and is not a store, so it is not overwritten; remove it yourself"
             )
         folder, _, name = remote.path().rpartition("/")
         probe = f"{folder}/.{name}.{secrets.token_hex(4)}.partial"
@@ -146,7 +146,7 @@ class RemoteTransaction:
             self._spool = Path(tempfile.mkdtemp(prefix="dfs-store-"))
         except OSError as error:
             raise OutputNotWritableError(
-                f"{self.shown}: is made in a folder of this machine first, and none can be made "
+                f"{self.shown}: is first written to a temporary local folder, which cannot be created "
                 f"({error.strerror}); choose one with TMPDIR"
             ) from error
         return self._spool / self.shown.name

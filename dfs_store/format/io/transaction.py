@@ -39,7 +39,7 @@ def check_output(path: str | os.PathLike[str], *, overwrite: bool = False) -> Pl
 
     Raises:
         SettingsError: the suffix is none of a store.
-        OutputExistsError: something is there and `overwrite` is off, or it is no store at all.
+        OutputExistsError: something is there and `overwrite` is off, or it is not a store.
         OutputNotWritableError: the folder that is to contain it is missing or not writable.
         StoreUnreachableError: the server of a URL does not answer.
     """
@@ -59,7 +59,7 @@ def _check_store(path: Path, *, overwrite: bool) -> Path:
     def is_ours(target: Path) -> bool:
         return target.is_file() or (container == "zarr" and _is_store_folder(target))
 
-    return check_local_output(path, is_ours, "no store", overwrite=overwrite)
+    return check_local_output(path, is_ours, "not a store", overwrite=overwrite)
 
 
 def check_local_output(
@@ -70,7 +70,7 @@ def check_local_output(
     Args:
         shown: the path.
         is_ours: returns whether what is there may be replaced.
-        otherwise: what messages call anything else, "no store".
+        otherwise: how messages describe anything else, such as "not a store".
         overwrite: whether it is to be replaced.
 
     Returns:
@@ -84,7 +84,7 @@ def check_local_output(
         if os.path.lexists(target):
             if not overwrite:
                 raise OutputExistsError(
-                    f"{shown}: exists already; choose another path, or overwrite it "
+                    f"{shown}: already exists; choose another path, or overwrite it "
                     "(overwrite=True, --overwrite)"
                 )
             if not is_ours(target):
@@ -181,7 +181,7 @@ class Transaction:
         except OSError as error:
             if error.errno in _TAKEN:
                 raise OutputExistsError(
-                    f"{self.shown}: another writer finished the same path first; its store was left as it is"
+                    f"{self.shown}: another process wrote the same path first; its store was not replaced"
                 ) from error
             raise output_error(error, self.shown) from error
         self.abort()

@@ -32,7 +32,7 @@ class FolderFiles(ZarrFiles):
         except OSError as error:
             raise NotAStoreError(f"{place}: cannot be read ({error.strerror})") from error
         if not stat.S_ISDIR(self._opened.st_mode):
-            raise NotAStoreError(f"{place}: is no directory, and a .zarr store is one")
+            raise NotAStoreError(f"{place}: must be a directory, as every .zarr store")
 
     def where(self, name: str) -> str:
         """Returns the path of a file."""

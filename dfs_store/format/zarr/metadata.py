@@ -149,7 +149,7 @@ def parse_array(text: bytes, where: str) -> ArrayMetadata:
     try:
         content = parse_json(text)
     except ValueError as error:
-        raise DamagedStoreError(f"{where}: its zarr.json is no JSON ({error})") from error
+        raise DamagedStoreError(f"{where}: its zarr.json is not valid JSON ({error})") from error
     if (
         not isinstance(content, dict)
         or content.get("node_type") != "array"

@@ -48,8 +48,8 @@ class ZarrReader:
         if not files.has(_ROOT):
             for name in _LARGE:
                 if files.has(f"{name}/{_ROOT}"):
-                    raise DamagedStoreError(f"{self.path}: holds {name}, but its zarr.json is missing")
-            raise NotAStoreError(f"{self.path}: holds no zarr.json, so it is no Zarr v3 store")
+                    raise DamagedStoreError(f"{self.path}: contains {name}, but its zarr.json is missing")
+            raise NotAStoreError(f"{self.path}: contains no zarr.json, so it is not a Zarr v3 store")
 
     def attributes(self) -> Any:  # noqa: ANN401 - whatever JSON held
         """Returns the parsed root attribute."""
@@ -59,11 +59,11 @@ class ZarrReader:
         except ValueError as error:
             if ATTRIBUTE.encode() in text:
                 raise DamagedStoreError(f"{self.path}: its zarr.json is damaged ({error})") from error
-            raise NotAStoreError(f"{self.path}: its zarr.json is no JSON ({error})") from error
+            raise NotAStoreError(f"{self.path}: its zarr.json is not valid JSON ({error})") from error
         attributes = root.get("attributes") if isinstance(root, dict) else None
         if not isinstance(attributes, dict) or ATTRIBUTE not in attributes:
             raise NotAStoreError(
-                f"{self.path}: a Zarr folder without the attribute {ATTRIBUTE!r} is no store"
+                f"{self.path}: is not a store, but a Zarr folder without the attribute {ATTRIBUTE!r}"
             )
         if root.get("zarr_format") != 3 or root.get("node_type") != "group":
             raise DamagedStoreError(f"{self.path}: zarr.json must describe a group of Zarr version 3")

@@ -70,7 +70,7 @@ def parse_index(tail: bytes, count: int, file: str, end: int | None, frame_bytes
         raise DamagedStoreError(f"{file}: frames of the shard overlap")
     if (sizes != frame_bytes).any():
         raise DamagedStoreError(
-            f"{file}: a frame has {frame_bytes:,} bytes, the index says {sizes[sizes != frame_bytes][0]:,}"
+            f"{file}: a frame has {frame_bytes:,} bytes, the index states {sizes[sizes != frame_bytes][0]:,}"
         )
     return ShardIndex(starts.astype(np.int64), in_order=False)
 

@@ -47,7 +47,7 @@ class _Listed:
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         place = offset + (self._source.size_bytes if whence == io.SEEK_END else 0)
         if place < 0:
-            raise OSError(f"byte {place:,} lies before the file")
+            raise OSError(f"byte {place:,} is before the start of the file")
         self._place = place
         return place
 
@@ -95,9 +95,9 @@ def list_archive(source: ByteSource, where: str) -> zipfile.ZipFile:
             raise source.failure from error
         if source.size_bytes >= len(_SIGNATURE) and source.part(0, len(_SIGNATURE)).tobytes() == _SIGNATURE:
             raise DamagedStoreError(
-                f"{where}: its list of members is cut short or damaged ({error})"
+                f"{where}: its list of members is truncated or damaged ({error})"
             ) from error
-        raise NotAStoreError(f"{where}: is no zip archive, so it is no store ({error})") from error
+        raise NotAStoreError(f"{where}: is not a zip archive, so it is not a store ({error})") from error
 
 
 def read_members(source: ByteSource, where: str) -> dict[str, Member]:
@@ -123,7 +123,7 @@ def read_members(source: ByteSource, where: str) -> dict[str, Member]:
         if problem := _problem(info, limit):
             raise DamagedStoreError(f"{where}: the member {name[:80]!r} {problem}")
         if name in members:
-            raise DamagedStoreError(f"{where}: has two members called {name[:80]!r}; zip the store anew")
+            raise DamagedStoreError(f"{where}: has two members called {name[:80]!r}; zip the store again")
         members[name] = Member(info.header_offset, info.file_size, limit)
     return {name: member for name, member in members.items() if not name.endswith("/")}
 
@@ -164,7 +164,7 @@ def open_zip(place: Place) -> "ZipFiles":
     except OSError as error:
         raise NotAStoreError(f"{place}: cannot be read ({error.strerror})") from error
     if not stat.S_ISREG(mode) or size == 0:
-        raise NotAStoreError(f"{place}: is no zip archive, so it is no store")
+        raise NotAStoreError(f"{place}: is not a zip archive, so it is not a store")
     return ZipFiles(place, MappedFile(os.path.realpath(place)))
 
 
@@ -180,8 +180,8 @@ class ZipFiles(RemoteZarrFiles):
         if _ROOT not in self._members and nested:
             folder = nested[0].partition("/")[0]
             raise NotAStoreError(
-                f"{place}: holds no zarr.json at its top; zip what is in the folder {folder}, not the "
-                "folder (cd into it, then zip -0 -r ../NAME.zarr.zip .)"
+                f"{place}: has no zarr.json at its top level; zip the contents of the folder {folder}, not "
+                "the folder itself (cd into it, then zip -0 -r ../NAME.zarr.zip .)"
             )
 
     def has(self, name: str) -> bool:

@@ -1,4 +1,4 @@
-"""The built-in datasets: clips that are generated from a seed with NumPy alone, no files needed."""
+"""The built-in datasets, whose clips are generated from a seed with NumPy."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""A dataset that is generated from a seed: its defaults, the checks of settings, the loop over clips."""
+"""Datasets that are generated from a seed: defaults, checks of the settings, and the loop over clips."""
 
 import zlib
 from collections.abc import Callable, Iterable, Sequence
@@ -21,10 +21,10 @@ Floats = npt.NDArray[np.float64]
 
 
 class RawRandom:
-    """Uniform numbers in [0, 1) from the raw output of PCG64, which no NumPy version may change.
+    """Uniform random numbers from the raw output of PCG64, which is the same in every NumPy version.
 
     Args:
-        keys: non-negative integers that name the stream.
+        keys: non-negative integers that identify the stream.
     """
 
     def __init__(self, *keys: int) -> None:
@@ -47,18 +47,18 @@ class RawRandom:
 class Generator:
     """A built-in dataset.
 
-    A clip depends on the seed, the split, its class and its number within the class alone. Therefore a
-    larger part begins with the clips of a smaller one, and the two splits share no clip.
+    A clip depends only on the seed, the split, its class and its number within the class. Generating more
+    clips therefore keeps the first ones the same, and the two splits have no clips in common.
 
     Attributes:
-        name: as typed on the command line.
-        class_names: sorted, in the order of their labels.
+        name: name on the command line.
+        class_names: sorted class names, in the order of their labels.
         make_clip: maps (class name, random numbers, num_frames, size) to (T, size, size, 3) uint8 RGB.
-        num_frames: default T, frames per clip.
+        num_frames: default number of frames per clip, T.
         size: default height and width in pixels.
-        train_clips_per_class: default number of clips of each class in the training part.
-        test_clips_per_class: default number of clips of each class in the test part.
-        fps: frames per second at which a clip plays at its natural speed; unused if `seconds` is given.
+        train_clips_per_class: default number of training clips per class.
+        test_clips_per_class: default number of test clips per class.
+        fps: frames per second at which a clip plays at its natural speed; not used if `seconds` is set.
         seconds: duration of every clip, whatever its number of frames; None if more frames last longer.
     """
 
@@ -73,7 +73,7 @@ class Generator:
     seconds: float | None = None
 
     def check_class_names(self, names: Iterable[str]) -> None:
-        """Raises SettingsError unless the dataset has all these classes."""
+        """Raises SettingsError unless all names are classes of the dataset."""
         if unknown := sorted(set(names) - set(self.class_names)):
             raise SettingsError(
                 f"{self.name} has no class {', '.join(unknown)}; it has {', '.join(self.class_names)}"
@@ -81,11 +81,11 @@ class Generator:
             )
 
     def fps_of(self, num_frames: int) -> float:
-        """Returns the frames per second at which a clip of so many frames plays at its natural speed."""
+        """Returns the frames per second at which a clip of `num_frames` plays at its natural speed."""
         return self.fps if self.seconds is None else (num_frames - 1) / self.seconds
 
     def default_clips_per_class(self, split: str) -> int:
-        """Returns the default number of clips of each class in a split."""
+        """Returns the default number of clips per class in a split."""
         return self.train_clips_per_class if split == "train" else self.test_clips_per_class
 
     def make(
@@ -98,23 +98,23 @@ class Generator:
         seed: int = 0,
         classes: Sequence[str] | None = None,
     ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64], list[str]]:
-        """Generates the training or the test part.
+        """Generates the clips of a split.
 
         Args:
             split: "train" or "test".
-            num_frames: T, at least 2; the dataset's default if None, like `size` and `clips_per_class`.
+            num_frames: T, at least 2; the dataset's default if None, as for `size` and `clips_per_class`.
             size: height and width of a frame in pixels, at least 8.
-            clips_per_class: at least 1.
-            seed: an integer, not negative.
-            classes: names of the classes to generate, all if None. The clips of a class are the same
-                whichever other classes are generated.
+            clips_per_class: number of clips per class, at least 1.
+            seed: seed, a non-negative integer.
+            classes: names of the classes to generate; all if None. The choice does not change the clips of
+                a class.
 
         Returns:
-            Pixels (N, T, size, size, 3) uint8 RGB, labels (N,) int64, class by class, and the sorted class
-            names.
+            Pixels (N, T, size, size, 3) uint8 RGB, labels (N,) int64, and the sorted class names. The clips
+            are sorted by class.
 
         Raises:
-            SettingsError: a value breaks its rule.
+            SettingsError: a value is not allowed.
         """
         num_frames = self.num_frames if num_frames is None else num_frames
         size = self.size if size is None else size

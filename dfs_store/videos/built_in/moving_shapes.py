@@ -1,10 +1,9 @@
-"""The built-in dataset: clips of moving shapes, made from a seed, whose classes differ by motion alone.
+"""The built-in dataset moving-shapes, whose classes differ only in how the shapes move.
 
-NumPy only. Shapes, colours, sizes, background, orientations, starts and directions are random and are drawn
-in the same way for every class: the shapes of a clip share their kind of motion and nothing else. A single
-frame tells nothing about the class, by construction and not just nearly: the world is a torus (what leaves
-on one side enters on the other) and every start is uniform on it, so the position of a shape in any one
-frame is uniform, whatever its motion.
+Shapes, colours, sizes, background, orientations, start positions and directions have the same random
+distribution in every class; the shapes of a clip have only their kind of motion in common. A single frame
+contains no information about the class: shapes that leave the frame on one side enter on the opposite one,
+and start positions are uniform, so the position of a shape in any frame is uniform as well.
 """
 
 from collections.abc import Callable
@@ -23,13 +22,13 @@ Floats = npt.NDArray[np.float64]
 _SHAPES_PER_CLIP: Final = 8
 _RADIUS: Final = (0.09, 0.17)
 _BACKGROUND: Final = (0.0, 0.2)  # pixel values in [0, 1]; dark, so that a shape is always the brighter one
-_CONTRAST: Final = (0.3, 0.7)  # by how much a shape is brighter, in each channel
+_CONTRAST: Final = (0.3, 0.7)  # how much brighter a shape is than the background, in each channel
 _SLOW: Final = (0.03, 0.05)
 _FAST: Final = (0.15, 0.20)
 
 
-# A motion gives, for the times (T,) 0, 1, ..., T-1, the way (T, 2) from the start along the clip's
-# direction and to the left of it. Its own random numbers come after those of the appearance.
+# A motion maps the times (T,) 0, 1, ..., T-1 to displacements (T, 2) from the start, along the direction of
+# the shape and to its left. Its random numbers are drawn after those of the appearance.
 Motion = Callable[[Floats, RawRandom], Floats]
 
 
@@ -50,17 +49,17 @@ def _fast(times: Floats, random: RawRandom) -> Floats:
 
 
 def _bouncing(times: Floats, random: RawRandom) -> Floats:
-    """To and fro, turning at every frame."""
+    """Moves to and fro, reversing at every frame."""
     return _path(random.uniform(0.2, 0.3) * ((times + random.below(2)) % 2.0))
 
 
 def _starting(times: Floats, random: RawRandom) -> Floats:
-    """Still in the first half, fast in the second."""
+    """Does not move in the first half, then moves fast."""
     return _path(random.uniform(*_FAST) * np.maximum(times - (len(times) - 1) / 2.0, 0.0))
 
 
 def _stopping(times: Floats, random: RawRandom) -> Floats:
-    """Fast in the first half, still in the second."""
+    """Moves fast in the first half, then stops."""
     return _path(random.uniform(*_FAST) * np.minimum(times, (len(times) - 1) / 2.0))
 
 
@@ -100,7 +99,7 @@ _SHAPES: Final = (_disc, _ring, _square, _triangular, _cross)
 
 
 def _coverage(class_name: str, random: RawRandom, num_frames: int, size: int) -> Floats:
-    """Returns how much of each pixel one shape covers, (T, size, size) in [0, 1]; edges are smooth."""
+    """Returns the share of each pixel covered by a random shape, (T, size, size) in [0, 1]."""
     shape = _SHAPES[random.below(len(_SHAPES))]
     radius, start = random.uniform(*_RADIUS), random.uniforms(2)
     direction, turn = random.uniforms(2, 0.0, 2.0 * np.pi)
@@ -116,7 +115,6 @@ def _coverage(class_name: str, random: RawRandom, num_frames: int, size: int) ->
 
 
 def _make_clip(class_name: str, random: RawRandom, num_frames: int, size: int) -> npt.NDArray[np.uint8]:
-    """Returns one clip, (T, size, size, 3) uint8."""
     background = random.uniforms(3, *_BACKGROUND)
     frames = np.broadcast_to(background, (num_frames, size, size, 3))
     for _ in range(_SHAPES_PER_CLIP):

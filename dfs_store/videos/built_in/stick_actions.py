@@ -1,8 +1,8 @@
-"""How the figures of stick-figures move: the joints of a body over time, for each of the eight actions.
+"""The movements of stick-figures: joint positions over time for each of the eight actions.
 
-Lengths are in body heights, x to the right and y upwards from the ground. The angle of a limb is measured
-from hanging straight down, positive to the front (the right); that of the trunk from upright. Time runs
-from 0 to 1 over one performance of the action.
+Lengths are in body heights, x to the right and y upwards from the ground. A limb's angle is measured from
+hanging straight down, the trunk's from upright; positive angles point to the front (the right). Time runs
+from 0 to 1 over one action.
 """
 
 from collections.abc import Callable
@@ -48,10 +48,10 @@ class _Pose:
     """Joint angles in degrees over time, each (T,) or a number.
 
     Attributes:
-        trunk, head: from upright, positive to the front.
-        near_arm, far_arm, near_leg, far_leg: of the upper and the lower bone.
-        width: half the distance between the shoulders: 0 from the side, more from the front.
-        height: of the lowest foot above the ground, in body heights.
+        trunk, head: angle from upright, positive to the front.
+        near_arm, far_arm, near_leg, far_leg: angles of the upper and the lower bone.
+        width: half the distance between the shoulders, 0 if seen exactly from the side.
+        height: height of the lowest foot above the ground, in body heights.
     """
 
     trunk: Angle = 0.0
@@ -75,12 +75,12 @@ def _pulse(time: Floats, start: float, top: float, end_of_top: float, end: float
     return _rise(time, start, top) - _rise(time, end_of_top, end)
 
 
-# An action maps time (T,) and the vigour of this performance (about 1) to a pose.
+# An action maps time (T,) and the vigour of the movement (about 1) to a pose.
 Action = Callable[[Floats, float], _Pose]
 
 
 def _boxing(time: Floats, vigour: float) -> _Pose:
-    """From the guard, a straight with one arm, then one with the other."""
+    """Punches from the guard with one arm, then with the other."""
     first, second = _pulse(time, 0.06, 0.2, 0.26, 0.42), _pulse(time, 0.42, 0.56, 0.72, 0.92)
     reach = 68 * vigour
 
@@ -99,7 +99,7 @@ def _boxing(time: Floats, vigour: float) -> _Pose:
 
 
 def _bowing(time: Floats, vigour: float) -> _Pose:
-    """The trunk bends down from the hips, stays, and comes up again."""
+    """Bends down from the hips, pauses, and straightens up."""
     bend = _pulse(time, 0.05, 0.45, 0.6, 1.0)
     lean = 88 * vigour * bend
     hang = 4 - 8 * bend
@@ -114,7 +114,7 @@ def _bowing(time: Floats, vigour: float) -> _Pose:
 
 
 def _jumping(time: Floats, vigour: float) -> _Pose:
-    """A crouch with the arms back, a leap with the arms up, a landing in the knees."""
+    """Crouches with the arms back, jumps with the arms up, and lands with bent knees."""
     crouch = _pulse(time, 0.0, 0.16, 0.2, 0.32)
     landing = 0.7 * _pulse(time, 0.74, 0.84, 0.86, 1.0)
     bent = crouch + landing
@@ -133,7 +133,7 @@ def _jumping(time: Floats, vigour: float) -> _Pose:
 
 
 def _jumping_jack(time: Floats, vigour: float) -> _Pose:
-    """Seen from the front: arms and legs open to a star and close again, with a hop each way."""
+    """Spreads arms and legs and closes them again, with a hop each time; seen from the front."""
     open_ = np.sin(np.pi * np.clip(time, 0.0, None)) ** 2
     arm, leg = 14 + 142 * vigour * open_, 3 + 32 * vigour * open_
     return _Pose(
@@ -147,7 +147,7 @@ def _jumping_jack(time: Floats, vigour: float) -> _Pose:
 
 
 def _kicking(time: Floats, vigour: float) -> _Pose:
-    """The knee comes up, the shin snaps forward, the leg goes back to the ground."""
+    """Raises the knee, snaps the shin forward, and puts the leg back on the ground."""
     lift, snap = _pulse(time, 0.06, 0.32, 0.66, 0.95), _pulse(time, 0.28, 0.44, 0.62, 0.8)
     thigh = -10 + 98 * vigour * lift
     return _Pose(
@@ -162,7 +162,7 @@ def _kicking(time: Floats, vigour: float) -> _Pose:
 
 
 def _squatting(time: Floats, vigour: float) -> _Pose:
-    """Hips down and back with the arms stretched forward, and up again."""
+    """Lowers the hips with the arms stretched forward, and stands up again."""
     depth = vigour * _pulse(time, 0.04, 0.45, 0.58, 1.0)
     arm = 5 + 82 * depth
     return _Pose(
@@ -176,7 +176,7 @@ def _squatting(time: Floats, vigour: float) -> _Pose:
 
 
 def _waving(time: Floats, vigour: float) -> _Pose:
-    """Seen from the front: one arm goes up and the forearm swings to and fro."""
+    """Raises one arm and swings the forearm to and fro; seen from the front."""
     up = _rise(time, 0.0, 0.22)
     swing = 46 * vigour * np.sin(2 * np.pi * 2.0 * (time - 0.16)) * _rise(time, 0.14, 0.3)
     upper = 14 + 96 * up
@@ -190,7 +190,7 @@ def _waving(time: Floats, vigour: float) -> _Pose:
     )
 
 
-# The push-up alone is no standing figure: its joints follow from how high the shoulders are.
+# All actions but the push-up, whose joints follow from the height of the shoulders.
 _STANDING: Final[dict[str, Action]] = {
     "boxing": _boxing,
     "bowing": _bowing,
@@ -204,26 +204,26 @@ ACTIONS: Final = tuple(sorted((*_STANDING, "push-up")))
 
 
 def joints_of(action: str, time: Floats, random: RawRandom) -> dict[str, Floats]:
-    """Returns the joints of a body that performs an action.
+    """Returns the joint positions of a body that performs an action.
 
     Args:
         action: one of `ACTIONS`.
-        time: (T,) from 0 to 1 over one performance; beyond 1 the action starts again.
-        random: makes every performance a little different.
+        time: (T,) from 0 to 1 over one action; beyond 1, the action starts again.
+        random: random numbers that vary the movement.
 
     Returns:
-        Joints by name, each (T, 2), in body heights; the ground is at y = 0 and the feet are near x = 0 (the
-        push-up is centred on x = 0).
+        Joints by name, each (T, 2), in body heights. The ground is at y = 0 and the feet are near x = 0; the
+        push-up is centred on x = 0.
     """
     vigour = random.uniform(0.86, 1.12)
-    habit = random.uniforms(12, -6.0, 6.0)  # degrees, one per angle: nobody stands quite like another
+    habit = random.uniforms(12, -6.0, 6.0)  # degrees, one per angle: no two bodies stand alike
     time = np.where(time > 1.0, time - 1.0, time)
     if action == "push-up":
         return _push_up(time, vigour, habit)
     pose = _STANDING[action](time, vigour)
     joints = _upright(pose, habit, len(time))
     lowest = np.minimum(joints["near foot"][:, 1], joints["far foot"][:, 1])
-    # The foot that carries the body stays where it is; both do where both carry it.
+    # The foot that carries the body does not move; for most actions, both carry it.
     anchor = joints["far foot"][:, 0] if action == "kicking" else _middle_of_feet(joints)
     shift = np.stack([anchor - anchor[0] + _middle_of_feet(joints)[0], lowest - pose.height], axis=1)
     return {name: place - shift for name, place in joints.items()}
@@ -235,13 +235,13 @@ def _middle_of_feet(joints: dict[str, Floats]) -> Floats:
 
 
 def _limb(start: Floats, length: float, degrees: Angle) -> Floats:
-    """Returns the far end (T, 2) of a bone that begins at `start`."""
+    """Returns the end (T, 2) of a bone that begins at `start`."""
     angle = np.broadcast_to(np.asarray(degrees, dtype=np.float64) * _DEGREES, start.shape[:1])
     return start + length * np.stack([np.sin(angle), -np.cos(angle)], axis=1)
 
 
 def _upright(pose: _Pose, habit: Floats, num_frames: int) -> dict[str, Floats]:
-    """Returns the joints of a standing body, its pelvis at the origin."""
+    """Returns the joints of a standing body with its pelvis at the origin."""
     pelvis = np.zeros((num_frames, 2))
     neck = _limb(pelvis, _TRUNK, 180 - np.asarray(pose.trunk) - habit[0] / 3)
     joints = {
@@ -268,7 +268,7 @@ def _upright(pose: _Pose, habit: Floats, num_frames: int) -> dict[str, Floats]:
 
 
 def _push_up(time: Floats, vigour: float, habit: Floats) -> dict[str, Floats]:
-    """Returns the joints of a body that lowers itself to the ground and lifts itself, straight as a board."""
+    """Lowers the straight body to the ground and pushes it up again."""
     down = _pulse(time, 0.05, 0.45, 0.55, 0.95)
     high = 0.94 * (_UPPER_ARM + _FOREARM)
     shoulder_height = high - 0.215 * vigour * down
@@ -296,10 +296,10 @@ def _push_up(time: Floats, vigour: float, habit: Floats) -> dict[str, Floats]:
 
 
 def _elbow(shoulder: Floats, hand: Floats) -> Floats:
-    """Returns where the elbow is, bent to the back, between a shoulder and a hand."""
+    """Returns the position of an elbow that bends backwards between a shoulder and a hand."""
     apart = hand - shoulder
     distance = np.minimum(np.linalg.norm(apart, axis=1, keepdims=True), _UPPER_ARM + _FOREARM)
-    # Both bones are equally long, so the elbow is above the middle.
+    # Both bones have the same length, so the elbow is above the middle.
     aside = np.sqrt(np.maximum(_UPPER_ARM**2 - (distance / 2) ** 2, 0.0))
     across = np.stack([apart[:, 1], -apart[:, 0]], axis=1) / np.maximum(distance, 1e-9)
     elbow: Floats = shoulder + apart / 2 + aside * across

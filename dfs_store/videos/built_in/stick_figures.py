@@ -1,9 +1,9 @@
-"""stick-figures: bright articulated figures in eight everyday actions before a dim scene, from a seed.
+"""The built-in dataset stick-figures: bright articulated figures perform eight actions in a dim scene.
 
-Body, colours, place, tempo, joint angles, view and scene differ from clip to clip. A figure is brighter
-than its scene, so that even an untrained network tells poses apart: with arbitrary colours it cannot, and
-then nothing can be matched. Every clip begins near the beginning of the action, as trimmed action videos
-do, and lasts as long whatever its number of frames: more frames show the same performance more finely.
+Body, colours, position, speed, joint angles, viewing side and scene vary from clip to clip. Figures are
+brighter than the scene, so that even an untrained network can distinguish poses; with arbitrary colours it
+cannot, and distribution matching fails. As in trimmed action videos, every clip starts near the beginning of
+the action. Clips last one second whatever their number of frames.
 """
 
 from typing import Final
@@ -21,37 +21,37 @@ Floats = npt.NDArray[np.float64]
 # Lengths are in frame widths, radii of bones in body heights, colours in [0, 1].
 _BODY_HEIGHT: Final = (0.6, 0.67)
 _GROUND: Final = (0.86, 0.92)
-_TEMPO: Final = (0.5, 0.7)  # performances per clip: up to the climax and a little beyond
-_LATE: Final = 0.1  # a clip begins at most so far into the action
-_ONSET: Final = 1.6  # actions gather pace, as bodies do: time runs as the clip's own time to this power
+_TEMPO: Final = (0.5, 0.7)  # actions per clip: up to the climax and a little beyond
+_LATE: Final = 0.1  # latest start of a clip within the action
+_ONSET: Final = 1.6  # actions accelerate: the time within the action is clip time to this power
 _WALL: Final = (0.02, 0.2)
 _FLOOR: Final = (0.06, 0.26)
 _CLUTTER: Final = (0.03, 0.4)
 _CLOTHES: Final = (0.6, 1.0)
 _SKIN_DARK: Final = np.array([0.78, 0.55, 0.42])
 _SKIN_LIGHT: Final = np.array([1.0, 0.86, 0.74])
-_FAR_SHADE: Final = 0.74  # limbs on the far side are darker, so that near and far can be told apart
+_FAR_SHADE: Final = 0.74  # limbs on the far side are darker, to distinguish them from the near ones
 _RADII: Final = {"trunk": 0.066, "head": 0.078, "neck": 0.034, "thigh": 0.05, "shin": 0.044, "arm": 0.038}
 
 
 def _pixel_grid(size: int) -> tuple[Floats, Floats]:
-    """Returns the x and y of all pixel centres in frame widths, y downwards, as (1, size) and (size, 1)."""
+    """Returns the x and y of pixel centres in frame widths, y downwards, as (1, size) and (size, 1)."""
     centres = (np.arange(size) + 0.5) / size
     return centres[None, :], centres[:, None]
 
 
 def _cover(image: Floats, coverage: Floats, colour: Floats) -> None:
-    """Paints a colour over an image (..., H, W, 3) in place, as far as it covers each pixel (..., H, W)."""
+    """Blends a colour into an image (..., H, W, 3) in place, given the coverage (..., H, W) of each pixel."""
     image += coverage[..., None] * (colour - image)
 
 
 def _smooth_edge(distance: Floats, size: int) -> Floats:
-    """Turns a signed distance in frame widths (negative inside) into coverage, with an edge of one pixel."""
+    """Converts a signed distance in frame widths (negative inside) to coverage, with a one-pixel edge."""
     return np.clip(0.5 - distance * size, 0.0, 1.0)
 
 
 def _scene(random: RawRandom, ground: float, size: int) -> Floats:
-    """Draws a wall with a gradient of light, a floor, and a few dim things; (size, size, 3)."""
+    """Draws a wall with a lighting gradient, a floor, and a few dim objects; (size, size, 3)."""
     x, y = _pixel_grid(size)
     top, bottom = random.uniforms(3, *_WALL), random.uniforms(3, *_WALL)
     slope = random.uniform(-0.4, 0.4)
@@ -61,7 +61,7 @@ def _scene(random: RawRandom, ground: float, size: int) -> Floats:
     for _ in range(5 + random.below(6)):
         colour = random.uniforms(3, *_CLUTTER)
         centre_x, half_width = random.uniform(), random.uniform(0.03, 0.12)
-        if random.uniform() < 0.6:  # something on the wall, or that stands before it
+        if random.uniform() < 0.6:  # an object on the wall or in front of it
             half_height = random.uniform(0.04, 0.2)
             centre_y = horizon - half_height - random.uniform(0.0, 0.45) * (random.uniform() < 0.6)
             distance = np.maximum(np.abs(x - centre_x) - half_width, np.abs(y - centre_y) - half_height)
@@ -74,7 +74,7 @@ def _scene(random: RawRandom, ground: float, size: int) -> Floats:
 
 
 def _bone_colours(random: RawRandom) -> dict[str, Floats]:
-    """Draws the colours of skin, shirt and trousers, and gives each bone its own."""
+    """Draws random colours of skin, shirt and trousers, and returns the colour of each bone."""
     skin = _SKIN_DARK + random.uniform() * (_SKIN_LIGHT - _SKIN_DARK)
     shirt, trousers = random.uniforms(3, *_CLOTHES), random.uniforms(3, *_CLOTHES)
     shoes_bare, sleeves_long = random.uniform() < 0.3, random.uniform() < 0.5
@@ -91,7 +91,7 @@ def _bone_colours(random: RawRandom) -> dict[str, Floats]:
 
 
 def _shadow(joints: dict[str, Floats], ground: float, size: int) -> Floats:
-    """Returns how dark the floor is below the body, (T, size, size): a soft ellipse, fainter below a leap."""
+    """Returns the darkness of the shadow on the floor, (T, size, size), which is fainter during a jump."""
     x, y = _pixel_grid(size)
     corners = np.stack([joints[name] for name in ("near foot", "far foot", "pelvis", "neck")])
     centre = corners[:, :, 0].mean(axis=0)[:, None, None]
@@ -104,7 +104,7 @@ def _shadow(joints: dict[str, Floats], ground: float, size: int) -> Floats:
 
 
 def _draw_bone(image: Floats, ends: tuple[Floats, Floats], radius: float, colour: Floats) -> None:
-    """Draws a capsule into every frame of (T, size, size, 3), in place; only where it can be is looked at."""
+    """Draws a capsule into every frame of (T, size, size, 3) in place, computing only its bounding box."""
     size = image.shape[1]
     start, end = ends
     both = np.stack(ends)
@@ -128,7 +128,6 @@ def _radius(bone: str) -> float:
 
 
 def _make_clip(action: str, random: RawRandom, num_frames: int, size: int) -> npt.NDArray[np.uint8]:
-    """Returns one clip, (T, size, size, 3) uint8."""
     ground, height = random.uniform(*_GROUND), random.uniform(*_BODY_HEIGHT)
     scene = _scene(random, ground, size)
     colours, thickness = _bone_colours(random), random.uniform(0.85, 1.2)

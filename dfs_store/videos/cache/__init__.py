@@ -1,1 +1,1 @@
-"""Prepared clips: decoded once, kept as one file per dataset, split and sampling."""
+"""The cache of prepared clips: videos are decoded once into one file per dataset, split and sampling."""

@@ -1,15 +1,15 @@
 """The cache of prepared clips: one directory per dataset, split, sampling, seed and list of files.
 
-An entry holds
+An entry contains
 
-    request.json   what was asked for: dataset, sampling, seed, classes and files
+    request.json   the request: dataset, sampling, seed, classes and files
     clips.npy      (N, V, T, H, W, 3) uint8, a plain array file that np.load(mmap_mode="r") opens
-    frames.npy     (N, V, T) int64, the frame numbers each clip was made of
-    index.json     the clips that are there and the files that are not; written last, so it means "done"
-    journal.jsonl  while preparing: one line per row that is safely written; each shard has its own
-    lock           held while somebody prepares: by one process, or by any number that prepare shards
+    frames.npy     (N, V, T) int64, the frame numbers of each clip
+    index.json     the clips, and the files that failed; written last, so its presence means "complete"
+    journal.jsonl  while preparing: one line per row that has reached the disk; each shard has its own
+    lock           held while clips are prepared: by one process, or shared by processes that prepare shards
 
-An entry without index.json is unfinished and is continued by the next `prepare`.
+An entry without index.json is incomplete; the next `prepare` continues it.
 """
 
 import contextlib
@@ -46,29 +46,29 @@ __all__ = [
 HEADER_BYTES = 256
 CACHE_VERSION = 3
 EXTRACTORS = "extractors"  # folder of trained networks, one file each
-_EXTRACTOR_PREFIX = f"v{CACHE_VERSION}-"  # they are trained on prepared clips, and older with these
+_EXTRACTOR_PREFIX = f"v{CACHE_VERSION}-"  # trained on prepared clips, so obsolete when the clips are
 _LOCK_POLL_SECONDS = 0.2
 
 
 def cache_root(cache_dir: str | os.PathLike[str] | None = None) -> Path:
-    """Returns where prepared clips lie: `cache_dir`, else DFS_CACHE, else ~/.cache/dfs-store."""
+    """Returns the folder of the cache: `cache_dir`, else DFS_CACHE, else ~/.cache/dfs-store."""
     chosen = cache_dir or os.environ.get("DFS_CACHE") or Path.home() / ".cache" / "dfs-store"
     return Path(chosen).expanduser().resolve()
 
 
 def fingerprint(request: dict[str, Any]) -> str:
-    """Returns 16 hexadecimal digits that change with anything in the request."""
+    """Returns a hash of a request as 16 hexadecimal digits."""
     text = json.dumps(request, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def extractor_path(request: dict[str, Any]) -> Path:
-    """Returns where the network that was trained on what the request describes is kept."""
+    """Returns the path of the network trained on the clips of a request."""
     return cache_root() / EXTRACTORS / f"{_EXTRACTOR_PREFIX}{fingerprint(request)}.pt"
 
 
 def clips_header(shape: tuple[int, ...]) -> bytes:
-    """Returns the header of a .npy file of uint8, always 256 bytes long, so that it can be rewritten."""
+    """Returns the header of a uint8 .npy file, always 256 bytes long so that it can be rewritten in place."""
     buffer = io.BytesIO()
     np.lib.format.write_array_header_1_0(
         buffer, {"descr": "|u1", "fortran_order": False, "shape": tuple(int(n) for n in shape)}
@@ -80,11 +80,11 @@ def clips_header(shape: tuple[int, ...]) -> bytes:
 
 @contextlib.contextmanager
 def disk_errors(directory: Path) -> Iterator[None]:
-    """Turns what the system says about a disk that is full or closed to us into our errors.
+    """Converts operating system errors about a full or read-only disk.
 
     Raises:
-        DiskFullError: there is no room (any more).
-        OutputNotWritableError: the cache cannot be written.
+        DiskFullError: the disk is full.
+        OutputNotWritableError: the cache is not writable.
     """
     try:
         yield
@@ -93,54 +93,49 @@ def disk_errors(directory: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno in DiskFullError.NUMBERS:
             raise DiskFullError(
-                f"the disk of {directory} is full ({error}): make room (`dfs datasets cache`), or set "
-                "DFS_CACHE to a larger disk; what is prepared is kept"
+                f"the disk of {directory} is full ({error}). Free some space (`dfs datasets cache`) or set "
+                "DFS_CACHE to a folder on a larger disk; the clips prepared so far are kept"
             ) from error
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENOENT):
             raise OutputNotWritableError(
-                f"the cache of prepared clips cannot be written ({error}): set DFS_CACHE to a folder "
-                "that can be"
+                f"the cache of prepared clips is not writable ({error}); set DFS_CACHE to a folder that is"
             ) from error
         raise
 
 
 @dataclass(frozen=True)
 class CacheEntry:
-    """One directory of the cache, finished or not.
-
-    Attributes:
-        directory: its path.
-    """
+    """One directory of the cache, complete or not."""
 
     directory: Path
 
     @property
     def clips_path(self) -> Path:
-        """The array file of pixels."""
+        """File of the pixels."""
         return self.directory / "clips.npy"
 
     @property
     def frames_path(self) -> Path:
-        """The array file of frame numbers."""
+        """File of the frame numbers."""
         return self.directory / "frames.npy"
 
     @property
     def index_path(self) -> Path:
-        """The index, whose presence means that the entry is complete."""
+        """File of the index; it exists if the entry is complete."""
         return self.directory / "index.json"
 
     @property
     def request_path(self) -> Path:
-        """What was asked for."""
+        """File of the request."""
         return self.directory / "request.json"
 
     @property
     def journal_path(self) -> Path:
-        """The rows that are safely written."""
+        """File that lists the rows that have reached the disk."""
         return self.directory / "journal.jsonl"
 
     def read_index(self) -> dict[str, Any] | None:
-        """Returns the index of a complete entry, or None if it is unfinished or damaged."""
+        """Returns the index of a complete entry, or None if the entry is incomplete or damaged."""
         index = _read_json(self.index_path)
         if index is None or index.get("version") != CACHE_VERSION:
             return None
@@ -153,11 +148,11 @@ class CacheEntry:
             return None
 
     def read_request(self) -> dict[str, Any]:
-        """Returns what was asked for, {} if it cannot be read."""
+        """Returns the request, or {} if it cannot be read."""
         return _read_json(self.request_path) or {}
 
     def map_clips(self) -> npt.NDArray[np.uint8]:
-        """Returns the clips, (N, V, T, H, W, 3) uint8, mapped read-only and never loaded as a whole."""
+        """Returns the clips, (N, V, T, H, W, 3) uint8, memory-mapped read-only."""
         clips: npt.NDArray[np.uint8] = np.load(self.clips_path, mmap_mode="r")
         return clips
 
@@ -167,29 +162,29 @@ class CacheEntry:
         return frames
 
     def journals(self) -> list[Path]:
-        """Returns the journals of whole runs and of shards."""
+        """Returns the paths of all journals, those of shards included."""
         return sorted(self.directory.glob("journal*.jsonl"))
 
     @contextlib.contextmanager
     def locked(
         self, on_wait: Callable[[], None] | None = None, *, name: str = "lock", shared: bool = False
     ) -> Iterator[int]:
-        """Holds the entry for this process alone; waits while another prepares it.
+        """Locks the entry, waiting while another process holds the lock.
 
-        The kernel releases the lock when its last holder ends, however it ends.
+        The kernel releases the lock when the last process that holds it ends, even if it is killed.
 
         Args:
-            on_wait: called now and then while waiting.
-            name: of the lock; shards have one each besides the entry's.
-            shared: holds it together with others that share it.
+            on_wait: called repeatedly while waiting.
+            name: file name of the lock; each shard has its own besides that of the entry.
+            shared: whether other processes may share the lock.
 
         Yields:
-            The descriptor of the lock, for workers to inherit.
+            The file descriptor of the lock, which workers inherit.
         """
         path, descriptor = self.directory / name, None
         while descriptor is None:
             self.directory.mkdir(parents=True, exist_ok=True)
-            with contextlib.suppress(FileNotFoundError):  # removed in between
+            with contextlib.suppress(FileNotFoundError):  # another process removed the directory
                 descriptor = take_lock(path, os.O_RDWR | os.O_CREAT, shared=shared)
                 if descriptor is None:
                     if on_wait is not None:
@@ -202,7 +197,7 @@ class CacheEntry:
 
     @property
     def is_locked(self) -> bool:
-        """Whether some process is preparing the entry at this moment."""
+        """Whether a process is preparing the entry."""
         try:
             descriptor = take_lock(self.directory / "lock", os.O_RDONLY)
         except OSError:
@@ -221,12 +216,12 @@ def _read_json(path: Path) -> dict[str, Any] | None:
 
 
 def list_entries(cache_dir: str | os.PathLike[str] | None = None) -> list[dict[str, Any]]:
-    """Returns what is in the cache, largest first.
+    """Lists the cache, largest entry first.
 
     Returns:
-        One dict per entry: kind ("clips", or "extractor": a trained network), key, path, dataset, split,
-        complete, obsolete (made by an older version or its rules of decoding, and used no more), in_use,
-        num_clips, num_failed, size_bytes (on disk), sampling, seed, modified (seconds since 1970).
+        One dict per entry: kind ("clips", or "extractor" for a trained network), key, path, dataset, split,
+        complete, obsolete (prepared by an older version with other decoding rules, and no longer used),
+        in_use, num_clips, num_failed, size_bytes (on disk), sampling, seed, modified (seconds since 1970).
     """
     root = cache_root(cache_dir)
     found = []
@@ -276,7 +271,7 @@ def _extractor(file: Path) -> dict[str, Any]:
 
 
 def remove_entry(key: str, cache_dir: str | os.PathLike[str] | None = None) -> int:
-    """Removes one entry of the cache and returns the bytes that became free.
+    """Removes an entry from the cache and returns the number of bytes freed.
 
     Raises:
         DFSError: there is no such entry, or a process is preparing it.
@@ -289,10 +284,10 @@ def remove_entry(key: str, cache_dir: str | os.PathLike[str] | None = None) -> i
     entry = CacheEntry(root / Path(key).name)
     if not entry.request_path.is_file():
         raise DFSError(
-            f"the cache {entry.directory.parent} has no entry {key!r}; `dfs datasets cache` lists them"
+            f"the cache {entry.directory.parent} has no entry {key!r}; `dfs datasets cache` lists its entries"
         )
     if entry.is_locked:
-        raise DFSError(f"another process is preparing {key!r} at this moment; remove it later")
+        raise DFSError(f"another process is preparing {key!r}; try again when it has finished")
     size_bytes = sum(file.stat().st_size for file in entry.directory.iterdir() if file.is_file())
     shutil.rmtree(entry.directory)
     return size_bytes

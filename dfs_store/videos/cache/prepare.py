@@ -1,4 +1,4 @@
-"""Decodes a list of clips into the cache, once; what is already there is not decoded again."""
+"""Decodes a list of clips into the cache. Clips that are already there are not decoded again."""
 
 import glob
 import io
@@ -62,34 +62,34 @@ def prepare(
     shard: Shard | None = None,
     on_progress: OnProgress | None = None,
 ) -> CacheEntry:
-    """Brings clips into the cache and returns their entry; does nothing when they are there.
+    """Decodes clips into the cache and returns their entry. Does nothing if they are already there.
 
-    Can be killed at any moment and called again: rows that were safely written are kept. Files that
-    cannot be decoded are left out and listed in the index, with the reason.
+    If the process is killed, the next call continues from the rows that have reached the disk. Files that
+    cannot be decoded are skipped and listed in the index with the reason.
 
     Args:
         found: the clips of one split.
-        sampling: how to cut them.
-        dataset: name, for the listing of the cache.
-        split: "train" or "test": one view with a random start, or the centre clip and `random_starts` more.
-        seed: of the random starts.
-        random_starts: further views of test clips. An entry that has more of them is used as well: its
-            first views are the same.
-        workers: decoding processes; the number of cores when None, or what `max_memory` has room for.
-        cache_dir: as in `cache_root`.
-        timeout_seconds: a file that takes longer is given up.
-        max_memory: bytes that all decoding processes may take together; a video that needs more is left out.
-            4 GiB for each process when None.
-        decoder: "auto" (PyAV, and decord for files out of which PyAV gets no frame), "pyav" or "decord".
-        shard: decodes these files only, beside processes that decode the others; whoever finds all of them
-            decoded completes the entry. Without one, whatever is missing is decoded.
+        sampling: how to cut the clips.
+        dataset: name of the dataset, shown when the cache is listed.
+        split: "train" (one view with a random start) or "test" (the centre view and `random_starts` more).
+        seed: seed of the random starts.
+        random_starts: additional views of test clips. An existing entry with more views is used if there is
+            one, since its first views are the same.
+        workers: number of decoding processes. If None, one per core, or fewer if `max_memory` requires it.
+        cache_dir: folder of the cache, see `cache_root`.
+        timeout_seconds: files that take longer to decode are skipped.
+        max_memory: limit in bytes for all decoding processes together; videos that need more are skipped.
+            If None, 4 GiB per process.
+        decoder: "auto" (PyAV, or decord if PyAV cannot decode a single frame), "pyav" or "decord".
+        shard: the share of the files to decode, while other processes decode the rest. The process that
+            finishes last completes the entry. If None, all files that are not yet in the cache.
         on_progress: called about ten times a second.
 
     Raises:
-        EmptyClassError: a class has no file that decodes.
-        DiskFullError: the cache's disk cannot hold the clips.
-        OutputNotWritableError: the cache cannot be written.
-        SettingsError: `workers` is below 1, `max_memory` too little for them, or there is no such decoder.
+        EmptyClassError: no file of a class can be decoded.
+        DiskFullError: the disk of the cache is too small for the clips.
+        OutputNotWritableError: the cache is not writable.
+        SettingsError: `workers` is below 1, `max_memory` is too small for them, or the decoder is unknown.
     """
     limits = Limits.of(workers, timeout_seconds, max_memory)
     num_views = sampling.num_views(split, random_starts)
@@ -106,10 +106,10 @@ def prepare(
         reporter = Reporter(sum(map(shard.has, range(len(found.clips)))), on_progress)
         if not _decode_share(entry, shard, start, reporter, limits):
             return entry
-        on_progress = None  # nothing is left but to complete it
+        on_progress = None  # everything is decoded; only the index is missing
     reporter = Reporter(len(found.clips), on_progress)
     with disk_errors(entry.directory), entry.locked(reporter.waiting) as lock_fd:
-        if entry.read_index() is not None:  # another process has prepared it while we waited
+        if entry.read_index() is not None:  # another process prepared it while this one waited
             return entry
         try:
             _discard_damaged(entry)
@@ -117,10 +117,10 @@ def prepare(
                 run.decode(limits, (lock_fd,))
                 run.finish()
         except EmptyClassError:
-            shutil.rmtree(entry.directory)  # other files make another entry: nobody would use this one
+            shutil.rmtree(entry.directory)  # repaired files have another key, so this entry is useless
             raise
         except DiskFullError:
-            if not entry.journals():  # nothing is decoded that could be continued
+            if not entry.journals():  # nothing has been decoded yet
                 shutil.rmtree(entry.directory)
             raise
     return entry
@@ -148,22 +148,21 @@ def prepare_shard(
     shard: Shard,
     **how: Any,  # noqa: ANN401 - passed on
 ) -> ShardReport:
-    """Brings one share of the clips into the cache (see `prepare`), and says what is still missing of it all.
+    """Decodes one share of the clips into the cache and returns which shards are still incomplete.
 
     Args:
         found: the clips of one split.
-        sampling: how to cut them.
-        shard: which of the files.
-        **how: the other options of `prepare`; the cache must be the same folder for all machines.
+        sampling: how to cut the clips.
+        shard: the share of the files to decode.
+        **how: the other options of `prepare`. All machines must use the same cache folder.
 
-    Raises: as `prepare`.
+    Raises:
+        The same errors as `prepare`.
     """
     entry = prepare(found, sampling, shard=shard, **how)
     rows = range(len(found.clips))
-    with (
-        disk_errors(entry.directory),
-        entry.locked(shared=True),
-    ):  # whoever completes it meanwhile is waited for
+    # The lock waits for a process that is completing the entry.
+    with disk_errors(entry.directory), entry.locked(shared=True):
         index = entry.read_index()
         if index is not None:
             files = {each["file"] for each in index["failed"]}
@@ -183,7 +182,7 @@ def _decode_share(
     reporter: Reporter,
     limits: Limits,
 ) -> bool:
-    """Decodes a shard beside processes that decode others; returns whether nothing is left to decode."""
+    """Decodes a shard; returns whether all shards are decoded."""
     with disk_errors(entry.directory):
         if entry.index_path.exists():
             with entry.locked(reporter.waiting):
@@ -200,7 +199,7 @@ def _decode_share(
 
 
 def _done_rows(entry: CacheEntry) -> dict[int, Result]:
-    """Returns the results that any run or shard has safely written."""
+    """Returns the results of all runs and shards that have reached the disk."""
     found = {}
     for path in entry.journals():
         found.update({line["row"]: Result(**line) for line in read_lines(path)[0] if "row" in line})
@@ -208,7 +207,7 @@ def _done_rows(entry: CacheEntry) -> dict[int, Result]:
 
 
 def _discard_damaged(entry: CacheEntry) -> None:
-    """Believes nothing of an entry that was complete and is damaged; its lock is held."""
+    """Discards the index and journals of an entry that was complete and is now damaged. Needs its lock."""
     if entry.index_path.exists() and entry.read_index() is None:
         for journal in entry.journals():
             journal.unlink()
@@ -216,13 +215,14 @@ def _discard_damaged(entry: CacheEntry) -> None:
 
 
 def _key(request: dict[str, Any]) -> str:
-    """Returns the name of an entry; where the files lie is not part of it, so they may be moved."""
-    told_apart = {name: value for name, value in request.items() if name != "dataset"}
-    return f"{_slug(request['dataset'])}-{request['split']}-{fingerprint(told_apart)}"
+    """Returns the name of an entry. It does not depend on the root, so the dataset may be moved."""
+    hashed = {name: value for name, value in request.items() if name != "dataset"}
+    name = "".join(letter if letter.isalnum() else "-" for letter in Path(request["dataset"]).name)
+    return f"{name[:40].strip('-') or 'folder'}-{request['split']}-{fingerprint(hashed)}"
 
 
 def _with_views(root: Path, key: str, num_views: int) -> CacheEntry | None:
-    """Returns the smallest complete entry with at least so many views of every clip."""
+    """Returns the smallest complete entry with at least `num_views` views of every clip, or None."""
     found = []
     for directory in root.glob(f"{glob.escape(key)}*"):
         index = CacheEntry(directory).read_index()
@@ -234,7 +234,6 @@ def _with_views(root: Path, key: str, num_views: int) -> CacheEntry | None:
 def _request(
     found: ClipList, sampling: Sampling, dataset: str, split: str, seed: int, decoder: str
 ) -> dict[str, Any]:
-    """What was asked for, in full."""
     files = []
     for clip in found.clips:
         try:
@@ -244,7 +243,7 @@ def _request(
             if stat.S_ISDIR(status.st_mode):
                 size_and_time = folder_status(path)
             files.append([clip.file, clip.class_name, *size_and_time])
-        except OSError:  # gone, or a link that leads nowhere: decoding it will say so
+        except OSError:  # missing, or a broken link: decoding it reports the error
             files.append([clip.file, clip.class_name, -1, 0])
     return {
         "version": CACHE_VERSION,
@@ -258,14 +257,8 @@ def _request(
     }
 
 
-def _slug(name: str) -> str:
-    return (
-        "".join(letter if letter.isalnum() else "-" for letter in Path(name).name)[:40].strip("-") or "folder"
-    )
-
-
 class _Run:
-    """One run of `prepare` over one entry, or over a shard of it, whose lock it holds."""
+    """A run of `prepare` over an entry or a shard of it. The caller holds the lock."""
 
     def __init__(
         self,
@@ -299,7 +292,7 @@ class _Run:
         os.close(self._clips_fd)
 
     def decode(self, limits: Limits, lock_fds: tuple[int, ...]) -> None:
-        """Decodes every row of the run that no earlier one has finished."""
+        """Decodes all rows that no earlier run has decoded."""
         done = [self._results[row] for row in self._rows if row in self._results]
         self._reporter.resumed(len(done), sum(bool(result.error) for result in done))
         left = [row for row in self._rows if row not in self._results]
@@ -327,7 +320,7 @@ class _Run:
             yield Job(row, str(self._found.root / file), printable(file), decoders)
 
     def _collect(self, results: Iterator[Result | None]) -> None:
-        """Notes results in batches, while jobs are handed out: waiting for a disk would idle the workers."""
+        """Records results in a thread: waiting for the disk here would leave the workers idle."""
         batch: list[Result] = []
         since = time.monotonic()
         with ThreadPoolExecutor(1, thread_name_prefix="journal") as disk:
@@ -347,14 +340,14 @@ class _Run:
                 self._note(batch)
 
     def _note(self, batch: list[Result]) -> None:
-        """Makes results last: first the pixels reach the disk, then the journal says so."""
+        """Flushes the pixels to disk, then adds the results to the journal."""
         if batch:
             os.fsync(self._clips_fd)
             self._journal.append([dict(vars(result)) for result in batch])
             self._results |= {result.row: result for result in batch}
 
     def finish(self) -> None:
-        """Closes the gaps of files that failed and writes the index."""
+        """Removes the rows of files that failed and writes the index."""
         kept = [row for row in range(self.num_rows) if not self._results[row].error]
         self._check_classes(kept)
         dropped = [row for row in range(self.num_rows) if self._results[row].error]
@@ -398,7 +391,7 @@ class _Run:
         shown = "\n".join(lost[:10] + ([f"  and {len(lost) - 10} more"] if len(lost) > 10 else []))
         raise EmptyClassError(
             f"no file of the class {', '.join(empty)} can be decoded:\n{shown}\nReplace these files, or "
-            "leave the class out with --classes"
+            "exclude the class with --classes"
         )
 
 

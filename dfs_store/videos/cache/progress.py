@@ -1,4 +1,4 @@
-"""Progress of decoding, as events."""
+"""Progress events of decoding."""
 
 import time
 from collections.abc import Callable
@@ -11,15 +11,15 @@ _PROGRESS_SECONDS = 0.1
 
 @dataclass(frozen=True)
 class PrepareProgress:
-    """How far `prepare` is.
+    """Progress of `prepare`.
 
     Attributes:
-        done: files dealt with, those of earlier runs and those that failed included.
-        total: files in all.
-        failed: files without a clip.
-        clips_per_second: of this run.
-        elapsed_seconds: of this run.
-        waiting: whether another process prepares the same clips and this one waits for it.
+        done: number of files processed, including those of earlier runs and those that failed.
+        total: number of files.
+        failed: number of files that could not be decoded.
+        clips_per_second: speed of this run.
+        elapsed_seconds: duration of this run.
+        waiting: whether this process is waiting for another one that is preparing the same clips.
     """
 
     done: int
@@ -34,7 +34,7 @@ OnProgress = Callable[[PrepareProgress], None]
 
 
 class Reporter:
-    """Turns results into progress events, ten a second at most."""
+    """Turns results into at most ten progress events a second."""
 
     def __init__(self, total: int, on_progress: OnProgress | None) -> None:
         self.done = 0
@@ -46,7 +46,7 @@ class Reporter:
         self._last = 0.0
 
     def resumed(self, done: int, failed: int) -> None:
-        """Starts from what earlier runs have done."""
+        """Adds the files that earlier runs have processed."""
         self.done, self.failed = done, failed
         self.report()
 
@@ -63,7 +63,7 @@ class Reporter:
         self.report(waiting=True)
 
     def report(self, *, waiting: bool = False) -> None:
-        """Sends an event."""
+        """Emits an event."""
         self._last = time.monotonic()
         if self._on_progress is not None:
             elapsed = self._last - self._start

@@ -1,4 +1,4 @@
-"""The clip file while it is being written: reserved at once, filled row by row, closed up at the end."""
+"""Writing the clip file: reserving its space, recording finished rows, and removing the rows that failed."""
 
 import errno
 import json
@@ -16,25 +16,25 @@ from dfs_store.videos.cache.entries import HEADER_BYTES, clips_header
 __all__ = ["Journal", "drop_rows", "read_lines", "reserve"]
 
 _STAGE_BYTES = 64 << 20
-_SPARE_BYTES = 64 << 20  # what other programs may still want of the disk
+_SPARE_BYTES = 64 << 20  # left free for other programs
 
 
 def reserve(path: Path, num_rows: int, row_shape: tuple[int, ...]) -> int:
-    """Creates the clip file at its full size, or opens the one that is there.
+    """Creates the clip file at its full size, or opens an existing one.
 
-    Its blocks are reserved on the disk at once, so that a full disk shows here and not as a crash
-    (SIGBUS) of whoever maps the file later.
+    All its blocks are reserved, so that a full disk raises an error here instead of crashing a process
+    that maps the file later (SIGBUS).
 
     Args:
-        path: of the clip file.
+        path: path of the clip file.
         num_rows: N.
-        row_shape: shape of one row of uint8.
+        row_shape: shape of one uint8 row.
 
     Returns:
         A file descriptor open for reading and writing.
 
     Raises:
-        DiskFullError: the disk cannot hold the file.
+        DiskFullError: the file does not fit on the disk.
         OSError: the file cannot be created or reserved.
     """
     header = clips_header((num_rows, *row_shape))
@@ -43,7 +43,11 @@ def reserve(path: Path, num_rows: int, row_shape: tuple[int, ...]) -> int:
     held_bytes = path.stat().st_blocks * 512 if path.exists() else 0
     free_bytes = shutil.disk_usage(path.parent).free
     if size_bytes - held_bytes + _SPARE_BYTES > free_bytes:
-        raise DiskFullError(_no_room(path, size_bytes, free_bytes))
+        raise DiskFullError(
+            f"the prepared clips need {size_text(size_bytes)}, but only {size_text(free_bytes)} are free in "
+            f"{path.parent}. Free some space (`dfs datasets cache`), set DFS_CACHE to a folder on a larger "
+            "disk, or choose fewer frames, a smaller size or fewer classes"
+        )
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     try:
         _allocate(descriptor, size_bytes)
@@ -61,23 +65,12 @@ def _allocate(descriptor: int, size_bytes: int) -> None:
     try:
         os.posix_fallocate(descriptor, 0, size_bytes)
     except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP):  # a file system that cannot reserve
+        if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP):  # the file system cannot reserve blocks
             raise
 
 
-def _no_room(path: Path, size_bytes: int, free_bytes: int) -> str:
-    return (
-        f"the prepared clips take {size_text(size_bytes)} and {path.parent} has "
-        f"{free_bytes} free: make room (`dfs datasets cache`), set DFS_CACHE to a larger disk, or choose "
-        "fewer frames, a smaller size or fewer classes"
-    )
-
-
 def read_lines(path: Path) -> tuple[list[dict[str, Any]], int]:
-    """Returns the lines of a journal, which another process may be writing, and the bytes that they take.
-
-    The first line that is not whole ends them.
-    """
+    """Returns the complete lines of a journal, which another process may be writing, and their size."""
     lines, whole_bytes = [], 0
     for raw in path.read_bytes().split(b"\n")[:-1]:
         try:
@@ -89,26 +82,26 @@ def read_lines(path: Path) -> tuple[list[dict[str, Any]], int]:
 
 
 class Journal:
-    """A file of JSON lines that is believed only as far as it is whole.
+    """A file of JSON lines, read up to the first incomplete line.
 
     Args:
-        path: of the journal; created when absent.
+        path: path of the journal; created if it does not exist.
 
     Attributes:
-        path: of the journal.
-        lines: what it held when it was opened.
+        path: path of the journal.
+        lines: the lines it contained when it was opened.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         self.lines, whole_bytes = read_lines(path)
-        # What a kill left half-written is cut off, so that the next line does not join it.
+        # A line that a killed process left incomplete is cut off, so that the next one is not appended to it.
         os.ftruncate(self._descriptor, whole_bytes)
         os.lseek(self._descriptor, 0, os.SEEK_END)
 
     def append(self, lines: list[dict[str, Any]]) -> None:
-        """Adds lines for good: they survive a power cut once this returns."""
+        """Appends lines and flushes them to disk: they survive a power failure once this returns."""
         write_all(self._descriptor, "".join(json.dumps(line) + "\n" for line in lines).encode())
         os.fsync(self._descriptor)
 
@@ -118,18 +111,17 @@ class Journal:
 
 
 def drop_rows(descriptor: int, row_bytes: int, dropped: list[int], num_rows: int, journal: Journal) -> None:
-    """Closes the gaps that `dropped` rows leave, keeping the order of the others.
+    """Removes the `dropped` rows, keeping the order of the others.
 
-    Goes through a staged copy and notes each step in the journal, so that it can be killed at any
-    moment and called again: a batch is first copied aside, then noted, and only then moved, because
-    the move may overwrite its own source.
+    A batch of rows is copied to a staging file, recorded in the journal, and only then moved, because
+    the move may overwrite its own source. If the process is killed, the next call therefore continues.
 
     Args:
-        descriptor: of the clip file.
-        row_bytes: bytes of a row.
-        dropped: numbers of the rows without a clip.
-        num_rows: N before.
-        journal: gets lines with the key `moved`, the number of kept rows that are in place.
+        descriptor: file descriptor of the clip file.
+        row_bytes: size of a row.
+        dropped: numbers of the rows to remove.
+        num_rows: N before the removal.
+        journal: receives lines with the key `moved`, the number of rows that are in their final place.
     """
     if not dropped:
         return

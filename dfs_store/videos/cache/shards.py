@@ -1,4 +1,4 @@
-"""Shards: a dataset's files dealt out to several machines that prepare them into one cache."""
+"""Shards: shares of a dataset's files, which several machines decode into one cache."""
 
 import re
 from dataclasses import dataclass
@@ -11,14 +11,14 @@ __all__ = ["Shard", "ShardReport"]
 
 @dataclass(frozen=True)
 class Shard:
-    """One of `count` equal shares of a list of files: every `count`-th one, so that classes spread evenly.
+    """One of `count` shares of a list of files: every `count`-th file, so that classes spread evenly.
 
     Attributes:
         number: 1 to `count`.
-        count: how many shards there are.
+        count: number of shards.
 
     Raises:
-        SettingsError: a number is outside its rule.
+        SettingsError: `number` is not in 1..`count`.
     """
 
     number: int
@@ -26,18 +26,18 @@ class Shard:
 
     def __post_init__(self) -> None:
         if not 1 <= self.number <= self.count:
-            raise SettingsError(f"a shard is one of 1/N to N/N, got {self.number}/{self.count}")
+            raise SettingsError(f"a shard must be one of 1/N to N/N, got {self.number}/{self.count}")
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Returns the shard that "3/16" names.
+        """Parses text such as "3/16".
 
         Raises:
-            SettingsError: the text names none.
+            SettingsError: the text is not of this form, or the number is not in 1..`count`.
         """
         found = re.fullmatch(r"(\d{1,6})/(\d{1,6})", text.strip())
         if found is None:
-            raise SettingsError(f"--shard must be like 3/16, the third of sixteen, got {text!r}")
+            raise SettingsError(f"--shard must be of the form 3/16 (the third of sixteen), got {text!r}")
         return cls(int(found[1]), int(found[2]))
 
     def has(self, row: int) -> bool:
@@ -45,7 +45,7 @@ class Shard:
         return self.of(row) == self.number
 
     def of(self, row: int) -> int:
-        """Returns the number of the shard that a row is in, where there are as many as here."""
+        """Returns the number of the shard that contains a row, among `count` shards."""
         return row % self.count + 1
 
     def __str__(self) -> str:
@@ -53,19 +53,19 @@ class Shard:
 
     @property
     def suffix(self) -> str:
-        """For names of files: shards of another count have other names."""
+        """Suffix for the names of this shard's files."""
         return f"-{self.number}-of-{self.count}"
 
 
 @dataclass(frozen=True)
 class ShardReport:
-    """What `prepare_shard` has left.
+    """Result of `prepare_shard`.
 
     Attributes:
-        shard: that was prepared.
-        num_files: in the shard.
-        num_failed: of these, files that could not be decoded.
-        missing: numbers of the shards that still lack files; none when the whole dataset is prepared.
+        shard: the shard that was prepared.
+        num_files: number of its files.
+        num_failed: number of its files that could not be decoded.
+        missing: numbers of the shards that are incomplete; empty if the whole dataset is prepared.
     """
 
     shard: Shard

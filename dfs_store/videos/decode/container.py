@@ -1,4 +1,4 @@
-"""Opening a video file, and the stream in it that FFmpeg shows."""
+"""Opens video files and selects the stream that FFmpeg would show."""
 
 import contextlib
 import errno
@@ -20,8 +20,8 @@ __all__ = ["DEFAULT_FPS", "Video", "open_video"]
 
 DEFAULT_FPS = 25.0
 _MAX_FPS = 1000.0  # beyond this a container's rate is a mistake
-# What a video may lie in. FFmpeg goes by a file's content, and some of the formats it knows are lists of
-# other files and addresses, which it would open: a "video" could show any file, or call a server.
+# The container formats that may be opened. FFmpeg detects the format from a file's content, and some formats
+# are lists of other files and URLs: without a list, a "video" could read any file or call a server.
 _CONTAINERS = (
     "avi", "matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2", "flv", "mpegts", "mpeg", "mpegvideo", "m4v", "h264",
     "hevc", "vvc", "av1", "obu", "vc1", "ogg", "asf", "ivf", "gif", "apng", "yuv4mpegpipe", "mxf", "nut",
@@ -39,13 +39,13 @@ _PROBE_BYTES = 5_000_000  # FFmpeg's own probing reads as much
 
 @dataclass(frozen=True)
 class Video:
-    """An open video file and the one stream in it from which everything is taken.
+    """An open video file and its selected stream.
 
     Attributes:
         container: the open file.
-        stream: the one that `ffmpeg -i FILE out` picks.
-        fps: its frames per second.
-        pixel_aspect: width of a pixel, divided by its height.
+        stream: the stream that `ffmpeg -i FILE out` selects.
+        fps: frames per second of the stream.
+        pixel_aspect: width of a pixel divided by its height.
     """
 
     container: InputContainer
@@ -56,11 +56,11 @@ class Video:
 
 @contextlib.contextmanager
 def open_video(path: str) -> Iterator[Video]:
-    """Opens a file for reading.
+    """Opens a video file.
 
     Raises:
-        DecodeError: it is no video, a list of other files, or has no video stream that can be decoded.
-        OSError: it cannot be read.
+        DecodeError: the file is not a video, is a list of other files, or has no stream that can be decoded.
+        OSError: the file cannot be read.
     """
     if problem := pointer_problem(path):
         raise DecodeError(f"{path}: {problem}")
@@ -68,7 +68,7 @@ def open_video(path: str) -> Iterator[Video]:
     with _open(path) as container:
         stream = _shown_stream(path, container)
         if stream.codec_context is None:
-            raise DecodeError(f"{path}: there is no decoder for its codec")
+            raise DecodeError(f"{path}: FFmpeg has no decoder for its codec")
         stream.codec_context.thread_count = 1  # the workers already use every core
         yield Video(container, stream, _frames_per_second(stream), _pixel_aspect(stream))
 
@@ -76,9 +76,9 @@ def open_video(path: str) -> Iterator[Video]:
 def _open(path: str) -> InputContainer:
     try:
         try:
-            # Titles and comments in odd encodings are no reason to give a video up.
+            # A title or comment in an unknown encoding must not make the video unreadable.
             return av.open(path, options=dict(_OPEN_OPTIONS), metadata_errors="replace")
-        except TypeError:  # PyAV 19 took the option away
+        except TypeError:  # PyAV 19 removed the option
             return av.open(path, options=dict(_OPEN_OPTIONS))
     except FFmpegError as error:
         if error.errno == errno.ENOMEM:
@@ -86,23 +86,23 @@ def _open(path: str) -> InputContainer:
         if error.errno != errno.EINVAL:
             raise DecodeError(f"{path}: {reason_in_words(path, error)}") from error
         known = ", ".join(name.split(",")[0] for name in _CONTAINERS)
-        raise DecodeError(f"{path}: its content is in none of the formats {known}") from error
+        raise DecodeError(f"{path}: its format is not supported; supported formats: {known}") from error
 
 
 def _check_no_playlist(path: str) -> None:
-    """Refuses lists of files by their first bytes: decord cannot be told which formats it may open."""
+    """Rejects playlists by their first bytes, because decord has no list of allowed formats."""
     with open(path, "rb") as file:
         start = file.read(64)
     if not start:
         raise DecodeError(f"{path}: the file is empty")
     if start.lstrip().startswith(_PLAYLISTS):
-        raise DecodeError(f"{path}: is a list of other files, not a video")
+        raise DecodeError(f"{path}: the file is a list of other files, not a video")
 
 
 def _shown_stream(path: str, container: InputContainer) -> VideoStream:
-    """Returns the stream that ffmpeg picks: the most pixels, with a bonus for the default one.
+    """Returns the stream that ffmpeg selects: the one with most pixels, with a bonus for the default stream.
 
-    A stream without packets comes last and an attached picture (cover art) not at all.
+    Streams without packets come last. Attached pictures (cover art) are never selected.
     """
     streams = [stream for stream in container.streams if isinstance(stream, VideoStream)]
     films = [stream for stream in streams if not stream.disposition & Disposition.attached_pic]
@@ -123,7 +123,7 @@ def _shown_stream(path: str, container: InputContainer) -> VideoStream:
 
 
 def _with_packets(path: str, numbers: set[int]) -> set[int]:
-    """Returns which of the streams have packets near the start of the file."""
+    """Returns the numbers of the streams that have packets near the start of the file."""
     found: set[int] = set()
     read_bytes = 0
     with _open(path) as container, contextlib.suppress(FFmpegError):
@@ -144,6 +144,5 @@ def _frames_per_second(stream: VideoStream) -> float:
 
 
 def _pixel_aspect(stream: VideoStream) -> Fraction:
-    """Returns the sample aspect ratio, 1 if the file has none."""
     ratio = stream.sample_aspect_ratio
     return ratio if ratio and ratio > 0 else Fraction(1)

@@ -1,4 +1,4 @@
-"""What is missing of a video file, in words; a file of which every frame is there gets no note."""
+"""Describes which frames are missing from a video file, and why a file cannot be opened."""
 
 import os
 import re
@@ -12,20 +12,20 @@ from av.video.stream import VideoStream
 
 __all__ = ["Arrival", "missing_frames", "reason_in_words"]
 
-_WHOLE_SHARE = 0.95  # of the seconds that the header says: some writers round it up
-_SPARE_FRAMES = 2  # that a time may be off
+_WHOLE_SHARE = 0.95  # of the duration in the header, which some writers round up
+_SPARE_FRAMES = 2  # tolerance of time stamps
 _EBML, _SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
 _MAX_BOXES = 1000
 
 
 @dataclass
 class Arrival:
-    """What came out of a file while it was read to its end.
+    """The packets of a stream, counted while the file is read to its end.
 
     Attributes:
-        packets: of the stream, hidden ones and places without a picture included.
-        first: the earliest time of a packet, in the stream's time base; None if no packet has one.
-        end: the latest time at which a packet ends.
+        packets: number of packets, including hidden and empty ones.
+        first: the earliest time stamp, in the stream's time base; None if no packet has one.
+        end: the latest end of a packet, in the stream's time base.
     """
 
     packets: int = 0
@@ -43,41 +43,41 @@ class Arrival:
 
 
 def missing_frames(container: InputContainer, stream: VideoStream, fps: float, arrived: Arrival) -> str:
-    """Returns a note if fewer frames are there than the stream itself promises, else "".
+    """Returns a note if the stream has fewer frames than its header announces, else "".
 
-    Sound and subtitles promise nothing: they may last longer than the pictures.
+    Audio and subtitles are not considered: they may be longer than the video.
     """
     seconds = float((arrived.end - (arrived.first or 0)) * (stream.time_base or 0))
     if container.format.name.startswith("mov,"):
-        # What an edit list leaves of the frames; the header's count is of all.
+        # The index has the frames that an edit list keeps; the count in the header includes the others.
         return _too_few(arrived.packets, len(stream.index_entries))
     cut_off = os.path.getsize(container.name) < _outer_bytes(container.name)
     if container.format.name == "avi":
-        # The header counts places without a frame, too. Without one that is cut off, nothing is missing.
+        # The count in the header includes empty packets, so it is compared only if the file is cut off.
         return _too_few(max(arrived.packets, round(seconds * fps)), stream.frames if cut_off else 0)
     if not container.format.name.startswith("matroska"):
-        return ""  # nothing else says how long one stream of several lasts
+        return ""  # other formats do not store the duration of each stream
     lasts = _own_seconds(stream)
     if lasts is None and cut_off:
         lasts = (container.duration or 0) / av.time_base
-    # Some writers note how long the stream lasts, others when it ends.
+    # Some writers store the duration of the stream, others its end time.
     seconds = max(seconds, float(arrived.end * (stream.time_base or 0)))
     if lasts is None or seconds + _SPARE_FRAMES / fps >= lasts * _WHOLE_SHARE:
         return ""
-    return f"cut short: {seconds:.1f} of {lasts:.1f} seconds are there"
+    return f"truncated: contains {seconds:.1f} of {lasts:.1f} seconds"
 
 
 def _too_few(there: int, promised: int) -> str:
-    return f"cut short: {there} of {promised} frames are there" if there < promised else ""
+    return f"truncated: contains {there} of {promised} frames" if there < promised else ""
 
 
 def _outer_bytes(path: str) -> int:
-    """Returns how long an AVI, Matroska or WebM file says it is, 0 if it does not."""
+    """Returns the size in bytes that the header of an AVI, Matroska or WebM file states, or 0."""
     with open(path, "rb") as file:
         start = file.read(64)
         place = 0
         for _ in range(_MAX_BOXES):
-            if start[:4] != b"RIFF" or len(start) < 8:  # large AVI files are several of them
+            if start[:4] != b"RIFF" or len(start) < 8:  # large AVI files consist of several RIFF chunks
                 break
             place += 8 + int.from_bytes(start[4:8], "little")
             file.seek(place)
@@ -93,7 +93,7 @@ def _outer_bytes(path: str) -> int:
 
 
 def _ebml_size(data: bytes, place: int) -> tuple[int | None, int]:
-    """Returns the size of an element, None if it is left open, and where its content starts."""
+    """Returns the size of an element (None if it is unknown) and the offset of its content."""
     if place >= len(data) or data[place] == 0:
         return None, place
     length = 9 - data[place].bit_length()
@@ -102,7 +102,7 @@ def _ebml_size(data: bytes, place: int) -> tuple[int | None, int]:
 
 
 def _own_seconds(stream: VideoStream) -> float | None:
-    """Returns how long a Matroska or WebM stream lasts by itself, if its writer has noted that."""
+    """Returns the duration of a Matroska or WebM stream, or None if the file does not state it."""
     found = re.fullmatch(r"(\d+):(\d+):(\d+(?:\.\d+)?)\0*", stream.metadata.get("DURATION", ""))
     if found is None:
         return None
@@ -111,18 +111,18 @@ def _own_seconds(stream: VideoStream) -> float | None:
 
 
 def reason_in_words(path: str, error: Exception) -> str:
-    """Returns why a file cannot be opened, as far as its first bytes tell."""
+    """Returns why a file cannot be opened, judging by its content."""
     if isinstance(error, InvalidDataError | EOFError):
         if os.path.getsize(path) == 0:
             return "the file is empty"
         if (boxes := _top_boxes(path)) and b"moov" not in boxes:
-            return "no moov atom: the recording was not finished, or the file was cut off"
-        return "not a video, or its header is damaged"
+            return "it has no moov atom: the recording was not finished, or the file is truncated"
+        return "it is not a video, or its header is damaged"
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
 def _top_boxes(path: str) -> set[bytes]:
-    """Returns the kinds of boxes that an MP4 or MOV file is made of; nothing if it is none."""
+    """Returns the types of the top-level boxes of an MP4 or MOV file; empty for other files."""
     found: set[bytes] = set()
     with open(path, "rb") as file:
         place = 0
@@ -137,7 +137,7 @@ def _top_boxes(path: str) -> set[bytes]:
             found.add(kind)
             if size == 1:
                 size = int.from_bytes(head[8:16], "big")
-            if size < 8:  # to the end of the file
+            if size < 8:  # the box extends to the end of the file
                 break
             place += size
     return found

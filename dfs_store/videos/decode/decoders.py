@@ -1,4 +1,4 @@
-"""The decoders by name. No decoder is imported here."""
+"""The names of the decoders. Does not import any decoder."""
 
 from typing import Any
 
@@ -9,15 +9,15 @@ __all__ = ["DECODERS", "decoders_of", "decoding_rules", "is_current"]
 
 DECODERS = ("auto", "pyav", "decord")
 
-# Raise with every change that gives other frames or pixels of some file.
+# Increment with every change that alters the frames or pixels of any file.
 _RULES_VERSION = 1
 
 
 def decoders_of(choice: str) -> tuple[str, ...]:
-    """Returns which decoders to use, in their order.
+    """Returns the decoders to try, in order.
 
     Raises:
-        SettingsError: there is none of that name.
+        SettingsError: the name is unknown.
     """
     if choice not in DECODERS:
         raise SettingsError(
@@ -28,12 +28,12 @@ def decoders_of(choice: str) -> tuple[str, ...]:
 
 
 def is_current(rules: object) -> bool:
-    """Returns whether clips that were prepared by these rules would be prepared in the same way now."""
+    """Returns whether the rules by which clips were prepared are those of this version."""
     return isinstance(rules, dict) and rules.get("version") == _RULES_VERSION
 
 
 def decoding_rules(choice: str) -> dict[str, Any]:
-    """Returns everything about decoding that a prepared clip depends on, for the key of the cache."""
+    """Returns the decoding rules that prepared clips depend on, for the key of their cache entry."""
     return {
         "decoders": decoders_of(choice),
         "version": _RULES_VERSION,

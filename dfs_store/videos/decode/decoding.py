@@ -1,10 +1,10 @@
-"""Decoding one clip: of a video file, with PyAV first and decord second, or of a folder of pictures.
+"""Decodes a clip from a video file, with PyAV first and decord second, or from a folder of images.
 
-Runs in worker processes only, and imports neither torch nor anything that does.
+Runs in worker processes only. Does not import torch.
 
-The frames of a file are those that ``ffmpeg -i FILE -fps_mode passthrough`` shows, whatever the container
-says, with either decoder. Both scale with the same library (swscale, bilinear with a filter as wide as the
-reduction, so it does not alias) and differ by a fraction of a grey value.
+With either decoder, the frames of a file are those of ``ffmpeg -i FILE -fps_mode passthrough``, whatever
+the container's header states. Both scale with the same library (swscale: bilinear, antialiased) and differ
+by a fraction of a grey level.
 """
 
 import errno
@@ -40,8 +40,8 @@ class DecodedClip:
         pixels: (V, T, H, W, 3) uint8, RGB.
         frames: (V, T) int64 frame numbers.
         fps: frames per second of the video.
-        decoder: "pyav" or "decord", "pictures" for a folder of them.
-        note: what is missing of the file, or "".
+        decoder: "pyav", "decord", or "pictures" for a folder of images.
+        note: what is missing from the file, or "".
     """
 
     pixels: Pixels
@@ -54,19 +54,19 @@ class DecodedClip:
 def decode_clip(
     path: str, sampling: Sampling, pick: FramePicker, *, decoders: Sequence[str] = decoders_of("auto")
 ) -> DecodedClip:
-    """Decodes the frames that `pick` asks for, scaled by their display aspect ratio, upright, and cropped.
+    """Decodes the frames selected by `pick`, in their display aspect ratio, upright, scaled and cropped.
 
-    A file that is cut short is used up to its last frame that can be decoded, and the note says so.
+    A truncated file is used up to its last frame that can be decoded, and the note says so.
 
     Args:
-        path: the video file, or a folder of pictures, one per frame.
-        sampling: size and way of resizing.
-        pick: see `FramePicker`; may be called twice for one file.
-        decoders: which to use; each further one is for files out of which the ones before get no frame.
+        path: a video file, or a folder of images, one per frame.
+        sampling: size and resizing rule.
+        pick: selects the frames, see `FramePicker`; may be called twice for one file.
+        decoders: decoders to try; each one is used if those before it cannot decode a single frame.
 
     Raises:
-        DecodeError: no decoder gets a single frame out of the file.
-        MemoryError: it takes more memory than this process may have.
+        DecodeError: no decoder can decode a single frame.
+        MemoryError: decoding needs more memory than this process may use.
     """
     try:
         if os.path.isdir(path):
@@ -96,10 +96,10 @@ def _decode_video(path: str, sampling: Sampling, pick: FramePicker, decoders: Se
 
 
 def _decode_pictures(path: str, sampling: Sampling, pick: FramePicker) -> DecodedClip:
-    """Reads the pictures that are needed, which must be shown at one size."""
+    """Decodes the selected images, which must all have the same display size."""
     pictures = pictures_of(path)
     if not pictures:
-        raise DecodeError(f"{path}: there is no {FORMATS} picture in the folder")
+        raise DecodeError(f"{path}: the folder contains no {FORMATS} images")
     numbers = pick(len(pictures), DEFAULT_FPS)
     found: dict[int, Pixels] = {}
     first: tuple[int, int] | None = None
@@ -110,7 +110,7 @@ def _decode_pictures(path: str, sampling: Sampling, pick: FramePicker) -> Decode
             first = first or size
             if size != first:
                 raise DecodeError(
-                    f"pictures of one clip must have one size, got {first[0]} x {first[1]} and "
+                    f"all images of a clip must have the same size, got {first[0]} x {first[1]} and "
                     f"{size[0]} x {size[1]} pixels ({pictures[number].name})"
                 )
             found[number] = Scaler(sampling, Fraction(1), way_up)(frame)

@@ -1,4 +1,4 @@
-"""A clip kept as a folder of pictures, one picture file per frame, in the order of their numbers."""
+"""Clips stored as folders of images, one file per frame, ordered by the numbers in the file names."""
 
 import os
 from pathlib import Path
@@ -10,19 +10,19 @@ __all__ = ["folder_status", "pictures_of"]
 
 
 def pictures_of(folder: str | os.PathLike[str]) -> list[Path]:
-    """Returns the frames in a folder in the order of the numbers in their names: 2 before 10.
+    """Returns the frames in a folder, ordered by the numbers in their names: 2 before 10.
 
     Raises:
-        DecodeError: there are pictures of several name patterns, and it is not clear which are the frames.
+        DecodeError: the file names have several patterns, and it is not clear which are the frames.
     """
     return [Path(folder, name) for name in picture_sequence(_pictures_in(folder)).names]
 
 
 def folder_status(folder: str | os.PathLike[str]) -> tuple[int, int]:
-    """Returns the bytes of all frames of a folder, and when the newest was changed, in nanoseconds."""
+    """Returns the total size of the frames in bytes, and the newest modification time in nanoseconds."""
     try:
         pictures = pictures_of(folder)
-    except DecodeError:  # decoding says so
+    except DecodeError:  # decoding reports the error
         pictures = [Path(folder, name) for name in _pictures_in(folder)]
     found = [picture.stat() for picture in pictures]
     return sum(each.st_size for each in found), max((each.st_mtime_ns for each in found), default=0)

@@ -1,4 +1,4 @@
-"""Which way up a picture is shown: the eight orientations that cameras note instead of turning pixels."""
+"""The eight orientations that cameras record in metadata instead of rotating the pixels."""
 
 import struct
 from typing import Any, NamedTuple
@@ -7,16 +7,16 @@ import numpy.typing as npt
 
 __all__ = ["UPRIGHT", "Orientation", "from_display_matrix", "from_exif", "of_frame"]
 
-_MAX_SHEAR = 0.035  # of a side, about 2 degrees: FFmpeg, too, takes a matrix this close for a quarter turn
+_MAX_SHEAR = 0.035  # about 2 degrees; FFmpeg has the same tolerance for quarter turns
 
 
 class Orientation(NamedTuple):
-    """What to do with stored pixels, in this order, to get what is shown.
+    """Operations that turn stored pixels into displayed pixels, in this order.
 
     Attributes:
-        transpose: mirror at the diagonal, so that rows become columns.
-        flip_x: mirror left and right.
-        flip_y: mirror top and bottom.
+        transpose: swap rows and columns.
+        flip_x: flip horizontally.
+        flip_y: flip vertically.
     """
 
     transpose: bool = False
@@ -24,11 +24,11 @@ class Orientation(NamedTuple):
     flip_y: bool = False
 
     def stored_size(self, width: int, height: int) -> tuple[int, int]:
-        """Returns the (width, height) to store for pixels that are shown at these."""
+        """Returns the stored (width, height) of pixels that are displayed at `width` x `height`."""
         return (height, width) if self.transpose else (width, height)
 
     def apply(self, pixels: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Returns a view of (H, W, C) pixels as they are shown."""
+        """Returns a view of (H, W, C) pixels as they are displayed."""
         shown = pixels.transpose(1, 0, 2) if self.transpose else pixels
         return shown[:: -1 if self.flip_y else 1, :: -1 if self.flip_x else 1]
 
@@ -48,20 +48,20 @@ _EXIF = {
 
 
 def from_exif(value: Any) -> Orientation:  # noqa: ANN401 - whatever is in the file
-    """Returns the orientation of EXIF's tag 0x112; anything but 1..8 is upright, as in browsers."""
+    """Returns the orientation for a value of the EXIF tag 0x112. Values outside 1..8 mean upright."""
     return _EXIF.get(value, UPRIGHT) if isinstance(value, int) else UPRIGHT
 
 
 def from_display_matrix(matrix: bytes) -> Orientation | None:
-    """Returns the orientation of a display matrix, None if it turns by other than a quarter.
+    """Returns the orientation of a display matrix, or None if it does not rotate by quarter turns.
 
     Args:
-        matrix: nine int32 in the machine's byte order, as FFmpeg has them: x' = a x + c y, y' = b x + d y.
+        matrix: FFmpeg's nine int32 in native byte order: x' = a x + c y, y' = b x + d y.
     """
     a, b, _, c, d, *_ = struct.unpack("9i", matrix)
     straight, crossed = max(abs(a), abs(d)), max(abs(b), abs(c))
     if straight == crossed == 0:
-        return UPRIGHT  # no matrix at all; FFmpeg, too, ignores it
+        return UPRIGHT  # not a matrix; FFmpeg ignores it as well
     if crossed <= _MAX_SHEAR * straight:
         return Orientation(flip_x=a < 0, flip_y=d < 0)
     if straight <= _MAX_SHEAR * crossed:
@@ -70,10 +70,10 @@ def from_display_matrix(matrix: bytes) -> Orientation | None:
 
 
 def of_frame(frame: Any) -> Orientation | None:  # noqa: ANN401 - a frame of PyAV
-    """Returns how a decoded frame is to be shown, None if it is to be turned by other than a quarter.
+    """Returns the orientation of a decoded frame, or None if it is not rotated by quarter turns.
 
-    Where PyAV cannot list what goes with a frame (it knows fewer kinds than its FFmpeg), the angle alone is
-    used, and a mirrored picture is taken for a turned one.
+    If PyAV cannot list the frame's side data (it knows fewer types than FFmpeg), only the rotation angle is
+    used, and mirroring is lost.
     """
     try:
         found = [bytes(item) for item in frame.side_data if item.type.name == "DISPLAYMATRIX"]

@@ -1,4 +1,4 @@
-"""Decoding one picture of a frame folder: its pixels, and which way up it is shown."""
+"""Decodes one image of a frame folder and reads its orientation."""
 
 import io
 from pathlib import Path
@@ -15,7 +15,7 @@ from dfs_store.videos.decode.orientation import UPRIGHT, Orientation, from_exif
 __all__ = ["FORMATS", "read_picture"]
 
 FORMATS = "PNG, JPEG, BMP, WebP or TIFF"
-# The content decides, as with videos, not the name.
+# The format is detected from the content, as for videos, not from the file name.
 _DECODERS = (
     (b"\x89PNG\r\n\x1a\n", "png"),
     (b"\xff\xd8\xff", "mjpeg"),
@@ -30,20 +30,20 @@ _EXIF_MARKS = (b"Exif", b"eXIf", b"EXIF", b"Raw profile type")  # of JPEG, PNG, 
 
 
 def read_picture(path: Path) -> tuple[VideoFrame, Orientation]:
-    """Decodes one picture.
+    """Decodes an image file.
 
     Raises:
-        DecodeError: it is in none of the known formats, or damaged.
-        OSError: it cannot be read.
+        DecodeError: the format is unknown, or the file is damaged or too large.
+        OSError: the file cannot be read.
     """
     if path.stat().st_size > _MAX_PICTURE_BYTES:
-        raise DecodeError(f"{path.name} has more than {_MAX_PICTURE_BYTES:,} bytes")
+        raise DecodeError(f"{path.name} is larger than {_MAX_PICTURE_BYTES:,} bytes")
     data = path.read_bytes()
     if not data:
         raise DecodeError(f"{path.name} is empty")
     decoder = next((name for start, name in _DECODERS if data.startswith(start)), None)
     if decoder is None:
-        raise DecodeError(f"{path.name} is no {FORMATS} picture")
+        raise DecodeError(f"{path.name} is not a {FORMATS} image")
     context = av.CodecContext.create(decoder, "r")
     assert isinstance(context, VideoCodecContext)
     context.thread_count = 1  # the workers already use every core
@@ -52,16 +52,16 @@ def read_picture(path: Path) -> tuple[VideoFrame, Orientation]:
     except FFmpegError as error:
         raise DecodeError(f"{path.name} is damaged ({error.strerror or error})") from error
     if not frames:
-        raise DecodeError(f"{path.name} contains no picture")
+        raise DecodeError(f"{path.name} contains no image")
     return frames[0], _way_up(data, decoder)
 
 
 def _way_up(data: bytes, decoder: str) -> Orientation:
-    """Returns what EXIF says; PyAV passes on only half of it, not whether a picture is mirrored."""
+    """Returns the EXIF orientation. PyAV does not report whether an image is mirrored."""
     if decoder != "tiff" and not any(mark in data for mark in _EXIF_MARKS):
         return UPRIGHT
     try:
         with Image.open(io.BytesIO(data)) as picture:
             return from_exif(picture.getexif().get(_EXIF_ORIENTATION))
-    except Exception:  # noqa: BLE001 - Pillow raises what it likes at damaged metadata; the pixels are fine
+    except Exception:  # noqa: BLE001 - damaged metadata can raise anything in Pillow; the pixels are fine
         return UPRIGHT

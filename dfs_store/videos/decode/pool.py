@@ -1,4 +1,4 @@
-"""Decoding processes: hands out jobs, collects results, replaces processes that crash or hang."""
+"""A pool of decoding processes that replaces processes that crash or hang."""
 
 import contextlib
 import json
@@ -22,11 +22,11 @@ from dfs_store.videos.decode.decoders import decoders_of
 __all__ = ["Job", "Limits", "Result", "WorkerPool", "default_workers"]
 
 _START_SECONDS = 60.0
-# An 8K film with sixteen reference frames takes less.
+# Enough for an 8K video with sixteen reference frames.
 _DEFAULT_PROCESS_BYTES = 4 * 2**30
-_LEAST_PROCESS_BYTES = 256 * 2**20  # the decoders alone take half of it
-_CLIP_COPIES = 4  # of a clip, while it is put together
-_TICK_SECONDS = 0.25  # how long the caller may be left without a sign of life
+_LEAST_PROCESS_BYTES = 256 * 2**20  # loading the decoders takes half of it
+_CLIP_COPIES = 4  # copies of a clip that exist while it is assembled
+_TICK_SECONDS = 0.25  # the longest time between two updates for the caller
 _BOOTSTRAP = (
     "import sys; root = sys.argv[1]; root in sys.path or sys.path.insert(0, root); "
     "from dfs_store.videos.decode.worker import main; main()"
@@ -39,9 +39,9 @@ class Job:
 
     Attributes:
         row: number of the row in the clip file.
-        path: of the video.
-        file: its path inside the dataset, with forward slashes.
-        decoders: which decoders to try, in this order.
+        path: path of the video.
+        file: path relative to the dataset, with forward slashes.
+        decoders: decoders to try, in order.
     """
 
     row: int
@@ -52,15 +52,15 @@ class Job:
 
 @dataclass(frozen=True)
 class Result:
-    """What became of a job: the clip is written if `error` is empty.
+    """Result of a job. The clip has been written if `error` is empty.
 
     Attributes:
         row: number of the row.
-        error: why there is no clip, or "".
-        frames: frame numbers by view.
+        error: why decoding failed, or "".
+        frames: frame numbers of each view.
         fps: frames per second of the video.
-        decoder: which decoder read it.
-        note: what was unusual, or "".
+        decoder: name of the decoder that was used.
+        note: what is missing or damaged, or "".
     """
 
     row: int
@@ -72,22 +72,23 @@ class Result:
 
 
 def default_workers() -> int:
-    """Returns the number of cores this process may use, 16 at most."""
+    """Returns the number of cores this process may use, at most 16."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min(cores, 16)
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What decoding may take of the machine.
+    """Resource limits of decoding.
 
     Attributes:
         workers: number of processes, at least 1.
-        timeout_seconds: a file that takes longer is given up.
-        max_memory: bytes that all processes may take together; None is 4 GiB each, and room for a clip.
+        timeout_seconds: files that take longer to decode are skipped.
+        max_memory: limit in bytes for all processes together. If None, 4 GiB per process plus the memory
+            for a clip.
 
     Raises:
-        SettingsError: a number is outside its rule.
+        SettingsError: `workers` is below 1, or `max_memory` is too small for them.
     """
 
     workers: int
@@ -99,17 +100,13 @@ class Limits:
             raise SettingsError(f"workers must be at least 1, got {self.workers}")
         if self.max_memory is not None and self.max_memory < self.workers * _LEAST_PROCESS_BYTES:
             raise SettingsError(
-                f"max_memory {self.max_memory:,} bytes for {self.workers} decoding processes is less than "
-                f"the {_LEAST_PROCESS_BYTES:,} that each needs; allow more, or fewer workers"
+                f"max_memory must be at least {_LEAST_PROCESS_BYTES:,} bytes for each of the {self.workers} "
+                f"decoding processes, got {self.max_memory:,} for all; allow more memory or use fewer workers"
             )
 
     @classmethod
     def of(cls, workers: int | None, timeout_seconds: float, max_memory: int | None) -> Self:
-        """Returns limits; None of `workers` is one for each core, or as many as `max_memory` has room for.
-
-        Raises:
-            SettingsError: as above.
-        """
+        """Creates limits; `workers` defaults to one per core, or fewer if `max_memory` requires it."""
         if workers is None:
             workers = default_workers()
             if max_memory is not None:
@@ -117,21 +114,21 @@ class Limits:
         return cls(workers, timeout_seconds, max_memory)
 
     def process_bytes(self, clip_bytes: int) -> int:
-        """Returns the bytes that one process may take."""
+        """Returns the memory limit of one process in bytes."""
         if self.max_memory is not None:
             return self.max_memory // self.workers
         return _DEFAULT_PROCESS_BYTES + _CLIP_COPIES * clip_bytes
 
 
 class WorkerPool:
-    """Decoding processes without torch. A context manager; leaving it ends every process.
+    """A pool of decoding processes. Exiting the context manager ends all of them.
 
     Args:
         num_workers: number of processes, at least 1.
-        settings: what `worker` reads first: sampling, seed, split, num_views, clips_fd, header_bytes,
+        settings: settings sent to each worker: sampling, seed, split, num_views, clips_fd, header_bytes,
             memory_bytes.
-        inherited_fds: file descriptors the processes keep: the clip file and the lock.
-        timeout_seconds: a file that takes longer is given up.
+        inherited_fds: file descriptors that the processes inherit: the clip file and the lock.
+        timeout_seconds: files that take longer to decode are skipped.
     """
 
     def __init__(
@@ -160,13 +157,14 @@ class WorkerPool:
         self._selector.close()
 
     def run(self, jobs: Iterable[Job]) -> Iterator[Result | None]:
-        """Yields one result per job, in the order in which they finish, and None while there is none.
+        """Yields one result per job in the order of completion, and None while waiting.
 
-        A file whose process crashes or hangs has failed.
+        If a process crashes or hangs, its file is reported as failed.
 
         Raises:
-            DiskFullError: a clip could not be written.
-            DFSError: the processes cannot start at all.
+            DiskFullError: the disk is full.
+            OutputNotWritableError: a clip could not be written for another reason.
+            DFSError: the processes cannot be started.
         """
         waiting = iter(jobs)
         while True:
@@ -181,14 +179,16 @@ class WorkerPool:
                 if isinstance(answer, str):
                     self._drop(worker)
                 if job is None:
-                    continue  # it died while it had nothing to do
+                    continue  # an idle process died
                 if isinstance(answer, str):
                     answer = {"row": job.row, "error": answer}
                 elif "unwritten" in answer:
                     reason = f"writing a prepared clip failed: {answer['unwritten']}"
                     if answer["errno"] in DiskFullError.NUMBERS:
                         raise DiskFullError(reason)
-                    raise OutputNotWritableError(f"{reason}; what was decoded is kept: run it again")
+                    raise OutputNotWritableError(
+                        f"{reason}; the clips decoded so far are kept: run it again to continue"
+                    )
                 yield Result(**answer)
 
     def _hand_out(self, waiting: Iterator[Job]) -> None:
@@ -214,7 +214,7 @@ class WorkerPool:
         worker.kill()
 
     def _wait(self) -> "list[tuple[_Worker, dict[str, Any] | str]]":
-        """Returns answers, or for a process that is lost the reason as text; may return nothing."""
+        """Returns the answers that have arrived; a string is the reason why a process was lost."""
         busy = [worker for worker in self._workers if worker.job]
         now = time.monotonic()
         rest_seconds = min(max(0.0, min(worker.deadline for worker in busy) - now), _TICK_SECONDS)
@@ -232,7 +232,7 @@ class WorkerPool:
 
 
 class _Worker:
-    """One process and the pipe ends that lead to it."""
+    """A decoding process and its pipes."""
 
     def __init__(self, settings: dict[str, Any], inherited_fds: tuple[int, ...]) -> None:
         self.job: Job | None = None
@@ -248,7 +248,7 @@ class _Worker:
             stdout=subprocess.PIPE,
             stderr=self._errors,
             pass_fds=inherited_fds,
-            # A Ctrl-C at the terminal is for the parent: it ends its workers in its own time.
+            # Ctrl-C in the terminal must reach only the parent, which then ends its workers.
             start_new_session=True,
             env={**os.environ, "OMP_NUM_THREADS": "1"},
         )
@@ -260,21 +260,21 @@ class _Worker:
 
     def _write(self, message: dict[str, Any]) -> None:
         assert self._process.stdin is not None
-        # If the process is gone, its answer pipe will tell.
+        # If the process has ended, reading its answers reports that.
         with contextlib.suppress(BrokenPipeError):
             self._process.stdin.write(json.dumps(message).encode() + b"\n")
             self._process.stdin.flush()
 
     def send(self, job: Job, timeout_seconds: float) -> None:
-        """Hands over a job and starts its clock."""
+        """Sends a job and starts its timeout."""
         self.job = job
         self._timeout_seconds = timeout_seconds
-        # Starting is not decoding: the clock of the first file is set again when the process is ready.
+        # The timeout of the first job starts again when the process is ready.
         self.deadline = time.monotonic() + (timeout_seconds if self._started else _START_SECONDS)
         self._write({"row": job.row, "path": job.path, "file": job.file, "decoders": list(job.decoders)})
 
     def receive(self) -> dict[str, Any] | str | None:
-        """Returns an answer, the reason why there will be none, or None if there is none yet."""
+        """Returns an answer, a string if the process crashed, or None if there is no answer yet."""
         try:
             data = os.read(self.answers.fileno(), 1 << 20)
         except BlockingIOError:
@@ -294,16 +294,16 @@ class _Worker:
         return answer
 
     def check_started(self) -> None:
-        """Raises DFSError if the process never got as far as serving jobs."""
+        """Raises DFSError if the process ended before it was ready for jobs."""
         if not self._started:
             self._process.kill()
             self._process.wait()
             self._errors.seek(0)
             said = self._errors.read().decode(errors="replace").strip()[-2000:]
-            raise DFSError(f"a decoding process could not start ({sys.executable}); it said:\n{said}")
+            raise DFSError(f"a decoding process could not start ({sys.executable}); its output:\n{said}")
 
     def kill(self) -> None:
-        """Ends the process and releases its pipes."""
+        """Ends the process and closes its pipes."""
         if self._process.poll() is None:
             self._process.kill()
         self._process.wait()

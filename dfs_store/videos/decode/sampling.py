@@ -1,8 +1,8 @@
-"""Which frames of a video make a clip, and at what size. Numbers only: no video is opened here.
+"""Sampling rules: which frames of a video form a clip, and at what size. Does not open any video.
 
-Frames are counted in presentation order from 0, also where the frame rate varies. A random start is
-drawn from a hash of (seed, split, file, view), so that it depends neither on the order of the files
-nor on the worker that happens to decode one, nor on the version of a random-number library.
+Frames are numbered in presentation order from 0, even if the frame rate varies. A random start is derived
+from a hash of (seed, split, file, view), so it does not depend on the order of the files, the worker that
+decodes them, or the version of a random-number library.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ RESIZES = ("stretch-crop", "keep-crop", "direct")
 
 CENTRE_VIEW = 0
 
-# The field of view of the reference protocol: 112 of 160 x 120 pixels.
+# The field of view of the paper's protocol: a 112 x 112 crop of 160 x 120 pixels.
 _REFERENCE_WIDTH, _REFERENCE_HEIGHT, _REFERENCE_CROP = 160, 120, 112
 
 _MIN_SIZE_PIXELS, _MAX_SIZE_PIXELS = 8, 4096
@@ -33,19 +33,19 @@ class Sampling:
     """How a clip is cut from a video.
 
     Attributes:
-        frames: T, frames of a clip, 2..65536.
+        frames: number of frames per clip T, 2..65536.
         stride: distance between two sampled frames for the rule `interval`; None for the other rules.
         size: height and width of a frame in pixels, 8..4096.
         rule: `interval` (UCF101, HMDB51, folders): every `stride`-th frame from a random start;
             `middle` (Kinetics-400): a few seconds around the middle; `even` (Something-Something V2):
             evenly spaced over the whole video.
-        resize: `stretch-crop` (UCF101, HMDB51): to 160 x 120, then the centre 112 x 112, and in that
-            proportion at other sizes; `keep-crop` (folders): the same field of view without changing
-            the aspect ratio, so that a 4:3 video gives the same pixels; `direct`: the whole frame is
-            stretched to the square.
+        resize: `stretch-crop` (UCF101, HMDB51): resize to 160 x 120, then crop the centre 112 x 112, with
+            the same proportions at other sizes; `keep-crop` (folders): the same field of view without
+            changing the aspect ratio, which gives the same pixels for 4:3 videos; `direct`: resize the
+            whole frame to a square.
 
     Raises:
-        SettingsError: a value outside its rule.
+        SettingsError: a value is not allowed.
     """
 
     frames: int = 16
@@ -58,18 +58,18 @@ class Sampling:
         check_num_frames(self.frames)
         if not _MIN_SIZE_PIXELS <= self.size <= _MAX_SIZE_PIXELS:
             raise SettingsError(
-                f"size must lie in {_MIN_SIZE_PIXELS}..{_MAX_SIZE_PIXELS} pixels, got {self.size}"
+                f"size must be {_MIN_SIZE_PIXELS} to {_MAX_SIZE_PIXELS} pixels, got {self.size}"
             )
         if self.rule not in RULES:
             raise SettingsError(f"rule must be one of {', '.join(RULES)}, got {self.rule!r}")
         if self.resize not in RESIZES:
             raise SettingsError(f"resize must be one of {', '.join(RESIZES)}, got {self.resize!r}")
         if self.rule == "interval" and (self.stride is None or self.stride < 1):
-            raise SettingsError(f"stride must be a whole number of frames of at least 1, got {self.stride}")
+            raise SettingsError(f"stride must be at least 1 frame, got {self.stride}")
         if self.rule != "interval" and self.stride is not None:
             raise SettingsError(
-                f"stride {self.stride} has no meaning for the rule {self.rule!r}, which spaces frames by the "
-                "length of the video: leave stride out"
+                f"stride must be None for the rule {self.rule!r}, which spaces frames by the length of the "
+                f"video, got {self.stride}"
             )
 
     @property
@@ -78,7 +78,7 @@ class Sampling:
         return self.rule == "interval"
 
     def num_views(self, split: str, random_starts: int = 0) -> int:
-        """Returns V: 1, and for test clips under a rule with random starts one more for each of these."""
+        """Returns V: 1, plus `random_starts` for test clips if the rule has random starts."""
         return 1 + random_starts if split != "train" and self.has_random_start else 1
 
     def to_json(self) -> dict[str, Any]:
@@ -89,18 +89,18 @@ class Sampling:
 def frame_numbers(
     sampling: Sampling, length: int, fps: float, *, seed: int, split: str, file: str, view: int = 0
 ) -> npt.NDArray[np.int64]:
-    """Returns the numbers of the frames that make one view of a clip.
+    """Returns the frame numbers of one view of a clip.
 
-    A training clip has one view, with a random start. Of a test clip, view 0 is the centre and the
-    others have random starts. The rules `middle` and `even` know no chance.
+    Training clips have one view, with a random start. View 0 of a test clip is the centre; the others have
+    random starts. The rules `middle` and `even` are deterministic.
 
     Args:
-        sampling: the rule, the number of frames and their stride.
-        length: frames of the video, at least 1. A video shorter than the clip repeats frames.
-        fps: frames per second of the video (used by the rule `middle` alone).
-        seed: of the run.
+        sampling: the rule, the number of frames and the stride.
+        length: number of frames of the video, at least 1. If it is shorter than the clip, frames repeat.
+        fps: frames per second of the video, used only by the rule `middle`.
+        seed: seed of the random starts.
         split: "train" or "test".
-        file: the video's path inside the dataset, with forward slashes.
+        file: path of the video relative to the dataset, with forward slashes.
         view: number of the view.
 
     Returns:
@@ -128,20 +128,20 @@ def frame_numbers(
 
 
 def _draw(count: int, seed: int, split: str, file: str, view: int) -> int:
-    """Returns a whole number in 0..count-1 that depends on these words alone."""
+    """Returns a number in 0..count-1 that is determined by the other arguments."""
     digest = hashlib.sha256("\0".join((str(seed), split, file, str(view))).encode()).digest()
     return (int.from_bytes(digest[:8], "big") * count) >> 64
 
 
 def _repeated(frames: int, length: int) -> npt.NDArray[np.int64]:
-    """All frames of a video shorter than the clip, each shown about equally long."""
+    """Repeats the frames of a video that is shorter than the clip."""
     return np.arange(frames, dtype=np.int64) * length // frames
 
 
 def _middle(frames: int, length: int, fps: float) -> npt.NDArray[np.int64]:
-    """Kinetics-400: 4 s around the middle (2, 1, 2/3 s for videos under 4, 2, 1 s).
+    """Kinetics-400: 4 s around the middle (2, 1 and 2/3 s for videos under 4, 2 and 1 s).
 
-    For 8 frames that is 2, 4, 8 and 12 frames per second; other numbers of frames span the same time.
+    With 8 frames that is 2, 4, 8 and 12 frames per second; other numbers of frames span the same time.
     """
     seconds = length / fps
     window = 4.0 if seconds >= 4 else 2.0 if seconds >= 2 else 1.0 if seconds >= 1 else 8 / 12
@@ -152,7 +152,7 @@ def _middle(frames: int, length: int, fps: float) -> npt.NDArray[np.int64]:
 
 
 def _even(frames: int, length: int) -> npt.NDArray[np.int64]:
-    """SSv2: the widest whole interval that fits, with the remainder shared between both ends."""
+    """Something-Something V2: the largest interval that fits, centred in the video."""
     if length < frames:
         return _repeated(frames, length)
     interval = (length - 1) // (frames - 1)
@@ -161,12 +161,12 @@ def _even(frames: int, length: int) -> npt.NDArray[np.int64]:
 
 
 def resized_shape(sampling: Sampling, width: float, height: float) -> tuple[int, int]:
-    """Returns (width, height) in pixels to which a frame is scaled before its centre is cut out.
+    """Returns the (width, height) in pixels to which a frame is scaled before it is cropped.
 
     Args:
-        sampling: the size and the way of resizing.
-        width: of the frame as it is shown: upright, and by its display aspect ratio.
-        height: likewise.
+        sampling: the size and the resizing rule.
+        width: width of the frame as displayed: upright and in its display aspect ratio.
+        height: height of the frame as displayed.
     """
     size = sampling.size
     if sampling.resize == "direct":
@@ -175,11 +175,11 @@ def resized_shape(sampling: Sampling, width: float, height: float) -> tuple[int,
     if sampling.resize == "stretch-crop":
         return round(_REFERENCE_WIDTH * size / _REFERENCE_CROP), short
     scale = short / min(width, height)
-    # In steps of two pixels, so that the same number is cut off on both sides.
+    # In steps of two pixels, so that the same number is cropped on both sides.
     long = size + 2 * max(0, round((max(width, height) * scale - size) / 2))
     return (long, short) if width >= height else (short, long)
 
 
 def centre_crop_offsets(width: int, height: int, size: int) -> tuple[int, int]:
-    """Returns (left, top) in pixels of the centre square of `size` in a frame."""
+    """Returns the offsets (left, top) of the centre crop in pixels."""
     return (width - size) // 2, (height - size) // 2

@@ -1,4 +1,4 @@
-"""From decoded frames to the pixels of a clip: scaled by their shape as shown, turned upright, cropped."""
+"""Turns decoded frames into the pixels of a clip: scales, rotates upright and crops."""
 
 from collections.abc import Mapping
 from fractions import Fraction
@@ -16,36 +16,39 @@ __all__ = ["Pixels", "Scaler", "arrange", "crop", "shown_shape"]
 
 Pixels = npt.NDArray[np.uint8]
 
-_MAX_LONG_SIDE_RATIO = 32  # a frame of 1 x 4000 pixels would be scaled to gigabytes
+_MAX_LONG_SIDE_RATIO = 32  # scaling a frame of 1 x 4000 pixels would take gigabytes
 
 
 def shown_shape(width: int, height: int, pixel_aspect: Fraction, way_up: Orientation) -> tuple[float, float]:
-    """Returns the (width, height) at which a frame is shown, in pixels of its height.
+    """Returns the (width, height) of a frame as displayed, in units of its pixel height.
 
     Raises:
-        DecodeError: that is too long and narrow for a picture.
+        DecodeError: the aspect ratio is above 32.
     """
     shown = float(width * pixel_aspect), float(height)
     if max(shown) > _MAX_LONG_SIDE_RATIO * min(shown):
-        as_pixels = "" if pixel_aspect == 1 else f" (each {pixel_aspect} times as wide as high)"
-        raise DecodeError(f"frames of {width} x {height} pixels{as_pixels} are no picture")
+        as_pixels = "" if pixel_aspect == 1 else f" with a pixel aspect ratio of {pixel_aspect}"
+        raise DecodeError(
+            f"frames of {width} x {height} pixels{as_pixels} are too narrow; the long side may be at most "
+            f"{_MAX_LONG_SIDE_RATIO} times the short one"
+        )
     return (shown[1], shown[0]) if way_up.transpose else shown
 
 
 class Scaler:
-    """Scales and crops frames of one video.
+    """Scales and crops the frames of one video.
 
     Args:
-        sampling: size and way of resizing.
-        pixel_aspect: width of a stored pixel, divided by its height.
-        way_up: how the frames are shown.
+        sampling: size and resizing rule.
+        pixel_aspect: width of a stored pixel divided by its height.
+        way_up: orientation of the frames.
     """
 
     def __init__(self, sampling: Sampling, pixel_aspect: Fraction, way_up: Orientation) -> None:
         self._sampling = sampling
         self._pixel_aspect = pixel_aspect
         self._way_up = way_up
-        self._reformatter = VideoReformatter()  # one for all: it keeps its tables from frame to frame
+        self._reformatter = VideoReformatter()  # shared, because it reuses its tables
 
     def __call__(self, frame: VideoFrame) -> Pixels:
         """Returns (size, size, 3) uint8.
@@ -67,11 +70,11 @@ class Scaler:
 
 
 def crop(frame: Pixels, size: int) -> Pixels:
-    """Returns a copy of the centre square of `size`."""
+    """Returns a copy of the centre square of `size` pixels."""
     left, top = centre_crop_offsets(frame.shape[1], frame.shape[0], size)
     return np.ascontiguousarray(frame[top : top + size, left : left + size])
 
 
 def arrange(found: Mapping[int, Pixels], numbers: npt.NDArray[np.int64]) -> Pixels:
-    """Returns (V, T, H, W, 3) of frames by number."""
+    """Stacks frames into (V, T, H, W, 3), given the frame numbers (V, T)."""
     return np.stack([np.stack([found[int(number)] for number in view]) for view in numbers])

@@ -1,8 +1,8 @@
-"""Decoding with decord, on request and for what PyAV cannot decode: FFmpeg's frames, or none.
+"""Decoding with decord, on request and for files that PyAV cannot decode. Returns FFmpeg's frames, or none.
 
-decord counts packets that an edit list hides, and hands out copies of the last picture for frames that are
-not there, so its count must be FFmpeg's. Its random access returns other frames than those asked for on
-MPEG-4 AVI files (UCF101 is made of them), by up to 60 grey values in the mean, so it is not used.
+decord counts packets that an edit list hides, and repeats the last frame in place of missing ones, so its
+frame count must equal FFmpeg's. Its random access is not used: on MPEG-4 AVI files, such as those of UCF101,
+it returns other frames than requested, which differ by up to 60 grey levels on average.
 """
 
 from functools import cache
@@ -23,9 +23,9 @@ __all__ = ["decode_with_decord"]
 
 @cache
 def _load_decord() -> Any | None:  # noqa: ANN401 - an untyped module
-    """Returns decord, silenced, or None where it is not installed or does not load."""
+    """Returns the decord module with its logging disabled, or None if it cannot be imported."""
     try:
-        import decord  # absent on ARM and macOS
+        import decord  # there are no wheels for ARM and macOS
     except (ImportError, OSError, RuntimeError):
         return None
     decord.logging.set_level(decord.logging.QUIET)
@@ -38,7 +38,7 @@ def decode_with_decord(
     """Returns pixels (V, T, H, W, 3), frame numbers (V, T), frames per second, and a note or "".
 
     Raises:
-        DecodeError: decord is not installed, cannot read the file, or gives other frames than FFmpeg shows.
+        DecodeError: decord is not installed, cannot read the file, or returns other frames than FFmpeg.
     """
     decord = _load_decord()
     if decord is None:
@@ -56,7 +56,7 @@ def decode_with_decord(
         reader = decord.VideoReader(path, width=width, height=height, num_threads=1)
         if len(reader) != length:
             raise DecodeError(
-                f"{path}: decord counts {len(reader)} frames and FFmpeg shows {length}; decode it with pyav"
+                f"{path}: decord counts {len(reader)} frames, but FFmpeg {length}; use --decoder pyav"
             )
         numbers = pick(length, fps)
         wanted = set(numbers.ravel().tolist())
@@ -64,22 +64,22 @@ def decode_with_decord(
             frame = reader.next()
             if number in wanted:
                 picture = frame.asnumpy()
-                if picture.shape != (height, width, 3):  # it trips over padded rows
+                if picture.shape != (height, width, 3):  # decord mishandles padded rows
                     raise DecodeError(
-                        f"{path}: decord cannot scale frames to a width of {width} pixels; use pyav"
+                        f"{path}: decord cannot scale frames to a width of {width} pixels; use --decoder pyav"
                     )
                 found[number] = crop(picture, sampling.size)
     except DecodeError:
         raise
     except (decord.DECORDError, StopIteration, IndexError, RuntimeError, ValueError) as error:
-        raise DecodeError(f"{path}: decord cannot read all of it") from error
+        raise DecodeError(f"{path}: decord cannot decode the whole file; use --decoder pyav") from error
     return arrange(found, numbers), numbers, fps, scanned.note
 
 
 def _check_geometry(path: str, shown: Reading, size: tuple[int, int], *, others: bool) -> None:
     if shown.way_up != UPRIGHT:
-        raise DecodeError(f"{path}: decord gives wrong pixels for rotated videos; decode it with pyav")
+        raise DecodeError(f"{path}: decord returns wrong pixels for rotated videos; use --decoder pyav")
     if others:
-        raise DecodeError(f"{path}: decord reads another of its streams than FFmpeg; decode it with pyav")
+        raise DecodeError(f"{path}: decord selects another stream than FFmpeg; use --decoder pyav")
     if not all(size):
-        raise DecodeError(f"{path}: the size of its frames is unknown")
+        raise DecodeError(f"{path}: its frame size is unknown")

@@ -1,9 +1,9 @@
-"""Decoding with PyAV: the frames that FFmpeg shows, all of them counted.
+"""Decoding with PyAV: returns the frames that FFmpeg shows.
 
-Every file is decoded to its end, because nothing else says how many frames it shows: edit lists and hidden
-pictures, open GOPs and damage make them fewer than its packets, and headers lie. The frames to keep are
-picked beforehand, by the number of packets that claim a frame. If that number was wrong, the file is decoded
-again.
+Every file is decoded to its end, because there is no other way to count its frames: edit lists, hidden
+frames, open GOPs and damage leave fewer frames than packets, and headers may be wrong. The frames to keep
+are selected beforehand, from the number of packets that announce a frame. If that number turns out to be
+wrong, the file is decoded again.
 """
 
 import errno
@@ -27,23 +27,23 @@ from dfs_store.videos.decode.scaling import Pixels, Scaler, arrange, shown_shape
 __all__ = ["FramePicker", "NoFrameError", "Reading", "Scan", "decode_with_pyav", "read_shown", "scan"]
 
 FramePicker = Callable[[int, float], npt.NDArray[np.int64]]
-"""Takes a video's length in frames and its frames per second; gives (V, T) frame numbers."""
+"""Maps a video's number of frames and frames per second to (V, T) frame numbers."""
 
-_HELD_BYTES = 32 << 20  # of packets; a longer file is read twice
+_HELD_BYTES = 32 << 20  # of packets kept in memory; larger files are read twice
 
 
 class NoFrameError(DecodeError):
-    """The file opens, and this decoder gets no frame out of it."""
+    """The file can be opened, but this decoder cannot decode a single frame."""
 
 
 @dataclass
 class Scan:
-    """What reading a file without decoding it tells.
+    """Result of reading a file without decoding it.
 
     Attributes:
-        claimed: packets that claim a frame: not empty, not hidden by an edit list.
-        note: says so if the file ends before it should.
-        packets: all that hold something, None if they are too many to keep.
+        claimed: number of packets that announce a frame: not empty, not hidden by an edit list.
+        note: which frames are missing, or "".
+        packets: the packets that are not empty; None if they are too large to keep.
     """
 
     claimed: int
@@ -53,14 +53,14 @@ class Scan:
 
 @dataclass
 class Reading:
-    """What decoding a file to its end gives.
+    """Result of decoding a file to its end.
 
     Attributes:
-        found: the wanted frames, scaled.
+        found: the selected frames by number, scaled.
         length: number of frames.
-        damaged: packets that could not be decoded, after the first that can be decoded by itself.
-        way_up: how the frames are shown.
-        size: (width, height) of the first frame in pixels, as stored.
+        damaged: number of packets after the first key frame that could not be decoded.
+        way_up: orientation of the frames.
+        size: stored (width, height) of the first frame in pixels.
     """
 
     found: dict[int, Pixels] = field(default_factory=dict)
@@ -76,8 +76,8 @@ def decode_with_pyav(
     """Returns pixels (V, T, H, W, 3), frame numbers (V, T), frames per second, and a note or "".
 
     Raises:
-        NoFrameError: not a single frame can be decoded.
-        DecodeError: see `open_video`, or the frames cannot be shown.
+        NoFrameError: no frame can be decoded.
+        DecodeError: the file cannot be opened, or its frames have an unsupported rotation or shape.
     """
     with open_video(path) as video:
         fps, scanned = video.fps, scan(video)
@@ -97,7 +97,7 @@ def decode_with_pyav(
 
 
 def scan(video: Video) -> Scan:
-    """Reads a video's packets to the end, and keeps them if they are few."""
+    """Reads all packets of a video, and keeps them if they are small enough."""
     arrived, claimed, held_bytes = Arrival(), 0, 0
     packets: list[Packet[VideoStream]] | None = []
     for packet in _packets(video, arrived):
@@ -111,10 +111,10 @@ def scan(video: Video) -> Scan:
 
 
 def read_shown(path: str, video: Video, scanned: Scan, sampling: Sampling, wanted: set[int]) -> Reading:
-    """Decodes a scanned video to its end and returns the wanted ones of its frames.
+    """Decodes a scanned video to its end and returns the `wanted` frames.
 
     Raises:
-        DecodeError: its frames cannot be shown.
+        DecodeError: the frames have an unsupported rotation or shape.
     """
     if scanned.packets is not None:
         return _read(path, video, scanned.packets, sampling, wanted)
@@ -123,11 +123,11 @@ def read_shown(path: str, video: Video, scanned: Scan, sampling: Sampling, wante
 
 
 def _packets(video: Video, arrived: Arrival | None = None) -> "Iterator[Packet[VideoStream]]":
-    """Yields the packets that hold something; an error ends them, as it does for FFmpeg."""
+    """Yields the packets that are not empty, up to the first error, as FFmpeg does."""
     arrived = arrived or Arrival()
     try:
         for packet in video.container.demux(video.stream):
-            if packet.size or packet.pts is not None:  # the last one has neither: it flushes
+            if packet.size or packet.pts is not None:  # the last packet has neither: it flushes the decoder
                 arrived.add(packet)
             if packet.size:
                 yield packet
@@ -143,7 +143,7 @@ def _read(
     wanted: set[int],
     last: int | None = None,
 ) -> Reading:
-    """Decodes as far as frame `last`, or to the end."""
+    """Decodes up to frame `last`, or to the end of the file."""
     reading = Reading()
     scaler: Scaler | None = None
     try:
@@ -163,7 +163,7 @@ def _read(
 
 
 def _frames(video: Video, packets: "Iterable[Packet[VideoStream]]", reading: Reading) -> Iterator[VideoFrame]:
-    """Yields the frames that decode, passing over packets that are damaged."""
+    """Yields the decoded frames and skips damaged packets."""
     context = video.stream.codec_context
     begun = False
     for packet in packets:
@@ -172,7 +172,7 @@ def _frames(video: Video, packets: "Iterable[Packet[VideoStream]]", reading: Rea
             yield from context.decode(packet)
         except FFmpegError as error:
             _raise_if_memory(error)
-            # Before the first key frame, of a broadcast joined midway, they lack what they refer to.
+            # Packets before the first key frame refer to missing frames (recordings of broadcasts).
             reading.damaged += begun and not packet.is_discard
     try:
         yield from context.decode(None)
@@ -184,8 +184,8 @@ def _way_up(frame: VideoFrame) -> Orientation:
     way_up = of_frame(frame)
     if way_up is None:
         raise DecodeError(
-            f"it is to be shown turned by {frame.rotation} degrees, and only quarter turns can be applied: "
-            "turn its pixels (ffmpeg -i IN OUT does)"
+            f"its metadata rotates the frames by {frame.rotation} degrees, but only multiples of 90 are "
+            "supported; rotate the pixels themselves with ffmpeg -i IN OUT"
         )
     return way_up
 

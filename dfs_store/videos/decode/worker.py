@@ -1,7 +1,7 @@
 """The decoding process: reads jobs as lines of JSON, writes clips into the cache, answers in JSON.
 
-Started as a plain program by `pool`, so that it imports only what decoding needs (never torch, never
-the caller's script), whatever the caller had imported and however it was started.
+`pool` starts it as a separate program, so that it imports only what decoding needs: never torch, and never
+the caller's script.
 """
 
 import contextlib
@@ -31,7 +31,7 @@ _ORPHAN_POLL_SECONDS = 0.25
 def main() -> None:
     """Serves jobs from stdin until it closes."""
     answers = _private_stdout()
-    av.logging.set_libav_level(av.logging.PANIC)  # a damaged film would fill the disk with complaints
+    av.logging.set_libav_level(av.logging.PANIC)  # a damaged video could fill the disk with warnings
     _exit_with_parent(os.getppid())
     settings = json.loads(sys.stdin.readline())
     _limit_memory(settings["memory_bytes"])
@@ -41,17 +41,17 @@ def main() -> None:
 
 
 def _private_stdout() -> IO[str]:
-    """Keeps the answer pipe for ourselves: what C libraries print must not get between the answers."""
+    """Reserves the answer pipe and redirects stdout to stderr, since C libraries may print to stdout."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     return answers
 
 
 def _exit_with_parent(parent: int) -> None:
-    """Ends this process when its parent is gone, even in the middle of a file that hangs.
+    """Ends this process when its parent has ended, even while a file hangs.
 
-    Until then the process holds the lock of the cache entry that it inherited, so that nobody else
-    works on the entry while this one may still write.
+    Until then, the process holds the inherited lock of the cache entry, so that no other process writes to
+    the entry while this one may still do so.
     """
 
     def watch() -> None:
@@ -63,10 +63,10 @@ def _exit_with_parent(parent: int) -> None:
 
 
 def _limit_memory(count_bytes: int) -> None:
-    """Lets a video that asks for more fail, or crash its decoder, instead of taking the machine's memory."""
+    """Limits the memory of this process, so that a video that needs too much fails or crashes its decoder."""
     _, most = resource.getrlimit(resource.RLIMIT_DATA)
     limit = count_bytes if most == resource.RLIM_INFINITY else min(count_bytes, most)
-    with contextlib.suppress(OSError, ValueError):  # a system that does not know it
+    with contextlib.suppress(OSError, ValueError):  # the system does not support the limit
         resource.setrlimit(resource.RLIMIT_DATA, (limit, most))
 
 
@@ -81,19 +81,19 @@ def _serve(job: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
         with _openable(job["path"]) as job["path"]:
             clip = _decode(job, settings)
     except DecodeError as error:
-        # The parent names the file by its path inside the dataset.
+        # The parent adds the path relative to the dataset.
         return {"row": row, "error": str(error).removeprefix(f"{job['path']}: ")}
     except MemoryError:
         return {
             "row": row,
-            "error": f"decoding it takes more than the {settings['memory_bytes']:,} bytes a process may take",
+            "error": f"decoding needs more than the limit of {settings['memory_bytes']:,} bytes per process",
         }
-    except Exception as error:  # noqa: BLE001 - one odd file must not end the run: it is named and skipped
+    except Exception as error:  # noqa: BLE001 - one bad file must not end the run: it is reported and skipped
         return {"row": row, "error": f"{type(error).__name__}: {error}"}
     try:
         _write(settings["clips_fd"], settings["header_bytes"] + row * clip.pixels.nbytes, clip.pixels)
     except OSError as error:
-        # The cache's fault, not the video's: it ends the run, and the file is decoded by the next one.
+        # A problem of the cache, not of the video: it ends the run, and the next run decodes the file.
         return {"row": row, "unwritten": str(error), "errno": error.errno}
     return {
         "row": row,
@@ -106,12 +106,12 @@ def _serve(job: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def _openable(path: str) -> Iterator[str]:
-    """Yields a path that FFmpeg takes: for a name that is not UTF-8, that of the open file."""
+    """Yields a path that FFmpeg accepts: if the name is not UTF-8, the path of a file descriptor."""
     try:
         path.encode()
         descriptor = None
     except UnicodeEncodeError:
-        if os.path.isdir(path):  # Python opens its pictures
+        if os.path.isdir(path):  # its images are opened by Python
             descriptor = None
         else:
             descriptor = os.open(path, os.O_RDONLY)

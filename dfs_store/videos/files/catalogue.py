@@ -11,23 +11,22 @@ __all__ = ["CATALOGUE", "FOLDER", "LIST", "DatasetInfo"]
 
 @dataclass(frozen=True)
 class DatasetInfo:
-    """What is known about a dataset before looking at the disk.
+    """An entry of the catalogue.
 
     Attributes:
-        name: as typed.
-        title: one line.
-        layout: which reader of `layouts` understands it, "" for a built-in dataset.
+        name: name on the command line.
+        title: one-line description.
+        layout: name of its reader in `layouts`; "" for a built-in dataset.
         metric: the score that the paper reports, "top1" or "top5".
-        sampling: how its clips are cut when nothing else is asked for.
-        num_classes: of the whole dataset, None for a folder or a list.
-        num_clips: of the whole dataset by split (official split 1).
-        classes: their names in Python's sort order, where they are fixed; else empty (the lists of the
-            dataset name them).
-        needs_all_classes: whether a root that lacks a class is refused.
-        official_splits: how many there are; --split chooses one.
-        folder_names: where it is looked for inside DFS_DATA.
-        source: who distributes it and where.
-        files: how it must lie in its root.
+        sampling: default sampling of its clips.
+        num_classes: number of classes of the whole dataset; None for a folder or a list.
+        num_clips: number of clips of the whole dataset by split (official split 1).
+        classes: fixed class names in Python's sort order; empty if the dataset's lists name them.
+        needs_all_classes: whether a root in which a class is missing is rejected.
+        official_splits: number of official splits; --split chooses one.
+        folder_names: names under which it is searched for in DFS_DATA.
+        source: distributor and URL.
+        files: required layout of its root.
     """
 
     name: str
@@ -46,14 +45,14 @@ class DatasetInfo:
 
     @property
     def is_built_in(self) -> bool:
-        """Whether its clips are generated from a seed (see `built_in`), so that it has no files."""
+        """Whether its clips are generated from a seed (see `built_in`) instead of read from files."""
         return not self.layout
 
     def check_official_split(self, number: int) -> None:
         """Raises SettingsError unless the dataset has an official split of this number."""
         if not 1 <= number <= self.official_splits:
-            allowed = "1" if self.official_splits == 1 else f"1..{self.official_splits}"
-            raise SettingsError(f"{self.name} has the official split {allowed}, got {number}")
+            allowed = "split 1" if self.official_splits == 1 else f"splits 1 to {self.official_splits}"
+            raise SettingsError(f"{self.name} has only the official {allowed}, got {number}")
 
 
 _UCF_SOURCE = (
@@ -83,9 +82,8 @@ LIST = DatasetInfo(
     metric="top1",
     sampling=FOLDER.sampling,
     files=(
-        "lines `path label` (space, tab or comma between), or csv with a header such as path,label,split; "
-        "paths from --root, "
-        "else from the list's folder"
+        "lines `path label` (separated by a space, tab or comma), or csv with a header such as "
+        "path,label,split; paths are relative to --root or to the list's folder"
     ),
 )
 

@@ -1,4 +1,4 @@
-"""The list of the videos of one split: built by `layouts`, checked and narrowed here."""
+"""The list of a split's videos: created by `layouts`, checked and filtered here."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -16,7 +16,7 @@ class ClipFile:
     """One video of a dataset.
 
     Attributes:
-        file: path inside the root, with forward slashes; of a folder where the clip is one of pictures.
+        file: path relative to the root, with forward slashes. A folder if the frames are image files.
         class_name: name of its class.
     """
 
@@ -26,15 +26,15 @@ class ClipFile:
 
 @dataclass(frozen=True)
 class ClipList:
-    """The videos of one split, as its lists or folders name them.
+    """The videos of one split.
 
     Attributes:
-        root: the folder that the files' paths start from.
-        clips: the videos that exist, by class and then in the order of list or name.
-        classes: names; label i is classes[i]. In Python's sort order, but numbers in theirs.
-        missing: files that a list names and that do not exist.
-        absent_classes: classes that a list names and that have no folder at all; they are left out.
-        remarks: how the folders or lists were understood, and what was passed over, a sentence each.
+        root: the folder that paths are relative to.
+        clips: the existing videos, sorted by class and then in the order of the list or of their names.
+        classes: class names; label i is classes[i]. In Python's sort order, numbers in numerical order.
+        missing: files named in a list that do not exist.
+        absent_classes: classes named in a list that have no folder and are excluded.
+        remarks: one sentence each on how the folders or lists were interpreted and what was skipped.
     """
 
     root: Path
@@ -46,18 +46,18 @@ class ClipList:
 
 
 def keep_classes(found: ClipList, classes: Iterable[str]) -> ClipList:
-    """Returns the part of a list that belongs to some classes.
+    """Returns the clips of some classes.
 
     Raises:
-        SettingsError: a class is not there, or none is given.
+        SettingsError: a class does not exist, or none is given.
     """
     wanted = set(classes)
     if not wanted:
         raise SettingsError("classes must name at least one class, got none")
     if unknown := sorted(wanted - set(found.classes)):
         raise SettingsError(
-            f"no such class: {some(unknown)}; the {len(found.classes)} classes are {some(found.classes, 120)}"
-            f"{did_you_mean(unknown[0], found.classes)}"
+            f"unknown class: {some(unknown)}; the {counted(len(found.classes), 'class')} are "
+            f"{some(found.classes, 120)}{did_you_mean(unknown[0], found.classes)}"
         )
     return replace(
         found,
@@ -68,15 +68,15 @@ def keep_classes(found: ClipList, classes: Iterable[str]) -> ClipList:
 
 
 def number_as(found: ClipList, training: ClipList) -> ClipList:
-    """Returns test clips whose classes are numbered as those of the training clips, whatever they lack.
+    """Returns test clips with the classes of the training clips, even if some have no test clips.
 
     Raises:
-        SettingsError: there are test clips of a class without training clips.
+        SettingsError: a class has test clips but no training clips.
     """
     if unknown := sorted(set(found.classes) - set(training.classes) - set(training.absent_classes)):
         raise SettingsError(
-            f"the test clips in {found.root} have classes that the training clips lack: {some(unknown)} "
-            f"(those have {some(training.classes)}). Every class needs training clips"
+            f"the test clips in {found.root} have classes without training clips: {some(unknown)} (the "
+            f"training clips have {some(training.classes)}). Every class needs training clips"
         )
     there = {clip.class_name for clip in found.clips}
     without = [name for name in training.classes if name not in there]
@@ -84,19 +84,19 @@ def number_as(found: ClipList, training: ClipList) -> ClipList:
     remarks = list(found.remarks)
     if without and clips:
         remarks.append(
-            f"{len(without)} of {len(training.classes)} classes have no test clips and are not tested: "
+            f"{len(without)} of {len(training.classes)} classes have no test clips and will not be tested: "
             f"{some(without)}"
         )
     return replace(found, clips=clips, classes=training.classes, remarks=remarks)
 
 
 def check_classes(found: ClipList, split: str) -> None:
-    """Raises EmptyClassError if there are no clips, or if a class has no training clips."""
+    """Raises EmptyClassError if there are no clips, or if a class of the training split has none."""
     counts = Counter(clip.class_name for clip in found.clips)
     empty = [name for name in found.classes if not counts[name]]
     seen = "".join(f". {remark}" for remark in found.remarks)
     if not found.classes or not found.clips:
-        raise EmptyClassError(f"there are no video files of the split {split!r} in {found.root}{seen}")
+        raise EmptyClassError(f"there are no videos of the split {split!r} in {found.root}{seen}")
     if empty and split == "train":
         absent = (
             f"; missing: {counted(len(found.missing), 'listed file')}, first {found.missing[0]}"
@@ -104,14 +104,14 @@ def check_classes(found: ClipList, split: str) -> None:
             else ""
         )
         raise EmptyClassError(
-            f"no clip of the split {split!r} for {some(empty)} in {found.root} ({len(empty)} of "
-            f"{len(found.classes)} classes are empty{absent}). Add the videos, or leave these classes out "
+            f"there are no clips of the split {split!r} for {some(empty)} in {found.root} ({len(empty)} of "
+            f"{len(found.classes)} classes are empty{absent}). Add the videos, or exclude these classes "
             f"with --classes{seen}"
         )
 
 
 def some(names: Iterable[str], most: int = 12) -> str:
-    """Returns names joined for a message, cut short when there are many."""
+    """Joins names for a message and abbreviates long lists."""
     listed = list(names)
     rest = f" and {len(listed) - most} more" if len(listed) > most else ""
     return ", ".join(listed[:most]) + rest

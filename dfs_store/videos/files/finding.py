@@ -1,4 +1,4 @@
-"""Finds the videos that a list names: under any suffix of a video, or as folders of frames of that name."""
+"""Finds the files named in a list: videos with any suffix, or folders of frames of that name."""
 
 import os
 import re
@@ -17,7 +17,7 @@ __all__ = ["Finder", "inside", "listed_clips", "nothing_found", "only_present_cl
 
 
 class _Names(NamedTuple):
-    """The names in one folder: themselves, and by what they are compared by."""
+    """The names in a folder: exact, case-folded, and by stem."""
 
     exact: frozenset[str]
     folded: dict[str, str]
@@ -25,10 +25,10 @@ class _Names(NamedTuple):
 
 
 class Finder:
-    """Looks names up in folders, each of which is listed once.
+    """Looks up files by name. Each folder is listed once.
 
     Args:
-        places: folders that the names start from, the first that has the file wins.
+        places: folders that names are relative to; the first one that has the file wins.
     """
 
     def __init__(self, places: Sequence[Path]) -> None:
@@ -37,14 +37,15 @@ class Finder:
         self.unclear: list[str] = []
 
     def find(self, name: str) -> Path | None:
-        """Returns the video or the folder of frames that a list means by a name, None if there is none.
+        """Returns the video or folder of frames that a list refers to, or None.
 
-        A name may differ from the file's in upper and lower case, Unicode form, suffix, and kind of slash.
-        A last number after a space is the number of frames that lists of frame folders have.
+        A name may differ from that of the file in case, Unicode normalisation, suffix, and kind of slash.
+        A number at the end of the name is ignored if it follows the name of a folder: it is the number of
+        frames in lists of frame folders.
         """
         if (found := self._named(name)) is not None:
             return found
-        # Of a video, the number would be another label; two numbers would be a part of the frames.
+        # After a video's name, a number would be a second label; two numbers would select some of the frames.
         numbered = re.fullmatch(r"(.*\S)[\s,]+\d+", name)
         found = None if numbered is None else self._named(numbered[1])
         return found if found is not None and found.is_dir() else None
@@ -103,13 +104,13 @@ def _folded(name: str) -> str:
 
 
 def _spellings(name: str) -> list[str]:
-    """Returns the paths that a name in a list may mean, likeliest first."""
+    """Returns the paths that a name in a list may refer to, most likely first."""
     found = [name]
     if "\\" in name:
         found.append(name.replace("\\", "/"))
-    found += [each.lstrip("/") for each in found if each.startswith("/")]  # from the top of the dataset
+    found += [each.lstrip("/") for each in found if each.startswith("/")]  # relative to the dataset
     for each in list(found):
-        try:  # a file whose name is not UTF-8 on disk
+        try:  # file names on disk that are not UTF-8
             found.append(os.fsdecode(each.encode("cp1252")))
         except UnicodeEncodeError:
             continue
@@ -122,14 +123,14 @@ def listed_clips(
     """Returns the listed videos that exist.
 
     Args:
-        root: of the dataset.
-        videos: folder that the listed names start from.
+        root: root of the dataset.
+        videos: folder that the listed names are relative to.
         named: path and class of each video, as listed.
-        source: what lists them, for messages.
-        also: further folders to look in.
+        source: name of the list, for messages.
+        also: additional folders to search.
 
     Raises:
-        DatasetNotFoundError: none of them exists.
+        DatasetNotFoundError: none of the videos exists.
     """
     entries = list(dict.fromkeys(named))
     finder = Finder([videos, *also])
@@ -149,24 +150,26 @@ def listed_clips(
 
 
 def inside(root: Path, path: Path) -> str:
-    """Returns a path from the root, with forward slashes; as it is, if it is elsewhere."""
+    """Returns a path relative to the root, or unchanged if it is outside. Uses forward slashes."""
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.as_posix()
 
 
 def nothing_found(missing: Sequence[str], source: str, folder: Path) -> DatasetNotFoundError:
-    """Returns the error about a list none of whose files exist: one of them beside what there is."""
+    """Returns the error for a list none of whose files exist, with an example of what the folder contains."""
     there = (
         [inside(folder, path) for each in Folder(folder).all_below() for path in _clips_in(each)]
         if folder.is_dir()
         else []
     )
     holds = (
-        f"has {printable(there[0])} and {counted(len(there) - 1, 'more clip')}" if there else "has no videos"
+        f"contains {counted(len(there), 'clip')}, first {printable(there[0])}"
+        if there
+        else "contains no videos"
     )
     if not folder.is_dir():
         holds = "does not exist"
     return DatasetNotFoundError(
-        f"none of the {len(missing):,} files of {source} exist, first {missing[0]}; {folder} {holds}"
+        f"no file of {source} exists ({counted(len(missing), 'file')}, first {missing[0]}); {folder} {holds}"
     )
 
 
@@ -175,7 +178,7 @@ def _clips_in(folder: Folder) -> list[Path]:
 
 
 def only_present_classes(found: ClipList, videos: Path) -> ClipList:
-    """Leaves out the classes of which a root has nothing: a part of a dataset is a dataset."""
+    """Excludes the classes that have neither clips nor a folder, so that a part of a dataset can be used."""
     there = {clip.class_name for clip in found.clips}
     present = [name for name in found.classes if name in there or (videos / name).is_dir()]
     absent = sorted(set(found.classes) - set(present))

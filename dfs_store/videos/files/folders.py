@@ -1,7 +1,7 @@
-"""Any folder of videos: which of its folders are classes, which are parts, and which only lie around them.
+"""Reads any folder of videos: decides which of its folders are classes and which are splits.
 
-A guess that is wrong would make classes of "Train" and "Test" without a word. So what is not beyond doubt is
-refused, with what was found, until `folder_layout="classes"` insists.
+A wrong guess would silently turn "Train" and "Test" into classes. An ambiguous layout is therefore an error
+that says what was found; `folder_layout="classes"` overrides it.
 """
 
 from collections import Counter, defaultdict
@@ -10,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 
 from dfs_store.errors import DatasetNotFoundError, DecodeError
+from dfs_store.names import counted
 from dfs_store.videos.files.cliplist import ClipFile, ClipList, some
 from dfs_store.videos.files.lists import METADATA, read_list
 from dfs_store.videos.files.picture_sequences import is_modality, rgb_of
@@ -19,21 +20,21 @@ from dfs_store.videos.files.tree import Folder, outermost
 
 __all__ = ["Parts", "class_clips", "find_parts", "has_classes", "read_folders"]
 
-_INSIST = 'If these folders are the classes, say so with --folder-layout classes (folder_layout="classes")'
+_INSIST = 'If these folders are the classes, use --folder-layout classes (folder_layout="classes")'
 _LAYOUTS = "<class>/<clips>, or train/<class>/<clips> and test/<class>/<clips>"
 _TEST_REMEDY = (
-    "all of it is the training split. Move some clips of every class to test/<class>/ and the rest to "
-    "train/<class>/, give a list with --test-list, or condense and evaluate with --hold-out 0.2"
+    "all clips are in the training split. Move some clips of every class to test/<class>/ and the rest to "
+    "train/<class>/, use a list with --test-list, or condense and evaluate with --hold-out 0.2"
 )
 
 
 @dataclass(frozen=True)
 class Parts:
-    """The folders of the parts of a dataset.
+    """The folders of the splits of a dataset.
 
     Attributes:
-        train: of the training clips.
-        test: of the test clips: a validation folder if there is no test folder.
+        train: folder of the training clips.
+        test: folder of the test clips, or of the validation clips if there is no test folder.
         remarks: which folders are not used.
     """
 
@@ -43,10 +44,10 @@ class Parts:
 
 
 def read_folders(root: Path, split: str, how: Reading) -> ClipList:
-    """Reads <class>/<clips>, or train|test/<class>/<clips>, also with another folder around.
+    """Reads <class>/<clips> or train|test/<class>/<clips>, possibly inside another folder.
 
     Raises:
-        DatasetNotFoundError: no such split, or no layout that is beyond doubt.
+        DatasetNotFoundError: there is no such split, or the layout is ambiguous.
     """
     base, remarks = Folder(root), list[str]()
     if how.folder_layout == "classes":
@@ -56,7 +57,7 @@ def read_folders(root: Path, split: str, how: Reading) -> ClipList:
     if parts is None:
         if split != "train":
             raise DatasetNotFoundError(
-                f"{root} has class folders but no train/ and test/, so it has no split {split!r}: "
+                f"{root} has no split {split!r}: it has class folders but no train/ and test/, so "
                 f"{_TEST_REMEDY}"
             )
         folder = base
@@ -81,15 +82,15 @@ def _checked_part(root: Path, parts: Parts, split: str) -> Folder:
         there = some(each.name for each in (parts.train, parts.test) if each is not None)
         more = "" if split == "train" else f": {_TEST_REMEDY}"
         raise DatasetNotFoundError(
-            f"{root} has no split {split!r}: there is no folder {split} (or another name for it, as "
-            f"{'training' if split == 'train' else 'testing, val or validation'}) with videos; there is "
+            f"{root} has no split {split!r}: there is no folder {split} (or "
+            f"{'training' if split == 'train' else 'testing, val or validation'}) with videos, only "
             f"{there}{more}"
         )
     return folder
 
 
 def _inner(base: Folder, remarks: list[str], depth: int = 0) -> tuple[Folder, Parts | None]:
-    """Returns the folder of the classes or parts: the one given, or the only one in it."""
+    """Returns the folder that contains the classes or splits: the one given, or the only one in it."""
     if (parts := find_parts(base)) is not None:
         return base, parts
     children = _with_clips(base)
@@ -97,17 +98,17 @@ def _inner(base: Folder, remarks: list[str], depth: int = 0) -> tuple[Folder, Pa
         (child,) = children
         found, parts = _inner(child, [], depth + 1)
         if parts is not None:
-            remarks.append(f"the parts are those in {found.path}")
+            remarks.append(f"the splits were read from {found.path}")
             return found, parts
     inside, moved = _contained(base, remarks)
     return _inner(inside, remarks, depth + 1) if moved and depth < 3 else (base, None)
 
 
 def _contained(base: Folder, remarks: list[str]) -> tuple[Folder, bool]:
-    """Enters a folder that is only called `videos` or `frames`; of several, the one of videos or RGB frames.
+    """Enters a folder such as `videos` or `frames`; of several, the one with videos or RGB frames.
 
     Raises:
-        DatasetNotFoundError: there are several, and none of them is the one beyond doubt.
+        DatasetNotFoundError: there are several, and it is unclear which one to use.
     """
     children = _with_clips(base)
     if not children or base.videos or not all(is_container(c.name) or is_modality(c.name) for c in children):
@@ -122,25 +123,26 @@ def _contained(base: Folder, remarks: list[str]) -> tuple[Folder, bool]:
         left = of_videos if len(of_videos) == 1 else left
     if len(left) > 1 or not is_container(left[0].name):
         raise DatasetNotFoundError(
-            f"{base.path} has the folders {some(child.name for child in children)}, which are no names of "
-            f"classes; it must hold {_LAYOUTS}. Give one of these folders as the dataset. {_INSIST}"
+            f"{base.path} has the folders {some(child.name for child in children)}, which are not class "
+            f"names; it must contain {_LAYOUTS}. Use one of these folders as the dataset. {_INSIST}"
         )
     if not has_classes(left[0]):
         return base, False
     unused = [child.name for child in children if child is not left[0]]
-    remarks.append(f"read inside {left[0].path}" + (f"; beside it {some(unused)} not used" if unused else ""))
+    remarks.append(f"clips were read from {left[0].path}" + (f"; not used: {some(unused)}" if unused else ""))
     return left[0], True
 
 
 def find_parts(base: Folder, *, sure: bool = False) -> Parts | None:
-    """Returns the folders of train and test in a folder; None if none of its folders is called so.
+    """Returns the train and test folders in a folder, or None if no folder has such a name.
 
     Args:
         base: the folder.
-        sure: the dataset is known to have parts, whatever is beside them (its tables, for example).
+        sure: the dataset is known to have splits, so other folders beside them do not matter.
 
     Raises:
-        DatasetNotFoundError: some are, but it is not beyond doubt that they are parts, or which.
+        DatasetNotFoundError: some folders have such names, but it is unclear whether they are splits, or
+            which of them to use.
     """
     children = _with_clips(base)
     named = {child: said for child in children if (said := split_name(child.name)) is not None}
@@ -149,8 +151,8 @@ def find_parts(base: Folder, *, sure: bool = False) -> Parts | None:
     if others and not sure and not (plain and _share_classes(plain)):
         if doubtful := [child.name for child in named if named[child].is_bare]:
             raise DatasetNotFoundError(
-                f"{base.path} has the folder {some(doubtful)}, named like a part of a dataset, beside "
-                f"{some(child.name for child in others)}, which are not. It must hold {_LAYOUTS}. {_INSIST}"
+                f"{base.path} has the folder {some(doubtful)}, named like a split, beside other folders: "
+                f"{some(child.name for child in others)}. It must contain {_LAYOUTS}. {_INSIST}"
             )
         return None
     groups = defaultdict[tuple[str, ...], dict[str, list[Folder]]](lambda: defaultdict(list))
@@ -161,23 +163,23 @@ def find_parts(base: Folder, *, sure: bool = False) -> Parts | None:
         return None
     chosen = _one_group(base, list(groups.values()), children)
     if not all(named[each].is_plain for part in chosen.values() for each in part) and len(chosen) < 2:
-        return None  # "train_station" alone
+        return None  # a single "train_station"
     used = {part: folders[0] for part, folders in chosen.items()}
     test = used.get("test", used.get("val"))
     unused = [child.name for child in children if child not in (used.get("train"), test)]
     remarks = []
     if "test" in used and "val" in used:
-        remarks.append(f"{used['val'].path} is not used: there is a test part, {used['test'].name}")
+        remarks.append(f"{used['val'].path} is not used, because there is a test split, {used['test'].name}")
         unused.remove(used["val"].name)
     if unused and not sure:
-        remarks.append(f"not used, beside the parts that are, in {base.path}: {some(unused)}")
+        remarks.append(f"other folders in {base.path} are not used: {some(unused)}")
     return Parts(used.get("train"), test, remarks)
 
 
 def _one_group(
     base: Folder, groups: list[dict[str, list[Folder]]], children: list[Folder]
 ) -> dict[str, list[Folder]]:
-    """Returns the folders of one family (videos_train, videos_val), by part."""
+    """Returns the folders of one group of names (videos_train, videos_val) by split."""
     joined = defaultdict[str, list[Folder]](list)
     for group in groups:
         for part, folders in group.items():
@@ -192,14 +194,13 @@ def _one_group(
     if len(whole) == 1 and all(len(folders) == 1 for folders in whole[0].values()):
         return whole[0]
     raise DatasetNotFoundError(
-        f"{base.path} has several folders for one part of the dataset: "
-        f"{some(child.name for child in children)}. Keep one "
-        f"for train and one for test, or give a list. {_INSIST}"
+        f"{base.path} has several folders for one split: {some(child.name for child in children)}. Keep one "
+        f"for train and one for test, or use a list. {_INSIST}"
     )
 
 
 def _share_classes(folders: list[Folder]) -> bool:
-    """Whether folders of train and test have folders of the same names that are not clips: classes."""
+    """Whether the train and test folders have subfolders with the same names that are not clips."""
     by_part = defaultdict[str, set[str]](set)
     for folder in folders:
         said = split_name(folder.name)
@@ -215,7 +216,7 @@ def _with_clips(folder: Folder) -> list[Folder]:
 
 
 def has_classes(folder: Folder) -> bool:
-    """Whether there are folders of clips in a folder, and not clips themselves."""
+    """Whether a folder contains folders of clips, not clips themselves."""
     return any(not child.is_clip or child.videos for child in _with_clips(folder))
 
 
@@ -224,7 +225,7 @@ def _metadata(folder: Folder) -> Path | None:
 
 
 def _check_classes(folder: Folder, root: Path) -> None:
-    """Refuses what cannot be class folders beyond doubt."""
+    """Raises DatasetNotFoundError if it is unclear whether the folders are classes."""
     children = _with_clips(folder)
     if not has_classes(folder):
         _explain_clips(folder, root)
@@ -234,29 +235,27 @@ def _check_classes(folder: Folder, root: Path) -> None:
         alone = len(parts) == len(_with_clips(child)) and not child.videos
         if len(set(parts.values())) > 1 or (parts and alone):
             raise DatasetNotFoundError(
-                f"{child.path} has the folder {some(parts)}, named like a part of a dataset: the clips of "
-                "all parts "
-                "would be trained on. Move the parts to the top, train/<class>/<clips> and "
-                "test/<class>/<clips>, "
-                "or give a list of the clips. If the clips of all parts are to be trained on, say so with "
+                f"{child.path} has the folder {some(parts)}, named like a split, so clips of all splits "
+                "would be used for training. Move the splits to the top (train/<class>/<clips> and "
+                "test/<class>/<clips>) or use a list of the clips. To train on the clips of all splits, use "
                 '--folder-layout classes (folder_layout="classes")'
             )
 
 
 def _check_shared(folder: Folder, children: list[Folder]) -> None:
-    """Refuses folders that all have the same folders of clips: either may be the classes.
+    """Rejects folders that all contain the same folders of clips, since either level may be the classes.
 
-    These are parts or kinds of pictures in words that are not known here. Numbered folders are clips, people
-    or groups of clips.
+    The outer ones are probably splits or kinds of images with unknown names. Numbered folders are clips,
+    people or groups of clips.
     """
     inner = [{each.name for each in child.parts[0] if _may_be_class(each)} for child in children]
     shared = sorted(set.intersection(*inner)) if len(inner) > 1 else []
     if len(shared) > 1:
         raise DatasetNotFoundError(
             f"each of the folders {some(child.name for child in children)} in {folder.path} has the folders "
-            f"{some(shared)}: it is not clear which are the classes. If {some(shared)} are, rename the "
-            "folders around them to train and test, or give one of these as the dataset. If "
-            f"{some(child.name for child in children)} are, say so with --folder-layout classes "
+            f"{some(shared)}, so it is unclear which are the classes. If they are {some(shared)}, rename the "
+            "outer folders to train and test, or use one of them as the dataset. If they are "
+            f"{some(child.name for child in children)}, use --folder-layout classes "
             '(folder_layout="classes")'
         )
 
@@ -269,54 +268,52 @@ def _may_be_class(folder: Folder) -> bool:
 
 
 def _part_in_class(folder: Folder) -> SplitName | None:
-    """Returns which part a folder in a class folder is; a folder of frames may be a clip called train_01."""
+    """Returns the split that a folder in a class folder is named after; a clip may be called train_01."""
     said = split_name(folder.name)
     return said if said is not None and (said.is_bare or (said.is_plain and not folder.is_clip)) else None
 
 
 def _check_several(folder: Folder, root: Path, how: Reading) -> None:
-    """Refuses a single class, most often a folder around the classes; empty folders count, too."""
+    """Rejects a single class, which is usually a folder around the classes."""
     if len(folder.folders) != 1 or how.classes == (folder.folders[0].name,):
         return
     (child,) = folder.folders
     inner = [each.name for each in _with_clips(child) if not each.is_clip]
-    more = (
-        f" (it has the folders {some(inner)}: if these are the classes, give {child.path})" if inner else ""
-    )
+    more = f" (it has the folders {some(inner)}: if these are the classes, use {child.path})" if inner else ""
     raise DatasetNotFoundError(
-        f"{folder.path} has a single class folder, {child.name}{more}. {_found_lists(root)}A dataset has "
-        f"several classes: {_LAYOUTS}. If {child.name} is the only class, say so with --classes "
-        f"{child.name}, "
-        'or with --folder-layout classes (folder_layout="classes")'
+        f"{folder.path} has only one class folder, {child.name}{more}. {_found_lists(root)}A dataset needs "
+        f"several classes: {_LAYOUTS}. If {child.name} is the only class, use --classes {child.name} or "
+        '--folder-layout classes (folder_layout="classes")'
     )
 
 
 def _explain_clips(folder: Folder, root: Path) -> None:
-    """Raises the error about clips that are in no class folder."""
+    """Raises DatasetNotFoundError for a folder without class folders."""
     clips = [child.name for child in _with_clips(folder) if child.is_clip]
     if clips:
         what = (
-            f"{folder.path} has folders of pictures, {some(clips, 3)}: a folder of pictures is one clip, the "
-            "pictures are its frames, and it must lie in the folder of its class: <class>/<clip>/<pictures>"
+            f"{folder.path} has folders of images, {some(clips, 3)}, outside class folders; a folder of "
+            "images is one clip and must be inside its class folder: <class>/<clip>/<images>"
         )
     elif folder.videos:
         first = folder.videos[0].name
-        what = f"{folder.path} has {len(folder.videos)} videos ({first} ...) and no class folders"
+        count = counted(len(folder.videos), "video")
+        what = f"{folder.path} has {count} ({first} ...) and no class folders"
     elif folder.num_pictures:
-        what = f"{folder.path} has {folder.num_pictures} pictures and no class folders"
+        what = f"{folder.path} has {counted(folder.num_pictures, 'image')} and no class folders"
     elif folder.folders:
         others = sum((each.others for each in folder.all_below()), Counter[str]())
         if not others:
-            return  # empty class folders: the error that names them is better
-        what = f"{folder.path} has no videos or folders of pictures: there are {_kinds(others)}"
+            return  # empty class folders: a later error names them
+        what = f"{folder.path} has no videos or folders of images, only {_kinds(others)}"
     else:
         what = f"{folder.path} has no class folders"
-    insist = "" if folder.path == root else f". {_INSIST}"  # it is named like a part
-    raise DatasetNotFoundError(f"{what}. {_found_lists(root)}It must hold {_LAYOUTS}{insist}")
+    insist = "" if folder.path == root else f". {_INSIST}"  # it is named like a split
+    raise DatasetNotFoundError(f"{what}. {_found_lists(root)}It must contain {_LAYOUTS}{insist}")
 
 
 def _found_lists(root: Path) -> str:
-    """Names the lists in a folder, one of which may be meant."""
+    """Suggests using one of the lists in a folder as the dataset; "" if there are none."""
     names = sorted(
         path.relative_to(root).as_posix()
         for pattern in ("*.csv", "*.txt", "*.tsv", "*.jsonl", "*/metadata.csv")
@@ -326,14 +323,14 @@ def _found_lists(root: Path) -> str:
     if not names:
         return ""
     how = f"--dataset {root / names[0]} --root DIR"
-    return f"If {some(names, 3)} lists the clips and their classes, give it: {how}. "
+    return f"If {some(names, 3)} lists the clips and their classes, use it: {how}. "
 
 
 def class_clips(root: Path, folder: Path | Folder) -> ClipList:
-    """Returns the videos (or folders of frames) in the class folders of a folder, by paths from the root."""
+    """Returns the clips in the class folders of a folder, with paths relative to the root."""
     folder = folder if isinstance(folder, Folder) else Folder(folder)
     if not folder.folders:
-        raise DatasetNotFoundError(f"{folder.path} has no class folders; it must hold {_LAYOUTS}")
+        raise DatasetNotFoundError(f"{folder.path} has no class folders; it must contain {_LAYOUTS}")
     tally, clips = _Tally(), []
     for class_folder in folder.folders:
         found = tally.clips_of(class_folder)
@@ -344,7 +341,7 @@ def class_clips(root: Path, folder: Path | Folder) -> ClipList:
 
 
 class _Tally:
-    """Counts what is passed over in class folders."""
+    """Collects the clips in class folders and counts what is skipped."""
 
     def __init__(self) -> None:
         self._others = Counter[str]()
@@ -358,7 +355,7 @@ class _Tally:
         self._at_top: list[Path] = []
 
     def clips_of(self, class_folder: Folder) -> list[Path]:
-        """Returns the videos under a class folder; where there are none, the folders of frames in it."""
+        """Returns the videos in a class folder; if there are none, the folders of frames in it."""
         videos, frames = list[Path](), list[Folder]()
         for folder in class_folder.walk():
             _, left, unclear = folder.parts
@@ -373,7 +370,7 @@ class _Tally:
         frames, beside, unclear_clips = outermost(frames)
         if videos:
             self._beside_videos += [folder.path for folder in frames]
-            self._others.update({"pictures": class_folder.num_pictures} if class_folder.num_pictures else {})
+            self._others.update({"images": class_folder.num_pictures} if class_folder.num_pictures else {})
             self._deep += [path for path in videos if path.parent != class_folder.path][:1]
             return sorted(videos)
         if class_folder.is_clip:
@@ -388,46 +385,38 @@ class _Tally:
         return [folder.path for folder in frames if folder.frames is not None]
 
     def outside(self, folder: Folder) -> None:
-        """Counts what is beside the class folders."""
+        """Counts what is outside the class folders."""
         self._at_top = folder.videos
         self._loops += folder.loops
 
     def remarks(self, root: Path) -> list[str]:
-        """Returns a sentence for each kind."""
+        """Returns one sentence for each kind of skipped files."""
         found = []
         if self._others:
             number = sum(self._others.values())
-            found.append(
-                f"{number:,} file{'' if number == 1 else 's'} of other kinds: {_kinds(self._others)}"
-            )
+            found.append(f"{counted(number, 'other file')} skipped: {_kinds(self._others)}")
         lists: tuple[tuple[str, list[Path]], ...] = (
-            ("folders of pictures beside videos of their class are not used", self._beside_videos),
-            ("links lead back to a folder that they lie in and are not followed", self._loops),
+            ("folders of images in classes that also have videos are not used", self._beside_videos),
+            ("links to a parent folder are not followed", self._loops),
             ("videos outside the class folders are not used", self._at_top),
             (
-                "folders hold pictures directly in the folder of the class, which are not used: a clip is a "
-                "folder of its own, <class>/<clip>/<pictures>",
+                "class folders contain images outside clip folders, which are not used (expected "
+                "<class>/<clip>/<images>)",
                 [folder.path for folder in self._loose],
             ),
         )
         for what, paths in lists:
             if paths:
                 found.append(f"{what}: {len(paths):,}, first {paths[0].relative_to(root).as_posix()}")
-        for what, counts in (("pictures", self._patterns), ("folders", self._modalities)):
+        for what, counts in (("images", self._patterns), ("folders", self._modalities)):
             if counts:
                 found.append(f"{what} beside the frames are not used: {_kinds(counts)}")
         if self._unclear:
-            more = (
-                f" ({len(self._unclear):,} folders are not used for such a reason)"
-                if self._unclear[1:]
-                else ""
-            )
+            more = f" ({len(self._unclear) - 1:,} more)" if self._unclear[1:] else ""
             found.append(f"not used: {self._unclear[0]}{more}")
         if self._deep:
-            found.append(
-                f"clips in deeper folders count for the class: {self._deep[0].relative_to(root).as_posix()} "
-                "..."
-            )
+            first = self._deep[0].relative_to(root).as_posix()
+            found.append(f"clips in subfolders belong to the class, first {first}")
         return found
 
 

@@ -1,7 +1,7 @@
-"""Which training clips are held out: whole groups, so that no held-out clip has siblings among the others.
+"""Selects the training clips to hold out: whole groups, so that no recording is in both parts.
 
-A group is the clips that were cut from one recording: the group gNN of UCF101, the source video of HMDB51.
-In other datasets every clip is its own group.
+A group consists of the clips that were cut from one recording: a group gNN of UCF101, or a source video of
+HMDB51. In other datasets, every clip is its own group.
 """
 
 import hashlib
@@ -23,9 +23,9 @@ def group_of_file(layout: str, class_name: str, file: str) -> str:
     """Returns the group of a clip within its class.
 
     Args:
-        layout: of the dataset, as in `DatasetInfo`.
-        class_name: of the clip.
-        file: path of the clip inside the dataset, with forward slashes.
+        layout: layout of the dataset, see `DatasetInfo`.
+        class_name: class of the clip.
+        file: path of the clip relative to the dataset, with forward slashes.
     """
     found = _NAMES[layout].fullmatch(PurePosixPath(file).stem) if layout in _NAMES else None
     if found is None:
@@ -34,34 +34,34 @@ def group_of_file(layout: str, class_name: str, file: str) -> str:
 
 
 def check_share(share: float) -> None:
-    """Raises SettingsError unless the share is between 0 and 1, both excluded."""
+    """Raises SettingsError unless 0 < share < 1."""
     if not 0 < share < 1:
         raise SettingsError(f"--hold-out must be a share between 0 and 1, got {share}")
 
 
 def held_out_groups(class_name: str, groups: Iterable[str], share: float) -> set[str]:
-    """Returns the groups of a class that are held out.
+    """Returns the groups of a class to hold out.
 
-    A group is held out if the SHA-256 of its class and its name, read as a fraction of 1, is below the share.
-    So the choice does not depend on which other clips, groups and classes there are, and a larger share holds
-    out the same groups and more. If this would hold out all groups, the one with the highest fraction is
-    kept; if none, the one with the lowest is held out.
+    A group is held out if the SHA-256 of its class and name, as a fraction of 1, is below `share`. The choice
+    therefore does not depend on the other clips, groups and classes, and a larger share holds out the same
+    groups and more. At least one group is held out (the one with the lowest fraction), and at least one is
+    kept (the one with the highest).
 
     Args:
-        class_name: of the groups.
-        groups: names; repeated ones count once.
-        share: of the groups to hold out, met approximately.
+        class_name: class of the groups.
+        groups: group names; duplicates count once.
+        share: approximate share of the groups to hold out.
 
     Raises:
-        SettingsError: the share is not between 0 and 1, or the class has a single group.
+        SettingsError: the share is not between 0 and 1, or the class has only one group.
     """
     check_share(share)
     fractions = {group: _fraction(class_name, group) for group in groups}
     if len(fractions) < 2:
         raise SettingsError(
-            f"--hold-out {share:g} needs at least two groups of clips in every class, one to hold out and "
-            f"one to condense; class {class_name!r} has {len(fractions)}. Clips cut from one video are one "
-            "group. Leave the class out with --classes, or remove --hold-out"
+            f"--hold-out {share:g} needs at least two groups of clips in every class, but class "
+            f"{class_name!r} has {len(fractions)} (clips cut from the same video form one group). Exclude "
+            "the class with --classes, or remove --hold-out"
         )
     held = {group for group, fraction in fractions.items() if fraction < share}
     if not held:

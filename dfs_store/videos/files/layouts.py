@@ -1,7 +1,7 @@
-"""What is on disk: one small reader per known dataset, each giving the same list of clips.
+"""Readers of the known dataset layouts, each of which returns a list of clips.
 
-Classes are always numbered by Python's sort of their names; what the lists of a dataset say about
-numbers is ignored.
+Classes are always numbered in Python's sort order of their names; numbers in the lists of a dataset are
+ignored.
 """
 
 from collections.abc import Callable, Iterable
@@ -20,14 +20,14 @@ from dfs_store.videos.files.tree import Folder
 __all__ = ["READERS", "Reader"]
 
 Reader = Callable[[Path, str, Reading], ClipList]
-"""Takes the root (or the list), "train" or "test", and what is said about the dataset."""
+"""Maps the root (or the list), "train" or "test", and the reading options to a list of clips."""
 
 _KINETICS_COLUMNS = ("label", "youtube_id", "time_start", "time_end")
-_AS_LIST = "If it is a list of paths and labels, give it as dataset: --dataset"
+_AS_LIST = "If it is a list of paths and labels, use it as the dataset: --dataset"
 
 
 def read_ucf(root: Path, split: str, how: Reading) -> ClipList:
-    """UCF101: UCF-101/<Class>/*.avi and ucfTrainTestlist/{train,test}list01.txt."""
+    """Reads UCF101: UCF-101/<Class>/*.avi and ucfTrainTestlist/{train,test}list01.txt."""
     name = f"{split}list{how.official_split:02d}.txt"
     lists = _first_file(
         [root / "ucfTrainTestlist" / name, root / name, root.parent / "ucfTrainTestlist" / name],
@@ -39,16 +39,16 @@ def read_ucf(root: Path, split: str, how: Reading) -> ClipList:
         # A line is "<Class>/<file>" or "<Class>/<file> <number>"; the number is not needed.
         entry = line.split()[0].replace("\\", "/").removeprefix("./")
         if "/" not in entry:
-            raise DatasetNotFoundError(f"{lists}, line {number}: must be <Class>/<file>, got {line[:120]!r}")
+            raise DatasetNotFoundError(f"{lists}, line {number}: expected <Class>/<file>, got {line[:120]!r}")
         named.append((entry, entry.split("/")[0]))
     return only_present_classes(listed_clips(root, videos, named, lists.name), videos)
 
 
 def read_hmdb(root: Path, split: str, how: Reading) -> ClipList:
-    """HMDB51: <class>/*.avi and testTrainMulti_7030_splits/<class>_test_split<n>.txt.
+    """Reads HMDB51: <class>/*.avi and testTrainMulti_7030_splits/<class>_test_split<n>.txt.
 
-    A line is "<file> <0|1|2>". 1 is training, 2 is test and 0 is unused by the official split; the
-    baseline that the published numbers follow trains on 1 and 0, and so do we (5236 clips).
+    A line is "<file> <0|1|2>": 1 is training, 2 is test, and 0 is not used by the official split. The
+    baseline of the published results trains on 1 and 0 (5236 clips), and so does this reader.
     """
     splits = _first_folder(
         [root / "testTrainMulti_7030_splits", root / "test_train_splits" / "testTrainMulti_7030_splits", root]
@@ -56,7 +56,7 @@ def read_hmdb(root: Path, split: str, how: Reading) -> ClipList:
     ending = f"_test_split{how.official_split}.txt"
     lists = sorted(path for path in splits.glob(f"*{ending}") if not path.name.startswith("."))
     if not lists:
-        raise DatasetNotFoundError(f"no split files *{ending} of HMDB51 in {splits}")
+        raise DatasetNotFoundError(f"{splits} contains no split files of HMDB51 (*{ending})")
     videos = _first_folder([root / "hmdb51_org", root / "hmdb51", root / "HMDB51", root / "videos", root])
     wanted = {"2"} if split == "test" else {"0", "1"}
     named = []
@@ -66,7 +66,7 @@ def read_hmdb(root: Path, split: str, how: Reading) -> ClipList:
             file, *part = line.rsplit(maxsplit=1)
             if part not in (["0"], ["1"], ["2"]):
                 raise DatasetNotFoundError(
-                    f"{path}, line {number}: must be <file> <0, 1 or 2>, got {line[:120]!r}"
+                    f"{path}, line {number}: expected <file> <0, 1 or 2>, got {line[:120]!r}"
                 )
             if part[0] in wanted:
                 named.append((f"{class_name}/{file}", class_name))
@@ -74,17 +74,16 @@ def read_hmdb(root: Path, split: str, how: Reading) -> ClipList:
 
 
 def read_kinetics(root: Path, split: str, how: Reading) -> ClipList:
-    """Kinetics-400: train|val/<class>/*.mp4, or flat with train.csv and val.csv; and replacement/."""
+    """Reads Kinetics-400: train|val/<class>/*.mp4, or flat with train.csv and val.csv; and replacement/."""
     parts = find_parts(Folder(root), sure=True)
     folder = None if parts is None else parts.train if split == "train" else parts.test
     if parts is None or folder is None:
-        there = some(sorted(child.name for child in Folder(root).folders)) or "no folder at all"
+        there = some(sorted(child.name for child in Folder(root).folders)) or "none"
         raise DatasetNotFoundError(
             f"{root} has no split {split!r}: there is no folder "
-            f"{'train' if split == 'train' else 'val or test'} with videos "
-            f"(there is {there})"
+            f"{'train' if split == 'train' else 'val or test'} with videos (existing folders: {there})"
         )
-    # part_0, part_1: the archives that the clips came in.
+    # Folders of the archives in which the clips were distributed: part_0, part_1.
     archives = [child.path for child in folder.folders if is_container(child.name)]
     if has_classes(folder) and len(archives) < len(folder.folders):
         found = class_clips(root, folder)
@@ -93,7 +92,7 @@ def read_kinetics(root: Path, split: str, how: Reading) -> ClipList:
         names = dict.fromkeys((folder.path.name, *usual))
         places = (root, root / "annotations", folder.path)
         tables = [place / f"{name}.csv" for place in places for name in names]
-        table = _first_file(tables, f"the table of the clips in {folder.path}, which has no class folders,")
+        table = _first_file(tables, f"the table of clips for {folder.path}, which has no class folders,")
         also = [*archives, *_replacements(root, folder.path)]
         found = listed_clips(root, folder.path, _kinetics_rows(table), table.name, also=also)
     found.remarks[:0] = parts.remarks
@@ -101,7 +100,7 @@ def read_kinetics(root: Path, split: str, how: Reading) -> ClipList:
 
 
 def _replacements(root: Path, folder: Path) -> list[Path]:
-    """Returns the folders of Kinetics' replacements of damaged files."""
+    """Returns the folders of Kinetics' replacements for damaged files."""
     tops = [place / "replacement" for place in (root, folder)]
     return [each.path for top in tops if top.is_dir() for each in Folder(top).all_below()]
 
@@ -110,8 +109,8 @@ def _kinetics_rows(table: Path) -> Iterable[tuple[str, str]]:
     for line, row in read_table(table):
         if absent := [column for column in _KINETICS_COLUMNS if column not in row]:
             raise DatasetNotFoundError(
-                f"{table} must have the columns {', '.join(_KINETICS_COLUMNS)}; it lacks "
-                f"{', '.join(absent)}, its first line is {', '.join(row)}. {_AS_LIST} {table}"
+                f"{table} must have the columns {', '.join(_KINETICS_COLUMNS)}; {', '.join(absent)} missing, "
+                f"its first line is {', '.join(row)}. {_AS_LIST} {table}"
             )
         if empty := [column for column in _KINETICS_COLUMNS if not row[column]]:
             raise DatasetNotFoundError(f"{table}, line {line}: the column {empty[0]} is empty")
@@ -126,11 +125,11 @@ def _seconds(text: str, column: str, table: Path, line: int) -> int:
             return int(value)
     except (ValueError, OverflowError):
         pass
-    raise DatasetNotFoundError(f"{table}, line {line}: {column} must be whole seconds, got {text!r}")
+    raise DatasetNotFoundError(f"{table}, line {line}: {column} must be in whole seconds, got {text!r}")
 
 
 def read_ssv2(root: Path, split: str, how: Reading) -> ClipList:
-    """Something-Something V2: <id>.webm and the JSON lists with "id" and "template"."""
+    """Reads Something-Something V2: <id>.webm and JSON lists with "id" and "template"."""
     names = ("train",) if split == "train" else ("validation",)
     tables = [
         base / f"{prefix}{name}.json"
@@ -143,14 +142,14 @@ def read_ssv2(root: Path, split: str, how: Reading) -> ClipList:
     entries = read_json(table)
     if not isinstance(entries, list) or not entries:
         raise DatasetNotFoundError(
-            f"{table} cannot be read as a list of clips: it must be a JSON list of objects"
+            f"{table} cannot be read as a list of clips: it must be a non-empty JSON list of objects"
         )
     named = []
     for number, entry in enumerate(entries, 1):
         keys = list(entry) if isinstance(entry, dict) else [type(entry).__name__]
         if not {"id", "template"} <= set(keys):
             raise DatasetNotFoundError(
-                f'{table} cannot be read: entry {number} needs "id" and "template", it has {", ".join(keys)}'
+                f'{table} cannot be read: entry {number} needs "id" and "template", got {", ".join(keys)}'
             )
         template = str(entry["template"]).replace("[", "").replace("]", "")
         named.append((f"{entry['id']}.webm", template))
@@ -172,7 +171,7 @@ def _first_file(candidates: list[Path], what: str) -> Path:
         if path.is_file():
             return path
     raise DatasetNotFoundError(
-        f"{what} was not found; looked for " + ", ".join(str(path) for path in candidates)
+        f"{what} was not found; searched for " + ", ".join(str(path) for path in candidates)
     )
 
 

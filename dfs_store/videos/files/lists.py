@@ -1,6 +1,6 @@
-"""A list as dataset: a path and a label in each line, as text or as a table with a header.
+"""Reads lists of clips: a path and a label per line, or a table with a header.
 
-VideoMAE, SlowFast, mmaction2 and pytorchvideo read such lists; Hugging Face's VideoFolder has metadata.csv.
+VideoMAE, SlowFast, mmaction2 and pytorchvideo use such lists; Hugging Face's VideoFolder uses metadata.csv.
 """
 
 import os
@@ -24,7 +24,7 @@ from dfs_store.videos.files.tree import VIDEO_SUFFIXES
 __all__ = ["METADATA", "ListRow", "read_list", "read_rows"]
 
 METADATA = ("metadata.csv", "metadata.jsonl")
-# The first column that is there counts.
+# The first of these columns that exists is used.
 _PATHS_TEXT = """
 path file_path filepath video_path videopath clip_path file_name filename file video_name video_file
 videofile video_filename video clip_name clip frame_dir frames_path folder_name folder relative_path
@@ -40,18 +40,18 @@ _SPLITS = ["split", "subset", "part", "partition", "set", "usage", "is_train", "
 _KNOWN = {*_PATHS, *_LABELS, *_SPLITS}
 _SPAN = re.compile(r"(^|_)(start|begin|onset|from|end|stop|to|offset)(_|$)")
 _SEPARATORS = ("\t", ",", " ", ";")
-_TRIED = 200  # lines, to learn which separator a list has
+_TRIED = 200  # lines that are examined to detect the separator
 
 
 class ListRow(NamedTuple):
     """One line of a list.
 
     Attributes:
-        path: as listed.
-        label: as listed.
-        part: "train", "val" or "test" of a column `split`; "" without one.
-        line: its number.
-        span: the columns that say which part of a video is meant, and their values; "" without such columns.
+        path: path as listed.
+        label: label as listed.
+        part: "train", "val" or "test" from a column such as `split`; "" without one.
+        line: line number.
+        span: columns with start or end times, and their values; "" without such columns.
     """
 
     path: str
@@ -63,7 +63,7 @@ class ListRow(NamedTuple):
 
 @dataclass(frozen=True)
 class _Listed:
-    """The rows of both parts, with the list that each is from."""
+    """The rows of both splits, and the lists they were read from."""
 
     train: list[ListRow]
     test: list[ListRow]
@@ -76,11 +76,11 @@ class _Listed:
 
 
 def read_list(path: Path, split: str, how: Reading) -> ClipList:
-    """Returns the clips that a list names for a split.
+    """Returns the clips of a split that are named in a list.
 
     Raises:
-        DatasetNotFoundError: the list cannot be read, has no clips of the split, contradicts itself, or none
-            of its files exists.
+        DatasetNotFoundError: the list cannot be read, has no clips of the split or contradictory rows, or
+            none of its files exists.
     """
     listed = _both_parts(path, how)
     rows, source = listed.rows(split), listed.train_list if split == "train" else listed.test_list
@@ -106,18 +106,14 @@ def _both_parts(path: Path, how: Reading) -> _Listed:
     train, train_from_column = parts.get("", parts.get("train", [])), "" not in parts
     test, test_list = parts.get("test") or parts.get("val") or [], path
     if train_from_column and parts.get("test") and parts.get("val"):
-        remarks.append(
-            f"{len(parts['val']):,} rows of the validation part are not used: there is a test part"
-        )
+        remarks.append(f"{counted(len(parts['val']), 'validation row')} not used: the list has test rows")
     if how.test_list is not None:
         test_list = Path(how.test_list).expanduser().absolute()
         if not test_list.is_file():
-            raise DatasetNotFoundError(f"the test list {test_list} is not there")
+            raise DatasetNotFoundError(f"the test list {test_list} does not exist")
         if test:
-            remarks.append(
-                f"{len(test):,} test rows of {path.name} are not used: there is the test list "
-                f"{test_list.name}"
-            )
+            rows_text = counted(len(test), "test row")
+            remarks.append(f"{rows_text} of {path.name} not used: the test list is {test_list.name}")
         of_test = _by_part(read_rows(test_list, _exists_in(how.root_or(test_list.parent))))
         test = of_test.get("") or of_test.get("test") or of_test.get("val") or []
     return _Listed(train, test, path, test_list, remarks)
@@ -132,17 +128,17 @@ def _by_part(rows: list[ListRow]) -> dict[str, list[ListRow]]:
 
 def _no_rows(path: Path, split: str) -> str:
     if split == "train":
-        return f"{path} lists no training clips"
+        return f"{path} contains no training clips"
     return (
-        f"{path} lists training clips alone: give the test clips with --test-list LIST (test_list=), or add "
-        "a column split with train and test; without any, condense and evaluate with --hold-out 0.2"
+        f"{path} contains only training clips; pass the test clips with --test-list LIST (test_list=), add a "
+        "column split with the values train and test, or condense and evaluate with --hold-out 0.2"
     )
 
 
 def _clips(
     rows: list[ListRow], source: Path, root: Path, finder: Finder, name_of: Callable[[str], str]
 ) -> tuple[list[ClipFile], list[str], list[str]]:
-    """Returns the clips that exist, those that do not, and remarks about the list."""
+    """Returns the existing clips, the missing ones, and remarks about the list."""
     clips, missing, seen, repeated = [], [], dict[str, ListRow](), 0
     for row in rows:
         found = finder.find(row.path)
@@ -150,14 +146,14 @@ def _clips(
         if (earlier := seen.setdefault(file, row)) is not row:
             if row.span != earlier.span:
                 raise DatasetNotFoundError(
-                    f"{source}, line {row.line}: {printable(file)} is there with {row.span}, and with "
-                    f"{earlier.span} in line {earlier.line}; a clip is a whole video, list it once. If these "
-                    "are parts of a video, cut it (ffmpeg -ss START -to END -i IN OUT)"
+                    f"{source}, line {row.line}: {printable(file)} is listed with {row.span} here and with "
+                    f"{earlier.span} in line {earlier.line}, but a clip is a whole video and must be listed "
+                    "once. To use several parts of a video, cut it (ffmpeg -ss START -to END -i IN OUT)"
                 )
             if name_of(earlier.label) != name_of(row.label):
                 raise DatasetNotFoundError(
                     f"{source}, line {row.line}: {printable(file)} has the label {row.label!r} here and "
-                    f"{earlier.label!r} in line {earlier.line}; a clip has one class"
+                    f"{earlier.label!r} in line {earlier.line}; a clip must have a single class"
                 )
             repeated += 1
         elif found is None:
@@ -166,21 +162,21 @@ def _clips(
             clips.append(ClipFile(file, name_of(row.label)))
     remarks = []
     if repeated:
-        remarks.append(f"{counted(repeated, 'repeated row')} of {source.name}: each clip counts once")
+        remarks.append(f"{counted(repeated, 'repeated row')} of {source.name} skipped")
     if rows[0].span:
         remarks.append(
-            f"columns of {source.name} are not used, first {rows[0].span}: a clip is a whole video"
+            f"columns of {source.name} not used because a clip is a whole video, first {rows[0].span}"
         )
     return clips, missing, remarks
 
 
 def _in_both(clips: list[ClipFile], other: list[ListRow], root: Path, finder: Finder) -> list[str]:
-    """Says how many clips are listed for training and for testing."""
+    """Returns a remark if clips are listed both for training and for testing."""
     names = {inside(root, found) for row in other if (found := finder.find(row.path)) is not None}
     both = [clip.file for clip in clips if clip.file in names]
     if not both:
         return []
-    return [f"{len(both):,} clips are listed for training and for testing, first {printable(both[0])}"]
+    return [f"{counted(len(both), 'clip')} listed both for training and testing, first {printable(both[0])}"]
 
 
 def _exists_in(root: Path) -> Callable[[str], bool]:
@@ -189,14 +185,14 @@ def _exists_in(root: Path) -> Callable[[str], bool]:
 
 
 def read_rows(path: Path, exists: Callable[[str], bool]) -> list[ListRow]:
-    """Returns the lines of a list.
+    """Returns the rows of a list.
 
     Args:
-        path: of the list: text, csv with or without a header, JSON (a list of objects) or JSON lines.
-        exists: whether a listed path does, which tells what separates it from its label.
+        path: path of the list: text, csv with or without a header, JSON (a list of objects) or JSON lines.
+        exists: returns whether a listed path exists; used to detect the separator.
 
     Raises:
-        DatasetNotFoundError: with file, line and the columns found.
+        DatasetNotFoundError: the list cannot be read. The message states the file, line and columns.
     """
     if path.suffix.lower() in (".json", ".jsonl", ".ndjson"):
         return _from_columns(path, _json_rows(path))
@@ -205,7 +201,7 @@ def read_rows(path: Path, exists: Callable[[str], bool]) -> list[ListRow]:
         raise DatasetNotFoundError(f"{path} is empty")
     header = _delimiter_of_header(lines[0][1])
     if header == " " and len(lines[0][1].split()) == 2:
-        lines = lines[1:]  # "path label": paths may have spaces, too
+        lines = lines[1:]  # "path label": read it as text, because paths may contain spaces
     elif header is not None:
         return _from_columns(path, read_table(path, header))
     lines = [
@@ -217,9 +213,8 @@ def read_rows(path: Path, exists: Callable[[str], bool]) -> list[ListRow]:
         name, label = _split(line, separator)
         if not (name and label):
             raise DatasetNotFoundError(
-                f"{path}, line {number}: {line[:120]!r} has no path and label. A line of a list is `path "
-                "label`, with a space, tab or comma between, or the list is csv with a header that names the "
-                "columns path and label"
+                f"{path}, line {number}: expected `path label`, separated by a space, tab or comma, got "
+                f"{line[:120]!r}. Or use csv with a header that names the columns path and label"
             )
         rows.append(ListRow(name, label, "", number))
     return rows
@@ -237,7 +232,7 @@ def _split(line: str, separator: str) -> tuple[str, str]:
 
 
 def _separator(lines: list[str], exists: Callable[[str], bool]) -> str:
-    """Returns what separates the labels: what leaves most paths that exist, or else that look like videos."""
+    """Returns the separator that results in most existing paths, or else most names of videos."""
 
     def score(separator: str) -> tuple[int, int, int]:
         names = [name for name, label in (_split(line, separator) for line in lines) if name and label]
@@ -248,7 +243,7 @@ def _separator(lines: list[str], exists: Callable[[str], bool]) -> str:
 
 
 def _delimiter_of_header(line: str) -> str | None:
-    """Returns what separates the columns if a line names columns, else None."""
+    """Returns the delimiter if a line is a header, else None."""
     found: tuple[int, str] | None = None
     for delimiter in (",", "\t", ";", "|", " "):
         columns = [column_name(field) for field in parse_fields(line, delimiter)]
@@ -279,7 +274,7 @@ def _json_rows(path: Path) -> Iterable[tuple[int, dict[str, str]]]:
     for number, row in rows:
         if not isinstance(row, dict):
             raise DatasetNotFoundError(
-                f"{path}, entry {number}: must be an object with a path and a label, got {row!r:.80}"
+                f"{path}, entry {number}: expected an object with a path and a label, got {row!r:.80}"
             )
         yield (
             number,
@@ -296,8 +291,8 @@ def _from_columns(path: Path, rows: Iterable[tuple[int, dict[str, str]]]) -> lis
         name, label, split = columns
         if name is None or label is None:
             raise DatasetNotFoundError(
-                f"{path} has the columns {', '.join(row)}; a list needs a column for the path of a video "
-                "(path, file_name ...) and one for its class (label, class_name ...)"
+                f"{path} must have a column for the path of the video (path, file_name ...) and one for its "
+                f"class (label, class_name ...), got {', '.join(row)}"
             )
         for column in (name, label):
             if not row[column]:
@@ -308,7 +303,7 @@ def _from_columns(path: Path, rows: Iterable[tuple[int, dict[str, str]]]) -> lis
         span = ", ".join(f"{column} {row[column]}" for column in row if _SPAN.search(column))
         found.append(ListRow(row[name], row[label], part, line, span))
     if not found:
-        raise DatasetNotFoundError(f"{path} lists no clips: there is nothing below its header")
+        raise DatasetNotFoundError(f"{path} contains no clips, only a header")
     return found
 
 
@@ -316,6 +311,6 @@ def _part(value: str, path: Path, line: int, column: str) -> str:
     said = split_name(value)
     if said is None:
         raise DatasetNotFoundError(
-            f"{path}, line {line}: the column {column} must say train, val or test, got {value!r}"
+            f"{path}, line {line}: the column {column} must be train, val or test, got {value!r}"
         )
     return said.part

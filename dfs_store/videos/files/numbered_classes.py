@@ -1,4 +1,4 @@
-"""Labels of a list that are numbers, and the files that give them names."""
+"""Numeric labels of a list, and the files that give them class names."""
 
 import json
 import os
@@ -23,11 +23,11 @@ _NUMBER_LAST = re.compile(r"(.*\S)[\s,;:]+\"?(\d+)\"?")
 
 
 class ClassNames(NamedTuple):
-    """Names of classes by number.
+    """Class names by number.
 
     Attributes:
-        by_number: a name for each number; counted from 0 if the file has no numbers.
-        has_numbers: whether the numbers are given, not counted.
+        by_number: name of each number; counted from 0 if the file has no numbers.
+        has_numbers: whether the file states the numbers.
     """
 
     by_number: dict[int, str]
@@ -38,8 +38,8 @@ class Naming(NamedTuple):
     """How labels become class names.
 
     Attributes:
-        name_of: takes a label as it is listed.
-        sorted: puts class names in the order in which they are numbered.
+        name_of: maps a label of the list to its class name.
+        sorted: sorts class names by number.
     """
 
     name_of: Callable[[str], str]
@@ -47,17 +47,18 @@ class Naming(NamedTuple):
 
 
 def named_labels(labels: Sequence[str], names: PathLike | Sequence[str] | None, source: Path) -> Naming:
-    """Returns the names of the classes of a list.
+    """Returns how the labels of a list are named and sorted.
 
-    Without names, numbers stay what they are and are sorted as numbers; words are sorted as Python does.
+    Without names, numbers are used as names and sorted numerically; words are sorted as Python does.
 
     Args:
-        labels: of all rows of a list, and of its test list.
-        names: what `read_class_names` takes.
-        source: the list, for messages.
+        labels: labels of all rows of a list and of its test list.
+        names: see `read_class_names`.
+        source: path of the list, for messages.
 
     Raises:
-        SettingsError: a number has no name, or it is not clear whether the first name is that of 0 or of 1.
+        DatasetNotFoundError: a label is a fraction or negative, or the file of names cannot be read.
+        SettingsError: a number has no name, or it is unclear whether the names start at 0 or at 1.
     """
     matches = {label: _WHOLE.fullmatch(label) for label in set(labels)}
     numbers = {label: int(match[1]) for label, match in matches.items() if match is not None}
@@ -65,20 +66,20 @@ def named_labels(labels: Sequence[str], names: PathLike | Sequence[str] | None, 
         label for label, match in matches.items() if not match and _FRACTION.fullmatch(label)
     ):
         raise DatasetNotFoundError(
-            f"{source} has the label {fractions[0]}; labels are whole numbers or words"
+            f"{source} has the label {fractions[0]}; labels must be whole numbers or words"
         )
     if len(numbers) < len(matches):
         if names is not None and (words := sorted(set(matches) - set(numbers))):
             known = set(read_class_names(names).by_number.values())
             if not set(words) <= known:
                 raise SettingsError(
-                    f"{source} has the label {words[0]!r}, a word; --class-names (class_names) is for "
-                    "numbers. Leave it out"
+                    f"{source} has the label {words[0]!r}, but --class-names (class_names) is only for lists "
+                    "with numbers as labels; remove it"
                 )
         return Naming(lambda label: label, sorted)
     if negative := sorted(label for label, number in numbers.items() if number < 0):
         raise DatasetNotFoundError(
-            f"{source} has the label {negative[0]}; labels are numbers from 0 or 1, or words"
+            f"{source} has the label {negative[0]}; labels must be numbers from 0 or 1, or words"
         )
     if names is None:
         return Naming(lambda label: str(numbers[label]), lambda found: sorted(found, key=int))
@@ -88,45 +89,44 @@ def named_labels(labels: Sequence[str], names: PathLike | Sequence[str] | None, 
 
 
 def _matched(names: ClassNames, used: set[int], source: Path) -> dict[int, str]:
-    """Returns the names by the numbers that a list uses: names that are counted may begin at 0 or at 1."""
+    """Returns the names by the numbers that a list uses, which may start at 0 or at 1."""
     by_number, number_of_names = names.by_number, len(names.by_number)
     if not names.has_numbers and 0 not in used:
         if number_of_names not in used:
             raise SettingsError(
                 f"{source} has the labels {min(used)} to {max(used)}, and there are {number_of_names} class "
-                "names: it is not clear whether 0 or 1 is the first. Write the numbers into the file of "
-                "--class-names: `1 "
-                "archery` in a line"
+                "names, so it is unclear whether they start at 0 or at 1. Add the numbers to the file of "
+                "--class-names, such as the line `1 archery`"
             )
         by_number = {number + 1: name for number, name in by_number.items()}
     if unnamed := sorted(used - set(by_number)):
         raise SettingsError(
-            f"{source} has the label {some(map(str, unnamed), 5)}, for which there is no name: the "
-            f"{number_of_names} class names have the numbers {min(by_number)} to {max(by_number)}"
+            f"{source} has the label {some(map(str, unnamed), 5)}, which has no class name: the "
+            f"{number_of_names} names have the numbers {min(by_number)} to {max(by_number)}"
         )
     return by_number
 
 
 def read_class_names(names: PathLike | Sequence[str]) -> ClassNames:
-    """Reads names of classes: one in a line, with or without its number before or behind it; or JSON.
+    """Reads class names from JSON, or from lines that may have a number before or after the name.
 
     Args:
-        names: a file, or the names themselves in the order of their numbers.
+        names: a file, or the names themselves in numerical order.
 
     Raises:
-        DatasetNotFoundError: there is no such file, or it holds no names.
-        SettingsError: a name or a number is there twice.
+        DatasetNotFoundError: the file does not exist or contains no names.
+        SettingsError: a name or a number is repeated.
     """
     if not isinstance(names, str | os.PathLike):
-        return ClassNames(_told_apart(enumerate(names), "class_names"), has_numbers=False)
+        return ClassNames(_unique(enumerate(names), "class_names"), has_numbers=False)
     path = Path(names).expanduser()
     if not path.is_file():
-        raise DatasetNotFoundError(f"there is no file of class names at {path}")
+        raise DatasetNotFoundError(f"the file of class names {path} does not exist")
     if path.suffix.lower() == ".json":
         return _from_json(read_json(path), path)
     lines = [line for _, line in numbered_lines(path) if not line.startswith("#")]
     if not lines:
-        raise DatasetNotFoundError(f"{path} holds no class names")
+        raise DatasetNotFoundError(f"{path} contains no class names")
     columns = {"name", "class", "label", "id", "class_name"} & set(parse_fields(lines[0].lower(), ","))
     if columns and any(character.isdecimal() for line in lines[1:] for character in line):
         lines = lines[1:]  # a header
@@ -134,33 +134,33 @@ def read_class_names(names: PathLike | Sequence[str]) -> ClassNames:
         found = [pattern.fullmatch(line) for line in lines]
         pairs = [(int(match[number]), match[name]) for match in found if match is not None]
         if len(pairs) == len(lines) and len({count for count, _ in pairs}) == len(pairs):
-            return ClassNames(_told_apart(pairs, str(path)), has_numbers=True)
-    return ClassNames(_told_apart(enumerate(lines), str(path)), has_numbers=False)
+            return ClassNames(_unique(pairs, str(path)), has_numbers=True)
+    return ClassNames(_unique(enumerate(lines), str(path)), has_numbers=False)
 
 
 def _from_json(content: object, path: Path) -> ClassNames:
     if isinstance(content, list) and all(isinstance(name, str) for name in content):
-        return ClassNames(_told_apart(enumerate(content), str(path)), has_numbers=False)
+        return ClassNames(_unique(enumerate(content), str(path)), has_numbers=False)
     if isinstance(content, dict) and content:
         for pairs in ([(k, v) for k, v in content.items()], [(v, k) for k, v in content.items()]):
             if all(_WHOLE.fullmatch(str(number)) for number, _ in pairs):
                 return ClassNames(
-                    _told_apart([(int(n), str(name)) for n, name in pairs], str(path)), has_numbers=True
+                    _unique([(int(n), str(name)) for n, name in pairs], str(path)), has_numbers=True
                 )
     raise DatasetNotFoundError(
-        f"{path} must be a JSON list of class names, or an object of names and numbers, got "
+        f"{path} must be a JSON list of class names, or an object that maps names to numbers, got "
         f"{json.dumps(content):.80}"
     )
 
 
-def _told_apart(pairs: Iterable[tuple[int, str]], source: str) -> dict[int, str]:
+def _unique(pairs: Iterable[tuple[int, str]], source: str) -> dict[int, str]:
     found: dict[int, str] = {}
     for number, name in pairs:
         plain = str(name).strip().strip('"').strip()
         if not plain or number in found or plain in found.values():
             raise SettingsError(
-                f"{source}: class {number}, {plain!r}, is empty or there twice; classes need names of their "
-                "own"
+                f"{source}: the name {plain!r} of class {number} is empty or repeated; every class needs its "
+                "own name and number"
             )
         found[number] = plain
     return found

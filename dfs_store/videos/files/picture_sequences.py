@@ -1,7 +1,7 @@
-"""Which pictures of a folder are the frames of its clip: those of one name pattern, never a mixture.
+"""Selects the images in a folder that are the frames of a clip: those with one name pattern.
 
-Optical flow and depth are often kept beside the frames (`img_00001.jpg`, `flow_x_00001.jpg`), and so are
-thumbnails and second cameras. A pattern is a name whose numbers are replaced by `#`.
+Folders may also contain optical flow and depth (`img_00001.jpg`, `flow_x_00001.jpg`), thumbnails, or a second
+camera. A pattern is a file name with its numbers replaced by `#`.
 """
 
 import os
@@ -31,16 +31,16 @@ _OTHER = frozenset(_OTHER_TEXT.split())
 _BESIDE_OTHER = frozenset(
     {"dense", "map", "maps", "of", "opt", "optical", "tvl", "u", "v", "warped", "x", "y"}
 )
-_MOST_REPEATED = 0.1  # share of equal numbers in a sequence: time stamps may have some
+_MOST_REPEATED = 0.1  # allowed share of repeated numbers in a sequence, for time stamps
 
 
 class PictureSequence(NamedTuple):
     """The frames of one clip.
 
     Attributes:
-        names: file names, in the order of the numbers in them.
-        pattern: of these names.
-        passed_over: number of the other pictures, by pattern.
+        names: file names, ordered by the numbers in them.
+        pattern: pattern of these names.
+        passed_over: number of other images by pattern.
     """
 
     names: list[str]
@@ -49,13 +49,13 @@ class PictureSequence(NamedTuple):
 
 
 def picture_sequence(names: Iterable[str]) -> PictureSequence:
-    """Chooses the frames of a clip among the pictures of a folder.
+    """Selects the frames of a clip from the images in a folder.
 
     Args:
-        names: file names of pictures, in any order.
+        names: file names of images, in any order.
 
     Raises:
-        DecodeError: the names have several patterns, and more than one of them may be the frames.
+        DecodeError: the names have several patterns, and it is unclear which are the frames.
     """
     groups = defaultdict[str, list[str]](list)
     for name in names:
@@ -70,22 +70,22 @@ def picture_sequence(names: Iterable[str]) -> PictureSequence:
 
 
 def is_modality(name: str) -> bool:
-    """Whether a folder's name says only which kind of pictures it holds (`rgb`, `flow_x`, `depth`)."""
+    """Whether the name of a folder is only a kind of images (`rgb`, `flow_x`, `depth`)."""
     return _is_other(name) or _is_rgb(name)
 
 
 def rgb_of(names: Iterable[str]) -> tuple[list[str], list[str]]:
-    """Splits the names of folders side by side into those to read, and those of optical flow, depth ...
+    """Splits folder names into those to read and those of optical flow, depth and similar data.
 
     Raises:
-        DecodeError: there are several kinds of pictures and none is known to be the frames.
+        DecodeError: there are several kinds of images, and none is RGB.
     """
     listed = list(names)
     other = [name for name in listed if _is_other(name)]
     rest = [name for name in listed if name not in other]
     if len(other) > 1 and not rest:
         raise DecodeError(
-            f"the folders {', '.join(sorted(other))} hold several kinds of pictures, and no RGB frames"
+            f"the folders {', '.join(sorted(other))} contain several kinds of images, but no RGB frames"
         )
     if not any(_is_rgb(name) for name in rest):
         return listed, []
@@ -112,7 +112,7 @@ def _pattern(name: str) -> str:
 
 
 def _join_suffixes(groups: dict[str, list[str]]) -> None:
-    """Joins patterns that differ in the suffix alone, unless both have a picture of the same number."""
+    """Merges patterns that differ only in the suffix, unless both have an image of the same number."""
     by_stem = defaultdict[str, list[str]](list)
     for pattern in sorted(groups):
         by_stem[os.path.splitext(pattern)[0]].append(pattern)
@@ -124,7 +124,7 @@ def _join_suffixes(groups: dict[str, list[str]]) -> None:
 
 
 def _frames(groups: dict[str, list[str]]) -> list[str]:
-    """Returns the pattern of the frames; several patterns only if none has a number (a.png, b.png)."""
+    """Returns the pattern of the frames, or several patterns if none has a number (a.png, b.png)."""
     stems = {pattern: os.path.splitext(pattern)[0] for pattern in groups}
     left = [pattern for pattern, stem in stems.items() if not set(_words(stem)) & _OTHER]
     if len(left) > 1:
@@ -134,7 +134,7 @@ def _frames(groups: dict[str, list[str]]) -> list[str]:
             left = sure
     if len(left) == 1 or (not left and len(groups) <= 1):
         return left or list(groups)
-    # Names are then in alphabetical order, unless two of them are one picture in two kinds of file.
+    # Names without numbers are sorted alphabetically, unless two of them are one image in two formats.
     if left and not any("#" in stems[p] for p in left) and len({stems[p] for p in left}) == len(left):
         return sorted(left)
     raise DecodeError(_several({pattern: len(groups[pattern]) for pattern in groups}))
@@ -144,13 +144,13 @@ def _several(counts: dict[str, int]) -> str:
     shown = ", ".join(f"{pattern} ({count})" for pattern, count in sorted(counts.items())[:8])
     more = f" and {len(counts) - 8} more" if len(counts) > 8 else ""
     return (
-        f"pictures of {len(counts)} name patterns lie in one folder, {shown}{more}, and it is not clear "
-        "which are the frames. Keep one kind in a folder"
+        f"the images in a folder have {len(counts)} name patterns, {shown}{more}, and it is unclear which "
+        "are the frames; keep only one kind per folder"
     )
 
 
 def _check_one_sequence(names: list[str]) -> None:
-    """Refuses two sequences of one pattern, cam1_0001 and cam2_0001: no number tells all pictures apart."""
+    """Rejects several sequences with the same pattern (cam1_0001, cam2_0001), where no number is unique."""
     rows = [tuple(re.findall(r"[0-9]+", os.path.splitext(name)[0])) for name in names]
     columns = [column for column in zip(*rows, strict=True) if len(set(column)) > 1]
     if len(columns) < 2 or any(1 - len(set(column)) / len(rows) <= _MOST_REPEATED for column in columns):
@@ -161,7 +161,7 @@ def _check_one_sequence(names: list[str]) -> None:
 
 
 def _with_number(name: str, kept: int) -> str:
-    """Returns the pattern of a name, one of whose numbers is left as it is."""
+    """Returns the pattern of a name, with one of its numbers unchanged."""
     stem, suffix = os.path.splitext(name.casefold())
     parts = re.split(r"([0-9]+)", stem)
     return "".join("#" if at % 2 and at // 2 != kept else part for at, part in enumerate(parts)) + suffix

@@ -1,4 +1,4 @@
-"""How a dataset is to be read: what `open_videos` and the command line say about its folders and lists."""
+"""Options for reading a dataset's folders and lists, from `open_videos` and the command line."""
 
 import os
 from collections.abc import Sequence
@@ -16,15 +16,15 @@ PathLike = str | os.PathLike[str]
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
-    """What is said about a dataset besides its name.
+    """Options for reading a dataset.
 
     Attributes:
-        root: where its files are.
+        root: folder of its files.
         official_split: number of the official split.
-        test_list: of a list: the list of its test clips.
-        class_names: of a list with numbers for classes: their names, or a file that holds them.
-        folder_layout: of a folder: "classes" takes the folders in it for classes, whatever they are called.
-        classes: names of the classes to keep, all when None.
+        test_list: list of the test clips, only for lists.
+        class_names: class names or a file of them, only for lists with numeric labels.
+        folder_layout: "classes" treats all subfolders as classes, whatever their names; only for folders.
+        classes: names of the classes to keep; all if None.
     """
 
     root: PathLike | None = None
@@ -42,23 +42,23 @@ class Reading:
             )
 
     def check_fits(self, kind: str, name: str) -> None:
-        """Refuses what does not go with a dataset of this kind ("list", "folder", or another layout).
+        """Checks that the options apply to a kind of dataset ("list", "folder", or another layout).
 
         Raises:
-            SettingsError: for example a test list for a folder.
+            SettingsError: an option does not apply, such as a test list to a folder.
         """
         for option, needed in (("test_list", "list"), ("class_names", "list"), ("folder_layout", "folder")):
             if getattr(self, option) is not None and kind != needed:
                 raise SettingsError(
-                    f"{option} ({'--' + option.replace('_', '-')}) goes with a {needed} of videos, and "
-                    f"{name} is none"
+                    f"{option} ({'--' + option.replace('_', '-')}) can only be used with a {needed} of "
+                    f"videos, but {name} is not a {needed}"
                 )
         if kind == "folder" and self.root is not None:
             raise SettingsError(
-                f"root {os.fspath(self.root)!r} goes with a list or a dataset of the catalogue; {name!r} is "
-                "a folder itself"
+                f"root {os.fspath(self.root)!r} can only be used with a list or a dataset of the catalogue, "
+                f"but {name!r} is a folder"
             )
 
     def root_or(self, other: Path) -> Path:
-        """Returns the root as a full path; another one where none is given."""
+        """Returns the root as an absolute path, or `other` if there is none."""
         return other if self.root is None else Path(self.root).expanduser().resolve()

@@ -1,4 +1,4 @@
-"""Names of folders and of rows that say which part of a dataset they are: train, val or test."""
+"""Recognises the names of splits (train, val, test) in folder names and tables."""
 
 import re
 from typing import NamedTuple
@@ -29,12 +29,12 @@ _STUCK = re.compile(
 
 
 class SplitName(NamedTuple):
-    """What a name says of a split.
+    """The split that a name refers to.
 
     Attributes:
         part: "train", "val" or "test".
-        rest: the other words and numbers of the name, without those that say nothing (set, data).
-        is_plain: whether the other words could not be part of a class's name.
+        rest: the other words and numbers of the name, without generic ones (set, data).
+        is_plain: whether none of the other words can be part of a class name.
         is_bare: whether there are no other words or numbers.
     """
 
@@ -45,7 +45,7 @@ class SplitName(NamedTuple):
 
 
 def split_name(name: str) -> SplitName | None:
-    """Reads Train, TRAINING, training_set, videos_train, UCF101-val, testSet ...; None of other names."""
+    """Parses Train, TRAINING, training_set, videos_train, UCF101-val, testSet ...; None for other names."""
     words = _words(name)
     parts = {_PARTS[word] for word in words if word in _PARTS}
     if parts == {"train", "val"}:  # train_val
@@ -59,7 +59,7 @@ def split_name(name: str) -> SplitName | None:
 
 
 def is_container(name: str) -> bool:
-    """Whether a folder's name says only that there are clips in it: `videos`, `jpegs_112`, `fold1`."""
+    """Whether the name of a folder only says that it contains clips: `videos`, `jpegs_112`, `fold1`."""
     words = _words(name)
     return any(word in _CONTAINERS for word in words) and all(
         word in _DECORATION or word.isdecimal() for word in words
@@ -67,7 +67,7 @@ def is_container(name: str) -> bool:
 
 
 def _words(name: str) -> list[str]:
-    """Splits at signs, between letters and digits, and at capitals inside a word; in lower case."""
+    """Splits at punctuation, between letters and digits, and at inner capitals; returns lower-case words."""
     spaced = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[^\W\d_])(?=\d)|(?<=\d)(?=[^\W\d_])", " ", name)
     words = re.findall(r"[^\W_]+", spaced.casefold())
     found = list[str]()

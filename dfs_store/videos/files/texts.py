@@ -1,4 +1,4 @@
-"""Lists and tables as people save them: Unicode with a byte order mark, UTF-8, or Latin-1; any line ends."""
+"""Reads text files, tables and JSON: Unicode with a byte order mark, UTF-8 or Latin-1; any line endings."""
 
 import codecs
 import csv
@@ -14,7 +14,7 @@ __all__ = ["column_name", "numbered_lines", "parse_fields", "read_json", "read_t
 
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark it begins with
+    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark is a prefix of this one
     (codecs.BOM_UTF32_BE, "utf-32"),
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
@@ -24,15 +24,15 @@ _MOST_BYTES = 2**30
 
 
 def read_text(path: Path) -> str:
-    """Returns the text of a file.
-
-    Lines that are not UTF-8 are taken for Windows-1252, which contains Latin-1.
+    """Returns the text of a file. Lines that are not UTF-8 are read as Windows-1252.
 
     Raises:
-        DatasetNotFoundError: it is no text.
+        DatasetNotFoundError: the file is not text.
     """
     if path.stat().st_size > _MOST_BYTES:
-        raise DatasetNotFoundError(f"{path} has more than {_MOST_BYTES:,} bytes: it is no list of files")
+        raise DatasetNotFoundError(
+            f"{path} cannot be a list of files: it is larger than {_MOST_BYTES:,} bytes"
+        )
     data = path.read_bytes()
     encoding = next((name for mark, name in _MARKS if data.startswith(mark)), None)
     try:
@@ -40,13 +40,14 @@ def read_text(path: Path) -> str:
             return data.decode(encoding)
         if b"\0" in data:
             raise DatasetNotFoundError(
-                f"{path} is no text in UTF-8: it has zero bytes. If it is a list in UTF-16, save it as "
-                "UTF-8; videos themselves are given as a folder or in a list"
+                f"{path} is not UTF-8 text: it contains null bytes. If it is a list in UTF-16, save it as "
+                "UTF-8; to use videos, pass their folder or a list of them"
             )
         return "".join(map(_decoded, data.splitlines(keepends=True)))
     except UnicodeDecodeError as error:
         raise DatasetNotFoundError(
-            f"{path} begins as {encoding} and is not: {error.reason}; save it as UTF-8"
+            f"{path} has the byte order mark of {encoding}, but cannot be decoded ({error.reason}); save it "
+            "as UTF-8"
         ) from error
 
 
@@ -60,30 +61,30 @@ def _decoded(line: bytes) -> str:
 
 
 def numbered_lines(path: Path) -> list[tuple[int, str]]:
-    """Returns the lines of a file that are not empty, with their numbers from 1; stripped."""
+    """Returns the non-empty lines of a file, stripped, with their numbers from 1."""
     lines = enumerate(_LINE_END.split(read_text(path)), 1)
     return [(number, line.strip()) for number, line in lines if line.strip()]
 
 
 def column_name(text: str) -> str:
-    """Returns the name of a column in lower case, words joined by `_`."""
+    """Returns the name of a column in lower case with words joined by `_`."""
     return re.sub(r"[\s\-]+", "_", text.strip().strip("\"'").strip().casefold())
 
 
 def parse_fields(line: str, delimiter: str) -> list[str]:
-    """Splits one line of a table, whose fields may be quoted; several spaces count once."""
+    """Splits a line of a table. Fields may be quoted; repeated spaces count as one."""
     fields = next(csv.reader([line], delimiter=delimiter, skipinitialspace=True), [])
     fields = [field.strip() for field in fields]
     return [field for field in fields if field] if delimiter == " " else fields
 
 
 def read_table(path: Path, delimiter: str = ",") -> Iterator[tuple[int, dict[str, str]]]:
-    """Yields the rows of a table with a header: line number and values by column, all stripped.
+    """Yields the rows of a table with a header: the line number and the stripped values by column.
 
-    Rows without any value are passed over, and so are those that begin with `#`.
+    Empty rows and rows that start with `#` are skipped.
 
     Raises:
-        DatasetNotFoundError: a row has more values than there are columns, or is no csv.
+        DatasetNotFoundError: a row has more values than columns, or is not valid csv.
     """
     lines = _LINE_END.split(read_text(path))
     first = next((number for number, line in enumerate(lines) if line.strip()), 0)
@@ -98,8 +99,8 @@ def read_table(path: Path, delimiter: str = ",") -> Iterator[tuple[int, dict[str
                 if any(values[len(columns) :]):
                     raise DatasetNotFoundError(
                         f"{path}, line {line}: {len(values)} values for the {len(columns)} columns "
-                        f"{', '.join(columns)}; put values with a {_delimiter_text(delimiter)} in double "
-                        "quotes"
+                        f"{', '.join(columns)}; put values that contain a {_delimiter_text(delimiter)} in "
+                        "double quotes"
                     )
                 yield line, dict(zip(columns, [*values, *[""] * len(columns)], strict=False))
     except csv.Error as error:
@@ -116,7 +117,7 @@ def read_json(path: Path) -> Any:  # noqa: ANN401 - any JSON
     """Returns the content of a JSON file.
 
     Raises:
-        DatasetNotFoundError: it is none.
+        DatasetNotFoundError: the file is not valid JSON.
     """
     try:
         return json.loads(read_text(path))

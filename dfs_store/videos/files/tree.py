@@ -1,4 +1,4 @@
-"""Folders as they lie on disk, read when they are asked for: what may be a clip, and what is passed over."""
+"""Folders on disk, read lazily: the videos, frames and subfolders they contain, and what is skipped."""
 
 import os
 import re
@@ -25,18 +25,18 @@ _SUFFIXES_TEXT = """
 .rm .rmvb .tod .ts .vob .webm .wmv .wtv .xvid .y4m
 """
 VIDEO_SUFFIXES = frozenset(_SUFFIXES_TEXT.split())
-# What operating systems, disks and tools leave behind.
+# Files and folders created by operating systems and tools.
 _IGNORED = frozenset(
     {"__macosx", "@eadir", "lost+found", "$recycle.bin", "recycler", "recycled", "system volume information"}
     | {"#recycle", "@recycle", "@recently-snapshot", "#snapshot", "@tmp", "__pycache__", "found.000"}
     | {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"}
 )
-# Lists and notes about frames that lie in their folder.
+# Files about the frames in the same folder.
 _ABOUT_FRAMES = frozenset({"n_frames", "n_frames.txt", "fps.txt", "timestamps.txt"})
 
 
 def is_ignored(name: str) -> bool:
-    """Whether a file or folder is hidden or belongs to the system: never data, and not worth a remark."""
+    """Whether a file or folder is hidden or belongs to the system, so that it is skipped without a remark."""
     return name.startswith(".") or name.casefold() in _IGNORED
 
 
@@ -44,18 +44,18 @@ class _Content(NamedTuple):
     folders: list[str]
     videos: list[str]
     frames: PictureSequence | None
-    unclear: str  # why there are no frames though there are pictures
-    others: Counter[str]  # files that are no video, picture or folder, by suffix
+    unclear: str  # why images are not used as frames
+    others: Counter[str]  # number of other files by suffix
     num_pictures: int
 
 
 class Folder:
-    """One folder; links are followed, and a folder that links to one around it is not entered.
+    """A folder. Links are followed, except links to a parent folder.
 
     Attributes:
-        path: of the entry.
-        name: as it can be printed.
-        loops: links below it that lead back to a folder that they lie in; known once they were met.
+        path: path of the folder.
+        name: printable name.
+        loops: links in it to a parent folder; set by `folders`.
     """
 
     def __init__(self, path: Path, above: frozenset[tuple[int, int]] = frozenset()) -> None:
@@ -66,13 +66,13 @@ class Folder:
 
     @cached_property
     def identity(self) -> tuple[int, int]:
-        """Device and number of the folder itself, however it is reached."""
+        """Device and inode of the folder, the same for every path that leads to it."""
         status = self.path.stat()
         return status.st_dev, status.st_ino
 
     @cached_property
     def folders(self) -> list["Folder"]:
-        """The folders in it by name, without those of the system and links that lead back."""
+        """The subfolders sorted by name, without system folders and links to a parent folder."""
         above = self._above | {self.identity}
         found = [Folder(self.path / name, above) for name in self._content.folders]
         self.loops = [folder.path for folder in found if folder.identity in above]
@@ -80,37 +80,37 @@ class Folder:
 
     @property
     def videos(self) -> list[Path]:
-        """The videos directly in it, by name."""
+        """The videos directly in the folder, sorted by name."""
         return [self.path / name for name in self._content.videos]
 
     @property
     def frames(self) -> PictureSequence | None:
-        """The pictures directly in it that are the frames of one clip, without their names."""
+        """The frame sequence formed by the images directly in the folder, without their names."""
         return self._content.frames
 
     @property
     def unclear(self) -> str:
-        """Why the pictures in it are not one clip; "" if they are, or if there are none."""
+        """Why the images are not a clip; "" if they are, or if there are none."""
         return self._content.unclear
 
     @property
     def num_pictures(self) -> int:
-        """How many pictures lie directly in it."""
+        """Number of images directly in the folder."""
         return self._content.num_pictures
 
     @property
     def others(self) -> Counter[str]:
-        """Number of files directly in it that are neither videos nor pictures, by suffix."""
+        """Number of files directly in the folder that are neither videos nor images, by suffix."""
         return self._content.others
 
     @property
     def is_clip(self) -> bool:
-        """Whether its pictures are the frames of a clip (or would be, if they were clear)."""
+        """Whether the folder contains images, which are the frames of a clip unless `unclear` is set."""
         return self.num_pictures > 0
 
     @cached_property
     def parts(self) -> tuple[list["Folder"], list["Folder"], str]:
-        """The folders in it to read; those of optical flow, depth ... beside them; why there are none."""
+        """The subfolders to read; those of optical flow, depth and similar data; and why there are none."""
         try:
             _, left = rgb_of(folder.name for folder in self.folders if not folder.is_empty)
         except DecodeError as error:
@@ -120,15 +120,15 @@ class Folder:
 
     @cached_property
     def is_empty(self) -> bool:
-        """Whether there is nothing in it or below it that may be a clip."""
+        """Whether the folder and all its subfolders contain no clips."""
         return not any(folder.videos or folder.is_clip for folder in self.all_below())
 
     def all_below(self) -> Iterator["Folder"]:
-        """Yields the folder and all below it, each once, though several links may lead there."""
+        """Yields the folder and all its subfolders, each once even if several links lead to it."""
         yield from self._below(lambda folder: folder.folders)
 
     def walk(self) -> Iterator["Folder"]:
-        """Yields the folder and those below it that may hold clips: no optical flow beside RGB frames."""
+        """Yields the folder and the subfolders that may contain clips, without optical flow and the like."""
         yield from self._below(lambda folder: folder.parts[0])
 
     def _below(self, inside: Callable[["Folder"], list["Folder"]]) -> Iterator["Folder"]:
@@ -148,12 +148,12 @@ class Folder:
                 suffix = os.path.splitext(entry.name)[1].lower()
                 if is_ignored(entry.name):
                     continue
-                # `entry` itself would raise of a link to itself.
+                # `entry.is_dir()` raises for a link to itself.
                 if os.path.isdir(entry.path) if entry.is_symlink() else entry.is_dir():
                     folders.append(entry.name)
                 elif not os.path.isfile(entry.path):
-                    # Pipes and devices would be waited for; a link that leads nowhere has nothing.
-                    others["links that lead nowhere" if entry.is_symlink() else "pipes and devices"] += 1
+                    # Reading a pipe or a device would block.
+                    others["broken links" if entry.is_symlink() else "pipes and devices"] += 1
                 elif suffix in VIDEO_SUFFIXES:
                     videos.append(entry.name)
                 elif suffix in PICTURE_SUFFIXES:
@@ -163,7 +163,7 @@ class Folder:
         frames, unclear = None, ""
         if pictures:
             try:
-                # Millions of names are not kept.
+                # Names are not kept: there may be millions.
                 frames = picture_sequence(pictures)._replace(names=[])
             except DecodeError as error:
                 unclear = str(error)
@@ -171,14 +171,14 @@ class Folder:
 
 
 def outermost(clips: Iterable[Folder]) -> tuple[list[Folder], list[Folder], list[str]]:
-    """Separates the folders of clips from folders of pictures inside them, such as thumbnails.
+    """Separates clip folders from folders of images inside them, such as thumbnails.
 
     Args:
-        clips: folders of pictures, each before those in it.
+        clips: folders of images, each before its subfolders.
 
     Returns:
-        The clips; the folders inside them that have no more pictures; and why others are no clips: a picture
-        beside a folder with the frames, most often.
+        The clips; the folders inside them, which have no more images than the clip; and the reasons why other
+        folders are not clips, usually an image beside a folder of frames.
     """
     groups: list[list[Folder]] = []
     for folder in clips:
@@ -191,9 +191,9 @@ def outermost(clips: Iterable[Folder]) -> tuple[list[Folder], list[Folder], list
         largest = max(inner, key=lambda folder: folder.num_pictures, default=outer)
         if largest.num_pictures > outer.num_pictures:
             unclear.append(
-                f"{outer.path} has {counted(outer.num_pictures, 'picture')} and its folder {largest.name} "
-                f"has {largest.num_pictures:,}, and it is not clear which are the frames. Keep one kind in a "
-                "folder"
+                f"{outer.path} has {counted(outer.num_pictures, 'image')} and its subfolder {largest.name} "
+                f"has {largest.num_pictures:,}, so it is unclear which are the frames; keep only one kind "
+                "per folder"
             )
         else:
             found.append(outer)

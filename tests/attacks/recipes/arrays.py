@@ -34,8 +34,8 @@ from tests.format.making import edit_attributes, read_raw, write_array
         "increase by at least 1",
         "increase by at least 1",
         "end at the number of key frames",
-        "labels must lie in",
-        "labels must lie in",
+        "labels must be in",
+        "labels must be in",
         "inserted_at must be -1 or a step",
     ],
 )

@@ -22,7 +22,7 @@ def replace_dataset(path: Path, name: str, make) -> None:
         make(file, old)
 
 
-@attack("must lie in this file|other files", ".h5", name=["labels", "key_frames", "checksums"])
+@attack("must be in this file|other files", ".h5", name=["labels", "key_frames", "checksums"])
 def external_links(path, name):
     """Another file of the reader's, shown as if it were the store's."""
     outside = path.parent / f"outside-{path.name}"
@@ -30,7 +30,7 @@ def external_links(path, name):
     replace_dataset(path, name, lambda file, old: file.__setitem__(name, h5py.ExternalLink(outside, name)))
 
 
-@attack("must lie in this file", ".h5", target=["/labels", "/nowhere", "/checksums"])
+@attack("must be in this file", ".h5", target=["/labels", "/nowhere", "/checksums"])
 def soft_links(path, target):
     """A link to itself, to nothing, or to another array."""
     replace_dataset(path, "labels", lambda file, old: file.__setitem__("labels", h5py.SoftLink(target)))
@@ -108,7 +108,7 @@ def types_that_are_not_numbers(path, kind):
 
 
 @attack(
-    "no store|must be|no JSON",
+    "not a store|must be|not valid JSON",
     ".h5",
     value=[
         np.void(pickle.dumps(Shell())),
@@ -194,14 +194,14 @@ def chunks_of_another_size(path, stored, skipped):
         file["key_frames"].id.write_direct_chunk((0, 0, 0, 0), stored, filter_mask=skipped)
 
 
-@attack("filters may be", ".h5", options=[{"scaleoffset": 2}, {"compression": 1, "scaleoffset": 2}])
+@attack("filters must be", ".h5", options=[{"scaleoffset": 2}, {"compression": 1, "scaleoffset": 2}])
 def filters_of_libhdf5(path, options):
     """Filters whose settings libhdf5 trusts."""
     replace_frames(path, **options)
 
 
 @attack(
-    "filters may be",
+    "filters must be",
     ".h5",
     number=[32001, 32004, 32015, 307, 65535],
     name=["key_frames", "labels"] * 2 + ["dfs_store"],
@@ -270,7 +270,7 @@ def a_file_of_terabytes(path, size):
 
 
 @attack(
-    "does not start as an HDF5 file|must be a regular|no store",
+    "does not start like an HDF5 file|must be a regular|not a store",
     ".h5",
     kind=["pipe", "pickle", "folder", "empty", "json"],
 )

@@ -53,13 +53,18 @@ def claims_that_are_no_numbers(path, change):
     edit_attributes(path, lambda attributes: attributes.update(change), redigest=True)
 
 
-@attack("NaN is no JSON number|Infinity is no JSON number", ".zarr", ".h5", number=["NaN", "-Infinity"])
+@attack("NaN is not a JSON number|Infinity is not a JSON number", ".zarr", ".h5", number=["NaN", "-Infinity"])
 def numbers_that_json_does_not_have(path, number):
     """A NaN in the header, to make comparisons with it false."""
     raw_attribute(path, f'{{"format_version": "1.0", "fps": {number}}}')
 
 
-@attack("deeply|no JSON|cannot be read|damaged", ".zarr", ".h5", brackets=["[" * 200_000, '{"a":' * 200_000])
+@attack(
+    "deeply|not valid JSON|cannot be read|damaged",
+    ".zarr",
+    ".h5",
+    brackets=["[" * 200_000, '{"a":' * 200_000],
+)
 def json_without_end(path, brackets):
     """A parser that calls itself for every bracket, to overflow its stack."""
     raw_attribute(path, brackets)
@@ -71,7 +76,7 @@ def json_that_is_nested_deeply_and_well_formed(path):
     raw_attribute(path, '{"format_version": "1.0", "provenance": ' + "[" * 100_000 + "]" * 100_000 + "}")
 
 
-@attack("4300 digits|integer string|no JSON|damaged|cannot be read", ".zarr", ".h5")
+@attack("4300 digits|integer string|not valid JSON|damaged|cannot be read", ".zarr", ".h5")
 def a_number_of_a_million_digits(path):
     """Quadratic time in the conversion of a number."""
     raw_attribute(path, '{"format_version": "1.0", "num_frames": ' + "9" * 1_000_000 + "}")
@@ -102,7 +107,7 @@ def class_names_that_are_none(path, names):
 
 
 @attack(
-    "format_version must be|written in format",
+    "format_version must be|has format version",
     ".zarr",
     ".h5",
     version=["1." + "9" * 5000, "0.9", "2.0", "\u0661.0", 1.0, "1.0\n"],

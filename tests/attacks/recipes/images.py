@@ -55,14 +55,18 @@ def vp8(width, height, rest=bytes(24)):
 
 
 @attack(
-    "must be a picture of 17x13, its header says", ".zarr", ".h5", **WEBP, size=[(16383, 16383), (17, 13)]
+    "must be an image of 17x13, but its header states",
+    ".zarr",
+    ".h5",
+    **WEBP,
+    size=[(16383, 16383), (17, 13)],
 )
 def webp_of_a_gigabyte(path, size):
     """54 bytes that ask for all memory, or for another shape."""
     with_file(path, 0, lambda _: webp_file((b"VP8 ", vp8(*size))))
 
 
-@attack("must be a picture of 17x13", ".zarr", **WEBP)
+@attack("must be an image of 17x13", ".zarr", **WEBP)
 def webp_to_be_enlarged(path):
     """Two bits that ask a player to enlarge the picture, which ours would ignore."""
 
@@ -100,7 +104,7 @@ def webp_that_is_more_than_a_picture(path, chunks):
 
 
 @attack(
-    "which is not what its header says|must be a simple WebP file",
+    "but its header states another size|must be a simple WebP file",
     ".zarr",
     **WEBP,
     change=[
@@ -231,7 +235,7 @@ def avif_tables_that_lie(path, change):
 
 
 @attack(
-    "header says otherwise|as few|must be an AV1 picture|one item",
+    "header states another size|as few|must be an AV1 image|one item",
     ".zarr",
     **AVIF,
     clip=[STILL, STILL, SEQUENCE, STILL, STILL, STILL, STILL],
@@ -311,7 +315,7 @@ def avif_with_another_box(path, place, box):
 
 
 @attack(
-    "does not fit into the file|are cut short|must have 1 boxes|must have 0 boxes|must not contain the box",
+    "does not fit into the file|are truncated|must have 1 boxes|must have 0 boxes|must not contain the box",
     ".zarr",
     **AVIF,
     clip=[STILL, STILL, STILL, STILL, STILL, SEQUENCE, STILL, STILL, STILL],
@@ -357,7 +361,7 @@ def samples(change, clip=SEQUENCE):
 
 
 @attack(
-    "must fill the box mdat|that a picture does not need|of a layer|is cut short|cannot be decoded as avif",
+    "must fill the box mdat|that a picture does not need|of a layer|is truncated|cannot be decoded as avif",
     ".zarr",
     **AVIF,
     case=[
@@ -431,7 +435,7 @@ def lengthened(arrays, end):
 
 
 @attack(
-    "an image file of .* may have|is cut into|take .* bytes each",
+    "an image file of .* may have|chunks, but at most|take .* bytes each",
     ".zarr",
     **AVIF,
     length=[2**20, 2**33, 2**50, 2**61],

@@ -122,7 +122,7 @@ def a_header_that_reaches_into_the_next(path):
     kind=["<H", "<I", "<I", "<H", "<4s", "<c"],
     place=[8, 18, 22, 26, 0, HEADER_BYTES],
     value=[8, 3, 3, 9, b"PK\1\2", b"m"],
-    words=[HARMLESS, HARMLESS, HARMLESS, "labels must lie", "header is damaged", HARMLESS],
+    words=[HARMLESS, HARMLESS, HARMLESS, "labels must be", "header is damaged", HARMLESS],
 )
 def a_header_that_differs(path, kind, place, value):
     """Method, sizes, name: the member's own header says otherwise than the directory."""
@@ -158,7 +158,7 @@ def a_link(path):
     raw.save()
 
 
-@attack("cut short", ZIP, keep=[0.3, 0.9, 0.999])
+@attack("truncated", ZIP, keep=[0.3, 0.9, 0.999])
 def a_cut_archive(path, keep):
     """A copy that was broken off."""
     data = path.read_bytes()
@@ -176,7 +176,7 @@ def something_around_it(path, before, after):
     path.write_bytes(before + path.read_bytes() + after)
 
 
-@attack("list of members is cut short or damaged", ZIP)
+@attack("list of members is truncated or damaged", ZIP)
 def another_archive_in_the_comment(path):
     """Whoever looks for the first end from behind finds another list of members."""
     data = bytearray(path.read_bytes())
@@ -231,7 +231,7 @@ def a_petabyte_in_64_bits(path, size, place):
     raw.save()
 
 
-@attack("list of members is cut short or damaged", ZIP, place=[0, 2**40, 2**64 - 1])
+@attack("list of members is truncated or damaged", ZIP, place=[0, 2**40, 2**64 - 1])
 def an_end_in_64_bits_elsewhere(path, place):
     """A second end of the list of members, in another place."""
     data = path.read_bytes()

@@ -97,7 +97,7 @@ def test_shards_are_read_by_webdataset(smooth, tmp_path, encoding):
     if encoding == "npy":
         assert np.array_equal(found[3][0], pixels_of(open_store(smooth), 3))
         assert found[3][2]["class_name"] == "right"
-        with pytest.raises(SettingsError, match=r"holds no clip.*--encoding h264"):
+        with pytest.raises(SettingsError, match=r"is too small for a clip.*--encoding h264"):
             export(smooth, tmp_path / "x", "webdataset", shard_bytes=10_000)
         assert not (tmp_path / "x").exists()
 
@@ -174,7 +174,7 @@ def test_nothing_stands_there_but_an_earlier_export_is_replaced(smooth, tmp_path
     foreign = tmp_path / ("f.npz" if to == "npz" else "f")
     foreign.mkdir()
     (foreign / "mine").write_text("mine")
-    with pytest.raises(OutputExistsError, match="no earlier export"):
+    with pytest.raises(OutputExistsError, match="not an earlier export"):
         export(smooth, foreign, to, overwrite=True)
     assert not list(tmp_path.glob(".*.partial"))
 

@@ -99,7 +99,7 @@ REFUSED = {
     "lengths, per class": ({0: X, 1: X[:, :3]}, {}, r"differ in shape"),
     "images per class": ({0: X[0], 1: X[1]}, {}, r"a clip or a set of images.*--layout"),
     "labelled images": ({"data": [[X[0], torch.tensor([0, 1, 2, 3, 4])]]}, {}, r"labelled images"),
-    "images": ({"images": X[0], "labels": torch.arange(T)}, {}, r"four axes are images"),
+    "images": ({"images": X[0], "labels": torch.arange(T)}, {}, r"four axes may be images"),
     "integers": ({"images": X.long(), "labels": Y}, {}, r"uint8 \(0 to 255\)"),
     "steps": ({1000: X, 2000: LAST}, {}, r"--clips-key 1000"),
     "versions": ({"best": X, "last": LAST, "labels": Y}, {}, r"more than one array.*--clips-key"),
@@ -115,8 +115,8 @@ REFUSED = {
     ),
     "three and three": ({"x": X[:, :3], "y": Y}, {}, r"--layout NTCHW"),
     "height three": ({"x": X.permute(0, 1, 3, 4, 2)[:, :, :3], "y": Y}, {}, r"--layout NTHWC"),
-    "two names": ({"x": X, "y": Y}, {"classes": "a,b"}, r"names of 2 classes"),
-    "from 1 with names": ({"x": X, "y": Y + 1}, {"classes": "a,b,c"}, r"count from 1: save labels - 1"),
+    "two names": ({"x": X, "y": Y}, {"classes": "a,b"}, r"there are 2 class names"),
+    "from 1 with names": ({"x": X, "y": Y + 1}, {"classes": "a,b,c"}, r"start at 1: save labels - 1"),
 }  # fmt: skip
 
 

@@ -147,11 +147,11 @@ def test_floats_of_8_bit_pixels_are_normalised_if_the_user_says_so(tmp_path):
     ("values", "normalization", "said"),
     [
         ((0, 1), None, "--normalization none"),
-        ((-9, 9), "imagenet", "lie outside"),
+        ((-9, 9), "imagenet", "are outside"),
         ((0, 255), "none", "--normalization 0-255"),
         ((0, 255), None, "--normalization 0-255"),
         ((-1, 1), None, "--normalization 0.5/0.5"),
-        ((-2, 2), None, "nobody said"),
+        ((-2, 2), None, "the normalization of the values is unknown"),
     ],
 )
 def test_values_that_look_wrong_are_told(tmp_path, values, normalization, said):
@@ -193,13 +193,13 @@ def test_a_hostile_pickle_is_refused_and_does_nothing(tmp_path, kind):
     else:
         torch.save(content, path, _use_new_zipfile_serialization=kind == "zip")
     with pytest.raises(
-        UnreadableClipsError, match=r"torch\.save|np\.savez|holds no array of clips"
+        UnreadableClipsError, match=r"torch\.save|np\.savez|contains no array of clips"
     ) as refused:
         imported(path, clips_per_class=1)
     if kind in ("zip", "legacy"):
-        assert f"({os.system.__module__}.system)" in str(refused.value)
+        assert f"call {os.system.__module__}.system," in str(refused.value)
     if kind == "npz":
-        with pytest.raises(UnreadableClipsError, match="cannot be clips"):
+        with pytest.raises(UnreadableClipsError, match="clips must be of dtype"):
             imported(path, clips_per_class=1, clips_key="clips")
     assert not proof.exists()
     assert sorted(each.name for each in tmp_path.iterdir()) == [path.name]
@@ -247,12 +247,12 @@ def test_a_flipped_bit_is_noticed_and_leaves_nothing(tmp_path, save):
 
 def test_small_files_cannot_claim_large_clips(tmp_path):
     torch.save(torch.zeros(1, 1, 1, 1, 1).expand(10**6, 16, 3, 112, 112), tmp_path / "c.pt")
-    with pytest.raises(UnreadableClipsError, match=r"claims 2,408,448,000,000 bytes.*contiguous"):
+    with pytest.raises(UnreadableClipsError, match=r"needs 2,408,448,000,000 bytes.*contiguous"):
         imported(tmp_path / "c.pt", clips_per_class=1)
     header = b"{'descr': '|u1', 'fortran_order': False, 'shape': (4, 60000, 3, 4096, 4096), }\n"
     with zipfile.ZipFile(tmp_path / "c.npz", "w") as archive:
         archive.writestr("clips.npy", b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header)
-    with pytest.raises(UnreadableClipsError, match="promises"):
+    with pytest.raises(UnreadableClipsError, match="does not match its header"):
         imported(tmp_path / "c.npz", clips_per_class=1)
 
 
@@ -263,15 +263,15 @@ def test_what_can_be_read_in_two_ways_is_asked_for(tmp_path):
         (CLIPS, {}, r"--clips-per-class V"),
         (CLIPS, {"classes": "a,b,c"}, r"--clips-per-class V"),
         (torch.zeros(2, 3, 3, 5, 5), {"clips_per_class": 1}, r"--layout NTCHW"),
-        (CLIPS, {"clips_per_class": 1, "labels": "l.txt"}, r"give one of them"),
+        (CLIPS, {"clips_per_class": 1, "labels": "l.txt"}, r"cannot be combined"),
         (CLIPS, {"clips_per_class": 1, "clips_key": "nope"}, r"'nope' is not in"),
-        (CLIPS, {"clips_per_class": 1, "key_frames": 6}, r"1\.\.5"),
+        (CLIPS, {"clips_per_class": 1, "key_frames": 6}, r"1 to 5"),
     ):
         torch.save(content, tmp_path / "c.pt")
         with pytest.raises(SettingsError, match=said):
             imported(tmp_path / "c.pt", **options)
     torch.save({"x": LABELS}, tmp_path / "c.pt")
-    with pytest.raises(UnreadableClipsError, match=r"holds no array of clips.*it holds x \(4,\) int64"):
+    with pytest.raises(UnreadableClipsError, match=r"contains no array of clips.*only x \(4,\) int64"):
         imported(tmp_path / "c.pt")
     with pytest.raises(DatasetNotFoundError):
         imported(tmp_path / "no.pt")
@@ -327,7 +327,7 @@ def test_a_budget_is_shared_out_among_clips(tmp_path):
     assert [store.positions(clip).tolist() for clip in range(2)] == [[0], [0, 4, 8]]
     report = store.storage
     assert report.key_frame_bytes + report.index_bytes <= 4 * (frame_bytes + 100)
-    with pytest.raises(SettingsError, match=r"--budget 100 holds 0 key frames.*2 clips"):
+    with pytest.raises(SettingsError, match=r"--budget 100 is too small: 2 clips need .* room for 0"):
         imported(tmp_path / "c.npy", clips_per_class=1, budget="100")
 
 
@@ -388,7 +388,7 @@ def test_an_export_that_is_not_square_is_scaled_and_that_is_told(tmp_path):
     write_smooth_store(tmp_path / "s.zarr", size=(16, 24), clips_per_class=1)
     export_store(tmp_path / "s.zarr", tmp_path / "e", ExportSettings("frames"))
     told = import_clips(tmp_path / "e", tmp_path / "b.h5")
-    assert "frames of 16x24 pixels, these 112x112" in told.notes[0]
+    assert "resized from 16x24 to 112x112" in told.notes[0]
     asked = ImportSettings(folder=FolderOptions(size=16))
     assert import_clips(tmp_path / "e", tmp_path / "c.h5", asked).notes == []
 
@@ -441,5 +441,5 @@ def test_an_encoded_import_states_the_error_of_the_rebuilt_clips(tmp_path):
 
 @pytest.mark.parametrize("fitting", [Fitting(max_error=2.0), Fitting(budget="1MiB")])
 def test_errors_before_encoding_do_not_decide_an_encoded_import(fitting):
-    with pytest.raises(SettingsError, match="measure errors before --encoding"):
+    with pytest.raises(SettingsError, match="cannot be used with --encoding"):
         ImportSettings(encoding="avif", fitting=fitting)

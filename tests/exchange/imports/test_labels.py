@@ -50,10 +50,10 @@ def test_labels_are_numbers_or_names():
         ([[0.1, 0.9]] * 3, None, "argmax"),
         ([0, -1, 0], None, "from 0"),
         ([0, 10**9, 0], None, "from 0"),
-        ([0, 2, 0], ["a", "b"], "names of 2 classes"),
+        ([0, 2, 0], ["a", "b"], "there are 2 class names"),
         ([0, 0.5, 1], None, "whole numbers"),
         ([0, np.nan, 1], None, "whole numbers"),
-        (["a", "c", "a"], ["a", "b"], "'c' is none of the classes a, b"),
+        (["a", "c", "a"], ["a", "b"], "'c' is not one of the classes a, b"),
     ],
 )
 def test_labels_that_do_not_fit_are_refused(labels, names, said):

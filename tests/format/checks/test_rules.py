@@ -21,7 +21,7 @@ BROKEN = [
     ("offsets", 2, 2, "increase by at least 1, got 2 then 2"),
     ("offsets", 2, -(2**63), "increase by at least 1"),
     ("offsets", 2, 2**63 - 1, "increase by at least 1"),
-    ("labels", 1, 2, r"labels must lie in 0..1 \(2 classes\), got 2.*clip 1"),
+    ("labels", 1, 2, r"labels must be in 0..1 \(2 classes\), got 2.*clip 1"),
     ("labels", 0, -1, "got -1"),
     ("inserted_at", 3, -2, "inserted_at must be -1 or a step from 0, got -2"),
 ]

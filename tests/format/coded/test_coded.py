@@ -254,7 +254,7 @@ def test_the_report_counts_files_and_index(tmp_path, encoding, suffix):
     [
         ({"encoding": "webp", "dtype": "float32"}, "dtype must be uint8, got 'float32'"),
         ({"encoding": "webp", "dtype": "float16"}, "dtype must be uint8, got 'float16'"),
-        ({"encoding": "avif", "compression": "gzip"}, "leave out compression 'gzip'"),
+        ({"encoding": "avif", "compression": "gzip"}, "remove compression 'gzip'"),
         ({"encoding": "avif", "frame_shape": (1, 4, 4)}, "3 channels .*got 1"),
         ({"encoding": "webp", "frame_shape": (3, 1, 16384)}, "at most 16383 rows and columns"),
         ({"encoding": "webp:101"}, "from 0 to 100, got '101'"),
@@ -262,7 +262,7 @@ def test_the_report_counts_files_and_index(tmp_path, encoding, suffix):
         ({"encoding": "avif:"}, "from 0 to 100, got ''"),
         ({"encoding": "avif:6.5"}, "from 0 to 100, got '6.5'"),
         ({"encoding": "jpeg"}, r"must be none, webp\[:QUALITY\] or avif\[:QUALITY\], got 'jpeg'"),
-        ({"attributes": {"frame_encoding": None}}, "must not hold frame_encoding"),
+        ({"attributes": {"frame_encoding": None}}, "must not contain frame_encoding"),
     ],
 )
 def test_settings_that_cannot_be(tmp_path, options, said):
@@ -282,7 +282,7 @@ def test_clips_that_do_not_fit_are_refused_and_the_others_written(tmp_path, enco
         with pytest.raises(ClipError, match="use append_encoded"):
             writer.append_stored(Encoded(frames, np.ones((1, 3)), np.zeros((1, 3))), [0], 0)
         for files in ([], whole * 3, [b""] * len(whole)):
-            with pytest.raises(ClipError, match="files that are not empty"):
+            with pytest.raises(ClipError, match="non-empty files"):
                 writer.append_encoded(files, [0, 5], 0)
         with pytest.raises(ClipError, match="decoded bytes may have"):
             writer.append_encoded([bytes(20_000)] * len(whole), [0, 5], 0)
@@ -296,7 +296,7 @@ def test_clips_that_do_not_fit_are_refused_and_the_others_written(tmp_path, enco
     assert after.labels.tolist() == [1, 0]
     assert list(verify(tmp_path / "b.h5")) == []
     with open_writer(tmp_path / "c.h5", frame_shape=(3, 17, 13)) as writer:
-        with pytest.raises(ClipError, match="of the store's encoding None"):
+        with pytest.raises(ClipError, match="in the store's encoding None"):
             writer.append_encoded(whole, [0, 5], 0)
         writer.append(source.key_frames(0), [0, 5], 0)
     with pytest.raises(SettingsError, match="not stored as image files"):
@@ -317,7 +317,8 @@ def test_an_encoding_of_a_newer_version(tmp_path, suffix):
     coded_content().write(path)
     edit_attributes(path, lambda found: found["frame_encoding"].update(name="jxl"))
     with pytest.raises(
-        NewerFormatError, match="encoded as 'jxl', and this library reads webp, avif; upgrade"
+        NewerFormatError,
+        match="encoded as 'jxl', but this version of dfs-store reads only webp, avif; upgrade",
     ):
         open_store(path)
     with pytest.raises(NewerFormatError):

@@ -87,7 +87,7 @@ def test_chunks_of_a_byte_are_refused(tmp_path):
     # each would take a file of its own, or a lookup in a file's index
     coded_content("avif:60").write(tmp_path / "a.h5")
     copy_h5(tmp_path / "a.h5", tmp_path / "b.h5", (1,))
-    with pytest.raises(DamagedStoreError, match=r"cut into 4,\d+ chunks where at most 4,096 are allowed"):
+    with pytest.raises(DamagedStoreError, match=r"has 4,\d+ chunks, but at most 4,096 are allowed"):
         open_store(tmp_path / "b.h5")
 
 

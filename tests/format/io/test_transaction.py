@@ -21,7 +21,7 @@ def test_a_folder_that_is_no_store_is_never_overwritten(tmp_path):
     folder = tmp_path / "photos.zarr"
     folder.mkdir()
     (folder / "holiday.jpg").write_text("precious")
-    with pytest.raises(OutputExistsError, match="no store, so it is not overwritten"):
+    with pytest.raises(OutputExistsError, match="not a store, so it is not overwritten"):
         check_output(folder, overwrite=True)
     (folder / "holiday.jpg").unlink()
     (folder / "zarr.json").write_text('{"zarr_format": 3, "node_type": "group", "attributes": {}}')
@@ -30,10 +30,10 @@ def test_a_folder_that_is_no_store_is_never_overwritten(tmp_path):
         check_output(folder, overwrite=True)
     other = tmp_path / "photos.h5"
     folder.rename(other)
-    with pytest.raises(OutputExistsError, match="no store"):
+    with pytest.raises(OutputExistsError, match="not a store"):
         check_output(other, overwrite=True)
     os.mkfifo(tmp_path / "pipe.h5")
-    with pytest.raises(OutputExistsError, match="no store"):
+    with pytest.raises(OutputExistsError, match="not a store"):
         check_output(tmp_path / "pipe.h5", overwrite=True)
 
 
@@ -51,7 +51,7 @@ def test_a_store_may_be_overwritten_however_it_is_damaged(tmp_path):
     (path / "zarr.json").unlink()
     assert check_output(path, overwrite=True) == path
     (path / "labels" / "photo.jpg").touch()
-    with pytest.raises(OutputExistsError, match="no store"):
+    with pytest.raises(OutputExistsError, match="not a store"):
         check_output(path, overwrite=True)
 
 

@@ -139,7 +139,7 @@ def test_what_is_no_zipped_store(tmp_path):
     (tmp_path / "empty.zarr.zip").write_bytes(b"")
     os.mkfifo(tmp_path / "pipe.zarr.zip")
     for name in ("folder", "text", "empty", "pipe"):
-        with pytest.raises(NotAStoreError, match="no zip archive"):
+        with pytest.raises(NotAStoreError, match="not a zip archive"):
             open_store(tmp_path / f"{name}.zarr.zip")
     with zipfile.ZipFile(tmp_path / "other.zarr.zip", "w") as archive:
         archive.writestr("readme", "text")
@@ -149,7 +149,7 @@ def test_what_is_no_zipped_store(tmp_path):
     with zipfile.ZipFile(tmp_path / "nested.zarr.zip", "w") as archive:
         for file in sorted((tmp_path / "s.zarr").rglob("*.json")):
             archive.write(file, file.relative_to(tmp_path))
-    with pytest.raises(NotAStoreError, match=r"zip what is in the folder s\.zarr"):
+    with pytest.raises(NotAStoreError, match=r"zip the contents of the folder s\.zarr"):
         open_store(tmp_path / "nested.zarr.zip")
 
 

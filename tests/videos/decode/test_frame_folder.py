@@ -91,8 +91,8 @@ def test_damaged_pictures_are_named_and_left_out(tmp_path):
     assert len(videos) == 1
     reasons = {failure["file"]: failure["reason"] for failure in videos.failed}
     assert "frame_1.png" in reasons["left/cut"]
-    assert "no PNG, JPEG, BMP, WebP or TIFF picture" in reasons["left/text"]
-    assert "one size, got 48 x 36 and 20 x 20" in reasons["left/sizes"]
+    assert "not a PNG, JPEG, BMP, WebP or TIFF image" in reasons["left/text"]
+    assert "the same size, got 48 x 36 and 20 x 20" in reasons["left/sizes"]
 
 
 def test_other_files_are_no_pictures(tmp_path):
@@ -103,7 +103,7 @@ def test_other_files_are_no_pictures(tmp_path):
     (folder / ".hidden.png").write_bytes(b"x")
     with pytest.raises(EmptyClassError):
         open_videos(tmp_path / "videos", folder_layout="classes")
-    with pytest.raises(DecodeError, match="no PNG, JPEG, BMP, WebP or TIFF picture"):
+    with pytest.raises(DecodeError, match="no PNG, JPEG, BMP, WebP or TIFF images"):
         decode_clip(str(folder), Sampling(frames=2), lambda length, fps: np.arange(length)[None])
 
 

@@ -139,7 +139,7 @@ def test_the_crop_always_fits(size, width, height, resize):
         ({"size": 5000}, "5000"),
         ({"stride": 0}, "stride"),
         ({"stride": None}, "stride"),
-        ({"rule": "middle"}, "leave stride out"),
+        ({"rule": "middle"}, "stride must be None for the rule 'middle'"),
         ({"rule": "odd"}, "'odd'"),
         ({"resize": "odd"}, "'odd'"),
     ],

@@ -240,7 +240,7 @@ def test_decord_gives_the_same_frames_or_refuses(tmp_path):
     ffmpeg("-ss", "1.88", "-i", str(whole), "-c", "copy", str(cut))
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as elsewhere:
         frames, _ = elsewhere.submit(decoded, whole, "decord", LARGER).result()
-        with pytest.raises(DecodeError, match=r"decord counts \d+ frames and FFmpeg shows 3"):
+        with pytest.raises(DecodeError, match=r"decord counts \d+ frames, but FFmpeg 3"):
             elsewhere.submit(decoded, cut, "decord", LARGER).result()
         with pytest.raises(DecodeError, match="decord cannot scale frames to a width of 16 pixels"):
             elsewhere.submit(decoded, whole, "decord").result()
@@ -277,4 +277,4 @@ def test_a_file_that_is_cut_off_gets_one(tmp_path, name):
     path.write_bytes(data[: len(data) * 7 // 10])
     frames, remark = decoded(path)
     assert len(frames) == len(shown(path)) < FRAMES
-    assert remark.startswith("cut short: ")
+    assert remark.startswith("truncated: ")

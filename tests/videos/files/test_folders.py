@@ -56,7 +56,7 @@ def test_parts_are_known_in_any_spelling_and_inside_another_folder(tmp_path, tra
 def test_a_test_folder_wins_over_a_validation_folder_and_that_is_said(tmp_path):
     found = find_clips(two(tmp_path, "train", "val", "test"), split="test")
     assert {clip.file.split("/")[0] for clip in found.clips} == {"test"}
-    assert any("val is not used: there is a test part" in remark for remark in found.remarks)
+    assert any("val is not used, because there is a test split" in remark for remark in found.remarks)
 
 
 def test_videos_win_over_their_frames(tmp_path):
@@ -78,18 +78,18 @@ def test_a_folder_beside_parts_with_the_same_classes_is_passed_over(tmp_path):
 @pytest.mark.parametrize(
     ("files", "said"),
     [
-        (["run/train/1.mp4", "run/test/2.mp4", "walk/train/3.mp4", "walk/test/4.mp4"], "named like a part"),
-        (["run/train/1.mp4", "walk/train/3.mp4"], "named like a part"),
-        (["run/test_01/1.mp4", "run/train_01/2.mp4", "walk/train_01/3.mp4"], "named like a part"),
-        (["bus/1.mp4", "train/1.mp4", "plane/1.mp4"], r"has the folder train, named like a part .* bus"),
+        (["run/train/1.mp4", "run/test/2.mp4", "walk/train/3.mp4", "walk/test/4.mp4"], "named like a split"),
+        (["run/train/1.mp4", "walk/train/3.mp4"], "named like a split"),
+        (["run/test_01/1.mp4", "run/train_01/2.mp4", "walk/train_01/3.mp4"], "named like a split"),
+        (["bus/1.mp4", "train/1.mp4", "plane/1.mp4"], r"has the folder train, named like a split, .* bus"),
         (["run/1.mp4", "test/1.mp4"], "has the folder test"),
-        (["run/1.mp4"], "has a single class folder, run"),
-        (["x/a/1.mp4", "x/b/1.mp4"], r"single class folder, x \(it has the folders a, b: if these are"),
+        (["run/1.mp4"], "has only one class folder, run"),
+        (["x/a/1.mp4", "x/b/1.mp4"], r"only one class folder, x \(it has the folders a, b: if these are"),
         (["train/1.mp4", "test/1.mp4"], "no class folders"),
         (["train_stop/1.mp4", "test_tube/1.mp4"], "no class folders.*--folder-layout classes"),
         (
             [f"{part}/{name}/{n}.mp4" for part in ("tr", "te") for name in ("run", "sit") for n in "12"],
-            "folders te, tr in .* folders run, sit: it is not clear which are the classes",
+            "folders te, tr in .* folders run, sit, so it is unclear which are the classes",
         ),
         (
             [
@@ -98,12 +98,12 @@ def test_a_folder_beside_parts_with_the_same_classes_is_passed_over(tmp_path):
                 for clip in ("bear", "cat")
                 for n in "12"
             ],
-            "no names of classes",
+            "not class names",
         ),
         (["jpegs_112/v1/1.jpg", "jpegs_112/v2/1.jpg", "list.csv"], r"jpegs_112.*--dataset .*list\.csv"),
-        (["run/1.jpg", "run/2.jpg", "walk/1.jpg"], "a folder of pictures is one clip"),
-        (["fold1/run/1.mp4", "fold2/run/1.mp4"], "fold1, fold2, which are no names of classes"),
-        (["train_1/run/1.mp4", "train_2/run/1.mp4"], "several folders for one part"),
+        (["run/1.jpg", "run/2.jpg", "walk/1.jpg"], "a folder of images is one clip"),
+        (["fold1/run/1.mp4", "fold2/run/1.mp4"], "fold1, fold2, which are not class names"),
+        (["train_1/run/1.mp4", "train_2/run/1.mp4"], "several folders for one split"),
         (["flow_x/run/1.mp4", "flow_y/run/1.mp4"], "flow_x, flow_y"),
     ],
 )
@@ -119,7 +119,7 @@ def test_the_user_may_insist_on_classes(tmp_path):
     assert find_clips(tmp_path / "one", classes=["x"]).classes == ["x"]
     with pytest.raises(SettingsError, match=r"must be classes, got 'class'\. Did you mean 'classes'"):
         find_clips(tmp_path, folder_layout="class")
-    with pytest.raises(SettingsError, match="goes with a list"):
+    with pytest.raises(SettingsError, match="can only be used with a list"):
         find_clips(tmp_path, test_list=tmp_path / "x")
 
 
@@ -178,10 +178,10 @@ def test_what_is_passed_over_is_said(tmp_path):
     found = find_clips(tmp_path)
     assert [clip.file for clip in found.clips] == ["a/1.mp4", "b/1.GIF", "b/2.vob"]
     remarks = "\n".join(found.remarks)
-    assert "5 files of other kinds: .foo (1), .txt (2), links that lead nowhere (1), pictures (1)" in remarks
-    assert "folders of pictures beside videos of their class are not used: 1, first a/frames" in remarks
+    assert "5 other files skipped: .foo (1), .txt (2), broken links (1), images (1)" in remarks
+    assert "folders of images in classes that also have videos are not used: 1, first a/frames" in remarks
     assert "videos outside the class folders are not used: 1, first top.avi" in remarks
-    with pytest.raises(EmptyClassError, match=r"1 file of other kinds: \.foo \(1\)"):
+    with pytest.raises(EmptyClassError, match=r"1 other file skipped: \.foo \(1\)"):
         find_clips(touch(tmp_path / "none", "a/1.mp4", "b/1.foo"))
 
 
@@ -195,7 +195,7 @@ def test_flow_and_depth_beside_frames_are_passed_over_and_named(tmp_path):
     assert [clip.file for clip in found.clips] == ["a/1/rgb", "a/2/rgb", "b/1/rgb", "b/2"]
     assert any("folders beside the frames are not used: flow (3)" in remark for remark in found.remarks)
     assert any(
-        "pictures beside the frames are not used: flow_x_#.jpg (3)" in remark for remark in found.remarks
+        "images beside the frames are not used: flow_x_#.jpg (3)" in remark for remark in found.remarks
     )
 
 
@@ -206,7 +206,7 @@ def test_pictures_inside_a_clip_are_no_clip(tmp_path):
     assert [clip.file for clip in found.clips] == ["a/x", "b/y"]
     remarks = " ".join(found.remarks)
     assert "folders beside the frames are not used: thumbnails (1)" in remarks
-    assert "z has 1 picture and its folder cam has 2, and it is not clear which are the frames" in remarks
+    assert "z has 1 image and its subfolder cam has 2, so it is unclear which are the frames" in remarks
     (tmp_path / "list.txt").write_text("a/x 0\nb/y 1\n")
     assert [clip.file for clip in find_clips(tmp_path / "list.txt").clips] == ["a/x", "b/y"]
 
@@ -215,7 +215,7 @@ def test_a_mixture_of_pictures_is_no_clip(tmp_path):
     touch(tmp_path, "a/ok/1.jpg", "b/ok/1.jpg", *(f"b/two/{side}_{n}.jpg" for side in "lr" for n in range(3)))
     found = find_clips(tmp_path)
     assert [clip.file for clip in found.clips] == ["a/ok", "b/ok"]
-    assert any("two: pictures of 2 name patterns" in remark for remark in found.remarks)
+    assert any("two: the images in a folder have 2 name patterns" in remark for remark in found.remarks)
 
 
 def test_links_to_folders_are_followed_and_loops_are_not(tmp_path):
@@ -227,7 +227,7 @@ def test_links_to_folders_are_followed_and_loops_are_not(tmp_path):
     (tmp_path / "far/run/up").symlink_to(tmp_path / "data")
     found = find_clips(tmp_path / "data")
     assert [clip.file for clip in found.clips] == ["run/1.mp4", "walk/2.mp4"]
-    assert any("lead back to a folder that they lie in" in remark for remark in found.remarks)
+    assert any("links to a parent folder are not followed" in remark for remark in found.remarks)
 
 
 def test_names_that_are_not_utf8_are_decoded(tmp_path):

@@ -97,7 +97,7 @@ def test_lists_without_any_videos_are_refused(ucf):
     (ucf / "UCF-101").rename(ucf / "elsewhere")
     with pytest.raises(
         DatasetNotFoundError,
-        match=r"none of the 3 files of trainlist01.txt exist, first JumpingJack/v_J.*has elsewhere/",
+        match=r"no file of trainlist01.txt exists .3 files, first Jump.*contains 3 clips, first elsewhere/",
     ):
         read_ucf(ucf, "train", Reading())
 
@@ -210,9 +210,9 @@ def test_labels_of_both_parts_agree(tmp_path):
     touch(tmp_path, "train/a/1.avi", "train/b/2.avi", "train/c/3.avi", "test/b/4.avi")
     found = find_clips(tmp_path, split="test")
     assert found.classes == ["a", "b", "c"]
-    assert "2 of 3 classes have no test clips and are not tested: a, c" in found.remarks
+    assert "2 of 3 classes have no test clips and will not be tested: a, c" in found.remarks
     touch(tmp_path, "test/d/5.avi")
-    with pytest.raises(SettingsError, match="training clips lack: d"):
+    with pytest.raises(SettingsError, match="classes without training clips: d"):
         find_clips(tmp_path, split="test")
 
 
@@ -238,7 +238,7 @@ def test_classes_can_be_chosen(ucf):
     found = keep_classes(read_ucf(ucf, "train", Reading()), ["JumpRope"])
     assert found.classes == ["JumpRope"]
     assert len(found.clips) == 1
-    with pytest.raises(SettingsError, match="no such class: Jumping; the 3 classes are"):
+    with pytest.raises(SettingsError, match="unknown class: Jumping; the 3 classes are"):
         keep_classes(read_ucf(ucf, "train", Reading()), ["Jumping"])
     with pytest.raises(SettingsError, match="at least one"):
         keep_classes(read_ucf(ucf, "train", Reading()), [])
@@ -275,7 +275,7 @@ def test_a_list_none_of_whose_videos_exist_shows_one_beside_what_there_is(tmp_pa
     read, root, _ = official(tmp_path)["ucf"]
     touch(root, "UCF-101/Archery/other.mp4")
     with pytest.raises(
-        DatasetNotFoundError, match=r"none of the 1 files of trainlist01\.txt exist, first .*g08.*other\.mp4"
+        DatasetNotFoundError, match=r"no file of trainlist01\.txt exists \(1 file, first .*g08.*other\.mp4"
     ):
         read(root, "train", Reading())
 
@@ -300,9 +300,9 @@ def test_the_archives_of_kinetics_are_no_classes(tmp_path):
     [
         (
             "youtube_id,time_start,time_end\nabc,1,2\n",
-            "lacks label, its first line is youtube_id, time_start",
+            "label missing, its first line is youtube_id, time_start",
         ),
-        ("train/abc.mp4 0\n", "give it as dataset"),
+        ("train/abc.mp4 0\n", "use it as the dataset"),
         ("label,youtube_id,time_start,time_end\nyoga,abc,one,2\n", r"train\.csv, line 2: time_start.*'one'"),
         ("label,youtube_id,time_start,time_end\n,abc,1,2\n", "line 2: the column label is empty"),
         ("label,youtube_id,time_start,time_end\na,b,1,2,3,4\n", "line 2: 6 values for the 4 columns"),

@@ -45,7 +45,7 @@ def test_the_frames_are_taken_if_they_are_beyond_doubt(frames, others):
     ],
 )
 def test_several_patterns_are_refused_and_named(patterns):
-    with pytest.raises(DecodeError, match=r"pictures of \d+ name patterns .* \(1\d\)"):
+    with pytest.raises(DecodeError, match=r"images in a folder have \d+ name patterns, .* \(1\d\)"):
         picture_sequence([name for pattern in patterns for name in numbered(pattern)])
 
 
