@@ -40,6 +40,18 @@ def name_of(dataset: str) -> str:
     return dataset if dataset in CATALOGUE else f"./{name}" if name in CATALOGUE else name
 
 
+def clip_flags(settings: object, *names: str) -> list[str]:
+    """Returns the flags that give settings of real clips as they are in `settings`, if they are given."""
+    from dfs_store.condense.settings import flag_of
+
+    words = []
+    for name in names:
+        value = getattr(settings, name)
+        if value is not None:
+            words += [flag_of(name), ",".join(value) if isinstance(value, tuple | list) else f"{value}"]
+    return words
+
+
 def clips_of_store(store: "KeyFrameStore", asked: StoreVideos) -> StoreVideos:
     """Fills in, from the store, how real clips must be cut to match its clips.
 
