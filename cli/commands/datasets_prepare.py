@@ -110,10 +110,8 @@ def prepare(
             text = _text(prepared[-1], quiet=quiet, verbose=verbose)
         if not json:
             _output.echo(text)
-    if not quiet:
-        _output.note(
-            _ending(name, info, options, complete=all(part.get("complete", True) for part in prepared))
-        )
+    if not quiet and all(each.get("complete", True) for each in prepared):
+        _output.note(_ending(name, info, options))
     if json:
         of_shard = {} if shard is None else {"shard": shard}
         _output.document("dfs.prepare/1", {"dataset": name, **of_shard, "parts": prepared})
@@ -137,11 +135,8 @@ def _parts(name: str, how: dict[str, Any]) -> list[str]:
 
 def _ending(name: str, info: "DatasetInfo", options: dict[str, Any]) -> str:
     """Returns what to do next: a dry run, which says what the run would take of time, memory and disk."""
-    if not complete:
-        return "the other shards are still to come"
-    clips = SimpleNamespace(
-        **{**options, "split": options["official_split"] if info.official_splits > 1 else None}
-    )
+    split = options["official_split"] if info.official_splits > 1 else None
+    clips = SimpleNamespace(**options, split=split)
     flags = clip_flags(clips, "root", "test_list", "class_names", "folder_layout")
     flags += clip_flags(clips, "frames", "stride", "size", "split", "classes")
     out = f"{Path(name).stem}.zarr"
