@@ -1,7 +1,9 @@
 """`dfs datasets prepare`: decode the clips of a dataset into the cache, once."""
 
 import time
-from typing import Annotated, Any
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,7 +13,11 @@ from .. import _output
 from .._completion import one_of
 from .._exit_codes import command
 from ..options import shared
+from ..options.of_settings import clip_flags
 from ..shown.prepare_progress import shown_on
+
+if TYPE_CHECKING:
+    from dfs_store.videos import DatasetInfo
 
 FILES_SHOWN = 20
 
@@ -104,8 +110,8 @@ def prepare(
             text = _text(prepared[-1], quiet=quiet, verbose=verbose)
         if not json:
             _output.echo(text)
-    if not info.layout and not quiet:
-        _output.note(f"{info.name} is made on the spot and needs no preparation")
+    if not quiet and all(each.get("complete", True) for each in prepared):
+        _output.note(_ending(name, info, options))
     if json:
         of_shard = {} if shard is None else {"shard": shard}
         _output.document("dfs.prepare/1", {"dataset": name, **of_shard, "parts": prepared})
@@ -125,6 +131,18 @@ def _parts(name: str, how: dict[str, Any]) -> list[str]:
     except DatasetNotFoundError:
         return ["train"]
     return ["train", "test"]
+
+
+def _ending(name: str, info: "DatasetInfo", options: dict[str, Any]) -> str:
+    """Returns what to do next: a dry run, which says what the run would take of time, memory and disk."""
+    split = options["official_split"] if info.official_splits > 1 else None
+    clips = SimpleNamespace(**options, split=split)
+    flags = clip_flags(clips, "root", "test_list", "class_names", "folder_layout")
+    flags += clip_flags(clips, "frames", "stride", "size", "split", "classes")
+    out = f"{Path(name).stem}.zarr"
+    made = "" if info.layout else f"{info.name} is made on the spot and needs no preparation\n"
+    words = ("--dataset", name, *flags, "--vpc", "1", "--out", out, "--dry-run")
+    return f"{made}next: {_output.command_text('dfs', 'condense', *words)}"
 
 
 def _prepare(name: str, part: str, options: dict[str, Any], *, quiet: bool) -> dict[str, Any]:

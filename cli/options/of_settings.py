@@ -11,7 +11,7 @@ from dfs_store.videos.files.splits import split_name
 
 from .. import _completion as offer
 
-__all__ = ["clips_per_class", "plain_type", "typer_option"]
+__all__ = ["clip_flags", "clips_per_class", "plain_type", "typer_option"]
 
 _FIELDS = {each.name: each for each in fields(Settings)}
 
@@ -41,6 +41,16 @@ def typer_option(name: str) -> Any:  # noqa: ANN401 - Typer's own type is privat
         rich_help_panel=about.panel,
         parser={"split": _official_split, "vpc": clips_per_class}.get(name),
     )
+
+
+def clip_flags(settings: object, *names: str) -> list[str]:
+    """Returns the flags that repeat the named settings, without those that are None."""
+    words = []
+    for name in names:
+        value = getattr(settings, name)
+        if value is not None:
+            words += [flag_of(name), ",".join(value) if isinstance(value, tuple | list) else f"{value}"]
+    return words
 
 
 def _official_split(text: str) -> int:

@@ -34,8 +34,6 @@ def test_a_run_ends_in_a_document(dfs, tmp_path):
     outcome = dfs("condense", *SMALL, "--iterations", "3", "--out", out, "--json", "--dtype", "float16")
     assert outcome.code == 0
     content = outcome.document
-    promised = "schema out content_digest num_key_frames key_frames_per_clip storage elapsed_seconds"
-    assert list(content) == [*promised.split(), "steps_per_second"]
     assert content["schema"] == "dfs.condense/1"
     assert content["content_digest"] == open_store(out).content_digest
     assert content["steps_per_second"] > 0

@@ -80,7 +80,7 @@ def test_paths_with_spaces_and_other_folders(dfs, tmp_path, monkeypatch):
     make_folder(tmp_path / "my clips" / "test", clips=1)
     monkeypatch.chdir(tmp_path)
     outcome = condensed(dfs, "--dataset", "my clips", "--out", "s.zarr")
-    assert "dfs evaluate s.zarr --dataset 'my clips'\n" in outcome.stdout
+    assert "dfs evaluate s.zarr --dataset 'my clips' --epochs 100 --runs 1\n" in outcome.stdout
     monkeypatch.chdir(tmp_path / "other")
     assert dfs("evaluate", "../s.zarr", *QUICK).code == 0
     (tmp_path / "my clips").rename(tmp_path / "moved")

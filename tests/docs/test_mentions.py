@@ -107,4 +107,4 @@ def parse(line):
 def test_a_value_of_the_wrong_kind_is_noticed():
     parse("condense --dataset ucf101 --vpc 5 --out ucf.zarr")
     with pytest.raises(Exception, match="valid integer"):
-        parse("condense --vpc five")
+        parse("condense --iterations five")
