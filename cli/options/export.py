@@ -15,7 +15,7 @@ To = Annotated[
         "--to",
         metavar="FORMAT",
         autocompletion=offer.one_of(*offer.EXPORTS),
-        help="videos, frames, webdataset, npz or huggingface.",
+        help="videos, frames, webdataset, npz, huggingface or croissant.",
     ),
 ]
 Out = Annotated[str, typer.Option("--out", metavar="DIR", help="A new folder; NAME.npz for npz.")]
@@ -35,7 +35,7 @@ ShardSize = Annotated[
     str, typer.Option("--shard-size", metavar="SIZE", help="The most that a shard of webdataset has.")
 ]
 LicenseName = Annotated[
-    str, typer.Option("--license", help="For the card of huggingface: cc-by-4.0, other ...")
+    str, typer.Option("--license", help="For huggingface and croissant: cc-by-4.0, other ...")
 ]
 WithStore = Annotated[
     bool, typer.Option("--with-store/--no-store", help="Copy the store along (huggingface).")
