@@ -24,7 +24,7 @@ NETWORKS = (
     "mvit_v2_s", "swin3d_t",
 )  # fmt: skip
 KINDS_OF_PREVIEW = ("sheet", "film", "timeline", "storage", "cosine", "flow")
-EXPORTS = ("videos", "frames", "webdataset", "npz", "huggingface")
+EXPORTS = ("videos", "frames", "webdataset", "npz", "huggingface", "croissant")
 _DATASETS = ("stick-figures", "moving-shapes", "miniucf", "ucf101", "hmdb51", "kinetics400", "ssv2")
 _STORE_SUFFIXES = (".zarr", ".zarr.zip", ".h5", ".hdf5")
 

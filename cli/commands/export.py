@@ -31,7 +31,7 @@ def export(
     quiet: shared.Quiet = False,
     verbose: shared.Verbose = False,
 ) -> None:
-    """Write a store's rebuilt clips as videos, pictures, webdataset shards, NumPy or for Hugging Face.
+    """Write a store's clips as videos, pictures, webdataset shards, NumPy, or with metadata for others.
 
     dfs export ucf.zarr --to videos --out clips
     """

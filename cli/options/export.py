@@ -13,7 +13,7 @@ To = Annotated[
         "--to",
         metavar="FORMAT",
         autocompletion=offer.one_of(*offer.EXPORTS),
-        help="Format to write: videos, frames, webdataset, npz or huggingface.",
+        help="Format to write: videos, frames, webdataset, npz, huggingface or croissant.",
     ),
 ]
 Out = Annotated[str, typer.Option("--out", metavar="DIR", help="Folder to create; a file NAME.npz for npz.")]
@@ -33,7 +33,10 @@ ShardSize = Annotated[
     str, typer.Option("--shard-size", metavar="SIZE", help="Largest size of a shard (webdataset).")
 ]
 LicenseName = Annotated[
-    str, typer.Option("--license", help="License in the dataset card (huggingface): cc-by-4.0, other ...")
+    str,
+    typer.Option(
+        "--license", help="Licence in the card of huggingface and in croissant: cc-by-4.0, other ..."
+    ),
 ]
 WithStore = Annotated[
     bool, typer.Option("--with-store/--no-store", help="Whether to include the store (huggingface).")

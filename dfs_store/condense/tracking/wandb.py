@@ -37,8 +37,9 @@ class WandbTracker(Tracker):
         try:
             wandb.login(verify=False)
         except wandb.errors.UsageError as error:
+            reason = str(error).rstrip(".")
             raise SettingsError(
-                f"--track wandb: {error}. Run `wandb login`, or set WANDB_MODE=offline to keep the run here"
+                f"--track wandb: {reason}. Run `wandb login`, or set WANDB_MODE=offline to keep the run here"
             ) from error
 
     def open(self, first_step: int) -> None:

@@ -60,7 +60,7 @@ def _header(clips: ExportedClips, facts: CardFacts) -> str:
         f"size_categories:\n- {size}",
         "tags:\n" + "\n".join(f"- {tag}" for tag in tags),
         # Said outright: class folders called "test" must not become a split.
-        "configs:\n- config_name: default\n  data_files:\n  - split: train\n    path: train/**",
+        "configs:\n- config_name: default\n  data_files:\n  - split: train\n    path: key_frames/**",
     ]
     return "---\n" + "\n".join(lines) + "\n---"
 
@@ -71,8 +71,8 @@ def _summary(clips: ExportedClips, provenance: dict[str, Any]) -> str:
         f"{len(clips):,} clips of {len(clips.class_names):,} "
         f"{'class' if len(clips.class_names) == 1 else 'classes'}, made from {dataset} with the method "
         f"{_plain(provenance.get('method') or 'not recorded')} by dfs-store. Each clip is kept as a few key "
-        "frames, and the frames between them are interpolated linearly; the videos here are the rebuilt "
-        "clips, for programs that read videos."
+        "frames, and the frames between them are interpolated linearly. `key_frames` has the key frames as "
+        "pictures, `train` the rebuilt clips, for programs that read videos."
     )
 
 
@@ -112,11 +112,14 @@ With `datasets` (this folder, or the name of the repository on the Hub):
 ```python
 from datasets import load_dataset
 
-clips = load_dataset("FOLDER", split="train")
-print(clips[0]["label"], clips[0]["video"])
+clips = load_dataset("FOLDER", split="train")  # a row per clip
+print(clips[0]["label"], clips[0]["positions"], clips[0]["key_frames"])  # its key frames as images
+files = {"train": "FOLDER/train/**"}
+videos = load_dataset("videofolder", data_files=files, split="train")  # the rebuilt clips
 ```
 
-Decoding needs `torchcodec`; `clips.cast_column("video", datasets.Video(decode=False))` gives files."""
+The first needs `datasets` 4 and no video decoder. Decoding the videos needs `torchcodec`;
+`videos.cast_column("video", datasets.Video(decode=False))` gives files."""
     if facts.store_file is None:
         return text
     return f"""{text}
@@ -136,7 +139,7 @@ for clips, labels in DFSLoader(dataset, batch_size=8, shuffle=True):
 
 def _columns(facts: CardFacts) -> str:
     return (
-        "`train/metadata.jsonl` has for every video `label` (a number), `class_name` (its true name; folders "
+        "Both `metadata.jsonl` have for every clip `label` (a number), `class_name` (its true name; folders "
         "may have another), `clip` (its number in the store), `num_key_frames` and `positions` (which frames "
         "are key frames, counted from 0). All of it is training data: test on real videos."
     )

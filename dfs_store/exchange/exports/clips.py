@@ -136,6 +136,10 @@ class ExportedClips:
         self.num_values += found.pixels.size
         return found.pixels
 
+    def key_frames_rgb(self, clip: ClipToExport) -> npt.NDArray[np.uint8]:
+        """Returns the key frames of a clip as RGB pixels, (K, H, W, 3) uint8."""
+        return to_rgb(to_pixels(self.store.key_frames(clip.number), self.store.normalization).pixels)
+
     def rgb(self, clip: ClipToExport) -> npt.NDArray[np.uint8]:
         """Returns a rebuilt clip as RGB pixels, (T, H, W, 3) uint8."""
         return to_rgb(self.pixels(clip))

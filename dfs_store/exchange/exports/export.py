@@ -11,6 +11,7 @@ from dfs_store.exchange.exports.clips import ExportedClips, OnProgress
 from dfs_store.exchange.exports.encode import DEFAULT_FPS, H264, LOSSLESS, check_fps
 from dfs_store.exchange.exports.names import folder_names
 from dfs_store.exchange.exports.output import MANIFEST, output_path, write_json
+from dfs_store.exchange.exports.to_croissant import write_croissant
 from dfs_store.exchange.exports.to_folders import write_frames, write_videos
 from dfs_store.exchange.exports.to_huggingface import write_huggingface
 from dfs_store.exchange.exports.to_npz import FLOAT32, UINT8, write_npz
@@ -26,6 +27,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "webdataset": (NPY, H264, LOSSLESS),
     "npz": (UINT8, FLOAT32),
     "huggingface": (H264, LOSSLESS),
+    "croissant": ("h5",),
 }
 DEFAULT_SHARD_BYTES = 256 * 2**20
 SCHEMA = "dfs.export/1"
@@ -40,7 +42,7 @@ class ExportSettings:
         encoding: encoding of the clips, one of those in `KINDS`; the first if None.
         fps: frames per second; those of the store, or else 8, if None.
         shard_bytes: largest size of a shard (webdataset).
-        license: licence for the dataset card (huggingface).
+        license: licence for the dataset card of huggingface and the metadata of croissant.
         with_store: whether to include a copy of the store (huggingface).
 
     Raises:
@@ -202,10 +204,15 @@ def _huggingface(
     )
 
 
+def _croissant(clips: ExportedClips, path: Path, settings: ExportSettings, encoding: str, fps: float) -> None:
+    write_croissant(clips, path, license_name=settings.license)
+
+
 _WRITERS: dict[str, _Writer] = {
     "videos": _videos,
     "frames": _frames,
     "webdataset": _shards,
     "npz": _npz,
     "huggingface": _huggingface,
+    "croissant": _croissant,
 }

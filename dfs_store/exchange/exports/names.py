@@ -1,9 +1,10 @@
 """Converts class names to folder names that are valid and distinct on every file system."""
 
+import os
 import unicodedata
 from collections.abc import Sequence
 
-__all__ = ["folder_names"]
+__all__ = ["folder_names", "store_name"]
 
 _FORBIDDEN = frozenset('/\\<>:"|?*')
 _DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(10))}
@@ -30,6 +31,15 @@ def folder_names(names: Sequence[str]) -> dict[str, str]:
         taken.add(_folded(folder))
         found[name] = folder
     return {name: found[name] for name in names}
+
+
+def store_name(path: str | os.PathLike[str]) -> str:
+    """Returns a store's name without its folder and suffixes, safe as a file's name."""
+    last = os.fspath(path).rstrip("/").rpartition("/")[2]
+    for suffix in (".zip", ".zarr", ".h5", ".hdf5"):
+        last = last.removesuffix(suffix)
+    (safe,) = folder_names([last]).values()
+    return safe
 
 
 def _clean(name: str) -> str:

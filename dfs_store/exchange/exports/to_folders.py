@@ -9,7 +9,7 @@ from dfs_store.exchange.exports.encode import encode_png, encode_video
 from dfs_store.exchange.exports.names import folder_names
 from dfs_store.exchange.exports.output import write_bytes, write_json
 
-__all__ = ["json_line", "write_frames", "write_videos"]
+__all__ = ["json_line", "write_frames", "write_key_frames", "write_videos"]
 
 CLIP_LIST = "clips.jsonl"
 KEY_FRAMES = "key_frames.json"
@@ -44,9 +44,7 @@ def write_frames(clips: ExportedClips, folder: Path, *, fps: float) -> None:
         folder: output folder, created if it does not exist.
         fps: frames per second, for the JSON file.
     """
-    names = folder_names(clips.class_names)
-    digits = max(4, len(str(clips.store.num_frames - 1)))
-    pictures = [f"frame_{number:0{digits}d}.png" for number in range(clips.store.num_frames)]
+    names, pictures = folder_names(clips.class_names), _picture_names(clips)
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / CLIP_LIST).open("x", encoding="utf-8") as listed:
         for clip in clips:
@@ -55,6 +53,29 @@ def write_frames(clips: ExportedClips, folder: Path, *, fps: float) -> None:
                 write_bytes(folder / place / name, encode_png(picture))
             write_json(folder / place / KEY_FRAMES, _beside(clip, pictures, fps))
             json_line(listed, {"folder_name": place, **clip.to_json()})
+
+
+def write_key_frames(clips: ExportedClips, folder: Path, *, clip_list: str) -> None:
+    """Writes `<class>/<clip>/frame_0000.png` for every key frame, and a list with a line per clip.
+
+    Args:
+        clips: what to write.
+        folder: where to; made if it is not there.
+        clip_list: name of the list; `datasets` takes its `key_frames_file_names` for a list of images.
+    """
+    names, pictures = folder_names(clips.class_names), _picture_names(clips)
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / clip_list).open("x", encoding="utf-8") as listed:
+        for clip in clips:
+            files = [f"{names[clip.class_name]}/{clip.stem}/{pictures[place]}" for place in clip.positions]
+            for file, picture in zip(files, clips.key_frames_rgb(clip), strict=True):
+                write_bytes(folder / file, encode_png(picture))
+            json_line(listed, {"key_frames_file_names": files, **clip.to_json()})
+
+
+def _picture_names(clips: ExportedClips) -> list[str]:
+    digits = max(4, len(str(clips.store.num_frames - 1)))
+    return [f"frame_{number:0{digits}d}.png" for number in range(clips.store.num_frames)]
 
 
 def json_line(file: TextIO, content: dict[str, Any]) -> None:

@@ -1,13 +1,12 @@
 """Export as a dataset folder for Hugging Face: videos, their metadata, a card, and the store itself."""
 
-import os
 from pathlib import Path
 
 from dfs_store.exchange.exports.card import CardFacts, dataset_card
 from dfs_store.exchange.exports.clips import ExportedClips
-from dfs_store.exchange.exports.names import folder_names
+from dfs_store.exchange.exports.names import store_name
 from dfs_store.exchange.exports.output import write_bytes
-from dfs_store.exchange.exports.to_folders import write_videos
+from dfs_store.exchange.exports.to_folders import write_key_frames, write_videos
 from dfs_store.format import copy_store
 
 __all__ = ["write_huggingface"]
@@ -16,7 +15,9 @@ __all__ = ["write_huggingface"]
 def write_huggingface(
     clips: ExportedClips, folder: Path, *, fps: float, encoding: str, license_name: str, with_store: bool
 ) -> None:
-    """Writes what `datasets.load_dataset(folder)` understands: train/ with metadata.jsonl, and README.md.
+    """Writes what `datasets.load_dataset(folder)` understands: key_frames/ and train/, and README.md.
+
+    key_frames/ has a row per clip with its key frames as images, train/ the rebuilt clips as videos.
 
     Args:
         clips: what to write.
@@ -26,8 +27,9 @@ def write_huggingface(
         license_name: for the card.
         with_store: whether a copy of the store goes along, as an HDF5 file under store/.
     """
-    name = _name_of(clips.path)
+    name = store_name(clips.path)
     write_videos(clips, folder / "train", fps=fps, encoding=encoding, clip_list="metadata.jsonl")
+    write_key_frames(clips, folder / "key_frames", clip_list="metadata.jsonl")
     store_file = None
     if with_store:
         store_file = f"store/{name}.h5"
@@ -36,12 +38,3 @@ def write_huggingface(
         copy_store(clips.path, folder / store_file, classes=kept, for_others=True)
     facts = CardFacts(name, license_name, fps, encoding, store_file)
     write_bytes(folder / "README.md", dataset_card(clips, facts).encode("utf-8", "replace"))
-
-
-def _name_of(path: str | os.PathLike[str]) -> str:
-    """Returns a store's name without its folder and suffixes, safe as a file's name."""
-    last = os.fspath(path).rstrip("/").rpartition("/")[2]
-    for suffix in (".zip", ".zarr", ".h5", ".hdf5"):
-        last = last.removesuffix(suffix)
-    (safe,) = folder_names([last]).values()
-    return safe

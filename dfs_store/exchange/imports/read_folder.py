@@ -60,6 +60,8 @@ def read_folder(folder: Path, options: FolderOptions, on_progress: "OnProgress |
     if exported and kept is None:
         kept = list(names)
     # The manifest of an export lists its class folders.
+    if exported.get("to") == "huggingface":
+        folder = folder / "train"  # key_frames has the same clips, but not all of their frames
     layout = "classes" if exported and all((folder / name).is_dir() for name in names) else None
     videos = open_videos(folder, classes=kept, folder_layout=layout, on_progress=on_progress, **sampling)
     if videos.num_views != 1:
@@ -102,6 +104,7 @@ def _manifest(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError, KeyError, TypeError):
         return {}
     return {
+        "to": content.get("to"),
         "classes": classes,
         "num_frames": num_frames,
         "size": height if height == width else None,

@@ -1,6 +1,8 @@
 """Shards: shares of a dataset's files, which several machines decode into one cache."""
 
+import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
@@ -29,16 +31,35 @@ class Shard:
             raise SettingsError(f"a shard must be one of 1/N to N/N, got {self.number}/{self.count}")
 
     @classmethod
-    def parse(cls, text: str) -> Self:
-        """Parses text such as "3/16".
+    def parse(cls, text: str, environment: Mapping[str, str] | None = None) -> Self:
+        """Parses text such as "3/16", or finds the shard of this task in the environment.
+
+        Args:
+            text: "3/16"; "auto", the task of a Slurm job array; or "auto/16", the pod of an indexed job of
+                Kubernetes, which does not tell its pods how many there are.
+            environment: environment variables; those of this process if None.
 
         Raises:
-            SettingsError: the text is not of this form, or the number is not in 1..`count`.
+            SettingsError: the text is not of this form, the number is not in 1..`count`, or the environment
+                does not contain it.
         """
-        found = re.fullmatch(r"(\d{1,6})/(\d{1,6})", text.strip())
-        if found is None:
-            raise SettingsError(f"--shard must be of the form 3/16 (the third of sixteen), got {text!r}")
-        return cls(int(found[1]), int(found[2]))
+        environment = os.environ if environment is None else environment
+        found = re.fullmatch(r"(auto|\d{1,6})(?:/(\d{1,6}))?", text.strip())
+        if found is None or (found[2] is None and found[1] != "auto"):
+            raise SettingsError(
+                f"--shard must be of the form 3/16 (the third of sixteen), or auto, got {text!r}"
+            )
+        if found[2] is None:
+            return cls(*_of_slurm(environment))
+        if found[1] != "auto":
+            return cls(int(found[1]), int(found[2]))
+        if "SLURM_ARRAY_TASK_ID" in environment:
+            raise SettingsError(
+                f"--shard {text}: Slurm says how many tasks there are; leave out the number: auto"
+            )
+        return cls(
+            _number(environment, "JOB_COMPLETION_INDEX", "an indexed job of Kubernetes") + 1, int(found[2])
+        )
 
     def has(self, row: int) -> bool:
         """Returns whether a row of the list is in this shard."""
@@ -55,6 +76,33 @@ class Shard:
     def suffix(self) -> str:
         """Suffix for the names of this shard's files."""
         return f"-{self.number}-of-{self.count}"
+
+
+def _of_slurm(environment: Mapping[str, str]) -> tuple[int, int]:
+    """Returns number and count of the shard of a task of a job array: (ID - MIN) / STEP + 1 of COUNT."""
+    if "SLURM_ARRAY_TASK_ID" not in environment and "JOB_COMPLETION_INDEX" in environment:
+        raise SettingsError(
+            "--shard auto: Kubernetes does not say how many pods there are; add their number: auto/16"
+        )
+    number, first, step, count = (
+        _number(environment, f"SLURM_ARRAY_TASK_{name}", "a job array of Slurm")
+        for name in ("ID", "MIN", "STEP", "COUNT")
+    )
+    where = f"task {number} of an array from {first} in steps of {step} with {count} tasks"
+    if step < 1 or (number - first) % step or not 0 <= (number - first) // step < count:
+        raise SettingsError(
+            f"--shard auto: {where} is not one of 1/N to N/N; use an array like 0-15 or 1-16, or give --shard I/N"
+        )
+    return (number - first) // step + 1, count
+
+
+def _number(environment: Mapping[str, str], name: str, of: str) -> int:
+    value = environment.get(name)
+    if value is None:
+        raise SettingsError(f"--shard auto: {name} is not set, so this is not {of}; give --shard I/N instead")
+    if not re.fullmatch(r"\d{1,9}", value):
+        raise SettingsError(f"--shard auto: {name} must be a whole number, got {value!r}")
+    return int(value)
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,7 @@ def logged(folder):
     """Returns the steps of a run with what was logged, and its settings."""
     from wandb.proto import wandb_internal_pb2
 
+    wandb.teardown()  # waits until its service has written everything, as the end of the process does
     rows, config = [], {}
     for path in sorted(folder.glob("wandb/offline-run-*/run-*.wandb")):
         for data in records(path):

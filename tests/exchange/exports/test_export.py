@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from dfs_store import open_store, open_videos
 from dfs_store.errors import DamagedStoreError, OutputExistsError, OutputNotWritableError, SettingsError
@@ -127,12 +128,42 @@ def test_hugging_face_finds_files_and_labels(tmp_path, monkeypatch):
     names = ["test", "a/b", "..", "走る"]
     write_smooth_store(tmp_path / "s.zarr", class_names=names, clips_per_class=1, size=(8, 8))
     export(tmp_path / "s.zarr", tmp_path / "hf", "huggingface", license="cc-by-4.0")
-    found = datasets.load_dataset(str(tmp_path / "hf"), cache_dir=str(tmp_path / "hf-cache"))
-    assert list(found) == ["train"]
-    rows = list(found["train"].cast_column("video", datasets.Video(decode=False)))
+    videos = {"data_files": {"train": str(tmp_path / "hf" / "train" / "**")}, "split": "train"}
+    found = datasets.load_dataset("videofolder", cache_dir=str(tmp_path / "hf-cache"), **videos)
+    rows = list(found.cast_column("video", datasets.Video(decode=False)))
     assert [(row["label"], row["class_name"]) for row in rows] == list(enumerate(names))
     assert all(Path(row["video"]["path"]).read_bytes()[4:8] == b"ftyp" for row in rows)
     assert [row["num_key_frames"] for row in rows] == [4] * 4
+
+
+def test_hugging_face_shows_key_frames_without_a_video_decoder(smooth, tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    datasets = pytest.importorskip("datasets")
+    export(smooth, tmp_path / "hf", "huggingface")
+    rows = list(datasets.load_dataset(str(tmp_path / "hf"), cache_dir=str(tmp_path / "hfc"), split="train"))
+    assert [row["label"] for row in rows] == [0, 0, 1, 1]
+    store = open_store(smooth)
+    for number, row in enumerate(rows):
+        pixels = pixels_of(store, number)[store.positions(number)]
+        assert np.array_equal([np.asarray(picture) for picture in row["key_frames"]], pixels)
+
+
+def test_key_frames_are_a_row_of_pictures_per_clip(tmp_path):
+    with StoreWriter(tmp_path / "s.h5", num_frames=9, frame_shape=(3, 5, 7), class_names=["a/b"]) as writer:
+        for positions in ([0, 8], [0, 3, 8]):
+            frames = np.random.default_rng(0).uniform(0, 1, (len(positions), 3, 5, 7))
+            writer.append(frames, positions, 0)
+    export(tmp_path / "s.h5", tmp_path / "hf", "huggingface", with_store=False)
+    store = open_store(tmp_path / "s.h5")
+    for number, row in enumerate(lines(tmp_path / "hf" / "key_frames" / "metadata.jsonl")):
+        assert (row["clip"], row["class_name"]) == (number, "a/b")
+        assert row["positions"] == store.positions(number).tolist()
+        assert row["key_frames_file_names"][-1] == f"a_b/clip_0000{number}/frame_0008.png"
+        assert len(row["key_frames_file_names"]) == len(row["positions"])
+        for file, place in zip(row["key_frames_file_names"], row["positions"], strict=True):
+            with Image.open(tmp_path / "hf" / "key_frames" / file) as picture:
+                assert np.array_equal(np.asarray(picture), pixels_of(store, number)[place])
+    assert "path: key_frames/**" in (tmp_path / "hf" / "README.md").read_text()
 
 
 def test_the_card_says_what_it_is_and_the_store_goes_along(smooth, tmp_path):

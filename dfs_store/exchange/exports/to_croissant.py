@@ -1,0 +1,177 @@
+"""Export with Croissant metadata: the store, a list of its clips, and what both are, for machines to read."""
+
+import hashlib
+import re
+from pathlib import Path
+from typing import Any
+
+from dfs_store.exchange.exports.clips import ExportedClips
+from dfs_store.exchange.exports.names import store_name
+from dfs_store.exchange.exports.output import write_json
+from dfs_store.exchange.exports.to_folders import json_line
+from dfs_store.format import copy_store
+from dfs_store.format.source_paths import portable
+
+__all__ = ["write_croissant"]
+
+_CLIPS = "clips.jsonl"
+_ALIASES = (
+    "citeAs", "column", "conformsTo", "equivalentProperty", "extract", "field", "fileProperty", "fileObject",
+    "fileSet", "format", "includes", "isLiveDataset", "jsonPath", "key", "md5", "parentField", "path",
+    "recordSet", "references", "regex", "repeated", "replace", "samplingRate", "separator", "source",
+    "subField", "transform",
+)  # fmt: skip
+_CONTEXT: dict[str, Any] = {
+    "@language": "en",
+    "@vocab": "https://schema.org/",
+    "cr": "http://mlcommons.org/croissant/",
+    "rai": "http://mlcommons.org/croissant/RAI/",
+    "dct": "http://purl.org/dc/terms/",
+    "sc": "https://schema.org/",
+    **{name: f"cr:{name}" for name in _ALIASES},
+    "conformsTo": "dct:conformsTo",
+    "data": {"@id": "cr:data", "@type": "@json"},
+    "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
+    "examples": {"@id": "cr:examples", "@type": "@json"},
+}
+_KEEPS_REAL_FRAMES = ("random", "herding", "k-center", "pack")
+# docs/limits.md at length.
+_BIASES = (
+    "Biases of the source dataset stay, and may sharpen: condensing matches class means, so what is rare in "
+    "a class (people, places, camera angles) may vanish, and what is spurious but common is kept. Test "
+    "models group by group on real clips."
+)
+_LIMITATIONS = (
+    "For training video classifiers; test on real videos. Frames between key frames are linear cross-fades, "
+    "which suit slow changes but not cuts, flashes or fast motion.",
+    "Clips are short, with one class each and no sound. They may suit the network they were made with "
+    "better than others.",
+    "Condensed clips may look like noise, and their values may leave the range of pixels.",
+)
+
+
+def write_croissant(clips: ExportedClips, folder: Path, *, license_name: str) -> None:
+    """Writes croissant.json beside the store as an HDF5 file and a list of its clips.
+
+    Args:
+        clips: what to write.
+        folder: where to; made if it is not there.
+        license_name: of the data, for the metadata.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    # Ids without spaces, and names that mean the same in a URL.
+    name = re.sub(r"[^\w-]+", "-", store_name(clips.path), flags=re.ASCII).strip("-") or "store"
+    store_file = f"{name}.h5"
+    copy_store(
+        clips.path,
+        folder / store_file,
+        classes=clips.class_names if clips.subset else None,
+        for_others=True,
+    )
+    with (folder / _CLIPS).open("x", encoding="utf-8") as listed:
+        for clip in clips:
+            about = clip.to_json()
+            line = {key: about[key] for key in ("clip", "label", "class_name", "num_key_frames")}
+            json_line(listed, {**line, "positions": " ".join(map(str, clip.positions))})
+    files = [
+        _file(folder / store_file, "application/x-hdf5", "The clips as key frames (format of dfs-store)."),
+        _file(folder / _CLIPS, "application/jsonlines", "A line per clip."),
+    ]
+    write_json(folder / "croissant.json", _metadata(clips, name, license_name, files))
+
+
+def _metadata(
+    clips: ExportedClips, name: str, license_name: str, files: list[dict[str, Any]]
+) -> dict[str, Any]:
+    provenance = portable(clips.store.attributes.get("provenance") or {})
+    source, method = provenance.get("dataset") or "not recorded", provenance.get("method") or "not recorded"
+    created = str(provenance.get("created") or "")
+    found: dict[str, Any] = {
+        "@context": _CONTEXT,
+        "@type": "sc:Dataset",
+        "name": name,
+        "description": (
+            f"{len(clips):,} clips of {clips.store.num_frames} frames in {len(clips.class_names)} classes, "
+            f"made from {source} with the method {method} by dfs-store. Each clip is stored as a few key "
+            "frames; the frames between them are interpolated linearly."
+        ),
+        "conformsTo": ["http://mlcommons.org/croissant/1.0", "http://mlcommons.org/croissant/RAI/1.0"],
+        "license": license_name,
+        "citeAs": f"{name}, condensed from {source} with dfs-store (complete this before you publish it)",
+        "version": "1.0.0",
+        "keywords": ["video", "dataset condensation", "dataset distillation", "dfs-store"],
+        "distribution": files,
+        "recordSet": [_record_set()],
+        **_responsible(provenance, str(source), str(method)),
+    }
+    if re.match(r"\d{4}-\d\d-\d\d", created):
+        found |= {"dateCreated": created, "datePublished": created}
+    return found
+
+
+def _responsible(provenance: dict[str, Any], source: str, method: str) -> dict[str, Any]:
+    """Returns the fields of the responsible-AI vocabulary, from the provenance and docs/limits.md."""
+    config, unknown = provenance.get("config") or {}, "settings that were not recorded"
+    settings = ", ".join(f"{key} {value}" for key, value in config.items() if value is not None)
+    sampling = ", ".join(f"{key} {value}" for key, value in (provenance.get("sampling") or {}).items())
+    starts = config.get("init") in ("real", "herding", "pack")
+    keeps = "keeps real frames" if method in _KEEPS_REAL_FRAMES else "trains key frames"
+    keeps += ", starting from real ones" if starts and method not in _KEEPS_REAL_FRAMES else ""
+    return {
+        "rai:dataCollection": f"None of its own: it was made from {source}, by a method that {keeps}.",
+        "rai:dataCollectionType": "Derived from an existing dataset",
+        "rai:dataCollectionRawData": source,
+        "rai:dataPreprocessingProtocol": f"Clips were cut with {sampling or unknown}.",
+        "rai:dataManipulationProtocol": f"Method {method} with {settings or unknown}.",
+        "rai:dataAnnotationProtocol": "A label is the class of the source's clips that a clip was made from.",
+        "rai:dataUseCases": "Training video classification networks, and research on dataset condensation.",
+        "rai:dataBiases": _BIASES,
+        "rai:dataLimitations": list(_LIMITATIONS),
+        "rai:personalSensitiveInformation": (
+            f"People in {source} may be recognisable: condensing does not make data anonymous, and trained "
+            "key frames may resemble real ones."
+        ),
+        "rai:dataSocialImpact": f"The licence and terms of {source} apply to what is made from it.",
+    }
+
+
+def _file(path: Path, encoding: str, description: str) -> dict[str, Any]:
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return {
+        "@type": "cr:FileObject",
+        "@id": path.name,
+        "name": path.name,
+        "description": description,
+        "contentUrl": path.name,
+        "contentSize": f"{path.stat().st_size} B",
+        "encodingFormat": encoding,
+        "sha256": digest,
+    }
+
+
+def _record_set() -> dict[str, Any]:
+    fields = {
+        "clip": ("sc:Integer", "Number of the clip in the store it was exported from."),
+        "label": ("sc:Integer", "Number of its class."),
+        "class_name": ("sc:Text", "Name of its class."),
+        "num_key_frames": ("sc:Integer", "How many frames are stored."),
+        "positions": ("sc:Text", "Which frames these are, counted from 0, with spaces between."),
+    }
+    return {
+        "@type": "cr:RecordSet",
+        "@id": "clips",
+        "name": "clips",
+        "description": "A record per clip, in the order of the store.",
+        "field": [
+            {
+                "@type": "cr:Field",
+                "@id": f"clips/{name}",
+                "name": f"clips/{name}",
+                "description": description,
+                "dataType": kind,
+                "source": {"fileObject": {"@id": _CLIPS}, "extract": {"column": name}},
+            }
+            for name, (kind, description) in fields.items()
+        ],
+    }

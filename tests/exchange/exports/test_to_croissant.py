@@ -1,0 +1,91 @@
+"""Croissant metadata, validated and read by mlcroissant."""
+
+import json
+
+import numpy as np
+import pytest
+
+from dfs_store import StoreWriter, open_store
+from dfs_store.exchange import export_store
+from dfs_store.exchange.exports.export import ExportSettings
+
+mlc = pytest.importorskip("mlcroissant")
+# rdflib's own use of a class that it deprecates
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
+
+@pytest.fixture
+def exported(tmp_path):
+    provenance = {
+        "method": "herding",
+        "dataset": "/home/somebody/my videos",
+        "vpc": 2,
+        "created": "2026-01-02T03:04:05+00:00",
+        "config": {"seed": 3, "test_list": "/home/somebody/test.txt", "init": None},
+        "sampling": {"frames": 4, "stride": 2, "size": 8},
+    }
+    with StoreWriter(
+        tmp_path / "my store.zarr",
+        num_frames=4,
+        frame_shape=(3, 8, 8),
+        class_names=["walk", "run/fast"],
+        attributes={"provenance": provenance},
+    ) as writer:
+        for label in (0, 1, 1):
+            writer.append(
+                np.full((2 + label, 3, 8, 8), 0.5, np.float32), [0, 3] if not label else [0, 1, 3], label
+            )
+    settings = ExportSettings("croissant", license="cc-by-4.0")
+    export_store(tmp_path / "my store.zarr", tmp_path / "out", settings)
+    return tmp_path / "out"
+
+
+def test_it_is_valid_and_its_records_can_be_read(exported):
+    dataset = mlc.Dataset(jsonld=str(exported / "croissant.json"))
+    assert not dataset.metadata.ctx.issues.errors
+    assert not dataset.metadata.ctx.issues.warnings
+    records = list(dataset.records("clips"))
+    assert [record["clips/label"] for record in records] == [0, 1, 1]
+    assert [record["clips/class_name"] for record in records] == [b"walk", b"run/fast", b"run/fast"]
+    assert [record["clips/positions"] for record in records] == [b"0 3", b"0 1 3", b"0 1 3"]
+
+
+def test_core_and_responsible_fields_are_filled_in(exported):
+    metadata = mlc.Dataset(jsonld=str(exported / "croissant.json")).metadata
+    assert metadata.name == "my-store"
+    assert metadata.license == ["cc-by-4.0"]
+    assert (
+        "3 clips of 4 frames in 2 classes, made from my videos with the method herding"
+        in metadata.description
+    )
+    assert "what is rare in a class" in str(metadata.data_biases)
+    assert "cross-fades" in str(metadata.data_limitations)
+    assert "keeps real frames" in str(metadata.data_collection)
+    assert "People in my videos may be recognisable" in str(metadata.personal_sensitive_information)
+    assert "stride 2" in str(metadata.data_preprocessing_protocol)
+    assert "seed 3" in json.dumps(json.loads((exported / "croissant.json").read_text()))
+    assert metadata.date_created.year == 2026
+
+
+def test_nothing_names_a_folder_of_this_machine(exported, tmp_path):
+    files = [path for path in exported.rglob("*") if path.is_file()]
+    assert {path.name for path in files} == {
+        "croissant.json",
+        "my-store.h5",
+        "clips.jsonl",
+        "dfs-export.json",
+    }
+    for path in files:
+        assert b"/home/somebody" not in path.read_bytes()
+        assert str(tmp_path).encode() not in path.read_bytes()
+    with open_store(exported / "my-store.h5") as store:
+        assert len(store) == 3
+
+
+def test_a_changed_file_is_noticed(exported):
+    with (exported / "clips.jsonl").open("a") as file:
+        file.write(" ")
+    dataset = mlc.Dataset(jsonld=str(exported / "croissant.json"))
+    with pytest.raises(Exception, match=r"clips\.jsonl") as caught:
+        list(dataset.records("clips"))
+    assert "hash" in str(caught.value.__cause__).lower()
