@@ -143,11 +143,8 @@ def _found_text(what: dict[str, Any]) -> str:
     missing = absent = ""
     if what["missing"]:
         missing = f", {counted(len(what['missing']), 'listed file')} missing"
-    absent = (
-        f", {counted(len(what['absent_classes']), 'class')} without a folder"
-        if what["absent_classes"]
-        else ""
-    )
+    if what["absent_classes"]:
+        absent = f", {counted(len(what['absent_classes']), 'class')} without a folder"
     clips = f"{counted(what['num_clips'], 'clip')} of {counted(len(what['classes']), 'class')}"
     return f"{clips} in {what['root']}{missing}{absent}"
 
