@@ -141,12 +141,11 @@ def _found(name: str, part: str, how: dict[str, Any]) -> dict[str, Any]:
 def _found_text(what: dict[str, Any]) -> str:
     if "error" in what:
         return f"no: {what['error']}"
-    missing = f"; missing: {counted(len(what['missing']), 'listed file')}" if what["missing"] else ""
-    absent = (
-        f"; without a folder: {counted(len(what['absent_classes']), 'class')}"
-        if what["absent_classes"]
-        else ""
-    )
+    missing = absent = ""
+    if what["missing"]:
+        missing = f", {counted(len(what['missing']), 'listed file')} missing"
+    if what["absent_classes"]:
+        absent = f", {counted(len(what['absent_classes']), 'class')} without a folder"
     clips = f"{counted(what['num_clips'], 'clip')} of {counted(len(what['classes']), 'class')}"
     return f"{clips} in {what['root']}{missing}{absent}"
 

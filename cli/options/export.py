@@ -34,9 +34,7 @@ ShardSize = Annotated[
 ]
 LicenseName = Annotated[
     str,
-    typer.Option(
-        "--license", help="Licence in the card of huggingface and in croissant: cc-by-4.0, other ..."
-    ),
+    typer.Option("--license", help="Licence of the clips (huggingface, croissant): cc-by-4.0, other ..."),
 ]
 WithStore = Annotated[
     bool, typer.Option("--with-store/--no-store", help="Whether to include the store (huggingface).")

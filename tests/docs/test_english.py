@@ -18,9 +18,9 @@ PHRASES = {
     r"as far as (it|they) goe?s?": 0,  # until the first frame that cannot be decoded
     r"for ever": 0,  # forever
     r"what is None": 0,  # settings that are None
-    r"comes? from the preset": 1,
+    r"comes? from the preset": 0,
     r"where there is none": 0,  # if there is none
-    r"where it is (not|absent)": 1,  # if it is not installed
+    r"where it is (not|absent)": 0,  # if it is not installed
     r"who gets": 0,
     r"(holds|hangs) together": 0,  # depends on
     r"(is|are) told": 0,
@@ -30,11 +30,24 @@ PHRASES = {
     r"in the making": 0,
     r"for want of": 0,
     r"before its time": 0,  # early
-    r"hands? over": 1,  # returns
+    r"hands? over": 0,  # returns
     r"not said": 0,  # unknown
     r"None ever": 0,
-    r"lies": 17,
-    r"stands": 24,
+    r"lies?": 55,  # is in, there is
+    r"stands": 17,
+    r"when (absent|None)": 29,  # if None
+    r"cut short": 8,  # truncated
+    r"(?<!there )(is|are) no (?!longer)\w+": 32,  # is not a
+    r"outside its rule": 12,  # is not allowed
+    r"(store|file|folder) that is there": 3,  # an existing store
+    r"what is there": 5,
+    r"as far as": 5,  # up to
+    r"beyond doubt": 0,  # certain, unambiguous
+    r"stayed? behind": 0,  # was not copied
+    r"afresh|anew": 21,  # again
+    r"the most that": 4,  # the limit
+    r"whoever|nobody|somebody": 13,  # the process that
+    r"so (many|few)": 27,  # this number of
 }
 
 

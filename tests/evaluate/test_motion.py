@@ -80,7 +80,7 @@ def test_end_point_errors_count_speed_and_still_pixels():
     assert end_point_error(half, field(1, 0)) == pytest.approx(0.5)
 
 
-def test_a_class_in_which_almost_nothing_moves_is_told_from_one_that_moves():
+def test_almost_still_classes_are_detected():
     few = np.zeros((20, 20, 2), dtype=np.float32)
     assert almost_still(few)
     few[0, :5, 0] = 1.5  # 0.019 in the mean

@@ -191,7 +191,7 @@ def folder(tmp_path_factory):
     return root
 
 
-def test_random_starts_are_drawn_anew_for_each_run(store, folder, tmp_path):
+def test_each_run_draws_new_random_starts(store, folder, tmp_path):
     settings = EvaluationSettings(runs=3, epochs=0)
     options = {"frames": 4, "stride": 2, "size": 43, "cache_dir": tmp_path}
     few = open_videos(folder, split="test", random_starts=3, **options)

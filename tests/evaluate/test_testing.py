@@ -74,7 +74,7 @@ def test_paper_takes_three_passes_with_flips_and_strict_one_without(videos):
         assert float(clip.std()) == pytest.approx(1, abs=1e-3)
 
 
-def test_every_pass_of_every_run_takes_views_of_its_own():
+def test_every_pass_of_every_run_has_its_own_views():
     class Views:
         """Test clips of two views, all of one grey value that tells the view."""
 

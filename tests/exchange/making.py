@@ -1,4 +1,4 @@
-"""Small stores of smooth moving pictures, as exports and imports need them."""
+"""Creates small stores of smooth moving images for exports and imports."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ NORMALIZATION = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
 
 
 def smooth_pixels(num_frames=4, height=60, width=60, *, seed=0):
-    """(T, 3, H, W) in [0, 1]: coloured waves that move, as real films do and noise does not."""
+    """(T, 3, H, W) in [0, 1]: moving coloured waves, smooth like real videos."""
     phases = np.random.default_rng(seed).uniform(0, 6, 3)
     times, rows, columns = np.meshgrid(
         np.arange(num_frames), np.arange(height), np.arange(width), indexing="ij"
@@ -43,7 +43,7 @@ def write_smooth_store(
 
 
 def pixels_of(store, clip):
-    """(T, H, W, 3) uint8: what a store's clip shows, by the formula of docs/format.md."""
+    """Returns the pixels of a store's clip by the formula of docs/format.md, (T, H, W, 3) uint8."""
     values = store.clip(clip).astype(np.float64)
     if store.normalization:
         mean, std = (np.array(store.normalization[key])[:, None, None] for key in ("mean", "std"))

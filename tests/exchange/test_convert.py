@@ -1,4 +1,4 @@
-"""Converting measures, on the copy, what another dtype lost."""
+"""Converting measures the error of the copy."""
 
 import numpy as np
 import pytest

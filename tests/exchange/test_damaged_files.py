@@ -1,4 +1,4 @@
-"""Files to import with bytes changed, cut out or put in at random: read, or refused by name; never a bug."""
+"""Files to import with random damage are read or rejected with a clear error."""
 
 import random
 
@@ -33,7 +33,7 @@ def write(path):
 
 
 def damaged(data, generator):
-    """Changes, removes or inserts some bytes, most often near the start or the end, where headers lie."""
+    """Changes, removes or inserts some bytes, most often near the start or the end, where the headers are."""
     data = bytearray(data)
     for _ in range(generator.choice([1, 1, 2, 8])):
         near = generator.randrange(min(800, len(data)))

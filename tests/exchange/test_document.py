@@ -1,4 +1,4 @@
-"""docs/exchange.md: its commands are typed and its programs run, from top to bottom."""
+"""Runs the commands and programs of docs/exchange.md from top to bottom."""
 
 import re
 import shlex

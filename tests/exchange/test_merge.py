@@ -1,4 +1,4 @@
-"""Joining stores: clips in order, classes by name, parents remembered, misfits refused with both values."""
+"""Merging stores: clips in order, classes by name, provenance of the parents, incompatible stores."""
 
 import re
 
@@ -75,7 +75,7 @@ def test_mixed_dtypes_become_float32_without_loss(tmp_path):
     assert np.array_equal(out.key_frames(3), first.key_frames(3))
 
 
-def test_steps_of_insertion_go_along_only_where_all_have_them(tmp_path):
+def test_insertion_steps_are_copied_only_if_all_stores_have_them(tmp_path):
     write(tmp_path / "a.zarr")
     write(tmp_path / "b.zarr", seed=1, with_steps=False)
     merged = merge_stores([tmp_path / "a.zarr", tmp_path / "b.zarr"], tmp_path / "m.zarr")

@@ -1,4 +1,4 @@
-"""Values to pixels and back, and what is cut on the way."""
+"""Converting values to pixels and back, and clipping."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Networks by name: sizes of the public code, torchvision's models, a class of the user's own."""
+"""Networks by name: sizes as in the public code, torchvision's models, and user classes."""
 
 import pytest
 import torch

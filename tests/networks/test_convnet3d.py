@@ -1,4 +1,4 @@
-"""ConvNet3D against the facts of the public code."""
+"""ConvNet3D compared with the public code."""
 
 import pytest
 import torch
@@ -89,7 +89,7 @@ def test_pieces_without_gradients_change_no_value(num_clips):
 
 
 def test_time_matters():
-    """The largest logit over the remaining time is taken: a clip played backwards scores otherwise."""
+    """The logit is the maximum over time, so a reversed clip scores differently."""
     network = ConvNet3D(3, 16, 43).eval()
     network.reset(torch.Generator().manual_seed(1))
     clip = torch.randn(1, 16, 3, 43, 43, generator=torch.Generator().manual_seed(2))

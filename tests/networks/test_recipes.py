@@ -1,4 +1,4 @@
-"""The recipes: which learning rate every step takes, which clips it sees, and that both train."""
+"""The recipes: learning rates and clips of every step, and that both train."""
 
 import math
 
@@ -44,7 +44,7 @@ def test_each_step_takes_the_rate_of_its_recipe(monkeypatch):
     assert {decay for _, decay in seen} == {0.05}
 
 
-def test_crops_move_whole_clips_by_up_to_an_eighth_and_flips_are_a_coin():
+def test_crops_move_clips_by_up_to_an_eighth_and_half_are_flipped():
     rows, columns = torch.arange(1, 17), torch.arange(1, 25)
     clip = (rows[:, None] * 100 + columns).float().expand(2, 3, 16, 24)
     clips = torch.stack([clip * (number + 1) for number in range(200)])

@@ -1,4 +1,4 @@
-"""Training from scratch: the schedule, standardisation, repeatability, and that it learns."""
+"""Training from scratch: schedule, standardisation, reproducibility, and learning."""
 
 import pytest
 import torch
@@ -121,7 +121,7 @@ def test_another_seed_trains_another_network():
     assert not torch.equal(networks[0][1].weight, networks[1][1].weight)
 
 
-def test_a_loss_that_is_no_number_stops_the_training():
+def test_a_loss_of_nan_stops_the_training():
     source = Blobs()
     source.clips[0] = torch.nan
     with pytest.raises(DivergedError, match=r"pass 1 of 4 at learning rate 0\.01"):

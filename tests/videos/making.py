@@ -1,4 +1,4 @@
-"""Tiny videos made on the spot, whose frame number can be read from their grey value."""
+"""Creates tiny videos whose frame numbers can be read from their grey levels."""
 
 import struct
 from pathlib import Path
@@ -38,7 +38,7 @@ def make_video(path, frames=12, *, codec="mpeg4", fps=25, width=48, height=36, o
 
 
 def motion_jpeg(path, width, height, frames=6):
-    """A black film of large frames in few bytes."""
+    """Writes a small file with large black frames."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream("mjpeg", rate=25)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuvj420p"
@@ -53,7 +53,7 @@ def motion_jpeg(path, width, height, frames=6):
 
 
 def make_sound(path):
-    """Writes a file with sound and no picture."""
+    """Writes a file with audio but no video."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), "w") as container:
         stream = container.add_stream("pcm_s16le", rate=8000)
@@ -83,5 +83,5 @@ def make_folder(root, classes=("left", "right"), clips=3, **options):
 
 
 def frame_of(picture):
-    """Reads the frame number back from a decoded grey picture."""
+    """Returns the frame number of a decoded grey image."""
     return round(float(np.mean(picture)) / GREY_STEP)

@@ -1,4 +1,4 @@
-"""Videos that are none, lie about themselves, or are made to harm: each is read or named."""
+"""Invalid, inconsistent and hostile videos: each is read or reported."""
 
 import os
 import shutil
@@ -34,7 +34,7 @@ def claims_in_the_frames(path):
 
 
 def variable_rate(path):
-    """Frames that lie 7 ms and 400 ms apart."""
+    """Frames at intervals of 7 ms and 400 ms."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream("mpeg4", rate=25)
         stream.width, stream.height, stream.pix_fmt, stream.bit_rate = 48, 36, "yuv420p", 2_000_000
@@ -49,7 +49,7 @@ def variable_rate(path):
 
 
 def counts_that_lie(path):
-    """2,147,483,647 frames, says the header."""
+    """A header that states 2,147,483,647 frames."""
     data = bytearray(make_video(path).read_bytes())
     place = data.index(b"avih") + 8 + 16
     data[place : place + 4] = struct.pack("<I", 2**31 - 1)

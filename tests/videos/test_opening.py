@@ -47,7 +47,7 @@ def test_ucf101_works_with_the_classes_that_are_there(tmp_path):
     assert found.classes == ["JumpRope", "JumpingJack", "YoYo"]
 
 
-def test_missing_data_says_what_where_from_whom_and_how(tmp_path, monkeypatch):
+def test_missing_data_is_reported_with_source_and_layout(tmp_path, monkeypatch):
     monkeypatch.delenv("DFS_DATA", raising=False)
     with pytest.raises(DatasetNotFoundError, match=r"--root.*DFS_DATA.*crcv\.ucf\.edu.*must lie as UCF-101/"):
         find_clips("ucf101")
@@ -107,7 +107,7 @@ def test_a_folder_needs_no_root(tmp_path):
         find_clips(make_folder(tmp_path, clips=1), root=tmp_path)
 
 
-def test_every_dataset_of_the_catalogue_is_whole():
+def test_every_dataset_of_the_catalogue_is_complete():
     for name, info in CATALOGUE.items():
         assert info.name == name
         assert list(info.classes) == sorted(set(info.classes))

@@ -46,17 +46,13 @@ class Shard:
         environment = os.environ if environment is None else environment
         found = re.fullmatch(r"(auto|\d{1,6})(?:/(\d{1,6}))?", text.strip())
         if found is None or (found[2] is None and found[1] != "auto"):
-            raise SettingsError(
-                f"--shard must be of the form 3/16 (the third of sixteen), or auto, got {text!r}"
-            )
+            raise SettingsError(f"--shard must be like 3/16 (the third of sixteen) or auto, got {text!r}")
         if found[2] is None:
             return cls(*_of_slurm(environment))
         if found[1] != "auto":
             return cls(int(found[1]), int(found[2]))
         if "SLURM_ARRAY_TASK_ID" in environment:
-            raise SettingsError(
-                f"--shard {text}: Slurm says how many tasks there are; leave out the number: auto"
-            )
+            raise SettingsError(f"--shard {text}: Slurm knows the number of tasks; use --shard auto")
         return cls(
             _number(environment, "JOB_COMPLETION_INDEX", "an indexed job of Kubernetes") + 1, int(found[2])
         )
@@ -91,7 +87,7 @@ def _of_slurm(environment: Mapping[str, str]) -> tuple[int, int]:
     where = f"task {number} of an array from {first} in steps of {step} with {count} tasks"
     if step < 1 or (number - first) % step or not 0 <= (number - first) // step < count:
         raise SettingsError(
-            f"--shard auto: {where} is not one of 1/N to N/N; use an array like 0-15 or 1-16, or give --shard I/N"
+            f"--shard auto: {where} is not one of 1/N to N/N; use an array like 0-15, or --shard I/N"
         )
     return (number - first) // step + 1, count
 

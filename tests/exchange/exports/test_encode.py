@@ -1,4 +1,4 @@
-"""Videos and pictures decode to what was encoded."""
+"""Videos and images decode to the encoded pixels."""
 
 import io
 

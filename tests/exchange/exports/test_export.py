@@ -1,4 +1,4 @@
-"""Exports: readable by others, back through open_videos, whole or not there, and flat in memory."""
+"""Exports are readable by other libraries and by open_videos, atomic, and need little memory."""
 
 import json
 import os
@@ -196,7 +196,7 @@ def test_a_card_cannot_be_written_by_a_class_name(tmp_path):
 
 
 @pytest.mark.parametrize("to", KINDS)
-def test_nothing_stands_there_but_an_earlier_export_is_replaced(smooth, tmp_path, to):
+def test_only_an_earlier_export_is_replaced(smooth, tmp_path, to):
     out = tmp_path / ("o.npz" if to == "npz" else "o")
     export(smooth, out, to)
     with pytest.raises(OutputExistsError, match="--overwrite"):

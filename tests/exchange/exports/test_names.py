@@ -1,4 +1,4 @@
-"""Folders of class names: unchanged where they may be, and never outside, hidden, reserved or equal."""
+"""Folder names of classes: unchanged if possible, and never outside, hidden, reserved or equal."""
 
 import os
 import unicodedata
@@ -32,7 +32,7 @@ NASTY = [
 @example(NASTY)
 @example(["\ud800", "\x00", "\n", "x" * 300, "x" * 301, "é" * 200])
 @example(["a/b", "a_b-2", "a_b"])
-def test_every_class_has_a_folder_of_its_own_inside(names):
+def test_every_class_has_its_own_folder(names):
     folders = folder_names(names)
     assert list(folders) == names
     for folder in folders.values():

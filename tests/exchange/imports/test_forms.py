@@ -1,4 +1,4 @@
-"""The forms in which condensation projects save clips: read alike, or refused in words."""
+"""The forms in which condensation projects save clips are read or rejected with a clear error."""
 
 import re
 from argparse import Namespace
@@ -121,7 +121,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_could_be_misread_is_refused_in_words(tmp_path, name):
+def test_ambiguous_contents_are_rejected(tmp_path, name):
     content, options, said = REFUSED[name]
     with pytest.raises((SettingsError, UnreadableClipsError), match=said):
         read(tmp_path, content, **options)

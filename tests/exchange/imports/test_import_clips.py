@@ -1,4 +1,4 @@
-"""Imports: what people have becomes a store with the same bits, and nothing in a file is run."""
+"""Imports preserve every bit and never run code from a file."""
 
 import hashlib
 import os
@@ -154,7 +154,7 @@ def test_floats_of_8_bit_pixels_are_normalised_if_the_user_says_so(tmp_path):
         ((-2, 2), None, "the normalization of the values is unknown"),
     ],
 )
-def test_values_that_look_wrong_are_told(tmp_path, values, normalization, said):
+def test_implausible_values_are_reported(tmp_path, values, normalization, said):
     clips = np.random.default_rng(0).uniform(*values, (2, 4, 3, 5, 5))
     np.save(tmp_path / "c.npy", clips)
     options = ImportSettings(file=FileOptions(clips_per_class=1), normalization=normalization)
@@ -384,7 +384,7 @@ def test_an_export_comes_back_with_its_names_and_pixels(tmp_path, to, encoding):
     assert second.attributes["provenance"]["exported_from"] == first.attributes["digest"]
 
 
-def test_an_export_that_is_not_square_is_scaled_and_that_is_told(tmp_path):
+def test_scaling_of_an_export_that_is_not_square_is_reported(tmp_path):
     write_smooth_store(tmp_path / "s.zarr", size=(16, 24), clips_per_class=1)
     export_store(tmp_path / "s.zarr", tmp_path / "e", ExportSettings("frames"))
     told = import_clips(tmp_path / "e", tmp_path / "b.h5")

@@ -1,4 +1,4 @@
-"""Labels from numbers, names and counting; what does not fit is refused by name."""
+"""Labels from numbers, names and counting, and errors for labels that do not match."""
 
 import json
 
@@ -21,7 +21,7 @@ def test_names_come_from_text_or_file(tmp_path):
             class_names_of(text)
 
 
-def test_files_that_are_no_lists_are_refused(tmp_path):
+def test_files_that_are_not_lists_are_rejected(tmp_path):
     with pytest.raises(DatasetNotFoundError):
         read_lines(tmp_path / "no.txt")
     for name, data in (

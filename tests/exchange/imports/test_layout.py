@@ -1,4 +1,4 @@
-"""Layouts are found where one reading makes sense, and asked for otherwise."""
+"""Layouts are detected if unambiguous, and must be set otherwise."""
 
 import numpy as np
 import pytest

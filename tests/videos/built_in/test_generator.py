@@ -1,4 +1,4 @@
-"""What holds for every built-in dataset."""
+"""Properties of every built-in dataset."""
 
 import pickle
 

@@ -1,4 +1,4 @@
-"""moving-shapes: its classes differ by motion alone."""
+"""moving-shapes: classes differ only in motion."""
 
 import numpy as np
 import pytest

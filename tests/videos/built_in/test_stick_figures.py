@@ -1,4 +1,4 @@
-"""stick-figures: one performance whatever the resolution, and classes that an untrained network sees."""
+"""stick-figures: clips do not depend on the resolution, and an untrained network tells classes apart."""
 
 import numpy as np
 import pytest

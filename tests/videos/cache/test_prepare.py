@@ -239,7 +239,7 @@ def test_two_processes_that_prepare_the_same_clips_take_turns(many, tmp_path):
     assert len(entry.map_clips()) == 199
 
 
-def test_a_damaged_entry_is_made_anew(folder, tmp_path):
+def test_a_damaged_entry_is_prepared_again(folder, tmp_path):
     entry = run(listing(folder), tmp_path)
     clips = np.array(entry.map_clips())
     with entry.clips_path.open("r+b") as file:
@@ -262,7 +262,7 @@ def test_entries_of_older_versions_are_obsolete(folder, tmp_path):
     assert [item["obsolete"] for item in list_entries(tmp_path)] == [True, True]
 
 
-def test_each_decoder_has_entries_of_its_own(folder, tmp_path):
+def test_each_decoder_has_its_own_entries(folder, tmp_path):
     entries = {run(listing(folder), tmp_path, decoder=name).directory for name in ("auto", "pyav")}
     assert len(entries) == 2
     with pytest.raises(SettingsError, match="decoder must be auto, pyav or decord, got 'ffmpeg'"):
@@ -308,7 +308,7 @@ def test_a_waiting_process_notices_that_the_entry_was_removed(tmp_path):
     assert held == [True]
 
 
-def test_the_cache_lies_where_it_was_asked_for(tmp_path, monkeypatch):
+def test_the_cache_is_in_the_requested_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("DFS_CACHE", str(tmp_path / "env"))
     assert cache_root() == tmp_path / "env"
     assert cache_root(tmp_path / "given") == tmp_path / "given"

@@ -15,7 +15,7 @@ ROW_BYTES = 24
 
 
 class KilledError(Exception):
-    """Stands for a kill between two steps."""
+    """Simulates a kill between two steps."""
 
 
 class MortalJournal(Journal):
@@ -94,7 +94,7 @@ def test_gaps_are_closed_in_order_whenever_the_run_is_killed(
 
 @settings(max_examples=40, deadline=None)
 @given(cut=st.integers(0, 200))
-def test_a_journal_is_believed_as_far_as_it_is_whole(tmp_path_factory, cut):
+def test_a_journal_is_read_up_to_the_first_incomplete_line(tmp_path_factory, cut):
     path = tmp_path_factory.mktemp("journal") / "journal"
     journal = Journal(path)
     lines = [{"row": n, "note": "ü" * n} for n in range(6)]

@@ -1,4 +1,4 @@
-"""Several machines prepare one cache: in any order, at once, killed and continued, it is that of one."""
+"""Several machines prepare one cache, in any order, at once or interrupted, with the same result."""
 
 import json
 import shutil
@@ -119,7 +119,7 @@ def test_a_killed_shard_is_finished_by_a_plain_run(folder, whole, tmp_path):
     assert_same(prepare(listing(folder), cache_dir=tmp_path, **OPTIONS), whole)
 
 
-def test_a_damaged_entry_is_made_anew(folder, whole, tmp_path):
+def test_a_damaged_entry_is_prepared_again(folder, whole, tmp_path):
     entry = prepare(listing(folder), cache_dir=tmp_path, **OPTIONS)
     with entry.clips_path.open("r+b") as file:
         file.truncate(1000)
@@ -129,7 +129,7 @@ def test_a_damaged_entry_is_made_anew(folder, whole, tmp_path):
 
 
 @pytest.mark.parametrize("damaged", [False, True])
-def test_an_entry_that_another_process_completes_meanwhile_is_whole(folder, whole, tmp_path, damaged):
+def test_an_entry_completed_by_another_process_is_used(folder, whole, tmp_path, damaged):
     entry = CacheEntry(tmp_path / whole.directory.name)
     waits, reports = threading.Event(), []
     options = {**OPTIONS, "cache_dir": tmp_path, "on_progress": lambda event: event.waiting and waits.set()}
@@ -163,6 +163,6 @@ def test_shards_deal_out_every_row_once():
 
 
 @pytest.mark.parametrize("text", ["3", "a/b", "-1/2", "1/", "1/2/3", "", "1/0"])
-def test_what_is_no_shard_is_refused(text):
+def test_invalid_shards_are_rejected(text):
     with pytest.raises(SettingsError, match=r"shard"):
         Shard.parse(text)

@@ -36,7 +36,7 @@ needs_display_rotation = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def elsewhere():
-    """A process without torch, since decord and torch must not meet in one."""
+    """Runs a process without torch, since decord and torch must not be in the same process."""
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         yield pool
 
@@ -182,7 +182,7 @@ def test_a_matroska_film_that_is_cut_short_is_noted_too(tmp_path):
     assert decode(path).note.endswith(" of 1.6 seconds")
 
 
-def test_damaged_packets_are_passed_over(tmp_path):
+def test_damaged_packets_are_skipped(tmp_path):
     path = make_video(tmp_path / "hurt.mkv", grey_frames(30), codec="libx264")
     data = bytearray(path.read_bytes())
     middle = len(data) // 2
@@ -196,7 +196,7 @@ def test_damaged_packets_are_passed_over(tmp_path):
     ("name", "content"),
     [("empty.avi", b""), ("text.avi", b"no video at all\n" * 50), ("noise.mp4", bytes(9999))],
 )
-def test_what_is_no_video_is_refused(tmp_path, name, content):
+def test_files_that_are_not_videos_are_rejected(tmp_path, name, content):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(DecodeError, match=name):
         decode(tmp_path / name)

@@ -1,4 +1,4 @@
-"""Clips kept as folders of pictures: read in the order of their numbers; nothing else is taken for one."""
+"""Clips stored as folders of images, read in the order of their numbers."""
 
 import io
 import os
@@ -75,7 +75,7 @@ def test_jpeg_pictures_and_names_that_lie_about_it(tmp_path):
     ]
 
 
-def test_thumbnails_beside_videos_are_no_clips(tmp_path):
+def test_thumbnails_beside_videos_are_not_clips(tmp_path):
     make_video(tmp_path / "videos" / "left" / "a.avi")
     make_pictures(tmp_path / "videos" / "left" / "thumbs")
     assert len(open_videos(tmp_path / "videos", **FOUR)) == 1
@@ -95,7 +95,7 @@ def test_damaged_pictures_are_named_and_left_out(tmp_path):
     assert "the same size, got 48 x 36 and 20 x 20" in reasons["left/sizes"]
 
 
-def test_other_files_are_no_pictures(tmp_path):
+def test_other_files_are_not_images(tmp_path):
     folder = tmp_path / "videos" / "left" / "clip0"
     folder.mkdir(parents=True)
     (folder / "notes.txt").write_text("x")

@@ -1,4 +1,4 @@
-"""The frames of a file are those that the ffmpeg command shows, whatever the container says."""
+"""The frames of a file are those of the ffmpeg command, whatever the container states."""
 
 import importlib.util
 import multiprocessing
@@ -67,7 +67,7 @@ def write_greys(path, options, *, rate="25", size=(64, 48), frames=FRAMES):
 
 
 def shown(path):
-    """What the ffmpeg command shows, (N, 16, 16, 3)."""
+    """Returns the frames of the ffmpeg command, (N, 16, 16, 3)."""
     raw = ffmpeg(
         "-i", str(path), "-vf", "scale=16:16", "-fps_mode", "passthrough", "-f", "rawvideo", "-pix_fmt",
         "rgb24", "-",
@@ -140,7 +140,7 @@ def test_the_frames_are_those_that_ffmpeg_shows(folder, film):
 
 
 def cut_of(path, how, start):
-    """Cuts without encoding anew, as phones and `ffmpeg -ss T -c copy` do."""
+    """Cuts without re-encoding, as phones and `ffmpeg -ss T -c copy` do."""
     cut = path.with_name(f"cut{path.suffix}")
     length = ("-t", "0.6") if how == "both" else ()
     sound = ("-f", "lavfi", "-i", "sine=d=3") if how == "sound" and cut.suffix == ".mp4" else ()
@@ -248,7 +248,7 @@ def test_decord_gives_the_same_frames_or_refuses(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["long-sound.mkv", "subtitles.mkv", "short.webm", "cut.avi", "late.mkv"])
-def test_a_whole_video_gets_no_note(tmp_path, name):
+def test_an_intact_video_gets_no_note(tmp_path, name):
     video = write_greys(tmp_path / "v.mp4", ("-c:v", "libx264", *ENCODERS["libx264"]))
     lines = tmp_path / "s.srt"
     lines.write_text("1\n00:00:00,500 --> 00:00:08,000\nhi\n")

@@ -1,4 +1,4 @@
-"""Which folders are classes, which are parts, and what is refused because it is not clear."""
+"""Which folders are classes, which are splits, and which layouts are rejected as ambiguous."""
 
 import os
 
@@ -53,7 +53,7 @@ def test_parts_are_known_in_any_spelling_and_inside_another_folder(tmp_path, tra
         ]
 
 
-def test_a_test_folder_wins_over_a_validation_folder_and_that_is_said(tmp_path):
+def test_a_test_folder_takes_precedence_over_a_validation_folder(tmp_path):
     found = find_clips(two(tmp_path, "train", "val", "test"), split="test")
     assert {clip.file.split("/")[0] for clip in found.clips} == {"test"}
     assert any("val is not used, because there is a test split" in remark for remark in found.remarks)
@@ -68,7 +68,7 @@ def test_videos_win_over_their_frames(tmp_path):
     assert any("rawframes_train, rawframes_val" in remark for remark in found.remarks)
 
 
-def test_a_folder_beside_parts_with_the_same_classes_is_passed_over(tmp_path):
+def test_a_folder_beside_splits_with_the_same_classes_is_skipped(tmp_path):
     touch(two(tmp_path, "train", "test"), "unlabelled/1.mp4")
     found = find_clips(tmp_path)
     assert len(found.clips) == 4
@@ -107,7 +107,7 @@ def test_a_folder_beside_parts_with_the_same_classes_is_passed_over(tmp_path):
         (["flow_x/run/1.mp4", "flow_y/run/1.mp4"], "flow_x, flow_y"),
     ],
 )
-def test_what_is_not_beyond_doubt_is_refused(tmp_path, files, said):
+def test_ambiguous_layouts_are_rejected(tmp_path, files, said):
     with pytest.raises((DatasetNotFoundError, SettingsError), match=said):
         find_clips(touch(tmp_path, *files))
 
@@ -162,7 +162,7 @@ def test_folders_of_the_system_are_ignored_everywhere(tmp_path, junk):
     assert found.remarks == []
 
 
-def test_what_is_passed_over_is_said(tmp_path):
+def test_skipped_files_are_reported(tmp_path):
     files = [
         "a/1.mp4",
         "a/frames/1.jpg",
@@ -185,7 +185,7 @@ def test_what_is_passed_over_is_said(tmp_path):
         find_clips(touch(tmp_path / "none", "a/1.mp4", "b/1.foo"))
 
 
-def test_flow_and_depth_beside_frames_are_passed_over_and_named(tmp_path):
+def test_flow_and_depth_beside_frames_are_skipped_and_reported(tmp_path):
     for clip in ("a/1", "a/2", "b/1"):
         touch(
             tmp_path, *(f"{clip}/rgb/{n}.jpg" for n in range(3)), *(f"{clip}/flow/{n}.jpg" for n in range(2))
@@ -199,7 +199,7 @@ def test_flow_and_depth_beside_frames_are_passed_over_and_named(tmp_path):
     )
 
 
-def test_pictures_inside_a_clip_are_no_clip(tmp_path):
+def test_images_inside_a_clip_are_not_a_clip(tmp_path):
     touch(tmp_path, "a/x/1.jpg", "a/x/2.jpg", "a/x/thumbnails/1.jpg", "a/x/thumbnails/2.jpg", "b/y/1.jpg")
     touch(tmp_path, "b/z/poster.jpg", "b/z/cam/1.jpg", "b/z/cam/2.jpg")
     found = find_clips(tmp_path)
@@ -211,7 +211,7 @@ def test_pictures_inside_a_clip_are_no_clip(tmp_path):
     assert [clip.file for clip in find_clips(tmp_path / "list.txt").clips] == ["a/x", "b/y"]
 
 
-def test_a_mixture_of_pictures_is_no_clip(tmp_path):
+def test_a_mixture_of_images_is_not_a_clip(tmp_path):
     touch(tmp_path, "a/ok/1.jpg", "b/ok/1.jpg", *(f"b/two/{side}_{n}.jpg" for side in "lr" for n in range(3)))
     found = find_clips(tmp_path)
     assert [clip.file for clip in found.clips] == ["a/ok", "b/ok"]

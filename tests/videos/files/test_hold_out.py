@@ -1,4 +1,4 @@
-"""Holding out whole groups: which they are, that they are stable, and one on each side."""
+"""Holding out whole groups: which groups, that the choice is stable, and at least one on each side."""
 
 import pytest
 from hypothesis import given

@@ -78,7 +78,7 @@ def test_files_of_a_list_that_do_not_exist_are_counted(ucf):
     check_classes(found, "train")
 
 
-def test_a_class_all_of_whose_files_are_missing_is_refused(ucf):
+def test_a_class_without_existing_files_is_rejected(ucf):
     (ucf / "UCF-101/JumpRope/v_JumpRope_g01_c01.avi").unlink()
     with pytest.raises(EmptyClassError, match=r"for JumpRope in .*missing: 1 listed file, first "):
         check_classes(read_ucf(ucf, "train", Reading()), "train")
@@ -245,7 +245,7 @@ def test_classes_can_be_chosen(ucf):
 
 
 def official(root):
-    """UCF101, Kinetics and SSv2 with a clip for each part; the suffix of each video is left to the test."""
+    """UCF101, Kinetics and SSv2 with a clip for each split; the test chooses the suffix."""
     write(root / "ucf/ucfTrainTestlist/trainlist01.txt", "\ufeffArchery/v_Archery_g08_c01.avi 1\n")
     write(root / "ssv2/labels/train.json", '\ufeff[{"id": "1", "template": "Holding [something]"}]')
     table = '\ufeff"label","youtube_id","time_start","time_end","split"\r\nyoga,abc,12.0,22.00,x\r\n,,,,\r\n'
@@ -271,7 +271,7 @@ def test_listed_videos_have_any_suffix_or_are_frame_folders(tmp_path, name, suff
     assert found.missing == []
 
 
-def test_a_list_none_of_whose_videos_exist_shows_one_beside_what_there_is(tmp_path):
+def test_a_list_without_existing_videos_shows_an_example(tmp_path):
     read, root, _ = official(tmp_path)["ucf"]
     touch(root, "UCF-101/Archery/other.mp4")
     with pytest.raises(
@@ -288,7 +288,7 @@ def test_kinetics_replacements_are_found(tmp_path):
     assert found.remarks == []
 
 
-def test_the_archives_of_kinetics_are_no_classes(tmp_path):
+def test_the_archives_of_kinetics_are_not_classes(tmp_path):
     read, root, _ = official(tmp_path)["kinetics"]
     touch(root, "train/part_0/abc_000012_000022.mp4", "train/part_1/other.mp4")
     found = read(root, "train", Reading())

@@ -1,4 +1,4 @@
-"""Lists of videos as datasets, in whatever way they were written."""
+"""Lists of videos as datasets, in all common formats."""
 
 import csv
 import io
@@ -93,7 +93,7 @@ def test_frame_folders_with_their_number_of_frames(videos):
     assert content(listed(videos, "f/v 1 163 0\nf/v 2 12 1\n")) == [("f/v 1", "0"), ("f/v 2", "1")]
 
 
-def test_parts_of_videos_are_not_read_in_silence(videos):
+def test_parts_of_videos_are_reported(videos):
     header = "path start end label\n"
     found = listed(videos, f"{header}a/1.mp4 0 5 run\nb/4.webm 1 3 walk\n")
     assert found.remarks == [
@@ -186,7 +186,7 @@ def test_names_that_do_not_fit_are_refused(videos, text, names, said):
         (b"a\x00/\x001\x00.\x00m\x00p\x004\x00 \x000\x00", "null bytes.*UTF-16"),
     ],
 )
-def test_a_list_that_is_none_is_refused_with_file_and_line(videos, text, said):
+def test_invalid_lists_are_rejected_with_file_and_line(videos, text, said):
     with pytest.raises(DatasetNotFoundError, match=said):
         listed(videos, text)
 

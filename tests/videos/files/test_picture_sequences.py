@@ -1,4 +1,4 @@
-"""The frames of a clip among the pictures of a folder: one name pattern, never a mixture."""
+"""Selecting the frames of a clip from the images in a folder by their name pattern."""
 
 import pytest
 from hypothesis import given, settings
@@ -25,7 +25,7 @@ def numbered(pattern, count=12):
         ("rgb_{}.png", ["xyz_{}.png"]),
     ],
 )
-def test_the_frames_are_taken_if_they_are_beyond_doubt(frames, others):
+def test_unambiguous_frames_are_used(frames, others):
     names = numbered(frames) + [name for other in others for name in numbered(other, 11)]
     found = picture_sequence(sorted(names, reverse=True))
     assert found.names == numbered(frames)
@@ -60,7 +60,7 @@ def test_several_patterns_are_refused_and_named(patterns):
         [f"{n}.jpg" for n in range(5)] + [f"{n}.png" for n in range(5, 10)],
     ],
 )
-def test_one_sequence_is_read_whole(names):
+def test_a_single_sequence_is_read_completely(names):
     assert sorted(picture_sequence(names).names) == sorted(names)
 
 

@@ -1,4 +1,4 @@
-"""Names of parts in any spelling, and names that are none."""
+"""Names of splits in any spelling, and other names."""
 
 import pytest
 from hypothesis import given, settings
@@ -44,7 +44,7 @@ def test_capitals_and_numbers_separate_words(name):
 @pytest.mark.parametrize(
     "name", ["restrain", "testifying", "contest", "straining", "run", "0001", "", "valley"]
 )
-def test_other_names_are_no_parts(name):
+def test_other_names_are_not_splits(name):
     assert split_name(name) is None
 
 
