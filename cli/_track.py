@@ -12,12 +12,7 @@ TRACKERS = ("tensorboard",)
 
 
 def check_tracker(track: str | None) -> None:
-    """Checks, before anything is decoded, that the tracker is available.
-
-    Raises:
-        SettingsError: the tracker is unknown.
-        MissingDependencyError: the tracker is not installed.
-    """
+    """Raises SettingsError for an unknown tracker, MissingDependencyError if it is not installed."""
     import importlib.util
 
     from dfs_store.errors import MissingDependencyError
@@ -34,11 +29,7 @@ def check_tracker(track: str | None) -> None:
 def recorded(
     settings: "CondenseConfig", videos: "VideoDataset", track: str | None, *, first: bool
 ) -> "Iterator[Callable[[Event], None]]":
-    """Yields a callback that records the events of a run; it does nothing except on the first rank.
-
-    Raises:
-        MissingDependencyError: the tracker is not installed.
-    """
+    """Yields a callback that records the events of a run; it does nothing except on the first rank."""
     from dfs_store.condense.runtime.event_log import EventLog, event_log_path
 
     with contextlib.ExitStack() as stack:

@@ -141,14 +141,13 @@ def _found(name: str, part: str, how: dict[str, Any]) -> dict[str, Any]:
 def _found_text(what: dict[str, Any]) -> str:
     if "error" in what:
         return f"no: {what['error']}"
-    missing = f"; missing: {counted(len(what['missing']), 'listed file')}" if what["missing"] else ""
-    absent = (
-        f"; without a folder: {counted(len(what['absent_classes']), 'class')}"
-        if what["absent_classes"]
-        else ""
-    )
     clips = f"{counted(what['num_clips'], 'clip')} of {counted(len(what['classes']), 'class')}"
-    return f"{clips} in {what['root']}{missing}{absent}"
+    parts = [f"{clips} in {what['root']}"]
+    if what["missing"]:
+        parts.append(f"missing: {counted(len(what['missing']), 'listed file')}")
+    if what["absent_classes"]:
+        parts.append(f"without a folder: {counted(len(what['absent_classes']), 'class')}")
+    return "; ".join(parts)
 
 
 app.command("prepare")(datasets_prepare.prepare)
