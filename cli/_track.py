@@ -36,11 +36,7 @@ def _tracker(track: str) -> "type[Tracker]":
 def recorded(
     settings: "CondenseConfig", videos: "VideoDataset", track: str | None, *, first: bool
 ) -> "Iterator[Callable[[Event], None]]":
-    """Yields a callback that records the events of a run; it does nothing except on the first rank.
-
-    Raises:
-        MissingDependencyError: the tracker is not installed.
-    """
+    """Yields a callback that records the events of a run; it does nothing except on the first rank."""
     from dfs_store.condense.runtime.event_log import EventLog, event_log_path
 
     with contextlib.ExitStack() as stack:

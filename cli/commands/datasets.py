@@ -141,13 +141,13 @@ def _found(name: str, part: str, how: dict[str, Any]) -> dict[str, Any]:
 def _found_text(what: dict[str, Any]) -> str:
     if "error" in what:
         return f"no: {what['error']}"
-    missing = absent = ""
-    if what["missing"]:
-        missing = f", {counted(len(what['missing']), 'listed file')} missing"
-    if what["absent_classes"]:
-        absent = f", {counted(len(what['absent_classes']), 'class')} without a folder"
     clips = f"{counted(what['num_clips'], 'clip')} of {counted(len(what['classes']), 'class')}"
-    return f"{clips} in {what['root']}{missing}{absent}"
+    parts = [f"{clips} in {what['root']}"]
+    if what["missing"]:
+        parts.append(f"missing: {counted(len(what['missing']), 'listed file')}")
+    if what["absent_classes"]:
+        parts.append(f"without a folder: {counted(len(what['absent_classes']), 'class')}")
+    return "; ".join(parts)
 
 
 app.command("prepare")(datasets_prepare.prepare)

@@ -7,12 +7,7 @@ from pathlib import Path
 
 
 def check_picture_path(path: Path, suffixes: Sequence[str], what: str, *, flag: str = "--out") -> None:
-    """Checks the suffix of a picture and that its folder exists.
-
-    Raises:
-        SettingsError: the suffix is not one of `suffixes`.
-        OutputNotWritableError: the folder does not exist.
-    """
+    """Raises SettingsError for a wrong suffix, OutputNotWritableError if the folder does not exist."""
     from dfs_store.errors import OutputNotWritableError, SettingsError
 
     if path.suffix.lower() not in suffixes:
@@ -30,11 +25,7 @@ def page_paths(path: Path, pages: int) -> list[Path]:
 
 
 def check_free(paths: Sequence[Path], *, overwrite: bool, flag: str = "--out") -> None:
-    """Checks that the files do not exist, or may be replaced.
-
-    Raises:
-        OutputExistsError: one of them exists and `overwrite` is off, or it is not a file.
-    """
+    """Raises OutputExistsError if one of the files exists and `overwrite` is off, or if it is not a file."""
     from dfs_store.errors import OutputExistsError
 
     taken = [path for path in paths if os.path.lexists(path)]
@@ -46,11 +37,7 @@ def check_free(paths: Sequence[Path], *, overwrite: bool, flag: str = "--out") -
 
 
 def check_outside(path: Path, store: str) -> None:
-    """Checks that the output is not written into the store.
-
-    Raises:
-        SettingsError: the path is in the folder of the store.
-    """
+    """Raises SettingsError if the path is in the folder of the store."""
     from dfs_store.errors import SettingsError
     from dfs_store.format.io.place import locate
 

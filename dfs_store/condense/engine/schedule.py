@@ -35,20 +35,20 @@ class Schedule:
 
     def __post_init__(self) -> None:
         if self.iterations < 1:
-            raise SettingsError(f"iterations must be at least 1, got {self.iterations}")
+            raise SettingsError(f"--iterations must be at least 1, got {self.iterations}")
         for name, share in (("warmup", self.warmup), ("cooldown", self.cooldown)):
             if not 0 <= share <= 1:
                 raise SettingsError(
-                    f"{name} is a share of the iterations and must lie in [0, 1], got {share}"
+                    f"--{name} is a share of the iterations and must lie in [0, 1], got {share}"
                 )
         if self.warmup + self.cooldown > 1:
             raise SettingsError(
-                f"warmup + cooldown must not exceed 1, got {self.warmup} + {self.cooldown}; "
+                f"--warmup and --cooldown together must not exceed 1, got {self.warmup} + {self.cooldown}; "
                 "use --no-insertion for a run that never inserts"
             )
         if not 0 <= self.insert_every <= 1:
             raise SettingsError(
-                f"insert_every is a share of the insertion phase and must lie in [0, 1], "
+                f"--insert-every is a share of the insertion phase and must lie in [0, 1], "
                 f"got {self.insert_every}"
             )
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 import torch
 
 from dfs_store.errors import SettingsError
+from dfs_store.names import counted
 
 __all__ = [
     "chunk_clips",
@@ -42,7 +43,8 @@ def resolve_device(name: str) -> torch.device:
         raise SettingsError(f"--device must be auto, cpu, cuda or cuda:N, got {name!r}")
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise SettingsError(
-            f"--device {name}: torch sees {torch.cuda.device_count()} CUDA devices here; use --device cpu"
+            f"--device {name}: torch finds {counted(torch.cuda.device_count(), 'CUDA device')}; "
+            "use --device cpu"
         )
     return device
 
