@@ -14,7 +14,7 @@ from dfs_store.format import KeyFrameStore
 from dfs_store.format.source_paths import source_name
 from dfs_store.names import known_name
 from dfs_store.pictures.charts import Phases, chart_bytes, cosine_map, insertion_timeline, storage_per_class
-from dfs_store.pictures.clip import PicturedClip, pictured
+from dfs_store.pictures.clip import MOST_SHOWN, PicturedClip, pictured
 from dfs_store.pictures.contact_sheet import Rebuilt, SheetStyle, contact_sheet, sheet_pages
 from dfs_store.pictures.drawing import THEMES
 from dfs_store.pictures.film import FASTEST_FPS, SLOWEST_FPS, FilmCell, film_bytes, film_frames
@@ -26,6 +26,7 @@ Beside = Callable[[PicturedClip], tuple[npt.NDArray[np.uint8], str]]
 Flows = Callable[[PicturedClip], list[npt.NDArray[np.uint8]]]
 
 _USUAL_FPS = 8.0
+_MOST_FILMED = 2048  # frames are drawn one by one, with a mark for each
 
 
 class Preview:
@@ -62,7 +63,7 @@ class Preview:
             theme=self._theme,
             heading=store_title(store),
         )
-        shape = (store.num_frames, *store.frame_shape[1:])
+        shape = (min(store.num_frames, MOST_SHOWN), *store.frame_shape[1:])
         self._pages = {
             "sheet": sheet_pages(len(self.clips), shape, rows),
             # A row of frames and a row of flow per clip.
@@ -89,6 +90,8 @@ class Preview:
 
     def sheets(self, flows: Flows | None = None) -> Iterator[Image.Image]:
         """Draws the pages of the contact sheet; with `flows`, a row of optical flow under every clip."""
+        if flows is not None:
+            self._check_length(MOST_SHOWN, "a sheet with optical flow")
         pages = self._pages["sheet" if flows is None else "flow"]
         for number, page in enumerate(pages):
             rows = []
@@ -106,9 +109,10 @@ class Preview:
             fps: frames per second; the store's when None, and 8 where it does not say.
             beside: gives the real clip to show next to one, (T, H, W, 3) uint8, and what it is.
         """
+        self._check_length(_MOST_FILMED, "a film")
         cells = [
             FilmCell(clip, *(beside(clip) if beside is not None else ()))
-            for clip in self._pictured(range(len(self.clips)))
+            for clip in self._pictured(range(len(self.clips)), None)
         ]
         rate = fps if fps is not None else min(max(self.store.fps or _USUAL_FPS, SLOWEST_FPS), FASTEST_FPS)
         return film_bytes(film_frames(cells, self._style), suffix, rate)
@@ -191,8 +195,16 @@ class Preview:
         )
         return chart_bytes(figure, suffix)
 
-    def _pictured(self, numbers: Sequence[int]) -> Iterator[PicturedClip]:
-        return (pictured(self.store, self.clips[number]) for number in numbers)
+    def _check_length(self, most: int, what: str) -> None:
+        self.store.check_clip_bytes(self.store.num_frames)
+        if self.store.num_frames > most:
+            raise SettingsError(
+                f"{what} shows clips of at most {most:,} frames, and those of {self.store.path} have "
+                f"{self.store.num_frames:,}; `dfs export --to videos` writes clips of any length"
+            )
+
+    def _pictured(self, numbers: Sequence[int], most: int | None = MOST_SHOWN) -> Iterator[PicturedClip]:
+        return (pictured(self.store, self.clips[number], most) for number in numbers)
 
 
 def image_bytes(pages: Sequence[Image.Image], suffix: str) -> bytes:

@@ -118,6 +118,7 @@ def export_store(
 
     Raises:
         SettingsError: a setting outside its rule, or clips that the format cannot hold.
+        ClipTooLargeError: a rebuilt clip would take more than `DFS_MAX_CLIP_BYTES`.
         OutputExistsError: something is at `out` and `overwrite` is off, or it is no earlier export.
         OutputNotWritableError, DiskFullError: the disk refused.
         StoreNotFoundError, NotAStoreError, NewerFormatError, DamagedStoreError: see `KeyFrameStore`.
@@ -134,6 +135,8 @@ def export_store(
             )
         encoding = settings.encoding or KINDS[settings.to][0]
         fps = settings.fps or store.fps or DEFAULT_FPS
+        check_fps(fps, os.fspath(source))
+        store.check_clip_bytes(store.num_frames)
         with output_path(out, overwrite=overwrite) as path:
             _WRITERS[settings.to](clips, path, settings, encoding, fps)
             files = [path] if is_file else [file for file in path.rglob("*") if file.is_file()]
