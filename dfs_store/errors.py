@@ -11,6 +11,7 @@ from typing import ClassVar
 __all__ = [
     "CheckpointError",
     "ClipError",
+    "ClipTooLargeError",
     "DFSError",
     "DamagedStoreError",
     "DatasetNotFoundError",
@@ -47,6 +48,10 @@ class PositionsError(SettingsError):
 
 class ClipError(SettingsError):
     """Key frames passed to the library have an invalid shape, dtype, label or value."""
+
+
+class ClipTooLargeError(DFSError, ValueError):
+    """A rebuilt clip would take more memory than is allowed; its store may be sound."""
 
 
 class OutputExistsError(DFSError, FileExistsError):

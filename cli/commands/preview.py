@@ -234,7 +234,7 @@ def _flows(clip: "PicturedClip") -> "list[npt.NDArray[np.uint8]]":
 
     from dfs_store.evaluate.motion import flow_colours, frame_flows
 
-    flows = list(frame_flows(np.float32(1 / 255) * clip.pixels.transpose(0, 3, 1, 2)))
+    flows = list(frame_flows(np.float32(1 / 255) * np.asarray(clip.pixels).transpose(0, 3, 1, 2)))
     # Full colour at the clip's own largest motion: condensed clips move less than real ones.
     largest = float(np.percentile(np.linalg.norm(np.stack(flows), axis=-1), 99))
     return [flow_colours(flow, max(largest, 0.5)) for flow in flows]
@@ -277,7 +277,9 @@ def _real_clips(
     videos = open_with_progress(asked, "train", quiet=quiet)
 
     def beside(clip: "PicturedClip") -> "tuple[npt.NDArray[np.uint8], str]":
-        number, difference = nearest_real_clip(clip.pixels, videos, clip.class_name)
+        import numpy as np
+
+        number, difference = nearest_real_clip(np.asarray(clip.pixels), videos, clip.class_name)
         source = videos.source(number)
         name = str(source.get("file", f"clip {number}")).rpartition("/")[2]
         return videos.pixels[number, 0], f"RMS {difference:.0f}: {name}"

@@ -94,6 +94,7 @@ def diff_stores(
 
     Raises:
         StoreNotFoundError, NotAStoreError, NewerFormatError, DamagedStoreError: as `open_store`.
+        ClipTooLargeError: a rebuilt clip would take more than `DFS_MAX_CLIP_BYTES`.
     """
     with open_store(first) as one, open_store(second) as other:
         settings = {}
@@ -148,9 +149,11 @@ def _values(
     largest, largest_clip = 0.0, None
     clips = min(len(one), len(other))
     for clip in range(clips):
-        gap = np.abs(one.clip(clip).astype(np.float64) - other.clip(clip))
-        total, count = total + float(np.square(gap).sum()), count + gap.size
-        most = float(gap.max())
+        most = 0.0
+        for left, right in zip(one.clip_blocks(clip), other.clip_blocks(clip), strict=True):
+            gap = np.abs(left.astype(np.float64) - right)
+            total, count = total + float(np.square(gap).sum()), count + gap.size
+            most = max(most, float(gap.max()))
         number += most > 0
         if most > largest:
             largest, largest_clip = most, clip

@@ -18,9 +18,10 @@ from dfs_store.format.digest import compute_content_digest
 from dfs_store.format.io.place import Place, StoreURL, absolute_text, locate
 from dfs_store.format.native import native_bytes, read_native
 from dfs_store.format.quantization import decode
+from dfs_store.format.rebuilding import check_clip_bytes, rebuilt_blocks
 from dfs_store.format.spec import Header
 from dfs_store.format.stored_frames import DamagedFrameError
-from dfs_store.interpolation import neighbours, rebuild
+from dfs_store.interpolation import neighbours
 
 __all__ = ["KeyFrameStore", "open_store"]
 
@@ -38,6 +39,8 @@ class KeyFrameStore:
     Args:
         path: a directory `.zarr`, or a file `.zarr.zip`, `.h5` or `.hdf5`; or the URL of one (s3://, https://
             and whatever else fsspec opens), see docs/remote.md.
+        max_clip_bytes: the most bytes that a rebuilt clip may take; the environment variable
+            DFS_MAX_CLIP_BYTES when None, else 2 GiB.
 
     Attributes:
         path: as given, a `pathlib.Path` or a `dfs_store.format.io.place.StoreURL`.
@@ -51,9 +54,9 @@ class KeyFrameStore:
         MissingDependencyError: a library for the protocol of a URL is not installed.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, max_clip_bytes: int | None = None) -> None:
         place = locate(path)
-        self._set_up(place, examine_or_raise(place))
+        self._set_up(place, examine_or_raise(place), max_clip_bytes)
 
     @classmethod
     def of_examination(cls, place: Place, found: Examination) -> Self:
@@ -62,7 +65,8 @@ class KeyFrameStore:
         store._set_up(place, found)
         return store
 
-    def _set_up(self, place: Place, found: Examination) -> None:
+    def _set_up(self, place: Place, found: Examination, max_clip_bytes: int | None = None) -> None:
+        self._max_clip_bytes = max_clip_bytes
         self.path: Place = place
         self._absolute = absolute_text(place)  # unpickled where the working folder may be another
         assert found.frames is not None
@@ -91,7 +95,7 @@ class KeyFrameStore:
         self.close()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _reopen, (self._absolute, self._header.digest)
+        return _reopen, (self._absolute, self._header.digest, self._max_clip_bytes)
 
     @property
     def num_frames(self) -> int:
@@ -254,11 +258,32 @@ class KeyFrameStore:
             (T, C, H, W) float32, or (M, C, H, W) with `times`.
 
         Raises:
+            ClipTooLargeError: it would take more than `max_clip_bytes`.
             DamagedStoreError: a frame does not match its checksum.
             SettingsError: a time is outside the clip.
         """
-        key_frames = self.key_frames(clip)
-        return rebuild(key_frames, neighbours(self.positions(clip), self.num_frames, times=times))
+        clip = self._number(clip)
+        near = neighbours(self.positions(clip), self.num_frames, times=times)
+        self.check_clip_bytes(near.left.size)
+        rebuilt = np.empty((near.left.size, *self.frame_shape), np.float32)
+        end = 0
+        for block in rebuilt_blocks(self, clip, near):
+            rebuilt[end : end + len(block)] = block
+            end += len(block)
+        return rebuilt
+
+    def clip_blocks(self, clip: int, times: npt.ArrayLike | None = None) -> Iterator[npt.NDArray[np.float32]]:
+        """Yields the frames of `clip` in blocks (m, C, H, W) of at most 16 MiB, or one frame; raises as it.
+
+        Also a clip of which few `times` are asked for must be one that may be rebuilt whole.
+        """
+        clip = self._number(clip)
+        self.check_clip_bytes(self.num_frames)
+        yield from rebuilt_blocks(self, clip, neighbours(self.positions(clip), self.num_frames, times=times))
+
+    def check_clip_bytes(self, num_frames: int) -> None:
+        """Raises ClipTooLargeError if clips rebuilt to so many frames take more than `max_clip_bytes`."""
+        check_clip_bytes(self.path, num_frames, self.frame_shape, self._max_clip_bytes)
 
     def stored_frames(self, start: int, stop: int) -> Array:
         """Returns key frames start..stop of the whole store as stored, (stop - start, C, H, W), read-only.
@@ -419,28 +444,33 @@ class KeyFrameStore:
             f"file {self._frames.file_of(frame)})"
         )
 
-    def _bounds(self, clip: int) -> tuple[int, int]:
+    def _number(self, clip: int) -> int:
         if not -len(self) <= clip < len(self):
             raise IndexError(f"{self.path}: clip must be in 0..{len(self) - 1}, got {clip}")
-        clip %= len(self)
+        return clip % len(self)
+
+    def _bounds(self, clip: int) -> tuple[int, int]:
+        clip = self._number(clip)
         return int(self.offsets[clip]), int(self.offsets[clip + 1])
 
 
-def open_store(path: str | os.PathLike[str]) -> KeyFrameStore:
+def open_store(path: str | os.PathLike[str], *, max_clip_bytes: int | None = None) -> KeyFrameStore:
     """Opens a store for reading and checks every rule of the format; no key frame is read yet.
 
     Args:
         path: a directory `.zarr`, or a file `.zarr.zip`, `.h5` or `.hdf5`; or the URL of one.
+        max_clip_bytes: the most bytes that a rebuilt clip may take; the environment variable
+            DFS_MAX_CLIP_BYTES when None, else 2 GiB.
 
     Raises:
         StoreNotFoundError, NotAStoreError, NewerFormatError, DamagedStoreError, StoreUnreachableError: see
             `KeyFrameStore`.
     """
-    return KeyFrameStore(path)
+    return KeyFrameStore(path, max_clip_bytes=max_clip_bytes)
 
 
-def _reopen(path: str, digest: str) -> KeyFrameStore:
-    store = KeyFrameStore(path)
+def _reopen(path: str, digest: str, max_clip_bytes: int | None) -> KeyFrameStore:
+    store = KeyFrameStore(path, max_clip_bytes=max_clip_bytes)
     if store.attributes["digest"] != digest:
         raise _replaced(path)
     return store

@@ -67,12 +67,19 @@ class BatchRebuilder:
         self._device = device
         self._table = table
         self._num_outputs = num_outputs
-        num_channels, height, width = source.frame_shape
-        self.clip_shape = (
-            (num_channels, num_outputs, height, width)
-            if layout == "CTHW"
-            else (num_outputs, num_channels, height, width)
-        )
+
+    @property
+    def clip_shape(self) -> tuple[int, int, int, int]:
+        """The shape of a rebuilt clip, for whoever makes room for it.
+
+        Raises:
+            ClipTooLargeError: such a clip takes more than `DFS_MAX_CLIP_BYTES`.
+        """
+        self._source.check_clip_bytes(self._num_outputs)
+        num_channels, height, width = self._source.frame_shape
+        if self._layout == "CTHW":
+            return num_channels, self._num_outputs, height, width
+        return self._num_outputs, num_channels, height, width
 
     @torch.inference_mode(mode=False)
     @torch.no_grad()

@@ -14,6 +14,8 @@ from dfs_store.interpolation import neighbours, resample_times
 
 __all__ = ["ClipPlan", "Segment", "plan_of"]
 
+_MOST_KEPT = 256  # output frames: the plans of many long clips would take gigabytes
+
 
 class Segment(NamedTuple):
     """Successive output frames that are made alike, so that one operation makes them all.
@@ -85,7 +87,8 @@ def plan_of(positions: npt.NDArray[np.int64], num_frames: int, num_outputs: int)
         num_frames: T of the clip.
         num_outputs: M; for M = T the times are the whole frames.
     """
-    return _plan(positions.tobytes(), num_frames, num_outputs)
+    plan = _plan if num_outputs <= _MOST_KEPT else _plan.__wrapped__
+    return plan(positions.tobytes(), num_frames, num_outputs)
 
 
 # Many clips share their positions: two key frames, or every frame.

@@ -112,6 +112,10 @@ class OpenStores:
                     f"{shown[0]}, {store.path} has {shown[1]}{remedy}"
                 )
 
+    def check_clip_bytes(self, num_outputs: int) -> None:
+        """Raises ClipTooLargeError if a clip of so many rebuilt frames takes more than is allowed."""
+        self.stores[0].check_clip_bytes(num_outputs)
+
     def soft_labels(self) -> npt.NDArray[np.float32]:
         """Returns the soft labels of all clips, (N, classes) float32; SettingsError if a store has none."""
         found = []

@@ -1,15 +1,73 @@
 """One clip, ready to be drawn."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from dfs_store.format import KeyFrameStore
+from dfs_store.format.rebuilding import block_frames
 from dfs_store.names import counted
 from dfs_store.pictures.pixels import to_pixels
 
-__all__ = ["PicturedClip", "first_of_each_class", "pictured"]
+__all__ = ["MOST_SHOWN", "ClipPixels", "PicturedClip", "first_of_each_class", "pictured"]
+
+
+# More frames than a sheet or a page can show in a way that anybody looks at.
+MOST_SHOWN = 480
+
+
+class ClipPixels:
+    """Rebuilt frames of a clip as pixels; only the block in use is in memory.
+
+    `pixels[3]` is (H, W, 3) uint8, and `np.asarray(pixels)` all frames, (M, H, W, 3).
+
+    Args:
+        store: open for reading.
+        clip: number of the clip.
+        positions: (M,) ascending numbers of the frames.
+    """
+
+    def __init__(self, store: KeyFrameStore, clip: int, positions: npt.NDArray[np.int64]) -> None:
+        self.shape = (len(positions), *store.frame_shape[1:], 3)
+        self._store, self._clip, self._positions = store, clip, positions
+        self._rows = block_frames(store.frame_shape)
+        self._held, self._block = -1, np.empty(0, np.uint8)
+        # Rebuilt frames lie between key frames, also in brightness.
+        self._span = None if store.normalization is not None else _span(store, clip)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, number: int) -> npt.NDArray[np.uint8]:
+        number = range(len(self))[number]
+        block, row = divmod(number, self._rows)
+        if block != self._held:
+            times = self._positions[block * self._rows : (block + 1) * self._rows]
+            frames = np.concatenate(list(self._store.clip_blocks(self._clip, times=times)))
+            normalization, span = self._store.normalization, self._span
+            self._block = np.stack([to_pixels(frame, normalization, span) for frame in frames])
+            self._held = block
+        frame: npt.NDArray[np.uint8] = self._block[row]
+        return frame
+
+    def __iter__(self) -> Iterator[npt.NDArray[np.uint8]]:
+        for number in range(len(self)):
+            yield self[number]
+        self._held, self._block = -1, np.empty(0, np.uint8)  # of many clips, not all blocks are kept
+
+    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[Any]:
+        if copy is False:
+            raise ValueError("the pixels of a clip are rebuilt, and cannot be had without a copy")
+        return np.stack(list(self)).astype(dtype or np.uint8, copy=False)
+
+
+def _span(store: KeyFrameStore, clip: int) -> tuple[float, float]:
+    """Returns the smallest and the largest value of a clip's key frames."""
+    spans = [(block.min(), block.max()) for block in store.clip_blocks(clip, times=store.positions(clip))]
+    return float(min(low for low, _ in spans)), float(max(high for _, high in spans))
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,7 +75,7 @@ class PicturedClip:
     """A rebuilt clip as pixels, with what is said beside it.
 
     Attributes:
-        pixels: (T, H, W, 3) uint8 RGB, all frames.
+        pixels: (M, H, W, 3) uint8 RGB, the frames shown.
         positions: (K,) 0-based positions of the key frames.
         inserted_at: (K,) the 0-based step at which each was inserted (-1: initial), or None.
         class_name: name of its class.
@@ -26,20 +84,29 @@ class PicturedClip:
             has a frame less than its clip.
         late_from: the first step of the last fifth of the run; key frames inserted from then on are marked,
             as they have been trained little. None marks none.
+        shown: (M,) positions of the frames shown, where they are not all.
+        length: T, where not all frames are shown.
     """
 
-    pixels: npt.NDArray[np.uint8]
+    pixels: npt.NDArray[np.uint8] | ClipPixels
     positions: npt.NDArray[np.int64]
     inserted_at: npt.NDArray[np.int32] | None
     class_name: str
     title: str
     flat: bool = False
     late_from: int | None = None
+    shown: npt.NDArray[np.int64] | None = None
+    length: int | None = None
 
     @property
     def num_frames(self) -> int:
         """T."""
-        return int(self.pixels.shape[0])
+        return int(self.pixels.shape[0]) if self.length is None else self.length
+
+    @property
+    def shown_positions(self) -> list[int]:
+        """The positions of the M frames shown, ascending."""
+        return list(range(self.num_frames)) if self.shown is None else self.shown.tolist()
 
     @property
     def count_text(self) -> str:
@@ -59,19 +126,45 @@ class PicturedClip:
         return {int(p): int(step) for p, step in zip(self.positions, self.inserted_at, strict=True)}
 
 
-def pictured(store: KeyFrameStore, clip: int) -> PicturedClip:
-    """Rebuilds a clip of a store and turns it into pixels.
+def pictured(store: KeyFrameStore, clip: int, most: int | None = MOST_SHOWN) -> PicturedClip:
+    """Returns a clip of a store as pixels, which are rebuilt when they are asked for.
+
+    Args:
+        store: open for reading.
+        clip: number of the clip.
+        most: frames shown of a longer clip: key frames first, the others evenly spaced; all when None.
 
     Raises:
+        ClipTooLargeError: the clip takes more than the store allows.
         DamagedStoreError: a frame does not match its checksum.
     """
+    store.check_clip_bytes(store.num_frames)
+    keys, length = store.positions(clip), store.num_frames
+    shown = np.arange(length) if most is None or length <= most else _chosen(keys, length, most)
     return PicturedClip(
-        pixels=to_pixels(store.clip(clip), store.normalization),
-        positions=store.positions(clip),
+        pixels=ClipPixels(store, clip, shown),
+        positions=keys,
         inserted_at=store.inserted_at(clip),
         class_name=store.class_names[int(store.labels[clip])],
         title=f"clip {clip}",
+        shown=shown if len(shown) < length else None,
+        length=length,
     )
+
+
+def _chosen(keys: npt.NDArray[np.int64], length: int, most: int) -> npt.NDArray[np.int64]:
+    """Returns so many positions of a longer clip, (most,) int64, ascending."""
+    if len(keys) >= most:
+        return _spread(keys, most)
+    others = np.setdiff1d(np.arange(length), keys)
+    return np.sort(np.concatenate([keys, _spread(others, most - len(keys))]))
+
+
+def _spread(positions: npt.NDArray[np.int64], number: int) -> npt.NDArray[np.int64]:
+    spread: npt.NDArray[np.int64] = positions[
+        np.linspace(0, len(positions) - 1, number).round().astype(np.int64)
+    ]
+    return spread
 
 
 def first_of_each_class(store: KeyFrameStore, most: int) -> list[int]:

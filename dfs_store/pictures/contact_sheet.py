@@ -1,9 +1,9 @@
 """The contact sheet: a row per clip, a column per position, key frames bordered by the step of insertion."""
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,7 @@ from dfs_store.pictures.legend import LegendItem, draw_corner, draw_legend, lege
 
 __all__ = ["LABEL_WIDTH", "MARGIN", "Rebuilt", "SheetStyle", "contact_sheet", "sheet_items", "sheet_pages"]
 
+Frame: TypeAlias = npt.NDArray[np.uint8]
 Rebuilt = Literal["dim", "blank", "noise", "full"]
 
 MARGIN = 16
@@ -143,17 +144,17 @@ def contact_sheet(
     return sheet
 
 
-def _places(grid: _Grid, top: int, num_frames: int) -> Iterator[tuple[int, int, int]]:
-    """Yields for every position the left upper corner of its tile."""
+def _places(grid: _Grid, top: int, number: int) -> Iterator[tuple[int, int]]:
+    """Yields the left upper corner of every tile of a clip."""
     headroom = _SMALL + 4 if grid.lines > 1 else 0
-    for position in range(num_frames):
-        line, column = divmod(position, grid.columns)
+    for tile in range(number):
+        line, column = divmod(tile, grid.columns)
         left = MARGIN + LABEL_WIDTH + column * (grid.tile[0] + _GAP)
-        yield position, left, top + line * grid.line_height + headroom
+        yield left, top + line * grid.line_height + headroom
 
 
 def _write_positions(
-    draw: ImageDraw.ImageDraw, grid: _Grid, top: int, positions: range, theme: Theme
+    draw: ImageDraw.ImageDraw, grid: _Grid, top: int, positions: Sequence[int], theme: Theme
 ) -> None:
     for column, position in enumerate(positions):
         middle = MARGIN + LABEL_WIDTH + column * (grid.tile[0] + _GAP) + grid.tile[0] / 2
@@ -172,43 +173,50 @@ def _draw_row(
     words = ((clip.class_name, theme.text), (clip.title, theme.faint), (clip.count_text, theme.faint))
     for line, (text, colour) in enumerate(words):
         size = _TEXT if line == 0 else _SMALL
-        shown = shortened(text, LABEL_WIDTH - 12, size)
-        write_text(draw, (MARGIN, top + 2 + line * (_TEXT + 4)), shown, colour, size=size)
+        label = shortened(text, LABEL_WIDTH - 12, size)
+        write_text(draw, (MARGIN, top + 2 + line * (_TEXT + 4)), label, colour, size=size)
+    shown = clip.shown_positions
     if grid.lines > 1:
         for line in range(grid.lines):
-            first = line * grid.columns
-            positions = range(first, min(first + grid.columns, clip.num_frames))
+            positions = shown[line * grid.columns : (line + 1) * grid.columns]
             _write_positions(draw, grid, top + line * grid.line_height, positions, theme)
     steps = clip.steps_by_position()
-    rebuilt = _rebuilt_frames(clip, style)
-    for position, left, upper in _places(grid, top, clip.num_frames):
+    stand_in = _stand_in(clip, style)
+    for position, pixels, (left, upper) in zip(
+        shown, clip.pixels, _places(grid, top, len(shown)), strict=True
+    ):
+        rebuilt = stand_in(pixels)
         if position in steps:
             box = (left - _BORDER, upper - _BORDER, left + grid.tile[0] + 2, upper + grid.tile[1] + 2)
             draw.rectangle(box, fill=border_colour(steps[position], style))
-            sheet.paste(fitted(clip.pixels[position], *grid.tile), (left, upper))
+            sheet.paste(fitted(pixels, *grid.tile), (left, upper))
             if clip.is_late(steps[position]):
                 size = max(10, min(grid.tile) // 4)
                 draw_corner(draw, (box[2], box[1]), size, border_colour(steps[position], style))
         elif rebuilt is not None:
-            sheet.paste(fitted(rebuilt[position], *grid.tile), (left, upper))
+            sheet.paste(fitted(rebuilt, *grid.tile), (left, upper))
         else:
             box = (left, upper, left + grid.tile[0] - 1, upper + grid.tile[1] - 1)
             draw.rectangle(box, outline=mixed(theme.faint, theme.background, 0.35))
 
 
-def _rebuilt_frames(clip: PicturedClip, style: SheetStyle) -> npt.NDArray[np.uint8] | None:
-    """Returns what stands for the rebuilt frames, (T, H, W, 3), None for nothing."""
+def _stand_in(clip: PicturedClip, style: SheetStyle) -> Callable[[Frame], Frame | None]:
+    """Returns what makes of each frame (H, W, 3) what is shown where it is rebuilt, None for nothing."""
     if style.rebuilt == "full" or clip.flat:
-        return clip.pixels
+        return lambda frame: frame
     if style.rebuilt == "blank":
-        return None
-    if style.rebuilt == "noise":
-        generator = np.random.default_rng(0)  # the same noise in every picture
-        noise = generator.normal(127.5, 50, clip.pixels.shape)
-        return np.clip(np.rint(noise), 0, 255).astype(np.uint8)
+        return lambda _: None
     background = np.array(style.theme.background, np.float32)
-    dimmed: npt.NDArray[np.uint8] = np.rint(background + _DIM * (clip.pixels - background)).astype(np.uint8)
-    return dimmed
+    generator = np.random.default_rng(0)  # the same noise in every picture
+
+    def noise(frame: Frame) -> Frame:
+        return np.clip(np.rint(generator.normal(127.5, 50, frame.shape)), 0, 255).astype(np.uint8)
+
+    def dimmed(frame: Frame) -> Frame:
+        found: Frame = np.rint(background + _DIM * (frame - background)).astype(np.uint8)
+        return found
+
+    return noise if style.rebuilt == "noise" else dimmed
 
 
 def border_colour(step: int | None, style: SheetStyle) -> Colour:

@@ -9,7 +9,9 @@ _LEAST, _MOST = -0.5, 1.5  # what still counts as [0, 1] with some overshoot
 
 
 def to_pixels(
-    values: npt.NDArray[np.float32], normalization: dict[str, list[float]] | None
+    values: npt.NDArray[np.float32],
+    normalization: dict[str, list[float]] | None,
+    span: tuple[float, float] | None = None,
 ) -> npt.NDArray[np.uint8]:
     """Turns frames into RGB pixels.
 
@@ -20,6 +22,8 @@ def to_pixels(
     Args:
         values: (..., C, H, W) float32. C of 3 is RGB; of any other number the mean is shown as grey.
         normalization: {"mean": [...], "std": [...]} of C numbers each, or None for values in [0, 1].
+        span: the smallest and the largest value of the clip that the frames are a part of; those of `values`
+            when None.
 
     Returns:
         (..., H, W, 3) uint8.
@@ -28,9 +32,10 @@ def to_pixels(
     if normalization is not None:
         mean, std = (np.asarray(normalization[key], np.float64)[:, None, None] for key in ("mean", "std"))
         shown = shown * std + mean
-    elif shown.size and (shown.min() < _LEAST or shown.max() > _MOST):
-        low, high = float(shown.min()), float(shown.max())
-        shown = (shown - low) / (high - low) if high > low else np.full_like(shown, 0.5)
+    elif shown.size:
+        low, high = span if span is not None else (float(shown.min()), float(shown.max()))
+        if low < _LEAST or high > _MOST:
+            shown = (shown - low) / (high - low) if high > low else np.full_like(shown, 0.5)
     if shown.shape[-3] != 3:
         shown = np.repeat(shown.mean(axis=-3, keepdims=True), 3, axis=-3)
     pixels: npt.NDArray[np.uint8] = np.rint(np.clip(shown, 0, 1) * 255).astype(np.uint8)

@@ -15,7 +15,7 @@ from dfs_store.format import KeyFrameStore
 from dfs_store.format.source_paths import source_name
 from dfs_store.names import known_name
 from dfs_store.pictures.charts import chart_bytes, cosine_map, insertion_timeline, storage_per_class
-from dfs_store.pictures.clip import PicturedClip, pictured
+from dfs_store.pictures.clip import MOST_SHOWN, PicturedClip, pictured
 from dfs_store.pictures.contact_sheet import Rebuilt, SheetStyle, contact_sheet, sheet_pages
 from dfs_store.pictures.drawing import THEMES
 from dfs_store.pictures.film import FASTEST_FPS, SLOWEST_FPS, FilmCell, film_bytes, film_frames
@@ -29,6 +29,7 @@ Flows = Callable[[PicturedClip], list[npt.NDArray[np.uint8]]]
 
 _USUAL_FPS = 8.0
 _LOCAL = {"dataset", "test_list", "class_names"}  # paths seen from each store
+_MOST_FILMED = 2048  # frames are drawn one by one, with a mark for each
 
 
 class Preview:
@@ -65,7 +66,7 @@ class Preview:
             theme=self._theme,
             heading=store_title(store),
         )
-        shape = (store.num_frames, *store.frame_shape[1:])
+        shape = (min(store.num_frames, MOST_SHOWN), *store.frame_shape[1:])
         self._pages = {
             "sheet": sheet_pages(len(self.clips), shape, rows),
             # A row of frames and a row of flow per clip.
@@ -92,6 +93,8 @@ class Preview:
 
     def sheets(self, flows: Flows | None = None) -> Iterator[Image.Image]:
         """Draws the pages of the contact sheet; with `flows`, a row of optical flow under every clip."""
+        if flows is not None:
+            self._check_length(MOST_SHOWN, "a sheet with optical flow")
         pages = self._pages["sheet" if flows is None else "flow"]
         for number, page in enumerate(pages):
             rows = []
@@ -109,9 +112,10 @@ class Preview:
             fps: frames per second; the store's when None, and 8 where it does not say.
             beside: gives the real clip to show next to one, (T, H, W, 3) uint8, and what it is.
         """
+        self._check_length(_MOST_FILMED, "a film")
         cells = [
             FilmCell(clip, *(beside(clip) if beside is not None else ()))
-            for clip in self.pictured_clips(range(len(self.clips)))
+            for clip in self.pictured_clips(range(len(self.clips)), None)
         ]
         rate = fps if fps is not None else min(max(self.store.fps or _USUAL_FPS, SLOWEST_FPS), FASTEST_FPS)
         return film_bytes(film_frames(cells, self._style), suffix, rate)
@@ -226,9 +230,22 @@ class Preview:
         """Number of steps of the run that made the store; None if it does not say or did not insert."""
         return self._style.steps
 
-    def pictured_clips(self, numbers: Sequence[int]) -> Iterator[PicturedClip]:
-        """Yields some of the clips, by their places among those chosen, ready to be drawn."""
-        return (self._marked(pictured(self.store, self.clips[number])) for number in numbers)
+    def pictured_clips(self, numbers: Sequence[int], most: int | None = MOST_SHOWN) -> Iterator[PicturedClip]:
+        """Yields some of the clips, by their places among those chosen, ready to be drawn.
+
+        Args:
+            numbers: the places.
+            most: frames shown of a longer clip, see `pictured`.
+        """
+        return (self._marked(pictured(self.store, self.clips[number], most)) for number in numbers)
+
+    def _check_length(self, most: int, what: str) -> None:
+        self.store.check_clip_bytes(self.store.num_frames)
+        if self.store.num_frames > most:
+            raise SettingsError(
+                f"{what} shows clips of at most {most:,} frames, and those of {self.store.path} have "
+                f"{self.store.num_frames:,}; `dfs export --to videos` writes clips of any length"
+            )
 
     def _marked(self, clip: PicturedClip) -> PicturedClip:
         return clip if self._phases is None else replace(clip, late_from=self._phases.late_from)

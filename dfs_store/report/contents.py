@@ -265,9 +265,9 @@ def _shown(store: KeyFrameStore, number: int) -> ShownClip:
     name = store.class_names[int(store.labels[number])]
     try:
         clip = pictured(store, number)
+        return ShownClip(number, name, clip, sprite(clip))
     except DamagedStoreError:
         return ShownClip(number, name, None, None)
-    return ShownClip(number, name, clip, sprite(clip))
 
 
 def _classes(store: KeyFrameStore, evaluations: Sequence[Evaluation]) -> list[ClassRow]:

@@ -50,6 +50,13 @@ def key_frames_of_another_shape():
     append(np.zeros((2, 3, 6, 6), dtype=np.float32), [0, 7])
 
 
+def a_clip_of_gigabytes():
+    frame = np.zeros((1, 3, 128, 96), dtype=np.float32)
+    with StoreWriter("ucf.h5", num_frames=65_536, frame_shape=frame.shape[1:], class_names=["a"]) as writer:
+        writer.append(frame, [0], label=0)
+    open_store("ucf.h5").clip(0)
+
+
 def an_output_that_is_there():
     write_store(Path("ucf.zarr"))
     write_store(Path("ucf.zarr"))
@@ -191,6 +198,7 @@ SCENES = {
     errors.SettingsError: a_wrong_setting,
     errors.PositionsError: positions_that_do_not_reach_the_end,
     errors.ClipError: key_frames_of_another_shape,
+    errors.ClipTooLargeError: a_clip_of_gigabytes,
     errors.OutputExistsError: an_output_that_is_there,
     errors.OutputNotWritableError: an_output_in_no_folder,
     errors.StoreNotFoundError: a_store_that_is_not_there,

@@ -1,4 +1,4 @@
-"""The clips of a store to export, rebuilt one at a time, as values or as pixels."""
+"""The clips of a store to export, rebuilt block by block, as values or as pixels."""
 
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -51,7 +51,7 @@ class ClipToExport(NamedTuple):
 
 
 class ExportedClips:
-    """The clips of some or all classes of a store. Only one is in memory at a time.
+    """The clips of some or all classes of a store. Only one block of one clip is in memory at a time.
 
     Attributes:
         store: the open store.
@@ -125,21 +125,23 @@ class ExportedClips:
         positions: npt.NDArray[np.int64] = self.store.all_positions[of_kept].astype(np.int64)
         return positions
 
-    def values(self, clip: ClipToExport) -> npt.NDArray[np.float32]:
-        """Returns a rebuilt clip in the store's values, (T, C, H, W) float32."""
-        return self.store.clip(clip.number)
+    def values(self, clip: ClipToExport) -> Iterator[npt.NDArray[np.float32]]:
+        """Yields a rebuilt clip in the store's values, block by block, (m, C, H, W) float32."""
+        return self.store.clip_blocks(clip.number)
 
-    def pixels(self, clip: ClipToExport) -> npt.NDArray[np.uint8]:
-        """Returns a rebuilt clip as pixels, (T, C, H, W) uint8."""
-        found = to_pixels(self.store.clip(clip.number), self.store.normalization)
-        self.num_clipped += found.num_clipped
-        self.num_values += found.pixels.size
-        return found.pixels
+    def pixels(self, clip: ClipToExport) -> Iterator[npt.NDArray[np.uint8]]:
+        """Yields a rebuilt clip as pixels, block by block, (m, C, H, W) uint8."""
+        for block in self.values(clip):
+            found = to_pixels(block, self.store.normalization)
+            self.num_clipped += found.num_clipped
+            self.num_values += found.pixels.size
+            yield found.pixels
 
     def key_frames_rgb(self, clip: ClipToExport) -> npt.NDArray[np.uint8]:
         """Returns the key frames of a clip as RGB pixels, (K, H, W, 3) uint8."""
         return to_rgb(to_pixels(self.store.key_frames(clip.number), self.store.normalization).pixels)
 
-    def rgb(self, clip: ClipToExport) -> npt.NDArray[np.uint8]:
-        """Returns a rebuilt clip as RGB pixels, (T, H, W, 3) uint8."""
-        return to_rgb(self.pixels(clip))
+    def rgb(self, clip: ClipToExport) -> Iterator[npt.NDArray[np.uint8]]:
+        """Yields the frames of a rebuilt clip as RGB pixels, (H, W, 3) uint8."""
+        for block in self.pixels(clip):
+            yield from to_rgb(block)

@@ -1,6 +1,8 @@
 """Encodes pixels as MP4 videos and PNG images."""
 
 import io
+import itertools
+from collections.abc import Iterable
 from fractions import Fraction
 
 import av
@@ -21,23 +23,31 @@ H264, LOSSLESS = "h264", "lossless"
 _QUALITY = {"crf": "10", "preset": "medium"}
 
 
-def check_fps(fps: float | None) -> None:
-    """Raises SettingsError unless the frame rate is None or supported by players."""
+def check_fps(fps: float | None, where: str = "") -> None:
+    """Raises SettingsError unless the frame rate is None or supported by players.
+
+    Args:
+        fps: frames per second.
+        where: what it comes from if not from --fps, for the error.
+    """
     if fps is not None and not _MIN_FPS <= fps <= _MAX_FPS:
-        raise SettingsError(f"--fps must be {_MIN_FPS:g} to {_MAX_FPS:g} frames per second, got {fps:g}")
+        got = f"{where} says {fps:g}; choose one with --fps" if where else f"got {fps:g}"
+        raise SettingsError(f"--fps must be {_MIN_FPS:g} to {_MAX_FPS:g} frames per second, {got}")
 
 
-def encode_video(pixels: Pixels, fps: float, encoding: str) -> bytes:
+def encode_video(pixels: Iterable[Pixels], fps: float, encoding: str) -> bytes:
     """Encodes a clip as an MP4 file.
 
     Args:
-        pixels: (T, H, W, 3) uint8 RGB.
+        pixels: at least one frame, (H, W, 3) uint8 RGB each.
         fps: frames per second.
         encoding: "h264": H.264 of high quality, with colours at half the resolution where both sides are
             even (every player shows that) and at full resolution otherwise; "lossless": H.264 of RGB, bit for
             bit, which FFmpeg, VLC and PyTorch's decoders read, but browsers do not.
     """
-    height, width = pixels.shape[1:3]
+    frames = iter(pixels)
+    first = next(frames)
+    height, width = first.shape[:2]
     even = height % 2 == 0 and width % 2 == 0
     codec, layout, options = ("libx264", "yuv420p" if even else "yuv444p", _QUALITY)
     if encoding == LOSSLESS:
@@ -48,7 +58,7 @@ def encode_video(pixels: Pixels, fps: float, encoding: str) -> bytes:
             codec, rate=Fraction(fps).limit_denominator(10_000), options=dict(options)
         )
         stream.width, stream.height, stream.pix_fmt = width, height, layout
-        for picture in pixels:
+        for picture in itertools.chain([first], frames):
             container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, "rgb24")))
         container.mux(stream.encode(None))
     return file.getvalue()

@@ -120,6 +120,7 @@ def export_store(
 
     Raises:
         SettingsError: a setting is not allowed, or the format does not support the clips.
+        ClipTooLargeError: a rebuilt clip would take more than `DFS_MAX_CLIP_BYTES`.
         OutputExistsError: `out` exists, and `overwrite` is False or it is not an earlier export.
         OutputNotWritableError, DiskFullError: the output cannot be written.
         StoreNotFoundError, NotAStoreError, NewerFormatError, DamagedStoreError: see `KeyFrameStore`.
@@ -136,6 +137,8 @@ def export_store(
             )
         encoding = settings.encoding or KINDS[settings.to][0]
         fps = settings.fps or store.fps or DEFAULT_FPS
+        check_fps(fps, os.fspath(source))
+        store.check_clip_bytes(store.num_frames)
         with output_path(out, overwrite=overwrite) as path:
             _WRITERS[settings.to](clips, path, settings, encoding, fps)
             files = [path] if is_file else [file for file in path.rglob("*") if file.is_file()]

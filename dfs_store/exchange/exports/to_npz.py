@@ -66,5 +66,6 @@ def write_npz(clips: ExportedClips, path: Path, *, fps: float, dtype: str) -> No
             }
             np.lib.format.write_array_header_2_0(file, header)
             for clip in clips:
-                values = clips.pixels(clip) if dtype == UINT8 else clips.values(clip).astype("<f4")
-                file.write(np.ascontiguousarray(values).tobytes())
+                blocks = clips.pixels(clip) if dtype == UINT8 else clips.values(clip)
+                for block in blocks:
+                    file.write(np.ascontiguousarray(block, f"<{np.dtype(dtype).str[1:]}").data)

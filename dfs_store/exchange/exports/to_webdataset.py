@@ -2,7 +2,9 @@
 
 import io
 import json
+import math
 import tarfile
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -34,15 +36,19 @@ def write_shards(clips: ExportedClips, folder: Path, *, fps: float, encoding: st
     Raises:
         SettingsError: a clip is larger than `max_bytes`.
     """
+    height, width = clips.store.frame_shape[1:]
+    shape = (clips.store.num_frames, height, width, 3)
     folder.mkdir(parents=True, exist_ok=True)
     shard: tarfile.TarFile | None = None
     number, size = 0, 0
     try:
         for clip in clips:
             pixels = clips.rgb(clip)
-            suffix, data = (
-                (NPY, _npy(pixels)) if encoding == NPY else ("mp4", encode_video(pixels, fps, encoding))
-            )
+            if encoding == NPY:
+                _check_fits(clip.number, math.prod(shape), max_bytes)  # before it is rebuilt in memory
+                suffix, data = NPY, _npy(pixels, shape)
+            else:
+                suffix, data = "mp4", encode_video(pixels, fps, encoding)
             about = {**clip.to_json(), "fps": fps}
             members = {
                 suffix: data,
@@ -50,11 +56,7 @@ def write_shards(clips: ExportedClips, folder: Path, *, fps: float, encoding: st
                 "json": json.dumps(about, allow_nan=False).encode(),
             }
             added = sum(_BLOCK_BYTES + _padded(len(each), _BLOCK_BYTES) for each in members.values())
-            if _shard_bytes(added) > max_bytes:
-                raise SettingsError(
-                    f"--shard-size {max_bytes:,} bytes is too small for a clip: clip {clip.number} needs "
-                    f"{_shard_bytes(added):,}; use a larger size, or --encoding h264"
-                )
+            _check_fits(clip.number, added, max_bytes)
             if shard is not None and _shard_bytes(size + added) > max_bytes:
                 shard.close()
                 shard = None
@@ -73,9 +75,20 @@ def write_shards(clips: ExportedClips, folder: Path, *, fps: float, encoding: st
             shard.close()
 
 
-def _npy(array: npt.NDArray[np.uint8]) -> bytes:
+def _check_fits(clip: int, size: int, max_bytes: int) -> None:
+    if _shard_bytes(size) > max_bytes:
+        raise SettingsError(
+            f"--shard-size {max_bytes:,} bytes holds no clip: clip {clip} takes {_shard_bytes(size):,}; "
+            "allow more, or take --encoding h264"
+        )
+
+
+def _npy(frames: Iterable[npt.NDArray[np.uint8]], shape: tuple[int, ...]) -> bytes:
     file = io.BytesIO()
-    np.save(file, array, allow_pickle=False)
+    header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(file, header)
+    for frame in frames:
+        file.write(frame.data)
     return file.getvalue()
 
 

@@ -31,7 +31,7 @@
           `${100 * column / Math.max(this.columns - 1, 1)}% ${100 * row / Math.max(this.rows - 1, 1)}%`;
         this.slider.value = position;
         this.slider.setAttribute("aria-valuetext", this.tiles[position].title);
-        this.output.textContent = position;
+        this.output.textContent = this.tiles[position].querySelector("span").textContent;
         this.tiles.forEach((tile, number) => tile.classList.toggle("now", number === position));
       },
       play(on) {
