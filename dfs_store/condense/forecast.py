@@ -3,6 +3,7 @@
 import contextlib
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -24,7 +25,10 @@ from dfs_store.videos.epochs import VideoClips
 from dfs_store.videos.of_store import clips_named_by
 from dfs_store.videos.rehearsal import Rehearsal, rehearse
 
-__all__ = ["Forecast", "forecast_run", "rehearse_training_clips"]
+__all__ = ["Forecast", "Paces", "forecast_run", "measured", "rehearse_training_clips"]
+
+# Seconds by what was timed.
+Paces = dict[object, float]
 
 _EMBEDDED = 32  # clips
 _NEVER = 10**9  # steps between checkpoints
@@ -53,6 +57,13 @@ class Forecast:
         return {"forecast_seconds": round(self.seconds, 3), "rough": self.rough, "forecast_parts": parts}
 
 
+def measured(paces: Paces, key: object, measure: Callable[[], float]) -> float:
+    """Returns seconds that were measured before, or measures them."""
+    if key not in paces:
+        paces[key] = measure()
+    return paces[key]
+
+
 def rehearse_training_clips(config: CondenseConfig) -> Rehearsal:
     """Returns the real clips of a run, or as many that look alike, without those held out."""
     clips = clips_named_by(config)
@@ -70,7 +81,7 @@ def rehearse_training_clips(config: CondenseConfig) -> Rehearsal:
     return made._replace(videos=made.videos.hold_out(config.hold_out)[0])
 
 
-def forecast_run(plan: Plan, clips: Rehearsal | None = None) -> Forecast | None:
+def forecast_run(plan: Plan, clips: Rehearsal | None = None, paces: Paces | None = None) -> Forecast | None:
     """Returns about how long a run will take; nothing is written.
 
     A run of steps takes one to warm up and two that are timed, of each stage, in the loop and with the
@@ -80,6 +91,7 @@ def forecast_run(plan: Plan, clips: Rehearsal | None = None) -> Forecast | None:
     Args:
         plan: of the run.
         clips: of `rehearse_training_clips`, if they are there already.
+        paces: seconds that were measured with these clips before; others are added.
 
     Returns:
         None for a method of the user's own, which may do anything.
@@ -93,10 +105,11 @@ def forecast_run(plan: Plan, clips: Rehearsal | None = None) -> Forecast | None:
     if ":" in config.method:
         return None
     with limited_memory(resolve_device(config.device), config.max_memory_bytes):
-        return _forecast(plan, rehearse_training_clips(config) if clips is None else clips)
+        made = rehearse_training_clips(config) if clips is None else clips
+        return _forecast(plan, made, {} if paces is None else paces)
 
 
-def _forecast(plan: Plan, clips: Rehearsal) -> Forecast:
+def _forecast(plan: Plan, clips: Rehearsal, paces: Paces) -> Forecast:
     config, device, videos = plan.config, resolve_device(plan.config.device), clips.videos
     parts: dict[str, float] = {}
     if clips.decoding_seconds is not None:
@@ -109,11 +122,12 @@ def _forecast(plan: Plan, clips: Rehearsal) -> Forecast:
         network.reset(torch.Generator().manual_seed(0))
         fast_order(network.to(device))
         if by_features or starts or config.soft_labels:
-            each = _embedding_seconds(network, videos)
+            each = measured(paces, "embedding", lambda: _embedding_seconds(network, videos))
             embedded = len(videos) * (by_features or starts) + plan.num_clips * config.soft_labels
             parts["embedding"] = each * embedded
         if trains and not extractor_is_kept(videos):
-            one = seconds_per_pass(network, VideoClips(videos, device), EXTRACTOR_TRAINING)
+            source = VideoClips(videos, device)
+            one = measured(paces, "network", lambda: seconds_per_pass(network, source, EXTRACTOR_TRAINING))
             parts["network"] = EXTRACTOR_TRAINING.passes * one
     parts |= _of_steps(plan, clips) if config.iterates else {"clips": _keeping_seconds(plan, videos)}
     return Forecast(parts, rough=clips.decoding_seconds is not None or not config.iterates)

@@ -1,14 +1,16 @@
 """How long an evaluation will take: a few batches are trained and tested, and nothing is written."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import torch
 
-from dfs_store.condense.forecast import Forecast
+from dfs_store.condense.forecast import Forecast, Paces, measured
 from dfs_store.evaluate.run import EvaluationSettings, TrainingClips
 from dfs_store.evaluate.testing import answers_on, num_test_passes
-from dfs_store.networks import build_network, fast_order
+from dfs_store.networks import TrainingSettings, build_network, fast_order
 from dfs_store.networks.timing import seconds_per_pass, synchronised_clock
 from dfs_store.videos import VideoDataset
 from dfs_store.videos.rehearsal import Rehearsal
@@ -17,10 +19,15 @@ __all__ = ["forecast_evaluation"]
 
 _TESTED = 64  # clips of a test batch
 _WARMED_UP = 8
+_CPU_BATCH = 64
 
 
 def forecast_evaluation(
-    sources: Sequence[TrainingClips], test: Rehearsal, settings: EvaluationSettings, decoding: float = 0.0
+    sources: Sequence[TrainingClips],
+    test: Rehearsal,
+    settings: EvaluationSettings,
+    decoding: float = 0.0,
+    paces: Paces | None = None,
 ) -> Forecast:
     """Returns about how long `evaluate` will take.
 
@@ -32,19 +39,33 @@ def forecast_evaluation(
         test: the clips to test on, or as many that look alike.
         settings: of the evaluation.
         decoding: seconds that preparing the clips to train on takes.
+        paces: seconds that were measured with such clips before; others are added.
     """
     training, videos = settings.training(0), test.videos
     shape = (len(videos.classes), videos.num_frames, videos.frame_shape[1])
     device = torch.device(settings.device)
-    seconds = 0.0
+    if device.type == "cpu":  # on which larger batches are no faster
+        training = replace(training, batch_size=min(training.batch_size, _CPU_BATCH))
+    paces, seconds = {} if paces is None else paces, 0.0
+    network = fast_order(build_network(settings.model, *shape, seed=training.seed).to(device))
     for source in sources:
-        network = fast_order(build_network(settings.model, *shape, seed=training.seed).to(device))
-        seconds += settings.runs * training.passes * seconds_per_pass(network, source, training)
+        key = settings.model, settings.recipe, min(training.batch_size, len(source)), type(source)
+        each = measured(paces, key, partial(_training_seconds, network, source, training))
+        seconds += settings.runs * training.passes * each * len(source)
     tests = settings.runs * len(sources) * num_test_passes(settings.protocol)
     parts = {"decoding": decoding + (test.decoding_seconds or 0.0), "training": seconds}
-    parts["testing"] = tests * len(videos) * _testing_seconds(network, videos)
+    parts["testing"] = (
+        tests
+        * len(videos)
+        * measured(paces, ("testing", settings.model), lambda: _testing_seconds(network, videos))
+    )
     rough = parts["decoding"] > 0
     return Forecast(parts if rough else {k: v for k, v in parts.items() if k != "decoding"}, rough)
+
+
+def _training_seconds(network: torch.nn.Module, source: TrainingClips, training: TrainingSettings) -> float:
+    """Returns the seconds that training on one clip takes, once."""
+    return seconds_per_pass(network, source, training) / len(source)
 
 
 def _testing_seconds(network: torch.nn.Module, videos: VideoDataset) -> float:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from dfs_store.condense.engine.real_starts import clips_per_class
-from dfs_store.condense.forecast import Forecast, forecast_run, rehearse_training_clips
+from dfs_store.condense.forecast import Forecast, Paces, forecast_run, rehearse_training_clips
 from dfs_store.condense.plan import plan_run
 from dfs_store.condense.runtime.device import resolve_device
 from dfs_store.evaluate.comparison.cells import Cell, sampling_of
@@ -39,11 +39,12 @@ def forecast_comparison(asked: Comparison, cells: list[Cell]) -> Forecast:
         cells: those that are not finished.
     """
     rehearsals: dict[str, Rehearsal] = {}
+    paces: dict[str, Paces] = {}
     parts = dict.fromkeys(("decoding", "network", "condensing", "training", "testing"), 0.0)
     rough = False
     for row in {cell.row.key: cell.row for cell in cells}.values():
         own = [cell for cell in cells if cell.row.key == row.key]
-        for forecast in _of_row(asked, row, own[0], rehearsals):
+        for forecast in _of_row(asked, row, own[0], rehearsals, paces):
             rough |= forecast.rough
             for name, seconds in forecast.parts.items():
                 if name in _ONCE:
@@ -54,7 +55,9 @@ def forecast_comparison(asked: Comparison, cells: list[Cell]) -> Forecast:
     return Forecast({name: seconds for name, seconds in parts.items() if seconds}, rough)
 
 
-def _of_row(asked: Comparison, row: Row, cell: Cell, rehearsals: dict[str, Rehearsal]) -> list[Forecast]:
+def _of_row(
+    asked: Comparison, row: Row, cell: Cell, rehearsals: dict[str, Rehearsal], paces: dict[str, Paces]
+) -> list[Forecast]:
     """Returns the forecasts of condensing, unless it is a method of the user's own, and of evaluating."""
     settings = evaluation_of(asked, row, cell.seed, str(resolve_device(asked.device)))
     named = row if row.method != WHOLE else Row(method="random", vpc=1)
@@ -63,18 +66,18 @@ def _of_row(asked: Comparison, row: Row, cell: Cell, rehearsals: dict[str, Rehea
     key = str([config.provenance()[name] for name in sorted(asked.sampling)])
     if key not in rehearsals:
         rehearsals[key] = rehearse_training_clips(config)
-    clips = rehearsals[key]
+    clips, known = rehearsals[key], paces.setdefault(key, {})
     found = []
     if row.method == WHOLE:
         train = clips.videos
     else:
         if not Path(cell.store).exists():  # else only the evaluation is left
-            made = forecast_run(plan_run(config, clips.videos), clips)
+            made = forecast_run(plan_run(config, clips.videos), clips, known)
             found = [] if made is None else [made]
         counts = clips_per_class(clips.videos).values()
         train = _as_many(clips.videos, sum(map(config.clips_of, counts)))
     test = _test_clips(asked, row, settings, f"test {key}", rehearsals)
-    return [*found, forecast_evaluation([VideoClips(train, settings.device)], test, settings)]
+    return [*found, forecast_evaluation([VideoClips(train, settings.device)], test, settings, paces=known)]
 
 
 def _as_many(videos: VideoDataset, number: int) -> VideoDataset:
