@@ -51,8 +51,12 @@ class Shard:
         if found[1] != "auto":
             return cls(int(found[1]), int(found[2]))
         if "SLURM_ARRAY_TASK_ID" in environment:
-            raise SettingsError(f"--shard {text}: Slurm says how many tasks there are; leave out the number: auto")
-        return cls(_number(environment, "JOB_COMPLETION_INDEX", "an indexed job of Kubernetes") + 1, int(found[2]))
+            raise SettingsError(
+                f"--shard {text}: Slurm says how many tasks there are; leave out the number: auto"
+            )
+        return cls(
+            _number(environment, "JOB_COMPLETION_INDEX", "an indexed job of Kubernetes") + 1, int(found[2])
+        )
 
     def has(self, row: int) -> bool:
         """Returns whether a row of the list is in this shard."""
@@ -84,7 +88,8 @@ def _of_slurm(environment: Mapping[str, str]) -> tuple[int, int]:
     where = f"task {number} of an array from {first} in steps of {step} with {count} tasks"
     if step < 1 or (number - first) % step or not 0 <= (number - first) // step < count:
         raise SettingsError(
-            f"--shard auto: {where} is not one of 1/N to N/N; use an array like 0-15 or 1-16, or give --shard I/N"
+            f"--shard auto: {where} is not one of 1/N to N/N; use an array like 0-15 or 1-16, or "
+            "give --shard I/N"
         )
     return (number - first) // step + 1, count
 
