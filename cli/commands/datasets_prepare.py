@@ -18,6 +18,7 @@ from ..shown.prepare_progress import shown_on
 
 if TYPE_CHECKING:
     from dfs_store.videos import DatasetInfo
+    from dfs_store.videos.cache.shards import Shard as ShardOfFiles
 
 FILES_SHOWN = 20
 
@@ -46,8 +47,17 @@ Shard = Annotated[
     str | None,
     typer.Option(
         "--shard",
-        help="Every N-th file only: 3/16 is the third of sixteen, for as many machines with one cache.",
-        metavar="I/N",
+        help="A part of the files, for machines with one cache: 3/16, auto (Slurm), auto/16 (Kubernetes).",
+        metavar="I/N|auto",
+    ),
+]
+Engine = Annotated[
+    str,
+    typer.Option(
+        "--engine",
+        help="local, or ray: shards as Ray tasks on machines with one cache.",
+        metavar="local|ray",
+        autocompletion=one_of("local", "ray"),
     ),
 ]
 
@@ -70,6 +80,7 @@ def prepare(
     max_memory: MaxMemory = None,
     decoder: shared.Decoder = None,
     shard: Shard = None,
+    engine: Engine = "local",
     seed: shared.Seed = 0,
     json: shared.Json = False,
     quiet: shared.Quiet = False,
@@ -98,12 +109,15 @@ def prepare(
     options["max_memory"] = None if max_memory is None else parse_bytes(max_memory, "--max-memory")
     if part is not None:
         check_part(part)
+    share = _share(shard, engine)
     info = describe(name)
     prepared = []
     parts = (part,) if part else _parts(name, how)
     for each in parts:
-        if shard is not None:
-            prepared.append(_prepare_shard(name, each, shard, options, quiet=quiet))
+        if engine == "ray":
+            _prepare_on_ray(name, each, options, quiet=quiet)
+        if share is not None:
+            prepared.append(_prepare_shard(name, each, share, options, quiet=quiet))
             text = _shard_text(prepared[-1], name)
         else:
             prepared.append(_prepare(name, each, options, quiet=quiet))
@@ -113,8 +127,27 @@ def prepare(
     if not quiet and all(each.get("complete", True) for each in prepared):
         _output.note(_ending(name, info, options))
     if json:
-        of_shard = {} if shard is None else {"shard": shard}
+        of_shard = {} if share is None else {"shard": str(share)}
         _output.document("dfs.prepare/1", {"dataset": name, **of_shard, "parts": prepared})
+
+
+def _share(shard: str | None, engine: str) -> "ShardOfFiles | None":
+    from dfs_store.errors import SettingsError
+    from dfs_store.names import known_name
+    from dfs_store.videos.cache.shards import Shard as ShardOfFiles
+
+    if known_name(engine, ("local", "ray"), "--engine") == "ray" and shard is not None:
+        raise SettingsError(f"--engine ray makes its own shards; leave out --shard {shard}")
+    return None if shard is None else ShardOfFiles.parse(shard)
+
+
+def _prepare_on_ray(name: str, part: str, options: dict[str, Any], *, quiet: bool) -> None:
+    from dfs_store.videos.on_ray import prepare_on_ray
+
+    with _output.Progress(f"prepare {part} on Ray", quiet=quiet) as progress:
+        prepare_on_ray(
+            name, part, on_done=lambda done, count: progress.update(done, count, "shards"), **options
+        )
 
 
 def _parts(name: str, how: dict[str, Any]) -> list[str]:
@@ -168,13 +201,11 @@ def _prepare(name: str, part: str, options: dict[str, Any], *, quiet: bool) -> d
 
 
 def _prepare_shard(
-    name: str, part: str, shard: str, options: dict[str, Any], *, quiet: bool
+    name: str, part: str, share: "ShardOfFiles", options: dict[str, Any], *, quiet: bool
 ) -> dict[str, Any]:
-    from dfs_store.videos.cache.shards import Shard
     from dfs_store.videos.opening import open_shard
 
     start = time.monotonic()
-    share = Shard.parse(shard)
     with _output.Progress(f"prepare {part} {share}", quiet=quiet) as progress:
         report = open_shard(name, share, split=part, **options, on_progress=shown_on(progress))
     return {

@@ -1,6 +1,7 @@
 """Several machines prepare one cache, in any order, at once or interrupted, with the same result."""
 
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -20,6 +21,53 @@ from dfs_store.videos.decode.sampling import Sampling
 from dfs_store.videos.files.folders import read_folders
 from dfs_store.videos.files.reading import Reading
 from tests.videos.making import make_folder
+
+
+def slurm(number, first, step, count):
+    names = ("ID", "MIN", "STEP", "COUNT")
+    values = (number, first, step, count)
+    return {f"SLURM_ARRAY_TASK_{name}": str(value) for name, value in zip(names, values, strict=True)}
+
+
+@pytest.mark.parametrize(
+    ("environment", "shard"),
+    [
+        (slurm(0, 0, 1, 16), "1/16"),
+        (slurm(15, 0, 1, 16), "16/16"),
+        (slurm(3, 1, 1, 16), "3/16"),
+        (slurm(9, 1, 4, 3), "3/3"),
+    ],
+)
+def test_a_task_of_slurm_knows_its_shard(environment, shard):
+    assert str(Shard.parse("auto", environment)) == shard
+
+
+@pytest.mark.parametrize(
+    ("text", "environment", "said"),
+    [
+        ("auto", slurm(10, 1, 4, 3), "task 10 of an array from 1 in steps of 4"),
+        ("auto", slurm(13, 1, 4, 3), "is not one of 1/N to N/N"),  # an array of 1,5,13
+        ("auto", slurm(1, 1, 0, 3), "in steps of 0"),
+        ("auto", {}, "SLURM_ARRAY_TASK_ID is not set"),
+        ("auto", {"SLURM_ARRAY_TASK_ID": "1"}, "SLURM_ARRAY_TASK_MIN is not set"),
+        ("auto", slurm("x", 1, 1, 3), "must be a whole number, got 'x'"),
+        ("auto", {"JOB_COMPLETION_INDEX": "3"}, "add their number: auto/16"),
+        ("auto/16", {}, "JOB_COMPLETION_INDEX is not set"),
+        ("auto/16", {"JOB_COMPLETION_INDEX": "16"}, "one of 1/N to N/N, got 17/16"),
+        ("auto/16", slurm(0, 0, 1, 16), "leave out the number"),
+        ("auto/", {}, "must be like 3/16"),
+        ("3", {}, "must be like 3/16"),
+    ],
+)
+def test_a_shard_that_cannot_be_told_is_refused(text, environment, said):
+    with pytest.raises(SettingsError, match=re.escape(said)):
+        Shard.parse(text, environment)
+
+
+def test_a_pod_of_kubernetes_knows_its_shard():
+    assert str(Shard.parse("auto/16", {"JOB_COMPLETION_INDEX": "0"})) == "1/16"
+    assert str(Shard.parse("auto/16", {"JOB_COMPLETION_INDEX": "15"})) == "16/16"
+
 
 SMALL = Sampling(frames=4, stride=2, size=64, resize="direct")
 OPTIONS = {"sampling": SMALL, "dataset": "tiny", "split": "train", "workers": 1}
