@@ -196,7 +196,6 @@ def _blank(size: tuple[int, int]) -> npt.NDArray[np.uint8]:
 
 
 def _written(lines: list[str], size: tuple[int, int]) -> npt.NDArray[np.uint8]:
-    """Writes lines of black text into a white image of (height, width)."""
     cv2 = _opencv()
     picture = _blank(size)
     first = (size[0] - len(lines) * _TEXT_HEIGHT) // 2 + _TEXT_HEIGHT - 5
@@ -208,6 +207,5 @@ def _written(lines: list[str], size: tuple[int, int]) -> npt.NDArray[np.uint8]:
 
 
 def _framed(tiles: list[npt.NDArray[np.uint8]]) -> npt.NDArray[np.uint8]:
-    """Concatenates images in a row with white margins."""
     edges = ((0, _MARGIN), (0, _MARGIN), (0, 0))
     return np.concatenate([np.pad(tile, edges, constant_values=255) for tile in tiles], axis=1)

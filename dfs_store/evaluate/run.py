@@ -225,7 +225,6 @@ def _check_starts(test: VideoDataset, settings: EvaluationSettings) -> None:
 
 
 def _labelled_as(classes: list[str], clips: TrainingClips) -> TrainingClips:
-    """Returns the clips with labels that are indices into `classes`."""
     if clips.classes == classes:
         return clips
     if sorted(clips.classes) != sorted(classes):

@@ -115,7 +115,6 @@ def diff_stores(
 
 
 def _settings(store: KeyFrameStore) -> dict[str, Any]:
-    """Returns the settings to compare by name, as JSON values."""
     provenance = store.attributes.get("provenance") or {}
     header = {
         "clips": len(store),

@@ -2,8 +2,8 @@
 
 import datetime
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
@@ -78,7 +78,8 @@ def merge_stores(
     """
     if len(sources) < 2:
         raise SettingsError(f"merging needs at least two stores, got {len(sources)}: dfs merge A B ... OUT")
-    with _opened(sources) as stores:
+    with ExitStack() as stack:
+        stores = [stack.enter_context(open_store(source)) for source in sources]
         _check_fit(stores)
         names = list(dict.fromkeys(name for store in stores for name in store.class_names))
         stored = _stored_as(stores, dtype)
@@ -114,12 +115,6 @@ def merge_stores(
                     if on_progress is not None:
                         on_progress(done, total)
         return Merged(names, [len(store) for store in stores], writer.dtype, _notes(stores, steps, soft))
-
-
-@contextmanager
-def _opened(sources: Sequence[PathLike]) -> Iterator[list[KeyFrameStore]]:
-    with ExitStack() as stack:
-        yield [stack.enter_context(open_store(source)) for source in sources]
 
 
 def _stored_as(stores: list[KeyFrameStore], dtype: str | None) -> dict[str, Any]:

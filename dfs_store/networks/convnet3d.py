@@ -119,7 +119,6 @@ def check_convnet3d(num_classes: int, num_frames: int, size: int) -> None:
 
 
 def _map_side(size: int) -> int:
-    """Returns the height and width of the last feature map for frames of `size` pixels."""
     for _ in _WIDTHS:
         size = ((size - 1) // 2 + 1) // 2
     return size

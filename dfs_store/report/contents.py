@@ -288,7 +288,6 @@ def _classes(store: KeyFrameStore, evaluations: Sequence[Evaluation]) -> list[Cl
 
 
 def _named(store: KeyFrameStore, clips: Sequence[int]) -> str:
-    """Lists the first few clips of a dot with their classes."""
     shown = [f"clip {clip} ({store.class_names[int(store.labels[clip])]})" for clip in clips[:_CLIPS_NAMED]]
     more = f" and {len(clips) - _CLIPS_NAMED} more" if len(clips) > _CLIPS_NAMED else ""
     return ", ".join(shown) + more

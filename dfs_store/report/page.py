@@ -73,7 +73,6 @@ def _border(contents: Contents, shown: ShownClip, position: int) -> str | None:
 
 
 def _said(shown: ShownClip, position: int) -> str:
-    """Describes a frame."""
     assert shown.clip is not None
     steps = shown.clip.steps_by_position()
     if position not in steps:
@@ -85,7 +84,6 @@ def _said(shown: ShownClip, position: int) -> str:
 
 
 def _alternative(shown: ShownClip) -> str:
-    """Returns the alternative text of a clip."""
     assert shown.clip is not None
     positions = ", ".join(map(str, shown.clip.positions.tolist()))
     number = shown.clip.num_frames

@@ -301,7 +301,7 @@ class _Rows:
 
 
 class SomeClips:
-    """Some of the clips of another source.
+    """Some of the clips of another source. Attributes about files and classes are those of the whole source.
 
     Args:
         source: the other source.
@@ -311,6 +311,8 @@ class SomeClips:
     def __init__(self, source: PixelSource, numbers: npt.NDArray[np.int64]) -> None:
         self._source = source
         self._numbers = numbers
+        self.classes, self.fps, self.directory = source.classes, source.fps, source.directory
+        self.failed, self.notes, self.decoders = source.failed, source.notes, source.decoders
 
     @property
     def pixels(self) -> npt.NDArray[np.uint8]:
@@ -321,36 +323,6 @@ class SomeClips:
     def labels(self) -> npt.NDArray[np.int64]:
         """(N,) int64."""
         return self._source.labels[self._numbers]
-
-    @property
-    def classes(self) -> list[str]:
-        """All class names of the other source."""
-        return self._source.classes
-
-    @property
-    def fps(self) -> float:
-        """Frames per second at which a clip plays at its natural speed."""
-        return self._source.fps
-
-    @property
-    def failed(self) -> list[dict[str, str]]:
-        """Files of the other source that could not be decoded."""
-        return self._source.failed
-
-    @property
-    def notes(self) -> list[dict[str, str]]:
-        """Damaged files of the other source."""
-        return self._source.notes
-
-    @property
-    def decoders(self) -> dict[str, int]:
-        """Number of clips of the other source by decoder."""
-        return self._source.decoders
-
-    @property
-    def directory(self) -> Path | None:
-        """Folder of the other source's cache entry."""
-        return self._source.directory
 
     def origin(self, number: int) -> dict[str, Any]:
         """Returns where a clip came from."""

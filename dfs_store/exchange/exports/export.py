@@ -176,46 +176,17 @@ def _manifest(clips: ExportedClips, settings: ExportSettings, done: Exported) ->
 
 
 _Writer = Callable[[ExportedClips, Path, ExportSettings, str, float], None]
-
-
-def _videos(clips: ExportedClips, path: Path, settings: ExportSettings, encoding: str, fps: float) -> None:
-    write_videos(clips, path, fps=fps, encoding=encoding)
-
-
-def _frames(clips: ExportedClips, path: Path, settings: ExportSettings, encoding: str, fps: float) -> None:
-    write_frames(clips, path, fps=fps)
-
-
-def _shards(clips: ExportedClips, path: Path, settings: ExportSettings, encoding: str, fps: float) -> None:
-    write_shards(clips, path, fps=fps, encoding=encoding, max_bytes=settings.shard_bytes)
-
-
-def _npz(clips: ExportedClips, path: Path, settings: ExportSettings, encoding: str, fps: float) -> None:
-    write_npz(clips, path, fps=fps, dtype=encoding)
-
-
-def _huggingface(
-    clips: ExportedClips, path: Path, settings: ExportSettings, encoding: str, fps: float
-) -> None:
-    write_huggingface(
-        clips,
-        path,
-        fps=fps,
-        encoding=encoding,
-        license_name=settings.license,
-        with_store=settings.with_store,
-    )
-
-
-def _croissant(clips: ExportedClips, path: Path, settings: ExportSettings, encoding: str, fps: float) -> None:
-    write_croissant(clips, path, license_name=settings.license)
-
-
 _WRITERS: dict[str, _Writer] = {
-    "videos": _videos,
-    "frames": _frames,
-    "webdataset": _shards,
-    "npz": _npz,
-    "huggingface": _huggingface,
-    "croissant": _croissant,
+    "videos": lambda clips, path, how, encoding, fps: write_videos(clips, path, fps=fps, encoding=encoding),
+    "frames": lambda clips, path, how, encoding, fps: write_frames(clips, path, fps=fps),
+    "webdataset": lambda clips, path, how, encoding, fps: write_shards(
+        clips, path, fps=fps, encoding=encoding, max_bytes=how.shard_bytes
+    ),
+    "npz": lambda clips, path, how, encoding, fps: write_npz(clips, path, fps=fps, dtype=encoding),
+    "huggingface": lambda clips, path, how, encoding, fps: write_huggingface(
+        clips, path, fps=fps, encoding=encoding, license_name=how.license, with_store=how.with_store
+    ),
+    "croissant": lambda clips, path, how, encoding, fps: write_croissant(
+        clips, path, license_name=how.license
+    ),
 }

@@ -94,7 +94,6 @@ class _Gatherer:
         return array
 
     def _vector(self, items: Sequence[object], name: str) -> FoundArray | None:
-        """Returns a list of numbers or strings as one array, or None for other lists."""
         first = type(items[0])
         if first not in (bool, int, float, str) or not all(type(each) is first for each in items):
             return None

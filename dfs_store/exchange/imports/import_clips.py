@@ -252,7 +252,6 @@ def _values(dense: DenseClips, normalization: Normalization | None, name: str) -
 def _fits(
     dense: DenseClips, settings: ImportSettings, normalization: Normalization | None, std: Floats, name: str
 ) -> "Iterator[Fit | None]":
-    """Yields the fit of every clip, or None if all frames are kept."""
     fitting = settings.fitting
     if fitting.is_dense:
         return itertools.repeat(None)
@@ -263,7 +262,6 @@ def _fits(
 
 
 def _reduced(values: Floats, fit: "Fit | None", seen: "_Seen") -> tuple[Floats, npt.NDArray[np.int64]]:
-    """Returns the key frames of a clip and their positions: all frames, or those of a fit."""
     if fit is None:
         return values, np.arange(len(values))
     from dfs_store.condense.fitting.key_frame_fit import fitted_key_frames  # its package imports torch

@@ -60,8 +60,6 @@ class Source(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Name:
-    """The name of a class or function."""
-
     text: str
 
 
@@ -153,8 +151,6 @@ def read_pickle(
 
 
 class _Machine:
-    """The stack and the memo of a pickle."""
-
     def __init__(self, size_bytes: int, on_storage: Callable[[Storage], object] | None) -> None:
         self._on_storage = on_storage
         self._stack: list[Any] = []

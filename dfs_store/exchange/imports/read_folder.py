@@ -95,7 +95,6 @@ def _clips(videos: "VideoDataset") -> Iterator[Array]:
 
 
 def _manifest(folder: Path) -> dict[str, Any]:
-    """Returns the manifest of an earlier export, or {} for other folders."""
     try:
         content = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         classes = {str(each["folder"]): str(each["class_name"]) for each in content["classes"]}

@@ -21,19 +21,9 @@ __all__ = ["read_npy", "read_npz"]
 
 # The errors that NumPy and zipfile raise for damaged files.
 _DAMAGE = (
-    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, tokenize.TokenError, SyntaxError),
-    *(
-        ValueError,
-        TypeError,
-        KeyError,
-        IndexError,
-        OverflowError,
-        OSError,
-        EOFError,
-        RuntimeError,
-        MemoryError,
-    ),
-)
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, tokenize.TokenError, SyntaxError, ValueError, TypeError,
+    KeyError, IndexError, OverflowError, OSError, EOFError, RuntimeError, MemoryError,
+)  # fmt: skip
 _MOST_HEADER_BYTES = 2**16
 _ALWAYS_BYTES, _MOST_EXPANSION = 2**28, 16  # limit of decompressing at once: bytes, or times the file size
 _REMEDY = "save arrays of numbers, not of objects, with np.savez(FILE, clips=clips, labels=labels)"
@@ -102,7 +92,6 @@ def _refused() -> Any:  # noqa: ANN401 - it never returns
 
 
 def _pieces(path: str, member: str, start: int, count: int, size: int) -> Iterator[bytes]:
-    """Yields `count` pieces of `size` bytes of a member, starting at `start`."""
     if size > (most := max(_ALWAYS_BYTES, _MOST_EXPANSION * os.path.getsize(path))):
         raise UnreadableClipsError(
             f"{path}: reading {member} needs {size:,} bytes of memory at once, but the limit for a file of "

@@ -54,12 +54,10 @@ def _bouncing(times: Floats, random: RawRandom) -> Floats:
 
 
 def _starting(times: Floats, random: RawRandom) -> Floats:
-    """Does not move in the first half, then moves fast."""
     return _path(random.uniform(*_FAST) * np.maximum(times - (len(times) - 1) / 2.0, 0.0))
 
 
 def _stopping(times: Floats, random: RawRandom) -> Floats:
-    """Moves fast in the first half, then stops."""
     return _path(random.uniform(*_FAST) * np.minimum(times, (len(times) - 1) / 2.0))
 
 

@@ -80,7 +80,6 @@ Action = Callable[[Floats, float], _Pose]
 
 
 def _boxing(time: Floats, vigour: float) -> _Pose:
-    """Punches from the guard with one arm, then with the other."""
     first, second = _pulse(time, 0.06, 0.2, 0.26, 0.42), _pulse(time, 0.42, 0.56, 0.72, 0.92)
     reach = 68 * vigour
 
@@ -99,7 +98,6 @@ def _boxing(time: Floats, vigour: float) -> _Pose:
 
 
 def _bowing(time: Floats, vigour: float) -> _Pose:
-    """Bends down from the hips, pauses, and straightens up."""
     bend = _pulse(time, 0.05, 0.45, 0.6, 1.0)
     lean = 88 * vigour * bend
     hang = 4 - 8 * bend
@@ -114,7 +112,6 @@ def _bowing(time: Floats, vigour: float) -> _Pose:
 
 
 def _jumping(time: Floats, vigour: float) -> _Pose:
-    """Crouches with the arms back, jumps with the arms up, and lands with bent knees."""
     crouch = _pulse(time, 0.0, 0.16, 0.2, 0.32)
     landing = 0.7 * _pulse(time, 0.74, 0.84, 0.86, 1.0)
     bent = crouch + landing
@@ -133,7 +130,6 @@ def _jumping(time: Floats, vigour: float) -> _Pose:
 
 
 def _jumping_jack(time: Floats, vigour: float) -> _Pose:
-    """Spreads arms and legs and closes them again, with a hop each time; seen from the front."""
     open_ = np.sin(np.pi * np.clip(time, 0.0, None)) ** 2
     arm, leg = 14 + 142 * vigour * open_, 3 + 32 * vigour * open_
     return _Pose(
@@ -147,7 +143,6 @@ def _jumping_jack(time: Floats, vigour: float) -> _Pose:
 
 
 def _kicking(time: Floats, vigour: float) -> _Pose:
-    """Raises the knee, snaps the shin forward, and puts the leg back on the ground."""
     lift, snap = _pulse(time, 0.06, 0.32, 0.66, 0.95), _pulse(time, 0.28, 0.44, 0.62, 0.8)
     thigh = -10 + 98 * vigour * lift
     return _Pose(
@@ -162,7 +157,6 @@ def _kicking(time: Floats, vigour: float) -> _Pose:
 
 
 def _squatting(time: Floats, vigour: float) -> _Pose:
-    """Lowers the hips with the arms stretched forward, and stands up again."""
     depth = vigour * _pulse(time, 0.04, 0.45, 0.58, 1.0)
     arm = 5 + 82 * depth
     return _Pose(
@@ -176,7 +170,6 @@ def _squatting(time: Floats, vigour: float) -> _Pose:
 
 
 def _waving(time: Floats, vigour: float) -> _Pose:
-    """Raises one arm and swings the forearm to and fro; seen from the front."""
     up = _rise(time, 0.0, 0.22)
     swing = 46 * vigour * np.sin(2 * np.pi * 2.0 * (time - 0.16)) * _rise(time, 0.14, 0.3)
     upper = 14 + 96 * up
@@ -268,7 +261,6 @@ def _upright(pose: _Pose, habit: Floats, num_frames: int) -> dict[str, Floats]:
 
 
 def _push_up(time: Floats, vigour: float, habit: Floats) -> dict[str, Floats]:
-    """Lowers the straight body to the ground and pushes it up again."""
     down = _pulse(time, 0.05, 0.45, 0.55, 0.95)
     high = 0.94 * (_UPPER_ARM + _FOREARM)
     shoulder_height = high - 0.215 * vigour * down

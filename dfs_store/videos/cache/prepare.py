@@ -258,8 +258,6 @@ def _request(
 
 
 class _Run:
-    """A run of `prepare` over an entry or a shard of it. The caller holds the lock."""
-
     def __init__(
         self,
         entry: CacheEntry,

@@ -96,7 +96,6 @@ def _decode_video(path: str, sampling: Sampling, pick: FramePicker, decoders: Se
 
 
 def _decode_pictures(path: str, sampling: Sampling, pick: FramePicker) -> DecodedClip:
-    """Decodes the selected images, which must all have the same display size."""
     pictures = pictures_of(path)
     if not pictures:
         raise DecodeError(f"{path}: the folder contains no {FORMATS} images")

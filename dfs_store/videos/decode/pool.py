@@ -232,8 +232,6 @@ class WorkerPool:
 
 
 class _Worker:
-    """A decoding process and its pipes."""
-
     def __init__(self, settings: dict[str, Any], inherited_fds: tuple[int, ...]) -> None:
         self.job: Job | None = None
         self.deadline = 0.0

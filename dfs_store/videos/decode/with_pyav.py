@@ -143,7 +143,6 @@ def _read(
     wanted: set[int],
     last: int | None = None,
 ) -> Reading:
-    """Decodes up to frame `last`, or to the end of the file."""
     reading = Reading()
     scaler: Scaler | None = None
     try:

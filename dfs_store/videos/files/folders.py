@@ -225,7 +225,6 @@ def _metadata(folder: Folder) -> Path | None:
 
 
 def _check_classes(folder: Folder, root: Path) -> None:
-    """Raises DatasetNotFoundError if it is unclear whether the folders are classes."""
     children = _with_clips(folder)
     if not has_classes(folder):
         _explain_clips(folder, root)
@@ -274,7 +273,6 @@ def _part_in_class(folder: Folder) -> SplitName | None:
 
 
 def _check_several(folder: Folder, root: Path, how: Reading) -> None:
-    """Rejects a single class, which is usually a folder around the classes."""
     if len(folder.folders) != 1 or how.classes == (folder.folders[0].name,):
         return
     (child,) = folder.folders
@@ -288,7 +286,6 @@ def _check_several(folder: Folder, root: Path, how: Reading) -> None:
 
 
 def _explain_clips(folder: Folder, root: Path) -> None:
-    """Raises DatasetNotFoundError for a folder without class folders."""
     clips = [child.name for child in _with_clips(folder) if child.is_clip]
     if clips:
         what = (

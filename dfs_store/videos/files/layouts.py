@@ -100,7 +100,6 @@ def read_kinetics(root: Path, split: str, how: Reading) -> ClipList:
 
 
 def _replacements(root: Path, folder: Path) -> list[Path]:
-    """Returns the folders of Kinetics' replacements for damaged files."""
     tops = [place / "replacement" for place in (root, folder)]
     return [each.path for top in tops if top.is_dir() for each in Folder(top).all_below()]
 

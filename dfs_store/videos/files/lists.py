@@ -171,7 +171,6 @@ def _clips(
 
 
 def _in_both(clips: list[ClipFile], other: list[ListRow], root: Path, finder: Finder) -> list[str]:
-    """Returns a remark if clips are listed both for training and for testing."""
     names = {inside(root, found) for row in other if (found := finder.find(row.path)) is not None}
     both = [clip.file for clip in clips if clip.file in names]
     if not both:
