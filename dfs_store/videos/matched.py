@@ -32,7 +32,9 @@ class MatchedClips(SomeClips):
                 f"({_shown(source.classes)}) and {len(classes)} of the store ({_shown(classes)})"
             )
         super().__init__(source, np.arange(len(source.labels)))
-        self._classes, self._num_frames = list(classes), num_frames
+        self.classes, self._num_frames = list(classes), num_frames
+        own = int(source.pixels.shape[2])
+        self.fps = source.fps * max(1, num_frames - 1) / (own - 1)  # a clip takes as long as before
 
     @property
     def pixels(self) -> npt.NDArray[np.uint8]:
@@ -42,19 +44,8 @@ class MatchedClips(SomeClips):
     @property
     def labels(self) -> npt.NDArray[np.int64]:
         """(N,) int64, in the order of the new classes."""
-        numbers = np.array([self._classes.index(name) for name in self._source.classes], dtype=np.int64)
+        numbers = np.array([self.classes.index(name) for name in self._source.classes], dtype=np.int64)
         return numbers[self._source.labels]
-
-    @property
-    def classes(self) -> list[str]:
-        """Class names."""
-        return list(self._classes)
-
-    @property
-    def fps(self) -> float:
-        """Frames per second at which a clip takes its natural time."""
-        own = int(self._source.pixels.shape[2])
-        return self._source.fps * max(1, self._num_frames - 1) / (own - 1)
 
 
 class _Resampled:
