@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from dfs_store.errors import SettingsError
 
-__all__ = ["counted", "did_you_mean", "known_name", "nearest_name", "printable"]
+__all__ = ["COMMANDS", "counted", "did_you_mean", "known_name", "nearest_name", "printable"]
 
 _SHOWN = 20
 
@@ -56,9 +56,22 @@ def known_name(name: str, known: Iterable[str], what: str) -> str:
     )
 
 
-def printable(name: str) -> str:
-    """Returns the name of a file as text; bytes in it that are not UTF-8 become hexadecimal numbers."""
+# Control characters (of terminals' commands) but tab and line feed, and those that turn the direction of text.
+COMMANDS = {
+    code: f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
+    for code in (*range(9), *range(11, 32), *range(127, 160), 0x061C, 0x200E, 0x200F, 0x2028, 0x2029,
+                 *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+}  # fmt: skip
+
+
+def printable(text: str) -> str:
+    """Returns text that a terminal shows as it is.
+
+    Control characters other than tab and line feed, characters that turn the direction of text, and bytes of
+    file names that are not UTF-8 become hexadecimal numbers.
+    """
     try:
-        return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+        text = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     except UnicodeEncodeError:
-        return name.encode("utf-8", "backslashreplace").decode()
+        text = text.encode("utf-8", "backslashreplace").decode()
+    return text.translate(COMMANDS)

@@ -1,11 +1,13 @@
 """Reads a settings file of `--config`: TOML or JSON, keys as the flags without their dashes."""
 
-import json
 import tomllib
 from pathlib import Path
 from typing import Any
 
 from dfs_store.errors import SettingsError
+from dfs_store.format.io.reading import parse_json, read_named
+
+_MOST_BYTES = 2**20
 
 
 def read_settings_file(path: str) -> dict[str, Any]:
@@ -16,8 +18,8 @@ def read_settings_file(path: str) -> dict[str, Any]:
     """
     file = Path(path)
     try:
-        text = file.read_text(encoding="utf-8-sig")
-        content = json.loads(text) if file.suffix == ".json" else tomllib.loads(text)
+        text = read_named(file, _MOST_BYTES).decode("utf-8-sig")
+        content = parse_json(text) if file.suffix == ".json" else tomllib.loads(text)
     except (OSError, ValueError, RecursionError) as error:
         raise SettingsError(f"--config {path} cannot be read as {_kind(file)}: {error}") from error
     if not isinstance(content, dict) or any(isinstance(value, dict) for value in content.values()):

@@ -24,6 +24,7 @@ from dfs_store.condense.engine.initialise import Group
 from dfs_store.errors import CheckpointError
 from dfs_store.format.io.durable import Part, output_error, sync_folder, write_synced
 from dfs_store.format.io.place import local_beside
+from dfs_store.format.io.reading import open_found, parse_json
 
 __all__ = [
     "checkpoint_path",
@@ -136,8 +137,8 @@ _DAMAGE = (
 
 
 def _read(path: Path) -> tuple[int, dict[str, Any], State]:
-    with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-        header = json.loads(bytes(archive["header"]))
+    with open_found(path) as file, np.load(file, allow_pickle=False) as archive:
+        header = parse_json(bytes(archive["header"]))
         state = {name: archive[name] for name in archive.files if name != "header"}
         if sorted(state) != header["arrays"] or not state:
             raise ValueError("some of its arrays are missing")
@@ -166,7 +167,7 @@ def key_frames_of(
         path: the file, of the method dfs or dm; those of others yield nothing.
         most: clips at most.
     """
-    with np.load(path, allow_pickle=False) as archive:
+    with open_found(path) as file, np.load(file, allow_pickle=False) as archive:
         numbers = itertools.takewhile(lambda number: f"counts-{number}" in archive, itertools.count())
         for number in numbers:
             counts = archive[f"counts-{number}"]
