@@ -9,11 +9,11 @@ import sys
 import time
 import traceback
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from dfs_store.byte_sizes import mebibytes, size_text
 from dfs_store.errors import DFSError, DiskFullError, OutputNotWritableError
-from dfs_store.names import duration_text, printable
+from dfs_store.names import COMMANDS, duration_text, printable
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
@@ -26,6 +26,7 @@ __all__ = [
     "document",
     "duration_text",
     "echo",
+    "in_line",
     "json_text",
     "mebibytes",
     "note",
@@ -47,7 +48,18 @@ def echo(text: str) -> None:
         DiskFullError, OutputNotWritableError: stdout is a file that cannot be written.
     """
     with stdout_errors():
-        print(printable(text), flush=True)
+        print(_shown(text, sys.stdout), flush=True)
+
+
+def _shown(text: str, stream: TextIO) -> str:
+    """Returns text as a stream can show it: without commands to the terminal, in its own letters."""
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    return printable(text).encode(encoding, "backslashreplace").decode(encoding)
+
+
+def in_line(text: object) -> str:
+    """Returns text from a file as it may stand inside a line of ours: it cannot begin one of its own."""
+    return str(text).replace("\n", "\\n").replace("\t", "\\t")
 
 
 @contextlib.contextmanager
@@ -74,7 +86,7 @@ def discard_output() -> None:
 def note(text: str) -> None:
     """Prints a status message to stderr; if that fails, the command continues."""
     with contextlib.suppress(OSError):
-        print(printable(text), file=sys.stderr, flush=True)
+        print(_shown(text, sys.stderr), file=sys.stderr, flush=True)
 
 
 def command_text(*words: object) -> str:
@@ -99,13 +111,19 @@ def complain(error: BaseException, *, bug: bool = False) -> None:
 
 def document(schema: str, content: dict[str, Any]) -> None:
     """Prints a JSON document on stdout; see `json_text`."""
-    echo(json_text(schema, content))
+    encoding = (getattr(sys.stdout, "encoding", None) or "utf-8").lower()
+    echo(json_text(schema, content, ascii_only=not encoding.startswith("utf")))
 
 
-def json_text(schema: str, content: dict[str, Any]) -> str:
+def json_text(schema: str, content: dict[str, Any], *, ascii_only: bool = False) -> str:
     """Returns a JSON document whose first key is `schema`; NaN and infinity become null."""
     content = _finite({"schema": schema, **content})
-    return json_module.dumps(content, indent=2, ensure_ascii=False, default=_plain, allow_nan=False)
+    text = json_module.dumps(content, indent=2, ensure_ascii=ascii_only, default=_plain, allow_nan=False)
+    return text.translate(_JSON_ESCAPES)  # as JSON escapes them: a program reads the letters themselves
+
+
+# What a terminal must not get, and halves of letters, which no file in UTF-8 can hold.
+_JSON_ESCAPES = {code: f"\\u{code:04x}" for code in (*COMMANDS, *range(0xD800, 0xE000))}
 
 
 def _finite(value: Any) -> Any:  # noqa: ANN401 - any JSON
@@ -127,6 +145,7 @@ def table(rows: list[tuple[str, ...]], *, indent: str = "") -> str:
     """Formats rows as aligned columns, two spaces apart."""
     if not rows:
         return ""
+    rows = [tuple(map(in_line, row)) for row in rows]
     widths = [max(len(row[i]) for row in rows if i < len(row)) for i in range(max(map(len, rows)))]
     lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False)) for row in rows)
     return "\n".join(indent + line.rstrip() for line in lines)
@@ -187,6 +206,7 @@ class Progress:
             return
         if label is not None and label != self._label:
             self._label, self._first_done = label, None
+        details = in_line(printable(details))
         now = time.monotonic()
         if self._first_done is None or done < self._first_done:
             self._first_done, self._started = done, now
@@ -212,14 +232,14 @@ class Progress:
     def message(self, text: str) -> None:
         """Prints a message to stderr above the bar."""
         if self._bar is not None:
-            self._bar.console.print(text, markup=False, highlight=False)
+            self._bar.console.print(_shown(text, sys.stderr), markup=False, highlight=False)
         else:
             note(text)
 
     def result(self, text: str) -> None:
         """Prints a result to stdout above the bar."""
         if self._bar is not None and sys.stdout.isatty():
-            self._bar.console.print(text, markup=False, highlight=False)
+            self._bar.console.print(_shown(text, sys.stderr), markup=False, highlight=False)
         else:
             echo(text)
 

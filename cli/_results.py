@@ -56,6 +56,10 @@ def keep_beside(path: Path, found: dict[str, Any], *, quiet: bool) -> None:
     from dfs_store.errors import OutputNotWritableError
 
     try:
+        if path.exists() and not path.is_file():
+            raise OutputNotWritableError(
+                f"the result is not kept: {path} is not a regular file; name one with --results"
+            )
         keep(path, found)
     except OutputNotWritableError as error:
         _output.note(f"note: {error}")
@@ -67,12 +71,12 @@ def keep_beside(path: Path, found: dict[str, Any], *, quiet: bool) -> None:
 def keep(path: Path, found: dict[str, Any]) -> None:
     """Writes the result to a file. It has been printed before, so nothing is lost if that fails."""
     from dfs_store.errors import OutputNotWritableError
-    from dfs_store.format.io.durable import write_durably
+    from dfs_store.format.io.durable import write_durably, write_through
 
     text = _output.json_text(SCHEMA, found) + "\n"
     try:
         if path.exists() and not path.is_file():
-            path.write_text(text, encoding="utf-8")  # a pipe or a device: written to, not replaced
+            write_through(path, text.encode())  # a pipe or a device: written to, not replaced
         else:
             write_durably(path, text.encode())
     except OSError as error:

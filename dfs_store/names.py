@@ -5,7 +5,15 @@ from collections.abc import Iterable
 
 from dfs_store.errors import SettingsError
 
-__all__ = ["counted", "did_you_mean", "duration_text", "known_name", "nearest_name", "printable"]
+__all__ = [
+    "COMMANDS",
+    "counted",
+    "did_you_mean",
+    "duration_text",
+    "known_name",
+    "nearest_name",
+    "printable",
+]
 
 _SHOWN = 20
 
@@ -66,9 +74,22 @@ def known_name(name: str, known: Iterable[str], what: str) -> str:
     )
 
 
-def printable(name: str) -> str:
-    """Returns a file name as printable text, with bytes that are not UTF-8 as hexadecimal escapes."""
+# Control characters other than tab and line feed, and characters that change the direction of text.
+COMMANDS = {
+    code: f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
+    for code in (*range(9), *range(11, 32), *range(127, 160), 0x061C, 0x200E, 0x200F, 0x2028, 0x2029,
+                 *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+}  # fmt: skip
+
+
+def printable(text: str) -> str:
+    """Returns text that is safe to print in a terminal.
+
+    Control characters other than tab and line feed, characters that change the direction of text, and bytes
+    of file names that are not UTF-8 are escaped as hexadecimal numbers.
+    """
     try:
-        return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+        text = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     except UnicodeEncodeError:
-        return name.encode("utf-8", "backslashreplace").decode()
+        text = text.encode("utf-8", "backslashreplace").decode()
+    return text.translate(COMMANDS)

@@ -247,7 +247,7 @@ def _events(drawing: "Preview", events: str | None) -> list[dict[str, Any]]:
 
     path = Path(events) if events is not None else event_log_path(drawing.store.path)
     try:
-        lines = read_events(path)
+        lines = read_events(path, named=events is not None)
     except OSError as error:
         raise StoreNotFoundError(
             f"{path}: the log of the run cannot be read ({error.strerror}), and cosines stand there alone; "

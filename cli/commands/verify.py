@@ -23,7 +23,7 @@ def verify(
         for finding in check(store, on_progress=progress.update):
             findings.append(finding)
             if not json:
-                progress.result(str(finding))
+                progress.result(_output.in_line(finding))
     if json:
         content = {
             "store": shown_place(store),

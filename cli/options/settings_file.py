@@ -1,11 +1,13 @@
 """Reads the settings file of `--config`: TOML or JSON, with the flags without leading dashes as keys."""
 
-import json
 import tomllib
 from pathlib import Path
 from typing import Any
 
 from dfs_store.errors import SettingsError
+from dfs_store.format.io.reading import parse_json, read_named
+
+_MOST_BYTES = 2**20
 
 
 def read_settings_file(path: str) -> dict[str, Any]:
@@ -14,9 +16,9 @@ def read_settings_file(path: str) -> dict[str, Any]:
     Raises:
         SettingsError: the file cannot be read, or is not a flat table of settings.
     """
-    kind, parse = ("JSON", json.loads) if path.endswith(".json") else ("TOML", tomllib.loads)
+    kind, parse = ("JSON", parse_json) if path.endswith(".json") else ("TOML", tomllib.loads)
     try:
-        content = parse(Path(path).read_text(encoding="utf-8-sig"))
+        content = parse(read_named(Path(path), _MOST_BYTES).decode("utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
         raise SettingsError(f"--config {path} cannot be read as {kind}: {error}") from error
     if not isinstance(content, dict) or any(isinstance(value, dict) for value in content.values()):

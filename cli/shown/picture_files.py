@@ -30,7 +30,12 @@ def check_free(paths: Sequence[Path], *, overwrite: bool, flag: str = "--out") -
 
     taken = [path for path in paths if os.path.lexists(path)]
     for path in taken:
-        if not overwrite or not path.is_file():
+        if not path.is_file():
+            raise OutputExistsError(
+                f"{path}: is no file (a folder, a pipe or a device), and is never replaced; choose another "
+                f"{flag}"
+            )
+        if not overwrite:
             more = f" (and {len(taken) - 1} more)" if len(taken) > 1 else ""
             remedy = f"add --overwrite to replace it, or choose another {flag}"
             raise OutputExistsError(f"{path}{more} already exists; {remedy}")

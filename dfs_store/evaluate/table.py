@@ -1,6 +1,6 @@
 """Results side by side: a row for each method and its settings, over all seeds. Light: no torch."""
 
-import json
+import errno
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from dfs_store.evaluate.published import (
 from dfs_store.evaluate.seeds import over_seeds
 from dfs_store.evaluate.table_row import TableRow
 from dfs_store.format import StorageReport
+from dfs_store.format.io.reading import MOST_RESULT_BYTES, read_json
 from dfs_store.videos.files.catalogue import CATALOGUE, FOLDER
 
 __all__ = ["SCHEMA", "read_results"]
@@ -44,11 +45,11 @@ def read_results(paths: Sequence[str | Path]) -> list[TableRow]:
     for path in map(Path, paths):
         if path.is_dir():
             files = sorted({*path.glob("*.json"), *path.glob("*/result.json")})
-            found = [document for file in files if (document := _result(file))]
+            found = [document for file in files if (document := _result(file, named=False))]
             documents = (document for document in found if document.get("control") != TRIAL)
             rows += [row for document in documents for row in _checked_rows(document)]
             continue
-        document = _result(path)
+        document = _result(path, named=True)
         if document is None:
             raise NotAStoreError(f"{path} is no result of `dfs evaluate` (a JSON document {SCHEMA!r})")
         rows += _checked_rows(document)
@@ -74,12 +75,14 @@ def _place(row: TableRow) -> tuple[Any, ...]:
     )
 
 
-def _result(file: Path) -> dict[str, Any] | None:
+def _result(file: Path, *, named: bool) -> dict[str, Any] | None:
     try:
-        document = json.loads(file.read_text(encoding="utf-8"))
+        document = read_json(file, MOST_RESULT_BYTES, named=named)
     except OSError as error:
+        if not named and error.errno == errno.EINVAL:
+            return None  # a pipe or a device
         raise StoreNotFoundError(f"{file} cannot be read: {error.strerror}") from error
-    except (ValueError, RecursionError):
+    except ValueError:
         return None
     if not isinstance(document, dict) or document.get("schema") != SCHEMA:
         return None
@@ -90,7 +93,7 @@ def _checked_rows(found: dict[str, Any]) -> list[TableRow]:
     try:
         kinds = ("hard", "soft") if found["labels"] == "both" else (found["labels"],)
         return [_row({**found, **_scores(found, kind)}) for kind in kinds]
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise NotAStoreError(
             f"{found['file']} is a result that lacks something or holds it in another form "
             f"({type(error).__name__}: {error}); make it again with `dfs evaluate`"

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from dfs_store.format.spec import CODED, FRAMES, SMALL_ARRAYS
 
-__all__ = ["canonical_json", "compute_content_digest", "compute_digest", "frame_checksums", "parse_json"]
+__all__ = ["canonical_json", "compute_content_digest", "compute_digest", "frame_checksums"]
 
 
 CONTENT_KEYS = (
@@ -29,22 +29,6 @@ def canonical_json(value: object) -> bytes:
     """
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
     return text.encode("ascii")
-
-
-def parse_json(text: str | bytes) -> Any:  # noqa: ANN401 - JSON can hold anything
-    """Parses JSON strictly: NaN and Infinity are refused.
-
-    Raises:
-        ValueError: the text is no JSON, or nested too deeply.
-    """
-    try:
-        return json.loads(text, parse_constant=_refuse_constant)
-    except RecursionError as error:
-        raise ValueError("the JSON is nested too deeply") from error
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not a JSON number")
 
 
 def frame_checksums(frames: npt.NDArray[Any]) -> npt.NDArray[np.uint32]:

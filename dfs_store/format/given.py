@@ -9,8 +9,10 @@ import numpy.typing as npt
 
 from dfs_store.errors import ClipError, SettingsError
 from dfs_store.format.coded.encoding import FrameEncoding
-from dfs_store.format.digest import canonical_json, parse_json
+from dfs_store.format.digest import canonical_json
+from dfs_store.format.io.reading import parse_json
 from dfs_store.format.spec import FORMAT_VERSION, RESERVED_KEYS, header_problems
+from dfs_store.names import printable
 
 __all__ = ["build_attributes", "check_frames", "check_label", "check_soft_label", "check_steps"]
 
@@ -31,7 +33,7 @@ def build_attributes(
     """
     if isinstance(class_names, str):
         raise SettingsError(f"class_names must be a list of names, got the string {class_names!r}")
-    given = dict(extra or {})
+    given = _readable(dict(extra or {}))
     reserved = sorted(RESERVED_KEYS & given.keys())
     if reserved:
         raise SettingsError(f"attributes must not contain {', '.join(reserved)}, which the writer sets")
@@ -59,6 +61,15 @@ def build_attributes(
     if problems:
         raise SettingsError("; ".join(problems))
     return attributes
+
+
+def _readable(value: Any) -> Any:  # noqa: ANN401 - any JSON
+    """Returns attributes whose texts are Unicode: of a path that is not UTF-8, `printable` makes one."""
+    if isinstance(value, dict):
+        return {_readable(key): _readable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_readable(item) for item in value]
+    return printable(value) if isinstance(value, str) else value
 
 
 def check_frames(key_frames: npt.ArrayLike, frame_shape: tuple[int, ...]) -> npt.NDArray[np.float32]:

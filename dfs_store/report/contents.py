@@ -1,7 +1,6 @@
 """Collects the contents of a report from a store, its verification, and the results stored beside it."""
 
 import datetime
-import json
 import math
 import os
 from collections.abc import Callable, Sequence
@@ -17,6 +16,7 @@ from dfs_store.evaluate.result import accuracy_text
 from dfs_store.evaluate.table import SCHEMA
 from dfs_store.format import Finding, KeyFrameStore, verify
 from dfs_store.format.io.place import local_beside
+from dfs_store.format.io.reading import MOST_RESULT_BYTES, read_json
 from dfs_store.format.source_paths import portable, source_name
 from dfs_store.pictures import PicturedClip, pictured
 from dfs_store.pictures.phases import Phases, store_phases
@@ -179,9 +179,9 @@ def _evaluations(
     found, left_out = [], []
     for file in files:
         try:
-            document = _document(file)
+            document = _document(file, named=named)
             _check(document)
-        except (OSError, ValueError, RecursionError) as error:
+        except (OSError, ValueError) as error:
             if named and isinstance(error, OSError):
                 raise StoreNotFoundError(f"{file}: cannot be read ({error.strerror})") from error
             if named:
@@ -200,8 +200,8 @@ class _NotWholeError(ValueError):
     """A result of `dfs evaluate` is incomplete or has invalid values."""
 
 
-def _document(file: Path) -> dict[str, Any]:
-    found = json.loads(file.read_text(encoding="utf-8"))
+def _document(file: Path, *, named: bool) -> dict[str, Any]:
+    found = read_json(file, MOST_RESULT_BYTES, named=named)
     if not isinstance(found, dict) or found.get("schema") != SCHEMA:
         raise ValueError(f"it must be a JSON document of schema {SCHEMA!r}")
     return found

@@ -17,7 +17,8 @@ from dfs_store.errors import DFSError
 from dfs_store.format import open_store, verify
 from dfs_store.format.checks.rules import array_problems
 from dfs_store.format.coded.codec import decode_file, encode_files
-from dfs_store.format.digest import canonical_json, parse_json
+from dfs_store.format.digest import canonical_json
+from dfs_store.format.io.reading import parse_json
 from dfs_store.format.spec import SMALL_ARRAYS, parse_header
 from dfs_store.format.zarr.folder_files import FolderFiles
 from dfs_store.format.zarr.frames import ZarrFrames

@@ -7,7 +7,8 @@ import pytest
 
 from dfs_store.errors import DamagedStoreError
 from dfs_store.format import open_store
-from dfs_store.format.digest import canonical_json, frame_checksums, parse_json
+from dfs_store.format.digest import canonical_json, frame_checksums
+from dfs_store.format.io.reading import parse_json
 from tests.format.making import content, edit_attributes, read_attributes, read_raw, write_array
 
 

@@ -24,6 +24,7 @@ from dfs_store.condense.engine.initialise import Group
 from dfs_store.errors import CheckpointError
 from dfs_store.format.io.durable import Part, output_error, sync_folder, write_synced
 from dfs_store.format.io.place import local_beside
+from dfs_store.format.io.reading import open_found, parse_json
 from dfs_store.names import counted
 
 __all__ = [
@@ -154,8 +155,8 @@ _DAMAGE = (
 
 
 def _read(path: Path) -> tuple[int, dict[str, Any], State]:
-    with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-        header = json.loads(bytes(archive["header"]))
+    with open_found(path) as file, np.load(file, allow_pickle=False) as archive:
+        header = parse_json(bytes(archive["header"]))
         state = {name: archive[name] for name in archive.files if name != "header"}
         if sorted(state) != header["arrays"] or not state:
             raise ValueError("some of its arrays are missing")
@@ -182,7 +183,7 @@ def key_frames_of(path: Path, clips: Collection[int]) -> list[ClipState]:
         path: the file.
         clips: their numbers.
     """
-    with np.load(path, allow_pickle=False) as archive:
+    with open_found(path) as file, np.load(file, allow_pickle=False) as archive:
         return clips_of_state(archive, clips)
 
 

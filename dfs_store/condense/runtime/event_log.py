@@ -15,8 +15,11 @@ from typing import Any, Self
 from dfs_store.condense.events import CheckpointSaved, Event, RunStarted, StepDone, StoreWritten
 from dfs_store.format.io.durable import write_all, write_durably
 from dfs_store.format.io.place import local_beside
+from dfs_store.format.io.reading import parse_json, read_found, read_named
 
 __all__ = ["EventLog", "event_log_path", "events_before", "read_events"]
+
+_MOST_BYTES = 2**31  # some 300 bytes a step
 
 
 def event_log_path(out: str | os.PathLike[str]) -> Path:
@@ -97,13 +100,18 @@ class EventLog:
         }
 
 
-def read_events(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
+def read_events(path: str | os.PathLike[str], *, named: bool = False) -> list[dict[str, Any]]:
     """Reads a log, skipping truncated lines (of a killed process) and foreign ones.
+
+    Args:
+        path: of the log.
+        named: whether the user has named it, and it may be a pipe.
 
     Raises:
         OSError: the file cannot be read.
     """
-    return list(_parsed(Path(path).read_text(encoding="utf-8", errors="replace")))
+    read = read_named if named else read_found
+    return list(_parsed(read(path, _MOST_BYTES).decode("utf-8", "replace")))
 
 
 def events_before(path: str | os.PathLike[str], first_step: int) -> list[dict[str, Any]]:
@@ -124,8 +132,8 @@ def _text(lines: list[dict[str, Any]]) -> bytes:
 def _parsed(text: str) -> Iterator[dict[str, Any]]:
     for line in text.splitlines():
         try:
-            found = json.loads(line)
-        except (ValueError, RecursionError):
+            found = parse_json(line)
+        except ValueError:
             continue
         if isinstance(found, dict) and isinstance(found.get("event"), str):
             yield found

@@ -10,6 +10,7 @@ from pathlib import Path
 from dfs_store.errors import OutputExistsError
 from dfs_store.format.io.durable import take_lock
 from dfs_store.format.io.place import local_beside
+from dfs_store.format.io.reading import read_found
 
 __all__ = ["run_lock"]
 
@@ -50,7 +51,7 @@ def _hold(path: Path, out: str) -> int | None:
         time.sleep(0.05)
     who = ""
     with contextlib.suppress(OSError):
-        who = f" ({path.read_text()})"
+        who = f" ({read_found(path, 100).decode('ascii', 'replace')})"
     raise OutputExistsError(
         f"{out}: another run{who} is condensing into it; wait for it or stop it, or choose another --out"
     )

@@ -28,6 +28,7 @@ from dfs_store.evaluate.run import EvaluationProgress, EvaluationSettings, evalu
 from dfs_store.evaluate.sources import LABELS, clips_of
 from dfs_store.format import open_store
 from dfs_store.format.io.durable import write_durably
+from dfs_store.format.io.reading import MOST_RESULT_BYTES, read_json
 from dfs_store.videos import PrepareProgress, VideoDataset, open_videos
 from dfs_store.videos.epochs import VideoClips
 
@@ -195,7 +196,7 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
 
 def _read(path: Path) -> dict[str, Any] | None:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
+        content = read_json(path, MOST_RESULT_BYTES)
+    except (OSError, ValueError):
         return None
     return content if isinstance(content, dict) else None

@@ -1,6 +1,5 @@
 """`compare`: makes every cell of a comparison."""
 
-import json
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from dfs_store.evaluate.comparison.controls import derived_rows, fixed_rows
 from dfs_store.evaluate.comparison.forecast import forecast_comparison
 from dfs_store.evaluate.comparison.rows import Row, method_rows
 from dfs_store.evaluate.comparison.spec import SPECIFICATION_SCHEMA, Comparison, differences
+from dfs_store.format.io.reading import MOST_RESULT_BYTES, read_json
 
 __all__ = [
     "CellEnded",
@@ -272,7 +272,7 @@ def _check_specification(asked: Comparison, out: Path) -> None:
             raise SettingsError(f"{out} exists and has no {SPECIFICATION}; choose a new folder for --out")
         return
     try:
-        there = json.loads(path.read_text(encoding="utf-8"))
+        there = read_json(path, MOST_RESULT_BYTES)
     except (OSError, ValueError) as error:
         raise NotAStoreError(f"{path} cannot be read ({error}); choose another --out") from error
     if not isinstance(there, dict) or there.get("schema") != SPECIFICATION_SCHEMA:

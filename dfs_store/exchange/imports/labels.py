@@ -1,6 +1,5 @@
 """Labels and class names of imported clips, from files, options or the number of clips per class."""
 
-import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,12 +9,14 @@ import numpy as np
 
 from dfs_store.errors import DatasetNotFoundError, SettingsError, UnreadableClipsError
 from dfs_store.exchange.imports.arrays import Array
+from dfs_store.format.io.reading import parse_json, read_named
 from dfs_store.names import counted
 
 __all__ = ["Labels", "class_names_of", "counted_labels", "is_one_hot", "labels_of", "read_lines"]
 
 
 _MOST_NAME = 1000
+_MOST_LIST_BYTES = 2**28
 
 
 class Labels(NamedTuple):
@@ -52,7 +53,9 @@ def class_names_of(text: str | None) -> list[str] | None:
     if text is None:
         return None
     path = Path(text)
-    names = read_lines(path) if path.is_file() else [name.strip() for name in text.split(",") if name.strip()]
+    # A pipe too: --classes <(...).
+    is_list = path.exists() and not path.is_dir()
+    names = read_lines(path) if is_list else [name.strip() for name in text.split(",") if name.strip()]
     if not names:
         raise SettingsError(f"--classes must contain at least one name, got {text!r}")
     twice = next((name for number, name in enumerate(names) if name in names[:number]), None)
@@ -69,10 +72,10 @@ def read_lines(path: Path) -> list[str]:
         UnreadableClipsError: the file is not such a list.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_named(path, _MOST_LIST_BYTES).decode("utf-8-sig")
         if path.suffix.lower() != ".json":
             return [line.strip() for line in text.splitlines() if line.strip()]
-        content = json.loads(text)
+        content = parse_json(text)
     except FileNotFoundError:
         raise DatasetNotFoundError(f"{path} does not exist") from None
     except (OSError, ValueError) as error:

@@ -1,7 +1,6 @@
 """Reads dense clips from a .pt, .npy, .npz or .safetensors file, and their labels."""
 
 import hashlib
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -17,6 +16,7 @@ from dfs_store.exchange.imports.labels import Labels, class_names_of, counted_la
 from dfs_store.exchange.imports.layout import LAYOUTS, Layout, find_layout
 from dfs_store.exchange.pixels import Normalization
 from dfs_store.format.io.git_lfs import pointer_problem
+from dfs_store.format.io.reading import parse_json
 from dfs_store.names import counted
 
 __all__ = ["FILE_SUFFIXES", "FileOptions", "read_file"]
@@ -213,7 +213,7 @@ def _names_in(content: _Content) -> list[str] | None:
         return [str(each) for each in array.whole().tolist()]
     if "class_names" in content.metadata:
         try:
-            names = json.loads(content.metadata["class_names"])
+            names = parse_json(str(content.metadata["class_names"]))
         except ValueError:
             return None
         return names if isinstance(names, list) and all(isinstance(each, str) for each in names) else None

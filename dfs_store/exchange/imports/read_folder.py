@@ -1,6 +1,5 @@
 """Reads dense clips from class folders: real videos, folders of images, or an earlier export."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from dfs_store.exchange.imports.arrays import Array
 from dfs_store.exchange.imports.dense import DenseClips
 from dfs_store.exchange.imports.labels import class_names_of
 from dfs_store.exchange.pixels import Normalization
+from dfs_store.format.io.reading import MOST_RESULT_BYTES, read_json
 from dfs_store.names import counted
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def _clips(videos: "VideoDataset") -> Iterator[Array]:
 
 def _manifest(folder: Path) -> dict[str, Any]:
     try:
-        content = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        content = read_json(folder / MANIFEST, MOST_RESULT_BYTES)
         classes = {str(each["folder"]): str(each["class_name"]) for each in content["classes"]}
         num_frames, (channels, height, width) = int(content["num_frames"]), content["frame_shape"]
         digest, normalization = str(content["store_digest"]), content["normalization"]

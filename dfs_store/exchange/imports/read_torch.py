@@ -1,7 +1,6 @@
 """Reads files of torch.save and safetensors without torch. Tensors are memory-mapped; no code is run."""
 
 import io
-import json
 import math
 import mmap
 import os
@@ -26,6 +25,7 @@ from dfs_store.exchange.imports.pickles import (
 )
 from dfs_store.exchange.imports.raw import DTYPES, found_raw
 from dfs_store.format.io.files import MappedFile
+from dfs_store.format.io.reading import parse_json
 from dfs_store.format.zarr.zip_files import read_members
 
 __all__ = ["read_safetensors", "read_torch"]
@@ -96,7 +96,7 @@ def read_safetensors(path: str) -> tuple[list[FoundArray], dict[str, str]]:
             raise RefusedError(
                 f"its header should have {header_bytes:,} bytes, but the file has only {data.size:,}"
             )
-        header = json.loads(data[8 : 8 + header_bytes].tobytes())
+        header = parse_json(data[8 : 8 + header_bytes].tobytes())
         metadata, values = header.pop("__metadata__", {}), data[8 + header_bytes :]
         return [_stored(name, about, values) for name, about in header.items()], dict(metadata)
     except (*_DAMAGE, AttributeError) as error:

@@ -16,13 +16,13 @@ import numpy.typing as npt
 
 from dfs_store.errors import DamagedStoreError, NotAStoreError, StoreNotFoundError
 from dfs_store.format.container import RowSource
-from dfs_store.format.digest import parse_json
 from dfs_store.format.general import MAX_SMALL_BYTES, check_small
 from dfs_store.format.hdf5.frames import Hdf5Rows
 from dfs_store.format.hdf5.general import open_general_rows, read_general
 from dfs_store.format.hdf5.mapped import H5_ERRORS, damaged, is_contiguous, open_mapped, place_of
 from dfs_store.format.io.files import ByteSource, MappedFile, opened
 from dfs_store.format.io.place import Place, StoreURL
+from dfs_store.format.io.reading import parse_json
 from dfs_store.format.spec import ATTRIBUTE, MAX_HEADER_BYTES
 
 __all__ = ["Hdf5Reader"]
@@ -61,7 +61,7 @@ class Hdf5Reader:
         if text is None:
             raise NotAStoreError(f"{self.path}: is not a store, but an HDF5 file without {ATTRIBUTE!r}")
         try:
-            return parse_json(text.tobytes().decode())
+            return parse_json(text.tobytes())
         except ValueError as error:
             raise DamagedStoreError(f"{self.path}: {ATTRIBUTE} is not valid JSON ({error})") from error
 

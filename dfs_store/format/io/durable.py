@@ -29,6 +29,7 @@ __all__ = [
     "write_all",
     "write_durably",
     "write_synced",
+    "write_through",
 ]
 
 Content = bytes | Callable[[IO[bytes]], Any]
@@ -102,6 +103,16 @@ def write_durably(path: Path, content: Content) -> None:
         sync_folder(path.parent)
 
 
+def write_through(path: Path, data: bytes) -> None:
+    """Writes to a pipe or a device that is there; raises OSError if nobody reads the other end."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK)  # else it would wait for a reader
+    try:
+        os.set_blocking(descriptor, True)
+        write_all(descriptor, data)
+    finally:
+        os.close(descriptor)
+
+
 def write_synced(path: Path, content: Content) -> None:
     """Writes a new file and waits until it is safe on disk."""
     with path.open("xb") as file:
@@ -149,7 +160,8 @@ def take_lock(
         FileNotFoundError: it is not there, or no longer.
         OSError: it is a link, or the disk has no locks.
     """
-    descriptor = os.open(path, flags | os.O_NOFOLLOW, 0o666, dir_fd=folder)
+    # Nor a pipe, whose other end it would wait for.
+    descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666, dir_fd=folder)
     try:
         fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         if os.path.samestat(os.fstat(descriptor), os.stat(path, dir_fd=folder, follow_symlinks=False)):

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 
-from dfs_store.format.digest import parse_json
+from dfs_store.format.io.reading import parse_json
 from dfs_store.format.spec import ATTRIBUTE, CODED, FRAMES, NATIVE, SMALL_ARRAYS
 
 __all__ = ["header_is_ours", "names_are_ours"]

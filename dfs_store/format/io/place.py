@@ -19,6 +19,29 @@ _LOCAL = ("file://", "local://")
 _DIGITS = 8
 
 
+_IN_TEXT = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://[^\s'\"<>()\[\]{},]+")
+
+
+def without_secrets(text: str) -> str:
+    """Returns any text with its URLs stripped of user, password and query, however they are chained."""
+
+    def bare(found: re.Match[str]) -> str:
+        parts = [part.partition("://") for part in found[0].split("::")]
+        return "::".join(
+            # What follows the last @ before the path: passwords may contain one.
+            f"{scheme}{colon}{_host(rest) if colon else ''}"
+            for scheme, colon, rest in parts
+        )
+
+    return _IN_TEXT.sub(bare, text)
+
+
+def _host(rest: str) -> str:
+    place = rest.partition("?")[0].partition("#")[0]
+    host, slash, path = place.partition("/")
+    return f"{host.rpartition('@')[2]}{slash}{path}"
+
+
 class StoreURL(os.PathLike[str]):
     """The URL of a store, as much like a path as the format needs; as text it shows no secret.
 

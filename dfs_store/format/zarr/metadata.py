@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from dfs_store.errors import DamagedStoreError
-from dfs_store.format.digest import canonical_json, parse_json
+from dfs_store.format.digest import canonical_json
+from dfs_store.format.io.reading import parse_json
 from dfs_store.format.spec import FRAME_DTYPES, MAX_SIDES
 
 __all__ = [

@@ -8,9 +8,9 @@ import numpy.typing as npt
 
 from dfs_store.errors import DamagedStoreError, NotAStoreError
 from dfs_store.format.container import RowSource
-from dfs_store.format.digest import parse_json
 from dfs_store.format.general import MAX_SMALL_BYTES
 from dfs_store.format.io.place import Place
+from dfs_store.format.io.reading import parse_json
 from dfs_store.format.spec import ATTRIBUTE, CODED, FRAMES, MAX_HEADER_BYTES, SMALL_ARRAYS
 from dfs_store.format.zarr.byte_chunks import ByteChunks
 from dfs_store.format.zarr.files import RemoteZarrFiles, ZarrFiles

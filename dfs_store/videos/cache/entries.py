@@ -17,6 +17,7 @@ import errno
 import hashlib
 import io
 import json
+import math
 import os
 import shutil
 import time
@@ -30,6 +31,7 @@ import numpy.typing as npt
 
 from dfs_store.errors import DFSError, DiskFullError, OutputNotWritableError
 from dfs_store.format.io.durable import take_lock
+from dfs_store.format.io.reading import open_found, read_json
 from dfs_store.videos.decode.decoders import is_current
 
 __all__ = [
@@ -48,6 +50,7 @@ CACHE_VERSION = 3
 EXTRACTORS = "extractors"  # folder of trained networks, one file each
 _EXTRACTOR_PREFIX = f"v{CACHE_VERSION}-"  # trained on prepared clips, so obsolete when the clips are
 _LOCK_POLL_SECONDS = 0.2
+_MOST_JSON_BYTES = 2**29  # 2,000,000 files
 
 
 def cache_root(cache_dir: str | os.PathLike[str] | None = None) -> Path:
@@ -137,15 +140,17 @@ class CacheEntry:
     def read_index(self) -> dict[str, Any] | None:
         """Returns the index of a complete entry, or None if the entry is incomplete or damaged."""
         index = _read_json(self.index_path)
-        if index is None or index.get("version") != CACHE_VERSION:
+        if index is None or index.get("version") != CACHE_VERSION or not _is_index(index):
             return None
+        shape = index["shape"]
         try:
-            shape = index["shape"]
-            size_bytes = self.clips_path.stat().st_size
-            whole = size_bytes == HEADER_BYTES + int(np.prod(shape, dtype=np.int64))
-            return index if whole and self.frames_path.is_file() else None
-        except (OSError, KeyError, TypeError, ValueError):
+            with open_found(self.clips_path) as clips, open_found(self.frames_path) as frames:
+                whole = os.fstat(clips.fileno()).st_size == HEADER_BYTES + math.prod(shape)
+                np.lib.format.read_magic(frames)
+                about = np.lib.format.read_array_header_1_0(frames)
+        except (OSError, ValueError):
             return None
+        return index if whole and about == (tuple(shape[:3]), False, np.dtype("<i8")) else None
 
     def read_request(self) -> dict[str, Any]:
         """Returns the request, or {} if it cannot be read."""
@@ -207,9 +212,27 @@ class CacheEntry:
         return descriptor is None
 
 
+def _is_index(index: dict[str, Any]) -> bool:
+    """Whether an index has all that is read from one."""
+    shape, count = index.get("shape"), len(index.get("files", ())) if _lists(index, "files") else -1
+    return (
+        isinstance(shape, list)
+        and len(shape) == 6
+        and all(type(side) is int and 0 <= side < 2**32 for side in shape)
+        and _lists(index, "classes", "labels", "failed", "notes")
+        and shape[0] == count == len(index["labels"])
+        and all(isinstance(each, dict) and isinstance(each.get("file"), str) for each in index["failed"])
+        and all(isinstance(each, dict) and isinstance(each.get("file"), str) for each in index["notes"])
+    )
+
+
+def _lists(content: dict[str, Any], *names: str) -> bool:
+    return all(isinstance(content.get(name), list) for name in names)
+
+
 def _read_json(path: Path) -> dict[str, Any] | None:
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = read_json(path, _MOST_JSON_BYTES, any_text=True)
     except (OSError, ValueError):
         return None
     return value if isinstance(value, dict) else None
@@ -228,7 +251,7 @@ def list_entries(cache_dir: str | os.PathLike[str] | None = None) -> list[dict[s
     for directory in sorted(root.iterdir()) if root.is_dir() else []:
         entry = CacheEntry(directory)
         request = _read_json(entry.request_path)
-        if request is None:
+        if request is None or directory.is_symlink() or not _lists(request, "files"):
             continue  # not ours
         index = entry.read_index()
         found.append(
@@ -242,16 +265,21 @@ def list_entries(cache_dir: str | os.PathLike[str] | None = None) -> list[dict[s
                 "obsolete": request.get("version") != CACHE_VERSION
                 or not is_current(request.get("decoding")),
                 "in_use": entry.is_locked,
-                "num_clips": len(request.get("files", [])) if index is None else index["shape"][0],
+                "num_clips": len(request["files"]) if index is None else index["shape"][0],
                 "num_failed": 0 if index is None else len(index["failed"]),
-                "size_bytes": sum(file.stat().st_size for file in directory.iterdir() if file.is_file()),
+                "size_bytes": _size_bytes(directory),
                 "sampling": request.get("sampling"),
                 "seed": request.get("seed"),
                 "modified": entry.request_path.stat().st_mtime,
             }
         )
-    found += [_extractor(file) for file in sorted((root / EXTRACTORS).glob("*.pt"))]
+    found += [_extractor(file) for file in sorted((root / EXTRACTORS).glob("*.pt")) if file.is_file()]
     return sorted(found, key=lambda item: -item["size_bytes"])
+
+
+def _size_bytes(directory: Path) -> int:
+    """Returns the bytes of an entry's own files; links count for what they are."""
+    return sum(file.lstat().st_size for file in directory.iterdir() if not file.is_dir())
 
 
 def _extractor(file: Path) -> dict[str, Any]:
@@ -282,12 +310,12 @@ def remove_entry(key: str, cache_dir: str | os.PathLike[str] | None = None) -> i
         file.unlink()
         return size_bytes
     entry = CacheEntry(root / Path(key).name)
-    if not entry.request_path.is_file():
+    if not entry.request_path.is_file() or entry.directory.is_symlink():
         raise DFSError(
             f"the cache {entry.directory.parent} has no entry {key!r}; `dfs datasets cache` lists its entries"
         )
     if entry.is_locked:
         raise DFSError(f"another process is preparing {key!r}; try again when it has finished")
-    size_bytes = sum(file.stat().st_size for file in entry.directory.iterdir() if file.is_file())
+    size_bytes = _size_bytes(entry.directory)
     shutil.rmtree(entry.directory)
     return size_bytes

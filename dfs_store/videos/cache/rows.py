@@ -11,11 +11,13 @@ from typing import Any
 from dfs_store.byte_sizes import size_text
 from dfs_store.errors import DiskFullError
 from dfs_store.format.io.durable import write_all
+from dfs_store.format.io.reading import parse_json, read_found
 from dfs_store.videos.cache.entries import HEADER_BYTES, clips_header
 
 __all__ = ["Journal", "drop_rows", "read_lines", "reserve"]
 
 _STAGE_BYTES = 64 << 20
+_MOST_JOURNAL_BYTES = 2**31
 _SPARE_BYTES = 64 << 20  # left free for other programs
 
 
@@ -72,9 +74,9 @@ def _allocate(descriptor: int, size_bytes: int) -> None:
 def read_lines(path: Path) -> tuple[list[dict[str, Any]], int]:
     """Returns the complete lines of a journal, which another process may be writing, and their size."""
     lines, whole_bytes = [], 0
-    for raw in path.read_bytes().split(b"\n")[:-1]:
+    for raw in read_found(path, _MOST_JOURNAL_BYTES).split(b"\n")[:-1]:
         try:
-            lines.append(json.loads(raw))
+            lines.append(parse_json(raw, any_text=True))
         except ValueError:
             break
         whole_bytes += len(raw) + 1

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from dfs_store.errors import DatasetNotFoundError
+from dfs_store.format.io.reading import parse_json
 from dfs_store.names import counted, printable
 from dfs_store.videos.files.cliplist import ClipFile, ClipList
 from dfs_store.videos.files.finding import Finder, inside, nothing_found
@@ -256,8 +257,6 @@ def _delimiter_of_header(line: str) -> str | None:
 
 
 def _json_rows(path: Path) -> Iterable[tuple[int, dict[str, str]]]:
-    import json
-
     if path.suffix.lower() == ".json":
         content: Sequence[Any] = read_json(path)
         rows = list(enumerate(content if isinstance(content, list) else [content], 1))
@@ -265,7 +264,7 @@ def _json_rows(path: Path) -> Iterable[tuple[int, dict[str, str]]]:
         rows = []
         for number, line in numbered_lines(path):
             try:
-                rows.append((number, json.loads(line)))
+                rows.append((number, parse_json(line, any_text=True)))
             except ValueError as error:
                 raise DatasetNotFoundError(
                     f"{path}, line {number}: cannot be read as JSON: {error}"

@@ -2,13 +2,13 @@
 
 import codecs
 import csv
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from dfs_store.errors import DatasetNotFoundError
+from dfs_store.format.io.reading import parse_json, read_found
 
 __all__ = ["column_name", "numbered_lines", "parse_fields", "read_json", "read_table", "read_text"]
 
@@ -29,11 +29,10 @@ def read_text(path: Path) -> str:
     Raises:
         DatasetNotFoundError: the file is not text.
     """
-    if path.stat().st_size > _MOST_BYTES:
-        raise DatasetNotFoundError(
-            f"{path} cannot be a list of files: it is larger than {_MOST_BYTES:,} bytes"
-        )
-    data = path.read_bytes()
+    try:
+        data = read_found(path, _MOST_BYTES)
+    except OSError as error:
+        raise DatasetNotFoundError(f"{path} cannot be read as a list of files: {error.strerror}") from error
     encoding = next((name for mark, name in _MARKS if data.startswith(mark)), None)
     try:
         if encoding is not None:
@@ -120,6 +119,6 @@ def read_json(path: Path) -> Any:  # noqa: ANN401 - any JSON
         DatasetNotFoundError: the file is not valid JSON.
     """
     try:
-        return json.loads(read_text(path))
-    except (ValueError, RecursionError) as error:
+        return parse_json(read_text(path), any_text=True)
+    except ValueError as error:
         raise DatasetNotFoundError(f"{path} cannot be read as JSON: {error}") from error

@@ -1,0 +1,165 @@
+"""Reading small files whole, from places where anybody may have put anything, and the JSON in them.
+
+Files that the user has not named (results beside a store, entries of a cache, checkpoints) must be regular
+ones: opening a pipe would wait forever. A file that the user has named may be a pipe, `--config <(...)`, but
+nothing is waited for without an end. Neither is read beyond a limit.
+"""
+
+import errno
+import io
+import json
+import os
+import re
+import select
+import stat
+import time
+from typing import Any, BinaryIO
+
+__all__ = ["MOST_RESULT_BYTES", "open_found", "parse_json", "read_found", "read_json", "read_named"]
+
+MOST_RESULT_BYTES = 64 * 2**20  # of a document of `dfs evaluate`, or of a comparison
+_SECONDS = 30.0
+_PIECE_BYTES = 2**20
+_DIGITS = 40  # of whole numbers: longer ones fit into no number that anything here counts with
+_OPEN = re.compile(r"/dev/(stdin|fd/(\d+))|/proc/self/fd/(\d+)")
+
+
+def open_found(path: str | os.PathLike[str], most_bytes: int | None = None) -> BinaryIO:
+    """Opens a file that the user has not named, for reading; the caller closes it.
+
+    Raises:
+        OSError: it is not there, is no regular file, or has more than `most_bytes`.
+    """
+    # Without waiting for somebody to write into a pipe.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        _check(os.fstat(descriptor), path, most_bytes, regular=True)
+        return os.fdopen(descriptor, "rb")
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+def read_found(path: str | os.PathLike[str], most_bytes: int) -> bytes:
+    """Returns the content of a file that the user has not named; raises as `open_found`."""
+    with open_found(path, most_bytes) as file:
+        return file.read(most_bytes)  # it may grow meanwhile
+
+
+def read_named(path: str | os.PathLike[str], most_bytes: int, seconds: float = _SECONDS) -> bytes:
+    """Returns the content of a file that the user has named, which may be a pipe.
+
+    Args:
+        path: of the file, pipe or device.
+        most_bytes: that it may have.
+        seconds: that it may take to come through a pipe.
+
+    Raises:
+        OSError: it is not there, is a folder, has more bytes, or does not end in time.
+    """
+    already = _OPEN.fullmatch(os.fspath(path))
+    if already:  # opened anew, a pipe whose writer has ended would never end
+        descriptor = os.dup(int(already[2] or already[3] or 0))
+    else:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb", buffering=0) as file:
+        found = os.fstat(descriptor)
+        _check(found, path, most_bytes, regular=False)
+        parts, size, end = [], 0, time.monotonic() + seconds
+        while part := _next(file, end, path, waits=not stat.S_ISREG(found.st_mode)):
+            parts.append(part)
+            size += len(part)
+            if size > most_bytes:
+                raise _too_large(path, most_bytes)
+        return b"".join(parts)
+
+
+def _next(file: io.FileIO, end: float, path: str | os.PathLike[str], *, waits: bool) -> bytes:
+    """Returns the next bytes, none at the end."""
+    while True:
+        if waits and not select.select([file], [], [], max(0.0, end - time.monotonic()))[0]:
+            raise OSError(errno.ETIMEDOUT, "it did not end in time", os.fspath(path))
+        part = file.read(_PIECE_BYTES)
+        if part is not None:
+            return part
+
+
+def _check(
+    found: os.stat_result, path: str | os.PathLike[str], most_bytes: int | None, *, regular: bool
+) -> None:
+    if stat.S_ISDIR(found.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path))
+    if regular and not stat.S_ISREG(found.st_mode):
+        raise OSError(errno.EINVAL, "it is no regular file", os.fspath(path))
+    if most_bytes is not None and found.st_size > most_bytes:
+        raise _too_large(path, most_bytes)
+
+
+def _too_large(path: str | os.PathLike[str], most_bytes: int) -> OSError:
+    return OSError(errno.EFBIG, f"it has more than {most_bytes:,} bytes", os.fspath(path))
+
+
+def read_json(
+    path: str | os.PathLike[str], most_bytes: int, *, named: bool = False, any_text: bool = False
+) -> Any:  # noqa: ANN401 - JSON can hold anything
+    """Returns what the JSON of a file says.
+
+    Args:
+        path: of the file.
+        most_bytes: that it may have.
+        named: whether the user has named it, and it may be a pipe.
+        any_text: as of `parse_json`.
+
+    Raises:
+        OSError: it cannot be read, see `open_found` and `read_named`.
+        ValueError: it is no JSON, see `parse_json`.
+    """
+    data = read_named(path, most_bytes) if named else read_found(path, most_bytes)
+    return parse_json(data, any_text=any_text)
+
+
+def parse_json(text: str | bytes, *, any_text: bool = False) -> Any:  # noqa: ANN401 - JSON can hold anything
+    """Parses JSON strictly: UTF-8, finite numbers of at most 40 digits, and texts that can be printed.
+
+    Args:
+        text: the JSON.
+        any_text: allows texts that are no Unicode: names of files that are not UTF-8, as Python has them.
+
+    Raises:
+        ValueError: the text is no JSON, is nested too deeply, or has a number or a text of that kind.
+    """
+    if isinstance(text, bytes):
+        text = text.decode("utf-8-sig")
+    try:
+        found = json.loads(text, parse_constant=_refused, parse_float=_finite, parse_int=_whole)
+    except RecursionError as error:
+        raise ValueError("the JSON is nested too deeply") from error
+    # Half of a pair that stands for one letter; a whole pair has become that letter.
+    if not any_text and "\\u" in text and _has_surrogates(found):
+        raise ValueError("a text in the JSON has half a letter (a lone surrogate)")
+    return found
+
+
+def _refused(name: str) -> None:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def _finite(digits: str) -> float:
+    value = float(digits)
+    if value - value != 0:
+        raise ValueError(f"{digits[:_DIGITS]} is beyond the largest number")
+    return value
+
+
+def _whole(digits: str) -> int:
+    if len(digits) > _DIGITS:
+        raise ValueError(f"{digits[:_DIGITS]}... has {len(digits):,} digits, at most {_DIGITS} are allowed")
+    return int(digits)
+
+
+def _has_surrogates(value: object) -> bool:
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return True
+    return False
