@@ -1,6 +1,6 @@
 """Checks the fast numeric path for embedding clips against plain float32 on the CPU before a run uses it.
 
-Several releases of torch and its kernels computed convolutions over time wrongly without an error. A few
+Several releases of torch and its kernels computed convolutions over time incorrectly, without an error. A few
 random clips reveal this in less time than a step takes.
 """
 
