@@ -42,7 +42,7 @@ def check_free(paths: Sequence[Path], *, overwrite: bool, flag: str = "--out") -
         if not overwrite or not path.is_file():
             more = f" (and {len(taken) - 1} more)" if len(taken) > 1 else ""
             remedy = f"add --overwrite to replace it, or choose another {flag}"
-            raise OutputExistsError(f"{path}{more}: exists already; {remedy}")
+            raise OutputExistsError(f"{path}{more}: already exists; {remedy}")
 
 
 def check_outside(path: Path, store: str) -> None:

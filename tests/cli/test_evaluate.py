@@ -158,7 +158,7 @@ def test_a_repeated_evaluation_is_refused_before_it_trains(dfs, made, tmp_path):
     before = kept.read_bytes()
     outcome = dfs(*words)
     assert (outcome.code, outcome.stdout) == (2, "")
-    assert f"{kept}: exists already; add --overwrite" in outcome.stderr
+    assert f"{kept}: already exists; add --overwrite" in outcome.stderr
     assert "loss" not in outcome.stderr
     assert kept.read_bytes() == before
     assert dfs(*words, "--overwrite").code == 0

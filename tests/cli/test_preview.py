@@ -52,7 +52,7 @@ def test_many_clips_take_pages(dfs, inserted, tmp_path):
     assert not (tmp_path / "s.png").exists()
     again = dfs("preview", inserted, "--out", tmp_path / "s.png", "--rows", 15)
     assert again.code == 2
-    assert "s-01.png (and 2 more): exists already; add --overwrite" in again.stderr
+    assert "s-01.png (and 2 more): already exists; add --overwrite" in again.stderr
 
 
 def test_all_pages_in_one_pdf(dfs, inserted, tmp_path):
