@@ -49,7 +49,7 @@ def make(tmp_path, kind):
     ("kind", "inspect", "verify", "said"),
     [
         ("absent", 3, 3, "bad.zarr"),
-        ("absent without suffix", 3, 3, "there is nothing"),
+        ("absent without suffix", 3, 3, "there is no such store"),
         ("a text file", 3, 3, "not a store"),
         ("a text called .zarr", 3, 3, "bad.zarr"),
         ("an empty folder", 3, 3, "bad.zarr"),

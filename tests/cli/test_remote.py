@@ -13,7 +13,7 @@ def test_looking_at_and_repairing_a_remote_store(dfs, bucket):
     assert dfs("inspect", f"{bucket}/r.zarr.zip", "--json").document["container"] == "zarr.zip"
     refused = dfs("repair", url, f"{bucket}/r.zarr.zip")
     assert refused.code == 2
-    assert "exists already" in refused.stderr
+    assert "already exists" in refused.stderr
 
 
 def test_exit_codes(dfs, bucket):

@@ -73,7 +73,7 @@ def test_absent_optional_keys_are_legal():
 
 @pytest.mark.parametrize("version", ["2.0", "2.7", "10.0"])
 def test_a_newer_major_version_is_refused_by_name(version):
-    with pytest.raises(NewerFormatError, match=rf"format {version}.*upgrade"):
+    with pytest.raises(NewerFormatError, match=rf"format version {version}.*upgrade"):
         parse_header({"format_version": version, "all else": "unknown"}, "x")
 
 
@@ -94,5 +94,5 @@ def test_a_newer_minor_version_and_unknown_keys_are_read(store_path):
 
 def test_version_two_is_refused_in_a_file(store_path):
     edit_attributes(store_path, lambda attributes: attributes.update(format_version="2.0"))
-    with pytest.raises(NewerFormatError, match=r"format 2\.0"):
+    with pytest.raises(NewerFormatError, match=r"format version 2\.0"):
         open_store(store_path)

@@ -73,7 +73,7 @@ def test_inserted_at_goes_with_all_clips_or_none(tmp_path):
         ({"num_frames": 8.5}, "num_frames must be whole numbers, got 8.5"),
         ({"frame_shape": (4, 3)}, "frame_shape"),
         ({"frame_shape": (2.0, 4, 3)}, "frame_shape must be whole numbers"),
-        ({"class_names": "cats"}, "the text 'cats'"),
+        ({"class_names": "cats"}, "the string 'cats'"),
         ({"class_names": []}, "class_names"),
         ({"class_names": ["a", "a"]}, "'a' twice"),
         ({"dtype": "float64"}, "float32, float16, uint8, got 'float64'"),
@@ -181,7 +181,7 @@ def test_a_failed_overwrite_keeps_the_former_store(store_path):
 
 def test_of_two_writers_to_one_path_the_second_is_told(tmp_path, container):
     path = tmp_path / f"s.{container}"
-    with pytest.raises(OutputExistsError, match="another writer"), open_writer(path) as second:  # noqa: PT012
+    with pytest.raises(OutputExistsError, match="another process wrote"), open_writer(path) as second:  # noqa: PT012
         second.append(TWO, [0, 5], 0)
         with open_writer(path) as first:
             first.append(TWO + 1, [0, 5], 0)

@@ -168,7 +168,7 @@ def test_a_class_of_the_users_own(tmp_path, monkeypatch):
         "no_such_module:Plain": "cannot import Plain from 'no_such_module'",
         "own_networks:": "cannot import a class",
         "own_networks:Broken": "the class raised ValueError .*: no weights",
-        "own_networks:WrongShape": r"logits \(1, 5\), got \(1, 6\)",
+        "own_networks:WrongShape": r"logits of shape \(1, 5\) .*, got \(1, 6\)",
         "own_networks:Raises": "the network raised KeyError .*: .oh",
         "own_networks:Empty": "must have parameters to train",
         "own_networks:number": "must return a torch.nn.Module, got int",

@@ -106,7 +106,7 @@ def _writing_error(error: Exception, place: StoreURL) -> DFSError:
     told = said(error, place)
     if isinstance(error, FileExistsError):
         return OutputExistsError(
-            f"{place}: another writer finished the same URL first; its store was left as it is"
+            f"{place}: another process wrote the same URL first; its store was left as it is"
         )
     if isinstance(error, FileNotFoundError):
         return OutputNotWritableError(
@@ -155,7 +155,7 @@ class RemoteTransaction:
         """Uploads what was written.
 
         Raises:
-            OutputExistsError: another writer finished the same URL first.
+            OutputExistsError: another process wrote the same URL first.
             OutputNotWritableError: the server refuses.
             StoreUnreachableError: it does not answer.
         """

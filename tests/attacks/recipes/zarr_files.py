@@ -195,7 +195,7 @@ def links_to_files_of_the_system(path, target):
     (path / "labels" / "c.0").symlink_to(target)
 
 
-@attack("unreadable|missing|leads out|Too many levels", ".zarr")
+@attack("unreadable|missing|outside the store|Too many levels", ".zarr")
 def a_link_to_itself(path):
     """A path that is never resolved."""
     (path / "labels" / "c.0").unlink()
