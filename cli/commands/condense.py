@@ -148,7 +148,7 @@ def _run(settings: "CondenseConfig", track: str | None, *, json: bool, quiet: bo
     if json:
         _output.document("dfs.condense/1", result)
     else:
-        next_steps = "" if quiet else _next_steps(settings, plan.num_clips)
+        next_steps = "" if quiet else _next_steps(plan)
         _output.echo(_summary(result, storage, story) + next_steps)
 
 
@@ -204,22 +204,25 @@ def _summary(result: dict[str, Any], storage: "StorageReport", story: list[str])
     )
 
 
-def _next_steps(settings: "CondenseConfig", num_clips: int) -> str:
+def _next_steps(plan: "Plan") -> str:
     """Returns commands to go on with, as a shell reads them; none of them takes hours on a CPU."""
     from dfs_store.condense.runtime.device import resolve_device
     from dfs_store.format.io.place import local_beside
+    from dfs_store.networks.convnet3d import SMALLEST_SIZE
 
+    settings = plan.config
     beside = local_beside(settings.out)
     picture = beside.with_name(beside.name.partition(".")[0] or beside.name)
     evaluate = ["evaluate", settings.out, "--dataset", settings.dataset]
     evaluate += clip_flags(settings, "root", "test_list", "class_names", "folder_layout", "hold_out")
     if resolve_device(settings.device).type == "cpu":
-        epochs = max(1, min(_MOST_EPOCHS, _CLIP_PASSES // num_clips))
+        epochs = max(1, min(_MOST_EPOCHS, _CLIP_PASSES // plan.num_clips))
         evaluate += ["--epochs", str(epochs), "--runs", "1"]
-    commands = (
+    commands = [
         ["inspect", settings.out],
         ["preview", settings.out, "--out", f"{picture}.png"],
         ["report", settings.out, "--out", f"{picture}.html"],
-        evaluate,
-    )
+    ]
+    if plan.frame_shape[1] >= SMALLEST_SIZE:
+        commands.append(evaluate)
     return "\nnext: " + "\n      ".join(_output.command_text("dfs", *words) for words in commands)

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from dfs_store.condense.forecast import Forecast, Paces, measured
-from dfs_store.evaluate.run import EvaluationSettings, TrainingClips
+from dfs_store.evaluate.run import EvaluationSettings, TrainingClips, labelled_as
 from dfs_store.evaluate.testing import answers_on, num_test_passes
 from dfs_store.networks import TrainingSettings, build_network, fast_order
 from dfs_store.networks.timing import seconds_per_pass, synchronised_clock
@@ -40,6 +40,10 @@ def forecast_evaluation(
         settings: of the evaluation.
         decoding: seconds that preparing the clips to train on takes.
         paces: seconds that were measured with such clips before; others are added.
+
+    Raises:
+        SettingsError: the clips to train and to test on have different classes, or clips are too small.
+        DivergedError, OutOfMemoryError: as `evaluate`.
     """
     training, videos = settings.training(0), test.videos
     shape = (len(videos.classes), videos.num_frames, videos.frame_shape[1])
@@ -48,17 +52,14 @@ def forecast_evaluation(
         training = replace(training, batch_size=min(training.batch_size, _CPU_BATCH))
     paces, seconds = {} if paces is None else paces, 0.0
     network = fast_order(build_network(settings.model, *shape, seed=training.seed).to(device))
-    for source in sources:
+    for source in (labelled_as(videos.classes, each) for each in sources):
         key = settings.model, settings.recipe, min(training.batch_size, len(source)), type(source)
         each = measured(paces, key, partial(_training_seconds, network, source, training))
         seconds += settings.runs * training.passes * each * len(source)
     tests = settings.runs * len(sources) * num_test_passes(settings.protocol)
     parts = {"decoding": decoding + (test.decoding_seconds or 0.0), "training": seconds}
-    parts["testing"] = (
-        tests
-        * len(videos)
-        * measured(paces, ("testing", settings.model), lambda: _testing_seconds(network, videos))
-    )
+    tested = measured(paces, ("testing", settings.model), partial(_testing_seconds, network, videos))
+    parts["testing"] = tests * len(videos) * tested
     rough = parts["decoding"] > 0
     return Forecast(parts if rough else {k: v for k, v in parts.items() if k != "decoding"}, rough)
 

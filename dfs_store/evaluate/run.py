@@ -33,7 +33,7 @@ from dfs_store.networks.out_of_memory import out_of_memory_named
 from dfs_store.networks.recipes import recipe_named
 from dfs_store.videos import VideoDataset
 
-__all__ = ["EvaluationProgress", "EvaluationSettings", "evaluate"]
+__all__ = ["EvaluationProgress", "EvaluationSettings", "evaluate", "labelled_as"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,7 +148,7 @@ def evaluate(
     settings = settings or EvaluationSettings()
     _check_starts(test, settings)
     sources = {
-        kind: _labelled_as(test.classes, source)
+        kind: labelled_as(test.classes, source)
         for kind, source in (("hard", clips), ("soft", soft))
         if source is not None
     }
@@ -224,7 +224,12 @@ def _check_starts(test: VideoDataset, settings: EvaluationSettings) -> None:
         )
 
 
-def _labelled_as(classes: list[str], clips: TrainingClips) -> TrainingClips:
+def labelled_as(classes: list[str], clips: TrainingClips) -> TrainingClips:
+    """Returns the clips with labels that index `classes`, matched by class name.
+
+    Raises:
+        SettingsError: the classes differ.
+    """
     if clips.classes == classes:
         return clips
     if sorted(clips.classes) != sorted(classes):

@@ -166,6 +166,8 @@ def test_a_table_of_the_paper(compare):
         (("--methods", "dfs", "--vpc", "1", "--set", "lr=much"), "must be a number"),
         (("--methods", "dfs", "--vpc", "1", "--vary", "lr"), "SETTING=a,b,c"),
         (("--table", "7"), "--table must be one of"),
+        (("--methods", "dfs", "--vpc", "1", "--labels", "soft"), "add --set soft_labels=true"),
+        (("--methods", "dfs", "--vpc", "all"), "--vpc all keeps every real clip"),
         (("--methods", "dfs", "--vpc", "1", "--vary", "metric=cosine,l3"), "--metric must be one of"),
     ],
 )

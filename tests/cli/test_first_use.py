@@ -144,3 +144,14 @@ def test_the_summary_of_a_resumed_run_covers_all_of_it(dfs, tmp_path, monkeypatc
         for line in again.stdout.splitlines()
         if "at the start" in line or "inserted," in line
     ]
+
+
+def test_proposed_commands_end_in_minutes_on_a_cpu(dfs, tmp_path):
+    many = dfs("condense", *SMALL, "--method", "random", "--vpc", "60", "--out", tmp_path / "s.zarr")
+    assert "--epochs 41 --runs 1\n" in many.stdout  # 5,000 clips trained on
+    words = ("--method", "random", "--size", "20", "--vpc", "1", "--out", tmp_path / "small.zarr")
+    assert "dfs evaluate" not in dfs("condense", *SMALL, *words).stdout  # ConvNet3D would refuse the clips
+    prepared = dfs("datasets", "prepare", "moving-shapes", "--size", "43", "--classes", "still,fast")
+    proposed = "next: dfs condense --dataset moving-shapes --size 43 --classes still,fast --vpc 1"
+    assert f"{proposed} --out moving-shapes.zarr --dry-run" in prepared.stderr
+    assert "next" not in dfs("datasets", "prepare", "moving-shapes", "-q").stderr

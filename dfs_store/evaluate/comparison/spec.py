@@ -93,6 +93,11 @@ class Comparison:
             raise SettingsError(f"--seeds must be at least 1, got {self.seeds}")
         if self.labels is not None:
             known_name(self.labels, LABELS, "--labels")
+            given = {name.rpartition(".")[2] for name in (*self.settings, *self.vary)}
+            if self.labels != "hard" and "soft_labels" not in given:
+                raise SettingsError(
+                    f"--labels {self.labels} needs stores with soft labels; add --set soft_labels=true"
+                )
         if self.budget is not None:
             parse_bytes(self.budget, "--budget")
         EvaluationSettings(**self.evaluation)

@@ -53,7 +53,7 @@ def check_remote_output(place: StoreURL, *, overwrite: bool) -> bool:
         there = _about(remote, remote.path())
         if there is not None and not overwrite:
             raise OutputExistsError(
-                f"{place}: already exists, at least in part; choose another URL, or overwrite it "
+                f"{place} already exists, at least in part; choose another URL, or overwrite it "
                 "(overwrite=True, --overwrite)"
             )
         if there is not None and not _is_replaceable(remote, there):

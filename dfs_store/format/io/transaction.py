@@ -84,7 +84,7 @@ def check_local_output(
         if os.path.lexists(target):
             if not overwrite:
                 raise OutputExistsError(
-                    f"{shown}: already exists; choose another path, or overwrite it "
+                    f"{shown} already exists; choose another path, or overwrite it "
                     "(overwrite=True, --overwrite)"
                 )
             if not is_ours(target):
