@@ -105,15 +105,12 @@ def prepare(
     }
     how = {"root": root, "classes": shared.class_list(classes), "official_split": split or 1}
     how |= {"test_list": test_list, "class_names": class_names, "folder_layout": folder_layout}
-    options |= how
-    options["max_memory"] = None if max_memory is None else parse_bytes(max_memory, "--max-memory")
+    options |= {**how, "max_memory": parse_bytes(max_memory, "--max-memory") if max_memory else None}
     if part is not None:
         check_part(part)
     share = _share(shard, engine)
-    info = describe(name)
     prepared = []
-    parts = (part,) if part else _parts(name, how)
-    for each in parts:
+    for each in (part,) if part else _parts(name, how):
         if engine == "ray":
             _prepare_on_ray(name, each, options, quiet=quiet)
         if share is not None:
@@ -125,7 +122,7 @@ def prepare(
         if not json:
             _output.echo(text)
     if not quiet and all(each.get("complete", True) for each in prepared):
-        _output.note(_ending(name, info, options))
+        _output.note(_ending(name, describe(name), options))
     if json:
         of_shard = {} if share is None else {"shard": str(share)}
         _output.document("dfs.prepare/1", {"dataset": name, **of_shard, "parts": prepared})

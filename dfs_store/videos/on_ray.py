@@ -58,7 +58,7 @@ def prepare_on_ray(
     started = not ray.is_initialized()
     if started:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        ray.init(log_to_driver=False, logging_level="warning")
+        ray.init(log_to_driver=False, logging_level="warning", include_dashboard=False)
     try:
         count = max(1, min(num_files, int(ray.cluster_resources().get("CPU", 1)) // each))
         task = ray.remote(num_cpus=each, max_retries=_RETRIES)(_shard)

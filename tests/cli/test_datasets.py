@@ -1,6 +1,7 @@
 """`dfs datasets list | info | prepare | cache`."""
 
 import os
+import sys
 
 import pytest
 
@@ -229,3 +230,30 @@ def test_remove_all(dfs, folder, cache):
     dfs("datasets", "prepare", folder, *SMALL)
     assert "removed 1 entry," in dfs("datasets", "cache", "--remove-all").stdout
     assert list(cache.iterdir()) == []
+
+
+def test_a_shard_is_taken_from_slurm_or_refused(dfs, tmp_path, monkeypatch):
+    root = make_folder(tmp_path / "videos", clips=2)
+    words = ("datasets", "prepare", root, "--part", "train", "--frames", 4, "--size", 32, "--shard", "auto")
+    done = dfs(*words)
+    assert (done.code, "SLURM_ARRAY_TASK_ID is not set" in done.stderr) == (2, True)
+    for name, value in {"ID": 5, "MIN": 1, "STEP": 4, "COUNT": 2}.items():
+        monkeypatch.setenv(f"SLURM_ARRAY_TASK_{name}", str(value))
+    done = dfs(*words, "--json")
+    assert done.code == 0, done.stderr
+    assert done.document["shard"] == "2/2"
+    assert done.document["parts"][0]["missing_shards"] == [1]
+    monkeypatch.setenv("SLURM_ARRAY_TASK_ID", "6")
+    assert dfs(*words).code == 2
+
+
+def test_ray_makes_its_own_shards_and_is_an_extra(dfs, tmp_path, monkeypatch):
+    root = make_folder(tmp_path / "videos", clips=1)
+    done = dfs("datasets", "prepare", root, "--engine", "ray", "--shard", "1/2")
+    assert (done.code, "leave out --shard 1/2" in done.stderr) == (2, True)
+    done = dfs("datasets", "prepare", root, "--engine", "dask")
+    assert (done.code, "--engine" in done.stderr) == (2, True)
+    monkeypatch.setitem(sys.modules, "ray", None)
+    done = dfs("datasets", "prepare", root, "--engine", "ray")
+    assert "pip install 'dfs-store[ray]'" in done.stderr
+    assert done.code != 0
