@@ -91,9 +91,9 @@ def test_a_pipe_that_never_ends_is_not_waited_for(pipe):
 
 
 def test_a_pipe_and_a_device_without_end_are_read_to_the_limit(pipe):
-    with subprocess.Popen(["sh", "-c", f"yes > '{pipe}'"], stderr=subprocess.DEVNULL):
-        with pytest.raises(OSError, match="more than 1,000 bytes"):
-            read_named(pipe, MOST)
+    writer = subprocess.Popen(["sh", "-c", f"yes > '{pipe}'"], stderr=subprocess.DEVNULL)
+    with writer, pytest.raises(OSError, match="more than 1,000 bytes"):
+        read_named(pipe, MOST)
     with pytest.raises(OSError, match="more than 1,000 bytes"):
         read_named("/dev/zero", MOST)
     assert read_named("/dev/null", MOST) == b""
