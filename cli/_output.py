@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from dfs_store.byte_sizes import mebibytes, size_text
 from dfs_store.errors import DFSError, DiskFullError, OutputNotWritableError
+from dfs_store.format.io.place import without_secrets
 from dfs_store.names import COMMANDS, duration_text, printable
 
 if TYPE_CHECKING:
@@ -100,13 +101,13 @@ def complain(error: BaseException, *, bug: bool = False) -> None:
         last = traceback.extract_tb(error.__traceback__)[-1:]
         where = f" at {last[0].filename}:{last[0].lineno}" if last else ""
         note(
-            f"dfs: a bug in dfs-store: {type(error).__name__}: {error}{where}\n"
+            f"dfs: a bug in dfs-store: {type(error).__name__}: {without_secrets(str(error))}{where}\n"
             "  Run it again with DFS_DEBUG=1 for the traceback, and report both it and your command."
         )
         return
     words = {"KeyboardInterrupt": "interrupted (Ctrl-C)", "TerminatedError": "terminated (SIGTERM)"}
     kind = type(error).__name__
-    note(f"dfs: {str(error) or words.get(kind, kind)}")
+    note(f"dfs: {without_secrets(str(error)) or words.get(kind, kind)}")
 
 
 def document(schema: str, content: dict[str, Any]) -> None:

@@ -63,7 +63,7 @@ def report(
         named = [Path(file) for file in results] if results else None
         with _output.Progress("report", quiet=quiet) as progress:
             contents = gather(opened, chosen, named, on_progress=progress.update)
-        page = report_html(contents).encode()
+        page = report_html(contents).encode("utf-8", "backslashreplace")
     list(write_files([path], [page]))
     told = {
         "store": shown_place(store),

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from dfs_store.format.io.place import locate
+from dfs_store.format.io.place import locate, without_secrets
 
 __all__ = ["found_path", "portable", "rebased", "recorded_path", "source_name"]
 
@@ -52,7 +52,9 @@ def rebased(provenance: Any, old: PathLike, new: PathLike) -> Any:  # noqa: ANN4
 def portable(provenance: Any) -> Any:  # noqa: ANN401 - any JSON
     """Returns a provenance for other people: of every path on this machine only the last part."""
     return _mapped(
-        provenance, source_name, lambda value: source_name(value) if os.path.isabs(value) else value
+        provenance,
+        lambda value: without_secrets(source_name(value)),
+        lambda value: source_name(value) if os.path.isabs(value) else without_secrets(value),
     )
 
 

@@ -18,6 +18,7 @@ from dfs_store.format import Finding, KeyFrameStore, verify
 from dfs_store.format.io.place import local_beside
 from dfs_store.format.io.reading import MOST_RESULT_BYTES, read_json
 from dfs_store.format.source_paths import portable, source_name
+from dfs_store.names import printable
 from dfs_store.pictures import PicturedClip, pictured
 from dfs_store.pictures.phases import Phases, store_phases
 from dfs_store.pictures.preview import store_title
@@ -140,8 +141,8 @@ def gather(
     evaluations, left_out = _evaluations(store, files, named=named)
     counts = np.diff(store.offsets)
     return Contents(
-        title=store_title(store),
-        path=str(store.path).rstrip("/").rpartition("/")[2],
+        title=printable(store_title(store)),
+        path=printable(str(store.path).rstrip("/").rpartition("/")[2]),
         header=_header(store, provenance),
         storage=store.storage.to_json(),
         key_frames={"min": int(counts.min()), "mean": float(counts.mean()), "max": int(counts.max())},

@@ -9,17 +9,26 @@ import re
 from pathlib import Path, PurePosixPath
 from typing import TypeAlias
 
-__all__ = ["Place", "StoreURL", "absolute_text", "collapsed_url", "local_beside", "locate", "shown_place"]
+__all__ = [
+    "Place",
+    "StoreURL",
+    "absolute_text",
+    "collapsed_url",
+    "local_beside",
+    "locate",
+    "shown_place",
+    "without_secrets",
+]
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*(::\S*)?://")
 _COLLAPSED = re.compile(r"(?:^|/)([A-Za-z][A-Za-z0-9+.\-]+):/[^/]")
-_USER = re.compile(r"((?:^|::)[A-Za-z][A-Za-z0-9+.\-]*://)[^/@]*@")
-_WEB = re.compile(r"(^|::)https?://")
+_USER = re.compile(r"((?:^|::)[A-Za-z][A-Za-z0-9+.\-]*://)[^/]*@")
+_WEB = re.compile(r"(^|::)https?://", re.IGNORECASE)
 _LOCAL = ("file://", "local://")
 _DIGITS = 8
 
 
-_IN_TEXT = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://[^\s'\"<>()\[\]{},]+")
+_IN_TEXT = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://[^\s'\"<>?#]+(?:[?#]\S*)?")
 
 
 def without_secrets(text: str) -> str:

@@ -2,7 +2,7 @@
 
 import errno
 
-from dfs_store.format.io.place import StoreURL
+from dfs_store.format.io.place import StoreURL, without_secrets
 
 __all__ = ["ABSENT", "CREDENTIALS", "NO_RANGE", "REFUSED", "is_empty", "is_refusal", "said", "says_more"]
 
@@ -31,8 +31,8 @@ def says_more(cause: BaseException) -> bool:
 
 
 def said(error: BaseException, place: StoreURL) -> str:
-    """Returns what an error says, without the query of a signed URL."""
-    return str(error).replace(place.url, str(place)) or type(error).__name__
+    """Returns what an error says, without the passwords and queries of URLs, also of other spellings."""
+    return without_secrets(str(error).replace(place.url, str(place))) or type(error).__name__
 
 
 def is_empty(error: BaseException) -> bool:
