@@ -124,7 +124,7 @@ def test_files_that_do_not_decode_are_left_out_and_listed(tmp_path):
 def test_a_class_left_without_clips_is_refused_and_named(tmp_path):
     root = make_folder(tmp_path / "videos", clips=1)
     (root / "right/clip0.avi").write_text("no video")
-    with pytest.raises(EmptyClassError, match=r"class right .*\n *right/clip0.avi: not a video"):
+    with pytest.raises(EmptyClassError, match=r"class right .*\n *right/clip0.avi: it is not a video"):
         run(listing(root), tmp_path / "cache")
     assert list((tmp_path / "cache").iterdir()) == []
 
