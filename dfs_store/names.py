@@ -56,7 +56,7 @@ def known_name(name: str, known: Iterable[str], what: str) -> str:
     )
 
 
-# Control characters (of terminals' commands) but tab and line feed, and those that turn the direction of text.
+# Control characters but tab and line feed, and those that turn the direction of text.
 COMMANDS = {
     code: f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
     for code in (*range(9), *range(11, 32), *range(127, 160), 0x061C, 0x200E, 0x200F, 0x2028, 0x2029,

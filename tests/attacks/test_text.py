@@ -41,7 +41,7 @@ def test_a_class_name_gives_a_terminal_no_commands(tmp_path, words, damaged):
         assert json.loads(ran.stdout)["class_names"] == [EVIL, "b"]
 
 
-@pytest.mark.parametrize("text", ["\x00", "\x7f", "\x85", "\u200f", "\u2066", "\u2028", "\udcff", "\ud800"])
+@pytest.mark.parametrize("text", ["\x00", "\x7f", "\x85", "\u200f", "\u2066", "\u2028", "\udcff"])
 def test_what_a_terminal_might_obey_is_escaped(text):
     assert printable(f"a{text}b").isprintable()
     assert printable("añ\tb\n😀") == "añ\tb\n😀"
