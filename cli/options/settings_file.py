@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 from dfs_store.errors import SettingsError
-from dfs_store.format.io.reading import parse_json, read_named
 
 _MOST_BYTES = 2**20
 
@@ -16,6 +15,8 @@ def read_settings_file(path: str) -> dict[str, Any]:
     Raises:
         SettingsError: it cannot be read, or is no flat table of settings.
     """
+    from dfs_store.format.io.reading import parse_json, read_named  # --help goes without NumPy
+
     file = Path(path)
     try:
         text = read_named(file, _MOST_BYTES).decode("utf-8-sig")

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from dfs_store.format import StoreWriter
-from dfs_store.format.io.place import StoreURL, without_secrets
-from dfs_store.names import printable
+from dfs_store.format.io.place import StoreURL
+from dfs_store.names import printable, without_secrets
 from tests.attacks.commands import run
 from tests.format.making import flip
 

@@ -28,7 +28,7 @@ def check_fps(fps: float | None, where: str = "") -> None:
 
     Args:
         fps: frames per second.
-        where: what says so, for the error, where it is not --fps.
+        where: what says so, for the error; --fps when empty.
     """
     if fps is not None and not _MIN_FPS <= fps <= _MAX_FPS:
         got = f"{where} says {fps:g}; choose one with --fps" if where else f"got {fps:g}"
