@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from dfs_store.byte_sizes import mebibytes, size_text
 from dfs_store.errors import DFSError, DiskFullError, OutputNotWritableError
-from dfs_store.format.io.place import without_secrets
-from dfs_store.names import COMMANDS, duration_text, printable
+from dfs_store.names import COMMANDS, duration_text, printable, without_secrets
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress

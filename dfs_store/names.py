@@ -1,6 +1,7 @@
 """Text for messages: plurals, durations, printable file names, and suggestions for mistyped names."""
 
 import difflib
+import re
 from collections.abc import Iterable
 
 from dfs_store.errors import SettingsError
@@ -13,6 +14,7 @@ __all__ = [
     "known_name",
     "nearest_name",
     "printable",
+    "without_secrets",
 ]
 
 _SHOWN = 20
@@ -93,3 +95,26 @@ def printable(text: str) -> str:
     except UnicodeEncodeError:
         text = text.encode("utf-8", "backslashreplace").decode()
     return text.translate(COMMANDS)
+
+
+_IN_TEXT = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://[^\s'\"<>?#]+(?:[?#]\S*)?")
+
+
+def without_secrets(text: str) -> str:
+    """Returns any text with its URLs stripped of user, password and query, however they are chained."""
+
+    def bare(found: re.Match[str]) -> str:
+        parts = [part.partition("://") for part in found[0].split("::")]
+        return "::".join(
+            # What follows the last @ before the path: passwords may contain one.
+            f"{scheme}{colon}{_host(rest) if colon else ''}"
+            for scheme, colon, rest in parts
+        )
+
+    return _IN_TEXT.sub(bare, text)
+
+
+def _host(rest: str) -> str:
+    place = rest.partition("?")[0].partition("#")[0]
+    host, slash, path = place.partition("/")
+    return f"{host.rpartition('@')[2]}{slash}{path}"

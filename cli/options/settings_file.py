@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 from dfs_store.errors import SettingsError
-from dfs_store.format.io.reading import parse_json, read_named
 
 _MOST_BYTES = 2**20
 
@@ -16,6 +15,8 @@ def read_settings_file(path: str) -> dict[str, Any]:
     Raises:
         SettingsError: the file cannot be read, or is not a flat table of settings.
     """
+    from dfs_store.format.io.reading import parse_json, read_named  # --help works without NumPy
+
     kind, parse = ("JSON", parse_json) if path.endswith(".json") else ("TOML", tomllib.loads)
     try:
         content = parse(read_named(Path(path), _MOST_BYTES).decode("utf-8-sig"))

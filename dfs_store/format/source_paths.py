@@ -7,7 +7,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from dfs_store.format.io.place import locate, without_secrets
+from dfs_store.format.io.place import locate
+from dfs_store.names import without_secrets
 
 __all__ = ["found_path", "portable", "rebased", "recorded_path", "source_name"]
 

@@ -161,3 +161,22 @@ def test_a_zarr_folder_of_somebody_else_is_never_replaced(here, make, command):
     ran = run(*command, "--overwrite")
     assert (ran.code, "is no store" in ran.stderr) == (2, True), ran.stderr
     assert sorted(path.relative_to(here) for path in (here / "o.zarr").rglob("*")) == before
+
+
+@pytest.mark.parametrize("suffix", [".h5", ".zarr.zip"])
+def test_a_file_of_somebody_else_is_never_replaced(here, suffix):
+    import zipfile
+
+    import h5py
+
+    path = here / f"o{suffix}"
+    if suffix == ".h5":
+        with h5py.File(path, "w") as file:
+            file["x"] = [1, 2, 3]
+    else:
+        with zipfile.ZipFile(path, "w") as file:
+            file.writestr("zarr.json", '{"zarr_format": 3, "node_type": "group"}')
+    before = path.read_bytes()
+    ran = run("convert", "s.h5", path.name, "--overwrite")
+    assert (ran.code, "is no store" in ran.stderr) == (2, True), ran.stderr
+    assert path.read_bytes() == before

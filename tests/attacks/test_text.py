@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from dfs_store.format import StoreWriter
-from dfs_store.format.io.place import StoreURL, without_secrets
-from dfs_store.names import printable
+from dfs_store.format.io.place import StoreURL
+from dfs_store.names import printable, without_secrets
 from tests.attacks.commands import run
 from tests.format.making import flip
 
@@ -41,9 +41,7 @@ def test_a_class_name_gives_a_terminal_no_commands(tmp_path, words, damaged):
         assert json.loads(ran.stdout)["class_names"] == [EVIL, "b"]
 
 
-@pytest.mark.parametrize(
-    "text", ["\x00", "\x7f", "\x85", "\u200f", "\u2066", "\u2028", chr(0xDCFF), chr(0xD800)]
-)
+@pytest.mark.parametrize("text", ["\x00", "\x7f", "\x85", "\u200f", "\u2066", "\u2028", "\udcff"])
 def test_what_a_terminal_might_obey_is_escaped(text):
     assert printable(f"a{text}b").isprintable()
     assert printable("añ\tb\n😀") == "añ\tb\n😀"

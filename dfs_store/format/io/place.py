@@ -9,16 +9,7 @@ import re
 from pathlib import Path, PurePosixPath
 from typing import TypeAlias
 
-__all__ = [
-    "Place",
-    "StoreURL",
-    "absolute_text",
-    "collapsed_url",
-    "local_beside",
-    "locate",
-    "shown_place",
-    "without_secrets",
-]
+__all__ = ["Place", "StoreURL", "absolute_text", "collapsed_url", "local_beside", "locate", "shown_place"]
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*(::\S*)?://")
 _COLLAPSED = re.compile(r"(?:^|/)([A-Za-z][A-Za-z0-9+.\-]+):/[^/]")
@@ -26,29 +17,6 @@ _USER = re.compile(r"((?:^|::)[A-Za-z][A-Za-z0-9+.\-]*://)[^/]*@")
 _WEB = re.compile(r"(^|::)https?://", re.IGNORECASE)
 _LOCAL = ("file://", "local://")
 _DIGITS = 8
-
-
-_IN_TEXT = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://[^\s'\"<>?#]+(?:[?#]\S*)?")
-
-
-def without_secrets(text: str) -> str:
-    """Returns any text with its URLs stripped of user, password and query, however they are chained."""
-
-    def bare(found: re.Match[str]) -> str:
-        parts = [part.partition("://") for part in found[0].split("::")]
-        return "::".join(
-            # What follows the last @ before the path: passwords may contain one.
-            f"{scheme}{colon}{_host(rest) if colon else ''}"
-            for scheme, colon, rest in parts
-        )
-
-    return _IN_TEXT.sub(bare, text)
-
-
-def _host(rest: str) -> str:
-    place = rest.partition("?")[0].partition("#")[0]
-    host, slash, path = place.partition("/")
-    return f"{host.rpartition('@')[2]}{slash}{path}"
 
 
 class StoreURL(os.PathLike[str]):

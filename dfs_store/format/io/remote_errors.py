@@ -2,7 +2,8 @@
 
 import errno
 
-from dfs_store.format.io.place import StoreURL, without_secrets
+from dfs_store.format.io.place import StoreURL
+from dfs_store.names import without_secrets
 
 __all__ = ["ABSENT", "CREDENTIALS", "NO_RANGE", "REFUSED", "is_empty", "is_refusal", "said", "says_more"]
 

@@ -1,6 +1,7 @@
 """Stores and exports that appear whole or not at all, and that replace nothing but their like."""
 
 import errno
+import mmap
 import os
 import warnings
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from dfs_store.format.containers import container_of
 from dfs_store.format.io.durable import Part, exchange, output_error, rename_new, sync_folder
 from dfs_store.format.io.ours import header_is_ours, names_are_ours
 from dfs_store.format.io.place import Place, StoreURL, collapsed_url, locate
-from dfs_store.format.spec import MAX_HEADER_BYTES
+from dfs_store.format.spec import ATTRIBUTE, CODED, FRAMES, MAX_HEADER_BYTES
 
 if TYPE_CHECKING:
     from dfs_store.format.io.remote_output import RemoteTransaction
@@ -32,7 +33,7 @@ def check_output(path: str | os.PathLike[str], *, overwrite: bool = False) -> Pl
     """Checks that a store may be written at `path`, before any work is done for it.
 
     With `overwrite` a Zarr folder is replaced if its header names a store, or if it contains nothing but
-    files with the names of a store's, damaged as they may be; a single file always.
+    files with the names of a store's, damaged as they may be; a single file if it names the header of one.
 
     Returns:
         The path with its links followed, so that a link to another disk stays a link; a URL as it is.
@@ -57,7 +58,7 @@ def _check_store(path: Path, *, overwrite: bool) -> Path:
     container = container_of(path)
 
     def is_ours(target: Path) -> bool:
-        return target.is_file() or (container == "zarr" and _is_store_folder(target))
+        return _is_store_file(target) or (container == "zarr" and _is_store_folder(target))
 
     return check_local_output(path, is_ours, "not a store", overwrite=overwrite)
 
@@ -103,6 +104,18 @@ def check_local_output(
     except OSError as error:
         raise output_error(error, shown) from error
     return target
+
+
+def _is_store_file(target: Path) -> bool:
+    """Whether a file is a store, whole or damaged: it is empty, or has a name of one somewhere."""
+    if not target.is_file():
+        return False
+    with target.open("rb") as file:
+        if os.fstat(file.fileno()).st_size == 0:
+            return True
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+            # In an archive the header may be compressed, but not the names of its files.
+            return any(mapped.find(name.encode()) >= 0 for name in (ATTRIBUTE, f"{FRAMES}/", f"{CODED}/"))
 
 
 def _is_store_folder(target: Path) -> bool:

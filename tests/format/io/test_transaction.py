@@ -62,9 +62,14 @@ def test_a_store_of_image_files_may_be_overwritten_without_its_header(tmp_path, 
     assert check_output(tmp_path / "s.zarr", overwrite=True) == tmp_path / "s.zarr"
 
 
-def test_a_single_file_of_the_same_suffix_may_be_overwritten(tmp_path):
-    (tmp_path / "s.h5").write_text("no HDF5")
-    assert check_output(tmp_path / "s.h5", overwrite=True) == tmp_path / "s.h5"
+def test_a_single_file_of_a_store_may_be_overwritten(tmp_path):
+    path = tmp_path / "s.h5"
+    for text in ("", "damaged, but its header was called dfs_store"):
+        path.write_text(text)
+        assert check_output(path, overwrite=True) == path
+    path.write_text("no store")
+    with pytest.raises(OutputExistsError, match="is no store"):
+        check_output(path, overwrite=True)
 
 
 def test_an_empty_folder_or_file_may_be_overwritten(tmp_path):
