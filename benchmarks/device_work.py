@@ -36,7 +36,12 @@ def counted(options, videos, place, lines):
                 work.reset()
 
         config = CondenseConfig(
-            out="/tmp/never.zarr", dataset="moving-shapes", iterations=4, lr=1.0, batch_real=3, device="cuda",
+            out="/tmp/never.zarr",
+            dataset="moving-shapes",
+            iterations=4,
+            lr=1.0,
+            batch_real=3,
+            device="cuda",
             **options,
         ).resolved()
         config.record.run(config, videos, tell)

@@ -3,14 +3,11 @@
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
 from typing import TypeVar
 
 __all__ = ["first_prepares", "local_device", "rank_number", "ranks_joined"]
 
 T = TypeVar("T")
-# A rank may wait while the first one decodes a dataset; a rank that dies is noticed at once all the same.
-_PATIENCE = timedelta(days=1)
 
 
 def _has_company() -> bool:
@@ -32,7 +29,7 @@ def ranks_joined() -> Iterator[None]:
         return
     import torch.distributed as dist
 
-    dist.init_process_group("gloo", timeout=_PATIENCE)
+    dist.init_process_group("gloo")
     try:
         yield
     finally:

@@ -399,6 +399,13 @@ def _replacements():
         index = torch.device(device).index if isinstance(device, str | torch.device) else device
         return 0 if index is None else index
 
+    class Default:
+        def __init__(self, number):
+            self.number = number
+
+        def manual_seed(self, seed):
+            states[self.number] = torch.full((16,), seed % 251, dtype=torch.uint8)
+
     def seed_all(seed):
         states[:] = [torch.full((16,), seed % 251, dtype=torch.uint8) for _ in states]
 
@@ -421,6 +428,7 @@ def _replacements():
         "get_per_process_memory_fraction": lambda device=None: fractions[number_of(device)],
         "set_per_process_memory_fraction": set_fraction,
         "manual_seed_all": seed_all,
+        "default_generators": [Default(number) for number in range(NUM_DEVICES)],
         "get_rng_state": lambda device="cuda": states[number_of(device)].clone(),
         "set_rng_state": lambda state, device="cuda": states.__setitem__(number_of(device), state.clone()),
         "device": lambda _device: nullcontext(),
@@ -452,7 +460,9 @@ def pretended_cuda():
     replaces_parameters = torch.__future__.get_overwrite_module_params_on_conversion()
     threads = torch.autograd.is_multithreading_enabled()
     patches = [
-        patch.object(where, name, new) for where, each in _replacements().items() for name, new in each.items()
+        patch.object(where, name, new)
+        for where, each in _replacements().items()
+        for name, new in each.items()
     ]
     _Pretending.work = work
     torch.__future__.set_overwrite_module_params_on_conversion(True)

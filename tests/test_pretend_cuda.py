@@ -6,12 +6,6 @@ import torch
 from tests.pretend_cuda import pretended_cuda
 
 
-@pytest.fixture
-def work():
-    with pretended_cuda() as counted:
-        yield counted
-
-
 def test_tensors_say_where_they_are_and_have_real_values(work):
     there = torch.arange(6.0, device="cuda").view(2, 3)
     assert there.device == torch.device("cuda:0")
@@ -72,7 +66,8 @@ def test_sums_in_any_order_are_noticed(work):
     pool = torch.nn.AvgPool3d(2, stride=1)
     clips = torch.ones(1, 1, 3, 3, 3, device="cuda", requires_grad=True)
     torch.autograd.grad(pool(clips).sum(), clips)
-    torch.zeros(2, device="cuda").index_add_(0, torch.zeros(3, dtype=torch.int64, device="cuda"), clips[0, 0, 0, 0].detach())
+    numbers = torch.zeros(3, dtype=torch.int64, device="cuda")
+    torch.zeros(2, device="cuda").index_add_(0, numbers, torch.ones(3, device="cuda"))
     assert [name.split(" ")[0] for name in work.in_any_order] == ["avg_pool3d_backward", "index_add_"]
 
 

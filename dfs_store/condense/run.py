@@ -26,6 +26,7 @@ from dfs_store.errors import ClipError, PositionsError, SettingsError
 from dfs_store.format import KeyFrameStore, StoreWriter, copy_store, open_store
 from dfs_store.format.coded.span import levels_that_span
 from dfs_store.format.io.place import local_beside
+from dfs_store.loaders.precision import full_float32
 from dfs_store.networks import ConvNet3D
 from dfs_store.videos import VideoDataset
 from dfs_store.videos.files.source import recorded_source
@@ -44,7 +45,7 @@ def condense(
     store is whole. When `on_event` raises between two steps (so does Ctrl-C on the command line), a
     checkpoint stays beside `config.out`, and `resume=True` continues to exactly the same arrays.
 
-    Where torch.distributed is initialised (backend gloo), its processes share the classes of dfs and dm, and
+    Where torch.distributed is initialised (with any backend), its processes share the classes of dfs and dm, and
     the first one writes the store; all call this with equal settings and clips. Their number changes nothing
     of what comes out. Other methods run on the first process alone.
 
@@ -85,7 +86,7 @@ def condense(
         plan = plan_run(config, videos)  # files that cannot be decoded are found only by decoding them
     plan.check_disk()
     warn_of_disk(config.out, plan.disk)
-    with limited_memory(resolve_device(config.device), config.max_memory_bytes):
+    with limited_memory(resolve_device(config.device), config.max_memory_bytes), full_float32():
         return _condense(config, videos, on_event if on_event is not None else _ignore)
 
 

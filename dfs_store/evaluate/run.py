@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dfs_store.condense.runtime.device import resolve_device
 from dfs_store.errors import SettingsError
 from dfs_store.evaluate.result import EvaluatedOn, EvaluationResult, Score
 from dfs_store.evaluate.testing import (
@@ -20,6 +21,7 @@ from dfs_store.evaluate.testing import (
     random_starts,
     standardisation_of,
 )
+from dfs_store.loaders.precision import full_float32
 from dfs_store.names import known_name
 from dfs_store.networks import (
     ClipBatches,
@@ -120,6 +122,7 @@ class TrainingClips(ClipBatches, TypingProtocol):
     classes: list[str]
 
 
+@full_float32()
 def evaluate(
     clips: TrainingClips | None,
     test: VideoDataset,
@@ -199,7 +202,7 @@ def _answers(
     tell: Callable[[tuple[float, ...], int, float], None],
 ) -> list[Answers]:
     """Returns what the network of each run answers; `tell` gets the scores so far, the pass and its loss."""
-    device, found = torch.device(settings.device), list[Answers]()
+    device, found = resolve_device(settings.device), list[Answers]()
     shape = (len(clips.classes), test.num_frames, test.frame_shape[1])
     for run in range(settings.runs):
         training = settings.training(run)

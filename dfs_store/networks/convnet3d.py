@@ -33,8 +33,8 @@ class ConvNet3D(nn.Module):
 
     Attributes:
         num_features: length of an embedding: 2048 for 16x112x112, 256 for 8x64x64.
-        plain: True runs the layers as they are written; False (the default) lets a CPU run them in other
-            orders and pieces, to the same values up to rounding.
+        plain: True keeps weights and maps contiguous (`use_plain_order`); False (the default) lets layers
+            run in faster orders of memory, and on a CPU in pieces, to the same values up to rounding.
 
     Raises:
         SettingsError: an argument is below its minimum.
@@ -60,8 +60,8 @@ class ConvNet3D(nn.Module):
         self.num_features = channels * frames * side * side
         # The public code pools by (2, 2, 2) at 112 pixels and (2, 1, 1) at 64, and crashes between;
         # this is the rule behind both.
-        window = (min(2, frames), min(2, side), min(2, side))
-        self.pool = nn.AvgPool3d(window, stride=1)
+        self._window = (min(2, frames), min(2, side), min(2, side))
+        self.pool = nn.AvgPool3d(self._window, stride=1)
         self.dropout = nn.Dropout(0.5)
         self.classifier = nn.Conv3d(channels, num_classes, 1)
 
@@ -71,7 +71,7 @@ class ConvNet3D(nn.Module):
 
     def forward(self, clips: Tensor) -> Tensor:
         """Returns the logits (N, num_classes) of clips (N, T, C, H, W): the largest over the time left."""
-        logits = self.classifier(self.dropout(self.pool(self._feature_maps(clips))))
+        logits = self.classifier(self.dropout(self._pooled(self._feature_maps(clips))))
         return torch.amax(logits.flatten(2), dim=2)
 
     def reset(self, generator: torch.Generator | None = None) -> None:
@@ -83,29 +83,62 @@ class ConvNet3D(nn.Module):
         """
         draw_parameters(self, generator)
 
+    @property
+    def num_convolutions(self) -> int:
+        """Number of convolutions before the head."""
+        return len(_WIDTHS)
+
     def order_weights(self) -> None:
-        """Lays the weights out as `embed` and `forward` use them on a CPU; elsewhere nothing is done."""
-        for number, order in enumerate(_CPU_ORDERS):
-            weight = self.features[3 * number].weight
-            if weight.device.type == "cpu":
-                weight.data = weight.data.contiguous(memory_format=order)
+        """Lays the weights of convolutions out in memory as `embed` and `forward` use them."""
+        for number in range(len(_WIDTHS)):
+            weight: Tensor = self.features[3 * number].weight  # type: ignore[assignment]
+            weight.data = weight.data.contiguous(memory_format=self._order(number))
+
+    def use_plain_order(self) -> None:
+        """Makes weights and maps contiguous from here on, in the order in which the layers are written."""
+        self.plain = True
+        self.order_weights()
+
+    def convolve(self, number: int, maps: Tensor) -> Tensor:
+        """Returns what a convolution makes of maps (N, C, T, H, W), in the order of memory that `embed` uses.
+
+        Args:
+            number: of the convolution, from 0.
+            maps: its input.
+        """
+        convolved: Tensor = self.features[3 * number](maps.contiguous(memory_format=self._order(number)))
+        return convolved
+
+    def _order(self, number: int) -> torch.memory_format:
+        if self.plain:
+            return torch.contiguous_format
+        on_cpu = self.classifier.weight.device.type == "cpu"
+        return _CPU_ORDERS[number] if on_cpu else torch.channels_last_3d
 
     def _feature_maps(self, clips: Tensor) -> Tensor:
         maps = clips.transpose(1, 2)
-        if self.plain or maps.device.type != "cpu":
-            deepest: Tensor = self.features(maps)
-            return deepest
-        if torch.is_grad_enabled():
-            return self._on_cpu(maps)
+        if self.plain or maps.device.type != "cpu" or torch.is_grad_enabled():
+            return self._through(maps)
         # A quarter of the pixels, of 4 bytes each.
         pieces = torch.split(maps, max(1, _CPU_PIECE_BYTES // (_WIDTHS[0] * math.prod(maps.shape[2:]))))
-        return torch.cat([self._on_cpu(piece) for piece in pieces])
+        return torch.cat([self._through(piece) for piece in pieces])
 
-    def _on_cpu(self, maps: Tensor) -> Tensor:
-        for number, order in enumerate(_CPU_ORDERS):
-            convolution, pool, relu = self.features[3 * number : 3 * number + 3]
-            maps = convolution(maps.contiguous(memory_format=order))
-            maps = relu(pool(maps.contiguous(memory_format=torch.channels_last_3d)))
+    def _through(self, maps: Tensor) -> Tensor:
+        order = torch.contiguous_format if self.plain else torch.channels_last_3d
+        for number in range(len(_WIDTHS)):
+            pool, relu = self.features[3 * number + 1], self.features[3 * number + 2]
+            maps = relu(pool(self.convolve(number, maps).contiguous(memory_format=order)))
+        return maps
+
+    def _pooled(self, maps: Tensor) -> Tensor:
+        """Returns the mean over windows that overlap."""
+        if maps.device.type == "cpu":
+            pooled: Tensor = self.pool(maps)
+            return pooled
+        # On CUDA the backward pass of AvgPool3d adds to places that windows share, in any order.
+        for axis, width in enumerate(self._window, start=2):
+            length = maps.shape[axis] - width + 1
+            maps = sum(maps.narrow(axis, start, length) for start in range(width)) / width  # type: ignore[assignment]
         return maps
 
 

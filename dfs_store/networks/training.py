@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from dfs_store.errors import DivergedError, SettingsError
 from dfs_store.networks.recipes import PAPER, Recipe, cropped_and_flipped
+from dfs_store.networks.seeding import seeded
 
 __all__ = ["ClipBatches", "Standardisation", "TrainingSettings", "standardised", "train"]
 
@@ -114,10 +115,7 @@ def train(
     recipe = settings.recipe
     optimizer = recipe.optimizer(network.parameters(), settings.lr)
     device = next(network.parameters()).device
-    devices = [device] if device.type == "cuda" else []
-    # Dropout draws from torch's global generators: borrow them, seeded, and give them back as they were.
-    with torch.random.fork_rng(devices):
-        torch.manual_seed(settings.seed)
+    with seeded(settings.seed, device):  # dropout draws from torch's global generators
         network.train()
         for number in range(settings.passes):
             if recipe.restarts(number, settings.epochs):

@@ -53,7 +53,7 @@ def adjacent_cosines(dots: Tensor, key_frames: TrainableKeyFrames, reading: Grad
             "accumulated": its full parameter gradient, which sums over all frames that it takes part in.
 
     Returns:
-        (2, N, T) float64 on the CPU, to the left and to the right key frame. Not-a-number at key positions
+        (2, N, T) float64 on the device, to the left and to the right key frame. Not-a-number at key positions
         and where a gradient is zero, so that these never qualify.
     """
     if reading == "accumulated":
@@ -67,9 +67,8 @@ def adjacent_cosines(dots: Tensor, key_frames: TrainableKeyFrames, reading: Grad
     sides = torch.stack(
         [cosines.gather(1, side[:, None, :]).squeeze(1) for side in (key_frames.left, key_frames.right)]
     )
-    is_key = key_frames.left == key_frames.right
-    sides[:, is_key] = torch.nan
-    return torch.where(sides.isfinite(), sides, torch.nan).cpu()
+    known = sides.isfinite() & (key_frames.left != key_frames.right)
+    return torch.where(known, sides, torch.nan)
 
 
 @dataclass(frozen=True)
@@ -100,11 +99,11 @@ class InsertionRule:
     persistence: float = 0.5
     score: Score = "larger"
 
-    def gather(self, cosines: Tensor, evidence: Evidence) -> None:
+    def gather(self, cosines: npt.NDArray[np.float64], evidence: Evidence) -> None:
         """Adds the cosines (2, N, T) of a step, from `adjacent_cosines`, to the evidence on N clips."""
         if self.evidence == "last":
             evidence.clear()
-        evidence.add(cosines.numpy(), self._disagrees(cosines.numpy()))
+        evidence.add(cosines, self._disagrees(cosines))
 
     def choose(self, evidence: Evidence, generator: np.random.Generator) -> list[tuple[int, int]]:
         """Picks the positions to insert.
@@ -134,9 +133,9 @@ class InsertionRule:
             chosen += [(int(clip), int(position)) for position in positions]
         return chosen
 
-    def count_candidates(self, cosines: Tensor) -> int:
+    def count_candidates(self, cosines: npt.NDArray[np.float64]) -> int:
         """Returns how many frames qualify by the cosines (2, N, T) of one step."""
-        return int(self._disagrees(cosines.numpy()).sum())
+        return int(self._disagrees(cosines).sum())
 
     def scores(self, evidence: Evidence) -> npt.NDArray[np.float64]:
         """Returns (N, T), the larger (or smaller) of every frame's two mean cosines."""

@@ -10,6 +10,7 @@ from torch import Tensor
 from dfs_store.condense.engine.evidence import Evidence
 from dfs_store.errors import ClipError, PositionsError
 from dfs_store.interpolation import check_positions, matrix_of, neighbours
+from dfs_store.loaders.transfers import on_device
 
 __all__ = ["TrainableKeyFrames"]
 
@@ -119,11 +120,11 @@ class TrainableKeyFrames:
         padded = np.zeros((len(self), weights.shape[2]), dtype=np.int64)
         padded[self.clips, number_in_clip] = np.arange(self.positions.size)
         home = self.frames.device
-        self._padded = torch.from_numpy(padded).to(home)
-        self._packed = torch.from_numpy(self.clips * weights.shape[2] + number_in_clip).to(self.device)
-        self.weights: Tensor = torch.from_numpy(weights).to(self.device)
-        self.left: Tensor = torch.from_numpy(left).to(self.device)
-        self.right: Tensor = torch.from_numpy(right).to(self.device)
+        self._padded = on_device(padded, home)
+        self._packed = on_device(self.clips * weights.shape[2] + number_in_clip, self.device)
+        self.weights: Tensor = on_device(weights, self.device)
+        self.left: Tensor = on_device(left, self.device)
+        self.right: Tensor = on_device(right, self.device)
 
     def clip_positions(self, clip: int) -> npt.NDArray[np.int64]:
         """Returns the (K,) positions of one clip."""
@@ -135,7 +136,10 @@ class TrainableKeyFrames:
 
     def render(self) -> Tensor:
         """Rebuilds all clips (Eq. 3): (N, T, C, H, W) float32 on `device`, without an autograd graph."""
-        keys = self.frames[self._padded].to(self.device).flatten(2)
+        keys = self.frames[self._padded]
+        if keys.device != self.device:
+            keys = on_device(keys, self.device)
+        keys = keys.flatten(2)
         return torch.bmm(self.weights, keys).view(*self.weights.shape[:2], *self.frames.shape[1:])
 
     def pull_back(self, gradient: Tensor) -> Tensor:
@@ -201,7 +205,7 @@ class TrainableKeyFrames:
         clips = np.concatenate([self.clips, [clip for clip, _ in chosen]])
         positions = np.concatenate([self.positions, [position for _, position in chosen]])
         order = np.lexsort((positions, clips))
-        moved = torch.from_numpy(order).to(self.frames.device)
+        moved = on_device(order, self.frames.device)
         self.clips, self.positions = clips[order], positions[order]
         self.inserted_at = np.concatenate([self.inserted_at, np.full(len(chosen), step, np.int32)])[order]
         self.frames = torch.cat([self.frames, values])[moved]

@@ -6,7 +6,7 @@ the last bits.
 
 import warnings
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import torch
 from torch import Tensor
@@ -17,6 +17,18 @@ from dfs_store.networks.out_of_memory import is_out_of_memory
 __all__ = ["ClipsAtATime"]
 
 Found = TypeVar("Found")
+
+
+class Clips(Protocol):
+    """Clips, some of which can be asked for as a tensor."""
+
+    def __len__(self) -> int:
+        """N, the number of clips."""
+        ...
+
+    def __getitem__(self, part: slice, /) -> Tensor:
+        """Returns some of the clips, (n, T, C, H, W)."""
+        ...
 
 
 class ClipsAtATime:
@@ -35,8 +47,12 @@ class ClipsAtATime:
         self.synthetic = synthetic
         self.shrunk = False
 
-    def embed_real(self, embed: Callable[[Tensor], Tensor], clips: Tensor) -> Tensor:
+    def embed_real(self, embed: Callable[[Tensor], Tensor], clips: Clips) -> Tensor:
         """Returns the embeddings of real clips (N, T, C, H, W): (N, F).
+
+        Args:
+            embed: maps clips to embeddings.
+            clips: a tensor, or anything that gives a slice of itself as a tensor; making it may take memory.
 
         Raises:
             torch.OutOfMemoryError: the device is too small for one clip, here and below.

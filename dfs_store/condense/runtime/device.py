@@ -7,6 +7,7 @@ from contextlib import contextmanager
 import torch
 
 from dfs_store.errors import SettingsError
+from dfs_store.loaders.transfers import indexed_device
 
 __all__ = [
     "chunk_clips",
@@ -27,13 +28,13 @@ CHUNK_SHARE = 0.25
 
 
 def resolve_device(name: str) -> torch.device:
-    """Returns the device named "auto", "cpu", "cuda" or "cuda:N".
+    """Returns the device named "auto", "cpu", "cuda" or "cuda:N"; of "cuda" alone, the current GPU by number.
 
     Raises:
         SettingsError: there is no such device on this machine.
     """
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        name = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         device = torch.device(name)
     except RuntimeError as error:
@@ -44,7 +45,7 @@ def resolve_device(name: str) -> torch.device:
         raise SettingsError(
             f"--device {name}: torch sees {torch.cuda.device_count()} CUDA devices here; use --device cpu"
         )
-    return device
+    return indexed_device(device)
 
 
 @contextmanager
@@ -61,14 +62,13 @@ def limited_memory(device: torch.device, count_bytes: int | None) -> Iterator[No
     if count_bytes is None:
         yield
     elif device.type == "cuda":
-        number = _number(device)
-        former = torch.cuda.get_per_process_memory_fraction(number)
-        total = torch.cuda.get_device_properties(number).total_memory
-        torch.cuda.set_per_process_memory_fraction(min(1.0, count_bytes / total), number)
+        former = torch.cuda.get_per_process_memory_fraction(device)
+        total = torch.cuda.get_device_properties(device).total_memory
+        torch.cuda.set_per_process_memory_fraction(min(1.0, count_bytes / total), device)
         try:
             yield
         finally:
-            torch.cuda.set_per_process_memory_fraction(former, number)
+            torch.cuda.set_per_process_memory_fraction(former, device)
     else:
         soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
         if count_bytes <= _PROCESS_BYTES:
@@ -87,16 +87,10 @@ def limited_memory(device: torch.device, count_bytes: int | None) -> Iterator[No
 def total_memory_bytes(device: torch.device) -> int | None:
     """Returns the bytes that this process may take: of a CUDA device, or of the host; None is no limit."""
     if device.type == "cuda":
-        number = _number(device)
-        total = torch.cuda.get_device_properties(number).total_memory
-        return int(total * torch.cuda.get_per_process_memory_fraction(number))
+        total = torch.cuda.get_device_properties(device).total_memory
+        return int(total * torch.cuda.get_per_process_memory_fraction(device))
     soft, _ = resource.getrlimit(resource.RLIMIT_DATA)
     return None if soft == resource.RLIM_INFINITY else max(1, soft - _PROCESS_BYTES)
-
-
-def _number(device: torch.device) -> int:
-    """Returns the number of a CUDA device; "cuda" alone is the current one, which some calls do not take."""
-    return torch.cuda.current_device() if device.index is None else device.index
 
 
 def clip_activation_bytes(num_frames: int, frame_shape: tuple[int, int, int]) -> int:

@@ -30,7 +30,7 @@ def gradients(*rows):
 
 def _chosen(rule, gradient, key_frames, seed):
     evidence = Evidence(len(key_frames), key_frames.num_frames)
-    rule.gather(adjacent_cosines(gradient_dots(gradient), key_frames, rule.gradient), evidence)
+    rule.gather(adjacent_cosines(gradient_dots(gradient), key_frames, rule.gradient).numpy(), evidence)
     return rule.choose(evidence, np.random.default_rng(seed))
 
 

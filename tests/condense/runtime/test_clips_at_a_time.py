@@ -18,6 +18,7 @@ from dfs_store.condense.runtime.device import (
     clip_activation_bytes,
     limited_memory,
     real_clips_at_a_time,
+    resolve_device,
     total_memory_bytes,
 )
 from dfs_store.errors import OutOfMemoryError, SettingsError
@@ -189,6 +190,7 @@ def test_a_limit_decides_how_many_clips_are_taken_at_a_time():
 
 @pytest.mark.parametrize("name", ["cuda", "cuda:0"])
 def test_a_cuda_device_without_a_number_is_the_current_one(monkeypatch, name):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     # torch's own checks of its arguments run; only the driver below them is not there
     class Properties:
         total_memory = 80 * 2**30
@@ -203,7 +205,8 @@ def test_a_cuda_device_without_a_number_is_the_current_one(monkeypatch, name):
         lambda share, number: fractions.update({number: share}),
         raising=False,
     )
-    device = torch.device(name)
+    device = resolve_device(name)
+    assert device == torch.device("cuda", 0)
     assert total_memory_bytes(device) == 80 * 2**30
     with limited_memory(device, 20 * 2**30):
         assert total_memory_bytes(device) == 20 * 2**30
