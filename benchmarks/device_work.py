@@ -16,7 +16,6 @@ from unittest.mock import patch
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from dfs_store.condense import CondenseConfig
-from dfs_store.condense.methods import dfs, static_dynamic
 from dfs_store.condense.events import StepDone
 from tests.condense.many_classes import many_classes
 from tests.pretend_cuda import pretended_cuda
@@ -38,7 +37,7 @@ def counted(options, videos, place, lines):
         config = CondenseConfig(
             out="/tmp/never.zarr",
             dataset="moving-shapes",
-            iterations=4,
+            iterations=2,
             lr=1.0,
             batch_real=3,
             device="cuda",

@@ -10,6 +10,7 @@ import weakref
 from collections import Counter
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
+from typing import ClassVar
 from unittest.mock import patch
 
 import torch
@@ -135,7 +136,7 @@ class _Pretending:
 
     work = None
     backward = 0
-    pinned = set()
+    pinned: ClassVar = set()
 
 
 def _line():
@@ -239,7 +240,7 @@ class PretendTensor(torch.Tensor):
 class _Generator(_TorchGenerator):
     """A generator that remembers for which device it was asked."""
 
-    made = weakref.WeakSet()
+    made: ClassVar = weakref.WeakSet()
 
     def __new__(cls, device="cpu"):
         return super().__new__(cls, "cpu")
@@ -304,8 +305,7 @@ def _run(func, args, kwargs):
         # The backward pass makes its zeros by the device that C++ sees, which is the CPU.
         to_device = to_device or torch._C._current_graph_task_id() != -1
     if not concerned and not to_device:
-        made = func(*args, **kwargs)
-        return _pinned(made) if kwargs.get("pin_memory") else made
+        return func(*args, **kwargs)
     if name not in ("copy_", "_to_copy"):
         _check_devices(name, tensors if concerned else [], args, kwargs)
     _count(func, name, args, kwargs, to_device, to_host)
@@ -371,6 +371,15 @@ def _made_there(make):
     return made
 
 
+def _empty(make):
+    # Not in the mode: other threads make pinned memory, too.
+    def made(*args, pin_memory=False, **kwargs):
+        here = make(*args, **kwargs)
+        return _pinned(here) if pin_memory else here
+
+    return made
+
+
 def _autocast(real):
     # The values are on the CPU, where the autocast of CUDA does nothing.
     class Autocast(real):
@@ -422,8 +431,6 @@ def _replacements():
         "is_bf16_supported": lambda *_args, **_kwargs: True,
         "synchronize": lambda _device=None: _Pretending.work.waits(),
         "get_device_properties": lambda _device=None: _Properties,
-        "get_device_name": lambda _device=None: _Properties.name,
-        "get_device_capability": lambda _device=None: (9, 0),
         "mem_get_info": lambda _device=None: (MEMORY_BYTES, MEMORY_BYTES),
         "get_per_process_memory_fraction": lambda device=None: fractions[number_of(device)],
         "set_per_process_memory_fraction": set_fraction,
@@ -445,6 +452,7 @@ def _replacements():
         },
         torch: {
             "Generator": _Generator,
+            "empty": _empty(torch.empty),
             "tensor": _made_there(torch.tensor),
             "inference_mode": _WithoutGradients,
             "autocast": _autocast(torch.autocast),

@@ -45,7 +45,7 @@ def condense(
     store is whole. When `on_event` raises between two steps (so does Ctrl-C on the command line), a
     checkpoint stays beside `config.out`, and `resume=True` continues to exactly the same arrays.
 
-    Where torch.distributed is initialised (with any backend), its processes share the classes of dfs and dm, and
+    If torch.distributed is initialised, with any backend, its processes share the classes of dfs and dm, and
     the first one writes the store; all call this with equal settings and clips. Their number changes nothing
     of what comes out. Other methods run on the first process alone.
 

@@ -12,7 +12,7 @@ __all__ = ["indexed_device", "on_device", "on_host"]
 
 
 def indexed_device(device: torch.device) -> torch.device:
-    """Returns a device with its number: "cuda" alone is the current GPU, and compares equal to no tensor's."""
+    """Returns a device with its number: "cuda" alone, which equals no tensor's device, is the current GPU."""
     if device == torch.device("cuda"):
         return torch.device("cuda", torch.cuda.current_device())
     return device

@@ -5,10 +5,11 @@ import dataclasses
 import numpy as np
 import pytest
 
-from dfs_store import open_store
-from dfs_store.condense import condense
+from dfs_store import open_store, open_videos
+from dfs_store.condense import CondenseConfig, StepDone, condense, plan_run
 from dfs_store.condense.engine import extractor
 from dfs_store.condense.engine.extractor import EXTRACTOR_TRAINING
+from tests.condense.many_classes import many_classes
 
 ENGINE = "dfs_store.condense.engine"
 PLACES = ("resident", "streamed", "hosted")
@@ -48,67 +49,122 @@ def place(monkeypatch, where):
         monkeypatch.setattr(f"{ENGINE}.initialise.KEY_FRAME_SHARE", 0.0)
 
 
-@pytest.mark.parametrize("where", PLACES)
+METHODS = {
+    "dfs": {"epsilon": 2.0, "gradient": "accumulated", "iterations": 3},
+    "dm": {"method": "dm", "init": "real", "precision": "bf16", "iterations": 2},
+    "static-dynamic": {"method": "static-dynamic", "vpc": 1, "static_iterations": 1, "iterations": 1},
+}
+
+
+@pytest.fixture(scope="module")
+def small():
+    return open_videos("moving-shapes", frames=4, size=43, clips_per_class=4, classes=("fast", "still"))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_methods_that_iterate(config, small, tmp_path, work, method):
+    here = str(tmp_path / "here.zarr")
+    condense(config(out=here, **METHODS[method]), small)
+    for where in PLACES:
+        there = str(tmp_path / f"{where}.zarr")
+        work.reset()
+        with pytest.MonkeyPatch.context() as patched:
+            place(patched, where)
+            condense(config(out=there, device="cuda", **METHODS[method]), small)
+        assert work.kernels > 0
+        assert work.in_any_order == {}
+        assert_same(there, here, 2e-2 if method == "dm" else 1e-3)
+
+
 @pytest.mark.parametrize(
     "changes",
     [
-        {"epsilon": 2.0, "gradient": "accumulated"},
-        {"epsilon": 2.0, "init": "herding", "vpc": 1, "encoding": "webp:80", "iterations": 3},
-        {"method": "dm", "init": "real", "precision": "bf16", "iterations": 2},
-        {"method": "static-dynamic", "vpc": 1, "static_iterations": 1, "iterations": 1, "lr": 1.0},
+        {"method": "random", "key_frames": 2},
+        {"method": "herding"},
+        {"method": "k-center"},
+        {"method": "pack", "key_frames": 2},
     ],
-    ids=lambda changes: changes.get("method", "dfs"),
+    ids=lambda changes: changes["method"],
 )
-def test_methods_that_iterate(config, videos, tmp_path, monkeypatch, work, where, changes):
-    here, there = str(tmp_path / "here.zarr"), str(tmp_path / "there.zarr")
-    condense(config(out=here, **changes), videos)
-    work.reset()
-    place(monkeypatch, where)
-    condense(config(out=there, device="cuda", **changes), videos)
-    assert work.kernels > 0
-    assert work.in_any_order == {}
-    assert_same(there, here, 2e-2 if "precision" in changes else 1e-3)
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [{"key_frames": 2}, {"method": "herding"}, {"method": "k-center"}, {"method": "pack", "key_frames": 2}],
-    ids=lambda changes: changes.get("method", "random"),
-)
-def test_methods_that_keep_real_clips(config, videos, tmp_path, work, changes):
-    changes = {"method": "random", "lr": None, "iterations": None, "batch_real": None, **changes}
-    changes = {name: value for name, value in changes.items() if value is not None}
-    there = str(tmp_path / "there.zarr")
-    base = {name: getattr(config(), name) for name in ("dataset",)}
-    from dfs_store.condense import CondenseConfig
-
-    settings = CondenseConfig(out=there, vpc=1, device="cuda", **base, **changes)
-    with condense(settings, videos) as store:
-        assert len(store) == 3
+def test_methods_that_keep_real_clips(small, tmp_path, work, changes):
+    settings = CondenseConfig(
+        out=str(tmp_path / "there.zarr"), dataset="moving-shapes", vpc=1, device="cuda", **changes
+    )
+    with condense(settings, small) as store:
+        assert len(store) == 2
     assert work.in_any_order == {}
 
 
-def test_chunks_smaller_than_a_class_and_a_resumed_run(config, videos, tmp_path, monkeypatch, work):
+class Stop(BaseException):
+    pass
+
+
+def test_chunks_smaller_than_a_class_and_a_resumed_run(config, small, tmp_path, monkeypatch, work):
+    options = {"insertion": False, "iterations": 3}
     here, there = str(tmp_path / "here.zarr"), str(tmp_path / "there.zarr")
-    condense(config(out=here, epsilon=2.0), videos)
+    condense(config(out=here, **options), small)
     monkeypatch.setattr(f"{ENGINE}.initialise.chunk_clips", lambda *_: 1)
 
-    class Stop(BaseException):
-        pass
-
     def stop(event):
-        if getattr(event, "step", None) == 2 and hasattr(event, "loss"):
+        if isinstance(event, StepDone) and event.step == 1:
             raise Stop
 
     with pytest.raises(Stop):
-        condense(config(out=there, epsilon=2.0, device="cuda"), videos, on_event=stop)
-    condense(config(out=there, epsilon=2.0, device="cuda", resume=True), videos)
+        condense(config(out=there, device="cuda", **options), small, on_event=stop)
+    condense(config(out=there, device="cuda", resume=True, **options), small)
     assert_same(there, here)
 
 
-def test_soft_labels(config, videos, tmp_path, work):
-    settings = config(method="random", soft_labels=True, device="cuda", out=str(tmp_path / "soft.zarr"))
-    settings = dataclasses.replace(settings, iterations=None, lr=None, batch_real=None)
-    with condense(settings, videos) as store:
-        assert store.soft_labels.shape == (6, 3)
+def test_soft_labels(small, tmp_path, work):
+    settings = CondenseConfig(
+        out=str(tmp_path / "soft.zarr"),
+        dataset="moving-shapes",
+        vpc=2,
+        method="random",
+        soft_labels=True,
+        device="cuda",
+    )
+    with condense(settings, small) as store:
+        assert store.soft_labels.shape == (4, 2)
     assert work.in_any_order == {}
+
+
+@pytest.mark.parametrize("method", ["dfs", "static-dynamic"])
+def test_a_step_waits_for_the_device_a_few_times(config, tmp_path, work, method):
+    """Whatever the number of classes; before, it did six times per class."""
+    videos, steps = many_classes(12), []
+    options = (
+        {"epsilon": 2.0, "warmup": 0.0, "cooldown": 0.0} if method == "dfs" else {"static_iterations": 1}
+    )
+
+    def look(event):
+        if isinstance(event, StepDone):
+            steps.append((work.synchronisations, dict(work.waited_at)))
+        work.reset()
+
+    run = config(
+        out=str(tmp_path / "s.zarr"),
+        method=method,
+        vpc=1,
+        iterations=2,
+        device="cuda",
+        batch_real=2,
+        **options,
+    )
+    condense(run, videos, on_event=look)
+    for synchronisations, lines in steps[1:]:
+        assert synchronisations <= 5, lines
+
+
+def test_the_forecast_counts_what_is_held(config, tmp_path, work):
+    videos = many_classes(20)
+    settings = config(vpc=5, iterations=2, device="cuda", batch_real=3, epsilon=2.0, warmup=0.0, cooldown=0.0)
+    plan = plan_run(settings, videos)
+    assert plan.real_on_device
+    assert plan.pinned_bytes == 0
+    work.reset()
+    condense(settings, videos)
+    forecast = (
+        plan.real_bytes + plan.key_frame_memory_bytes + max(plan.chunk_memory_bytes, plan.real_batch_bytes)
+    )
+    assert work.peak_bytes < forecast < 3 * work.peak_bytes

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "clip_groups",
+    "clips_together",
     "even_positions",
     "grouped_clips",
     "initial_key_frames",
@@ -29,7 +30,7 @@ __all__ = [
 ]
 
 # Key frames and their momentum stay on the device while even T of them per clip would take less than this.
-KEY_FRAME_SHARE = 0.35
+KEY_FRAME_SHARE = 0.3
 
 # Clips of whole classes that are matched together: mostly one chunk, several for a class larger than a chunk.
 Group = list[TrainableKeyFrames]
@@ -124,10 +125,16 @@ def clip_groups(config: "CondenseConfig", videos: VideoDataset, device: torch.de
     there are: so the arrays that come out do not depend on it either.
     """
     num_classes = len(videos.classes)
-    parts = max(FEWEST_PARTS, num_classes // CLASSES_PER_PART)
-    together = -(-num_classes // parts) * config.vpc
     largest = chunk_clips(device, videos.num_frames, videos.frame_shape)
-    return grouped_clips(num_classes, config.vpc, largest, min(largest, together))
+    return grouped_clips(
+        num_classes, config.vpc, largest, min(largest, clips_together(num_classes, config.vpc))
+    )
+
+
+def clips_together(num_classes: int, vpc: int) -> int:
+    """Returns how many clips a group has, if the device can take as many."""
+    parts = max(FEWEST_PARTS, num_classes // CLASSES_PER_PART)
+    return -(-num_classes // parts) * vpc
 
 
 def grouped_clips(num_classes: int, vpc: int, largest: int, together: int | None = None) -> list[ClipGroup]:

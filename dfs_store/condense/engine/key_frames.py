@@ -134,13 +134,13 @@ class TrainableKeyFrames:
         """Returns the (K, C, H, W) key frames of one clip, a view."""
         return self.frames[self.offsets[clip] : self.offsets[clip + 1]]
 
-    def render(self) -> Tensor:
-        """Rebuilds all clips (Eq. 3): (N, T, C, H, W) float32 on `device`, without an autograd graph."""
-        keys = self.frames[self._padded]
+    def render(self, part: slice = slice(None)) -> Tensor:
+        """Rebuilds clips (Eq. 3), all by default: (N, T, C, H, W) float32 on `device`, without a graph."""
+        weights, keys = self.weights[part], self.frames[self._padded[part]]
         if keys.device != self.device:
             keys = on_device(keys, self.device)
         keys = keys.flatten(2)
-        return torch.bmm(self.weights, keys).view(*self.weights.shape[:2], *self.frames.shape[1:])
+        return torch.bmm(weights, keys).view(*weights.shape[:2], *self.frames.shape[1:])
 
     def pull_back(self, gradient: Tensor) -> Tensor:
         """Returns the gradient of the key frames: the adjoint of `render`.
@@ -168,11 +168,18 @@ class TrainableKeyFrames:
         self.momentum.mul_(momentum).add_(gradient)
         self.frames.add_(self.momentum, alpha=-lr)
 
-    def frame_at(self, clip: int, position: int) -> Tensor:
-        """Returns the (C, H, W) frame of a clip at a position, interpolated where it is no key frame."""
-        near = neighbours(self.clip_positions(clip), self.num_frames, times=[position])
-        keys, weight = self.clip_frames(clip), float(near.weight[0])
-        return (1 - weight) * keys[near.left[0]] + weight * keys[near.right[0]]
+    def frames_at(self, chosen: Sequence[tuple[int, int]]) -> Tensor:
+        """Returns the frames (n, C, H, W) of (clip, position) pairs, interpolated if they are no key frames."""
+        rows, weights = list[tuple[int, int]](), list[tuple[float, float]]()
+        for clip, position in chosen:
+            near = neighbours(self.clip_positions(clip), self.num_frames, times=[position])
+            rows.append((self.offsets[clip] + near.left[0], self.offsets[clip] + near.right[0]))
+            weights.append((1 - float(near.weight[0]), float(near.weight[0])))
+        left, right = on_device(np.array(rows).T.copy(), self.frames.device)
+        shares = on_device(np.array(weights, dtype=np.float32).T.copy(), self.frames.device)[
+            ..., None, None, None
+        ]
+        return shares[0] * self.frames[left] + shares[1] * self.frames[right]
 
     def insert(self, chosen: Sequence[tuple[int, int]], step: int) -> None:
         """Promotes interpolated positions to key frames.
@@ -201,13 +208,15 @@ class TrainableKeyFrames:
                     f"clip {clip} stands still (one key frame), there is nothing between key frames"
                 )
             taken.add((clip, position))
-        values = torch.stack([self.frame_at(clip, position) for clip, position in chosen])
+        values = self.frames_at(chosen)
         clips = np.concatenate([self.clips, [clip for clip, _ in chosen]])
         positions = np.concatenate([self.positions, [position for _, position in chosen]])
         order = np.lexsort((positions, clips))
         moved = on_device(order, self.frames.device)
+        # All that takes memory first: if it runs out, nothing has changed.
+        frames = torch.cat([self.frames, values])[moved]
+        velocity = torch.cat([self.momentum, torch.zeros_like(values)])[moved]
         self.clips, self.positions = clips[order], positions[order]
         self.inserted_at = np.concatenate([self.inserted_at, np.full(len(chosen), step, np.int32)])[order]
-        self.frames = torch.cat([self.frames, values])[moved]
-        self.momentum = torch.cat([self.momentum, torch.zeros_like(values)])[moved]
+        self.frames, self.momentum = frames, velocity
         self._index()

@@ -1,6 +1,7 @@
 """The training loop of DFS, as the paper tells it: sample real, embed, match, step, maybe insert."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -53,7 +54,8 @@ def dfs_loop(
     Raises:
         DivergedError: the loss is no longer finite; the key frames have been moved by its gradient.
     """
-    schedule, rule = config.schedule, config.rule
+    schedule = config.schedule
+    at_a_time = at_a_time or ClipsAtATime(2**62, 2**62)
     lr, momentum = config.matching.lr, config.matching.momentum
     dtype = torch.bfloat16 if config.precision == "bf16" else torch.float32
     device, num_frames = next(network.parameters()).device, groups[0][0].num_frames
@@ -65,38 +67,44 @@ def dfs_loop(
         )
         losses, cosines = list[Tensor](), list[Tensor]()
         for group in groups:
-            for chunk, chunk_loss, gradient in match(
-                network, group, real_means, real.labels.start, at_a_time
-            ):
+            matched = match(network, group, real_means, real.labels.start, at_a_time)
+            for chunk, chunk_loss, gradient in matched:
                 losses.append(chunk_loss)
-                chunk.step(chunk.pull_back(gradient), lr=lr, momentum=momentum)
+                own = at_a_time.whole(partial(chunk.pull_back, gradient))
+                chunk.step(own, lr=lr, momentum=momentum)
                 if schedule.inserts(step):
-                    cosines.append(adjacent_cosines(gradient_dots(gradient), chunk, rule.gradient))
+                    cosines.append(adjacent_cosines(gradient_dots(gradient), chunk, config.rule.gradient))
 
         # Here alone the host waits for the device.
         numbers = on_host([*losses, *cosines])
         loss = sum(map(float, numbers[: len(losses)]))
         check_finite(loss, step, "--lr", lr, momentum)
         watch = Watch(config.watch, num_frames)
-        inserted, num_candidates = _insert(
-            config, groups, numbers[len(losses) :], step, first_group, real.num_classes, watch
+        inserted = _insert(
+            config, groups, numbers[len(losses) :], step, first_group, real.num_classes, watch, at_a_time
         )
         num_key_frames = sum(chunk.positions.size for group in groups for chunk in group)
-        totals = [loss, num_key_frames, inserted, num_candidates, *watch.numbers()]
-        loss, *counts = ranks.totals(totals)
-        num_key_frames, inserted, num_candidates = (int(count) for count in counts[:3])
-        frame_bytes = groups[0][0].frames[0].numel() * 4
-        yield StepDone(
-            step=step,
-            iterations=schedule.iterations,
-            phase=schedule.phase(step),
-            loss=loss,
-            num_key_frames=num_key_frames,
-            num_inserted=inserted,
-            num_candidates=num_candidates if schedule.inserts(step) else None,
-            key_frame_bytes=num_key_frames * frame_bytes,
-            cosines=watch.scores(counts[3:]),
-        )
+        loss, *counts = ranks.totals([loss, num_key_frames, *inserted, *watch.numbers()])
+        yield _event(config, step, loss, counts, groups[0][0].frames[0].numel() * 4, watch)
+
+
+def _event(
+    config: CondenseConfig, step: int, loss: float, counts: Sequence[float], frame_bytes: int, watch: Watch
+) -> StepDone:
+    """Returns the event of a step, of numbers summed over the ranks."""
+    num_key_frames, num_inserted, num_candidates = (int(count) for count in counts[:3])
+    schedule = config.schedule
+    return StepDone(
+        step=step,
+        iterations=schedule.iterations,
+        phase=schedule.phase(step),
+        loss=loss,
+        num_key_frames=num_key_frames,
+        num_inserted=num_inserted,
+        num_candidates=num_candidates if schedule.inserts(step) else None,
+        key_frame_bytes=num_key_frames * frame_bytes,
+        cosines=watch.scores(counts[3:]),
+    )
 
 
 def _insert(
@@ -107,6 +115,7 @@ def _insert(
     first_group: int,
     num_classes: int,
     watch: Watch,
+    at_a_time: ClipsAtATime,
 ) -> tuple[int, int]:
     """Adds the cosines of all chunks to the evidence, and inserts key frames if this step tests.
 
@@ -129,7 +138,7 @@ def _insert(
                 names = step, number, int(chunk.labels[0])
                 draws = numpy_generator(config.seed, Purpose.INSERTION, *names)
                 chosen = room.take(rule.choose(chunk.evidence, draws), chunk.labels)
-                chunk.insert(chosen, step)
+                at_a_time.whole(partial(chunk.insert, chosen, step))
                 chunk.evidence.clear()
                 num_inserted += len(chosen)
             first_clip += chunk.labels.size

@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 
 from dfs_store.condense.engine.real_clips import RealBatch
-from dfs_store.condense.runtime.clips_at_a_time import ClipsAtATime
+from dfs_store.condense.runtime.clips_at_a_time import ClipsAtATime, Rendered
 from dfs_store.networks import ConvNet3D
 
-__all__ = ["Rendered", "class_means", "match"]
+__all__ = ["LabelledClips", "class_means", "match"]
 
 
-class Rendered(Protocol):
+class LabelledClips(Rendered, Protocol):
     """Some synthetic clips, made from what is trained.
 
     Attributes:
@@ -24,17 +24,9 @@ class Rendered(Protocol):
 
     labels: npt.NDArray[np.int64]
 
-    def __len__(self) -> int:
-        """N, the number of clips."""
-        ...
-
-    def render(self) -> Tensor:
-        """Makes the clips, (N, T, C, H, W) float32, without an autograd graph."""
-        ...
-
 
 _ALL = 2**62  # clips at a time
-Clips = TypeVar("Clips", bound=Rendered)
+Clips = TypeVar("Clips", bound=LabelledClips)
 
 
 def class_means(
@@ -103,14 +95,11 @@ def match(
     targets = real_means[first - first_label : first - first_label + num_classes]
 
     at_a_time = at_a_time or ClipsAtATime(_ALL, _ALL)
-    recorded, rendered = None, torch.empty(0)
-    if len(chunks) == 1:
-        rendered = chunks[0].render().requires_grad_()
-        recorded = at_a_time.embed_with_graph(network, rendered)
+    recorded = at_a_time.embed_with_graph(network, chunks[0]) if len(chunks) == 1 else None
     if recorded is not None:
-        embeddings = recorded.detach()
+        embeddings = recorded[1].detach()
     else:
-        embeddings = torch.cat([at_a_time.embed(network, chunk.render()) for chunk in chunks])
+        embeddings = torch.cat([at_a_time.embed(network, chunk) for chunk in chunks])
     # A sum over a view: adding to rows by their numbers has no fixed order on CUDA.
     sums = embeddings.view(num_classes, vpc, -1).sum(1)
     residual = sums / vpc - targets
@@ -123,9 +112,11 @@ def match(
         part = cotangent[start : start + len(chunk)]
         gradient = None
         if recorded is not None:
-            gradient = at_a_time.pull_back(recorded, rendered, part)
+            rendered, embedded = recorded
+            gradient = at_a_time.pull_back(embedded, rendered, part)
+            del rendered, embedded
             recorded = None
         if gradient is None:
-            gradient = at_a_time.gradient(network, chunk.render(), part)
+            gradient = at_a_time.gradient(network, chunk, part)
         yield chunk, loss, gradient
         start, loss = start + len(chunk), torch.zeros_like(loss)

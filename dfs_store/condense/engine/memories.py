@@ -105,7 +105,7 @@ class StaticDynamicMemory:
 
 
 class MemoryClips:
-    """Some videos with the pairs picked for them (see `dfs_store.condense.engine.matching.Rendered`)."""
+    """Some videos with the pairs picked for them (see `dfs_store.condense.engine.matching.LabelledClips`)."""
 
     def __init__(self, memory: StaticDynamicMemory, videos: Picks, picks: Picks) -> None:
         """Takes (n,) numbers of videos and (n, 2) picks, static and dynamic."""
@@ -116,10 +116,10 @@ class MemoryClips:
         """n, the number of clips."""
         return len(self._videos)
 
-    def render(self) -> Tensor:
-        """Makes the clips, (n, T, 3, H, W), without a graph."""
+    def render(self, part: slice = slice(None)) -> Tensor:
+        """Makes clips, all by default, (n, T, 3, H, W), without a graph."""
         with torch.no_grad():
-            return self._joined()
+            return MemoryClips(self._memory, self._videos[part], self._picks[part])._joined()
 
     def pull_back(self, gradient: Tensor) -> None:
         """Adds to the gradients of dynamic memory and integrator, given that of the clips."""

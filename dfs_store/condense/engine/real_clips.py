@@ -19,7 +19,7 @@ from dfs_store.videos.tensors import FLIP_PROBABILITY, normalised_clips
 __all__ = ["RealBatch", "RealClips", "real_clips_fit"]
 
 # Share of the device's memory that real clips may take; the rest is for synthetic clips and networks.
-DEVICE_SHARE = 0.4
+DEVICE_SHARE = 0.35
 _CLIPS_PER_READ = 256
 
 Numbers = npt.NDArray[np.int64]

@@ -19,6 +19,18 @@ __all__ = ["ClipsAtATime"]
 Found = TypeVar("Found")
 
 
+class Rendered(Protocol):
+    """Some synthetic clips, made from what is trained."""
+
+    def __len__(self) -> int:
+        """N, the number of clips."""
+        ...
+
+    def render(self, part: slice, /) -> Tensor:
+        """Makes some of the clips, (n, T, C, H, W) float32, without an autograd graph."""
+        ...
+
+
 class Clips(Protocol):
     """Clips, some of which can be asked for as a tensor."""
 
@@ -59,19 +71,24 @@ class ClipsAtATime:
         """
         return self._in_parts("real", lambda part: embed(clips[part]), len(clips))
 
-    def embed(self, network: ConvNet3D, clips: Tensor) -> Tensor:
-        """Returns the embeddings of synthetic clips (N, T, C, H, W): (N, F), without a graph."""
+    def embed(self, network: ConvNet3D, clips: Rendered) -> Tensor:
+        """Returns the embeddings of synthetic clips: (N, F), without a graph."""
         with torch.no_grad():
-            return self._in_parts("synthetic", lambda part: network.embed(clips[part]), len(clips))
+            return self._in_parts("synthetic", lambda part: network.embed(clips.render(part)), len(clips))
 
-    def embed_with_graph(self, network: ConvNet3D, clips: Tensor) -> Tensor | None:
-        """Returns embeddings (N, F) that remember how they were made, of clips that want a gradient.
+    def embed_with_graph(self, network: ConvNet3D, clips: Rendered) -> tuple[Tensor, Tensor] | None:
+        """Returns synthetic clips, and embeddings (N, F) that remember how they were made of them.
 
         None where so many do not fit the device at a time.
         """
         if len(clips) > self.synthetic:
             return None
-        return self._tried("synthetic", lambda: network.embed(clips), len(clips))
+
+        def both() -> tuple[Tensor, Tensor]:
+            rendered = clips.render(slice(None)).requires_grad_()
+            return rendered, network.embed(rendered)
+
+        return self._tried("synthetic", both, len(clips))
 
     def pull_back(self, embedded: Tensor, clips: Tensor, cotangent: Tensor) -> Tensor | None:
         """Returns the gradient (N, T, C, H, W) through a graph, None where the device is too small for it."""
@@ -81,14 +98,25 @@ class ClipsAtATime:
 
         return self._tried("synthetic", gradient, len(clips))
 
-    def gradient(self, network: ConvNet3D, clips: Tensor, cotangent: Tensor) -> Tensor:
+    def gradient(self, network: ConvNet3D, clips: Rendered, cotangent: Tensor) -> Tensor:
         """Returns the gradient (N, T, C, H, W) of the embeddings' products with `cotangent` (N, F)."""
 
         def of(part: slice) -> Tensor:
-            own = clips[part].detach().requires_grad_()
+            own = clips.render(part).requires_grad_()
             return torch.autograd.grad(network.embed(own), own, grad_outputs=cotangent[part])[0]
 
         return self._in_parts("synthetic", of, len(clips))
+
+    def whole(self, do: Callable[[], Found]) -> Found:
+        """Returns what `do` does, which cannot be cut; if memory runs out, tries once more with all of it."""
+        try:
+            return do()
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+        # Only here has the error released the frames, and these of what they held on the device.
+        _release_cached_memory()
+        return do()
 
     def provenance(self) -> dict[str, dict[str, int]]:
         """For the store: the numbers, where memory ran out and they became smaller."""
@@ -114,8 +142,7 @@ class ClipsAtATime:
                 raise
             first_line = (str(error).splitlines() or [type(error).__name__])[0]
         # Only here has the error released the frames, and these of what they held on the device.
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        _release_cached_memory()
         fewer = -(-count // 2)
         setattr(self, side, fewer)
         self.shrunk = True
@@ -125,3 +152,8 @@ class ClipsAtATime:
             stacklevel=2,
         )
         return None
+
+
+def _release_cached_memory() -> None:
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()

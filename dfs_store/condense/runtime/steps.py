@@ -128,13 +128,9 @@ def run_steps(
 
 
 def check_finite(value: float, step: int, lr_flag: str, lr: float, momentum: float, what: str = "") -> None:
-    """Raises DivergedError, which names the learning rate by its flag, unless a value is finite.
+    """Raises DivergedError unless a loss, or anything made of what a step has moved, is finite.
 
-    Args:
-        value: a loss, or anything made of what a step has moved.
-        step: 0-based.
-        lr_flag, lr, momentum: for the message.
-        what: what happened if it is not; "the loss is ..." when empty.
+    The message names the learning rate by its flag, and says `what` has happened: "the loss is ..." if empty.
     """
     if not math.isfinite(value):
         raise _diverged(what or f"the loss is {value}", step, lr_flag, lr, momentum)

@@ -169,7 +169,7 @@ def cosines(left, right):
 def gathered(rule, *steps):
     evidence = Evidence(1, 5)
     for step in steps:
-        rule.gather(step, evidence)
+        rule.gather(step.numpy(), evidence)
     return evidence
 
 

@@ -68,7 +68,7 @@ def test_embeddings_loss_and_gradients_are_the_same_in_parts(cuts, at_a_time):
     wanted = list(match(plain, chunks_of(cuts), means))
     found = list(match(small, chunks_of(cuts), means, at_a_time=sizes))
     for (_, loss, gradient), (_, other_loss, other_gradient) in zip(wanted, found, strict=True):
-        assert other_loss == pytest.approx(loss, rel=1e-5)
+        assert float(other_loss) == pytest.approx(float(loss), rel=1e-5)
         torch.testing.assert_close(
             other_gradient, gradient, rtol=1e-4, atol=1e-6 * float(gradient.abs().max())
         )
@@ -191,6 +191,7 @@ def test_a_limit_decides_how_many_clips_are_taken_at_a_time():
 @pytest.mark.parametrize("name", ["cuda", "cuda:0"])
 def test_a_cuda_device_without_a_number_is_the_current_one(monkeypatch, name):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+
     # torch's own checks of its arguments run; only the driver below them is not there
     class Properties:
         total_memory = 80 * 2**30
