@@ -169,7 +169,7 @@ class TrainableKeyFrames:
         self.frames.add_(self.momentum, alpha=-lr)
 
     def frames_at(self, chosen: Sequence[tuple[int, int]]) -> Tensor:
-        """Returns the frames (n, C, H, W) of (clip, position) pairs, interpolated if they are no key frames."""
+        """Returns the frames (n, C, H, W) of (clip, position) pairs, key frames or interpolated."""
         rows, weights = list[tuple[int, int]](), list[tuple[float, float]]()
         for clip, position in chosen:
             near = neighbours(self.clip_positions(clip), self.num_frames, times=[position])
