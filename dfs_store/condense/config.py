@@ -93,7 +93,9 @@ class CondenseConfig(Settings):
             static-dynamic.
         soft_labels: stores for each clip the logits of a teacher, ConvNet3D trained on the real clips.
             Not of static-dynamic.
-        precision: of the forward pass of real clips; "bf16" is approximate.
+        precision: of the forward pass of real clips; "bf16" is approximate. "auto" is bf16 if the check
+            at the start finds it accurate and faster on this device, else float32; a resumed run keeps the
+            choice.
         device: "auto" (CUDA when present), "cpu", "cuda" or "cuda:N".
         root: folder of the dataset's videos.
         test_list, class_names, folder_layout: how a list or a folder is read, see `open_videos`.

@@ -1,5 +1,6 @@
 """ConvNet3D, the paper's "miniC3D": three 3-D convolution blocks and a 1x1x1 convolution as classifier."""
 
+import copy
 import math
 
 import torch
@@ -99,6 +100,12 @@ class ConvNet3D(nn.Module):
         self.plain = True
         self.order_weights()
 
+    def in_bfloat16(self) -> "ConvNet3D":
+        """Returns a copy whose weights are rounded to bfloat16, as are its maps between layers."""
+        twin = copy.deepcopy(self).to(torch.bfloat16)
+        twin.order_weights()
+        return twin
+
     def convolve(self, number: int, maps: Tensor) -> Tensor:
         """Returns what a convolution makes of maps (N, C, T, H, W), in the order of memory that `embed` uses.
 
@@ -112,11 +119,12 @@ class ConvNet3D(nn.Module):
     def _order(self, number: int) -> torch.memory_format:
         if self.plain:
             return torch.contiguous_format
-        on_cpu = self.classifier.weight.device.type == "cpu"
+        weight = self.classifier.weight
+        on_cpu = weight.device.type == "cpu" and weight.dtype == torch.float32
         return _CPU_ORDERS[number] if on_cpu else torch.channels_last_3d
 
     def _feature_maps(self, clips: Tensor) -> Tensor:
-        maps = clips.transpose(1, 2)
+        maps = clips.transpose(1, 2).to(self.classifier.weight.dtype)
         if self.plain or maps.device.type != "cpu" or torch.is_grad_enabled():
             return self._through(maps)
         # A quarter of the pixels, of 4 bytes each.

@@ -41,7 +41,7 @@ def class_means(
     Args:
         network: its `embed` maps (N, T, C, H, W) to (N, F).
         batches: clips of successive classes; a tensor (N, T, C, H, W) is one class.
-        precision: "float32", or "bf16" to run the forward in bfloat16 (approximate).
+        precision: "float32", or "bf16" for weights, clips and feature maps in bfloat16 (approximate).
         at_a_time: how many clips at a time; whole batches when absent.
 
     Returns:
@@ -49,10 +49,11 @@ def class_means(
     """
     means = []
     at_a_time = at_a_time or ClipsAtATime(_ALL, _ALL)
-    device = next(network.parameters()).device
+    if precision == "bf16":
+        network = network.in_bfloat16()
     for clips in batches:
         counts = (len(clips),) if isinstance(clips, Tensor) else clips.counts
-        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, precision == "bf16"):
+        with torch.inference_mode():
             embeddings = at_a_time.embed_real(network.embed, clips).float()
             if len(set(counts)) == 1:
                 means.append(embeddings.view(len(counts), -1, embeddings.shape[1]).mean(1))

@@ -64,7 +64,7 @@ def static_dynamic(config: CondenseConfig, videos: VideoDataset, tell: Callable[
     network, kernels = checked_network(config, videos, device)
     at_a_time = clips_at_a_time(config, videos, device)
     run = _StaticDynamicRun(kernels.config(config), videos, device, network, at_a_time)
-    decisive = decisive_settings(config, videos)
+    decisive = decisive_settings(kernels.config(config), videos)
     first_step, state = resumed(config, decisive)
     if state is not None:
         run.restore(state, checkpoint_path(config.out))

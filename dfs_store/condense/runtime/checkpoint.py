@@ -32,6 +32,7 @@ __all__ = [
     "key_frame_state",
     "key_frames_of",
     "load_newest",
+    "recorded_settings",
     "remove_checkpoints",
     "restore_key_frames",
     "save_checkpoint",
@@ -118,6 +119,14 @@ def load_newest(out: str | Path, settings: dict[str, Any]) -> tuple[int, State] 
             continue
         _check_settings(path, saved, settings)
         return step, state
+    return None
+
+
+def recorded_settings(out: str | Path) -> dict[str, Any] | None:
+    """Returns the settings of the newest checkpoint that can be read, None if there is none."""
+    for path in checkpoints_of(out):
+        with contextlib.suppress(*_DAMAGE):
+            return _read(path)[1]
     return None
 
 

@@ -5,6 +5,7 @@ clips tell, in less time than a step takes.
 """
 
 import math
+import time
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -17,7 +18,7 @@ from dfs_store.errors import SettingsError
 from dfs_store.loaders.precision import full_float32
 from dfs_store.networks import ConvNet3D
 
-__all__ = ["KernelCheck", "check_kernels"]
+__all__ = ["KernelCheck", "bf16_speed", "check_kernels"]
 
 NUM_CLIPS = 2
 # Relative errors. Sums in another order give 1e-6 after one convolution and in the embedding; TF32 gives 3e-4
@@ -28,6 +29,11 @@ EMBEDDING_TOLERANCE = 1e-4
 # and one such choice moves the whole by about 1e-3.
 GRADIENT_TOLERANCE = 5e-2
 BF16_TOLERANCE = 5e-2
+# bfloat16 is chosen if it is so many times as fast as float32: less may be the noise of the measurement.
+LEAST_SPEED = 1.1
+TIMED_CLIPS_CPU = 4
+TIMED_CLIPS_CUDA = 32
+_TIMED_TURNS = 3
 
 
 @dataclass(frozen=True)
@@ -39,12 +45,14 @@ class KernelCheck:
         plain: whether the network runs its layers as they are written, without a faster order in memory.
         error: relative error of that forward pass against plain float32 on the CPU.
         notes: what was wrong with the faster ways, for people.
+        bf16_speed: how many times as fast as float32 bfloat16 was, if the check had to choose.
     """
 
     precision: Precision
     plain: bool
     error: float
     notes: tuple[str, ...] = ()
+    bf16_speed: float | None = None
 
     def config(self, config: CondenseConfig) -> CondenseConfig:
         """Returns the settings with the precision that is used."""
@@ -53,7 +61,10 @@ class KernelCheck:
     def provenance(self) -> dict[str, Any]:
         """The line for the store."""
         order = "plain" if self.plain else "fast"
-        return {"kernels": {"precision": self.precision, "order": order, "error": f"{self.error:.0e}"}}
+        kernels = {"precision": self.precision, "order": order, "error": f"{self.error:.0e}"}
+        if self.bf16_speed is not None:
+            kernels["bf16_speed"] = f"{self.bf16_speed:.2f}"
+        return {"kernels": kernels}
 
 
 class _Layer(NamedTuple):
@@ -81,7 +92,7 @@ def check_kernels(network: ConvNet3D, precision: Precision, num_frames: int, siz
 
     Args:
         network: on the device of the run; its weights are drawn afresh, and it is left in that way.
-        precision: that is asked for.
+        precision: that is asked for; "auto" is bf16 if it is accurate and faster here, else float32.
         num_frames: T.
         size: height and width of the clips in pixels.
 
@@ -109,13 +120,36 @@ def check_kernels(network: ConvNet3D, precision: Precision, num_frames: int, siz
             f"{'; '.join(notes)}, with torch {torch.__version__} and cuDNN {cudnn}: "
             "its convolutions cannot be trained here; use --device cpu or another release of torch"
         )
-    if precision == "bf16":
-        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16):
-            embedding = network.embed(clips.to(device)).float()
-        if (rounded := _relative(embedding, expected.embedding)) <= BF16_TOLERANCE:
-            return KernelCheck("bf16", network.plain, rounded, notes)
+    if precision == "float32":
+        return KernelCheck("float32", network.plain, error, notes)
+    with torch.inference_mode():
+        embedding = network.in_bfloat16().embed(clips.to(device)).float()
+    rounded = _relative(embedding, expected.embedding)
+    if rounded > BF16_TOLERANCE:
         notes += (f"bf16 is off by {rounded:.0e} on {device}: real clips are embedded in float32 instead",)
-    return KernelCheck("float32", network.plain, error, notes)
+        return KernelCheck("float32", network.plain, error, notes)
+    speed = bf16_speed(network, num_frames, size) if precision == "auto" else None
+    if speed is not None and speed < LEAST_SPEED:
+        return KernelCheck("float32", network.plain, error, notes, speed)
+    return KernelCheck("bf16", network.plain, rounded, notes, speed)
+
+
+def bf16_speed(network: ConvNet3D, num_frames: int, size: int) -> float:
+    """Returns how many times as fast as float32 clips are embedded in bfloat16, on the network's device."""
+    device = next(network.parameters()).device
+    count = TIMED_CLIPS_CUDA if device.type == "cuda" else TIMED_CLIPS_CPU
+    clips = torch.zeros(count, num_frames, size, size, 3, device=device).permute(0, 1, 4, 2, 3)
+    twin = network.in_bfloat16()
+    both = (network, clips), (twin, clips.to(torch.bfloat16))
+    times: tuple[list[float], list[float]] = ([], [])
+    with torch.inference_mode():
+        for turn in range(_TIMED_TURNS + 1):  # in turns, since other programs may slow the machine
+            for (each, given), taken in zip(both, times, strict=True):
+                started = time.perf_counter()
+                float(each.embed(given).sum())  # waits for a GPU
+                if turn > 0:  # the first one warms up
+                    taken.append(time.perf_counter() - started)
+    return min(times[0]) / min(times[1])
 
 
 def _reference(network: ConvNet3D, clips: Tensor) -> _Reference:

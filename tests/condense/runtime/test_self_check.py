@@ -6,9 +6,9 @@ import torch.nn.functional as F
 from torch import nn
 
 from dfs_store import open_store
-from dfs_store.condense import condense
-from dfs_store.condense.runtime.self_check import check_kernels
-from dfs_store.errors import SettingsError
+from dfs_store.condense import StepDone, condense
+from dfs_store.condense.runtime.self_check import bf16_speed, check_kernels
+from dfs_store.errors import CheckpointError, SettingsError
 from dfs_store.networks import ConvNet3D, fast_order
 
 
@@ -21,7 +21,7 @@ class Faulty(ConvNet3D):
         right = super().embed(clips)
         if (
             (self.fault in ("fast", "nan") and not self.plain)
-            or (self.fault == "bf16" and torch.is_autocast_enabled("cpu"))
+            or (self.fault == "bf16" and self.classifier.weight.dtype == torch.bfloat16)
             or self.fault == "all"
         ):
             return right * (float("nan") if self.fault == "nan" else 1.5)
@@ -167,3 +167,39 @@ def test_plain_means_contiguous(work):
     plain = made.embed(clips)
     assert all(each.is_contiguous() for pair in seen for each in pair)
     torch.testing.assert_close(plain.cpu(), fast.cpu(), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(("speed", "chosen"), [(2.0, "bf16"), (1.05, "float32"), (0.5, "float32")])
+def test_auto_takes_bfloat16_only_if_it_is_faster(monkeypatch, speed, chosen):
+    monkeypatch.setattr("dfs_store.condense.runtime.self_check.bf16_speed", lambda *_: speed)
+    found = check_kernels(network(), "auto", 4, 43)
+    assert found.precision == chosen
+    assert found.provenance()["kernels"]["bf16_speed"] == f"{speed:.2f}"
+    assert check_kernels(network("bf16"), "auto", 4, 43).precision == "float32"
+
+
+def test_the_speed_is_measured():
+    assert 0.05 < bf16_speed(network(), 4, 43) < 20
+
+
+class Stop(BaseException):
+    pass
+
+
+def test_a_resumed_run_keeps_the_choice_or_is_refused(config, videos, monkeypatch):
+    speeds = "dfs_store.condense.runtime.self_check.bf16_speed"
+
+    def stop(event):
+        if isinstance(event, StepDone) and event.step == 1:
+            raise Stop
+
+    monkeypatch.setattr(speeds, lambda *_: 2.0)
+    with pytest.raises(Stop):
+        condense(config(precision="auto"), videos, on_event=stop)
+    monkeypatch.setattr(speeds, lambda *_: 0.5)  # another machine
+    with pytest.raises(CheckpointError, match="precision 'bf16' there and 'float32' here"):
+        condense(config(precision="float32", resume=True), videos)
+    with condense(config(precision="auto", resume=True), videos) as store:
+        provenance = store.attributes["provenance"]
+        assert provenance["kernels"]["precision"] == "bf16"
+        assert provenance["config"]["precision"] == "auto"
