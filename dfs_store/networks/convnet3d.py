@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from dfs_store.errors import SettingsError
 from dfs_store.networks.drawing import draw_parameters
+from dfs_store.networks.mean_pool import MeanPool3d
 
 __all__ = ["SMALLEST_SIZE", "ConvNet3D", "check_convnet3d"]
 
@@ -61,8 +62,7 @@ class ConvNet3D(nn.Module):
         self.num_features = channels * frames * side * side
         # The public code pools by (2, 2, 2) at 112 pixels and (2, 1, 1) at 64, and crashes between;
         # this is the rule behind both.
-        self._window = (min(2, frames), min(2, side), min(2, side))
-        self.pool = nn.AvgPool3d(self._window, stride=1)
+        self.pool = MeanPool3d((min(2, frames), min(2, side), min(2, side)))
         self.dropout = nn.Dropout(0.5)
         self.classifier = nn.Conv3d(channels, num_classes, 1)
 
@@ -72,7 +72,7 @@ class ConvNet3D(nn.Module):
 
     def forward(self, clips: Tensor) -> Tensor:
         """Returns the logits (N, num_classes) of clips (N, T, C, H, W): the largest over the time left."""
-        logits = self.classifier(self.dropout(self._pooled(self._feature_maps(clips))))
+        logits = self.classifier(self.dropout(self.pool(self._feature_maps(clips))))
         return torch.amax(logits.flatten(2), dim=2)
 
     def reset(self, generator: torch.Generator | None = None) -> None:
@@ -136,17 +136,6 @@ class ConvNet3D(nn.Module):
         for number in range(len(_WIDTHS)):
             pool, relu = self.features[3 * number + 1], self.features[3 * number + 2]
             maps = relu(pool(self.convolve(number, maps).contiguous(memory_format=order)))
-        return maps
-
-    def _pooled(self, maps: Tensor) -> Tensor:
-        """Returns the mean over windows that overlap."""
-        if maps.device.type == "cpu":
-            pooled: Tensor = self.pool(maps)
-            return pooled
-        # On CUDA the backward pass of AvgPool3d adds to places that windows share, in any order.
-        for axis, width in enumerate(self._window, start=2):
-            length = maps.shape[axis] - width + 1
-            maps = sum(maps.narrow(axis, start, length) for start in range(width)) / width  # type: ignore[assignment]
         return maps
 
 

@@ -266,5 +266,5 @@ def test_cleared_evidence_is_that_of_a_new_clip():
     evidence = gathered(rule, low)
     evidence.clear()
     assert rule.choose(evidence, np.random.default_rng(0)) == []
-    rule.gather(high, evidence)
+    rule.gather(high.numpy(), evidence)
     assert rule.choose(evidence, np.random.default_rng(0)) == [(0, 2)]
