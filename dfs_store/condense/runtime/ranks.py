@@ -4,6 +4,7 @@ Given the network of a step, classes are independent, and every rank draws the s
 no gradient travels: per step three numbers for the progress and two flags, else only checkpoints and results.
 """
 
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -132,8 +133,8 @@ ALONE = Ranks()
 
 # A rank may wait while the first one decodes a dataset; a rank that dies is noticed at once all the same.
 _PATIENCE = timedelta(days=1)
-# The default group that the own one belongs to, and the own one.
-_made: list[tuple[object, dist.ProcessGroup]] = []
+# The own group. Weakly, so that it goes with torch's groups: one that outlives them aborts the process.
+_made: list[weakref.ref[dist.ProcessGroup]] = []
 
 
 def _own_group() -> dist.ProcessGroup:
@@ -141,12 +142,14 @@ def _own_group() -> dist.ProcessGroup:
 
     The default group may be one of NCCL, which takes GPU memory alone, and its time-out is short.
     """
-    if not _made or _made[0][0] is not dist.group.WORLD:
+    group = _made[0]() if _made else None
+    if group is None:
         with _lost_rank_named():
             made = dist.new_group(backend="gloo", timeout=_PATIENCE)
         assert isinstance(made, dist.ProcessGroup)  # and not the mark of a process that is no member
-        _made[:] = [(dist.group.WORLD, made)]
-    return _made[0][1]
+        _made[:] = [weakref.ref(made)]
+        return made
+    return group
 
 
 def _owners(sizes: Sequence[int], num_ranks: int) -> npt.NDArray[np.int64]:
