@@ -163,9 +163,8 @@ def _plan(config: CondenseConfig, clips: TrainingClips, device: torch.device) ->
     frame_values = int(np.prod(frame_shape))
     stored_bytes = num_clips * frame_size_bytes(frame_shape, config.stored_dtype)
     real_bytes = sum(per_class.values()) * num_frames * frame_values
-    chunk = min(num_clips, chunk_clips(device, num_frames, frame_shape))
-    if method.native_bytes is None:
-        chunk = min(chunk, max(1, clips_together(len(per_class), config.vpc)))
+    together = num_clips if method.native_bytes else clips_together(len(per_class), config.vpc)
+    chunk = min(num_clips, together, chunk_clips(device, num_frames, frame_shape))
     resident = device.type == "cuda" and real_clips_fit(real_bytes, device)
     native = None
     store_bytes = stored_bytes * first_keys, stored_bytes * most_keys
