@@ -80,7 +80,7 @@ def timed(action, device):
 
 
 def test_for_insertion(rule, gradient, chunk, draws):
-    rule.gather(adjacent_cosines(gradient_dots(gradient), chunk, rule.gradient), chunk.evidence)
+    rule.gather(adjacent_cosines(gradient_dots(gradient), chunk, rule.gradient).cpu().numpy(), chunk.evidence)
     return rule.choose(chunk.evidence, draws)
 
 
@@ -122,7 +122,7 @@ def main():
     with RealClips(videos, config.batch_real, config.seed, device) as real:
         loop = dfs_loop(config, real, network, groups)
         for step in range(arguments.steps + 1):
-            batches = [batch.contiguous() for batch in real.batches(step)]
+            batches = [own.contiguous() for batch in real.batches(step) for own in batch.classes()]
             ours.append(timed(lambda: next(loop), device)[0])
             plain_network.load_state_dict(network.state_dict())
             theirs.append(timed(lambda: plain.step(batches), device)[0])  # noqa: B023

@@ -53,7 +53,7 @@ from dfs_store.condense.engine.schedule import Schedule
 from dfs_store.condense.methods.dfs import checked_network, clips_at_a_time
 from dfs_store.condense.runtime.checkpoint import key_frame_state, restore_key_frames
 from dfs_store.condense.runtime.device import resolve_device
-from dfs_store.condense.runtime.steps import reproducible_float32
+from dfs_store.loaders.precision import full_float32
 
 TABLE_2 = (0.4, 1.6)  # insertions per clip at VPC 1 that count as the paper's rate
 LEGEND = f"""
@@ -98,7 +98,7 @@ class Recorder:
         """Takes a step; returns its loss and the dot products (N, T, T) float32 from before it."""
         loss, dots = 0.0, []
         for chunk, part, gradient in self.gradients(self.real, self.config.seed, step):
-            loss += part
+            loss += float(part)
             dots.append(gradient_dots(gradient).float().cpu())
             chunk.step(chunk.pull_back(gradient), lr=self.config.lr, momentum=self.config.momentum)
         return loss, torch.cat(dots).numpy()
@@ -173,7 +173,7 @@ def record(arguments):
         arrays = {name: found[name] for name in arrays}
     run = Recorder(config, videos, groups, header["networks_batch_real"])
     started = time.monotonic()
-    with reproducible_float32(), run.real, run.other_real:
+    with full_float32(), run.real, run.other_real:
         for step in range(first, config.iterations):
             if counts and step % arguments.networks_every == 0:
                 arrays["extra"][step // arguments.networks_every] = run.extra(step, counts)
@@ -263,7 +263,7 @@ class Record:
         evidence, generator = Evidence(self.num_clips, self.num_frames), np.random.default_rng(seed)
         inserted, scores = [], []
         for number, step in enumerate(self.steps.tolist()):
-            rule.gather(cosines[:, number], evidence)
+            rule.gather(cosines[:, number].numpy(), evidence)
             if not schedule.tests(number):
                 continue
             scores.append(rule.scores(evidence))

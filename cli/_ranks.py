@@ -3,14 +3,11 @@
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
 from typing import TypeVar
 
 __all__ = ["first_prepares", "is_alone", "local_device", "rank_number", "ranks_joined"]
 
 T = TypeVar("T")
-# Ranks wait while the first one decodes a dataset; a rank that dies is noticed immediately.
-_PATIENCE = timedelta(days=1)
 
 
 def is_alone() -> bool:
@@ -32,7 +29,7 @@ def ranks_joined() -> Iterator[None]:
         return
     import torch.distributed as dist
 
-    dist.init_process_group("gloo", timeout=_PATIENCE)
+    dist.init_process_group("gloo")
     try:
         yield
     finally:

@@ -6,6 +6,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # several workers share the processors;
 
 import pytest
 
+from tests.pretend_cuda import pretended_cuda
 from tests.s3 import S3Server, forget_clients
 
 _numbers = itertools.count()
@@ -36,3 +37,10 @@ def s3(s3_server, monkeypatch):
 def bucket(s3):
     """The URL of an empty folder in a bucket."""
     return f"s3://stores/{next(_numbers)}"
+
+
+@pytest.fixture
+def work():
+    """A GPU that is not there, and the work asked of it (see tests/pretend_cuda.py)."""
+    with pretended_cuda() as counted:
+        yield counted

@@ -126,7 +126,12 @@ def _memory_rows(plan: "Plan") -> list[tuple[str, ...]]:
                 _output.size_text(plan.chunk_memory_bytes),
                 "forward and backward, about",
             ),
+            ("real clips that are embedded at a time", _output.size_text(plan.real_batch_bytes), "about"),
         ]
+    if plan.pinned_bytes:
+        rows.append(
+            ("real clips on their way to the GPU", _output.size_text(plan.pinned_bytes), "host memory")
+        )
     if plan.device_memory_bytes is not None:
         rows.append(("limit", _output.size_text(plan.device_memory_bytes)))
     return rows

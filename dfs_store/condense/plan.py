@@ -1,5 +1,6 @@
 """The plan of a run: what it will need, worked out and checked before anything is decoded or computed."""
 
+import sys
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -7,14 +8,16 @@ import numpy as np
 import torch
 
 from dfs_store.condense.config import CondenseConfig
-from dfs_store.condense.engine.initialise import key_frames_device
+from dfs_store.condense.engine.initialise import clips_together, key_frames_device
 from dfs_store.condense.engine.real_clips import real_clips_fit
 from dfs_store.condense.engine.real_starts import check_real_clips
 from dfs_store.condense.runtime.checkpoint import checkpoints_of
 from dfs_store.condense.runtime.device import (
     chunk_clips,
     clip_activation_bytes,
+    clip_forward_bytes,
     limited_memory,
+    real_clips_at_a_time,
     resolve_device,
     total_memory_bytes,
 )
@@ -54,8 +57,10 @@ class Plan:
         real_on_device: whether they fit; else they are streamed.
         key_frame_memory_bytes: key frames (or memories) and what training keeps of them, at most.
         key_frames_on_device: whether they stay on the device; else in host memory.
-        chunk_clips: synthetic clips that are rendered at a time.
+        chunk_clips: synthetic clips that are rendered at a time, at most.
         chunk_memory_bytes: activations of one chunk, forward and backward, about.
+        real_batch_bytes: real clips that are embedded at a time, with their activations, about.
+        pinned_bytes: host memory for real clips that are streamed to a GPU: those of two steps.
         disk: bytes of the disk of `out` that the run takes, checkpoints included.
         disk_free_bytes: that are free on it.
         device_memory_bytes: that the run may take of the device; None for the CPU without --max-memory.
@@ -83,6 +88,8 @@ class Plan:
     key_frames_on_device: bool
     chunk_clips: int
     chunk_memory_bytes: int
+    real_batch_bytes: int
+    pinned_bytes: int
     disk: DiskNeed
     disk_free_bytes: int
     device_memory_bytes: int | None
@@ -158,7 +165,9 @@ def _plan(config: CondenseConfig, clips: TrainingClips, device: torch.device) ->
     frame_values = int(np.prod(frame_shape))
     stored_bytes = num_clips * frame_size_bytes(frame_shape, config.stored_dtype)
     real_bytes = sum(per_class.values()) * num_frames * frame_values
-    chunk = min(num_clips, chunk_clips(device, num_frames, frame_shape))
+    together = num_clips if method.native_bytes else clips_together(len(per_class), config.vpc)
+    chunk = min(num_clips, together, chunk_clips(device, num_frames, frame_shape))
+    resident = device.type == "cuda" and real_clips_fit(real_bytes, device)
     native = None
     store_bytes = stored_bytes * first_keys, stored_bytes * most_keys
     # Values and momentum of every key frame.
@@ -169,11 +178,9 @@ def _plan(config: CondenseConfig, clips: TrainingClips, device: torch.device) ->
         training_bytes = 3 * native
         store_bytes = store_bytes[0] + native, store_bytes[1] + native
         state_bytes = [2 * native, 2 * native]
-    key_frame_bytes = stored_bytes * first_keys, stored_bytes * most_keys
-    if config.budget_bytes is not None:  # of which the index takes some, too
-        budget = config.budget_bytes
-        store_bytes = min(store_bytes[0], budget), min(store_bytes[1], budget)
-        key_frame_bytes = min(key_frame_bytes[0], budget), min(key_frame_bytes[1], budget)
+    budget = config.budget_bytes or sys.maxsize  # of which the index takes some, too
+    store_bytes = min(store_bytes[0], budget), min(store_bytes[1], budget)
+    key_frame_bytes = min(stored_bytes * first_keys, budget), min(stored_bytes * most_keys, budget)
     return Plan(
         config=config,
         real_clips=clips,
@@ -194,14 +201,30 @@ def _plan(config: CondenseConfig, clips: TrainingClips, device: torch.device) ->
         first_bytes=key_frame_bytes[0],
         most_bytes=key_frame_bytes[1],
         real_bytes=real_bytes,
-        real_on_device=device.type == "cuda" and real_clips_fit(real_bytes, device),
+        real_on_device=resident,
         key_frame_memory_bytes=training_bytes,
         key_frames_on_device=native is not None
         or key_frames_device(num_clips, num_frames * frame_values, device) == device,
         chunk_clips=chunk,
         chunk_memory_bytes=chunk * clip_activation_bytes(num_frames, frame_shape) if iterates else 0,
+        **_real_batch(config, clips, device, resident),
         device_memory_bytes=total_memory_bytes(device),
     )
+
+
+def _real_batch(
+    config: CondenseConfig, clips: TrainingClips, device: torch.device, resident: bool
+) -> dict[str, int]:
+    """Returns the bytes of the real clips that are embedded at a time, and of those on their way to a GPU."""
+    if not config.iterates:
+        return {"real_batch_bytes": 0, "pinned_bytes": 0}
+    per_class, shape = clips.per_class, (clips.num_frames, clips.frame_shape)
+    drawn = sum(min(count, config.matching.batch_real) for count in per_class.values())
+    at_a_time = real_clips_at_a_time(device, *shape, config.matching.batch_real)
+    streamed = 2 * drawn * clips.num_frames * int(np.prod(clips.frame_shape))
+    waits = device.type == "cuda" and not resident
+    batch_bytes = min(drawn, at_a_time) * clip_forward_bytes(*shape)
+    return {"real_batch_bytes": batch_bytes, "pinned_bytes": streamed if waits else 0}
 
 
 def _small_note(config: CondenseConfig, size: int) -> tuple[str, ...]:

@@ -33,7 +33,7 @@ __all__ = [
 
 Initialisation = Literal["noise", "real", "herding", "pack"]
 Dtype = Literal["float32", "float16", "uint8"]
-Precision = Literal["float32", "bf16"]
+Precision = Literal["float32", "bf16", "auto"]
 Metric = Literal["cosine", "l2"]
 Selection = Literal["lowest", "random"]
 Insertions = Literal["one", "all"]
@@ -251,11 +251,12 @@ class Settings:
         "Video decoder: pyav, decord or auto (PyAV, then decord). Default: auto.", SAMPLING
     )
 
-    device: str = _set(
-        "Device: auto (CUDA if available), cpu, cuda or cuda:N.",
-        RUNNING,
-        "auto",
-        words=("auto", "cpu", "cuda"),
+    device: str = _set("auto, cpu, cuda or cuda:N.", RUNNING, "auto", words=("auto", "cpu", "cuda"))
+    precision: Precision = _set("float32, bf16 (real side, approximate), or auto.", RUNNING, "float32")
+    resume: bool = _set("Continue a checkpoint.", RUNNING, default=False)
+    checkpoint_every: int | None = _set("Default: 5 minutes.", RUNNING, metavar="STEPS", check=_at_least_1)
+    max_memory: str | int | None = _set(
+        "Of the GPU, or of this process: 8GiB.", RUNNING, metavar="SIZE", check=_bytes
     )
     precision: Precision = _set(
         "Arithmetic for real clips: float32, or bf16 (approximate).", RUNNING, "float32"

@@ -10,6 +10,7 @@ import torch
 from dfs_store.condense.engine.extractor import EXTRACTOR_TRAINING, extractor_network
 from dfs_store.condense.events import Event
 from dfs_store.format import KeyFrameStore
+from dfs_store.loaders.precision import full_float32
 from dfs_store.networks import ConvNet3D
 from dfs_store.networks.training import standardised
 from dfs_store.videos import VideoDataset
@@ -46,6 +47,7 @@ def teacher_of(
     return network, about
 
 
+@full_float32()
 def soft_labels_of(store: KeyFrameStore, network: ConvNet3D) -> npt.NDArray[np.float32]:
     """Returns a network's logits for every rebuilt clip of a store, (N, classes) float32.
 

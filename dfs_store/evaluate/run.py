@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dfs_store.condense.runtime.device import resolve_device
 from dfs_store.errors import SettingsError
 from dfs_store.evaluate.result import EvaluatedOn, EvaluationResult, Score
 from dfs_store.evaluate.testing import (
@@ -20,7 +21,8 @@ from dfs_store.evaluate.testing import (
     random_starts,
     standardisation_of,
 )
-from dfs_store.names import counted, known_name
+from dfs_store.loaders.precision import full_float32
+from dfs_store.names import known_name
 from dfs_store.networks import (
     ClipBatches,
     TrainingSettings,
@@ -118,6 +120,7 @@ class TrainingClips(ClipBatches, TypingProtocol):
     classes: list[str]
 
 
+@full_float32()
 def evaluate(
     clips: TrainingClips | None,
     test: VideoDataset,
@@ -196,8 +199,8 @@ def _answers(
     settings: EvaluationSettings,
     tell: Callable[[tuple[float, ...], int, float], None],
 ) -> list[Answers]:
-    """Trains and tests the network of each run; `tell` receives the scores so far, the pass and its loss."""
-    device, found = torch.device(settings.device), list[Answers]()
+    """Returns what the network of each run answers; `tell` gets the scores so far, the pass and its loss."""
+    device, found = resolve_device(settings.device), list[Answers]()
     shape = (len(clips.classes), test.num_frames, test.frame_shape[1])
     for run in range(settings.runs):
         training = settings.training(run)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from dfs_store.evaluate.published import PAPER_TEST_PASSES
+from dfs_store.loaders.transfers import on_device
 from dfs_store.networks.training import Standardisation, standardised
 from dfs_store.videos import VideoDataset
 from dfs_store.videos.tensors import FLIP_PROBABILITY, normalised_clips
@@ -113,7 +114,7 @@ def _logits(
     for start in range(0, len(order), batch_size):
         chosen = order[start : start + batch_size]
         flipped = generator.random(len(chosen)) < FLIP_PROBABILITY if protocol == "paper" else None
-        pixels = torch.from_numpy(np.stack([videos.pixels[clip, view] for clip in chosen])).to(device)
+        pixels = on_device(np.stack([videos.pixels[clip, view] for clip in chosen]), device)
         clips = normalised_clips(pixels, videos.normalization, flipped)
         with torch.inference_mode():
             yield network(standardised(clips, standardisation_of(protocol))).float().cpu()

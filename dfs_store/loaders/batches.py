@@ -15,6 +15,7 @@ from dfs_store.loaders.plans import ClipPlan, plan_of
 from dfs_store.loaders.rebuild import Layout, dense_weights, planes_of, rebuild_batch, rebuild_clip
 from dfs_store.loaders.sources import OpenStores
 from dfs_store.loaders.tables import KeyFrameTable
+from dfs_store.loaders.transfers import on_device
 
 __all__ = ["BatchRebuilder"]
 
@@ -221,4 +222,4 @@ class BatchRebuilder:
         return rebuild_batch(key_frames.to(out.dtype), weights, self._layout, out)
 
     def _on_device(self, numbers: npt.NDArray[Any]) -> Tensor:
-        return torch.from_numpy(numbers).to(self._device)
+        return on_device(numbers, self._device)

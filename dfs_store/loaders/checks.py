@@ -6,6 +6,7 @@ from typing import SupportsFloat, SupportsIndex, cast
 import torch
 
 from dfs_store.errors import SettingsError
+from dfs_store.loaders.transfers import indexed_device
 
 __all__ = ["check_device", "check_dtype", "check_share", "check_whole_number", "replica_of"]
 
@@ -54,7 +55,7 @@ def check_device(device: object) -> torch.device:
         raise SettingsError(
             f"device must be one that torch has here, such as 'cpu' or 'cuda', got {device!r}: {error}"
         ) from None
-    return known
+    return indexed_device(known)
 
 
 def check_dtype(dtype: object) -> torch.dtype:

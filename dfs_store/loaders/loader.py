@@ -14,6 +14,7 @@ from dfs_store.loaders.buffers import BatchBuffers, Workspace
 from dfs_store.loaders.checks import check_device, check_dtype, check_share, check_whole_number, replica_of
 from dfs_store.loaders.dataset import DFSDataset
 from dfs_store.loaders.order import EpochOrder
+from dfs_store.loaders.transfers import on_device
 from dfs_store.loaders.transforms import transform_batch
 
 __all__ = ["DFSLoader"]
@@ -174,7 +175,7 @@ class DFSLoader:
         out = self._buffers.take((len(chosen), *self._rebuilder.clip_shape))
         self._rebuilder.rebuild(chosen, out, self._workspace, mirrored)
         with torch.inference_mode(mode=False):  # as the clips: they may be trained on later
-            labels = self._labels[torch.from_numpy(chosen).to(self.device)]
+            labels = self._labels[on_device(chosen, self.device)]
         if self.batch_transform is None:
             return out, labels
         return transform_batch(self.batch_transform, out, labels, self.dataset.layout)

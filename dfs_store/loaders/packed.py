@@ -14,6 +14,7 @@ from torch.utils.data._utils.collate import default_collate_fn_map
 from dfs_store.loaders.buffers import BatchBuffers, Workspace, fresh_memory
 from dfs_store.loaders.checks import check_device, check_dtype
 from dfs_store.loaders.tables import KeyFrameTable
+from dfs_store.loaders.transfers import on_device
 
 if TYPE_CHECKING:
     from dfs_store.loaders.dataset import DFSDataset
@@ -103,7 +104,7 @@ class PackedDataset(Dataset[PackedBatch]):
         chosen = self._rebuilder.choose(batch.clips, packed=batch.key_frames)
         out = self._buffers.take((len(batch), *self._rebuilder.clip_shape))
         self._rebuilder.write(chosen, out, self._workspace)
-        return out, self._labels[torch.from_numpy(batch.clips)].to(self.device)
+        return out, on_device(self._labels[torch.from_numpy(batch.clips)], self.device)
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: vars(self)[name] for name in ("dataset", "device", "dtype")}

@@ -1,7 +1,6 @@
 """Eq. 3 applied to tensors: one differentiable function, and clips or whole batches into given memory."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -13,6 +12,8 @@ from dfs_store.errors import PositionsError, SettingsError
 from dfs_store.interpolation import Neighbours, neighbours
 from dfs_store.loaders.checks import check_whole_number
 from dfs_store.loaders.plans import Segment
+from dfs_store.loaders.precision import full_float32
+from dfs_store.loaders.transfers import on_device
 
 __all__ = ["Layout", "dense_weights", "interpolate", "planes_of", "rebuild_batch", "rebuild_clip"]
 
@@ -80,10 +81,9 @@ def _stack(plans: list[Neighbours], num_keys: int) -> Neighbours:
 
 def _mix(flat: Tensor, near: Neighbours) -> Tensor:
     """Mixes rows of `flat` (R, ...) into one frame per entry of `near`."""
-    left = torch.from_numpy(near.left).to(flat.device)
-    right = torch.from_numpy(near.right).to(flat.device)
+    left, right = on_device(near.left, flat.device), on_device(near.right, flat.device)
     wide = flat if flat.dtype in (torch.float32, torch.float64) else flat.to(torch.float32)
-    weight = torch.from_numpy(near.weight).to(device=flat.device, dtype=wide.dtype)
+    weight = on_device(torch.from_numpy(near.weight).to(wide.dtype), flat.device)
     weight = weight.reshape(-1, *(1,) * (flat.dim() - 1))
     before, after = wide.index_select(0, left), wide.index_select(0, right)
     mixed = before * (1 - weight) + after * weight
@@ -166,7 +166,7 @@ def rebuild_batch(key_frames: Tensor, weights: Tensor, layout: Layout, out: Tens
         num_channels = key_frames.shape[1]
         weights = weights.repeat_interleave(num_channels, dim=0)
         num_clips *= num_channels
-    with _full_precision():
+    with full_float32():
         torch.bmm(
             weights,
             key_frames.view(num_clips, num_keys, -1),
@@ -211,17 +211,3 @@ def rebuild_clip(keys: Tensor, first: int, segments: Sequence[Segment], out: Ten
         else:
             torch.lerp(left, keys.narrow(1, first + key + 1, 1), weight.to(keys.dtype), out=frames)
     return out
-
-
-@contextmanager
-def _full_precision() -> Iterator[None]:
-    """Keeps float32 products from running in TF32 or bfloat16, which would round the key frames."""
-    backends = (torch.backends.cuda.matmul, torch.backends.mkldnn.matmul)  # type: ignore[attr-defined]
-    before = [backend.fp32_precision for backend in backends]
-    try:
-        for backend in backends:
-            backend.fp32_precision = "ieee"
-        yield
-    finally:
-        for backend, precision in zip(backends, before, strict=True):
-            backend.fp32_precision = precision

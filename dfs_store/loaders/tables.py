@@ -28,7 +28,7 @@ class KeyFrameTable:
 
     def to(self, device: torch.device) -> "KeyFrameTable":
         """Returns the table on a device."""
-        return self._each(lambda part: part.to(device))
+        return self._each(lambda part: part.to(device, non_blocking=True))
 
     def rows(self, rows: Tensor, memory: Memory = cpu_memory) -> "KeyFrameTable":
         """Returns a table of some key frames by their numbers, (K,) int64."""

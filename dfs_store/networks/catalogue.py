@@ -11,6 +11,7 @@ from dfs_store.names import did_you_mean
 from dfs_store.networks.cnn_rnn import CNNGRU, CNNLSTM
 from dfs_store.networks.convnet3d import ConvNet3D
 from dfs_store.networks.convnet3d_norm import ConvNet3DNorm
+from dfs_store.networks.seeding import seeded
 from dfs_store.networks.torchvision_video import TORCHVISION_MODELS, torchvision_model
 from dfs_store.networks.user_class import user_network
 
@@ -49,8 +50,7 @@ def build_network(name: str, num_classes: int, num_frames: int, size: int, *, se
     """
     check_network_name(name)
     make = NETWORKS.get(name) or partial(user_network, name)
-    with torch.random.fork_rng([]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         return make(num_classes, num_frames, size)
 
 
@@ -59,11 +59,12 @@ def fast_order(network: nn.Module) -> nn.Module:
 
     That is channels-last, except for layers of ConvNet3D that run faster on a CPU in another order.
     """
+    if isinstance(network, ConvNet3D):
+        network.order_weights()
+        return network
     for parameter in network.parameters():
         if parameter.dim() == 5:
             parameter.data = parameter.data.contiguous(memory_format=torch.channels_last_3d)
         elif parameter.dim() == 4:
             parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
-    if isinstance(network, ConvNet3D):
-        network.order_weights()
     return network

@@ -1,5 +1,6 @@
 """ConvNet3D, the paper's "miniC3D": three 3-D convolution blocks and a 1x1x1 convolutional classifier."""
 
+import copy
 import math
 
 import torch
@@ -7,6 +8,7 @@ from torch import Tensor, nn
 
 from dfs_store.errors import SettingsError
 from dfs_store.networks.drawing import draw_parameters
+from dfs_store.networks.mean_pool import MeanPool3d
 
 __all__ = ["SMALLEST_SIZE", "ConvNet3D", "check_convnet3d"]
 
@@ -32,8 +34,8 @@ class ConvNet3D(nn.Module):
 
     Attributes:
         num_features: length of an embedding: 2048 for 16x112x112, 256 for 8x64x64.
-        plain: if False (the default), CPUs use other memory orders and smaller batches, which gives the same
-            values up to rounding. If True, the layers are run as defined.
+        plain: True keeps weights and maps contiguous (`use_plain_order`); False (the default) lets layers
+            run in faster orders of memory, and on a CPU in pieces, to the same values up to rounding.
 
     Raises:
         SettingsError: an argument is below its minimum.
@@ -57,10 +59,9 @@ class ConvNet3D(nn.Module):
         self.features = nn.Sequential(*blocks)
         frames, side = num_frames // 4, _map_side(size)
         self.num_features = channels * frames * side * side
-        # The public code pools by (2, 2, 2) at 112 pixels and by (2, 1, 1) at 64, and crashes for sizes in
-        # between. This rule covers both.
-        window = (min(2, frames), min(2, side), min(2, side))
-        self.pool = nn.AvgPool3d(window, stride=1)
+        # The public code pools by (2, 2, 2) at 112 pixels and (2, 1, 1) at 64, and crashes between;
+        # this is the rule behind both.
+        self.pool = MeanPool3d((min(2, frames), min(2, side), min(2, side)))
         self.dropout = nn.Dropout(0.5)
         self.classifier = nn.Conv3d(channels, num_classes, 1)
 
@@ -77,29 +78,58 @@ class ConvNet3D(nn.Module):
         """Reinitialises all parameters in place (see `draw_parameters`)."""
         draw_parameters(self, generator)
 
+    @property
+    def num_convolutions(self) -> int:
+        """Number of convolutions before the head."""
+        return len(_WIDTHS)
+
     def order_weights(self) -> None:
-        """Sets the memory order of the weights to the fastest one on a CPU; does nothing on other devices."""
-        for number, order in enumerate(_CPU_ORDERS):
-            weight = self.features[3 * number].weight
-            if weight.device.type == "cpu":
-                weight.data = weight.data.contiguous(memory_format=order)
+        """Lays the weights of convolutions out in memory as `embed` and `forward` use them."""
+        for number in range(len(_WIDTHS)):
+            weight: Tensor = self.features[3 * number].weight  # type: ignore[assignment]
+            weight.data = weight.data.contiguous(memory_format=self._order(number))
+
+    def use_plain_order(self) -> None:
+        """Makes weights and maps contiguous from here on, in the order in which the layers are written."""
+        self.plain = True
+        self.order_weights()
+
+    def in_bfloat16(self) -> "ConvNet3D":
+        """Returns a copy whose weights are rounded to bfloat16, as are its maps between layers."""
+        twin = copy.deepcopy(self).to(torch.bfloat16)
+        twin.order_weights()
+        return twin
+
+    def convolve(self, number: int, maps: Tensor) -> Tensor:
+        """Returns what a convolution makes of maps (N, C, T, H, W), in the order of memory that `embed` uses.
+
+        Args:
+            number: of the convolution, from 0.
+            maps: its input.
+        """
+        convolved: Tensor = self.features[3 * number](maps.contiguous(memory_format=self._order(number)))
+        return convolved
+
+    def _order(self, number: int) -> torch.memory_format:
+        if self.plain:
+            return torch.contiguous_format
+        weight = self.classifier.weight
+        on_cpu = weight.device.type == "cpu" and weight.dtype == torch.float32
+        return _CPU_ORDERS[number] if on_cpu else torch.channels_last_3d
 
     def _feature_maps(self, clips: Tensor) -> Tensor:
-        maps = clips.transpose(1, 2)
-        if self.plain or maps.device.type != "cpu":
-            deepest: Tensor = self.features(maps)
-            return deepest
-        if torch.is_grad_enabled():
-            return self._on_cpu(maps)
-        # The first feature maps have a quarter of the pixels; each value takes 4 bytes.
+        maps = clips.transpose(1, 2).to(self.classifier.weight.dtype)
+        if self.plain or maps.device.type != "cpu" or torch.is_grad_enabled():
+            return self._through(maps)
+        # A quarter of the pixels, of 4 bytes each.
         pieces = torch.split(maps, max(1, _CPU_PIECE_BYTES // (_WIDTHS[0] * math.prod(maps.shape[2:]))))
-        return torch.cat([self._on_cpu(piece) for piece in pieces])
+        return torch.cat([self._through(piece) for piece in pieces])
 
-    def _on_cpu(self, maps: Tensor) -> Tensor:
-        for number, order in enumerate(_CPU_ORDERS):
-            convolution, pool, relu = self.features[3 * number : 3 * number + 3]
-            maps = convolution(maps.contiguous(memory_format=order))
-            maps = relu(pool(maps.contiguous(memory_format=torch.channels_last_3d)))
+    def _through(self, maps: Tensor) -> Tensor:
+        order = torch.contiguous_format if self.plain else torch.channels_last_3d
+        for number in range(len(_WIDTHS)):
+            pool, relu = self.features[3 * number + 1], self.features[3 * number + 2]
+            maps = relu(pool(self.convolve(number, maps).contiguous(memory_format=order)))
         return maps
 
 

@@ -9,15 +9,23 @@ from dfs_store.errors import OutOfMemoryError
 
 __all__ = ["is_out_of_memory", "out_of_memory_named"]
 
-# On the CPU, torch raises a RuntimeError with one of these messages.
-_WORDS = ("can't allocate memory", "bad_alloc", "out of memory")
+# On the CPU torch has no class of its own for it; cuDNN finds no way to compute within what is left, and
+# cuBLAS cannot make its handle.
+_WORDS = (
+    "can't allocate memory",
+    "bad_alloc",
+    "out of memory",
+    "alloc_failed",
+    "unable to find an engine",
+    "unable to find a valid cudnn algorithm",
+)
 
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Returns whether an error means that a device or the host is out of memory."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
-    return isinstance(error, RuntimeError) and any(word in str(error) for word in _WORDS)
+    return isinstance(error, RuntimeError) and any(word in str(error).lower() for word in _WORDS)
 
 
 @contextmanager

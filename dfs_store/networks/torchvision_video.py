@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dfs_store.errors import SettingsError
+from dfs_store.networks.mean_pool import MeanPool3d
 
 __all__ = ["TORCHVISION_MODELS", "ChannelsFirst", "answer_to_a_clip", "torchvision_model"]
 
@@ -61,12 +62,12 @@ def torchvision_model(name: str, num_classes: int, num_frames: int, size: int) -
     return adapted
 
 
-def _pooling_that_fits(features: nn.Module, num_frames: int, size: int) -> nn.AvgPool3d:
+def _pooling_that_fits(features: nn.Module, num_frames: int, size: int) -> MeanPool3d:
     with torch.inference_mode():
         features.eval()
         map_shape = features(torch.zeros(1, 3, num_frames, size, size)).shape[2:]
-    window = [min(whole, there) for whole, there in zip((2, 7, 7), map_shape, strict=True)]
-    return nn.AvgPool3d(tuple(window), stride=1)
+    frames, height, width = map_shape
+    return MeanPool3d((min(2, frames), min(7, height), min(7, width)))
 
 
 def answer_to_a_clip(network: nn.Module, num_frames: int, size: int) -> Tensor:

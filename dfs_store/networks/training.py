@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from dfs_store.errors import DivergedError, SettingsError
 from dfs_store.names import counted
 from dfs_store.networks.recipes import PAPER, Recipe, cropped_and_flipped
+from dfs_store.networks.seeding import seeded
 
 __all__ = ["ClipBatches", "Standardisation", "TrainingSettings", "standardised", "train"]
 
@@ -113,10 +114,7 @@ def train(
     recipe = settings.recipe
     optimizer = recipe.optimizer(network.parameters(), settings.lr)
     device = next(network.parameters()).device
-    devices = [device] if device.type == "cuda" else []
-    # Dropout uses torch's global generators: seed them, and restore their state afterwards.
-    with torch.random.fork_rng(devices):
-        torch.manual_seed(settings.seed)
+    with seeded(settings.seed, device):  # dropout draws from torch's global generators
         network.train()
         for number in range(settings.passes):
             if recipe.restarts(number, settings.epochs):

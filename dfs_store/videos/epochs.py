@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dfs_store.loaders.transfers import on_device
 from dfs_store.videos.dataset import VideoDataset
 from dfs_store.videos.tensors import FLIP_PROBABILITY, normalised_clips
 
@@ -38,6 +39,6 @@ class VideoClips:
         flipped = generator.random(len(self)) < FLIP_PROBABILITY
         for start in range(0, len(self), batch_size):
             chosen = order[start : start + batch_size]
-            pixels = torch.from_numpy(np.stack([self._videos.pixels[clip, 0] for clip in chosen]))
-            clips = normalised_clips(pixels.to(self._device), self._videos.normalization, flipped[chosen])
-            yield clips, torch.from_numpy(self._videos.labels[chosen]).to(self._device)
+            pixels = on_device(np.stack([self._videos.pixels[clip, 0] for clip in chosen]), self._device)
+            clips = normalised_clips(pixels, self._videos.normalization, flipped[chosen])
+            yield clips, on_device(self._videos.labels[chosen], self._device)

@@ -1,11 +1,13 @@
 """Converts uint8 frames to normalised tensors, the space in which key frames are optimised."""
 
+from functools import lru_cache
+
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from dfs_store.loaders.normalization import PIXELS, stored_space
+from dfs_store.loaders.transfers import on_device
 
 __all__ = ["FLIP_PROBABILITY", "normalised_clips"]
 
@@ -15,29 +17,46 @@ FLIP_PROBABILITY = 0.5
 
 def normalised_clips(
     pixels: Tensor,
-    normalization: dict[str, list[float]] | None,
-    flipped: npt.NDArray[np.bool_] | None = None,
+    normalization: dict[str, list[float]],
+    flipped: npt.NDArray[np.bool_] | Tensor | None = None,
+    dtype: torch.dtype = torch.float32,
 ) -> Tensor:
     """Converts uint8 clips to normalised floats and flips some of them horizontally.
 
     Args:
         pixels: (N, T, H, W, C) uint8.
-        normalization: "mean" and "std" per channel, for values in [0, 1]; None leaves them in [0, 1].
-        flipped: (N,) bool, which clips to flip; none if None.
+        normalization: "mean" and "std" per channel, of values in [0, 1].
+        flipped: (N,) bool, which clips to flip, an array or a tensor beside `pixels`; none when None.
+        dtype: float32, or bfloat16, rounded once.
 
     Returns:
-        (N, T, C, H, W) float32 on the device of `pixels`, in channels-last memory order, in which
-        convolutions are fastest.
+        (N, T, C, H, W) in `dtype` on the device of `pixels`. The channels stay last in memory, which is what
+        convolutions run fastest on.
     """
-    if flipped is not None and flipped.any():
-        where = torch.from_numpy(flipped).to(pixels.device)
-        pixels = pixels.clone()
-        pixels[where] = pixels[where].flip(3)
+    if flipped is not None:
+        where = flipped if isinstance(flipped, Tensor) else on_device(flipped, pixels.device)
+        pixels = torch.where(where.view(-1, 1, 1, 1, 1), pixels.flip(3), pixels)
     *leading, width, num_channels = pixels.shape
-    # Repeated along a row: subtracting three numbers at a time is slow.
-    space = stored_space(normalization) or PIXELS
-    mean, std = (
-        torch.tensor(part, device=pixels.device).mul(255).expand(num_channels).repeat(width) for part in space
-    )
-    clips = pixels.flatten(-2).to(torch.float32).sub_(mean).mul_(1 / std)
+    means, deviations = tuple(normalization["mean"]), tuple(normalization["std"])
+    mean, scale, shift = _row_constants(means, deviations, width, pixels.device)
+    flat = pixels.flatten(-2)
+    if pixels.device.type == "cpu":
+        clips = flat.to(torch.float32).sub_(mean).mul_(scale).to(dtype)
+    else:  # one pass over memory
+        clips = torch.addcmul(shift, flat, scale, out=flat.new_empty(flat.shape, dtype=dtype))
     return clips.view(*leading, width, num_channels).permute(0, 1, 4, 2, 3)
+
+
+@lru_cache(maxsize=16)
+def _row_constants(
+    mean: tuple[float, ...], std: tuple[float, ...], width: int, device: torch.device
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Returns mean, scale and -mean * scale of the values along a row, (width * C,).
+
+    Repeated along a row, since three numbers at a time are slow to subtract; kept, since a copy to a GPU
+    makes the host wait.
+    """
+    with torch.inference_mode(mode=False):  # used in inference mode and outside of it
+        means = (torch.tensor(mean, device="cpu") * 255).repeat(width)
+        scale = (1 / (torch.tensor(std, device="cpu") * 255)).repeat(width)
+        return means.to(device), scale.to(device), (-means * scale).to(device)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 from dfs_store import open_store, open_videos
 from dfs_store.condense import CheckpointSaved, RunStarted, StepDone, StoreWritten, condense
@@ -232,7 +233,7 @@ def test_a_run_that_diverges_names_the_last_good_state(config, videos, monkeypat
     def spoiled(*arguments, **options):
         for chunk, loss, gradient in match(*arguments, **options):
             steps.append(loss)
-            yield chunk, float("nan") if len(steps) > 3 * 5 else loss, gradient
+            yield chunk, torch.tensor(torch.nan) if len(steps) > 3 * 5 else loss, gradient
 
     monkeypatch.setattr(loop, "match", spoiled)
     with pytest.raises(DivergedError, match=r"nan at step 5.*last good state, after step 3, is kept in"):

@@ -21,6 +21,8 @@ from dfs_store.condense.engine.randomness import Purpose, torch_generator
 from dfs_store.condense.events import Event, ExtractorTrained
 from dfs_store.errors import SettingsError
 from dfs_store.format.io.durable import write_durably
+from dfs_store.loaders.precision import full_float32
+from dfs_store.loaders.transfers import on_device
 from dfs_store.networks import ConvNet3D, TrainingSettings, fast_order, train
 from dfs_store.networks.training import standardised
 from dfs_store.videos import VideoDataset
@@ -36,6 +38,7 @@ EXTRACTOR_TRAINING = TrainingSettings(epochs=15, batch_size=32, standardisation=
 _FEATURE_BATCH = 32
 
 
+@full_float32()
 def extractor_network(
     choice: str, videos: VideoDataset, seed: int, device: torch.device, tell: Callable[[Event], None]
 ) -> tuple[ConvNet3D, dict[str, str]]:
@@ -74,17 +77,13 @@ def extractor_network(
     return network, {**origin, "sha256": _digest(network)}
 
 
-def extractor_is_kept(videos: VideoDataset) -> bool:
-    """Whether the network trained on these clips is in the cache already."""
-    return extractor_path(_request(videos)).exists()
-
-
+@full_float32()
 def features_of(network: ConvNet3D, videos: VideoDataset) -> npt.NDArray[np.float64]:
     """Returns the embeddings (N, F) float64 of all real clips, unflipped and individually standardised."""
     device = next(network.parameters()).device
     found = []
     for start in range(0, len(videos), _FEATURE_BATCH):
-        pixels = torch.from_numpy(np.array(videos.pixels[start : start + _FEATURE_BATCH, 0])).to(device)
+        pixels = on_device(np.array(videos.pixels[start : start + _FEATURE_BATCH, 0]), device)
         with torch.inference_mode():
             clips = standardised(normalised_clips(pixels, videos.normalization), "clip")
             found.append(network.embed(clips).double().cpu().numpy())

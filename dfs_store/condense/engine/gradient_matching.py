@@ -32,8 +32,8 @@ def gradient_distance(real: Sequence[Tensor], synthetic: Sequence[Tensor]) -> Te
     return total
 
 
-def match_gradients(network: nn.Module, real: Tensor, synthetic: Tensor, label: int) -> tuple[float, Tensor]:
-    """Compares the network gradients of real and synthetic frames of a class.
+def match_gradients(network: nn.Module, real: Tensor, synthetic: Tensor, label: int) -> tuple[Tensor, Tensor]:
+    """Compares what real and synthetic frames of a class would teach a network.
 
     Args:
         network: maps frames (N, C, H, W) to logits; its parameters are not changed.
@@ -42,7 +42,7 @@ def match_gradients(network: nn.Module, real: Tensor, synthetic: Tensor, label: 
         label: their class.
 
     Returns:
-        The distance and its gradient (M, C, H, W) with respect to `synthetic`.
+        The distance, on the device, and its gradient with respect to `synthetic`, (M, C, H, W).
     """
     parameters = list(network.parameters())
     wanted = [g.detach() for g in torch.autograd.grad(_loss(network, real, label), parameters)]
@@ -50,7 +50,7 @@ def match_gradients(network: nn.Module, real: Tensor, synthetic: Tensor, label: 
     found = torch.autograd.grad(_loss(network, frames, label), parameters, create_graph=True)
     distance = gradient_distance(wanted, found)
     (gradient,) = torch.autograd.grad(distance, frames)
-    return float(distance.detach()), gradient
+    return distance.detach(), gradient
 
 
 def _loss(network: nn.Module, frames: Tensor, label: int) -> Tensor:

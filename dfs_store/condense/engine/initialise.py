@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "clip_groups",
+    "clips_together",
     "even_positions",
     "grouped_clips",
     "initial_key_frames",
@@ -28,8 +29,8 @@ __all__ = [
     "real_frames",
 ]
 
-# Key frames and their momentum stay on the device if even T of them per clip take less than this share.
-KEY_FRAME_SHARE = 0.35
+# Key frames and their momentum stay on the device while even T of them per clip would take less than this.
+KEY_FRAME_SHARE = 0.3
 
 # Clips of whole classes that are matched together: usually one chunk, several for a class larger than one.
 Group = list[TrainableKeyFrames]
@@ -124,10 +125,16 @@ def clip_groups(config: "CondenseConfig", videos: VideoDataset, device: torch.de
     neither does the result.
     """
     num_classes = len(videos.classes)
-    parts = max(FEWEST_PARTS, num_classes // CLASSES_PER_PART)
-    together = -(-num_classes // parts) * config.per_class
     largest = chunk_clips(device, videos.num_frames, videos.frame_shape)
-    return grouped_clips(num_classes, config.per_class, largest, min(largest, together))
+    return grouped_clips(
+        num_classes, config.vpc, largest, min(largest, clips_together(num_classes, config.vpc))
+    )
+
+
+def clips_together(num_classes: int, vpc: int) -> int:
+    """Returns how many clips a group has, if the device can take as many."""
+    parts = max(FEWEST_PARTS, num_classes // CLASSES_PER_PART)
+    return -(-num_classes // parts) * vpc
 
 
 def grouped_clips(num_classes: int, vpc: int, largest: int, together: int | None = None) -> list[ClipGroup]:

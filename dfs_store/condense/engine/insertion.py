@@ -52,8 +52,8 @@ def adjacent_cosines(dots: Tensor, key_frames: TrainableKeyFrames, reading: Grad
             "accumulated": its full parameter gradient, summed over all frames it contributes to.
 
     Returns:
-        (2, N, T) float64 on the CPU, with the left and with the right key frame. NaN at key positions and
-        where a gradient is zero, so that these never qualify.
+        (2, N, T) float64 on the device, to the left and to the right key frame. Not-a-number at key positions
+        and where a gradient is zero, so that these never qualify.
     """
     if reading == "accumulated":
         mix = key_frames.weights.to(torch.float64)  # (N, T, K): a key frame's gradient = sum of rows * weight
@@ -66,9 +66,8 @@ def adjacent_cosines(dots: Tensor, key_frames: TrainableKeyFrames, reading: Grad
     sides = torch.stack(
         [cosines.gather(1, side[:, None, :]).squeeze(1) for side in (key_frames.left, key_frames.right)]
     )
-    is_key = key_frames.left == key_frames.right
-    sides[:, is_key] = torch.nan
-    return torch.where(sides.isfinite(), sides, torch.nan).cpu()
+    known = sides.isfinite() & (key_frames.left != key_frames.right)
+    return torch.where(known, sides, torch.nan)
 
 
 @dataclass(frozen=True)
@@ -99,11 +98,11 @@ class InsertionRule:
     persistence: float = 0.5
     score: Score = "larger"
 
-    def gather(self, cosines: Tensor, evidence: Evidence) -> None:
-        """Adds the cosines (2, N, T) of a step, from `adjacent_cosines`, to the evidence of N clips."""
+    def gather(self, cosines: npt.NDArray[np.float64], evidence: Evidence) -> None:
+        """Adds the cosines (2, N, T) of a step, from `adjacent_cosines`, to the evidence on N clips."""
         if self.evidence == "last":
             evidence.clear()
-        evidence.add(cosines.numpy(), self._disagrees(cosines.numpy()))
+        evidence.add(cosines, self._disagrees(cosines))
 
     def choose(self, evidence: Evidence, generator: np.random.Generator) -> list[tuple[int, int]]:
         """Chooses the positions to insert.
@@ -133,9 +132,9 @@ class InsertionRule:
             chosen += [(int(clip), int(position)) for position in positions]
         return chosen
 
-    def count_candidates(self, cosines: Tensor) -> int:
-        """Returns how many frames qualify given the cosines (2, N, T) of one step."""
-        return int(self._disagrees(cosines.numpy()).sum())
+    def count_candidates(self, cosines: npt.NDArray[np.float64]) -> int:
+        """Returns how many frames qualify by the cosines (2, N, T) of one step."""
+        return int(self._disagrees(cosines).sum())
 
     def scores(self, evidence: Evidence) -> npt.NDArray[np.float64]:
         """Returns the larger (or smaller) of every frame's two mean cosines, (N, T)."""

@@ -10,6 +10,7 @@ from torch import Tensor
 from dfs_store.condense.engine.evidence import Evidence
 from dfs_store.errors import ClipError, PositionsError
 from dfs_store.interpolation import check_positions, matrix_of, neighbours
+from dfs_store.loaders.transfers import on_device
 
 __all__ = ["TrainableKeyFrames"]
 
@@ -118,11 +119,11 @@ class TrainableKeyFrames:
         padded = np.zeros((len(self), weights.shape[2]), dtype=np.int64)
         padded[self.clips, number_in_clip] = np.arange(self.positions.size)
         home = self.frames.device
-        self._padded = torch.from_numpy(padded).to(home)
-        self._packed = torch.from_numpy(self.clips * weights.shape[2] + number_in_clip).to(self.device)
-        self.weights: Tensor = torch.from_numpy(weights).to(self.device)
-        self.left: Tensor = torch.from_numpy(left).to(self.device)
-        self.right: Tensor = torch.from_numpy(right).to(self.device)
+        self._padded = on_device(padded, home)
+        self._packed = on_device(self.clips * weights.shape[2] + number_in_clip, self.device)
+        self.weights: Tensor = on_device(weights, self.device)
+        self.left: Tensor = on_device(left, self.device)
+        self.right: Tensor = on_device(right, self.device)
 
     def clip_positions(self, clip: int) -> npt.NDArray[np.int64]:
         """Returns the (K,) positions of one clip."""
@@ -132,10 +133,13 @@ class TrainableKeyFrames:
         """Returns the (K, C, H, W) key frames of one clip, a view."""
         return self.frames[self.offsets[clip] : self.offsets[clip + 1]]
 
-    def render(self) -> Tensor:
-        """Returns the rebuilt clips (Eq. 3), (N, T, C, H, W) float32 on `device`, without a graph."""
-        keys = self.frames[self._padded].to(self.device).flatten(2)
-        return torch.bmm(self.weights, keys).view(*self.weights.shape[:2], *self.frames.shape[1:])
+    def render(self, part: slice = slice(None)) -> Tensor:
+        """Rebuilds clips (Eq. 3), all by default: (N, T, C, H, W) float32 on `device`, without a graph."""
+        weights, keys = self.weights[part], self.frames[self._padded[part]]
+        if keys.device != self.device:
+            keys = on_device(keys, self.device)
+        keys = keys.flatten(2)
+        return torch.bmm(weights, keys).view(*weights.shape[:2], *self.frames.shape[1:])
 
     def pull_back(self, gradient: Tensor) -> Tensor:
         """Returns the gradient with respect to the key frames: the adjoint of `render`.
@@ -163,11 +167,18 @@ class TrainableKeyFrames:
         self.momentum.mul_(momentum).add_(gradient)
         self.frames.add_(self.momentum, alpha=-lr)
 
-    def frame_at(self, clip: int, position: int) -> Tensor:
-        """Returns the (C, H, W) frame of a clip at a position, interpolated between key frames."""
-        near = neighbours(self.clip_positions(clip), self.num_frames, times=[position])
-        keys, weight = self.clip_frames(clip), float(near.weight[0])
-        return (1 - weight) * keys[near.left[0]] + weight * keys[near.right[0]]
+    def frames_at(self, chosen: Sequence[tuple[int, int]]) -> Tensor:
+        """Returns the frames (n, C, H, W) of (clip, position) pairs, key frames or interpolated."""
+        rows, weights = list[tuple[int, int]](), list[tuple[float, float]]()
+        for clip, position in chosen:
+            near = neighbours(self.clip_positions(clip), self.num_frames, times=[position])
+            rows.append((self.offsets[clip] + near.left[0], self.offsets[clip] + near.right[0]))
+            weights.append((1 - float(near.weight[0]), float(near.weight[0])))
+        left, right = on_device(np.array(rows).T.copy(), self.frames.device)
+        shares = on_device(np.array(weights, dtype=np.float32).T.copy(), self.frames.device)[
+            ..., None, None, None
+        ]
+        return shares[0] * self.frames[left] + shares[1] * self.frames[right]
 
     def insert(self, chosen: Sequence[tuple[int, int]], step: int) -> None:
         """Turns interpolated frames into key frames.
@@ -197,13 +208,15 @@ class TrainableKeyFrames:
                     "interpolated"
                 )
             taken.add((clip, position))
-        values = torch.stack([self.frame_at(clip, position) for clip, position in chosen])
+        values = self.frames_at(chosen)
         clips = np.concatenate([self.clips, [clip for clip, _ in chosen]])
         positions = np.concatenate([self.positions, [position for _, position in chosen]])
         order = np.lexsort((positions, clips))
-        moved = torch.from_numpy(order).to(self.frames.device)
+        moved = on_device(order, self.frames.device)
+        # All that takes memory first: if it runs out, nothing has changed.
+        frames = torch.cat([self.frames, values])[moved]
+        velocity = torch.cat([self.momentum, torch.zeros_like(values)])[moved]
         self.clips, self.positions = clips[order], positions[order]
         self.inserted_at = np.concatenate([self.inserted_at, np.full(len(chosen), step, np.int32)])[order]
-        self.frames = torch.cat([self.frames, values])[moved]
-        self.momentum = torch.cat([self.momentum, torch.zeros_like(values)])[moved]
+        self.frames, self.momentum = frames, velocity
         self._index()

@@ -1,6 +1,6 @@
 """The matching loss (Eq. 8): per class, the squared distance of mean real and synthetic embeddings."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol, TypeVar
 
 import numpy as np
@@ -8,14 +8,15 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from dfs_store.condense.runtime.clips_at_a_time import ClipsAtATime
+from dfs_store.condense.engine.real_clips import RealBatch
+from dfs_store.condense.runtime.clips_at_a_time import ClipsAtATime, Rendered
 from dfs_store.networks import ConvNet3D
 
-__all__ = ["Rendered", "class_means", "match"]
+__all__ = ["LabelledClips", "class_means", "match"]
 
 
-class Rendered(Protocol):
-    """Synthetic clips, rendered from trained parameters.
+class LabelledClips(Rendered, Protocol):
+    """Some synthetic clips, made from what is trained.
 
     Attributes:
         labels: (N,) int64, class of each clip.
@@ -23,22 +24,14 @@ class Rendered(Protocol):
 
     labels: npt.NDArray[np.int64]
 
-    def __len__(self) -> int:
-        """N, the number of clips."""
-        ...
-
-    def render(self) -> Tensor:
-        """Returns the clips, (N, T, C, H, W) float32, without an autograd graph."""
-        ...
-
 
 _ALL = 2**62  # clips at a time
-Clips = TypeVar("Clips", bound=Rendered)
+Clips = TypeVar("Clips", bound=LabelledClips)
 
 
 def class_means(
     network: ConvNet3D,
-    batches: Iterator[Tensor],
+    batches: Iterable[RealBatch | Tensor],
     *,
     precision: str = "float32",
     at_a_time: ClipsAtATime | None = None,
@@ -47,20 +40,27 @@ def class_means(
 
     Args:
         network: its `embed` maps (N, T, C, H, W) to (N, F).
-        batches: one tensor (N, T, C, H, W) per class; N may differ.
-        precision: "float32", or "bf16" to run the forward pass in bfloat16 (approximate).
-        at_a_time: how many clips to embed at a time; whole batches by default.
+        batches: clips of successive classes; a tensor (N, T, C, H, W) is one class.
+        precision: "float32", or "bf16" for weights, clips and feature maps in bfloat16 (approximate).
+        at_a_time: how many clips at a time; whole batches when absent.
 
     Returns:
         (classes, F) float32.
     """
     means = []
     at_a_time = at_a_time or ClipsAtATime(_ALL, _ALL)
+    if precision == "bf16":
+        network = network.in_bfloat16()
     for clips in batches:
-        with torch.inference_mode(), torch.autocast(clips.device.type, torch.bfloat16, precision == "bf16"):
-            means.append(at_a_time.embed_real(network.embed, clips).float().mean(0))
-    # Cloned outside inference mode, so that autograd accepts them.
-    return torch.stack(means).clone()
+        counts = (len(clips),) if isinstance(clips, Tensor) else clips.counts
+        with torch.inference_mode():
+            embeddings = at_a_time.embed_real(network.embed, clips).float()
+            if len(set(counts)) == 1:
+                means.append(embeddings.view(len(counts), -1, embeddings.shape[1]).mean(1))
+            else:
+                means.append(torch.stack([own.mean(0) for own in torch.split(embeddings, list(counts))]))
+    # Cloned out of inference mode, so that the loss may be recorded with them.
+    return torch.cat(means).clone()
 
 
 def match(
@@ -69,8 +69,8 @@ def match(
     real_means: Tensor,
     first_label: int = 0,
     at_a_time: ClipsAtATime | None = None,
-) -> Iterator[tuple[Clips, float, Tensor]]:
-    """Matches the synthetic clips of some classes to the real ones (Eq. 8) and computes their gradients.
+) -> Iterator[tuple[Clips, Tensor, Tensor]]:
+    """Matches the synthetic clips of some classes to the real ones (Eq. 8) and gives their gradients.
 
     The loss is summed over the embedding dimensions and the classes; only embeddings are averaged. A class
     with several chunks is embedded twice: once for the mean of the class, once chunk by chunk for the
@@ -79,45 +79,45 @@ def match(
 
     Args:
         network: frozen; its `embed` maps (N, T, C, H, W) to (N, F).
-        chunks: all the clips of one or more classes.
-        real_means: (classes, F), mean real embeddings of successive classes.
-        first_label: label of the first of these classes.
-        at_a_time: how many clips to embed at a time; whole chunks by default.
+        chunks: all the clips of successive classes, class after class, equally many of each.
+        real_means: (classes, F), mean real embedding of successive classes.
+        first_label: label of the first of them.
+        at_a_time: how many clips at a time; whole chunks when absent.
 
     Yields:
-        For each chunk: the chunk, its part of the loss (the first chunk gets all of it, the others 0), and
-        the gradient (N, T, C, H, W) of the loss with respect to its rendered clips.
+        Per chunk: the chunk, its share of the loss on the device (all of the classes' loss with the first
+        chunk, 0 with the others), and the gradient (N, T, C, H, W) of the loss with respect to its rendered
+        clips.
     """
     labels = np.concatenate([chunk.labels for chunk in chunks])
-    classes, members, counts = np.unique(labels, return_inverse=True, return_counts=True)
-    device = real_means.device
-    member_of = torch.from_numpy(members).to(device)
-    sizes = torch.from_numpy(counts).to(device, torch.float32)
-    targets = real_means[torch.from_numpy(classes - first_label).to(device)]
+    first, num_classes = int(labels[0]), int(labels[-1] - labels[0]) + 1
+    vpc = labels.size // num_classes
+    assert np.array_equal(labels, first + np.repeat(np.arange(num_classes), vpc)), labels
+    targets = real_means[first - first_label : first - first_label + num_classes]
 
     at_a_time = at_a_time or ClipsAtATime(_ALL, _ALL)
-    recorded, rendered = None, torch.empty(0)
-    if len(chunks) == 1:
-        rendered = chunks[0].render().requires_grad_()
-        recorded = at_a_time.embed_with_graph(network, rendered)
+    recorded = at_a_time.embed_with_graph(network, chunks[0]) if len(chunks) == 1 else None
     if recorded is not None:
-        embeddings = recorded.detach()
+        embeddings = recorded[1].detach()
     else:
-        embeddings = torch.cat([at_a_time.embed(network, chunk.render()) for chunk in chunks])
-    sums = torch.zeros_like(targets).index_add_(0, member_of, embeddings)
-    residual = sums / sizes[:, None] - targets
-    loss = float(residual.square().sum())
-    # d loss / d embedding of a clip = 2 * residual of its class / number of clips of its class.
-    cotangent = (2 * residual / sizes[:, None])[member_of]
+        embeddings = torch.cat([at_a_time.embed(network, chunk) for chunk in chunks])
+    # A sum over a view: adding to rows by their numbers has no fixed order on CUDA.
+    sums = embeddings.view(num_classes, vpc, -1).sum(1)
+    residual = sums / vpc - targets
+    loss = residual.square().sum()
+    # d loss / d embedding of a clip = 2 * residual of its class / clips of its class.
+    cotangent = (2 * residual / vpc).unsqueeze(1).expand(-1, vpc, -1).flatten(0, 1)
 
     start = 0
     for chunk in chunks:
         part = cotangent[start : start + len(chunk)]
         gradient = None
         if recorded is not None:
-            gradient = at_a_time.pull_back(recorded, rendered, part)
+            rendered, embedded = recorded
+            gradient = at_a_time.pull_back(embedded, rendered, part)
+            del rendered, embedded
             recorded = None
         if gradient is None:
-            gradient = at_a_time.gradient(network, chunk.render(), part)
+            gradient = at_a_time.gradient(network, chunk, part)
         yield chunk, loss, gradient
-        start, loss = start + len(chunk), 0.0
+        start, loss = start + len(chunk), torch.zeros_like(loss)

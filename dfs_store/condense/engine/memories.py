@@ -12,9 +12,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from dfs_store.condense.runtime.steps import reproducible_float32
 from dfs_store.errors import DamagedStoreError
 from dfs_store.format import KeyFrameStore, open_store
+from dfs_store.loaders.precision import full_float32
+from dfs_store.loaders.transfers import on_device
 from dfs_store.networks.out_of_memory import out_of_memory_named
 
 __all__ = ["MEMORIES_PER_VIDEO", "MemoryClips", "StaticDynamicClips", "StaticDynamicMemory", "memory_bytes"]
@@ -94,18 +95,17 @@ class StaticDynamicMemory:
         """
         classes = self.labels(videos)
         first = MEMORIES_PER_VIDEO * (videos % self.vpc)
-        statics = torch.from_numpy(classes * self.dynamic.shape[1] + first + static_picks)
-        dynamics = torch.from_numpy(first + dynamic_picks)
-        device = self.static.device
-        frames = self.static[statics.to(device)]
-        motion = self.dynamic[torch.from_numpy(classes).to(device), dynamics.to(device)].transpose(1, 2)
+        statics = classes * self.dynamic.shape[1] + first + static_picks
+        places = on_device(np.stack([statics, classes, first + dynamic_picks]), self.static.device)
+        frames = self.static[places[0]]
+        motion = self.dynamic[places[1], places[2]].transpose(1, 2)
         repeated = frames[:, :, None].expand(-1, -1, motion.shape[2], -1, -1)
         clips: Tensor = self.integrator(torch.cat([repeated, motion], dim=1))
         return clips.transpose(1, 2)
 
 
 class MemoryClips:
-    """Videos with their picked pairs (see `dfs_store.condense.engine.matching.Rendered`)."""
+    """Some videos with the pairs picked for them (see `dfs_store.condense.engine.matching.LabelledClips`)."""
 
     def __init__(self, memory: StaticDynamicMemory, videos: Picks, picks: Picks) -> None:
         """Takes (n,) numbers of videos and (n, 2) picks, static and dynamic."""
@@ -116,10 +116,10 @@ class MemoryClips:
         """n, the number of clips."""
         return len(self._videos)
 
-    def render(self) -> Tensor:
-        """Returns the clips, (n, T, 3, H, W), without a graph."""
+    def render(self, part: slice = slice(None)) -> Tensor:
+        """Makes clips, all by default, (n, T, 3, H, W), without a graph."""
         with torch.no_grad():
-            return self._joined()
+            return MemoryClips(self._memory, self._videos[part], self._picks[part])._joined()
 
     def pull_back(self, gradient: Tensor) -> None:
         """Accumulates the gradients of dynamic memory and integrator, given that of the clips."""
@@ -168,9 +168,9 @@ class StaticDynamicClips:
         for start in range(0, len(order), batch_size):
             videos = order[start : start + batch_size]
             clips = MemoryClips(self._memory, videos, picks[videos])
-            with reproducible_float32():
+            with full_float32():
                 rendered = clips.render()
-            yield rendered, torch.from_numpy(clips.labels).to(self._device)
+            yield rendered, on_device(clips.labels, self._device)
 
 
 def _check_memories(arrays: dict[str, npt.NDArray[Any]], store: KeyFrameStore) -> None:

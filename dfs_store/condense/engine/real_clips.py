@@ -1,7 +1,9 @@
 """Batches of real clips for matching, kept on the device as uint8 if they fit, else read from the cache."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -10,16 +12,60 @@ from torch import Tensor
 
 from dfs_store.condense.engine.randomness import Purpose, numpy_generator
 from dfs_store.condense.runtime.device import total_memory_bytes
+from dfs_store.loaders.transfers import on_device
 from dfs_store.videos import VideoDataset
 from dfs_store.videos.tensors import FLIP_PROBABILITY, normalised_clips
 
-__all__ = ["RealClips", "real_clips_fit"]
+__all__ = ["RealBatch", "RealClips", "real_clips_fit"]
 
-# Share of the device's memory for real clips; the rest is for synthetic clips and networks.
-DEVICE_SHARE = 0.4
+# Share of the device's memory that real clips may take; the rest is for synthetic clips and networks.
+DEVICE_SHARE = 0.35
+_CLIPS_PER_READ = 256
 
-# The pixels (N, T, H, W, C) uint8 of a class's batch, and which of its clips are flipped.
-Drawn = tuple[Tensor, npt.NDArray[np.bool_]]
+Numbers = npt.NDArray[np.int64]
+Coins = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class RealBatch:
+    """Real clips of successive classes, which are made when they are asked for.
+
+    ``batch[3:7]`` is four of them, (4, T, C, H, W) on the device, in normalised space. So memory is needed
+    for as many as are embedded at a time, and a batch that is too large for the device can be cut.
+
+    Attributes:
+        counts: number of clips of each class, class after class.
+    """
+
+    counts: tuple[int, ...]
+    make: Callable[[slice], Tensor]
+
+    def __len__(self) -> int:
+        return sum(self.counts)
+
+    def __getitem__(self, part: slice) -> Tensor:
+        return self.make(part)
+
+    def classes(self) -> Iterator[Tensor]:
+        """Yields the clips of one class after the other."""
+        start = 0
+        for count in self.counts:
+            yield self[start : start + count]
+            start += count
+
+
+class Drawn(NamedTuple):
+    """The draws of a step, class after class.
+
+    Attributes:
+        counts: clips of each class.
+        clips: (N,) numbers of clips.
+        flipped: (N,) which are flipped.
+    """
+
+    counts: tuple[int, ...]
+    clips: Numbers
+    flipped: Coins
 
 
 class RealClips:
@@ -54,12 +100,26 @@ class RealClips:
         self._members = np.split(order, np.cumsum(counts)[:-1])
         self._pixels: Tensor | None = None
         self._thread: ThreadPoolExecutor | None = None
-        self._ahead: tuple[int, Future[list[Drawn]]] | None = None
+        self._ahead: tuple[int, Future[tuple[Drawn, Tensor]]] | None = None
         if device.type == "cuda":
-            if real_clips_fit(len(videos) * int(np.prod(videos.pixels.shape[2:])), device):
-                self._pixels = torch.from_numpy(np.ascontiguousarray(videos.pixels[:, 0])).to(device)
+            own = np.concatenate([self._members[label] for label in self.labels])
+            self._rows = np.full(len(videos), -1)
+            self._rows[own] = np.arange(own.size)
+            if real_clips_fit(own.size * int(np.prod(videos.pixels.shape[2:])), device):
+                self._pixels = self._loaded(own)
             else:
                 self._thread = ThreadPoolExecutor(1, thread_name_prefix="real-clips")
+
+    def _loaded(self, clips: Numbers) -> Tensor:
+        """Returns clips on the device, read in parts: host memory may be smaller."""
+        shape = self._videos.pixels.shape[2:]
+        pixels = torch.empty((clips.size, *shape), dtype=torch.uint8, device=self._device)
+        for start in range(0, clips.size, _CLIPS_PER_READ):
+            part = clips[start : start + _CLIPS_PER_READ]
+            read = np.empty((part.size, *shape), dtype=np.uint8)
+            self._gather(part, read)
+            pixels[start : start + part.size].copy_(on_device(read, self._device))
+        return pixels
 
     def __enter__(self) -> "RealClips":
         return self
@@ -68,43 +128,79 @@ class RealClips:
         if self._thread is not None:
             self._thread.shutdown(wait=True, cancel_futures=True)
 
-    def batches(self, step: int) -> Iterator[Tensor]:
-        """Yields a batch (N, T, C, H, W) float32 in normalised space for each class of `labels`."""
-        if self._thread is None:
+    def batches(self, step: int, dtype: torch.dtype = torch.float32) -> Iterator[RealBatch]:
+        """Yields what is drawn of `labels`: class by class on the CPU, of all classes together on a GPU.
+
+        Args:
+            step: 0-based.
+            dtype: of the clips, float32 or bfloat16.
+        """
+        if self._device.type != "cuda":
             for label in self.labels:
-                yield self._normalised(*self._gather(step, label))
-            return
-        # Streaming: the thread reads the next step's batches while the device works on this one.
-        ahead, self._ahead = self._ahead, None
-        read = ahead[1].result() if ahead is not None and ahead[0] == step else self._read(step)
-        self._ahead = (step + 1, self._thread.submit(self._read, step + 1))
-        for pixels, flipped in read:
-            yield self._normalised(pixels.to(self._device, non_blocking=True), flipped)
+                yield self._from_host(self._draw(step, [label]), dtype)
+        elif self._pixels is not None:
+            yield self._resident(self._draw(step, self.labels), self._pixels, dtype)
+        else:
+            assert self._thread is not None
+            # While the device works on this step, the thread reads the next one.
+            ahead, self._ahead = self._ahead, None
+            read = ahead[1].result() if ahead is not None and ahead[0] == step else self._read(step)
+            self._ahead = (step + 1, self._thread.submit(self._read, step + 1))
+            yield self._streamed(*read, dtype)
 
-    def _read(self, step: int) -> list[Drawn]:
-        drawn = (self._gather(step, label) for label in self.labels)
-        return [(pixels.pin_memory(), flipped) for pixels, flipped in drawn]
+    def _from_host(self, drawn: Drawn, dtype: torch.dtype) -> RealBatch:
+        def make(part: slice) -> Tensor:
+            chosen = drawn.clips[part]
+            pixels = np.empty((chosen.size, *self._videos.pixels.shape[2:]), dtype=np.uint8)
+            self._gather(chosen, pixels)
+            return self._normalised(torch.from_numpy(pixels), drawn.flipped[part], dtype)
 
-    def _draw(self, step: int, label: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
-        """Returns which clips of the class, and which of them are flipped."""
-        generator = numpy_generator(self._seed, Purpose.REAL_BATCH, step, label)
-        members = self._members[label]
-        chosen = generator.choice(members, size=min(self._batch_real, members.size), replace=False)
-        return chosen, generator.random(chosen.size) < FLIP_PROBABILITY
+        return RealBatch(drawn.counts, make)
 
-    def _normalised(self, pixels: Tensor, flipped: npt.NDArray[np.bool_]) -> Tensor:
-        return normalised_clips(pixels.to(self._device), self._videos.normalization, flipped)
+    def _resident(self, drawn: Drawn, pixels: Tensor, dtype: torch.dtype) -> RealBatch:
+        # One copy to the device per step.
+        rows = on_device(np.stack([self._rows[drawn.clips], drawn.flipped.astype(np.int64)]), self._device)
 
-    def _gather(self, step: int, label: int) -> Drawn:
-        chosen, flipped = self._draw(step, label)
-        if self._pixels is not None:
-            return self._pixels[torch.from_numpy(chosen).to(self._device)], flipped
-        # Disks read faster in sorted order; the clips are then returned in the order drawn.
-        order = np.argsort(chosen)
-        pixels = np.empty((chosen.size, *self._videos.pixels.shape[2:]), dtype=np.uint8)
-        for place in order:
+        def make(part: slice) -> Tensor:
+            chosen = pixels.index_select(0, rows[0, part])
+            return self._normalised(chosen, rows[1, part] != 0, dtype)
+
+        return RealBatch(drawn.counts, make)
+
+    def _streamed(self, drawn: Drawn, pinned: Tensor, dtype: torch.dtype) -> RealBatch:
+        flipped = on_device(drawn.flipped, self._device)
+
+        def make(part: slice) -> Tensor:
+            return self._normalised(on_device(pinned[part], self._device), flipped[part], dtype)
+
+        return RealBatch(drawn.counts, make)
+
+    def _read(self, step: int) -> tuple[Drawn, Tensor]:
+        """Draws a step and reads its pixels into pinned memory."""
+        drawn = self._draw(step, self.labels)
+        shape = (drawn.clips.size, *self._videos.pixels.shape[2:])
+        pinned = torch.empty(shape, dtype=torch.uint8, pin_memory=True)
+        self._gather(drawn.clips, pinned.numpy())
+        return drawn, pinned
+
+    def _draw(self, step: int, labels: Iterable[int]) -> Drawn:
+        chosen, flipped = list[Numbers](), list[Coins]()
+        for label in labels:
+            generator = numpy_generator(self._seed, Purpose.REAL_BATCH, step, label)
+            members = self._members[label]
+            size = min(self._batch_real, members.size)
+            chosen.append(generator.choice(members, size=size, replace=False))
+            flipped.append(generator.random(size) < FLIP_PROBABILITY)
+        counts = tuple(each.size for each in chosen)
+        return Drawn(counts, np.concatenate(chosen), np.concatenate(flipped))
+
+    def _normalised(self, pixels: Tensor, flipped: Coins | Tensor, dtype: torch.dtype) -> Tensor:
+        return normalised_clips(pixels, self._videos.normalization, flipped, dtype)
+
+    def _gather(self, chosen: Numbers, pixels: npt.NDArray[np.uint8]) -> None:
+        # Sorted reading order is kinder to a disk; the order of clips in a mean is put back.
+        for place in np.argsort(chosen):
             pixels[place] = self._videos.pixels[chosen[place], 0]
-        return torch.from_numpy(pixels), flipped
 
 
 def real_clips_fit(size_bytes: int, device: torch.device) -> bool:

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-from torch import Tensor
 
 __all__ = ["Watch"]
 
@@ -21,11 +20,11 @@ class Watch:
         self._rows = {clip: row for row, clip in enumerate(dict.fromkeys(clips))}
         self._scores: npt.NDArray[np.float64] = np.full((len(self._rows), num_frames), np.nan)
 
-    def look(self, cosines: Tensor, first_clip: int) -> None:
-        """Keeps the scores of watched clips, from the cosines (2, N, T) of N clips from `first_clip` on."""
+    def look(self, cosines: npt.NDArray[np.float64], first_clip: int) -> None:
+        """Keeps what is watched of the cosines (2, N, T) of clips first_clip .. first_clip + N - 1."""
         for clip, row in self._rows.items():
             if first_clip <= clip < first_clip + cosines.shape[1]:
-                self._scores[row] = cosines[:, clip - first_clip].amax(0).numpy()
+                self._scores[row] = cosines[:, clip - first_clip].max(axis=0)
 
     def numbers(self) -> list[float]:
         """Returns the numbers to sum over processes: every score, and whether it is known."""

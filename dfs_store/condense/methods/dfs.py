@@ -20,11 +20,12 @@ from dfs_store.condense.runtime.checkpoint import (
     checkpoint_path,
     joined_states,
     key_frame_state,
+    recorded_settings,
     restore_key_frames,
 )
 from dfs_store.condense.runtime.clips_at_a_time import ClipsAtATime
 from dfs_store.condense.runtime.device import chunk_clips, real_clips_at_a_time, resolve_device
-from dfs_store.condense.runtime.ranks import Ranks
+from dfs_store.condense.runtime.ranks import ALONE, Ranks
 from dfs_store.condense.runtime.self_check import KernelCheck, check_kernels
 from dfs_store.condense.runtime.snapshots import Snapshots
 from dfs_store.condense.runtime.steps import decisive_settings, resumed, run_steps
@@ -105,12 +106,13 @@ def trained(
     starts = real_starts(config, videos, device)
     groups = initial_key_frames(config, videos, device, starts, parts[mine.start : mine.stop])
     first_clip, last_clip = parts[mine.start][0][0], parts[mine.stop - 1][-1][-1]
-    num_clips = len(videos.classes) * config.per_class
-    decisive = decisive_settings(config, videos)
+    num_clips = len(videos.classes) * config.vpc
+    network, kernels = checked_network(config, videos, device, ranks)
+    # With the precision that is used: whoever resumes computes as before, or is refused.
+    decisive = decisive_settings(kernels.config(config), videos)
     first_step, state = ranks.from_first(lambda: resumed(config, decisive))
     if state is not None:
         restore_key_frames(checkpoint_path(config.out), state, groups, first_clip, num_clips)
-    network, kernels = checked_network(config, videos, device)
     started = RunStarted(
         first_step, config.schedule.iterations, num_clips, str(device), notes + kernels.notes
     )
@@ -145,16 +147,33 @@ def clips_at_a_time(config: CondenseConfig, videos: VideoDataset, device: torch.
 
 
 def checked_network(
-    config: CondenseConfig, videos: VideoDataset, device: torch.device
+    config: CondenseConfig, videos: VideoDataset, device: torch.device, ranks: Ranks = ALONE
 ) -> tuple[ConvNet3D, KernelCheck]:
     """Returns the network that embeds clips, and the numeric path that passes the check on this device.
+
+    With precision "auto" the first rank chooses for all, unless the checkpoint to resume says what it chose.
 
     Raises:
         SettingsError: no numeric path passes.
     """
     network = frozen_network(videos, device)
+    shape = videos.num_frames, videos.frame_shape[1]
+
+    def choice() -> KernelCheck:
+        saved = recorded_settings(config.out) if config.resume else None
+        kept = None if saved is None else saved.get("precision")
+        return check_kernels(network, kept or "auto", *shape)
+
     with out_of_memory_named("use a smaller --size or --frames, or --device cpu"):
-        kernels = check_kernels(network, config.precision, videos.num_frames, videos.frame_shape[1])
+        if config.precision != "auto":
+            return network, check_kernels(network, config.precision, *shape)
+        chosen = ranks.from_first(choice)
+        kernels = chosen if ranks.is_first else check_kernels(network, chosen.precision, *shape)
+        if kernels.precision != chosen.precision:
+            raise SettingsError(
+                f"--precision auto chose {chosen.precision} on the first process, but on this one "
+                f"{'; '.join(kernels.notes)}; use --precision float32"
+            )
     return network, kernels
 
 

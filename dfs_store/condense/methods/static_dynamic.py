@@ -34,6 +34,7 @@ from dfs_store.condense.runtime.clips_at_a_time import ClipsAtATime
 from dfs_store.condense.runtime.device import chunk_clips, resolve_device
 from dfs_store.condense.runtime.steps import check_finite, decisive_settings, resumed, run_steps
 from dfs_store.errors import CheckpointError
+from dfs_store.loaders.transfers import on_device, on_host
 from dfs_store.networks import ConvNet3D, FrameConvNet
 from dfs_store.networks.drawing import draw_parameters
 from dfs_store.videos import VideoDataset
@@ -46,7 +47,8 @@ _PUBLIC_CODE: Mapping[int, Preset] = {
     5: Preset(1e3, integrator_lr=1e-6, origin="public code of static-dynamic, miniucf at vpc 5"),
 }
 
-STATIC_MOMENTUM = 0.5  # as in the public code of DC
+STATIC_MOMENTUM = 0.5  # of the public code of DC
+_EXPLODED = "what is trained has exploded"
 
 
 def static_dynamic(config: CondenseConfig, videos: VideoDataset, tell: Callable[[Event], None]) -> Condensed:
@@ -62,7 +64,7 @@ def static_dynamic(config: CondenseConfig, videos: VideoDataset, tell: Callable[
     network, kernels = checked_network(config, videos, device)
     at_a_time = clips_at_a_time(config, videos, device)
     run = _StaticDynamicRun(kernels.config(config), videos, device, network, at_a_time)
-    decisive = decisive_settings(config, videos)
+    decisive = decisive_settings(kernels.config(config), videos)
     first_step, state = resumed(config, decisive)
     if state is not None:
         run.restore(state, checkpoint_path(config.out))
@@ -125,19 +127,23 @@ class _StaticDynamicRun:
     def _static_step(self, step: int, real: RealClips, network: FrameConvNet) -> float:
         """Stage 1: gradient matching, with the static memories as single frames of their class."""
         lr, per_class = self._config.memories.static_lr, self.memory.dynamic.shape[1]
-        static, loss = self.memory.static, 0.0
+        static, distances = self.memory.static, list[Tensor]()
         gradient = torch.empty_like(static)
-        for label, clips in enumerate(real.batches(step)):
+        clips_of_classes = (each for batch in real.batches(step) for each in batch.classes())
+        for label, clips in enumerate(clips_of_classes):
             own = slice(label * per_class, (label + 1) * per_class)
             draws = numpy_generator(self._config.seed, Purpose.STATIC_FRAMES, step, label)
-            at = torch.from_numpy(draws.integers(0, clips.shape[1], len(clips))).to(self._device)
+            at = on_device(draws.integers(0, clips.shape[1], len(clips)), self._device)
             frames = clips[torch.arange(len(clips), device=self._device), at]
             distance, gradient[own] = match_gradients(network, frames, static[own], label)
-            loss += distance
-        check_finite(loss, step, "--static-lr", lr, STATIC_MOMENTUM)
+            distances.append(distance)
         self._static_momentum.mul_(STATIC_MOMENTUM).add_(gradient)
         static.sub_(self._static_momentum, alpha=lr)
-        check_finite(static, step, "--static-lr", lr, STATIC_MOMENTUM)
+        # The squares already, so that what is made of it next does not overflow either.
+        *found, moved = (float(each) for each in on_host([*distances, static.square().sum()]))
+        loss = sum(found)
+        check_finite(loss, step, "--static-lr", lr, STATIC_MOMENTUM)
+        check_finite(moved, step, "--static-lr", lr, STATIC_MOMENTUM, _EXPLODED)
         return loss
 
     def _dynamic_step(self, step: int, real: RealClips, network: ConvNet3D) -> float:
@@ -149,18 +155,24 @@ class _StaticDynamicRun:
         draws = numpy_generator(config.seed, Purpose.PAIRS, step)
         picks = draws.integers(0, MEMORIES_PER_VIDEO, (len(memory), 2))
         largest = chunk_clips(self._device, self._videos.num_frames, self._videos.frame_shape)
-        loss = 0.0
+        losses = list[Tensor]()
         self._optimizer.zero_grad()
         for cut in grouped_clips(len(self._videos.classes), memory.vpc, largest):
             chunks = [MemoryClips(memory, np.asarray(clips), picks[np.asarray(clips)]) for clips in cut]
             for chunk, chunk_loss, gradient in match(network, chunks, means, at_a_time=self._at_a_time):
-                loss += chunk_loss
+                losses.append(chunk_loss)
                 chunk.pull_back(gradient)
-        check_finite(loss, step, "--lr", config.matching.lr, config.matching.momentum)
         self._optimizer.step()
-        for flag, group in zip(("--lr", "--integrator-lr"), self._optimizer.param_groups, strict=True):
-            for parameter in group["params"]:
-                check_finite(parameter.detach(), step, flag, group["lr"], config.matching.momentum)
+        moved = [
+            (flag, group["lr"], parameter.detach().square().sum())
+            for flag, group in zip(("--lr", "--integrator-lr"), self._optimizer.param_groups, strict=True)
+            for parameter in group["params"]
+        ]
+        found = [float(each) for each in on_host([*losses, *(squares for _, _, squares in moved)])]
+        loss = sum(found[: len(losses)])
+        check_finite(loss, step, "--lr", config.matching.lr, config.matching.momentum)
+        for (flag, lr, _), squares in zip(moved, found[len(losses) :], strict=True):
+            check_finite(squares, step, flag, lr, config.matching.momentum, _EXPLODED)
         return loss
 
     def _dynamic_optimizer(self) -> torch.optim.SGD:

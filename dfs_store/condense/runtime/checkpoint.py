@@ -36,6 +36,7 @@ __all__ = [
     "key_frame_state",
     "key_frames_of",
     "load_newest",
+    "recorded_settings",
     "remove_checkpoints",
     "restore_key_frames",
     "save_checkpoint",
@@ -140,7 +141,15 @@ def load_newest(out: str | Path, settings: dict[str, Any]) -> tuple[int, State] 
     return None
 
 
-# Exceptions that reading a damaged archive can raise.
+def recorded_settings(out: str | Path) -> dict[str, Any] | None:
+    """Returns the settings of the newest checkpoint that can be read, None if there is none."""
+    for path in checkpoints_of(out):
+        with contextlib.suppress(*_DAMAGE):
+            return _read(path)[1]
+    return None
+
+
+# What reading an archive raises when any of its bytes has changed.
 _DAMAGE = (
     OSError,
     ValueError,

@@ -5,7 +5,7 @@ The embedding and gradient of a clip depend on that clip alone, so the parts cha
 
 import warnings
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import torch
 from torch import Tensor
@@ -16,6 +16,30 @@ from dfs_store.networks.out_of_memory import is_out_of_memory
 __all__ = ["ClipsAtATime"]
 
 Found = TypeVar("Found")
+
+
+class Rendered(Protocol):
+    """Some synthetic clips, made from what is trained."""
+
+    def __len__(self) -> int:
+        """N, the number of clips."""
+        ...
+
+    def render(self, part: slice, /) -> Tensor:
+        """Makes some of the clips, (n, T, C, H, W) float32, without an autograd graph."""
+        ...
+
+
+class Clips(Protocol):
+    """Clips, some of which can be asked for as a tensor."""
+
+    def __len__(self) -> int:
+        """N, the number of clips."""
+        ...
+
+    def __getitem__(self, part: slice, /) -> Tensor:
+        """Returns some of the clips, (n, T, C, H, W)."""
+        ...
 
 
 class ClipsAtATime:
@@ -34,24 +58,36 @@ class ClipsAtATime:
         self.synthetic = synthetic
         self.shrunk = False
 
-    def embed_real(self, embed: Callable[[Tensor], Tensor], clips: Tensor) -> Tensor:
+    def embed_real(self, embed: Callable[[Tensor], Tensor], clips: Clips) -> Tensor:
         """Returns the embeddings of real clips (N, T, C, H, W): (N, F).
+
+        Args:
+            embed: maps clips to embeddings.
+            clips: a tensor, or anything that gives a slice of itself as a tensor; making it may take memory.
 
         Raises:
             torch.OutOfMemoryError: the device runs out of memory with one clip, in any method.
         """
         return self._in_parts("real", lambda part: embed(clips[part]), len(clips))
 
-    def embed(self, network: ConvNet3D, clips: Tensor) -> Tensor:
-        """Returns the embeddings of synthetic clips (N, T, C, H, W): (N, F), without a graph."""
+    def embed(self, network: ConvNet3D, clips: Rendered) -> Tensor:
+        """Returns the embeddings of synthetic clips: (N, F), without a graph."""
         with torch.no_grad():
-            return self._in_parts("synthetic", lambda part: network.embed(clips[part]), len(clips))
+            return self._in_parts("synthetic", lambda part: network.embed(clips.render(part)), len(clips))
 
-    def embed_with_graph(self, network: ConvNet3D, clips: Tensor) -> Tensor | None:
-        """Returns the embeddings (N, F) with their graph; None if all clips at once exceed the memory."""
+    def embed_with_graph(self, network: ConvNet3D, clips: Rendered) -> tuple[Tensor, Tensor] | None:
+        """Returns synthetic clips, and embeddings (N, F) that remember how they were made of them.
+
+        None where so many do not fit the device at a time.
+        """
         if len(clips) > self.synthetic:
             return None
-        return self._tried("synthetic", lambda: network.embed(clips), len(clips))
+
+        def both() -> tuple[Tensor, Tensor]:
+            rendered = clips.render(slice(None)).requires_grad_()
+            return rendered, network.embed(rendered)
+
+        return self._tried("synthetic", both, len(clips))
 
     def pull_back(self, embedded: Tensor, clips: Tensor, cotangent: Tensor) -> Tensor | None:
         """Returns the gradient (N, T, C, H, W) through a graph, None if the device runs out of memory."""
@@ -61,14 +97,25 @@ class ClipsAtATime:
 
         return self._tried("synthetic", gradient, len(clips))
 
-    def gradient(self, network: ConvNet3D, clips: Tensor, cotangent: Tensor) -> Tensor:
-        """Returns the gradient (N, T, C, H, W) of the inner product of embeddings and `cotangent` (N, F)."""
+    def gradient(self, network: ConvNet3D, clips: Rendered, cotangent: Tensor) -> Tensor:
+        """Returns the gradient (N, T, C, H, W) of the embeddings' products with `cotangent` (N, F)."""
 
         def of(part: slice) -> Tensor:
-            own = clips[part].detach().requires_grad_()
+            own = clips.render(part).requires_grad_()
             return torch.autograd.grad(network.embed(own), own, grad_outputs=cotangent[part])[0]
 
         return self._in_parts("synthetic", of, len(clips))
+
+    def whole(self, do: Callable[[], Found]) -> Found:
+        """Returns what `do` does, which cannot be cut; if memory runs out, tries once more with all of it."""
+        try:
+            return do()
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+        # Only here has the error released the frames, and these of what they held on the device.
+        _release_cached_memory()
+        return do()
 
     def provenance(self) -> dict[str, dict[str, int]]:
         """Returns the numbers for the store's provenance if memory ran out, else nothing."""
@@ -93,9 +140,8 @@ class ClipsAtATime:
             if count == 1 or not is_out_of_memory(error):
                 raise
             first_line = (str(error).splitlines() or [type(error).__name__])[0]
-        # Only outside `except` are the stack frames released that kept tensors on the device.
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        # Only here has the error released the frames, and these of what they held on the device.
+        _release_cached_memory()
         fewer = -(-count // 2)
         setattr(self, side, fewer)
         self.shrunk = True
@@ -105,3 +151,8 @@ class ClipsAtATime:
             stacklevel=2,
         )
         return None
+
+
+def _release_cached_memory() -> None:
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()

@@ -7,11 +7,13 @@ from contextlib import contextmanager
 import torch
 
 from dfs_store.errors import SettingsError
-from dfs_store.names import counted
+from dfs_store.loaders.transfers import indexed_device
 
 __all__ = [
+    "CONTEXT_BYTES",
     "chunk_clips",
     "clip_activation_bytes",
+    "clip_forward_bytes",
     "limited_memory",
     "real_clips_at_a_time",
     "resolve_device",
@@ -23,18 +25,20 @@ CPU_CHUNK_CLIPS = 32
 LARGEST_CHUNK_CLIPS = 512
 # Memory of Python and torch before anything is computed.
 _PROCESS_BYTES = 2**30
-# Share of the device's memory for the activations of one chunk of synthetic clips.
+# What CUDA's context and the workspaces of cuDNN and cuBLAS take of a GPU.
+CONTEXT_BYTES = 2**30
+# Share of the device's memory that the activations of one chunk of synthetic clips may take.
 CHUNK_SHARE = 0.25
 
 
 def resolve_device(name: str) -> torch.device:
-    """Returns the device named "auto", "cpu", "cuda" or "cuda:N".
+    """Returns the device named "auto", "cpu", "cuda" or "cuda:N"; of "cuda" alone, the current GPU by number.
 
     Raises:
         SettingsError: there is no such device on this machine.
     """
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        name = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         device = torch.device(name)
     except RuntimeError as error:
@@ -46,7 +50,7 @@ def resolve_device(name: str) -> torch.device:
             f"--device {name}: torch finds {counted(torch.cuda.device_count(), 'CUDA device')}; "
             "use --device cpu"
         )
-    return device
+    return indexed_device(device)
 
 
 @contextmanager
@@ -63,14 +67,13 @@ def limited_memory(device: torch.device, count_bytes: int | None) -> Iterator[No
     if count_bytes is None:
         yield
     elif device.type == "cuda":
-        number = _number(device)
-        former = torch.cuda.get_per_process_memory_fraction(number)
-        total = torch.cuda.get_device_properties(number).total_memory
-        torch.cuda.set_per_process_memory_fraction(min(1.0, count_bytes / total), number)
+        former = torch.cuda.get_per_process_memory_fraction(device)
+        total = torch.cuda.get_device_properties(device).total_memory
+        torch.cuda.set_per_process_memory_fraction(min(1.0, count_bytes / total), device)
         try:
             yield
         finally:
-            torch.cuda.set_per_process_memory_fraction(former, number)
+            torch.cuda.set_per_process_memory_fraction(former, device)
     else:
         soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
         if count_bytes <= _PROCESS_BYTES:
@@ -87,29 +90,38 @@ def limited_memory(device: torch.device, count_bytes: int | None) -> Iterator[No
 
 
 def total_memory_bytes(device: torch.device) -> int | None:
-    """Returns this process's limit in bytes on a CUDA device or on the host; None if there is none."""
+    """Returns the bytes that a run may take: of a CUDA device, or of the host; None is no limit.
+
+    What Python, torch and CUDA take for themselves is left out.
+    """
     if device.type == "cuda":
-        number = _number(device)
-        total = torch.cuda.get_device_properties(number).total_memory
-        return int(total * torch.cuda.get_per_process_memory_fraction(number))
+        total = torch.cuda.get_device_properties(device).total_memory
+        return max(1, int(total * torch.cuda.get_per_process_memory_fraction(device)) - CONTEXT_BYTES)
     soft, _ = resource.getrlimit(resource.RLIMIT_DATA)
     return None if soft == resource.RLIM_INFINITY else max(1, soft - _PROCESS_BYTES)
-
-
-def _number(device: torch.device) -> int:
-    """Returns the number of a CUDA device; "cuda" is the current one, but some calls need a number."""
-    return torch.cuda.current_device() if device.index is None else device.index
 
 
 def clip_activation_bytes(num_frames: int, frame_shape: tuple[int, int, int]) -> int:
     """Estimates the bytes that ConvNet3D keeps per clip between forward and backward pass.
 
-    The first convolution dominates: 64 maps of half the height and width, before and after ReLU, and pooled
-    to a quarter. The clip and its gradient are added.
+    The first convolution dominates: 64 maps of half the height and width and their gradient, their pooled
+    quarter before and after ReLU, and where its values came from (8 bytes each); the clip itself and its
+    gradient come on top.
     """
     channels, height, width = frame_shape
     first = 64 * num_frames * ((height + 1) // 2) * ((width + 1) // 2) * 4
-    return int(2.75 * first) + 3 * channels * num_frames * height * width * 4
+    return int(3.25 * first) + 3 * channels * num_frames * height * width * 4
+
+
+def clip_forward_bytes(num_frames: int, frame_shape: tuple[int, int, int]) -> int:
+    """Returns about how many bytes a real clip takes on its way through ConvNet3D, without a graph.
+
+    Its pixels, flipped and not, and its values; the first feature maps, their pooled quarter, and where its
+    values came from (8 bytes each).
+    """
+    channels, height, width = frame_shape
+    first = 64 * num_frames * ((height + 1) // 2) * ((width + 1) // 2) * 4
+    return int(1.75 * first) + (3 + 4) * channels * num_frames * height * width
 
 
 def chunk_clips(device: torch.device, num_frames: int, frame_shape: tuple[int, int, int]) -> int:
@@ -128,7 +140,13 @@ def chunk_clips(device: torch.device, num_frames: int, frame_shape: tuple[int, i
 def real_clips_at_a_time(
     device: torch.device, num_frames: int, frame_shape: tuple[int, int, int], batch_real: int
 ) -> int:
-    """Returns how many real clips are embedded at a time: the whole batch if memory allows it."""
+    """Returns how many real clips are embedded at a time.
+
+    On a CPU those of one class, if memory has no limit below it; on a GPU, which small batches leave idle,
+    as many as fit, of whatever classes.
+    """
+    if device.type == "cuda":
+        return chunk_clips(device, num_frames, frame_shape)
     if total_memory_bytes(device) is None:
         return batch_real
     return min(batch_real, chunk_clips(device, num_frames, frame_shape))

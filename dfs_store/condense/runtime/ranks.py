@@ -4,9 +4,11 @@ Given the network of a step, classes are independent, and every rank draws the s
 no gradients are exchanged: only progress counts and two flags per step, checkpoints and results.
 """
 
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TypeVar
 
 import numpy as np
@@ -27,19 +29,24 @@ class Ranks:
     """The processes of a run. All of them must make the collective calls, in the same order.
 
     Attributes:
-        rank: rank of this process, 0 for the first.
-        size: number of processes.
+        rank: of this process, 0 for the first.
+        size: how many there are.
+        group: in which they exchange numbers and objects of the host; None for one process.
     """
 
     rank: int = 0
     size: int = 1
+    group: dist.ProcessGroup | None = None
 
     @classmethod
     def current(cls) -> "Ranks":
-        """Returns the ranks of torch.distributed if it is initialised, else this process alone."""
-        if dist.is_available() and dist.is_initialized():
-            return cls(dist.get_rank(), dist.get_world_size())
-        return cls()
+        """Returns those of torch.distributed if it is initialised, with any backend; else this process alone.
+
+        The first call makes a group of gloo, so all processes must make it.
+        """
+        if not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1:
+            return cls()
+        return cls(dist.get_rank(), dist.get_world_size(), _own_group())
 
     @property
     def is_first(self) -> bool:
@@ -71,7 +78,7 @@ class Ranks:
             return list(values)
         total = torch.tensor(values, dtype=torch.float64, device="cpu")
         with _lost_rank_named():
-            dist.all_reduce(total)
+            dist.all_reduce(total, group=self.group)
         return [float(value) for value in total]
 
     def gather(self, value: T) -> list[T] | None:
@@ -80,7 +87,7 @@ class Ranks:
             return [value]
         values: list[T | None] | None = [None] * self.size if self.is_first else None
         with _lost_rank_named():
-            dist.gather_object(value, values)
+            dist.gather_object(value, values, group=self.group)
         return values  # type: ignore[return-value]
 
     def from_first(self, make: Callable[[], T]) -> T:
@@ -94,7 +101,7 @@ class Ranks:
             except Exception as error:  # noqa: BLE001 - raised again on every rank
                 box = [(None, error)]
         with _lost_rank_named():
-            dist.broadcast_object_list(box)
+            dist.broadcast_object_list(box, src=0, group=self.group)
         made, failure = box[0]
         if failure is not None:
             raise failure
@@ -108,22 +115,42 @@ class Ranks:
         if not self.is_first:
             for item in items:
                 with _lost_rank_named():
-                    dist.send_object_list([item, True], dst=0)
+                    dist.send_object_list([item, True], dst=0, group=self.group)
             with _lost_rank_named():
-                dist.send_object_list([None, False], dst=0)
+                dist.send_object_list([None, False], dst=0, group=self.group)
             return
         yield from items
         for rank in range(1, self.size):
             while True:
                 box: list[object] = [None, False]
                 with _lost_rank_named():
-                    dist.recv_object_list(box, src=rank)
+                    dist.recv_object_list(box, src=rank, group=self.group)
                 if not box[1]:
                     break
                 yield box[0]  # type: ignore[misc]
 
 
 ALONE = Ranks()
+
+# A rank may wait while the first one decodes a dataset; a rank that dies is noticed at once all the same.
+_PATIENCE = timedelta(days=1)
+# The own group. Weakly, so that it goes with torch's groups: one that outlives them aborts the process.
+_made: list[weakref.ref[dist.ProcessGroup]] = []
+
+
+def _own_group() -> dist.ProcessGroup:
+    """Returns a group of all processes that sends what is in host memory, and waits long.
+
+    The default group may be one of NCCL, which takes GPU memory alone, and its time-out is short.
+    """
+    group = _made[0]() if _made else None
+    if group is None:
+        with _lost_rank_named():
+            made = dist.new_group(backend="gloo", timeout=_PATIENCE)
+        assert isinstance(made, dist.ProcessGroup)  # and not the mark of a process that is no member
+        _made[:] = [weakref.ref(made)]
+        return made
+    return group
 
 
 def _owners(sizes: Sequence[int], num_ranks: int) -> npt.NDArray[np.int64]:

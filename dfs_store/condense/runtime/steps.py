@@ -3,11 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
-
-import torch
-from torch import Tensor
 
 from dfs_store.condense.config import CondenseConfig
 from dfs_store.condense.events import CheckpointSaved, Event, StepDone
@@ -15,18 +11,12 @@ from dfs_store.condense.runtime.checkpoint import State, checkpoint_path, load_n
 from dfs_store.condense.runtime.disk import DiskWatch
 from dfs_store.condense.runtime.ranks import ALONE, Ranks
 from dfs_store.errors import DivergedError
+from dfs_store.loaders.precision import full_float32
 from dfs_store.networks.out_of_memory import out_of_memory_named
 from dfs_store.videos import VideoDataset
 from dfs_store.videos.cache.entries import fingerprint
 
-__all__ = [
-    "AbandonedError",
-    "check_finite",
-    "decisive_settings",
-    "reproducible_float32",
-    "resumed",
-    "run_steps",
-]
+__all__ = ["check_finite", "decisive_settings", "resumed", "run_steps"]
 
 SECONDS_BETWEEN_CHECKPOINTS = 300.0
 _FIRST_LOSSES = 10  # the loss can be 0 at some steps, when a clip equals its unflipped real clip
@@ -116,7 +106,7 @@ def run_steps(
             )
             raise DivergedError(f"{error}; {kept}") from error
 
-    with reproducible_float32(), out_of_memory_named(_REMEDY):
+    with full_float32(), out_of_memory_named(_REMEDY):
         for event in good_steps():
             next_step, end = event.step + 1, None
             try:
@@ -144,19 +134,13 @@ def run_steps(
                 tell(CheckpointSaved(str(path), next_step))
 
 
-def check_finite(value: float | Tensor, step: int, lr_flag: str, lr: float, momentum: float) -> None:
-    """Checks a loss, or a trained tensor.
+def check_finite(value: float, step: int, lr_flag: str, lr: float, momentum: float, what: str = "") -> None:
+    """Raises DivergedError unless a loss, or anything made of what a step has moved, is finite.
 
-    Raises:
-        DivergedError: it is not finite; the message names the learning rate by its flag.
+    The message names the learning rate by its flag, and says `what` has happened: "the loss is ..." if empty.
     """
-    if isinstance(value, Tensor):
-        # Checked as squares, so that later computations do not overflow either.
-        finite, what = bool(torch.isfinite(value.square().sum())), "trained values are not finite"
-    else:
-        finite, what = math.isfinite(value), f"the loss is {value}"
-    if not finite:
-        raise _diverged(what, step, lr_flag, lr, momentum)
+    if not math.isfinite(value):
+        raise _diverged(what or f"the loss is {value}", step, lr_flag, lr, momentum)
 
 
 class _Explosion:
@@ -186,14 +170,3 @@ def _diverged(what: str, step: int, lr_flag: str, lr: float, momentum: float) ->
         f"{what} at step {step}: the run diverged with {lr_flag} {lr:g} and momentum {momentum:g}; "
         "try a learning rate ten times smaller"
     )
-
-
-@contextmanager
-def reproducible_float32() -> Iterator[None]:
-    """Makes convolutions on CUDA deterministic and computes them in full float32.
-
-    `torch.use_deterministic_algorithms` is not used because the backward pass of MaxPool3d on CUDA would then
-    raise, although it is deterministic for non-overlapping windows as here.
-    """
-    with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
-        yield

@@ -30,7 +30,7 @@ def gradients(*rows):
 
 def _chosen(rule, gradient, key_frames, seed):
     evidence = Evidence(len(key_frames), key_frames.num_frames)
-    rule.gather(adjacent_cosines(gradient_dots(gradient), key_frames, rule.gradient), evidence)
+    rule.gather(adjacent_cosines(gradient_dots(gradient), key_frames, rule.gradient).numpy(), evidence)
     return rule.choose(evidence, np.random.default_rng(seed))
 
 
@@ -169,7 +169,7 @@ def cosines(left, right):
 def gathered(rule, *steps):
     evidence = Evidence(1, 5)
     for step in steps:
-        rule.gather(step, evidence)
+        rule.gather(step.numpy(), evidence)
     return evidence
 
 
@@ -266,5 +266,5 @@ def test_cleared_evidence_is_that_of_a_new_clip():
     evidence = gathered(rule, low)
     evidence.clear()
     assert rule.choose(evidence, np.random.default_rng(0)) == []
-    rule.gather(high, evidence)
+    rule.gather(high.numpy(), evidence)
     assert rule.choose(evidence, np.random.default_rng(0)) == [(0, 2)]

@@ -63,7 +63,7 @@ def test_loss_and_gradient_are_those_of_the_plain_loop(network, clips, plain, cu
     means = class_means(network, iter(real))
     results = list(match(network, chunks, means))
     assert [chunk for chunk, _, _ in results] == chunks
-    loss = sum(part for _, part, _ in results)
+    loss = sum(float(part) for _, part, _ in results)
     gradient = torch.cat([chunk.pull_back(g) for chunk, _, g in results])
     wanted_loss, wanted_gradient = plain
     assert loss == pytest.approx(wanted_loss, rel=1e-5)

@@ -151,7 +151,7 @@ def test_the_first_dynamic_step_is_eq_8_by_autograd(sd_config, videos):
         before.dynamic.requires_grad_()
         embedded = network.embed(before.render(np.arange(6), picks[:, 0], picks[:, 1]))
         loss = 0.0
-        for label, clips in enumerate(real.batches(1)):
+        for label, clips in enumerate(clips for batch in real.batches(1) for clips in batch.classes()):
             loss = (
                 loss
                 + (network.embed(clips).mean(0) - embedded[2 * label : 2 * label + 2].mean(0)).square().sum()
@@ -179,7 +179,7 @@ def test_two_static_steps_are_gradient_matching_by_hand(sd_config, videos):
             network.reset(torch_generator(settings.seed, Purpose.NETWORK, step))
             loss = 0.0
             frames_of = static.clone().requires_grad_()
-            for label, clips in enumerate(real.batches(step)):
+            for label, clips in enumerate(clips for batch in real.batches(step) for clips in batch.classes()):
                 draws = numpy_generator(settings.seed, Purpose.STATIC_FRAMES, step, label)
                 at = draws.integers(0, 6, 2)
                 seen |= set(at.tolist())

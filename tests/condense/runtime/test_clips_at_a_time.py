@@ -12,12 +12,14 @@ from dfs_store import open_store
 from dfs_store.condense import condense
 from dfs_store.condense.engine.key_frames import TrainableKeyFrames
 from dfs_store.condense.engine.matching import class_means, match
+from dfs_store.condense.engine.real_clips import RealBatch
 from dfs_store.condense.runtime.checkpoint import checkpoints_of
 from dfs_store.condense.runtime.clips_at_a_time import ClipsAtATime
 from dfs_store.condense.runtime.device import (
     clip_activation_bytes,
     limited_memory,
     real_clips_at_a_time,
+    resolve_device,
     total_memory_bytes,
 )
 from dfs_store.errors import OutOfMemoryError, SettingsError
@@ -67,12 +69,65 @@ def test_embeddings_loss_and_gradients_are_the_same_in_parts(cuts, at_a_time):
     wanted = list(match(plain, chunks_of(cuts), means))
     found = list(match(small, chunks_of(cuts), means, at_a_time=sizes))
     for (_, loss, gradient), (_, other_loss, other_gradient) in zip(wanted, found, strict=True):
-        assert other_loss == pytest.approx(loss, rel=1e-5)
+        assert float(other_loss) == pytest.approx(float(loss), rel=1e-5)
         torch.testing.assert_close(
             other_gradient, gradient, rtol=1e-4, atol=1e-6 * float(gradient.abs().max())
         )
     assert sizes.shrunk == (at_a_time == (64, 64))
     assert (sizes.real, sizes.synthetic) <= (3, 2)
+
+
+class SmallRoom(TrainableKeyFrames):
+    """Key frames on a device that has room for two rendered clips."""
+
+    def render(self, part=slice(None)):
+        if len(self.labels[part]) > 2:
+            raise RuntimeError("CUDA error: out of memory")
+        return super().render(part)
+
+
+@pytest.mark.filterwarnings("ignore:out of memory")
+def test_rendering_and_making_real_clips_are_cut_too():
+    network, made = network_of(ConvNet3D), []
+    real = torch.randn(2, 6, T, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(2))
+
+    def make(part):
+        made.append(part)
+        if part.stop - part.start > 3:
+            raise RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED")
+        return real.flatten(0, 1)[part]
+
+    sizes = ClipsAtATime(64, 64)
+    means = class_means(network, [RealBatch((6, 6), make)], at_a_time=sizes)
+    torch.testing.assert_close(means, class_means(network, iter(real)), rtol=1e-5, atol=1e-6)
+    assert [part.stop - part.start for part in made] == [12, 6, 3, 3, 3, 3]
+    (wanted,) = match(network, chunks_of([10]), means)
+    chunk = chunks_of([10])[0]
+    chunk.__class__ = SmallRoom
+    ((_, loss, gradient),) = match(network, [chunk], means, at_a_time=sizes)
+    assert float(loss) == pytest.approx(float(wanted[1]), rel=1e-5)
+    scale = float(wanted[2].abs().max())
+    torch.testing.assert_close(gradient, wanted[2], rtol=1e-4, atol=1e-6 * scale)
+
+
+def test_an_insertion_that_runs_out_of_memory_changes_nothing_and_is_tried_again(monkeypatch):
+    chunk, cat, calls = chunks_of([2])[0], torch.cat, []
+    before = chunk.frames.clone()
+
+    def failing(tensors, *rest):
+        calls.append(len(chunk.positions))
+        if len(calls) <= 2:  # the frames, then the momentum of the second try
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return cat(tensors, *rest)
+
+    monkeypatch.setattr(torch, "cat", failing)
+    with pytest.raises(torch.OutOfMemoryError):
+        ClipsAtATime(1, 1).whole(lambda: chunk.insert([(0, 1)], 3))
+    assert chunk.positions.tolist() == [0, T - 1] * 2
+    assert torch.equal(chunk.frames, before)
+    ClipsAtATime(1, 1).whole(lambda: chunk.insert([(0, 1)], 3))
+    assert chunk.positions.tolist() == [0, 1, T - 1, 0, T - 1]
+    assert set(calls) == {4}
 
 
 def test_what_memory_ran_out_with_is_told_and_kept():
@@ -157,7 +212,16 @@ class Hungry(ConvNet3D):
 warnings.simplefilter("always")
 torch.set_num_threads(1)
 network = Hungry(2, 4, 43).requires_grad_(False).eval()
-clips, cotangent = torch.randn(16, 4, 3, 43, 43), torch.randn(16, network.num_features)
+cotangent, values = torch.randn(16, network.num_features), torch.randn(16, 4, 3, 43, 43)
+
+class Clips:
+    def __len__(self):
+        return len(values)
+
+    def render(self, part):
+        return values[part].clone()
+
+clips = Clips()
 sizes = ClipsAtATime(16, 16)
 wanted = ClipsAtATime(2, 2).gradient(network, clips, cotangent)
 status = Path("/proc/self/status").read_text().splitlines()
@@ -189,6 +253,8 @@ def test_a_limit_decides_how_many_clips_are_taken_at_a_time():
 
 @pytest.mark.parametrize("name", ["cuda", "cuda:0"])
 def test_a_cuda_device_without_a_number_is_the_current_one(monkeypatch, name):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+
     # torch's own checks of its arguments run; only the driver below them is not there
     class Properties:
         total_memory = 80 * 2**30
@@ -203,13 +269,14 @@ def test_a_cuda_device_without_a_number_is_the_current_one(monkeypatch, name):
         lambda share, number: fractions.update({number: share}),
         raising=False,
     )
-    device = torch.device(name)
-    assert total_memory_bytes(device) == 80 * 2**30
+    device = resolve_device(name)
+    assert device == torch.device("cuda", 0)
+    assert total_memory_bytes(device) == 79 * 2**30  # CUDA's context takes some
     with limited_memory(device, 20 * 2**30):
-        assert total_memory_bytes(device) == 20 * 2**30
-        assert real_clips_at_a_time(device, 16, (3, 112, 112), 64) == 64
-        assert real_clips_at_a_time(device, 16, (3, 112, 112), 1000) < 512
-    assert total_memory_bytes(device) == 80 * 2**30
+        assert total_memory_bytes(device) == 19 * 2**30
+        fitting = real_clips_at_a_time(device, 16, (3, 112, 112), 64)
+        assert 64 < fitting < 512  # of several classes
+    assert total_memory_bytes(device) == 79 * 2**30  # CUDA's context takes some
 
 
 def test_a_limit_below_what_torch_takes_is_refused():

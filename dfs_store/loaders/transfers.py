@@ -1,0 +1,52 @@
+"""Copies between the host and a device, without waiting where it can be avoided."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+__all__ = ["indexed_device", "on_device", "on_host"]
+
+
+def indexed_device(device: torch.device) -> torch.device:
+    """Returns a device with its number: "cuda" alone, which equals no tensor's device, is the current GPU."""
+    if device == torch.device("cuda"):
+        return torch.device("cuda", torch.cuda.current_device())
+    return device
+
+
+def on_device(values: npt.NDArray[Any] | Tensor, device: torch.device) -> Tensor:
+    """Returns values of the host as a tensor on a device.
+
+    To a GPU they travel from pinned memory, so that the host need not wait for what the GPU does at the
+    moment. torch keeps that memory until the copy is done.
+
+    Args:
+        values: an array, or a tensor on the CPU.
+        device: where they are wanted.
+    """
+    here = values if isinstance(values, Tensor) else torch.from_numpy(values)
+    if device.type != "cuda":
+        return here.to(device)
+    pinned = here if here.is_pinned() else here.pin_memory()
+    return pinned.to(device, non_blocking=True)
+
+
+def on_host(values: Sequence[Tensor]) -> list[npt.NDArray[np.float64]]:
+    """Returns small tensors of one device as arrays, in one copy: the host waits once.
+
+    Args:
+        values: float32 or float64, of any shapes.
+
+    Returns:
+        Arrays of the same shapes, float64.
+    """
+    if not values:
+        return []
+    flat = torch.cat([value.detach().flatten().to(torch.float64) for value in values]).cpu().numpy()
+    ends = np.cumsum([value.numel() for value in values])
+    parts = np.split(flat, ends[:-1])
+    return [part.reshape(value.shape) for part, value in zip(parts, values, strict=True)]

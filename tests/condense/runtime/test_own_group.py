@@ -1,0 +1,30 @@
+"""Processes of the user's own: their group is for something else, and has no time to wait."""
+
+import subprocess
+import sys
+
+SCRIPT = """
+import datetime, time
+import torch.distributed as dist
+from dfs_store.condense.runtime.ranks import Ranks
+
+dist.init_process_group("gloo", timeout=datetime.timedelta(seconds=1))
+ranks = Ranks.current()
+assert ranks == Ranks.current()
+found = ranks.from_first(lambda: time.sleep(4) or "prepared")
+assert found == "prepared"
+assert ranks.totals([1, ranks.rank]) == [2, 1]
+assert ranks.gather(ranks.rank) == ([0, 1] if ranks.is_first else None)
+assert list(ranks.in_order(iter([ranks.rank] * 2))) == ([0, 0, 1, 1] if ranks.is_first else [])
+print("done")
+dist.destroy_process_group()
+"""
+
+
+def test_the_first_process_may_take_longer_than_the_callers_group_waits(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT)
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", script]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("done") == 2
