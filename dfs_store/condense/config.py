@@ -93,10 +93,10 @@ class CondenseConfig(Settings):
             "avif[:QUALITY]" (one sequence per clip, 60). dfs and dm encode after training. With `budget` and
             no quality, pack also chooses the quality of every clip. Not for static-dynamic.
         soft_labels: stores for each clip the logits of a teacher, ConvNet3D trained on the real clips.
-            Not of static-dynamic.
-        precision: of the forward pass of real clips; "bf16" is approximate. "auto" is bf16 if the check
-            at the start finds it accurate and faster on this device, else float32; a resumed run keeps the
-            choice.
+            Not for static-dynamic.
+        precision: arithmetic of the real clips' forward pass; "bf16" is approximate. "auto" is bf16 if the
+            check at the start finds it accurate and faster on this device, else float32; a resumed run keeps
+            the choice.
         device: "auto" (CUDA when present), "cpu", "cuda" or "cuda:N".
         root: folder of the dataset's videos.
         test_list, class_names, folder_layout: how a list or a folder is read, see `open_videos`.

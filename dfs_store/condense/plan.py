@@ -165,7 +165,8 @@ def _plan(config: CondenseConfig, clips: TrainingClips, device: torch.device) ->
     frame_values = int(np.prod(frame_shape))
     stored_bytes = num_clips * frame_size_bytes(frame_shape, config.stored_dtype)
     real_bytes = sum(per_class.values()) * num_frames * frame_values
-    together = num_clips if method.native_bytes else clips_together(len(per_class), config.vpc)
+    grouped = iterates and method.native_bytes is None
+    together = clips_together(len(per_class), config.per_class) if grouped else num_clips
     chunk = min(num_clips, together, chunk_clips(device, num_frames, frame_shape))
     resident = device.type == "cuda" and real_clips_fit(real_bytes, device)
     native = None

@@ -29,6 +29,7 @@ from dfs_store.format import KeyFrameStore, StoreWriter, copy_store, open_store
 from dfs_store.format.coded.span import levels_that_span
 from dfs_store.format.io.place import local_beside
 from dfs_store.loaders.precision import full_float32
+from dfs_store.names import counted
 from dfs_store.networks import ConvNet3D
 from dfs_store.videos import VideoDataset
 from dfs_store.videos.files.source import recorded_source
@@ -48,8 +49,8 @@ def condense(
     checkpoint is kept next to `config.out`, from which `resume=True` continues to exactly the same arrays.
 
     If torch.distributed is initialised, with any backend, its processes share the classes of dfs and dm, and
-    the first one writes the store; all call this with equal settings and clips. Their number changes nothing
-    of what comes out. Other methods run on the first process alone.
+    the first one writes the store; all must call this function with equal settings and clips. The number of
+    processes does not affect the result. Other methods run on the first process alone.
 
     Args:
         config: the settings, or the plan that `plan_run` made from them. Settings that are None are taken
@@ -89,7 +90,7 @@ def condense(
     plan.check_disk()
     warn_of_disk(config.out, plan.disk)
     with limited_memory(resolve_device(config.device), config.max_memory_bytes), full_float32():
-        return _condense(config, videos, on_event if on_event is not None else _ignore)
+        return _condense(config, videos, on_event or (lambda _: None))
 
 
 def _condense(

@@ -251,15 +251,14 @@ class Settings:
         "Video decoder: pyav, decord or auto (PyAV, then decord). Default: auto.", SAMPLING
     )
 
-    device: str = _set("auto, cpu, cuda or cuda:N.", RUNNING, "auto", words=("auto", "cpu", "cuda"))
-    precision: Precision = _set("float32, bf16 (real side, approximate), or auto.", RUNNING, "float32")
-    resume: bool = _set("Continue a checkpoint.", RUNNING, default=False)
-    checkpoint_every: int | None = _set("Default: 5 minutes.", RUNNING, metavar="STEPS", check=_at_least_1)
-    max_memory: str | int | None = _set(
-        "Of the GPU, or of this process: 8GiB.", RUNNING, metavar="SIZE", check=_bytes
+    device: str = _set(
+        "Device: auto (CUDA if available), cpu, cuda or cuda:N.",
+        RUNNING,
+        "auto",
+        words=("auto", "cpu", "cuda"),
     )
     precision: Precision = _set(
-        "Arithmetic for real clips: float32, or bf16 (approximate).", RUNNING, "float32"
+        "Arithmetic for real clips: float32, bf16 (approximate) or auto.", RUNNING, "float32"
     )
     snapshots: int | None = _set(
         "Keep some clips as they were at N moments, for `dfs preview --making`.",

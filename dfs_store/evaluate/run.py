@@ -22,7 +22,7 @@ from dfs_store.evaluate.testing import (
     standardisation_of,
 )
 from dfs_store.loaders.precision import full_float32
-from dfs_store.names import known_name
+from dfs_store.names import counted, known_name
 from dfs_store.networks import (
     ClipBatches,
     TrainingSettings,
@@ -199,7 +199,7 @@ def _answers(
     settings: EvaluationSettings,
     tell: Callable[[tuple[float, ...], int, float], None],
 ) -> list[Answers]:
-    """Returns what the network of each run answers; `tell` gets the scores so far, the pass and its loss."""
+    """Trains and tests the network of each run; `tell` receives the scores so far, the pass and its loss."""
     device, found = resolve_device(settings.device), list[Answers]()
     shape = (len(clips.classes), test.num_frames, test.frame_shape[1])
     for run in range(settings.runs):

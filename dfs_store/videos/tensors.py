@@ -7,6 +7,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from dfs_store.loaders.normalization import PIXELS, stored_space
 from dfs_store.loaders.transfers import on_device
 
 __all__ = ["FLIP_PROBABILITY", "normalised_clips"]
@@ -17,7 +18,7 @@ FLIP_PROBABILITY = 0.5
 
 def normalised_clips(
     pixels: Tensor,
-    normalization: dict[str, list[float]],
+    normalization: dict[str, list[float]] | None,
     flipped: npt.NDArray[np.bool_] | Tensor | None = None,
     dtype: torch.dtype = torch.float32,
 ) -> Tensor:
@@ -25,19 +26,20 @@ def normalised_clips(
 
     Args:
         pixels: (N, T, H, W, C) uint8.
-        normalization: "mean" and "std" per channel, of values in [0, 1].
-        flipped: (N,) bool, which clips to flip, an array or a tensor beside `pixels`; none when None.
+        normalization: "mean" and "std" per channel, for values in [0, 1]; None leaves them in [0, 1].
+        flipped: (N,) bool, which clips to flip, an array or a tensor on the device of `pixels`; none if None.
         dtype: float32, or bfloat16, rounded once.
 
     Returns:
-        (N, T, C, H, W) in `dtype` on the device of `pixels`. The channels stay last in memory, which is what
-        convolutions run fastest on.
+        (N, T, C, H, W) in `dtype` on the device of `pixels`, in channels-last memory order, in which
+        convolutions are fastest.
     """
     if flipped is not None:
         where = flipped if isinstance(flipped, Tensor) else on_device(flipped, pixels.device)
         pixels = torch.where(where.view(-1, 1, 1, 1, 1), pixels.flip(3), pixels)
     *leading, width, num_channels = pixels.shape
-    means, deviations = tuple(normalization["mean"]), tuple(normalization["std"])
+    space = stored_space(normalization) or PIXELS
+    means, deviations = (tuple(part) * (num_channels // len(part)) for part in space)
     mean, scale, shift = _row_constants(means, deviations, width, pixels.device)
     flat = pixels.flatten(-2)
     if pixels.device.type == "cpu":
@@ -53,7 +55,7 @@ def _row_constants(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Returns mean, scale and -mean * scale of the values along a row, (width * C,).
 
-    Repeated along a row, since three numbers at a time are slow to subtract; kept, since a copy to a GPU
+    Repeated along a row, because subtracting three numbers at a time is slow; cached, because a copy to a GPU
     makes the host wait.
     """
     with torch.inference_mode(mode=False):  # used in inference mode and outside of it

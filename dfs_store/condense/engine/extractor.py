@@ -77,6 +77,11 @@ def extractor_network(
     return network, {**origin, "sha256": _digest(network)}
 
 
+def extractor_is_kept(videos: VideoDataset) -> bool:
+    """Whether the network trained on these clips is in the cache already."""
+    return extractor_path(_request(videos)).exists()
+
+
 @full_float32()
 def features_of(network: ConvNet3D, videos: VideoDataset) -> npt.NDArray[np.float64]:
     """Returns the embeddings (N, F) float64 of all real clips, unflipped and individually standardised."""

@@ -29,7 +29,7 @@ __all__ = [
     "real_frames",
 ]
 
-# Key frames and their momentum stay on the device while even T of them per clip would take less than this.
+# Key frames and their momentum stay on the device if even T of them per clip take less than this share.
 KEY_FRAME_SHARE = 0.3
 
 # Clips of whole classes that are matched together: usually one chunk, several for a class larger than one.
@@ -127,12 +127,12 @@ def clip_groups(config: "CondenseConfig", videos: VideoDataset, device: torch.de
     num_classes = len(videos.classes)
     largest = chunk_clips(device, videos.num_frames, videos.frame_shape)
     return grouped_clips(
-        num_classes, config.vpc, largest, min(largest, clips_together(num_classes, config.vpc))
+        num_classes, config.per_class, largest, min(largest, clips_together(num_classes, config.per_class))
     )
 
 
 def clips_together(num_classes: int, vpc: int) -> int:
-    """Returns how many clips a group has, if the device can take as many."""
+    """Returns how many clips a group has if the device has room for them."""
     parts = max(FEWEST_PARTS, num_classes // CLASSES_PER_PART)
     return -(-num_classes // parts) * vpc
 

@@ -126,7 +126,7 @@ def _insert(
         return 0, 0
     schedule, rule, found = config.schedule, config.rule, iter(cosines)
     num_inserted, num_candidates = 0, 0
-    first_clip = int(groups[0][0].labels[0]) * config.vpc
+    first_clip = int(groups[0][0].labels[0]) * config.per_class
     for number, group in enumerate(groups, start=first_group):
         room = Room(config, group, num_classes)
         for chunk in group:

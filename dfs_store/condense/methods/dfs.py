@@ -106,9 +106,9 @@ def trained(
     starts = real_starts(config, videos, device)
     groups = initial_key_frames(config, videos, device, starts, parts[mine.start : mine.stop])
     first_clip, last_clip = parts[mine.start][0][0], parts[mine.stop - 1][-1][-1]
-    num_clips = len(videos.classes) * config.vpc
+    num_clips = len(videos.classes) * config.per_class
     network, kernels = checked_network(config, videos, device, ranks)
-    # With the precision that is used: whoever resumes computes as before, or is refused.
+    # With the precision in use, so that a resumed run computes as before or is refused.
     decisive = decisive_settings(kernels.config(config), videos)
     first_step, state = ranks.from_first(lambda: resumed(config, decisive))
     if state is not None:

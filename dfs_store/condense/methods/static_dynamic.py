@@ -47,8 +47,8 @@ _PUBLIC_CODE: Mapping[int, Preset] = {
     5: Preset(1e3, integrator_lr=1e-6, origin="public code of static-dynamic, miniucf at vpc 5"),
 }
 
-STATIC_MOMENTUM = 0.5  # of the public code of DC
-_EXPLODED = "what is trained has exploded"
+STATIC_MOMENTUM = 0.5  # as in the public code of DC
+_EXPLODED = "trained values are not finite"
 
 
 def static_dynamic(config: CondenseConfig, videos: VideoDataset, tell: Callable[[Event], None]) -> Condensed:
@@ -139,7 +139,7 @@ class _StaticDynamicRun:
             distances.append(distance)
         self._static_momentum.mul_(STATIC_MOMENTUM).add_(gradient)
         static.sub_(self._static_momentum, alpha=lr)
-        # The squares already, so that what is made of it next does not overflow either.
+        # Checked as squares, so that later computations do not overflow either.
         *found, moved = (float(each) for each in on_host([*distances, static.square().sum()]))
         loss = sum(found)
         check_finite(loss, step, "--static-lr", lr, STATIC_MOMENTUM)

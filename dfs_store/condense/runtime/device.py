@@ -8,6 +8,7 @@ import torch
 
 from dfs_store.errors import SettingsError
 from dfs_store.loaders.transfers import indexed_device
+from dfs_store.names import counted
 
 __all__ = [
     "CONTEXT_BYTES",

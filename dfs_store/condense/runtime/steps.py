@@ -16,7 +16,7 @@ from dfs_store.networks.out_of_memory import out_of_memory_named
 from dfs_store.videos import VideoDataset
 from dfs_store.videos.cache.entries import fingerprint
 
-__all__ = ["check_finite", "decisive_settings", "resumed", "run_steps"]
+__all__ = ["AbandonedError", "check_finite", "decisive_settings", "resumed", "run_steps"]
 
 SECONDS_BETWEEN_CHECKPOINTS = 300.0
 _FIRST_LOSSES = 10  # the loss can be 0 at some steps, when a clip equals its unflipped real clip
@@ -135,9 +135,11 @@ def run_steps(
 
 
 def check_finite(value: float, step: int, lr_flag: str, lr: float, momentum: float, what: str = "") -> None:
-    """Raises DivergedError unless a loss, or anything made of what a step has moved, is finite.
+    """Checks a loss, or a number computed from trained values.
 
-    The message names the learning rate by its flag, and says `what` has happened: "the loss is ..." if empty.
+    Raises:
+        DivergedError: the number is not finite. The message names the learning rate by its flag, and says
+            `what` happened, by default "the loss is ...".
     """
     if not math.isfinite(value):
         raise _diverged(what or f"the loss is {value}", step, lr_flag, lr, momentum)
