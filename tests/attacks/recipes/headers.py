@@ -28,7 +28,8 @@ def frame_of_a_petabyte(path, shape):
 
 
 @attack(
-    "frame_shape must be|num_frames must be|fps must be|normalization|interpolation|provenance|at most 40 are allowed",
+    "frame_shape must be|num_frames must be|fps must be|normalization|interpolation|provenance"
+    "|at most 40 are allowed",
     ".zarr",
     ".h5",
     change=[
