@@ -28,7 +28,8 @@ def frame_of_a_petabyte(path, shape):
 
 
 @attack(
-    "frame_shape must be|num_frames must be|fps must be|normalization|interpolation|provenance",
+    "frame_shape must be|num_frames must be|fps must be|normalization|interpolation|provenance"
+    "|at most 40 are allowed",
     ".zarr",
     ".h5",
     change=[
@@ -145,3 +146,15 @@ def native_arrays_of_a_petabyte(path, shape):
         lambda attributes: attributes.update(native={"method": "m", "arrays": {"a": about}}),
         redigest=True,
     )
+
+
+@attack("half a letter", ".zarr", ".h5", text=['"\\ud800"', '{"\\udfff": 1}'])
+def half_a_letter(path, text):
+    """A text that no terminal and no file in UTF-8 can hold."""
+    raw_attribute(path, '{"format_version": "1.0", "provenance": {"made": ' + text + "}}")
+
+
+@attack("beyond the largest number", ".zarr", ".h5")
+def a_number_without_end(path):
+    """Infinity in the words of JSON."""
+    raw_attribute(path, '{"format_version": "1.0", "fps": 1e999}')
