@@ -21,7 +21,7 @@ import torch.nn.functional as F
 
 from dfs_store import condense, open_videos
 from dfs_store.condense.engine.initialise import initial_key_frames
-from dfs_store.condense.engine.insertion import adjacent_cosines, gradient_dots
+from dfs_store.condense.engine.insertion.rule import adjacent_cosines, gradient_dots
 from dfs_store.condense.engine.loop import dfs_loop
 from dfs_store.condense.engine.matching import class_means, match
 from dfs_store.condense.engine.randomness import Purpose, numpy_generator

@@ -36,9 +36,9 @@ import torch
 from insertion_positions import add_positions
 
 from dfs_store import condense, open_videos
-from dfs_store.condense.engine.evidence import Evidence
 from dfs_store.condense.engine.initialise import initial_key_frames
-from dfs_store.condense.engine.insertion import (
+from dfs_store.condense.engine.insertion.evidence import Evidence
+from dfs_store.condense.engine.insertion.rule import (
     DEFAULT_EPSILON,
     InsertionRule,
     adjacent_cosines,

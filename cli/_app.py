@@ -10,7 +10,6 @@ from .commands import (
     compare,
     condense,
     convert,
-    datasets,
     diff,
     evaluate,
     export,
@@ -24,6 +23,7 @@ from .commands import (
     table,
     verify,
 )
+from .commands.datasets import catalogue as datasets
 
 app = typer.Typer(
     name="dfs",

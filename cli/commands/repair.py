@@ -26,8 +26,8 @@ def repair(
     verbose: shared.Verbose = False,
 ) -> int:
     """Copy the intact clips of a damaged store to a new one. The exit code is 1 if any were left out."""
+    from dfs_store.format.copying.repair import repair_store
     from dfs_store.format.io.place import shown_place
-    from dfs_store.format.repair import repair_store
     from dfs_store.format.store import open_store
 
     findings = repair_store(store, out, overwrite=overwrite)

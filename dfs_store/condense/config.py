@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, TypeVar, cast
 
 from dfs_store.byte_sizes import parse_bytes
-from dfs_store.condense.engine.insertion import DEFAULT_EPSILON, InsertionRule
+from dfs_store.condense.engine.insertion.rule import DEFAULT_EPSILON, InsertionRule
 from dfs_store.condense.engine.schedule import Schedule
 from dfs_store.condense.method import Method
 from dfs_store.condense.methods import method_named, method_names
@@ -73,7 +73,7 @@ class CondenseConfig(Settings):
         insert_every: share of the insertion phase from one test for insertion to the next; 0 tests at every
             step. A share, so that the number of tests does not depend on `iterations`.
         evidence, persistence, score, selection, metric, insertions, gradient: see
-            `dfs_store.condense.engine.insertion.InsertionRule`.
+            `dfs_store.condense.engine.insertion.rule.InsertionRule`.
         static_iterations: steps of static-dynamic's first stage; `iterations` are those of the second.
         static_lr: learning rate of static-dynamic's static memory.
         integrator_lr: learning rate of the convolution that joins static-dynamic's memories.

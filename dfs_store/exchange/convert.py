@@ -11,7 +11,7 @@ import numpy as np
 from dfs_store.format import KeyFrameStore, StorageReport, copy_store, open_store
 from dfs_store.format.coded.encoding import gives_quality
 from dfs_store.format.coded.levels import psnr
-from dfs_store.format.convert import kept_clips
+from dfs_store.format.copying.convert import kept_clips
 
 __all__ = ["Conversion", "StorageError", "convert_store", "measure_error"]
 

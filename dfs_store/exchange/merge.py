@@ -11,7 +11,7 @@ from typing import Any
 from dfs_store import __version__
 from dfs_store.errors import SettingsError
 from dfs_store.format import KeyFrameStore, StoreWriter, open_store
-from dfs_store.format.convert import copy_clip, soft_label_of, stored_alike
+from dfs_store.format.copying.convert import copy_clip, soft_label_of, stored_alike
 from dfs_store.format.source_paths import rebased
 
 __all__ = ["Merged", "merge_stores"]

@@ -5,9 +5,9 @@ docs/format.md is the prose description; `spec` and `checks` say the same in cod
 
 from dfs_store.format.accounting import StorageReport, count_storage, key_frames_within
 from dfs_store.format.checks.verify import Finding, verify
-from dfs_store.format.convert import copy_store
+from dfs_store.format.copying.convert import copy_store
+from dfs_store.format.copying.repair import repair_store
 from dfs_store.format.io.transaction import check_output
-from dfs_store.format.repair import repair_store
 from dfs_store.format.store import KeyFrameStore, open_store
 from dfs_store.format.writer import StoreWriter
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.utils.data import get_worker_info
 from torch.utils.data._utils.collate import collate_tensor_fn, default_collate_fn_map
 
-from dfs_store.loaders.buffers import BatchBuffers, fresh_memory, tensor_over
+from dfs_store.loaders.batching.buffers import BatchBuffers, fresh_memory, tensor_over
 
 __all__ = ["RebuiltClip", "batch_memory", "rebuilt_clips"]
 

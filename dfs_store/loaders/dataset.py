@@ -15,16 +15,16 @@ from dfs_store.byte_sizes import mebibytes
 from dfs_store.errors import SettingsError
 from dfs_store.format import KeyFrameStore, open_store
 from dfs_store.format.io.place import Place, locate
-from dfs_store.loaders.batches import BatchRebuilder
-from dfs_store.loaders.buffers import BatchBuffers, Workspace
+from dfs_store.loaders.batching.batches import BatchRebuilder
+from dfs_store.loaders.batching.buffers import BatchBuffers, Workspace
+from dfs_store.loaders.batching.packed import PackedDataset
+from dfs_store.loaders.batching.passing import PassedTable
+from dfs_store.loaders.batching.tables import KeyFrameTable
 from dfs_store.loaders.checks import check_whole_number
 from dfs_store.loaders.collate import batch_memory, rebuilt_clips
 from dfs_store.loaders.normalization import NormalizationOption, Space, parse_normalization
-from dfs_store.loaders.packed import PackedDataset
-from dfs_store.loaders.passing import PassedTable
 from dfs_store.loaders.rebuild import Layout
 from dfs_store.loaders.sources import OnProgress, OpenStores
-from dfs_store.loaders.tables import KeyFrameTable
 from dfs_store.loaders.transforms import transform_clip
 
 __all__ = ["IN_MEMORY_LIMIT_BYTES", "DFSDataset"]

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from dfs_store.errors import SettingsError
-from dfs_store.loaders.buffers import BatchBuffers, Workspace
+from dfs_store.loaders.batching.buffers import BatchBuffers, Workspace
 from dfs_store.loaders.checks import check_device, check_dtype, check_share, check_whole_number, replica_of
 from dfs_store.loaders.dataset import DFSDataset
 from dfs_store.loaders.order import EpochOrder

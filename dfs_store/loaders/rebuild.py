@@ -10,8 +10,8 @@ from torch import Tensor
 
 from dfs_store.errors import PositionsError, SettingsError
 from dfs_store.interpolation import Neighbours, neighbours
+from dfs_store.loaders.batching.plans import Segment
 from dfs_store.loaders.checks import check_whole_number
-from dfs_store.loaders.plans import Segment
 from dfs_store.loaders.precision import full_float32
 from dfs_store.loaders.transfers import on_device
 

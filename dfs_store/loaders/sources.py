@@ -12,9 +12,9 @@ from torch import Tensor
 from dfs_store.errors import SettingsError
 from dfs_store.format import KeyFrameStore
 from dfs_store.format.quantization import decode
-from dfs_store.loaders.buffers import Memory, cpu_memory
+from dfs_store.loaders.batching.buffers import Memory, cpu_memory
+from dfs_store.loaders.batching.tables import KeyFrameTable
 from dfs_store.loaders.normalization import Space, affine_between, stored_space
-from dfs_store.loaders.tables import KeyFrameTable
 
 __all__ = ["OnProgress", "OpenStores", "Span"]
 

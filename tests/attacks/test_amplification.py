@@ -8,7 +8,7 @@ from dfs_store.errors import ClipTooLargeError, SettingsError
 from dfs_store.format import StoreWriter
 from dfs_store.format.rebuilding import rebuilt_blocks
 from dfs_store.interpolation import neighbours
-from dfs_store.loaders.plans import _plan, plan_of
+from dfs_store.loaders.batching.plans import _plan, plan_of
 from tests.attacks.commands import python, run
 
 LONGEST = 65_536

@@ -5,7 +5,7 @@ import torch
 
 from dfs_store import open_videos
 from dfs_store.evaluate import EvaluationSettings, VideoClips, clips_of, evaluate
-from dfs_store.loaders.fused import fused_rebuild
+from dfs_store.loaders.batching.fused import fused_rebuild
 from dfs_store.networks import NETWORKS
 from tests.evaluate.stores import write_real_clips
 

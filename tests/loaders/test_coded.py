@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader
 from dfs_store import DFSDataset, DFSLoader
 from dfs_store.errors import DamagedStoreError
 from dfs_store.format import copy_store
-from dfs_store.loaders import passing
+from dfs_store.loaders.batching import passing
 from tests.loaders.stores import write_store
 
 SHAPE = (3, 16, 16)

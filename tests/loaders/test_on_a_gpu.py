@@ -8,7 +8,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from dfs_store import DFSDataset, DFSLoader, StoreWriter, interpolate
-from dfs_store.loaders.fused import fused_rebuild
+from dfs_store.loaders.batching.fused import fused_rebuild
 from tests.loaders.stores import assert_same, write_store
 
 # The kernel cannot run where there is no GPU: plain torch takes over, and says so.

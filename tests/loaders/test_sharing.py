@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from dfs_store import DFSDataset, DFSLoader
-from dfs_store.loaders.buffers import BatchBuffers
+from dfs_store.loaders.batching.buffers import BatchBuffers
 from tests.loaders.stores import write_store
 
 

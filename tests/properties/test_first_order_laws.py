@@ -12,7 +12,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from dfs_store import testing
-from dfs_store.condense.engine.insertion import adjacent_cosines, gradient_dots
+from dfs_store.condense.engine.insertion.rule import adjacent_cosines, gradient_dots
 from dfs_store.condense.engine.key_frames import TrainableKeyFrames
 from dfs_store.interpolation import weight_matrix
 

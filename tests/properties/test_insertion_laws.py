@@ -7,8 +7,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dfs_store.condense.engine.evidence import Evidence
-from dfs_store.condense.engine.insertion import InsertionRule
+from dfs_store.condense.engine.insertion.evidence import Evidence
+from dfs_store.condense.engine.insertion.rule import InsertionRule
 from dfs_store.condense.engine.key_frames import TrainableKeyFrames
 from dfs_store.condense.engine.schedule import Schedule
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from dfs_store import testing
 from dfs_store.interpolation import neighbours, weight_matrix
 from dfs_store.loaders import interpolate
-from dfs_store.loaders.plans import ClipPlan
+from dfs_store.loaders.batching.plans import ClipPlan
 from dfs_store.loaders.rebuild import dense_weights, planes_of, rebuild_batch, rebuild_clip
 
 FRAME = (2, 2, 3)

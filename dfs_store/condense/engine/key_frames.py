@@ -7,7 +7,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from dfs_store.condense.engine.evidence import Evidence
+from dfs_store.condense.engine.insertion.evidence import Evidence
 from dfs_store.errors import ClipError, PositionsError
 from dfs_store.interpolation import check_positions, matrix_of, neighbours
 from dfs_store.loaders.transfers import on_device

@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 
 from dfs_store.condense.config import CondenseConfig
-from dfs_store.condense.engine.budget import Room
 from dfs_store.condense.engine.initialise import Group
-from dfs_store.condense.engine.insertion import adjacent_cosines, gradient_dots
+from dfs_store.condense.engine.insertion.budget import Room
+from dfs_store.condense.engine.insertion.rule import adjacent_cosines, gradient_dots
+from dfs_store.condense.engine.insertion.watch import Watch
 from dfs_store.condense.engine.matching import class_means, match
 from dfs_store.condense.engine.randomness import Purpose, numpy_generator, torch_generator
 from dfs_store.condense.engine.real_clips import RealClips
-from dfs_store.condense.engine.watch import Watch
 from dfs_store.condense.events import StepDone
 from dfs_store.condense.runtime.clips_at_a_time import ClipsAtATime
 from dfs_store.condense.runtime.ranks import ALONE, Ranks

@@ -7,8 +7,8 @@ import torch
 
 from dfs_store.condense.condensed import Condensed, CondensedClip
 from dfs_store.condense.config import CondenseConfig
-from dfs_store.condense.engine.budget import affordable_key_frames
 from dfs_store.condense.engine.initialise import Group, clip_groups, even_positions, initial_key_frames
+from dfs_store.condense.engine.insertion.budget import affordable_key_frames
 from dfs_store.condense.engine.loop import dfs_loop
 from dfs_store.condense.engine.real_clips import RealClips
 from dfs_store.condense.engine.real_starts import real_starts, sources_of

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from dfs_store.exchange.pixels import to_pixels, to_rgb
 from dfs_store.format import KeyFrameStore
-from dfs_store.format.convert import kept_classes, soft_label_of
+from dfs_store.format.copying.convert import kept_classes, soft_label_of
 
 __all__ = ["ClipToExport", "ExportedClips"]
 

@@ -8,7 +8,7 @@ import numpy as np
 import zarr
 
 from dfs_store.format import StoreWriter, open_store
-from dfs_store.format.convert import stored_alike
+from dfs_store.format.copying.convert import stored_alike
 from dfs_store.format.digest import compute_digest
 from dfs_store.format.spec import RESERVED_KEYS, SMALL_ARRAYS
 from tests.attacks.image_files import (

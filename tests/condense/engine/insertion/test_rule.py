@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from dfs_store.condense.engine.evidence import Evidence
-from dfs_store.condense.engine.insertion import InsertionRule, adjacent_cosines, gradient_dots
+from dfs_store.condense.engine.insertion.evidence import Evidence
+from dfs_store.condense.engine.insertion.rule import InsertionRule, adjacent_cosines, gradient_dots
 from dfs_store.condense.engine.key_frames import TrainableKeyFrames
 
 # Gradients are 2-vectors (C = 2, H = W = 1). The two key frames of a 5-frame clip pull along the axes, so

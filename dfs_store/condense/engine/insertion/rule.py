@@ -12,7 +12,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from dfs_store.condense.engine.evidence import Evidence
+from dfs_store.condense.engine.insertion.evidence import Evidence
 from dfs_store.condense.engine.key_frames import TrainableKeyFrames
 from dfs_store.condense.settings import (
     Gathering,

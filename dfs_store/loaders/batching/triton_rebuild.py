@@ -13,8 +13,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from dfs_store.loaders.batching.tables import KeyFrameTable
 from dfs_store.loaders.rebuild import Layout
-from dfs_store.loaders.tables import KeyFrameTable
 
 __all__ = ["rebuild_fused"]
 

@@ -5,7 +5,7 @@ import os
 from dfs_store.errors import DamagedStoreError
 from dfs_store.format.checks.examine import Examination, examine
 from dfs_store.format.checks.verify import Finding, class_name, clips_of, damaged_frames
-from dfs_store.format.convert import copy_clip, soft_label_of, stored_alike
+from dfs_store.format.copying.convert import copy_clip, soft_label_of, stored_alike
 from dfs_store.format.io.place import locate
 from dfs_store.format.native import read_native
 from dfs_store.format.source_paths import rebased

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from dfs_store.byte_sizes import mebibytes
-from dfs_store.loaders.tables import KeyFrameTable
+from dfs_store.loaders.batching.tables import KeyFrameTable
 
 __all__ = ["PassedTable"]
 

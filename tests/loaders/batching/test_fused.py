@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dfs_store import DFSDataset
-from dfs_store.loaders import fused
-from dfs_store.loaders.buffers import Workspace
+from dfs_store.loaders.batching import fused
+from dfs_store.loaders.batching.buffers import Workspace
+from dfs_store.loaders.batching.tables import KeyFrameTable
 from dfs_store.loaders.rebuild import interpolate
-from dfs_store.loaders.tables import KeyFrameTable
 from tests.loaders.stores import write_store
 
 pytest.importorskip("triton")
@@ -27,8 +27,8 @@ def kernel():
     """The kernel as Triton's interpreter runs it, which the environment decides when it is imported."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TRITON_INTERPRET", "1")
-        patch.delitem(sys.modules, "dfs_store.loaders.triton_rebuild", raising=False)
-        yield importlib.import_module("dfs_store.loaders.triton_rebuild").rebuild_fused
+        patch.delitem(sys.modules, "dfs_store.loaders.batching.triton_rebuild", raising=False)
+        yield importlib.import_module("dfs_store.loaders.batching.triton_rebuild").rebuild_fused
 
 
 @pytest.fixture(autouse=True)
@@ -144,8 +144,8 @@ def test_the_kernel_compiles_for_a_gpu_that_is_not_here(monkeypatch, stored, out
     from triton.compiler import ASTSource
 
     monkeypatch.delenv("TRITON_INTERPRET", raising=False)
-    monkeypatch.delitem(sys.modules, "dfs_store.loaders.triton_rebuild", raising=False)
-    compiled = importlib.import_module("dfs_store.loaders.triton_rebuild")
+    monkeypatch.delitem(sys.modules, "dfs_store.loaders.batching.triton_rebuild", raising=False)
+    compiled = importlib.import_module("dfs_store.loaders.batching.triton_rebuild")
     pointers = {"frames": stored, "scale": "fp32", "zero": "fp32", "left": "i64", "weight": "fp32"}
     pointers |= {"mirrored": "u8", "out": out}
     numbers = ["num_outputs", "num_channels", "num_pixels", "width"]

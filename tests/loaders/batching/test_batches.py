@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from dfs_store import DFSDataset
-from dfs_store.loaders.buffers import Workspace
+from dfs_store.loaders.batching.buffers import Workspace
 from tests.loaders.stores import write_store
 
 CLIPS = np.array([3, 0, 6, 2, 2])

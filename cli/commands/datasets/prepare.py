@@ -9,12 +9,12 @@ import typer
 
 from dfs_store.names import counted
 
-from .. import _output
-from .._completion import one_of
-from .._exit_codes import command
-from ..options import shared
-from ..options.of_settings import clip_flags
-from ..shown.prepare_progress import shown_on
+from ... import _output
+from ..._completion import one_of
+from ..._exit_codes import command
+from ...options import shared
+from ...options.of_settings import clip_flags
+from ...shown.prepare_progress import shown_on
 
 if TYPE_CHECKING:
     from dfs_store.videos import DatasetInfo

@@ -6,9 +6,9 @@ import typer
 
 from dfs_store.names import counted
 
-from .. import _output
-from .._exit_codes import command
-from ..options import shared
+from ... import _output
+from ..._exit_codes import command
+from ...options import shared
 
 
 @command

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from dfs_store import DFSDataset, DFSLoader
-from dfs_store.loaders.buffers import BatchBuffers, Workspace
+from dfs_store.loaders.batching.buffers import BatchBuffers, Workspace
 
 CPU = torch.device("cpu")
 

@@ -8,13 +8,13 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from dfs_store.loaders.buffers import Memory, Workspace, cpu_memory
-from dfs_store.loaders.fused import FusedRebuild, fused_rebuild
+from dfs_store.loaders.batching.buffers import Memory, Workspace, cpu_memory
+from dfs_store.loaders.batching.fused import FusedRebuild, fused_rebuild
+from dfs_store.loaders.batching.plans import ClipPlan, plan_of
+from dfs_store.loaders.batching.tables import KeyFrameTable
 from dfs_store.loaders.normalization import Space
-from dfs_store.loaders.plans import ClipPlan, plan_of
 from dfs_store.loaders.rebuild import Layout, dense_weights, planes_of, rebuild_batch, rebuild_clip
 from dfs_store.loaders.sources import OpenStores
-from dfs_store.loaders.tables import KeyFrameTable
 from dfs_store.loaders.transfers import on_device
 
 __all__ = ["BatchRebuilder"]

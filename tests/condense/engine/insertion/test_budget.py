@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from dfs_store.condense import condense
-from dfs_store.condense.engine.budget import Room, affordable_key_frames
+from dfs_store.condense.engine.insertion.budget import Room, affordable_key_frames
 from dfs_store.condense.engine.key_frames import TrainableKeyFrames
 from dfs_store.condense.plan import plan_run
 from dfs_store.errors import SettingsError

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from dfs_store.loaders.buffers import Memory, Workspace, cpu_memory
+from dfs_store.loaders.batching.buffers import Memory, Workspace, cpu_memory
 from dfs_store.loaders.rebuild import Layout
 
 __all__ = ["KeyFrameTable"]

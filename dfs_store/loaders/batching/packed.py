@@ -11,9 +11,9 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from torch.utils.data._utils.collate import default_collate_fn_map
 
-from dfs_store.loaders.buffers import BatchBuffers, Workspace, fresh_memory
+from dfs_store.loaders.batching.buffers import BatchBuffers, Workspace, fresh_memory
+from dfs_store.loaders.batching.tables import KeyFrameTable
 from dfs_store.loaders.checks import check_device, check_dtype
-from dfs_store.loaders.tables import KeyFrameTable
 from dfs_store.loaders.transfers import on_device
 
 if TYPE_CHECKING:

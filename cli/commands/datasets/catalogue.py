@@ -6,10 +6,10 @@ import typer
 
 from dfs_store.names import counted
 
-from .. import _output
-from .._exit_codes import command
-from ..options import shared
-from . import datasets_cache, datasets_prepare
+from ... import _output
+from ..._exit_codes import command
+from ...options import shared
+from . import cache, prepare
 
 if TYPE_CHECKING:
     from dfs_store.videos import DatasetInfo
@@ -150,5 +150,5 @@ def _found_text(what: dict[str, Any]) -> str:
     return "; ".join(parts)
 
 
-app.command("prepare")(datasets_prepare.prepare)
-app.command("cache")(datasets_cache.cache)
+app.command("prepare")(prepare.prepare)
+app.command("cache")(cache.cache)

@@ -9,14 +9,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from dfs_store.loaders.batching.tables import KeyFrameTable
 from dfs_store.loaders.rebuild import Layout, dense_weights
-from dfs_store.loaders.tables import KeyFrameTable
 
 __all__ = ["FusedRebuild", "fused_rebuild"]
 
 FusedRebuild = Callable[[KeyFrameTable, Tensor, Tensor, Tensor | None, Layout, Tensor], Tensor]
 
-_KERNEL = "dfs_store.loaders.triton_rebuild"
+_KERNEL = "dfs_store.loaders.batching.triton_rebuild"
 _TOLERANCE = 1e-5  # float32 in another order gives 1e-7 of values up to 2; a wrong pixel about 1
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from dfs_store.loaders.plans import plan_of
+from dfs_store.loaders.batching.plans import plan_of
 
 
 def plan(positions, num_frames, num_outputs=None):

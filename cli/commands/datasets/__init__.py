@@ -1,0 +1,1 @@
+"""`dfs datasets`: a file for each group of its commands."""

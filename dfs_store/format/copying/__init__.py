@@ -1,0 +1,1 @@
+"""Copies of stores: converted, merged, repaired."""
