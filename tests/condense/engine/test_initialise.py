@@ -27,7 +27,7 @@ def test_positions_are_evenly_spaced(count, num_frames, positions):
 
 
 def test_too_many_key_frames_are_refused():
-    with pytest.raises(SettingsError, match=r"1\.\.4"):
+    with pytest.raises(SettingsError, match=r"1 to 4"):
         even_positions(5, 4)
 
 
