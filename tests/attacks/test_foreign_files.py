@@ -159,7 +159,7 @@ def test_a_zarr_folder_of_somebody_else_is_never_replaced(here, make, command):
     make(here / "o.zarr")
     before = sorted(path.relative_to(here) for path in (here / "o.zarr").rglob("*"))
     ran = run(*command, "--overwrite")
-    assert (ran.code, "is no store" in ran.stderr) == (2, True), ran.stderr
+    assert (ran.code, "is not a store" in ran.stderr) == (2, True), ran.stderr
     assert sorted(path.relative_to(here) for path in (here / "o.zarr").rglob("*")) == before
 
 
@@ -178,5 +178,5 @@ def test_a_file_of_somebody_else_is_never_replaced(here, suffix):
             file.writestr("zarr.json", '{"zarr_format": 3, "node_type": "group"}')
     before = path.read_bytes()
     ran = run("convert", "s.h5", path.name, "--overwrite")
-    assert (ran.code, "is no store" in ran.stderr) == (2, True), ran.stderr
+    assert (ran.code, "is not a store" in ran.stderr) == (2, True), ran.stderr
     assert path.read_bytes() == before

@@ -80,14 +80,14 @@ def tensor(shape, strides, **options) -> bytes:
     return b"ctorch._utils\n_rebuild_tensor_v2\n" + made + b"R"
 
 
-@attack("names \\(posix.system\\)", make_pickle=[0, 2, 4])
+@attack("would call posix.system", make_pickle=[0, 2, 4])
 def code(path, make_pickle):
     """A shell command, as pickles of all ages call it."""
     archive(path, pickle.dumps({"clips": Shell()}, make_pickle))
 
 
 @attack(
-    "names \\(",
+    "would call ",
     target=["builtins eval", "builtins getattr", "torch.hub load", "numpy.testing._private.utils runstring"],
 )
 def a_function_of_a_library(path, target):
