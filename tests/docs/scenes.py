@@ -149,14 +149,15 @@ def a_rank_that_has_ended():
 
     from dfs_store.condense.runtime.ranks import Ranks
 
-    join = "import sys, torch.distributed as d; d.init_process_group('gloo', init_method=sys.argv[1], "
-    join += "rank=1, world_size=2)"
+    join = "import sys, torch.distributed as d; from dfs_store.condense.runtime.ranks import Ranks; "
+    join += "d.init_process_group('gloo', init_method=sys.argv[1], rank=1, world_size=2); Ranks.current()"
     meeting = f"file://{Path('meeting').absolute()}"
     other = subprocess.Popen([sys.executable, "-c", join, meeting])
     dist.init_process_group("gloo", init_method=meeting, rank=0, world_size=2)
     try:
+        ranks = Ranks.current()  # makes a group, for which both must be there
         other.wait()
-        Ranks.current().totals([0])
+        ranks.totals([0])
     finally:
         dist.destroy_process_group()
 
