@@ -155,7 +155,7 @@ def a_rank_that_has_ended():
     other = subprocess.Popen([sys.executable, "-c", join, meeting])
     dist.init_process_group("gloo", init_method=meeting, rank=0, world_size=2)
     try:
-        ranks = Ranks.current()
+        ranks = Ranks.current()  # makes a group, for which both must be there
         other.wait()
         ranks.totals([0])
     finally:

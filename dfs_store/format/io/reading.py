@@ -28,9 +28,9 @@ def open_found(path: str | os.PathLike[str], most_bytes: int | None = None) -> B
     """Opens a file that the user has not named, for reading; the caller closes it.
 
     Raises:
-        OSError: it is not there, is no regular file, or has more than `most_bytes`.
+        OSError: it is missing, is not a regular file, or has more than `most_bytes`.
     """
-    # Without waiting for somebody to write into a pipe.
+    # Without waiting for another process to write into a pipe.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         _check(os.fstat(descriptor), path, most_bytes, regular=True)
@@ -112,7 +112,7 @@ def read_json(
 
     Raises:
         OSError: it cannot be read, see `open_found` and `read_named`.
-        ValueError: it is no JSON, see `parse_json`.
+        ValueError: it is not JSON, see `parse_json`.
     """
     data = read_named(path, most_bytes) if named else read_found(path, most_bytes)
     return parse_json(data, any_text=any_text)
@@ -123,10 +123,10 @@ def parse_json(text: str | bytes, *, any_text: bool = False) -> Any:  # noqa: AN
 
     Args:
         text: the JSON.
-        any_text: allows texts that are no Unicode: names of files that are not UTF-8, as Python has them.
+        any_text: allows texts that are not Unicode: names of files that are not UTF-8, as Python has them.
 
     Raises:
-        ValueError: the text is no JSON, is nested too deeply, or has a number or a text of that kind.
+        ValueError: the text is not JSON, is nested too deeply, or has a number or a text of that kind.
     """
     if isinstance(text, bytes):
         text = text.decode("utf-8-sig")
