@@ -160,8 +160,11 @@ def _raise_for_room(path: str, error: OSError) -> None:
 
 
 def _map(path: str) -> mmap.mmap:
-    descriptor = os.open(path, os.O_RDONLY)
+    # What was a file when it was checked may have become a pipe, which would be waited for.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise ValueError("it is no regular file")
         # It keeps a descriptor of its own, one per file of a store: a hundred for 400,000 key frames.
         return mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)
     finally:
