@@ -44,7 +44,6 @@ def test_a_file_is_exchanged_all_the_time(tmp_path, name):
     parts.mkdir()
     kept, secret, done = place.read_bytes(), tmp_path / "secret", threading.Event()
     secret.write_bytes(bytes(byte ^ 1 for byte in kept))
-
     other = parts / "x"
 
     def exchange():
