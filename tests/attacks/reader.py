@@ -105,13 +105,15 @@ def content_of(path) -> str:
 
 
 def _imported(path: str) -> dict[str, str]:
-    """Imports a file, and returns what a reader gets of the store."""
+    """Imports a file, with the labels beside it if any, and returns what a reader gets of the store."""
     from dfs_store.errors import DFSError
-    from dfs_store.exchange.imports.import_clips import import_clips
+    from dfs_store.exchange.imports.import_clips import ImportSettings, import_clips
+    from dfs_store.exchange.imports.read_file import FileOptions
 
     out = Path(f"{path}.zarr")
+    labels = next((str(file) for file in Path(path).parent.glob("labels.*")), None)
     try:
-        import_clips(path, out)
+        import_clips(path, out, ImportSettings(FileOptions(labels=labels)))
     except DFSError as error:
         return {"kind": "error" if out.exists() else "refused", "text": str(error)}
     return {"kind": "whole", "content": content_of(out)}

@@ -3,10 +3,14 @@
 import json
 import os
 import subprocess
+import sys
 
+import numpy as np
 import pytest
 import zarr
 
+from dfs_store import open_store
+from dfs_store.condense.runtime.event_log import read_events
 from tests.attacks.commands import run
 from tests.cli.conftest import write_store
 
@@ -180,3 +184,40 @@ def test_a_file_of_somebody_else_is_never_replaced(here, suffix):
     ran = run("convert", "s.h5", path.name, "--overwrite")
     assert (ran.code, "is not a store" in ran.stderr) == (2, True), ran.stderr
     assert path.read_bytes() == before
+
+
+def through_a_pipe(words, flag, text):
+    """Runs a command that reads a file from `flag <(...)`, as a shell would."""
+    receive, send = os.pipe()
+    os.write(send, text.encode())
+    os.close(send)
+    try:
+        command = [sys.executable, "-m", "dfs_store.cli", *words, flag, f"/dev/fd/{receive}"]
+        return subprocess.run(command, pass_fds=(receive,), capture_output=True, text=True, timeout=60)
+    finally:
+        os.close(receive)
+
+
+@pytest.mark.parametrize(
+    ("flag", "text"),
+    [("--labels", "b\na\n"), ("--labels", "1\n0\n"), ("--classes", "b\na\n")],
+    ids=["names", "numbers", "classes"],
+)
+def test_labels_and_classes_may_come_through_a_pipe(here, flag, text):
+    labels = {} if flag == "--labels" else {"labels": [0, 1]}
+    np.savez("c.npz", clips=np.zeros((2, 2, 3, 4, 4), np.float32), **labels)
+    ran = through_a_pipe(["import", "c.npz", "o.zarr"], flag, text)
+    assert ran.returncode == 0, ran.stderr
+    with open_store("o.zarr") as store:
+        named = [store.class_names[label] for label in store.labels]
+    assert named == {"1\n0\n": ["class_1", "class_0"]}.get(text, ["b", "a"])
+
+
+def test_events_may_come_through_a_pipe():
+    receive, send = os.pipe()
+    os.write(send, b'{"event": "step", "step": 3}\n')
+    os.close(send)
+    try:
+        assert read_events(f"/dev/fd/{receive}", named=True) == [{"event": "step", "step": 3}]
+    finally:
+        os.close(receive)

@@ -1,7 +1,8 @@
 """Epoch after epoch of a loader, the memory measured after each: a day of training in miniature.
 
 `python -m tests.loaders.flat_memory STORE KIND EPOCHS` runs in a process of its own, where nothing else
-moves the memory; KIND is loader (DFSLoader), or plain, workers, packed (torch's DataLoader).
+moves the memory; KIND is loader (DFSLoader), or plain, workers, packed, failing, failing-workers (torch's
+DataLoader, the last two with a transform that fails in every epoch).
 """
 
 import gc
@@ -45,11 +46,24 @@ def children():
     return [int(pid) for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()]
 
 
+class Failing:
+    """A transform that raises for the clip that is asked for as each 40th, with an error that holds it."""
+
+    def __init__(self):
+        self.calls = 0
+
+    def __call__(self, clip):
+        self.calls += 1
+        if self.calls % 40 == 0:
+            raise FloatingPointError("no such clip", clip)
+        return clip
+
+
 def batches_of(kind, dataset):
     """Returns what makes an iterator over one epoch of batches."""
     if kind == "loader":
         return DFSLoader(dataset, BATCH, shuffle=True, seed=0, horizontal_flip=0.5)
-    workers = 0 if kind == "plain" else 2
+    workers = 0 if kind in ("plain", "failing") else 2
     source = dataset.packed() if kind == "packed" else dataset
     return torch.utils.data.DataLoader(
         source, BATCH, shuffle=True, num_workers=workers, persistent_workers=workers > 0
@@ -59,14 +73,19 @@ def batches_of(kind, dataset):
 def measure(path, kind, epochs):
     """Returns the private bytes of this process and of its workers after each epoch."""
     torch.set_num_threads(1)
-    dataset = DFSDataset(path)
+    dataset = DFSDataset(path, transform=Failing() if "failing" in kind else None)
     batches, kept, seen = batches_of(kind, dataset), deque(maxlen=KEPT), []
+    failures = 0
     rebuild = dataset.packed().rebuild if kind == "packed" else lambda batch: batch
     for _ in range(epochs):
-        for batch in batches:
-            kept.append(rebuild(batch))
+        try:
+            for batch in batches:
+                kept.append(rebuild(batch))
+        except FloatingPointError:
+            failures += 1
         gc.collect()
         seen.append([private_bytes(), sum(map(private_bytes, children()))])
+    assert (failures > epochs // 2) == ("failing" in kind), failures
     return seen
 
 

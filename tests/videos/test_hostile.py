@@ -208,3 +208,56 @@ def test_too_little_memory_takes_fewer_processes_or_is_refused(tmp_path):
         open_videos(
             tmp_path / "v", workers=3, max_memory=1000, folder_layout="classes", cache_dir=tmp_path / "c"
         )
+
+
+def box(name, *contents):
+    content = b"".join(contents)
+    return struct.pack(">I", 8 + len(content)) + name + content
+
+
+def with_external_data(data, target):
+    """Returns a MOV file whose track takes its samples from another file, as old Macintosh aliases say it."""
+    path = str(target).encode()
+    alias = bytes(10) + b"\x04disk".ljust(28, b"\0") + bytes(12) + b"\x05x.mov".ljust(64, b"\0") + bytes(16)
+    alias += bytes(4 + 16)  # no levels: by its absolute path
+    padded = path + bytes(len(path) % 2)
+    alias += struct.pack(">HH", 2, len(path)) + padded + struct.pack(">Hh", 0xFFFF, 0)
+    entry = b"alis" + bytes(4) + alias
+    made = box(b"dref", bytes(4), struct.pack(">I", 1), struct.pack(">I", 4 + len(entry)), entry)
+    start = data.index(b"dref") - 4
+    old = int.from_bytes(data[start : start + 4], "big")
+    grown = bytearray(data)
+    for name in (b"moov", b"trak", b"mdia", b"minf", b"dinf"):
+        place = data.rindex(name, 0, start) - 4
+        size = int.from_bytes(data[place : place + 4], "big") + len(made) - old
+        grown[place : place + 4] = struct.pack(">I", size)
+    return bytes(grown[:start]) + made + bytes(grown[start + old :])
+
+
+def test_a_movie_does_not_show_the_data_of_another_file(tmp_path):
+    other, movie = tmp_path / "other.mov", tmp_path / "v" / "a" / "x.mov"
+    movie.parent.mkdir(parents=True)
+    with av.open(str(other), "w") as container:
+        stream = container.add_stream("mpeg4", rate=25)
+        stream.width = stream.height = 32
+        for number in range(8):
+            picture = np.full((32, 32, 3), number * 20, np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, "rgb24")))
+        container.mux(stream.encode(None))
+    movie.write_bytes(with_external_data(other.read_bytes(), other))
+    # FFmpeg follows the reference if it is asked to, so the file is what it should be.
+    allowed = {"enable_drefs": "1", "use_absolute_path": "1"}
+    with av.open(str(movie), options=allowed) as container:
+        assert len(list(container.decode(video=0))) == 8
+    make_video(movie.with_name("good.avi"))
+    found = open_videos(
+        tmp_path / "v",
+        frames=4,
+        size=32,
+        stride=1,
+        workers=1,
+        folder_layout="classes",
+        cache_dir=tmp_path / "c",
+    )
+    assert [each["file"] for each in found.failed] == ["a/x.mov"], found.failed
+    assert len(found) == 1

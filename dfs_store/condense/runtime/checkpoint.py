@@ -165,11 +165,15 @@ _DAMAGE = (
 
 def _read(path: Path) -> tuple[int, dict[str, Any], State]:
     with open_found(path) as file, np.load(file, allow_pickle=False) as archive:
+        if any(member.compress_type != zipfile.ZIP_STORED for member in archive.zip.infolist()):
+            raise ValueError("its members are compressed, which may expand without end")
         header = parse_json(bytes(archive["header"]))
+        if type(header["step"]) is not int or header["step"] < 0:
+            raise ValueError("its step is no whole number from 0")
         state = {name: archive[name] for name in archive.files if name != "header"}
         if sorted(state) != header["arrays"] or not state:
             raise ValueError("some of its arrays are missing")
-        return int(header["step"]), dict(header["settings"]), state
+        return header["step"], dict(header["settings"]), state
 
 
 def key_frame_state(groups: Sequence[Group]) -> State:
@@ -242,11 +246,14 @@ def restore_key_frames(
     Raises:
         CheckpointError: the checkpoint is of other clips.
     """
-    numbers = range(sum(name.startswith("counts-") for name in state))
-    parts = {name: [state[f"{name}-{i}"] for i in numbers] for name in (*_ARRAYS, *_EVIDENCE, "counts")}
-    flat = {name: np.concatenate(arrays) for name, arrays in parts.items()}
-    offsets = np.concatenate(([0], np.cumsum(flat["counts"])))
     chunks = [chunk for group in groups for chunk in group]
+    try:
+        flat = _flat(state, key_frame_state([chunks[:1]]))
+    except (KeyError, ValueError, TypeError) as error:
+        raise CheckpointError(
+            f"the checkpoint {path} is not of such a run ({error}); delete it to start the run again"
+        ) from error
+    offsets = np.concatenate(([0], np.cumsum(flat["counts"])))
     wanted = sum(map(len, chunks)) if num_clips is None else num_clips
     if len(flat["counts"]) != wanted or offsets[-1] != len(flat["frames"]):
         raise CheckpointError(
@@ -261,12 +268,50 @@ def restore_key_frames(
             f"the checkpoint {path} contains clips of {there[0]} frames of {there[1]}, but this run has "
             f"{here[0]} of {here[1]}: the real clips have changed; delete it to start the run again"
         )
+    if flat["cosine_sums"].shape[-1] != here[0] or not _are_positions(flat["positions"], offsets, here[0]):
+        raise CheckpointError(
+            f"the checkpoint {path} contains positions that are not of clips of {here[0]} frames; "
+            "delete it to start the run again"
+        )
     first = first_clip
     for chunk in chunks:
         clips, rows = slice(first, first + len(chunk)), slice(*offsets[[first, first + len(chunk)]])
         chunk.restore(counts=flat["counts"][clips], **{name: flat[name][rows] for name in _ARRAYS})
         chunk.evidence.restore(**{name: flat[name][clips] for name in _EVIDENCE})
         first += len(chunk)
+
+
+def _flat(state: State, like: State) -> State:
+    """Joins the arrays of all chunks; raises ValueError or KeyError unless they are as those of `like`."""
+    numbers = range(sum(name.startswith("counts-") for name in state))
+    flat = {}
+    for name in (*_ARRAYS, *_EVIDENCE, "counts"):
+        flat[name] = np.concatenate([state[f"{name}-{number}"] for number in numbers])
+        wanted = like[f"{name}-0"]
+        if (flat[name].dtype, flat[name].ndim) != (wanted.dtype, wanted.ndim):
+            raise ValueError(f"its {name} are {flat[name].shape} {flat[name].dtype}")
+        if len(flat[name]) != (len(flat["frames"]) if name in _ARRAYS else len(flat["cosine_sums"])):
+            raise ValueError(f"there are {len(flat[name])} {name}")
+    if flat["frames"].shape != flat["momentum"].shape or not all(
+        np.isfinite(flat[name]).all() for name in ("frames", "momentum")
+    ):
+        raise ValueError("its frames and momentum differ in shape, or are not finite")
+    if (flat["counts"] < 1).any() or flat["cosine_sums"].shape[::2] != flat["opposed"].shape:
+        raise ValueError("a clip has no key frame, or its evidence differs in shape")
+    if flat["steps"].shape != flat["opposed"].shape:
+        raise ValueError("its evidence differs in shape")
+    return flat
+
+
+def _are_positions(positions: npt.NDArray[Any], offsets: npt.NDArray[Any], num_frames: int) -> bool:
+    """Whether the positions of every clip increase from 0 to at most the last frame."""
+    steps = np.diff(positions, prepend=-1)
+    starts = offsets[:-1]
+    return bool(
+        (positions < num_frames).all()
+        and (positions[starts] == 0).all()
+        and (np.delete(steps, starts) > 0).all()
+    )
 
 
 def _check_settings(path: Path, saved: dict[str, Any], wanted: dict[str, Any]) -> None:

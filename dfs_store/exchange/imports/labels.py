@@ -12,10 +12,20 @@ from dfs_store.exchange.imports.arrays import Array
 from dfs_store.format.io.reading import parse_json, read_named
 from dfs_store.names import counted
 
-__all__ = ["Labels", "class_names_of", "counted_labels", "is_one_hot", "labels_of", "read_lines"]
+__all__ = [
+    "Labels",
+    "check_counts",
+    "class_names_of",
+    "counted_labels",
+    "is_one_hot",
+    "labels_of",
+    "read_lines",
+]
 
 
 _MOST_NAME = 1000
+_MOST_CLASSES, _MOST_CLIPS = 10**6, 10**7  # more than any dataset has; each takes memory
+_MOST_DIGITS = 40
 _MOST_LIST_BYTES = 2**28
 
 
@@ -85,6 +95,17 @@ def read_lines(path: Path) -> list[str]:
     return [str(each) for each in content]
 
 
+def check_counts(shape: tuple[int, ...], what: str) -> None:
+    """Checks the number of clips and classes of labels before they are read.
+
+    Raises:
+        SettingsError: there are more than any dataset has, as in a small file that expands.
+    """
+    for count, most, name in zip(shape[:2], (_MOST_CLIPS, _MOST_CLASSES), ("clips", "classes"), strict=False):
+        if count > most:
+            raise SettingsError(f"{what} {shape}: at most {most:,} {name} can be imported, got {count:,}")
+
+
 def counted_labels(num_clips: int, clips_per_class: int, names: Sequence[str] | None) -> Labels:
     """Returns the labels of clips that are sorted by class.
 
@@ -140,7 +161,7 @@ def labels_of(array: Array, num_clips: int, names: Sequence[str] | None, what: s
         raise SettingsError(
             f"{what}: class names must have at most {_MOST_NAME:,} characters, got {len(longest):,}"
         )
-    if all(re.fullmatch(r"-?[0-9]{1,9}", text) for text in texts):
+    if all(re.fullmatch(rf"-?[0-9]{{1,{_MOST_DIGITS}}}", text) for text in texts):
         return _with_names([int(text) for text in texts], names, what)
     return _by_name(texts, names, what)
 
@@ -163,8 +184,9 @@ def _by_name(texts: list[str], names: Sequence[str] | None, what: str) -> Labels
 
 def _with_names(numbers: list[int], names: Sequence[str] | None, what: str = "the labels") -> Labels:
     largest, smallest = max(numbers), min(numbers)
-    if smallest < 0 or largest > 10**6:
-        raise SettingsError(f"{what} must be numbers from 0, got {smallest if smallest < 0 else largest}")
+    if smallest < 0 or largest >= _MOST_CLASSES:
+        wrong = smallest if smallest < 0 else largest
+        raise SettingsError(f"{what} must be numbers from 0 to {_MOST_CLASSES - 1:,}, got {wrong}")
     if names is None:
         return Labels(numbers, [f"class_{label}" for label in range(largest + 1)])
     if largest >= len(names):

@@ -12,7 +12,14 @@ import numpy as np
 from dfs_store.errors import DatasetNotFoundError, SettingsError, UnreadableClipsError
 from dfs_store.exchange.imports.arrays import CLIP_DTYPES, Array, FoundArray, named, pick_clips, pick_labels
 from dfs_store.exchange.imports.dense import DenseClips
-from dfs_store.exchange.imports.labels import Labels, class_names_of, counted_labels, labels_of, read_lines
+from dfs_store.exchange.imports.labels import (
+    Labels,
+    check_counts,
+    class_names_of,
+    counted_labels,
+    labels_of,
+    read_lines,
+)
 from dfs_store.exchange.imports.layout import LAYOUTS, Layout, find_layout
 from dfs_store.exchange.pixels import Normalization
 from dfs_store.format.io.git_lfs import pointer_problem
@@ -63,6 +70,7 @@ def read_file(path: Path, options: FileOptions) -> DenseClips:
     """
     content = _read(path)
     found, own = _picked(path, content, options)
+    check_counts(found.shape[:1], f"{path}: {found.name or 'the array'}")
     if found.dtype not in CLIP_DTYPES:
         raise UnreadableClipsError(f"{path}: clips must be of dtype {', '.join(CLIP_DTYPES)}, got {found}")
     layout = find_layout(found.shape, options.layout, f"{path}: {found.name or 'the array'}")
@@ -179,7 +187,9 @@ def _labels(
     if options.clips_per_class is not None:
         return counted_labels(num_clips, options.clips_per_class, names), "clips per class"
     if own is not None:
-        return labels_of(own.whole(), num_clips, names, f"{path}: {own.name or 'labels'}"), own.name
+        what = f"{path}: {own.name or 'labels'}"
+        check_counts(own.shape, what)
+        return labels_of(own.whole(), num_clips, names, what), own.name
     if names is not None and num_clips % len(names) == 0:
         return counted_labels(num_clips, num_clips // len(names), names), "clips per class"
     held = ", ".join(map(str, content.arrays[:5]))
@@ -203,6 +213,7 @@ def _label_file(path: Path, num_clips: int, key: str | None) -> Array:
             f"{path} contains no array of {counted(num_clips, 'label')}, only "
             f"{', '.join(map(str, arrays)) or 'no arrays'}"
         )
+    check_counts(picked.shape, str(path))
     return picked.whole()
 
 

@@ -126,7 +126,10 @@ class Hdf5Reader:
     def _open(self) -> tuple[h5py.File, ByteSource]:
         """Returns the file, mapped or on its server, and h5py's view of it."""
         if self._file is None or self._mapped is None:
-            mapped: ByteSource = MappedFile(str(self.path)) if self._remote is None else self._remote
+            if self._remote is None:
+                mapped: ByteSource = MappedFile(os.path.realpath(self.path))
+            else:
+                mapped = self._remote
             self._mapped, self._file = mapped, open_mapped(mapped)
         return self._file, self._mapped
 

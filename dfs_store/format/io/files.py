@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from dfs_store.errors import DamagedStoreError, DFSError, StoreUnreachableError
 from dfs_store.format.io.git_lfs import pointer_problem
+from dfs_store.format.io.reading import open_found
 
 __all__ = [
     "ByteSource",
@@ -71,7 +72,7 @@ class ByteSource:
 
 
 def inside(root: str, relative: str) -> tuple[str, int]:
-    """Returns the path and the size in bytes of a regular file of a store.
+    """Returns the path, with no link at its end, and the size in bytes of a regular file of a store.
 
     Args:
         root: real path of the store (links followed).
@@ -95,7 +96,7 @@ def inside(root: str, relative: str) -> tuple[str, int]:
                 raise DamagedStoreError(
                     f"{path}: links to {real}, outside the store; a store must contain all its files"
                 )
-            found = os.stat(real)
+            path, found = real, os.stat(real)
     except OSError as error:
         raise DamagedStoreError(f"{path}: missing or unreadable ({error.strerror})") from error
     if not stat.S_ISREG(found.st_mode):
@@ -112,7 +113,7 @@ def read_at(path: str, offset: int, count_bytes: int) -> bytes:
         DamagedStoreError: the file ends before, or cannot be read.
     """
     try:
-        with opened(path, lambda name: open(name, "rb")) as file:
+        with opened(path, lambda name: open_found(name, follow=False)) as file:
             file.seek(offset)
             data = file.read(count_bytes)
     except OSError as error:
@@ -160,19 +161,17 @@ def _raise_for_room(path: str, error: OSError) -> None:
 
 
 def _map(path: str) -> mmap.mmap:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
+    # What was a file when it was checked may have become a pipe, or a link to another file.
+    with open_found(path, follow=False) as file:
         # It keeps a descriptor of its own, one per file of a store: a hundred for 400,000 key frames.
-        return mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)
-    finally:
-        os.close(descriptor)
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
 
 class MappedFile(ByteSource):
     """A mapped file, whose bytes are views and stay whole whatever takes the file's name later.
 
     Args:
-        path: of the file.
+        path: of the file, which is no link.
 
     Raises:
         DamagedStoreError: it is empty, or cannot be mapped.

@@ -24,14 +24,24 @@ _DIGITS = 40  # of whole numbers: longer ones fit into no number that anything h
 _OPEN = re.compile(r"/dev/(stdin|fd/(\d+))|/proc/self/fd/(\d+)")
 
 
-def open_found(path: str | os.PathLike[str], most_bytes: int | None = None) -> BinaryIO:
+def open_found(
+    path: str | os.PathLike[str], most_bytes: int | None = None, *, follow: bool = True
+) -> BinaryIO:
     """Opens a file that the user has not named, for reading; the caller closes it.
+
+    What has been opened is checked, not the path, where another file may be by then.
+
+    Args:
+        path: of the file.
+        most_bytes: that it may have.
+        follow: whether it may be a symbolic link.
 
     Raises:
         OSError: it is missing, is not a regular file, or has more than `most_bytes`.
     """
     # Without waiting for another process to write into a pipe.
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    links = 0 if follow else os.O_NOFOLLOW
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | links)
     try:
         _check(os.fstat(descriptor), path, most_bytes, regular=True)
         return os.fdopen(descriptor, "rb")

@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 __all__ = ["PARTIAL", "WHOLE", "Answer", "Range", "ask"]
 
 WHOLE, PARTIAL = 200, 206
+_BUSY, _WAITS_SECONDS = (429, 500, 502, 503, 504), (0.5, 2.0)  # asked again after each wait
+_SILENCE_SECONDS = 60.0  # fsspec would wait for five minutes
 _AT_ONCE = 64  # a request's time limit begins before it gets a connection
 _MARKS = ("ETag", "Last-Modified")
 _READ_BYTES = 2**20
@@ -49,7 +51,7 @@ def ask(system: Any, ranges: Sequence[Range], most_bytes: int) -> list[Answer | 
         most_bytes: the largest object that is read whole if the server does not support ranges.
 
     Returns:
-        For each the answer, or what aiohttp raised.
+        For each the answer, the last one of a server that is busy, or what aiohttp raised.
     """
     from fsspec.asyn import sync
 
@@ -71,19 +73,40 @@ async def _ask_all(
 
 
 async def _get(system: Any, session: Any, wanted: Range, most_bytes: int) -> Answer:  # noqa: ANN401
+    for wait in _WAITS_SECONDS:
+        answer = await _get_once(system, session, wanted, most_bytes)
+        if answer.status not in _BUSY:
+            return answer
+        await asyncio.sleep(wait)
+    return await _get_once(system, session, wanted, most_bytes)
+
+
+async def _get_once(system: Any, session: Any, wanted: Range, most_bytes: int) -> Answer:  # noqa: ANN401
+    import aiohttp
+
     url, start, stop = wanted
     span = f"bytes={start}" if stop is None else f"bytes={start}-{stop - 1}"
     headers = {**system.kwargs.get("headers", {}), "Range": span, "Accept-Encoding": "identity"}
-    async with session.get(system.encode_url(url), **{**system.kwargs, "headers": headers}) as response:
+    timeout = aiohttp.ClientTimeout(session.timeout.total, sock_connect=30, sock_read=_SILENCE_SECONDS)
+    options = {"timeout": timeout, **system.kwargs, "headers": headers}
+    async with session.get(system.encode_url(url), **options) as response:
         size = _size_bytes(response)
         body = None
         if response.status == PARTIAL:
+            _check_range(response, start)
             body = await _read(response.content, 1 + (-start if stop is None else stop - start))
         elif response.status == WHOLE and size is not None and size <= most_bytes:
             body = await _read(response.content, size + 1)
         if body is None or not response.content.at_eof():
             response.close()  # else what was not asked for would still be received
         return Answer(response.status, size, {m: response.headers.get(m, "") for m in _MARKS}, body)
+
+
+def _check_range(response: Any, start: int) -> None:  # noqa: ANN401
+    """Raises OSError if a range begins elsewhere than asked, since it would be shown as other values."""
+    said = response.headers.get("Content-Range", "")
+    if start >= 0 and not said.startswith(f"bytes {start}-"):
+        raise OSError(f"the server sent {said or 'a part'!r} when asked for bytes from {start:,}")
 
 
 async def _read(content: Any, limit_bytes: int) -> bytes:  # noqa: ANN401

@@ -48,7 +48,7 @@ class FolderFiles(ZarrFiles):
 
     def content(self, name: str, size_bytes: int) -> bytes:
         """Returns the contents of a file; raises as `dfs_store.format.io.files.read_at`."""
-        return read_at(self.where(name), 0, size_bytes)
+        return read_at(inside(self._root, name)[0], 0, size_bytes)
 
     def mapped(self, name: str) -> MappedFile:
         """Maps a file; raises DamagedStoreError as `dfs_store.format.io.files.inside`."""

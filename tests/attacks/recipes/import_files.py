@@ -87,7 +87,7 @@ def code(path, make_pickle):
 
 
 @attack(
-    "would call ",
+    "would call (builtins|torch|numpy)",
     target=["builtins eval", "builtins getattr", "torch.hub load", "numpy.testing._private.utils runstring"],
 )
 def a_function_of_a_library(path, target):
@@ -223,17 +223,21 @@ def a_clip_that_expands(path):
     write_npz(path, "|u1", (1, 100, 3, 2000, 2000), 1200 * 10**6, "clips")
 
 
-def write_npz(path, dtype, shape, size, name="labels"):
+def write_npz(path, dtype, shape, size, name="labels", *, first=b"", alone=False):
+    """Writes an array that is zero but for its first bytes, and clips or labels with it unless alone."""
     header = str({"descr": dtype, "fortran_order": False, "shape": shape}).encode() + b"\n"
     head = b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header
     clips = io.BytesIO()
     np.save(clips, np.zeros((2, 2, 1, 2, 2), np.float32))
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
         with file.open(f"{name}.npy", "w", force_zip64=True) as member:
-            member.write(head)
+            member.write(head + first)
+            size -= len(first)
             for _ in range(size // MIB):
                 member.write(bytes(MIB))
             member.write(bytes(size % MIB))
+        if alone:
+            return
         if name != "clips":
             file.writestr("clips.npy", clips.getvalue())
         else:

@@ -90,6 +90,67 @@ def test_any_changed_byte_of_a_checkpoint_is_harmless_or_damage(tmp_path):
     assert damaged > 200  # of 344 changes; the others lie where nothing reads
 
 
+def wrong(name, change):
+    def tamper(state):
+        state[name] = change(state[name])
+
+    return tamper
+
+
+def without(name):
+    return lambda state: state.pop(name)
+
+
+# Whole archives with checksums of their own, as somebody would write who means harm.
+TAMPERED = {
+    "absent": without("momentum-0"),
+    "evidence": without("steps-0"),
+    "shape": wrong("frames-0", lambda array: array[:, :2]),
+    "momentum": wrong("momentum-0", lambda array: array[..., :1]),
+    "rows": wrong("positions-0", lambda array: array[:-1]),
+    "type": wrong("frames-0", lambda array: array.astype(np.complex64)),
+    "text": wrong("positions-0", lambda array: array.astype("U9")),
+    "nan": wrong("frames-0", lambda array: array * np.nan),
+    "negative": wrong("counts-0", lambda array: array * -1),
+    "huge": wrong("counts-0", lambda array: array + 2**62),
+    "moved": wrong("counts-0", lambda array: array + np.array([1, -1])),
+    "none": wrong("counts-0", lambda array: array + np.array([2, -2])),
+    "beyond": wrong("positions-0", lambda array: array * 1000),
+    "before": wrong("positions-0", lambda array: array - 5),
+    "backwards": wrong("positions-0", lambda array: array[::-1].copy()),
+    "flat": wrong("cosine_sums-0", lambda array: array[:, 0]),
+    "short": wrong("opposed-0", lambda array: array[:, :1]),
+    "scalar": wrong("steps-0", lambda array: array[0, 0]),
+}
+
+
+@pytest.mark.parametrize("name", TAMPERED)
+def test_a_tampered_state_is_refused(tmp_path, name):
+    out, groups = tmp_path / "run.zarr", [[chunk(2)]]
+    state = key_frame_state(groups)
+    before = {key: array.copy() for key, array in state.items()}
+    TAMPERED[name](state)
+    save_checkpoint(checkpoint_path(out), 3, {}, state)
+    with pytest.raises(
+        CheckpointError, match=r"run\.zarr\.checkpoint\.npz .* delete it to start the run again"
+    ):
+        restore_key_frames(checkpoint_path(out), load_newest(out, {})[1], groups)
+    assert all(np.array_equal(array, before[key]) for key, array in key_frame_state(groups).items())
+
+
+@pytest.mark.parametrize("step", [-1, 1.5, "3", True, None, [3]])
+def test_a_step_that_is_none_is_damage(tmp_path, step):
+    save_checkpoint(checkpoint_path(tmp_path / "r.zarr"), step, {}, key_frame_state([[chunk(2)]]))
+    with pytest.raises(CheckpointError, match="damaged"):
+        load_newest(tmp_path / "r.zarr", {})
+
+
+def test_a_checkpoint_that_expands_is_refused(tmp_path):
+    np.savez_compressed(checkpoint_path(tmp_path / "r.zarr"), header=np.zeros(2**28, np.uint8))
+    with pytest.raises(CheckpointError, match="compressed"):
+        load_newest(tmp_path / "r.zarr", {})
+
+
 def test_two_runs_with_one_output_never_leave_half_a_checkpoint(tmp_path):
     path = checkpoint_path(tmp_path / "run.zarr")
     states = [key_frame_state([[chunk(2, seed=seed)]]) for seed in (1, 2)]

@@ -23,7 +23,7 @@ from dfs_store.errors import (
     StoreUnreachableError,
 )
 from dfs_store.format import copy_store, open_store, verify
-from dfs_store.format.io import remote
+from dfs_store.format.io import remote, remote_http
 from dfs_store.format.io.place import StoreURL
 from dfs_store.format.io.remote import Remote, Want
 from dfs_store.format.io.remote_file import RemoteFile
@@ -127,7 +127,7 @@ def test_a_server_that_dies_while_it_is_read(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def web(tmp_path):
+def web(tmp_path, monkeypatch):
     """A plain web server, with ranges or without (/whole/...), and with what it was asked."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -176,6 +176,7 @@ def web(tmp_path):
         def log_message(self, *_):
             pass
 
+    monkeypatch.setattr(remote_http, "_WAITS_SECONDS", (0, 0))
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
