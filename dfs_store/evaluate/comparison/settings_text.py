@@ -64,9 +64,7 @@ def split_name(name: str, flag: str = "a setting") -> tuple[str | None, str]:
         owner = EVALUATE
     known = _EVALUATE if owner == EVALUATE else _CONDENSE
     if own in _RESERVED:
-        raise SettingsError(
-            f"{flag}: {own} is an option of `dfs compare`; give it as --{own.replace('_', '-')}"
-        )
+        raise SettingsError(f"{flag}: {own} is set by `dfs compare` itself; leave it out")
     if own not in known:
         names: Iterable[str] = sorted({*known, *_EVALUATE} - set(_RESERVED))
         raise SettingsError(f"{flag}: there is no setting {own!r}{did_you_mean(own, names)}")

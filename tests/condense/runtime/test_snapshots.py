@@ -121,7 +121,7 @@ def test_other_methods_note_that_they_have_none(config):
 
 @pytest.mark.parametrize("number", [1, 1001])
 def test_how_many_is_bounded(config, number):
-    with pytest.raises(SettingsError, match=f"--snapshots must lie in 2..1000.*got {number}"):
+    with pytest.raises(SettingsError, match=f"--snapshots must be in 2..1000.*got {number}"):
         config(snapshots=number)
 
 
