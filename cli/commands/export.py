@@ -31,7 +31,7 @@ def export(
     quiet: shared.Quiet = False,
     verbose: shared.Verbose = False,
 ) -> None:
-    """Write a store's clips as videos, images, NumPy arrays or a shared dataset.
+    """Export a store as videos, images, NumPy arrays, or a dataset to publish.
 
     dfs export ucf.zarr --to videos --out clips
     """
