@@ -143,7 +143,7 @@ def test_a_budget_puts_methods_at_equal_bytes(compare):
     assert any("budget=30KiB" in name for name in names if name.startswith("pack"))
     refused = compare("--methods", "dm", *words, "--budget", "1KiB")
     assert refused.code == 2
-    assert "takes at least" in refused.stderr
+    assert "needs at least" in refused.stderr
 
 
 def test_a_table_of_the_paper(compare):
