@@ -266,7 +266,7 @@ def test_a_film_of_the_making(dfs, tmp_path):
     cursors = [_cursor(picture) for picture, _ in pictures]
     assert cursors == sorted(set(cursors))
     again = dfs("preview", store, "--making", "--out", out)
-    assert (again.code, "exists already" in again.stderr) == (2, True)
+    assert (again.code, "already exists" in again.stderr) == (2, True)
     assert dfs("preview", store, "--making", "--out", tmp_path / "m.mp4", "--clips", 2).code == 0
 
 
