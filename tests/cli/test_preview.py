@@ -306,6 +306,6 @@ def test_rows_need_clips_of_one_shape_and_the_same_classes(dfs, tmp_path, insert
     done = dfs("preview", inserted, store, "--out", tmp_path / "r.png")
     assert (done.code, "rows must have clips of one shape, got 6x8x8" in done.stderr) == (2, True)
     done = dfs("preview", inserted, store, "--out", tmp_path / "r.png", "--clips", 39)
-    assert (done.code, "is number 10 of class 'd', and" in done.stderr) == (2, True)
+    assert (done.code, "is number 10 of class 'd', but" in done.stderr) == (2, True)
     done = dfs("preview", inserted, store, "--out", tmp_path / "r.gif")
     assert (done.code, "--out of a picture of 2 stores must end in .png or .pdf" in done.stderr) == (2, True)
