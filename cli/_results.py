@@ -1,4 +1,4 @@
-"""Where results of `dfs evaluate` are kept."""
+"""Names and writes the result files of `dfs evaluate`."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,10 +15,10 @@ SCHEMA = "dfs.evaluate/1"
 def result_beside(
     store: str, settings: "EvaluationSettings", videos: "StoreVideos", own: dict[str, Any]
 ) -> str:
-    """Names a result's file after its settings and test clips, so that other results do not replace it.
+    """Returns a file name made of settings and test clips, so that results do not replace each other.
 
-    Default settings, and values equal to those that the store was made with, are left out. A result of
-    `whole` is named after its dataset and goes to the working folder.
+    Omits default settings and values equal to those of the store. A result of `whole` is named after its
+    dataset, in the working folder.
     """
     from dfs_store.evaluate import EvaluationSettings
     from dfs_store.format.io.place import local_beside
@@ -52,24 +52,24 @@ def result_beside(
 
 
 def keep_beside(path: Path, found: dict[str, Any], *, quiet: bool) -> None:
-    """Keeps a result for which no file was named; prints a note if it cannot be written."""
+    """Writes a result to its default file; prints a note if it cannot be written."""
     from dfs_store.errors import OutputNotWritableError
 
     try:
         if path.exists() and not path.is_file():
             raise OutputNotWritableError(
-                f"the result is not kept: {path} is not a regular file; name one with --results"
+                f"the result was not saved: {path} is not a regular file; name one with --results"
             )
         keep(path, found)
     except OutputNotWritableError as error:
         _output.note(f"note: {error}")
     else:
         if not quiet:
-            _output.note(f"kept in {path}")
+            _output.note(f"saved to {path}")
 
 
 def keep(path: Path, found: dict[str, Any]) -> None:
-    """Writes the result to a file. It has been printed before, so nothing is lost if that fails."""
+    """Writes a result to a file. It has already been printed, so nothing is lost if that fails."""
     from dfs_store.errors import OutputNotWritableError
     from dfs_store.format.io.durable import write_durably, write_through
 
@@ -81,6 +81,6 @@ def keep(path: Path, found: dict[str, Any]) -> None:
             write_durably(path, text.encode())
     except OSError as error:
         raise OutputNotWritableError(
-            f"the result was printed but cannot be kept in {path} ({error.strerror}); name another file "
+            f"the result was printed but cannot be saved to {path} ({error.strerror}); name another file "
             "with --results"
         ) from error

@@ -41,7 +41,7 @@ def compare(
     verbose: shared.Verbose = False,
     **options: Any,  # noqa: ANN401 - which clips, and how networks are trained on them
 ) -> int | None:
-    """Compare methods: condense, evaluate and tabulate every cell; goes on where it was stopped.
+    """Condense and evaluate several methods, and tabulate the results; resumable.
 
     dfs compare --dataset miniucf --methods random,dfs,pack --vpc 1,5 --out compared
     """
@@ -77,7 +77,7 @@ def compare(
 def _compared(
     table: int | None, methods: str | None, vpc: str | None, vary: list[str] | None
 ) -> dict[str, Any]:
-    """Returns what is compared, as fields of `Comparison`: a table of the paper, but for what was given."""
+    """Returns fields of `Comparison`: those of a table of the paper, overridden by the given options."""
     from dfs_store.errors import SettingsError
     from dfs_store.evaluate.comparison.paper import of_table
     from dfs_store.evaluate.comparison.settings_text import parse_settings
@@ -103,7 +103,7 @@ def _numbers(text: str) -> tuple[int | str, ...]:
     try:
         return tuple(part if part == "all" else int(part) for part in parts)
     except ValueError:
-        raise SettingsError(f"--vpc takes numbers, 1,5,10, or all, got {text!r}") from None
+        raise SettingsError(f"--vpc must be numbers such as 1,5,10, or all, got {text!r}") from None
 
 
 def _controls(text: str) -> tuple[str, ...]:
@@ -154,7 +154,7 @@ def _forecast(plan: "ComparisonPlan") -> str:
     text = f"{counted(len(plan.cells), 'cell')} of {counted(len(plan.rows), 'row')}{done}"
     if not left:
         return text
-    return f"{text}: {forecast_text(plan.forecast)}; controls at equal frames and bytes come on top"
+    return f"{text}: {forecast_text(plan.forecast)}, plus controls at equal frames and bytes"
 
 
 def _show_plan(plan: "ComparisonPlan", asked: "Comparison", *, json: bool) -> None:
@@ -174,5 +174,5 @@ def _show_plan(plan: "ComparisonPlan", asked: "Comparison", *, json: bool) -> No
 
 def _failures(compared: "Compared") -> str:
     lines = [f"  {each.cell.name}: {each.reason}" for each in compared.failed]
-    head = f"{counted(len(lines), 'cell')} failed; the same command tries again:"
+    head = f"{counted(len(lines), 'cell')} failed; repeat the same command to try again:"
     return "\n".join([head, *lines])

@@ -1,4 +1,4 @@
-"""`dfs condense`: real videos in, a store of key frames out."""
+"""`dfs condense`: condense real videos into a store of key frames."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from dfs_store.condense import CondenseConfig, Plan
     from dfs_store.format import KeyFrameStore, StorageReport
 
-# A run that takes fewer steps, or looks at fewer clips, is over before its duration is forecast.
+# Shorter runs would end before their forecast.
 _FEWEST_STEPS = 30
 _FEWEST_CLIPS = 200
-# Of the evaluation that is proposed on a CPU: a clip of 16x112x112 takes two cores about 0.15 s in training.
+# Limits of the suggested evaluation on a CPU: training takes two cores about 0.15 s per clip of 16x112x112.
 _MOST_EPOCHS = 100
 _CLIP_PASSES = 5000
 
@@ -48,7 +48,7 @@ def condense(
 
 
 def _settings(parameters: dict[str, Any], file: str | None) -> "CondenseConfig":
-    """Joins the settings file and the flags that were given; a flag wins."""
+    """Combines the settings file and the flags; flags take precedence."""
     from dataclasses import fields
 
     from dfs_store.condense import CondenseConfig
@@ -69,7 +69,7 @@ def _settings(parameters: dict[str, Any], file: str | None) -> "CondenseConfig":
     for name in settings:
         if name not in known:
             raise SettingsError(
-                f"{file} has the unknown setting {name!r}; known are {', '.join(sorted(known))}"
+                f"{file} contains the unknown setting {name!r}; the settings are {', '.join(sorted(known))}"
                 f"{did_you_mean(name, known)}"
             )
     for name in ("dataset", "vpc", "out"):
@@ -86,7 +86,7 @@ def _numbers(text: str) -> tuple[int, ...]:
     try:
         return tuple(int(part) for part in text.split(",") if part.strip())
     except ValueError:
-        raise SettingsError(f"--watch takes numbers of clips, 0,7,20, got {text!r}") from None
+        raise SettingsError(f"--watch must be clip numbers such as 0,7,20, got {text!r}") from None
 
 
 def _plan(settings: "CondenseConfig", *, json: bool) -> None:
@@ -116,7 +116,7 @@ def _run(settings: "CondenseConfig", track: str | None, *, json: bool, quiet: bo
     from ..shown.condense_progress import CondenseProgress
 
     check_tracker(track)
-    # Refuses, before decoding, what cannot work.
+    # Check the settings before decoding.
     plan = engine.plan_run(replace(settings, device=local_device(settings.device)))
     plan.check_disk()
     settings = plan.config
@@ -153,7 +153,7 @@ def _run(settings: "CondenseConfig", track: str | None, *, json: bool, quiet: bo
 
 
 def _announcement(plan: "Plan", *, verbose: bool) -> str:
-    """Returns the plan of a run, with a forecast of its duration unless that would take as long itself."""
+    """Returns the plan of a run, with a forecast of its duration unless the run is short."""
     from dfs_store.condense.forecast import forecast_run
 
     from ..shown.plan import outline, plan_text
@@ -165,7 +165,7 @@ def _announcement(plan: "Plan", *, verbose: bool) -> str:
 
 
 def _warn_of_still_clips(store: "KeyFrameStore", settings: "CondenseConfig") -> None:
-    """Says how many clips of pack have become still pictures."""
+    """Warns if clips of pack have become still pictures."""
     import numpy as np
 
     if settings.method != "pack" or settings.key_frames == 1:
@@ -173,19 +173,19 @@ def _warn_of_still_clips(store: "KeyFrameStore", settings: "CondenseConfig") -> 
     single = int(np.count_nonzero(np.diff(store.offsets) == 1))
     if single:
         _output.note(
-            f"warning: {counted(single, 'clip')} of {len(store):,} have one key frame: still pictures; "
-            "raise --budget, lower --max-error or --vpc, or add --min-key-frames 2"
+            f"warning: {counted(single, 'clip')} of {len(store):,} with a single key frame are still "
+            "pictures; raise --budget, lower --max-error or --vpc, or add --min-key-frames 2"
         )
 
 
 def _encoding_lines(store: "KeyFrameStore") -> list[str]:
-    """Returns what encoding key frames has cost, none if they are not encoded."""
+    """Returns lines about the error of encoding, or none if key frames are not encoded."""
     if store.frame_encoding is None:
         return []
     lines = [_output.encoding_text(store.frame_encoding, store.provenance_object("frame_encoding"))]
     fit = store.provenance_object("fit")
     if isinstance(fit.get("psnr"), int | float):
-        lines.append(f"PSNR {fit['psnr']:.1f} dB, mean of the clips' ({fit.get('psnr_of')})")
+        lines.append(f"PSNR {fit['psnr']:.1f} dB, mean over clips ({fit.get('psnr_of')})")
     return lines
 
 
@@ -205,7 +205,7 @@ def _summary(result: dict[str, Any], storage: "StorageReport", story: list[str])
 
 
 def _next_steps(plan: "Plan") -> str:
-    """Returns commands to go on with, as a shell reads them; none of them takes hours on a CPU."""
+    """Returns suggested next commands, quoted for a shell; none of them takes hours on a CPU."""
     from dfs_store.condense.runtime.device import resolve_device
     from dfs_store.format.io.place import local_beside
     from dfs_store.networks.convnet3d import SMALLEST_SIZE

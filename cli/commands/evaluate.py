@@ -1,4 +1,4 @@
-"""`dfs evaluate`: train from scratch on a store, test on real videos."""
+"""`dfs evaluate`: train a network from scratch on a store and test it on real videos."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -55,7 +55,7 @@ def evaluate(
         return
     from dfs_store.evaluate.record import result_document, training_videos_bytes
 
-    # Before the training: nothing may fail after it.
+    # Before the training, so that errors do not lose it.
     about = {**job.about, "dataset_bytes": training_videos_bytes(job.videos)}
     result = _run(job, quiet=quiet)
     found = result_document(store, result, job.settings, about)
@@ -70,17 +70,17 @@ def evaluate(
 
 
 class _Job(NamedTuple):
-    """What is evaluated, and how.
+    """An evaluation to run.
 
     Attributes:
         store: path of the store, or `WHOLE`.
-        videos: the real clips to test on; of `WHOLE`, those to train on, too.
-        about: what a result says of the store.
-        own: of the store's own making, what the name of a result leaves out.
-        storage: of the store; None of `WHOLE`.
-        labels: the kinds of labels to train on, in order.
-        usual_labels: those without --labels.
-        settings: of the evaluation.
+        videos: real clips to test on and, for `WHOLE`, to train on.
+        about: fields of the result that describe the store.
+        own: settings of the store that the file name of the result omits.
+        storage: storage of the store; None for `WHOLE`.
+        labels: kinds of labels to train on, in order.
+        usual_labels: kinds of labels without --labels.
+        settings: settings of the evaluation.
     """
 
     store: str
@@ -124,7 +124,6 @@ def _beside(job: _Job, labels: str | None) -> str:
 
 
 def _labels(asked: str | None, store: str, *, stored: bool) -> "tuple[Target, ...]":
-    """Returns the kinds of labels to train on, in order."""
     from dfs_store.errors import SettingsError
     from dfs_store.evaluate.sources import LABELS
     from dfs_store.names import known_name
@@ -154,7 +153,7 @@ def _whole(asked: "StoreVideos") -> tuple["StoreVideos", dict[str, Any], dict[st
 def _of_store(
     path: str, asked: "StoreVideos"
 ) -> tuple["StoreVideos", dict[str, Any], dict[str, Any], "StorageReport"]:
-    """Returns the clips to test on, what a result says of the store, its origin, and its storage."""
+    """Returns the `videos`, `about`, `own` and `storage` of a job."""
     from dfs_store import open_store
     from dfs_store.evaluate.record import about_store
     from dfs_store.format.source_paths import source_name
@@ -173,7 +172,7 @@ def _of_store(
 
 
 def _forecast(job: _Job, *, json: bool) -> None:
-    """Prints about how long the evaluation will take; writes nothing."""
+    """Prints the forecast duration of the evaluation; writes nothing."""
     from dfs_store.evaluate import VideoClips
     from dfs_store.evaluate.forecast import forecast_evaluation
 
@@ -219,7 +218,7 @@ def _needs_training_clips(job: _Job) -> bool:
 
 
 def _rehearsed(job: _Job, part: str) -> "Rehearsal":
-    """Returns a part of the real clips to rehearse with, with the random starts that the runs draw."""
+    """Returns a part of the real clips for a forecast, with the random starts of the runs."""
     from dfs_store.evaluate.record import test_views
     from dfs_store.videos.of_store import clips_named_by
     from dfs_store.videos.rehearsal import rehearse
@@ -232,7 +231,7 @@ def _rehearsed(job: _Job, part: str) -> "Rehearsal":
 
 
 def _store_clips(job: _Job) -> "dict[str, TrainingClips]":
-    """Returns the clips of the store by the kind of their labels."""
+    """Returns the clips of the store by kind of labels."""
     from dfs_store.evaluate import clips_of
 
     return {kind: clips_of(job.store, job.settings.device, kind) for kind in job.labels}
@@ -268,13 +267,13 @@ def _run(job: _Job, *, quiet: bool) -> "EvaluationResult":
             )
 
         result = evaluate(sources.get("hard"), test, settings, soft=sources.get("soft"), on_progress=show)
-    # The name of the store's dataset, not the folder in which clips were found.
+    # The name of the store's dataset, not the folder with the clips.
     on = replace(result.test, dataset=name_of(videos.dataset), split_declared=videos.split_declared)
     return replace(result, test=on)
 
 
 def _test_clips(videos: "StoreVideos", settings: "EvaluationSettings", *, quiet: bool) -> "VideoDataset":
-    """Opens the test clips, with the random starts that the runs draw."""
+    """Opens the test clips with the random starts of the runs."""
     from dfs_store.evaluate.record import test_views
 
     from .._videos import open_with_progress

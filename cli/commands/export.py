@@ -1,4 +1,4 @@
-"""`dfs export`: rebuilt clips in the formats that other programs read."""
+"""`dfs export`: write rebuilt clips in formats that other programs read."""
 
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ from ..options import shared
 if TYPE_CHECKING:
     from dfs_store.exchange.exports.export import Exported
 
-SHOWN = 12  # class names that became other folders
+SHOWN = 12  # renamed class folders
 
 
 @command
@@ -31,7 +31,7 @@ def export(
     quiet: shared.Quiet = False,
     verbose: shared.Verbose = False,
 ) -> None:
-    """Write a store's clips as videos, pictures, webdataset shards, NumPy, or with metadata for others.
+    """Export a store as videos, images, NumPy arrays, or a dataset to publish.
 
     dfs export ucf.zarr --to videos --out clips
     """
@@ -74,11 +74,11 @@ def _notes(done: "Exported", *, folders: bool) -> None:
     if folders and renamed:
         some = ", ".join(f"{_short(name)} is {_short(folder)}" for name, folder in renamed[:SHOWN])
         more = f" and {len(renamed) - SHOWN} more" if len(renamed) > SHOWN else ""
-        _output.note(f"note: folders cannot have every name: {some}{more}; the JSON lists have the true ones")
+        _output.note(f"note: renamed class folders: {some}{more}; the JSON lists have the original names")
     if done.cut_share:
         _output.note(
-            f"note: {100 * done.cut_share:.2g} % of the values lie beyond black or white and were cut: "
-            "pixels cannot show them, --to npz --encoding float32 keeps them"
+            f"note: {100 * done.cut_share:.2g} % of the values are outside the range of pixels and were "
+            "clipped; --to npz --encoding float32 keeps them"
         )
 
 

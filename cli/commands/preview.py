@@ -1,4 +1,4 @@
-"""`dfs preview`: pictures of a store, or of several."""
+"""`dfs preview`: draw pictures of one or more stores."""
 
 import contextlib
 from pathlib import Path
@@ -48,7 +48,7 @@ def preview(
     quiet: shared.Quiet = False,
     verbose: shared.Verbose = False,
 ) -> None:
-    """Draw a store: contact sheet, film, timeline, storage, cosines, optical flow; or rows of several stores.
+    """Draw a store as a contact sheet, film or chart, or compare several stores.
 
     dfs preview ucf.zarr --out sheet.png
 
@@ -104,7 +104,7 @@ def _picture(
     overwrite: bool,
     quiet: bool,
 ) -> dict[str, Any]:
-    """Draws a picture of one store; returns its clips, files and size."""
+    """Draws a picture of a store; returns its clips, files and size in bytes."""
     from ..shown.picture_files import check_free, page_paths, write_files
 
     if kind in ("cosine", "timeline"):
@@ -129,7 +129,7 @@ def _rows(
     *,
     overwrite: bool,
 ) -> dict[str, Any]:
-    """Draws the same clips of several stores below one another; clip 0 alone if none were chosen."""
+    """Draws the same clips of several stores below one another; only clip 0 if none were chosen."""
     from dfs_store.pictures.preview import image_bytes, rows_of_stores
 
     from ..shown.picture_files import check_free, write_files
@@ -143,7 +143,7 @@ def _rows(
 
 
 def _kind(kind: str | None, path: Path, *, nearest: bool, making: bool, num_stores: int) -> str:
-    """Returns which picture is meant, once its file name fits it."""
+    """Returns the kind of picture, after checking that the file name matches it."""
     from dfs_store.errors import SettingsError
     from dfs_store.names import known_name
     from dfs_store.pictures.charts import CHART_SUFFIXES
@@ -157,9 +157,9 @@ def _kind(kind: str | None, path: Path, *, nearest: bool, making: bool, num_stor
     if making or num_stores > 1:
         what = "--making" if making else f"a picture of {num_stores} stores"
         if making and num_stores > 1:
-            raise SettingsError(f"--making shows the run of one store, got {num_stores} stores")
+            raise SettingsError(f"--making shows the run of a single store, got {num_stores} stores")
         if kind is not None:
-            raise SettingsError(f"{what} takes no --kind, got {kind}; leave it out")
+            raise SettingsError(f"{what} cannot be combined with --kind {kind}; leave it out")
         kind = "making" if making else "rows"
         check_picture_path(path, FILM_SUFFIXES if making else sheets, what)
     elif kind is None:
@@ -169,12 +169,12 @@ def _kind(kind: str | None, path: Path, *, nearest: bool, making: bool, num_stor
         known_name(kind, suffixes, "--kind")
         check_picture_path(path, suffixes[kind], f"a {kind}")
     if nearest and kind != "film":
-        raise SettingsError(f"--nearest shows real clips in a film (.gif, .mp4), got a {kind}")
+        raise SettingsError(f"--nearest needs a film (.gif or .mp4), got a {kind}")
     return kind
 
 
 def _filmed(store: "KeyFrameStore", chosen: list[int], *, asked: bool) -> list[int]:
-    """Returns the clips of a film: those asked for, else the first of each class, a few of them."""
+    """Returns the clips of a film: the chosen ones, by default the first clip of each of a few classes."""
     from dfs_store.errors import SettingsError
 
     if not asked:
@@ -235,13 +235,13 @@ def _flows(clip: "PicturedClip") -> "list[npt.NDArray[np.uint8]]":
     from dfs_store.evaluate.motion import flow_colours, frame_flows
 
     flows = list(frame_flows(np.float32(1 / 255) * np.asarray(clip.pixels).transpose(0, 3, 1, 2)))
-    # Full colour at the clip's own largest motion: condensed clips move less than real ones.
+    # Scaled to the clip's largest motion, because condensed clips move less than real ones.
     largest = float(np.percentile(np.linalg.norm(np.stack(flows), axis=-1), 99))
     return [flow_colours(flow, max(largest, 0.5)) for flow in flows]
 
 
 def _events(drawing: "Preview", events: str | None) -> list[dict[str, Any]]:
-    """Reads the log of the run that made the store; one that was named may be of any."""
+    """Reads the log of the run that made the store; a log given with --events is not checked."""
     from dfs_store.condense.runtime.event_log import event_log_path, read_events
     from dfs_store.errors import SettingsError, StoreNotFoundError
 
@@ -250,14 +250,14 @@ def _events(drawing: "Preview", events: str | None) -> list[dict[str, Any]]:
         lines = read_events(path, named=events is not None)
     except OSError as error:
         raise StoreNotFoundError(
-            f"{path}: the log of the run cannot be read ({error.strerror}), and cosines stand there alone; "
-            "name it with --events"
+            f"{path}: the log of the run, which contains the cosines, cannot be read ({error.strerror}); "
+            "give its path with --events"
         ) from error
     made = [line.get("digest") for line in lines if line["event"] == "store_written"]
     if events is None and drawing.store.attributes["digest"] not in made:
         raise SettingsError(
-            f"{path} is the log of another store than the one that is there now, or of a run without an "
-            "end; name it with --events if it is the right one"
+            f"{path} is the log of another store or of an unfinished run; if it is the right one, give it "
+            "with --events"
         )
     return lines
 
@@ -265,7 +265,7 @@ def _events(drawing: "Preview", events: str | None) -> list[dict[str, Any]]:
 def _real_clips(
     drawing: "Preview", nearest: bool, dataset: str | None, root: str | None, *, quiet: bool
 ) -> "Beside | None":
-    """Returns what finds the nearest real clip of one, None where that was not asked for."""
+    """Returns a function that finds the nearest real clip of a clip; None without --nearest."""
     if not nearest:
         return None
     from dfs_store.evaluate.nearest import nearest_real_clip

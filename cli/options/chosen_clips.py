@@ -37,7 +37,7 @@ def chosen_clips(
 
     ranges = [range(len(store))] if clips is None else clip_ranges(clips, "--clips")
     if (last := max(each.stop for each in ranges) - 1) >= len(store):
-        raise SettingsError(f"--clips must lie in 0..{len(store) - 1}, got {last}")
+        raise SettingsError(f"--clips must be in 0..{len(store) - 1}, got {last}")
     numbers = sorted(set().union(*ranges))
     names = class_list(classes)
     kept = None if names is None else {known_name(name, store.class_names, "--classes") for name in names}
@@ -55,7 +55,7 @@ def chosen_clips(
 
 
 def clips_as_in(one: "KeyFrameStore", clips: list[int], other: "KeyFrameStore") -> list[int]:
-    """Returns the numbers that clips of one store have in another: the same class, and the same place in it.
+    """Returns the numbers of corresponding clips in another store: same class, same place in the class.
 
     Raises:
         SettingsError: the other store has no such clip.
@@ -71,8 +71,8 @@ def clips_as_in(one: "KeyFrameStore", clips: list[int], other: "KeyFrameStore") 
         same = np.flatnonzero(np.array(other.class_names)[other.labels] == name)
         if place >= len(same):
             raise SettingsError(
-                f"clip {clip} of {one.path} is number {place + 1} of class {name!r}, and {other.path} has "
-                f"{len(same)} of that class; choose others with --clips"
+                f"clip {clip} of {one.path} is number {place + 1} of class {name!r}, but {other.path} has "
+                f"only {len(same)}; choose other clips with --clips"
             )
         found.append(int(same[place]))
     return found
@@ -82,7 +82,7 @@ def clip_ranges(text: str, flag: str) -> list[range]:
     """Parses "3,17,20-25" into ranges of clip numbers.
 
     Raises:
-        SettingsError: the text is something else, or a range runs backwards.
+        SettingsError: the text has another form, or a range is descending.
     """
     from dfs_store.errors import SettingsError
 

@@ -23,7 +23,8 @@ Dataset = Annotated[
         "--dataset",
         metavar="NAME|FOLDER|LIST",
         autocompletion=offer.complete_dataset,
-        help="Dataset of the real clips, if not that of the store.",
+        help="Dataset of the real clips.",
+        show_default="the store's",
     ),
 ]
 Model = Annotated[
@@ -65,13 +66,11 @@ Lr = Annotated[
 BatchSize = Annotated[int, typer.Option("--batch-size", help="Clips per training step.")]
 Results = Annotated[
     str | None,
-    typer.Option("--results", metavar="FILE", help="JSON file to write, if not next to the store."),
+    typer.Option("--results", metavar="FILE", help="JSON file to write.", show_default="next to the store"),
 ]
-DryRun = Annotated[
-    bool, typer.Option("--dry-run", help="Forecast the time, from a few batches; train nothing.")
-]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Estimate the time from a few batches, and exit.")]
 
-# Which real clips, as `StoreVideos` names them; and how networks are trained, as `EvaluationSettings` does.
+# Options for the fields of `StoreVideos` and of `EvaluationSettings`.
 CLIPS: Group = {
     "root": (shared.Root, None),
     "test_list": (shared.TestList, None),

@@ -1,4 +1,4 @@
-"""Options that several commands have in common, given to a command together."""
+"""Adds groups of shared options to commands."""
 
 import functools
 import inspect
@@ -7,21 +7,21 @@ from typing import Any
 
 __all__ = ["Group", "takes", "with_options"]
 
-# The annotation and the default of each option, by the name of its parameter.
+# Annotation and default of each option, by parameter name.
 Group = Mapping[str, tuple[Any, Any]]
 
 
 def with_options(
     function: Callable[..., Any], options: list[inspect.Parameter], *, first: bool
 ) -> Callable[..., Any]:
-    """Replaces the `**` parameter of a command by options, before or after its own parameters."""
+    """Replaces the `**` parameter of a command by options, placed before or after its own parameters."""
     own = [
         each.replace(kind=each.KEYWORD_ONLY)
         for each in inspect.signature(function).parameters.values()
         if each.kind is not each.VAR_KEYWORD
     ]
     signature = inspect.Signature([*options, *own] if first else [*own, *options])
-    # Typer reads these.
+    # Typer reads these attributes.
     function.__signature__ = signature  # type: ignore[attr-defined]
     function.__annotations__ = {name: each.annotation for name, each in signature.parameters.items()}
     return function

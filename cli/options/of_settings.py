@@ -54,7 +54,7 @@ def clip_flags(settings: object, *names: str) -> list[str]:
 
 
 def _official_split(text: str) -> int:
-    """Parses --split; explains --part if the value is that of Python's `split` argument ("train")."""
+    """Parses --split; the error mentions --part if the value is a part of the dataset ("train")."""
     try:
         return int(text)
     except ValueError:
@@ -67,11 +67,11 @@ def _official_split(text: str) -> int:
 
 
 def clips_per_class(text: str) -> int | str:
-    """Reads --vpc: a number, or "all"."""
+    """Parses --vpc: a number, or "all"."""
     try:
         return text if text == "all" else int(text)
     except ValueError:
-        raise typer.BadParameter(f"it is a number of videos per class, or all, got {text!r}") from None
+        raise typer.BadParameter(f"must be the number of videos per class, or all, got {text!r}") from None
 
 
 def _shown(default: object) -> str | bool:

@@ -14,12 +14,12 @@ Stores = Annotated[
     typer.Argument(
         metavar="STORE...",
         autocompletion=stores,
-        help="A .zarr, .zarr.zip, .h5 or .hdf5 store, or its URL; for several, a row each.",
+        help="Stores to draw: .zarr, .zarr.zip, .h5 or .hdf5, or URLs.",
     ),
 ]
 Making = Annotated[
     bool,
-    typer.Option("--making", help="A film of the run that made the store (condensed with --snapshots N)."),
+    typer.Option("--making", help="Show the run that made the store, condensed with --snapshots N."),
 ]
 Out = Annotated[
     str, typer.Option("--out", metavar="FILE", help="File to write: .png, .pdf, .svg, .gif or .mp4.")
@@ -47,7 +47,7 @@ Theme = Annotated[
     str, _looks(metavar="light|dark", help="Colour theme.", autocompletion=one_of("light", "dark"))
 ]
 Fps = Annotated[float | None, _looks(help="Frames per second of a film.", show_default="the store's, else 8")]
-Nearest = Annotated[bool, _looks("--nearest", help="Show the nearest real clip beside each one of a film.")]
+Nearest = Annotated[bool, _looks("--nearest", help="Show the nearest real clip beside each clip of a film.")]
 Events = Annotated[
     str | None, _looks(metavar="FILE", help="Log of the run, for cosine.", show_default="STORE.events.jsonl")
 ]

@@ -1,4 +1,4 @@
-"""Reads the settings file of `--config`: TOML or JSON, with the flags without leading dashes as keys."""
+"""Reads the settings file of `--config`: TOML or JSON, with flag names as keys."""
 
 import tomllib
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The text of a result of `dfs evaluate`."""
+"""Formats a result of `dfs evaluate` as text."""
 
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ def evaluation_text(
     *,
     verbose: bool,
 ) -> str:
-    """Writes scores, chance, how they were found, and what the store takes; verbose, also each class."""
+    """Formats the scores, the evaluation and the size of the store; if verbose, also the classes."""
     from dfs_store.format.io.place import shown_place
 
     kinds = [("", {"top1": result.top1, "top5": result.top5})] if result.labels != "soft" else []
@@ -59,7 +59,7 @@ def _score_cells(score: "Score") -> tuple[str, str]:
 
 
 def _class_rows(result: "EvaluationResult") -> list[tuple[str, ...]]:
-    """Per class the accuracy, and the class that its clips are most often mistaken for."""
+    """Returns the accuracy of each class, and the class with which it is most often confused."""
     rows: list[tuple[str, ...]] = []
     for label, (name, percent) in enumerate(result.per_class.items()):
         wrong = [0 if other == label else count for other, count in enumerate(result.confusion[label])]

@@ -1,4 +1,4 @@
-"""The text of a forecast of time."""
+"""Formats a forecast as text."""
 
 from typing import TYPE_CHECKING
 
@@ -7,13 +7,13 @@ from .. import _output
 if TYPE_CHECKING:
     from dfs_store.condense.forecast import Forecast
 
-_SHOWN_SHARE = 0.05  # smaller parts are not worth a word
+_SHOWN_SHARE = 0.05  # smaller parts are not shown
 
 
 def forecast_text(forecast: "Forecast | None") -> str:
-    """Writes about how long something takes, and what takes it."""
+    """Formats a duration and its largest parts."""
     if forecast is None:
-        return "unknown: the method is your own"
+        return "unknown for custom methods"
     large = {n: s for n, s in forecast.parts.items() if s >= _SHOWN_SHARE * forecast.seconds}
     parts = ", ".join(f"{name} {_output.duration_text(seconds)}" for name, seconds in large.items())
     about = f"about {_output.duration_text(forecast.seconds)}{', roughly' if forecast.rough else ''}"

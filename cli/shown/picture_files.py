@@ -32,8 +32,8 @@ def check_free(paths: Sequence[Path], *, overwrite: bool, flag: str = "--out") -
     for path in taken:
         if not path.is_file():
             raise OutputExistsError(
-                f"{path}: is no file (a folder, a pipe or a device), and is never replaced; choose another "
-                f"{flag}"
+                f"{path} is not a regular file (but a folder, pipe or device) and is not replaced; choose "
+                f"another {flag}"
             )
         if not overwrite:
             more = f" (and {len(taken) - 1} more)" if len(taken) > 1 else ""

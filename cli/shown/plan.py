@@ -17,8 +17,8 @@ def plan_text(plan: "Plan", forecast: "Forecast | None", *, timed: bool = True) 
 
     Args:
         plan: the plan of the run.
-        forecast: of its duration; None if it is unknown.
-        timed: False leaves the duration out.
+        forecast: forecast of the duration; None if unknown.
+        timed: whether to include the duration.
     """
     shape = "x".join(map(str, (plan.num_frames, *plan.frame_shape[1:])))
     parts = [
@@ -64,7 +64,7 @@ def outline(plan: "Plan", forecast: "Forecast | None", *, timed: bool = True) ->
     if timed:
         rows.append(("time", forecast_text(forecast)))
     if plan.settings.get("extractor") == "trained":
-        rows.append(("first", "trains ConvNet3D once on the real clips, for the features to choose by"))
+        rows.append(("first", "trains ConvNet3D once on the real clips, to choose clips by its features"))
     rows.append(("settings", ", ".join(settings) + "  (all: -v)"))
     first, most = _output.mebibytes(plan.first_bytes), _output.mebibytes(plan.most_bytes)
     sizes = first if first == most else f"{first} at the start, {most} at most"
@@ -102,7 +102,7 @@ def _store_rows(plan: "Plan") -> list[tuple[str, ...]]:
 
 
 def _coded(plan: "Plan") -> str:
-    """Returns a remark on the size: the budget, or that the size after encoding is not known yet."""
+    """Returns a remark on the size: the budget, or that encoding is not included."""
     encoding = plan.settings.get("encoding")
     if plan.settings.get("budget") is not None:
         return f", --budget {plan.settings['budget']}"
@@ -126,12 +126,10 @@ def _memory_rows(plan: "Plan") -> list[tuple[str, ...]]:
                 _output.size_text(plan.chunk_memory_bytes),
                 "forward and backward, about",
             ),
-            ("real clips that are embedded at a time", _output.size_text(plan.real_batch_bytes), "about"),
+            ("real clips embedded at a time", _output.size_text(plan.real_batch_bytes), "about"),
         ]
     if plan.pinned_bytes:
-        rows.append(
-            ("real clips on their way to the GPU", _output.size_text(plan.pinned_bytes), "host memory")
-        )
+        rows.append(("real clips streamed to the GPU", _output.size_text(plan.pinned_bytes), "host memory"))
     if plan.device_memory_bytes is not None:
         rows.append(("limit", _output.size_text(plan.device_memory_bytes)))
     return rows

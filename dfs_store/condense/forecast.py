@@ -1,4 +1,4 @@
-"""How long a run will take: a few of its steps are rehearsed, and nothing is written."""
+"""Forecasts the duration of a run from a few of its steps, without writing anything."""
 
 import contextlib
 import math
@@ -27,7 +27,7 @@ from dfs_store.videos.rehearsal import Rehearsal, rehearse
 
 __all__ = ["Forecast", "Paces", "forecast_run", "measured", "rehearse_training_clips"]
 
-# Seconds by what was timed.
+# Measured seconds, keyed by what was timed.
 Paces = dict[object, float]
 
 _EMBEDDED = 32  # clips
@@ -36,11 +36,11 @@ _NEVER = 10**9  # steps between checkpoints
 
 @dataclass(frozen=True)
 class Forecast:
-    """About how long something will take.
+    """An estimate of a duration.
 
     Attributes:
-        parts: seconds by what takes them, in order.
-        rough: whether it rests on more than steps of the run itself, timed with the clips it will use.
+        parts: seconds by stage, in order.
+        rough: whether the estimate relies on anything but timed steps of the run with its own clips.
     """
 
     parts: dict[str, float]
@@ -48,24 +48,24 @@ class Forecast:
 
     @property
     def seconds(self) -> float:
-        """Of all parts."""
+        """The sum of all parts."""
         return sum(self.parts.values())
 
     def to_json(self) -> dict[str, Any]:
-        """Returns `forecast_seconds`, `rough` and the seconds of each part."""
+        """Returns a JSON object with `forecast_seconds`, `rough` and `forecast_parts`."""
         parts = {name: round(seconds, 3) for name, seconds in self.parts.items()}
         return {"forecast_seconds": round(self.seconds, 3), "rough": self.rough, "forecast_parts": parts}
 
 
 def measured(paces: Paces, key: object, measure: Callable[[], float]) -> float:
-    """Returns seconds that were measured before, or measures them."""
+    """Returns the seconds recorded for `key`, measuring and recording them if necessary."""
     if key not in paces:
         paces[key] = measure()
     return paces[key]
 
 
 def rehearse_training_clips(config: CondenseConfig) -> Rehearsal:
-    """Returns the real clips of a run, or as many that look alike, without those held out."""
+    """Returns the real clips of a run, or equally many similar ones, without the hold-out."""
     clips = clips_named_by(config)
     made = rehearse(
         clips.pop("name_or_folder"),
@@ -82,24 +82,24 @@ def rehearse_training_clips(config: CondenseConfig) -> Rehearsal:
 
 
 def forecast_run(plan: Plan, clips: Rehearsal | None = None, paces: Paces | None = None) -> Forecast | None:
-    """Returns about how long a run will take; nothing is written.
+    """Forecasts the duration of a run; writes nothing.
 
-    A run of steps takes one to warm up and two that are timed, of each stage, in the loop and with the
-    settings of the run. Training a network on the real clips is timed likewise; so is what a method does to
-    one clip of each class, if it keeps real ones. Writing the store is not counted.
+    For each stage of an iterative method, runs one warm-up step and times two steps, with the loop and the
+    settings of the run. Training a network on the real clips is timed in the same way. For a method that
+    keeps real clips, times its work on one clip of each class. Excludes writing the store.
 
     Args:
-        plan: of the run.
-        clips: of `rehearse_training_clips`, if they are there already.
-        paces: seconds that were measured with these clips before; others are added.
+        plan: plan of the run.
+        clips: the result of `rehearse_training_clips`; computed if None.
+        paces: seconds already measured with these clips; new measurements are added.
 
     Returns:
-        None for a method of the user's own, which may do anything.
+        The forecast; None for custom methods, whose steps are unknown.
 
     Raises:
-        CheckpointError: a checkpoint to resume is damaged, or of other settings.
-        OutOfMemoryError: the device is too small.
-        DatasetNotFoundError, EmptyClassError: there are no such clips.
+        CheckpointError: the checkpoint to resume is damaged or was made with other settings.
+        OutOfMemoryError: the device runs out of memory.
+        DatasetNotFoundError, EmptyClassError: the dataset does not exist, or a class has no clips.
     """
     config = plan.config
     if ":" in config.method:
@@ -134,7 +134,7 @@ def _forecast(plan: Plan, clips: Rehearsal, paces: Paces) -> Forecast:
 
 
 def _embedding_seconds(network: ConvNet3D, videos: VideoDataset) -> float:
-    """Returns the seconds that one real clip takes to be embedded."""
+    """Returns the seconds that embedding one real clip takes."""
     some = videos.subset(np.arange(min(_EMBEDDED, len(videos))))
     device = next(network.parameters()).device
     features_of(network, some)
@@ -144,7 +144,7 @@ def _embedding_seconds(network: ConvNet3D, videos: VideoDataset) -> float:
 
 
 def _of_steps(plan: Plan, clips: Rehearsal) -> dict[str, float]:
-    """Returns the time of setting up and of all steps that are left."""
+    """Returns the seconds of the setup and of all remaining steps."""
     config = plan.config
     first = 0
     if config.resume and checkpoints_of(config.out) and clips.decoding_seconds is None:
@@ -162,22 +162,22 @@ def _of_steps(plan: Plan, clips: Rehearsal) -> dict[str, float]:
 
 
 def _rehearsed(config: CondenseConfig) -> CondenseConfig:
-    """Returns the settings of a rehearsal, of as few steps as it needs, which keeps no checkpoint."""
+    """Returns the settings of a rehearsal, with few steps and without checkpoints."""
     quick: dict[str, Any] = {"resume": False, "checkpoint_every": _NEVER}
     if config.uses("init") and config.init in ("herding", "pack"):
-        quick["init"] = "real"  # choosing them is forecast apart
+        quick["init"] = "real"  # choosing the clips is forecast separately
     if config.uses("static_iterations"):
         quick["static_iterations"] = min(config.memories.static_iterations, 1 + TIMED_STEPS)
     return replace(config, **quick)
 
 
 def _stage(phase: str) -> str:
-    """Returns which steps take as long as those of a phase: static-dynamic has two kinds of them."""
+    """Returns the stage of a phase; steps of one stage take equally long."""
     return "static" if phase == "static" else "matching"
 
 
 class _Stopwatch:
-    """Times a few steps of each stage, then ends the run."""
+    """Times a few steps of each stage, then stops the run."""
 
     def __init__(self, device: torch.device, stages: set[str]) -> None:
         self._device, self._stages = device, stages
@@ -185,7 +185,7 @@ class _Stopwatch:
         self._last = self.started = time.perf_counter()
 
     def on_event(self, event: Event) -> None:
-        """Notes the time; raises AbandonedError when it has seen enough."""
+        """Records the time of a step; raises AbandonedError after enough steps."""
         if isinstance(event, RunStarted):
             self._last = self.started = synchronised_clock(self._device)
         if not isinstance(event, StepDone):
@@ -198,16 +198,16 @@ class _Stopwatch:
             raise AbandonedError
 
     def seconds_per_step(self) -> dict[str, float]:
-        """Returns the seconds of a step by stage; the first step of a stage warms up, if there are others."""
+        """Returns the seconds per step by stage, without the first step of a stage if there are others."""
         return {stage: float(np.mean(times[1:] or times)) for stage, times in self._times.items()}
 
 
 def _keeping_seconds(plan: Plan, videos: VideoDataset) -> float:
-    """Returns the time of what a method does to the real clips it keeps, from one clip of each class."""
+    """Returns the seconds that keeping the real clips takes, estimated from one clip of each class."""
     config = plan.config
     firsts = videos.subset(np.unique(videos.labels, return_index=True)[1])
     share = len(firsts) / plan.num_clips
-    for more in (1, 4, 16):  # a clip of these may need more bytes than the mean
+    for more in (1, 4, 16):  # these clips may need more bytes than the average clip
         budget = config.budget_bytes and math.ceil(more * share * config.budget_bytes)
         trial = replace(config, vpc="all", extractor="random", budget=budget)
         started = time.perf_counter()

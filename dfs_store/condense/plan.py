@@ -1,4 +1,4 @@
-"""The plan of a run: what it will need, worked out and checked before anything is decoded or computed."""
+"""The plan of a run: what it needs, computed and checked before any video is decoded."""
 
 import sys
 from dataclasses import asdict, dataclass
@@ -35,35 +35,36 @@ __all__ = ["Plan", "check_place", "plan_run"]
 
 @dataclass(frozen=True)
 class Plan:
-    """The plan of a run; made by `plan_run`, carried out by `condense`.
+    """The plan of a run, made by `plan_run` and executed by `condense`.
 
     Attributes:
         config: the resolved settings.
-        real_clips: the real clips that it was made for.
-        settings: the settings that decide what comes out, as in the provenance.
-        preset: where the settings that were not given come from.
-        notes: settings without effect, and the like.
-        device: where it computes.
-        num_classes: classes of the dataset.
-        num_real_clips: real clips of the training split.
-        num_clips: synthetic clips, N.
-        num_frames: T.
+        real_clips: the real clips that the plan was made for.
+        settings: the settings that determine the result, as in the provenance.
+        preset: source of the settings that were not given.
+        notes: remarks, such as settings without effect.
+        device: name of the device.
+        num_classes: number of classes of the dataset.
+        num_real_clips: number of real clips in the training split.
+        num_clips: N, the number of synthetic clips.
+        num_frames: T, the number of frames of a clip.
         frame_shape: (C, H, W).
-        phases: name and half-open range of steps of each phase; empty where nothing iterates.
-        native_bytes: of the native arrays in the store (static-dynamic's memories), else None.
-        soft_label_bytes: of the soft labels in the store, else None.
-        first_bytes, most_bytes: key frames in the store at the start and if every frame became one.
-        real_bytes: real clips as uint8, in the cache and (where they fit) on the device.
-        real_on_device: whether they fit; else they are streamed.
-        key_frame_memory_bytes: key frames (or memories) and what training keeps of them, at most.
-        key_frames_on_device: whether they stay on the device; else in host memory.
-        chunk_clips: synthetic clips that are rendered at a time, at most.
-        chunk_memory_bytes: activations of one chunk, forward and backward, about.
-        real_batch_bytes: real clips that are embedded at a time, with their activations, about.
-        pinned_bytes: host memory for real clips that are streamed to a GPU: those of two steps.
-        disk: bytes of the disk of `out` that the run takes, checkpoints included.
-        disk_free_bytes: that are free on it.
-        device_memory_bytes: that the run may take of the device; None for the CPU without --max-memory.
+        phases: name and half-open range of steps of each phase; empty if the method does not iterate.
+        native_bytes: size of the native arrays in the store (memories of static-dynamic); None if there are
+            none.
+        soft_label_bytes: size of the soft labels in the store; None without soft labels.
+        first_bytes, most_bytes: size of the key frames in the store, initially and if every frame became one.
+        real_bytes: size of the real clips as uint8, in the cache and, if they fit, on the device.
+        real_on_device: whether the real clips fit the device; if not, they are streamed.
+        key_frame_memory_bytes: maximum size of the key frames (or memories) with their training state.
+        key_frames_on_device: whether key frames stay on the device; if not, in host memory.
+        chunk_clips: maximum number of synthetic clips rendered at a time.
+        chunk_memory_bytes: estimated size of the activations of one chunk, forward and backward.
+        real_batch_bytes: estimated size of the real clips embedded at a time, with their activations.
+        pinned_bytes: host memory for two steps of real clips streamed to a GPU.
+        disk: disk space that the run needs for `out`, including checkpoints.
+        disk_free_bytes: free space on that disk.
+        device_memory_bytes: device memory that the run may use; None for the CPU without --max-memory.
     """
 
     config: CondenseConfig
@@ -99,12 +100,12 @@ class Plan:
         return {name: each for name, each in asdict(self).items() if name not in ("config", "real_clips")}
 
     def check_disk(self) -> None:
-        """Raises DiskFullError if there is no room for the first key frames and their checkpoints."""
+        """Raises DiskFullError if the initial key frames and their checkpoints do not fit on the disk."""
         check_disk(self.config.out, self.disk)
 
 
 def plan_run(config: CondenseConfig, videos: VideoDataset | None = None) -> Plan:
-    """Checks the settings of a run, and works out what it will need.
+    """Checks the settings of a run and computes what it needs.
 
     Args:
         config: the settings; those that are None are taken from the preset.
@@ -112,9 +113,9 @@ def plan_run(config: CondenseConfig, videos: VideoDataset | None = None) -> Plan
             settings name are counted, without decoding any.
 
     Raises:
-        OutputExistsError, OutputNotWritableError: as `check_place`.
-        DatasetNotFoundError, EmptyClassError: the settings name no such clips.
-        SettingsError: settings that do not make sense, or not with these clips.
+        OutputExistsError, OutputNotWritableError: see `check_place`.
+        DatasetNotFoundError, EmptyClassError: the dataset does not exist, or a class has no clips.
+        SettingsError: settings are invalid, contradict each other, or do not suit these clips.
     """
     config = config.resolved()
     check_place(config)
@@ -125,12 +126,13 @@ def plan_run(config: CondenseConfig, videos: VideoDataset | None = None) -> Plan
 
 
 def check_place(config: CondenseConfig) -> None:
-    """Checks that the result will have a place.
+    """Checks that the store can be written to `out`.
 
     Raises:
         OutputExistsError: `out` exists and `overwrite` is not set.
         OutputNotWritableError: `out` cannot be written.
-        SettingsError: the suffix names no container, or the checkpoint of an unfinished run would be lost.
+        SettingsError: the suffix is not one of a container, or the checkpoint of an unfinished run would be
+            lost.
     """
     check_output(config.out, overwrite=config.overwrite)
     check_snapshots(config)
@@ -150,17 +152,22 @@ def check_place(config: CondenseConfig) -> None:
         )
 
 
+def _check_clips(config: CondenseConfig, clips: TrainingClips, num_clips: int) -> None:
+    method = config.record
+    if method.needs_real_clips or config.init not in (None, "noise"):
+        otherwise = "" if method.needs_real_clips else ", or --init noise"
+        check_real_clips(clips.per_class, config.vpc, otherwise)
+    if config.soft_labels:
+        check_convnet3d(len(clips.per_class), clips.num_frames, clips.frame_shape[1])
+    method.check_clips(config, num_clips, clips.num_frames, clips.frame_shape)
+
+
 def _plan(config: CondenseConfig, clips: TrainingClips, device: torch.device) -> Plan:
     per_class, num_frames, frame_shape = clips
     iterates, method = config.iterates, config.record
-    if method.needs_real_clips or config.init not in (None, "noise"):
-        otherwise = "" if method.needs_real_clips else ", or --init noise"
-        check_real_clips(per_class, config.vpc, otherwise)
     num_clips = sum(map(config.clips_of, per_class.values()))
-    if config.soft_labels:
-        check_convnet3d(len(per_class), num_frames, frame_shape[1])
     small = _small_note(config, frame_shape[1])
-    method.check_clips(config, num_clips, num_frames, frame_shape)
+    _check_clips(config, clips, num_clips)
     first_keys, most_keys = method.key_frames(config, num_frames)
     frame_values = int(np.prod(frame_shape))
     stored_bytes = num_clips * frame_size_bytes(frame_shape, config.stored_dtype)
@@ -174,12 +181,12 @@ def _plan(config: CondenseConfig, clips: TrainingClips, device: torch.device) ->
     # Values and momentum of every key frame.
     state_bytes = [2 * 4 * num_clips * keys * frame_values * iterates for keys in (first_keys, most_keys)]
     training_bytes = state_bytes[1]
-    if method.native_bytes is not None:  # memories with gradient and momentum, always on the device
+    if method.native_bytes is not None:  # memories, their gradients and momentum are always on the device
         native = method.native_bytes(len(per_class), config.per_class, num_frames, frame_shape)
         training_bytes = 3 * native
         store_bytes = store_bytes[0] + native, store_bytes[1] + native
         state_bytes = [2 * native, 2 * native]
-    budget = config.budget_bytes or sys.maxsize  # of which the index takes some, too
+    budget = config.budget_bytes or sys.maxsize  # an upper bound: it also covers the index
     store_bytes = min(store_bytes[0], budget), min(store_bytes[1], budget)
     key_frame_bytes = min(stored_bytes * first_keys, budget), min(stored_bytes * most_keys, budget)
     return Plan(
@@ -216,7 +223,7 @@ def _plan(config: CondenseConfig, clips: TrainingClips, device: torch.device) ->
 def _real_batch(
     config: CondenseConfig, clips: TrainingClips, device: torch.device, resident: bool
 ) -> dict[str, int]:
-    """Returns the bytes of the real clips that are embedded at a time, and of those on their way to a GPU."""
+    """Returns the size of the real clips embedded at a time, and of those being copied to a GPU."""
     if not config.iterates:
         return {"real_batch_bytes": 0, "pinned_bytes": 0}
     per_class, shape = clips.per_class, (clips.num_frames, clips.frame_shape)
@@ -229,11 +236,7 @@ def _real_batch(
 
 
 def _small_note(config: CondenseConfig, size: int) -> tuple[str, ...]:
-    """Refuses frames too small for ConvNet3D if the method needs it, before anything is decoded; else warns.
-
-    Raises:
-        SettingsError: the method embeds clips with ConvNet3D.
-    """
+    """Returns a note if frames are too small for ConvNet3D; raises SettingsError if the method needs it."""
     if size >= SMALLEST_SIZE:
         return ()
     if config.embeds:

@@ -91,9 +91,7 @@ def _at_least_1(flag: str, value: int | str) -> None:
 
 def _moments(flag: str, value: int) -> None:
     if not 2 <= value <= 1000:
-        raise SettingsError(
-            f"{flag} must lie in 2..1000 (the start and the end are two moments), got {value}"
-        )
+        raise SettingsError(f"{flag} must be in 2..1000 (the start and the end are two moments), got {value}")
 
 
 def _not_negative(flag: str, value: int) -> None:
@@ -108,17 +106,17 @@ def _positive(flag: str, value: float) -> None:
 
 def _below_1(flag: str, value: float) -> None:
     if not 0 <= value < 1:
-        raise SettingsError(f"{flag} must lie in [0, 1), got {value}")
+        raise SettingsError(f"{flag} must be in [0, 1), got {value}")
 
 
 def _share_of_steps(flag: str, value: float) -> None:
     if not 0 < value <= 1:
-        raise SettingsError(f"{flag} is a share of steps and must lie in (0, 1], got {value}")
+        raise SettingsError(f"{flag} is a share of steps and must be in (0, 1], got {value}")
 
 
 def _levels(flag: str, value: float) -> None:
     if not 0 <= value <= 255:
-        raise SettingsError(f"{flag} must lie in 0..255 (8-bit levels), got {value}")
+        raise SettingsError(f"{flag} must be in 0..255 (8-bit levels), got {value}")
 
 
 def _number(flag: str, value: float) -> None:
@@ -185,7 +183,7 @@ class Settings:
     static_iterations: int | None = _set("Steps of the first stage.", MEMORIES, check=_at_least_1)
     static_lr: float | None = _set("Learning rate of the static memory.", MEMORIES, check=_positive)
     integrator_lr: float | None = _set(
-        "Learning rate of the convolution that joins them.", MEMORIES, check=_positive
+        "Learning rate of the convolution that joins the memories.", MEMORIES, check=_positive
     )
 
     budget: str | int | None = _set(
@@ -261,7 +259,7 @@ class Settings:
         "Arithmetic for real clips: float32, bf16 (approximate) or auto.", RUNNING, "float32"
     )
     snapshots: int | None = _set(
-        "Keep some clips as they were at N moments, for `dfs preview --making`.",
+        "Save some clips at N steps of the run, for `dfs preview --making`.",
         RUNNING,
         metavar="N",
         check=_moments,

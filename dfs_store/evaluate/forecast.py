@@ -1,4 +1,4 @@
-"""How long an evaluation will take: a few batches are trained and tested, and nothing is written."""
+"""Forecasts the duration of an evaluation from a few batches, without writing anything."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,7 +17,7 @@ from dfs_store.videos.rehearsal import Rehearsal
 
 __all__ = ["forecast_evaluation"]
 
-_TESTED = 64  # clips of a test batch
+_TESTED = 64  # clips per test batch
 _WARMED_UP = 8
 _CPU_BATCH = 64
 
@@ -29,26 +29,25 @@ def forecast_evaluation(
     decoding: float = 0.0,
     paces: Paces | None = None,
 ) -> Forecast:
-    """Returns about how long `evaluate` will take.
+    """Forecasts the duration of `evaluate`.
 
-    A training step to warm up and two that are timed are taken for each kind of labels, and one batch is
-    tested, by a network that is not used afterwards.
+    For each kind of labels, runs one warm-up step and times two training steps; tests one batch.
 
     Args:
-        sources: the clips to train on, once for each kind of labels.
-        test: the clips to test on, or as many that look alike.
-        settings: of the evaluation.
-        decoding: seconds that preparing the clips to train on takes.
-        paces: seconds that were measured with such clips before; others are added.
+        sources: training clips, one source per kind of labels.
+        test: test clips, or equally many similar ones.
+        settings: settings of the evaluation.
+        decoding: seconds to decode the training clips.
+        paces: seconds already measured with such clips; new measurements are added.
 
     Raises:
-        SettingsError: the clips to train and to test on have different classes, or clips are too small.
-        DivergedError, OutOfMemoryError: as `evaluate`.
+        SettingsError: training and test clips have different classes, or clips are too small.
+        DivergedError, OutOfMemoryError: see `evaluate`.
     """
     training, videos = settings.training(0), test.videos
     shape = (len(videos.classes), videos.num_frames, videos.frame_shape[1])
     device = torch.device(settings.device)
-    if device.type == "cpu":  # on which larger batches are no faster
+    if device.type == "cpu":  # larger batches are no faster on a CPU
         training = replace(training, batch_size=min(training.batch_size, _CPU_BATCH))
     paces, seconds = {} if paces is None else paces, 0.0
     network = fast_order(build_network(settings.model, *shape, seed=training.seed).to(device))
@@ -65,7 +64,7 @@ def forecast_evaluation(
 
 
 def _training_seconds(network: torch.nn.Module, source: TrainingClips, training: TrainingSettings) -> float:
-    """Returns the seconds that training on one clip takes, once."""
+    """Returns the seconds of one training pass, per clip."""
     return seconds_per_pass(network, source, training) / len(source)
 
 

@@ -18,7 +18,7 @@ __all__ = [
 
 
 class Published(NamedTuple):
-    """One cell of the paper's tables.
+    """A cell of the paper's tables.
 
     Attributes:
         accuracy: percent, top-1, or top-5 for Kinetics-400 and Something-Something V2.
@@ -90,7 +90,7 @@ _SPREAD: dict[str, dict[str, dict[int, float]]] = {
         "dfs": {10: 0.2, 5: 0.4, 1: 0.3},
     },
 }
-# Table 4, MiniUCF at VPC 1: other networks than ConvNet3D.
+# Table 4, MiniUCF at VPC 1: networks other than ConvNet3D.
 _OTHER_NETWORKS = {
     ("dm", "cnn-gru"): Published(9.9, spread=0.7),
     ("dm", "cnn-lstm"): Published(9.2, spread=0.3),
@@ -165,14 +165,14 @@ def published(
     model: str = "convnet3d",
     settings: Mapping[str, Any] | None = None,
 ) -> Published | None:
-    """Returns the paper's result, or None if there is none.
+    """Returns the paper's result; None if the paper does not have one.
 
     Args:
         dataset: name in the catalogue.
         method: name of the method, or "whole".
         vpc: videos per class; None for "whole". The paper has no results for "all".
         model: name of the trained network.
-        settings: settings of the condensation; missing ones have the paper's values.
+        settings: settings of the condensation; missing settings default to the paper's values.
     """
     settings = settings or {}
     row = vpc if isinstance(vpc, int) else 0

@@ -1,4 +1,4 @@
-"""Results side by side: a row for each method and its settings, over all seeds. Light: no torch."""
+"""Reads results of evaluations into table rows. Does not import torch."""
 
 import errno
 from collections.abc import Sequence
@@ -24,22 +24,22 @@ from dfs_store.videos.files.catalogue import CATALOGUE, FOLDER
 __all__ = ["SCHEMA", "read_results"]
 
 SCHEMA = "dfs.evaluate/1"
-TRIAL = "trial"  # what only helped to choose a control is in no table
+TRIAL = "trial"  # results used to choose a control are not in any table
 
 
 def read_results(paths: Sequence[str | Path]) -> list[TableRow]:
-    """Reads results that `dfs evaluate` and `dfs compare` kept; sorted by dataset, vpc and method.
+    """Reads results of `dfs evaluate` and `dfs compare`, sorted by dataset, vpc and method.
 
-    Results that differ in their seeds alone become one row, if they record the settings of the store.
+    Results that differ only in their seeds are combined into one row if they record the store's settings.
 
     Args:
-        paths: JSON files, or folders, whose results (files ending in .json with the right schema) are taken;
-            of a folder of `dfs compare` those of its cells.
+        paths: JSON files, or folders with results (.json files with the right schema, or the cells of
+            `dfs compare`).
 
     Raises:
-        StoreNotFoundError: a path is not there.
-        NotAStoreError: a file is no such result, or lacks something.
-        SettingsError: nothing is found.
+        StoreNotFoundError: a path does not exist.
+        NotAStoreError: a file is not a result, or is incomplete.
+        SettingsError: there are no results.
     """
     rows = []
     for path in map(Path, paths):
@@ -51,7 +51,7 @@ def read_results(paths: Sequence[str | Path]) -> list[TableRow]:
             continue
         document = _result(path, named=True)
         if document is None:
-            raise NotAStoreError(f"{path} is no result of `dfs evaluate` (a JSON document {SCHEMA!r})")
+            raise NotAStoreError(f"{path} is not a result of `dfs evaluate` (a JSON document {SCHEMA!r})")
         rows += _checked_rows(document)
     if not rows:
         raise SettingsError(f"there is no result of `dfs evaluate` in {', '.join(map(str, paths))}")
@@ -59,7 +59,7 @@ def read_results(paths: Sequence[str | Path]) -> list[TableRow]:
 
 
 def _place(row: TableRow) -> tuple[Any, ...]:
-    # The paper's order; what it does not have comes after.
+    # The paper's order, then other methods.
     of_paper = PAPER_METHODS.index(row.method) if row.method in PAPER_METHODS else len(PAPER_METHODS)
     return (
         row.dataset,
@@ -95,13 +95,13 @@ def _checked_rows(found: dict[str, Any]) -> list[TableRow]:
         return [_row({**found, **_scores(found, kind)}) for kind in kinds]
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise NotAStoreError(
-            f"{found['file']} is a result that lacks something or holds it in another form "
-            f"({type(error).__name__}: {error}); make it again with `dfs evaluate`"
+            f"{found['file']} is an incomplete or malformed result ({type(error).__name__}: {error}); repeat "
+            "`dfs evaluate`"
         ) from error
 
 
 def _scores(found: dict[str, Any], labels: str) -> dict[str, Any]:
-    """Returns the scores of one kind of labels, as a result of this kind alone has them."""
+    """Returns the scores for one kind of labels, in the form of a result with this kind only."""
     return {"labels": labels, **(found["soft"] if found["labels"] == "both" and labels == "soft" else {})}
 
 
@@ -148,7 +148,7 @@ def _row(found: dict[str, Any]) -> TableRow:
 
 
 def _tested_on(test: dict[str, Any]) -> dict[str, Any]:
-    """Returns what a row says of the clips that were tested on."""
+    """Returns the fields of a row that describe the test clips."""
     return {
         "dataset": str(test["dataset"]),
         "split": None if test["split"] is None else int(test["split"]),
@@ -162,7 +162,7 @@ def _tested_on(test: dict[str, Any]) -> dict[str, Any]:
 
 
 def _kept(found: dict[str, Any]) -> dict[str, Any]:
-    """Returns what a row says of the bytes and key frames of the store; None each if there is no store."""
+    """Returns the fields of a row that describe the store, None for each if there is no store."""
     storage = None if found.get("storage") is None else StorageReport(**found["storage"])
     of_key_frames = storage is not None and storage.native_bytes is None
     paper_bytes = stored = on_disk = dense = None
@@ -183,7 +183,7 @@ def _kept(found: dict[str, Any]) -> dict[str, Any]:
 
 
 def _is_as_published(found: dict[str, Any]) -> bool:
-    """Whether a result was made as the paper's numbers were."""
+    """Returns whether a result was obtained as in the paper."""
     test = found["test"]
     info = CATALOGUE.get(test["dataset"], FOLDER)
     usual = {

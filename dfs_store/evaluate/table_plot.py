@@ -1,4 +1,4 @@
-"""Results as a picture: accuracy against the bytes of the store."""
+"""Plots accuracy against the size of the store."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -16,27 +16,27 @@ __all__ = ["check_plot", "plot"]
 
 
 def check_plot(path: str | Path) -> None:
-    """Raises SettingsError unless the suffix is that of a chart."""
+    """Raises SettingsError unless the suffix is one of `CHART_SUFFIXES`."""
     if Path(path).suffix.lower() not in CHART_SUFFIXES:
         raise SettingsError(f"--plot must end in {' or '.join(CHART_SUFFIXES)}, got {str(path)!r}")
 
 
 def plot(rows: Sequence[TableRow], path: str | Path) -> None:
-    """Draws accuracy against stored MiB (logarithmic), a line for each method and setting through its VPCs.
+    """Draws accuracy against stored MiB (logarithmic), with a line through the VPCs of each row label.
 
-    `whole` and chance are lines across. The suffix of `path` chooses the format (.png, .svg, .pdf).
+    `whole` and chance are horizontal lines. The suffix of `path` selects the format (.png, .svg, .pdf).
 
     Raises:
         MissingDependencyError: matplotlib is not installed.
-        SettingsError: the results were evaluated on several datasets or in several ways, none is of a store,
-            or the suffix is none of those.
+        SettingsError: the results differ in dataset or evaluation, none belongs to a store, or the suffix is
+            unknown.
         OutputNotWritableError, DiskFullError: the file cannot be written.
     """
     check_plot(path)
     if len({kind_of(replace(row, runs=0)) for row in rows}) > 1:
         titles = sorted({title_of(row) for row in rows})
         raise SettingsError(
-            "a plot compares results that were evaluated on one dataset in one way, got "
+            "a plot needs results with the same dataset and evaluation, got "
             f"{len(titles)}: {'; '.join(titles)}"
         )
     points: dict[str, list[tuple[float, float, float]]] = {}
@@ -45,7 +45,7 @@ def plot(rows: Sequence[TableRow], path: str | Path) -> None:
             size = row.stored_mebibytes * MEBIBYTE
             points.setdefault(row.label, []).append((size, row.mean, row.std))
     if not points:
-        raise SettingsError("no result is of a store, so there are no bytes to draw accuracy against")
+        raise SettingsError("a plot needs at least one result of a store, got only results of `whole`")
     first = rows[0]
     whole = next((row.mean for row in rows if row.method == "whole" and row.control in (None, "whole")), None)
     figure = accuracy_against_bytes(

@@ -1,4 +1,4 @@
-"""Tables of results as text, Markdown, LaTeX and CSV. Light: no torch."""
+"""Formats tables of results as text, Markdown, LaTeX and CSV. Does not import torch."""
 
 import csv
 import io
@@ -26,13 +26,13 @@ _COST = "made in: time and device per store; clip passes: clips that went throug
 
 
 class Block(NamedTuple):
-    """Rows that were evaluated alike, as cells.
+    """The cells of rows with the same evaluation.
 
     Attributes:
-        title: how and on what they were evaluated.
-        columns: names of the columns; those without any value are left out.
+        title: description of the evaluation.
+        columns: names of the columns, without empty ones.
         rows: the cells.
-        notes: what some columns mean.
+        notes: explanations of columns.
     """
 
     title: str
@@ -109,7 +109,7 @@ def _block(rows: Sequence[TableRow]) -> Block:
 
 
 def title_of(row: TableRow) -> str:
-    """Says how and on what a row was evaluated."""
+    """Describes the evaluation of a row."""
     split = "" if row.split is None else f", split {row.split}{' (declared)' if row.split_declared else ''}"
     stride = "" if row.stride is None else f" at stride {row.stride}" if row.stride > 1 else ""
     held = "" if row.hold_out is None else f", on training clips held out ({row.hold_out:g})"
@@ -123,7 +123,7 @@ def title_of(row: TableRow) -> str:
 
 
 def to_text(rows: Sequence[TableRow]) -> str:
-    """Writes aligned columns, one block per kind of evaluation."""
+    """Formats rows as aligned columns, one block per kind of evaluation."""
     texts = []
     for block in _blocks(rows):
         table = [block.columns, *block.rows]
@@ -134,7 +134,7 @@ def to_text(rows: Sequence[TableRow]) -> str:
 
 
 def to_markdown(rows: Sequence[TableRow]) -> str:
-    """Writes Markdown tables, one per kind of evaluation."""
+    """Formats rows as Markdown tables, one per kind of evaluation."""
     texts = []
     for block in _blocks(rows):
         lines = [_piped(block.columns), _piped(["---"] * len(block.columns)), *map(_piped, block.rows)]
@@ -148,7 +148,7 @@ def _piped(cells: Sequence[str]) -> str:
 
 
 def _markdown(text: str) -> str:
-    """Escapes what would end a cell, or begin emphasis, code, a link or HTML."""
+    """Escapes characters that end a cell or start emphasis, code, a link or HTML."""
     joined = " ".join(text.split())
     for letter in "\\|*_`[]<":
         joined = joined.replace(letter, f"\\{letter}")
@@ -156,7 +156,7 @@ def _markdown(text: str) -> str:
 
 
 def to_latex(rows: Sequence[TableRow]) -> str:
-    r"""Writes LaTeX tables that need the package booktabs, one per kind of evaluation."""
+    """Formats rows as LaTeX tables (package booktabs), one per kind of evaluation."""
     texts = ["% \\usepackage{booktabs}"]
     for block in _blocks(rows):
         spec = "l" + "r" * (len(block.columns) - 1)
@@ -194,9 +194,9 @@ def _latex(text: str) -> str:
 
 
 def to_csv(rows: Sequence[TableRow]) -> str:
-    """Writes every field of every row, full precision, with a header line.
+    """Formats all fields of all rows as CSV in full precision, with a header line.
 
-    A text that a spreadsheet would take for a formula begins with an apostrophe.
+    Texts that a spreadsheet would read as a formula are prefixed with an apostrophe.
     """
     text = io.StringIO()
     names = [each.name for each in fields(TableRow)]

@@ -1,4 +1,4 @@
-"""Arithmetic that repeats: float32 in full, and the same order of sums every time."""
+"""Reproducible arithmetic: full float32 and deterministic convolutions."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,16 +11,16 @@ __all__ = ["full_float32"]
 
 @contextmanager
 def full_float32() -> Iterator[None]:
-    """Keeps products, convolutions and recurrent layers in full float32, and convolutions repeatable.
+    """Computes matrix products, convolutions and recurrent layers in full float32, deterministically.
 
-    Everything that promises equal results runs inside, on the CPU and on CUDA, whatever the caller has set
-    through `torch.backends.fp32_precision` or the older `allow_tf32`. As a decorator it works, too.
+    A context manager and decorator for everything that promises equal results, on the CPU and on CUDA. It
+    overrides `torch.backends.fp32_precision` and the older `allow_tf32`, and restores them on exit.
 
-    Not torch's deterministic algorithms as a whole: the backward pass of MaxPool3d on CUDA then raises,
-    though with windows that do not overlap, as here, it is deterministic.
+    `torch.use_deterministic_algorithms` is not used because the backward pass of MaxPool3d on CUDA would then
+    raise, although it is deterministic for non-overlapping windows as here.
     """
     backends: Any = torch.backends  # typed as a module, whose operators mypy does not know
-    operators = (  # each of its own: an operator's setting overrules that of its backend and of torch
+    operators = (  # set one by one, because an operator's setting overrides that of its backend and of torch
         backends.cuda.matmul,
         backends.cudnn.conv,
         backends.cudnn.rnn,

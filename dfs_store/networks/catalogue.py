@@ -55,9 +55,9 @@ def build_network(name: str, num_classes: int, num_frames: int, size: int, *, se
 
 
 def fast_order(network: nn.Module) -> nn.Module:
-    """Sets the memory order of convolution weights to the fastest one, in place.
+    """Converts convolution weights in place to the fastest memory format.
 
-    That is channels-last, except for layers of ConvNet3D that run faster on a CPU in another order.
+    This is channels-last, except for layers of ConvNet3D that are faster on a CPU in another format.
     """
     if isinstance(network, ConvNet3D):
         network.order_weights()

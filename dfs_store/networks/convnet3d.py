@@ -13,8 +13,8 @@ from dfs_store.networks.mean_pool import MeanPool3d
 __all__ = ["SMALLEST_SIZE", "ConvNet3D", "check_convnet3d"]
 
 _WIDTHS = (64, 128, 128)
-# The memory order in which each convolution is fastest on a CPU (docs/performance.md). Poolings use channels
-# last.
+# The memory format in which each convolution is fastest on a CPU (docs/performance.md). Pooling layers use
+# channels last.
 _CPU_ORDERS = (torch.channels_last_3d, torch.contiguous_format, torch.channels_last_3d)
 # Without gradients, a CPU processes the first feature maps in pieces of this size, which fit into its caches.
 _CPU_PIECE_BYTES = 20 * 2**20
@@ -34,8 +34,8 @@ class ConvNet3D(nn.Module):
 
     Attributes:
         num_features: length of an embedding: 2048 for 16x112x112, 256 for 8x64x64.
-        plain: True keeps weights and maps contiguous (`use_plain_order`); False (the default) lets layers
-            run in faster orders of memory, and on a CPU in pieces, to the same values up to rounding.
+        plain: whether weights and maps stay contiguous (`use_plain_order`). If False (the default), layers
+            use faster memory formats, and on a CPU smaller pieces; the values are equal up to rounding.
 
     Raises:
         SettingsError: an argument is below its minimum.
@@ -59,8 +59,8 @@ class ConvNet3D(nn.Module):
         self.features = nn.Sequential(*blocks)
         frames, side = num_frames // 4, _map_side(size)
         self.num_features = channels * frames * side * side
-        # The public code pools by (2, 2, 2) at 112 pixels and (2, 1, 1) at 64, and crashes between;
-        # this is the rule behind both.
+        # The public code pools by (2, 2, 2) at 112 pixels and by (2, 1, 1) at 64, and crashes for sizes in
+        # between. This rule covers both.
         self.pool = MeanPool3d((min(2, frames), min(2, side), min(2, side)))
         self.dropout = nn.Dropout(0.5)
         self.classifier = nn.Conv3d(channels, num_classes, 1)
@@ -84,28 +84,28 @@ class ConvNet3D(nn.Module):
         return len(_WIDTHS)
 
     def order_weights(self) -> None:
-        """Lays the weights of convolutions out in memory as `embed` and `forward` use them."""
+        """Converts the weights of convolutions to the memory format that `embed` and `forward` use."""
         for number in range(len(_WIDTHS)):
             weight: Tensor = self.features[3 * number].weight  # type: ignore[assignment]
             weight.data = weight.data.contiguous(memory_format=self._order(number))
 
     def use_plain_order(self) -> None:
-        """Makes weights and maps contiguous from here on, in the order in which the layers are written."""
+        """Makes weights contiguous, and maps in all later calls."""
         self.plain = True
         self.order_weights()
 
     def in_bfloat16(self) -> "ConvNet3D":
-        """Returns a copy whose weights are rounded to bfloat16, as are its maps between layers."""
+        """Returns a copy with weights and feature maps in bfloat16."""
         twin = copy.deepcopy(self).to(torch.bfloat16)
         twin.order_weights()
         return twin
 
     def convolve(self, number: int, maps: Tensor) -> Tensor:
-        """Returns what a convolution makes of maps (N, C, T, H, W), in the order of memory that `embed` uses.
+        """Applies one convolution to maps (N, C, T, H, W), in the memory format that `embed` uses.
 
         Args:
-            number: of the convolution, from 0.
-            maps: its input.
+            number: 0-based number of the convolution.
+            maps: input of the convolution.
         """
         convolved: Tensor = self.features[3 * number](maps.contiguous(memory_format=self._order(number)))
         return convolved
@@ -121,7 +121,7 @@ class ConvNet3D(nn.Module):
         maps = clips.transpose(1, 2).to(self.classifier.weight.dtype)
         if self.plain or maps.device.type != "cpu" or torch.is_grad_enabled():
             return self._through(maps)
-        # A quarter of the pixels, of 4 bytes each.
+        # The first feature maps have a quarter of the pixels; each value takes 4 bytes.
         pieces = torch.split(maps, max(1, _CPU_PIECE_BYTES // (_WIDTHS[0] * math.prod(maps.shape[2:]))))
         return torch.cat([self._through(piece) for piece in pieces])
 

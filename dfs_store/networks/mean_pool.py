@@ -1,4 +1,4 @@
-"""Means over windows that overlap, with a backward pass that repeats on CUDA."""
+"""Average pooling over overlapping windows, with a deterministic backward pass on CUDA."""
 
 from torch import Tensor, nn
 
@@ -6,13 +6,13 @@ __all__ = ["MeanPool3d"]
 
 
 class MeanPool3d(nn.AvgPool3d):
-    """`torch.nn.AvgPool3d` with stride 1, whose gradients do not depend on the order of threads.
+    """`torch.nn.AvgPool3d` with stride 1 and deterministic gradients.
 
-    On CUDA the backward pass of AvgPool3d may add to places that windows share in any order. There this sums
-    shifted views instead, along one axis after the other.
+    On CUDA, the backward pass of AvgPool3d adds the gradients of overlapping windows in any order. This
+    module sums shifted views instead, along one axis at a time.
 
     Args:
-        window: (frames, height, width).
+        window: size of the pooling window, (frames, height, width).
     """
 
     def __init__(self, window: tuple[int, int, int]) -> None:

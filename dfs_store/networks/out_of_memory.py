@@ -9,8 +9,8 @@ from dfs_store.errors import OutOfMemoryError
 
 __all__ = ["is_out_of_memory", "out_of_memory_named"]
 
-# On the CPU torch has no class of its own for it; cuDNN finds no way to compute within what is left, and
-# cuBLAS cannot make its handle.
+# On the CPU, torch does not raise a class of its own. On a GPU, cuDNN may find no algorithm that fits the
+# remaining memory, and cuBLAS may fail to create its handle.
 _WORDS = (
     "can't allocate memory",
     "bad_alloc",

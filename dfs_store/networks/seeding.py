@@ -1,4 +1,4 @@
-"""Torch's global generators, borrowed for a while."""
+"""Seeds torch's global random generators temporarily."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,13 +10,13 @@ __all__ = ["seeded"]
 
 @contextmanager
 def seeded(seed: int, device: torch.device | None = None) -> Iterator[None]:
-    """Seeds the global generator of the CPU, and that of a GPU, and puts them back at the end.
+    """Seeds the global generators of the CPU and of a GPU, and restores their state on exit.
 
-    `torch.manual_seed` would reseed the generators of all GPUs, those of the caller included.
+    `torch.manual_seed` would also reseed the caller's generators on all other GPUs.
 
     Args:
-        seed: of both.
-        device: the GPU whose generator is used, too; None or a CPU for none.
+        seed: seed of both generators.
+        device: GPU whose generator to seed; None or a CPU to seed only the CPU generator.
     """
     gpus = [device] if device is not None and device.type == "cuda" else []
     with torch.random.fork_rng(gpus):

@@ -1,4 +1,4 @@
-"""How fast a network trains on a device, from a few steps that are really taken."""
+"""Measures how fast a network trains on a device."""
 
 import contextlib
 import time
@@ -11,17 +11,17 @@ from dfs_store.networks.training import ClipBatches, TrainingSettings, train
 
 __all__ = ["TIMED_STEPS", "seconds_per_pass", "synchronised_clock"]
 
-TIMED_STEPS = 2  # after one to warm up
-_LONG_SECONDS = 20.0  # a first step that takes so long is no slower than the next, and is enough
+TIMED_STEPS = 2  # after one warm-up step
+_LONG_SECONDS = 20.0  # warm-up does not matter for steps this long, so one is enough
 
 
 def seconds_per_pass(network: nn.Module, source: ClipBatches, settings: TrainingSettings) -> float:
-    """Returns about how many seconds a pass over the clips takes, by the mean of two training steps.
+    """Estimates the seconds of a pass over the clips from the mean of two training steps.
 
     Args:
-        network: on its device; it is trained, so give one that is not used afterwards.
-        source: the clips; of three batches at most, each the first of a pass.
-        settings: of the training.
+        network: network on its device. It is trained, so do not use it afterwards.
+        source: the clips. At most three batches are read, each the first one of a pass.
+        settings: training settings.
     """
     device = next(network.parameters()).device
     times = [synchronised_clock(device)]
@@ -39,18 +39,18 @@ def seconds_per_pass(network: nn.Module, source: ClipBatches, settings: Training
 
 
 def synchronised_clock(device: torch.device) -> float:
-    """Returns `time.perf_counter` once a device has done all that it was given."""
+    """Returns `time.perf_counter()` after a device has finished its pending work."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     return time.perf_counter()
 
 
 class _EnoughError(Exception):
-    """Ends a training."""
+    """Stops a training after enough steps."""
 
 
 class _FirstBatches:
-    """The first batch of every pass over other clips."""
+    """Yields only the first batch of every pass of another source."""
 
     def __init__(self, source: ClipBatches) -> None:
         self._source = source

@@ -143,7 +143,7 @@ def test_a_budget_puts_methods_at_equal_bytes(compare):
     assert any("budget=30KiB" in name for name in names if name.startswith("pack"))
     refused = compare("--methods", "dm", *words, "--budget", "1KiB")
     assert refused.code == 2
-    assert "takes at least" in refused.stderr
+    assert "needs at least" in refused.stderr
 
 
 def test_a_table_of_the_paper(compare):
@@ -162,7 +162,7 @@ def test_a_table_of_the_paper(compare):
         (("--methods", "random", "--vpc", "1", "--controls", "equal"), "--controls must be one of"),
         (("--methods", "random", "--vpc", "1", "--set", "epsilon=1"), "not used by random"),
         (("--methods", "dfs", "--vpc", "1", "--set", "epsilom=1"), "'epsilon'"),
-        (("--methods", "dfs", "--vpc", "1", "--set", "seed=1"), "option of `dfs compare` itself"),
+        (("--methods", "dfs", "--vpc", "1", "--set", "seed=1"), "set by `dfs compare` itself"),
         (("--methods", "dfs", "--vpc", "1", "--set", "lr=much"), "must be a number"),
         (("--methods", "dfs", "--vpc", "1", "--vary", "lr"), "SETTING=a,b,c"),
         (("--table", "7"), "--table must be one of"),

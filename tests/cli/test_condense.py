@@ -186,8 +186,8 @@ def test_a_settings_file_that_is_none_is_refused(tmp_path, name, text):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--method", "pack", "--key-frames", "99"], "--key-frames must lie in 1..4"),
-        (["--method", "random", "--key-frames", "5"], "--key-frames must lie in 1..4"),
+        (["--method", "pack", "--key-frames", "99"], "--key-frames must be in 1..4"),
+        (["--method", "random", "--key-frames", "5"], "--key-frames must be in 1..4"),
         (["--method", "herding", "--key-frames", "0"], "--key-frames must be at least 1"),
         (["--method", "pack", "--budget", "2KB"], "allows 0 key frames"),
         (["--hold-out", "0.999", "--vpc", "9", "--method", "random"], "class 'still' has 1"),
@@ -232,7 +232,7 @@ def test_a_run_keeps_its_log_and_tells_its_story(dfs, tmp_path):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--watch", "one"), "--watch takes numbers of clips"),
+        (("--watch", "one"), "--watch must be clip numbers"),
         (("--watch", "-1"), "--watch must be clip numbers, 0 or more"),
         (("--track", "tensorbord"), "Did you mean 'tensorboard'?"),
     ],

@@ -93,7 +93,7 @@ def test_prepare_in_shards_names_what_is_missing(dfs, folder):
     first = dfs("datasets", "prepare", folder, *SMALL, "--shard", "1/2")
     assert first.code == 0
     assert "train: 2 files of the shard prepared, 1 of them could not be decoded" in first.stdout
-    assert f"still to come: shard 2\n(dfs datasets prepare {folder} without --shard" in first.stdout
+    assert f"missing: shard 2\n(dfs datasets prepare {folder} without --shard" in first.stdout
     second = dfs("datasets", "prepare", folder, *SMALL, "--shard", "2/2", "--json").document
     assert second["shard"] == "2/2"
     assert second["parts"][0]["complete"]
@@ -101,7 +101,7 @@ def test_prepare_in_shards_names_what_is_missing(dfs, folder):
     whole = dfs("datasets", "prepare", folder, *SMALL, "--json").document["parts"][0]
     assert whole["num_clips"] == 3
     again = dfs("datasets", "prepare", folder, *SMALL, "--shard", "1/2")
-    assert "1 of them could not be decoded; so is the whole part" in again.stdout
+    assert "1 of them could not be decoded; all shards of the part are complete" in again.stdout
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ def test_the_document_has_files_bytes_and_clips(dfs, store, tmp_path):
     assert dfs("export", store, "--to", "videos", "--out", out).code == 2
     again = dfs("export", store, "--to", "videos", "--out", out, "--overwrite", "--fps", "30")
     assert "3 clips as videos (h264)" in again.stdout
-    assert "beyond black or white and were cut" in again.stderr
+    assert "outside the range of pixels and were clipped" in again.stderr
 
 
 def test_names_that_folders_cannot_have_are_told(dfs, tmp_path):

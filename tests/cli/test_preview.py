@@ -147,16 +147,16 @@ def test_clips_are_chosen_by_class_and_number(dfs, inserted, tmp_path, words, cl
         (["--out", "s.png", "--rebuilt", "dimm"], "Did you mean 'dim'?"),
         (["--out", "s.png", "--theme", "drak"], "Did you mean 'dark'?"),
         (["--out", "s.png", "--class", "A"], "Did you mean 'a'?"),
-        (["--out", "s.png", "--clip", "40"], "--clips must lie in 0..39, got 40"),
+        (["--out", "s.png", "--clip", "40"], "--clips must be in 0..39, got 40"),
         (
             ["--out", "s.png", "--clip", "5-2"],
             "--clips must be clip numbers and ranges such as 0,7,20-25, got '5-2'",
         ),
         (["--out", "s.png", "--clip", "x"], "--clips must be clip numbers and ranges"),
         (["--out", "inserted.zarr/s.png"], "is inside the store"),
-        (["--out", "s.png", "--nearest"], "--nearest shows real clips in a film"),
+        (["--out", "s.png", "--nearest"], "--nearest needs a film"),
         (["--out", "s.gif", "--clips", "0-20"], "a film shows at most 16 clips, got 21"),
-        (["--out", "s.gif", "--fps", "0"], "--fps must lie in 0.1..60"),
+        (["--out", "s.gif", "--fps", "0"], "--fps must be in 0.1..60"),
     ],
 )
 def test_wrong_words_are_answered(dfs, inserted, tmp_path, monkeypatch, words, message):
@@ -266,7 +266,7 @@ def test_a_film_of_the_making(dfs, tmp_path):
     cursors = [_cursor(picture) for picture, _ in pictures]
     assert cursors == sorted(set(cursors))
     again = dfs("preview", store, "--making", "--out", out)
-    assert (again.code, "exists already" in again.stderr) == (2, True)
+    assert (again.code, "already exists" in again.stderr) == (2, True)
     assert dfs("preview", store, "--making", "--out", tmp_path / "m.mp4", "--clips", 2).code == 0
 
 
@@ -286,7 +286,7 @@ def test_a_film_of_the_making_needs_snapshots(dfs, tmp_path, inserted):
     done = dfs("preview", store, "--making", "--out", tmp_path / "m.png")
     assert (done.code, "--out of --making must end in .gif or .mp4" in done.stderr) == (2, True)
     done = dfs("preview", store, "--making", "--out", tmp_path / "m.gif", "--kind", "film")
-    assert (done.code, "--making takes no --kind" in done.stderr) == (2, True)
+    assert (done.code, "--making cannot be combined with --kind" in done.stderr) == (2, True)
 
 
 def test_a_row_per_store(dfs, tmp_path):
@@ -306,6 +306,6 @@ def test_rows_need_clips_of_one_shape_and_the_same_classes(dfs, tmp_path, insert
     done = dfs("preview", inserted, store, "--out", tmp_path / "r.png")
     assert (done.code, "rows must have clips of one shape, got 6x8x8" in done.stderr) == (2, True)
     done = dfs("preview", inserted, store, "--out", tmp_path / "r.png", "--clips", 39)
-    assert (done.code, "is number 10 of class 'd', and" in done.stderr) == (2, True)
+    assert (done.code, "is number 10 of class 'd', but" in done.stderr) == (2, True)
     done = dfs("preview", inserted, store, "--out", tmp_path / "r.gif")
     assert (done.code, "--out of a picture of 2 stores must end in .png or .pdf" in done.stderr) == (2, True)

@@ -194,9 +194,9 @@ def test_what_is_no_result_is_refused_by_name(tmp_path):
     (tmp_path / "c.json").write_text(json.dumps(result(top1=None)))
     for path, kind, said in (
         ("empty", SettingsError, "no result"),
-        ("a.json", NotAStoreError, "is no result"),
-        ("b.json", NotAStoreError, "b.json is a result that lacks something"),
-        ("c.json", NotAStoreError, "c.json is a result that lacks something"),
+        ("a.json", NotAStoreError, "is not a result"),
+        ("b.json", NotAStoreError, "b.json is an incomplete or malformed result"),
+        ("c.json", NotAStoreError, "c.json is an incomplete or malformed result"),
         ("none.json", StoreNotFoundError, "cannot be read"),
     ):
         with pytest.raises(kind, match=said):
@@ -214,14 +214,14 @@ def test_a_plot_is_drawn(written, tmp_path, suffix):
 
 
 def test_a_plot_compares_only_what_is_alike_and_says_where_it_cannot_be_written(written, tmp_path):
-    with pytest.raises(SettingsError, match="one dataset"):
+    with pytest.raises(SettingsError, match="same dataset and evaluation"):
         plot(read_results(written(result(), result(epochs=100))), tmp_path / "plot.png")
     rows = read_results(written(result()))
     with pytest.raises(SettingsError, match="must end in"):
         plot(rows, tmp_path / "plot.nonsense")
     with pytest.raises(OutputNotWritableError, match="cannot be written"):
         plot(rows, tmp_path / "no" / "plot.png")
-    with pytest.raises(SettingsError, match="no result is of a store"):
+    with pytest.raises(SettingsError, match="a plot needs at least one result of a store"):
         plot(read_results(written(result("whole", None, storage=None))), tmp_path / "plot.png")
 
 

@@ -1,4 +1,4 @@
-"""`dfs datasets prepare`: decode the clips of a dataset into the cache, once."""
+"""`dfs datasets prepare`: decode the clips of a dataset into the cache."""
 
 import time
 from pathlib import Path
@@ -26,28 +26,33 @@ Part = Annotated[
     str | None,
     typer.Option(
         "--part",
-        help="train or test; both when left out.",
+        help="Part to decode: train or test.",
+        show_default="both",
         autocompletion=one_of("train", "test"),
         metavar="PART",
     ),
 ]
-Workers = Annotated[int | None, typer.Option("--workers", help="Decoding processes (default: one per core).")]
+Workers = Annotated[
+    int | None,
+    typer.Option("--workers", help="Number of decoding processes.", show_default="one per core"),
+]
 MaxMemory = Annotated[
-    str | None, typer.Option("--max-memory", metavar="SIZE", help="Of all decoding processes: 8GiB.")
+    str | None,
+    typer.Option("--max-memory", metavar="SIZE", help="Memory limit of all decoding processes: 8GiB."),
 ]
 Runs = Annotated[
     int,
     typer.Option(
         "--runs",
         min=0,
-        help="Runs of `dfs evaluate` to prepare random starts for; 0 for protocol strict.",
+        help="Prepare random starts for N runs of `dfs evaluate`; 0 for protocol strict.",
     ),
 ]
 Shard = Annotated[
     str | None,
     typer.Option(
         "--shard",
-        help="A part of the files, for machines with one cache: 3/16, auto (Slurm), auto/16 (Kubernetes).",
+        help="Decode only a shard: 3/16, auto (Slurm) or auto/16 (Kubernetes).",
         metavar="I/N|auto",
     ),
 ]
@@ -55,7 +60,7 @@ Engine = Annotated[
     str,
     typer.Option(
         "--engine",
-        help="local, or ray: shards as Ray tasks on machines with one cache.",
+        help="Decode here (local), or as Ray tasks on machines that share a cache (ray).",
         metavar="local|ray",
         autocompletion=one_of("local", "ray"),
     ),
@@ -86,9 +91,9 @@ def prepare(
     quiet: shared.Quiet = False,
     verbose: shared.Verbose = False,
 ) -> None:
-    """Decode the clips of a dataset into the cache; continues where an earlier run was stopped.
+    """Decode the clips of a dataset into the cache; resumable.
 
-    Keeps 1 + 3 * RUNS views of every test clip: the centre, and a random start for each pass of each run.
+    Stores 1 + 3 * RUNS views of each test clip: the centre, and one random start per pass and run.
     """
     from dfs_store.byte_sizes import parse_bytes
     from dfs_store.evaluate.published import PAPER_TEST_PASSES
@@ -134,7 +139,7 @@ def _share(shard: str | None, engine: str) -> "ShardOfFiles | None":
     from dfs_store.videos.cache.shards import Shard as ShardOfFiles
 
     if known_name(engine, ("local", "ray"), "--engine") == "ray" and shard is not None:
-        raise SettingsError(f"--engine ray makes its own shards; leave out --shard {shard}")
+        raise SettingsError(f"--engine ray creates its own shards; leave out --shard {shard}")
     return None if shard is None else ShardOfFiles.parse(shard)
 
 
@@ -148,7 +153,7 @@ def _prepare_on_ray(name: str, part: str, options: dict[str, Any], *, quiet: boo
 
 
 def _parts(name: str, how: dict[str, Any]) -> list[str]:
-    """Returns the parts that there are: a folder of class folders alone has no test part."""
+    """Returns the existing parts; a folder that only contains class folders has no test part."""
     from dfs_store.errors import DatasetNotFoundError
     from dfs_store.videos import find_clips
     from dfs_store.videos.files.catalogue import FOLDER, LIST
@@ -164,13 +169,13 @@ def _parts(name: str, how: dict[str, Any]) -> list[str]:
 
 
 def _ending(name: str, info: "DatasetInfo", options: dict[str, Any]) -> str:
-    """Returns what to do next: a dry run, which says what the run would take of time, memory and disk."""
+    """Returns the suggested next command: a dry run, which forecasts time, memory and disk space."""
     split = options["official_split"] if info.official_splits > 1 else None
     clips = SimpleNamespace(**options, split=split)
     flags = clip_flags(clips, "root", "test_list", "class_names", "folder_layout")
     flags += clip_flags(clips, "frames", "stride", "size", "split", "classes")
     out = f"{Path(name).stem}.zarr"
-    made = "" if info.layout else f"{info.name} is made on the spot and needs no preparation\n"
+    made = "" if info.layout else f"{info.name} is generated on demand and needs no preparation\n"
     words = ("--dataset", name, *flags, "--vpc", "1", "--out", out, "--dry-run")
     return f"{made}next: {_output.command_text('dfs', 'condense', *words)}"
 
@@ -219,12 +224,12 @@ def _shard_text(prepared: dict[str, Any], name: str) -> str:
     failed = f", {prepared['num_failed']:,} of them could not be decoded" if prepared["num_failed"] else ""
     done = f"{prepared['part']}: {counted(prepared['num_files'], 'file')} of the shard prepared{failed}"
     if prepared["complete"]:
-        return f"{done}; so is the whole part"
+        return f"{done}; all shards of the part are complete"
     missing = ", ".join(str(number) for number in prepared["missing_shards"])
     return (
-        f"{done}; still to come: shard {missing}\n"
-        f"({_output.command_text('dfs', 'datasets', 'prepare', name)} without --shard decodes whatever is "
-        "missing)"
+        f"{done}; missing: shard {missing}\n"
+        f"({_output.command_text('dfs', 'datasets', 'prepare', name)} without --shard decodes all missing "
+        "files)"
     )
 
 

@@ -48,7 +48,7 @@ def extractor_network(
         choice: "trained", "random", or the path of a file with ConvNet3D's `state_dict` (`torch.save`).
         videos: the real clips.
         seed: seed of a random extractor; a trained one does not depend on it.
-        device: where features are computed.
+        device: device on which features are computed.
         tell: called with `ExtractorTrained` after every training pass; may raise to stop.
 
     Returns:
@@ -78,7 +78,7 @@ def extractor_network(
 
 
 def extractor_is_kept(videos: VideoDataset) -> bool:
-    """Whether the network trained on these clips is in the cache already."""
+    """Returns whether a network trained on these clips is in the cache."""
     return extractor_path(_request(videos)).exists()
 
 
@@ -121,7 +121,6 @@ def _train_or_find(
 
 
 def _request(videos: VideoDataset) -> dict[str, Any]:
-    """Returns everything that a trained extractor depends on."""
     return {
         "network": "convnet3d",
         "training": EXTRACTOR_TRAINING.to_json(),

@@ -20,7 +20,7 @@ def gradient_distance(real: Sequence[Tensor], synthetic: Sequence[Tensor]) -> Te
 
     Args:
         real: one gradient per parameter, output channel first.
-        synthetic: the same shapes.
+        synthetic: gradients of the same shapes.
 
     Returns:
         A scalar that is differentiable with respect to both.
@@ -33,16 +33,16 @@ def gradient_distance(real: Sequence[Tensor], synthetic: Sequence[Tensor]) -> Te
 
 
 def match_gradients(network: nn.Module, real: Tensor, synthetic: Tensor, label: int) -> tuple[Tensor, Tensor]:
-    """Compares what real and synthetic frames of a class would teach a network.
+    """Compares the network gradients of real and synthetic frames of a class.
 
     Args:
         network: maps frames (N, C, H, W) to logits; its parameters are not changed.
-        real: (N, C, H, W).
-        synthetic: (M, C, H, W).
-        label: their class.
+        real: (N, C, H, W) real frames.
+        synthetic: (M, C, H, W) synthetic frames.
+        label: class of all frames.
 
     Returns:
-        The distance, on the device, and its gradient with respect to `synthetic`, (M, C, H, W).
+        The distance (on the device) and its gradient (M, C, H, W) with respect to `synthetic`.
     """
     parameters = list(network.parameters())
     wanted = [g.detach() for g in torch.autograd.grad(_loss(network, real, label), parameters)]

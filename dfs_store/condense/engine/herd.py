@@ -1,4 +1,4 @@
-"""Herding: chooses members whose running mean stays closest to the mean of all."""
+"""Herding: chooses clips whose running mean feature stays closest to the mean of all clips."""
 
 import numpy as np
 import numpy.typing as npt

@@ -32,7 +32,7 @@ __all__ = [
 # Key frames and their momentum stay on the device if even T of them per clip take less than this share.
 KEY_FRAME_SHARE = 0.3
 
-# Clips of whole classes that are matched together: usually one chunk, several for a class larger than one.
+# Clips of whole classes that are matched together: one chunk, or several for a class that exceeds one.
 Group = list[TrainableKeyFrames]
 # The clip numbers of a group, chunk by chunk.
 ClipGroup = list[Sequence[int]]
@@ -62,9 +62,9 @@ def key_frames_device(num_clips: int, clip_values: int, device: torch.device) ->
     """Returns where to keep key frames and momentum: the device, or host memory if they may outgrow it.
 
     Args:
-        num_clips: N.
-        clip_values: T*C*H*W, the most values that a clip can grow to.
-        device: where clips are rendered.
+        num_clips: N, the number of clips.
+        clip_values: T*C*H*W, the maximum number of values of a clip.
+        device: device on which clips are rendered.
     """
     memory = total_memory_bytes(device) if device.type == "cuda" else None
     if memory is not None and num_clips * clip_values * 4 * 2 > KEY_FRAME_SHARE * memory:
@@ -88,12 +88,12 @@ def initial_key_frames(
     Args:
         config: resolved settings.
         videos: the real clips; for noise only their shape is used.
-        device: where clips are rendered.
+        device: device on which clips are rendered.
         starts: (N,) the real clip that each clip starts from (`real_starts`); None for noise.
         groups: which of `clip_groups` to make; all by default.
 
     Raises:
-        SettingsError: more key frames than frames.
+        SettingsError: there are more initial key frames than frames.
     """
     positions = even_positions(config.initial_key_frames, videos.num_frames)
     num_clips = len(videos.classes) * config.per_class

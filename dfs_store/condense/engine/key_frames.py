@@ -29,9 +29,9 @@ class TrainableKeyFrames:
         clips: (S,) int64, number of the clip that each key frame belongs to.
         inserted_at: (S,) int32, step of insertion, -1 for an initial key frame.
         evidence: evidence of the N clips since the last test for insertion.
-        num_frames: T.
-        device: where clips are rendered. `frames` and `momentum` stay in host memory if they are too large
-            for it.
+        num_frames: T, the number of frames of a clip.
+        device: device on which clips are rendered. `frames` and `momentum` stay in host memory if they are
+            too large for it.
     """
 
     def __init__(
@@ -49,8 +49,8 @@ class TrainableKeyFrames:
             key_frames: N tensors (K, C, H, W) float32 on one device.
             positions: N lists of K positions, see `dfs_store.interpolation.check_positions`.
             labels: (N,) class numbers.
-            num_frames: T.
-            device: where clips are rendered.
+            num_frames: T, the number of frames of a clip.
+            device: device on which clips are rendered.
 
         Raises:
             ClipError: the numbers of key frames, positions and labels differ.
@@ -87,11 +87,11 @@ class TrainableKeyFrames:
         """Restores a saved state of the same N clips.
 
         Args:
-            frames: (S, C, H, W) float32.
-            momentum: (S, C, H, W) float32.
-            positions: (S,).
-            inserted_at: (S,).
-            counts: (N,) number of key frames of each clip.
+            frames: (S, C, H, W) float32, key frames.
+            momentum: (S, C, H, W) float32, their momentum.
+            positions: (S,) int64, their positions.
+            inserted_at: (S,) int32, their steps of insertion.
+            counts: (N,) int64, number of key frames of each clip.
         """
         home = self.frames.device
         self.frames, self.momentum = torch.from_numpy(frames).to(home), torch.from_numpy(momentum).to(home)
@@ -213,7 +213,7 @@ class TrainableKeyFrames:
         positions = np.concatenate([self.positions, [position for _, position in chosen]])
         order = np.lexsort((positions, clips))
         moved = on_device(order, self.frames.device)
-        # All that takes memory first: if it runs out, nothing has changed.
+        # Allocate everything first: if memory runs out, nothing has changed.
         frames = torch.cat([self.frames, values])[moved]
         velocity = torch.cat([self.momentum, torch.zeros_like(values)])[moved]
         self.clips, self.positions = clips[order], positions[order]

@@ -43,7 +43,7 @@ def dfs_loop(
         real: source of the real batches.
         network: its weights are drawn afresh every step and never trained.
         groups: the key frames, whole classes in each group.
-        first_step: above 0 for a resumed run.
+        first_step: first step to run; above 0 for a resumed run.
         ranks: the processes that share the classes; this one alone by default.
         first_group: number of the first of `groups` among those of all ranks.
         at_a_time: how many clips to embed at a time; whole batches and chunks by default.
@@ -75,7 +75,7 @@ def dfs_loop(
                 if schedule.inserts(step):
                     cosines.append(adjacent_cosines(gradient_dots(gradient), chunk, config.rule.gradient))
 
-        # Here alone the host waits for the device.
+        # The only point at which the host waits for the device.
         numbers = on_host([*losses, *cosines])
         loss = sum(map(float, numbers[: len(losses)]))
         check_finite(loss, step, "--lr", lr, momentum)
@@ -91,7 +91,6 @@ def dfs_loop(
 def _event(
     config: CondenseConfig, step: int, loss: float, counts: Sequence[float], frame_bytes: int, watch: Watch
 ) -> StepDone:
-    """Returns the event of a step, of numbers summed over the ranks."""
     num_key_frames, num_inserted, num_candidates = (int(count) for count in counts[:3])
     schedule = config.schedule
     return StepDone(
@@ -120,7 +119,7 @@ def _insert(
     """Adds the cosines of all chunks to the evidence, and inserts key frames if this step tests.
 
     Returns:
-        How many were inserted, and how many candidates qualified by the cosines of this step.
+        The number of insertions, and the number of candidates that qualify given this step's cosines.
     """
     if not cosines:
         return 0, 0

@@ -16,7 +16,7 @@ __all__ = ["LabelledClips", "class_means", "match"]
 
 
 class LabelledClips(Rendered, Protocol):
-    """Some synthetic clips, made from what is trained.
+    """Synthetic clips with labels, rendered from trained parameters.
 
     Attributes:
         labels: (N,) int64, class of each clip.
@@ -40,9 +40,9 @@ def class_means(
 
     Args:
         network: its `embed` maps (N, T, C, H, W) to (N, F).
-        batches: clips of successive classes; a tensor (N, T, C, H, W) is one class.
+        batches: clips of successive classes; a tensor (N, T, C, H, W) contains one class.
         precision: "float32", or "bf16" for weights, clips and feature maps in bfloat16 (approximate).
-        at_a_time: how many clips at a time; whole batches when absent.
+        at_a_time: how many clips to embed at a time; whole batches by default.
 
     Returns:
         (classes, F) float32.
@@ -59,7 +59,7 @@ def class_means(
                 means.append(embeddings.view(len(counts), -1, embeddings.shape[1]).mean(1))
             else:
                 means.append(torch.stack([own.mean(0) for own in torch.split(embeddings, list(counts))]))
-    # Cloned out of inference mode, so that the loss may be recorded with them.
+    # Cloned outside inference mode, so that autograd accepts them.
     return torch.cat(means).clone()
 
 
@@ -70,7 +70,7 @@ def match(
     first_label: int = 0,
     at_a_time: ClipsAtATime | None = None,
 ) -> Iterator[tuple[Clips, Tensor, Tensor]]:
-    """Matches the synthetic clips of some classes to the real ones (Eq. 8) and gives their gradients.
+    """Matches the synthetic clips of some classes to the real ones (Eq. 8) and computes their gradients.
 
     The loss is summed over the embedding dimensions and the classes; only embeddings are averaged. A class
     with several chunks is embedded twice: once for the mean of the class, once chunk by chunk for the
@@ -79,14 +79,14 @@ def match(
 
     Args:
         network: frozen; its `embed` maps (N, T, C, H, W) to (N, F).
-        chunks: all the clips of successive classes, class after class, equally many of each.
-        real_means: (classes, F), mean real embedding of successive classes.
-        first_label: label of the first of them.
-        at_a_time: how many clips at a time; whole chunks when absent.
+        chunks: all clips of successive classes, in the order of classes, with equally many clips per class.
+        real_means: (classes, F), mean real embeddings of successive classes.
+        first_label: label of the first of these classes.
+        at_a_time: how many clips to embed at a time; whole chunks by default.
 
     Yields:
-        Per chunk: the chunk, its share of the loss on the device (all of the classes' loss with the first
-        chunk, 0 with the others), and the gradient (N, T, C, H, W) of the loss with respect to its rendered
+        For each chunk: the chunk, its share of the loss on the device (the loss of all classes for the first
+        chunk, 0 for the others), and the gradient (N, T, C, H, W) of the loss with respect to its rendered
         clips.
     """
     labels = np.concatenate([chunk.labels for chunk in chunks])
@@ -101,11 +101,11 @@ def match(
         embeddings = recorded[1].detach()
     else:
         embeddings = torch.cat([at_a_time.embed(network, chunk) for chunk in chunks])
-    # A sum over a view: adding to rows by their numbers has no fixed order on CUDA.
+    # A sum over a view, because `index_add` has no fixed order on CUDA.
     sums = embeddings.view(num_classes, vpc, -1).sum(1)
     residual = sums / vpc - targets
     loss = residual.square().sum()
-    # d loss / d embedding of a clip = 2 * residual of its class / clips of its class.
+    # d loss / d embedding of a clip = 2 * residual of its class / number of clips of its class.
     cotangent = (2 * residual / vpc).unsqueeze(1).expand(-1, vpc, -1).flatten(0, 1)
 
     start = 0

@@ -20,7 +20,7 @@ from dfs_store.networks.out_of_memory import out_of_memory_named
 
 __all__ = ["MEMORIES_PER_VIDEO", "MemoryClips", "StaticDynamicClips", "StaticDynamicMemory", "memory_bytes"]
 
-# Of each kind: video j of a class uses memories 2j and 2j+1.
+# Memories of each kind: video j of a class uses memories 2j and 2j+1.
 MEMORIES_PER_VIDEO = 2
 
 Picks = npt.NDArray[np.int64]
@@ -39,7 +39,7 @@ class StaticDynamicMemory:
     Attributes:
         static: (classes * M, 3, H, W) float32, M = 2 * vpc memories of each class, class by class.
         dynamic: (classes, M, T, 1, H, W) float32.
-        integrator: the shared Conv3d from 4 channels (static, repeated over time, and dynamic) to 3.
+        integrator: the shared Conv3d from 4 channels (static repeated over time, and dynamic) to 3.
     """
 
     def __init__(self, static: Tensor, dynamic: Tensor) -> None:
@@ -87,8 +87,8 @@ class StaticDynamicMemory:
 
         Args:
             videos: (n,) numbers of videos, class by class.
-            static_picks: (n,) which of its two static memories each video uses, 0 or 1.
-            dynamic_picks: (n,) likewise for the dynamic memories.
+            static_picks: (n,) the static memory that each video uses, 0 or 1.
+            dynamic_picks: (n,) the dynamic memory that each video uses, 0 or 1.
 
         Returns:
             (n, T, 3, H, W) float32.
@@ -105,7 +105,7 @@ class StaticDynamicMemory:
 
 
 class MemoryClips:
-    """Some videos with the pairs picked for them (see `dfs_store.condense.engine.matching.LabelledClips`)."""
+    """Videos with the memory pairs picked for them; implements `matching.LabelledClips`."""
 
     def __init__(self, memory: StaticDynamicMemory, videos: Picks, picks: Picks) -> None:
         """Takes (n,) numbers of videos and (n, 2) picks, static and dynamic."""
@@ -122,7 +122,7 @@ class MemoryClips:
             return MemoryClips(self._memory, self._videos[part], self._picks[part])._joined()
 
     def pull_back(self, gradient: Tensor) -> None:
-        """Accumulates the gradients of dynamic memory and integrator, given that of the clips."""
+        """Accumulates the gradients of dynamic memory and integrator, given the gradient of the clips."""
         torch.autograd.backward(self._joined(), gradient)
 
     def _joined(self) -> Tensor:

@@ -18,7 +18,7 @@ from dfs_store.videos.tensors import FLIP_PROBABILITY, normalised_clips
 
 __all__ = ["RealBatch", "RealClips", "real_clips_fit"]
 
-# Share of the device's memory that real clips may take; the rest is for synthetic clips and networks.
+# Share of the device's memory for real clips; the rest is for synthetic clips and networks.
 DEVICE_SHARE = 0.35
 _CLIPS_PER_READ = 256
 
@@ -28,13 +28,14 @@ Coins = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class RealBatch:
-    """Real clips of successive classes, which are made when they are asked for.
+    """Real clips of successive classes, which are normalised on access.
 
-    ``batch[3:7]`` is four of them, (4, T, C, H, W) on the device, in normalised space. So memory is needed
-    for as many as are embedded at a time, and a batch that is too large for the device can be cut.
+    ``batch[3:7]`` returns four clips (4, T, C, H, W) on the device, in normalised space. Only the clips that
+    are embedded at a time need memory, so a batch can be larger than the device.
 
     Attributes:
-        counts: number of clips of each class, class after class.
+        counts: number of clips of each class.
+        make: returns the clips of a slice.
     """
 
     counts: tuple[int, ...]
@@ -47,7 +48,7 @@ class RealBatch:
         return self.make(part)
 
     def classes(self) -> Iterator[Tensor]:
-        """Yields the clips of one class after the other."""
+        """Yields the clips (N, T, C, H, W) of each class."""
         start = 0
         for count in self.counts:
             yield self[start : start + count]
@@ -55,12 +56,12 @@ class RealBatch:
 
 
 class Drawn(NamedTuple):
-    """The draws of a step, class after class.
+    """The random draws of a step, class by class.
 
     Attributes:
-        counts: clips of each class.
-        clips: (N,) numbers of clips.
-        flipped: (N,) which are flipped.
+        counts: number of clips of each class.
+        clips: (N,) numbers of the clips.
+        flipped: (N,) whether each clip is flipped.
     """
 
     counts: tuple[int, ...]
@@ -111,7 +112,7 @@ class RealClips:
                 self._thread = ThreadPoolExecutor(1, thread_name_prefix="real-clips")
 
     def _loaded(self, clips: Numbers) -> Tensor:
-        """Returns clips on the device, read in parts: host memory may be smaller."""
+        """Returns clips on the device, read in parts because host memory may be smaller."""
         shape = self._videos.pixels.shape[2:]
         pixels = torch.empty((clips.size, *shape), dtype=torch.uint8, device=self._device)
         for start in range(0, clips.size, _CLIPS_PER_READ):
@@ -129,11 +130,11 @@ class RealClips:
             self._thread.shutdown(wait=True, cancel_futures=True)
 
     def batches(self, step: int, dtype: torch.dtype = torch.float32) -> Iterator[RealBatch]:
-        """Yields what is drawn of `labels`: class by class on the CPU, of all classes together on a GPU.
+        """Yields the clips drawn for a step: one batch per class on the CPU, a single batch on a GPU.
 
         Args:
-            step: 0-based.
-            dtype: of the clips, float32 or bfloat16.
+            step: 0-based number of the step.
+            dtype: dtype of the clips, float32 or bfloat16.
         """
         if self._device.type != "cuda":
             for label in self.labels:
@@ -198,11 +199,11 @@ class RealClips:
         return normalised_clips(pixels, self._videos.normalization, flipped, dtype)
 
     def _gather(self, chosen: Numbers, pixels: npt.NDArray[np.uint8]) -> None:
-        # Sorted reading order is kinder to a disk; the order of clips in a mean is put back.
+        # Disks read faster in sorted order; the clips are returned in the order drawn.
         for place in np.argsort(chosen):
             pixels[place] = self._videos.pixels[chosen[place], 0]
 
 
 def real_clips_fit(size_bytes: int, device: torch.device) -> bool:
-    """Whether real clips of `size_bytes` as uint8 may stay on a CUDA device."""
+    """Returns whether real clips of `size_bytes` as uint8 may stay on a CUDA device."""
     return size_bytes <= DEVICE_SHARE * (total_memory_bytes(device) or 0)

@@ -41,8 +41,8 @@ def check_real_clips(clips_per_class: Mapping[str, int], vpc: ClipsPerClass, oth
 
     Args:
         clips_per_class: number of real clips by class name.
-        vpc: synthetic clips per class; "all" suits any number of real ones.
-        otherwise: a further remedy for the message: ", or ...".
+        vpc: synthetic clips per class; "all" is valid for any number of real clips.
+        otherwise: another remedy for the message: ", or ...".
     """
     smallest = min(clips_per_class, key=lambda name: clips_per_class[name])
     if vpc != "all" and (most := clips_per_class[smallest]) < vpc:
@@ -53,7 +53,7 @@ def check_real_clips(clips_per_class: Mapping[str, int], vpc: ClipsPerClass, oth
 
 
 def chosen_real_clips(videos: VideoDataset, vpc: ClipsPerClass, seed: int) -> npt.NDArray[np.int64]:
-    """Draws `vpc` real clips of every class, without replacement; "all" takes them as they are.
+    """Draws `vpc` real clips of every class, without replacement; "all" returns all clips in order.
 
     Returns:
         Clip numbers (N,), class by class.

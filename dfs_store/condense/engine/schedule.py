@@ -39,7 +39,7 @@ class Schedule:
         for name, share in (("warmup", self.warmup), ("cooldown", self.cooldown)):
             if not 0 <= share <= 1:
                 raise SettingsError(
-                    f"--{name} is a share of the iterations and must lie in [0, 1], got {share}"
+                    f"--{name} is a share of the iterations and must be in [0, 1], got {share}"
                 )
         if self.warmup + self.cooldown > 1:
             raise SettingsError(
@@ -48,7 +48,7 @@ class Schedule:
             )
         if not 0 <= self.insert_every <= 1:
             raise SettingsError(
-                f"--insert-every is a share of the insertion phase and must lie in [0, 1], "
+                f"--insert-every is a share of the insertion phase and must be in [0, 1], "
                 f"got {self.insert_every}"
             )
 
@@ -71,11 +71,11 @@ class Schedule:
         return round(1 / self.insert_every)
 
     def inserts(self, step: int) -> bool:
-        """Whether the 0-based `step` is in the insertion phase."""
+        """Returns whether the 0-based `step` is in the insertion phase."""
         return self.insertion and self.first_insertion <= step < self.end_of_insertion
 
     def tests(self, step: int) -> bool:
-        """Whether the 0-based `step` is the last of an interval and so may insert key frames."""
+        """Returns whether the 0-based `step` is the last of an interval and so may insert key frames."""
         if not self.inserts(step):
             return False
         num_steps, done = self.end_of_insertion - self.first_insertion, step - self.first_insertion

@@ -98,7 +98,7 @@ def save_checkpoint(path: Path, step: int, settings: dict[str, Any], state: Stat
         DiskFullError: no space is left; the previous checkpoint is kept.
         OutputNotWritableError: the file cannot be written; the previous checkpoint is kept.
     """
-    # With the names, because an archive with a damaged list of members may open with some of them missing.
+    # With the names, because an archive with a damaged member list may open with some members missing.
     about = {"step": step, "settings": settings, "arrays": sorted(state)}
     header = json.dumps(about, sort_keys=True).encode()
     arrays: dict[str, Any] = {"header": np.frombuffer(header, dtype=np.uint8), **state}
@@ -114,7 +114,7 @@ def save_checkpoint(path: Path, step: int, settings: dict[str, Any], state: Stat
 
 
 def load_newest(out: str | Path, settings: dict[str, Any]) -> tuple[int, State] | None:
-    """Returns the next step and the arrays of the newest intact checkpoint, None if there is no checkpoint.
+    """Returns the next step and the arrays of the newest intact checkpoint; None if there is no checkpoint.
 
     Args:
         out: the output of the run.
@@ -149,7 +149,7 @@ def recorded_settings(out: str | Path) -> dict[str, Any] | None:
     return None
 
 
-# What reading an archive raises when any of its bytes has changed.
+# Exceptions that reading a damaged archive can raise.
 _DAMAGE = (
     OSError,
     ValueError,
@@ -190,22 +190,22 @@ def key_frame_state(groups: Sequence[Group]) -> State:
 
 
 def key_frames_of(path: Path, clips: Collection[int]) -> list[ClipState]:
-    """Returns clips of a checkpoint of dfs or dm; none for other methods.
+    """Reads clips from a checkpoint of dfs or dm; returns an empty list for other methods.
 
     Args:
-        path: the file.
-        clips: their numbers.
+        path: the checkpoint file.
+        clips: numbers of the clips to read.
     """
     with open_found(path) as file, np.load(file, allow_pickle=False) as archive:
         return clips_of_state(archive, clips)
 
 
 def clips_of_state(state: Mapping[str, npt.NDArray[Any]], clips: Collection[int]) -> list[ClipState]:
-    """Returns some clips of a state, in their order, as copies.
+    """Returns copies of some clips of a state, in ascending order.
 
     Args:
-        state: of `key_frame_state`; of another state none are returned.
-        clips: their numbers.
+        state: result of `key_frame_state`; other states give an empty list.
+        clips: numbers of the clips.
     """
     found, first = [], 0
     for number in itertools.takewhile(lambda number: f"counts-{number}" in state, itertools.count()):
@@ -240,11 +240,11 @@ def restore_key_frames(
         path: the file of the checkpoint, for messages.
         state: from `key_frame_state`.
         groups: newly initialised key frames of the same clips; their chunks may differ.
-        first_clip: number of their first clip.
-        num_clips: number of clips of the whole run; those of `groups` by default.
+        first_clip: number of the first clip of `groups`.
+        num_clips: number of clips of the whole run; by default the number of clips in `groups`.
 
     Raises:
-        CheckpointError: the checkpoint is of other clips.
+        CheckpointError: the checkpoint was made with other clips.
     """
     chunks = [chunk for group in groups for chunk in group]
     try:

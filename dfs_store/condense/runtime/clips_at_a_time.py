@@ -19,19 +19,19 @@ Found = TypeVar("Found")
 
 
 class Rendered(Protocol):
-    """Some synthetic clips, made from what is trained."""
+    """Synthetic clips that are rendered from trained parameters."""
 
     def __len__(self) -> int:
         """N, the number of clips."""
         ...
 
     def render(self, part: slice, /) -> Tensor:
-        """Makes some of the clips, (n, T, C, H, W) float32, without an autograd graph."""
+        """Renders some of the clips, (n, T, C, H, W) float32, without an autograd graph."""
         ...
 
 
 class Clips(Protocol):
-    """Clips, some of which can be asked for as a tensor."""
+    """Clips that can be sliced; a slice is a tensor."""
 
     def __len__(self) -> int:
         """N, the number of clips."""
@@ -43,7 +43,7 @@ class Clips(Protocol):
 
 
 class ClipsAtATime:
-    """Numbers of clips that are halved whenever memory runs out; the failed computation is repeated.
+    """Limits how many clips are processed at a time; if memory runs out, halves the limit and tries again.
 
     Args:
         real: maximum number of real clips at a time, without a graph.
@@ -51,6 +51,7 @@ class ClipsAtATime:
 
     Attributes:
         real, synthetic: the current maxima.
+        shrunk: whether memory has run out.
     """
 
     def __init__(self, real: int, synthetic: int) -> None:
@@ -63,10 +64,10 @@ class ClipsAtATime:
 
         Args:
             embed: maps clips to embeddings.
-            clips: a tensor, or anything that gives a slice of itself as a tensor; making it may take memory.
+            clips: a tensor, or an object whose slices are tensors; a slice may need memory.
 
         Raises:
-            torch.OutOfMemoryError: the device runs out of memory with one clip, in any method.
+            torch.OutOfMemoryError: the device runs out of memory with a single clip.
         """
         return self._in_parts("real", lambda part: embed(clips[part]), len(clips))
 
@@ -76,10 +77,7 @@ class ClipsAtATime:
             return self._in_parts("synthetic", lambda part: network.embed(clips.render(part)), len(clips))
 
     def embed_with_graph(self, network: ConvNet3D, clips: Rendered) -> tuple[Tensor, Tensor] | None:
-        """Returns synthetic clips, and embeddings (N, F) that remember how they were made of them.
-
-        None where so many do not fit the device at a time.
-        """
+        """Returns clips and their embeddings (N, F) with a graph; None if they exceed the memory."""
         if len(clips) > self.synthetic:
             return None
 
@@ -90,7 +88,7 @@ class ClipsAtATime:
         return self._tried("synthetic", both, len(clips))
 
     def pull_back(self, embedded: Tensor, clips: Tensor, cotangent: Tensor) -> Tensor | None:
-        """Returns the gradient (N, T, C, H, W) through a graph, None if the device runs out of memory."""
+        """Returns the gradient (N, T, C, H, W) through a graph; None if the device runs out of memory."""
 
         def gradient() -> Tensor:
             return torch.autograd.grad(embedded, clips, grad_outputs=cotangent)[0]
@@ -98,7 +96,7 @@ class ClipsAtATime:
         return self._tried("synthetic", gradient, len(clips))
 
     def gradient(self, network: ConvNet3D, clips: Rendered, cotangent: Tensor) -> Tensor:
-        """Returns the gradient (N, T, C, H, W) of the embeddings' products with `cotangent` (N, F)."""
+        """Returns the gradient (N, T, C, H, W) of the inner product of embeddings and `cotangent` (N, F)."""
 
         def of(part: slice) -> Tensor:
             own = clips.render(part).requires_grad_()
@@ -107,18 +105,18 @@ class ClipsAtATime:
         return self._in_parts("synthetic", of, len(clips))
 
     def whole(self, do: Callable[[], Found]) -> Found:
-        """Returns what `do` does, which cannot be cut; if memory runs out, tries once more with all of it."""
+        """Returns `do()`; if memory runs out, releases cached memory and tries once more."""
         try:
             return do()
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
-        # Only here has the error released the frames, and these of what they held on the device.
+        # Only outside `except` are the stack frames released that kept tensors on the device.
         _release_cached_memory()
         return do()
 
     def provenance(self) -> dict[str, dict[str, int]]:
-        """Returns the numbers for the store's provenance if memory ran out, else nothing."""
+        """Returns the limits for the store's provenance if memory ran out, else an empty dictionary."""
         return {"clips_at_a_time": {"real": self.real, "synthetic": self.synthetic}} if self.shrunk else {}
 
     def _in_parts(self, side: str, do: Callable[[slice], Tensor], count: int) -> Tensor:
@@ -140,7 +138,7 @@ class ClipsAtATime:
             if count == 1 or not is_out_of_memory(error):
                 raise
             first_line = (str(error).splitlines() or [type(error).__name__])[0]
-        # Only here has the error released the frames, and these of what they held on the device.
+        # Only outside `except` are the stack frames released that kept tensors on the device.
         _release_cached_memory()
         fewer = -(-count // 2)
         setattr(self, side, fewer)

@@ -24,19 +24,19 @@ __all__ = [
 # On the CPU, more clips at a time need more memory and are no faster.
 CPU_CHUNK_CLIPS = 32
 LARGEST_CHUNK_CLIPS = 512
-# Memory of Python and torch before anything is computed.
+# Memory used by Python and torch before any computation.
 _PROCESS_BYTES = 2**30
-# What CUDA's context and the workspaces of cuDNN and cuBLAS take of a GPU.
+# GPU memory used by the CUDA context and the workspaces of cuDNN and cuBLAS.
 CONTEXT_BYTES = 2**30
-# Share of the device's memory that the activations of one chunk of synthetic clips may take.
+# Share of the device's memory for the activations of one chunk of synthetic clips.
 CHUNK_SHARE = 0.25
 
 
 def resolve_device(name: str) -> torch.device:
-    """Returns the device named "auto", "cpu", "cuda" or "cuda:N"; of "cuda" alone, the current GPU by number.
+    """Returns the device named "auto", "cpu", "cuda" (the current GPU) or "cuda:N".
 
     Raises:
-        SettingsError: there is no such device on this machine.
+        SettingsError: this machine does not have the device.
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
@@ -91,9 +91,9 @@ def limited_memory(device: torch.device, count_bytes: int | None) -> Iterator[No
 
 
 def total_memory_bytes(device: torch.device) -> int | None:
-    """Returns the bytes that a run may take: of a CUDA device, or of the host; None is no limit.
+    """Returns the memory that a run may use on the device, in bytes; None if there is no limit.
 
-    What Python, torch and CUDA take for themselves is left out.
+    Excludes what Python, torch and CUDA need for themselves.
     """
     if device.type == "cuda":
         total = torch.cuda.get_device_properties(device).total_memory
@@ -105,9 +105,9 @@ def total_memory_bytes(device: torch.device) -> int | None:
 def clip_activation_bytes(num_frames: int, frame_shape: tuple[int, int, int]) -> int:
     """Estimates the bytes that ConvNet3D keeps per clip between forward and backward pass.
 
-    The first convolution dominates: 64 maps of half the height and width and their gradient, their pooled
-    quarter before and after ReLU, and where its values came from (8 bytes each); the clip itself and its
-    gradient come on top.
+    The first convolution dominates: 64 maps of half the height and width and their gradient, the pooled maps
+    (a quarter) before and after ReLU, and their max-pooling indices (8 bytes each). The clip and its gradient
+    are added.
     """
     channels, height, width = frame_shape
     first = 64 * num_frames * ((height + 1) // 2) * ((width + 1) // 2) * 4
@@ -115,10 +115,10 @@ def clip_activation_bytes(num_frames: int, frame_shape: tuple[int, int, int]) ->
 
 
 def clip_forward_bytes(num_frames: int, frame_shape: tuple[int, int, int]) -> int:
-    """Returns about how many bytes a real clip takes on its way through ConvNet3D, without a graph.
+    """Estimates the bytes that embedding a real clip with ConvNet3D takes, without a graph.
 
-    Its pixels, flipped and not, and its values; the first feature maps, their pooled quarter, and where its
-    values came from (8 bytes each).
+    Counts the pixels before and after flipping, the normalised clip, the first feature maps, the pooled maps
+    (a quarter), and their max-pooling indices (8 bytes each).
     """
     channels, height, width = frame_shape
     first = 64 * num_frames * ((height + 1) // 2) * ((width + 1) // 2) * 4
@@ -126,7 +126,7 @@ def clip_forward_bytes(num_frames: int, frame_shape: tuple[int, int, int]) -> in
 
 
 def chunk_clips(device: torch.device, num_frames: int, frame_shape: tuple[int, int, int]) -> int:
-    """Returns how many synthetic clips are rendered at a time.
+    """Returns the maximum number of synthetic clips to render at a time.
 
     This depends on the total memory, not on what is currently free, so that runs are reproducible.
     """
@@ -141,10 +141,10 @@ def chunk_clips(device: torch.device, num_frames: int, frame_shape: tuple[int, i
 def real_clips_at_a_time(
     device: torch.device, num_frames: int, frame_shape: tuple[int, int, int], batch_real: int
 ) -> int:
-    """Returns how many real clips are embedded at a time.
+    """Returns the maximum number of real clips to embed at a time.
 
-    On a CPU those of one class, if memory has no limit below it; on a GPU, which small batches leave idle,
-    as many as fit, of whatever classes.
+    On a CPU, this is one class unless memory is limited. On a GPU, which small batches would leave idle, it
+    is as many clips as fit.
     """
     if device.type == "cuda":
         return chunk_clips(device, num_frames, frame_shape)

@@ -14,7 +14,7 @@ from dfs_store.format.io.place import locate
 
 __all__ = ["DiskNeed", "DiskWatch", "check_disk", "free_bytes", "warn_of_disk"]
 
-# While one is written, the two before it still exist.
+# While a checkpoint is written, the two before it still exist.
 _CHECKPOINTS = 3
 # The key frames of an HDF5 store are spooled until their number is known.
 _COPIES = {"zarr": 1, "zarr.zip": 1, "hdf5": 2}
@@ -26,8 +26,8 @@ class DiskNeed:
     """Disk space that a run needs, in bytes.
 
     Attributes:
-        least: with the initial key frames.
-        most: if every frame became a key frame.
+        least: space for the initial key frames.
+        most: space if every frame became a key frame.
     """
 
     least: int
@@ -63,7 +63,7 @@ def free_bytes(out: str) -> int:
 
 
 def check_disk(out: str, need: DiskNeed) -> None:
-    """Raises DiskFullError if less is free than the run needs at least."""
+    """Raises DiskFullError if less space is free than the run needs at least."""
     free = free_bytes(out)
     if free < need.least:
         raise DiskFullError(
@@ -73,7 +73,7 @@ def check_disk(out: str, need: DiskNeed) -> None:
 
 
 def warn_of_disk(out: str, need: DiskNeed) -> None:
-    """Warns if less is free than the run may need at most."""
+    """Warns if less space is free than the run may need at most."""
     free = free_bytes(out)
     if free < need.most:
         warnings.warn(

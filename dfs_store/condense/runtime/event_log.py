@@ -19,7 +19,7 @@ from dfs_store.format.io.reading import parse_json, read_found, read_named
 
 __all__ = ["EventLog", "event_log_path", "events_before", "read_events"]
 
-_MOST_BYTES = 2**31  # some 300 bytes a step
+_MOST_BYTES = 2**31  # about 300 bytes per step
 
 
 def event_log_path(out: str | os.PathLike[str]) -> Path:
@@ -101,11 +101,11 @@ class EventLog:
 
 
 def read_events(path: str | os.PathLike[str], *, named: bool = False) -> list[dict[str, Any]]:
-    """Reads a log, skipping truncated lines (of a killed process) and foreign ones.
+    """Reads a log; skips lines that are not events or were truncated when a process was killed.
 
     Args:
-        path: of the log.
-        named: whether the user has named it, and it may be a pipe.
+        path: path of the log.
+        named: True if the user gave the path, which may then be a pipe.
 
     Raises:
         OSError: the file cannot be read.
@@ -140,7 +140,7 @@ def _parsed(text: str) -> Iterator[dict[str, Any]]:
 
 
 def _step_of(line: dict[str, Any]) -> int:
-    """Returns the step a line belongs to; checkpoints and starts name the step after it."""
+    """Returns the step of a line; checkpoints and starts record the following step."""
     step = line.get("step")
     if not isinstance(step, int):
         return 0

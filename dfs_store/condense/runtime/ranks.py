@@ -29,9 +29,9 @@ class Ranks:
     """The processes of a run. All of them must make the collective calls, in the same order.
 
     Attributes:
-        rank: of this process, 0 for the first.
-        size: how many there are.
-        group: in which they exchange numbers and objects of the host; None for one process.
+        rank: rank of this process, 0 for the first.
+        size: number of processes.
+        group: process group for data in host memory; None for a single process.
     """
 
     rank: int = 0
@@ -40,9 +40,9 @@ class Ranks:
 
     @classmethod
     def current(cls) -> "Ranks":
-        """Returns those of torch.distributed if it is initialised, with any backend; else this process alone.
+        """Returns the ranks of torch.distributed if it is initialised, with any backend; else `ALONE`.
 
-        The first call makes a group of gloo, so all processes must make it.
+        The first call creates a gloo group, so all processes must make it.
         """
         if not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1:
             return cls()
@@ -50,17 +50,17 @@ class Ranks:
 
     @property
     def is_first(self) -> bool:
-        """Whether this rank writes and prints for all."""
+        """Whether this rank writes files and prints for all ranks."""
         return self.rank == 0
 
     def share(self, sizes: Sequence[int]) -> range:
         """Returns the successive parts of the work assigned to this rank, balanced by their sizes.
 
         Args:
-            sizes: clips in each part.
+            sizes: number of clips in each part.
 
         Raises:
-            SettingsError: a rank would get no part.
+            SettingsError: a rank would not get any part.
         """
         owners = _owners(sizes, self.size)
         if len(np.unique(owners)) < self.size:
@@ -132,22 +132,22 @@ class Ranks:
 
 ALONE = Ranks()
 
-# A rank may wait while the first one decodes a dataset; a rank that dies is noticed at once all the same.
+# A rank may wait while the first one decodes a dataset; a rank that dies is still noticed at once.
 _PATIENCE = timedelta(days=1)
-# The own group. Weakly, so that it goes with torch's groups: one that outlives them aborts the process.
+# A weak reference, because a group that outlives torch's groups aborts the process.
 _made: list[weakref.ref[dist.ProcessGroup]] = []
 
 
 def _own_group() -> dist.ProcessGroup:
-    """Returns a group of all processes that sends what is in host memory, and waits long.
+    """Returns a group of all processes for data in host memory, with a long timeout.
 
-    The default group may be one of NCCL, which takes GPU memory alone, and its time-out is short.
+    The default group may use NCCL, which only transfers GPU memory, and has a short timeout.
     """
     group = _made[0]() if _made else None
     if group is None:
         with _lost_rank_named():
             made = dist.new_group(backend="gloo", timeout=_PATIENCE)
-        assert isinstance(made, dist.ProcessGroup)  # and not the mark of a process that is no member
+        assert isinstance(made, dist.ProcessGroup)  # not the marker for non-members
         _made[:] = [weakref.ref(made)]
         return made
     return group

@@ -21,15 +21,15 @@ from dfs_store.networks import ConvNet3D
 __all__ = ["KernelCheck", "bf16_speed", "check_kernels"]
 
 NUM_CLIPS = 2
-# Relative errors. Sums in another order give 1e-6 after one convolution and in the embedding; TF32 gives 3e-4
-# after one, bfloat16 1e-3 to 1e-2 in the embedding, and wrong kernels 0.1 and more.
+# Relative errors. A different order of sums gives 1e-6 after one convolution and in the embedding, TF32 3e-4
+# after one convolution, bfloat16 1e-3 to 1e-2 in the embedding, and wrong kernels 0.1 or more.
 CONVOLUTION_TOLERANCE = 1e-4
 EMBEDDING_TOLERANCE = 1e-4
-# Through max-pooling: where two values are nearly equal, rounding decides which of them gets the gradient,
-# and one such choice moves the whole by about 1e-3.
+# If two values of a max-pooling window are nearly equal, rounding decides which of them gets the gradient;
+# one such case changes the error by about 1e-3.
 GRADIENT_TOLERANCE = 5e-2
 BF16_TOLERANCE = 5e-2
-# bfloat16 is chosen if it is so many times as fast as float32: less may be the noise of the measurement.
+# Minimum speed-up for which bfloat16 is chosen; less may be measurement noise.
 LEAST_SPEED = 1.1
 TIMED_CLIPS_CPU = 4
 TIMED_CLIPS_CUDA = 32
@@ -41,11 +41,11 @@ class KernelCheck:
     """The numeric path with which a run embeds clips.
 
     Attributes:
-        precision: of the forward pass of real clips.
-        plain: whether the network runs its layers as they are written, without a faster order in memory.
-        error: relative error of that forward pass against plain float32 on the CPU.
-        notes: what was wrong with the faster ways, for people.
-        bf16_speed: how many times as fast as float32 bfloat16 was, if the check had to choose.
+        precision: arithmetic of the forward pass of real clips.
+        plain: whether the network runs its layers as written, without a faster memory layout.
+        error: relative error of the path against plain float32 on the CPU.
+        notes: why faster paths were rejected, shown to the user.
+        bf16_speed: speed-up of bfloat16 over float32 if the check had to choose, else None.
     """
 
     precision: Precision
@@ -68,7 +68,7 @@ class KernelCheck:
 
 
 class _Layer(NamedTuple):
-    """A convolution of the reference: its input, a cotangent, and what both passes make of them."""
+    """A convolution of the reference: its input, a cotangent, its output and the gradient of its input."""
 
     maps: Tensor
     cotangent: Tensor
@@ -77,7 +77,7 @@ class _Layer(NamedTuple):
 
 
 class _Reference(NamedTuple):
-    """What plain float32 on the CPU finds."""
+    """Results in plain float32 on the CPU."""
 
     layers: list[_Layer]
     embedding: Tensor
@@ -88,11 +88,12 @@ class _Reference(NamedTuple):
 def check_kernels(network: ConvNet3D, precision: Precision, num_frames: int, size: int) -> KernelCheck:
     """Returns the fastest numeric path whose results agree with plain float32 on the CPU.
 
-    Each convolution alone, in both directions, on the reference's input; then all of them together.
+    Compares the forward and backward pass of each convolution on the reference's input, then the whole
+    network.
 
     Args:
-        network: on the device of the run; its weights are drawn afresh, and it is left in that way.
-        precision: that is asked for; "auto" is bf16 if it is accurate and faster here, else float32.
+        network: network on the device of the run. Its weights are drawn afresh, and it is set to that path.
+        precision: requested precision. "auto" chooses bf16 if it is accurate and faster, else float32.
         num_frames: T.
         size: height and width of the clips in pixels.
 
@@ -135,7 +136,7 @@ def check_kernels(network: ConvNet3D, precision: Precision, num_frames: int, siz
 
 
 def bf16_speed(network: ConvNet3D, num_frames: int, size: int) -> float:
-    """Returns how many times as fast as float32 clips are embedded in bfloat16, on the network's device."""
+    """Measures the speed-up of embedding clips in bfloat16 over float32 on the network's device."""
     device = next(network.parameters()).device
     count = TIMED_CLIPS_CUDA if device.type == "cuda" else TIMED_CLIPS_CPU
     clips = torch.zeros(count, num_frames, size, size, 3, device=device).permute(0, 1, 4, 2, 3)
@@ -143,7 +144,7 @@ def bf16_speed(network: ConvNet3D, num_frames: int, size: int) -> float:
     both = (network, clips), (twin, clips.to(torch.bfloat16))
     times: tuple[list[float], list[float]] = ([], [])
     with torch.inference_mode():
-        for turn in range(_TIMED_TURNS + 1):  # in turns, since other programs may slow the machine
+        for turn in range(_TIMED_TURNS + 1):  # alternately, because other programs may slow the machine
             for (each, given), taken in zip(both, times, strict=True):
                 started = time.perf_counter()
                 float(each.embed(given).sum())  # waits for a GPU
@@ -171,7 +172,7 @@ def _reference(network: ConvNet3D, clips: Tensor) -> _Reference:
 
 
 def _compare(network: ConvNet3D, clips: Tensor, expected: _Reference) -> tuple[float, str | None]:
-    """Returns the error of the embedding and None; or the first error above its tolerance, and of what."""
+    """Returns the error of the embedding and None, or the first error above its tolerance and its place."""
     device = next(network.parameters()).device
     for number, layer in enumerate(expected.layers):
         found = _both_passes(network, number, layer.maps.to(device), layer.cotangent.to(device))
@@ -189,7 +190,6 @@ def _compare(network: ConvNet3D, clips: Tensor, expected: _Reference) -> tuple[f
 
 
 def _both_passes(network: ConvNet3D, number: int, maps: Tensor, cotangent: Tensor) -> tuple[Tensor, Tensor]:
-    """Returns the output of a convolution, and the gradient of its input."""
     given = maps.detach().requires_grad_()
     output = network.convolve(number, given)
     (gradient,) = torch.autograd.grad(output, given, grad_outputs=cotangent)

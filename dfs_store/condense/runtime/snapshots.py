@@ -1,4 +1,4 @@
-"""Snapshots: some clips of a run as they were at some of its moments, each a small store of their own."""
+"""Snapshots: some clips of a run at selected steps, each snapshot a small store."""
 
 import json
 import os
@@ -31,22 +31,23 @@ _PATHS = ("dataset", "test_list", "class_names")
 
 
 def snapshots_folder(out: str | os.PathLike[str]) -> Path:
-    """Returns where the snapshots of a run are: beside its output; of a URL in the working folder."""
+    """Returns the folder of a run's snapshots: next to its output; for a URL in the working folder."""
     out = local_beside(out)
     return out.with_name(out.name + ".snapshots")
 
 
 def _files(folder: Path) -> dict[int, Path]:
-    """Returns the snapshots in a folder by the number of steps that had been done, in their order."""
+    """Returns the snapshots in a folder by the number of steps done, in ascending order."""
     found = ((_NAME.fullmatch(path.name), path) for path in (folder.iterdir() if folder.is_dir() else ()))
     return dict(sorted((int(name[1]), path) for name, path in found if name is not None))
 
 
 def check_snapshots(config: CondenseConfig) -> None:
-    """Checks that the snapshots will have a place.
+    """Checks that the snapshots of a run can be written.
 
     Raises:
-        OutputExistsError: there are snapshots of another run and `overwrite` is not set, or something else.
+        OutputExistsError: the folder contains snapshots of another run and `overwrite` is not set, or other
+            files.
     """
     folder = snapshots_folder(config.out)
     if config.snapshots is None or not config.uses("snapshots") or not os.path.lexists(folder):
@@ -55,26 +56,31 @@ def check_snapshots(config: CondenseConfig) -> None:
     foreign = [name for name in names if name != _RUN and _NAME.fullmatch(name) is None]
     if foreign:
         raise OutputExistsError(
-            f"--snapshots keeps its files in {folder}, which contains something else: {foreign[0]}; move it "
-            "away, or choose another --out"
+            f"--snapshots writes to {folder}, which contains a foreign file: {foreign[0]}; move it away, or "
+            "choose another --out"
         )
     if not (config.overwrite or config.resume):
         raise OutputExistsError(
-            f"{folder}: there are snapshots of an earlier run; add --overwrite to replace them, or choose "
+            f"{folder} contains snapshots of an earlier run; add --overwrite to replace them, or choose "
             "another --out"
         )
 
 
 class Snapshots:
-    """Keeps the first clip of each class, up to sixteen, at evenly spaced moments of a run.
+    """Saves the first clip of each class, up to sixteen, at evenly spaced steps of a run.
 
-    The first moment is before the first step, the last after the last one. A snapshot is a store (HDF5,
-    uint8) of these clips; its provenance has {"snapshot": {"steps_done", "iterations", "clips"}}. A resumed
-    run goes on where it stands. A disk that refuses is reported once in a warning, and does not end the run.
+    The first snapshot is taken before the first step, the last after the last step. A snapshot is an HDF5
+    store (uint8) of these clips; its provenance contains {"snapshot": {"steps_done", "iterations", "clips"}}.
+    A resumed run keeps earlier snapshots. If a snapshot cannot be written, one warning is issued and the run
+    continues.
 
     Args:
-        config: resolved settings, with `snapshots`.
+        config: resolved settings with `snapshots` set.
         videos: the real clips.
+
+    Attributes:
+        moments: numbers of steps done at which to take a snapshot.
+        clips: numbers of the saved clips.
     """
 
     def __init__(self, config: CondenseConfig, videos: VideoDataset) -> None:
@@ -91,18 +97,18 @@ class Snapshots:
     def during(
         self, steps: Iterator[StepDone], first_step: int, state: Callable[[], State | None], ranks: Ranks
     ) -> Iterator[StepDone]:
-        """Passes on the steps of a run, taking snapshots between them.
+        """Yields the steps of a run and takes snapshots between them.
 
         Args:
-            steps: yields after every step, with the state of that moment whole.
-            first_step: above 0 for a resumed run.
-            state: gives the state; asked for on all ranks at once, it returns it on the first one alone.
+            steps: yields after every step, when the state is consistent.
+            first_step: first step to run; above 0 for a resumed run.
+            state: called on all ranks at once; returns the state on the first one, None on the others.
             ranks: the processes that share the run.
         """
         at_start = self._taken(first_step, state)
         begun = not ranks.is_first
         for event in steps:
-            if not begun:  # not before: a run that is refused leaves nothing behind
+            if not begun:  # not earlier, so that a run that fails its checks leaves no files behind
                 begun = True
                 self._try(lambda: self._begin(first_step))
                 self._keep(first_step, at_start)
@@ -125,7 +131,7 @@ class Snapshots:
         except (OSError, DFSError) as error:
             self._refused = True
             warnings.warn(
-                f"snapshots cannot be written to {self._folder} ({error}); the run goes on without them",
+                f"snapshots cannot be written to {self._folder} ({error}); continuing without them",
                 stacklevel=2,
             )
 
@@ -159,7 +165,7 @@ class Snapshots:
 
 
 def finish_snapshots(config: CondenseConfig, digest: str) -> None:
-    """Notes which store the snapshots beside it led to, if there are any of this run."""
+    """Records the digest of the finished store next to the snapshots of its run, if there are any."""
     folder = snapshots_folder(config.out)
     if config.snapshots is None or not _files(folder):
         return
@@ -171,11 +177,11 @@ def finish_snapshots(config: CondenseConfig, digest: str) -> None:
 
 
 def snapshots_of(store: KeyFrameStore) -> dict[int, Path]:
-    """Returns the snapshots of the run that made a store, by the number of steps that had been done.
+    """Returns the snapshots of the run that made a store, by the number of steps done.
 
     Raises:
-        StoreNotFoundError: there are none beside it.
-        SettingsError: they are of another run.
+        StoreNotFoundError: there are no snapshots next to the store.
+        SettingsError: the snapshots are from another run.
     """
     folder = snapshots_folder(str(store.path))
     files = _files(folder)
@@ -189,7 +195,7 @@ def snapshots_of(store: KeyFrameStore) -> dict[int, Path]:
         run = None
     if not isinstance(run, dict) or run.get("store_digest") != store.attributes["digest"]:
         raise SettingsError(
-            f"{folder} has the snapshots of another run than the one that made {store.path}; condense again "
+            f"{folder} contains snapshots of a run other than the one that made {store.path}; condense again "
             "with --snapshots N --overwrite"
         )
     return files

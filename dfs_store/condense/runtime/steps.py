@@ -28,7 +28,7 @@ _REMEDY = (
 
 
 class AbandonedError(BaseException):
-    """Ends a run between two steps without a checkpoint: what was learnt from it was its pace."""
+    """Ends a run between two steps without saving a checkpoint; raised after timing a few steps."""
 
 
 def resumed(config: CondenseConfig, decisive: dict[str, Any]) -> tuple[int, State | None]:
@@ -71,8 +71,8 @@ def run_steps(
         steps: yields after every step, when the state is consistent.
         config: resolved settings.
         decisive: result of `decisive_settings`; a checkpoint can only be resumed with the same.
-        tell: called with every event; if it raises between two steps (Ctrl-C), a checkpoint is saved, unless
-            that is `AbandonedError`.
+        tell: called with every event. If it raises between two steps (Ctrl-C), a checkpoint is saved, except
+            for `AbandonedError`.
         state: called on all ranks at once; returns the arrays to save on the first one.
         ranks: the processes that share the run; this one alone by default.
 
@@ -138,8 +138,8 @@ def check_finite(value: float, step: int, lr_flag: str, lr: float, momentum: flo
     """Checks a loss, or a number computed from trained values.
 
     Raises:
-        DivergedError: the number is not finite. The message names the learning rate by its flag, and says
-            `what` happened, by default "the loss is ...".
+        DivergedError: the number is not finite. The message names the learning rate by its flag, and starts
+            with `what`, by default "the loss is ...".
     """
     if not math.isfinite(value):
         raise _diverged(what or f"the loss is {value}", step, lr_flag, lr, momentum)

@@ -1,1 +1,1 @@
-"""Programs in which a run can be followed: TensorBoard, Weights & Biases."""
+"""Experiment trackers to which a run can be logged: TensorBoard and Weights & Biases."""

@@ -1,4 +1,4 @@
-"""A run in TensorBoard."""
+"""Logs a run to TensorBoard."""
 
 from typing import Any
 
@@ -11,15 +11,15 @@ __all__ = ["TensorboardTracker"]
 
 
 class TensorboardTracker(Tracker):
-    """Writes `STORE.tensorboard`.
+    """Logs a run to the folder `STORE.tensorboard`.
 
-    A resumed run continues in the same folder; what was there beyond its first step is no longer shown.
+    A resumed run continues in the same folder, where TensorBoard hides the steps that are repeated.
     """
 
     name = "tensorboard"
 
     def open(self, first_step: int) -> None:
-        """Opens a file of events."""
+        """Opens an event file."""
         from torch.utils.tensorboard import SummaryWriter
 
         self._writer: Any = SummaryWriter(str(self._folder), purge_step=first_step)
@@ -35,5 +35,5 @@ class TensorboardTracker(Tracker):
         self._writer.flush()
 
     def close(self) -> None:
-        """Writes what is left."""
+        """Writes pending events and closes the file."""
         self._writer.close()

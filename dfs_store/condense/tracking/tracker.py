@@ -1,4 +1,4 @@
-"""What every tracker shows of a run: loss, key frames, and contact sheets of what they look like."""
+"""Base class of the trackers, which log the loss, numbers of key frames and contact sheets of a run."""
 
 import importlib.util
 import os
@@ -33,35 +33,35 @@ _MOST_CLIPS = 12
 
 
 def tracker_folder(out: str | os.PathLike[str], name: str) -> Path:
-    """Returns where a tracker's files of a run are: beside its output; of a URL in the working folder."""
+    """Returns the folder of a tracker's files: next to the run's output; for a URL in the working folder."""
     out = local_beside(out)
     return out.with_name(f"{out.name}.{name}")
 
 
 class Tracker:
-    """Passes the events of a run on; a context manager whose `on_event` goes to `condense`.
+    """Logs the events of a run to a tracker; a context manager whose `on_event` is passed to `condense`.
 
-    Scalars after every step: loss, key frames per clip, MiB of key frames, insertions. A contact sheet of the
-    first clip of each class, up to twelve, with every checkpoint and with the store. Nothing is opened before
-    the first step, so a run that is refused leaves nothing behind.
+    Logs scalars after every step (loss, key frames per clip, MiB of key frames, insertions), and a contact
+    sheet of the first clip of each class, up to twelve, with every checkpoint and with the store. Nothing is
+    written before the first step, so a run that fails its checks leaves no files behind.
 
     Args:
-        config: of the run, resolved.
+        config: resolved settings of the run.
         videos: the real clips of the run.
 
     Raises:
-        MissingDependencyError: the program is not installed.
+        MissingDependencyError: the tracker is not installed.
     """
 
     name: ClassVar[str] = ""
-    """Of the program, of its Python package, of our extra, and of the folder beside the store."""
+    """Name of the tracker, its Python package, the extra that installs it, and the suffix of its folder."""
 
     def __init__(self, config: CondenseConfig, videos: VideoDataset) -> None:
         self.check_installed()
         self._config, self._classes, self._num_frames = config, videos.classes, videos.num_frames
         self._normalization = videos.normalization
         self._folder = tracker_folder(config.out, self.name)
-        # Methods with --vpc all take no steps, and report nothing per clip.
+        # Methods with --vpc all have no steps and report nothing per clip.
         self._vpc = 1 if config.vpc == "all" else config.vpc
         self._num_clips = len(videos.classes) * self._vpc
         self._step, self._steps, self._first_step = 0, 0, 0
@@ -69,7 +69,7 @@ class Tracker:
 
     @classmethod
     def check_installed(cls) -> None:
-        """Raises MissingDependencyError if the program is not installed."""
+        """Raises MissingDependencyError if the tracker is not installed."""
         if importlib.util.find_spec(cls.name) is None:
             raise MissingDependencyError(
                 f"--track {cls.name} needs {cls.name}: pip install 'dfs-store[{cls.name}]'"
@@ -77,18 +77,18 @@ class Tracker:
 
     @classmethod
     def check_account(cls) -> None:
-        """Raises SettingsError if the program would refuse the run; only if it is installed."""
+        """Raises SettingsError if the tracker has no account to log to; requires that it is installed."""
 
     def open(self, first_step: int) -> None:
-        """Begins a run, or goes on with one that is resumed at a step above 0."""
+        """Starts a run, or continues one that is resumed at a step above 0."""
         raise NotImplementedError
 
     def scalars(self, values: dict[str, float], step: int) -> None:
-        """Passes numbers on, by name."""
+        """Logs numbers by name."""
         raise NotImplementedError
 
     def picture(self, pixels: npt.NDArray[np.uint8], step: int) -> None:
-        """Passes a contact sheet (H, W, 3) uint8 on."""
+        """Logs a contact sheet (H, W, 3) uint8."""
         raise NotImplementedError
 
     def close(self) -> None:
@@ -103,7 +103,7 @@ class Tracker:
             self.close()
 
     def on_event(self, event: Event) -> None:
-        """Passes an event on; a program that refuses is reported once, and does not end the run."""
+        """Logs an event. If the tracker fails, warns once and lets the run continue."""
         if self._refused:
             return
         try:
@@ -111,13 +111,13 @@ class Tracker:
         except self.refusals() as error:
             self._is_open, self._refused = False, True
             warnings.warn(
-                f"--track {self.name}: {error} (files in {self._folder}); the run goes on without it",
+                f"--track {self.name}: {error} (files in {self._folder}); continuing without it",
                 stacklevel=2,
             )
 
     @classmethod
     def refusals(cls) -> tuple[type[Exception], ...]:
-        """Returns what the program raises if a disk or its server refuses."""
+        """Returns the exceptions that the tracker raises if its disk or server fails."""
         return (OSError,)
 
     def _take(self, event: Event) -> None:

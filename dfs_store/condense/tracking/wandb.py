@@ -1,4 +1,4 @@
-"""A run in Weights & Biases."""
+"""Logs a run to Weights & Biases."""
 
 import contextlib
 import uuid
@@ -15,17 +15,17 @@ __all__ = ["WandbTracker"]
 
 
 class WandbTracker(Tracker):
-    """Logs to the project `dfs-store`, or to the one that WANDB_PROJECT names.
+    """Logs a run to the project `dfs-store`, or to the one named by WANDB_PROJECT.
 
-    With WANDB_MODE=offline the run is kept in `STORE.wandb`, and `wandb sync` sends it later. A resumed run
-    continues under the same id. Settings are logged without paths of this machine.
+    With WANDB_MODE=offline the run is kept in `STORE.wandb`; `wandb sync` uploads it later. A resumed run
+    continues under the same id. Settings are logged without local paths.
     """
 
     name = "wandb"
 
     @classmethod
     def check_account(cls) -> None:
-        """Asks for an API key if there is none, which needs a terminal.
+        """Asks for an API key in the terminal if there is none.
 
         Raises:
             SettingsError: there is neither a key nor a terminal.
@@ -43,12 +43,12 @@ class WandbTracker(Tracker):
             ) from error
 
     def open(self, first_step: int) -> None:
-        """Begins a run of Weights & Biases."""
+        """Starts or continues a run of Weights & Biases."""
         import os
 
         import wandb
 
-        self._folder.mkdir(exist_ok=True)  # else wandb takes a temporary one
+        self._folder.mkdir(exist_ok=True)  # otherwise wandb uses a temporary folder
         name = self._folder.name.removesuffix(f".{self.name}")
         self._run: Any = wandb.init(
             project=os.environ.get("WANDB_PROJECT", "dfs-store"),
@@ -57,12 +57,12 @@ class WandbTracker(Tracker):
             resume="allow" if first_step else None,
             name=name,
             config=portable(self._config.provenance()),
-            # The terminal is ours, and so is the code.
+            # wandb must not capture the terminal or upload code.
             settings=wandb.Settings(console="off", quiet=True, save_code=False),
         )
 
     def _id(self, first_step: int) -> str:
-        """Returns the id of the run, which is kept beside it for the day when it is resumed."""
+        """Returns the id of the run, which is saved in its folder so that the run can be resumed."""
         path = self._folder / "run-id"
         with contextlib.suppress(OSError, UnicodeDecodeError):
             if first_step and (known := path.read_text().strip()):
@@ -73,7 +73,7 @@ class WandbTracker(Tracker):
 
     @classmethod
     def refusals(cls) -> tuple[type[Exception], ...]:
-        """Returns what a disk or the server raises."""
+        """Returns the exceptions of the disk and of wandb."""
         import wandb
 
         return (OSError, wandb.errors.Error)
@@ -89,5 +89,5 @@ class WandbTracker(Tracker):
         self._run.log({"clips": wandb.Image(pixels)}, step=step)
 
     def close(self) -> None:
-        """Waits until all is written or sent."""
+        """Waits until everything is written or uploaded."""
         self._run.finish()

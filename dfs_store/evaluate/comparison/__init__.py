@@ -1,6 +1,5 @@
-"""Comparing methods: every cell condensed, evaluated and put into a table.
+"""Compares methods: condenses and evaluates every cell of a table.
 
-`spec` says what is compared, `rows` which stores that takes, `paper` what the paper's tables compare,
-`controls` the rows that every comparison has beside its methods, `cells` one store and its evaluation, `run`
-all of them.
+`spec` specifies a comparison, `rows` derives its rows, `paper` specifies the paper's tables, `controls` adds
+the control rows, `cells` makes one store and its evaluation, and `run` makes all of them.
 """

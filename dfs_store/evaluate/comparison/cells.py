@@ -1,4 +1,4 @@
-"""One cell of a comparison: a row with one seed, condensed and evaluated in a folder of its own."""
+"""A cell of a comparison: a row with one seed, condensed and evaluated in its own folder."""
 
 import json
 import time
@@ -43,9 +43,9 @@ class Cell:
     """A row with one seed.
 
     Attributes:
-        row: what is condensed and how it is evaluated.
-        seed: of both.
-        folder: of the store, its log and the result.
+        row: settings of the condensation and the evaluation.
+        seed: seed of both.
+        folder: folder of the store, its log and the result.
     """
 
     row: Row
@@ -64,15 +64,15 @@ class Cell:
 
     @property
     def failure(self) -> dict[str, Any] | None:
-        """What went wrong at the last attempt: the error's class and its message; None if nothing did."""
+        """Class and message of the error of the last attempt; None if it did not fail."""
         return _read(self.folder / FAILURE)
 
     def result(self) -> dict[str, Any] | None:
-        """Returns the result, None if there is none yet."""
+        """Returns the result; None if the cell is not finished."""
         return _read(self.folder / RESULT)
 
     def fail(self, error: Exception) -> None:
-        """Records why the cell could not be made."""
+        """Records the error with which the cell failed."""
         self.folder.mkdir(parents=True, exist_ok=True)
         write_json(self.folder / FAILURE, {"error": type(error).__name__, "reason": str(error)})
 
@@ -82,7 +82,7 @@ class Clips:
 
     Args:
         asked: the comparison.
-        tell: gets the progress of their preparation.
+        tell: called with the progress of decoding.
     """
 
     def __init__(self, asked: Comparison, tell: Callable[[Progress], None]) -> None:
@@ -90,18 +90,18 @@ class Clips:
         self._opened: dict[str, VideoDataset] = {}
 
     def train(self, sampling: dict[str, Any]) -> VideoDataset:
-        """Returns all training clips, also those that are held out."""
+        """Returns all training clips, including the hold-out."""
         return self._open("train", sampling)
 
     def to_test_on(self, sampling: dict[str, Any], settings: EvaluationSettings) -> VideoDataset:
-        """Returns the clips held out, if the sampling says so, else the test clips."""
+        """Returns the hold-out if the sampling has one, else the test clips."""
         share = sampling["hold_out"]
         if share is not None:
             return self.train(sampling).hold_out(share)[1]
         return self._open("test", sampling, **test_views(self._asked.dataset, settings))
 
     def of_training(self, sampling: dict[str, Any]) -> VideoDataset:
-        """Returns the training clips without those held out."""
+        """Returns the training clips without the hold-out."""
         share = sampling["hold_out"]
         return self.train(sampling) if share is None else self.train(sampling).hold_out(share)[0]
 
@@ -126,13 +126,13 @@ def sampling_of(asked: Comparison, row: Row) -> dict[str, Any]:
 def make_cell(
     cell: Cell, asked: Comparison, clips: Clips, tell: Callable[[Progress], None]
 ) -> dict[str, Any]:
-    """Makes what is missing of a cell, and returns its result.
+    """Makes the missing parts of a cell and returns its result.
 
-    The store equals that of `dfs condense` with the cell's settings and seed, and the scores are those of
-    `dfs evaluate` with the same seed. A run that was stopped goes on from its checkpoint.
+    The store equals that of `dfs condense` with the settings and seed of the cell, and the scores equal those
+    of `dfs evaluate` with the same seed. An interrupted run continues from its checkpoint.
 
     Raises:
-        DFSError: what `condense` and `evaluate` raise.
+        DFSError: errors of `condense` and `evaluate`.
     """
     if (found := cell.result()) is not None:
         return found
@@ -153,7 +153,7 @@ def make_cell(
         sources = {kind: clips_of(cell.store, settings.device, kind) for kind in kinds}
         result = evaluate(sources.get("hard"), test, settings, soft=sources.get("soft"), on_progress=tell)
     about["dataset_bytes"] = training_videos_bytes(asked)
-    # A control with other epochs goes into the table of the comparison.
+    # A control with other epochs belongs to the table of the comparison.
     base = evaluation_of(asked, replace(row, evaluation={}), cell.seed).epochs
     about["title_epochs"] = base if row.control == "equal-passes" else settings.epochs
     about |= {"control": row.control, "cell_seconds": round(time.monotonic() - started, 3)}
@@ -166,7 +166,7 @@ def make_cell(
 
 
 def make_store(cell: Cell, asked: Comparison, clips: Clips, tell: Callable[[Progress], None]) -> int:
-    """Condenses a cell if its store is not there yet, and returns the bytes of the store on disk."""
+    """Condenses a cell unless its store exists, and returns the store's size on disk in bytes."""
     if not Path(cell.store).exists():
         cell.folder.mkdir(parents=True, exist_ok=True)
         _condense(
@@ -190,7 +190,7 @@ def _condense(config: CondenseConfig, videos: VideoDataset, tell: Callable[[Prog
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Writes a JSON object, whole or not at all."""
+    """Writes a JSON object atomically."""
     write_durably(path, (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode())
 
 

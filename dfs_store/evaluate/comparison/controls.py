@@ -1,6 +1,6 @@
-"""The rows that every comparison has beside its methods: what a method must beat at equal cost.
+"""The control rows of a comparison: baselines that a method should beat at equal cost.
 
-`fixed_rows` are known beforehand; `derived_rows` depend on the key frames and bytes that the methods kept.
+`fixed_rows` are known in advance; `derived_rows` depend on the key frames and bytes of the methods' stores.
 """
 
 import math
@@ -23,25 +23,25 @@ RANDOM, TRIAL = "random", "trial"
 _CODED = "webp:10"  # real clips keep their score at this quality, in the fewest bytes
 _CODED_KEY_FRAMES = (2, 4)
 _TRIAL_HOLD_OUT = 0.2
-_TRIAL_CLIPS = 0.6  # of the smallest class at most: whole groups are held out, so more than the share can be
+_TRIAL_CLIPS = 0.6  # share of the smallest class: a hold-out of whole groups can exceed its own share
 
 
 class Trials(Protocol):
-    """Makes stores that only help to choose a control."""
+    """Makes stores that are only used to choose a control."""
 
     def score(self, row: Row) -> float | None:
-        """Returns the top-1 of a row with the first seed in percent; None if it fails."""
+        """Returns the top-1 accuracy of a row with the first seed, in percent; None if it fails."""
 
     def on_disk_bytes(self, row: Row) -> int | None:
-        """Returns the size of its store with the first seed; None if it fails."""
+        """Returns the size in bytes of a row's store with the first seed; None if it fails."""
 
 
 def fixed_rows(asked: Comparison, rows: Sequence[Row], clips: TrainingClips) -> list[Row]:
-    """Returns the controls that do not depend on what the methods keep.
+    """Returns the controls that do not depend on the methods' stores.
 
-    Random clips at equal clips, all real clips at equal clip passes, one still frame per class, and the whole
-    dataset, the last with the first seed alone. Beside `--vpc all` the first two are the whole dataset.
-    Random clips have soft labels if the comparison asks for them.
+    These are random clips at equal clips, all real clips at equal clip passes, one still frame per class, and
+    the whole dataset with the first seed only. For `--vpc all`, the whole dataset replaces the first two.
+    Random clips have soft labels if the comparison sets them.
     """
     vpcs = sorted({row.vpc for row in rows if isinstance(row.vpc, int)})
     soft = {"soft_labels": True} if asked.settings.get("soft_labels") else {}
@@ -58,10 +58,10 @@ def fixed_rows(asked: Comparison, rows: Sequence[Row], clips: TrainingClips) -> 
 
 
 def _equal_passes(asked: Comparison, vpcs: Sequence[int], clips: TrainingClips) -> Iterator[Row]:
-    """Yields all real clips, trained for as few passes as present at least as many clips as a store's do."""
+    """Yields rows that train on all real clips with the fewest passes that show as many clips as a store."""
     settings = evaluation_of(asked, Row(method=WHOLE, vpc=None), 0)
     passes, real = settings.training(0).passes, sum(clips.per_class.values())
-    more_than_epochs = passes - settings.training(0).epochs  # the public code makes one pass more
+    more_than_epochs = passes - settings.training(0).epochs  # the public code makes one more pass
     for vpc in vpcs:
         wanted = math.ceil(passes * vpc * len(clips.per_class) / real)
         epochs = {"epochs": max(wanted - more_than_epochs, 0)}
@@ -71,17 +71,17 @@ def _equal_passes(asked: Comparison, vpcs: Sequence[int], clips: TrainingClips) 
 def derived_rows(
     asked: Comparison, rows: Sequence[Row], ended: Sequence["CellEnded"], clips: TrainingClips, trials: Trials
 ) -> list[Row]:
-    """Returns random clips at equal frames and at equal bytes, for every method that is not random itself.
+    """Returns random clips at equal frames and at equal bytes for every method except random.
 
-    Where several splits into clips and key frames per clip are possible, the one that scores best on a
-    hold-out of the training clips is taken: a trial of one seed and one training each.
+    If frames or bytes can be split into clips and key frames per clip in several ways, chooses the split that
+    scores best on a hold-out of the training clips, with one seed and one training each.
 
     Args:
         asked: the comparison.
-        rows: of the methods.
-        ended: the finished cells of these rows, among others.
-        clips: the real clips, counted.
-        trials: makes stores that are not in the tables.
+        rows: rows of the methods.
+        ended: finished cells, including those of these rows.
+        clips: numbers of real clips.
+        trials: makes stores that do not appear in the tables.
     """
     found: list[Row] = []
     most = min(clips.per_class.values())
@@ -102,12 +102,12 @@ def derived_rows(
 
 
 def equal_frames_splits(frames: int, num_frames: int, most_clips: int) -> list[dict[str, Any]]:
-    """Returns the ways to keep at least `frames` real frames per class, as settings with their vpc.
+    """Returns all ways to keep at least `frames` real frames per class, as settings with `vpc`.
 
     Args:
-        frames: key frames per class to reach.
-        num_frames: T of the clips.
-        most_clips: of the smallest class; no split takes more.
+        frames: minimum number of key frames per class.
+        num_frames: T, the number of frames of a clip.
+        most_clips: maximum number of clips per class.
     """
     powers = [2**power for power in range(num_frames.bit_length()) if 2**power < num_frames]
     splits: list[dict[str, Any]] = []
@@ -121,9 +121,9 @@ def equal_frames_splits(frames: int, num_frames: int, most_clips: int) -> list[d
 def _equal_bytes_splits(
     limit: int, most_clips: int, trials: Trials, clips: TrainingClips
 ) -> list[dict[str, Any]]:
-    """Returns, per number of key frames, as many coded real clips as fit into `limit` bytes on disk.
+    """Returns, for each number of key frames, the most encoded clips that fit into `limit` bytes on disk.
 
-    The size of one and of several clips per class is measured, the rest is proportion.
+    Measures stores with one and with several clips per class, and extrapolates.
     """
     splits = []
     for keys in (each for each in _CODED_KEY_FRAMES if each <= clips.num_frames):
@@ -151,7 +151,7 @@ def _random(vpc: int, settings: dict[str, Any], control: str) -> Row:
 def _best(
     asked: Comparison, splits: list[dict[str, Any]], control: str, most_clips: int, trials: Trials
 ) -> Iterator[Row]:
-    """Yields the split that scores best on a hold-out; nothing if there is no split."""
+    """Yields the split that scores best on a hold-out, if there is any split."""
     rows = [_random(each["vpc"], {k: v for k, v in each.items() if k != "vpc"}, control) for each in splits]
     if len(rows) > 1:
         held = {"hold_out": asked.hold_out or _TRIAL_HOLD_OUT}
@@ -172,7 +172,7 @@ def _best(
 
 
 def _new(found: Sequence[Row], there: Sequence[Row]) -> list[Row]:
-    """Returns the rows that are not there yet, each once."""
+    """Returns the rows that do not exist yet, without duplicates."""
     keys = {row.key for row in there}
     fresh = {row.key: row for row in reversed(found) if row.key not in keys}
     return list(reversed(fresh.values()))

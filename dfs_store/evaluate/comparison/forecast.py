@@ -1,4 +1,4 @@
-"""How long a comparison will take: the forecasts of its condensations and evaluations, added up."""
+"""Forecasts the duration of a comparison: the sum over its condensations and evaluations."""
 
 import os
 import tempfile
@@ -24,19 +24,19 @@ from dfs_store.videos.rehearsal import Rehearsal, rehearse
 
 __all__ = ["forecast_comparison"]
 
-# Done once for all cells that use the same clips.
+# Stages that run once for all cells with the same clips.
 _ONCE = ("decoding", "network")
 
 
 def forecast_comparison(asked: Comparison, cells: list[Cell]) -> Forecast:
-    """Returns about how long cells will take; nothing is written.
+    """Forecasts the duration of cells; writes nothing.
 
-    One cell of every row is forecast, as `forecast_run` and `forecast_evaluation` do; its other seeds take as
-    long. Videos are decoded, and the network of the coresets is trained, once for all.
+    Forecasts one cell of every row (see `forecast_run` and `forecast_evaluation`) and assumes that other
+    seeds take equally long. Decoding and the training of the coresets' network are counted once.
 
     Args:
         asked: the comparison.
-        cells: those that are not finished.
+        cells: the unfinished cells.
     """
     rehearsals: dict[str, Rehearsal] = {}
     paces: dict[str, Paces] = {}
@@ -58,7 +58,7 @@ def forecast_comparison(asked: Comparison, cells: list[Cell]) -> Forecast:
 def _of_row(
     asked: Comparison, row: Row, cell: Cell, rehearsals: dict[str, Rehearsal], paces: dict[str, Paces]
 ) -> list[Forecast]:
-    """Returns the forecasts of condensing, unless it is a method of the user's own, and of evaluating."""
+    """Returns the forecasts of the condensation (not for custom methods) and of the evaluation."""
     settings = evaluation_of(asked, row, cell.seed, str(resolve_device(asked.device)))
     named = row if row.method != WHOLE else Row(method="random", vpc=1)
     unused = Path(tempfile.gettempdir(), f"dfs-forecast-{os.getpid()}.zarr")  # never written
@@ -71,7 +71,7 @@ def _of_row(
     if row.method == WHOLE:
         train = clips.videos
     else:
-        if not Path(cell.store).exists():  # else only the evaluation is left
+        if not Path(cell.store).exists():  # otherwise only the evaluation is missing
             made = forecast_run(plan_run(config, clips.videos), clips, known)
             found = [] if made is None else [made]
         counts = clips_per_class(clips.videos).values()
@@ -81,7 +81,7 @@ def _of_row(
 
 
 def _as_many(videos: VideoDataset, number: int) -> VideoDataset:
-    """Returns so many of the clips, or all if there are fewer."""
+    """Returns up to `number` evenly spaced clips."""
     return videos.subset(np.linspace(0, len(videos) - 1, min(number, len(videos))).astype(np.int64))
 
 

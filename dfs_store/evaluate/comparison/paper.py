@@ -1,4 +1,4 @@
-"""What the paper's tables compare."""
+"""Specifications of the paper's tables."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -36,10 +36,10 @@ PAPER_TABLES: Mapping[int, Mapping[str, Any]] = {
 
 
 def of_table(number: int) -> dict[str, Any]:
-    """Returns what one of the paper's tables compares, as fields of `Comparison`.
+    """Returns the fields of `Comparison` that specify one of the paper's tables.
 
     Raises:
-        SettingsError: the paper has no such table of results.
+        SettingsError: the paper does not have a table of results with this number.
     """
     if number not in PAPER_TABLES:
         raise SettingsError(f"--table must be one of {', '.join(map(str, PAPER_TABLES))}, got {number}")

@@ -1,4 +1,4 @@
-"""The rows of a comparison: which stores its methods, settings and budget ask for."""
+"""The rows of a comparison, derived from its methods, settings and budget."""
 
 import hashlib
 import itertools
@@ -24,7 +24,7 @@ from dfs_store.format.spec import frame_size_bytes
 __all__ = ["Row", "config_of", "evaluation_of", "method_rows", "within_budget"]
 
 _LONGEST_NAME = 80
-# Of every method, beside those that its record names.
+# Settings of every method, in addition to those in its record.
 _SHARED = {
     "dtype",
     "soft_labels",
@@ -42,15 +42,15 @@ _SHARED = {
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One row of the table: a method with its settings, whatever the seed.
+    """A row of the table: a method with its settings, for all seeds.
 
     Attributes:
-        method: its name; `WHOLE` trains on all real clips.
+        method: name of the method; `WHOLE` trains on all real clips.
         vpc: videos per class, or "all"; None for `WHOLE`.
-        settings: of the condensation.
-        evaluation: of the evaluation, where they differ from those of the comparison.
-        control: which of `CONTROLS` it is; "trial" for a row that only helps to choose one; else None.
-        seeds: how many seeds it has; None for those of the comparison.
+        settings: settings of the condensation.
+        evaluation: settings of the evaluation that differ from those of the comparison.
+        control: name of the control (`CONTROLS`), "trial" for a row used to choose one, or None for a method.
+        seeds: number of seeds; None for that of the comparison.
     """
 
     method: str
@@ -62,7 +62,7 @@ class Row:
 
     @property
     def name(self) -> str:
-        """Name of its folders: letters, digits and what file systems allow."""
+        """Name of the row's folders, with characters that all file systems allow."""
         parts = [self.control] if self.control else []
         parts += [self.method] + ([f"vpc{self.vpc}"] if self.vpc is not None else [])
         parts += [f"{name}={value}" for name, value in {**self.settings, **self.evaluation}.items()]
@@ -74,19 +74,19 @@ class Row:
 
     @property
     def key(self) -> str:
-        """The same for rows that would be condensed and evaluated alike, whatever they are for."""
+        """Key that is equal for rows with the same condensation and evaluation, whatever their control."""
         return json.dumps([self.method, self.vpc, dict(self.settings), dict(self.evaluation)], sort_keys=True)
 
 
 def method_rows(asked: Comparison, clips: TrainingClips) -> list[Row]:
-    """Returns the rows of the compared methods: every combination once.
+    """Returns the rows of the compared methods, each combination once.
 
     Args:
         asked: the comparison.
-        clips: the real clips to condense, counted.
+        clips: numbers of the real clips to condense.
 
     Raises:
-        SettingsError: a setting that no method uses, or settings that do not go together.
+        SettingsError: no method uses a setting, or settings contradict each other.
     """
     used: set[str] = set()
     rows: dict[str, Row] = {}
@@ -116,7 +116,7 @@ def _combinations(asked: Comparison) -> Iterator[dict[str, Any]]:
 
 
 def _row(asked: Comparison, method: str, vpc: ClipsPerClass, given: Mapping[str, Any], used: set[str]) -> Row:
-    """Chooses, of the settings that were given, those that a method uses."""
+    """Makes a row from the given settings that the method uses; adds their names to `used`."""
     record = method_named(method)
     settings: dict[str, Any] = {}
     evaluation: dict[str, Any] = {}
@@ -140,7 +140,7 @@ def config_of(asked: Comparison, row: Row, seed: int, out: str) -> CondenseConfi
     """Returns the settings of a condensation.
 
     Raises:
-        SettingsError: they do not go together.
+        SettingsError: settings contradict each other.
     """
     assert row.vpc is not None
     assert row.method != WHOLE
@@ -166,13 +166,13 @@ def evaluation_of(asked: Comparison, row: Row, seed: int, device: str = "cpu") -
 
 
 def within_budget(asked: Comparison, row: Row, clips: TrainingClips) -> Row:
-    """Returns a row whose store takes at most the budget: of key frames and index, as stored.
+    """Returns a row whose store needs at most the budget for key frames and index, as stored.
 
-    A method with a setting `budget` keeps to it. One that keeps real frames keeps as many of every clip as
-    fit, as uint8 unless a dtype is given. Of the others the first key frames must fit.
+    A method with a setting `budget` gets the budget. A method that keeps real frames keeps as many frames of
+    every clip as fit, as uint8 unless a dtype is given. For other methods, the initial key frames must fit.
 
     Raises:
-        SettingsError: not even the fewest key frames fit.
+        SettingsError: the minimum number of key frames does not fit.
     """
     record = method_named(row.method)
     limit = parse_bytes(str(asked.budget), "--budget")
@@ -195,7 +195,7 @@ def within_budget(asked: Comparison, row: Row, clips: TrainingClips) -> Row:
         needed = record.native_bytes(classes, config.per_class, clips.num_frames, clips.frame_shape)
     if needed > limit and config.frame_encoding is None:
         raise SettingsError(
-            f"--budget {asked.budget} is {limit:,} bytes, and {row.method} at VPC {row.vpc} takes at least "
+            f"--budget {asked.budget} is {limit:,} bytes, but {row.method} at VPC {row.vpc} needs at least "
             f"{needed:,} ({dtype}); raise the budget, lower --vpc, or leave the method out"
         )
     return row

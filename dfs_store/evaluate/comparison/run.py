@@ -1,4 +1,4 @@
-"""`compare`: makes every cell of a comparison."""
+"""Plans and runs comparisons."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -33,12 +33,12 @@ SPECIFICATION = "compare.json"
 
 @dataclass(frozen=True)
 class CellStarted:
-    """Work on a cell begins.
+    """Event: work on a cell begins.
 
     Attributes:
-        name: of the cell.
-        number: 1-based, of `total`.
-        total: cells that are known so far; some controls are known once the methods have been condensed.
+        name: name of the cell.
+        number: 1-based number of the cell.
+        total: number of cells known so far; some controls depend on the methods' stores.
     """
 
     name: str
@@ -48,11 +48,11 @@ class CellStarted:
 
 @dataclass(frozen=True)
 class CellProgress:
-    """Something happened within a cell.
+    """Event: progress within a cell.
 
     Attributes:
-        name: of the cell.
-        event: of the condensation, the evaluation, or the preparation of real clips.
+        name: name of the cell.
+        event: event of the condensation, the evaluation, or the decoding of real clips.
     """
 
     name: str
@@ -61,12 +61,12 @@ class CellProgress:
 
 @dataclass(frozen=True)
 class CellEnded:
-    """A cell is done, or has failed.
+    """Event: a cell is finished or has failed.
 
     Attributes:
-        cell: which.
-        result: None if it failed.
-        reason: why it failed; None if it is done.
+        cell: the cell.
+        result: result of the evaluation; None if the cell failed.
+        reason: error message of a failed cell; None if it is finished.
     """
 
     cell: Cell
@@ -91,11 +91,11 @@ class CellEnded:
 
 @dataclass(frozen=True)
 class Compared:
-    """What a comparison came to.
+    """The outcome of a comparison.
 
     Attributes:
-        out: its folder.
-        cells: every cell of the tables, the failed ones included.
+        out: folder of the comparison.
+        cells: all cells of the tables, including failed ones.
     """
 
     out: Path
@@ -103,19 +103,19 @@ class Compared:
 
     @property
     def failed(self) -> tuple[CellEnded, ...]:
-        """The cells that could not be made."""
+        """The cells that failed."""
         return tuple(each for each in self.cells if each.reason is not None)
 
 
 @dataclass(frozen=True)
 class ComparisonPlan:
-    """What a comparison will do, known before anything is decoded.
+    """The plan of a comparison.
 
     Attributes:
-        rows: of the methods, and the controls that are known beforehand.
-        cells: of these rows.
-        done: how many of them are finished already.
-        forecast: of what is left, without the controls that are known once the methods have been condensed.
+        rows: rows of the methods and of the controls that are known in advance.
+        cells: cells of these rows.
+        done: number of cells that are finished.
+        forecast: duration of the unfinished cells, without controls that depend on the methods' stores.
     """
 
     rows: tuple[Row, ...]
@@ -131,9 +131,9 @@ def plan_comparison(asked: Comparison, out: str | os.PathLike[str]) -> Compariso
     """Checks a comparison and forecasts its duration; writes nothing.
 
     Raises:
-        SettingsError: settings that do not go together, a budget that is too small, or the folder has another
-            comparison, whose differences are named.
-        DatasetNotFoundError, EmptyClassError: there are no such clips.
+        SettingsError: settings contradict each other, the budget is too small, or the folder contains another
+            comparison; the message lists the differences.
+        DatasetNotFoundError, EmptyClassError: the dataset does not exist, or a class has no clips.
     """
     out = Path(out)
     clips = _count(asked)
@@ -153,23 +153,23 @@ def plan_comparison(asked: Comparison, out: str | os.PathLike[str]) -> Compariso
 def compare(
     asked: Comparison, out: str | os.PathLike[str], *, on_event: Callable[[Event], None] | None = None
 ) -> Compared:
-    """Condenses and evaluates every cell of a comparison that is not finished yet.
+    """Condenses and evaluates every unfinished cell of a comparison.
 
-    A cell that fails is recorded with its reason in its folder and tried again the next time; the others go
-    on. Ctrl-C, and whatever else `on_event` raises, ends the comparison; the next call goes on from there.
+    If a cell fails, its error is recorded in its folder, the other cells continue, and the next call tries it
+    again. Ctrl-C, or any exception of `on_event`, stops the comparison; the next call continues it.
 
     Args:
-        asked: what is compared.
-        out: folder of the comparison: `compare.json` and a folder per cell; locked while this runs.
+        asked: the comparison.
+        out: folder for `compare.json` and one folder per cell; locked during the call.
         on_event: called with every event.
 
     Returns:
-        The cells; `dfs_store.evaluate.read_results` reads the folder.
+        The outcome; `dfs_store.evaluate.read_results` reads the folder.
 
     Raises:
-        SettingsError: as `plan_comparison`.
+        SettingsError: see `plan_comparison`.
         OutputExistsError: another process is working in this folder.
-        DiskFullError: there is no room left.
+        DiskFullError: the disk is full.
     """
     out, tell = Path(out), on_event or _ignore
     clips = _count(asked)
@@ -189,7 +189,7 @@ def compare(
 
 
 class _Runner:
-    """Makes cells one after the other."""
+    """Makes cells one after another."""
 
     def __init__(self, asked: Comparison, out: Path, tell: Callable[[Event], None]) -> None:
         self._asked, self._out, self._tell = asked, out, tell
@@ -198,17 +198,17 @@ class _Runner:
         self._clips = Clips(asked, self._progress)
 
     def make(self, cells: Sequence[Cell]) -> list[CellEnded]:
-        """Makes cells, those that fail included, and returns what they came to."""
+        """Makes cells and returns their outcomes, including failures."""
         self._total += len(cells)
         return [self._make(cell) for cell in cells]
 
     def score(self, row: Row) -> float | None:
-        """Returns the top-1 of a row that only helps to choose a control, in percent; None if it fails."""
+        """Returns the top-1 accuracy of a trial row in percent; None if it fails."""
         result = self.make([_cell(row, 0, self._out)])[0].result
         return None if result is None else float(result["top1"]["mean"])
 
     def on_disk_bytes(self, row: Row) -> int | None:
-        """Returns the size of the store of such a row; None if it fails."""
+        """Returns the size of a trial row's store in bytes; None if it fails."""
         cell = _cell(row, 0, self._out)
         self._name = cell.name
         try:
@@ -226,8 +226,8 @@ class _Runner:
         try:
             ended = CellEnded(cell, make_cell(cell, self._asked, self._clips, self._progress), None)
         except DiskFullError:
-            raise  # the others would fail, too
-        except Exception as error:  # noqa: BLE001 - also of a method or network of the user's own
+            raise  # the other cells would fail, too
+        except Exception as error:  # noqa: BLE001 - also errors of the user's own method or network
             cell.fail(error)
             ended = CellEnded(cell, None, f"{type(error).__name__}: {error}")
         self._tell(ended)
@@ -238,7 +238,7 @@ class _Runner:
 
 
 def _cells(rows: Sequence[Row], asked: Comparison, out: Path) -> list[Cell]:
-    """Returns the cells of rows: seed by seed, so that a comparison that is stopped has whole seeds."""
+    """Returns the cells of rows, seed by seed, so that an interrupted comparison has complete seeds."""
     return [
         _cell(row, seed, out)
         for seed in range(asked.seeds)
@@ -265,21 +265,23 @@ def _count(asked: Comparison) -> TrainingClips:
 
 
 def _check_specification(asked: Comparison, out: Path) -> None:
-    """Raises SettingsError if the folder has another comparison, or something else."""
+    """Raises SettingsError if the folder contains another comparison or other files."""
     path = out / SPECIFICATION
     if not path.exists():
         if out.exists() and (not out.is_dir() or any(out.iterdir())):
-            raise SettingsError(f"{out} exists and has no {SPECIFICATION}; choose a new folder for --out")
+            raise SettingsError(
+                f"{out} exists but does not contain {SPECIFICATION}; choose a new folder for --out"
+            )
         return
     try:
         there = read_json(path, MOST_RESULT_BYTES)
     except (OSError, ValueError) as error:
         raise NotAStoreError(f"{path} cannot be read ({error}); choose another --out") from error
     if not isinstance(there, dict) or there.get("schema") != SPECIFICATION_SCHEMA:
-        raise NotAStoreError(f"{path} is no specification of `dfs compare`; choose another --out")
+        raise NotAStoreError(f"{path} is not a specification of `dfs compare`; choose another --out")
     if found := differences(there, asked):
         raise SettingsError(
-            f"{out} has another comparison: {'; '.join(found)}. Repeat its settings to continue it, or "
+            f"{out} contains another comparison: {'; '.join(found)}. Repeat its settings to continue it, or "
             "choose another --out"
         )
 

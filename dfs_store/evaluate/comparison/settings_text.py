@@ -1,4 +1,4 @@
-"""Settings as text: NAME=VALUE of the command line, with the values in the setting's own type."""
+"""Parses settings given as NAME=VALUE on the command line."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
@@ -12,8 +12,8 @@ from dfs_store.names import did_you_mean
 
 __all__ = ["EVALUATE", "parse_settings", "split_name"]
 
-EVALUATE = "evaluate"  # the owner of a setting of the evaluation: `evaluate.lr`
-# What the comparison itself decides.
+EVALUATE = "evaluate"  # prefix of the evaluation's settings: `evaluate.lr`
+# Settings that are options of the comparison itself.
 _RESERVED = ("dataset", "vpc", "out", "method", "seed", "resume", "overwrite", "device", "root", "hold_out")
 _CONDENSE = {each.name: each.type for each in fields(Settings)}
 _EVALUATE = {each.name: each.type for each in fields(EvaluationSettings)}
@@ -21,17 +21,17 @@ _BOOLEANS = {"true": True, "yes": True, "false": False, "no": False}
 
 
 def parse_settings(texts: Sequence[str], flag: str, *, several: bool = False) -> dict[str, Any]:
-    """Reads texts of the form NAME=VALUE, or NAME=a,b,c.
+    """Parses texts of the form NAME=VALUE, or NAME=a,b,c.
 
     Args:
-        texts: NAME is a setting of `CondenseConfig` for all methods that use it, METHOD.NAME one of a single
-            method. `evaluate.NAME` is a setting of `EvaluationSettings`; the prefix can be left out if
-            condensing has no setting of that name. A dash is read as an underscore.
-        flag: for errors.
-        several: whether values are lists; they are returned as tuples.
+        texts: NAME is a setting of `CondenseConfig` for all methods that use it, METHOD.NAME for a single
+            method. `evaluate.NAME` is a setting of `EvaluationSettings`; the prefix is optional if
+            `CondenseConfig` has no setting of that name. Dashes are read as underscores.
+        flag: name of the option, for error messages.
+        several: whether values are lists, which are returned as tuples.
 
     Raises:
-        SettingsError: no such setting, a value of another type, or a setting that is given twice.
+        SettingsError: a setting is unknown or given twice, or a value has the wrong type.
     """
     found: dict[str, Any] = {}
     for text in texts:
@@ -53,10 +53,10 @@ def split_name(name: str, flag: str = "a setting") -> tuple[str | None, str]:
     """Splits the name of a setting into its owner and the name itself.
 
     Returns:
-        The owner: a method, `EVALUATE`, or None for all methods; and the field's name.
+        The owner (a method, `EVALUATE`, or None for all methods) and the name of the field.
 
     Raises:
-        SettingsError: no such setting, or one that the comparison decides itself.
+        SettingsError: the setting is unknown, or is an option of the comparison itself.
     """
     owner, _, own = name.rpartition(".")
     own = own.replace("-", "_")
@@ -64,7 +64,7 @@ def split_name(name: str, flag: str = "a setting") -> tuple[str | None, str]:
         owner = EVALUATE
     known = _EVALUATE if owner == EVALUATE else _CONDENSE
     if own in _RESERVED:
-        raise SettingsError(f"{flag}: {own} is an option of `dfs compare` itself, not a setting to give here")
+        raise SettingsError(f"{flag}: {own} is set by `dfs compare` itself; leave it out")
     if own not in known:
         names: Iterable[str] = sorted({*known, *_EVALUATE} - set(_RESERVED))
         raise SettingsError(f"{flag}: there is no setting {own!r}{did_you_mean(own, names)}")
@@ -76,7 +76,7 @@ def _parts(value: str, several: bool) -> list[str]:
 
 
 def _value(kind: Any, text: str, what: str) -> Any:  # noqa: ANN401 - a type; a value of any setting
-    """Reads one value; words are checked where the setting is used."""
+    """Parses one value; the settings classes check words."""
     kinds = kinds_of(kind)
     if NoneType in kinds and text.lower() == "none" and not words_of(kind) and str not in kinds:
         return None

@@ -1,4 +1,4 @@
-"""What is compared: the specification that `compare.json` keeps."""
+"""The specification of a comparison, as stored in `compare.json`."""
 
 import json
 from collections.abc import Mapping
@@ -21,37 +21,36 @@ _SAMPLING = (
     "frames", "stride", "size", "split", "classes", "hold_out", "test_list", "class_names", "folder_layout",
     "decoder",
 )  # fmt: skip
-# Where a comparison runs, not what comes out.
+# Fields that do not affect the result.
 _CIRCUMSTANCES = ("root", "device")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """What to compare, and how.
+    """The specification of a comparison.
 
     Attributes:
         dataset: catalogue name, folder or list.
         methods: names of methods, each condensed at every vpc.
         vpc: videos per class; "all" keeps every real clip.
-        seeds: condensations of every cell, with the seeds 0, 1, 2 ...; a cell's evaluation has its seed, too.
-        settings: settings of the condensation by name, for all methods that use them, or "METHOD.NAME" for
-            one; "evaluate.NAME" is one of the evaluation.
-        vary: the same with several values each; every combination is a row.
-        variants: further rows: settings by the name of the row (Table 6 of the paper).
-        budget: bytes that every method may take ("100KiB"); None for no limit.
-        table: number of the paper's table that this is, None for none.
-        controls: which of `CONTROLS` stand beside the methods.
+        seeds: number of condensations of every row, with seeds 0, 1, 2 ..., also used for its evaluation.
+        settings: settings of the condensation by name, for all methods that use them; "METHOD.NAME" for a
+            single method, "evaluate.NAME" for the evaluation.
+        vary: settings with several values each; every combination is a row.
+        variants: additional rows: settings by name of the row (Table 6 of the paper).
+        budget: maximum size of every store ("100KiB"); None for no limit.
+        table: number of the paper's table; None for other comparisons.
+        controls: names of the controls to include (`CONTROLS`).
         evaluation: settings of `EvaluationSettings`, without seed and device.
-        labels: "hard", "soft" or "both" for stores with soft labels; None is both.
-        frames, stride, size, split, classes: sampling of the real clips; None is the dataset's default.
-        test_list, class_names, folder_layout, decoder: how a list or a folder is read, as in `open_videos`.
-        hold_out: share of the training clips to leave out of condensing and to test on, instead of the
-            test clips.
+        labels: "hard", "soft" or "both" for stores with soft labels; None means both.
+        frames, stride, size, split, classes: sampling of the real clips; None for the dataset's default.
+        test_list, class_names, folder_layout, decoder: how to read a list or a folder, see `open_videos`.
+        hold_out: share of the training clips to exclude from condensing and to use instead of the test clips.
         root: folder of the dataset.
         device: "auto", "cpu", "cuda" or "cuda:N".
 
     Raises:
-        SettingsError: no such method or control, nothing to compare, or settings that nothing uses.
+        SettingsError: a method or control is unknown, there is nothing to compare, or a setting is not used.
     """
 
     dataset: str
@@ -104,18 +103,18 @@ class Comparison:
 
     @property
     def sampling(self) -> dict[str, Any]:
-        """The settings of the real clips, as `CondenseConfig` takes them."""
+        """The sampling of the real clips, as arguments of `CondenseConfig`."""
         return {name: getattr(self, name) for name in _SAMPLING}
 
     def to_json(self) -> dict[str, Any]:
-        """Returns what decides the result, as the JSON object of `compare.json`."""
+        """Returns the fields that affect the result, as the JSON object of `compare.json`."""
         content = {k: v for k, v in asdict(self).items() if k not in _CIRCUMSTANCES}
         plain: dict[str, Any] = json.loads(json.dumps({"schema": SPECIFICATION_SCHEMA, **content}))
         return plain
 
 
 def differences(there: Mapping[str, Any], asked: Comparison) -> list[str]:
-    """Says, setting by setting, how a kept specification differs from one that is asked for."""
+    """Describes, setting by setting, how a stored specification differs from a requested one."""
     wanted = asked.to_json()
     names = [*wanted, *sorted(set(there) - set(wanted))]
     flags = {each.name: f"--{each.name.replace('_', '-')}" for each in fields(Comparison)}

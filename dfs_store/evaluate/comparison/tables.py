@@ -1,4 +1,4 @@
-"""The tables in the folder of a comparison."""
+"""Writes the tables of a comparison."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,12 +17,12 @@ _SUFFIXES = {"text": ".txt", "markdown": ".md", "latex": ".tex", "csv": ".csv"}
 
 
 def write_tables(rows: Sequence[TableRow], out: Path) -> list[Path]:
-    """Writes `table.txt`, `.md`, `.tex` and `.csv`, and a picture for each kind of evaluation with a store.
+    """Writes `table.txt`, `.md`, `.tex` and `.csv`, and a plot for each kind of evaluation with a store.
 
-    Without matplotlib there are no pictures.
+    Writes no plots if matplotlib is not installed.
 
     Returns:
-        The files.
+        The paths of the files.
     """
     written = []
     for style, suffix in _SUFFIXES.items():

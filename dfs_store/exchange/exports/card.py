@@ -1,4 +1,4 @@
-"""The dataset card of an export for Hugging Face: what the clips are, how to load them, what to mind."""
+"""Writes the dataset card of an export for Hugging Face."""
 
 import json
 from collections.abc import Sequence
@@ -17,14 +17,14 @@ _CLASSES_SHOWN = 200
 
 @dataclass(frozen=True)
 class CardFacts:
-    """What a card says beyond its store.
+    """Facts for a card that the store does not record.
 
     Attributes:
-        name: of the dataset.
-        license: an identifier of the Hub, "unknown" or "other".
+        name: name of the dataset.
+        license: licence identifier of the Hub, "unknown" or "other".
         fps: frames per second of the videos.
-        encoding: of the videos, see `encode_video`.
-        store_file: of the store's copy, relative to the folder; None if there is none.
+        encoding: encoding of the videos, see `encode_video`.
+        store_file: path of the store's copy, relative to the folder; None without a copy.
     """
 
     name: str
@@ -35,7 +35,7 @@ class CardFacts:
 
 
 def dataset_card(clips: ExportedClips, facts: CardFacts) -> str:
-    """Returns README.md: a YAML header for the Hub, then text for people."""
+    """Returns the text of README.md, with a YAML header for the Hub."""
     provenance = portable(clips.store.attributes.get("provenance") or {})
     parts = [
         _header(clips, facts),
@@ -59,7 +59,7 @@ def _header(clips: ExportedClips, facts: CardFacts) -> str:
         "task_categories:\n- video-classification",
         f"size_categories:\n- {size}",
         "tags:\n" + "\n".join(f"- {tag}" for tag in tags),
-        # Said outright: class folders called "test" must not become a split.
+        # Explicit, so that class folders called "test" do not become a split.
         "configs:\n- config_name: default\n  data_files:\n  - split: train\n    path: key_frames/**",
     ]
     return "---\n" + "\n".join(lines) + "\n---"
@@ -70,9 +70,9 @@ def _summary(clips: ExportedClips, provenance: dict[str, Any]) -> str:
     return (
         f"{len(clips):,} clips of {len(clips.class_names):,} "
         f"{'class' if len(clips.class_names) == 1 else 'classes'}, made from {dataset} with the method "
-        f"{_plain(provenance.get('method') or 'not recorded')} by dfs-store. Each clip is kept as a few key "
-        "frames, and the frames between them are interpolated linearly. `key_frames` has the key frames as "
-        "pictures, `train` the rebuilt clips, for programs that read videos."
+        f"{_plain(provenance.get('method') or 'not recorded')} by dfs-store. Each clip is stored as a few "
+        "key frames; the frames between them are interpolated linearly. `key_frames` contains the key frames "
+        "as images, `train` the rebuilt clips as videos."
     )
 
 
@@ -92,8 +92,8 @@ def _table(clips: ExportedClips, facts: CardFacts, provenance: dict[str, Any]) -
         "clip": f"{store.num_frames} frames of {width} x {height} pixels, at {facts.fps:g} frames per second",
         "videos": "H.264 of RGB, lossless" if facts.encoding == "lossless" else "H.264, high quality, lossy",
         "number of key frames": f"{num_key_frames:,} in {store.dtype}",
-        "bytes of its key frames": f"{key_frame_bytes:,}",
-        "bytes of its clips as dense float32": f"{dense_bytes:,}",
+        "size of the key frames in bytes": f"{key_frame_bytes:,}",
+        "size of the clips as dense float32 in bytes": f"{dense_bytes:,}",
         "share of dense float32": f"{100 * key_frame_bytes / dense_bytes:.2f} %",
         "share of dense uint8": f"{400 * key_frame_bytes / dense_bytes:.2f} %",
         "digest of the store": store.attributes["digest"],
@@ -118,13 +118,13 @@ files = {"train": "FOLDER/train/**"}
 videos = load_dataset("videofolder", data_files=files, split="train")  # the rebuilt clips
 ```
 
-The first needs `datasets` 4 and no video decoder. Decoding the videos needs `torchcodec`;
-`videos.cast_column("video", datasets.Video(decode=False))` gives files."""
+The key frames need `datasets` 4 and no video decoder. Decoding the videos needs `torchcodec`;
+`videos.cast_column("video", datasets.Video(decode=False))` returns files instead."""
     if facts.store_file is None:
         return text
     return f"""{text}
 
-With dfs-store, from the key frames themselves: exact values, and no video to decode.
+With dfs-store, from the key frames, with exact values and without decoding videos:
 
 ```python
 from dfs_store import DFSDataset, DFSLoader
@@ -134,14 +134,14 @@ for clips, labels in DFSLoader(dataset, batch_size=8, shuffle=True):
     ...  # (N, C, T, H, W) float32
 ```
 
-`dfs verify` checks every byte of the store, `dfs inspect` shows what is in it."""
+`dfs verify` checks every byte of the store, `dfs inspect` summarises it."""
 
 
 def _columns(facts: CardFacts) -> str:
     return (
-        "Both `metadata.jsonl` have for every clip `label` (a number), `class_name` (its true name; folders "
-        "may have another), `clip` (its number in the store), `num_key_frames` and `positions` (which frames "
-        "are key frames, counted from 0). All of it is training data: test on real videos."
+        "Both `metadata.jsonl` files contain for every clip its `label` (a number), `class_name` (folders "
+        "may have another name), `clip` (its number in the store), `num_key_frames` and `positions` "
+        "(0-based positions of the key frames). All clips are training data: test on real videos."
     )
 
 
@@ -149,12 +149,12 @@ def _limits(provenance: dict[str, Any], facts: CardFacts) -> str:
     dataset = _plain(provenance.get("dataset") or "not recorded")
     return (
         "## Limits and licence\n\n"
-        "Condensed clips are made to train networks, not to be watched: they may look like noise, and values "
-        "beyond black and white are cut in the videos (the store has them). Networks trained on them inherit "
-        "what the source's clips show and lack. People in the source may be recognisable.\n\n"
-        f"These clips derive from their source ({dataset}), whose licence and terms apply to them too: read "
+        "Condensed clips are made to train networks, not to be watched: they may look like noise, and the "
+        "videos clip values outside the range of pixels (the store keeps them). Networks trained on them "
+        "inherit the biases and gaps of the source. People in the source may be recognisable.\n\n"
+        f"These clips derive from their source ({dataset}), whose licence and terms also apply to them: read "
         f"them before you share or use this dataset. The licence stated here is `{_plain(facts.license)}`; "
-        "dfs-store does not know that of the source."
+        "dfs-store does not know the licence of the source."
     )
 
 
@@ -165,6 +165,6 @@ def _classes(names: Sequence[str]) -> str:
 
 
 def _plain(value: object) -> str:
-    """Returns a text that means nothing to Markdown or HTML, on one line."""
+    """Returns a text on one line, without characters that Markdown or HTML interpret."""
     text = "".join(ch if ch.isprintable() and ch not in "`|<>[]" else " " for ch in str(value))
     return " ".join(text.split()) or "-"

@@ -1,4 +1,4 @@
-"""Export with Croissant metadata: the store, a list of its clips, and what both are, for machines to read."""
+"""Exports a store and a list of its clips with machine-readable Croissant metadata."""
 
 import hashlib
 import re
@@ -35,31 +35,31 @@ _CONTEXT: dict[str, Any] = {
     "examples": {"@id": "cr:examples", "@type": "@json"},
 }
 _KEEPS_REAL_FRAMES = ("random", "herding", "k-center", "pack")
-# docs/limits.md at length.
+# A summary of docs/limits.md.
 _BIASES = (
-    "Biases of the source dataset stay, and may sharpen: condensing matches class means, so what is rare in "
-    "a class (people, places, camera angles) may vanish, and what is spurious but common is kept. Test "
-    "models group by group on real clips."
+    "Biases of the source dataset remain and may become stronger: condensing matches class means, so rare "
+    "content of a class (people, places, camera angles) may vanish, and common but spurious content is kept. "
+    "Test models separately for each group on real clips."
 )
 _LIMITATIONS = (
     "For training video classifiers; test on real videos. Frames between key frames are linear cross-fades, "
     "which suit slow changes but not cuts, flashes or fast motion.",
-    "Clips are short, with one class each and no sound. They may suit the network they were made with "
+    "Clips are short, without sound, and have one class each. They may suit the network they were made with "
     "better than others.",
-    "Condensed clips may look like noise, and their values may leave the range of pixels.",
+    "Condensed clips may look like noise, and their values may be outside the range of pixels.",
 )
 
 
 def write_croissant(clips: ExportedClips, folder: Path, *, license_name: str) -> None:
-    """Writes croissant.json beside the store as an HDF5 file and a list of its clips.
+    """Writes croissant.json, the store as an HDF5 file and a list of its clips.
 
     Args:
-        clips: what to write.
-        folder: where to; made if it is not there.
-        license_name: of the data, for the metadata.
+        clips: the clips to write.
+        folder: output folder, created if it does not exist.
+        license_name: licence of the clips, for the metadata.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    # Ids without spaces, and names that mean the same in a URL.
+    # Identifiers must not contain spaces or characters that a URL would escape.
     name = re.sub(r"[^\w-]+", "-", store_name(clips.path), flags=re.ASCII).strip("-") or "store"
     store_file = f"{name}.h5"
     copy_store(
@@ -75,7 +75,7 @@ def write_croissant(clips: ExportedClips, folder: Path, *, license_name: str) ->
             json_line(listed, {**line, "positions": " ".join(map(str, clip.positions))})
     files = [
         _file(folder / store_file, "application/x-hdf5", "The clips as key frames (format of dfs-store)."),
-        _file(folder / _CLIPS, "application/jsonlines", "A line per clip."),
+        _file(folder / _CLIPS, "application/jsonlines", "One line per clip."),
     ]
     write_json(folder / "croissant.json", _metadata(clips, name, license_name, files))
 
@@ -110,7 +110,7 @@ def _metadata(
 
 
 def _responsible(provenance: dict[str, Any], source: str, method: str) -> dict[str, Any]:
-    """Returns the fields of the responsible-AI vocabulary, from the provenance and docs/limits.md."""
+    """Returns the fields of the responsible-AI vocabulary."""
     config, unknown = provenance.get("config") or {}, "settings that were not recorded"
     settings = ", ".join(f"{key} {value}" for key, value in config.items() if value is not None)
     sampling = ", ".join(f"{key} {value}" for key, value in (provenance.get("sampling") or {}).items())
@@ -118,12 +118,12 @@ def _responsible(provenance: dict[str, Any], source: str, method: str) -> dict[s
     keeps = "keeps real frames" if method in _KEEPS_REAL_FRAMES else "trains key frames"
     keeps += ", starting from real ones" if starts and method not in _KEEPS_REAL_FRAMES else ""
     return {
-        "rai:dataCollection": f"None of its own: it was made from {source}, by a method that {keeps}.",
+        "rai:dataCollection": f"No new data was collected: made from {source}, by a method that {keeps}.",
         "rai:dataCollectionType": "Derived from an existing dataset",
         "rai:dataCollectionRawData": source,
         "rai:dataPreprocessingProtocol": f"Clips were cut with {sampling or unknown}.",
         "rai:dataManipulationProtocol": f"Method {method} with {settings or unknown}.",
-        "rai:dataAnnotationProtocol": "A label is the class of the source's clips that a clip was made from.",
+        "rai:dataAnnotationProtocol": "A clip has the label of the source's clips it was made from.",
         "rai:dataUseCases": "Training video classification networks, and research on dataset condensation.",
         "rai:dataBiases": _BIASES,
         "rai:dataLimitations": list(_LIMITATIONS),
@@ -131,7 +131,7 @@ def _responsible(provenance: dict[str, Any], source: str, method: str) -> dict[s
             f"People in {source} may be recognisable: condensing does not make data anonymous, and trained "
             "key frames may resemble real ones."
         ),
-        "rai:dataSocialImpact": f"The licence and terms of {source} apply to what is made from it.",
+        "rai:dataSocialImpact": f"The licence and terms of {source} apply to data made from it.",
     }
 
 
@@ -153,16 +153,16 @@ def _file(path: Path, encoding: str, description: str) -> dict[str, Any]:
 def _record_set() -> dict[str, Any]:
     fields = {
         "clip": ("sc:Integer", "Number of the clip in the store it was exported from."),
-        "label": ("sc:Integer", "Number of its class."),
-        "class_name": ("sc:Text", "Name of its class."),
-        "num_key_frames": ("sc:Integer", "How many frames are stored."),
-        "positions": ("sc:Text", "Which frames these are, counted from 0, with spaces between."),
+        "label": ("sc:Integer", "Number of the clip's class."),
+        "class_name": ("sc:Text", "Name of the clip's class."),
+        "num_key_frames": ("sc:Integer", "Number of key frames."),
+        "positions": ("sc:Text", "0-based positions of the key frames, separated by spaces."),
     }
     return {
         "@type": "cr:RecordSet",
         "@id": "clips",
         "name": "clips",
-        "description": "A record per clip, in the order of the store.",
+        "description": "One record per clip, in the order of the store.",
         "field": [
             {
                 "@type": "cr:Field",

@@ -1,4 +1,4 @@
-"""Export as a dataset folder for Hugging Face: videos, their metadata, a card, and the store itself."""
+"""Exports a dataset folder for Hugging Face: key frames, videos, metadata, a card and the store."""
 
 from pathlib import Path
 
@@ -15,17 +15,17 @@ __all__ = ["write_huggingface"]
 def write_huggingface(
     clips: ExportedClips, folder: Path, *, fps: float, encoding: str, license_name: str, with_store: bool
 ) -> None:
-    """Writes what `datasets.load_dataset(folder)` understands: key_frames/ and train/, and README.md.
+    """Writes a folder for `datasets.load_dataset(folder)`: key_frames/, train/ and README.md.
 
-    key_frames/ has a row per clip with its key frames as images, train/ the rebuilt clips as videos.
+    key_frames/ has one row per clip with its key frames as images, train/ the rebuilt clips as videos.
 
     Args:
-        clips: what to write.
-        folder: where to; made if it is not there.
-        fps: frames per second.
-        encoding: see `encode_video`.
-        license_name: for the card.
-        with_store: whether a copy of the store goes along, as an HDF5 file under store/.
+        clips: the clips to write.
+        folder: output folder, created if it does not exist.
+        fps: frames per second of the videos.
+        encoding: encoding of the videos, see `encode_video`.
+        license_name: licence for the card.
+        with_store: whether to include a copy of the store, as an HDF5 file in store/.
     """
     name = store_name(clips.path)
     write_videos(clips, folder / "train", fps=fps, encoding=encoding, clip_list="metadata.jsonl")

@@ -78,8 +78,8 @@ def write_shards(clips: ExportedClips, folder: Path, *, fps: float, encoding: st
 def _check_fits(clip: int, size: int, max_bytes: int) -> None:
     if _shard_bytes(size) > max_bytes:
         raise SettingsError(
-            f"--shard-size {max_bytes:,} bytes holds no clip: clip {clip} takes {_shard_bytes(size):,}; "
-            "allow more, or take --encoding h264"
+            f"--shard-size {max_bytes:,} bytes is too small for a clip: clip {clip} needs "
+            f"{_shard_bytes(size):,}; use larger shards, or --encoding h264"
         )
 
 

@@ -171,7 +171,7 @@ def test_kept_frames_of_a_file_are_named_by_their_numbers_in_it(config, tmp_path
 @pytest.mark.parametrize("method", ["random", "herding", "k-center"])
 def test_more_key_frames_than_frames_are_refused_before_clips_are_chosen(config, videos, method):
     settings = config(method=method, key_frames=7).resolved()
-    said = r"--key-frames must lie in 1\.\.6 for clips of 6 frames, got 7"
+    said = r"--key-frames must be in 1\.\.6 for clips of 6 frames, got 7"
     with pytest.raises(SettingsError, match=said):
         plan_run(settings, videos)
     with pytest.raises(SettingsError, match=said):

@@ -85,12 +85,12 @@ def test_earlier_snapshots_are_replaced_only_if_asked(videos, config):
     with pytest.raises(OutputExistsError, match=r"snapshots of an earlier run; add --overwrite"):
         condense(config(snapshots=2), videos)
     condense(config(), videos).close()  # a run without snapshots does not mind them
-    with open_store(config().out) as store, pytest.raises(SettingsError, match="of another run than the one"):
+    with open_store(config().out) as store, pytest.raises(SettingsError, match="of a run other than the one"):
         snapshots_of(store)
     with condense(config(snapshots=2, overwrite=True), videos) as store:
         assert list(snapshots_of(store)) == [0, 5]
     (folder / "mine.txt").touch()
-    with pytest.raises(OutputExistsError, match=r"something else: mine\.txt"):
+    with pytest.raises(OutputExistsError, match=r"a foreign file: mine\.txt"):
         condense(config(snapshots=2, overwrite=True), videos)
 
 
@@ -121,7 +121,7 @@ def test_other_methods_note_that_they_have_none(config):
 
 @pytest.mark.parametrize("number", [1, 1001])
 def test_how_many_is_bounded(config, number):
-    with pytest.raises(SettingsError, match=f"--snapshots must lie in 2..1000.*got {number}"):
+    with pytest.raises(SettingsError, match=f"--snapshots must be in 2..1000.*got {number}"):
         config(snapshots=number)
 
 
@@ -135,7 +135,7 @@ def test_their_size_is_bounded(videos, config, monkeypatch):
 def test_a_disk_that_refuses_does_not_end_the_run(videos, config):
     snapshots_folder(config().out).mkdir()
     snapshots_folder(config().out).joinpath("after-0.h5").mkdir()  # cannot be removed or replaced
-    with pytest.warns(UserWarning, match="the run goes on without them"):
+    with pytest.warns(UserWarning, match="continuing without them"):
         store = condense(config(snapshots=2, overwrite=True), videos)
     with store:
         assert len(store) == 6

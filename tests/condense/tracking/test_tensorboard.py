@@ -56,6 +56,6 @@ def test_a_disk_that_refuses_does_not_end_the_run(videos, config):
     tracker_folder(config().out, "tensorboard").touch()
     with TensorboardTracker(config(), videos) as tracker:
         tracker.on_event(RunStarted(0, 3, 1, "cpu"))
-        with pytest.warns(UserWarning, match="continuing without them"):
+        with pytest.warns(UserWarning, match="continuing without it"):
             tracker.on_event(StepDone(0, 3, "insertion", 1.5, 4, 0, 96))
         tracker.on_event(StepDone(1, 3, "insertion", 1.5, 4, 0, 96))

@@ -37,7 +37,7 @@ def test_several_values():
         ("iterations=many", "must be a whole number"),
         ("insertion=perhaps", "must be true or false"),
         ("warmupp=1", "'warmup'"),
-        ("vpc=3", "option of `dfs compare` itself"),
+        ("vpc=3", "set by `dfs compare` itself"),
     ],
 )
 def test_what_is_no_setting(text, said):

@@ -47,13 +47,13 @@ def adjacent_cosines(dots: Tensor, key_frames: TrainableKeyFrames, reading: Grad
 
     Args:
         dots: (N, T, T) from `gradient_dots`.
-        key_frames: the N clips.
+        key_frames: key frames of the N clips.
         reading: which gradient to use for a key frame. "frame": that of the rendered frame at its position.
             "accumulated": its full parameter gradient, summed over all frames it contributes to.
 
     Returns:
-        (2, N, T) float64 on the device, to the left and to the right key frame. Not-a-number at key positions
-        and where a gradient is zero, so that these never qualify.
+        (2, N, T) float64 on the device, with the left and with the right key frame. NaN at key positions and
+        for gradients of zero, so that these never qualify.
     """
     if reading == "accumulated":
         mix = key_frames.weights.to(torch.float64)  # (N, T, K): a key frame's gradient = sum of rows * weight
@@ -99,7 +99,7 @@ class InsertionRule:
     score: Score = "larger"
 
     def gather(self, cosines: npt.NDArray[np.float64], evidence: Evidence) -> None:
-        """Adds the cosines (2, N, T) of a step, from `adjacent_cosines`, to the evidence on N clips."""
+        """Adds the cosines (2, N, T) of a step, from `adjacent_cosines`, to the evidence of N clips."""
         if self.evidence == "last":
             evidence.clear()
         evidence.add(cosines, self._disagrees(cosines))
@@ -133,7 +133,7 @@ class InsertionRule:
         return chosen
 
     def count_candidates(self, cosines: npt.NDArray[np.float64]) -> int:
-        """Returns how many frames qualify by the cosines (2, N, T) of one step."""
+        """Returns how many frames qualify given the cosines (2, N, T) of one step."""
         return int(self._disagrees(cosines).sum())
 
     def scores(self, evidence: Evidence) -> npt.NDArray[np.float64]:
@@ -143,7 +143,6 @@ class InsertionRule:
         return scores
 
     def _disagrees(self, cosines: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
-        """Whether frames disagree with both adjacent key frames, (N, T) from cosines (2, N, T)."""
         larger = cosines.max(axis=0)
         if self.metric == "l2":
             return np.asarray(np.sqrt(np.maximum(2 - 2 * larger, 0)) > self.epsilon)

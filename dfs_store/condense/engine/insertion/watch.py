@@ -1,4 +1,4 @@
-"""Watched clips: logs at each step how the gradients of their frames agree with those of key frames."""
+"""Watched clips: records at each step how the gradients of their frames agree with those of key frames."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ class Watch:
 
     Args:
         clips: numbers of the clips in the finished store; numbers that do not exist are ignored.
-        num_frames: T.
+        num_frames: T, the number of frames of a clip.
     """
 
     def __init__(self, clips: Sequence[int], num_frames: int) -> None:
@@ -21,7 +21,7 @@ class Watch:
         self._scores: npt.NDArray[np.float64] = np.full((len(self._rows), num_frames), np.nan)
 
     def look(self, cosines: npt.NDArray[np.float64], first_clip: int) -> None:
-        """Keeps what is watched of the cosines (2, N, T) of clips first_clip .. first_clip + N - 1."""
+        """Keeps the scores of watched clips, from the cosines (2, N, T) of N clips from `first_clip` on."""
         for clip, row in self._rows.items():
             if first_clip <= clip < first_clip + cosines.shape[1]:
                 self._scores[row] = cosines[:, clip - first_clip].max(axis=0)
@@ -34,7 +34,7 @@ class Watch:
     def scores(self, totals: Sequence[float]) -> dict[int, tuple[float | None, ...]]:
         """Returns the T scores of every watched clip, from the sums over all processes.
 
-        A score is the larger of a frame's two cosines, None at key frames and where a gradient is zero.
+        A score is the larger of a frame's two cosines, None at key frames and for gradients of zero.
         """
         values, known = np.asarray(totals, dtype=np.float64).reshape(2, *self._scores.shape)
         return {
