@@ -1,4 +1,4 @@
-"""Arithmetic that repeats: float32 in full, and the same order of sums every time."""
+"""Repeatable arithmetic: full float32, and the same order of sums in every run."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,16 +11,16 @@ __all__ = ["full_float32"]
 
 @contextmanager
 def full_float32() -> Iterator[None]:
-    """Keeps products, convolutions and recurrent layers in full float32, and convolutions repeatable.
+    """Context manager and decorator for full float32 precision and repeatable convolutions.
 
-    Everything that promises equal results runs inside, on the CPU and on CUDA, whatever the caller has set
-    through `torch.backends.fp32_precision` or the older `allow_tf32`. As a decorator it works, too.
+    All code that promises equal results runs inside it, on the CPU and on CUDA, whatever the caller has set
+    in `torch.backends.fp32_precision` or the older `allow_tf32`.
 
-    Not torch's deterministic algorithms as a whole: the backward pass of MaxPool3d on CUDA then raises,
-    though with windows that do not overlap, as here, it is deterministic.
+    It does not enable torch's deterministic algorithms, with which the backward pass of MaxPool3d on CUDA
+    raises an error, although it is deterministic for windows that do not overlap, as here.
     """
-    backends: Any = torch.backends  # typed as a module, whose operators mypy does not know
-    operators = (  # each of its own: an operator's setting overrules that of its backend and of torch
+    backends: Any = torch.backends  # mypy does not know its operators
+    operators = (  # one by one, since their settings override those of the backend and of torch
         backends.cuda.matmul,
         backends.cudnn.conv,
         backends.cudnn.rnn,

@@ -1,4 +1,4 @@
-"""Copies between the host and a device, without waiting where it can be avoided."""
+"""Copies between the host and a device, without synchronising if possible."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,21 +12,21 @@ __all__ = ["indexed_device", "on_device", "on_host"]
 
 
 def indexed_device(device: torch.device) -> torch.device:
-    """Returns a device with its number: "cuda" alone, which equals no tensor's device, is the current GPU."""
+    """Returns a device with its index: "cuda" alone is the current GPU, but equals no tensor's device."""
     if device == torch.device("cuda"):
         return torch.device("cuda", torch.cuda.current_device())
     return device
 
 
 def on_device(values: npt.NDArray[Any] | Tensor, device: torch.device) -> Tensor:
-    """Returns values of the host as a tensor on a device.
+    """Copies values from the host to a device.
 
-    To a GPU they travel from pinned memory, so that the host need not wait for what the GPU does at the
-    moment. torch keeps that memory until the copy is done.
+    Copies to a GPU use pinned memory, so that the host does not wait for the GPU. torch keeps that memory
+    until the copy is done.
 
     Args:
         values: an array, or a tensor on the CPU.
-        device: where they are wanted.
+        device: the target.
     """
     here = values if isinstance(values, Tensor) else torch.from_numpy(values)
     if device.type != "cuda":
@@ -36,13 +36,13 @@ def on_device(values: npt.NDArray[Any] | Tensor, device: torch.device) -> Tensor
 
 
 def on_host(values: Sequence[Tensor]) -> list[npt.NDArray[np.float64]]:
-    """Returns small tensors of one device as arrays, in one copy: the host waits once.
+    """Copies small tensors of one device to the host in one copy, so that the host waits only once.
 
     Args:
-        values: float32 or float64, of any shapes.
+        values: float32 or float64 tensors of any shapes.
 
     Returns:
-        Arrays of the same shapes, float64.
+        float64 arrays of the same shapes.
     """
     if not values:
         return []

@@ -1,4 +1,4 @@
-"""Renders the page from its templates."""
+"""Renders a report from its templates."""
 
 import json
 from importlib.resources import files
