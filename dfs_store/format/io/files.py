@@ -1,6 +1,6 @@
-"""Reading files that may be hostile: regular ones, inside the store, and never more than is there.
+"""Reads files that may be malicious: only regular files inside the store, and never beyond their end.
 
-`ByteSource` is what every reader reads from: a mapped file, a member of an archive, ranges of an object.
+All readers use a `ByteSource`: a mapped file, a member of an archive, or ranges of a remote object.
 """
 
 import contextlib
@@ -35,38 +35,38 @@ Bytes = npt.NDArray[np.uint8]
 
 
 class ByteSource:
-    """The bytes of one file, wherever it is; arrays are (n,) uint8 and read-only.
+    """The bytes of one local or remote file. Arrays are (n,) uint8 and read-only.
 
     Attributes:
-        size_bytes: of the file.
-        failure: the server's last one, for callers whose library replaced the original error.
+        size_bytes: size of the file.
+        failure: last error of the server, for callers whose library replaced the original error.
     """
 
     size_bytes: int
     failure: StoreUnreachableError | None = None
 
     def parts(self, spans: list[tuple[int, int]]) -> list[Bytes]:
-        """Returns ranges of bytes, all asked for at once.
+        """Returns ranges of bytes, requested all at once.
 
         Raises:
-            DamagedStoreError: the file ends before, or was cut short since it was opened.
+            DamagedStoreError: the file is too short, or was truncated after it was opened.
             StoreUnreachableError: the server does not answer.
         """
         raise NotImplementedError
 
     def part(self, start: int, stop: int) -> Bytes:
-        """Returns bytes start..stop, on a server in blocks kept until `forget`; raises as `parts`."""
+        """Returns bytes start..stop, of a remote file in blocks cached until `forget`. Raises as `parts`."""
         return self.parts([(start, stop)])[0]
 
     def bytes(self) -> Bytes:
-        """Returns the whole file; raises as `parts`."""
+        """Returns the whole file. Raises as `parts`."""
         return self.part(0, self.size_bytes)
 
     def forget(self) -> None:
-        """Releases what is kept."""
+        """Clears the cache."""
 
     def was_replaced(self) -> bool:
-        """Returns whether there is another file at the place now; costs a server a request."""
+        """Returns whether the file has been replaced by another. Takes one request for a remote file."""
         return False
 
 
@@ -74,16 +74,16 @@ def inside(root: str, relative: str) -> tuple[str, int]:
     """Returns the path and the size in bytes of a regular file of a store.
 
     Args:
-        root: real path of the store (links followed).
-        relative: path of the file in it.
+        root: real path of the store, with links resolved.
+        relative: path of the file in the store.
 
     Raises:
-        DamagedStoreError: it is missing, no regular file (a pipe would wait forever), or a link that
-            leads out of the store (which would show another file's contents).
+        DamagedStoreError: the file is missing, not a regular file (a pipe would block), or a link to a path
+            outside the store (which would expose another file).
     """
     path = os.path.join(root, relative)
     try:
-        # Component by component, since following links costs most of the time of an open.
+        # Component by component, since resolving links takes most of the time to open a store.
         step, linked = root, False
         for part in relative.split("/"):
             step = os.path.join(step, part)
@@ -109,7 +109,7 @@ def read_at(path: str, offset: int, count_bytes: int) -> bytes:
     """Returns `count_bytes` of a file.
 
     Raises:
-        DamagedStoreError: the file ends before, or cannot be read.
+        DamagedStoreError: the file is too short, or cannot be read.
     """
     try:
         with opened(path, lambda name: open(name, "rb")) as file:
@@ -125,11 +125,11 @@ def read_at(path: str, offset: int, count_bytes: int) -> bytes:
 
 
 def opened(path: str, act: Callable[[str], Opened]) -> Opened:
-    """Opens a file, allowing this process more open files where it needs to.
+    """Opens a file, raising this process's limit of open files if needed.
 
     Raises:
         OSError: the file cannot be opened.
-        DFSError: this process, or the system, has no room for it, which is no fault of the store's.
+        DFSError: the process or the system is out of resources, which is not an error of the store.
     """
     try:
         return act(path)
@@ -138,10 +138,10 @@ def opened(path: str, act: Callable[[str], Opened]) -> Opened:
         if error.errno != errno.EMFILE:
             raise
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with contextlib.suppress(ValueError, OSError):  # macOS calls its limit endless, and refuses to set that
+    with contextlib.suppress(ValueError, OSError):  # macOS reports an infinite limit that cannot be set
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     try:
-        return act(path)  # another thread may have raised it before us
+        return act(path)  # another thread may have raised the limit first
     except OSError as error:
         if error.errno != errno.EMFILE:
             raise
@@ -162,21 +162,21 @@ def _raise_for_room(path: str, error: OSError) -> None:
 def _map(path: str) -> mmap.mmap:
     descriptor = os.open(path, os.O_RDONLY)
     try:
-        # It keeps a descriptor of its own, one per file of a store: a hundred for 400,000 key frames.
+        # A map keeps its own descriptor, one per file of a store: a hundred for 400,000 key frames.
         return mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)
     finally:
         os.close(descriptor)
 
 
 class MappedFile(ByteSource):
-    """A mapped file, whose bytes are views and stay whole whatever takes the file's name later.
+    """A mapped file. Its bytes are views, which stay valid if the path is replaced.
 
     Args:
-        path: of the file.
+        path: path of the file.
 
     Raises:
-        DamagedStoreError: it is empty, or cannot be mapped.
-        DFSError: this process may open no more files.
+        DamagedStoreError: the file is empty, or cannot be mapped.
+        DFSError: this process cannot open more files.
     """
 
     def __init__(self, path: str) -> None:
@@ -189,7 +189,7 @@ class MappedFile(ByteSource):
         self.size_bytes = self._bytes.size
 
     def bytes(self) -> Bytes:
-        """Returns a view of the whole file, unless somebody has cut it short, which would end the process."""
+        """Returns a view of the whole file. Raises if it was truncated, which would crash the process."""
         if self._map.size() < self.size_bytes:
             raise DamagedStoreError(f"{self._path}: was truncated after the store was opened")
         return self._bytes
@@ -219,7 +219,7 @@ class Window(ByteSource):
 
 
 def folder_size_bytes(root: Path) -> int:
-    """Returns the sizes of all files below a folder, added up; links count as themselves."""
+    """Returns the total size of all files below a folder. Links are not followed."""
     total = 0
     for folder, _, names in os.walk(root):
         total += sum(os.lstat(os.path.join(folder, name)).st_size for name in names)
