@@ -235,7 +235,7 @@ def _class_names_problems(names: object) -> list[str]:
         return [f"class_names must be a list of at least one name, got {_shown(names)}"]
     for name in names:
         if not isinstance(name, str) or not name:
-            return [f"class_names must hold non-empty texts, got {_shown(name)}"]
+            return [f"class_names must be non-empty strings, got {_shown(name)}"]
     if len(set(names)) != len(names):
         twice = Counter(names).most_common(1)[0][0]
         return [f"class_names must differ from each other, got {_shown(twice)} twice"]

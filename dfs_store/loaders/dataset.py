@@ -126,7 +126,7 @@ class DFSDataset(Dataset[tuple[Any, Any]]):
             raise SettingsError(f'target must be "hard" or "soft", got {target!r}')
         if target == "soft" and target_transform is not None:
             raise SettingsError(
-                'target_transform gets a class and cannot be used with target="soft"; leave out one of them'
+                'target_transform gets a class and cannot be used with target="soft"; remove one of them'
             )
         self._num_frames_option = num_frames
         self._in_memory_option = in_memory
@@ -215,7 +215,7 @@ class DFSDataset(Dataset[tuple[Any, Any]]):
         if self.transform is not None:
             raise SettingsError(
                 f"{user} rebuilds whole batches and cannot apply the dataset's per-clip transform "
-                f"({self.transform!r}); make the dataset without it and {remedy}, "
+                f"({self.transform!r}); create the dataset without it and {remedy}, "
                 "or use torch.utils.data.DataLoader"
             )
         if self._soft_labels is not None:

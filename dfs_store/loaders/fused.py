@@ -41,7 +41,7 @@ def fused_rebuild(device: torch.device) -> FusedRebuild | None:
         reason = f"is off by {error:.0e}"
     warnings.warn(
         f"the fused kernel that rebuilds clips {reason} on {device} with torch {torch.__version__}; "
-        "plain torch rebuilds them instead, with the same result, more slowly",
+        "using plain torch instead, which is slower but gives the same result",
         RuntimeWarning,
         stacklevel=2,
     )

@@ -110,8 +110,8 @@ class DFSLoader:
         )
         if self._order.num_batches == 0:
             raise SettingsError(
-                f"drop_last leaves no batch: batch_size is {batch_size}, and of {len(dataset)} clips "
-                f"{self._order.clips_per_replica} come to each of {num_replicas} replicas"
+                f"drop_last leaves no batch: batch_size is {batch_size}, but each of "
+                f"{num_replicas} replicas gets {self._order.clips_per_replica} of {len(dataset)} clips"
             )
         self._labels = labels.to(self.device)
         table = dataset.key_frame_table
@@ -196,13 +196,13 @@ class DFSLoader:
             epoch, batch, settings = state["epoch"], state["batch"], dict(state["settings"])
         except (KeyError, TypeError, ValueError):
             raise SettingsError(
-                f"the state of a DFSLoader has epoch, batch and settings, got {state!r}"
+                f"state must be from DFSLoader.state_dict (epoch, batch, settings), got {state!r}"
             ) from None
         for name, value in self._settings().items():
             if settings.get(name) != value:
                 raise SettingsError(
                     f"the state comes from a loader with {name} {settings.get(name)!r}, this one has "
-                    f"{value!r}; the remaining batches would be others"
+                    f"{value!r}; the remaining batches would differ"
                 )
         epoch = check_whole_number(epoch, "epoch", least=0)
         self._progress = _Progress(epoch, check_whole_number(batch, "batch", least=0))

@@ -51,8 +51,8 @@ def _fits(table: KeyFrameTable) -> bool:
     free = about.f_bavail * about.f_frsize
     if free < needed:
         warnings.warn(
-            f"{_SHARED_MEMORY} has {mebibytes(free)} left and the key frames take "
-            f"{mebibytes(table.frames.nbytes)}, so every spawned worker loads them into memory of its own; "
+            f"{_SHARED_MEMORY} has {mebibytes(free)} free, but the key frames take "
+            f"{mebibytes(table.frames.nbytes)}, so every spawned worker loads a copy of its own; "
             'enlarge it (docker run --shm-size), or use multiprocessing_context="fork"',
             stacklevel=2,
         )

@@ -98,8 +98,8 @@ def _check_key_frames(key_frames: Tensor) -> None:
         )
     if not key_frames.is_floating_point():
         raise SettingsError(
-            f"key_frames must be floating, got {key_frames.dtype}: mixing whole numbers would cut off "
-            "their fractions; convert them with .float() first"
+            f"key_frames must be floating, got {key_frames.dtype}: interpolating whole numbers would "
+            "truncate them; convert them with .float() first"
         )
     if key_frames.dim() == 0:
         raise SettingsError("key_frames must have a dimension of key frames, got a single number of shape ()")

@@ -78,8 +78,8 @@ def insertion_timeline(
     steps = inserted_at[inserted_at >= 0].astype(np.int64)
     if not steps.size:
         raise SettingsError(
-            "no key frame was inserted during the run, so there is no timeline; `dfs inspect` shows the key "
-            "frames there are"
+            "no key frame was inserted during the run, so there is no timeline; `dfs inspect` lists the key "
+            "frames"
         )
     where = positions[inserted_at >= 0].astype(np.int64)
     last = phases.steps if phases is not None else int(steps.max()) + 1
@@ -220,7 +220,7 @@ def cosine_map(
         SettingsError: no step was measured.
     """
     if not steps.size:
-        raise SettingsError("no cosines were kept of this clip: name it with `dfs condense --watch`")
+        raise SettingsError("no cosines were recorded for this clip; record them with `dfs condense --watch`")
     binned, edges = _binned(steps, cosines)
     length = cosines.shape[1]
     figure = _figure(9.0, 1.6 + min(length, 40) * 0.17)

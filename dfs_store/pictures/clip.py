@@ -60,7 +60,7 @@ class ClipPixels:
 
     def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[Any]:
         if copy is False:
-            raise ValueError("the pixels of a clip are rebuilt, and cannot be had without a copy")
+            raise ValueError("the pixels of a clip are rebuilt and cannot be returned without a copy")
         return np.stack(list(self)).astype(dtype or np.uint8, copy=False)
 
 

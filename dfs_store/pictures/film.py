@@ -156,9 +156,9 @@ def film_bytes(frames: Iterable[Image.Image], suffix: str, fps: float) -> bytes:
         SettingsError: fps or suffix is invalid.
     """
     if not SLOWEST_FPS <= fps <= FASTEST_FPS:
-        raise SettingsError(f"--fps must lie in {SLOWEST_FPS:g}..{FASTEST_FPS:g}, got {fps:g}")
+        raise SettingsError(f"--fps must be in {SLOWEST_FPS:g}..{FASTEST_FPS:g}, got {fps:g}")
     if suffix not in FILM_SUFFIXES:
-        raise SettingsError(f"a film ends in {' or '.join(FILM_SUFFIXES)}, got {suffix!r}")
+        raise SettingsError(f"the name of a film must end in {' or '.join(FILM_SUFFIXES)}, got {suffix!r}")
     return _gif(frames, fps) if suffix == ".gif" else _mp4(frames, fps)
 
 

@@ -78,13 +78,13 @@ class Preview:
         method = (self.store.attributes.get("provenance") or {}).get("method")
         if method not in (None, "dfs", "merged"):
             raise SettingsError(
-                f"{self.store.path} was made with method {method}, which inserts no key frames: there is "
-                "nothing to draw. Only dfs inserts"
+                f"{self.store.path} was made with method {method}, which does not insert key frames, so "
+                "there is nothing to draw; use a store of method dfs"
             )
         if self.store.provenance_object("config").get("insertion") is False:
             raise SettingsError(
-                f"{self.store.path} was condensed without insertion: there is nothing to draw. Condense with "
-                "--insertion"
+                f"{self.store.path} was condensed without insertion, so there is nothing to draw; condense "
+                "with --insertion"
             )
 
     def num_pages(self, kind: str) -> int:
@@ -139,8 +139,8 @@ class Preview:
             kept, steps = list(about["clips"]), int(about["iterations"])
             if missing := sorted(set(self.clips) - set(kept)):
                 raise SettingsError(
-                    f"the snapshots of {self.store.path} have the clips {', '.join(map(str, kept))}, not "
-                    f"{missing[0]}; choose others with --clips"
+                    f"the snapshots of {self.store.path} contain only clips {', '.join(map(str, kept))}, not "
+                    f"{missing[0]}; choose from these with --clips"
                 )
             clips = [replace(pictured(store, kept.index(clip)), title=f"clip {clip}") for clip in self.clips]
             moments.append(Moment(steps_done, [self._marked(clip) for clip in clips]))
@@ -157,8 +157,8 @@ class Preview:
         self.check_insertion()
         if steps[0] is None:
             raise SettingsError(
-                f"{self.store.path} does not say at which steps key frames were inserted; stores of the "
-                "method dfs do"
+                f"{self.store.path} does not record the steps at which key frames were inserted; use a "
+                "store of method dfs"
             )
         figure = insertion_timeline(
             np.concatenate([found for found in steps if found is not None]),

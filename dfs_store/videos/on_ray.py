@@ -82,8 +82,8 @@ def prepare_on_ray(
         raise
     except ray.exceptions.RayError as error:
         raise DFSError(
-            f"Ray lost a task ({str(error).splitlines()[0]}); start again: what is prepared of "
-            f"{counted(num_files, 'file')} is kept"
+            f"Ray lost a task ({str(error).splitlines()[0]}); run the command again: prepared files, of "
+            f"{counted(num_files, 'file')}, are kept"
         ) from error
     finally:
         if started:

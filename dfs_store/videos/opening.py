@@ -167,7 +167,7 @@ def describe(name_or_folder: PathLike) -> DatasetInfo:
         return LIST
     raise DatasetNotFoundError(
         f"{name!r} is neither a dataset ({', '.join(CATALOGUE)}) nor a folder or a list (looked for "
-        f"{place.absolute()}). A folder must hold {FOLDER.files}{did_you_mean(name, CATALOGUE)}"
+        f"{place.absolute()}). A folder must contain {FOLDER.files}{did_you_mean(name, CATALOGUE)}"
     )
 
 
@@ -234,8 +234,8 @@ def find_clips(
     if info.needs_all_classes:
         if absent := sorted(set(info.classes) - set(found.classes)):
             raise DatasetNotFoundError(
-                f"{info.name} needs its {len(info.classes)} classes; {found.root} lacks {len(absent)}: "
-                f"{', '.join(absent)}. {_how_it_must_lie(info)}"
+                f"{info.name} has {len(info.classes)} classes, but {found.root} lacks {len(absent)}: "
+                f"{', '.join(absent)}. {_how_to_get(info)}"
             )
         found = keep_classes(found, info.classes)
     if how.classes is not None:
@@ -271,8 +271,8 @@ def _candidates(info: DatasetInfo, root: PathLike | None) -> list[Path]:
     base = os.environ.get("DFS_DATA")
     if not base:
         raise DatasetNotFoundError(
-            f"where does {info.name} lie? Give its folder (--root), or set DFS_DATA to the folder that holds "
-            f"it. {_how_it_must_lie(info)}"
+            f"the folder of {info.name} is unknown: give it with --root, or set DFS_DATA to the folder that "
+            f"contains it. {_how_to_get(info)}"
         )
     return [*(Path(base, name) for name in info.folder_names), Path(base)]
 
@@ -294,9 +294,9 @@ def _first_that_reads(info: DatasetInfo, places: list[Path], split: str, how: Re
     found = "; ".join(reasons)
     if info in (FOLDER, LIST):
         raise DatasetNotFoundError(found)
-    raise DatasetNotFoundError(f"{info.name} was not found: {found}. {_how_it_must_lie(info)}")
+    raise DatasetNotFoundError(f"{info.name} was not found: {found}. {_how_to_get(info)}")
 
 
-def _how_it_must_lie(info: DatasetInfo) -> str:
+def _how_to_get(info: DatasetInfo) -> str:
     get = f"Get it from {info.source}. " if info.source else ""
-    return f"{get}It must lie as {info.files}"
+    return f"{get}Expected files: {info.files}"

@@ -69,7 +69,7 @@ def test_the_sides_of_a_grid_are_even(number):
 
 @pytest.mark.parametrize("fps", [0, -1, 61, float("nan")])
 def test_a_rate_outside_its_rule_is_refused(fps):
-    with pytest.raises(SettingsError, match="--fps must lie in"):
+    with pytest.raises(SettingsError, match="--fps must be in"):
         film_bytes(film_frames([FilmCell(clip([0]))]), ".gif", fps)
 
 

@@ -65,7 +65,7 @@ def array_problems(
     if missing:
         return
     if num_key_frames == 0 or arrays["labels"].size == 0:
-        yield Problem("a store must hold at least one clip", "labels")
+        yield Problem("a store must contain at least one clip", "labels")
         return
     shapes = list(_shape_problems(header, arrays, num_key_frames))
     yield from shapes

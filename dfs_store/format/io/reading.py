@@ -90,7 +90,7 @@ def _check(
     if stat.S_ISDIR(found.st_mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path))
     if regular and not stat.S_ISREG(found.st_mode):
-        raise OSError(errno.EINVAL, "it is no regular file", os.fspath(path))
+        raise OSError(errno.EINVAL, "it is not a regular file", os.fspath(path))
     if most_bytes is not None and found.st_size > most_bytes:
         raise _too_large(path, most_bytes)
 
@@ -136,12 +136,12 @@ def parse_json(text: str | bytes, *, any_text: bool = False) -> Any:  # noqa: AN
         raise ValueError("the JSON is nested too deeply") from error
     # A lone surrogate; a pair has become one character.
     if not any_text and "\\u" in text and _has_surrogates(found):
-        raise ValueError("a text in the JSON has half a letter (a lone surrogate)")
+        raise ValueError("a string in the JSON contains a lone surrogate")
     return found
 
 
 def _refused(name: str) -> None:
-    raise ValueError(f"{name} is no JSON number")
+    raise ValueError(f"{name} is not a JSON number")
 
 
 def _finite(digits: str) -> float:

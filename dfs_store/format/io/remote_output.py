@@ -110,7 +110,7 @@ def _writing_error(error: Exception, place: StoreURL) -> DFSError:
         )
     if isinstance(error, FileNotFoundError):
         return OutputNotWritableError(
-            f"{place}: the bucket or folder it is to lie in does not exist ({told}); create it first"
+            f"{place}: its bucket or folder does not exist ({told}); create it first"
         )
     if is_refusal(error):
         return OutputNotWritableError(
@@ -163,7 +163,7 @@ class RemoteTransaction:
         new = self._spool / self.shown.name
         with _writing(self.shown):
             if not self._overwrite and _about(self._remote, self._remote.path()) is not None:
-                raise FileExistsError(errno.EEXIST, "another store is there", str(self.shown))
+                raise FileExistsError(errno.EEXIST, "another store exists", str(self.shown))
             if self._container != "zarr":
                 self._put_new(new, self._remote.path())
             else:

@@ -169,7 +169,9 @@ class Transaction:
             raise output_error(error, self.shown) from error
         if self._part.removed:
             removed = ", ".join(self._part.removed)
-            warnings.warn(f"{self.shown}: removed what a writer that died had left: {removed}", stacklevel=3)
+            warnings.warn(
+                f"{self.shown}: removed files left by a process that was killed: {removed}", stacklevel=3
+            )
         return self._part.new
 
     @property

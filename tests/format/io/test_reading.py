@@ -47,7 +47,7 @@ def test_what_nobody_has_named_must_be_a_regular_file(tmp_path, pipe):
     link.symlink_to(pipe)
     for path in (pipe, link, "/dev/zero", "/dev/null"):
         for read in (read_found, open_found):
-            with pytest.raises(OSError, match="no regular file"):
+            with pytest.raises(OSError, match="not a regular file"):
                 read(path, MOST)
 
 
@@ -115,7 +115,7 @@ def test_json_is_parsed_strictly(tmp_path):
     for text, said in {
         "1e999": "beyond the largest number",
         '{"a": [-1e400]}': "beyond the largest number",
-        "NaN": "NaN is no JSON number",
+        "NaN": "NaN is not a JSON number",
         "9" * 41: "has 41 digits",
         "-" + "9" * 10**6: "digits",
         '"\\ud800"': "half a letter",
