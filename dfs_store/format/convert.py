@@ -118,7 +118,6 @@ def _after_encoding(
     stored: Mapping[str, Any],
     encoding: str | None,
 ) -> Any:  # noqa: ANN401
-    """Returns the provenance without statements about image files that the copy does not contain."""
     wanted = parse_encoding(stored.get("encoding"))
     copied = wanted is not None and wanted.name == store.frame_encoding and not gives_quality(encoding)
     if store.frame_encoding is None or copied or not isinstance(provenance, dict):
@@ -135,7 +134,6 @@ def _after_encoding(
 
 
 def _subset_provenance(store: KeyFrameStore, clips: Sequence[int]) -> dict[str, Any]:
-    """Returns the provenance of some clips, without statements that are only true of all clips."""
     about = dict(store.attributes.get("provenance") or {})
     about.pop("source_bytes", None)
     sources = about.get("sources")

@@ -90,7 +90,6 @@ def rebuilt_blocks(store: "KeyFrameStore", clip: int, near: Neighbours) -> Itera
 
 
 def _stored(store: "KeyFrameStore", rows: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
-    """Reads key frames by their ascending numbers in the store."""
     edges = [0, *(np.flatnonzero(np.diff(rows) != 1) + 1).tolist(), rows.size]
     spans = [(int(rows[start]), int(rows[stop - 1]) + 1) for start, stop in pairwise(edges)]
     parts = store.stored_spans(spans)

@@ -81,7 +81,6 @@ def repair_store(
 
 
 def _lost_clips(found: Examination, frames: StoredFrames) -> dict[int, str]:
-    """Returns the number of every clip that has a damaged key frame, with the damage, in order."""
     lost: dict[int, str] = {}
     for problem in found.problems:
         if problem.frames is not None:

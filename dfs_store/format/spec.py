@@ -201,7 +201,6 @@ def header_problems(attributes: dict[str, Any]) -> list[str]:
 
 
 def _check_encoding_known(attributes: dict[str, Any], path: object) -> None:
-    """Raises NewerFormatError for an encoding of key frames that this version does not know."""
     about = attributes.get("frame_encoding")
     name = about.get("name") if isinstance(about, dict) else None
     if isinstance(name, str) and name not in FRAME_ENCODINGS:

@@ -416,7 +416,6 @@ class KeyFrameStore:
         return arrays
 
     def _check_in_place(self) -> None:
-        """Raises DamagedStoreError if the store at the path has been replaced."""
         if examine(locate(self._absolute)).header.digest != self._header.digest:
             raise _replaced(self._absolute)
 

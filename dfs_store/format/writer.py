@@ -310,7 +310,6 @@ class StoreWriter:
         self._optional = optional
 
     def _check_files(self, count: int, largest: int = 1) -> None:
-        """Raises ClipError if image files of a clip would exceed a limit of the format."""
         frames = count if self.encoding is not None and self.encoding.unit == "clip" else 1
         if problem := coded_file_problem(frames, largest, self._frame_shape):
             raise ClipError(problem)

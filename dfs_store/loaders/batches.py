@@ -191,7 +191,6 @@ class BatchRebuilder:
         return out
 
     def _key_planes(self, key_frames: Tensor) -> Tensor:
-        """Returns key frames (S, C, H, W) in the shape that `rebuild_clip` expects."""
         ordered = key_frames.transpose(0, 1) if self._layout == "CTHW" else key_frames
         return planes_of(ordered, self._layout)
 

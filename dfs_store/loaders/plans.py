@@ -65,7 +65,6 @@ class ClipPlan:
 
 
 def _append_key_frame(segments: list[Segment], new: Segment) -> None:
-    """Appends outputs that copy one key frame, to the last segment if possible."""
     if segments and new.length == 1:
         last = segments[-1]
         if last.weight is not None and new.key == last.key + 1:

@@ -68,7 +68,6 @@ def interpolate(
 
 
 def _stack(plans: list[Neighbours], num_keys: int) -> Neighbours:
-    """Joins the neighbours of several clips of K key frames each into those of one long list."""
     if not plans:
         nothing = np.zeros(0, dtype=np.int64)
         return Neighbours(nothing, nothing, np.zeros(0))
@@ -80,7 +79,6 @@ def _stack(plans: list[Neighbours], num_keys: int) -> Neighbours:
 
 
 def _mix(flat: Tensor, near: Neighbours) -> Tensor:
-    """Interpolates rows of `flat` (R, ...) into one frame per entry of `near`."""
     left, right = on_device(near.left, flat.device), on_device(near.right, flat.device)
     wide = flat if flat.dtype in (torch.float32, torch.float64) else flat.to(torch.float32)
     weight = on_device(torch.from_numpy(near.weight).to(wide.dtype), flat.device)
@@ -108,7 +106,6 @@ def _check_key_frames(key_frames: Tensor) -> None:
 def _positions_array(
     positions: npt.ArrayLike | Tensor, lead: torch.Size, num_keys: int
 ) -> npt.NDArray[np.generic]:
-    """Returns positions as an array of shape (K,) or (*lead, K)."""
     try:
         array = _to_numpy(positions)
     except ValueError as error:

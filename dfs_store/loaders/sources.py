@@ -176,7 +176,6 @@ class OpenStores:
         return KeyFrameTable(table, *self._scales_of(spans, total, wanted))
 
     def _together(self, spans: Sequence[Span]) -> Iterator[list[Span]]:
-        """Yields groups of spans, each of one store and small enough to read at once."""
         together: list[Span] = []
         held = 0
         for span in spans:
@@ -234,7 +233,6 @@ class OpenStores:
 
 
 def _shown_difference(first: object, second: object) -> tuple[str, str]:
-    """Returns two values for a message; of long lists only the part from the first difference."""
     if (
         not isinstance(first, list)
         or not isinstance(second, list)

@@ -345,7 +345,6 @@ def _figure(width: float, height: float) -> "Figure":
 
 
 def _themed(figure: "Figure", theme: Theme) -> None:
-    """Applies the theme's colours to text, ticks and spines."""
     from matplotlib.text import Text
 
     text, background = _hexadecimal(theme.text), _hexadecimal(theme.background)

@@ -65,7 +65,6 @@ class ClipPixels:
 
 
 def _span(store: KeyFrameStore, clip: int) -> tuple[float, float]:
-    """Returns the smallest and the largest value of a clip's key frames."""
     spans = [(block.min(), block.max()) for block in store.clip_blocks(clip, times=store.positions(clip))]
     return float(min(low for low, _ in spans)), float(max(high for _, high in spans))
 
@@ -153,7 +152,6 @@ def pictured(store: KeyFrameStore, clip: int, most: int | None = MOST_SHOWN) -> 
 
 
 def _chosen(keys: npt.NDArray[np.int64], length: int, most: int) -> npt.NDArray[np.int64]:
-    """Returns the positions of a longer clip to show, (most,) int64, ascending."""
     if len(keys) >= most:
         return _spread(keys, most)
     others = np.setdiff1d(np.arange(length), keys)

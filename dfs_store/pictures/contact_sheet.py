@@ -145,7 +145,6 @@ def contact_sheet(
 
 
 def _places(grid: _Grid, top: int, number: int) -> Iterator[tuple[int, int]]:
-    """Yields the upper left corner of every tile of a clip."""
     headroom = _SMALL + 4 if grid.lines > 1 else 0
     for tile in range(number):
         line, column = divmod(tile, grid.columns)

@@ -301,7 +301,6 @@ def _shape_text(shape: Sequence[int]) -> str:
 
 
 def _differences(stores: Sequence[KeyFrameStore]) -> list[str]:
-    """Returns for each store its values of the settings in which the stores differ, as text."""
     configs = [store.provenance_object("config") for store in stores]
     names = sorted({name for config in configs for name in config} - _LOCAL)
     differing = [name for name in names if len({repr(config.get(name)) for config in configs}) > 1]
@@ -332,7 +331,6 @@ def store_title(store: KeyFrameStore) -> str:
 
 
 def _tells_cosines(line: dict[str, Any], clip: str, num_frames: int) -> bool:
-    """Returns whether a line of a log contains the T cosines of a clip at a step."""
     cosines = line.get("cosines")
     scores = cosines.get(clip) if isinstance(cosines, dict) else None
     return (

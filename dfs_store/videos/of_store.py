@@ -156,7 +156,6 @@ test_videos.__test__ = False  # type: ignore[attr-defined]  # keeps pytest from 
 
 
 def _agreed(found: Sequence[StoreVideos], stores: Sequence[KeyFrameStore]) -> StoreVideos:
-    """Returns the clips to test on if all joined stores name the same ones."""
     for other, store in zip(found[1:], stores[1:], strict=True):
         for name in ("dataset", "frames", "stride", "size", "split"):
             one, another = getattr(found[0], name), getattr(other, name)

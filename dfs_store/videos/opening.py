@@ -265,7 +265,6 @@ def check_part(split: str) -> None:
 
 
 def _candidates(info: DatasetInfo, root: PathLike | None) -> list[Path]:
-    """Returns the folders to search for a dataset of the catalogue."""
     if root is not None:
         return [Path(root)]
     base = os.environ.get("DFS_DATA")

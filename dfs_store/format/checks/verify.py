@@ -92,7 +92,6 @@ def verify(
 
 
 def _file_of(path: Place, name: str | None) -> str:
-    """Returns the file of a problem; in a Zarr store, the folder of an array."""
     if container_of(path) == "hdf5":
         return path.name
     return "zarr.json" if name is None else name

@@ -81,7 +81,6 @@ def _decode_in_this_thread() -> None:
 
 
 def _undated(data: bytes) -> bytes:
-    """Returns a file without its times of creation."""
     undated = bytearray(data)
     boxes = Boxes(data)
     for name in _DATED:

@@ -171,7 +171,6 @@ def _check_sample(data: bytes, height: int, width: int) -> list[int]:
 
 
 def _units(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Yields type and content of the units (OBU) of a sample."""
     at = 0
     while at < len(data):
         header = data[at]

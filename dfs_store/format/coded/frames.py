@@ -140,7 +140,6 @@ class CodedFrames:
         ]
 
     def _fill(self, spans: Sequence[Span], outs: Sequence[Array], threads: int, *, keep: bool) -> None:
-        """Writes runs of frames into arrays, from the cache if possible."""
         wanted: list[Wanted] = []
         for (start, stop), out in zip(spans, outs, strict=True):
             for file in self._files_of(start, stop):
@@ -169,7 +168,6 @@ class CodedFrames:
         return frames
 
     def _take(self, wanted: Sequence[Wanted], decoded: Iterable[Array], *, keep: bool) -> None:
-        """Waits for files to be decoded, and caches copies while there is room."""
         for (file, _, _), frames in zip(wanted, decoded, strict=True):
             if keep and len(frames) <= self._cached_frames and file not in self._cache:
                 self._cached_frames -= len(frames)
@@ -181,7 +179,6 @@ class CodedFrames:
         return data
 
     def _decoded(self, file: int, data: bytes, out: Array | None = None) -> Array:
-        """Returns the frames (K, C, H, W) of an image file, in `out` if given."""
         first, last = int(self._firsts[file]), int(self._firsts[file + 1])
         self._checked(file, data)  # outside of try, since its error is also a ValueError
         try:

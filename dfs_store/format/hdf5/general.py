@@ -117,7 +117,6 @@ def _read(dataset: h5py.Dataset, where: str, start: int, stop: int) -> npt.NDArr
 
 
 def _check_chunk(dataset: h5py.Dataset, place: tuple[int, ...], filters: list[int], size_bytes: int) -> None:
-    """Raises ValueError unless a stored chunk expands to `size_bytes`."""
     # Checked first: for a chunk that was never written, read_direct_chunk may use an uninitialised size.
     if dataset.id.get_chunk_info_by_coord(place).byte_offset is None:
         return  # h5py returns the fill value

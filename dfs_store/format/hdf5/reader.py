@@ -124,7 +124,6 @@ class Hdf5Reader:
             self._remote.forget()
 
     def _open(self) -> tuple[h5py.File, ByteSource]:
-        """Returns the mapped or remote file, and h5py's view of it."""
         if self._file is None or self._mapped is None:
             mapped: ByteSource = MappedFile(str(self.path)) if self._remote is None else self._remote
             self._mapped, self._file = mapped, open_mapped(mapped)

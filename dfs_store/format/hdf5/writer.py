@@ -73,7 +73,6 @@ class Hdf5Writer:
         return (self._count, *self._layout.row_shape)
 
     def _reserve(self, file: h5py.File) -> int:
-        """Allocates contiguous space for the large array, and returns its position."""
         settings = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
         settings.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
         settings.set_fill_time(h5py.h5d.FILL_TIME_NEVER)

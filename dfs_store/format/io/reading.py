@@ -75,7 +75,6 @@ def read_named(path: str | os.PathLike[str], most_bytes: int, seconds: float = _
 
 
 def _next(file: io.FileIO, end: float, path: str | os.PathLike[str], *, waits: bool) -> bytes:
-    """Returns the next bytes, or none at the end."""
     while True:
         if waits and not select.select([file], [], [], max(0.0, end - time.monotonic()))[0]:
             raise OSError(errno.ETIMEDOUT, "it did not end in time", os.fspath(path))

@@ -199,7 +199,6 @@ class Remote:
         return np.frombuffer(found[0] if len(found) == 1 else b"".join(found), dtype=np.uint8)
 
     def _ask(self, pieces: Sequence[Piece]) -> list[bytes | None]:
-        """Requests ranges of objects at once; None for a missing object."""
         if not self.lists:
             return self._ask_for_bodies(pieces)
         if not pieces:
@@ -244,7 +243,6 @@ class Remote:
         return found
 
     def _ask_web(self, pieces: Sequence[Piece], most_bytes: int) -> list[Answer | None]:
-        """Returns a plain web server's answers, None for a missing object. Raises StoreUnreachableError."""
         if not pieces:
             return []
         ranges = [Range(self.path(name), start, stop) for name, start, stop in pieces]

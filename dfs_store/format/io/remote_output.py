@@ -69,7 +69,6 @@ def check_remote_output(place: StoreURL, *, overwrite: bool) -> bool:
 
 
 def _about(remote: Remote, path: str) -> dict[str, Any] | None:
-    """Returns the server's description of an object or a folder, None if it does not exist."""
     remote.system.invalidate_cache()
     try:
         return dict(remote.system.info(path))
@@ -93,7 +92,6 @@ def _is_replaceable(remote: Remote, there: dict[str, Any]) -> bool:
 
 @contextmanager
 def _writing(place: StoreURL) -> Iterator[None]:
-    """Converts errors that fsspec raises while writing to errors of dfs-store."""
     try:
         yield
     except DFSError:
@@ -193,7 +191,6 @@ class RemoteTransaction:
             self._spool = None
 
     def _put_folder(self, new: Path, names: Sequence[str], target: str) -> None:
-        """Uploads a Zarr store, its zarr.json last."""
         paths = [f"{target}/{name}" for name in names]
         self._uploaded = [*self._uploaded, *paths]
         self._remote.system.put([str(new / name) for name in names], paths)

@@ -233,7 +233,6 @@ def open_transaction(path: str | os.PathLike[str], *, overwrite: bool) -> "Trans
 
 
 def _identity(path: Path) -> tuple[int, int, int] | None:
-    """Returns values that identify the file or folder at a path, None if there is none."""
     try:
         found = os.lstat(path)
     except FileNotFoundError:

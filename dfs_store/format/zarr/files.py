@@ -90,7 +90,7 @@ class ZarrFiles:
 
 
 class RemoteZarrFiles(ZarrFiles):
-    """Files on a server, where requests are slow, so many are sent at once."""
+    """Files on a server, where requests are slow, and therefore sent many at a time."""
 
     def prefetch(self, limits: Sequence[tuple[str, int]]) -> None:
         """Requests files that will be read next, each up to a size limit, all at once."""

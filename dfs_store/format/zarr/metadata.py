@@ -65,7 +65,6 @@ class ArrayMetadata:
 
     @property
     def _first_side(self) -> int | None:
-        """Length of a chunk along the first axis, or of a shard."""
         grid = self.content.get("chunk_grid")
         settings = grid.get("configuration") if isinstance(grid, dict) else None
         sides = settings.get("chunk_shape") if isinstance(settings, dict) else None

@@ -153,7 +153,6 @@ class ZarrReader:
         )
 
     def _about(self, name: str) -> ArrayMetadata | None:
-        """Returns the metadata of an array, None if it does not exist."""
         text = self._text(name)
         if text is None:
             return None
@@ -163,7 +162,6 @@ class ZarrReader:
         return about
 
     def _text(self, name: str) -> bytes | None:
-        """Returns the zarr.json of an array, None if it does not exist."""
         if self._metadata is not None and (self._repeated or name in self._metadata):
             return self._metadata.get(name)
         file = f"{name}/{_ROOT}"

@@ -92,7 +92,6 @@ class RemoteFolderFiles(RemoteZarrFiles):
         return data
 
     def _no_root(self, large_arrays: Sequence[str]) -> Exception:
-        """Returns the error for a URL without zarr.json, depending on what else it contains."""
         try:
             for name in large_arrays:
                 if self._remote.any_below(name):

@@ -94,7 +94,6 @@ class ZarrWriter:
         self._sink.close()
 
     def _end_rows(self) -> None:
-        """Writes the rest of the large array, and its metadata."""
         layout = self._layout
         if self._spool is not None:
             # Chunks of equal length; padding of the last is less than one byte per chunk.
@@ -121,7 +120,6 @@ class ZarrWriter:
         self._file, self._index, self._offset = None, [], 0
 
     def _write_array(self, name: str, stored: npt.NDArray[Any]) -> None:
-        """Writes an array as a single chunk."""
         self._sink.write(f"{name}/{chunk_file(0, stored.ndim)}", stored.tobytes())
         self._describe(name, array_metadata(stored.dtype.name, stored.shape))
 

@@ -129,7 +129,6 @@ def read_members(source: ByteSource, where: str) -> dict[str, Member]:
 
 
 def _problem(info: zipfile.ZipInfo, limit: int) -> str | None:
-    """Returns a message for the rule that a member breaks, else None."""
     parts = info.orig_filename.removesuffix("/").split("/")
     if not {"", ".", ".."}.isdisjoint(parts) or "\\" in info.orig_filename or "\0" in info.orig_filename:
         return "leads out of the archive; names must be plain paths below it"
