@@ -40,7 +40,7 @@ def open_container(place: Place) -> ContainerReader:
 
     Raises:
         StoreNotFoundError: the path does not exist.
-        NotAStoreError: the path is not of the container that its suffix names, or has no suffix of a store.
+        NotAStoreError: the content does not match the suffix, or the suffix is not that of a store.
         DamagedStoreError: the container is truncated.
         StoreUnreachableError: the server of a URL does not answer or refuses the request.
         MissingDependencyError: the library for the protocol of a URL is not installed.

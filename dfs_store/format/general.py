@@ -152,7 +152,7 @@ class GeneralRows:
         return self._read_only(parts[0] if len(parts) == 1 else np.concatenate(parts))
 
     def read_spans(self, spans: Sequence[tuple[int, int]]) -> list[Array]:
-        """Returns several runs of rows, each as from `read`."""
+        """Returns several runs of rows, each as returned by `read`."""
         return [self.read(*span) for span in spans]
 
     def file_of(self, row: int) -> str:

@@ -302,7 +302,7 @@ class KeyFrameStore:
         return self._read([(start, stop)], 1)[0]
 
     def stored_spans(self, spans: Sequence[tuple[int, int]], *, threads: int = 1) -> list[Array]:
-        """Returns several runs of key frames, each as from `stored_frames`.
+        """Returns several runs of key frames, each as returned by `stored_frames`.
 
         A remote store receives one batch of requests, with adjacent runs merged.
 

@@ -41,7 +41,7 @@ def _rebuild_kernel(  # type: ignore[no-untyped-def]
     MIRRORS: tl.constexpr,
     PIXELS: tl.constexpr,
 ):
-    """Rebuilds PIXELS pixels of one channel of one clip, frame after frame."""
+    """Rebuilds PIXELS pixels of one channel of one clip, frame by frame."""
     clip = tl.program_id(0).to(tl.int64)
     channel = tl.program_id(1)
     pixels = tl.program_id(2) * PIXELS + tl.arange(0, PIXELS)

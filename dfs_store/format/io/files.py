@@ -55,11 +55,11 @@ class ByteSource:
         raise NotImplementedError
 
     def part(self, start: int, stop: int) -> Bytes:
-        """Returns bytes start..stop, of a remote file in blocks cached until `forget`. Raises as `parts`."""
+        """Returns bytes start..stop, of a remote file in blocks cached until `forget`. Raises the errors of `parts`."""
         return self.parts([(start, stop)])[0]
 
     def bytes(self) -> Bytes:
-        """Returns the whole file. Raises as `parts`."""
+        """Returns the whole file. Raises the errors of `parts`."""
         return self.part(0, self.size_bytes)
 
     def forget(self) -> None:

@@ -223,7 +223,7 @@ class Transaction:
 
 
 def open_transaction(path: str | os.PathLike[str], *, overwrite: bool) -> "Transaction | RemoteTransaction":
-    """Returns a transaction for a path or a URL. Raises as `check_output`."""
+    """Returns a transaction for a path or a URL. Raises the errors of `check_output`."""
     place = locate(path)
     if not isinstance(place, StoreURL):
         return Transaction(place, overwrite=overwrite)

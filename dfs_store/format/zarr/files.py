@@ -32,7 +32,7 @@ class ZarrFiles:
         raise NotImplementedError
 
     def content(self, name: str, size_bytes: int) -> bytes:
-        """Returns the content of a file of known size. Raises DamagedStoreError as `size_of`."""
+        """Returns the content of a file of known size. Raises DamagedStoreError, see `size_of`."""
         raise NotImplementedError
 
     def read(self, name: str, limit_bytes: int) -> bytes:
@@ -48,7 +48,7 @@ class ZarrFiles:
         """Returns the content of a file of exactly `size_bytes`. Allocates no memory for other sizes.
 
         Raises:
-            DamagedStoreError: as `read`, or the file has another size; the message names the `claim`.
+            DamagedStoreError: see `read`, or the file has another size; the message names the `claim`.
         """
         size = self.size_of(name)
         if size != size_bytes:
@@ -58,7 +58,7 @@ class ZarrFiles:
         return self.content(name, size)
 
     def mapped(self, name: str) -> ByteSource:
-        """Returns a file's bytes without reading them. Raises DamagedStoreError as `size_of`."""
+        """Returns a file's bytes without reading them. Raises DamagedStoreError, see `size_of`."""
         raise NotImplementedError
 
     def gather(self, wants: Sequence[Want]) -> list[Bytes]:

@@ -43,15 +43,15 @@ class FolderFiles(ZarrFiles):
         return os.path.lexists(self.place / name)
 
     def size_of(self, name: str) -> int:
-        """Returns the size of a file. Raises as `dfs_store.format.io.files.inside`."""
+        """Returns the size of a file. Raises the errors of `dfs_store.format.io.files.inside`."""
         return inside(self._root, name)[1]
 
     def content(self, name: str, size_bytes: int) -> bytes:
-        """Returns the content of a file. Raises as `dfs_store.format.io.files.read_at`."""
+        """Returns the content of a file. Raises the errors of `dfs_store.format.io.files.read_at`."""
         return read_at(self.where(name), 0, size_bytes)
 
     def mapped(self, name: str) -> MappedFile:
-        """Maps a file. Raises DamagedStoreError as `dfs_store.format.io.files.inside`."""
+        """Maps a file. Raises DamagedStoreError, see `dfs_store.format.io.files.inside`."""
         file, size = inside(self._root, name)
         mapped = MappedFile(file)
         if mapped.size_bytes != size:

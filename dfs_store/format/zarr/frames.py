@@ -60,7 +60,7 @@ class Sharding:
         return f"{FRAMES}/{chunk_file(shard, len(self.shape))}"
 
     def parse_index(self, tail: bytes, shard: int, end: int | None) -> ShardIndex:
-        """Checks a shard's index. Raises as `dfs_store.format.zarr.shard_index.parse_index`."""
+        """Checks a shard's index. Raises the errors of `dfs_store.format.zarr.shard_index.parse_index`."""
         first, last = self.bounds(shard)
         return parse_index(
             tail,
@@ -127,7 +127,7 @@ class ZarrFrames:
         return joined
 
     def read_spans(self, spans: Sequence[tuple[int, int]]) -> list[npt.NDArray[Any]]:
-        """Returns several runs of frames, each as from `read`."""
+        """Returns several runs of frames, each as returned by `read`."""
         return [self.read(*span) for span in spans]
 
     def file_of(self, frame: int) -> str:

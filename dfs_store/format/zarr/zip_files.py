@@ -192,7 +192,7 @@ class ZipFiles(RemoteZarrFiles):
         return self._member(name).size_bytes
 
     def content(self, name: str, size_bytes: int) -> bytes:
-        """Returns a member's content. Raises DamagedStoreError as `mapped`."""
+        """Returns a member's content. Raises DamagedStoreError, see `mapped`."""
         return self.mapped(name).bytes().tobytes()
 
     def mapped(self, name: str) -> ByteSource:
