@@ -36,7 +36,7 @@ class RowSource(Protocol):
         ...
 
     def read_spans(self, spans: Sequence[tuple[int, int]]) -> list[npt.NDArray[Any]]:
-        """Returns several runs of rows, each as returned by `read`. A server receives one batch of requests."""
+        """Returns several runs of rows, each as returned by `read`, in one batch of requests."""
         ...
 
     def file_of(self, row: int) -> str:

@@ -53,7 +53,7 @@ def check_device(device: object) -> torch.device:
         torch.empty(0, device=known)
     except (RuntimeError, AssertionError, TypeError) as error:
         raise SettingsError(
-            f"device must be one that torch has here, such as 'cpu' or 'cuda', got {device!r}: {error}"
+            f"device must be available to torch, such as 'cpu' or 'cuda', got {device!r}: {error}"
         ) from None
     return indexed_device(known)
 

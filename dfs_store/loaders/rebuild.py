@@ -96,7 +96,7 @@ def _check_key_frames(key_frames: Tensor) -> None:
         )
     if not key_frames.is_floating_point():
         raise SettingsError(
-            f"key_frames must be floating, got {key_frames.dtype}: interpolating whole numbers would "
+            f"key_frames must be floating-point, got {key_frames.dtype}: interpolating whole numbers would "
             "truncate them; convert them with .float() first"
         )
     if key_frames.dim() == 0:

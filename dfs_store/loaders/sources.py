@@ -108,7 +108,7 @@ class OpenStores:
             if (value := read(store)) != first:
                 shown = _shown_difference(first, value)
                 raise SettingsError(
-                    f"stores that are joined must have the same {name}: {self.stores[0].path} has "
+                    f"joined stores must have the same {name}: {self.stores[0].path} has "
                     f"{shown[0]}, {store.path} has {shown[1]}{remedy}"
                 )
 

@@ -243,7 +243,7 @@ class Preview:
         self.store.check_clip_bytes(self.store.num_frames)
         if self.store.num_frames > most:
             raise SettingsError(
-                f"{what} shows clips of at most {most:,} frames, and those of {self.store.path} have "
+                f"{what} shows clips of at most {most:,} frames, but those of {self.store.path} have "
                 f"{self.store.num_frames:,}; `dfs export --to videos` writes clips of any length"
             )
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from dfs_store.errors import DFSError, MissingDependencyError
-from dfs_store.names import counted
 from dfs_store.videos.cache.entries import cache_root
 from dfs_store.videos.cache.shards import Shard, ShardReport
 from dfs_store.videos.files.catalogue import CATALOGUE
@@ -82,8 +81,8 @@ def prepare_on_ray(
         raise
     except ray.exceptions.RayError as error:
         raise DFSError(
-            f"Ray lost a task ({str(error).splitlines()[0]}); run the command again: prepared files, of "
-            f"{counted(num_files, 'file')}, are kept"
+            f"Ray lost a task ({str(error).splitlines()[0]}); run the command again: files that are "
+            "already prepared are kept"
         ) from error
     finally:
         if started:

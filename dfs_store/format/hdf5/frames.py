@@ -42,7 +42,7 @@ class Hdf5Rows:
         return self.read_spans([(start, stop)])[0]
 
     def read_spans(self, spans: Sequence[tuple[int, int]]) -> list[npt.NDArray[Any]]:
-        """Returns several runs of rows, each as returned by `read`. A server receives one batch of requests."""
+        """Returns several runs of rows, each as returned by `read`, in one batch of requests."""
         assert self._file is not None
         first, size = self._offset, self._row_bytes
         found = self._file.parts([(first + start * size, first + stop * size) for start, stop in spans])

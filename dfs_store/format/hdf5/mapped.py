@@ -66,7 +66,7 @@ class _MappedBytes(io.RawIOBase):
 
     Raises:
         DamagedStoreError: the file was truncated.
-        OSError: the file's structures refer to bytes outside it, for which h5py would return unrelated memory.
+        OSError: the file's structures refer to bytes outside it, for which h5py would return other memory.
     """
 
     def __init__(self, mapped: ByteSource) -> None:

@@ -55,7 +55,7 @@ class ByteSource:
         raise NotImplementedError
 
     def part(self, start: int, stop: int) -> Bytes:
-        """Returns bytes start..stop, of a remote file in blocks cached until `forget`. Raises the errors of `parts`."""
+        """Returns bytes start..stop. Blocks of remote files are cached until `forget`. For errors see `parts`."""
         return self.parts([(start, stop)])[0]
 
     def bytes(self) -> Bytes:
