@@ -93,5 +93,5 @@ def replica_of(num_replicas: object, rank: object) -> tuple[int, int]:
     replicas = check_whole_number(num_replicas, "num_replicas", least=1)
     number = check_whole_number(rank, "rank", least=0)
     if number >= replicas:
-        raise SettingsError(f"rank must be in 0..{replicas - 1} (num_replicas - 1), got {number}")
+        raise SettingsError(f"rank must be in 0..{replicas - 1}, got {number} with num_replicas={replicas}")
     return replicas, number

@@ -174,7 +174,7 @@ def test_advice_fits_the_method(dfs, tmp_path, kind):
     assert dfs("condense", *words, "--vpc", "1", "--method", "random", "--out", store).code == 0
     outcome = dfs("preview", store, "--kind", kind, "--out", tmp_path / "c.png")
     assert outcome.code == 2
-    assert "method random, which inserts no key frames" in outcome.stderr
+    assert "method random, which does not insert key frames" in outcome.stderr
     assert "--watch" not in outcome.stderr
 
 
@@ -266,7 +266,7 @@ def test_a_film_of_the_making(dfs, tmp_path):
     cursors = [_cursor(picture) for picture, _ in pictures]
     assert cursors == sorted(set(cursors))
     again = dfs("preview", store, "--making", "--out", out)
-    assert (again.code, "exists already" in again.stderr) == (2, True)
+    assert (again.code, "already exists" in again.stderr) == (2, True)
     assert dfs("preview", store, "--making", "--out", tmp_path / "m.mp4", "--clips", 2).code == 0
 
 

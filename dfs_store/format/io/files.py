@@ -55,7 +55,7 @@ class ByteSource:
         raise NotImplementedError
 
     def part(self, start: int, stop: int) -> Bytes:
-        """Returns bytes start..stop. Blocks of remote files are cached until `forget`. For errors see `parts`."""
+        """Returns bytes start..stop. Remote blocks are cached until `forget`. See `parts` for errors."""
         return self.parts([(start, stop)])[0]
 
     def bytes(self) -> Bytes:

@@ -68,7 +68,7 @@ def test_a_single_file_of_a_store_may_be_overwritten(tmp_path):
         path.write_text(text)
         assert check_output(path, overwrite=True) == path
     path.write_text("no store")
-    with pytest.raises(OutputExistsError, match="is no store"):
+    with pytest.raises(OutputExistsError, match="is not a store"):
         check_output(path, overwrite=True)
 
 
