@@ -1,6 +1,6 @@
-"""What is on disk: the format 1.0, its reader and its writer. NumPy only; never imports torch.
+"""The store format 1.0: its reader and writer. Uses NumPy only and never imports torch.
 
-docs/format.md is the prose description; `spec` and `checks` say the same in code.
+docs/format.md describes the format in prose; `spec` and `checks` implement its rules.
 """
 
 from dfs_store.format.accounting import StorageReport, count_storage, key_frames_within

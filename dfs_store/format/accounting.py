@@ -1,4 +1,4 @@
-"""What a store costs, counted by named formulas: the one place that knows the size of an index."""
+"""The storage cost of a store: the only place that computes the size of an index."""
 
 import math
 from dataclasses import asdict, dataclass
@@ -17,16 +17,16 @@ class StorageReport:
 
     Attributes:
         num_key_frames: S.
-        key_frame_bytes: S*C*H*W*itemsize of the stored dtype, before any compression; if key frames are
-            encoded, the bytes of their image files.
-        float32_bytes: S*C*H*W*4, the rule of the paper's Table 2.
-        index_bytes: all other arrays of the format together.
-        dense_bytes: N*T*C*H*W*4, the same clips with every frame stored as float32.
-        dense_uint8_bytes: N*T*C*H*W, the same as uint8.
-        on_disk_bytes: the size of the file, or of all files of the directory.
-        native_bytes: arrays in the group `native` (methods that are not key frames), else None.
-        method_bytes: what the method needs: native_bytes, else key_frame_bytes + soft_label_bytes.
-        source_bytes: the real videos that the clips were made from, None if unknown.
+        key_frame_bytes: S*C*H*W*itemsize of the stored dtype, before any compression; for encoded key
+            frames, the size of their image files.
+        float32_bytes: S*C*H*W*4, the convention of the paper's Table 2.
+        index_bytes: size of all other arrays of the format.
+        dense_bytes: N*T*C*H*W*4, the size of the same clips with every frame stored as float32.
+        dense_uint8_bytes: N*T*C*H*W, the same with uint8.
+        on_disk_bytes: size of the file, or of all files in the directory.
+        native_bytes: size of the arrays in the group `native` (methods without key frames), else None.
+        method_bytes: bytes that the method needs: native_bytes, else key_frame_bytes + soft_label_bytes.
+        source_bytes: size of the real videos that the clips were made from, None if unknown.
         soft_label_bytes: N*classes*2 if the store has soft labels, else None.
     """
 
@@ -44,14 +44,14 @@ class StorageReport:
 
     @property
     def method_arrays(self) -> str:
-        """What `method_bytes` are of: "key frames", "key frames and soft labels" or "native arrays"."""
+        """What `method_bytes` counts: "key frames", "key frames and soft labels" or "native arrays"."""
         if self.native_bytes is not None:
             return "native arrays"
         return "key frames and soft labels" if self.soft_label_bytes else "key frames"
 
     @property
     def shares_text(self) -> str:
-        """`method_bytes` in percent of every size that is known, each named, for people."""
+        """`method_bytes` as a percentage of each other size that is known, as text for users."""
         wholes = (
             ("dense float32", self.dense_bytes),
             ("dense uint8", self.dense_uint8_bytes),
@@ -62,7 +62,7 @@ class StorageReport:
         )
 
     def to_json(self) -> dict[str, int | None]:
-        """Returns the fields as a JSON object, in their order."""
+        """Returns the fields as a JSON object, in order of declaration."""
         return asdict(self)
 
 
@@ -80,20 +80,20 @@ def count_storage(
     coded_bytes: int | None = None,
     soft_label_bytes: int | None = None,
 ) -> StorageReport:
-    """Counts a store, or forecasts one that is not written yet.
+    """Computes the storage cost of a store, or of one that is not written yet.
 
     Args:
-        num_key_frames: S.
-        num_clips: N.
-        num_frames: T.
-        frame_shape: (C, H, W).
-        dtype: "float32", "float16" or "uint8".
-        index_bytes: bytes of all small arrays but soft labels.
-        on_disk_bytes: bytes of all files.
-        native_bytes: bytes of the arrays in the group `native`, if there is one.
-        source_bytes: bytes of the real videos, if known.
-        coded_bytes: bytes of the image files, if key frames are encoded.
-        soft_label_bytes: bytes of the soft labels, if there are any.
+        num_key_frames: number of key frames, S.
+        num_clips: number of clips, N.
+        num_frames: frames of each clip, T.
+        frame_shape: shape of each frame, (C, H, W).
+        dtype: stored dtype, "float32", "float16" or "uint8".
+        index_bytes: size of all small arrays except soft labels.
+        on_disk_bytes: size of all files.
+        native_bytes: size of the arrays in the group `native`, None if there is no such group.
+        source_bytes: size of the real videos, None if unknown.
+        coded_bytes: size of the image files, None if key frames are not encoded.
+        soft_label_bytes: size of the soft labels, None if there are none.
     """
     key_frame_bytes = coded_bytes
     if key_frame_bytes is None:
@@ -123,15 +123,15 @@ def count_index(
     with_steps: bool = False,
     encoding: str | None = None,
 ) -> int:
-    """Returns the bytes of all small arrays of a store but soft labels, `index_bytes`.
+    """Returns `index_bytes`, the size of all small arrays of a store except soft labels.
 
     Args:
-        num_key_frames: S.
-        num_clips: N.
-        num_channels: C.
-        dtype: of the key frames.
-        with_steps: whether the store has `inserted_at`.
-        encoding: name of the encoding of key frames, if there is one.
+        num_key_frames: number of key frames, S.
+        num_clips: number of clips, N.
+        num_channels: number of channels, C.
+        dtype: dtype of the key frames.
+        with_steps: whether the store contains `inserted_at`.
+        encoding: name of the encoding of the key frames, None if they are not encoded.
     """
     absent = {"soft_labels"} if with_steps else {"soft_labels", "inserted_at"}
     absent |= set() if dtype == "uint8" else {"scale", "zero"}
@@ -152,9 +152,9 @@ def key_frames_within(
     *,
     with_steps: bool = False,
 ) -> int:
-    """Returns how many key frames of all clips fit, with their index, into a number of bytes; 0 if none.
+    """Returns how many key frames of all clips fit into a budget together with their index, 0 if none.
 
-    Counted are `key_frame_bytes + index_bytes` of the store's `StorageReport`, not the attributes.
+    The budget is compared with `key_frame_bytes + index_bytes` of `StorageReport`, without the attributes.
     """
     fixed, one = (
         count_index(number, num_clips, frame_shape[0], dtype, with_steps=with_steps) for number in (0, 1)

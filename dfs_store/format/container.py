@@ -1,4 +1,4 @@
-"""What a container is to the rest of the format: the small protocol behind which Zarr and HDF5 stand."""
+"""The protocols that a container, Zarr or HDF5, implements for the rest of the format."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ __all__ = ["ContainerReader", "ContainerWriter", "RowLayout", "RowSource"]
 
 
 class RowSource(Protocol):
-    """The large array of an open store, read by its rows: frames of key_frames, bytes of coded_frames.
+    """The large array of an open store, read by rows: frames of key_frames or bytes of coded_frames.
 
     Attributes:
         shape: (S, C, H, W), or (B,).
@@ -24,19 +24,19 @@ class RowSource(Protocol):
     dtype: str
 
     def problems(self, *, thorough: bool = False) -> list[Problem]:
-        """Compares what the array claims with what its files hold, before any row is read.
+        """Compares the declared size of the array with its files, before any row is read.
 
-        Where that takes a request for each file, it is left to the first read of a row of that file,
-        unless the check is to be `thorough`.
+        If this takes one request per file, it is deferred to the first read from that file, unless the check
+        is `thorough`.
         """
         ...
 
     def read(self, start: int, stop: int) -> npt.NDArray[Any]:
-        """Returns rows start..stop as stored, read-only; raises DamagedStoreError if it cannot."""
+        """Returns rows start..stop as stored, read-only. Raises DamagedStoreError if they cannot be read."""
         ...
 
     def read_spans(self, spans: Sequence[tuple[int, int]]) -> list[npt.NDArray[Any]]:
-        """Returns several runs of rows, each as `read` does; a server is asked for all of them at once."""
+        """Returns several runs of rows, each as returned by `read`, in one batch of requests."""
         ...
 
     def file_of(self, row: int) -> str:
@@ -49,29 +49,29 @@ class RowSource(Protocol):
 
 
 class ContainerReader(Protocol):
-    """A store's files, opened for reading. Nothing it returns is checked against the rules yet."""
+    """The files of a store, opened for reading. Values that it returns are not validated yet."""
 
     container: str
     path: Place
-    read_path: str  # "general" once an array was asked for that is laid out otherwise than we write it
+    read_path: str  # "general" once an array was read whose layout differs from what dfs-store writes
 
-    def attributes(self) -> Any:  # noqa: ANN401 - whatever JSON held
+    def attributes(self) -> Any:  # noqa: ANN401 - any JSON
         """Returns the parsed header.
 
         Raises:
-            NotAStoreError: there is none.
-            DamagedStoreError: it cannot be read.
+            NotAStoreError: there is no header.
+            DamagedStoreError: the header cannot be read.
         """
         ...
 
     def array(self, name: str, dtype: str, shape: tuple[int, ...] | None = None) -> npt.NDArray[Any] | None:
-        """Returns a small array, or one of a group ("native/static"), or None if there is none.
+        """Returns a small array, or one of a group ("native/static"), or None if it does not exist.
 
-        Its size is compared with the file's, and its shape with `shape` where that is given, before memory
-        is taken.
+        Before memory is allocated, the size of the array is compared with the file's, and its shape with
+        `shape` unless that is None.
 
         Raises:
-            DamagedStoreError: it cannot be read, or is stored otherwise than the format says.
+            DamagedStoreError: the array cannot be read, or its layout is not allowed by the format.
         """
         ...
 
@@ -79,27 +79,27 @@ class ContainerReader(Protocol):
         """Returns the large array, key_frames or coded_frames, without reading any of it.
 
         Raises:
-            DamagedStoreError: it is missing, or is stored otherwise than the format says.
+            DamagedStoreError: the array is missing, or its layout is not allowed by the format.
         """
         ...
 
     def close(self) -> None:
-        """Closes every file; what is asked later opens them again."""
+        """Closes every file. A later read opens them again."""
         ...
 
     def was_replaced(self, *, suspected: bool) -> bool:
-        """Returns whether there is something else at the path than when the reader was made.
+        """Returns whether the store at the path has been replaced since the reader was created.
 
-        Where the answer costs a request, it is False unless what was read makes one suspect it.
+        If this takes a request, it returns False unless `suspected`.
         """
         ...
 
     def on_disk_bytes(self) -> int:
-        """Returns the bytes of all files."""
+        """Returns the size of all files in bytes."""
         ...
 
     def consolidated_problems(self) -> list[str]:
-        """Returns where metadata that are stored twice differ, for a check of the whole store."""
+        """Returns how the two copies of duplicated metadata differ, for a check of the whole store."""
         ...
 
 
@@ -109,9 +109,9 @@ class RowLayout:
 
     Attributes:
         name: "key_frames" or "coded_frames".
-        row_shape: (C, H, W); () of coded_frames.
+        row_shape: shape of a row, (C, H, W), or () for coded_frames.
         dtype: stored dtype.
-        compression: of every row, None for none.
+        compression: compression of each row, None for none.
     """
 
     name: str
@@ -121,10 +121,10 @@ class RowLayout:
 
 
 class ContainerWriter(Protocol):
-    """A store that is being written, its large array first; nothing of it is valid before `finish`."""
+    """A store being written, its large array first. It is not valid before `finish` returns."""
 
     def append(self, rows: npt.NDArray[Any]) -> None:
-        """Appends rows to the large array: stored frames (K, C, H, W), or the bytes of image files (n,)."""
+        """Appends rows to the large array: frames (K, C, H, W) as stored, or bytes of image files (n,)."""
         ...
 
     def finish(
@@ -133,9 +133,9 @@ class ContainerWriter(Protocol):
         attributes: dict[str, Any],
         native: dict[str, npt.NDArray[Any]],
     ) -> None:
-        """Writes small and native arrays and then the attributes, each safe on disk before the next."""
+        """Writes small and native arrays, then the attributes; each is flushed to disk before the next."""
         ...
 
     def close(self) -> None:
-        """Closes every file; the store need not be finished."""
+        """Closes every file, whether or not the store is finished."""
         ...

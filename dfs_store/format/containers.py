@@ -1,4 +1,4 @@
-"""Which container a path names, and the classes that read and write it."""
+"""Finds the container of a path, and the classes that read and write it."""
 
 from pathlib import Path
 
@@ -10,16 +10,16 @@ from dfs_store.format.spec import CODED, FRAMES
 
 __all__ = ["COMPRESSIONS", "SUFFIXES", "check_compression", "container_of", "new_container", "open_container"]
 
-# The first that a name ends in decides.
+# The first suffix that matches decides.
 SUFFIXES = {".zarr.zip": "zarr.zip", ".zarr": "zarr", ".h5": "hdf5", ".hdf5": "hdf5"}
 COMPRESSIONS = {"zarr": ("zstd", "gzip"), "zarr.zip": ("zstd", "gzip"), "hdf5": ("gzip",)}
 
 
 def container_of(place: Place) -> str:
-    """Returns "zarr", "zarr.zip" or "hdf5" by the path's suffix.
+    """Returns "zarr", "zarr.zip" or "hdf5", by the path's suffix.
 
     Raises:
-        SettingsError: the suffix is none of a store.
+        SettingsError: the suffix is not that of a store.
     """
     container = _container_named(place)
     if container is None:
@@ -39,11 +39,11 @@ def open_container(place: Place) -> ContainerReader:
     """Opens the files of a store.
 
     Raises:
-        StoreNotFoundError: there is nothing at the path.
-        NotAStoreError: what is there is not the container that the suffix names, or the suffix names none.
-        DamagedStoreError: the container is cut short.
-        StoreUnreachableError: it is a URL, and its server does not answer, or refuses.
-        MissingDependencyError: it is a URL, and the library for its protocol is not installed.
+        StoreNotFoundError: the path does not exist.
+        NotAStoreError: the content does not match the suffix, or the suffix is not that of a store.
+        DamagedStoreError: the container is truncated.
+        StoreUnreachableError: the server of a URL does not answer or refuses the request.
+        MissingDependencyError: the library for the protocol of a URL is not installed.
     """
     container = _container_named(place)
     if container is None:
@@ -55,7 +55,7 @@ def open_container(place: Place) -> ContainerReader:
         raise NotAStoreError(f"{place}: is not a store; the name of a store ends in {allowed}")
     if isinstance(place, Path) and (problem := pointer_problem(place)):
         raise NotAStoreError(f"{place}: {problem}")
-    # Imported by need: a Zarr store must open without h5py, one on this machine without fsspec.
+    # Imported lazily: a Zarr store must open without h5py, and a local one without fsspec.
     if container == "hdf5":
         from dfs_store.format.hdf5.reader import Hdf5Reader
 
@@ -86,12 +86,12 @@ def check_compression(compression: str | None, container: str) -> None:
 
 
 def new_container(container: str, path: Path, layout: RowLayout) -> ContainerWriter:
-    """Begins the files of a store at a path where there is nothing.
+    """Creates the files of a store at a path that does not exist.
 
     Raises:
-        OSError: the disk refuses.
+        OSError: the files cannot be written.
     """
-    # Imported by need, as in `open_container`.
+    # Imported lazily, as in `open_container`.
     if container == "hdf5":
         from dfs_store.format.hdf5.writer import Hdf5Writer
 

@@ -1,4 +1,4 @@
-"""Fingerprints: CRC-32C per stored frame, SHA-256 over everything else, and the canonical JSON it needs."""
+"""Checksums and digests: CRC-32C per stored frame, SHA-256 of canonical JSON and all other arrays."""
 
 import hashlib
 import json
@@ -21,11 +21,11 @@ CONTENT_KEYS = (
 
 
 def canonical_json(value: object) -> bytes:
-    """Returns JSON as ASCII bytes with sorted keys and no spaces; equal values give equal bytes.
+    """Returns JSON as ASCII bytes with sorted keys and no spaces. Equal values give equal bytes.
 
     Raises:
-        ValueError: a number is infinite or not a number, which JSON cannot hold.
-        TypeError: a value is none of JSON's types.
+        ValueError: a number is infinite or NaN, which JSON cannot represent.
+        TypeError: a value does not have a JSON type.
     """
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
     return text.encode("ascii")
@@ -35,7 +35,7 @@ def frame_checksums(frames: npt.NDArray[Any]) -> npt.NDArray[np.uint32]:
     """Returns the CRC-32C of each stored frame.
 
     Args:
-        frames: (K, C, H, W) in a stored dtype, little-endian.
+        frames: frames in a stored dtype, little-endian, (K, C, H, W).
 
     Returns:
         (K,) uint32.
@@ -52,22 +52,22 @@ def compute_digest(
 ) -> str:
     r"""Returns the digest of a store: SHA-256 over the small arrays and the attributes.
 
-    The recipe, which docs/format.md spells out for other implementations: for the large array, key_frames or
-    coded_frames, the line ``<name> <dtype> <shape>\n`` alone; then for every small array that is present, in
-    the order of `SMALL_ARRAYS`, the line ``<name> <dtype> <shape>\n`` and its little-endian bytes in C order;
-    last the canonical JSON of the attributes without ``digest``.
+    docs/format.md specifies the recipe for other implementations. The input is: the line
+    ``<name> <dtype> <shape>\n`` of the large array, key_frames or coded_frames, without its values; then, for
+    every small array present, in the order of `SMALL_ARRAYS`, the line ``<name> <dtype> <shape>\n`` and its
+    little-endian bytes in C order; finally the canonical JSON of the attributes without ``digest``.
 
     Args:
-        attributes: the root attribute.
+        attributes: the header of the store.
         arrays: the small arrays by name.
-        frames_shape: (S, C, H, W) of key_frames; or (B,) of coded_frames, if the attributes name an encoding.
+        frames_shape: (S, C, H, W) of key_frames, or (B,) of coded_frames if the attributes name an encoding.
         dtype: stored dtype of the large array.
 
     Returns:
         64 lower-case hex digits.
 
     Raises:
-        ValueError: the attributes hold a number that JSON cannot.
+        ValueError: the attributes contain a number that JSON cannot represent.
     """
     name = FRAMES if attributes.get("frame_encoding") is None else CODED
     total = hashlib.sha256(_line(name, dtype, frames_shape))
@@ -86,9 +86,9 @@ def compute_content_digest(
     frames_shape: tuple[int, ...],
     dtype: str,
 ) -> str:
-    """Returns a digest of what the clips are, whatever the container and the provenance.
+    """Returns a digest of the clips that does not depend on their container or provenance.
 
-    As `compute_digest`, of the attributes in `CONTENT_KEYS` alone; one that is absent counts as null.
+    Computed as in `compute_digest`, from the attributes in `CONTENT_KEYS`. Missing attributes count as null.
     """
     content = {key: attributes.get(key) for key in CONTENT_KEYS}
     return compute_digest(content, arrays, frames_shape, dtype)

@@ -1,8 +1,7 @@
-"""Bounds what compressed bytes expand to, for the layouts that other tools write.
+"""Decompresses chunks of limited size, for the layouts that other tools write.
 
-A few kilobytes of any compressor can expand to gigabytes, and the decoders of numcodecs and libhdf5 take as
-much memory as they are asked to. So the number of bytes that a chunk must expand to is known before, and
-nothing here takes more.
+A few compressed kilobytes can expand to gigabytes, and the decoders of numcodecs and libhdf5 allocate as much
+as the data require. So callers state the expected size of a chunk, and no function here allocates more.
 """
 
 import zlib
@@ -18,18 +17,18 @@ _BLOSC_HEADER_BYTES = 16
 
 
 def expand(compressor: str, stored: Bytes, size_bytes: int) -> Bytes:
-    """Expands one chunk.
+    """Decompresses one chunk.
 
     Args:
-        compressor: "deflate", "gzip", "zstd" or "blosc".
+        compressor: name of the compressor, "deflate", "gzip", "zstd" or "blosc".
         stored: the compressed bytes.
-        size_bytes: the number of bytes that they must expand to.
+        size_bytes: the expected size after decompression.
 
     Returns:
         (size_bytes,) uint8.
 
     Raises:
-        ValueError: the bytes are damaged, or expand to another number of bytes.
+        ValueError: the data are damaged, or their decompressed size is not `size_bytes`.
     """
     try:
         return _EXPANDERS[compressor](stored, size_bytes)
@@ -39,7 +38,7 @@ def expand(compressor: str, stored: Bytes, size_bytes: int) -> Bytes:
 
 def _inflate(stored: Bytes, size_bytes: int, window_bits: int) -> Bytes:
     expander = zlib.decompressobj(window_bits)
-    # One byte more than there may be, so that more is noticed and the checksum after the last is read.
+    # One byte more than expected, to detect longer data and to read the checksum after the last byte.
     found = expander.decompress(stored.data, size_bytes + 1)
     if len(found) != size_bytes or not expander.eof:
         raise ValueError(_other_size(len(found), size_bytes))
@@ -49,8 +48,8 @@ def _inflate(stored: Bytes, size_bytes: int, window_bits: int) -> Bytes:
 def _zstd(stored: Bytes, size_bytes: int) -> Bytes:
     from numcodecs import zstd
 
-    # Compared with the size in the frame's header first. A frame without one is written into `found`, and
-    # refused if that has no room for it; one that is too short leaves zeros, for the checksums to find.
+    # The size in the frame's header is compared first. A frame without one is written into `found`, which
+    # fails if it does not fit; a shorter one leaves zeros, which the checksums detect.
     found = np.zeros(size_bytes, dtype=np.uint8)
     zstd.decompress(stored, found)
     return found
@@ -62,7 +61,7 @@ def _blosc(stored: Bytes, size_bytes: int) -> Bytes:
     if stored.size < _BLOSC_HEADER_BYTES:
         raise ValueError(f"needs a header of {_BLOSC_HEADER_BYTES} bytes, got {stored.size} bytes")
     expanded, _, compressed = stored[4:_BLOSC_HEADER_BYTES].view("<u4").tolist()
-    # The decoder is not told how many bytes there are: it would read past their end.
+    # The decoder does not get the size of its input, and would read past the end.
     if compressed != stored.size:
         raise ValueError(f"its header states {compressed:,} compressed bytes, but there are {stored.size:,}")
     if expanded != size_bytes:
@@ -81,12 +80,12 @@ _EXPANDERS = {
 
 
 def check_lzf(stored: Bytes, size_bytes: int) -> None:
-    """Raises ValueError unless LZF's instructions write `size_bytes`; follows them without expanding."""
+    """Raises ValueError unless LZF data expand to `size_bytes`, without decompressing them."""
     data, at, found = bytes(stored), 0, 0
     try:
         while at < len(data) and found <= size_bytes:
             control = data[at]
-            if control < 32:  # so many bytes and one follow as they are
+            if control < 32:  # a run of control + 1 literal bytes
                 found += control + 1
                 at += control + 2
                 continue
@@ -94,7 +93,7 @@ def check_lzf(stored: Bytes, size_bytes: int) -> None:
             if length == 7:
                 at += 1
                 length += data[at]
-            found += length + 2  # repeated from before
+            found += length + 2  # a repetition of earlier bytes
             at += 2
     except IndexError:
         found = -1

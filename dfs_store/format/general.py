@@ -1,8 +1,7 @@
-"""What both containers share when they read arrays that are laid out otherwise than we write them.
+"""Checks and rows that both containers share for arrays whose layout differs from what dfs-store writes.
 
-A store that another tool has copied contains the same arrays in other chunks or with other compressors.
-They are read through zarr-python and h5py, once their metadata shows that this takes no more memory than the
-limits below. Whether the values are those of the store, digest and checksums say.
+A store copied by another tool contains the same arrays with other chunks or compressors. zarr-python or h5py
+reads them, after their metadata show that the limits below suffice. Digest and checksums verify the values.
 """
 
 import math
@@ -20,22 +19,22 @@ __all__ = ["MAX_SMALL_BYTES", "GeneralRows", "check_chunks", "check_row_chunks",
 
 Array = npt.NDArray[Any]
 
-# Small arrays are read whole: 16 million key frames, or 5 million with scale and zero of three channels.
+# Small arrays are read whole: enough for 16 million key frames, or 5 million with scale and zero in RGB.
 MAX_SMALL_BYTES = 64 * 2**20
-# Of one read, more only if they are larger: an absent chunk costs its reader time, and its writer nothing.
+# Chunks per read, unless they are large: a missing chunk takes the reader time, but no space in the file.
 _MAX_CHUNKS = 4096
 _SMALL_CHUNK_BYTES = 16 * 2**10
-# That one read may expand in all, if chunks reach far beyond the rows that are asked for.
+# Bytes that one read may expand in total, if chunks extend far beyond the rows to read.
 _MAX_EXPANDED_BYTES = 4 * 2**30
-# zarr-python expands so many chunks at a time.
+# zarr-python decompresses this number of chunks at a time.
 _AT_ONCE = 10
-# A chunk may reach beyond its array, as in one that is to be appended to, but not by much.
+# A chunk may extend beyond its array, as in an array to be appended to, but only by this much.
 _MAX_OVERHANG_BYTES = 64 * 2**20
 _BLOCK_BYTES = 64 * 2**20
 
 
 def check_small(where: str, claimed_bytes: int, limit_bytes: int) -> None:
-    """Raises DamagedStoreError if an array claims more bytes than may be read as a whole."""
+    """Raises DamagedStoreError if an array is too large to be read whole."""
     if claimed_bytes > limit_bytes:
         raise DamagedStoreError(
             f"{where} needs {claimed_bytes:,} bytes, but the limit is {limit_bytes:,} for an array that "
@@ -44,17 +43,17 @@ def check_small(where: str, claimed_bytes: int, limit_bytes: int) -> None:
 
 
 def check_chunks(where: str, shape: Sequence[int], chunks: Sequence[int], itemsize: int, rows: int) -> None:
-    """Checks what reading `rows` rows of an array takes, before any chunk is expanded.
+    """Checks the memory and chunks needed to read rows of an array, before any chunk is decompressed.
 
     Args:
-        where: for messages.
-        shape: of the array.
+        where: name of the array in error messages.
+        shape: shape of the array.
         chunks: shape of a chunk.
-        itemsize: bytes of a value.
-        rows: along the first axis that are read together.
+        itemsize: size of a value in bytes.
+        rows: number of rows (first axis) that are read together.
 
     Raises:
-        DamagedStoreError: the chunks are too large, or too many.
+        DamagedStoreError: the chunks are too large, or there are too many.
     """
     if len(chunks) != len(shape) or min(chunks, default=1) < 1:
         raise DamagedStoreError(f"{where}: chunks of {tuple(chunks)} do not fit shape {tuple(shape)}")
@@ -79,7 +78,7 @@ def check_chunks(where: str, shape: Sequence[int], chunks: Sequence[int], itemsi
 
 
 def check_rows(where: str, name: str, shape: Sequence[int], dtype: str) -> None:
-    """Raises DamagedStoreError unless the large array has the dimensions and a dtype of the format."""
+    """Raises DamagedStoreError unless the large array has dimensions and a dtype that the format allows."""
     if name == CODED and (dtype != "uint8" or len(shape) != 1):
         raise DamagedStoreError(
             f"{where}: {CODED} must have one dimension of uint8, got shape {tuple(shape)} of {dtype[:80]}"
@@ -92,9 +91,9 @@ def check_rows(where: str, name: str, shape: Sequence[int], dtype: str) -> None:
 
 
 def check_row_chunks(where: str, shape: Sequence[int], chunks: Sequence[int], itemsize: int) -> None:
-    """Checks what reading rows of the large array takes, as `check_chunks` does for one of them.
+    """Checks the memory and chunks needed to read one row of the large array, see `check_chunks`.
 
-    An image file is as many rows of coded_frames as it has bytes, so all chunks of that array are counted.
+    An image file spans as many rows of coded_frames as it has bytes, so all chunks of that array are counted.
     """
     check_chunks(where, shape, chunks, itemsize, 1)
     count = -(-shape[0] // chunks[0])
@@ -107,15 +106,15 @@ def check_row_chunks(where: str, shape: Sequence[int], chunks: Sequence[int], it
 class GeneralRows:
     """The large array, read through a library (see `dfs_store.format.container.RowSource`).
 
-    A chunk of many rows is expanded once for all that follow each other: the last block is kept, at most
-    64 MiB. Safe for threads, which may at worst read a block twice.
+    Keeps the last block of rows, at most 64 MiB, so that consecutive reads decompress a chunk only once.
+    Thread-safe: at worst, two threads read the same block.
 
     Args:
         shape: (S, C, H, W), or (B,).
         dtype: "float32", "float16" or "uint8".
-        chunk_length: rows of a chunk.
+        chunk_length: number of rows in a chunk.
         fetch: returns rows start..stop; raises DamagedStoreError.
-        file: what messages call the file.
+        file: name of the file in error messages.
     """
 
     def __init__(
@@ -135,7 +134,7 @@ class GeneralRows:
         self._block: tuple[int, Array] | None = None
 
     def problems(self, *, thorough: bool = False) -> list[Problem]:
-        """Returns nothing: an absent chunk reads as the fill value, and checksums say what it is worth."""
+        """Returns nothing: a missing chunk reads as the fill value, which the checksums detect."""
         return []
 
     def read(self, start: int, stop: int) -> Array:
@@ -148,20 +147,20 @@ class GeneralRows:
             for number in range(start // self._length, (stop - 1) // self._length + 1):
                 first = number * self._length
                 parts.append(self._find_block(number)[max(start - first, 0) : stop - first])
-        except DamagedStoreError:  # perhaps of a chunk that other rows of the block are in
+        except DamagedStoreError:  # perhaps in a chunk that only other rows of the block need
             parts = [self._fetch(start, stop)]
         return self._read_only(parts[0] if len(parts) == 1 else np.concatenate(parts))
 
     def read_spans(self, spans: Sequence[tuple[int, int]]) -> list[Array]:
-        """Returns several runs of rows; each as `read` does."""
+        """Returns several runs of rows, each as returned by `read`."""
         return [self.read(*span) for span in spans]
 
     def file_of(self, row: int) -> str:
-        """Returns the file that holds the array, or its folder."""
+        """Returns the file that contains the array, or its folder."""
         return self._file
 
     def close(self) -> None:
-        """Releases the kept block and the files; arrays handed out stay valid."""
+        """Releases the last block and the files. Returned arrays stay valid."""
         self._block = self._fetch = None
 
     def _find_block(self, number: int) -> Array:

@@ -1,4 +1,4 @@
-"""What a writer is given, checked: attributes, key frames, labels and steps; errors name the rule."""
+"""Validates the input of a writer: attributes, key frames, labels and steps."""
 
 import operator
 from collections.abc import Mapping, Sequence
@@ -26,10 +26,10 @@ def build_attributes(
     extra: Mapping[str, Any] | None,
     encoding: FrameEncoding | None = None,
 ) -> dict[str, Any]:
-    """Returns the attributes but for `complete` and `digest`, as they will be read back.
+    """Returns the attributes as a reader returns them, except `complete` and `digest`.
 
     Raises:
-        SettingsError: a value is outside its rule; the message holds all that are.
+        SettingsError: a value is invalid; the message lists all of them.
     """
     if isinstance(class_names, str):
         raise SettingsError(f"class_names must be a list of names, got the string {class_names!r}")
@@ -64,7 +64,7 @@ def build_attributes(
 
 
 def _readable(value: Any) -> Any:  # noqa: ANN401 - any JSON
-    """Returns attributes whose texts are Unicode: of a path that is not UTF-8, `printable` makes one."""
+    """Returns attributes with valid Unicode: `printable` replaces bytes of paths that are not UTF-8."""
     if isinstance(value, dict):
         return {_readable(key): _readable(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -73,7 +73,7 @@ def _readable(value: Any) -> Any:  # noqa: ANN401 - any JSON
 
 
 def check_frames(key_frames: npt.ArrayLike, frame_shape: tuple[int, ...]) -> npt.NDArray[np.float32]:
-    """Returns key frames as (K, C, H, W) float32; raises ClipError unless they are finite and fit."""
+    """Returns key frames as (K, C, H, W) float32. Raises ClipError unless they are finite and fit."""
     values = np.asarray(key_frames)
     if values.ndim != 4 or values.shape[0] == 0 or values.shape[1:] != frame_shape:
         raise ClipError(
@@ -91,7 +91,7 @@ def check_frames(key_frames: npt.ArrayLike, frame_shape: tuple[int, ...]) -> npt
 
 
 def check_label(label: int, num_classes: int) -> int:
-    """Returns a label as int; raises ClipError unless it is a whole number below `num_classes`."""
+    """Returns a label as int. Raises ClipError unless it is a whole number below `num_classes`."""
     number = np.asarray(label)
     if number.shape != () or not np.issubdtype(number.dtype, np.integer):
         raise ClipError(f"label must be one whole number, got {label!r}")
@@ -101,7 +101,7 @@ def check_label(label: int, num_classes: int) -> int:
 
 
 def check_steps(inserted_at: npt.ArrayLike, count: int) -> npt.NDArray[Any]:
-    """Returns inserted_at as (count,) whole numbers; raises ClipError unless they are -1 or a step."""
+    """Returns inserted_at as (count,) whole numbers. Raises ClipError unless each is -1 or a step."""
     steps = np.asarray(inserted_at)
     if steps.shape != (count,) or not np.issubdtype(steps.dtype, np.integer):
         raise ClipError(
@@ -113,7 +113,7 @@ def check_steps(inserted_at: npt.ArrayLike, count: int) -> npt.NDArray[Any]:
 
 
 def check_soft_label(soft_label: npt.ArrayLike, num_classes: int) -> npt.NDArray[Any]:
-    """Returns a soft label as (1, num_classes) float16; raises ClipError unless it is finite and fits."""
+    """Returns a soft label as (1, num_classes) float16. Raises ClipError unless it is finite and fits."""
     values = np.asarray(soft_label)
     if values.shape != (num_classes,) or values.dtype.kind not in "fiu":
         raise ClipError(
@@ -127,7 +127,7 @@ def check_soft_label(soft_label: npt.ArrayLike, num_classes: int) -> npt.NDArray
     return stored[None]
 
 
-def _whole(name: str, value: Any) -> int:  # noqa: ANN401 - whatever the caller gave
+def _whole(name: str, value: Any) -> int:  # noqa: ANN401 - any user input
     try:
         return operator.index(value)
     except TypeError:

@@ -1,6 +1,6 @@
-"""Native arrays: what a method needs beside key frames, in the group `native`, each with its checksum.
+"""Native arrays: data that a method needs beside key frames, in the group `native`, with checksums.
 
-Every reader of the format can do without them: the clips are there as key frames, too.
+Readers may ignore them: the same clips are also stored as key frames.
 """
 
 import math
@@ -21,10 +21,10 @@ Array = npt.NDArray[Any]
 
 
 def stored_natively(arrays: Mapping[str, npt.ArrayLike]) -> dict[str, Array]:
-    """Returns arrays as they are stored: contiguous and little-endian.
+    """Returns arrays as they are stored, contiguous and little-endian.
 
     Raises:
-        SettingsError: a dtype is none of `NATIVE_DTYPES`, or a floating number is not finite.
+        SettingsError: a dtype is not one of `NATIVE_DTYPES`, or a floating-point number is not finite.
     """
     stored = {}
     for name, values in arrays.items():
@@ -40,7 +40,7 @@ def stored_natively(arrays: Mapping[str, npt.ArrayLike]) -> dict[str, Array]:
 
 
 def describe_native(method: str, arrays: Mapping[str, Array]) -> dict[str, Any]:
-    """Returns what the key `native` of the root attribute says of arrays from `stored_natively`."""
+    """Returns the value of the header's key `native` for arrays from `stored_natively`."""
     return {
         "method": method,
         "arrays": {
@@ -51,9 +51,9 @@ def describe_native(method: str, arrays: Mapping[str, Array]) -> dict[str, Any]:
 
 
 def native_bytes(header: Header) -> int | None:
-    """Returns the bytes of the native arrays as the header claims them, or None where there are none.
+    """Returns the size of the native arrays according to the header, None if there are none.
 
-    Arrays of a dtype that a later version may bring count nothing.
+    Arrays whose dtype this version does not know are not counted.
     """
     if header.native is None:
         return None
@@ -66,7 +66,7 @@ def native_bytes(header: Header) -> int | None:
 
 
 def read_native(reader: ContainerReader, header: Header) -> Iterator[tuple[str, Array | DamagedStoreError]]:
-    """Yields name and values of every native array; in place of values, what is wrong with them."""
+    """Yields the name and values of every native array, or its error in place of the values."""
     for name, about in (header.native or {"arrays": {}})["arrays"].items():
         try:
             yield name, _read(reader, name, about)

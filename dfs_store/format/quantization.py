@@ -1,11 +1,11 @@
-"""Storing frames in fewer bytes: float16, and uint8 with a scale and a zero per frame and channel.
+"""Stored dtypes of frames: float32, float16, and uint8 with a scale and a zero per frame and channel.
 
-Bounds on the error of one value x (M is the largest |x| of the same frame and channel):
+Bounds on the error of a value x, where M is the largest |x| of the same frame and channel:
 
 * float32: 0.
-* float16: max(2**-11 * |x|, 2**-25); values that round beyond 65504 are refused.
-* uint8: scale / 2 + 2**-22 * M. A channel that is constant has scale 0 and is exact. The second term is the
-  rounding of ``zero + scale * stored`` in float32.
+* float16: max(2**-11 * |x|, 2**-25). Values that round to more than 65504 raise an error.
+* uint8: scale / 2 + 2**-22 * M. The second term bounds the rounding of ``zero + scale * stored`` in float32.
+  A constant channel has scale 0 and is exact.
 """
 
 from typing import Any, NamedTuple
@@ -22,7 +22,7 @@ FLOAT16_MAX = 65_504.0
 
 
 class Encoded(NamedTuple):
-    """Frames as they are stored.
+    """Frames in a stored dtype.
 
     Attributes:
         frames: (K, C, H, W) in the stored dtype, little-endian.
@@ -36,7 +36,7 @@ class Encoded(NamedTuple):
 
 
 def encode(frames: npt.NDArray[np.float32], dtype: str) -> Encoded:
-    """Brings finite float32 frames (K, C, H, W) into the stored dtype.
+    """Converts finite float32 frames (K, C, H, W) to the stored dtype.
 
     Raises:
         ClipError: a value is too large for the dtype.
@@ -59,7 +59,7 @@ def _encode_uint8(frames: npt.NDArray[np.float32]) -> Encoded:
     low = frames.min(axis=(2, 3)).astype(np.float64)
     reach = frames.max(axis=(2, 3)) - low
     scale = (reach / LEVELS).astype("<f4")
-    # Rounded up where float32 fell short, so that the largest value stays within half a step.
+    # Rounded up if float32 is too small, so that the largest value stays within half a step.
     short = scale.astype(np.float64) * LEVELS < reach
     scale[short] = np.nextafter(scale[short], np.float32(np.inf))
     # Decoding multiplies in float32, which must not overflow.
@@ -81,9 +81,9 @@ def decode(
     """Returns stored frames (K, C, H, W) as a new, writable float32 array of the same shape.
 
     Args:
-        frames: in a stored dtype.
-        scale: (K, C), needed with uint8: value = zero + scale * stored, in float32.
-        zero: (K, C), needed with uint8.
+        frames: frames in a stored dtype.
+        scale: scales of uint8 frames, (K, C): value = zero + scale * stored, in float32.
+        zero: zeros of uint8 frames, (K, C).
     """
     values = frames.astype(np.float32)
     if scale is not None and zero is not None:
@@ -93,7 +93,7 @@ def decode(
 
 
 def error_bound(frames: npt.NDArray[np.float32], dtype: str) -> npt.NDArray[np.float64]:
-    """Returns the largest error that storing may cause, for every value of float32 frames (K, C, H, W)."""
+    """Returns the largest possible storage error of every value of float32 frames (K, C, H, W)."""
     values = np.abs(frames.astype(np.float64))
     if dtype == "float32":
         return np.zeros_like(values)

@@ -1,7 +1,7 @@
-"""Rebuilding clips of a store: block by block, and none that is larger than the user allows.
+"""Rebuilds clips of a store block by block, and limits their size.
 
-A store of a few kilobytes may keep every rule and yet describe clips of many gigabytes: two key frames stand
-for up to 65,536 frames. So nothing rebuilds a clip in one piece, and large clips are refused.
+A valid store of a few kilobytes can describe clips of many gigabytes: two key frames suffice for 65,536.
+So no clip is rebuilt in one piece, and larger clips than the user allows raise an error.
 """
 
 import math
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BLOCK_BYTES", "VARIABLE", "block_frames", "check_clip_bytes", "rebuilt_blocks"]
 
-BLOCK_BYTES = 16 * 2**20  # with what is made of it on the way, some 64 MiB
+BLOCK_BYTES = 16 * 2**20  # about 64 MiB with intermediate results
 VARIABLE = "DFS_MAX_CLIP_BYTES"
 _DEFAULT_BYTES = 2 * 2**30
 
@@ -31,17 +31,17 @@ _DEFAULT_BYTES = 2 * 2**30
 def check_clip_bytes(
     name: object, num_frames: int, frame_shape: tuple[int, int, int], allowed: int | None = None
 ) -> None:
-    """Refuses to rebuild clips that are too large.
+    """Raises an error if rebuilt clips would be too large.
 
     Args:
-        name: of the store, for the error.
-        num_frames: frames of a rebuilt clip.
+        name: name of the store in error messages.
+        num_frames: number of frames of a rebuilt clip.
         frame_shape: (C, H, W).
-        allowed: the most bytes that a clip may take; `DFS_MAX_CLIP_BYTES` when None, else 2 GiB.
+        allowed: largest size of a clip in bytes; `DFS_MAX_CLIP_BYTES`, else 2 GiB, if None.
 
     Raises:
-        ClipTooLargeError: a clip takes more.
-        SettingsError: the limit is no size of at least one byte.
+        ClipTooLargeError: a clip is larger.
+        SettingsError: the limit is not a size of at least one byte.
     """
     if allowed is not None and (isinstance(allowed, bool) or not isinstance(allowed, int) or allowed < 1):
         raise SettingsError(f"max_clip_bytes must be a whole number of at least 1, got {allowed!r}")
@@ -59,25 +59,25 @@ def check_clip_bytes(
 
 
 def block_frames(frame_shape: tuple[int, int, int]) -> int:
-    """Returns how many rebuilt frames (C, H, W) make a block: at most 16 MiB of them, at least one."""
+    """Returns the number of rebuilt frames (C, H, W) per block: at most 16 MiB, but at least one frame."""
     return max(1, BLOCK_BYTES // (4 * math.prod(frame_shape)))
 
 
 def rebuilt_blocks(store: "KeyFrameStore", clip: int, near: Neighbours) -> Iterator[npt.NDArray[np.float32]]:
-    """Yields the frames of a clip, (m, C, H, W) float32 each, in blocks of at most 16 MiB or one frame.
+    """Yields the frames of a clip, (m, C, H, W) float32, in blocks of at most 16 MiB or one frame.
 
-    Only the key frames that a block needs are read for it.
+    Reads only the key frames that each block needs.
 
     Args:
-        store: open for reading.
-        clip: its number, 0 to N-1.
-        near: of the M output times.
+        store: the store, open for reading.
+        clip: number of the clip, 0 to N-1.
+        near: neighbours of the M output times.
 
     Raises:
         DamagedStoreError: a frame does not match its checksum.
     """
     first, stop = int(store.offsets[clip]), int(store.offsets[clip + 1])
-    # One image file has all key frames of such a clip, and would be decoded once for each block.
+    # One image file contains all key frames of such a clip, and would be decoded again for each block.
     whole = store.stored_frames(first, stop) if store.frame_encoding == "avif" else None
     rows = block_frames(store.frame_shape)
     for start in range(0, near.left.size, rows):
@@ -90,7 +90,6 @@ def rebuilt_blocks(store: "KeyFrameStore", clip: int, near: Neighbours) -> Itera
 
 
 def _stored(store: "KeyFrameStore", rows: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
-    """Reads key frames of the whole store by their ascending numbers."""
     edges = [0, *(np.flatnonzero(np.diff(rows) != 1) + 1).tolist(), rows.size]
     spans = [(int(rows[start]), int(rows[stop - 1]) + 1) for start, stop in pairwise(edges)]
     parts = store.stored_spans(spans)

@@ -1,6 +1,6 @@
-"""Paths in a store's provenance: those of its source are seen from the store, so that both can move together.
+"""Paths in a store's provenance. Those of its source are relative to the store, so both can move together.
 
-A recorded path begins with "./", "../" or "/", so that no folder is taken for a dataset of the catalogue.
+A recorded path begins with "./", "../" or "/", to distinguish a folder from a dataset of the catalogue.
 """
 
 import os
@@ -14,15 +14,15 @@ __all__ = ["found_path", "portable", "rebased", "recorded_path", "source_name"]
 
 PathLike = str | os.PathLike[str]
 
-# Keys of the provenance, at any depth, whose values name the real videos.
+# Keys of the provenance, at any depth, whose values are paths of real videos.
 _SOURCES = ("dataset", "test_list", "class_names")
 
 
 def recorded_path(path: PathLike, store: PathLike) -> str:
     """Returns a path as a store records it: relative to the folder of the store if possible, else absolute.
 
-    It is absolute if the two share nothing but the root of the file system, which are rarely moved together,
-    or if the store is at a URL.
+    It is absolute if the two have only the root of the file system in common, since they would rarely be
+    moved together, or if the store is at a URL.
     """
     target, place = os.path.abspath(path), locate(store)
     if not isinstance(place, Path):
@@ -35,14 +35,14 @@ def recorded_path(path: PathLike, store: PathLike) -> str:
 
 
 def found_path(recorded: str, store: PathLike) -> str:
-    """Returns the absolute path that a store's recorded path means."""
+    """Returns the absolute path of a path that a store records."""
     place = locate(store)
     folder = os.path.dirname(os.path.abspath(place)) if isinstance(place, Path) else os.getcwd()
     return os.path.normpath(os.path.join(folder, recorded))
 
 
 def rebased(provenance: Any, old: PathLike, new: PathLike) -> Any:  # noqa: ANN401 - any JSON
-    """Returns the provenance of a store for a copy elsewhere: the paths of its source are seen from there."""
+    """Returns the provenance for a copy at another path: source paths become relative to the copy."""
 
     def seen(value: str) -> str:
         return recorded_path(found_path(value, old), new) if _is_relative(value) else value
@@ -51,7 +51,7 @@ def rebased(provenance: Any, old: PathLike, new: PathLike) -> Any:  # noqa: ANN4
 
 
 def portable(provenance: Any) -> Any:  # noqa: ANN401 - any JSON
-    """Returns a provenance for other people: of every path on this machine only the last part."""
+    """Returns the provenance for publication, with every local path reduced to its last part."""
     return _mapped(
         provenance,
         lambda value: without_secrets(source_name(value)),
@@ -60,7 +60,7 @@ def portable(provenance: Any) -> Any:  # noqa: ANN401 - any JSON
 
 
 def source_name(dataset: str) -> str:
-    """Returns what to call a source: the name of a folder without where it is, any other name as it is."""
+    """Returns the name of a source: of a folder its last part, else the name itself."""
     if _is_relative(dataset) or os.path.isabs(dataset):
         return os.path.basename(os.path.normpath(dataset)) or dataset
     return dataset
@@ -71,7 +71,7 @@ def _is_relative(value: str) -> bool:
 
 
 def _mapped(value: Any, source: Any, other: Any, key: str = "") -> Any:  # noqa: ANN401 - any JSON
-    """Applies `source` to the texts under the keys that name real videos, and `other` to all other texts."""
+    """Applies `source` to values under the keys that name real videos, and `other` to all other text."""
     if isinstance(value, dict):
         return {name: _mapped(item, source, other, name) for name, item in value.items()}
     if isinstance(value, list | tuple):

@@ -1,6 +1,6 @@
-"""The rules of format 1.0: constants, and the header that every store carries.
+"""The rules of format 1.0: constants, and the header of a store.
 
-The prose twin of this file is docs/format.md; what is a MUST there is a check here or in `rules`.
+docs/format.md describes them in prose; its MUST rules are checked here or in `rules`.
 """
 
 import math
@@ -36,13 +36,13 @@ __all__ = [
 FORMAT_VERSION = "1.0"
 ATTRIBUTE = "dfs_store"  # the header: a root attribute in Zarr, a dataset of its JSON text in HDF5
 FRAMES = "key_frames"  # the one large array of a store
-CODED = "coded_frames"  # in its place if key frames are stored as image files, one after the other
-# Encodings by name, and what one image file contains.
+CODED = "coded_frames"  # replaces key_frames if they are stored as image files, one after the other
+# Encodings by name, and the content of one image file.
 FRAME_ENCODINGS = {"webp": "frame", "avif": "clip"}
-CODED_CHANNELS = 3  # of frames that are stored as images: RGB
-MAX_CODED_SIDE = 16_383  # of WebP; AVIF allows twice as many
+CODED_CHANNELS = 3  # frames stored as images are RGB
+MAX_CODED_SIDE = 16_383  # limit of WebP; AVIF allows twice as many
 FRAME_DTYPES = {"float32": "<f4", "float16": "<f2", "uint8": "|u1"}
-# Every other array, in the order in which the digest takes them in.
+# Every other array, in the order of the digest.
 SMALL_ARRAYS = {
     "positions": "<u2",
     "offsets": "<i8",
@@ -57,9 +57,9 @@ SMALL_ARRAYS = {
 LEVELS = 255  # the largest stored uint8
 # The group of the arrays that a method needs beside key frames, and the key that describes them.
 NATIVE = "native"
-MAX_SIDES = 8  # dimensions of any array
+MAX_SIDES = 8  # largest number of dimensions of any array
 NATIVE_DTYPES = {**FRAME_DTYPES, "int32": "<i4", "int64": "<i8"}
-# Keys that the writer fills in itself.
+# Keys that only the writer sets.
 RESERVED_KEYS = frozenset(
     {
         *(
@@ -75,30 +75,30 @@ RESERVED_KEYS = frozenset(
         NATIVE,
     }
 )
-# The normalization of clips that this library prepares.
+# The normalization of clips that dfs-store prepares.
 IMAGENET = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
-# Read as a whole before anything can be checked, so they need a ceiling of their own.
+# The header is read whole before it can be checked, so it needs a limit of its own.
 MAX_HEADER_BYTES = 256 * 2**20
-# A frame is the unit that a compressed store expands at once; 8K float32 frames have 398 MB.
+# A compressed store is decompressed frame by frame; an 8K float32 frame has 398 MB.
 MAX_FRAME_BYTES = 2**29
-# An image file is decoded at once; a dense clip of 24 s in 720p has 2.0 GB.
+# An image file is decoded whole; a dense clip of 24 s in 720p has 2.0 GB.
 MAX_DECODED_BYTES = 2**31
 
 
 @dataclass(frozen=True)
 class Header:
-    """The checked root attribute of a store.
+    """The validated header of a store.
 
     Attributes:
-        num_frames: T, frames of every rebuilt clip.
+        num_frames: T, number of frames of every rebuilt clip.
         frame_shape: (C, H, W) of every key frame.
         class_names: names in the order of their labels.
         normalization: {"mean": [...], "std": [...]} of C numbers each, or None.
         fps: frames per second for playback, or None.
-        frame_encoding: name of the encoding of `FRAME_ENCODINGS` if key frames are image files, else None.
-        digest: SHA-256 in hex over the small arrays and `attributes`.
-        native: what is in the group `native` (see `dfs_store.format.native`), or None.
-        attributes: the whole JSON object, unknown keys included.
+        frame_encoding: key of `FRAME_ENCODINGS` if key frames are image files, else None.
+        digest: SHA-256 over the small arrays and `attributes`, in hex.
+        native: description of the group `native` (see `dfs_store.format.native`), or None.
+        attributes: the whole JSON object, including unknown keys.
     """
 
     num_frames: int
@@ -113,13 +113,13 @@ class Header:
 
 
 def frame_size_bytes(frame_shape: tuple[int, ...], dtype: str) -> int:
-    """Returns the bytes of one stored frame, as a Python int that cannot overflow."""
+    """Returns the size of one stored frame in bytes."""
     itemsize = {"float32": 4, "float16": 2, "uint8": 1}[dtype]
     return math.prod(int(side) for side in frame_shape) * itemsize
 
 
 def check_version(attributes: object, path: object) -> None:
-    """Refuses attributes of a newer major version before anything else is made of them.
+    """Raises an error for attributes of a newer major version, before they are parsed.
 
     Raises:
         NewerFormatError: the major version is above 1.
@@ -138,12 +138,12 @@ def check_version(attributes: object, path: object) -> None:
         )
 
 
-def parse_header(attributes: Any, path: object) -> Header:  # noqa: ANN401 - whatever JSON held
-    """Checks the root attribute against every rule and returns it as a `Header`.
+def parse_header(attributes: Any, path: object) -> Header:  # noqa: ANN401 - any JSON
+    """Checks the header against every rule and returns it as a `Header`.
 
     Raises:
         NewerFormatError: the store was written by a newer major version.
-        DamagedStoreError: a rule is broken; the message holds all that are.
+        DamagedStoreError: a rule is broken; the message lists all broken rules.
     """
     check_version(attributes, path)
     _check_encoding_known(attributes, path)
@@ -170,7 +170,7 @@ def parse_header(attributes: Any, path: object) -> Header:  # noqa: ANN401 - wha
 
 
 def header_problems(attributes: dict[str, Any]) -> list[str]:
-    """Returns in words every broken rule of the attributes that describe the clips."""
+    """Returns a message for every broken rule of the attributes that describe the clips."""
     problems = []
     num_frames = attributes.get("num_frames")
     if not (_is_int(num_frames) and 2 <= num_frames <= MAX_FRAMES):
@@ -201,7 +201,6 @@ def header_problems(attributes: dict[str, Any]) -> list[str]:
 
 
 def _check_encoding_known(attributes: dict[str, Any], path: object) -> None:
-    """Raises NewerFormatError for an encoding of key frames that this version does not know."""
     about = attributes.get("frame_encoding")
     name = about.get("name") if isinstance(about, dict) else None
     if isinstance(name, str) and name not in FRAME_ENCODINGS:
@@ -235,7 +234,7 @@ def _class_names_problems(names: object) -> list[str]:
         return [f"class_names must be a list of at least one name, got {_shown(names)}"]
     for name in names:
         if not isinstance(name, str) or not name:
-            return [f"class_names must hold non-empty texts, got {_shown(name)}"]
+            return [f"class_names must be non-empty strings, got {_shown(name)}"]
     if len(set(names)) != len(names):
         twice = Counter(names).most_common(1)[0][0]
         return [f"class_names must differ from each other, got {_shown(twice)} twice"]
@@ -295,7 +294,7 @@ def _is_number(value: object) -> TypeGuard[float]:
         return False
     try:
         return math.isfinite(value)
-    except OverflowError:  # a whole number beyond every float
+    except OverflowError:  # a whole number too large for a float
         return False
 
 

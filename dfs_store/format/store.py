@@ -1,4 +1,4 @@
-"""Reading a store: every rule is checked at open, every frame against its checksum when first read."""
+"""Reads a store: checks every rule when opening it, and the checksum of each frame at its first read."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -31,26 +31,26 @@ Array = npt.NDArray[Any]
 class KeyFrameStore:
     """A store opened for reading. N clips of T frames, S key frames of shape (C, H, W).
 
-    Opening reads the attributes and small arrays and checks every rule of the format; no key frame is read.
-    A frame is compared with its checksum the first time it is read. Safe to share between threads and
-    across a fork; pickles as its path and digest, and opens again where it is unpickled. The arrays it
-    hands out for the whole store are read-only.
+    Opening reads the attributes and small arrays and checks every rule of the format. Key frames are read
+    later, and compared with their checksums at the first read. Safe to share between threads and across a
+    fork. Pickles as its path and digest, and opens again when it is unpickled. Returned arrays that cover
+    the whole store are read-only.
 
     Args:
-        path: a directory `.zarr`, or a file `.zarr.zip`, `.h5` or `.hdf5`; or the URL of one (s3://, https://
-            and whatever else fsspec opens), see docs/remote.md.
-        max_clip_bytes: the most bytes that a rebuilt clip may take; the environment variable
-            DFS_MAX_CLIP_BYTES when None, else 2 GiB.
+        path: a `.zarr` directory, or a `.zarr.zip`, `.h5` or `.hdf5` file; or its URL (s3://, https:// or
+            any other protocol of fsspec), see docs/remote.md.
+        max_clip_bytes: largest size of a rebuilt clip in bytes; the environment variable
+            DFS_MAX_CLIP_BYTES, else 2 GiB, if None.
 
     Attributes:
-        path: as given, a `pathlib.Path` or a `dfs_store.format.io.place.StoreURL`.
+        path: the given path, as a `pathlib.Path` or a `dfs_store.format.io.place.StoreURL`.
 
     Raises:
-        StoreNotFoundError: there is nothing at the path.
+        StoreNotFoundError: the path does not exist.
         NotAStoreError: the path exists, but is not a store.
-        NewerFormatError: it was written by a newer major version of the format.
-        DamagedStoreError: it breaks a rule of the format.
-        StoreUnreachableError: the server of a URL does not answer, or refuses.
+        NewerFormatError: the store was written by a newer major version of the format.
+        DamagedStoreError: the store breaks a rule of the format.
+        StoreUnreachableError: the server of a URL does not answer or refuses the request.
         MissingDependencyError: a library for the protocol of a URL is not installed.
     """
 
@@ -60,7 +60,7 @@ class KeyFrameStore:
 
     @classmethod
     def of_examination(cls, place: Place, found: Examination) -> Self:
-        """Returns a store of which some frames may be damaged, whose small arrays keep the rules."""
+        """Returns a store whose small arrays are valid, but whose frames may be damaged."""
         store = cls.__new__(cls)
         store._set_up(place, found)
         return store
@@ -68,7 +68,7 @@ class KeyFrameStore:
     def _set_up(self, place: Place, found: Examination, max_clip_bytes: int | None = None) -> None:
         self._max_clip_bytes = max_clip_bytes
         self.path: Place = place
-        self._absolute = absolute_text(place)  # unpickled where the working folder may be another
+        self._absolute = absolute_text(place)  # it may be unpickled in another working directory
         assert found.frames is not None
         self._reader, self._frames = found.reader, found.frames
         self._header: Header = found.header
@@ -85,7 +85,7 @@ class KeyFrameStore:
         )
 
     def _repr_html_(self) -> str | None:
-        """Shows the store in a notebook: its facts, and a small contact sheet."""
+        """Shows the store in a notebook: its properties and a small contact sheet."""
         return html_of["store"](self)
 
     def __enter__(self) -> Self:
@@ -99,7 +99,7 @@ class KeyFrameStore:
 
     @property
     def num_frames(self) -> int:
-        """T, the frames of every rebuilt clip."""
+        """T, the number of frames of every rebuilt clip."""
         return self._header.num_frames
 
     @property
@@ -109,7 +109,7 @@ class KeyFrameStore:
 
     @property
     def class_names(self) -> list[str]:
-        """Names of the classes, in the order of their labels."""
+        """Names of the classes in the order of their labels."""
         return list(self._header.class_names)
 
     @property
@@ -119,7 +119,7 @@ class KeyFrameStore:
 
     @property
     def soft_labels(self) -> npt.NDArray[np.float16] | None:
-        """(N, classes) float16, a teacher's logits for each clip; None if the store has none."""
+        """(N, classes) float16, a teacher's logits for each clip, or None."""
         return self._arrays.get("soft_labels")
 
     @property
@@ -134,17 +134,17 @@ class KeyFrameStore:
 
     @property
     def scale(self) -> npt.NDArray[np.float32] | None:
-        """(S, C) float32 with uint8 key frames: value = zero + scale * stored; else None."""
+        """(S, C) float32 for uint8 key frames: value = zero + scale * stored; else None."""
         return self._per_frame("scale")
 
     @property
     def zero(self) -> npt.NDArray[np.float32] | None:
-        """(S, C) float32 with uint8 key frames; else None."""
+        """(S, C) float32 for uint8 key frames; else None."""
         return self._per_frame("zero")
 
     @property
     def dtype(self) -> str:
-        """Stored dtype of the key frames: "float32", "float16" or "uint8" (also of decoded image files)."""
+        """Stored dtype of key frames, "float32", "float16" or "uint8"; that of decoded ones if encoded."""
         return self._frames.dtype
 
     @property
@@ -154,12 +154,12 @@ class KeyFrameStore:
 
     @property
     def stored_as(self) -> str:
-        """How key frames are stored, in a word: `frame_encoding`, or else `dtype`."""
+        """`frame_encoding`, or else `dtype`."""
         return self.frame_encoding or self.dtype
 
     @property
     def levels(self) -> Levels | None:
-        """What the levels of encoded key frames stand for, equal for all; None if they are not encoded."""
+        """Values of the levels of encoded key frames, the same for all; None if they are not encoded."""
         if self.frame_encoding is None:
             return None
         return Levels(self._arrays["scale"][0], self._arrays["zero"][0])
@@ -171,22 +171,22 @@ class KeyFrameStore:
 
     @property
     def read_path(self) -> str:
-        """How arrays are read: "fast" if all are laid out as we write them, else "general" (by a library)."""
+        """Reader of the arrays: "fast" for the layout that dfs-store writes, "general" for any other."""
         return self._reader.read_path
 
     @property
     def attributes(self) -> dict[str, Any]:
-        """The header `dfs_store`, with keys unknown to this version."""
+        """The header `dfs_store`, including keys that this version does not know."""
         return self._header.attributes
 
     def provenance_object(self, key: str) -> dict[str, Any]:
-        """Returns an object of the provenance; {} if there is none, or there is something else."""
+        """Returns an object of the provenance, or {} if the key is missing or not an object."""
         found = (self.attributes.get("provenance") or {}).get(key)
         return found if isinstance(found, dict) else {}
 
     @property
     def normalization(self) -> dict[str, list[float]] | None:
-        """{"mean": [...], "std": [...]} of C numbers each that the values were normalised with, or None."""
+        """Mean and std that the values were normalised with, {"mean": [...], "std": [...]}, or None."""
         return self._header.normalization
 
     @property
@@ -196,10 +196,10 @@ class KeyFrameStore:
 
     @property
     def content_digest(self) -> str:
-        """SHA-256 of what the clips are, 64 hex digits: equal for equal results, whatever their provenance.
+        """SHA-256 of the clips in hex, equal for equal results, whatever their provenance.
 
-        Covers the small arrays (with the frames' checksums), shapes, class names, normalization and native
-        arrays, and neither the container nor how the store was made.
+        Covers the small arrays (including the frames' checksums), shapes, class names, normalization and
+        native arrays, but neither the container nor the provenance.
         """
         encoded = self.frame_encoding is not None
         shape = (self._coded_bytes,) if encoded else self._frames.shape
@@ -207,7 +207,7 @@ class KeyFrameStore:
 
     @property
     def storage(self) -> StorageReport:
-        """What the store costs, in bytes."""
+        """Storage cost of the store."""
         source_bytes = (self.attributes.get("provenance") or {}).get("source_bytes")
         soft = self.soft_labels
         return count_storage(
@@ -230,13 +230,13 @@ class KeyFrameStore:
         return self.all_positions[start:stop].astype(np.int64)
 
     def inserted_at(self, clip: int) -> npt.NDArray[np.int32] | None:
-        """Returns the 0-based step at which each key frame was inserted (-1: initial), (K,), or None."""
+        """Returns the 0-based step of insertion of each key frame (-1: initial), (K,), or None."""
         start, stop = self._bounds(clip)
         steps = self._arrays.get("inserted_at")
         return None if steps is None else steps[start:stop].copy()
 
     def key_frames(self, clip: int) -> npt.NDArray[np.float32]:
-        """Returns a clip's key frames, (K, C, H, W) float32, new and writable.
+        """Returns a clip's key frames as a new array, (K, C, H, W) float32.
 
         Raises:
             DamagedStoreError: a frame does not match its checksum.
@@ -252,13 +252,13 @@ class KeyFrameStore:
 
         Args:
             clip: number of the clip; negative numbers count from the end.
-            times: (M,) floats in [0, T-1], in frames; the T whole frames when absent.
+            times: times in frames, (M,) floats in [0, T-1]; all T frames if None.
 
         Returns:
             (T, C, H, W) float32, or (M, C, H, W) with `times`.
 
         Raises:
-            ClipTooLargeError: it would take more than `max_clip_bytes`.
+            ClipTooLargeError: the clip would take more than `max_clip_bytes`.
             DamagedStoreError: a frame does not match its checksum.
             SettingsError: a time is outside the clip.
         """
@@ -273,23 +273,24 @@ class KeyFrameStore:
         return rebuilt
 
     def clip_blocks(self, clip: int, times: npt.ArrayLike | None = None) -> Iterator[npt.NDArray[np.float32]]:
-        """Yields the frames of `clip` in blocks (m, C, H, W) of at most 16 MiB, or one frame; raises as it.
+        """Yields the frames of `clip` in blocks (m, C, H, W) of at most 16 MiB, or one frame.
 
-        Also a clip of which few `times` are asked for must be one that may be rebuilt whole.
+        Takes the arguments of `clip` and raises the same errors: all T frames must fit into `max_clip_bytes`,
+        even if `times` are few.
         """
         clip = self._number(clip)
         self.check_clip_bytes(self.num_frames)
         yield from rebuilt_blocks(self, clip, neighbours(self.positions(clip), self.num_frames, times=times))
 
     def check_clip_bytes(self, num_frames: int) -> None:
-        """Raises ClipTooLargeError if clips rebuilt to so many frames take more than `max_clip_bytes`."""
+        """Raises ClipTooLargeError if clips of `num_frames` frames take more than `max_clip_bytes`."""
         check_clip_bytes(self.path, num_frames, self.frame_shape, self._max_clip_bytes)
 
     def stored_frames(self, start: int, stop: int) -> Array:
         """Returns key frames start..stop of the whole store as stored, (stop - start, C, H, W), read-only.
 
-        Uncompressed frames are a view of the mapped file; they have been compared with their checksums.
-        Frames that are stored as image files are decoded, to the levels that `scale` and `zero` apply to.
+        Uncompressed frames are a view of the mapped file, after comparison with their checksums. Image files
+        are decoded to levels, to which `scale` and `zero` apply.
 
         Raises:
             SettingsError: the range is outside 0..S, or the store is closed.
@@ -301,16 +302,16 @@ class KeyFrameStore:
         return self._read([(start, stop)], 1)[0]
 
     def stored_spans(self, spans: Sequence[tuple[int, int]], *, threads: int = 1) -> list[Array]:
-        """Returns several runs of key frames, each as `stored_frames` does.
+        """Returns several runs of key frames, each as returned by `stored_frames`.
 
-        A remote store is asked for all of them at once, and for neighbours in one request.
+        A remote store receives one batch of requests, with adjacent runs merged.
 
         Args:
-            spans: (start, stop) of each, none of them empty.
-            threads: that may decode image files at a time.
+            spans: non-empty runs of key frames, (start, stop).
+            threads: largest number of threads that decode image files.
 
         Raises:
-            SettingsError, DamagedStoreError: as `stored_frames`.
+            SettingsError, DamagedStoreError: see `stored_frames`.
             StoreUnreachableError: the server of a remote store does not answer.
         """
         for span in spans:
@@ -320,20 +321,20 @@ class KeyFrameStore:
     def read_into(
         self, out: Array, spans: Sequence[tuple[int, int]], *, threads: int = 1, keep: bool = True
     ) -> None:
-        """Reads several runs of key frames into memory of the caller, one after the other, as stored.
+        """Reads several runs of key frames into the caller's memory, one after the other, as stored.
 
-        Image files are decoded right into it.
+        Image files are decoded in place.
 
         Args:
-            out: (K, C, H, W) of the stored dtype, K the key frames of all spans.
-            spans: (start, stop) of each, none of them empty.
-            threads: that may decode image files at a time.
-            keep: whether decoded image files may be kept for the next read, up to 64 MiB in all. Pass False
-                if each is read once.
+            out: array to fill, (K, C, H, W) of the stored dtype, with K the total length of the spans.
+            spans: non-empty runs of key frames, (start, stop).
+            threads: largest number of threads that decode image files.
+            keep: whether to cache decoded image files, up to 64 MiB in all, for the next read. Pass False if
+                each is read once.
 
         Raises:
-            SettingsError: `out` has another shape or dtype; or as `stored_frames`.
-            DamagedStoreError, StoreUnreachableError: as `stored_spans`; `out` is then partly written.
+            SettingsError: `out` has another shape or dtype; or see `stored_frames`.
+            DamagedStoreError, StoreUnreachableError: see `stored_spans`; `out` is then partly written.
         """
         for span in spans:
             self._check_span(*span)
@@ -344,7 +345,7 @@ class KeyFrameStore:
             self._frames.read_into(out, spans, threads, keep=keep)
 
     def coded_clip(self, clip: int) -> list[bytes]:
-        """Returns the image files of a clip's key frames as stored: one per key frame, or one sequence.
+        """Returns the image files of a clip's key frames: one per key frame, or one sequence.
 
         Raises:
             SettingsError: key frames are not encoded, or the store is closed.
@@ -366,7 +367,7 @@ class KeyFrameStore:
 
     @contextmanager
     def _damage_described(self) -> Iterator[None]:
-        """Says which clip a damaged frame belongs to, unless another store has taken the path."""
+        """Adds the clip to the error of a damaged frame, unless the store at the path has been replaced."""
         try:
             yield
         except DamagedStoreError as error:
@@ -386,25 +387,25 @@ class KeyFrameStore:
             )
 
     def _look_for_another(self) -> None:
-        """Raises DamagedStoreError if damage comes of another store that has taken the path."""
+        """Raises DamagedStoreError if the cause of damage is that the store was replaced."""
         if isinstance(self.path, StoreURL) or self._reader.was_replaced(suspected=True):
             self._check_in_place()
 
     @property
     def native_method(self) -> str | None:
-        """The method that the native arrays belong to, None where there are none."""
+        """The method that the native arrays belong to, or None."""
         return None if self._header.native is None else str(self._header.native["method"])
 
     def native_arrays(self) -> dict[str, Array]:
-        """Reads the native arrays, what a method needs beside key frames; {} where there are none.
+        """Reads the native arrays, which a method needs beside key frames; {} if there are none.
 
         Raises:
-            DamagedStoreError: one is missing, of another shape, or does not match its checksum.
+            DamagedStoreError: an array is missing, has another shape, or does not match its checksum.
         """
         arrays = {}
-        reader = open_container(locate(self._absolute))  # its own, so that threads do not share it
+        reader = open_container(locate(self._absolute))  # not shared between threads
         try:
-            reader.attributes()  # with which metadata that are stored twice are compared
+            reader.attributes()  # compares metadata that are stored twice
             for name, values in read_native(reader, self._header):
                 if isinstance(values, DamagedStoreError):
                     self._check_in_place()
@@ -415,12 +416,11 @@ class KeyFrameStore:
         return arrays
 
     def _check_in_place(self) -> None:
-        """Raises DamagedStoreError if another store has taken the path of this one."""
         if examine(locate(self._absolute)).header.digest != self._header.digest:
             raise _replaced(self._absolute)
 
     def close(self) -> None:
-        """Closes the files, those of an archive when the store is deleted; arrays handed out stay valid."""
+        """Closes the files, those of an archive once the store is deleted. Returned arrays stay valid."""
         self._closed = True
         self._frames.close()
 
@@ -429,14 +429,14 @@ class KeyFrameStore:
         return int(self._arrays["coded_offsets"][-1])
 
     def _per_frame(self, name: str) -> npt.NDArray[np.float32] | None:
-        """Returns scale or zero with a row for every key frame, those of encoded frames repeated."""
+        """Returns scale or zero with a row for every key frame; rows of encoded frames are all equal."""
         array = self._arrays.get(name)
         if array is None or self.frame_encoding is None:
             return array
         return np.broadcast_to(array, (self._frames.shape[0], array.shape[1]))
 
     def describe_frame(self, frame: int) -> str:
-        """Returns a key frame in words: its clip, class, position and file."""
+        """Returns the clip, class, position and file of a key frame as text."""
         clip = int(np.searchsorted(self.offsets, frame, side="right")) - 1
         name = self._header.class_names[self.labels[clip]]
         return (
@@ -455,12 +455,12 @@ class KeyFrameStore:
 
 
 def open_store(path: str | os.PathLike[str], *, max_clip_bytes: int | None = None) -> KeyFrameStore:
-    """Opens a store for reading and checks every rule of the format; no key frame is read yet.
+    """Opens a store for reading and checks every rule of the format. Key frames are read later.
 
     Args:
-        path: a directory `.zarr`, or a file `.zarr.zip`, `.h5` or `.hdf5`; or the URL of one.
-        max_clip_bytes: the most bytes that a rebuilt clip may take; the environment variable
-            DFS_MAX_CLIP_BYTES when None, else 2 GiB.
+        path: a `.zarr` directory, or a `.zarr.zip`, `.h5` or `.hdf5` file; or its URL.
+        max_clip_bytes: largest size of a rebuilt clip in bytes; the environment variable
+            DFS_MAX_CLIP_BYTES, else 2 GiB, if None.
 
     Raises:
         StoreNotFoundError, NotAStoreError, NewerFormatError, DamagedStoreError, StoreUnreachableError: see

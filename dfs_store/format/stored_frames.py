@@ -1,4 +1,4 @@
-"""Key frames with their checksums: compared when a frame is first read, and what is wrong with each."""
+"""Key frames of a store, compared with their checksums at the first read."""
 
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -20,11 +20,11 @@ MISMATCH = "does not match its checksum"
 
 
 class DamagedFrameError(DamagedStoreError):
-    """A key frame that is not what was written; callers that know its clip say more.
+    """A damaged key frame. Callers that know its clip raise a more specific error.
 
     Attributes:
-        frame: its number in the whole store.
-        what: is wrong with it.
+        frame: number of the key frame in the store.
+        what: description of the damage.
     """
 
     def __init__(self, frame: int, what: str) -> None:
@@ -33,7 +33,7 @@ class DamagedFrameError(DamagedStoreError):
 
 
 class StoredFrames(Protocol):
-    """The key frames of an open store as 8-bit levels or numbers, whatever they are stored as.
+    """The key frames of an open store as numbers or 8-bit levels, whatever their encoding.
 
     Attributes:
         shape: (S, C, H, W).
@@ -48,15 +48,15 @@ class StoredFrames(Protocol):
         ...
 
     def read_spans(self, spans: Sequence[Span], threads: int = 1) -> list[Array]:
-        """Returns runs of frames (start, stop), read-only.
+        """Returns runs of frames, read-only.
 
         Args:
-            spans: of frames, none of them empty.
-            threads: that may decode at a time.
+            spans: non-empty runs of frames, (start, stop).
+            threads: largest number of threads that decode.
 
         Raises:
             DamagedFrameError: a frame does not match its checksum, or cannot be decoded.
-            DamagedStoreError: it cannot be read.
+            DamagedStoreError: a frame cannot be read.
         """
         ...
 
@@ -64,18 +64,18 @@ class StoredFrames(Protocol):
         """Reads runs of frames into memory, one run after the other.
 
         Args:
-            out: (K, C, H, W) of `dtype`, as many frames as the spans have together.
-            spans: as for `read_spans`.
-            threads: that may decode at a time.
-            keep: whether decoded frames may be kept for the next time.
+            out: array to fill, (K, C, H, W) of `dtype`, with K the total length of the spans.
+            spans: non-empty runs of frames, (start, stop).
+            threads: largest number of threads that decode.
+            keep: whether to cache decoded frames for the next read.
 
         Raises:
-            DamagedFrameError, DamagedStoreError: as `read_spans`; parts of `out` may have been written.
+            DamagedFrameError, DamagedStoreError: see `read_spans`; `out` may be partly written.
         """
         ...
 
     def damage(self, start: int, stop: int) -> dict[int, str]:
-        """Reads frames start..stop anew, and returns what is wrong with each that is not whole."""
+        """Reads frames start..stop again and returns the damage of each damaged frame by its number."""
         ...
 
     def file_of(self, frame: int) -> str:
@@ -88,11 +88,11 @@ class StoredFrames(Protocol):
 
 
 class PlainFrames:
-    """Frames that are stored as numbers (see `StoredFrames`). Safe for threads and under fork.
+    """Frames stored as numbers (see `StoredFrames`). Safe for threads and under fork.
 
     Args:
         rows: the array key_frames.
-        checksums: (S,) uint32.
+        checksums: checksums of the frames, (S,) uint32.
     """
 
     def __init__(self, rows: RowSource, checksums: npt.NDArray[np.uint32]) -> None:
@@ -106,7 +106,7 @@ class PlainFrames:
         return self._rows.problems(thorough=thorough)
 
     def read_spans(self, spans: Sequence[Span], threads: int = 1) -> list[Array]:
-        """Returns runs of frames; uncompressed ones are views of the mapped file."""
+        """Returns runs of frames. Uncompressed ones are views of the mapped file."""
         found = [self._rows.read(*spans[0])] if len(spans) == 1 else self._rows.read_spans(spans)
         for (start, stop), frames in zip(spans, found, strict=True):
             if not self._seen[start:stop].all():
@@ -114,19 +114,19 @@ class PlainFrames:
         return found
 
     def read_into(self, out: Array, spans: Sequence[Span], threads: int = 1, *, keep: bool = True) -> None:
-        """Copies runs of frames into memory; there is nothing to decode or to keep."""
+        """Copies runs of frames into memory. `threads` and `keep` have no effect."""
         end = 0
         for (start, stop), frames in zip(spans, self.read_spans(spans), strict=True):
             out[end : (end := end + stop - start)] = frames
 
     def damage(self, start: int, stop: int) -> dict[int, str]:
-        """Returns what is wrong with frames start..stop."""
+        """Returns the damage of frames start..stop."""
         try:
             stored = self._rows.read(start, stop)
         except DamagedStoreError as error:
             if stop - start == 1:
                 return {start: f"cannot be read: {error}"}
-            # One by one, so that a damaged frame does not hide its neighbours.
+            # One by one, so that a damaged frame does not affect its neighbours.
             each = [self.damage(frame, frame + 1) for frame in range(start, stop)]
             return {frame: what for one in each for frame, what in one.items()}
         wrong = np.flatnonzero(frame_checksums(stored) != self._checksums[start:stop]).tolist()
@@ -141,11 +141,11 @@ class PlainFrames:
         return self._rows.file_of(frame)
 
     def close(self) -> None:
-        """Releases every file; arrays already handed out stay valid."""
+        """Releases every file. Returned arrays stay valid."""
         self._rows.close()
 
     def _check(self, frames: Array, start: int, stop: int) -> None:
-        """Compares frames with their checksums. Two threads may do so twice, with the same outcome."""
+        """Compares frames with their checksums. Safe if two threads check the same frames."""
         wrong = np.flatnonzero(frame_checksums(frames) != self._checksums[start:stop])
         if wrong.size:
             raise DamagedFrameError(start + int(wrong[0]), MISMATCH)

@@ -1,4 +1,4 @@
-"""Writing a store: clips are checked as they come, and the store appears whole or not at all."""
+"""Writes a store: validates each clip when it is appended, and publishes the store only when complete."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -37,31 +37,31 @@ __all__ = ["StoreWriter"]
 
 
 class StoreWriter:
-    """Writes a store, clip by clip, as a context manager.
+    """Writes a store clip by clip, as a context manager.
 
-    Nothing is visible at `path` before a clean exit; an exception leaves nothing behind. Memory stays at one
-    clip, however many are written. With `overwrite` the former store stays recoverable until the new one
-    stands.
+    Nothing is visible at `path` before a clean exit, and an exception leaves nothing behind. Memory does not
+    grow with the number of clips. With `overwrite`, the existing store stays recoverable until the new one is
+    complete.
 
     Args:
-        path: where the store is to lie; the container follows the suffix: `.zarr`, `.zarr.zip`, `.h5` or
-            `.hdf5`. May be a URL: the store is made in a folder of this machine, and uploaded when whole.
-        num_frames: T, frames of every clip, at least 2.
+        path: path of the store; the suffix selects the container: `.zarr`, `.zarr.zip`, `.h5` or `.hdf5`.
+            May be a URL: the store is written to a local folder, and uploaded when complete.
+        num_frames: T, number of frames of every clip, at least 2.
         frame_shape: (C, H, W) of every key frame.
         class_names: names in the order of their labels, all different.
-        dtype: "float32", "float16" or "uint8"; see `dfs_store.format.quantization` for the error bounds. None
-            is float32, or uint8 with an encoding, which needs it.
-        encoding: stores key frames as image files: "webp[:QUALITY]", a still of each, or "avif[:QUALITY]", a
-            sequence of each clip. Lossy; frames must have three channels (RGB).
-        levels: what the 8-bit levels of encoded frames stand for. When absent, level / 255 is the pixel under
-            `normalization`; values outside [0, 1] are then clipped. See `pixel_levels`.
-        attributes: normalization, fps, provenance, and any further keys; JSON values.
-        overwrite: replace a store that is there.
-        compression: None, "zstd" (Zarr only) or "gzip", for archives: compressed frames cannot be mapped.
+        dtype: stored dtype, "float32", "float16" or "uint8"; see `dfs_store.format.quantization` for error
+            bounds. If None, float32, or uint8 with an encoding, which requires it.
+        encoding: encoding of key frames as image files: "webp[:QUALITY]", one still per key frame, or
+            "avif[:QUALITY]", one sequence per clip. Lossy; frames must have three channels (RGB).
+        levels: values of the 8-bit levels of encoded frames, see `pixel_levels`. If None, level / 255 is the
+            pixel under `normalization`, and values outside [0, 1] are clipped.
+        attributes: normalization, fps, provenance, and any further keys, as JSON values.
+        overwrite: whether to replace an existing store.
+        compression: None, "zstd" (Zarr only) or "gzip", for archiving: compressed frames cannot be mapped.
 
     Raises:
-        SettingsError: an argument is outside its rule.
-        OutputExistsError: something is at the path and `overwrite` is off.
+        SettingsError: an argument is invalid.
+        OutputExistsError: the path exists and `overwrite` is False.
         OutputNotWritableError: the path cannot be written.
         StoreUnreachableError: the server of a URL does not answer.
     """
@@ -102,7 +102,7 @@ class StoreWriter:
         self._parts: dict[str, list[npt.NDArray[Any]]] = {name: [] for name in SMALL_ARRAYS}
         self._counts: list[int] = []
         self._file_sizes: list[int] = []
-        self._optional: frozenset[str] | None = None  # the optional arrays that the clips so far have
+        self._optional: frozenset[str] | None = None  # optional arrays of the clips appended so far
         self._failure: DFSError | None = None
         self._native: dict[str, npt.NDArray[Any]] = {}
 
@@ -121,9 +121,9 @@ class StoreWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._files is None:  # a failed append has cleaned up already
+        if self._files is None:  # a failed append has already cleaned up
             if kind is None and self._failure is not None:
-                raise self._failure  # it was caught on its way, but there is no store
+                raise self._failure  # the caller caught it, but there is no store
             return
         if kind is not None:
             self._abort()
@@ -137,7 +137,7 @@ class StoreWriter:
             raise
 
     def __len__(self) -> int:
-        """Number of clips taken in so far."""
+        """Returns the number of clips appended so far."""
         return len(self._counts)
 
     def append(
@@ -148,21 +148,22 @@ class StoreWriter:
         inserted_at: npt.ArrayLike | None = None,
         soft_label: npt.ArrayLike | None = None,
     ) -> None:
-        """Takes in one clip.
+        """Appends one clip.
 
         Args:
-            key_frames: (K, C, H, W) finite numbers.
-            positions: (K,) whole numbers: the first 0, the last T-1, strictly increasing; or [0].
+            key_frames: key frames, (K, C, H, W) finite numbers.
+            positions: positions of the key frames, (K,) whole numbers: the first 0, the last T-1, strictly
+                increasing; or [0].
             label: class of the clip.
-            inserted_at: (K,) whole numbers: the 0-based step at which each key frame was inserted, -1 for
-                an initial one. Given for all clips of a store or for none.
-            soft_label: (classes,) finite numbers, a teacher's logits for the clip, stored as float16. Given
+            inserted_at: 0-based step of insertion of each key frame, -1 for an initial one, (K,) whole
+                numbers. Given for all clips of a store or for none.
+            soft_label: a teacher's logits for the clip, (classes,) finite numbers, stored as float16. Given
                 for all clips of a store or for none.
 
         Raises:
-            ClipError: what was given breaks a rule; the writer can go on with the next clip.
-            PositionsError: positions break a rule; as above.
-            DiskFullError, OutputNotWritableError: the disk refused; the writer has cleaned up and is closed.
+            ClipError: an argument is invalid; the writer accepts further clips.
+            PositionsError: the positions are invalid; the writer accepts further clips.
+            DiskFullError, OutputNotWritableError: writing failed; the writer is closed, its files removed.
         """
         frames = check_frames(key_frames, self._frame_shape)
         if self.encoding is None:
@@ -173,7 +174,7 @@ class StoreWriter:
         self._check_files(len(frames))
         self._note(len(frames), positions, label, inserted_at, soft_label)
         if self._encoder is None:
-            from dfs_store.format.coded.encoder import FrameEncoder  # by need: it imports Pillow
+            from dfs_store.format.coded.encoder import FrameEncoder  # lazily, because it imports Pillow
 
             assert self._levels is not None
             self._encoder = FrameEncoder(self.encoding, self._levels)
@@ -188,17 +189,17 @@ class StoreWriter:
         inserted_at: npt.ArrayLike | None = None,
         soft_label: npt.ArrayLike | None = None,
     ) -> None:
-        """Takes in one clip whose frames are in the stored dtype already, bit by bit (copies use it).
+        """Appends one clip whose frames already have the stored dtype, bit by bit.
 
         Args:
             stored: frames (K, C, H, W) of this store's dtype; with uint8, scale and zero (K, C).
-            positions: as in `append`.
-            label: as in `append`.
-            inserted_at: as in `append`.
-            soft_label: as in `append`.
+            positions: see `append`.
+            label: see `append`.
+            inserted_at: see `append`.
+            soft_label: see `append`.
 
         Raises:
-            ClipError, PositionsError, DiskFullError, OutputNotWritableError: as in `append`.
+            ClipError, PositionsError, DiskFullError, OutputNotWritableError: see `append`.
         """
         shape = (stored.frames.shape[0], self._frame_shape[0])
         quantised = stored.scale is not None and stored.zero is not None
@@ -227,17 +228,17 @@ class StoreWriter:
         inserted_at: npt.ArrayLike | None = None,
         soft_label: npt.ArrayLike | None = None,
     ) -> None:
-        """Appends one clip whose key frames are image files of this store's encoding and levels already.
+        """Appends one clip whose key frames are image files of this store's encoding and levels.
 
         Args:
-            files: one per key frame, or one sequence; not decoded here, so they must be sound.
-            positions: as in `append`.
-            label: as in `append`.
-            inserted_at: as in `append`.
-            soft_label: as in `append`.
+            files: one file per key frame, or one sequence. They must be valid: they are not decoded here.
+            positions: see `append`.
+            label: see `append`.
+            inserted_at: see `append`.
+            soft_label: see `append`.
 
         Raises:
-            ClipError, PositionsError, DiskFullError, OutputNotWritableError: as in `append`.
+            ClipError, PositionsError, DiskFullError, OutputNotWritableError: see `append`.
         """
         count = np.asarray(positions).size
         wanted = count if self.encoding is not None and self.encoding.unit == "frame" else 1
@@ -249,25 +250,25 @@ class StoreWriter:
         self._check_files(count, max(map(len, files)))
         self._note(count, positions, label, inserted_at, soft_label)
         if self._encoder is not None:
-            for done in self._encoder.finish():  # of clips that come before
+            for done in self._encoder.finish():  # of earlier clips
                 self._write_coded(done.files)
         self._write_coded(files)
 
     def takes_files(self, encoding: str | None, levels: Levels | None) -> bool:
-        """Returns whether `append_encoded` can take image files of such an encoding and levels."""
+        """Returns whether `append_encoded` accepts image files of an encoding and levels."""
         if self.encoding is None or levels is None or self._levels is None:
             return False
         return self.encoding.name == encoding and self._levels.equals(levels)
 
     def write_native(self, method: str, arrays: Mapping[str, npt.ArrayLike]) -> None:
-        """Takes in what a method needs beside key frames: the group `native` of the store.
+        """Adds the group `native`, which contains what a method needs beside key frames.
 
         Args:
-            method: what the arrays belong to; readers that know it may use them in place of the key frames.
-            arrays: by name (a-z, 0-9 and _), not empty, of a dtype of `dfs_store.format.spec.NATIVE_DTYPES`.
+            method: name of the method. Readers that know it may use the arrays in place of the key frames.
+            arrays: non-empty arrays of `dfs_store.format.spec.NATIVE_DTYPES`, by name (a-z, 0-9 and _).
 
         Raises:
-            SettingsError: a name, dtype or shape is outside its rule, or a number is not finite.
+            SettingsError: a name, dtype or shape is invalid, or a number is not finite.
         """
         native = stored_natively(arrays)
         attributes = {**self._attributes, NATIVE: describe_native(method, native)}
@@ -284,7 +285,7 @@ class StoreWriter:
         soft_label: npt.ArrayLike | None,
         stored: Encoded | None = None,
     ) -> None:
-        """Checks all of a clip but its frames, and keeps it for the small arrays."""
+        """Checks everything of a clip except its frames, and records it for the small arrays."""
         if self._files is None:
             raise SettingsError(
                 f"{self._shown}: the writer is not open; use it as `with StoreWriter(...) as writer:`"
@@ -309,7 +310,6 @@ class StoreWriter:
         self._optional = optional
 
     def _check_files(self, count: int, largest: int = 1) -> None:
-        """Raises ClipError if image files of a clip would break the format's limit."""
         frames = count if self.encoding is not None and self.encoding.unit == "clip" else 1
         if problem := coded_file_problem(frames, largest, self._frame_shape):
             raise ClipError(problem)
@@ -320,7 +320,7 @@ class StoreWriter:
         self._write(np.frombuffer(b"".join(files), dtype=np.uint8))
 
     def _write(self, rows: npt.NDArray[Any]) -> None:
-        """Appends rows to the large array; a disk that refuses ends the store."""
+        """Appends rows to the large array. If writing fails, the store is removed."""
         assert self._files is not None
         try:
             self._files.append(rows)
@@ -330,7 +330,7 @@ class StoreWriter:
             raise self._failure from error
 
     def _check_optional(self, **values: npt.ArrayLike | None) -> frozenset[str]:
-        """Returns which of the optional arrays are given; raises ClipError if other clips have others."""
+        """Returns the optional arrays that are given. Raises ClipError if they differ from earlier clips."""
         given = frozenset(name for name, value in values.items() if value is not None)
         for name in sorted(given ^ (given if self._optional is None else self._optional)):
             raise ClipError(
@@ -375,5 +375,5 @@ class StoreWriter:
 
 
 def _running_sum(counts: Sequence[int]) -> npt.NDArray[np.int64]:
-    """Returns where each of successive runs begins, and where the last one ends."""
+    """Returns the start of each run and the end of the last one."""
     return np.concatenate([[0], np.cumsum(counts)]).astype("<i8")

@@ -1,4 +1,4 @@
-"""Clips out of a store, for PyTorch: as a map-style dataset, as whole batches, or rebuilt from tensors."""
+"""Loads clips of stores for PyTorch, one by one or in batches, and rebuilds clips from tensors."""
 
 from dfs_store.loaders.dataset import DFSDataset
 from dfs_store.loaders.loader import DFSLoader

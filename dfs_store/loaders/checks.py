@@ -1,4 +1,4 @@
-"""Checks of the loaders' options: each returns the value in its final type or says the rule."""
+"""Checks of the loaders' options. Each returns the value in its final type or raises an error."""
 
 import operator
 from typing import SupportsFloat, SupportsIndex, cast
@@ -12,10 +12,10 @@ __all__ = ["check_device", "check_dtype", "check_share", "check_whole_number", "
 
 
 def check_whole_number(value: object, name: str, *, least: int | None = None) -> int:
-    """Returns an int; takes NumPy's too, but no bool.
+    """Returns a whole number as int. Accepts NumPy integers, but not bool.
 
     Raises:
-        SettingsError: `value` is no whole number, or below `least`.
+        SettingsError: `value` is not a whole number, or below `least`.
     """
     rule = "a whole number" + ("" if least is None else f" of at least {least}")
     try:
@@ -28,10 +28,10 @@ def check_whole_number(value: object, name: str, *, least: int | None = None) ->
 
 
 def check_share(value: object, name: str) -> float:
-    """Returns a float in [0, 1].
+    """Returns a probability as float.
 
     Raises:
-        SettingsError: it is not.
+        SettingsError: `value` is not in [0, 1].
     """
     try:
         share = float(cast(SupportsFloat, value))
@@ -43,26 +43,26 @@ def check_share(value: object, name: str) -> float:
 
 
 def check_device(device: object) -> torch.device:
-    """Returns a device that exists here.
+    """Returns a device that is available on this machine.
 
     Raises:
-        SettingsError: torch does not know or have it.
+        SettingsError: torch does not know the device, or it is not available.
     """
     try:
         known = torch.device(cast(str, device))
         torch.empty(0, device=known)
     except (RuntimeError, AssertionError, TypeError) as error:
         raise SettingsError(
-            f"device must be one that torch has here, such as 'cpu' or 'cuda', got {device!r}: {error}"
+            f"device must be available to torch, such as 'cpu' or 'cuda', got {device!r}: {error}"
         ) from None
     return indexed_device(known)
 
 
 def check_dtype(dtype: object) -> torch.dtype:
-    """Returns a floating dtype; float32 for None.
+    """Returns a floating-point dtype; float32 for None.
 
     Raises:
-        SettingsError: it is none of float16, bfloat16, float32 and float64.
+        SettingsError: `dtype` is not float16, bfloat16, float32 or float64.
     """
     allowed = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
     if dtype is None:
@@ -76,10 +76,10 @@ def check_dtype(dtype: object) -> torch.dtype:
 
 
 def replica_of(num_replicas: object, rank: object) -> tuple[int, int]:
-    """Returns (num_replicas, rank), from torch.distributed where neither is given and it is initialised.
+    """Returns (num_replicas, rank). If both are None, they are taken from torch.distributed, if initialised.
 
     Raises:
-        SettingsError: only one is given, or they do not fit together.
+        SettingsError: only one is given, or `rank` is not below `num_replicas`.
     """
     if (num_replicas is None) != (rank is None):
         raise SettingsError(
@@ -93,5 +93,5 @@ def replica_of(num_replicas: object, rank: object) -> tuple[int, int]:
     replicas = check_whole_number(num_replicas, "num_replicas", least=1)
     number = check_whole_number(rank, "rank", least=0)
     if number >= replicas:
-        raise SettingsError(f"rank must be in 0..num_replicas - 1 = 0..{replicas - 1}, got {number}")
+        raise SettingsError(f"rank must be in 0..{replicas - 1}, got {number} with num_replicas={replicas}")
     return replicas, number

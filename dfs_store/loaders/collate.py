@@ -1,7 +1,7 @@
 """Batches for torch's DataLoader without a second copy of the clips.
 
-A DataLoader asks a dataset for all items of a batch at once, and then stacks them into new memory. Clips that
-were rebuilt side by side are that batch already: its default collate learns so from the type of the clips.
+A DataLoader requests all items of a batch at once, and then stacks them into new memory. Clips rebuilt side
+by side already form that batch; their type makes the default collate function use it.
 """
 
 import copy
@@ -19,13 +19,13 @@ __all__ = ["RebuiltClip", "batch_memory", "rebuilt_clips"]
 
 
 class RebuiltClip(Tensor):
-    """A clip in the memory of the batch that it was rebuilt with; what is made from it is a plain tensor."""
+    """A clip in the memory of the batch it was rebuilt with. Operations on it return plain tensors."""
 
-    # As torch.nn.Parameter: operations do not see the type.
+    # As in torch.nn.Parameter, so that operations ignore the type.
     __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]
 
     def detach(self) -> Tensor:
-        """Returns a clip of this type, as torch.nn.Parameter asks of what it is made from."""
+        """Returns a clip of this type, which torch.nn.Parameter requires of its data."""
         return super().detach().as_subclass(RebuiltClip)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
@@ -36,14 +36,14 @@ class RebuiltClip(Tensor):
 
 
 def rebuilt_clips(batch: Tensor) -> list[Tensor]:
-    """Returns the clips of a contiguous batch (B, ...), which the default collate joins without a copy."""
+    """Returns the clips of a contiguous batch (B, ...), which the default collate joins without copying."""
     return [clip.as_subclass(RebuiltClip) for clip in batch.unbind()]
 
 
 def batch_memory(shape: Sequence[int], buffers: BatchBuffers) -> Tensor:
-    """Returns uninitialised float32 memory for a batch, where a DataLoader will want it.
+    """Returns uninitialised float32 memory for a batch.
 
-    In its worker processes that is memory shared with the main process; else a recycled buffer.
+    In a DataLoader's worker process it is shared with the main process; elsewhere it is a recycled buffer.
     """
     if get_worker_info() is None:
         return buffers.take(shape)
@@ -51,7 +51,7 @@ def batch_memory(shape: Sequence[int], buffers: BatchBuffers) -> Tensor:
 
 
 def _collate(batch: Sequence[Tensor], *, collate_fn_map: Any = None) -> Tensor:  # noqa: ANN401 - torch's own
-    """Returns the memory that the clips fill one after the other from its start; else stacks them."""
+    """Returns the memory of clips that fill it in order from its start; stacks all others."""
     first = batch[0]
     storage, size = first.untyped_storage(), first.numel()
     together = all(
@@ -60,7 +60,7 @@ def _collate(batch: Sequence[Tensor], *, collate_fn_map: Any = None) -> Tensor: 
         and clip.shape == first.shape
         and clip.dtype == first.dtype
         and clip.is_contiguous()
-        and not clip.requires_grad  # stacking keeps the way back to the clips
+        and not clip.requires_grad  # stacking keeps the graph of the clips
         for number, clip in enumerate(batch)
     )
     if together:

@@ -30,7 +30,7 @@ from dfs_store.loaders.transforms import transform_clip
 __all__ = ["IN_MEMORY_LIMIT_BYTES", "DFSDataset"]
 
 IN_MEMORY_LIMIT_BYTES = 2**30
-# What follows from the stores and the options, and is made anew where a dataset is unpickled.
+# Attributes that follow from the stores and options, and are recomputed when a dataset is unpickled.
 _DERIVED = frozenset(
     {
         "_source",
@@ -58,52 +58,51 @@ class DFSDataset(Dataset[tuple[Any, Any]]):
     label (after `transform` and `target_transform`). ``dataset[[i, j]]`` is a batch of both, for a
     `DataLoader` with ``batch_size=None`` and a `BatchSampler`.
 
-    A `DataLoader` asks for whole batches at once; the clips of such a batch share one piece of memory, which
-    its default collate takes as the batch. That memory is used again once nothing refers to it any more.
-    Values are those of the store, of `[0, 1]` pixels or of another normalisation; they are never clamped, for
-    trained key frames may leave the range of pixels on purpose.
+    A `DataLoader` requests whole batches. The clips of such a batch share one piece of memory, which its
+    default collate function uses as the batch. The memory is reused once nothing refers to it any more.
+    Values are never clamped, since trained key frames may leave the range of pixels on purpose.
 
     Safe in worker processes, forked or spawned: it pickles as path and options, and each process
     opens the store for itself. Key frames in memory are shared with the workers; for spawned ones they are
-    moved to shared memory when the first is started. Closing is optional.
+    moved to shared memory when the first one starts. Closing is optional.
 
     Args:
-        path: a store, or several to be joined: their clips in order; paths or URLs (see docs/remote.md). They
-            must have equal classes, frame shape, number of frames (unless `num_frames` is given) and, with
-            "stored", normalisation.
+        path: path or URL of a store (see docs/remote.md), or several stores to be joined in order. They must
+            have equal classes, frame shapes, numbers of frames (unless `num_frames` is given) and, with
+            "stored", normalisations.
         layout: "CTHW" or "TCHW".
-        num_frames: M, rebuilds clips of M evenly spaced frames from the first to the last one;
-            the stored number T when absent. A single frame is the middle of the clip.
-        transform: gets each clip as `torchvision.tv_tensors.Video` (T, C, H, W), float32, in the
-            space that `normalization` says; returns a tensor of four dimensions in the same order.
-        target_transform: gets the label; not with soft labels.
-        in_memory: True reads all key frames now, in their stored dtype; False reads them for each
-            batch. None does the former up to `IN_MEMORY_LIMIT_BYTES` (1 GiB). WebP and AVIF files count as
-            uint8: True decodes them once, in `torch.get_num_threads()` threads; False decodes those of
-            each batch, but each process keeps up to 64 MiB of decoded frames.
-        normalization: "stored" leaves the values as they are; None turns them back into pixels in [0, 1];
-            (mean, std), numbers or one per channel, or {"mean": mean, "std": std}, into
-            (pixel - mean) / std. A store that names no normalisation is taken to hold pixels.
-        target: "hard", the class of a clip, an int; or "soft", a teacher's logits for it, (classes,) float32,
-            which all stores must have (`dfs condense --soft-labels`).
-        on_progress: called while all key frames are read into memory, with the number of those that have
-            been read and the number in all. Not called in worker processes.
+        num_frames: M, number of evenly spaced frames of a rebuilt clip, from the first to the last; the
+            stored number T if None. A single frame is the middle of the clip.
+        transform: function of each clip, a `torchvision.tv_tensors.Video` (T, C, H, W), float32, in the
+            space that `normalization` names. Returns a four-dimensional tensor in the same order.
+        target_transform: function of the label; not with soft labels.
+        in_memory: whether to read all key frames at once, in their stored dtype, or those of each batch. If
+            None, all are read if they take at most `IN_MEMORY_LIMIT_BYTES` (1 GiB). WebP and AVIF files
+            count as uint8: True decodes them once, in `torch.get_num_threads()` threads; False decodes those
+            of each batch, but each process keeps up to 64 MiB of decoded frames.
+        normalization: "stored" for the stored values; None for pixels in [0, 1]; or (mean, std), numbers or
+            one per channel, or {"mean": mean, "std": std}, for (pixel - mean) / std. The values of a store
+            without a normalisation are pixels.
+        target: "hard" for the class of a clip, an int; or "soft" for a teacher's logits, (classes,) float32,
+            which all stores must contain (`dfs condense --soft-labels`).
+        on_progress: called while all key frames are read into memory, with the number read so far and the
+            total. Not called in worker processes.
 
     Attributes:
         classes: class names in the order of their labels.
         class_to_idx: label of each class name.
-        targets: label of each clip, before `target_transform`; the class also with soft labels.
-        target: as given.
+        targets: class of each clip, before `target_transform`, even with soft labels.
+        target: the argument.
         num_frames: M.
         frame_shape: (C, H, W).
-        layout: as given.
-        in_memory: what was decided.
+        layout: the argument.
+        in_memory: whether all key frames are in memory.
         normalization: {"mean": [...], "std": [...]} of the clips' values, or None for pixels.
 
     Raises:
-        SettingsError: an option is outside its rule, or joined stores do not fit together.
-        StoreNotFoundError, NotAStoreError, DamagedStoreError, NewerFormatError: as `open_store`.
-        StoreUnreachableError, MissingDependencyError: likewise, of a URL.
+        SettingsError: an option is invalid, or the stores cannot be joined.
+        StoreNotFoundError, NotAStoreError, DamagedStoreError, NewerFormatError: see `open_store`.
+        StoreUnreachableError, MissingDependencyError: see `open_store`, for a URL.
     """
 
     def __init__(
@@ -127,7 +126,7 @@ class DFSDataset(Dataset[tuple[Any, Any]]):
             raise SettingsError(f'target must be "hard" or "soft", got {target!r}')
         if target == "soft" and target_transform is not None:
             raise SettingsError(
-                'target_transform gets a class and cannot be used with target="soft"; leave out one of them'
+                'target_transform gets a class and cannot be used with target="soft"; remove one of them'
             )
         self._num_frames_option = num_frames
         self._in_memory_option = in_memory
@@ -144,7 +143,7 @@ class DFSDataset(Dataset[tuple[Any, Any]]):
         table: KeyFrameTable | None = None,
         on_progress: OnProgress | None = None,
     ) -> None:
-        """Works out everything that follows from the stores and the options, and loads absent key frames."""
+        """Sets everything that follows from the stores and options, and loads the key frames if needed."""
         self._source = source
         wanted = parse_normalization(self._normalization_option, source.frame_shape[0])
         if wanted == "stored":
@@ -175,47 +174,48 @@ class DFSDataset(Dataset[tuple[Any, Any]]):
         self._workspace = Workspace()
 
     def rebuilder(self, device: torch.device, table: KeyFrameTable | None) -> BatchRebuilder:
-        """Returns what rebuilds batches of this dataset's clips on a device, before any transform."""
+        """Returns a rebuilder for batches of this dataset on a device, which applies no transform."""
         return BatchRebuilder(self._source, self._wanted, self.num_frames, self.layout, device, table)
 
     @property
     def stores(self) -> list[KeyFrameStore]:
-        """The open stores, in the order of their clips."""
+        """The open stores in the order of their clips."""
         return list(self._source.stores)
 
     @property
     def key_frame_table(self) -> KeyFrameTable | None:
-        """All key frames, in memory; None where they are read for each batch."""
+        """All key frames in memory, or None if they are read for each batch."""
         return self._table
 
     def packed(self, device: str | torch.device = "cpu", dtype: torch.dtype | None = None) -> PackedDataset:
-        """Returns the same clips as packed batches: DataLoader workers ship key frames, not clips.
+        """Returns the dataset as packed batches: DataLoader workers send key frames instead of clips.
 
         Args:
-            device: where `PackedDataset.rebuild` makes clips of them.
-            dtype: a floating dtype of the clips; float32 when absent.
+            device: device on which `PackedDataset.rebuild` rebuilds clips.
+            dtype: floating-point dtype of the clips; float32 if None.
 
         Raises:
-            SettingsError: an option is outside its rule, or the dataset has a per-clip `transform`.
+            SettingsError: an option is invalid, or the dataset has a per-clip `transform`.
         """
         return PackedDataset(self, device, dtype)
 
     def labels_for_batches(self, user: str, remedy: str) -> Tensor:
-        """Returns the labels of all clips, for what rebuilds whole batches.
+        """Returns the labels of all clips, for a class that rebuilds whole batches.
 
         (N,) int64 after `target_transform`; with soft labels (N, classes) float32.
 
         Args:
-            user: its name for messages.
-            remedy: what to do instead of a per-clip transform.
+            user: name of that class in error messages.
+            remedy: alternative to a per-clip transform, for error messages.
 
         Raises:
-            SettingsError: there is a per-clip `transform`, or `target_transform` returns no whole number.
+            SettingsError: the dataset has a per-clip `transform`, or `target_transform` does not return a
+                whole number.
         """
         if self.transform is not None:
             raise SettingsError(
                 f"{user} rebuilds whole batches and cannot apply the dataset's per-clip transform "
-                f"({self.transform!r}); make the dataset without it and {remedy}, "
+                f"({self.transform!r}); create the dataset without it and {remedy}, "
                 "or use torch.utils.data.DataLoader"
             )
         if self._soft_labels is not None:
@@ -223,7 +223,7 @@ class DFSDataset(Dataset[tuple[Any, Any]]):
         labels = torch.tensor(self.targets, dtype=torch.int64, device="cpu")
         if self.target_transform is None:
             return labels
-        # Once per class: a label is all that a target transform gets.
+        # Once per class, since a target transform depends only on the label.
         outputs = [
             check_whole_number(self.target_transform(label), f"target_transform({label}) in a {user}")
             for label in range(len(self.classes))
@@ -235,7 +235,7 @@ class DFSDataset(Dataset[tuple[Any, Any]]):
 
     def __getitem__(self, index: int | list[int] | tuple[int, ...]) -> tuple[Any, Any]:
         if isinstance(index, list | tuple):
-            # What a DataLoader without a batch size asks for, its sampler a BatchSampler: a collated batch.
+            # A DataLoader with batch_size=None and a BatchSampler expects a collated batch.
             return cast(tuple[Any, Any], default_collate(self.__getitems__(index)))
         clips = self.clip_numbers([index])
         with torch.inference_mode(mode=False):
@@ -244,13 +244,13 @@ class DFSDataset(Dataset[tuple[Any, Any]]):
         return self._transformed(clip), self._target(int(clips[0]))
 
     def __getitems__(self, indices: Sequence[int]) -> list[tuple[Any, Any]]:
-        """Returns the (clip, label) of several clips, rebuilt side by side.
+        """Returns several (clip, label) pairs, rebuilt side by side.
 
-        torch's default collate turns them into a batch without copying it.
+        torch's default collate function makes them a batch without copying.
 
         Raises:
-            IndexError: a number is outside -N..N-1.
-            SettingsError: a number is no whole number.
+            IndexError: an index is outside -N..N-1.
+            SettingsError: an index is not a whole number.
         """
         clips = self.clip_numbers(indices)
         if clips.size == 0:
@@ -268,16 +268,16 @@ class DFSDataset(Dataset[tuple[Any, Any]]):
 
     def _target(self, clip: int) -> Any:  # noqa: ANN401 - a target transform may return anything
         if self._soft_labels is not None:
-            return self._soft_labels[clip].clone()  # its own memory: it may be changed, or sent elsewhere
+            return self._soft_labels[clip].clone()  # the caller may change it or send it to another process
         label = self.targets[clip]
         return label if self.target_transform is None else self.target_transform(label)
 
     def clip_numbers(self, indices: Sequence[int]) -> npt.NDArray[np.int64]:
-        """Returns which clips are asked for, (B,) numbers in 0..N-1.
+        """Returns the clip numbers of indices, (B,) in 0..N-1.
 
         Raises:
-            IndexError: a number is outside -N..N-1.
-            SettingsError: a number is no whole number.
+            IndexError: an index is outside -N..N-1.
+            SettingsError: an index is not a whole number.
         """
         return np.array([self._clip_number(index) for index in indices], dtype=np.int64)
 
@@ -286,17 +286,17 @@ class DFSDataset(Dataset[tuple[Any, Any]]):
             number = operator.index(cast(int, index))
         except TypeError:
             raise SettingsError(
-                f"a clip is asked for by a whole number, got {index!r}; for several clips use "
+                f"a clip index must be a whole number, got {index!r}; for several clips use "
                 "torch.utils.data.Subset or dataset.__getitems__([...])"
             ) from None
         if not -len(self) <= number < len(self):
             raise IndexError(
-                f"clip {number} of {len(self)}: numbers run from {-len(self)} to {len(self) - 1}"
+                f"clip {number} of {len(self)}: indices must be in {-len(self)}..{len(self) - 1}"
             )
         return number % len(self)
 
     def close(self) -> None:
-        """Closes the stores' files; key frames in memory stay usable."""
+        """Closes the stores. Key frames in memory stay usable."""
         self._source.close()
 
     def __getstate__(self) -> dict[str, Any]:
@@ -326,7 +326,7 @@ class DFSDataset(Dataset[tuple[Any, Any]]):
         return "\n    ".join([f"Dataset {type(self).__name__}", *lines])
 
     def _repr_html_(self) -> str:
-        """Shows the dataset in a notebook: its facts, and a small contact sheet of its first store."""
+        """Shows the dataset in a notebook: its properties and a small contact sheet of its first store."""
         from dfs_store.pictures.notebook import store_html
 
         return store_html(self._source.stores[0], repr(self).splitlines())

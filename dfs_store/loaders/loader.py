@@ -1,4 +1,4 @@
-"""DFSLoader: the fast path from a store to a training loop, whole batches at a time."""
+"""DFSLoader: rebuilds whole batches, the fastest way from a store to a training loop."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -24,11 +24,11 @@ Batch: TypeAlias = tuple[Tensor, Tensor]
 
 @dataclass
 class _Progress:
-    """Where a pass over the clips stands.
+    """Position of a pass over the clips.
 
     Attributes:
-        epoch: number of the pass.
-        batch: batches handed out, those before a resumption included.
+        epoch: number of the epoch.
+        batch: number of batches yielded, including those before a resumption.
     """
 
     epoch: int = 0
@@ -36,42 +36,42 @@ class _Progress:
 
 
 class DFSLoader:
-    """Batches of clips and labels, rebuilt from key frames that stay where they are used.
+    """Batches of clips and labels, rebuilt on the device from key frames.
 
     Iterating yields ``(clips, labels)``: clips (B, C, T, H, W) or (B, T, C, H, W) by the dataset's
     layout, labels (B,) int64 or, with the dataset's ``target="soft"``, (B, classes) float32, both on
-    `device`. On the CPU a float32 batch is the dataset's items, bit for bit; on other devices and in other
-    dtypes it equals them up to rounding: at most 2 eps of `dtype` (and of float32) times the largest
-    key-frame value. Key frames lie on `device` in their stored dtype, or are read for each batch where the
+    `device`. On the CPU a float32 batch equals the dataset's items bit for bit. On other devices and in other
+    dtypes it is equal up to rounding: at most 2 eps of `dtype` (and of float32) times the largest
+    key-frame value. Key frames are on `device` in their stored dtype, or are read for each batch if the
     dataset's `in_memory` is False.
 
-    On the CPU batches are rebuilt into recycled memory. It is used again only when nothing refers to
-    it any more: not the batch, a view, a graph, a NumPy array or a DLPack capsule made from it, nor
-    another process. So batches may be kept and changed at will.
+    On the CPU, batches are rebuilt into recycled memory. It is reused only when nothing refers to it any
+    more: no batch, view, graph, NumPy array, DLPack capsule or other process. So batches may be kept and
+    changed at will.
 
-    An epoch's order and flips follow from `seed` and the epoch alone. A new pass counts the epoch up once
-    all batches of the former one were handed out; `set_epoch` overrules it. `state_dict` and
-    `load_state_dict` resume in the middle of an epoch with exactly the batches that were still to come.
+    The order and flips of an epoch depend only on `seed` and the epoch. A new pass is the next epoch if all
+    batches of the previous one were yielded, unless `set_epoch` changes it. `state_dict` and
+    `load_state_dict` resume in the middle of an epoch with exactly the remaining batches.
 
     Args:
-        dataset: without a per-clip `transform`. Its `target_transform` is asked once per class, here,
-            and must return a whole number.
+        dataset: dataset without a per-clip `transform`. Its `target_transform` is called here, once per
+            class, and must return a whole number.
         batch_size: B, at least 1. The last batch of an epoch may be smaller.
-        shuffle: a new order every epoch.
-        device: where batches are rebuilt.
-        dtype: a floating dtype of the clips; float32 when absent.
-        seed: of order and flips, at least 0.
-        drop_last: leaves out a last, smaller batch (and, with replicas, clips that do not fill all).
-        horizontal_flip: probability that a clip is turned left to right, drawn per clip and epoch.
-        batch_transform: gets ``(clips, labels)`` on the device, clips as `torchvision.tv_tensors.Video`
-            (B, T, C, H, W) whatever the layout, and returns both, as torchvision's v2 MixUp does.
-            Random numbers that it draws are not part of the state.
-        num_replicas: processes that share each epoch in equal parts; from torch.distributed where it is
-            initialised, else 1.
-        rank: of this process; likewise.
+        shuffle: whether to use a new order in every epoch.
+        device: device that rebuilds batches.
+        dtype: floating-point dtype of the clips; float32 if None.
+        seed: seed of the order and flips, at least 0.
+        drop_last: whether to drop a smaller last batch (and, with replicas, clips that do not fill all).
+        horizontal_flip: probability that a clip is flipped horizontally, drawn per clip and epoch.
+        batch_transform: function of ``(clips, labels)`` on the device, clips as a
+            `torchvision.tv_tensors.Video` (B, T, C, H, W) in any layout. Returns both, like torchvision's
+            v2 MixUp. Random numbers that it draws are not part of the state.
+        num_replicas: number of processes that share each epoch equally; if None, from torch.distributed if
+            it is initialised, else 1.
+        rank: rank of this process; if None, from torch.distributed, else 0.
 
     Raises:
-        SettingsError: an option is outside its rule, or no batch is left with `drop_last`.
+        SettingsError: an option is invalid, or `drop_last` leaves no batch.
     """
 
     def __init__(
@@ -110,8 +110,8 @@ class DFSLoader:
         )
         if self._order.num_batches == 0:
             raise SettingsError(
-                f"drop_last leaves no batch: batch_size is {batch_size}, and of {len(dataset)} clips "
-                f"{self._order.clips_per_replica} come to each of {num_replicas} replicas"
+                f"drop_last leaves no batch: batch_size is {batch_size}, but each of "
+                f"{num_replicas} replicas gets {self._order.clips_per_replica} of {len(dataset)} clips"
             )
         self._labels = labels.to(self.device)
         table = dataset.key_frame_table
@@ -122,31 +122,31 @@ class DFSLoader:
         self._resumes = False
 
     def __len__(self) -> int:
-        """Batches of a full epoch on this replica."""
+        """Returns the number of batches of a full epoch on this replica."""
         return self._order.num_batches
 
     @property
     def batch_size(self) -> int:
-        """B."""
+        """B, the number of clips of a full batch."""
         return self._order.batch_size
 
     @property
     def epoch(self) -> int:
-        """Number of the epoch that is running, or that the next pass will be."""
+        """Number of the current epoch, or of the next pass."""
         return self._progress.epoch
 
     def set_epoch(self, epoch: int) -> None:
-        """Makes the next pass that of an epoch; a place in it that `load_state_dict` has set is kept.
+        """Sets the epoch of the next pass. A position set by `load_state_dict` is kept.
 
         Raises:
-            SettingsError: `epoch` is no whole number of at least 0.
+            SettingsError: `epoch` is not a whole number of at least 0.
         """
         epoch = check_whole_number(epoch, "epoch", least=0)
         if epoch != self._progress.epoch or self._is_through():
             self._progress, self._resumes = _Progress(epoch), False
 
     def __iter__(self) -> Iterator[Batch]:
-        # At the call, not at the first batch, so that a second pass begun meanwhile starts over.
+        # Created here, not at the first batch, so that a second pass begun in the meantime starts over.
         progress = _Progress(
             self._progress.epoch + self._is_through(), self._progress.batch if self._resumes else 0
         )
@@ -154,7 +154,7 @@ class DFSLoader:
         return self._batches(progress)
 
     def _is_through(self) -> bool:
-        """Whether a pass handed out all its batches; who counts them (Lightning) does not ask for its end."""
+        """Whether a pass has yielded all batches. A caller that counts them never exhausts the iterator."""
         return self._progress.batch >= self._order.num_batches and not self._resumes
 
     def _batches(self, progress: _Progress) -> Iterator[Batch]:
@@ -164,7 +164,7 @@ class DFSLoader:
             chosen = clips[progress.batch * size : (progress.batch + 1) * size]
             batch = self._batch(chosen, None if mirrored is None else mirrored[chosen])
             progress.batch += 1
-            # Nothing here may hold on to the batch, or its memory would never be free in time.
+            # No variable here may refer to the batch, or its memory would never be reused.
             box = [batch]
             del batch
             yield box.pop()
@@ -174,35 +174,35 @@ class DFSLoader:
     def _batch(self, chosen: npt.NDArray[np.int64], mirrored: npt.NDArray[np.bool_] | None) -> Batch:
         out = self._buffers.take((len(chosen), *self._rebuilder.clip_shape))
         self._rebuilder.rebuild(chosen, out, self._workspace, mirrored)
-        with torch.inference_mode(mode=False):  # as the clips: they may be trained on later
+        with torch.inference_mode(mode=False):  # like the clips, labels may be used for training later
             labels = self._labels[on_device(chosen, self.device)]
         if self.batch_transform is None:
             return out, labels
         return transform_batch(self.batch_transform, out, labels, self.dataset.layout)
 
     def state_dict(self) -> dict[str, Any]:
-        """Returns the place in the epoch, counting every batch handed out, and the settings it depends on."""
+        """Returns the position in the epoch, by the batches yielded, and the settings it depends on."""
         return {**asdict(self._progress), "settings": self._settings()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Makes the next pass begin with the batch after those that were handed out when `state` was taken.
+        """Makes the next pass begin with the batch after the last one yielded when `state` was taken.
 
-        Replicas load the same state: the rank is not part of it.
+        All replicas load the same state, since it does not contain the rank.
 
         Raises:
-            SettingsError: `state` is none of `state_dict`, or comes from a loader with other settings.
+            SettingsError: `state` is not from `state_dict`, or is from a loader with other settings.
         """
         try:
             epoch, batch, settings = state["epoch"], state["batch"], dict(state["settings"])
         except (KeyError, TypeError, ValueError):
             raise SettingsError(
-                f"the state of a DFSLoader has epoch, batch and settings, got {state!r}"
+                f"state must be from DFSLoader.state_dict (epoch, batch, settings), got {state!r}"
             ) from None
         for name, value in self._settings().items():
             if settings.get(name) != value:
                 raise SettingsError(
                     f"the state comes from a loader with {name} {settings.get(name)!r}, this one has "
-                    f"{value!r}; the remaining batches would be others"
+                    f"{value!r}; the remaining batches would differ"
                 )
         epoch = check_whole_number(epoch, "epoch", least=0)
         self._progress = _Progress(epoch, check_whole_number(batch, "batch", least=0))

@@ -1,6 +1,6 @@
-"""From the space a store's values lie in to the space a caller wants them in, channel by channel.
+"""Converts values between the space of a store and the space of a caller, per channel.
 
-Both are affine, as interpolation is, so they are applied to the few key frames, never to whole clips.
+The conversion is affine, like interpolation, so it is applied to the few key frames instead of whole clips.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,15 +30,15 @@ class Space(NamedTuple):
     """A value space: value = (pixel - mean) / std, with pixels in [0, 1].
 
     Attributes:
-        mean: C numbers.
-        std: C numbers above 0.
+        mean: mean of each channel, C numbers.
+        std: standard deviation of each channel, C numbers above 0.
     """
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
 
     def as_dict(self) -> dict[str, list[float]]:
-        """Returns {"mean": [...], "std": [...]}, as stores and torchvision write it."""
+        """Returns {"mean": [...], "std": [...]}, the form used by stores and torchvision."""
         return {"mean": list(self.mean), "std": list(self.std)}
 
 
@@ -46,11 +46,11 @@ PIXELS = Space((0.0,), (1.0,))
 
 
 class Affine(NamedTuple):
-    """value = scale * stored + zero, per channel.
+    """An affine map per channel: value = scale * stored + zero.
 
     Attributes:
-        scale: (C,) float64.
-        zero: (C,) float64.
+        scale: scale of each channel, (C,) float64.
+        zero: offset of each channel, (C,) float64.
     """
 
     scale: npt.NDArray[np.float64]
@@ -65,10 +65,10 @@ def parse_normalization(
     Args:
         option: `word`; None; (mean, std) with a number, or C numbers, each; or these as {"mean", "std"}.
         num_channels: C.
-        word: what stands for the dataset's own normalisation; returned as "stored".
+        word: name of the dataset's own normalisation; returned as "stored".
 
     Raises:
-        SettingsError: it is none of these, or a std is not above 0.
+        SettingsError: the option has another form, or a std is not above 0.
     """
     rule = f'normalization must be "{word}", None (pixels in [0, 1]) or a pair (mean, std)'
     if option is None:
@@ -91,14 +91,14 @@ def parse_normalization(
 
 
 def stored_space(normalization: Mapping[str, Sequence[float]] | None) -> Space | None:
-    """Returns the space of a store's values; None for pixels, which is also how no normalization reads."""
+    """Returns the space of a store's values; None for pixels or a store without normalization."""
     if normalization is None:
         return None
     return Space(tuple(normalization["mean"]), tuple(normalization["std"]))
 
 
 def affine_between(stored: Space | None, wanted: Space | None) -> Affine | None:
-    """Returns the step from one space to another, or None where they are the same."""
+    """Returns the map from one space to another, or None if they are equal."""
     if stored == wanted:
         return None
     stored_mean, stored_std = np.asarray(stored or PIXELS)

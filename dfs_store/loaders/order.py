@@ -1,4 +1,4 @@
-"""Which clips come when: the order of an epoch and its replicas, a function of seed and epoch alone."""
+"""The order of clips in each epoch and on each replica, which depends only on seed and epoch."""
 
 from dataclasses import dataclass
 
@@ -7,22 +7,22 @@ import numpy.typing as npt
 
 __all__ = ["EpochOrder"]
 
-_ORDER, _FLIP = 0, 1  # streams of random numbers that must not depend on each other
+_ORDER, _FLIP = 0, 1  # independent streams of random numbers
 
 
 @dataclass(frozen=True)
 class EpochOrder:
-    """Orders N clips anew for every epoch.
+    """Orders N clips for every epoch.
 
     Attributes:
         num_clips: N.
         batch_size: B.
         shuffle: whether the order changes with the epoch.
-        seed: at least 0.
-        drop_last: leaves out clips that do not fill the last batch, or not every replica.
-        horizontal_flip: probability that a clip is turned left to right in an epoch.
-        num_replicas: processes that share each epoch.
-        rank: which of them this is.
+        seed: seed of order and flips, at least 0.
+        drop_last: whether to drop clips that do not fill the last batch, or not every replica.
+        horizontal_flip: probability that a clip is flipped horizontally in an epoch.
+        num_replicas: number of processes that share each epoch.
+        rank: rank of this process.
     """
 
     num_clips: int
@@ -36,23 +36,23 @@ class EpochOrder:
 
     @property
     def clips_per_replica(self) -> int:
-        """Clips of an epoch on each replica, the same on all."""
+        """Number of clips of an epoch on each replica."""
         if self.drop_last:
             return self.num_clips // self.num_replicas
         return -(-self.num_clips // self.num_replicas)
 
     @property
     def num_batches(self) -> int:
-        """Batches of an epoch on each replica."""
+        """Number of batches of an epoch on each replica."""
         if self.drop_last:
             return self.clips_per_replica // self.batch_size
         return -(-self.clips_per_replica // self.batch_size)
 
     def clips(self, epoch: int) -> npt.NDArray[np.int64]:
-        """Returns this replica's clips of an epoch, in order; without `drop_last` some may come twice.
+        """Returns this replica's clips of an epoch, in order. Without `drop_last`, some may repeat.
 
-        Replicas take turns in one common order, as in torch's DistributedSampler: it is filled up from
-        its start (or cut off) to a multiple of the number of replicas.
+        As in torch's DistributedSampler, replicas take turns in a common order, which is extended from its
+        start, or truncated, to a multiple of the number of replicas.
         """
         order = np.arange(self.num_clips)
         if self.shuffle:
@@ -61,9 +61,9 @@ class EpochOrder:
         return common[self.rank :: self.num_replicas].astype(np.int64)
 
     def mirrored(self, epoch: int) -> npt.NDArray[np.bool_] | None:
-        """Returns which of all clips are turned left to right in an epoch, (N,); None for none.
+        """Returns which of all clips are flipped horizontally in an epoch, (N,); None for none.
 
-        A coin per clip number, so that neither replicas nor the place in the epoch change it.
+        Drawn per clip number, so that it does not depend on the replica or the position in the epoch.
         """
         if self.horizontal_flip == 0:
             return None

@@ -1,4 +1,4 @@
-"""Eq. 3 applied to tensors: one differentiable function, and clips or whole batches into given memory."""
+"""Eq. 3 for tensors: a differentiable function, and functions that rebuild clips into given memory."""
 
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -31,25 +31,25 @@ def interpolate(
 ) -> Tensor:
     """Rebuilds clips from key frames by linear interpolation in time (Eq. 3).
 
-    Differentiable (to any order) with respect to the key frames, on their device and in their
-    dtype. At a key position the key frame itself is returned, bit for bit. Numbers narrower than
-    float32 are mixed in float32 and rounded once.
+    Differentiable (to any order) with respect to the key frames, on their device and in their dtype. At a
+    key position, the key frame itself is returned, bit for bit. Dtypes narrower than float32 are interpolated
+    in float32 and rounded once.
 
     Args:
-        key_frames: (..., K, C, H, W), any floating dtype; leading dimensions are batches. A tensor
-            of fewer than 4 dimensions is one clip whose first dimension is K.
-        positions: (K,) whole numbers, 0-based and shared by every clip of the batch, or (..., K),
-            one row per clip, with the leading dimensions of `key_frames`. The first is 0, the last
-            `num_frames` - 1, strictly increasing; a single key frame at 0 stands still.
+        key_frames: key frames of any floating-point dtype, (..., K, C, H, W) with leading batch dimensions. A
+            tensor of fewer than 4 dimensions is one clip whose first dimension is K.
+        positions: 0-based positions, whole numbers, (K,) for every clip of the batch or (..., K) with one row
+            per clip. The first is 0, the last `num_frames` - 1, strictly increasing. A single key frame at 0
+            is repeated.
         num_frames: T of the clip.
-        times: (M,) floats in [0, T-1], in frames; the T whole frames when absent. Not differentiable.
+        times: times in frames, (M,) floats in [0, T-1]; all T frames if None. Not differentiable.
 
     Returns:
         (..., M, C, H, W) in the dtype of `key_frames`; M = T without `times`.
 
     Raises:
-        PositionsError: the positions break a rule, or do not fit the shape of `key_frames`.
-        SettingsError: the dtype is not floating, `num_frames` is no whole number in 2..65536, or a
+        PositionsError: the positions are invalid, or do not match the shape of `key_frames`.
+        SettingsError: the dtype is not floating-point, `num_frames` is not a whole number in 2..65536, or a
             time is outside [0, T-1].
     """
     _check_key_frames(key_frames)
@@ -68,7 +68,6 @@ def interpolate(
 
 
 def _stack(plans: list[Neighbours], num_keys: int) -> Neighbours:
-    """Joins the neighbours of several clips of K key frames each into those of one long list."""
     if not plans:
         nothing = np.zeros(0, dtype=np.int64)
         return Neighbours(nothing, nothing, np.zeros(0))
@@ -80,14 +79,13 @@ def _stack(plans: list[Neighbours], num_keys: int) -> Neighbours:
 
 
 def _mix(flat: Tensor, near: Neighbours) -> Tensor:
-    """Mixes rows of `flat` (R, ...) into one frame per entry of `near`."""
     left, right = on_device(near.left, flat.device), on_device(near.right, flat.device)
     wide = flat if flat.dtype in (torch.float32, torch.float64) else flat.to(torch.float32)
     weight = on_device(torch.from_numpy(near.weight).to(wide.dtype), flat.device)
     weight = weight.reshape(-1, *(1,) * (flat.dim() - 1))
     before, after = wide.index_select(0, left), wide.index_select(0, right)
     mixed = before * (1 - weight) + after * weight
-    # A key position takes its key frame untouched: arithmetic would turn inf into nan, -0 into 0.
+    # A key position copies its key frame: arithmetic would turn inf into nan, -0 into 0.
     return torch.where(weight == 0, before, mixed).to(flat.dtype)
 
 
@@ -98,8 +96,8 @@ def _check_key_frames(key_frames: Tensor) -> None:
         )
     if not key_frames.is_floating_point():
         raise SettingsError(
-            f"key_frames must be floating, got {key_frames.dtype}: mixing whole numbers would cut off "
-            "their fractions; convert them with .float() first"
+            f"key_frames must be floating-point, got {key_frames.dtype}: interpolating whole numbers would "
+            "truncate them; convert them with .float() first"
         )
     if key_frames.dim() == 0:
         raise SettingsError("key_frames must have a dimension of key frames, got a single number of shape ()")
@@ -108,7 +106,6 @@ def _check_key_frames(key_frames: Tensor) -> None:
 def _positions_array(
     positions: npt.ArrayLike | Tensor, lead: torch.Size, num_keys: int
 ) -> npt.NDArray[np.generic]:
-    """Returns positions as an array of shape (K,) or (*lead, K)."""
     try:
         array = _to_numpy(positions)
     except ValueError as error:
@@ -130,12 +127,12 @@ def _to_numpy(values: npt.ArrayLike | Tensor) -> npt.NDArray[Any]:
 
 
 def dense_weights(left: Tensor, weight: Tensor, num_key_frames: int) -> Tensor:
-    """Returns Eq. 3 of a batch of clips as matrices, so that clip = weights @ key_frames.
+    """Returns Eq. 3 of a batch of clips as matrices, such that clip = weights @ key_frames.
 
     Args:
-        left: (B, M) int64, number of the key frame at or before each output time.
-        weight: (B, M) floating, weight of the next key frame; 0 at a key position.
-        num_key_frames: K, that of the clip with most; shorter clips get columns of zeros.
+        left: number of the key frame at or before each output time, (B, M) int64.
+        weight: weight of the next key frame, 0 at a key position, (B, M) floating-point.
+        num_key_frames: K, the largest number of key frames of a clip; shorter clips get columns of zeros.
 
     Returns:
         (B, M, K) in the dtype of `weight`.
@@ -143,17 +140,17 @@ def dense_weights(left: Tensor, weight: Tensor, num_key_frames: int) -> Tensor:
     matrices = weight.new_zeros(*left.shape, num_key_frames)
     right = torch.where(weight > 0, left + 1, left)
     matrices.scatter_(2, right.unsqueeze(2), weight.unsqueeze(2))
-    # Last, so that at a key position (left == right) the entry is exactly 1.
+    # Written last, so that the entry is exactly 1 at a key position, where left == right.
     return matrices.scatter_(2, left.unsqueeze(2), (1 - weight).unsqueeze(2))
 
 
 def rebuild_batch(key_frames: Tensor, weights: Tensor, layout: Layout, out: Tensor) -> Tensor:
-    """Rebuilds a batch of clips into `out` with one batched product, allocating nothing of its size.
+    """Rebuilds a batch of clips into `out` with one batched product, without allocating memory of its size.
 
     Args:
         key_frames: contiguous, (B, C, K, H, W) for layout CTHW or (B, K, C, H, W) for TCHW; clips with
-            fewer than K key frames are padded with any finite ones.
-        weights: (B, M, K) of `dense_weights`, in the dtype of `key_frames`.
+            fewer than K key frames are padded with any finite values.
+        weights: matrices from `dense_weights`, (B, M, K) in the dtype of `key_frames`.
         layout: "CTHW" or "TCHW".
         out: contiguous, (B, C, M, H, W) or (B, M, C, H, W), in the dtype of `key_frames`.
 
@@ -162,7 +159,7 @@ def rebuild_batch(key_frames: Tensor, weights: Tensor, layout: Layout, out: Tens
     """
     num_clips, num_outputs, num_keys = weights.shape
     if layout == "CTHW":
-        # One product per channel, so that it writes the clip in its final order.
+        # One product per channel, which writes the clip in its final order.
         num_channels = key_frames.shape[1]
         weights = weights.repeat_interleave(num_channels, dim=0)
         num_clips *= num_channels
@@ -176,7 +173,7 @@ def rebuild_batch(key_frames: Tensor, weights: Tensor, layout: Layout, out: Tens
 
 
 def planes_of(frames: Tensor, layout: Layout) -> Tensor:
-    """Returns frames as the contiguous runs of values in which a clip of that layout holds them.
+    """Returns frames as the planes of values that are contiguous in a clip of the layout.
 
     Args:
         frames: contiguous (..., C, M, H, W) for layout CTHW, (..., M, C, H, W) for TCHW.
@@ -189,16 +186,16 @@ def planes_of(frames: Tensor, layout: Layout) -> Tensor:
 
 
 def rebuild_clip(keys: Tensor, first: int, segments: Sequence[Segment], out: Tensor) -> Tensor:
-    """Rebuilds one clip into `out`, segment by segment, allocating nothing of its size.
+    """Rebuilds one clip into `out`, segment by segment, without allocating memory of its size.
 
-    On a CPU this reads the key frames where they lie and writes each value of the clip once. To gather
-    the key frames for one batched product takes longer, and so does that product with its many zeros.
+    On a CPU, this reads key frames in place and writes each value of the clip once. Gathering the key frames
+    for a batched product takes longer, and so does the product itself, whose weights are mostly zero.
 
     Args:
-        keys: (P, S, L) float32 or float64, planes of key frames, those of the clip one after the other.
+        keys: planes of key frames, (P, S, L) float32 or float64, those of a clip one after the other.
         first: number of the clip's first key frame among the S.
-        segments: of `ClipPlan`.
-        out: (P, M, L), planes of the clip, in the dtype of `keys`.
+        segments: segments of the clip's `ClipPlan`.
+        out: planes of the clip, (P, M, L), in the dtype of `keys`.
 
     Returns:
         `out`.

@@ -1,4 +1,4 @@
-"""The clips of one store, or of several joined, as one numbered list; where key frames are read."""
+"""The clips of one store, or of several joined ones, as one numbered list whose key frames can be read."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import zip_longest
@@ -19,10 +19,10 @@ from dfs_store.loaders.normalization import Space, affine_between, stored_space
 __all__ = ["OnProgress", "OpenStores", "Span"]
 
 OnProgress = Callable[[int, int], None]
-"""Gets how many key frames have been read, and how many there are."""
+"""Called with the number of key frames read so far and the total."""
 
-_MAX_SHOWN = 10  # of a list in a message
-_CHUNK_BYTES = 64 * 2**20  # read at once when a whole store is loaded
+_MAX_SHOWN = 10  # items of a list in a message
+_CHUNK_BYTES = 64 * 2**20  # read at a time when a whole store is loaded
 
 
 class Span(NamedTuple):
@@ -34,24 +34,24 @@ class Span(NamedTuple):
 
 
 class OpenStores:
-    """Clips of stores with equal classes and frame shape.
+    """Clips of stores with equal classes and frame shapes.
 
     Args:
-        stores: in the order in which their clips are numbered, at least one.
+        stores: at least one store, in the order of their clips.
 
     Attributes:
-        stores: as given.
+        stores: the argument.
         class_names: names in the order of their labels.
         frame_shape: (C, H, W).
-        dtype: stored dtype of all key frames; "float32" where the stores' differ.
-        labels: (N,) int64.
-        offsets: (N+1,) int64, first key frame of each clip.
-        positions: (S,) int64.
-        num_frames: (N,) int64, T of each clip.
-        spaces: the value space of each store.
+        dtype: stored dtype of all key frames; "float32" if the stores differ.
+        labels: label of each clip, (N,) int64.
+        offsets: first key frame of each clip, (N+1,) int64.
+        positions: positions of all key frames, (S,) int64.
+        num_frames: T of each clip, (N,) int64.
+        spaces: value space of each store.
 
     Raises:
-        SettingsError: the stores do not fit together; says both values.
+        SettingsError: the stores differ in a property that must be equal; the message names both values.
     """
 
     def __init__(self, stores: Sequence[KeyFrameStore]) -> None:
@@ -68,7 +68,7 @@ class OpenStores:
         self.spaces = [stored_space(store.normalization) for store in stores]
         counts = [np.diff(store.offsets) for store in stores]
         self.offsets = np.concatenate([[0], np.cumsum(np.concatenate(counts))]).astype(np.int64)
-        self._frame_bytes = int(np.prod(self.frame_shape)) * 4  # at most
+        self._frame_bytes = int(np.prod(self.frame_shape)) * 4  # upper bound: float32
         self._scales = [(store.scale, store.zero) for store in stores]
         self._first_clip = np.concatenate([[0], np.cumsum([len(store) for store in stores])])
         self._first_key_frame = self.offsets[self._first_clip]
@@ -78,46 +78,46 @@ class OpenStores:
 
     @property
     def num_key_frames(self) -> int:
-        """S, the key frames of all stores."""
+        """S, the number of key frames of all stores."""
         return len(self.positions)
 
     @property
     def stored_as(self) -> str:
-        """How key frames are stored, in words: dtypes and names of encodings."""
+        """The dtypes or encodings of the key frames, as text."""
         return ", ".join(sorted({store.stored_as for store in self.stores}))
 
     @property
     def is_coded(self) -> bool:
-        """Whether any of the stores has image files, which are decoded."""
+        """Whether any store contains image files."""
         return any(store.frame_encoding is not None for store in self.stores)
 
     @property
     def key_frame_bytes(self) -> int:
-        """Bytes of all key frames in memory, in `dtype`; image files decoded."""
+        """Size of all key frames in memory in bytes, in `dtype`, with image files decoded."""
         frame_values = int(np.prod(self.frame_shape))
         return self.num_key_frames * frame_values * np.dtype(self.dtype).itemsize
 
     def check_agreement(self, name: str, read: Callable[[KeyFrameStore], Any], remedy: str = "") -> None:
-        """Refuses stores that differ in something.
+        """Checks that all stores agree in a property.
 
         Raises:
-            SettingsError: they do; names both stores and both values.
+            SettingsError: two stores differ; the message names both and their values.
         """
         first = read(self.stores[0])
         for store in self.stores[1:]:
             if (value := read(store)) != first:
                 shown = _shown_difference(first, value)
                 raise SettingsError(
-                    f"stores that are joined must have the same {name}: {self.stores[0].path} has "
+                    f"joined stores must have the same {name}: {self.stores[0].path} has "
                     f"{shown[0]}, {store.path} has {shown[1]}{remedy}"
                 )
 
     def check_clip_bytes(self, num_outputs: int) -> None:
-        """Raises ClipTooLargeError if a clip of so many rebuilt frames takes more than is allowed."""
+        """Raises ClipTooLargeError if a clip of `num_outputs` frames is larger than allowed."""
         self.stores[0].check_clip_bytes(num_outputs)
 
     def soft_labels(self) -> npt.NDArray[np.float32]:
-        """Returns the soft labels of all clips, (N, classes) float32; SettingsError if a store has none."""
+        """Returns all clips' soft labels, (N, classes) float32. Raises SettingsError if a store has none."""
         found = []
         for store in self.stores:
             if store.soft_labels is None:
@@ -128,14 +128,14 @@ class OpenStores:
         return np.concatenate(found)
 
     def spans_of(self, clips: npt.NDArray[np.int64]) -> list[Span]:
-        """Returns where the key frames of clips lie, in their order."""
+        """Returns the spans of the clips' key frames, in order."""
         stores = np.searchsorted(self._first_clip, clips, side="right") - 1
         first = self._first_key_frame[stores]
         starts, stops = self.offsets[clips] - first, self.offsets[clips + 1] - first
         return [Span(*span) for span in zip(stores.tolist(), starts.tolist(), stops.tolist(), strict=True)]
 
     def all_spans(self) -> Iterable[Span]:
-        """Yields all key frames in pieces that are cheap to hold twice."""
+        """Yields all key frames in spans that are small enough to exist twice in memory."""
         step = max(1, _CHUNK_BYTES // self._frame_bytes)
         for number, size in enumerate(np.diff(self._first_key_frame).tolist()):
             for start in range(0, size, step):
@@ -150,17 +150,17 @@ class OpenStores:
         keep: bool = True,
         on_progress: OnProgress | None = None,
     ) -> KeyFrameTable:
-        """Reads key frames into a table; image files are decoded in torch's number of threads.
+        """Reads key frames into a table. Image files are decoded in torch's number of threads.
 
         Args:
-            spans: which, in which order.
-            wanted: the space of the values of each store, or None for the stored values.
-            memory: where the key frames are put.
-            keep: whether the stores may keep decoded image files for the next time.
-            on_progress: called with the key frames read so far, and with those in all.
+            spans: the key frames, in order.
+            wanted: value space for each store, or None for the stored values.
+            memory: allocates memory for the key frames.
+            keep: whether the stores may cache decoded image files for the next read.
+            on_progress: called with the number of key frames read so far and the total.
 
         Raises:
-            DamagedStoreError: a key frame cannot be read, or is not what was written.
+            DamagedStoreError: a key frame cannot be read, or does not match its checksum.
             StoreUnreachableError: the server of a remote store does not answer.
             SettingsError: the stores were closed.
         """
@@ -176,7 +176,6 @@ class OpenStores:
         return KeyFrameTable(table, *self._scales_of(spans, total, wanted))
 
     def _together(self, spans: Sequence[Span]) -> Iterator[list[Span]]:
-        """Yields spans of one store each, as many as are cheap to read together."""
         together: list[Span] = []
         held = 0
         for span in spans:
@@ -190,7 +189,7 @@ class OpenStores:
             yield together
 
     def _read_into(self, out: npt.NDArray[Any], spans: Sequence[Span], *, keep: bool) -> None:
-        """Reads spans of one store in the dtype of all; values, if the store has another."""
+        """Reads spans of one store in the common dtype, as values if the store has another."""
         store = self.stores[spans[0].store]
         scale, zero = self._scales[spans[0].store]
         bounds, threads = [(start, stop) for _, start, stop in spans], torch.get_num_threads()
@@ -210,7 +209,7 @@ class OpenStores:
     def _scales_of(
         self, spans: Sequence[Span], total: int, wanted: list[Space | None] | None
     ) -> tuple[Tensor, Tensor] | tuple[None, None]:
-        """Returns scale and zero of key frames as `_read_into` gives them; None if those are the values."""
+        """Returns scale and zero of key frames from `_read_into`; None if these are the values."""
         spaces = self.spaces if wanted is None else wanted
         affines = [affine_between(*pair) for pair in zip(self.spaces, spaces, strict=True)]
         if self.dtype != "uint8" and all(affine is None for affine in affines):
@@ -228,13 +227,12 @@ class OpenStores:
         return torch.from_numpy(scales.astype(np.float32)), torch.from_numpy(zeros.astype(np.float32))
 
     def close(self) -> None:
-        """Closes the stores' files; nothing can be read afterwards."""
+        """Closes the stores. Nothing can be read afterwards."""
         for store in self.stores:
             store.close()
 
 
 def _shown_difference(first: object, second: object) -> tuple[str, str]:
-    """Returns two values for a message; of long lists only the part where they begin to differ."""
     if (
         not isinstance(first, list)
         or not isinstance(second, list)

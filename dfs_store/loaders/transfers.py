@@ -42,7 +42,7 @@ def on_host(values: Sequence[Tensor]) -> list[npt.NDArray[np.float64]]:
         values: float32 or float64 tensors of any shapes.
 
     Returns:
-        Arrays of the same shapes, float64.
+        float64 arrays of the same shapes.
     """
     if not values:
         return []

@@ -1,4 +1,4 @@
-"""Transforms of torchvision, which know a clip as a Video of (..., T, C, H, W), in any layout."""
+"""Applies torchvision's transforms, which expect a Video (..., T, C, H, W), to clips in any layout."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,15 +12,15 @@ __all__ = ["transform_batch", "transform_clip"]
 
 
 def transform_clip(transform: Callable[[Any], Any], clip: Tensor, layout: Layout) -> Tensor:
-    """Returns a clip after a transform, as a plain tensor in the layout.
+    """Applies a transform to a clip and returns a plain tensor in the same layout.
 
     Args:
-        transform: gets a `tv_tensors.Video` (T, C, H, W).
-        clip: in the layout.
+        transform: function of a `tv_tensors.Video` (T, C, H, W).
+        clip: clip in the layout.
         layout: "CTHW" or "TCHW".
 
     Raises:
-        SettingsError: what the transform returns is no tensor of four dimensions.
+        SettingsError: the transform does not return a tensor of four dimensions.
     """
     return _from_video(transform(_as_video(clip, layout)), clip.dim(), layout, f"transform {transform!r}")
 
@@ -28,16 +28,16 @@ def transform_clip(transform: Callable[[Any], Any], clip: Tensor, layout: Layout
 def transform_batch(
     transform: Callable[[Any, Tensor], Any], clips: Tensor, labels: Tensor, layout: Layout
 ) -> tuple[Tensor, Any]:
-    """Returns a batch after a transform, the clips as a plain tensor in the layout.
+    """Applies a transform to a batch and returns clips, as a plain tensor in the same layout, and labels.
 
     Args:
-        transform: gets a `tv_tensors.Video` (B, T, C, H, W) and the labels, and returns both.
-        clips: (B, *layout).
-        labels: (B,) int64.
+        transform: function of a `tv_tensors.Video` (B, T, C, H, W) and the labels; returns both.
+        clips: clips in the layout, (B, ...).
+        labels: labels, (B,) int64.
         layout: "CTHW" or "TCHW".
 
     Raises:
-        SettingsError: the transform returns no pair, or its clips are no tensor of five dimensions.
+        SettingsError: the transform does not return a pair, or its clips are not a tensor of five dimensions.
     """
     name = f"batch_transform {transform!r}"
     result = transform(_as_video(clips, layout), labels)
@@ -47,7 +47,7 @@ def transform_batch(
 
 
 def _as_video(clips: Tensor, layout: Layout) -> Any:  # noqa: ANN401 - torchvision is not annotated
-    # A second's import that only those who transform need.
+    # Imported lazily, because it takes a second.
     from torchvision.tv_tensors import Video  # type: ignore[import-untyped]
 
     return Video(clips.transpose(-4, -3) if layout == "CTHW" else clips)

@@ -1,6 +1,6 @@
-"""Pictures of a store: contact sheets, films, charts. NumPy, Pillow and PyAV; never imports torch.
+"""Pictures of a store: contact sheets, films and charts. Never imports torch.
 
-Charts need matplotlib (`pip install 'dfs-store[plot]'`); contact sheets, GIF and MP4 need nothing more.
+Charts need matplotlib (`pip install 'dfs-store[plot]'`); contact sheets, GIF and MP4 do not.
 """
 
 from dfs_store.pictures.clip import PicturedClip, first_of_each_class, pictured

@@ -35,7 +35,7 @@ _DPI = 150
 _BAR_INCHES = 0.2
 _BARS_PER_COLUMN = 60
 _STEP_BINS = 400
-# Okabe and Ito's, told apart with colour blindness, and matplotlib's brown and purple.
+# Okabe and Ito's palette, distinguishable with colour blindness, and matplotlib's brown and purple.
 _CLASS_COLOURS = (
     "#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#8c564b", "#9467bd", "#7f7f7f",
     "#bcbd22",
@@ -56,20 +56,20 @@ def insertion_timeline(
     title: str = "",
     theme: Theme = LIGHT,
 ) -> "Figure":
-    """Draws which positions became key frames when, and below how many key frames a clip had.
+    """Draws the step and position of every insertion, and below them the number of key frames per clip.
 
-    Dots have the colours of their classes if these are at most ten, else those of the steps, as in sheets.
+    Dots are coloured by class if there are at most ten classes, else by step, as in contact sheets.
 
     Args:
-        inserted_at: (S,) the 0-based step of every key frame, -1 for an initial one.
-        positions: (S,) its 0-based position.
-        num_clips: clips that the key frames belong to.
+        inserted_at: 0-based step of every key frame, -1 for an initial one, (S,).
+        positions: 0-based position of every key frame, (S,).
+        num_clips: number of clips that the key frames belong to.
         num_frames: T.
-        phases: shaded, where they are known.
+        phases: phases of the run to shade, None if unknown.
         classes: class names.
-        labels: (S,) the class of every key frame.
-        title: of the picture.
-        theme: colours.
+        labels: class of every key frame, (S,).
+        title: title of the chart.
+        theme: colours of the chart.
 
     Raises:
         MissingDependencyError: matplotlib is not installed.
@@ -78,14 +78,14 @@ def insertion_timeline(
     steps = inserted_at[inserted_at >= 0].astype(np.int64)
     if not steps.size:
         raise SettingsError(
-            "no key frame was inserted during the run, so there is no timeline; `dfs inspect` shows the key "
-            "frames there are"
+            "no key frame was inserted during the run, so there is no timeline; `dfs inspect` lists the key "
+            "frames"
         )
     where = positions[inserted_at >= 0].astype(np.int64)
     last = phases.steps if phases is not None else int(steps.max()) + 1
     figure = _figure(9.0, 3.2 + min(num_frames, 40) * 0.14)
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=[2.2, 1])
-    width = max(1, math.ceil(last / _STEP_BINS))  # steps that share a dot
+    width = max(1, math.ceil(last / _STEP_BINS))  # steps per dot
     most = _draw_insertions(figure, above, steps, where, labels[inserted_at >= 0], classes, last, width)
     above.set_ylim(num_frames - 0.5, -0.5)
     above.set_yticks(range(0, num_frames, max(1, num_frames // 16)))
@@ -119,9 +119,9 @@ def _draw_insertions(
     last: int,
     width: int,
 ) -> int:
-    """Draws a dot per class, position and `width` steps; returns the most insertions of a dot."""
+    """Draws a dot per class, position and `width` steps. Returns the largest number of insertions per dot."""
     by_class = np.unique(labels).size <= len(_CLASS_COLOURS)
-    # Dots of several classes at one place are drawn side by side.
+    # Dots of several classes at the same place are drawn side by side.
     kinds = np.unique(labels, return_inverse=True)[1] if by_class else np.zeros_like(labels)
     dots, counts = np.unique(np.stack([steps // width, where, kinds]), axis=1, return_counts=True)
     sizes = 14 + 60 * (counts - 1) / max(1, counts.max() - 1)
@@ -159,14 +159,14 @@ def storage_per_class(
     title: str = "",
     theme: Theme = LIGHT,
 ) -> "Figure":
-    """Draws a bar per class: what its key frames take, and in words their share of its dense clips.
+    """Draws the storage of each class as a bar, labelled with its percentage of the dense clips.
 
     Args:
-        names: of the C classes.
-        size_bytes: (C,) of the key frames, as stored.
-        dense_bytes: (C,) of the same clips with all frames as float32.
-        title: of the picture.
-        theme: colours.
+        names: names of the C classes.
+        size_bytes: size of each class's key frames as stored, (C,).
+        dense_bytes: size of the same clips with all frames as float32, (C,).
+        title: title of the chart.
+        theme: colours of the chart.
 
     Raises:
         MissingDependencyError: matplotlib is not installed.
@@ -205,22 +205,22 @@ def cosine_map(
     title: str = "",
     theme: Theme = LIGHT,
 ) -> "Figure":
-    """Draws how the gradients of one clip's candidates agreed with their key frames, by step (Eq. 4-6).
+    """Draws the cosines between the gradients of a clip's candidates and key frames, by step (Eq. 4-6).
 
     Args:
-        steps: (M,) the steps measured, ascending.
-        cosines: (M, T) the larger of the two cosines of every candidate, not-a-number at key frames.
-        inserted: (step, position) of the key frames that were inserted.
-        epsilon: the threshold of insertion, named below.
-        title: of the picture.
-        theme: colours.
+        steps: the measured steps, ascending, (M,).
+        cosines: larger of the two cosines of every candidate, NaN at key frames, (M, T).
+        inserted: (step, position) of each inserted key frame.
+        epsilon: threshold of insertion, shown below the chart.
+        title: title of the chart.
+        theme: colours of the chart.
 
     Raises:
         MissingDependencyError: matplotlib is not installed.
         SettingsError: no step was measured.
     """
     if not steps.size:
-        raise SettingsError("no cosines were kept of this clip: name it with `dfs condense --watch`")
+        raise SettingsError("no cosines were recorded for this clip; record them with `dfs condense --watch`")
     binned, edges = _binned(steps, cosines)
     length = cosines.shape[1]
     figure = _figure(9.0, 1.6 + min(length, 40) * 0.17)
@@ -244,11 +244,11 @@ def cosine_map(
 
 @dataclass(frozen=True)
 class Curve:
-    """Stores of one method and setting.
+    """Stores of one method with one setting.
 
     Attributes:
-        label: of the legend.
-        points: (bytes, accuracy in percent, its spread) of each store.
+        label: label in the legend.
+        points: (bytes, accuracy in percent, its standard deviation) of each store.
     """
 
     label: str
@@ -264,15 +264,15 @@ def accuracy_against_bytes(
     title: str = "",
     theme: Theme = LIGHT,
 ) -> "Figure":
-    """Draws accuracy against the bytes of stores (logarithmic): a marker for each curve.
+    """Draws accuracy against the size of stores on a logarithmic axis, with one marker per curve.
 
     Args:
-        curves: one for each method and setting.
-        chance: accuracy of always answering the most frequent class, a dotted line; None for no line.
-        whole: accuracy of all real clips, a dashed line; None for no line.
+        curves: one curve for each method and setting.
+        chance: accuracy of always predicting the most frequent class (dotted line); None for no line.
+        whole: accuracy of training on all real clips (dashed line); None for no line.
         metric: "top-1" or "top-5".
-        title: of the picture.
-        theme: colours.
+        title: title of the chart.
+        theme: colours of the chart.
 
     Raises:
         MissingDependencyError: matplotlib is not installed.
@@ -300,7 +300,7 @@ def accuracy_against_bytes(
             )
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter(lambda size, _place: f"{size:g}")
-    # Of the ticks between the powers of ten, 2 and 5 have room for a number.
+    # Of the ticks between powers of ten, only 2 and 5 have room for a number.
     axes.xaxis.set_minor_formatter(lambda size, _place: f"{size:g}" if f"{size:e}"[0] in "25" else "")
     axes.set_ylim(bottom=0)
     axes.set_xlabel("MiB of key frames and index, as stored")
@@ -316,7 +316,7 @@ def accuracy_against_bytes(
 def _binned(
     steps: npt.NDArray[np.int64], cosines: npt.NDArray[np.float64]
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
-    """Averages neighbouring steps where there are more than can be seen; not-a-number where all are."""
+    """Averages neighbouring steps if there are too many to show, ignoring NaN."""
     width = max(1, -(-steps.size // _COSINE_BINS))
     starts = np.arange(0, steps.size, width)
     known = np.isfinite(cosines)
@@ -330,7 +330,7 @@ def chart_bytes(figure: "Figure", suffix: str) -> bytes:
     """Encodes a chart as ".png", ".svg" or ".pdf"."""
     data = io.BytesIO()
     with warnings.catch_warnings():
-        # Names in scripts that matplotlib's font lacks are drawn as boxes; a warning per letter helps nobody.
+        # matplotlib's font lacks some scripts and draws boxes instead, with one warning per letter.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         figure.savefig(data, dpi=_DPI, format=suffix[1:], facecolor=figure.get_facecolor())
     return data.getvalue()
@@ -345,7 +345,6 @@ def _figure(width: float, height: float) -> "Figure":
 
 
 def _themed(figure: "Figure", theme: Theme) -> None:
-    """Gives words, ticks and spines the theme's colours."""
     from matplotlib.text import Text
 
     text, background = _hexadecimal(theme.text), _hexadecimal(theme.background)

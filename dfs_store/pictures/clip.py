@@ -1,4 +1,4 @@
-"""One clip, ready to be drawn."""
+"""Clips of a store as pixels, for drawing."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,19 +15,19 @@ from dfs_store.pictures.pixels import to_pixels
 __all__ = ["MOST_SHOWN", "ClipPixels", "PicturedClip", "first_of_each_class", "pictured"]
 
 
-# More frames than a sheet or a page can show in a way that anybody looks at.
+# More frames than anyone would look at in a sheet or page.
 MOST_SHOWN = 480
 
 
 class ClipPixels:
-    """Rebuilt frames of a clip as pixels; only the block in use is in memory.
+    """Rebuilt frames of a clip as pixels. Only the current block is in memory.
 
     `pixels[3]` is (H, W, 3) uint8, and `np.asarray(pixels)` all frames, (M, H, W, 3).
 
     Args:
-        store: open for reading.
+        store: the store, open for reading.
         clip: number of the clip.
-        positions: (M,) ascending numbers of the frames.
+        positions: positions of the frames, ascending, (M,).
     """
 
     def __init__(self, store: KeyFrameStore, clip: int, positions: npt.NDArray[np.int64]) -> None:
@@ -35,7 +35,7 @@ class ClipPixels:
         self._store, self._clip, self._positions = store, clip, positions
         self._rows = block_frames(store.frame_shape)
         self._held, self._block = -1, np.empty(0, np.uint8)
-        # Rebuilt frames lie between key frames, also in brightness.
+        # Interpolated values never leave the range of the key frames.
         self._span = None if store.normalization is not None else _span(store, clip)
 
     def __len__(self) -> int:
@@ -56,36 +56,35 @@ class ClipPixels:
     def __iter__(self) -> Iterator[npt.NDArray[np.uint8]]:
         for number in range(len(self)):
             yield self[number]
-        self._held, self._block = -1, np.empty(0, np.uint8)  # of many clips, not all blocks are kept
+        self._held, self._block = -1, np.empty(0, np.uint8)  # with many clips, blocks must not accumulate
 
     def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[Any]:
         if copy is False:
-            raise ValueError("the pixels of a clip are rebuilt, and cannot be had without a copy")
+            raise ValueError("the pixels of a clip are rebuilt and cannot be returned without a copy")
         return np.stack(list(self)).astype(dtype or np.uint8, copy=False)
 
 
 def _span(store: KeyFrameStore, clip: int) -> tuple[float, float]:
-    """Returns the smallest and the largest value of a clip's key frames."""
     spans = [(block.min(), block.max()) for block in store.clip_blocks(clip, times=store.positions(clip))]
     return float(min(low for low, _ in spans)), float(max(high for _, high in spans))
 
 
 @dataclass(frozen=True, eq=False)
 class PicturedClip:
-    """A rebuilt clip as pixels, with what is said beside it.
+    """A rebuilt clip as pixels, with its labels.
 
     Attributes:
-        pixels: (M, H, W, 3) uint8 RGB, the frames shown.
-        positions: (K,) 0-based positions of the key frames.
-        inserted_at: (K,) the 0-based step at which each was inserted (-1: initial), or None.
-        class_name: name of its class.
-        title: what clip it is, e.g. "clip 3".
-        flat: all frames are shown as they are, none is a key frame or rebuilt: a row of optical flow, which
-            has a frame less than its clip.
-        late_from: the first step of the last fifth of the run; key frames inserted from then on are marked,
-            as they have been trained little. None marks none.
-        shown: (M,) positions of the frames shown, where they are not all.
-        length: T, where not all frames are shown.
+        pixels: the frames to show, (M, H, W, 3) uint8 RGB.
+        positions: 0-based positions of the key frames, (K,).
+        inserted_at: 0-based step of insertion of each key frame (-1: initial), (K,), or None.
+        class_name: name of the clip's class.
+        title: name of the clip, e.g. "clip 3".
+        flat: whether frames are drawn without distinguishing key frames from rebuilt ones, for a row of
+            optical flow, which has one frame less than its clip.
+        late_from: first step of the last fifth of the run. Key frames inserted from then on are marked,
+            since they were trained little. None for no marks.
+        shown: positions of the frames to show, (M,), None for all.
+        length: T, if not all frames are shown.
     """
 
     pixels: npt.NDArray[np.uint8] | ClipPixels
@@ -100,42 +99,42 @@ class PicturedClip:
 
     @property
     def num_frames(self) -> int:
-        """T."""
+        """T, the number of frames."""
         return int(self.pixels.shape[0]) if self.length is None else self.length
 
     @property
     def shown_positions(self) -> list[int]:
-        """The positions of the M frames shown, ascending."""
+        """Positions of the M frames to show, ascending."""
         return list(range(self.num_frames)) if self.shown is None else self.shown.tolist()
 
     @property
     def count_text(self) -> str:
-        """How many key frames it has, and how many frames they rebuild, in words."""
+        """The numbers of key frames and frames, as text."""
         if self.flat:
             return ""
         return f"{counted(len(self.positions), 'key frame')}, {counted(self.num_frames, 'frame')}"
 
     def is_late(self, step: int | None) -> bool:
-        """Whether a key frame inserted at a step is marked as late."""
+        """Returns whether a key frame inserted at a step is marked as late."""
         return step is not None and self.late_from is not None and step >= self.late_from
 
     def steps_by_position(self) -> dict[int, int | None]:
-        """Returns for every key position the step of its insertion, -1 for an initial one, None unknown."""
+        """Returns the step of insertion of each key position: -1 for an initial one, None if unknown."""
         if self.inserted_at is None:
             return {int(position): None for position in self.positions}
         return {int(p): int(step) for p, step in zip(self.positions, self.inserted_at, strict=True)}
 
 
 def pictured(store: KeyFrameStore, clip: int, most: int | None = MOST_SHOWN) -> PicturedClip:
-    """Returns a clip of a store as pixels, which are rebuilt when they are asked for.
+    """Returns a clip of a store as pixels, which are rebuilt when they are accessed.
 
     Args:
-        store: open for reading.
+        store: the store, open for reading.
         clip: number of the clip.
-        most: frames shown of a longer clip: key frames first, the others evenly spaced; all when None.
+        most: largest number of frames to show: key frames first, the others evenly spaced. All if None.
 
     Raises:
-        ClipTooLargeError: the clip takes more than the store allows.
+        ClipTooLargeError: the clip is larger than the store's limit.
         DamagedStoreError: a frame does not match its checksum.
     """
     store.check_clip_bytes(store.num_frames)
@@ -153,7 +152,6 @@ def pictured(store: KeyFrameStore, clip: int, most: int | None = MOST_SHOWN) -> 
 
 
 def _chosen(keys: npt.NDArray[np.int64], length: int, most: int) -> npt.NDArray[np.int64]:
-    """Returns so many positions of a longer clip, (most,) int64, ascending."""
     if len(keys) >= most:
         return _spread(keys, most)
     others = np.setdiff1d(np.arange(length), keys)
@@ -168,6 +166,6 @@ def _spread(positions: npt.NDArray[np.int64], number: int) -> npt.NDArray[np.int
 
 
 def first_of_each_class(store: KeyFrameStore, most: int) -> list[int]:
-    """Returns the number of the first clip of every class that has one, `most` at most, ascending."""
+    """Returns the number of the first clip of every class that has one, ascending, at most `most`."""
     first = np.unique(store.labels, return_index=True)[1]
     return sorted(first.tolist())[:most]

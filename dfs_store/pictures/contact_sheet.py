@@ -1,4 +1,4 @@
-"""The contact sheet: a row per clip, a column per position, key frames bordered by the step of insertion."""
+"""Contact sheets: a row per clip, a column per position, key frames bordered by their step of insertion."""
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
@@ -23,11 +23,11 @@ _GAP = 4  # between tiles: room for two borders
 _BORDER = 3
 LABEL_WIDTH = 168
 _TEXT, _SMALL = 14, 12
-_MOST_COLUMNS = 24  # longer clips go on in the next line
-_WIDTH = 1920 - 2 * MARGIN - LABEL_WIDTH  # for the tiles of one line
+_MOST_COLUMNS = 24  # longer clips continue on the next line
+_WIDTH = 1920 - 2 * MARGIN - LABEL_WIDTH  # of the tiles of one line
 _SMALLEST, _LARGEST = 56, 128  # sides of a tile
 _PAGE_HEIGHT = 2400
-_DIM = 0.30  # what is left of the colour of a rebuilt frame
+_DIM = 0.30  # remaining colour of a rebuilt frame
 _REBUILT_WORDS: dict[Rebuilt, str] = {
     "dim": "rebuilt frames dimmed",
     "blank": "rebuilt frames left out",
@@ -38,14 +38,14 @@ _REBUILT_WORDS: dict[Rebuilt, str] = {
 
 @dataclass(frozen=True)
 class SheetStyle:
-    """How a contact sheet looks.
+    """Appearance of a contact sheet.
 
     Attributes:
-        rebuilt: how frames between key frames are shown: "dim", "blank", "noise" (as in the paper's Figures C
-            and D) or "full".
-        steps: number of steps of the run, which the colours of borders span; None if it is not known.
-        theme: colours.
-        heading: of the sheet.
+        rebuilt: how rebuilt frames are drawn: "dim", "blank", "noise" (as in the paper's Figures C and D) or
+            "full".
+        steps: number of steps of the run, the range of border colours; None if unknown.
+        theme: colours of the sheet.
+        heading: heading of the sheet.
     """
 
     rebuilt: Rebuilt = "dim"
@@ -54,13 +54,13 @@ class SheetStyle:
     heading: str = ""
 
     def with_heading(self, heading: str) -> "SheetStyle":
-        """Returns the same style with other words above."""
+        """Returns the same style with another heading."""
         return replace(self, heading=heading)
 
 
 @dataclass(frozen=True)
 class _Grid:
-    """Where things lie on a sheet: T tiles of a clip in lines of `columns`."""
+    """Layout of a sheet: T tiles of a clip in lines of `columns`."""
 
     columns: int
     lines: int
@@ -68,7 +68,7 @@ class _Grid:
 
     @property
     def line_height(self) -> int:
-        # Positions stand above the page's first row, and above every line where a clip takes several.
+        # Positions are above the first row of a page, or above every line if clips take several lines.
         return self.tile[1] + _GAP + (_SMALL + 4 if self.lines > 1 else 0)
 
     @property
@@ -85,7 +85,7 @@ def _grid(num_frames: int, height: int, width: int) -> _Grid:
     room = min(_LARGEST, max(_SMALLEST, _WIDTH // columns - _GAP))
     longest = max(height, width)
     if longest <= room:
-        times = max(1, room // longest)  # whole multiples: pixels stay pixels
+        times = max(1, room // longest)  # whole multiples keep pixels sharp
         tile = (width * times, height * times)
     else:
         tile = (max(1, round(width * room / longest)), max(1, round(height * room / longest)))
@@ -93,15 +93,15 @@ def _grid(num_frames: int, height: int, width: int) -> _Grid:
 
 
 def sheet_pages(num_clips: int, frames_shape: tuple[int, int, int], rows: int | None = None) -> list[range]:
-    """Divides clips into pages that stay legible.
+    """Divides clips into legible pages.
 
     Args:
-        num_clips: rows in all.
-        frames_shape: (T, H, W) of a clip.
-        rows: rows per page; what fits into some 2400 pixels of height when absent.
+        num_clips: total number of rows.
+        frames_shape: shape of a clip, (T, H, W).
+        rows: rows per page; as many as fit into about 2400 pixels of height if None.
 
     Returns:
-        The rows of each page; pages are as even as can be.
+        The rows of each page, divided as evenly as possible.
     """
     most = rows or max(1, _PAGE_HEIGHT // _grid(*frames_shape).row_height)
     pages = max(1, -(-num_clips // most))
@@ -117,9 +117,9 @@ def contact_sheet(
     """Draws one page.
 
     Args:
-        clips: at least one, all of one shape (T, H, W).
-        style: how it looks.
-        items: of the legend, those that the clips need if None.
+        clips: at least one clip, all of the same shape (T, H, W).
+        style: appearance of the sheet.
+        items: entries of the legend; those that the clips need if None.
 
     Returns:
         An RGB image.
@@ -145,7 +145,6 @@ def contact_sheet(
 
 
 def _places(grid: _Grid, top: int, number: int) -> Iterator[tuple[int, int]]:
-    """Yields the left upper corner of every tile of a clip."""
     headroom = _SMALL + 4 if grid.lines > 1 else 0
     for tile in range(number):
         line, column = divmod(tile, grid.columns)
@@ -201,7 +200,7 @@ def _draw_row(
 
 
 def _stand_in(clip: PicturedClip, style: SheetStyle) -> Callable[[Frame], Frame | None]:
-    """Returns what makes of each frame (H, W, 3) what is shown where it is rebuilt, None for nothing."""
+    """Returns a function that replaces rebuilt frames (H, W, 3); it returns None to draw nothing."""
     if style.rebuilt == "full" or clip.flat:
         return lambda frame: frame
     if style.rebuilt == "blank":
@@ -220,14 +219,14 @@ def _stand_in(clip: PicturedClip, style: SheetStyle) -> Callable[[Frame], Frame 
 
 
 def border_colour(step: int | None, style: SheetStyle) -> Colour:
-    """Returns the colour of a key frame's border: by its step, neutral for an initial or unknown one."""
+    """Returns the border colour of a key frame: by its step, neutral for an initial or unknown one."""
     if step is None or step < 0:
         return style.theme.initial
     return step_colour(step / max(1, (style.steps or 1) - 1))
 
 
 def with_steps(style: SheetStyle, clips: Sequence[PicturedClip]) -> SheetStyle:
-    """Fills in, where the run's steps are not known, that it went on to the last insertion shown."""
+    """Sets the number of steps, if it is unknown, to that of the last insertion shown."""
     if style.steps is not None:
         return style
     last = (int(clip.inserted_at.max()) for clip in clips if clip.inserted_at is not None)
@@ -242,7 +241,7 @@ def sheet_items(clips: Sequence[PicturedClip], style: SheetStyle) -> list[Legend
 def legend_of(
     clips: Sequence[PicturedClip], style: SheetStyle, mark: Literal["border", "box"]
 ) -> list[LegendItem]:
-    """Returns what the marks of key frames mean, which are borders or boxes."""
+    """Returns the legend of key frames, which are marked by borders or boxes."""
     inserted = any(clip.inserted_at is not None and (clip.inserted_at >= 0).any() for clip in clips)
     items = [LegendItem("initial key frame" if inserted else "key frame", mark, style.theme.initial)]
     if inserted:

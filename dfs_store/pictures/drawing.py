@@ -1,4 +1,4 @@
-"""What all pictures share: colours, text, and tiles of one size."""
+"""Colours, text and tiles, shared by all pictures."""
 
 import functools
 from dataclasses import dataclass
@@ -28,8 +28,8 @@ class Theme:
     """Colours of a picture.
 
     Attributes:
-        background, text, faint: of the page, its words, and lesser words and lines.
-        initial: of key frames that were there from the start, or whose step is not known.
+        background, text, faint: colours of the page, of text, and of secondary text and lines.
+        initial: colour of key frames that are initial, or whose step is unknown.
     """
 
     background: Colour
@@ -42,21 +42,21 @@ LIGHT = Theme((255, 255, 255), (25, 28, 33), (118, 124, 134), (40, 44, 52))
 DARK = Theme((22, 24, 29), (236, 238, 242), (146, 152, 163), (245, 246, 248))
 THEMES = {"light": LIGHT, "dark": DARK}
 
-# From early to late: of one lightness throughout, told apart with red-green blindness, and readable on both
-# backgrounds. Blue, teal, ochre, orange, red.
+# From early to late, in equal lightness, distinguishable with red-green blindness and legible on both
+# backgrounds: blue, teal, ochre, orange, red.
 _STEP_COLOURS = np.array(
     [[38, 110, 214], [20, 150, 150], [190, 150, 20], [232, 112, 20], [206, 42, 66]], dtype=np.float64
 )
 
 
 def mixed(one: Colour, other: Colour, share: float) -> Colour:
-    """Returns a colour with `share` of the first."""
+    """Mixes two colours, with `share` of the first."""
     red, green, blue = (round(share * a + (1 - share) * b) for a, b in zip(one, other, strict=True))
     return red, green, blue
 
 
 def step_colour(share: float) -> Colour:
-    """Returns the colour of an insertion after a share of all steps, 0 (first) to 1 (last)."""
+    """Returns the colour of an insertion at a fraction of all steps, from 0 (first) to 1 (last)."""
     place = min(max(share, 0.0), 1.0) * (len(_STEP_COLOURS) - 1)
     left = min(int(place), len(_STEP_COLOURS) - 2)
     mixed = _STEP_COLOURS[left] + (place - left) * (_STEP_COLOURS[left + 1] - _STEP_COLOURS[left])
@@ -66,12 +66,12 @@ def step_colour(share: float) -> Colour:
 
 @functools.cache
 def font(size: int) -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
-    """Returns the font that Pillow carries, so that a picture is the same on every machine."""
+    """Returns the font included in Pillow, so that pictures are the same on every machine."""
     return ImageFont.load_default(size)
 
 
 def shortened(text: str, width: float, size: int) -> str:
-    """Cuts a text, with an ellipsis, to a width in pixels."""
+    """Truncates text with an ellipsis to a width in pixels."""
     printable = "".join(letter if letter.isprintable() else " " for letter in text)
     measure = font(size).getlength
     if measure(printable) <= width:
@@ -83,7 +83,7 @@ def shortened(text: str, width: float, size: int) -> str:
 
 
 def fitted(pixels: npt.NDArray[np.uint8], width: int, height: int) -> Image.Image:
-    """Scales a frame (H, W, 3) to a tile; whole multiples keep their pixels sharp."""
+    """Scales a frame (H, W, 3) to a tile, if possible by a whole factor to keep pixels sharp."""
     image = Image.fromarray(pixels)
     if image.size == (width, height):
         return image
@@ -100,5 +100,5 @@ def write_text(
     size: int,
     anchor: str = "la",
 ) -> None:
-    """Writes a line of text; `anchor` as Pillow names it."""
+    """Writes a line of text; `anchor` is that of Pillow."""
     draw.text(place, text, fill=colour, font=font(size), anchor=anchor)

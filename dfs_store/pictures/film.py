@@ -1,4 +1,4 @@
-"""The film: rebuilt clips that play, each with a strip of its key positions, as GIF or MP4."""
+"""Films: rebuilt clips that play, each above a strip of its key positions, as GIF or MP4."""
 
 import io
 import math
@@ -24,9 +24,9 @@ __all__ = ["FASTEST_FPS", "FILM_SUFFIXES", "SLOWEST_FPS", "FilmCell", "film_byte
 FILM_SUFFIXES = (".gif", ".mp4")
 
 _MARGIN = 12
-_SIDE = 224  # of the picture of a clip, about
+_SIDE = 224  # approximate side of a clip's picture
 _LARGEST_SIDE = 480
-_MOST_GIF_PIXELS = 300_000_000  # of all frames: some 100 MB of file and 2 GB of memory
+_MOST_GIF_PIXELS = 300_000_000  # of all frames: about 100 MB of file and 2 GB of memory
 _PALETTE_FRAMES = 32
 _TEXT, _SMALL = 14, 12
 _STRIP = 18
@@ -40,8 +40,8 @@ class FilmCell:
 
     Attributes:
         clip: the rebuilt clip.
-        beside: (T, H, W, 3) uint8, a real clip to show next to it, or None.
-        beside_title: what it is.
+        beside: a real clip to show next to it, (T, H, W, 3) uint8, or None.
+        beside_title: title of the real clip.
     """
 
     clip: PicturedClip
@@ -50,16 +50,16 @@ class FilmCell:
 
 
 def film_frames(cells: Sequence[FilmCell], style: SheetStyle | None = None) -> Iterator[Image.Image]:
-    """Draws the T frames of a film, its clips in a grid; all clips must be of one shape.
+    """Draws the T frames of a film, with its clips in a grid. All clips must have the same shape.
 
     Yields:
-        RGB images of one size, with even sides.
+        RGB images of the same size, with even sides.
     """
     style = with_steps(style or SheetStyle(), [cell.clip for cell in cells])
     length, height, width = cells[0].clip.pixels.shape[:3]
     tile = _tile(height, width)
     pictures = 2 if any(cell.beside is not None for cell in cells) else 1
-    cell_width = max(pictures * (tile[0] + _MARGIN), 240)  # the longest entry of the legend fits
+    cell_width = max(pictures * (tile[0] + _MARGIN), 240)  # wide enough for every entry of the legend
     cell_height = tile[1] + 2 * (_TEXT + 4) + _STRIP + 2 * _MARGIN
     columns = max(1, math.ceil(math.sqrt(len(cells) / pictures)))
     rows = -(-len(cells) // columns)
@@ -84,7 +84,7 @@ def film_frames(cells: Sequence[FilmCell], style: SheetStyle | None = None) -> I
 
 
 def _tile(height: int, width: int) -> tuple[int, int]:
-    """Width and height of a clip's picture: whole multiples of small frames; large ones are scaled down."""
+    """Returns width and height of a clip's picture: small frames by whole multiples, large ones reduced."""
     longest = max(height, width)
     if longest > _LARGEST_SIDE:
         share = _LARGEST_SIDE / longest
@@ -128,7 +128,7 @@ def _draw_strip(
     time: int,
     style: SheetStyle,
 ) -> None:
-    """One box per position, filled at key frames by the step of insertion; a mark under the present."""
+    """Draws one box per position, coloured at key frames by the step of insertion, and the current time."""
     left, top = place
     steps = clip.steps_by_position()
     for position in range(clip.num_frames):
@@ -143,22 +143,22 @@ def _draw_strip(
 
 
 def film_bytes(frames: Iterable[Image.Image], suffix: str, fps: float) -> bytes:
-    """Encodes the frames of a film as .gif (it loops) or .mp4 (H.264).
+    """Encodes the frames of a film as .gif (looping) or .mp4 (H.264).
 
-    A film of less than four seconds is repeated in an MP4 until it lasts so long.
+    An MP4 of less than four seconds repeats the film until it is that long.
 
     Args:
-        frames: RGB images of one size with even sides.
+        frames: RGB images of the same size with even sides.
         suffix: ".gif" or ".mp4".
         fps: frames per second, 0.1 to 60.
 
     Raises:
-        SettingsError: fps or suffix is outside its rule.
+        SettingsError: fps or suffix is invalid.
     """
     if not SLOWEST_FPS <= fps <= FASTEST_FPS:
         raise SettingsError(f"--fps must be in {SLOWEST_FPS:g}..{FASTEST_FPS:g}, got {fps:g}")
     if suffix not in FILM_SUFFIXES:
-        raise SettingsError(f"a film ends in {' or '.join(FILM_SUFFIXES)}, got {suffix!r}")
+        raise SettingsError(f"the name of a film must end in {' or '.join(FILM_SUFFIXES)}, got {suffix!r}")
     return _gif(frames, fps) if suffix == ".gif" else _mp4(frames, fps)
 
 
@@ -171,14 +171,14 @@ def _gif(frames: Iterable[Image.Image], fps: float) -> bytes:
                 f"a GIF of more than {len(pictures)} frames of {frame.width}x{frame.height} takes too much "
                 "memory and disk; write an .mp4, or choose fewer clips with --clips"
             )
-    # One palette for all frames, taken from frames throughout: a palette per frame flickers.
+    # One palette from a sample of all frames: a palette per frame would flicker.
     sample = pictures[:: max(1, len(pictures) // _PALETTE_FRAMES)]
     together = Image.new("RGB", (sample[0].width, sample[0].height * len(sample)))
     for number, frame in enumerate(sample):
         together.paste(frame, (0, number * frame.height))
     palette = together.quantize(256, method=Image.Quantize.MEDIANCUT)
     indexed = [frame.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG) for frame in pictures]
-    milliseconds = 10 * max(2, round(100 / fps))  # GIF counts in hundredths of a second
+    milliseconds = 10 * max(2, round(100 / fps))  # GIF uses hundredths of a second
     data = io.BytesIO()
     indexed[0].save(
         data, "GIF", save_all=True, append_images=indexed[1:], duration=milliseconds, loop=0, disposal=1
@@ -187,7 +187,7 @@ def _gif(frames: Iterable[Image.Image], fps: float) -> bytes:
 
 
 def _mp4(frames: Iterable[Image.Image], fps: float) -> bytes:
-    with tempfile.TemporaryDirectory() as folder:  # MP4 needs a file that it can go back in
+    with tempfile.TemporaryDirectory() as folder:  # MP4 needs a seekable file
         path = Path(folder, "film.mp4")
         _write_mp4(frames, path, fps)
         return path.read_bytes()
@@ -198,7 +198,7 @@ def _write_mp4(frames: Iterable[Image.Image], path: Path, fps: float) -> None:
     count = 0
     with av.open(str(path), "w", options={"movflags": "+faststart"}) as container:
         stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1000))
-        stream.pix_fmt = "yuv420p"  # what browsers and phones play
+        stream.pix_fmt = "yuv420p"  # supported by browsers and phones
         stream.options = {"crf": "16", "preset": "slow"}
 
         def show(frame: Image.Image) -> None:
@@ -209,7 +209,7 @@ def _write_mp4(frames: Iterable[Image.Image], path: Path, fps: float) -> None:
                 stream.width, stream.height = frame.size
             count += 1
             if count < shortest:
-                kept.append(frame)  # only a short film is shown again
+                kept.append(frame)  # only a short film is repeated
             show(frame)
         if count < shortest:
             for _ in range(math.ceil(shortest / count) - 1):

@@ -1,4 +1,4 @@
-"""The legend of sheets and films: what borders, boxes and dimmed frames mean, in as many lines as needed."""
+"""The legend of sheets and films: the meaning of borders, boxes and dimmed frames, in several lines."""
 
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
@@ -17,13 +17,12 @@ _BORDER = 3
 
 
 class LegendItem(NamedTuple):
-    """One entry.
+    """An entry of the legend.
 
     Attributes:
-        text: what it means.
-        mark: what is drawn before the text: a "border", "box", "line", "bar" or "corner", or colours of
-            "steps".
-        colour: of the mark; None for "steps" and for no mark.
+        text: meaning of the mark.
+        mark: mark before the text: a "border", "box", "line", "bar" or "corner", or the colours of "steps".
+        colour: colour of the mark; None for "steps" or no mark.
     """
 
     text: str
@@ -32,17 +31,17 @@ class LegendItem(NamedTuple):
 
     @property
     def mark_width(self) -> int:
-        """Pixels before the text."""
+        """Width of the mark in pixels."""
         return 0 if self.mark is None else (_RAMP if self.mark == "steps" else _TEXT) + _GAP
 
     @property
     def width(self) -> int:
-        """Pixels of mark and text."""
+        """Width of mark and text in pixels."""
         return self.mark_width + round(font(_TEXT).getlength(self.text))
 
 
 def legend_lines(items: Sequence[LegendItem], width: int) -> list[list[LegendItem]]:
-    """Divides the entries into lines of at most `width` pixels; one that is wider has a line of its own."""
+    """Divides the entries into lines of at most `width` pixels. A wider entry has its own line."""
     lines: list[list[LegendItem]] = []
     used = 0
     for item in items:
@@ -57,7 +56,7 @@ def legend_lines(items: Sequence[LegendItem], width: int) -> list[list[LegendIte
 def draw_legend(
     draw: ImageDraw.ImageDraw, place: tuple[int, int], lines: Sequence[Sequence[LegendItem]], theme: Theme
 ) -> None:
-    """Draws a legend whose left upper corner is at `place`."""
+    """Draws a legend with its upper left corner at `place`."""
     for number, line in enumerate(lines):
         left, top = place[0], place[1] + number * _LINE
         for item in line:
@@ -67,12 +66,12 @@ def draw_legend(
 
 
 def legend_height(lines: Sequence[Sequence[LegendItem]]) -> int:
-    """Returns the pixels that a legend takes."""
+    """Returns the height of a legend in pixels."""
     return len(lines) * _LINE
 
 
 def draw_corner(draw: ImageDraw.ImageDraw, place: tuple[int, int], size: int, colour: Colour) -> None:
-    """Draws a triangle with a light edge into the right upper corner of a tile, which is at `place`."""
+    """Draws a triangle with a light edge into the upper right corner of a tile, which is at `place`."""
     right, top = place
     edge, inner = size + 3, size
     draw.polygon([(right - edge, top), (right, top), (right, top + edge)], fill=(255, 255, 255))

@@ -1,4 +1,4 @@
-"""The film of how clips were made: a contact sheet per moment of the run, under a bar of its steps."""
+"""The film of how clips were made: one contact sheet per snapshot of the run, under a bar of its steps."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -27,11 +27,11 @@ _FIRST_SECONDS, _LAST_SECONDS = 0.7, 2.0
 
 @dataclass(frozen=True, eq=False)
 class Moment:
-    """Some clips as they were at a moment of a run.
+    """Some clips at one moment of a run.
 
     Attributes:
-        steps_done: how many steps had been done.
-        clips: as they were then.
+        steps_done: number of steps completed.
+        clips: the clips at that moment.
     """
 
     steps_done: int
@@ -41,16 +41,16 @@ class Moment:
 def making_frames(
     moments: Sequence[Moment], phases: Phases, style: SheetStyle, fps: float
 ) -> Iterator[Image.Image]:
-    """Draws the frames of the film: one per moment; the first and the last are held for a while.
+    """Draws one frame of the film per moment. The first and the last are held for a while.
 
     Args:
-        moments: in their order, at least one, all of the same clips.
-        phases: of the run.
-        style: of the sheets; its heading stands above the bar.
+        moments: moments in order, at least one, all with the same clips.
+        phases: phases of the run.
+        style: style of the sheets, with the heading above the bar.
         fps: frames per second of the film.
 
     Yields:
-        RGB images of one size, with even sides.
+        RGB images of the same size, with even sides.
     """
     last = moments[-1].clips
     heading, style = style.heading, with_steps(style.with_heading(""), last)

@@ -1,4 +1,4 @@
-"""How a store shows itself in a notebook: a line of facts and a small contact sheet."""
+"""The HTML representation of a store in a notebook: its properties and a small contact sheet."""
 
 import base64
 import html
@@ -15,7 +15,7 @@ from dfs_store.pictures.phases import store_phases
 __all__ = ["store_html"]
 
 _MOST_CLIPS = 4
-# What notebooks call a dark theme: JupyterLab and Notebook 7; VS Code; Colab; Sphinx's and mkdocs's pages.
+# Selectors of dark themes: JupyterLab and Notebook 7; VS Code; Colab; pages by Sphinx and MkDocs.
 _DARK = (
     '[data-jp-theme-light="false"]',
     "body.vscode-dark",
@@ -33,13 +33,13 @@ def store_html(store: KeyFrameStore, facts: Sequence[str]) -> str:
     """Returns HTML for a notebook, with the first clips of up to four classes.
 
     Args:
-        store: whose clips are shown; where they cannot be read, the reason is.
-        facts: lines of text above; they are escaped.
+        store: store whose clips are shown. If they cannot be read, the error is shown instead.
+        facts: lines of text above the clips, which are escaped.
     """
     lines = "<br>".join(html.escape(fact) for fact in facts)
     try:
         picture = _picture(store)
-    except (DFSError, OSError) as error:  # a notebook must show what it can
+    except (DFSError, OSError) as error:  # a notebook must always show something
         picture = f"<em>{html.escape(str(error))}</em>"
     return f'<div style="font-family: monospace; line-height: 1.4">{lines}</div>{picture}'
 
@@ -56,7 +56,7 @@ def _picture(store: KeyFrameStore) -> str:
         data = io.BytesIO()
         sheet.save(data, "PNG", optimize=True)
         uri = "data:image/png;base64," + base64.b64encode(data.getvalue()).decode()
-        # Where style sheets are removed (GitHub), the light one alone is seen.
+        # If style sheets are removed (GitHub), only the light picture is visible.
         hidden = "" if theme is LIGHT else "; display: none"
         shown.append(
             f'<img class="dfs-{name}" src="{uri}" alt="contact sheet of {len(first)} clips" '

@@ -1,4 +1,4 @@
-"""The phases of a run, as a store records them."""
+"""The phases of a run, from a store's provenance."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from dfs_store.shares import floor_share
 
 __all__ = ["Phases", "store_phases"]
 
-_LATE = 0.2  # the share of cool-down that the paper takes, after which nothing is inserted
+_LATE = 0.2  # the paper's share of cool-down, in which nothing is inserted
 
 
 @dataclass(frozen=True)
@@ -24,11 +24,11 @@ class Phases:
 
     @property
     def late_from(self) -> int:
-        """The first step of the last fifth of the run: what is inserted from then on is trained little."""
+        """First step of the last fifth of the run. Key frames inserted from then on are trained little."""
         return self.steps - floor_share(_LATE, self.steps)
 
     def named(self) -> Iterator[tuple[str, int, int]]:
-        """Yields name and half-open range of steps of each phase that is not empty."""
+        """Yields the name and half-open range of steps of each non-empty phase."""
         if self.first_insertion == self.end_of_insertion:
             yield "matching", 0, self.steps
             return
@@ -39,7 +39,7 @@ class Phases:
 
 
 def store_phases(store: KeyFrameStore) -> Phases | None:
-    """Returns the phases of the run that made a store, None where it does not say or did not insert.
+    """Returns the phases of the run that made a store, None if they are unknown or nothing was inserted.
 
     Steps floor(warmup*n) to n - floor(cooldown*n) - 1 insert.
     """

@@ -1,11 +1,11 @@
-"""From stored values to what a screen shows."""
+"""Converts stored values to pixels."""
 
 import numpy as np
 import numpy.typing as npt
 
 __all__ = ["to_pixels"]
 
-_LEAST, _MOST = -0.5, 1.5  # what still counts as [0, 1] with some overshoot
+_LEAST, _MOST = -0.5, 1.5  # values in this range are taken for [0, 1] with some overshoot
 
 
 def to_pixels(
@@ -13,22 +13,21 @@ def to_pixels(
     normalization: dict[str, list[float]] | None,
     span: tuple[float, float] | None = None,
 ) -> npt.NDArray[np.uint8]:
-    """Turns frames into RGB pixels.
+    """Converts frames to RGB pixels.
 
-    Synthetic frames leave [0, 1]: what is outside is cut off. Values of a store without a normalization
-    that lie far outside (below -0.5 or above 1.5) are in no known units, and are stretched from their
-    smallest to their largest instead; a clip of one value is grey.
+    Values outside [0, 1] are clipped, since synthetic frames may overshoot. Without a normalization, values
+    below -0.5 or above 1.5 have unknown units, so the range of the clip is stretched to [0, 1] instead; a
+    constant clip is grey.
 
     Args:
-        values: (..., C, H, W) float32. C of 3 is RGB; of any other number the mean is shown as grey.
+        values: frames, (..., C, H, W) float32. If C is 3, they are RGB; otherwise the mean is shown as grey.
         normalization: {"mean": [...], "std": [...]} of C numbers each, or None for values in [0, 1].
-        span: the smallest and the largest value of the clip that the frames are a part of; those of `values`
-            when None.
+        span: smallest and largest value of the clip that contains the frames; those of `values` if None.
 
     Returns:
         (..., H, W, 3) uint8.
     """
-    shown = np.asarray(values, dtype=np.float64)  # float32 would overflow at its own extremes
+    shown = np.asarray(values, dtype=np.float64)  # large float32 values would overflow
     if normalization is not None:
         mean, std = (np.asarray(normalization[key], np.float64)[:, None, None] for key in ("mean", "std"))
         shown = shown * std + mean

@@ -1,4 +1,4 @@
-"""Every kind of picture of a store, from the store alone."""
+"""All pictures of a store."""
 
 import io
 import math
@@ -28,7 +28,7 @@ Beside = Callable[[PicturedClip], tuple[npt.NDArray[np.uint8], str]]
 Flows = Callable[[PicturedClip], list[npt.NDArray[np.uint8]]]
 
 _USUAL_FPS = 8.0
-_LOCAL = {"dataset", "test_list", "class_names"}  # paths seen from each store
+_LOCAL = {"dataset", "test_list", "class_names"}  # paths relative to each store
 _MOST_FILMED = 2048  # frames are drawn one by one, with a mark for each
 
 
@@ -36,14 +36,14 @@ class Preview:
     """Draws some clips of an open store.
 
     Args:
-        store: open for reading.
+        store: the store, open for reading.
         clips: numbers of the clips, at least one.
-        rebuilt: how frames between key frames look in a contact sheet: "dim", "blank", "noise", "full".
+        rebuilt: how rebuilt frames are drawn in a contact sheet: "dim", "blank", "noise" or "full".
         theme: "light" or "dark".
-        rows: clips per page of a contact sheet; as many as stay legible when None.
+        rows: clips per page of a contact sheet; as many as are legible if None.
 
     Raises:
-        SettingsError: rebuilt or theme is none of these.
+        SettingsError: `rebuilt` or `theme` has another value.
     """
 
     def __init__(
@@ -69,30 +69,30 @@ class Preview:
         shape = (min(store.num_frames, MOST_SHOWN), *store.frame_shape[1:])
         self._pages = {
             "sheet": sheet_pages(len(self.clips), shape, rows),
-            # A row of frames and a row of flow per clip.
+            # One row of frames and one row of flow per clip.
             "flow": sheet_pages(len(self.clips), shape, rows or _half(sheet_pages(2000, shape)[0])),
         }
 
     def check_insertion(self) -> None:
-        """Raises SettingsError if the store says that nothing was inserted into its clips."""
+        """Raises SettingsError if the store records that nothing was inserted into its clips."""
         method = (self.store.attributes.get("provenance") or {}).get("method")
         if method not in (None, "dfs", "merged"):
             raise SettingsError(
-                f"{self.store.path} was made with method {method}, which inserts no key frames: there is "
-                "nothing to draw. Only dfs inserts"
+                f"{self.store.path} was made with method {method}, which does not insert key frames, so "
+                "there is nothing to draw; use a store of method dfs"
             )
         if self.store.provenance_object("config").get("insertion") is False:
             raise SettingsError(
-                f"{self.store.path} was condensed without insertion: there is nothing to draw. Condense with "
-                "--insertion"
+                f"{self.store.path} was condensed without insertion, so there is nothing to draw; condense "
+                "with --insertion"
             )
 
     def num_pages(self, kind: str) -> int:
-        """Returns how many pages a picture has."""
+        """Returns the number of pages of a picture."""
         return len(self._pages[kind]) if kind in self._pages else 1
 
     def sheets(self, flows: Flows | None = None) -> Iterator[Image.Image]:
-        """Draws the pages of the contact sheet; with `flows`, a row of optical flow under every clip."""
+        """Draws the pages of the contact sheet, with a row of optical flow under every clip if `flows`."""
         if flows is not None:
             self._check_length(MOST_SHOWN, "a sheet with optical flow")
         pages = self._pages["sheet" if flows is None else "flow"]
@@ -108,9 +108,9 @@ class Preview:
         """Encodes the clips, in a grid, as ".gif" or ".mp4".
 
         Args:
-            suffix: which of the two.
-            fps: frames per second; the store's when None, and 8 where it does not say.
-            beside: gives the real clip to show next to one, (T, H, W, 3) uint8, and what it is.
+            suffix: ".gif" or ".mp4".
+            fps: frames per second; the store's if None, or 8 if it has none.
+            beside: returns a real clip to show next to a clip, (T, H, W, 3) uint8, and its title.
         """
         self._check_length(_MOST_FILMED, "a film")
         cells = [
@@ -124,13 +124,13 @@ class Preview:
         """Encodes a film of how the clips were made, as ".gif" or ".mp4".
 
         Args:
-            suffix: which of the two.
-            snapshots: by the number of steps that had been done, in their order: stores of some clips, whose
-                numbers are in the provenance (see `dfs_store.condense.runtime.snapshots`).
-            fps: frames per second; a film of six seconds, about, when None.
+            suffix: ".gif" or ".mp4".
+            snapshots: stores of some clips, whose numbers are in the provenance, in order, by the number of
+                completed steps (see `dfs_store.condense.runtime.snapshots`).
+            fps: frames per second; for a film of about six seconds if None.
 
         Raises:
-            SettingsError: a clip is not among those of the snapshots.
+            SettingsError: the snapshots do not contain one of the clips.
         """
         rate = fps if fps is not None else min(max(len(snapshots) / 6, 4.0), 20.0)
         moments, steps = [], 1
@@ -139,8 +139,8 @@ class Preview:
             kept, steps = list(about["clips"]), int(about["iterations"])
             if missing := sorted(set(self.clips) - set(kept)):
                 raise SettingsError(
-                    f"the snapshots of {self.store.path} have the clips {', '.join(map(str, kept))}, not "
-                    f"{missing[0]}; choose others with --clips"
+                    f"the snapshots of {self.store.path} contain only clips {', '.join(map(str, kept))}, not "
+                    f"{missing[0]}; choose from these with --clips"
                 )
             clips = [replace(pictured(store, kept.index(clip)), title=f"clip {clip}") for clip in self.clips]
             moments.append(Moment(steps_done, [self._marked(clip) for clip in clips]))
@@ -148,17 +148,17 @@ class Preview:
         return film_bytes(making_frames(moments, phases, self._style, rate), suffix, rate)
 
     def timeline(self, suffix: str) -> bytes:
-        """Draws when which position was inserted.
+        """Draws the step and position of every insertion.
 
         Raises:
-            SettingsError: the store does not say, or none was.
+            SettingsError: the store does not record the steps, or nothing was inserted.
         """
         steps = [self.store.inserted_at(clip) for clip in self.clips]
         self.check_insertion()
         if steps[0] is None:
             raise SettingsError(
-                f"{self.store.path} does not say at which steps key frames were inserted; stores of the "
-                "method dfs do"
+                f"{self.store.path} does not record the steps at which key frames were inserted; use a "
+                "store of method dfs"
             )
         figure = insertion_timeline(
             np.concatenate([found for found in steps if found is not None]),
@@ -176,7 +176,7 @@ class Preview:
         return chart_bytes(figure, suffix)
 
     def storage(self, suffix: str) -> bytes:
-        """Draws what every class takes, of the clips chosen."""
+        """Draws the storage of each class, for the chosen clips."""
         store, keys = self.store, np.diff(self.store.offsets)
         frame = int(np.prod(store.frame_shape))
         labels, number = store.labels[self.clips], len(store.class_names)
@@ -193,14 +193,14 @@ class Preview:
         return chart_bytes(figure, suffix)
 
     def cosines(self, suffix: str, events: Sequence[dict[str, Any]]) -> bytes:
-        """Draws the cosine map of the first clip chosen.
+        """Draws the cosine map of the first chosen clip.
 
         Args:
             suffix: ".png", ".svg" or ".pdf".
-            events: lines of the log of the run.
+            events: lines of the run's log.
 
         Raises:
-            SettingsError: the log holds no cosines of the clip.
+            SettingsError: the log does not contain the cosines of the clip.
         """
         self.check_insertion()
         clip = self.clips[0]
@@ -227,15 +227,15 @@ class Preview:
 
     @property
     def steps(self) -> int | None:
-        """Number of steps of the run that made the store; None if it does not say or did not insert."""
+        """Number of steps of the run that made the store; None if unknown or nothing was inserted."""
         return self._style.steps
 
     def pictured_clips(self, numbers: Sequence[int], most: int | None = MOST_SHOWN) -> Iterator[PicturedClip]:
-        """Yields some of the clips, by their places among those chosen, ready to be drawn.
+        """Yields some of the chosen clips, ready to be drawn.
 
         Args:
-            numbers: the places.
-            most: frames shown of a longer clip, see `pictured`.
+            numbers: indices into the chosen clips.
+            most: largest number of frames to show, see `pictured`.
         """
         return (self._marked(pictured(self.store, self.clips[number], most)) for number in numbers)
 
@@ -243,7 +243,7 @@ class Preview:
         self.store.check_clip_bytes(self.store.num_frames)
         if self.store.num_frames > most:
             raise SettingsError(
-                f"{what} shows clips of at most {most:,} frames, and those of {self.store.path} have "
+                f"{what} shows clips of at most {most:,} frames, but those of {self.store.path} have "
                 f"{self.store.num_frames:,}; `dfs export --to videos` writes clips of any length"
             )
 
@@ -258,15 +258,15 @@ def rows_of_stores(
     rebuilt: str = "dim",
     theme: str = "light",
 ) -> Image.Image:
-    """Draws the same clips of several stores below one another, a row per clip and store.
+    """Draws the same clips of several stores below one another, with a row per clip and store.
 
-    A row is labelled with its store and with the settings in which the stores differ.
+    A row is labelled with its store and the settings in which the stores differ.
 
     Args:
-        stores: at least one, of clips of one shape.
-        clips: for each store the numbers of the clips, equally many.
-        rebuilt: as `Preview`.
-        theme: as `Preview`.
+        stores: at least one store; all clips must have the same shape.
+        clips: numbers of the clips for each store, the same number for all.
+        rebuilt: see `Preview`.
+        theme: see `Preview`.
 
     Raises:
         SettingsError: the stores have clips of different shapes.
@@ -301,7 +301,6 @@ def _shape_text(shape: Sequence[int]) -> str:
 
 
 def _differences(stores: Sequence[KeyFrameStore]) -> list[str]:
-    """Returns for each store the settings in which the stores differ, with its values, in words."""
     configs = [store.provenance_object("config") for store in stores]
     names = sorted({name for config in configs for name in config} - _LOCAL)
     differing = [name for name in names if len({repr(config.get(name)) for config in configs}) > 1]
@@ -313,7 +312,7 @@ def _name(store: KeyFrameStore) -> str:
 
 
 def image_bytes(pages: Sequence[Image.Image], suffix: str) -> bytes:
-    """Encodes images as ".png" (one) or ".pdf" (a page each)."""
+    """Encodes images as ".png" (one image) or ".pdf" (one page per image)."""
     data = io.BytesIO()
     if suffix == ".pdf":
         pages[0].save(data, "PDF", save_all=True, append_images=pages[1:], resolution=100)
@@ -323,7 +322,7 @@ def image_bytes(pages: Sequence[Image.Image], suffix: str) -> bytes:
 
 
 def store_title(store: KeyFrameStore) -> str:
-    """Returns a store in a line: its name, method, dataset and vpc as far as it says so."""
+    """Returns the name, method, dataset and VPC of a store in one line, without unknown ones."""
     provenance = store.attributes.get("provenance") or {}
     known = [source_name(str(provenance[key])) for key in ("method", "dataset") if provenance.get(key)]
     if provenance.get("vpc"):
@@ -332,7 +331,6 @@ def store_title(store: KeyFrameStore) -> str:
 
 
 def _tells_cosines(line: dict[str, Any], clip: str, num_frames: int) -> bool:
-    """Whether a line of a log holds the T cosines of a clip at a step."""
     cosines = line.get("cosines")
     scores = cosines.get(clip) if isinstance(cosines, dict) else None
     return (
@@ -345,7 +343,7 @@ def _tells_cosines(line: dict[str, Any], clip: str, num_frames: int) -> bool:
 
 
 def _flow_row(clip: PicturedClip, flows: list[npt.NDArray[np.uint8]]) -> PicturedClip:
-    # T - 1 frames: the last one has no next frame, and its cell stays blank.
+    # T - 1 frames: the last frame has no next one, so its cell is blank.
     return PicturedClip(np.stack(flows), clip.positions[:0], None, "", "flow to the next frame", flat=True)
 
 

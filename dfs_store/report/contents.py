@@ -36,8 +36,8 @@ class ShownClip:
 
     Attributes:
         number: number of the clip.
-        clip: its pixels and key frames; None if it is damaged.
-        sprite: its frames as one image; None if it is damaged.
+        clip: pixels and key frames of the clip; None if it is damaged.
+        sprite: frames of the clip as one image; None if it is damaged.
     """
 
     number: int
@@ -59,7 +59,7 @@ class ClassRow:
 
 @dataclass(frozen=True)
 class Timeline:
-    """Insertions by step and position. `dots` are (binned step, position, number, names of clips)."""
+    """Insertions by step and position. `dots` are (binned step, position, number, description of clips)."""
 
     dots: tuple[tuple[float, int, int, str], ...]
     steps: int

@@ -1,4 +1,4 @@
-"""Renders the page from its templates."""
+"""Renders a report from its templates."""
 
 import json
 from importlib.resources import files
@@ -40,7 +40,7 @@ def _storage_rows(contents: Contents) -> list[tuple[str, int, str, float]]:
     dense, keys = storage["dense_bytes"], f"{storage['num_key_frames']:,}"
     rows = [
         ("Key frames as stored", "key_frame_bytes", f"{keys} frames of {frame}"),
-        ("Key frames as float32", "float32_bytes", f"{keys} x {frame} x 4 bytes, the paper's rule"),
+        ("Key frames as float32", "float32_bytes", f"{keys} x {frame} x 4 bytes, the paper's convention"),
         ("Index", "index_bytes", "positions, offsets, labels, checksums"),
         ("On disk", "on_disk_bytes", "all files of the store"),
         ("Native arrays", "native_bytes", "data of a method that does not consist of key frames"),

@@ -1,4 +1,4 @@
-"""Real clips with the labels and the temporal resolution of a store's clips. No torch here."""
+"""Real clips with the labels and temporal resolution of a store's clips. Never imports torch."""
 
 from collections.abc import Sequence
 from typing import Any, cast
@@ -14,11 +14,11 @@ __all__ = ["MatchedClips"]
 
 
 class MatchedClips(SomeClips):
-    """All clips of another source, with classes in another order and another number of frames.
+    """All clips of another source, with other labels and another number of frames.
 
     Args:
         source: the other source.
-        classes: its class names, in the order of the new labels.
+        classes: class names of the source, in the order of the new labels.
         num_frames: M, see `VideoDataset.matched`.
 
     Raises:
@@ -34,11 +34,11 @@ class MatchedClips(SomeClips):
         super().__init__(source, np.arange(len(source.labels)))
         self.classes, self._num_frames = list(classes), num_frames
         own = int(source.pixels.shape[2])
-        self.fps = source.fps * max(1, num_frames - 1) / (own - 1)  # a clip takes as long as before
+        self.fps = source.fps * max(1, num_frames - 1) / (own - 1)  # the duration does not change
 
     @property
     def pixels(self) -> npt.NDArray[np.uint8]:
-        """(N, V, M, H, W, 3) uint8; what is indexed by clip and view is read and resampled."""
+        """(N, V, M, H, W, 3) uint8. Clips are read and resampled when they are indexed."""
         return cast("npt.NDArray[np.uint8]", _Resampled(self._source.pixels, self._num_frames))
 
     @property
@@ -49,7 +49,7 @@ class MatchedClips(SomeClips):
 
 
 class _Resampled:
-    """An array (N, V, T, ...) of which clips come out with M frames; indexed by clip, or by clip and view."""
+    """An array (N, V, T, ...) that resamples clips to M frames. Indexed by clip, or by clip and view."""
 
     def __init__(self, array: npt.NDArray[np.uint8], num_frames: int) -> None:
         self._array = array
@@ -62,13 +62,13 @@ class _Resampled:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of all the clips."""
+        """Size of all clips in bytes."""
         return int(np.prod(self.shape))
 
     def __len__(self) -> int:
         return len(self._array)
 
-    def __getitem__(self, key: Any) -> npt.NDArray[np.uint8]:  # noqa: ANN401 - whatever NumPy takes
+    def __getitem__(self, key: Any) -> npt.NDArray[np.uint8]:  # noqa: ANN401 - any NumPy index
         if isinstance(key, tuple) and len(key) > 2:
             raise IndexError(f"resampled clips are indexed by clip and view, got {len(key)} indices")
         found = self._array[key]

@@ -1,4 +1,4 @@
-"""The real clips that belong to a store: what its provenance says, unless the caller says otherwise."""
+"""The real clips that belong to a store, from its provenance or from the caller's options."""
 
 import os
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 StorePath = str | os.PathLike[str]
-# Arguments of `open_videos` and `find_clips`, and the settings that give them.
+# Arguments of `open_videos` and `find_clips`, and the settings that they are taken from.
 _NAMED_BY = {
     "name_or_folder": "dataset",
     "root": "root",
@@ -42,11 +42,11 @@ _NAMED_BY = {
 
 @dataclass(frozen=True)
 class StoreVideos:
-    """The real clips to open; fields have the names of `CondenseConfig`.
+    """The real clips to open. Fields have the names of `CondenseConfig`.
 
     Attributes:
-        split_declared: the split comes from --split because the store does not record its own.
-        normalization: of the clips' values, as `open_videos` takes it.
+        split_declared: whether the split is from --split because the store does not record it.
+        normalization: normalization of the clips, as in `open_videos`.
     """
 
     dataset: str
@@ -66,17 +66,17 @@ class StoreVideos:
 
 
 def clips_named_by(settings: object) -> dict[str, Any]:
-    """Returns the settings that say which clips there are, as `open_videos` and `find_clips` take them.
+    """Returns the settings that select clips, as arguments of `open_videos` and `find_clips`.
 
     Args:
-        settings: `CondenseConfig`, or anything else with some of these settings.
+        settings: a `CondenseConfig`, or any object with some of its fields.
     """
     named = {argument: getattr(settings, name, None) for argument, name in _NAMED_BY.items()}
     return named | {"official_split": named["official_split"] or 1}
 
 
 def name_of(dataset: str) -> str:
-    """Returns what a result calls a dataset: a folder's own name, distinct from those of the catalogue."""
+    """Returns the name of a dataset in results: a folder's own name, distinct from those of the catalogue."""
     name = source_name(os.path.abspath(os.path.expanduser(dataset)))
     return dataset if dataset in CATALOGUE else f"./{name}" if name in CATALOGUE else name
 
@@ -92,30 +92,31 @@ def test_videos(
     normalization: "NormalizationOption" = "stored",
     **options: Any,  # noqa: ANN401 - passed on to `open_videos`
 ) -> "VideoDataset":
-    """Opens the real test clips that belong to a store, so that what was trained on it can be tested.
+    """Opens the real test clips that belong to a store, to test what was trained on it.
 
-    They have the frames, stride, size and official split that the store was made with, its classes under its
-    labels, and its normalisation. Those of a `DFSDataset` have the values, layout and number of frames of its
-    clips. Clips that are not in the cache are decoded first.
+    They have the store's frames, stride, size, official split, classes, labels and normalisation. For a
+    `DFSDataset`, they have the values, layout and number of frames of its clips. Clips that are not in the
+    cache are decoded first.
 
     Args:
         store_or_dataset: a path or URL, an open store, or a `DFSDataset`.
-        dataset: a name of the catalogue, a folder or a list, instead of the one that the store records.
-        root: where the dataset is, see `open_videos`.
-        split: number of the official split, if the store does not record the one that it was made from.
-        hold_out: instead of test clips, the training clips that `dfs condense --hold-out` left out.
-        layout: "CTHW" or "TCHW"; of a `DFSDataset` its own, else "CTHW" if None.
-        normalization: "stored" is that of the store, of a `DFSDataset` that of its clips; else as
+        dataset: name in the catalogue, folder or list; the one that the store records if None.
+        root: folder of the dataset, see `open_videos`.
+        split: number of the official split, if the store does not record it.
+        hold_out: share of the training clips that `dfs condense --hold-out` left out, to use them as test
+            clips.
+        layout: "CTHW" or "TCHW"; if None, that of the `DFSDataset`, else "CTHW".
+        normalization: "stored" for that of the store or of the `DFSDataset`'s clips; else see
             `open_videos`.
-        **options: further options of `open_videos`: `transform`, `random_starts`, `workers`, `cache_dir`,
-            `on_progress` and so on.
+        **options: further options of `open_videos`, such as `transform`, `random_starts`, `workers`,
+            `cache_dir` and `on_progress`.
 
     Raises:
-        SettingsError: the store does not say which dataset it was made from, or its classes are not those of
-            the dataset; or the clips may have gone into the store.
-        DatasetNotFoundError: the videos are not where the store says.
+        SettingsError: the store does not record its dataset, their classes differ, or the store may have been
+            made from the clips.
+        DatasetNotFoundError: the videos are not at the recorded path.
         EmptyClassError: there are no test clips.
-        StoreNotFoundError, NotAStoreError, DamagedStoreError, NewerFormatError: as `open_store`.
+        StoreNotFoundError, NotAStoreError, DamagedStoreError, NewerFormatError: see `open_store`.
     """
     if isinstance(store_or_dataset, str | os.PathLike):
         given = {"dataset": dataset, "root": root, "split": split, "hold_out": hold_out, "layout": layout}
@@ -151,11 +152,10 @@ def test_videos(
     return videos.matched(stores[0].class_names, store_or_dataset.num_frames)
 
 
-test_videos.__test__ = False  # type: ignore[attr-defined]  # pytest takes it for a test where it is imported
+test_videos.__test__ = False  # type: ignore[attr-defined]  # keeps pytest from collecting it as a test
 
 
 def _agreed(found: Sequence[StoreVideos], stores: Sequence[KeyFrameStore]) -> StoreVideos:
-    """Returns the clips to test on, if all stores that were joined name the same."""
     for other, store in zip(found[1:], stores[1:], strict=True):
         for name in ("dataset", "frames", "stride", "size", "split"):
             one, another = getattr(found[0], name), getattr(other, name)
@@ -232,7 +232,7 @@ def _check_hold_out(store: KeyFrameStore, share: float | None) -> None:
 
 
 def _of_split(store: KeyFrameStore, videos: StoreVideos, info: DatasetInfo, asked: int | None) -> StoreVideos:
-    """Chooses the official split; test clips of one split can be training clips of another."""
+    """Chooses the official split. Test clips of one split can be training clips of another."""
     source = CATALOGUE.get(str((store.attributes.get("provenance") or {}).get("dataset")))
     if source is not None and source.layout != info.layout:
         return replace(videos, split=asked or 1)  # made from other videos

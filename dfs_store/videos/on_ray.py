@@ -1,4 +1,4 @@
-"""Preparing a dataset as Ray tasks: the shards of `prepare --shard`, on whatever machines Ray has."""
+"""Prepares a dataset as Ray tasks, one for each shard of `prepare --shard`."""
 
 import os
 from collections.abc import Callable
@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from dfs_store.errors import DFSError, MissingDependencyError
-from dfs_store.names import counted
 from dfs_store.videos.cache.entries import cache_root
 from dfs_store.videos.cache.shards import Shard, ShardReport
 from dfs_store.videos.files.catalogue import CATALOGUE
@@ -15,7 +14,7 @@ from dfs_store.videos.opening import describe, find_clips, open_shard
 
 __all__ = ["prepare_on_ray"]
 
-_RETRIES = 3  # of a task whose machine is lost; a shard continues where it was
+_RETRIES = 3  # of a task whose machine is lost; a shard continues where it stopped
 _READING = ("root", "classes", "official_split", "test_list", "class_names", "folder_layout")
 
 
@@ -27,25 +26,26 @@ def prepare_on_ray(
     on_done: Callable[[int, int], None] | None = None,
     **how: Any,  # noqa: ANN401 - passed on
 ) -> list[ShardReport]:
-    """Brings the clips of one split into the cache, as a Ray task per shard.
+    """Decodes the clips of one split into the cache, with one Ray task per shard.
 
-    Connects to the cluster that RAY_ADDRESS names, or starts Ray on this machine. All machines must see the
-    videos and the cache (DFS_CACHE) under the same paths. Shards are idempotent: a task that is run again
-    continues, and the dataset may be prepared any other way at the same time.
+    Connects to the cluster that RAY_ADDRESS names, or starts Ray on this machine. All machines must have the
+    videos and the cache (DFS_CACHE) at the same paths. A task that runs again continues its shard, and the
+    dataset may be prepared in any other way at the same time.
 
     Args:
-        name_or_folder: as `open_videos`.
+        name_or_folder: see `open_videos`.
         split: "train" or "test".
-        workers: decoding processes of a task, 1 if None; there are as many tasks as the cluster has room for.
-        on_done: called after every shard with the shards done and with all.
+        workers: number of decoding processes per task, 1 if None. The cluster's capacity limits the number
+            of tasks.
+        on_done: called after every shard with the number of shards done and the total.
         **how: further options of `open_videos`.
 
     Returns:
-        What each shard has left, in their order; of a built-in dataset, which has no files, nothing.
+        The report of each shard, in order; an empty list for a built-in dataset, which has no files.
 
     Raises:
         MissingDependencyError: Ray is not installed.
-        DFSError: as `open_videos`.
+        DFSError: see `open_videos`.
     """
     ray = _imported()
     if describe(name_or_folder).is_built_in:
@@ -81,8 +81,8 @@ def prepare_on_ray(
         raise
     except ray.exceptions.RayError as error:
         raise DFSError(
-            f"Ray lost a task ({str(error).splitlines()[0]}); start again: what is prepared of "
-            f"{counted(num_files, 'file')} is kept"
+            f"Ray lost a task ({str(error).splitlines()[0]}); run the command again: files that are "
+            "already prepared are kept"
         ) from error
     finally:
         if started:
@@ -99,7 +99,7 @@ def _imported() -> Any:  # noqa: ANN401 - Ray's types are its own
 
 
 def _absolute(name_or_folder: PathLike, how: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    """Returns name and options with full paths: a task has a working folder of its own."""
+    """Returns name and options with absolute paths, since a task has another working directory."""
     name = os.fspath(name_or_folder)
     if name not in CATALOGUE:
         name = str(Path(name).expanduser().absolute())
@@ -112,7 +112,7 @@ def _absolute(name_or_folder: PathLike, how: dict[str, Any]) -> tuple[str, dict[
 
 
 def _shard(data: str | None, name: str, shard: Shard, split: str, **how: Any) -> ShardReport:  # noqa: ANN401
-    """Prepares a shard in a worker of Ray, which need not have the environment of the command."""
+    """Prepares a shard in a Ray worker, whose environment may differ from that of the command."""
     if data is not None:
         os.environ["DFS_DATA"] = data
     return open_shard(name, shard, split=split, **how)

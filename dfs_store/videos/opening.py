@@ -1,4 +1,4 @@
-"""`open_videos`: from a name, a folder or a list to clips, preparing what is not prepared."""
+"""`open_videos`: opens the clips of a dataset, folder or list, and prepares them if necessary."""
 
 import os
 from collections.abc import Callable, Iterable, Sequence
@@ -61,47 +61,45 @@ def open_videos(
     transform: Callable[[Any], Any] | None = None,
     on_progress: OnProgress | None = None,
 ) -> "VideoDataset":
-    """Opens real clips, decoding them into the cache first where that has not been done.
+    """Opens real clips, and decodes them into the cache first if they are not prepared.
 
     Args:
-        name_or_folder: a name of the catalogue, a folder of class folders, or a list of videos and their
-            classes (docs/guides/own-dataset.md shows what is read).
-        root: where the dataset is; without it DFS_DATA/<name> and DFS_DATA are searched. The folder that the
-            paths of a list start from; without it, the list's own.
-        split: "train" or "test". Both number the classes as the training clips do.
-        frames: T, frames of a clip; like `stride` (distance between sampled frames) and `size` (height and
-            width in pixels) the dataset's default when None.
-        stride: see `frames`.
-        size: see `frames`.
-        resize: how frames come to that size (see `Sampling`); the dataset's way when None.
-        seed: of the random starts; the same seed gives the same clips.
-        random_starts: further views of every test clip besides the centre one, each from a random start of
-            its own; protocol `paper` of an evaluation takes three for each run. Each takes as many bytes in
-            the cache as the centre view. Datasets whose clips have no random start, and built-in ones, have
-            none.
-        classes: names of the classes to keep, all when None.
-        official_split: which of the official splits of UCF101 and HMDB51, 1..3.
-        test_list: of a list: the list of its test clips.
-        class_names: of a list whose labels are numbers: the names of the classes, or a file that has them.
-        folder_layout: "classes" takes the folders in a folder for classes, whatever they are called.
-        clips_per_class: of a built-in dataset, which can generate any number.
-        workers: decoding processes, the number of cores when None.
-        max_memory: bytes that all decoding processes may take together; 4 GiB each when None.
-        decoder: "pyav", "decord", or "auto": PyAV, and decord for files out of which PyAV gets no frame.
-            Clips prepared with one are not used for another.
-        cache_dir: where prepared clips lie; DFS_CACHE, else ~/.cache/dfs-store when None.
-        layout: of a clip, "CTHW" or "TCHW".
-        normalization: of its values: "imagenet"; None for pixels in [0, 1]; (mean, std), numbers or one per
-            channel, or {"mean": mean, "std": std}, for (pixel - mean) / std.
-        transform: as that of `DFSDataset`: gets each clip as `torchvision.tv_tensors.Video` (T, C, H, W),
-            float32, normalised; returns a tensor of four dimensions in the same order.
-        on_progress: gets a `PrepareProgress` about ten times a second while decoding.
+        name_or_folder: name in the catalogue, folder of class folders, or list of videos and their classes
+            (docs/guides/own-dataset.md describes the formats).
+        root: folder of the dataset; if None, DFS_DATA/<name> or DFS_DATA. For a list, the folder that its
+            paths are relative to; if None, that of the list.
+        split: "train" or "test". The labels of both are those of the training clips.
+        frames: T, number of frames of a clip; the dataset's default if None.
+        stride: distance between sampled frames; the dataset's default if None.
+        size: height and width in pixels; the dataset's default if None.
+        resize: how frames are resized (see `Sampling`); the dataset's default if None.
+        seed: seed of the random starts; the same seed gives the same clips.
+        random_starts: number of additional views of every test clip, each from a random start; protocol
+            `paper` of an evaluation uses three for each run. Each needs as much space in the cache as the
+            centre view. Built-in datasets and clips without random starts have none.
+        classes: names of the classes to keep; all if None.
+        official_split: official split of UCF101 and HMDB51, 1..3.
+        test_list: for a list, the list of its test clips.
+        class_names: for a list whose labels are numbers, the names of the classes or a file of names.
+        folder_layout: "classes" to treat all subfolders as classes, whatever their names.
+        clips_per_class: number of clips per class of a built-in dataset, which can generate any number.
+        workers: number of decoding processes; the number of cores if None.
+        max_memory: memory limit of all decoding processes together in bytes; 4 GiB each if None.
+        decoder: "pyav", "decord", or "auto" for PyAV, with decord for files of which PyAV decodes no frame.
+            Each decoder has its own prepared clips.
+        cache_dir: folder of prepared clips; DFS_CACHE, else ~/.cache/dfs-store, if None.
+        layout: layout of a clip, "CTHW" or "TCHW".
+        normalization: "imagenet"; None for pixels in [0, 1]; or (mean, std), numbers or one per channel, or
+            {"mean": mean, "std": std}, for (pixel - mean) / std.
+        transform: function of each clip, a normalised `torchvision.tv_tensors.Video` (T, C, H, W), float32,
+            as in `DFSDataset`. Returns a four-dimensional tensor in the same order.
+        on_progress: called with a `PrepareProgress` about ten times a second while decoding.
 
     Raises:
-        DatasetNotFoundError: no such dataset, or its files are not there.
+        DatasetNotFoundError: there is no such dataset, or its files were not found.
         EmptyClassError: a class would have no clip.
-        SettingsError: an option outside its rule.
-        DiskFullError, OutputNotWritableError: the cache cannot take the clips.
+        SettingsError: an option is invalid.
+        DiskFullError, OutputNotWritableError: the clips cannot be written to the cache.
     """
     from dfs_store.videos.dataset import ClipForm, VideoDataset
 
@@ -138,11 +136,11 @@ def open_shard(
     split: str = "train",
     **how: Any,  # noqa: ANN401 - passed on
 ) -> ShardReport:
-    """Prepares one shard of a dataset's clips (see `prepare_shard`); takes the options of `open_videos`.
+    """Prepares one shard of a dataset's clips (see `prepare_shard`). Takes the options of `open_videos`.
 
     Raises:
         SettingsError: the dataset has no files.
-        DatasetNotFoundError, EmptyClassError, DiskFullError, OutputNotWritableError: as `open_videos`.
+        DatasetNotFoundError, EmptyClassError, DiskFullError, OutputNotWritableError: see `open_videos`.
     """
     info = describe(name_or_folder)
     sampling = resolve_sampling(info, **{name: how.pop(name, None) for name in ("frames", "stride", "size")})
@@ -154,10 +152,10 @@ def open_shard(
 
 
 def describe(name_or_folder: PathLike) -> DatasetInfo:
-    """Returns what the catalogue says about a name, or the description of plain folders or of lists.
+    """Returns the description of a dataset of the catalogue, a plain folder, or a list.
 
     Raises:
-        DatasetNotFoundError: neither a name of the catalogue nor a folder or a file.
+        DatasetNotFoundError: the argument is not in the catalogue and not a folder or file.
     """
     name = os.fspath(name_or_folder)
     if name in CATALOGUE:
@@ -169,7 +167,7 @@ def describe(name_or_folder: PathLike) -> DatasetInfo:
         return LIST
     raise DatasetNotFoundError(
         f"{name!r} is neither a dataset ({', '.join(CATALOGUE)}) nor a folder or a list (looked for "
-        f"{place.absolute()}). A folder must hold {FOLDER.files}{did_you_mean(name, CATALOGUE)}"
+        f"{place.absolute()}). A folder must contain {FOLDER.files}{did_you_mean(name, CATALOGUE)}"
     )
 
 
@@ -179,7 +177,7 @@ def dataset_name(info: DatasetInfo, name_or_folder: PathLike) -> str:
 
 
 def _place(name_or_folder: PathLike) -> Path:
-    """Returns the full path of a folder or list; a list that is a link stays where its link is."""
+    """Returns the absolute path of a folder or list, without resolving a list that is a symbolic link."""
     path = Path(name_or_folder).expanduser()
     return path.resolve() if path.is_dir() else path.parent.resolve() / path.name
 
@@ -195,7 +193,7 @@ def resolve_sampling(
     """Returns the dataset's sampling with some values replaced.
 
     Raises:
-        SettingsError: a value outside its rule.
+        SettingsError: a value is invalid.
     """
     asked: dict[str, Any] = {"frames": frames, "stride": stride, "size": size, "resize": resize}
     return replace(info.sampling, **{name: value for name, value in asked.items() if value is not None})
@@ -212,10 +210,10 @@ def find_clips(
     class_names: PathLike | Sequence[str] | None = None,
     folder_layout: str | None = None,
 ) -> ClipList:
-    """Returns the videos of one split without decoding any; fast enough for a dry run.
+    """Returns the videos of one split without decoding any, fast enough for a dry run.
 
     Raises:
-        DatasetNotFoundError, EmptyClassError, SettingsError: as `open_videos`.
+        DatasetNotFoundError, EmptyClassError, SettingsError: see `open_videos`.
     """
     check_part(split)
     info = describe(name_or_folder)
@@ -236,8 +234,8 @@ def find_clips(
     if info.needs_all_classes:
         if absent := sorted(set(info.classes) - set(found.classes)):
             raise DatasetNotFoundError(
-                f"{info.name} needs its {len(info.classes)} classes; {found.root} lacks {len(absent)}: "
-                f"{', '.join(absent)}. {_how_it_must_lie(info)}"
+                f"{info.name} has {len(info.classes)} classes, but {found.root} lacks {len(absent)}: "
+                f"{', '.join(absent)}. {_how_to_get(info)}"
             )
         found = keep_classes(found, info.classes)
     if how.classes is not None:
@@ -247,7 +245,7 @@ def find_clips(
 
 
 def _read(info: DatasetInfo, places: list[Path], split: str, how: Reading) -> ClipList:
-    """Reads one split; the classes of test clips are numbered as those of the training clips."""
+    """Reads one split. Test clips have the labels of the training clips."""
     found = _first_that_reads(info, places, split, how)
     if split == "train":
         return found
@@ -267,14 +265,13 @@ def check_part(split: str) -> None:
 
 
 def _candidates(info: DatasetInfo, root: PathLike | None) -> list[Path]:
-    """Returns the folders in which a dataset of the catalogue may lie."""
     if root is not None:
         return [Path(root)]
     base = os.environ.get("DFS_DATA")
     if not base:
         raise DatasetNotFoundError(
-            f"where does {info.name} lie? Give its folder (--root), or set DFS_DATA to the folder that holds "
-            f"it. {_how_it_must_lie(info)}"
+            f"the folder of {info.name} is unknown: give it with --root, or set DFS_DATA to the folder that "
+            f"contains it. {_how_to_get(info)}"
         )
     return [*(Path(base, name) for name in info.folder_names), Path(base)]
 
@@ -296,9 +293,9 @@ def _first_that_reads(info: DatasetInfo, places: list[Path], split: str, how: Re
     found = "; ".join(reasons)
     if info in (FOLDER, LIST):
         raise DatasetNotFoundError(found)
-    raise DatasetNotFoundError(f"{info.name} was not found: {found}. {_how_it_must_lie(info)}")
+    raise DatasetNotFoundError(f"{info.name} was not found: {found}. {_how_to_get(info)}")
 
 
-def _how_it_must_lie(info: DatasetInfo) -> str:
+def _how_to_get(info: DatasetInfo) -> str:
     get = f"Get it from {info.source}. " if info.source else ""
-    return f"{get}It must lie as {info.files}"
+    return f"{get}Expected files: {info.files}"

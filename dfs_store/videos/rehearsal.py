@@ -1,4 +1,4 @@
-"""Real clips to rehearse a run with, so that its duration can be measured before anything is prepared."""
+"""Real clips for a rehearsal, which measures the duration of a run before anything is prepared."""
 
 import tempfile
 from dataclasses import replace
@@ -31,12 +31,12 @@ _DECODED = 8
 
 
 class Rehearsal(NamedTuple):
-    """Real clips to time something with.
+    """Real clips for timing.
 
     Attributes:
-        videos: the prepared clips; or, if they are not prepared, as many clips of the same shape, classes
-            and files that all look alike.
-        decoding_seconds: about how long preparing them will take; None if they are prepared.
+        videos: the prepared clips; if they are not prepared, a substitute of equal clips with the same shape,
+            number, classes and files.
+        decoding_seconds: approximate time to prepare them in seconds; None if they are prepared.
     """
 
     videos: "VideoDataset"
@@ -56,13 +56,13 @@ def rehearse(
     decoder: str = "auto",
     **chosen: Any,  # noqa: ANN401 - which clips, as `find_clips` takes them
 ) -> Rehearsal:
-    """Returns the clips that `open_videos` would, without preparing any; leaves nothing in the cache.
+    """Returns the clips that `open_videos` would return, without preparing any.
 
-    If they are not prepared, eight videos spread over the dataset are decoded into a temporary folder, as
-    they would be into the cache, and timed.
+    If they are not prepared, eight videos from all of the dataset are decoded into a temporary folder to
+    measure the time. The cache does not change.
 
     Raises:
-        DatasetNotFoundError, EmptyClassError, SettingsError: as `open_videos`.
+        DatasetNotFoundError, EmptyClassError, SettingsError: see `open_videos`.
     """
     info = describe(name_or_folder)
     cut: dict[str, Any] = {"frames": frames, "stride": stride, "size": size}
@@ -93,9 +93,9 @@ def _decoding_seconds(
     sampling: Sampling,
     **how: Any,  # noqa: ANN401 - passed on
 ) -> float:
-    """Decodes some videos and returns about how long all of them will take; 0 if none can be decoded."""
+    """Decodes some videos and returns the approximate time for all; 0 if none can be decoded."""
     numbers = np.unique(np.linspace(0, len(found.clips) - 1, _DECODED).round().astype(int))
-    # One class for all, as one that would be empty is refused.
+    # In one class, since an empty class would raise an error.
     some = [ClipFile(found.clips[number].file, "all") for number in numbers.tolist()]
     seen: list[PrepareProgress] = []
     with tempfile.TemporaryDirectory(prefix="dfs-rehearsal-") as cache:
@@ -110,19 +110,19 @@ def _decoding_seconds(
             )
         except EmptyClassError:
             return 0.0
-    # The first video also waits for the decoding processes to start, once for all.
+    # The time of the first video includes the start of the decoding processes.
     first, last = next(each for each in seen if each.done), seen[-1]
     each = (last.elapsed_seconds - first.elapsed_seconds) / max(1, last.done - first.done)
     return first.elapsed_seconds + each * (len(found.clips) - first.done)
 
 
 class _AlikeClips:
-    """As many clips as a list has videos, all of them the same noise: what a run takes does not depend on it.
+    """One clip of noise for each video of a list. The duration of a run does not depend on the pixels.
 
     Args:
         found: the videos.
-        sampling: how they would be cut.
-        layout: of the dataset.
+        sampling: sampling of the clips.
+        layout: layout of the clips.
     """
 
     directory = None
@@ -133,14 +133,14 @@ class _AlikeClips:
 
     @cached_property
     def pixels(self) -> npt.NDArray[np.uint8]:
-        """(N, 1, T, H, W, 3) uint8, read-only, of one clip in memory."""
+        """(N, 1, T, H, W, 3) uint8, read-only; one clip in memory."""
         size = self._sampling.size
         noise = np.random.default_rng(0).integers(0, 256, (self._sampling.frames, size, size, 3), np.uint8)
         return np.broadcast_to(noise, (len(self._found.clips), 1, *noise.shape))
 
     @cached_property
     def labels(self) -> npt.NDArray[np.int64]:
-        """(N,) int64."""
+        """Label of each clip, (N,) int64."""
         number = {name: label for label, name in enumerate(self._found.classes)}
         return np.array([number[clip.class_name] for clip in self._found.clips], dtype=np.int64)
 
@@ -162,11 +162,11 @@ class _AlikeClips:
         return {}
 
     def origin(self, number: int) -> dict[str, Any]:
-        """Returns {"file"}."""
+        """Returns {"file": ...}."""
         return {"file": self._found.clips[number].file}
 
     def file_bytes(self, number: int) -> tuple[str, int | None]:
-        """Returns the file, and no size."""
+        """Returns the file, and None for its size."""
         return self._found.clips[number].file, None
 
     def group(self, number: int) -> str:

@@ -45,7 +45,7 @@ def test_info_says_where_to_get_it_and_how_it_must_lie(dfs):
     assert outcome.code == 0
     assert "www.crcv.ucf.edu" in outcome.stdout
     assert "UCF-101/<Class>/*.avi" in outcome.stdout
-    assert "here            no: where does ucf101 lie?" in outcome.stdout
+    assert "here            no: the folder of ucf101 is unknown" in outcome.stdout
 
 
 def test_info_of_a_folder_counts_what_is_there(dfs, folder):

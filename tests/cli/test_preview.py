@@ -174,7 +174,7 @@ def test_advice_fits_the_method(dfs, tmp_path, kind):
     assert dfs("condense", *words, "--vpc", "1", "--method", "random", "--out", store).code == 0
     outcome = dfs("preview", store, "--kind", kind, "--out", tmp_path / "c.png")
     assert outcome.code == 2
-    assert "method random, which inserts no key frames" in outcome.stderr
+    assert "method random, which does not insert key frames" in outcome.stderr
     assert "--watch" not in outcome.stderr
 
 
@@ -282,7 +282,7 @@ def test_a_film_of_the_making_needs_snapshots(dfs, tmp_path, inserted):
     assert "condense with --snapshots N" in done.stderr
     store = _made(dfs, tmp_path / "s.zarr", "--snapshots", 2)
     done = dfs("preview", store, "--making", "--out", tmp_path / "m.gif", "--clips", 1)
-    assert (done.code, "have the clips 0, 2, not 1" in done.stderr) == (2, True)
+    assert (done.code, "contain only clips 0, 2, not 1" in done.stderr) == (2, True)
     done = dfs("preview", store, "--making", "--out", tmp_path / "m.png")
     assert (done.code, "--out of --making must end in .gif or .mp4" in done.stderr) == (2, True)
     done = dfs("preview", store, "--making", "--out", tmp_path / "m.gif", "--kind", "film")

@@ -97,7 +97,9 @@ def test_a_killed_writer_leaves_one_whole_store_and_the_next_cleans_up(tmp_path,
         left += len(dead)
         assert all(name.startswith(f".s.{container}.") and name.endswith(".partial") for name in dead)
         if dead:
-            with pytest.warns(UserWarning, match=rf"removed what a writer that died had left: {dead[0]}"):
+            with pytest.warns(
+                UserWarning, match=rf"removed files left by a process that was killed: {dead[0]}"
+            ):
                 content(seed=0).write(path, overwrite=True)
         assert parts_beside(path) == []
     assert left, "no writer was caught in the act"

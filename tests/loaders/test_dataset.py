@@ -87,7 +87,7 @@ def test_numbers_may_be_negative_numpys_or_torchs(store_path, number):
 
 @pytest.mark.parametrize("number", [7, -8, np.int64(7)])
 def test_a_number_outside_is_an_index_error(store_path, number):
-    with pytest.raises(IndexError, match=f"clip {number} of 7: numbers run from -7 to 6"):
+    with pytest.raises(IndexError, match=f"clip {number} of 7: indices must be in -7..6"):
         DFSDataset(store_path)[number]
 
 

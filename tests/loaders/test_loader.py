@@ -90,7 +90,7 @@ def test_shuffling_covers_every_clip_and_changes_with_epoch_and_seed(tmp_path):
 def test_drop_last(dataset):
     loader = DFSLoader(dataset, 3, drop_last=True)
     assert len(loader) == len(list(loader)) == 2
-    with pytest.raises(SettingsError, match="drop_last leaves no batch: batch_size is 8, and of 7 clips"):
+    with pytest.raises(SettingsError, match="drop_last leaves no batch: batch_size is 8, but each"):
         DFSLoader(dataset, 8, drop_last=True)
 
 

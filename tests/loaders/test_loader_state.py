@@ -129,7 +129,7 @@ def test_a_state_of_other_settings_is_refused_with_both_values(make):
     ],
 )
 def test_what_is_no_state_is_refused(make, state):
-    with pytest.raises(SettingsError, match="epoch, batch and settings"):
+    with pytest.raises(SettingsError, match="epoch, batch, settings"):
         make().load_state_dict(state)
 
 

@@ -91,13 +91,13 @@ def test_it_shows_every_section_and_number(opened):
     assert page.locator("h1").inner_text() == "s.zarr: dfs, made-up, VPC 2"
     heads = page.locator("h2").all_inner_texts()
     assert heads == [
-        "What it is", "Storage", "Clips", "Insertion timeline", "Evaluation", "Classes", "Settings",
+        "About this store", "Storage", "Clips", "Insertion timeline", "Evaluation", "Classes", "Settings",
         "Verification",
     ]  # fmt: skip
     assert page.locator("figure.clip").count() == 10
     assert page.locator("#timeline circle").count() > 5
     assert "31.0 ± 1.5 %" in page.locator("#evaluation").inner_text()
-    assert "Whole: every rule" in page.locator("#verification").inner_text()
+    assert "Intact: every rule" in page.locator("#verification").inner_text()
 
 
 def test_a_phone_shows_whole_words_and_chance(opened):

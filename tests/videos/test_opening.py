@@ -49,7 +49,9 @@ def test_ucf101_works_with_the_classes_that_are_there(tmp_path):
 
 def test_missing_data_is_reported_with_source_and_layout(tmp_path, monkeypatch):
     monkeypatch.delenv("DFS_DATA", raising=False)
-    with pytest.raises(DatasetNotFoundError, match=r"--root.*DFS_DATA.*crcv\.ucf\.edu.*must lie as UCF-101/"):
+    with pytest.raises(
+        DatasetNotFoundError, match=r"--root.*DFS_DATA.*crcv\.ucf\.edu.*Expected files: UCF-101/"
+    ):
         find_clips("ucf101")
     monkeypatch.setenv("DFS_DATA", str(tmp_path))
     with pytest.raises(DatasetNotFoundError, match=f"{tmp_path}/ucf101.*trainlist01.txt.*Get it from"):

@@ -1,1 +1,1 @@
-"""The rules of a store, and who checks them: when it is opened, and all at once."""
+"""The rules of a store, checked when it is opened or for the whole store."""

@@ -1,4 +1,4 @@
-"""Opens a store and compares it with every rule; the one path behind both `open_store` and `verify`."""
+"""Opens a store and checks every rule, for both `open_store` and `verify`."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -21,20 +21,20 @@ from dfs_store.format.stored_frames import PlainFrames, StoredFrames
 __all__ = ["Examination", "examine", "examine_or_raise"]
 
 _MOST_TRIES = 20
-_MOST_EXPANDED = 8  # native arrays that another tool has compressed may claim so many times their bytes
+_MOST_EXPANDED = 8  # compressed native arrays may declare at most this multiple of their stored size
 
 
 @dataclass
 class Examination:
-    """What a store holds, and every rule that it breaks; no frame has been read.
+    """The content of a store and every rule that it breaks, without its frames.
 
     Attributes:
-        reader: its files.
-        header: its checked attributes.
-        frames: the key frames, absent if they cannot be read.
-        arrays: the small arrays that could be read.
-        problems: broken rules, in the order in which they were found.
-        indexed: whether offsets are sound, so that frames can be assigned to clips.
+        reader: files of the store.
+        header: validated attributes.
+        frames: key frames, None if they cannot be read.
+        arrays: small arrays that could be read.
+        problems: broken rules in the order of the checks.
+        indexed: whether offsets are valid, so that frames can be assigned to clips.
     """
 
     reader: ContainerReader
@@ -46,16 +46,16 @@ class Examination:
 
 
 def examine(path: Place, *, thorough: bool = False) -> Examination:
-    """Opens a store and checks all but its frames.
+    """Opens a store and checks everything except its frames.
 
     Args:
-        path: of the store.
-        thorough: check also what a remote store leaves to the first read of a frame.
+        path: path or URL of the store.
+        thorough: whether to check also what a remote store defers to the first read of a frame.
 
     Raises:
-        StoreNotFoundError, NotAStoreError: there is nothing, or no store.
-        NewerFormatError: it was written by a newer major version.
-        DamagedStoreError: its attributes cannot be read, so nothing else can be made of it.
+        StoreNotFoundError, NotAStoreError: the path does not exist, or is not a store.
+        NewerFormatError: the store was written by a newer major version.
+        DamagedStoreError: the attributes cannot be read, so nothing else can be checked.
     """
     for _ in range(_MOST_TRIES):
         reader = open_container(path)
@@ -68,14 +68,14 @@ def examine(path: Place, *, thorough: bool = False) -> Examination:
             raise
         finally:
             reader.close()
-        # What was read before and after another store took the path does not belong together.
+        # Parts read before and after the store was replaced do not belong together.
         if not reader.was_replaced(suspected=bool(found.problems)):
             return found
     raise DamagedStoreError(f"{path}: was replaced {_MOST_TRIES} times while it was opened; try again later")
 
 
 def examine_or_raise(path: Place) -> Examination:
-    """Opens a store, and raises as `examine` does, or DamagedStoreError for the first broken rule."""
+    """Opens a store. Raises the errors of `examine`, or DamagedStoreError for the first broken rule."""
     try:
         found = examine(path)
     except StoreNotFoundError as error:
@@ -116,14 +116,14 @@ def _check_arrays(found: Examination, *, thorough: bool) -> None:
         return
     found.indexed = True
     if encoded:
-        from dfs_store.format.coded.frames import CodedFrames  # by need: it imports Pillow
+        from dfs_store.format.coded.frames import CodedFrames  # lazily, because it imports Pillow
 
         found.frames = CodedFrames(rows, header, found.arrays)
     else:
         found.frames = PlainFrames(rows, found.arrays["checksums"])
     _check_digest(found, rows)
     _check_native(found)
-    # Last, since the number of shards follows from sizes that are only now known to be true.
+    # Last, since the number of shards follows from sizes that have now been checked.
     found.problems += found.frames.problems(thorough=thorough)
 
 

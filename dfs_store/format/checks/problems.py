@@ -1,4 +1,4 @@
-"""How a broken rule is reported: which rule, in which file, and which frames or clip it concerns."""
+"""The report of a broken rule."""
 
 from dataclasses import dataclass
 
@@ -11,9 +11,9 @@ class Problem:
 
     Attributes:
         message: the rule, and the value that breaks it.
-        file: the file it lies in, relative to a Zarr store, the file's name of an HDF5 store.
-        clip: number of the clip, where it concerns one.
-        frames: (start, stop) of the key frames it concerns, numbered over the whole store.
+        file: the file, relative to a Zarr store, or the file name of an HDF5 store.
+        clip: number of the clip, if it concerns one.
+        frames: (start, stop) of the key frames it concerns, in the numbering of the store.
     """
 
     message: str

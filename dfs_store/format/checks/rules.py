@@ -1,4 +1,4 @@
-"""The rules that the small arrays of a store must keep, checked with Python ints and whole-array tests."""
+"""The rules for the small arrays of a store, checked with Python ints and whole-array tests."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -13,9 +13,9 @@ from dfs_store.format.spec import FRAME_ENCODINGS, LEVELS, MAX_DECODED_BYTES, SM
 __all__ = ["array_problems", "coded_file_problem", "expected_shape"]
 
 Arrays = Mapping[str, npt.NDArray[Any]]
-# What an image file may have, for each frame, beyond twice the bytes of its pixels: headers.
+# Bytes of headers that an image file may have per frame, beyond twice the size of its pixels.
 _FILE_BYTES = 4096
-MOST_PER_RULE = 100  # a store with a million broken clips is reported by its first hundred
+MOST_PER_RULE = 100  # of a million broken clips, only the first hundred are reported
 
 
 def expected_shape(
@@ -26,7 +26,7 @@ def expected_shape(
     encoding: str | None = None,
     num_classes: int = 0,
 ) -> tuple[int, ...]:
-    """Returns the shape that a small array must have, from S, N and C, the encoding, and the classes."""
+    """Returns the shape that a small array must have, given S, N and C, the encoding, and the classes."""
     if encoding is not None:
         num_files = num_clips if FRAME_ENCODINGS[encoding] == "clip" else num_key_frames
         special: dict[str, tuple[int, ...]] = {"scale": (1, channels), "zero": (1, channels)}
@@ -45,8 +45,8 @@ def array_problems(
     """Yields every broken rule of the small arrays.
 
     Args:
-        header: of the same store.
-        arrays: the small arrays that are there, by name; each in its own dtype.
+        header: header of the store.
+        arrays: the existing small arrays by name, each in its own dtype.
         num_key_frames: S, from the shape of key_frames; if they are encoded, the number of positions.
         dtype: stored dtype of key_frames.
         coded_bytes: B, from the shape of coded_frames; 0 if key frames are not encoded.
@@ -65,7 +65,7 @@ def array_problems(
     if missing:
         return
     if num_key_frames == 0 or arrays["labels"].size == 0:
-        yield Problem("a store must hold at least one clip", "labels")
+        yield Problem("a store must contain at least one clip", "labels")
         return
     shapes = list(_shape_problems(header, arrays, num_key_frames))
     yield from shapes
@@ -112,7 +112,7 @@ def _offset_problems(offsets: npt.NDArray[np.int64], end: int, name: str = "offs
             name,
             offsets.size - 2,
         )
-    # Compared, not subtracted: a difference of two int64 could wrap around.
+    # Compared, not subtracted: a difference of two int64 could overflow.
     for clip in np.flatnonzero(offsets[1:] <= offsets[:-1])[:MOST_PER_RULE].tolist():
         yield Problem(
             f"{name} must increase by at least 1, got {offsets[clip]} then {offsets[clip + 1]}",
@@ -122,7 +122,7 @@ def _offset_problems(offsets: npt.NDArray[np.int64], end: int, name: str = "offs
 
 
 def coded_file_problem(frames: int, size_bytes: int, frame_shape: tuple[int, int, int]) -> str | None:
-    """Returns what is wrong with the size of an image file of so many frames, None if nothing is."""
+    """Returns the error of an image file whose size does not fit its number of frames, else None."""
     decoded = frames * math.prod(frame_shape)
     if decoded > MAX_DECODED_BYTES:
         return (
@@ -136,13 +136,13 @@ def coded_file_problem(frames: int, size_bytes: int, frame_shape: tuple[int, int
 
 
 def _file_limit(frames: int, frame_shape: tuple[int, int, int]) -> int:
-    """Returns the most bytes that an image file may have; 0 if it may not have so many frames."""
+    """Returns the largest size of an image file in bytes; 0 if it has too many frames."""
     decoded = frames * math.prod(frame_shape)
     return 0 if decoded > MAX_DECODED_BYTES else 2 * decoded + frames * _FILE_BYTES
 
 
 def _file_problems(header: Header, arrays: Arrays) -> Iterator[Problem]:
-    """Compares the sizes of image files with those of their frames, before any of them is read."""
+    """Compares the sizes of image files with those of their frames, before any file is read."""
     offsets, sizes = arrays["offsets"], np.diff(arrays["coded_offsets"])
     per_clip = FRAME_ENCODINGS[str(header.frame_encoding)] == "clip"
     counts = np.diff(offsets) if per_clip else np.ones_like(sizes)

@@ -1,4 +1,4 @@
-"""Reads a whole store and names everything in it that breaks a rule."""
+"""Reads a whole store and reports everything that breaks a rule."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -23,14 +23,14 @@ _BATCH_BYTES = 32 * 2**20
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One broken rule, with the place it concerns as far as there is one.
+    """A broken rule, with its place if known.
 
     Attributes:
         message: the rule, and the value that breaks it.
-        file: the file, relative to a Zarr store; the file's name of an HDF5 store.
+        file: the file, relative to a Zarr store, or the file name of an HDF5 store.
         clip: number of the clip.
-        class_name: its class.
-        position: 0-based time index of the key frame.
+        class_name: class of the clip.
+        position: 0-based position of the key frame.
     """
 
     message: str
@@ -60,14 +60,14 @@ def verify(
     """Yields everything in a store that breaks a rule: attributes, arrays, sizes, checksums, values.
 
     Reads every key frame, a few at a time, and the native arrays. Files, groups and keys that the format
-    does not know are allowed and not mentioned.
+    does not define are allowed and not reported.
 
     Args:
-        path: of the store.
-        on_progress: called with the number of key frames read so far, and of all.
+        path: path or URL of the store.
+        on_progress: called with the number of key frames read so far and the total.
 
     Yields:
-        `Finding`, in the order of the store; none for a sound one.
+        A `Finding` for each broken rule, in the order of the store.
 
     Raises:
         StoreNotFoundError, NotAStoreError, NewerFormatError, StoreUnreachableError: see `KeyFrameStore`.
@@ -92,14 +92,13 @@ def verify(
 
 
 def _file_of(path: Place, name: str | None) -> str:
-    """Returns the file that a problem lies in: an array's name becomes its folder in a Zarr store."""
     if container_of(path) == "hdf5":
         return path.name
     return "zarr.json" if name is None else name
 
 
 def _place_problem(problem: Problem, found: Examination, path: Place) -> Iterator[Finding]:
-    """Tells a problem once, or once per clip where it concerns frames of several."""
+    """Yields a problem once, or once per clip if it concerns frames of several clips."""
     file = _file_of(path, problem.file)
     if problem.frames is None or not found.indexed:
         yield Finding(
@@ -111,13 +110,13 @@ def _place_problem(problem: Problem, found: Examination, path: Place) -> Iterato
 
 
 def clips_of(found: Examination, start: int, stop: int) -> range:
-    """Returns the clips that key frames start..stop belong to; offsets are sound."""
+    """Returns the clips of key frames start..stop, if the offsets are valid."""
     first, last = np.searchsorted(found.arrays["offsets"], [start, stop - 1], side="right") - 1
     return range(int(first), int(last) + 1)
 
 
 def class_name(found: Examination, clip: int | None) -> str | None:
-    """Returns the class of a clip, as far as labels can tell."""
+    """Returns the class of a clip, if the labels are valid."""
     labels = found.arrays.get("labels")
     if clip is None or labels is None or not 0 <= clip < labels.size:
         return None
@@ -142,7 +141,7 @@ def _frame_findings(
 def damaged_frames(
     found: Examination, frames: StoredFrames, on_progress: Callable[[int, int], None] | None = None
 ) -> Iterator[tuple[int, str]]:
-    """Reads all frames but those whose file was found broken already; yields (number, what is wrong)."""
+    """Reads all frames except those in files already reported; yields the number and damage of each."""
     total = frames.shape[0]
     lost = np.zeros(total, dtype=bool)
     for problem in found.problems:

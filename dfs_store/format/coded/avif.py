@@ -1,4 +1,4 @@
-"""The key frames of a clip as one AVIF file, a still picture or a sequence, by Pillow."""
+"""Encodes and decodes the key frames of a clip as one AVIF file, a still or a sequence, with Pillow."""
 
 import io
 from typing import Any
@@ -12,33 +12,34 @@ from dfs_store.format.coded.avif_boxes import Boxes, check_file
 __all__ = ["decode_avif", "encode_avif"]
 
 _SPEED = 6
-_DURATION = 1  # milliseconds of a frame, which no reader of ours looks at
-# Boxes that say when the file was made: creation and modification, 64 bits each in version 1.
+_DURATION = 1  # milliseconds of a frame, not used by any reader
+# Boxes that contain the times of creation and modification, 64 bits each in version 1.
 _DATED = (b"mvhd", b"tkhd", b"mdhd")
 
 
 def encode_avif(frames: npt.NDArray[np.uint8], quality: int) -> bytes:
-    """Returns frames (K, H, W, 3) uint8 as an AVIF file; equal frames give equal bytes."""
+    """Returns frames (K, H, W, 3) uint8 as an AVIF file. Equal frames give equal bytes."""
     try:
         return _encode(frames, quality)
     except RuntimeError:
-        # libaom 3.14 keeps hidden frames in a buffer that is too small for small frames of noise in high
-        # quality. Without a pyramid of them it needs less of it.
+        # libaom 3.14 stores hidden frames in a buffer that is too small for small, noisy frames at high
+        # quality. Without a pyramid of hidden frames, it needs less.
         return _encode(frames, quality, advanced={"gf-max-pyr-height": "0"})
 
 
 def decode_avif(data: bytes, count: int, height: int, width: int) -> npt.NDArray[np.uint8]:
-    """Returns the frames (K, H, W, 3) uint8 of an AVIF file.
+    """Returns the frames of an AVIF file, (K, H, W, 3) uint8.
 
     Args:
-        data: the file.
-        count: K.
-        height: of a frame.
-        width: of a frame.
+        data: content of the file.
+        count: K, number of frames.
+        height: height of a frame.
+        width: width of a frame.
 
     Raises:
-        ValueError: it is not exactly K RGB frames of that size, or not as `check_file` allows.
-        Exception: whatever Pillow raises on a damaged file.
+        ValueError: the file does not contain exactly K RGB frames of that size, or breaks a rule of
+            `check_file`.
+        Exception: any error of Pillow for a damaged file.
     """
     check_file(data, count, height, width)
     frames = np.empty((count, height, width, 3), dtype=np.uint8)
@@ -71,16 +72,15 @@ def _encode(frames: npt.NDArray[np.uint8], quality: int, **options: Any) -> byte
 
 
 def _decode_in_this_thread() -> None:
-    """Keeps Pillow from a pool of threads for every file, which takes longer than small pictures do.
+    """Keeps Pillow from creating a thread pool per file, which takes longer than decoding small pictures.
 
-    Pillow takes the number from its module alone. A number that the program has set stays.
+    Pillow reads the number only from its module. A number that the program has set is kept.
     """
     if AvifImagePlugin.DEFAULT_MAX_THREADS == 0:
         AvifImagePlugin.DEFAULT_MAX_THREADS = 1
 
 
 def _undated(data: bytes) -> bytes:
-    """Returns a file without the time at which it was made."""
     undated = bytearray(data)
     boxes = Boxes(data)
     for name in _DATED:

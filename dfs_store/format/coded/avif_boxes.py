@@ -1,11 +1,10 @@
-"""What an AVIF file asks of a decoder, read from its boxes and AV1 headers before anything is decoded.
+"""Checks the boxes and AV1 headers of an AVIF file, to limit the time and memory of decoding it.
 
-A decoder takes memory for the sizes in the AV1 stream, not for those in the boxes, and a few hundred bytes
-can ask for pictures of 16384x16384, for thousands of hidden pictures, or for tables that are searched anew
-for every frame. So a file may contain each box that libavif writes once, in its place, and none that is
-large; and every place that a decoder may start at is checked: the samples fill the box `mdat` one after the
-other, and each consists of a few whole units (OBU) whose sequence headers state the size of the store's
-frames.
+A decoder allocates memory for the sizes in the AV1 stream, not those in the boxes. A few hundred bytes can
+require pictures of 16384x16384, thousands of hidden pictures, or tables that are searched for every frame. So
+a file may contain only the boxes that libavif writes, each once, in its place and small. Every sample is
+checked, since a decoder may start at any: samples fill the box `mdat` one after the other, and each consists
+of a few whole units (OBU) whose sequence headers state the size of the store's frames.
 """
 
 import struct
@@ -15,7 +14,7 @@ __all__ = ["Boxes", "check_file"]
 
 Span = tuple[int, int]
 _HEADER = struct.Struct(">I4s")
-# What each box may contain, without transparency, derived, attached or turned pictures; "" is the file.
+# Allowed content of each box, without transparent, derived, attached or rotated pictures; "" is the file.
 _CONTENTS = {
     b"": b"ftyp meta moov mdat",
     b"meta": b"hdlr pitm iloc iinf iprp",
@@ -30,24 +29,24 @@ _CONTENTS = {
     b"stsd": b"av01",
     b"av01": b"av1C colr ccst pixi",
 }
-# Bytes of a box before those that it contains.
+# Bytes of a box before the boxes in it.
 _BEFORE = {b"meta": 4, b"iinf": 6, b"stsd": 8, b"av01": 78}
 _STILL = (b"ftyp", b"meta", b"iloc", b"infe", b"ispe", b"mdat")
 _SEQUENCE = (b"moov", b"tkhd", b"stsd", b"stts", b"stsc", b"stsz", b"stco")
-_MOST_BYTES = 256  # of a box that contains none
-_PER_FRAME = {b"stsz": 4, b"stss": 4}  # bytes for each frame, beyond those
+_MOST_BYTES = 256  # of a box without boxes in it
+_PER_FRAME = {b"stsz": 4, b"stss": 4}  # additional bytes per frame
 _SEQUENCE_HEADER, _FRAME_HEADER, _FRAME = 1, 3, 6
 _BEGIN, _TILES = 2, 4
 _KINDS = frozenset({_BEGIN, _SEQUENCE_HEADER, _FRAME_HEADER, _TILES, _FRAME})
-# libaom's pyramid of hidden frames is five high, and the last one is shown.
+# libaom's pyramid of hidden frames has five levels, and its last frame is shown.
 _MOST_FRAMES, _MOST_UNITS = 8, 64
 
 
 class Boxes:
-    """The boxes of a file; raises ValueError if they do not fill it exactly, or one is out of its place.
+    """The boxes of a file. Raises ValueError if they do not fill it exactly, or one is misplaced.
 
     Args:
-        data: the file.
+        data: content of the file.
     """
 
     def __init__(self, data: bytes) -> None:
@@ -55,12 +54,12 @@ class Boxes:
         self._read(data, 0, len(data), b"")
 
     def find(self, name: bytes) -> list[Span]:
-        """Returns where the contents of the boxes of that name start and end."""
+        """Returns the start and end of the contents of all boxes with a name."""
         return self._found.get(name, [])
 
     @property
     def leaves(self) -> Iterator[tuple[bytes, int]]:
-        """Yields names and sizes of the boxes that contain no others."""
+        """Yields names and sizes of the boxes that do not contain others."""
         for name, spans in self._found.items():
             if name not in _CONTENTS:
                 yield from ((name, end - start) for start, end in spans)
@@ -84,10 +83,10 @@ class Boxes:
 
 
 def check_file(data: bytes, count: int, height: int, width: int) -> None:
-    """Checks that decoding an AVIF file takes the time and memory of `count` frames of this size.
+    """Checks that decoding an AVIF file takes no more time and memory than `count` frames of this size.
 
     Raises:
-        ValueError: it contains something else, or could.
+        ValueError: the file contains anything else, or is not known not to.
     """
     boxes = Boxes(data)
     for name, size in boxes.leaves:
@@ -101,7 +100,7 @@ def check_file(data: bytes, count: int, height: int, width: int) -> None:
     sizes = _sample_sizes(data, boxes, count, start) if count > 1 else [end - start]
     if sum(sizes) != end - start or min(sizes) < 1:
         raise ValueError("its samples must fill the box mdat")
-    # The first frame is also the file's one item, the still picture.
+    # The first frame is also the only item of the file, the still picture.
     _check_item(data, boxes, (start, sizes[0]))
     _check_picture_size(data, boxes, height, width)
     for number, size in enumerate(sizes):
@@ -112,11 +111,11 @@ def check_file(data: bytes, count: int, height: int, width: int) -> None:
 
 
 def _sample_sizes(data: bytes, boxes: Boxes, count: int, start: int) -> list[int]:
-    """Returns the bytes of each frame of the sequence; they follow each other from `start`."""
+    """Returns the size of each frame of the sequence in bytes. Frames are consecutive from `start`."""
     times, chunks, offsets, sizes = (
         _numbers(data, boxes.find(name)[0]) for name in (b"stts", b"stsc", b"stco", b"stsz")
     )
-    # One entry for all frames: libavif searches the table of times from its start for every frame.
+    # One entry for all frames, since libavif searches the table of times from its start for every frame.
     if times[:2] != [1, count] or chunks != [1, 1, count, 1] or offsets != [1, start]:
         raise ValueError(f"must be a sequence of {count} frames in one piece")
     uniform, number, *each = sizes
@@ -126,7 +125,7 @@ def _sample_sizes(data: bytes, boxes: Boxes, count: int, start: int) -> list[int
 
 
 def _numbers(data: bytes, span: Span) -> list[int]:
-    """Returns the contents of a box as whole numbers of 32 bits, without its version and flags."""
+    """Returns the contents of a box as 32-bit numbers, without version and flags."""
     start, end = span
     if (end - start) % 4 or end - start < 12 or any(data[start : start + 4]):
         raise ValueError("its table of frames cannot be read")
@@ -135,10 +134,10 @@ def _numbers(data: bytes, span: Span) -> list[int]:
 
 def _check_item(data: bytes, boxes: Boxes, extent: Span) -> None:
     place, about = (data[slice(*boxes.find(name)[0])] for name in (b"iloc", b"infe"))
-    # Version 0, offsets and lengths of 4 bytes, no base, one item of one extent in this file.
+    # Version 0; offsets and lengths of 4 bytes; no base; one item with one extent in this file.
     if place != bytes.fromhex("00000000 4400 0001 0001 0000 0001") + struct.pack(">2I", *extent):
         raise ValueError("its item must be the first frame")
-    # Version 2, item 1, not protected; a picture, not one that is derived from others.
+    # Version 2; item 1, not protected; a picture that is not derived from others.
     if about[4:12] != bytes.fromhex("0001 0000") + b"av01":
         raise ValueError("its item must be an AV1 image")
     (first, _), (inner, _) = boxes.find(b"iinf")[0], boxes.find(b"infe")[0]
@@ -147,7 +146,7 @@ def _check_item(data: bytes, boxes: Boxes, extent: Span) -> None:
 
 
 def _check_picture_size(data: bytes, boxes: Boxes, height: int, width: int) -> None:
-    """Compares the sizes in the boxes: decoders enlarge pictures to them, or shrink them."""
+    """Checks the sizes in the boxes, since decoders scale pictures to them."""
     start, end = boxes.find(b"ispe")[0]
     found = [data[start + 4 : end]]
     wanted = [struct.pack(">2I", width, height)]
@@ -159,7 +158,7 @@ def _check_picture_size(data: bytes, boxes: Boxes, height: int, width: int) -> N
 
 
 def _check_sample(data: bytes, height: int, width: int) -> list[int]:
-    """Returns the types of a sample's units, as many frames as an encoder makes for one that is shown."""
+    """Returns the types of a sample's units, at most as many frames as encoders produce per shown frame."""
     kinds = []
     for kind, content in _units(data):
         if kind == _SEQUENCE_HEADER and (found := _sequence_size(content)) != (height, width):
@@ -172,7 +171,6 @@ def _check_sample(data: bytes, height: int, width: int) -> list[int]:
 
 
 def _units(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Yields type and content of the units (OBU) that fill a sample."""
     at = 0
     while at < len(data):
         header = data[at]
@@ -198,7 +196,7 @@ def _leb128(data: bytes, at: int) -> tuple[int, int]:
 
 
 class _Bits:
-    """Bits of a header, the highest of each byte first."""
+    """Bits of a header, from the highest of each byte."""
 
     def __init__(self, data: bytes) -> None:
         self._value, self._left = int.from_bytes(data, "big"), 8 * len(data)
@@ -211,13 +209,13 @@ class _Bits:
 
 
 def _sequence_size(data: bytes) -> tuple[int, int]:
-    """Returns the height and width that a sequence header allows (section 5.5.1 of the AV1 specification)."""
-    bits = _Bits(data[:16])  # the sizes end before
+    """Returns the largest height and width of a sequence header (section 5.5.1 of the AV1 specification)."""
+    bits = _Bits(data[:16])  # contains the sizes
     bits.take(3 + 1)  # profile, still picture
-    if bits.take(1):  # reduced header of a still picture
+    if bits.take(1):  # reduced still picture header
         bits.take(5)
     else:
-        # No timing information; then whether there is a delay; then one operating point, without layers.
+        # No timing information; display delay flag; one operating point, without layers.
         timing, delay, points = bits.take(1), bits.take(1), bits.take(5 + 12)
         if timing or points:
             raise ValueError("its AV1 stream must have no timing information and no layers")
@@ -227,7 +225,7 @@ def _sequence_size(data: bytes) -> tuple[int, int]:
             bits.take(4)
     width_bits, height_bits = bits.take(4) + 1, bits.take(4) + 1
     width, height = bits.take(width_bits) + 1, bits.take(height_bits) + 1
-    # A frame may state a size of its own in so many bits; then it takes at most four times the memory.
+    # A frame may state its own size in this number of bits, which at most quadruples the memory.
     if (width_bits, height_bits) != (max(1, (width - 1).bit_length()), max(1, (height - 1).bit_length())):
         raise ValueError("its AV1 stream must state sizes in as few bits as they need")
     return height, width

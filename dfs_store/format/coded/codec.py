@@ -1,4 +1,4 @@
-"""Image files of key frames by the name of their encoding; errors of every library become ValueError."""
+"""Encodes and decodes image files of key frames by the name of their encoding. Decoding raises ValueError."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ __all__ = ["codec_versions", "decode_file", "encode_files"]
 
 Levels8 = npt.NDArray[np.uint8]
 
-_SHOWN = 200  # letters of a library's error
+_SHOWN = 200  # characters of a library's error
 
 
 def encode_files(levels: Levels8, name: str, quality: int) -> list[bytes]:
@@ -23,10 +23,10 @@ def encode_files(levels: Levels8, name: str, quality: int) -> list[bytes]:
     Args:
         levels: the frames.
         name: "webp" or "avif".
-        quality: 0 to 100.
+        quality: quality from 0 to 100.
 
     Raises:
-        MissingDependencyError: Pillow was built without the library that encodes it.
+        MissingDependencyError: Pillow was built without the encoder.
     """
     _check_support(name)
     frames = np.ascontiguousarray(levels.transpose(0, 2, 3, 1))
@@ -38,18 +38,18 @@ def encode_files(levels: Levels8, name: str, quality: int) -> list[bytes]:
 def decode_file(
     data: bytes, name: str, count: int, size: Sequence[int], out: Levels8 | None = None
 ) -> Levels8:
-    """Returns the frames (K, 3, H, W) uint8 of an image file, contiguous.
+    """Returns the frames of an image file, contiguous, (K, 3, H, W) uint8.
 
     Args:
-        data: the file.
+        data: content of the file.
         name: "webp" or "avif".
-        count: K, 1 for a still.
+        count: K, number of frames, 1 for a still.
         size: (H, W).
-        out: where they are written and returned; new memory if absent.
+        out: array to fill and return; new memory if None.
 
     Raises:
-        ValueError: it is damaged, or not exactly such frames.
-        MissingDependencyError: Pillow was built without the library that decodes it.
+        ValueError: the file is damaged, or does not contain exactly these frames.
+        MissingDependencyError: Pillow was built without the decoder.
         MemoryError: there is not enough memory.
     """
     height, width = size
@@ -59,7 +59,7 @@ def decode_file(
             frames = decode_webp(data, height, width)[None]
         else:
             frames = decode_avif(data, count, height, width)
-    except MemoryError:  # says nothing about the file
+    except MemoryError:  # not caused by the file
         raise
     except Exception as error:  # Pillow raises SyntaxError, OSError, EOFError and others on damaged files
         text = str(error) or type(error).__name__
@@ -80,6 +80,6 @@ def _check_support(name: str) -> None:
 
 
 def codec_versions(name: str) -> dict[str, str]:
-    """Returns the versions of the libraries that encode and decode, by name."""
+    """Returns the versions of the libraries that encode and decode an encoding, by name."""
     library = {"webp": "libwebp", "avif": "libavif"}[name]
     return {"pillow": __version__, library: str(features.version(name))}

@@ -1,4 +1,4 @@
-"""Encodes key frames in threads, in order, and measures what that changes."""
+"""Encodes key frames in threads, in order, and measures the error."""
 
 import math
 import os
@@ -17,16 +17,16 @@ from dfs_store.format.spec import LEVELS
 
 __all__ = ["EncodedClip", "FrameEncoder", "encode_clip", "encode_levels", "encoding_threads"]
 
-_PER_THREAD = 4  # clips that wait for each thread
+_PER_THREAD = 4  # waiting clips per thread
 
 
 class EncodedClip(NamedTuple):
     """Key frames of a clip as image files.
 
     Attributes:
-        files: one per key frame, or one sequence.
-        levels: (K, 3, H, W) uint8, the files as decoded.
-        mean_square: error of the decoded levels, of the values before they were rounded and clipped.
+        files: one file per key frame, or one sequence.
+        levels: levels of the decoded files, (K, 3, H, W) uint8.
+        mean_square: mean squared error of the decoded levels, relative to unrounded and unclipped values.
         clipped: share of the values that were outside 0..255 by more than rounding.
     """
 
@@ -37,12 +37,12 @@ class EncodedClip(NamedTuple):
 
 
 def encode_clip(key_frames: npt.NDArray[np.float32], encoding: FrameEncoding, levels: Levels) -> EncodedClip:
-    """Encodes key frames (K, 3, H, W) float32, and decodes them again.
+    """Encodes key frames (K, 3, H, W) float32 and decodes them again.
 
     Args:
         key_frames: finite values.
-        encoding: how.
-        levels: what the 8-bit levels stand for.
+        encoding: encoding of the files.
+        levels: values of the 8-bit levels.
     """
     exact = levels.to_levels(key_frames)
     files, decoded = encode_levels(exact, encoding)
@@ -54,7 +54,7 @@ def encode_clip(key_frames: npt.NDArray[np.float32], encoding: FrameEncoding, le
 def encode_levels(
     exact: npt.NDArray[np.float32], encoding: FrameEncoding
 ) -> tuple[list[bytes], npt.NDArray[np.uint8]]:
-    """Returns key frames (K, 3, H, W), in levels that need not be whole, as files and as they are decoded."""
+    """Returns key frames (K, 3, H, W), given in fractional levels, as files and as decoded levels."""
     rounded = np.clip(np.rint(exact), 0, LEVELS).astype(np.uint8)
     files = encode_files(rounded, encoding.name, encoding.quality)
     each = len(rounded) // len(files)
@@ -63,16 +63,16 @@ def encode_levels(
 
 
 def encoding_threads() -> int:
-    """Returns how many threads encode at a time: as many as this process may have processors."""
+    """Returns the number of encoding threads, one per processor available to this process."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class FrameEncoder:
-    """Encodes clips in as many threads as there are processors, and returns them in their order.
+    """Encodes clips in one thread per processor, and returns them in order.
 
     Args:
-        encoding: how.
-        levels: what the 8-bit levels stand for.
+        encoding: encoding of the files.
+        levels: values of the 8-bit levels.
     """
 
     def __init__(self, encoding: FrameEncoding, levels: Levels) -> None:
@@ -85,22 +85,22 @@ class FrameEncoder:
         self._clipped: list[float] = []
 
     def submit(self, key_frames: npt.NDArray[np.float32]) -> Iterator[EncodedClip]:
-        """Takes in a clip, and yields those that are done, first of all those that would take memory."""
+        """Submits a clip and yields finished ones. Waits for the first if too many are queued."""
         self._waiting.append(self._pool.submit(encode_clip, key_frames, self._encoding, self._levels))
         while len(self._waiting) > self._most:
             yield self._next()
 
     def finish(self) -> Iterator[EncodedClip]:
-        """Yields all clips that are left."""
+        """Yields all remaining clips."""
         while self._waiting:
             yield self._next()
 
     def close(self) -> None:
-        """Gives up what has not been encoded."""
+        """Discards clips that are not encoded yet."""
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def describe(self) -> dict[str, Any]:
-        """Returns what the provenance says of the encoding, once all clips are done."""
+        """Returns the description of the encoding for the provenance, once all clips are done."""
         finite = [value for value in self._psnrs if math.isfinite(value)]
         return {
             "quality": self._encoding.quality,

@@ -1,4 +1,4 @@
-"""The encodings of key frames, and what an encoder is asked for: "webp:75", "avif:60"."""
+"""The encodings of key frames with their quality, such as "webp:75" and "avif:60"."""
 
 from dataclasses import dataclass
 
@@ -13,11 +13,11 @@ MAX_QUALITY = 100
 
 @dataclass(frozen=True)
 class FrameEncoding:
-    """How key frames are encoded.
+    """An encoding of key frames.
 
     Attributes:
         name: "webp" or "avif".
-        quality: of the encoder, 0 (smallest) to 100 (best).
+        quality: quality of the encoder, from 0 (smallest file) to 100 (best).
     """
 
     name: str
@@ -25,7 +25,7 @@ class FrameEncoding:
 
     @property
     def unit(self) -> str:
-        """What one image file contains: a key "frame", or all key frames of a "clip"."""
+        """Content of one image file: a key "frame", or all key frames of a "clip"."""
         return FRAME_ENCODINGS[self.name]
 
     def __str__(self) -> str:
@@ -33,16 +33,16 @@ class FrameEncoding:
 
 
 def gives_quality(text: str | None) -> bool:
-    """Returns whether an encoding such as "webp:75" names a quality, instead of leaving it to the program."""
+    """Returns whether an encoding such as "webp:75" contains a quality."""
     return text is not None and ":" in text
 
 
 def parse_encoding(text: str | None, what: str = "encoding") -> FrameEncoding | None:
-    """Parses "webp", "webp:75", "avif", "avif:60"; "none" and None give None.
+    """Parses "webp", "webp:75", "avif" or "avif:60". Returns None for "none" and None.
 
     Args:
-        text: a name, with a quality from 0 to 100 or the default one (WebP 75, AVIF 60).
-        what: name of the setting, for messages.
+        text: name of the encoding, with an optional quality from 0 to 100 (default: WebP 75, AVIF 60).
+        what: name of the setting in error messages.
 
     Raises:
         SettingsError: the name is unknown, or the quality is not a whole number in 0..100.
@@ -64,13 +64,13 @@ def parse_encoding(text: str | None, what: str = "encoding") -> FrameEncoding | 
 def stored_dtype(
     dtype: str | None, encoding: FrameEncoding | None, default: str = "float32", *, prefix: str = ""
 ) -> str:
-    """Returns the dtype in which key frames are stored: as given, or else uint8 if they are encoded.
+    """Returns the stored dtype of key frames: the given one, uint8 if they are encoded, or the default.
 
     Args:
-        dtype: as given; None leaves the choice.
-        encoding: of the key frames; None stores them as numbers.
-        default: what is chosen for numbers.
-        prefix: of the settings' names in messages, "--" on the command line.
+        dtype: the given dtype, or None.
+        encoding: encoding of the key frames; None to store numbers.
+        default: default for numbers.
+        prefix: prefix of the settings in error messages, "--" on the command line.
 
     Raises:
         SettingsError: the dtype is unknown, or is not uint8 with an encoding.

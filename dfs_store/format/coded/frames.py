@@ -1,4 +1,4 @@
-"""Key frames that are stored as image files: compared with their checksums, then decoded."""
+"""Key frames stored as image files, compared with their checksums and decoded."""
 
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,23 +19,23 @@ __all__ = ["CodedFrames"]
 
 Array = npt.NDArray[Any]
 Span = tuple[int, int]
-Wanted = tuple[int, slice, Array]  # a file, which of its frames, and where they are written
+Wanted = tuple[int, slice, Array]  # a file, its frames to decode, and the array to fill
 
-# Decoded files that stay in memory. The first ones stay: of clips in random order, a cache that forgets the
-# oldest finds fewer. Every process has a cache of its own, so it is small: it spares a store of S bytes
-# 64 MiB / S of its decoding (docs/performance.md).
+# Size of the cache of decoded files. The first files stay in it: with clips in random order, evicting the
+# oldest gives fewer hits. Every process has its own cache, so it is small: it saves 64 MiB / S of the
+# decoding of a store of S bytes (docs/performance.md).
 _CACHE_BYTES = 64 * 2**20
 
 
 class CodedFrames:
-    """Frames that are image files, one per frame or one per clip (see `StoredFrames`).
+    """Frames in image files, one per frame or one per clip (see `StoredFrames`).
 
     Safe for threads and under fork without a lock, which a fork could inherit locked.
 
     Args:
         rows: the array coded_frames.
-        header: of the store.
-        arrays: its small arrays, which keep the rules.
+        header: header of the store.
+        arrays: valid small arrays of the store.
     """
 
     dtype = "uint8"
@@ -45,7 +45,7 @@ class CodedFrames:
         self._rows = rows
         self._encoding = header.frame_encoding
         self.shape: tuple[int, ...] = (int(arrays["offsets"][-1]), *header.frame_shape)
-        self._begins = arrays["coded_offsets"]  # of every file in coded_frames
+        self._begins = arrays["coded_offsets"]  # start of every file in coded_frames
         self._checksums = arrays["checksums"]
         # First frame of every file.
         per_clip = FRAME_ENCODINGS[self._encoding] == "clip"
@@ -73,17 +73,17 @@ class CodedFrames:
         self._fill(spans, np.split(out, ends), threads, keep=keep)
 
     def coded(self, clip_start: int, clip_stop: int) -> list[bytes]:
-        """Returns the image files of the key frames of one clip, compared with their checksums.
+        """Returns the image files of a clip's key frames, after comparison with their checksums.
 
         Raises:
-            DamagedFrameError: one does not match its checksum.
-            DamagedStoreError: one cannot be read.
+            DamagedFrameError: a file does not match its checksum.
+            DamagedStoreError: a file cannot be read.
         """
         files = self._files_of(clip_start, clip_stop)
         return [self._checked(file, data) for file, data in zip(files, self._fetch(files), strict=True)]
 
     def damage(self, start: int, stop: int) -> dict[int, str]:
-        """Returns what is wrong with frames start..stop."""
+        """Returns the damage of frames start..stop."""
         messages: dict[int, str] = {}
         for file in self._files_of(start, stop):
             try:
@@ -100,7 +100,7 @@ class CodedFrames:
         return messages
 
     def file_of(self, frame: int) -> str:
-        """Returns the file of the container that the image file of a frame begins in."""
+        """Returns the file of the container in which the image file of a frame begins."""
         return self._rows.file_of(int(self._begins[self._file(frame)]))
 
     def close(self) -> None:
@@ -123,7 +123,7 @@ class CodedFrames:
         return int(self._firsts[first]), int(self._firsts[last])
 
     def _fetch(self, files: Sequence[int]) -> list[bytes]:
-        """Reads image files; those that follow each other in one piece."""
+        """Reads image files, consecutive ones at once."""
         runs: list[list[int]] = []
         for file in files:
             if runs and runs[-1][1] == file:
@@ -140,7 +140,6 @@ class CodedFrames:
         ]
 
     def _fill(self, spans: Sequence[Span], outs: Sequence[Array], threads: int, *, keep: bool) -> None:
-        """Writes runs of frames into memory of their own, those in the cache from there."""
         wanted: list[Wanted] = []
         for (start, stop), out in zip(spans, outs, strict=True):
             for file in self._files_of(start, stop):
@@ -160,7 +159,7 @@ class CodedFrames:
                 self._take(wanted, pool.map(self._decode_into, wanted, fetched), keep=keep)
 
     def _decode_into(self, wanted: Wanted, data: bytes) -> Array:
-        """Writes the wanted frames of an image file, and returns all of them."""
+        """Writes frames of an image file into their array, and returns all frames of the file."""
         file, part, target = wanted
         if len(target) == self._firsts[file + 1] - self._firsts[file]:
             return self._decoded(file, data, target)
@@ -169,7 +168,6 @@ class CodedFrames:
         return frames
 
     def _take(self, wanted: Sequence[Wanted], decoded: Iterable[Array], *, keep: bool) -> None:
-        """Waits for files to be decoded, and keeps copies while there is room."""
         for (file, _, _), frames in zip(wanted, decoded, strict=True):
             if keep and len(frames) <= self._cached_frames and file not in self._cache:
                 self._cached_frames -= len(frames)
@@ -181,9 +179,8 @@ class CodedFrames:
         return data
 
     def _decoded(self, file: int, data: bytes, out: Array | None = None) -> Array:
-        """Returns the frames (K, C, H, W) of an image file; those in `out`, if given."""
         first, last = int(self._firsts[file]), int(self._firsts[file + 1])
-        self._checked(file, data)  # outside, since its error is a ValueError too
+        self._checked(file, data)  # outside of try, since its error is also a ValueError
         try:
             return decode_file(data, self._encoding, last - first, self.shape[2:], out)
         except ValueError as error:

@@ -1,4 +1,4 @@
-"""Which values the 8-bit levels of encoded frames stand for: one map for all frames of a store."""
+"""The values of the 8-bit levels of encoded frames: one map for all frames of a store."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -15,22 +15,22 @@ Floats = npt.NDArray[np.float32]
 
 
 class Levels(NamedTuple):
-    """value = zero + scale * level, in float32.
+    """An affine map in float32: value = zero + scale * level.
 
     Attributes:
-        scale: (C,) float32, above 0.
-        zero: (C,) float32.
+        scale: scale of each channel, (C,) float32 above 0.
+        zero: value of level 0 in each channel, (C,) float32.
     """
 
     scale: Floats
     zero: Floats
 
     def to_levels(self, values: Floats) -> Floats:
-        """Returns the levels of values (K, C, H, W) float32, neither rounded nor clipped."""
+        """Returns the levels of values (K, C, H, W) float32, without rounding or clipping."""
         return (values - self.zero[:, None, None]) / self.scale[:, None, None]
 
     def equals(self, other: "Levels") -> bool:
-        """Returns whether both maps are the same, bit by bit."""
+        """Returns whether both maps are equal, bit by bit."""
         return bool(np.array_equal(self.scale, other.scale) and np.array_equal(self.zero, other.zero))
 
 
@@ -40,13 +40,13 @@ def pixel_levels(
     low: float = 0.0,
     high: float = 1.0,
 ) -> Levels:
-    """Returns the map under which the levels are pixels.
+    """Returns the map from levels to values for which levels are pixels.
 
     Args:
         normalization: {"mean", "std"} of the values, C numbers each; None if they are pixels in [0, 1].
         num_channels: C.
-        low: pixel that level 0 stands for.
-        high: pixel that level 255 stands for. Trained key frames leave [0, 1], so their range is wider.
+        low: pixel of level 0.
+        high: pixel of level 255. Trained key frames leave [0, 1], so they need a wider range.
     """
     mean = np.zeros(num_channels) if normalization is None else np.array(normalization["mean"])
     std = np.ones(num_channels) if normalization is None else np.array(normalization["std"])
@@ -55,5 +55,5 @@ def pixel_levels(
 
 
 def psnr(mean_square: float) -> float:
-    """Returns the peak signal-to-noise ratio in dB of an error in 8-bit levels; infinite if there is none."""
+    """Returns the peak signal-to-noise ratio in dB of an error in 8-bit levels, infinite for 0."""
     return math.inf if mean_square == 0 else 10 * math.log10(LEVELS**2 / mean_square)

@@ -1,7 +1,7 @@
-"""Key frames as WebP stills, by Pillow.
+"""Encodes and decodes key frames as WebP stills, with Pillow.
 
-A header of 34 bytes can ask a decoder for 4 GB, and data after an image pass unnoticed. So the header is
-compared with what the store says before Pillow sees the file.
+A header of 34 bytes can make a decoder allocate 4 GB, and decoders ignore data after an image. So the header
+is compared with the store's frame shape before Pillow reads the file.
 """
 
 import io
@@ -16,7 +16,7 @@ _HEADER_BYTES = 12  # "RIFF", size, "WEBP"
 _CHUNK_BYTES = 8  # fourcc, size
 _LOSSY = b"VP8 "  # the tables of a lossless picture (VP8L) can take far more memory than its pixels
 _START_CODE = b"\x9d\x01\x2a"
-_EFFORT = 6  # the encoder's most thorough method: 5 % fewer bytes than its default, 1.4 times the time
+_EFFORT = 6  # the slowest method: 5 % smaller files than with the default, in 1.4 times the time
 
 
 def encode_webp(frame: npt.NDArray[np.uint8], quality: int) -> bytes:
@@ -27,11 +27,11 @@ def encode_webp(frame: npt.NDArray[np.uint8], quality: int) -> bytes:
 
 
 def decode_webp(data: bytes, height: int, width: int) -> npt.NDArray[np.uint8]:
-    """Returns the frame (H, W, 3) uint8 of a WebP file.
+    """Returns the frame of a WebP file, (H, W, 3) uint8.
 
     Raises:
-        ValueError: it is not exactly one still RGB picture of that size.
-        Exception: whatever Pillow raises on a damaged file.
+        ValueError: the file is not exactly one still RGB picture of that size.
+        Exception: any error of Pillow for a damaged file.
     """
     found = _size(data)
     if found != (height, width):
@@ -43,7 +43,7 @@ def decode_webp(data: bytes, height: int, width: int) -> npt.NDArray[np.uint8]:
 
 
 def _size(data: bytes) -> tuple[int, int]:
-    """Returns height and width as the image's own header says; raises ValueError if it is no plain still."""
+    """Returns height and width from the image's header. Raises ValueError unless it is a simple still."""
     riff, body = data[:_HEADER_BYTES], data[_HEADER_BYTES + _CHUNK_BYTES :]
     if riff[:4] != b"RIFF" or riff[8:] != b"WEBP" or data[_HEADER_BYTES : _HEADER_BYTES + 4] != _LOSSY:
         raise ValueError("must be a simple WebP file of one VP8 chunk")
@@ -52,5 +52,5 @@ def _size(data: bytes) -> tuple[int, int]:
         raise ValueError(f"has {len(data):,} bytes, but its header states another size")
     if len(body) < 10 or body[3:6] != _START_CODE:
         raise ValueError("its VP8 chunk does not begin with a key frame")
-    # The two highest bits of each, which ask a player to enlarge the picture, must not be set either.
+    # The two highest bits of each, which request upscaling, must not be set either.
     return int.from_bytes(body[8:10], "little"), int.from_bytes(body[6:8], "little")

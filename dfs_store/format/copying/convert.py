@@ -1,4 +1,4 @@
-"""Copies a store into another container, dtype, encoding or compression; all of it, or some clips."""
+"""Copies a store, or some of its clips, to another container, dtype, encoding or compression."""
 
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -34,31 +34,30 @@ def copy_store(
     for_others: bool = False,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> None:
-    """Copies a store clip by clip; the container follows the target's suffix.
+    """Copies a store clip by clip. The suffix of the target selects the container.
 
-    Without `dtype` the stored frames are copied bit by bit, so that Zarr to HDF5 and back is the identity.
-    Every frame is compared with its checksum on the way. Native arrays go along as they are, unless a subset
-    of clips is copied: which of their values belong to which class is known to their method alone. Soft
-    labels keep the columns of the classes that are kept. Groups that the format does not know stay behind.
+    Without `dtype`, frames are copied bit by bit, so a copy from Zarr to HDF5 and back is identical. Every
+    frame is compared with its checksum. Native arrays are copied unchanged, but only with all clips, since
+    only the method knows which of their values belong to which class. Soft labels keep the columns of the
+    remaining classes. Groups that the format does not define are not copied.
 
     Args:
-        source: the store to read.
-        target: where the copy is to lie; may be the source itself, with `overwrite`.
-        dtype: stored dtype of the copy; the source's when absent. Rounding errors of both add up.
-        encoding: stores key frames as image files: "webp[:QUALITY]" or "avif[:QUALITY]"; "none" as numbers
-            again. As in the source when both this and `dtype` are absent. Image files of the same encoding
-            are copied, unless a quality is given.
-        compression: of the copy: None, "zstd" (Zarr only) or "gzip".
-        classes: names of the classes to keep, all when absent. Labels are numbered anew, in the
-            source's order.
-        without: numbers of clips to leave out; the others keep their order.
-        soft_labels: (N, classes) of all clips of the source, in place of its own, for its classes in order.
-        overwrite: replace a store that is there.
-        for_others: the copy leaves this machine: of the paths in its provenance only the names stay.
-        on_progress: called with clips copied and clips in all.
+        source: the store to copy.
+        target: path of the copy; may be the source itself, with `overwrite`.
+        dtype: stored dtype of the copy; the source's if None. The rounding errors of both add up.
+        encoding: encoding of key frames as image files, "webp[:QUALITY]" or "avif[:QUALITY]", or "none" to
+            store numbers. If both this and `dtype` are None, that of the source. Image files of the same
+            encoding are copied unless a quality is given.
+        compression: compression of the copy: None, "zstd" (Zarr only) or "gzip".
+        classes: names of the classes to keep; all if None. Labels are renumbered in the source's order.
+        without: numbers of the clips to leave out; the others keep their order.
+        soft_labels: soft labels that replace the source's, (N, classes) for all its clips and classes.
+        overwrite: whether to replace an existing store.
+        for_others: whether to reduce local paths in the provenance to their names, for a copy to publish.
+        on_progress: called with the number of clips copied and the total.
 
     Raises:
-        SettingsError: a class is not in the source, or an argument is outside its rule.
+        SettingsError: a class is not in the source, or an argument is invalid.
         DamagedStoreError: the source is damaged; nothing is left at the target.
         StoreNotFoundError, NotAStoreError, NewerFormatError: see `KeyFrameStore`.
         ClipError, OutputExistsError, OutputNotWritableError, DiskFullError: see `StoreWriter`.
@@ -102,7 +101,6 @@ def copy_store(
 
 
 def _stored_as(store: KeyFrameStore, dtype: str | None, encoding: str | None) -> dict[str, Any]:
-    """Returns the arguments of `StoreWriter` for how a copy stores its key frames."""
     if encoding is None and dtype is None:
         return stored_alike(store)
     wanted = parse_encoding(encoding)
@@ -120,13 +118,12 @@ def _after_encoding(
     stored: Mapping[str, Any],
     encoding: str | None,
 ) -> Any:  # noqa: ANN401
-    """Returns a provenance without what it says of image files that the copy does not have."""
     wanted = parse_encoding(stored.get("encoding"))
     copied = wanted is not None and wanted.name == store.frame_encoding and not gives_quality(encoding)
     if store.frame_encoding is None or copied or not isinstance(provenance, dict):
         return provenance
     about = {key: value for key, value in provenance.items() if key != "frame_encoding"}
-    if wanted is not None:  # errors that were measured on the files before
+    if wanted is not None:  # errors that were measured on the previous files
         about.pop("fit", None)
         if isinstance(sources := about.get("sources"), list):
             about["sources"] = [
@@ -137,7 +134,6 @@ def _after_encoding(
 
 
 def _subset_provenance(store: KeyFrameStore, clips: Sequence[int]) -> dict[str, Any]:
-    """Returns the provenance of some clips, without what is true of all of them only."""
     about = dict(store.attributes.get("provenance") or {})
     about.pop("source_bytes", None)
     sources = about.get("sources")
@@ -147,7 +143,7 @@ def _subset_provenance(store: KeyFrameStore, clips: Sequence[int]) -> dict[str, 
 
 
 def stored_alike(store: KeyFrameStore) -> dict[str, Any]:
-    """Returns the arguments of `StoreWriter` under which clips of a store are copied bit by bit."""
+    """Returns the arguments for a `StoreWriter` to which clips of a store can be copied bit by bit."""
     if store.frame_encoding is None:
         return {"dtype": store.dtype}
     return {"encoding": store.frame_encoding, "levels": store.levels}
@@ -163,19 +159,19 @@ def copy_clip(
     soft_label: npt.ArrayLike | None = None,
     encode_again: bool = False,
 ) -> None:
-    """Appends a clip of a store to another, bit by bit if both store frames alike.
+    """Appends a clip of a store to another store, bit by bit if both store frames in the same way.
 
     Args:
-        store: where it is read.
-        writer: of the other store.
-        clip: its number.
-        label: of the copy.
-        with_steps: whether `inserted_at` is copied, if the store has it.
-        soft_label: of the copy, see `soft_label_of`.
-        encode_again: encodes image files anew that could be copied, for another quality.
+        store: the store to read.
+        writer: writer of the other store.
+        clip: number of the clip.
+        label: label of the copy.
+        with_steps: whether to copy `inserted_at`, if the store has it.
+        soft_label: soft label of the copy, see `soft_label_of`.
+        encode_again: whether to encode image files again, at another quality, even if they could be copied.
 
     Raises:
-        DamagedStoreError, ClipError, DiskFullError, OutputNotWritableError: as `copy_store`.
+        DamagedStoreError, ClipError, DiskFullError, OutputNotWritableError: see `copy_store`.
     """
     positions, steps = store.positions(clip), store.inserted_at(clip) if with_steps else None
     if not encode_again and writer.takes_files(store.frame_encoding, store.levels):
@@ -199,15 +195,15 @@ def soft_label_of(
     class_names: Sequence[str],
     soft_labels: npt.NDArray[np.floating[Any]] | None = None,
 ) -> npt.NDArray[np.floating[Any]] | None:
-    """Returns the soft label of a clip for some classes in some order, (classes,).
+    """Returns the soft label of a clip for the given classes, (classes,).
 
-    None if there are none, or they say nothing of one of the classes.
+    Returns None if the store has no soft labels, or none for one of the classes.
 
     Args:
-        store: the clips.
-        clip: its number.
-        class_names: the classes, in the order that is wanted.
-        soft_labels: (N, classes of the store), in place of those of the store.
+        store: the store that contains the clip.
+        clip: number of the clip.
+        class_names: the classes, in the order to return.
+        soft_labels: soft labels that replace the store's, (N, classes of the store).
     """
     soft_labels = store.soft_labels if soft_labels is None else soft_labels
     if soft_labels is None or not set(class_names) <= set(store.class_names):
@@ -218,7 +214,7 @@ def soft_label_of(
 
 
 def kept_classes(store: KeyFrameStore, classes: Sequence[str] | None) -> list[str]:
-    """Returns the names of the classes to keep, in the store's order; raises SettingsError for others."""
+    """Returns the names of the classes to keep, in the store's order. Raises SettingsError for others."""
     if classes is None:
         return store.class_names
     wanted = {classes} if isinstance(classes, str) else set(classes)
@@ -232,10 +228,10 @@ def kept_classes(store: KeyFrameStore, classes: Sequence[str] | None) -> list[st
 
 
 def kept_clips(store: KeyFrameStore, without: Sequence[int]) -> list[int]:
-    """Returns the numbers of all clips but some, in order.
+    """Returns the numbers of all clips except those in `without`, in order.
 
     Raises:
-        SettingsError: a number is none of a clip.
+        SettingsError: a number is not that of a clip.
     """
     unknown = [number for number in without if not 0 <= number < len(store)]
     if unknown:

@@ -1,4 +1,4 @@
-"""Saves what is whole of a damaged store into a new one, and says what was not."""
+"""Copies the intact clips of a damaged store into a new one, and reports the others."""
 
 import os
 
@@ -20,23 +20,23 @@ __all__ = ["repair_store"]
 def repair_store(
     source: str | os.PathLike[str], target: str | os.PathLike[str], *, overwrite: bool = False
 ) -> list[Finding]:
-    """Copies every clip whose key frames are all whole into a new store, bit by bit, in their order.
+    """Copies every clip whose key frames are all intact into a new store, bit by bit and in order.
 
-    The source is only read. Labels and class names stay as they are, also of classes that lose every clip.
-    The new store's provenance names the old one's digest and the numbers of the clips that were left out.
-    Native arrays go along where all of them and every clip are whole.
+    The source is not modified. Labels and class names are kept, even of classes that lose all clips. The
+    provenance of the new store records the digest of the old one and the numbers of the omitted clips.
+    Native arrays are copied only if they and all clips are intact.
 
     Args:
-        source: a damaged store.
-        target: a path for the new one; its suffix names the container.
-        overwrite: replace a store that is there.
+        source: the damaged store.
+        target: path of the new store; its suffix selects the container.
+        overwrite: whether to replace an existing store.
 
     Returns:
-        What was left out: one finding for each clip, and one for the native arrays; none of a whole store.
+        One finding for each omitted clip, and one for omitted native arrays; none for an intact store.
 
     Raises:
-        DamagedStoreError: its attributes or small arrays are damaged, so that nothing says which frames
-            belong to which clip; or no clip is whole. Nothing is left at the target.
+        DamagedStoreError: the attributes or small arrays are damaged, so that frames cannot be assigned to
+            clips, or no clip is intact. Nothing is left at the target.
         StoreNotFoundError, NotAStoreError, NewerFormatError: see `KeyFrameStore`.
         OutputExistsError, OutputNotWritableError, DiskFullError: see `StoreWriter`.
     """
@@ -81,7 +81,6 @@ def repair_store(
 
 
 def _lost_clips(found: Examination, frames: StoredFrames) -> dict[int, str]:
-    """Returns what is wrong with every clip that has a damaged key frame, by its number, in order."""
     lost: dict[int, str] = {}
     for problem in found.problems:
         if problem.frames is not None:
@@ -98,7 +97,7 @@ def _finding(found: Examination, frames: StoredFrames, clip: int, message: str) 
 
 
 def _copy_native(found: Examination, writer: StoreWriter, *, whole: bool) -> list[Finding]:
-    """Copies the native arrays, which belong to all clips together, or says that they were left out."""
+    """Copies the native arrays, which belong to all clips together, or reports that they are left out."""
     if found.header.native is None:
         return []
     reason = "they belong to all clips together, and some are left out"

@@ -1,1 +1,1 @@
-"""The HDF5 container: a mapped file in which h5py finds where things lie."""
+"""The HDF5 container: a mapped file in which h5py locates the arrays."""

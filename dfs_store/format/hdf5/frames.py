@@ -1,4 +1,4 @@
-"""The large array of an HDF5 store as we write it: mapped from the file."""
+"""The large array of an HDF5 store in the layout of dfs-store, mapped from the file."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -20,8 +20,8 @@ __all__ = ["Hdf5Rows"]
 class Hdf5Rows:
     """Rows of a contiguous dataset (see `dfs_store.format.container.RowSource`).
 
-    Safe for threads and under fork without a lock, which a fork could inherit locked. The file is the one
-    that was opened, whatever takes its path later.
+    Safe for threads and under fork without a lock, which a fork could inherit locked. Reads the file that was
+    opened, even if the path was replaced.
     """
 
     def __init__(self, path: Place, dataset: h5py.Dataset, mapped: ByteSource) -> None:
@@ -34,7 +34,7 @@ class Hdf5Rows:
         self._file: ByteSource | None = mapped
 
     def problems(self, *, thorough: bool = False) -> list[Problem]:
-        """Returns nothing: the size was compared with the file's when the dataset was opened."""
+        """Returns nothing: the size was checked when the dataset was opened."""
         return []
 
     def read(self, start: int, stop: int) -> npt.NDArray[Any]:
@@ -42,7 +42,7 @@ class Hdf5Rows:
         return self.read_spans([(start, stop)])[0]
 
     def read_spans(self, spans: Sequence[tuple[int, int]]) -> list[npt.NDArray[Any]]:
-        """Returns several runs of rows, each as `read` does; a server is asked for all of them at once."""
+        """Returns several runs of rows, each as returned by `read`, in one batch of requests."""
         assert self._file is not None
         first, size = self._offset, self._row_bytes
         found = self._file.parts([(first + start * size, first + stop * size) for start, stop in spans])
@@ -53,7 +53,7 @@ class Hdf5Rows:
         return self._name
 
     def close(self) -> None:
-        """Releases the map; arrays handed out keep theirs."""
+        """Releases the map. Returned arrays stay valid."""
         self._file = None
 
     def _shaped(self, data: npt.NDArray[np.uint8]) -> npt.NDArray[Any]:

@@ -1,8 +1,8 @@
-"""Reads datasets that are laid out otherwise than we write them, through h5py.
+"""Reads datasets whose layout differs from what dfs-store writes, through h5py.
 
-h5repack, h5py and others chunk and compress. libhdf5 expands a chunk into as much memory as its bytes ask
-for, and may load a plugin to do so. So the filters are a short list, and every chunk is measured before it is
-read.
+h5repack, h5py and other tools chunk and compress datasets. libhdf5 allocates as much memory as a chunk
+requires, and may load a plugin to expand it. So only some filters are allowed, and every chunk is measured
+before it is read.
 """
 
 import itertools
@@ -33,15 +33,15 @@ _CHECKSUM_BYTES = 4  # of fletcher32, after the chunk
 
 
 def read_general(dataset: h5py.Dataset, where: str, limit_bytes: int) -> npt.NDArray[Any]:
-    """Returns a small array, read as a whole.
+    """Returns a small array, read whole.
 
     Args:
-        dataset: in this file; its dtype is known to be one of the format.
-        where: for messages.
-        limit_bytes: that it may have.
+        dataset: dataset in this file, with a dtype of the format.
+        where: name of the dataset in error messages.
+        limit_bytes: size limit.
 
     Raises:
-        DamagedStoreError: its layout is not allowed, or a chunk does not expand to its size.
+        DamagedStoreError: the layout is not allowed, or a chunk does not expand to its size.
     """
     _check_layout(dataset, where)
     check_small(where, math.prod(dataset.shape) * dataset.dtype.itemsize, limit_bytes)
@@ -50,9 +50,9 @@ def read_general(dataset: h5py.Dataset, where: str, limit_bytes: int) -> npt.NDA
 
 
 def open_general_rows(dataset: h5py.Dataset, mapped: ByteSource, path: Place) -> GeneralRows:
-    """Returns the large array without reading it; raises DamagedStoreError if its layout is not allowed.
+    """Returns the large array without reading it. Raises DamagedStoreError if its layout is not allowed.
 
-    The file is opened for every read: nothing of h5py is held across threads or a fork.
+    The file is opened for every read, so that no h5py object is shared between threads or across a fork.
     """
     name = dataset.name.strip("/")
     where = f"{path}: {name}"
@@ -76,7 +76,7 @@ def open_general_rows(dataset: h5py.Dataset, mapped: ByteSource, path: Place) ->
 
 
 def _chunks(dataset: h5py.Dataset) -> tuple[int, ...]:
-    """Returns the shape of a chunk; a compact dataset is one."""
+    """Returns the shape of a chunk. A compact dataset is one chunk."""
     chunks: tuple[int, ...] = dataset.chunks or tuple(max(side, 1) for side in dataset.shape)
     return chunks
 
@@ -97,7 +97,7 @@ def _check_layout(dataset: h5py.Dataset, where: str) -> None:
 
 
 def _read(dataset: h5py.Dataset, where: str, start: int, stop: int) -> npt.NDArray[Any]:
-    """Returns rows start..stop, once every chunk of them is known to expand to its size."""
+    """Returns rows start..stop, after checking that every chunk expands to its size."""
     if dataset.chunks is not None:
         rows = range(start - start % dataset.chunks[0], stop, dataset.chunks[0])
         others = [
@@ -117,15 +117,14 @@ def _read(dataset: h5py.Dataset, where: str, start: int, stop: int) -> npt.NDArr
 
 
 def _check_chunk(dataset: h5py.Dataset, place: tuple[int, ...], filters: list[int], size_bytes: int) -> None:
-    """Raises ValueError unless a stored chunk expands to `size_bytes`."""
-    # Asked first: for a chunk that was never written, read_direct_chunk may take a size that is not set.
+    # Checked first: for a chunk that was never written, read_direct_chunk may use an uninitialised size.
     if dataset.id.get_chunk_info_by_coord(place).byte_offset is None:
-        return  # h5py fills it in
+        return  # h5py returns the fill value
     skipped, content = dataset.id.read_direct_chunk(place)
     stored = np.frombuffer(content, dtype=np.uint8)
     used = [number for bit, number in enumerate(filters) if not skipped >> bit & 1]
     compressor = next((number for number in used if number in _COMPRESSORS), None)
-    # fletcher32 lengthens what it is given: the compressed bytes, or those that are compressed after it.
+    # fletcher32 appends to its input: to the compressed bytes, or to those that are compressed after it.
     if _FLETCHER32 in (used if compressor is None else used[used.index(compressor) :]):
         stored = stored[: max(stored.size - _CHECKSUM_BYTES, 0)]
     elif _FLETCHER32 in used:

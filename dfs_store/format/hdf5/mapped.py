@@ -1,4 +1,4 @@
-"""h5py over a file that is mapped, or on a server: it never opens a name, so nothing can take its place."""
+"""h5py on a mapped or remote file. h5py never opens a path, so the file cannot be replaced in between."""
 
 import io
 import math
@@ -14,7 +14,7 @@ from dfs_store.format.spec import FRAME_DTYPES
 
 __all__ = ["H5_ERRORS", "damaged", "frame_dtype", "is_contiguous", "open_mapped", "place_of"]
 
-# What h5py raises on a file whose structures are damaged, besides DamagedStoreError.
+# Errors of h5py for a file with damaged structures, besides DamagedStoreError.
 H5_ERRORS = (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError, MemoryError)
 
 
@@ -24,24 +24,24 @@ def open_mapped(mapped: ByteSource) -> h5py.File:
 
 
 def frame_dtype(dataset: h5py.Dataset) -> str:
-    """Returns the name of a dataset's dtype if frames may have it, else what NumPy calls it."""
+    """Returns the name of a dataset's dtype if it is allowed for frames, else NumPy's name."""
     found = (name for name, stored in FRAME_DTYPES.items() if dataset.dtype == np.dtype(stored))
     return next(found, str(dataset.dtype.str))
 
 
 def is_contiguous(dataset: h5py.Dataset) -> bool:
-    """Returns whether a dataset is laid out as we write it: in one piece, without filters."""
+    """Returns whether a dataset has the layout of dfs-store: contiguous, without filters."""
     return bool(dataset.id.get_create_plist().get_layout() == h5py.h5d.CONTIGUOUS)
 
 
 def place_of(dataset: h5py.Dataset, mapped: ByteSource, path: Place) -> int:
-    """Returns where a contiguous dataset starts in the file, after comparing its size with the file's.
+    """Returns the position of a contiguous dataset in the file, after comparing its size with the file's.
 
     Raises:
-        DamagedStoreError: it was never written, or the file is too short for it.
+        DamagedStoreError: the dataset was never written, or the file is too short.
     """
     name = dataset.name.strip("/")
-    # Python ints, so that no claimed shape can overflow into a small number.
+    # Python ints, so that no declared shape can overflow into a small number.
     claimed = math.prod(int(side) for side in dataset.shape) * dataset.dtype.itemsize
     offset, size = dataset.id.get_offset(), mapped.size_bytes
     if offset is None:
@@ -55,18 +55,18 @@ def place_of(dataset: h5py.Dataset, mapped: ByteSource, path: Place) -> int:
 
 
 def damaged(path: Place, what: str, error: BaseException, file: ByteSource | None = None) -> DFSError:
-    """Returns the error for what h5py could not read: that of the file's server where that has failed."""
+    """Returns the error for what h5py could not read, or that of the file's server if it failed."""
     if file is not None and file.failure is not None:
         return file.failure
     return DamagedStoreError(f"{path}: {what} ({error})")
 
 
 class _MappedBytes(io.RawIOBase):
-    """A mapped file as a file object, the only other thing than a name that h5py opens.
+    """A mapped file as a file object, the only alternative to a path that h5py accepts.
 
     Raises:
-        DamagedStoreError: somebody has cut the file short.
-        OSError: its structures lead out of it; h5py would take whatever lies in memory for such bytes.
+        DamagedStoreError: the file was truncated.
+        OSError: the file's structures refer to bytes outside it, for which h5py would return other memory.
     """
 
     def __init__(self, mapped: ByteSource) -> None:

@@ -1,8 +1,8 @@
-"""Reads the HDF5 container: the file is mapped, and h5py finds in the map where things lie.
+"""Reads the HDF5 container: the file is mapped, and h5py locates the arrays in the map.
 
-h5py never opens the file's name. So all is read from one file, whatever takes its name meanwhile; no lock is
-held on it, which would keep others from writing and fails on network disks without locks; and what libhdf5
-remembers of a file that was opened before under the same name is never taken for this one.
+h5py never opens the path. So everything is read from one file, even if the path is replaced; the file is not
+locked, which would block writers and fail on network disks without locks; and libhdf5 cannot confuse it with
+a file opened before at the same path.
 """
 
 import math
@@ -33,8 +33,8 @@ _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 class Hdf5Reader:
     """An HDF5 file (see `dfs_store.format.container.ContainerReader`).
 
-    h5py keeps its view of the file from the first call until `close`, which comes before a store is handed
-    out: nothing of h5py is held across threads or a fork.
+    h5py's view of the file is open from the first call until `close`, which is called before a store is
+    returned: no h5py object is shared between threads or across a fork.
     """
 
     container = "hdf5"
@@ -55,7 +55,7 @@ class Hdf5Reader:
         if start != _SIGNATURE:
             raise NotAStoreError(f"{path}: does not start like an HDF5 file, so it is not a store")
 
-    def attributes(self) -> Any:  # noqa: ANN401 - whatever JSON held
+    def attributes(self) -> Any:  # noqa: ANN401 - any JSON
         """Returns the parsed header, the dataset `dfs_store`."""
         text = self._array(ATTRIBUTE, np.dtype("|u1"), MAX_HEADER_BYTES)
         if text is None:
@@ -66,7 +66,7 @@ class Hdf5Reader:
             raise DamagedStoreError(f"{self.path}: {ATTRIBUTE} is not valid JSON ({error})") from error
 
     def array(self, name: str, dtype: str, shape: tuple[int, ...] | None = None) -> npt.NDArray[Any] | None:
-        """Returns a small array, or one of a group, or None if there is none."""
+        """Returns a small array, or one of a group, or None if it does not exist."""
         wanted = np.dtype(dtype)
         limit = MAX_SMALL_BYTES if shape is None else math.prod(shape) * wanted.itemsize
         return self._array(name, wanted, limit, shape)
@@ -116,7 +116,7 @@ class Hdf5Reader:
             raise damaged(self.path, f"{name} cannot be read", error, self._mapped) from error
 
     def close(self) -> None:
-        """Closes the file; what is asked later opens it again."""
+        """Closes the file. Later reads open it again."""
         if self._file is not None:
             self._file.close()
             self._file = self._mapped = None
@@ -124,7 +124,6 @@ class Hdf5Reader:
             self._remote.forget()
 
     def _open(self) -> tuple[h5py.File, ByteSource]:
-        """Returns the file, mapped or on its server, and h5py's view of it."""
         if self._file is None or self._mapped is None:
             if self._remote is None:
                 mapped: ByteSource = MappedFile(os.path.realpath(self.path))
@@ -134,20 +133,20 @@ class Hdf5Reader:
         return self._file, self._mapped
 
     def was_replaced(self, *, suspected: bool) -> bool:
-        """Returns whether there is another object at the URL; a file is read from one map."""
+        """Returns whether the object at a URL was replaced. A local file is read from one map."""
         return suspected and self._remote is not None and self._remote.was_replaced()
 
     def on_disk_bytes(self) -> int:
-        """Returns the bytes of the file."""
+        """Returns the size of the file."""
         return os.stat(self.path).st_size if self._remote is None else self._remote.size_bytes
 
     def consolidated_problems(self) -> list[str]:
-        """Returns nothing: HDF5 stores no metadata twice."""
+        """Returns nothing: HDF5 does not duplicate metadata."""
         return []
 
 
 def _first_bytes(path: Place) -> bytes:
-    """Returns the first bytes of a file, none of what is no file: a pipe would wait forever."""
+    """Returns the first bytes of a regular file. Reading from a pipe would block."""
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):
             return b""
@@ -160,11 +159,11 @@ def _first_bytes(path: Place) -> bytes:
 
 
 def _dataset(file: h5py.File, name: str, path: Place) -> h5py.Dataset | None:
-    """Returns a dataset whose bytes lie in this file, or None if there is none of that name.
+    """Returns a dataset whose bytes are in this file, or None if it does not exist.
 
     Raises:
-        DamagedStoreError: it is a link, or takes its values from elsewhere: such a file could show
-            the contents of any other file of the reader's.
+        DamagedStoreError: it is a link, or its values are in another file. Such a store could expose the
+            content of any file that the reader can access.
     """
     steps = name.split("/")
     for part in ("/".join(steps[: number + 1]) for number in range(len(steps))):

@@ -1,4 +1,4 @@
-"""Writes the HDF5 container: the large array is spooled beside it until its length is known."""
+"""Writes the HDF5 container. The large array is collected in a temporary file until its length is known."""
 
 import os
 from pathlib import Path
@@ -39,8 +39,8 @@ class Hdf5Writer:
         attributes: dict[str, Any],
         native: dict[str, npt.NDArray[Any]],
     ) -> None:
-        """Writes all arrays, and then the header, each safe on disk before the next."""
-        # Format 1.10 of HDF5: its structures carry checksums, so damage to them is noticed.
+        """Writes all arrays, then the header; each is flushed to disk before the next."""
+        # Format 1.10 of HDF5 has checksums, which detect damage to its structures.
         with h5py.File(
             self._path,
             "x",
@@ -61,7 +61,7 @@ class Hdf5Writer:
                 self._spool.copy_to(written)
         _sync(self._path)
         with h5py.File(self._path, "r+", libver=("v110", "v110")) as file:
-            # A dataset, since tools that copy attributes fail above 64 KiB (h5repack, h5py's copy).
+            # A dataset, since tools that copy attributes (h5repack, h5py's copy) fail above 64 KiB.
             file.create_dataset(ATTRIBUTE, data=np.frombuffer(canonical_json(attributes), dtype=np.uint8))
         _sync(self._path)
 
@@ -73,11 +73,10 @@ class Hdf5Writer:
         return (self._count, *self._layout.row_shape)
 
     def _reserve(self, file: h5py.File) -> int:
-        """Makes room for the large array in one piece, and returns where it starts."""
         settings = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
         settings.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
         settings.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
-        settings.set_obj_track_times(False)  # equal stores are equal files, also a second later
+        settings.set_obj_track_times(False)  # equal stores must be equal files at any time
         kind, space = h5py.h5t.py_create(self._dtype), h5py.h5s.create_simple(self._shape())
         return int(h5py.h5d.create(file.id, self._layout.name.encode(), kind, space, settings).get_offset())
 

@@ -1,1 +1,1 @@
-"""Places, bytes and durable writes: what stores, checkpoints and exports share."""
+"""Paths, byte sources and durable writes, shared by stores, checkpoints and exports."""

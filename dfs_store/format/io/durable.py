@@ -1,4 +1,4 @@
-"""Durable writes: a hidden part beside the target, safe on disk before it takes the target's place."""
+"""Durable writes: output is written beside its target, flushed to disk, and renamed."""
 
 import contextlib
 import ctypes
@@ -42,22 +42,21 @@ _AT_FDCWD, _RENAME_EXCHANGE = -100, 2  # of Linux's renameat2
 
 
 class Part:
-    """A hidden folder beside a target, `.NAME.TAG.partial`; what succeeds the target is written in it.
+    """A hidden folder beside a target, `.NAME.TAG.partial`, in which a new version of the target is written.
 
-    Its writer holds a lock in it for as long as the process lives, so that the next writer of the same target
-    can tell the parts of dead writers from those of living ones. It removes the dead ones first. A context
-    manager that removes the folder at its end.
+    The process that writes holds a lock in it, so that the next writer of the same target can distinguish
+    folders of dead writers, which it removes. A context manager that removes the folder at its end.
 
     Args:
-        target: path of the file or folder that is to be written.
+        target: path of the file or folder to be written.
 
     Attributes:
-        new: free path for the successor.
-        old: free path for the target, where it must be moved away before the successor can take its place.
-        removed: names of the dead parts that were removed.
+        new: unused path for the new version.
+        old: unused path for the old version, if it must be moved away first.
+        removed: names of the folders of dead writers that were removed.
 
     Raises:
-        OSError: the folder cannot be made.
+        OSError: the folder cannot be created.
     """
 
     def __init__(self, target: Path) -> None:
@@ -74,11 +73,11 @@ class Part:
         self.remove()
 
     def page(self, number: int) -> Path:
-        """Returns a free path for one of several files that are put in place together."""
+        """Returns an unused path for one of several files that are published together."""
         return self.new.with_stem(f"new-{number}")
 
     def remove(self) -> None:
-        """Removes the folder and all that was written into it."""
+        """Removes the folder and its content."""
         with contextlib.suppress(OSError), _opened_folder(self.folder) as descriptor:
             _remove_contents(descriptor, self.target)
             self.folder.rmdir()
@@ -88,14 +87,14 @@ class Part:
 
 
 def write_durably(path: Path, content: Content) -> None:
-    """Writes a file that is absent, the former one or the new one at any moment, also after a power cut.
+    """Writes a file atomically: after a power cut, the path contains the old version or the new one.
 
     Args:
-        path: of the file; one that is there is replaced.
+        path: path of the file, which is replaced if it exists.
         content: the bytes, or a function that writes them to the open file.
 
     Raises:
-        OSError: the disk refused; the former file stays.
+        OSError: writing failed; the existing file is unchanged.
     """
     with Part(path) as part:
         write_synced(part.new, content)
@@ -104,8 +103,8 @@ def write_durably(path: Path, content: Content) -> None:
 
 
 def write_through(path: Path, data: bytes) -> None:
-    """Writes to a pipe or a device that is there; raises OSError if nobody reads the other end."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK)  # else it would wait for a reader
+    """Writes to an existing pipe or device. Raises OSError if no process reads from a pipe."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK)  # without waiting for a reader
     try:
         os.set_blocking(descriptor, True)
         write_all(descriptor, data)
@@ -114,7 +113,7 @@ def write_through(path: Path, data: bytes) -> None:
 
 
 def write_synced(path: Path, content: Content) -> None:
-    """Writes a new file and waits until it is safe on disk."""
+    """Writes a new file and flushes it to disk."""
     with path.open("xb") as file:
         if isinstance(content, bytes):
             file.write(content)
@@ -125,17 +124,17 @@ def write_synced(path: Path, content: Content) -> None:
 
 
 def write_all(descriptor: int, data: bytes) -> None:
-    """Writes all of `data` to an open file, in one call of the system unless it takes fewer bytes."""
+    """Writes all of `data` to an open file, in one system call if possible."""
     left = memoryview(data)
     while left:
         left = left[os.write(descriptor, left) :]
 
 
 def sync_folder(path: Path) -> None:
-    """Waits until a folder's list of names is safe on disk."""
+    """Flushes a folder's list of names to disk."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        # Some network file systems refuse this for folders; the files themselves are safe by then.
+        # Some network file systems do not support this for folders; the files are already flushed.
         with contextlib.suppress(OSError):
             os.fsync(descriptor)
     finally:
@@ -145,22 +144,22 @@ def sync_folder(path: Path) -> None:
 def take_lock(
     path: str | Path, flags: int = os.O_RDWR, *, shared: bool = False, folder: int | None = None
 ) -> int | None:
-    """Locks a file until the returned descriptor is closed, by its last holder.
+    """Locks a file until all copies of the returned descriptor are closed.
 
     Args:
-        path: of the file; a symbolic link is not followed.
-        flags: for opening it, os.O_CREAT to make it.
-        shared: hold it together with others that share it.
+        path: path of the file; a symbolic link is not followed.
+        flags: flags for opening it, such as os.O_CREAT to create it.
+        shared: whether to take a shared lock.
         folder: descriptor of the folder that `path` is relative to.
 
     Returns:
         The descriptor; None if another process holds the lock, or has replaced the file.
 
     Raises:
-        FileNotFoundError: it is not there, or no longer.
-        OSError: it is a link, or the disk has no locks.
+        FileNotFoundError: the file does not exist, or was removed.
+        OSError: the file is a link, or the file system does not support locks.
     """
-    # Nor a pipe, whose other end it would wait for.
+    # Without waiting for the other end of a pipe.
     descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666, dir_fd=folder)
     try:
         fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
@@ -176,10 +175,10 @@ def take_lock(
 
 
 def clear_dead_parts(target: Path) -> list[str]:
-    """Removes the parts that killed writers have left beside a target, and returns their names.
+    """Removes the folders that killed writers have left beside a target, and returns their names.
 
-    Only real folders of exactly a part's name with nothing but a part's contents are touched. A former target
-    that such a writer had moved away is put back if nothing has taken its place.
+    Only folders (not links) with exactly the name and content of a `Part` are removed. An old version that
+    such a writer had moved away is restored if the target does not exist.
     """
     removed = []
     own = re.compile(rf"{_LOCK}|spool|(old|new(-\d+)?){re.escape(target.suffix)}")
@@ -199,9 +198,9 @@ def _parts_beside(target: Path) -> list[str]:
 
 
 def _clear(folder: Path, target: Path, own: re.Pattern[str]) -> bool:
-    """Removes a part if its writer is dead; raises OSError if it is a link, or cannot be locked."""
+    """Removes a part if its writer is dead. Raises OSError if it is a link, or cannot be locked."""
     with _opened_folder(folder) as descriptor:
-        # An empty one was killed before it was locked; a writer that is about to lock it starts over.
+        # An empty one was killed before it was locked; a live writer that loses it starts again.
         if os.listdir(descriptor):
             lock = take_lock(_LOCK, folder=descriptor)
             if lock is None:
@@ -217,9 +216,9 @@ def _clear(folder: Path, target: Path, own: re.Pattern[str]) -> bool:
 
 
 def _remove_contents(folder: int, target: Path) -> None:
-    """Empties an open part, its lock last: until then others see that it belongs to a writer.
+    """Removes the content of an open part. Its lock is last, so that others see that a writer owns it.
 
-    A former target in it is put back if nothing has taken its place. If that fails, nothing is removed.
+    An old version in it is restored if the target does not exist. If that fails, nothing is removed.
     """
     names = os.listdir(folder)
     if (old := f"old{target.suffix}") in names and not os.path.lexists(target):
@@ -234,7 +233,7 @@ def _remove_contents(folder: int, target: Path) -> None:
 
 @contextlib.contextmanager
 def _opened_folder(path: Path) -> Iterator[int]:
-    """Opens a folder, never through a link of its name, so that no other folder can take its place."""
+    """Opens a folder, but never through a symbolic link."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
         yield descriptor
@@ -243,7 +242,7 @@ def _opened_folder(path: Path) -> Iterator[int]:
 
 
 def _make_folder(target: Path) -> tuple[Path, int | None]:
-    """Makes and locks a part; another process may take it for dead in between and remove it."""
+    """Creates and locks a part. Repeats if another process removes it before it is locked."""
     while True:
         folder = target.with_name(f".{target.name}.{secrets.token_hex(4)}.partial")
         folder.mkdir()
@@ -254,13 +253,13 @@ def _make_folder(target: Path) -> tuple[Path, int | None]:
         except OSError as error:
             if error.errno not in _NO_LOCKS:
                 raise
-            return folder, None  # nobody can tell whether its writer lives, so nobody removes it
+            return folder, None  # without locks, no writer can be known to be dead, so parts are kept
         if lock is not None:
             return folder, lock
 
 
 def former_outputs(path: Place) -> list[Path]:
-    """Returns what killed writers had moved away from a path and not replaced; none for a URL."""
+    """Returns old versions that killed writers moved away from a path; none for a URL."""
     if isinstance(path, StoreURL):
         return []
     found = [path.with_name(name) / f"old{path.suffix}" for name in _parts_beside(path)]
@@ -268,10 +267,10 @@ def former_outputs(path: Place) -> list[Path]:
 
 
 def exchange(first: Path, second: Path) -> bool:
-    """Exchanges two files or folders in one step; returns False if the system cannot.
+    """Exchanges two files or folders atomically. Returns False if the system does not support it.
 
     Raises:
-        OSError: one of them is missing, or may not be moved.
+        OSError: one of them is missing, or must not be moved.
     """
     renameat2 = getattr(_libc(), "renameat2", None)
     if renameat2 is None:
@@ -280,7 +279,7 @@ def exchange(first: Path, second: Path) -> bool:
         return True
     number = ctypes.get_errno()
     if number in _NO_EXCHANGE:
-        return False  # an old kernel, or a disk that cannot (some network mounts)
+        return False  # not supported by an old kernel or the file system (some network mounts)
     raise OSError(number, os.strerror(number), str(second))
 
 
@@ -293,15 +292,15 @@ def rename_new(new: Path, target: Path) -> None:
     """Renames without replacing anything.
 
     Raises:
-        OSError: among others, the target has appeared in the meantime.
+        OSError: renaming failed, for example because the target was created in the meantime.
     """
     if new.is_dir():
-        os.rename(new, target)  # refused for a target that is a file or a folder with anything in it
+        os.rename(new, target)  # fails for a target that is a file or a non-empty folder
         return
     try:
         os.link(new, target)
     except OSError as error:
-        # Disks without hard links (FAT, some network mounts) leave a small window between test and rename.
+        # Without hard links (FAT, some network mounts), another process could write between test and rename.
         if error.errno not in _NO_HARD_LINKS:
             raise
         if os.path.lexists(target):
@@ -310,12 +309,12 @@ def rename_new(new: Path, target: Path) -> None:
 
 
 def output_error(error: OSError | RuntimeError, path: Place | str) -> DFSError:
-    """Returns the library's error for what the system, or HDF5, said while `path` was written."""
+    """Converts an error that was raised while `path` was written, by the system or HDF5, to a DFSError."""
     if isinstance(error, DFSError):
         return error
     number, reason = getattr(error, "errno", None), getattr(error, "strerror", None) or str(error)
     if number is None:
-        # HDF5 gives the system's number in its text only, at closing time even as a RuntimeError.
+        # HDF5 includes the system's error number only in its text, when closing even in a RuntimeError.
         told = re.search(r"errno = (\d+)", reason)
         number = int(told[1]) if told else None
     if number in DiskFullError.NUMBERS:

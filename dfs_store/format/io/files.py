@@ -1,6 +1,6 @@
-"""Reading files that may be hostile: regular ones, inside the store, and never more than is there.
+"""Reads files that may be malicious: only regular files inside the store, and never beyond their end.
 
-`ByteSource` is what every reader reads from: a mapped file, a member of an archive, ranges of an object.
+All readers use a `ByteSource`: a mapped file, a member of an archive, or ranges of a remote object.
 """
 
 import contextlib
@@ -36,38 +36,38 @@ Bytes = npt.NDArray[np.uint8]
 
 
 class ByteSource:
-    """The bytes of one file, wherever it is; arrays are (n,) uint8 and read-only.
+    """The bytes of one local or remote file. Arrays are (n,) uint8 and read-only.
 
     Attributes:
-        size_bytes: of the file.
-        failure: the server's last one, for callers whose library replaced the original error.
+        size_bytes: size of the file.
+        failure: last error of the server, for callers whose library replaced the original error.
     """
 
     size_bytes: int
     failure: StoreUnreachableError | None = None
 
     def parts(self, spans: list[tuple[int, int]]) -> list[Bytes]:
-        """Returns ranges of bytes, all asked for at once.
+        """Returns ranges of bytes, requested all at once.
 
         Raises:
-            DamagedStoreError: the file ends before, or was cut short since it was opened.
+            DamagedStoreError: the file is too short, or was truncated after it was opened.
             StoreUnreachableError: the server does not answer.
         """
         raise NotImplementedError
 
     def part(self, start: int, stop: int) -> Bytes:
-        """Returns bytes start..stop, on a server in blocks kept until `forget`; raises as `parts`."""
+        """Returns bytes start..stop. Remote blocks are cached until `forget`. See `parts` for errors."""
         return self.parts([(start, stop)])[0]
 
     def bytes(self) -> Bytes:
-        """Returns the whole file; raises as `parts`."""
+        """Returns the whole file. Raises the errors of `parts`."""
         return self.part(0, self.size_bytes)
 
     def forget(self) -> None:
-        """Releases what is kept."""
+        """Clears the cache."""
 
     def was_replaced(self) -> bool:
-        """Returns whether there is another file at the place now; costs a server a request."""
+        """Returns whether the file has been replaced by another. Takes one request for a remote file."""
         return False
 
 
@@ -75,16 +75,16 @@ def inside(root: str, relative: str) -> tuple[str, int]:
     """Returns the path, with no link at its end, and the size in bytes of a regular file of a store.
 
     Args:
-        root: real path of the store (links followed).
-        relative: path of the file in it.
+        root: real path of the store, with links resolved.
+        relative: path of the file in the store.
 
     Raises:
-        DamagedStoreError: it is missing, no regular file (a pipe would wait forever), or a link that
-            leads out of the store (which would show another file's contents).
+        DamagedStoreError: the file is missing, not a regular file (a pipe would block), or a link to a path
+            outside the store (which would expose another file).
     """
     path = os.path.join(root, relative)
     try:
-        # Component by component, since following links costs most of the time of an open.
+        # Component by component, since resolving links takes most of the time to open a store.
         step, linked = root, False
         for part in relative.split("/"):
             step = os.path.join(step, part)
@@ -110,7 +110,7 @@ def read_at(path: str, offset: int, count_bytes: int) -> bytes:
     """Returns `count_bytes` of a file.
 
     Raises:
-        DamagedStoreError: the file ends before, or cannot be read.
+        DamagedStoreError: the file is too short, or cannot be read.
     """
     try:
         with opened(path, lambda name: open_found(name, follow=False)) as file:
@@ -126,11 +126,11 @@ def read_at(path: str, offset: int, count_bytes: int) -> bytes:
 
 
 def opened(path: str, act: Callable[[str], Opened]) -> Opened:
-    """Opens a file, allowing this process more open files where it needs to.
+    """Opens a file, raising this process's limit of open files if needed.
 
     Raises:
         OSError: the file cannot be opened.
-        DFSError: this process, or the system, has no room for it, which is no fault of the store's.
+        DFSError: the process or the system is out of resources, which is not an error of the store.
     """
     try:
         return act(path)
@@ -139,10 +139,10 @@ def opened(path: str, act: Callable[[str], Opened]) -> Opened:
         if error.errno != errno.EMFILE:
             raise
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with contextlib.suppress(ValueError, OSError):  # macOS calls its limit endless, and refuses to set that
+    with contextlib.suppress(ValueError, OSError):  # macOS reports an infinite limit that cannot be set
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     try:
-        return act(path)  # another thread may have raised it before us
+        return act(path)  # another thread may have raised the limit first
     except OSError as error:
         if error.errno != errno.EMFILE:
             raise
@@ -168,14 +168,14 @@ def _map(path: str) -> mmap.mmap:
 
 
 class MappedFile(ByteSource):
-    """A mapped file, whose bytes are views and stay whole whatever takes the file's name later.
+    """A mapped file. Its bytes are views, which stay valid if the path is replaced.
 
     Args:
-        path: of the file, which is no link.
+        path: path of the file, which is not a link.
 
     Raises:
-        DamagedStoreError: it is empty, or cannot be mapped.
-        DFSError: this process may open no more files.
+        DamagedStoreError: the file is empty, or cannot be mapped.
+        DFSError: this process cannot open more files.
     """
 
     def __init__(self, path: str) -> None:
@@ -188,7 +188,7 @@ class MappedFile(ByteSource):
         self.size_bytes = self._bytes.size
 
     def bytes(self) -> Bytes:
-        """Returns a view of the whole file, unless somebody has cut it short, which would end the process."""
+        """Returns a view of the whole file. Raises if it was truncated, which would crash the process."""
         if self._map.size() < self.size_bytes:
             raise DamagedStoreError(f"{self._path}: was truncated after the store was opened")
         return self._bytes
@@ -218,7 +218,7 @@ class Window(ByteSource):
 
 
 def folder_size_bytes(root: Path) -> int:
-    """Returns the sizes of all files below a folder, added up; links count as themselves."""
+    """Returns the total size of all files below a folder. Links are not followed."""
     total = 0
     for folder, _, names in os.walk(root):
         total += sum(os.lstat(os.path.join(folder, name)).st_size for name in names)

@@ -1,4 +1,4 @@
-"""Git LFS pointers: the small text that a clone holds in place of a large file until it is fetched."""
+"""Git LFS pointers: short text files that a clone contains until the large files are fetched."""
 
 import os
 import re
@@ -6,16 +6,16 @@ from pathlib import Path
 
 __all__ = ["pointer_problem"]
 
-_MOST_BYTES = 1024  # that Git LFS gives a pointer
+_MOST_BYTES = 1024  # largest size of a pointer
 _START = b"version https://git-lfs.github.com/spec/"
 
 
 def pointer_problem(path: str | os.PathLike[str], size_bytes: int | None = None) -> str | None:
-    """Returns what is wrong with a file that is a Git LFS pointer, in words; None of any other file.
+    """Returns an error message if a file is a Git LFS pointer, else None.
 
     Args:
-        path: of a regular file; of anything else None is returned.
-        size_bytes: of it, if known: a large file is not opened.
+        path: path of the file.
+        size_bytes: size of the file, if known. Large files are not opened.
     """
     try:
         if size_bytes is None:

@@ -1,4 +1,4 @@
-"""How a folder is known as a Zarr store of ours, whole or damaged, so that it may be replaced."""
+"""Recognises folders that are intact or damaged Zarr stores, which may be overwritten."""
 
 import re
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ _OWN_NAME = re.compile(rf"{_ROOT}|({_ARRAYS})(/({_ROOT}|c[./\d]*))?")
 
 
 def header_is_ours(text: bytes) -> bool:
-    """Returns whether the zarr.json of a folder's root names a store of this format."""
+    """Returns whether the root zarr.json of a folder has the header of a store."""
     try:
         root = parse_json(text)
     except ValueError:
@@ -24,5 +24,5 @@ def header_is_ours(text: bytes) -> bool:
 
 
 def names_are_ours(names: Iterable[str]) -> bool:
-    """Returns whether files and folders below a root all have names of a Zarr store that we write."""
+    """Returns whether all files and folders below a root have names that are written into a Zarr store."""
     return all(map(_OWN_NAME.fullmatch, names))

@@ -1,7 +1,7 @@
-"""Where a store is: a path on this machine, or a URL that fsspec opens.
+"""The location of a store: a local path, or a URL that fsspec opens.
 
-`pathlib` makes `s3:/bucket` of `s3://bucket`, so whatever takes the path of a store calls `locate` and never
-`Path`.
+`pathlib` turns `s3://bucket` into `s3:/bucket`, so functions that take the path of a store call `locate`
+instead of `Path`.
 """
 
 import os
@@ -20,14 +20,14 @@ _DIGITS = 8
 
 
 class StoreURL(os.PathLike[str]):
-    """The URL of a store, as much like a path as the format needs; as text it shows no secret.
+    """The URL of a store, with the attributes of a path that the format needs. Its text hides secrets.
 
     Args:
-        url: anything that fsspec opens: `s3://bucket/ucf.zarr`, `https://host/ucf.h5`, `memory://ucf.zarr`.
+        url: URL for fsspec: `s3://bucket/ucf.zarr`, `https://host/ucf.h5`, `memory://ucf.zarr`.
 
     Attributes:
-        url: as given, without slashes at its end.
-        name: the last part of the path, without a query.
+        url: the given URL without trailing slashes.
+        name: last part of the path, without a query.
     """
 
     def __init__(self, url: str) -> None:
@@ -35,17 +35,17 @@ class StoreURL(os.PathLike[str]):
         self.name = self._without_secrets().rpartition("/")[2]
 
     def _without_secrets(self) -> str:
-        # A password, and the query of a signed URL; of other protocols `?` is a letter like others.
+        # Removes a password and the query of a signed URL. In other protocols, `?` is an ordinary character.
         bare = self.url.partition("?")[0] if _WEB.search(self.url) else self.url
         return _USER.sub(r"\1", bare)
 
     @property
     def suffix(self) -> str:
-        """The name's last suffix, with its dot."""
+        """Last suffix of the name, with its dot."""
         return PurePosixPath(self.name).suffix
 
     def absolute(self) -> "StoreURL":
-        """Returns itself: a URL does not depend on the working folder."""
+        """Returns itself: a URL does not depend on the working directory."""
         return self
 
     def __fspath__(self) -> str:
@@ -68,7 +68,7 @@ Place: TypeAlias = Path | StoreURL
 
 
 def locate(path: str | os.PathLike[str]) -> Place:
-    """Returns where a store is; `file://` is a path of this machine like any other."""
+    """Returns the location of a store. A `file://` URL is a local path."""
     if isinstance(path, StoreURL):
         return path
     text = os.fspath(path)
@@ -79,26 +79,26 @@ def locate(path: str | os.PathLike[str]) -> Place:
 
 
 def shown_place(path: str | os.PathLike[str]) -> str:
-    """Returns a place as it may be printed and written down: as given, a URL without its secrets."""
+    """Returns a path or URL for output and records, without the secrets of a URL."""
     place = locate(path)
     return str(place) if isinstance(place, StoreURL) else os.fspath(path)
 
 
 def absolute_text(place: Place) -> str:
-    """Returns a place as text that means the same in another working folder."""
+    """Returns a location as text that does not depend on the working directory."""
     return place.url if isinstance(place, StoreURL) else os.path.abspath(place)
 
 
 def collapsed_url(place: Place) -> str:
-    """Returns a hint for a message where a path looks like a URL that went through `pathlib`, else ""."""
+    """Returns a hint for an error message if a path looks like a URL converted by `pathlib`, else ""."""
     found = None if isinstance(place, StoreURL) else _COLLAPSED.search(str(place))
     return f"; a URL is given as text, {found[1]}://..., since pathlib drops a slash" if found else ""
 
 
 def local_beside(out: str | os.PathLike[str]) -> Path:
-    """Returns the path on this machine that files of a run are named after: checkpoints, locks, results.
+    """Returns the local path after which files of a run are named: checkpoints, locks, results.
 
-    The output itself, or for a URL a name of its own in the working folder.
+    It is the output itself, or for a URL a name in the working directory.
     """
     place = locate(out)
     if isinstance(place, Path):

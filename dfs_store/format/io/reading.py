@@ -1,8 +1,8 @@
-"""Reading small files whole, from places where anybody may have put anything, and the JSON in them.
+"""Reads small files whole, and the JSON in them, even if their content is malicious.
 
-Files that the user has not named (results beside a store, entries of a cache, checkpoints) must be regular
-ones: opening a pipe would wait forever. A file that the user has named may be a pipe, `--config <(...)`, but
-nothing is waited for without an end. Neither is read beyond a limit.
+Files that the user did not name (results beside a store, entries of a cache, checkpoints) must be regular
+files: opening a pipe would block. Files that the user named may be pipes, such as `--config <(...)`, but
+reading has a time limit. All files have a size limit.
 """
 
 import errno
@@ -17,17 +17,17 @@ from typing import Any, BinaryIO
 
 __all__ = ["MOST_RESULT_BYTES", "open_found", "parse_json", "read_found", "read_json", "read_named"]
 
-MOST_RESULT_BYTES = 64 * 2**20  # of a document of `dfs evaluate`, or of a comparison
+MOST_RESULT_BYTES = 64 * 2**20  # of a result of `dfs evaluate`, or of a comparison
 _SECONDS = 30.0
 _PIECE_BYTES = 2**20
-_DIGITS = 40  # of whole numbers: longer ones fit into no number that anything here counts with
+_DIGITS = 40  # of whole numbers; no setting or count needs more
 _OPEN = re.compile(r"/dev/(stdin|fd/(\d+))|/proc/self/fd/(\d+)")
 
 
 def open_found(
     path: str | os.PathLike[str], most_bytes: int | None = None, *, follow: bool = True
 ) -> BinaryIO:
-    """Opens a file that the user has not named, for reading; the caller closes it.
+    """Opens a file that the user did not name, for reading. The caller closes it.
 
     What has been opened is checked, not the path, where another file may be by then.
 
@@ -37,9 +37,9 @@ def open_found(
         follow: whether it may be a symbolic link.
 
     Raises:
-        OSError: it is missing, is not a regular file, or has more than `most_bytes`.
+        OSError: the file does not exist, is not a regular file, or has more than `most_bytes`.
     """
-    # Without waiting for another process to write into a pipe.
+    # Without waiting for a process that writes to a pipe.
     links = 0 if follow else os.O_NOFOLLOW
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | links)
     try:
@@ -51,24 +51,24 @@ def open_found(
 
 
 def read_found(path: str | os.PathLike[str], most_bytes: int) -> bytes:
-    """Returns the content of a file that the user has not named; raises as `open_found`."""
+    """Returns the content of a file that the user did not name. Raises the errors of `open_found`."""
     with open_found(path, most_bytes) as file:
-        return file.read(most_bytes)  # it may grow meanwhile
+        return file.read(most_bytes)  # the file may grow in the meantime
 
 
 def read_named(path: str | os.PathLike[str], most_bytes: int, seconds: float = _SECONDS) -> bytes:
-    """Returns the content of a file that the user has named, which may be a pipe.
+    """Returns the content of a file that the user named, which may be a pipe.
 
     Args:
-        path: of the file, pipe or device.
-        most_bytes: that it may have.
-        seconds: that it may take to come through a pipe.
+        path: path of the file, pipe or device.
+        most_bytes: size limit.
+        seconds: time limit for reading from a pipe.
 
     Raises:
-        OSError: it is not there, is a folder, has more bytes, or does not end in time.
+        OSError: the path does not exist, is a folder, exceeds the size limit, or does not end in time.
     """
     already = _OPEN.fullmatch(os.fspath(path))
-    if already:  # opened anew, a pipe whose writer has ended would never end
+    if already:  # opening a pipe again whose writer has ended would block
         descriptor = os.dup(int(already[2] or already[3] or 0))
     else:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -85,7 +85,6 @@ def read_named(path: str | os.PathLike[str], most_bytes: int, seconds: float = _
 
 
 def _next(file: io.FileIO, end: float, path: str | os.PathLike[str], *, waits: bool) -> bytes:
-    """Returns the next bytes, none at the end."""
     while True:
         if waits and not select.select([file], [], [], max(0.0, end - time.monotonic()))[0]:
             raise OSError(errno.ETIMEDOUT, "it did not end in time", os.fspath(path))
@@ -100,7 +99,7 @@ def _check(
     if stat.S_ISDIR(found.st_mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path))
     if regular and not stat.S_ISREG(found.st_mode):
-        raise OSError(errno.EINVAL, "it is no regular file", os.fspath(path))
+        raise OSError(errno.EINVAL, "it is not a regular file", os.fspath(path))
     if most_bytes is not None and found.st_size > most_bytes:
         raise _too_large(path, most_bytes)
 
@@ -111,32 +110,32 @@ def _too_large(path: str | os.PathLike[str], most_bytes: int) -> OSError:
 
 def read_json(
     path: str | os.PathLike[str], most_bytes: int, *, named: bool = False, any_text: bool = False
-) -> Any:  # noqa: ANN401 - JSON can hold anything
-    """Returns what the JSON of a file says.
+) -> Any:  # noqa: ANN401 - any JSON
+    """Reads a JSON file.
 
     Args:
-        path: of the file.
-        most_bytes: that it may have.
-        named: whether the user has named it, and it may be a pipe.
-        any_text: as of `parse_json`.
+        path: path of the file.
+        most_bytes: size limit.
+        named: whether the user named the file, which may then be a pipe.
+        any_text: see `parse_json`.
 
     Raises:
-        OSError: it cannot be read, see `open_found` and `read_named`.
-        ValueError: it is not JSON, see `parse_json`.
+        OSError: the file cannot be read, see `open_found` and `read_named`.
+        ValueError: the content is not valid JSON, see `parse_json`.
     """
     data = read_named(path, most_bytes) if named else read_found(path, most_bytes)
     return parse_json(data, any_text=any_text)
 
 
-def parse_json(text: str | bytes, *, any_text: bool = False) -> Any:  # noqa: ANN401 - JSON can hold anything
-    """Parses JSON strictly: UTF-8, finite numbers of at most 40 digits, and texts that can be printed.
+def parse_json(text: str | bytes, *, any_text: bool = False) -> Any:  # noqa: ANN401 - any JSON
+    """Parses JSON strictly: UTF-8, finite numbers of at most 40 digits, and text that can be printed.
 
     Args:
         text: the JSON.
-        any_text: allows texts that are not Unicode: names of files that are not UTF-8, as Python has them.
+        any_text: whether to allow text that is not Unicode, for names of files that are not UTF-8.
 
     Raises:
-        ValueError: the text is not JSON, is nested too deeply, or has a number or a text of that kind.
+        ValueError: the text is not valid JSON, is nested too deeply, or contains other numbers or text.
     """
     if isinstance(text, bytes):
         text = text.decode("utf-8-sig")
@@ -144,14 +143,14 @@ def parse_json(text: str | bytes, *, any_text: bool = False) -> Any:  # noqa: AN
         found = json.loads(text, parse_constant=_refused, parse_float=_finite, parse_int=_whole)
     except RecursionError as error:
         raise ValueError("the JSON is nested too deeply") from error
-    # Half of a pair that stands for one letter; a whole pair has become that letter.
+    # A lone surrogate; a pair has become one character.
     if not any_text and "\\u" in text and _has_surrogates(found):
-        raise ValueError("a text in the JSON has half a letter (a lone surrogate)")
+        raise ValueError("a string in the JSON contains a lone surrogate")
     return found
 
 
 def _refused(name: str) -> None:
-    raise ValueError(f"{name} is no JSON number")
+    raise ValueError(f"{name} is not a JSON number")
 
 
 def _finite(digits: str) -> float:

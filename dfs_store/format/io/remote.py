@@ -1,7 +1,7 @@
-"""Asking the server of a URL through fsspec: whole objects, ranges of bytes, many at a time.
+"""Reads objects and ranges of bytes from a server through fsspec, many at once.
 
-The one place where fsspec is called for reading. What goes wrong becomes an error of the library that says
-what to do. A process that was forked connects anew, since neither sockets nor event loops survive a fork.
+This is the only module that reads with fsspec. It converts errors to those of dfs-store. A forked process
+connects again, since neither sockets nor event loops survive a fork.
 """
 
 import os
@@ -35,19 +35,19 @@ from dfs_store.format.io.remote_http import PARTIAL, WHOLE, Answer, Range, ask
 
 __all__ = ["Remote", "Want"]
 
-Piece = tuple[str, int, int | None]  # an object's name, start and stop; its last -start bytes without stop
+Piece = tuple[str, int, int | None]  # name of an object, start and stop; without stop, its last -start bytes
 
-# Reading a gap costs less than asking once more.
+# Reading a gap of this size costs less than another request.
 _MERGED_GAP_BYTES = 64 * 2**10
-# One request carries this much at most, so that a long range comes over several connections.
+# Largest request, so that a long range uses several connections.
 _REQUEST_BYTES = 16 * 2**20
 _MARKS = ("ETag", "LastModified", "mtime", "created")
 _PROBE_BYTES = 8
-_SMALL_BYTES = 64 * 2**20  # of all objects of a web server without ranges
+_SMALL_BYTES = 64 * 2**20  # of all objects of a web server that does not support ranges
 
 
 class Want(NamedTuple):
-    """Bytes start..stop of an object; `name` is relative to the URL, "" the URL itself."""
+    """Bytes start..stop of an object. `name` is relative to the URL, "" for the URL itself."""
 
     name: str
     start: int
@@ -55,14 +55,14 @@ class Want(NamedTuple):
 
 
 class Remote:
-    """The server of a store's URL. Safe for threads, and in a process that is forked.
+    """The server of a store's URL. Safe for threads, and in a forked process.
 
     Args:
         place: the URL.
 
     Raises:
         MissingDependencyError: a library for the protocol is not installed.
-        SettingsError: fsspec knows no such protocol.
+        SettingsError: fsspec does not know the protocol.
     """
 
     def __init__(self, place: StoreURL) -> None:
@@ -70,38 +70,38 @@ class Remote:
         self._process = -1
         self._system: Any = None
         self._root = ""
-        self._whole: dict[str, bytes] = {}  # objects of a web server that only sends whole ones
-        self.system  # noqa: B018 - connects, so that a missing library is reported at once
+        self._whole: dict[str, bytes] = {}  # objects of a web server that does not support ranges
+        self.system  # noqa: B018 - connects, so that a missing library is reported immediately
 
     @property
     def system(self) -> Any:  # noqa: ANN401 - fsspec has no types
-        """The file system of fsspec, made by this process."""
+        """The file system of fsspec, created by this process."""
         if self._process != os.getpid():
             self._system, self._root = _connect(self.place)
             self._process = os.getpid()
         return self._system
 
     def path(self, name: str = "") -> str:
-        """Returns what fsspec calls an object."""
+        """Returns fsspec's path of an object."""
         self.system  # noqa: B018 - as above
         return f"{self._root}/{name}" if name else self._root
 
     def where(self, name: str = "") -> str:
-        """Returns what messages call an object."""
+        """Returns the name of an object in error messages."""
         return f"{self.place}/{name}" if name else str(self.place)
 
     @property
     def lists(self) -> bool:
-        """Whether the server can list what it has; a plain web server cannot."""
+        """Whether the server can list objects; a plain web server cannot."""
         return not {"http", "https"} & set(_protocols(self.system))
 
     def about(self) -> dict[str, Any]:
-        """Returns the size in bytes of the URL's object, and marks that change when it is replaced.
+        """Returns the size in bytes of the URL's object, and values that change when it is replaced.
 
-        One small request. A folder has size 0.
+        Takes one small request. A folder has size 0.
 
         Raises:
-            StoreNotFoundError, StoreUnreachableError: it is not there, or cannot be asked for.
+            StoreNotFoundError, StoreUnreachableError: the object does not exist, or the request failed.
         """
         if not self.lists:
             return self._probe()
@@ -114,7 +114,7 @@ class Remote:
         return {"size": self._known(found.get("size")), **marks}
 
     def _probe(self) -> dict[str, Any]:
-        """Asks a plain web server for the first bytes, and so whether it supports ranges."""
+        """Requests the first bytes from a plain web server, to find out whether it supports ranges."""
         (answer,) = self._ask_web([("", 0, _PROBE_BYTES)], 0)
         if answer is None:
             raise StoreNotFoundError(f"{self.where()}: there is no such store")
@@ -131,7 +131,7 @@ class Remote:
         return size
 
     def sizes(self, names: Sequence[str] | None = None) -> list[int]:
-        """Returns the bytes of objects below the URL: of those named, of all when absent."""
+        """Returns the sizes of objects below the URL in bytes; of all objects if `names` is None."""
         with self.asked():
             self.system.invalidate_cache()
             if names is None:
@@ -139,27 +139,27 @@ class Remote:
             return [int(size) for size in self.system.sizes([self.path(name) for name in names])]
 
     def any_below(self, name: str) -> bool:
-        """Returns whether there is anything below a name."""
+        """Returns whether any object exists below a name."""
         with self.asked(name):
             self.system.invalidate_cache()
             return bool(self.lists and self.system.find(self.path(name), maxdepth=2))
 
     def starts(self, limits: Sequence[tuple[str, int]]) -> list[bytes | None]:
-        """Returns the first bytes of objects, at most so many of each; None for one that is not there.
+        """Returns the first bytes of objects, at most the given number of each; None for a missing object.
 
-        All are asked for at once.
+        All requests are sent at once.
         """
         return self._ask([(name, 0, limit) for name, limit in limits])
 
     def tails(self, names: Sequence[str], count_bytes: int) -> list[bytes | None]:
-        """Returns the last bytes of objects, fewer of one that is shorter; None for one that is not there."""
+        """Returns the last `count_bytes` of objects, or all of a shorter one; None for a missing object."""
         return self._ask([(name, -count_bytes, None) for name in names])
 
     def gather(self, wants: Sequence[Want]) -> list[Bytes]:
-        """Returns ranges of objects, read-only; neighbours are asked for together, and all at once.
+        """Returns ranges of objects, read-only. Adjacent ranges are merged, and all requests sent at once.
 
         Raises:
-            DamagedStoreError: an object is missing, or ends before.
+            DamagedStoreError: an object is missing, or too short.
             StoreUnreachableError: the server does not answer.
         """
         order = sorted(range(len(wants)), key=lambda number: wants[number])
@@ -199,7 +199,6 @@ class Remote:
         return np.frombuffer(found[0] if len(found) == 1 else b"".join(found), dtype=np.uint8)
 
     def _ask(self, pieces: Sequence[Piece]) -> list[bytes | None]:
-        """Asks for ranges of objects at once; None for an object that is not there."""
         if not self.lists:
             return self._ask_for_bodies(pieces)
         if not pieces:
@@ -223,7 +222,7 @@ class Remote:
         return found
 
     def _ask_for_bodies(self, pieces: Sequence[Piece]) -> list[bytes | None]:
-        """Asks a plain web server; small objects that it only sends whole are kept."""
+        """Requests ranges from a plain web server. Small objects that it only sends whole are cached."""
         kept = self._whole
         wanted = [piece for piece in pieces if piece[0] not in kept]
         answers = iter(self._ask_web(wanted, _SMALL_BYTES - sum(map(len, kept.values()))))
@@ -244,7 +243,6 @@ class Remote:
         return found
 
     def _ask_web(self, pieces: Sequence[Piece], most_bytes: int) -> list[Answer | None]:
-        """Returns a plain web server's answers, None for an absent object; raises StoreUnreachableError."""
         if not pieces:
             return []
         ranges = [Range(self.path(name), start, stop) for name, start, stop in pieces]
@@ -272,7 +270,7 @@ class Remote:
 
     @contextmanager
     def asked(self, name: str = "") -> Iterator[None]:
-        """Turns what fsspec raises into errors of the library."""
+        """Converts errors of fsspec to errors of dfs-store."""
         try:
             yield
         except DFSError:
@@ -281,11 +279,11 @@ class Remote:
             raise self.error(error, name) from error
 
     def error(self, error: BaseException, name: str = "") -> DFSError:
-        """Returns the library's error for what fsspec raised while it read."""
+        """Converts an error that fsspec raised while reading to an error of dfs-store."""
         where = self.where(name)
         cause = error.__cause__
         if isinstance(error, FileNotFoundError) and cause is not None and says_more(cause):
-            error = cause  # over HTTP fsspec takes any failure for an absent file
+            error = cause  # over HTTP, fsspec reports any failure as a missing file
         if isinstance(error, FileNotFoundError):
             return StoreNotFoundError(f"{where}: there is no such store")
         return self._unreachable(name, said(error, self.place), refused=is_refusal(error))

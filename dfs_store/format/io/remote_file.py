@@ -1,4 +1,4 @@
-"""One remote object as a file: an HDF5 store, or a zipped Zarr store."""
+"""A remote object as a file: an HDF5 store, or a zipped Zarr store."""
 
 import numpy as np
 
@@ -13,13 +13,13 @@ _BLOCK_BYTES = 2 * 2**20
 
 
 class RemoteFile(ByteSource):
-    """An object that is read in ranges.
+    """A remote object that is read in ranges.
 
     Args:
-        place: its URL.
+        place: URL of the object.
 
     Raises:
-        StoreNotFoundError, StoreUnreachableError: it is not there, or cannot be asked for.
+        StoreNotFoundError, StoreUnreachableError: the object does not exist, or the request failed.
     """
 
     def __init__(self, place: StoreURL) -> None:
@@ -29,10 +29,10 @@ class RemoteFile(ByteSource):
         self._blocks: dict[int, Bytes] = {}
 
     def part(self, start: int, stop: int) -> Bytes:
-        """Returns bytes start..stop, read-only, from blocks that are kept until `forget`.
+        """Returns bytes start..stop, read-only, from blocks that are cached until `forget`.
 
         Raises:
-            DamagedStoreError: the file ends before.
+            DamagedStoreError: the file is too short.
             StoreUnreachableError: the server does not answer.
         """
         if stop > self.size_bytes:
@@ -53,10 +53,10 @@ class RemoteFile(ByteSource):
         return view
 
     def parts(self, spans: list[tuple[int, int]]) -> list[Bytes]:
-        """Returns ranges of bytes, read-only, straight from the server; neighbours in one request.
+        """Returns ranges of bytes, read-only, directly from the server. Adjacent ranges are merged.
 
         Raises:
-            DamagedStoreError: the file ends before.
+            DamagedStoreError: the file is too short.
             StoreUnreachableError: the server does not answer.
         """
         self.failure = None
@@ -67,11 +67,11 @@ class RemoteFile(ByteSource):
             raise
 
     def forget(self) -> None:
-        """Releases the kept blocks; what is asked for later is asked of the server again."""
+        """Clears the cache. Later reads request blocks again."""
         self._blocks = {}
 
     def was_replaced(self) -> bool:
-        """Returns whether there is another object at the URL than when this was made."""
+        """Returns whether the object at the URL was replaced since this was created."""
         return self.remote.about() != self._about
 
     def _bounds(self, block: int) -> tuple[int, int]:

@@ -1,7 +1,7 @@
-"""Ranges of objects over plain HTTP, whose first answer shows whether the server supports them.
+"""Reads ranges of objects over plain HTTP, and detects whether the server supports ranges.
 
-fsspec reads a whole answer before it can be seen that the server has ignored the range, and takes any failure
-for an absent file. So ranges are asked for here, on its connections.
+fsspec reads a whole response before it shows that the server ignored the range, and reports any failure as a
+missing file. So this module sends the requests itself, on fsspec's connections.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ _READ_BYTES = 2**20
 
 
 class Range(NamedTuple):
-    """Bytes start..stop of an object, the last -start ones without `stop`; `url` is what fsspec calls it."""
+    """Bytes start..stop of an object; without `stop`, its last -start bytes. `url` is fsspec's path."""
 
     url: str
     start: int
@@ -27,11 +27,11 @@ class Range(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What a server said.
+    """A response of a server.
 
     Attributes:
-        status: of HTTP.
-        size_bytes: of the whole object, None if unknown.
+        status: status code of HTTP.
+        size_bytes: size of the whole object, None if unknown.
         marks: headers that change when the object is replaced.
         body: the range, or the whole object; None if it was not read.
     """
@@ -43,12 +43,12 @@ class Answer(NamedTuple):
 
 
 def ask(system: Any, ranges: Sequence[Range], most_bytes: int) -> list[Answer | BaseException]:  # noqa: ANN401
-    """Asks for ranges, many at once.
+    """Requests ranges, many at once.
 
     Args:
         system: fsspec's file system.
-        ranges: what to ask for.
-        most_bytes: the largest object that is read whole if the server does not support ranges.
+        ranges: the ranges.
+        most_bytes: size of the largest object to read whole if the server does not support ranges.
 
     Returns:
         For each the answer, the last one of a server that is busy, or what aiohttp raised.
@@ -98,7 +98,7 @@ async def _get_once(system: Any, session: Any, wanted: Range, most_bytes: int) -
         elif response.status == WHOLE and size is not None and size <= most_bytes:
             body = await _read(response.content, size + 1)
         if body is None or not response.content.at_eof():
-            response.close()  # else what was not asked for would still be received
+            response.close()  # otherwise the rest of the body would still be received
         return Answer(response.status, size, {m: response.headers.get(m, "") for m in _MARKS}, body)
 
 
@@ -118,7 +118,7 @@ async def _read(content: Any, limit_bytes: int) -> bytes:  # noqa: ANN401
 
 
 def _size_bytes(response: Any) -> int | None:  # noqa: ANN401
-    """Returns the bytes of the whole object; a range's answer says `bytes 0-7/1234`, or `bytes */1234`."""
+    """Returns the size of the whole object, from the `bytes 0-7/1234` or `bytes */1234` of a range."""
     text = response.headers.get("Content-Range", "").rpartition("/")[2]
     if response.status == WHOLE:
         text = response.headers.get("Content-Length", "")

@@ -1,9 +1,9 @@
-"""Writing a store to a URL: it is made in a local folder, and uploaded when it is whole, its root last.
+"""Writes a store to a URL: it is written to a local folder, and uploaded when complete, its root last.
 
-Object stores replace one object in one step, and nothing larger. So an HDF5 file or a zip archive appears or
-is replaced whole. A Zarr store is a store once its zarr.json is there, which is uploaded last. One that is
-replaced is uploaded beside the old one first, and copied over it by the server; for as long as that takes,
-there is nothing at the URL, and where it fails the new store stays beside it, whole.
+Object stores replace single objects atomically, but nothing larger. So an HDF5 file or a zip archive is
+replaced atomically. A Zarr store is complete once its zarr.json exists, which is uploaded last. To replace
+one, the new store is uploaded beside it, and the server copies it over the old one. Meanwhile there is no
+store at the URL; if the copy fails, the new store remains beside it.
 """
 
 import contextlib
@@ -28,20 +28,20 @@ __all__ = ["RemoteTransaction", "check_remote_output"]
 
 _ROOT = "zarr.json"
 _CLAIM = (
-    ".writing"  # beside a new store's arrays while they are uploaded, so that of two writers one gives way
+    ".writing"  # beside a new store's arrays during the upload, so that only one of two writers continues
 )
 _COMPARED_BYTES = 2**20
 
 
 def check_remote_output(place: StoreURL, *, overwrite: bool) -> bool:
-    """Checks that a store may be written at a URL, by writing an empty object beside it and removing that.
+    """Checks that a store can be written to a URL, by writing and removing an empty object beside it.
 
     Returns:
-        Whether something is there that will be replaced.
+        Whether something exists that will be replaced.
 
     Raises:
-        OutputExistsError: something is there and `overwrite` is off, or it is not a store.
-        OutputNotWritableError: the bucket is missing, or the server does not let one write.
+        OutputExistsError: something exists and `overwrite` is False, or it is not a store.
+        OutputNotWritableError: the bucket does not exist, or the server refuses to write.
         StoreUnreachableError: the server does not answer.
     """
     remote = Remote(place)
@@ -63,13 +63,12 @@ def check_remote_output(place: StoreURL, *, overwrite: bool) -> bool:
         folder, _, name = remote.path().rpartition("/")
         probe = f"{folder}/.{name}.{secrets.token_hex(4)}.partial"
         remote.system.pipe_file(probe, b"")
-        with contextlib.suppress(Exception):  # who may write and not delete leaves an empty object
+        with contextlib.suppress(Exception):  # without permission to delete, an empty object remains
             remote.system.rm_file(probe)
     return there is not None
 
 
 def _about(remote: Remote, path: str) -> dict[str, Any] | None:
-    """Returns what the server says of an object or a folder, None if there is none."""
     remote.system.invalidate_cache()
     try:
         return dict(remote.system.info(path))
@@ -78,7 +77,7 @@ def _about(remote: Remote, path: str) -> dict[str, Any] | None:
 
 
 def _is_replaceable(remote: Remote, there: dict[str, Any]) -> bool:
-    """Returns whether there is a single file, a store, or a part of one that an upload has left."""
+    """Returns whether the URL is a single file, a store, or an incomplete upload of one."""
     if container_of(remote.place) != "zarr":
         return bool(there["type"] == "file")
     if there["type"] != "directory":
@@ -93,7 +92,6 @@ def _is_replaceable(remote: Remote, there: dict[str, Any]) -> bool:
 
 @contextmanager
 def _writing(place: StoreURL) -> Iterator[None]:
-    """Turns what fsspec raises while it writes into errors of the library."""
     try:
         yield
     except DFSError:
@@ -110,7 +108,7 @@ def _writing_error(error: Exception, place: StoreURL) -> DFSError:
         )
     if isinstance(error, FileNotFoundError):
         return OutputNotWritableError(
-            f"{place}: the bucket or folder it is to lie in does not exist ({told}); create it first"
+            f"{place}: its bucket or folder does not exist ({told}); create it first"
         )
     if is_refusal(error):
         return OutputNotWritableError(
@@ -124,7 +122,7 @@ def _writing_error(error: Exception, place: StoreURL) -> DFSError:
 
 
 class RemoteTransaction:
-    """A store that appears at its URL when it is whole (see `format.io.transaction.Transaction`)."""
+    """A store that appears at its URL when complete (see `format.io.transaction.Transaction`)."""
 
     def __init__(self, place: StoreURL, *, overwrite: bool) -> None:
         self.shown = place
@@ -133,15 +131,15 @@ class RemoteTransaction:
         self._replaces = check_remote_output(place, overwrite=overwrite)
         self._remote = Remote(place)
         self._spool: Path | None = None
-        self._uploaded: list[str] = []  # what `abort` removes
+        self._uploaded: list[str] = []  # for `abort` to remove
 
     @property
     def written_to(self) -> str:
-        """What messages call the place that is written to: the folder of this machine."""
+        """The local folder that is written to, for error messages."""
         return f"{self.shown} (made in {self._spool or tempfile.gettempdir()}, which TMPDIR chooses)"
 
     def begin(self) -> Path:
-        """Returns a free path of this machine; raises OutputNotWritableError if there is none."""
+        """Returns an unused local path. Raises OutputNotWritableError if there is none."""
         try:
             self._spool = Path(tempfile.mkdtemp(prefix="dfs-store-"))
         except OSError as error:
@@ -152,18 +150,18 @@ class RemoteTransaction:
         return self._spool / self.shown.name
 
     def commit(self) -> None:
-        """Uploads what was written.
+        """Uploads the store.
 
         Raises:
             OutputExistsError: another process wrote the same URL first.
             OutputNotWritableError: the server refuses.
-            StoreUnreachableError: it does not answer.
+            StoreUnreachableError: the server does not answer.
         """
         assert self._spool is not None
         new = self._spool / self.shown.name
         with _writing(self.shown):
             if not self._overwrite and _about(self._remote, self._remote.path()) is not None:
-                raise FileExistsError(errno.EEXIST, "another store is there", str(self.shown))
+                raise FileExistsError(errno.EEXIST, "another store exists", str(self.shown))
             if self._container != "zarr":
                 self._put_new(new, self._remote.path())
             else:
@@ -174,13 +172,13 @@ class RemoteTransaction:
                 else:
                     self._claim(self._spool / _CLAIM)
                     self._put_folder(new, names, self._remote.path())
-                    with contextlib.suppress(Exception):  # it is ignored where it stays
+                    with contextlib.suppress(Exception):  # readers ignore it
                         self._remote.system.rm_file(f"{self._remote.path()}/{_CLAIM}")
         self._uploaded = []
         self._let_go()
 
     def abort(self) -> None:
-        """Removes everything that was written, as far as the server lets it."""
+        """Removes everything that was written, if the server allows it."""
         for path in self._uploaded:
             with contextlib.suppress(Exception):
                 self._remote.system.rm_file(path)
@@ -193,41 +191,40 @@ class RemoteTransaction:
             self._spool = None
 
     def _put_folder(self, new: Path, names: Sequence[str], target: str) -> None:
-        """Uploads a Zarr store, its zarr.json last."""
         paths = [f"{target}/{name}" for name in names]
         self._uploaded = [*self._uploaded, *paths]
         self._remote.system.put([str(new / name) for name in names], paths)
         self._put_new(new / _ROOT, f"{target}/{_ROOT}")
 
     def _claim(self, file: Path) -> None:
-        """Uploads an object of this writer's own, before anything that another one might have written."""
+        """Uploads an object that marks this writer, before anything that another might have written."""
         file.write_text(secrets.token_hex(16))
         claim = f"{self._remote.path()}/{_CLAIM}"
         self._put_new(file, claim)
         self._uploaded = [claim]
 
     def _put_new(self, file: Path, target: str) -> None:
-        """Uploads an object; without `overwrite`, and on servers that can, only if there is none."""
+        """Uploads an object. Without `overwrite`, fails if it exists, on servers that support this."""
         system = self._remote.system
         if not self._overwrite:
             try:
                 system.put_file(str(file), target, mode="create")
             except FileExistsError:
-                # A client that got no answer asks again, and is then told of what it has written itself.
+                # A client that gets no answer retries, and may find the object that it wrote itself.
                 if not self._is_ours(file, target):
                     raise
                 return
             except (NotImplementedError, TypeError):
-                pass  # not in this file system
+                pass  # not supported by this file system
             except OSError as error:
-                if error.errno != errno.ENOSYS:  # not on this server
+                if error.errno != errno.ENOSYS:  # not supported by this server
                     raise
             else:
                 return
         system.put_file(str(file), target)
 
     def _is_ours(self, file: Path, target: str) -> bool:
-        """Returns whether an object is what was to be uploaded, by its size and its last megabyte."""
+        """Returns whether an object is the uploaded file, by its size and last megabyte."""
         about, size = _about(self._remote, target), file.stat().st_size
         if about is None or about.get("size") != size:
             return False
@@ -237,7 +234,7 @@ class RemoteTransaction:
             return bool(opened.read() == self._remote.system.cat_file(target, start=start, end=size))
 
     def _replace(self, new: Path, names: Sequence[str]) -> None:
-        """Puts a Zarr store in the place of another, which stands until the new one lies beside it, whole."""
+        """Replaces a Zarr store, which is unchanged until the new one is completely uploaded beside it."""
         target, system = self._remote.path(), self._remote.system
         stem = target.removesuffix(self.shown.suffix)
         staging = f"{stem}.new-{secrets.token_hex(4)}{self.shown.suffix}"
@@ -246,7 +243,7 @@ class RemoteTransaction:
         try:
             former = set(system.find(target))
             if f"{target}/{_ROOT}" in former:
-                # First: so nobody takes the new arrays for the old store's.
+                # First, so that no reader combines the new arrays with the old root.
                 system.rm_file(f"{target}/{_ROOT}")
             for name in (*names, _ROOT):
                 system.cp_file(f"{staging}/{name}", f"{target}/{name}")
@@ -258,5 +255,5 @@ class RemoteTransaction:
             ) from error
         kept = {f"{target}/{name}" for name in (*names, _ROOT)}
         for path in [*(former - kept), *(f"{staging}/{name}" for name in (*names, _ROOT))]:
-            with contextlib.suppress(Exception):  # the new store stands, whatever else lies there
+            with contextlib.suppress(Exception):  # the new store is complete whatever else remains
                 system.rm_file(path)

@@ -1,4 +1,4 @@
-"""A file beside a store that is being written, for an array whose length is not known yet."""
+"""A temporary file beside a store being written, for an array whose length is not known yet."""
 
 import contextlib
 import shutil
@@ -15,10 +15,10 @@ _COPY_BYTES = 16 * 2**20
 
 
 class Spool:
-    """Bytes that are appended, and then copied to where they belong.
+    """Bytes that are collected in a file, and then copied to their place.
 
     Args:
-        path: of the file, which must not exist.
+        path: path of the file, which must not exist.
     """
 
     def __init__(self, path: Path) -> None:
@@ -33,7 +33,7 @@ class Spool:
         self.size_bytes += data.nbytes
 
     def pieces(self, length_bytes: int) -> Iterator[bytes]:
-        """Ends the file, yields its bytes in pieces, and removes it."""
+        """Closes the file, yields its bytes in pieces, and removes it."""
         self._file.close()
         with self.path.open("rb") as file:
             while data := file.read(length_bytes):
@@ -41,7 +41,7 @@ class Spool:
         self.path.unlink()
 
     def copy_to(self, target: BinaryIO) -> None:
-        """Ends the file, copies its bytes to where another one is, and removes it."""
+        """Closes the file, copies its bytes to the position of another file, and removes it."""
         self._file.close()
         with self.path.open("rb") as file:
             shutil.copyfileobj(file, target, _COPY_BYTES)
@@ -49,6 +49,6 @@ class Spool:
 
     def close(self) -> None:
         """Closes the file."""
-        # What a full disk refused before, it refuses again when the file is closed.
+        # A write error, such as a full disk, is raised again when the file is closed.
         with contextlib.suppress(OSError):
             self._file.close()

@@ -1,4 +1,4 @@
-"""Stores and exports that appear whole or not at all, and that replace nothing but their like."""
+"""Stores and exports that are published complete or not at all, and replace only outputs of their kind."""
 
 import errno
 import mmap
@@ -30,18 +30,18 @@ _TAKEN = (errno.EEXIST, errno.ENOTEMPTY, errno.EISDIR, errno.ENOTDIR)
 
 
 def check_output(path: str | os.PathLike[str], *, overwrite: bool = False) -> Place:
-    """Checks that a store may be written at `path`, before any work is done for it.
+    """Checks that a store can be written at `path`, before any work is done for it.
 
-    With `overwrite` a Zarr folder is replaced if its header names a store, or if it contains nothing but
-    files with the names of a store's, damaged as they may be; a single file if it names the header of one.
+    With `overwrite`, a Zarr folder may be replaced if its header is that of a store, or if it contains only
+    files with names of a store, even damaged ones; a file if it contains the name of a store's header.
 
     Returns:
-        The path with its links followed, so that a link to another disk stays a link; a URL as it is.
+        The path with links resolved, so that a link to another disk remains; a URL unchanged.
 
     Raises:
-        SettingsError: the suffix is none of a store.
-        OutputExistsError: something is there and `overwrite` is off, or it is not a store.
-        OutputNotWritableError: the folder that is to contain it is missing or not writable.
+        SettingsError: the suffix is not that of a store.
+        OutputExistsError: the path exists and `overwrite` is False, or it is not a store.
+        OutputNotWritableError: the parent folder does not exist or is not writable.
         StoreUnreachableError: the server of a URL does not answer.
     """
     place = locate(path)
@@ -66,19 +66,19 @@ def _check_store(path: Path, *, overwrite: bool) -> Path:
 def check_local_output(
     shown: Path, is_ours: Callable[[Path], bool], otherwise: str, *, overwrite: bool
 ) -> Path:
-    """Checks that an output may be written to a path of this machine.
+    """Checks that an output can be written to a local path.
 
     Args:
         shown: the path.
-        is_ours: returns whether what is there may be replaced.
-        otherwise: how messages describe anything else, such as "not a store".
-        overwrite: whether it is to be replaced.
+        is_ours: returns whether an existing output may be replaced.
+        otherwise: description of any other output in error messages, such as "not a store".
+        overwrite: whether to replace an existing output.
 
     Returns:
-        The path with its links followed.
+        The path with links resolved.
 
     Raises:
-        OutputExistsError, OutputNotWritableError: as `check_output`.
+        OutputExistsError, OutputNotWritableError: see `check_output`.
     """
     try:
         target = Path(os.path.realpath(shown))
@@ -107,14 +107,14 @@ def check_local_output(
 
 
 def _is_store_file(target: Path) -> bool:
-    """Whether a file is a store, whole or damaged: it is empty, or has a name of one somewhere."""
+    """Returns whether a file is an intact or damaged store: it is empty, or contains a name of one."""
     if not target.is_file():
         return False
     with target.open("rb") as file:
         if os.fstat(file.fileno()).st_size == 0:
             return True
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
-            # In an archive the header may be compressed, but not the names of its files.
+            # An archive may compress the header, but not the names of its files.
             return any(mapped.find(name.encode()) >= 0 for name in (ATTRIBUTE, f"{FRAMES}/", f"{CODED}/"))
 
 
@@ -131,18 +131,18 @@ def _is_store_folder(target: Path) -> bool:
 
 
 class Transaction:
-    """One file or folder that appears at its path whole, or not at all.
+    """A file or folder that appears at its path complete, or not at all.
 
-    `begin` returns the path to write to; `commit` puts that in place; `abort` removes every trace. With
-    `overwrite` there is one of the two stores at the path at any moment. Only if the system cannot exchange
-    two folders in one step is the old one moved away for a moment, and put back by the next writer after a
-    power cut.
+    `begin` returns the path to write to, `commit` publishes the output, and `abort` removes it. With
+    `overwrite`, the path always contains the old or the new output, except if the system cannot exchange two
+    folders atomically: then the old one is moved away for a moment, and after a power cut the next writer
+    restores it.
 
     Args:
         path: the target.
-        overwrite: replace what is there.
-        check: called with `path` and `overwrite`; returns the path with its links followed, or refuses it.
-            By default that of a store.
+        overwrite: whether to replace an existing output.
+        check: called with `path` and `overwrite`; returns the path with links resolved, or raises an error.
+            By default the check for stores.
     """
 
     def __init__(
@@ -158,10 +158,10 @@ class Transaction:
         self._part: Part | None = None
 
     def begin(self) -> Path:
-        """Returns a free path on the same disk, which `abort` and `commit` remove.
+        """Returns an unused path on the same disk, which `abort` and `commit` remove.
 
         Raises:
-            OutputNotWritableError, DiskFullError: the disk refused.
+            OutputNotWritableError, DiskFullError: the path cannot be created.
         """
         try:
             self._part = Part(self._target)
@@ -169,20 +169,22 @@ class Transaction:
             raise output_error(error, self.shown) from error
         if self._part.removed:
             removed = ", ".join(self._part.removed)
-            warnings.warn(f"{self.shown}: removed what a writer that died had left: {removed}", stacklevel=3)
+            warnings.warn(
+                f"{self.shown}: removed files left by a process that was killed: {removed}", stacklevel=3
+            )
         return self._part.new
 
     @property
     def written_to(self) -> str:
-        """What messages call the place that is written to."""
+        """The path that is written to, for error messages."""
         return str(self.shown)
 
     def commit(self) -> None:
-        """Puts what was written in place.
+        """Moves the output to its path.
 
         Raises:
             OutputExistsError: another writer finished the same path first.
-            OutputNotWritableError, DiskFullError: the disk refused.
+            OutputNotWritableError, DiskFullError: writing failed.
         """
         assert self._part is not None
         try:
@@ -200,7 +202,7 @@ class Transaction:
         self.abort()
 
     def _replace(self, part: Part) -> None:
-        """Puts the new store in the place of the one that was there at first, and of no other."""
+        """Replaces the output that existed at first, but no other."""
         if exchange(part.new, self._target):
             if _identity(part.new) != self._replaces:
                 exchange(part.new, self._target)
@@ -210,7 +212,7 @@ class Transaction:
         elif not part.new.is_dir() and not self._target.is_dir():
             os.replace(part.new, self._target)
         else:
-            os.rename(self._target, part.old)  # put back by the part if it is not replaced
+            os.rename(self._target, part.old)  # restored by the part if it is not replaced
             rename_new(part.new, self._target)
 
     def abort(self) -> None:
@@ -221,7 +223,7 @@ class Transaction:
 
 
 def open_transaction(path: str | os.PathLike[str], *, overwrite: bool) -> "Transaction | RemoteTransaction":
-    """Returns what makes a store appear at a path or a URL; raises as `check_output`."""
+    """Returns a transaction for a path or a URL. Raises the errors of `check_output`."""
     place = locate(path)
     if not isinstance(place, StoreURL):
         return Transaction(place, overwrite=overwrite)
@@ -231,7 +233,6 @@ def open_transaction(path: str | os.PathLike[str], *, overwrite: bool) -> "Trans
 
 
 def _identity(path: Path) -> tuple[int, int, int] | None:
-    """Returns what tells a store from another at the same path, None if there is nothing."""
     try:
         found = os.lstat(path)
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""coded_frames of a Zarr store as we write it: uncompressed chunks of bytes, mapped or on a server."""
+"""The array coded_frames of a Zarr store in the layout of dfs-store: uncompressed chunks of bytes."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -19,9 +19,9 @@ class ByteChunks:
     """The bytes of an array (see `dfs_store.format.container.RowSource`). Safe for threads and under fork.
 
     Args:
-        files: of the store.
-        name: of the array.
-        about: its metadata, laid out as we write it.
+        files: files of the store.
+        name: name of the array.
+        about: metadata of the array, in the layout of dfs-store.
     """
 
     dtype = "uint8"
@@ -32,7 +32,7 @@ class ByteChunks:
         self._files, self._name, self._length = files, name, about.byte_chunk
 
     def problems(self, *, thorough: bool = False) -> list[Problem]:
-        """Compares the size of every chunk's file; on a server only if the check is thorough."""
+        """Compares the size of every chunk's file, of a remote store only if the check is thorough."""
         found = []
         for chunk in range(-(-self.shape[0] // self._length)):
             file = self.file_of(chunk * self._length)
@@ -48,7 +48,7 @@ class ByteChunks:
         return self.read_spans([(start, stop)])[0]
 
     def read_spans(self, spans: Sequence[tuple[int, int]]) -> list[npt.NDArray[Any]]:
-        """Returns several runs of bytes, all asked for at once."""
+        """Returns several runs of bytes, requested all at once."""
         wants = [self._wants(*span) for span in spans]
         found = iter(self._files.gather([want for each in wants for want in each]))
         parts = [[next(found) for _ in each] for each in wants]

@@ -1,4 +1,4 @@
-"""The files of a Zarr store, wherever they are: what readers ask of a folder, an archive or a server."""
+"""The interface to the files of a Zarr store, for folders, archives and servers."""
 
 from collections.abc import Sequence
 
@@ -11,32 +11,32 @@ __all__ = ["RemoteZarrFiles", "ZarrFiles"]
 
 
 class ZarrFiles:
-    """Files by their names, "labels/zarr.json".
+    """Files of a store by name, such as "labels/zarr.json".
 
     Attributes:
-        place: of the store.
+        place: location of the store.
     """
 
     place: Place
 
     def where(self, name: str) -> str:
-        """Returns what messages call a file."""
+        """Returns the name of a file in error messages."""
         return f"{self.place}/{name}"
 
     def has(self, name: str) -> bool:
-        """Returns whether there is a file of that name."""
+        """Returns whether a file exists."""
         raise NotImplementedError
 
     def size_of(self, name: str) -> int:
-        """Returns the bytes of a file; raises DamagedStoreError if it is missing, or not the store's own."""
+        """Returns the size of a file. Raises DamagedStoreError if it is missing, or outside the store."""
         raise NotImplementedError
 
     def content(self, name: str, size_bytes: int) -> bytes:
-        """Returns the contents of a file of a known size; raises DamagedStoreError as `size_of`."""
+        """Returns the content of a file of known size. Raises DamagedStoreError, see `size_of`."""
         raise NotImplementedError
 
     def read(self, name: str, limit_bytes: int) -> bytes:
-        """Returns a file's contents; raises DamagedStoreError also if it is longer than `limit_bytes`."""
+        """Returns a file's content. Raises DamagedStoreError also if it exceeds `limit_bytes`."""
         size = self.size_of(name)
         if size > limit_bytes:
             raise DamagedStoreError(
@@ -45,10 +45,10 @@ class ZarrFiles:
         return self.content(name, size)
 
     def read_exactly(self, name: str, size_bytes: int, claim: str) -> bytes:
-        """Returns the contents of a file that must have `size_bytes`; no memory is taken otherwise.
+        """Returns the content of a file of exactly `size_bytes`. Allocates no memory for other sizes.
 
         Raises:
-            DamagedStoreError: as `read`, or it has another size; `claim` says who claims it.
+            DamagedStoreError: see `read`, or the file has another size; the message names the `claim`.
         """
         size = self.size_of(name)
         if size != size_bytes:
@@ -58,42 +58,42 @@ class ZarrFiles:
         return self.content(name, size)
 
     def mapped(self, name: str) -> ByteSource:
-        """Returns a file's bytes without reading them; raises DamagedStoreError as `size_of`."""
+        """Returns a file's bytes without reading them. Raises DamagedStoreError, see `size_of`."""
         raise NotImplementedError
 
     def gather(self, wants: Sequence[Want]) -> list[Bytes]:
-        """Returns ranges of files, read-only; raises DamagedStoreError if one ends before."""
+        """Returns ranges of files, read-only. Raises DamagedStoreError if a file is too short."""
         raise NotImplementedError
 
     def check_size(self, name: str, size_bytes: int, *, thorough: bool) -> None:
-        """Compares a file's size, which may be left to its first read unless the check is thorough.
+        """Checks a file's size, which may be deferred to the first read unless the check is thorough.
 
         Raises:
-            DamagedStoreError: it has another size, or is missing.
+            DamagedStoreError: the file has another size, or is missing.
         """
         raise NotImplementedError
 
     def total_bytes(self, names: Sequence[str]) -> int:
-        """Returns the bytes of all files; where they cannot be listed, of those named."""
+        """Returns the total size of all files; of the named ones if the server cannot list files."""
         raise NotImplementedError
 
     def was_replaced(self, *, suspected: bool) -> bool:
-        """Returns whether there is another store at the place; a server is asked only if it is suspected."""
+        """Returns whether the store has been replaced. Sends a request only if this is suspected."""
         raise NotImplementedError
 
     def close(self) -> None:
-        """Releases what is kept while a store is opened; what is asked for later is opened again."""
+        """Releases what is cached while a store is opened. Later reads open files again."""
 
     def release(self) -> None:
-        """Releases also the files that `check_size` has mapped, so that they stay those of the open store."""
+        """Also releases the files mapped by `check_size`, which belong to the open store."""
         self.close()
 
 
 class RemoteZarrFiles(ZarrFiles):
-    """Files on a server, where every question takes its time: many are asked at once."""
+    """Files on a server, where requests are slow, and therefore sent many at a time."""
 
     def prefetch(self, limits: Sequence[tuple[str, int]]) -> None:
-        """Asks for files that will be read next, at most so many bytes of each, all at once."""
+        """Requests files that will be read next, each up to a size limit, all at once."""
         raise NotImplementedError
 
     def tails(self, names: Sequence[str], count_bytes: int) -> list[bytes | None]:
@@ -101,7 +101,7 @@ class RemoteZarrFiles(ZarrFiles):
         raise NotImplementedError
 
     def check_size(self, name: str, size_bytes: int, *, thorough: bool) -> None:
-        """Compares a file's size if the check is thorough: it costs a request."""
+        """Compares a file's size if the check is thorough, since it takes a request."""
         if not thorough:
             return
         found = self.tails([name], 1)[0]

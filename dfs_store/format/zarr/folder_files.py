@@ -1,4 +1,4 @@
-"""The files of a Zarr store that is a folder of this machine."""
+"""The files of a Zarr store in a local folder."""
 
 import contextlib
 import os
@@ -15,10 +15,10 @@ __all__ = ["FolderFiles"]
 
 
 class FolderFiles(ZarrFiles):
-    """A folder.
+    """Files of a local folder.
 
     Raises:
-        StoreNotFoundError, NotAStoreError: there is nothing, or no folder.
+        StoreNotFoundError, NotAStoreError: the path does not exist, or is not a folder.
     """
 
     def __init__(self, place: Path) -> None:
@@ -39,19 +39,19 @@ class FolderFiles(ZarrFiles):
         return os.path.join(self._root, name)
 
     def has(self, name: str) -> bool:
-        """Returns whether there is anything of that name."""
+        """Returns whether a file or folder exists."""
         return os.path.lexists(self.place / name)
 
     def size_of(self, name: str) -> int:
-        """Returns the bytes of a file; raises as `dfs_store.format.io.files.inside`."""
+        """Returns the size of a file. Raises the errors of `dfs_store.format.io.files.inside`."""
         return inside(self._root, name)[1]
 
     def content(self, name: str, size_bytes: int) -> bytes:
-        """Returns the contents of a file; raises as `dfs_store.format.io.files.read_at`."""
+        """Returns the content of a file. Raises the errors of `dfs_store.format.io.files.read_at`."""
         return read_at(inside(self._root, name)[0], 0, size_bytes)
 
     def mapped(self, name: str) -> MappedFile:
-        """Maps a file; raises DamagedStoreError as `dfs_store.format.io.files.inside`."""
+        """Maps a file. Raises DamagedStoreError, see `dfs_store.format.io.files.inside`."""
         file, size = inside(self._root, name)
         mapped = MappedFile(file)
         if mapped.size_bytes != size:
@@ -59,11 +59,11 @@ class FolderFiles(ZarrFiles):
         return mapped
 
     def gather(self, wants: Sequence[Want]) -> list[Bytes]:
-        """Returns ranges of files; every file stays mapped, so it is that of the store that was opened."""
+        """Returns ranges of files. Every file stays mapped, so that it belongs to the opened store."""
         return [self._mapped(want.name).part(want.start, want.stop) for want in wants]
 
     def check_size(self, name: str, size_bytes: int, *, thorough: bool) -> None:
-        """Maps a file for `gather`, and compares its size."""
+        """Maps a file for `gather`, and checks its size."""
         if (found := self._mapped(name).size_bytes) != size_bytes:
             raise DamagedStoreError(
                 f"{self.where(name)}: a chunk has {size_bytes:,} bytes, the file has {found:,}"
@@ -75,7 +75,7 @@ class FolderFiles(ZarrFiles):
         return self._maps[name]
 
     def mapped_below(self, folder: str, most: int) -> dict[str, MappedFile]:
-        """Maps the files below a folder by name, at most so many, but those that cannot be mapped."""
+        """Maps at most `most` files below a folder, by name. Files that cannot be mapped are skipped."""
         found: dict[str, MappedFile] = {}
         for place, _, names in os.walk(os.path.join(self._root, folder)):
             for name in names[: most - len(found)]:
@@ -85,15 +85,15 @@ class FolderFiles(ZarrFiles):
         return found
 
     def release(self) -> None:
-        """Releases the files that `gather` and `check_size` mapped."""
+        """Releases the files mapped by `gather` and `check_size`."""
         self._maps = {}
 
     def total_bytes(self, names: Sequence[str]) -> int:
-        """Returns the bytes of all files."""
+        """Returns the total size of all files."""
         return folder_size_bytes(self.place)
 
     def was_replaced(self, *, suspected: bool) -> bool:
-        """Returns whether there is another folder at the path, or none."""
+        """Returns whether the folder was replaced or removed."""
         try:
             return not os.path.samestat(self._opened, os.stat(self.place))
         except OSError:

@@ -1,4 +1,4 @@
-"""key_frames of a Zarr store on this machine: shard indexes checked at open, frames mapped."""
+"""The array key_frames of a local Zarr store: shard indexes are checked at opening, frames are mapped."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,11 +19,11 @@ __all__ = ["Sharding", "ZarrFrames"]
 
 
 class Sharding:
-    """How key_frames is cut into shards, and what its frames are.
+    """The division of key_frames into shards.
 
     Args:
-        files: of the store.
-        about: the metadata of key_frames, laid out as we write it.
+        files: files of the store.
+        about: metadata of key_frames, in the layout of dfs-store.
     """
 
     def __init__(self, files: ZarrFiles, about: ArrayMetadata) -> None:
@@ -37,15 +37,15 @@ class Sharding:
 
     @property
     def num_shards(self) -> int:
-        """Of all key frames."""
+        """Number of shards of all key frames."""
         return -(-self.shape[0] // self.length)
 
     def bounds(self, shard: int) -> tuple[int, int]:
-        """Returns the first frame of a shard, and that after its last."""
+        """Returns the first frame of a shard, and the frame after its last."""
         return shard * self.length, min((shard + 1) * self.length, self.shape[0])
 
     def pieces(self, start: int, stop: int) -> list[tuple[int, int, int]]:
-        """Returns frames start..stop as (shard, first, last) with numbers inside the shard."""
+        """Returns frames start..stop as (shard, first, last), with numbers relative to the shard."""
         return [
             (
                 shard,
@@ -60,7 +60,7 @@ class Sharding:
         return f"{FRAMES}/{chunk_file(shard, len(self.shape))}"
 
     def parse_index(self, tail: bytes, shard: int, end: int | None) -> ShardIndex:
-        """Checks a shard's index; raises as `dfs_store.format.zarr.shard_index.parse_index`."""
+        """Checks a shard's index. Raises the errors of `dfs_store.format.zarr.shard_index.parse_index`."""
         first, last = self.bounds(shard)
         return parse_index(
             tail,
@@ -71,7 +71,7 @@ class Sharding:
         )
 
     def short(self, shard: int, size_bytes: int) -> DamagedStoreError:
-        """Returns the error of a file that is shorter than its index."""
+        """Returns the error for a file that is shorter than its index."""
         return DamagedStoreError(
             f"{self.files.where(self.file(shard))}: an index of {self.length:,} frames needs "
             f"{self.index_bytes:,} bytes, the file has {size_bytes:,}"
@@ -85,7 +85,7 @@ class Sharding:
 
 @dataclass(frozen=True)
 class _Shard:
-    """A checked shard; `file` is that of the store which was opened, whatever takes its path later."""
+    """A checked shard. `file` is that of the opened store, even if the path was replaced."""
 
     file: ByteSource
     index: ShardIndex
@@ -106,7 +106,7 @@ class ZarrFrames:
         self._shards: dict[int, _Shard] = {}
 
     def problems(self, *, thorough: bool = False) -> list[Problem]:
-        """Checks every shard's file and index, and keeps where the frames lie."""
+        """Checks every shard's file and index, and stores the positions of the frames."""
         found = []
         for shard in range(self._sharding.num_shards):
             try:
@@ -117,7 +117,7 @@ class ZarrFrames:
         return found
 
     def read(self, start: int, stop: int) -> npt.NDArray[Any]:
-        """Returns frames start..stop as stored, read-only; a view of the file where they lie in one run."""
+        """Returns frames start..stop as stored, read-only; a view of the file if they are contiguous."""
         length = self._length
         shard, last = start // length, (stop - 1) // length
         if shard == last:
@@ -127,15 +127,15 @@ class ZarrFrames:
         return joined
 
     def read_spans(self, spans: Sequence[tuple[int, int]]) -> list[npt.NDArray[Any]]:
-        """Returns several runs of frames; each as `read` does."""
+        """Returns several runs of frames, each as returned by `read`."""
         return [self.read(*span) for span in spans]
 
     def file_of(self, frame: int) -> str:
-        """Returns the shard file that holds a frame."""
+        """Returns the shard file that contains a frame."""
         return self._sharding.file(frame // self._length)
 
     def close(self) -> None:
-        """Releases the maps; arrays handed out keep theirs."""
+        """Releases the maps. Returned arrays stay valid."""
         self._shards.clear()
 
     def _open(self, shard: int) -> _Shard:
@@ -146,7 +146,7 @@ class ZarrFrames:
         return _Shard(mapped, self._sharding.parse_index(mapped.bytes()[end:].tobytes(), shard, end))
 
     def _slice(self, number: int, start: int, stop: int) -> npt.NDArray[Any]:
-        """Returns frames start..stop of one shard, a view where they lie plain and in order."""
+        """Returns frames start..stop of one shard, a view if they are uncompressed and in order."""
         shard = self._shards[number]
         content = shard.file.bytes()
         index = shard.index

@@ -1,7 +1,7 @@
-"""Reads arrays that are laid out otherwise than we write them, through zarr-python.
+"""Reads arrays whose layout differs from what dfs-store writes, through zarr-python.
 
-Its metadata names the codecs that are run, and their bytes say how much memory they take. So the codecs are a
-short list, and what stands for a compressor here knows the one size that a chunk may expand to.
+Metadata name the codecs to run, and compressed bytes determine the memory that these allocate. So only some
+codecs are allowed, and compressors are replaced by codecs that expand a chunk to one known size.
 """
 
 import asyncio
@@ -40,30 +40,30 @@ _COMPRESSORS = ("zstd", "gzip", "blosc")
 _MOST_CODECS = 16
 _CHECKSUM_BYTES = 4
 _INDEX_ENTRY_BYTES = 16
-_MOST_KEPT = 256  # files of chunks; each takes a descriptor
+_MOST_KEPT = 256  # mapped files of chunks; each takes a descriptor
 _MOST_INNER_CHUNKS = 2**20
-# On a server the size of a chunk is not asked for, so that of a stored one is bounded by what it expands to.
+# Sizes of chunks on a server are unknown, so they are limited to this multiple of the expanded size.
 _STORED_LIMIT = 2
 _STORED_EXTRA_BYTES = 64 * 2**10
-_SHOWN = 300  # letters of an error of zarr-python, which may quote what it has read
-# What zarr-python raises on metadata or chunks that it cannot read, besides what `_Objects` raises.
+_SHOWN = 300  # characters of an error of zarr-python, which may quote what it has read
+# Errors of zarr-python for metadata or chunks that it cannot read, besides those that `_Objects` raises.
 _ERRORS = (ValueError, TypeError, LookupError, RuntimeError, ArithmeticError, AssertionError, AttributeError)
 
 
 def read_general(
     files: ZarrFiles, remote: RemoteZarrFiles | None, name: str, about: ArrayMetadata, limit_bytes: int
 ) -> Array:
-    """Returns a small array, read as a whole.
+    """Returns a small array, read whole.
 
     Args:
-        files: of the store.
+        files: files of the store.
         remote: the same files if they are on a server.
-        name: of the array.
-        about: its metadata; its dtype is one of the format.
-        limit_bytes: that it may have.
+        name: name of the array.
+        about: metadata of the array, with a dtype of the format.
+        limit_bytes: size limit.
 
     Raises:
-        DamagedStoreError: its layout is not allowed, or it cannot be read.
+        DamagedStoreError: the layout is not allowed, or the array cannot be read.
     """
     where = files.where(name)
     dtype = np.dtype(about.dtype)
@@ -77,19 +77,19 @@ def read_general(
 def open_general_rows(
     files: ZarrFiles, remote: RemoteZarrFiles | None, name: str, about: ArrayMetadata
 ) -> GeneralRows:
-    """Returns the large array without reading it; raises DamagedStoreError if its layout is not allowed.
+    """Returns the large array without reading it. Raises DamagedStoreError if its layout is not allowed.
 
     Args:
-        files: of the store.
+        files: files of the store.
         remote: the same files if they are on a server.
-        name: of the array.
-        about: its metadata.
+        name: name of the array.
+        about: metadata of the array.
     """
     where = files.where(name)
     check_rows(where, name, about.shape, about.dtype)
     layout = _Layout(about, where)
     check_row_chunks(where, about.shape, layout.chunks, layout.itemsize)
-    # Mapped now, so that another store that takes the path later does not matter.
+    # Mapped immediately, so that later reads are of this store even if the path is replaced.
     kept = files.mapped_below(name, _MOST_KEPT) if isinstance(files, FolderFiles) else {}
     array = layout.open(_Objects(files, remote, layout, kept), name)
 
@@ -100,7 +100,7 @@ def open_general_rows(
 
 
 def chunk_names(about: ArrayMetadata, where: str) -> list[str]:
-    """Returns the names of all files that an array may have, relative to its folder."""
+    """Returns the names of all possible files of an array, relative to its folder."""
     layout = _Layout(about, where)
     grid = [range(-(-side // chunk)) for side, chunk in zip(about.shape, layout.files, strict=True)]
     return [layout.metadata.encode_chunk_key(place) for place in itertools.product(*grid)]
@@ -115,17 +115,17 @@ def _read(array: "zarr.AsyncArray[Any]", where: str, start: int, stop: int) -> A
         raise DamagedStoreError(f"{where}: cannot be read ({_shown(error)})") from error
 
 
-def _run(reading: Coroutine[Any, Any, Any]) -> Any:  # noqa: ANN401 - whatever zarr-python read
-    """Waits for zarr-python in a loop of its own, in which nothing runs any more afterwards.
+def _run(reading: Coroutine[Any, Any, Any]) -> Any:  # noqa: ANN401 - any result of zarr-python
+    """Runs zarr-python in an event loop of its own, in which nothing runs any more afterwards.
 
-    In zarr-python's loop other chunks would be expanded further after one has failed, from maps of files that
-    may be cut short by then.
+    In zarr-python's own loop, other chunks would continue to be decoded after one has failed, from maps of
+    files that may be truncated by then.
     """
     try:
         asyncio.get_running_loop()
     except RuntimeError:
         loop = asyncio.new_event_loop()
-    else:  # of a notebook, in this thread
+    else:  # in a notebook, whose loop already runs in this thread
         with ThreadPoolExecutor(1) as pool:
             return pool.submit(_run, reading).result()
     try:
@@ -145,15 +145,15 @@ def _shown(error: Exception) -> str:
 
 
 class _Layout:
-    """How an array is cut into chunks, and zarr-python's metadata with bounded codecs.
+    """The chunks of an array, and zarr-python's metadata with limited codecs.
 
     Attributes:
-        chunks: shape of a chunk that is expanded at once.
-        files: shape of what one file contains.
-        metadata: for zarr-python.
+        chunks: shape of a chunk that is decompressed at once.
+        files: shape of the content of one file.
+        metadata: metadata for zarr-python.
 
     Raises:
-        DamagedStoreError: it is none that is allowed.
+        DamagedStoreError: the layout is not allowed.
     """
 
     def __init__(self, about: ArrayMetadata, where: str) -> None:
@@ -179,12 +179,12 @@ class _Layout:
             raise DamagedStoreError(f"{where}: its zarr.json cannot be used ({_shown(error)})") from error
 
     def open(self, store: "_Objects", name: str) -> "zarr.AsyncArray[Any]":
-        """Returns the array, of which nothing is read yet."""
+        """Returns the array without reading it."""
         return zarr.AsyncArray(self.metadata, StorePath(store, name))
 
     @property
     def index_bytes(self) -> int:
-        """Bytes of a shard's index; 0 without shards."""
+        """Size of a shard's index; 0 without shards."""
         return self._inner * _INDEX_ENTRY_BYTES + _CHECKSUM_BYTES if self.files != self.chunks else 0
 
     @property
@@ -192,7 +192,7 @@ class _Layout:
         return math.prod(-(-side // chunk) for side, chunk in zip(self.files, self.chunks, strict=True))
 
     def stored_limit(self, *, whole: bool) -> int:
-        """Returns the bytes that a file, or a chunk in it, may have on a server."""
+        """Returns the size limit of a remote file, or of a chunk in it."""
         size_bytes = math.prod(self.files if whole else self.chunks) * self.itemsize
         return _STORED_LIMIT * size_bytes + _STORED_EXTRA_BYTES + self.index_bytes
 
@@ -201,7 +201,7 @@ class _Layout:
         return parse_sides(sides, self._where, "chunk_shape")
 
     def _codecs(self, listed: object, *, sharded: bool = False) -> list[Codec]:
-        """Returns zarr-python's codecs for a list of the metadata, bounded ones in place of compressors."""
+        """Returns zarr-python's codecs for those in the metadata, with limited ones for compressors."""
         named = _named(listed, self._where)
         names = [name for name, _ in named]
         if sharded and names == ["sharding_indexed"]:
@@ -249,7 +249,7 @@ class _Layout:
 
 
 def _named(listed: object, where: str) -> list[tuple[str, dict[str, Any]]]:
-    """Returns codecs as (name, configuration); Zarr also allows a bare name."""
+    """Returns codecs as (name, configuration). Zarr also allows a name alone."""
     found = []
     for codec in listed if isinstance(listed, list) and 0 < len(listed) <= _MOST_CODECS else [None]:
         full = {"name": codec} if isinstance(codec, str) else codec
@@ -263,7 +263,7 @@ def _named(listed: object, where: str) -> list[tuple[str, dict[str, Any]]]:
 
 @dataclass(frozen=True)
 class _Compressed(BytesBytesCodec):
-    """A compressor that expands a chunk to exactly `size_bytes`, or not at all."""
+    """A compressor that expands a chunk to exactly `size_bytes`, or fails."""
 
     name: str
     size_bytes: int
@@ -278,7 +278,7 @@ class _Compressed(BytesBytesCodec):
 
 
 class _Objects(MemoryStore):
-    """The files of a store as zarr-python asks for them: only its own, and no more bytes than there are."""
+    """The files of a store for zarr-python: only files of the store, and never beyond their end."""
 
     def __init__(
         self,
@@ -296,7 +296,7 @@ class _Objects(MemoryStore):
     async def get(
         self, key: str, prototype: BufferPrototype | None = None, byte_range: ByteRequest | None = None
     ) -> Buffer | None:
-        """Returns a file or a part of it; None if there is no such file."""
+        """Returns a file or a part of it; None if it does not exist."""
         prototype = prototype or default_buffer_prototype()
         if self._remote is None:
             data = self._part_of_map(key, byte_range)

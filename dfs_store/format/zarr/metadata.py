@@ -1,7 +1,7 @@
-"""Zarr v3 metadata: what we write, and whether an array that is read is laid out like that.
+"""Zarr v3 metadata: writes it, and checks whether an array has the layout of dfs-store.
 
-Small arrays are one uncompressed chunk, coded_frames several. key_frames is sharded with an inner chunk of
-one frame. Any other layout is left to `dfs_store.format.zarr.general`.
+Small arrays are one uncompressed chunk, coded_frames several. key_frames is sharded, with one frame per inner
+chunk. `dfs_store.format.zarr.general` reads any other layout.
 """
 
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 _MAX_SIDE = 2**62
-# Our chunks of bytes are larger, or the only one. Tiny ones would take a file, or a request, for every byte.
+# dfs-store writes larger chunks of bytes, or only one. Tiny chunks would take a file, or a request, per byte.
 _MIN_BYTE_CHUNK = 2**20
 _INDEX_CODECS = [{"name": "bytes", "configuration": {"endian": "little"}}, {"name": "crc32c"}]
 _COMPRESSORS = {
@@ -41,9 +41,9 @@ class ArrayMetadata:
     """The zarr.json of an array.
 
     Attributes:
-        dtype: by name.
-        shape: of the array.
-        content: all of it but its attributes, which are anybody's.
+        dtype: name of the dtype.
+        shape: shape of the array.
+        content: the whole object without its attributes, which any program may set.
     """
 
     dtype: str
@@ -52,12 +52,12 @@ class ArrayMetadata:
 
     @property
     def is_plain(self) -> bool:
-        """Whether this is a small array as we write it, one uncompressed chunk; its dtype is one of ours."""
+        """Whether this is a small array in the layout of dfs-store: a single uncompressed chunk."""
         return self.content == array_metadata(self.dtype, self.shape)
 
     @property
     def byte_chunk(self) -> int | None:
-        """Bytes of a chunk if this is an array of bytes in chunks as we write it; else None."""
+        """Length of a chunk if this is an array of bytes in the layout of dfs-store, else None."""
         length = self._first_side
         if length is None or len(self.shape) != 1 or length < min(self.shape[0], _MIN_BYTE_CHUNK):
             return None
@@ -65,7 +65,6 @@ class ArrayMetadata:
 
     @property
     def _first_side(self) -> int | None:
-        """Length of a chunk along the first axis, or of a shard."""
         grid = self.content.get("chunk_grid")
         settings = grid.get("configuration") if isinstance(grid, dict) else None
         sides = settings.get("chunk_shape") if isinstance(settings, dict) else None
@@ -74,7 +73,7 @@ class ArrayMetadata:
 
     @property
     def shard_length(self) -> int | None:
-        """Frames of a shard if this is an array of frames as we write it, uncompressed; else None."""
+        """Frames per shard if this is an uncompressed array of frames in that layout, else None."""
         length = self._first_side
         if length is None or len(self.shape) != 4 or self.dtype not in FRAME_DTYPES:
             return None
@@ -83,14 +82,14 @@ class ArrayMetadata:
 
 
 def chunk_file(first: int, num_sides: int) -> str:
-    """Returns the name of a file that we write, by its number along the first axis."""
+    """Returns the name of a file of dfs-store's layout, by its index along the first axis."""
     return ".".join(["c", str(first)] + ["0"] * (num_sides - 1))
 
 
 def group_metadata(
     attributes: dict[str, Any], consolidated: dict[str, dict[str, Any]] | None = None
 ) -> dict[str, Any]:
-    """Returns the zarr.json of a group; with `consolidated` it repeats those of all below it, by name."""
+    """Returns the zarr.json of a group. `consolidated` contains those of everything below it, by name."""
     group: dict[str, Any] = {"zarr_format": 3, "node_type": "group", "attributes": attributes}
     if consolidated is not None:
         about = {"kind": "inline", "must_understand": False, "metadata": consolidated}
@@ -98,10 +97,10 @@ def group_metadata(
     return group
 
 
-def parse_consolidated(root: Any) -> dict[str, bytes]:  # noqa: ANN401 - whatever JSON held
-    """Returns the zarr.json of every array below a group, as canonical JSON, as the group's repeats them.
+def parse_consolidated(root: Any) -> dict[str, bytes]:  # noqa: ANN401 - any JSON
+    """Returns the zarr.json of every array in a group's consolidated metadata, as canonical JSON.
 
-    Nothing is wrong with a group that repeats none, or in a way that is not known: {}.
+    Returns {} if the group has none, or in an unknown form.
     """
     about = root.get("consolidated_metadata") if isinstance(root, dict) else None
     metadata = about.get("metadata") if isinstance(about, dict) and about.get("kind") == "inline" else None
@@ -115,7 +114,7 @@ def parse_consolidated(root: Any) -> dict[str, bytes]:  # noqa: ANN401 - whateve
 
 
 def array_metadata(dtype: str, shape: tuple[int, ...]) -> dict[str, Any]:
-    """Returns the zarr.json of a small array: one chunk, no compression."""
+    """Returns the zarr.json of a small array: one uncompressed chunk."""
     return _metadata(dtype, shape, shape, [_bytes_codec(dtype)])
 
 
@@ -127,7 +126,7 @@ def bytes_metadata(length: int, chunk_length: int) -> dict[str, Any]:
 def frames_metadata(
     dtype: str, shape: tuple[int, ...], shard_length: int, compression: str | None
 ) -> dict[str, Any]:
-    """Returns the zarr.json of key_frames: shards of `shard_length` frames, each its own inner chunk."""
+    """Returns the zarr.json of key_frames: shards of `shard_length` frames, each an inner chunk."""
     inner = [_bytes_codec(dtype)] + ([_COMPRESSORS[compression]] if compression else [])
     sharding = {
         "name": "sharding_indexed",
@@ -142,10 +141,10 @@ def frames_metadata(
 
 
 def parse_array(text: bytes, where: str) -> ArrayMetadata:
-    """Reads the zarr.json of an array, of any layout.
+    """Parses the zarr.json of an array of any layout.
 
     Raises:
-        DamagedStoreError: it describes no array.
+        DamagedStoreError: it does not describe an array.
     """
     try:
         content = parse_json(text)
@@ -165,7 +164,7 @@ def parse_array(text: bytes, where: str) -> ArrayMetadata:
 
 
 def parse_sides(value: object, where: str, what: str) -> tuple[int, ...]:
-    """Returns a list of sizes as a tuple; raises DamagedStoreError if it is none, `what` says of what."""
+    """Returns a list of sizes as a tuple. Raises DamagedStoreError, which names `what`, if it is invalid."""
     if isinstance(value, list) and 1 <= len(value) <= MAX_SIDES:
         sides = [side for side in value if type(side) is int and 0 <= side <= _MAX_SIDE]
         if len(sides) == len(value):
@@ -183,8 +182,8 @@ def _metadata(
         "data_type": dtype,
         "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": list(chunk_shape)}},
         "chunk_key_encoding": {"name": "default", "configuration": {"separator": "."}},
-        # A value that no whole array of a store has: a lost chunk must not pass for one, and a copy by
-        # zarr-python, which leaves out chunks of fill values, must lose none.
+        # A value that no array of a store consists of: a lost chunk must be noticed, and a copy by
+        # zarr-python, which leaves out chunks of fill values, must not lose any.
         "fill_value": _fill_value(dtype),
         "codecs": codecs,
         "attributes": {},

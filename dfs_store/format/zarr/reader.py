@@ -1,4 +1,4 @@
-"""Reads the Zarr container: with NumPy alone if it is laid out as we write it, else through zarr-python."""
+"""Reads the Zarr container: with NumPy in the layout of dfs-store, through zarr-python in any other."""
 
 import math
 from typing import Any, cast
@@ -28,13 +28,13 @@ class ZarrReader:
     """A Zarr v3 hierarchy (see `dfs_store.format.container.ContainerReader`).
 
     Args:
-        files: of the store.
+        files: files of the store.
         container: "zarr" or "zarr.zip".
-        remote: whether they lie on a server. What is in them is then asked for in few requests, and
-            consolidated metadata is read in place of that of every array.
+        remote: whether the files are on a server. They are then read in few requests, with the consolidated
+            metadata instead of that of every array.
 
     Raises:
-        NotAStoreError, DamagedStoreError: it holds no zarr.json.
+        NotAStoreError, DamagedStoreError: there is no zarr.json.
     """
 
     def __init__(self, files: ZarrFiles, container: str, *, remote: bool) -> None:
@@ -44,14 +44,14 @@ class ZarrReader:
         self._files = files
         self._remote = cast(RemoteZarrFiles, files) if remote else None
         self._repeated: dict[str, bytes] = {}  # the root's consolidated metadata
-        self._metadata: dict[str, bytes] | None = None  # of the arrays, where they were prefetched
+        self._metadata: dict[str, bytes] | None = None  # of the arrays, if prefetched
         if not files.has(_ROOT):
             for name in _LARGE:
                 if files.has(f"{name}/{_ROOT}"):
                     raise DamagedStoreError(f"{self.path}: contains {name}, but its zarr.json is missing")
             raise NotAStoreError(f"{self.path}: contains no zarr.json, so it is not a Zarr v3 store")
 
-    def attributes(self) -> Any:  # noqa: ANN401 - whatever JSON held
+    def attributes(self) -> Any:  # noqa: ANN401 - any JSON
         """Returns the parsed root attribute."""
         text = self._files.read(_ROOT, MAX_HEADER_BYTES)
         try:
@@ -73,7 +73,7 @@ class ZarrReader:
         return attributes[ATTRIBUTE]
 
     def array(self, name: str, dtype: str, shape: tuple[int, ...] | None = None) -> npt.NDArray[Any] | None:
-        """Returns a small array, or one of a group, or None if there is none."""
+        """Returns a small array, or one of a group, or None if it does not exist."""
         about = self._about(name)
         if about is None:
             return None
@@ -89,7 +89,7 @@ class ZarrReader:
             self.read_path = "general"
             limit = MAX_SMALL_BYTES if shape is None else math.prod(shape) * wanted.itemsize
             return read_general(self._files, self._remote, name, about, limit)
-        # Python ints, so that no claimed shape can overflow into a small number.
+        # Python ints, so that no declared shape can overflow into a small number.
         claimed = math.prod(about.shape) * wanted.itemsize
         claim = f"shape {about.shape} of {wanted.name}"
         data = self._files.read_exactly(f"{name}/{chunk_file(0, len(about.shape))}", claimed, claim)
@@ -112,21 +112,21 @@ class ZarrReader:
         return ZarrFrames(self._files, about)
 
     def close(self) -> None:
-        """Releases what was prefetched; what is asked later is read again."""
+        """Releases prefetched files. Later reads open files again."""
         self._files.close()
 
     def was_replaced(self, *, suspected: bool) -> bool:
-        """Returns whether there is another store at the path, or none."""
+        """Returns whether the store at the path was replaced or removed."""
         return self._files.was_replaced(suspected=suspected)
 
     def on_disk_bytes(self) -> int:
-        """Returns the bytes of all files; of those of the format where a server does not list them."""
+        """Returns the total size of all files; of those of the format if the server cannot list files."""
         return self._files.total_bytes(self._own_files() if self._remote is not None else [])
 
     def consolidated_problems(self) -> list[str]:
-        """Returns where the root's consolidated metadata differ from those of a remote store's arrays.
+        """Returns how the consolidated metadata of a remote store differ from those of its arrays.
 
-        On this machine they are compared when an array is read.
+        In a local store, they are compared when an array is read.
         """
         if self._remote is None:
             return []
@@ -144,7 +144,7 @@ class ZarrReader:
         return found
 
     def _difference(self, name: str, text: bytes) -> DamagedStoreError | None:
-        """Returns the error of an array's own zarr.json that means another thing than the root repeats."""
+        """Returns the error if an array's own zarr.json differs from the consolidated one, else None."""
         repeated = self._repeated.get(name, text)
         if repeated == text or parse_array(repeated, name) == parse_array(text, name):
             return None
@@ -153,7 +153,6 @@ class ZarrReader:
         )
 
     def _about(self, name: str) -> ArrayMetadata | None:
-        """Returns the metadata of an array, None if there is none."""
         text = self._text(name)
         if text is None:
             return None
@@ -163,14 +162,13 @@ class ZarrReader:
         return about
 
     def _text(self, name: str) -> bytes | None:
-        """Returns the zarr.json of an array, None if there is none."""
         if self._metadata is not None and (self._repeated or name in self._metadata):
             return self._metadata.get(name)
         file = f"{name}/{_ROOT}"
         return self._files.read(file, MAX_HEADER_BYTES) if self._files.has(file) else None
 
     def _prefetch(self, files: RemoteZarrFiles) -> None:
-        """Asks for all that will be read at open: metadata, where they are not consolidated, and arrays."""
+        """Requests everything that is read at opening: arrays, and metadata unless they are consolidated."""
         self._metadata = self._repeated or None
         names = list(SMALL_ARRAYS)
         if self._metadata is None:
@@ -194,7 +192,7 @@ class ZarrReader:
             self._metadata = found
 
     def _own_files(self) -> list[str]:
-        """Returns the names of the files that the format knows, as far as their metadata can be read."""
+        """Returns the names of the files of the format, for all arrays whose metadata can be read."""
         metadata = self._metadata or {}
         names = [_ROOT, *(f"{name}/{_ROOT}" for name in metadata)]
         for name in (*SMALL_ARRAYS, *_LARGE):
@@ -217,7 +215,7 @@ def _chunk_files(about: ArrayMetadata, name: str) -> list[str]:
 
 
 def _parsed(text: bytes | None) -> ArrayMetadata | None:
-    """Returns the metadata of an array, None if `array` will say what is wrong."""
+    """Returns the metadata of an array, None if they are invalid, which `array` will report."""
     try:
         return None if text is None else parse_array(text, "")
     except DamagedStoreError:

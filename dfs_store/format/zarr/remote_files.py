@@ -1,4 +1,4 @@
-"""The files of a Zarr store that is a folder on a server."""
+"""The files of a Zarr store in a folder on a server."""
 
 from collections.abc import Sequence
 
@@ -15,10 +15,10 @@ _ROOT = "zarr.json"
 
 
 class RemoteFolderFiles(RemoteZarrFiles):
-    """Objects below a URL, whose sizes are not known before they are read.
+    """Objects below a URL, whose sizes are unknown until they are read.
 
     Raises:
-        StoreNotFoundError, DamagedStoreError, NotAStoreError: nothing is there, or no zarr.json.
+        StoreNotFoundError, DamagedStoreError, NotAStoreError: there is no object, or no zarr.json.
         StoreUnreachableError: the server does not answer.
     """
 
@@ -32,7 +32,7 @@ class RemoteFolderFiles(RemoteZarrFiles):
         self._root = root
 
     def has(self, name: str) -> bool:
-        """Returns whether a file is there; one that was not prefetched is."""
+        """Returns whether a file exists. Files that were not prefetched are assumed to."""
         if name == _ROOT:
             return True
         if name not in self._kept:
@@ -40,14 +40,14 @@ class RemoteFolderFiles(RemoteZarrFiles):
         return self._kept[name] is not None
 
     def read(self, name: str, limit_bytes: int) -> bytes:
-        """Returns a file's contents; raises DamagedStoreError where it is missing or too long."""
+        """Returns a file's content. Raises DamagedStoreError if it is missing or too long."""
         data = self._root if name == _ROOT else self._take(name, limit_bytes + 1)
         if len(data) > limit_bytes:
             raise DamagedStoreError(f"{self.where(name)}: has more than the {limit_bytes:,} bytes allowed")
         return data
 
     def read_exactly(self, name: str, size_bytes: int, claim: str) -> bytes:
-        """Returns the contents of a file of that size; raises DamagedStoreError where it has another."""
+        """Returns the content of a file of exactly that size. Raises DamagedStoreError for another size."""
         data = self._take(name, size_bytes + 1)
         if len(data) != size_bytes:
             real = f"{len(data):,}" if len(data) < size_bytes else "more"
@@ -57,7 +57,7 @@ class RemoteFolderFiles(RemoteZarrFiles):
         return data
 
     def prefetch(self, limits: Sequence[tuple[str, int]]) -> None:
-        """Asks for files that will be read next, at most so many bytes of each, all at once."""
+        """Requests files that will be read next, each up to a size limit, all at once."""
         self._kept.update(zip((name for name, _ in limits), self._remote.starts(list(limits)), strict=True))
 
     def tails(self, names: Sequence[str], count_bytes: int) -> list[bytes | None]:
@@ -65,19 +65,19 @@ class RemoteFolderFiles(RemoteZarrFiles):
         return self._remote.tails(names, count_bytes)
 
     def gather(self, wants: Sequence[Want]) -> list[Bytes]:
-        """Returns ranges of files, read-only; raises DamagedStoreError where one ends before."""
+        """Returns ranges of files, read-only. Raises DamagedStoreError if a file is too short."""
         return self._remote.gather(wants)
 
     def total_bytes(self, names: Sequence[str]) -> int:
-        """Returns the bytes of all files; where the server does not list them, of those named."""
+        """Returns the total size of all files; of the named ones if the server cannot list files."""
         return sum(self._remote.sizes(None if self._remote.lists else names))
 
     def was_replaced(self, *, suspected: bool) -> bool:
-        """Returns whether there is another zarr.json at the URL; looks only if it is suspected."""
+        """Returns whether the zarr.json at the URL was replaced. Sends a request only if suspected."""
         return suspected and self._ask_for_root() != self._root
 
     def close(self) -> None:
-        """Releases what was prefetched."""
+        """Releases prefetched files."""
         self._kept = {}
 
     def _ask_for_root(self) -> bytes | None:
@@ -92,13 +92,12 @@ class RemoteFolderFiles(RemoteZarrFiles):
         return data
 
     def _no_root(self, large_arrays: Sequence[str]) -> Exception:
-        """Returns the error for a URL without zarr.json, by what else lies there."""
         try:
             for name in large_arrays:
                 if self._remote.any_below(name):
-                    return DamagedStoreError(f"{self.place}: holds {name}, but its zarr.json is missing")
+                    return DamagedStoreError(f"{self.place}: contains {name}, but its zarr.json is missing")
             if self._remote.any_below(""):
-                return NotAStoreError(f"{self.place}: holds no zarr.json, so it is no Zarr v3 store")
+                return NotAStoreError(f"{self.place}: contains no zarr.json, so it is not a Zarr v3 store")
         except (StoreNotFoundError, StoreUnreachableError):
-            pass  # the server does not say more
+            pass  # the server does not list files
         return StoreNotFoundError(f"{self.place}: there is no such store")

@@ -1,4 +1,4 @@
-"""key_frames of a Zarr store on a server: a shard's index is read when the shard is first touched."""
+"""The array key_frames of a remote Zarr store. A shard's index is read at the first read of its frames."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -20,7 +20,7 @@ __all__ = ["RemoteZarrFrames"]
 class RemoteZarrFrames:
     """Frames of the array key_frames (see `dfs_store.format.container.RowSource`).
 
-    Safe for threads and under fork: it holds indexes, and no connection of its own.
+    Safe for threads and under fork: it contains indexes, but no connection.
     """
 
     def __init__(self, files: RemoteZarrFiles, about: ArrayMetadata) -> None:
@@ -31,7 +31,7 @@ class RemoteZarrFrames:
         self._indexes: dict[int, ShardIndex] = {}
 
     def problems(self, *, thorough: bool = False) -> list[Problem]:
-        """Checks every shard's index where that is wanted: it costs a request for each."""
+        """Checks every shard's index if the check is thorough, since each takes a request."""
         if not thorough:
             return []
         found = []
@@ -48,7 +48,7 @@ class RemoteZarrFrames:
         return self.read_spans([(start, stop)])[0]
 
     def read_spans(self, spans: Sequence[tuple[int, int]]) -> list[npt.NDArray[Any]]:
-        """Returns several runs of frames, all asked for at once."""
+        """Returns several runs of frames, requested all at once."""
         pieces = [self._sharding.pieces(*span) for span in spans]
         touched = {shard for each in pieces for shard, _, _ in each}
         for shard, index in self._read_indexes(sorted(touched - self._indexes.keys())):
@@ -60,7 +60,7 @@ class RemoteZarrFrames:
         return [self._joined([next(found) for _ in each]) for each in wants]
 
     def file_of(self, frame: int) -> str:
-        """Returns the shard file that holds a frame."""
+        """Returns the shard file that contains a frame."""
         return self._sharding.file(frame // self._sharding.length)
 
     def close(self) -> None:
@@ -68,7 +68,7 @@ class RemoteZarrFrames:
         self._indexes.clear()
 
     def _wants(self, shard: int, start: int, stop: int) -> list[Want]:
-        """Returns where frames start..stop of a shard lie: in one piece where they can."""
+        """Returns the ranges of frames start..stop of a shard, one if they are contiguous."""
         index, name = self._indexes[shard], self._sharding.file(shard)
         starts, size = index.starts[start:stop].tolist(), self._sharding.frame_bytes
         if index.in_order:

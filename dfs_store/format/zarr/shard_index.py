@@ -1,4 +1,4 @@
-"""The index of a shard of key frames: where each frame lies in the shard's file."""
+"""The index of a shard of key frames: the position of each frame in the shard's file."""
 
 from typing import NamedTuple
 
@@ -13,14 +13,14 @@ __all__ = ["ABSENT", "ShardIndex", "index_size_bytes", "parse_index"]
 _ENTRY_BYTES = 16  # offset and length of one frame
 _CRC_BYTES = 4
 ABSENT = np.iinfo(np.uint64).max
-_NO_END = 2**62  # what a file whose size is not known yet is taken to have
+_NO_END = 2**62  # assumed end of the frames if the file's size is unknown
 
 
 class ShardIndex(NamedTuple):
     """A checked index.
 
     Attributes:
-        starts: where each frame starts, int64.
+        starts: start of each frame, int64.
         in_order: whether frames follow each other without a gap.
     """
 
@@ -29,7 +29,7 @@ class ShardIndex(NamedTuple):
 
 
 def index_size_bytes(shard_length: int) -> int:
-    """Returns the bytes of an index with its checksum, which end a shard's file."""
+    """Returns the size of an index with its checksum, at the end of a shard's file."""
     return shard_length * _ENTRY_BYTES + _CRC_BYTES
 
 
@@ -38,13 +38,13 @@ def parse_index(tail: bytes, count: int, file: str, end: int | None, frame_bytes
 
     Args:
         tail: the last `index_size_bytes` of the file.
-        count: of frames that the shard holds.
-        file: for messages.
-        end: where the frames end and the index begins; None where the file's size is not known.
-        frame_bytes: of one frame.
+        count: number of frames in the shard.
+        file: name of the file in error messages.
+        end: end of the frames and start of the index; None if the file's size is unknown.
+        frame_bytes: size of one frame.
 
     Raises:
-        DamagedStoreError: it does not match its checksum, lacks a frame, or leads out of the file.
+        DamagedStoreError: the index does not match its checksum, lacks a frame, or exceeds the file.
     """
     index = tail[:-_CRC_BYTES]
     if google_crc32c.value(index) != int.from_bytes(tail[-_CRC_BYTES:], "little"):
@@ -57,7 +57,7 @@ def parse_index(tail: bytes, count: int, file: str, end: int | None, frame_bytes
     lost = np.flatnonzero((starts == ABSENT) & (sizes == ABSENT))
     if lost.size:
         raise DamagedStoreError(f"{file}: frame {lost[0]} of the shard is missing ({lost.size} in all)")
-    # Sizes first: only once both are below `limit` can their sum not wrap around.
+    # Sizes first, since the sum cannot overflow only if both are below `limit`.
     outside = (sizes > limit) | (starts > limit) | (sizes > limit - np.minimum(starts, limit))
     if outside.any():
         frame = int(np.flatnonzero(outside)[0])
@@ -78,7 +78,7 @@ def parse_index(tail: bytes, count: int, file: str, end: int | None, frame_bytes
 def _in_one_run(
     starts: npt.NDArray[np.uint64], sizes: npt.NDArray[np.uint64], end: int, frame_bytes: int
 ) -> bool:
-    """Returns whether whole frames follow each other before `end`, as writers leave them."""
+    """Returns whether uncompressed frames follow each other before `end`, as writers leave them."""
     first = int(starts[0])
     if first + starts.size * frame_bytes > end:
         return False

@@ -1,4 +1,4 @@
-"""Where a Zarr writer puts files: into a folder, or into a zip archive as stored members."""
+"""Outputs for the files of a Zarr store: a folder, or a zip archive of uncompressed members."""
 
 import contextlib
 import os
@@ -12,21 +12,21 @@ from dfs_store.format.io.durable import sync_folder, write_synced
 __all__ = ["FolderSink", "ZarrSink", "ZipSink"]
 
 _ALIGNMENT_BYTES = 64  # of members, so that frames can be mapped as arrays
-_ALIGNMENT_FIELD = 0xD935  # the extra field that fills a member's header up, as in Android's packages
-_DATE = (1980, 1, 1, 0, 0, 0)  # the earliest; equal stores are to be equal archives
+_ALIGNMENT_FIELD = 0xD935  # extra field that pads a member's header, as in Android packages
+_DATE = (1980, 1, 1, 0, 0, 0)  # the earliest date; equal stores must be equal archives
 _MODE = 0o644 << 16
 _HEADER_BYTES = 30  # of a member, before its name
 
 
 class ZarrSink(Protocol):
-    """Takes in the files of a store, by their names, "labels/zarr.json"; one at a time."""
+    """Writes the files of a store by name, such as "labels/zarr.json", one at a time."""
 
     def begin(self, name: str) -> IO[bytes]:
-        """Returns a new file, to be written and then given to `end`."""
+        """Returns a new file, to be written and then passed to `end`."""
         ...
 
     def end(self, file: IO[bytes]) -> None:
-        """Ends a file."""
+        """Closes a file."""
         ...
 
     def write(self, name: str, data: bytes) -> None:
@@ -34,20 +34,20 @@ class ZarrSink(Protocol):
         ...
 
     def settle(self, folder: str) -> None:
-        """Makes safe what a folder holds; the root is ""."""
+        """Flushes a folder to disk; the root is ""."""
         ...
 
     def finish(self) -> None:
-        """Makes all safe, once the last file is written."""
+        """Flushes everything to disk after the last file."""
         ...
 
     def close(self) -> None:
-        """Closes what is open; the store need not be finished."""
+        """Closes everything, even if the store is not finished."""
         ...
 
 
 class FolderSink:
-    """A folder, made at `root`; every file is safe on disk once it is written."""
+    """A folder, created at `root`. Every file is flushed to disk when it is closed."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -58,21 +58,21 @@ class FolderSink:
         return self._place(name).open("xb")
 
     def end(self, file: IO[bytes]) -> None:
-        """Waits until the disk holds a file, and closes it."""
+        """Flushes a file to disk and closes it."""
         file.flush()
         os.fsync(file.fileno())
         file.close()
 
     def write(self, name: str, data: bytes) -> None:
-        """Writes a whole file and waits until the disk holds it."""
+        """Writes a whole file and flushes it to disk."""
         write_synced(self._place(name), data)
 
     def settle(self, folder: str) -> None:
-        """Waits until the disk holds a folder's list of names."""
+        """Flushes a folder's list of names to disk."""
         sync_folder(self._root / folder)
 
     def finish(self) -> None:
-        """Does nothing: every file is safe."""
+        """Does nothing: every file is flushed."""
 
     def close(self) -> None:
         """Does nothing: every file is closed."""
@@ -84,7 +84,7 @@ class FolderSink:
 
 
 class ZipSink:
-    """A zip archive, made at `path`: members are stored, begin at multiples of 64 bytes, and bear no date."""
+    """A zip archive, created at `path`. Members are uncompressed, aligned to 64 bytes, and have no date."""
 
     def __init__(self, path: Path) -> None:
         self._file: BinaryIO = path.open("x+b")
@@ -95,7 +95,7 @@ class ZipSink:
         return self._archive.open(self._member(name), "w")
 
     def end(self, file: IO[bytes]) -> None:
-        """Ends a member."""
+        """Closes a member."""
         file.close()
 
     def write(self, name: str, data: bytes) -> None:
@@ -103,19 +103,19 @@ class ZipSink:
         self._archive.writestr(self._member(name), data)
 
     def settle(self, folder: str) -> None:
-        """Does nothing: the archive is made safe as one."""
+        """Does nothing: the archive is flushed as a whole."""
 
     def finish(self) -> None:
-        """Writes the list of members and waits until the disk holds the archive."""
+        """Writes the list of members and flushes the archive to disk."""
         self._archive.close()
         self._file.flush()
         os.fsync(self._file.fileno())
         self._file.close()
 
     def close(self) -> None:
-        """Closes the file; what was not finished is no archive."""
-        self._archive.fp = None  # or it would write its list of members when it is collected
-        # What a full disk refused before, it refuses again when the file is closed.
+        """Closes the file. An unfinished file is not an archive."""
+        self._archive.fp = None  # otherwise the destructor would write the list of members
+        # A write error, such as a full disk, is raised again when the file is closed.
         with contextlib.suppress(OSError):
             self._file.close()
 

@@ -1,4 +1,4 @@
-"""Writes the Zarr container: frames go straight into shard files, image files through a spool into chunks."""
+"""Writes the Zarr container: frames directly into shard files, image files through a spool into chunks."""
 
 import contextlib
 from pathlib import Path
@@ -23,8 +23,8 @@ from dfs_store.format.zarr.sinks import FolderSink, ZarrSink, ZipSink
 
 __all__ = ["ZarrWriter"]
 
-# A shard file: large enough that few arise, small enough to copy and to keep its index (16 bytes per frame,
-# which zarr-python reads anew for every access) at 64 KiB.
+# Size of a shard file: large enough for few files, small enough to copy and to limit its index (16 bytes per
+# frame, which zarr-python reads again at every access) to 64 KiB.
 MAX_SHARD_BYTES = 2**30
 MAX_SHARD_FRAMES = 4096
 MAX_CHUNK_BYTES = 16 * 2**20  # of image files: large enough for servers, small enough to copy
@@ -32,7 +32,7 @@ _ABSENT = 2**64 - 1
 
 
 class ZarrWriter:
-    """A Zarr v3 directory, or an archive of one (see `dfs_store.format.container.ContainerWriter`)."""
+    """A Zarr v3 folder or archive (see `dfs_store.format.container.ContainerWriter`)."""
 
     def __init__(self, root: Path, layout: RowLayout) -> None:
         self._sink: ZarrSink = ZipSink(root) if root.suffix == ".zip" else FolderSink(root)
@@ -69,7 +69,7 @@ class ZarrWriter:
         attributes: dict[str, Any],
         native: dict[str, npt.NDArray[Any]],
     ) -> None:
-        """Writes small and native arrays and then the attributes, each safe on disk before the next."""
+        """Writes small and native arrays, then the attributes; each is flushed to disk before the next."""
         self._end_rows()
         for name, array in arrays.items():
             self._write_array(name, np.ascontiguousarray(array, dtype=SMALL_ARRAYS[name]))
@@ -87,24 +87,23 @@ class ZarrWriter:
         if self._spool is not None:
             self._spool.close()
         if self._file is not None:
-            # What a full disk refused before, it refuses again when the file is closed.
+            # A write error, such as a full disk, is raised again when the file is closed.
             with contextlib.suppress(OSError):
                 self._file.close()
             self._file = None
         self._sink.close()
 
     def _end_rows(self) -> None:
-        """Writes what is left of the large array, and its metadata."""
         layout = self._layout
         if self._spool is not None:
-            # Chunks of equal length, the last of which is filled up by less than one byte for each of them.
+            # Chunks of equal length; padding of the last is less than one byte per chunk.
             count = self._spool.size_bytes
             length = -(-count // -(-count // MAX_CHUNK_BYTES))
             for number, data in enumerate(self._spool.pieces(length)):
                 self._sink.write(f"{layout.name}/{chunk_file(number, 1)}", data.ljust(length, b"\0"))
             self._describe(layout.name, bytes_metadata(count, length))
             return
-        # A store that fits into one shard gets a shard of its own length, without empty index entries.
+        # A store with a single shard gets a shard of its length, without empty index entries.
         length = min(self._length, self._count)
         if self._file is not None:
             self._end_shard(length)
@@ -121,22 +120,21 @@ class ZarrWriter:
         self._file, self._index, self._offset = None, [], 0
 
     def _write_array(self, name: str, stored: npt.NDArray[Any]) -> None:
-        """Writes an array as a single chunk, as it lies in memory."""
         self._sink.write(f"{name}/{chunk_file(0, stored.ndim)}", stored.tobytes())
         self._describe(name, array_metadata(stored.dtype.name, stored.shape))
 
     def _describe(self, name: str, metadata: dict[str, Any]) -> None:
-        """Writes the zarr.json of what a folder holds, which the root's will repeat."""
+        """Writes the zarr.json of a folder, and keeps it for the root's consolidated metadata."""
         self._metadata[name] = metadata
         self._sink.write(f"{name}/zarr.json", canonical_json(metadata))
         self._sink.settle(name)
 
 
 def compress(frame: npt.NDArray[Any], compression: str | None) -> memoryview:
-    """Returns the bytes of one frame as they go into a chunk."""
+    """Returns the bytes of one frame as stored in a chunk."""
     if compression is None:
         return frame.data.cast("B")
-    # zarr's own codecs, imported by need: an uncompressed store never loads them.
+    # zarr's own codecs, imported lazily: an uncompressed store never loads them.
     if compression == "zstd":
         from numcodecs.zstd import Zstd
 

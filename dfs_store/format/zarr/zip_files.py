@@ -1,4 +1,4 @@
-"""The files of a Zarr store that is a zip archive of stored members: mapped, or on a server."""
+"""The files of a Zarr store in a local or remote zip archive of uncompressed members."""
 
 import io
 import os
@@ -18,20 +18,20 @@ __all__ = ["Member", "ZipFiles", "list_archive", "open_zip", "read_members"]
 
 _ROOT = "zarr.json"
 _SIGNATURE = b"PK\3\4"
-_HEADER = struct.Struct("<4s22x2H")  # of a member: signature, lengths of its name and its extra field
+_HEADER = struct.Struct("<4s22x2H")  # of a member: signature, lengths of its name and extra field
 _ENTRY_BYTES = 46  # of a member in the list, before its name, extra field and comment
-_LENGTHS = struct.Struct("<3H")  # of those, at byte 28
+_LENGTHS = struct.Struct("<3H")  # lengths of these, at byte 28
 _MOST_MEMBERS = 2**17
 _MOST_BYTES = 64 * 2**20
-_MOST_EXTRA_BYTES = 256  # of a member: zipfile takes quadratic time for them
-_ENCRYPTED = 0x2041  # bits of a member's flags
+_MOST_EXTRA_BYTES = 256  # of a member, since zipfile takes quadratic time for them
+_ENCRYPTED = 0x2041  # flags of a member
 _KIND, _LINK = 0xF000, 0xA000
-# What zipfile raises for an archive that is damaged.
+# Errors of zipfile for a damaged archive.
 _ZIP_ERRORS = (zipfile.BadZipFile, ValueError, struct.error, OSError, OverflowError, NotImplementedError)
 
 
 class Member(NamedTuple):
-    """Where a member is: its header, the bytes of its data, and where the next member begins."""
+    """Position of a member: its header, the bytes of its data, and the start of the next member."""
 
     header: int
     size_bytes: int
@@ -39,7 +39,7 @@ class Member(NamedTuple):
 
 
 class _Listed:
-    """An archive as the file that zipfile lists, which checks the list of members before it is parsed."""
+    """An archive as a file object for zipfile, which checks the list of members before it is parsed."""
 
     def __init__(self, source: ByteSource, where: str) -> None:
         self._source, self._where, self._place = source, where, 0
@@ -80,11 +80,11 @@ class _Listed:
 
 
 def list_archive(source: ByteSource, where: str) -> zipfile.ZipFile:
-    """Returns an archive whose list of members is known to be of a sensible size.
+    """Returns an archive whose list of members has a reasonable size.
 
     Raises:
-        NotAStoreError: it is no zip archive.
-        DamagedStoreError: it is cut short, or has too many members, or too large ones in the list.
+        NotAStoreError: the file is not a zip archive.
+        DamagedStoreError: the archive is truncated, or its list has too many or too large members.
     """
     try:
         return zipfile.ZipFile(cast(IO[bytes], _Listed(source, where)))
@@ -103,16 +103,16 @@ def list_archive(source: ByteSource, where: str) -> zipfile.ZipFile:
 def read_members(source: ByteSource, where: str) -> dict[str, Member]:
     """Returns the members of an archive by name, without folders.
 
-    Members that are compressed, encrypted, links, listed twice, called like a path out of the archive, or
-    overlap, are refused. What else may be wrong with them shows in the store's digest and checksums.
+    Members must not be compressed, encrypted, links, duplicates, outside the archive's root, or overlapping.
+    The store's digest and checksums detect all other errors.
 
     Args:
         source: the archive.
-        where: of it, for messages.
+        where: name of the archive in error messages.
 
     Raises:
-        NotAStoreError: it is no zip archive.
-        DamagedStoreError: it is cut short, or breaks a rule.
+        NotAStoreError: the file is not a zip archive.
+        DamagedStoreError: the archive is truncated, or breaks a rule.
     """
     archive = list_archive(source, where)
     listed = sorted(archive.infolist(), key=lambda info: info.header_offset)
@@ -129,7 +129,6 @@ def read_members(source: ByteSource, where: str) -> dict[str, Member]:
 
 
 def _problem(info: zipfile.ZipInfo, limit: int) -> str | None:
-    """Returns which rule a member breaks, None if it breaks none."""
     parts = info.orig_filename.removesuffix("/").split("/")
     if not {"", ".", ".."}.isdisjoint(parts) or "\\" in info.orig_filename or "\0" in info.orig_filename:
         return "leads out of the archive; names must be plain paths below it"
@@ -148,10 +147,10 @@ def open_zip(place: Place) -> "ZipFiles":
     """Opens an archive and checks its list of members.
 
     Raises:
-        StoreNotFoundError: there is nothing.
-        NotAStoreError: it is no zip archive, or has no store at its top.
-        DamagedStoreError: it is cut short or breaks a rule of `read_members`.
-        StoreUnreachableError: it is a URL, and the server does not answer.
+        StoreNotFoundError: the path does not exist.
+        NotAStoreError: the file is not a zip archive, or has no store at its top level.
+        DamagedStoreError: the archive is truncated or breaks a rule of `read_members`.
+        StoreUnreachableError: the server of a URL does not answer.
     """
     if isinstance(place, StoreURL):
         from dfs_store.format.io.remote_file import RemoteFile
@@ -169,7 +168,7 @@ def open_zip(place: Place) -> "ZipFiles":
 
 
 class ZipFiles(RemoteZarrFiles):
-    """An archive on this machine or on a server."""
+    """Files in a local or remote archive."""
 
     def __init__(self, place: Place, source: ByteSource) -> None:
         self.place = place
@@ -185,19 +184,19 @@ class ZipFiles(RemoteZarrFiles):
             )
 
     def has(self, name: str) -> bool:
-        """Returns whether there is a member of that name."""
+        """Returns whether a member exists."""
         return name in self._members
 
     def size_of(self, name: str) -> int:
-        """Returns the bytes of a member; raises DamagedStoreError if it is missing."""
+        """Returns the size of a member. Raises DamagedStoreError if it is missing."""
         return self._member(name).size_bytes
 
     def content(self, name: str, size_bytes: int) -> bytes:
-        """Returns a member's contents; raises DamagedStoreError as `mapped`."""
+        """Returns a member's content. Raises DamagedStoreError, see `mapped`."""
         return self.mapped(name).bytes().tobytes()
 
     def mapped(self, name: str) -> ByteSource:
-        """Returns a member's bytes where they are in the archive."""
+        """Returns a member's bytes without copying them."""
         member = self._member(name)
         if name not in self._starts:
             header = self._source.part(member.header, member.header + _HEADER.size)
@@ -205,7 +204,7 @@ class ZipFiles(RemoteZarrFiles):
         return Window(self._source, self._starts[name], member.size_bytes)
 
     def prefetch(self, limits: Sequence[tuple[str, int]]) -> None:
-        """Asks for members that will be read next; neighbours are in one block."""
+        """Requests members that will be read next, adjacent ones in one block."""
         for name, limit in limits:
             member = self._members.get(name)
             if member is not None and member.size_bytes <= limit:
@@ -220,7 +219,7 @@ class ZipFiles(RemoteZarrFiles):
         return [tails[name].tobytes() if name in tails else None for name in names]
 
     def gather(self, wants: Sequence[Want]) -> list[Bytes]:
-        """Returns ranges of members, read-only; raises DamagedStoreError if one ends before."""
+        """Returns ranges of members, read-only. Raises DamagedStoreError if a member is too short."""
         new = {want.name: self._member(want.name).header for want in wants if want.name not in self._starts}
         headers = self._source.parts([(header, header + _HEADER.size) for header in new.values()])
         for name, header in zip(new, headers, strict=True):
@@ -234,15 +233,15 @@ class ZipFiles(RemoteZarrFiles):
         )
 
     def total_bytes(self, names: Sequence[str]) -> int:
-        """Returns the bytes of the archive."""
+        """Returns the size of the archive."""
         return self._source.size_bytes
 
     def was_replaced(self, *, suspected: bool) -> bool:
-        """Returns whether there is another object at the URL; looks only if it is suspected."""
+        """Returns whether the archive was replaced. Sends a request only if suspected."""
         return suspected and self._source.was_replaced()
 
     def close(self) -> None:
-        """Releases what is kept."""
+        """Clears the cache."""
         self._source.forget()
 
     def _member(self, name: str) -> Member:
@@ -252,7 +251,7 @@ class ZipFiles(RemoteZarrFiles):
             raise DamagedStoreError(f"{self.where(name)}: missing or unreadable (no such member)") from None
 
     def _note_start(self, name: str, header: Bytes) -> None:
-        """Notes where a member's data begin, behind its own header and the name and extra field in it."""
+        """Records the start of a member's data, after its header, name and extra field."""
         member = self._members[name]
         signature, name_length, extra_length = _HEADER.unpack(header.tobytes())
         start = member.header + _HEADER.size + name_length + extra_length

@@ -1,4 +1,4 @@
-"""A batch of clips, from the numbers of its clips to frames in given memory: the one path of all loaders."""
+"""Rebuilds batches of clips, given by their numbers, into given memory. All loaders use it."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -24,11 +24,11 @@ class Chosen(NamedTuple):
     """The clips of a batch.
 
     Attributes:
-        table: that holds their key frames, on the device.
-        starts: (B,) first key frame of each clip in the table.
-        stops: (B,) key frame after its last one.
-        plans: of each clip.
-        mirrored: (B,) clips to turn left to right; None for none.
+        table: key frames of the clips, on the device.
+        starts: row of the first key frame of each clip in the table, (B,).
+        stops: row after the last key frame of each clip, (B,).
+        plans: plan of each clip.
+        mirrored: which clips to flip horizontally, (B,); None for none.
     """
 
     table: KeyFrameTable
@@ -41,16 +41,16 @@ class Chosen(NamedTuple):
 class BatchRebuilder:
     """Rebuilds batches of clips of a source.
 
-    Everything that concerns values (dequantisation, normalisation, mirroring) is done to the key
-    frames, since it commutes with interpolation; each clip's own memory is written exactly once.
+    Dequantisation, normalisation and mirroring are applied to the key frames, since they commute with
+    interpolation, so the memory of each clip is written exactly once.
 
     Args:
         source: the clips.
-        wanted: the value space for each store of the source; None as stored.
-        num_outputs: M, frames of a rebuilt clip.
+        wanted: value space of the clips for each store of the source; None for stored values.
+        num_outputs: M, number of frames of a rebuilt clip.
         layout: "CTHW" or "TCHW".
-        device: where clips are rebuilt.
-        table: all key frames of the source, on the device; None reads those of each batch from disk.
+        device: device that rebuilds clips.
+        table: all key frames of the source, on the device; if None, those of each batch are read from disk.
     """
 
     def __init__(
@@ -71,10 +71,10 @@ class BatchRebuilder:
 
     @property
     def clip_shape(self) -> tuple[int, int, int, int]:
-        """The shape of a rebuilt clip, for whoever makes room for it.
+        """The shape of a rebuilt clip.
 
         Raises:
-            ClipTooLargeError: such a clip takes more than `DFS_MAX_CLIP_BYTES`.
+            ClipTooLargeError: a clip would take more than `DFS_MAX_CLIP_BYTES`.
         """
         self._source.check_clip_bytes(self._num_outputs)
         num_channels, height, width = self._source.frame_shape
@@ -94,16 +94,16 @@ class BatchRebuilder:
         """Writes clips into `out`.
 
         Args:
-            clips: (B,) clip numbers, B at least 1.
-            out: contiguous (B, *clip_shape), floating, on the device.
-            workspace: memory for the steps in between.
-            mirrored: (B,) clips to turn left to right; None for none.
+            clips: numbers of the clips, (B,) with B at least 1.
+            out: contiguous, floating-point (B, *clip_shape) on the device.
+            workspace: memory for intermediate results.
+            mirrored: which clips to flip horizontally, (B,); None for none.
 
         Returns:
             `out`.
 
         Raises:
-            DamagedStoreError, SettingsError: as `OpenStores.load`.
+            DamagedStoreError, SettingsError: see `OpenStores.load`.
         """
 
         def recycled(shape: Sequence[int], dtype: torch.dtype) -> Tensor:
@@ -121,14 +121,14 @@ class BatchRebuilder:
         """Finds the key frames of clips.
 
         Args:
-            clips: (B,) clip numbers.
-            packed: the key frames of these clips alone, as `read` gives them; when absent they are found
-                in the table, or read if there is none.
-            mirrored: (B,) clips to turn left to right; None for none.
-            memory: where key frames that are read are put.
+            clips: numbers of the clips, (B,).
+            packed: key frames of exactly these clips, from `read`. If None, they are taken from the table, or
+                read if there is no table.
+            mirrored: which clips to flip horizontally, (B,); None for none.
+            memory: allocates memory for key frames that are read.
 
         Raises:
-            DamagedStoreError, SettingsError: as `OpenStores.load`.
+            DamagedStoreError, SettingsError: see `OpenStores.load`.
         """
         starts, stops = self._source.offsets[clips], self._source.offsets[clips + 1]
         plans = [
@@ -144,14 +144,14 @@ class BatchRebuilder:
         return Chosen(table, ends - (stops - starts), ends, plans, mirrored)
 
     def read(self, clips: npt.NDArray[np.int64], memory: Memory = cpu_memory) -> KeyFrameTable:
-        """Returns the key frames of clips alone, in their order, from the table or from disk.
+        """Returns the key frames of exactly the given clips, in order, from the table or from disk.
 
         Args:
-            clips: (B,) clip numbers.
-            memory: where the key frames are put.
+            clips: numbers of the clips, (B,).
+            memory: allocates memory for the key frames.
 
         Raises:
-            DamagedStoreError, SettingsError: as `OpenStores.load`.
+            DamagedStoreError, SettingsError: see `OpenStores.load`.
         """
         if self._table is None:
             return self._source.load(self._source.spans_of(clips), self._wanted, memory)
@@ -160,7 +160,7 @@ class BatchRebuilder:
         return self._table.rows(torch.from_numpy(np.concatenate(spans)), memory)
 
     def write(self, chosen: Chosen, out: Tensor, workspace: Workspace) -> Tensor:
-        """Writes what `choose` has found into `out`, in the way that suits the device."""
+        """Rebuilds the clips from `choose` into `out`, with the method that is fastest on the device."""
         if self._device.type == "cpu":
             return self.one_by_one(chosen, out, workspace)
         if self._device.type == "cuda" and out.dtype != torch.float64:
@@ -170,7 +170,7 @@ class BatchRebuilder:
         return self.at_once(chosen, out, workspace)
 
     def one_by_one(self, chosen: Chosen, out: Tensor, workspace: Workspace) -> Tensor:
-        """Rebuilds clip after clip, whose key frames fit into a processor's caches."""
+        """Rebuilds one clip after the other, so that its key frames fit into the caches of a CPU."""
         table, starts, stops, plans, mirrored = chosen
         dtype = out.dtype if out.dtype in (torch.float32, torch.float64) else torch.float32
         ready = self._key_planes(table.frames) if table.holds_values(dtype) else None
@@ -185,18 +185,17 @@ class BatchRebuilder:
             if dtype == out.dtype:
                 rebuild_clip(keys, first, plan.segments, clip)
             else:
-                # Narrower numbers are mixed in float32 and rounded once.
+                # Narrower dtypes are interpolated in float32 and rounded once.
                 wide = workspace.take("clip", clip.shape, dtype, self._device)
                 clip.copy_(rebuild_clip(keys, first, plan.segments, wide))
         return out
 
     def _key_planes(self, key_frames: Tensor) -> Tensor:
-        """Returns key frames (S, C, H, W) as `rebuild_clip` takes them."""
         ordered = key_frames.transpose(0, 1) if self._layout == "CTHW" else key_frames
         return planes_of(ordered, self._layout)
 
     def fused(self, chosen: Chosen, out: Tensor, kernel: FusedRebuild) -> Tensor:
-        """Rebuilds the batch with one kernel, which writes it once and takes no memory of its own."""
+        """Rebuilds the batch with one kernel, which writes each value once and allocates nothing."""
         left = np.stack([plan.left for plan in chosen.plans]) + chosen.starts[:, None]
         weight = np.stack([plan.weight for plan in chosen.plans])
         mirrored = None
@@ -207,10 +206,10 @@ class BatchRebuilder:
         )
 
     def at_once(self, chosen: Chosen, out: Tensor, workspace: Workspace) -> Tensor:
-        """Rebuilds the batch with one product: few launches, for a device that Python only commands."""
+        """Rebuilds the batch with one matrix product, which takes few kernel launches."""
         table, starts, stops, plans, mirrored = chosen
         most = int((stops - starts).max())
-        # Shorter clips are filled with their last key frame, whose weight is then 0.
+        # Shorter clips are padded with their last key frame, at weight 0.
         rows = np.minimum(starts[:, None] + np.arange(most), stops[:, None] - 1)
         key_frames = table.gather(self._on_device(rows), self._layout, workspace)
         if mirrored is not None and mirrored.any():

@@ -1,6 +1,6 @@
-"""Recycled memory: batches in buffers that are used again only when nobody holds them any more.
+"""Recycled memory for batches, which is reused only when nothing refers to it any more.
 
-Fresh memory costs page faults, about five times the work of rebuilding a batch into warm memory.
+Fresh memory costs page faults, about five times the time of rebuilding a batch into used memory.
 """
 
 import sys
@@ -15,11 +15,11 @@ from torch.utils.data import get_worker_info
 __all__ = ["BatchBuffers", "Memory", "Workspace", "cpu_memory", "fresh_memory", "tensor_over"]
 
 Memory = Callable[[Sequence[int], torch.dtype], Tensor]
-"""Makes an uninitialised tensor of a shape and a dtype, on the CPU."""
+"""Allocates an uninitialised CPU tensor of a shape and a dtype."""
 
-_MAX_IDLE = 4  # buffers that wait for a batch; with one batch in the caller's hands two are in use
-# Those that somebody holds cost nothing to remember; fresh ones in their place would tear holes in the heap.
-# But once their holders let go they stay until the next batch is asked for, so there is an end to it.
+_MAX_IDLE = 4  # unused buffers to keep; with one batch held by the caller, two buffers are in use
+# Tracking buffers in use costs nothing, and replacing them would fragment the heap. But after release, they
+# stay allocated until the next batch, so their number is limited.
 _MAX_REMEMBERED = 16
 
 
@@ -29,9 +29,9 @@ def cpu_memory(shape: Sequence[int], dtype: torch.dtype) -> Tensor:
 
 
 def fresh_memory(shape: Sequence[int], dtype: torch.dtype) -> Tensor:
-    """Returns uninitialised memory for something that a DataLoader passes on.
+    """Returns uninitialised memory for data that a DataLoader sends on.
 
-    In its worker processes that is memory shared with the main process, where a DataLoader would copy it to.
+    In a worker process it is shared with the main process, to which the DataLoader would copy it otherwise.
     """
     if get_worker_info() is None:
         return cpu_memory(shape, dtype)
@@ -41,13 +41,13 @@ def fresh_memory(shape: Sequence[int], dtype: torch.dtype) -> Tensor:
 
 
 class Workspace(threading.local):
-    """Scratch memory by name, for steps whose results nobody keeps; every thread has its own."""
+    """Temporary memory by name, for intermediate results. Every thread has its own."""
 
     def __init__(self) -> None:
         self._memory: dict[tuple[str, torch.dtype, torch.device], Tensor] = {}
 
     def take(self, name: str, shape: Sequence[int], dtype: torch.dtype, device: torch.device) -> Tensor:
-        """Returns an uninitialised tensor; it is valid until the next call with the same name."""
+        """Returns an uninitialised tensor, valid until the next call with the same name."""
         key, size = (name, dtype, device), prod(shape)
         memory = self._memory.get(key)
         if memory is None or memory.numel() < size:
@@ -56,11 +56,11 @@ class Workspace(threading.local):
 
 
 class _Buffer:
-    """One piece of CPU memory and the question whether anybody else still holds it.
+    """A piece of CPU memory that knows whether anything else refers to it.
 
-    Whatever shares the memory keeps PyTorch's storage alive: views, detached tensors, graphs that
-    saved them, NumPy arrays and DLPack capsules. So the count of the storage's holders tells, with
-    one exception: a storage object that Python holds, whose own reference count is looked at too.
+    Everything that shares the memory keeps PyTorch's storage alive: views, detached tensors, graphs that
+    saved them, NumPy arrays and DLPack capsules. So the use count of the storage shows whether it is free,
+    except for storage objects in Python, whose reference count is checked as well.
     """
 
     def __init__(self, size: int, dtype: torch.dtype) -> None:
@@ -74,49 +74,49 @@ class _Buffer:
         return _use_count(self._storage), sys.getrefcount(self._storage)
 
     def is_free(self) -> bool:
-        """Returns True when the memory is only ours."""
+        """Returns whether nothing else refers to the memory."""
         return self._holders() == self._idle
 
     def is_intact(self) -> bool:
-        """Returns False when the caller resized the memory or moved it to where other processes see it."""
+        """Returns False if the caller resized the memory or moved it to shared memory."""
         return self._storage.nbytes() == self._size_bytes and not self._storage.is_shared()
 
     def tensor(self, shape: Sequence[int]) -> Tensor:
-        """Returns a tensor over the memory that is no view of a tensor of ours.
+        """Returns a tensor over the memory that is not a view of another tensor.
 
-        A view would tie autograd's bookkeeping of in-place changes to the tensor behind it.
+        Autograd would track in-place changes to a view in the tensor behind it.
         """
         return tensor_over(self._storage, shape, self.dtype)
 
 
 class BatchBuffers:
-    """Hands out memory for batches; on the CPU, memory that earlier batches no longer need.
+    """Provides memory for batches. On the CPU, memory of earlier batches is reused.
 
-    Other devices get fresh tensors: there PyTorch's caching allocator already recycles, in the
-    order of the streams, which a pool of ours could not know.
+    Other devices get fresh tensors: PyTorch's caching allocator already recycles their memory, in stream
+    order, which this pool could not observe.
     """
 
     def __init__(self, device: torch.device, dtype: torch.dtype) -> None:
         self._device = device
         self._dtype = dtype
         self._buffers: list[_Buffer] = []
-        self._lock = threading.Lock()  # or two threads could find the same buffer free
+        self._lock = threading.Lock()  # two threads must not take the same buffer
         self._recycles = device.type == "cpu" and _can_count()
 
-    @torch.inference_mode(mode=False)  # or the caller could not train on what was made while testing
+    @torch.inference_mode(mode=False)  # a batch made during inference must still be usable for training
     def take(self, shape: Sequence[int]) -> Tensor:
-        """Returns an uninitialised, contiguous tensor whose memory nobody else holds."""
+        """Returns an uninitialised, contiguous tensor whose memory nothing else refers to."""
         if not self._recycles:
             return torch.empty(*shape, dtype=self._dtype, device=self._device)
         with self._lock:
             return self._recycled(prod(shape), shape)
 
     def _recycled(self, size: int, shape: Sequence[int]) -> Tensor:
-        # A buffer that was resized or shared is forgotten: its holders keep it alive.
+        # Buffers that were resized or shared are dropped; the tensors that use them keep them alive.
         held: list[_Buffer] = []
         idle: list[_Buffer] = []
         for buffer in self._buffers:
-            # Free first: while another thread still held it, it may have sent it to another process.
+            # First is_free, since another thread that still uses the buffer may yet share it.
             free = buffer.is_free()
             if buffer.is_intact() and buffer.size >= size:
                 (idle if free else held).append(buffer)
@@ -127,18 +127,18 @@ class BatchBuffers:
 
 @torch.inference_mode(mode=False)
 def tensor_over(storage: torch.UntypedStorage, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
-    """Returns a contiguous CPU tensor over the beginning of a storage."""
+    """Returns a contiguous CPU tensor at the start of a storage."""
     strides = [prod(shape[axis + 1 :]) for axis in range(len(shape))]
     return torch.empty(0, dtype=dtype, device="cpu").set_(storage, 0, shape, strides)
 
 
 def _use_count(storage: torch.UntypedStorage) -> int:
-    # Not public, yet what torch's own CUDA graph trees rely on; `_can_count` guards it.
+    # A private function, but torch's CUDA graph trees depend on it, and `_can_count` checks it.
     return int(torch._C._storage_Use_Count(storage._cdata))
 
 
 def _can_count() -> bool:
-    """Returns whether this torch tells holders of a storage apart; if not, memory is never used again."""
+    """Returns whether use counts work in this torch. If not, memory is never reused."""
     if not hasattr(torch._C, "_storage_Use_Count"):
         return False
     buffer = _Buffer(4, torch.float32)

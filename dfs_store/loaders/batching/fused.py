@@ -1,4 +1,4 @@
-"""The kernel of `triton_rebuild`, compared with plain torch before it is relied on."""
+"""Checks the kernel of `triton_rebuild` against plain torch before it is used."""
 
 import importlib
 import warnings
@@ -17,23 +17,23 @@ __all__ = ["FusedRebuild", "fused_rebuild"]
 FusedRebuild = Callable[[KeyFrameTable, Tensor, Tensor, Tensor | None, Layout, Tensor], Tensor]
 
 _KERNEL = "dfs_store.loaders.batching.triton_rebuild"
-_TOLERANCE = 1e-5  # float32 in another order gives 1e-7 of values up to 2; a wrong pixel about 1
+_TOLERANCE = 1e-5  # another order of float32 operations gives 1e-7 for values up to 2; a wrong pixel about 1
 
 
 @cache
 def fused_rebuild(device: torch.device) -> FusedRebuild | None:
-    """Returns the kernel where it works, and None, with a warning, where plain torch must do its work.
+    """Returns the kernel if it works on a GPU; otherwise warns and returns None.
 
     Args:
-        device: a GPU.
+        device: the GPU.
     """
     try:
         kernel: FusedRebuild = importlib.import_module(_KERNEL).rebuild_fused
     except ImportError:
-        return None  # this torch came without Triton
+        return None  # this build of torch does not include Triton
     try:
         error = _error(kernel, device)
-    except Exception as failure:  # noqa: BLE001 - compilers and drivers fail in ways of their own
+    except Exception as failure:  # noqa: BLE001 - compilers and drivers raise many types
         reason = f"failed: {failure}"
     else:
         if error <= _TOLERANCE:
@@ -41,7 +41,7 @@ def fused_rebuild(device: torch.device) -> FusedRebuild | None:
         reason = f"is off by {error:.0e}"
     warnings.warn(
         f"the fused kernel that rebuilds clips {reason} on {device} with torch {torch.__version__}; "
-        "plain torch rebuilds them instead, with the same result, more slowly",
+        "using plain torch instead, which is slower but gives the same result",
         RuntimeWarning,
         stacklevel=2,
     )
@@ -49,10 +49,10 @@ def fused_rebuild(device: torch.device) -> FusedRebuild | None:
 
 
 def _error(kernel: FusedRebuild, device: torch.device) -> float:
-    """Returns the largest difference between the kernel's clips and those of plain float32 on the CPU."""
-    # All said outright: the caller may have set other defaults of torch.
+    """Returns the largest difference between clips of the kernel and of float32 torch on the CPU."""
+    # Everything is explicit, since the caller may have changed torch's defaults.
     cpu: dict[str, Any] = {"device": "cpu", "generator": torch.Generator("cpu").manual_seed(0)}
-    # More pixels than one program makes, and a width that no power of two divides.
+    # More pixels than one program handles, and a width that is odd.
     stored = torch.randint(256, (5, 3, 33, 35), dtype=torch.uint8, **cpu)
     scale, zero = torch.rand(2, 5, 3, dtype=torch.float32, **cpu)
     scale = scale / 255

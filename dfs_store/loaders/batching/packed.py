@@ -1,4 +1,4 @@
-"""Batches of key frames for DataLoader workers: packed while they travel, rebuilt where they are used."""
+"""Batches of key frames for DataLoader workers, which are sent packed and rebuilt in the main process."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,27 +27,27 @@ class PackedBatch:
     """The key frames of some clips.
 
     Attributes:
-        clips: (B,) int64, their numbers in the dataset.
-        key_frames: theirs alone, one clip after the other.
+        clips: numbers of the clips in the dataset, (B,) int64.
+        key_frames: key frames of exactly these clips, one clip after the other.
     """
 
     clips: npt.NDArray[np.int64]
     key_frames: KeyFrameTable
 
     def __len__(self) -> int:
-        """B."""
+        """Returns B, the number of clips."""
         return len(self.clips)
 
     def pin_memory(self) -> "PackedBatch":
-        """Returns the batch in pinned memory; a DataLoader with ``pin_memory=True`` asks for it."""
+        """Returns the batch in pinned memory; called by a DataLoader with ``pin_memory=True``."""
         return PackedBatch(self.clips, self.key_frames.pin_memory())
 
 
 class PackedDataset(Dataset[PackedBatch]):
-    """The clips of a `DFSDataset` as packed batches, for a DataLoader with workers; made by its `packed`.
+    """The clips of a `DFSDataset` as packed batches, for a DataLoader with workers; see `DFSDataset.packed`.
 
-    Workers read, check and decode key frames; `rebuild`, called in the process that trains, makes clips
-    of them on the device. A batch on its way takes the bytes of its key frames, as they are stored.
+    Workers read, check and decode key frames. `rebuild`, called in the training process, rebuilds the clips
+    on the device. A packed batch takes the size of its key frames in their stored dtype.
 
     Example:
         >>> packed = DFSDataset("ucf.zarr", in_memory=False).packed(device="cuda")  # doctest: +SKIP
@@ -55,12 +55,12 @@ class PackedDataset(Dataset[PackedBatch]):
         ...     clips, labels = packed.rebuild(batch)
 
     Args:
-        dataset: without a per-clip `transform`. Its `target_transform` must return whole numbers.
-        device: where clips are rebuilt.
-        dtype: a floating dtype of the clips; float32 when absent.
+        dataset: dataset without a per-clip `transform`. Its `target_transform` must return whole numbers.
+        device: device that rebuilds clips.
+        dtype: floating-point dtype of the clips; float32 if None.
 
     Raises:
-        SettingsError: an option is outside its rule.
+        SettingsError: an option is invalid.
     """
 
     def __init__(
@@ -85,17 +85,17 @@ class PackedDataset(Dataset[PackedBatch]):
         return self.__getitems__(index if isinstance(index, list | tuple) else [index])[0]
 
     def __getitems__(self, indices: Sequence[int]) -> list[PackedBatch]:
-        """Returns one packed batch of the clips, in a list, since a DataLoader collates a list of items."""
+        """Returns the clips as one packed batch, in a list, since a DataLoader collates a list of items."""
         clips = self.dataset.clip_numbers(indices)
         return [PackedBatch(clips, self._reader.read(clips, fresh_memory))]
 
-    @torch.inference_mode(mode=False)  # or what was made while testing could not be trained on
+    @torch.inference_mode(mode=False)  # a batch made during inference must still be usable for training
     @torch.no_grad()
     def rebuild(self, batch: PackedBatch) -> tuple[Tensor, Tensor]:
-        """Rebuilds the clips of a batch, as a DFSLoader would.
+        """Rebuilds the clips of a batch, like a DFSLoader.
 
         Args:
-            batch: of this dataset.
+            batch: batch of this dataset.
 
         Returns:
             clips (B, C, M, H, W) or (B, M, C, H, W) by the dataset's layout, in recycled memory on the CPU,
@@ -115,7 +115,7 @@ class PackedDataset(Dataset[PackedBatch]):
 
 
 def _collate(batches: Sequence[PackedBatch], *, collate_fn_map: Any = None) -> PackedBatch:  # noqa: ANN401
-    """Joins packed batches; a DataLoader's is one already where it asks for whole batches."""
+    """Joins packed batches. If the DataLoader requested a whole batch, there is only one."""
     if len(batches) == 1:
         return batches[0]
     clips = np.concatenate([batch.clips for batch in batches])

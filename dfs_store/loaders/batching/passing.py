@@ -1,7 +1,7 @@
-"""Key frames in memory that a spawned process shares with the one that spawned it.
+"""Shares key frames in memory with spawned processes.
 
-A forked process shares them anyway. A spawned one is sent the dataset by pickle, and would otherwise load and
-decode every key frame again into memory of its own.
+A forked process shares them anyway. A spawned one gets the dataset by pickle, and would otherwise load and
+decode every key frame again.
 """
 
 import os
@@ -16,15 +16,15 @@ from dfs_store.loaders.batching.tables import KeyFrameTable
 
 __all__ = ["PassedTable"]
 
-_SHARED_MEMORY = Path("/dev/shm")  # where Linux keeps it; elsewhere its size cannot be asked for
-_SPARED_BYTES = 16 * 2**20  # left for what else is shared, such as batches
+_SHARED_MEMORY = Path("/dev/shm")  # on Linux; the size of other systems' shared memory is unknown
+_SPARED_BYTES = 16 * 2**20  # reserved for other shared data, such as batches
 
 
 class PassedTable:
-    """A table in a pickled dataset: in shared memory for a process that is being spawned, else absent.
+    """A table in a pickled dataset: in shared memory for a process that is being spawned, else None.
 
     Args:
-        table: of the dataset; None if it was not passed, or there is none.
+        table: table of the dataset, or None.
     """
 
     def __init__(self, table: KeyFrameTable | None) -> None:
@@ -35,15 +35,15 @@ class PassedTable:
 
 
 def _reduce_for_process(passed: PassedTable) -> tuple[Any, ...]:
-    # A queue pickles in the same way, but its reader may come when this process has ended.
+    # A queue pickles in the same way, but its reader may run after this process has ended.
     if passed.table is None or get_spawning_popen() is None or not _fits(passed.table):
         return PassedTable, (None,)
-    # From now on the table of this process is in shared memory, too: torch moves it there once.
+    # The table of this process moves to shared memory, too: torch moves it once.
     return PassedTable, (passed.table,)
 
 
 def _fits(table: KeyFrameTable) -> bool:
-    """Returns whether there is shared memory for a table; torch would be killed for writing more."""
+    """Returns whether shared memory has room for a table; writing more would kill the process."""
     needed = table.frames.nbytes + _SPARED_BYTES
     if table.frames.untyped_storage().is_shared() or not _SHARED_MEMORY.is_dir():
         return True
@@ -51,8 +51,8 @@ def _fits(table: KeyFrameTable) -> bool:
     free = about.f_bavail * about.f_frsize
     if free < needed:
         warnings.warn(
-            f"{_SHARED_MEMORY} has {mebibytes(free)} left and the key frames take "
-            f"{mebibytes(table.frames.nbytes)}, so every spawned worker loads them into memory of its own; "
+            f"{_SHARED_MEMORY} has {mebibytes(free)} free, but the key frames take "
+            f"{mebibytes(table.frames.nbytes)}, so every spawned worker loads a copy of its own; "
             'enlarge it (docker run --shm-size), or use multiprocessing_context="fork"',
             stacklevel=2,
         )

@@ -1,4 +1,4 @@
-"""The numbers of Eq. 3 for a clip at evenly spaced output times, worked out once, on first need."""
+"""Plans of Eq. 3 for a clip at evenly spaced output times, computed once when first needed."""
 
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -14,21 +14,21 @@ from dfs_store.interpolation import neighbours, resample_times
 
 __all__ = ["ClipPlan", "Segment", "plan_of"]
 
-_MOST_KEPT = 256  # output frames: the plans of many long clips would take gigabytes
+_MOST_KEPT = 256  # largest number of output frames: plans of many long clips would take gigabytes
 
 
 class Segment(NamedTuple):
-    """Successive output frames that are made alike, so that one operation makes them all.
+    """Consecutive output frames that one operation can compute.
 
-    With a weight, every frame mixes the same two neighbouring key frames. Without one, the frames are
-    key frames: as many successive ones, or a single one that is repeated.
+    With a weight, every frame interpolates the same two neighbouring key frames. Without one, the frames are
+    copies of consecutive key frames, or of a single one that is repeated.
 
     Attributes:
-        start: first of the M output frames.
-        length: how many there are.
-        key: the key frame of the clip that they start from.
-        num_keys: key frames that are taken as they are; 1 with a weight, whose other one is the next.
-        weight: (length, 1) float32 in [0, 1], weight of the next key frame; or None.
+        start: number of the first output frame.
+        length: number of output frames.
+        key: number of the first key frame in the clip.
+        num_keys: number of key frames to copy; 1 with a weight, which also uses the next key frame.
+        weight: weight of the next key frame, (length, 1) float32 in [0, 1]; or None.
     """
 
     start: int
@@ -40,11 +40,11 @@ class Segment(NamedTuple):
 
 @dataclass(frozen=True)
 class ClipPlan:
-    """Eq. 3 of one clip, or of all with the same positions.
+    """Eq. 3 of all clips with the same positions.
 
     Attributes:
-        left: (M,) int64, number of the key frame at or before each output time.
-        weight: (M,) float32 in [0, 1), weight of the next key frame.
+        left: number of the key frame at or before each output time, (M,) int64.
+        weight: weight of the next key frame, (M,) float32 in [0, 1).
     """
 
     left: npt.NDArray[np.int64]
@@ -52,7 +52,7 @@ class ClipPlan:
 
     @cached_property
     def segments(self) -> list[Segment]:
-        """The output frames in order, in as few segments as there are intervals between key frames."""
+        """The output frames in order, in at most one segment per interval between key frames."""
         starts = [0, *(np.flatnonzero(np.diff(self.left)) + 1).tolist(), len(self.left)]
         segments: list[Segment] = []
         for start, stop in pairwise(starts):
@@ -65,11 +65,10 @@ class ClipPlan:
 
 
 def _append_key_frame(segments: list[Segment], new: Segment) -> None:
-    """Adds outputs that are all one key frame, to the last segment where that can make them too."""
     if segments and new.length == 1:
         last = segments[-1]
         if last.weight is not None and new.key == last.key + 1:
-            # Where the weight is 1, `torch.lerp` returns its end untouched.
+            # At weight 1, `torch.lerp` returns its end point unchanged.
             end = torch.ones(1, 1, dtype=last.weight.dtype, device=last.weight.device)
             segments[-1] = last._replace(length=last.length + 1, weight=torch.cat([last.weight, end]))
             return
@@ -80,18 +79,18 @@ def _append_key_frame(segments: list[Segment], new: Segment) -> None:
 
 
 def plan_of(positions: npt.NDArray[np.int64], num_frames: int, num_outputs: int) -> ClipPlan:
-    """Returns the plan of a clip for evenly spaced output times; clips with equal positions share it.
+    """Returns the plan of a clip for evenly spaced output times, shared by clips with equal positions.
 
     Args:
-        positions: (K,) positions of the clip's key frames.
+        positions: positions of the clip's key frames, (K,).
         num_frames: T of the clip.
-        num_outputs: M; for M = T the times are the whole frames.
+        num_outputs: M; if M = T, the times are the whole frames.
     """
     plan = _plan if num_outputs <= _MOST_KEPT else _plan.__wrapped__
     return plan(positions.tobytes(), num_frames, num_outputs)
 
 
-# Many clips share their positions: two key frames, or every frame.
+# Many clips have the same positions: two key frames, or every frame.
 @lru_cache(maxsize=2**14)
 def _plan(positions: bytes, num_frames: int, num_outputs: int) -> ClipPlan:
     times = resample_times(num_frames, num_outputs)

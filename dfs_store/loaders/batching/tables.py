@@ -1,4 +1,4 @@
-"""Key frames as tensors in their stored dtype, and their values for one clip or a whole batch."""
+"""Key frames as tensors in their stored dtype, and their values for a clip or a batch."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,8 +17,8 @@ class KeyFrameTable:
     """Key frames of some clips; value = scale * frames + zero, per key frame and channel.
 
     Attributes:
-        frames: (S, C, H, W) contiguous, float32, float16 or uint8.
-        scale: (S, C) float32, or None where the values are the stored ones.
+        frames: contiguous (S, C, H, W), float32, float16 or uint8.
+        scale: (S, C) float32, or None if the stored values are the values.
         zero: (S, C) float32, or None.
     """
 
@@ -31,7 +31,7 @@ class KeyFrameTable:
         return self._each(lambda part: part.to(device, non_blocking=True))
 
     def rows(self, rows: Tensor, memory: Memory = cpu_memory) -> "KeyFrameTable":
-        """Returns a table of some key frames by their numbers, (K,) int64."""
+        """Returns a table of the key frames with the given numbers, (K,) int64."""
 
         def chosen(part: Tensor) -> Tensor:
             out = memory((len(rows), *part.shape[1:]), part.dtype)
@@ -50,24 +50,24 @@ class KeyFrameTable:
 
     @staticmethod
     def joined(tables: Sequence["KeyFrameTable"]) -> "KeyFrameTable":
-        """Returns the key frames of several tables of one dataset, one after the other."""
+        """Joins the key frames of several tables of one dataset, one after the other."""
         frames = torch.cat([table.frames for table in tables])
         scales = [table.scale for table in tables if table.scale is not None]
         zeros = [table.zero for table in tables if table.zero is not None]
         return KeyFrameTable(frames, torch.cat(scales), torch.cat(zeros)) if scales else KeyFrameTable(frames)
 
     def holds_values(self, dtype: torch.dtype) -> bool:
-        """Returns whether `frames` are the values themselves, in `dtype`."""
+        """Returns whether `frames` are the values, in `dtype`."""
         return self.scale is None and self.frames.dtype == dtype
 
     def values(self, start: int, stop: int, dtype: torch.dtype, workspace: Workspace) -> Tensor:
-        """Returns the values of successive key frames.
+        """Returns the values of consecutive key frames.
 
         Args:
             start: number of the first one.
             stop: number after the last one.
             dtype: float32 or float64.
-            workspace: memory for the result, which stays valid until the next call.
+            workspace: memory for the result, which is valid until the next call.
 
         Returns:
             (K, C, H, W) in `dtype`, contiguous.
@@ -79,12 +79,12 @@ class KeyFrameTable:
         return values
 
     def gather(self, rows: Tensor, layout: Layout, workspace: Workspace) -> Tensor:
-        """Returns the values of some key frames, in the order in which `rebuild_batch` takes them.
+        """Returns the values of some key frames in the order that `rebuild_batch` expects.
 
         Args:
-            rows: (B, K) int64, numbers of key frames.
+            rows: numbers of the key frames, (B, K) int64.
             layout: "CTHW" or "TCHW".
-            workspace: memory for the result, which stays valid until the next call.
+            workspace: memory for the result, which is valid until the next call.
 
         Returns:
             (B, C, K, H, W) for CTHW, (B, K, C, H, W) for TCHW, float32, contiguous.

@@ -1,10 +1,10 @@
-"""Eq. 3 as one kernel for GPUs: from stored key frames to finished clips, which are written once.
+"""Eq. 3 as one kernel for GPUs, which reads stored key frames and writes finished clips once.
 
-What the product in `rebuild_batch` needs in separate passes over memory (gathering, undoing quantisation,
-mirroring, rounding to the output's dtype) is done here to values in registers. Imported only where a GPU
-is used: Triton comes with torch's builds for them.
+Gathering, dequantisation, mirroring and rounding to the output dtype, which take separate passes over memory
+with `rebuild_batch`, are done in registers. Imported only if a GPU is used, since only torch's GPU builds
+include Triton.
 """
-# ruff: noqa: ANN001, ANN202, N803 - a kernel's arguments have types of Triton's own
+# ruff: noqa: ANN001, ANN202, N803 - arguments of a kernel have Triton's types
 
 from contextlib import nullcontext
 
@@ -18,7 +18,7 @@ from dfs_store.loaders.rebuild import Layout
 
 __all__ = ["rebuild_fused"]
 
-_PIXELS = 1024  # per program: 8 for each thread, so that uint8 is read in words of 8 bytes
+_PIXELS = 1024  # per program: 8 per thread, so that uint8 is read in words of 8 bytes
 
 
 @triton.jit  # type: ignore[untyped-decorator]
@@ -41,7 +41,7 @@ def _rebuild_kernel(  # type: ignore[no-untyped-def]
     MIRRORS: tl.constexpr,
     PIXELS: tl.constexpr,
 ):
-    """Rebuilds PIXELS pixels of one channel of one clip, frame after frame."""
+    """Rebuilds PIXELS pixels of one channel of one clip, frame by frame."""
     clip = tl.program_id(0).to(tl.int64)
     channel = tl.program_id(1)
     pixels = tl.program_id(2) * PIXELS + tl.arange(0, PIXELS)
@@ -54,14 +54,14 @@ def _rebuild_kernel(  # type: ignore[no-untyped-def]
     for output in range(num_outputs):
         share = tl.load(weight + clip * num_outputs + output)
         plane = tl.load(left + clip * num_outputs + output) * num_channels + channel
-        # The next key frame is not read where it has no share: it may be another clip's, or none.
+        # The next key frame is not read at weight 0: it may be another clip's, or outside the table.
         following = tl.where(share > 0, plane + num_channels, plane)
         value = tl.load(frames + plane * num_pixels + source, mask=inside, other=0).to(tl.float32)
         other = tl.load(frames + following * num_pixels + source, mask=inside, other=0).to(tl.float32)
         if QUANTISED:
             value = value * tl.load(scale + plane) + tl.load(zero + plane)
             other = other * tl.load(scale + following) + tl.load(zero + following)
-        # A key position takes its key frame untouched: arithmetic would turn inf into nan, -0 into 0.
+        # A key position copies its key frame: arithmetic would turn inf into nan, -0 into 0.
         value = tl.where(share > 0, value * (1 - share) + other * share, value)
         tl.store(target + output * frame_stride, value.to(out.dtype.element_ty), mask=inside)
 
@@ -73,12 +73,12 @@ def rebuild_fused(
 
     Args:
         table: key frames on the device of `out`, (S, C, H, W).
-        left: (B, M) int64, number in the table of the key frame at or before each output time.
-        weight: (B, M) float32, weight of the key frame after it; 0 at a key position.
-        mirrored: (B,) uint8, 1 for clips that are turned left to right; None for none.
+        left: row of the key frame at or before each output time, (B, M) int64.
+        weight: weight of the next key frame, 0 at a key position, (B, M) float32.
+        mirrored: 1 for clips to flip horizontally, (B,) uint8; None for none.
         layout: "CTHW" or "TCHW".
-        out: contiguous, (B, C, M, H, W) or (B, M, C, H, W), floating and no wider than float32. Values are
-            mixed in float32 and rounded once.
+        out: contiguous, (B, C, M, H, W) or (B, M, C, H, W), floating-point of at most float32. Values are
+            interpolated in float32 and rounded once.
 
     Returns:
         `out`.

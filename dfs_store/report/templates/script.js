@@ -12,7 +12,7 @@
   button.addEventListener("click", () =>
     useTheme(themes[(themes.indexOf(button.dataset.theme) + 1) % themes.length]));
 
-  // Players: one timer moves all that play.
+  // One timer advances all players.
   const players = [...document.querySelectorAll(".player")].map((root) => {
     const player = {
       root,
@@ -71,7 +71,7 @@
       figure.hidden = event.target.value !== "" && figure.dataset.class !== event.target.value;
   });
 
-  // The class table: sorted by a click on a column's head, filtered by a part of the name.
+  // The class table can be sorted by column and filtered by name.
   const table = document.getElementById("class-table"), body = table.tBodies[0];
   const heads = [...table.tHead.rows[0].cells];
   const key = (row, column) => {

@@ -36,7 +36,7 @@ class Shard:
 
         Args:
             text: "3/16"; "auto", the task of a Slurm job array; or "auto/16", the pod of an indexed job of
-                Kubernetes, which does not tell its pods how many there are.
+                Kubernetes, which does not provide the number of pods.
             environment: environment variables; those of this process if None.
 
         Raises:

@@ -148,7 +148,7 @@ def native_arrays_of_a_petabyte(path, shape):
     )
 
 
-@attack("half a letter", ".zarr", ".h5", text=['"\\ud800"', '{"\\udfff": 1}'])
+@attack("lone surrogate", ".zarr", ".h5", text=['"\\ud800"', '{"\\udfff": 1}'])
 def half_a_letter(path, text):
     """A text that no terminal and no file in UTF-8 can hold."""
     raw_attribute(path, '{"format_version": "1.0", "provenance": {"made": ' + text + "}}")

@@ -261,7 +261,7 @@ def test_an_export_that_is_killed_leaves_nothing_there(tmp_path, number):
         assert running.returncode == 128 + number
         assert not list(tmp_path.glob(".o.*"))
     else:
-        with pytest.warns(UserWarning, match="removed what a writer that died had left"):
+        with pytest.warns(UserWarning, match="removed files left by a process that was killed"):
             export(path, tmp_path / "o", "videos", classes=["left"])
         assert not list(tmp_path.glob(".o.*"))
 

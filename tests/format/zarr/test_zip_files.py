@@ -200,7 +200,7 @@ def test_a_killed_writer_leaves_no_archive(tmp_path):
     done = subprocess.run([sys.executable, "-c", code], check=False, cwd=Path(__file__).parents[3])
     assert done.returncode == -signal.SIGKILL
     assert not (tmp_path / "s.zarr.zip").exists()
-    with pytest.warns(UserWarning, match="removed what a writer that died had left"):
+    with pytest.warns(UserWarning, match="removed files left by a process that was killed"):
         content().write(tmp_path / "s.zarr.zip")
     assert list(verify(tmp_path / "s.zarr.zip")) == []
 
