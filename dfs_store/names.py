@@ -14,6 +14,7 @@ __all__ = [
     "known_name",
     "nearest_name",
     "printable",
+    "valid_unicode",
     "without_secrets",
 ]
 
@@ -90,11 +91,15 @@ def printable(text: str) -> str:
     Control characters other than tab and line feed, characters that change the direction of text, and bytes
     of file names that are not UTF-8 are escaped as hexadecimal numbers.
     """
+    return valid_unicode(text).translate(COMMANDS)
+
+
+def valid_unicode(text: str) -> str:
+    """Returns text in which bytes of file names that are not UTF-8, and lone surrogates, are escaped."""
     try:
-        text = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+        return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     except UnicodeEncodeError:
-        text = text.encode("utf-8", "backslashreplace").decode()
-    return text.translate(COMMANDS)
+        return text.encode("utf-8", "backslashreplace").decode()
 
 
 _IN_TEXT = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://[^\s'\"<>?#]+(?:[?#]\S*)?")

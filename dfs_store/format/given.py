@@ -12,7 +12,7 @@ from dfs_store.format.coded.encoding import FrameEncoding
 from dfs_store.format.digest import canonical_json
 from dfs_store.format.io.reading import parse_json
 from dfs_store.format.spec import FORMAT_VERSION, RESERVED_KEYS, header_problems
-from dfs_store.names import printable
+from dfs_store.names import valid_unicode
 
 __all__ = ["build_attributes", "check_frames", "check_label", "check_soft_label", "check_steps"]
 
@@ -64,12 +64,12 @@ def build_attributes(
 
 
 def _readable(value: Any) -> Any:  # noqa: ANN401 - any JSON
-    """Returns attributes with valid Unicode: `printable` replaces bytes of paths that are not UTF-8."""
+    """Returns attributes with valid Unicode; bytes of paths that are not UTF-8 are escaped."""
     if isinstance(value, dict):
         return {_readable(key): _readable(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_readable(item) for item in value]
-    return printable(value) if isinstance(value, str) else value
+    return valid_unicode(value) if isinstance(value, str) else value
 
 
 def check_frames(key_frames: npt.ArrayLike, frame_shape: tuple[int, ...]) -> npt.NDArray[np.float32]:

@@ -64,7 +64,7 @@ def clips_and_cosines(draw):
     steps[random.random(steps.shape) < 0.05] = np.nan
     for clip, positions in enumerate(keys):
         steps[:, :, clip, positions] = np.nan
-    return keys, num_frames, torch.from_numpy(steps)
+    return keys, num_frames, steps
 
 
 def qualifying(rule, steps, clip, position):

@@ -127,7 +127,7 @@ def headers_that_are_no_text(path, value):
         file["dfs_store"] = value
 
 
-@attack("dfs_store claims 536,870,912 bytes", ".h5", options=[{}, {"chunks": (2**20,), "compression": 9}])
+@attack("dfs_store needs 536,870,912 bytes", ".h5", options=[{}, {"chunks": (2**20,), "compression": 9}])
 def headers_of_gigabytes(path, options):
     """A sparse or an expanding header, read before anything else can be checked."""
 
@@ -220,7 +220,7 @@ def filters_that_run_code(path, number, name):
     replace_dataset(path, name, make)
 
 
-@attack("claims 137,438,953,472|claims 68,719,476,736", ".h5", name=["positions", "checksums"])
+@attack("needs 137,438,953,472|needs 68,719,476,736", ".h5", name=["positions", "checksums"])
 def small_arrays_of_gigabytes(path, name):
     """Chunks that were never written: a file of some kilobytes that claims all memory."""
     replace_dataset(
@@ -228,7 +228,7 @@ def small_arrays_of_gigabytes(path, name):
     )
 
 
-@attack("cut into 4,194,304 chunks", ".h5")
+@attack("has 4,194,304 chunks", ".h5")
 def chunks_of_one_value(path):
     """A loop over millions of chunks that are not there."""
     replace_dataset(

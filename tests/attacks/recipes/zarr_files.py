@@ -367,13 +367,13 @@ def regular(*chunks):
     return {"name": "regular", "configuration": {"chunk_shape": list(chunks)}}
 
 
-@attack("claims 137,438,953,472 bytes", ".zarr")
+@attack("needs 137,438,953,472 bytes", ".zarr")
 def small_arrays_of_gigabytes(path):
     """Chunks that are not there read as the fill value: some bytes that claim all memory."""
     change_layout(path, "labels", shape=[2**35], chunk_grid=regular(2**20))
 
 
-@attack("cut into 4,194,304 chunks", ".zarr")
+@attack("has 4,194,304 chunks", ".zarr")
 def chunks_of_one_value(path):
     """A loop over millions of chunks that are not there."""
     change_layout(path, "labels", shape=[2**22], chunk_grid=regular(1))

@@ -185,9 +185,10 @@ def test_an_archive_appears_whole_and_is_replaced_in_one_step(tmp_path):
         content().write(path, overwrite=True)
         assert store.clip(0).max() == 0  # a reader keeps what it opened
     assert [file.name for file in tmp_path.iterdir()] == ["s.zarr.zip"]
-    path.write_text("no archive")
-    content().write(path, overwrite=True)
     assert list(verify(path)) == []
+    path.write_text("no archive")
+    with pytest.raises(OutputExistsError, match="is not a store"):
+        content().write(path, overwrite=True)
 
 
 def test_a_killed_writer_leaves_no_archive(tmp_path):
