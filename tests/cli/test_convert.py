@@ -55,7 +55,7 @@ def test_nonsense_is_refused(dfs, store, tmp_path):
         (("--encoding", "webp", "--dtype", "float16"), 2, "must be uint8"),
         (("--without", "1-x"), 2, "ranges"),
         (("--without", "99"), 2, "got 99"),
-        (("--without", "0-2"), 2, "no clip is left"),
+        (("--without", "0-2"), 2, "no clips are left"),
     ):
         outcome = dfs("convert", store, out, *words)
         assert (outcome.code, said in outcome.stderr) == (code, True)

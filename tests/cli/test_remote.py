@@ -8,7 +8,7 @@ def test_looking_at_and_repairing_a_remote_store(dfs, bucket):
     write_store(url)
     described = dfs("inspect", url, "--json").document
     assert (described["path"], described["container"]) == (url, "zarr")
-    assert "whole" in dfs("verify", url).stdout
+    assert "intact" in dfs("verify", url).stdout
     assert dfs("repair", url, f"{bucket}/r.zarr.zip").code == 0
     assert dfs("inspect", f"{bucket}/r.zarr.zip", "--json").document["container"] == "zarr.zip"
     refused = dfs("repair", url, f"{bucket}/r.zarr.zip")
@@ -39,7 +39,7 @@ def test_condensing_to_a_url(dfs, bucket, tmp_path, monkeypatch):
     assert dfs(*command, "--out", f"{bucket}/shapes.zarr").code == 0
     assert dfs(*command, "--out", f"{bucket}/shapes.zarr").code == 2
     assert dfs(*command, "--out", "s3://no-bucket/s.h5").code == 2
-    assert "whole" in dfs("verify", f"{bucket}/shapes.zarr").stdout
+    assert "intact" in dfs("verify", f"{bucket}/shapes.zarr").stdout
     (log,) = (tmp_path / "here").iterdir()  # nothing stays in the working folder but the log of the run
     assert log.name.startswith("shapes.zarr.")
     assert log.name.endswith(".events.jsonl")

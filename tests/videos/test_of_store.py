@@ -100,11 +100,11 @@ def test_joined_stores_must_have_the_same_test_clips(tmp_path, store):
 
 def test_a_store_of_unknown_or_missing_videos_says_what_to_do(tmp_path):
     unknown = write_store(tmp_path / "a.zarr", provenance={"method": "x"})
-    with pytest.raises(SettingsError, match=r"does not say which dataset.*dataset=\.\.\. in Python"):
+    with pytest.raises(SettingsError, match=r"does not record which dataset.*dataset=\.\.\. in Python"):
         dfs_store.test_videos(unknown)
     assert len(dfs_store.test_videos(unknown, dataset="moving-shapes")) > 0
     gone = write_store(tmp_path / "b.zarr", provenance={"dataset": "./videos"})
-    with pytest.raises(DatasetNotFoundError, match=f"nothing at {tmp_path}/videos.*dataset="):
+    with pytest.raises(DatasetNotFoundError, match=f"{tmp_path}/videos does not exist.*dataset="):
         dfs_store.test_videos(gone)
 
 

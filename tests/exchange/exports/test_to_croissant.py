@@ -58,7 +58,7 @@ def test_core_and_responsible_fields_are_filled_in(exported):
         "3 clips of 4 frames in 2 classes, made from my videos with the method herding"
         in metadata.description
     )
-    assert "what is rare in a class" in str(metadata.data_biases)
+    assert "rare content of a class" in str(metadata.data_biases)
     assert "cross-fades" in str(metadata.data_limitations)
     assert "keeps real frames" in str(metadata.data_collection)
     assert "People in my videos may be recognisable" in str(metadata.personal_sensitive_information)

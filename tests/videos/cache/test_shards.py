@@ -54,7 +54,7 @@ def test_a_task_of_slurm_knows_its_shard(environment, shard):
         ("auto", {"JOB_COMPLETION_INDEX": "3"}, "add their number: auto/16"),
         ("auto/16", {}, "JOB_COMPLETION_INDEX is not set"),
         ("auto/16", {"JOB_COMPLETION_INDEX": "16"}, "one of 1/N to N/N, got 17/16"),
-        ("auto/16", slurm(0, 0, 1, 16), "leave out the number"),
+        ("auto/16", slurm(0, 0, 1, 16), "use --shard auto"),
         ("auto/", {}, "must be like 3/16"),
         ("3", {}, "must be like 3/16"),
     ],
