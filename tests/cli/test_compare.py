@@ -88,7 +88,9 @@ def test_another_comparison_in_the_folder_is_refused_by_name(compare, tmp_path):
     assert "--vpc 1 there, 1,2 now" in refused.stderr
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "notes.txt").touch()
-    assert "does not contain compare.json" in compare(*words, "--vpc", "1", out="mine", short=EVALUATION).stderr
+    assert (
+        "does not contain compare.json" in compare(*words, "--vpc", "1", out="mine", short=EVALUATION).stderr
+    )
 
 
 def test_a_cell_that_fails_is_recorded_and_the_others_go_on(compare, tmp_path, monkeypatch):

@@ -3,7 +3,7 @@
 import json
 
 from tests.format.making import content
-from tests.format.test_repair import flip_frame
+from tests.format.copying.test_repair import flip_frame
 
 
 def test_the_command_says_what_it_left_out(tmp_path, dfs):

@@ -13,14 +13,11 @@ class _Relabelled(SomeClips):
     def __init__(self, source, num_classes):
         super().__init__(source, np.arange(num_classes * 4) % len(source.labels))
         self._num_classes = num_classes
+        self.classes = [f"class {number:03d}" for number in range(num_classes)]
 
     @property
     def labels(self):
         return np.repeat(np.arange(self._num_classes), 4)
-
-    @property
-    def classes(self):
-        return [f"class {number:03d}" for number in range(self._num_classes)]
 
 
 def many_classes(num_classes=50, *, frames=4, size=43):

@@ -75,7 +75,10 @@ def text_of(text):
 HOSTILE = {
     "empty.avi": (lambda path: path.write_bytes(b""), "the file is empty"),
     "text.mp4": (text_of("This is no video."), "not a video|its format is not supported"),
-    "picture.avi": (lambda path: path.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(100)), "not a video|not supported"),
+    "picture.avi": (
+        lambda path: path.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(100)),
+        "not a video|not supported",
+    ),
     "head.avi": (
         lambda path: path.write_bytes(make_video(path).read_bytes()[:3000]),
         "not a video|no frame can be decoded",

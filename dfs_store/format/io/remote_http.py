@@ -104,9 +104,9 @@ async def _get_once(system: Any, session: Any, wanted: Range, most_bytes: int) -
 
 def _check_range(response: Any, start: int) -> None:  # noqa: ANN401
     """Raises OSError if a range begins elsewhere than asked, since it would be shown as other values."""
-    said = response.headers.get("Content-Range", "")
-    if start >= 0 and not said.startswith(f"bytes {start}-"):
-        raise OSError(f"the server sent {said or 'a part'!r} when asked for bytes from {start:,}")
+    answered = response.headers.get("Content-Range", "")
+    if start >= 0 and not answered.startswith(f"bytes {start}-"):
+        raise OSError(f"the server sent {answered or 'a part'!r} when asked for bytes from {start:,}")
 
 
 async def _read(content: Any, limit_bytes: int) -> bytes:  # noqa: ANN401

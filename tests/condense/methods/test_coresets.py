@@ -171,7 +171,7 @@ def test_kept_frames_of_a_file_are_named_by_their_numbers_in_it(config, tmp_path
 @pytest.mark.parametrize("method", ["random", "herding", "k-center"])
 def test_more_key_frames_than_frames_are_refused_before_clips_are_chosen(config, videos, method):
     settings = config(method=method, key_frames=7).resolved()
-    said = r"--key-frames must be in 1\.\.6 for clips of 6 frames, got 7"
+    said = r"--key-frames must be 1 to 6 for clips of 6 frames, got 7"
     with pytest.raises(SettingsError, match=said):
         plan_run(settings, videos)
     with pytest.raises(SettingsError, match=said):
@@ -226,7 +226,7 @@ def test_bad_extractors_are_refused_by_name(config, videos, tmp_path):
     nonsense.write_bytes(b"no network")
     empty.write_bytes(b"")
     for file in (other, nonsense, empty):
-        with pytest.raises(SettingsError, match=f"{file.name} does not hold"):
+        with pytest.raises(SettingsError, match=f"{file.name} does not contain"):
             condense(config(method="herding", extractor=str(file)), videos)
     with pytest.raises(SettingsError, match="trained, random or a file"):
         condense(config(method="herding", extractor=str(tmp_path / "none.pt")), videos)
