@@ -2,8 +2,8 @@
 
 import json
 
-from tests.format.making import content
 from tests.format.copying.test_repair import flip_frame
+from tests.format.making import content
 
 
 def test_the_command_says_what_it_left_out(tmp_path, dfs):
