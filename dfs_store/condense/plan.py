@@ -131,7 +131,7 @@ def check_place(config: CondenseConfig) -> None:
     Raises:
         OutputExistsError: `out` exists and `overwrite` is not set.
         OutputNotWritableError: `out` cannot be written.
-        SettingsError: the suffix is not one of a container, or the checkpoint of an unfinished run would be
+        SettingsError: the suffix is not a container's, or the checkpoint of an unfinished run would be
             lost.
     """
     check_output(config.out, overwrite=config.overwrite)

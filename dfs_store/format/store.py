@@ -159,7 +159,7 @@ class KeyFrameStore:
 
     @property
     def levels(self) -> Levels | None:
-        """Values of the levels of encoded key frames, the same for all; None if they are not encoded."""
+        """Scale and zero point shared by all encoded key frames; None if they are not encoded."""
         if self.frame_encoding is None:
             return None
         return Levels(self._arrays["scale"][0], self._arrays["zero"][0])

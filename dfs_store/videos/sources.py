@@ -25,7 +25,7 @@ class PixelSource(Protocol):
 
     @property
     def labels(self) -> npt.NDArray[np.int64]:
-        """(N,) int64."""
+        """Label of each clip, (N,) int64."""
 
     @property
     def classes(self) -> list[str]:
@@ -97,7 +97,7 @@ class CachedClips:
 
     @cached_property
     def labels(self) -> npt.NDArray[np.int64]:
-        """(N,) int64."""
+        """Label of each clip, (N,) int64."""
         return np.array(self._index["labels"], dtype=np.int64)
 
     @property
@@ -239,7 +239,7 @@ class GeneratedClips:
 
     @property
     def labels(self) -> npt.NDArray[np.int64]:
-        """(N,) int64."""
+        """Label of each clip, (N,) int64."""
         return self._made[1]
 
     @property
@@ -321,7 +321,7 @@ class SomeClips:
 
     @property
     def labels(self) -> npt.NDArray[np.int64]:
-        """(N,) int64."""
+        """Label of each clip, (N,) int64."""
         return self._source.labels[self._numbers]
 
     def origin(self, number: int) -> dict[str, Any]:

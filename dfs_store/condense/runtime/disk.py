@@ -63,7 +63,7 @@ def free_bytes(out: str) -> int:
 
 
 def check_disk(out: str, need: DiskNeed) -> None:
-    """Raises DiskFullError if less space is free than the run needs at least."""
+    """Raises DiskFullError if there is less free space than the minimum that the run needs."""
     free = free_bytes(out)
     if free < need.least:
         raise DiskFullError(

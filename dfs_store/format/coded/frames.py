@@ -83,7 +83,7 @@ class CodedFrames:
         return [self._checked(file, data) for file, data in zip(files, self._fetch(files), strict=True)]
 
     def damage(self, start: int, stop: int) -> dict[int, str]:
-        """Returns the damage of frames start..stop."""
+        """Returns a message for each damaged frame in range(start, stop), by frame number."""
         messages: dict[int, str] = {}
         for file in self._files_of(start, stop):
             try:

@@ -32,7 +32,7 @@ def says_more(cause: BaseException) -> bool:
 
 
 def said(error: BaseException, place: StoreURL) -> str:
-    """Returns the text of an error without the passwords and queries of URLs."""
+    """Returns the text of an error, with passwords and query strings removed from its URLs."""
     return without_secrets(str(error).replace(place.url, str(place))) or type(error).__name__
 
 

@@ -1,4 +1,4 @@
-"""Plans of Eq. 3 for a clip at evenly spaced output times, computed once when first needed."""
+"""Plans for interpolating a clip (Eq. 3) at evenly spaced output times, computed on first use."""
 
 from dataclasses import dataclass
 from functools import cached_property, lru_cache

@@ -41,7 +41,7 @@ class Scan:
     """Result of reading a file without decoding it.
 
     Attributes:
-        claimed: number of packets that announce a frame: not empty, not hidden by an edit list.
+        claimed: number of packets that should yield a frame: those not empty and not hidden by an edit list.
         note: which frames are missing, or "".
         packets: the packets that are not empty; None if they are too large to keep.
     """
