@@ -65,8 +65,7 @@ _EVIDENCE = ("cosine_sums", "opposed", "steps")  # one row per clip
 
 def checkpoint_path(out: str | Path) -> Path:
     """Returns the path of a run's newest checkpoint: next to its output; for a URL in the working folder."""
-    out = local_beside(out)
-    return out.with_name(out.name + ".checkpoint.npz")
+    return local_beside(out, ".checkpoint.npz")
 
 
 def _former_path(path: Path) -> Path:

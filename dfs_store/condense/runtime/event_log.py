@@ -24,8 +24,7 @@ _MOST_BYTES = 2**31  # about 300 bytes per step
 
 def event_log_path(out: str | os.PathLike[str]) -> Path:
     """Returns the path of a run's log: next to its output; for a URL in the working folder."""
-    out = local_beside(out)
-    return out.with_name(out.name + ".events.jsonl")
+    return local_beside(out, ".events.jsonl")
 
 
 class EventLog:

@@ -34,8 +34,7 @@ _MOST_CLIPS = 12
 
 def tracker_folder(out: str | os.PathLike[str], name: str) -> Path:
     """Returns the folder of a tracker's files: next to the run's output; for a URL in the working folder."""
-    out = local_beside(out)
-    return out.with_name(f"{out.name}.{name}")
+    return local_beside(out, f".{name}")
 
 
 class Tracker:

@@ -95,14 +95,14 @@ def collapsed_url(place: Place) -> str:
     return f"; a URL is given as text, {found[1]}://..., since pathlib drops a slash" if found else ""
 
 
-def local_beside(out: str | os.PathLike[str]) -> Path:
+def local_beside(out: str | os.PathLike[str], ending: str = "") -> Path:
     """Returns the local path after which files of a run are named: checkpoints, locks, results.
 
-    It is the output itself, or for a URL a name in the working directory.
+    It is the output itself, or for a URL a name in the working directory, followed by `ending`.
     """
     place = locate(out)
     if isinstance(place, Path):
-        return place
+        return place.with_name(place.name + ending) if ending else place
     import hashlib
 
-    return Path(f"{place.name}.{hashlib.sha256(str(place).encode()).hexdigest()[:_DIGITS]}")
+    return Path(f"{place.name}.{hashlib.sha256(str(place).encode()).hexdigest()[:_DIGITS]}{ending}")
