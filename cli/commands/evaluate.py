@@ -173,24 +173,18 @@ def _of_store(
 
 def _forecast(job: _Job, *, json: bool) -> None:
     """Prints the forecast duration of the evaluation; writes nothing."""
-    from dfs_store.evaluate import VideoClips
     from dfs_store.evaluate.forecast import forecast_evaluation
 
     from ..shown.forecast import forecast_text
 
-    clips = {"train": _rehearsed(job, "train")} if _needs_training_clips(job) else {}
-    train = clips.get("train")
+    train = _rehearsed(job, "train") if _needs_training_clips(job) else None
     if train is not None and job.videos.hold_out is not None:
         rest, held = train.videos.hold_out(job.videos.hold_out)
         train, test = train._replace(videos=rest), train._replace(videos=held, decoding_seconds=None)
     else:
         test = _rehearsed(job, "test")
-    sources: list[TrainingClips] = []
     decoding = 0.0 if train is None else train.decoding_seconds or 0.0
-    if job.store == WHOLE and train is not None:
-        sources.append(VideoClips(train.videos, job.settings.device))
-    else:
-        sources += _store_clips(job).values()
+    sources = list(_sources(job, None if train is None else train.videos).values())
     forecast = forecast_evaluation(sources, test, job.settings, decoding)
     training, runs = job.settings.training(0), job.settings.runs * len(sources)
     if json:
@@ -230,17 +224,19 @@ def _rehearsed(job: _Job, part: str) -> "Rehearsal":
     return rehearse(named.pop("name_or_folder"), part, **cut, **views, decoder=decoder, **named)
 
 
-def _store_clips(job: _Job) -> "dict[str, TrainingClips]":
-    """Returns the clips of the store by kind of labels."""
-    from dfs_store.evaluate import clips_of
+def _sources(job: _Job, train: "VideoDataset | None") -> "dict[str, TrainingClips]":
+    """Returns the clips to train on, by kind of labels: those of the store, or for `WHOLE` the real ones."""
+    from dfs_store.evaluate import VideoClips, clips_of
 
+    if job.store == WHOLE and train is not None:
+        return {"hard": VideoClips(train, job.settings.device)}
     return {kind: clips_of(job.store, job.settings.device, kind) for kind in job.labels}
 
 
 def _run(job: _Job, *, quiet: bool) -> "EvaluationResult":
     from dataclasses import replace
 
-    from dfs_store.evaluate import VideoClips, evaluate
+    from dfs_store.evaluate import evaluate
     from dfs_store.videos.of_store import name_of
 
     from .._videos import open_with_progress
@@ -251,10 +247,7 @@ def _run(job: _Job, *, quiet: bool) -> "EvaluationResult":
         train, test = train.hold_out(videos.hold_out)
     else:
         test = _test_clips(videos, settings, quiet=quiet)
-    if job.store == WHOLE and train is not None:
-        sources: dict[str, TrainingClips] = {"hard": VideoClips(train, settings.device)}
-    else:
-        sources = _store_clips(job)
+    sources = _sources(job, train)
     with _output.Progress("evaluate", quiet=quiet) as progress:
 
         def show(event: "EvaluationProgress") -> None:

@@ -56,11 +56,11 @@ def forecast_evaluation(
         each = measured(paces, key, partial(_training_seconds, network, source, training))
         seconds += settings.runs * training.passes * each * len(source)
     tests = settings.runs * len(sources) * num_test_passes(settings.protocol)
-    parts = {"decoding": decoding + (test.decoding_seconds or 0.0), "training": seconds}
+    decoding += test.decoding_seconds or 0.0
     tested = measured(paces, ("testing", settings.model), partial(_testing_seconds, network, videos))
-    parts["testing"] = tests * len(videos) * tested
-    rough = parts["decoding"] > 0
-    return Forecast(parts if rough else {k: v for k, v in parts.items() if k != "decoding"}, rough)
+    parts = {"decoding": decoding} if decoding else {}
+    parts |= {"training": seconds, "testing": tests * len(videos) * tested}
+    return Forecast(parts, rough=decoding > 0)
 
 
 def _training_seconds(network: torch.nn.Module, source: TrainingClips, training: TrainingSettings) -> float:

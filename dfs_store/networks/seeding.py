@@ -5,6 +5,8 @@ from contextlib import contextmanager
 
 import torch
 
+from dfs_store.loaders.transfers import indexed_device
+
 __all__ = ["seeded"]
 
 
@@ -18,10 +20,9 @@ def seeded(seed: int, device: torch.device | None = None) -> Iterator[None]:
         seed: seed of both generators.
         device: GPU whose generator to seed; None or a CPU to seed only the CPU generator.
     """
-    gpus = [device] if device is not None and device.type == "cuda" else []
+    gpus = [indexed_device(device)] if device is not None and device.type == "cuda" else []
     with torch.random.fork_rng(gpus):
         torch.default_generator.manual_seed(seed)
         for gpu in gpus:
-            number = torch.cuda.current_device() if gpu.index is None else gpu.index
-            torch.cuda.default_generators[number].manual_seed(seed)
+            torch.cuda.default_generators[gpu.index].manual_seed(seed)
         yield

@@ -18,6 +18,7 @@ from dfs_store.errors import DFSError, OutputExistsError, SettingsError, StoreNo
 from dfs_store.format import KeyFrameStore, StoreWriter
 from dfs_store.format.io.durable import write_durably
 from dfs_store.format.io.place import local_beside
+from dfs_store.format.io.reading import MOST_RESULT_BYTES, read_json
 from dfs_store.videos import VideoDataset
 
 __all__ = ["Snapshots", "check_snapshots", "finish_snapshots", "snapshots_folder", "snapshots_of"]
@@ -32,8 +33,7 @@ _PATHS = ("dataset", "test_list", "class_names")
 
 def snapshots_folder(out: str | os.PathLike[str]) -> Path:
     """Returns the folder of a run's snapshots: next to its output; for a URL in the working folder."""
-    out = local_beside(out)
-    return out.with_name(out.name + ".snapshots")
+    return local_beside(out, ".snapshots")
 
 
 def _files(folder: Path) -> dict[int, Path]:
@@ -190,7 +190,7 @@ def snapshots_of(store: KeyFrameStore) -> dict[int, Path]:
             f"{folder}: there are no snapshots of the run that made {store.path}; condense with --snapshots N"
         )
     try:
-        run = json.loads((folder / _RUN).read_bytes())
+        run = read_json(folder / _RUN, MOST_RESULT_BYTES)
     except (OSError, ValueError):
         run = None
     if not isinstance(run, dict) or run.get("store_digest") != store.attributes["digest"]:
