@@ -4,8 +4,8 @@
 
 Every network is trained on each store (`--protocol strict`, 100 epochs, lr 0.005) and, for fewer passes, on
 all real training clips. The script prints top-1 and seconds, and Spearman's rank correlation between the
-scores on each store and the scores on all clips: 1 if the store ranks the networks as all clips do. The stores
-take about equal bytes: DFS, herded clips packed, and random clips. What is finished is not done again.
+scores on each store and the scores on all clips: 1 if the store ranks the networks as all clips do. The
+stores take about equal bytes: DFS, herded clips packed, and random clips. What is finished is not done again.
 """
 
 import argparse
