@@ -162,8 +162,8 @@ def _of_steps(plan: Plan, clips: Rehearsal) -> dict[str, float]:
 
 
 def _rehearsed(config: CondenseConfig) -> CondenseConfig:
-    """Returns the settings of a rehearsal, with few steps and without checkpoints."""
-    quick: dict[str, Any] = {"resume": False, "checkpoint_every": _NEVER}
+    """Returns the settings of a rehearsal, which takes few steps and writes no files."""
+    quick: dict[str, Any] = {"resume": False, "checkpoint_every": _NEVER, "snapshots": None}
     if config.uses("init") and config.init in ("herding", "pack"):
         quick["init"] = "real"  # choosing the clips is forecast separately
     if config.uses("static_iterations"):

@@ -42,6 +42,7 @@ def clock(monkeypatch):
         ({"method": "dm", "iterations": 50}, 50),
         ({"method": "static-dynamic", "iterations": 30, "static_iterations": 200}, 230),
         ({"iterations": 100, "checkpoint_every": 1, "init": "herding"}, 100),
+        ({"iterations": 100, "snapshots": 5}, 100),
     ],
 )
 def test_every_step_is_counted_and_nothing_is_written(small, tmp_path, cache, clock, settings, steps):
