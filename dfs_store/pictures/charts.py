@@ -101,6 +101,7 @@ def insertion_timeline(
     edges = np.concatenate([[0], ordered + 1, [last]])
     below.stairs(grown, edges, baseline=None, color=_hexadecimal(theme.text))
     below.set_ylabel("key frames\nper clip")
+    below.locator_params(axis="y", integer=grown[-1] - grown[0] >= 2)
     below.set_xlabel("step")
     below.set_xlim(0, last)
     if phases is not None:

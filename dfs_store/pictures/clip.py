@@ -78,7 +78,7 @@ class PicturedClip:
         positions: 0-based positions of the key frames, (K,).
         inserted_at: 0-based step of insertion of each key frame (-1: initial), (K,), or None.
         class_name: name of the clip's class.
-        title: name of the clip, e.g. "clip 3".
+        title: name of the clip, e.g. "clip 3"; in a sheet it may have several lines.
         flat: whether frames are drawn without distinguishing key frames from rebuilt ones, for a row of
             optical flow, which has one frame less than its clip.
         late_from: first step of the last fifth of the run. Key frames inserted from then on are marked,

@@ -169,9 +169,10 @@ def _draw_row(
     style: SheetStyle,
 ) -> None:
     theme = style.theme
-    words = ((clip.class_name, theme.text), (clip.title, theme.faint), (clip.count_text, theme.faint))
-    for line, (text, colour) in enumerate(words):
-        size = _TEXT if line == 0 else _SMALL
+    lines, fit = clip.title.split("\n"), grid.row_height // (_TEXT + 4) - 2
+    lines[fit - 1 :] = [", ".join(lines[fit - 1 :])]
+    for line, text in enumerate((clip.class_name, *lines, clip.count_text)):
+        size, colour = (_TEXT, theme.text) if line == 0 else (_SMALL, theme.faint)
         label = shortened(text, LABEL_WIDTH - 12, size)
         write_text(draw, (MARGIN, top + 2 + line * (_TEXT + 4)), label, colour, size=size)
     shown = clip.shown_positions

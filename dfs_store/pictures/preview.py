@@ -22,11 +22,12 @@ from dfs_store.pictures.film import FASTEST_FPS, SLOWEST_FPS, FilmCell, film_byt
 from dfs_store.pictures.making import Moment, making_frames
 from dfs_store.pictures.phases import Phases, store_phases
 
-__all__ = ["Preview", "image_bytes", "rows_of_stores", "store_title"]
+__all__ = ["FLOW_COLOURS", "Preview", "image_bytes", "rows_of_stores", "store_title"]
 
 Beside = Callable[[PicturedClip], tuple[npt.NDArray[np.uint8], str]]
 Flows = Callable[[PicturedClip], list[npt.NDArray[np.uint8]]]
 
+FLOW_COLOURS = "red right, green up, cyan left, violet down"
 _USUAL_FPS = 8.0
 _LOCAL = {"dataset", "test_list", "class_names"}  # paths relative to each store
 _MOST_FILMED = 2048  # frames are drawn one by one, with a mark for each
@@ -101,7 +102,7 @@ class Preview:
             for clip in self.pictured_clips(page):
                 rows += [clip] if flows is None else [clip, _flow_row(clip, flows(clip))]
             of = f"  -  page {number + 1} of {len(pages)}" if len(pages) > 1 else ""
-            key = "" if flows is None else "  -  optical flow: red right, green down, cyan left, violet up"
+            key = "" if flows is None else f"  -  optical flow: {FLOW_COLOURS}"
             yield contact_sheet(rows, self._style.with_heading(self._style.heading + key + of))
 
     def film(self, suffix: str, fps: float | None = None, beside: Beside | None = None) -> bytes:
@@ -304,7 +305,7 @@ def _differences(stores: Sequence[KeyFrameStore]) -> list[str]:
     configs = [store.provenance_object("config") for store in stores]
     names = sorted({name for config in configs for name in config} - _LOCAL)
     differing = [name for name in names if len({repr(config.get(name)) for config in configs}) > 1]
-    return [", ".join(f"{name} {config.get(name)}" for name in differing) for config in configs]
+    return ["\n".join(f"{name} {config.get(name)}" for name in differing) for config in configs]
 
 
 def _name(store: KeyFrameStore) -> str:

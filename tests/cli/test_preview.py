@@ -8,6 +8,8 @@ import pytest
 from PIL import Image
 
 from dfs_store import StoreWriter, open_store
+from dfs_store.evaluate.motion import flow_colours
+from dfs_store.pictures.preview import FLOW_COLOURS
 from tests.cli.conftest import write_store
 
 
@@ -80,6 +82,15 @@ def test_optical_flow(dfs, inserted, tmp_path):
     assert done.code == 0, done.stderr
     dfs("preview", inserted, "--out", tmp_path / "s.png", "--per-class", 1)
     assert _size(tmp_path / "f.png")[1] > _size(tmp_path / "s.png")[1]
+
+
+@pytest.mark.parametrize("words", FLOW_COLOURS.split(", "))
+def test_the_heading_names_the_colours_of_the_flow(words):
+    name, direction = words.split()
+    steps = {"right": (1, 0), "up": (0, -1), "left": (-1, 0), "down": (0, 1)}  # rows count downwards
+    colours = {"red": (255, 0, 0), "green": (128, 255, 0), "cyan": (0, 255, 255), "violet": (128, 0, 255)}
+    found = flow_colours(np.full((1, 1, 2), steps[direction], np.float32), largest=1)[0, 0]
+    assert np.abs(found.astype(int) - colours[name]).max() <= 1
 
 
 def test_the_last_frame_has_no_flow(dfs, inserted, tmp_path):

@@ -56,6 +56,8 @@ def read_folders(root: Path, split: str, how: Reading) -> ClipList:
         base, parts = _inner(base, remarks)
     if parts is None:
         if split != "train":
+            if not has_classes(base):
+                _explain_clips(base, root)
             raise DatasetNotFoundError(
                 f"{root} has no split {split!r}: it has class folders but no train/ and test/, so "
                 f"{_TEST_REMEDY}"

@@ -249,3 +249,10 @@ def test_hugging_faces_video_folder_is_read(tmp_path):
     for part in ("train", "test"):
         found = find_clips(tmp_path, split=part)
         assert [(clip.file, clip.class_name) for clip in found.clips] == [("2.mp4", "run"), ("1.mp4", "walk")]
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_a_flat_folder_is_refused_for_the_same_reason_in_every_split(tmp_path, split):
+    touch(tmp_path, "1.mp4", "2.mp4")
+    with pytest.raises(DatasetNotFoundError, match=r"has 2 videos .* and no class folders"):
+        find_clips(tmp_path, split=split)
