@@ -170,7 +170,8 @@ def _draw_row(
 ) -> None:
     theme = style.theme
     lines, fit = clip.title.split("\n"), grid.row_height // (_TEXT + 4) - 2
-    lines[fit - 1 :] = [", ".join(lines[fit - 1 :])]
+    if len(lines) > fit:
+        lines[fit - 1 :] = [", ".join(lines[fit - 1 :])]
     for line, text in enumerate((clip.class_name, *lines, clip.count_text)):
         size, colour = (_TEXT, theme.text) if line == 0 else (_SMALL, theme.faint)
         label = shortened(text, LABEL_WIDTH - 12, size)
