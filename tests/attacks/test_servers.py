@@ -116,17 +116,29 @@ def test_a_command_ends_with_3_after_three_tries(server, status):
     assert time.monotonic() - started < 20
 
 
+def hang_up(handler, data):
+    handler.close_connection = True
+
+
+def cut_off(handler, data):
+    if data is not None:
+        first, last = span(handler, len(data))
+        whole = {"Content-Length": last + 1 - first, "Content-Range": f"bytes {first}-{last}/{len(data)}"}
+        answer(handler, 206, data[first:last], **whole)
+    hang_up(handler, data)
+
+
 @pytest.mark.parametrize("suffix", SUFFIXES)
-@pytest.mark.parametrize("status", [500, 503, 429])
-def test_a_server_that_fails_now_and_then_is_asked_again(server, at_once, suffix, status):
+@pytest.mark.parametrize("fail", [500, 503, 429, hang_up, cut_off])
+def test_a_server_that_fails_now_and_then_is_asked_again(server, at_once, suffix, fail):
     failed = set()
 
-    def first_time(handler, _data, _number):
+    def first_time(handler, data, _number):
         asked = handler.path, handler.headers["Range"]
         if asked in failed:
             return False
         failed.add(asked)
-        answer(handler, status)
+        fail(handler, data) if callable(fail) else answer(handler, fail)
         return True
 
     server.behave = first_time

@@ -1,4 +1,4 @@
-"""Recognises folders that are intact or damaged Zarr stores, which may be overwritten."""
+"""Recognises intact and damaged stores, which may be overwritten."""
 
 import re
 from collections.abc import Iterable
@@ -6,8 +6,11 @@ from collections.abc import Iterable
 from dfs_store.format.io.reading import parse_json
 from dfs_store.format.spec import ATTRIBUTE, CODED, FRAMES, NATIVE, SMALL_ARRAYS
 
-__all__ = ["header_is_ours", "names_are_ours"]
+__all__ = ["NAMES_IN_A_FILE", "header_is_ours", "names_are_ours"]
 
+# An HDF5 or zip file that contains none of them is not a store. A zip archive may compress the header, but
+# not the names of its files.
+NAMES_IN_A_FILE = tuple(name.encode() for name in (ATTRIBUTE, f"{FRAMES}/", f"{CODED}/"))
 _ROOT = "zarr.json"
 _ARRAYS = "|".join((FRAMES, CODED, *SMALL_ARRAYS, rf"{NATIVE}(/\w+)?"))
 _OWN_NAME = re.compile(rf"{_ROOT}|({_ARRAYS})(/({_ROOT}|c[./\d]*))?")

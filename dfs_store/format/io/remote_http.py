@@ -73,10 +73,20 @@ async def _ask_all(
 
 
 async def _get(system: Any, session: Any, wanted: Range, most_bytes: int) -> Answer:  # noqa: ANN401
+    import aiohttp
+
+    lost = (aiohttp.ServerDisconnectedError, aiohttp.ClientPayloadError, aiohttp.ClientOSError)
     for wait in _WAITS_SECONDS:
-        answer = await _get_once(system, session, wanted, most_bytes)
-        if answer.status not in _BUSY:
-            return answer
+        try:
+            answer = await _get_once(system, session, wanted, most_bytes)
+        except lost as error:
+            if isinstance(
+                error, aiohttp.ClientConnectorError
+            ):  # a wrong name, port or certificate will stay so
+                raise
+        else:
+            if answer.status not in _BUSY:
+                return answer
         await asyncio.sleep(wait)
     return await _get_once(system, session, wanted, most_bytes)
 

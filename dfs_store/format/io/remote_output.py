@@ -18,7 +18,7 @@ from typing import Any
 
 from dfs_store.errors import DFSError, OutputExistsError, OutputNotWritableError, StoreUnreachableError
 from dfs_store.format.containers import container_of
-from dfs_store.format.io.ours import header_is_ours, names_are_ours
+from dfs_store.format.io.ours import NAMES_IN_A_FILE, header_is_ours, names_are_ours
 from dfs_store.format.io.place import StoreURL
 from dfs_store.format.io.remote import Remote
 from dfs_store.format.io.remote_errors import CREDENTIALS, is_refusal, said
@@ -31,6 +31,7 @@ _CLAIM = (
     ".writing"  # beside a new store's arrays during the upload, so that only one of two writers continues
 )
 _COMPARED_BYTES = 2**20
+_ENDS_BYTES = 2**20
 
 
 def check_remote_output(place: StoreURL, *, overwrite: bool) -> bool:
@@ -77,9 +78,9 @@ def _about(remote: Remote, path: str) -> dict[str, Any] | None:
 
 
 def _is_replaceable(remote: Remote, there: dict[str, Any]) -> bool:
-    """Returns whether the URL is a single file, a store, or an incomplete upload of one."""
+    """Returns whether there is a store at the URL, even a damaged one, or an incomplete upload of one."""
     if container_of(remote.place) != "zarr":
-        return bool(there["type"] == "file")
+        return there["type"] == "file" and _is_store_object(remote, int(there["size"]))
     if there["type"] != "directory":
         return False
     (header,) = remote.starts([(_ROOT, MAX_HEADER_BYTES)])
@@ -88,6 +89,15 @@ def _is_replaceable(remote: Remote, there: dict[str, Any]) -> bool:
     root = f"{remote.path().lstrip('/')}/"
     found = [str(path).lstrip("/").removeprefix(root) for path in remote.system.find(remote.path())]
     return names_are_ours(name for name in found if name != _CLAIM)
+
+
+def _is_store_object(remote: Remote, size_bytes: int) -> bool:
+    """Returns whether an object is empty, or has a name of a store near its start or end."""
+    spans = ((0, _ENDS_BYTES), (max(0, size_bytes - _ENDS_BYTES), size_bytes))
+    ends = [
+        remote.system.cat_file(remote.path(), start=start, end=stop) for start, stop in spans if size_bytes
+    ]
+    return not size_bytes or any(name in end for end in ends for name in NAMES_IN_A_FILE)
 
 
 @contextmanager

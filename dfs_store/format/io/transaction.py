@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from dfs_store.errors import OutputExistsError, OutputNotWritableError
 from dfs_store.format.containers import container_of
 from dfs_store.format.io.durable import Part, exchange, output_error, rename_new, sync_folder
-from dfs_store.format.io.ours import header_is_ours, names_are_ours
+from dfs_store.format.io.ours import NAMES_IN_A_FILE, header_is_ours, names_are_ours
 from dfs_store.format.io.place import Place, StoreURL, collapsed_url, locate
-from dfs_store.format.spec import ATTRIBUTE, CODED, FRAMES, MAX_HEADER_BYTES
+from dfs_store.format.spec import MAX_HEADER_BYTES
 
 if TYPE_CHECKING:
     from dfs_store.format.io.remote_output import RemoteTransaction
@@ -114,8 +114,7 @@ def _is_store_file(target: Path) -> bool:
         if os.fstat(file.fileno()).st_size == 0:
             return True
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
-            # An archive may compress the header, but not the names of its files.
-            return any(mapped.find(name.encode()) >= 0 for name in (ATTRIBUTE, f"{FRAMES}/", f"{CODED}/"))
+            return any(mapped.find(name) >= 0 for name in NAMES_IN_A_FILE)
 
 
 def _is_store_folder(target: Path) -> bool:

@@ -87,10 +87,17 @@ def test_what_is_no_store_is_not_replaced(bucket):
 
 
 @pytest.mark.parametrize("suffix", [".h5", ".zarr.zip"])
-def test_a_single_file_of_the_same_suffix_is_replaced(bucket, suffix):
-    fsspec.filesystem("s3").pipe_file(f"{bucket}/s{suffix}", b"cut sho")
-    content().write(f"{bucket}/s{suffix}", overwrite=True)
-    assert list(verify(f"{bucket}/s{suffix}")) == []
+def test_only_a_store_is_replaced_by_a_single_file(bucket, tmp_path, suffix):
+    system, url = fsspec.filesystem("s3"), f"{bucket}/s{suffix}"
+    content(seed=1).write(tmp_path / f"s{suffix}")
+    for old in ((tmp_path / f"s{suffix}").read_bytes(), b""):
+        system.pipe_file(url, old)
+        content().write(url, overwrite=True)
+        assert list(verify(url)) == []
+    system.pipe_file(url, b"precious")
+    with pytest.raises(OutputExistsError, match="is not a store, so it is not overwritten"):
+        content().write(url, overwrite=True)
+    assert system.cat_file(url) == b"precious"
 
 
 def test_what_an_upload_that_died_has_left_can_be_replaced(bucket):
