@@ -146,6 +146,8 @@ def _own_group() -> dist.ProcessGroup:
     group = _made[0]() if _made else None
     if group is None:
         with _lost_rank_named():
+            if dist.get_backend() == "gloo":
+                dist.barrier()  # fails at once if a rank has died; new_group would wait for it
             made = dist.new_group(backend="gloo", timeout=_PATIENCE)
         assert isinstance(made, dist.ProcessGroup)  # not the marker for non-members
         _made[:] = [weakref.ref(made)]
