@@ -131,7 +131,7 @@ def videos(folder, tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_a_hostile_video_is_read_or_named(videos, name):
+def test_a_hostile_video_is_decoded_or_named(videos, name):
     failed = {each["file"]: each["reason"] for each in videos.failed}
     reason = HOSTILE[name][1]
     if reason is None:
@@ -141,7 +141,7 @@ def test_a_hostile_video_is_read_or_named(videos, name):
         assert any(word in failed[f"bad/{name}"] for word in reason.split("|")), failed[f"bad/{name}"]
 
 
-def test_the_others_are_read_rightly_beside_them(videos):
+def test_other_videos_are_decoded_correctly_beside_them(videos):
     for number in range(len(videos)):
         source = videos.source(number)
         if source["file"].rpartition("/")[2] in (
@@ -155,13 +155,13 @@ def test_the_others_are_read_rightly_beside_them(videos):
             assert seen == list(source["frames"]), source["file"]
 
 
-def test_no_other_file_is_there(videos, folder):
+def test_no_other_file_is_read(videos, folder):
     known = {f"bad/{name}" for name in HOSTILE} | {"bad/good.avi", "good/clip0.avi", "good/clip1.avi"}
     read = {videos.source(number)["file"] for number in range(len(videos))}
     assert read | {each["file"] for each in videos.failed} == known
 
 
-def test_a_playlist_calls_no_server(tmp_path):
+def test_a_playlist_does_not_connect_to_a_server(tmp_path):
     # HLS and DASH by their content, whatever the file's name
     called = []
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -203,7 +203,7 @@ def test_a_playlist_calls_no_server(tmp_path):
     assert not called
 
 
-def test_too_little_memory_takes_fewer_processes_or_is_refused(tmp_path):
+def test_little_memory_means_fewer_processes_or_is_refused(tmp_path):
     assert Limits.of(None, 1.0, 2**28).workers == 1
     assert Limits.of(None, 1.0, 2**28).process_bytes(10) == 2**28
     make_folder(tmp_path / "v", classes=("a",), clips=1)

@@ -14,7 +14,7 @@ from tests.videos.making import make_folder
 SMALL = {"frames": 4, "stride": 2, "size": 64}
 
 
-def test_ray_prepares_what_one_machine_would(tmp_path):
+def test_ray_prepares_the_same_clips_as_one_machine(tmp_path):
     pytest.importorskip("ray", reason="ray is not installed: pip install 'dfs-store[ray]'")
     root = make_folder(tmp_path / "videos", clips=4)
     (root / "left" / "clip2.avi").write_text("no video")

@@ -27,7 +27,7 @@ def test_a_single_frame_has_the_same_distribution_in_every_class(part):
         assert np.ptp(deviations) < 0.1 * deviations.mean()
 
 
-def test_a_linear_reader_of_single_frames_stays_at_chance(part):
+def test_a_linear_classifier_of_single_frames_stays_at_chance(part):
     pixels, labels, names = part
     test, test_labels, _ = MOVING_SHAPES.make("test", num_frames=NUM_FRAMES, size=SIZE, clips_per_class=60)
     # Nearest class mean in pixels and in their squares, of the first and the middle frame.

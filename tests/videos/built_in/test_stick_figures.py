@@ -25,7 +25,7 @@ def test_there_are_exactly_eight_actions():
 
 @settings(max_examples=15, deadline=None)
 @given(seed=st.integers(0, 2**31), split=st.sampled_from(["train", "test"]), number=st.integers(0, 3))
-def test_a_clip_depends_on_seed_split_class_and_number_alone(seed, split, number):
+def test_a_clip_depends_only_on_seed_split_class_and_number(seed, split, number):
     action = ACTIONS[seed % 8]
     alone = made(seed, split, classes=[action], clips_per_class=number + 1, num_frames=2)[number]
     among = made(seed, split, clips_per_class=4, num_frames=2)[4 * (seed % 8) + number]
@@ -42,7 +42,7 @@ def test_more_frames_show_the_same_performance_more_finely(seed, frames):
 
 @settings(max_examples=15, deadline=None)
 @given(seed=st.integers(0, 2**31))
-def test_another_size_shows_the_same_scene(seed):
+def test_a_different_size_shows_the_same_scene(seed):
     small, large = made(seed, num_frames=3, size=32), made(seed, num_frames=3, size=128)
     shrunk = large.reshape(8, 3, 32, 4, 32, 4, 3).mean(axis=(3, 5))
     # Edges are one pixel wide at either size, so they differ a little; nothing else does.

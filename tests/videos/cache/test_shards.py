@@ -59,7 +59,7 @@ def test_a_task_of_slurm_knows_its_shard(environment, shard):
         ("3", {}, "must be like 3/16"),
     ],
 )
-def test_a_shard_that_cannot_be_told_is_refused(text, environment, said):
+def test_a_shard_that_cannot_be_determined_is_refused(text, environment, said):
     with pytest.raises(SettingsError, match=re.escape(said)):
         Shard.parse(text, environment)
 
@@ -127,7 +127,7 @@ def start_elsewhere(folder, cache, text):
     return subprocess.Popen([sys.executable, "-c", SHARD_IN_A_PROCESS, str(folder), str(cache), text])
 
 
-def test_shards_one_after_the_other(folder, whole, tmp_path):
+def test_shards_are_prepared_one_after_the_other(folder, whole, tmp_path):
     reports = [shard(folder, tmp_path, text) for text in ("2/3", "3/3")]
     assert [report.missing for report in reports] == [(1, 3), (1,)]
     assert entry_in(tmp_path).read_index() is None
@@ -140,7 +140,7 @@ def test_shards_one_after_the_other(folder, whole, tmp_path):
     assert shard(folder, tmp_path, "3/3").num_failed == 1
 
 
-def test_shards_at_once(folder, whole, tmp_path):
+def test_shards_are_prepared_at_the_same_time(folder, whole, tmp_path):
     processes = [start_elsewhere(folder, tmp_path, f"{number}/3") for number in (1, 2, 3)]
     assert [process.wait(60) for process in processes] == [0, 0, 0]
     assert_same(entry_in(tmp_path), whole)
@@ -155,7 +155,7 @@ def test_the_same_shard_twice_at_once_takes_turns(folder, whole, tmp_path):
     assert_same(entry_in(tmp_path), whole)
 
 
-def test_a_killed_shard_is_finished_by_a_plain_run(folder, whole, tmp_path):
+def test_a_killed_shard_is_finished_by_a_run_without_shards(folder, whole, tmp_path):
     process = start_elsewhere(folder, tmp_path, "2/2")
     end = time.monotonic() + 60
     while not any(journal.stat().st_size for journal in tmp_path.glob("*/journal-2-of-2.jsonl")):
@@ -196,12 +196,12 @@ def test_an_entry_completed_by_another_process_is_used(folder, whole, tmp_path, 
     assert entry.read_index() == whole.read_index()
 
 
-def test_no_worker_is_refused(folder, tmp_path):
+def test_zero_workers_are_refused(folder, tmp_path):
     with pytest.raises(SettingsError, match=r"workers must be at least 1, got 0"):
         prepare_shard(listing(folder), shard=Shard(1, 2), cache_dir=tmp_path, **{**OPTIONS, "workers": 0})
 
 
-def test_shards_deal_out_every_row_once():
+def test_every_row_is_in_exactly_one_shard():
     for count in (1, 2, 5):
         rows = [row for number in range(1, count + 1) for row in range(13) if Shard(number, count).has(row)]
         assert sorted(rows) == list(range(13))

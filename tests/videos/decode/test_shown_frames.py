@@ -129,7 +129,7 @@ def films(draw):
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(film=films())
-def test_the_frames_are_those_that_ffmpeg_shows(folder, film):
+def test_the_frames_are_those_shown_by_ffmpeg(folder, film):
     try:
         path = greys_of(folder, film["codec"], film["b_frames"], film["rate"], film["container"])
         if film["cut"] != "none" and not {film["container"], film["codec"]}.intersection(NEVER_CUT):
@@ -157,7 +157,7 @@ def cut_of(path, how, start):
         pytest.param(("-c:v", "mpeg2video", *ENCODERS["mpeg2video"], "-bf", "2"), id="mpeg2"),
     ],
 )
-def test_a_broadcast_joined_midway(tmp_path, options, share):
+def test_a_broadcast_recorded_from_the_middle(tmp_path, options, share):
     path = write_greys(tmp_path / "whole.ts", options)
     data = path.read_bytes()
     path.write_bytes(data[-(int(len(data) * share) // 188 * 188) :])
@@ -167,7 +167,7 @@ def test_a_broadcast_joined_midway(tmp_path, options, share):
 @pytest.mark.parametrize("container", ["mp4", "mkv", "ts", "nut"])
 @pytest.mark.parametrize("order", ["sl", "ls"])
 @pytest.mark.parametrize("default", ["", "10", "01"])
-def test_one_stream_of_several_gives_length_size_and_pixels(tmp_path, container, order, default):
+def test_length_size_and_pixels_are_from_the_same_stream(tmp_path, container, order, default):
     options = ("-c:v", "libx264", *ENCODERS["libx264"])
     made = {
         "s": write_greys(tmp_path / "s.mp4", options, frames=30),
@@ -186,7 +186,7 @@ def test_one_stream_of_several_gives_length_size_and_pixels(tmp_path, container,
     assert_shown(path)
 
 
-def test_a_cover_is_never_the_video(tmp_path):
+def test_cover_art_is_never_the_video(tmp_path):
     film = write_greys(tmp_path / "film.mp4", ("-c:v", "libx264", *ENCODERS["libx264"]), frames=9)
     ffmpeg("-f", "lavfi", "-i", "color=red:s=640x480", "-frames:v", "1", str(tmp_path / "cover.png"))
     path, alone = tmp_path / "covered.mp4", tmp_path / "alone.mp4"
@@ -206,7 +206,7 @@ def test_a_cover_is_never_the_video(tmp_path):
 @pytest.mark.parametrize("degrees", [0, 90, 180, 270])
 @pytest.mark.parametrize("flips", [(False, False), (True, False), (False, True)])
 @pytest.mark.parametrize("container", ["mp4", "mkv"])
-def test_turned_and_mirrored_videos(tmp_path, degrees, flips, container):
+def test_rotated_and_mirrored_videos(tmp_path, degrees, flips, container):
     picture = np.zeros((48, 64, 3), np.uint8)
     picture[:24, :32], picture[:24, 32:], picture[24:, :32] = 250, 160, 70
     path = tmp_path / f"turned.{container}"
@@ -221,13 +221,13 @@ def test_turned_and_mirrored_videos(tmp_path, degrees, flips, container):
 
 
 @pytest.mark.parametrize("name", ["a.gif", "a.y4m", "a.asf", "a.mjpeg", "a.m2v", "a.rm", "a.ogv", "a.h264"])
-def test_formats_beyond_the_usual(tmp_path, name):
+def test_less_common_formats(tmp_path, name):
     options = {"a.rm": ("-c:v", "rv20"), "a.asf": ("-c:v", "wmv2", "-q:v", "1"), "a.gif": ()}
     usual = () if name == "a.ogv" else ("-q:v", "1")
     assert_shown(write_greys(tmp_path / name, options.get(name, (*usual, *GREY)), size=(176, 144)))
 
 
-def test_pictures_in_a_row_that_ffmpeg_takes_for_single_ones(tmp_path):
+def test_image_sequences_that_ffmpeg_treats_as_single_images(tmp_path):
     path = tmp_path / "colours.mjpeg"
     ffmpeg("-f", "lavfi", "-i", "testsrc=s=160x120:r=25:d=1", str(path))
     assert_shown(path)
@@ -248,7 +248,7 @@ def test_decord_gives_the_same_frames_or_refuses(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["long-sound.mkv", "subtitles.mkv", "short.webm", "cut.avi", "late.mkv"])
-def test_an_intact_video_gets_no_note(tmp_path, name):
+def test_an_intact_video_has_no_note(tmp_path, name):
     video = write_greys(tmp_path / "v.mp4", ("-c:v", "libx264", *ENCODERS["libx264"]))
     lines = tmp_path / "s.srt"
     lines.write_text("1\n00:00:00,500 --> 00:00:08,000\nhi\n")
@@ -265,7 +265,7 @@ def test_an_intact_video_gets_no_note(tmp_path, name):
 
 
 @pytest.mark.parametrize("name", ["v.mkv", "v.avi", "v.webm", "fragments.mp4", "index-first.mp4"])
-def test_a_file_that_is_cut_off_gets_one(tmp_path, name):
+def test_a_truncated_file_has_a_note(tmp_path, name):
     codec = {".webm": "libvpx", ".avi": "mpeg4"}.get(Path(name).suffix, "libx264")
     flags = {"fragments.mp4": "frag_keyframe+empty_moov", "index-first.mp4": "faststart"}.get(name)
     path = write_greys(

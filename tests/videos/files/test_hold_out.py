@@ -47,7 +47,7 @@ def test_some_but_not_all_groups_are_held_out(groups, share):
 
 
 @given(GROUPS, st.text(max_size=8), SHARES)
-def test_another_group_changes_nothing_for_the_others(groups, other, share):
+def test_adding_a_group_changes_nothing_for_the_others(groups, other, share):
     more = groups | {other}
     before, after = held_out_groups("a", groups, share), held_out_groups("a", more, share)
     # Only the group that had to stand in for all or none may change sides.
@@ -61,7 +61,7 @@ def test_the_choice_never_changes_between_releases_and_depends_on_the_class():
     assert held_out_groups("Archery", groups, 0.5) != held_out_groups("Biking", groups, 0.5)
 
 
-def test_the_share_is_met_about():
+def test_the_share_is_approximately_met():
     groups = [str(number) for number in range(2000)]
     assert 400 <= len(held_out_groups("a", groups, 0.25)) <= 600
 
@@ -72,7 +72,7 @@ def test_a_class_with_a_single_group_is_refused():
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0, -0.1, float("nan")])
-def test_a_share_outside_its_rule_is_refused(share):
+def test_a_share_outside_0_to_1_is_refused(share):
     with pytest.raises(SettingsError, match="share between 0 and 1"):
         held_out_groups("a", ["x", "y"], share)
 
