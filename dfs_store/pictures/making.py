@@ -1,4 +1,4 @@
-"""The film of how clips were made: one contact sheet per snapshot of the run, under a bar of its steps."""
+"""The film of how clips were made, with a contact sheet for each snapshot below a bar of the run's steps."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ _FIRST_SECONDS, _LAST_SECONDS = 0.7, 2.0
 
 @dataclass(frozen=True, eq=False)
 class Moment:
-    """Some clips at one moment of a run.
+    """Clips at one moment of a run.
 
     Attributes:
         steps_done: number of steps completed.
@@ -41,12 +41,12 @@ class Moment:
 def making_frames(
     moments: Sequence[Moment], phases: Phases, style: SheetStyle, fps: float
 ) -> Iterator[Image.Image]:
-    """Draws one frame of the film per moment. The first and the last are held for a while.
+    """Draws the frames of a film, one per moment. The first and the last moment are shown for longer.
 
     Args:
-        moments: moments in order, at least one, all with the same clips.
+        moments: at least one moment, in order, all with the same clips.
         phases: phases of the run.
-        style: style of the sheets, with the heading above the bar.
+        style: appearance of the sheets. Its heading is drawn above the bar.
         fps: frames per second of the film.
 
     Yields:

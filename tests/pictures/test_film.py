@@ -69,7 +69,7 @@ def test_the_sides_of_a_grid_are_even(number):
 
 @pytest.mark.parametrize("fps", [0, -1, 61, float("nan")])
 def test_an_invalid_rate_is_refused(fps):
-    with pytest.raises(SettingsError, match="--fps must be in"):
+    with pytest.raises(SettingsError, match="--fps must be between"):
         film_bytes(film_frames([FilmCell(clip([0]))]), ".gif", fps)
 
 

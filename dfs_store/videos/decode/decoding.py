@@ -62,7 +62,7 @@ def decode_clip(
         path: a video file, or a folder of images, one per frame.
         sampling: size and resizing rule.
         pick: selects the frames, see `FramePicker`; may be called twice for one file.
-        decoders: decoders to try; each one is used if those before it cannot decode a single frame.
+        decoders: decoders in order; the next one is tried if the previous one cannot decode a single frame.
 
     Raises:
         DecodeError: no decoder can decode a single frame.

@@ -47,7 +47,7 @@ _EXIF = {
 }
 
 
-def from_exif(value: Any) -> Orientation:  # noqa: ANN401 - whatever is in the file
+def from_exif(value: Any) -> Orientation:  # noqa: ANN401 - any value in a file
     """Returns the orientation for a value of the EXIF tag 0x112. Values outside 1..8 mean upright."""
     return _EXIF.get(value, UPRIGHT) if isinstance(value, int) else UPRIGHT
 

@@ -51,12 +51,12 @@ def test_a_task_of_slurm_knows_its_shard(environment, shard):
         ("auto", {}, "SLURM_ARRAY_TASK_ID is not set"),
         ("auto", {"SLURM_ARRAY_TASK_ID": "1"}, "SLURM_ARRAY_TASK_MIN is not set"),
         ("auto", slurm("x", 1, 1, 3), "must be a whole number, got 'x'"),
-        ("auto", {"JOB_COMPLETION_INDEX": "3"}, "add their number: auto/16"),
+        ("auto", {"JOB_COMPLETION_INDEX": "3"}, "add it, for example auto/16"),
         ("auto/16", {}, "JOB_COMPLETION_INDEX is not set"),
         ("auto/16", {"JOB_COMPLETION_INDEX": "16"}, "one of 1/N to N/N, got 17/16"),
         ("auto/16", slurm(0, 0, 1, 16), "use --shard auto"),
-        ("auto/", {}, "must be like 3/16"),
-        ("3", {}, "must be like 3/16"),
+        ("auto/", {}, "must be auto or a share such as 3/16"),
+        ("3", {}, "must be auto or a share such as 3/16"),
     ],
 )
 def test_a_shard_that_cannot_be_determined_is_refused(text, environment, said):

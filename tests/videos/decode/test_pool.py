@@ -104,7 +104,7 @@ def test_an_unwritable_cache_ends_the_run_and_no_video_is_reported(tmp_path, cli
     try:
         with (
             pool_of(1, unwritable) as pool,
-            pytest.raises(OutputNotWritableError, match=r"writing a prepared clip failed: .*run it again"),
+            pytest.raises(OutputNotWritableError, match=r"prepared clip failed: .*run the command again"),
         ):
             list(pool.run(jobs_for(video)))
     finally:
