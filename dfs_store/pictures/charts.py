@@ -117,7 +117,7 @@ def _draw_insertions(
     last: int,
     width: int,
 ) -> int:
-    """Draws a dot per class, position and `width` steps. Returns the largest number of insertions of a dot."""
+    """Draws a dot per class, position and `width` steps. Returns the most insertions of a dot."""
     by_class = np.unique(labels).size <= len(_CLASS_COLOURS)
     # Dots of several classes at the same place are drawn side by side.
     kinds = np.unique(labels, return_inverse=True)[1] if by_class else np.zeros_like(labels)

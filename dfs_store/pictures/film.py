@@ -108,20 +108,20 @@ def _draw_cell(
     width: int,
 ) -> None:
     theme, clip, (left, top) = style.theme, cell.clip, place
-    room = tile[0] if cell.beside is not None else width
-    title = shortened(clip.class_name, room, _TEXT)
-    write_text(draw, (left, top), title, theme.text, size=_TEXT)
-    about = shortened(f"{clip.title}: {clip.count_text}", room, _SMALL)
-    write_text(draw, (left, top + _TEXT + 4), about, theme.faint, size=_SMALL)
     upper = top + 2 * (_TEXT + 4)
-    image.paste(fitted(clip.pixels[time], *tile), (left, upper))
+
+    def panel(left: int, room: int, title: str, about: str, frame: npt.NDArray[np.uint8]) -> None:
+        write_text(draw, (left, top), shortened(title, room, _TEXT), theme.text, size=_TEXT)
+        about = shortened(about, room, _SMALL)
+        write_text(draw, (left, top + _TEXT + 4), about, theme.faint, size=_SMALL)
+        image.paste(fitted(frame, *tile), (left, upper))
+
+    room = tile[0] if cell.beside is not None else width
+    panel(left, room, clip.class_name, f"{clip.title}: {clip.count_text}", clip.pixels[time])
     _draw_strip(draw, (left, upper + tile[1] + 6), tile[0], clip, time, style)
     if cell.beside is not None:
-        aside = left + tile[0] + _MARGIN
-        write_text(draw, (aside, top), "nearest real clip", theme.text, size=_TEXT)
-        about = shortened(cell.beside_title, tile[0], _SMALL)
-        write_text(draw, (aside, top + _TEXT + 4), about, theme.faint, size=_SMALL)
-        image.paste(fitted(cell.beside[min(time, len(cell.beside) - 1)], *tile), (aside, upper))
+        frame = cell.beside[min(time, len(cell.beside) - 1)]
+        panel(left + tile[0] + _MARGIN, tile[0], "nearest real clip", cell.beside_title, frame)
 
 
 def _draw_strip(

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from dfs_store.errors import SettingsError
 from dfs_store.interpolation import neighbours, rebuild, resample_times
-from dfs_store.videos.files.cliplist import some
+from dfs_store.names import some
 from dfs_store.videos.sources import PixelSource, SomeClips
 
 __all__ = ["MatchedClips"]

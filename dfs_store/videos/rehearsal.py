@@ -15,6 +15,7 @@ from dfs_store.videos.files.cliplist import ClipFile, ClipList
 from dfs_store.videos.files.hold_out import group_of_file
 from dfs_store.videos.files.reading import PathLike
 from dfs_store.videos.opening import dataset_name, describe, find_clips, open_videos, resolve_sampling
+from dfs_store.videos.sources import NeverDecoded
 
 if TYPE_CHECKING:
     from dfs_store.videos.dataset import VideoDataset
@@ -110,7 +111,7 @@ def _decoding_seconds(
     return first.elapsed_seconds + each * (len(found.clips) - first.done)
 
 
-class _AlikeClips:
+class _AlikeClips(NeverDecoded):
     """Provides the same clip of noise for every video, since the duration of a run does not depend on pixels.
 
     Args:
@@ -119,7 +120,6 @@ class _AlikeClips:
         layout: layout of the dataset, see `DatasetInfo`.
     """
 
-    directory = None
     fps = 25.0
 
     def __init__(self, found: ClipList, sampling: Sampling, layout: str) -> None:
@@ -142,18 +142,6 @@ class _AlikeClips:
     def classes(self) -> list[str]:
         """Class names."""
         return list(self._found.classes)
-
-    @property
-    def failed(self) -> list[dict[str, str]]:
-        """Always empty: nothing was decoded."""
-        return []
-
-    notes = failed
-
-    @property
-    def decoders(self) -> dict[str, int]:
-        """Always empty: nothing was decoded."""
-        return {}
 
     def origin(self, number: int) -> dict[str, Any]:
         """Returns {"file": path relative to the root}."""

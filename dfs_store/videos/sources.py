@@ -13,7 +13,7 @@ from dfs_store.videos.cache.entries import CacheEntry
 from dfs_store.videos.decode.sampling import Sampling
 from dfs_store.videos.files.hold_out import group_of_file
 
-__all__ = ["CachedClips", "GeneratedClips", "PixelSource", "SomeClips"]
+__all__ = ["CachedClips", "GeneratedClips", "NeverDecoded", "PixelSource", "SomeClips"]
 
 
 class PixelSource(Protocol):
@@ -192,7 +192,25 @@ def _generate(
 _recently_generated = lru_cache(maxsize=4)(_generate)
 
 
-class GeneratedClips:
+class NeverDecoded:
+    """The attributes of clips that were not decoded from files."""
+
+    directory = None
+
+    @property
+    def failed(self) -> list[dict[str, str]]:
+        """Always empty."""
+        return []
+
+    notes = failed
+
+    @property
+    def decoders(self) -> dict[str, int]:
+        """Always empty."""
+        return {}
+
+
+class GeneratedClips(NeverDecoded):
     """Generates the clips of a built-in dataset on first use. Only the settings are pickled.
 
     Args:
@@ -204,8 +222,6 @@ class GeneratedClips:
         clips_per_class: number of clips per class; the dataset's default if None.
         class_names: classes to generate; all if None.
     """
-
-    directory = None
 
     def __init__(
         self,
@@ -252,18 +268,6 @@ class GeneratedClips:
         from dfs_store.videos.built_in import BUILT_IN
 
         return BUILT_IN[self._settings[0]].fps_of(self._settings[2])
-
-    @property
-    def failed(self) -> list[dict[str, str]]:
-        """Always empty."""
-        return []
-
-    notes = failed
-
-    @property
-    def decoders(self) -> dict[str, int]:
-        """Always empty."""
-        return {}
 
     def origin(self, number: int) -> dict[str, Any]:
         """Returns {"generator", "seed", "clip"}, in which "clip" is the number within the whole split."""

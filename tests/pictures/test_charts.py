@@ -1,4 +1,4 @@
-"""Charts, by what matplotlib was asked to draw."""
+"""Charts, checked by their matplotlib artists."""
 
 import numpy as np
 import pytest
@@ -37,7 +37,7 @@ def test_the_dots_of_a_timeline_have_the_colours_of_their_classes():
     assert [found.get_offsets().data.round(2).tolist() for found in dots] == [
         [[20.5, 2.77]],
         [[30.5, 5.0]],
-        [[30.5, 5.23]],  # beside that of the other class, not on it
+        [[30.5, 5.23]],  # beside the dot of the other class
     ]
     (legend,) = figure.legends
     assert [text.get_text() for text in legend.get_texts()] == ["run", "sit", "wave"]

@@ -1,4 +1,4 @@
-"""Films, decoded again."""
+"""Films, checked after decoding."""
 
 import io
 
@@ -34,7 +34,7 @@ def test_an_mp4_plays_at_the_rate_for_four_seconds_or_more(fps, repeats):
 
 
 def test_a_film_has_a_legend_that_fits():
-    """The colours of the steps are in it if anything was inserted; narrow films have more lines."""
+    """The legend has the colours of steps if key frames were inserted, and more lines in narrow films."""
     heights = []
     for clips in ([clip([0, 7])], [clip([0, 3, 7], [-1, 5, -1])], [clip([0, 3, 7], [-1, 5, -1])] * 9):
         image = next(film_frames([FilmCell(each) for each in clips]))

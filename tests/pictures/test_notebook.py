@@ -1,4 +1,4 @@
-"""Stores and datasets show themselves in a notebook."""
+"""The HTML of stores and datasets in a notebook."""
 
 import base64
 import io
@@ -28,7 +28,7 @@ def test_a_store_and_a_dataset_show_a_contact_sheet(tmp_path):
         html = store._repr_html_()
     assert "3 clips of 8 frames, 8 key frames" not in html  # 2 + 3 + 4 are nine
     assert "9 key frames" in html
-    assert len(list(pictures(html))) == 2  # for light pages, and for dark ones
+    assert len(list(pictures(html))) == 2  # one for light and one for dark pages
     html = DFSDataset(path)._repr_html_()
     assert "Number of datapoints: 3" in html
     assert "Dataset DFSDataset" in html

@@ -1,4 +1,4 @@
-"""From values to pixels."""
+"""Conversion of values to pixels."""
 
 import numpy as np
 import pytest

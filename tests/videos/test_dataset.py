@@ -85,7 +85,7 @@ def test_more_random_starts_begin_with_those_of_fewer(folder, tmp_path):
     starts = {frame_of(many.pixels[0, view, 0]) for view in range(1, 6)}
     assert len(starts) > 1
     assert opened(5).cache_path == many.cache_path
-    assert opened(4).cache_path == many.cache_path  # has more than is needed
+    assert opened(4).cache_path == many.cache_path  # has more views than are needed
     assert not np.array_equal(opened(5, seed=1).pixels[:, 1:], many.pixels[:, 1:])
     with pytest.raises(SettingsError, match="random_starts must not be negative, got -1"):
         opened(-1)
@@ -104,7 +104,9 @@ def test_fps_counts_sampled_frames(videos):
 def test_a_transform_receives_the_clip(folder, cache):
     videos = open_videos(folder, cache_dir=cache, transform=lambda clip: clip[:2], **SMALL)
     plain = open_videos(folder, cache_dir=cache, **SMALL)
-    assert torch.equal(videos[0][0], plain[0][0][:, :2])  # as of a store: time comes first in a Video
+    assert torch.equal(
+        videos[0][0], plain[0][0][:, :2]
+    )  # as for a store, time is the first dimension of a Video
 
 
 def test_it_is_pickled_as_a_path(videos):
@@ -190,13 +192,13 @@ def test_holding_out_splits_every_class_and_is_repeatable():
         assert np.array_equal(part.pixels[2:5, 0], np.stack([part.pixels[i, 0] for i in (2, 3, 4)]))
         assert part.pixels.shape == (len(part), 1, 4, 16, 16, 3)
         assert torch.equal(pickle.loads(pickle.dumps(part)).clip(3), part.clip(3))
-    # A class's clips are the same ones whatever other classes there are.
+    # The clips of a class do not depend on the other classes.
     few, _ = open_videos(
         "moving-shapes", frames=4, size=16, clips_per_class=10, classes=("still", "fast")
     ).hold_out(0.25)
     fast = [origin for origin, target in zip(origins(rest), rest.targets, strict=True) if target == 1]
     assert [o for o, t in zip(origins(few), few.targets, strict=True) if t == 0] == fast
-    # So they are however many clips there are of it.
+    # They do not depend on the number of clips either.
     more = open_videos("moving-shapes", frames=4, size=16, clips_per_class=12)
     longer, _ = more.hold_out(0.25)
     first = [longer.source(i)["clip"] % 12 for i in range(len(longer)) if longer.targets[i] == 0]

@@ -1,4 +1,4 @@
-"""The real test clips that belong to a store, with nothing retyped."""
+"""The real test clips that belong to a store, opened from its provenance."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from dfs_store import DFSDataset, StoreWriter, interpolate, open_store, open_vid
 from dfs_store.errors import DatasetNotFoundError, SettingsError
 from tests.videos.making import make_folder
 
-CLASSES = ["still", "fast", "slow"]  # not the order in which the dataset has them
+CLASSES = ["still", "fast", "slow"]  # not in the order of the dataset
 
 
 def write_store(path, *, classes=CLASSES, num_frames=8, normalization=None, provenance=None, size=24):
@@ -127,7 +127,7 @@ def test_clips_that_the_store_was_made_from_are_refused(tmp_path):
     files = [found.source(number)["file"] for number in range(len(found))]
     assert files == [wanted.source(number)["file"] for number in range(len(wanted))]
     assert [found.classes[label] for label in found.targets] == [file.split("/")[0] for file in files]
-    with pytest.raises(DatasetNotFoundError):  # a folder of classes alone has no test clips
+    with pytest.raises(DatasetNotFoundError):  # a folder with only classes has no test clips
         dfs_store.test_videos(held, cache_dir=tmp_path / "cache")
 
 

@@ -14,7 +14,7 @@ from tests.videos.making import DATA, make_folder, make_video, needs_data
 
 
 def fake_ucf(root, classes):
-    """A root with one empty file per class and part, enough for lists."""
+    """A root with one empty file per class and split, which is enough for lists."""
     for part in ("train", "test"):
         lines = []
         for name in classes:

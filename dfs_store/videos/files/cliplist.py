@@ -6,9 +6,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from dfs_store.errors import EmptyClassError, SettingsError
-from dfs_store.names import counted, did_you_mean
+from dfs_store.names import counted, did_you_mean, some
 
-__all__ = ["ClipFile", "ClipList", "check_classes", "keep_classes", "number_as", "some"]
+__all__ = ["ClipFile", "ClipList", "check_classes", "keep_classes", "number_as"]
 
 
 @dataclass(frozen=True)
@@ -110,10 +110,3 @@ def check_classes(found: ClipList, split: str) -> None:
             f"{len(found.classes)} classes are empty{absent}). Add the videos, or select the other classes "
             f"with --classes{seen}"
         )
-
-
-def some(names: Iterable[str], most: int = 12) -> str:
-    """Joins at most `most` names for a message and counts the rest."""
-    listed = list(names)
-    rest = f" and {len(listed) - most} more" if len(listed) > most else ""
-    return ", ".join(listed[:most]) + rest

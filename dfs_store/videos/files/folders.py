@@ -10,8 +10,8 @@ from itertools import chain, islice
 from pathlib import Path
 
 from dfs_store.errors import DatasetNotFoundError, DecodeError
-from dfs_store.names import counted
-from dfs_store.videos.files.cliplist import ClipFile, ClipList, some
+from dfs_store.names import counted, some
+from dfs_store.videos.files.cliplist import ClipFile, ClipList
 from dfs_store.videos.files.lists import METADATA, read_list
 from dfs_store.videos.files.picture_sequences import is_modality, rgb_of
 from dfs_store.videos.files.reading import Reading

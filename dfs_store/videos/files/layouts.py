@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from dfs_store.errors import DatasetNotFoundError
-from dfs_store.videos.files.cliplist import ClipList, some
+from dfs_store.names import some
+from dfs_store.videos.files.cliplist import ClipList
 from dfs_store.videos.files.finding import listed_clips, only_present_classes
 from dfs_store.videos.files.folders import class_clips, find_parts, has_classes, read_folders
 from dfs_store.videos.files.lists import read_list

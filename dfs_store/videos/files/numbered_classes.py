@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from dfs_store.errors import DatasetNotFoundError, SettingsError
-from dfs_store.videos.files.cliplist import some
+from dfs_store.names import some
 from dfs_store.videos.files.reading import PathLike
 from dfs_store.videos.files.texts import numbered_lines, parse_fields, read_json
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from dfs_store.errors import DecodeError
+from dfs_store.names import some
 
 __all__ = ["PICTURE_SUFFIXES", "PictureSequence", "is_modality", "picture_sequence", "rgb_of"]
 
@@ -141,10 +142,9 @@ def _frames(groups: dict[str, list[str]]) -> list[str]:
 
 
 def _several(counts: dict[str, int]) -> str:
-    shown = ", ".join(f"{pattern} ({count})" for pattern, count in sorted(counts.items())[:8])
-    more = f" and {len(counts) - 8} more" if len(counts) > 8 else ""
+    shown = some((f"{pattern} ({count})" for pattern, count in sorted(counts.items())), 8)
     return (
-        f"the images in a folder have {len(counts)} name patterns ({shown}{more}), so it is unclear which "
+        f"the images in a folder have {len(counts)} name patterns ({shown}), so it is unclear which "
         "are the frames; keep only one kind of images per folder"
     )
 

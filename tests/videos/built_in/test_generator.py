@@ -50,11 +50,11 @@ def test_seeds_and_splits_share_no_clip(name):
 @pytest.mark.parametrize(
     ("split", "changes", "said"),
     [
-        ("val", {}, "train and test"),
+        ("val", {}, "train or test"),
         ("train", {"num_frames": 1}, "num_frames"),
         ("train", {"size": 7}, "8 pixels"),
-        ("train", {"clips_per_class": 0}, "at least 1 clip"),
-        ("train", {"seed": -1}, "negative"),
+        ("train", {"clips_per_class": 0}, "clips_per_class must be at least 1"),
+        ("train", {"seed": -1}, "seed must be at least 0"),
         ("train", {"classes": []}, "at least one class"),
         ("train", {"classes": ["nosuch"]}, "has no class nosuch; it has"),
     ],

@@ -163,7 +163,7 @@ from dfs_store.videos.files.folders import read_folders
 from dfs_store.videos.files.reading import Reading
 from dfs_store.videos.cache.prepare import prepare
 from dfs_store.videos.decode.sampling import Sampling
-# So that the kill finds something done and something left.
+# Slow enough for the kill to interrupt the work.
 import_module("dfs_store.videos.cache.prepare")._JOURNAL_SECONDS = 0.0
 found = read_folders(Path(sys.argv[1]), "train", Reading())
 small = Sampling(frames=4, stride=2, size=64, resize="direct")
@@ -185,7 +185,7 @@ def wait_for(condition, seconds=30):
 
 @pytest.fixture(scope="module")
 def many(tmp_path_factory):
-    """200 clips, hard links to a few videos, one of which is broken."""
+    """A folder of 200 clips, which are hard links to a few videos. One is broken."""
     root = tmp_path_factory.mktemp("many")
     originals = [make_video(root / f"original{n}.avi", 6 + n) for n in range(5)]
     (root / "broken.avi").write_text("no video")
@@ -265,7 +265,7 @@ def test_entries_of_older_versions_are_obsolete(folder, tmp_path):
 def test_each_decoder_has_its_own_entries(folder, tmp_path):
     entries = {run(listing(folder), tmp_path, decoder=name).directory for name in ("auto", "pyav")}
     assert len(entries) == 2
-    with pytest.raises(SettingsError, match="decoder must be auto, pyav or decord, got 'ffmpeg'"):
+    with pytest.raises(SettingsError, match="decoder must be one of auto, pyav, decord, got 'ffmpeg'"):
         run(listing(folder), tmp_path, decoder="ffmpeg")
 
 

@@ -19,7 +19,7 @@ class KilledError(Exception):
 
 
 class MortalJournal(Journal):
-    """A journal that dies before or after it has written its n-th entry."""
+    """A journal that simulates a kill before or after it writes its n-th entry."""
 
     steps_left = 10**9
     writes_first = True

@@ -1,4 +1,4 @@
-"""Several machines prepare one cache, in any order, at once or interrupted, with the same result."""
+"""Several machines prepare one cache in any order, at the same time or with interruptions."""
 
 import json
 import re
@@ -38,7 +38,7 @@ def slurm(number, first, step, count):
         (slurm(9, 1, 4, 3), "3/3"),
     ],
 )
-def test_a_task_of_slurm_knows_its_shard(environment, shard):
+def test_a_slurm_task_determines_its_shard(environment, shard):
     assert str(Shard.parse("auto", environment)) == shard
 
 
@@ -64,7 +64,7 @@ def test_a_shard_that_cannot_be_determined_is_refused(text, environment, said):
         Shard.parse(text, environment)
 
 
-def test_a_pod_of_kubernetes_knows_its_shard():
+def test_a_kubernetes_pod_determines_its_shard():
     assert str(Shard.parse("auto/16", {"JOB_COMPLETION_INDEX": "0"})) == "1/16"
     assert str(Shard.parse("auto/16", {"JOB_COMPLETION_INDEX": "15"})) == "16/16"
 
@@ -91,7 +91,7 @@ prepare_shard(found, small, shard, dataset="tiny", split="train", workers=1, cac
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """14 clips, one of them broken."""
+    """A folder of 14 clips, one of which is broken."""
     root = make_folder(tmp_path_factory.mktemp("videos"), clips=7)
     (Path(root) / "left" / "clip2.avi").write_text("no video")
     return root
@@ -136,7 +136,7 @@ def test_shards_are_prepared_one_after_the_other(folder, whole, tmp_path):
     assert [last.num_files, *(report.num_files for report in reports)] == [5, 5, 4]
     assert [last.num_failed, *(report.num_failed for report in reports)] == [0, 0, 1]
     assert_same(entry_in(tmp_path), whole)
-    assert shard(folder, tmp_path, "3/3") == shard(folder, tmp_path, "3/3")  # nothing left to do
+    assert shard(folder, tmp_path, "3/3") == shard(folder, tmp_path, "3/3")  # nothing remains to be done
     assert shard(folder, tmp_path, "3/3").num_failed == 1
 
 
@@ -163,7 +163,7 @@ def test_a_killed_shard_is_finished_by_a_run_without_shards(folder, whole, tmp_p
         time.sleep(0.005)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    assert shard(folder, tmp_path, "1/2").missing in ((2,), ())  # it may have been quicker than the signal
+    assert shard(folder, tmp_path, "1/2").missing in ((2,), ())  # it may have finished before the signal
     assert_same(prepare(listing(folder), cache_dir=tmp_path, **OPTIONS), whole)
 
 

@@ -80,7 +80,7 @@ def test_pyav_is_tried_first_and_its_error_is_reported(tmp_path, elsewhere):
 
 
 def unreadable(path):
-    """An AVI file whose packets are zeros."""
+    """Writes an AVI file whose packets are zeros."""
     data = bytearray(motion_jpeg(path, 64, 64).read_bytes())
     place = data.index(b"movi") + 4
     while data[place : place + 4] == b"00dc":
@@ -148,7 +148,7 @@ def test_a_file_with_too_many_packets_to_keep_gives_the_same_frames(tmp_path, mo
 
 def test_rotation_is_applied(tmp_path):
     pixels = np.zeros((6, 32, 64, 3), dtype=np.uint8)
-    pixels[:, :, :32] = 220  # the left half is bright; turned clockwise, the top half
+    pixels[:, :, :32] = 220  # the left half is bright, which is the top half after a clockwise turn
     path = turn_clockwise(make_video(tmp_path / "phone.mp4", pixels))
     picture = decode(path).pixels[0, 0]
     assert picture[:24].mean() > 180

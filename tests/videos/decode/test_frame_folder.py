@@ -25,7 +25,7 @@ def _cache(tmp_path, monkeypatch):
 
 
 def make_pictures(folder, num_frames=12, name="frame_{}.png"):
-    """Writes one PNG per frame; frame n is grey of value 5n. The numbers have no leading zeros."""
+    """Writes one PNG per frame, with a grey of value 5n for frame n. The numbers have no leading zeros."""
     folder.mkdir(parents=True)
     for number, picture in enumerate(grey_frames(num_frames)):
         (folder / name.format(number)).write_bytes(encode_png(picture))

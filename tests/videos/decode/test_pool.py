@@ -56,7 +56,7 @@ def test_every_job_gets_one_result(tmp_path, clips_fd):
 
 
 def test_a_file_that_hangs_fails_and_the_others_are_decoded(tmp_path, clips_fd):
-    os.mkfifo(tmp_path / "hangs.avi")  # opening it waits for ever
+    os.mkfifo(tmp_path / "hangs.avi")  # opening it blocks forever
     good = [make_video(tmp_path / f"{n}.avi") for n in range(3)]
     start = time.monotonic()
     with pool_of(1, clips_fd) as pool:
@@ -92,9 +92,9 @@ def test_a_video_too_large_for_its_process_is_named_and_the_others_are_decoded(t
     with pool_of(1, clips_fd, memory_bytes=220 * 2**20) as pool:
         results = finished(pool.run(jobs_for(good, giant)))
     assert not results[0].error
-    # In which words depends on the library that ran out: "takes more than the 230,686,720 bytes", say.
+    # The wording depends on the library that ran out of memory.
     assert results[1].error
-    with pool_of(1, clips_fd) as pool:  # and with enough it is a video like any other
+    with pool_of(1, clips_fd) as pool:  # with enough memory, it is an ordinary video
         assert not finished(pool.run(jobs_for(giant)))[0].error
 
 

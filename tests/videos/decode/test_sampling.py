@@ -108,7 +108,10 @@ def test_folders_keep_the_aspect_ratio_and_agree_with_ucf_on_4_to_3():
     keep = Sampling(resize="keep-crop")
     assert resized_shape(keep, 320, 240) == (160, 120)
     assert resized_shape(keep, 240, 320) == (120, 160)
-    assert resized_shape(keep, 1920, 1080) == (214, 120)  # 213.3, and as much is cut off on both sides
+    assert resized_shape(keep, 1920, 1080) == (
+        214,
+        120,
+    )  # 213.3, rounded so that both sides lose the same number of pixels
 
 
 def test_kinetics_and_ssv2_stretch_the_frame():

@@ -1,4 +1,4 @@
-"""Which folders are classes, which are splits, and which layouts are rejected as ambiguous."""
+"""Tests which folders are classes, which are splits, and which layouts are rejected as ambiguous."""
 
 import os
 
@@ -17,7 +17,7 @@ def touch(root, *files):
 
 
 def two(root, *folders):
-    """Two classes with two clips in each of some folders."""
+    """Creates two classes with two clips each in every given folder."""
     return touch(
         root, *(f"{folder}/{name}/{n}.mp4" for folder in folders for name in ("run", "walk") for n in (1, 2))
     )

@@ -1,4 +1,4 @@
-"""Holding out whole groups: which groups, that the choice is stable, and at least one on each side."""
+"""Whole groups are held out, the choice is stable, and each side has at least one group."""
 
 import pytest
 from hypothesis import given
@@ -50,7 +50,7 @@ def test_some_but_not_all_groups_are_held_out(groups, share):
 def test_adding_a_group_changes_nothing_for_the_others(groups, other, share):
     more = groups | {other}
     before, after = held_out_groups("a", groups, share), held_out_groups("a", more, share)
-    # Only the group that had to stand in for all or none may change sides.
+    # Only a group that was kept or held out so that neither side is empty may change sides.
     assert len((before ^ after) - {other}) <= 1
 
 
@@ -99,7 +99,7 @@ def test_clips_of_one_group_stay_together(tmp_path):
     assert not sides[0] & sides[1]
     assert len(held) == 2 * len(sides[1]) > 0
     assert (rest.held_out, held.held_out, held.official_split) == (None, 0.4, 1)
-    # A file that is missing moves no other one.
+    # A missing file does not move any other file to the other side.
     gone = sorted(files_of(rest))[0]
     (root / gone).unlink()
     fewer, same = open_videos("ucf101", root, **options).hold_out(0.4)

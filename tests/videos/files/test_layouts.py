@@ -33,7 +33,7 @@ def ucf(tmp_path):
     )
     touch(tmp_path, "UCF-101/HandstandPushups/v_HandStandPushups_g01_c01.avi")
     lists = tmp_path / "ucfTrainTestlist"
-    # Numbers as in the original, where JumpRope comes after JumpingJack.
+    # The numbers are those of the original lists, in which JumpRope comes after JumpingJack.
     write(lists / "classInd.txt", "1 HandstandPushups\n2 JumpingJack\n3 JumpRope\n")
     write(
         lists / "trainlist01.txt",
@@ -245,7 +245,7 @@ def test_classes_can_be_chosen(ucf):
 
 
 def official(root):
-    """UCF101, Kinetics and SSv2 with a clip for each split; the test chooses the suffix."""
+    """UCF101, Kinetics and SSv2 with a clip in each split. The test chooses the suffix."""
     write(root / "ucf/ucfTrainTestlist/trainlist01.txt", "\ufeffArchery/v_Archery_g08_c01.avi 1\n")
     write(root / "ssv2/labels/train.json", '\ufeff[{"id": "1", "template": "Holding [something]"}]')
     table = '\ufeff"label","youtube_id","time_start","time_end","split"\r\nyoga,abc,12.0,22.00,x\r\n,,,,\r\n'

@@ -268,7 +268,7 @@ def test_any_table_can_be_read_back(tmp_path_factory, table, delimiter, header, 
     except UnicodeEncodeError:
         return
     if encoding == "cp1252" and any(line.isascii() is False and _is_utf8(line) for line in data.splitlines()):
-        return  # bytes that are UTF-8 as well are taken for UTF-8
+        return  # bytes that are also valid UTF-8 are read as UTF-8
     file = tmp_path_factory.mktemp("list") / "list.csv"
     file.write_bytes(data)
     rows = read_rows(file, set(table).__contains__)
