@@ -117,7 +117,7 @@ def _draw_insertions(
     last: int,
     width: int,
 ) -> int:
-    """Draws a dot per class, position and `width` steps. Returns the most insertions of a dot."""
+    """Draws a dot per class, position and `width` steps. Returns the maximum insertions per dot."""
     by_class = np.unique(labels).size <= len(_CLASS_COLOURS)
     # Dots of several classes at the same place are drawn side by side.
     kinds = np.unique(labels, return_inverse=True)[1] if by_class else np.zeros_like(labels)
@@ -312,7 +312,7 @@ def accuracy_against_bytes(
 def _binned(
     steps: npt.NDArray[np.int64], cosines: npt.NDArray[np.float64]
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
-    """Averages neighbouring steps if there are too many to show, ignoring NaN."""
+    """Returns means of neighbouring steps, if there are too many to show, and the edges of the bins."""
     width = max(1, -(-steps.size // _COSINE_BINS))
     starts = np.arange(0, steps.size, width)
     known = np.isfinite(cosines)

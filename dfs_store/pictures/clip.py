@@ -168,6 +168,6 @@ def _spread(positions: npt.NDArray[np.int64], number: int) -> npt.NDArray[np.int
 
 
 def first_of_each_class(store: KeyFrameStore, most: int) -> list[int]:
-    """Returns the numbers of the first clips of at most `most` classes, in ascending order."""
+    """Returns the number of the first clip of each class, in ascending order, for at most `most` classes."""
     first = np.unique(store.labels, return_index=True)[1]
     return sorted(first.tolist())[:most]

@@ -226,7 +226,7 @@ def border_colour(step: int | None, style: SheetStyle) -> Colour:
 
 
 def with_steps(style: SheetStyle, clips: Sequence[PicturedClip]) -> SheetStyle:
-    """Sets the number of steps, if it is unknown, so that colours range to the last insertion shown."""
+    """Sets the number of steps, if it is unknown, to end at the last insertion among the clips."""
     if style.steps is not None:
         return style
     last = (int(clip.inserted_at.max()) for clip in clips if clip.inserted_at is not None)

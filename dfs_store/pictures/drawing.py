@@ -50,7 +50,7 @@ _STEP_COLOURS: list[Colour] = [(38, 110, 214), (20, 150, 150), (190, 150, 20), (
 
 
 def mixed(one: Colour, other: Colour, share: float) -> Colour:
-    """Mixes two colours. `share` is that of the first one, from 0 to 1."""
+    """Mixes two colours, with a share of the first one from 0 to 1."""
     red, green, blue = (round(share * a + (1 - share) * b) for a, b in zip(one, other, strict=True))
     return red, green, blue
 

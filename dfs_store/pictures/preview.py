@@ -93,7 +93,7 @@ class Preview:
         return len(self._pages[kind]) if kind in self._pages else 1
 
     def sheets(self, flows: Flows | None = None) -> Iterator[Image.Image]:
-        """Draws the pages of the contact sheet, with a row of optical flow below every clip if given."""
+        """Draws the pages of the contact sheet, and a row of `flows` below every clip if they are given."""
         if flows is not None:
             self._check_length(MOST_SHOWN, "a sheet with optical flow")
         pages = self._pages["sheet" if flows is None else "flow"]

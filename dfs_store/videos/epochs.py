@@ -14,7 +14,7 @@ __all__ = ["VideoClips"]
 
 
 class VideoClips:
-    """Yields training batches of all real clips of a split, each flipped with probability 0.5 per epoch.
+    """Provides training batches of all real clips of a split, each flipped with probability 0.5 per epoch.
 
     Args:
         videos: the real clips.

@@ -98,7 +98,7 @@ def _imported() -> Any:  # noqa: ANN401 - Ray's types are its own
 
 
 def _absolute(name_or_folder: PathLike, how: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    """Returns the name and the options with absolute paths, since tasks run in another working directory."""
+    """Returns the name and the options with absolute paths, since tasks run in other working directories."""
     name = os.fspath(name_or_folder)
     if name not in CATALOGUE:
         name = str(Path(name).expanduser().absolute())

@@ -106,7 +106,7 @@ def open_videos(
     info = describe(name_or_folder)
     info.check_official_split(official_split)
     if random_starts < 0:
-        raise SettingsError(f"random_starts must not be negative, got {random_starts}")
+        raise SettingsError(f"random_starts must be at least 0, got {random_starts}")
     sampling = resolve_sampling(info, frames=frames, stride=stride, size=size, resize=resize)
     form = ClipForm(layout, normalization, transform)
     common: dict[str, Any] = {"split": split, "sampling": sampling, "seed": seed, "form": form}
@@ -142,7 +142,8 @@ def open_shard(
         DatasetNotFoundError, EmptyClassError, DiskFullError, OutputNotWritableError: see `open_videos`.
     """
     info = describe(name_or_folder)
-    sampling = resolve_sampling(info, **{name: how.pop(name, None) for name in ("frames", "stride", "size")})
+    cut = {name: how.pop(name, None) for name in ("frames", "stride", "size", "resize")}
+    sampling = resolve_sampling(info, **cut)
     chosen = {name: how.pop(name) for name in READING if name in how}
     found = find_clips(name_or_folder, root, split, **chosen)
     return prepare_shard(
@@ -227,7 +228,7 @@ def find_clips(
     )
     how.check_fits({"folders": "folder"}.get(info.layout, info.layout), os.fspath(name_or_folder))
     if info.is_built_in:
-        raise SettingsError(f"{info.name} has no files: its clips are generated from a seed")
+        raise SettingsError(f"{info.name} has no files, because its clips are generated from a seed")
     places = [_place(name_or_folder)] if info in (FOLDER, LIST) else _candidates(info, root)
     found = _read(info, places, split, how)
     if info.needs_all_classes:

@@ -26,7 +26,7 @@ _DECODED = 8
 
 
 class Rehearsal(NamedTuple):
-    """Real clips for timing.
+    """Real clips for timing a run.
 
     Attributes:
         videos: the prepared clips. If they are not prepared, a substitute with the same shape, number of

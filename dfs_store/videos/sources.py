@@ -275,7 +275,7 @@ class GeneratedClips(NeverDecoded):
         return {"generator": name, "seed": seed, "clip": self._made[3][number]}
 
     def file_bytes(self, number: int) -> tuple[str, int | None]:
-        """Returns ("", None): generated clips have no file."""
+        """Returns ("", None), because generated clips have no file."""
         return "", None
 
     def group(self, number: int) -> str:

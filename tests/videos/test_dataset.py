@@ -87,7 +87,7 @@ def test_more_random_starts_begin_with_those_of_fewer(folder, tmp_path):
     assert opened(5).cache_path == many.cache_path
     assert opened(4).cache_path == many.cache_path  # has more views than are needed
     assert not np.array_equal(opened(5, seed=1).pixels[:, 1:], many.pixels[:, 1:])
-    with pytest.raises(SettingsError, match="random_starts must not be negative, got -1"):
+    with pytest.raises(SettingsError, match="random_starts must be at least 0, got -1"):
         opened(-1)
 
 

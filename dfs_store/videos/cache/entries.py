@@ -96,12 +96,12 @@ def disk_errors(directory: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno in DiskFullError.NUMBERS:
             raise DiskFullError(
-                f"the disk of {directory} is full ({error}). Free some space (`dfs datasets cache`) or set "
+                f"the disk with {directory} is full ({error}). Free some space (`dfs datasets cache`) or set "
                 "DFS_CACHE to a folder on a larger disk; the clips prepared so far are kept"
             ) from error
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENOENT):
             raise OutputNotWritableError(
-                f"the cache of prepared clips is not writable ({error}); set DFS_CACHE to a folder that is"
+                f"the cache of prepared clips is not writable ({error}); set DFS_CACHE to a writable folder"
             ) from error
         raise
 
@@ -241,7 +241,7 @@ def _read_json(path: Path) -> dict[str, Any] | None:
 
 
 def list_entries(cache_dir: str | os.PathLike[str] | None = None) -> list[dict[str, Any]]:
-    """Lists the cache, largest entry first.
+    """Lists the entries of the cache, the largest first.
 
     Returns:
         One dict per entry: kind ("clips", or "extractor" for a trained network), key, path, dataset, split,

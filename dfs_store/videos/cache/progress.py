@@ -46,7 +46,7 @@ class Reporter:
         self._last = 0.0
 
     def resumed(self, done: int, failed: int) -> None:
-        """Adds the files that earlier runs have processed."""
+        """Counts the files that earlier runs have processed."""
         self.done, self.failed = done, failed
         self.report()
 

@@ -10,7 +10,7 @@ __all__ = ["folder_status", "pictures_of"]
 
 
 def pictures_of(folder: str | os.PathLike[str]) -> list[Path]:
-    """Returns the frames in a folder, ordered by the numbers in their names: 2 before 10.
+    """Returns the frames in a folder, ordered by the numbers in their names, so that 2 is before 10.
 
     Raises:
         DecodeError: the file names have several patterns, and it is not clear which are the frames.

@@ -60,8 +60,8 @@ def held_out_groups(class_name: str, groups: Iterable[str], share: float) -> set
     if len(fractions) < 2:
         raise SettingsError(
             f"--hold-out {share:g} needs at least two groups of clips in every class, but class "
-            f"{class_name!r} has {len(fractions)} (clips cut from the same video form one group). Exclude "
-            "the class with --classes, or remove --hold-out"
+            f"{class_name!r} has {len(fractions)} (clips cut from the same video form one group). Select "
+            "the other classes with --classes, or remove --hold-out"
         )
     held = {group for group, fraction in fractions.items() if fraction < share}
     if not held:

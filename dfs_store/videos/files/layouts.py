@@ -57,7 +57,7 @@ def read_hmdb(root: Path, split: str, how: Reading) -> ClipList:
     ending = f"_test_split{how.official_split}.txt"
     lists = sorted(path for path in splits.glob(f"*{ending}") if not path.name.startswith("."))
     if not lists:
-        raise DatasetNotFoundError(f"{splits} contains no split files of HMDB51 (*{ending})")
+        raise DatasetNotFoundError(f"{splits} contains no HMDB51 split files (*{ending})")
     videos = _first_folder([root / "hmdb51_org", root / "hmdb51", root / "HMDB51", root / "videos", root])
     wanted = {"2"} if split == "test" else {"0", "1"}
     named = []

@@ -202,7 +202,7 @@ def read_rows(path: Path, exists: Callable[[str], bool]) -> list[ListRow]:
         return _from_columns(path, _json_rows(path))
     lines = numbered_lines(path)
     if not lines:
-        raise DatasetNotFoundError(f"{path} is empty")
+        raise DatasetNotFoundError(f"the list {path} is empty")
     header = _delimiter_of_header(lines[0][1])
     if header == " " and len(lines[0][1].split()) == 2:
         lines = lines[1:]  # "path label" is not read as a table, because paths may contain spaces

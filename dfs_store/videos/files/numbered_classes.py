@@ -154,8 +154,8 @@ def _unique(pairs: Iterable[tuple[int, str]], source: str) -> dict[int, str]:
         plain = str(name).strip().strip('"').strip()
         if not plain or number in found or plain in found.values():
             raise SettingsError(
-                f"{source}: class {number} has the name {plain!r}, which is empty, or one of the two is "
-                "repeated; every class needs its own name and number"
+                f"{source}: class {number} has the name {plain!r}, but names must not be empty, and neither "
+                "names nor numbers may be repeated"
             )
         found[number] = plain
     return found

@@ -67,7 +67,7 @@ def is_container(name: str) -> bool:
 
 
 def _words(name: str) -> list[str]:
-    """Splits at punctuation, between letters and digits, and at inner capitals; returns lower-case words."""
+    """Splits a name at punctuation, inner capitals, and between letters and digits, into lower-case words."""
     spaced = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[^\W\d_])(?=\d)|(?<=\d)(?=[^\W\d_])", " ", name)
     words = re.findall(r"[^\W_]+", spaced.casefold())
     found = list[str]()

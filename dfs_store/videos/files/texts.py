@@ -71,7 +71,7 @@ def column_name(text: str) -> str:
 
 
 def parse_fields(line: str, delimiter: str) -> list[str]:
-    """Splits a line of a table. Fields may be quoted; repeated spaces count as one."""
+    """Splits a line of a table. Fields may be quoted, and repeated spaces count as one."""
     fields = next(csv.reader([line], delimiter=delimiter, skipinitialspace=True), [])
     fields = [field.strip() for field in fields]
     return [field for field in fields if field] if delimiter == " " else fields
