@@ -127,31 +127,25 @@ class _AlikeClips(NeverDecoded):
 
     @cached_property
     def pixels(self) -> npt.NDArray[np.uint8]:
-        """(N, 1, T, H, W, 3) uint8, read-only. Only one clip is in memory."""
         size = self._sampling.size
         noise = np.random.default_rng(0).integers(0, 256, (self._sampling.frames, size, size, 3), np.uint8)
         return np.broadcast_to(noise, (len(self._found.clips), 1, *noise.shape))
 
     @cached_property
     def labels(self) -> npt.NDArray[np.int64]:
-        """Label of each clip, (N,) int64."""
         number = {name: label for label, name in enumerate(self._found.classes)}
         return np.array([number[clip.class_name] for clip in self._found.clips], dtype=np.int64)
 
     @property
     def classes(self) -> list[str]:
-        """Class names."""
         return list(self._found.classes)
 
     def origin(self, number: int) -> dict[str, Any]:
-        """Returns {"file": path relative to the root}."""
         return {"file": self._found.clips[number].file}
 
     def file_bytes(self, number: int) -> tuple[str, int | None]:
-        """Returns the file of a clip, and None because its size is not read."""
         return self._found.clips[number].file, None
 
     def group(self, number: int) -> str:
-        """Returns the group of a clip within its class."""
         clip = self._found.clips[number]
         return group_of_file(self._layout, clip.class_name, clip.file)

@@ -12,7 +12,7 @@ from dfs_store.errors import SettingsError
 from dfs_store.interpolation import check_num_frames
 from dfs_store.names import did_you_mean
 
-__all__ = ["SPLITS", "Generator", "RawRandom"]
+__all__ = ["SPLITS", "Floats", "Generator", "RawRandom"]
 
 SPLITS: Final = ("train", "test")
 SMALLEST_SIZE: Final = 8

@@ -12,11 +12,9 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from dfs_store.videos.built_in.generator import Generator, RawRandom
+from dfs_store.videos.built_in.generator import Floats, Generator, RawRandom
 
 __all__ = ["MOVING_SHAPES"]
-
-Floats = npt.NDArray[np.float64]
 
 # Lengths are in frame widths, times in frames, speeds in frame widths per frame.
 _SHAPES_PER_CLIP: Final = 8

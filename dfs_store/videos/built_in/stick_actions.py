@@ -10,13 +10,11 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
-from dfs_store.videos.built_in.generator import RawRandom
+from dfs_store.videos.built_in.generator import Floats, RawRandom
 
 __all__ = ["ACTIONS", "BONES", "joints_of"]
 
-Floats = npt.NDArray[np.float64]
 Angle = Floats | float
 
 _TRUNK: Final = 0.30

@@ -11,12 +11,10 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from dfs_store.videos.built_in.generator import Generator, RawRandom
+from dfs_store.videos.built_in.generator import Floats, Generator, RawRandom
 from dfs_store.videos.built_in.stick_actions import ACTIONS, BONES, joints_of
 
 __all__ = ["STICK_FIGURES"]
-
-Floats = npt.NDArray[np.float64]
 
 # Lengths are in frame widths, radii of bones in body heights, colours in [0, 1].
 _BODY_HEIGHT: Final = (0.6, 0.67)

@@ -30,10 +30,10 @@ def folder_status(folder: str | os.PathLike[str]) -> tuple[int, int]:
 
 def _pictures_in(folder: str | os.PathLike[str]) -> list[str]:
     with os.scandir(folder) as entries:
-        return [entry.name for entry in entries if _is_picture(entry)]
-
-
-def _is_picture(entry: os.DirEntry[str]) -> bool:
-    if entry.name.startswith(".") or os.path.splitext(entry.name)[1].lower() not in PICTURE_SUFFIXES:
-        return False
-    return entry.is_file()
+        return [
+            entry.name
+            for entry in entries
+            if os.path.splitext(entry.name)[1].lower() in PICTURE_SUFFIXES
+            and not entry.name.startswith(".")
+            and entry.is_file()
+        ]

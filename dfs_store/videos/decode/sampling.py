@@ -16,12 +16,10 @@ from dfs_store.errors import SettingsError
 from dfs_store.interpolation import check_num_frames
 from dfs_store.names import known_name
 
-__all__ = ["CENTRE_VIEW", "Sampling", "centre_crop_offsets", "frame_numbers", "resized_shape"]
+__all__ = ["Sampling", "centre_crop_offsets", "frame_numbers", "resized_shape"]
 
 RULES = ("interval", "middle", "even")
 RESIZES = ("stretch-crop", "keep-crop", "direct")
-
-CENTRE_VIEW = 0
 
 # The field of view of the paper's protocol: a 112 x 112 crop of 160 x 120 pixels.
 _REFERENCE_WIDTH, _REFERENCE_HEIGHT, _REFERENCE_CROP = 160, 120, 112
@@ -119,7 +117,7 @@ def frame_numbers(
         return _repeated(sampling.frames, length)
     interval = sampling.stride if length >= sampling.frames * sampling.stride else length // sampling.frames
     num_starts = length - (sampling.frames - 1) * interval
-    if split != "train" and view == CENTRE_VIEW:
+    if split != "train" and view == 0:
         start = (num_starts - 1) // 2
     else:
         start = _draw(num_starts, seed, split, file, view)
