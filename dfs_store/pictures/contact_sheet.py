@@ -53,10 +53,6 @@ class SheetStyle:
     theme: Theme = LIGHT
     heading: str = ""
 
-    def with_heading(self, heading: str) -> "SheetStyle":
-        """Returns the same style with a different heading."""
-        return replace(self, heading=heading)
-
 
 @dataclass(frozen=True)
 class _Grid:

@@ -1,7 +1,7 @@
 """The film of how clips were made, with a contact sheet for each snapshot below a bar of the run's steps."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from PIL import Image, ImageDraw
 
@@ -53,7 +53,7 @@ def making_frames(
         RGB images of the same size, with even sides.
     """
     last = moments[-1].clips
-    heading, style = style.heading, with_steps(style.with_heading(""), last)
+    heading, style = style.heading, with_steps(replace(style, heading=""), last)
     items = sheet_items(last, style)
     for number, moment in enumerate(moments):
         sheet = contact_sheet(moment.clips, style, items)

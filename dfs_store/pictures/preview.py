@@ -103,7 +103,7 @@ class Preview:
                 rows += [clip] if flows is None else [clip, _flow_row(clip, flows(clip))]
             of = f"  -  page {number + 1} of {len(pages)}" if len(pages) > 1 else ""
             key = "" if flows is None else "  -  optical flow: red right, green down, cyan left, violet up"
-            yield contact_sheet(rows, self._style.with_heading(self._style.heading + key + of))
+            yield contact_sheet(rows, replace(self._style, heading=self._style.heading + key + of))
 
     def film(self, suffix: str, fps: float | None = None, beside: Beside | None = None) -> bytes:
         """Encodes a film of the clips in a grid.

@@ -91,7 +91,7 @@ class VideoDataset(Dataset[tuple[Tensor, int]]):
         seed: seed of the random starts.
         fps: frames per second at which a clip plays at its natural speed.
         missing: files named in the dataset's lists that do not exist.
-        remarks: sentences that say how its folders or lists were interpreted and what was skipped.
+        remarks: sentences about how its folders or lists were interpreted and what was skipped.
         failed: files that could not be decoded, as {"file", "reason"}.
         notes: damaged files, which are used up to the last frame that can be decoded, as {"file", "note"}.
         decoders: number of clips by decoder.

@@ -84,7 +84,7 @@ def open_videos(
         clips_per_class: number of clips per class of a built-in dataset, which can generate any number.
         workers: number of decoding processes; the number of cores if None.
         max_memory: memory limit of all decoding processes together in bytes; 4 GiB each if None.
-        decoder: "pyav", "decord", or "auto" for PyAV, with decord for files of which PyAV decodes no frame.
+        decoder: "pyav", "decord", or "auto", which uses decord if PyAV cannot decode any frame of a file.
             Each decoder has its own prepared clips.
         cache_dir: folder of prepared clips; if None, DFS_CACHE, or ~/.cache/dfs-store if that is not set.
         layout: layout of a clip, "CTHW" or "TCHW".

@@ -83,7 +83,7 @@ def clips_header(shape: tuple[int, ...]) -> bytes:
 
 @contextlib.contextmanager
 def disk_errors(directory: Path) -> Iterator[None]:
-    """Converts operating system errors about a full or unwritable disk to errors that say what to do.
+    """Converts operating system errors about a full or unwritable disk to errors with a remedy.
 
     Raises:
         DiskFullError: the disk is full.

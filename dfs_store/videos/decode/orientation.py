@@ -72,8 +72,8 @@ def from_display_matrix(matrix: bytes) -> Orientation | None:
 def of_frame(frame: Any) -> Orientation | None:  # noqa: ANN401 - a frame of PyAV
     """Returns the orientation of a decoded frame, or None if it is not rotated by quarter turns.
 
-    If PyAV cannot list the frame's side data (it knows fewer types than FFmpeg), only the rotation angle is
-    used, and mirroring is lost.
+    If PyAV cannot list the frame's side data, because it supports fewer types than FFmpeg, only the rotation
+    angle is used, and mirroring is lost.
     """
     try:
         found = [bytes(item) for item in frame.side_data if item.type.name == "DISPLAYMATRIX"]

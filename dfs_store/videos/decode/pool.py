@@ -294,8 +294,8 @@ class _Worker:
             self._process.kill()
             self._process.wait()
             self._errors.seek(0)
-            said = self._errors.read().decode(errors="replace").strip()[-2000:]
-            raise DFSError(f"a decoding process could not start ({sys.executable}); its output:\n{said}")
+            output = self._errors.read().decode(errors="replace").strip()[-2000:]
+            raise DFSError(f"a decoding process could not start ({sys.executable}); its output:\n{output}")
 
     def kill(self) -> None:
         """Ends the process and closes its pipes."""

@@ -35,7 +35,7 @@ class ClipList:
             order.
         missing: files named in a list that do not exist.
         absent_classes: classes named in a list that are excluded because they have no folder.
-        remarks: sentences that say how the folders or lists were interpreted and what was skipped.
+        remarks: sentences about how the folders or lists were interpreted and what was skipped.
     """
 
     root: Path

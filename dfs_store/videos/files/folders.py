@@ -35,7 +35,7 @@ class Parts:
     Attributes:
         train: folder with the training clips; None if there is none.
         test: folder with the test clips, or with the validation clips if there is no test folder.
-        remarks: sentences that say which folders are not used.
+        remarks: sentences about folders that are not used.
     """
 
     train: Folder | None
@@ -145,9 +145,9 @@ def find_parts(base: Folder, *, sure: bool = False) -> Parts | None:
             which of them to use.
     """
     children = _with_clips(base)
-    named = {child: said for child in children if (said := split_name(child.name)) is not None}
+    named = {child: parsed for child in children if (parsed := split_name(child.name)) is not None}
     others = [child for child in children if child not in named]
-    plain = [child for child, said in named.items() if said.is_plain]
+    plain = [child for child, parsed in named.items() if parsed.is_plain]
     if others and not sure and not (plain and _share_classes(plain)):
         if doubtful := [child.name for child in named if named[child].is_bare]:
             raise DatasetNotFoundError(
@@ -156,9 +156,9 @@ def find_parts(base: Folder, *, sure: bool = False) -> Parts | None:
             )
         return None
     groups = defaultdict[tuple[str, ...], dict[str, list[Folder]]](lambda: defaultdict(list))
-    for child, said in named.items():
-        if said.is_plain or not others:
-            groups[said.rest][said.part].append(child)
+    for child, parsed in named.items():
+        if parsed.is_plain or not others:
+            groups[parsed.rest][parsed.part].append(child)
     if not groups:
         return None
     chosen = _one_group(base, list(groups.values()), children)
@@ -201,9 +201,9 @@ def _share_classes(folders: list[Folder]) -> bool:
     """Whether the train and test folders have subfolders with the same names, not counting clips."""
     by_part = defaultdict[str, set[str]](set)
     for folder in folders:
-        said = split_name(folder.name)
-        assert said is not None
-        by_part["train" if said.part == "train" else "test"] |= {
+        parsed = split_name(folder.name)
+        assert parsed is not None
+        by_part["train" if parsed.part == "train" else "test"] |= {
             f.name for f in _with_clips(folder) if not f.is_clip
         }
     return bool(by_part["train"] & by_part["test"])
@@ -232,7 +232,7 @@ def _check_classes(folder: Folder, root: Path) -> None:
         _explain_clips(folder, root)
     _check_shared(folder, children)
     for child in children:
-        parts = {f.name: said.part for f in _with_clips(child) if (said := _part_in_class(f)) is not None}
+        parts = {f.name: parsed.part for f in _with_clips(child) if (parsed := _part_in_class(f)) is not None}
         alone = len(parts) == len(_with_clips(child)) and not child.videos
         if len(set(parts.values())) > 1 or (parts and alone):
             raise DatasetNotFoundError(
@@ -270,8 +270,12 @@ def _may_be_class(folder: Folder) -> bool:
 
 def _part_in_class(folder: Folder) -> SplitName | None:
     """Returns the split that a folder in a class is named after. A clip may have a name such as train_01."""
-    said = split_name(folder.name)
-    return said if said is not None and (said.is_bare or (said.is_plain and not folder.is_clip)) else None
+    parsed = split_name(folder.name)
+    return (
+        parsed
+        if parsed is not None and (parsed.is_bare or (parsed.is_plain and not folder.is_clip))
+        else None
+    )
 
 
 def _check_several(folder: Folder, root: Path, how: Reading) -> None:

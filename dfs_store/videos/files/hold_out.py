@@ -44,8 +44,8 @@ def held_out_groups(class_name: str, groups: Iterable[str], share: float) -> set
 
     The SHA-256 of its class and name gives every group a fraction in [0, 1), and groups with a fraction below
     `share` are held out. The choice therefore does not depend on other clips, groups or classes, and a larger
-    share holds out the same groups and more. At least one group is held out, that with the lowest fraction,
-    and at least one is kept, that with the highest.
+    share holds out the same groups and more. At least one group is held out, the one with the lowest
+    fraction, and at least one is kept, the one with the highest.
 
     Args:
         class_name: class of the groups.

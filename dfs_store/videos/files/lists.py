@@ -310,9 +310,9 @@ def _from_columns(path: Path, rows: Iterable[tuple[int, dict[str, str]]]) -> lis
 
 
 def _part(value: str, path: Path, line: int, column: str) -> str:
-    said = split_name(value)
-    if said is None:
+    parsed = split_name(value)
+    if parsed is None:
         raise DatasetNotFoundError(
             f"{path}, line {line}: the column {column} must contain train, val or test, got {value!r}"
         )
-    return said.part
+    return parsed.part
