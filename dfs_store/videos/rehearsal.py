@@ -133,8 +133,7 @@ class _AlikeClips(NeverDecoded):
 
     @cached_property
     def labels(self) -> npt.NDArray[np.int64]:
-        number = {name: label for label, name in enumerate(self._found.classes)}
-        return np.array([number[clip.class_name] for clip in self._found.clips], dtype=np.int64)
+        return np.array(self._found.labels, dtype=np.int64)
 
     @property
     def classes(self) -> list[str]:

@@ -76,7 +76,7 @@ def prepare(
             there is one, since its first views are the same.
         workers: number of decoding processes. If None, one per core, or fewer if `max_memory` requires it.
         cache_dir: folder of the cache, see `cache_root`.
-        timeout_seconds: files that take longer to decode are skipped.
+        timeout_seconds: time limit for decoding a file; files that take longer are skipped.
         max_memory: limit in bytes for all decoding processes together; videos that need more are skipped.
             If None, 4 GiB per process.
         decoder: "auto" (PyAV, or decord if PyAV cannot decode a single frame), "pyav" or "decord".
@@ -362,13 +362,12 @@ class _Run:
             left.unlink()
 
     def _index(self, kept: list[int], dropped: list[int]) -> dict[str, Any]:
-        clips, results = self._found.clips, self._results
-        number = {name: label for label, name in enumerate(self._found.classes)}
+        clips, labels, results = self._found.clips, self._found.labels, self._results
         return {
             "version": CACHE_VERSION,
             "shape": [len(kept), *self._row_shape],
             "classes": self._found.classes,
-            "labels": [number[clips[row].class_name] for row in kept],
+            "labels": [labels[row] for row in kept],
             "files": [clips[row].file for row in kept],
             "failed": [{"file": clips[row].file, "reason": results[row].error} for row in dropped],
             "notes": [{"file": clips[r].file, "note": results[r].note} for r in kept if results[r].note],

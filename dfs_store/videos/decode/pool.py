@@ -82,7 +82,7 @@ class Limits:
 
     Attributes:
         workers: number of processes, at least 1.
-        timeout_seconds: files that take longer to decode are skipped.
+        timeout_seconds: time limit for decoding a file; files that take longer are skipped.
         max_memory: limit in bytes for all processes together. If None, 4 GiB per process plus the memory
             for a clip.
 
@@ -127,7 +127,7 @@ class WorkerPool:
         settings: settings of the workers: sampling, seed, split, num_views, clips_fd, header_bytes and
             memory_bytes.
         inherited_fds: file descriptors that the processes inherit: the clip file and the lock.
-        timeout_seconds: files that take longer to decode are skipped.
+        timeout_seconds: time limit for decoding a file; files that take longer are skipped.
     """
 
     def __init__(

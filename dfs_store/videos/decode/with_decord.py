@@ -35,7 +35,7 @@ def _load_decord() -> Any | None:  # noqa: ANN401 - an untyped module
 def decode_with_decord(
     path: str, sampling: Sampling, pick: FramePicker
 ) -> tuple[Pixels, npt.NDArray[np.int64], float, str]:
-    """Returns pixels (V, T, H, W, 3), frame numbers (V, T), frames per second, and a note or "".
+    """Returns pixels (V, T, H, W, 3) uint8, frame numbers (V, T), frames per second, and a note or "".
 
     Raises:
         DecodeError: decord is not installed, cannot read the file, or does not return the frames of FFmpeg.

@@ -41,7 +41,7 @@ class Scan:
     """Result of reading a file without decoding it.
 
     Attributes:
-        claimed: number of packets that should yield a frame, which are not empty or hidden by an edit list.
+        claimed: number of packets that should yield a frame, neither empty nor hidden by an edit list.
         note: which frames are missing, or "".
         packets: the packets that are not empty; None if they are too large to keep.
     """
@@ -73,7 +73,7 @@ class ShownFrames:
 def decode_with_pyav(
     path: str, sampling: Sampling, pick: FramePicker
 ) -> tuple[Pixels, npt.NDArray[np.int64], float, str]:
-    """Returns pixels (V, T, H, W, 3), frame numbers (V, T), frames per second, and a note or "".
+    """Returns pixels (V, T, H, W, 3) uint8, frame numbers (V, T), frames per second, and a note or "".
 
     Raises:
         NoFrameError: no frame can be decoded.

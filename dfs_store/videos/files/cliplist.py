@@ -45,6 +45,12 @@ class ClipList:
     absent_classes: list[str] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
 
+    @property
+    def labels(self) -> list[int]:
+        """Label of each clip."""
+        number = {name: label for label, name in enumerate(self.classes)}
+        return [number[clip.class_name] for clip in self.clips]
+
 
 def keep_classes(found: ClipList, classes: Iterable[str]) -> ClipList:
     """Keeps only the clips of the given classes.
