@@ -14,11 +14,10 @@ __all__ = [
     "known_name",
     "nearest_name",
     "printable",
+    "some",
     "valid_unicode",
     "without_secrets",
 ]
-
-_SHOWN = 20
 
 
 def counted(number: int, thing: str) -> str:
@@ -71,10 +70,14 @@ def known_name(name: str, known: Iterable[str], what: str) -> str:
     names = list(known)
     if name in names:
         return name
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    raise SettingsError(
-        f"{what} must be one of {', '.join(names[:_SHOWN])}{more}, got {name!r}{did_you_mean(name, names)}"
-    )
+    raise SettingsError(f"{what} must be one of {some(names, 20)}, got {name!r}{did_you_mean(name, names)}")
+
+
+def some(names: Iterable[str], most: int = 12) -> str:
+    """Joins at most `most` names for a message and counts the rest: "run, sit and 8 more"."""
+    listed = list(names)
+    rest = f" and {len(listed) - most} more" if len(listed) > most else ""
+    return ", ".join(listed[:most]) + rest
 
 
 # Control characters other than tab and line feed, and characters that change the direction of text.

@@ -160,7 +160,7 @@ class Settings:
     )
     soft_labels: bool = _set("Store the logits of a teacher network with every clip.", default=False)
     root: str | None = _set("Folder of the videos; without it, DFS_DATA is searched.", metavar="DIR")
-    test_list: str | None = _set("List of the test clips, if --dataset is a list.", metavar="LIST")
+    test_list: str | None = _set("List of the test clips, if the dataset is a list.", metavar="LIST")
     class_names: str | None = _set("Names of the classes, if the list has class numbers.", metavar="FILE")
     folder_layout: FolderLayout | None = _set(
         "classes: treat every folder in FOLDER as a class, even train or test."

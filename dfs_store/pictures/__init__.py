@@ -1,4 +1,4 @@
-"""Pictures of a store: contact sheets, films and charts. Never imports torch.
+"""Pictures of a store: contact sheets, films and charts. Does not import torch.
 
 Charts need matplotlib (`pip install 'dfs-store[plot]'`); contact sheets, GIF and MP4 do not.
 """

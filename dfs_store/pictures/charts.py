@@ -1,4 +1,4 @@
-"""Charts of a store and its run, drawn with matplotlib: insertion timeline, storage per class, cosine map."""
+"""Charts of stores and runs, drawn with matplotlib."""
 
 import io
 import math
@@ -35,7 +35,7 @@ _DPI = 150
 _BAR_INCHES = 0.2
 _BARS_PER_COLUMN = 60
 _STEP_BINS = 400
-# Okabe and Ito's palette, distinguishable with colour blindness, and matplotlib's brown and purple.
+# Okabe and Ito's palette, which suits colour blindness, with matplotlib's brown and purple.
 _CLASS_COLOURS = (
     "#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#8c564b", "#9467bd", "#7f7f7f",
     "#bcbd22",
@@ -56,16 +56,16 @@ def insertion_timeline(
     title: str = "",
     theme: Theme = LIGHT,
 ) -> "Figure":
-    """Draws the step and position of every insertion, and below them the number of key frames per clip.
+    """Draws the step and the position of every insertion, above the number of key frames per clip.
 
     Dots are coloured by class if there are at most ten classes, else by step, as in contact sheets.
 
     Args:
-        inserted_at: 0-based step of every key frame, -1 for an initial one, (S,).
+        inserted_at: 0-based step at which every key frame was inserted, -1 for an initial one, (S,).
         positions: 0-based position of every key frame, (S,).
         num_clips: number of clips that the key frames belong to.
         num_frames: T.
-        phases: phases of the run to shade, None if unknown.
+        phases: phases of the run, to shade warm-up and cool-down; None if unknown.
         classes: class names.
         labels: class of every key frame, (S,).
         title: title of the chart.
@@ -90,11 +90,9 @@ def insertion_timeline(
     above.set_ylim(num_frames - 0.5, -0.5)
     above.set_yticks(range(0, num_frames, max(1, num_frames // 16)))
     above.set_ylabel("position")
-    largest = f", the largest {most:,}" if most > 1 else ""
-    each = (
-        f"each dot: insertions of {width:,} steps{largest}" if width > 1 else f"each dot: one step{largest}"
-    )
-    above.set_title(f"{title}: {steps.size:,} key frames inserted ({each})", fontsize=9, loc="left")
+    dots = f"one dot per {f'{width:,} steps' if width > 1 else 'step'}"
+    dots += f", for up to {most:,} insertions" if most > 1 else ""
+    above.set_title(f"{title}: {steps.size:,} key frames inserted ({dots})", fontsize=9, loc="left")
     initial = positions.size - steps.size
     ordered = np.sort(steps)
     grown = (initial + np.arange(ordered.size + 1)) / num_clips
@@ -120,7 +118,7 @@ def _draw_insertions(
     last: int,
     width: int,
 ) -> int:
-    """Draws a dot per class, position and `width` steps. Returns the largest number of insertions per dot."""
+    """Draws a dot per class, position and `width` steps. Returns the maximum insertions per dot."""
     by_class = np.unique(labels).size <= len(_CLASS_COLOURS)
     # Dots of several classes at the same place are drawn side by side.
     kinds = np.unique(labels, return_inverse=True)[1] if by_class else np.zeros_like(labels)
@@ -160,12 +158,12 @@ def storage_per_class(
     title: str = "",
     theme: Theme = LIGHT,
 ) -> "Figure":
-    """Draws the storage of each class as a bar, labelled with its percentage of the dense clips.
+    """Draws the storage of each class as a bar, labelled with its share of the dense clips in percent.
 
     Args:
         names: names of the C classes.
-        size_bytes: size of each class's key frames as stored, (C,).
-        dense_bytes: size of the same clips with all frames as float32, (C,).
+        size_bytes: size of each class's key frames as stored, in bytes, (C,).
+        dense_bytes: size of the same clips with all frames as float32, in bytes, (C,).
         title: title of the chart.
         theme: colours of the chart.
 
@@ -185,13 +183,12 @@ def storage_per_class(
         axes.set_ylim(rows - 0.5, -0.5)
         for row, label in enumerate(shown):
             share = 100 * size_bytes[label] / dense_bytes[label] if dense_bytes[label] else 0.0
-            words = f" {share:.1f} %" if dense_bytes[label] else " no clip"
+            words = f" {share:.1f} %" if dense_bytes[label] else " no clips"
             axes.text(size[row], row, words, va="center", fontsize=6, clip_on=False)
         axes.set_xlabel("MiB of key frames as stored", fontsize=8)
         axes.tick_params(axis="x", labelsize=7)
         axes.margins(x=0.12)
-        for side in ("top", "right"):
-            axes.spines[side].set_visible(False)
+        axes.spines[["top", "right"]].set_visible(False)
     figure.suptitle(f"{title}: storage per class, and its share of the dense float32 clips", fontsize=9)
     _themed(figure, theme)
     return figure
@@ -212,7 +209,7 @@ def cosine_map(
         steps: the measured steps, ascending, (M,).
         cosines: larger of the two cosines of every candidate, NaN at key frames, (M, T).
         inserted: (step, position) of each inserted key frame.
-        epsilon: threshold of insertion, shown below the chart.
+        epsilon: threshold of insertion, which is shown below the chart.
         title: title of the chart.
         theme: colours of the chart.
 
@@ -245,11 +242,11 @@ def cosine_map(
 
 @dataclass(frozen=True)
 class Curve:
-    """Stores of one method with one setting.
+    """The stores of one curve, which have the same method and setting.
 
     Attributes:
         label: label in the legend.
-        points: (bytes, accuracy in percent, its standard deviation) of each store.
+        points: size in bytes, accuracy in percent, and its standard deviation, for each store.
     """
 
     label: str
@@ -301,14 +298,13 @@ def accuracy_against_bytes(
             )
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter(lambda size, _place: f"{size:g}")
-    # Of the ticks between powers of ten, only 2 and 5 have room for a number.
+    # Between powers of ten, there is only room for the numbers of the ticks at 2 and 5.
     axes.xaxis.set_minor_formatter(lambda size, _place: f"{size:g}" if f"{size:e}"[0] in "25" else "")
     axes.set_ylim(bottom=0)
     axes.set_xlabel("MiB of key frames and index, as stored")
     axes.set_ylabel(f"{metric} accuracy, %")
     axes.set_title(title, fontsize=9, loc="left")
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
+    axes.spines[["top", "right"]].set_visible(False)
     figure.legend(loc="outside right upper", fontsize=7, frameon=False)
     _themed(figure, theme)
     return figure
@@ -317,7 +313,7 @@ def accuracy_against_bytes(
 def _binned(
     steps: npt.NDArray[np.int64], cosines: npt.NDArray[np.float64]
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
-    """Averages neighbouring steps if there are too many to show, ignoring NaN."""
+    """Returns means of neighbouring steps, if there are too many to show, and the edges of the bins."""
     width = max(1, -(-steps.size // _COSINE_BINS))
     starts = np.arange(0, steps.size, width)
     known = np.isfinite(cosines)
@@ -331,7 +327,7 @@ def chart_bytes(figure: "Figure", suffix: str) -> bytes:
     """Encodes a chart as ".png", ".svg" or ".pdf"."""
     data = io.BytesIO()
     with warnings.catch_warnings():
-        # matplotlib's font lacks some scripts and draws boxes instead, with one warning per letter.
+        # matplotlib's font lacks some scripts. It draws boxes instead and warns about each letter.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         figure.savefig(data, dpi=_DPI, format=suffix[1:], facecolor=figure.get_facecolor())
     return data.getvalue()

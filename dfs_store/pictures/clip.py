@@ -1,4 +1,4 @@
-"""Clips of a store as pixels, for drawing."""
+"""Converts clips of a store to pixels for drawing."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,14 +15,14 @@ from dfs_store.pictures.pixels import to_pixels
 __all__ = ["MOST_SHOWN", "ClipPixels", "PicturedClip", "first_of_each_class", "pictured"]
 
 
-# More frames than anyone would look at in a sheet or page.
+# The largest number of frames of a clip on a sheet or page.
 MOST_SHOWN = 480
 
 
 class ClipPixels:
-    """Rebuilt frames of a clip as pixels. Only the current block is in memory.
+    """The rebuilt frames of a clip as pixels, with only the current block in memory.
 
-    `pixels[3]` is (H, W, 3) uint8, and `np.asarray(pixels)` all frames, (M, H, W, 3).
+    `pixels[3]` is a frame (H, W, 3) uint8, and `np.asarray(pixels)` returns all frames, (M, H, W, 3).
 
     Args:
         store: the store, open for reading.
@@ -56,7 +56,7 @@ class ClipPixels:
     def __iter__(self) -> Iterator[npt.NDArray[np.uint8]]:
         for number in range(len(self)):
             yield self[number]
-        self._held, self._block = -1, np.empty(0, np.uint8)  # with many clips, blocks must not accumulate
+        self._held, self._block = -1, np.empty(0, np.uint8)  # the blocks of many clips must not accumulate
 
     def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[Any]:
         if copy is False:
@@ -76,15 +76,16 @@ class PicturedClip:
     Attributes:
         pixels: the frames to show, (M, H, W, 3) uint8 RGB.
         positions: 0-based positions of the key frames, (K,).
-        inserted_at: 0-based step of insertion of each key frame (-1: initial), (K,), or None.
+        inserted_at: 0-based step at which each key frame was inserted, -1 for initial ones, (K,); None if
+            unknown.
         class_name: name of the clip's class.
-        title: name of the clip, e.g. "clip 3"; in a sheet it may have several lines.
-        flat: whether frames are drawn without distinguishing key frames from rebuilt ones, for a row of
-            optical flow, which has one frame less than its clip.
-        late_from: first step of the last fifth of the run. Key frames inserted from then on are marked,
-            since they were trained little. None for no marks.
-        shown: positions of the frames to show, (M,), None for all.
-        length: T, if not all frames are shown.
+        title: name of the clip, for example "clip 3"; in a sheet it may have several lines.
+        flat: whether to draw key frames and rebuilt frames alike, for a row of optical flow, which has one
+            frame fewer than its clip.
+        late_from: step from which inserted key frames are marked, because they were trained for few steps;
+            None for no marks.
+        shown: positions of the frames to show, (M,); all frames if None.
+        length: T; the number of `pixels` if None.
     """
 
     pixels: npt.NDArray[np.uint8] | ClipPixels
@@ -99,7 +100,7 @@ class PicturedClip:
 
     @property
     def num_frames(self) -> int:
-        """T, the number of frames."""
+        """Number of frames, T."""
         return int(self.pixels.shape[0]) if self.length is None else self.length
 
     @property
@@ -109,7 +110,7 @@ class PicturedClip:
 
     @property
     def count_text(self) -> str:
-        """The numbers of key frames and frames, as text."""
+        """Text with the numbers of key frames and frames; "" for optical flow."""
         if self.flat:
             return ""
         return f"{counted(len(self.positions), 'key frame')}, {counted(self.num_frames, 'frame')}"
@@ -119,19 +120,20 @@ class PicturedClip:
         return step is not None and self.late_from is not None and step >= self.late_from
 
     def steps_by_position(self) -> dict[int, int | None]:
-        """Returns the step of insertion of each key position: -1 for an initial one, None if unknown."""
+        """Returns the step of insertion by key position, which is -1 for initial ones and None if unknown."""
         if self.inserted_at is None:
             return {int(position): None for position in self.positions}
         return {int(p): int(step) for p, step in zip(self.positions, self.inserted_at, strict=True)}
 
 
 def pictured(store: KeyFrameStore, clip: int, most: int | None = MOST_SHOWN) -> PicturedClip:
-    """Returns a clip of a store as pixels, which are rebuilt when they are accessed.
+    """Returns a clip of a store as pixels, which are rebuilt when they are read.
 
     Args:
         store: the store, open for reading.
         clip: number of the clip.
-        most: largest number of frames to show: key frames first, the others evenly spaced. All if None.
+        most: largest number of frames to show, all if None. Key frames have priority, and the others are
+            spaced evenly.
 
     Raises:
         ClipTooLargeError: the clip is larger than the store's limit.
@@ -166,6 +168,6 @@ def _spread(positions: npt.NDArray[np.int64], number: int) -> npt.NDArray[np.int
 
 
 def first_of_each_class(store: KeyFrameStore, most: int) -> list[int]:
-    """Returns the number of the first clip of every class that has one, ascending, at most `most`."""
+    """Returns the number of the first clip of each class, in ascending order, for at most `most` classes."""
     first = np.unique(store.labels, return_index=True)[1]
     return sorted(first.tolist())[:most]

@@ -1,4 +1,4 @@
-"""Contact sheets: a row per clip, a column per position, key frames bordered by their step of insertion."""
+"""Contact sheets, with a row per clip, a column per position, and key frames bordered by their step."""
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
@@ -19,20 +19,20 @@ Frame: TypeAlias = npt.NDArray[np.uint8]
 Rebuilt = Literal["dim", "blank", "noise", "full"]
 
 MARGIN = 16
-_GAP = 4  # between tiles: room for two borders
+_GAP = 4  # between tiles, with room for two borders
 _BORDER = 3
 LABEL_WIDTH = 168
 _TEXT, _SMALL = 14, 12
 _MOST_COLUMNS = 24  # longer clips continue on the next line
-_WIDTH = 1920 - 2 * MARGIN - LABEL_WIDTH  # of the tiles of one line
-_SMALLEST, _LARGEST = 56, 128  # sides of a tile
+_WIDTH = 1920 - 2 * MARGIN - LABEL_WIDTH  # available for the tiles of a line
+_SMALLEST, _LARGEST = 56, 128  # of the longer side of a tile
 _PAGE_HEIGHT = 2400
-_DIM = 0.30  # remaining colour of a rebuilt frame
+_DIM = 0.30  # share of colour left in a dimmed frame
 _REBUILT_WORDS: dict[Rebuilt, str] = {
     "dim": "rebuilt frames dimmed",
-    "blank": "rebuilt frames left out",
+    "blank": "rebuilt frames not shown",
     "noise": "rebuilt frames shown as noise",
-    "full": "rebuilt frames without border",
+    "full": "rebuilt frames without borders",
 }
 
 
@@ -43,7 +43,7 @@ class SheetStyle:
     Attributes:
         rebuilt: how rebuilt frames are drawn: "dim", "blank", "noise" (as in the paper's Figures C and D) or
             "full".
-        steps: number of steps of the run, the range of border colours; None if unknown.
+        steps: number of steps of the run, which sets the range of border colours; None if unknown.
         theme: colours of the sheet.
         heading: heading of the sheet.
     """
@@ -53,14 +53,10 @@ class SheetStyle:
     theme: Theme = LIGHT
     heading: str = ""
 
-    def with_heading(self, heading: str) -> "SheetStyle":
-        """Returns the same style with another heading."""
-        return replace(self, heading=heading)
-
 
 @dataclass(frozen=True)
 class _Grid:
-    """Layout of a sheet: T tiles of a clip in lines of `columns`."""
+    """Layout of the T tiles of a clip, in lines of `columns` tiles."""
 
     columns: int
     lines: int
@@ -68,7 +64,7 @@ class _Grid:
 
     @property
     def line_height(self) -> int:
-        # Positions are above the first row of a page, or above every line if clips take several lines.
+        # Positions are written above the first row of a page, or above every line if clips have several.
         return self.tile[1] + _GAP + (_SMALL + 4 if self.lines > 1 else 0)
 
     @property
@@ -93,12 +89,12 @@ def _grid(num_frames: int, height: int, width: int) -> _Grid:
 
 
 def sheet_pages(num_clips: int, frames_shape: tuple[int, int, int], rows: int | None = None) -> list[range]:
-    """Divides clips into legible pages.
+    """Divides clips into pages of legible height.
 
     Args:
-        num_clips: total number of rows.
+        num_clips: number of clips, which have a row each.
         frames_shape: shape of a clip, (T, H, W).
-        rows: rows per page; as many as fit into about 2400 pixels of height if None.
+        rows: rows per page; if None, as many as fit in a height of about 2400 pixels.
 
     Returns:
         The rows of each page, divided as evenly as possible.
@@ -114,12 +110,12 @@ def contact_sheet(
     style: SheetStyle | None = None,
     items: Sequence[LegendItem] | None = None,
 ) -> Image.Image:
-    """Draws one page.
+    """Draws one page of a contact sheet.
 
     Args:
         clips: at least one clip, all of the same shape (T, H, W).
         style: appearance of the sheet.
-        items: entries of the legend; those that the clips need if None.
+        items: entries of the legend; if None, the entries that the clips need.
 
     Returns:
         An RGB image.
@@ -202,7 +198,7 @@ def _draw_row(
 
 
 def _stand_in(clip: PicturedClip, style: SheetStyle) -> Callable[[Frame], Frame | None]:
-    """Returns a function that replaces rebuilt frames (H, W, 3); it returns None to draw nothing."""
+    """Returns a function that replaces rebuilt frames (H, W, 3), with None if nothing is to be drawn."""
     if style.rebuilt == "full" or clip.flat:
         return lambda frame: frame
     if style.rebuilt == "blank":
@@ -221,14 +217,14 @@ def _stand_in(clip: PicturedClip, style: SheetStyle) -> Callable[[Frame], Frame 
 
 
 def border_colour(step: int | None, style: SheetStyle) -> Colour:
-    """Returns the border colour of a key frame: by its step, neutral for an initial or unknown one."""
+    """Returns the border colour for a step of insertion, which is neutral if it is initial or unknown."""
     if step is None or step < 0:
         return style.theme.initial
     return step_colour(step / max(1, (style.steps or 1) - 1))
 
 
 def with_steps(style: SheetStyle, clips: Sequence[PicturedClip]) -> SheetStyle:
-    """Sets the number of steps, if it is unknown, to that of the last insertion shown."""
+    """Sets the number of steps, if it is unknown, to end at the last insertion among the clips."""
     if style.steps is not None:
         return style
     last = (int(clip.inserted_at.max()) for clip in clips if clip.inserted_at is not None)
@@ -236,14 +232,14 @@ def with_steps(style: SheetStyle, clips: Sequence[PicturedClip]) -> SheetStyle:
 
 
 def sheet_items(clips: Sequence[PicturedClip], style: SheetStyle) -> list[LegendItem]:
-    """Returns the legend of a contact sheet."""
+    """Returns the entries of the legend for a contact sheet."""
     return [*legend_of(clips, style, "border"), LegendItem(_REBUILT_WORDS[style.rebuilt])]
 
 
 def legend_of(
     clips: Sequence[PicturedClip], style: SheetStyle, mark: Literal["border", "box"]
 ) -> list[LegendItem]:
-    """Returns the legend of key frames, which are marked by borders or boxes."""
+    """Returns the entries of the legend for key frames, which are marked by borders or boxes."""
     inserted = any(clip.inserted_at is not None and (clip.inserted_at >= 0).any() for clip in clips)
     items = [LegendItem("initial key frame" if inserted else "key frame", mark, style.theme.initial)]
     if inserted:
@@ -251,5 +247,5 @@ def legend_of(
     if mark == "border" and any(
         clip.is_late(step) for clip in clips for step in clip.steps_by_position().values()
     ):
-        items.append(LegendItem("late: in the last fifth of the steps", "corner", step_colour(1.0)))
+        items.append(LegendItem("inserted late, in the last fifth of the steps", "corner", step_colour(1.0)))
     return items

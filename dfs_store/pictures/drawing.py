@@ -1,4 +1,4 @@
-"""Colours, text and tiles, shared by all pictures."""
+"""Colours, text and tiles that all pictures share."""
 
 import functools
 from dataclasses import dataclass
@@ -28,8 +28,10 @@ class Theme:
     """Colours of a picture.
 
     Attributes:
-        background, text, faint: colours of the page, of text, and of secondary text and lines.
-        initial: colour of key frames that are initial, or whose step is unknown.
+        background: colour of the page.
+        text: colour of text.
+        faint: colour of secondary text and lines.
+        initial: colour of initial key frames, and of key frames whose step is unknown.
     """
 
     background: Colour
@@ -42,26 +44,22 @@ LIGHT = Theme((255, 255, 255), (25, 28, 33), (118, 124, 134), (40, 44, 52))
 DARK = Theme((22, 24, 29), (236, 238, 242), (146, 152, 163), (245, 246, 248))
 THEMES = {"light": LIGHT, "dark": DARK}
 
-# From early to late, in equal lightness, distinguishable with red-green blindness and legible on both
-# backgrounds: blue, teal, ochre, orange, red.
-_STEP_COLOURS = np.array(
-    [[38, 110, 214], [20, 150, 150], [190, 150, 20], [232, 112, 20], [206, 42, 66]], dtype=np.float64
-)
+# Blue, teal, ochre, orange and red, from early to late steps. They have equal lightness, can be distinguished
+# with red-green blindness, and are legible on both backgrounds.
+_STEP_COLOURS: list[Colour] = [(38, 110, 214), (20, 150, 150), (190, 150, 20), (232, 112, 20), (206, 42, 66)]
 
 
 def mixed(one: Colour, other: Colour, share: float) -> Colour:
-    """Mixes two colours, with `share` of the first."""
+    """Mixes two colours, with a share of the first one from 0 to 1."""
     red, green, blue = (round(share * a + (1 - share) * b) for a, b in zip(one, other, strict=True))
     return red, green, blue
 
 
 def step_colour(share: float) -> Colour:
-    """Returns the colour of an insertion at a fraction of all steps, from 0 (first) to 1 (last)."""
+    """Returns the colour for a step of insertion, given as a fraction from 0 (first) to 1 (last)."""
     place = min(max(share, 0.0), 1.0) * (len(_STEP_COLOURS) - 1)
     left = min(int(place), len(_STEP_COLOURS) - 2)
-    mixed = _STEP_COLOURS[left] + (place - left) * (_STEP_COLOURS[left + 1] - _STEP_COLOURS[left])
-    red, green, blue = (round(value) for value in mixed)
-    return red, green, blue
+    return mixed(_STEP_COLOURS[left + 1], _STEP_COLOURS[left], place - left)
 
 
 @functools.cache
@@ -71,7 +69,7 @@ def font(size: int) -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
 
 
 def shortened(text: str, width: float, size: int) -> str:
-    """Truncates text with an ellipsis to a width in pixels."""
+    """Truncates text to a width in pixels, with an ellipsis."""
     printable = "".join(letter if letter.isprintable() else " " for letter in text)
     measure = font(size).getlength
     if measure(printable) <= width:
@@ -83,7 +81,7 @@ def shortened(text: str, width: float, size: int) -> str:
 
 
 def fitted(pixels: npt.NDArray[np.uint8], width: int, height: int) -> Image.Image:
-    """Scales a frame (H, W, 3) to a tile, if possible by a whole factor to keep pixels sharp."""
+    """Scales a frame (H, W, 3) to a tile, by a whole factor if possible, which keeps pixels sharp."""
     image = Image.fromarray(pixels)
     if image.size == (width, height):
         return image
@@ -100,5 +98,5 @@ def write_text(
     size: int,
     anchor: str = "la",
 ) -> None:
-    """Writes a line of text; `anchor` is that of Pillow."""
+    """Writes a line of text. `anchor` is an anchor of Pillow."""
     draw.text(place, text, fill=colour, font=font(size), anchor=anchor)

@@ -1,4 +1,4 @@
-"""Films: rebuilt clips that play, each above a strip of its key positions, as GIF or MP4."""
+"""Films of rebuilt clips as GIF or MP4, each clip above a strip that shows its key positions."""
 
 import io
 import math
@@ -24,9 +24,9 @@ __all__ = ["FASTEST_FPS", "FILM_SUFFIXES", "SLOWEST_FPS", "FilmCell", "film_byte
 FILM_SUFFIXES = (".gif", ".mp4")
 
 _MARGIN = 12
-_SIDE = 224  # approximate side of a clip's picture
+_SIDE = 224  # approximate height and width of a clip in pixels
 _LARGEST_SIDE = 480
-_MOST_GIF_PIXELS = 300_000_000  # of all frames: about 100 MB of file and 2 GB of memory
+_MOST_GIF_PIXELS = 300_000_000  # in all frames; needs about 100 MB on disk and 2 GB of memory
 _PALETTE_FRAMES = 32
 _TEXT, _SMALL = 14, 12
 _STRIP = 18
@@ -36,7 +36,7 @@ SLOWEST_FPS, FASTEST_FPS = 0.1, 60.0
 
 @dataclass(frozen=True, eq=False)
 class FilmCell:
-    """One clip of a film.
+    """A clip in a film.
 
     Attributes:
         clip: the rebuilt clip.
@@ -50,7 +50,11 @@ class FilmCell:
 
 
 def film_frames(cells: Sequence[FilmCell], style: SheetStyle | None = None) -> Iterator[Image.Image]:
-    """Draws the T frames of a film, with its clips in a grid. All clips must have the same shape.
+    """Draws the T frames of a film, with its clips in a grid.
+
+    Args:
+        cells: the clips, at least one, all with the same shape.
+        style: appearance of the film; the default style if None.
 
     Yields:
         RGB images of the same size, with even sides.
@@ -59,7 +63,7 @@ def film_frames(cells: Sequence[FilmCell], style: SheetStyle | None = None) -> I
     length, height, width = cells[0].clip.pixels.shape[:3]
     tile = _tile(height, width)
     pictures = 2 if any(cell.beside is not None for cell in cells) else 1
-    cell_width = max(pictures * (tile[0] + _MARGIN), 240)  # wide enough for every entry of the legend
+    cell_width = max(pictures * (tile[0] + _MARGIN), 240)  # wide enough for any entry of the legend
     cell_height = tile[1] + 2 * (_TEXT + 4) + _STRIP + 2 * _MARGIN
     columns = max(1, math.ceil(math.sqrt(len(cells) / pictures)))
     rows = -(-len(cells) // columns)
@@ -84,7 +88,7 @@ def film_frames(cells: Sequence[FilmCell], style: SheetStyle | None = None) -> I
 
 
 def _tile(height: int, width: int) -> tuple[int, int]:
-    """Returns width and height of a clip's picture: small frames by whole multiples, large ones reduced."""
+    """Returns the width and height of a clip, enlarged by a whole factor or reduced to at most 480 pixels."""
     longest = max(height, width)
     if longest > _LARGEST_SIDE:
         share = _LARGEST_SIDE / longest
@@ -104,20 +108,20 @@ def _draw_cell(
     width: int,
 ) -> None:
     theme, clip, (left, top) = style.theme, cell.clip, place
-    room = tile[0] if cell.beside is not None else width
-    title = shortened(clip.class_name, room, _TEXT)
-    write_text(draw, (left, top), title, theme.text, size=_TEXT)
-    about = shortened(f"{clip.title}: {clip.count_text}", room, _SMALL)
-    write_text(draw, (left, top + _TEXT + 4), about, theme.faint, size=_SMALL)
     upper = top + 2 * (_TEXT + 4)
-    image.paste(fitted(clip.pixels[time], *tile), (left, upper))
+
+    def panel(left: int, room: int, title: str, about: str, frame: npt.NDArray[np.uint8]) -> None:
+        write_text(draw, (left, top), shortened(title, room, _TEXT), theme.text, size=_TEXT)
+        about = shortened(about, room, _SMALL)
+        write_text(draw, (left, top + _TEXT + 4), about, theme.faint, size=_SMALL)
+        image.paste(fitted(frame, *tile), (left, upper))
+
+    room = tile[0] if cell.beside is not None else width
+    panel(left, room, clip.class_name, f"{clip.title}: {clip.count_text}", clip.pixels[time])
     _draw_strip(draw, (left, upper + tile[1] + 6), tile[0], clip, time, style)
     if cell.beside is not None:
-        aside = left + tile[0] + _MARGIN
-        write_text(draw, (aside, top), "nearest real clip", theme.text, size=_TEXT)
-        about = shortened(cell.beside_title, tile[0], _SMALL)
-        write_text(draw, (aside, top + _TEXT + 4), about, theme.faint, size=_SMALL)
-        image.paste(fitted(cell.beside[min(time, len(cell.beside) - 1)], *tile), (aside, upper))
+        frame = cell.beside[min(time, len(cell.beside) - 1)]
+        panel(left + tile[0] + _MARGIN, tile[0], "nearest real clip", cell.beside_title, frame)
 
 
 def _draw_strip(
@@ -128,7 +132,7 @@ def _draw_strip(
     time: int,
     style: SheetStyle,
 ) -> None:
-    """Draws one box per position, coloured at key frames by the step of insertion, and the current time."""
+    """Draws a box for each key position, coloured by its step of insertion, and marks the current time."""
     left, top = place
     steps = clip.steps_by_position()
     for position in range(clip.num_frames):
@@ -145,7 +149,7 @@ def _draw_strip(
 def film_bytes(frames: Iterable[Image.Image], suffix: str, fps: float) -> bytes:
     """Encodes the frames of a film as .gif (looping) or .mp4 (H.264).
 
-    An MP4 of less than four seconds repeats the film until it is that long.
+    An MP4 of less than four seconds is repeated until it is that long.
 
     Args:
         frames: RGB images of the same size with even sides.
@@ -156,9 +160,11 @@ def film_bytes(frames: Iterable[Image.Image], suffix: str, fps: float) -> bytes:
         SettingsError: fps or suffix is invalid.
     """
     if not SLOWEST_FPS <= fps <= FASTEST_FPS:
-        raise SettingsError(f"--fps must be in {SLOWEST_FPS:g}..{FASTEST_FPS:g}, got {fps:g}")
+        raise SettingsError(f"--fps must be between {SLOWEST_FPS:g} and {FASTEST_FPS:g}, got {fps:g}")
     if suffix not in FILM_SUFFIXES:
-        raise SettingsError(f"the name of a film must end in {' or '.join(FILM_SUFFIXES)}, got {suffix!r}")
+        raise SettingsError(
+            f"the file name of a film must end in {' or '.join(FILM_SUFFIXES)}, got {suffix!r}"
+        )
     return _gif(frames, fps) if suffix == ".gif" else _mp4(frames, fps)
 
 
@@ -168,10 +174,10 @@ def _gif(frames: Iterable[Image.Image], fps: float) -> bytes:
         pictures.append(frame)
         if len(pictures) * frame.width * frame.height > _MOST_GIF_PIXELS:
             raise SettingsError(
-                f"a GIF of more than {len(pictures)} frames of {frame.width}x{frame.height} takes too much "
-                "memory and disk; write an .mp4, or choose fewer clips with --clips"
+                f"a GIF of {len(pictures)} or more frames of {frame.width} x {frame.height} pixels needs too "
+                "much memory and disk space; write an .mp4, or choose fewer clips with --clips"
             )
-    # One palette from a sample of all frames: a palette per frame would flicker.
+    # One palette is made from a sample of the frames, because a palette per frame would flicker.
     sample = pictures[:: max(1, len(pictures) // _PALETTE_FRAMES)]
     together = Image.new("RGB", (sample[0].width, sample[0].height * len(sample)))
     for number, frame in enumerate(sample):
@@ -211,10 +217,9 @@ def _write_mp4(frames: Iterable[Image.Image], path: Path, fps: float) -> None:
             if count < shortest:
                 kept.append(frame)  # only a short film is repeated
             show(frame)
-        if count < shortest:
-            for _ in range(math.ceil(shortest / count) - 1):
-                for frame in kept:
-                    show(frame)
+        for _ in range(math.ceil(shortest / count) - 1):
+            for frame in kept:
+                show(frame)
         container.mux(stream.encode())
 
 

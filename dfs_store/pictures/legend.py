@@ -1,4 +1,4 @@
-"""The legend of sheets and films: the meaning of borders, boxes and dimmed frames, in several lines."""
+"""The legend of sheets and films, which explains borders, boxes and dimmed frames."""
 
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
@@ -21,7 +21,7 @@ class LegendItem(NamedTuple):
 
     Attributes:
         text: meaning of the mark.
-        mark: mark before the text: a "border", "box", "line", "bar" or "corner", or the colours of "steps".
+        mark: mark before the text, which is a ramp of colours for "steps"; None for no mark.
         colour: colour of the mark; None for "steps" or no mark.
     """
 
@@ -36,12 +36,12 @@ class LegendItem(NamedTuple):
 
     @property
     def width(self) -> int:
-        """Width of mark and text in pixels."""
+        """Width of the mark and the text in pixels."""
         return self.mark_width + round(font(_TEXT).getlength(self.text))
 
 
 def legend_lines(items: Sequence[LegendItem], width: int) -> list[list[LegendItem]]:
-    """Divides the entries into lines of at most `width` pixels. A wider entry has its own line."""
+    """Divides the entries into lines of at most `width` pixels. A wider entry has a line of its own."""
     lines: list[list[LegendItem]] = []
     used = 0
     for item in items:
@@ -71,7 +71,7 @@ def legend_height(lines: Sequence[Sequence[LegendItem]]) -> int:
 
 
 def draw_corner(draw: ImageDraw.ImageDraw, place: tuple[int, int], size: int, colour: Colour) -> None:
-    """Draws a triangle with a light edge into the upper right corner of a tile, which is at `place`."""
+    """Draws a triangle with a light edge in the upper right corner of a tile, which is at `place`."""
     right, top = place
     edge, inner = size + 3, size
     draw.polygon([(right - edge, top), (right, top), (right, top + edge)], fill=(255, 255, 255))

@@ -1,7 +1,7 @@
-"""The film of how clips were made: one contact sheet per snapshot of the run, under a bar of its steps."""
+"""The film of how clips were made, with a contact sheet for each snapshot below a bar of the run's steps."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from PIL import Image, ImageDraw
 
@@ -27,7 +27,7 @@ _FIRST_SECONDS, _LAST_SECONDS = 0.7, 2.0
 
 @dataclass(frozen=True, eq=False)
 class Moment:
-    """Some clips at one moment of a run.
+    """Clips at one moment of a run.
 
     Attributes:
         steps_done: number of steps completed.
@@ -41,19 +41,19 @@ class Moment:
 def making_frames(
     moments: Sequence[Moment], phases: Phases, style: SheetStyle, fps: float
 ) -> Iterator[Image.Image]:
-    """Draws one frame of the film per moment. The first and the last are held for a while.
+    """Draws the frames of a film, one per moment. The first and the last moment are shown for longer.
 
     Args:
-        moments: moments in order, at least one, all with the same clips.
+        moments: at least one moment, in order, all with the same clips.
         phases: phases of the run.
-        style: style of the sheets, with the heading above the bar.
+        style: appearance of the sheets. Its heading is drawn above the bar.
         fps: frames per second of the film.
 
     Yields:
         RGB images of the same size, with even sides.
     """
     last = moments[-1].clips
-    heading, style = style.heading, with_steps(style.with_heading(""), last)
+    heading, style = style.heading, with_steps(replace(style, heading=""), last)
     items = sheet_items(last, style)
     for number, moment in enumerate(moments):
         sheet = contact_sheet(moment.clips, style, items)

@@ -1,4 +1,4 @@
-"""The HTML representation of a store in a notebook: its properties and a small contact sheet."""
+"""The HTML representation of a store in a notebook, with its properties and a small contact sheet."""
 
 import base64
 import html
@@ -15,7 +15,7 @@ from dfs_store.pictures.phases import store_phases
 __all__ = ["store_html"]
 
 _MOST_CLIPS = 4
-# Selectors of dark themes: JupyterLab and Notebook 7; VS Code; Colab; pages by Sphinx and MkDocs.
+# Selectors of dark themes in JupyterLab and Notebook 7, VS Code, Colab, and pages made by Sphinx and MkDocs.
 _DARK = (
     '[data-jp-theme-light="false"]',
     "body.vscode-dark",
@@ -30,16 +30,16 @@ _STYLE = (
 
 
 def store_html(store: KeyFrameStore, facts: Sequence[str]) -> str:
-    """Returns HTML for a notebook, with the first clips of up to four classes.
+    """Returns HTML that shows a store in a notebook, with the first clip of up to four classes.
 
     Args:
-        store: store whose clips are shown. If they cannot be read, the error is shown instead.
-        facts: lines of text above the clips, which are escaped.
+        store: the store. If its clips cannot be read, the error is shown instead.
+        facts: lines of text to show above the clips. They are escaped.
     """
     lines = "<br>".join(html.escape(fact) for fact in facts)
     try:
         picture = _picture(store)
-    except (DFSError, OSError) as error:  # a notebook must always show something
+    except (DFSError, OSError) as error:  # a notebook must always show a store
         picture = f"<em>{html.escape(str(error))}</em>"
     return f'<div style="font-family: monospace; line-height: 1.4">{lines}</div>{picture}'
 
@@ -56,7 +56,7 @@ def _picture(store: KeyFrameStore) -> str:
         data = io.BytesIO()
         sheet.save(data, "PNG", optimize=True)
         uri = "data:image/png;base64," + base64.b64encode(data.getvalue()).decode()
-        # If style sheets are removed (GitHub), only the light picture is visible.
+        # Where style sheets are removed, as on GitHub, only the light picture is visible.
         hidden = "" if theme is LIGHT else "; display: none"
         shown.append(
             f'<img class="dfs-{name}" src="{uri}" alt="contact sheet of {len(first)} clips" '

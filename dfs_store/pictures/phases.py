@@ -1,4 +1,4 @@
-"""The phases of a run, from a store's provenance."""
+"""The phases of the run that made a store, from its provenance."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,14 +8,17 @@ from dfs_store.shares import floor_share
 
 __all__ = ["Phases", "store_phases"]
 
-_LATE = 0.2  # the paper's share of cool-down, in which nothing is inserted
+_LATE = 0.2  # the share of cool-down in the paper, in which nothing is inserted
 
 
 @dataclass(frozen=True)
 class Phases:
-    """The phases of a run: warm-up before `first_insertion`, cool-down from `end_of_insertion` to `steps`.
+    """The phases of a run.
 
-    In a run without insertion, `first_insertion` and `end_of_insertion` are equal.
+    Attributes:
+        first_insertion: number of warm-up steps, before key frames are inserted.
+        end_of_insertion: first step of cool-down; equal to `first_insertion` if nothing is inserted.
+        steps: number of steps.
     """
 
     first_insertion: int
@@ -24,11 +27,11 @@ class Phases:
 
     @property
     def late_from(self) -> int:
-        """First step of the last fifth of the run. Key frames inserted from then on are trained little."""
+        """First step of the last fifth of the run. Key frames inserted later are trained for few steps."""
         return self.steps - floor_share(_LATE, self.steps)
 
     def named(self) -> Iterator[tuple[str, int, int]]:
-        """Yields the name and half-open range of steps of each non-empty phase."""
+        """Yields the name, the first step and the end of each phase that is not empty."""
         if self.first_insertion == self.end_of_insertion:
             yield "matching", 0, self.steps
             return
@@ -39,9 +42,9 @@ class Phases:
 
 
 def store_phases(store: KeyFrameStore) -> Phases | None:
-    """Returns the phases of the run that made a store, None if they are unknown or nothing was inserted.
+    """Returns the phases of the run that made a store, or None if they are unknown or nothing was inserted.
 
-    Steps floor(warmup*n) to n - floor(cooldown*n) - 1 insert.
+    In a run of n steps, key frames are inserted in steps floor(warmup * n) to n - floor(cooldown * n) - 1.
     """
     config = store.provenance_object("config")
     steps, warmup, cooldown = (config.get(key) for key in ("iterations", "warmup", "cooldown"))

@@ -5,7 +5,7 @@ import numpy.typing as npt
 
 __all__ = ["to_pixels"]
 
-_LEAST, _MOST = -0.5, 1.5  # values in this range are taken for [0, 1] with some overshoot
+_LEAST, _MOST = -0.5, 1.5  # values in this range are treated as [0, 1] with some overshoot
 
 
 def to_pixels(
@@ -16,13 +16,13 @@ def to_pixels(
     """Converts frames to RGB pixels.
 
     Values outside [0, 1] are clipped, since synthetic frames may overshoot. Without a normalization, values
-    below -0.5 or above 1.5 have unknown units, so the range of the clip is stretched to [0, 1] instead; a
-    constant clip is grey.
+    below -0.5 or above 1.5 have unknown units, so the range of the clip is stretched to [0, 1] instead. A
+    constant clip becomes grey.
 
     Args:
-        values: frames, (..., C, H, W) float32. If C is 3, they are RGB; otherwise the mean is shown as grey.
+        values: frames, (..., C, H, W) float32. They are RGB if C is 3, else the mean is shown as grey.
         normalization: {"mean": [...], "std": [...]} of C numbers each, or None for values in [0, 1].
-        span: smallest and largest value of the clip that contains the frames; those of `values` if None.
+        span: smallest and largest value of the clip that contains the frames; of `values` if None.
 
     Returns:
         (..., H, W, 3) uint8.

@@ -1,4 +1,4 @@
-"""All pictures of a store."""
+"""Draws all pictures of a store."""
 
 import io
 import math
@@ -29,8 +29,8 @@ Flows = Callable[[PicturedClip], list[npt.NDArray[np.uint8]]]
 
 FLOW_COLOURS = "red right, green up, cyan left, violet down"
 _USUAL_FPS = 8.0
-_LOCAL = {"dataset", "test_list", "class_names"}  # paths relative to each store
-_MOST_FILMED = 2048  # frames are drawn one by one, with a mark for each
+_LOCAL = {"dataset", "test_list", "class_names"}  # settings with paths relative to each store
+_MOST_FILMED = 2048  # frames, which are drawn one by one with a mark for each
 
 
 class Preview:
@@ -41,10 +41,10 @@ class Preview:
         clips: numbers of the clips, at least one.
         rebuilt: how rebuilt frames are drawn in a contact sheet: "dim", "blank", "noise" or "full".
         theme: "light" or "dark".
-        rows: clips per page of a contact sheet; as many as are legible if None.
+        rows: clips per page of a contact sheet; if None, as many as are legible.
 
     Raises:
-        SettingsError: `rebuilt` or `theme` has another value.
+        SettingsError: `rebuilt` or `theme` is unknown.
     """
 
     def __init__(
@@ -68,10 +68,11 @@ class Preview:
             heading=store_title(store),
         )
         shape = (min(store.num_frames, MOST_SHOWN), *store.frame_shape[1:])
+        legible = len(sheet_pages(2000, shape)[0])
         self._pages = {
             "sheet": sheet_pages(len(self.clips), shape, rows),
-            # One row of frames and one row of flow per clip.
-            "flow": sheet_pages(len(self.clips), shape, rows or _half(sheet_pages(2000, shape)[0])),
+            # Each clip has a row of frames and a row of flow.
+            "flow": sheet_pages(len(self.clips), shape, rows or max(1, legible // 2)),
         }
 
     def check_insertion(self) -> None:
@@ -80,7 +81,7 @@ class Preview:
         if method not in (None, "dfs", "merged"):
             raise SettingsError(
                 f"{self.store.path} was made with method {method}, which does not insert key frames, so "
-                "there is nothing to draw; use a store of method dfs"
+                "there is nothing to draw; use a store made with method dfs"
             )
         if self.store.provenance_object("config").get("insertion") is False:
             raise SettingsError(
@@ -93,7 +94,7 @@ class Preview:
         return len(self._pages[kind]) if kind in self._pages else 1
 
     def sheets(self, flows: Flows | None = None) -> Iterator[Image.Image]:
-        """Draws the pages of the contact sheet, with a row of optical flow under every clip if `flows`."""
+        """Draws the pages of the contact sheet, and a row of `flows` below every clip if they are given."""
         if flows is not None:
             self._check_length(MOST_SHOWN, "a sheet with optical flow")
         pages = self._pages["sheet" if flows is None else "flow"]
@@ -103,14 +104,14 @@ class Preview:
                 rows += [clip] if flows is None else [clip, _flow_row(clip, flows(clip))]
             of = f"  -  page {number + 1} of {len(pages)}" if len(pages) > 1 else ""
             key = "" if flows is None else f"  -  optical flow: {FLOW_COLOURS}"
-            yield contact_sheet(rows, self._style.with_heading(self._style.heading + key + of))
+            yield contact_sheet(rows, replace(self._style, heading=self._style.heading + key + of))
 
     def film(self, suffix: str, fps: float | None = None, beside: Beside | None = None) -> bytes:
-        """Encodes the clips, in a grid, as ".gif" or ".mp4".
+        """Encodes a film of the clips in a grid.
 
         Args:
             suffix: ".gif" or ".mp4".
-            fps: frames per second; the store's if None, or 8 if it has none.
+            fps: frames per second; if None, the rate of the store, or 8 if it has none.
             beside: returns a real clip to show next to a clip, (T, H, W, 3) uint8, and its title.
         """
         self._check_length(_MOST_FILMED, "a film")
@@ -122,13 +123,13 @@ class Preview:
         return film_bytes(film_frames(cells, self._style), suffix, rate)
 
     def making(self, suffix: str, snapshots: Mapping[int, KeyFrameStore], fps: float | None = None) -> bytes:
-        """Encodes a film of how the clips were made, as ".gif" or ".mp4".
+        """Encodes a film of how the clips were made.
 
         Args:
             suffix: ".gif" or ".mp4".
-            snapshots: stores of some clips, whose numbers are in the provenance, in order, by the number of
-                completed steps (see `dfs_store.condense.runtime.snapshots`).
-            fps: frames per second; for a film of about six seconds if None.
+            snapshots: snapshots of the run in order, by the number of completed steps. Each is a store of
+                some clips, whose numbers are in its provenance (see `dfs_store.condense.runtime.snapshots`).
+            fps: frames per second; if None, the film lasts about six seconds.
 
         Raises:
             SettingsError: the snapshots do not contain one of the clips.
@@ -140,8 +141,8 @@ class Preview:
             kept, steps = list(about["clips"]), int(about["iterations"])
             if missing := sorted(set(self.clips) - set(kept)):
                 raise SettingsError(
-                    f"the snapshots of {self.store.path} contain only clips {', '.join(map(str, kept))}, not "
-                    f"{missing[0]}; choose from these with --clips"
+                    f"the snapshots of {self.store.path} contain only the clips {', '.join(map(str, kept))}, "
+                    f"not {missing[0]}; choose some of these with --clips"
                 )
             clips = [replace(pictured(store, kept.index(clip)), title=f"clip {clip}") for clip in self.clips]
             moments.append(Moment(steps_done, [self._marked(clip) for clip in clips]))
@@ -149,7 +150,7 @@ class Preview:
         return film_bytes(making_frames(moments, phases, self._style, rate), suffix, rate)
 
     def timeline(self, suffix: str) -> bytes:
-        """Draws the step and position of every insertion.
+        """Encodes a chart of the step and the position of every insertion.
 
         Raises:
             SettingsError: the store does not record the steps, or nothing was inserted.
@@ -159,25 +160,24 @@ class Preview:
         if steps[0] is None:
             raise SettingsError(
                 f"{self.store.path} does not record the steps at which key frames were inserted; use a "
-                "store of method dfs"
+                "store made with method dfs"
             )
+        positions = [self.store.positions(clip) for clip in self.clips]
         figure = insertion_timeline(
             np.concatenate([found for found in steps if found is not None]),
-            np.concatenate([self.store.positions(clip) for clip in self.clips]).astype(np.uint16),
+            np.concatenate(positions).astype(np.uint16),
             len(self.clips),
             self.store.num_frames,
             self._phases,
             self.store.class_names,
-            np.repeat(
-                self.store.labels[self.clips], [len(self.store.positions(clip)) for clip in self.clips]
-            ),
+            np.repeat(self.store.labels[self.clips], [len(each) for each in positions]),
             title=self._style.heading,
             theme=self._theme,
         )
         return chart_bytes(figure, suffix)
 
     def storage(self, suffix: str) -> bytes:
-        """Draws the storage of each class, for the chosen clips."""
+        """Encodes a chart of the storage of each class, for the chosen clips."""
         store, keys = self.store, np.diff(self.store.offsets)
         frame = int(np.prod(store.frame_shape))
         labels, number = store.labels[self.clips], len(store.class_names)
@@ -194,7 +194,7 @@ class Preview:
         return chart_bytes(figure, suffix)
 
     def cosines(self, suffix: str, events: Sequence[dict[str, Any]]) -> bytes:
-        """Draws the cosine map of the first chosen clip.
+        """Encodes the cosine map of the first chosen clip.
 
         Args:
             suffix: ".png", ".svg" or ".pdf".
@@ -208,7 +208,7 @@ class Preview:
         rows = [
             (line["step"], [math.nan if score is None else score for score in line["cosines"][str(clip)]])
             for line in events
-            if _tells_cosines(line, str(clip), self.store.num_frames)
+            if _has_cosines(line, str(clip), self.store.num_frames)
         ]
         steps = self.store.inserted_at(clip)
         inserted = (
@@ -228,15 +228,15 @@ class Preview:
 
     @property
     def steps(self) -> int | None:
-        """Number of steps of the run that made the store; None if unknown or nothing was inserted."""
+        """Number of steps of the run that made the store; None if it is unknown or nothing was inserted."""
         return self._style.steps
 
     def pictured_clips(self, numbers: Sequence[int], most: int | None = MOST_SHOWN) -> Iterator[PicturedClip]:
-        """Yields some of the chosen clips, ready to be drawn.
+        """Yields some of the chosen clips as pixels, with late insertions marked.
 
         Args:
             numbers: indices into the chosen clips.
-            most: largest number of frames to show, see `pictured`.
+            most: largest number of frames per clip, see `pictured`.
         """
         return (self._marked(pictured(self.store, self.clips[number], most)) for number in numbers)
 
@@ -244,8 +244,8 @@ class Preview:
         self.store.check_clip_bytes(self.store.num_frames)
         if self.store.num_frames > most:
             raise SettingsError(
-                f"{what} shows clips of at most {most:,} frames, but those of {self.store.path} have "
-                f"{self.store.num_frames:,}; `dfs export --to videos` writes clips of any length"
+                f"{what} can show clips of at most {most:,} frames, but the clips of {self.store.path} have "
+                f"{self.store.num_frames:,}; use `dfs export --to videos`, which writes clips of any length"
             )
 
     def _marked(self, clip: PicturedClip) -> PicturedClip:
@@ -259,13 +259,13 @@ def rows_of_stores(
     rebuilt: str = "dim",
     theme: str = "light",
 ) -> Image.Image:
-    """Draws the same clips of several stores below one another, with a row per clip and store.
+    """Draws the same clips of several stores, with a row per clip and store.
 
     A row is labelled with its store and the settings in which the stores differ.
 
     Args:
         stores: at least one store; all clips must have the same shape.
-        clips: numbers of the clips for each store, the same number for all.
+        clips: clip numbers for each store, equally many for all stores.
         rebuilt: see `Preview`.
         theme: see `Preview`.
 
@@ -277,8 +277,8 @@ def rows_of_stores(
     if len(shapes) > 1:
         (one, first), (other, second) = list(shapes.items())[:2]
         raise SettingsError(
-            f"rows must have clips of one shape, got {_shape_text(one)} of {first} and {_shape_text(other)} "
-            f"of {second}"
+            f"all stores must have clips of the same shape, got {_shape_text(one)} in {first} and "
+            f"{_shape_text(other)} in {second}"
         )
     words, several = _differences(stores), len(clips[0]) > 1
     rows, headings = [], []
@@ -323,7 +323,7 @@ def image_bytes(pages: Sequence[Image.Image], suffix: str) -> bytes:
 
 
 def store_title(store: KeyFrameStore) -> str:
-    """Returns the name, method, dataset and VPC of a store in one line, without unknown ones."""
+    """Returns a line with the name of a store and, if known, its method, dataset and VPC."""
     provenance = store.attributes.get("provenance") or {}
     known = [source_name(str(provenance[key])) for key in ("method", "dataset") if provenance.get(key)]
     if provenance.get("vpc"):
@@ -331,7 +331,7 @@ def store_title(store: KeyFrameStore) -> str:
     return f"{_name(store)}: {', '.join(known)}" if known else _name(store)
 
 
-def _tells_cosines(line: dict[str, Any], clip: str, num_frames: int) -> bool:
+def _has_cosines(line: dict[str, Any], clip: str, num_frames: int) -> bool:
     cosines = line.get("cosines")
     scores = cosines.get(clip) if isinstance(cosines, dict) else None
     return (
@@ -344,9 +344,5 @@ def _tells_cosines(line: dict[str, Any], clip: str, num_frames: int) -> bool:
 
 
 def _flow_row(clip: PicturedClip, flows: list[npt.NDArray[np.uint8]]) -> PicturedClip:
-    # T - 1 frames: the last frame has no next one, so its cell is blank.
+    # There are T - 1 frames. The cell of the last frame stays blank, because it has no next frame.
     return PicturedClip(np.stack(flows), clip.positions[:0], None, "", "flow to the next frame", flat=True)
-
-
-def _half(page: range) -> int:
-    return max(1, len(page) // 2)

@@ -29,19 +29,19 @@ VideoNormalization = Literal["imagenet"] | ValueSpace
 
 
 class ClipForm:
-    """Turns the pixels of a clip into what `dataset[i]` returns.
+    """Converts the pixels of a clip to the tensor that `dataset[i]` returns.
 
     Args:
         layout: "CTHW" or "TCHW".
-        normalization: "imagenet"; None for pixels in [0, 1]; (mean, std) or {"mean", "std"} of three numbers.
+        normalization: see `open_videos`.
         transform: called with each clip as `torchvision.tv_tensors.Video` (T, C, H, W), as in `DFSDataset`.
 
     Attributes:
-        layout: as given.
-        normalization: {"mean": [3 floats], "std": [3 floats]}, or None.
+        layout: "CTHW" or "TCHW".
+        normalization: {"mean": [3 floats], "std": [3 floats]}, or None for pixels in [0, 1].
 
     Raises:
-        SettingsError: an argument is outside its rule.
+        SettingsError: an argument is not allowed.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class ClipForm:
         self._transform = transform
 
     def clip(self, pixels: Tensor) -> Tensor:
-        """Returns a clip (T, H, W, 3) uint8 as normalised float32 in the layout."""
+        """Converts a clip, (T, H, W, 3) uint8, to normalised float32 in the layout."""
         channels_first = self.layout == "CTHW"
         clip = pixels.permute((3, 0, 1, 2) if channels_first else (0, 3, 1, 2)).float().div_(255.0)
         space = stored_space(self.normalization) or PIXELS
@@ -69,38 +69,38 @@ class ClipForm:
         return clip.sub_(mean).div_(std).contiguous()
 
     def transformed(self, clip: Tensor) -> Tensor:
-        """Returns a clip in the layout after the transform."""
+        """Applies the transform, if there is one, to a clip in the layout."""
         return clip if self._transform is None else transform_clip(self._transform, clip, self.layout)
 
 
 class VideoDataset(Dataset[tuple[Tensor, int]]):
     """Clips of real videos, or of a built-in dataset, with their labels. Created by `open_videos`.
 
-    ``dataset[i]`` is ``(clip, label)``: view 0 of clip i as float32 (C, T, H, W) or (T, C, H, W), normalised
-    and then transformed as in `DFSDataset`, and an int label. A pickled dataset contains only a path and a
-    few settings, not the pixels.
+    ``dataset[i]`` is ``(clip, label)``. The clip is view 0 of clip i as float32 (C, T, H, W) or
+    (T, C, H, W), normalised and then transformed as in `DFSDataset`. The label is an int. A pickled dataset
+    contains only a path and a few settings, not the pixels.
 
     Attributes:
-        name: name of the dataset.
+        name: name of the dataset, or the path of its folder or list.
         split: "train" or "test".
         classes: class names; label i is classes[i].
         class_to_idx: label of each class name.
-        targets: one label per clip, as in torchvision.
-        labels: (N,) int64.
+        targets: label of each clip as an int, as in torchvision.
+        labels: label of each clip, (N,) int64.
         sampling: how the clips were cut from their videos.
         seed: seed of the random starts.
         fps: frames per second at which a clip plays at its natural speed.
         missing: files named in the dataset's lists that do not exist.
-        remarks: one sentence each on how its folders or lists were interpreted and what was skipped.
+        remarks: sentences about how its folders or lists were interpreted and what was skipped.
         failed: files that could not be decoded, as {"file", "reason"}.
-        notes: damaged files, used until the first frame that cannot be decoded, as {"file", "note"}.
+        notes: damaged files, which are used up to the last frame that can be decoded, as {"file", "note"}.
         decoders: number of clips by decoder.
         layout: "CTHW" or "TCHW".
         normalization: {"mean": [3 floats], "std": [3 floats]}, or None for pixels in [0, 1].
         metric: "top1" or "top5", the score that the paper reports for this dataset.
         part: "all", or a description of the part that `hold_out` returned.
         official_split: number of the official split; None if the dataset has only one.
-        held_out: the share that was held out if this is the held-out part, else None.
+        held_out: the held-out share if this is the held-out part, else None.
     """
 
     def __init__(
@@ -117,7 +117,7 @@ class VideoDataset(Dataset[tuple[Tensor, int]]):
         part: str = "all",
         official_split: int | None = None,
         held_out: float | None = None,
-        form: "ClipForm | None" = None,
+        form: ClipForm | None = None,
     ) -> None:
         self._form = form or ClipForm()
         self.layout, self.normalization = self._form.layout, self._form.normalization
@@ -134,7 +134,7 @@ class VideoDataset(Dataset[tuple[Tensor, int]]):
         self._take(source)
 
     def _take(self, source: PixelSource) -> None:
-        """Sets what follows from the source of the clips."""
+        """Sets the attributes that depend on the source of the clips."""
         self._source = source
         self.classes = source.classes
         self.class_to_idx = {class_name: label for label, class_name in enumerate(self.classes)}
@@ -197,16 +197,16 @@ class VideoDataset(Dataset[tuple[Tensor, int]]):
         return self._form.clip(torch.from_numpy(np.array(self.pixels[self._checked(number), view])))
 
     def hold_out(self, share: float) -> "tuple[VideoDataset, VideoDataset]":
-        """Splits the clips into a part to condense or train on and a part to choose settings with.
+        """Splits the clips into a part to condense or train on and a held-out part to choose settings with.
 
         Whole groups of clips are held out (see `dfs_store.videos.files.hold_out`): all clips of a UCF101
         group, or all clips cut from the same HMDB51 source video. Both parts have the same classes.
 
         Args:
-            share: of the groups of every class, between 0 and 1; met approximately.
+            share: approximate share of the groups of every class to hold out, between 0 and 1.
 
         Returns:
-            The rest, and the clips held out.
+            The remaining clips, and the held-out clips.
 
         Raises:
             SettingsError: the share is not between 0 and 1, or a class has only one group.
@@ -221,23 +221,23 @@ class VideoDataset(Dataset[tuple[Tensor, int]]):
         return rest, self._some(np.flatnonzero(held), f"{share:g} held out", share)
 
     def subset(self, numbers: npt.NDArray[np.int64]) -> "VideoDataset":
-        """Returns a dataset of some of the clips, sorted by clip number. The pixels are shared.
+        """Returns a dataset with some of the clips, sorted by clip number. Their pixels are not copied.
 
         Args:
-            numbers: (M,) clip numbers in any order.
+            numbers: (M,) int64, clip numbers in any order.
         """
         return self._some(np.sort(numbers), self.part, self.held_out)
 
     def matched(self, classes: Sequence[str], num_frames: int) -> "VideoDataset":
-        """Returns the same clips with the labels and the temporal resolution of other clips.
+        """Returns the same clips with other labels and another number of frames.
 
         Args:
-            classes: the same class names, in the order of the labels.
-            num_frames: M; as many evenly spaced frames from the first to the last one, interpolated linearly
+            classes: the class names of this dataset, in the order of the new labels.
+            num_frames: M. The frames are spaced evenly from the first to the last one, interpolated linearly
                 and rounded to uint8.
 
         Raises:
-            SettingsError: `classes` are not those of the clips.
+            SettingsError: `classes` differ from the classes of this dataset.
         """
         if list(classes) == self.classes and num_frames == self.num_frames:
             return self

@@ -1,4 +1,4 @@
-"""Batches of all real clips of a split, for training the upper bound and the coresets' feature extractor."""
+"""Batches of all real clips of a split, to train the upper bound and the feature extractor of coresets."""
 
 from collections.abc import Iterator
 
@@ -14,7 +14,7 @@ __all__ = ["VideoClips"]
 
 
 class VideoClips:
-    """Training batches of all real clips of a split, each flipped with probability 0.5 per epoch.
+    """Provides training batches of all real clips of a split, each flipped with probability 0.5 per epoch.
 
     Args:
         videos: the real clips.
@@ -33,7 +33,7 @@ class VideoClips:
         return len(self._videos)
 
     def batches(self, batch_size: int, epoch: int, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yields clips (N, T, C, H, W) float32 and labels (N,) int64, in an order given by (seed, epoch)."""
+        """Yields clips (N, T, C, H, W) float32 and labels (N,) int64, shuffled by `seed` and `epoch`."""
         generator = np.random.default_rng((seed, epoch))
         order = generator.permutation(len(self))
         flipped = generator.random(len(self)) < FLIP_PROBABILITY

@@ -1,4 +1,4 @@
-"""Real clips with the labels and temporal resolution of a store's clips. Never imports torch."""
+"""Gives real clips the labels and the number of frames of a store's clips. Does not import torch."""
 
 from collections.abc import Sequence
 from typing import Any, cast
@@ -8,13 +8,14 @@ import numpy.typing as npt
 
 from dfs_store.errors import SettingsError
 from dfs_store.interpolation import neighbours, rebuild, resample_times
+from dfs_store.names import some
 from dfs_store.videos.sources import PixelSource, SomeClips
 
 __all__ = ["MatchedClips"]
 
 
 class MatchedClips(SomeClips):
-    """All clips of another source, with other labels and another number of frames.
+    """Provides the clips of another source with other labels and another number of frames.
 
     Args:
         source: the other source.
@@ -22,14 +23,15 @@ class MatchedClips(SomeClips):
         num_frames: M, see `VideoDataset.matched`.
 
     Raises:
-        SettingsError: `classes` are not those of the source.
+        SettingsError: `classes` differ from the classes of the source.
     """
 
     def __init__(self, source: PixelSource, classes: Sequence[str], num_frames: int) -> None:
         if sorted(classes) != sorted(source.classes):
             raise SettingsError(
-                f"real clips and store must have the same classes, got {len(source.classes)} of real clips "
-                f"({_shown(source.classes)}) and {len(classes)} of the store ({_shown(classes)})"
+                f"the real clips and the store must have the same classes, but the real clips have "
+                f"{len(source.classes)} ({some(source.classes, 3)}) and the store has {len(classes)} "
+                f"({some(classes, 3)})"
             )
         super().__init__(source, np.arange(len(source.labels)))
         self.classes, self._num_frames = list(classes), num_frames
@@ -49,7 +51,7 @@ class MatchedClips(SomeClips):
 
 
 class _Resampled:
-    """An array (N, V, T, ...) that resamples clips to M frames. Indexed by clip, or by clip and view."""
+    """Resamples the clips of an array (N, V, T, ...) to M frames when they are indexed, by clip and view."""
 
     def __init__(self, array: npt.NDArray[np.uint8], num_frames: int) -> None:
         self._array = array
@@ -78,7 +80,3 @@ class _Resampled:
         made = [rebuild(clip.astype(np.float32), self._near) for clip in clips]
         rounded = np.rint(np.stack(made)).astype(np.uint8)
         return rounded.reshape(*found.shape[:-4], *self.shape[2:])
-
-
-def _shown(names: Sequence[str]) -> str:
-    return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")

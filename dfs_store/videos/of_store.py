@@ -1,4 +1,4 @@
-"""The real clips that belong to a store, from its provenance or from the caller's options."""
+"""Finds the real clips that belong to a store, from its provenance and the caller's options."""
 
 import os
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 StorePath = str | os.PathLike[str]
-# Arguments of `open_videos` and `find_clips`, and the settings that they are taken from.
+# Arguments of `open_videos` and `find_clips`, and the names of the settings that provide them.
 _NAMED_BY = {
     "name_or_folder": "dataset",
     "root": "root",
@@ -42,10 +42,10 @@ _NAMED_BY = {
 
 @dataclass(frozen=True)
 class StoreVideos:
-    """The real clips to open. Fields have the names of `CondenseConfig`.
+    """Options that select the real clips to open, named as in `CondenseConfig`.
 
     Attributes:
-        split_declared: whether the split is from --split because the store does not record it.
+        split_declared: whether --split gave the official split because the store does not record it.
         normalization: normalization of the clips, as in `open_videos`.
     """
 
@@ -76,7 +76,7 @@ def clips_named_by(settings: object) -> dict[str, Any]:
 
 
 def name_of(dataset: str) -> str:
-    """Returns the name of a dataset in results: a folder's own name, distinct from those of the catalogue."""
+    """Returns the name of a dataset for results, ./NAME for a folder named like one in the catalogue."""
     name = source_name(os.path.abspath(os.path.expanduser(dataset)))
     return dataset if dataset in CATALOGUE else f"./{name}" if name in CATALOGUE else name
 
@@ -92,28 +92,28 @@ def test_videos(
     normalization: "NormalizationOption" = "stored",
     **options: Any,  # noqa: ANN401 - passed on to `open_videos`
 ) -> "VideoDataset":
-    """Opens the real test clips that belong to a store, to test what was trained on it.
+    """Opens the real test clips that belong to a store, to test networks that were trained on it.
 
-    They have the store's frames, stride, size, official split, classes, labels and normalisation. For a
-    `DFSDataset`, they have the values, layout and number of frames of its clips. Clips that are not in the
+    They have the store's sampling, official split, classes, labels and normalisation. If a `DFSDataset` is
+    given, they have the normalisation, layout and number of frames of its clips. Clips that are not in the
     cache are decoded first.
 
     Args:
         store_or_dataset: a path or URL, an open store, or a `DFSDataset`.
-        dataset: name in the catalogue, folder or list; the one that the store records if None.
+        dataset: name in the catalogue, folder or list; if None, the dataset that the store records.
         root: folder of the dataset, see `open_videos`.
         split: number of the official split, if the store does not record it.
-        hold_out: share of the training clips that `dfs condense --hold-out` left out, to use them as test
-            clips.
-        layout: "CTHW" or "TCHW"; if None, that of the `DFSDataset`, else "CTHW".
-        normalization: "stored" for that of the store or of the `DFSDataset`'s clips; else see
+        hold_out: share of the training clips that `dfs condense --hold-out` left out, to use those clips for
+            testing.
+        layout: "CTHW" or "TCHW"; if None, the layout of the `DFSDataset`, or "CTHW" for a store.
+        normalization: "stored" for the normalisation of the store or the `DFSDataset`; for other values, see
             `open_videos`.
         **options: further options of `open_videos`, such as `transform`, `random_starts`, `workers`,
             `cache_dir` and `on_progress`.
 
     Raises:
-        SettingsError: the store does not record its dataset, their classes differ, or the store may have been
-            made from the clips.
+        SettingsError: the store does not record its dataset, the clips have other classes than the store, or
+            the store may have been made from them.
         DatasetNotFoundError: the videos are not at the recorded path.
         EmptyClassError: there are no test clips.
         StoreNotFoundError, NotAStoreError, DamagedStoreError, NewerFormatError: see `open_store`.
@@ -162,16 +162,16 @@ def _agreed(found: Sequence[StoreVideos], stores: Sequence[KeyFrameStore]) -> St
             if one != another:
                 raise SettingsError(
                     f"the stores have different test clips: {name} is {one!r} for {stores[0].path} and "
-                    f"{another!r} for {store.path}; call test_videos with one of them"
+                    f"{another!r} for {store.path}; call test_videos for one store at a time"
                 )
     return found[0]
 
 
 def clips_of_store(store: KeyFrameStore, asked: StoreVideos) -> StoreVideos:
-    """Fills in from the store how to sample real clips so that they match its clips.
+    """Completes options with values recorded in a store, so that the real clips match its clips.
 
     Raises:
-        SettingsError: neither the flags nor the store name a dataset.
+        SettingsError: neither `asked` nor the store names a dataset.
         DatasetNotFoundError: the store names a folder that does not exist.
     """
     settings: dict[str, Any] = store.provenance_object("config")
@@ -204,7 +204,7 @@ def clips_to_test_on(store: KeyFrameStore, asked: StoreVideos) -> StoreVideos:
     """Like `clips_of_store`, but rejects test clips that the store may have been made from.
 
     Raises:
-        SettingsError: neither the flags nor the store name a dataset; the store was not condensed with the
+        SettingsError: neither `asked` nor the store names a dataset; the store was not condensed with the
             same held-out share; or it was made from a different or unknown official split.
     """
     videos = clips_of_store(store, asked)
@@ -232,7 +232,7 @@ def _check_hold_out(store: KeyFrameStore, share: float | None) -> None:
 
 
 def _of_split(store: KeyFrameStore, videos: StoreVideos, info: DatasetInfo, asked: int | None) -> StoreVideos:
-    """Chooses the official split. Test clips of one split can be training clips of another."""
+    """Sets the official split. Test clips of one split can be training clips of another."""
     source = CATALOGUE.get(str((store.attributes.get("provenance") or {}).get("dataset")))
     if source is not None and source.layout != info.layout:
         return replace(videos, split=asked or 1)  # made from other videos
@@ -240,14 +240,14 @@ def _of_split(store: KeyFrameStore, videos: StoreVideos, info: DatasetInfo, aske
     if not isinstance(own, int):
         if asked is None:
             raise SettingsError(
-                f"{store.path} does not record which official split of {info.name} it was made from, and the "
-                "test clips of another split include clips that it was made from; if you know the split, add "
-                "--split N"
+                f"{store.path} does not record which official split of {info.name} it was made from. The "
+                "test clips of any other split include clips that it was made from; if you know the split, "
+                "add --split N"
             )
         return replace(videos, split=asked, split_declared=True)
     if asked not in (None, own):
         raise SettingsError(
-            f"{store.path} was condensed from split {own}: the test clips of split {asked} include training "
-            f"clips of split {own}; leave out --split, or condense with --split {asked}"
+            f"{store.path} was condensed from split {own}, and the test clips of split {asked} include "
+            f"training clips of split {own}; leave out --split, or condense with --split {asked}"
         )
     return replace(videos, split=own)

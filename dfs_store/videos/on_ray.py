@@ -1,4 +1,4 @@
-"""Prepares a dataset as Ray tasks, one for each shard of `prepare --shard`."""
+"""Prepares a dataset with Ray, one task per shard."""
 
 import os
 from collections.abc import Callable
@@ -9,13 +9,12 @@ from dfs_store.errors import DFSError, MissingDependencyError
 from dfs_store.videos.cache.entries import cache_root
 from dfs_store.videos.cache.shards import Shard, ShardReport
 from dfs_store.videos.files.catalogue import CATALOGUE
-from dfs_store.videos.files.reading import PathLike
+from dfs_store.videos.files.reading import READING, PathLike
 from dfs_store.videos.opening import describe, find_clips, open_shard
 
 __all__ = ["prepare_on_ray"]
 
-_RETRIES = 3  # of a task whose machine is lost; a shard continues where it stopped
-_READING = ("root", "classes", "official_split", "test_list", "class_names", "folder_layout")
+_RETRIES = 3  # for a task whose machine is lost; its shard continues where it stopped
 
 
 def prepare_on_ray(
@@ -29,14 +28,14 @@ def prepare_on_ray(
     """Decodes the clips of one split into the cache, with one Ray task per shard.
 
     Connects to the cluster that RAY_ADDRESS names, or starts Ray on this machine. All machines must have the
-    videos and the cache (DFS_CACHE) at the same paths. A task that runs again continues its shard, and the
-    dataset may be prepared in any other way at the same time.
+    videos and the cache (DFS_CACHE) at the same paths. A task that is run again continues its shard. Other
+    processes may prepare the dataset at the same time.
 
     Args:
         name_or_folder: see `open_videos`.
         split: "train" or "test".
-        workers: number of decoding processes per task, 1 if None. The cluster's capacity limits the number
-            of tasks.
+        workers: number of decoding processes per task; 1 if None. There are as many tasks as the CPUs of
+            the cluster allow.
         on_done: called after every shard with the number of shards done and the total.
         **how: further options of `open_videos`.
 
@@ -52,7 +51,7 @@ def prepare_on_ray(
         return []
     each = workers or 1
     name, how = _absolute(name_or_folder, how)
-    num_files = len(find_clips(name, split=split, **{key: how[key] for key in _READING if key in how}).clips)
+    num_files = len(find_clips(name, split=split, **{key: how[key] for key in READING if key in how}).clips)
     data = os.environ.get("DFS_DATA")
     data = None if data is None else str(Path(data).absolute())
     started = not ray.is_initialized()
@@ -81,8 +80,8 @@ def prepare_on_ray(
         raise
     except ray.exceptions.RayError as error:
         raise DFSError(
-            f"Ray lost a task ({str(error).splitlines()[0]}); run the command again: files that are "
-            "already prepared are kept"
+            f"Ray lost a task ({str(error).splitlines()[0]}). Run the command again; it continues from the "
+            "files that are already prepared"
         ) from error
     finally:
         if started:
@@ -99,7 +98,7 @@ def _imported() -> Any:  # noqa: ANN401 - Ray's types are its own
 
 
 def _absolute(name_or_folder: PathLike, how: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    """Returns name and options with absolute paths, since a task has another working directory."""
+    """Returns the name and the options with absolute paths, since tasks run in other working directories."""
     name = os.fspath(name_or_folder)
     if name not in CATALOGUE:
         name = str(Path(name).expanduser().absolute())
@@ -112,7 +111,7 @@ def _absolute(name_or_folder: PathLike, how: dict[str, Any]) -> tuple[str, dict[
 
 
 def _shard(data: str | None, name: str, shard: Shard, split: str, **how: Any) -> ShardReport:  # noqa: ANN401
-    """Prepares a shard in a Ray worker, whose environment may differ from that of the command."""
+    """Prepares a shard in a Ray worker, whose environment variables may differ from the caller's."""
     if data is not None:
         os.environ["DFS_DATA"] = data
     return open_shard(name, shard, split=split, **how)

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from dfs_store.videos.decode.sampling import Sampling
 from dfs_store.videos.files.catalogue import CATALOGUE, FOLDER, LIST, DatasetInfo
 from dfs_store.videos.files.cliplist import ClipList, check_classes, keep_classes, number_as
 from dfs_store.videos.files.layouts import READERS
-from dfs_store.videos.files.reading import PathLike, Reading
+from dfs_store.videos.files.reading import READING, PathLike, Reading
 from dfs_store.videos.sources import CachedClips, GeneratedClips
 
 if TYPE_CHECKING:
@@ -32,7 +32,6 @@ __all__ = [
 ]
 
 SPLITS = ("train", "test")
-_READING = tuple(field.name for field in fields(Reading) if field.name != "root")
 
 
 def open_videos(
@@ -67,32 +66,32 @@ def open_videos(
         name_or_folder: name in the catalogue, folder of class folders, or list of videos and their classes
             (docs/guides/own-dataset.md describes the formats).
         root: folder of the dataset; if None, DFS_DATA/<name> or DFS_DATA. For a list, the folder that its
-            paths are relative to; if None, that of the list.
-        split: "train" or "test". The labels of both are those of the training clips.
-        frames: T, number of frames of a clip; the dataset's default if None.
+            paths are relative to; if None, the folder of the list.
+        split: "train" or "test". Both number the classes as the training clips do.
+        frames: T, number of frames per clip; the dataset's default if None.
         stride: distance between sampled frames; the dataset's default if None.
         size: height and width in pixels; the dataset's default if None.
         resize: how frames are resized (see `Sampling`); the dataset's default if None.
         seed: seed of the random starts; the same seed gives the same clips.
-        random_starts: number of additional views of every test clip, each from a random start; protocol
-            `paper` of an evaluation uses three for each run. Each needs as much space in the cache as the
-            centre view. Built-in datasets and clips without random starts have none.
+        random_starts: number of additional views of every test clip, each from a random start. Evaluation
+            with the protocol `paper` uses three per run. Each view needs as much space in the cache as the
+            centre view. Built-in datasets and sampling rules without random starts ignore this.
         classes: names of the classes to keep; all if None.
-        official_split: official split of UCF101 and HMDB51, 1..3.
+        official_split: number of the official split of UCF101 or HMDB51, 1..3.
         test_list: for a list, the list of its test clips.
-        class_names: for a list whose labels are numbers, the names of the classes or a file of names.
+        class_names: for a list whose labels are numbers, the names of the classes or a file with the names.
         folder_layout: "classes" to treat all subfolders as classes, whatever their names.
         clips_per_class: number of clips per class of a built-in dataset, which can generate any number.
         workers: number of decoding processes; the number of cores if None.
         max_memory: memory limit of all decoding processes together in bytes; 4 GiB each if None.
-        decoder: "pyav", "decord", or "auto" for PyAV, with decord for files of which PyAV decodes no frame.
+        decoder: "pyav", "decord", or "auto", which uses decord if PyAV cannot decode any frame of a file.
             Each decoder has its own prepared clips.
-        cache_dir: folder of prepared clips; DFS_CACHE, else ~/.cache/dfs-store, if None.
+        cache_dir: folder of prepared clips; if None, DFS_CACHE, or ~/.cache/dfs-store if that is not set.
         layout: layout of a clip, "CTHW" or "TCHW".
-        normalization: "imagenet"; None for pixels in [0, 1]; or (mean, std), numbers or one per channel, or
-            {"mean": mean, "std": std}, for (pixel - mean) / std.
-        transform: function of each clip, a normalised `torchvision.tv_tensors.Video` (T, C, H, W), float32,
-            as in `DFSDataset`. Returns a four-dimensional tensor in the same order.
+        normalization: "imagenet"; None for pixels in [0, 1]; or (mean, std) or {"mean": mean, "std": std} for
+            (pixel - mean) / std, in which mean and std are a number or one number per channel.
+        transform: called with each clip as a normalised float32 `torchvision.tv_tensors.Video` (T, C, H, W),
+            as in `DFSDataset`; must return a four-dimensional tensor in the same order.
         on_progress: called with a `PrepareProgress` about ten times a second while decoding.
 
     Raises:
@@ -107,7 +106,7 @@ def open_videos(
     info = describe(name_or_folder)
     info.check_official_split(official_split)
     if random_starts < 0:
-        raise SettingsError(f"random_starts must not be negative, got {random_starts}")
+        raise SettingsError(f"random_starts must be at least 0, got {random_starts}")
     sampling = resolve_sampling(info, frames=frames, stride=stride, size=size, resize=resize)
     form = ClipForm(layout, normalization, transform)
     common: dict[str, Any] = {"split": split, "sampling": sampling, "seed": seed, "form": form}
@@ -118,7 +117,7 @@ def open_videos(
         made = GeneratedClips(info.name, split, sampling.frames, sampling.size, seed, clips_per_class, kept)
         return VideoDataset(made, name=info.name, **common)
     if clips_per_class is not None:
-        raise SettingsError(f"clips_per_class is for the built-in datasets, not for {info.name}")
+        raise SettingsError(f"clips_per_class can only be used with a built-in dataset, got {info.name}")
     found = find_clips(name_or_folder, root, split, **chosen)
     name = dataset_name(info, name_or_folder)
     how: dict[str, Any] = {"workers": workers, "max_memory": max_memory, "decoder": decoder}
@@ -136,15 +135,16 @@ def open_shard(
     split: str = "train",
     **how: Any,  # noqa: ANN401 - passed on
 ) -> ShardReport:
-    """Prepares one shard of a dataset's clips (see `prepare_shard`). Takes the options of `open_videos`.
+    """Prepares one shard of a dataset's clips (see `prepare_shard`), with the options of `open_videos`.
 
     Raises:
         SettingsError: the dataset has no files.
         DatasetNotFoundError, EmptyClassError, DiskFullError, OutputNotWritableError: see `open_videos`.
     """
     info = describe(name_or_folder)
-    sampling = resolve_sampling(info, **{name: how.pop(name, None) for name in ("frames", "stride", "size")})
-    chosen = {name: how.pop(name) for name in _READING if name in how}
+    cut = {name: how.pop(name, None) for name in ("frames", "stride", "size", "resize")}
+    sampling = resolve_sampling(info, **cut)
+    chosen = {name: how.pop(name) for name in READING if name in how}
     found = find_clips(name_or_folder, root, split, **chosen)
     return prepare_shard(
         found, sampling, shard, dataset=dataset_name(info, name_or_folder), split=split, **how
@@ -152,10 +152,10 @@ def open_shard(
 
 
 def describe(name_or_folder: PathLike) -> DatasetInfo:
-    """Returns the description of a dataset of the catalogue, a plain folder, or a list.
+    """Returns the description of a dataset in the catalogue, a folder, or a list.
 
     Raises:
-        DatasetNotFoundError: the argument is not in the catalogue and not a folder or file.
+        DatasetNotFoundError: the argument is neither in the catalogue nor an existing folder or file.
     """
     name = os.fspath(name_or_folder)
     if name in CATALOGUE:
@@ -166,7 +166,7 @@ def describe(name_or_folder: PathLike) -> DatasetInfo:
     if place.is_file():
         return LIST
     raise DatasetNotFoundError(
-        f"{name!r} is neither a dataset ({', '.join(CATALOGUE)}) nor a folder or a list (looked for "
+        f"{name!r} is neither a dataset ({', '.join(CATALOGUE)}) nor an existing folder or list (looked for "
         f"{place.absolute()}). A folder must contain {FOLDER.files}{did_you_mean(name, CATALOGUE)}"
     )
 
@@ -177,7 +177,7 @@ def dataset_name(info: DatasetInfo, name_or_folder: PathLike) -> str:
 
 
 def _place(name_or_folder: PathLike) -> Path:
-    """Returns the absolute path of a folder or list, without resolving a list that is a symbolic link."""
+    """Returns the absolute path of a folder or list. A list that is a symbolic link is not resolved."""
     path = Path(name_or_folder).expanduser()
     return path.resolve() if path.is_dir() else path.parent.resolve() / path.name
 
@@ -228,7 +228,7 @@ def find_clips(
     )
     how.check_fits({"folders": "folder"}.get(info.layout, info.layout), os.fspath(name_or_folder))
     if info.is_built_in:
-        raise SettingsError(f"{info.name} has no files: its clips are generated from a seed")
+        raise SettingsError(f"{info.name} has no files, because its clips are generated from a seed")
     places = [_place(name_or_folder)] if info in (FOLDER, LIST) else _candidates(info, root)
     found = _read(info, places, split, how)
     if info.needs_all_classes:
@@ -252,7 +252,9 @@ def _read(info: DatasetInfo, places: list[Path], split: str, how: Reading) -> Cl
     try:
         training = _first_that_reads(info, places, "train", how)
     except DatasetNotFoundError as error:
-        found.remarks.append(f"the classes are numbered without those of training clips: {error}")
+        found.remarks.append(
+            f"the classes are numbered by the test clips alone, because there are no training clips: {error}"
+        )
         return found
     return number_as(found, training)
 
@@ -260,7 +262,7 @@ def _read(info: DatasetInfo, places: list[Path], split: str, how: Reading) -> Cl
 def check_part(split: str) -> None:
     """Raises SettingsError unless the split is "train" or "test"."""
     if split not in SPLITS:
-        number = "; the number of an official split is official_split" if str(split).isdecimal() else ""
+        number = "; use official_split for the number of an official split" if str(split).isdecimal() else ""
         raise SettingsError(f"split must be train or test, got {split!r}{number}")
 
 
@@ -270,8 +272,8 @@ def _candidates(info: DatasetInfo, root: PathLike | None) -> list[Path]:
     base = os.environ.get("DFS_DATA")
     if not base:
         raise DatasetNotFoundError(
-            f"the folder of {info.name} is unknown: give it with --root, or set DFS_DATA to the folder that "
-            f"contains it. {_how_to_get(info)}"
+            f"the folder of {info.name} is unknown; pass it with --root (root=), or set DFS_DATA to the "
+            f"folder that contains it. {_how_to_get(info)}"
         )
     return [*(Path(base, name) for name in info.folder_names), Path(base)]
 

@@ -1,4 +1,4 @@
-"""Real clips for a rehearsal, which measures the duration of a run before anything is prepared."""
+"""Real clips for a rehearsal, which measures how long a run takes before any clips are prepared."""
 
 import tempfile
 from dataclasses import replace
@@ -14,13 +14,8 @@ from dfs_store.videos.decode.sampling import Sampling
 from dfs_store.videos.files.cliplist import ClipFile, ClipList
 from dfs_store.videos.files.hold_out import group_of_file
 from dfs_store.videos.files.reading import PathLike
-from dfs_store.videos.opening import (
-    dataset_name,
-    describe,
-    find_clips,
-    open_videos,
-    resolve_sampling,
-)
+from dfs_store.videos.opening import dataset_name, describe, find_clips, open_videos, resolve_sampling
+from dfs_store.videos.sources import NeverDecoded
 
 if TYPE_CHECKING:
     from dfs_store.videos.dataset import VideoDataset
@@ -31,12 +26,12 @@ _DECODED = 8
 
 
 class Rehearsal(NamedTuple):
-    """Real clips for timing.
+    """Real clips for timing a run.
 
     Attributes:
-        videos: the prepared clips; if they are not prepared, a substitute of equal clips with the same shape,
-            number, classes and files.
-        decoding_seconds: approximate time to prepare them in seconds; None if they are prepared.
+        videos: the prepared clips. If they are not prepared, a substitute with the same shape, number of
+            clips, classes and files, in which all clips have the same pixels.
+        decoding_seconds: approximate time to prepare the clips, in seconds; None if they are prepared.
     """
 
     videos: "VideoDataset"
@@ -54,12 +49,12 @@ def rehearse(
     random_starts: int = 0,
     max_memory: int | None = None,
     decoder: str = "auto",
-    **chosen: Any,  # noqa: ANN401 - which clips, as `find_clips` takes them
+    **chosen: Any,  # noqa: ANN401 - options of `find_clips`
 ) -> Rehearsal:
     """Returns the clips that `open_videos` would return, without preparing any.
 
-    If they are not prepared, eight videos from all of the dataset are decoded into a temporary folder to
-    measure the time. The cache does not change.
+    If they are not prepared, eight videos spread over the dataset are decoded into a temporary folder to
+    measure how long decoding takes. The cache does not change.
 
     Raises:
         DatasetNotFoundError, EmptyClassError, SettingsError: see `open_videos`.
@@ -93,9 +88,9 @@ def _decoding_seconds(
     sampling: Sampling,
     **how: Any,  # noqa: ANN401 - passed on
 ) -> float:
-    """Decodes some videos and returns the approximate time for all; 0 if none can be decoded."""
+    """Decodes some videos and returns the approximate seconds for all; 0 if none can be decoded."""
     numbers = np.unique(np.linspace(0, len(found.clips) - 1, _DECODED).round().astype(int))
-    # In one class, since an empty class would raise an error.
+    # All in one class, because a class without clips would raise an error.
     some = [ClipFile(found.clips[number].file, "all") for number in numbers.tolist()]
     seen: list[PrepareProgress] = []
     with tempfile.TemporaryDirectory(prefix="dfs-rehearsal-") as cache:
@@ -116,16 +111,15 @@ def _decoding_seconds(
     return first.elapsed_seconds + each * (len(found.clips) - first.done)
 
 
-class _AlikeClips:
-    """One clip of noise for each video of a list. The duration of a run does not depend on the pixels.
+class _AlikeClips(NeverDecoded):
+    """Provides the same clip of noise for every video, since the duration of a run does not depend on pixels.
 
     Args:
         found: the videos.
         sampling: sampling of the clips.
-        layout: layout of the clips.
+        layout: layout of the dataset, see `DatasetInfo`.
     """
 
-    directory = None
     fps = 25.0
 
     def __init__(self, found: ClipList, sampling: Sampling, layout: str) -> None:
@@ -133,43 +127,24 @@ class _AlikeClips:
 
     @cached_property
     def pixels(self) -> npt.NDArray[np.uint8]:
-        """(N, 1, T, H, W, 3) uint8, read-only; one clip in memory."""
         size = self._sampling.size
         noise = np.random.default_rng(0).integers(0, 256, (self._sampling.frames, size, size, 3), np.uint8)
         return np.broadcast_to(noise, (len(self._found.clips), 1, *noise.shape))
 
     @cached_property
     def labels(self) -> npt.NDArray[np.int64]:
-        """Label of each clip, (N,) int64."""
-        number = {name: label for label, name in enumerate(self._found.classes)}
-        return np.array([number[clip.class_name] for clip in self._found.clips], dtype=np.int64)
+        return np.array(self._found.labels, dtype=np.int64)
 
     @property
     def classes(self) -> list[str]:
-        """Class names."""
         return list(self._found.classes)
 
-    @property
-    def failed(self) -> list[dict[str, str]]:
-        """Always empty: nothing was decoded."""
-        return []
-
-    notes = failed
-
-    @property
-    def decoders(self) -> dict[str, int]:
-        """Always empty: nothing was decoded."""
-        return {}
-
     def origin(self, number: int) -> dict[str, Any]:
-        """Returns {"file": ...}."""
         return {"file": self._found.clips[number].file}
 
     def file_bytes(self, number: int) -> tuple[str, int | None]:
-        """Returns the file, and None for its size."""
         return self._found.clips[number].file, None
 
     def group(self, number: int) -> str:
-        """Group of the clip within its class."""
         clip = self._found.clips[number]
         return group_of_file(self._layout, clip.class_name, clip.file)

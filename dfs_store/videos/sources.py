@@ -13,11 +13,11 @@ from dfs_store.videos.cache.entries import CacheEntry
 from dfs_store.videos.decode.sampling import Sampling
 from dfs_store.videos.files.hold_out import group_of_file
 
-__all__ = ["CachedClips", "GeneratedClips", "PixelSource", "SomeClips"]
+__all__ = ["CachedClips", "GeneratedClips", "NeverDecoded", "PixelSource", "SomeClips"]
 
 
 class PixelSource(Protocol):
-    """The clips behind a VideoDataset. Implementations pickle as paths and settings, without pixels."""
+    """Provides the clips of a VideoDataset. A pickled source contains paths and settings, not pixels."""
 
     @property
     def pixels(self) -> npt.NDArray[np.uint8]:
@@ -56,7 +56,6 @@ class PixelSource(Protocol):
 
     def file_bytes(self, number: int) -> tuple[str, int | None]:
         """Returns the file that a clip was cut from, and its size in bytes if known."""
-        ...
 
     def group(self, number: int) -> str:
         """Returns the group of a clip within its class. Clips of one group were cut from one recording."""
@@ -77,7 +76,7 @@ class CachedClips:
         self._layout = layout
 
     def __getstate__(self) -> dict[str, Any]:
-        # Pickle the path alone: the receiving process maps the same file.
+        # The receiving process memory-maps the same file.
         return {"_entry": self._entry, "_sampling": self._sampling, "_layout": self._layout}
 
     @cached_property
@@ -126,7 +125,7 @@ class CachedClips:
 
     @property
     def notes(self) -> list[dict[str, str]]:
-        """Damaged files, used until the first frame that cannot be decoded, as {"file", "note"}."""
+        """Damaged files, used up to the last frame that can be decoded, as {"file", "note"}."""
         return [{**each, "file": printable(each["file"])} for each in self._index["notes"]]
 
     @property
@@ -148,7 +147,7 @@ class CachedClips:
         return {name: size for name, _, size, _ in self._entry.read_request().get("files", []) if size >= 0}
 
     def file_bytes(self, number: int) -> tuple[str, int | None]:
-        """Returns the file that a clip was cut from, and its size when it was prepared."""
+        """Returns the file that a clip was cut from, and its size in bytes when it was prepared."""
         name = str(self._index["files"][number])
         return name, self._file_bytes.get(name)
 
@@ -159,7 +158,7 @@ class CachedClips:
 
 
 _Generated = tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64], list[str], list[int]]
-_KEPT_CLIP_BYTES = 64 * 1024  # 800 clips take 44 MB; larger clips are generated again each time
+_KEPT_CLIP_BYTES = 64 * 1024  # 800 clips take 44 MB; larger clips are not kept
 
 
 def _generate(
@@ -171,7 +170,7 @@ def _generate(
     clips_per_class: int | None,
     class_names: tuple[str, ...] | None,
 ) -> _Generated:
-    """Returns pixels, labels, class names, and the number of each clip in the dataset with all classes."""
+    """Returns pixels, labels, class names, and the number that each clip has if all classes are generated."""
     from dfs_store.videos.built_in import BUILT_IN
 
     pixels, labels, made = BUILT_IN[name].make(
@@ -193,8 +192,26 @@ def _generate(
 _recently_generated = lru_cache(maxsize=4)(_generate)
 
 
-class GeneratedClips:
-    """Clips of a built-in dataset, generated on first use. Pickles as its settings.
+class NeverDecoded:
+    """The attributes of clips that were not decoded from files."""
+
+    directory = None
+
+    @property
+    def failed(self) -> list[dict[str, str]]:
+        """Always empty."""
+        return []
+
+    notes = failed
+
+    @property
+    def decoders(self) -> dict[str, int]:
+        """Always empty."""
+        return {}
+
+
+class GeneratedClips(NeverDecoded):
+    """Generates the clips of a built-in dataset on first use. Only the settings are pickled.
 
     Args:
         name: name of the dataset.
@@ -205,8 +222,6 @@ class GeneratedClips:
         clips_per_class: number of clips per class; the dataset's default if None.
         class_names: classes to generate; all if None.
     """
-
-    directory = None
 
     def __init__(
         self,
@@ -254,37 +269,22 @@ class GeneratedClips:
 
         return BUILT_IN[self._settings[0]].fps_of(self._settings[2])
 
-    @property
-    def failed(self) -> list[dict[str, str]]:
-        """Always empty."""
-        return []
-
-    @property
-    def notes(self) -> list[dict[str, str]]:
-        """Always empty."""
-        return []
-
-    @property
-    def decoders(self) -> dict[str, int]:
-        """Always empty."""
-        return {}
-
     def origin(self, number: int) -> dict[str, Any]:
-        """Returns {"generator", "seed", "clip": clip number within the whole split}."""
+        """Returns {"generator", "seed", "clip"}, in which "clip" is the number within the whole split."""
         name, _, _, _, seed, *_ = self._settings
         return {"generator": name, "seed": seed, "clip": self._made[3][number]}
 
     def file_bytes(self, number: int) -> tuple[str, int | None]:
-        """Returns ("", None): generated clips have no file."""
+        """Returns ("", None), because generated clips have no file."""
         return "", None
 
     def group(self, number: int) -> str:
-        """Returns the clip's number within its class: every clip is its own group."""
+        """Returns the clip's number within its class, because every clip is its own group."""
         return str(number % (len(self.labels) // len(self.classes)))
 
 
 class _Rows:
-    """A selection of an array's rows. Indexing reads only the indexed rows."""
+    """Selects rows of an array without copying them. Indexing reads only the indexed rows."""
 
     def __init__(self, array: npt.NDArray[np.uint8], rows: npt.NDArray[np.int64]) -> None:
         self._array = array
@@ -294,18 +294,18 @@ class _Rows:
     def __len__(self) -> int:
         return int(self._rows.size)
 
-    def __getitem__(self, key: Any) -> npt.NDArray[np.uint8]:  # noqa: ANN401 - whatever NumPy takes
+    def __getitem__(self, key: Any) -> npt.NDArray[np.uint8]:  # noqa: ANN401 - any NumPy index
         first, *rest = key if isinstance(key, tuple) else (key,)
         found: npt.NDArray[np.uint8] = self._array[(self._rows[first], *rest)]
         return found
 
 
 class SomeClips:
-    """Some of the clips of another source. Attributes about files and classes are those of the whole source.
+    """Provides some of the clips of another source, with the file lists and classes of the whole source.
 
     Args:
         source: the other source.
-        numbers: increasing clip numbers.
+        numbers: (M,) int64, increasing clip numbers.
     """
 
     def __init__(self, source: PixelSource, numbers: npt.NDArray[np.int64]) -> None:

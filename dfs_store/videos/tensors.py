@@ -12,7 +12,7 @@ from dfs_store.loaders.transfers import on_device
 
 __all__ = ["FLIP_PROBABILITY", "normalised_clips"]
 
-# The only augmentation of real clips, decided anew each time that a clip is drawn.
+# Horizontal flips are the only augmentation of real clips, decided each time a clip is drawn.
 FLIP_PROBABILITY = 0.5
 
 
@@ -26,13 +26,14 @@ def normalised_clips(
 
     Args:
         pixels: (N, T, H, W, C) uint8.
-        normalization: "mean" and "std" per channel, for values in [0, 1]; None leaves them in [0, 1].
-        flipped: (N,) bool, which clips to flip, an array or a tensor on the device of `pixels`; none if None.
-        dtype: float32, or bfloat16, rounded once.
+        normalization: "mean" and "std" per channel, for values in [0, 1]; if None, values stay in [0, 1].
+        flipped: (N,) bool, whether to flip each clip: an array, or a tensor on the device of `pixels`. If
+            None, no clip is flipped.
+        dtype: type of the result, float32 or bfloat16. Values are rounded only once.
 
     Returns:
-        (N, T, C, H, W) in `dtype` on the device of `pixels`, in channels-last memory order, in which
-        convolutions are fastest.
+        (N, T, C, H, W) of type `dtype` on the device of `pixels`, in channels-last memory order, which is
+        the fastest for convolutions.
     """
     if flipped is not None:
         where = flipped if isinstance(flipped, Tensor) else on_device(flipped, pixels.device)
@@ -53,12 +54,12 @@ def normalised_clips(
 def _row_constants(
     mean: tuple[float, ...], std: tuple[float, ...], width: int, device: torch.device
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Returns mean, scale and -mean * scale of the values along a row, (width * C,).
+    """Returns mean, scale and -mean * scale for each value of a row, each (width * C,) float32.
 
-    Repeated along a row, because subtracting three numbers at a time is slow; cached, because a copy to a GPU
-    makes the host wait.
+    They are repeated along the row because subtracting three numbers at a time is slow, and cached because
+    copying them to a GPU makes the host wait.
     """
-    with torch.inference_mode(mode=False):  # used in inference mode and outside of it
+    with torch.inference_mode(mode=False):  # cached tensors are used in inference mode and outside it
         means = (torch.tensor(mean, device="cpu") * 255).repeat(width)
         scale = (1 / (torch.tensor(std, device="cpu") * 255)).repeat(width)
         return means.to(device), scale.to(device), (-means * scale).to(device)

@@ -58,9 +58,9 @@ def test_pictures_rebuild_only_what_they_show(long, tmp_path, words):
 @pytest.mark.parametrize(
     ("words", "wanted"),
     [
-        (("--out", "f.mp4"), "a film shows clips of at most 2,048 frames"),
-        (("--out", "f.gif"), "a film shows clips of at most 2,048 frames"),
-        (("--out", "f.png", "--kind", "flow"), "shows clips of at most 480 frames"),
+        (("--out", "f.mp4"), "a film can show clips of at most 2,048 frames"),
+        (("--out", "f.gif"), "a film can show clips of at most 2,048 frames"),
+        (("--out", "f.png", "--kind", "flow"), "can show clips of at most 480 frames"),
     ],
 )
 def test_pictures_of_every_frame_are_for_short_clips(long, tmp_path, words, wanted):

@@ -107,7 +107,7 @@ def test_prepare_in_shards_names_what_is_missing(dfs, folder):
 @pytest.mark.parametrize(
     ("shard", "said"),
     [
-        ("3", "must be like 3/16"),
+        ("3", "must be auto or a share such as 3/16"),
         ("0/2", "one of 1/N to N/N, got 0/2"),
         ("3/2", "one of 1/N to N/N, got 3/2"),
     ],

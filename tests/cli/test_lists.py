@@ -95,13 +95,13 @@ def test_a_list_is_shown_and_prepared(dfs, lists):
     words = (lists / "train.txt", "--root", lists / "videos", "--test-list", lists / "test.txt")
     shown = dfs("datasets", "info", *words)
     assert "train here      2 clips of 2 classes" in shown.stdout
-    assert "train: 1 repeated row of train.txt" in shown.stdout
+    assert "train: 1 repeated row in train.txt" in shown.stdout
     found = dfs("datasets", "info", *words, "--json").document["found"]
     assert found["test"]["num_clips"] == 2
     assert found["train"]["missing"] == ["y/gone.avi"]
     prepared = dfs("datasets", "prepare", *words, *SMALL, "--json").document["parts"]
     assert [part["part"] for part in prepared] == ["train", "test"]
-    assert prepared[0]["remarks"] == ["1 repeated row of train.txt skipped"]
+    assert prepared[0]["remarks"] == ["1 repeated row in train.txt skipped"]
 
 
 def test_other_labels_are_other_clips(dfs, lists):

@@ -167,7 +167,7 @@ def test_clips_are_chosen_by_class_and_number(dfs, inserted, tmp_path, words, cl
         (["--out", "inserted.zarr/s.png"], "is inside the store"),
         (["--out", "s.png", "--nearest"], "--nearest needs a film"),
         (["--out", "s.gif", "--clips", "0-20"], "a film shows at most 16 clips, got 21"),
-        (["--out", "s.gif", "--fps", "0"], "--fps must be in 0.1..60"),
+        (["--out", "s.gif", "--fps", "0"], "--fps must be between 0.1 and 60"),
     ],
 )
 def test_wrong_words_are_answered(dfs, inserted, tmp_path, monkeypatch, words, message):
@@ -293,7 +293,7 @@ def test_a_film_of_the_making_needs_snapshots(dfs, tmp_path, inserted):
     assert "condense with --snapshots N" in done.stderr
     store = _made(dfs, tmp_path / "s.zarr", "--snapshots", 2)
     done = dfs("preview", store, "--making", "--out", tmp_path / "m.gif", "--clips", 1)
-    assert (done.code, "contain only clips 0, 2, not 1" in done.stderr) == (2, True)
+    assert (done.code, "contain only the clips 0, 2, not 1" in done.stderr) == (2, True)
     done = dfs("preview", store, "--making", "--out", tmp_path / "m.png")
     assert (done.code, "--out of --making must end in .gif or .mp4" in done.stderr) == (2, True)
     done = dfs("preview", store, "--making", "--out", tmp_path / "m.gif", "--kind", "film")
@@ -315,7 +315,7 @@ def test_a_row_per_store(dfs, tmp_path):
 
 def test_rows_need_clips_of_one_shape_and_the_same_classes(dfs, tmp_path, inserted, store):
     done = dfs("preview", inserted, store, "--out", tmp_path / "r.png")
-    assert (done.code, "rows must have clips of one shape, got 6x8x8" in done.stderr) == (2, True)
+    assert (done.code, "all stores must have clips of the same shape, got 6x8x8" in done.stderr) == (2, True)
     done = dfs("preview", inserted, store, "--out", tmp_path / "r.png", "--clips", 39)
     assert (done.code, "is number 10 of class 'd', but" in done.stderr) == (2, True)
     done = dfs("preview", inserted, store, "--out", tmp_path / "r.gif")

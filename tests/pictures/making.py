@@ -6,7 +6,7 @@ from dfs_store.pictures import PicturedClip
 
 
 def clip(positions, inserted_at=None, *, num_frames=8, height=20, width=30, value=200, name="walking"):
-    """A clip of one grey, (T, H, W, 3)."""
+    """Returns a clip of a single grey, (T, H, W, 3)."""
     return PicturedClip(
         np.full((num_frames, height, width, 3), value, np.uint8),
         np.array(positions),
@@ -17,7 +17,7 @@ def clip(positions, inserted_at=None, *, num_frames=8, height=20, width=30, valu
 
 
 def tiles(sheet, colour):
-    """How many separate areas of a colour a picture has, by flood along rows of its mask."""
+    """Returns the number of separate areas of a colour in a picture."""
     mask = (np.asarray(sheet) == np.array(colour, np.uint8)).all(-1)
     labels = np.zeros(mask.shape, int)
     count = 0

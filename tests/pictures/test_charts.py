@@ -1,4 +1,4 @@
-"""Charts, by what matplotlib was asked to draw."""
+"""Charts, checked by their matplotlib artists."""
 
 import numpy as np
 import pytest
@@ -37,7 +37,7 @@ def test_the_dots_of_a_timeline_have_the_colours_of_their_classes():
     assert [found.get_offsets().data.round(2).tolist() for found in dots] == [
         [[20.5, 2.77]],
         [[30.5, 5.0]],
-        [[30.5, 5.23]],  # beside that of the other class, not on it
+        [[30.5, 5.23]],  # beside the dot of the other class
     ]
     (legend,) = figure.legends
     assert [text.get_text() for text in legend.get_texts()] == ["run", "sit", "wave"]
@@ -59,7 +59,7 @@ def test_a_run_that_never_inserted_has_no_timeline():
 
 
 @pytest.mark.parametrize("number", [1, 3, 60, 61, 400])
-def test_every_class_has_its_bar(number):
+def test_every_class_has_a_bar(number):
     names = [f"class {label}" for label in range(number)]
     sizes = np.arange(number) * 2**20
     figure = storage_per_class(names, sizes, np.full(number, 400 * 2**20), theme=DARK)
@@ -69,7 +69,7 @@ def test_every_class_has_its_bar(number):
     assert labels == names[::-1]
 
 
-def test_the_cosine_map_averages_steps_that_cannot_be_told_apart():
+def test_the_cosine_map_averages_steps_too_close_to_distinguish():
     cosines = np.full((1200, 4), np.nan)
     cosines[:, 1] = np.arange(1200)
     cosines[::2, 2] = 6.0
@@ -81,12 +81,12 @@ def test_the_cosine_map_averages_steps_that_cannot_be_told_apart():
     assert np.ma.getmaskarray(shown)[0].all()
 
 
-def test_no_cosines_no_map():
+def test_a_run_without_cosines_has_no_map():
     with pytest.raises(SettingsError, match="--watch"):
         cosine_map(np.empty(0, np.int64), np.empty((0, 8)), [], 0.0)
 
 
 @pytest.mark.parametrize(("suffix", "magic"), [(".png", b"\x89PNG"), (".svg", b"<?xml"), (".pdf", b"%PDF")])
-def test_a_chart_is_written_as_asked(suffix, magic):
+def test_a_chart_is_written_in_the_chosen_format(suffix, magic):
     figure = storage_per_class(["a $x$"], np.array([1]), np.array([2]))
     assert chart_bytes(figure, suffix).startswith(magic)

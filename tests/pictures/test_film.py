@@ -1,4 +1,4 @@
-"""Films, decoded again."""
+"""Films, checked after decoding."""
 
 import io
 
@@ -34,7 +34,7 @@ def test_an_mp4_plays_at_the_rate_for_four_seconds_or_more(fps, repeats):
 
 
 def test_a_film_has_a_legend_that_fits():
-    """The colours of the steps are in it if anything was inserted; narrow films have more lines."""
+    """The legend has the colours of steps if key frames were inserted, and more lines in narrow films."""
     heights = []
     for clips in ([clip([0, 7])], [clip([0, 3, 7], [-1, 5, -1])], [clip([0, 3, 7], [-1, 5, -1])] * 9):
         image = next(film_frames([FilmCell(each) for each in clips]))
@@ -55,7 +55,7 @@ def test_the_mark_moves_along_the_strip():
     assert marks[-1] - marks[0] > 100
 
 
-def test_the_real_clip_stands_beside():
+def test_the_real_clip_is_beside_the_rebuilt_one():
     real = np.full((8, 20, 30, 3), (10, 120, 30), np.uint8)
     image = np.asarray(next(film_frames([FilmCell(clip([0, 7]), real, "real.avi")])))
     assert (image == (10, 120, 30)).all(-1).sum() == (image == (200, 200, 200)).all(-1).sum() > 0
@@ -68,17 +68,17 @@ def test_the_sides_of_a_grid_are_even(number):
 
 
 @pytest.mark.parametrize("fps", [0, -1, 61, float("nan")])
-def test_a_rate_outside_its_rule_is_refused(fps):
-    with pytest.raises(SettingsError, match="--fps must be in"):
+def test_an_invalid_rate_is_refused(fps):
+    with pytest.raises(SettingsError, match="--fps must be between"):
         film_bytes(film_frames([FilmCell(clip([0]))]), ".gif", fps)
 
 
-def test_another_suffix_is_refused():
+def test_an_unknown_suffix_is_refused():
     with pytest.raises(SettingsError, match=r"\.gif or \.mp4"):
         film_bytes(film_frames([FilmCell(clip([0]))]), ".avi", 8)
 
 
-def test_large_frames_are_scaled_down():
+def test_large_frames_are_downscaled():
     image = next(film_frames([FilmCell(clip([0, 7], height=1080, width=1920))]))
     assert image.width < 520
 

@@ -27,7 +27,7 @@ def test_late_insertions_are_marked():
         step = 79 if each is early else 80
         more = count(sheet, step_colour(step / 99)) - count(plain, step_colour(step / 99))
         assert (more > 30) == marked  # a corner of the tile
-        # The legend has the colour of the last step at the end of its ramp, and in its own corner.
+        # The legend has the colour of the last step at the end of the ramp and in the corner mark.
         last = step_colour(1.0)
         assert (count(sheet, last) > count(plain, last) + 30) == marked
 
@@ -39,10 +39,10 @@ def test_key_frames_appear_where_and_when_they_were_inserted():
         Moment(100, [clip([0, 3, 5, 7], [-1, 40, 90, -1])]),
     ]
     frames = list(making_frames(moments, PHASES, SheetStyle(steps=100, heading="made up"), fps=2))
-    assert len(frames) == 1 + 1 + 4  # the last is held for two seconds
+    assert len(frames) == 1 + 1 + 4  # the last one is shown for two seconds
     assert len({frame.size for frame in frames}) == 1
     assert all(side % 2 == 0 for side in frames[0].size)
-    bar = 60  # the header; below it is the sheet
+    bar = 60  # the height of the header above the sheet
     for share, seen in ((40 / 99, [False, True, True]), (90 / 99, [False, False, True])):
         border = step_colour(share)
         above = [count(frame.crop((0, 0, frame.width, bar)), border) > 0 for frame in frames[:3]]

@@ -1,4 +1,4 @@
-"""Stores and datasets show themselves in a notebook."""
+"""The HTML of stores and datasets in a notebook."""
 
 import base64
 import io
@@ -28,7 +28,7 @@ def test_a_store_and_a_dataset_show_a_contact_sheet(tmp_path):
         html = store._repr_html_()
     assert "3 clips of 8 frames, 8 key frames" not in html  # 2 + 3 + 4 are nine
     assert "9 key frames" in html
-    assert len(list(pictures(html))) == 2  # for light pages, and for dark ones
+    assert len(list(pictures(html))) == 2  # one for light and one for dark pages
     html = DFSDataset(path)._repr_html_()
     assert "Number of datapoints: 3" in html
     assert "Dataset DFSDataset" in html
@@ -60,7 +60,7 @@ def test_the_sheet_follows_the_theme_of_the_notebook(tmp_path, page, shown):
         browser.close()
 
 
-def test_open_store_is_all_that_a_notebook_needs(tmp_path):
+def test_a_notebook_needs_only_open_store(tmp_path):
     write_store(tmp_path / "s.zarr")
     code = "from dfs_store.format import open_store; print(open_store('s.zarr')._repr_html_())"
     shown = subprocess.run(
@@ -69,7 +69,7 @@ def test_open_store_is_all_that_a_notebook_needs(tmp_path):
     assert len(list(pictures(shown.stdout))) == 2
 
 
-def test_what_a_store_says_is_text(tmp_path):
+def test_names_in_a_store_are_escaped(tmp_path):
     path = tmp_path / "<b>.h5"
     with StoreWriter(path, num_frames=4, frame_shape=(1, 4, 4), class_names=["<script>"]) as writer:
         writer.append(np.zeros((2, 1, 4, 4), np.float32), [0, 3], 0)
@@ -79,7 +79,7 @@ def test_what_a_store_says_is_text(tmp_path):
     assert "<script>" not in html
 
 
-def test_a_damaged_store_shows_why(tmp_path):
+def test_a_damaged_store_shows_its_error(tmp_path):
     path = write_store(tmp_path / "s.zarr")
     (shard,) = (file for file in (path / "key_frames").rglob("c*") if file.is_file())
     data = bytearray(shard.read_bytes())

@@ -1,4 +1,4 @@
-"""From values to pixels."""
+"""Conversion of values to pixels."""
 
 import numpy as np
 import pytest
@@ -8,19 +8,19 @@ from dfs_store.pictures import to_pixels
 NORMALIZATION = {"mean": [0.5, 0.4, 0.3], "std": [0.25, 0.2, 0.1]}
 
 
-def test_a_normalised_picture_comes_back():
+def test_normalisation_is_undone():
     real = np.random.default_rng(0).integers(0, 256, (4, 3, 5, 6)).astype(np.uint8)
     mean, std = (np.array(NORMALIZATION[key])[:, None, None] for key in ("mean", "std"))
     values = ((real / 255 - mean) / std).astype(np.float32)
     assert np.array_equal(to_pixels(values, NORMALIZATION), real.transpose(0, 2, 3, 1))
 
 
-def test_what_leaves_the_range_is_cut_off():
+def test_values_outside_the_range_are_clipped():
     values = np.array([-0.4, 0.5, 1.4], np.float32).reshape(1, 3, 1, 1)
     assert to_pixels(values, None).ravel().tolist() == [0, 128, 255]
 
 
-def test_values_of_unknown_units_are_stretched():
+def test_values_in_unknown_units_are_stretched():
     values = np.array([-3.0, 0.0, 3.0], np.float32).reshape(1, 3, 1, 1)
     assert to_pixels(values, None).ravel().tolist() == [0, 128, 255]
     assert to_pixels(values * 100, None).ravel().tolist() == [0, 128, 255]
@@ -34,7 +34,7 @@ def test_other_channels_are_grey(channels):
 
 
 @pytest.mark.parametrize("value", [255.0, -3.0, 3.4e38])
-def test_a_clip_of_one_unknown_value_is_grey(value):
+def test_a_constant_clip_in_unknown_units_is_grey(value):
     assert (to_pixels(np.full((1, 3, 2, 2), value, np.float32), None) == 128).all()
 
 

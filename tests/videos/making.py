@@ -16,7 +16,7 @@ needs_data = pytest.mark.skipif(
 
 
 def grey_frames(num_frames, width=48, height=36):
-    """(num_frames, height, width, 3) uint8: frame n is grey of value 5n."""
+    """Returns frames (num_frames, height, width, 3) uint8, in which frame n is a grey of value 5n."""
     values = np.arange(num_frames, dtype=np.uint8) * GREY_STEP
     return np.broadcast_to(values[:, None, None, None], (num_frames, height, width, 3)).copy()
 

@@ -65,7 +65,7 @@ def test_the_first_view_of_a_test_clip_is_the_centre(folder, cache):
     assert test.source(0) == {"file": "test/left/clip0.avi", "frames": [2, 4, 6, 8]}
 
 
-def test_the_bytes_of_the_files_that_clips_were_cut_from(folder, cache):
+def test_the_size_of_the_files_that_clips_were_cut_from(folder, cache):
     videos = open_videos(folder, cache_dir=cache, **SMALL)
     sizes = [(folder / videos.source(clip)["file"]).stat().st_size for clip in range(len(videos))]
     assert videos.source_bytes() == sum(sizes)
@@ -85,13 +85,13 @@ def test_more_random_starts_begin_with_those_of_fewer(folder, tmp_path):
     starts = {frame_of(many.pixels[0, view, 0]) for view in range(1, 6)}
     assert len(starts) > 1
     assert opened(5).cache_path == many.cache_path
-    assert opened(4).cache_path == many.cache_path  # has more than is needed
+    assert opened(4).cache_path == many.cache_path  # has more views than are needed
     assert not np.array_equal(opened(5, seed=1).pixels[:, 1:], many.pixels[:, 1:])
-    with pytest.raises(SettingsError, match="random_starts must not be negative, got -1"):
+    with pytest.raises(SettingsError, match="random_starts must be at least 0, got -1"):
         opened(-1)
 
 
-def test_clips_know_where_they_came_from(videos):
+def test_the_origin_of_each_clip(videos):
     source = videos.source(5)
     assert source["file"] == "train/right/clip2.avi"
     assert [frame_of(picture) for picture in videos.pixels[5, 0]] == source["frames"]
@@ -101,13 +101,15 @@ def test_fps_counts_sampled_frames(videos):
     assert videos.fps == 12.5  # 25 frames per second, every second one
 
 
-def test_a_transform_gets_the_clip(folder, cache):
+def test_a_transform_receives_the_clip(folder, cache):
     videos = open_videos(folder, cache_dir=cache, transform=lambda clip: clip[:2], **SMALL)
     plain = open_videos(folder, cache_dir=cache, **SMALL)
-    assert torch.equal(videos[0][0], plain[0][0][:, :2])  # as of a store: time comes first in a Video
+    assert torch.equal(
+        videos[0][0], plain[0][0][:, :2]
+    )  # as for a store, time is the first dimension of a Video
 
 
-def test_it_pickles_as_a_path(videos):
+def test_it_is_pickled_as_a_path(videos):
     clip = videos[3][0]
     packed = pickle.dumps(videos)
     assert len(packed) < 5000
@@ -123,14 +125,14 @@ def test_it_works_in_a_loader_with_workers(videos, start):
     assert torch.equal(clips, torch.stack([videos[n][0] for n in range(6)]))
 
 
-def test_numbers_outside_are_refused(videos):
+def test_clip_numbers_out_of_range_are_refused(videos):
     assert torch.equal(videos[-1][0], videos[5][0])
     for number in (6, -7):
         with pytest.raises(IndexError, match="6 clips"):
             videos[number]
 
 
-def test_a_removed_cache_is_named(videos, folder, tmp_path):
+def test_removed_prepared_clips_are_reported(videos, folder, tmp_path):
     import shutil
 
     gone = open_videos(folder, cache_dir=tmp_path, **SMALL)
@@ -153,7 +155,7 @@ def test_moving_shapes_need_no_files():
     assert np.array_equal(videos.pixels, pickle.loads(pickle.dumps(videos)).pixels)
 
 
-def test_moving_shapes_differ_by_seed_and_part():
+def test_moving_shapes_differ_by_seed_and_split():
     assert not np.array_equal(shapes().pixels, shapes(seed=1).pixels)
     assert not np.array_equal(shapes().pixels, shapes(split="test").pixels)
 
@@ -169,7 +171,7 @@ def test_moving_shapes_of_some_classes():
         shapes(classes=["flying"])
 
 
-def test_holding_out_splits_every_class_and_repeats():
+def test_holding_out_splits_every_class_and_is_repeatable():
     videos = open_videos("moving-shapes", frames=4, size=16, clips_per_class=10)
     rest, held = videos.hold_out(0.25)
     again = videos.hold_out(0.25)
@@ -190,20 +192,20 @@ def test_holding_out_splits_every_class_and_repeats():
         assert np.array_equal(part.pixels[2:5, 0], np.stack([part.pixels[i, 0] for i in (2, 3, 4)]))
         assert part.pixels.shape == (len(part), 1, 4, 16, 16, 3)
         assert torch.equal(pickle.loads(pickle.dumps(part)).clip(3), part.clip(3))
-    # A class's clips are the same ones whatever other classes there are.
+    # The clips of a class do not depend on the other classes.
     few, _ = open_videos(
         "moving-shapes", frames=4, size=16, clips_per_class=10, classes=("still", "fast")
     ).hold_out(0.25)
     fast = [origin for origin, target in zip(origins(rest), rest.targets, strict=True) if target == 1]
     assert [o for o, t in zip(origins(few), few.targets, strict=True) if t == 0] == fast
-    # So they are however many clips there are of it.
+    # They do not depend on the number of clips either.
     more = open_videos("moving-shapes", frames=4, size=16, clips_per_class=12)
     longer, _ = more.hold_out(0.25)
     first = [longer.source(i)["clip"] % 12 for i in range(len(longer)) if longer.targets[i] == 0]
     assert [n for n in first if n < 10] == [o for o in origins(rest) if o < 10]
 
 
-def test_a_hold_out_that_leaves_nothing_is_refused():
+def test_a_hold_out_that_leaves_no_clips_is_refused():
     videos = open_videos("moving-shapes", frames=4, size=16, clips_per_class=1)
     with pytest.raises(SettingsError, match="--hold-out"):
         videos.hold_out(0.5)

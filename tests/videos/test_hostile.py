@@ -1,4 +1,4 @@
-"""Invalid, inconsistent and hostile videos: each is read or reported."""
+"""Invalid, inconsistent and hostile videos are decoded or reported."""
 
 import os
 import shutil
@@ -34,7 +34,7 @@ def claims_in_the_frames(path):
 
 
 def variable_rate(path):
-    """Frames at intervals of 7 ms and 400 ms."""
+    """Writes frames at intervals of 7 ms and 400 ms."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream("mpeg4", rate=25)
         stream.width, stream.height, stream.pix_fmt, stream.bit_rate = 48, 36, "yuv420p", 2_000_000
@@ -49,7 +49,7 @@ def variable_rate(path):
 
 
 def counts_that_lie(path):
-    """A header that states 2,147,483,647 frames."""
+    """Writes a header that states 2,147,483,647 frames."""
     data = bytearray(make_video(path).read_bytes())
     place = data.index(b"avih") + 8 + 16
     data[place : place + 4] = struct.pack("<I", 2**31 - 1)
@@ -59,7 +59,7 @@ def counts_that_lie(path):
 
 
 def changes_its_size(path):
-    """Frames of 32 x 32 pixels after frames of 64 x 64."""
+    """Writes frames of 32 x 32 pixels after frames of 64 x 64."""
     large, small = motion_jpeg(path.with_name("l.avi"), 64, 64), motion_jpeg(path.with_name("s.avi"), 32, 32)
     starts = [file.read_bytes().index(b"movi") for file in (large, small)]
     begin, end = large.read_bytes(), small.read_bytes()[starts[1] + 4 :]
@@ -71,7 +71,7 @@ def text_of(text):
     return lambda path: path.write_text(text.replace("HERE", str(path.parent)))
 
 
-# What each leads to: words of the reason, or None where it is read.
+# Words of the error that each file leads to, or None if it is decoded.
 HOSTILE = {
     "empty.avi": (lambda path: path.write_bytes(b""), "the file is empty"),
     "text.mp4": (text_of("This is no video."), "not a video|its format is not supported"),
@@ -114,7 +114,7 @@ def folder(tmp_path_factory):
     make_video(root / "bad" / "good.avi")
     for name, (make, _) in HOSTILE.items():
         make(root / "bad" / name)
-    # What is no file is never opened.
+    # Pipes and devices are never opened.
     os.mkfifo(root / "bad" / "pipe.avi")
     (root / "bad" / "folder.avi").mkdir()
     (root / "bad" / "loop.avi").symlink_to("loop.avi")
@@ -131,7 +131,7 @@ def videos(folder, tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_a_hostile_video_is_read_or_named(videos, name):
+def test_a_hostile_video_is_decoded_or_named(videos, name):
     failed = {each["file"]: each["reason"] for each in videos.failed}
     reason = HOSTILE[name][1]
     if reason is None:
@@ -141,7 +141,7 @@ def test_a_hostile_video_is_read_or_named(videos, name):
         assert any(word in failed[f"bad/{name}"] for word in reason.split("|")), failed[f"bad/{name}"]
 
 
-def test_the_others_are_read_rightly_beside_them(videos):
+def test_other_videos_are_decoded_correctly_beside_them(videos):
     for number in range(len(videos)):
         source = videos.source(number)
         if source["file"].rpartition("/")[2] in (
@@ -155,14 +155,14 @@ def test_the_others_are_read_rightly_beside_them(videos):
             assert seen == list(source["frames"]), source["file"]
 
 
-def test_no_other_file_is_there(videos, folder):
+def test_no_other_file_is_read(videos, folder):
     known = {f"bad/{name}" for name in HOSTILE} | {"bad/good.avi", "good/clip0.avi", "good/clip1.avi"}
     read = {videos.source(number)["file"] for number in range(len(videos))}
     assert read | {each["file"] for each in videos.failed} == known
 
 
-def test_a_playlist_calls_no_server(tmp_path):
-    # HLS and DASH by their content, whatever the file's name
+def test_a_playlist_does_not_connect_to_a_server(tmp_path):
+    # HLS and DASH, which are recognised by their content
     called = []
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(0.2)
@@ -203,7 +203,7 @@ def test_a_playlist_calls_no_server(tmp_path):
     assert not called
 
 
-def test_too_little_memory_takes_fewer_processes_or_is_refused(tmp_path):
+def test_little_memory_means_fewer_processes_or_is_refused(tmp_path):
     assert Limits.of(None, 1.0, 2**28).workers == 1
     assert Limits.of(None, 1.0, 2**28).process_bytes(10) == 2**28
     make_folder(tmp_path / "v", classes=("a",), clips=1)
@@ -219,10 +219,10 @@ def box(name, *contents):
 
 
 def with_external_data(data, target):
-    """Returns a MOV file whose track takes its samples from another file, as old Macintosh aliases say it."""
+    """Returns a MOV file whose track refers to samples in another file with an old Macintosh alias."""
     path = str(target).encode()
     alias = bytes(10) + b"\x04disk".ljust(28, b"\0") + bytes(12) + b"\x05x.mov".ljust(64, b"\0") + bytes(16)
-    alias += bytes(4 + 16)  # no levels: by its absolute path
+    alias += bytes(4 + 16)  # no levels, so the path is absolute
     padded = path + bytes(len(path) % 2)
     alias += struct.pack(">HH", 2, len(path)) + padded + struct.pack(">Hh", 0xFFFF, 0)
     entry = b"alis" + bytes(4) + alias
@@ -248,7 +248,7 @@ def test_a_movie_does_not_show_the_data_of_another_file(tmp_path):
             container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, "rgb24")))
         container.mux(stream.encode(None))
     movie.write_bytes(with_external_data(other.read_bytes(), other))
-    # FFmpeg follows the reference if it is asked to, so the file is what it should be.
+    # FFmpeg follows the reference if that is allowed, so the file is a valid attack.
     allowed = {"enable_drefs": "1", "use_absolute_path": "1"}
     with av.open(str(movie), options=allowed) as container:
         assert len(list(container.decode(video=0))) == 8

@@ -1,4 +1,4 @@
-"""The real test clips that belong to a store, with nothing retyped."""
+"""The real test clips that belong to a store, opened from its provenance."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from dfs_store import DFSDataset, StoreWriter, interpolate, open_store, open_vid
 from dfs_store.errors import DatasetNotFoundError, SettingsError
 from tests.videos.making import make_folder
 
-CLASSES = ["still", "fast", "slow"]  # not the order in which the dataset has them
+CLASSES = ["still", "fast", "slow"]  # not in the order of the dataset
 
 
 def write_store(path, *, classes=CLASSES, num_frames=8, normalization=None, provenance=None, size=24):
@@ -35,7 +35,7 @@ def store(tmp_path):
     return write_store(tmp_path / "s.zarr", normalization={"mean": [0.4] * 3, "std": [0.2, 0.3, 0.4]})
 
 
-def test_clips_are_those_of_the_dataset_under_the_labels_of_the_store(store):
+def test_clips_of_the_dataset_have_the_labels_of_the_store(store):
     found = dfs_store.test_videos(store)
     real = open_videos("moving-shapes", split="test", size=24, classes=CLASSES, normalization=None)
     assert (found.split, found.classes, found.frame_shape) == ("test", CLASSES, (3, 24, 24))
@@ -80,7 +80,7 @@ def dataset_times(num_frames):
     return [3.5] if num_frames == 1 else np.linspace(0, 7, num_frames)
 
 
-def test_a_transform_is_that_of_the_dataset(store):
+def test_a_transform_is_applied_as_in_the_dataset(store):
     crop = v2.CenterCrop(10)
     dataset = DFSDataset(store, transform=crop)
     clip, _ = dfs_store.test_videos(dataset, transform=crop)[0]
@@ -114,7 +114,7 @@ def test_classes_that_the_dataset_lacks_are_refused(tmp_path):
         dfs_store.test_videos(other)
 
 
-def test_clips_that_went_into_the_store_are_refused(tmp_path):
+def test_clips_that_the_store_was_made_from_are_refused(tmp_path):
     root = make_folder(tmp_path / "videos", clips=4)
     own = {"dataset": "./videos", "config": {"hold_out": None, "stride": 1}}
     store = write_store(tmp_path / "s.zarr", classes=["left", "right"], num_frames=4, provenance=own)
@@ -127,7 +127,7 @@ def test_clips_that_went_into_the_store_are_refused(tmp_path):
     files = [found.source(number)["file"] for number in range(len(found))]
     assert files == [wanted.source(number)["file"] for number in range(len(wanted))]
     assert [found.classes[label] for label in found.targets] == [file.split("/")[0] for file in files]
-    with pytest.raises(DatasetNotFoundError):  # a folder of classes alone has no test clips
+    with pytest.raises(DatasetNotFoundError):  # a folder with only classes has no test clips
         dfs_store.test_videos(held, cache_dir=tmp_path / "cache")
 
 
@@ -152,7 +152,7 @@ def test_the_real_clips_of_a_folder_with_a_test_part(tmp_path):
         ({"normalization": (0.5, 0)}, "std above 0"),
     ],
 )
-def test_nonsense_is_refused_before_decoding(tmp_path, options, said):
+def test_invalid_settings_are_refused_before_decoding(tmp_path, options, said):
     root = make_folder(tmp_path / "videos", clips=1)
     with pytest.raises(SettingsError, match=said):
         open_videos(root, cache_dir=tmp_path / "cache", **options)

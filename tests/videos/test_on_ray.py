@@ -1,4 +1,4 @@
-"""Shards as Ray tasks: the cache that they leave is that of one machine. Starts Ray once."""
+"""Shards prepared as Ray tasks give the same cache as one machine. Starts Ray once."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from tests.videos.making import make_folder
 SMALL = {"frames": 4, "stride": 2, "size": 64}
 
 
-def test_ray_prepares_what_one_machine_would(tmp_path):
+def test_ray_prepares_the_same_clips_as_one_machine(tmp_path):
     pytest.importorskip("ray", reason="ray is not installed: pip install 'dfs-store[ray]'")
     root = make_folder(tmp_path / "videos", clips=4)
     (root / "left" / "clip2.avi").write_text("no video")
@@ -23,7 +23,7 @@ def test_ray_prepares_what_one_machine_would(tmp_path):
     environment = {**os.environ, "DFS_CACHE": "cache", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     environment |= {"RAY_TMPDIR": "/tmp", "RAY_DISABLE_IMPORT_WARNING": "1"}
     environment.pop("RAY_ADDRESS", None)
-    # A relative folder and cache: the tasks have a working folder of their own.
+    # The folder and the cache are relative, although the tasks have another working folder.
     command = [sys.executable, "-m", "dfs_store.cli", *words]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr

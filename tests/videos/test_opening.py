@@ -14,7 +14,7 @@ from tests.videos.making import DATA, make_folder, make_video, needs_data
 
 
 def fake_ucf(root, classes):
-    """A root with one empty file per class and part, enough for lists."""
+    """A root with one empty file per class and split, which is enough for lists."""
     for part in ("train", "test"):
         lines = []
         for name in classes:
@@ -27,7 +27,7 @@ def fake_ucf(root, classes):
     return root
 
 
-def test_miniucf_takes_its_50_classes_out_of_any_root(tmp_path):
+def test_miniucf_keeps_its_50_classes_of_any_root(tmp_path):
     found = find_clips("miniucf", fake_ucf(tmp_path, UCF101))
     assert found.classes == list(MINIUCF)
     assert found.classes[:2] == ["ApplyEyeMakeup", "BalanceBeam"]
@@ -42,7 +42,7 @@ def test_miniucf_says_which_classes_are_missing(tmp_path):
         find_clips("miniucf", tmp_path)
 
 
-def test_ucf101_works_with_the_classes_that_are_there(tmp_path):
+def test_ucf101_works_with_the_existing_classes(tmp_path):
     found = find_clips("ucf101", fake_ucf(tmp_path, ["YoYo", "JumpingJack", "JumpRope"]))
     assert found.classes == ["JumpRope", "JumpingJack", "YoYo"]
 
@@ -77,11 +77,11 @@ def test_an_explicit_root_wins_over_the_environment(tmp_path, monkeypatch):
 @pytest.mark.parametrize("content", ["{", '{"id": 1}', '[{"id": "1"}]'])
 def test_lists_that_cannot_be_read_are_named(tmp_path, content):
     (tmp_path / "something-something-v2-train.json").write_text(content)
-    with pytest.raises(DatasetNotFoundError, match="cannot be read"):
+    with pytest.raises(DatasetNotFoundError, match=r"cannot be read|not a list of clips|expected the keys"):
         find_clips("ssv2", tmp_path)
 
 
-def test_no_such_dataset_lists_those_there_are():
+def test_an_unknown_dataset_is_refused_with_a_list_of_known_ones():
     with pytest.raises(DatasetNotFoundError, match=r"is neither a dataset \(stick-figures, moving-shapes"):
         open_videos("nope")
 
@@ -95,10 +95,10 @@ def test_no_such_dataset_lists_those_there_are():
         ({"stride": 0}, "stride"),
         ({"size": 2}, "size"),
         ({"classes": []}, "at least one"),
-        ({"clips_per_class": 3}, "for the built-in datasets"),
+        ({"clips_per_class": 3}, "only be used with a built-in dataset"),
     ],
 )
-def test_nonsense_settings_are_refused(tmp_path, options, said):
+def test_invalid_settings_are_refused(tmp_path, options, said):
     with pytest.raises(SettingsError, match=said):
         open_videos("ucf101", fake_ucf(tmp_path, ["YoYo"]), cache_dir=tmp_path / "cache", **options)
     assert not (tmp_path / "cache").exists()
@@ -148,7 +148,7 @@ def test_importing_the_package_imports_no_torch():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_videos_that_were_added_are_seen(tmp_path):
+def test_added_videos_are_found(tmp_path):
     root = make_folder(tmp_path / "videos", clips=1)
     options = {"cache_dir": tmp_path / "cache", "frames": 2, "stride": 1, "size": 64}
     assert len(open_videos(root, **options)) == 2

@@ -27,6 +27,7 @@ __all__ = [
     "sync_folder",
     "take_lock",
     "write_all",
+    "write_all_at",
     "write_durably",
     "write_synced",
     "write_through",
@@ -128,6 +129,14 @@ def write_all(descriptor: int, data: bytes) -> None:
     left = memoryview(data)
     while left:
         left = left[os.write(descriptor, left) :]
+
+
+def write_all_at(descriptor: int, data: bytes | memoryview, offset: int) -> None:
+    """Writes all of `data` to an open file, from an offset in bytes."""
+    left = memoryview(data)
+    while left:
+        written = os.pwrite(descriptor, left, offset)
+        left, offset = left[written:], offset + written
 
 
 def sync_folder(path: Path) -> None:

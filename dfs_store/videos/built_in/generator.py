@@ -1,4 +1,4 @@
-"""Datasets that are generated from a seed: defaults, checks of the settings, and the loop over clips."""
+"""Generates the clips of a built-in dataset from a seed, with default and checked settings."""
 
 import zlib
 from collections.abc import Callable, Iterable, Sequence
@@ -12,7 +12,7 @@ from dfs_store.errors import SettingsError
 from dfs_store.interpolation import check_num_frames
 from dfs_store.names import did_you_mean
 
-__all__ = ["SPLITS", "Generator", "RawRandom"]
+__all__ = ["SPLITS", "Floats", "Generator", "RawRandom"]
 
 SPLITS: Final = ("train", "test")
 SMALLEST_SIZE: Final = 8
@@ -53,13 +53,13 @@ class Generator:
     Attributes:
         name: name on the command line.
         class_names: sorted class names, in the order of their labels.
-        make_clip: maps (class name, random numbers, num_frames, size) to (T, size, size, 3) uint8 RGB.
+        make_clip: returns a clip, (T, size, size, 3) uint8 RGB, for (class name, random numbers, T, size).
         num_frames: default number of frames per clip, T.
         size: default height and width in pixels.
         train_clips_per_class: default number of training clips per class.
         test_clips_per_class: default number of test clips per class.
         fps: frames per second at which a clip plays at its natural speed; not used if `seconds` is set.
-        seconds: duration of every clip, whatever its number of frames; None if more frames last longer.
+        seconds: duration of every clip, whatever its number of frames; None if it depends on that number.
     """
 
     name: str
@@ -84,10 +84,6 @@ class Generator:
         """Returns the frames per second at which a clip of `num_frames` plays at its natural speed."""
         return self.fps if self.seconds is None else (num_frames - 1) / self.seconds
 
-    def default_clips_per_class(self, split: str) -> int:
-        """Returns the default number of clips per class in a split."""
-        return self.train_clips_per_class if split == "train" else self.test_clips_per_class
-
     def make(
         self,
         split: str,
@@ -105,9 +101,9 @@ class Generator:
             num_frames: T, at least 2; the dataset's default if None, as for `size` and `clips_per_class`.
             size: height and width of a frame in pixels, at least 8.
             clips_per_class: number of clips per class, at least 1.
-            seed: seed, a non-negative integer.
+            seed: non-negative integer.
             classes: names of the classes to generate; all if None. The choice does not change the clips of
-                a class.
+                each class.
 
         Returns:
             Pixels (N, T, size, size, 3) uint8 RGB, labels (N,) int64, and the sorted class names. The clips
@@ -120,7 +116,8 @@ class Generator:
         size = self.size if size is None else size
         names = list(self.class_names) if classes is None else sorted(set(classes))
         self._check(split, num_frames, size, clips_per_class, seed, names)
-        each = clips_per_class or self.default_clips_per_class(split)
+        usual = self.train_clips_per_class if split == "train" else self.test_clips_per_class
+        each = clips_per_class or usual
         pixels = np.empty((len(names) * each, num_frames, size, size, 3), dtype=np.uint8)
         for clip in range(len(pixels)):
             name, number = names[clip // each], clip % each
@@ -132,16 +129,14 @@ class Generator:
         self, split: str, num_frames: int, size: int, clips_per_class: int | None, seed: int, names: list[str]
     ) -> None:
         if split not in SPLITS:
-            raise SettingsError(f"{self.name} has the splits train and test, got {split!r}")
+            raise SettingsError(f"split must be train or test, got {split!r}")
         check_num_frames(num_frames)
         if size < SMALLEST_SIZE:
-            raise SettingsError(
-                f"{self.name} needs frames of at least {SMALLEST_SIZE} pixels, got size {size}"
-            )
+            raise SettingsError(f"size must be at least {SMALLEST_SIZE} pixels for {self.name}, got {size}")
         if clips_per_class is not None and clips_per_class < 1:
-            raise SettingsError(f"{self.name} needs at least 1 clip per class, got {clips_per_class}")
+            raise SettingsError(f"clips_per_class must be at least 1, got {clips_per_class}")
         if seed < 0:
-            raise SettingsError(f"the seed of {self.name} must not be negative, got {seed}")
+            raise SettingsError(f"seed must be at least 0, got {seed}")
         if not names:
             raise SettingsError("classes must name at least one class, got none")
         self.check_class_names(names)

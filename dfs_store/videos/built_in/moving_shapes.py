@@ -1,9 +1,9 @@
 """The built-in dataset moving-shapes, whose classes differ only in how the shapes move.
 
 Shapes, colours, sizes, background, orientations, start positions and directions have the same random
-distribution in every class; the shapes of a clip have only their kind of motion in common. A single frame
-contains no information about the class: shapes that leave the frame on one side enter on the opposite one,
-and start positions are uniform, so the position of a shape in any frame is uniform as well.
+distribution in every class, and the shapes of a clip have only their kind of motion in common. A single frame
+contains no information about the class. Start positions are uniform, and shapes that leave the frame on one
+side enter on the opposite side, so the position of a shape in any frame is uniform as well.
 """
 
 from collections.abc import Callable
@@ -12,11 +12,9 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from dfs_store.videos.built_in.generator import Generator, RawRandom
+from dfs_store.videos.built_in.generator import Floats, Generator, RawRandom
 
 __all__ = ["MOVING_SHAPES"]
-
-Floats = npt.NDArray[np.float64]
 
 # Lengths are in frame widths, times in frames, speeds in frame widths per frame.
 _SHAPES_PER_CLIP: Final = 8
@@ -27,8 +25,8 @@ _SLOW: Final = (0.03, 0.05)
 _FAST: Final = (0.15, 0.20)
 
 
-# A motion maps the times (T,) 0, 1, ..., T-1 to displacements (T, 2) from the start, along the direction of
-# the shape and to its left. Its random numbers are drawn after those of the appearance.
+# A motion takes the times 0, 1, ..., T-1 and returns the displacements (T, 2) from the start, along the
+# direction of the shape and to its left. Its random numbers are drawn after those of the appearance.
 Motion = Callable[[Floats, RawRandom], Floats]
 
 
@@ -49,7 +47,7 @@ def _fast(times: Floats, random: RawRandom) -> Floats:
 
 
 def _bouncing(times: Floats, random: RawRandom) -> Floats:
-    """Moves to and fro, reversing at every frame."""
+    """Moves back and forth, reversing at every frame."""
     return _path(random.uniform(0.2, 0.3) * ((times + random.below(2)) % 2.0))
 
 

@@ -1,8 +1,8 @@
-"""The movements of stick-figures: joint positions over time for each of the eight actions.
+"""The movements of stick-figures, as joint positions over time for each of the eight actions.
 
-Lengths are in body heights, x to the right and y upwards from the ground. A limb's angle is measured from
-hanging straight down, the trunk's from upright; positive angles point to the front (the right). Time runs
-from 0 to 1 over one action.
+Lengths are in body heights, x to the right and y upwards from the ground. The angle of a limb is 0 if
+it hangs straight down, and the angle of the trunk is 0 if it is upright. Positive angles point to the front
+(the right). Time runs from 0 to 1 over one action.
 """
 
 from collections.abc import Callable
@@ -10,13 +10,11 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
-from dfs_store.videos.built_in.generator import RawRandom
+from dfs_store.videos.built_in.generator import Floats, RawRandom
 
 __all__ = ["ACTIONS", "BONES", "joints_of"]
 
-Floats = npt.NDArray[np.float64]
 Angle = Floats | float
 
 _TRUNK: Final = 0.30
@@ -27,7 +25,7 @@ _THIGH: Final = 0.235
 _SHIN: Final = 0.245
 _DEGREES: Final = np.pi / 180
 
-# The bones in the order in which they are drawn, back to front, as pairs of joints.
+# The bones as pairs of joints, in drawing order from back to front.
 BONES: Final[dict[str, tuple[str, str]]] = {
     "far upper arm": ("far shoulder", "far elbow"),
     "far forearm": ("far elbow", "far hand"),
@@ -75,7 +73,7 @@ def _pulse(time: Floats, start: float, top: float, end_of_top: float, end: float
     return _rise(time, start, top) - _rise(time, end_of_top, end)
 
 
-# An action maps time (T,) and the vigour of the movement (about 1) to a pose.
+# An action takes time (T,) and the vigour of the movement (about 1), and returns a pose.
 Action = Callable[[Floats, float], _Pose]
 
 
@@ -183,7 +181,7 @@ def _waving(time: Floats, vigour: float) -> _Pose:
     )
 
 
-# All actions but the push-up, whose joints follow from the height of the shoulders.
+# All actions except the push-up, whose joints depend on the height of the shoulders.
 _STANDING: Final[dict[str, Action]] = {
     "boxing": _boxing,
     "bowing": _bowing,
@@ -209,14 +207,14 @@ def joints_of(action: str, time: Floats, random: RawRandom) -> dict[str, Floats]
         push-up is centred on x = 0.
     """
     vigour = random.uniform(0.86, 1.12)
-    habit = random.uniforms(12, -6.0, 6.0)  # degrees, one per angle: no two bodies stand alike
+    habit = random.uniforms(12, -6.0, 6.0)  # degrees, one per angle, so that bodies differ
     time = np.where(time > 1.0, time - 1.0, time)
     if action == "push-up":
         return _push_up(time, vigour, habit)
     pose = _STANDING[action](time, vigour)
     joints = _upright(pose, habit, len(time))
     lowest = np.minimum(joints["near foot"][:, 1], joints["far foot"][:, 1])
-    # The foot that carries the body does not move; for most actions, both carry it.
+    # The foot that carries the body does not move. In most actions, both feet carry it.
     anchor = joints["far foot"][:, 0] if action == "kicking" else _middle_of_feet(joints)
     shift = np.stack([anchor - anchor[0] + _middle_of_feet(joints)[0], lowest - pose.height], axis=1)
     return {name: place - shift for name, place in joints.items()}
@@ -288,7 +286,7 @@ def _push_up(time: Floats, vigour: float, habit: Floats) -> dict[str, Floats]:
 
 
 def _elbow(shoulder: Floats, hand: Floats) -> Floats:
-    """Returns the position of an elbow that bends backwards between a shoulder and a hand."""
+    """Returns the position of the elbow between a shoulder and a hand, bent backwards."""
     apart = hand - shoulder
     distance = np.minimum(np.linalg.norm(apart, axis=1, keepdims=True), _UPPER_ARM + _FOREARM)
     # Both bones have the same length, so the elbow is above the middle.

@@ -1,9 +1,9 @@
-"""The built-in dataset stick-figures: bright articulated figures perform eight actions in a dim scene.
+"""The built-in dataset stick-figures, in which bright figures perform eight actions in a dim scene.
 
 Body, colours, position, speed, joint angles, viewing side and scene vary from clip to clip. Figures are
-brighter than the scene, so that even an untrained network can distinguish poses; with arbitrary colours it
-cannot, and distribution matching fails. As in trimmed action videos, every clip starts near the beginning of
-the action. Clips last one second whatever their number of frames.
+brighter than the scene, so that an untrained network can distinguish poses. With arbitrary colours it cannot,
+and distribution matching fails. As in trimmed action videos, every clip starts near the beginning of the
+action. Clips last one second, whatever their number of frames.
 """
 
 from typing import Final
@@ -11,19 +11,17 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from dfs_store.videos.built_in.generator import Generator, RawRandom
+from dfs_store.videos.built_in.generator import Floats, Generator, RawRandom
 from dfs_store.videos.built_in.stick_actions import ACTIONS, BONES, joints_of
 
 __all__ = ["STICK_FIGURES"]
 
-Floats = npt.NDArray[np.float64]
-
 # Lengths are in frame widths, radii of bones in body heights, colours in [0, 1].
 _BODY_HEIGHT: Final = (0.6, 0.67)
 _GROUND: Final = (0.86, 0.92)
-_TEMPO: Final = (0.5, 0.7)  # actions per clip: up to the climax and a little beyond
+_TEMPO: Final = (0.5, 0.7)  # actions per clip, so that clips end shortly after the climax
 _LATE: Final = 0.1  # latest start of a clip within the action
-_ONSET: Final = 1.6  # actions accelerate: the time within the action is clip time to this power
+_ONSET: Final = 1.6  # exponent of time within a clip, so that actions accelerate
 _WALL: Final = (0.02, 0.2)
 _FLOOR: Final = (0.06, 0.26)
 _CLUTTER: Final = (0.03, 0.4)
@@ -51,7 +49,7 @@ def _smooth_edge(distance: Floats, size: int) -> Floats:
 
 
 def _scene(random: RawRandom, ground: float, size: int) -> Floats:
-    """Draws a wall with a lighting gradient, a floor, and a few dim objects; (size, size, 3)."""
+    """Returns a wall with a lighting gradient, a floor, and a few dim objects, (size, size, 3)."""
     x, y = _pixel_grid(size)
     top, bottom = random.uniforms(3, *_WALL), random.uniforms(3, *_WALL)
     slope = random.uniform(-0.4, 0.4)

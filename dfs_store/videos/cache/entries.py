@@ -1,4 +1,4 @@
-"""The cache of prepared clips: one directory per dataset, split, sampling, seed and list of files.
+"""The cache of prepared clips, with one directory per dataset, split, sampling, seed and list of files.
 
 An entry contains
 
@@ -6,8 +6,8 @@ An entry contains
     clips.npy      (N, V, T, H, W, 3) uint8, a plain array file that np.load(mmap_mode="r") opens
     frames.npy     (N, V, T) int64, the frame numbers of each clip
     index.json     the clips, and the files that failed; written last, so its presence means "complete"
-    journal.jsonl  while preparing: one line per row that has reached the disk; each shard has its own
-    lock           held while clips are prepared: by one process, or shared by processes that prepare shards
+    journal.jsonl  while preparing, one line per row that has reached the disk; each shard has its own journal
+    lock           locked while clips are prepared, by one process or by all processes that prepare shards
 
 An entry without index.json is incomplete; the next `prepare` continues it.
 """
@@ -48,9 +48,9 @@ __all__ = [
 HEADER_BYTES = 256
 CACHE_VERSION = 3
 EXTRACTORS = "extractors"  # folder of trained networks, one file each
-_EXTRACTOR_PREFIX = f"v{CACHE_VERSION}-"  # trained on prepared clips, so obsolete when the clips are
+_EXTRACTOR_PREFIX = f"v{CACHE_VERSION}-"  # networks trained on prepared clips become obsolete with them
 _LOCK_POLL_SECONDS = 0.2
-_MOST_JSON_BYTES = 2**29  # 2,000,000 files
+_MOST_JSON_BYTES = 2**29  # enough for 2,000,000 files
 
 
 def cache_root(cache_dir: str | os.PathLike[str] | None = None) -> Path:
@@ -83,7 +83,7 @@ def clips_header(shape: tuple[int, ...]) -> bytes:
 
 @contextlib.contextmanager
 def disk_errors(directory: Path) -> Iterator[None]:
-    """Converts operating system errors about a full or read-only disk.
+    """Converts operating system errors about a full or unwritable disk to errors with a remedy.
 
     Raises:
         DiskFullError: the disk is full.
@@ -96,45 +96,45 @@ def disk_errors(directory: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno in DiskFullError.NUMBERS:
             raise DiskFullError(
-                f"the disk of {directory} is full ({error}). Free some space (`dfs datasets cache`) or set "
+                f"the disk with {directory} is full ({error}). Free some space (`dfs datasets cache`) or set "
                 "DFS_CACHE to a folder on a larger disk; the clips prepared so far are kept"
             ) from error
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENOENT):
             raise OutputNotWritableError(
-                f"the cache of prepared clips is not writable ({error}); set DFS_CACHE to a folder that is"
+                f"the cache of prepared clips is not writable ({error}); set DFS_CACHE to a writable folder"
             ) from error
         raise
 
 
 @dataclass(frozen=True)
 class CacheEntry:
-    """One directory of the cache, complete or not."""
+    """A directory of the cache, complete or not."""
 
     directory: Path
 
     @property
     def clips_path(self) -> Path:
-        """File of the pixels."""
+        """Path of the pixels."""
         return self.directory / "clips.npy"
 
     @property
     def frames_path(self) -> Path:
-        """File of the frame numbers."""
+        """Path of the frame numbers."""
         return self.directory / "frames.npy"
 
     @property
     def index_path(self) -> Path:
-        """File of the index; it exists if the entry is complete."""
+        """Path of the index, which exists only if the entry is complete."""
         return self.directory / "index.json"
 
     @property
     def request_path(self) -> Path:
-        """File of the request."""
+        """Path of the request."""
         return self.directory / "request.json"
 
     @property
     def journal_path(self) -> Path:
-        """File that lists the rows that have reached the disk."""
+        """Path of the list of rows that have reached the disk."""
         return self.directory / "journal.jsonl"
 
     def read_index(self) -> dict[str, Any] | None:
@@ -167,7 +167,7 @@ class CacheEntry:
         return frames
 
     def journals(self) -> list[Path]:
-        """Returns the paths of all journals, those of shards included."""
+        """Returns the paths of all journals, including those of shards."""
         return sorted(self.directory.glob("journal*.jsonl"))
 
     @contextlib.contextmanager
@@ -180,7 +180,7 @@ class CacheEntry:
 
         Args:
             on_wait: called repeatedly while waiting.
-            name: file name of the lock; each shard has its own besides that of the entry.
+            name: file name of the lock. Each shard has its own lock in addition to the lock of the entry.
             shared: whether other processes may share the lock.
 
         Yields:
@@ -213,16 +213,18 @@ class CacheEntry:
 
 
 def _is_index(index: dict[str, Any]) -> bool:
-    """Whether an index has all that is read from one."""
-    shape, count = index.get("shape"), len(index.get("files", ())) if _lists(index, "files") else -1
+    """Whether an index has every field that is read from it."""
+    shape = index.get("shape")
     return (
         isinstance(shape, list)
         and len(shape) == 6
         and all(type(side) is int and 0 <= side < 2**32 for side in shape)
-        and _lists(index, "classes", "labels", "failed", "notes")
-        and shape[0] == count == len(index["labels"])
-        and all(isinstance(each, dict) and isinstance(each.get("file"), str) for each in index["failed"])
-        and all(isinstance(each, dict) and isinstance(each.get("file"), str) for each in index["notes"])
+        and _lists(index, "classes", "labels", "files", "failed", "notes")
+        and shape[0] == len(index["files"]) == len(index["labels"])
+        and all(
+            isinstance(each, dict) and isinstance(each.get("file"), str)
+            for each in (*index["failed"], *index["notes"])
+        )
     )
 
 
@@ -239,11 +241,11 @@ def _read_json(path: Path) -> dict[str, Any] | None:
 
 
 def list_entries(cache_dir: str | os.PathLike[str] | None = None) -> list[dict[str, Any]]:
-    """Lists the cache, largest entry first.
+    """Lists the entries of the cache, the largest first.
 
     Returns:
         One dict per entry: kind ("clips", or "extractor" for a trained network), key, path, dataset, split,
-        complete, obsolete (prepared by an older version with other decoding rules, and no longer used),
+        complete, obsolete (no longer used, because an older version prepared it with other decoding rules),
         in_use, num_clips, num_failed, size_bytes (on disk), sampling, seed, modified (seconds since 1970).
     """
     root = cache_root(cache_dir)
@@ -252,7 +254,7 @@ def list_entries(cache_dir: str | os.PathLike[str] | None = None) -> list[dict[s
         entry = CacheEntry(directory)
         request = _read_json(entry.request_path)
         if request is None or directory.is_symlink() or not _lists(request, "files"):
-            continue  # not ours
+            continue  # not an entry of the cache
         index = entry.read_index()
         found.append(
             {
@@ -278,7 +280,7 @@ def list_entries(cache_dir: str | os.PathLike[str] | None = None) -> list[dict[s
 
 
 def _size_bytes(directory: Path) -> int:
-    """Returns the bytes of an entry's own files; links count for what they are."""
+    """Returns the size of an entry's files in bytes. Links are not followed."""
     return sum(file.lstat().st_size for file in directory.iterdir() if not file.is_dir())
 
 
@@ -315,7 +317,7 @@ def remove_entry(key: str, cache_dir: str | os.PathLike[str] | None = None) -> i
             f"the cache {entry.directory.parent} has no entry {key!r}; `dfs datasets cache` lists its entries"
         )
     if entry.is_locked:
-        raise DFSError(f"another process is preparing {key!r}; try again when it has finished")
+        raise DFSError(f"another process is preparing {key!r}; try again after it has finished")
     size_bytes = _size_bytes(entry.directory)
     shutil.rmtree(entry.directory)
     return size_bytes

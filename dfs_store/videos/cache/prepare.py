@@ -1,4 +1,4 @@
-"""Decodes a list of clips into the cache. Clips that are already there are not decoded again."""
+"""Decodes a list of clips into the cache. Clips that are already in the cache are not decoded again."""
 
 import glob
 import io
@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-import numpy.typing as npt
 
 from dfs_store.errors import DiskFullError, EmptyClassError
 from dfs_store.format.io.durable import write_durably
@@ -62,7 +61,7 @@ def prepare(
     shard: Shard | None = None,
     on_progress: OnProgress | None = None,
 ) -> CacheEntry:
-    """Decodes clips into the cache and returns their entry. Does nothing if they are already there.
+    """Decodes clips into the cache, if they are not there yet, and returns their entry.
 
     If the process is killed, the next call continues from the rows that have reached the disk. Files that
     cannot be decoded are skipped and listed in the index with the reason.
@@ -73,16 +72,16 @@ def prepare(
         dataset: name of the dataset, shown when the cache is listed.
         split: "train" (one view with a random start) or "test" (the centre view and `random_starts` more).
         seed: seed of the random starts.
-        random_starts: additional views of test clips. An existing entry with more views is used if there is
-            one, since its first views are the same.
+        random_starts: number of additional views of test clips. An existing entry with more views is used if
+            there is one, since its first views are the same.
         workers: number of decoding processes. If None, one per core, or fewer if `max_memory` requires it.
         cache_dir: folder of the cache, see `cache_root`.
-        timeout_seconds: files that take longer to decode are skipped.
+        timeout_seconds: time limit for decoding a file; files that take longer are skipped.
         max_memory: limit in bytes for all decoding processes together; videos that need more are skipped.
             If None, 4 GiB per process.
         decoder: "auto" (PyAV, or decord if PyAV cannot decode a single frame), "pyav" or "decord".
-        shard: the share of the files to decode, while other processes decode the rest. The process that
-            finishes last completes the entry. If None, all files that are not yet in the cache.
+        shard: the share of the files to decode while other processes decode the rest. The process that
+            finishes last completes the entry. If None, all files are decoded.
         on_progress: called about ten times a second.
 
     Raises:
@@ -137,7 +136,7 @@ def prepared(
     cache_dir: str | os.PathLike[str] | None = None,
     decoder: str = "auto",
 ) -> CacheEntry | None:
-    """Returns the entry of clips that `prepare` would find there already, else None; writes nothing."""
+    """Returns the complete entry that `prepare` would return without decoding, or None. Writes nothing."""
     request = _request(found, sampling, dataset, split, seed, decoder)
     return _with_views(cache_root(cache_dir), _key(request), sampling.num_views(split, random_starts))
 
@@ -148,7 +147,7 @@ def prepare_shard(
     shard: Shard,
     **how: Any,  # noqa: ANN401 - passed on
 ) -> ShardReport:
-    """Decodes one share of the clips into the cache and returns which shards are still incomplete.
+    """Decodes one share of the clips into the cache and reports which shards are still incomplete.
 
     Args:
         found: the clips of one split.
@@ -182,7 +181,7 @@ def _decode_share(
     reporter: Reporter,
     limits: Limits,
 ) -> bool:
-    """Decodes a shard; returns whether all shards are decoded."""
+    """Decodes a shard and returns whether all shards are decoded."""
     with disk_errors(entry.directory):
         if entry.index_path.exists():
             with entry.locked(reporter.waiting):
@@ -207,7 +206,7 @@ def _done_rows(entry: CacheEntry) -> dict[int, Result]:
 
 
 def _discard_damaged(entry: CacheEntry) -> None:
-    """Discards the index and journals of an entry that was complete and is now damaged. Needs its lock."""
+    """Removes the index and journals of an entry that was complete and is now damaged. It must be locked."""
     if entry.index_path.exists() and entry.read_index() is None:
         for journal in entry.journals():
             journal.unlink()
@@ -215,7 +214,7 @@ def _discard_damaged(entry: CacheEntry) -> None:
 
 
 def _key(request: dict[str, Any]) -> str:
-    """Returns the name of an entry. It does not depend on the root, so the dataset may be moved."""
+    """Returns the name of an entry. It does not depend on the root, so that the dataset may be moved."""
     hashed = {name: value for name, value in request.items() if name != "dataset"}
     name = "".join(letter if letter.isalnum() else "-" for letter in Path(request["dataset"]).name)
     return f"{name[:40].strip('-') or 'folder'}-{request['split']}-{fingerprint(hashed)}"
@@ -318,7 +317,7 @@ class _Run:
             yield Job(row, str(self._found.root / file), printable(file), decoders)
 
     def _collect(self, results: Iterator[Result | None]) -> None:
-        """Records results in a thread: waiting for the disk here would leave the workers idle."""
+        """Records results in a thread, because waiting for the disk here would leave the workers idle."""
         batch: list[Result] = []
         since = time.monotonic()
         with ThreadPoolExecutor(1, thread_name_prefix="journal") as disk:
@@ -349,25 +348,26 @@ class _Run:
         kept = [row for row in range(self.num_rows) if not self._results[row].error]
         self._check_classes(kept)
         dropped = [row for row in range(self.num_rows) if self._results[row].error]
-        row_bytes = int(np.prod(self._row_shape))
+        row_bytes = math.prod(self._row_shape)
         drop_rows(self._clips_fd, row_bytes, dropped, self.num_rows, self._journal)
         os.ftruncate(self._clips_fd, HEADER_BYTES + len(kept) * row_bytes)
         os.pwrite(self._clips_fd, clips_header((len(kept), *self._row_shape)), 0)
         os.fsync(self._clips_fd)
         frames = np.array([self._results[row].frames for row in kept], dtype=np.int64)
-        write_durably(self._entry.frames_path, _npy_bytes(frames))
+        buffer = io.BytesIO()
+        np.save(buffer, frames)
+        write_durably(self._entry.frames_path, buffer.getvalue())
         write_durably(self._entry.index_path, json.dumps(self._index(kept, dropped)).encode())
         for left in [*self._entry.journals(), *self._entry.directory.glob("lock-*")]:
             left.unlink()
 
     def _index(self, kept: list[int], dropped: list[int]) -> dict[str, Any]:
-        clips, results = self._found.clips, self._results
-        number = {name: label for label, name in enumerate(self._found.classes)}
+        clips, labels, results = self._found.clips, self._found.labels, self._results
         return {
             "version": CACHE_VERSION,
             "shape": [len(kept), *self._row_shape],
             "classes": self._found.classes,
-            "labels": [number[clips[row].class_name] for row in kept],
+            "labels": [labels[row] for row in kept],
             "files": [clips[row].file for row in kept],
             "failed": [{"file": clips[row].file, "reason": results[row].error} for row in dropped],
             "notes": [{"file": clips[r].file, "note": results[r].note} for r in kept if results[r].note],
@@ -388,12 +388,6 @@ class _Run:
         ]
         shown = "\n".join(lost[:10] + ([f"  and {len(lost) - 10} more"] if len(lost) > 10 else []))
         raise EmptyClassError(
-            f"no file of the class {', '.join(empty)} can be decoded:\n{shown}\nReplace these files, or "
-            "exclude the class with --classes"
+            f"no file of class {', '.join(empty)} can be decoded:\n{shown}\nReplace these files, or select "
+            "the other classes with --classes"
         )
-
-
-def _npy_bytes(array: npt.NDArray[np.int64]) -> bytes:
-    buffer = io.BytesIO()
-    np.save(buffer, array)
-    return buffer.getvalue()

@@ -1,4 +1,4 @@
-"""Progress events of decoding."""
+"""Reports the progress of decoding."""
 
 import time
 from collections.abc import Callable
@@ -17,8 +17,8 @@ class PrepareProgress:
         done: number of files processed, including those of earlier runs and those that failed.
         total: number of files.
         failed: number of files that could not be decoded.
-        clips_per_second: speed of this run.
-        elapsed_seconds: duration of this run.
+        clips_per_second: clips that this run has decoded per second.
+        elapsed_seconds: time since the start of this run.
         waiting: whether this process is waiting for another one that is preparing the same clips.
     """
 
@@ -34,7 +34,7 @@ OnProgress = Callable[[PrepareProgress], None]
 
 
 class Reporter:
-    """Turns results into at most ten progress events a second."""
+    """Counts results and emits at most ten progress events per second."""
 
     def __init__(self, total: int, on_progress: OnProgress | None) -> None:
         self.done = 0
@@ -46,7 +46,7 @@ class Reporter:
         self._last = 0.0
 
     def resumed(self, done: int, failed: int) -> None:
-        """Adds the files that earlier runs have processed."""
+        """Counts the files that earlier runs have processed."""
         self.done, self.failed = done, failed
         self.report()
 

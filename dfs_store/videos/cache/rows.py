@@ -1,4 +1,4 @@
-"""Writing the clip file: reserving its space, recording finished rows, and removing the rows that failed."""
+"""Writes the clip file: reserves its space, records finished rows, and removes the rows that failed."""
 
 import errno
 import json
@@ -10,7 +10,7 @@ from typing import Any
 
 from dfs_store.byte_sizes import size_text
 from dfs_store.errors import DiskFullError
-from dfs_store.format.io.durable import write_all
+from dfs_store.format.io.durable import write_all, write_all_at
 from dfs_store.format.io.reading import parse_json, read_found
 from dfs_store.videos.cache.entries import HEADER_BYTES, clips_header
 
@@ -25,7 +25,7 @@ def reserve(path: Path, num_rows: int, row_shape: tuple[int, ...]) -> int:
     """Creates the clip file at its full size, or opens an existing one.
 
     All its blocks are reserved, so that a full disk raises an error here instead of crashing a process
-    that maps the file later (SIGBUS).
+    that memory-maps the file later (SIGBUS).
 
     Args:
         path: path of the clip file.
@@ -46,7 +46,7 @@ def reserve(path: Path, num_rows: int, row_shape: tuple[int, ...]) -> int:
     free_bytes = shutil.disk_usage(path.parent).free
     if size_bytes - held_bytes + _SPARE_BYTES > free_bytes:
         raise DiskFullError(
-            f"the prepared clips need {size_text(size_bytes)}, but only {size_text(free_bytes)} are free in "
+            f"the prepared clips need {size_text(size_bytes)}, but only {size_text(free_bytes)} is free in "
             f"{path.parent}. Free some space (`dfs datasets cache`), set DFS_CACHE to a folder on a larger "
             "disk, or choose fewer frames, a smaller size or fewer classes"
         )
@@ -72,7 +72,7 @@ def _allocate(descriptor: int, size_bytes: int) -> None:
 
 
 def read_lines(path: Path) -> tuple[list[dict[str, Any]], int]:
-    """Returns the complete lines of a journal, which another process may be writing, and their size."""
+    """Returns the complete lines of a journal and their size in bytes. Another process may be writing it."""
     lines, whole_bytes = [], 0
     for raw in read_found(path, _MOST_JOURNAL_BYTES).split(b"\n")[:-1]:
         try:
@@ -84,7 +84,7 @@ def read_lines(path: Path) -> tuple[list[dict[str, Any]], int]:
 
 
 class Journal:
-    """A file of JSON lines, read up to the first incomplete line.
+    """A file of JSON lines that records finished rows. It is read up to the first incomplete line.
 
     Args:
         path: path of the journal; created if it does not exist.
@@ -98,12 +98,12 @@ class Journal:
         self.path = path
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         self.lines, whole_bytes = read_lines(path)
-        # A line that a killed process left incomplete is cut off, so that the next one is not appended to it.
+        # Remove a line that a killed process left incomplete, so that the next line is not appended to it.
         os.ftruncate(self._descriptor, whole_bytes)
         os.lseek(self._descriptor, 0, os.SEEK_END)
 
     def append(self, lines: list[dict[str, Any]]) -> None:
-        """Appends lines and flushes them to disk: they survive a power failure once this returns."""
+        """Appends lines and flushes them to disk. They survive a power failure once this returns."""
         write_all(self._descriptor, "".join(json.dumps(line) + "\n" for line in lines).encode())
         os.fsync(self._descriptor)
 
@@ -115,15 +115,15 @@ class Journal:
 def drop_rows(descriptor: int, row_bytes: int, dropped: list[int], num_rows: int, journal: Journal) -> None:
     """Removes the `dropped` rows, keeping the order of the others.
 
-    A batch of rows is copied to a staging file, recorded in the journal, and only then moved, because
-    the move may overwrite its own source. If the process is killed, the next call therefore continues.
+    A batch of rows is copied to a staging file, recorded in the journal, and only then moved, because the
+    move may overwrite its own source. If the process is killed, the next call continues from the journal.
 
     Args:
         descriptor: file descriptor of the clip file.
         row_bytes: size of a row.
         dropped: numbers of the rows to remove.
-        num_rows: N before the removal.
-        journal: receives lines with the key `moved`, the number of rows that are in their final place.
+        num_rows: N, the number of rows before the removal.
+        journal: receives lines with the key `moved`, the number of rows in their final place.
     """
     if not dropped:
         return
@@ -140,7 +140,7 @@ def drop_rows(descriptor: int, row_bytes: int, dropped: list[int], num_rows: int
             journal.append([{"staged": moved}])
         with stage.open("rb") as file:
             for place in range(moved, moved + len(batch)):
-                _write_all(descriptor, file.read(row_bytes), HEADER_BYTES + place * row_bytes)
+                write_all_at(descriptor, file.read(row_bytes), HEADER_BYTES + place * row_bytes)
         os.fsync(descriptor)
         moved += len(batch)
         journal.append([{"moved": moved}])
@@ -153,10 +153,3 @@ def _copy_aside(descriptor: int, row_bytes: int, rows: list[int], stage: Path) -
             file.write(os.pread(descriptor, row_bytes, HEADER_BYTES + row * row_bytes))
         file.flush()
         os.fsync(file.fileno())
-
-
-def _write_all(descriptor: int, data: bytes, offset: int) -> None:
-    view = memoryview(data)
-    while view:
-        written = os.pwrite(descriptor, view, offset)
-        view, offset = view[written:], offset + written

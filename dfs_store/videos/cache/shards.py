@@ -1,4 +1,4 @@
-"""Shards: shares of a dataset's files, which several machines decode into one cache."""
+"""Shares of a dataset's files, so that several machines can decode them into one cache."""
 
 import os
 import re
@@ -13,7 +13,7 @@ __all__ = ["Shard", "ShardReport"]
 
 @dataclass(frozen=True)
 class Shard:
-    """One of `count` shares of a list of files: every `count`-th file, so that classes spread evenly.
+    """One of `count` shares of a list of files. It has every `count`-th file, to spread classes evenly.
 
     Attributes:
         number: 1 to `count`.
@@ -35,26 +35,28 @@ class Shard:
         """Parses text such as "3/16", or finds the shard of this task in the environment.
 
         Args:
-            text: "3/16"; "auto", the task of a Slurm job array; or "auto/16", the pod of an indexed job of
-                Kubernetes, which does not provide the number of pods.
+            text: "3/16"; "auto" for a task of a Slurm job array; or "auto/16" for a pod of a Kubernetes
+                indexed job, whose environment does not contain the number of pods.
             environment: environment variables; those of this process if None.
 
         Raises:
-            SettingsError: the text is not of this form, the number is not in 1..`count`, or the environment
-                does not contain it.
+            SettingsError: the text has another form, the number is not in 1..`count`, or the environment does
+                not contain it.
         """
         environment = os.environ if environment is None else environment
         found = re.fullmatch(r"(auto|\d{1,6})(?:/(\d{1,6}))?", text.strip())
         if found is None or (found[2] is None and found[1] != "auto"):
-            raise SettingsError(f"--shard must be like 3/16 (the third of sixteen) or auto, got {text!r}")
+            raise SettingsError(
+                f"--shard must be auto or a share such as 3/16 (the third of 16), got {text!r}"
+            )
         if found[2] is None:
             return cls(*_of_slurm(environment))
         if found[1] != "auto":
             return cls(int(found[1]), int(found[2]))
         if "SLURM_ARRAY_TASK_ID" in environment:
-            raise SettingsError(f"--shard {text}: Slurm knows the number of tasks; use --shard auto")
+            raise SettingsError(f"--shard {text}: Slurm provides the number of tasks; use --shard auto")
         return cls(
-            _number(environment, "JOB_COMPLETION_INDEX", "an indexed job of Kubernetes") + 1, int(found[2])
+            _number(environment, "JOB_COMPLETION_INDEX", "a Kubernetes indexed job") + 1, int(found[2])
         )
 
     def has(self, row: int) -> bool:
@@ -75,19 +77,19 @@ class Shard:
 
 
 def _of_slurm(environment: Mapping[str, str]) -> tuple[int, int]:
-    """Returns number and count of the shard of a task of a job array: (ID - MIN) / STEP + 1 of COUNT."""
+    """Returns the number and the count of a task's shard, which are (ID - MIN) / STEP + 1 and COUNT."""
     if "SLURM_ARRAY_TASK_ID" not in environment and "JOB_COMPLETION_INDEX" in environment:
         raise SettingsError(
-            "--shard auto: Kubernetes does not say how many pods there are; add their number: auto/16"
+            "--shard auto: Kubernetes does not provide the number of pods; add it, for example auto/16"
         )
     number, first, step, count = (
-        _number(environment, f"SLURM_ARRAY_TASK_{name}", "a job array of Slurm")
+        _number(environment, f"SLURM_ARRAY_TASK_{name}", "a Slurm job array")
         for name in ("ID", "MIN", "STEP", "COUNT")
     )
     where = f"task {number} of an array from {first} in steps of {step} with {count} tasks"
     if step < 1 or (number - first) % step or not 0 <= (number - first) // step < count:
         raise SettingsError(
-            f"--shard auto: {where} is not one of 1/N to N/N; use an array like 0-15, or --shard I/N"
+            f"--shard auto: {where} is not one of 1/N to N/N; use an array such as 0-15, or --shard I/N"
         )
     return (number - first) // step + 1, count
 
@@ -95,7 +97,7 @@ def _of_slurm(environment: Mapping[str, str]) -> tuple[int, int]:
 def _number(environment: Mapping[str, str], name: str, of: str) -> int:
     value = environment.get(name)
     if value is None:
-        raise SettingsError(f"--shard auto: {name} is not set, so this is not {of}; give --shard I/N instead")
+        raise SettingsError(f"--shard auto: {name} is not set, so this is not {of}; use --shard I/N instead")
     if not re.fullmatch(r"\d{1,9}", value):
         raise SettingsError(f"--shard auto: {name} must be a whole number, got {value!r}")
     return int(value)

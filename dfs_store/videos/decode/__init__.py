@@ -1,1 +1,1 @@
-"""From a video file to the frames of a clip, in processes that may crash."""
+"""Decodes video files into clips, in separate processes because decoders may crash."""

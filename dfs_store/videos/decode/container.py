@@ -19,13 +19,13 @@ from dfs_store.videos.decode.damage import reason_in_words
 __all__ = ["DEFAULT_FPS", "Video", "open_video"]
 
 DEFAULT_FPS = 25.0
-_MAX_FPS = 1000.0  # beyond this a container's rate is a mistake
+_MAX_FPS = 1000.0  # a higher rate in a container is a mistake
 # The container formats that may be opened. FFmpeg detects the format from a file's content, and some formats
-# are lists of other files and URLs: without a list, a "video" could read any file or call a server.
+# are lists of other files and URLs, so without this list, a "video" could read any file or contact a server.
 _CONTAINERS = (
     "avi", "matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2", "flv", "mpegts", "mpeg", "mpegvideo", "m4v", "h264",
     "hevc", "vvc", "av1", "obu", "vc1", "ogg", "asf", "ivf", "gif", "apng", "yuv4mpegpipe", "mxf", "nut",
-    "rm", "dv", "wtv", "mjpeg", "jpeg_pipe",  # the last two are both JPEG pictures in a row
+    "rm", "dv", "wtv", "mjpeg", "jpeg_pipe",  # the last two are both sequences of JPEG images
 )  # fmt: skip
 _OPEN_OPTIONS = {
     "format_whitelist": ",".join(_CONTAINERS),
@@ -34,7 +34,7 @@ _OPEN_OPTIONS = {
 }
 _PLAYLISTS = (b"#EXTM3U", b"ffconcat")
 _DEFAULT_BONUS, _PACKETS_BONUS = 5_000_000, 100_000_000  # pixels, in FFmpeg's choice of a stream
-_PROBE_BYTES = 5_000_000  # FFmpeg's own probing reads as much
+_PROBE_BYTES = 5_000_000  # FFmpeg itself probes as many bytes
 
 
 @dataclass(frozen=True)
@@ -102,13 +102,13 @@ def _check_no_playlist(path: str) -> None:
 def _shown_stream(path: str, container: InputContainer) -> VideoStream:
     """Returns the stream that ffmpeg selects: the one with most pixels, with a bonus for the default stream.
 
-    Streams without packets come last. Attached pictures (cover art) are never selected.
+    Streams without packets are the last choice. Attached pictures (cover art) are never selected.
     """
     streams = [stream for stream in container.streams if isinstance(stream, VideoStream)]
     films = [stream for stream in streams if not stream.disposition & Disposition.attached_pic]
     if not films:
-        what = "the file has no video stream"
-        raise DecodeError(f"{path}: {what}{', only an attached picture' if streams else ''}")
+        only = ", only an attached picture" if streams else ""
+        raise DecodeError(f"{path}: the file has no video stream{only}")
     if len(films) == 1:
         return films[0]
     filled = _with_packets(path, {film.index for film in films})
@@ -119,7 +119,7 @@ def _shown_stream(path: str, container: InputContainer) -> VideoStream:
         default = bool(stream.disposition & Disposition.default)
         return pixels + _PACKETS_BONUS * (stream.index in filled) + _DEFAULT_BONUS * default
 
-    return max(films, key=score)  # the first of equal ones
+    return max(films, key=score)  # the first one if several are equal
 
 
 def _with_packets(path: str, numbers: set[int]) -> set[int]:

@@ -13,7 +13,7 @@ from av.video.stream import VideoStream
 __all__ = ["Arrival", "missing_frames", "reason_in_words"]
 
 _WHOLE_SHARE = 0.95  # of the duration in the header, which some writers round up
-_SPARE_FRAMES = 2  # tolerance of time stamps
+_SPARE_FRAMES = 2  # tolerance for time stamps
 _EBML, _SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
 _MAX_BOXES = 1000
 
@@ -49,16 +49,16 @@ def missing_frames(container: InputContainer, stream: VideoStream, fps: float, a
     """
     seconds = float((arrived.end - (arrived.first or 0)) * (stream.time_base or 0))
     if container.format.name.startswith("mov,"):
-        # The index has the frames that an edit list keeps; the count in the header includes the others.
+        # The index has only the frames that an edit list keeps; the count in the header has all of them.
         return _too_few(arrived.packets, len(stream.index_entries))
-    cut_off = os.path.getsize(container.name) < _outer_bytes(container.name)
+    is_truncated = os.path.getsize(container.name) < _outer_bytes(container.name)
     if container.format.name == "avi":
-        # The count in the header includes empty packets, so it is compared only if the file is cut off.
-        return _too_few(max(arrived.packets, round(seconds * fps)), stream.frames if cut_off else 0)
+        # The count in the header includes empty packets, so it is compared only if the file is truncated.
+        return _too_few(max(arrived.packets, round(seconds * fps)), stream.frames if is_truncated else 0)
     if not container.format.name.startswith("matroska"):
         return ""  # other formats do not store the duration of each stream
     lasts = _own_seconds(stream)
-    if lasts is None and cut_off:
+    if lasts is None and is_truncated:
         lasts = (container.duration or 0) / av.time_base
     # Some writers store the duration of the stream, others its end time.
     seconds = max(seconds, float(arrived.end * (stream.time_base or 0)))

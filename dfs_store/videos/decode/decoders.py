@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from dfs_store.errors import SettingsError
-from dfs_store.names import did_you_mean
+from dfs_store.names import known_name
 
 __all__ = ["DECODERS", "decoders_of", "decoding_rules", "is_current"]
 
@@ -19,16 +18,12 @@ def decoders_of(choice: str) -> tuple[str, ...]:
     Raises:
         SettingsError: the name is unknown.
     """
-    if choice not in DECODERS:
-        raise SettingsError(
-            f"decoder must be {', '.join(DECODERS[:-1])} or {DECODERS[-1]}, got {choice!r}"
-            f"{did_you_mean(choice, DECODERS)}"
-        )
+    known_name(choice, DECODERS, "decoder")
     return ("pyav", "decord") if choice == "auto" else (choice,)
 
 
 def is_current(rules: object) -> bool:
-    """Returns whether the rules by which clips were prepared are those of this version."""
+    """Returns whether clips were prepared with the decoding rules of this version."""
     return isinstance(rules, dict) and rules.get("version") == _RULES_VERSION
 
 

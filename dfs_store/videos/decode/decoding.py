@@ -56,13 +56,13 @@ def decode_clip(
 ) -> DecodedClip:
     """Decodes the frames selected by `pick`, in their display aspect ratio, upright, scaled and cropped.
 
-    A truncated file is used up to its last frame that can be decoded, and the note says so.
+    A truncated file is used up to the last frame that can be decoded, which is reported in the note.
 
     Args:
         path: a video file, or a folder of images, one per frame.
         sampling: size and resizing rule.
         pick: selects the frames, see `FramePicker`; may be called twice for one file.
-        decoders: decoders to try; each one is used if those before it cannot decode a single frame.
+        decoders: decoders in order; the next one is tried if the previous one cannot decode a single frame.
 
     Raises:
         DecodeError: no decoder can decode a single frame.

@@ -10,7 +10,7 @@ __all__ = ["folder_status", "pictures_of"]
 
 
 def pictures_of(folder: str | os.PathLike[str]) -> list[Path]:
-    """Returns the frames in a folder, ordered by the numbers in their names: 2 before 10.
+    """Returns the frames in a folder, ordered by the numbers in their names, so that 2 is before 10.
 
     Raises:
         DecodeError: the file names have several patterns, and it is not clear which are the frames.
@@ -30,10 +30,10 @@ def folder_status(folder: str | os.PathLike[str]) -> tuple[int, int]:
 
 def _pictures_in(folder: str | os.PathLike[str]) -> list[str]:
     with os.scandir(folder) as entries:
-        return [entry.name for entry in entries if _is_picture(entry)]
-
-
-def _is_picture(entry: os.DirEntry[str]) -> bool:
-    if entry.name.startswith(".") or os.path.splitext(entry.name)[1].lower() not in PICTURE_SUFFIXES:
-        return False
-    return entry.is_file()
+        return [
+            entry.name
+            for entry in entries
+            if os.path.splitext(entry.name)[1].lower() in PICTURE_SUFFIXES
+            and not entry.name.startswith(".")
+            and entry.is_file()
+        ]

@@ -47,7 +47,7 @@ _EXIF = {
 }
 
 
-def from_exif(value: Any) -> Orientation:  # noqa: ANN401 - whatever is in the file
+def from_exif(value: Any) -> Orientation:  # noqa: ANN401 - any value in a file
     """Returns the orientation for a value of the EXIF tag 0x112. Values outside 1..8 mean upright."""
     return _EXIF.get(value, UPRIGHT) if isinstance(value, int) else UPRIGHT
 
@@ -72,8 +72,8 @@ def from_display_matrix(matrix: bytes) -> Orientation | None:
 def of_frame(frame: Any) -> Orientation | None:  # noqa: ANN401 - a frame of PyAV
     """Returns the orientation of a decoded frame, or None if it is not rotated by quarter turns.
 
-    If PyAV cannot list the frame's side data (it knows fewer types than FFmpeg), only the rotation angle is
-    used, and mirroring is lost.
+    If PyAV cannot list the frame's side data, because it supports fewer types than FFmpeg, only the rotation
+    angle is used, and mirroring is lost.
     """
     try:
         found = [bytes(item) for item in frame.side_data if item.type.name == "DISPLAYMATRIX"]

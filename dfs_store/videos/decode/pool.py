@@ -12,7 +12,6 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Any, Self
 
 import dfs_store
@@ -83,7 +82,7 @@ class Limits:
 
     Attributes:
         workers: number of processes, at least 1.
-        timeout_seconds: files that take longer to decode are skipped.
+        timeout_seconds: time limit for decoding a file; files that take longer are skipped.
         max_memory: limit in bytes for all processes together. If None, 4 GiB per process plus the memory
             for a clip.
 
@@ -106,7 +105,7 @@ class Limits:
 
     @classmethod
     def of(cls, workers: int | None, timeout_seconds: float, max_memory: int | None) -> Self:
-        """Creates limits; `workers` defaults to one per core, or fewer if `max_memory` requires it."""
+        """Creates limits. `workers` defaults to one per core, or fewer if `max_memory` requires it."""
         if workers is None:
             workers = default_workers()
             if max_memory is not None:
@@ -125,10 +124,10 @@ class WorkerPool:
 
     Args:
         num_workers: number of processes, at least 1.
-        settings: settings sent to each worker: sampling, seed, split, num_views, clips_fd, header_bytes,
+        settings: settings of the workers: sampling, seed, split, num_views, clips_fd, header_bytes and
             memory_bytes.
         inherited_fds: file descriptors that the processes inherit: the clip file and the lock.
-        timeout_seconds: files that take longer to decode are skipped.
+        timeout_seconds: time limit for decoding a file; files that take longer are skipped.
     """
 
     def __init__(
@@ -148,9 +147,7 @@ class WorkerPool:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_exception: object) -> None:
         for worker in self._workers:
             worker.kill()
         self._workers.clear()
@@ -187,7 +184,7 @@ class WorkerPool:
                     if answer["errno"] in DiskFullError.NUMBERS:
                         raise DiskFullError(reason)
                     raise OutputNotWritableError(
-                        f"{reason}; the clips decoded so far are kept: run it again to continue"
+                        f"{reason}. The clips decoded so far are kept; run the command again to continue"
                     )
                 yield Result(**answer)
 
@@ -214,7 +211,7 @@ class WorkerPool:
         worker.kill()
 
     def _wait(self) -> "list[tuple[_Worker, dict[str, Any] | str]]":
-        """Returns the answers that have arrived; a string is the reason why a process was lost."""
+        """Returns the answers that have arrived. A string is the reason why a process was lost."""
         busy = [worker for worker in self._workers if worker.job]
         now = time.monotonic()
         rest_seconds = min(max(0.0, min(worker.deadline for worker in busy) - now), _TICK_SECONDS)
@@ -267,7 +264,7 @@ class _Worker:
         """Sends a job and starts its timeout."""
         self.job = job
         self._timeout_seconds = timeout_seconds
-        # The timeout of the first job starts again when the process is ready.
+        # The timeout of the first job restarts when the process is ready.
         self.deadline = time.monotonic() + (timeout_seconds if self._started else _START_SECONDS)
         self._write({"row": job.row, "path": job.path, "file": job.file, "decoders": list(job.decoders)})
 
@@ -297,8 +294,8 @@ class _Worker:
             self._process.kill()
             self._process.wait()
             self._errors.seek(0)
-            said = self._errors.read().decode(errors="replace").strip()[-2000:]
-            raise DFSError(f"a decoding process could not start ({sys.executable}); its output:\n{said}")
+            output = self._errors.read().decode(errors="replace").strip()[-2000:]
+            raise DFSError(f"a decoding process could not start ({sys.executable}); its output:\n{output}")
 
     def kill(self) -> None:
         """Ends the process and closes its pipes."""

@@ -14,13 +14,12 @@ import numpy.typing as npt
 
 from dfs_store.errors import SettingsError
 from dfs_store.interpolation import check_num_frames
+from dfs_store.names import known_name
 
-__all__ = ["CENTRE_VIEW", "Sampling", "centre_crop_offsets", "frame_numbers", "resized_shape"]
+__all__ = ["Sampling", "centre_crop_offsets", "frame_numbers", "resized_shape"]
 
 RULES = ("interval", "middle", "even")
 RESIZES = ("stretch-crop", "keep-crop", "direct")
-
-CENTRE_VIEW = 0
 
 # The field of view of the paper's protocol: a 112 x 112 crop of 160 x 120 pixels.
 _REFERENCE_WIDTH, _REFERENCE_HEIGHT, _REFERENCE_CROP = 160, 120, 112
@@ -34,15 +33,15 @@ class Sampling:
 
     Attributes:
         frames: number of frames per clip T, 2..65536.
-        stride: distance between two sampled frames for the rule `interval`; None for the other rules.
+        stride: distance between sampled frames, for the rule `interval`; None for the other rules.
         size: height and width of a frame in pixels, 8..4096.
-        rule: `interval` (UCF101, HMDB51, folders): every `stride`-th frame from a random start;
-            `middle` (Kinetics-400): a few seconds around the middle; `even` (Something-Something V2):
-            evenly spaced over the whole video.
-        resize: `stretch-crop` (UCF101, HMDB51): resize to 160 x 120, then crop the centre 112 x 112, with
-            the same proportions at other sizes; `keep-crop` (folders): the same field of view without
-            changing the aspect ratio, which gives the same pixels for 4:3 videos; `direct`: resize the
-            whole frame to a square.
+        rule: which frames to use. `interval` (UCF101, HMDB51, folders) takes every `stride`-th frame from a
+            random start, `middle` (Kinetics-400) a few seconds around the middle, and `even`
+            (Something-Something V2) frames evenly spaced over the whole video.
+        resize: how to resize frames. `stretch-crop` (UCF101, HMDB51) resizes to 160 x 120 and crops the
+            centre 112 x 112, with the same proportions at other sizes. `keep-crop` (folders) has the same
+            field of view but keeps the aspect ratio, which gives the same pixels for 4:3 videos. `direct`
+            resizes the whole frame to a square.
 
     Raises:
         SettingsError: a value is not allowed.
@@ -58,12 +57,10 @@ class Sampling:
         check_num_frames(self.frames)
         if not _MIN_SIZE_PIXELS <= self.size <= _MAX_SIZE_PIXELS:
             raise SettingsError(
-                f"size must be {_MIN_SIZE_PIXELS} to {_MAX_SIZE_PIXELS} pixels, got {self.size}"
+                f"size must be between {_MIN_SIZE_PIXELS} and {_MAX_SIZE_PIXELS} pixels, got {self.size}"
             )
-        if self.rule not in RULES:
-            raise SettingsError(f"rule must be one of {', '.join(RULES)}, got {self.rule!r}")
-        if self.resize not in RESIZES:
-            raise SettingsError(f"resize must be one of {', '.join(RESIZES)}, got {self.resize!r}")
+        known_name(self.rule, RULES, "rule")
+        known_name(self.resize, RESIZES, "resize")
         if self.rule == "interval" and (self.stride is None or self.stride < 1):
             raise SettingsError(f"stride must be at least 1 frame, got {self.stride}")
         if self.rule != "interval" and self.stride is not None:
@@ -120,7 +117,7 @@ def frame_numbers(
         return _repeated(sampling.frames, length)
     interval = sampling.stride if length >= sampling.frames * sampling.stride else length // sampling.frames
     num_starts = length - (sampling.frames - 1) * interval
-    if split != "train" and view == CENTRE_VIEW:
+    if split != "train" and view == 0:
         start = (num_starts - 1) // 2
     else:
         start = _draw(num_starts, seed, split, file, view)
@@ -139,9 +136,9 @@ def _repeated(frames: int, length: int) -> npt.NDArray[np.int64]:
 
 
 def _middle(frames: int, length: int, fps: float) -> npt.NDArray[np.int64]:
-    """Kinetics-400: 4 s around the middle (2, 1 and 2/3 s for videos under 4, 2 and 1 s).
+    """Selects frames for Kinetics-400, from the middle 4 s (2, 1 or 2/3 s of videos under 4, 2 or 1 s).
 
-    With 8 frames that is 2, 4, 8 and 12 frames per second; other numbers of frames span the same time.
+    With 8 frames, that is 2, 4, 8 or 12 frames per second. Other numbers of frames span the same time.
     """
     seconds = length / fps
     window = 4.0 if seconds >= 4 else 2.0 if seconds >= 2 else 1.0 if seconds >= 1 else 8 / 12
@@ -152,7 +149,7 @@ def _middle(frames: int, length: int, fps: float) -> npt.NDArray[np.int64]:
 
 
 def _even(frames: int, length: int) -> npt.NDArray[np.int64]:
-    """Something-Something V2: the largest interval that fits, centred in the video."""
+    """Selects frames for Something-Something V2, at the largest interval that fits, centred in the video."""
     if length < frames:
         return _repeated(frames, length)
     interval = (length - 1) // (frames - 1)
@@ -165,7 +162,7 @@ def resized_shape(sampling: Sampling, width: float, height: float) -> tuple[int,
 
     Args:
         sampling: the size and the resizing rule.
-        width: width of the frame as displayed: upright and in its display aspect ratio.
+        width: width of the frame as displayed, that is, upright and in its display aspect ratio.
         height: height of the frame as displayed.
     """
     size = sampling.size

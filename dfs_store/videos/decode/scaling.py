@@ -48,7 +48,7 @@ class Scaler:
         self._sampling = sampling
         self._pixel_aspect = pixel_aspect
         self._way_up = way_up
-        self._reformatter = VideoReformatter()  # shared, because it reuses its tables
+        self._reformatter = VideoReformatter()  # kept, because it reuses its tables
 
     def __call__(self, frame: VideoFrame) -> Pixels:
         """Returns (size, size, 3) uint8.

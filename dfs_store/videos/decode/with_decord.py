@@ -1,8 +1,8 @@
-"""Decoding with decord, on request and for files that PyAV cannot decode. Returns FFmpeg's frames, or none.
+"""Decodes videos with decord, on request and if PyAV cannot decode them, into the same frames as FFmpeg.
 
-decord counts packets that an edit list hides, and repeats the last frame in place of missing ones, so its
-frame count must equal FFmpeg's. Its random access is not used: on MPEG-4 AVI files, such as those of UCF101,
-it returns other frames than requested, which differ by up to 60 grey levels on average.
+decord counts packets that an edit list hides, and repeats the last frame in place of missing ones, so files
+are rejected unless its frame count equals FFmpeg's. Its random access is not used, because it returns wrong
+frames for MPEG-4 AVI files such as those of UCF101, which differ by up to 60 grey levels on average.
 """
 
 from functools import cache
@@ -16,7 +16,7 @@ from dfs_store.videos.decode.container import open_video
 from dfs_store.videos.decode.orientation import UPRIGHT
 from dfs_store.videos.decode.sampling import Sampling, resized_shape
 from dfs_store.videos.decode.scaling import Pixels, arrange, crop, shown_shape
-from dfs_store.videos.decode.with_pyav import FramePicker, Reading, read_shown, scan
+from dfs_store.videos.decode.with_pyav import FramePicker, ShownFrames, read_shown, scan
 
 __all__ = ["decode_with_decord"]
 
@@ -35,14 +35,14 @@ def _load_decord() -> Any | None:  # noqa: ANN401 - an untyped module
 def decode_with_decord(
     path: str, sampling: Sampling, pick: FramePicker
 ) -> tuple[Pixels, npt.NDArray[np.int64], float, str]:
-    """Returns pixels (V, T, H, W, 3), frame numbers (V, T), frames per second, and a note or "".
+    """Returns pixels (V, T, H, W, 3) uint8, frame numbers (V, T), frames per second, and a note or "".
 
     Raises:
-        DecodeError: decord is not installed, cannot read the file, or returns other frames than FFmpeg.
+        DecodeError: decord is not installed, cannot read the file, or does not return the frames of FFmpeg.
     """
     decord = _load_decord()
     if decord is None:
-        raise DecodeError(f"{path}: decord is not installed")
+        raise DecodeError(f"{path}: decord is not installed; use --decoder pyav")
     with open_video(path) as video:
         scanned = scan(video)
         shown = read_shown(path, video, scanned, sampling, set())
@@ -56,7 +56,7 @@ def decode_with_decord(
         reader = decord.VideoReader(path, width=width, height=height, num_threads=1)
         if len(reader) != length:
             raise DecodeError(
-                f"{path}: decord counts {len(reader)} frames, but FFmpeg {length}; use --decoder pyav"
+                f"{path}: decord counts {len(reader)} frames, but FFmpeg counts {length}; use --decoder pyav"
             )
         numbers = pick(length, fps)
         wanted = set(numbers.ravel().tolist())
@@ -76,10 +76,10 @@ def decode_with_decord(
     return arrange(found, numbers), numbers, fps, scanned.note
 
 
-def _check_geometry(path: str, shown: Reading, size: tuple[int, int], *, others: bool) -> None:
+def _check_geometry(path: str, shown: ShownFrames, size: tuple[int, int], *, others: bool) -> None:
     if shown.way_up != UPRIGHT:
         raise DecodeError(f"{path}: decord returns wrong pixels for rotated videos; use --decoder pyav")
     if others:
-        raise DecodeError(f"{path}: decord selects another stream than FFmpeg; use --decoder pyav")
+        raise DecodeError(f"{path}: decord and FFmpeg select different streams; use --decoder pyav")
     if not all(size):
-        raise DecodeError(f"{path}: its frame size is unknown")
+        raise DecodeError(f"{path}: the size of its frames is unknown; use --decoder pyav")

@@ -1,4 +1,4 @@
-"""Decoding with PyAV: returns the frames that FFmpeg shows.
+"""Decodes videos with PyAV into the frames that FFmpeg shows.
 
 Every file is decoded to its end, because there is no other way to count its frames: edit lists, hidden
 frames, open GOPs and damage leave fewer frames than packets, and headers may be wrong. The frames to keep
@@ -24,12 +24,12 @@ from dfs_store.videos.decode.orientation import UPRIGHT, Orientation, of_frame
 from dfs_store.videos.decode.sampling import Sampling
 from dfs_store.videos.decode.scaling import Pixels, Scaler, arrange, shown_shape
 
-__all__ = ["FramePicker", "NoFrameError", "Reading", "Scan", "decode_with_pyav", "read_shown", "scan"]
+__all__ = ["FramePicker", "NoFrameError", "Scan", "ShownFrames", "decode_with_pyav", "read_shown", "scan"]
 
 FramePicker = Callable[[int, float], npt.NDArray[np.int64]]
-"""Maps a video's number of frames and frames per second to (V, T) frame numbers."""
+"""Takes a video's number of frames and frames per second, and returns (V, T) frame numbers."""
 
-_HELD_BYTES = 32 << 20  # of packets kept in memory; larger files are read twice
+_HELD_BYTES = 32 << 20  # limit of the packets kept in memory; larger files are read twice
 
 
 class NoFrameError(DecodeError):
@@ -41,7 +41,7 @@ class Scan:
     """Result of reading a file without decoding it.
 
     Attributes:
-        claimed: number of packets that should yield a frame: those not empty and not hidden by an edit list.
+        claimed: number of packets that should yield a frame, neither empty nor hidden by an edit list.
         note: which frames are missing, or "".
         packets: the packets that are not empty; None if they are too large to keep.
     """
@@ -52,7 +52,7 @@ class Scan:
 
 
 @dataclass
-class Reading:
+class ShownFrames:
     """Result of decoding a file to its end.
 
     Attributes:
@@ -73,7 +73,7 @@ class Reading:
 def decode_with_pyav(
     path: str, sampling: Sampling, pick: FramePicker
 ) -> tuple[Pixels, npt.NDArray[np.int64], float, str]:
-    """Returns pixels (V, T, H, W, 3), frame numbers (V, T), frames per second, and a note or "".
+    """Returns pixels (V, T, H, W, 3) uint8, frame numbers (V, T), frames per second, and a note or "".
 
     Raises:
         NoFrameError: no frame can be decoded.
@@ -92,8 +92,8 @@ def decode_with_pyav(
         if not wanted <= reading.found.keys():
             with open_video(path) as video:
                 reading.found = _read(path, video, _packets(video), sampling, wanted, max(wanted)).found
-    hurt = f"{reading.damaged} of {scanned.claimed} frames are damaged" if reading.damaged else ""
-    return arrange(reading.found, numbers), numbers, fps, scanned.note or hurt
+    damage = f"{reading.damaged} of {scanned.claimed} frames could not be decoded" if reading.damaged else ""
+    return arrange(reading.found, numbers), numbers, fps, scanned.note or damage
 
 
 def scan(video: Video) -> Scan:
@@ -110,7 +110,7 @@ def scan(video: Video) -> Scan:
     return Scan(claimed, missing_frames(video.container, video.stream, video.fps, arrived), packets)
 
 
-def read_shown(path: str, video: Video, scanned: Scan, sampling: Sampling, wanted: set[int]) -> Reading:
+def read_shown(path: str, video: Video, scanned: Scan, sampling: Sampling, wanted: set[int]) -> ShownFrames:
     """Decodes a scanned video to its end and returns the `wanted` frames.
 
     Raises:
@@ -142,8 +142,8 @@ def _read(
     sampling: Sampling,
     wanted: set[int],
     last: int | None = None,
-) -> Reading:
-    reading = Reading()
+) -> ShownFrames:
+    reading = ShownFrames()
     scaler: Scaler | None = None
     try:
         for frame in _frames(video, packets, reading):
@@ -161,7 +161,9 @@ def _read(
     return reading
 
 
-def _frames(video: Video, packets: "Iterable[Packet[VideoStream]]", reading: Reading) -> Iterator[VideoFrame]:
+def _frames(
+    video: Video, packets: "Iterable[Packet[VideoStream]]", reading: ShownFrames
+) -> Iterator[VideoFrame]:
     """Yields the decoded frames and skips damaged packets."""
     context = video.stream.codec_context
     begun = False

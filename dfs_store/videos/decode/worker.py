@@ -1,7 +1,6 @@
-"""The decoding process: reads jobs as lines of JSON, writes clips into the cache, answers in JSON.
+"""The decoding process, which reads jobs as lines of JSON, writes clips into the cache, and answers in JSON.
 
-`pool` starts it as a separate program, so that it imports only what decoding needs: never torch, and never
-the caller's script.
+`pool` starts it as a separate program, so that it imports neither torch nor the caller's script.
 """
 
 import contextlib
@@ -20,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dfs_store.errors import DecodeError
+from dfs_store.format.io.durable import write_all_at
 from dfs_store.videos.decode.decoding import DecodedClip, decode_clip
 from dfs_store.videos.decode.sampling import Sampling, frame_numbers
 
@@ -48,10 +48,10 @@ def _private_stdout() -> IO[str]:
 
 
 def _exit_with_parent(parent: int) -> None:
-    """Ends this process when its parent has ended, even while a file hangs.
+    """Ends this process when its parent has ended, even if decoding hangs.
 
-    Until then, the process holds the inherited lock of the cache entry, so that no other process writes to
-    the entry while this one may still do so.
+    Until then, the process holds the inherited lock of the cache entry, so that no other process can write to
+    the entry at the same time.
     """
 
     def watch() -> None:
@@ -63,7 +63,7 @@ def _exit_with_parent(parent: int) -> None:
 
 
 def _limit_memory(count_bytes: int) -> None:
-    """Limits the memory of this process, so that a video that needs too much fails or crashes its decoder."""
+    """Limits the memory of this process, so that a video that needs more fails or crashes its decoder."""
     _, most = resource.getrlimit(resource.RLIMIT_DATA)
     limit = count_bytes if most == resource.RLIM_INFINITY else min(count_bytes, most)
     with contextlib.suppress(OSError, ValueError):  # the system does not support the limit
@@ -88,12 +88,13 @@ def _serve(job: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
             "row": row,
             "error": f"decoding needs more than the limit of {settings['memory_bytes']:,} bytes per process",
         }
-    except Exception as error:  # noqa: BLE001 - one bad file must not end the run: it is reported and skipped
+    except Exception as error:  # noqa: BLE001 - a bad file is reported and skipped
         return {"row": row, "error": f"{type(error).__name__}: {error}"}
     try:
-        _write(settings["clips_fd"], settings["header_bytes"] + row * clip.pixels.nbytes, clip.pixels)
+        offset = settings["header_bytes"] + row * clip.pixels.nbytes
+        write_all_at(settings["clips_fd"], clip.pixels.reshape(-1).data, offset)
     except OSError as error:
-        # A problem of the cache, not of the video: it ends the run, and the next run decodes the file.
+        # The cache is at fault, not the video. The run ends, and the next run decodes the file.
         return {"row": row, "unwritten": str(error), "errno": error.errno}
     return {
         "row": row,
@@ -106,21 +107,20 @@ def _serve(job: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def _openable(path: str) -> Iterator[str]:
-    """Yields a path that FFmpeg accepts: if the name is not UTF-8, the path of a file descriptor."""
+    """Yields a path that FFmpeg accepts, which is that of a file descriptor if the name is not UTF-8."""
     try:
         path.encode()
-        descriptor = None
+        is_accepted = True
     except UnicodeEncodeError:
-        if os.path.isdir(path):  # its images are opened by Python
-            descriptor = None
-        else:
-            descriptor = os.open(path, os.O_RDONLY)
-            path = f"/dev/fd/{descriptor}"
-    try:
+        is_accepted = os.path.isdir(path)  # Python opens the images in a folder
+    if is_accepted:
         yield path
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        yield f"/dev/fd/{descriptor}"
     finally:
-        if descriptor is not None:
-            os.close(descriptor)
+        os.close(descriptor)
 
 
 def _decode(job: dict[str, Any], settings: dict[str, Any]) -> DecodedClip:
@@ -143,10 +143,3 @@ def _decode(job: dict[str, Any], settings: dict[str, Any]) -> DecodedClip:
         )
 
     return decode_clip(job["path"], sampling, pick, decoders=job["decoders"])
-
-
-def _write(descriptor: int, offset: int, pixels: npt.NDArray[np.uint8]) -> None:
-    view = pixels.reshape(-1).data
-    while view:
-        written = os.pwrite(descriptor, view, offset)
-        view, offset = view[written:], offset + written

@@ -1,1 +1,1 @@
-"""What is on disk: known datasets, their layouts, lists of videos and groups."""
+"""Finds the videos of a dataset on disk: known datasets, folder layouts, lists, groups of clips."""

@@ -1,4 +1,4 @@
-"""The datasets that dfs-store knows by name, as data."""
+"""The catalogue of datasets that can be opened by name."""
 
 from dataclasses import dataclass, field
 
@@ -19,14 +19,14 @@ class DatasetInfo:
         layout: name of its reader in `layouts`; "" for a built-in dataset.
         metric: the score that the paper reports, "top1" or "top5".
         sampling: default sampling of its clips.
-        num_classes: number of classes of the whole dataset; None for a folder or a list.
-        num_clips: number of clips of the whole dataset by split (official split 1).
+        num_classes: number of classes in the whole dataset; None for a folder or a list.
+        num_clips: number of clips in the whole dataset, by split (of official split 1).
         classes: fixed class names in Python's sort order; empty if the dataset's lists name them.
-        needs_all_classes: whether a root in which a class is missing is rejected.
+        needs_all_classes: whether to reject a root that lacks a class.
         official_splits: number of official splits; --split chooses one.
-        folder_names: names under which it is searched for in DFS_DATA.
+        folder_names: names of folders in DFS_DATA in which to look for the dataset.
         source: distributor and URL.
-        files: required layout of its root.
+        files: required files and folders in its root.
     """
 
     name: str
@@ -45,7 +45,7 @@ class DatasetInfo:
 
     @property
     def is_built_in(self) -> bool:
-        """Whether its clips are generated from a seed (see `built_in`) instead of read from files."""
+        """Whether its clips are generated from a seed (see `built_in`) rather than read from files."""
         return not self.layout
 
     def check_official_split(self, number: int) -> None:
@@ -107,7 +107,7 @@ CATALOGUE: dict[str, DatasetInfo] = {
         _built_in("moving-shapes", "shapes whose classes differ by motion alone"),
         DatasetInfo(
             name="miniucf",
-            title="50 classes of UCF101, the set of the published experiments",
+            title="the 50 classes of UCF101 used in the published experiments",
             layout="ucf",
             metric="top1",
             sampling=Sampling(),

@@ -1,4 +1,4 @@
-"""The class names of the datasets whose lists never change, in Python's sort order."""
+"""The class names of datasets whose classes never change, in Python's sort order."""
 
 __all__ = ["HMDB51", "MINIUCF", "UCF101"]
 
@@ -17,7 +17,7 @@ SumoWrestling Surfing Swing TableTennisShot TaiChi TennisSwing ThrowDiscus Tramp
 UnevenBars VolleyballSpiking WalkingWithDog WallPushups WritingOnBoard YoYo
 """
 
-# The list of the published experiments; these are not the 50 most frequent classes.
+# The classes of the published experiments, which are not the 50 most frequent ones.
 _MINIUCF = """
 ApplyEyeMakeup BalanceBeam BandMarching BaseballPitch Basketball BasketballDunk Biking Billiards
 BlowingCandles Bowling BreastStroke CleanAndJerk CliffDiving CricketShot Diving FloorGymnastics FrisbeeCatch

@@ -1,4 +1,4 @@
-"""The list of a split's videos: created by `layouts`, checked and filtered here."""
+"""The list of the videos of a split, which `layouts` creates and this module checks and filters."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -6,9 +6,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from dfs_store.errors import EmptyClassError, SettingsError
-from dfs_store.names import counted, did_you_mean
+from dfs_store.names import counted, did_you_mean, some
 
-__all__ = ["ClipFile", "ClipList", "check_classes", "keep_classes", "number_as", "some"]
+__all__ = ["ClipFile", "ClipList", "check_classes", "keep_classes", "number_as"]
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class ClipFile:
     """One video of a dataset.
 
     Attributes:
-        file: path relative to the root, with forward slashes. A folder if the frames are image files.
+        file: path relative to the root, with forward slashes. It is a folder if the frames are image files.
         class_name: name of its class.
     """
 
@@ -31,10 +31,11 @@ class ClipList:
     Attributes:
         root: the folder that paths are relative to.
         clips: the existing videos, sorted by class and then in the order of the list or of their names.
-        classes: class names; label i is classes[i]. In Python's sort order, numbers in numerical order.
+        classes: class names; label i is classes[i]. Words are in Python's sort order, numbers in numerical
+            order.
         missing: files named in a list that do not exist.
-        absent_classes: classes named in a list that have no folder and are excluded.
-        remarks: one sentence each on how the folders or lists were interpreted and what was skipped.
+        absent_classes: classes named in a list that are excluded because they have no folder.
+        remarks: sentences about how the folders or lists were interpreted and what was skipped.
     """
 
     root: Path
@@ -44,9 +45,15 @@ class ClipList:
     absent_classes: list[str] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
 
+    @property
+    def labels(self) -> list[int]:
+        """Label of each clip."""
+        number = {name: label for label, name in enumerate(self.classes)}
+        return [number[clip.class_name] for clip in self.clips]
+
 
 def keep_classes(found: ClipList, classes: Iterable[str]) -> ClipList:
-    """Returns the clips of some classes.
+    """Keeps only the clips of the given classes.
 
     Raises:
         SettingsError: a class does not exist, or none is given.
@@ -68,15 +75,16 @@ def keep_classes(found: ClipList, classes: Iterable[str]) -> ClipList:
 
 
 def number_as(found: ClipList, training: ClipList) -> ClipList:
-    """Returns test clips with the classes of the training clips, even if some have no test clips.
+    """Gives test clips the labels of the training clips. Classes without test clips are included.
 
     Raises:
         SettingsError: a class has test clips but no training clips.
     """
     if unknown := sorted(set(found.classes) - set(training.classes) - set(training.absent_classes)):
         raise SettingsError(
-            f"the test clips in {found.root} have classes without training clips: {some(unknown)} (the "
-            f"training clips have {some(training.classes)}). Every class needs training clips"
+            f"the test clips in {found.root} have classes without training clips: {some(unknown)}. The "
+            f"training clips have the classes {some(training.classes)}. Add training clips, or remove these "
+            "test clips"
         )
     there = {clip.class_name for clip in found.clips}
     without = [name for name in training.classes if name not in there]
@@ -91,12 +99,12 @@ def number_as(found: ClipList, training: ClipList) -> ClipList:
 
 
 def check_classes(found: ClipList, split: str) -> None:
-    """Raises EmptyClassError if there are no clips, or if a class of the training split has none."""
+    """Raises EmptyClassError if a split has no clips, or if a class has no training clips."""
     counts = Counter(clip.class_name for clip in found.clips)
     empty = [name for name in found.classes if not counts[name]]
     seen = "".join(f". {remark}" for remark in found.remarks)
     if not found.classes or not found.clips:
-        raise EmptyClassError(f"there are no videos of the split {split!r} in {found.root}{seen}")
+        raise EmptyClassError(f"there are no videos for the split {split!r} in {found.root}{seen}")
     if empty and split == "train":
         absent = (
             f"; missing: {counted(len(found.missing), 'listed file')}, first {found.missing[0]}"
@@ -104,14 +112,7 @@ def check_classes(found: ClipList, split: str) -> None:
             else ""
         )
         raise EmptyClassError(
-            f"there are no clips of the split {split!r} for {some(empty)} in {found.root} ({len(empty)} of "
-            f"{len(found.classes)} classes are empty{absent}). Add the videos, or exclude these classes "
+            f"the split {split!r} has no clips for {some(empty)} in {found.root} ({len(empty)} of "
+            f"{len(found.classes)} classes are empty{absent}). Add the videos, or select the other classes "
             f"with --classes{seen}"
         )
-
-
-def some(names: Iterable[str], most: int = 12) -> str:
-    """Joins names for a message and abbreviates long lists."""
-    listed = list(names)
-    rest = f" and {len(listed) - most} more" if len(listed) > most else ""
-    return ", ".join(listed[:most]) + rest

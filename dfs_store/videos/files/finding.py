@@ -1,4 +1,4 @@
-"""Finds the files named in a list: videos with any suffix, or folders of frames of that name."""
+"""Finds the files named in a list, which may be videos with any suffix or folders of frames."""
 
 import os
 import re
@@ -17,7 +17,7 @@ __all__ = ["Finder", "inside", "listed_clips", "nothing_found", "only_present_cl
 
 
 class _Names(NamedTuple):
-    """The names in a folder: exact, case-folded, and by stem."""
+    """The names in a folder, as they are, by case-folded name, and by stem."""
 
     exact: frozenset[str]
     folded: dict[str, str]
@@ -25,10 +25,13 @@ class _Names(NamedTuple):
 
 
 class Finder:
-    """Looks up files by name. Each folder is listed once.
+    """Looks up files by name. Each folder is listed only once.
 
     Args:
-        places: folders that names are relative to; the first one that has the file wins.
+        places: folders that names are relative to, in order of preference.
+
+    Attributes:
+        unclear: folders that were found but have no unambiguous frames, each with the reason.
     """
 
     def __init__(self, places: Sequence[Path]) -> None:
@@ -37,15 +40,14 @@ class Finder:
         self.unclear: list[str] = []
 
     def find(self, name: str) -> Path | None:
-        """Returns the video or folder of frames that a list refers to, or None.
+        """Returns the video or folder of frames that a name in a list refers to, or None.
 
-        A name may differ from that of the file in case, Unicode normalisation, suffix, and kind of slash.
-        A number at the end of the name is ignored if it follows the name of a folder: it is the number of
-        frames in lists of frame folders.
+        The name of the file may differ in case, Unicode normalisation, suffix, and kind of slash. A number
+        after the name of a folder is ignored, because lists of frame folders give the number of frames there.
         """
         if (found := self._named(name)) is not None:
             return found
-        # After a video's name, a number would be a second label; two numbers would select some of the frames.
+        # A number after a video would be a second label, and two numbers would select some of the frames.
         numbered = re.fullmatch(r"(.*\S)[\s,]+\d+", name)
         found = None if numbered is None else self._named(numbered[1])
         return found if found is not None and found.is_dir() else None
@@ -108,9 +110,9 @@ def _spellings(name: str) -> list[str]:
     found = [name]
     if "\\" in name:
         found.append(name.replace("\\", "/"))
-    found += [each.lstrip("/") for each in found if each.startswith("/")]  # relative to the dataset
+    found += [each.lstrip("/") for each in found if each.startswith("/")]  # may be relative to the dataset
     for each in list(found):
-        try:  # file names on disk that are not UTF-8
+        try:  # the file name on disk may not be UTF-8
             found.append(os.fsdecode(each.encode("cp1252")))
         except UnicodeEncodeError:
             continue
@@ -120,14 +122,14 @@ def _spellings(name: str) -> list[str]:
 def listed_clips(
     root: Path, videos: Path, named: Iterable[tuple[str, str]], source: str, *, also: Sequence[Path] = ()
 ) -> ClipList:
-    """Returns the listed videos that exist.
+    """Returns the clips for the listed videos that exist.
 
     Args:
         root: root of the dataset.
         videos: folder that the listed names are relative to.
         named: path and class of each video, as listed.
         source: name of the list, for messages.
-        also: additional folders to search.
+        also: more folders to search.
 
     Raises:
         DatasetNotFoundError: none of the videos exists.
@@ -155,30 +157,22 @@ def inside(root: Path, path: Path) -> str:
 
 
 def nothing_found(missing: Sequence[str], source: str, folder: Path) -> DatasetNotFoundError:
-    """Returns the error for a list none of whose files exist, with an example of what the folder contains."""
-    there = (
-        [inside(folder, path) for each in Folder(folder).all_below() for path in _clips_in(each)]
-        if folder.is_dir()
-        else []
-    )
-    holds = (
-        f"contains {counted(len(there), 'clip')}, first {printable(there[0])}"
-        if there
-        else "contains no videos"
-    )
-    if not folder.is_dir():
-        holds = "does not exist"
+    """Returns the error for a list without existing files, which names a clip that the folder contains."""
+    content = "does not exist"
+    if folder.is_dir():
+        there = [
+            path for each in Folder(folder).all_below() for path in each.videos + [each.path] * each.is_clip
+        ]
+        first = f", first {printable(inside(folder, there[0]))}" if there else ""
+        content = f"contains {counted(len(there), 'clip')}{first}" if there else "contains no videos"
     return DatasetNotFoundError(
-        f"no file of {source} exists ({counted(len(missing), 'file')}, first {missing[0]}); {folder} {holds}"
+        f"no file named in {source} exists ({counted(len(missing), 'file')}, first {missing[0]}); {folder} "
+        f"{content}"
     )
-
-
-def _clips_in(folder: Folder) -> list[Path]:
-    return folder.videos + [folder.path] * folder.is_clip
 
 
 def only_present_classes(found: ClipList, videos: Path) -> ClipList:
-    """Excludes the classes that have neither clips nor a folder, so that a part of a dataset can be used."""
+    """Excludes classes that have neither clips nor a folder, so that a part of a dataset can be used."""
     there = {clip.class_name for clip in found.clips}
     present = [name for name in found.classes if name in there or (videos / name).is_dir()]
     absent = sorted(set(found.classes) - set(present))

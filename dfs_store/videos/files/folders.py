@@ -1,17 +1,17 @@
-"""Reads any folder of videos: decides which of its folders are classes and which are splits.
+"""Reads a folder of videos with any layout, and decides which folders are classes and which are splits.
 
-A wrong guess would silently turn "Train" and "Test" into classes. An ambiguous layout is therefore an error
-that says what was found; `folder_layout="classes"` overrides it.
+A wrong guess would silently turn "Train" and "Test" into classes. An ambiguous layout is therefore an error,
+which describes what was found. `folder_layout="classes"` turns this check off.
 """
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 from dfs_store.errors import DatasetNotFoundError, DecodeError
-from dfs_store.names import counted
-from dfs_store.videos.files.cliplist import ClipFile, ClipList, some
+from dfs_store.names import counted, some
+from dfs_store.videos.files.cliplist import ClipFile, ClipList
 from dfs_store.videos.files.lists import METADATA, read_list
 from dfs_store.videos.files.picture_sequences import is_modality, rgb_of
 from dfs_store.videos.files.reading import Reading
@@ -30,12 +30,12 @@ _TEST_REMEDY = (
 
 @dataclass(frozen=True)
 class Parts:
-    """The folders of the splits of a dataset.
+    """The folders of the splits in a dataset.
 
     Attributes:
-        train: folder of the training clips.
-        test: folder of the test clips, or of the validation clips if there is no test folder.
-        remarks: which folders are not used.
+        train: folder with the training clips; None if there is none.
+        test: folder with the test clips, or with the validation clips if there is no test folder.
+        remarks: sentences about folders that are not used.
     """
 
     train: Folder | None
@@ -59,7 +59,7 @@ def read_folders(root: Path, split: str, how: Reading) -> ClipList:
             if not has_classes(base):
                 _explain_clips(base, root)
             raise DatasetNotFoundError(
-                f"{root} has no split {split!r}: it has class folders but no train/ and test/, so "
+                f"{root} has no split {split!r}: it has class folders but no train/ and test/ folders, so "
                 f"{_TEST_REMEDY}"
             )
         folder = base
@@ -92,7 +92,7 @@ def _checked_part(root: Path, parts: Parts, split: str) -> Folder:
 
 
 def _inner(base: Folder, remarks: list[str], depth: int = 0) -> tuple[Folder, Parts | None]:
-    """Returns the folder that contains the classes or splits: the one given, or the only one in it."""
+    """Returns the folder that contains the classes or splits, which may be the only folder in `base`."""
     if (parts := find_parts(base)) is not None:
         return base, parts
     children = _with_clips(base)
@@ -107,7 +107,7 @@ def _inner(base: Folder, remarks: list[str], depth: int = 0) -> tuple[Folder, Pa
 
 
 def _contained(base: Folder, remarks: list[str]) -> tuple[Folder, bool]:
-    """Enters a folder such as `videos` or `frames`; of several, the one with videos or RGB frames.
+    """Enters a folder such as `videos` or `frames`; if there are several, the one with videos or RGB frames.
 
     Raises:
         DatasetNotFoundError: there are several, and it is unclear which one to use.
@@ -121,7 +121,7 @@ def _contained(base: Folder, remarks: list[str]) -> tuple[Folder, bool]:
         raise DatasetNotFoundError(f"{base.path}: {error}. {_INSIST}") from error
     left = [child for child in children if child.name in kept]
     if len(left) > 1:
-        of_videos = [child for child in left if any(each.videos for each in child.all_below())]
+        of_videos = [child for child in left if _has_videos(child)]
         left = of_videos if len(of_videos) == 1 else left
     if len(left) > 1 or not is_container(left[0].name):
         raise DatasetNotFoundError(
@@ -140,16 +140,16 @@ def find_parts(base: Folder, *, sure: bool = False) -> Parts | None:
 
     Args:
         base: the folder.
-        sure: the dataset is known to have splits, so other folders beside them do not matter.
+        sure: whether the dataset is known to have splits, so that other folders beside them do not matter.
 
     Raises:
-        DatasetNotFoundError: some folders have such names, but it is unclear whether they are splits, or
+        DatasetNotFoundError: some folders have such names, but it is unclear whether they are splits or
             which of them to use.
     """
     children = _with_clips(base)
-    named = {child: said for child in children if (said := split_name(child.name)) is not None}
+    named = {child: parsed for child in children if (parsed := split_name(child.name)) is not None}
     others = [child for child in children if child not in named]
-    plain = [child for child, said in named.items() if said.is_plain]
+    plain = [child for child, parsed in named.items() if parsed.is_plain]
     if others and not sure and not (plain and _share_classes(plain)):
         if doubtful := [child.name for child in named if named[child].is_bare]:
             raise DatasetNotFoundError(
@@ -158,14 +158,14 @@ def find_parts(base: Folder, *, sure: bool = False) -> Parts | None:
             )
         return None
     groups = defaultdict[tuple[str, ...], dict[str, list[Folder]]](lambda: defaultdict(list))
-    for child, said in named.items():
-        if said.is_plain or not others:
-            groups[said.rest][said.part].append(child)
+    for child, parsed in named.items():
+        if parsed.is_plain or not others:
+            groups[parsed.rest][parsed.part].append(child)
     if not groups:
         return None
     chosen = _one_group(base, list(groups.values()), children)
     if not all(named[each].is_plain for part in chosen.values() for each in part) and len(chosen) < 2:
-        return None  # a single "train_station"
+        return None  # for example a single folder "train_station"
     used = {part: folders[0] for part, folders in chosen.items()}
     test = used.get("test", used.get("val"))
     unused = [child.name for child in children if child not in (used.get("train"), test)]
@@ -181,7 +181,7 @@ def find_parts(base: Folder, *, sure: bool = False) -> Parts | None:
 def _one_group(
     base: Folder, groups: list[dict[str, list[Folder]]], children: list[Folder]
 ) -> dict[str, list[Folder]]:
-    """Returns the folders of one group of names (videos_train, videos_val) by split."""
+    """Returns the folders of one group, such as videos_train and videos_val, by split."""
     joined = defaultdict[str, list[Folder]](list)
     for group in groups:
         for part, folders in group.items():
@@ -190,9 +190,7 @@ def _one_group(
         return joined
     whole = [group for group in groups if "train" in group and len(group) > 1] or groups
     if len(whole) > 1:
-        whole = [
-            g for g in whole if all(any(e.videos for e in f.all_below()) for fs in g.values() for f in fs)
-        ]
+        whole = [group for group in whole if all(map(_has_videos, chain(*group.values())))]
     if len(whole) == 1 and all(len(folders) == 1 for folders in whole[0].values()):
         return whole[0]
     raise DatasetNotFoundError(
@@ -202,15 +200,19 @@ def _one_group(
 
 
 def _share_classes(folders: list[Folder]) -> bool:
-    """Whether the train and test folders have subfolders with the same names that are not clips."""
+    """Whether the train and test folders have subfolders with the same names, not counting clips."""
     by_part = defaultdict[str, set[str]](set)
     for folder in folders:
-        said = split_name(folder.name)
-        assert said is not None
-        by_part["train" if said.part == "train" else "test"] |= {
+        parsed = split_name(folder.name)
+        assert parsed is not None
+        by_part["train" if parsed.part == "train" else "test"] |= {
             f.name for f in _with_clips(folder) if not f.is_clip
         }
     return bool(by_part["train"] & by_part["test"])
+
+
+def _has_videos(folder: Folder) -> bool:
+    return any(each.videos for each in folder.all_below())
 
 
 def _with_clips(folder: Folder) -> list[Folder]:
@@ -218,7 +220,7 @@ def _with_clips(folder: Folder) -> list[Folder]:
 
 
 def has_classes(folder: Folder) -> bool:
-    """Whether a folder contains folders of clips, not clips themselves."""
+    """Whether a folder contains folders of clips, rather than the clips themselves."""
     return any(not child.is_clip or child.videos for child in _with_clips(folder))
 
 
@@ -232,13 +234,13 @@ def _check_classes(folder: Folder, root: Path) -> None:
         _explain_clips(folder, root)
     _check_shared(folder, children)
     for child in children:
-        parts = {f.name: said.part for f in _with_clips(child) if (said := _part_in_class(f)) is not None}
+        parts = {f.name: parsed.part for f in _with_clips(child) if (parsed := _part_in_class(f)) is not None}
         alone = len(parts) == len(_with_clips(child)) and not child.videos
         if len(set(parts.values())) > 1 or (parts and alone):
             raise DatasetNotFoundError(
-                f"{child.path} has the folder {some(parts)}, named like a split, so clips of all splits "
+                f"{child.path} has the folder {some(parts)}, named like a split, so the clips of all splits "
                 "would be used for training. Move the splits to the top (train/<class>/<clips> and "
-                "test/<class>/<clips>) or use a list of the clips. To train on the clips of all splits, use "
+                "test/<class>/<clips>), or use a list of the clips. To train on the clips of all splits, use "
                 '--folder-layout classes (folder_layout="classes")'
             )
 
@@ -246,17 +248,17 @@ def _check_classes(folder: Folder, root: Path) -> None:
 def _check_shared(folder: Folder, children: list[Folder]) -> None:
     """Rejects folders that all contain the same folders of clips, since either level may be the classes.
 
-    The outer ones are probably splits or kinds of images with unknown names. Numbered folders are clips,
-    people or groups of clips.
+    The outer folders are probably splits or kinds of images with unknown names. Numbered inner folders are
+    not classes, but clips, people or groups of clips.
     """
     inner = [{each.name for each in child.parts[0] if _may_be_class(each)} for child in children]
     shared = sorted(set.intersection(*inner)) if len(inner) > 1 else []
     if len(shared) > 1:
         raise DatasetNotFoundError(
             f"each of the folders {some(child.name for child in children)} in {folder.path} has the folders "
-            f"{some(shared)}, so it is unclear which are the classes. If they are {some(shared)}, rename the "
-            "outer folders to train and test, or use one of them as the dataset. If they are "
-            f"{some(child.name for child in children)}, use --folder-layout classes "
+            f"{some(shared)}, so it is unclear which are the classes. If the classes are {some(shared)}, "
+            "rename the outer folders to train and test, or use one of them as the dataset. If the classes "
+            f"are {some(child.name for child in children)}, use --folder-layout classes "
             '(folder_layout="classes")'
         )
 
@@ -269,9 +271,13 @@ def _may_be_class(folder: Folder) -> bool:
 
 
 def _part_in_class(folder: Folder) -> SplitName | None:
-    """Returns the split that a folder in a class folder is named after; a clip may be called train_01."""
-    said = split_name(folder.name)
-    return said if said is not None and (said.is_bare or (said.is_plain and not folder.is_clip)) else None
+    """Returns the split that a folder in a class is named after. A clip may have a name such as train_01."""
+    parsed = split_name(folder.name)
+    return (
+        parsed
+        if parsed is not None and (parsed.is_bare or (parsed.is_plain and not folder.is_clip))
+        else None
+    )
 
 
 def _check_several(folder: Folder, root: Path, how: Reading) -> None:
@@ -307,12 +313,12 @@ def _explain_clips(folder: Folder, root: Path) -> None:
         what = f"{folder.path} has no videos or folders of images, only {_kinds(others)}"
     else:
         what = f"{folder.path} has no class folders"
-    insist = "" if folder.path == root else f". {_INSIST}"  # it is named like a split
+    insist = "" if folder.path == root else f". {_INSIST}"  # the folder is named like a split
     raise DatasetNotFoundError(f"{what}. {_found_lists(root)}It must contain {_LAYOUTS}{insist}")
 
 
 def _found_lists(root: Path) -> str:
-    """Suggests using one of the lists in a folder as the dataset; "" if there are none."""
+    """Returns a suggestion to use one of the lists in a folder as the dataset; "" if there are none."""
     names = sorted(
         path.relative_to(root).as_posix()
         for pattern in ("*.csv", "*.txt", "*.tsv", "*.jsonl", "*/metadata.csv")
@@ -326,7 +332,7 @@ def _found_lists(root: Path) -> str:
 
 
 def class_clips(root: Path, folder: Path | Folder) -> ClipList:
-    """Returns the clips in the class folders of a folder, with paths relative to the root."""
+    """Returns the clips in the class folders in `folder`, with paths relative to the root."""
     folder = folder if isinstance(folder, Folder) else Folder(folder)
     if not folder.folders:
         raise DatasetNotFoundError(f"{folder.path} has no class folders; it must contain {_LAYOUTS}")
@@ -334,13 +340,14 @@ def class_clips(root: Path, folder: Path | Folder) -> ClipList:
     for class_folder in folder.folders:
         found = tally.clips_of(class_folder)
         clips += [ClipFile(path.relative_to(root).as_posix(), class_folder.name) for path in found]
-    tally.outside(folder)
     clips.sort(key=lambda clip: (clip.class_name, clip.file))
-    return ClipList(root, clips, sorted(child.name for child in folder.folders), remarks=tally.remarks(root))
+    return ClipList(
+        root, clips, sorted(child.name for child in folder.folders), remarks=tally.remarks(root, folder)
+    )
 
 
 class _Tally:
-    """Collects the clips in class folders and counts what is skipped."""
+    """Collects the clips in class folders and counts the files that are skipped."""
 
     def __init__(self) -> None:
         self._others = Counter[str]()
@@ -348,13 +355,12 @@ class _Tally:
         self._unclear: list[str] = []
         self._patterns = Counter[str]()
         self._modalities = Counter[str]()
-        self._loose: list[Folder] = []
+        self._loose: list[Path] = []
         self._loops: list[Path] = []
         self._deep: list[Path] = []
-        self._at_top: list[Path] = []
 
     def clips_of(self, class_folder: Folder) -> list[Path]:
-        """Returns the videos in a class folder; if there are none, the folders of frames in it."""
+        """Returns the videos in a class folder, or the folders of frames if there are no videos."""
         videos, frames = list[Path](), list[Folder]()
         for folder in class_folder.walk():
             _, left, unclear = folder.parts
@@ -373,7 +379,7 @@ class _Tally:
             self._deep += [path for path in videos if path.parent != class_folder.path][:1]
             return sorted(videos)
         if class_folder.is_clip:
-            self._loose.append(class_folder)
+            self._loose.append(class_folder.path)
         self._modalities.update(folder.name for folder in beside)
         self._unclear += unclear_clips
         for folder in frames:
@@ -383,25 +389,20 @@ class _Tally:
                 self._patterns.update(folder.frames.passed_over)
         return [folder.path for folder in frames if folder.frames is not None]
 
-    def outside(self, folder: Folder) -> None:
-        """Counts what is outside the class folders."""
-        self._at_top = folder.videos
-        self._loops += folder.loops
-
-    def remarks(self, root: Path) -> list[str]:
-        """Returns one sentence for each kind of skipped files."""
+    def remarks(self, root: Path, folder: Folder) -> list[str]:
+        """Returns a sentence for each kind of skipped files in the class folders and in the folder itself."""
         found = []
         if self._others:
             number = sum(self._others.values())
             found.append(f"{counted(number, 'other file')} skipped: {_kinds(self._others)}")
         lists: tuple[tuple[str, list[Path]], ...] = (
             ("folders of images in classes that also have videos are not used", self._beside_videos),
-            ("links to a parent folder are not followed", self._loops),
-            ("videos outside the class folders are not used", self._at_top),
+            ("links to a parent folder are not followed", [*self._loops, *folder.loops]),
+            ("videos outside the class folders are not used", folder.videos),
             (
                 "class folders contain images outside clip folders, which are not used (expected "
                 "<class>/<clip>/<images>)",
-                [folder.path for folder in self._loose],
+                self._loose,
             ),
         )
         for what, paths in lists:

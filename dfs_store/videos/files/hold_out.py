@@ -1,7 +1,7 @@
-"""Selects the training clips to hold out: whole groups, so that no recording is in both parts.
+"""Selects the training clips to hold out, in whole groups, so that no recording is in both parts.
 
-A group consists of the clips that were cut from one recording: a group gNN of UCF101, or a source video of
-HMDB51. In other datasets, every clip is its own group.
+The clips of a group were cut from one recording, which is a group gNN of UCF101 or a source video of HMDB51.
+In other datasets, every clip is its own group.
 """
 
 import hashlib
@@ -42,10 +42,10 @@ def check_share(share: float) -> None:
 def held_out_groups(class_name: str, groups: Iterable[str], share: float) -> set[str]:
     """Returns the groups of a class to hold out.
 
-    A group is held out if the SHA-256 of its class and name, as a fraction of 1, is below `share`. The choice
-    therefore does not depend on the other clips, groups and classes, and a larger share holds out the same
-    groups and more. At least one group is held out (the one with the lowest fraction), and at least one is
-    kept (the one with the highest).
+    The SHA-256 of its class and name gives every group a fraction in [0, 1), and groups with a fraction below
+    `share` are held out. The choice therefore does not depend on other clips, groups or classes, and a larger
+    share holds out the same groups and more. At least one group is held out, the one with the lowest
+    fraction, and at least one is kept, the one with the highest.
 
     Args:
         class_name: class of the groups.
@@ -60,8 +60,8 @@ def held_out_groups(class_name: str, groups: Iterable[str], share: float) -> set
     if len(fractions) < 2:
         raise SettingsError(
             f"--hold-out {share:g} needs at least two groups of clips in every class, but class "
-            f"{class_name!r} has {len(fractions)} (clips cut from the same video form one group). Exclude "
-            "the class with --classes, or remove --hold-out"
+            f"{class_name!r} has {len(fractions)} (clips cut from the same video form one group). Select "
+            "the other classes with --classes, or remove --hold-out"
         )
     held = {group for group, fraction in fractions.items() if fraction < share}
     if not held:

@@ -1,6 +1,6 @@
-"""Readers of the known dataset layouts, each of which returns a list of clips.
+"""Readers for the known dataset layouts. Each returns a list of clips.
 
-Classes are always numbered in Python's sort order of their names; numbers in the lists of a dataset are
+Classes are numbered by their names in Python's sort order, and class numbers in a dataset's own lists are
 ignored.
 """
 
@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from dfs_store.errors import DatasetNotFoundError
-from dfs_store.videos.files.cliplist import ClipList, some
+from dfs_store.names import some
+from dfs_store.videos.files.cliplist import ClipList
 from dfs_store.videos.files.finding import listed_clips, only_present_classes
 from dfs_store.videos.files.folders import class_clips, find_parts, has_classes, read_folders
 from dfs_store.videos.files.lists import read_list
@@ -20,7 +21,7 @@ from dfs_store.videos.files.tree import Folder
 __all__ = ["READERS", "Reader"]
 
 Reader = Callable[[Path, str, Reading], ClipList]
-"""Maps the root (or the list), "train" or "test", and the reading options to a list of clips."""
+"""Takes the root or the list, the split and the reading options, and returns a list of clips."""
 
 _KINETICS_COLUMNS = ("label", "youtube_id", "time_start", "time_end")
 _AS_LIST = "If it is a list of paths and labels, use it as the dataset: --dataset"
@@ -36,7 +37,7 @@ def read_ucf(root: Path, split: str, how: Reading) -> ClipList:
     videos = _first_folder([root / "UCF-101", root / "UCF101", root / "videos", root])
     named = []
     for number, line in numbered_lines(lists):
-        # A line is "<Class>/<file>" or "<Class>/<file> <number>"; the number is not needed.
+        # A line is "<Class>/<file>" or "<Class>/<file> <number>", and the number is not needed.
         entry = line.split()[0].replace("\\", "/").removeprefix("./")
         if "/" not in entry:
             raise DatasetNotFoundError(f"{lists}, line {number}: expected <Class>/<file>, got {line[:120]!r}")
@@ -47,8 +48,8 @@ def read_ucf(root: Path, split: str, how: Reading) -> ClipList:
 def read_hmdb(root: Path, split: str, how: Reading) -> ClipList:
     """Reads HMDB51: <class>/*.avi and testTrainMulti_7030_splits/<class>_test_split<n>.txt.
 
-    A line is "<file> <0|1|2>": 1 is training, 2 is test, and 0 is not used by the official split. The
-    baseline of the published results trains on 1 and 0 (5236 clips), and so does this reader.
+    A line is "<file> <0|1|2>", in which 1 marks training clips, 2 test clips, and 0 clips that the official
+    split does not use. The published baseline trains on 1 and 0 (5236 clips), and this reader does the same.
     """
     splits = _first_folder(
         [root / "testTrainMulti_7030_splits", root / "test_train_splits" / "testTrainMulti_7030_splits", root]
@@ -56,7 +57,7 @@ def read_hmdb(root: Path, split: str, how: Reading) -> ClipList:
     ending = f"_test_split{how.official_split}.txt"
     lists = sorted(path for path in splits.glob(f"*{ending}") if not path.name.startswith("."))
     if not lists:
-        raise DatasetNotFoundError(f"{splits} contains no split files of HMDB51 (*{ending})")
+        raise DatasetNotFoundError(f"{splits} contains no HMDB51 split files (*{ending})")
     videos = _first_folder([root / "hmdb51_org", root / "hmdb51", root / "HMDB51", root / "videos", root])
     wanted = {"2"} if split == "test" else {"0", "1"}
     named = []
@@ -74,7 +75,7 @@ def read_hmdb(root: Path, split: str, how: Reading) -> ClipList:
 
 
 def read_kinetics(root: Path, split: str, how: Reading) -> ClipList:
-    """Reads Kinetics-400: train|val/<class>/*.mp4, or flat with train.csv and val.csv; and replacement/."""
+    """Reads Kinetics-400: train|val/<class>/*.mp4, or train|val/*.mp4 with csv tables; and replacement/."""
     parts = find_parts(Folder(root), sure=True)
     folder = None if parts is None else parts.train if split == "train" else parts.test
     if parts is None or folder is None:
@@ -108,8 +109,8 @@ def _kinetics_rows(table: Path) -> Iterable[tuple[str, str]]:
     for line, row in read_table(table):
         if absent := [column for column in _KINETICS_COLUMNS if column not in row]:
             raise DatasetNotFoundError(
-                f"{table} must have the columns {', '.join(_KINETICS_COLUMNS)}; {', '.join(absent)} missing, "
-                f"its first line is {', '.join(row)}. {_AS_LIST} {table}"
+                f"{table} must have the columns {', '.join(_KINETICS_COLUMNS)}, but lacks "
+                f"{', '.join(absent)}; its first line is {', '.join(row)}. {_AS_LIST} {table}"
             )
         if empty := [column for column in _KINETICS_COLUMNS if not row[column]]:
             raise DatasetNotFoundError(f"{table}, line {line}: the column {empty[0]} is empty")
@@ -124,31 +125,32 @@ def _seconds(text: str, column: str, table: Path, line: int) -> int:
             return int(value)
     except (ValueError, OverflowError):
         pass
-    raise DatasetNotFoundError(f"{table}, line {line}: {column} must be in whole seconds, got {text!r}")
+    raise DatasetNotFoundError(
+        f"{table}, line {line}: {column} must be a whole number of seconds, got {text!r}"
+    )
 
 
 def read_ssv2(root: Path, split: str, how: Reading) -> ClipList:
     """Reads Something-Something V2: <id>.webm and JSON lists with "id" and "template"."""
-    names = ("train",) if split == "train" else ("validation",)
+    name = "train" if split == "train" else "validation"
     tables = [
         base / f"{prefix}{name}.json"
         for base in (root, root / "labels", root / "annotations")
         for prefix in ("something-something-v2-", "")
-        for name in names
     ]
     table = _first_file(tables, "the list of clips of Something-Something V2")
     videos = _first_folder([root / "20bn-something-something-v2", root / "videos", root])
     entries = read_json(table)
     if not isinstance(entries, list) or not entries:
         raise DatasetNotFoundError(
-            f"{table} cannot be read as a list of clips: it must be a non-empty JSON list of objects"
+            f"{table} is not a list of clips; it must be a JSON list of objects that is not empty"
         )
     named = []
     for number, entry in enumerate(entries, 1):
         keys = list(entry) if isinstance(entry, dict) else [type(entry).__name__]
         if not {"id", "template"} <= set(keys):
             raise DatasetNotFoundError(
-                f'{table} cannot be read: entry {number} needs "id" and "template", got {", ".join(keys)}'
+                f'{table}, entry {number}: expected the keys "id" and "template", got {", ".join(keys)}'
             )
         template = str(entry["template"]).replace("[", "").replace("]", "")
         named.append((f"{entry['id']}.webm", template))
@@ -169,9 +171,7 @@ def _first_file(candidates: list[Path], what: str) -> Path:
     for path in candidates:
         if path.is_file():
             return path
-    raise DatasetNotFoundError(
-        f"{what} was not found; searched for " + ", ".join(str(path) for path in candidates)
-    )
+    raise DatasetNotFoundError(f"{what} was not found; looked for {', '.join(map(str, candidates))}")
 
 
 def _first_folder(candidates: list[Path]) -> Path:

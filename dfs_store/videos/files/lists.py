@@ -1,6 +1,6 @@
-"""Reads lists of clips: a path and a label per line, or a table with a header.
+"""Reads lists of clips, with a path and a label per line, or as a table with a header.
 
-VideoMAE, SlowFast, mmaction2 and pytorchvideo use such lists; Hugging Face's VideoFolder uses metadata.csv.
+VideoMAE, SlowFast, mmaction2 and pytorchvideo use such lists. Hugging Face's VideoFolder uses metadata.csv.
 """
 
 import os
@@ -41,7 +41,7 @@ _SPLITS = ["split", "subset", "part", "partition", "set", "usage", "is_train", "
 _KNOWN = {*_PATHS, *_LABELS, *_SPLITS}
 _SPAN = re.compile(r"(^|_)(start|begin|onset|from|end|stop|to|offset)(_|$)")
 _SEPARATORS = ("\t", ",", " ", ";")
-_TRIED = 200  # lines that are examined to detect the separator
+_TRIED = 200  # number of lines that are examined to detect the separator
 
 
 class ListRow(NamedTuple):
@@ -50,9 +50,9 @@ class ListRow(NamedTuple):
     Attributes:
         path: path as listed.
         label: label as listed.
-        part: "train", "val" or "test" from a column such as `split`; "" without one.
+        part: "train", "val" or "test", from a column such as `split`; "" if there is no such column.
         line: line number.
-        span: columns with start or end times, and their values; "" without such columns.
+        span: columns with start or end times and their values; "" if there are none.
     """
 
     path: str
@@ -64,7 +64,7 @@ class ListRow(NamedTuple):
 
 @dataclass(frozen=True)
 class _Listed:
-    """The rows of both splits, and the lists they were read from."""
+    """The rows of both splits and the lists that they were read from."""
 
     train: list[ListRow]
     test: list[ListRow]
@@ -77,10 +77,10 @@ class _Listed:
 
 
 def read_list(path: Path, split: str, how: Reading) -> ClipList:
-    """Returns the clips of a split that are named in a list.
+    """Reads the clips of a split from a list.
 
     Raises:
-        DatasetNotFoundError: the list cannot be read, has no clips of the split or contradictory rows, or
+        DatasetNotFoundError: the list cannot be read, has no clips for the split, has contradictory rows, or
             none of its files exists.
     """
     listed = _both_parts(path, how)
@@ -107,14 +107,16 @@ def _both_parts(path: Path, how: Reading) -> _Listed:
     train, train_from_column = parts.get("", parts.get("train", [])), "" not in parts
     test, test_list = parts.get("test") or parts.get("val") or [], path
     if train_from_column and parts.get("test") and parts.get("val"):
-        remarks.append(f"{counted(len(parts['val']), 'validation row')} not used: the list has test rows")
+        remarks.append(
+            f"{counted(len(parts['val']), 'validation row')} not used, because the list has test rows"
+        )
     if how.test_list is not None:
         test_list = Path(how.test_list).expanduser().absolute()
         if not test_list.is_file():
             raise DatasetNotFoundError(f"the test list {test_list} does not exist")
         if test:
             rows_text = counted(len(test), "test row")
-            remarks.append(f"{rows_text} of {path.name} not used: the test list is {test_list.name}")
+            remarks.append(f"{rows_text} in {path.name} not used, because the test list is {test_list.name}")
         of_test = _by_part(read_rows(test_list, _exists_in(how.root_or(test_list.parent))))
         test = of_test.get("") or of_test.get("test") or of_test.get("val") or []
     return _Listed(train, test, path, test_list, remarks)
@@ -132,14 +134,14 @@ def _no_rows(path: Path, split: str) -> str:
         return f"{path} contains no training clips"
     return (
         f"{path} contains only training clips; pass the test clips with --test-list LIST (test_list=), add a "
-        "column split with the values train and test, or condense and evaluate with --hold-out 0.2"
+        "column named split with the values train and test, or condense and evaluate with --hold-out 0.2"
     )
 
 
 def _clips(
     rows: list[ListRow], source: Path, root: Path, finder: Finder, name_of: Callable[[str], str]
 ) -> tuple[list[ClipFile], list[str], list[str]]:
-    """Returns the existing clips, the missing ones, and remarks about the list."""
+    """Returns the clips that exist, the files that are missing, and remarks about the list."""
     clips, missing, seen, repeated = [], [], dict[str, ListRow](), 0
     for row in rows:
         found = finder.find(row.path)
@@ -149,7 +151,7 @@ def _clips(
                 raise DatasetNotFoundError(
                     f"{source}, line {row.line}: {printable(file)} is listed with {row.span} here and with "
                     f"{earlier.span} in line {earlier.line}, but a clip is a whole video and must be listed "
-                    "once. To use several parts of a video, cut it (ffmpeg -ss START -to END -i IN OUT)"
+                    "only once. To use parts of a video, cut it with ffmpeg -ss START -to END -i IN OUT"
                 )
             if name_of(earlier.label) != name_of(row.label):
                 raise DatasetNotFoundError(
@@ -163,10 +165,11 @@ def _clips(
             clips.append(ClipFile(file, name_of(row.label)))
     remarks = []
     if repeated:
-        remarks.append(f"{counted(repeated, 'repeated row')} of {source.name} skipped")
+        remarks.append(f"{counted(repeated, 'repeated row')} in {source.name} skipped")
     if rows[0].span:
         remarks.append(
-            f"columns of {source.name} not used because a clip is a whole video, first {rows[0].span}"
+            f"start and end times in {source.name} not used, because a clip is a whole video; first "
+            f"{rows[0].span}"
         )
     return clips, missing, remarks
 
@@ -188,20 +191,21 @@ def read_rows(path: Path, exists: Callable[[str], bool]) -> list[ListRow]:
     """Returns the rows of a list.
 
     Args:
-        path: path of the list: text, csv with or without a header, JSON (a list of objects) or JSON lines.
-        exists: returns whether a listed path exists; used to detect the separator.
+        path: path of the list, which is text, csv with or without a header, a JSON list of objects, or JSON
+            lines.
+        exists: returns whether a listed path exists, to detect the separator.
 
     Raises:
-        DatasetNotFoundError: the list cannot be read. The message states the file, line and columns.
+        DatasetNotFoundError: the list cannot be read. The message gives the file, the line and the columns.
     """
     if path.suffix.lower() in (".json", ".jsonl", ".ndjson"):
         return _from_columns(path, _json_rows(path))
     lines = numbered_lines(path)
     if not lines:
-        raise DatasetNotFoundError(f"{path} is empty")
+        raise DatasetNotFoundError(f"the list {path} is empty")
     header = _delimiter_of_header(lines[0][1])
     if header == " " and len(lines[0][1].split()) == 2:
-        lines = lines[1:]  # "path label": read it as text, because paths may contain spaces
+        lines = lines[1:]  # "path label" is not read as a table, because paths may contain spaces
     elif header is not None:
         return _from_columns(path, read_table(path, header))
     lines = [
@@ -214,14 +218,14 @@ def read_rows(path: Path, exists: Callable[[str], bool]) -> list[ListRow]:
         if not (name and label):
             raise DatasetNotFoundError(
                 f"{path}, line {number}: expected `path label`, separated by a space, tab or comma, got "
-                f"{line[:120]!r}. Or use csv with a header that names the columns path and label"
+                f"{line[:120]!r}. A table needs a header that names the columns path and label"
             )
         rows.append(ListRow(name, label, "", number))
     return rows
 
 
 def _split(line: str, separator: str) -> tuple[str, str]:
-    """Splits a line at its last separator; path and label may be quoted."""
+    """Splits a line at its last separator. The path and the label may be quoted."""
     if '"' in line:
         fields = parse_fields(line, separator)
         return separator.join(fields[:-1]).strip(), fields[-1] if len(fields) > 1 else ""
@@ -232,7 +236,7 @@ def _split(line: str, separator: str) -> tuple[str, str]:
 
 
 def _separator(lines: list[str], exists: Callable[[str], bool]) -> str:
-    """Returns the separator that results in most existing paths, or else most names of videos."""
+    """Returns the separator that gives the most existing paths, or else the most names of videos."""
 
     def score(separator: str) -> tuple[int, int, int]:
         names = [name for name, label in (_split(line, separator) for line in lines) if name and label]
@@ -289,8 +293,8 @@ def _from_columns(path: Path, rows: Iterable[tuple[int, dict[str, str]]]) -> lis
         name, label, split = columns
         if name is None or label is None:
             raise DatasetNotFoundError(
-                f"{path} must have a column for the path of the video (path, file_name ...) and one for its "
-                f"class (label, class_name ...), got {', '.join(row)}"
+                f"{path} must have a column for the path of the video (such as path or file_name) and one "
+                f"for its class (such as label or class_name), got the columns {', '.join(row)}"
             )
         for column in (name, label):
             if not row[column]:
@@ -306,9 +310,9 @@ def _from_columns(path: Path, rows: Iterable[tuple[int, dict[str, str]]]) -> lis
 
 
 def _part(value: str, path: Path, line: int, column: str) -> str:
-    said = split_name(value)
-    if said is None:
+    parsed = split_name(value)
+    if parsed is None:
         raise DatasetNotFoundError(
-            f"{path}, line {line}: the column {column} must be train, val or test, got {value!r}"
+            f"{path}, line {line}: the column {column} must contain train, val or test, got {value!r}"
         )
-    return said.part
+    return parsed.part

@@ -1,4 +1,4 @@
-"""Numeric labels of a list, and the files that give them class names."""
+"""Names and sorts the labels of a list, with a file of class names if the labels are numbers."""
 
 import json
 import os
@@ -8,15 +8,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from dfs_store.errors import DatasetNotFoundError, SettingsError
-from dfs_store.videos.files.cliplist import some
+from dfs_store.names import some
 from dfs_store.videos.files.reading import PathLike
 from dfs_store.videos.files.texts import numbered_lines, parse_fields, read_json
 
 __all__ = ["ClassNames", "Naming", "named_labels", "read_class_names"]
 
 _WHOLE = re.compile(r"([+-]?\d+)(?:\.0+)?")
-
-
 _FRACTION = re.compile(r"[+-]?\d*\.\d+(?:e[+-]?\d+)?")
 _NUMBER_FIRST = re.compile(r"\"?(\d+)\"?[\s,;:]+(\S.*)")
 _NUMBER_LAST = re.compile(r"(.*\S)[\s,;:]+\"?(\d+)\"?")
@@ -26,8 +24,8 @@ class ClassNames(NamedTuple):
     """Class names by number.
 
     Attributes:
-        by_number: name of each number; counted from 0 if the file has no numbers.
-        has_numbers: whether the file states the numbers.
+        by_number: name of each class number. If the names have no numbers, they are numbered from 0.
+        has_numbers: whether the names have numbers.
     """
 
     by_number: dict[int, str]
@@ -35,7 +33,7 @@ class ClassNames(NamedTuple):
 
 
 class Naming(NamedTuple):
-    """How labels become class names.
+    """Conversion of labels to class names.
 
     Attributes:
         name_of: maps a label of the list to its class name.
@@ -47,9 +45,9 @@ class Naming(NamedTuple):
 
 
 def named_labels(labels: Sequence[str], names: PathLike | Sequence[str] | None, source: Path) -> Naming:
-    """Returns how the labels of a list are named and sorted.
+    """Determines how the labels of a list are named and sorted.
 
-    Without names, numbers are used as names and sorted numerically; words are sorted as Python does.
+    Without names, numbers are used as names and sorted numerically. Words are sorted in Python's order.
 
     Args:
         labels: labels of all rows of a list and of its test list.
@@ -65,21 +63,19 @@ def named_labels(labels: Sequence[str], names: PathLike | Sequence[str] | None, 
     if fractions := sorted(
         label for label, match in matches.items() if not match and _FRACTION.fullmatch(label)
     ):
-        raise DatasetNotFoundError(
-            f"{source} has the label {fractions[0]}; labels must be whole numbers or words"
-        )
+        raise DatasetNotFoundError(f"labels must be whole numbers or words, got {fractions[0]} in {source}")
     if len(numbers) < len(matches):
         if names is not None and (words := sorted(set(matches) - set(numbers))):
             known = set(read_class_names(names).by_number.values())
             if not set(words) <= known:
                 raise SettingsError(
-                    f"{source} has the label {words[0]!r}, but --class-names (class_names) is only for lists "
-                    "with numbers as labels; remove it"
+                    f"{source} has the label {words[0]!r}, but --class-names (class_names) can only be used "
+                    "with lists whose labels are numbers; remove it"
                 )
         return Naming(lambda label: label, sorted)
     if negative := sorted(label for label, number in numbers.items() if number < 0):
         raise DatasetNotFoundError(
-            f"{source} has the label {negative[0]}; labels must be numbers from 0 or 1, or words"
+            f"labels must be words or non-negative numbers, got {negative[0]} in {source}"
         )
     if names is None:
         return Naming(lambda label: str(numbers[label]), lambda found: sorted(found, key=int))
@@ -89,26 +85,26 @@ def named_labels(labels: Sequence[str], names: PathLike | Sequence[str] | None, 
 
 
 def _matched(names: ClassNames, used: set[int], source: Path) -> dict[int, str]:
-    """Returns the names by the numbers that a list uses, which may start at 0 or at 1."""
+    """Numbers the names as a list does, from 0 or from 1."""
     by_number, number_of_names = names.by_number, len(names.by_number)
     if not names.has_numbers and 0 not in used:
         if number_of_names not in used:
             raise SettingsError(
                 f"{source} has the labels {min(used)} to {max(used)}, and there are {number_of_names} class "
-                "names, so it is unclear whether they start at 0 or at 1. Add the numbers to the file of "
-                "--class-names, such as the line `1 archery`"
+                "names, so it is unclear whether the labels start at 0 or at 1. Add the numbers to the file "
+                "of --class-names, for example `1 archery`"
             )
         by_number = {number + 1: name for number, name in by_number.items()}
     if unnamed := sorted(used - set(by_number)):
         raise SettingsError(
-            f"{source} has the label {some(map(str, unnamed), 5)}, which has no class name: the "
-            f"{number_of_names} names have the numbers {min(by_number)} to {max(by_number)}"
+            f"{source} has labels without a class name: {some(map(str, unnamed), 5)}. The {number_of_names} "
+            f"names have the numbers {min(by_number)} to {max(by_number)}; add the missing names"
         )
     return by_number
 
 
 def read_class_names(names: PathLike | Sequence[str]) -> ClassNames:
-    """Reads class names from JSON, or from lines that may have a number before or after the name.
+    """Reads class names from JSON, or from lines with an optional number before or after the name.
 
     Args:
         names: a file, or the names themselves in numerical order.
@@ -142,14 +138,13 @@ def _from_json(content: object, path: Path) -> ClassNames:
     if isinstance(content, list) and all(isinstance(name, str) for name in content):
         return ClassNames(_unique(enumerate(content), str(path)), has_numbers=False)
     if isinstance(content, dict) and content:
-        for pairs in ([(k, v) for k, v in content.items()], [(v, k) for k, v in content.items()]):
+        for pairs in (list(content.items()), list(zip(content.values(), content, strict=True))):
             if all(_WHOLE.fullmatch(str(number)) for number, _ in pairs):
-                return ClassNames(
-                    _unique([(int(n), str(name)) for n, name in pairs], str(path)), has_numbers=True
-                )
+                numbered = [(int(number), str(name)) for number, name in pairs]
+                return ClassNames(_unique(numbered, str(path)), has_numbers=True)
     raise DatasetNotFoundError(
-        f"{path} must be a JSON list of class names, or an object that maps names to numbers, got "
-        f"{json.dumps(content):.80}"
+        f"{path} must contain a JSON list of class names, or an object that maps names to numbers or numbers "
+        f"to names, got {json.dumps(content):.80}"
     )
 
 
@@ -159,8 +154,8 @@ def _unique(pairs: Iterable[tuple[int, str]], source: str) -> dict[int, str]:
         plain = str(name).strip().strip('"').strip()
         if not plain or number in found or plain in found.values():
             raise SettingsError(
-                f"{source}: the name {plain!r} of class {number} is empty or repeated; every class needs its "
-                "own name and number"
+                f"{source}: class {number} has the name {plain!r}, but names must not be empty, and neither "
+                "names nor numbers may be repeated"
             )
         found[number] = plain
     return found

@@ -1,7 +1,7 @@
-"""Selects the images in a folder that are the frames of a clip: those with one name pattern.
+"""Selects the images in a folder that are the frames of a clip, by the patterns of their names.
 
-Folders may also contain optical flow and depth (`img_00001.jpg`, `flow_x_00001.jpg`), thumbnails, or a second
-camera. A pattern is a file name with its numbers replaced by `#`.
+A pattern is a file name with its numbers replaced by `#`. Besides the frames (`img_00001.jpg`), folders may
+contain optical flow (`flow_x_00001.jpg`), depth, thumbnails, or the frames of a second camera.
 """
 
 import os
@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from dfs_store.errors import DecodeError
+from dfs_store.names import some
 
 __all__ = ["PICTURE_SUFFIXES", "PictureSequence", "is_modality", "picture_sequence", "rgb_of"]
 
@@ -31,7 +32,7 @@ _OTHER = frozenset(_OTHER_TEXT.split())
 _BESIDE_OTHER = frozenset(
     {"dense", "map", "maps", "of", "opt", "optical", "tvl", "u", "v", "warped", "x", "y"}
 )
-_MOST_REPEATED = 0.1  # allowed share of repeated numbers in a sequence, for time stamps
+_MOST_REPEATED = 0.1  # allowed share of repeated numbers in a sequence, which time stamps may have
 
 
 class PictureSequence(NamedTuple):
@@ -39,8 +40,8 @@ class PictureSequence(NamedTuple):
 
     Attributes:
         names: file names, ordered by the numbers in them.
-        pattern: pattern of these names.
-        passed_over: number of other images by pattern.
+        pattern: pattern of the names.
+        passed_over: number of images that are not frames, by pattern.
     """
 
     names: list[str]
@@ -70,12 +71,12 @@ def picture_sequence(names: Iterable[str]) -> PictureSequence:
 
 
 def is_modality(name: str) -> bool:
-    """Whether the name of a folder is only a kind of images (`rgb`, `flow_x`, `depth`)."""
+    """Whether the name of a folder only says what kind of images it contains (`rgb`, `flow_x`, `depth`)."""
     return _is_other(name) or _is_rgb(name)
 
 
 def rgb_of(names: Iterable[str]) -> tuple[list[str], list[str]]:
-    """Splits folder names into those to read and those of optical flow, depth and similar data.
+    """Separates the names of folders to read from those with optical flow, depth and similar data.
 
     Raises:
         DecodeError: there are several kinds of images, and none is RGB.
@@ -124,7 +125,7 @@ def _join_suffixes(groups: dict[str, list[str]]) -> None:
 
 
 def _frames(groups: dict[str, list[str]]) -> list[str]:
-    """Returns the pattern of the frames, or several patterns if none has a number (a.png, b.png)."""
+    """Returns the pattern of the frames, or several patterns if no name has a number (a.png, b.png)."""
     stems = {pattern: os.path.splitext(pattern)[0] for pattern in groups}
     left = [pattern for pattern, stem in stems.items() if not set(_words(stem)) & _OTHER]
     if len(left) > 1:
@@ -134,18 +135,17 @@ def _frames(groups: dict[str, list[str]]) -> list[str]:
             left = sure
     if len(left) == 1 or (not left and len(groups) <= 1):
         return left or list(groups)
-    # Names without numbers are sorted alphabetically, unless two of them are one image in two formats.
+    # Names without numbers form a sequence, unless two of them are the same image in two formats.
     if left and not any("#" in stems[p] for p in left) and len({stems[p] for p in left}) == len(left):
         return sorted(left)
     raise DecodeError(_several({pattern: len(groups[pattern]) for pattern in groups}))
 
 
 def _several(counts: dict[str, int]) -> str:
-    shown = ", ".join(f"{pattern} ({count})" for pattern, count in sorted(counts.items())[:8])
-    more = f" and {len(counts) - 8} more" if len(counts) > 8 else ""
+    shown = some((f"{pattern} ({count})" for pattern, count in sorted(counts.items())), 8)
     return (
-        f"the images in a folder have {len(counts)} name patterns, {shown}{more}, and it is unclear which "
-        "are the frames; keep only one kind per folder"
+        f"the images in a folder have {len(counts)} name patterns ({shown}), so it is unclear which "
+        "are the frames; keep only one kind of images per folder"
     )
 
 

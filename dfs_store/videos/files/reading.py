@@ -1,14 +1,14 @@
-"""Options for reading a dataset's folders and lists, from `open_videos` and the command line."""
+"""Options that select how the folders and lists of a dataset are read."""
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from dfs_store.errors import SettingsError
 from dfs_store.names import did_you_mean
 
-__all__ = ["FOLDER_LAYOUTS", "PathLike", "Reading"]
+__all__ = ["FOLDER_LAYOUTS", "READING", "PathLike", "Reading"]
 
 FOLDER_LAYOUTS = ("classes",)
 PathLike = str | os.PathLike[str]
@@ -22,9 +22,12 @@ class Reading:
         root: folder of its files.
         official_split: number of the official split.
         test_list: list of the test clips, only for lists.
-        class_names: class names or a file of them, only for lists with numeric labels.
+        class_names: class names or a file with class names, only for lists whose labels are numbers.
         folder_layout: "classes" treats all subfolders as classes, whatever their names; only for folders.
         classes: names of the classes to keep; all if None.
+
+    Raises:
+        SettingsError: `folder_layout` is unknown.
     """
 
     root: PathLike | None = None
@@ -42,23 +45,27 @@ class Reading:
             )
 
     def check_fits(self, kind: str, name: str) -> None:
-        """Checks that the options apply to a kind of dataset ("list", "folder", or another layout).
+        """Raises SettingsError if an option does not apply to the dataset, such as a test list to a folder.
 
-        Raises:
-            SettingsError: an option does not apply, such as a test list to a folder.
+        Args:
+            kind: "list", "folder", or another layout.
+            name: name or path of the dataset, for the message.
         """
         for option, needed in (("test_list", "list"), ("class_names", "list"), ("folder_layout", "folder")):
             if getattr(self, option) is not None and kind != needed:
                 raise SettingsError(
-                    f"{option} ({'--' + option.replace('_', '-')}) can only be used with a {needed} of "
-                    f"videos, but {name} is not a {needed}"
+                    f"--{option.replace('_', '-')} ({option}) can only be used with a {needed} of videos, "
+                    f"but {name} is not a {needed}"
                 )
         if kind == "folder" and self.root is not None:
             raise SettingsError(
-                f"root {os.fspath(self.root)!r} can only be used with a list or a dataset of the catalogue, "
-                f"but {name!r} is a folder"
+                f"--root (root) can only be used with a list or a dataset in the catalogue, but {name} is a "
+                f"folder; remove {os.fspath(self.root)}"
             )
 
     def root_or(self, other: Path) -> Path:
         """Returns the root as an absolute path, or `other` if there is none."""
         return other if self.root is None else Path(self.root).expanduser().resolve()
+
+
+READING = tuple(field.name for field in fields(Reading))

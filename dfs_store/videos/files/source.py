@@ -1,4 +1,4 @@
-"""The path of a store's real videos: recorded when the store is written, resolved when it is used."""
+"""Records the path of a store's real videos when the store is written, and resolves it later."""
 
 import os
 from pathlib import Path
@@ -15,7 +15,7 @@ __all__ = ["found_beside", "recorded_source", "source_of"]
 
 
 def recorded_source(dataset: str, store: str | os.PathLike[str]) -> str:
-    """Returns a dataset as its store records it: names unchanged, paths relative to the store.
+    """Returns a dataset as its store records it. Names are unchanged, and paths are relative to the store.
 
     Args:
         dataset: a name from the catalogue, an existing path, or any other name.

@@ -29,7 +29,7 @@ _STUCK = re.compile(
 
 
 class SplitName(NamedTuple):
-    """The split that a name refers to.
+    """The split that the name of a folder or a value in a table refers to.
 
     Attributes:
         part: "train", "val" or "test".
@@ -45,7 +45,7 @@ class SplitName(NamedTuple):
 
 
 def split_name(name: str) -> SplitName | None:
-    """Parses Train, TRAINING, training_set, videos_train, UCF101-val, testSet ...; None for other names."""
+    """Parses names such as Train, training_set, videos_train, UCF101-val or testSet. None for other names."""
     words = _words(name)
     parts = {_PARTS[word] for word in words if word in _PARTS}
     if parts == {"train", "val"}:  # train_val
@@ -59,7 +59,7 @@ def split_name(name: str) -> SplitName | None:
 
 
 def is_container(name: str) -> bool:
-    """Whether the name of a folder only says that it contains clips: `videos`, `jpegs_112`, `fold1`."""
+    """Whether a folder has a generic name, such as `videos`, `jpegs_112` or `fold1`."""
     words = _words(name)
     return any(word in _CONTAINERS for word in words) and all(
         word in _DECORATION or word.isdecimal() for word in words
@@ -67,7 +67,7 @@ def is_container(name: str) -> bool:
 
 
 def _words(name: str) -> list[str]:
-    """Splits at punctuation, between letters and digits, and at inner capitals; returns lower-case words."""
+    """Splits a name at punctuation, inner capitals, and between letters and digits, into lower-case words."""
     spaced = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[^\W\d_])(?=\d)|(?<=\d)(?=[^\W\d_])", " ", name)
     words = re.findall(r"[^\W_]+", spaced.casefold())
     found = list[str]()

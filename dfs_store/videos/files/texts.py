@@ -1,4 +1,4 @@
-"""Reads text files, tables and JSON: Unicode with a byte order mark, UTF-8 or Latin-1; any line endings."""
+"""Reads text files, tables and JSON in any Unicode encoding or Windows-1252, with any line endings."""
 
 import codecs
 import csv
@@ -14,7 +14,7 @@ __all__ = ["column_name", "numbered_lines", "parse_fields", "read_json", "read_t
 
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark is a prefix of this one
+    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark is the start of this one
     (codecs.BOM_UTF32_BE, "utf-32"),
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
@@ -39,14 +39,14 @@ def read_text(path: Path) -> str:
             return data.decode(encoding)
         if b"\0" in data:
             raise DatasetNotFoundError(
-                f"{path} is not UTF-8 text: it contains null bytes. If it is a list in UTF-16, save it as "
-                "UTF-8; to use videos, pass their folder or a list of them"
+                f"{path} contains null bytes, so it is not UTF-8 text. If it is a list in UTF-16, save it as "
+                "UTF-8. If it is a video, pass its folder or a list of videos"
             )
         return "".join(map(_decoded, data.splitlines(keepends=True)))
     except UnicodeDecodeError as error:
         raise DatasetNotFoundError(
-            f"{path} has the byte order mark of {encoding}, but cannot be decoded ({error.reason}); save it "
-            "as UTF-8"
+            f"{path} starts with the byte order mark of {encoding}, but cannot be decoded ({error.reason}); "
+            "save it as UTF-8"
         ) from error
 
 
@@ -60,25 +60,25 @@ def _decoded(line: bytes) -> str:
 
 
 def numbered_lines(path: Path) -> list[tuple[int, str]]:
-    """Returns the non-empty lines of a file, stripped, with their numbers from 1."""
+    """Returns the non-empty lines of a file, stripped, each with its line number, which starts at 1."""
     lines = enumerate(_LINE_END.split(read_text(path)), 1)
     return [(number, line.strip()) for number, line in lines if line.strip()]
 
 
 def column_name(text: str) -> str:
-    """Returns the name of a column in lower case with words joined by `_`."""
+    """Returns the name of a column in lower case, with its words joined by `_`."""
     return re.sub(r"[\s\-]+", "_", text.strip().strip("\"'").strip().casefold())
 
 
 def parse_fields(line: str, delimiter: str) -> list[str]:
-    """Splits a line of a table. Fields may be quoted; repeated spaces count as one."""
+    """Splits a line of a table. Fields may be quoted, and repeated spaces count as one."""
     fields = next(csv.reader([line], delimiter=delimiter, skipinitialspace=True), [])
     fields = [field.strip() for field in fields]
     return [field for field in fields if field] if delimiter == " " else fields
 
 
 def read_table(path: Path, delimiter: str = ",") -> Iterator[tuple[int, dict[str, str]]]:
-    """Yields the rows of a table with a header: the line number and the stripped values by column.
+    """Yields the rows of a table with a header, each as its line number and its stripped values by column.
 
     Empty rows and rows that start with `#` are skipped.
 
@@ -97,7 +97,7 @@ def read_table(path: Path, delimiter: str = ",") -> Iterator[tuple[int, dict[str
             elif any(values) and not values[0].startswith("#"):
                 if any(values[len(columns) :]):
                     raise DatasetNotFoundError(
-                        f"{path}, line {line}: {len(values)} values for the {len(columns)} columns "
+                        f"{path}, line {line}: got {len(values)} values for the {len(columns)} columns "
                         f"{', '.join(columns)}; put values that contain a {_delimiter_text(delimiter)} in "
                         "double quotes"
                     )

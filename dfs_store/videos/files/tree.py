@@ -1,4 +1,4 @@
-"""Folders on disk, read lazily: the videos, frames and subfolders they contain, and what is skipped."""
+"""Reads folders lazily: the videos, frames and subfolders in them, and the files that are skipped."""
 
 import os
 import re
@@ -25,18 +25,18 @@ _SUFFIXES_TEXT = """
 .rm .rmvb .tod .ts .vob .webm .wmv .wtv .xvid .y4m
 """
 VIDEO_SUFFIXES = frozenset(_SUFFIXES_TEXT.split())
-# Files and folders created by operating systems and tools.
+# Files and folders that operating systems and tools create.
 _IGNORED = frozenset(
     {"__macosx", "@eadir", "lost+found", "$recycle.bin", "recycler", "recycled", "system volume information"}
     | {"#recycle", "@recycle", "@recently-snapshot", "#snapshot", "@tmp", "__pycache__", "found.000"}
     | {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"}
 )
-# Files about the frames in the same folder.
+# Files that describe the frames in the same folder.
 _ABOUT_FRAMES = frozenset({"n_frames", "n_frames.txt", "fps.txt", "timestamps.txt"})
 
 
 def is_ignored(name: str) -> bool:
-    """Whether a file or folder is hidden or belongs to the system, so that it is skipped without a remark."""
+    """Whether a file or folder is skipped without a remark, because it is hidden or belongs to the system."""
     return name.startswith(".") or name.casefold() in _IGNORED
 
 
@@ -50,12 +50,12 @@ class _Content(NamedTuple):
 
 
 class Folder:
-    """A folder. Links are followed, except links to a parent folder.
+    """A folder and its content. Links are followed, except links to a parent folder.
 
     Attributes:
         path: path of the folder.
         name: printable name.
-        loops: links in it to a parent folder; set by `folders`.
+        loops: links in the folder that lead to a parent folder. Empty until `folders` is read.
     """
 
     def __init__(self, path: Path, above: frozenset[tuple[int, int]] = frozenset()) -> None:
@@ -66,13 +66,13 @@ class Folder:
 
     @cached_property
     def identity(self) -> tuple[int, int]:
-        """Device and inode of the folder, the same for every path that leads to it."""
+        """Device and inode number of the folder, the same for every path that leads to it."""
         status = self.path.stat()
         return status.st_dev, status.st_ino
 
     @cached_property
     def folders(self) -> list["Folder"]:
-        """The subfolders sorted by name, without system folders and links to a parent folder."""
+        """The subfolders sorted by name, without ignored folders and links to a parent folder."""
         above = self._above | {self.identity}
         found = [Folder(self.path / name, above) for name in self._content.folders]
         self.loops = [folder.path for folder in found if folder.identity in above]
@@ -85,12 +85,12 @@ class Folder:
 
     @property
     def frames(self) -> PictureSequence | None:
-        """The frame sequence formed by the images directly in the folder, without their names."""
+        """The frames among the images directly in the folder, without their names; None if there are none."""
         return self._content.frames
 
     @property
     def unclear(self) -> str:
-        """Why the images are not a clip; "" if they are, or if there are none."""
+        """Why the images are not the frames of a clip; "" if they are, or if there are none."""
         return self._content.unclear
 
     @property
@@ -110,7 +110,7 @@ class Folder:
 
     @cached_property
     def parts(self) -> tuple[list["Folder"], list["Folder"], str]:
-        """The subfolders to read; those of optical flow, depth and similar data; and why there are none."""
+        """The subfolders to read; those with optical flow, depth and the like; and why none can be read."""
         try:
             _, left = rgb_of(folder.name for folder in self.folders if not folder.is_empty)
         except DecodeError as error:
@@ -128,7 +128,7 @@ class Folder:
         yield from self._below(lambda folder: folder.folders)
 
     def walk(self) -> Iterator["Folder"]:
-        """Yields the folder and the subfolders that may contain clips, without optical flow and the like."""
+        """Yields the folder and the subfolders that may contain clips, but not optical flow or depth."""
         yield from self._below(lambda folder: folder.parts[0])
 
     def _below(self, inside: Callable[["Folder"], list["Folder"]]) -> Iterator["Folder"]:
@@ -148,7 +148,7 @@ class Folder:
                 suffix = os.path.splitext(entry.name)[1].lower()
                 if is_ignored(entry.name):
                     continue
-                # `entry.is_dir()` raises for a link to itself.
+                # `entry.is_dir()` raises an error for a link to itself.
                 if os.path.isdir(entry.path) if entry.is_symlink() else entry.is_dir():
                     folders.append(entry.name)
                 elif not os.path.isfile(entry.path):
@@ -163,7 +163,7 @@ class Folder:
         frames, unclear = None, ""
         if pictures:
             try:
-                # Names are not kept: there may be millions.
+                # Names are not kept, because there may be millions.
                 frames = picture_sequence(pictures)._replace(names=[])
             except DecodeError as error:
                 unclear = str(error)
@@ -178,7 +178,7 @@ def outermost(clips: Iterable[Folder]) -> tuple[list[Folder], list[Folder], list
 
     Returns:
         The clips; the folders inside them, which have no more images than the clip; and the reasons why other
-        folders are not clips, usually an image beside a folder of frames.
+        folders are not clips, usually because an image is beside a folder of frames.
     """
     groups: list[list[Folder]] = []
     for folder in clips:

@@ -20,7 +20,7 @@ def test_shapes_labels_and_names(name):
     assert labels.tolist() == [label for label in range(len(names)) for _ in range(2)]
 
 
-def test_the_defaults_are_what_is_made(name):
+def test_the_defaults_are_used(name):
     generator = BUILT_IN[name]
     pixels, _, names = generator.make("test", clips_per_class=1)
     assert pixels.shape == (len(names), generator.num_frames, generator.size, generator.size, 3)
@@ -50,21 +50,21 @@ def test_seeds_and_splits_share_no_clip(name):
 @pytest.mark.parametrize(
     ("split", "changes", "said"),
     [
-        ("val", {}, "train and test"),
+        ("val", {}, "train or test"),
         ("train", {"num_frames": 1}, "num_frames"),
         ("train", {"size": 7}, "8 pixels"),
-        ("train", {"clips_per_class": 0}, "at least 1 clip"),
-        ("train", {"seed": -1}, "negative"),
+        ("train", {"clips_per_class": 0}, "clips_per_class must be at least 1"),
+        ("train", {"seed": -1}, "seed must be at least 0"),
         ("train", {"classes": []}, "at least one class"),
         ("train", {"classes": ["nosuch"]}, "has no class nosuch; it has"),
     ],
 )
-def test_nonsense_is_refused(name, split, changes, said):
+def test_invalid_settings_are_refused(name, split, changes, said):
     with pytest.raises(SettingsError, match=said):
         BUILT_IN[name].make(split, **{"num_frames": 2, "size": 8, "clips_per_class": 1, **changes})
 
 
-def test_some_classes_are_the_same_clips_as_of_all(name):
+def test_selecting_classes_does_not_change_their_clips(name):
     make = {"frames": 3, "size": 12, "clips_per_class": 4}
     chosen = BUILT_IN[name].class_names[3], BUILT_IN[name].class_names[1]
     every, some = open_videos(name, **make), open_videos(name, classes=chosen, **make)
@@ -74,7 +74,7 @@ def test_some_classes_are_the_same_clips_as_of_all(name):
     assert some.source(0)["generator"] == name
 
 
-def test_what_one_dataset_changes_is_not_seen_by_the_next(name):
+def test_changes_to_one_dataset_do_not_affect_the_next(name):
     make = {"frames": 3, "size": 12, "clips_per_class": 2}
     first = open_videos(name, **make)
     with pytest.raises(ValueError, match="read-only"):
@@ -84,7 +84,7 @@ def test_what_one_dataset_changes_is_not_seen_by_the_next(name):
     assert open_videos(name, **make).labels.tolist() == expected.tolist()
 
 
-def test_a_dataset_travels_to_other_processes_as_its_settings(name):
+def test_a_dataset_is_pickled_as_its_settings(name):
     videos = open_videos(name, frames=3, size=12, clips_per_class=2)
     travelled = pickle.dumps(videos)
     assert len(travelled) < 4096

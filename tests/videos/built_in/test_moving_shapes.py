@@ -1,4 +1,4 @@
-"""moving-shapes: classes differ only in motion."""
+"""The classes of moving-shapes differ only in motion."""
 
 import numpy as np
 import pytest
@@ -14,23 +14,23 @@ def part():
 
 
 def test_a_single_frame_has_the_same_distribution_in_every_class(part):
-    """Per pixel, mean and spread over clips agree between classes within what chance allows."""
+    """Mean and spread of each pixel over clips agree between classes, within the limits of chance."""
     pixels, labels, names = part
     grey = pixels.mean(axis=-1) / 255
     for frame in (0, 3, 7):
         frames = [grey[labels == label, frame] for label in range(len(names))]
         means = np.array([f.mean() for f in frames])
-        # The mean over a whole frame varies from clip to clip by `spread`; so do means of 120 clips by less.
+        # The mean of a whole frame varies between clips by `spread`, and means of 120 clips vary by less.
         spread = np.mean([f.mean(axis=(1, 2)).std() for f in frames]) / np.sqrt(120)
         assert np.abs(means - means.mean()).max() < 4 * spread
         deviations = np.array([f.std() for f in frames])
         assert np.ptp(deviations) < 0.1 * deviations.mean()
 
 
-def test_a_linear_reader_of_single_frames_stays_at_chance(part):
+def test_a_linear_classifier_of_single_frames_stays_at_chance(part):
     pixels, labels, names = part
     test, test_labels, _ = MOVING_SHAPES.make("test", num_frames=NUM_FRAMES, size=SIZE, clips_per_class=60)
-    # Nearest class mean in pixels and in their squares, of the first and the middle frame.
+    # Nearest class mean, from the pixels and their squares, for the first and the middle frame.
     for frame in (0, 4):
         read = [np.concatenate([p, p**2], axis=1) for p in (
             x[:, frame].reshape(len(x), -1) / 255.0 for x in (pixels, test)
@@ -42,7 +42,7 @@ def test_a_linear_reader_of_single_frames_stays_at_chance(part):
 
 
 def test_classes_differ_by_motion(part):
-    """Mean change from frame to frame: nothing in `still`, and where and how much in the others."""
+    """Mean change between frames is zero in `still`, and differs in place and amount in other classes."""
     pixels, labels, names = part
     change = np.abs(np.diff(pixels.astype(float), axis=1)).mean(axis=(2, 3, 4))
     by_class = {name: change[labels == label].mean(axis=0) for label, name in enumerate(names)}

@@ -1,4 +1,4 @@
-"""stick-figures: clips do not depend on the resolution, and an untrained network tells classes apart."""
+"""Clips of stick-figures do not depend on the resolution, and an untrained network distinguishes classes."""
 
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ def test_there_are_exactly_eight_actions():
 
 @settings(max_examples=15, deadline=None)
 @given(seed=st.integers(0, 2**31), split=st.sampled_from(["train", "test"]), number=st.integers(0, 3))
-def test_a_clip_depends_on_seed_split_class_and_number_alone(seed, split, number):
+def test_a_clip_depends_only_on_seed_split_class_and_number(seed, split, number):
     action = ACTIONS[seed % 8]
     alone = made(seed, split, classes=[action], clips_per_class=number + 1, num_frames=2)[number]
     among = made(seed, split, clips_per_class=4, num_frames=2)[4 * (seed % 8) + number]
@@ -36,16 +36,16 @@ def test_a_clip_depends_on_seed_split_class_and_number_alone(seed, split, number
 @given(seed=st.integers(0, 2**31), frames=st.integers(2, 12))
 def test_more_frames_show_the_same_performance_more_finely(seed, frames):
     coarse, fine = made(seed, num_frames=frames), made(seed, num_frames=2 * frames - 1)
-    # The times agree to the last bit but one, so a level of a pixel may be rounded the other way.
+    # The times may differ in the last bits, so a pixel may be rounded differently.
     assert np.abs(coarse.astype(int) - fine[:, ::2]).max() <= 1
 
 
 @settings(max_examples=15, deadline=None)
 @given(seed=st.integers(0, 2**31))
-def test_another_size_shows_the_same_scene(seed):
+def test_a_different_size_shows_the_same_scene(seed):
     small, large = made(seed, num_frames=3, size=32), made(seed, num_frames=3, size=128)
     shrunk = large.reshape(8, 3, 32, 4, 32, 4, 3).mean(axis=(3, 5))
-    # Edges are one pixel wide at either size, so they differ a little; nothing else does.
+    # Only the edges differ a little, because they are one pixel wide at either size.
     assert np.abs(shrunk - small).mean() < 2.5
     assert np.corrcoef(shrunk.ravel(), small.ravel())[0, 1] > 0.98
 
@@ -57,7 +57,7 @@ def test_figures_are_brighter_than_their_scene_and_stay_inside(seed):
     assert (clips.max(axis=(2, 3)) > 110).all()
     scene = np.median(clips, axis=(2, 3))
     assert (scene < 75).all()
-    # To the left and the right: the hands of a high jump may reach the upper edge.
+    # On the left and the right only, since hands may reach the upper edge in a high jump.
     edge = np.concatenate([clips[:, :, :, 0], clips[:, :, :, -1]], axis=2)
     assert edge.max() < 110
 

@@ -37,7 +37,7 @@ def listing(folder):
     return read_folders(Path(folder), "train", Reading())
 
 
-def test_clips_lie_in_the_cache_as_a_plain_array_file(folder, tmp_path):
+def test_clips_are_cached_as_a_plain_array_file(folder, tmp_path):
     entry = run(listing(folder), tmp_path)
     clips = np.load(entry.clips_path, mmap_mode="r")
     assert clips.shape == (6, 1, 4, 64, 64, 3)
@@ -57,7 +57,7 @@ def test_clips_lie_in_the_cache_as_a_plain_array_file(folder, tmp_path):
     ]
 
 
-def test_what_is_there_is_not_decoded_again(folder, tmp_path):
+def test_prepared_clips_are_not_decoded_again(folder, tmp_path):
     entry = run(listing(folder), tmp_path)
     before = entry.clips_path.stat()
     events = []
@@ -79,25 +79,25 @@ def test_the_same_seed_gives_the_same_clips_whatever_the_order_and_the_workers(f
     "change",
     [{"seed": 1}, {"split": "test"}, {"sampling": Sampling(frames=4, stride=1, size=64, resize="direct")}],
 )
-def test_another_seed_split_or_sampling_is_another_entry(folder, tmp_path, change):
+def test_each_seed_split_and_sampling_has_its_own_entry(folder, tmp_path, change):
     assert run(listing(folder), tmp_path) != run(listing(folder), tmp_path, **change)
 
 
-def test_a_changed_file_is_another_entry(tmp_path):
+def test_a_changed_file_has_a_new_entry(tmp_path):
     root = make_folder(tmp_path / "videos", clips=1)
     first = run(listing(root), tmp_path / "cache")
     make_video(root / "left/clip0.avi", 9)
     assert run(listing(root), tmp_path / "cache") != first
 
 
-def test_moved_videos_are_the_same_entry(tmp_path):
+def test_moved_videos_keep_their_entry(tmp_path):
     root = make_folder(tmp_path / "videos", clips=1)
     first = run(listing(root), tmp_path / "cache")
     root.rename(tmp_path / "elsewhere")
     assert run(listing(tmp_path / "elsewhere"), tmp_path / "cache") == first
 
 
-def test_progress_starts_at_nothing_and_ends_at_everything(folder, tmp_path):
+def test_progress_starts_at_zero_and_ends_at_the_total(folder, tmp_path):
     events = []
     run(listing(folder), tmp_path, on_progress=events.append)
     assert (events[0].done, events[0].total) == (0, 6)
@@ -105,7 +105,7 @@ def test_progress_starts_at_nothing_and_ends_at_everything(folder, tmp_path):
     assert events[-1].clips_per_second > 0
 
 
-def test_files_that_do_not_decode_are_left_out_and_listed(tmp_path):
+def test_files_that_cannot_be_decoded_are_skipped_and_listed(tmp_path):
     root = make_folder(tmp_path / "videos", clips=4)
     whole = run(listing(root), tmp_path / "cache").map_clips()
     (root / "left/clip1.avi").write_text("no video")
@@ -121,7 +121,7 @@ def test_files_that_do_not_decode_are_left_out_and_listed(tmp_path):
     assert events[-1].failed == 2
 
 
-def test_a_class_left_without_clips_is_refused_and_named(tmp_path):
+def test_a_class_without_decodable_clips_is_refused_and_named(tmp_path):
     root = make_folder(tmp_path / "videos", clips=1)
     (root / "right/clip0.avi").write_text("no video")
     with pytest.raises(EmptyClassError, match=r"class right .*\n *right/clip0.avi: it is not a video"):
@@ -129,28 +129,28 @@ def test_a_class_left_without_clips_is_refused_and_named(tmp_path):
     assert list((tmp_path / "cache").iterdir()) == []
 
 
-def test_a_disk_that_is_too_small_is_refused_before_anything_is_decoded(folder, tmp_path):
+def test_a_full_disk_is_refused_before_anything_is_decoded(folder, tmp_path):
     huge = Sampling(frames=65_536, stride=1, size=4096, resize="direct")
     with pytest.raises(DiskFullError, match="DFS_CACHE"):
         run(listing(folder), tmp_path, sampling=huge)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_disk_that_is_full_after_all_is_named(folder, tmp_path):
+def test_a_disk_that_becomes_full_while_decoding_is_named(folder, tmp_path):
     limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (99_999, 99_999))\n"
     command = [sys.executable, "-c", limit + PREPARE_IN_A_PROCESS, str(folder), str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True)
-    assert "DiskFullError: the disk of" in done.stderr
+    assert "DiskFullError: the disk with" in done.stderr
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_cache_that_cannot_be_written_is_refused(folder, tmp_path):
+def test_a_cache_that_is_not_writable_is_refused(folder, tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(OutputNotWritableError, match="DFS_CACHE"):
         run(listing(folder), tmp_path / "file")
 
 
-def test_no_worker_is_refused(folder, tmp_path):
+def test_zero_workers_are_refused(folder, tmp_path):
     with pytest.raises(SettingsError, match="at least 1, got 0"):
         run(listing(folder), tmp_path, workers=0)
 
@@ -163,7 +163,7 @@ from dfs_store.videos.files.folders import read_folders
 from dfs_store.videos.files.reading import Reading
 from dfs_store.videos.cache.prepare import prepare
 from dfs_store.videos.decode.sampling import Sampling
-# So that the kill finds something done and something left.
+# Slow enough for the kill to interrupt the work.
 import_module("dfs_store.videos.cache.prepare")._JOURNAL_SECONDS = 0.0
 found = read_folders(Path(sys.argv[1]), "train", Reading())
 small = Sampling(frames=4, stride=2, size=64, resize="direct")
@@ -185,7 +185,7 @@ def wait_for(condition, seconds=30):
 
 @pytest.fixture(scope="module")
 def many(tmp_path_factory):
-    """200 clips, hard links to a few videos, one of which is broken."""
+    """A folder of 200 clips, which are hard links to a few videos. One is broken."""
     root = tmp_path_factory.mktemp("many")
     originals = [make_video(root / f"original{n}.avi", 6 + n) for n in range(5)]
     (root / "broken.avi").write_text("no video")
@@ -265,7 +265,7 @@ def test_entries_of_older_versions_are_obsolete(folder, tmp_path):
 def test_each_decoder_has_its_own_entries(folder, tmp_path):
     entries = {run(listing(folder), tmp_path, decoder=name).directory for name in ("auto", "pyav")}
     assert len(entries) == 2
-    with pytest.raises(SettingsError, match="decoder must be auto, pyav or decord, got 'ffmpeg'"):
+    with pytest.raises(SettingsError, match="decoder must be one of auto, pyav, decord, got 'ffmpeg'"):
         run(listing(folder), tmp_path, decoder="ffmpeg")
 
 
@@ -317,7 +317,7 @@ def test_the_cache_is_in_the_requested_folder(tmp_path, monkeypatch):
     assert cache_root() == tmp_path / ".cache/dfs-store"
 
 
-def test_a_long_list_of_failures_is_cut_short(tmp_path):
+def test_a_long_list_of_failures_is_abbreviated(tmp_path):
     found = ClipList(tmp_path, [ClipFile(f"c/{n}.avi", "c") for n in range(300)], ["c"])
     (tmp_path / "c").mkdir()
     for clip in found.clips:

@@ -19,7 +19,7 @@ class KilledError(Exception):
 
 
 class MortalJournal(Journal):
-    """A journal that dies before or after it has written its n-th entry."""
+    """A journal that simulates a kill before or after it writes its n-th entry."""
 
     steps_left = 10**9
     writes_first = True
@@ -54,7 +54,7 @@ def test_the_disk_is_reserved_at_once(tmp_path):
     assert (tmp_path / "clips.npy").stat().st_blocks * 512 >= 50_000 * ROW_BYTES
 
 
-def test_reserving_again_keeps_what_is_there(tmp_path):
+def test_reserving_again_keeps_the_content(tmp_path):
     path, descriptor, pixels = clip_file(tmp_path, 7)
     os.close(descriptor)
     os.close(reserve(path, 7, ROW_SHAPE))
@@ -62,7 +62,7 @@ def test_reserving_again_keeps_what_is_there(tmp_path):
 
 
 @pytest.mark.parametrize("shape", [(0, 1, 2, 8, 8, 3), (1, 1, 2, 8, 8, 3), (10**12, 4, 65536, 4096, 4096, 3)])
-def test_the_header_has_always_the_same_length(shape):
+def test_the_header_always_has_the_same_length(shape):
     header = clips_header(shape)
     assert len(header) == HEADER_BYTES
     assert str(shape).encode() in header
@@ -70,7 +70,7 @@ def test_the_header_has_always_the_same_length(shape):
 
 @settings(max_examples=60, deadline=None)
 @given(data=st.data(), num_rows=st.integers(1, 12), batch_rows=st.integers(1, 5), writes_first=st.booleans())
-def test_gaps_are_closed_in_order_whenever_the_run_is_killed(
+def test_dropped_rows_are_removed_in_order_whenever_the_run_is_killed(
     tmp_path_factory, data, num_rows, batch_rows, writes_first
 ):
     folder = tmp_path_factory.mktemp("rows")

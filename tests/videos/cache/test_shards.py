@@ -1,4 +1,4 @@
-"""Several machines prepare one cache, in any order, at once or interrupted, with the same result."""
+"""Several machines prepare one cache in any order, at the same time or with interruptions."""
 
 import json
 import re
@@ -38,7 +38,7 @@ def slurm(number, first, step, count):
         (slurm(9, 1, 4, 3), "3/3"),
     ],
 )
-def test_a_task_of_slurm_knows_its_shard(environment, shard):
+def test_a_slurm_task_determines_its_shard(environment, shard):
     assert str(Shard.parse("auto", environment)) == shard
 
 
@@ -51,20 +51,20 @@ def test_a_task_of_slurm_knows_its_shard(environment, shard):
         ("auto", {}, "SLURM_ARRAY_TASK_ID is not set"),
         ("auto", {"SLURM_ARRAY_TASK_ID": "1"}, "SLURM_ARRAY_TASK_MIN is not set"),
         ("auto", slurm("x", 1, 1, 3), "must be a whole number, got 'x'"),
-        ("auto", {"JOB_COMPLETION_INDEX": "3"}, "add their number: auto/16"),
+        ("auto", {"JOB_COMPLETION_INDEX": "3"}, "add it, for example auto/16"),
         ("auto/16", {}, "JOB_COMPLETION_INDEX is not set"),
         ("auto/16", {"JOB_COMPLETION_INDEX": "16"}, "one of 1/N to N/N, got 17/16"),
         ("auto/16", slurm(0, 0, 1, 16), "use --shard auto"),
-        ("auto/", {}, "must be like 3/16"),
-        ("3", {}, "must be like 3/16"),
+        ("auto/", {}, "must be auto or a share such as 3/16"),
+        ("3", {}, "must be auto or a share such as 3/16"),
     ],
 )
-def test_a_shard_that_cannot_be_told_is_refused(text, environment, said):
+def test_a_shard_that_cannot_be_determined_is_refused(text, environment, said):
     with pytest.raises(SettingsError, match=re.escape(said)):
         Shard.parse(text, environment)
 
 
-def test_a_pod_of_kubernetes_knows_its_shard():
+def test_a_kubernetes_pod_determines_its_shard():
     assert str(Shard.parse("auto/16", {"JOB_COMPLETION_INDEX": "0"})) == "1/16"
     assert str(Shard.parse("auto/16", {"JOB_COMPLETION_INDEX": "15"})) == "16/16"
 
@@ -91,7 +91,7 @@ prepare_shard(found, small, shard, dataset="tiny", split="train", workers=1, cac
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """14 clips, one of them broken."""
+    """A folder of 14 clips, one of which is broken."""
     root = make_folder(tmp_path_factory.mktemp("videos"), clips=7)
     (Path(root) / "left" / "clip2.avi").write_text("no video")
     return root
@@ -127,7 +127,7 @@ def start_elsewhere(folder, cache, text):
     return subprocess.Popen([sys.executable, "-c", SHARD_IN_A_PROCESS, str(folder), str(cache), text])
 
 
-def test_shards_one_after_the_other(folder, whole, tmp_path):
+def test_shards_are_prepared_one_after_the_other(folder, whole, tmp_path):
     reports = [shard(folder, tmp_path, text) for text in ("2/3", "3/3")]
     assert [report.missing for report in reports] == [(1, 3), (1,)]
     assert entry_in(tmp_path).read_index() is None
@@ -136,11 +136,11 @@ def test_shards_one_after_the_other(folder, whole, tmp_path):
     assert [last.num_files, *(report.num_files for report in reports)] == [5, 5, 4]
     assert [last.num_failed, *(report.num_failed for report in reports)] == [0, 0, 1]
     assert_same(entry_in(tmp_path), whole)
-    assert shard(folder, tmp_path, "3/3") == shard(folder, tmp_path, "3/3")  # nothing left to do
+    assert shard(folder, tmp_path, "3/3") == shard(folder, tmp_path, "3/3")  # nothing remains to be done
     assert shard(folder, tmp_path, "3/3").num_failed == 1
 
 
-def test_shards_at_once(folder, whole, tmp_path):
+def test_shards_are_prepared_at_the_same_time(folder, whole, tmp_path):
     processes = [start_elsewhere(folder, tmp_path, f"{number}/3") for number in (1, 2, 3)]
     assert [process.wait(60) for process in processes] == [0, 0, 0]
     assert_same(entry_in(tmp_path), whole)
@@ -155,7 +155,7 @@ def test_the_same_shard_twice_at_once_takes_turns(folder, whole, tmp_path):
     assert_same(entry_in(tmp_path), whole)
 
 
-def test_a_killed_shard_is_finished_by_a_plain_run(folder, whole, tmp_path):
+def test_a_killed_shard_is_finished_by_a_run_without_shards(folder, whole, tmp_path):
     process = start_elsewhere(folder, tmp_path, "2/2")
     end = time.monotonic() + 60
     while not any(journal.stat().st_size for journal in tmp_path.glob("*/journal-2-of-2.jsonl")):
@@ -163,7 +163,7 @@ def test_a_killed_shard_is_finished_by_a_plain_run(folder, whole, tmp_path):
         time.sleep(0.005)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    assert shard(folder, tmp_path, "1/2").missing in ((2,), ())  # it may have been quicker than the signal
+    assert shard(folder, tmp_path, "1/2").missing in ((2,), ())  # it may have finished before the signal
     assert_same(prepare(listing(folder), cache_dir=tmp_path, **OPTIONS), whole)
 
 
@@ -196,12 +196,12 @@ def test_an_entry_completed_by_another_process_is_used(folder, whole, tmp_path, 
     assert entry.read_index() == whole.read_index()
 
 
-def test_no_worker_is_refused(folder, tmp_path):
+def test_zero_workers_are_refused(folder, tmp_path):
     with pytest.raises(SettingsError, match=r"workers must be at least 1, got 0"):
         prepare_shard(listing(folder), shard=Shard(1, 2), cache_dir=tmp_path, **{**OPTIONS, "workers": 0})
 
 
-def test_shards_deal_out_every_row_once():
+def test_every_row_is_in_exactly_one_shard():
     for count in (1, 2, 5):
         rows = [row for number in range(1, count + 1) for row in range(13) if Shard(number, count).has(row)]
         assert sorted(rows) == list(range(13))

@@ -61,7 +61,7 @@ def decode(path, pick=pick_first, sampling=SMALL):
 
 @pytest.mark.parametrize("decoder", [pytest.param("decord", marks=needs_decord), "pyav"])
 @pytest.mark.parametrize("name", ["clip.avi", "clip.mp4", "clip.mkv"])
-def test_the_frames_asked_for_are_the_frames_that_come(tmp_path, elsewhere, decoder, name):
+def test_the_requested_frames_are_returned(tmp_path, elsewhere, decoder, name):
     path = str(make_video(tmp_path / name, 30))
     clip = elsewhere.submit(decode_clip, path, SMALL, pick_all, decoders=(decoder,)).result()
     assert clip.decoder == decoder
@@ -71,7 +71,7 @@ def test_the_frames_asked_for_are_the_frames_that_come(tmp_path, elsewhere, deco
     assert clip.note == ""
 
 
-def test_pyav_comes_first_and_its_reason_is_the_one_that_is_given(tmp_path, elsewhere):
+def test_pyav_is_tried_first_and_its_error_is_reported(tmp_path, elsewhere):
     path = make_video(tmp_path / "good.mp4", 8)
     decode_there = partial(elsewhere.submit, decode_clip, sampling=SMALL, pick=pick_first)
     assert decode_there(str(path)).result().decoder == "pyav"
@@ -80,7 +80,7 @@ def test_pyav_comes_first_and_its_reason_is_the_one_that_is_given(tmp_path, else
 
 
 def unreadable(path):
-    """An AVI file whose packets are zeros."""
+    """Writes an AVI file whose packets are zeros."""
     data = bytearray(motion_jpeg(path, 64, 64).read_bytes())
     place = data.index(b"movi") + 4
     while data[place : place + 4] == b"00dc":
@@ -99,7 +99,7 @@ def test_decord_refuses_rotated_videos(tmp_path, elsewhere):
 
 
 @pytest.mark.parametrize("aspect", [Fraction(4, 3), Fraction(1), Fraction(3, 4)])
-def test_pixels_that_are_not_square_are_shown_by_their_aspect(tmp_path, aspect):
+def test_the_aspect_ratio_of_pixels_is_applied(tmp_path, aspect):
     across, down = np.meshgrid(np.arange(96) - 47.5, np.arange(96) - 47.5)
     disc = np.where(np.hypot(across, down) < 24, 255, 0).astype(np.uint8)
     path = tmp_path / "disc.avi"
@@ -117,7 +117,7 @@ def test_pixels_that_are_not_square_are_shown_by_their_aspect(tmp_path, aspect):
 
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.mov"])
-def test_a_recording_that_was_not_finished_is_named(tmp_path, name):
+def test_an_unfinished_recording_is_reported(tmp_path, name):
     data = make_video(tmp_path / name, 30).read_bytes()
     (tmp_path / name).write_bytes(data[: data.index(b"moov") - 4])
     with pytest.raises(DecodeError, match="no moov atom: the recording was not finished"):
@@ -125,7 +125,7 @@ def test_a_recording_that_was_not_finished_is_named(tmp_path, name):
 
 
 @needs_display_rotation
-def test_a_turn_by_other_than_a_quarter_is_refused(tmp_path):
+def test_rotations_other_than_quarter_turns_are_refused(tmp_path):
     path = tmp_path / "slanted.mp4"
     with av.open(str(path), "w") as container:
         stream = container.add_stream("mpeg4", rate=25)
@@ -137,7 +137,7 @@ def test_a_turn_by_other_than_a_quarter_is_refused(tmp_path):
         decode(path)
 
 
-def test_a_file_of_more_packets_than_are_kept_gives_the_same_frames(tmp_path, monkeypatch):
+def test_a_file_with_too_many_packets_to_keep_gives_the_same_frames(tmp_path, monkeypatch):
     path = make_video(tmp_path / "long.avi", 40)
     kept = decode(path, pick_all)
     monkeypatch.setattr(with_pyav, "_HELD_BYTES", 100)
@@ -148,20 +148,20 @@ def test_a_file_of_more_packets_than_are_kept_gives_the_same_frames(tmp_path, mo
 
 def test_rotation_is_applied(tmp_path):
     pixels = np.zeros((6, 32, 64, 3), dtype=np.uint8)
-    pixels[:, :, :32] = 220  # the left half is bright; turned clockwise, the top half
+    pixels[:, :, :32] = 220  # the left half is bright, which is the top half after a clockwise turn
     path = turn_clockwise(make_video(tmp_path / "phone.mp4", pixels))
     picture = decode(path).pixels[0, 0]
     assert picture[:24].mean() > 180
     assert picture[-24:].mean() < 40
 
 
-def test_a_video_of_one_frame_is_legal(tmp_path):
+def test_a_video_may_have_a_single_frame(tmp_path):
     clip = decode(make_video(tmp_path / "one.mp4", 1))
     assert clip.frames.tolist() == [[0, 0, 0, 0]]
     assert clip.pixels.shape == (1, 4, 64, 64, 3)
 
 
-def test_a_video_that_is_cut_short_is_used_as_far_as_it_goes(tmp_path):
+def test_a_truncated_video_is_used_up_to_its_last_decodable_frame(tmp_path):
     path = make_video(
         tmp_path / "cut.avi", np.random.default_rng(0).integers(0, 255, (40, 64, 64, 3), np.uint8)
     )
@@ -173,7 +173,7 @@ def test_a_video_that_is_cut_short_is_used_as_far_as_it_goes(tmp_path):
     assert clip.note.endswith(" of 40 frames")
 
 
-def test_a_matroska_film_that_is_cut_short_is_noted_too(tmp_path):
+def test_a_truncated_matroska_file_gets_a_note(tmp_path):
     path = make_video(
         tmp_path / "cut.mkv", np.random.default_rng(0).integers(0, 255, (40, 64, 64, 3), np.uint8)
     )
@@ -202,12 +202,12 @@ def test_files_that_are_not_videos_are_rejected(tmp_path, name, content):
         decode(tmp_path / name)
 
 
-def test_sound_alone_is_refused(tmp_path):
+def test_a_file_with_only_sound_is_refused(tmp_path):
     with pytest.raises(DecodeError, match="no video stream"):
         decode(make_sound(tmp_path / "song.avi"))
 
 
-def test_a_file_that_is_not_there_is_refused(tmp_path):
+def test_a_missing_file_is_refused(tmp_path):
     with pytest.raises(DecodeError, match="No such file"):
         decode(tmp_path / "absent.avi")
 
@@ -218,7 +218,7 @@ def test_a_frame_that_is_nearly_a_line_is_refused(tmp_path):
         decode(make_video(tmp_path / "line.avi", pixels))
 
 
-def test_a_wide_frame_is_cut_at_its_centre(tmp_path):
+def test_a_wide_frame_is_cropped_at_its_centre(tmp_path):
     pixels = np.zeros((6, 32, 96, 3), dtype=np.uint8)
     pixels[:, :, 32:64] = 200
     sampling = Sampling(frames=4, stride=1, size=32, resize="keep-crop")
@@ -226,7 +226,7 @@ def test_a_wide_frame_is_cut_at_its_centre(tmp_path):
     assert picture[:, 4:-4].mean() > 180
 
 
-def test_reduction_does_not_alias(tmp_path):
+def test_downscaling_does_not_alias(tmp_path):
     board = np.indices((128, 128)).sum(0) % 2 * 255
     pixels = np.repeat(board[None, :, :, None], 3, axis=3).astype(np.uint8)
     path = make_video(tmp_path / "board.mkv", np.repeat(pixels, 4, axis=0), codec="ffv1")
@@ -258,7 +258,7 @@ def test_both_decoders_agree_on_real_videos(elsewhere, file):
 
 
 @needs_data
-def test_av1_is_read_by_pyav():
+def test_pyav_decodes_av1():
     clip = decode(DATA / "codecs/torchcodec/av1_video.mkv")
     assert clip.decoder == "pyav"
     assert clip.pixels.std() > 10

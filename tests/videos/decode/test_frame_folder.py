@@ -25,14 +25,14 @@ def _cache(tmp_path, monkeypatch):
 
 
 def make_pictures(folder, num_frames=12, name="frame_{}.png"):
-    """Writes one PNG per frame; frame n is grey of value 5n. The numbers have no leading zeros."""
+    """Writes one PNG per frame, with a grey of value 5n for frame n. The numbers have no leading zeros."""
     folder.mkdir(parents=True)
     for number, picture in enumerate(grey_frames(num_frames)):
         (folder / name.format(number)).write_bytes(encode_png(picture))
     return folder
 
 
-def test_pictures_come_in_the_order_of_their_numbers(tmp_path):
+def test_images_are_ordered_by_their_numbers(tmp_path):
     for name in ("left", "right"):
         make_pictures(tmp_path / "videos" / name / "clip0")
     videos = open_videos(tmp_path / "videos", frames=12, stride=1, size=8)
@@ -41,7 +41,7 @@ def test_pictures_come_in_the_order_of_their_numbers(tmp_path):
     assert videos.source(0) == {"file": "left/clip0", "frames": list(range(12))}
 
 
-def test_the_pixels_are_those_of_the_pictures(tmp_path):
+def test_the_pixels_are_those_of_the_images(tmp_path):
     pixels = np.random.default_rng(0).integers(0, 256, (3, 16, 16, 3), dtype=np.uint8)
     for number, picture in enumerate(pixels):
         (tmp_path / f"{number}.png").write_bytes(encode_png(picture))
@@ -51,7 +51,7 @@ def test_the_pixels_are_those_of_the_pictures(tmp_path):
     assert clip.decoder == "pictures"
 
 
-def test_a_changed_picture_is_read_again(tmp_path):
+def test_a_changed_image_is_decoded_again(tmp_path):
     folder = make_pictures(tmp_path / "videos" / "left" / "clip0", 4)
     before = open_videos(tmp_path / "videos", **FOUR).pixels.copy()
     (folder / "frame_2.png").write_bytes(encode_png(grey_frames(9)[8]))
@@ -60,7 +60,7 @@ def test_a_changed_picture_is_read_again(tmp_path):
     assert [frame_of(picture) for picture in after[0, 0]] == [0, 1, 8, 3]
 
 
-def test_jpeg_pictures_and_names_that_lie_about_it(tmp_path):
+def test_jpeg_images_are_recognised_whatever_their_names(tmp_path):
     import cv2
 
     for number, picture in enumerate(grey_frames(4)):
@@ -81,7 +81,7 @@ def test_thumbnails_beside_videos_are_not_clips(tmp_path):
     assert len(open_videos(tmp_path / "videos", **FOUR)) == 1
 
 
-def test_damaged_pictures_are_named_and_left_out(tmp_path):
+def test_damaged_images_are_named_and_skipped(tmp_path):
     make_pictures(tmp_path / "videos" / "left" / "good", 4)
     for name, data in (("cut", b"\x89PNG\r\n\x1a\n"), ("text", b"hello")):
         (make_pictures(tmp_path / "videos" / "left" / name, 4) / "frame_1.png").write_bytes(data)
@@ -109,7 +109,7 @@ def test_other_files_are_not_images(tmp_path):
 
 @pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "tif"])
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_pictures_are_turned_as_their_exif_says(tmp_path, suffix, orientation):
+def test_images_are_rotated_by_their_exif_orientation(tmp_path, suffix, orientation):
     stored = np.zeros((48, 64, 3), dtype=np.uint8)
     stored[:24, :32], stored[:24, 32:], stored[24:, :32] = 250, 160, 70
     exif = Image.Exif()
@@ -125,7 +125,7 @@ def test_pictures_are_turned_as_their_exif_says(tmp_path, suffix, orientation):
     assert np.abs(clip.pixels[0, 0] - shown).mean() < 8
 
 
-def test_bmp_pictures_and_metadata_that_is_damaged(tmp_path):
+def test_bmp_images_and_damaged_metadata(tmp_path):
     for number, picture in enumerate(grey_frames(3)):
         Image.fromarray(picture).save(tmp_path / f"{number}.bmp")
     hurt = io.BytesIO()

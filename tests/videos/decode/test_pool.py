@@ -55,8 +55,8 @@ def test_every_job_gets_one_result(tmp_path, clips_fd):
     assert os.fstat(clips_fd).st_size == HEADER_BYTES + 5 * 4 * 64 * 64 * 3
 
 
-def test_a_file_that_hangs_is_given_up_and_the_others_go_on(tmp_path, clips_fd):
-    os.mkfifo(tmp_path / "hangs.avi")  # opening it waits for ever
+def test_a_file_that_hangs_fails_and_the_others_are_decoded(tmp_path, clips_fd):
+    os.mkfifo(tmp_path / "hangs.avi")  # opening it blocks forever
     good = [make_video(tmp_path / f"{n}.avi") for n in range(3)]
     start = time.monotonic()
     with pool_of(1, clips_fd) as pool:
@@ -68,7 +68,7 @@ def test_a_file_that_hangs_is_given_up_and_the_others_go_on(tmp_path, clips_fd):
     assert time.monotonic() - start < 60
 
 
-def test_a_crash_is_pinned_on_its_file_and_the_others_go_on(tmp_path, clips_fd):
+def test_a_crash_is_attributed_to_its_file_and_the_others_are_decoded(tmp_path, clips_fd):
     os.mkfifo(tmp_path / "crashes.avi")
     good = [make_video(tmp_path / f"{n}.avi") for n in range(2)]
     results = {}
@@ -86,32 +86,32 @@ def test_a_crash_is_pinned_on_its_file_and_the_others_go_on(tmp_path, clips_fd):
     assert not results[2].error
 
 
-def test_a_film_too_large_for_its_process_is_named_and_the_others_go_on(tmp_path, clips_fd):
+def test_a_video_too_large_for_its_process_is_named_and_the_others_are_decoded(tmp_path, clips_fd):
     giant = motion_jpeg(tmp_path / "giant.avi", 10_000, 10_000, frames=2)
     good = make_video(tmp_path / "good.avi")
     with pool_of(1, clips_fd, memory_bytes=220 * 2**20) as pool:
         results = finished(pool.run(jobs_for(good, giant)))
     assert not results[0].error
-    # In which words depends on the library that ran out: "takes more than the 230,686,720 bytes", say.
+    # The wording depends on the library that ran out of memory.
     assert results[1].error
-    with pool_of(1, clips_fd) as pool:  # and with enough it is a video like any other
+    with pool_of(1, clips_fd) as pool:  # with enough memory, it is an ordinary video
         assert not finished(pool.run(jobs_for(giant)))[0].error
 
 
-def test_a_cache_that_cannot_be_written_ends_the_run_and_blames_no_video(tmp_path, clips_fd):
+def test_an_unwritable_cache_ends_the_run_and_no_video_is_reported(tmp_path, clips_fd):
     video = make_video(tmp_path / "a.avi")
     unwritable = os.open(tmp_path / "clips", os.O_RDONLY)
     try:
         with (
             pool_of(1, unwritable) as pool,
-            pytest.raises(OutputNotWritableError, match=r"writing a prepared clip failed: .*run it again"),
+            pytest.raises(OutputNotWritableError, match=r"prepared clip failed: .*run the command again"),
         ):
             list(pool.run(jobs_for(video)))
     finally:
         os.close(unwritable)
 
 
-def test_no_process_outlives_the_pool(tmp_path, clips_fd):
+def test_no_process_survives_the_pool(tmp_path, clips_fd):
     os.mkfifo(tmp_path / "hangs.avi")
     with pool_of(2, clips_fd) as pool:
         next(pool.run(jobs_for(tmp_path / "hangs.avi", tmp_path / "hangs.avi")))
@@ -120,7 +120,7 @@ def test_no_process_outlives_the_pool(tmp_path, clips_fd):
     assert all(process.poll() is not None for process in processes)
 
 
-def test_a_process_that_cannot_start_is_an_error_and_no_loop(tmp_path, clips_fd, monkeypatch):
+def test_a_process_that_cannot_start_is_an_error_and_not_retried(tmp_path, clips_fd, monkeypatch):
     monkeypatch.setattr("dfs_store.videos.decode.pool._BOOTSTRAP", "raise SystemExit('no such module')")
     with pool_of(1, clips_fd) as pool, pytest.raises(DFSError, match="no such module"):
         list(pool.run(jobs_for(tmp_path / "any.avi")))
@@ -149,7 +149,7 @@ def worker_process(clips_fd, **options):
     return process
 
 
-def test_workers_are_free_of_torch(clips_fd):
+def test_workers_do_not_import_torch(clips_fd):
     process = worker_process(clips_fd)
     answer = json.loads(process.stdout.readline())
     process.communicate()
@@ -158,7 +158,7 @@ def test_workers_are_free_of_torch(clips_fd):
     assert "torch" not in answer["modules"]
 
 
-def test_a_worker_ends_with_its_input(clips_fd):
+def test_a_worker_ends_when_its_input_closes(clips_fd):
     process = worker_process(clips_fd)
     process.communicate(timeout=30)
     assert process.returncode == 0

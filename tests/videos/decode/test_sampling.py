@@ -36,7 +36,7 @@ def test_the_centre_clip_is_in_the_middle():
     assert picked[0] + picked[-1] == 100
 
 
-def test_every_start_is_drawn_and_none_beyond_the_end():
+def test_every_start_can_be_drawn_and_none_is_beyond_the_end():
     starts = {int(numbers(PAPER, 70, file=f"{n}.avi")[0]) for n in range(400)}
     assert starts == set(range(70 - 60))
 
@@ -52,7 +52,7 @@ def test_a_start_never_changes_between_releases():
     assert numbers(PAPER, 1000)[0] == 658
 
 
-def test_kinetics_takes_four_seconds_around_the_middle_at_two_frames_a_second():
+def test_kinetics_samples_four_seconds_around_the_middle_at_two_frames_per_second():
     picked = numbers(KINETICS, 300, fps=30.0)
     assert picked.tolist() == [90, 105, 120, 135, 150, 165, 180, 195]
 
@@ -84,7 +84,7 @@ def test_ssv2_spreads_frames_over_the_whole_video():
     split=st.sampled_from(["train", "test"]),
     fps=st.floats(1, 120),
 )
-def test_frame_numbers_lie_in_the_video_and_never_go_back(frames, stride, length, rule, view, split, fps):
+def test_frame_numbers_are_in_the_video_and_never_decrease(frames, stride, length, rule, view, split, fps):
     sampling = Sampling(frames=frames, stride=stride if rule == "interval" else None, rule=rule)
     picked = numbers(sampling, length, fps=fps, split=split, view=view)
     assert picked.shape == (frames,)
@@ -94,7 +94,7 @@ def test_frame_numbers_lie_in_the_video_and_never_go_back(frames, stride, length
     assert (np.diff(picked) >= 0).all()
 
 
-def test_the_reference_size_is_160_by_120_cut_to_112():
+def test_the_reference_size_is_160_by_120_cropped_to_112():
     assert resized_shape(PAPER, 320, 240) == (160, 120)
     assert centre_crop_offsets(160, 120, 112) == (24, 4)
 
@@ -108,7 +108,10 @@ def test_folders_keep_the_aspect_ratio_and_agree_with_ucf_on_4_to_3():
     keep = Sampling(resize="keep-crop")
     assert resized_shape(keep, 320, 240) == (160, 120)
     assert resized_shape(keep, 240, 320) == (120, 160)
-    assert resized_shape(keep, 1920, 1080) == (214, 120)  # 213.3, and as much is cut off on both sides
+    assert resized_shape(keep, 1920, 1080) == (
+        214,
+        120,
+    )  # 213.3, rounded so that both sides lose the same number of pixels
 
 
 def test_kinetics_and_ssv2_stretch_the_frame():
@@ -144,7 +147,7 @@ def test_the_crop_always_fits(size, width, height, resize):
         ({"resize": "odd"}, "'odd'"),
     ],
 )
-def test_settings_outside_their_rule_are_refused(options, said):
+def test_invalid_settings_are_refused(options, said):
     with pytest.raises(SettingsError, match=said):
         Sampling(**options)
 

@@ -1,4 +1,4 @@
-"""Which folders are classes, which are splits, and which layouts are rejected as ambiguous."""
+"""Tests which folders are classes, which are splits, and which layouts are rejected as ambiguous."""
 
 import os
 
@@ -17,7 +17,7 @@ def touch(root, *files):
 
 
 def two(root, *folders):
-    """Two classes with two clips in each of some folders."""
+    """Creates two classes with two clips each in every given folder."""
     return touch(
         root, *(f"{folder}/{name}/{n}.mp4" for folder in folders for name in ("run", "walk") for n in (1, 2))
     )
@@ -42,7 +42,7 @@ def two(root, *folders):
         ("train/videos", "test/videos"),
     ],
 )
-def test_parts_are_known_in_any_spelling_and_inside_another_folder(tmp_path, train, test):
+def test_splits_are_recognised_in_any_spelling_and_inside_another_folder(tmp_path, train, test):
     two(tmp_path, train, test)
     touch(tmp_path, "annotations/train.txt", "README.md", "labels.csv")
     for part, folder in (("train", train), ("test", test)):
@@ -59,7 +59,7 @@ def test_a_test_folder_takes_precedence_over_a_validation_folder(tmp_path):
     assert any("val is not used, because there is a test split" in remark for remark in found.remarks)
 
 
-def test_videos_win_over_their_frames(tmp_path):
+def test_videos_take_precedence_over_their_frames(tmp_path):
     two(tmp_path, "videos_train", "videos_val")
     for part in ("train", "val"):
         touch(tmp_path, *(f"rawframes_{part}/{name}/v/{n}.jpg" for name in ("run", "walk") for n in range(3)))
@@ -112,7 +112,7 @@ def test_ambiguous_layouts_are_rejected(tmp_path, files, said):
         find_clips(touch(tmp_path, *files))
 
 
-def test_the_user_may_insist_on_classes(tmp_path):
+def test_the_user_can_declare_folders_to_be_classes(tmp_path):
     touch(tmp_path, "bus/1.mp4", "train/1.mp4", "train/test/2.mp4")
     assert find_clips(tmp_path, folder_layout="classes").classes == ["bus", "train"]
     assert find_clips(touch(tmp_path / "one", "x/1.mp4"), folder_layout="classes").classes == ["x"]
@@ -242,7 +242,7 @@ def test_names_that_are_not_utf8_are_decoded(tmp_path):
     assert videos.source(0)["file"] == "caf\\xe9/\\xff.avi"
 
 
-def test_hugging_faces_video_folder_is_read(tmp_path):
+def test_a_hugging_face_video_folder_is_read(tmp_path):
     for part in ("train", "test"):
         touch(tmp_path, f"{part}/1.mp4", f"{part}/2.mp4")
         (tmp_path / part / "metadata.csv").write_text("file_name,label\n1.mp4,walk\n2.mp4,run\n")

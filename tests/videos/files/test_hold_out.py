@@ -1,4 +1,4 @@
-"""Holding out whole groups: which groups, that the choice is stable, and at least one on each side."""
+"""Whole groups are held out, the choice is stable, and each side has at least one group."""
 
 import pytest
 from hypothesis import given
@@ -47,10 +47,10 @@ def test_some_but_not_all_groups_are_held_out(groups, share):
 
 
 @given(GROUPS, st.text(max_size=8), SHARES)
-def test_another_group_changes_nothing_for_the_others(groups, other, share):
+def test_adding_a_group_changes_nothing_for_the_others(groups, other, share):
     more = groups | {other}
     before, after = held_out_groups("a", groups, share), held_out_groups("a", more, share)
-    # Only the group that had to stand in for all or none may change sides.
+    # Only a group that was kept or held out so that neither side is empty may change sides.
     assert len((before ^ after) - {other}) <= 1
 
 
@@ -61,7 +61,7 @@ def test_the_choice_never_changes_between_releases_and_depends_on_the_class():
     assert held_out_groups("Archery", groups, 0.5) != held_out_groups("Biking", groups, 0.5)
 
 
-def test_the_share_is_met_about():
+def test_the_share_is_approximately_met():
     groups = [str(number) for number in range(2000)]
     assert 400 <= len(held_out_groups("a", groups, 0.25)) <= 600
 
@@ -72,7 +72,7 @@ def test_a_class_with_a_single_group_is_refused():
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0, -0.1, float("nan")])
-def test_a_share_outside_its_rule_is_refused(share):
+def test_a_share_outside_0_to_1_is_refused(share):
     with pytest.raises(SettingsError, match="share between 0 and 1"):
         held_out_groups("a", ["x", "y"], share)
 
@@ -99,7 +99,7 @@ def test_clips_of_one_group_stay_together(tmp_path):
     assert not sides[0] & sides[1]
     assert len(held) == 2 * len(sides[1]) > 0
     assert (rest.held_out, held.held_out, held.official_split) == (None, 0.4, 1)
-    # A file that is missing moves no other one.
+    # A missing file does not move any other file to the other side.
     gone = sorted(files_of(rest))[0]
     (root / gone).unlink()
     fewer, same = open_videos("ucf101", root, **options).hold_out(0.4)

@@ -33,7 +33,7 @@ def ucf(tmp_path):
     )
     touch(tmp_path, "UCF-101/HandstandPushups/v_HandStandPushups_g01_c01.avi")
     lists = tmp_path / "ucfTrainTestlist"
-    # Numbers as in the original, where JumpRope comes after JumpingJack.
+    # The numbers are those of the original lists, in which JumpRope comes after JumpingJack.
     write(lists / "classInd.txt", "1 HandstandPushups\n2 JumpingJack\n3 JumpRope\n")
     write(
         lists / "trainlist01.txt",
@@ -58,7 +58,7 @@ def test_ucf_names_may_differ_in_upper_and_lower_case(ucf):
     assert found.missing == []
 
 
-def test_ucf_reads_the_official_split_asked_for(ucf):
+def test_ucf_reads_the_chosen_official_split(ucf):
     assert len(read_ucf(ucf, "train", Reading(official_split=2)).clips) == 1
     with pytest.raises(DatasetNotFoundError, match=r"trainlist03\.txt"):
         read_ucf(ucf, "train", Reading(official_split=3))
@@ -84,7 +84,7 @@ def test_a_class_without_existing_files_is_rejected(ucf):
         check_classes(read_ucf(ucf, "train", Reading()), "train")
 
 
-def test_classes_without_a_folder_are_left_out(ucf):
+def test_classes_without_a_folder_are_excluded(ucf):
     with (ucf / "ucfTrainTestlist/trainlist01.txt").open("a") as file:
         file.write("YoYo/v_YoYo_g01_c01.avi 101\n")
     found = read_ucf(ucf, "train", Reading())
@@ -97,7 +97,7 @@ def test_lists_without_any_videos_are_refused(ucf):
     (ucf / "UCF-101").rename(ucf / "elsewhere")
     with pytest.raises(
         DatasetNotFoundError,
-        match=r"no file of trainlist01.txt exists .3 files, first Jump.*contains 3 clips, first elsewhere/",
+        match=r"trainlist01.txt exists .3 files, first Jump.*contains 3 clips, first elsewhere/",
     ):
         read_ucf(ucf, "train", Reading())
 
@@ -206,7 +206,7 @@ def test_a_folder_with_train_and_test(tmp_path, test_name):
     ]
 
 
-def test_labels_of_both_parts_agree(tmp_path):
+def test_both_splits_have_the_same_labels(tmp_path):
     touch(tmp_path, "train/a/1.avi", "train/b/2.avi", "train/c/3.avi", "test/b/4.avi")
     found = find_clips(tmp_path, split="test")
     assert found.classes == ["a", "b", "c"]
@@ -216,7 +216,7 @@ def test_labels_of_both_parts_agree(tmp_path):
         find_clips(tmp_path, split="test")
 
 
-def test_a_folder_with_train_alone_has_no_test_part(tmp_path):
+def test_a_folder_with_only_train_has_no_test_split(tmp_path):
     touch(tmp_path, "train/a/1.avi")
     with pytest.raises(DatasetNotFoundError, match="no split 'test'"):
         read_folders(tmp_path, "test", Reading())
@@ -245,7 +245,7 @@ def test_classes_can_be_chosen(ucf):
 
 
 def official(root):
-    """UCF101, Kinetics and SSv2 with a clip for each split; the test chooses the suffix."""
+    """UCF101, Kinetics and SSv2 with a clip in each split. The test chooses the suffix."""
     write(root / "ucf/ucfTrainTestlist/trainlist01.txt", "\ufeffArchery/v_Archery_g08_c01.avi 1\n")
     write(root / "ssv2/labels/train.json", '\ufeff[{"id": "1", "template": "Holding [something]"}]')
     table = '\ufeff"label","youtube_id","time_start","time_end","split"\r\nyoga,abc,12.0,22.00,x\r\n,,,,\r\n'
@@ -275,7 +275,8 @@ def test_a_list_without_existing_videos_shows_an_example(tmp_path):
     read, root, _ = official(tmp_path)["ucf"]
     touch(root, "UCF-101/Archery/other.mp4")
     with pytest.raises(
-        DatasetNotFoundError, match=r"no file of trainlist01\.txt exists \(1 file, first .*g08.*other\.mp4"
+        DatasetNotFoundError,
+        match=r"no file named in trainlist01\.txt exists \(1 file, first .*g08.*other\.mp4",
     ):
         read(root, "train", Reading())
 
@@ -288,7 +289,7 @@ def test_kinetics_replacements_are_found(tmp_path):
     assert found.remarks == []
 
 
-def test_the_archives_of_kinetics_are_not_classes(tmp_path):
+def test_archive_folders_of_kinetics_are_not_classes(tmp_path):
     read, root, _ = official(tmp_path)["kinetics"]
     touch(root, "train/part_0/abc_000012_000022.mp4", "train/part_1/other.mp4")
     found = read(root, "train", Reading())
@@ -300,15 +301,15 @@ def test_the_archives_of_kinetics_are_not_classes(tmp_path):
     [
         (
             "youtube_id,time_start,time_end\nabc,1,2\n",
-            "label missing, its first line is youtube_id, time_start",
+            "but lacks label; its first line is youtube_id, time_start",
         ),
         ("train/abc.mp4 0\n", "use it as the dataset"),
         ("label,youtube_id,time_start,time_end\nyoga,abc,one,2\n", r"train\.csv, line 2: time_start.*'one'"),
         ("label,youtube_id,time_start,time_end\n,abc,1,2\n", "line 2: the column label is empty"),
-        ("label,youtube_id,time_start,time_end\na,b,1,2,3,4\n", "line 2: 6 values for the 4 columns"),
+        ("label,youtube_id,time_start,time_end\na,b,1,2,3,4\n", "line 2: got 6 values for the 4 columns"),
     ],
 )
-def test_a_table_of_kinetics_that_is_none_is_named(tmp_path, text, said):
+def test_an_invalid_kinetics_table_is_named(tmp_path, text, said):
     write(tmp_path / "train.csv", text if text.startswith("label") else text + text)
     with pytest.raises(DatasetNotFoundError, match=said):
         read_kinetics(touch(tmp_path, "train/abc.mp4"), "train", Reading())

@@ -65,7 +65,7 @@ def lines(separator, end="\n"):
         "id;Class Name;File-Name\n" + "".join(f"1;{LABELS[name]};{name}\n" for name in NAMES),
     ],
 )
-def test_a_list_is_read_however_it_was_written(videos, text):
+def test_a_list_is_read_in_any_format(videos, text):
     assert content(listed(videos, text)) == EXPECTED
 
 
@@ -76,13 +76,15 @@ def test_lists_as_json(videos, suffix):
     assert content(listed(videos, text, f"metadata{suffix}")) == EXPECTED
 
 
-def test_paths_start_at_the_root_or_are_absolute(videos, tmp_path_factory):
+def test_paths_are_relative_to_the_root_or_absolute(videos, tmp_path_factory):
     elsewhere = tmp_path_factory.mktemp("lists")
     assert content(listed(elsewhere, lines(" "), root=videos)) == EXPECTED
     absolute = "".join(f"{videos / name} {LABELS[name]}\n" for name in NAMES)
     assert content(listed(videos, absolute)) == EXPECTED
     assert content(listed(elsewhere, absolute)) == [(str(videos / file), label) for file, label in EXPECTED]
-    with pytest.raises(DatasetNotFoundError, match=r"no file of list\.txt exists \(4 files, first a/1.mp4"):
+    with pytest.raises(
+        DatasetNotFoundError, match=r"no file named in list\.txt exists \(4 files, first a/1.mp4"
+    ):
         listed(elsewhere, lines(" "))
 
 
@@ -97,7 +99,7 @@ def test_parts_of_videos_are_reported(videos):
     header = "path start end label\n"
     found = listed(videos, f"{header}a/1.mp4 0 5 run\nb/4.webm 1 3 walk\n")
     assert found.remarks == [
-        "columns of list.txt not used because a clip is a whole video, first start 0, end 5"
+        "start and end times in list.txt not used, because a clip is a whole video; first start 0, end 5"
     ]
     for label in ("run", "walk"):
         with pytest.raises(
@@ -106,18 +108,20 @@ def test_parts_of_videos_are_reported(videos):
             listed(videos, f"{header}a/1.mp4 0 5 run\na/1.mp4 5 9 {label}\n")
     (videos / "f").mkdir()
     (videos / "f" / "1.jpg").touch()
-    with pytest.raises(DatasetNotFoundError, match=r"no file of list\.txt exists \(1 file, first f 0 5"):
+    with pytest.raises(
+        DatasetNotFoundError, match=r"no file named in list\.txt exists \(1 file, first f 0 5"
+    ):
         listed(videos, "f 0 5 run\n")  # offset, number of frames, label
 
 
-def test_what_is_missing_is_named(videos):
+def test_missing_files_are_named(videos):
     with pytest.raises(EmptyClassError, match=r"missing: 1 listed file, first a/1%20x\.mp4"):
         listed(videos, "a/1%20x.mp4 run\nb/4.webm walk\n")
     with pytest.raises(DatasetNotFoundError, match="nowhere does not exist"):
         listed(videos, "a/1.mp4 run\nb/4.webm walk\n", root=videos / "nowhere")
 
 
-def test_numbers_are_sorted_as_numbers_and_may_have_names(videos):
+def test_numbers_are_sorted_numerically_and_may_have_names(videos):
     text = "a/1.mp4 10\na/2.mp4 2\nb/4.webm 2\n"
     assert listed(videos, text).classes == ["2", "10"]
     assert listed(videos, text.replace("10", "10.0")).classes == ["2", "10"]
@@ -152,10 +156,10 @@ def test_files_of_class_names(videos, name, text):
 @pytest.mark.parametrize(
     ("text", "names", "said"),
     [
-        ("a/1.mp4 1\na/2.mp4 2\n", ["a", "b", "c"], "unclear whether they start at 0 or at 1"),
-        ("a/1.mp4 0\na/2.mp4 3\n", ["a", "b", "c"], "label 3, which has no class name"),
+        ("a/1.mp4 1\na/2.mp4 2\n", ["a", "b", "c"], "unclear whether the labels start at 0 or at 1"),
+        ("a/1.mp4 0\na/2.mp4 3\n", ["a", "b", "c"], "labels without a class name: 3"),
         ("a/1.mp4 run\na/2.mp4 walk\n", ["a", "b"], "label 'run', but --class-names"),
-        ("a/1.mp4 0\na/2.mp4 1\n", ["a", "a"], "is empty or repeated"),
+        ("a/1.mp4 0\na/2.mp4 1\n", ["a", "a"], "neither names nor numbers may be repeated"),
         ("a/1.mp4 0\na/2.mp4 1\n", "nowhere.txt", "class names .*nowhere.txt does not exist"),
     ],
 )
@@ -170,19 +174,22 @@ def test_names_that_do_not_fit_are_refused(videos, text, names, said):
         ("", "is empty"),
         ("a/1.mp4\na/2.mp4\n", r"list\.txt, line 1: expected `path label`, .*, got 'a/1.mp4'"),
         ("a/1.mp4 run\n\na/2.mp4\n", "line 3: expected `path label`, .*, got 'a/2.mp4'"),
-        ("path,url\na/1.mp4,x\n", "must have a column for the path .*, got path, url"),
+        ("path,url\na/1.mp4,x\n", "must have a column for the path .*, got the columns path, url"),
         ("path,label\na/1.mp4,\n", "line 2: the column label is empty"),
-        ("path,label\na/1.mp4,run,x\n", "line 2: 3 values for the 2 columns"),
-        ("path,label,split\na/1.mp4,run,first\n", "line 2: the column split must be train, val or test"),
+        ("path,label\na/1.mp4,run,x\n", "line 2: got 3 values for the 2 columns"),
+        ("path,label,split\na/1.mp4,run,first\n", "line 2: the column split must contain train, val or test"),
         ("path,label\n", "no clips"),
-        ("a/1.mp4 0 1\na/2.mp4 0 1\n", r"no file of list\.txt exists \(2 files"),  # several labels
+        ("a/1.mp4 0 1\na/2.mp4 0 1\n", r"no file named in list\.txt exists \(2 files"),  # several labels
         (
             "a/1.mp4 run\na/2.mp4 walk\na/1.mp4 walk\n",
             r"line 3: a/1.mp4 has the label 'walk' here and 'run' in line 1",
         ),
-        ("a/1.mp4 -1\na/2.mp4 0\n", "label -1"),
-        ("a/1.mp4 1.5\na/2.mp4 0\n", "label 1.5; labels must be whole numbers or words"),
-        ("path,label,is_train\na/1.mp4,run,1\n", "the column is_train must be train, val or test, got '1'"),
+        ("a/1.mp4 -1\na/2.mp4 0\n", "non-negative numbers, got -1"),
+        ("a/1.mp4 1.5\na/2.mp4 0\n", "labels must be whole numbers or words, got 1.5"),
+        (
+            "path,label,is_train\na/1.mp4,run,1\n",
+            "the column is_train must contain train, val or test, got '1'",
+        ),
         (b"a\x00/\x001\x00.\x00m\x00p\x004\x00 \x000\x00", "null bytes.*UTF-16"),
     ],
 )
@@ -198,7 +205,7 @@ def test_latin_1_names(tmp_path):
     assert content(found) == [("tea.mp4", "brew"), ("café.mp4", "drink")]
 
 
-def test_a_split_column_gives_both_parts(videos):
+def test_a_split_column_gives_both_splits(videos):
     rows = zip(NAMES, ("Train", "test", "train", "valid"), strict=True)
     text = "path,label,split\n" + "".join(f'"{name}",{LABELS[name]},{part}\n' for name, part in rows)
     text += "a/5.mp4,walk,train\n"
@@ -207,7 +214,7 @@ def test_a_split_column_gives_both_parts(videos):
     test = listed(videos, text, split="test")
     assert content(test) == [("a/2.mp4", "walk")]
     assert test.classes == ["run", "walk"]
-    assert "1 validation row not used: the list has test rows" in test.remarks
+    assert "1 validation row not used, because the list has test rows" in test.remarks
     assert content(listed(videos, text.replace("test", "train"), split="test")) == [("b/4.webm", "walk")]
 
 
@@ -231,7 +238,7 @@ def test_repeated_and_missing_rows_are_counted(videos):
     found = listed(videos, lines(" ") + "a/1.mp4 run\na/gone.mp4 run\n")
     assert content(found) == EXPECTED
     assert found.missing == ["a/gone.mp4"]
-    assert "1 repeated row of list.txt skipped" in found.remarks
+    assert "1 repeated row in list.txt skipped" in found.remarks
 
 
 LETTERS = st.characters(codec="utf-8", exclude_categories=("C", "Z"), include_characters=" ")
@@ -252,7 +259,7 @@ PATHS = TEXTS.map(lambda text: f"{text}.mp4")
     end=st.sampled_from(["\n", "\r\n", "\r", "\n\n"]),
     quoting=st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
 )
-def test_any_table_reads_back(tmp_path_factory, table, delimiter, header, encoding, end, quoting):
+def test_any_table_can_be_read_back(tmp_path_factory, table, delimiter, header, encoding, end, quoting):
     text = io.StringIO()
     writer = csv.writer(text, delimiter=delimiter, lineterminator=end, quoting=quoting)
     writer.writerows([["path", "label"]] * header + [list(row) for row in table.items()])
@@ -261,7 +268,7 @@ def test_any_table_reads_back(tmp_path_factory, table, delimiter, header, encodi
     except UnicodeEncodeError:
         return
     if encoding == "cp1252" and any(line.isascii() is False and _is_utf8(line) for line in data.splitlines()):
-        return  # bytes that are UTF-8 as well are taken for UTF-8
+        return  # bytes that are also valid UTF-8 are read as UTF-8
     file = tmp_path_factory.mktemp("list") / "list.csv"
     file.write_bytes(data)
     rows = read_rows(file, set(table).__contains__)

@@ -24,7 +24,7 @@ CASES = (str.lower, str.upper, str.title)
     after=st.booleans(),
     stuck=st.sampled_from(["", "set", "data"]),
 )
-def test_a_part_is_known_in_any_spelling(part, word, case, sign, around, after, stuck):
+def test_a_split_is_recognised_in_any_spelling(part, word, case, sign, around, after, stuck):
     words = WORDS[part]
     name = words[word % len(words)] + stuck
     if around:
@@ -48,7 +48,7 @@ def test_other_names_are_not_splits(name):
     assert split_name(name) is None
 
 
-def test_what_else_a_name_says():
+def test_the_other_words_of_a_name():
     assert split_name("kinetics400_train")[1:] == (("kinetics", "400"), False, False)
     assert split_name("training dog").is_plain is False
     assert split_name("training_set").is_bare
