@@ -16,13 +16,7 @@ from dfs_store.format.coded.levels import Levels, pixel_levels
 from dfs_store.format.container import ContainerWriter, RowLayout
 from dfs_store.format.containers import check_compression, container_of, new_container
 from dfs_store.format.digest import compute_digest, frame_checksums
-from dfs_store.format.given import (
-    build_attributes,
-    check_frames,
-    check_label,
-    check_soft_label,
-    check_steps,
-)
+from dfs_store.format.given import build_attributes, check_frames, check_label, check_soft_label, check_steps
 from dfs_store.format.io.durable import output_error
 from dfs_store.format.io.transaction import open_transaction
 from dfs_store.format.native import describe_native, stored_natively

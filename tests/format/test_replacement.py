@@ -156,7 +156,7 @@ def test_of_two_that_replace_one_store_the_second_is_told(tmp_path, container, e
             writer.append(np.zeros((1, 2, 4, 3)), [0], 0)
             content(seed=1).write(path, overwrite=True)
 
-    with pytest.raises(OutputExistsError, match="another process wrote the same path first"):
+    with pytest.raises(OutputExistsError, match="another process wrote to this path first"):
         replace_while_another_does()
     assert seed_of(open_store(path)) == 1
     assert parts_beside(path) == []

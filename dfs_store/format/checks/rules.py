@@ -108,16 +108,12 @@ def _offset_problems(offsets: npt.NDArray[np.int64], end: int, name: str = "offs
         yield Problem(f"{name} must start at 0, got {offsets[0]}", name, 0)
     if offsets[-1] != end:
         yield Problem(
-            f"{name} must end at the number of {what} {end}, got {offsets[-1]}",
-            name,
-            offsets.size - 2,
+            f"{name} must end at the number of {what} {end}, got {offsets[-1]}", name, offsets.size - 2
         )
     # Compared, not subtracted: a difference of two int64 could overflow.
     for clip in np.flatnonzero(offsets[1:] <= offsets[:-1])[:MOST_PER_RULE].tolist():
         yield Problem(
-            f"{name} must increase by at least 1, got {offsets[clip]} then {offsets[clip + 1]}",
-            name,
-            clip,
+            f"{name} must increase by at least 1, got {offsets[clip]} then {offsets[clip + 1]}", name, clip
         )
 
 

@@ -58,7 +58,7 @@ class Hdf5Writer:
         if offset is not None:
             with self._path.open("r+b") as written:
                 written.seek(offset)
-                self._spool.copy_to(written)
+                written.writelines(self._spool.pieces())
         _sync(self._path)
         with h5py.File(self._path, "r+", libver=("v110", "v110")) as file:
             # A dataset, since tools that copy attributes (h5repack, h5py's copy) fail above 64 KiB.

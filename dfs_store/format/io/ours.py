@@ -1,4 +1,4 @@
-"""Recognises folders that are intact or damaged Zarr stores, which may be overwritten."""
+"""Recognises the folders of intact and damaged Zarr stores, which may be overwritten."""
 
 import re
 from collections.abc import Iterable
@@ -24,5 +24,5 @@ def header_is_ours(text: bytes) -> bool:
 
 
 def names_are_ours(names: Iterable[str]) -> bool:
-    """Returns whether all files and folders below a root have names that are written into a Zarr store."""
+    """Returns whether all these files and folders have names that occur in a Zarr store."""
     return all(map(_OWN_NAME.fullmatch, names))

@@ -1,9 +1,9 @@
-"""A remote object as a file: an HDF5 store, or a zipped Zarr store."""
+"""Reads a remote object, an HDF5 store or a zipped Zarr store, as a file."""
 
 import numpy as np
 
-from dfs_store.errors import DamagedStoreError, StoreUnreachableError
-from dfs_store.format.io.files import Bytes, ByteSource
+from dfs_store.errors import StoreUnreachableError
+from dfs_store.format.io.files import Bytes, ByteSource, too_short
 from dfs_store.format.io.place import StoreURL
 from dfs_store.format.io.remote import Remote, Want
 
@@ -13,7 +13,7 @@ _BLOCK_BYTES = 2 * 2**20
 
 
 class RemoteFile(ByteSource):
-    """A remote object that is read in ranges.
+    """A remote object, read in ranges.
 
     Args:
         place: URL of the object.
@@ -36,9 +36,7 @@ class RemoteFile(ByteSource):
             StoreUnreachableError: the server does not answer.
         """
         if stop > self.size_bytes:
-            raise DamagedStoreError(
-                f"{self.remote.where()}: ends after {self.size_bytes:,} bytes, before {stop:,}"
-            )
+            raise too_short(self.remote.where(), self.size_bytes, stop)
         if stop <= start:
             return np.empty(0, dtype=np.uint8)
         numbers = range(start // _BLOCK_BYTES, (stop - 1) // _BLOCK_BYTES + 1)
@@ -53,7 +51,7 @@ class RemoteFile(ByteSource):
         return view
 
     def parts(self, spans: list[tuple[int, int]]) -> list[Bytes]:
-        """Returns ranges of bytes, read-only, directly from the server. Adjacent ranges are merged.
+        """Returns several ranges of bytes, read-only, without the cache. Adjacent ranges are merged.
 
         Raises:
             DamagedStoreError: the file is too short.
@@ -67,11 +65,11 @@ class RemoteFile(ByteSource):
             raise
 
     def forget(self) -> None:
-        """Clears the cache. Later reads request blocks again."""
+        """Clears the cache. Later reads request their blocks again."""
         self._blocks = {}
 
     def was_replaced(self) -> bool:
-        """Returns whether the object at the URL was replaced since this was created."""
+        """Returns whether the object at the URL has been replaced since it was opened."""
         return self.remote.about() != self._about
 
     def _bounds(self, block: int) -> tuple[int, int]:

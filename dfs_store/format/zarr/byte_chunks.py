@@ -65,10 +65,6 @@ class ByteChunks:
     def _wants(self, start: int, stop: int) -> list[Want]:
         length = self._length
         return [
-            Want(
-                self.file_of(first),
-                max(start, first) - first,
-                min(stop, first + length) - first,
-            )
+            Want(self.file_of(first), max(start, first) - first, min(stop, first + length) - first)
             for first in range(start - start % length, stop, length)
         ]

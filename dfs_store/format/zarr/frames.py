@@ -47,11 +47,7 @@ class Sharding:
     def pieces(self, start: int, stop: int) -> list[tuple[int, int, int]]:
         """Returns frames start..stop as (shard, first, last), with numbers relative to the shard."""
         return [
-            (
-                shard,
-                max(start - shard * self.length, 0),
-                min(stop - shard * self.length, self.length),
-            )
+            (shard, max(start - shard * self.length, 0), min(stop - shard * self.length, self.length))
             for shard in range(start // self.length, (stop - 1) // self.length + 1)
         ]
 
@@ -62,13 +58,7 @@ class Sharding:
     def parse_index(self, tail: bytes, shard: int, end: int | None) -> ShardIndex:
         """Checks a shard's index. Raises the errors of `dfs_store.format.zarr.shard_index.parse_index`."""
         first, last = self.bounds(shard)
-        return parse_index(
-            tail,
-            last - first,
-            self.files.where(self.file(shard)),
-            end,
-            self.frame_bytes,
-        )
+        return parse_index(tail, last - first, self.files.where(self.file(shard)), end, self.frame_bytes)
 
     def short(self, shard: int, size_bytes: int) -> DamagedStoreError:
         """Returns the error for a file that is shorter than its index."""

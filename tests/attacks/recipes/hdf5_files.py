@@ -181,12 +181,7 @@ def bombs_in_small_arrays(path, compression_of, checked):
     replace_dataset(path, "labels", make)
 
 
-@attack(
-    "expanded|checksum",
-    ".h5",
-    stored=[b"\0", bytes(95), bytes(97)],
-    skipped=[0, 1, 1],
-)
+@attack("expanded|checksum", ".h5", stored=[b"\0", bytes(95), bytes(97)], skipped=[0, 1, 1])
 def chunks_of_another_size(path, stored, skipped):
     """A frame that is shorter or longer than its shape says, past its filter."""
     replace_frames(path, compression=1)

@@ -154,7 +154,7 @@ def half_a_letter(path, text):
     raw_attribute(path, '{"format_version": "1.0", "provenance": {"made": ' + text + "}}")
 
 
-@attack("beyond the largest number", ".zarr", ".h5")
+@attack("too large for a 64-bit float", ".zarr", ".h5")
 def a_number_without_end(path):
     """Infinity in the words of JSON."""
     raw_attribute(path, '{"format_version": "1.0", "fps": 1e999}')

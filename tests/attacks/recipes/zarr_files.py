@@ -475,10 +475,7 @@ def metadata_that_means_something_else(path, changes):
 
 
 @attack(
-    "claims bytes|cannot be read|overflow",
-    ".zarr",
-    start=[2**40, 2**64 - 8, 2**63],
-    size=[96, 16, 2**63],
+    "claims bytes|cannot be read|overflow", ".zarr", start=[2**40, 2**64 - 8, 2**63], size=[96, 16, 2**63]
 )
 def an_index_that_leads_out_of_its_shard(path, start, size):
     """Chunks outside the file, or whose end wraps around."""

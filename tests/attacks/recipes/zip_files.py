@@ -165,12 +165,7 @@ def a_cut_archive(path, keep):
     path.write_bytes(data[: int(len(data) * keep)])
 
 
-@attack(
-    HARMLESS,
-    ZIP,
-    before=[b"", b"x" * 99],
-    after=[b"x", b""],
-)
+@attack(HARMLESS, ZIP, before=[b"", b"x" * 99], after=[b"x", b""])
 def something_around_it(path, before, after):
     """An archive inside another file: two programs find two ends."""
     path.write_bytes(before + path.read_bytes() + after)
@@ -211,10 +206,7 @@ def a_directory_elsewhere(path, place, value):
 
 
 @attack(
-    "overlaps|outside|missing|members|two ways",
-    ZIP,
-    size=[2**50, 2**63, 2**64 - 1],
-    place=[0, 0, 2**64 - 30],
+    "overlaps|outside|missing|members|two ways", ZIP, size=[2**50, 2**63, 2**64 - 1], place=[0, 0, 2**64 - 30]
 )
 def a_petabyte_in_64_bits(path, size, place):
     """Sizes whose sum wraps around."""

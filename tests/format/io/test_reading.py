@@ -113,8 +113,8 @@ def test_json_is_parsed_strictly(tmp_path):
     }
     assert parse_json("9" * 40) == int("9" * 40)
     for text, said in {
-        "1e999": "beyond the largest number",
-        '{"a": [-1e400]}': "beyond the largest number",
+        "1e999": "too large for a 64-bit float",
+        '{"a": [-1e400]}': "too large for a 64-bit float",
         "NaN": "NaN is not a JSON number",
         "9" * 41: "has 41 digits",
         "-" + "9" * 10**6: "digits",

@@ -107,7 +107,7 @@ def test_of_two_writers_the_first_to_finish_wins(bucket, suffix):
     second = open_writer(url).__enter__()
     second.append(np.zeros((2, 2, 4, 3)), [0, 5], 0)
     content().write(url)
-    with pytest.raises(OutputExistsError, match="another process wrote the same URL first"):
+    with pytest.raises(OutputExistsError, match="another process wrote to this URL first"):
         second.__exit__(None, None, None)
     assert list(verify(url)) == []
     with open_store(url) as store:
@@ -157,10 +157,10 @@ def test_the_old_store_stands_while_the_new_one_is_uploaded(bucket, suffix, afte
 def test_a_replacement_that_fails_half_way_keeps_the_new_store_beside_it(bucket):
     url = f"{bucket}/s.zarr"
     content(seed=0).write(url)
-    wanted = pytest.raises(StoreUnreachableError, match=r"the new store is whole at (s3://\S+\.zarr), ")
+    wanted = pytest.raises(StoreUnreachableError, match=r"the new store is complete at (s3://\S+\.zarr), ")
     with failing("_cp_file", 3), wanted as caught:
         content(seed=1).write(url, overwrite=True)
-    kept = str(caught.value).partition("whole at ")[2].partition(",")[0]
+    kept = str(caught.value).partition("complete at ")[2].partition(",")[0]
     assert list(verify(kept)) == []
     # Nobody takes what is half replaced for a store; the next writer replaces it.
     assert list(verify(url))
@@ -220,10 +220,10 @@ def test_a_server_that_refuses(tmp_path, monkeypatch):
             monkeypatch.setenv(name, value)
         forget_clients()
         for suffix in SUFFIXES:
-            with pytest.raises(StoreUnreachableError, match=r"refuses to show it .*AWS_ACCESS_KEY_ID"):
+            with pytest.raises(StoreUnreachableError, match=r"refuses access .*AWS_ACCESS_KEY_ID"):
                 open_store(f"s3://stores/s{suffix}")
             with pytest.raises(
-                OutputNotWritableError, match=r"does not let it be written .*AWS_ACCESS_KEY_ID"
+                OutputNotWritableError, match=r"refuses to write it .*AWS_ACCESS_KEY_ID"
             ):
                 check_output(f"s3://stores/s{suffix}")
         for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
