@@ -78,7 +78,7 @@ def metadata(data: bytes) -> None:
                 assert about.shard_length >= 1
             elif name == "key_frames":
                 frames = open_general_rows(FolderFiles(sound("a-float32.zarr")), None, "key_frames", about)
-                assert frames.read(0, 1).shape == (1, *about.shape[1:])
+                assert frames.read_spans([(0, 1)])[0].shape == (1, *about.shape[1:])
 
 
 def index(data: bytes) -> None:
@@ -94,9 +94,9 @@ def index(data: bytes) -> None:
         return
     for frame in range(5):
         with contextlib.suppress(DFSError):
-            assert frames.read(frame, frame + 1).nbytes == 8
+            assert frames.read_spans([(frame, frame + 1)])[0].nbytes == 8
     with contextlib.suppress(DFSError):
-        assert frames.read(0, 5).shape == (5, 1, 2, 2)
+        assert frames.read_spans([(0, 5)])[0].shape == (5, 1, 2, 2)
 
 
 def _with_fitting_checksum(data: bytes) -> bytes:

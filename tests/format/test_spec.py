@@ -35,7 +35,7 @@ def test_a_good_header_has_no_problems():
         ("num_frames", True, "got True"),
         ("num_frames", 8.0, "got 8.0"),
         ("frame_shape", [3, 4], r"\[C, H, W\]"),
-        ("frame_shape", [3, 0, 4], "whole numbers from 1"),
+        ("frame_shape", [3, 0, 4], "whole numbers of at least 1"),
         ("frame_shape", [3, 2**40, 2**40], "536,870,912 bytes"),
         ("class_names", [], "at least one name"),
         ("class_names", ["a", ""], "non-empty"),

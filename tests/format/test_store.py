@@ -204,7 +204,7 @@ def test_absent_and_foreign_paths_are_told_apart(tmp_path):
     with pytest.raises(StoreNotFoundError, match=r"\.zarr\.zip, \.zarr, \.h5, \.hdf5"):
         open_store(tmp_path / "store.pt")
     (tmp_path / "store.pt").write_text("text")
-    with pytest.raises(NotAStoreError, match=r"ends in \.zarr\.zip, \.zarr, \.h5, \.hdf5"):
+    with pytest.raises(NotAStoreError, match=r"must end in \.zarr\.zip, \.zarr, \.h5, \.hdf5"):
         open_store(tmp_path / "store.pt")
     (tmp_path / "folder.zarr").mkdir()
     (tmp_path / "file.zarr").write_text("text")

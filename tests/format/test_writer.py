@@ -22,15 +22,15 @@ NAN = np.where(np.arange(48).reshape(TWO.shape) == 30, np.nan, 0)
 @pytest.mark.parametrize(
     ("arguments", "error", "words"),
     [
-        ((TWO[:, :1], [0, 5], 0), ClipError, r"shape \(K, 2, 4, 3\) with K from 1, got \(2, 1, 4, 3\)"),
-        ((TWO[:0], [], 0), ClipError, "K from 1"),
+        ((TWO[:, :1], [0, 5], 0), ClipError, r"shape \(K, 2, 4, 3\) with K >= 1, got \(2, 1, 4, 3\)"),
+        ((TWO[:0], [], 0), ClipError, "K >= 1"),
         ((TWO[0], [0, 5], 0), ClipError, "shape"),
         ((NAN, [0, 5], 0), ClipError, "key frame 1 of the clip"),
         ((TWO + np.float64(1e300) * np.ones(TWO.shape), [0, 5], 0), ClipError, "finite"),
         ((TWO.astype(complex), [0, 5], 0), ClipError, "complex"),
         ((TWO, [0, 4], 0), PositionsError, "num_frames - 1 = 5, got 4"),
         ((TWO, [1, 5], 0), PositionsError, "first position"),
-        ((TWO, [0, 3, 5], 0), ClipError, "as many positions as key frames, got 3 and 2"),
+        ((TWO, [0, 3, 5], 0), ClipError, "one position per key frame, got 3 positions for 2 key frames"),
         ((TWO, [0, 5], 2), ClipError, r"label must be in 0\.\.1 \(2 classes\), got 2"),
         ((TWO, [0, 5], -1), ClipError, "got -1"),
         ((TWO, [0, 5], 0.5), ClipError, "whole number"),

@@ -23,11 +23,11 @@ _BATCH_BYTES = 32 * 2**20
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """A broken rule, with its place if known.
+    """A broken rule, and where it is broken, if known.
 
     Attributes:
         message: the rule, and the value that breaks it.
-        file: the file, relative to a Zarr store, or the file name of an HDF5 store.
+        file: path of the file within a Zarr store, or name of the HDF5 file.
         clip: number of the clip.
         class_name: class of the clip.
         position: 0-based position of the key frame.
@@ -57,17 +57,17 @@ class Finding:
 def verify(
     path: str | os.PathLike[str], *, on_progress: Callable[[int, int], None] | None = None
 ) -> Iterator[Finding]:
-    """Yields everything in a store that breaks a rule: attributes, arrays, sizes, checksums, values.
+    """Yields a finding for each broken rule of attributes, arrays, sizes, checksums and values.
 
-    Reads every key frame, a few at a time, and the native arrays. Files, groups and keys that the format
-    does not define are allowed and not reported.
+    Reads every key frame, a few at a time, and the native arrays. Files, groups and keys that the format does
+    not define are allowed.
 
     Args:
         path: path or URL of the store.
-        on_progress: called with the number of key frames read so far and the total.
+        on_progress: function called with the number of key frames read so far and their total number.
 
     Yields:
-        A `Finding` for each broken rule, in the order of the store.
+        Findings, in the order of the checks and of the key frames.
 
     Raises:
         StoreNotFoundError, NotAStoreError, NewerFormatError, StoreUnreachableError: see `KeyFrameStore`.
@@ -98,7 +98,7 @@ def _file_of(path: Place, name: str | None) -> str:
 
 
 def _place_problem(problem: Problem, found: Examination, path: Place) -> Iterator[Finding]:
-    """Yields a problem once, or once per clip if it concerns frames of several clips."""
+    """Yields one finding, or one per clip if the problem affects key frames."""
     file = _file_of(path, problem.file)
     if problem.frames is None or not found.indexed:
         yield Finding(
@@ -110,13 +110,13 @@ def _place_problem(problem: Problem, found: Examination, path: Place) -> Iterato
 
 
 def clips_of(found: Examination, start: int, stop: int) -> range:
-    """Returns the clips of key frames start..stop, if the offsets are valid."""
+    """Returns the clips that contain key frames start..stop. The offsets must be valid."""
     first, last = np.searchsorted(found.arrays["offsets"], [start, stop - 1], side="right") - 1
     return range(int(first), int(last) + 1)
 
 
 def class_name(found: Examination, clip: int | None) -> str | None:
-    """Returns the class of a clip, if the labels are valid."""
+    """Returns the class name of a clip, or None if its label is not valid."""
     labels = found.arrays.get("labels")
     if clip is None or labels is None or not 0 <= clip < labels.size:
         return None
@@ -141,7 +141,7 @@ def _frame_findings(
 def damaged_frames(
     found: Examination, frames: StoredFrames, on_progress: Callable[[int, int], None] | None = None
 ) -> Iterator[tuple[int, str]]:
-    """Reads all frames except those in files already reported; yields the number and damage of each."""
+    """Reads all frames that are not yet reported, and yields the number and damage of damaged ones."""
     total = frames.shape[0]
     lost = np.zeros(total, dtype=bool)
     for problem in found.problems:

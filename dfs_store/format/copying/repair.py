@@ -1,4 +1,4 @@
-"""Copies the intact clips of a damaged store into a new one, and reports the others."""
+"""Copies the intact clips of a damaged store into a new store, and reports the other clips."""
 
 import os
 
@@ -22,9 +22,9 @@ def repair_store(
 ) -> list[Finding]:
     """Copies every clip whose key frames are all intact into a new store, bit by bit and in order.
 
-    The source is not modified. Labels and class names are kept, even of classes that lose all clips. The
-    provenance of the new store records the digest of the old one and the numbers of the omitted clips.
-    Native arrays are copied only if they and all clips are intact.
+    The source is not modified. Labels and class names are kept, including classes that lose all clips. The
+    new store's provenance records the old store's digest and the numbers of the omitted clips. Native arrays
+    are copied only if they and all clips are intact.
 
     Args:
         source: the damaged store.
@@ -32,7 +32,7 @@ def repair_store(
         overwrite: whether to replace an existing store.
 
     Returns:
-        One finding for each omitted clip, and one for omitted native arrays; none for an intact store.
+        One finding for each omitted clip, and one for omitted native arrays. Empty for an intact store.
 
     Raises:
         DamagedStoreError: the attributes or small arrays are damaged, so that frames cannot be assigned to
@@ -97,7 +97,7 @@ def _finding(found: Examination, frames: StoredFrames, clip: int, message: str) 
 
 
 def _copy_native(found: Examination, writer: StoreWriter, *, whole: bool) -> list[Finding]:
-    """Copies the native arrays, which belong to all clips together, or reports that they are left out."""
+    """Copies the native arrays, which belong to all clips together, or reports their omission."""
     if found.header.native is None:
         return []
     reason = "they belong to all clips together, and some are left out"

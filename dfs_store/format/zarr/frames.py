@@ -1,4 +1,4 @@
-"""The array key_frames of a local Zarr store: shard indexes are checked at opening, frames are mapped."""
+"""Reads the array key_frames of a local Zarr store. Shards are checked on opening, frames memory-mapped."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class Sharding:
 
     Args:
         files: files of the store.
-        about: metadata of key_frames, in the layout of dfs-store.
+        about: metadata of key_frames, in dfs-store's layout.
     """
 
     def __init__(self, files: ZarrFiles, about: ArrayMetadata) -> None:
@@ -37,7 +37,7 @@ class Sharding:
 
     @property
     def num_shards(self) -> int:
-        """Number of shards of all key frames."""
+        """The number of shards."""
         return -(-self.shape[0] // self.length)
 
     def bounds(self, shard: int) -> tuple[int, int]:
@@ -45,7 +45,7 @@ class Sharding:
         return shard * self.length, min((shard + 1) * self.length, self.shape[0])
 
     def pieces(self, start: int, stop: int) -> list[tuple[int, int, int]]:
-        """Returns frames start..stop as (shard, first, last), with numbers relative to the shard."""
+        """Returns frames start..stop as (shard, start, stop), numbered within each shard."""
         return [
             (shard, max(start - shard * self.length, 0), min(stop - shard * self.length, self.length))
             for shard in range(start // self.length, (stop - 1) // self.length + 1)
@@ -61,21 +61,24 @@ class Sharding:
         return parse_index(tail, last - first, self.files.where(self.file(shard)), end, self.frame_bytes)
 
     def short(self, shard: int, size_bytes: int) -> DamagedStoreError:
-        """Returns the error for a file that is shorter than its index."""
+        """Returns the error for a file that is too short for its index."""
         return DamagedStoreError(
             f"{self.files.where(self.file(shard))}: an index of {self.length:,} frames needs "
-            f"{self.index_bytes:,} bytes, the file has {size_bytes:,}"
+            f"{self.index_bytes:,} bytes, but the file has {size_bytes:,}"
         )
 
+    def problem(self, shard: int, error: DamagedStoreError) -> Problem:
+        """Returns the report of a damaged shard."""
+        return Problem(str(error), self.file(shard), frames=self.bounds(shard))
+
     def shaped(self, data: npt.NDArray[np.uint8]) -> npt.NDArray[Any]:
-        """Returns the bytes of whole frames as (K, C, H, W)."""
-        count = data.size // self.frame_bytes
-        return data.view(FRAME_DTYPES[self.dtype]).reshape(count, *self.shape[1:])
+        """Returns the bytes of whole frames (n,) uint8 as (K, C, H, W) of the stored dtype."""
+        return data.view(FRAME_DTYPES[self.dtype]).reshape(-1, *self.shape[1:])
 
 
 @dataclass(frozen=True)
 class _Shard:
-    """A checked shard. `file` is that of the opened store, even if the path was replaced."""
+    """A checked shard. `file` belongs to the opened store, even if the path has been replaced."""
 
     file: ByteSource
     index: ShardIndex
@@ -84,49 +87,45 @@ class _Shard:
 class ZarrFrames:
     """Frames of the array key_frames (see `dfs_store.format.container.RowSource`).
 
-    Safe for threads and under fork without a lock, which a fork could inherit locked.
+    Thread-safe and fork-safe without a lock, which a forked process could inherit locked.
     """
 
     def __init__(self, files: ZarrFiles, about: ArrayMetadata) -> None:
         self._sharding = Sharding(files, about)
         self.shape = self._sharding.shape
         self.dtype = self._sharding.dtype
-        self._length = self._sharding.length
         self._frame_bytes = self._sharding.frame_bytes
         self._shards: dict[int, _Shard] = {}
 
     def problems(self, *, thorough: bool = False) -> list[Problem]:
-        """Checks every shard's file and index, and stores the positions of the frames."""
+        """Checks the file and index of every shard, and keeps them for reading."""
         found = []
         for shard in range(self._sharding.num_shards):
             try:
                 self._shards[shard] = self._open(shard)
             except DamagedStoreError as error:
-                frames = self._sharding.bounds(shard)
-                found.append(Problem(str(error), self._sharding.file(shard), frames=frames))
+                found.append(self._sharding.problem(shard, error))
         return found
 
-    def read(self, start: int, stop: int) -> npt.NDArray[Any]:
-        """Returns frames start..stop as stored, read-only; a view of the file if they are contiguous."""
-        length = self._length
-        shard, last = start // length, (stop - 1) // length
-        if shard == last:
-            return self._slice(shard, start - shard * length, stop - shard * length)
-        joined = np.concatenate([self._slice(*piece) for piece in self._sharding.pieces(start, stop)])
-        joined.setflags(write=False)
-        return joined
-
     def read_spans(self, spans: Sequence[tuple[int, int]]) -> list[npt.NDArray[Any]]:
-        """Returns several runs of frames, each as returned by `read`."""
-        return [self.read(*span) for span in spans]
+        """Returns several runs of frames, as views of the files if they are contiguous."""
+        return [self._read(*span) for span in spans]
 
     def file_of(self, frame: int) -> str:
         """Returns the shard file that contains a frame."""
-        return self._sharding.file(frame // self._length)
+        return self._sharding.file(frame // self._sharding.length)
 
     def close(self) -> None:
-        """Releases the maps. Returned arrays stay valid."""
+        """Closes the files. Returned arrays stay valid."""
         self._shards.clear()
+
+    def _read(self, start: int, stop: int) -> npt.NDArray[Any]:
+        parts = [self._slice(*piece) for piece in self._sharding.pieces(start, stop)]
+        if len(parts) == 1:
+            return parts[0]
+        joined = np.concatenate(parts)
+        joined.setflags(write=False)
+        return joined
 
     def _open(self, shard: int) -> _Shard:
         mapped = self._sharding.files.mapped(self._sharding.file(shard))
@@ -136,7 +135,7 @@ class ZarrFrames:
         return _Shard(mapped, self._sharding.parse_index(mapped.bytes()[end:].tobytes(), shard, end))
 
     def _slice(self, number: int, start: int, stop: int) -> npt.NDArray[Any]:
-        """Returns frames start..stop of one shard, a view if they are uncompressed and in order."""
+        """Returns frames start..stop of one shard, as a view if they follow each other in the file."""
         shard = self._shards[number]
         content = shard.file.bytes()
         index = shard.index

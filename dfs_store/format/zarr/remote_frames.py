@@ -1,4 +1,4 @@
-"""The array key_frames of a remote Zarr store. A shard's index is read at the first read of its frames."""
+"""Reads the array key_frames of a remote Zarr store. A shard's index is read with its first frame."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from dfs_store.errors import DamagedStoreError
 from dfs_store.format.checks.problems import Problem
+from dfs_store.format.io.files import missing
 from dfs_store.format.io.remote import Want
 from dfs_store.format.zarr.files import RemoteZarrFiles
 from dfs_store.format.zarr.frames import Sharding
@@ -20,7 +21,7 @@ __all__ = ["RemoteZarrFrames"]
 class RemoteZarrFrames:
     """Frames of the array key_frames (see `dfs_store.format.container.RowSource`).
 
-    Safe for threads and under fork: it contains indexes, but no connection.
+    Thread-safe and fork-safe: it keeps indexes, but no connection.
     """
 
     def __init__(self, files: RemoteZarrFiles, about: ArrayMetadata) -> None:
@@ -31,24 +32,19 @@ class RemoteZarrFrames:
         self._indexes: dict[int, ShardIndex] = {}
 
     def problems(self, *, thorough: bool = False) -> list[Problem]:
-        """Checks every shard's index if the check is thorough, since each takes a request."""
+        """Checks every shard's index if the check is `thorough`, since each needs a request."""
         if not thorough:
             return []
         found = []
         for shard, index in self._read_indexes(range(self._sharding.num_shards)):
             if isinstance(index, DamagedStoreError):
-                frames = self._sharding.bounds(shard)
-                found.append(Problem(str(index), self._sharding.file(shard), frames=frames))
+                found.append(self._sharding.problem(shard, index))
             else:
                 self._indexes[shard] = index
         return found
 
-    def read(self, start: int, stop: int) -> npt.NDArray[Any]:
-        """Returns frames start..stop as stored, read-only."""
-        return self.read_spans([(start, stop)])[0]
-
     def read_spans(self, spans: Sequence[tuple[int, int]]) -> list[npt.NDArray[Any]]:
-        """Returns several runs of frames, requested all at once."""
+        """Returns several runs of frames, all requested at once."""
         pieces = [self._sharding.pieces(*span) for span in spans]
         touched = {shard for each in pieces for shard, _, _ in each}
         for shard, index in self._read_indexes(sorted(touched - self._indexes.keys())):
@@ -64,11 +60,11 @@ class RemoteZarrFrames:
         return self._sharding.file(frame // self._sharding.length)
 
     def close(self) -> None:
-        """Releases the indexes."""
+        """Discards the indexes."""
         self._indexes.clear()
 
     def _wants(self, shard: int, start: int, stop: int) -> list[Want]:
-        """Returns the ranges of frames start..stop of a shard, one if they are contiguous."""
+        """Returns the ranges of frames start..stop of a shard, or one range if they are contiguous."""
         index, name = self._indexes[shard], self._sharding.file(shard)
         starts, size = index.starts[start:stop].tolist(), self._sharding.frame_bytes
         if index.in_order:
@@ -93,9 +89,8 @@ class RemoteZarrFrames:
         return found
 
     def _check(self, shard: int, tail: bytes | None) -> ShardIndex:
-        file = self._files.where(self._sharding.file(shard))
         if tail is None:
-            raise DamagedStoreError(f"{file}: missing or unreadable (no such object)")
+            raise missing(self._files.where(self._sharding.file(shard)))
         if len(tail) != self._sharding.index_bytes:
             raise self._sharding.short(shard, len(tail))
         return self._sharding.parse_index(tail, shard, None)

@@ -21,7 +21,7 @@ def raw_attribute(path: Path, text: str | bytes) -> None:
             write_header(file, text.encode() if isinstance(text, str) else text)
 
 
-@attack("frame_shape must make at most", ".zarr", ".h5", shape=[[1, 2**25, 2**25], [2**40, 2**40, 2**40]])
+@attack("frame_shape must need at most", ".zarr", ".h5", shape=[[1, 2**25, 2**25], [2**40, 2**40, 2**40]])
 def frame_of_a_petabyte(path, shape):
     """One frame that takes all memory."""
     edit_attributes(path, lambda attributes: attributes.update(frame_shape=shape), redigest=True)
@@ -83,7 +83,7 @@ def a_number_of_a_million_digits(path):
     raw_attribute(path, '{"format_version": "1.0", "num_frames": ' + "9" * 1_000_000 + "}")
 
 
-@attack("class_names must differ from each other", ".zarr", ".h5")
+@attack("class_names must be unique", ".zarr", ".h5")
 def a_million_classes_of_one_name(path):
     """Quadratic time in the search for equal names."""
     edit_attributes(path, lambda attributes: attributes.update(class_names=["a"] * 1_000_000), redigest=False)

@@ -50,7 +50,7 @@ class Raw:
         self.path.write_bytes(self.data)
 
 
-@attack("labels/c.0' is compressed; members must be stored", ZIP)
+@attack("labels/c.0' is compressed; zip the store without", ZIP)
 def a_compressed_member(path):
     """What must be expanded before it can be checked."""
 
@@ -87,7 +87,7 @@ def an_encrypted_member(path, flags):
     raw.save()
 
 
-@attack("two members called 'labels/c.0'", ZIP)
+@attack("two members named 'labels/c.0'", ZIP)
 def a_member_twice(path):
     """One program sees the first, another the last."""
 
@@ -100,7 +100,7 @@ def a_member_twice(path):
     path.write_bytes(path.read_bytes().replace(b"labels/c.1", b"labels/c.0"))
 
 
-@attack("overlaps what follows it", ZIP)
+@attack("overlaps the next member", ZIP)
 def members_that_overlap(path):
     """The quoted-overlap bomb: one run of bytes as many members."""
     raw = Raw(path)
@@ -108,7 +108,7 @@ def members_that_overlap(path):
     raw.save()
 
 
-@attack("overlaps what follows", ZIP)
+@attack("overlaps the next member", ZIP)
 def a_header_that_reaches_into_the_next(path):
     """The directory's sizes fit; the member's own extra field moves its data on."""
     raw = Raw(path)
@@ -140,7 +140,7 @@ def two_sizes_in_the_directory(path):
 
 
 @attack(
-    "leads out of the archive",
+    "has a path outside the archive",
     ZIP,
     name=["../../out", "/etc/passwd", "labels\\c.1", "labels//c.1", "./zarr2", "labels/../c"],
 )
@@ -231,7 +231,7 @@ def an_end_in_64_bits_elsewhere(path, place):
     path.write_bytes(data[:-END_BYTES] + locator + data[-END_BYTES:])
 
 
-@attack("overlaps what follows it", ZIP)
+@attack("overlaps the next member", ZIP)
 def sizes_that_are_missing(path):
     """64 bits are announced, and not there."""
     raw = Raw(path)
@@ -239,7 +239,7 @@ def sizes_that_are_missing(path):
     raw.save()
 
 
-@attack("c.0.0.0.0: missing or unreadable", ZIP)
+@attack("c.0.0.0.0: is missing or unreadable", ZIP)
 def a_shard_that_is_missing(path):
     """Zeros, to a reader that fills in."""
     rewrite(path, lambda archive, name, data: "key_frames/c" in name or archive.writestr(name, data))

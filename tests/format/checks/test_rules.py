@@ -23,7 +23,7 @@ BROKEN = [
     ("offsets", 2, 2**63 - 1, "increase by at least 1"),
     ("labels", 1, 2, r"labels must be in 0..1 \(2 classes\), got 2.*clip 1"),
     ("labels", 0, -1, "got -1"),
-    ("inserted_at", 3, -2, "inserted_at must be -1 or a step from 0, got -2"),
+    ("inserted_at", 3, -2, "inserted_at must be -1 or a 0-based step, got -2"),
 ]
 
 
@@ -82,7 +82,7 @@ def test_scale_belongs_to_uint8_only(parts):
     header, arrays = parts
     messages = [problem.message for problem in array_problems(header, arrays, 12, "float32")]
     assert messages == [
-        f"{name} goes with uint8 key frames only, these are float32" for name in ("scale", "zero")
+        f"{name} is allowed only with uint8 key frames, but they are float32" for name in ("scale", "zero")
     ]
 
 

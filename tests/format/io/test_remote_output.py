@@ -241,7 +241,7 @@ def test_plain_http_is_only_read():
 
 
 def test_a_url_without_the_suffix_of_a_store():
-    with pytest.raises(SettingsError, match="follows its suffix"):
+    with pytest.raises(SettingsError, match="the suffix of a store must be one of"):
         check_output("memory://s.pt")
 
 

@@ -132,8 +132,8 @@ def cut(data):
 @pytest.mark.parametrize(
     ("name", "how", "words"),
     [
-        ("labels/c.0", cut, "labels/c.0: .* needs 16 bytes, the file has 0"),
-        ("labels/c.0", lambda data: data.extend(b"more"), "needs 16 bytes, the file has more"),
+        ("labels/c.0", cut, "labels/c.0: .* needs 16 bytes, but the file has 0"),
+        ("labels/c.0", lambda data: data.extend(b"more"), "needs 16 bytes, but the file has more"),
         ("labels/c.0", lambda data: data.__setitem__(0, 1), "digest"),
         ("zarr.json", cut, "zarr.json is damaged"),
     ],
@@ -151,7 +151,7 @@ def test_damage_is_refused_at_open(bucket, name, how, words):
     ("how", "words"),
     [
         (flip_first, "key frame 0 .* does not match its checksum"),
-        (cut, "index does not match its checksum"),
+        (cut, "index of the shard does not match its checksum"),
         (lambda data: data.clear(), "the file has 0"),
     ],
 )
@@ -170,7 +170,7 @@ def test_a_lost_shard_is_damage(bucket, tmp_path):
     url = f"{bucket}/s.zarr"
     content().write(url)
     system().rm_file(f"{url}/key_frames/c.0.0.0.0")
-    with open_store(url) as store, pytest.raises(DamagedStoreError, match=r"c\.0\.0\.0\.0: missing"):
+    with open_store(url) as store, pytest.raises(DamagedStoreError, match=r"c\.0\.0\.0\.0: is missing"):
         store.key_frames(0)
     with pytest.raises(DamagedStoreError, match="all 4 clips are damaged"):
         repair_store(url, tmp_path / "r.h5")
