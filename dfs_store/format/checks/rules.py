@@ -130,7 +130,7 @@ def coded_file_problem(frames: int, size_bytes: int, frame_shape: tuple[int, int
         )
     limit = _file_limit(frames, frame_shape)
     if size_bytes > limit:
-        return f"an image file with {decoded:,} decoded bytes must have at most {limit:,} bytes, got {size_bytes:,}"
+        return f"an image file of {decoded:,} decoded bytes must have at most {limit:,}, got {size_bytes:,}"
     return None
 
 

@@ -258,6 +258,6 @@ class ZipFiles(RemoteZarrFiles):
         start = member.header + _HEADER.size + name_length + extra_length
         if signature != _SIGNATURE or start + member.size_bytes > member.limit:
             raise DamagedStoreError(
-                f"{self.where(name)}: its header in the archive is damaged, or it overlaps the next member"
+                f"{self.where(name)}: the member's header is damaged, or it overlaps the next member"
             )
         self._starts[name] = start

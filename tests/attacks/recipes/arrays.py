@@ -36,7 +36,7 @@ from tests.format.making import edit_attributes, read_raw, write_array
         "end at the number of key frames",
         "labels must be in",
         "labels must be in",
-        "inserted_at must be -1 or a step",
+        "inserted_at must be -1 or a 0-based step",
     ],
 )
 def values_out_of_range(path, name, place, value):

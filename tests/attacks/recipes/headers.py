@@ -137,7 +137,7 @@ def native_names_that_lead_out(path, name):
     )
 
 
-@attack("native arrays claim", ".zarr", ".h5", shape=[[PETA], [2**62, 2**62], [2**32] * 8])
+@attack("claims .* bytes of native arrays", ".zarr", ".h5", shape=[[PETA], [2**62, 2**62], [2**32] * 8])
 def native_arrays_of_a_petabyte(path, shape):
     """Sizes whose product overflows 64 bits, or takes all memory."""
     about = {"dtype": "float32", "shape": shape, "checksum": 0}

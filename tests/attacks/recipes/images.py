@@ -435,7 +435,7 @@ def lengthened(arrays, end):
 
 
 @attack(
-    "an image file with .* must have|chunks, but at most|take .* bytes each",
+    "an image file of .* must have|chunks, but at most|take .* bytes each",
     ".zarr",
     **AVIF,
     length=[2**20, 2**33, 2**50, 2**61],
