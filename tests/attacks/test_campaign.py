@@ -19,7 +19,7 @@ def test_every_damage_is_harmless_or_refused():
     assert counts["harmless"] > DAMAGES / 20
 
 
-def test_the_campaign_sees_another_picture(tmp_path, monkeypatch):
+def test_the_campaign_detects_a_wrong_picture(tmp_path, monkeypatch):
     # else it could not fail: a reader that trusts frames without their checksums gives other pictures
     from tests.attacks import campaign
 
@@ -36,7 +36,7 @@ def test_the_campaign_sees_another_picture(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["coded-webp.zarr", "coded-avif.zarr", "coded-webp.h5", "coded-avif.h5"])
-def test_a_damage_inside_an_image_file_is_refused_by_its_checksum(tmp_path, name):
+def test_damage_inside_an_image_file_is_detected_by_its_checksum(tmp_path, name):
     # not by a decoder, which may well show another picture
     path = tmp_path / name
     (source,) = (store for store in STORES if store.name == name)

@@ -6,7 +6,7 @@ from tests.attacks.fuzz_targets import CORPUS, TARGETS, seeds
 
 
 @pytest.mark.parametrize("target", TARGETS)
-def test_the_inputs_of_the_corpus(target):
+def test_every_input_in_the_corpus_is_handled(target):
     kept = sorted((CORPUS / target).iterdir())
     assert len(kept) > 5
     for file in kept:
@@ -14,13 +14,13 @@ def test_the_inputs_of_the_corpus(target):
 
 
 @pytest.mark.parametrize("target", TARGETS)
-def test_sound_inputs_reach_the_end(target):
+def test_valid_inputs_reach_the_end_of_each_target(target):
     # else the fuzzer would start at the door and never come in
     for data in seeds(target):
         TARGETS[target](data)
 
 
-def test_sound_shards_are_read(monkeypatch):
+def test_valid_shards_are_read(monkeypatch):
     from dfs_store.format.zarr.frames import ZarrFrames
 
     read = []

@@ -42,7 +42,7 @@ def sound(reader, tmp_path_factory):
 
 
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.name + attack.suffix)
-def test_an_attack_leads_to_a_clear_error_or_to_nothing(reader, sound, tmp_path, attack):
+def test_an_attack_is_harmless_or_raises_a_clear_error(reader, sound, tmp_path, attack):
     paths, contents, peak = sound
     path, source = tmp_path / f"s{attack.suffix}", paths[stored_as(attack)]
     shutil.copytree(source, path) if source.is_dir() else shutil.copyfile(source, path)
@@ -60,7 +60,7 @@ def test_an_attack_leads_to_a_clear_error_or_to_nothing(reader, sound, tmp_path,
     assert len(outcome.text) < 2000
 
 
-def test_the_limits_are_real(reader):
+def test_the_limits_of_the_reader_work(reader):
     # else no attack could fail: a reader that takes too much, or too long, is seen
     assert reader.misbehave("memory").text.startswith("MemoryError")
     assert reader.misbehave("time").kind == "hung"

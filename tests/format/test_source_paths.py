@@ -11,7 +11,7 @@ PARTS = st.lists(st.sampled_from(["a", "b", "my videos", "ucf101", "c.d"]), min_
 
 
 @given(PARTS, PARTS, st.booleans())
-def test_a_recorded_path_is_found_again(videos, store, shared):
+def test_a_recorded_path_is_resolved_to_the_original(videos, store, shared):
     videos, store = (os.path.join("/home" if shared else f"/{place}", *parts) for place, parts in
                      (("data", videos), ("home", store)))  # fmt: skip
     recorded = recorded_path(videos, store + ".zarr")
@@ -24,7 +24,7 @@ def test_a_recorded_path_is_found_again(videos, store, shared):
 
 
 @given(PARTS, PARTS, PARTS)
-def test_a_copy_elsewhere_has_the_same_source(videos, store, copy):
+def test_a_copy_in_another_folder_has_the_same_source(videos, store, copy):
     videos, store, copy = (os.path.join("/home", *parts) for parts in (videos, store, copy))
     recorded = recorded_path(videos, store)
     about = {"dataset": recorded, "config": {"dataset": recorded, "lr": 1.0}, "sources": [{"file": "./x"}]}
@@ -40,7 +40,7 @@ def test_a_store_at_a_url_records_absolute_paths():
     assert recorded_path("/data/videos", "/home/me/s.zarr") == "/data/videos"
 
 
-def test_what_leaves_the_machine_names_no_folder():
+def test_a_portable_provenance_contains_no_folders():
     about = {
         "dataset": "../../my videos",
         "config": {"dataset": "/data/my videos", "extractor": "/home/me/net.pt", "init": "noise"},

@@ -46,7 +46,7 @@ def same(first, second):
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_what_is_written_is_read(tmp_path, encoding, suffix):
+def test_a_store_is_read_as_it_was_written(tmp_path, encoding, suffix):
     stored, path = coded_content(encoding), tmp_path / f"s{suffix}"
     stored.write(path)
     store = open_store(path)
@@ -71,7 +71,7 @@ def test_what_is_written_is_read(tmp_path, encoding, suffix):
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 5), (3, 2), (33, 64)])
-def test_any_size_and_quality(tmp_path, encoding, size):
+def test_frames_of_any_size_and_quality_are_encoded(tmp_path, encoding, size):
     for quality in (0, 100):
         stored = coded_content(f"{encoding[:4]}:{quality}", size=size)
         stored.write(tmp_path / "s.h5", overwrite=True)
@@ -80,7 +80,7 @@ def test_any_size_and_quality(tmp_path, encoding, size):
                 assert np.array_equal(store.key_frames(clip), expected_frames(stored, clip)[1])
 
 
-def test_many_small_frames_of_noise_at_the_best_quality(tmp_path):
+def test_many_small_frames_of_noise_are_encoded_at_the_best_quality(tmp_path):
     # libaom's own buffer is too small for these, see encode_avif
     frames = np.random.default_rng(0).uniform(size=(24, 3, 32, 32)).round().astype(np.float32)
     options = {"num_frames": 24, "frame_shape": (3, 32, 32), "encoding": "avif:100"}
@@ -90,7 +90,7 @@ def test_many_small_frames_of_noise_at_the_best_quality(tmp_path):
     assert list(verify(tmp_path / "s.h5")) == []
 
 
-def test_equal_input_gives_equal_bytes_later_too(tmp_path):
+def test_equal_input_gives_equal_bytes_at_any_time(tmp_path):
     cases = [(f"{encoding[:4]}{suffix}", encoding) for encoding in ENCODINGS for suffix in SUFFIXES]
     for name, encoding in cases:
         coded_content(encoding).write(tmp_path / f"a-{name}")
@@ -100,7 +100,7 @@ def test_equal_input_gives_equal_bytes_later_too(tmp_path):
         assert all_bytes(tmp_path / f"a-{name}") == all_bytes(tmp_path / f"b-{name}")
 
 
-def test_every_container_and_back_is_the_identity(tmp_path, encoding):
+def test_conversion_through_every_container_changes_nothing(tmp_path, encoding):
     coded_content(encoding).write(tmp_path / "a.zarr")
     copy_store(tmp_path / "a.zarr", tmp_path / "b.h5")
     copy_store(tmp_path / "b.h5", tmp_path / "c.zarr.zip")
@@ -110,7 +110,7 @@ def test_every_container_and_back_is_the_identity(tmp_path, encoding):
     assert all_bytes(tmp_path / "a.zarr") == all_bytes(tmp_path / "d.zarr")
 
 
-def test_another_quality_is_encoded_anew(tmp_path, encoding):
+def test_key_frames_are_encoded_again_for_a_different_quality(tmp_path, encoding):
     coded_content(encoding).write(tmp_path / "a.h5")
     copy_store(tmp_path / "a.h5", tmp_path / "b.h5", encoding=f"{encoding[:4]}:5")
     before, after = open_store(tmp_path / "a.h5"), open_store(tmp_path / "b.h5")
@@ -122,7 +122,7 @@ def test_another_quality_is_encoded_anew(tmp_path, encoding):
     assert all_bytes(tmp_path / "a.h5") == all_bytes(tmp_path / "c.h5")
 
 
-def test_what_was_measured_on_other_files_is_not_copied(tmp_path, encoding):
+def test_measurements_of_the_old_files_are_not_copied(tmp_path, encoding):
     stored = coded_content(encoding)
     sources = [{"clip": clip, "psnr": 20.0} for clip in range(4)]
     stored.attributes["provenance"] = {"fit": {"psnr": 20.0}, "sources": sources, "seed": 3}
@@ -142,7 +142,7 @@ def test_what_was_measured_on_other_files_is_not_copied(tmp_path, encoding):
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/maps"), reason="/proc/self/maps lists what is mapped")
 @pytest.mark.parametrize("suffix", [".zarr", ".h5"])  # an archive keeps the map of its list
-def test_a_closed_store_holds_no_file(tmp_path, encoding, suffix):
+def test_a_closed_store_keeps_no_file_open(tmp_path, encoding, suffix):
     path = tmp_path / f"s{suffix}"
     coded_content(encoding).write(path)
 
@@ -157,7 +157,7 @@ def test_a_closed_store_holds_no_file(tmp_path, encoding, suffix):
     assert mapped() == []
 
 
-def test_none_stores_the_decoded_levels(tmp_path, encoding):
+def test_encoding_none_stores_the_decoded_levels(tmp_path, encoding):
     coded_content(encoding).write(tmp_path / "a.zarr")
     copy_store(tmp_path / "a.zarr", tmp_path / "b.h5", encoding="none")
     before, after = open_store(tmp_path / "a.zarr"), open_store(tmp_path / "b.h5")
@@ -172,7 +172,7 @@ def test_none_stores_the_decoded_levels(tmp_path, encoding):
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "float32"])
-def test_numbers_are_encoded_as_a_writer_would(tmp_path, encoding, dtype):
+def test_conversion_encodes_frames_like_a_writer(tmp_path, encoding, dtype):
     plain = coded_content(None)
     vars(plain)["dtype"] = dtype
     plain.write(tmp_path / "a.h5")
@@ -184,7 +184,7 @@ def test_numbers_are_encoded_as_a_writer_would(tmp_path, encoding, dtype):
         same(found, open_store(tmp_path / "c.zarr"))
 
 
-def test_values_far_outside_pixels_get_wider_levels(tmp_path, encoding):
+def test_values_far_outside_the_pixel_range_get_wider_levels(tmp_path, encoding):
     stored = coded_content(None)
     vars(stored)["dtype"] = "float32"
     for clip in stored.clips:
@@ -198,7 +198,7 @@ def test_values_far_outside_pixels_get_wider_levels(tmp_path, encoding):
     assert after.attributes["provenance"]["frame_encoding"]["clipped_share"] < 0.01
 
 
-def test_a_subset_keeps_the_files_of_its_clips(tmp_path, encoding):
+def test_a_subset_keeps_the_image_files_of_its_clips(tmp_path, encoding):
     coded_content(encoding).write(tmp_path / "a.zarr")
     copy_store(tmp_path / "a.zarr", tmp_path / "b.h5", without=[0, 2])
     before, after = open_store(tmp_path / "a.zarr"), open_store(tmp_path / "b.h5")
@@ -213,7 +213,7 @@ def place_of(path, data):
 
 
 @pytest.mark.parametrize("suffix", [".zarr", ".h5"])
-def test_a_damaged_file_is_named_and_repaired(tmp_path, encoding, suffix):
+def test_a_damaged_image_file_is_reported_and_repaired(tmp_path, encoding, suffix):
     path, saved = tmp_path / f"a{suffix}", tmp_path / f"b{suffix}"
     coded_content(encoding).write(path)
     damaged = open_store(path).coded_clip(2)[-1]
@@ -235,7 +235,7 @@ def test_a_damaged_file_is_named_and_repaired(tmp_path, encoding, suffix):
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_the_report_counts_files_and_index(tmp_path, encoding, suffix):
+def test_the_report_counts_image_files_and_the_index(tmp_path, encoding, suffix):
     path = tmp_path / f"s{suffix}"
     coded_content(encoding).write(path)
     store = open_store(path)
@@ -265,13 +265,13 @@ def test_the_report_counts_files_and_index(tmp_path, encoding, suffix):
         ({"attributes": {"frame_encoding": None}}, "must not contain frame_encoding"),
     ],
 )
-def test_settings_that_cannot_be(tmp_path, options, said):
+def test_impossible_encoding_settings_are_refused(tmp_path, options, said):
     with pytest.raises(SettingsError, match=said), open_writer(tmp_path / "s.h5", **options):
         pass
     assert not list(tmp_path.iterdir())
 
 
-def test_clips_that_do_not_fit_are_refused_and_the_others_written(tmp_path, encoding):
+def test_invalid_clips_are_refused_and_the_others_written(tmp_path, encoding):
     stored = coded_content(encoding)
     stored.write(tmp_path / "a.h5")
     source = open_store(tmp_path / "a.h5")
@@ -303,7 +303,7 @@ def test_clips_that_do_not_fit_are_refused_and_the_others_written(tmp_path, enco
         open_store(tmp_path / "c.h5").coded_clip(0)
 
 
-def test_a_clip_of_too_many_pixels_is_refused(tmp_path):
+def test_a_clip_with_too_many_pixels_is_refused(tmp_path):
     options = {"num_frames": 65536, "frame_shape": (3, 2, 8000), "encoding": "avif"}
     with open_writer(tmp_path / "s.h5", **options) as writer:
         with pytest.raises(ClipError, match="must have at most 2,147,483,648 bytes, got 65,536"):
@@ -312,7 +312,7 @@ def test_a_clip_of_too_many_pixels_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("suffix", [".zarr", ".h5"])
-def test_an_encoding_of_a_newer_version(tmp_path, suffix):
+def test_an_encoding_from_a_newer_version_is_refused(tmp_path, suffix):
     path = tmp_path / f"s{suffix}"
     coded_content().write(path)
     edit_attributes(path, lambda found: found["frame_encoding"].update(name="jxl"))
@@ -339,7 +339,7 @@ def test_an_encoding_of_a_newer_version(tmp_path, suffix):
         ({"name": "avif", "unit": "clip"}, r"checksums must have shape \(4,\)"),
     ],
 )
-def test_encodings_that_are_none(tmp_path, suffix, about, said):
+def test_invalid_encodings_are_refused(tmp_path, suffix, about, said):
     path = tmp_path / f"s{suffix}"
     coded_content().write(path)
     edit_attributes(path, lambda found: found.update(frame_encoding=about))
@@ -348,7 +348,7 @@ def test_encodings_that_are_none(tmp_path, suffix, about, said):
 
 
 @pytest.mark.parametrize("suffix", [".zarr", ".h5"])
-def test_numbers_called_image_files(tmp_path, suffix):
+def test_frames_that_are_wrongly_described_as_image_files_are_refused(tmp_path, suffix):
     path = tmp_path / f"s{suffix}"
     content("uint8").write(path)
     edit_attributes(path, lambda found: found.update(frame_encoding={"name": "webp", "unit": "frame"}))
@@ -356,7 +356,7 @@ def test_numbers_called_image_files(tmp_path, suffix):
         open_store(path)
 
 
-def test_no_clip_leaves_no_store_and_no_spool(tmp_path, encoding):
+def test_an_interrupted_writer_leaves_neither_store_nor_spool(tmp_path, encoding):
     def write_half():
         with open_writer(tmp_path / "s.zarr", frame_shape=(3, 4, 4), encoding=encoding) as writer:
             writer.append(np.zeros((2, 3, 4, 4)), [0, 5], 0)

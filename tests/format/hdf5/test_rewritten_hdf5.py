@@ -62,7 +62,7 @@ def assert_equal_stores(path, other, read_path="general"):
     ids=str,
 )
 @pytest.mark.parametrize("libver", ["earliest", "latest"])
-def test_copies_with_filters_are_whole(path, options, libver):
+def test_copies_with_filters_are_equal(path, options, libver):
     assert_equal_stores(path, rewrite(path, lambda name, dataset: options, libver=libver))
 
 
@@ -87,7 +87,7 @@ def test_native_arrays_in_chunks_are_read(tmp_path):
     assert all(np.array_equal(found[name], array) for name, array in arrays.items())
 
 
-def test_a_frame_that_its_filters_skipped_is_read(path):
+def test_a_frame_with_skipped_filters_is_read(path):
     def options(name, dataset):
         return {"chunks": (1, 2, 4, 3), "compression": 1, "shuffle": True} if name == "key_frames" else {}
 
@@ -99,7 +99,7 @@ def test_a_frame_that_its_filters_skipped_is_read(path):
     assert_equal_stores(path, other)
 
 
-def test_frames_that_were_never_written_read_as_the_fill_value(tmp_path):
+def test_frames_that_were_never_written_are_read_as_the_fill_value(tmp_path):
     path = tmp_path / "s.h5"
     with open_writer(path) as writer:
         for value in (0, 1, 0):
@@ -153,19 +153,19 @@ def many(tmp_path_factory):
 
 @needs_h5repack
 @pytest.mark.parametrize("options", [[], ["-f", "GZIP=4"], ["-f", "SHUF", "-f", "GZIP=4", "-f", "FLET"]])
-def test_h5repack_keeps_a_store_whole(many, tmp_path, options):
+def test_a_store_rewritten_by_h5repack_is_equal(many, tmp_path, options):
     subprocess.run([H5REPACK, *options, many, tmp_path / "r.h5"], check=True)
     assert_equal_stores(many, tmp_path / "r.h5", "general" if options else "fast")
 
 
-def test_a_copy_by_h5py_is_whole(many, tmp_path):
+def test_a_copy_by_h5py_is_equal(many, tmp_path):
     with h5py.File(many) as file, h5py.File(tmp_path / "c.h5", "w") as target:
         for name in file:
             file.copy(name, target)
     assert_equal_stores(many, tmp_path / "c.h5", "fast")
 
 
-def test_a_rewritten_file_is_read_from_a_server(bucket, path):
+def test_a_rewritten_hdf5_store_is_read_from_a_server(bucket, path):
     other = rewrite(path, lambda name, dataset: {"compression": 1, "chunks": True})
     fsspec.filesystem("s3").put_file(str(other), f"{bucket}/other.h5")
     assert_equal_stores(path, f"{bucket}/other.h5")
@@ -189,7 +189,7 @@ def test_repair_saves_the_frames_of_whole_chunks(path, monkeypatch):
         assert all(np.array_equal(whole.key_frames(clip), saved.key_frames(clip)) for clip in range(2))
 
 
-def test_checksums_that_were_compressed_are_read(path):
+def test_a_checksum_before_the_compressor_is_read(path):
     """The other order of filters than h5py's."""
     other = rewrite(path, lambda name, dataset: {})
     with h5py.File(other, "r+") as file:

@@ -41,7 +41,7 @@ def spool(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_nothing_is_there_before_a_clean_exit(bucket, suffix):
+def test_nothing_is_uploaded_before_a_clean_exit(bucket, suffix):
     url = f"{bucket}/s{suffix}"
     with open_writer(url) as writer:
         writer.append(np.zeros((2, 2, 4, 3)), [0, 5], 0)
@@ -54,7 +54,7 @@ def test_nothing_is_there_before_a_clean_exit(bucket, suffix):
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_an_existing_store_is_refused_and_replaced_where_asked(bucket, suffix):
+def test_an_existing_store_is_replaced_only_with_overwrite(bucket, suffix):
     url = f"{bucket}/s{suffix}"
     content(seed=0).write(url)
     first = digest(url)
@@ -73,7 +73,7 @@ def test_an_existing_store_is_refused_and_replaced_where_asked(bucket, suffix):
     assert list(verify(url)) == []
 
 
-def test_what_is_no_store_is_not_replaced(bucket):
+def test_files_that_are_not_a_store_are_not_replaced(bucket):
     system = fsspec.filesystem("s3")
     for path in ("a.zarr/readme", "b.zarr/labels/photo.jpg", "c.zarr", "d.h5/x"):
         system.pipe_file(f"{bucket}/{path}", b"precious")
@@ -87,13 +87,13 @@ def test_what_is_no_store_is_not_replaced(bucket):
 
 
 @pytest.mark.parametrize("suffix", [".h5", ".zarr.zip"])
-def test_a_single_file_of_the_same_suffix_is_replaced(bucket, suffix):
+def test_a_single_file_with_the_same_suffix_is_replaced(bucket, suffix):
     fsspec.filesystem("s3").pipe_file(f"{bucket}/s{suffix}", b"cut sho")
     content().write(f"{bucket}/s{suffix}", overwrite=True)
     assert list(verify(f"{bucket}/s{suffix}")) == []
 
 
-def test_what_an_upload_that_died_has_left_can_be_replaced(bucket):
+def test_the_remains_of_a_failed_upload_can_be_replaced(bucket):
     fsspec.filesystem("s3").pipe_file(f"{bucket}/s.zarr/labels/c.0", b"half")
     with pytest.raises(OutputExistsError, match="at least in part"):
         content().write(f"{bucket}/s.zarr")
@@ -102,7 +102,7 @@ def test_what_an_upload_that_died_has_left_can_be_replaced(bucket):
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_of_two_writers_the_first_to_finish_wins(bucket, suffix):
+def test_the_first_of_two_writers_to_finish_wins(bucket, suffix):
     url = f"{bucket}/s{suffix}"
     second = open_writer(url).__enter__()
     second.append(np.zeros((2, 2, 4, 3)), [0, 5], 0)
@@ -143,7 +143,7 @@ def test_an_upload_that_fails_leaves_nothing(bucket, suffix, after):
 
 
 @pytest.mark.parametrize(("suffix", "after"), [(".zarr", 5), (".zarr", 11), (".h5", 0), (".zarr.zip", 0)])
-def test_the_old_store_stands_while_the_new_one_is_uploaded(bucket, suffix, after):
+def test_the_old_store_is_intact_while_the_new_one_is_uploaded(bucket, suffix, after):
     url = f"{bucket}/s{suffix}"
     content(seed=0).write(url)
     first, before = digest(url), names(bucket)
@@ -154,7 +154,7 @@ def test_the_old_store_stands_while_the_new_one_is_uploaded(bucket, suffix, afte
     assert names(bucket) == before
 
 
-def test_a_replacement_that_fails_half_way_keeps_the_new_store_beside_it(bucket):
+def test_a_failed_replacement_keeps_the_new_store_beside_the_old_one(bucket):
     url = f"{bucket}/s.zarr"
     content(seed=0).write(url)
     wanted = pytest.raises(StoreUnreachableError, match=r"the new store is complete at (s3://\S+\.zarr), ")
@@ -168,7 +168,7 @@ def test_a_replacement_that_fails_half_way_keeps_the_new_store_beside_it(bucket)
     assert digest(url) == digest(kept)
 
 
-def test_a_writer_gives_way_to_one_that_is_uploading(bucket):
+def test_a_writer_yields_to_one_that_is_already_uploading(bucket):
     # As the first one's claim lies there, nothing of its upload is overwritten or removed.
     url = f"{bucket}/s.zarr"
     second = open_writer(url).__enter__()
@@ -189,7 +189,7 @@ def test_a_writer_gives_way_to_one_that_is_uploading(bucket):
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_an_answer_that_got_lost_is_no_other_writer(bucket, suffix):
+def test_a_lost_response_is_not_taken_for_another_writer(bucket, suffix):
     # The client asks again, and the server refuses, since the object is there: it is the writer's own.
     import s3fs
 
@@ -209,12 +209,12 @@ def test_an_answer_that_got_lost_is_no_other_writer(bucket, suffix):
     assert not any(".writing" in name for name in names(bucket))
 
 
-def test_a_bucket_that_is_not_there(s3):
+def test_a_missing_bucket_is_reported(s3):
     with pytest.raises(OutputNotWritableError, match=r"does not exist .* create it first"):
         content().write("s3://no-such-bucket/s.zarr")
 
 
-def test_a_server_that_refuses(tmp_path, monkeypatch):
+def test_a_server_that_requires_credentials_is_reported(tmp_path, monkeypatch):
     with S3Server(tmp_path / "log", INITIAL_NO_AUTH_ACTION_COUNT="0") as server:
         for name, value in server.environment.items():
             monkeypatch.setenv(name, value)
@@ -222,9 +222,7 @@ def test_a_server_that_refuses(tmp_path, monkeypatch):
         for suffix in SUFFIXES:
             with pytest.raises(StoreUnreachableError, match=r"refuses access .*AWS_ACCESS_KEY_ID"):
                 open_store(f"s3://stores/s{suffix}")
-            with pytest.raises(
-                OutputNotWritableError, match=r"refuses to write it .*AWS_ACCESS_KEY_ID"
-            ):
+            with pytest.raises(OutputNotWritableError, match=r"refuses to write it .*AWS_ACCESS_KEY_ID"):
                 check_output(f"s3://stores/s{suffix}")
         for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
             monkeypatch.delenv(name)
@@ -234,19 +232,19 @@ def test_a_server_that_refuses(tmp_path, monkeypatch):
     forget_clients()
 
 
-def test_plain_http_is_only_read():
+def test_plain_http_cannot_be_written():
     for suffix in SUFFIXES:
         with pytest.raises(OutputNotWritableError, match="is read-only"):
             check_output(f"http://127.0.0.1:1/s{suffix}")
 
 
-def test_a_url_without_the_suffix_of_a_store():
+def test_a_url_must_have_the_suffix_of_a_store():
     with pytest.raises(SettingsError, match="the suffix of a store must be one of"):
         check_output("memory://s.pt")
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_servers_that_cannot_create_exclusively(suffix):
+def test_a_server_without_exclusive_creation_can_be_written(suffix):
     # Those say so, and the store is put there all the same.
     url = f"memory://output{suffix}"
     content().write(url)

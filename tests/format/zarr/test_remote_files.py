@@ -29,7 +29,7 @@ def equal(first, second):
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
 @pytest.mark.parametrize("compression", [None, "gzip"])
-def test_a_remote_store_is_the_local_one(bucket, tmp_path, suffix, compression):
+def test_a_remote_store_equals_the_local_one(bucket, tmp_path, suffix, compression):
     content("uint8").write(tmp_path / "s.zarr")
     url = f"{bucket}/folder/s{suffix}"
     copy_store(tmp_path / "s.zarr", url, compression=compression)
@@ -50,7 +50,7 @@ def test_a_remote_store_is_the_local_one(bucket, tmp_path, suffix, compression):
 @pytest.mark.parametrize(
     "path", [path for path in ARCHIVES if path.name in TRIED], ids=lambda path: path.name
 )
-def test_archives_read_from_a_server(bucket, path):
+def test_archived_stores_are_read_from_a_server(bucket, path):
     system().put(str(path), f"{bucket}/{path.name}", recursive=path.is_dir())
     with open_store(f"{bucket}/{path.name}") as remote, open_store(path) as local:
         equal(remote, local)
@@ -87,7 +87,7 @@ def test_opening_and_reading_a_clip_takes_few_requests(bucket, s3, large, suffix
         assert len(s3.requests()) - before <= 3
 
 
-def test_stores_without_consolidated_metadata_take_two_more_round_trips(bucket, s3, tmp_path):
+def test_remote_stores_without_consolidated_metadata_are_read(bucket, s3, tmp_path):
     content().write(tmp_path / "s.zarr")
     file = tmp_path / "s.zarr" / "zarr.json"
     root = json.loads(file.read_text())
@@ -98,7 +98,7 @@ def test_stores_without_consolidated_metadata_take_two_more_round_trips(bucket, 
         equal(remote, local)
 
 
-def test_what_is_not_there_is_told_apart(bucket):
+def test_missing_foreign_and_damaged_remote_stores_raise_different_errors(bucket):
     with pytest.raises(StoreNotFoundError, match="no such store"):
         open_store(f"{bucket}/none.zarr")
     with pytest.raises(StoreNotFoundError, match="no such store"):
@@ -155,7 +155,7 @@ def test_damage_is_refused_at_open(bucket, name, how, words):
         (lambda data: data.clear(), "the file has 0"),
     ],
 )
-def test_damage_of_a_shard_is_named_at_first_touch_and_by_verify(bucket, how, words):
+def test_damage_of_a_shard_is_reported_at_the_first_read_and_by_verify(bucket, how, words):
     url = f"{bucket}/s.zarr"
     content().write(url)
     change(url, "key_frames/c.0.0.0.0", how)
@@ -166,7 +166,7 @@ def test_damage_of_a_shard_is_named_at_first_touch_and_by_verify(bucket, how, wo
     assert findings[0].clip == 0
 
 
-def test_a_lost_shard_is_damage(bucket, tmp_path):
+def test_a_missing_remote_shard_is_damage(bucket, tmp_path):
     url = f"{bucket}/s.zarr"
     content().write(url)
     system().rm_file(f"{url}/key_frames/c.0.0.0.0")
@@ -177,7 +177,7 @@ def test_a_lost_shard_is_damage(bucket, tmp_path):
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_a_store_that_is_replaced_while_open_is_named(bucket, suffix):
+def test_replacing_an_open_remote_store_is_reported(bucket, suffix):
     url = f"{bucket}/s{suffix}"
     content(seed=0).write(url)
     with open_store(url) as store:
@@ -187,7 +187,7 @@ def test_a_store_that_is_replaced_while_open_is_named(bucket, suffix):
             store.key_frames(1)
 
 
-def test_metadata_that_are_told_twice_must_agree(bucket):
+def test_both_copies_of_remote_metadata_must_agree(bucket):
     url = f"{bucket}/s.zarr"
     content().write(url)
     change(url, "labels/zarr.json", lambda data: data.extend(b" "))
