@@ -1,4 +1,4 @@
-"""Stores of some kilobytes that keep every rule and describe clips of gigabytes."""
+"""Stores of a few kilobytes that follow every rule and describe clips of gigabytes."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from dfs_store.loaders.batching.plans import _plan, plan_of
 from tests.attacks.commands import python, run
 
 LONGEST = 65_536
-# Python, its libraries, a block with what is made of it, and what is shown.
+# Python, its libraries, a block with intermediate results, and the output.
 MOST_BYTES = 256 * 2**20
 
 
@@ -34,13 +34,13 @@ def written(path, side, *, num_frames=LONGEST, positions=None, encoding=None, dt
 
 @pytest.fixture(scope="module")
 def long(tmp_path_factory):
-    """A store of 20 kB whose clip takes 1.3 GB: below the limit."""
+    """A store of 20 kB whose clip takes 1.3 GB, below the limit."""
     return written(tmp_path_factory.mktemp("long") / "s.h5", 40)
 
 
 @pytest.fixture(scope="module")
 def huge(tmp_path_factory):
-    """A store of 30 kB whose clip takes 3.2 GB: above the limit."""
+    """A store of 30 kB whose clip takes 3.2 GB, above the limit."""
     return written(tmp_path_factory.mktemp("huge") / "s.h5", 64)
 
 
@@ -112,7 +112,7 @@ def test_a_store_with_a_huge_clip_can_be_inspected_and_copied(huge, tmp_path, df
     assert dfs("verify", huge).code == 0
     assert dfs("convert", huge, tmp_path / "c.zarr").code == 0
     assert dfs("repair", huge, tmp_path / "r.h5").code == 0
-    assert dfs("diff", huge, tmp_path / "c.zarr").code == 3  # which rebuilds the clips of both
+    assert dfs("diff", huge, tmp_path / "c.zarr").code == 3  # because it rebuilds the clips of both
     assert dfs("preview", huge, "--kind", "storage", "--out", tmp_path / "s.png").code == 0
 
 
@@ -127,7 +127,7 @@ def test_loaders_refuse_a_huge_clip_before_allocating_memory(huge):
     packed = dataset.packed()
     with pytest.raises(ClipTooLargeError, match=said):
         packed.rebuild(packed[0])
-    assert DFSDataset(huge, num_frames=8)[0][0].shape == (3, 8, 64, 64)  # which is small
+    assert DFSDataset(huge, num_frames=8)[0][0].shape == (3, 8, 64, 64)  # because the clip is small
 
 
 def test_the_limit_can_be_set(huge, tmp_path, monkeypatch):

@@ -1,4 +1,4 @@
-"""Every input that the fuzzer kept is read again; see `fuzz_targets`."""
+"""Reads every input that the fuzzer kept, see `fuzz_targets`."""
 
 import pytest
 
@@ -15,7 +15,7 @@ def test_every_input_in_the_corpus_is_handled(target):
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_valid_inputs_reach_the_end_of_each_target(target):
-    # else the fuzzer would start at the door and never come in
+    # Otherwise, the fuzzer would never get past the first check.
     for data in seeds(target):
         TARGETS[target](data)
 
@@ -31,4 +31,4 @@ def test_valid_shards_are_read(monkeypatch):
     )
     for data in seeds("index"):
         TARGETS["index"](data)
-    assert len(read) == 6  # of the shard without compression
+    assert len(read) == 6  # all from the shard without compression

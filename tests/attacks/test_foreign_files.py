@@ -1,4 +1,4 @@
-"""Pipes, devices, links and foreign files where a command looks for files of its own."""
+"""Pipes, devices, links and foreign files in places where a command expects its own files."""
 
 import json
 import os

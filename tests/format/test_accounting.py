@@ -45,7 +45,7 @@ def test_the_index_is_counted_as_it_is_stored(tmp_path, dtype, with_steps):
     ("dtype", "shape"), [("uint8", (1, 1, 5)), ("uint8", (5, 1, 1)), ("float16", (1, 1, 1))]
 )
 def test_a_budget_is_exact_for_a_thousand_clips_of_tiny_frames(tmp_path, dtype, shape):
-    # An index of one byte more or less per clip would hold 50 key frames more or less.
+    # One byte more or less per clip in the index would change the result by 50 key frames.
     num_clips, num_frames, wanted = 1000, 4, 2500
     with StoreWriter(
         tmp_path / "s.zarr", num_frames=num_frames, frame_shape=shape, class_names=["a"], dtype=dtype

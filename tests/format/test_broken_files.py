@@ -1,4 +1,4 @@
-"""Stores whose files are cut short, lengthened, lost or linked."""
+"""Stores with files that are truncated, too long, missing or links."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""The programs shown in docs/format.md are taken from the document and run."""
+"""The programs in docs/format.md are extracted and run."""
 
 import re
 import subprocess
@@ -44,7 +44,7 @@ def test_the_documented_readers_rebuild_the_same_clips_as_the_library(tmp_path, 
 def test_the_documented_readers_have_about_ten_lines():
     for block in re.findall(r"```python\n(.*?)```", DOCUMENT.read_text(encoding="utf-8"), re.DOTALL)[:2]:
         lines = [line for line in block.splitlines() if line and not line.startswith(("import", "from"))]
-        assert len(lines) <= 12  # ten or eleven, and the def
+        assert len(lines) <= 12  # ten or eleven, plus the def
 
 
 @pytest.mark.parametrize("encoding", ["webp", "avif"])

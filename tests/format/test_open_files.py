@@ -1,4 +1,4 @@
-"""How many files a store holds open: one per shard, none per clip."""
+"""A store keeps one file open per shard, and none per clip."""
 
 import errno
 import gc
@@ -112,7 +112,7 @@ def test_a_store_opens_one_file_per_shard_and_closes_all_of_them(sharded, tmp_pa
     def count():
         return len(os.listdir("/proc/self/fd" if os.path.isdir("/proc/self/fd") else "/dev/fd"))
 
-    gc.collect()  # or what other tests left behind would let go of files in between
+    gc.collect()  # so that garbage of other tests does not close files in between
     before = count()
     store = open_store(sharded)
     assert count() == before + 12

@@ -1,4 +1,4 @@
-"""Stores replaced while others read them, and writers that are killed: one whole store at any moment."""
+"""There is one complete store at any moment, even if stores are replaced and writers are killed."""
 
 import multiprocessing
 import os
@@ -32,7 +32,7 @@ while True:
 
 @contextmanager
 def keep_replacing(path, seeds=(0, 1), compression=""):
-    """Another process that replaces the store all the time; it is killed in the end."""
+    """Runs a process that replaces the store continuously, and kills it at the end."""
     words = [sys.executable, "-c", KEEP_REPLACING, path, ",".join(map(str, seeds)), compression]
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
         try:
@@ -43,7 +43,7 @@ def keep_replacing(path, seeds=(0, 1), compression=""):
 
 
 def seed_of(store):
-    """The seed of the content that a store holds, after comparing all of it."""
+    """Compares all of a store with its expected content, and returns the seed of the content."""
     seed = store.attributes["provenance"]["seed"]
     for number, clip in enumerate(content(seed=seed).clips):
         assert np.array_equal(store.key_frames(number), clip.key_frames)
@@ -61,7 +61,7 @@ def parts_beside(path):
 def test_readers_are_not_affected_by_a_replacement(tmp_path, container, compression):
     path = tmp_path / f"s.{container}"
     content(seed=0).write(path, compression=compression or None)
-    kept = open_store(path)  # nothing of it is read yet
+    kept = open_store(path)  # no frame is read yet
     seen, ends = set(), time.monotonic() + 2
     with keep_replacing(path, compression=compression):
         while time.monotonic() < ends or len(seen) < 2:
@@ -77,7 +77,7 @@ def test_image_files_are_read_from_the_store_that_was_opened(tmp_path, container
     path = tmp_path / f"s.{container}"
     coded_content(encoding, seed=0).write(path)
     expected = [open_store(path).key_frames(clip) for clip in range(2)]
-    kept = open_store(path)  # nothing of it is read yet
+    kept = open_store(path)  # no frame is read yet
     coded_content(encoding, seed=1).write(path, overwrite=True)
     assert not np.array_equal(open_store(path).key_frames(0), expected[0])
     assert all(np.array_equal(kept.key_frames(clip), expected[clip]) for clip in range(2))
@@ -102,7 +102,7 @@ def test_a_killed_writer_leaves_one_intact_store_and_the_next_cleans_up(tmp_path
             ):
                 content(seed=0).write(path, overwrite=True)
         assert parts_beside(path) == []
-    assert left, "no writer was caught in the act"
+    assert left, "no writer was killed while it was writing"
 
 
 @pytest.mark.parametrize("container", ["zarr", "h5"])
@@ -217,4 +217,4 @@ def test_a_disk_without_locks_can_be_written(tmp_path, monkeypatch):
     (part / "lock").touch()
     content(seed=1).write(tmp_path / "s.zarr", overwrite=True)
     assert seed_of(open_store(tmp_path / "s.zarr")) == 1
-    assert parts_beside(tmp_path / "s.zarr") == [part.name]  # nobody can tell whether its writer lives
+    assert parts_beside(tmp_path / "s.zarr") == [part.name]  # without locks, its writer may be alive

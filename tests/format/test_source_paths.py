@@ -1,4 +1,4 @@
-"""Paths in a provenance: they mean the same wherever a command is typed, and leave no machine."""
+"""Paths in a provenance do not depend on the working directory, and are not published."""
 
 import os
 
@@ -17,8 +17,8 @@ def test_a_recorded_path_is_resolved_to_the_original(videos, store, shared):
     recorded = recorded_path(videos, store + ".zarr")
     assert found_path(recorded, store + ".zarr") == videos
     assert os.path.isabs(recorded) is not shared
-    assert recorded.split("/")[0] in ("", ".", "..")  # never like a name of the catalogue
-    # Moved together they still belong together.
+    assert recorded.split("/")[0] in ("", ".", "..")  # never like the name of a dataset
+    # The recorded path stays valid if both are moved together.
     if shared:
         assert found_path(recorded, "/mnt" + store + ".zarr") == "/mnt" + videos
 

@@ -203,7 +203,7 @@ def test_a_file_in_place_of_the_folder_is_reported(tmp_path):
 
 
 def test_a_folder_that_cannot_be_written_is_reported(tmp_path):
-    # /proc takes no folders, not even root's.
+    # Not even root can create a folder in /proc.
     with pytest.raises(OutputNotWritableError, match="cannot be written"), open_writer("/proc/s.zarr"):
         pass
 
@@ -239,8 +239,8 @@ sys.exit(1)
     [("zarr", 100_000), ("zarr", 262_144), ("h5", 100_000), ("h5", 262_144), ("h5", 262_400)],
 )
 def test_a_full_disk_is_reported_and_nothing_is_left(tmp_path, container, limit_bytes):
-    # The system refuses writes beyond a file size, the same way as on a full disk. The limits fall into the
-    # frames (262,144 bytes), right after them, and into what a container puts behind or around them.
+    # The system refuses writes beyond a file size in the same way as on a full disk. The limits are inside
+    # the frames (262,144 bytes), directly after them, and in the data that a container writes around them.
     done = subprocess.run(
         [sys.executable, "-c", FILL, tmp_path / f"s.{container}", str(limit_bytes)], check=False
     )

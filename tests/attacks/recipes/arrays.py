@@ -40,7 +40,7 @@ from tests.format.making import edit_attributes, read_raw, write_array
     ],
 )
 def values_out_of_range(path, name, place, value):
-    """An index that leads out of the arrays it is used on; the digest fits."""
+    """Values that index outside other arrays, with a valid digest."""
     values = read_raw(path)[0][name].copy()
     values[place] = value
     write_array(path, name, values)
@@ -49,7 +49,7 @@ def values_out_of_range(path, name, place, value):
 
 @attack("checksum", ".zarr", ".h5")
 def another_picture(path):
-    """A frame exchanged for another, its checksum left."""
+    """A frame replaced by another, with the old checksum."""
     with_key_frames(path, lambda frames: frames.__setitem__(1, frames[0]))
 
 

@@ -1,4 +1,4 @@
-"""Attacks on readers of Zarr: its metadata, shards, compressors and files."""
+"""Attacks on readers of Zarr through its metadata, shards, compressors and files."""
 
 import json
 import os
@@ -18,7 +18,7 @@ PETA = 2**50
 
 
 def edit_json(file: Path, change) -> None:
-    """Changes a zarr.json; the root repeats none of an array afterwards, as it would have to agree."""
+    """Changes a zarr.json, and removes the consolidated metadata, which would have to agree."""
     document = json.loads(file.read_text())
     change(document)
     file.write_text(json.dumps(document))
@@ -41,7 +41,7 @@ def edit_json(file: Path, change) -> None:
     ],
 )
 def metadata_told_twice(path, name, change):
-    """One reader takes what the root repeats, another what the array says."""
+    """Consolidated metadata that contradict an array's own metadata."""
     edit_json(path / "zarr.json", lambda root: change(root["consolidated_metadata"]["metadata"][name]))
 
 
@@ -55,20 +55,20 @@ def claim(path: Path, name: str, rows: int) -> None:
 
 @attack("1,?125,?899,?906,?842,?624", ".zarr", name=["key_frames", "positions", "labels", "checksums"])
 def a_petabyte(path, name):
-    """A few bytes that claim all memory."""
+    """A few bytes that claim to be a petabyte."""
     claim(path, name, PETA)
 
 
 @attack("needs 2,251,799,813,685,248 bytes, but the file has 24", ".zarr")
 def a_petabyte_everywhere(path):
-    """As before, with claims that agree with each other."""
+    """The same attack with consistent claims in all arrays."""
     for name in ("key_frames", "positions", "inserted_at", "checksums"):
         claim(path, name, PETA)
 
 
 @attack("labels", ".zarr")
 def sizes_whose_product_is_zero(path):
-    """2**62 values of 4 bytes: 0 modulo 2**64."""
+    """2**62 values of 4 bytes, whose size is 0 modulo 2**64."""
     claim(path, "labels", 2**62)
 
 
@@ -86,7 +86,7 @@ def sizes_whose_product_is_zero(path):
     ],
 )
 def shapes_that_are_none(path, change):
-    """Negative, endless or mistyped shapes."""
+    """Negative, huge or mistyped shapes."""
     edit_json(path / "labels" / "zarr.json", lambda metadata: metadata.update(change))
 
 
@@ -96,7 +96,7 @@ def shapes_that_are_none(path, change):
     shape=[[12, 2, 4, -3], [12, 2**61, 2**61, 2**61], [0, 2, 4, 3]],
 )
 def frames_that_are_none(path, shape):
-    """The same, of the array of frames."""
+    """The same attack on the array of frames."""
 
     def change(metadata):
         metadata.update(shape=shape)
@@ -117,7 +117,7 @@ def a_shard_of_a_petabyte(path, length):
 
 @attack("missing|smaller|needs|index", ".zarr")
 def shards_without_number(path):
-    """A shard of one frame, and as many frames as there can be: a loop over files that are not there."""
+    """A huge number of shards with one frame each, for a loop over missing files."""
     for name in ("positions", "inserted_at", "checksums"):
         claim(path, name, 2**40)
     edit_json(
@@ -130,7 +130,7 @@ def shards_without_number(path):
 
 
 def write_index(path: Path, change) -> None:
-    """Rewrites the index of the one shard, its checksum fitting."""
+    """Rewrites the index of the only shard, with a valid checksum."""
     file = path / "key_frames" / "c.0.0.0.0"
     data = file.read_bytes()
     index = np.frombuffer(data[-12 * 16 - 4 : -4], dtype="<u8").reshape(12, 2).copy()
@@ -157,13 +157,13 @@ def write_index(path: Path, change) -> None:
     ],
 )
 def crossing_offsets_in_a_shard(path, frame, start, size):
-    """Frames that overlap, lie outside the file, or wrap around; the index's checksum fits."""
+    """Frames that overlap, are outside the file, or overflow, with a valid index checksum."""
     write_index(path, lambda index: index.__setitem__(frame, (start, size)))
 
 
 @attack("checksum", ".zarr")
 def two_frames_exchanged_in_the_index(path):
-    """Another picture, by the index alone."""
+    """An index that shows another picture."""
     write_index(path, lambda index: index.__setitem__([0, 1], index[[1, 0]]))
 
 
@@ -178,7 +178,7 @@ def an_index_whose_checksum_is_wrong(path):
 
 @attack("outside the store", ".zarr", relative=["labels/c.0", "key_frames/c.0.0.0.0", "labels", "zarr.json"])
 def links_that_lead_out(path, relative):
-    """A file of the reader's, shown as if it were the store's."""
+    """A link that shows a file of the user as part of the store."""
     outside = path.parent / f"outside-{path.name}"
     shutil.move(path / relative, outside)
     (path / relative).symlink_to(outside)
@@ -190,42 +190,42 @@ def links_that_lead_out(path, relative):
     target=["../../../../../../../etc/passwd", "/etc/passwd", "/dev/zero", "/proc/self/mem"],
 )
 def links_to_files_of_the_system(path, target):
-    """A secret, or a file without an end."""
+    """A link to a secret, or to an endless file."""
     (path / "labels" / "c.0").unlink()
     (path / "labels" / "c.0").symlink_to(target)
 
 
 @attack("unreadable|missing|outside the store|Too many levels", ".zarr")
 def a_link_to_itself(path):
-    """A path that is never resolved."""
+    """A path that cannot be resolved."""
     (path / "labels" / "c.0").unlink()
     (path / "labels" / "c.0").symlink_to("c.0")
 
 
 @attack("regular file", ".zarr", name=["labels/c.0", "zarr.json", "key_frames/c.0.0.0.0"])
 def a_pipe_in_place_of_a_file(path, name):
-    """A reader that waits for ever."""
+    """A pipe, for which a reader would wait forever."""
     (path / name).unlink()
     os.mkfifo(path / name)
 
 
 @attack("regular file|Is a directory", ".zarr", name=["labels/c.0", "zarr.json", "key_frames/c.0.0.0.0"])
 def a_folder_in_place_of_a_file(path, name):
-    """An error of the system where none is expected."""
+    """A folder, which raises an unexpected system error."""
     (path / name).unlink()
     (path / name).mkdir()
 
 
 @attack("at most 268,435,456 are allowed", ".zarr")
 def a_header_of_terabytes(path):
-    """A sparse file, which takes no disk, read as a whole."""
+    """A sparse file, which takes no disk space but all memory."""
     with (path / "zarr.json").open("r+b") as file:
         file.truncate(2**42)
 
 
 @attack("has 4,398,046,511,104|more than|must|longer", ".zarr")
 def an_array_of_terabytes(path):
-    """The same, of a small array."""
+    """The same attack on a small array."""
     with (path / "labels" / "c.0").open("r+b") as file:
         file.truncate(2**42)
 
@@ -236,7 +236,7 @@ def an_array_of_terabytes(path):
     codec=["numcodecs.pickle", "pickle", "numcodecs.blosc", "numcodecs.json2", "x" * 10_000],
 )
 def codecs_that_run_code(path, codec):
-    """A codec of an installed package, found by its name and run with settings from the store."""
+    """A codec of an installed package, which is found by name and run with settings from the store."""
     edit_json(
         path / "key_frames" / "zarr.json",
         lambda metadata: metadata["codecs"][0]["configuration"]["codecs"].append(
@@ -249,12 +249,12 @@ def codecs_that_run_code(path, codec):
     "not a store|not valid JSON|damaged|bytes", ".zarr", name=["zarr.json", "labels/c.0", "labels/zarr.json"]
 )
 def pickled_code(path, name):
-    """A pickle where data is expected, to be loaded and run."""
+    """A pickle in place of data, which runs code when it is loaded."""
     (path / name).write_bytes(pickle.dumps(Shell()))
 
 
 def replace_first_frame(path: Path, stored: bytes) -> None:
-    """Puts other compressed bytes in place of frame 0 of a compressed Zarr store, the index fitting."""
+    """Replaces the compressed bytes of frame 0 in a compressed Zarr store, with a valid index."""
     file = path / "key_frames" / "c.0.0.0.0"
     data = file.read_bytes()
     index = np.frombuffer(data[-12 * 16 - 4 : -4], dtype="<u8").reshape(12, 2).copy()
@@ -266,13 +266,13 @@ def replace_first_frame(path: Path, stored: bytes) -> None:
 
 @attack("gzip: decompresses to more than 96 bytes", ".zarr", compression="gzip")
 def a_bomb_of_gzip(path):
-    """Two gigabytes of zeros in two megabytes."""
+    """Two gigabytes of zeros, compressed to two megabytes."""
     replace_first_frame(path, zeros_compressed(zlib.MAX_WBITS | 16, 2**31))
 
 
 @attack("cannot be read .zstd: .*(too small|invalid input)", ".zarr", compression="zstd")
 def a_bomb_of_zstd(path):
-    """A frame of zstd that claims a terabyte, and blocks that repeat one byte."""
+    """A zstd frame that claims a terabyte, with blocks that repeat one byte."""
     header = b"\x28\xb5\x2f\xfd" + b"\xe0" + (2**40).to_bytes(8, "little")
     block = ((1 << 1) | (2**17 << 3)).to_bytes(3, "little") + b"\0"  # one byte, 128 KiB times
     last = ((1 << 1) | (2**17 << 3) | 1).to_bytes(3, "little") + b"\0"
@@ -281,7 +281,7 @@ def a_bomb_of_zstd(path):
 
 @attack("cannot be read .zstd: .*(too small|invalid input)", ".zarr", compression="zstd")
 def a_bomb_of_zstd_without_its_size(path):
-    """The same without a claim, which a decoder meets by making more and more room."""
+    """The same attack without a size, for which a decoder allocates more and more memory."""
     header = b"\x28\xb5\x2f\xfd" + b"\x00" + b"\x58"
     block = ((1 << 1) | (2**17 << 3)).to_bytes(3, "little") + b"\0"
     last = ((1 << 1) | (2**17 << 3) | 1).to_bytes(3, "little") + b"\0"
@@ -295,12 +295,12 @@ def a_bomb_of_zstd_without_its_size(path):
     stored=[b"", b"\x1f\x8b", zlib.compress(bytes(96)), bytes(96)],
 )
 def frames_that_are_not_compressed(path, stored):
-    """Nothing, or another compressor's bytes."""
+    """No bytes, or the bytes of another compressor."""
     replace_first_frame(path, stored)
 
 
 def lay_out(path: Path, name: str, **options) -> Path:
-    """Stores an array by zarr-python in another layout; returns the file of its first chunk."""
+    """Stores an array with zarr-python in another layout, and returns the file of its first chunk."""
     group = zarr.open_group(path, mode="r+", use_consolidated=False)
     values = group[name][...]
     options = {"compressors": None, "chunks": values.shape} | options
@@ -316,7 +316,7 @@ ZSTD_LAST = ((1 << 1) | (2**17 << 3) | 1).to_bytes(3, "little") + b"\0"
 
 
 def blosc_header(expanded: int, compressed: int, block: int = 2**20) -> bytes:
-    """A header of blosc with lz4, which says what the decoder believes."""
+    """Returns a blosc header (lz4) with sizes that the decoder trusts."""
     sizes = (expanded, block, compressed)
     return b"\x02\x01\x21\x01" + b"".join(size.to_bytes(4, "little") for size in sizes)
 
@@ -336,7 +336,7 @@ def blosc_header(expanded: int, compressed: int, block: int = 2**20) -> bytes:
     ],
     words=[
         "zstd: destination buffer too small",
-        "zstd: .*too small|zstd: .*invalid input",  # the latter of numcodecs 0.14
+        "zstd: .*too small|zstd: .*invalid input",  # the second is from numcodecs 0.14
         "gzip: decompresses to more than 16 bytes",
         "blosc: decompresses to more than 16 bytes",
         "blosc: its header states 2,147,483,647 compressed bytes, but it has 40",
@@ -352,13 +352,13 @@ def bombs_in_small_arrays(path, codec, stored):
 
 @attack("blosc: decompresses to more than 192|blosc: its header states", ".zarr", expanded=[2**31 - 1, 192])
 def a_bomb_of_blosc(path, expanded):
-    """The same in a chunk of frames."""
+    """The same attack in a chunk of frames."""
     file = lay_out(path, "key_frames", chunks=(2, 2, 4, 3), compressors=BloscCodec())
     file.write_bytes(blosc_header(expanded, 40 if expanded > 192 else 41) + bytes(24))
 
 
 def change_layout(path: Path, name: str, **changes) -> None:
-    """Changes the metadata of an array, after storing it in one plain chunk as zarr-python does."""
+    """Stores an array in one plain chunk with zarr-python, and changes its metadata."""
     lay_out(path, name)
     edit_json(path / name / "zarr.json", lambda metadata: metadata.update(changes))
 
@@ -369,13 +369,13 @@ def regular(*chunks):
 
 @attack("needs 137,438,953,472 bytes", ".zarr")
 def small_arrays_of_gigabytes(path):
-    """Chunks that are not there read as the fill value: some bytes that claim all memory."""
+    """Missing chunks, which are read as the fill value, so that a few bytes claim all memory."""
     change_layout(path, "labels", shape=[2**35], chunk_grid=regular(2**20))
 
 
 @attack("has 4,194,304 chunks", ".zarr")
 def chunks_of_one_value(path):
-    """A loop over millions of chunks that are not there."""
+    """Millions of missing chunks, for a loop over them."""
     change_layout(path, "labels", shape=[2**22], chunk_grid=regular(1))
 
 
@@ -394,13 +394,13 @@ def chunks_of_one_value(path):
     ],
 )
 def chunk_grids_that_are_none(path, grid):
-    """Chunks of gigabytes, of nothing, or of another shape than the array."""
+    """Chunks of gigabytes, empty chunks, or chunks with a wrong number of dimensions."""
     change_layout(path, "labels", chunk_grid=grid)
 
 
 @attack("bytes each", ".zarr", shape=[[2**25, 2, 4, 3], [12, 2, 4, 3]])
 def a_chunk_of_gigabytes(path, shape):
-    """Frames whose chunk takes all memory, inside the array or far beyond its end."""
+    """A chunk that takes all memory, inside the array or far beyond its end."""
     change_layout(path, "key_frames", shape=shape, chunk_grid=regular(2**23, 2, 4, 3))
 
 
@@ -446,7 +446,7 @@ def sharding(**changes):
     ],
 )
 def codecs_in_wrong_places(path, codecs):
-    """Codecs that zarr-python would run in an order, or a number, that nobody bounds."""
+    """Codecs in an unexpected order or number, which zarr-python would run."""
     change_layout(path, "labels", codecs=codecs)
 
 
@@ -470,7 +470,7 @@ def an_index_of_gigabytes(path):
     ],
 )
 def metadata_that_means_something_else(path, changes):
-    """What a reader must understand, and keys that lead out of the store."""
+    """Metadata that a reader must not ignore, and chunk keys that lead out of the store."""
     change_layout(path, "labels", **changes)
 
 
@@ -478,7 +478,7 @@ def metadata_that_means_something_else(path, changes):
     "claims bytes|cannot be read|overflow", ".zarr", start=[2**40, 2**64 - 8, 2**63], size=[96, 16, 2**63]
 )
 def an_index_that_leads_out_of_its_shard(path, start, size):
-    """Chunks outside the file, or whose end wraps around."""
+    """Chunks that are outside the file, or whose end overflows."""
     file = lay_out(path, "key_frames", chunks=(1, 2, 4, 3), shards=(12, 2, 4, 3))
     data = file.read_bytes()
     index = np.frombuffer(data[-12 * 16 - 4 : -4], dtype="<u8").reshape(12, 2).copy()
@@ -489,7 +489,7 @@ def an_index_that_leads_out_of_its_shard(path, start, size):
 
 @attack("outside the store|regular file|missing", ".zarr", kind=["link", "pipe", "folder"])
 def chunks_that_are_no_files(path, kind):
-    """A file of the reader's, or one that never ends, in place of a chunk."""
+    """A link to a file of the user, a pipe, or a folder in place of a chunk."""
     file = lay_out(path, "labels")
     file.unlink()
     if kind == "link":
@@ -502,5 +502,5 @@ def chunks_that_are_no_files(path, kind):
 
 @attack("digest|checksum|position", ".zarr", name=["labels", "positions", "key_frames", "checksums"])
 def arrays_that_are_never_written(path, name):
-    """Fill values in place of what the writer stored."""
+    """A missing chunk, which is read as fill values."""
     lay_out(path, name).unlink()

@@ -1,4 +1,4 @@
-"""Every rule of the small arrays, broken one at a time in a file whose digest fits."""
+"""Each rule for the small arrays is broken separately, in a store with a valid digest."""
 
 import numpy as np
 import pytest

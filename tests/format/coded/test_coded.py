@@ -1,4 +1,4 @@
-"""Key frames stored as image files: what is written is read, checked, converted and counted."""
+"""Key frames stored as image files are written, read, checked, converted and counted."""
 
 import os
 import time
@@ -29,7 +29,7 @@ def all_bytes(path):
 
 
 def expected_frames(stored, clip):
-    """What a clip's key frames must read as: encoded and decoded by the codec alone."""
+    """Returns a clip's expected levels and key frames, encoded and decoded by the codec alone."""
     levels = pixel_levels(stored.attributes["normalization"], 3)
     done = encode_clip(stored.clips[clip].key_frames, parse_encoding(stored.encoding), levels)
     count = len(done.levels)
@@ -58,9 +58,9 @@ def test_a_store_is_read_as_it_was_written(tmp_path, encoding, suffix):
         start, stop = store.offsets[number : number + 2]
         assert np.array_equal(store.stored_frames(start, stop), levels)
         assert np.array_equal(store.inserted_at(number), clip.inserted_at)
-        # Lossy, but the same picture.
+        # The encoding is lossy, but the picture is the same.
         assert np.abs(frames - clip.key_frames).mean() < 0.25
-    # One frame of a sequence, several spans, threads.
+    # One frame of a sequence, in several spans and threads.
     found = store.stored_spans([(4, 5), (0, 12), (3, 4)], threads=2)
     assert np.array_equal(found[0][0], found[1][4])
     assert np.array_equal(found[2][0], found[1][3])
@@ -81,7 +81,7 @@ def test_frames_of_any_size_and_quality_are_encoded(tmp_path, encoding, size):
 
 
 def test_many_small_frames_of_noise_are_encoded_at_the_best_quality(tmp_path):
-    # libaom's own buffer is too small for these, see encode_avif
+    # libaom's buffer is too small for these, see encode_avif
     frames = np.random.default_rng(0).uniform(size=(24, 3, 32, 32)).round().astype(np.float32)
     options = {"num_frames": 24, "frame_shape": (3, 32, 32), "encoding": "avif:100"}
     with open_writer(tmp_path / "s.h5", **options) as writer:
@@ -94,7 +94,7 @@ def test_equal_input_gives_equal_bytes_at_any_time(tmp_path):
     cases = [(f"{encoding[:4]}{suffix}", encoding) for encoding in ENCODINGS for suffix in SUFFIXES]
     for name, encoding in cases:
         coded_content(encoding).write(tmp_path / f"a-{name}")
-    time.sleep(1.1)  # AVIF files say in seconds when they were made
+    time.sleep(1.1)  # AVIF files record when they were made, in seconds
     for name, encoding in cases:
         coded_content(encoding).write(tmp_path / f"b-{name}")
         assert all_bytes(tmp_path / f"a-{name}") == all_bytes(tmp_path / f"b-{name}")
@@ -117,7 +117,7 @@ def test_key_frames_are_encoded_again_for_a_different_quality(tmp_path, encoding
     assert after.levels.equals(before.levels)
     assert after.storage.key_frame_bytes < before.storage.key_frame_bytes
     assert after.attributes["provenance"]["frame_encoding"]["quality"] == 5
-    # The name alone copies the files.
+    # The name without a quality copies the files.
     copy_store(tmp_path / "a.h5", tmp_path / "c.h5", encoding=encoding[:4])
     assert all_bytes(tmp_path / "a.h5") == all_bytes(tmp_path / "c.h5")
 
@@ -141,7 +141,7 @@ def test_measurements_of_the_old_files_are_not_copied(tmp_path, encoding):
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/maps"), reason="/proc/self/maps lists what is mapped")
-@pytest.mark.parametrize("suffix", [".zarr", ".h5"])  # an archive keeps the map of its list
+@pytest.mark.parametrize("suffix", [".zarr", ".h5"])  # an archive stays memory-mapped
 def test_a_closed_store_keeps_no_file_open(tmp_path, encoding, suffix):
     path = tmp_path / f"s{suffix}"
     coded_content(encoding).write(path)
@@ -287,7 +287,7 @@ def test_invalid_clips_are_refused_and_the_others_written(tmp_path, encoding):
         with pytest.raises(ClipError, match="decoded bytes must have at most"):
             writer.append_encoded([bytes(20_000)] * len(whole), [0, 5], 0)
         writer.append(source.key_frames(3), [0, 1, 2, 3, 4, 5], 1)
-        writer.append_encoded(whole, [0, 5], 0)  # after a clip that is still being encoded
+        writer.append_encoded(whole, [0, 5], 0)  # follows a clip that is still being encoded
         assert not writer.takes_files("webp" if encoding.startswith("avif") else "avif", source.levels)
         assert not writer.takes_files(encoding[:4], Levels(source.levels.scale * 2, source.levels.zero))
         assert writer.takes_files(encoding[:4], source.levels)

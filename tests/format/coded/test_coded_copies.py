@@ -1,4 +1,4 @@
-"""Coded stores that other tools have copied, on a server, and read by several threads and processes."""
+"""Stores of image files copied by other tools, on a server, and read by several threads and processes."""
 
 import pickle
 import shutil
@@ -46,7 +46,7 @@ def test_copies_by_zarr_python_and_h5py_are_equal(tmp_path, encoding):
     coded_content(encoding).write(tmp_path / "a.h5")
     store = open_store(tmp_path / "a.zarr")
     end = store.storage.key_frame_bytes
-    # Image files that begin in one chunk and end in another; chunks that reach beyond the array.
+    # Image files that cross chunks, and chunks that extend beyond the array.
     copy_zarr(tmp_path / "a.zarr", tmp_path / "b.zarr", (101,), compressors=zarr.codecs.ZstdCodec())
     copy_zarr(tmp_path / "a.zarr", tmp_path / "c.zarr", (50,), shards=(500,))
     copy_zarr(tmp_path / "a.zarr", tmp_path / "d.zarr", (end + 100,), compressors=None)
@@ -84,7 +84,7 @@ def test_a_copy_with_a_missing_chunk_is_damaged(tmp_path, encoding):
 
 
 def test_chunks_of_one_byte_are_refused(tmp_path):
-    # each would take a file of its own, or a lookup in a file's index
+    # each would need its own file, or a lookup in a file's index
     coded_content("avif:60").write(tmp_path / "a.h5")
     copy_h5(tmp_path / "a.h5", tmp_path / "b.h5", (1,))
     with pytest.raises(DamagedStoreError, match=r"has 4,\d+ chunks, but at most 4,096 are allowed"):
@@ -125,7 +125,7 @@ def test_threads_forks_and_pickled_stores_read_the_same(tmp_path, encoding, suff
     store = open_store(tmp_path / f"s{suffix}")
     again = pickle.loads(pickle.dumps(store))
     assert everything(again) == everything(store)
-    store = open_store(tmp_path / f"s{suffix}")  # nothing is decoded yet
+    store = open_store(tmp_path / f"s{suffix}")  # no frame is decoded yet
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(lambda clip: store.key_frames(clip).tobytes(), [0, 1, 2, 3] * 10))
     assert found == everything(again) * 10
@@ -133,7 +133,7 @@ def test_threads_forks_and_pickled_stores_read_the_same(tmp_path, encoding, suff
 
 
 def test_the_first_threads_to_decode_find_pillows_plugins(tmp_path):
-    # Pillow imports its plug-ins by need, and one thread must not look for them while another imports them
+    # Pillow imports its plug-ins on demand, and threads must not use them while another thread imports them.
     coded_content().write(tmp_path / "s.h5")
     program = (
         "import sys; from concurrent.futures import ThreadPoolExecutor\n"
@@ -165,7 +165,7 @@ def test_a_lack_of_memory_is_not_reported_as_damage(tmp_path, monkeypatch):
 
 
 def test_returned_levels_cannot_be_changed(tmp_path, encoding):
-    # else the cache would give other pictures to the next reader
+    # Otherwise, the cache would return other pictures to the next reader.
     coded_content(encoding).write(tmp_path / "s.h5")
     store = open_store(tmp_path / "s.h5")
     for found in (store.stored_frames(6, 12), store.stored_frames(7, 8), store.stored_frames(0, 12)):

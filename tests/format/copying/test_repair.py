@@ -1,4 +1,4 @@
-"""What is whole of a damaged store is saved bit by bit, and what is not is named."""
+"""Repair saves the intact clips of a damaged store bit by bit, and reports the others."""
 
 import h5py
 import numpy as np

@@ -1,4 +1,4 @@
-"""The HDF5 container: plain h5py reads it, and nothing in it may point outside."""
+"""The HDF5 container is readable with h5py alone, and must not refer to other files."""
 
 import json
 import subprocess
@@ -28,7 +28,7 @@ def test_datasets_are_contiguous_without_filters(path):
             assert dataset.chunks is None
             assert dataset.compression is None
             assert dataset.id.get_offset() is not None
-            # else the same store written a second later would be another file
+            # otherwise, the same store written a second later would be a different file
             assert not dataset.id.get_create_plist().get_obj_track_times()
 
 
@@ -143,7 +143,7 @@ def test_foreign_groups_are_ignored(path):
 
 
 def test_an_open_store_is_not_locked(path):
-    # in another process, since libhdf5 shares its locks within one
+    # in another process, because libhdf5 shares its locks within a process
     write = "import sys, h5py; h5py.File(sys.argv[1], 'r+').close()"
     with open_store(path) as store:
         done = subprocess.run(

@@ -1,4 +1,4 @@
-"""HDF5 stores that other tools have rewritten: other chunks, filters and structures, equal arrays."""
+"""HDF5 stores rewritten by other tools, with different chunks, filters and structures but equal arrays."""
 
 import shutil
 import subprocess
@@ -23,7 +23,7 @@ def path(tmp_path, dtype):
 
 
 def rewrite(path, options_of, **file_options):
-    """Copies every dataset by h5py, with options by its name."""
+    """Copies every dataset with h5py, with options that depend on its name."""
     other = path.with_name("other.h5")
     with h5py.File(path) as file, h5py.File(other, "w", **file_options) as target:
         for name, dataset in file.items():
@@ -75,7 +75,7 @@ def test_frames_in_any_chunks_are_read(path, chunks):
 
 
 def test_native_arrays_in_chunks_are_read(tmp_path):
-    # The first has a hundred times the bytes of the file.
+    # The first array is a hundred times as large as the file.
     arrays = {"weights": np.zeros((3000, 200), dtype=np.float32), "steps": np.arange(5)}
     with open_writer(tmp_path / "s.h5") as writer:
         writer.append(np.zeros((1, 2, 4, 3)), [0], 0)
@@ -116,7 +116,7 @@ def test_frames_that_were_never_written_are_read_as_the_fill_value(tmp_path):
         dataset = file.create_dataset("key_frames", frames.shape, "<f4", chunks=(1, 2, 4, 3))
         dataset[2:4] = frames[2:4]
     assert_equal_stores(path, other)
-    # A frame that is no fill value counts only if it was written.
+    # A missing frame that differs from the fill value is damage.
     with h5py.File(other, "r+") as file:
         del file["key_frames"]
         file.create_dataset("key_frames", frames.shape, "<f4", chunks=(1, 2, 4, 3))
@@ -139,7 +139,7 @@ def test_reads_survive_threads_and_forks(path):
 
 @pytest.fixture(scope="module")
 def many(tmp_path_factory):
-    """5,000 clips, each with its source in the header, which has far more than 64 KiB."""
+    """5,000 clips with their sources in the header, which is far larger than 64 KiB."""
     path = tmp_path_factory.mktemp("many") / "s.h5"
     rng = np.random.default_rng(0)
     sources = [{"file": f"videos/class-{clip % 2}/clip-{clip:05}.avi", "clip": clip} for clip in range(5000)]
@@ -178,7 +178,7 @@ def test_repair_saves_the_frames_of_whole_chunks(path, monkeypatch):
         return {"chunks": (4, 2, 4, 3), "compression": 1} if name == "key_frames" else {}
 
     other = rewrite(path, options)
-    # Blocks of three frames, as of chunks that are too large to keep: they end within a chunk.
+    # Blocks of three frames, which end inside a chunk, as if chunks were too large to cache.
     monkeypatch.setattr(general, "_BLOCK_BYTES", 3 * open_store(path).stored_frames(0, 1).nbytes)
     with h5py.File(other, "r+") as file:
         file["key_frames"].id.write_direct_chunk((4, 0, 0, 0), b"no deflate")
@@ -190,7 +190,7 @@ def test_repair_saves_the_frames_of_whole_chunks(path, monkeypatch):
 
 
 def test_a_checksum_before_the_compressor_is_read(path):
-    """The other order of filters than h5py's."""
+    """The order of the filters is the reverse of h5py's."""
     other = rewrite(path, lambda name, dataset: {})
     with h5py.File(other, "r+") as file:
         for name in ("key_frames", "labels"):

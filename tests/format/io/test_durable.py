@@ -1,4 +1,4 @@
-"""Durable writes: whole or not at all, and a clean-up that touches nothing but what dead writers left."""
+"""Durable writes are complete or do not happen, and cleaning up removes only what dead writers left."""
 
 import os
 

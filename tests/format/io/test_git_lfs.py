@@ -1,4 +1,4 @@
-"""Git LFS pointers in place of files: every reader says so, and what to do."""
+"""Every reader reports a Git LFS pointer in place of a file, and says what to do."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What is a URL, what a path, and what a mistake of `pathlib`."""
+"""Distinguishes URLs, paths, and URLs that `pathlib` has changed."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Files that are exchanged between check and open, many writers at once, and clocks that jump."""
+"""Files replaced between check and open, concurrent writers, and clocks that are set."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""Files that nobody has named, files that somebody has, and the JSON in them."""
+"""Reads files that the user named or did not name, and the JSON in them."""
 
 import errno
 import json
@@ -102,7 +102,7 @@ def test_endless_pipes_and_devices_are_read_up_to_the_limit(pipe):
 def test_a_shell_descriptor_ends_with_its_writer():
     receive, send = os.pipe()
     os.write(send, b"vpc = 1\n")
-    os.close(send)  # before it is opened: `<(echo vpc = 1)` is as quick
+    os.close(send)  # closed before it is opened, like `<(echo vpc = 1)`
     assert read_named(f"/dev/fd/{receive}", MOST, seconds=5) == b"vpc = 1\n"
     os.close(receive)
 

@@ -1,4 +1,4 @@
-"""Asking for ranges gives the bytes of slices, and what goes wrong says what to do."""
+"""Ranges read from a server equal slices, and errors say what to do."""
 
 import contextlib
 import os
@@ -128,11 +128,11 @@ def test_a_server_that_dies_during_a_read_is_reported(tmp_path, monkeypatch):
 
 @pytest.fixture
 def web(tmp_path, monkeypatch):
-    """A plain web server, with ranges or without (/whole/...), and with what it was asked."""
+    """A plain web server, which ignores ranges below /whole; with its requests and the sizes it sent."""
 
     class Handler(BaseHTTPRequestHandler):
         asked: ClassVar[list[str]] = []
-        sent: ClassVar[list[int]] = []  # bytes of bodies
+        sent: ClassVar[list[int]] = []  # sizes of body parts in bytes
 
         def do_HEAD(self):
             self.do_GET()
@@ -230,7 +230,9 @@ def test_small_stores_are_downloaded_once_if_the_server_ignores_ranges(web, tmp_
         for clip in range(len(local)):
             np.testing.assert_array_equal(store.clip(clip), local.clip(clip))
         name = f"/whole/s{suffix}" + ("/key_frames/c.0.0.0.0" if suffix == ".zarr" else "")
-        assert asked.count(f"GET {name}") == (1 if suffix == ".zarr" else 2)  # the probe, and all of it
+        assert asked.count(f"GET {name}") == (
+            1 if suffix == ".zarr" else 2
+        )  # the probe, then the whole object
     assert list(verify(f"{url}/whole/s{suffix}")) == []
 
 

@@ -1,4 +1,4 @@
-"""Writing to a server: a store appears whole or not at all, and the old one stands until then."""
+"""A store appears at its URL completely or not at all, and replaces the old one only when complete."""
 
 import errno
 import tempfile
@@ -19,7 +19,7 @@ SUFFIXES = (".zarr", ".zarr.zip", ".h5")
 
 
 def names(url):
-    """What lies below a URL, relative to it."""
+    """Returns the names of all objects below a URL, relative to it."""
     system, root = fsspec.core.url_to_fs(url)
     system.invalidate_cache()
     return sorted(path.removeprefix(f"{root}/") for path in system.find(root))
@@ -32,7 +32,7 @@ def digest(url):
 
 @pytest.fixture(autouse=True)
 def spool(tmp_path, monkeypatch):
-    """Where stores are made before they are uploaded: nothing may stay there."""
+    """The folder where stores are written before the upload. Nothing may remain in it."""
     folder = tmp_path / "spool"
     folder.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
@@ -68,7 +68,7 @@ def test_an_existing_store_is_replaced_only_with_overwrite(bucket, suffix):
     assert list(verify(url)) == []
     left = [name for name in names(bucket) if "inserted_at" in name or "partial" in name or ".new-" in name]
     assert left == []
-    # From the store itself, as a compression of it is made.
+    # A store may be the source of its own replacement.
     copy_store(url, url, overwrite=True)
     assert list(verify(url)) == []
 
@@ -116,7 +116,7 @@ def test_the_first_of_two_writers_to_finish_wins(bucket, suffix):
 
 @contextmanager
 def failing(method, after):
-    """Lets the server seem to fail from the so-manieth call of a method of its client on."""
+    """Makes a method of the client fail after a number of calls, as if the server failed."""
     import s3fs
 
     plain, calls = getattr(s3fs.S3FileSystem, method), []
@@ -162,21 +162,21 @@ def test_a_failed_replacement_keeps_the_new_store_beside_the_old_one(bucket):
         content(seed=1).write(url, overwrite=True)
     kept = str(caught.value).partition("complete at ")[2].partition(",")[0]
     assert list(verify(kept)) == []
-    # Nobody takes what is half replaced for a store; the next writer replaces it.
+    # The partly replaced store is damaged, and the next writer replaces it.
     assert list(verify(url))
     content(seed=1).write(url, overwrite=True)
     assert digest(url) == digest(kept)
 
 
 def test_a_writer_yields_to_one_that_is_already_uploading(bucket):
-    # As the first one's claim lies there, nothing of its upload is overwritten or removed.
+    # Since the first writer's claim exists, nothing that it uploaded is overwritten or removed.
     url = f"{bucket}/s.zarr"
     second = open_writer(url).__enter__()
     second.append(np.zeros((2, 2, 4, 3)), [0, 5], 0)
     system = fsspec.filesystem("s3")
     plain = remote_output._about
     with pytest.MonkeyPatch.context() as patch:
-        # Between this look and the upload the other one comes.
+        # The other writer starts between this check and the upload.
         def about(remote, path):
             patch.setattr(remote_output, "_about", plain)
             system.pipe({f"{url}/.writing": b"another", f"{url}/labels/c.0": b"its labels"})
@@ -190,7 +190,7 @@ def test_a_writer_yields_to_one_that_is_already_uploading(bucket):
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_a_lost_response_is_not_taken_for_another_writer(bucket, suffix):
-    # The client asks again, and the server refuses, since the object is there: it is the writer's own.
+    # The client retries, and the server refuses because the object exists. It is the writer's own.
     import s3fs
 
     plain = s3fs.S3FileSystem._put_file
@@ -245,7 +245,7 @@ def test_a_url_must_have_the_suffix_of_a_store():
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_a_server_without_exclusive_creation_can_be_written(suffix):
-    # Those say so, and the store is put there all the same.
+    # Such a server reports this, and the store is uploaded without it.
     url = f"memory://output{suffix}"
     content().write(url)
     assert list(verify(url)) == []

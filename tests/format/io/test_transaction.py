@@ -106,7 +106,7 @@ def test_the_old_folder_is_restored_if_the_new_one_cannot_replace_it(tmp_path):
     path = tmp_path / "s.zarr"
     content().write(path)
     transaction = Transaction(path, overwrite=True)
-    transaction.begin()  # nothing is written, so there is nothing to rename
+    transaction.begin()  # nothing is written, so renaming fails
     with pytest.raises(OutputNotWritableError):
         transaction.commit()
     transaction.abort()

@@ -1,4 +1,4 @@
-"""Stores on a real server: they read as from disk, in few requests, and damage and change are named."""
+"""Stores on a server read like local ones, in few requests, and damage and replacement are reported."""
 
 import json
 import pickle
@@ -60,7 +60,7 @@ def test_archived_stores_are_read_from_a_server(bucket, path):
 
 @pytest.fixture(scope="module")
 def large(tmp_path_factory):
-    """20,000 clips in 15 shards, all small arrays there."""
+    """20,000 clips in 15 shards, with every small array."""
     path = tmp_path_factory.mktemp("large") / "large.zarr"
     frames = np.random.default_rng(0).normal(size=(3, 1, 4, 4)).astype(np.float32)
     options = {"num_frames": 8, "frame_shape": (1, 4, 4), "class_names": ["a", "b"], "dtype": "uint8"}
@@ -83,7 +83,7 @@ def test_opening_and_reading_a_clip_takes_few_requests(bucket, s3, large, suffix
             assert sum("/key_frames/c" in each for each in asked) == 2
         before = len(s3.requests())
         store.stored_spans([(3 * clip, 3 * clip + 3) for clip in range(12_000, 12_064)])
-        # Neighbours in one request; before it the shard's header in a zip archive, and its index.
+        # One request for all neighbours, after the shard's header in a zip archive and its index.
         assert len(s3.requests()) - before <= 3
 
 

@@ -1,4 +1,4 @@
-"""Zarr stores that other tools have rewritten: other chunks, codecs and shards, equal arrays."""
+"""Zarr stores rewritten by other tools, with different chunks, codecs and shards but equal arrays."""
 
 import json
 import shutil
@@ -26,7 +26,7 @@ def path(tmp_path, dtype):
 
 
 def rewrite(path, options_of, target=None):
-    """Copies every array by zarr-python, with options by its name."""
+    """Copies every array with zarr-python, with options that depend on its name."""
     other = path.with_name("other.zarr")
     source = zarr.open_group(path, mode="r")
     attributes = source.attrs.asdict()
@@ -37,13 +37,13 @@ def rewrite(path, options_of, target=None):
 
 
 def put(group, name, values, **options):
-    # Not by `data=`, with which zarr-python 3.1.0 loses chunks of shards.
+    # Without `data=`, which makes zarr-python 3.1.0 lose chunks of shards.
     group.create_array(name, shape=values.shape, dtype=values.dtype, **options)[...] = values
 
 
 def consolidate(path):
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # not in the specification yet
+        warnings.simplefilter("ignore", UserWarning)  # because they are not in the specification yet
         zarr.consolidate_metadata(path)
 
 
@@ -115,7 +115,7 @@ def test_big_endian_and_an_index_at_the_start_are_read(path):
 
 
 def copy_layout(path, fill_value_of):
-    """Copies every array by zarr-python as it is laid out, but for the fill value."""
+    """Copies every array with zarr-python in its own layout, except for the fill value."""
 
     def options(_, array):
         return {
@@ -142,7 +142,7 @@ def black_store(path, dtype="uint8"):
 
 @pytest.mark.parametrize("dtype", ["uint8", "float32"])
 def test_copies_of_zeros_are_equal(tmp_path, dtype):
-    """Labels, positions and frames of zeros: zarr-python writes no chunk of them."""
+    """zarr-python does not write chunks of labels, positions and frames that are all zero."""
     path = black_store(tmp_path / "s.zarr", dtype)
     other = rewrite(path, lambda name, array: {"compressors": None})
     assert not (other / "labels" / "c").exists()
@@ -151,7 +151,7 @@ def test_copies_of_zeros_are_equal(tmp_path, dtype):
     shutil.rmtree(other)
     assert_equal_stores(path, copy_layout(path, lambda array: 0))
     shutil.rmtree(other)
-    # With our fill values, which no whole array has, every chunk is written.
+    # With our fill values, which no whole chunk has, every chunk is written.
     assert_equal_stores(path, copy_layout(path, lambda array: array.fill_value), "fast")
 
 
@@ -271,7 +271,7 @@ def test_a_store_is_read_inside_a_running_event_loop(path):
 
 
 def test_nothing_is_decompressed_after_a_chunk_has_failed(path, monkeypatch):
-    """A thread that still read the map of a file which is then cut short would end the process."""
+    """A thread that still reads a memory-mapped file after it is truncated would end the process."""
     from dfs_store.format.zarr import general
 
     expanded = []

@@ -1,4 +1,4 @@
-"""The Zarr container: its layout, stores that zarr-python wrote, and shards in any number."""
+"""The Zarr container: its layout, stores written by zarr-python, and any number of shards."""
 
 import json
 
@@ -65,7 +65,7 @@ def test_a_missing_shard_is_damage_and_never_read_as_zeros(tmp_path, monkeypatch
 
 
 def write_with_zarr(path, written, *, separator="/", shards=5, compressors=None):
-    """The same content by zarr-python alone, as another program would write it from docs/format.md."""
+    """Writes a store with zarr-python alone, as another program would write it from docs/format.md."""
     frames = np.concatenate([clip.key_frames for clip in written.clips])
     arrays = {
         "positions": np.concatenate([clip.positions for clip in written.clips]).astype("<u2"),

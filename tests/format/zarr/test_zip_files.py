@@ -1,4 +1,4 @@
-"""Stores in a zip archive: the same as in a folder, mapped where they lie, and zarr-python's archives too."""
+"""Stores in a zip archive equal stores in a folder, are memory-mapped, and may come from other programs."""
 
 import os
 import pickle
@@ -20,7 +20,7 @@ COMPRESSIONS = [None, "zstd", "gzip"]
 
 
 def zipped(folder: Path, archive: Path, *, folders=False):
-    """Zips a store as `zip -0 -r` does, folders among the members."""
+    """Zips a store like `zip -0 -r`. With `folders`, the folders become members as well."""
     with zipfile.ZipFile(archive, "w") as target:
         for file in sorted(folder.rglob("*")):
             if file.is_file() or folders:
@@ -49,7 +49,7 @@ def test_an_archive_contains_the_same_files_as_a_folder(tmp_path, dtype, compres
     with zipfile.ZipFile(tmp_path / "s.zarr.zip") as archive:
         assert archive.testzip() is None
         for name in archive.namelist():
-            if compression != "gzip" or not name.startswith("key_frames/c"):  # gzip holds the time of day
+            if compression != "gzip" or not name.startswith("key_frames/c"):  # gzip stores the time of day
                 assert archive.read(name) == (tmp_path / "s.zarr" / name).read_bytes()
     copy_store(tmp_path / "s.zarr.zip", tmp_path / "s.h5")
     copy_store(tmp_path / "s.h5", tmp_path / "back.zarr.zip", compression=compression)
@@ -105,7 +105,7 @@ def test_archives_written_by_other_programs_are_read(tmp_path):
             with target.open(name, "w", force_zip64=True) as member:
                 member.write(file.read_bytes())
     equal(tmp_path / "large.zarr.zip", tmp_path / "s.zarr")
-    # Written to a pipe, so that sizes follow the data.
+    # Written to a pipe, so that the sizes follow the data.
     with (tmp_path / "piped.zarr.zip").open("wb") as file:
         shown = subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=file)
         with shown.stdin, zipfile.ZipFile(shown.stdin, "w") as target:
@@ -116,7 +116,7 @@ def test_archives_written_by_other_programs_are_read(tmp_path):
 
 
 def test_archives_larger_than_four_gigabytes_are_read(tmp_path):
-    # A hole before the store's members, which costs no disk.
+    # A hole before the store's members, which takes no disk space.
     content().write(tmp_path / "s.zarr")
     with (tmp_path / "s.zarr.zip").open("x+b") as file, zipfile.ZipFile(file, "w") as archive:
         hole = archive.open(zipfile.ZipInfo("hole"), "w", force_zip64=True)
@@ -183,7 +183,7 @@ def test_an_archive_is_published_and_replaced_atomically(tmp_path):
         with pytest.raises(OutputExistsError):
             content().write(path)
         content().write(path, overwrite=True)
-        assert store.clip(0).max() == 0  # a reader keeps what it opened
+        assert store.clip(0).max() == 0  # a reader keeps the store that it opened
     assert [file.name for file in tmp_path.iterdir()] == ["s.zarr.zip"]
     assert list(verify(path)) == []
     path.write_text("no archive")
