@@ -204,8 +204,12 @@ class MappedFile(ByteSource):
             raise DamagedStoreError(f"{self._path}: was truncated after the store was opened")
         return self._bytes
 
+    def part(self, start: int, stop: int) -> Bytes:
+        """Returns a range of bytes as a view."""
+        return self.bytes()[start:stop]
+
     def parts(self, spans: list[tuple[int, int]]) -> list[Bytes]:
-        """Returns ranges of bytes as views."""
+        """Returns several ranges of bytes as views."""
         content = self.bytes()
         return [content[start:stop] for start, stop in spans]
 

@@ -83,7 +83,7 @@ class ArrayMetadata:
 
 def chunk_file(first: int, num_sides: int) -> str:
     """Returns the name of a chunk's file in dfs-store's layout. `first` is its index along the first axis."""
-    return ".".join(["c", str(first)] + ["0"] * (num_sides - 1))
+    return f"c.{first}" + ".0" * (num_sides - 1)
 
 
 def group_metadata(

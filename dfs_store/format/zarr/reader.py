@@ -16,7 +16,6 @@ from dfs_store.format.zarr.byte_chunks import ByteChunks
 from dfs_store.format.zarr.files import RemoteZarrFiles, ZarrFiles
 from dfs_store.format.zarr.frames import ZarrFrames
 from dfs_store.format.zarr.metadata import ArrayMetadata, chunk_file, parse_array, parse_consolidated
-from dfs_store.format.zarr.remote_frames import RemoteZarrFrames
 
 __all__ = ["ZarrReader"]
 
@@ -107,9 +106,7 @@ class ZarrReader:
 
             self.read_path = "general"
             return open_general_rows(self._files, self._remote, name, about)
-        if self._remote is not None:
-            return RemoteZarrFrames(self._remote, about)
-        return ZarrFrames(self._files, about)
+        return ZarrFrames(self._files, about, self._remote)
 
     def close(self) -> None:
         """Discards prefetched files. Later reads open files again."""
