@@ -82,18 +82,9 @@ def count_storage(
 ) -> StorageReport:
     """Computes the storage cost of a store, which need not exist yet.
 
-    Args:
-        num_key_frames: number of key frames, S.
-        num_clips: number of clips, N.
-        num_frames: number of frames in each clip, T.
-        frame_shape: shape of each frame, (C, H, W).
-        dtype: stored dtype, "float32", "float16" or "uint8".
-        index_bytes: size of all small arrays except soft labels, in bytes.
-        on_disk_bytes: size of all files, in bytes.
-        native_bytes: size of the native arrays in bytes, or None if there are none.
-        source_bytes: size of the real videos in bytes, or None if unknown.
-        coded_bytes: size of the image files in bytes, or None if key frames are not encoded.
-        soft_label_bytes: size of the soft labels in bytes, or None if there are none.
+    There are `num_clips` clips of `num_frames` frames with `frame_shape` (C, H, W), and key frames with the
+    stored `dtype`. `coded_bytes` is the size of their image files, or None if they are not encoded. The other
+    arguments are described in `StorageReport`.
     """
     key_frame_bytes = coded_bytes
     if key_frame_bytes is None:

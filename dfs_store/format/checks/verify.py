@@ -16,7 +16,7 @@ from dfs_store.format.native import read_native
 from dfs_store.format.spec import NATIVE
 from dfs_store.format.stored_frames import StoredFrames
 
-__all__ = ["Finding", "class_name", "clips_of", "damaged_frames", "verify"]
+__all__ = ["Finding", "clips_of", "damaged_frames", "new_finding", "verify"]
 
 _BATCH_BYTES = 32 * 2**20
 
@@ -101,12 +101,10 @@ def _place_problem(problem: Problem, found: Examination, path: Place) -> Iterato
     """Yields one finding, or one per clip if the problem affects key frames."""
     file = _file_of(path, problem.file)
     if problem.frames is None or not found.indexed:
-        yield Finding(
-            message=problem.message, file=file, clip=problem.clip, class_name=class_name(found, problem.clip)
-        )
+        yield new_finding(found, problem.message, file, problem.clip)
         return
     for clip in clips_of(found, *problem.frames):
-        yield Finding(message=problem.message, file=file, clip=clip, class_name=class_name(found, clip))
+        yield new_finding(found, problem.message, file, clip)
 
 
 def clips_of(found: Examination, start: int, stop: int) -> range:
@@ -115,13 +113,16 @@ def clips_of(found: Examination, start: int, stop: int) -> range:
     return range(int(first), int(last) + 1)
 
 
-def class_name(found: Examination, clip: int | None) -> str | None:
-    """Returns the class name of a clip, or None if its label is not valid."""
-    labels = found.arrays.get("labels")
-    if clip is None or labels is None or not 0 <= clip < labels.size:
-        return None
-    label = int(labels[clip])
-    return found.header.class_names[label] if 0 <= label < len(found.header.class_names) else None
+def new_finding(
+    found: Examination, message: str, file: str, clip: int | None, position: int | None = None
+) -> Finding:
+    """Returns a finding with the clip's class, or without one if the clip's label is not valid."""
+    labels, names = found.arrays.get("labels"), found.header.class_names
+    name = None
+    if clip is not None and labels is not None and 0 <= clip < labels.size:
+        label = int(labels[clip])
+        name = names[label] if 0 <= label < len(names) else None
+    return Finding(message=message, file=file, clip=clip, class_name=name, position=position)
 
 
 def _frame_findings(
@@ -129,13 +130,8 @@ def _frame_findings(
 ) -> Iterator[Finding]:
     for frame, message in damaged_frames(found, frames, on_progress):
         (clip,) = clips_of(found, frame, frame + 1)
-        yield Finding(
-            message=f"key frame {frame} {message}",
-            file=frames.file_of(frame),
-            clip=clip,
-            class_name=class_name(found, clip),
-            position=int(found.arrays["positions"][frame]),
-        )
+        position = int(found.arrays["positions"][frame])
+        yield new_finding(found, f"key frame {frame} {message}", frames.file_of(frame), clip, position)
 
 
 def damaged_frames(

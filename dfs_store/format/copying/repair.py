@@ -4,7 +4,7 @@ import os
 
 from dfs_store.errors import DamagedStoreError
 from dfs_store.format.checks.examine import Examination, examine
-from dfs_store.format.checks.verify import Finding, class_name, clips_of, damaged_frames
+from dfs_store.format.checks.verify import Finding, clips_of, damaged_frames, new_finding
 from dfs_store.format.copying.convert import copy_clip, soft_label_of, stored_alike
 from dfs_store.format.io.place import locate
 from dfs_store.format.native import read_native
@@ -54,7 +54,10 @@ def repair_store(
         num_clips = found.arrays["labels"].size
         if len(lost) == num_clips:
             raise DamagedStoreError(f"{source}: cannot be repaired: all {num_clips:,} clips are damaged")
-        findings = [_finding(found, frames, clip, message) for clip, message in lost.items()]
+        findings = [
+            new_finding(found, f"left out: {message}", frames.file_of(int(store.offsets[clip])), clip)
+            for clip, message in lost.items()
+        ]
         attributes = {key: value for key, value in header.attributes.items() if key not in RESERVED_KEYS}
         attributes["provenance"] = rebased(attributes.get("provenance"), source, target)
         if lost:
@@ -89,11 +92,6 @@ def _lost_clips(found: Examination, frames: StoredFrames) -> dict[int, str]:
         (clip,) = clips_of(found, frame, frame + 1)
         lost.setdefault(clip, f"its key frame at position {found.arrays['positions'][frame]} {message}")
     return dict(sorted(lost.items()))
-
-
-def _finding(found: Examination, frames: StoredFrames, clip: int, message: str) -> Finding:
-    file = frames.file_of(int(found.arrays["offsets"][clip]))
-    return Finding(message=f"left out: {message}", file=file, clip=clip, class_name=class_name(found, clip))
 
 
 def _copy_native(found: Examination, writer: StoreWriter, *, whole: bool) -> list[Finding]:

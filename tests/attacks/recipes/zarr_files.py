@@ -15,6 +15,11 @@ from zarr.codecs import BloscCodec, GzipCodec, ZstdCodec
 from tests.attacks.recipes.registry import Shell, attack, zeros_compressed
 
 PETA = 2**50
+# zstd: headers with and without a size, and blocks that repeat one byte 128 KiB times.
+ZSTD_TERABYTE = b"\x28\xb5\x2f\xfd\xe0" + (2**40).to_bytes(8, "little")
+ZSTD_UNSIZED = b"\x28\xb5\x2f\xfd\x00\x58"
+ZSTD_BLOCK = ((1 << 1) | (2**17 << 3)).to_bytes(3, "little") + b"\0"
+ZSTD_LAST = ((1 << 1) | (2**17 << 3) | 1).to_bytes(3, "little") + b"\0"
 
 
 def edit_json(file: Path, change) -> None:
@@ -129,14 +134,17 @@ def shards_without_number(path):
     )
 
 
-def write_index(path: Path, change) -> None:
-    """Rewrites the index of the only shard, with a valid checksum."""
-    file = path / "key_frames" / "c.0.0.0.0"
+SHARD = "key_frames/c.0.0.0.0"
+INDEX_BYTES = 12 * 16 + 4
+
+
+def rewrite_index(file: Path, change, more: bytes = b"") -> None:
+    """Appends bytes to the frames of a shard, and changes its index, with a valid checksum."""
     data = file.read_bytes()
-    index = np.frombuffer(data[-12 * 16 - 4 : -4], dtype="<u8").reshape(12, 2).copy()
+    index = np.frombuffer(data[-INDEX_BYTES:-4], dtype="<u8").reshape(12, 2).copy()
     change(index)
     crc = google_crc32c.value(index.tobytes()).to_bytes(4, "little")
-    file.write_bytes(data[: -12 * 16 - 4] + index.tobytes() + crc)
+    file.write_bytes(data[:-INDEX_BYTES] + more + index.tobytes() + crc)
 
 
 @attack(
@@ -158,19 +166,19 @@ def write_index(path: Path, change) -> None:
 )
 def crossing_offsets_in_a_shard(path, frame, start, size):
     """Frames that overlap, are outside the file, or overflow, with a valid index checksum."""
-    write_index(path, lambda index: index.__setitem__(frame, (start, size)))
+    rewrite_index(path / SHARD, lambda index: index.__setitem__(frame, (start, size)))
 
 
 @attack("checksum", ".zarr")
 def two_frames_exchanged_in_the_index(path):
     """An index that shows another picture."""
-    write_index(path, lambda index: index.__setitem__([0, 1], index[[1, 0]]))
+    rewrite_index(path / SHARD, lambda index: index.__setitem__([0, 1], index[[1, 0]]))
 
 
 @attack("index does not match", ".zarr")
 def an_index_whose_checksum_is_wrong(path):
     """A changed index."""
-    file = path / "key_frames" / "c.0.0.0.0"
+    file = path / SHARD
     data = bytearray(file.read_bytes())
     data[-20] ^= 4
     file.write_bytes(data)
@@ -255,13 +263,9 @@ def pickled_code(path, name):
 
 def replace_first_frame(path: Path, stored: bytes) -> None:
     """Replaces the compressed bytes of frame 0 in a compressed Zarr store, with a valid index."""
-    file = path / "key_frames" / "c.0.0.0.0"
-    data = file.read_bytes()
-    index = np.frombuffer(data[-12 * 16 - 4 : -4], dtype="<u8").reshape(12, 2).copy()
-    frames = data[: -12 * 16 - 4] + stored
-    index[0] = len(frames) - len(stored), len(stored)
-    crc = google_crc32c.value(index.tobytes()).to_bytes(4, "little")
-    file.write_bytes(frames + index.tobytes() + crc)
+    file = path / SHARD
+    end = file.stat().st_size - INDEX_BYTES
+    rewrite_index(file, lambda index: index.__setitem__(0, (end, len(stored))), stored)
 
 
 @attack("gzip: decompresses to more than 96 bytes", ".zarr", compression="gzip")
@@ -273,19 +277,13 @@ def a_bomb_of_gzip(path):
 @attack("cannot be read .zstd: .*(too small|invalid input)", ".zarr", compression="zstd")
 def a_bomb_of_zstd(path):
     """A zstd frame that claims a terabyte, with blocks that repeat one byte."""
-    header = b"\x28\xb5\x2f\xfd" + b"\xe0" + (2**40).to_bytes(8, "little")
-    block = ((1 << 1) | (2**17 << 3)).to_bytes(3, "little") + b"\0"  # one byte, 128 KiB times
-    last = ((1 << 1) | (2**17 << 3) | 1).to_bytes(3, "little") + b"\0"
-    replace_first_frame(path, header + block * 50_000 + last)
+    replace_first_frame(path, ZSTD_TERABYTE + ZSTD_BLOCK * 50_000 + ZSTD_LAST)
 
 
 @attack("cannot be read .zstd: .*(too small|invalid input)", ".zarr", compression="zstd")
 def a_bomb_of_zstd_without_its_size(path):
     """The same attack without a size, for which a decoder allocates more and more memory."""
-    header = b"\x28\xb5\x2f\xfd" + b"\x00" + b"\x58"
-    block = ((1 << 1) | (2**17 << 3)).to_bytes(3, "little") + b"\0"
-    last = ((1 << 1) | (2**17 << 3) | 1).to_bytes(3, "little") + b"\0"
-    replace_first_frame(path, header + block * 50_000 + last)
+    replace_first_frame(path, ZSTD_UNSIZED + ZSTD_BLOCK * 50_000 + ZSTD_LAST)
 
 
 @attack(
@@ -310,11 +308,6 @@ def lay_out(path: Path, name: str, **options) -> Path:
     return path / name / "/".join(["c"] + ["0"] * values.ndim)
 
 
-ZSTD_BOMB = b"\x28\xb5\x2f\xfd\xe0" + (2**40).to_bytes(8, "little")
-ZSTD_BLOCK = ((1 << 1) | (2**17 << 3)).to_bytes(3, "little") + b"\0"
-ZSTD_LAST = ((1 << 1) | (2**17 << 3) | 1).to_bytes(3, "little") + b"\0"
-
-
 def blosc_header(expanded: int, compressed: int, block: int = 2**20) -> bytes:
     """Returns a blosc header (lz4) with sizes that the decoder trusts."""
     sizes = (expanded, block, compressed)
@@ -326,8 +319,8 @@ def blosc_header(expanded: int, compressed: int, block: int = 2**20) -> bytes:
     ".zarr",
     codec=["zstd", "zstd", "gzip", "blosc", "blosc", "blosc", "blosc"],
     stored=[
-        ZSTD_BOMB + ZSTD_BLOCK * 5000 + ZSTD_LAST,
-        b"\x28\xb5\x2f\xfd\x00\x58" + ZSTD_BLOCK * 5000 + ZSTD_LAST,
+        ZSTD_TERABYTE + ZSTD_BLOCK * 5000 + ZSTD_LAST,
+        ZSTD_UNSIZED + ZSTD_BLOCK * 5000 + ZSTD_LAST,
         zeros_compressed(zlib.MAX_WBITS | 16, 2**31),
         blosc_header(2**31 - 1, 40) + bytes(24),
         blosc_header(16, 2**31 - 1) + bytes(24),
@@ -480,11 +473,7 @@ def metadata_that_means_something_else(path, changes):
 def an_index_that_leads_out_of_its_shard(path, start, size):
     """Chunks that are outside the file, or whose end overflows."""
     file = lay_out(path, "key_frames", chunks=(1, 2, 4, 3), shards=(12, 2, 4, 3))
-    data = file.read_bytes()
-    index = np.frombuffer(data[-12 * 16 - 4 : -4], dtype="<u8").reshape(12, 2).copy()
-    index[1] = start, size
-    crc = google_crc32c.value(index.tobytes()).to_bytes(4, "little")
-    file.write_bytes(data[: -12 * 16 - 4] + index.tobytes() + crc)
+    rewrite_index(file, lambda index: index.__setitem__(1, (start, size)))
 
 
 @attack("outside the store|regular file|missing", ".zarr", kind=["link", "pipe", "folder"])

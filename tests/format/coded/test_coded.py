@@ -19,11 +19,6 @@ from tests.format.test_writer import files_of
 SUFFIXES = (".zarr", ".zarr.zip", ".h5")
 
 
-@pytest.fixture(params=ENCODINGS)
-def encoding(request):
-    return request.param
-
-
 def all_bytes(path):
     return files_of(path) if path.is_dir() else path.read_bytes()
 

@@ -14,12 +14,7 @@ import zarr
 from dfs_store.errors import DamagedStoreError, MissingDependencyError
 from dfs_store.format import copy_store, open_store, verify
 from dfs_store.format.coded import codec
-from tests.format.making import ENCODINGS, assert_reads_survive_threads_and_forks, coded_content
-
-
-@pytest.fixture(params=ENCODINGS)
-def encoding(request):
-    return request.param
+from tests.format.making import assert_reads_survive_threads_and_forks, coded_content
 
 
 def everything(store):
