@@ -21,7 +21,7 @@ Array = npt.NDArray[Any]
 
 # Small arrays are read whole: enough for 16 million key frames, or 5 million with scale and zero in RGB.
 MAX_SMALL_BYTES = 64 * 2**20
-# Limit of chunks per read, unless they are large. Reading a missing chunk takes time, but the file no space.
+# Limit of chunks per read, unless they are large. Missing chunks take time to read, but no space in the file.
 _MAX_CHUNKS = 4096
 _SMALL_CHUNK_BYTES = 16 * 2**10
 # Limit of decompressed bytes per read, if chunks extend far beyond the rows to read.
@@ -158,7 +158,7 @@ class GeneralRows:
             for number in range(start // self._length, (stop - 1) // self._length + 1):
                 first = number * self._length
                 parts.append(self._find_block(number)[max(start - first, 0) : stop - first])
-        except DamagedStoreError:  # perhaps only in a chunk of other rows of the block
+        except DamagedStoreError:  # the damaged chunk may contain only other rows
             parts = [self._fetch(start, stop)]
         return self._read_only(parts[0] if len(parts) == 1 else np.concatenate(parts))
 

@@ -45,8 +45,10 @@ def build_attributes(
                     "provenance": {},
                     **given,
                     "format_version": FORMAT_VERSION,
-                    "num_frames": _whole("num_frames", num_frames),
-                    "frame_shape": [_whole("frame_shape", side) for side in frame_shape],
+                    "num_frames": _whole("num_frames must be a whole number", num_frames),
+                    "frame_shape": [
+                        _whole("frame_shape must be whole numbers", side) for side in frame_shape
+                    ],
                     "class_names": [str(name) for name in class_names],
                     "interpolation": "linear",
                     "frame_encoding": encoding and {"name": encoding.name, "unit": encoding.unit},
@@ -127,8 +129,8 @@ def check_soft_label(soft_label: npt.ArrayLike, num_classes: int) -> npt.NDArray
     return stored[None]
 
 
-def _whole(name: str, value: Any) -> int:  # noqa: ANN401 - any user input
+def _whole(rule: str, value: Any) -> int:  # noqa: ANN401 - any user input
     try:
         return operator.index(value)
     except TypeError:
-        raise SettingsError(f"{name} must be whole numbers, got {value!r}") from None
+        raise SettingsError(f"{rule}, got {value!r}") from None

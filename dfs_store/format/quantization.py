@@ -94,7 +94,7 @@ def decode(
 
 
 def error_bound(frames: npt.NDArray[np.float32], dtype: str) -> npt.NDArray[np.float64]:
-    """Returns the bound on the storage error of each value in float32 frames (K, C, H, W), same shape."""
+    """Returns the bound on the storage error of each value in float32 frames (K, C, H, W)."""
     values = np.abs(frames.astype(np.float64))
     if dtype == "float32":
         return np.zeros_like(values)

@@ -172,7 +172,7 @@ def header_problems(attributes: dict[str, Any]) -> list[str]:
         problems.append(f"frame_shape must be [C, H, W], whole numbers of at least 1, got {_shown(shape)}")
     elif math.prod(shape) * 4 > MAX_FRAME_BYTES:
         problems.append(
-            f"frame_shape must need at most {MAX_FRAME_BYTES:,} bytes as float32, got {_shown(shape)}"
+            f"a frame must have at most {MAX_FRAME_BYTES:,} bytes in float32, got frame_shape {_shown(shape)}"
         )
     else:
         channels = shape[0]

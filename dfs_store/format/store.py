@@ -123,7 +123,7 @@ class KeyFrameStore:
 
     @property
     def offsets(self) -> npt.NDArray[np.int64]:
-        """(N+1,) int64: clip i has the key frames offsets[i]..offsets[i+1], without the last."""
+        """(N+1,) int64: clip i has the key frames from offsets[i] up to, not including, offsets[i+1]."""
         return self._arrays["offsets"]
 
     @property
@@ -195,7 +195,7 @@ class KeyFrameStore:
 
     @property
     def content_digest(self) -> str:
-        """SHA-256 of the clips in hex. Equal clips have the same one, whatever their provenance.
+        """SHA-256 of the clips in hex, equal for equal clips regardless of their provenance.
 
         It covers the small arrays (including the frames' checksums), shapes, class names, normalization and
         native arrays, but neither the container nor the provenance.
@@ -273,7 +273,7 @@ class KeyFrameStore:
         """Yields what `clip` returns in blocks (m, C, H, W) of at most 16 MiB, or of one frame.
 
         Has the same arguments and errors as `clip`, but all T frames must fit into `max_clip_bytes`, even if
-        `times` are few.
+        there are few `times`.
         """
         clip = self._number(clip)
         self.check_clip_bytes(self.num_frames)

@@ -141,7 +141,7 @@ def test_a_native_group_that_is_a_link_is_refused(tmp_path):
     with h5py.File(path, "r+") as file:
         del file["native"]
         file["native"] = h5py.ExternalLink(str(tmp_path / "other.h5"), "native")
-    with pytest.raises(DamagedStoreError, match="native must be in this file, got a ExternalLink"):
+    with pytest.raises(DamagedStoreError, match="native must be in this file, not a link"):
         open_store(path).native_arrays()
     outside = tmp_path / "outside"
     write(tmp_path / "native.zarr")

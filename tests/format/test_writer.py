@@ -70,7 +70,7 @@ def test_inserted_at_must_be_given_for_all_clips_or_none(tmp_path):
     [
         ({"num_frames": 1}, r"2\.\.65536, got 1"),
         ({"num_frames": 70_000}, "got 70000"),
-        ({"num_frames": 8.5}, "num_frames must be whole numbers, got 8.5"),
+        ({"num_frames": 8.5}, "num_frames must be a whole number, got 8.5"),
         ({"frame_shape": (4, 3)}, "frame_shape"),
         ({"frame_shape": (2.0, 4, 3)}, "frame_shape must be whole numbers"),
         ({"class_names": "cats"}, "the string 'cats'"),

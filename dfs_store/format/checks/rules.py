@@ -130,7 +130,10 @@ def coded_file_problem(frames: int, size_bytes: int, frame_shape: tuple[int, int
         )
     limit = _file_limit(frames, frame_shape)
     if size_bytes > limit:
-        return f"an image file of {decoded:,} decoded bytes must have at most {limit:,}, got {size_bytes:,}"
+        return (
+            f"an image file that decodes to {decoded:,} bytes must have at most {limit:,} bytes, "
+            f"got {size_bytes:,}"
+        )
     return None
 
 
@@ -191,7 +194,7 @@ def _value_problems(header: Header, arrays: Arrays) -> Iterator[Problem]:
             )
     if "soft_labels" in arrays:
         for clip in _first(~np.isfinite(arrays["soft_labels"]).all(axis=1)):
-            yield Problem("soft_labels must be finite", "soft_labels", clip)
+            yield Problem("soft_labels must be finite, got NaN or infinity", "soft_labels", clip)
     yield from _scale_problems(arrays)
 
 
@@ -219,5 +222,5 @@ def _scale_problems(arrays: Arrays) -> Iterator[Problem]:
 
 
 def _first(broken: npt.ArrayLike) -> list[int]:
-    """Returns where an array is true, at most `MOST_PER_RULE` indices."""
+    """Returns the first indices at which an array is true, at most `MOST_PER_RULE`."""
     return [int(index) for index in np.flatnonzero(broken)[:MOST_PER_RULE]]

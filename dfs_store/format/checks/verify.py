@@ -1,4 +1,4 @@
-"""Reads a whole store and reports everything that breaks a rule."""
+"""Reads a whole store and reports every broken rule."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -23,7 +23,7 @@ _BATCH_BYTES = 32 * 2**20
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """A broken rule, and where it is broken, if known.
+    """A broken rule, with its location if known.
 
     Attributes:
         message: the rule, and the value that breaks it.
@@ -137,7 +137,7 @@ def _frame_findings(
 def damaged_frames(
     found: Examination, frames: StoredFrames, on_progress: Callable[[int, int], None] | None = None
 ) -> Iterator[tuple[int, str]]:
-    """Reads all frames that are not yet reported, and yields the number and damage of damaged ones."""
+    """Reads all frames not yet reported. Yields the number of each damaged frame and its damage."""
     total = frames.shape[0]
     lost = np.zeros(total, dtype=bool)
     for problem in found.problems:

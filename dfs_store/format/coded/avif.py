@@ -12,7 +12,7 @@ from dfs_store.format.coded.avif_boxes import Boxes, check_file
 __all__ = ["decode_avif", "encode_avif"]
 
 _SPEED = 6
-_DURATION = 1  # of a frame, in milliseconds; no reader uses it
+_DURATION = 1  # duration of a frame in milliseconds, which no reader uses
 # Boxes that contain the times of creation and modification, 64 bits each in version 1.
 _DATED = (b"mvhd", b"tkhd", b"mdhd")
 
@@ -47,7 +47,11 @@ def decode_avif(data: bytes, count: int, height: int, width: int) -> npt.NDArray
     with Image.open(io.BytesIO(data), formats=["AVIF"]) as image:
         found = (image.mode, getattr(image, "n_frames", 1), image.size)
         if found != ("RGB", count, (width, height)):
-            raise ValueError(f"the file must contain {count} RGB frames of {height}x{width}, got {found}")
+            mode, number, size = found
+            raise ValueError(
+                f"the file must contain {count} RGB frames of {height}x{width}, "
+                f"got {number} {mode} frames of {size[1]}x{size[0]}"
+            )
         for number in range(count):
             image.seek(number)
             frames[number] = np.asarray(image)
@@ -72,7 +76,7 @@ def _encode(frames: npt.NDArray[np.uint8], quality: int, **options: Any) -> byte
 
 
 def _decode_in_this_thread() -> None:
-    """Stops Pillow from creating threads for each file, which takes longer than decoding small images.
+    """Stops Pillow from creating threads for each file, because this takes longer than decoding small images.
 
     The number of threads is a global of Pillow's module. If the program has set it, it is kept.
     """

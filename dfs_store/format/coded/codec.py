@@ -59,7 +59,7 @@ def decode_file(
             frames = decode_webp(data, height, width)[None]
         else:
             frames = decode_avif(data, count, height, width)
-    except MemoryError:  # not an error of the file
+    except MemoryError:  # not caused by the file
         raise
     except Exception as error:  # Pillow raises SyntaxError, OSError, EOFError and others on damaged files
         text = str(error) or type(error).__name__

@@ -64,7 +64,7 @@ def parse_encoding(text: str | None, what: str = "encoding") -> FrameEncoding | 
 def stored_dtype(
     dtype: str | None, encoding: FrameEncoding | None, default: str = "float32", *, prefix: str = ""
 ) -> str:
-    """Returns the stored dtype of key frames. If it is not given, uint8 if they are encoded, else `default`.
+    """Returns `dtype`, or if it is None, uint8 for encoded key frames and `default` for numbers.
 
     Args:
         dtype: the given dtype, or None.

@@ -40,7 +40,7 @@ def pixel_levels(
     low: float = 0.0,
     high: float = 1.0,
 ) -> Levels:
-    """Returns the map whose levels represent equally spaced pixels.
+    """Returns the map whose levels 0 to 255 represent the pixels from `low` to `high`.
 
     Args:
         normalization: {"mean": [...], "std": [...]} with C numbers each, or None if the values are pixels.

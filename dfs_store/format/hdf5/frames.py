@@ -38,7 +38,7 @@ class Hdf5Rows:
         return []
 
     def read_spans(self, spans: Sequence[tuple[int, int]]) -> list[npt.NDArray[Any]]:
-        """Returns several runs of rows; in a local file, they are views."""
+        """Returns several runs of rows, as views if the file is local."""
         assert self._file is not None
         first, size = self._offset, self._row_bytes
         found = self._file.parts([(first + start * size, first + stop * size) for start, stop in spans])

@@ -47,7 +47,7 @@ def place_of(dataset: h5py.Dataset, mapped: ByteSource, path: Place) -> int:
     claimed = math.prod(int(side) for side in dataset.shape) * dataset.dtype.itemsize
     offset, size = dataset.id.get_offset(), mapped.size_bytes
     if offset is None:
-        raise DamagedStoreError(f"{path}: {name} was never written, so the file contains no space for it")
+        raise DamagedStoreError(f"{path}: {name} was never written; the file contains no data for it")
     if offset + claimed > size:
         raise DamagedStoreError(
             f"{path}: {name} of shape {dataset.shape} needs bytes {offset:,} + {claimed:,}, "

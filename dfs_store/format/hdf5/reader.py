@@ -1,8 +1,8 @@
 """Reads the HDF5 container. The file is memory-mapped, and h5py locates the arrays in the map.
 
 h5py never opens the path. So everything is read from the same file, even if the path is replaced, and libhdf5
-cannot confuse it with a file that was opened at the same path before. The file is not locked either, which
-would block writers, and fail on network disks without locks.
+cannot confuse it with a file that was opened at the same path before. Nor is the file locked: a lock would
+block writers, and fail on network disks without locks.
 """
 
 import math
@@ -138,7 +138,7 @@ class Hdf5Reader:
 
 
 def _first_bytes(path: Place) -> bytes:
-    """Returns the first bytes of a regular file, else nothing, because reading from a pipe would block."""
+    """Returns the first bytes of a regular file, or no bytes for a pipe, which would block."""
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):
             return b""
@@ -163,10 +163,12 @@ def _dataset(file: h5py.File, name: str, path: Place) -> h5py.Dataset | None:
         if link is None:
             return None
         if not isinstance(link, h5py.HardLink):
-            raise DamagedStoreError(f"{path}: {part} must be in this file, got a {type(link).__name__}")
+            raise DamagedStoreError(
+                f"{path}: {part} must be in this file, not a link ({type(link).__name__})"
+            )
     dataset = file[name]
     if not isinstance(dataset, h5py.Dataset):
-        raise DamagedStoreError(f"{path}: {name} must be a dataset, got a {type(dataset).__name__}")
+        raise DamagedStoreError(f"{path}: {name} must be a dataset, not a {type(dataset).__name__}")
     if dataset.is_virtual or dataset.external:
         raise DamagedStoreError(f"{path}: {name} refers to other files; a store must contain all its data")
     return dataset

@@ -112,7 +112,7 @@ def inside(root: str, relative: str) -> tuple[str, int]:
     except OSError as error:
         raise DamagedStoreError(f"{path}: is missing or unreadable ({error.strerror})") from error
     if not stat.S_ISREG(found.st_mode):
-        raise DamagedStoreError(f"{path}: must be a regular file")
+        raise DamagedStoreError(f"{path}: is not a regular file")
     if problem := pointer_problem(path, found.st_size):
         raise DamagedStoreError(f"{path}: {problem}")
     return path, found.st_size

@@ -101,7 +101,7 @@ def local_beside(out: str | os.PathLike[str], ending: str = "") -> Path:
     """Returns the local path of a file that belongs to an output, such as a checkpoint, lock or result.
 
     This is the path of the output followed by `ending`. If the output is a URL, it is a name in the working
-    directory with a hash of the URL.
+    directory that contains a hash of the URL.
     """
     place = locate(out)
     if isinstance(place, Path):

@@ -34,7 +34,7 @@ def is_refusal(error: BaseException) -> bool:
 
 
 def seems_missing(cause: BaseException) -> bool:
-    """Returns whether a file only seems missing: the network or the server failed, or refused access."""
+    """Returns whether a file only seems missing, because the server failed or refused access."""
     if isinstance(status := getattr(cause, "status", None), int):
         return status not in ABSENT
     return is_refusal(cause) or (isinstance(cause, OSError) and not isinstance(cause, FileNotFoundError))

@@ -1,4 +1,4 @@
-"""Writes a store to a URL: it is written to a local folder, and uploaded when complete, its root last.
+"""Writes a store to a URL. It is first written to a local folder, and uploaded when complete, its root last.
 
 Object stores replace single objects atomically, but nothing larger. So an HDF5 file or a zip archive is
 replaced atomically. A Zarr store is complete once its zarr.json exists, which is uploaded last. To replace
@@ -103,7 +103,8 @@ def _writing_error(error: Exception, place: StoreURL) -> DFSError:
     reason = error_text(error, place)
     if isinstance(error, FileExistsError):
         return OutputExistsError(
-            f"{place}: another process wrote to this URL first; its store was not replaced"
+            f"{place}: another process wrote to this URL first, and its store was not replaced; choose "
+            "another URL, or overwrite it"
         )
     if isinstance(error, FileNotFoundError):
         return OutputNotWritableError(
@@ -201,7 +202,7 @@ class RemoteTransaction:
         self._uploaded = [claim]
 
     def _put_new(self, file: Path, target: str) -> None:
-        """Uploads an object. Without `overwrite`, fails if it exists, if the server supports this."""
+        """Uploads an object. Without `overwrite`, fails if it exists and the server can check this."""
         system = self._remote.system
         if not self._overwrite:
             try:

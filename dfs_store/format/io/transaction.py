@@ -186,7 +186,8 @@ class Transaction:
         except OSError as error:
             if error.errno in _TAKEN:
                 raise OutputExistsError(
-                    f"{self.shown}: another process wrote to this path first; its output was not replaced"
+                    f"{self.shown}: another process wrote to this path first, and its output was not "
+                    "replaced; choose another path, or overwrite it"
                 ) from error
             raise output_error(error, self.shown) from error
         self.abort()

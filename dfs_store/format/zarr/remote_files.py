@@ -44,7 +44,7 @@ class RemoteFolderFiles(RemoteZarrFiles):
         """Returns a file's content. Raises DamagedStoreError if it is missing or exceeds `limit_bytes`."""
         data = self._root if name == _ROOT else self._take(name, limit_bytes + 1)
         if len(data) > limit_bytes:
-            raise DamagedStoreError(f"{self.where(name)}: has more than {limit_bytes:,} bytes, the limit")
+            raise DamagedStoreError(f"{self.where(name)}: has more than the limit of {limit_bytes:,} bytes")
         return data
 
     def read_exactly(self, name: str, size_bytes: int, claim: str) -> bytes:

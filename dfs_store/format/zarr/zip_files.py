@@ -24,9 +24,9 @@ _LENGTHS = struct.Struct("<3H")  # lengths of the three, at byte 28
 _MOST_MEMBERS = 2**17
 _MOST_BYTES = 64 * 2**20
 _MOST_EXTRA_BYTES = 256  # limit per member, because zipfile parses them in quadratic time
-_ENCRYPTED = 0x2041  # flags of a member
+_ENCRYPTED = 0x2041  # flags of an encrypted member
 _KIND, _LINK = 0xF000, 0xA000
-# Errors of zipfile for a damaged archive.
+# Errors that zipfile raises for a damaged archive.
 _ZIP_ERRORS = (zipfile.BadZipFile, ValueError, struct.error, OSError, OverflowError, NotImplementedError)
 
 

@@ -21,7 +21,7 @@ def raw_attribute(path: Path, text: str | bytes) -> None:
             write_header(file, text.encode() if isinstance(text, str) else text)
 
 
-@attack("frame_shape must need at most", ".zarr", ".h5", shape=[[1, 2**25, 2**25], [2**40, 2**40, 2**40]])
+@attack("a frame must have at most", ".zarr", ".h5", shape=[[1, 2**25, 2**25], [2**40, 2**40, 2**40]])
 def frame_of_a_petabyte(path, shape):
     """A frame that takes all memory."""
     edit_attributes(path, lambda attributes: attributes.update(frame_shape=shape), redigest=True)

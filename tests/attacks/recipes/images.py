@@ -422,7 +422,7 @@ def lengthened(arrays, end):
 
 
 @attack(
-    "an image file of .* must have|chunks, but at most|take .* bytes each",
+    "an image file that decodes to .* must have|chunks, but at most|take .* bytes each",
     ".zarr",
     **AVIF,
     length=[2**20, 2**33, 2**50, 2**61],
@@ -449,7 +449,7 @@ def coded_offsets_out_of_range(path, place, value):
     with_arrays(path, change)
 
 
-@attack("must have at most 16383 rows|frame_shape must", ".zarr", ".h5", **WEBP, side=[16384, 2**25])
+@attack("must have at most 16383 rows|a frame must", ".zarr", ".h5", **WEBP, side=[16384, 2**25])
 def coded_frames_of_a_gigabyte(path, side):
     """Frames that are too large for any encoder."""
     from tests.format.making import edit_attributes
