@@ -26,6 +26,7 @@ __all__ = [
     "NATIVE_DTYPES",
     "RESERVED_KEYS",
     "SMALL_ARRAYS",
+    "ZARR_JSON",
     "Header",
     "check_version",
     "frame_size_bytes",
@@ -35,6 +36,7 @@ __all__ = [
 
 FORMAT_VERSION = "1.0"
 ATTRIBUTE = "dfs_store"  # the header: a root attribute in Zarr, a dataset of its JSON text in HDF5
+ZARR_JSON = "zarr.json"  # metadata file of a Zarr array or group
 FRAMES = "key_frames"  # the one large array of a store
 CODED = "coded_frames"  # in place of key_frames if they are stored as image files, one after the other
 # The encodings by name, and what one image file contains.

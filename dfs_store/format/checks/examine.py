@@ -13,7 +13,7 @@ from dfs_store.format.container import ContainerReader, RowSource
 from dfs_store.format.containers import open_container
 from dfs_store.format.digest import compute_digest
 from dfs_store.format.io.durable import former_outputs
-from dfs_store.format.io.place import Place, collapsed_url
+from dfs_store.format.io.place import Place
 from dfs_store.format.native import native_bytes
 from dfs_store.format.spec import CODED, FRAMES, MAX_FRAME_BYTES, NATIVE, SMALL_ARRAYS, Header, parse_header
 from dfs_store.format.stored_frames import PlainFrames, StoredFrames
@@ -81,8 +81,6 @@ def examine_or_raise(path: Place) -> Examination:
     try:
         found = examine(path)
     except StoreNotFoundError as error:
-        if hint := collapsed_url(path):
-            raise StoreNotFoundError(f"{str(error).removesuffix(hint)}{hint}") from None
         if kept := former_outputs(path):
             raise StoreNotFoundError(
                 f"{error}; an interrupted overwrite left the old store at {kept[0]}: rename it back"

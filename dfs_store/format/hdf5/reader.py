@@ -8,19 +8,20 @@ block writers, and fail on network disks without locks.
 import math
 import os
 import stat
+from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 import numpy.typing as npt
 
-from dfs_store.errors import DamagedStoreError, NotAStoreError, StoreNotFoundError
+from dfs_store.errors import DamagedStoreError, NotAStoreError
 from dfs_store.format.container import RowSource
 from dfs_store.format.general import MAX_SMALL_BYTES, check_small
 from dfs_store.format.hdf5.frames import Hdf5Rows
 from dfs_store.format.hdf5.general import open_general_rows, read_general
 from dfs_store.format.hdf5.mapped import errors_converted, is_contiguous, open_mapped, place_of
-from dfs_store.format.io.files import ByteSource, MappedFile, opened
+from dfs_store.format.io.files import ByteSource, MappedFile, opened, stat_store
 from dfs_store.format.io.place import Place, StoreURL
 from dfs_store.format.io.reading import parse_json
 from dfs_store.format.spec import ATTRIBUTE, MAX_HEADER_BYTES
@@ -137,15 +138,13 @@ class Hdf5Reader:
         return []
 
 
-def _first_bytes(path: Place) -> bytes:
+def _first_bytes(path: Path) -> bytes:
     """Returns the first bytes of a regular file, or no bytes for a pipe, which would block."""
+    if not stat.S_ISREG(stat_store(path).st_mode):
+        return b""
     try:
-        if not stat.S_ISREG(os.stat(path).st_mode):
-            return b""
         with opened(str(path), lambda name: open(name, "rb")) as file:
             return file.read(len(_SIGNATURE))
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise StoreNotFoundError(f"{path}: there is no such store") from error
     except OSError as error:
         raise NotAStoreError(f"{path}: cannot be read ({error.strerror})") from error
 

@@ -16,8 +16,15 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from dfs_store.errors import DamagedStoreError, DFSError, StoreUnreachableError
+from dfs_store.errors import (
+    DamagedStoreError,
+    DFSError,
+    NotAStoreError,
+    StoreNotFoundError,
+    StoreUnreachableError,
+)
 from dfs_store.format.io.git_lfs import pointer_problem
+from dfs_store.format.io.place import collapsed_url
 from dfs_store.format.io.reading import open_found
 
 __all__ = [
@@ -30,6 +37,7 @@ __all__ = [
     "missing",
     "opened",
     "read_at",
+    "stat_store",
     "too_short",
 ]
 
@@ -45,6 +53,21 @@ def missing(where: str, kind: str = "object") -> DamagedStoreError:
 def too_short(where: str, size_bytes: int, needed_bytes: int) -> DamagedStoreError:
     """Returns the error for a file that is shorter than needed."""
     return DamagedStoreError(f"{where}: is truncated: it has {size_bytes:,} bytes, not {needed_bytes:,}")
+
+
+def stat_store(place: Path) -> os.stat_result:
+    """Returns the status of a store's file or folder.
+
+    Raises:
+        StoreNotFoundError: the path does not exist.
+        NotAStoreError: the path cannot be accessed.
+    """
+    try:
+        return os.stat(place)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise StoreNotFoundError(f"{place}: there is no such store{collapsed_url(place)}") from error
+    except OSError as error:
+        raise NotAStoreError(f"{place}: cannot be read ({error.strerror})") from error
 
 
 class ByteSource:

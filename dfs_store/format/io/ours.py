@@ -4,13 +4,12 @@ import re
 from collections.abc import Iterable
 
 from dfs_store.format.io.reading import parse_json
-from dfs_store.format.spec import ATTRIBUTE, CODED, FRAMES, NATIVE, SMALL_ARRAYS
+from dfs_store.format.spec import ATTRIBUTE, CODED, FRAMES, NATIVE, SMALL_ARRAYS, ZARR_JSON
 
 __all__ = ["header_is_ours", "names_are_ours"]
 
-_ROOT = "zarr.json"
 _ARRAYS = "|".join((FRAMES, CODED, *SMALL_ARRAYS, rf"{NATIVE}(/\w+)?"))
-_OWN_NAME = re.compile(rf"{_ROOT}|({_ARRAYS})(/({_ROOT}|c[./\d]*))?")
+_OWN_NAME = re.compile(rf"{ZARR_JSON}|({_ARRAYS})(/({ZARR_JSON}|c[./\d]*))?")
 
 
 def header_is_ours(text: bytes) -> bool:

@@ -41,7 +41,8 @@ class RemoteFile(ByteSource):
             return np.empty(0, dtype=np.uint8)
         numbers = range(start // _BLOCK_BYTES, (stop - 1) // _BLOCK_BYTES + 1)
         missing = [number for number in numbers if number not in self._blocks]
-        found = self.parts([self._bounds(number) for number in missing])
+        ends = [(number * _BLOCK_BYTES, (number + 1) * _BLOCK_BYTES) for number in missing]
+        found = self.parts([(begin, min(end, self.size_bytes)) for begin, end in ends])
         self._blocks.update(zip(missing, found, strict=True))
         first = numbers[0] * _BLOCK_BYTES
         blocks = [self._blocks[number] for number in numbers]
@@ -71,6 +72,3 @@ class RemoteFile(ByteSource):
     def was_replaced(self) -> bool:
         """Returns whether the object at the URL has been replaced since it was opened."""
         return self.remote.about() != self._about
-
-    def _bounds(self, block: int) -> tuple[int, int]:
-        return block * _BLOCK_BYTES, min((block + 1) * _BLOCK_BYTES, self.size_bytes)

@@ -22,11 +22,10 @@ from dfs_store.format.io.ours import header_is_ours, names_are_ours
 from dfs_store.format.io.place import StoreURL
 from dfs_store.format.io.remote import Remote
 from dfs_store.format.io.remote_errors import CREDENTIALS, error_text, is_refusal
-from dfs_store.format.spec import MAX_HEADER_BYTES
+from dfs_store.format.spec import MAX_HEADER_BYTES, ZARR_JSON
 
 __all__ = ["RemoteTransaction", "check_remote_output"]
 
-_ROOT = "zarr.json"
 # An object beside the arrays of a new store during the upload, so that only one of two writers continues.
 _CLAIM = ".writing"
 _COMPARED_BYTES = 2**20
@@ -81,7 +80,7 @@ def _is_replaceable(remote: Remote, there: dict[str, Any]) -> bool:
         return bool(there["type"] == "file")
     if there["type"] != "directory":
         return False
-    (header,) = remote.starts([(_ROOT, MAX_HEADER_BYTES)])
+    (header,) = remote.starts([(ZARR_JSON, MAX_HEADER_BYTES)])
     if header is not None and header_is_ours(header):
         return True
     root = f"{remote.path().lstrip('/')}/"
@@ -164,7 +163,7 @@ class RemoteTransaction:
                 self._put_new(new, self._remote.path())
             else:
                 files = sorted(str(file.relative_to(new)) for file in new.rglob("*") if file.is_file())
-                names = [name for name in files if name != _ROOT]
+                names = [name for name in files if name != ZARR_JSON]
                 if self._replaces:
                     self._replace(new, names)
                 else:
@@ -192,7 +191,7 @@ class RemoteTransaction:
         paths = [f"{target}/{name}" for name in names]
         self._uploaded = [*self._uploaded, *paths]
         self._remote.system.put([str(new / name) for name in names], paths)
-        self._put_new(new / _ROOT, f"{target}/{_ROOT}")
+        self._put_new(new / ZARR_JSON, f"{target}/{ZARR_JSON}")
 
     def _claim(self, file: Path) -> None:
         """Uploads an object that identifies this writer, before any other object."""
@@ -240,10 +239,10 @@ class RemoteTransaction:
         self._uploaded = []
         try:
             former = set(system.find(target))
-            if f"{target}/{_ROOT}" in former:
+            if f"{target}/{ZARR_JSON}" in former:
                 # Removed first, so that no reader combines the new arrays with the old root.
-                system.rm_file(f"{target}/{_ROOT}")
-            for name in (*names, _ROOT):
+                system.rm_file(f"{target}/{ZARR_JSON}")
+            for name in (*names, ZARR_JSON):
                 system.cp_file(f"{staging}/{name}", f"{target}/{name}")
         except Exception as error:
             failure = _writing_error(error, self.shown)
@@ -251,7 +250,7 @@ class RemoteTransaction:
                 f"{failure}; the new store is complete at {system.unstrip_protocol(staging)}, and the old "
                 "one is partly replaced; copy the new store over it, or write it again"
             ) from error
-        kept = {f"{target}/{name}" for name in (*names, _ROOT)}
-        for path in [*(former - kept), *(f"{staging}/{name}" for name in (*names, _ROOT))]:
+        kept = {f"{target}/{name}" for name in (*names, ZARR_JSON)}
+        for path in [*(former - kept), *(f"{staging}/{name}" for name in (*names, ZARR_JSON))]:
             with contextlib.suppress(Exception):  # the new store is complete whatever else remains
                 system.rm_file(path)

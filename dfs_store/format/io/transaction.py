@@ -13,14 +13,13 @@ from dfs_store.format.containers import container_of
 from dfs_store.format.io.durable import Part, exchange, output_error, rename_new, sync_folder
 from dfs_store.format.io.ours import header_is_ours, names_are_ours
 from dfs_store.format.io.place import Place, StoreURL, collapsed_url, locate
-from dfs_store.format.spec import ATTRIBUTE, CODED, FRAMES, MAX_HEADER_BYTES
+from dfs_store.format.spec import ATTRIBUTE, CODED, FRAMES, MAX_HEADER_BYTES, ZARR_JSON
 
 if TYPE_CHECKING:
     from dfs_store.format.io.remote_output import RemoteTransaction
 
 __all__ = ["Transaction", "check_local_output", "check_output", "open_transaction"]
 
-_ROOT = "zarr.json"
 _TAKEN = (errno.EEXIST, errno.ENOTEMPTY, errno.EISDIR, errno.ENOTDIR)
 
 
@@ -116,7 +115,7 @@ def _is_store_file(target: Path) -> bool:
 def _is_store_folder(target: Path) -> bool:
     if not target.is_dir():
         return False
-    root = target / _ROOT
+    root = target / ZARR_JSON
     is_header = root.is_file() and root.stat().st_size <= MAX_HEADER_BYTES
     return (is_header and header_is_ours(root.read_bytes())) or names_are_ours(
         os.path.relpath(os.path.join(folder, name), target)

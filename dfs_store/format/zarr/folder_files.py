@@ -6,8 +6,8 @@ import stat
 from collections.abc import Sequence
 from pathlib import Path
 
-from dfs_store.errors import DamagedStoreError, DFSError, NotAStoreError, StoreNotFoundError
-from dfs_store.format.io.files import Bytes, MappedFile, folder_size_bytes, inside, read_at
+from dfs_store.errors import DamagedStoreError, DFSError, NotAStoreError
+from dfs_store.format.io.files import Bytes, MappedFile, folder_size_bytes, inside, read_at, stat_store
 from dfs_store.format.io.remote import Want
 from dfs_store.format.zarr.files import ZarrFiles
 
@@ -25,12 +25,7 @@ class FolderFiles(ZarrFiles):
         self.place: Path = place
         self._root = os.path.realpath(place)
         self._maps: dict[str, MappedFile] = {}
-        try:
-            self._opened = os.stat(place)
-        except (FileNotFoundError, NotADirectoryError) as error:
-            raise StoreNotFoundError(f"{place}: there is no such store") from error
-        except OSError as error:
-            raise NotAStoreError(f"{place}: cannot be read ({error.strerror})") from error
+        self._opened = stat_store(place)
         if not stat.S_ISDIR(self._opened.st_mode):
             raise NotAStoreError(f"{place}: must be a folder, like every .zarr store")
 

@@ -11,7 +11,7 @@ from dfs_store.format.container import RowSource
 from dfs_store.format.general import MAX_SMALL_BYTES
 from dfs_store.format.io.place import Place
 from dfs_store.format.io.reading import parse_json
-from dfs_store.format.spec import ATTRIBUTE, CODED, FRAMES, MAX_HEADER_BYTES, SMALL_ARRAYS
+from dfs_store.format.spec import ATTRIBUTE, CODED, FRAMES, MAX_HEADER_BYTES, SMALL_ARRAYS, ZARR_JSON
 from dfs_store.format.zarr.byte_chunks import ByteChunks
 from dfs_store.format.zarr.files import RemoteZarrFiles, ZarrFiles
 from dfs_store.format.zarr.frames import ZarrFrames
@@ -19,7 +19,6 @@ from dfs_store.format.zarr.metadata import ArrayMetadata, chunk_file, parse_arra
 
 __all__ = ["ZarrReader"]
 
-_ROOT = "zarr.json"
 _LARGE = (FRAMES, CODED)
 
 
@@ -44,15 +43,15 @@ class ZarrReader:
         self._remote = cast(RemoteZarrFiles, files) if remote else None
         self._repeated: dict[str, bytes] = {}  # consolidated metadata of the root
         self._metadata: dict[str, bytes] | None = None  # metadata of the arrays, if prefetched
-        if not files.has(_ROOT):
+        if not files.has(ZARR_JSON):
             for name in _LARGE:
-                if files.has(f"{name}/{_ROOT}"):
+                if files.has(f"{name}/{ZARR_JSON}"):
                     raise DamagedStoreError(f"{self.path}: contains {name}, but its zarr.json is missing")
             raise NotAStoreError(f"{self.path}: contains no zarr.json, so it is not a Zarr v3 store")
 
     def attributes(self) -> Any:  # noqa: ANN401 - any JSON
         """Returns the parsed root attribute."""
-        text = self._files.read(_ROOT, MAX_HEADER_BYTES)
+        text = self._files.read(ZARR_JSON, MAX_HEADER_BYTES)
         try:
             root = parse_json(text)
         except ValueError as error:
@@ -128,7 +127,7 @@ class ZarrReader:
         if self._remote is None:
             return []
         names = [name for name in (*SMALL_ARRAYS, *_LARGE) if name in self._repeated]
-        texts = [f"{name}/{_ROOT}" for name in names]
+        texts = [f"{name}/{ZARR_JSON}" for name in names]
         self._remote.prefetch([(text, MAX_HEADER_BYTES) for text in texts])
         found = []
         for name, text in zip(names, texts, strict=True):
@@ -146,7 +145,7 @@ class ZarrReader:
         if repeated == text or parse_array(repeated, name) == parse_array(text, name):
             return None
         return DamagedStoreError(
-            f"{self.path}: zarr.json and {name}/{_ROOT} describe the array {name} differently"
+            f"{self.path}: zarr.json and {name}/{ZARR_JSON} describe the array {name} differently"
         )
 
     def _about(self, name: str) -> ArrayMetadata | None:
@@ -161,14 +160,14 @@ class ZarrReader:
     def _text(self, name: str) -> bytes | None:
         if self._metadata is not None and (self._repeated or name in self._metadata):
             return self._metadata.get(name)
-        file = f"{name}/{_ROOT}"
+        file = f"{name}/{ZARR_JSON}"
         return self._files.read(file, MAX_HEADER_BYTES) if self._files.has(file) else None
 
     def _prefetch(self, files: RemoteZarrFiles) -> None:
         """Requests all that is read on opening: small arrays, and metadata unless they are consolidated."""
         metadata = self._repeated
         if not metadata:
-            texts = {name: f"{name}/{_ROOT}" for name in (*_LARGE, *SMALL_ARRAYS)}
+            texts = {name: f"{name}/{ZARR_JSON}" for name in (*_LARGE, *SMALL_ARRAYS)}
             files.prefetch([(text, MAX_HEADER_BYTES) for text in texts.values()])
             metadata = {
                 name: files.read(text, MAX_HEADER_BYTES) for name, text in texts.items() if files.has(text)
@@ -185,7 +184,7 @@ class ZarrReader:
     def _own_files(self) -> list[str]:
         """Returns the names of the files that belong to arrays with readable metadata."""
         metadata = self._metadata or {}
-        names = [_ROOT, *(f"{name}/{_ROOT}" for name in metadata)]
+        names = [ZARR_JSON, *(f"{name}/{ZARR_JSON}" for name in metadata)]
         for name in (*SMALL_ARRAYS, *_LARGE):
             if (about := _parsed(metadata.get(name))) is not None:
                 names += [f"{name}/{file}" for file in _chunk_files(about, name)]

@@ -6,12 +6,10 @@ from dfs_store.errors import DamagedStoreError, NotAStoreError, StoreNotFoundErr
 from dfs_store.format.io.files import Bytes, missing
 from dfs_store.format.io.place import StoreURL
 from dfs_store.format.io.remote import Remote, Want
-from dfs_store.format.spec import MAX_HEADER_BYTES
+from dfs_store.format.spec import MAX_HEADER_BYTES, ZARR_JSON
 from dfs_store.format.zarr.files import RemoteZarrFiles
 
 __all__ = ["RemoteFolderFiles"]
-
-_ROOT = "zarr.json"
 
 
 class RemoteFolderFiles(RemoteZarrFiles):
@@ -34,7 +32,7 @@ class RemoteFolderFiles(RemoteZarrFiles):
 
     def has(self, name: str) -> bool:
         """Returns whether a file exists. Requests it if it was not prefetched."""
-        if name == _ROOT:
+        if name == ZARR_JSON:
             return True
         if name not in self._kept:
             self.prefetch([(name, MAX_HEADER_BYTES)])
@@ -42,7 +40,7 @@ class RemoteFolderFiles(RemoteZarrFiles):
 
     def read(self, name: str, limit_bytes: int) -> bytes:
         """Returns a file's content. Raises DamagedStoreError if it is missing or exceeds `limit_bytes`."""
-        data = self._root if name == _ROOT else self._take(name, limit_bytes + 1)
+        data = self._root if name == ZARR_JSON else self._take(name, limit_bytes + 1)
         if len(data) > limit_bytes:
             raise DamagedStoreError(f"{self.where(name)}: has more than the limit of {limit_bytes:,} bytes")
         return data
@@ -82,7 +80,7 @@ class RemoteFolderFiles(RemoteZarrFiles):
         self._kept = {}
 
     def _request_root(self) -> bytes | None:
-        return self._remote.starts([(_ROOT, MAX_HEADER_BYTES + 1)])[0]
+        return self._remote.starts([(ZARR_JSON, MAX_HEADER_BYTES + 1)])[0]
 
     def _take(self, name: str, limit_bytes: int) -> bytes:
         if name not in self._kept:

@@ -5,7 +5,7 @@ import os
 import struct
 import zipfile
 from pathlib import Path
-from typing import IO, BinaryIO, Protocol
+from typing import IO, BinaryIO
 
 from dfs_store.format.io.durable import sync_folder, write_synced
 
@@ -18,35 +18,32 @@ _MODE = 0o644 << 16
 _HEADER_BYTES = 30  # start of a member, before its name
 
 
-class ZarrSink(Protocol):
+class ZarrSink:
     """Writes the files of a store by name, such as "labels/zarr.json", one at a time."""
 
     def begin(self, name: str) -> IO[bytes]:
         """Creates a file, which the caller writes and then passes to `end`."""
-        ...
+        raise NotImplementedError
 
     def end(self, file: IO[bytes]) -> None:
         """Closes a file."""
-        ...
+        file.close()
 
     def write(self, name: str, data: bytes) -> None:
         """Writes a whole file."""
-        ...
+        raise NotImplementedError
 
     def settle(self, folder: str) -> None:
-        """Flushes a folder to disk. The root is ""."""
-        ...
+        """Flushes a folder to disk, unless the store is flushed as a whole. The root is ""."""
 
     def finish(self) -> None:
-        """Flushes everything to disk after the last file."""
-        ...
+        """Flushes everything to disk after the last file, unless every file has been flushed."""
 
     def close(self) -> None:
-        """Closes everything, even if the store is not finished."""
-        ...
+        """Closes everything that `end` and `finish` have not closed."""
 
 
-class FolderSink:
+class FolderSink(ZarrSink):
     """A folder, created at `root`. Every file is flushed to disk when it is closed."""
 
     def __init__(self, root: Path) -> None:
@@ -71,19 +68,13 @@ class FolderSink:
         """Flushes a folder's list of names to disk."""
         sync_folder(self._root / folder)
 
-    def finish(self) -> None:
-        """Does nothing, because every file has been flushed."""
-
-    def close(self) -> None:
-        """Does nothing, because the caller closes the only open file."""
-
     def _place(self, name: str) -> Path:
         place = self._root / name
         place.parent.mkdir(parents=True, exist_ok=True)
         return place
 
 
-class ZipSink:
+class ZipSink(ZarrSink):
     """A zip archive, created at `path`. Members are uncompressed, aligned to 64 bytes, and have no date."""
 
     def __init__(self, path: Path) -> None:
@@ -94,16 +85,9 @@ class ZipSink:
         """Creates a member."""
         return self._archive.open(self._member(name), "w")
 
-    def end(self, file: IO[bytes]) -> None:
-        """Closes a member."""
-        file.close()
-
     def write(self, name: str, data: bytes) -> None:
         """Writes a whole member."""
         self._archive.writestr(self._member(name), data)
-
-    def settle(self, folder: str) -> None:
-        """Does nothing, because the archive is flushed as a whole."""
 
     def finish(self) -> None:
         """Writes the list of members and flushes the archive to disk."""

@@ -8,15 +8,15 @@ import zipfile
 from collections.abc import Sequence
 from typing import IO, NamedTuple, cast
 
-from dfs_store.errors import DamagedStoreError, NotAStoreError, StoreNotFoundError
-from dfs_store.format.io.files import Bytes, ByteSource, MappedFile, Window, missing, too_short
+from dfs_store.errors import DamagedStoreError, NotAStoreError
+from dfs_store.format.io.files import Bytes, ByteSource, MappedFile, Window, missing, stat_store, too_short
 from dfs_store.format.io.place import Place, StoreURL
 from dfs_store.format.io.remote import Want
+from dfs_store.format.spec import ZARR_JSON
 from dfs_store.format.zarr.files import RemoteZarrFiles
 
 __all__ = ["Member", "ZipFiles", "list_archive", "open_zip", "read_members"]
 
-_ROOT = "zarr.json"
 _SIGNATURE = b"PK\3\4"
 _HEADER = struct.Struct("<4s22x2H")  # header of a member: signature, lengths of its name and extra field
 _ENTRY_BYTES = 46  # start of a member's entry in the list, before its name, extra field and comment
@@ -157,12 +157,7 @@ def open_zip(place: Place) -> "ZipFiles":
         from dfs_store.format.io.remote_file import RemoteFile
 
         return ZipFiles(place, RemoteFile(place))
-    try:
-        found = place.stat()
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise StoreNotFoundError(f"{place}: there is no such store") from error
-    except OSError as error:
-        raise NotAStoreError(f"{place}: cannot be read ({error.strerror})") from error
+    found = stat_store(place)
     if not stat.S_ISREG(found.st_mode) or found.st_size == 0:
         raise NotAStoreError(f"{place}: is not a zip archive, so it is not a store")
     return ZipFiles(place, MappedFile(os.path.realpath(place)))
@@ -176,8 +171,8 @@ class ZipFiles(RemoteZarrFiles):
         self._source = source
         self._members = read_members(source, str(place))
         self._starts: dict[str, int] = {}
-        nested = [name for name in self._members if name.endswith(f"/{_ROOT}") and name.count("/") == 1]
-        if _ROOT not in self._members and nested:
+        nested = [name for name in self._members if name.endswith(f"/{ZARR_JSON}") and name.count("/") == 1]
+        if ZARR_JSON not in self._members and nested:
             folder = nested[0].partition("/")[0]
             raise NotAStoreError(
                 f"{place}: has no zarr.json at its top level; zip the contents of the folder {folder}, not "
