@@ -88,12 +88,7 @@ class StoredFrames(Protocol):
 
 
 class PlainFrames:
-    """Frames stored as numbers (see `StoredFrames`). Thread-safe and fork-safe.
-
-    Args:
-        rows: the array key_frames.
-        checksums: checksums of the frames, (S,) uint32.
-    """
+    """Frames stored as numbers (see `StoredFrames`). Thread-safe and fork-safe."""
 
     def __init__(self, rows: RowSource, checksums: npt.NDArray[np.uint32]) -> None:
         self.shape, self.dtype = rows.shape, rows.dtype

@@ -28,17 +28,10 @@ def encode_avif(frames: npt.NDArray[np.uint8], quality: int) -> bytes:
 
 
 def decode_avif(data: bytes, count: int, height: int, width: int) -> npt.NDArray[np.uint8]:
-    """Decodes an AVIF file and returns its frames, (K, H, W, 3) uint8.
-
-    Args:
-        data: content of the file.
-        count: K, number of frames.
-        height: height of a frame in pixels.
-        width: width of a frame in pixels.
+    """Decodes an AVIF file and returns its frames, (count, height, width, 3) uint8.
 
     Raises:
-        ValueError: the file does not contain exactly K RGB frames of that size, or breaks a rule of
-            `check_file`.
+        ValueError: the file does not contain exactly these RGB frames, or breaks a rule of `check_file`.
         Exception: any error that Pillow raises for a damaged file.
     """
     check_file(data, count, height, width)

@@ -18,12 +18,7 @@ _SHOWN = 200  # characters shown of a library's error
 
 
 def encode_files(levels: Levels8, name: str, quality: int) -> list[bytes]:
-    """Encodes key frames of a clip as image files, K stills or one sequence.
-
-    Args:
-        levels: the frames, (K, 3, H, W) uint8.
-        name: "webp" or "avif".
-        quality: quality from 0 to 100.
+    """Encodes frames (K, 3, H, W) uint8 with a quality of 0 to 100, as K "webp" stills or one "avif" file.
 
     Raises:
         MissingDependencyError: Pillow was built without the encoder.

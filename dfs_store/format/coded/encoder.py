@@ -37,13 +37,7 @@ class EncodedClip(NamedTuple):
 
 
 def encode_clip(key_frames: npt.NDArray[np.float32], encoding: FrameEncoding, levels: Levels) -> EncodedClip:
-    """Encodes key frames (K, 3, H, W) float32 and decodes them again.
-
-    Args:
-        key_frames: key frames with finite values.
-        encoding: encoding of the files.
-        levels: values that the 8-bit levels represent.
-    """
+    """Encodes finite key frames (K, 3, H, W) float32 and decodes them again."""
     exact = levels.to_levels(key_frames)
     files, decoded = encode_levels(exact, encoding)
     clipped = np.count_nonzero((exact < -0.5) | (exact > LEVELS + 0.5)) / exact.size
@@ -68,12 +62,7 @@ def encoding_threads() -> int:
 
 
 class FrameEncoder:
-    """Encodes clips in one thread per processor, and returns them in order.
-
-    Args:
-        encoding: encoding of the files.
-        levels: values that the 8-bit levels represent.
-    """
+    """Encodes clips in one thread per processor, and returns them in order."""
 
     def __init__(self, encoding: FrameEncoding, levels: Levels) -> None:
         self._encoding, self._levels = encoding, levels

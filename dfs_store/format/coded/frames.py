@@ -30,12 +30,8 @@ _CACHE_BYTES = 64 * 2**20
 class CodedFrames:
     """Frames in image files, one per frame or one per clip (see `StoredFrames`).
 
-    Thread-safe and fork-safe without a lock, which a forked process could inherit locked.
-
-    Args:
-        rows: the array coded_frames.
-        header: header of the store.
-        arrays: the validated small arrays of the store.
+    Thread-safe and fork-safe without a lock, which a forked process could inherit locked. The small arrays
+    must have been checked.
     """
 
     dtype = "uint8"

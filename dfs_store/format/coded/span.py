@@ -58,9 +58,7 @@ def levels_that_span(
 ) -> Levels:
     """Returns levels that represent pixels from 0 to 1, or a wider range if many values are outside.
 
-    Args:
-        key_frames: key frames of every clip, (K, 3, H, W) float32.
-        normalization: normalization of the key frames, see `pixel_levels`.
+    `key_frames` contains the key frames of each clip, (K, 3, H, W) float32, with this normalization.
     """
     gathered = PixelRange(pixel_levels(normalization, CODED_CHANNELS))
     for each in key_frames:

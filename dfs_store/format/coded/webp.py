@@ -27,7 +27,7 @@ def encode_webp(frame: npt.NDArray[np.uint8], quality: int) -> bytes:
 
 
 def decode_webp(data: bytes, height: int, width: int) -> npt.NDArray[np.uint8]:
-    """Decodes a WebP file and returns its frame, (H, W, 3) uint8.
+    """Decodes a WebP file and returns its frame, (height, width, 3) uint8.
 
     Raises:
         ValueError: the file is not exactly one still RGB image of this size.

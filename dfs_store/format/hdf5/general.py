@@ -33,12 +33,7 @@ _CHECKSUM_BYTES = 4  # size of a fletcher32 checksum, which follows its chunk
 
 
 def read_general(dataset: h5py.Dataset, where: str, limit_bytes: int) -> npt.NDArray[Any]:
-    """Returns a small array, read whole.
-
-    Args:
-        dataset: dataset in this file, with a dtype that the format allows.
-        where: name of the dataset in error messages.
-        limit_bytes: size limit in bytes.
+    """Returns a small array, read whole. Its dtype must have been checked.
 
     Raises:
         DamagedStoreError: the layout is not allowed, or a chunk does not decompress to its size.

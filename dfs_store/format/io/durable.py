@@ -47,9 +47,6 @@ class Part:
     The writer keeps a file in it locked. So the next writer of the same target can recognise the folders of
     dead writers, and removes them. As a context manager, removes the folder on exit.
 
-    Args:
-        target: path of the file or folder to be written.
-
     Attributes:
         new: unused path for the new version.
         old: unused path for the old version, if it must be moved away first.

@@ -57,9 +57,6 @@ class Want(NamedTuple):
 class Remote:
     """Reads from the server of a store's URL. Thread-safe, and safe to use after a fork.
 
-    Args:
-        place: URL of the store.
-
     Raises:
         MissingDependencyError: a library for the protocol is not installed.
         SettingsError: fsspec does not know the protocol.

@@ -15,9 +15,6 @@ _BLOCK_BYTES = 2 * 2**20
 class RemoteFile(ByteSource):
     """A remote object, read in ranges.
 
-    Args:
-        place: URL of the object.
-
     Raises:
         StoreNotFoundError, StoreUnreachableError: the object does not exist, or the request failed.
     """

@@ -16,13 +16,7 @@ __all__ = ["ByteChunks"]
 
 
 class ByteChunks:
-    """The bytes of an array (see `dfs_store.format.container.RowSource`). Thread-safe and fork-safe.
-
-    Args:
-        files: files of the store.
-        name: name of the array.
-        about: metadata of the array, in dfs-store's layout.
-    """
+    """The bytes of an array (see `dfs_store.format.container.RowSource`). Thread-safe and fork-safe."""
 
     dtype = "uint8"
 

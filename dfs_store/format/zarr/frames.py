@@ -25,10 +25,7 @@ class ZarrFrames:
     index is read with the first frame of its shard, because it needs a request. Thread-safe and fork-safe
     without a lock, which a forked process could inherit locked.
 
-    Args:
-        files: files of the store.
-        about: metadata of key_frames, in dfs-store's layout.
-        remote: the same files if they are on a server, else None.
+    `remote` is the same as `files` if they are on a server, else None.
     """
 
     def __init__(self, files: ZarrFiles, about: ArrayMetadata, remote: RemoteZarrFiles | None = None) -> None:

@@ -77,14 +77,7 @@ def read_general(
 def open_general_rows(
     files: ZarrFiles, remote: RemoteZarrFiles | None, name: str, about: ArrayMetadata
 ) -> GeneralRows:
-    """Returns the large array without reading it. Raises DamagedStoreError if its layout is not allowed.
-
-    Args:
-        files: files of the store.
-        remote: the same files if they are on a server, else None.
-        name: name of the array.
-        about: metadata of the array.
-    """
+    """Returns the large array without reading it. For arguments and errors, see `read_general`."""
     where = files.where(name)
     check_rows(where, name, about.shape, about.dtype)
     layout = _Layout(about, where)

@@ -105,11 +105,7 @@ def read_members(source: ByteSource, where: str) -> dict[str, Member]:
     """Returns the members of an archive by name, without folders.
 
     Members must not be compressed, encrypted, links, duplicates, overlapping, or outside the archive's root.
-    The store's digest and checksums detect all other errors.
-
-    Args:
-        source: the archive.
-        where: name of the archive in error messages.
+    The store's digest and checksums detect all other errors. `where` is the archive's name in error messages.
 
     Raises:
         NotAStoreError: the file is not a zip archive.

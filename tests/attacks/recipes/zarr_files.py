@@ -175,7 +175,7 @@ def two_frames_exchanged_in_the_index(path):
     rewrite_index(path / SHARD, lambda index: index.__setitem__([0, 1], index[[1, 0]]))
 
 
-@attack("index does not match", ".zarr")
+@attack("index of the shard does not match", ".zarr")
 def an_index_whose_checksum_is_wrong(path):
     """A changed index."""
     file = path / SHARD
