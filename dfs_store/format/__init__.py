@@ -1,4 +1,4 @@
-"""The store format 1.0: its reader and writer. Uses NumPy only and never imports torch.
+"""Reads and writes stores in format 1.0. Requires only NumPy, and never imports torch.
 
 docs/format.md describes the format in prose; `spec` and `checks` implement its rules.
 """

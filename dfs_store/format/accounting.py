@@ -1,4 +1,4 @@
-"""The storage cost of a store: the only place that computes the size of an index."""
+"""Computes the storage cost of stores. No other module computes the size of an index."""
 
 import math
 from dataclasses import asdict, dataclass
@@ -13,20 +13,20 @@ __all__ = ["StorageReport", "count_index", "count_storage", "key_frames_within"]
 
 @dataclass(frozen=True, kw_only=True)
 class StorageReport:
-    """Sizes of a store in bytes. S key frames of shape (C, H, W), N clips of T frames.
+    """Sizes in bytes of a store with S key frames of shape (C, H, W) and N clips of T frames.
 
     Attributes:
         num_key_frames: S.
-        key_frame_bytes: S*C*H*W*itemsize of the stored dtype, before any compression; for encoded key
-            frames, the size of their image files.
+        key_frame_bytes: S*C*H*W*itemsize of the stored dtype, before any compression, or the size of the
+            image files if key frames are encoded.
         float32_bytes: S*C*H*W*4, the convention of the paper's Table 2.
-        index_bytes: size of all other arrays of the format.
+        index_bytes: size of all small arrays except soft labels.
         dense_bytes: N*T*C*H*W*4, the size of the same clips with every frame stored as float32.
-        dense_uint8_bytes: N*T*C*H*W, the same with uint8.
-        on_disk_bytes: size of the file, or of all files in the directory.
-        native_bytes: size of the arrays in the group `native` (methods without key frames), else None.
-        method_bytes: bytes that the method needs: native_bytes, else key_frame_bytes + soft_label_bytes.
-        source_bytes: size of the real videos that the clips were made from, None if unknown.
+        dense_uint8_bytes: N*T*C*H*W, the size of the same clips with every frame stored as uint8.
+        on_disk_bytes: size of the file, or of all files in the folder.
+        native_bytes: size of the native arrays (methods without key frames), or None.
+        method_bytes: size of what the method needs: native_bytes, else key_frame_bytes + soft_label_bytes.
+        source_bytes: size of the real videos that the clips were made from, or None if unknown.
         soft_label_bytes: N*classes*2 if the store has soft labels, else None.
     """
 
@@ -44,14 +44,14 @@ class StorageReport:
 
     @property
     def method_arrays(self) -> str:
-        """What `method_bytes` counts: "key frames", "key frames and soft labels" or "native arrays"."""
+        """The arrays in `method_bytes`: "key frames", "key frames and soft labels" or "native arrays"."""
         if self.native_bytes is not None:
             return "native arrays"
         return "key frames and soft labels" if self.soft_label_bytes else "key frames"
 
     @property
     def shares_text(self) -> str:
-        """`method_bytes` as a percentage of each other size that is known, as text for users."""
+        """Text that gives `method_bytes` as a percentage of the dense clips and of the source videos."""
         wholes = (
             ("dense float32", self.dense_bytes),
             ("dense uint8", self.dense_uint8_bytes),
@@ -62,7 +62,7 @@ class StorageReport:
         )
 
     def to_json(self) -> dict[str, int | None]:
-        """Returns the fields as a JSON object, in order of declaration."""
+        """Returns the fields as a JSON object, in the order of their declaration."""
         return asdict(self)
 
 
@@ -80,20 +80,11 @@ def count_storage(
     coded_bytes: int | None = None,
     soft_label_bytes: int | None = None,
 ) -> StorageReport:
-    """Computes the storage cost of a store, or of one that is not written yet.
+    """Computes the storage cost of a store, which need not exist yet.
 
-    Args:
-        num_key_frames: number of key frames, S.
-        num_clips: number of clips, N.
-        num_frames: frames of each clip, T.
-        frame_shape: shape of each frame, (C, H, W).
-        dtype: stored dtype, "float32", "float16" or "uint8".
-        index_bytes: size of all small arrays except soft labels.
-        on_disk_bytes: size of all files.
-        native_bytes: size of the arrays in the group `native`, None if there is no such group.
-        source_bytes: size of the real videos, None if unknown.
-        coded_bytes: size of the image files, None if key frames are not encoded.
-        soft_label_bytes: size of the soft labels, None if there are none.
+    There are `num_clips` clips of `num_frames` frames with `frame_shape` (C, H, W), and key frames with the
+    stored `dtype`. `coded_bytes` is the size of their image files, or None if they are not encoded. The other
+    arguments are described in `StorageReport`.
     """
     key_frame_bytes = coded_bytes
     if key_frame_bytes is None:
@@ -123,7 +114,7 @@ def count_index(
     with_steps: bool = False,
     encoding: str | None = None,
 ) -> int:
-    """Returns `index_bytes`, the size of all small arrays of a store except soft labels.
+    """Returns `index_bytes`, the size in bytes of all small arrays of a store except soft labels.
 
     Args:
         num_key_frames: number of key frames, S.
@@ -152,9 +143,9 @@ def key_frames_within(
     *,
     with_steps: bool = False,
 ) -> int:
-    """Returns how many key frames of all clips fit into a budget together with their index, 0 if none.
+    """Returns the number of key frames, for all clips together, that fit into a budget with their index.
 
-    The budget is compared with `key_frame_bytes + index_bytes` of `StorageReport`, without the attributes.
+    The budget covers `key_frame_bytes` and `index_bytes` of `StorageReport`, but not the attributes.
     """
     fixed, one = (
         count_index(number, num_clips, frame_shape[0], dtype, with_steps=with_steps) for number in (0, 1)

@@ -1,4 +1,4 @@
-"""The protocols that a container, Zarr or HDF5, implements for the rest of the format."""
+"""Defines the protocols that the Zarr and HDF5 containers implement."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ __all__ = ["ContainerReader", "ContainerWriter", "RowLayout", "RowSource"]
 
 
 class RowSource(Protocol):
-    """The large array of an open store, read by rows: frames of key_frames or bytes of coded_frames.
+    """The large array of an open store. Its rows are the frames of key_frames or the bytes of coded_frames.
 
     Attributes:
         shape: (S, C, H, W), or (B,).
@@ -24,19 +24,19 @@ class RowSource(Protocol):
     dtype: str
 
     def problems(self, *, thorough: bool = False) -> list[Problem]:
-        """Compares the declared size of the array with its files, before any row is read.
+        """Returns where the declared size of the array does not match its files, before any row is read.
 
-        If this takes one request per file, it is deferred to the first read from that file, unless the check
-        is `thorough`.
+        A check that needs one request per file is deferred to the first read from that file, unless it is
+        `thorough`.
         """
         ...
 
-    def read(self, start: int, stop: int) -> npt.NDArray[Any]:
-        """Returns rows start..stop as stored, read-only. Raises DamagedStoreError if they cannot be read."""
-        ...
-
     def read_spans(self, spans: Sequence[tuple[int, int]]) -> list[npt.NDArray[Any]]:
-        """Returns several runs of rows, each as returned by `read`, in one batch of requests."""
+        """Returns several runs of rows start..stop as stored, read-only, in one batch of requests.
+
+        Raises:
+            DamagedStoreError: a row cannot be read.
+        """
         ...
 
     def file_of(self, row: int) -> str:
@@ -49,11 +49,11 @@ class RowSource(Protocol):
 
 
 class ContainerReader(Protocol):
-    """The files of a store, opened for reading. Values that it returns are not validated yet."""
+    """Reads the files of a store. The values it returns are not validated."""
 
     container: str
     path: Place
-    read_path: str  # "general" once an array was read whose layout differs from what dfs-store writes
+    read_path: str  # "fast", or "general" after reading an array in a layout that dfs-store does not write
 
     def attributes(self) -> Any:  # noqa: ANN401 - any JSON
         """Returns the parsed header.
@@ -65,10 +65,10 @@ class ContainerReader(Protocol):
         ...
 
     def array(self, name: str, dtype: str, shape: tuple[int, ...] | None = None) -> npt.NDArray[Any] | None:
-        """Returns a small array, or one of a group ("native/static"), or None if it does not exist.
+        """Returns a small array ("labels", "native/static"), or None if it does not exist.
 
-        Before memory is allocated, the size of the array is compared with the file's, and its shape with
-        `shape` unless that is None.
+        Before memory is allocated, the size of the array is compared with the file, and its shape with
+        `shape` if given.
 
         Raises:
             DamagedStoreError: the array cannot be read, or its layout is not allowed by the format.
@@ -90,28 +90,28 @@ class ContainerReader(Protocol):
     def was_replaced(self, *, suspected: bool) -> bool:
         """Returns whether the store at the path has been replaced since the reader was created.
 
-        If this takes a request, it returns False unless `suspected`.
+        For a remote store, this needs a request, which is only sent if `suspected`.
         """
         ...
 
     def on_disk_bytes(self) -> int:
-        """Returns the size of all files in bytes."""
+        """Returns the total size of all files in bytes."""
         ...
 
     def consolidated_problems(self) -> list[str]:
-        """Returns how the two copies of duplicated metadata differ, for a check of the whole store."""
+        """Returns where metadata that are stored twice differ, for a check of the whole store."""
         ...
 
 
 @dataclass(frozen=True)
 class RowLayout:
-    """The large array of a store that is being written.
+    """Describes the large array of a store that is being written.
 
     Attributes:
         name: "key_frames" or "coded_frames".
-        row_shape: shape of a row, (C, H, W), or () for coded_frames.
+        row_shape: shape of a row: (C, H, W), or () for coded_frames.
         dtype: stored dtype.
-        compression: compression of each row, None for none.
+        compression: compression of each row, or None.
     """
 
     name: str
@@ -121,10 +121,10 @@ class RowLayout:
 
 
 class ContainerWriter(Protocol):
-    """A store being written, its large array first. It is not valid before `finish` returns."""
+    """Writes the files of a store, its large array first. The store is not valid until `finish` returns."""
 
     def append(self, rows: npt.NDArray[Any]) -> None:
-        """Appends rows to the large array: frames (K, C, H, W) as stored, or bytes of image files (n,)."""
+        """Appends rows to the large array: stored frames (K, C, H, W), or bytes of image files (n,) uint8."""
         ...
 
     def finish(
@@ -133,7 +133,7 @@ class ContainerWriter(Protocol):
         attributes: dict[str, Any],
         native: dict[str, npt.NDArray[Any]],
     ) -> None:
-        """Writes small and native arrays, then the attributes; each is flushed to disk before the next."""
+        """Writes the small and native arrays, then the attributes. Each is on disk before the next."""
         ...
 
     def close(self) -> None:

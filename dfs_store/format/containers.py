@@ -1,4 +1,4 @@
-"""Finds the container of a path, and the classes that read and write it."""
+"""Selects the container for a path, and the classes that read and write it."""
 
 from pathlib import Path
 
@@ -10,22 +10,22 @@ from dfs_store.format.spec import CODED, FRAMES
 
 __all__ = ["COMPRESSIONS", "SUFFIXES", "check_compression", "container_of", "new_container", "open_container"]
 
-# The first suffix that matches decides.
+# The first suffix that matches selects the container.
 SUFFIXES = {".zarr.zip": "zarr.zip", ".zarr": "zarr", ".h5": "hdf5", ".hdf5": "hdf5"}
 COMPRESSIONS = {"zarr": ("zstd", "gzip"), "zarr.zip": ("zstd", "gzip"), "hdf5": ("gzip",)}
 
 
 def container_of(place: Place) -> str:
-    """Returns "zarr", "zarr.zip" or "hdf5", by the path's suffix.
+    """Returns "zarr", "zarr.zip" or "hdf5", depending on the path's suffix.
 
     Raises:
-        SettingsError: the suffix is not that of a store.
+        SettingsError: the suffix is not one of `SUFFIXES`.
     """
     container = _container_named(place)
     if container is None:
         raise SettingsError(
-            f"{place}: the container of a store follows its suffix, which must be one of "
-            f"{', '.join(SUFFIXES)}; got {place.suffix or 'none'!r}"
+            f"{place}: the suffix of a store must be one of {', '.join(SUFFIXES)}, "
+            f"got {place.suffix or 'no suffix'}"
         )
     return container
 
@@ -40,10 +40,10 @@ def open_container(place: Place) -> ContainerReader:
 
     Raises:
         StoreNotFoundError: the path does not exist.
-        NotAStoreError: the content does not match the suffix, or the suffix is not that of a store.
+        NotAStoreError: the content does not match the suffix, or the suffix is not one of `SUFFIXES`.
         DamagedStoreError: the container is truncated.
         StoreUnreachableError: the server of a URL does not answer or refuses the request.
-        MissingDependencyError: the library for the protocol of a URL is not installed.
+        MissingDependencyError: the library for a URL's protocol is not installed.
     """
     container = _container_named(place)
     if container is None:
@@ -52,7 +52,7 @@ def open_container(place: Place) -> ContainerReader:
             raise StoreNotFoundError(
                 f"{place}: there is no such store; its name must end in {allowed}{collapsed_url(place)}"
             )
-        raise NotAStoreError(f"{place}: is not a store; the name of a store ends in {allowed}")
+        raise NotAStoreError(f"{place}: is not a store; the name of a store must end in {allowed}")
     if isinstance(place, Path) and (problem := pointer_problem(place)):
         raise NotAStoreError(f"{place}: {problem}")
     # Imported lazily: a Zarr store must open without h5py, and a local one without fsspec.
@@ -76,11 +76,11 @@ def open_container(place: Place) -> ContainerReader:
 
 
 def check_compression(compression: str | None, container: str) -> None:
-    """Raises SettingsError unless the container offers the compression."""
+    """Raises SettingsError unless the container supports the compression."""
     allowed = COMPRESSIONS[container]
     if compression is not None and compression not in allowed:
         raise SettingsError(
-            f"compression of a {container} store must be None or one of {', '.join(allowed)}, "
+            f"the compression of a {container} store must be None or one of {', '.join(allowed)}, "
             f"got {compression!r}"
         )
 

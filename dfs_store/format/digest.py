@@ -1,4 +1,4 @@
-"""Checksums and digests: CRC-32C per stored frame, SHA-256 of canonical JSON and all other arrays."""
+"""Computes the CRC-32C of each stored frame, and the SHA-256 of the attributes and all other arrays."""
 
 import hashlib
 import json
@@ -13,11 +13,9 @@ from dfs_store.format.spec import CODED, FRAMES, SMALL_ARRAYS
 
 __all__ = ["canonical_json", "compute_content_digest", "compute_digest", "frame_checksums"]
 
-
 CONTENT_KEYS = (
-    *("class_names", "frame_encoding", "frame_shape", "interpolation", "native", "normalization"),
-    "num_frames",
-)
+    "class_names", "frame_encoding", "frame_shape", "interpolation", "native", "normalization", "num_frames",
+)  # fmt: skip
 
 
 def canonical_json(value: object) -> bytes:
@@ -35,7 +33,7 @@ def frame_checksums(frames: npt.NDArray[Any]) -> npt.NDArray[np.uint32]:
     """Returns the CRC-32C of each stored frame.
 
     Args:
-        frames: frames in a stored dtype, little-endian, (K, C, H, W).
+        frames: frames (K, C, H, W) in a stored dtype, little-endian.
 
     Returns:
         (K,) uint32.
@@ -52,14 +50,15 @@ def compute_digest(
 ) -> str:
     r"""Returns the digest of a store: SHA-256 over the small arrays and the attributes.
 
-    docs/format.md specifies the recipe for other implementations. The input is: the line
-    ``<name> <dtype> <shape>\n`` of the large array, key_frames or coded_frames, without its values; then, for
-    every small array present, in the order of `SMALL_ARRAYS`, the line ``<name> <dtype> <shape>\n`` and its
-    little-endian bytes in C order; finally the canonical JSON of the attributes without ``digest``.
+    docs/format.md specifies the recipe for other implementations. The input consists of three parts. First
+    comes the line ``<name> <dtype> <shape>\n`` for the large array, key_frames or coded_frames, without its
+    values. Then, for every small array in the store, in the order of `SMALL_ARRAYS`, come the same line and
+    the array's little-endian bytes in C order. Last comes the canonical JSON of the attributes without
+    ``digest``.
 
     Args:
         attributes: the header of the store.
-        arrays: the small arrays by name.
+        arrays: the small arrays in the store, by name.
         frames_shape: (S, C, H, W) of key_frames, or (B,) of coded_frames if the attributes name an encoding.
         dtype: stored dtype of the large array.
 
@@ -88,7 +87,8 @@ def compute_content_digest(
 ) -> str:
     """Returns a digest of the clips that does not depend on their container or provenance.
 
-    Computed as in `compute_digest`, from the attributes in `CONTENT_KEYS`. Missing attributes count as null.
+    It is computed as in `compute_digest`, but only from the attributes in `CONTENT_KEYS`. Missing ones count
+    as null.
     """
     content = {key: attributes.get(key) for key in CONTENT_KEYS}
     return compute_digest(content, arrays, frames_shape, dtype)

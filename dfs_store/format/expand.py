@@ -1,7 +1,8 @@
 """Decompresses chunks of limited size, for the layouts that other tools write.
 
-A few compressed kilobytes can expand to gigabytes, and the decoders of numcodecs and libhdf5 allocate as much
-as the data require. So callers state the expected size of a chunk, and no function here allocates more.
+A few compressed kilobytes can decompress to gigabytes, and the decoders of numcodecs and libhdf5 allocate as
+much memory as the data require. So callers state the expected size of a chunk, and no function here allocates
+more.
 """
 
 import zlib
@@ -20,9 +21,9 @@ def expand(compressor: str, stored: Bytes, size_bytes: int) -> Bytes:
     """Decompresses one chunk.
 
     Args:
-        compressor: name of the compressor, "deflate", "gzip", "zstd" or "blosc".
+        compressor: "deflate", "gzip", "zstd" or "blosc".
         stored: the compressed bytes.
-        size_bytes: the expected size after decompression.
+        size_bytes: the expected size after decompression, in bytes.
 
     Returns:
         (size_bytes,) uint8.
@@ -48,8 +49,8 @@ def _inflate(stored: Bytes, size_bytes: int, window_bits: int) -> Bytes:
 def _zstd(stored: Bytes, size_bytes: int) -> Bytes:
     from numcodecs import zstd
 
-    # The size in the frame's header is compared first. A frame without one is written into `found`, which
-    # fails if it does not fit; a shorter one leaves zeros, which the checksums detect.
+    # numcodecs first compares the size in the frame's header. A frame without a size fails if it does not fit
+    # into `found`. If it is shorter, zeros remain, which the checksums detect.
     found = np.zeros(size_bytes, dtype=np.uint8)
     zstd.decompress(stored, found)
     return found
@@ -59,11 +60,11 @@ def _blosc(stored: Bytes, size_bytes: int) -> Bytes:
     from numcodecs import blosc
 
     if stored.size < _BLOSC_HEADER_BYTES:
-        raise ValueError(f"needs a header of {_BLOSC_HEADER_BYTES} bytes, got {stored.size} bytes")
+        raise ValueError(f"the header must have {_BLOSC_HEADER_BYTES} bytes, got {stored.size}")
     expanded, _, compressed = stored[4:_BLOSC_HEADER_BYTES].view("<u4").tolist()
-    # The decoder does not get the size of its input, and would read past the end.
+    # The decoder is not given the size of its input, and would read past the end.
     if compressed != stored.size:
-        raise ValueError(f"its header states {compressed:,} compressed bytes, but there are {stored.size:,}")
+        raise ValueError(f"its header states {compressed:,} compressed bytes, but it has {stored.size:,}")
     if expanded != size_bytes:
         raise ValueError(_other_size(expanded, size_bytes))
     found = np.empty(size_bytes, dtype=np.uint8)
@@ -80,7 +81,7 @@ _EXPANDERS = {
 
 
 def check_lzf(stored: Bytes, size_bytes: int) -> None:
-    """Raises ValueError unless LZF data expand to `size_bytes`, without decompressing them."""
+    """Raises ValueError if the decompressed size of LZF data is not `size_bytes`. Decompresses nothing."""
     data, at, found = bytes(stored), 0, 0
     try:
         while at < len(data) and found <= size_bytes:
@@ -103,4 +104,4 @@ def check_lzf(stored: Bytes, size_bytes: int) -> None:
 
 def _other_size(found: int, size_bytes: int) -> str:
     amount = f"{found:,}" if found <= size_bytes else f"more than {size_bytes:,}"
-    return f"expands to {amount} bytes, a chunk has {size_bytes:,}"
+    return f"decompresses to {amount} bytes, but a chunk has {size_bytes:,}"

@@ -1,7 +1,7 @@
-"""Checks and rows that both containers share for arrays whose layout differs from what dfs-store writes.
+"""Checks and reads arrays in layouts that dfs-store does not write, for both containers.
 
-A store copied by another tool contains the same arrays with other chunks or compressors. zarr-python or h5py
-reads them, after their metadata show that the limits below suffice. Digest and checksums verify the values.
+A store copied by another tool contains the same arrays with different chunks or compressors. zarr-python or
+h5py reads them if their metadata are within the limits below. The digest and checksums verify the values.
 """
 
 import math
@@ -21,14 +21,14 @@ Array = npt.NDArray[Any]
 
 # Small arrays are read whole: enough for 16 million key frames, or 5 million with scale and zero in RGB.
 MAX_SMALL_BYTES = 64 * 2**20
-# Chunks per read, unless they are large: a missing chunk takes the reader time, but no space in the file.
+# Limit of chunks per read, unless they are large. Missing chunks take time to read, but no space in the file.
 _MAX_CHUNKS = 4096
 _SMALL_CHUNK_BYTES = 16 * 2**10
-# Bytes that one read may expand in total, if chunks extend far beyond the rows to read.
-_MAX_EXPANDED_BYTES = 4 * 2**30
-# zarr-python decompresses this number of chunks at a time.
+# Limit of decompressed bytes per read, if chunks extend far beyond the rows to read.
+_MAX_READ_BYTES = 4 * 2**30
+# Number of chunks that zarr-python decompresses at the same time.
 _AT_ONCE = 10
-# A chunk may extend beyond its array, as in an array to be appended to, but only by this much.
+# Size limit for chunks that extend beyond their array, as in an array to be appended to.
 _MAX_OVERHANG_BYTES = 64 * 2**20
 _BLOCK_BYTES = 64 * 2**20
 
@@ -63,16 +63,16 @@ def check_chunks(where: str, shape: Sequence[int], chunks: Sequence[int], itemsi
     most = max(_MAX_CHUNKS, math.prod(read) * itemsize // _SMALL_CHUNK_BYTES)
     if count > most:
         raise DamagedStoreError(
-            f"{where}: has {count:,} chunks, but at most {most:,} can be read together; "
+            f"{where}: has {count:,} chunks, but at most {most:,} may be read at once; "
             "store it in larger chunks"
         )
     inside = all(chunk <= max(side, 1) for chunk, side in zip(chunks, shape, strict=True))
     limit = MAX_FRAME_BYTES if inside else _MAX_OVERHANG_BYTES
     together = max(1, min(count, _AT_ONCE))
-    if size_bytes * together > limit or size_bytes * count > _MAX_EXPANDED_BYTES:
+    if size_bytes * together > limit or size_bytes * count > _MAX_READ_BYTES:
         raise DamagedStoreError(
             f"{where}: {count:,} chunks of {tuple(chunks)} take {size_bytes:,} bytes each, but at most "
-            f"{limit:,} are expanded at a time and {_MAX_EXPANDED_BYTES:,} in one read; store it in smaller "
+            f"{limit:,} may be decompressed at a time, and {_MAX_READ_BYTES:,} per read; store it in smaller "
             "chunks"
         )
 
@@ -104,16 +104,16 @@ def check_row_chunks(where: str, shape: Sequence[int], chunks: Sequence[int], it
 
 
 class GeneralRows:
-    """The large array, read through a library (see `dfs_store.format.container.RowSource`).
+    """Reads the large array through zarr-python or h5py (see `dfs_store.format.container.RowSource`).
 
-    Keeps the last block of rows, at most 64 MiB, so that consecutive reads decompress a chunk only once.
+    Caches the last block of rows, at most 64 MiB, so that consecutive reads decompress a chunk only once.
     Thread-safe: at worst, two threads read the same block.
 
     Args:
         shape: (S, C, H, W), or (B,).
         dtype: "float32", "float16" or "uint8".
         chunk_length: number of rows in a chunk.
-        fetch: returns rows start..stop; raises DamagedStoreError.
+        fetch: function that returns rows start..stop, or raises DamagedStoreError.
         file: name of the file in error messages.
     """
 
@@ -134,26 +134,12 @@ class GeneralRows:
         self._block: tuple[int, Array] | None = None
 
     def problems(self, *, thorough: bool = False) -> list[Problem]:
-        """Returns nothing: a missing chunk reads as the fill value, which the checksums detect."""
+        """Returns an empty list. The checksums detect missing chunks, which are read as the fill value."""
         return []
 
-    def read(self, start: int, stop: int) -> Array:
-        """Returns rows start..stop as stored, read-only."""
-        assert self._fetch is not None
-        if self._length == 1:
-            return self._read_only(self._fetch(start, stop))
-        parts = []
-        try:
-            for number in range(start // self._length, (stop - 1) // self._length + 1):
-                first = number * self._length
-                parts.append(self._find_block(number)[max(start - first, 0) : stop - first])
-        except DamagedStoreError:  # perhaps in a chunk that only other rows of the block need
-            parts = [self._fetch(start, stop)]
-        return self._read_only(parts[0] if len(parts) == 1 else np.concatenate(parts))
-
     def read_spans(self, spans: Sequence[tuple[int, int]]) -> list[Array]:
-        """Returns several runs of rows, each as returned by `read`."""
-        return [self.read(*span) for span in spans]
+        """Returns several runs of rows."""
+        return [self._read(*span) for span in spans]
 
     def file_of(self, row: int) -> str:
         """Returns the file that contains the array, or its folder."""
@@ -162,6 +148,19 @@ class GeneralRows:
     def close(self) -> None:
         """Releases the last block and the files. Returned arrays stay valid."""
         self._block = self._fetch = None
+
+    def _read(self, start: int, stop: int) -> Array:
+        assert self._fetch is not None
+        if self._length == 1:
+            return self._read_only(self._fetch(start, stop))
+        parts = []
+        try:
+            for number in range(start // self._length, (stop - 1) // self._length + 1):
+                first = number * self._length
+                parts.append(self._find_block(number)[max(start - first, 0) : stop - first])
+        except DamagedStoreError:  # the damaged chunk may contain only other rows
+            parts = [self._fetch(start, stop)]
+        return self._read_only(parts[0] if len(parts) == 1 else np.concatenate(parts))
 
     def _find_block(self, number: int) -> Array:
         kept = self._block

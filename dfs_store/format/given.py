@@ -1,4 +1,4 @@
-"""Validates the input of a writer: attributes, key frames, labels and steps."""
+"""Validates a writer's input: attributes, key frames, labels and steps."""
 
 import operator
 from collections.abc import Mapping, Sequence
@@ -26,10 +26,10 @@ def build_attributes(
     extra: Mapping[str, Any] | None,
     encoding: FrameEncoding | None = None,
 ) -> dict[str, Any]:
-    """Returns the attributes as a reader returns them, except `complete` and `digest`.
+    """Returns the attributes as a reader will return them, without `complete` and `digest`.
 
     Raises:
-        SettingsError: a value is invalid; the message lists all of them.
+        SettingsError: a value is invalid; the message lists all invalid values.
     """
     if isinstance(class_names, str):
         raise SettingsError(f"class_names must be a list of names, got the string {class_names!r}")
@@ -45,8 +45,10 @@ def build_attributes(
                     "provenance": {},
                     **given,
                     "format_version": FORMAT_VERSION,
-                    "num_frames": _whole("num_frames", num_frames),
-                    "frame_shape": [_whole("frame_shape", side) for side in frame_shape],
+                    "num_frames": _whole("num_frames must be a whole number", num_frames),
+                    "frame_shape": [
+                        _whole("frame_shape must be whole numbers", side) for side in frame_shape
+                    ],
                     "class_names": [str(name) for name in class_names],
                     "interpolation": "linear",
                     "frame_encoding": encoding and {"name": encoding.name, "unit": encoding.unit},
@@ -64,7 +66,7 @@ def build_attributes(
 
 
 def _readable(value: Any) -> Any:  # noqa: ANN401 - any JSON
-    """Returns attributes with valid Unicode; bytes of paths that are not UTF-8 are escaped."""
+    """Returns attributes with valid Unicode. Bytes of paths that are not UTF-8 are escaped."""
     if isinstance(value, dict):
         return {_readable(key): _readable(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -73,11 +75,11 @@ def _readable(value: Any) -> Any:  # noqa: ANN401 - any JSON
 
 
 def check_frames(key_frames: npt.ArrayLike, frame_shape: tuple[int, ...]) -> npt.NDArray[np.float32]:
-    """Returns key frames as (K, C, H, W) float32. Raises ClipError unless they are finite and fit."""
+    """Returns key frames as (K, C, H, W) float32. Raises ClipError if their shape or a value is invalid."""
     values = np.asarray(key_frames)
     if values.ndim != 4 or values.shape[0] == 0 or values.shape[1:] != frame_shape:
         raise ClipError(
-            f"key frames must have shape (K, {', '.join(map(str, frame_shape))}) with K from 1, "
+            f"key frames must have shape (K, {', '.join(map(str, frame_shape))}) with K >= 1, "
             f"got {values.shape}"
         )
     if values.dtype.kind not in "fiu":
@@ -91,7 +93,7 @@ def check_frames(key_frames: npt.ArrayLike, frame_shape: tuple[int, ...]) -> npt
 
 
 def check_label(label: int, num_classes: int) -> int:
-    """Returns a label as int. Raises ClipError unless it is a whole number below `num_classes`."""
+    """Returns a label as an int. Raises ClipError unless it is in 0..num_classes - 1."""
     number = np.asarray(label)
     if number.shape != () or not np.issubdtype(number.dtype, np.integer):
         raise ClipError(f"label must be one whole number, got {label!r}")
@@ -101,11 +103,11 @@ def check_label(label: int, num_classes: int) -> int:
 
 
 def check_steps(inserted_at: npt.ArrayLike, count: int) -> npt.NDArray[Any]:
-    """Returns inserted_at as (count,) whole numbers. Raises ClipError unless each is -1 or a step."""
+    """Returns inserted_at as (count,) integers. Raises ClipError unless each is -1 or a 0-based step."""
     steps = np.asarray(inserted_at)
     if steps.shape != (count,) or not np.issubdtype(steps.dtype, np.integer):
         raise ClipError(
-            f"inserted_at must be {count} whole numbers, got shape {steps.shape} of {steps.dtype}"
+            f"inserted_at must be {count} whole numbers, got shape {steps.shape} and dtype {steps.dtype}"
         )
     if (steps < -1).any() or (steps >= _STEP_LIMIT).any():
         raise ClipError(f"inserted_at must be in -1..{_STEP_LIMIT - 1}, got {steps}")
@@ -113,12 +115,12 @@ def check_steps(inserted_at: npt.ArrayLike, count: int) -> npt.NDArray[Any]:
 
 
 def check_soft_label(soft_label: npt.ArrayLike, num_classes: int) -> npt.NDArray[Any]:
-    """Returns a soft label as (1, num_classes) float16. Raises ClipError unless it is finite and fits."""
+    """Returns a soft label as (1, num_classes) float16. Raises ClipError if it is invalid."""
     values = np.asarray(soft_label)
     if values.shape != (num_classes,) or values.dtype.kind not in "fiu":
         raise ClipError(
-            f"a soft label must be {num_classes} real numbers, one per class, got shape {values.shape} of "
-            f"{values.dtype}"
+            f"a soft label must be {num_classes} real numbers, one per class, got shape {values.shape} and "
+            f"dtype {values.dtype}"
         )
     with np.errstate(over="ignore"):
         stored = values.astype("<f2")
@@ -127,8 +129,8 @@ def check_soft_label(soft_label: npt.ArrayLike, num_classes: int) -> npt.NDArray
     return stored[None]
 
 
-def _whole(name: str, value: Any) -> int:  # noqa: ANN401 - any user input
+def _whole(rule: str, value: Any) -> int:  # noqa: ANN401 - any user input
     try:
         return operator.index(value)
     except TypeError:
-        raise SettingsError(f"{name} must be whole numbers, got {value!r}") from None
+        raise SettingsError(f"{rule}, got {value!r}") from None

@@ -1,6 +1,6 @@
-"""Native arrays: data that a method needs beside key frames, in the group `native`, with checksums.
+"""Reads and describes native arrays: data that a method needs beside key frames, with checksums.
 
-Readers may ignore them: the same clips are also stored as key frames.
+They are in the group `native`. Readers may ignore them, because key frames of the same clips are stored too.
 """
 
 import math
@@ -21,7 +21,7 @@ Array = npt.NDArray[Any]
 
 
 def stored_natively(arrays: Mapping[str, npt.ArrayLike]) -> dict[str, Array]:
-    """Returns arrays as they are stored, contiguous and little-endian.
+    """Converts arrays to the form in which they are stored, contiguous and little-endian.
 
     Raises:
         SettingsError: a dtype is not one of `NATIVE_DTYPES`, or a floating-point number is not finite.
@@ -31,10 +31,13 @@ def stored_natively(arrays: Mapping[str, npt.ArrayLike]) -> dict[str, Array]:
         array = np.asarray(values)
         if array.dtype.name not in NATIVE_DTYPES:
             raise SettingsError(
-                f"native array {name} must have a dtype of {', '.join(NATIVE_DTYPES)}, got {array.dtype}"
+                f"native array {name} must have one of the dtypes {', '.join(NATIVE_DTYPES)}, "
+                f"got {array.dtype}"
             )
         if array.dtype.kind == "f" and not np.isfinite(array).all():
-            raise SettingsError(f"native array {name} must be finite, but contains NaN or infinity")
+            raise SettingsError(
+                f"native array {name} must contain only finite numbers, but contains NaN or infinity"
+            )
         stored[name] = np.ascontiguousarray(array, dtype=NATIVE_DTYPES[array.dtype.name])
     return stored
 
@@ -51,9 +54,9 @@ def describe_native(method: str, arrays: Mapping[str, Array]) -> dict[str, Any]:
 
 
 def native_bytes(header: Header) -> int | None:
-    """Returns the size of the native arrays according to the header, None if there are none.
+    """Returns the size in bytes that the header states for the native arrays, or None if there are none.
 
-    Arrays whose dtype this version does not know are not counted.
+    Arrays with a dtype unknown to this version are not counted.
     """
     if header.native is None:
         return None
@@ -78,7 +81,7 @@ def _read(reader: ContainerReader, name: str, about: dict[str, Any]) -> Array:
     where = f"{reader.path}: the array {NATIVE}/{name}"
     if about["dtype"] not in NATIVE_DTYPES:
         raise DamagedStoreError(
-            f"{where} must have a dtype of {', '.join(NATIVE_DTYPES)}, got {about['dtype'][:80]!r}"
+            f"{where} must have one of the dtypes {', '.join(NATIVE_DTYPES)}, got {about['dtype'][:80]!r}"
         )
     array = reader.array(f"{NATIVE}/{name}", NATIVE_DTYPES[about["dtype"]], tuple(about["shape"]))
     if array is None:

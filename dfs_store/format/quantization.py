@@ -1,6 +1,7 @@
-"""Stored dtypes of frames: float32, float16, and uint8 with a scale and a zero per frame and channel.
+"""Converts frames to their stored dtype and back: float32, float16 or uint8.
 
-Bounds on the error of a value x, where M is the largest |x| of the same frame and channel:
+uint8 frames have a scale and a zero for each frame and channel. The error of a value x is bounded as follows,
+where M is the largest |x| in the same frame and channel:
 
 * float32: 0.
 * float16: max(2**-11 * |x|, 2**-25). Values that round to more than 65504 raise an error.
@@ -49,7 +50,7 @@ def encode(frames: npt.NDArray[np.float32], dtype: str) -> Encoded:
         if not np.isfinite(halves).all():
             raise ClipError(
                 f"float16 supports values up to {FLOAT16_MAX:.0f}, got {np.abs(frames).max():g}; "
-                "store float32, or normalise the clip"
+                "use float32, or normalise the clip"
             )
         return Encoded(halves)
     return _encode_uint8(frames)
@@ -59,14 +60,14 @@ def _encode_uint8(frames: npt.NDArray[np.float32]) -> Encoded:
     low = frames.min(axis=(2, 3)).astype(np.float64)
     reach = frames.max(axis=(2, 3)) - low
     scale = (reach / LEVELS).astype("<f4")
-    # Rounded up if float32 is too small, so that the largest value stays within half a step.
+    # Rounded up where float32 rounded down, so that the largest value stays within half a step.
     short = scale.astype(np.float64) * LEVELS < reach
     scale[short] = np.nextafter(scale[short], np.float32(np.inf))
     # Decoding multiplies in float32, which must not overflow.
     if (scale.astype(np.float64) * LEVELS > np.finfo(np.float32).max).any():
         raise ClipError(
             f"uint8 supports a range of up to 3.4e38 within one channel of a frame, got {reach.max():g}; "
-            "store float32, or normalise the clip"
+            "use float32, or normalise the clip"
         )
     steps = np.where(scale > 0, scale, 1).astype(np.float64)[:, :, None, None]
     levels = np.rint((frames - low[:, :, None, None]) / steps)
@@ -82,8 +83,8 @@ def decode(
 
     Args:
         frames: frames in a stored dtype.
-        scale: scales of uint8 frames, (K, C): value = zero + scale * stored, in float32.
-        zero: zeros of uint8 frames, (K, C).
+        scale: scales of uint8 frames, (K, C) float32: value = zero + scale * stored.
+        zero: zeros of uint8 frames, (K, C) float32.
     """
     values = frames.astype(np.float32)
     if scale is not None and zero is not None:
@@ -93,7 +94,7 @@ def decode(
 
 
 def error_bound(frames: npt.NDArray[np.float32], dtype: str) -> npt.NDArray[np.float64]:
-    """Returns the largest possible storage error of every value of float32 frames (K, C, H, W)."""
+    """Returns the bound on the storage error of each value in float32 frames (K, C, H, W)."""
     values = np.abs(frames.astype(np.float64))
     if dtype == "float32":
         return np.zeros_like(values)

@@ -1,6 +1,6 @@
-"""Paths in a store's provenance. Those of its source are relative to the store, so both can move together.
+"""Converts the paths in a store's provenance. Paths of its source are relative, so both can move together.
 
-A recorded path begins with "./", "../" or "/", to distinguish a folder from a dataset of the catalogue.
+A recorded path begins with "./", "../" or "/", to distinguish a folder from a dataset in the catalogue.
 """
 
 import os
@@ -19,10 +19,10 @@ _SOURCES = ("dataset", "test_list", "class_names")
 
 
 def recorded_path(path: PathLike, store: PathLike) -> str:
-    """Returns a path as a store records it: relative to the folder of the store if possible, else absolute.
+    """Returns a path as a store records it: relative to the store's folder if possible, else absolute.
 
-    It is absolute if the two have only the root of the file system in common, since they would rarely be
-    moved together, or if the store is at a URL.
+    It is absolute if the two paths share only the root of the file system, since they would rarely be moved
+    together, or if the store is at a URL.
     """
     target, place = os.path.abspath(path), locate(store)
     if not isinstance(place, Path):
@@ -35,14 +35,14 @@ def recorded_path(path: PathLike, store: PathLike) -> str:
 
 
 def found_path(recorded: str, store: PathLike) -> str:
-    """Returns the absolute path of a path that a store records."""
+    """Converts a path recorded by a store to an absolute path."""
     place = locate(store)
     folder = os.path.dirname(os.path.abspath(place)) if isinstance(place, Path) else os.getcwd()
     return os.path.normpath(os.path.join(folder, recorded))
 
 
 def rebased(provenance: Any, old: PathLike, new: PathLike) -> Any:  # noqa: ANN401 - any JSON
-    """Returns the provenance for a copy at another path: source paths become relative to the copy."""
+    """Returns the provenance for a copy at another path, with source paths relative to the copy."""
 
     def seen(value: str) -> str:
         return recorded_path(found_path(value, old), new) if _is_relative(value) else value
@@ -60,7 +60,7 @@ def portable(provenance: Any) -> Any:  # noqa: ANN401 - any JSON
 
 
 def source_name(dataset: str) -> str:
-    """Returns the name of a source: of a folder its last part, else the name itself."""
+    """Returns the last part of a source's path, or the name of a dataset unchanged."""
     if _is_relative(dataset) or os.path.isabs(dataset):
         return os.path.basename(os.path.normpath(dataset)) or dataset
     return dataset

@@ -1,6 +1,6 @@
-"""The rules of format 1.0: constants, and the header of a store.
+"""Defines the constants of format 1.0, and validates the header of a store.
 
-docs/format.md describes them in prose; its MUST rules are checked here or in `rules`.
+docs/format.md describes the format in prose. Its MUST rules are checked here and in `checks.rules`.
 """
 
 import math
@@ -26,6 +26,7 @@ __all__ = [
     "NATIVE_DTYPES",
     "RESERVED_KEYS",
     "SMALL_ARRAYS",
+    "ZARR_JSON",
     "Header",
     "check_version",
     "frame_size_bytes",
@@ -35,14 +36,15 @@ __all__ = [
 
 FORMAT_VERSION = "1.0"
 ATTRIBUTE = "dfs_store"  # the header: a root attribute in Zarr, a dataset of its JSON text in HDF5
+ZARR_JSON = "zarr.json"  # metadata file of a Zarr array or group
 FRAMES = "key_frames"  # the one large array of a store
-CODED = "coded_frames"  # replaces key_frames if they are stored as image files, one after the other
-# Encodings by name, and the content of one image file.
+CODED = "coded_frames"  # in place of key_frames if they are stored as image files, one after the other
+# The encodings by name, and what one image file contains.
 FRAME_ENCODINGS = {"webp": "frame", "avif": "clip"}
 CODED_CHANNELS = 3  # frames stored as images are RGB
 MAX_CODED_SIDE = 16_383  # limit of WebP; AVIF allows twice as many
 FRAME_DTYPES = {"float32": "<f4", "float16": "<f2", "uint8": "|u1"}
-# Every other array, in the order of the digest.
+# All other arrays, in the order in which the digest covers them.
 SMALL_ARRAYS = {
     "positions": "<u2",
     "offsets": "<i8",
@@ -55,26 +57,15 @@ SMALL_ARRAYS = {
     "soft_labels": "<f2",
 }
 LEVELS = 255  # the largest stored uint8
-# The group of the arrays that a method needs beside key frames, and the key that describes them.
+# Name of the group of arrays that a method needs beside key frames, and of the header key for them.
 NATIVE = "native"
 MAX_SIDES = 8  # largest number of dimensions of any array
 NATIVE_DTYPES = {**FRAME_DTYPES, "int32": "<i4", "int64": "<i8"}
 # Keys that only the writer sets.
-RESERVED_KEYS = frozenset(
-    {
-        *(
-            "format_version",
-            "num_frames",
-            "frame_shape",
-            "class_names",
-            "interpolation",
-            "complete",
-            "digest",
-            "frame_encoding",
-        ),
-        NATIVE,
-    }
-)
+RESERVED_KEYS = frozenset({
+    "format_version", "num_frames", "frame_shape", "class_names", "interpolation", "complete", "digest",
+    "frame_encoding", NATIVE,
+})  # fmt: skip
 # The normalization of clips that dfs-store prepares.
 IMAGENET = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
 # The header is read whole before it can be checked, so it needs a limit of its own.
@@ -90,14 +81,14 @@ class Header:
     """The validated header of a store.
 
     Attributes:
-        num_frames: T, number of frames of every rebuilt clip.
+        num_frames: T, number of frames in every rebuilt clip.
         frame_shape: (C, H, W) of every key frame.
-        class_names: names in the order of their labels.
-        normalization: {"mean": [...], "std": [...]} of C numbers each, or None.
+        class_names: class names in the order of their labels.
+        normalization: {"mean": [...], "std": [...]} with C numbers each, or None.
         fps: frames per second for playback, or None.
-        frame_encoding: key of `FRAME_ENCODINGS` if key frames are image files, else None.
+        frame_encoding: a key of `FRAME_ENCODINGS` if key frames are image files, else None.
         digest: SHA-256 over the small arrays and `attributes`, in hex.
-        native: description of the group `native` (see `dfs_store.format.native`), or None.
+        native: description of the native arrays (see `dfs_store.format.native`), or None.
         attributes: the whole JSON object, including unknown keys.
     """
 
@@ -119,7 +110,7 @@ def frame_size_bytes(frame_shape: tuple[int, ...], dtype: str) -> int:
 
 
 def check_version(attributes: object, path: object) -> None:
-    """Raises an error for attributes of a newer major version, before they are parsed.
+    """Raises an error if the attributes have a newer major version, before they are parsed.
 
     Raises:
         NewerFormatError: the major version is above 1.
@@ -129,7 +120,7 @@ def check_version(attributes: object, path: object) -> None:
     parts = re.fullmatch(r"(\d{1,9})\.(\d{1,9})", version, re.ASCII) if isinstance(version, str) else None
     if parts is None or int(parts[1]) == 0:
         raise DamagedStoreError(
-            f'{path}: format_version must be text like "{FORMAT_VERSION}", got {_shown(version)}'
+            f'{path}: format_version must be a string such as "{FORMAT_VERSION}", got {_shown(version)}'
         )
     if int(parts[1]) > int(FORMAT_VERSION.split(".")[0]):
         raise NewerFormatError(
@@ -180,10 +171,10 @@ def header_problems(attributes: dict[str, Any]) -> list[str]:
     if not (
         isinstance(shape, list) and len(shape) == 3 and all(_is_int(side) and side > 0 for side in shape)
     ):
-        problems.append(f"frame_shape must be [C, H, W] of whole numbers from 1, got {_shown(shape)}")
+        problems.append(f"frame_shape must be [C, H, W], whole numbers of at least 1, got {_shown(shape)}")
     elif math.prod(shape) * 4 > MAX_FRAME_BYTES:
         problems.append(
-            f"frame_shape must make at most {MAX_FRAME_BYTES:,} bytes of float32, got {_shown(shape)}"
+            f"a frame must have at most {MAX_FRAME_BYTES:,} bytes in float32, got frame_shape {_shown(shape)}"
         )
     else:
         channels = shape[0]
@@ -215,7 +206,7 @@ def _encoding_problems(value: object, shape: list[int] | None) -> list[str]:
         return []
     name = value.get("name") if isinstance(value, dict) else None
     if not isinstance(value, dict) or not isinstance(name, str) or name not in FRAME_ENCODINGS:
-        return [f'frame_encoding must be null or {{"name": text, "unit": text}}, got {_shown(value)}']
+        return [f'frame_encoding must be null or {{"name": string, "unit": string}}, got {_shown(value)}']
     problems = []
     if value.get("unit") != FRAME_ENCODINGS[name]:
         problems.append(
@@ -237,7 +228,7 @@ def _class_names_problems(names: object) -> list[str]:
             return [f"class_names must be non-empty strings, got {_shown(name)}"]
     if len(set(names)) != len(names):
         twice = Counter(names).most_common(1)[0][0]
-        return [f"class_names must differ from each other, got {_shown(twice)} twice"]
+        return [f"class_names must be unique, got {_shown(twice)} twice"]
     return []
 
 
@@ -266,10 +257,10 @@ def _native_problems(value: object) -> list[str]:
         or not isinstance(value, dict)
         or not isinstance(value.get("method"), str)
     ):
-        return [f'native must be null or {{"method": text, "arrays": {{...}}}}, got {_shown(value)}']
+        return [f'native must be null or {{"method": string, "arrays": {{...}}}}, got {_shown(value)}']
     for name, about in arrays.items():
         if not re.fullmatch("[a-z][a-z0-9_]{0,63}", name):
-            return [f"native arrays must have names of a-z, 0-9 and _, got {_shown(name)}"]
+            return [f"names of native arrays must consist of a-z, 0-9 and _, got {_shown(name)}"]
         if not (
             isinstance(about, dict)
             and isinstance(about.get("dtype"), str)
@@ -279,8 +270,8 @@ def _native_problems(value: object) -> list[str]:
             and _is_int(about.get("checksum"))
         ):
             return [
-                f"native array {name} must have a dtype, a shape of 1 to {MAX_SIDES} whole numbers from 1, "
-                f"and a checksum, got {_shown(about)}"
+                f"native array {name} must have a dtype, a shape of 1 to {MAX_SIDES} whole numbers of at "
+                f"least 1, and a checksum, got {_shown(about)}"
             ]
     return []
 

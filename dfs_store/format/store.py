@@ -1,4 +1,4 @@
-"""Reads a store: checks every rule when opening it, and the checksum of each frame at its first read."""
+"""Reads stores. Opening one checks every rule of the format, and reading a frame checks its checksum."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -17,8 +17,7 @@ from dfs_store.format.containers import open_container
 from dfs_store.format.digest import compute_content_digest
 from dfs_store.format.io.place import Place, StoreURL, absolute_text, locate
 from dfs_store.format.native import native_bytes, read_native
-from dfs_store.format.quantization import decode
-from dfs_store.format.rebuilding import check_clip_bytes, rebuilt_blocks
+from dfs_store.format.rebuilding import check_clip_bytes, decoded_rows, rebuilt_blocks
 from dfs_store.format.spec import Header
 from dfs_store.format.stored_frames import DamagedFrameError
 from dfs_store.interpolation import neighbours
@@ -29,18 +28,18 @@ Array = npt.NDArray[Any]
 
 
 class KeyFrameStore:
-    """A store opened for reading. N clips of T frames, S key frames of shape (C, H, W).
+    """A store opened for reading: N clips of T frames, with S key frames of shape (C, H, W).
 
     Opening reads the attributes and small arrays and checks every rule of the format. Key frames are read
-    later, and compared with their checksums at the first read. Safe to share between threads and across a
-    fork. Pickles as its path and digest, and opens again when it is unpickled. Returned arrays that cover
-    the whole store are read-only.
+    later, and compared with their checksums at the first read. A store can be shared between threads and used
+    after a fork. It is pickled as its path and digest, and opened again when unpickled. Returned arrays that
+    cover the whole store are read-only.
 
     Args:
-        path: a `.zarr` directory, or a `.zarr.zip`, `.h5` or `.hdf5` file; or its URL (s3://, https:// or
-            any other protocol of fsspec), see docs/remote.md.
-        max_clip_bytes: largest size of a rebuilt clip in bytes; the environment variable
-            DFS_MAX_CLIP_BYTES, else 2 GiB, if None.
+        path: a `.zarr` folder, or a `.zarr.zip`, `.h5` or `.hdf5` file; or its URL (s3://, https:// or any
+            other protocol that fsspec supports), see docs/remote.md.
+        max_clip_bytes: size limit of a rebuilt clip in bytes. If None, the environment variable
+            DFS_MAX_CLIP_BYTES, or 2 GiB if it is not set.
 
     Attributes:
         path: the given path, as a `pathlib.Path` or a `dfs_store.format.io.place.StoreURL`.
@@ -51,7 +50,7 @@ class KeyFrameStore:
         NewerFormatError: the store was written by a newer major version of the format.
         DamagedStoreError: the store breaks a rule of the format.
         StoreUnreachableError: the server of a URL does not answer or refuses the request.
-        MissingDependencyError: a library for the protocol of a URL is not installed.
+        MissingDependencyError: a library for a URL's protocol is not installed.
     """
 
     def __init__(self, path: str | os.PathLike[str], *, max_clip_bytes: int | None = None) -> None:
@@ -60,7 +59,7 @@ class KeyFrameStore:
 
     @classmethod
     def of_examination(cls, place: Place, found: Examination) -> Self:
-        """Returns a store whose small arrays are valid, but whose frames may be damaged."""
+        """Creates a store from an examination that may have found damaged frames."""
         store = cls.__new__(cls)
         store._set_up(place, found)
         return store
@@ -99,7 +98,7 @@ class KeyFrameStore:
 
     @property
     def num_frames(self) -> int:
-        """T, the number of frames of every rebuilt clip."""
+        """T, the number of frames in every rebuilt clip."""
         return self._header.num_frames
 
     @property
@@ -109,7 +108,7 @@ class KeyFrameStore:
 
     @property
     def class_names(self) -> list[str]:
-        """Names of the classes in the order of their labels."""
+        """The class names in the order of their labels."""
         return list(self._header.class_names)
 
     @property
@@ -124,7 +123,7 @@ class KeyFrameStore:
 
     @property
     def offsets(self) -> npt.NDArray[np.int64]:
-        """(N+1,) int64: clip i has key frames offsets[i] to offsets[i+1]."""
+        """(N+1,) int64: clip i has the key frames from offsets[i] up to, not including, offsets[i+1]."""
         return self._arrays["offsets"]
 
     @property
@@ -144,7 +143,7 @@ class KeyFrameStore:
 
     @property
     def dtype(self) -> str:
-        """Stored dtype of key frames, "float32", "float16" or "uint8"; that of decoded ones if encoded."""
+        """Stored dtype of key frames: "float32", "float16" or "uint8". If encoded, "uint8"."""
         return self._frames.dtype
 
     @property
@@ -154,12 +153,12 @@ class KeyFrameStore:
 
     @property
     def stored_as(self) -> str:
-        """`frame_encoding`, or else `dtype`."""
+        """`frame_encoding` if key frames are encoded, else `dtype`."""
         return self.frame_encoding or self.dtype
 
     @property
     def levels(self) -> Levels | None:
-        """Scale and zero point shared by all encoded key frames; None if they are not encoded."""
+        """Scale and zero of all encoded key frames, or None if they are not encoded."""
         if self.frame_encoding is None:
             return None
         return Levels(self._arrays["scale"][0], self._arrays["zero"][0])
@@ -171,7 +170,7 @@ class KeyFrameStore:
 
     @property
     def read_path(self) -> str:
-        """Reader of the arrays: "fast" for the layout that dfs-store writes, "general" for any other."""
+        """How arrays are read: "fast" for the layout that dfs-store writes, "general" for any other."""
         return self._reader.read_path
 
     @property
@@ -186,7 +185,7 @@ class KeyFrameStore:
 
     @property
     def normalization(self) -> dict[str, list[float]] | None:
-        """Mean and std that the values were normalised with, {"mean": [...], "std": [...]}, or None."""
+        """The normalization of the values, {"mean": [...], "std": [...]} with C numbers each, or None."""
         return self._header.normalization
 
     @property
@@ -196,9 +195,9 @@ class KeyFrameStore:
 
     @property
     def content_digest(self) -> str:
-        """SHA-256 of the clips in hex, equal for equal results, whatever their provenance.
+        """SHA-256 of the clips in hex, equal for equal clips regardless of their provenance.
 
-        Covers the small arrays (including the frames' checksums), shapes, class names, normalization and
+        It covers the small arrays (including the frames' checksums), shapes, class names, normalization and
         native arrays, but neither the container nor the provenance.
         """
         encoded = self.frame_encoding is not None
@@ -207,7 +206,7 @@ class KeyFrameStore:
 
     @property
     def storage(self) -> StorageReport:
-        """Storage cost of the store."""
+        """The store's storage cost."""
         source_bytes = (self.attributes.get("provenance") or {}).get("source_bytes")
         soft = self.soft_labels
         return count_storage(
@@ -230,7 +229,7 @@ class KeyFrameStore:
         return self.all_positions[start:stop].astype(np.int64)
 
     def inserted_at(self, clip: int) -> npt.NDArray[np.int32] | None:
-        """Returns the 0-based step of insertion of each key frame (-1: initial), (K,), or None."""
+        """Returns the step at which each key frame was inserted, (K,) int32, -1 if initial; or None."""
         start, stop = self._bounds(clip)
         steps = self._arrays.get("inserted_at")
         return None if steps is None else steps[start:stop].copy()
@@ -243,9 +242,7 @@ class KeyFrameStore:
         """
         start, stop = self._bounds(clip)
         stored = self.stored_frames(start, stop)
-        if self.scale is None or self.zero is None:
-            return decode(stored)
-        return decode(stored, self.scale[start:stop], self.zero[start:stop])
+        return decoded_rows(self, stored, slice(start, stop))
 
     def clip(self, clip: int, times: npt.ArrayLike | None = None) -> npt.NDArray[np.float32]:
         """Rebuilds a clip from its key frames (Eq. 3).
@@ -273,10 +270,10 @@ class KeyFrameStore:
         return rebuilt
 
     def clip_blocks(self, clip: int, times: npt.ArrayLike | None = None) -> Iterator[npt.NDArray[np.float32]]:
-        """Yields the frames of `clip` in blocks (m, C, H, W) of at most 16 MiB, or one frame.
+        """Yields what `clip` returns in blocks (m, C, H, W) of at most 16 MiB, or of one frame.
 
-        Takes the arguments of `clip` and raises the same errors: all T frames must fit into `max_clip_bytes`,
-        even if `times` are few.
+        Has the same arguments and errors as `clip`, but all T frames must fit into `max_clip_bytes`, even if
+        there are few `times`.
         """
         clip = self._number(clip)
         self.check_clip_bytes(self.num_frames)
@@ -289,8 +286,8 @@ class KeyFrameStore:
     def stored_frames(self, start: int, stop: int) -> Array:
         """Returns key frames start..stop of the whole store as stored, (stop - start, C, H, W), read-only.
 
-        Uncompressed frames are a view of the mapped file, after comparison with their checksums. Image files
-        are decoded to levels, to which `scale` and `zero` apply.
+        Uncompressed frames are a view of the memory-mapped file, after comparison with their checksums. Image
+        files are decoded to levels, to which `scale` and `zero` apply.
 
         Raises:
             SettingsError: the range is outside 0..S, or the store is closed.
@@ -299,12 +296,12 @@ class KeyFrameStore:
         self._check_span(start, stop)
         if start == stop:
             return np.empty((0, *self.frame_shape), dtype=self.dtype)
-        return self._read([(start, stop)], 1)[0]
+        return self.stored_spans([(start, stop)])[0]
 
     def stored_spans(self, spans: Sequence[tuple[int, int]], *, threads: int = 1) -> list[Array]:
         """Returns several runs of key frames, each as returned by `stored_frames`.
 
-        A remote store receives one batch of requests, with adjacent runs merged.
+        Sends one batch of requests to a remote store, in which adjacent runs are merged.
 
         Args:
             spans: non-empty runs of key frames, (start, stop).
@@ -316,36 +313,39 @@ class KeyFrameStore:
         """
         for span in spans:
             self._check_span(*span)
-        return self._read(spans, threads)
+        with self._damage_described():
+            return self._frames.read_spans(spans, threads)
 
     def read_into(
         self, out: Array, spans: Sequence[tuple[int, int]], *, threads: int = 1, keep: bool = True
     ) -> None:
-        """Reads several runs of key frames into the caller's memory, one after the other, as stored.
+        """Reads several runs of key frames into the caller's array, one after the other, as stored.
 
-        Image files are decoded in place.
+        Image files are decoded directly into the array.
 
         Args:
             out: array to fill, (K, C, H, W) of the stored dtype, with K the total length of the spans.
             spans: non-empty runs of key frames, (start, stop).
             threads: largest number of threads that decode image files.
-            keep: whether to cache decoded image files, up to 64 MiB in all, for the next read. Pass False if
-                each is read once.
+            keep: whether to cache decoded image files, up to 64 MiB in all, for later reads. Pass False if
+                each is read only once.
 
         Raises:
-            SettingsError: `out` has another shape or dtype; or see `stored_frames`.
+            SettingsError: `out` has the wrong shape or dtype; or see `stored_frames`.
             DamagedStoreError, StoreUnreachableError: see `stored_spans`; `out` is then partly written.
         """
         for span in spans:
             self._check_span(*span)
         shape = (sum(stop - start for start, stop in spans), *self.frame_shape)
         if (out.shape, out.dtype) != (shape, np.dtype(self.dtype)):
-            raise SettingsError(f"out must be {shape} {self.dtype}, got {out.shape} {out.dtype}")
+            raise SettingsError(
+                f"out must have shape {shape} and dtype {self.dtype}, got {out.shape} and {out.dtype}"
+            )
         with self._damage_described():
             self._frames.read_into(out, spans, threads, keep=keep)
 
     def coded_clip(self, clip: int) -> list[bytes]:
-        """Returns the image files of a clip's key frames: one per key frame, or one sequence.
+        """Returns the image files of a clip's key frames: one per key frame, or one sequence for all.
 
         Raises:
             SettingsError: key frames are not encoded, or the store is closed.
@@ -354,24 +354,21 @@ class KeyFrameStore:
         start, stop = self._bounds(clip)
         self._check_span(start, stop)
         if self.frame_encoding is None:
-            raise SettingsError(f"{self.path}: its key frames are not stored as image files")
+            raise SettingsError(f"{self.path}: its key frames are not stored as image files; use key_frames")
         from dfs_store.format.coded.frames import CodedFrames
 
         assert isinstance(self._frames, CodedFrames)
         with self._damage_described():
             return self._frames.coded(start, stop)
 
-    def _read(self, spans: Sequence[tuple[int, int]], threads: int) -> list[Array]:
-        with self._damage_described():
-            return self._frames.read_spans(spans, threads)
-
     @contextmanager
     def _damage_described(self) -> Iterator[None]:
-        """Adds the clip to the error of a damaged frame, unless the store at the path has been replaced."""
+        """Adds the clip to the error of a damaged frame, or reports that the store has been replaced."""
         try:
             yield
         except DamagedStoreError as error:
-            self._look_for_another()
+            if isinstance(self.path, StoreURL) or self._reader.was_replaced(suspected=True):
+                self._check_not_replaced()
             if isinstance(error, DamagedFrameError):
                 raise DamagedStoreError(
                     f"{self.path}: {self.describe_frame(error.frame)} {error.what}"
@@ -386,41 +383,36 @@ class KeyFrameStore:
                 f"{self.path}: key frames must be in 0..{self._frames.shape[0]}, got {start}..{stop}"
             )
 
-    def _look_for_another(self) -> None:
-        """Raises DamagedStoreError if the cause of damage is that the store was replaced."""
-        if isinstance(self.path, StoreURL) or self._reader.was_replaced(suspected=True):
-            self._check_in_place()
-
     @property
     def native_method(self) -> str | None:
-        """The method that the native arrays belong to, or None."""
+        """The method of the native arrays, or None if there are none."""
         return None if self._header.native is None else str(self._header.native["method"])
 
     def native_arrays(self) -> dict[str, Array]:
-        """Reads the native arrays, which a method needs beside key frames; {} if there are none.
+        """Reads the native arrays, which a method needs beside key frames. Empty if there are none.
 
         Raises:
             DamagedStoreError: an array is missing, has another shape, or does not match its checksum.
         """
         arrays = {}
-        reader = open_container(locate(self._absolute))  # not shared between threads
+        reader = open_container(locate(self._absolute))  # a reader must not be shared between threads
         try:
-            reader.attributes()  # compares metadata that are stored twice
+            reader.attributes()  # reads the consolidated metadata to compare with
             for name, values in read_native(reader, self._header):
                 if isinstance(values, DamagedStoreError):
-                    self._check_in_place()
+                    self._check_not_replaced()
                     raise values
                 arrays[name] = values
         finally:
             reader.close()
         return arrays
 
-    def _check_in_place(self) -> None:
+    def _check_not_replaced(self) -> None:
         if examine(locate(self._absolute)).header.digest != self._header.digest:
             raise _replaced(self._absolute)
 
     def close(self) -> None:
-        """Closes the files, those of an archive once the store is deleted. Returned arrays stay valid."""
+        """Closes the files. An archive is closed when this object is deleted. Returned arrays stay valid."""
         self._closed = True
         self._frames.close()
 
@@ -429,7 +421,7 @@ class KeyFrameStore:
         return int(self._arrays["coded_offsets"][-1])
 
     def _per_frame(self, name: str) -> npt.NDArray[np.float32] | None:
-        """Returns scale or zero with a row for every key frame; rows of encoded frames are all equal."""
+        """Returns scale or zero with a row for each key frame. Encoded frames share one row."""
         array = self._arrays.get(name)
         if array is None or self.frame_encoding is None:
             return array
@@ -458,9 +450,8 @@ def open_store(path: str | os.PathLike[str], *, max_clip_bytes: int | None = Non
     """Opens a store for reading and checks every rule of the format. Key frames are read later.
 
     Args:
-        path: a `.zarr` directory, or a `.zarr.zip`, `.h5` or `.hdf5` file; or its URL.
-        max_clip_bytes: largest size of a rebuilt clip in bytes; the environment variable
-            DFS_MAX_CLIP_BYTES, else 2 GiB, if None.
+        path: a `.zarr` folder, or a `.zarr.zip`, `.h5` or `.hdf5` file; or its URL.
+        max_clip_bytes: see `KeyFrameStore`.
 
     Raises:
         StoreNotFoundError, NotAStoreError, NewerFormatError, DamagedStoreError, StoreUnreachableError: see

@@ -1,4 +1,4 @@
-"""Key frames of a store, compared with their checksums at the first read."""
+"""Reads a store's key frames, and compares them with their checksums at the first read."""
 
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -20,10 +20,10 @@ MISMATCH = "does not match its checksum"
 
 
 class DamagedFrameError(DamagedStoreError):
-    """A damaged key frame. Callers that know its clip raise a more specific error.
+    """A key frame is damaged. Callers that know its clip raise a more specific error.
 
     Attributes:
-        frame: number of the key frame in the store.
+        frame: number of the key frame in the whole store.
         what: description of the damage.
     """
 
@@ -44,15 +44,15 @@ class StoredFrames(Protocol):
     dtype: str
 
     def problems(self, *, thorough: bool = False) -> list[Problem]:
-        """Compares sizes before any frame is read, see `dfs_store.format.container.RowSource`."""
+        """Compares sizes before any frame is read (see `dfs_store.format.container.RowSource`)."""
         ...
 
     def read_spans(self, spans: Sequence[Span], threads: int = 1) -> list[Array]:
-        """Returns runs of frames, read-only.
+        """Returns several runs of frames, each (K, C, H, W) of `dtype`, read-only.
 
         Args:
             spans: non-empty runs of frames, (start, stop).
-            threads: largest number of threads that decode.
+            threads: largest number of decoding threads.
 
         Raises:
             DamagedFrameError: a frame does not match its checksum, or cannot be decoded.
@@ -61,12 +61,12 @@ class StoredFrames(Protocol):
         ...
 
     def read_into(self, out: Array, spans: Sequence[Span], threads: int = 1, *, keep: bool = True) -> None:
-        """Reads runs of frames into memory, one run after the other.
+        """Reads several runs of frames into an array, one after the other.
 
         Args:
             out: array to fill, (K, C, H, W) of `dtype`, with K the total length of the spans.
             spans: non-empty runs of frames, (start, stop).
-            threads: largest number of threads that decode.
+            threads: largest number of decoding threads.
             keep: whether to cache decoded frames for the next read.
 
         Raises:
@@ -75,7 +75,7 @@ class StoredFrames(Protocol):
         ...
 
     def damage(self, start: int, stop: int) -> dict[int, str]:
-        """Reads frames start..stop again and returns the damage of each damaged frame by its number."""
+        """Reads frames start..stop again, and describes the damage of each damaged frame, by frame number."""
         ...
 
     def file_of(self, frame: int) -> str:
@@ -83,17 +83,12 @@ class StoredFrames(Protocol):
         ...
 
     def close(self) -> None:
-        """Releases every file."""
+        """Closes every file."""
         ...
 
 
 class PlainFrames:
-    """Frames stored as numbers (see `StoredFrames`). Safe for threads and under fork.
-
-    Args:
-        rows: the array key_frames.
-        checksums: checksums of the frames, (S,) uint32.
-    """
+    """Frames stored as numbers (see `StoredFrames`). Thread-safe and fork-safe."""
 
     def __init__(self, rows: RowSource, checksums: npt.NDArray[np.uint32]) -> None:
         self.shape, self.dtype = rows.shape, rows.dtype
@@ -106,23 +101,23 @@ class PlainFrames:
         return self._rows.problems(thorough=thorough)
 
     def read_spans(self, spans: Sequence[Span], threads: int = 1) -> list[Array]:
-        """Returns runs of frames. Uncompressed ones are views of the mapped file."""
-        found = [self._rows.read(*spans[0])] if len(spans) == 1 else self._rows.read_spans(spans)
+        """Returns several runs of frames. Uncompressed frames are views of the memory-mapped file."""
+        found = self._rows.read_spans(spans)
         for (start, stop), frames in zip(spans, found, strict=True):
             if not self._seen[start:stop].all():
                 self._check(frames, start, stop)
         return found
 
     def read_into(self, out: Array, spans: Sequence[Span], threads: int = 1, *, keep: bool = True) -> None:
-        """Copies runs of frames into memory. `threads` and `keep` have no effect."""
+        """Copies several runs of frames into an array. `threads` and `keep` have no effect."""
         end = 0
         for (start, stop), frames in zip(spans, self.read_spans(spans), strict=True):
             out[end : (end := end + stop - start)] = frames
 
     def damage(self, start: int, stop: int) -> dict[int, str]:
-        """Returns the damage of frames start..stop."""
+        """Describes the damage of each damaged frame in start..stop, by frame number."""
         try:
-            stored = self._rows.read(start, stop)
+            (stored,) = self._rows.read_spans([(start, stop)])
         except DamagedStoreError as error:
             if stop - start == 1:
                 return {start: f"cannot be read: {error}"}
@@ -141,11 +136,11 @@ class PlainFrames:
         return self._rows.file_of(frame)
 
     def close(self) -> None:
-        """Releases every file. Returned arrays stay valid."""
+        """Closes every file. Returned arrays stay valid."""
         self._rows.close()
 
     def _check(self, frames: Array, start: int, stop: int) -> None:
-        """Compares frames with their checksums. Safe if two threads check the same frames."""
+        """Compares frames with their checksums. Two threads may check the same frames."""
         wrong = np.flatnonzero(frame_checksums(frames) != self._checksums[start:stop])
         if wrong.size:
             raise DamagedFrameError(start + int(wrong[0]), MISMATCH)

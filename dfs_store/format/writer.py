@@ -1,4 +1,4 @@
-"""Writes a store: validates each clip when it is appended, and publishes the store only when complete."""
+"""Writes stores. Each clip is validated when it is appended, and a store is published once it is complete."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -16,13 +16,7 @@ from dfs_store.format.coded.levels import Levels, pixel_levels
 from dfs_store.format.container import ContainerWriter, RowLayout
 from dfs_store.format.containers import check_compression, container_of, new_container
 from dfs_store.format.digest import compute_digest, frame_checksums
-from dfs_store.format.given import (
-    build_attributes,
-    check_frames,
-    check_label,
-    check_soft_label,
-    check_steps,
-)
+from dfs_store.format.given import build_attributes, check_frames, check_label, check_soft_label, check_steps
 from dfs_store.format.io.durable import output_error
 from dfs_store.format.io.transaction import open_transaction
 from dfs_store.format.native import describe_native, stored_natively
@@ -39,25 +33,26 @@ __all__ = ["StoreWriter"]
 class StoreWriter:
     """Writes a store clip by clip, as a context manager.
 
-    Nothing is visible at `path` before a clean exit, and an exception leaves nothing behind. Memory does not
-    grow with the number of clips. With `overwrite`, the existing store stays recoverable until the new one is
-    complete.
+    Nothing is visible at `path` before a clean exit, and an exception leaves nothing behind. Memory use does
+    not grow with the number of clips. With `overwrite`, the existing store can be recovered until the new one
+    is complete.
 
     Args:
         path: path of the store; the suffix selects the container: `.zarr`, `.zarr.zip`, `.h5` or `.hdf5`.
-            May be a URL: the store is written to a local folder, and uploaded when complete.
-        num_frames: T, number of frames of every clip, at least 2.
+            It may be a URL; then the store is written to a local folder, and uploaded when complete.
+        num_frames: T, number of frames in every clip, at least 2.
         frame_shape: (C, H, W) of every key frame.
-        class_names: names in the order of their labels, all different.
+        class_names: class names in the order of their labels, all different.
         dtype: stored dtype, "float32", "float16" or "uint8"; see `dfs_store.format.quantization` for error
             bounds. If None, float32, or uint8 with an encoding, which requires it.
         encoding: encoding of key frames as image files: "webp[:QUALITY]", one still per key frame, or
             "avif[:QUALITY]", one sequence per clip. Lossy; frames must have three channels (RGB).
-        levels: values of the 8-bit levels of encoded frames, see `pixel_levels`. If None, level / 255 is the
-            pixel under `normalization`, and values outside [0, 1] are clipped.
+        levels: values that the 8-bit levels of encoded frames represent, see `pixel_levels`. If None, levels
+            represent pixels from 0 to 1, normalised by `normalization`, and other values are clipped.
         attributes: normalization, fps, provenance, and any further keys, as JSON values.
         overwrite: whether to replace an existing store.
-        compression: None, "zstd" (Zarr only) or "gzip", for archiving: compressed frames cannot be mapped.
+        compression: None, "zstd" (Zarr only) or "gzip". Meant for archiving, because compressed frames cannot
+            be memory-mapped.
 
     Raises:
         SettingsError: an argument is invalid.
@@ -152,18 +147,19 @@ class StoreWriter:
 
         Args:
             key_frames: key frames, (K, C, H, W) finite numbers.
-            positions: positions of the key frames, (K,) whole numbers: the first 0, the last T-1, strictly
-                increasing; or [0].
+            positions: 0-based positions of the key frames, (K,) whole numbers that strictly increase from 0
+                to T-1; or [0].
             label: class of the clip.
-            inserted_at: 0-based step of insertion of each key frame, -1 for an initial one, (K,) whole
-                numbers. Given for all clips of a store or for none.
-            soft_label: a teacher's logits for the clip, (classes,) finite numbers, stored as float16. Given
-                for all clips of a store or for none.
+            inserted_at: 0-based step at which each key frame was inserted, -1 if initial, (K,) whole numbers.
+                It must be given for all clips of a store or for none.
+            soft_label: a teacher's logits for the clip, (classes,) finite numbers, stored as float16. It must
+                be given for all clips of a store or for none.
 
         Raises:
-            ClipError: an argument is invalid; the writer accepts further clips.
-            PositionsError: the positions are invalid; the writer accepts further clips.
-            DiskFullError, OutputNotWritableError: writing failed; the writer is closed, its files removed.
+            ClipError: an argument is invalid; the writer can still be used.
+            PositionsError: the positions are invalid; the writer can still be used.
+            DiskFullError, OutputNotWritableError: writing failed; the writer is closed, and its files are
+                removed.
         """
         frames = check_frames(key_frames, self._frame_shape)
         if self.encoding is None:
@@ -191,12 +187,8 @@ class StoreWriter:
     ) -> None:
         """Appends one clip whose frames already have the stored dtype, bit by bit.
 
-        Args:
-            stored: frames (K, C, H, W) of this store's dtype; with uint8, scale and zero (K, C).
-            positions: see `append`.
-            label: see `append`.
-            inserted_at: see `append`.
-            soft_label: see `append`.
+        `stored` contains frames (K, C, H, W) in this store's dtype and, for uint8, scale and zero (K, C). The
+        other arguments are described in `append`.
 
         Raises:
             ClipError, PositionsError, DiskFullError, OutputNotWritableError: see `append`.
@@ -210,8 +202,9 @@ class StoreWriter:
             or any(part is not None and part.shape != shape for part in stored[1:])
         ):
             raise ClipError(
-                f"stored frames must be (K, {', '.join(map(str, self._frame_shape))}) in {self.dtype}, "
-                f"got {stored.frames.shape} in {stored.frames.dtype}; scale and zero are only for uint8"
+                f"stored frames must have shape (K, {', '.join(map(str, self._frame_shape))}) and dtype "
+                f"{self.dtype}, got {stored.frames.shape} and {stored.frames.dtype}; scale and zero must be "
+                "given for uint8 only"
             )
         if self.encoding is not None:
             raise ClipError(f"frames of this store are encoded as {self.encoding.name}; use append_encoded")
@@ -228,14 +221,10 @@ class StoreWriter:
         inserted_at: npt.ArrayLike | None = None,
         soft_label: npt.ArrayLike | None = None,
     ) -> None:
-        """Appends one clip whose key frames are image files of this store's encoding and levels.
+        """Appends one clip whose key frames are image files in this store's encoding and levels.
 
-        Args:
-            files: one file per key frame, or one sequence. They must be valid: they are not decoded here.
-            positions: see `append`.
-            label: see `append`.
-            inserted_at: see `append`.
-            soft_label: see `append`.
+        `files` contains one file per key frame, or one sequence. They must be valid, because they are not
+        decoded here. The other arguments are described in `append`.
 
         Raises:
             ClipError, PositionsError, DiskFullError, OutputNotWritableError: see `append`.
@@ -250,22 +239,23 @@ class StoreWriter:
         self._check_files(count, max(map(len, files)))
         self._note(count, positions, label, inserted_at, soft_label)
         if self._encoder is not None:
-            for done in self._encoder.finish():  # of earlier clips
+            for done in self._encoder.finish():  # earlier clips come first
                 self._write_coded(done.files)
         self._write_coded(files)
 
     def takes_files(self, encoding: str | None, levels: Levels | None) -> bool:
-        """Returns whether `append_encoded` accepts image files of an encoding and levels."""
+        """Returns whether `append_encoded` accepts image files with this encoding and these levels."""
         if self.encoding is None or levels is None or self._levels is None:
             return False
         return self.encoding.name == encoding and self._levels.equals(levels)
 
     def write_native(self, method: str, arrays: Mapping[str, npt.ArrayLike]) -> None:
-        """Adds the group `native`, which contains what a method needs beside key frames.
+        """Adds native arrays, which a method needs beside key frames.
 
         Args:
-            method: name of the method. Readers that know it may use the arrays in place of the key frames.
-            arrays: non-empty arrays of `dfs_store.format.spec.NATIVE_DTYPES`, by name (a-z, 0-9 and _).
+            method: name of the method. Its readers may use the arrays in place of the key frames.
+            arrays: non-empty arrays by name (a-z, 0-9 and _), with dtypes of
+                `dfs_store.format.spec.NATIVE_DTYPES`.
 
         Raises:
             SettingsError: a name, dtype or shape is invalid, or a number is not finite.
@@ -285,14 +275,17 @@ class StoreWriter:
         soft_label: npt.ArrayLike | None,
         stored: Encoded | None = None,
     ) -> None:
-        """Checks everything of a clip except its frames, and records it for the small arrays."""
+        """Checks all of a clip except its frames, and records its part of the small arrays."""
         if self._files is None:
             raise SettingsError(
                 f"{self._shown}: the writer is not open; use it as `with StoreWriter(...) as writer:`"
             )
         places = check_positions(positions, self._num_frames)
         if places.size != count:
-            raise ClipError(f"there must be as many positions as key frames, got {places.size} and {count}")
+            raise ClipError(
+                f"there must be one position per key frame, got {places.size} positions for {count} key "
+                "frames"
+            )
         num_classes = len(self._attributes["class_names"])
         parts = {"positions": places, "labels": np.array([check_label(label, num_classes)])}
         optional = self._check_optional(inserted_at=inserted_at, soft_labels=soft_label)
@@ -320,7 +313,7 @@ class StoreWriter:
         self._write(np.frombuffer(b"".join(files), dtype=np.uint8))
 
     def _write(self, rows: npt.NDArray[Any]) -> None:
-        """Appends rows to the large array. If writing fails, the store is removed."""
+        """Appends rows to the large array. Removes the store if this fails."""
         assert self._files is not None
         try:
             self._files.append(rows)
@@ -330,7 +323,7 @@ class StoreWriter:
             raise self._failure from error
 
     def _check_optional(self, **values: npt.ArrayLike | None) -> frozenset[str]:
-        """Returns the optional arrays that are given. Raises ClipError if they differ from earlier clips."""
+        """Returns the optional arrays that are given. Raises ClipError if earlier clips have others."""
         given = frozenset(name for name, value in values.items() if value is not None)
         for name in sorted(given ^ (given if self._optional is None else self._optional)):
             raise ClipError(

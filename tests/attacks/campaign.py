@@ -1,7 +1,7 @@
-"""A seeded campaign of damages over the archived stores, in both containers and every compression.
+"""Damages the archived stores at random, in both containers and every compression.
 
-Each damage must be harmless (the very content of the sound store) or refused by one of the library's errors:
-never a crash, a hang, another error, or another picture.
+Each damage must be harmless (the content is unchanged) or raise one of the library's errors. It must never
+lead to a crash, a hang, any other error, or a wrong picture.
 """
 
 import shutil
@@ -27,17 +27,17 @@ def copy(store: Path, target: Path) -> None:
 
 
 def run_campaign(numbers, *, seed=0, keep: Path | None = None, on_progress=None, stores=None):
-    """Makes the damages of these numbers.
+    """Damages stores, once for each number.
 
     Args:
-        numbers: of the damages; number n of a seed is always the same damage.
-        seed: of the campaign.
-        keep: a folder for the stores of findings.
-        on_progress: called with each outcome's number, kind and seconds.
-        stores: that are damaged, all archived ones if absent.
+        numbers: numbers of the damages. With the same seed, a number always gives the same damage.
+        seed: seed of the campaign.
+        keep: folder for damaged stores with findings.
+        on_progress: function called with the number, kind and duration of each outcome.
+        stores: stores to damage; all archived ones if None.
 
     Returns:
-        How often each kind of outcome came up, and one line per finding.
+        How often each kind of outcome occurred, and one line per finding.
     """
     counts, findings = Counter(), []
     stores = STORES if stores is None else stores

@@ -1,4 +1,4 @@
-"""Runs commands of `dfs` in processes of their own, and says what memory and time they took."""
+"""Runs `dfs` commands in separate processes, and measures their memory."""
 
 import contextlib
 import os
@@ -10,19 +10,19 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-# A command that is out of bounds ends by itself.
+# A command that exceeds the limit fails.
 MEMORY_LIMIT_BYTES = 6 * 2**30
 
 
 @dataclass(frozen=True)
 class Ran:
-    """What a command did.
+    """The outcome of a command.
 
     Attributes:
-        code: its exit code; negative numbers are signals.
-        stdout: as bytes.
-        stderr: as text.
-        peak_bytes: the process's resident memory at its highest.
+        code: exit code; negative numbers are signals.
+        stdout: standard output as bytes.
+        stderr: standard error as text.
+        peak_bytes: largest resident memory of the process.
     """
 
     code: int
@@ -32,7 +32,7 @@ class Ran:
 
 
 def run(*words, seconds=60, stdin=subprocess.DEVNULL, env=None, cwd=None) -> Ran:
-    """Types `dfs`, words of text or bytes; a command that takes longer than `seconds` is an error."""
+    """Runs `dfs` with arguments of text or bytes, and kills it after `seconds`."""
     return python("-m", "dfs_store.cli", *words, seconds=seconds, stdin=stdin, env=env, cwd=cwd)
 
 
@@ -61,9 +61,9 @@ def python(*words, seconds=60, stdin=subprocess.DEVNULL, env=None, cwd=None) -> 
 
 
 def _wait(process, seconds):
-    """Waits for the end, and returns the most memory that was seen.
+    """Waits for the process to end, and returns the largest resident memory observed.
 
-    The kernel's own figure at the end would also count the process that this one was forked from.
+    The kernel's final figure would include the process that this one was forked from.
     """
     peak, end = 0, time.monotonic() + seconds
     while process.poll() is None:

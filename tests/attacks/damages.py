@@ -1,6 +1,6 @@
-"""Damages by chance: what disks, networks, half-done copies and careless editors do to a store.
+"""Random damage such as disks, networks, incomplete copies and careless edits cause.
 
-Each is drawn from a generator alone, so the number of a damage in a campaign is enough to make it again.
+It depends only on a generator, so the number of a damage in a campaign suffices to repeat it.
 """
 
 import json
@@ -11,7 +11,7 @@ import h5py
 
 from tests.format.making import write_header
 
-# Values that a careless or hostile editor might leave in a header.
+# Values that a careless or malicious editor might leave in a header.
 _VALUES = [
     0, -1, 1, 2, 255, 65536, 2**31, 2**32, 2**53 + 1, 2**63, 2**64, -(2**63), 10**400,
     1e308, 1e-320, 0.5, float("nan"), float("inf"), None, True, False,
@@ -20,7 +20,7 @@ _VALUES = [
 
 
 def damage(path: Path, rng) -> str:
-    """Damages a store in place, in one of the ways below; returns what was done, in words."""
+    """Damages a store in place in one of the ways below, and describes the damage."""
     files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
     ways = _FOLDER_WAYS if path.is_dir() else _FILE_WAYS
     way = _pick(rng, _ARCHIVE_WAYS if path.suffix == ".zip" else ways)
@@ -32,7 +32,7 @@ def _pick(rng, things):
 
 
 def _weighted(files, rng):
-    """One file; in a folder of many the large ones come up no more often than the small."""
+    """Picks a file. Large files are not more likely than small ones."""
     file = _pick(rng, files)
     return file, bytearray(file.read_bytes())
 

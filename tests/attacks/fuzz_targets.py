@@ -1,7 +1,7 @@
-"""What a coverage-guided fuzzer feeds: each target reads bytes, and ends or raises an error of the library's.
+"""Targets for a coverage-guided fuzzer. Each reads bytes, and returns or raises one of the library's errors.
 
-`benchmarks/fuzzing.py` runs them under atheris; the inputs that led it to new code are kept in `corpus`, and
-the tests read all of them again.
+`benchmarks/fuzzing.py` runs them with atheris. Inputs that reached new code are kept in `corpus`, and the
+tests read all of them again.
 """
 
 import contextlib
@@ -28,14 +28,14 @@ from dfs_store.format.zarr.zip_files import ZipFiles
 from tests.format.making import content, read_attributes
 
 CORPUS = Path(__file__).parent / "corpus"
-# Of a store whose frames are no image files, without soft labels.
+# Arrays that a store without image files and soft labels does not have.
 ABSENT = ("coded_offsets", "soft_labels")
 PLAIN_ARRAYS = {name: dtype for name, dtype in SMALL_ARRAYS.items() if name not in ABSENT}
 
 
 @functools.cache
 def folder() -> Path:
-    """A folder of this process, in memory where the system has one there."""
+    """A temporary folder, in memory if the system supports it."""
     shared = Path("/dev/shm")
     made = tempfile.TemporaryDirectory(dir=shared if shared.is_dir() else None)
     folder.keep = made
@@ -50,7 +50,7 @@ def sound(name: str) -> Path:
 
 
 def header(data: bytes) -> None:
-    """The root attribute."""
+    """Parses a header."""
     try:
         attributes = parse_json(data)
     except ValueError:
@@ -64,7 +64,7 @@ def header(data: bytes) -> None:
 
 
 def metadata(data: bytes) -> None:
-    """The zarr.json of an array, which is then read; one that is not ours reaches zarr-python."""
+    """Parses the zarr.json of an array and reads the array, through zarr-python if it has another layout."""
     for name, dtype in (("labels", "int32"), ("key_frames", "float32")):
         with contextlib.suppress(DFSError):
             about = parse_array(data, name)
@@ -78,11 +78,11 @@ def metadata(data: bytes) -> None:
                 assert about.shard_length >= 1
             elif name == "key_frames":
                 frames = open_general_rows(FolderFiles(sound("a-float32.zarr")), None, "key_frames", about)
-                assert frames.read(0, 1).shape == (1, *about.shape[1:])
+                assert frames.read_spans([(0, 1)])[0].shape == (1, *about.shape[1:])
 
 
 def index(data: bytes) -> None:
-    """A shard of five frames without the checksum of its index; the first byte is its compressor."""
+    """Reads a shard of five frames without its index checksum. The first byte selects the compressor."""
     root = folder() / "shard"
     (root / "key_frames").mkdir(parents=True, exist_ok=True)
     compressor = [None, "gzip", "zstd"][data[0] % 3] if data else None
@@ -94,13 +94,13 @@ def index(data: bytes) -> None:
         return
     for frame in range(5):
         with contextlib.suppress(DFSError):
-            assert frames.read(frame, frame + 1).nbytes == 8
+            assert frames.read_spans([(frame, frame + 1)])[0].nbytes == 8
     with contextlib.suppress(DFSError):
-        assert frames.read(0, 5).shape == (5, 1, 2, 2)
+        assert frames.read_spans([(0, 5)])[0].shape == (5, 1, 2, 2)
 
 
 def _with_fitting_checksum(data: bytes) -> bytes:
-    """Puts the right checksum behind a shard's index: a fuzzer cannot find it, an attacker can compute it."""
+    """Appends the checksum of a shard's index, which a fuzzer cannot find but an attacker can compute."""
     import google_crc32c
 
     tail = data[-5 * 16 :]
@@ -108,7 +108,7 @@ def _with_fitting_checksum(data: bytes) -> bytes:
 
 
 def arrays(data: bytes) -> None:
-    """The values of the small arrays: bytes dealt out to them in turn."""
+    """Checks small arrays, whose values are consecutive parts of the data."""
     stored = parse_header(read_attributes(sound("a-uint8.zarr")), "s.zarr")
     shapes = {"offsets": (5,), "labels": (4,), "scale": (12, 2), "zero": (12, 2)}
     found, at = {}, 0
@@ -130,7 +130,7 @@ def arrays(data: bytes) -> None:
 
 
 class InMemory:
-    """Bytes as a file."""
+    """Bytes as a `ByteSource`."""
 
     def __init__(self, data: bytes) -> None:
         self._data = np.frombuffer(data, np.uint8)
@@ -139,12 +139,12 @@ class InMemory:
     failure = None
 
     def part(self, start, stop):
-        assert 0 <= start <= stop <= self.size_bytes, "a server would be asked for what it has not"
+        assert 0 <= start <= stop <= self.size_bytes, "a server would receive an invalid range"
         return self._data[start:stop]
 
 
 def zip_archive(data: bytes) -> None:
-    """The list of members of a zip archive, and their own headers."""
+    """Reads the list of members of a zip archive, and their own headers."""
     with contextlib.suppress(DFSError):
         files = ZipFiles(Path("s.zarr.zip"), InMemory(data))
         for name, member in files._members.items():
@@ -155,7 +155,7 @@ def zip_archive(data: bytes) -> None:
 
 
 def hdf5(data: bytes) -> None:
-    """A whole file of HDF5."""
+    """Reads an HDF5 file."""
     path = folder() / "s.h5"
     path.write_bytes(data)
     with contextlib.suppress(DFSError), open_store(path) as store:
@@ -166,7 +166,7 @@ def hdf5(data: bytes) -> None:
 
 
 def images(data: bytes) -> None:
-    """An image file; the first byte says which: a WebP still, or an AVIF still or sequence of two frames."""
+    """Decodes an image file. The first byte selects WebP, an AVIF still, or an AVIF sequence of two."""
     kind, data = data[:1], data[1:]
     name, count = (("webp", 1), ("avif", 1), ("avif", 2))[kind[0] % 3] if kind else ("avif", 1)
     with contextlib.suppress(ValueError):
@@ -179,7 +179,7 @@ TARGETS = {target.__name__: target for target in (header, metadata, index, array
 
 
 def seeds(name: str) -> list[bytes]:
-    """Sound inputs of a target, to start from."""
+    """Returns valid inputs of a target, from which the fuzzer starts."""
     if name in ("header", "metadata"):
         paths = [sound("a-float32.zarr"), sound("a-uint8.zarr")]
         files = [path / ("zarr.json" if name == "header" else "labels/zarr.json") for path in paths]
@@ -215,7 +215,7 @@ def seeds(name: str) -> list[bytes]:
 
 
 def _seed_shard(number: int) -> bytes:
-    """A sound shard for `index`, without the checksum of its index."""
+    """Returns a valid shard for `index`, without its index checksum."""
     import zlib
 
     from numcodecs import zstd

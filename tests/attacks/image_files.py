@@ -1,4 +1,4 @@
-"""AVIF and WebP files taken apart and put together again, for attacks."""
+"""Takes AVIF and WebP files apart and puts them together again, for attacks."""
 
 import struct
 
@@ -9,9 +9,9 @@ class Box:
     """A box of an AVIF file.
 
     Args:
-        name: four letters; "" is the file.
-        content: its bytes; of a box that contains others, those before them.
-        boxes: that it contains.
+        name: four letters; "" for the whole file.
+        content: the bytes of the box, up to its first inner box.
+        boxes: the inner boxes.
     """
 
     def __init__(self, name: bytes, content: bytes = b"", boxes=()):
@@ -25,7 +25,7 @@ class Box:
         return found
 
     def remove(self, *names: bytes) -> "Box":
-        """Takes out the box at the end of a path, and returns it."""
+        """Removes the box at the end of a path, and returns it."""
         parent = self.find(*names[:-1])
         found = parent.find(names[-1])
         parent.boxes.remove(found)
@@ -38,7 +38,7 @@ class Box:
 
 
 def parse_avif(data: bytes, name: bytes = b"") -> Box:
-    """Takes a file apart."""
+    """Parses the boxes of a file."""
     before = _BEFORE.get(name, 0)
     found, at = Box(name, data[:before]), before
     while at < len(data):
@@ -50,11 +50,11 @@ def parse_avif(data: bytes, name: bytes = b"") -> Box:
 
 
 def build_avif(file: Box, samples: list[bytes] | None = None) -> bytes:
-    """Puts a file together; the tables say where the samples are.
+    """Returns a file of boxes, with tables that state where the samples are.
 
     Args:
-        file: its boxes.
-        samples: in place of those in mdat.
+        file: the boxes.
+        samples: samples in place of the content of mdat.
     """
     if samples is not None:
         file.find(b"mdat").content = b"".join(samples)
@@ -105,7 +105,7 @@ def sequence_header(sample: bytes) -> tuple[int, int]:
 
 
 def with_stream_size(sample: bytes, height: int, width: int, spare_bits: int = 0) -> bytes:
-    """Returns a sample whose sequence header states another size, in more bits than it needs or not."""
+    """Returns a sample whose sequence header states another size, with spare bits if requested."""
     start, end = sequence_header(sample)
     bits = "".join(f"{byte:08b}" for byte in sample[start:end])
     at = 10 if bits[4] == "1" else 3 + 1 + 1 + 2 + 5 + 12 + 5 + (int(bits[24:29], 2) > 7)

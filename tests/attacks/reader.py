@@ -1,7 +1,7 @@
-"""Reads stores in processes of their own, under limits: a crash or a hang is an answer like any other.
+"""Reads stores in separate processes with limits, so that a crash or a hang is reported like any error.
 
-`python -m tests.attacks.reader` reads one path per line and answers each with one line of JSON. It forks
-for every store: what one damages in the process cannot reach the next, and nothing is imported twice.
+`python -m tests.attacks.reader` reads one path per line and answers each with one line of JSON. It forks for
+every store, so that a store cannot damage the process for the next one, and nothing is imported twice.
 """
 
 import contextlib
@@ -16,22 +16,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 IMPORTED = (".pt", ".npy", ".npz", ".safetensors")
-SECONDS_LIMIT = 5  # of the processor
+SECONDS_LIMIT = 5  # processor time
 WAITING_SECONDS_LIMIT = 30
-# Above what the process itself takes; the stores of these tests have some kilobytes.
+# In addition to the memory of the process itself. The stores in these tests have a few kilobytes.
 MEMORY_LIMIT_BYTES = 2**30
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of reading a store.
+    """The outcome of reading a store.
 
     Attributes:
-        kind: "whole", "refused" (one of the library's errors), "error" (any other), "crashed" or "hung".
+        kind: "whole", "refused" (an error of the library), "error" (any other error), "crashed" or "hung".
         text: the error, or the signal.
-        content: SHA-256 of all that was read, where the store is whole.
-        seconds: of the processor that it took, so that other programs of the machine do not count.
-        peak_bytes: the process's resident memory at its highest.
+        content: SHA-256 of everything that was read, if the store is intact.
+        seconds: processor time, which does not depend on other programs.
+        peak_bytes: largest resident memory of the process.
     """
 
     kind: str
@@ -42,7 +42,7 @@ class Outcome:
 
 
 class Reader:
-    """The other end of the process; a context manager."""
+    """Runs the process and sends it paths. A context manager."""
 
     def __enter__(self):
         self._process = subprocess.Popen(
@@ -64,7 +64,7 @@ class Reader:
         return self._ask(str(Path(path).absolute()))
 
     def misbehave(self, how) -> Outcome:
-        """Does something that the limits must stop: one of `MISBEHAVIOURS`."""
+        """Runs one of `MISBEHAVIOURS`, which the limits must stop."""
         return self._ask(f"misbehave {how}")
 
     def _ask(self, line) -> Outcome:
@@ -86,7 +86,7 @@ MISBEHAVIOURS = {
 
 
 def content_of(path) -> str:
-    """Returns SHA-256 over all that a reader gets: attributes, index, pictures, native arrays."""
+    """Returns the SHA-256 of everything in a store: attributes, index, key frames, native arrays."""
     from dfs_store.format import open_store
 
     seen = hashlib.sha256()
@@ -105,7 +105,7 @@ def content_of(path) -> str:
 
 
 def _imported(path: str) -> dict[str, str]:
-    """Imports a file, with the labels beside it if any, and returns what a reader gets of the store."""
+    """Imports a file, with labels beside it if there are any, and reads the resulting store."""
     from dfs_store.errors import DFSError
     from dfs_store.exchange.imports.import_clips import ImportSettings, import_clips
     from dfs_store.exchange.imports.read_file import FileOptions
@@ -129,10 +129,10 @@ def _answer(path: str) -> dict[str, str]:
         content = content_of(path)
     except DFSError as error:
         refused = str(error)
-        # A store that cannot be read must not be called sound either.
+        # `verify` must not find a store intact that cannot be read.
         with contextlib.suppress(DFSError):
             if not list(verify(path)):
-                return {"kind": "error", "text": f"verify calls it whole, but: {refused}"}
+                return {"kind": "error", "text": f"verify finds nothing, but: {refused}"}
         return {"kind": "refused", "text": refused}
     problems = list(verify(path))
     if problems:
@@ -151,7 +151,7 @@ def read_apart(path: str) -> Outcome:
             resource.setrlimit(resource.RLIMIT_AS, (taken + MEMORY_LIMIT_BYTES, resource.RLIM_INFINITY))
             resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
             signal.signal(signal.SIGALRM, signal.SIG_DFL)
-            # Both kill, also in the loops of a library; one that waits takes no processor.
+            # The first limit ends loops, including loops in libraries. The second ends a process that waits.
             resource.setrlimit(resource.RLIMIT_CPU, (SECONDS_LIMIT, SECONDS_LIMIT))
             signal.alarm(WAITING_SECONDS_LIMIT)
             try:

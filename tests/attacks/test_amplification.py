@@ -1,4 +1,4 @@
-"""Stores of some kilobytes that keep every rule and describe clips of gigabytes."""
+"""Stores of a few kilobytes that follow every rule and describe clips of gigabytes."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from dfs_store.loaders.batching.plans import _plan, plan_of
 from tests.attacks.commands import python, run
 
 LONGEST = 65_536
-# Python, its libraries, a block with what is made of it, and what is shown.
+# Python, its libraries, a block with intermediate results, and the output.
 MOST_BYTES = 256 * 2**20
 
 
@@ -34,13 +34,13 @@ def written(path, side, *, num_frames=LONGEST, positions=None, encoding=None, dt
 
 @pytest.fixture(scope="module")
 def long(tmp_path_factory):
-    """A store of 20 kB whose clip takes 1.3 GB: below the limit."""
+    """A store of 20 kB whose clip takes 1.3 GB, below the limit."""
     return written(tmp_path_factory.mktemp("long") / "s.h5", 40)
 
 
 @pytest.fixture(scope="module")
 def huge(tmp_path_factory):
-    """A store of 30 kB whose clip takes 3.2 GB: above the limit."""
+    """A store of 30 kB whose clip takes 3.2 GB, above the limit."""
     return written(tmp_path_factory.mktemp("huge") / "s.h5", 64)
 
 
@@ -63,14 +63,14 @@ def test_pictures_rebuild_only_what_they_show(long, tmp_path, words):
         (("--out", "f.png", "--kind", "flow"), "can show clips of at most 480 frames"),
     ],
 )
-def test_pictures_of_every_frame_are_for_short_clips(long, tmp_path, words, wanted):
+def test_previews_of_every_frame_are_limited_to_short_clips(long, tmp_path, words, wanted):
     ran = run("preview", long, *words, cwd=tmp_path)
     assert (ran.code, wanted in ran.stderr) == (2, True), ran.stderr
     assert ran.peak_bytes < MOST_BYTES
 
 
 @pytest.mark.parametrize("encoding", ["uint8", "float32"])
-def test_an_export_holds_a_block_of_a_clip(tmp_path, encoding):
+def test_an_export_keeps_only_one_block_of_a_clip_in_memory(tmp_path, encoding):
     store = written(tmp_path / "s.h5", 18)  # 255 MB
     ran = run("export", store, "--to", "npz", "--encoding", encoding, "--out", tmp_path / "e.npz")
     assert ran.code == 0, ran.stderr
@@ -98,7 +98,7 @@ def test_an_export_holds_a_block_of_a_clip(tmp_path, encoding):
     ],
     ids=" ".join,
 )
-def test_a_clip_above_the_limit_is_refused_by_name(huge, tmp_path, dfs, monkeypatch, words):
+def test_a_clip_above_the_limit_is_refused_by_every_command(huge, tmp_path, dfs, monkeypatch, words):
     monkeypatch.chdir(tmp_path)
     done = dfs(words[0], huge, *words[1:])
     assert done.code == 3
@@ -107,16 +107,16 @@ def test_a_clip_above_the_limit_is_refused_by_name(huge, tmp_path, dfs, monkeypa
     assert list(tmp_path.iterdir()) == []
 
 
-def test_such_a_store_can_be_looked_at_and_copied(huge, tmp_path, dfs):
+def test_a_store_with_a_huge_clip_can_be_inspected_and_copied(huge, tmp_path, dfs):
     assert dfs("inspect", huge).code == 0
     assert dfs("verify", huge).code == 0
     assert dfs("convert", huge, tmp_path / "c.zarr").code == 0
     assert dfs("repair", huge, tmp_path / "r.h5").code == 0
-    assert dfs("diff", huge, tmp_path / "c.zarr").code == 3  # which rebuilds the clips of both
+    assert dfs("diff", huge, tmp_path / "c.zarr").code == 3  # because it rebuilds the clips of both
     assert dfs("preview", huge, "--kind", "storage", "--out", tmp_path / "s.png").code == 0
 
 
-def test_loaders_refuse_it_before_they_take_memory(huge):
+def test_loaders_refuse_a_huge_clip_before_allocating_memory(huge):
     said = "takes 3,221,225,472 bytes .* at most 2,147,483,648"
     dataset = DFSDataset(huge)
     for asked in (lambda: dataset[0], lambda: dataset[[0, 0]], lambda: dataset.__getitems__([0])):
@@ -127,7 +127,7 @@ def test_loaders_refuse_it_before_they_take_memory(huge):
     packed = dataset.packed()
     with pytest.raises(ClipTooLargeError, match=said):
         packed.rebuild(packed[0])
-    assert DFSDataset(huge, num_frames=8)[0][0].shape == (3, 8, 64, 64)  # which is small
+    assert DFSDataset(huge, num_frames=8)[0][0].shape == (3, 8, 64, 64)  # because the clip is small
 
 
 def test_the_limit_can_be_set(huge, tmp_path, monkeypatch):
@@ -151,13 +151,13 @@ def test_the_limit_can_be_set(huge, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("value", [0, -1, True, 2.5])
-def test_the_limit_is_a_number_of_bytes(tmp_path, value):
+def test_the_limit_must_be_a_number_of_bytes(tmp_path, value):
     small = written(tmp_path / "s.zarr", 8, num_frames=4)
     with open_store(small, max_clip_bytes=value) as store, pytest.raises(SettingsError, match="whole number"):
         store.clip(0)
 
 
-def test_the_limit_travels_with_a_pickled_store(tmp_path):
+def test_a_pickled_store_keeps_its_limit(tmp_path):
     import pickle
 
     small = written(tmp_path / "s.zarr", 8, num_frames=4)
@@ -169,7 +169,7 @@ def test_the_limit_travels_with_a_pickled_store(tmp_path):
 
 @pytest.mark.parametrize("encoding", [None, "webp:75", "avif:60"])
 @pytest.mark.parametrize("times", [None, np.linspace(0, 599, 300), np.array([599.0, 0.0, 3.5, 3.5])])
-def test_blocks_are_the_clip(tmp_path, monkeypatch, encoding, times):
+def test_joined_blocks_equal_the_clip(tmp_path, monkeypatch, encoding, times):
     positions = [0, 1, 2, 100, 101, 300, 598, 599]
     path = written(tmp_path / "s.zarr", 9, num_frames=600, positions=positions, encoding=encoding)
     with open_store(path) as store:
@@ -193,14 +193,14 @@ def test_a_block_reads_only_its_own_key_frames(tmp_path, monkeypatch):
     assert [len(block) for block in blocks] == [3]
 
 
-def test_plans_of_long_clips_are_not_kept():
+def test_plans_of_long_clips_are_not_cached():
     before = _plan.cache_info().currsize
     for last in range(2, 40):
         plan_of(np.array([0, last, LONGEST - 1]), LONGEST, LONGEST)
     assert _plan.cache_info().currsize == before
 
 
-def test_a_clip_takes_its_own_memory_once(tmp_path):
+def test_rebuilding_a_clip_allocates_its_memory_once(tmp_path):
     store = written(tmp_path / "s.h5", 18)  # 255 MB
     code = f"import dfs_store; print(dfs_store.open_store({str(store)!r}).clip(0).shape)"
     ran = python("-c", code)

@@ -1,4 +1,4 @@
-"""A part of the damage campaign; benchmarks/damage_campaign.py runs all of it."""
+"""Runs a part of the damage campaign. benchmarks/damage_campaign.py runs all of it."""
 
 import numpy as np
 import pytest
@@ -14,13 +14,13 @@ def test_every_damage_is_harmless_or_refused():
     counts, findings = run_campaign(range(DAMAGES), seed=20)
     assert not findings, "\n".join(findings)
     assert counts.total() == DAMAGES
-    # A campaign that never breaks anything, or always does, would prove nothing.
+    # A campaign in which all damage is harmless, or none is, would prove nothing.
     assert counts["refused"] > DAMAGES / 3
     assert counts["harmless"] > DAMAGES / 20
 
 
-def test_the_campaign_sees_another_picture(tmp_path, monkeypatch):
-    # else it could not fail: a reader that trusts frames without their checksums gives other pictures
+def test_the_campaign_detects_a_wrong_picture(tmp_path, monkeypatch):
+    # A reader that trusts frames without their checksums returns wrong pictures. The campaign must notice.
     from tests.attacks import campaign
 
     class Credulous(campaign.Reader):
@@ -36,8 +36,8 @@ def test_the_campaign_sees_another_picture(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["coded-webp.zarr", "coded-avif.zarr", "coded-webp.h5", "coded-avif.h5"])
-def test_a_damage_inside_an_image_file_is_refused_by_its_checksum(tmp_path, name):
-    # not by a decoder, which may well show another picture
+def test_damage_inside_an_image_file_is_detected_by_its_checksum(tmp_path, name):
+    # A decoder might show a wrong picture without an error.
     path = tmp_path / name
     (source,) = (store for store in STORES if store.name == name)
     copy(source, path)

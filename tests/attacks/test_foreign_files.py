@@ -1,4 +1,4 @@
-"""Pipes, devices, links and foreign files where a command looks for files of its own."""
+"""Pipes, devices, links and foreign files in places where a command expects its own files."""
 
 import json
 import os
@@ -44,7 +44,7 @@ def test_results_beside_a_store_are_regular_files(here, kind):
      json.dumps({"schema": "dfs.evaluate/1", "elapsed_seconds": 10**400})],
     ids=["endless", "deep", "surrogate", "long"],
 )  # fmt: skip
-def test_a_hostile_result_is_named_or_passed_over(here, content):
+def test_a_malicious_result_is_reported_or_skipped(here, content):
     (here / "s.h5.eval.json").write_text(content)
     assert run("report", "s.h5", "--out", "r.html").code == 0
     for words in (
@@ -87,7 +87,7 @@ ENTRIES = {
 
 
 @pytest.mark.parametrize("name", ENTRIES)
-def test_a_foreign_cache_entry_does_not_hide_the_others(here, name):
+def test_an_invalid_cache_entry_does_not_hide_the_others(here, name):
     for directory, files in {"foreign": ENTRIES[name], "mine": {"request.json": '{"files": []}'}}.items():
         (here / "cache" / directory).mkdir(parents=True)
         for file, text in files.items():
@@ -137,7 +137,7 @@ def test_the_part_of_a_dead_writer_that_is_a_link_is_left_alone(here):
 
 @pytest.mark.parametrize("words", [("report",), ("preview",), ("convert",)], ids=lambda words: words[0])
 @pytest.mark.parametrize("kind", ["pipe", "folder"])
-def test_an_output_that_is_no_file_is_never_replaced(here, words, kind):
+def test_an_output_that_is_not_a_file_is_never_replaced(here, words, kind):
     name = {"report": "o.html", "preview": "o.png", "convert": "o.h5"}[words[0]]
     (os.mkfifo if kind == "pipe" else os.mkdir)(here / name)
     out = [name] if words[0] == "convert" else ["--out", name]
@@ -159,7 +159,7 @@ def _foreign_root(path):
 
 @pytest.mark.parametrize("make", [_group, _foreign_root])
 @pytest.mark.parametrize("command", [("convert", "s.h5", "o.zarr"), ("repair", "s.h5", "o.zarr")])
-def test_a_zarr_folder_of_somebody_else_is_never_replaced(here, make, command):
+def test_a_foreign_zarr_folder_is_never_replaced(here, make, command):
     make(here / "o.zarr")
     before = sorted(path.relative_to(here) for path in (here / "o.zarr").rglob("*"))
     ran = run(*command, "--overwrite")
@@ -168,7 +168,7 @@ def test_a_zarr_folder_of_somebody_else_is_never_replaced(here, make, command):
 
 
 @pytest.mark.parametrize("suffix", [".h5", ".zarr.zip"])
-def test_a_file_of_somebody_else_is_never_replaced(here, suffix):
+def test_a_foreign_file_is_never_replaced(here, suffix):
     import zipfile
 
     import h5py

@@ -1,4 +1,4 @@
-"""Every recipe of an attack is harmless, or refused with known words; soon, and in little memory."""
+"""Every attack is harmless or raises a known error, quickly and with little memory."""
 
 import re
 import shutil
@@ -11,7 +11,7 @@ from tests.attacks.recipes.registry import HARMLESS
 from tests.format.making import coded_content, content
 
 SECONDS = 4.0
-# Over what a sound store takes: the most that a header of 1,000,000 classes needs.
+# In addition to the memory for a valid store. A header of 1,000,000 classes needs most of it.
 EXTRA_BYTES = 400 * 2**20
 
 
@@ -27,7 +27,7 @@ def stored_as(attack):
 
 @pytest.fixture(scope="module")
 def sound(reader, tmp_path_factory):
-    """Sound stores by how they are stored, what is read of each, and the memory that this takes."""
+    """Writes a valid store for each kind of storage. Returns paths, contents and peak memory."""
     folder = tmp_path_factory.mktemp("sound")
     paths, contents, peak = {}, {}, 0
     for stored in {stored_as(attack) for attack in ATTACKS}:
@@ -42,7 +42,7 @@ def sound(reader, tmp_path_factory):
 
 
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.name + attack.suffix)
-def test_an_attack_leads_to_a_clear_error_or_to_nothing(reader, sound, tmp_path, attack):
+def test_an_attack_is_harmless_or_raises_a_clear_error(reader, sound, tmp_path, attack):
     paths, contents, peak = sound
     path, source = tmp_path / f"s{attack.suffix}", paths[stored_as(attack)]
     shutil.copytree(source, path) if source.is_dir() else shutil.copyfile(source, path)
@@ -60,8 +60,8 @@ def test_an_attack_leads_to_a_clear_error_or_to_nothing(reader, sound, tmp_path,
     assert len(outcome.text) < 2000
 
 
-def test_the_limits_are_real(reader):
-    # else no attack could fail: a reader that takes too much, or too long, is seen
+def test_the_limits_of_the_reader_work(reader):
+    # Otherwise, no attack could fail: too much memory, too much time and crashes must be detected.
     assert reader.misbehave("memory").text.startswith("MemoryError")
     assert reader.misbehave("time").kind == "hung"
     assert reader.misbehave("crash").text == "SIGSEGV"

@@ -1,4 +1,4 @@
-"""Web servers that fail, lie, stall or change what they have: an error soon, never another picture."""
+"""Web servers that fail, lie, stall or change their files lead to an error, never to a wrong picture."""
 
 import contextlib
 import gzip
@@ -20,11 +20,11 @@ SUFFIXES = (".zarr", ".zarr.zip", ".h5")
 
 
 class Server:
-    """A web server of a folder; `behave(handler, data, number)` may answer a request in its own way.
+    """A web server for a folder. `behave(handler, data, number)` may answer requests in its own way.
 
     Attributes:
-        behave: returns True if it has answered request `number` for `data`, the bytes of the file.
-        asked: the requests so far.
+        behave: function that returns True if it has answered a request for a file with the bytes `data`.
+        asked: the paths requested so far.
     """
 
     def __init__(self, root):
@@ -66,14 +66,14 @@ class Server:
 
 
 def span(handler, size):
-    """Returns the first and the last byte that were asked for."""
+    """Returns the first and the last byte of the requested range."""
     start, _, stop = handler.headers["Range"].removeprefix("bytes=").partition("-")
     first = int(start) if start else max(0, size - int(stop))
     return first, min(size - 1, int(stop)) if start and stop else size - 1
 
 
 def send(handler, data, status=206, **headers):
-    """Answers as a good server, but for the status and headers."""
+    """Answers like a correct server, except for the given status and headers."""
     if data is None:
         answer(handler, 404)
         return
@@ -107,7 +107,7 @@ def at_once(monkeypatch):
 
 
 @pytest.mark.parametrize("status", [500, 503, 429])
-def test_a_command_ends_with_3_after_three_tries(server, status):
+def test_a_command_exits_with_3_after_three_tries(server, status):
     server.behave = lambda handler, *_: answer(handler, status, b"busy", **{"Retry-After": 10**6}) or True
     started = time.monotonic()
     ran = run("inspect", f"{server.url}/s.h5", seconds=30)
@@ -130,7 +130,7 @@ def cut_off(handler, data):
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
 @pytest.mark.parametrize("fail", [500, 503, 429, hang_up, cut_off])
-def test_a_server_that_fails_now_and_then_is_asked_again(server, at_once, suffix, fail):
+def test_requests_are_retried_if_the_server_fails(server, at_once, suffix, fail):
     failed = set()
 
     def first_time(handler, data, _number):
@@ -149,7 +149,7 @@ def test_a_server_that_fails_now_and_then_is_asked_again(server, at_once, suffix
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
 @pytest.mark.parametrize("status", [500, 503, 429])
-def test_a_server_that_begins_to_fail_is_no_damage(server, at_once, suffix, status):
+def test_a_server_that_starts_to_fail_is_not_reported_as_damage(server, at_once, suffix, status):
     with open_store(f"{server.url}/s{suffix}") as store:
         server.behave = lambda handler, *_: answer(handler, status) or True
         asked = len(server.asked)
@@ -227,10 +227,10 @@ LIES = [
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
 @pytest.mark.parametrize("lie", LIES, ids=lambda lie: lie.__name__)
-def test_lies_are_errors_in_bounds(server, at_once, lie, suffix):
+def test_false_responses_raise_errors_within_the_limits(server, at_once, lie, suffix):
     server.behave = lambda handler, data, _: data is not None and (lie(handler, data) or True)
     ran = run("verify", f"{server.url}/s{suffix}", seconds=40)
-    # The sizes of files are stated in the index of a store in a folder, not asked for.
+    # A store in a folder states the sizes of its files, so the server's sizes are not used.
     harmless = "size" in lie.__name__ and suffix == ".zarr"
     assert ran.code in ((0,) if harmless else (1, 3)), ran.stderr
     assert "Traceback" not in ran.stderr
@@ -240,7 +240,7 @@ def test_lies_are_errors_in_bounds(server, at_once, lie, suffix):
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_a_server_that_never_answers_is_given_up(server, monkeypatch, suffix):
+def test_a_server_that_never_responds_raises_after_a_timeout(server, monkeypatch, suffix):
     monkeypatch.setattr(remote_http, "_SILENCE_SECONDS", 0.3)
     server.behave = lambda *_: server.over.wait(30) or True
     started = time.monotonic()
@@ -251,8 +251,8 @@ def test_a_server_that_never_answers_is_given_up(server, monkeypatch, suffix):
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
 @pytest.mark.parametrize("change", ["other", "longer", "shorter", "gone"])
-def test_an_object_that_changes_between_requests(server, at_once, suffix, change):
-    """Another store takes the place after each number of requests: one of the stores, or an error."""
+def test_an_object_replaced_between_requests_never_gives_mixed_clips(server, at_once, suffix, change):
+    """After any number of requests, replacing the store gives one of the two stores, or an error."""
     other = server.root / "other"
     other.mkdir()
     content(seed=5).write(other / f"s{suffix}")
@@ -284,5 +284,5 @@ def test_an_object_that_changes_between_requests(server, at_once, suffix, change
             errors.append(str(error))
         else:
             assert found in whole
-    assert errors or change == "longer"  # bytes beyond the end that was stated first are never read
+    assert errors or change == "longer"  # bytes beyond the original end are never read
     assert all(re.search(r"s\.(zarr|h5)", error) for error in errors)

@@ -1,4 +1,4 @@
-"""Text of other people's files on a terminal, and URLs with secrets in errors."""
+"""Text from untrusted files on a terminal, and URLs with secrets in errors."""
 
 import json
 
@@ -11,7 +11,7 @@ from dfs_store.names import printable, without_secrets
 from tests.attacks.commands import run
 from tests.format.making import flip
 
-# Clears the line, moves up, turns the direction, and begins a line of its own.
+# Clears the line, moves up, reverses the direction, and starts a new line.
 EVIL = "\x1b[2K\x1b[1Aa\u202ewhole\x9b2J\x07\r\ns.h5: whole"
 
 
@@ -27,7 +27,7 @@ def named(path, name, fps=None):
 
 @pytest.mark.parametrize("words", [("inspect",), ("verify",), ("inspect", "--json"), ("verify", "--json")])
 @pytest.mark.parametrize("damaged", [False, True])
-def test_a_class_name_gives_a_terminal_no_commands(tmp_path, words, damaged):
+def test_control_characters_in_a_class_name_are_escaped(tmp_path, words, damaged):
     store = named(tmp_path / "s.h5", EVIL)
     if damaged:
         data = store.read_bytes()
@@ -42,13 +42,13 @@ def test_a_class_name_gives_a_terminal_no_commands(tmp_path, words, damaged):
 
 
 @pytest.mark.parametrize("text", ["\x00", "\x7f", "\x85", "\u200f", "\u2066", "\u2028", "\udcff"])
-def test_what_a_terminal_might_obey_is_escaped(text):
+def test_control_characters_are_escaped(text):
     assert printable(f"a{text}b").isprintable()
     assert printable("añ\tb\n😀") == "añ\tb\n😀"
 
 
 @pytest.mark.parametrize("words", [("inspect",), ("inspect", "--json"), ("verify",)])
-def test_an_ascii_terminal_gets_ascii(tmp_path, words):
+def test_output_is_ascii_on_an_ascii_terminal(tmp_path, words):
     store = named(tmp_path / "s.h5", "Прыжок 😀")
     ran = run(words[0], store, *words[1:], env={"PYTHONIOENCODING": "ascii"})
     assert ran.code == 0, ran.stderr
@@ -57,14 +57,14 @@ def test_an_ascii_terminal_gets_ascii(tmp_path, words):
         assert json.loads(ran.stdout)["class_names"] == ["Прыжок 😀", "b"]
 
 
-def test_a_path_that_is_not_utf_8_has_a_report(tmp_path):
+def test_a_report_is_written_for_a_path_that_is_not_utf_8(tmp_path):
     store = named(tmp_path / "s.h5", "a").rename(tmp_path / "s\udcff.h5")
     ran = run("report", store, "--out", tmp_path / "r.html")
     assert ran.code == 0, ran.stderr
     assert "s\\xff.h5" in (tmp_path / "r.html").read_text()
 
 
-def test_a_frame_rate_of_no_player_is_refused(tmp_path):
+def test_an_impossible_frame_rate_is_refused(tmp_path):
     ran = run("export", named(tmp_path / "s.h5", "a", 1e300), "--to", "videos", "--out", tmp_path / "v")
     assert ran.code == 2
     assert "s.h5 says 1e+300; choose one with --fps" in ran.stderr
@@ -87,7 +87,7 @@ def test_no_secret_of_a_url_is_shown(url):
         assert "host/s.h5" in text
 
 
-def test_text_without_urls_stays():
+def test_text_without_urls_is_unchanged():
     text = "a@b?c d://; C:/x, see http://host/a.h5 (and s3://bucket/a.zarr)"
     assert without_secrets(text) == text
 

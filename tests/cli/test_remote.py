@@ -22,7 +22,7 @@ def test_exit_codes(dfs, bucket):
         ("http://127.0.0.1:1/s.zarr", 3, "cannot be read now"),
         ("gs://bucket/s.zarr", 2, "pip install gcsfs"),
         ("nothing://bucket/s.zarr", 2, "Protocol not known"),
-        ("s3:/bucket/s.zarr", 3, "a URL is given as text, s3://"),
+        ("s3:/bucket/s.zarr", 3, "pass a URL as a string (s3://"),
     ):
         for command in ("inspect", "verify"):
             done = dfs(command, url)

@@ -1,6 +1,6 @@
 import pytest
 
-from tests.format.making import CONTAINERS, DTYPES, content
+from tests.format.making import CONTAINERS, DTYPES, ENCODINGS, content
 
 
 @pytest.fixture(params=CONTAINERS)
@@ -10,6 +10,11 @@ def container(request):
 
 @pytest.fixture(params=DTYPES)
 def dtype(request):
+    return request.param
+
+
+@pytest.fixture(params=ENCODINGS)
+def encoding(request):
     return request.param
 
 

@@ -1,4 +1,4 @@
-"""Small stores for the tests of the format, and ways to damage them."""
+"""Makes small stores for the tests of the format, and damages them."""
 
 import json
 import multiprocessing
@@ -36,7 +36,7 @@ def content(dtype="float32", *, seed=0, with_steps=True, with_soft_labels=False)
 
 
 def coded_content(encoding="webp:75", *, seed=0, size=(17, 13)):
-    """A store of smooth pictures in three channels, of odd sides; `encoding` None stores them as uint8."""
+    """Smooth pictures in three channels with odd sides. Without `encoding`, they are stored as uint8."""
     rng = np.random.default_rng(seed)
     rows, columns = np.mgrid[0 : size[0], 0 : size[1]]
     clips = []
@@ -65,7 +65,7 @@ def flip(file: Path, offset: int, mask: int = 1) -> None:
 
 
 def edit_attributes(path: Path, change, *, redigest: bool = False) -> None:
-    """Changes the root attribute in place; with `redigest` the digest is made to fit again."""
+    """Changes the header in place. With `redigest`, the digest is updated."""
     attributes = read_attributes(path)
     change(attributes)
     if redigest:
@@ -82,7 +82,7 @@ def edit_attributes(path: Path, change, *, redigest: bool = False) -> None:
 
 
 def write_header(file: h5py.File, text: bytes) -> None:
-    """Puts a text in place of the header of an HDF5 store."""
+    """Replaces the header of an HDF5 store with a text."""
     del file["dfs_store"]
     file["dfs_store"] = np.frombuffer(text, dtype=np.uint8)
 
@@ -95,7 +95,7 @@ def read_attributes(path: Path):
 
 
 def read_raw(path: Path):
-    """Small arrays, shape and dtype of key_frames, read with zarr or h5py alone."""
+    """Returns the small arrays, and the shape and dtype of key_frames, read with zarr or h5py alone."""
     if path.suffix == ".zarr":
         import zarr
 
@@ -116,7 +116,7 @@ def read_raw(path: Path):
 
 
 def write_array(path: Path, name: str, values) -> None:
-    """Puts another array of the same dtype and shape into a store."""
+    """Replaces the values of an array in a store."""
     if path.suffix == ".zarr":
         import zarr
 
@@ -127,7 +127,7 @@ def write_array(path: Path, name: str, values) -> None:
 
 
 def assert_reads_survive_threads_and_forks(store):
-    """Reads four clips from four threads, and from two forked processes."""
+    """Reads four clips in four threads, and in two forked processes."""
     expected = [store.key_frames(clip) for clip in range(4)]
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(store.key_frames, [0, 1, 2, 3] * 10))

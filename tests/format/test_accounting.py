@@ -11,7 +11,7 @@ from tests.format.making import content, open_writer
 SMALL_ARRAYS = 12 * 2 + 5 * 8 + 4 * 4 + 12 * 4 + 12 * 4  # positions, offsets, labels, inserted_at, checksums
 
 
-def test_the_report_counts_by_its_formulas(tmp_path, container, dtype):
+def test_the_report_follows_its_formulas(tmp_path, container, dtype):
     path = tmp_path / f"s.{container}"
     content(dtype).write(path)
     report = open_store(path).storage
@@ -44,8 +44,8 @@ def test_the_index_is_counted_as_it_is_stored(tmp_path, dtype, with_steps):
 @pytest.mark.parametrize(
     ("dtype", "shape"), [("uint8", (1, 1, 5)), ("uint8", (5, 1, 1)), ("float16", (1, 1, 1))]
 )
-def test_a_budget_is_kept_exactly_by_tiny_frames_of_a_thousand_clips(tmp_path, dtype, shape):
-    # An index of one byte more or less per clip would hold 50 key frames more or less.
+def test_a_budget_is_exact_for_a_thousand_clips_of_tiny_frames(tmp_path, dtype, shape):
+    # One byte more or less per clip in the index would change the result by 50 key frames.
     num_clips, num_frames, wanted = 1000, 4, 2500
     with StoreWriter(
         tmp_path / "s.zarr", num_frames=num_frames, frame_shape=shape, class_names=["a"], dtype=dtype
@@ -61,7 +61,7 @@ def test_a_budget_is_kept_exactly_by_tiny_frames_of_a_thousand_clips(tmp_path, d
     assert key_frames_within(0, num_clips, shape, dtype) == 0
 
 
-def test_native_arrays_are_what_their_method_needs_and_sources_are_told(tmp_path):
+def test_native_arrays_are_the_method_bytes_and_source_bytes_are_reported(tmp_path):
     with open_writer(tmp_path / "s.h5", attributes={"provenance": {"source_bytes": 12_345}}) as writer:
         writer.append(np.zeros((2, 2, 4, 3)), [0, 5], 0)
         writer.write_native("test", {"numbers": np.zeros(5, dtype=np.float32)})
@@ -75,7 +75,7 @@ def test_native_arrays_are_what_their_method_needs_and_sources_are_told(tmp_path
         assert open_store(tmp_path / "s.h5").storage.source_bytes is None
 
 
-def test_soft_labels_are_part_of_what_the_method_needs_and_not_of_the_index(tmp_path, container):
+def test_soft_labels_count_as_method_bytes_and_not_as_index(tmp_path, container):
     reports = []
     for with_soft_labels in (False, True):
         path = tmp_path / f"{with_soft_labels}.{container}"
@@ -88,7 +88,7 @@ def test_soft_labels_are_part_of_what_the_method_needs_and_not_of_the_index(tmp_
     assert report.method_arrays == "key frames and soft labels"
 
 
-def test_to_json_keeps_names_and_order():
+def test_to_json_keeps_the_order_of_the_fields():
     report = count_storage(
         num_key_frames=3,
         num_clips=1,
@@ -118,7 +118,7 @@ def test_to_json_keeps_names_and_order():
     ("key_frames_per_clip", "num_clips", "mebibytes"),
     [(16, 50, 114.8), (16, 250, 574.2), (16, 51, 117.1), (2.79, 50, 20.0), (3.71, 250, 133.2)],
 )
-def test_float32_bytes_are_the_papers_table_2(key_frames_per_clip, num_clips, mebibytes):
+def test_float32_bytes_match_table_2_of_the_paper(key_frames_per_clip, num_clips, mebibytes):
     report = count_storage(
         num_key_frames=round(key_frames_per_clip * num_clips),
         num_clips=num_clips,

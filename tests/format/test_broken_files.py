@@ -1,4 +1,4 @@
-"""Stores whose files are cut short, lengthened, lost or linked."""
+"""Stores with files that are truncated, too long, missing or links."""
 
 import os
 
@@ -22,7 +22,7 @@ def hdf5_path(tmp_path):
     return tmp_path / "s.h5"
 
 
-def test_a_file_of_a_zarr_store_cut_short(zarr_path):
+def test_a_zarr_store_with_a_truncated_file_is_damaged(zarr_path):
     for file in sorted(file for file in zarr_path.rglob("*") if file.is_file()):
         data = file.read_bytes()
         for keep in (0, len(data) // 2, len(data) - 1):
@@ -39,7 +39,7 @@ def test_a_file_of_a_zarr_store_cut_short(zarr_path):
     assert len(open_store(zarr_path)) == 4
 
 
-def test_a_zarr_header_cut_short_is_damage_and_foreign_text_is_no_store(zarr_path):
+def test_a_truncated_zarr_header_is_damage_and_other_text_is_not_a_store(zarr_path):
     file = zarr_path / "zarr.json"
     file.write_text(file.read_text()[:-9])
     with pytest.raises(DamagedStoreError, match=r"zarr\.json is damaged"):
@@ -52,7 +52,7 @@ def test_a_zarr_header_cut_short_is_damage_and_foreign_text_is_no_store(zarr_pat
         open_store(zarr_path)
 
 
-def test_an_hdf5_store_cut_short(hdf5_path):
+def test_a_truncated_hdf5_store_is_damaged(hdf5_path):
     data = hdf5_path.read_bytes()
     for keep in np.linspace(8, len(data) - 1, 40).astype(int):
         hdf5_path.write_bytes(data[:keep])
@@ -60,21 +60,21 @@ def test_an_hdf5_store_cut_short(hdf5_path):
             open_store(hdf5_path)
 
 
-def test_links_inside_a_zarr_store_and_to_it_are_legal(zarr_path, tmp_path):
+def test_links_inside_a_zarr_store_and_to_it_are_allowed(zarr_path, tmp_path):
     (zarr_path / "labels" / "c.0").rename(zarr_path / "labels" / "kept")
     (zarr_path / "labels" / "c.0").symlink_to("kept")
     (tmp_path / "link.zarr").symlink_to(zarr_path)
     assert open_store(tmp_path / "link.zarr").labels.tolist() == [0, 1, 0, 1]
 
 
-def test_a_zarr_store_cut_short_after_it_was_opened(zarr_path):
+def test_a_zarr_store_truncated_after_opening_raises(zarr_path):
     store = open_store(zarr_path)
     os.truncate(zarr_path / "key_frames" / "c.0.0.0.0", 100)
     with pytest.raises(DamagedStoreError, match="truncated after"):
         store.key_frames(3)
 
 
-def test_frames_that_disagree_with_the_header(store_path):
+def test_frames_must_have_the_shape_in_the_header(store_path):
     edit_attributes(store_path, lambda attributes: attributes.update(frame_shape=[2, 3, 4]), redigest=True)
     with pytest.raises(DamagedStoreError, match=r"frames of \(2, 3, 4\), got \(2, 4, 3\)"):
         open_store(store_path)

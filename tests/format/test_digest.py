@@ -12,7 +12,7 @@ from dfs_store.format.io.reading import parse_json
 from tests.format.making import content, edit_attributes, read_attributes, read_raw, write_array
 
 
-def test_the_digest_follows_the_recipe_of_the_document(tmp_path, container, dtype):
+def test_the_digest_follows_the_documented_recipe(tmp_path, container, dtype):
     path = tmp_path / f"s.{container}"
     content(dtype).write(path)
     arrays, shape, stored = read_raw(path)
@@ -29,7 +29,7 @@ def test_the_digest_follows_the_recipe_of_the_document(tmp_path, container, dtyp
     assert digest == total.hexdigest()
 
 
-def test_the_content_digest_is_of_the_clips_alone(tmp_path):
+def test_the_content_digest_depends_only_on_the_clips(tmp_path):
     content().write(tmp_path / "s.zarr", compression="zstd")
     content().write(tmp_path / "s.h5")
     first, second = open_store(tmp_path / "s.zarr"), open_store(tmp_path / "s.h5")
@@ -49,7 +49,7 @@ def test_the_content_digest_is_of_the_clips_alone(tmp_path):
         lambda a: a["class_names"].append("another"),
     ],
 )
-def test_other_clips_have_another_content_digest(tmp_path, change):
+def test_different_clips_have_different_content_digests(tmp_path, change):
     content().write(tmp_path / "s.zarr")
     before = open_store(tmp_path / "s.zarr").content_digest
     edit_attributes(tmp_path / "s.zarr", change, redigest=True)
@@ -62,7 +62,7 @@ def test_other_clips_have_another_content_digest(tmp_path, change):
     ("name", "place", "value"),
     [("labels", 1, 0), ("positions", 4, 3), ("inserted_at", 0, 7), ("checksums", 2, 5), ("offsets", 1, 1)],
 )
-def test_an_altered_array_never_passes(store_path, name, place, value):
+def test_an_altered_array_is_always_noticed(store_path, name, place, value):
     values = read_raw(store_path)[0][name].copy()
     assert values[place] != value
     values[place] = value
@@ -82,7 +82,7 @@ def test_an_altered_array_never_passes(store_path, name, place, value):
         lambda a: a.pop("fps"),
     ],
 )
-def test_an_altered_attribute_never_passes(store_path, change):
+def test_an_altered_attribute_is_always_noticed(store_path, change):
     edit_attributes(store_path, change)
     with pytest.raises(DamagedStoreError, match="digest"):
         open_store(store_path)
@@ -100,7 +100,7 @@ def test_canonical_json_is_sorted_ascii_without_spaces():
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), {"x": -float("inf")}])
-def test_canonical_json_refuses_what_json_cannot_hold(value):
+def test_canonical_json_refuses_numbers_that_json_cannot_represent(value):
     with pytest.raises(ValueError, match="JSON"):
         canonical_json(value)
 

@@ -1,4 +1,4 @@
-"""The programs shown in docs/format.md are taken from the document and run."""
+"""The programs in docs/format.md are extracted and run."""
 
 import re
 import subprocess
@@ -31,7 +31,7 @@ def programs():
     return names
 
 
-def test_the_short_readers_rebuild_what_the_library_rebuilds(tmp_path, container, dtype, programs):
+def test_the_documented_readers_rebuild_the_same_clips_as_the_library(tmp_path, container, dtype, programs):
     path = tmp_path / f"s.{container}"
     content(dtype).write(path)
     store, opened = open_store(path), opened_by_others(path)
@@ -41,15 +41,15 @@ def test_the_short_readers_rebuild_what_the_library_rebuilds(tmp_path, container
         assert label == store.labels[number]
 
 
-def test_the_short_readers_have_ten_lines_beside_their_imports():
+def test_the_documented_readers_have_about_ten_lines():
     for block in re.findall(r"```python\n(.*?)```", DOCUMENT.read_text(encoding="utf-8"), re.DOTALL)[:2]:
         lines = [line for line in block.splitlines() if line and not line.startswith(("import", "from"))]
-        assert len(lines) <= 12  # ten or eleven, and the def
+        assert len(lines) <= 12  # ten or eleven, plus the def
 
 
 @pytest.mark.parametrize("encoding", ["webp", "avif"])
 @pytest.mark.parametrize("suffix", ["zarr", "h5"])
-def test_the_short_reader_of_encoded_frames_rebuilds_what_the_library_rebuilds(
+def test_the_documented_reader_of_encoded_frames_rebuilds_the_same_clips(
     tmp_path, suffix, encoding, programs
 ):
     path = tmp_path / f"s.{suffix}"
@@ -62,12 +62,12 @@ def test_the_short_reader_of_encoded_frames_rebuilds_what_the_library_rebuilds(
     assert programs["digest_of"](opened) == store.attributes["digest"]
 
 
-def test_the_example_store_is_small_and_whole():
+def test_the_example_store_is_small_and_intact():
     assert EXAMPLE.stat().st_size < 50_000
     assert not list(verify(EXAMPLE))
 
 
-def test_the_short_reader_opens_the_example_store_with_zarr_pillow_and_numpy_alone(tmp_path):
+def test_the_documented_reader_needs_only_zarr_pillow_and_numpy(tmp_path):
     program = re.search(r"```python\n(.*?)```", DOCUMENT.read_text(encoding="utf-8"), re.DOTALL)[1]
     program += """
 import sys, zarr
@@ -87,7 +87,7 @@ np.savez(out, clips=np.stack(clips), labels=labels)
             np.testing.assert_allclose(read["clips"][number], store.clip(number), rtol=1e-5, atol=1e-5)
 
 
-def test_the_digest_shown_is_the_digest_written(tmp_path, container, dtype, programs):
+def test_the_documented_digest_program_computes_the_stored_digest(tmp_path, container, dtype, programs):
     path = tmp_path / f"s.{container}"
     content(dtype).write(path)
     assert programs["digest_of"](opened_by_others(path)) == open_store(path).attributes["digest"]

@@ -1,4 +1,4 @@
-"""How many files a store holds open: one per shard, none per clip."""
+"""A store keeps one file open per shard, and none per clip."""
 
 import errno
 import gc
@@ -47,17 +47,17 @@ def open_under(path, soft, hard):
     return done.stdout.strip()
 
 
-def test_a_process_allows_itself_more_files_where_it_needs_them(sharded):
+def test_a_process_raises_its_limit_of_open_files_if_needed(sharded):
     assert open_under(sharded, 10, 100) == "read 12 100 100"
     assert open_under(sharded, 50, 100) == "read 12 50 100"
 
 
-def test_too_few_open_files_are_no_damage(sharded):
+def test_too_many_open_files_are_not_reported_as_damage(sharded):
     assert "already has the maximum of 10 open files" in open_under(sharded, 10, 10)
 
 
 @pytest.mark.parametrize("suffix", ["zarr", "h5"])
-def test_a_process_that_holds_all_its_files_allows_itself_more(tmp_path, suffix):
+def test_a_process_without_free_files_raises_its_limit(tmp_path, suffix):
     path = tmp_path / f"s.{suffix}"
     content().write(path)
     script = """
@@ -85,7 +85,7 @@ assert len(open_store(sys.argv[1])) == 4
 
 
 @pytest.mark.parametrize("number", [errno.ENOMEM, errno.ENFILE])
-def test_a_system_without_room_is_no_damage(sharded, monkeypatch, number):
+def test_a_system_out_of_resources_is_not_reported_as_damage(sharded, monkeypatch, number):
     def refuse(*_arguments, **_options):
         raise OSError(number, os.strerror(number))
 
@@ -95,7 +95,7 @@ def test_a_system_without_room_is_no_damage(sharded, monkeypatch, number):
     assert not isinstance(caught.value, DamagedStoreError)
 
 
-def test_a_limit_that_cannot_be_raised_is_told(sharded, monkeypatch):
+def test_a_limit_of_open_files_that_cannot_be_raised_is_reported(sharded, monkeypatch):
     def refuse(*_arguments, **_options):
         raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
@@ -108,11 +108,11 @@ def test_a_limit_that_cannot_be_raised_is_told(sharded, monkeypatch):
         open_store(sharded)
 
 
-def test_stores_hold_one_file_per_shard_and_let_go_of_them(sharded, tmp_path):
+def test_a_store_opens_one_file_per_shard_and_closes_all_of_them(sharded, tmp_path):
     def count():
         return len(os.listdir("/proc/self/fd" if os.path.isdir("/proc/self/fd") else "/dev/fd"))
 
-    gc.collect()  # or what other tests left behind would let go of files in between
+    gc.collect()  # so that garbage of other tests does not close files in between
     before = count()
     store = open_store(sharded)
     assert count() == before + 12

@@ -1,4 +1,4 @@
-"""Stores replaced while others read them, and writers that are killed: one whole store at any moment."""
+"""There is one complete store at any moment, even if stores are replaced and writers are killed."""
 
 import multiprocessing
 import os
@@ -32,7 +32,7 @@ while True:
 
 @contextmanager
 def keep_replacing(path, seeds=(0, 1), compression=""):
-    """Another process that replaces the store all the time; it is killed in the end."""
+    """Runs a process that replaces the store continuously, and kills it at the end."""
     words = [sys.executable, "-c", KEEP_REPLACING, path, ",".join(map(str, seeds)), compression]
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
         try:
@@ -43,7 +43,7 @@ def keep_replacing(path, seeds=(0, 1), compression=""):
 
 
 def seed_of(store):
-    """The seed of the content that a store holds, after comparing all of it."""
+    """Compares all of a store with its expected content, and returns the seed of the content."""
     seed = store.attributes["provenance"]["seed"]
     for number, clip in enumerate(content(seed=seed).clips):
         assert np.array_equal(store.key_frames(number), clip.key_frames)
@@ -58,10 +58,10 @@ def parts_beside(path):
 @pytest.mark.parametrize(
     ("container", "compression"), [("zarr", ""), ("zarr", "zstd"), ("h5", ""), ("h5", "gzip")]
 )
-def test_readers_are_not_disturbed_by_a_replacement(tmp_path, container, compression):
+def test_readers_are_not_affected_by_a_replacement(tmp_path, container, compression):
     path = tmp_path / f"s.{container}"
     content(seed=0).write(path, compression=compression or None)
-    kept = open_store(path)  # nothing of it is read yet
+    kept = open_store(path)  # no frame is read yet
     seen, ends = set(), time.monotonic() + 2
     with keep_replacing(path, compression=compression):
         while time.monotonic() < ends or len(seen) < 2:
@@ -73,18 +73,18 @@ def test_readers_are_not_disturbed_by_a_replacement(tmp_path, container, compres
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
 @pytest.mark.parametrize("container", ["zarr", "zarr.zip", "h5"])
-def test_image_files_stay_those_of_the_store_that_was_opened(tmp_path, container, encoding):
+def test_image_files_are_read_from_the_store_that_was_opened(tmp_path, container, encoding):
     path = tmp_path / f"s.{container}"
     coded_content(encoding, seed=0).write(path)
     expected = [open_store(path).key_frames(clip) for clip in range(2)]
-    kept = open_store(path)  # nothing of it is read yet
+    kept = open_store(path)  # no frame is read yet
     coded_content(encoding, seed=1).write(path, overwrite=True)
     assert not np.array_equal(open_store(path).key_frames(0), expected[0])
     assert all(np.array_equal(kept.key_frames(clip), expected[clip]) for clip in range(2))
 
 
 @pytest.mark.parametrize("container", ["zarr", "h5"])
-def test_a_killed_writer_leaves_one_whole_store_and_the_next_cleans_up(tmp_path, container):
+def test_a_killed_writer_leaves_one_intact_store_and_the_next_cleans_up(tmp_path, container):
     path = tmp_path / f"s.{container}"
     content(seed=0).write(path)
     moments, left = random.Random(0), 0
@@ -102,7 +102,7 @@ def test_a_killed_writer_leaves_one_whole_store_and_the_next_cleans_up(tmp_path,
             ):
                 content(seed=0).write(path, overwrite=True)
         assert parts_beside(path) == []
-    assert left, "no writer was caught in the act"
+    assert left, "no writer was killed while it was writing"
 
 
 @pytest.mark.parametrize("container", ["zarr", "h5"])
@@ -118,7 +118,7 @@ def test_parts_of_a_living_writer_are_left_alone(tmp_path, container):
     assert parts_beside(path) == ["other"]
 
 
-def test_parts_of_a_writer_in_another_thread_of_ours_are_left_alone(tmp_path):
+def test_parts_of_another_writer_in_this_process_are_left_alone(tmp_path):
     first = transaction.Transaction(tmp_path / "s.zarr")
     first.begin()
     second = transaction.Transaction(tmp_path / "s.zarr")
@@ -129,7 +129,7 @@ def test_parts_of_a_writer_in_another_thread_of_ours_are_left_alone(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_parts_outlive_their_writer_as_long_as_a_child_of_it_does(tmp_path):
+def test_parts_are_kept_as_long_as_a_child_of_their_writer_lives(tmp_path):
     writer = transaction.Transaction(tmp_path / "s.zarr")
     writer.begin()
     held = multiprocessing.get_context("fork").Event()
@@ -145,7 +145,9 @@ def test_parts_outlive_their_writer_as_long_as_a_child_of_it_does(tmp_path):
 
 @pytest.mark.parametrize("exchanges", [True, False])
 @pytest.mark.parametrize("container", ["zarr", "h5"])
-def test_of_two_that_replace_one_store_the_second_is_told(tmp_path, container, exchanges, monkeypatch):
+def test_the_second_of_two_writers_that_replace_a_store_gets_an_error(
+    tmp_path, container, exchanges, monkeypatch
+):
     if not exchanges:
         monkeypatch.setattr(transaction, "exchange", lambda *_paths: False)
     path = tmp_path / f"s.{container}"
@@ -156,14 +158,14 @@ def test_of_two_that_replace_one_store_the_second_is_told(tmp_path, container, e
             writer.append(np.zeros((1, 2, 4, 3)), [0], 0)
             content(seed=1).write(path, overwrite=True)
 
-    with pytest.raises(OutputExistsError, match="another process wrote the same path first"):
+    with pytest.raises(OutputExistsError, match="another process wrote to this path first"):
         replace_while_another_does()
     assert seed_of(open_store(path)) == 1
     assert parts_beside(path) == []
 
 
 @pytest.mark.parametrize("container", ["zarr", "h5"])
-def test_where_the_system_cannot_exchange_the_old_store_is_put_aside(tmp_path, container, monkeypatch):
+def test_the_old_store_is_moved_away_if_the_system_cannot_exchange_paths(tmp_path, container, monkeypatch):
     monkeypatch.setattr(transaction, "exchange", lambda *_paths: False)
     path = tmp_path / f"s.{container}"
     content(seed=0).write(path)
@@ -173,7 +175,7 @@ def test_where_the_system_cannot_exchange_the_old_store_is_put_aside(tmp_path, c
 
 
 @pytest.mark.parametrize("replaced", [True, False])
-def test_a_store_put_aside_by_a_writer_that_died_comes_back_or_goes(tmp_path, replaced):
+def test_a_store_moved_away_by_a_killed_writer_is_restored_or_removed(tmp_path, replaced):
     path = tmp_path / "s.zarr"
     content(seed=0).write(path)
     part = tmp_path / ".s.zarr.12345678.partial"
@@ -192,7 +194,7 @@ def test_a_store_put_aside_by_a_writer_that_died_comes_back_or_goes(tmp_path, re
     assert parts_beside(path) == []
 
 
-def test_native_arrays_of_a_replaced_store_are_told_from_damage(tmp_path):
+def test_native_arrays_of_a_replaced_store_are_not_reported_as_damaged(tmp_path):
     path = tmp_path / "s.zarr"
     for value in (1, 2):
         with open_writer(path, overwrite=True) as writer:
@@ -204,7 +206,7 @@ def test_native_arrays_of_a_replaced_store_are_told_from_damage(tmp_path):
         store.native_arrays()
 
 
-def test_a_disk_without_locks_is_written_all_the_same(tmp_path, monkeypatch):
+def test_a_disk_without_locks_can_be_written(tmp_path, monkeypatch):
     def refuse(*_arguments):
         raise OSError(95, "Operation not supported")
 
@@ -215,4 +217,4 @@ def test_a_disk_without_locks_is_written_all_the_same(tmp_path, monkeypatch):
     (part / "lock").touch()
     content(seed=1).write(tmp_path / "s.zarr", overwrite=True)
     assert seed_of(open_store(tmp_path / "s.zarr")) == 1
-    assert parts_beside(tmp_path / "s.zarr") == [part.name]  # nobody can tell whether its writer lives
+    assert parts_beside(tmp_path / "s.zarr") == [part.name]  # without locks, its writer may be alive

@@ -1,4 +1,4 @@
-"""Paths in a provenance: they mean the same wherever a command is typed, and leave no machine."""
+"""Paths in a provenance do not depend on the working directory, and are not published."""
 
 import os
 
@@ -11,20 +11,20 @@ PARTS = st.lists(st.sampled_from(["a", "b", "my videos", "ucf101", "c.d"]), min_
 
 
 @given(PARTS, PARTS, st.booleans())
-def test_a_recorded_path_is_found_again(videos, store, shared):
+def test_a_recorded_path_is_resolved_to_the_original(videos, store, shared):
     videos, store = (os.path.join("/home" if shared else f"/{place}", *parts) for place, parts in
                      (("data", videos), ("home", store)))  # fmt: skip
     recorded = recorded_path(videos, store + ".zarr")
     assert found_path(recorded, store + ".zarr") == videos
     assert os.path.isabs(recorded) is not shared
-    assert recorded.split("/")[0] in ("", ".", "..")  # never like a name of the catalogue
-    # Moved together they still belong together.
+    assert recorded.split("/")[0] in ("", ".", "..")  # never like the name of a dataset
+    # The recorded path stays valid if both are moved together.
     if shared:
         assert found_path(recorded, "/mnt" + store + ".zarr") == "/mnt" + videos
 
 
 @given(PARTS, PARTS, PARTS)
-def test_a_copy_elsewhere_has_the_same_source(videos, store, copy):
+def test_a_copy_in_another_folder_has_the_same_source(videos, store, copy):
     videos, store, copy = (os.path.join("/home", *parts) for parts in (videos, store, copy))
     recorded = recorded_path(videos, store)
     about = {"dataset": recorded, "config": {"dataset": recorded, "lr": 1.0}, "sources": [{"file": "./x"}]}
@@ -40,7 +40,7 @@ def test_a_store_at_a_url_records_absolute_paths():
     assert recorded_path("/data/videos", "/home/me/s.zarr") == "/data/videos"
 
 
-def test_what_leaves_the_machine_names_no_folder():
+def test_a_portable_provenance_contains_no_folders():
     about = {
         "dataset": "../../my videos",
         "config": {"dataset": "/data/my videos", "extractor": "/home/me/net.pt", "init": "noise"},

@@ -19,7 +19,7 @@ GOOD = {
 }
 
 
-def test_a_good_header_has_no_problems():
+def test_a_valid_header_has_no_problems():
     header = parse_header(GOOD, "x")
     assert header.num_frames == 8
     assert header.frame_shape == (3, 4, 4)
@@ -35,7 +35,7 @@ def test_a_good_header_has_no_problems():
         ("num_frames", True, "got True"),
         ("num_frames", 8.0, "got 8.0"),
         ("frame_shape", [3, 4], r"\[C, H, W\]"),
-        ("frame_shape", [3, 0, 4], "whole numbers from 1"),
+        ("frame_shape", [3, 0, 4], "whole numbers of at least 1"),
         ("frame_shape", [3, 2**40, 2**40], "536,870,912 bytes"),
         ("class_names", [], "at least one name"),
         ("class_names", ["a", ""], "non-empty"),
@@ -55,16 +55,16 @@ def test_a_good_header_has_no_problems():
         ("digest", None, "hex"),
     ],
 )
-def test_each_broken_rule_is_named_with_its_value(key, value, words):
+def test_each_broken_rule_is_reported_with_the_value(key, value, words):
     with pytest.raises(DamagedStoreError, match=words):
         parse_header(GOOD | {key: value}, "x.zarr")
 
 
-def test_all_broken_rules_are_told_at_once():
+def test_all_broken_rules_are_reported_together():
     assert len(header_problems(GOOD | {"num_frames": 1, "class_names": [], "fps": -1})) == 3
 
 
-def test_absent_optional_keys_are_legal():
+def test_optional_keys_may_be_missing():
     slim = {key: GOOD[key] for key in GOOD if key not in ("normalization", "fps", "provenance")}
     header = parse_header(slim, "x")
     assert header.normalization is None
@@ -72,13 +72,13 @@ def test_absent_optional_keys_are_legal():
 
 
 @pytest.mark.parametrize("version", ["2.0", "2.7", "10.0"])
-def test_a_newer_major_version_is_refused_by_name(version):
+def test_a_newer_major_version_is_refused_with_its_number(version):
     with pytest.raises(NewerFormatError, match=rf"format version {version}.*upgrade"):
         parse_header({"format_version": version, "all else": "unknown"}, "x")
 
 
 @pytest.mark.parametrize("version", [None, "", "1", 1.0, "0.9", "1.x", "1.0.0", "१.0"])
-def test_an_unreadable_version_is_damage(version):
+def test_an_invalid_version_is_damage(version):
     with pytest.raises(DamagedStoreError, match="format_version"):
         parse_header(GOOD | {"format_version": version}, "x")
 
@@ -92,7 +92,7 @@ def test_a_newer_minor_version_and_unknown_keys_are_read(store_path):
     assert open_store(store_path).attributes["from_the_future"] == {"x": [1, None]}
 
 
-def test_version_two_is_refused_in_a_file(store_path):
+def test_a_store_of_version_two_is_refused(store_path):
     edit_attributes(store_path, lambda attributes: attributes.update(format_version="2.0"))
     with pytest.raises(NewerFormatError, match=r"format version 2\.0"):
         open_store(store_path)

@@ -14,7 +14,7 @@ from dfs_store.interpolation import weight_matrix
 from tests.format.making import content, flip
 
 
-def test_a_store_gives_back_what_was_written(tmp_path, container, dtype):
+def test_a_store_returns_the_values_that_were_written(tmp_path, container, dtype):
     written = content(dtype)
     path = tmp_path / f"s.{container}"
     written.write(path)
@@ -40,7 +40,7 @@ def test_a_store_gives_back_what_was_written(tmp_path, container, dtype):
             assert store.key_frames(number).tobytes() == expected.tobytes()
 
 
-def test_stored_frames_are_the_stored_bytes_read_only(store_path):
+def test_stored_frames_are_read_only_views_of_the_stored_values(store_path):
     written = content()
     store = open_store(store_path)
     frames = store.stored_frames(0, 12)
@@ -69,7 +69,7 @@ def test_a_clip_is_the_weight_matrix_times_its_key_frames(store_path):
         assert np.array_equal(clip[store.positions(number)], store.key_frames(number))
 
 
-def test_a_clip_at_given_times(store_path):
+def test_a_clip_is_rebuilt_at_given_times(store_path):
     store = open_store(store_path)
     first, last = store.key_frames(0)
     clip = store.clip(0, [0, 2.5, 5.0])
@@ -80,7 +80,7 @@ def test_a_clip_at_given_times(store_path):
         store.clip(0, [5.1])
 
 
-def test_clips_are_numbered_as_a_list(store_path):
+def test_clips_are_numbered_like_list_items(store_path):
     store = open_store(store_path)
     assert np.array_equal(store.key_frames(-1), store.key_frames(3))
     for outside in (4, -5):
@@ -88,7 +88,7 @@ def test_clips_are_numbered_as_a_list(store_path):
             store.clip(outside)
 
 
-def test_a_store_without_inserted_at(tmp_path, container):
+def test_a_store_may_lack_inserted_at(tmp_path, container):
     path = tmp_path / f"s.{container}"
     content(with_steps=False).write(path)
     assert open_store(path).inserted_at(0) is None
@@ -101,7 +101,7 @@ def test_arrays_of_the_whole_store_cannot_be_changed(store_path):
             array[0] = 1
 
 
-def test_a_damaged_frame_is_named_when_first_read_and_others_stay_readable(store_path):
+def test_a_damaged_frame_is_reported_at_its_first_read_and_others_stay_readable(store_path):
     frame = open_store(store_path).stored_frames(4, 5).tobytes()
     file = store_path / "key_frames" / "c.0.0.0.0" if store_path.is_dir() else store_path
     flip(file, file.read_bytes().index(frame) + 5)
@@ -113,7 +113,7 @@ def test_a_damaged_frame_is_named_when_first_read_and_others_stay_readable(store
     store.key_frames(3)
 
 
-def test_a_closed_store_says_so(store_path):
+def test_a_closed_store_raises_an_error(store_path):
     store = open_store(store_path)
     kept = store.stored_frames(0, 2).copy()
     view = store.stored_frames(0, 2)
@@ -129,7 +129,7 @@ def test_pickling_opens_the_same_store_again(store_path):
     assert np.array_equal(again.clip(3), store.clip(3))
 
 
-def test_a_relative_path_survives_another_working_folder(store_path, tmp_path, monkeypatch):
+def test_a_relative_path_works_after_changing_the_working_directory(store_path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     store = open_store(store_path.name)
     (tmp_path / "elsewhere").mkdir()
@@ -151,7 +151,7 @@ def clip_bytes(store, number):
 
 @pytest.mark.parametrize("compression", [None, "gzip"])
 @pytest.mark.parametrize("method", ["fork", "spawn"])
-def test_processes_read_what_their_parent_reads(tmp_path, container, compression, method):
+def test_child_processes_read_the_same_as_their_parent(tmp_path, container, compression, method):
     path = tmp_path / f"s.{container}"
     content().write(path, compression=compression)
     store = open_store(path)
@@ -196,7 +196,7 @@ def test_repr_shows_shapes_and_no_pixels(store_path):
     assert len(text) < 300
 
 
-def test_absent_and_foreign_paths_are_told_apart(tmp_path):
+def test_missing_paths_and_foreign_files_raise_different_errors(tmp_path):
     with pytest.raises(StoreNotFoundError, match="no such store"):
         open_store(tmp_path / "absent.zarr")
     with pytest.raises(StoreNotFoundError, match="no such store"):
@@ -204,7 +204,7 @@ def test_absent_and_foreign_paths_are_told_apart(tmp_path):
     with pytest.raises(StoreNotFoundError, match=r"\.zarr\.zip, \.zarr, \.h5, \.hdf5"):
         open_store(tmp_path / "store.pt")
     (tmp_path / "store.pt").write_text("text")
-    with pytest.raises(NotAStoreError, match=r"ends in \.zarr\.zip, \.zarr, \.h5, \.hdf5"):
+    with pytest.raises(NotAStoreError, match=r"must end in \.zarr\.zip, \.zarr, \.h5, \.hdf5"):
         open_store(tmp_path / "store.pt")
     (tmp_path / "folder.zarr").mkdir()
     (tmp_path / "file.zarr").write_text("text")
@@ -216,14 +216,14 @@ def test_absent_and_foreign_paths_are_told_apart(tmp_path):
             open_store(tmp_path / name)
 
 
-def test_suffixes_do_not_depend_on_case(tmp_path):
+def test_suffixes_are_not_case_sensitive(tmp_path):
     content().write(tmp_path / "s.ZARR")
     content().write(tmp_path / "s.HDF5")
     assert open_store(tmp_path / "s.ZARR").container == "zarr"
     assert open_store(tmp_path / "s.HDF5").container == "hdf5"
 
 
-def test_opening_imports_no_more_than_it_needs(tmp_path):
+def test_opening_a_store_imports_only_what_it_needs(tmp_path):
     content().write(tmp_path / "s.zarr")
     content().write(tmp_path / "s.h5")
     script = (

@@ -22,15 +22,15 @@ NAN = np.where(np.arange(48).reshape(TWO.shape) == 30, np.nan, 0)
 @pytest.mark.parametrize(
     ("arguments", "error", "words"),
     [
-        ((TWO[:, :1], [0, 5], 0), ClipError, r"shape \(K, 2, 4, 3\) with K from 1, got \(2, 1, 4, 3\)"),
-        ((TWO[:0], [], 0), ClipError, "K from 1"),
+        ((TWO[:, :1], [0, 5], 0), ClipError, r"shape \(K, 2, 4, 3\) with K >= 1, got \(2, 1, 4, 3\)"),
+        ((TWO[:0], [], 0), ClipError, "K >= 1"),
         ((TWO[0], [0, 5], 0), ClipError, "shape"),
         ((NAN, [0, 5], 0), ClipError, "key frame 1 of the clip"),
         ((TWO + np.float64(1e300) * np.ones(TWO.shape), [0, 5], 0), ClipError, "finite"),
         ((TWO.astype(complex), [0, 5], 0), ClipError, "complex"),
         ((TWO, [0, 4], 0), PositionsError, "num_frames - 1 = 5, got 4"),
         ((TWO, [1, 5], 0), PositionsError, "first position"),
-        ((TWO, [0, 3, 5], 0), ClipError, "as many positions as key frames, got 3 and 2"),
+        ((TWO, [0, 3, 5], 0), ClipError, "one position per key frame, got 3 positions for 2 key frames"),
         ((TWO, [0, 5], 2), ClipError, r"label must be in 0\.\.1 \(2 classes\), got 2"),
         ((TWO, [0, 5], -1), ClipError, "got -1"),
         ((TWO, [0, 5], 0.5), ClipError, "whole number"),
@@ -41,7 +41,7 @@ NAN = np.where(np.arange(48).reshape(TWO.shape) == 30, np.nan, 0)
         ((TWO, [0, 5], 0, [0.0, 1.0]), ClipError, "whole numbers"),
     ],
 )
-def test_a_bad_clip_is_refused_and_the_writer_goes_on(tmp_path, container, arguments, error, words):
+def test_an_invalid_clip_is_refused_and_the_writer_can_continue(tmp_path, container, arguments, error, words):
     path = tmp_path / f"s.{container}"
     with open_writer(path) as writer:
         with pytest.raises(error, match=words):
@@ -54,7 +54,7 @@ def test_a_bad_clip_is_refused_and_the_writer_goes_on(tmp_path, container, argum
     assert np.array_equal(store.key_frames(0), TWO + 1)
 
 
-def test_inserted_at_goes_with_all_clips_or_none(tmp_path):
+def test_inserted_at_must_be_given_for_all_clips_or_none(tmp_path):
     with open_writer(tmp_path / "s.zarr") as writer:
         writer.append(TWO, [0, 5], 0)
         with pytest.raises(ClipError, match="all clips of a store or for none; clip 1"):
@@ -70,7 +70,7 @@ def test_inserted_at_goes_with_all_clips_or_none(tmp_path):
     [
         ({"num_frames": 1}, r"2\.\.65536, got 1"),
         ({"num_frames": 70_000}, "got 70000"),
-        ({"num_frames": 8.5}, "num_frames must be whole numbers, got 8.5"),
+        ({"num_frames": 8.5}, "num_frames must be a whole number, got 8.5"),
         ({"frame_shape": (4, 3)}, "frame_shape"),
         ({"frame_shape": (2.0, 4, 3)}, "frame_shape must be whole numbers"),
         ({"class_names": "cats"}, "the string 'cats'"),
@@ -85,19 +85,19 @@ def test_inserted_at_goes_with_all_clips_or_none(tmp_path):
         ({"compression": "lzma"}, "zstd, gzip"),
     ],
 )
-def test_bad_settings_are_refused_before_anything_is_written(tmp_path, changes, words):
+def test_invalid_settings_are_refused_before_anything_is_written(tmp_path, changes, words):
     with pytest.raises(SettingsError, match=words):
         open_writer(tmp_path / "s.zarr", **changes)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_zstd_is_for_zarr_only(tmp_path):
+def test_zstd_is_only_available_for_zarr(tmp_path):
     with pytest.raises(SettingsError, match="one of gzip, got 'zstd'"):
         open_writer(tmp_path / "s.h5", compression="zstd")
 
 
 @pytest.mark.parametrize(("container", "compression"), [("zarr", "zstd"), ("zarr", "gzip"), ("h5", "gzip")])
-def test_compressed_stores_hold_the_same(tmp_path, container, dtype, compression):
+def test_compressed_stores_contain_the_same_frames(tmp_path, container, dtype, compression):
     plain, packed = tmp_path / f"a.{container}", tmp_path / f"b.{container}"
     content(dtype).write(plain)
     content(dtype).write(packed, compression=compression)
@@ -107,7 +107,7 @@ def test_compressed_stores_hold_the_same(tmp_path, container, dtype, compression
     assert second.stored_frames(0, 12).dtype == np.dtype(dtype)
 
 
-def test_frames_may_come_in_any_real_dtype_and_order(tmp_path):
+def test_frames_may_be_given_in_any_real_dtype_and_memory_order(tmp_path):
     values = np.arange(48).reshape(2, 3, 4, 2)
     with open_writer(tmp_path / "s.zarr") as writer:
         for dtype in (np.uint8, np.int64, ">f4", np.float16, np.float64):
@@ -117,7 +117,7 @@ def test_frames_may_come_in_any_real_dtype_and_order(tmp_path):
         assert np.array_equal(store.key_frames(number), values.transpose(0, 3, 2, 1))
 
 
-def test_stored_frames_are_taken_bit_by_bit(tmp_path, container, dtype):
+def test_append_stored_copies_frames_bit_by_bit(tmp_path, container, dtype):
     stored = encode(content().clips[0].key_frames, dtype)
     with open_writer(tmp_path / f"s.{container}", dtype=dtype) as writer:
         writer.append_stored(stored, [0, 5], 0)
@@ -171,7 +171,7 @@ def test_overwriting_replaces_the_store_and_leaves_nothing_else(store_path):
     assert [entry.name for entry in store_path.parent.iterdir()] == [store_path.name]
 
 
-def test_a_failed_overwrite_keeps_the_former_store(store_path):
+def test_a_failed_overwrite_keeps_the_old_store(store_path):
     with pytest.raises(RuntimeError), open_writer(store_path, overwrite=True) as writer:  # noqa: PT012
         writer.append(TWO, [0, 5], 0)
         raise RuntimeError
@@ -179,7 +179,7 @@ def test_a_failed_overwrite_keeps_the_former_store(store_path):
     assert [entry.name for entry in store_path.parent.iterdir()] == [store_path.name]
 
 
-def test_of_two_writers_to_one_path_the_second_is_told(tmp_path, container):
+def test_the_second_of_two_writers_to_a_path_gets_an_error(tmp_path, container):
     path = tmp_path / f"s.{container}"
     with pytest.raises(OutputExistsError, match="another process wrote"), open_writer(path) as second:  # noqa: PT012
         second.append(TWO, [0, 5], 0)
@@ -189,12 +189,12 @@ def test_of_two_writers_to_one_path_the_second_is_told(tmp_path, container):
     assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
 
 
-def test_a_missing_folder_is_named(tmp_path):
+def test_a_missing_folder_is_reported(tmp_path):
     with pytest.raises(OutputNotWritableError, match="does not exist; create it"):
         open_writer(tmp_path / "none" / "s.zarr")
 
 
-def test_a_file_in_place_of_the_folder_is_named(tmp_path):
+def test_a_file_in_place_of_the_folder_is_reported(tmp_path):
     (tmp_path / "notes.txt").touch()
     with pytest.raises(
         OutputNotWritableError, match=r"notes\.txt is a file, not a folder; choose another path"
@@ -202,13 +202,13 @@ def test_a_file_in_place_of_the_folder_is_named(tmp_path):
         open_writer(tmp_path / "notes.txt" / "s.zarr")
 
 
-def test_a_folder_that_cannot_be_written_is_named(tmp_path):
-    # /proc takes no folders, not even root's.
+def test_a_folder_that_cannot_be_written_is_reported(tmp_path):
+    # Not even root can create a folder in /proc.
     with pytest.raises(OutputNotWritableError, match="cannot be written"), open_writer("/proc/s.zarr"):
         pass
 
 
-def test_a_writer_out_of_its_context_is_refused(tmp_path):
+def test_a_writer_must_be_used_as_a_context_manager(tmp_path):
     writer = open_writer(tmp_path / "s.zarr")
     with pytest.raises(SettingsError, match="with StoreWriter"):
         writer.append(TWO, [0, 5], 0)
@@ -238,9 +238,9 @@ sys.exit(1)
     ("container", "limit_bytes"),
     [("zarr", 100_000), ("zarr", 262_144), ("h5", 100_000), ("h5", 262_144), ("h5", 262_400)],
 )
-def test_a_full_disk_is_told_and_nothing_is_left(tmp_path, container, limit_bytes):
-    # The system refuses writes beyond a file size, the same way as on a full disk. The limits fall into the
-    # frames (262,144 bytes), right after them, and into what a container puts behind or around them.
+def test_a_full_disk_is_reported_and_nothing_is_left(tmp_path, container, limit_bytes):
+    # The system refuses writes beyond a file size in the same way as on a full disk. The limits are inside
+    # the frames (262,144 bytes), directly after them, and in the data that a container writes around them.
     done = subprocess.run(
         [sys.executable, "-c", FILL, tmp_path / f"s.{container}", str(limit_bytes)], check=False
     )
@@ -267,13 +267,13 @@ sys.exit(1)
 """
 
 
-def test_a_swallowed_failure_is_raised_again_since_there_is_no_store(tmp_path, container):
+def test_a_write_error_that_the_caller_ignored_is_raised_on_exit(tmp_path, container):
     done = subprocess.run([sys.executable, "-c", SWALLOW, tmp_path / f"s.{container}"], check=False)
     assert done.returncode == 0
     assert list(tmp_path.iterdir()) == []
 
 
-def test_two_stores_of_the_same_content_are_equal_byte_by_byte(tmp_path, container):
+def test_two_stores_with_equal_content_are_equal_byte_by_byte(tmp_path, container):
     first, second = tmp_path / f"a.{container}", tmp_path / f"b.{container}"
     content().write(first)
     content().write(second)

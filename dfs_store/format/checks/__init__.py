@@ -1,1 +1,1 @@
-"""The rules of a store, checked when it is opened or for the whole store."""
+"""Checks of the format's rules, for opening a store and for verifying all of it."""

@@ -13,7 +13,7 @@ from dfs_store.format.container import ContainerReader, RowSource
 from dfs_store.format.containers import open_container
 from dfs_store.format.digest import compute_digest
 from dfs_store.format.io.durable import former_outputs
-from dfs_store.format.io.place import Place, collapsed_url
+from dfs_store.format.io.place import Place
 from dfs_store.format.native import native_bytes
 from dfs_store.format.spec import CODED, FRAMES, MAX_FRAME_BYTES, NATIVE, SMALL_ARRAYS, Header, parse_header
 from dfs_store.format.stored_frames import PlainFrames, StoredFrames
@@ -21,7 +21,7 @@ from dfs_store.format.stored_frames import PlainFrames, StoredFrames
 __all__ = ["Examination", "examine", "examine_or_raise"]
 
 _MOST_TRIES = 20
-_MOST_EXPANDED = 8  # compressed native arrays may declare at most this multiple of their stored size
+_MOST_EXPANDED = 8  # limit for native arrays that are compressed, as a multiple of the store's size
 
 
 @dataclass
@@ -29,11 +29,11 @@ class Examination:
     """The content of a store and every rule that it breaks, without its frames.
 
     Attributes:
-        reader: files of the store.
-        header: validated attributes.
-        frames: key frames, None if they cannot be read.
-        arrays: small arrays that could be read.
-        problems: broken rules in the order of the checks.
+        reader: reader of the store's files.
+        header: the validated attributes.
+        frames: the key frames, or None if they cannot be read.
+        arrays: the small arrays that could be read.
+        problems: broken rules, in the order of the checks.
         indexed: whether offsets are valid, so that frames can be assigned to clips.
     """
 
@@ -50,7 +50,7 @@ def examine(path: Place, *, thorough: bool = False) -> Examination:
 
     Args:
         path: path or URL of the store.
-        thorough: whether to check also what a remote store defers to the first read of a frame.
+        thorough: whether to include checks that a remote store defers to the first read of a frame.
 
     Raises:
         StoreNotFoundError, NotAStoreError: the path does not exist, or is not a store.
@@ -71,7 +71,9 @@ def examine(path: Place, *, thorough: bool = False) -> Examination:
         # Parts read before and after the store was replaced do not belong together.
         if not reader.was_replaced(suspected=bool(found.problems)):
             return found
-    raise DamagedStoreError(f"{path}: was replaced {_MOST_TRIES} times while it was opened; try again later")
+    raise DamagedStoreError(
+        f"{path}: was replaced {_MOST_TRIES} times while it was being opened; try again later"
+    )
 
 
 def examine_or_raise(path: Place) -> Examination:
@@ -79,8 +81,6 @@ def examine_or_raise(path: Place) -> Examination:
     try:
         found = examine(path)
     except StoreNotFoundError as error:
-        if hint := collapsed_url(path):
-            raise StoreNotFoundError(f"{str(error).removesuffix(hint)}{hint}") from None
         if kept := former_outputs(path):
             raise StoreNotFoundError(
                 f"{error}; an interrupted overwrite left the old store at {kept[0]}: rename it back"
@@ -90,7 +90,7 @@ def examine_or_raise(path: Place) -> Examination:
         first, more = found.problems[0], len(found.problems) - 1
         where = "" if str(path) in first.message else f"{path}: "
         clip = "" if first.clip is None else f" (clip {first.clip})"
-        rest = f"; and {more} more, which dfs verify lists" if more else ""
+        rest = f"; dfs verify lists {more} more" if more else ""
         raise DamagedStoreError(f"{where}{first.message}{clip}{rest}")
     return found
 
@@ -102,17 +102,14 @@ def _check_arrays(found: Examination, *, thorough: bool) -> None:
     except DamagedStoreError as error:
         found.problems.append(Problem(str(error)))
         return
-    unreadable = _read_arrays(found)
+    _read_arrays(found)
     if not encoded and rows.shape[1:] != header.frame_shape:
         found.problems.append(
             Problem(f"{FRAMES} must have frames of {header.frame_shape}, got {rows.shape[1:]}")
         )
-        return
-    if unreadable:
-        return
-    broken = list(_array_problems(header, found.arrays, rows))
-    found.problems += broken
-    if broken:
+    if not found.problems:
+        found.problems += _array_problems(header, found.arrays, rows)
+    if found.problems:
         return
     found.indexed = True
     if encoded:
@@ -136,19 +133,16 @@ def _array_problems(
     return array_problems(header, arrays, num_key_frames, "uint8", rows.shape[0])
 
 
-def _read_arrays(found: Examination) -> bool:
-    unreadable = False
+def _read_arrays(found: Examination) -> None:
     for name, dtype in SMALL_ARRAYS.items():
         try:
             array = found.reader.array(name, dtype)
         except DamagedStoreError as error:
             found.problems.append(Problem(str(error), name))
-            unreadable = True
             continue
         if array is not None:
             array.setflags(write=False)
             found.arrays[name] = array
-    return unreadable
 
 
 def _check_digest(found: Examination, rows: RowSource) -> None:
@@ -159,8 +153,8 @@ def _check_digest(found: Examination, rows: RowSource) -> None:
     if digest != found.header.digest:
         found.problems.append(
             Problem(
-                f"the digest of the small arrays and attributes is {digest}, the store says "
-                f"{found.header.digest}: one of them was altered"
+                f"the digest of the small arrays and attributes is {digest}, but the header states "
+                f"{found.header.digest}; an array or an attribute was altered"
             )
         )
 
@@ -173,5 +167,8 @@ def _check_native(found: Examination) -> None:
     limit = real if found.reader.read_path == "fast" else max(_MOST_EXPANDED * real, MAX_FRAME_BYTES)
     if claimed > limit:
         found.problems.append(
-            Problem(f"the native arrays claim {claimed:,} bytes, and the whole store has {real:,}", NATIVE)
+            Problem(
+                f"the header claims {claimed:,} bytes of native arrays, but the whole store has {real:,}",
+                NATIVE,
+            )
         )

@@ -1,4 +1,4 @@
-"""The report of a broken rule."""
+"""Defines the report of a broken rule."""
 
 from dataclasses import dataclass
 
@@ -11,9 +11,9 @@ class Problem:
 
     Attributes:
         message: the rule, and the value that breaks it.
-        file: the file, relative to a Zarr store, or the file name of an HDF5 store.
-        clip: number of the clip, if it concerns one.
-        frames: (start, stop) of the key frames it concerns, in the numbering of the store.
+        file: path of the file within a Zarr store, or name of the HDF5 file.
+        clip: number of the clip, if the problem affects one.
+        frames: (start, stop) of the affected key frames, numbered across the whole store.
     """
 
     message: str

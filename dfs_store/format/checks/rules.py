@@ -1,4 +1,4 @@
-"""The rules for the small arrays of a store, checked with Python ints and whole-array tests."""
+"""Checks the rules for a store's small arrays, with Python ints and whole-array tests."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -13,9 +13,9 @@ from dfs_store.format.spec import FRAME_ENCODINGS, LEVELS, MAX_DECODED_BYTES, SM
 __all__ = ["array_problems", "coded_file_problem", "expected_shape"]
 
 Arrays = Mapping[str, npt.NDArray[Any]]
-# Bytes of headers that an image file may have per frame, beyond twice the size of its pixels.
+# Bytes that an image file may have per frame beyond twice the size of its pixels, for headers.
 _FILE_BYTES = 4096
-MOST_PER_RULE = 100  # of a million broken clips, only the first hundred are reported
+MOST_PER_RULE = 100  # if a million clips break a rule, only the first hundred are reported
 
 
 def expected_shape(
@@ -26,17 +26,20 @@ def expected_shape(
     encoding: str | None = None,
     num_classes: int = 0,
 ) -> tuple[int, ...]:
-    """Returns the shape that a small array must have, given S, N and C, the encoding, and the classes."""
-    if encoding is not None:
-        num_files = num_clips if FRAME_ENCODINGS[encoding] == "clip" else num_key_frames
-        special: dict[str, tuple[int, ...]] = {"scale": (1, channels), "zero": (1, channels)}
-        special |= {"checksums": (num_files,), "coded_offsets": (num_files + 1,)}
-        if name in special:
-            return special[name]
-    if name in ("scale", "zero"):
-        return (num_key_frames, channels)
-    per_clip: dict[str, tuple[int, ...]] = {"offsets": (num_clips + 1,), "labels": (num_clips,)}
-    return (per_clip | {"soft_labels": (num_clips, num_classes)}).get(name, (num_key_frames,))
+    """Returns the shape that a small array must have."""
+    per_clip = encoding is not None and FRAME_ENCODINGS[encoding] == "clip"
+    num_files = num_clips if per_clip else num_key_frames
+    scales = (num_key_frames if encoding is None else 1, channels)
+    shapes: dict[str, tuple[int, ...]] = {
+        "offsets": (num_clips + 1,),
+        "labels": (num_clips,),
+        "scale": scales,
+        "zero": scales,
+        "checksums": (num_files,),
+        "coded_offsets": (num_files + 1,),
+        "soft_labels": (num_clips, num_classes),
+    }
+    return shapes.get(name, (num_key_frames,))
 
 
 def array_problems(
@@ -46,8 +49,8 @@ def array_problems(
 
     Args:
         header: header of the store.
-        arrays: the existing small arrays by name, each in its own dtype.
-        num_key_frames: S, from the shape of key_frames; if they are encoded, the number of positions.
+        arrays: the existing small arrays by name, with the right dtypes.
+        num_key_frames: S, from the shape of key_frames, or the number of positions if they are encoded.
         dtype: stored dtype of key_frames.
         coded_bytes: B, from the shape of coded_frames; 0 if key frames are not encoded.
     """
@@ -58,9 +61,9 @@ def array_problems(
         yield Problem(f"the array {name} is missing", name)
     if dtype != "uint8":
         for name in sorted({"scale", "zero"} & arrays.keys()):
-            yield Problem(f"{name} goes with uint8 key frames only, these are {dtype}", name)
+            yield Problem(f"{name} is allowed only with uint8 key frames, but they are {dtype}", name)
     if header.frame_encoding is None and "coded_offsets" in arrays:
-        yield Problem("coded_offsets goes with coded_frames only", "coded_offsets")
+        yield Problem("coded_offsets is allowed only with coded_frames", "coded_offsets")
         return
     if missing:
         return
@@ -108,30 +111,29 @@ def _offset_problems(offsets: npt.NDArray[np.int64], end: int, name: str = "offs
         yield Problem(f"{name} must start at 0, got {offsets[0]}", name, 0)
     if offsets[-1] != end:
         yield Problem(
-            f"{name} must end at the number of {what} {end}, got {offsets[-1]}",
-            name,
-            offsets.size - 2,
+            f"{name} must end at the number of {what} {end}, got {offsets[-1]}", name, offsets.size - 2
         )
     # Compared, not subtracted: a difference of two int64 could overflow.
-    for clip in np.flatnonzero(offsets[1:] <= offsets[:-1])[:MOST_PER_RULE].tolist():
+    for clip in _first(offsets[1:] <= offsets[:-1]):
         yield Problem(
-            f"{name} must increase by at least 1, got {offsets[clip]} then {offsets[clip + 1]}",
-            name,
-            clip,
+            f"{name} must increase by at least 1, got {offsets[clip]} then {offsets[clip + 1]}", name, clip
         )
 
 
 def coded_file_problem(frames: int, size_bytes: int, frame_shape: tuple[int, int, int]) -> str | None:
-    """Returns the error of an image file whose size does not fit its number of frames, else None."""
+    """Returns an error if an image file is too large for its number of frames, else None."""
     decoded = frames * math.prod(frame_shape)
     if decoded > MAX_DECODED_BYTES:
         return (
-            f"the frames of an image file must have at most {MAX_DECODED_BYTES:,} bytes decoded, got "
-            f"{frames:,} frames with {decoded:,}"
+            f"the decoded frames of an image file must have at most {MAX_DECODED_BYTES:,} bytes, got "
+            f"{frames:,} frames with {decoded:,} bytes"
         )
     limit = _file_limit(frames, frame_shape)
     if size_bytes > limit:
-        return f"an image file of {decoded:,} decoded bytes may have {limit:,} bytes, got {size_bytes:,}"
+        return (
+            f"an image file that decodes to {decoded:,} bytes must have at most {limit:,} bytes, "
+            f"got {size_bytes:,}"
+        )
     return None
 
 
@@ -142,13 +144,13 @@ def _file_limit(frames: int, frame_shape: tuple[int, int, int]) -> int:
 
 
 def _file_problems(header: Header, arrays: Arrays) -> Iterator[Problem]:
-    """Compares the sizes of image files with those of their frames, before any file is read."""
+    """Compares the sizes of image files with the sizes of their frames, before any file is read."""
     offsets, sizes = arrays["offsets"], np.diff(arrays["coded_offsets"])
     per_clip = FRAME_ENCODINGS[str(header.frame_encoding)] == "clip"
     counts = np.diff(offsets) if per_clip else np.ones_like(sizes)
     different, which = np.unique(counts, return_inverse=True)
     most = np.array([_file_limit(count, header.frame_shape) for count in different.tolist()])[which]
-    for file in np.flatnonzero(sizes > most)[:MOST_PER_RULE].tolist():
+    for file in _first(sizes > most):
         what = coded_file_problem(int(counts[file]), int(sizes[file]), header.frame_shape)
         clip = file if per_clip else int(np.searchsorted(offsets, file, side="right")) - 1
         yield Problem(str(what), "coded_offsets", clip)
@@ -171,29 +173,28 @@ def _position_problems(
         (bad_last, f"the last position must be num_frames - 1 = {end}"),
         (falling, "positions must strictly increase"),
     ):
-        for clip in np.flatnonzero(broken)[:MOST_PER_RULE].tolist():
+        for clip in _first(broken):
             shown = np.array2string(positions[offsets[clip] : offsets[clip + 1]], threshold=12)
             yield Problem(f"{rule}, got {shown}", "positions", clip)
 
 
 def _value_problems(header: Header, arrays: Arrays) -> Iterator[Problem]:
     labels, count = arrays["labels"], len(header.class_names)
-    for clip in np.flatnonzero((labels < 0) | (labels >= count))[:MOST_PER_RULE].tolist():
+    for clip in _first((labels < 0) | (labels >= count)):
         yield Problem(
             f"labels must be in 0..{count - 1} ({count} classes), got {labels[clip]}", "labels", clip
         )
     inserted_at = arrays.get("inserted_at")
     if inserted_at is not None:
-        for frame in np.flatnonzero(inserted_at < -1)[:MOST_PER_RULE].tolist():
+        for frame in _first(inserted_at < -1):
             yield Problem(
-                f"inserted_at must be -1 or a step from 0, got {inserted_at[frame]}",
+                f"inserted_at must be -1 or a 0-based step, got {inserted_at[frame]}",
                 "inserted_at",
                 frames=(frame, frame + 1),
             )
     if "soft_labels" in arrays:
-        wrong = ~np.isfinite(arrays["soft_labels"]).all(axis=1)
-        for clip in np.flatnonzero(wrong)[:MOST_PER_RULE].tolist():
-            yield Problem("soft_labels must be finite", "soft_labels", clip)
+        for clip in _first(~np.isfinite(arrays["soft_labels"]).all(axis=1)):
+            yield Problem("soft_labels must be finite, got NaN or infinity", "soft_labels", clip)
     yield from _scale_problems(arrays)
 
 
@@ -205,16 +206,21 @@ def _scale_problems(arrays: Arrays) -> Iterator[Problem]:
         bad = ~np.isfinite(array)
         if name == "scale":
             bad |= array < 0
-        for frame in np.flatnonzero(bad.any(axis=1))[:MOST_PER_RULE].tolist():
+        for frame in _first(bad.any(axis=1)):
             rule = "finite and at least 0" if name == "scale" else "finite"
             yield Problem(f"{name} must be {rule}, got {array[frame]}", name, frames=(frame, frame + 1))
     if {"scale", "zero"} <= arrays.keys():
         with np.errstate(over="ignore", invalid="ignore"):
             largest = arrays["zero"] + arrays["scale"] * np.float32(LEVELS)
         finite = np.isfinite(arrays["zero"]) & np.isfinite(arrays["scale"])
-        for frame in np.flatnonzero((~np.isfinite(largest) & finite).any(axis=1))[:MOST_PER_RULE].tolist():
+        for frame in _first((~np.isfinite(largest) & finite).any(axis=1)):
             yield Problem(
                 f"zero + scale * {LEVELS} must be finite, got scale {arrays['scale'][frame]}",
                 "scale",
                 frames=(frame, frame + 1),
             )
+
+
+def _first(broken: npt.ArrayLike) -> list[int]:
+    """Returns the first indices at which an array is true, at most `MOST_PER_RULE`."""
+    return [int(index) for index in np.flatnonzero(broken)[:MOST_PER_RULE]]

@@ -1,4 +1,4 @@
-"""Reads a whole store and reports everything that breaks a rule."""
+"""Reads a whole store and reports every broken rule."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -16,18 +16,18 @@ from dfs_store.format.native import read_native
 from dfs_store.format.spec import NATIVE
 from dfs_store.format.stored_frames import StoredFrames
 
-__all__ = ["Finding", "class_name", "clips_of", "damaged_frames", "verify"]
+__all__ = ["Finding", "clips_of", "damaged_frames", "new_finding", "verify"]
 
 _BATCH_BYTES = 32 * 2**20
 
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """A broken rule, with its place if known.
+    """A broken rule, with its location if known.
 
     Attributes:
         message: the rule, and the value that breaks it.
-        file: the file, relative to a Zarr store, or the file name of an HDF5 store.
+        file: path of the file within a Zarr store, or name of the HDF5 file.
         clip: number of the clip.
         class_name: class of the clip.
         position: 0-based position of the key frame.
@@ -57,17 +57,17 @@ class Finding:
 def verify(
     path: str | os.PathLike[str], *, on_progress: Callable[[int, int], None] | None = None
 ) -> Iterator[Finding]:
-    """Yields everything in a store that breaks a rule: attributes, arrays, sizes, checksums, values.
+    """Yields a finding for each broken rule of attributes, arrays, sizes, checksums and values.
 
-    Reads every key frame, a few at a time, and the native arrays. Files, groups and keys that the format
-    does not define are allowed and not reported.
+    Reads every key frame, a few at a time, and the native arrays. Files, groups and keys that the format does
+    not define are allowed.
 
     Args:
         path: path or URL of the store.
-        on_progress: called with the number of key frames read so far and the total.
+        on_progress: function called with the number of key frames read so far and their total number.
 
     Yields:
-        A `Finding` for each broken rule, in the order of the store.
+        Findings, in the order of the checks and of the key frames.
 
     Raises:
         StoreNotFoundError, NotAStoreError, NewerFormatError, StoreUnreachableError: see `KeyFrameStore`.
@@ -98,30 +98,31 @@ def _file_of(path: Place, name: str | None) -> str:
 
 
 def _place_problem(problem: Problem, found: Examination, path: Place) -> Iterator[Finding]:
-    """Yields a problem once, or once per clip if it concerns frames of several clips."""
+    """Yields one finding, or one per clip if the problem affects key frames."""
     file = _file_of(path, problem.file)
     if problem.frames is None or not found.indexed:
-        yield Finding(
-            message=problem.message, file=file, clip=problem.clip, class_name=class_name(found, problem.clip)
-        )
+        yield new_finding(found, problem.message, file, problem.clip)
         return
     for clip in clips_of(found, *problem.frames):
-        yield Finding(message=problem.message, file=file, clip=clip, class_name=class_name(found, clip))
+        yield new_finding(found, problem.message, file, clip)
 
 
 def clips_of(found: Examination, start: int, stop: int) -> range:
-    """Returns the clips of key frames start..stop, if the offsets are valid."""
+    """Returns the clips that contain key frames start..stop. The offsets must be valid."""
     first, last = np.searchsorted(found.arrays["offsets"], [start, stop - 1], side="right") - 1
     return range(int(first), int(last) + 1)
 
 
-def class_name(found: Examination, clip: int | None) -> str | None:
-    """Returns the class of a clip, if the labels are valid."""
-    labels = found.arrays.get("labels")
-    if clip is None or labels is None or not 0 <= clip < labels.size:
-        return None
-    label = int(labels[clip])
-    return found.header.class_names[label] if 0 <= label < len(found.header.class_names) else None
+def new_finding(
+    found: Examination, message: str, file: str, clip: int | None, position: int | None = None
+) -> Finding:
+    """Returns a finding with the clip's class, or without one if the clip's label is not valid."""
+    labels, names = found.arrays.get("labels"), found.header.class_names
+    name = None
+    if clip is not None and labels is not None and 0 <= clip < labels.size:
+        label = int(labels[clip])
+        name = names[label] if 0 <= label < len(names) else None
+    return Finding(message=message, file=file, clip=clip, class_name=name, position=position)
 
 
 def _frame_findings(
@@ -129,19 +130,14 @@ def _frame_findings(
 ) -> Iterator[Finding]:
     for frame, message in damaged_frames(found, frames, on_progress):
         (clip,) = clips_of(found, frame, frame + 1)
-        yield Finding(
-            message=f"key frame {frame} {message}",
-            file=frames.file_of(frame),
-            clip=clip,
-            class_name=class_name(found, clip),
-            position=int(found.arrays["positions"][frame]),
-        )
+        position = int(found.arrays["positions"][frame])
+        yield new_finding(found, f"key frame {frame} {message}", frames.file_of(frame), clip, position)
 
 
 def damaged_frames(
     found: Examination, frames: StoredFrames, on_progress: Callable[[int, int], None] | None = None
 ) -> Iterator[tuple[int, str]]:
-    """Reads all frames except those in files already reported; yields the number and damage of each."""
+    """Reads all frames not yet reported. Yields the number of each damaged frame and its damage."""
     total = frames.shape[0]
     lost = np.zeros(total, dtype=bool)
     for problem in found.problems:

@@ -1,4 +1,4 @@
-"""Encodes and decodes the key frames of a clip as one AVIF file, a still or a sequence, with Pillow."""
+"""Encodes and decodes the key frames of a clip as one AVIF file with Pillow."""
 
 import io
 from typing import Any
@@ -12,34 +12,27 @@ from dfs_store.format.coded.avif_boxes import Boxes, check_file
 __all__ = ["decode_avif", "encode_avif"]
 
 _SPEED = 6
-_DURATION = 1  # milliseconds of a frame, not used by any reader
+_DURATION = 1  # duration of a frame in milliseconds, which no reader uses
 # Boxes that contain the times of creation and modification, 64 bits each in version 1.
 _DATED = (b"mvhd", b"tkhd", b"mdhd")
 
 
 def encode_avif(frames: npt.NDArray[np.uint8], quality: int) -> bytes:
-    """Returns frames (K, H, W, 3) uint8 as an AVIF file. Equal frames give equal bytes."""
+    """Encodes frames (K, H, W, 3) uint8 as an AVIF file. Equal frames give equal bytes."""
     try:
         return _encode(frames, quality)
     except RuntimeError:
-        # libaom 3.14 stores hidden frames in a buffer that is too small for small, noisy frames at high
-        # quality. Without a pyramid of hidden frames, it needs less.
+        # The buffer of libaom 3.14 for hidden frames is too small for small, noisy frames at high quality.
+        # Without a pyramid of hidden frames, it suffices.
         return _encode(frames, quality, advanced={"gf-max-pyr-height": "0"})
 
 
 def decode_avif(data: bytes, count: int, height: int, width: int) -> npt.NDArray[np.uint8]:
-    """Returns the frames of an AVIF file, (K, H, W, 3) uint8.
-
-    Args:
-        data: content of the file.
-        count: K, number of frames.
-        height: height of a frame.
-        width: width of a frame.
+    """Decodes an AVIF file and returns its frames, (count, height, width, 3) uint8.
 
     Raises:
-        ValueError: the file does not contain exactly K RGB frames of that size, or breaks a rule of
-            `check_file`.
-        Exception: any error of Pillow for a damaged file.
+        ValueError: the file does not contain exactly these RGB frames, or breaks a rule of `check_file`.
+        Exception: any error that Pillow raises for a damaged file.
     """
     check_file(data, count, height, width)
     frames = np.empty((count, height, width, 3), dtype=np.uint8)
@@ -47,7 +40,11 @@ def decode_avif(data: bytes, count: int, height: int, width: int) -> npt.NDArray
     with Image.open(io.BytesIO(data), formats=["AVIF"]) as image:
         found = (image.mode, getattr(image, "n_frames", 1), image.size)
         if found != ("RGB", count, (width, height)):
-            raise ValueError(f"must be {count} RGB frames of {height}x{width}, got {found}")
+            mode, number, size = found
+            raise ValueError(
+                f"the file must contain {count} RGB frames of {height}x{width}, "
+                f"got {number} {mode} frames of {size[1]}x{size[0]}"
+            )
         for number in range(count):
             image.seek(number)
             frames[number] = np.asarray(image)
@@ -72,9 +69,9 @@ def _encode(frames: npt.NDArray[np.uint8], quality: int, **options: Any) -> byte
 
 
 def _decode_in_this_thread() -> None:
-    """Keeps Pillow from creating a thread pool per file, which takes longer than decoding small pictures.
+    """Stops Pillow from creating threads for each file, because this takes longer than decoding small images.
 
-    Pillow reads the number only from its module. A number that the program has set is kept.
+    The number of threads is a global of Pillow's module. If the program has set it, it is kept.
     """
     if AvifImagePlugin.DEFAULT_MAX_THREADS == 0:
         AvifImagePlugin.DEFAULT_MAX_THREADS = 1

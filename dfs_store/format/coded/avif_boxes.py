@@ -1,10 +1,10 @@
 """Checks the boxes and AV1 headers of an AVIF file, to limit the time and memory of decoding it.
 
-A decoder allocates memory for the sizes in the AV1 stream, not those in the boxes. A few hundred bytes can
-require pictures of 16384x16384, thousands of hidden pictures, or tables that are searched for every frame. So
-a file may contain only the boxes that libavif writes, each once, in its place and small. Every sample is
-checked, since a decoder may start at any: samples fill the box `mdat` one after the other, and each consists
-of a few whole units (OBU) whose sequence headers state the size of the store's frames.
+A decoder allocates memory for the frame sizes in the AV1 stream, not for those in the boxes. A few hundred
+bytes can require images of 16384x16384, thousands of hidden frames, or tables that are searched for every
+frame. So a file may contain only the small boxes that libavif writes, each once and in its place. Samples
+must fill the box `mdat` one after the other. Every sample is checked, because a decoder may start at any of
+them: it must consist of a few whole units (OBU), whose sequence headers state the size of the store's frames.
 """
 
 import struct
@@ -14,7 +14,7 @@ __all__ = ["Boxes", "check_file"]
 
 Span = tuple[int, int]
 _HEADER = struct.Struct(">I4s")
-# Allowed content of each box, without transparent, derived, attached or rotated pictures; "" is the file.
+# Boxes allowed in each box; "" is the file. Images must not be transparent, derived, attached or rotated.
 _CONTENTS = {
     b"": b"ftyp meta moov mdat",
     b"meta": b"hdlr pitm iloc iinf iprp",
@@ -29,24 +29,27 @@ _CONTENTS = {
     b"stsd": b"av01",
     b"av01": b"av1C colr ccst pixi",
 }
-# Bytes of a box before the boxes in it.
+# Number of bytes in a box before its first inner box.
 _BEFORE = {b"meta": 4, b"iinf": 6, b"stsd": 8, b"av01": 78}
 _STILL = (b"ftyp", b"meta", b"iloc", b"infe", b"ispe", b"mdat")
 _SEQUENCE = (b"moov", b"tkhd", b"stsd", b"stts", b"stsc", b"stsz", b"stco")
-_MOST_BYTES = 256  # of a box without boxes in it
-_PER_FRAME = {b"stsz": 4, b"stss": 4}  # additional bytes per frame
+_MOST_BYTES = 256  # size limit of a box without inner boxes
+_PER_FRAME = {b"stsz": 4, b"stss": 4}  # additional bytes allowed per frame
 _SEQUENCE_HEADER, _FRAME_HEADER, _FRAME = 1, 3, 6
 _BEGIN, _TILES = 2, 4
 _KINDS = frozenset({_BEGIN, _SEQUENCE_HEADER, _FRAME_HEADER, _TILES, _FRAME})
-# libaom's pyramid of hidden frames has five levels, and its last frame is shown.
+# Limits per sample. libaom's pyramid of hidden frames has five levels, and its last frame is shown.
 _MOST_FRAMES, _MOST_UNITS = 8, 64
 
 
 class Boxes:
-    """The boxes of a file. Raises ValueError if they do not fill it exactly, or one is misplaced.
+    """The boxes of an AVIF file.
 
     Args:
         data: content of the file.
+
+    Raises:
+        ValueError: the boxes do not fill the file exactly, or one of them is not allowed in its place.
     """
 
     def __init__(self, data: bytes) -> None:
@@ -54,12 +57,12 @@ class Boxes:
         self._read(data, 0, len(data), b"")
 
     def find(self, name: bytes) -> list[Span]:
-        """Returns the start and end of the contents of all boxes with a name."""
+        """Returns where the content of each box with this name starts and ends."""
         return self._found.get(name, [])
 
     @property
     def leaves(self) -> Iterator[tuple[bytes, int]]:
-        """Yields names and sizes of the boxes that do not contain others."""
+        """Yields the name and size of each box that does not contain others."""
         for name, spans in self._found.items():
             if name not in _CONTENTS:
                 yield from ((name, end - start) for start, end in spans)
@@ -74,7 +77,7 @@ class Boxes:
             if size < _HEADER.size or last > end:
                 raise ValueError(f"its box {name!r} does not fit into the file")
             if name not in left:
-                raise ValueError(f"must not contain the box {name!r} there, or so often")
+                raise ValueError(f"its box {name!r} is not allowed there, or not allowed twice")
             left.remove(name)
             self._found.setdefault(name, []).append((first, last))
             if name in _CONTENTS:
@@ -83,24 +86,24 @@ class Boxes:
 
 
 def check_file(data: bytes, count: int, height: int, width: int) -> None:
-    """Checks that decoding an AVIF file takes no more time and memory than `count` frames of this size.
+    """Checks that decoding an AVIF file takes no more time and memory than `count` frames of this size need.
 
     Raises:
-        ValueError: the file contains anything else, or is not known not to.
+        ValueError: the file contains anything else, or anything that cannot be checked.
     """
     boxes = Boxes(data)
     for name, size in boxes.leaves:
         if name != b"mdat" and size > _MOST_BYTES + _PER_FRAME.get(name, 0) * count:
-            raise ValueError(f"its box {name!r} is too large: {size:,} bytes")
+            raise ValueError(f"its box {name!r} is too large, {size:,} bytes")
     for name in _STILL + _SEQUENCE:
         times = int(name in _STILL or count > 1)
         if len(boxes.find(name)) != times:
-            raise ValueError(f"must have {times} boxes {name!r} for {count} frames")
+            raise ValueError(f"it must have {times} boxes {name!r} for {count} frames")
     start, end = boxes.find(b"mdat")[0]
     sizes = _sample_sizes(data, boxes, count, start) if count > 1 else [end - start]
     if sum(sizes) != end - start or min(sizes) < 1:
         raise ValueError("its samples must fill the box mdat")
-    # The first frame is also the only item of the file, the still picture.
+    # The first frame is also the only item of the file, its still image.
     _check_item(data, boxes, (start, sizes[0]))
     _check_picture_size(data, boxes, height, width)
     for number, size in enumerate(sizes):
@@ -111,21 +114,21 @@ def check_file(data: bytes, count: int, height: int, width: int) -> None:
 
 
 def _sample_sizes(data: bytes, boxes: Boxes, count: int, start: int) -> list[int]:
-    """Returns the size of each frame of the sequence in bytes. Frames are consecutive from `start`."""
+    """Returns the size in bytes of each frame in the sequence. The first frame begins at `start`."""
     times, chunks, offsets, sizes = (
         _numbers(data, boxes.find(name)[0]) for name in (b"stts", b"stsc", b"stco", b"stsz")
     )
-    # One entry for all frames, since libavif searches the table of times from its start for every frame.
+    # One entry for all frames, because libavif searches the table of times from its start for every frame.
     if times[:2] != [1, count] or chunks != [1, 1, count, 1] or offsets != [1, start]:
-        raise ValueError(f"must be a sequence of {count} frames in one piece")
+        raise ValueError(f"it must be a sequence of {count} frames in one piece")
     uniform, number, *each = sizes
     if number != count or (each and uniform) or len(each) not in (0, count):
-        raise ValueError(f"must be a sequence of {count} frames, got {number}")
+        raise ValueError(f"it must be a sequence of {count} frames, got {number}")
     return each or [uniform] * count
 
 
 def _numbers(data: bytes, span: Span) -> list[int]:
-    """Returns the contents of a box as 32-bit numbers, without version and flags."""
+    """Returns the content of a box as 32-bit numbers, without its version and flags."""
     start, end = span
     if (end - start) % 4 or end - start < 12 or any(data[start : start + 4]):
         raise ValueError("its table of frames cannot be read")
@@ -137,16 +140,16 @@ def _check_item(data: bytes, boxes: Boxes, extent: Span) -> None:
     # Version 0; offsets and lengths of 4 bytes; no base; one item with one extent in this file.
     if place != bytes.fromhex("00000000 4400 0001 0001 0000 0001") + struct.pack(">2I", *extent):
         raise ValueError("its item must be the first frame")
-    # Version 2; item 1, not protected; a picture that is not derived from others.
+    # Version 2; item 1, not protected; an image that is not derived from others.
     if about[4:12] != bytes.fromhex("0001 0000") + b"av01":
         raise ValueError("its item must be an AV1 image")
     (first, _), (inner, _) = boxes.find(b"iinf")[0], boxes.find(b"infe")[0]
     if data[first : inner - _HEADER.size] != bytes.fromhex("00000000 0001"):
-        raise ValueError("must have one item")
+        raise ValueError("it must have one item")
 
 
 def _check_picture_size(data: bytes, boxes: Boxes, height: int, width: int) -> None:
-    """Checks the sizes in the boxes, since decoders scale pictures to them."""
+    """Checks the sizes in the boxes, because decoders scale images to them."""
     start, end = boxes.find(b"ispe")[0]
     found = [data[start + 4 : end]]
     wanted = [struct.pack(">2I", width, height)]
@@ -154,19 +157,21 @@ def _check_picture_size(data: bytes, boxes: Boxes, height: int, width: int) -> N
         found.append(data[tracks[0][1] - 8 : tracks[0][1]])
         wanted.append(struct.pack(">4H", width, 0, height, 0))
     if found != wanted:
-        raise ValueError(f"must contain images of {height}x{width}, but its header states another size")
+        raise ValueError(f"its frames must be {height}x{width}, but its boxes state another size")
 
 
 def _check_sample(data: bytes, height: int, width: int) -> list[int]:
-    """Returns the types of a sample's units, at most as many frames as encoders produce per shown frame."""
+    """Returns the types of a sample's units. Raises ValueError if one is not allowed, or there are many."""
     kinds = []
     for kind, content in _units(data):
         if kind == _SEQUENCE_HEADER and (found := _sequence_size(content)) != (height, width):
-            raise ValueError(f"must be frames of {height}x{width}, its AV1 stream has {found[0]}x{found[1]}")
+            raise ValueError(
+                f"its frames must be {height}x{width}, but its AV1 stream has {found[0]}x{found[1]}"
+            )
         kinds.append(kind)
         frames = kinds.count(_FRAME) + kinds.count(_FRAME_HEADER)
         if kind not in _KINDS or frames > _MOST_FRAMES or len(kinds) > _MOST_UNITS:
-            raise ValueError("its AV1 stream has units that a picture does not need, or too many")
+            raise ValueError("its AV1 stream has units that an image does not need, or too many units")
     return kinds
 
 
@@ -175,7 +180,7 @@ def _units(data: bytes) -> Iterator[tuple[int, bytes]]:
     while at < len(data):
         header = data[at]
         if header & 0x87 != 0x02:  # forbidden bit, no layers, reserved bit; every unit states its size
-            raise ValueError("a unit of its AV1 stream is damaged, or of a layer")
+            raise ValueError("its AV1 stream has a damaged unit, or layers")
         size, at = _leb128(data, at + 1)
         if at + size > len(data):
             raise ValueError("its AV1 stream is truncated")
@@ -196,7 +201,7 @@ def _leb128(data: bytes, at: int) -> tuple[int, int]:
 
 
 class _Bits:
-    """Bits of a header, from the highest of each byte."""
+    """Reads the bits of a header, the highest bit of each byte first."""
 
     def __init__(self, data: bytes) -> None:
         self._value, self._left = int.from_bytes(data, "big"), 8 * len(data)
@@ -209,8 +214,8 @@ class _Bits:
 
 
 def _sequence_size(data: bytes) -> tuple[int, int]:
-    """Returns the largest height and width of a sequence header (section 5.5.1 of the AV1 specification)."""
-    bits = _Bits(data[:16])  # contains the sizes
+    """Returns the largest height and width in a sequence header (AV1 specification, section 5.5.1)."""
+    bits = _Bits(data[:16])  # enough for the sizes
     bits.take(3 + 1)  # profile, still picture
     if bits.take(1):  # reduced still picture header
         bits.take(5)

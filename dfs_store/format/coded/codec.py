@@ -1,4 +1,4 @@
-"""Encodes and decodes image files of key frames by the name of their encoding. Decoding raises ValueError."""
+"""Encodes and decodes image files of key frames, given the name of their encoding."""
 
 from collections.abc import Sequence
 
@@ -14,16 +14,11 @@ __all__ = ["codec_versions", "decode_file", "encode_files"]
 
 Levels8 = npt.NDArray[np.uint8]
 
-_SHOWN = 200  # characters of a library's error
+_SHOWN = 200  # characters shown of a library's error
 
 
 def encode_files(levels: Levels8, name: str, quality: int) -> list[bytes]:
-    """Returns key frames of a clip (K, 3, H, W) uint8 as image files: K stills, or one sequence.
-
-    Args:
-        levels: the frames.
-        name: "webp" or "avif".
-        quality: quality from 0 to 100.
+    """Encodes frames (K, 3, H, W) uint8 with a quality of 0 to 100, as K "webp" stills or one "avif" file.
 
     Raises:
         MissingDependencyError: Pillow was built without the encoder.
@@ -38,17 +33,17 @@ def encode_files(levels: Levels8, name: str, quality: int) -> list[bytes]:
 def decode_file(
     data: bytes, name: str, count: int, size: Sequence[int], out: Levels8 | None = None
 ) -> Levels8:
-    """Returns the frames of an image file, contiguous, (K, 3, H, W) uint8.
+    """Decodes an image file and returns its frames, contiguous, (K, 3, H, W) uint8.
 
     Args:
         data: content of the file.
         name: "webp" or "avif".
-        count: K, number of frames, 1 for a still.
+        count: K, number of frames; 1 for a still.
         size: (H, W).
-        out: array to fill and return; new memory if None.
+        out: array to fill and return, (K, 3, H, W) uint8; a new array if None.
 
     Raises:
-        ValueError: the file is damaged, or does not contain exactly these frames.
+        ValueError: the file is damaged, or does not contain exactly K frames of this size.
         MissingDependencyError: Pillow was built without the decoder.
         MemoryError: there is not enough memory.
     """
@@ -74,12 +69,12 @@ def decode_file(
 def _check_support(name: str) -> None:
     if not features.check(name):
         raise MissingDependencyError(
-            f"key frames stored as {name} need Pillow with support for it, such as the wheels of Pillow 11.3 "
-            "or later; install it with: pip install --upgrade pillow"
+            f"key frames stored as {name} require a Pillow that supports it, such as the wheels of Pillow "
+            "11.3 or later; install one with: pip install --upgrade pillow"
         )
 
 
 def codec_versions(name: str) -> dict[str, str]:
-    """Returns the versions of the libraries that encode and decode an encoding, by name."""
+    """Returns the versions of the libraries for an encoding, by library name."""
     library = {"webp": "libwebp", "avif": "libavif"}[name]
     return {"pillow": __version__, library: str(features.version(name))}

@@ -1,4 +1,4 @@
-"""Encodes key frames in threads, in order, and measures the error."""
+"""Encodes key frames in threads, returns them in order, and measures the error."""
 
 import math
 import os
@@ -17,17 +17,17 @@ from dfs_store.format.spec import LEVELS
 
 __all__ = ["EncodedClip", "FrameEncoder", "encode_clip", "encode_levels", "encoding_threads"]
 
-_PER_THREAD = 4  # waiting clips per thread
+_PER_THREAD = 4  # queued clips per thread
 
 
 class EncodedClip(NamedTuple):
-    """Key frames of a clip as image files.
+    """The key frames of a clip as image files.
 
     Attributes:
-        files: one file per key frame, or one sequence.
+        files: one file per key frame, or one sequence for all.
         levels: levels of the decoded files, (K, 3, H, W) uint8.
-        mean_square: mean squared error of the decoded levels, relative to unrounded and unclipped values.
-        clipped: share of the values that were outside 0..255 by more than rounding.
+        mean_square: mean squared error of the decoded levels, compared with unrounded, unclipped levels.
+        clipped: share of the values outside 0..255 by more than a rounding error.
     """
 
     files: list[bytes]
@@ -37,13 +37,7 @@ class EncodedClip(NamedTuple):
 
 
 def encode_clip(key_frames: npt.NDArray[np.float32], encoding: FrameEncoding, levels: Levels) -> EncodedClip:
-    """Encodes key frames (K, 3, H, W) float32 and decodes them again.
-
-    Args:
-        key_frames: finite values.
-        encoding: encoding of the files.
-        levels: values of the 8-bit levels.
-    """
+    """Encodes finite key frames (K, 3, H, W) float32 and decodes them again."""
     exact = levels.to_levels(key_frames)
     files, decoded = encode_levels(exact, encoding)
     clipped = np.count_nonzero((exact < -0.5) | (exact > LEVELS + 0.5)) / exact.size
@@ -54,7 +48,7 @@ def encode_clip(key_frames: npt.NDArray[np.float32], encoding: FrameEncoding, le
 def encode_levels(
     exact: npt.NDArray[np.float32], encoding: FrameEncoding
 ) -> tuple[list[bytes], npt.NDArray[np.uint8]]:
-    """Returns key frames (K, 3, H, W), given in fractional levels, as files and as decoded levels."""
+    """Encodes key frames (K, 3, H, W), given as fractional levels. Returns files and decoded levels."""
     rounded = np.clip(np.rint(exact), 0, LEVELS).astype(np.uint8)
     files = encode_files(rounded, encoding.name, encoding.quality)
     each = len(rounded) // len(files)
@@ -63,17 +57,12 @@ def encode_levels(
 
 
 def encoding_threads() -> int:
-    """Returns the number of encoding threads, one per processor available to this process."""
+    """Returns the number of encoding threads, one for each processor available to this process."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class FrameEncoder:
-    """Encodes clips in one thread per processor, and returns them in order.
-
-    Args:
-        encoding: encoding of the files.
-        levels: values of the 8-bit levels.
-    """
+    """Encodes clips in one thread per processor, and returns them in order."""
 
     def __init__(self, encoding: FrameEncoding, levels: Levels) -> None:
         self._encoding, self._levels = encoding, levels
@@ -85,7 +74,7 @@ class FrameEncoder:
         self._clipped: list[float] = []
 
     def submit(self, key_frames: npt.NDArray[np.float32]) -> Iterator[EncodedClip]:
-        """Submits a clip and yields finished ones. Waits for the first if too many are queued."""
+        """Queues a clip. If too many clips are queued, waits for the first ones and yields them."""
         self._waiting.append(self._pool.submit(encode_clip, key_frames, self._encoding, self._levels))
         while len(self._waiting) > self._most:
             yield self._next()
@@ -96,11 +85,11 @@ class FrameEncoder:
             yield self._next()
 
     def close(self) -> None:
-        """Discards clips that are not encoded yet."""
+        """Discards the clips that have not been encoded yet."""
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def describe(self) -> dict[str, Any]:
-        """Returns the description of the encoding for the provenance, once all clips are done."""
+        """Returns a description of the encoding for the provenance. All clips must be encoded."""
         finite = [value for value in self._psnrs if math.isfinite(value)]
         return {
             "quality": self._encoding.quality,

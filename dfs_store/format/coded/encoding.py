@@ -1,4 +1,4 @@
-"""The encodings of key frames with their quality, such as "webp:75" and "avif:60"."""
+"""Parses the encodings of key frames and their quality, such as "webp:75" and "avif:60"."""
 
 from dataclasses import dataclass
 
@@ -25,7 +25,7 @@ class FrameEncoding:
 
     @property
     def unit(self) -> str:
-        """Content of one image file: a key "frame", or all key frames of a "clip"."""
+        """What one image file contains: a key "frame", or all key frames of a "clip"."""
         return FRAME_ENCODINGS[self.name]
 
     def __str__(self) -> str:
@@ -64,16 +64,16 @@ def parse_encoding(text: str | None, what: str = "encoding") -> FrameEncoding | 
 def stored_dtype(
     dtype: str | None, encoding: FrameEncoding | None, default: str = "float32", *, prefix: str = ""
 ) -> str:
-    """Returns the stored dtype of key frames: the given one, uint8 if they are encoded, or the default.
+    """Returns `dtype`, or if it is None, uint8 for encoded key frames and `default` for numbers.
 
     Args:
         dtype: the given dtype, or None.
-        encoding: encoding of the key frames; None to store numbers.
-        default: default for numbers.
-        prefix: prefix of the settings in error messages, "--" on the command line.
+        encoding: encoding of the key frames, or None if they are stored as numbers.
+        default: dtype for numbers if none is given.
+        prefix: prefix of setting names in error messages, "--" on the command line.
 
     Raises:
-        SettingsError: the dtype is unknown, or is not uint8 with an encoding.
+        SettingsError: the dtype is unknown, or is not uint8 although there is an encoding.
     """
     if dtype is not None and dtype not in FRAME_DTYPES:
         raise SettingsError(f"{prefix}dtype must be one of {', '.join(FRAME_DTYPES)}, got {dtype!r}")

@@ -1,4 +1,4 @@
-"""Key frames stored as image files, compared with their checksums and decoded."""
+"""Reads key frames stored as image files, compares them with their checksums, and decodes them."""
 
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,23 +19,19 @@ __all__ = ["CodedFrames"]
 
 Array = npt.NDArray[Any]
 Span = tuple[int, int]
-Wanted = tuple[int, slice, Array]  # a file, its frames to decode, and the array to fill
+Wanted = tuple[int, slice, Array]  # a file, the frames to take from it, and the array to fill
 
-# Size of the cache of decoded files. The first files stay in it: with clips in random order, evicting the
-# oldest gives fewer hits. Every process has its own cache, so it is small: it saves 64 MiB / S of the
-# decoding of a store of S bytes (docs/performance.md).
+# Size of the cache of decoded files. The first files stay in it, because evicting the oldest ones gives fewer
+# hits if clips are read in random order. It is small, because every process has its own, and saves a share of
+# 64 MiB / S of the decoding in a store of S bytes (docs/performance.md).
 _CACHE_BYTES = 64 * 2**20
 
 
 class CodedFrames:
     """Frames in image files, one per frame or one per clip (see `StoredFrames`).
 
-    Safe for threads and under fork without a lock, which a fork could inherit locked.
-
-    Args:
-        rows: the array coded_frames.
-        header: header of the store.
-        arrays: valid small arrays of the store.
+    Thread-safe and fork-safe without a lock, which a forked process could inherit locked. The small arrays
+    must have been checked.
     """
 
     dtype = "uint8"
@@ -60,7 +56,7 @@ class CodedFrames:
         return [Problem(each.message, each.file, frames=self._frames_of(each.frames)) for each in found]
 
     def read_spans(self, spans: Sequence[Span], threads: int = 1) -> list[Array]:
-        """Returns runs of frames, decoded."""
+        """Returns several runs of frames, decoded."""
         outs = [np.empty((stop - start, *self.shape[1:]), dtype=np.uint8) for start, stop in spans]
         self._fill(spans, outs, threads, keep=True)
         for out in outs:
@@ -68,12 +64,12 @@ class CodedFrames:
         return outs
 
     def read_into(self, out: Array, spans: Sequence[Span], threads: int = 1, *, keep: bool = True) -> None:
-        """Decodes runs of frames into memory."""
+        """Decodes several runs of frames into an array."""
         ends = np.cumsum([stop - start for start, stop in spans])[:-1]
         self._fill(spans, np.split(out, ends), threads, keep=keep)
 
     def coded(self, clip_start: int, clip_stop: int) -> list[bytes]:
-        """Returns the image files of a clip's key frames, after comparison with their checksums.
+        """Returns the image files of a clip's key frames, compared with their checksums.
 
         Raises:
             DamagedFrameError: a file does not match its checksum.
@@ -83,7 +79,7 @@ class CodedFrames:
         return [self._checked(file, data) for file, data in zip(files, self._fetch(files), strict=True)]
 
     def damage(self, start: int, stop: int) -> dict[int, str]:
-        """Returns a message for each damaged frame in range(start, stop), by frame number."""
+        """Describes the damage of each damaged frame in start..stop, by frame number."""
         messages: dict[int, str] = {}
         for file in self._files_of(start, stop):
             try:
@@ -100,11 +96,11 @@ class CodedFrames:
         return messages
 
     def file_of(self, frame: int) -> str:
-        """Returns the file of the container in which the image file of a frame begins."""
+        """Returns the container's file in which a frame's image file begins."""
         return self._rows.file_of(int(self._begins[self._file(frame)]))
 
     def close(self) -> None:
-        """Releases every file."""
+        """Closes every file, and clears the cache."""
         self._cache.clear()
         self._rows.close()
 
@@ -115,7 +111,7 @@ class CodedFrames:
         return range(self._file(start), self._file(stop - 1) + 1)
 
     def _frames_of(self, span: Span | None) -> Span | None:
-        """Returns the frames whose image files contain bytes of a span."""
+        """Returns the run of frames whose image files overlap a span of bytes."""
         if span is None:
             return None
         first = int(np.searchsorted(self._begins, span[0], side="right")) - 1
@@ -123,7 +119,7 @@ class CodedFrames:
         return int(self._firsts[first]), int(self._firsts[last])
 
     def _fetch(self, files: Sequence[int]) -> list[bytes]:
-        """Reads image files, consecutive ones at once."""
+        """Reads image files. Consecutive files are read together."""
         runs: list[list[int]] = []
         for file in files:
             if runs and runs[-1][1] == file:
@@ -159,7 +155,7 @@ class CodedFrames:
                 self._take(wanted, pool.map(self._decode_into, wanted, fetched), keep=keep)
 
     def _decode_into(self, wanted: Wanted, data: bytes) -> Array:
-        """Writes frames of an image file into their array, and returns all frames of the file."""
+        """Decodes the wanted frames of an image file into their array, and returns all frames of the file."""
         file, part, target = wanted
         if len(target) == self._firsts[file + 1] - self._firsts[file]:
             return self._decoded(file, data, target)
@@ -180,7 +176,7 @@ class CodedFrames:
 
     def _decoded(self, file: int, data: bytes, out: Array | None = None) -> Array:
         first, last = int(self._firsts[file]), int(self._firsts[file + 1])
-        self._checked(file, data)  # outside of try, since its error is also a ValueError
+        self._checked(file, data)  # outside of try, because its error is a ValueError as well
         try:
             return decode_file(data, self._encoding, last - first, self.shape[2:], out)
         except ValueError as error:

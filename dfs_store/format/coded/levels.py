@@ -1,4 +1,4 @@
-"""The values of the 8-bit levels of encoded frames: one map for all frames of a store."""
+"""Maps the 8-bit levels of encoded frames to values. All frames of a store share one map."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ Floats = npt.NDArray[np.float32]
 
 
 class Levels(NamedTuple):
-    """An affine map in float32: value = zero + scale * level.
+    """An affine map from levels to values in float32: value = zero + scale * level.
 
     Attributes:
         scale: scale of each channel, (C,) float32 above 0.
@@ -26,11 +26,11 @@ class Levels(NamedTuple):
     zero: Floats
 
     def to_levels(self, values: Floats) -> Floats:
-        """Returns the levels of values (K, C, H, W) float32, without rounding or clipping."""
+        """Returns values (K, C, H, W) float32 as levels of the same shape, neither rounded nor clipped."""
         return (values - self.zero[:, None, None]) / self.scale[:, None, None]
 
     def equals(self, other: "Levels") -> bool:
-        """Returns whether both maps are equal, bit by bit."""
+        """Returns whether two maps are equal, bit by bit."""
         return bool(np.array_equal(self.scale, other.scale) and np.array_equal(self.zero, other.zero))
 
 
@@ -40,13 +40,13 @@ def pixel_levels(
     low: float = 0.0,
     high: float = 1.0,
 ) -> Levels:
-    """Returns the map from levels to values for which levels are pixels.
+    """Returns the map whose levels 0 to 255 represent the pixels from `low` to `high`.
 
     Args:
-        normalization: {"mean", "std"} of the values, C numbers each; None if they are pixels in [0, 1].
+        normalization: {"mean": [...], "std": [...]} with C numbers each, or None if the values are pixels.
         num_channels: C.
         low: pixel of level 0.
-        high: pixel of level 255. Trained key frames leave [0, 1], so they need a wider range.
+        high: pixel of level 255. Trained key frames need a wider range than [0, 1].
     """
     mean = np.zeros(num_channels) if normalization is None else np.array(normalization["mean"])
     std = np.ones(num_channels) if normalization is None else np.array(normalization["std"])
@@ -55,5 +55,5 @@ def pixel_levels(
 
 
 def psnr(mean_square: float) -> float:
-    """Returns the peak signal-to-noise ratio in dB of an error in 8-bit levels, infinite for 0."""
+    """Returns the PSNR in dB for a mean squared error in 8-bit levels, infinite for 0."""
     return math.inf if mean_square == 0 else 10 * math.log10(LEVELS**2 / mean_square)

@@ -1,4 +1,4 @@
-"""Chooses the range of pixels that the levels of key frames cover."""
+"""Chooses the range of pixels that the 8-bit levels of key frames represent."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -10,20 +10,20 @@ from dfs_store.format.spec import CODED_CHANNELS, LEVELS
 
 __all__ = ["PixelRange", "levels_that_span"]
 
-# Of least-squares key frames of real clips, 1.7 % of the values are outside [0, 1], and clipping loses 0.03
-# dB. Of trained key frames, far more are outside.
+# In least-squares key frames of real clips, 1.7 % of the values are outside [0, 1], and clipping them costs
+# 0.03 dB. In trained key frames, far more values are outside.
 _MOST_OUTSIDE = 0.05
-_TAIL = 0.001  # share of the values at either end that a wider range may clip
+_TAIL = 0.001  # share of values that a wider range may clip at either end
 _ROUNDING = 1 / (2 * LEVELS)
 _PER_CLIP = 4096  # sampled values per clip
-_MOST_VALUES = 2**22  # sampled values of all clips
+_MOST_VALUES = 2**22  # sampled values in total
 
 
 class PixelRange:
     """Collects a sample of the pixels of key frames.
 
     Args:
-        unit: levels whose pixels are [0, 1], see `pixel_levels`.
+        unit: levels that represent pixels from 0 to 1, see `pixel_levels`.
     """
 
     def __init__(self, unit: Levels) -> None:
@@ -42,7 +42,7 @@ class PixelRange:
             self._size = sum(part.size for part in self._sample)
 
     def bounds(self) -> tuple[float, float]:
-        """Returns the pixels of levels 0 and 255: 0 and 1 unless many pixels are outside."""
+        """Returns the pixels for levels 0 and 255, which are 0 and 1 unless many pixels are outside."""
         if not self._sample:
             return 0.0, 1.0
         pixels = np.concatenate(self._sample)
@@ -56,11 +56,9 @@ class PixelRange:
 def levels_that_span(
     key_frames: Iterable[npt.NDArray[np.float32]], normalization: Mapping[str, Sequence[float]] | None
 ) -> Levels:
-    """Returns levels for key frames: pixels in [0, 1], or in a wider range if many values need it.
+    """Returns levels that represent pixels from 0 to 1, or a wider range if many values are outside.
 
-    Args:
-        key_frames: key frames of every clip, (K, 3, H, W) float32.
-        normalization: normalization of the values, see `pixel_levels`.
+    `key_frames` contains the key frames of each clip, (K, 3, H, W) float32, with this normalization.
     """
     gathered = PixelRange(pixel_levels(normalization, CODED_CHANNELS))
     for each in key_frames:

@@ -1,1 +1,1 @@
-"""Copies of stores: converted, merged, repaired."""
+"""Copying stores: conversion and repair."""

@@ -36,25 +36,25 @@ def copy_store(
 ) -> None:
     """Copies a store clip by clip. The suffix of the target selects the container.
 
-    Without `dtype`, frames are copied bit by bit, so a copy from Zarr to HDF5 and back is identical. Every
-    frame is compared with its checksum. Native arrays are copied unchanged, but only with all clips, since
-    only the method knows which of their values belong to which class. Soft labels keep the columns of the
+    Without `dtype` and `encoding`, frames are copied bit by bit, so a copy from Zarr to HDF5 and back is
+    identical. Every frame is compared with its checksum. Native arrays are copied unchanged, but only with
+    all clips, because only the method can assign their values to classes. Soft labels keep the columns of the
     remaining classes. Groups that the format does not define are not copied.
 
     Args:
         source: the store to copy.
-        target: path of the copy; may be the source itself, with `overwrite`.
-        dtype: stored dtype of the copy; the source's if None. The rounding errors of both add up.
+        target: path of the copy. With `overwrite`, it may be the source itself.
+        dtype: stored dtype of the copy; the source's if None. The rounding errors of both dtypes add up.
         encoding: encoding of key frames as image files, "webp[:QUALITY]" or "avif[:QUALITY]", or "none" to
-            store numbers. If both this and `dtype` are None, that of the source. Image files of the same
+            store numbers. If `encoding` and `dtype` are None, the source's encoding. Image files in the same
             encoding are copied unless a quality is given.
         compression: compression of the copy: None, "zstd" (Zarr only) or "gzip".
         classes: names of the classes to keep; all if None. Labels are renumbered in the source's order.
-        without: numbers of the clips to leave out; the others keep their order.
-        soft_labels: soft labels that replace the source's, (N, classes) for all its clips and classes.
+        without: numbers of the clips to leave out. The others keep their order.
+        soft_labels: soft labels in place of the source's, (N, classes) for all its clips and classes.
         overwrite: whether to replace an existing store.
-        for_others: whether to reduce local paths in the provenance to their names, for a copy to publish.
-        on_progress: called with the number of clips copied and the total.
+        for_others: whether to reduce local paths in the provenance to their last part, to publish the copy.
+        on_progress: function called with the number of clips copied so far and their total number.
 
     Raises:
         SettingsError: a class is not in the source, or an argument is invalid.
@@ -123,7 +123,7 @@ def _after_encoding(
     if store.frame_encoding is None or copied or not isinstance(provenance, dict):
         return provenance
     about = {key: value for key, value in provenance.items() if key != "frame_encoding"}
-    if wanted is not None:  # errors that were measured on the previous files
+    if wanted is not None:  # remove errors measured on the previous files
         about.pop("fit", None)
         if isinstance(sources := about.get("sources"), list):
             about["sources"] = [
@@ -143,7 +143,7 @@ def _subset_provenance(store: KeyFrameStore, clips: Sequence[int]) -> dict[str, 
 
 
 def stored_alike(store: KeyFrameStore) -> dict[str, Any]:
-    """Returns the arguments for a `StoreWriter` to which clips of a store can be copied bit by bit."""
+    """Returns arguments for a `StoreWriter` to which the store's clips can be copied bit by bit."""
     if store.frame_encoding is None:
         return {"dtype": store.dtype}
     return {"encoding": store.frame_encoding, "levels": store.levels}
@@ -159,16 +159,16 @@ def copy_clip(
     soft_label: npt.ArrayLike | None = None,
     encode_again: bool = False,
 ) -> None:
-    """Appends a clip of a store to another store, bit by bit if both store frames in the same way.
+    """Appends a clip of a store to another store, bit by bit if both store frames the same way.
 
     Args:
         store: the store to read.
         writer: writer of the other store.
         clip: number of the clip.
         label: label of the copy.
-        with_steps: whether to copy `inserted_at`, if the store has it.
+        with_steps: whether to copy `inserted_at` if the store has it.
         soft_label: soft label of the copy, see `soft_label_of`.
-        encode_again: whether to encode image files again, at another quality, even if they could be copied.
+        encode_again: whether to encode key frames at another quality even if their files could be copied.
 
     Raises:
         DamagedStoreError, ClipError, DiskFullError, OutputNotWritableError: see `copy_store`.
@@ -197,13 +197,13 @@ def soft_label_of(
 ) -> npt.NDArray[np.floating[Any]] | None:
     """Returns the soft label of a clip for the given classes, (classes,).
 
-    Returns None if the store has no soft labels, or none for one of the classes.
+    Returns None if the store has no soft labels, or does not have one of the classes.
 
     Args:
         store: the store that contains the clip.
         clip: number of the clip.
-        class_names: the classes, in the order to return.
-        soft_labels: soft labels that replace the store's, (N, classes of the store).
+        class_names: the class names in the order of the returned values.
+        soft_labels: soft labels in place of the store's, (N, classes of the store).
     """
     soft_labels = store.soft_labels if soft_labels is None else soft_labels
     if soft_labels is None or not set(class_names) <= set(store.class_names):
@@ -214,14 +214,18 @@ def soft_label_of(
 
 
 def kept_classes(store: KeyFrameStore, classes: Sequence[str] | None) -> list[str]:
-    """Returns the names of the classes to keep, in the store's order. Raises SettingsError for others."""
+    """Returns the names of the classes to keep, in the store's order.
+
+    Raises:
+        SettingsError: the store does not have one of the classes.
+    """
     if classes is None:
         return store.class_names
     wanted = {classes} if isinstance(classes, str) else set(classes)
     unknown = sorted(wanted - set(store.class_names))
     if unknown:
         raise SettingsError(
-            f"classes must be names of the store's classes ({', '.join(store.class_names)}), "
+            f"classes must be in the store ({', '.join(store.class_names)}), "
             f"got {', '.join(unknown)}{did_you_mean(unknown[0], store.class_names)}"
         )
     return [name for name in store.class_names if name in wanted]
@@ -231,7 +235,7 @@ def kept_clips(store: KeyFrameStore, without: Sequence[int]) -> list[int]:
     """Returns the numbers of all clips except those in `without`, in order.
 
     Raises:
-        SettingsError: a number is not that of a clip.
+        SettingsError: there is no clip with one of the numbers.
     """
     unknown = [number for number in without if not 0 <= number < len(store)]
     if unknown:

@@ -1,10 +1,10 @@
-"""Copies the intact clips of a damaged store into a new one, and reports the others."""
+"""Copies the intact clips of a damaged store into a new store, and reports the other clips."""
 
 import os
 
 from dfs_store.errors import DamagedStoreError
 from dfs_store.format.checks.examine import Examination, examine
-from dfs_store.format.checks.verify import Finding, class_name, clips_of, damaged_frames
+from dfs_store.format.checks.verify import Finding, clips_of, damaged_frames, new_finding
 from dfs_store.format.copying.convert import copy_clip, soft_label_of, stored_alike
 from dfs_store.format.io.place import locate
 from dfs_store.format.native import read_native
@@ -22,9 +22,9 @@ def repair_store(
 ) -> list[Finding]:
     """Copies every clip whose key frames are all intact into a new store, bit by bit and in order.
 
-    The source is not modified. Labels and class names are kept, even of classes that lose all clips. The
-    provenance of the new store records the digest of the old one and the numbers of the omitted clips.
-    Native arrays are copied only if they and all clips are intact.
+    The source is not modified. Labels and class names are kept, including classes that lose all clips. The
+    new store's provenance records the old store's digest and the numbers of the omitted clips. Native arrays
+    are copied only if they and all clips are intact.
 
     Args:
         source: the damaged store.
@@ -32,7 +32,7 @@ def repair_store(
         overwrite: whether to replace an existing store.
 
     Returns:
-        One finding for each omitted clip, and one for omitted native arrays; none for an intact store.
+        One finding for each omitted clip, and one for omitted native arrays. Empty for an intact store.
 
     Raises:
         DamagedStoreError: the attributes or small arrays are damaged, so that frames cannot be assigned to
@@ -54,7 +54,10 @@ def repair_store(
         num_clips = found.arrays["labels"].size
         if len(lost) == num_clips:
             raise DamagedStoreError(f"{source}: cannot be repaired: all {num_clips:,} clips are damaged")
-        findings = [_finding(found, frames, clip, message) for clip, message in lost.items()]
+        findings = [
+            new_finding(found, f"left out: {message}", frames.file_of(int(store.offsets[clip])), clip)
+            for clip, message in lost.items()
+        ]
         attributes = {key: value for key, value in header.attributes.items() if key not in RESERVED_KEYS}
         attributes["provenance"] = rebased(attributes.get("provenance"), source, target)
         if lost:
@@ -91,13 +94,8 @@ def _lost_clips(found: Examination, frames: StoredFrames) -> dict[int, str]:
     return dict(sorted(lost.items()))
 
 
-def _finding(found: Examination, frames: StoredFrames, clip: int, message: str) -> Finding:
-    file = frames.file_of(int(found.arrays["offsets"][clip]))
-    return Finding(message=f"left out: {message}", file=file, clip=clip, class_name=class_name(found, clip))
-
-
 def _copy_native(found: Examination, writer: StoreWriter, *, whole: bool) -> list[Finding]:
-    """Copies the native arrays, which belong to all clips together, or reports that they are left out."""
+    """Copies the native arrays, which belong to all clips together, or reports their omission."""
     if found.header.native is None:
         return []
     reason = "they belong to all clips together, and some are left out"

@@ -1,4 +1,4 @@
-"""The large array of an HDF5 store in the layout of dfs-store, mapped from the file."""
+"""Reads the large array of an HDF5 store in dfs-store's layout from the memory-mapped file."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -20,8 +20,8 @@ __all__ = ["Hdf5Rows"]
 class Hdf5Rows:
     """Rows of a contiguous dataset (see `dfs_store.format.container.RowSource`).
 
-    Safe for threads and under fork without a lock, which a fork could inherit locked. Reads the file that was
-    opened, even if the path was replaced.
+    Thread-safe and fork-safe without a lock, which a forked process could inherit locked. Reads the file that
+    was opened, even if the path has been replaced.
     """
 
     def __init__(self, path: Place, dataset: h5py.Dataset, mapped: ByteSource) -> None:
@@ -34,15 +34,11 @@ class Hdf5Rows:
         self._file: ByteSource | None = mapped
 
     def problems(self, *, thorough: bool = False) -> list[Problem]:
-        """Returns nothing: the size was checked when the dataset was opened."""
+        """Returns an empty list, because the size was checked when the dataset was opened."""
         return []
 
-    def read(self, start: int, stop: int) -> npt.NDArray[Any]:
-        """Returns rows start..stop as stored, a read-only view of the file."""
-        return self.read_spans([(start, stop)])[0]
-
     def read_spans(self, spans: Sequence[tuple[int, int]]) -> list[npt.NDArray[Any]]:
-        """Returns several runs of rows, each as returned by `read`, in one batch of requests."""
+        """Returns several runs of rows, as views if the file is local."""
         assert self._file is not None
         first, size = self._offset, self._row_bytes
         found = self._file.parts([(first + start * size, first + stop * size) for start, stop in spans])
@@ -53,7 +49,7 @@ class Hdf5Rows:
         return self._name
 
     def close(self) -> None:
-        """Releases the map. Returned arrays stay valid."""
+        """Closes the file. Returned arrays stay valid."""
         self._file = None
 
     def _shaped(self, data: npt.NDArray[np.uint8]) -> npt.NDArray[Any]:

@@ -1,8 +1,8 @@
-"""Reads datasets whose layout differs from what dfs-store writes, through h5py.
+"""Reads datasets in layouts that dfs-store does not write, through h5py.
 
 h5repack, h5py and other tools chunk and compress datasets. libhdf5 allocates as much memory as a chunk
-requires, and may load a plugin to expand it. So only some filters are allowed, and every chunk is measured
-before it is read.
+requires, and may load a plugin to decompress it. So only some filters are allowed, and the size of every
+chunk is checked before it is read.
 """
 
 import itertools
@@ -18,7 +18,7 @@ import numpy.typing as npt
 from dfs_store.errors import DamagedStoreError
 from dfs_store.format.expand import check_lzf, expand
 from dfs_store.format.general import GeneralRows, check_chunks, check_row_chunks, check_rows, check_small
-from dfs_store.format.hdf5.mapped import H5_ERRORS, damaged, frame_dtype, open_mapped
+from dfs_store.format.hdf5.mapped import errors_converted, frame_dtype, open_mapped
 from dfs_store.format.io.files import ByteSource
 from dfs_store.format.io.place import Place
 
@@ -29,19 +29,14 @@ _COMPRESSORS: dict[int, Callable[[npt.NDArray[np.uint8], int], object]] = {
     h5py.h5z.FILTER_DEFLATE: partial(expand, "deflate"),
     h5py.h5z.FILTER_LZF: check_lzf,
 }
-_CHECKSUM_BYTES = 4  # of fletcher32, after the chunk
+_CHECKSUM_BYTES = 4  # size of a fletcher32 checksum, which follows its chunk
 
 
 def read_general(dataset: h5py.Dataset, where: str, limit_bytes: int) -> npt.NDArray[Any]:
-    """Returns a small array, read whole.
-
-    Args:
-        dataset: dataset in this file, with a dtype of the format.
-        where: name of the dataset in error messages.
-        limit_bytes: size limit.
+    """Returns a small array, read whole. Its dtype must have been checked.
 
     Raises:
-        DamagedStoreError: the layout is not allowed, or a chunk does not expand to its size.
+        DamagedStoreError: the layout is not allowed, or a chunk does not decompress to its size.
     """
     _check_layout(dataset, where)
     check_small(where, math.prod(dataset.shape) * dataset.dtype.itemsize, limit_bytes)
@@ -52,7 +47,7 @@ def read_general(dataset: h5py.Dataset, where: str, limit_bytes: int) -> npt.NDA
 def open_general_rows(dataset: h5py.Dataset, mapped: ByteSource, path: Place) -> GeneralRows:
     """Returns the large array without reading it. Raises DamagedStoreError if its layout is not allowed.
 
-    The file is opened for every read, so that no h5py object is shared between threads or across a fork.
+    The file is opened for every read, so that threads and forked processes share no h5py object.
     """
     name = dataset.name.strip("/")
     where = f"{path}: {name}"
@@ -63,12 +58,8 @@ def open_general_rows(dataset: h5py.Dataset, mapped: ByteSource, path: Place) ->
 
     def fetch(start: int, stop: int) -> npt.NDArray[Any]:
         try:
-            with open_mapped(mapped) as file:
+            with errors_converted(path, name, mapped), open_mapped(mapped) as file:
                 return _read(file[name], where, start, stop)
-        except DamagedStoreError:
-            raise
-        except H5_ERRORS as error:
-            raise damaged(path, f"{name} cannot be read", error, mapped) from error
         finally:
             mapped.forget()
 
@@ -76,7 +67,7 @@ def open_general_rows(dataset: h5py.Dataset, mapped: ByteSource, path: Place) ->
 
 
 def _chunks(dataset: h5py.Dataset) -> tuple[int, ...]:
-    """Returns the shape of a chunk. A compact dataset is one chunk."""
+    """Returns the shape of a chunk. A dataset without chunks counts as one chunk."""
     chunks: tuple[int, ...] = dataset.chunks or tuple(max(side, 1) for side in dataset.shape)
     return chunks
 
@@ -97,7 +88,7 @@ def _check_layout(dataset: h5py.Dataset, where: str) -> None:
 
 
 def _read(dataset: h5py.Dataset, where: str, start: int, stop: int) -> npt.NDArray[Any]:
-    """Returns rows start..stop, after checking that every chunk expands to its size."""
+    """Returns rows start..stop, after checking that every chunk decompresses to its size."""
     if dataset.chunks is not None:
         rows = range(start - start % dataset.chunks[0], stop, dataset.chunks[0])
         others = [
@@ -110,21 +101,21 @@ def _read(dataset: h5py.Dataset, where: str, start: int, stop: int) -> npt.NDArr
                 _check_chunk(dataset, place, filters, size_bytes)
             except ValueError as error:
                 raise DamagedStoreError(
-                    f"{where}: the chunk at {place} cannot be expanded ({error})"
+                    f"{where}: the chunk at {place} cannot be decompressed ({error})"
                 ) from error
     values: npt.NDArray[Any] = dataset[start:stop]
     return values
 
 
 def _check_chunk(dataset: h5py.Dataset, place: tuple[int, ...], filters: list[int], size_bytes: int) -> None:
-    # Checked first: for a chunk that was never written, read_direct_chunk may use an uninitialised size.
+    # Checked first, because read_direct_chunk may use an uninitialised size for a chunk never written.
     if dataset.id.get_chunk_info_by_coord(place).byte_offset is None:
         return  # h5py returns the fill value
     skipped, content = dataset.id.read_direct_chunk(place)
     stored = np.frombuffer(content, dtype=np.uint8)
     used = [number for bit, number in enumerate(filters) if not skipped >> bit & 1]
     compressor = next((number for number in used if number in _COMPRESSORS), None)
-    # fletcher32 appends to its input: to the compressed bytes, or to those that are compressed after it.
+    # fletcher32 appends its checksum to the compressed bytes, or to the bytes that are compressed after it.
     if _FLETCHER32 in (used if compressor is None else used[used.index(compressor) :]):
         stored = stored[: max(stored.size - _CHECKSUM_BYTES, 0)]
     elif _FLETCHER32 in used:
@@ -132,4 +123,4 @@ def _check_chunk(dataset: h5py.Dataset, place: tuple[int, ...], filters: list[in
     if compressor is not None:
         _COMPRESSORS[compressor](stored, size_bytes)
     elif stored.size != size_bytes:
-        raise ValueError(f"has {stored.size:,} bytes, a chunk has {size_bytes:,}")
+        raise ValueError(f"it has {stored.size:,} bytes, but a chunk has {size_bytes:,}")

@@ -1,26 +1,27 @@
-"""Reads the HDF5 container: the file is mapped, and h5py locates the arrays in the map.
+"""Reads the HDF5 container. The file is memory-mapped, and h5py locates the arrays in the map.
 
-h5py never opens the path. So everything is read from one file, even if the path is replaced; the file is not
-locked, which would block writers and fail on network disks without locks; and libhdf5 cannot confuse it with
-a file opened before at the same path.
+h5py never opens the path. So everything is read from the same file, even if the path is replaced, and libhdf5
+cannot confuse it with a file that was opened at the same path before. Nor is the file locked: a lock would
+block writers, and fail on network disks without locks.
 """
 
 import math
 import os
 import stat
+from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 import numpy.typing as npt
 
-from dfs_store.errors import DamagedStoreError, NotAStoreError, StoreNotFoundError
+from dfs_store.errors import DamagedStoreError, NotAStoreError
 from dfs_store.format.container import RowSource
 from dfs_store.format.general import MAX_SMALL_BYTES, check_small
 from dfs_store.format.hdf5.frames import Hdf5Rows
 from dfs_store.format.hdf5.general import open_general_rows, read_general
-from dfs_store.format.hdf5.mapped import H5_ERRORS, damaged, is_contiguous, open_mapped, place_of
-from dfs_store.format.io.files import ByteSource, MappedFile, opened
+from dfs_store.format.hdf5.mapped import errors_converted, is_contiguous, open_mapped, place_of
+from dfs_store.format.io.files import ByteSource, MappedFile, opened, stat_store
 from dfs_store.format.io.place import Place, StoreURL
 from dfs_store.format.io.reading import parse_json
 from dfs_store.format.spec import ATTRIBUTE, MAX_HEADER_BYTES
@@ -31,10 +32,10 @@ _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
 class Hdf5Reader:
-    """An HDF5 file (see `dfs_store.format.container.ContainerReader`).
+    """Reads an HDF5 file (see `dfs_store.format.container.ContainerReader`).
 
-    h5py's view of the file is open from the first call until `close`, which is called before a store is
-    returned: no h5py object is shared between threads or across a fork.
+    h5py keeps the file open from the first call until `close`, which is called before a store is returned. So
+    threads and forked processes share no h5py object.
     """
 
     container = "hdf5"
@@ -53,20 +54,20 @@ class Hdf5Reader:
         else:
             start = _first_bytes(path)
         if start != _SIGNATURE:
-            raise NotAStoreError(f"{path}: does not start like an HDF5 file, so it is not a store")
+            raise NotAStoreError(f"{path}: is not a store, because it does not begin with the HDF5 signature")
 
     def attributes(self) -> Any:  # noqa: ANN401 - any JSON
         """Returns the parsed header, the dataset `dfs_store`."""
         text = self._array(ATTRIBUTE, np.dtype("|u1"), MAX_HEADER_BYTES)
         if text is None:
-            raise NotAStoreError(f"{self.path}: is not a store, but an HDF5 file without {ATTRIBUTE!r}")
+            raise NotAStoreError(f"{self.path}: is an HDF5 file without {ATTRIBUTE!r}, so it is not a store")
         try:
             return parse_json(text.tobytes())
         except ValueError as error:
             raise DamagedStoreError(f"{self.path}: {ATTRIBUTE} is not valid JSON ({error})") from error
 
     def array(self, name: str, dtype: str, shape: tuple[int, ...] | None = None) -> npt.NDArray[Any] | None:
-        """Returns a small array, or one of a group, or None if it does not exist."""
+        """Returns a small array, or None if it does not exist."""
         wanted = np.dtype(dtype)
         limit = MAX_SMALL_BYTES if shape is None else math.prod(shape) * wanted.itemsize
         return self._array(name, wanted, limit, shape)
@@ -75,7 +76,7 @@ class Hdf5Reader:
         self, name: str, wanted: np.dtype[Any], limit_bytes: int, shape: tuple[int, ...] | None = None
     ) -> npt.NDArray[Any] | None:
         where = f"{self.path}: {name}"
-        try:
+        with errors_converted(self.path, name, self._remote):
             file, mapped = self._open()
             dataset = _dataset(file, name, self.path)
             if dataset is None:
@@ -94,14 +95,10 @@ class Hdf5Reader:
             if name == ATTRIBUTE:
                 check_small(where, dataset.nbytes, limit_bytes)
             return mapped.part(place, place + dataset.nbytes).view(wanted).reshape(dataset.shape).copy()
-        except DamagedStoreError:
-            raise
-        except H5_ERRORS as error:
-            raise damaged(self.path, f"{name} cannot be read", error, self._mapped) from error
 
     def rows(self, name: str) -> RowSource:
         """Returns the large array without reading any of it."""
-        try:
+        with errors_converted(self.path, name, self._remote):
             file, mapped = self._open()
             dataset = _dataset(file, name, self.path)
             if dataset is None:
@@ -110,10 +107,6 @@ class Hdf5Reader:
                 return Hdf5Rows(self.path, dataset, mapped)
             self.read_path = "general"
             return open_general_rows(dataset, mapped, self.path)
-        except DamagedStoreError:
-            raise
-        except H5_ERRORS as error:
-            raise damaged(self.path, f"{name} cannot be read", error, self._mapped) from error
 
     def close(self) -> None:
         """Closes the file. Later reads open it again."""
@@ -133,27 +126,25 @@ class Hdf5Reader:
         return self._file, self._mapped
 
     def was_replaced(self, *, suspected: bool) -> bool:
-        """Returns whether the object at a URL was replaced. A local file is read from one map."""
+        """Returns whether the object at a URL has been replaced. A local file stays open, so always False."""
         return suspected and self._remote is not None and self._remote.was_replaced()
 
     def on_disk_bytes(self) -> int:
-        """Returns the size of the file."""
+        """Returns the size of the file in bytes."""
         return os.stat(self.path).st_size if self._remote is None else self._remote.size_bytes
 
     def consolidated_problems(self) -> list[str]:
-        """Returns nothing: HDF5 does not duplicate metadata."""
+        """Returns an empty list, because HDF5 does not store metadata twice."""
         return []
 
 
-def _first_bytes(path: Place) -> bytes:
-    """Returns the first bytes of a regular file. Reading from a pipe would block."""
+def _first_bytes(path: Path) -> bytes:
+    """Returns the first bytes of a regular file, or no bytes for a pipe, which would block."""
+    if not stat.S_ISREG(stat_store(path).st_mode):
+        return b""
     try:
-        if not stat.S_ISREG(os.stat(path).st_mode):
-            return b""
         with opened(str(path), lambda name: open(name, "rb")) as file:
             return file.read(len(_SIGNATURE))
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise StoreNotFoundError(f"{path}: there is no such store") from error
     except OSError as error:
         raise NotAStoreError(f"{path}: cannot be read ({error.strerror})") from error
 
@@ -162,8 +153,8 @@ def _dataset(file: h5py.File, name: str, path: Place) -> h5py.Dataset | None:
     """Returns a dataset whose bytes are in this file, or None if it does not exist.
 
     Raises:
-        DamagedStoreError: it is a link, or its values are in another file. Such a store could expose the
-            content of any file that the reader can access.
+        DamagedStoreError: the dataset is a link, or its values are in another file. Such a store could expose
+            any file that the reader can access.
     """
     steps = name.split("/")
     for part in ("/".join(steps[: number + 1]) for number in range(len(steps))):
@@ -171,10 +162,12 @@ def _dataset(file: h5py.File, name: str, path: Place) -> h5py.Dataset | None:
         if link is None:
             return None
         if not isinstance(link, h5py.HardLink):
-            raise DamagedStoreError(f"{path}: {part} must be in this file, got a {type(link).__name__}")
+            raise DamagedStoreError(
+                f"{path}: {part} must be in this file, not a link ({type(link).__name__})"
+            )
     dataset = file[name]
     if not isinstance(dataset, h5py.Dataset):
-        raise DamagedStoreError(f"{path}: {name} must be a dataset, got a {type(dataset).__name__}")
+        raise DamagedStoreError(f"{path}: {name} must be a dataset, not a {type(dataset).__name__}")
     if dataset.is_virtual or dataset.external:
-        raise DamagedStoreError(f"{path}: {name} refers to other files; a store must contain all its values")
+        raise DamagedStoreError(f"{path}: {name} refers to other files; a store must contain all its data")
     return dataset

@@ -1,4 +1,4 @@
-"""Writes the HDF5 container. The large array is collected in a temporary file until its length is known."""
+"""Writes the HDF5 container. A spool collects the large array until its length is known."""
 
 import os
 from pathlib import Path
@@ -15,11 +15,11 @@ from dfs_store.format.spec import ATTRIBUTE, FRAME_DTYPES, NATIVE, SMALL_ARRAYS
 
 __all__ = ["Hdf5Writer"]
 
-_PAGE_BYTES = 4096  # frames start on a page, so that they can be mapped; image files need no alignment
+_PAGE_BYTES = 4096  # alignment of frames, so that they can be memory-mapped; image files need none
 
 
 class Hdf5Writer:
-    """An HDF5 file that is being written (see `dfs_store.format.container.ContainerWriter`)."""
+    """Writes an HDF5 file (see `dfs_store.format.container.ContainerWriter`)."""
 
     def __init__(self, path: Path, layout: RowLayout) -> None:
         self._path = path
@@ -39,8 +39,8 @@ class Hdf5Writer:
         attributes: dict[str, Any],
         native: dict[str, npt.NDArray[Any]],
     ) -> None:
-        """Writes all arrays, then the header; each is flushed to disk before the next."""
-        # Format 1.10 of HDF5 has checksums, which detect damage to its structures.
+        """Writes all arrays, then the header. The arrays are on disk before the header."""
+        # Version 1.10 of the HDF5 format has checksums, which detect damage to its structures.
         with h5py.File(
             self._path,
             "x",
@@ -58,10 +58,10 @@ class Hdf5Writer:
         if offset is not None:
             with self._path.open("r+b") as written:
                 written.seek(offset)
-                self._spool.copy_to(written)
+                written.writelines(self._spool.pieces())
         _sync(self._path)
         with h5py.File(self._path, "r+", libver=("v110", "v110")) as file:
-            # A dataset, since tools that copy attributes (h5repack, h5py's copy) fail above 64 KiB.
+            # A dataset, because tools that copy attributes (h5repack, h5py's copy) fail above 64 KiB.
             file.create_dataset(ATTRIBUTE, data=np.frombuffer(canonical_json(attributes), dtype=np.uint8))
         _sync(self._path)
 
@@ -76,7 +76,7 @@ class Hdf5Writer:
         settings = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
         settings.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
         settings.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
-        settings.set_obj_track_times(False)  # equal stores must be equal files at any time
+        settings.set_obj_track_times(False)  # so that equal stores are equal files
         kind, space = h5py.h5t.py_create(self._dtype), h5py.h5s.create_simple(self._shape())
         return int(h5py.h5d.create(file.id, self._layout.name.encode(), kind, space, settings).get_offset())
 
@@ -95,8 +95,5 @@ class Hdf5Writer:
 
 
 def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    with path.open("rb") as file:
+        os.fsync(file.fileno())

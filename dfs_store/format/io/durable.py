@@ -1,4 +1,4 @@
-"""Durable writes: output is written beside its target, flushed to disk, and renamed."""
+"""Writes outputs durably: beside their target, flushed to disk, and then renamed."""
 
 import contextlib
 import ctypes
@@ -39,22 +39,19 @@ _LOCK = "lock"
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP}
 _NO_EXCHANGE = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP}
 _NO_HARD_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK}
-_AT_FDCWD, _RENAME_EXCHANGE = -100, 2  # of Linux's renameat2
+_AT_FDCWD, _RENAME_EXCHANGE = -100, 2  # arguments of Linux's renameat2
 
 
 class Part:
-    """A hidden folder beside a target, `.NAME.TAG.partial`, in which a new version of the target is written.
+    """A hidden folder beside a target, `.NAME.TAG.partial`, for the new version of the target.
 
-    The process that writes holds a lock in it, so that the next writer of the same target can distinguish
-    folders of dead writers, which it removes. A context manager that removes the folder at its end.
-
-    Args:
-        target: path of the file or folder to be written.
+    The writer keeps a file in it locked. So the next writer of the same target can recognise the folders of
+    dead writers, and removes them. As a context manager, removes the folder on exit.
 
     Attributes:
         new: unused path for the new version.
         old: unused path for the old version, if it must be moved away first.
-        removed: names of the folders of dead writers that were removed.
+        removed: names of the folders of dead writers that this writer has removed.
 
     Raises:
         OSError: the folder cannot be created.
@@ -74,7 +71,7 @@ class Part:
         self.remove()
 
     def page(self, number: int) -> Path:
-        """Returns an unused path for one of several files that are published together."""
+        """Returns an unused path for one of several files to publish together."""
         return self.new.with_stem(f"new-{number}")
 
     def remove(self) -> None:
@@ -88,7 +85,7 @@ class Part:
 
 
 def write_durably(path: Path, content: Content) -> None:
-    """Writes a file atomically: after a power cut, the path contains the old version or the new one.
+    """Writes a file atomically. After a power cut, the path contains the old version or the new one.
 
     Args:
         path: path of the file, which is replaced if it exists.
@@ -105,7 +102,7 @@ def write_durably(path: Path, content: Content) -> None:
 
 def write_through(path: Path, data: bytes) -> None:
     """Writes to an existing pipe or device. Raises OSError if no process reads from a pipe."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK)  # without waiting for a reader
+    descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK)  # does not wait for a reader
     try:
         os.set_blocking(descriptor, True)
         write_all(descriptor, data)
@@ -157,18 +154,18 @@ def take_lock(
 
     Args:
         path: path of the file; a symbolic link is not followed.
-        flags: flags for opening it, such as os.O_CREAT to create it.
+        flags: flags for opening the file, such as os.O_CREAT to create it.
         shared: whether to take a shared lock.
         folder: descriptor of the folder that `path` is relative to.
 
     Returns:
-        The descriptor; None if another process holds the lock, or has replaced the file.
+        The descriptor, or None if another process has locked or replaced the file.
 
     Raises:
         FileNotFoundError: the file does not exist, or was removed.
         OSError: the file is a link, or the file system does not support locks.
     """
-    # Without waiting for the other end of a pipe.
+    # O_NONBLOCK, so that opening a pipe does not wait for its other end.
     descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666, dir_fd=folder)
     try:
         fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
@@ -184,10 +181,10 @@ def take_lock(
 
 
 def clear_dead_parts(target: Path) -> list[str]:
-    """Removes the folders that killed writers have left beside a target, and returns their names.
+    """Removes the folders that killed writers left beside a target, and returns their names.
 
     Only folders (not links) with exactly the name and content of a `Part` are removed. An old version that
-    such a writer had moved away is restored if the target does not exist.
+    such a writer moved away is restored if the target does not exist.
     """
     removed = []
     own = re.compile(rf"{_LOCK}|spool|(old|new(-\d+)?){re.escape(target.suffix)}")
@@ -209,7 +206,7 @@ def _parts_beside(target: Path) -> list[str]:
 def _clear(folder: Path, target: Path, own: re.Pattern[str]) -> bool:
     """Removes a part if its writer is dead. Raises OSError if it is a link, or cannot be locked."""
     with _opened_folder(folder) as descriptor:
-        # An empty one was killed before it was locked; a live writer that loses it starts again.
+        # A writer that has not locked its empty folder yet creates another one if it is removed.
         if os.listdir(descriptor):
             lock = take_lock(_LOCK, folder=descriptor)
             if lock is None:
@@ -225,9 +222,9 @@ def _clear(folder: Path, target: Path, own: re.Pattern[str]) -> bool:
 
 
 def _remove_contents(folder: int, target: Path) -> None:
-    """Removes the content of an open part. Its lock is last, so that others see that a writer owns it.
+    """Removes the content of an open part, and its lock last, so that other writers leave the part alone.
 
-    An old version in it is restored if the target does not exist. If that fails, nothing is removed.
+    Restores an old version in it if the target does not exist. If that fails, nothing is removed.
     """
     names = os.listdir(folder)
     if (old := f"old{target.suffix}") in names and not os.path.lexists(target):
@@ -242,7 +239,7 @@ def _remove_contents(folder: int, target: Path) -> None:
 
 @contextlib.contextmanager
 def _opened_folder(path: Path) -> Iterator[int]:
-    """Opens a folder, but never through a symbolic link."""
+    """Opens a folder, unless it is a symbolic link."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
         yield descriptor
@@ -251,7 +248,7 @@ def _opened_folder(path: Path) -> Iterator[int]:
 
 
 def _make_folder(target: Path) -> tuple[Path, int | None]:
-    """Creates and locks a part. Repeats if another process removes it before it is locked."""
+    """Creates and locks a part. Starts again if another process removes it before it is locked."""
     while True:
         folder = target.with_name(f".{target.name}.{secrets.token_hex(4)}.partial")
         folder.mkdir()
@@ -262,13 +259,13 @@ def _make_folder(target: Path) -> tuple[Path, int | None]:
         except OSError as error:
             if error.errno not in _NO_LOCKS:
                 raise
-            return folder, None  # without locks, no writer can be known to be dead, so parts are kept
+            return folder, None  # without locks, dead writers cannot be recognised, so their parts are kept
         if lock is not None:
             return folder, lock
 
 
 def former_outputs(path: Place) -> list[Path]:
-    """Returns old versions that killed writers moved away from a path; none for a URL."""
+    """Returns the old versions that killed writers moved away from a path. Empty for a URL."""
     if isinstance(path, StoreURL):
         return []
     found = [path.with_name(name) / f"old{path.suffix}" for name in _parts_beside(path)]
@@ -279,7 +276,7 @@ def exchange(first: Path, second: Path) -> bool:
     """Exchanges two files or folders atomically. Returns False if the system does not support it.
 
     Raises:
-        OSError: one of them is missing, or must not be moved.
+        OSError: one of them is missing, or moving it is not permitted.
     """
     renameat2 = getattr(_libc(), "renameat2", None)
     if renameat2 is None:
@@ -309,7 +306,7 @@ def rename_new(new: Path, target: Path) -> None:
     try:
         os.link(new, target)
     except OSError as error:
-        # Without hard links (FAT, some network mounts), another process could write between test and rename.
+        # Without hard links (FAT, some network mounts), another process may write between test and rename.
         if error.errno not in _NO_HARD_LINKS:
             raise
         if os.path.lexists(target):
@@ -318,18 +315,19 @@ def rename_new(new: Path, target: Path) -> None:
 
 
 def output_error(error: OSError | RuntimeError, path: Place | str) -> DFSError:
-    """Converts an error that was raised while `path` was written, by the system or HDF5, to a DFSError."""
+    """Converts an error that the system or HDF5 raised while writing to `path` to a DFSError."""
     if isinstance(error, DFSError):
         return error
     number, reason = getattr(error, "errno", None), getattr(error, "strerror", None) or str(error)
     if number is None:
-        # HDF5 includes the system's error number only in its text, when closing even in a RuntimeError.
-        told = re.search(r"errno = (\d+)", reason)
-        number = int(told[1]) if told else None
+        # HDF5 includes the error number only in the message, and raises a RuntimeError when it closes a file.
+        found = re.search(r"errno = (\d+)", reason)
+        number = int(found[1]) if found else None
     if number in DiskFullError.NUMBERS:
         return DiskFullError(
-            f"{path}: the disk is full ({reason}); nothing was left behind. Free space, or write elsewhere"
+            f"{path}: the disk is full ({reason}); nothing was left behind. Free some space, or choose "
+            "another disk"
         )
     if number == errno.ENAMETOOLONG:
-        return SettingsError(f"{path}: the name is too long for the disk; choose a shorter one")
-    return OutputNotWritableError(f"{path}: cannot be written ({reason}); choose another place")
+        return SettingsError(f"{path}: the name is too long for the file system; choose a shorter one")
+    return OutputNotWritableError(f"{path}: cannot be written ({reason}); choose another path")

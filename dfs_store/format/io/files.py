@@ -1,6 +1,6 @@
-"""Reads files that may be malicious: only regular files inside the store, and never beyond their end.
+"""Reads the files of stores that may be malicious: regular files inside the store, never past their end.
 
-All readers use a `ByteSource`: a mapped file, a member of an archive, or ranges of a remote object.
+All readers use a `ByteSource`: a memory-mapped file, a member of an archive, or a remote object.
 """
 
 import contextlib
@@ -16,8 +16,15 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from dfs_store.errors import DamagedStoreError, DFSError, StoreUnreachableError
+from dfs_store.errors import (
+    DamagedStoreError,
+    DFSError,
+    NotAStoreError,
+    StoreNotFoundError,
+    StoreUnreachableError,
+)
 from dfs_store.format.io.git_lfs import pointer_problem
+from dfs_store.format.io.place import collapsed_url
 from dfs_store.format.io.reading import open_found
 
 __all__ = [
@@ -27,12 +34,40 @@ __all__ = [
     "Window",
     "folder_size_bytes",
     "inside",
+    "missing",
     "opened",
     "read_at",
+    "stat_store",
+    "too_short",
 ]
 
 Opened = TypeVar("Opened")
 Bytes = npt.NDArray[np.uint8]
+
+
+def missing(where: str, kind: str = "object") -> DamagedStoreError:
+    """Returns the error for a missing object of a server, or a missing member of an archive."""
+    return DamagedStoreError(f"{where}: is missing or unreadable (no such {kind})")
+
+
+def too_short(where: str, size_bytes: int, needed_bytes: int) -> DamagedStoreError:
+    """Returns the error for a file that is shorter than needed."""
+    return DamagedStoreError(f"{where}: is truncated: it has {size_bytes:,} bytes, not {needed_bytes:,}")
+
+
+def stat_store(place: Path) -> os.stat_result:
+    """Returns the status of a store's file or folder.
+
+    Raises:
+        StoreNotFoundError: the path does not exist.
+        NotAStoreError: the path cannot be accessed.
+    """
+    try:
+        return os.stat(place)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise StoreNotFoundError(f"{place}: there is no such store{collapsed_url(place)}") from error
+    except OSError as error:
+        raise NotAStoreError(f"{place}: cannot be read ({error.strerror})") from error
 
 
 class ByteSource:
@@ -40,14 +75,14 @@ class ByteSource:
 
     Attributes:
         size_bytes: size of the file.
-        failure: last error of the server, for callers whose library replaced the original error.
+        failure: the last error of the server, for callers whose library replaced the original error.
     """
 
     size_bytes: int
     failure: StoreUnreachableError | None = None
 
     def parts(self, spans: list[tuple[int, int]]) -> list[Bytes]:
-        """Returns ranges of bytes, requested all at once.
+        """Returns several ranges of bytes, all requested at once.
 
         Raises:
             DamagedStoreError: the file is too short, or was truncated after it was opened.
@@ -67,24 +102,24 @@ class ByteSource:
         """Clears the cache."""
 
     def was_replaced(self) -> bool:
-        """Returns whether the file has been replaced by another. Takes one request for a remote file."""
+        """Returns whether the file has been replaced. Sends one request for a remote file."""
         return False
 
 
 def inside(root: str, relative: str) -> tuple[str, int]:
-    """Returns the path, with no link at its end, and the size in bytes of a regular file of a store.
+    """Returns the path, with links resolved, and the size in bytes of a regular file in a store.
 
     Args:
-        root: real path of the store, with links resolved.
-        relative: path of the file in the store.
+        root: path of the store, with links resolved.
+        relative: path of the file, relative to the store.
 
     Raises:
-        DamagedStoreError: the file is missing, not a regular file (a pipe would block), or a link to a path
-            outside the store (which would expose another file).
+        DamagedStoreError: the file is missing, is not a regular file (a pipe would block), or is a link to a
+            path outside the store (which would expose another file).
     """
     path = os.path.join(root, relative)
     try:
-        # Component by component, since resolving links takes most of the time to open a store.
+        # Component by component, because realpath would take most of the time needed to open a store.
         step, linked = root, False
         for part in relative.split("/"):
             step = os.path.join(step, part)
@@ -94,20 +129,20 @@ def inside(root: str, relative: str) -> tuple[str, int]:
             real = os.path.realpath(path)
             if not real.startswith(root.rstrip(os.sep) + os.sep):
                 raise DamagedStoreError(
-                    f"{path}: links to {real}, outside the store; a store must contain all its files"
+                    f"{path}: is a link to {real}, outside the store; a store must contain all its files"
                 )
             path, found = real, os.stat(real)
     except OSError as error:
-        raise DamagedStoreError(f"{path}: missing or unreadable ({error.strerror})") from error
+        raise DamagedStoreError(f"{path}: is missing or unreadable ({error.strerror})") from error
     if not stat.S_ISREG(found.st_mode):
-        raise DamagedStoreError(f"{path}: must be a regular file")
+        raise DamagedStoreError(f"{path}: is not a regular file")
     if problem := pointer_problem(path, found.st_size):
         raise DamagedStoreError(f"{path}: {problem}")
     return path, found.st_size
 
 
 def read_at(path: str, offset: int, count_bytes: int) -> bytes:
-    """Returns `count_bytes` of a file.
+    """Returns `count_bytes` of a file, starting at `offset`.
 
     Raises:
         DamagedStoreError: the file is too short, or cannot be read.
@@ -119,23 +154,24 @@ def read_at(path: str, offset: int, count_bytes: int) -> bytes:
     except OSError as error:
         raise DamagedStoreError(f"{path}: cannot be read ({error.strerror})") from error
     if len(data) != count_bytes:
-        raise DamagedStoreError(
-            f"{path}: ends after {offset + len(data):,} bytes, before {count_bytes:,} more"
-        )
+        raise too_short(path, offset + len(data), offset + count_bytes)
     return data
 
 
 def opened(path: str, act: Callable[[str], Opened]) -> Opened:
-    """Opens a file, raising this process's limit of open files if needed.
+    """Opens a file with `act`. If too many files are open, raises the limit and tries again.
 
     Raises:
         OSError: the file cannot be opened.
-        DFSError: the process or the system is out of resources, which is not an error of the store.
+        DFSError: the process or the system is out of resources, so the store may be intact.
     """
     try:
         return act(path)
     except OSError as error:
-        _raise_for_room(path, error)
+        if error.errno in (errno.ENOMEM, errno.ENFILE):
+            raise DFSError(
+                f"{path}: cannot be opened because the system is out of resources ({error.strerror})"
+            ) from error
         if error.errno != errno.EMFILE:
             raise
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -148,33 +184,27 @@ def opened(path: str, act: Callable[[str], Opened]) -> Opened:
             raise
         soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         raise DFSError(
-            f"{path}: cannot be opened, since this process already has the maximum of {soft:,} open files; "
-            "a store needs one per file of key_frames: raise the limit (ulimit -n), or open fewer stores"
-        ) from error
-
-
-def _raise_for_room(path: str, error: OSError) -> None:
-    if error.errno in (errno.ENOMEM, errno.ENFILE):
-        raise DFSError(
-            f"{path}: cannot be opened, the system is out of resources ({error.strerror})"
+            f"{path}: cannot be opened because this process already has the maximum of {soft:,} open files, "
+            "and a store needs one for each file of key_frames; raise the limit (ulimit -n), or open fewer "
+            "stores"
         ) from error
 
 
 def _map(path: str) -> mmap.mmap:
-    # What was a file when it was checked may have become a pipe, or a link to another file.
+    # Since the check, the file may have been replaced by a pipe, or by a link to another file.
     with open_found(path, follow=False) as file:
-        # It keeps a descriptor of its own, one per file of a store: a hundred for 400,000 key frames.
+        # A map keeps its own file descriptor: a store of 400,000 key frames needs about a hundred.
         return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
 
 class MappedFile(ByteSource):
-    """A mapped file. Its bytes are views, which stay valid if the path is replaced.
+    """A memory-mapped file. Returned arrays are views, which stay valid if the path is replaced.
 
     Args:
-        path: path of the file, which is not a link.
+        path: path of the file, which must not be a link.
 
     Raises:
-        DamagedStoreError: the file is empty, or cannot be mapped.
+        DamagedStoreError: the file is empty, or cannot be memory-mapped.
         DFSError: this process cannot open more files.
     """
 
@@ -183,24 +213,32 @@ class MappedFile(ByteSource):
         try:
             self._map = opened(path, _map)
         except (OSError, ValueError) as error:
-            raise DamagedStoreError(f"{path}: cannot be mapped ({error})") from error
+            raise DamagedStoreError(f"{path}: cannot be memory-mapped ({error})") from error
         self._bytes = np.frombuffer(self._map, dtype=np.uint8)
         self.size_bytes = self._bytes.size
 
     def bytes(self) -> Bytes:
-        """Returns a view of the whole file. Raises if it was truncated, which would crash the process."""
+        """Returns a view of the whole file.
+
+        Raises:
+            DamagedStoreError: the file was truncated, so that reading the view would crash the process.
+        """
         if self._map.size() < self.size_bytes:
             raise DamagedStoreError(f"{self._path}: was truncated after the store was opened")
         return self._bytes
 
+    def part(self, start: int, stop: int) -> Bytes:
+        """Returns a range of bytes as a view."""
+        return self.bytes()[start:stop]
+
     def parts(self, spans: list[tuple[int, int]]) -> list[Bytes]:
-        """Returns ranges of bytes as views."""
+        """Returns several ranges of bytes as views."""
         content = self.bytes()
         return [content[start:stop] for start, stop in spans]
 
 
 class Window(ByteSource):
-    """Bytes start..start + size_bytes of another source."""
+    """The range start..start + size_bytes of another source, such as a member of an archive."""
 
     def __init__(self, source: ByteSource, start: int, size_bytes: int) -> None:
         self._source, self._start = source, start
@@ -209,7 +247,7 @@ class Window(ByteSource):
     def part(self, start: int, stop: int) -> Bytes:
         """Returns bytes start..stop of the window."""
         if stop > self.size_bytes:
-            raise DamagedStoreError(f"a member ends after {self.size_bytes:,} bytes, {stop:,} are needed")
+            raise too_short("a member of the archive", self.size_bytes, stop)
         return self._source.part(self._start + start, self._start + stop)
 
     def parts(self, spans: list[tuple[int, int]]) -> list[Bytes]:

@@ -1,4 +1,4 @@
-"""Git LFS pointers: short text files that a clone contains until the large files are fetched."""
+"""Recognises Git LFS pointers, which a clone contains in place of large files until these are fetched."""
 
 import os
 import re
@@ -6,7 +6,7 @@ from pathlib import Path
 
 __all__ = ["pointer_problem"]
 
-_MOST_BYTES = 1024  # largest size of a pointer
+_MOST_BYTES = 1024  # size limit of a pointer
 _START = b"version https://git-lfs.github.com/spec/"
 
 
@@ -15,7 +15,7 @@ def pointer_problem(path: str | os.PathLike[str], size_bytes: int | None = None)
 
     Args:
         path: path of the file.
-        size_bytes: size of the file, if known. Large files are not opened.
+        size_bytes: size of the file in bytes, if known. Large files are not opened.
     """
     try:
         if size_bytes is None:
@@ -30,4 +30,4 @@ def pointer_problem(path: str | os.PathLike[str], size_bytes: int | None = None)
         return None
     found = re.search(rb"^size ([0-9]{1,18})$", text, re.MULTILINE)
     real = f", which has {int(found[1]):,} bytes" if found else ""
-    return f"is a Git LFS pointer, not the file itself{real}; fetch it with: git lfs pull"
+    return f"is a Git LFS pointer, not the file itself{real}; fetch the file with: git lfs pull"

@@ -4,16 +4,15 @@ import re
 from collections.abc import Iterable
 
 from dfs_store.format.io.reading import parse_json
-from dfs_store.format.spec import ATTRIBUTE, CODED, FRAMES, NATIVE, SMALL_ARRAYS
+from dfs_store.format.spec import ATTRIBUTE, CODED, FRAMES, NATIVE, SMALL_ARRAYS, ZARR_JSON
 
 __all__ = ["NAMES_IN_A_FILE", "header_is_ours", "names_are_ours"]
 
 # An HDF5 or zip file that contains none of them is not a store. A zip archive may compress the header, but
 # not the names of its files.
 NAMES_IN_A_FILE = tuple(name.encode() for name in (ATTRIBUTE, f"{FRAMES}/", f"{CODED}/"))
-_ROOT = "zarr.json"
 _ARRAYS = "|".join((FRAMES, CODED, *SMALL_ARRAYS, rf"{NATIVE}(/\w+)?"))
-_OWN_NAME = re.compile(rf"{_ROOT}|({_ARRAYS})(/({_ROOT}|c[./\d]*))?")
+_OWN_NAME = re.compile(rf"{ZARR_JSON}|({_ARRAYS})(/({ZARR_JSON}|c[./\d]*))?")
 
 
 def header_is_ours(text: bytes) -> bool:
@@ -27,5 +26,5 @@ def header_is_ours(text: bytes) -> bool:
 
 
 def names_are_ours(names: Iterable[str]) -> bool:
-    """Returns whether all files and folders below a root have names that are written into a Zarr store."""
+    """Returns whether all these files and folders have names that occur in a Zarr store."""
     return all(map(_OWN_NAME.fullmatch, names))

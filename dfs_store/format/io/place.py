@@ -1,4 +1,4 @@
-"""The location of a store: a local path, or a URL that fsspec opens.
+"""Distinguishes local paths from URLs that fsspec opens, and hides the secrets of URLs.
 
 `pathlib` turns `s3://bucket` into `s3:/bucket`, so functions that take the path of a store call `locate`
 instead of `Path`.
@@ -20,14 +20,16 @@ _DIGITS = 8
 
 
 class StoreURL(os.PathLike[str]):
-    """The URL of a store, with the attributes of a path that the format needs. Its text hides secrets.
+    """The URL of a store, with the attributes of `pathlib.Path` that the format needs.
+
+    `str` and `repr` omit user names, passwords and the queries of signed URLs.
 
     Args:
-        url: URL for fsspec: `s3://bucket/ucf.zarr`, `https://host/ucf.h5`, `memory://ucf.zarr`.
+        url: a URL that fsspec can open, for example `s3://bucket/ucf.zarr` or `https://host/ucf.h5`.
 
     Attributes:
         url: the given URL without trailing slashes.
-        name: last part of the path, without a query.
+        name: the last part of the path, without a query.
     """
 
     def __init__(self, url: str) -> None:
@@ -35,17 +37,17 @@ class StoreURL(os.PathLike[str]):
         self.name = self._without_secrets().rpartition("/")[2]
 
     def _without_secrets(self) -> str:
-        # Removes a password and the query of a signed URL. In other protocols, `?` is an ordinary character.
+        # Only HTTP has queries; in other protocols, `?` is an ordinary character.
         bare = self.url.partition("?")[0] if _WEB.search(self.url) else self.url
         return _USER.sub(r"\1", bare)
 
     @property
     def suffix(self) -> str:
-        """Last suffix of the name, with its dot."""
+        """The last suffix of the name, including its dot."""
         return PurePosixPath(self.name).suffix
 
     def absolute(self) -> "StoreURL":
-        """Returns itself: a URL does not depend on the working directory."""
+        """Returns itself, because a URL does not depend on the working directory."""
         return self
 
     def __fspath__(self) -> str:
@@ -68,7 +70,7 @@ Place: TypeAlias = Path | StoreURL
 
 
 def locate(path: str | os.PathLike[str]) -> Place:
-    """Returns the location of a store. A `file://` URL is a local path."""
+    """Converts a path or URL to a `Path` or a `StoreURL`. A `file://` URL becomes a `Path`."""
     if isinstance(path, StoreURL):
         return path
     text = os.fspath(path)
@@ -79,26 +81,27 @@ def locate(path: str | os.PathLike[str]) -> Place:
 
 
 def shown_place(path: str | os.PathLike[str]) -> str:
-    """Returns a path or URL for output and records, without the secrets of a URL."""
+    """Returns a path or URL as text for output and records, without the secrets of a URL."""
     place = locate(path)
     return str(place) if isinstance(place, StoreURL) else os.fspath(path)
 
 
 def absolute_text(place: Place) -> str:
-    """Returns a location as text that does not depend on the working directory."""
+    """Returns a path or URL as text that does not depend on the working directory."""
     return place.url if isinstance(place, StoreURL) else os.path.abspath(place)
 
 
 def collapsed_url(place: Place) -> str:
-    """Returns a hint for an error message if a path looks like a URL converted by `pathlib`, else ""."""
+    """Returns a hint for an error message if `pathlib` has removed a slash from a URL, else ""."""
     found = None if isinstance(place, StoreURL) else _COLLAPSED.search(str(place))
-    return f"; a URL is given as text, {found[1]}://..., since pathlib drops a slash" if found else ""
+    return f"; pass a URL as a string ({found[1]}://...), since pathlib drops a slash" if found else ""
 
 
 def local_beside(out: str | os.PathLike[str], ending: str = "") -> Path:
-    """Returns the local path after which files of a run are named: checkpoints, locks, results.
+    """Returns the local path of a file that belongs to an output, such as a checkpoint, lock or result.
 
-    It is the output itself, or for a URL a name in the working directory, followed by `ending`.
+    This is the path of the output followed by `ending`. If the output is a URL, it is a name in the working
+    directory that contains a hash of the URL.
     """
     place = locate(out)
     if isinstance(place, Path):

@@ -1,8 +1,8 @@
 """Reads small files whole, and the JSON in them, even if their content is malicious.
 
 Files that the user did not name (results beside a store, entries of a cache, checkpoints) must be regular
-files: opening a pipe would block. Files that the user named may be pipes, such as `--config <(...)`, but
-reading has a time limit. All files have a size limit.
+files, because opening a pipe would block. Files that the user named may be pipes, such as `--config <(...)`,
+but reading them has a time limit. All files have a size limit.
 """
 
 import errno
@@ -17,10 +17,10 @@ from typing import Any, BinaryIO
 
 __all__ = ["MOST_RESULT_BYTES", "open_found", "parse_json", "read_found", "read_json", "read_named"]
 
-MOST_RESULT_BYTES = 64 * 2**20  # of a result of `dfs evaluate`, or of a comparison
+MOST_RESULT_BYTES = 64 * 2**20  # size limit for results of `dfs evaluate` and of comparisons
 _SECONDS = 30.0
 _PIECE_BYTES = 2**20
-_DIGITS = 40  # of whole numbers; no setting or count needs more
+_DIGITS = 40  # limit for whole numbers; no setting or count needs more
 _OPEN = re.compile(r"/dev/(stdin|fd/(\d+))|/proc/self/fd/(\d+)")
 
 
@@ -29,17 +29,17 @@ def open_found(
 ) -> BinaryIO:
     """Opens a file that the user did not name, for reading. The caller closes it.
 
-    What has been opened is checked, not the path, where another file may be by then.
+    The checks apply to the opened file, since another file may have replaced it at the path.
 
     Args:
-        path: of the file.
-        most_bytes: that it may have.
-        follow: whether it may be a symbolic link.
+        path: path of the file.
+        most_bytes: size limit; no limit if None.
+        follow: whether to follow a symbolic link.
 
     Raises:
         OSError: the file does not exist, is not a regular file, or has more than `most_bytes`.
     """
-    # Without waiting for a process that writes to a pipe.
+    # O_NONBLOCK, so that opening a pipe does not wait for a process that writes to it.
     links = 0 if follow else os.O_NOFOLLOW
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | links)
     try:
@@ -61,14 +61,14 @@ def read_named(path: str | os.PathLike[str], most_bytes: int, seconds: float = _
 
     Args:
         path: path of the file, pipe or device.
-        most_bytes: size limit.
-        seconds: time limit for reading from a pipe.
+        most_bytes: size limit in bytes.
+        seconds: time limit for reading from a pipe, in seconds.
 
     Raises:
         OSError: the path does not exist, is a folder, exceeds the size limit, or does not end in time.
     """
     already = _OPEN.fullmatch(os.fspath(path))
-    if already:  # opening a pipe again whose writer has ended would block
+    if already:  # opening a pipe again would block if its writer has ended
         descriptor = os.dup(int(already[2] or already[3] or 0))
     else:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -115,7 +115,7 @@ def read_json(
 
     Args:
         path: path of the file.
-        most_bytes: size limit.
+        most_bytes: size limit in bytes.
         named: whether the user named the file, which may then be a pipe.
         any_text: see `parse_json`.
 
@@ -128,14 +128,15 @@ def read_json(
 
 
 def parse_json(text: str | bytes, *, any_text: bool = False) -> Any:  # noqa: ANN401 - any JSON
-    """Parses JSON strictly: UTF-8, finite numbers of at most 40 digits, and text that can be printed.
+    """Parses JSON strictly: it must be UTF-8, and contain only finite numbers and valid Unicode.
 
     Args:
         text: the JSON.
-        any_text: whether to allow text that is not Unicode, for names of files that are not UTF-8.
+        any_text: whether to allow lone surrogates, which represent file names that are not UTF-8.
 
     Raises:
-        ValueError: the text is not valid JSON, is nested too deeply, or contains other numbers or text.
+        ValueError: the text is not valid JSON, is nested too deeply, or contains a number or string that is
+            not allowed. Whole numbers may have at most 40 digits.
     """
     if isinstance(text, bytes):
         text = text.decode("utf-8-sig")
@@ -143,7 +144,7 @@ def parse_json(text: str | bytes, *, any_text: bool = False) -> Any:  # noqa: AN
         found = json.loads(text, parse_constant=_refused, parse_float=_finite, parse_int=_whole)
     except RecursionError as error:
         raise ValueError("the JSON is nested too deeply") from error
-    # A lone surrogate; a pair has become one character.
+    # json.loads has replaced pairs of surrogates, so any that remain are alone.
     if not any_text and "\\u" in text and _has_surrogates(found):
         raise ValueError("a string in the JSON contains a lone surrogate")
     return found
@@ -156,13 +157,15 @@ def _refused(name: str) -> None:
 def _finite(digits: str) -> float:
     value = float(digits)
     if value - value != 0:
-        raise ValueError(f"{digits[:_DIGITS]} is beyond the largest number")
+        raise ValueError(f"{digits[:_DIGITS]} is too large for a 64-bit float")
     return value
 
 
 def _whole(digits: str) -> int:
     if len(digits) > _DIGITS:
-        raise ValueError(f"{digits[:_DIGITS]}... has {len(digits):,} digits, at most {_DIGITS} are allowed")
+        raise ValueError(
+            f"{digits[:_DIGITS]}... has {len(digits):,} digits, but at most {_DIGITS} are allowed"
+        )
     return int(digits)
 
 

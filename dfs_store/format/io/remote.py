@@ -1,6 +1,6 @@
 """Reads objects and ranges of bytes from a server through fsspec, many at once.
 
-This is the only module that reads with fsspec. It converts errors to those of dfs-store. A forked process
+This is the only module that reads with fsspec. It converts fsspec's errors to dfs-store's. A forked process
 connects again, since neither sockets nor event loops survive a fork.
 """
 
@@ -12,30 +12,30 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dfs_store.errors import (
-    DamagedStoreError,
     DFSError,
     MissingDependencyError,
     SettingsError,
     StoreNotFoundError,
     StoreUnreachableError,
 )
-from dfs_store.format.io.files import Bytes
+from dfs_store.format.io.files import Bytes, missing, too_short
 from dfs_store.format.io.place import StoreURL
 from dfs_store.format.io.remote_errors import (
     ABSENT,
     CREDENTIALS,
     NO_RANGE,
     REFUSED,
+    error_text,
     is_empty,
     is_refusal,
-    said,
-    says_more,
+    seems_missing,
 )
 from dfs_store.format.io.remote_http import PARTIAL, WHOLE, Answer, Range, ask
 
 __all__ = ["Remote", "Want"]
 
-Piece = tuple[str, int, int | None]  # name of an object, start and stop; without stop, its last -start bytes
+# Name of an object, start and stop. If stop is None, the last -start bytes.
+Piece = tuple[str, int, int | None]
 
 # Reading a gap of this size costs less than another request.
 _MERGED_GAP_BYTES = 64 * 2**10
@@ -43,7 +43,7 @@ _MERGED_GAP_BYTES = 64 * 2**10
 _REQUEST_BYTES = 16 * 2**20
 _MARKS = ("ETag", "LastModified", "mtime", "created")
 _PROBE_BYTES = 8
-_SMALL_BYTES = 64 * 2**20  # of all objects of a web server that does not support ranges
+_SMALL_BYTES = 64 * 2**20  # limit for all objects from a web server that does not support ranges
 
 
 class Want(NamedTuple):
@@ -55,10 +55,7 @@ class Want(NamedTuple):
 
 
 class Remote:
-    """The server of a store's URL. Safe for threads, and in a forked process.
-
-    Args:
-        place: the URL.
+    """Reads from the server of a store's URL. Thread-safe, and safe to use after a fork.
 
     Raises:
         MissingDependencyError: a library for the protocol is not installed.
@@ -67,23 +64,20 @@ class Remote:
 
     def __init__(self, place: StoreURL) -> None:
         self.place = place
-        self._process = -1
-        self._system: Any = None
-        self._root = ""
-        self._whole: dict[str, bytes] = {}  # objects of a web server that does not support ranges
-        self.system  # noqa: B018 - connects, so that a missing library is reported immediately
+        self._process = os.getpid()
+        self._system, self._root = _connect(place)
+        self._whole: dict[str, bytes] = {}  # objects from a web server that does not support ranges
 
     @property
     def system(self) -> Any:  # noqa: ANN401 - fsspec has no types
-        """The file system of fsspec, created by this process."""
+        """The fsspec file system, created by this process."""
         if self._process != os.getpid():
-            self._system, self._root = _connect(self.place)
+            self._system, _ = _connect(self.place)
             self._process = os.getpid()
         return self._system
 
     def path(self, name: str = "") -> str:
         """Returns fsspec's path of an object."""
-        self.system  # noqa: B018 - as above
         return f"{self._root}/{name}" if name else self._root
 
     def where(self, name: str = "") -> str:
@@ -96,16 +90,16 @@ class Remote:
         return not {"http", "https"} & set(_protocols(self.system))
 
     def about(self) -> dict[str, Any]:
-        """Returns the size in bytes of the URL's object, and values that change when it is replaced.
+        """Returns the size in bytes of the object at the URL, and values that change when it is replaced.
 
-        Takes one small request. A folder has size 0.
+        Sends one small request. The size of a folder is 0.
 
         Raises:
             StoreNotFoundError, StoreUnreachableError: the object does not exist, or the request failed.
         """
         if not self.lists:
             return self._probe()
-        with self.asked():
+        with self.errors_converted():
             self.system.invalidate_cache()
             found = self.system.info(self.path())
         if found.get("type") == "directory":
@@ -126,13 +120,14 @@ class Remote:
     def _known(self, size: object) -> int:
         if not isinstance(size, int):
             raise StoreUnreachableError(
-                f"{self.where()}: the server does not report its size; download the store"
+                f"{self.where()}: the server does not report its size, so it cannot be read in parts; "
+                "download the store"
             )
         return size
 
     def sizes(self, names: Sequence[str] | None = None) -> list[int]:
-        """Returns the sizes of objects below the URL in bytes; of all objects if `names` is None."""
-        with self.asked():
+        """Returns the sizes in bytes of objects below the URL, or of all of them if `names` is None."""
+        with self.errors_converted():
             self.system.invalidate_cache()
             if names is None:
                 return [int(about["size"]) for about in self.system.find(self.path(), detail=True).values()]
@@ -140,19 +135,19 @@ class Remote:
 
     def any_below(self, name: str) -> bool:
         """Returns whether any object exists below a name."""
-        with self.asked(name):
+        with self.errors_converted(name):
             self.system.invalidate_cache()
             return bool(self.lists and self.system.find(self.path(name), maxdepth=2))
 
     def starts(self, limits: Sequence[tuple[str, int]]) -> list[bytes | None]:
-        """Returns the first bytes of objects, at most the given number of each; None for a missing object.
+        """Returns the start of each object, up to a number of bytes, or None if the object is missing.
 
         All requests are sent at once.
         """
         return self._ask([(name, 0, limit) for name, limit in limits])
 
     def tails(self, names: Sequence[str], count_bytes: int) -> list[bytes | None]:
-        """Returns the last `count_bytes` of objects, or all of a shorter one; None for a missing object."""
+        """Returns the last `count_bytes` of each object, or None if the object is missing."""
         return self._ask([(name, -count_bytes, None) for name in names])
 
     def gather(self, wants: Sequence[Want]) -> list[Bytes]:
@@ -190,11 +185,9 @@ class Remote:
     def _joined(self, parts: list[tuple[tuple[str, int, int], bytes | None]]) -> Bytes:
         for (name, start, stop), part in parts:
             if part is None:
-                raise DamagedStoreError(f"{self.where(name)}: missing or unreadable (no such object)")
+                raise missing(self.where(name))
             if len(part) != stop - start:
-                raise DamagedStoreError(
-                    f"{self.where(name)}: ends after {start + len(part):,} bytes, before {stop:,}"
-                )
+                raise too_short(self.where(name), start + len(part), stop)
         found = [part for _, part in parts if part is not None]
         return np.frombuffer(found[0] if len(found) == 1 else b"".join(found), dtype=np.uint8)
 
@@ -205,7 +198,7 @@ class Remote:
             return []
         paths = [self.path(name) for name, _, _ in pieces]
         starts, stops = [start for _, start, _ in pieces], [stop for _, _, stop in pieces]
-        with self.asked():
+        with self.errors_converted():
             answers = self.system.cat_ranges(paths, starts, stops, on_error="return")
         found: list[bytes | None] = []
         for (name, start, stop), answer in zip(pieces, answers, strict=True):
@@ -232,12 +225,12 @@ class Remote:
             if answer is None:
                 found.append(kept[name][start:stop] if name in kept else None)
                 continue
-            body, asked = answer.body, -start if stop is None else stop - start
+            body, size = answer.body, -start if stop is None else stop - start
             if body is not None and answer.status == WHOLE:
-                if len(body) >= asked:
+                if len(body) >= size:
                     self._whole = {**self._whole, name: body}
                 body = body[start:stop]
-            if body is None or len(body) > asked:
+            if body is None or len(body) > size:
                 raise self._no_ranges(name, answer.size_bytes)
             found.append(body)
         return found
@@ -246,7 +239,7 @@ class Remote:
         if not pieces:
             return []
         ranges = [Range(self.path(name), start, stop) for name, start, stop in pieces]
-        with self.asked():
+        with self.errors_converted():
             answers = ask(self.system, ranges, most_bytes)
         found: list[Answer | None] = []
         for (name, _, _), answer in zip(pieces, answers, strict=True):
@@ -265,12 +258,12 @@ class Remote:
         size = "" if size_bytes is None else f", and the file has {size_bytes:,} bytes"
         return StoreUnreachableError(
             f"{self.where(name)}: the server does not support ranges{size}; at most {_SMALL_BYTES:,} bytes "
-            f"are downloaded unasked. Download the store, or have fsspec do so: simplecache::{self.place}"
+            f"are downloaded whole. Download the store, or let fsspec do it: simplecache::{self.place}"
         )
 
     @contextmanager
-    def asked(self, name: str = "") -> Iterator[None]:
-        """Converts errors of fsspec to errors of dfs-store."""
+    def errors_converted(self, name: str = "") -> Iterator[None]:
+        """Converts fsspec's errors to dfs-store's."""
         try:
             yield
         except DFSError:
@@ -279,22 +272,22 @@ class Remote:
             raise self.error(error, name) from error
 
     def error(self, error: BaseException, name: str = "") -> DFSError:
-        """Converts an error that fsspec raised while reading to an error of dfs-store."""
+        """Converts an error that fsspec raised while reading to one of dfs-store's."""
         where = self.where(name)
         cause = error.__cause__
-        if isinstance(error, FileNotFoundError) and cause is not None and says_more(cause):
+        if isinstance(error, FileNotFoundError) and cause is not None and seems_missing(cause):
             error = cause  # over HTTP, fsspec reports any failure as a missing file
         if isinstance(error, FileNotFoundError):
             return StoreNotFoundError(f"{where}: there is no such store")
-        return self._unreachable(name, said(error, self.place), refused=is_refusal(error))
+        return self._unreachable(name, error_text(error, self.place), refused=is_refusal(error))
 
     def _unreachable(self, name: str, reason: str, *, refused: bool) -> StoreUnreachableError:
         if refused:
             return StoreUnreachableError(
-                f"{self.where(name)}: the server refuses to show it ({reason}); {CREDENTIALS}"
+                f"{self.where(name)}: the server refuses access ({reason}); {CREDENTIALS}"
             )
         return StoreUnreachableError(
-            f"{self.where(name)}: cannot be read now ({reason}); see whether the server can be reached, and "
+            f"{self.where(name)}: cannot be read now ({reason}); check that the server can be reached, and "
             "try again"
         )
 
@@ -308,22 +301,23 @@ def _connect(place: StoreURL) -> tuple[Any, str]:
         from fsspec.core import url_to_fs
     except ImportError as error:
         raise MissingDependencyError(
-            f"{place}: a URL needs fsspec; install it with pip install 'dfs-store[remote]'"
+            f"{place}: a URL requires fsspec; install it with: pip install 'dfs-store[remote]'"
         ) from error
     try:
         system, root = url_to_fs(place.url)
     except ImportError as error:
         wanted = "gcsfs" if place.url.startswith(("gs://", "gcs://")) else "'dfs-store[remote]'"
         raise MissingDependencyError(
-            f"{place}: its protocol needs a library that is not installed ({error}); pip install {wanted}"
+            f"{place}: its protocol requires a library that is not installed ({error}); install it with: "
+            f"pip install {wanted}"
         ) from error
     except ValueError as error:
         raise SettingsError(
             f"{place}: cannot be opened ({error}); the URL of a store must begin with s3://, gs://, https:// "
-            "or another protocol of fsspec"
+            "or another protocol that fsspec supports"
         ) from error
     except Exception as error:
         raise StoreUnreachableError(
-            f"{place}: cannot be connected to ({said(error, place)}); {CREDENTIALS}"
+            f"{place}: the connection failed ({error_text(error, place)}); {CREDENTIALS}"
         ) from error
     return system, str(root).rstrip("/")

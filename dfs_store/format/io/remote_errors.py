@@ -1,16 +1,25 @@
-"""Recognises errors of servers and their clients, as fsspec's file systems report them."""
+"""Classifies the errors of servers and their clients that fsspec's file systems raise."""
 
 import errno
 
 from dfs_store.format.io.place import StoreURL
 from dfs_store.names import without_secrets
 
-__all__ = ["ABSENT", "CREDENTIALS", "NO_RANGE", "REFUSED", "is_empty", "is_refusal", "said", "says_more"]
+__all__ = [
+    "ABSENT",
+    "CREDENTIALS",
+    "NO_RANGE",
+    "REFUSED",
+    "error_text",
+    "is_empty",
+    "is_refusal",
+    "seems_missing",
+]
 
-NO_RANGE, REFUSED, ABSENT = 416, (401, 403), (404, 410)  # status codes of HTTP
+NO_RANGE, REFUSED, ABSENT = 416, (401, 403), (404, 410)  # HTTP status codes
 CREDENTIALS = (
-    "give credentials where the server's own clients look for them (S3: AWS_ACCESS_KEY_ID and "
-    "AWS_SECRET_ACCESS_KEY, or ~/.aws; AWS_ENDPOINT_URL for a server that is not Amazon's)"
+    "provide credentials where the server's own clients look for them (for S3: AWS_ACCESS_KEY_ID and "
+    "AWS_SECRET_ACCESS_KEY, or ~/.aws; also set AWS_ENDPOINT_URL if the server is not Amazon's)"
 )
 _REFUSALS = ("NoCredentialsError", "PartialCredentialsError", "TokenRetrievalError", "ProfileNotFound")
 
@@ -24,14 +33,14 @@ def is_refusal(error: BaseException) -> bool:
     )
 
 
-def says_more(cause: BaseException) -> bool:
-    """Returns whether a file seemed missing because of the network, a server error, or refused access."""
+def seems_missing(cause: BaseException) -> bool:
+    """Returns whether a file only seems missing, because the server failed or refused access."""
     if isinstance(status := getattr(cause, "status", None), int):
         return status not in ABSENT
     return is_refusal(cause) or (isinstance(cause, OSError) and not isinstance(cause, FileNotFoundError))
 
 
-def said(error: BaseException, place: StoreURL) -> str:
+def error_text(error: BaseException, place: StoreURL) -> str:
     """Returns the text of an error, with passwords and query strings removed from its URLs."""
     return without_secrets(str(error).replace(place.url, str(place))) or type(error).__name__
 

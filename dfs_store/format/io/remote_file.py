@@ -1,9 +1,9 @@
-"""A remote object as a file: an HDF5 store, or a zipped Zarr store."""
+"""Reads a remote object, an HDF5 store or a zipped Zarr store, as a file."""
 
 import numpy as np
 
-from dfs_store.errors import DamagedStoreError, StoreUnreachableError
-from dfs_store.format.io.files import Bytes, ByteSource
+from dfs_store.errors import StoreUnreachableError
+from dfs_store.format.io.files import Bytes, ByteSource, too_short
 from dfs_store.format.io.place import StoreURL
 from dfs_store.format.io.remote import Remote, Want
 
@@ -13,10 +13,7 @@ _BLOCK_BYTES = 2 * 2**20
 
 
 class RemoteFile(ByteSource):
-    """A remote object that is read in ranges.
-
-    Args:
-        place: URL of the object.
+    """A remote object, read in ranges.
 
     Raises:
         StoreNotFoundError, StoreUnreachableError: the object does not exist, or the request failed.
@@ -36,14 +33,13 @@ class RemoteFile(ByteSource):
             StoreUnreachableError: the server does not answer.
         """
         if stop > self.size_bytes:
-            raise DamagedStoreError(
-                f"{self.remote.where()}: ends after {self.size_bytes:,} bytes, before {stop:,}"
-            )
+            raise too_short(self.remote.where(), self.size_bytes, stop)
         if stop <= start:
             return np.empty(0, dtype=np.uint8)
         numbers = range(start // _BLOCK_BYTES, (stop - 1) // _BLOCK_BYTES + 1)
         missing = [number for number in numbers if number not in self._blocks]
-        found = self.parts([self._bounds(number) for number in missing])
+        ends = [(number * _BLOCK_BYTES, (number + 1) * _BLOCK_BYTES) for number in missing]
+        found = self.parts([(begin, min(end, self.size_bytes)) for begin, end in ends])
         self._blocks.update(zip(missing, found, strict=True))
         first = numbers[0] * _BLOCK_BYTES
         blocks = [self._blocks[number] for number in numbers]
@@ -53,7 +49,7 @@ class RemoteFile(ByteSource):
         return view
 
     def parts(self, spans: list[tuple[int, int]]) -> list[Bytes]:
-        """Returns ranges of bytes, read-only, directly from the server. Adjacent ranges are merged.
+        """Returns several ranges of bytes, read-only, without the cache. Adjacent ranges are merged.
 
         Raises:
             DamagedStoreError: the file is too short.
@@ -67,12 +63,9 @@ class RemoteFile(ByteSource):
             raise
 
     def forget(self) -> None:
-        """Clears the cache. Later reads request blocks again."""
+        """Clears the cache. Later reads request their blocks again."""
         self._blocks = {}
 
     def was_replaced(self) -> bool:
-        """Returns whether the object at the URL was replaced since this was created."""
+        """Returns whether the object at the URL has been replaced since it was opened."""
         return self.remote.about() != self._about
-
-    def _bounds(self, block: int) -> tuple[int, int]:
-        return block * _BLOCK_BYTES, min((block + 1) * _BLOCK_BYTES, self.size_bytes)

@@ -1,7 +1,7 @@
 """Reads ranges of objects over plain HTTP, and detects whether the server supports ranges.
 
-fsspec reads a whole response before it shows that the server ignored the range, and reports any failure as a
-missing file. So this module sends the requests itself, on fsspec's connections.
+fsspec reads a whole response even if the server ignored the range, and reports any failure as a missing file.
+So this module sends the requests itself, through fsspec's connections.
 """
 
 import asyncio
@@ -11,15 +11,15 @@ from typing import Any, NamedTuple
 __all__ = ["PARTIAL", "WHOLE", "Answer", "Range", "ask"]
 
 WHOLE, PARTIAL = 200, 206
-_BUSY, _WAITS_SECONDS = (429, 500, 502, 503, 504), (0.5, 2.0)  # asked again after each wait
+_BUSY, _WAITS_SECONDS = (429, 500, 502, 503, 504), (0.5, 2.0)  # retried after each wait
 _SILENCE_SECONDS = 60.0  # fsspec would wait for five minutes
-_AT_ONCE = 64  # a request's time limit begins before it gets a connection
+_AT_ONCE = 64  # a request's time limit starts before a connection is free
 _MARKS = ("ETag", "Last-Modified")
 _READ_BYTES = 2**20
 
 
 class Range(NamedTuple):
-    """Bytes start..stop of an object; without `stop`, its last -start bytes. `url` is fsspec's path."""
+    """Bytes start..stop of an object, or its last -start bytes if `stop` is None. `url` is fsspec's path."""
 
     url: str
     start: int
@@ -27,10 +27,10 @@ class Range(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """A response of a server.
+    """A server's response.
 
     Attributes:
-        status: status code of HTTP.
+        status: HTTP status code.
         size_bytes: size of the whole object, None if unknown.
         marks: headers that change when the object is replaced.
         body: the range, or the whole object; None if it was not read.
@@ -43,15 +43,16 @@ class Answer(NamedTuple):
 
 
 def ask(system: Any, ranges: Sequence[Range], most_bytes: int) -> list[Answer | BaseException]:  # noqa: ANN401
-    """Requests ranges, many at once.
+    """Requests several ranges at once.
 
     Args:
-        system: fsspec's file system.
+        system: the fsspec file system.
         ranges: the ranges.
-        most_bytes: size of the largest object to read whole if the server does not support ranges.
+        most_bytes: size in bytes of the largest object to read whole if the server does not support ranges.
 
     Returns:
-        For each the answer, the last one of a server that is busy, or what aiohttp raised.
+        The answer for each range, or the exception that aiohttp raised. If a server stays busy, its last
+        answer.
     """
     from fsspec.asyn import sync
 
@@ -108,15 +109,17 @@ async def _get_once(system: Any, session: Any, wanted: Range, most_bytes: int) -
         elif response.status == WHOLE and size is not None and size <= most_bytes:
             body = await _read(response.content, size + 1)
         if body is None or not response.content.at_eof():
-            response.close()  # otherwise the rest of the body would still be received
+            response.close()  # otherwise the rest of the body would be received as well
         return Answer(response.status, size, {m: response.headers.get(m, "") for m in _MARKS}, body)
 
 
 def _check_range(response: Any, start: int) -> None:  # noqa: ANN401
-    """Raises OSError if a range begins elsewhere than asked, since it would be shown as other values."""
+    """Raises OSError if the response starts at a different byte, since its values would be wrong."""
     answered = response.headers.get("Content-Range", "")
     if start >= 0 and not answered.startswith(f"bytes {start}-"):
-        raise OSError(f"the server sent {answered or 'a part'!r} when asked for bytes from {start:,}")
+        raise OSError(
+            f"the request was for bytes from {start:,}, but the server sent {answered or 'others'!r}"
+        )
 
 
 async def _read(content: Any, limit_bytes: int) -> bytes:  # noqa: ANN401
@@ -128,7 +131,7 @@ async def _read(content: Any, limit_bytes: int) -> bytes:  # noqa: ANN401
 
 
 def _size_bytes(response: Any) -> int | None:  # noqa: ANN401
-    """Returns the size of the whole object, from the `bytes 0-7/1234` or `bytes */1234` of a range."""
+    """Returns the size of the whole object, from a header such as `bytes 0-7/1234` or `bytes */1234`."""
     text = response.headers.get("Content-Range", "").rpartition("/")[2]
     if response.status == WHOLE:
         text = response.headers.get("Content-Length", "")

@@ -1,9 +1,9 @@
-"""Writes a store to a URL: it is written to a local folder, and uploaded when complete, its root last.
+"""Writes a store to a URL. It is first written to a local folder, and uploaded when complete, its root last.
 
 Object stores replace single objects atomically, but nothing larger. So an HDF5 file or a zip archive is
 replaced atomically. A Zarr store is complete once its zarr.json exists, which is uploaded last. To replace
-one, the new store is uploaded beside it, and the server copies it over the old one. Meanwhile there is no
-store at the URL; if the copy fails, the new store remains beside it.
+a Zarr store, the new one is uploaded beside it, and the server then copies it over the old one. During the
+copy, there is no store at the URL. If the copy fails, the new store remains beside it.
 """
 
 import contextlib
@@ -21,15 +21,13 @@ from dfs_store.format.containers import container_of
 from dfs_store.format.io.ours import NAMES_IN_A_FILE, header_is_ours, names_are_ours
 from dfs_store.format.io.place import StoreURL
 from dfs_store.format.io.remote import Remote
-from dfs_store.format.io.remote_errors import CREDENTIALS, is_refusal, said
-from dfs_store.format.spec import MAX_HEADER_BYTES
+from dfs_store.format.io.remote_errors import CREDENTIALS, error_text, is_refusal
+from dfs_store.format.spec import MAX_HEADER_BYTES, ZARR_JSON
 
 __all__ = ["RemoteTransaction", "check_remote_output"]
 
-_ROOT = "zarr.json"
-_CLAIM = (
-    ".writing"  # beside a new store's arrays during the upload, so that only one of two writers continues
-)
+# An object beside the arrays of a new store during the upload, so that only one of two writers continues.
+_CLAIM = ".writing"
 _COMPARED_BYTES = 2**20
 _ENDS_BYTES = 2**20
 
@@ -38,7 +36,7 @@ def check_remote_output(place: StoreURL, *, overwrite: bool) -> bool:
     """Checks that a store can be written to a URL, by writing and removing an empty object beside it.
 
     Returns:
-        Whether something exists that will be replaced.
+        Whether an existing store will be replaced.
 
     Raises:
         OutputExistsError: something exists and `overwrite` is False, or it is not a store.
@@ -48,7 +46,7 @@ def check_remote_output(place: StoreURL, *, overwrite: bool) -> bool:
     remote = Remote(place)
     if not remote.lists:
         raise OutputNotWritableError(
-            f"{place}: plain HTTP is read-only; write the store to a local path and upload it"
+            f"{place}: plain HTTP is read-only; write the store to a local path, then upload it"
         )
     with _writing(place):
         there = _about(remote, remote.path())
@@ -83,7 +81,7 @@ def _is_replaceable(remote: Remote, there: dict[str, Any]) -> bool:
         return there["type"] == "file" and _is_store_object(remote, int(there["size"]))
     if there["type"] != "directory":
         return False
-    (header,) = remote.starts([(_ROOT, MAX_HEADER_BYTES)])
+    (header,) = remote.starts([(ZARR_JSON, MAX_HEADER_BYTES)])
     if header is not None and header_is_ours(header):
         return True
     root = f"{remote.path().lstrip('/')}/"
@@ -111,28 +109,27 @@ def _writing(place: StoreURL) -> Iterator[None]:
 
 
 def _writing_error(error: Exception, place: StoreURL) -> DFSError:
-    told = said(error, place)
+    reason = error_text(error, place)
     if isinstance(error, FileExistsError):
         return OutputExistsError(
-            f"{place}: another process wrote the same URL first; its store was left as it is"
+            f"{place}: another process wrote to this URL first, and its store was not replaced; choose "
+            "another URL, or overwrite it"
         )
     if isinstance(error, FileNotFoundError):
         return OutputNotWritableError(
-            f"{place}: its bucket or folder does not exist ({told}); create it first"
+            f"{place}: its bucket or folder does not exist ({reason}); create it first"
         )
     if is_refusal(error):
-        return OutputNotWritableError(
-            f"{place}: the server does not let it be written ({told}); {CREDENTIALS}"
-        )
+        return OutputNotWritableError(f"{place}: the server refuses to write it ({reason}); {CREDENTIALS}")
     if isinstance(error, NotImplementedError):
-        return OutputNotWritableError(f"{place}: this protocol can only be read; choose another")
+        return OutputNotWritableError(f"{place}: this protocol is read-only; choose another one")
     return StoreUnreachableError(
-        f"{place}: cannot be written now ({told}); see whether the server can be reached, and try again"
+        f"{place}: cannot be written now ({reason}); check that the server can be reached, and try again"
     )
 
 
 class RemoteTransaction:
-    """A store that appears at its URL when complete (see `format.io.transaction.Transaction`)."""
+    """Uploads a store to its URL once it is complete (see `format.io.transaction.Transaction`)."""
 
     def __init__(self, place: StoreURL, *, overwrite: bool) -> None:
         self.shown = place
@@ -145,8 +142,8 @@ class RemoteTransaction:
 
     @property
     def written_to(self) -> str:
-        """The local folder that is written to, for error messages."""
-        return f"{self.shown} (made in {self._spool or tempfile.gettempdir()}, which TMPDIR chooses)"
+        """The URL and the local folder that is written first, for error messages."""
+        return f"{self.shown} (written first to {self._spool or tempfile.gettempdir()}; see TMPDIR)"
 
     def begin(self) -> Path:
         """Returns an unused local path. Raises OutputNotWritableError if there is none."""
@@ -155,7 +152,7 @@ class RemoteTransaction:
         except OSError as error:
             raise OutputNotWritableError(
                 f"{self.shown}: is first written to a temporary local folder, which cannot be created "
-                f"({error.strerror}); choose one with TMPDIR"
+                f"({error.strerror}); set TMPDIR to a writable folder"
             ) from error
         return self._spool / self.shown.name
 
@@ -163,8 +160,8 @@ class RemoteTransaction:
         """Uploads the store.
 
         Raises:
-            OutputExistsError: another process wrote the same URL first.
-            OutputNotWritableError: the server refuses.
+            OutputExistsError: another process wrote to the URL first.
+            OutputNotWritableError: the server refuses to write.
             StoreUnreachableError: the server does not answer.
         """
         assert self._spool is not None
@@ -176,7 +173,7 @@ class RemoteTransaction:
                 self._put_new(new, self._remote.path())
             else:
                 files = sorted(str(file.relative_to(new)) for file in new.rglob("*") if file.is_file())
-                names = [name for name in files if name != _ROOT]
+                names = [name for name in files if name != ZARR_JSON]
                 if self._replaces:
                     self._replace(new, names)
                 else:
@@ -185,7 +182,7 @@ class RemoteTransaction:
                     with contextlib.suppress(Exception):  # readers ignore it
                         self._remote.system.rm_file(f"{self._remote.path()}/{_CLAIM}")
         self._uploaded = []
-        self._let_go()
+        self._remove_spool()
 
     def abort(self) -> None:
         """Removes everything that was written, if the server allows it."""
@@ -193,9 +190,9 @@ class RemoteTransaction:
             with contextlib.suppress(Exception):
                 self._remote.system.rm_file(path)
         self._uploaded = []
-        self._let_go()
+        self._remove_spool()
 
-    def _let_go(self) -> None:
+    def _remove_spool(self) -> None:
         if self._spool is not None:
             shutil.rmtree(self._spool, ignore_errors=True)
             self._spool = None
@@ -204,23 +201,23 @@ class RemoteTransaction:
         paths = [f"{target}/{name}" for name in names]
         self._uploaded = [*self._uploaded, *paths]
         self._remote.system.put([str(new / name) for name in names], paths)
-        self._put_new(new / _ROOT, f"{target}/{_ROOT}")
+        self._put_new(new / ZARR_JSON, f"{target}/{ZARR_JSON}")
 
     def _claim(self, file: Path) -> None:
-        """Uploads an object that marks this writer, before anything that another might have written."""
+        """Uploads an object that identifies this writer, before any other object."""
         file.write_text(secrets.token_hex(16))
         claim = f"{self._remote.path()}/{_CLAIM}"
         self._put_new(file, claim)
         self._uploaded = [claim]
 
     def _put_new(self, file: Path, target: str) -> None:
-        """Uploads an object. Without `overwrite`, fails if it exists, on servers that support this."""
+        """Uploads an object. Without `overwrite`, fails if it exists and the server can check this."""
         system = self._remote.system
         if not self._overwrite:
             try:
                 system.put_file(str(file), target, mode="create")
             except FileExistsError:
-                # A client that gets no answer retries, and may find the object that it wrote itself.
+                # A client that received no response retries, and may find the object that it wrote itself.
                 if not self._is_ours(file, target):
                     raise
                 return
@@ -234,7 +231,7 @@ class RemoteTransaction:
         system.put_file(str(file), target)
 
     def _is_ours(self, file: Path, target: str) -> bool:
-        """Returns whether an object is the uploaded file, by its size and last megabyte."""
+        """Returns whether an object is the uploaded file, judging by its size and last megabyte."""
         about, size = _about(self._remote, target), file.stat().st_size
         if about is None or about.get("size") != size:
             return False
@@ -244,7 +241,7 @@ class RemoteTransaction:
             return bool(opened.read() == self._remote.system.cat_file(target, start=start, end=size))
 
     def _replace(self, new: Path, names: Sequence[str]) -> None:
-        """Replaces a Zarr store, which is unchanged until the new one is completely uploaded beside it."""
+        """Replaces a Zarr store. The old one is unchanged until the new one is uploaded beside it."""
         target, system = self._remote.path(), self._remote.system
         stem = target.removesuffix(self.shown.suffix)
         staging = f"{stem}.new-{secrets.token_hex(4)}{self.shown.suffix}"
@@ -252,18 +249,18 @@ class RemoteTransaction:
         self._uploaded = []
         try:
             former = set(system.find(target))
-            if f"{target}/{_ROOT}" in former:
-                # First, so that no reader combines the new arrays with the old root.
-                system.rm_file(f"{target}/{_ROOT}")
-            for name in (*names, _ROOT):
+            if f"{target}/{ZARR_JSON}" in former:
+                # Removed first, so that no reader combines the new arrays with the old root.
+                system.rm_file(f"{target}/{ZARR_JSON}")
+            for name in (*names, ZARR_JSON):
                 system.cp_file(f"{staging}/{name}", f"{target}/{name}")
         except Exception as error:
-            told = _writing_error(error, self.shown)
-            raise type(told)(
-                f"{told}; the new store is whole at {system.unstrip_protocol(staging)}, and the former one "
-                "is partly replaced: copy the new one over it, or write it again"
+            failure = _writing_error(error, self.shown)
+            raise type(failure)(
+                f"{failure}; the new store is complete at {system.unstrip_protocol(staging)}, and the old "
+                "one is partly replaced; copy the new store over it, or write it again"
             ) from error
-        kept = {f"{target}/{name}" for name in (*names, _ROOT)}
-        for path in [*(former - kept), *(f"{staging}/{name}" for name in (*names, _ROOT))]:
+        kept = {f"{target}/{name}" for name in (*names, ZARR_JSON)}
+        for path in [*(former - kept), *(f"{staging}/{name}" for name in (*names, ZARR_JSON))]:
             with contextlib.suppress(Exception):  # the new store is complete whatever else remains
                 system.rm_file(path)

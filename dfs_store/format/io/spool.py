@@ -1,21 +1,20 @@
-"""A temporary file beside a store being written, for an array whose length is not known yet."""
+"""Collects an array whose length is not known yet in a temporary file beside the new store."""
 
 import contextlib
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 __all__ = ["Spool"]
 
-_COPY_BYTES = 16 * 2**20
+_PIECE_BYTES = 16 * 2**20
 
 
 class Spool:
-    """Bytes that are collected in a file, and then copied to their place.
+    """A temporary file of bytes, which are later copied to their place.
 
     Args:
         path: path of the file, which must not exist.
@@ -32,19 +31,12 @@ class Spool:
         self._file.write(data)
         self.size_bytes += data.nbytes
 
-    def pieces(self, length_bytes: int) -> Iterator[bytes]:
-        """Closes the file, yields its bytes in pieces, and removes it."""
+    def pieces(self, length_bytes: int = _PIECE_BYTES) -> Iterator[bytes]:
+        """Closes the file, yields its bytes in pieces of `length_bytes`, and removes it."""
         self._file.close()
         with self.path.open("rb") as file:
             while data := file.read(length_bytes):
                 yield data
-        self.path.unlink()
-
-    def copy_to(self, target: BinaryIO) -> None:
-        """Closes the file, copies its bytes to the position of another file, and removes it."""
-        self._file.close()
-        with self.path.open("rb") as file:
-            shutil.copyfileobj(file, target, _COPY_BYTES)
         self.path.unlink()
 
     def close(self) -> None:

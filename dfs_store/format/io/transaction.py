@@ -1,4 +1,4 @@
-"""Stores and exports that are published complete or not at all, and replace only outputs of their kind."""
+"""Publishes stores and exports completely or not at all, and replaces only outputs of the same kind."""
 
 import errno
 import mmap
@@ -13,33 +13,27 @@ from dfs_store.format.containers import container_of
 from dfs_store.format.io.durable import Part, exchange, output_error, rename_new, sync_folder
 from dfs_store.format.io.ours import NAMES_IN_A_FILE, header_is_ours, names_are_ours
 from dfs_store.format.io.place import Place, StoreURL, collapsed_url, locate
-from dfs_store.format.spec import MAX_HEADER_BYTES
+from dfs_store.format.spec import MAX_HEADER_BYTES, ZARR_JSON
 
 if TYPE_CHECKING:
     from dfs_store.format.io.remote_output import RemoteTransaction
 
-__all__ = [
-    "Transaction",
-    "check_local_output",
-    "check_output",
-    "open_transaction",
-]
+__all__ = ["Transaction", "check_local_output", "check_output", "open_transaction"]
 
-_ROOT = "zarr.json"
 _TAKEN = (errno.EEXIST, errno.ENOTEMPTY, errno.EISDIR, errno.ENOTDIR)
 
 
 def check_output(path: str | os.PathLike[str], *, overwrite: bool = False) -> Place:
     """Checks that a store can be written at `path`, before any work is done for it.
 
-    With `overwrite`, a Zarr folder may be replaced if its header is that of a store, or if it contains only
-    files with names of a store, even damaged ones; a file if it contains the name of a store's header.
+    With `overwrite`, a folder may be replaced if it has the header of a store, or contains only files with
+    the names of a store's files. A file may be replaced if it contains the name of the header.
 
     Returns:
-        The path with links resolved, so that a link to another disk remains; a URL unchanged.
+        The path with links resolved, so that a link to another disk is kept, or the URL.
 
     Raises:
-        SettingsError: the suffix is not that of a store.
+        SettingsError: a store cannot have this suffix.
         OutputExistsError: the path exists and `overwrite` is False, or it is not a store.
         OutputNotWritableError: the parent folder does not exist or is not writable.
         StoreUnreachableError: the server of a URL does not answer.
@@ -70,8 +64,8 @@ def check_local_output(
 
     Args:
         shown: the path.
-        is_ours: returns whether an existing output may be replaced.
-        otherwise: description of any other output in error messages, such as "not a store".
+        is_ours: function that returns whether an existing output may be replaced.
+        otherwise: description of an output that may not be replaced, for error messages: "not a store".
         overwrite: whether to replace an existing output.
 
     Returns:
@@ -107,7 +101,7 @@ def check_local_output(
 
 
 def _is_store_file(target: Path) -> bool:
-    """Returns whether a file is an intact or damaged store: it is empty, or contains a name of one."""
+    """Returns whether a file is an intact or damaged store: it is empty, or contains a store's name."""
     if not target.is_file():
         return False
     with target.open("rb") as file:
@@ -120,7 +114,7 @@ def _is_store_file(target: Path) -> bool:
 def _is_store_folder(target: Path) -> bool:
     if not target.is_dir():
         return False
-    root = target / _ROOT
+    root = target / ZARR_JSON
     is_header = root.is_file() and root.stat().st_size <= MAX_HEADER_BYTES
     return (is_header and header_is_ours(root.read_bytes())) or names_are_ours(
         os.path.relpath(os.path.join(folder, name), target)
@@ -130,26 +124,21 @@ def _is_store_folder(target: Path) -> bool:
 
 
 class Transaction:
-    """A file or folder that appears at its path complete, or not at all.
+    """Publishes a file or folder at its path completely or not at all.
 
     `begin` returns the path to write to, `commit` publishes the output, and `abort` removes it. With
-    `overwrite`, the path always contains the old or the new output, except if the system cannot exchange two
-    folders atomically: then the old one is moved away for a moment, and after a power cut the next writer
-    restores it.
+    `overwrite`, the path always contains the old or the new output. If the system cannot exchange two folders
+    atomically, the old one is moved away for a moment; after a power cut, the next writer restores it.
 
     Args:
-        path: the target.
+        path: path of the output.
         overwrite: whether to replace an existing output.
-        check: called with `path` and `overwrite`; returns the path with links resolved, or raises an error.
-            By default the check for stores.
+        check: function of `path` and `overwrite` that returns the path with links resolved, or raises an
+            error. By default, the check for stores.
     """
 
     def __init__(
-        self,
-        path: Path,
-        *,
-        overwrite: bool = False,
-        check: Callable[..., Path] = _check_store,
+        self, path: Path, *, overwrite: bool = False, check: Callable[..., Path] = _check_store
     ) -> None:
         self.shown: Place = path
         self._target = check(path, overwrite=overwrite)
@@ -157,7 +146,7 @@ class Transaction:
         self._part: Part | None = None
 
     def begin(self) -> Path:
-        """Returns an unused path on the same disk, which `abort` and `commit` remove.
+        """Returns an unused path on the same disk. `commit` and `abort` remove it.
 
         Raises:
             OutputNotWritableError, DiskFullError: the path cannot be created.
@@ -175,14 +164,14 @@ class Transaction:
 
     @property
     def written_to(self) -> str:
-        """The path that is written to, for error messages."""
+        """The path that is written, for error messages."""
         return str(self.shown)
 
     def commit(self) -> None:
         """Moves the output to its path.
 
         Raises:
-            OutputExistsError: another writer finished the same path first.
+            OutputExistsError: another process wrote to the path first.
             OutputNotWritableError, DiskFullError: writing failed.
         """
         assert self._part is not None
@@ -195,13 +184,14 @@ class Transaction:
         except OSError as error:
             if error.errno in _TAKEN:
                 raise OutputExistsError(
-                    f"{self.shown}: another process wrote the same path first; its store was not replaced"
+                    f"{self.shown}: another process wrote to this path first, and its output was not "
+                    "replaced; choose another path, or overwrite it"
                 ) from error
             raise output_error(error, self.shown) from error
         self.abort()
 
     def _replace(self, part: Part) -> None:
-        """Replaces the output that existed at first, but no other."""
+        """Replaces the output that existed when the transaction began, but no other."""
         if exchange(part.new, self._target):
             if _identity(part.new) != self._replaces:
                 exchange(part.new, self._target)

@@ -1,4 +1,4 @@
-"""The array coded_frames of a Zarr store in the layout of dfs-store: uncompressed chunks of bytes."""
+"""Reads the array coded_frames of a Zarr store in dfs-store's layout, uncompressed chunks of bytes."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,13 +16,7 @@ __all__ = ["ByteChunks"]
 
 
 class ByteChunks:
-    """The bytes of an array (see `dfs_store.format.container.RowSource`). Safe for threads and under fork.
-
-    Args:
-        files: files of the store.
-        name: name of the array.
-        about: metadata of the array, in the layout of dfs-store.
-    """
+    """The bytes of an array (see `dfs_store.format.container.RowSource`). Thread-safe and fork-safe."""
 
     dtype = "uint8"
 
@@ -32,7 +26,7 @@ class ByteChunks:
         self._files, self._name, self._length = files, name, about.byte_chunk
 
     def problems(self, *, thorough: bool = False) -> list[Problem]:
-        """Compares the size of every chunk's file, of a remote store only if the check is thorough."""
+        """Checks the size of every chunk's file; in a remote store, only if the check is `thorough`."""
         found = []
         for chunk in range(-(-self.shape[0] // self._length)):
             file = self.file_of(chunk * self._length)
@@ -43,12 +37,8 @@ class ByteChunks:
                 found.append(Problem(str(error), file, frames=span))
         return found
 
-    def read(self, start: int, stop: int) -> npt.NDArray[Any]:
-        """Returns bytes start..stop, read-only."""
-        return self.read_spans([(start, stop)])[0]
-
     def read_spans(self, spans: Sequence[tuple[int, int]]) -> list[npt.NDArray[Any]]:
-        """Returns several runs of bytes, requested all at once."""
+        """Returns several runs of bytes, all requested at once."""
         wants = [self._wants(*span) for span in spans]
         found = iter(self._files.gather([want for each in wants for want in each]))
         parts = [[next(found) for _ in each] for each in wants]
@@ -59,16 +49,12 @@ class ByteChunks:
         return f"{self._name}/{chunk_file(row // self._length, 1)}"
 
     def close(self) -> None:
-        """Releases the files."""
+        """Closes the files."""
         self._files.release()
 
     def _wants(self, start: int, stop: int) -> list[Want]:
         length = self._length
         return [
-            Want(
-                self.file_of(first),
-                max(start, first) - first,
-                min(stop, first + length) - first,
-            )
+            Want(self.file_of(first), max(start, first) - first, min(stop, first + length) - first)
             for first in range(start - start % length, stop, length)
         ]

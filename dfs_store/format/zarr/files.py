@@ -1,9 +1,9 @@
-"""The interface to the files of a Zarr store, for folders, archives and servers."""
+"""Defines the interface to the files of a Zarr store in folders, archives and on servers."""
 
 from collections.abc import Sequence
 
 from dfs_store.errors import DamagedStoreError
-from dfs_store.format.io.files import Bytes, ByteSource
+from dfs_store.format.io.files import Bytes, ByteSource, missing
 from dfs_store.format.io.place import Place
 from dfs_store.format.io.remote import Want
 
@@ -11,7 +11,7 @@ __all__ = ["RemoteZarrFiles", "ZarrFiles"]
 
 
 class ZarrFiles:
-    """Files of a store by name, such as "labels/zarr.json".
+    """Reads the files of a store by name, such as "labels/zarr.json".
 
     Attributes:
         place: location of the store.
@@ -28,7 +28,7 @@ class ZarrFiles:
         raise NotImplementedError
 
     def size_of(self, name: str) -> int:
-        """Returns the size of a file. Raises DamagedStoreError if it is missing, or outside the store."""
+        """Returns a file's size in bytes. Raises DamagedStoreError if it is missing or outside the store."""
         raise NotImplementedError
 
     def content(self, name: str, size_bytes: int) -> bytes:
@@ -36,11 +36,11 @@ class ZarrFiles:
         raise NotImplementedError
 
     def read(self, name: str, limit_bytes: int) -> bytes:
-        """Returns a file's content. Raises DamagedStoreError also if it exceeds `limit_bytes`."""
+        """Returns a file's content. Raises DamagedStoreError if it is missing or exceeds `limit_bytes`."""
         size = self.size_of(name)
         if size > limit_bytes:
             raise DamagedStoreError(
-                f"{self.where(name)}: has {size:,} bytes, more than the {limit_bytes:,} allowed"
+                f"{self.where(name)}: has {size:,} bytes, but at most {limit_bytes:,} are allowed"
             )
         return self.content(name, size)
 
@@ -48,17 +48,17 @@ class ZarrFiles:
         """Returns the content of a file of exactly `size_bytes`. Allocates no memory for other sizes.
 
         Raises:
-            DamagedStoreError: see `read`, or the file has another size; the message names the `claim`.
+            DamagedStoreError: the file is missing or has another size; the message contains the `claim`.
         """
         size = self.size_of(name)
         if size != size_bytes:
             raise DamagedStoreError(
-                f"{self.where(name)}: {claim} needs {size_bytes:,} bytes, the file has {size:,}"
+                f"{self.where(name)}: {claim} needs {size_bytes:,} bytes, but the file has {size:,}"
             )
         return self.content(name, size)
 
     def mapped(self, name: str) -> ByteSource:
-        """Returns a file's bytes without reading them. Raises DamagedStoreError, see `size_of`."""
+        """Opens a file without reading it. Raises DamagedStoreError, see `size_of`."""
         raise NotImplementedError
 
     def gather(self, wants: Sequence[Want]) -> list[Bytes]:
@@ -66,45 +66,44 @@ class ZarrFiles:
         raise NotImplementedError
 
     def check_size(self, name: str, size_bytes: int, *, thorough: bool) -> None:
-        """Checks a file's size, which may be deferred to the first read unless the check is thorough.
+        """Checks a file's size. This may be deferred to the first read unless the check is `thorough`.
 
         Raises:
-            DamagedStoreError: the file has another size, or is missing.
+            DamagedStoreError: the file is missing or has another size.
         """
         raise NotImplementedError
 
     def total_bytes(self, names: Sequence[str]) -> int:
-        """Returns the total size of all files; of the named ones if the server cannot list files."""
+        """Returns the total size of all files in bytes, or of the named ones if files cannot be listed."""
         raise NotImplementedError
 
     def was_replaced(self, *, suspected: bool) -> bool:
-        """Returns whether the store has been replaced. Sends a request only if this is suspected."""
+        """Returns whether the store has been replaced. Sends a request only if `suspected`."""
         raise NotImplementedError
 
     def close(self) -> None:
-        """Releases what is cached while a store is opened. Later reads open files again."""
+        """Clears the cache that is used while a store is opened. Later reads open files again."""
 
     def release(self) -> None:
-        """Also releases the files mapped by `check_size`, which belong to the open store."""
+        """Closes all files, including those that `gather` and `check_size` keep open."""
         self.close()
 
 
 class RemoteZarrFiles(ZarrFiles):
-    """Files on a server, where requests are slow, and therefore sent many at a time."""
+    """Reads files on a server. Requests are slow, so many are sent at once."""
 
     def prefetch(self, limits: Sequence[tuple[str, int]]) -> None:
-        """Requests files that will be read next, each up to a size limit, all at once."""
+        """Requests the files that will be read next, each up to a size limit in bytes, all at once."""
         raise NotImplementedError
 
     def tails(self, names: Sequence[str], count_bytes: int) -> list[bytes | None]:
-        """Returns the last bytes of files; None for one that is missing."""
+        """Returns the last `count_bytes` of each file, or None if it is missing."""
         raise NotImplementedError
 
     def check_size(self, name: str, size_bytes: int, *, thorough: bool) -> None:
-        """Compares a file's size if the check is thorough, since it takes a request."""
+        """Checks a file's size if the check is `thorough`, since this needs a request."""
         if not thorough:
             return
-        found = self.tails([name], 1)[0]
-        if found is None:
-            raise DamagedStoreError(f"{self.where(name)}: missing or unreadable (no such object)")
+        if self.tails([name], 1)[0] is None:
+            raise missing(self.where(name))
         self.gather([Want(name, size_bytes - 1, size_bytes)])

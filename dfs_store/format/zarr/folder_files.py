@@ -1,4 +1,4 @@
-"""The files of a Zarr store in a local folder."""
+"""Reads the files of a Zarr store in a local folder."""
 
 import contextlib
 import os
@@ -6,8 +6,8 @@ import stat
 from collections.abc import Sequence
 from pathlib import Path
 
-from dfs_store.errors import DamagedStoreError, DFSError, NotAStoreError, StoreNotFoundError
-from dfs_store.format.io.files import Bytes, MappedFile, folder_size_bytes, inside, read_at
+from dfs_store.errors import DamagedStoreError, DFSError, NotAStoreError
+from dfs_store.format.io.files import Bytes, MappedFile, folder_size_bytes, inside, read_at, stat_store
 from dfs_store.format.io.remote import Want
 from dfs_store.format.zarr.files import ZarrFiles
 
@@ -15,7 +15,7 @@ __all__ = ["FolderFiles"]
 
 
 class FolderFiles(ZarrFiles):
-    """Files of a local folder.
+    """Reads the files of a store in a local folder.
 
     Raises:
         StoreNotFoundError, NotAStoreError: the path does not exist, or is not a folder.
@@ -25,14 +25,9 @@ class FolderFiles(ZarrFiles):
         self.place: Path = place
         self._root = os.path.realpath(place)
         self._maps: dict[str, MappedFile] = {}
-        try:
-            self._opened = os.stat(place)
-        except (FileNotFoundError, NotADirectoryError) as error:
-            raise StoreNotFoundError(f"{place}: there is no such store") from error
-        except OSError as error:
-            raise NotAStoreError(f"{place}: cannot be read ({error.strerror})") from error
+        self._opened = stat_store(place)
         if not stat.S_ISDIR(self._opened.st_mode):
-            raise NotAStoreError(f"{place}: must be a directory, as every .zarr store")
+            raise NotAStoreError(f"{place}: must be a folder, like every .zarr store")
 
     def where(self, name: str) -> str:
         """Returns the path of a file."""
@@ -51,22 +46,22 @@ class FolderFiles(ZarrFiles):
         return read_at(inside(self._root, name)[0], 0, size_bytes)
 
     def mapped(self, name: str) -> MappedFile:
-        """Maps a file. Raises DamagedStoreError, see `dfs_store.format.io.files.inside`."""
+        """Memory-maps a file. Raises DamagedStoreError, see `dfs_store.format.io.files.inside`."""
         file, size = inside(self._root, name)
         mapped = MappedFile(file)
         if mapped.size_bytes != size:
-            raise DamagedStoreError(f"{file}: had {size:,} bytes and now has {mapped.size_bytes:,}")
+            raise DamagedStoreError(f"{file}: had {size:,} bytes, but now has {mapped.size_bytes:,}")
         return mapped
 
     def gather(self, wants: Sequence[Want]) -> list[Bytes]:
-        """Returns ranges of files. Every file stays mapped, so that it belongs to the opened store."""
+        """Returns ranges of files. The files stay memory-mapped, even if the store is replaced."""
         return [self._mapped(want.name).part(want.start, want.stop) for want in wants]
 
     def check_size(self, name: str, size_bytes: int, *, thorough: bool) -> None:
-        """Maps a file for `gather`, and checks its size."""
+        """Memory-maps a file for `gather`, and checks its size."""
         if (found := self._mapped(name).size_bytes) != size_bytes:
             raise DamagedStoreError(
-                f"{self.where(name)}: a chunk has {size_bytes:,} bytes, the file has {found:,}"
+                f"{self.where(name)}: a chunk has {size_bytes:,} bytes, but the file has {found:,}"
             )
 
     def _mapped(self, name: str) -> MappedFile:
@@ -75,7 +70,7 @@ class FolderFiles(ZarrFiles):
         return self._maps[name]
 
     def mapped_below(self, folder: str, most: int) -> dict[str, MappedFile]:
-        """Maps at most `most` files below a folder, by name. Files that cannot be mapped are skipped."""
+        """Memory-maps up to `most` files below a folder. Skips files for which this fails."""
         found: dict[str, MappedFile] = {}
         for place, _, names in os.walk(os.path.join(self._root, folder)):
             for name in names[: most - len(found)]:
@@ -85,15 +80,15 @@ class FolderFiles(ZarrFiles):
         return found
 
     def release(self) -> None:
-        """Releases the files mapped by `gather` and `check_size`."""
+        """Closes the files that `gather` and `check_size` keep memory-mapped."""
         self._maps = {}
 
     def total_bytes(self, names: Sequence[str]) -> int:
-        """Returns the total size of all files."""
+        """Returns the total size of all files in bytes."""
         return folder_size_bytes(self.place)
 
     def was_replaced(self, *, suspected: bool) -> bool:
-        """Returns whether the folder was replaced or removed."""
+        """Returns whether the folder has been replaced or removed."""
         try:
             return not os.path.samestat(self._opened, os.stat(self.place))
         except OSError:

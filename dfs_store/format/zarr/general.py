@@ -1,7 +1,7 @@
-"""Reads arrays whose layout differs from what dfs-store writes, through zarr-python.
+"""Reads arrays in layouts that dfs-store does not write, through zarr-python.
 
-Metadata name the codecs to run, and compressed bytes determine the memory that these allocate. So only some
-codecs are allowed, and compressors are replaced by codecs that expand a chunk to one known size.
+The metadata select the codecs, and the compressed bytes determine how much memory these allocate. So only
+some codecs are allowed, and compressors are replaced by codecs that decompress a chunk to one known size.
 """
 
 import asyncio
@@ -40,13 +40,13 @@ _COMPRESSORS = ("zstd", "gzip", "blosc")
 _MOST_CODECS = 16
 _CHECKSUM_BYTES = 4
 _INDEX_ENTRY_BYTES = 16
-_MOST_KEPT = 256  # mapped files of chunks; each takes a descriptor
+_MOST_KEPT = 256  # memory-mapped files of chunks; each needs a file descriptor
 _MOST_INNER_CHUNKS = 2**20
-# Sizes of chunks on a server are unknown, so they are limited to this multiple of the expanded size.
+# The stored sizes of remote chunks are unknown, so they are limited to this multiple of the full size.
 _STORED_LIMIT = 2
 _STORED_EXTRA_BYTES = 64 * 2**10
-_SHOWN = 300  # characters of an error of zarr-python, which may quote what it has read
-# Errors of zarr-python for metadata or chunks that it cannot read, besides those that `_Objects` raises.
+_SHOWN = 300  # characters shown of an error of zarr-python, which may quote what it has read
+# Errors that zarr-python raises for metadata or chunks that it cannot read.
 _ERRORS = (ValueError, TypeError, LookupError, RuntimeError, ArithmeticError, AssertionError, AttributeError)
 
 
@@ -57,10 +57,10 @@ def read_general(
 
     Args:
         files: files of the store.
-        remote: the same files if they are on a server.
+        remote: the same files if they are on a server, else None.
         name: name of the array.
-        about: metadata of the array, with a dtype of the format.
-        limit_bytes: size limit.
+        about: metadata of the array, with a dtype that the format allows.
+        limit_bytes: size limit in bytes.
 
     Raises:
         DamagedStoreError: the layout is not allowed, or the array cannot be read.
@@ -77,19 +77,12 @@ def read_general(
 def open_general_rows(
     files: ZarrFiles, remote: RemoteZarrFiles | None, name: str, about: ArrayMetadata
 ) -> GeneralRows:
-    """Returns the large array without reading it. Raises DamagedStoreError if its layout is not allowed.
-
-    Args:
-        files: files of the store.
-        remote: the same files if they are on a server.
-        name: name of the array.
-        about: metadata of the array.
-    """
+    """Returns the large array without reading it. For arguments and errors, see `read_general`."""
     where = files.where(name)
     check_rows(where, name, about.shape, about.dtype)
     layout = _Layout(about, where)
     check_row_chunks(where, about.shape, layout.chunks, layout.itemsize)
-    # Mapped immediately, so that later reads are of this store even if the path is replaced.
+    # Memory-mapped now, so that later reads are from this store even if the path is replaced.
     kept = files.mapped_below(name, _MOST_KEPT) if isinstance(files, FolderFiles) else {}
     array = layout.open(_Objects(files, remote, layout, kept), name)
 
@@ -116,9 +109,9 @@ def _read(array: "zarr.AsyncArray[Any]", where: str, start: int, stop: int) -> A
 
 
 def _run(reading: Coroutine[Any, Any, Any]) -> Any:  # noqa: ANN401 - any result of zarr-python
-    """Runs zarr-python in an event loop of its own, in which nothing runs any more afterwards.
+    """Runs zarr-python in a separate event loop, and cancels all remaining tasks at the end.
 
-    In zarr-python's own loop, other chunks would continue to be decoded after one has failed, from maps of
+    In zarr-python's own loop, other chunks would still be decoded after one has failed, from memory-mapped
     files that may be truncated by then.
     """
     try:
@@ -145,10 +138,10 @@ def _shown(error: Exception) -> str:
 
 
 class _Layout:
-    """The chunks of an array, and zarr-python's metadata with limited codecs.
+    """Checks the layout of an array, and builds zarr-python's metadata with limited codecs.
 
     Attributes:
-        chunks: shape of a chunk that is decompressed at once.
+        chunks: shape of a chunk, which is decompressed as a whole.
         files: shape of the content of one file.
         metadata: metadata for zarr-python.
 
@@ -166,7 +159,7 @@ class _Layout:
         if len(self.files) != len(about.shape) or 0 in self.files:
             raise DamagedStoreError(f"{where}: chunks of {self.files} do not fit shape {about.shape}")
         if content.get("storage_transformers", []) not in ([], None):
-            raise DamagedStoreError(f"{where}: must have no storage transformers")
+            raise DamagedStoreError(f"{where}: storage transformers are not allowed")
         self.itemsize = np.dtype(about.dtype).itemsize
         try:
             codecs = self._codecs(content.get("codecs"), sharded=True)
@@ -184,7 +177,7 @@ class _Layout:
 
     @property
     def index_bytes(self) -> int:
-        """Size of a shard's index; 0 without shards."""
+        """Size of a shard's index in bytes, 0 without shards."""
         return self._inner * _INDEX_ENTRY_BYTES + _CHECKSUM_BYTES if self.files != self.chunks else 0
 
     @property
@@ -192,7 +185,7 @@ class _Layout:
         return math.prod(-(-side // chunk) for side, chunk in zip(self.files, self.chunks, strict=True))
 
     def stored_limit(self, *, whole: bool) -> int:
-        """Returns the size limit of a remote file, or of a chunk in it."""
+        """Returns the size limit in bytes of a `whole` remote file, or of a chunk in it."""
         size_bytes = math.prod(self.files if whole else self.chunks) * self.itemsize
         return _STORED_LIMIT * size_bytes + _STORED_EXTRA_BYTES + self.index_bytes
 
@@ -201,7 +194,7 @@ class _Layout:
         return parse_sides(sides, self._where, "chunk_shape")
 
     def _codecs(self, listed: object, *, sharded: bool = False) -> list[Codec]:
-        """Returns zarr-python's codecs for those in the metadata, with limited ones for compressors."""
+        """Returns zarr-python's codecs for the metadata, with limited codecs in place of compressors."""
         named = _named(listed, self._where)
         names = [name for name, _ in named]
         if sharded and names == ["sharding_indexed"]:
@@ -216,7 +209,7 @@ class _Layout:
             or len(compressors) > 1
         ):
             raise DamagedStoreError(
-                f"{self._where}: codecs may be sharding_indexed alone, or transpose, bytes, crc32c and one "
+                f"{self._where}: codecs must be sharding_indexed alone, or transpose, bytes, crc32c and one "
                 f"of {', '.join(_COMPRESSORS)}; got {', '.join(names)[:80]}"
             )
         codecs: list[Codec] = [TransposeCodec(order=settings["order"]) for _, settings in named[:place]]
@@ -237,7 +230,7 @@ class _Layout:
         index = [name for name, _ in _named(settings.get("index_codecs"), self._where)]
         if set(index) - {"bytes", "crc32c"} or index.count("crc32c") > 1:
             raise DamagedStoreError(
-                f"{self._where}: a shard's index must be bytes, with crc32c or not, got "
+                f"{self._where}: a shard's index must have the codec bytes, and optionally crc32c, got "
                 f"{', '.join(index)[:80]}"
             )
         return ShardingCodec(
@@ -249,7 +242,7 @@ class _Layout:
 
 
 def _named(listed: object, where: str) -> list[tuple[str, dict[str, Any]]]:
-    """Returns codecs as (name, configuration). Zarr also allows a name alone."""
+    """Returns codecs as (name, configuration). Zarr allows a name alone as well."""
     found = []
     for codec in listed if isinstance(listed, list) and 0 < len(listed) <= _MOST_CODECS else [None]:
         full = {"name": codec} if isinstance(codec, str) else codec
@@ -263,7 +256,7 @@ def _named(listed: object, where: str) -> list[tuple[str, dict[str, Any]]]:
 
 @dataclass(frozen=True)
 class _Compressed(BytesBytesCodec):
-    """A compressor that expands a chunk to exactly `size_bytes`, or fails."""
+    """A codec that decompresses a chunk to exactly `size_bytes`, or raises an error."""
 
     name: str
     size_bytes: int
@@ -278,7 +271,7 @@ class _Compressed(BytesBytesCodec):
 
 
 class _Objects(MemoryStore):
-    """The files of a store for zarr-python: only files of the store, and never beyond their end."""
+    """Lets zarr-python read the files of a store, but nothing outside them."""
 
     def __init__(
         self,
@@ -301,7 +294,7 @@ class _Objects(MemoryStore):
         if self._remote is None:
             data = self._part_of_map(key, byte_range)
         else:
-            data = await asyncio.to_thread(self._ask, self._remote, key, byte_range)
+            data = await asyncio.to_thread(self._request, self._remote, key, byte_range)
         return None if data is None else prototype.buffer.from_array_like(data)
 
     def _part_of_map(self, key: str, byte_range: ByteRequest | None) -> npt.NDArray[np.uint8] | None:
@@ -318,7 +311,7 @@ class _Objects(MemoryStore):
         start, stop = self._bounds(key, byte_range, content.size)
         return content[start:stop]
 
-    def _ask(
+    def _request(
         self, remote: RemoteZarrFiles, key: str, byte_range: ByteRequest | None
     ) -> npt.NDArray[np.uint8] | None:
         if isinstance(byte_range, SuffixByteRequest):
@@ -336,6 +329,7 @@ class _Objects(MemoryStore):
         start, stop = cast(RangeByteRequest, byte_range).start, cast(RangeByteRequest, byte_range).end
         if not 0 <= start <= stop <= limit:
             raise DamagedStoreError(
-                f"{self._files.where(key)}: a chunk claims bytes {start:,} to {stop:,} of {limit:,}"
+                f"{self._files.where(key)}: a chunk claims bytes {start:,} to {stop:,}, "
+                f"but the limit is {limit:,}"
             )
         return start, stop

@@ -1,7 +1,7 @@
-"""Zarr v3 metadata: writes it, and checks whether an array has the layout of dfs-store.
+"""Writes Zarr v3 metadata, and checks whether an array has dfs-store's layout.
 
-Small arrays are one uncompressed chunk, coded_frames several. key_frames is sharded, with one frame per inner
-chunk. `dfs_store.format.zarr.general` reads any other layout.
+In this layout, a small array is one uncompressed chunk, coded_frames has several, and key_frames is sharded,
+with one frame per inner chunk. `dfs_store.format.zarr.general` reads any other layout.
 """
 
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 _MAX_SIDE = 2**62
-# dfs-store writes larger chunks of bytes, or only one. Tiny chunks would take a file, or a request, per byte.
+# dfs-store writes larger chunks of bytes, or only one. Chunks of one byte would each need a file or request.
 _MIN_BYTE_CHUNK = 2**20
 _INDEX_CODECS = [{"name": "bytes", "configuration": {"endian": "little"}}, {"name": "crc32c"}]
 _COMPRESSORS = {
@@ -38,12 +38,12 @@ _COMPRESSORS = {
 
 @dataclass(frozen=True)
 class ArrayMetadata:
-    """The zarr.json of an array.
+    """The content of an array's zarr.json.
 
     Attributes:
         dtype: name of the dtype.
         shape: shape of the array.
-        content: the whole object without its attributes, which any program may set.
+        content: the whole JSON object without its attributes, which any program may set.
     """
 
     dtype: str
@@ -52,12 +52,12 @@ class ArrayMetadata:
 
     @property
     def is_plain(self) -> bool:
-        """Whether this is a small array in the layout of dfs-store: a single uncompressed chunk."""
+        """Whether this is a small array in dfs-store's layout, a single uncompressed chunk."""
         return self.content == array_metadata(self.dtype, self.shape)
 
     @property
     def byte_chunk(self) -> int | None:
-        """Length of a chunk if this is an array of bytes in the layout of dfs-store, else None."""
+        """Length of a chunk if this is an array of bytes in dfs-store's layout, else None."""
         length = self._first_side
         if length is None or len(self.shape) != 1 or length < min(self.shape[0], _MIN_BYTE_CHUNK):
             return None
@@ -73,7 +73,7 @@ class ArrayMetadata:
 
     @property
     def shard_length(self) -> int | None:
-        """Frames per shard if this is an uncompressed array of frames in that layout, else None."""
+        """Frames per shard if this is an uncompressed array of frames in dfs-store's layout, else None."""
         length = self._first_side
         if length is None or len(self.shape) != 4 or self.dtype not in FRAME_DTYPES:
             return None
@@ -82,14 +82,14 @@ class ArrayMetadata:
 
 
 def chunk_file(first: int, num_sides: int) -> str:
-    """Returns the name of a file of dfs-store's layout, by its index along the first axis."""
-    return ".".join(["c", str(first)] + ["0"] * (num_sides - 1))
+    """Returns the name of a chunk's file in dfs-store's layout. `first` is its index along the first axis."""
+    return f"c.{first}" + ".0" * (num_sides - 1)
 
 
 def group_metadata(
     attributes: dict[str, Any], consolidated: dict[str, dict[str, Any]] | None = None
 ) -> dict[str, Any]:
-    """Returns the zarr.json of a group. `consolidated` contains those of everything below it, by name."""
+    """Returns the zarr.json of a group. `consolidated` contains the zarr.json of each node below it."""
     group: dict[str, Any] = {"zarr_format": 3, "node_type": "group", "attributes": attributes}
     if consolidated is not None:
         about = {"kind": "inline", "must_understand": False, "metadata": consolidated}
@@ -98,9 +98,9 @@ def group_metadata(
 
 
 def parse_consolidated(root: Any) -> dict[str, bytes]:  # noqa: ANN401 - any JSON
-    """Returns the zarr.json of every array in a group's consolidated metadata, as canonical JSON.
+    """Returns the zarr.json of every array in a group's consolidated metadata, as canonical JSON by name.
 
-    Returns {} if the group has none, or in an unknown form.
+    Returns {} if the group has no such metadata, or if they have an unknown form.
     """
     about = root.get("consolidated_metadata") if isinstance(root, dict) else None
     metadata = about.get("metadata") if isinstance(about, dict) and about.get("kind") == "inline" else None
@@ -114,19 +114,19 @@ def parse_consolidated(root: Any) -> dict[str, bytes]:  # noqa: ANN401 - any JSO
 
 
 def array_metadata(dtype: str, shape: tuple[int, ...]) -> dict[str, Any]:
-    """Returns the zarr.json of a small array: one uncompressed chunk."""
+    """Returns the zarr.json of a small array, which is one uncompressed chunk."""
     return _metadata(dtype, shape, shape, [_bytes_codec(dtype)])
 
 
 def bytes_metadata(length: int, chunk_length: int) -> dict[str, Any]:
-    """Returns the zarr.json of an array of bytes in uncompressed chunks, coded_frames."""
+    """Returns the zarr.json of coded_frames, an array of bytes in uncompressed chunks."""
     return _metadata("uint8", (length,), (chunk_length,), [_bytes_codec("uint8")])
 
 
 def frames_metadata(
     dtype: str, shape: tuple[int, ...], shard_length: int, compression: str | None
 ) -> dict[str, Any]:
-    """Returns the zarr.json of key_frames: shards of `shard_length` frames, each an inner chunk."""
+    """Returns the zarr.json of key_frames, in shards of `shard_length` frames with one frame per chunk."""
     inner = [_bytes_codec(dtype)] + ([_COMPRESSORS[compression]] if compression else [])
     sharding = {
         "name": "sharding_indexed",
@@ -141,10 +141,10 @@ def frames_metadata(
 
 
 def parse_array(text: bytes, where: str) -> ArrayMetadata:
-    """Parses the zarr.json of an array of any layout.
+    """Parses the zarr.json of an array in any layout.
 
     Raises:
-        DamagedStoreError: it does not describe an array.
+        DamagedStoreError: the text does not describe an array.
     """
     try:
         content = parse_json(text)
@@ -164,7 +164,7 @@ def parse_array(text: bytes, where: str) -> ArrayMetadata:
 
 
 def parse_sides(value: object, where: str, what: str) -> tuple[int, ...]:
-    """Returns a list of sizes as a tuple. Raises DamagedStoreError, which names `what`, if it is invalid."""
+    """Returns a list of sizes as a tuple. Raises DamagedStoreError about `what` if it is invalid."""
     if isinstance(value, list) and 1 <= len(value) <= MAX_SIDES:
         sides = [side for side in value if type(side) is int and 0 <= side <= _MAX_SIDE]
         if len(sides) == len(value):
@@ -182,8 +182,8 @@ def _metadata(
         "data_type": dtype,
         "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": list(chunk_shape)}},
         "chunk_key_encoding": {"name": "default", "configuration": {"separator": "."}},
-        # A value that no array of a store consists of: a lost chunk must be noticed, and a copy by
-        # zarr-python, which leaves out chunks of fill values, must not lose any.
+        # A value that no whole chunk has. So a lost chunk is noticed, and a copy by zarr-python, which omits
+        # chunks that contain only the fill value, is complete.
         "fill_value": _fill_value(dtype),
         "codecs": codecs,
         "attributes": {},

@@ -1,4 +1,4 @@
-"""Reads the Zarr container: with NumPy in the layout of dfs-store, through zarr-python in any other."""
+"""Reads the Zarr container, with NumPy if it has dfs-store's layout, else through zarr-python."""
 
 import math
 from typing import Any, cast
@@ -11,27 +11,25 @@ from dfs_store.format.container import RowSource
 from dfs_store.format.general import MAX_SMALL_BYTES
 from dfs_store.format.io.place import Place
 from dfs_store.format.io.reading import parse_json
-from dfs_store.format.spec import ATTRIBUTE, CODED, FRAMES, MAX_HEADER_BYTES, SMALL_ARRAYS
+from dfs_store.format.spec import ATTRIBUTE, CODED, FRAMES, MAX_HEADER_BYTES, SMALL_ARRAYS, ZARR_JSON
 from dfs_store.format.zarr.byte_chunks import ByteChunks
 from dfs_store.format.zarr.files import RemoteZarrFiles, ZarrFiles
 from dfs_store.format.zarr.frames import ZarrFrames
 from dfs_store.format.zarr.metadata import ArrayMetadata, chunk_file, parse_array, parse_consolidated
-from dfs_store.format.zarr.remote_frames import RemoteZarrFrames
 
 __all__ = ["ZarrReader"]
 
-_ROOT = "zarr.json"
 _LARGE = (FRAMES, CODED)
 
 
 class ZarrReader:
-    """A Zarr v3 hierarchy (see `dfs_store.format.container.ContainerReader`).
+    """Reads a Zarr v3 hierarchy (see `dfs_store.format.container.ContainerReader`).
 
     Args:
         files: files of the store.
         container: "zarr" or "zarr.zip".
-        remote: whether the files are on a server. They are then read in few requests, with the consolidated
-            metadata instead of that of every array.
+        remote: whether the files are on a server. They are then read in few requests, with consolidated
+            metadata instead of the metadata of every array.
 
     Raises:
         NotAStoreError, DamagedStoreError: there is no zarr.json.
@@ -43,17 +41,17 @@ class ZarrReader:
         self.read_path = "fast"
         self._files = files
         self._remote = cast(RemoteZarrFiles, files) if remote else None
-        self._repeated: dict[str, bytes] = {}  # the root's consolidated metadata
-        self._metadata: dict[str, bytes] | None = None  # of the arrays, if prefetched
-        if not files.has(_ROOT):
+        self._repeated: dict[str, bytes] = {}  # consolidated metadata of the root
+        self._metadata: dict[str, bytes] | None = None  # metadata of the arrays, if prefetched
+        if not files.has(ZARR_JSON):
             for name in _LARGE:
-                if files.has(f"{name}/{_ROOT}"):
+                if files.has(f"{name}/{ZARR_JSON}"):
                     raise DamagedStoreError(f"{self.path}: contains {name}, but its zarr.json is missing")
             raise NotAStoreError(f"{self.path}: contains no zarr.json, so it is not a Zarr v3 store")
 
     def attributes(self) -> Any:  # noqa: ANN401 - any JSON
         """Returns the parsed root attribute."""
-        text = self._files.read(_ROOT, MAX_HEADER_BYTES)
+        text = self._files.read(ZARR_JSON, MAX_HEADER_BYTES)
         try:
             root = parse_json(text)
         except ValueError as error:
@@ -63,7 +61,7 @@ class ZarrReader:
         attributes = root.get("attributes") if isinstance(root, dict) else None
         if not isinstance(attributes, dict) or ATTRIBUTE not in attributes:
             raise NotAStoreError(
-                f"{self.path}: is not a store, but a Zarr folder without the attribute {ATTRIBUTE!r}"
+                f"{self.path}: is a Zarr group without the attribute {ATTRIBUTE!r}, so it is not a store"
             )
         if root.get("zarr_format") != 3 or root.get("node_type") != "group":
             raise DamagedStoreError(f"{self.path}: zarr.json must describe a group of Zarr version 3")
@@ -73,7 +71,7 @@ class ZarrReader:
         return attributes[ATTRIBUTE]
 
     def array(self, name: str, dtype: str, shape: tuple[int, ...] | None = None) -> npt.NDArray[Any] | None:
-        """Returns a small array, or one of a group, or None if it does not exist."""
+        """Returns a small array, or None if it does not exist."""
         about = self._about(name)
         if about is None:
             return None
@@ -89,7 +87,7 @@ class ZarrReader:
             self.read_path = "general"
             limit = MAX_SMALL_BYTES if shape is None else math.prod(shape) * wanted.itemsize
             return read_general(self._files, self._remote, name, about, limit)
-        # Python ints, so that no declared shape can overflow into a small number.
+        # Python ints, so that a large shape cannot overflow to a small number of bytes.
         claimed = math.prod(about.shape) * wanted.itemsize
         claim = f"shape {about.shape} of {wanted.name}"
         data = self._files.read_exactly(f"{name}/{chunk_file(0, len(about.shape))}", claimed, claim)
@@ -107,31 +105,29 @@ class ZarrReader:
 
             self.read_path = "general"
             return open_general_rows(self._files, self._remote, name, about)
-        if self._remote is not None:
-            return RemoteZarrFrames(self._remote, about)
-        return ZarrFrames(self._files, about)
+        return ZarrFrames(self._files, about, self._remote)
 
     def close(self) -> None:
-        """Releases prefetched files. Later reads open files again."""
+        """Discards prefetched files. Later reads open files again."""
         self._files.close()
 
     def was_replaced(self, *, suspected: bool) -> bool:
-        """Returns whether the store at the path was replaced or removed."""
+        """Returns whether the store at the path has been replaced or removed."""
         return self._files.was_replaced(suspected=suspected)
 
     def on_disk_bytes(self) -> int:
-        """Returns the total size of all files; of those of the format if the server cannot list files."""
+        """Returns the total size of all files in bytes, or of known files if the server cannot list them."""
         return self._files.total_bytes(self._own_files() if self._remote is not None else [])
 
     def consolidated_problems(self) -> list[str]:
-        """Returns how the consolidated metadata of a remote store differ from those of its arrays.
+        """Returns where the consolidated metadata of a remote store differ from the arrays' own metadata.
 
-        In a local store, they are compared when an array is read.
+        In a local store, the two are compared when an array is read.
         """
         if self._remote is None:
             return []
         names = [name for name in (*SMALL_ARRAYS, *_LARGE) if name in self._repeated]
-        texts = [f"{name}/{_ROOT}" for name in names]
+        texts = [f"{name}/{ZARR_JSON}" for name in names]
         self._remote.prefetch([(text, MAX_HEADER_BYTES) for text in texts])
         found = []
         for name, text in zip(names, texts, strict=True):
@@ -144,12 +140,12 @@ class ZarrReader:
         return found
 
     def _difference(self, name: str, text: bytes) -> DamagedStoreError | None:
-        """Returns the error if an array's own zarr.json differs from the consolidated one, else None."""
+        """Returns an error if an array's own zarr.json differs from the consolidated metadata, else None."""
         repeated = self._repeated.get(name, text)
         if repeated == text or parse_array(repeated, name) == parse_array(text, name):
             return None
         return DamagedStoreError(
-            f"{self.path}: what zarr.json says of {name} is not what {name}/{_ROOT} says"
+            f"{self.path}: zarr.json and {name}/{ZARR_JSON} describe the array {name} differently"
         )
 
     def _about(self, name: str) -> ArrayMetadata | None:
@@ -164,37 +160,31 @@ class ZarrReader:
     def _text(self, name: str) -> bytes | None:
         if self._metadata is not None and (self._repeated or name in self._metadata):
             return self._metadata.get(name)
-        file = f"{name}/{_ROOT}"
+        file = f"{name}/{ZARR_JSON}"
         return self._files.read(file, MAX_HEADER_BYTES) if self._files.has(file) else None
 
     def _prefetch(self, files: RemoteZarrFiles) -> None:
-        """Requests everything that is read at opening: arrays, and metadata unless they are consolidated."""
-        self._metadata = self._repeated or None
-        names = list(SMALL_ARRAYS)
-        if self._metadata is None:
-            texts = [f"{name}/{_ROOT}" for name in (*_LARGE, *names)]
-            files.prefetch([(text, MAX_HEADER_BYTES) for text in texts])
-            found = {
-                name: files.read(f"{name}/{_ROOT}", MAX_HEADER_BYTES)
-                for name in (*_LARGE, *names)
-                if files.has(f"{name}/{_ROOT}")
+        """Requests all that is read on opening: small arrays, and metadata unless they are consolidated."""
+        metadata = self._repeated
+        if not metadata:
+            texts = {name: f"{name}/{ZARR_JSON}" for name in (*_LARGE, *SMALL_ARRAYS)}
+            files.prefetch([(text, MAX_HEADER_BYTES) for text in texts.values()])
+            metadata = {
+                name: files.read(text, MAX_HEADER_BYTES) for name, text in texts.items() if files.has(text)
             }
-        else:
-            found = self._metadata
         limits = []
-        for name in names:
-            about = _parsed(found.get(name))
-            if about is not None and about.dtype == np.dtype(SMALL_ARRAYS[name]).name and about.is_plain:
-                claimed = math.prod(about.shape) * np.dtype(SMALL_ARRAYS[name]).itemsize
+        for name, stored in SMALL_ARRAYS.items():
+            about, dtype = _parsed(metadata.get(name)), np.dtype(stored)
+            if about is not None and about.dtype == dtype.name and about.is_plain:
+                claimed = math.prod(about.shape) * dtype.itemsize
                 limits.append((f"{name}/{chunk_file(0, len(about.shape))}", claimed + 1))
         files.prefetch(limits)
-        if self._metadata is None:
-            self._metadata = found
+        self._metadata = metadata
 
     def _own_files(self) -> list[str]:
-        """Returns the names of the files of the format, for all arrays whose metadata can be read."""
+        """Returns the names of the files that belong to arrays with readable metadata."""
         metadata = self._metadata or {}
-        names = [_ROOT, *(f"{name}/{_ROOT}" for name in metadata)]
+        names = [ZARR_JSON, *(f"{name}/{ZARR_JSON}" for name in metadata)]
         for name in (*SMALL_ARRAYS, *_LARGE):
             if (about := _parsed(metadata.get(name))) is not None:
                 names += [f"{name}/{file}" for file in _chunk_files(about, name)]
@@ -215,7 +205,7 @@ def _chunk_files(about: ArrayMetadata, name: str) -> list[str]:
 
 
 def _parsed(text: bytes | None) -> ArrayMetadata | None:
-    """Returns the metadata of an array, None if they are invalid, which `array` will report."""
+    """Returns the metadata of an array, or None if they are invalid, which `array` reports later."""
     try:
         return None if text is None else parse_array(text, "")
     except DamagedStoreError:

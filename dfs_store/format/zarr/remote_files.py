@@ -1,24 +1,23 @@
-"""The files of a Zarr store in a folder on a server."""
+"""Reads the files of a Zarr store in a folder on a server."""
 
 from collections.abc import Sequence
 
 from dfs_store.errors import DamagedStoreError, NotAStoreError, StoreNotFoundError, StoreUnreachableError
-from dfs_store.format.io.files import Bytes
+from dfs_store.format.io.files import Bytes, missing
 from dfs_store.format.io.place import StoreURL
 from dfs_store.format.io.remote import Remote, Want
-from dfs_store.format.spec import MAX_HEADER_BYTES
+from dfs_store.format.spec import MAX_HEADER_BYTES, ZARR_JSON
 from dfs_store.format.zarr.files import RemoteZarrFiles
 
 __all__ = ["RemoteFolderFiles"]
 
-_ROOT = "zarr.json"
-
 
 class RemoteFolderFiles(RemoteZarrFiles):
-    """Objects below a URL, whose sizes are unknown until they are read.
+    """Reads the objects below a URL. Their sizes are unknown until they are read.
 
     Raises:
-        StoreNotFoundError, DamagedStoreError, NotAStoreError: there is no object, or no zarr.json.
+        StoreNotFoundError: there is no object below the URL.
+        DamagedStoreError, NotAStoreError: there is no zarr.json.
         StoreUnreachableError: the server does not answer.
     """
 
@@ -26,42 +25,42 @@ class RemoteFolderFiles(RemoteZarrFiles):
         self.place = place
         self._remote = Remote(place)
         self._kept: dict[str, bytes | None] = {}
-        root = self._ask_for_root()
+        root = self._request_root()
         if root is None:
             raise self._no_root(large_arrays)
         self._root = root
 
     def has(self, name: str) -> bool:
-        """Returns whether a file exists. Files that were not prefetched are assumed to."""
-        if name == _ROOT:
+        """Returns whether a file exists. Requests it if it was not prefetched."""
+        if name == ZARR_JSON:
             return True
         if name not in self._kept:
             self.prefetch([(name, MAX_HEADER_BYTES)])
         return self._kept[name] is not None
 
     def read(self, name: str, limit_bytes: int) -> bytes:
-        """Returns a file's content. Raises DamagedStoreError if it is missing or too long."""
-        data = self._root if name == _ROOT else self._take(name, limit_bytes + 1)
+        """Returns a file's content. Raises DamagedStoreError if it is missing or exceeds `limit_bytes`."""
+        data = self._root if name == ZARR_JSON else self._take(name, limit_bytes + 1)
         if len(data) > limit_bytes:
-            raise DamagedStoreError(f"{self.where(name)}: has more than the {limit_bytes:,} bytes allowed")
+            raise DamagedStoreError(f"{self.where(name)}: has more than the limit of {limit_bytes:,} bytes")
         return data
 
     def read_exactly(self, name: str, size_bytes: int, claim: str) -> bytes:
-        """Returns the content of a file of exactly that size. Raises DamagedStoreError for another size."""
+        """Returns the content of a file of exactly `size_bytes`. Raises DamagedStoreError for other sizes."""
         data = self._take(name, size_bytes + 1)
         if len(data) != size_bytes:
             real = f"{len(data):,}" if len(data) < size_bytes else "more"
             raise DamagedStoreError(
-                f"{self.where(name)}: {claim} needs {size_bytes:,} bytes, the file has {real}"
+                f"{self.where(name)}: {claim} needs {size_bytes:,} bytes, but the file has {real}"
             )
         return data
 
     def prefetch(self, limits: Sequence[tuple[str, int]]) -> None:
-        """Requests files that will be read next, each up to a size limit, all at once."""
+        """Requests the files that will be read next, each up to a size limit in bytes, all at once."""
         self._kept.update(zip((name for name, _ in limits), self._remote.starts(list(limits)), strict=True))
 
     def tails(self, names: Sequence[str], count_bytes: int) -> list[bytes | None]:
-        """Returns the last bytes of files; None for one that is missing."""
+        """Returns the last `count_bytes` of each file, or None if it is missing."""
         return self._remote.tails(names, count_bytes)
 
     def gather(self, wants: Sequence[Want]) -> list[Bytes]:
@@ -69,26 +68,26 @@ class RemoteFolderFiles(RemoteZarrFiles):
         return self._remote.gather(wants)
 
     def total_bytes(self, names: Sequence[str]) -> int:
-        """Returns the total size of all files; of the named ones if the server cannot list files."""
+        """Returns the total size of all files in bytes, or of the named ones if files cannot be listed."""
         return sum(self._remote.sizes(None if self._remote.lists else names))
 
     def was_replaced(self, *, suspected: bool) -> bool:
-        """Returns whether the zarr.json at the URL was replaced. Sends a request only if suspected."""
-        return suspected and self._ask_for_root() != self._root
+        """Returns whether the zarr.json at the URL has been replaced. Sends a request only if `suspected`."""
+        return suspected and self._request_root() != self._root
 
     def close(self) -> None:
-        """Releases prefetched files."""
+        """Discards prefetched files."""
         self._kept = {}
 
-    def _ask_for_root(self) -> bytes | None:
-        return self._remote.starts([(_ROOT, MAX_HEADER_BYTES + 1)])[0]
+    def _request_root(self) -> bytes | None:
+        return self._remote.starts([(ZARR_JSON, MAX_HEADER_BYTES + 1)])[0]
 
     def _take(self, name: str, limit_bytes: int) -> bytes:
         if name not in self._kept:
             self.prefetch([(name, limit_bytes)])
         data = self._kept.pop(name)
         if data is None:
-            raise DamagedStoreError(f"{self.where(name)}: missing or unreadable (no such object)")
+            raise missing(self.where(name))
         return data
 
     def _no_root(self, large_arrays: Sequence[str]) -> Exception:

@@ -1,4 +1,4 @@
-"""The index of a shard of key frames: the position of each frame in the shard's file."""
+"""Parses the index of a shard of key frames, which states where each frame is in the shard's file."""
 
 from typing import NamedTuple
 
@@ -13,14 +13,14 @@ __all__ = ["ABSENT", "ShardIndex", "index_size_bytes", "parse_index"]
 _ENTRY_BYTES = 16  # offset and length of one frame
 _CRC_BYTES = 4
 ABSENT = np.iinfo(np.uint64).max
-_NO_END = 2**62  # assumed end of the frames if the file's size is unknown
+_NO_END = 2**62  # assumed end of the frames if the size of the file is unknown
 
 
 class ShardIndex(NamedTuple):
     """A checked index.
 
     Attributes:
-        starts: start of each frame, int64.
+        starts: start of each frame in the file in bytes, (count,) int64.
         in_order: whether frames follow each other without a gap.
     """
 
@@ -29,7 +29,7 @@ class ShardIndex(NamedTuple):
 
 
 def index_size_bytes(shard_length: int) -> int:
-    """Returns the size of an index with its checksum, at the end of a shard's file."""
+    """Returns the size in bytes of the index at the end of a shard's file, including its checksum."""
     return shard_length * _ENTRY_BYTES + _CRC_BYTES
 
 
@@ -40,15 +40,15 @@ def parse_index(tail: bytes, count: int, file: str, end: int | None, frame_bytes
         tail: the last `index_size_bytes` of the file.
         count: number of frames in the shard.
         file: name of the file in error messages.
-        end: end of the frames and start of the index; None if the file's size is unknown.
-        frame_bytes: size of one frame.
+        end: end of the frames and start of the index; None if the size of the file is unknown.
+        frame_bytes: size of one frame in bytes.
 
     Raises:
         DamagedStoreError: the index does not match its checksum, lacks a frame, or exceeds the file.
     """
     index = tail[:-_CRC_BYTES]
     if google_crc32c.value(index) != int.from_bytes(tail[-_CRC_BYTES:], "little"):
-        raise DamagedStoreError(f"{file}: its index does not match its checksum")
+        raise DamagedStoreError(f"{file}: the index of the shard does not match its checksum")
     entries = np.frombuffer(index, dtype="<u8").reshape(-1, 2)[:count]
     starts, sizes = entries[:, 0], entries[:, 1]
     limit = _NO_END if end is None else end
@@ -63,14 +63,15 @@ def parse_index(tail: bytes, count: int, file: str, end: int | None, frame_bytes
         frame = int(np.flatnonzero(outside)[0])
         raise DamagedStoreError(
             f"{file}: frame {frame} of the shard claims bytes {starts[frame]:,} + {sizes[frame]:,}, "
-            f"and the frames end at {limit:,}"
+            f"but the frames end at {limit:,}"
         )
     order = np.argsort(starts, kind="stable")
     if (starts[order][1:] < (starts + sizes)[order][:-1]).any():
         raise DamagedStoreError(f"{file}: frames of the shard overlap")
     if (sizes != frame_bytes).any():
         raise DamagedStoreError(
-            f"{file}: a frame has {frame_bytes:,} bytes, the index states {sizes[sizes != frame_bytes][0]:,}"
+            f"{file}: a frame has {frame_bytes:,} bytes, but the index states "
+            f"{sizes[sizes != frame_bytes][0]:,}"
         )
     return ShardIndex(starts.astype(np.int64), in_order=False)
 
@@ -78,7 +79,7 @@ def parse_index(tail: bytes, count: int, file: str, end: int | None, frame_bytes
 def _in_one_run(
     starts: npt.NDArray[np.uint64], sizes: npt.NDArray[np.uint64], end: int, frame_bytes: int
 ) -> bool:
-    """Returns whether uncompressed frames follow each other before `end`, as writers leave them."""
+    """Returns whether uncompressed frames follow each other before `end`, as a writer stores them."""
     first = int(starts[0])
     if first + starts.size * frame_bytes > end:
         return False

@@ -1,52 +1,49 @@
-"""Outputs for the files of a Zarr store: a folder, or a zip archive of uncompressed members."""
+"""Writes the files of a Zarr store into a folder, or into a zip archive without compression."""
 
 import contextlib
 import os
 import struct
 import zipfile
 from pathlib import Path
-from typing import IO, BinaryIO, Protocol
+from typing import IO, BinaryIO
 
 from dfs_store.format.io.durable import sync_folder, write_synced
 
 __all__ = ["FolderSink", "ZarrSink", "ZipSink"]
 
-_ALIGNMENT_BYTES = 64  # of members, so that frames can be mapped as arrays
+_ALIGNMENT_BYTES = 64  # alignment of members, so that frames can be memory-mapped as arrays
 _ALIGNMENT_FIELD = 0xD935  # extra field that pads a member's header, as in Android packages
-_DATE = (1980, 1, 1, 0, 0, 0)  # the earliest date; equal stores must be equal archives
+_DATE = (1980, 1, 1, 0, 0, 0)  # the earliest date, so that equal stores are equal archives
 _MODE = 0o644 << 16
-_HEADER_BYTES = 30  # of a member, before its name
+_HEADER_BYTES = 30  # start of a member, before its name
 
 
-class ZarrSink(Protocol):
+class ZarrSink:
     """Writes the files of a store by name, such as "labels/zarr.json", one at a time."""
 
     def begin(self, name: str) -> IO[bytes]:
-        """Returns a new file, to be written and then passed to `end`."""
-        ...
+        """Creates a file, which the caller writes and then passes to `end`."""
+        raise NotImplementedError
 
     def end(self, file: IO[bytes]) -> None:
         """Closes a file."""
-        ...
+        file.close()
 
     def write(self, name: str, data: bytes) -> None:
         """Writes a whole file."""
-        ...
+        raise NotImplementedError
 
     def settle(self, folder: str) -> None:
-        """Flushes a folder to disk; the root is ""."""
-        ...
+        """Flushes a folder to disk, unless the store is flushed as a whole. The root is ""."""
 
     def finish(self) -> None:
-        """Flushes everything to disk after the last file."""
-        ...
+        """Flushes everything to disk after the last file, unless every file has been flushed."""
 
     def close(self) -> None:
-        """Closes everything, even if the store is not finished."""
-        ...
+        """Closes everything that `end` and `finish` have not closed."""
 
 
-class FolderSink:
+class FolderSink(ZarrSink):
     """A folder, created at `root`. Every file is flushed to disk when it is closed."""
 
     def __init__(self, root: Path) -> None:
@@ -54,7 +51,7 @@ class FolderSink:
         root.mkdir()
 
     def begin(self, name: str) -> IO[bytes]:
-        """Returns a new file."""
+        """Creates a file."""
         return self._place(name).open("xb")
 
     def end(self, file: IO[bytes]) -> None:
@@ -71,19 +68,13 @@ class FolderSink:
         """Flushes a folder's list of names to disk."""
         sync_folder(self._root / folder)
 
-    def finish(self) -> None:
-        """Does nothing: every file is flushed."""
-
-    def close(self) -> None:
-        """Does nothing: every file is closed."""
-
     def _place(self, name: str) -> Path:
         place = self._root / name
         place.parent.mkdir(parents=True, exist_ok=True)
         return place
 
 
-class ZipSink:
+class ZipSink(ZarrSink):
     """A zip archive, created at `path`. Members are uncompressed, aligned to 64 bytes, and have no date."""
 
     def __init__(self, path: Path) -> None:
@@ -91,19 +82,12 @@ class ZipSink:
         self._archive = zipfile.ZipFile(self._file, "w", zipfile.ZIP_STORED)
 
     def begin(self, name: str) -> IO[bytes]:
-        """Returns a new member."""
+        """Creates a member."""
         return self._archive.open(self._member(name), "w")
-
-    def end(self, file: IO[bytes]) -> None:
-        """Closes a member."""
-        file.close()
 
     def write(self, name: str, data: bytes) -> None:
         """Writes a whole member."""
         self._archive.writestr(self._member(name), data)
-
-    def settle(self, folder: str) -> None:
-        """Does nothing: the archive is flushed as a whole."""
 
     def finish(self) -> None:
         """Writes the list of members and flushes the archive to disk."""
@@ -113,7 +97,7 @@ class ZipSink:
         self._file.close()
 
     def close(self) -> None:
-        """Closes the file. An unfinished file is not an archive."""
+        """Closes the file. If it is unfinished, it is not a valid archive."""
         self._archive.fp = None  # otherwise the destructor would write the list of members
         # A write error, such as a full disk, is raised again when the file is closed.
         with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""Writes the Zarr container: frames directly into shard files, image files through a spool into chunks."""
+"""Writes the Zarr container. Frames go directly into shards, image files through a spool into chunks."""
 
 import contextlib
 from pathlib import Path
@@ -19,20 +19,20 @@ from dfs_store.format.zarr.metadata import (
     frames_metadata,
     group_metadata,
 )
+from dfs_store.format.zarr.shard_index import ABSENT
 from dfs_store.format.zarr.sinks import FolderSink, ZarrSink, ZipSink
 
 __all__ = ["ZarrWriter"]
 
-# Size of a shard file: large enough for few files, small enough to copy and to limit its index (16 bytes per
-# frame, which zarr-python reads again at every access) to 64 KiB.
+# Limits of a shard file. It is large, so that there are few files, but small enough to copy. Its index, which
+# zarr-python reads at every access, has 16 bytes per frame, so at most 64 KiB.
 MAX_SHARD_BYTES = 2**30
 MAX_SHARD_FRAMES = 4096
-MAX_CHUNK_BYTES = 16 * 2**20  # of image files: large enough for servers, small enough to copy
-_ABSENT = 2**64 - 1
+MAX_CHUNK_BYTES = 16 * 2**20  # limit of a chunk of image files, for the same reasons
 
 
 class ZarrWriter:
-    """A Zarr v3 folder or archive (see `dfs_store.format.container.ContainerWriter`)."""
+    """Writes a Zarr v3 folder or archive (see `dfs_store.format.container.ContainerWriter`)."""
 
     def __init__(self, root: Path, layout: RowLayout) -> None:
         self._sink: ZarrSink = ZipSink(root) if root.suffix == ".zip" else FolderSink(root)
@@ -69,7 +69,7 @@ class ZarrWriter:
         attributes: dict[str, Any],
         native: dict[str, npt.NDArray[Any]],
     ) -> None:
-        """Writes small and native arrays, then the attributes; each is flushed to disk before the next."""
+        """Writes the small and native arrays, then the attributes. Each is on disk before the next."""
         self._end_rows()
         for name, array in arrays.items():
             self._write_array(name, np.ascontiguousarray(array, dtype=SMALL_ARRAYS[name]))
@@ -96,14 +96,14 @@ class ZarrWriter:
     def _end_rows(self) -> None:
         layout = self._layout
         if self._spool is not None:
-            # Chunks of equal length; padding of the last is less than one byte per chunk.
+            # Chunks of equal length; the padding of the last is less than one byte per chunk.
             count = self._spool.size_bytes
             length = -(-count // -(-count // MAX_CHUNK_BYTES))
             for number, data in enumerate(self._spool.pieces(length)):
                 self._sink.write(f"{layout.name}/{chunk_file(number, 1)}", data.ljust(length, b"\0"))
             self._describe(layout.name, bytes_metadata(count, length))
             return
-        # A store with a single shard gets a shard of its length, without empty index entries.
+        # A single shard is as long as the store, so that its index has no empty entries.
         length = min(self._length, self._count)
         if self._file is not None:
             self._end_shard(length)
@@ -113,7 +113,7 @@ class ZarrWriter:
     def _end_shard(self, length: int) -> None:
         file = self._file
         assert file is not None
-        entries = self._index + [(_ABSENT, _ABSENT)] * (length - len(self._index))
+        entries = self._index + [(ABSENT, ABSENT)] * (length - len(self._index))
         index = np.array(entries, dtype="<u8").tobytes()
         file.write(index + google_crc32c.value(index).to_bytes(4, "little"))
         self._sink.end(file)
@@ -124,17 +124,17 @@ class ZarrWriter:
         self._describe(name, array_metadata(stored.dtype.name, stored.shape))
 
     def _describe(self, name: str, metadata: dict[str, Any]) -> None:
-        """Writes the zarr.json of a folder, and keeps it for the root's consolidated metadata."""
+        """Writes the zarr.json of an array or group, and keeps it for the root's consolidated metadata."""
         self._metadata[name] = metadata
         self._sink.write(f"{name}/zarr.json", canonical_json(metadata))
         self._sink.settle(name)
 
 
 def compress(frame: npt.NDArray[Any], compression: str | None) -> memoryview:
-    """Returns the bytes of one frame as stored in a chunk."""
+    """Returns the bytes of one frame as they are stored in a chunk."""
     if compression is None:
         return frame.data.cast("B")
-    # zarr's own codecs, imported lazily: an uncompressed store never loads them.
+    # Imported lazily, because uncompressed stores do not need them.
     if compression == "zstd":
         from numcodecs.zstd import Zstd
 

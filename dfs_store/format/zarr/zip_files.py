@@ -1,4 +1,4 @@
-"""The files of a Zarr store in a local or remote zip archive of uncompressed members."""
+"""Reads the files of a Zarr store in a local or remote zip archive of uncompressed members."""
 
 import io
 import os
@@ -8,30 +8,30 @@ import zipfile
 from collections.abc import Sequence
 from typing import IO, NamedTuple, cast
 
-from dfs_store.errors import DamagedStoreError, NotAStoreError, StoreNotFoundError
-from dfs_store.format.io.files import Bytes, ByteSource, MappedFile, Window
+from dfs_store.errors import DamagedStoreError, NotAStoreError
+from dfs_store.format.io.files import Bytes, ByteSource, MappedFile, Window, missing, stat_store, too_short
 from dfs_store.format.io.place import Place, StoreURL
 from dfs_store.format.io.remote import Want
+from dfs_store.format.spec import ZARR_JSON
 from dfs_store.format.zarr.files import RemoteZarrFiles
 
 __all__ = ["Member", "ZipFiles", "list_archive", "open_zip", "read_members"]
 
-_ROOT = "zarr.json"
 _SIGNATURE = b"PK\3\4"
-_HEADER = struct.Struct("<4s22x2H")  # of a member: signature, lengths of its name and extra field
-_ENTRY_BYTES = 46  # of a member in the list, before its name, extra field and comment
-_LENGTHS = struct.Struct("<3H")  # lengths of these, at byte 28
+_HEADER = struct.Struct("<4s22x2H")  # header of a member: signature, lengths of its name and extra field
+_ENTRY_BYTES = 46  # start of a member's entry in the list, before its name, extra field and comment
+_LENGTHS = struct.Struct("<3H")  # lengths of the three, at byte 28
 _MOST_MEMBERS = 2**17
 _MOST_BYTES = 64 * 2**20
-_MOST_EXTRA_BYTES = 256  # of a member, since zipfile takes quadratic time for them
-_ENCRYPTED = 0x2041  # flags of a member
+_MOST_EXTRA_BYTES = 256  # limit per member, because zipfile parses them in quadratic time
+_ENCRYPTED = 0x2041  # flags of an encrypted member
 _KIND, _LINK = 0xF000, 0xA000
-# Errors of zipfile for a damaged archive.
+# Errors that zipfile raises for a damaged archive.
 _ZIP_ERRORS = (zipfile.BadZipFile, ValueError, struct.error, OSError, OverflowError, NotImplementedError)
 
 
 class Member(NamedTuple):
-    """Position of a member: its header, the bytes of its data, and the start of the next member."""
+    """Start of a member's header, size of its data, and start of the next member, in bytes."""
 
     header: int
     size_bytes: int
@@ -39,7 +39,7 @@ class Member(NamedTuple):
 
 
 class _Listed:
-    """An archive as a file object for zipfile, which checks the list of members before it is parsed."""
+    """A file object for zipfile. Checks an archive's list of members before zipfile parses it."""
 
     def __init__(self, source: ByteSource, where: str) -> None:
         self._source, self._where, self._place = source, where, 0
@@ -59,7 +59,8 @@ class _Listed:
         count_bytes = left if count_bytes < 0 else min(count_bytes, left)
         if count_bytes > _MOST_BYTES:
             raise DamagedStoreError(
-                f"{self._where}: its list of members has {count_bytes:,} bytes, more than {_MOST_BYTES:,}"
+                f"{self._where}: its list of members has {count_bytes:,} bytes, but at most {_MOST_BYTES:,} "
+                "are allowed"
             )
         data = self._source.part(self._place, self._place + count_bytes).tobytes()
         self._place += count_bytes
@@ -75,16 +76,16 @@ class _Listed:
             if count > _MOST_MEMBERS or extra > _MOST_EXTRA_BYTES:
                 raise DamagedStoreError(
                     f"{self._where}: at most {_MOST_MEMBERS:,} members with extra fields of at most "
-                    f"{_MOST_EXTRA_BYTES:,} bytes are read; member {count:,} has {extra:,}"
+                    f"{_MOST_EXTRA_BYTES:,} bytes are allowed; member {count:,} has {extra:,} bytes"
                 )
 
 
 def list_archive(source: ByteSource, where: str) -> zipfile.ZipFile:
-    """Returns an archive whose list of members has a reasonable size.
+    """Opens an archive whose list of members is within the size limits.
 
     Raises:
         NotAStoreError: the file is not a zip archive.
-        DamagedStoreError: the archive is truncated, or its list has too many or too large members.
+        DamagedStoreError: the archive is truncated, or its list of members is too large.
     """
     try:
         return zipfile.ZipFile(cast(IO[bytes], _Listed(source, where)))
@@ -103,12 +104,8 @@ def list_archive(source: ByteSource, where: str) -> zipfile.ZipFile:
 def read_members(source: ByteSource, where: str) -> dict[str, Member]:
     """Returns the members of an archive by name, without folders.
 
-    Members must not be compressed, encrypted, links, duplicates, outside the archive's root, or overlapping.
-    The store's digest and checksums detect all other errors.
-
-    Args:
-        source: the archive.
-        where: name of the archive in error messages.
+    Members must not be compressed, encrypted, links, duplicates, overlapping, or outside the archive's root.
+    The store's digest and checksums detect all other errors. `where` is the archive's name in error messages.
 
     Raises:
         NotAStoreError: the file is not a zip archive.
@@ -123,7 +120,7 @@ def read_members(source: ByteSource, where: str) -> dict[str, Member]:
         if problem := _problem(info, limit):
             raise DamagedStoreError(f"{where}: the member {name[:80]!r} {problem}")
         if name in members:
-            raise DamagedStoreError(f"{where}: has two members called {name[:80]!r}; zip the store again")
+            raise DamagedStoreError(f"{where}: has two members named {name[:80]!r}; zip the store again")
         members[name] = Member(info.header_offset, info.file_size, limit)
     return {name: member for name, member in members.items() if not name.endswith("/")}
 
@@ -131,15 +128,15 @@ def read_members(source: ByteSource, where: str) -> dict[str, Member]:
 def _problem(info: zipfile.ZipInfo, limit: int) -> str | None:
     parts = info.orig_filename.removesuffix("/").split("/")
     if not {"", ".", ".."}.isdisjoint(parts) or "\\" in info.orig_filename or "\0" in info.orig_filename:
-        return "leads out of the archive; names must be plain paths below it"
+        return "has a path outside the archive; paths must be relative, without '.' and '..'"
     if info.flag_bits & _ENCRYPTED:
-        return "is encrypted; a store's must not be"
+        return "is encrypted; the members of a store must not be encrypted"
     if info.compress_type != zipfile.ZIP_STORED:
-        return "is compressed; members must be stored as they are (zip -0), so that they can be mapped"
+        return "is compressed; zip the store without compression (zip -0), so that it can be memory-mapped"
     if info.external_attr >> 16 & _KIND == _LINK:
-        return "is a link; a store contains its own files"
+        return "is a link; a store must contain all its files"
     if info.header_offset < 0 or info.header_offset + _HEADER.size + info.file_size > limit:
-        return "overlaps what follows it"
+        return "overlaps the next member, or the list of members"
     return None
 
 
@@ -148,7 +145,7 @@ def open_zip(place: Place) -> "ZipFiles":
 
     Raises:
         StoreNotFoundError: the path does not exist.
-        NotAStoreError: the file is not a zip archive, or has no store at its top level.
+        NotAStoreError: the file is not a zip archive, or there is no store at its top level.
         DamagedStoreError: the archive is truncated or breaks a rule of `read_members`.
         StoreUnreachableError: the server of a URL does not answer.
     """
@@ -156,27 +153,22 @@ def open_zip(place: Place) -> "ZipFiles":
         from dfs_store.format.io.remote_file import RemoteFile
 
         return ZipFiles(place, RemoteFile(place))
-    try:
-        mode, size = place.stat().st_mode, place.stat().st_size
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise StoreNotFoundError(f"{place}: there is no such store") from error
-    except OSError as error:
-        raise NotAStoreError(f"{place}: cannot be read ({error.strerror})") from error
-    if not stat.S_ISREG(mode) or size == 0:
+    found = stat_store(place)
+    if not stat.S_ISREG(found.st_mode) or found.st_size == 0:
         raise NotAStoreError(f"{place}: is not a zip archive, so it is not a store")
     return ZipFiles(place, MappedFile(os.path.realpath(place)))
 
 
 class ZipFiles(RemoteZarrFiles):
-    """Files in a local or remote archive."""
+    """Reads the files of a store in a local or remote archive."""
 
     def __init__(self, place: Place, source: ByteSource) -> None:
         self.place = place
         self._source = source
         self._members = read_members(source, str(place))
         self._starts: dict[str, int] = {}
-        nested = [name for name in self._members if name.endswith(f"/{_ROOT}") and name.count("/") == 1]
-        if _ROOT not in self._members and nested:
+        nested = [name for name in self._members if name.endswith(f"/{ZARR_JSON}") and name.count("/") == 1]
+        if ZARR_JSON not in self._members and nested:
             folder = nested[0].partition("/")[0]
             raise NotAStoreError(
                 f"{place}: has no zarr.json at its top level; zip the contents of the folder {folder}, not "
@@ -188,7 +180,7 @@ class ZipFiles(RemoteZarrFiles):
         return name in self._members
 
     def size_of(self, name: str) -> int:
-        """Returns the size of a member. Raises DamagedStoreError if it is missing."""
+        """Returns the size of a member in bytes. Raises DamagedStoreError if it is missing."""
         return self._member(name).size_bytes
 
     def content(self, name: str, size_bytes: int) -> bytes:
@@ -204,14 +196,14 @@ class ZipFiles(RemoteZarrFiles):
         return Window(self._source, self._starts[name], member.size_bytes)
 
     def prefetch(self, limits: Sequence[tuple[str, int]]) -> None:
-        """Requests members that will be read next, adjacent ones in one block."""
+        """Requests the members that will be read next. Adjacent members share a block."""
         for name, limit in limits:
             member = self._members.get(name)
             if member is not None and member.size_bytes <= limit:
                 self._source.part(member.header, member.limit)
 
     def tails(self, names: Sequence[str], count_bytes: int) -> list[bytes | None]:
-        """Returns the last bytes of members; None for one that is missing."""
+        """Returns the last `count_bytes` of each member, or None if it is missing."""
         found = [name for name in names if name in self._members]
         sizes = {name: self._members[name].size_bytes for name in found}
         wants = [Want(name, max(0, sizes[name] - count_bytes), sizes[name]) for name in found]
@@ -226,18 +218,18 @@ class ZipFiles(RemoteZarrFiles):
             self._note_start(name, header)
         for name, _, stop in wants:
             if stop > (size := self._member(name).size_bytes):
-                raise DamagedStoreError(f"{self.where(name)}: ends after {size:,} bytes, before {stop:,}")
+                raise too_short(self.where(name), size, stop)
         starts = self._starts
         return self._source.parts(
             [(starts[name] + start, starts[name] + stop) for name, start, stop in wants]
         )
 
     def total_bytes(self, names: Sequence[str]) -> int:
-        """Returns the size of the archive."""
+        """Returns the size of the archive in bytes."""
         return self._source.size_bytes
 
     def was_replaced(self, *, suspected: bool) -> bool:
-        """Returns whether the archive was replaced. Sends a request only if suspected."""
+        """Returns whether the archive has been replaced. Sends a request only if `suspected`."""
         return suspected and self._source.was_replaced()
 
     def close(self) -> None:
@@ -248,15 +240,15 @@ class ZipFiles(RemoteZarrFiles):
         try:
             return self._members[name]
         except KeyError:
-            raise DamagedStoreError(f"{self.where(name)}: missing or unreadable (no such member)") from None
+            raise missing(self.where(name), "member") from None
 
     def _note_start(self, name: str, header: Bytes) -> None:
-        """Records the start of a member's data, after its header, name and extra field."""
+        """Records where a member's data start, after its header, name and extra field."""
         member = self._members[name]
         signature, name_length, extra_length = _HEADER.unpack(header.tobytes())
         start = member.header + _HEADER.size + name_length + extra_length
         if signature != _SIGNATURE or start + member.size_bytes > member.limit:
             raise DamagedStoreError(
-                f"{self.where(name)}: the member's header is damaged, or overlaps what follows"
+                f"{self.where(name)}: the member's header is damaged, or it overlaps the next member"
             )
         self._starts[name] = start

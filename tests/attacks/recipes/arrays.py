@@ -12,18 +12,7 @@ from tests.format.making import edit_attributes, read_raw, write_array
     "",
     ".zarr",
     ".h5",
-    name=[
-        "positions",
-        "positions",
-        "positions",
-        "offsets",
-        "offsets",
-        "offsets",
-        "offsets",
-        "labels",
-        "labels",
-        "inserted_at",
-    ],
+    name=["positions"] * 3 + ["offsets"] * 4 + ["labels"] * 2 + ["inserted_at"],
     place=[0, 5, 8, 0, 2, 2, 4, 0, 1, 3],
     value=[1, 65535, 1, -1, 2**63 - 1, -(2**63), 13, -1, 2**31 - 1, -2],
     words=[
@@ -36,11 +25,11 @@ from tests.format.making import edit_attributes, read_raw, write_array
         "end at the number of key frames",
         "labels must be in",
         "labels must be in",
-        "inserted_at must be -1 or a step",
+        "inserted_at must be -1 or a 0-based step",
     ],
 )
 def values_out_of_range(path, name, place, value):
-    """An index that leads out of the arrays it is used on; the digest fits."""
+    """Values that index outside other arrays, with a valid digest."""
     values = read_raw(path)[0][name].copy()
     values[place] = value
     write_array(path, name, values)
@@ -49,7 +38,7 @@ def values_out_of_range(path, name, place, value):
 
 @attack("checksum", ".zarr", ".h5")
 def another_picture(path):
-    """A frame exchanged for another, its checksum left."""
+    """A frame replaced by another, with the old checksum."""
     with_key_frames(path, lambda frames: frames.__setitem__(1, frames[0]))
 
 

@@ -1,4 +1,4 @@
-"""Attacks on readers of HDF5: its links, types, filters and structures."""
+"""Attacks on readers of HDF5 through its links, types, filters and structures."""
 
 import os
 import pickle
@@ -15,7 +15,7 @@ PETA = 2**50
 
 
 def replace_dataset(path: Path, name: str, make) -> None:
-    """Puts another object in place of a dataset."""
+    """Replaces a dataset with another object."""
     with h5py.File(path, "r+") as file:
         old = file[name][...]
         del file[name]
@@ -24,7 +24,7 @@ def replace_dataset(path: Path, name: str, make) -> None:
 
 @attack("must be in this file|other files", ".h5", name=["labels", "key_frames", "checksums"])
 def external_links(path, name):
-    """Another file of the reader's, shown as if it were the store's."""
+    """A link that shows another file of the user as part of the store."""
     outside = path.parent / f"outside-{path.name}"
     shutil.copyfile(path, outside)
     replace_dataset(path, name, lambda file, old: file.__setitem__(name, h5py.ExternalLink(outside, name)))
@@ -38,7 +38,7 @@ def soft_links(path, target):
 
 @attack("other files", ".h5", name=["labels", "key_frames"])
 def virtual_datasets(path, name):
-    """Values of another file, through a virtual dataset."""
+    """A virtual dataset that shows values from another file."""
     outside = path.parent / f"outside-{path.name}"
     shutil.copyfile(path, outside)
 
@@ -52,7 +52,7 @@ def virtual_datasets(path, name):
 
 @attack("other files", ".h5")
 def external_storage(path):
-    """Values of any file of the reader's, by its name and size."""
+    """External storage that shows any file of the user."""
     replace_dataset(
         path,
         "labels",
@@ -64,7 +64,7 @@ def external_storage(path):
 
 @attack("must be a dataset", ".h5")
 def a_group_that_holds_itself(path):
-    """A walk over groups without an end."""
+    """A group that contains itself, for an endless walk over groups."""
     with h5py.File(path, "r+") as file:
         del file["labels"]
         file["labels"] = file["/"]
@@ -74,7 +74,7 @@ def a_group_that_holds_itself(path):
     "", ".h5", name=["key_frames", "positions", "checksums"] * 2, compression_of=[None] * 3 + ["gzip"] * 3
 )
 def claims_of_a_petabyte(path, name, compression_of):
-    """A file of some kilobytes whose arrays claim all memory."""
+    """A file of a few kilobytes whose arrays claim all memory."""
     with h5py.File(path, "r+") as file:
         shape, dtype = file[name].shape, file[name].dtype
         del file[name]
@@ -88,7 +88,7 @@ def claims_of_a_petabyte(path, name, compression_of):
     kind=["object", "compound", "opaque", "big", "reference", "double"],
 )
 def types_that_are_not_numbers(path, kind):
-    """Types that h5py turns into Python objects, pickles among them."""
+    """Types that h5py converts to Python objects, including pickles."""
 
     def make(file, old):
         if kind == "object":
@@ -129,7 +129,7 @@ def headers_that_are_no_text(path, value):
 
 @attack("dfs_store needs 536,870,912 bytes", ".h5", options=[{}, {"chunks": (2**20,), "compression": 9}])
 def headers_of_gigabytes(path, options):
-    """A sparse or an expanding header, read before anything else can be checked."""
+    """A sparse or compressed header of gigabytes, which is read before anything is checked."""
 
     def make(file, old):
         file.create_dataset("dfs_store", (2**29,), "u1", **options)
@@ -147,26 +147,26 @@ def replace_frames(path: Path, **options) -> None:
     )
 
 
-@attack("expanded .deflate: expands to more than 96", ".h5", megabytes=[48, 2048])
+@attack("decompressed .deflate: decompresses to more than 96", ".h5", megabytes=[48, 2048])
 def a_bomb_of_deflate(path, megabytes):
-    """Zeros, a thousand times as many as are stored."""
+    """Zeros that take a thousandth of their size in the file."""
     replace_frames(path, compression=1)
     with h5py.File(path, "r+") as file:
         bomb = zeros_compressed(zlib.MAX_WBITS, megabytes * 2**20)
         file["key_frames"].id.write_direct_chunk((0, 0, 0, 0), bomb)
 
 
-@attack("expanded .lzf: expands to more than 96", ".h5")
+@attack("decompressed .lzf: decompresses to more than 96", ".h5")
 def a_bomb_of_lzf(path):
-    """A byte, and 264 times as many for every three that are stored."""
+    """Three stored bytes for every 264 decompressed ones."""
     replace_frames(path, compression="lzf")
     with h5py.File(path, "r+") as file:
         file["key_frames"].id.write_direct_chunk((0, 0, 0, 0), b"\0\0" + b"\xe0\xff\0" * 2**20)
 
 
-@attack("expanded", ".h5", compression_of=["gzip", "lzf", "gzip", "lzf", None], checked=[False] * 4 + [True])
+@attack("decompress", ".h5", compression_of=["gzip", "lzf"] * 2 + [None], checked=[False] * 4 + [True])
 def bombs_in_small_arrays(path, compression_of, checked):
-    """The same in an array that is read when the store is opened."""
+    """The same attack in an array that is read when the store is opened."""
 
     def make(file, old):
         options = {"compression": compression_of, "fletcher32": checked, "chunks": old.shape}
@@ -181,14 +181,9 @@ def bombs_in_small_arrays(path, compression_of, checked):
     replace_dataset(path, "labels", make)
 
 
-@attack(
-    "expanded|checksum",
-    ".h5",
-    stored=[b"\0", bytes(95), bytes(97)],
-    skipped=[0, 1, 1],
-)
+@attack("decompressed|checksum", ".h5", stored=[b"\0", bytes(95), bytes(97)], skipped=[0, 1, 1])
 def chunks_of_another_size(path, stored, skipped):
-    """A frame that is shorter or longer than its shape says, past its filter."""
+    """A frame that is shorter or longer than its shape after its filters."""
     replace_frames(path, compression=1)
     with h5py.File(path, "r+") as file:
         file["key_frames"].id.write_direct_chunk((0, 0, 0, 0), stored, filter_mask=skipped)
@@ -207,12 +202,12 @@ def filters_of_libhdf5(path, options):
     name=["key_frames", "labels"] * 2 + ["dfs_store"],
 )
 def filters_that_run_code(path, number, name):
-    """A filter of a library that HDF5 finds by its number and loads."""
+    """A filter in a library that HDF5 finds by its number and loads."""
 
     def make(file, old):
         settings = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
         settings.set_chunk(old.shape)
-        # Optional, or libhdf5 would not write a filter that it has not.
+        # Optional, because libhdf5 would refuse to write a missing filter otherwise.
         settings.set_filter(number, h5py.h5z.FLAG_OPTIONAL, (1, 2))
         kind, space = h5py.h5t.py_create(old.dtype), h5py.h5s.create_simple(old.shape)
         h5py.h5d.create(file.id, name.encode(), kind, space, settings)
@@ -222,7 +217,7 @@ def filters_that_run_code(path, number, name):
 
 @attack("needs 137,438,953,472|needs 68,719,476,736", ".h5", name=["positions", "checksums"])
 def small_arrays_of_gigabytes(path, name):
-    """Chunks that were never written: a file of some kilobytes that claims all memory."""
+    """Chunks that were never written, so that a file of a few kilobytes claims all memory."""
     replace_dataset(
         path, name, lambda file, old: file.create_dataset(name, (2**35,), old.dtype, chunks=(2**20,))
     )
@@ -230,7 +225,7 @@ def small_arrays_of_gigabytes(path, name):
 
 @attack("has 4,194,304 chunks", ".h5")
 def chunks_of_one_value(path):
-    """A loop over millions of chunks that are not there."""
+    """Millions of missing chunks, for a loop over them."""
     replace_dataset(
         path, "labels", lambda file, old: file.create_dataset("labels", (2**22,), old.dtype, chunks=(1,))
     )
@@ -238,7 +233,7 @@ def chunks_of_one_value(path):
 
 @attack("bytes each", ".h5")
 def a_chunk_of_gigabytes(path):
-    """Frames whose chunk takes all memory."""
+    """A chunk of frames that takes all memory."""
     replace_dataset(
         path,
         "key_frames",
@@ -250,7 +245,7 @@ def a_chunk_of_gigabytes(path):
 
 @attack("digest|checksum|last position", ".h5", name=["labels", "positions", "key_frames", "checksums"])
 def arrays_that_are_never_written(path, name):
-    """Fill values in place of what the writer stored."""
+    """Chunks that were never written, which are read as fill values."""
     replace_dataset(
         path, name, lambda file, old: file.create_dataset(name, old.shape, old.dtype, chunks=old.shape)
     )
@@ -258,24 +253,24 @@ def arrays_that_are_never_written(path, name):
 
 @attack("truncated|cannot be read|damaged|needs bytes", ".h5", keep=[9, 48, 100, 2000, 3000, 5000])
 def files_cut_short(path, keep):
-    """The rest of a download."""
+    """An incomplete download."""
     os.truncate(path, keep)
 
 
 @attack("", ".h5", size=[2**42])
 def a_file_of_terabytes(path, size):
-    """A sparse file, which takes no disk: legal, but an array behind its end is not."""
+    """A sparse file, which is allowed, with an array beyond its end, which is not."""
     os.truncate(path, size)
     claims_of_a_petabyte(path, "checksums", None)
 
 
 @attack(
-    "does not start like an HDF5 file|must be a regular|not a store",
+    "does not begin with the HDF5 signature|must be a regular|not a store",
     ".h5",
     kind=["pipe", "pickle", "folder", "empty", "json"],
 )
 def no_hdf5_at_all(path, kind):
-    """Something else under the name of a store."""
+    """Something else with the name of a store."""
     path.unlink()
     if kind == "pipe":
         os.mkfifo(path)

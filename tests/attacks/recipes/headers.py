@@ -1,4 +1,4 @@
-"""Attacks through the root attribute, the same in both containers."""
+"""Attacks through the header, the same in both containers."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ PETA = 2**50
 
 
 def raw_attribute(path: Path, text: str | bytes) -> None:
-    """Puts any text where the root attribute belongs."""
+    """Replaces the header with any text."""
     if path.suffix == ".zarr":
         data = text.encode() if isinstance(text, str) else text
         start = b'{"zarr_format": 3, "node_type": "group", "attributes": {"dfs_store": '
@@ -21,9 +21,9 @@ def raw_attribute(path: Path, text: str | bytes) -> None:
             write_header(file, text.encode() if isinstance(text, str) else text)
 
 
-@attack("frame_shape must make at most", ".zarr", ".h5", shape=[[1, 2**25, 2**25], [2**40, 2**40, 2**40]])
+@attack("a frame must have at most", ".zarr", ".h5", shape=[[1, 2**25, 2**25], [2**40, 2**40, 2**40]])
 def frame_of_a_petabyte(path, shape):
-    """One frame that takes all memory."""
+    """A frame that takes all memory."""
     edit_attributes(path, lambda attributes: attributes.update(frame_shape=shape), redigest=True)
 
 
@@ -50,13 +50,13 @@ def frame_of_a_petabyte(path, shape):
     ],
 )
 def claims_that_are_no_numbers(path, change):
-    """Negative, huge or mistyped sizes, to reach arithmetic that trusts them."""
+    """Negative, huge or mistyped sizes, for arithmetic that trusts them."""
     edit_attributes(path, lambda attributes: attributes.update(change), redigest=True)
 
 
 @attack("NaN is not a JSON number|Infinity is not a JSON number", ".zarr", ".h5", number=["NaN", "-Infinity"])
 def numbers_that_json_does_not_have(path, number):
-    """A NaN in the header, to make comparisons with it false."""
+    """A NaN in the header, which makes comparisons false."""
     raw_attribute(path, f'{{"format_version": "1.0", "fps": {number}}}')
 
 
@@ -67,31 +67,31 @@ def numbers_that_json_does_not_have(path, number):
     brackets=["[" * 200_000, '{"a":' * 200_000],
 )
 def json_without_end(path, brackets):
-    """A parser that calls itself for every bracket, to overflow its stack."""
+    """Brackets that overflow the stack of a recursive parser."""
     raw_attribute(path, brackets)
 
 
 @attack("deeply|cannot be read|damaged", ".zarr", ".h5")
 def json_that_is_nested_deeply_and_well_formed(path):
-    """As before, but legal JSON."""
+    """The same attack with valid JSON."""
     raw_attribute(path, '{"format_version": "1.0", "provenance": ' + "[" * 100_000 + "]" * 100_000 + "}")
 
 
 @attack("4300 digits|integer string|not valid JSON|damaged|cannot be read", ".zarr", ".h5")
 def a_number_of_a_million_digits(path):
-    """Quadratic time in the conversion of a number."""
+    """A number whose conversion takes quadratic time."""
     raw_attribute(path, '{"format_version": "1.0", "num_frames": ' + "9" * 1_000_000 + "}")
 
 
-@attack("class_names must differ from each other", ".zarr", ".h5")
+@attack("class_names must be unique", ".zarr", ".h5")
 def a_million_classes_of_one_name(path):
-    """Quadratic time in the search for equal names."""
+    """Equal names, for which a naive search takes quadratic time."""
     edit_attributes(path, lambda attributes: attributes.update(class_names=["a"] * 1_000_000), redigest=False)
 
 
 @attack("digest", ".zarr", ".h5")
 def a_million_classes(path):
-    """A class list that is not the one the digest was made of."""
+    """A class list that the digest does not cover."""
     names = [f"class {number}" for number in range(1_000_000)]
     edit_attributes(path, lambda attributes: attributes.update(class_names=names))
 
@@ -103,7 +103,7 @@ def a_million_classes(path):
     names=[[], [""], [None, "a"], "left", [["left"], "right"], {"left": 0}],
 )
 def class_names_that_are_none(path, names):
-    """Names of another type, to fail where they are joined or printed."""
+    """Names of a wrong type, which cannot be joined or printed."""
     edit_attributes(path, lambda attributes: attributes.update(class_names=names), redigest=True)
 
 
@@ -114,13 +114,13 @@ def class_names_that_are_none(path, names):
     version=["1." + "9" * 5000, "0.9", "2.0", "\u0661.0", 1.0, "1.0\n"],
 )
 def versions_that_are_none(path, version):
-    """A version that a careless comparison takes for 1.0, or chokes on."""
+    """Versions that a careless comparison accepts or cannot parse."""
     edit_attributes(path, lambda attributes: attributes.update(format_version=version), redigest=True)
 
 
 @attack("digest", ".zarr", ".h5", digest=["0" * 64, "", None, ["a"], "0" * 10_000_000])
 def digests_that_are_none(path, digest):
-    """Altered content whose digest is left out, or is none."""
+    """A digest that is wrong, missing or of a wrong type."""
     edit_attributes(path, lambda attributes: attributes.update(digest=digest))
 
 
@@ -128,7 +128,7 @@ def digests_that_are_none(path, digest):
     "native", ".zarr", ".h5", name=["../../outside", "/etc/passwd", "a/b", "..", "", "A", "a\0b", "a" * 65]
 )
 def native_names_that_lead_out(path, name):
-    """A path in place of a name, to read a file of the reader's."""
+    """A path in place of a name, to read a file of the user."""
     about = {"dtype": "float32", "shape": [1], "checksum": 0}
     edit_attributes(
         path,
@@ -137,9 +137,9 @@ def native_names_that_lead_out(path, name):
     )
 
 
-@attack("native arrays claim", ".zarr", ".h5", shape=[[PETA], [2**62, 2**62], [2**32] * 8])
+@attack("claims .* bytes of native arrays", ".zarr", ".h5", shape=[[PETA], [2**62, 2**62], [2**32] * 8])
 def native_arrays_of_a_petabyte(path, shape):
-    """Sizes whose product overflows 64 bits, or takes all memory."""
+    """Sizes whose product overflows 64 bits or takes all memory."""
     about = {"dtype": "float32", "shape": shape, "checksum": 0}
     edit_attributes(
         path,
@@ -150,11 +150,11 @@ def native_arrays_of_a_petabyte(path, shape):
 
 @attack("lone surrogate", ".zarr", ".h5", text=['"\\ud800"', '{"\\udfff": 1}'])
 def half_a_letter(path, text):
-    """A text that no terminal and no file in UTF-8 can hold."""
+    """Text that cannot be encoded in UTF-8."""
     raw_attribute(path, '{"format_version": "1.0", "provenance": {"made": ' + text + "}}")
 
 
-@attack("beyond the largest number", ".zarr", ".h5")
+@attack("too large for a 64-bit float", ".zarr", ".h5")
 def a_number_without_end(path):
-    """Infinity in the words of JSON."""
+    """A number that JSON allows and that overflows to infinity."""
     raw_attribute(path, '{"format_version": "1.0", "fps": 1e999}')

@@ -1,4 +1,4 @@
-"""Attacks through the image files of encoded key frames, whose checksums and digest fit."""
+"""Attacks through the image files of encoded key frames, with valid checksums and digest."""
 
 import json
 import struct
@@ -25,14 +25,14 @@ from tests.attacks.image_files import (
 from tests.attacks.recipes.registry import attack
 
 WEBP, AVIF = {"encoding": "webp:75"}, {"encoding": "avif:60"}
-STILL, SEQUENCE = 1, 2  # clips of one key frame and of three
+STILL, SEQUENCE = 1, 2  # clips with one key frame and with three
 HEIGHT, WIDTH = 17, 13
 TABLES = (b"moov", b"trak", b"mdia", b"minf", b"stbl")
 ENTRY = (*TABLES, b"stsd", b"av01")
 
 
 def with_file(path, clip, change):
-    """Changes the first image file of a clip, and writes all else as it was."""
+    """Changes the first image file of a clip, and copies everything else."""
     with open_store(path) as store:
         files = [store.coded_clip(number) for number in range(len(store))]
         files[clip][0] = change(files[clip][0])
@@ -55,20 +55,20 @@ def vp8(width, height, rest=bytes(24)):
 
 
 @attack(
-    "must be an image of 17x13, but its header states",
+    "the image must be 17x13, but its header states",
     ".zarr",
     ".h5",
     **WEBP,
     size=[(16383, 16383), (17, 13)],
 )
 def webp_of_a_gigabyte(path, size):
-    """54 bytes that ask for all memory, or for another shape."""
+    """54 bytes that require all memory, or another shape."""
     with_file(path, 0, lambda _: webp_file((b"VP8 ", vp8(*size))))
 
 
-@attack("must be an image of 17x13", ".zarr", **WEBP)
+@attack("the image must be 17x13", ".zarr", **WEBP)
 def webp_to_be_enlarged(path):
-    """Two bits that ask a player to enlarge the picture, which ours would ignore."""
+    """Two bits that request upscaling, which our decoder would ignore."""
 
     def change(file):
         data = bytearray(vp8_of(file))
@@ -99,7 +99,7 @@ def canvas(flags):
     ],
 )
 def webp_that_is_more_than_a_picture(path, chunks):
-    """Layers, animations, profiles and lossless tables, which take more than the pixels."""
+    """Layers, animations, profiles and lossless tables, which take more memory than the pixels."""
     with_file(path, 0, lambda file: webp_file(*chunks(file)))
 
 
@@ -121,7 +121,7 @@ def webp_that_is_more_than_a_picture(path, chunks):
     ],
 )
 def webp_whose_sizes_lie(path, change):
-    """Bytes that pass unnoticed after the picture, or are missing."""
+    """Sizes that hide bytes after the image, or that claim missing bytes."""
     with_file(path, 0, change)
 
 
@@ -137,7 +137,7 @@ def first_partition(data, size):
     change=[
         lambda data: first_partition(data, 2**19 - 1),
         lambda data: first_partition(data, 0),
-        lambda data: bytes([data[0] | 1]) + data[1:],  # no key frame
+        lambda data: bytes([data[0] | 1]) + data[1:],  # not a key frame
         lambda data: bytes([data[0] & ~0x10]) + data[1:],  # not to be shown
         lambda data: bytes([data[0] | 0x0E]) + data[1:],  # a profile that does not exist
         lambda data: data[:10],
@@ -159,7 +159,7 @@ def webp_whose_partitions_lie(path, change):
     size=[(16384, 16384, 0), (16384, 16384, 0), (17, 13, 12), (17, 13, 12), (18, 13, 0)],
 )
 def avif_stream_of_a_gigabyte(path, clip, size):
-    """A sequence header that asks for all memory, below boxes that say otherwise."""
+    """A sequence header that requires all memory, although the boxes state a small size."""
 
     def change(data):
         file = parse_avif(data)
@@ -176,7 +176,7 @@ def avif_stream_of_a_gigabyte(path, clip, size):
     place=[lambda first, large: [first, large], lambda first, large: [first[:2] + large[2:] + first[2:]]],
 )
 def avif_stream_with_a_second_header(path, place):
-    """A sequence header where the decoder comes later: in another sample, or after the first header."""
+    """A second sequence header, in another sample or after the first one."""
 
     def change(data):
         file = parse_avif(data)
@@ -189,7 +189,7 @@ def avif_stream_with_a_second_header(path, place):
 
 
 def moved(names, value):
-    """Returns a function that changes a table after the file was put together."""
+    """Returns a function that changes a table in a complete file."""
 
     def change(data):
         file = parse_avif(data)
@@ -230,12 +230,12 @@ def moved(names, value):
     ],
 )
 def avif_tables_that_lie(path, change):
-    """Tables that lead elsewhere, or that a decoder searches anew for every frame."""
+    """Tables with wrong offsets and sizes, or tables that a decoder searches for every frame."""
     with_file(path, SEQUENCE, change)
 
 
 @attack(
-    "header states another size|as few|must be an AV1 image|one item",
+    "boxes state another size|as few|must be an AV1 image|one item",
     ".zarr",
     **AVIF,
     clip=[STILL, STILL, SEQUENCE, STILL, STILL, STILL, STILL],
@@ -250,35 +250,22 @@ def avif_tables_that_lie(path, change):
     ],
 )
 def avif_boxes_that_disagree(path, clip, change):
-    """Sizes of the boxes that are not those of the stream, and items that are no pictures."""
+    """Boxes whose sizes contradict the stream, and items that are not images."""
     with_file(path, clip, change)
 
 
 @attack(
-    "must not contain the box",
+    "is not allowed there",
     ".zarr",
     **AVIF,
     place=[
-        (b"meta", b"iprp", b"ipco"),
-        (b"meta", b"iprp", b"ipco"),
-        (b"meta", b"iprp", b"ipco"),
-        (b"meta", b"iprp", b"ipco"),
-        (b"meta", b"iprp", b"ipco"),
-        (b"meta", b"iprp", b"ipco"),
-        (b"meta", b"iprp", b"ipco"),
-        (b"meta",),
-        (b"meta",),
-        (b"meta",),
+        *[(b"meta", b"iprp", b"ipco")] * 7,
+        *[(b"meta",)] * 3,
         (b"moov",),
-        ENTRY,
-        ENTRY,
+        *[ENTRY] * 2,
         (b"moov", b"trak"),
-        (),
-        (),
-        (),
-        (),
-        TABLES,
-        TABLES,
+        *[()] * 4,
+        *[TABLES] * 2,
     ],
     box=[
         Box(b"irot", b"\1"),
@@ -304,7 +291,7 @@ def avif_boxes_that_disagree(path, clip, change):
     ],
 )
 def avif_with_another_box(path, place, box):
-    """Pictures that are turned, cut, layered, made of others or attached; boxes that are there twice."""
+    """Images that are rotated, cropped, layered, derived or attached, and duplicate boxes."""
 
     def change(data):
         file = parse_avif(data)
@@ -315,7 +302,7 @@ def avif_with_another_box(path, place, box):
 
 
 @attack(
-    "does not fit into the file|are truncated|must have 1 boxes|must have 0 boxes|must not contain the box",
+    "does not fit into the file|are truncated|must have 1 boxes|must have 0 boxes|is not allowed there",
     ".zarr",
     **AVIF,
     clip=[STILL, STILL, STILL, STILL, STILL, SEQUENCE, STILL, STILL, STILL],
@@ -332,13 +319,13 @@ def avif_with_another_box(path, place, box):
     ],
 )
 def avif_whose_boxes_lie(path, clip, change):
-    """Boxes of 64 bits, without an end, nested or repeated without end; tracks that are missing."""
+    """Boxes that are 64-bit, endless, deeply nested or repeated, and missing tracks."""
     with_file(path, clip, change)
 
 
 @attack("must have 0 boxes b'moov'", ".zarr", **AVIF)
 def avif_still_with_a_track(path):
-    """A track of three frames where one is expected."""
+    """A track of three frames in place of a still."""
     with open_store(path) as store:
         sequence = store.coded_clip(SEQUENCE)[0]
     with_file(path, STILL, lambda _: sequence)
@@ -346,7 +333,7 @@ def avif_still_with_a_track(path):
 
 @attack("must be a sequence of 3 frames|must have 1 boxes b'moov'", ".zarr", **AVIF, other=[0, 3, STILL])
 def avif_of_another_clip(path, other):
-    """More frames than the clip has, or fewer."""
+    """More or fewer frames than the clip has."""
     with open_store(path) as store:
         file = store.coded_clip(other)[0]
     with_file(path, SEQUENCE, lambda _: file)
@@ -361,7 +348,7 @@ def samples(change, clip=SEQUENCE):
 
 
 @attack(
-    "must fill the box mdat|that a picture does not need|of a layer|is truncated|cannot be decoded as avif",
+    "must fill the box mdat|that an image does not need|or layers|is truncated|cannot be decoded as avif",
     ".zarr",
     **AVIF,
     case=[
@@ -386,7 +373,7 @@ def samples(change, clip=SEQUENCE):
     ],
 )
 def avif_samples_that_lie(path, case):
-    """Samples that are empty, swapped, layered, or made of a thousand hidden frames."""
+    """Samples that are empty, swapped, layered, or have too many hidden frames."""
     with_file(path, *case)
 
 
@@ -404,7 +391,7 @@ def avif_streams_of_other_kinds(path, bit):
 
 
 def with_arrays(path, change):
-    """Changes the small arrays of a store, and makes its digest fit."""
+    """Changes the small arrays of a store, and updates its digest."""
     if path.suffix == ".zarr":
         group = zarr.open_group(path, mode="r")
         arrays = {name: group[name][...] for name in SMALL_ARRAYS if name in group}
@@ -435,14 +422,14 @@ def lengthened(arrays, end):
 
 
 @attack(
-    "an image file of .* may have|chunks, but at most|take .* bytes each",
+    "an image file that decodes to .* must have|chunks, but at most|take .* bytes each",
     ".zarr",
     **AVIF,
     length=[2**20, 2**33, 2**50, 2**61],
     chunk=[1, 2**20, 2**29, 2**61],
 )
 def coded_bytes_without_end(path, length, chunk):
-    """One image file of a petabyte, in chunks that are absent or a byte long."""
+    """One image file of a petabyte, in chunks that are missing or one byte long."""
     metadata = json.loads((path / "coded_frames" / "zarr.json").read_text())
     metadata["shape"] = [length]
     metadata["chunk_grid"]["configuration"]["chunk_shape"] = [chunk]
@@ -452,7 +439,7 @@ def coded_bytes_without_end(path, length, chunk):
 
 @attack("coded_offsets must", ".zarr", ".h5", **WEBP, place=[0, 3, 5, -1], value=[1, 0, 2**62, 7])
 def coded_offsets_out_of_range(path, place, value):
-    """Image files that begin nowhere, or before the one that comes first."""
+    """Image files that start outside the array, or before the previous one."""
 
     def change(arrays):
         end = int(arrays["coded_offsets"][-1])
@@ -462,9 +449,9 @@ def coded_offsets_out_of_range(path, place, value):
     with_arrays(path, change)
 
 
-@attack("must have at most 16383 rows|frame_shape must", ".zarr", ".h5", **WEBP, side=[16384, 2**25])
+@attack("must have at most 16383 rows|a frame must", ".zarr", ".h5", **WEBP, side=[16384, 2**25])
 def coded_frames_of_a_gigabyte(path, side):
-    """Frames that no encoder could have made."""
+    """Frames that are too large for any encoder."""
     from tests.format.making import edit_attributes
 
     edit_attributes(path, lambda attributes: attributes.update(frame_shape=[3, 1, side]))

@@ -1,7 +1,7 @@
-"""Hostile stores, each as a recipe: what a stranger could publish to crash, hang or fill a reader, or to spy.
+"""Recipes for malicious stores that could crash a reader, make it hang or run out of memory, or expose files.
 
-A recipe changes a sound store of `content` or `coded_content` (`tests.format.making`) in place. `led_to` is
-what the reader must say today, or HARMLESS, and the docstring what the attack is after.
+A recipe changes a valid store made by `content` or `coded_content` (`tests.format.making`) in place. `led_to`
+is the error that the reader must raise, or HARMLESS. The docstring says what the attack does or aims at.
 """
 
 import functools
@@ -17,12 +17,12 @@ class Attack:
     """One recipe.
 
     Attributes:
-        name: of the attack, with its variant.
-        suffix: of the store: ".zarr", ".zarr.zip" or ".h5".
-        make: changes the store at a path.
-        led_to: a regular expression that the error must match.
-        compression: of the sound store.
-        encoding: of its key frames.
+        name: name of the attack and number of its variant.
+        suffix: suffix of the store, ".zarr", ".zarr.zip" or ".h5".
+        make: function that changes the store at a path.
+        led_to: regular expression that the error must match.
+        compression: compression of the valid store.
+        encoding: encoding of its key frames.
     """
 
     name: str
@@ -34,11 +34,11 @@ class Attack:
 
 
 ATTACKS: list[Attack] = []
-HARMLESS = "harmless"  # in place of words: the store opens, and every value equals the sound store's
+HARMLESS = "harmless"  # the store opens, and every value equals the valid store's
 
 
 def attack(led_to, *suffixes, compression=None, encoding=None, **variants):
-    """Registers a recipe for containers; `variants` are lists of arguments of the same length."""
+    """Registers a recipe for each suffix. `variants` are lists of arguments, all of the same length."""
 
     def register(make):
         rows = [dict(zip(variants, row, strict=True)) for row in zip(*variants.values(), strict=True)] or [{}]
@@ -61,7 +61,7 @@ class Shell:
 
 
 def zeros_compressed(window_bits: int, count_bytes: int) -> bytes:
-    """Returns zeros as zlib compresses them, without its checksum: no reader should come that far."""
+    """Returns zeros compressed by zlib, without a checksum, which no reader should reach."""
     compressor = zlib.compressobj(9, wbits=window_bits)
     head = compressor.compress(b"") + compressor.flush(zlib.Z_FULL_FLUSH)
     block = compressor.compress(bytes(2**20)) + compressor.flush(zlib.Z_FULL_FLUSH)

@@ -1,4 +1,4 @@
-"""Attacks through soft labels; the digest fits wherever an attacker can make it fit."""
+"""Attacks through soft labels, with a valid digest if an attacker could compute it."""
 
 import json
 
@@ -12,7 +12,7 @@ from tests.format.making import content, edit_attributes, read_raw, write_array
 
 
 def written_anew(path):
-    """Writes a store with soft labels in place of the sound one."""
+    """Replaces the valid store with one that has soft labels."""
     content(with_soft_labels=True).write(path, overwrite=True)
 
 
@@ -24,7 +24,7 @@ def written_anew(path):
     place=[(0, 0), (3, 1), (2, 0)],
 )
 def soft_labels_that_are_no_numbers(path, value, place):
-    """One of them makes every loss NaN."""
+    """A single such value makes every loss NaN."""
     written_anew(path)
     values = read_raw(path)[0]["soft_labels"].copy()
     values[place] = value
@@ -39,7 +39,7 @@ def soft_labels_that_are_no_numbers(path, value, place):
     shape=[(4, 1), (4, 3), (3, 2), (5, 2), (2, 4), (8,), (4, 2, 1), (0, 2)],
 )
 def soft_labels_of_another_shape(path, shape):
-    """Columns of other classes, or rows of other clips."""
+    """Soft labels with the wrong number of classes, clips or dimensions."""
     written_anew(path)
     arrays, frames_shape, dtype = read_raw(path)
     arrays["soft_labels"] = np.zeros(shape, np.float16)
@@ -64,7 +64,7 @@ def soft_labels_of_another_shape(path, shape):
 
 @attack("soft_labels", ".zarr", size_bytes=[0, 1, 15])
 def soft_labels_cut_short(path, size_bytes):
-    """A file that ends before its array does."""
+    """A file that ends before its array."""
     written_anew(path)
     file = path / "soft_labels" / "c.0.0"
     file.write_bytes(file.read_bytes()[:size_bytes])
@@ -80,7 +80,7 @@ def a_file_with_soft_labels_cut_short(path, share):
 
 @attack("digest", ".zarr", ".h5", value=[0.0, 1.5])
 def soft_labels_that_were_altered(path, value):
-    """A finite number in place of another; the digest covers them."""
+    """A finite value replaced by another, which the digest detects."""
     written_anew(path)
     values = read_raw(path)[0]["soft_labels"].copy()
     values[1, 0] = value + 7

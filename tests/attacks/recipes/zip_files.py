@@ -1,4 +1,4 @@
-"""Attacks on readers of zip archives: what is told twice and differs, bombs, tricks with paths, cut ends."""
+"""Attacks on readers of zip archives: contradictory headers, bombs, malicious paths, truncation."""
 
 import stat
 import struct
@@ -9,13 +9,13 @@ from tests.attacks.recipes.registry import HARMLESS, attack
 
 ZIP = ".zarr.zip"
 END_BYTES, ENTRY_BYTES, HEADER_BYTES = 22, 46, 30
-COUNT, SIZE, START, COMMENT = 10, 12, 16, 20  # in the end of the list of members
-FLAGS, METHOD, STORED, PLAIN, EXTRA = 8, 10, 20, 24, 30  # in an entry of the list
+COUNT, SIZE, START, COMMENT = 10, 12, 16, 20  # offsets in the end of the list of members
+FLAGS, METHOD, STORED, PLAIN, EXTRA = 8, 10, 20, 24, 30  # offsets in an entry of the list
 PLACE, KIND = 42, 38
 
 
 def rewrite(path: Path, change, **options) -> None:
-    """Writes the archive anew, member by member, as `change(archive, name, data)` does it."""
+    """Rewrites the archive. `change(archive, name, data)` writes each member."""
     with zipfile.ZipFile(path) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
     path.unlink()
@@ -25,7 +25,7 @@ def rewrite(path: Path, change, **options) -> None:
 
 
 class Raw:
-    """The bytes of an archive, with the places of what is told in them."""
+    """The bytes of an archive, with the offsets of its headers."""
 
     def __init__(self, path: Path) -> None:
         self.path, self.data = path, bytearray(path.read_bytes())
@@ -50,9 +50,9 @@ class Raw:
         self.path.write_bytes(self.data)
 
 
-@attack("labels/c.0' is compressed; members must be stored", ZIP)
+@attack("labels/c.0' is compressed; zip the store without", ZIP)
 def a_compressed_member(path):
-    """What must be expanded before it can be checked."""
+    """A member that must be decompressed before it can be checked."""
 
     def write(archive, name, data):
         kind = zipfile.ZIP_DEFLATED if name == "labels/c.0" else zipfile.ZIP_STORED
@@ -63,7 +63,7 @@ def a_compressed_member(path):
 
 @attack("zarr.json' is compressed", ZIP)
 def a_bomb(path):
-    """A few kilobytes that expand to half a gigabyte."""
+    """A few kilobytes that decompress to half a gigabyte."""
 
     def write(archive, name, data):
         if name == "zarr.json":
@@ -81,15 +81,15 @@ def a_bomb(path):
 
 @attack("is encrypted", ZIP, flags=[0x1, 0x41, 0x2000])
 def an_encrypted_member(path, flags):
-    """Bytes that need a password."""
+    """A member that needs a password."""
     raw = Raw(path)
     raw.put("<H", raw.entries["labels/c.0"] + FLAGS, flags)
     raw.save()
 
 
-@attack("two members called 'labels/c.0'", ZIP)
+@attack("two members named 'labels/c.0'", ZIP)
 def a_member_twice(path):
-    """One program sees the first, another the last."""
+    """Two members with one name: some programs read the first, others the last."""
 
     def write(archive, name, data):
         archive.writestr(name, data)
@@ -100,17 +100,17 @@ def a_member_twice(path):
     path.write_bytes(path.read_bytes().replace(b"labels/c.1", b"labels/c.0"))
 
 
-@attack("overlaps what follows it", ZIP)
+@attack("overlaps the next member", ZIP)
 def members_that_overlap(path):
-    """The quoted-overlap bomb: one run of bytes as many members."""
+    """The quoted-overlap bomb, in which many members share the same bytes."""
     raw = Raw(path)
     raw.put("<I", raw.entries["labels/c.0"] + PLACE, raw.header("offsets/c.0"))
     raw.save()
 
 
-@attack("overlaps what follows", ZIP)
+@attack("overlaps the next member", ZIP)
 def a_header_that_reaches_into_the_next(path):
-    """The directory's sizes fit; the member's own extra field moves its data on."""
+    """The sizes in the list are valid, but the member's own extra field moves its data."""
     raw = Raw(path)
     raw.put("<H", raw.header("labels/c.0") + 28, 60_000)
     raw.save()
@@ -125,7 +125,7 @@ def a_header_that_reaches_into_the_next(path):
     words=[HARMLESS, HARMLESS, HARMLESS, "labels must be", "header is damaged", HARMLESS],
 )
 def a_header_that_differs(path, kind, place, value):
-    """Method, sizes, name: the member's own header says otherwise than the directory."""
+    """A member's own header states another method, size or name than the list."""
     raw = Raw(path)
     raw.put(kind, raw.header("labels/c.0") + place, value)
     raw.save()
@@ -133,26 +133,26 @@ def a_header_that_differs(path, kind, place, value):
 
 @attack(HARMLESS, ZIP)
 def two_sizes_in_the_directory(path):
-    """Stored, and yet smaller than it is."""
+    """A stored member whose two sizes differ."""
     raw = Raw(path)
     raw.put("<I", raw.entries["labels/c.0"] + STORED, 3)
     raw.save()
 
 
 @attack(
-    "leads out of the archive",
+    "has a path outside the archive",
     ZIP,
     name=["../../out", "/etc/passwd", "labels\\c.1", "labels//c.1", "./zarr2", "labels/../c"],
 )
 def a_path_out_of_the_archive(path, name):
-    """What an unpacking program would write elsewhere."""
+    """Paths that a program would unpack outside its folder."""
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr(zipfile.ZipInfo(name), b"text")
 
 
 @attack("is a link", ZIP)
 def a_link(path):
-    """A member that shows another file of who unpacks it."""
+    """A member that is a link to a file of the user who unpacks it."""
     raw = Raw(path)
     raw.put("<I", raw.entries["labels/c.0"] + KIND, (stat.S_IFLNK | 0o777) << 16)
     raw.save()
@@ -160,25 +160,20 @@ def a_link(path):
 
 @attack("truncated", ZIP, keep=[0.3, 0.9, 0.999])
 def a_cut_archive(path, keep):
-    """A copy that was broken off."""
+    """An incomplete copy."""
     data = path.read_bytes()
     path.write_bytes(data[: int(len(data) * keep)])
 
 
-@attack(
-    HARMLESS,
-    ZIP,
-    before=[b"", b"x" * 99],
-    after=[b"x", b""],
-)
+@attack(HARMLESS, ZIP, before=[b"", b"x" * 99], after=[b"x", b""])
 def something_around_it(path, before, after):
-    """An archive inside another file: two programs find two ends."""
+    """An archive inside another file, for which two programs may find two ends."""
     path.write_bytes(before + path.read_bytes() + after)
 
 
 @attack("list of members is truncated or damaged", ZIP)
 def another_archive_in_the_comment(path):
-    """Whoever looks for the first end from behind finds another list of members."""
+    """A program that searches backwards for the end finds another list of members."""
     data = bytearray(path.read_bytes())
     hidden = bytes(data)[-END_BYTES:]
     struct.pack_into("<H", data, len(data) - END_BYTES + COMMENT, len(hidden) + 1)
@@ -187,7 +182,7 @@ def another_archive_in_the_comment(path):
 
 @attack(HARMLESS, ZIP, count=[0, 1, 10**4, 2**16 - 2])
 def a_false_number_of_members(path, count):
-    """Members that one program sees and another does not."""
+    """Members that some programs see and others do not."""
     raw = Raw(path)
     for place in (COUNT - 2, COUNT):
         raw.put("<H", raw.end + place, count)
@@ -196,7 +191,7 @@ def a_false_number_of_members(path, count):
 
 @attack(HARMLESS, ZIP, place=[4, 6, 8])
 def a_part_of_several(path, place):
-    """Members in files that are not there."""
+    """Members in other files, which do not exist."""
     raw = Raw(path)
     raw.put("<H", raw.end + place, 7)
     raw.save()
@@ -211,13 +206,10 @@ def a_directory_elsewhere(path, place, value):
 
 
 @attack(
-    "overlaps|outside|missing|members|two ways",
-    ZIP,
-    size=[2**50, 2**63, 2**64 - 1],
-    place=[0, 0, 2**64 - 30],
+    "overlaps|outside|missing|members|two ways", ZIP, size=[2**50, 2**63, 2**64 - 1], place=[0, 0, 2**64 - 30]
 )
 def a_petabyte_in_64_bits(path, size, place):
-    """Sizes whose sum wraps around."""
+    """Sizes whose sum overflows."""
     raw = Raw(path)
     entry = raw.entries["labels/c.0"]
     length, extra = struct.unpack_from("<2H", raw.data, entry + 28)
@@ -233,29 +225,29 @@ def a_petabyte_in_64_bits(path, size, place):
 
 @attack("list of members is truncated or damaged", ZIP, place=[0, 2**40, 2**64 - 1])
 def an_end_in_64_bits_elsewhere(path, place):
-    """A second end of the list of members, in another place."""
+    """A second end of the list of members at a wrong offset."""
     data = path.read_bytes()
     locator = struct.pack("<4sLQL", b"PK\6\7", 0, place, 1)
     path.write_bytes(data[:-END_BYTES] + locator + data[-END_BYTES:])
 
 
-@attack("overlaps what follows it", ZIP)
+@attack("overlaps the next member", ZIP)
 def sizes_that_are_missing(path):
-    """64 bits are announced, and not there."""
+    """The list refers to 64-bit sizes that it does not contain."""
     raw = Raw(path)
     raw.put("<I", raw.entries["labels/c.0"] + PLAIN, 2**32 - 1)
     raw.save()
 
 
-@attack("c.0.0.0.0: missing or unreadable", ZIP)
+@attack("c.0.0.0.0: is missing or unreadable", ZIP)
 def a_shard_that_is_missing(path):
-    """Zeros, to a reader that fills in."""
+    """A missing shard, which a careless reader would read as zeros."""
     rewrite(path, lambda archive, name, data: "key_frames/c" in name or archive.writestr(name, data))
 
 
 @attack("131,072", ZIP)
 def a_million_members(path):
-    """Time and memory for names alone."""
+    """Names alone take all time and memory."""
     raw = Raw(path)
     count = 200_000
     entry = bytes(raw.data[raw.entries["labels/c.0"] :][: ENTRY_BYTES + 10])
@@ -270,7 +262,7 @@ def a_million_members(path):
 
 @attack("extra fields of at most 256", ZIP)
 def an_extra_field_that_takes_quadratic_time(path):
-    """A thousand fields of 64 KiB, each of 16,000 empty ones: minutes in zipfile."""
+    """A thousand extra fields of 16,000 empty fields each, for which zipfile takes minutes."""
     raw = Raw(path)
     length = raw.get("<H", raw.entries["labels/c.0"] + 28)
     at = raw.entries["labels/c.0"]

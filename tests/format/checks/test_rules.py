@@ -1,4 +1,4 @@
-"""Every rule of the small arrays, broken one at a time in a file whose digest fits."""
+"""Each rule for the small arrays is broken separately, in a store with a valid digest."""
 
 import numpy as np
 import pytest
@@ -23,12 +23,12 @@ BROKEN = [
     ("offsets", 2, 2**63 - 1, "increase by at least 1"),
     ("labels", 1, 2, r"labels must be in 0..1 \(2 classes\), got 2.*clip 1"),
     ("labels", 0, -1, "got -1"),
-    ("inserted_at", 3, -2, "inserted_at must be -1 or a step from 0, got -2"),
+    ("inserted_at", 3, -2, "inserted_at must be -1 or a 0-based step, got -2"),
 ]
 
 
 @pytest.mark.parametrize(("name", "place", "value", "words"), BROKEN)
-def test_a_broken_rule_is_named_at_open(store_path, name, place, value, words):
+def test_a_broken_rule_is_reported_on_opening(store_path, name, place, value, words):
     values = read_raw(store_path)[0][name].copy()
     values[place] = value
     write_array(store_path, name, values)
@@ -46,7 +46,7 @@ def test_a_broken_rule_is_named_at_open(store_path, name, place, value, words):
         ("scale", 3e38, r"zero \+ scale \* 255 must be finite"),
     ],
 )
-def test_scale_and_zero_must_give_finite_values(tmp_path, container, name, value, words):
+def test_scale_and_zero_must_yield_finite_values(tmp_path, container, name, value, words):
     path = tmp_path / f"u.{container}"
     content("uint8").write(path)
     values = read_raw(path)[0][name].copy()
@@ -64,13 +64,13 @@ def parts(tmp_path):
     return parse_header(read_attributes(path), path), read_raw(path)[0]
 
 
-def test_sound_arrays_have_no_problems(parts):
+def test_valid_arrays_have_no_problems(parts):
     header, arrays = parts
     assert list(array_problems(header, arrays, 12, "uint8")) == []
 
 
 @pytest.mark.parametrize("name", ["positions", "offsets", "labels", "scale", "zero", "checksums"])
-def test_a_missing_array_is_named(parts, name):
+def test_a_missing_array_is_reported(parts, name):
     header, arrays = parts
     del arrays[name]
     assert [problem.message for problem in array_problems(header, arrays, 12, "uint8")] == [
@@ -78,16 +78,16 @@ def test_a_missing_array_is_named(parts, name):
     ]
 
 
-def test_scale_belongs_to_uint8_only(parts):
+def test_scale_and_zero_are_allowed_only_with_uint8(parts):
     header, arrays = parts
     messages = [problem.message for problem in array_problems(header, arrays, 12, "float32")]
     assert messages == [
-        f"{name} goes with uint8 key frames only, these are float32" for name in ("scale", "zero")
+        f"{name} is allowed only with uint8 key frames, but they are float32" for name in ("scale", "zero")
     ]
 
 
 @pytest.mark.parametrize("name", ["positions", "offsets", "scale", "inserted_at", "checksums"])
-def test_a_wrong_shape_is_named(parts, name):
+def test_a_wrong_shape_is_reported(parts, name):
     header, arrays = parts
     arrays[name] = arrays[name][:-1]
     (problem,) = array_problems(header, arrays, 12, "uint8")
@@ -101,7 +101,7 @@ def test_a_store_without_clips_is_refused(parts):
     assert "at least one clip" in problem.message
 
 
-def test_a_million_broken_clips_are_told_by_the_first_hundred(parts):
+def test_only_the_first_hundred_broken_clips_are_reported(parts):
     header, _ = parts
     count = 1_000_000
     many = {

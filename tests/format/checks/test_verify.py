@@ -21,7 +21,7 @@ def damage_frame(path, frame):
     flip(file, file.read_bytes().index(expected) + 7)
 
 
-def test_a_sound_store_has_no_findings(tmp_path, container, dtype):
+def test_an_intact_store_has_no_findings(tmp_path, container, dtype):
     path = tmp_path / f"s.{container}"
     content(dtype).write(path)
     assert list(verify(path)) == []
@@ -36,7 +36,7 @@ def test_progress_ends_with_all_key_frames(tmp_path, container, compression):
     assert steps[-1] == (12, 12)
 
 
-def test_every_damaged_frame_is_named_with_clip_class_position_and_file(store_path):
+def test_every_damaged_frame_is_reported_with_clip_class_position_and_file(store_path):
     for frame in (4, 8):
         damage_frame(store_path, frame)
     file = "key_frames/c.0.0.0.0" if store_path.is_dir() else "store.h5"
@@ -52,7 +52,7 @@ def test_every_damaged_frame_is_named_with_clip_class_position_and_file(store_pa
     ]
 
 
-def test_a_lost_shard_names_every_clip_it_took_and_the_rest_is_still_read(tmp_path, monkeypatch):
+def test_a_missing_shard_is_reported_for_each_clip_and_the_rest_is_read(tmp_path, monkeypatch):
     monkeypatch.setattr(zarr_writer, "MAX_SHARD_FRAMES", 4)
     path = tmp_path / "s.zarr"
     content().write(path)
@@ -68,7 +68,7 @@ def test_a_lost_shard_names_every_clip_it_took_and_the_rest_is_still_read(tmp_pa
     assert findings[2].position == 2
 
 
-def test_values_that_are_not_finite_are_found(store_path):
+def test_infinite_values_are_found(store_path):
     frames = np.concatenate([clip.key_frames for clip in content().clips])
     frames[3, 0, 0, 0] = np.inf
     write_array(store_path, "key_frames", frames)
@@ -79,7 +79,7 @@ def test_values_that_are_not_finite_are_found(store_path):
     assert (found.clip, found.class_name, found.position) == (2, "left", 0)
 
 
-def test_all_broken_rules_are_found_not_only_the_first(store_path):
+def test_verify_finds_all_broken_rules(store_path):
     arrays = read_raw(store_path)[0]
     arrays["labels"][1] = 9
     arrays["positions"][0] = 3
@@ -99,7 +99,7 @@ def test_an_altered_attribute_and_a_damaged_frame_are_both_found(store_path):
     assert second.position == 0
 
 
-def test_damaged_inserted_at_is_placed_in_its_clip(store_path):
+def test_a_damaged_inserted_at_is_found(store_path):
     values = read_raw(store_path)[0]["inserted_at"]
     values[7] = -5
     write_array(store_path, "inserted_at", values)
@@ -130,7 +130,7 @@ def test_a_damaged_compressed_frame_does_not_hide_its_neighbours(tmp_path, conta
     assert findings[0].position is not None
 
 
-def test_what_is_no_store_at_all_raises(tmp_path, store_path):
+def test_paths_without_a_readable_store_raise(tmp_path, store_path):
     with pytest.raises(StoreNotFoundError):
         list(verify(tmp_path / "none.zarr"))
     (tmp_path / "x.h5").write_text("text")
@@ -141,7 +141,7 @@ def test_what_is_no_store_at_all_raises(tmp_path, store_path):
         list(verify(store_path))
 
 
-def test_findings_become_json():
+def test_a_finding_is_converted_to_json():
     assert Finding(message="m", clip=1).to_json() == {
         "message": "m",
         "file": None,

@@ -1,4 +1,4 @@
-"""Key frames stored as image files: what is written is read, checked, converted and counted."""
+"""Key frames stored as image files are written, read, checked, converted and counted."""
 
 import os
 import time
@@ -19,17 +19,12 @@ from tests.format.test_writer import files_of
 SUFFIXES = (".zarr", ".zarr.zip", ".h5")
 
 
-@pytest.fixture(params=ENCODINGS)
-def encoding(request):
-    return request.param
-
-
 def all_bytes(path):
     return files_of(path) if path.is_dir() else path.read_bytes()
 
 
 def expected_frames(stored, clip):
-    """What a clip's key frames must read as: encoded and decoded by the codec alone."""
+    """Returns a clip's expected levels and key frames, encoded and decoded by the codec alone."""
     levels = pixel_levels(stored.attributes["normalization"], 3)
     done = encode_clip(stored.clips[clip].key_frames, parse_encoding(stored.encoding), levels)
     count = len(done.levels)
@@ -46,7 +41,7 @@ def same(first, second):
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_what_is_written_is_read(tmp_path, encoding, suffix):
+def test_a_store_is_read_as_it_was_written(tmp_path, encoding, suffix):
     stored, path = coded_content(encoding), tmp_path / f"s{suffix}"
     stored.write(path)
     store = open_store(path)
@@ -58,9 +53,9 @@ def test_what_is_written_is_read(tmp_path, encoding, suffix):
         start, stop = store.offsets[number : number + 2]
         assert np.array_equal(store.stored_frames(start, stop), levels)
         assert np.array_equal(store.inserted_at(number), clip.inserted_at)
-        # Lossy, but the same picture.
+        # The encoding is lossy, but the picture is the same.
         assert np.abs(frames - clip.key_frames).mean() < 0.25
-    # One frame of a sequence, several spans, threads.
+    # One frame of a sequence, in several spans and threads.
     found = store.stored_spans([(4, 5), (0, 12), (3, 4)], threads=2)
     assert np.array_equal(found[0][0], found[1][4])
     assert np.array_equal(found[2][0], found[1][3])
@@ -71,7 +66,7 @@ def test_what_is_written_is_read(tmp_path, encoding, suffix):
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 5), (3, 2), (33, 64)])
-def test_any_size_and_quality(tmp_path, encoding, size):
+def test_frames_of_any_size_and_quality_are_encoded(tmp_path, encoding, size):
     for quality in (0, 100):
         stored = coded_content(f"{encoding[:4]}:{quality}", size=size)
         stored.write(tmp_path / "s.h5", overwrite=True)
@@ -80,8 +75,8 @@ def test_any_size_and_quality(tmp_path, encoding, size):
                 assert np.array_equal(store.key_frames(clip), expected_frames(stored, clip)[1])
 
 
-def test_many_small_frames_of_noise_at_the_best_quality(tmp_path):
-    # libaom's own buffer is too small for these, see encode_avif
+def test_many_small_frames_of_noise_are_encoded_at_the_best_quality(tmp_path):
+    # libaom's buffer is too small for these, see encode_avif
     frames = np.random.default_rng(0).uniform(size=(24, 3, 32, 32)).round().astype(np.float32)
     options = {"num_frames": 24, "frame_shape": (3, 32, 32), "encoding": "avif:100"}
     with open_writer(tmp_path / "s.h5", **options) as writer:
@@ -90,17 +85,17 @@ def test_many_small_frames_of_noise_at_the_best_quality(tmp_path):
     assert list(verify(tmp_path / "s.h5")) == []
 
 
-def test_equal_input_gives_equal_bytes_later_too(tmp_path):
+def test_equal_input_gives_equal_bytes_at_any_time(tmp_path):
     cases = [(f"{encoding[:4]}{suffix}", encoding) for encoding in ENCODINGS for suffix in SUFFIXES]
     for name, encoding in cases:
         coded_content(encoding).write(tmp_path / f"a-{name}")
-    time.sleep(1.1)  # AVIF files say in seconds when they were made
+    time.sleep(1.1)  # AVIF files record when they were made, in seconds
     for name, encoding in cases:
         coded_content(encoding).write(tmp_path / f"b-{name}")
         assert all_bytes(tmp_path / f"a-{name}") == all_bytes(tmp_path / f"b-{name}")
 
 
-def test_every_container_and_back_is_the_identity(tmp_path, encoding):
+def test_conversion_through_every_container_changes_nothing(tmp_path, encoding):
     coded_content(encoding).write(tmp_path / "a.zarr")
     copy_store(tmp_path / "a.zarr", tmp_path / "b.h5")
     copy_store(tmp_path / "b.h5", tmp_path / "c.zarr.zip")
@@ -110,19 +105,19 @@ def test_every_container_and_back_is_the_identity(tmp_path, encoding):
     assert all_bytes(tmp_path / "a.zarr") == all_bytes(tmp_path / "d.zarr")
 
 
-def test_another_quality_is_encoded_anew(tmp_path, encoding):
+def test_key_frames_are_encoded_again_for_a_different_quality(tmp_path, encoding):
     coded_content(encoding).write(tmp_path / "a.h5")
     copy_store(tmp_path / "a.h5", tmp_path / "b.h5", encoding=f"{encoding[:4]}:5")
     before, after = open_store(tmp_path / "a.h5"), open_store(tmp_path / "b.h5")
     assert after.levels.equals(before.levels)
     assert after.storage.key_frame_bytes < before.storage.key_frame_bytes
     assert after.attributes["provenance"]["frame_encoding"]["quality"] == 5
-    # The name alone copies the files.
+    # The name without a quality copies the files.
     copy_store(tmp_path / "a.h5", tmp_path / "c.h5", encoding=encoding[:4])
     assert all_bytes(tmp_path / "a.h5") == all_bytes(tmp_path / "c.h5")
 
 
-def test_what_was_measured_on_other_files_is_not_copied(tmp_path, encoding):
+def test_measurements_of_the_old_files_are_not_copied(tmp_path, encoding):
     stored = coded_content(encoding)
     sources = [{"clip": clip, "psnr": 20.0} for clip in range(4)]
     stored.attributes["provenance"] = {"fit": {"psnr": 20.0}, "sources": sources, "seed": 3}
@@ -141,8 +136,8 @@ def test_what_was_measured_on_other_files_is_not_copied(tmp_path, encoding):
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/maps"), reason="/proc/self/maps lists what is mapped")
-@pytest.mark.parametrize("suffix", [".zarr", ".h5"])  # an archive keeps the map of its list
-def test_a_closed_store_holds_no_file(tmp_path, encoding, suffix):
+@pytest.mark.parametrize("suffix", [".zarr", ".h5"])  # an archive stays memory-mapped
+def test_a_closed_store_keeps_no_file_open(tmp_path, encoding, suffix):
     path = tmp_path / f"s{suffix}"
     coded_content(encoding).write(path)
 
@@ -157,7 +152,7 @@ def test_a_closed_store_holds_no_file(tmp_path, encoding, suffix):
     assert mapped() == []
 
 
-def test_none_stores_the_decoded_levels(tmp_path, encoding):
+def test_encoding_none_stores_the_decoded_levels(tmp_path, encoding):
     coded_content(encoding).write(tmp_path / "a.zarr")
     copy_store(tmp_path / "a.zarr", tmp_path / "b.h5", encoding="none")
     before, after = open_store(tmp_path / "a.zarr"), open_store(tmp_path / "b.h5")
@@ -172,7 +167,7 @@ def test_none_stores_the_decoded_levels(tmp_path, encoding):
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "float32"])
-def test_numbers_are_encoded_as_a_writer_would(tmp_path, encoding, dtype):
+def test_conversion_encodes_frames_like_a_writer(tmp_path, encoding, dtype):
     plain = coded_content(None)
     vars(plain)["dtype"] = dtype
     plain.write(tmp_path / "a.h5")
@@ -184,7 +179,7 @@ def test_numbers_are_encoded_as_a_writer_would(tmp_path, encoding, dtype):
         same(found, open_store(tmp_path / "c.zarr"))
 
 
-def test_values_far_outside_pixels_get_wider_levels(tmp_path, encoding):
+def test_values_far_outside_the_pixel_range_get_wider_levels(tmp_path, encoding):
     stored = coded_content(None)
     vars(stored)["dtype"] = "float32"
     for clip in stored.clips:
@@ -198,7 +193,7 @@ def test_values_far_outside_pixels_get_wider_levels(tmp_path, encoding):
     assert after.attributes["provenance"]["frame_encoding"]["clipped_share"] < 0.01
 
 
-def test_a_subset_keeps_the_files_of_its_clips(tmp_path, encoding):
+def test_a_subset_keeps_the_image_files_of_its_clips(tmp_path, encoding):
     coded_content(encoding).write(tmp_path / "a.zarr")
     copy_store(tmp_path / "a.zarr", tmp_path / "b.h5", without=[0, 2])
     before, after = open_store(tmp_path / "a.zarr"), open_store(tmp_path / "b.h5")
@@ -213,7 +208,7 @@ def place_of(path, data):
 
 
 @pytest.mark.parametrize("suffix", [".zarr", ".h5"])
-def test_a_damaged_file_is_named_and_repaired(tmp_path, encoding, suffix):
+def test_a_damaged_image_file_is_reported_and_repaired(tmp_path, encoding, suffix):
     path, saved = tmp_path / f"a{suffix}", tmp_path / f"b{suffix}"
     coded_content(encoding).write(path)
     damaged = open_store(path).coded_clip(2)[-1]
@@ -235,7 +230,7 @@ def test_a_damaged_file_is_named_and_repaired(tmp_path, encoding, suffix):
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_the_report_counts_files_and_index(tmp_path, encoding, suffix):
+def test_the_report_counts_image_files_and_the_index(tmp_path, encoding, suffix):
     path = tmp_path / f"s{suffix}"
     coded_content(encoding).write(path)
     store = open_store(path)
@@ -265,13 +260,13 @@ def test_the_report_counts_files_and_index(tmp_path, encoding, suffix):
         ({"attributes": {"frame_encoding": None}}, "must not contain frame_encoding"),
     ],
 )
-def test_settings_that_cannot_be(tmp_path, options, said):
+def test_impossible_encoding_settings_are_refused(tmp_path, options, said):
     with pytest.raises(SettingsError, match=said), open_writer(tmp_path / "s.h5", **options):
         pass
     assert not list(tmp_path.iterdir())
 
 
-def test_clips_that_do_not_fit_are_refused_and_the_others_written(tmp_path, encoding):
+def test_invalid_clips_are_refused_and_the_others_written(tmp_path, encoding):
     stored = coded_content(encoding)
     stored.write(tmp_path / "a.h5")
     source = open_store(tmp_path / "a.h5")
@@ -284,10 +279,10 @@ def test_clips_that_do_not_fit_are_refused_and_the_others_written(tmp_path, enco
         for files in ([], whole * 3, [b""] * len(whole)):
             with pytest.raises(ClipError, match="non-empty files"):
                 writer.append_encoded(files, [0, 5], 0)
-        with pytest.raises(ClipError, match="decoded bytes may have"):
+        with pytest.raises(ClipError, match="an image file that decodes to"):
             writer.append_encoded([bytes(20_000)] * len(whole), [0, 5], 0)
         writer.append(source.key_frames(3), [0, 1, 2, 3, 4, 5], 1)
-        writer.append_encoded(whole, [0, 5], 0)  # after a clip that is still being encoded
+        writer.append_encoded(whole, [0, 5], 0)  # follows a clip that is still being encoded
         assert not writer.takes_files("webp" if encoding.startswith("avif") else "avif", source.levels)
         assert not writer.takes_files(encoding[:4], Levels(source.levels.scale * 2, source.levels.zero))
         assert writer.takes_files(encoding[:4], source.levels)
@@ -303,16 +298,16 @@ def test_clips_that_do_not_fit_are_refused_and_the_others_written(tmp_path, enco
         open_store(tmp_path / "c.h5").coded_clip(0)
 
 
-def test_a_clip_of_too_many_pixels_is_refused(tmp_path):
+def test_a_clip_with_too_many_pixels_is_refused(tmp_path):
     options = {"num_frames": 65536, "frame_shape": (3, 2, 8000), "encoding": "avif"}
     with open_writer(tmp_path / "s.h5", **options) as writer:
-        with pytest.raises(ClipError, match="at most 2,147,483,648 bytes decoded"):
+        with pytest.raises(ClipError, match="must have at most 2,147,483,648 bytes, got 65,536"):
             writer.append_encoded([b"x"], range(65536), 0)
         writer.append(np.zeros((1, 3, 2, 8000)), [0], 0)
 
 
 @pytest.mark.parametrize("suffix", [".zarr", ".h5"])
-def test_an_encoding_of_a_newer_version(tmp_path, suffix):
+def test_an_encoding_from_a_newer_version_is_refused(tmp_path, suffix):
     path = tmp_path / f"s{suffix}"
     coded_content().write(path)
     edit_attributes(path, lambda found: found["frame_encoding"].update(name="jxl"))
@@ -339,7 +334,7 @@ def test_an_encoding_of_a_newer_version(tmp_path, suffix):
         ({"name": "avif", "unit": "clip"}, r"checksums must have shape \(4,\)"),
     ],
 )
-def test_encodings_that_are_none(tmp_path, suffix, about, said):
+def test_invalid_encodings_are_refused(tmp_path, suffix, about, said):
     path = tmp_path / f"s{suffix}"
     coded_content().write(path)
     edit_attributes(path, lambda found: found.update(frame_encoding=about))
@@ -348,7 +343,7 @@ def test_encodings_that_are_none(tmp_path, suffix, about, said):
 
 
 @pytest.mark.parametrize("suffix", [".zarr", ".h5"])
-def test_numbers_called_image_files(tmp_path, suffix):
+def test_frames_that_are_wrongly_described_as_image_files_are_refused(tmp_path, suffix):
     path = tmp_path / f"s{suffix}"
     content("uint8").write(path)
     edit_attributes(path, lambda found: found.update(frame_encoding={"name": "webp", "unit": "frame"}))
@@ -356,7 +351,7 @@ def test_numbers_called_image_files(tmp_path, suffix):
         open_store(path)
 
 
-def test_no_clip_leaves_no_store_and_no_spool(tmp_path, encoding):
+def test_an_interrupted_writer_leaves_neither_store_nor_spool(tmp_path, encoding):
     def write_half():
         with open_writer(tmp_path / "s.zarr", frame_shape=(3, 4, 4), encoding=encoding) as writer:
             writer.append(np.zeros((2, 3, 4, 4)), [0, 5], 0)

@@ -1,4 +1,4 @@
-"""Coded stores that other tools have copied, on a server, and read by several threads and processes."""
+"""Stores of image files copied by other tools, on a server, and read by several threads and processes."""
 
 import pickle
 import shutil
@@ -14,12 +14,7 @@ import zarr
 from dfs_store.errors import DamagedStoreError, MissingDependencyError
 from dfs_store.format import copy_store, open_store, verify
 from dfs_store.format.coded import codec
-from tests.format.making import ENCODINGS, assert_reads_survive_threads_and_forks, coded_content
-
-
-@pytest.fixture(params=ENCODINGS)
-def encoding(request):
-    return request.param
+from tests.format.making import assert_reads_survive_threads_and_forks, coded_content
 
 
 def everything(store):
@@ -41,12 +36,12 @@ def copy_h5(source, target, chunks, **options):
             copy.create_dataset(name, data=dataset[...], chunks=sides, **options)
 
 
-def test_copies_by_zarr_python_and_h5py_read_whole(tmp_path, encoding):
+def test_copies_by_zarr_python_and_h5py_are_equal(tmp_path, encoding):
     coded_content(encoding).write(tmp_path / "a.zarr")
     coded_content(encoding).write(tmp_path / "a.h5")
     store = open_store(tmp_path / "a.zarr")
     end = store.storage.key_frame_bytes
-    # Image files that begin in one chunk and end in another; chunks that reach beyond the array.
+    # Image files that cross chunks, and chunks that extend beyond the array.
     copy_zarr(tmp_path / "a.zarr", tmp_path / "b.zarr", (101,), compressors=zarr.codecs.ZstdCodec())
     copy_zarr(tmp_path / "a.zarr", tmp_path / "c.zarr", (50,), shards=(500,))
     copy_zarr(tmp_path / "a.zarr", tmp_path / "d.zarr", (end + 100,), compressors=None)
@@ -66,7 +61,7 @@ def test_copies_by_zarr_python_and_h5py_read_whole(tmp_path, encoding):
 
 @pytest.mark.skipif(shutil.which("h5repack") is None, reason="h5repack is not installed")
 @pytest.mark.parametrize("options", [[], ["-f", "GZIP=5"], ["-l", "coded_frames:CHUNK=256", "-f", "SHUF"]])
-def test_copies_by_h5repack_read_whole(tmp_path, encoding, options):
+def test_copies_by_h5repack_are_equal(tmp_path, encoding, options):
     coded_content(encoding).write(tmp_path / "a.h5")
     subprocess.run(["h5repack", *options, tmp_path / "a.h5", tmp_path / "b.h5"], check=True)
     copy = open_store(tmp_path / "b.h5")
@@ -74,7 +69,7 @@ def test_copies_by_h5repack_read_whole(tmp_path, encoding, options):
     assert everything(copy) == everything(open_store(tmp_path / "a.h5"))
 
 
-def test_a_copy_that_lost_a_chunk_is_damaged(tmp_path, encoding):
+def test_a_copy_with_a_missing_chunk_is_damaged(tmp_path, encoding):
     coded_content(encoding).write(tmp_path / "a.zarr")
     copy_zarr(tmp_path / "a.zarr", tmp_path / "b.zarr", (400,))
     (tmp_path / "b.zarr" / "coded_frames" / "c" / "1").unlink()
@@ -83,8 +78,8 @@ def test_a_copy_that_lost_a_chunk_is_damaged(tmp_path, encoding):
     assert list(verify(tmp_path / "b.zarr"))
 
 
-def test_chunks_of_a_byte_are_refused(tmp_path):
-    # each would take a file of its own, or a lookup in a file's index
+def test_chunks_of_one_byte_are_refused(tmp_path):
+    # each would need its own file, or a lookup in a file's index
     coded_content("avif:60").write(tmp_path / "a.h5")
     copy_h5(tmp_path / "a.h5", tmp_path / "b.h5", (1,))
     with pytest.raises(DamagedStoreError, match=r"has 4,\d+ chunks, but at most 4,096 are allowed"):
@@ -92,7 +87,7 @@ def test_chunks_of_a_byte_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize("suffix", [".zarr", ".zarr.zip", ".h5"])
-def test_a_remote_store_reads_alike(tmp_path, bucket, encoding, suffix):
+def test_a_remote_store_of_image_files_equals_the_local_one(tmp_path, bucket, encoding, suffix):
     coded_content(encoding).write(tmp_path / f"a{suffix}")
     url = f"{bucket}/s{suffix}"
     copy_store(tmp_path / f"a{suffix}", url)
@@ -108,7 +103,7 @@ def test_a_remote_store_reads_alike(tmp_path, bucket, encoding, suffix):
     assert list(verify(url)) == []
 
 
-def test_a_remote_store_that_lost_its_files_is_damaged(tmp_path, bucket):
+def test_a_remote_store_with_missing_files_is_damaged(tmp_path, bucket):
     import s3fs
 
     coded_content().write(tmp_path / "a.zarr")
@@ -120,20 +115,20 @@ def test_a_remote_store_that_lost_its_files_is_damaged(tmp_path, bucket):
 
 
 @pytest.mark.parametrize("suffix", [".zarr", ".h5"])
-def test_threads_forks_and_pickles(tmp_path, encoding, suffix):
+def test_threads_forks_and_pickled_stores_read_the_same(tmp_path, encoding, suffix):
     coded_content(encoding).write(tmp_path / f"s{suffix}")
     store = open_store(tmp_path / f"s{suffix}")
     again = pickle.loads(pickle.dumps(store))
     assert everything(again) == everything(store)
-    store = open_store(tmp_path / f"s{suffix}")  # nothing is decoded yet
+    store = open_store(tmp_path / f"s{suffix}")  # no frame is decoded yet
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(lambda clip: store.key_frames(clip).tobytes(), [0, 1, 2, 3] * 10))
     assert found == everything(again) * 10
     assert_reads_survive_threads_and_forks(store)
 
 
-def test_threads_that_come_first_find_the_libraries(tmp_path):
-    # Pillow imports its plug-ins by need, and one thread must not look for them while another imports them
+def test_the_first_threads_to_decode_find_pillows_plugins(tmp_path):
+    # Pillow imports its plug-ins on demand, and threads must not use them while another thread imports them.
     coded_content().write(tmp_path / "s.h5")
     program = (
         "import sys; from concurrent.futures import ThreadPoolExecutor\n"
@@ -144,7 +139,7 @@ def test_threads_that_come_first_find_the_libraries(tmp_path):
     subprocess.run([sys.executable, "-c", program], check=True)
 
 
-def test_a_pillow_without_the_library_is_not_called_damage(tmp_path, encoding, monkeypatch):
+def test_a_pillow_without_the_codec_is_not_reported_as_damage(tmp_path, encoding, monkeypatch):
     coded_content(encoding).write(tmp_path / "s.h5")
     monkeypatch.setattr(codec.features, "check", lambda name: False)
     with pytest.raises(MissingDependencyError, match="install --upgrade pillow"):
@@ -153,7 +148,7 @@ def test_a_pillow_without_the_library_is_not_called_damage(tmp_path, encoding, m
         list(verify(tmp_path / "s.h5"))
 
 
-def test_too_little_memory_is_not_called_damage(tmp_path, monkeypatch):
+def test_a_lack_of_memory_is_not_reported_as_damage(tmp_path, monkeypatch):
     coded_content("avif:60").write(tmp_path / "s.h5")
 
     def refuse(*_):
@@ -164,8 +159,8 @@ def test_too_little_memory_is_not_called_damage(tmp_path, monkeypatch):
         list(verify(tmp_path / "s.h5"))
 
 
-def test_levels_handed_out_cannot_be_changed(tmp_path, encoding):
-    # else the cache would give other pictures to the next reader
+def test_returned_levels_cannot_be_changed(tmp_path, encoding):
+    # Otherwise, the cache would return other pictures to the next reader.
     coded_content(encoding).write(tmp_path / "s.h5")
     store = open_store(tmp_path / "s.h5")
     for found in (store.stored_frames(6, 12), store.stored_frames(7, 8), store.stored_frames(0, 12)):

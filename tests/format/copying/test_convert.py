@@ -17,7 +17,7 @@ def same(first, second):
         assert np.array_equal(first.inserted_at(clip), second.inserted_at(clip))
 
 
-def test_zarr_to_hdf5_to_zarr_is_the_identity_in_every_byte(tmp_path, dtype):
+def test_converting_zarr_to_hdf5_and_back_changes_no_byte(tmp_path, dtype):
     content(dtype).write(tmp_path / "a.zarr")
     copy_store(tmp_path / "a.zarr", tmp_path / "b.h5")
     copy_store(tmp_path / "b.h5", tmp_path / "c.zarr")
@@ -26,7 +26,7 @@ def test_zarr_to_hdf5_to_zarr_is_the_identity_in_every_byte(tmp_path, dtype):
 
 
 @pytest.mark.parametrize("compression", ["gzip", "zstd"])
-def test_compressing_and_back_is_the_identity(tmp_path, dtype, compression):
+def test_compressing_and_decompressing_changes_no_byte(tmp_path, dtype, compression):
     content(dtype).write(tmp_path / "a.zarr")
     copy_store(tmp_path / "a.zarr", tmp_path / "b.zarr", compression=compression)
     copy_store(tmp_path / "b.zarr", tmp_path / "c.zarr")
@@ -34,7 +34,7 @@ def test_compressing_and_back_is_the_identity(tmp_path, dtype, compression):
 
 
 @pytest.mark.parametrize("target", ["float32", "float16", "uint8"])
-def test_another_dtype_is_encoded_from_the_decoded_values(tmp_path, container, dtype, target):
+def test_a_different_dtype_is_encoded_from_the_decoded_values(tmp_path, container, dtype, target):
     path, copy = tmp_path / f"a.{container}", tmp_path / f"b.{container}"
     content(dtype).write(path)
     copy_store(path, copy, dtype=target)
@@ -46,7 +46,7 @@ def test_another_dtype_is_encoded_from_the_decoded_values(tmp_path, container, d
         assert np.array_equal(after.key_frames(clip), expected)
 
 
-def test_a_subset_of_classes_numbers_labels_anew(store_path, tmp_path):
+def test_a_subset_of_classes_is_relabelled(store_path, tmp_path):
     copy_store(store_path, tmp_path / "b.zarr", classes=["right"])
     before, after = open_store(store_path), open_store(tmp_path / "b.zarr")
     assert after.class_names == ["right"]
@@ -57,13 +57,13 @@ def test_a_subset_of_classes_numbers_labels_anew(store_path, tmp_path):
     same(open_store(tmp_path / "c.h5"), before)
 
 
-def test_unknown_classes_are_named(store_path, tmp_path):
+def test_unknown_classes_are_listed_in_the_error(store_path, tmp_path):
     with pytest.raises(SettingsError, match=r"\(left, right\), got up"):
         copy_store(store_path, tmp_path / "b.zarr", classes=["up", "left"])
     assert not (tmp_path / "b.zarr").exists()
 
 
-def test_a_damaged_source_leaves_nothing(store_path, tmp_path):
+def test_copying_a_damaged_store_leaves_nothing(store_path, tmp_path):
     frames = open_store(store_path).stored_frames(8, 9).tobytes()
     file = store_path / "key_frames" / "c.0.0.0.0" if store_path.is_dir() else store_path
     flip(file, file.read_bytes().index(frames))
@@ -80,7 +80,7 @@ def test_an_existing_target_is_refused_and_a_store_may_replace_itself(store_path
     assert [entry.name for entry in store_path.parent.iterdir()] == [store_path.name]
 
 
-def test_a_whole_copy_keeps_a_provenance_that_is_null(tmp_path):
+def test_a_full_copy_keeps_a_null_provenance(tmp_path):
     with open_writer(tmp_path / "a.zarr", attributes={"provenance": None}) as writer:
         writer.append(np.zeros((2, 2, 4, 3)), [0, 5], 0)
     copy_store(tmp_path / "a.zarr", tmp_path / "b.h5")
@@ -89,7 +89,7 @@ def test_a_whole_copy_keeps_a_provenance_that_is_null(tmp_path):
     assert first["digest"] == second["digest"]
 
 
-def test_soft_labels_go_along_with_the_columns_of_the_classes_that_are_kept(tmp_path):
+def test_soft_labels_are_copied_with_the_columns_of_the_kept_classes(tmp_path):
     content(with_soft_labels=True).write(tmp_path / "a.zarr")
     copy_store(tmp_path / "a.zarr", tmp_path / "b.h5", dtype="uint8", without=[1])
     copy_store(tmp_path / "b.h5", tmp_path / "c.zarr.zip", classes=["right"])

@@ -1,4 +1,4 @@
-"""What is whole of a damaged store is saved bit by bit, and what is not is named."""
+"""Repair saves the intact clips of a damaged store bit by bit, and reports the others."""
 
 import h5py
 import numpy as np
@@ -19,7 +19,7 @@ def flip_frame(path, number, dtype="float32"):
     flip(file, file.read_bytes().index(frame) + 5)
 
 
-def test_whole_clips_are_saved_and_the_others_named(tmp_path, container, dtype):
+def test_intact_clips_are_saved_and_damaged_ones_reported(tmp_path, container, dtype):
     path, out = tmp_path / f"s.{container}", tmp_path / "saved.zarr"
     content(dtype).write(path)
     before = open_store(path)
@@ -40,7 +40,7 @@ def test_whole_clips_are_saved_and_the_others_named(tmp_path, container, dtype):
     assert saved.dtype == dtype
 
 
-def test_a_whole_store_is_copied_as_it_is(store_path, tmp_path):
+def test_an_intact_store_is_copied_unchanged(store_path, tmp_path):
     out = tmp_path / "saved.h5"
     assert repair_store(store_path, out) == []
     assert open_store(out).attributes == open_store(store_path).attributes
@@ -57,7 +57,7 @@ def test_clips_of_a_lost_shard_are_left_out(tmp_path, monkeypatch):
     assert len(open_store(tmp_path / "saved.zarr")) == 3
 
 
-def test_a_store_whose_index_is_damaged_is_not_guessed_at(store_path, tmp_path):
+def test_a_store_with_a_damaged_index_is_not_repaired(store_path, tmp_path):
     write_array(store_path, "labels", [1, 1, 1, 1])
     with pytest.raises(DamagedStoreError, match=r"cannot be repaired: the digest"):
         repair_store(store_path, tmp_path / "saved.zarr")
@@ -67,7 +67,7 @@ def test_a_store_whose_index_is_damaged_is_not_guessed_at(store_path, tmp_path):
     assert not (tmp_path / "saved.zarr").exists()
 
 
-def test_a_store_without_a_whole_clip_leaves_nothing(tmp_path):
+def test_repairing_a_store_without_intact_clips_leaves_nothing(tmp_path):
     path = tmp_path / "s.zarr"
     with open_writer(path) as writer:
         writer.append(np.ones((1, 2, 4, 3)), [0], 0)
@@ -77,7 +77,7 @@ def test_a_store_without_a_whole_clip_leaves_nothing(tmp_path):
     assert [entry.name for entry in tmp_path.iterdir()] == ["s.zarr"]
 
 
-def test_native_arrays_go_along_with_all_clips_or_not_at_all(tmp_path):
+def test_native_arrays_are_repaired_only_with_all_clips(tmp_path):
     path = tmp_path / "s.zarr"
     with open_writer(path) as writer:
         for value in (1, 2):
@@ -92,7 +92,7 @@ def test_native_arrays_go_along_with_all_clips_or_not_at_all(tmp_path):
     assert open_store(tmp_path / "saved.zarr").native_method is None
 
 
-def test_soft_labels_of_whole_clips_are_kept(tmp_path):
+def test_soft_labels_of_intact_clips_are_kept(tmp_path):
     content(with_soft_labels=True).write(tmp_path / "a.h5")
     with h5py.File(tmp_path / "a.h5", "r+") as file:
         file["key_frames"][0, 0, 0, 0] += 1

@@ -1,4 +1,4 @@
-"""The HDF5 container: plain h5py reads it, and nothing in it may point outside."""
+"""The HDF5 container is readable with h5py alone, and must not refer to other files."""
 
 import json
 import subprocess
@@ -28,7 +28,7 @@ def test_datasets_are_contiguous_without_filters(path):
             assert dataset.chunks is None
             assert dataset.compression is None
             assert dataset.id.get_offset() is not None
-            # else the same store written a second later would be another file
+            # otherwise, the same store written a second later would be a different file
             assert not dataset.id.get_create_plist().get_obj_track_times()
 
 
@@ -99,7 +99,7 @@ def never_written(file, old):
         (never_written, "never written"),
     ],
 )
-def test_a_small_array_stored_otherwise_is_refused(path, make, words):
+def test_a_small_array_in_a_layout_that_is_not_allowed_is_refused(path, make, words):
     replace(path, "labels", make)
     with pytest.raises(DamagedStoreError, match=words):
         open_store(path)
@@ -113,14 +113,14 @@ def test_a_small_array_stored_otherwise_is_refused(path, make, words):
         ({"chunks": (1, 2, 4, 3), "scaleoffset": 2}, "filters must be shuffle, deflate"),
     ],
 )
-def test_key_frames_stored_otherwise_are_refused(path, options, words):
+def test_key_frames_in_a_layout_that_is_not_allowed_are_refused(path, options, words):
     replace(path, "key_frames", lambda file, old: file.create_dataset("key_frames", data=old, **options))
     with pytest.raises(DamagedStoreError, match=words):
         open_store(path)
 
 
 @pytest.mark.parametrize("value", [np.arange(3), np.uint8(5), np.bytes_(b"{}")])
-def test_a_header_that_is_no_text_is_refused(path, value):
+def test_a_header_that_is_not_text_is_refused(path, value):
     with h5py.File(path, "r+") as file:
         del file["dfs_store"]
         file["dfs_store"] = value
@@ -128,7 +128,7 @@ def test_a_header_that_is_no_text_is_refused(path, value):
         open_store(path)
 
 
-def test_an_hdf5_file_of_something_else_is_no_store(tmp_path):
+def test_an_hdf5_file_without_a_header_is_not_a_store(tmp_path):
     with h5py.File(tmp_path / "x.h5", "w") as file:
         file["data"] = np.zeros(3)
     with pytest.raises(NotAStoreError, match="HDF5 file without"):
@@ -143,7 +143,7 @@ def test_foreign_groups_are_ignored(path):
 
 
 def test_an_open_store_is_not_locked(path):
-    # in another process, since libhdf5 shares its locks within one
+    # in another process, because libhdf5 shares its locks within a process
     write = "import sys, h5py; h5py.File(sys.argv[1], 'r+').close()"
     with open_store(path) as store:
         done = subprocess.run(
@@ -153,7 +153,7 @@ def test_an_open_store_is_not_locked(path):
         assert store.key_frames(0).shape == (2, 2, 4, 3)
 
 
-def test_a_store_that_h5py_has_opened_can_be_opened(path):
+def test_a_store_can_be_opened_while_h5py_has_it_open(path):
     with h5py.File(path, "r", locking=False), open_store(path) as store:
         assert len(store) == 4
     with h5py.File(path, "r", locking=True), open_store(path) as store:

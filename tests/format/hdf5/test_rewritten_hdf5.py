@@ -1,4 +1,4 @@
-"""HDF5 stores that other tools have rewritten: other chunks, filters and structures, equal arrays."""
+"""HDF5 stores rewritten by other tools, with different chunks, filters and structures but equal arrays."""
 
 import shutil
 import subprocess
@@ -23,7 +23,7 @@ def path(tmp_path, dtype):
 
 
 def rewrite(path, options_of, **file_options):
-    """Copies every dataset by h5py, with options by its name."""
+    """Copies every dataset with h5py, with options that depend on its name."""
     other = path.with_name("other.h5")
     with h5py.File(path) as file, h5py.File(other, "w", **file_options) as target:
         for name, dataset in file.items():
@@ -62,7 +62,7 @@ def assert_equal_stores(path, other, read_path="general"):
     ids=str,
 )
 @pytest.mark.parametrize("libver", ["earliest", "latest"])
-def test_copies_with_filters_are_whole(path, options, libver):
+def test_copies_with_filters_are_equal(path, options, libver):
     assert_equal_stores(path, rewrite(path, lambda name, dataset: options, libver=libver))
 
 
@@ -75,7 +75,7 @@ def test_frames_in_any_chunks_are_read(path, chunks):
 
 
 def test_native_arrays_in_chunks_are_read(tmp_path):
-    # The first has a hundred times the bytes of the file.
+    # The first array is a hundred times as large as the file.
     arrays = {"weights": np.zeros((3000, 200), dtype=np.float32), "steps": np.arange(5)}
     with open_writer(tmp_path / "s.h5") as writer:
         writer.append(np.zeros((1, 2, 4, 3)), [0], 0)
@@ -87,7 +87,7 @@ def test_native_arrays_in_chunks_are_read(tmp_path):
     assert all(np.array_equal(found[name], array) for name, array in arrays.items())
 
 
-def test_a_frame_that_its_filters_skipped_is_read(path):
+def test_a_frame_with_skipped_filters_is_read(path):
     def options(name, dataset):
         return {"chunks": (1, 2, 4, 3), "compression": 1, "shuffle": True} if name == "key_frames" else {}
 
@@ -99,7 +99,7 @@ def test_a_frame_that_its_filters_skipped_is_read(path):
     assert_equal_stores(path, other)
 
 
-def test_frames_that_were_never_written_read_as_the_fill_value(tmp_path):
+def test_frames_that_were_never_written_are_read_as_the_fill_value(tmp_path):
     path = tmp_path / "s.h5"
     with open_writer(path) as writer:
         for value in (0, 1, 0):
@@ -116,7 +116,7 @@ def test_frames_that_were_never_written_read_as_the_fill_value(tmp_path):
         dataset = file.create_dataset("key_frames", frames.shape, "<f4", chunks=(1, 2, 4, 3))
         dataset[2:4] = frames[2:4]
     assert_equal_stores(path, other)
-    # A frame that is no fill value counts only if it was written.
+    # A missing frame that differs from the fill value is damage.
     with h5py.File(other, "r+") as file:
         del file["key_frames"]
         file.create_dataset("key_frames", frames.shape, "<f4", chunks=(1, 2, 4, 3))
@@ -139,7 +139,7 @@ def test_reads_survive_threads_and_forks(path):
 
 @pytest.fixture(scope="module")
 def many(tmp_path_factory):
-    """5,000 clips, each with its source in the header, which has far more than 64 KiB."""
+    """5,000 clips with their sources in the header, which is far larger than 64 KiB."""
     path = tmp_path_factory.mktemp("many") / "s.h5"
     rng = np.random.default_rng(0)
     sources = [{"file": f"videos/class-{clip % 2}/clip-{clip:05}.avi", "clip": clip} for clip in range(5000)]
@@ -153,19 +153,19 @@ def many(tmp_path_factory):
 
 @needs_h5repack
 @pytest.mark.parametrize("options", [[], ["-f", "GZIP=4"], ["-f", "SHUF", "-f", "GZIP=4", "-f", "FLET"]])
-def test_h5repack_keeps_a_store_whole(many, tmp_path, options):
+def test_a_store_rewritten_by_h5repack_is_equal(many, tmp_path, options):
     subprocess.run([H5REPACK, *options, many, tmp_path / "r.h5"], check=True)
     assert_equal_stores(many, tmp_path / "r.h5", "general" if options else "fast")
 
 
-def test_a_copy_by_h5py_is_whole(many, tmp_path):
+def test_a_copy_by_h5py_is_equal(many, tmp_path):
     with h5py.File(many) as file, h5py.File(tmp_path / "c.h5", "w") as target:
         for name in file:
             file.copy(name, target)
     assert_equal_stores(many, tmp_path / "c.h5", "fast")
 
 
-def test_a_rewritten_file_is_read_from_a_server(bucket, path):
+def test_a_rewritten_hdf5_store_is_read_from_a_server(bucket, path):
     other = rewrite(path, lambda name, dataset: {"compression": 1, "chunks": True})
     fsspec.filesystem("s3").put_file(str(other), f"{bucket}/other.h5")
     assert_equal_stores(path, f"{bucket}/other.h5")
@@ -178,7 +178,7 @@ def test_repair_saves_the_frames_of_whole_chunks(path, monkeypatch):
         return {"chunks": (4, 2, 4, 3), "compression": 1} if name == "key_frames" else {}
 
     other = rewrite(path, options)
-    # Blocks of three frames, as of chunks that are too large to keep: they end within a chunk.
+    # Blocks of three frames, which end inside a chunk, as if chunks were too large to cache.
     monkeypatch.setattr(general, "_BLOCK_BYTES", 3 * open_store(path).stored_frames(0, 1).nbytes)
     with h5py.File(other, "r+") as file:
         file["key_frames"].id.write_direct_chunk((4, 0, 0, 0), b"no deflate")
@@ -189,8 +189,8 @@ def test_repair_saves_the_frames_of_whole_chunks(path, monkeypatch):
         assert all(np.array_equal(whole.key_frames(clip), saved.key_frames(clip)) for clip in range(2))
 
 
-def test_checksums_that_were_compressed_are_read(path):
-    """The other order of filters than h5py's."""
+def test_a_checksum_before_the_compressor_is_read(path):
+    """The order of the filters is the reverse of h5py's."""
     other = rewrite(path, lambda name, dataset: {})
     with h5py.File(other, "r+") as file:
         for name in ("key_frames", "labels"):

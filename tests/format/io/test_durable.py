@@ -1,4 +1,4 @@
-"""Durable writes: whole or not at all, and a clean-up that touches nothing but what dead writers left."""
+"""Durable writes are complete or do not happen, and cleaning up removes only what dead writers left."""
 
 import os
 
@@ -24,7 +24,7 @@ def precious(folder, names=("lock", "thesis.txt")):
 
 
 @pytest.mark.parametrize("name", ["s.zarr", "s.h5", "s.zarr.zip"])
-def test_a_link_named_like_a_dead_part_is_left_alone_with_what_it_points_to(tmp_path, name):
+def test_a_link_named_like_a_dead_part_and_its_target_are_left_alone(tmp_path, name):
     kept = precious(tmp_path / "precious", ("lock", "spool"))
     (tmp_path / f".{name}.{TAG}.partial").symlink_to(tmp_path / "precious")
     content().write(tmp_path / name)
@@ -32,7 +32,7 @@ def test_a_link_named_like_a_dead_part_is_left_alone_with_what_it_points_to(tmp_
     assert len(open_store(tmp_path / name)) == 4
 
 
-def test_a_dead_part_with_anything_else_in_it_is_left_alone(tmp_path):
+def test_a_dead_part_with_other_content_is_left_alone(tmp_path):
     part = tmp_path / f".s.zarr.{TAG}.partial"
     kept = precious(part)
     assert clear_dead_parts(tmp_path / "s.zarr") == []
@@ -40,12 +40,12 @@ def test_a_dead_part_with_anything_else_in_it_is_left_alone(tmp_path):
 
 
 @pytest.mark.parametrize("tag", ["0123abc", "0123abcde", "0123ABCD", "../x", "backup"])
-def test_only_exact_tags_are_parts(tmp_path, tag):
+def test_only_folders_with_an_exact_tag_are_parts(tmp_path, tag):
     (tmp_path / f".s.zarr.{tag.replace('/', '-')}.partial").mkdir()
     assert clear_dead_parts(tmp_path / "s.zarr") == []
 
 
-def test_links_in_a_dead_part_are_removed_without_what_they_point_to(tmp_path):
+def test_links_in_a_dead_part_are_removed_but_not_their_targets(tmp_path):
     kept = precious(tmp_path / "precious")
     part = tmp_path / f".s.zarr.{TAG}.partial"
     (part / "new.zarr").mkdir(parents=True)
@@ -69,7 +69,7 @@ def test_a_lock_that_is_a_link_is_not_followed(tmp_path):
     assert texts(tmp_path / "precious") == kept
 
 
-def test_a_file_is_replaced_whole_and_dead_parts_go_on_the_way(tmp_path):
+def test_replacing_a_file_removes_dead_parts(tmp_path):
     path = tmp_path / "index.json"
     write_durably(path, b"first")
     dead = tmp_path / f".index.json.{TAG}.partial"
@@ -83,7 +83,7 @@ def test_a_file_is_replaced_whole_and_dead_parts_go_on_the_way(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_write_that_fails_leaves_the_former_file_and_nothing_else(tmp_path, monkeypatch):
+def test_a_failed_write_leaves_only_the_old_file(tmp_path, monkeypatch):
     path = tmp_path / "index.json"
     write_durably(path, b"first")
     monkeypatch.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left")))
@@ -93,7 +93,7 @@ def test_a_write_that_fails_leaves_the_former_file_and_nothing_else(tmp_path, mo
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_former_output_that_cannot_be_put_back_is_kept(tmp_path, monkeypatch):
+def test_an_old_version_that_cannot_be_restored_is_kept(tmp_path, monkeypatch):
     path = tmp_path / "s.zarr"
     content().write(path)
     part = Part(path)

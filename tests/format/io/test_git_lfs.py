@@ -1,4 +1,4 @@
-"""Git LFS pointers in place of files: every reader says so, and what to do."""
+"""Every reader reports a Git LFS pointer in place of a file, and says what to do."""
 
 import pytest
 
@@ -17,13 +17,13 @@ WORDS = r"Git LFS pointer.*1,234,567 bytes.*git lfs pull"
 
 
 @pytest.mark.parametrize("name", ["s.h5", "s.hdf5", "s.zarr.zip", "s.zarr"])
-def test_a_store_that_is_a_pointer_says_so(tmp_path, name):
+def test_a_pointer_in_place_of_a_store_is_reported(tmp_path, name):
     (tmp_path / name).write_bytes(POINTER)
     with pytest.raises(NotAStoreError, match=WORDS):
         open_store(tmp_path / name)
 
 
-def test_any_file_of_a_folder_may_be_a_pointer(tmp_path):
+def test_a_pointer_in_place_of_any_file_is_reported(tmp_path):
     content().write(tmp_path / "s.zarr")
     files = [file for file in (tmp_path / "s.zarr").rglob("*") if file.is_file()]
     assert len(files) > 5
@@ -40,13 +40,13 @@ def test_any_file_of_a_folder_may_be_a_pointer(tmp_path):
 
 
 @pytest.mark.parametrize("suffix", ["pt", "npy", "npz", "safetensors"])
-def test_a_file_to_import_that_is_a_pointer_says_so(tmp_path, suffix):
+def test_a_pointer_in_place_of_a_file_to_import_is_reported(tmp_path, suffix):
     (tmp_path / f"c.{suffix}").write_bytes(POINTER)
     with pytest.raises(UnreadableClipsError, match=WORDS):
         import_clips(tmp_path / f"c.{suffix}", tmp_path / "o.zarr")
 
 
-def test_other_files_are_no_pointers(tmp_path):
+def test_other_files_are_not_taken_for_pointers(tmp_path):
     for data in (b"", b"version 1", POINTER[7:], POINTER + bytes(2000)):
         (tmp_path / "f").write_bytes(data)
         assert pointer_problem(tmp_path / "f") is None
@@ -56,7 +56,7 @@ def test_other_files_are_no_pointers(tmp_path):
     assert pointer_problem(tmp_path / "f") is not None
 
 
-def test_a_video_that_is_a_pointer_says_so(tmp_path):
+def test_a_pointer_in_place_of_a_video_is_reported(tmp_path):
     (tmp_path / "v.mp4").write_bytes(POINTER)
     with pytest.raises(DecodeError, match=WORDS):
         decode_clip(str(tmp_path / "v.mp4"), Sampling(), lambda count: [0])

@@ -1,4 +1,4 @@
-"""What is a URL, what a path, and what a mistake of `pathlib`."""
+"""Distinguishes URLs, paths, and URLs that `pathlib` has changed."""
 
 import os
 from pathlib import Path
@@ -59,7 +59,7 @@ def test_a_url_that_lost_a_slash_is_recognised():
     assert collapsed_url(Path("/a/b.zarr")) == collapsed_url(locate("s3://b/s.zarr")) == ""
 
 
-def test_files_of_a_run_lie_here_where_the_store_does_not():
+def test_files_of_a_run_are_local_if_the_store_is_not():
     assert local_beside("/a/s.zarr") == Path("/a/s.zarr")
     first, second = local_beside("s3://b/s.zarr"), local_beside("s3://c/s.zarr")
     assert first.parent == Path()
@@ -67,7 +67,7 @@ def test_files_of_a_run_lie_here_where_the_store_does_not():
     assert first != second  # two outputs of one name do not share a checkpoint
 
 
-def test_secrets_of_a_url_are_neither_shown_nor_hashed():
+def test_secrets_in_a_url_are_neither_shown_nor_hashed():
     one, other = (
         "https://alice:hunter2@host:81/a/s.zarr.zip?sig=SECRET",
         "https://host:81/a/s.zarr.zip?sig=OTHER",

@@ -1,4 +1,4 @@
-"""Files that are exchanged between check and open, many writers at once, and clocks that jump."""
+"""Files replaced between check and open, concurrent writers, and clocks that are set."""
 
 import os
 import re
@@ -22,7 +22,7 @@ SECONDS = 2.0
 
 @pytest.mark.parametrize("act", [MappedFile, lambda path: read_at(path, 0, 1)], ids=["map", "read"])
 @pytest.mark.parametrize("kind", ["pipe", "link", "device"])
-def test_what_was_a_file_when_it_was_checked(tmp_path, act, kind):
+def test_a_file_that_is_replaced_after_its_check_is_refused(tmp_path, act, kind):
     path, secret = tmp_path / "f", tmp_path / "secret"
     secret.write_bytes(b"secret")
     if kind == "pipe":
@@ -36,7 +36,7 @@ def test_what_was_a_file_when_it_was_checked(tmp_path, act, kind):
 
 
 @pytest.mark.parametrize("name", ["zarr.json", "key_frames/c.0.0.0.0", "labels/c.0"])
-def test_a_file_is_exchanged_all_the_time(tmp_path, name):
+def test_a_reader_survives_a_file_that_is_replaced_continuously(tmp_path, name):
     content().write(tmp_path / "s.zarr")
     with open_store(tmp_path / "s.zarr") as store:
         right = [store.clip(clip).tobytes() for clip in range(len(store))]
@@ -86,7 +86,7 @@ except DFSError as error:
 
 
 @pytest.mark.parametrize("suffix", [".zarr", ".zarr.zip", ".h5"])
-def test_of_six_writers_at_once_one_wins(tmp_path, suffix):
+def test_one_of_six_concurrent_writers_wins(tmp_path, suffix):
     path = tmp_path / f"s{suffix}"
     writers = [
         subprocess.Popen(

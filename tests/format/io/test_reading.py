@@ -1,4 +1,4 @@
-"""Files that nobody has named, files that somebody has, and the JSON in them."""
+"""Reads files that the user named or did not name, and the JSON in them."""
 
 import errno
 import json
@@ -22,7 +22,7 @@ def pipe(tmp_path):
     return path
 
 
-def test_a_file_is_read_either_way(tmp_path):
+def test_a_regular_file_is_read_by_both_functions(tmp_path):
     file = tmp_path / "f"
     file.write_bytes(b"x" * MOST)
     link = tmp_path / "l"
@@ -35,14 +35,14 @@ def test_a_file_is_read_either_way(tmp_path):
 
 
 @pytest.mark.parametrize("read", [read_found, read_named])
-def test_a_folder_and_nothing_are_refused(tmp_path, read):
+def test_folders_and_missing_paths_are_refused(tmp_path, read):
     with pytest.raises(IsADirectoryError):
         read(tmp_path, MOST)
     with pytest.raises(FileNotFoundError):
         read(tmp_path / "f", MOST)
 
 
-def test_what_nobody_has_named_must_be_a_regular_file(tmp_path, pipe):
+def test_a_file_that_the_user_did_not_name_must_be_regular(tmp_path, pipe):
     link = tmp_path / "link"
     link.symlink_to(pipe)
     for path in (pipe, link, "/dev/zero", "/dev/null"):
@@ -60,7 +60,7 @@ def test_a_socket_is_refused(tmp_path):
                 read(path, MOST)
 
 
-def test_a_named_pipe_is_read_to_its_end(pipe):
+def test_a_pipe_is_read_to_its_end(pipe):
     def write():
         with pipe.open("wb") as file:
             for part in (b"a" * 10, b"b" * 100):
@@ -74,7 +74,7 @@ def test_a_named_pipe_is_read_to_its_end(pipe):
     writer.join()
 
 
-def test_a_pipe_that_nobody_writes_to_is_not_waited_for(pipe):
+def test_a_pipe_without_a_writer_is_not_waited_for(pipe):
     started = time.monotonic()
     with pytest.raises(OSError, match="did not end in time") as caught:
         read_named(pipe, MOST, seconds=0.3)
@@ -90,7 +90,7 @@ def test_a_pipe_that_never_ends_is_not_waited_for(pipe):
     os.close(descriptor)
 
 
-def test_a_pipe_and_a_device_without_end_are_read_to_the_limit(pipe):
+def test_endless_pipes_and_devices_are_read_up_to_the_limit(pipe):
     writer = subprocess.Popen(["sh", "-c", f"yes > '{pipe}'"], stderr=subprocess.DEVNULL)
     with writer, pytest.raises(OSError, match="more than 1,000 bytes"):
         read_named(pipe, MOST)
@@ -99,10 +99,10 @@ def test_a_pipe_and_a_device_without_end_are_read_to_the_limit(pipe):
     assert read_named("/dev/null", MOST) == b""
 
 
-def test_a_descriptor_of_the_shell_ends_with_its_writer():
+def test_a_shell_descriptor_ends_with_its_writer():
     receive, send = os.pipe()
     os.write(send, b"vpc = 1\n")
-    os.close(send)  # before it is opened: `<(echo vpc = 1)` is as quick
+    os.close(send)  # closed before it is opened, like `<(echo vpc = 1)`
     assert read_named(f"/dev/fd/{receive}", MOST, seconds=5) == b"vpc = 1\n"
     os.close(receive)
 
@@ -113,8 +113,8 @@ def test_json_is_parsed_strictly(tmp_path):
     }
     assert parse_json("9" * 40) == int("9" * 40)
     for text, said in {
-        "1e999": "beyond the largest number",
-        '{"a": [-1e400]}': "beyond the largest number",
+        "1e999": "too large for a 64-bit float",
+        '{"a": [-1e400]}': "too large for a 64-bit float",
         "NaN": "NaN is not a JSON number",
         "9" * 41: "has 41 digits",
         "-" + "9" * 10**6: "digits",

@@ -1,4 +1,4 @@
-"""Asking for ranges gives the bytes of slices, and what goes wrong says what to do."""
+"""Ranges read from a server equal slices, and errors say what to do."""
 
 import contextlib
 import os
@@ -65,12 +65,12 @@ def test_parts_of_a_file_are_slices(data):
         start = data.draw(st.integers(0, len(content)))
         stop = data.draw(st.integers(start, len(content)))
         assert bytes(file.part(start, stop)) == content[start:stop]
-    with pytest.raises(DamagedStoreError, match="ends after"):
+    with pytest.raises(DamagedStoreError, match="is truncated"):
         file.part(0, len(content) + 1)
     fsspec.filesystem("memory").store.clear()
 
 
-def test_long_ranges_come_in_several_requests(memory, monkeypatch):
+def test_long_ranges_are_split_into_several_requests(memory, monkeypatch):
     monkeypatch.setattr(remote, "_REQUEST_BYTES", 1000)
     data = os.urandom(10_500)
     memory.pipe_file("/r.zarr/o", data)
@@ -78,18 +78,18 @@ def test_long_ranges_come_in_several_requests(memory, monkeypatch):
     assert bytes(found) == data[10:10_400]
 
 
-def test_what_is_missing_or_short_is_damage(memory):
+def test_missing_and_truncated_objects_are_damage(memory):
     memory.pipe_file("/r.zarr/o", b"12345")
     there = Remote(StoreURL("memory://r.zarr"))
-    with pytest.raises(DamagedStoreError, match=r"memory://r\.zarr/o: ends after 5 bytes, before 6"):
+    with pytest.raises(DamagedStoreError, match=r"memory://r\.zarr/o: is truncated: it has 5 bytes, not 6"):
         there.gather([Want("o", 2, 6)])
-    with pytest.raises(DamagedStoreError, match=r"memory://r\.zarr/p: missing"):
+    with pytest.raises(DamagedStoreError, match=r"memory://r\.zarr/p: is missing"):
         there.gather([Want("p", 0, 6)])
     assert there.starts([("o", 3), ("p", 3), ("o", 9)]) == [b"123", None, b"12345"]
     assert there.tails(["o", "p"], 2) == [b"45", None]
 
 
-def test_protocols_that_are_not_known_or_installed(monkeypatch):
+def test_unknown_protocols_and_missing_libraries_raise_clear_errors(monkeypatch):
     with pytest.raises(SettingsError, match="Protocol not known"):
         open_store("nothing://a/s.zarr")
     with pytest.raises(MissingDependencyError, match="pip install gcsfs"):
@@ -103,7 +103,7 @@ def test_protocols_that_are_not_known_or_installed(monkeypatch):
         open_store("s3://bucket/s.zarr")
 
 
-def test_a_server_that_dies_while_it_is_read(tmp_path, monkeypatch):
+def test_a_server_that_dies_during_a_read_is_reported(tmp_path, monkeypatch):
     content().write(tmp_path / "s.zarr")
     with S3Server(tmp_path / "log") as server:
         for name, value in server.environment.items():
@@ -128,11 +128,11 @@ def test_a_server_that_dies_while_it_is_read(tmp_path, monkeypatch):
 
 @pytest.fixture
 def web(tmp_path, monkeypatch):
-    """A plain web server, with ranges or without (/whole/...), and with what it was asked."""
+    """A plain web server, which ignores ranges below /whole; with its requests and the sizes it sent."""
 
     class Handler(BaseHTTPRequestHandler):
         asked: ClassVar[list[str]] = []
-        sent: ClassVar[list[int]] = []  # bytes of bodies
+        sent: ClassVar[list[int]] = []  # sizes of body parts in bytes
 
         def do_HEAD(self):
             self.do_GET()
@@ -187,7 +187,7 @@ def web(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("suffix", [".zarr", ".zarr.zip", ".h5"])
-def test_stores_read_over_plain_http(web, tmp_path, suffix):
+def test_stores_are_read_over_plain_http(web, tmp_path, suffix):
     url, asked, _ = web
     content().write(tmp_path / f"s{suffix}")
     query = "" if suffix == ".zarr" else "?signature=secret"  # a folder has no signed URL
@@ -201,7 +201,7 @@ def test_stores_read_over_plain_http(web, tmp_path, suffix):
         open_store(f"{url}/absent{suffix}{query}")
 
 
-def test_web_servers_that_refuse(web):
+def test_a_web_server_that_refuses_access_or_connections(web):
     url, *_ = web
     with pytest.raises(StoreUnreachableError, match="refuses") as caught:
         open_store(f"{url}/secret.h5?signature=abc")
@@ -212,7 +212,7 @@ def test_web_servers_that_refuse(web):
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
 @pytest.mark.parametrize("status", [500, 503, 429])
-def test_a_server_that_fails_is_not_a_store_that_is_missing(web, suffix, status):
+def test_a_server_error_is_not_reported_as_a_missing_store(web, suffix, status):
     url, *_ = web
     with pytest.raises(
         StoreUnreachableError, match=rf"cannot be read now \(HTTP status {status}\).* try again"
@@ -223,18 +223,20 @@ def test_a_server_that_fails_is_not_a_store_that_is_missing(web, suffix, status)
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_small_stores_of_a_server_without_ranges_are_downloaded_once(web, tmp_path, suffix):
+def test_small_stores_are_downloaded_once_if_the_server_ignores_ranges(web, tmp_path, suffix):
     url, asked, _ = web
     content().write(tmp_path / f"s{suffix}")
     with open_store(f"{url}/whole/s{suffix}") as store, open_store(tmp_path / f"s{suffix}") as local:
         for clip in range(len(local)):
             np.testing.assert_array_equal(store.clip(clip), local.clip(clip))
         name = f"/whole/s{suffix}" + ("/key_frames/c.0.0.0.0" if suffix == ".zarr" else "")
-        assert asked.count(f"GET {name}") == (1 if suffix == ".zarr" else 2)  # the probe, and all of it
+        assert asked.count(f"GET {name}") == (
+            1 if suffix == ".zarr" else 2
+        )  # the probe, then the whole object
     assert list(verify(f"{url}/whole/s{suffix}")) == []
 
 
-def test_several_ranges_of_one_object_that_is_only_sent_whole(web, tmp_path):
+def test_ranges_are_cut_from_an_object_that_is_only_sent_whole(web, tmp_path):
     url, *_ = web
     (tmp_path / "o").write_bytes(data := os.urandom(500_000))
     (tmp_path / "p").write_bytes(other := os.urandom(100))
@@ -248,7 +250,7 @@ def test_several_ranges_of_one_object_that_is_only_sent_whole(web, tmp_path):
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_larger_ones_are_refused_at_the_first_answer_unless_fsspec_is_to_download_them(
+def test_larger_stores_are_refused_at_the_first_response_unless_fsspec_caches_them(
     web, tmp_path, suffix, monkeypatch
 ):
     url, asked, _ = web
@@ -267,7 +269,7 @@ def test_larger_ones_are_refused_at_the_first_answer_unless_fsspec_is_to_downloa
             assert "abc" not in repr(store)
 
 
-def test_a_large_file_is_not_received_to_find_out_that_ranges_are_ignored(web, tmp_path):
+def test_a_large_file_is_not_downloaded_to_detect_missing_range_support(web, tmp_path):
     url, _, sent = web
     with (tmp_path / "large.h5").open("wb") as file:
         file.truncate(2**27)

@@ -1,4 +1,4 @@
-"""Writing to a server: a store appears whole or not at all, and the old one stands until then."""
+"""A store appears at its URL completely or not at all, and replaces the old one only when complete."""
 
 import errno
 import tempfile
@@ -19,7 +19,7 @@ SUFFIXES = (".zarr", ".zarr.zip", ".h5")
 
 
 def names(url):
-    """What lies below a URL, relative to it."""
+    """Returns the names of all objects below a URL, relative to it."""
     system, root = fsspec.core.url_to_fs(url)
     system.invalidate_cache()
     return sorted(path.removeprefix(f"{root}/") for path in system.find(root))
@@ -32,7 +32,7 @@ def digest(url):
 
 @pytest.fixture(autouse=True)
 def spool(tmp_path, monkeypatch):
-    """Where stores are made before they are uploaded: nothing may stay there."""
+    """The folder where stores are written before the upload. Nothing may remain in it."""
     folder = tmp_path / "spool"
     folder.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
@@ -41,7 +41,7 @@ def spool(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_nothing_is_there_before_a_clean_exit(bucket, suffix):
+def test_nothing_is_uploaded_before_a_clean_exit(bucket, suffix):
     url = f"{bucket}/s{suffix}"
     with open_writer(url) as writer:
         writer.append(np.zeros((2, 2, 4, 3)), [0, 5], 0)
@@ -54,7 +54,7 @@ def test_nothing_is_there_before_a_clean_exit(bucket, suffix):
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_an_existing_store_is_refused_and_replaced_where_asked(bucket, suffix):
+def test_an_existing_store_is_replaced_only_with_overwrite(bucket, suffix):
     url = f"{bucket}/s{suffix}"
     content(seed=0).write(url)
     first = digest(url)
@@ -68,12 +68,12 @@ def test_an_existing_store_is_refused_and_replaced_where_asked(bucket, suffix):
     assert list(verify(url)) == []
     left = [name for name in names(bucket) if "inserted_at" in name or "partial" in name or ".new-" in name]
     assert left == []
-    # From the store itself, as a compression of it is made.
+    # A store may be the source of its own replacement.
     copy_store(url, url, overwrite=True)
     assert list(verify(url)) == []
 
 
-def test_what_is_no_store_is_not_replaced(bucket):
+def test_files_that_are_not_a_store_are_not_replaced(bucket):
     system = fsspec.filesystem("s3")
     for path in ("a.zarr/readme", "b.zarr/labels/photo.jpg", "c.zarr", "d.h5/x"):
         system.pipe_file(f"{bucket}/{path}", b"precious")
@@ -100,7 +100,7 @@ def test_only_a_store_is_replaced_by_a_single_file(bucket, tmp_path, suffix):
     assert system.cat_file(url) == b"precious"
 
 
-def test_what_an_upload_that_died_has_left_can_be_replaced(bucket):
+def test_the_remains_of_a_failed_upload_can_be_replaced(bucket):
     fsspec.filesystem("s3").pipe_file(f"{bucket}/s.zarr/labels/c.0", b"half")
     with pytest.raises(OutputExistsError, match="at least in part"):
         content().write(f"{bucket}/s.zarr")
@@ -109,12 +109,12 @@ def test_what_an_upload_that_died_has_left_can_be_replaced(bucket):
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_of_two_writers_the_first_to_finish_wins(bucket, suffix):
+def test_the_first_of_two_writers_to_finish_wins(bucket, suffix):
     url = f"{bucket}/s{suffix}"
     second = open_writer(url).__enter__()
     second.append(np.zeros((2, 2, 4, 3)), [0, 5], 0)
     content().write(url)
-    with pytest.raises(OutputExistsError, match="another process wrote the same URL first"):
+    with pytest.raises(OutputExistsError, match="another process wrote to this URL first"):
         second.__exit__(None, None, None)
     assert list(verify(url)) == []
     with open_store(url) as store:
@@ -123,7 +123,7 @@ def test_of_two_writers_the_first_to_finish_wins(bucket, suffix):
 
 @contextmanager
 def failing(method, after):
-    """Lets the server seem to fail from the so-manieth call of a method of its client on."""
+    """Makes a method of the client fail after a number of calls, as if the server failed."""
     import s3fs
 
     plain, calls = getattr(s3fs.S3FileSystem, method), []
@@ -150,7 +150,7 @@ def test_an_upload_that_fails_leaves_nothing(bucket, suffix, after):
 
 
 @pytest.mark.parametrize(("suffix", "after"), [(".zarr", 5), (".zarr", 11), (".h5", 0), (".zarr.zip", 0)])
-def test_the_old_store_stands_while_the_new_one_is_uploaded(bucket, suffix, after):
+def test_the_old_store_is_intact_while_the_new_one_is_uploaded(bucket, suffix, after):
     url = f"{bucket}/s{suffix}"
     content(seed=0).write(url)
     first, before = digest(url), names(bucket)
@@ -161,29 +161,29 @@ def test_the_old_store_stands_while_the_new_one_is_uploaded(bucket, suffix, afte
     assert names(bucket) == before
 
 
-def test_a_replacement_that_fails_half_way_keeps_the_new_store_beside_it(bucket):
+def test_a_failed_replacement_keeps_the_new_store_beside_the_old_one(bucket):
     url = f"{bucket}/s.zarr"
     content(seed=0).write(url)
-    wanted = pytest.raises(StoreUnreachableError, match=r"the new store is whole at (s3://\S+\.zarr), ")
+    wanted = pytest.raises(StoreUnreachableError, match=r"the new store is complete at (s3://\S+\.zarr), ")
     with failing("_cp_file", 3), wanted as caught:
         content(seed=1).write(url, overwrite=True)
-    kept = str(caught.value).partition("whole at ")[2].partition(",")[0]
+    kept = str(caught.value).partition("complete at ")[2].partition(",")[0]
     assert list(verify(kept)) == []
-    # Nobody takes what is half replaced for a store; the next writer replaces it.
+    # The partly replaced store is damaged, and the next writer replaces it.
     assert list(verify(url))
     content(seed=1).write(url, overwrite=True)
     assert digest(url) == digest(kept)
 
 
-def test_a_writer_gives_way_to_one_that_is_uploading(bucket):
-    # As the first one's claim lies there, nothing of its upload is overwritten or removed.
+def test_a_writer_yields_to_one_that_is_already_uploading(bucket):
+    # Since the first writer's claim exists, nothing that it uploaded is overwritten or removed.
     url = f"{bucket}/s.zarr"
     second = open_writer(url).__enter__()
     second.append(np.zeros((2, 2, 4, 3)), [0, 5], 0)
     system = fsspec.filesystem("s3")
     plain = remote_output._about
     with pytest.MonkeyPatch.context() as patch:
-        # Between this look and the upload the other one comes.
+        # The other writer starts between this check and the upload.
         def about(remote, path):
             patch.setattr(remote_output, "_about", plain)
             system.pipe({f"{url}/.writing": b"another", f"{url}/labels/c.0": b"its labels"})
@@ -196,8 +196,8 @@ def test_a_writer_gives_way_to_one_that_is_uploading(bucket):
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_an_answer_that_got_lost_is_no_other_writer(bucket, suffix):
-    # The client asks again, and the server refuses, since the object is there: it is the writer's own.
+def test_a_lost_response_is_not_taken_for_another_writer(bucket, suffix):
+    # The client retries, and the server refuses because the object exists. It is the writer's own.
     import s3fs
 
     plain = s3fs.S3FileSystem._put_file
@@ -216,22 +216,20 @@ def test_an_answer_that_got_lost_is_no_other_writer(bucket, suffix):
     assert not any(".writing" in name for name in names(bucket))
 
 
-def test_a_bucket_that_is_not_there(s3):
+def test_a_missing_bucket_is_reported(s3):
     with pytest.raises(OutputNotWritableError, match=r"does not exist .* create it first"):
         content().write("s3://no-such-bucket/s.zarr")
 
 
-def test_a_server_that_refuses(tmp_path, monkeypatch):
+def test_a_server_that_requires_credentials_is_reported(tmp_path, monkeypatch):
     with S3Server(tmp_path / "log", INITIAL_NO_AUTH_ACTION_COUNT="0") as server:
         for name, value in server.environment.items():
             monkeypatch.setenv(name, value)
         forget_clients()
         for suffix in SUFFIXES:
-            with pytest.raises(StoreUnreachableError, match=r"refuses to show it .*AWS_ACCESS_KEY_ID"):
+            with pytest.raises(StoreUnreachableError, match=r"refuses access .*AWS_ACCESS_KEY_ID"):
                 open_store(f"s3://stores/s{suffix}")
-            with pytest.raises(
-                OutputNotWritableError, match=r"does not let it be written .*AWS_ACCESS_KEY_ID"
-            ):
+            with pytest.raises(OutputNotWritableError, match=r"refuses to write it .*AWS_ACCESS_KEY_ID"):
                 check_output(f"s3://stores/s{suffix}")
         for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
             monkeypatch.delenv(name)
@@ -241,20 +239,20 @@ def test_a_server_that_refuses(tmp_path, monkeypatch):
     forget_clients()
 
 
-def test_plain_http_is_only_read():
+def test_plain_http_cannot_be_written():
     for suffix in SUFFIXES:
         with pytest.raises(OutputNotWritableError, match="is read-only"):
             check_output(f"http://127.0.0.1:1/s{suffix}")
 
 
-def test_a_url_without_the_suffix_of_a_store():
-    with pytest.raises(SettingsError, match="follows its suffix"):
+def test_a_url_must_have_the_suffix_of_a_store():
+    with pytest.raises(SettingsError, match="the suffix of a store must be one of"):
         check_output("memory://s.pt")
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_servers_that_cannot_create_exclusively(suffix):
-    # Those say so, and the store is put there all the same.
+def test_a_server_without_exclusive_creation_can_be_written(suffix):
+    # Such a server reports this, and the store is uploaded without it.
     url = f"memory://output{suffix}"
     content().write(url)
     assert list(verify(url)) == []

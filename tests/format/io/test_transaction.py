@@ -17,7 +17,7 @@ from dfs_store.format.io.transaction import Transaction
 from tests.format.making import ENCODINGS, coded_content, content, open_writer
 
 
-def test_a_folder_that_is_no_store_is_never_overwritten(tmp_path):
+def test_a_folder_that_is_not_a_store_is_never_overwritten(tmp_path):
     folder = tmp_path / "photos.zarr"
     folder.mkdir()
     (folder / "holiday.jpg").write_text("precious")
@@ -37,7 +37,7 @@ def test_a_folder_that_is_no_store_is_never_overwritten(tmp_path):
         check_output(tmp_path / "pipe.h5", overwrite=True)
 
 
-def test_a_store_may_be_overwritten_however_it_is_damaged(tmp_path):
+def test_a_damaged_store_may_be_overwritten(tmp_path):
     path = tmp_path / "s.zarr"
     with open_writer(path) as writer:
         writer.append(np.zeros((1, 2, 4, 3)), [0], 0)
@@ -62,7 +62,7 @@ def test_a_store_of_image_files_may_be_overwritten_without_its_header(tmp_path, 
     assert check_output(tmp_path / "s.zarr", overwrite=True) == tmp_path / "s.zarr"
 
 
-def test_a_single_file_of_a_store_may_be_overwritten(tmp_path):
+def test_a_file_that_contains_a_store_may_be_overwritten(tmp_path):
     path = tmp_path / "s.h5"
     for text in ("", "damaged, but its header was called dfs_store"):
         path.write_text(text)
@@ -79,12 +79,12 @@ def test_an_empty_folder_or_file_may_be_overwritten(tmp_path):
         assert check_output(tmp_path / name, overwrite=True) == tmp_path / name
 
 
-def test_a_wrong_suffix_is_refused_first(tmp_path):
+def test_an_unknown_suffix_is_refused_first(tmp_path):
     with pytest.raises(SettingsError, match=r"\.zarr, \.h5, \.hdf5"):
         check_output(tmp_path / "none" / "out")
 
 
-def test_a_link_stays_a_link_to_what_is_written(tmp_path, container):
+def test_writing_through_a_link_keeps_the_link(tmp_path, container):
     (tmp_path / "disk").mkdir()
     link = tmp_path / f"s.{container}"
     link.symlink_to(tmp_path / "disk" / f"real.{container}")
@@ -93,7 +93,7 @@ def test_a_link_stays_a_link_to_what_is_written(tmp_path, container):
     assert len(open_store(tmp_path / "disk" / f"real.{container}")) == 4
 
 
-def test_a_killed_overwrite_is_explained(tmp_path):
+def test_the_error_after_a_killed_overwrite_names_the_old_store(tmp_path):
     path = tmp_path / "s.zarr"
     content().write(path)
     (tmp_path / ".s.zarr.12345678.partial").mkdir()
@@ -102,11 +102,11 @@ def test_a_killed_overwrite_is_explained(tmp_path):
         open_store(path)
 
 
-def test_the_former_folder_returns_when_the_new_one_cannot_take_its_place(tmp_path):
+def test_the_old_folder_is_restored_if_the_new_one_cannot_replace_it(tmp_path):
     path = tmp_path / "s.zarr"
     content().write(path)
     transaction = Transaction(path, overwrite=True)
-    transaction.begin()  # nothing is written, so there is nothing to rename
+    transaction.begin()  # nothing is written, so renaming fails
     with pytest.raises(OutputNotWritableError):
         transaction.commit()
     transaction.abort()
@@ -126,13 +126,13 @@ def test_the_former_folder_returns_when_the_new_one_cannot_take_its_place(tmp_pa
         (errno.ENAMETOOLONG, SettingsError),
     ],
 )
-def test_what_the_system_says_becomes_an_error_of_ours(tmp_path, number, kind):
+def test_system_errors_become_errors_of_the_library(tmp_path, number, kind):
     error = output_error(OSError(number, os.strerror(number)), tmp_path / "s.zarr")
     assert type(error) is kind
     assert "s.zarr" in str(error)
 
 
-def test_a_name_that_is_too_long_is_told(tmp_path):
+def test_a_name_that_is_too_long_is_reported(tmp_path):
     with pytest.raises(SettingsError, match="too long"):
         content().write(tmp_path / ("x" * 245 + ".zarr"))
     assert list(tmp_path.iterdir()) == []

@@ -1,4 +1,4 @@
-"""Stores on a real server: they read as from disk, in few requests, and damage and change are named."""
+"""Stores on a server read like local ones, in few requests, and damage and replacement are reported."""
 
 import json
 import pickle
@@ -29,7 +29,7 @@ def equal(first, second):
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
 @pytest.mark.parametrize("compression", [None, "gzip"])
-def test_a_remote_store_is_the_local_one(bucket, tmp_path, suffix, compression):
+def test_a_remote_store_equals_the_local_one(bucket, tmp_path, suffix, compression):
     content("uint8").write(tmp_path / "s.zarr")
     url = f"{bucket}/folder/s{suffix}"
     copy_store(tmp_path / "s.zarr", url, compression=compression)
@@ -50,7 +50,7 @@ def test_a_remote_store_is_the_local_one(bucket, tmp_path, suffix, compression):
 @pytest.mark.parametrize(
     "path", [path for path in ARCHIVES if path.name in TRIED], ids=lambda path: path.name
 )
-def test_archives_read_from_a_server(bucket, path):
+def test_archived_stores_are_read_from_a_server(bucket, path):
     system().put(str(path), f"{bucket}/{path.name}", recursive=path.is_dir())
     with open_store(f"{bucket}/{path.name}") as remote, open_store(path) as local:
         equal(remote, local)
@@ -60,7 +60,7 @@ def test_archives_read_from_a_server(bucket, path):
 
 @pytest.fixture(scope="module")
 def large(tmp_path_factory):
-    """20,000 clips in 15 shards, all small arrays there."""
+    """20,000 clips in 15 shards, with every small array."""
     path = tmp_path_factory.mktemp("large") / "large.zarr"
     frames = np.random.default_rng(0).normal(size=(3, 1, 4, 4)).astype(np.float32)
     options = {"num_frames": 8, "frame_shape": (1, 4, 4), "class_names": ["a", "b"], "dtype": "uint8"}
@@ -83,11 +83,11 @@ def test_opening_and_reading_a_clip_takes_few_requests(bucket, s3, large, suffix
             assert sum("/key_frames/c" in each for each in asked) == 2
         before = len(s3.requests())
         store.stored_spans([(3 * clip, 3 * clip + 3) for clip in range(12_000, 12_064)])
-        # Neighbours in one request; before it the shard's header in a zip archive, and its index.
+        # One request for all neighbours, after the shard's header in a zip archive and its index.
         assert len(s3.requests()) - before <= 3
 
 
-def test_stores_without_consolidated_metadata_take_two_more_round_trips(bucket, s3, tmp_path):
+def test_remote_stores_without_consolidated_metadata_are_read(bucket, s3, tmp_path):
     content().write(tmp_path / "s.zarr")
     file = tmp_path / "s.zarr" / "zarr.json"
     root = json.loads(file.read_text())
@@ -98,7 +98,7 @@ def test_stores_without_consolidated_metadata_take_two_more_round_trips(bucket, 
         equal(remote, local)
 
 
-def test_what_is_not_there_is_told_apart(bucket):
+def test_missing_foreign_and_damaged_remote_stores_raise_different_errors(bucket):
     with pytest.raises(StoreNotFoundError, match="no such store"):
         open_store(f"{bucket}/none.zarr")
     with pytest.raises(StoreNotFoundError, match="no such store"):
@@ -132,8 +132,8 @@ def cut(data):
 @pytest.mark.parametrize(
     ("name", "how", "words"),
     [
-        ("labels/c.0", cut, "labels/c.0: .* needs 16 bytes, the file has 0"),
-        ("labels/c.0", lambda data: data.extend(b"more"), "needs 16 bytes, the file has more"),
+        ("labels/c.0", cut, "labels/c.0: .* needs 16 bytes, but the file has 0"),
+        ("labels/c.0", lambda data: data.extend(b"more"), "needs 16 bytes, but the file has more"),
         ("labels/c.0", lambda data: data.__setitem__(0, 1), "digest"),
         ("zarr.json", cut, "zarr.json is damaged"),
     ],
@@ -151,11 +151,11 @@ def test_damage_is_refused_at_open(bucket, name, how, words):
     ("how", "words"),
     [
         (flip_first, "key frame 0 .* does not match its checksum"),
-        (cut, "index does not match its checksum"),
+        (cut, "index of the shard does not match its checksum"),
         (lambda data: data.clear(), "the file has 0"),
     ],
 )
-def test_damage_of_a_shard_is_named_at_first_touch_and_by_verify(bucket, how, words):
+def test_damage_of_a_shard_is_reported_at_the_first_read_and_by_verify(bucket, how, words):
     url = f"{bucket}/s.zarr"
     content().write(url)
     change(url, "key_frames/c.0.0.0.0", how)
@@ -166,18 +166,18 @@ def test_damage_of_a_shard_is_named_at_first_touch_and_by_verify(bucket, how, wo
     assert findings[0].clip == 0
 
 
-def test_a_lost_shard_is_damage(bucket, tmp_path):
+def test_a_missing_remote_shard_is_damage(bucket, tmp_path):
     url = f"{bucket}/s.zarr"
     content().write(url)
     system().rm_file(f"{url}/key_frames/c.0.0.0.0")
-    with open_store(url) as store, pytest.raises(DamagedStoreError, match=r"c\.0\.0\.0\.0: missing"):
+    with open_store(url) as store, pytest.raises(DamagedStoreError, match=r"c\.0\.0\.0\.0: is missing"):
         store.key_frames(0)
     with pytest.raises(DamagedStoreError, match="all 4 clips are damaged"):
         repair_store(url, tmp_path / "r.h5")
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_a_store_that_is_replaced_while_open_is_named(bucket, suffix):
+def test_replacing_an_open_remote_store_is_reported(bucket, suffix):
     url = f"{bucket}/s{suffix}"
     content(seed=0).write(url)
     with open_store(url) as store:
@@ -187,7 +187,7 @@ def test_a_store_that_is_replaced_while_open_is_named(bucket, suffix):
             store.key_frames(1)
 
 
-def test_metadata_that_are_told_twice_must_agree(bucket):
+def test_both_copies_of_remote_metadata_must_agree(bucket):
     url = f"{bucket}/s.zarr"
     content().write(url)
     change(url, "labels/zarr.json", lambda data: data.extend(b" "))

@@ -1,4 +1,4 @@
-"""The Zarr container: its layout, stores that zarr-python wrote, and shards in any number."""
+"""The Zarr container: its layout, stores written by zarr-python, and any number of shards."""
 
 import json
 
@@ -18,7 +18,7 @@ def names_of(path):
     return sorted(str(file.relative_to(path)) for file in path.rglob("*") if file.is_file())
 
 
-def test_the_layout_is_flat_and_has_few_files(tmp_path):
+def test_the_zarr_layout_is_flat_and_has_few_files(tmp_path):
     path = tmp_path / "s.zarr"
     content().write(path)
     assert names_of(path) == [
@@ -40,7 +40,7 @@ def test_the_layout_is_flat_and_has_few_files(tmp_path):
 
 @pytest.mark.parametrize("compression", [None, "zstd"])
 @pytest.mark.parametrize("shard_frames", [1, 5, 12, 13])
-def test_key_frames_may_lie_in_any_number_of_shards(tmp_path, monkeypatch, shard_frames, compression):
+def test_key_frames_may_be_in_any_number_of_shards(tmp_path, monkeypatch, shard_frames, compression):
     monkeypatch.setattr(zarr_writer, "MAX_SHARD_FRAMES", shard_frames)
     path = tmp_path / "s.zarr"
     written = content("float16")
@@ -55,17 +55,17 @@ def test_key_frames_may_lie_in_any_number_of_shards(tmp_path, monkeypatch, shard
     np.testing.assert_array_equal(open_store(path).key_frames(3), expected[6:])
 
 
-def test_a_lost_shard_is_damage_and_never_zeros(tmp_path, monkeypatch):
+def test_a_missing_shard_is_damage_and_never_read_as_zeros(tmp_path, monkeypatch):
     monkeypatch.setattr(zarr_writer, "MAX_SHARD_FRAMES", 5)
     path = tmp_path / "s.zarr"
     content().write(path)
     (path / "key_frames" / "c.1.0.0.0").unlink()
-    with pytest.raises(DamagedStoreError, match=r"c\.1\.0\.0\.0: missing"):
+    with pytest.raises(DamagedStoreError, match=r"c\.1\.0\.0\.0: is missing"):
         open_store(path)
 
 
 def write_with_zarr(path, written, *, separator="/", shards=5, compressors=None):
-    """The same content by zarr-python alone, as another program would write it from docs/format.md."""
+    """Writes a store with zarr-python alone, as another program would write it from docs/format.md."""
     frames = np.concatenate([clip.key_frames for clip in written.clips])
     arrays = {
         "positions": np.concatenate([clip.positions for clip in written.clips]).astype("<u2"),
@@ -105,7 +105,7 @@ def write_with_zarr(path, written, *, separator="/", shards=5, compressors=None)
     "compressors",
     [None, zarr.codecs.ZstdCodec(), zarr.codecs.ZstdCodec(checksum=True), zarr.codecs.GzipCodec()],
 )
-def test_a_store_that_zarr_python_wrote_is_read(tmp_path, separator, compressors):
+def test_a_store_written_by_zarr_python_is_read(tmp_path, separator, compressors):
     frames = write_with_zarr(tmp_path / "s.zarr", content(), separator=separator, compressors=compressors)
     store = open_store(tmp_path / "s.zarr")
     assert np.array_equal(store.stored_frames(0, 12), frames)
@@ -113,7 +113,7 @@ def test_a_store_that_zarr_python_wrote_is_read(tmp_path, separator, compressors
     assert store.storage.native_bytes is None
 
 
-def test_a_shard_whose_frames_lie_in_another_order_is_read(tmp_path):
+def test_a_shard_with_frames_in_a_different_order_is_read(tmp_path):
     path = tmp_path / "s.zarr"
     written = content()
     written.write(path)
@@ -167,7 +167,7 @@ def sharding(metadata):
         (lambda m: m.update(data_type={"name": "int32"}), "plain name"),
     ],
 )
-def test_metadata_that_describes_no_array_is_refused(change, words):
+def test_metadata_that_do_not_describe_an_array_are_refused(change, words):
     with pytest.raises(DamagedStoreError, match=words):
         parse_array(edited(SMALL, change), "labels")
 
@@ -186,7 +186,7 @@ def test_metadata_that_describes_no_array_is_refused(change, words):
         lambda m: m.update(dimension_names=["x"]),
     ],
 )
-def test_a_small_array_is_ours_only_if_all_of_its_metadata_is(change):
+def test_a_small_array_has_our_layout_only_if_all_of_its_metadata_match(change):
     assert not parse_array(edited(SMALL, change), "labels").is_plain
 
 
@@ -207,11 +207,11 @@ def test_a_small_array_is_ours_only_if_all_of_its_metadata_is(change):
         lambda m: sharding(m)["codecs"].append({"name": "zstd"}),
     ],
 )
-def test_frames_are_ours_only_if_all_of_their_metadata_is(change):
+def test_frames_have_our_layout_only_if_all_of_their_metadata_match(change):
     assert parse_array(edited(FRAMES, change), "key_frames").shard_length is None
 
 
-def test_metadata_is_recognised_as_written():
+def test_metadata_are_recognised_as_written_by_dfs_store():
     assert parse_array(json.dumps(SMALL).encode(), "x").is_plain
     parsed = parse_array(edited(FRAMES, lambda m: m.update(attributes={"note": "a user's"})), "x")
     assert (parsed.dtype, parsed.shape, parsed.shard_length) == ("float32", (12, 3, 4, 4), 5)

@@ -1,4 +1,4 @@
-"""Stores in a zip archive: the same as in a folder, mapped where they lie, and zarr-python's archives too."""
+"""Stores in a zip archive equal stores in a folder, are memory-mapped, and may come from other programs."""
 
 import os
 import pickle
@@ -20,7 +20,7 @@ COMPRESSIONS = [None, "zstd", "gzip"]
 
 
 def zipped(folder: Path, archive: Path, *, folders=False):
-    """Zips a store as `zip -0 -r` does, folders among the members."""
+    """Zips a store like `zip -0 -r`. With `folders`, the folders become members as well."""
     with zipfile.ZipFile(archive, "w") as target:
         for file in sorted(folder.rglob("*")):
             if file.is_file() or folders:
@@ -37,7 +37,7 @@ def equal(path, other):
 
 
 @pytest.mark.parametrize("compression", COMPRESSIONS)
-def test_an_archive_is_the_folder(tmp_path, dtype, compression):
+def test_an_archive_contains_the_same_files_as_a_folder(tmp_path, dtype, compression):
     content(dtype).write(tmp_path / "s.zarr", compression=compression)
     content(dtype).write(tmp_path / "s.zarr.zip", compression=compression)
     equal(tmp_path / "s.zarr.zip", tmp_path / "s.zarr")
@@ -49,7 +49,7 @@ def test_an_archive_is_the_folder(tmp_path, dtype, compression):
     with zipfile.ZipFile(tmp_path / "s.zarr.zip") as archive:
         assert archive.testzip() is None
         for name in archive.namelist():
-            if compression != "gzip" or not name.startswith("key_frames/c"):  # gzip holds the time of day
+            if compression != "gzip" or not name.startswith("key_frames/c"):  # gzip stores the time of day
                 assert archive.read(name) == (tmp_path / "s.zarr" / name).read_bytes()
     copy_store(tmp_path / "s.zarr.zip", tmp_path / "s.h5")
     copy_store(tmp_path / "s.h5", tmp_path / "back.zarr.zip", compression=compression)
@@ -58,7 +58,7 @@ def test_an_archive_is_the_folder(tmp_path, dtype, compression):
         assert (tmp_path / "back.zarr.zip").read_bytes() == (tmp_path / "s.zarr.zip").read_bytes()
 
 
-def test_frames_are_mapped_where_they_lie(tmp_path):
+def test_frames_in_an_archive_are_memory_mapped(tmp_path):
     content().write(tmp_path / "s.zarr.zip")
     with open_store(tmp_path / "s.zarr.zip") as store:
         frames = store.stored_frames(2, 9)
@@ -72,7 +72,7 @@ def test_frames_are_mapped_where_they_lie(tmp_path):
             assert (member.header_offset + 30 + lengths) % 64 == 0
 
 
-def test_zarr_python_opens_ours_and_we_open_its(tmp_path):
+def test_zarr_python_reads_our_archives_and_we_read_its_archives(tmp_path):
     content("uint8").write(tmp_path / "s.zarr.zip")
     with zarr.storage.ZipStore(tmp_path / "s.zarr.zip", mode="r") as store:
         group = zarr.open_group(store, mode="r")
@@ -95,7 +95,7 @@ def test_zarr_python_opens_ours_and_we_open_its(tmp_path):
     assert list(verify(its)) == []
 
 
-def test_archives_of_other_programs(tmp_path):
+def test_archives_written_by_other_programs_are_read(tmp_path):
     content().write(tmp_path / "s.zarr")
     equal(zipped(tmp_path / "s.zarr", tmp_path / "plain.zarr.zip", folders=True), tmp_path / "s.zarr")
     # Sizes in 64 bits, as for archives beyond 4 GiB.
@@ -105,7 +105,7 @@ def test_archives_of_other_programs(tmp_path):
             with target.open(name, "w", force_zip64=True) as member:
                 member.write(file.read_bytes())
     equal(tmp_path / "large.zarr.zip", tmp_path / "s.zarr")
-    # Written to a pipe, so that sizes follow the data.
+    # Written to a pipe, so that the sizes follow the data.
     with (tmp_path / "piped.zarr.zip").open("wb") as file:
         shown = subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=file)
         with shown.stdin, zipfile.ZipFile(shown.stdin, "w") as target:
@@ -115,8 +115,8 @@ def test_archives_of_other_programs(tmp_path):
     equal(tmp_path / "piped.zarr.zip", tmp_path / "s.zarr")
 
 
-def test_archives_beyond_four_gigabytes(tmp_path):
-    # A hole before the store's members, which costs no disk.
+def test_archives_larger_than_four_gigabytes_are_read(tmp_path):
+    # A hole before the store's members, which takes no disk space.
     content().write(tmp_path / "s.zarr")
     with (tmp_path / "s.zarr.zip").open("x+b") as file, zipfile.ZipFile(file, "w") as archive:
         hole = archive.open(zipfile.ZipInfo("hole"), "w", force_zip64=True)
@@ -131,7 +131,7 @@ def test_archives_beyond_four_gigabytes(tmp_path):
     (tmp_path / "s.zarr.zip").unlink()
 
 
-def test_what_is_no_zipped_store(tmp_path):
+def test_files_that_are_not_zipped_stores_are_refused(tmp_path):
     with pytest.raises(StoreNotFoundError):
         open_store(tmp_path / "none.zarr.zip")
     (tmp_path / "folder.zarr.zip").mkdir()
@@ -153,7 +153,7 @@ def test_what_is_no_zipped_store(tmp_path):
         open_store(tmp_path / "nested.zarr.zip")
 
 
-def test_damage_is_named_and_repaired(tmp_path):
+def test_damage_in_an_archive_is_reported_and_repaired(tmp_path):
     path = tmp_path / "s.zarr.zip"
     content().write(path)
     with open_store(path) as store:
@@ -170,7 +170,7 @@ def test_damage_is_named_and_repaired(tmp_path):
     assert list(verify(tmp_path / "r.zarr.zip")) == []
 
 
-def test_an_archive_appears_whole_and_is_replaced_in_one_step(tmp_path):
+def test_an_archive_is_published_and_replaced_atomically(tmp_path):
     path = tmp_path / "s.zarr.zip"
     with open_writer(path) as writer:
         writer.append(np.zeros((2, 2, 4, 3)), [0, 5], 0)
@@ -183,7 +183,7 @@ def test_an_archive_appears_whole_and_is_replaced_in_one_step(tmp_path):
         with pytest.raises(OutputExistsError):
             content().write(path)
         content().write(path, overwrite=True)
-        assert store.clip(0).max() == 0  # a reader keeps what it opened
+        assert store.clip(0).max() == 0  # a reader keeps the store that it opened
     assert [file.name for file in tmp_path.iterdir()] == ["s.zarr.zip"]
     assert list(verify(path)) == []
     path.write_text("no archive")
@@ -191,7 +191,7 @@ def test_an_archive_appears_whole_and_is_replaced_in_one_step(tmp_path):
         content().write(path, overwrite=True)
 
 
-def test_a_killed_writer_leaves_no_archive(tmp_path):
+def test_a_killed_writer_leaves_no_archive_behind(tmp_path):
     code = (
         "import os, signal, sys; from tests.format.making import open_writer\n"
         f"with open_writer({str(tmp_path / 's.zarr.zip')!r}) as writer:\n"
@@ -206,7 +206,7 @@ def test_a_killed_writer_leaves_no_archive(tmp_path):
     assert list(verify(tmp_path / "s.zarr.zip")) == []
 
 
-def test_many_shards_in_an_archive(tmp_path, monkeypatch):
+def test_an_archive_may_contain_many_shards(tmp_path, monkeypatch):
     from dfs_store.format.zarr import writer as zarr_writer
 
     monkeypatch.setattr(zarr_writer, "MAX_SHARD_FRAMES", 5)
@@ -216,7 +216,7 @@ def test_many_shards_in_an_archive(tmp_path, monkeypatch):
     equal(tmp_path / "s.zarr.zip", tmp_path / "s.h5")
 
 
-def test_a_full_disk_is_told(tmp_path):
+def test_a_full_disk_is_reported_while_writing_an_archive(tmp_path):
     import resource
 
     limit = resource.getrlimit(resource.RLIMIT_FSIZE)
