@@ -4,6 +4,7 @@ The command line builds its options from them, so this module imports nothing he
 documents each setting, and checks them together.
 """
 
+import os
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, Literal, NamedTuple, get_args, get_origin
@@ -44,7 +45,7 @@ FolderLayout = Literal["classes"]
 VideoDecoder = Literal["auto", "pyav", "decord"]
 ClipsPerClass = int | Literal["all"]
 
-MATCHING = "Settings of the method (default: the preset of method, dataset and vpc)"
+MATCHING = "Method settings (default: the preset for the method, dataset and vpc)"
 MEMORIES = "Memories (static-dynamic)"
 INSERTION = "Insertion of key frames (dfs)"
 KEPT = "Key frames of real clips (pack needs one of these)"
@@ -58,11 +59,11 @@ class Option(NamedTuple):
     """The command-line option of a setting, and its check.
 
     Attributes:
-        help: one line.
-        panel: group in the help; None for the first.
-        metavar: placeholder for the value in the help; None for its type.
-        words: values to complete, in addition to those of a Literal.
-        check: called with flag and value if the value is not None; raises SettingsError.
+        help: the help text, one line.
+        panel: group of options in the help; None for the first group.
+        metavar: placeholder for the value in the help; None for the type's name.
+        words: values for shell completion, in addition to the words of a Literal.
+        check: called with the flag and the value unless the value is None; raises SettingsError.
     """
 
     help: str
@@ -91,7 +92,7 @@ def _at_least_1(flag: str, value: int | str) -> None:
 
 def _moments(flag: str, value: int) -> None:
     if not 2 <= value <= 1000:
-        raise SettingsError(f"{flag} must be in 2..1000 (the start and the end are two moments), got {value}")
+        raise SettingsError(f"{flag} must be in 2..1000, including the start and the end, got {value}")
 
 
 def _not_negative(flag: str, value: int) -> None:
@@ -130,7 +131,7 @@ def _bytes(flag: str, value: str | int) -> None:
 
 def _clip_numbers(flag: str, value: tuple[object, ...]) -> None:
     if any(isinstance(clip, bool) or not isinstance(clip, int) or clip < 0 for clip in value):
-        raise SettingsError(f"{flag} must be clip numbers, 0 or more, got {value}")
+        raise SettingsError(f"{flag} must contain clip numbers (integers >= 0), got {value}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,7 +144,7 @@ class Settings:
 
     dataset: str = _set("Dataset to condense.", default=MISSING, metavar="NAME|FOLDER|LIST")
     vpc: ClipsPerClass = _set(
-        "Clips per class; all: every real clip (random, herding, k-center, pack).",
+        "Clips per class, or all real clips (random, herding, k-center, pack).",
         default=MISSING,
         metavar="N|all",
         check=_at_least_1,
@@ -170,7 +171,7 @@ class Settings:
     lr: float | None = _set("Learning rate of the key frames.", MATCHING, check=_positive)
     momentum: float | None = _set("Momentum of SGD.", MATCHING, check=_below_1)
     batch_real: int | None = _set("Real clips per class in each step.", MATCHING, check=_at_least_1)
-    init: Initialisation | None = _set("Start from noise, real, herding or pack.", MATCHING)
+    init: Initialisation | None = _set("Initial key frames: noise, real, herding or pack.", MATCHING)
     seed: int = _set("Seed of the random numbers.", MATCHING, 0, check=_not_negative)
     extractor: str = _set(
         "Network whose features herding, k-center and pack compare.",
@@ -187,13 +188,13 @@ class Settings:
     )
 
     budget: str | int | None = _set(
-        "Size of all key frames together: 20MiB (pack, dfs).", KEPT, metavar="SIZE", check=_bytes
+        "Total size of the key frames, for example 20MiB (pack, dfs).", KEPT, metavar="SIZE", check=_bytes
     )
     key_frames: int | None = _set(
         "Key frames per clip; for pack, the maximum. Default: all.", KEPT, metavar="K", check=_at_least_1
     )
     min_key_frames: int | None = _set(
-        "Fewest key frames per clip (pack). Default: 2 if --budget allows.",
+        "Minimum key frames per clip (pack). Default: 2 if --budget allows.",
         KEPT,
         metavar="K",
         check=_at_least_1,
@@ -205,18 +206,18 @@ class Settings:
     initial_key_frames: int = _set("Key frames per clip at the start.", INSERTION, 2, check=_at_least_1)
     insertion: bool | None = _set("Whether to insert key frames.", INSERTION)
     epsilon: float | None = _set(
-        "Threshold: insert below this cosine, or above this distance.", INSERTION, check=_number
+        "Insert below this cosine, or above this l2 distance.", INSERTION, check=_number
     )
     warmup: float = _set("Share of the steps before insertion begins.", INSERTION, 0.2)
     cooldown: float = _set("Share of the steps after insertion ends.", INSERTION, 0.2)
     insert_every: float = _set(
-        "Share of the phase between two tests; 0 tests at every step.", INSERTION, 0.05, metavar="SHARE"
+        "Share of the phase between tests, or 0 to test at every step.", INSERTION, 0.05, metavar="SHARE"
     )
     evidence: Gathering = _set(
-        "Cosines to test: last, mean, or persistent since the previous test.", INSERTION, "last"
+        "Test the last cosines, their mean, or how persistently they disagree.", INSERTION, "last"
     )
     persistence: float = _set(
-        "Share of steps at which both cosines must disagree (persistent).",
+        "For persistent: share of steps at which both cosines must disagree.",
         INSERTION,
         0.5,
         metavar="SHARE",
@@ -230,7 +231,7 @@ class Settings:
         "Gradient of a key frame: frame (its own) or accumulated.", INSERTION, "frame"
     )
     watch: tuple[int, ...] = _set(
-        "Clips whose cosines to log, for `dfs preview --kind cosine`.",
+        "Clips to log the cosines of, for `dfs preview --kind cosine`.",
         INSERTION,
         (0,),
         metavar="N,N",
@@ -271,7 +272,7 @@ class Settings:
         "Steps between checkpoints. Default: every 5 minutes.", RUNNING, metavar="STEPS", check=_at_least_1
     )
     max_memory: str | int | None = _set(
-        "Memory limit for the GPU, or on the CPU for this process: 8GiB.",
+        "Limit for GPU memory or, on the CPU, for this process, for example 8GiB.",
         RUNNING,
         metavar="SIZE",
         check=_bytes,
@@ -281,6 +282,9 @@ class Settings:
     def __post_init__(self) -> None:
         for each in fields(self):
             value, flag = getattr(self, each.name), flag_of(each.name)
+            if isinstance(value, os.PathLike):
+                value = os.fspath(value)
+                object.__setattr__(self, each.name, value)
             words, kinds = words_of(each.type), kinds_of(each.type)
             if value not in words and not any(_fits(value, kind) for kind in kinds):
                 names = " or ".join(sorted(kind.__name__ for kind in kinds if kind is not type(None)))
@@ -294,28 +298,28 @@ class Settings:
 
 
 def flag_of(name: str) -> str:
-    """Returns the command-line flag of a setting: "--key-frames"."""
+    """Returns the command-line flag of a setting, for example "--key-frames"."""
     return "--" + name.replace("_", "-")
 
 
 def words_of(kind: Any) -> tuple[str, ...]:  # noqa: ANN401 - a type, or something that stands for several
-    """Returns the words of a Literal or of a Literal | None; none for other types."""
+    """Returns the words of a Literal, alone or in a union; an empty tuple for other types."""
     return next((get_args(each) for each in (kind, *_alternatives(kind)) if get_origin(each) is Literal), ())
 
 
 def kinds_of(kind: Any) -> set[type]:  # noqa: ANN401 - as `words_of`
-    """Returns the classes that a value of a setting can be an instance of, besides the words of a Literal."""
+    """Returns the classes that a setting accepts, in addition to the words of a Literal."""
     kinds = {get_origin(each) or each for each in _alternatives(kind) or (kind,)}
     return {each for each in kinds if isinstance(each, type)}
 
 
 def _alternatives(kind: Any) -> tuple[Any, ...]:  # noqa: ANN401 - as `words_of`
-    """Returns the types of a union, or the values of a Literal; none for a plain type."""
+    """Returns the types of a union, or the values of a Literal; an empty tuple for a plain type."""
     return () if get_origin(kind) is tuple else get_args(kind)
 
 
 def _fits(value: object, kind: type) -> bool:
-    """Returns whether a value is of a type; an int is accepted as a float, but a bool not as a number."""
+    """Returns whether a value has a type. An int counts as a float, but a bool is not a number."""
     if isinstance(value, bool):
         return kind is bool
     return isinstance(value, (int, float) if kind is float else kind)

@@ -61,7 +61,7 @@ def _blosc(stored: Bytes, size_bytes: int) -> Bytes:
     if stored.size < _BLOSC_HEADER_BYTES:
         raise ValueError(f"needs a header of {_BLOSC_HEADER_BYTES} bytes, got {stored.size} bytes")
     expanded, _, compressed = stored[4:_BLOSC_HEADER_BYTES].view("<u4").tolist()
-    # The decoder does not get the size of its input, and would read past the end.
+    # The decoder does not know the size of its input and would read past the end.
     if compressed != stored.size:
         raise ValueError(f"its header states {compressed:,} compressed bytes, but there are {stored.size:,}")
     if expanded != size_bytes:

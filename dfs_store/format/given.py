@@ -77,7 +77,7 @@ def check_frames(key_frames: npt.ArrayLike, frame_shape: tuple[int, ...]) -> npt
     values = np.asarray(key_frames)
     if values.ndim != 4 or values.shape[0] == 0 or values.shape[1:] != frame_shape:
         raise ClipError(
-            f"key frames must have shape (K, {', '.join(map(str, frame_shape))}) with K from 1, "
+            f"key frames must have shape (K, {', '.join(map(str, frame_shape))}) with K >= 1, "
             f"got {values.shape}"
         )
     if values.dtype.kind not in "fiu":

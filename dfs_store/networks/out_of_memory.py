@@ -1,4 +1,4 @@
-"""Turns out-of-memory errors of torch into OutOfMemoryError with a remedy."""
+"""Converts torch's out-of-memory errors to OutOfMemoryError, with a remedy."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,7 +22,7 @@ _WORDS = (
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Returns whether an error means that a device or the host is out of memory."""
+    """Returns whether an error means that a device or the host has run out of memory."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     return isinstance(error, RuntimeError) and any(word in str(error).lower() for word in _WORDS)
@@ -30,10 +30,10 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 @contextmanager
 def out_of_memory_named(remedy: str) -> Iterator[None]:
-    """Converts torch's out-of-memory errors.
+    """Converts torch's out-of-memory errors to OutOfMemoryError.
 
     Args:
-        remedy: what the user can do, appended to the message.
+        remedy: advice to the user, which is appended to the message.
 
     Raises:
         OutOfMemoryError: the device ran out of memory in the block.

@@ -233,7 +233,7 @@ def test_a_run_keeps_its_log_and_tells_its_story(dfs, tmp_path):
     ("words", "message"),
     [
         (("--watch", "one"), "--watch must be clip numbers"),
-        (("--watch", "-1"), "--watch must be clip numbers, 0 or more"),
+        (("--watch", "-1"), "--watch must contain clip numbers"),
         (("--track", "tensorbord"), "Did you mean 'tensorboard'?"),
     ],
 )

@@ -76,5 +76,5 @@ def test_soft_labels_are_forecast_and_refused_where_they_cannot_be(config, video
     assert plan_run(config(), videos).soft_label_bytes is None
     with pytest.raises(SettingsError, match="--soft-labels is not used by method static-dynamic"):
         config(method="static-dynamic", soft_labels=True)
-    with pytest.raises(SettingsError, match="at least 43 pixels, got size 32"):
+    with pytest.raises(SettingsError, match="at least 43 pixels per side, got 32"):
         plan_run(config(method="random", soft_labels=True, size=32))

@@ -22,7 +22,7 @@ NAN = np.where(np.arange(48).reshape(TWO.shape) == 30, np.nan, 0)
 @pytest.mark.parametrize(
     ("arguments", "error", "words"),
     [
-        ((TWO[:, :1], [0, 5], 0), ClipError, r"shape \(K, 2, 4, 3\) with K from 1, got \(2, 1, 4, 3\)"),
+        ((TWO[:, :1], [0, 5], 0), ClipError, r"shape \(K, 2, 4, 3\) with K >= 1, got \(2, 1, 4, 3\)"),
         ((TWO[:0], [], 0), ClipError, "K from 1"),
         ((TWO[0], [0, 5], 0), ClipError, "shape"),
         ((NAN, [0, 5], 0), ClipError, "key frame 1 of the clip"),

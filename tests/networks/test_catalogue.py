@@ -41,7 +41,7 @@ def test_recurrent_networks_take_any_clip(name):
     assert network.num_features == 128 * 2 * 2
     clips = torch.randn(2, 3, 3, 16, 16, generator=torch.Generator().manual_seed(0))
     assert network(clips).shape == (2, 5)
-    with pytest.raises(SettingsError, match="8 pixels"):
+    with pytest.raises(SettingsError, match="size >= 8, got 5, 3 and 7"):
         build_network(name, 5, 3, 7, seed=0)
 
 

@@ -37,5 +37,5 @@ def test_a_frame_norm_does_not_mix_frames():
 
 
 def test_too_small_is_refused():
-    with pytest.raises(SettingsError, match="8 pixels, got 3 and size 7"):
+    with pytest.raises(SettingsError, match="size >= 8, got 3 and 7"):
         FrameConvNet(3, 7)

@@ -139,7 +139,7 @@ def test_nonsense_is_refused(name, value):
 def test_a_batch_that_is_too_small_for_a_normalisation_is_refused_by_name():
     normalised = nn.Sequential(nn.Flatten(), nn.Linear(32, 4), nn.BatchNorm1d(4), nn.Linear(4, 2))
     with pytest.raises(
-        SettingsError, match=r"a batch of 1 clip of shape \(2, 1, 4, 4\), .* another --batch-size"
+        SettingsError, match=r"a batch of 1 clip with shape \(2, 1, 4, 4\); .* another --batch-size"
     ):
         train(normalised, Blobs(), TrainingSettings(epochs=1, batch_size=11))
 

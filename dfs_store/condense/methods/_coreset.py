@@ -23,7 +23,7 @@ __all__ = ["coreset", "ranked_clips"]
 def ranked_clips(
     config: CondenseConfig, videos: VideoDataset, tell: Callable[[Event], None], choose: Choose
 ) -> tuple[list[int], dict[str, Any]]:
-    """Chooses `vpc` real clips of every class by their features; there is nothing to choose if that is "all".
+    """Chooses `vpc` real clips of every class by their features, or all of them if `vpc` is "all".
 
     Args:
         config: resolved settings.
@@ -32,11 +32,11 @@ def ranked_clips(
         choose: the selection rule.
 
     Returns:
-        Clip numbers, class by class, in the order of choice; and the provenance entry of the extractor, if
-        there was one.
+        Clip numbers, class by class, in the order in which they were chosen; and the extractor's entry for
+        the provenance, empty if no extractor was needed.
 
     Raises:
-        SettingsError: a class has fewer clips than `vpc`, or `extractor` is not a file of such a network.
+        SettingsError: a class has fewer clips than `vpc`, or the extractor cannot be used.
     """
     check_real_clips(clips_per_class(videos), config.vpc)
     device = resolve_device(config.device)
@@ -52,10 +52,10 @@ def ranked_clips(
 def coreset(
     config: CondenseConfig, videos: VideoDataset, tell: Callable[[Event], None], choose: Choose
 ) -> Condensed:
-    """Returns the clips of `ranked_clips` with `key_frames` real frames each, or all frames.
+    """Returns the clips that `ranked_clips` chooses, with `key_frames` real frames each, or all frames.
 
     Raises:
-        SettingsError: as `ranked_clips`, or `key_frames` is outside 1..T.
+        SettingsError: see `ranked_clips`; or `key_frames` is outside 1..T.
     """
     chosen, about = ranked_clips(config, videos, tell, choose)
     return kept_clips(videos, chosen, config.key_frames, about)

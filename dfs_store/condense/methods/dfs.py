@@ -1,7 +1,7 @@
 """DFS: presets by dataset, and the setup of the training loop."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import torch
 
@@ -9,6 +9,7 @@ from dfs_store.condense.condensed import Condensed, CondensedClip
 from dfs_store.condense.config import CondenseConfig
 from dfs_store.condense.engine.initialise import Group, clip_groups, even_positions, initial_key_frames
 from dfs_store.condense.engine.insertion.budget import affordable_key_frames
+from dfs_store.condense.engine.insertion.rule import InsertionRule
 from dfs_store.condense.engine.loop import dfs_loop
 from dfs_store.condense.engine.real_clips import RealClips
 from dfs_store.condense.engine.real_starts import real_starts, sources_of
@@ -55,10 +56,10 @@ _TABLE_A: Mapping[str, Mapping[int, Preset]] = {
 }
 # The paper has no row for other datasets; MiniUCF is the closest.
 _FALLBACK = "miniucf"
-# Ours, for the built-in datasets. moving-shapes diverges from lr 50 on. stick-figures starts from the first
-# and last frames of herded clips. Its lr at vpc 2 was chosen on held-out clips; at other vpc it is
-# proportional, because a clip's gradient scales as 1 / vpc. WebP images have the same accuracy in a thirtieth
-# of the bytes.
+# Our presets for the built-in datasets. moving-shapes diverges at an lr of 50 or more. stick-figures starts
+# from the first and last frames of herded clips. Its lr at vpc 2 was chosen on held-out clips, and is
+# proportional to vpc, because a clip's gradient scales as 1 / vpc. WebP images reach the same accuracy with
+# a thirtieth of the bytes.
 _OURS: Mapping[str, Mapping[int, Preset]] = {
     "moving-shapes": {1: Preset(8.0)},
     "stick-figures": {
@@ -67,32 +68,24 @@ _OURS: Mapping[str, Mapping[int, Preset]] = {
     },
 }
 # Not used without insertion.
-_INSERTION_SETTINGS = (
-    "epsilon",
-    "warmup",
-    "cooldown",
-    "insert_every",
-    "evidence",
-    "persistence",
-    "score",
-    "selection",
-    "metric",
-    "insertions",
-    "gradient",
-)
+_INSERTION_SETTINGS = ("warmup", "cooldown", "insert_every", *(each.name for each in fields(InsertionRule)))
 
 
 def dfs(config: CondenseConfig, videos: VideoDataset, tell: Callable[[Event], None]) -> Condensed:
-    """Trains key frames with Eq. 8 and inserts new ones where motion is not linear; raises as `trained`."""
+    """Trains key frames with Eq. 8 and inserts new ones where motion is not linear.
+
+    Raises:
+        DFSError: see `trained`.
+    """
     return trained(config, videos, tell, config.notes())
 
 
 def trained(
     config: CondenseConfig, videos: VideoDataset, tell: Callable[[Event], None], notes: tuple[str, ...]
 ) -> Condensed:
-    """Sets up the loop, runs or resumes it, and returns the clips.
+    """Sets up the training loop, runs or resumes it, and returns the clips.
 
-    If `tell` raises between two steps (as on Ctrl-C), a checkpoint is kept.
+    If `tell` raises an exception between two steps (as on Ctrl-C), a checkpoint is kept.
 
     Raises:
         DivergedError: the loss is no longer finite.
@@ -108,7 +101,7 @@ def trained(
     first_clip, last_clip = parts[mine.start][0][0], parts[mine.stop - 1][-1][-1]
     num_clips = len(videos.classes) * config.per_class
     network, kernels = checked_network(config, videos, device, ranks)
-    # With the precision in use, so that a resumed run computes as before or is refused.
+    # Includes the precision in use, so that a resumed run computes as before or raises an error.
     decisive = decisive_settings(kernels.config(config), videos)
     first_step, state = ranks.from_first(lambda: resumed(config, decisive))
     if state is not None:
@@ -139,7 +132,7 @@ def trained(
 
 
 def clips_at_a_time(config: CondenseConfig, videos: VideoDataset, device: torch.device) -> ClipsAtATime:
-    """Returns the initial number of clips to embed at a time."""
+    """Returns the initial limits on how many clips to embed at a time."""
     shape = videos.num_frames, videos.frame_shape
     return ClipsAtATime(
         real_clips_at_a_time(device, *shape, config.matching.batch_real), chunk_clips(device, *shape)
@@ -151,7 +144,7 @@ def checked_network(
 ) -> tuple[ConvNet3D, KernelCheck]:
     """Returns the network that embeds clips, and the numeric path that passes the check on this device.
 
-    With precision "auto" the first rank chooses for all, unless the checkpoint to resume says what it chose.
+    With precision "auto", the first rank chooses for all ranks; a resumed run keeps the recorded choice.
 
     Raises:
         SettingsError: no numeric path passes.
@@ -178,7 +171,7 @@ def checked_network(
 
 
 def frozen_network(videos: VideoDataset, device: torch.device) -> ConvNet3D:
-    """Returns the network that embeds clips, on `device`; the loop draws its weights."""
+    """Returns the network that embeds clips, on `device`; the loop draws its weights at every step."""
     network = ConvNet3D(len(videos.classes), videos.num_frames, videos.frame_shape[1])
     # Frozen, because only the clips need a gradient.
     network.requires_grad_(False).eval()

@@ -1,4 +1,4 @@
-"""Herding: chooses real clips whose running mean stays closest to the mean of their class."""
+"""Herding chooses real clips whose running mean stays closest to the mean of their class."""
 
 from collections.abc import Callable
 

@@ -7,7 +7,7 @@ import pytest
 
 from dfs_store import open_store
 from dfs_store.condense import ClipsFitted, StepDone, condense
-from dfs_store.condense.fitting.share_out import Option, share_out
+from dfs_store.condense.fitting.share_out import PricedOption, share_out
 from dfs_store.errors import SettingsError
 from dfs_store.format import copy_store, verify
 from dfs_store.format.coded.levels import pixel_levels
@@ -145,8 +145,8 @@ def test_nonsense_is_refused_and_leaves_nothing(config, videos, tmp_path, change
 
 
 def test_a_budget_goes_where_it_lowers_the_error_most():
-    flat = [Option(10, 5.0), Option(40, 4.0)]
-    steep = [Option(10, 100.0), Option(20, 90.0), Option(30, 20.0), Option(35, 25.0)]
+    flat = [PricedOption(10, 5.0), PricedOption(40, 4.0)]
+    steep = [PricedOption(10, 100.0), PricedOption(20, 90.0), PricedOption(30, 20.0), PricedOption(35, 25.0)]
     assert share_out([flat, steep], 40) == [0, 2]  # along the hull: 20 is skipped, 35 is no better than 30
     assert share_out([flat, steep], 70) == [1, 2]
     assert share_out([flat, steep], 39) == [0, 0]

@@ -134,7 +134,7 @@ def test_what_memory_ran_out_with_is_told_and_kept():
     sizes = ClipsAtATime(64, 64)
     clips = torch.randn(6, T, 3, SIZE, SIZE)
     with pytest.warns(
-        RuntimeWarning, match="with 6 real clips at a time: continuing with 3 .CUDA out of memory"
+        RuntimeWarning, match="with 6 real clips at a time; continuing with 3 .CUDA out of memory"
     ):
         sizes.embed_real(network_of(Small).embed, clips)
     assert sizes.provenance() == {"clips_at_a_time": {"real": 3, "synthetic": 64}}
@@ -237,7 +237,7 @@ print(sizes.synthetic)
 def test_memory_that_really_runs_out():
     done = subprocess.run([sys.executable, "-c", LIMITED], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert "with 16 synthetic clips at a time: continuing with 8" in done.stderr
+    assert "with 16 synthetic clips at a time; continuing with 8" in done.stderr
     assert 1 <= int(done.stdout) <= 4
 
 

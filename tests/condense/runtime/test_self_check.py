@@ -197,7 +197,7 @@ def test_a_resumed_run_keeps_the_choice_or_is_refused(config, videos, monkeypatc
     with pytest.raises(Stop):
         condense(config(precision="auto"), videos, on_event=stop)
     monkeypatch.setattr(speeds, lambda *_: 0.5)  # another machine
-    with pytest.raises(CheckpointError, match="precision 'bf16' there and 'float32' here"):
+    with pytest.raises(CheckpointError, match="precision 'bf16' there, 'float32' here"):
         condense(config(precision="float32", resume=True), videos)
     with condense(config(precision="auto", resume=True), videos) as store:
         provenance = store.attributes["provenance"]

@@ -90,7 +90,7 @@ def test_earlier_snapshots_are_replaced_only_if_asked(videos, config):
     with condense(config(snapshots=2, overwrite=True), videos) as store:
         assert list(snapshots_of(store)) == [0, 5]
     (folder / "mine.txt").touch()
-    with pytest.raises(OutputExistsError, match=r"a foreign file: mine\.txt"):
+    with pytest.raises(OutputExistsError, match=r"contains mine\.txt, a file of another kind"):
         condense(config(snapshots=2, overwrite=True), videos)
 
 
