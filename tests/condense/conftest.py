@@ -1,4 +1,4 @@
-"""Small real clips (of the built-in dataset) that ConvNet3D can take."""
+"""Small real clips of a built-in dataset that are just large enough for ConvNet3D."""
 
 import pytest
 
@@ -15,7 +15,7 @@ def videos():
 
 @pytest.fixture
 def config(tmp_path):
-    """Makes settings of a run of a few steps that inserts in the middle."""
+    """Returns a function that makes the settings of a short run that inserts in the middle."""
 
     def make(**changes):
         settings = {
