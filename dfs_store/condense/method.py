@@ -15,30 +15,13 @@ if TYPE_CHECKING:
     from dfs_store.condense.events import Event
     from dfs_store.videos import VideoDataset
 
-__all__ = ["MATCHING_SETTINGS", "Method", "Phases", "phases_of_schedule"]
+__all__ = ["MATCHING_SETTINGS", "Method", "Phases"]
 
 Run = Callable[["CondenseConfig", "VideoDataset", Callable[["Event"], None]], "Condensed"]
 Phases = tuple[tuple[str, int, int], ...]
 
 # Used by every method that takes steps of Eq. 8.
 MATCHING_SETTINGS = ("iterations", "lr", "momentum", "batch_real", "init", "precision")
-
-
-def _all_frames(_config: "CondenseConfig", num_frames: int) -> tuple[int, int]:
-    return num_frames, num_frames
-
-
-def phases_of_schedule(config: "CondenseConfig") -> Phases:
-    """Returns warm-up, insertion and cool-down, or a single phase without insertion."""
-    return config.schedule.phases
-
-
-def _nothing(*_arguments: object) -> None:
-    pass
-
-
-def _no_notes(_config: "CondenseConfig") -> list[str]:
-    return []
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,10 +64,10 @@ class Method:
     encodes: bool = True
     needs_real_clips: bool = False
     when_compared: Mapping[str, Any] = field(default_factory=dict)
-    check: Callable[["CondenseConfig"], None] = _nothing
-    check_clips: Callable[["CondenseConfig", int, int, tuple[int, int, int]], None] = _nothing
-    notes: Callable[["CondenseConfig"], list[str]] = _no_notes
-    key_frames: Callable[["CondenseConfig", int], tuple[int, int]] = _all_frames
+    check: Callable[["CondenseConfig"], None] = lambda _: None
+    check_clips: Callable[["CondenseConfig", int, int, tuple[int, int, int]], None] = lambda *_: None
+    notes: Callable[["CondenseConfig"], list[str]] = lambda _: []
+    key_frames: Callable[["CondenseConfig", int], tuple[int, int]] = lambda _, frames: (frames, frames)
     phases: Callable[["CondenseConfig"], Phases] | None = None
     native_bytes: Callable[[int, int, int, tuple[int, int, int]], int] | None = None
     training_clips: Callable[..., Any] | None = None

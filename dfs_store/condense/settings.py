@@ -85,53 +85,33 @@ def _set(
     return field(default=default, metadata={"option": Option(text, panel, metavar, words, check)})
 
 
-def _at_least_1(flag: str, value: int | str) -> None:
-    if isinstance(value, int) and value < 1:
-        raise SettingsError(f"{flag} must be at least 1, got {value}")
+def _must(rule: str, holds: Callable[[Any], bool]) -> Check:
+    """Returns a check that raises SettingsError with the rule unless `holds` is true of the value."""
+
+    def check(flag: str, value: object) -> None:
+        if not holds(value):
+            raise SettingsError(f"{flag} must {rule}, got {value}")
+
+    return check
 
 
-def _moments(flag: str, value: int) -> None:
-    if not 2 <= value <= 1000:
-        raise SettingsError(f"{flag} must be in 2..1000, including the start and the end, got {value}")
-
-
-def _not_negative(flag: str, value: int) -> None:
-    if value < 0:
-        raise SettingsError(f"{flag} must not be negative, got {value}")
-
-
-def _positive(flag: str, value: float) -> None:
-    if not 0 < value < float("inf"):
-        raise SettingsError(f"{flag} must be a positive number, got {value}")
-
-
-def _below_1(flag: str, value: float) -> None:
-    if not 0 <= value < 1:
-        raise SettingsError(f"{flag} must be in [0, 1), got {value}")
-
-
-def _share_of_steps(flag: str, value: float) -> None:
-    if not 0 < value <= 1:
-        raise SettingsError(f"{flag} is a share of steps and must be in (0, 1], got {value}")
-
-
-def _levels(flag: str, value: float) -> None:
-    if not 0 <= value <= 255:
-        raise SettingsError(f"{flag} must be in 0..255 (8-bit levels), got {value}")
-
-
-def _number(flag: str, value: float) -> None:
-    if value != value:
-        raise SettingsError(f"{flag} must be a number, got nan")
+def _are_clip_numbers(values: tuple[object, ...]) -> bool:
+    return all(isinstance(clip, int) and not isinstance(clip, bool) and clip >= 0 for clip in values)
 
 
 def _bytes(flag: str, value: str | int) -> None:
     parse_bytes(str(value), flag)
 
 
-def _clip_numbers(flag: str, value: tuple[object, ...]) -> None:
-    if any(isinstance(clip, bool) or not isinstance(clip, int) or clip < 0 for clip in value):
-        raise SettingsError(f"{flag} must contain clip numbers (integers >= 0), got {value}")
+_at_least_1 = _must("be at least 1", lambda value: value == "all" or value >= 1)
+_not_negative = _must("not be negative", lambda value: value >= 0)
+_positive = _must("be a positive number", lambda value: 0 < value < float("inf"))
+_below_1 = _must("be in [0, 1)", lambda value: 0 <= value < 1)
+_share_of_steps = _must("be a share of steps in (0, 1]", lambda value: 0 < value <= 1)
+_levels = _must("be in 0..255 (8-bit levels)", lambda value: 0 <= value <= 255)
+_number = _must("be a number", lambda value: value == value)
+_moments = _must("be in 2..1000, including the start and the end", lambda value: 2 <= value <= 1000)
+_clip_numbers = _must("contain clip numbers (integers >= 0)", _are_clip_numbers)
 
 
 @dataclass(frozen=True, kw_only=True)

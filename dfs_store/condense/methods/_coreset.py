@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from dfs_store.condense.condensed import Condensed, kept_clips
+from dfs_store.condense.condensed import Condensed, kept_clips, real_key_frames
 from dfs_store.condense.config import CondenseConfig
 from dfs_store.condense.engine.extractor import extractor_network
 from dfs_store.condense.engine.real_starts import (
@@ -14,6 +14,7 @@ from dfs_store.condense.engine.real_starts import (
     clips_per_class,
 )
 from dfs_store.condense.events import Event, RunStarted
+from dfs_store.condense.method import Method
 from dfs_store.condense.runtime.device import resolve_device
 from dfs_store.videos import VideoDataset
 
@@ -49,13 +50,13 @@ def ranked_clips(
     return chosen_by_features(network, videos, config.vpc, choose).tolist(), about
 
 
-def coreset(
-    config: CondenseConfig, videos: VideoDataset, tell: Callable[[Event], None], choose: Choose
-) -> Condensed:
-    """Returns the clips that `ranked_clips` chooses, with `key_frames` real frames each, or all frames.
+def coreset(choose: Choose) -> Method:
+    """Returns the method that keeps the chosen clips, with `key_frames` real frames each, or all frames."""
 
-    Raises:
-        SettingsError: see `ranked_clips`; or `key_frames` is outside 1..T.
-    """
-    chosen, about = ranked_clips(config, videos, tell, choose)
-    return kept_clips(videos, chosen, config.key_frames, about)
+    def run(config: CondenseConfig, videos: VideoDataset, tell: Callable[[Event], None]) -> Condensed:
+        chosen, about = ranked_clips(config, videos, tell, choose)
+        return kept_clips(videos, chosen, config.key_frames, about)
+
+    return Method(
+        run=run, settings=("extractor", "key_frames"), key_frames=real_key_frames, needs_real_clips=True
+    )

@@ -14,7 +14,7 @@ from dfs_store.condense.engine.loop import dfs_loop
 from dfs_store.condense.engine.real_clips import RealClips
 from dfs_store.condense.engine.real_starts import real_starts, sources_of
 from dfs_store.condense.events import Event, RunStarted
-from dfs_store.condense.method import MATCHING_SETTINGS, Method, phases_of_schedule
+from dfs_store.condense.method import MATCHING_SETTINGS, Method
 from dfs_store.condense.presets import Preset, row_at, short_run
 from dfs_store.condense.runtime.checkpoint import (
     State,
@@ -41,7 +41,6 @@ __all__ = [
     "METHOD",
     "checked_network",
     "clips_at_a_time",
-    "dfs",
     "frozen_network",
     "trained",
     "trained_clips",
@@ -71,21 +70,21 @@ _OURS: Mapping[str, Mapping[int, Preset]] = {
 _INSERTION_SETTINGS = ("warmup", "cooldown", "insert_every", *(each.name for each in fields(InsertionRule)))
 
 
-def dfs(config: CondenseConfig, videos: VideoDataset, tell: Callable[[Event], None]) -> Condensed:
-    """Trains key frames with Eq. 8 and inserts new ones where motion is not linear.
-
-    Raises:
-        DFSError: see `trained`.
-    """
-    return trained(config, videos, tell, config.notes())
-
-
 def trained(
-    config: CondenseConfig, videos: VideoDataset, tell: Callable[[Event], None], notes: tuple[str, ...]
+    config: CondenseConfig,
+    videos: VideoDataset,
+    tell: Callable[[Event], None],
+    notes: tuple[str, ...] | None = None,
 ) -> Condensed:
-    """Sets up the training loop, runs or resumes it, and returns the clips.
+    """Trains key frames with Eq. 8, inserts new ones where motion is not linear, and returns the clips.
 
     If `tell` raises an exception between two steps (as on Ctrl-C), a checkpoint is kept.
+
+    Args:
+        config: resolved settings.
+        videos: the real clips.
+        tell: called with every event.
+        notes: remarks for the user, by default those on the settings.
 
     Raises:
         DivergedError: the loss is no longer finite.
@@ -106,10 +105,8 @@ def trained(
     first_step, state = ranks.from_first(lambda: resumed(config, decisive))
     if state is not None:
         restore_key_frames(checkpoint_path(config.out), state, groups, first_clip, num_clips)
-    started = RunStarted(
-        first_step, config.schedule.iterations, num_clips, str(device), notes + kernels.notes
-    )
-    tell(started)
+    notes = (config.notes() if notes is None else notes) + kernels.notes
+    tell(RunStarted(first_step, config.schedule.iterations, num_clips, str(device), notes))
     at_a_time = clips_at_a_time(config, videos, device)
     labels = range(first_clip // config.per_class, last_clip // config.per_class + 1)
 
@@ -232,7 +229,7 @@ def _key_frames(config: CondenseConfig, num_frames: int) -> tuple[int, int]:
 
 
 METHOD = Method(
-    run=dfs,
+    run=trained,
     settings=(
         *MATCHING_SETTINGS,
         "initial_key_frames",
@@ -246,5 +243,5 @@ METHOD = Method(
     notes=_notes,
     check_clips=_check_clips,
     key_frames=_key_frames,
-    phases=phases_of_schedule,
+    phases=lambda config: config.schedule.phases,
 )

@@ -6,7 +6,7 @@ from dataclasses import replace
 from dfs_store.condense.condensed import Condensed
 from dfs_store.condense.config import CondenseConfig
 from dfs_store.condense.events import Event
-from dfs_store.condense.method import MATCHING_SETTINGS, Method, phases_of_schedule
+from dfs_store.condense.method import MATCHING_SETTINGS, Method
 from dfs_store.condense.methods.dfs import trained
 from dfs_store.condense.presets import Preset, short_run
 from dfs_store.videos import VideoDataset
@@ -34,5 +34,5 @@ METHOD = Method(
     settings=(*MATCHING_SETTINGS, "snapshots"),
     preset=_preset,
     shares_classes=True,
-    phases=phases_of_schedule,
+    phases=lambda config: config.schedule.phases,
 )

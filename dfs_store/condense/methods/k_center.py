@@ -1,28 +1,11 @@
 """K-center chooses real clips that cover their class, so that no clip is far from a chosen one."""
 
-from collections.abc import Callable
-
 import numpy as np
 import numpy.typing as npt
 
-from dfs_store.condense.condensed import Condensed, real_key_frames
-from dfs_store.condense.config import CondenseConfig
-from dfs_store.condense.events import Event
-from dfs_store.condense.method import Method
 from dfs_store.condense.methods._coreset import coreset
-from dfs_store.videos import VideoDataset
 
-__all__ = ["METHOD", "cover", "k_center"]
-
-
-def k_center(config: CondenseConfig, videos: VideoDataset, tell: Callable[[Event], None]) -> Condensed:
-    """Returns `vpc` real clips that cover every class, with `key_frames` real frames each, or all frames.
-
-    Raises:
-        SettingsError: a class has fewer clips than `vpc`, `key_frames` is outside 1..T, or the extractor
-            cannot be used.
-    """
-    return coreset(config, videos, tell, cover)
+__all__ = ["METHOD", "cover"]
 
 
 def cover(features: npt.NDArray[np.float64], count: int) -> list[int]:
@@ -44,6 +27,4 @@ def cover(features: npt.NDArray[np.float64], count: int) -> list[int]:
     return chosen
 
 
-METHOD = Method(
-    run=k_center, settings=("extractor", "key_frames"), key_frames=real_key_frames, needs_real_clips=True
-)
+METHOD = coreset(cover)

@@ -69,7 +69,7 @@ def test_a_resumed_run_has_the_snapshots_of_an_uninterrupted_one(videos, config)
     settings = config(snapshots=6)
     with contextlib.suppress(KeyboardInterrupt):
         condense(settings, videos, on_event=interrupted_after(2))
-    assert len(list(snapshots_folder(settings.out).iterdir())) == 4  # before step 0 and after step 2
+    assert len(list(snapshots_folder(settings.out).iterdir())) == 4  # initially and after three steps
     with condense(config(snapshots=6, resume=True), videos) as store:
         found = {
             steps: snapshot.attributes["digest"] for steps, snapshot in opened(snapshots_of(store)).items()
