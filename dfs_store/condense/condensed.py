@@ -85,7 +85,7 @@ def kept_frames(
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Returns which frames of a real clip to keep, and their positions in the store.
 
-    The two differ only for a single key frame: the format stores it at position 0, but the frame kept is the
+    The two differ only for a single key frame: the format stores it at position 0, but the kept frame is the
     middle one, T // 2, because the first frame says little about an action that has just begun.
 
     Args:

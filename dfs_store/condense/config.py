@@ -19,7 +19,7 @@ __all__ = ["CondenseConfig"]
 
 _Complete = TypeVar("_Complete")
 
-# Settings that affect the result of every method. The provenance records them and those that the method uses.
+# Settings that affect the result of every method. The provenance records them and the method's own settings.
 _RECORDED = {"dataset", "vpc", "method", "seed", "dtype", "encoding", "soft_labels"}
 _RECORDED |= {"test_list", "class_names", "folder_layout", "hold_out"}
 _RECORDED |= {"frames", "stride", "size", "split", "classes", "decoder"}
@@ -80,7 +80,7 @@ class CondenseConfig(Settings):
             the number of tests does not depend on `iterations`; 0 tests at every step.
         evidence, persistence, score, selection, metric, insertions, gradient: see
             `dfs_store.condense.engine.insertion.rule.InsertionRule`.
-        static_iterations: steps of static-dynamic's first stage; `iterations` are those of the second.
+        static_iterations: number of steps of static-dynamic's first stage; `iterations` counts the second stage.
         static_lr: learning rate of static-dynamic's static memory.
         integrator_lr: learning rate of the convolution that joins static-dynamic's memories.
         extractor: the network whose features the coresets and pack compare: "trained" (ConvNet3D, trained
@@ -206,7 +206,7 @@ class CondenseConfig(Settings):
 
     @property
     def preset_origin(self) -> str | None:
-        """Where the preset's values come from; None if the method has no preset."""
+        """The source of the preset's values; None if the method has no preset."""
         preset = self.record.preset
         return None if preset is None else preset(self.dataset, self.per_class).origin
 

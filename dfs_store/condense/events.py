@@ -1,4 +1,4 @@
-"""Events that a run reports. The command line shows them; a notebook can too."""
+"""Events that a run reports, for the command line, logs and notebooks."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

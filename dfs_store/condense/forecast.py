@@ -27,7 +27,7 @@ from dfs_store.videos.rehearsal import Rehearsal, rehearse
 
 __all__ = ["Forecast", "Paces", "forecast_run", "measured", "rehearse_training_clips"]
 
-# Measured seconds, keyed by what was timed.
+# Measured seconds by the name of the work.
 Paces = dict[object, float]
 
 _EMBEDDED = 32  # clips

@@ -20,7 +20,7 @@ __all__ = ["MATCHING_SETTINGS", "Method", "Phases"]
 Run = Callable[["CondenseConfig", "VideoDataset", Callable[["Event"], None]], "Condensed"]
 Phases = tuple[tuple[str, int, int], ...]
 
-# Used by every method that takes steps of Eq. 8.
+# Settings that every method with Eq. 8 steps uses.
 MATCHING_SETTINGS = ("iterations", "lr", "momentum", "batch_real", "init", "precision")
 
 

@@ -42,7 +42,7 @@ class Plan:
         real_clips: the real clips that the plan was made for.
         settings: the settings that determine the result, as in the provenance.
         preset: source of the settings that were not given.
-        notes: remarks, such as settings without effect.
+        notes: remarks for the user, for example on settings without effect.
         device: name of the device.
         num_classes: number of classes of the dataset.
         num_real_clips: number of real clips in the training split.
@@ -186,7 +186,7 @@ def _plan(config: CondenseConfig, clips: TrainingClips, device: torch.device) ->
         training_bytes = 3 * native
         store_bytes = store_bytes[0] + native, store_bytes[1] + native
         state_bytes = [2 * native, 2 * native]
-    budget = config.budget_bytes or sys.maxsize  # an upper bound: it also covers the index
+    budget = config.budget_bytes or sys.maxsize  # an upper bound, because it includes the index
     store_bytes = min(store_bytes[0], budget), min(store_bytes[1], budget)
     key_frame_bytes = min(stored_bytes * first_keys, budget), min(stored_bytes * most_keys, budget)
     return Plan(
@@ -223,7 +223,7 @@ def _plan(config: CondenseConfig, clips: TrainingClips, device: torch.device) ->
 def _real_batch(
     config: CondenseConfig, clips: TrainingClips, device: torch.device, resident: bool
 ) -> dict[str, int]:
-    """Returns the size of the real clips embedded at a time, and of those being copied to a GPU."""
+    """Returns the sizes in bytes of the real clips that are embedded, and streamed to a GPU, at a time."""
     if not config.iterates:
         return {"real_batch_bytes": 0, "pinned_bytes": 0}
     per_class, shape = clips.per_class, (clips.num_frames, clips.frame_shape)

@@ -25,7 +25,7 @@ class Preset:
         insertion: whether dfs inserts key frames.
         encoding: encoding of the stored key frames; None stores them as numbers.
         static_iterations, static_lr, integrator_lr: settings of static-dynamic.
-        origin: where the values come from, shown to the user.
+        origin: source of the values, for the user.
     """
 
     lr: float

@@ -44,7 +44,7 @@ def condense(
 ) -> KeyFrameStore | None:
     """Condenses real clips into a store at `config.out`.
 
-    The same settings and clips give equal arrays on the same machine. The store appears at `config.out` only
+    Equal settings and clips lead to equal arrays on the same machine. The store appears at `config.out` only
     once it is complete. If `on_event` raises between two steps (as Ctrl-C does on the command line), a
     checkpoint is kept next to `config.out`, from which `resume=True` continues to exactly the same arrays.
 

@@ -282,7 +282,7 @@ def flag_of(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
-def words_of(kind: Any) -> tuple[str, ...]:  # noqa: ANN401 - a type, or something that stands for several
+def words_of(kind: Any) -> tuple[str, ...]:  # noqa: ANN401 - a type, a union or a Literal
     """Returns the words of a Literal, alone or in a union; an empty tuple for other types."""
     return next((get_args(each) for each in (kind, *_alternatives(kind)) if get_origin(each) is Literal), ())
 

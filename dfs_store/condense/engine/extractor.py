@@ -55,7 +55,7 @@ def extractor_network(
         The frozen network and, for the provenance, its kind and the SHA-256 of its parameters.
 
     Raises:
-        SettingsError: the file does not exist or does not contain such a network.
+        SettingsError: the file does not exist, or does not contain a ConvNet3D for these clips.
         DivergedError: the training loss is no longer finite.
         DiskFullError, OutputNotWritableError: the trained network cannot be written to the cache.
     """
@@ -107,7 +107,9 @@ def _train_or_find(
         path.parent.mkdir(parents=True, exist_ok=True)
     network.reset(torch.Generator().manual_seed(settings.seed))
     fast_order(network.to(device))
-    tell(ExtractorTrained(0, settings.passes, None))  # the first pass may take minutes
+    tell(
+        ExtractorTrained(0, settings.passes, None)
+    )  # shows progress before the first pass, which may take minutes
     train(
         network,
         VideoClips(videos, device),

@@ -30,7 +30,7 @@ Coins = npt.NDArray[np.bool_]
 class RealBatch:
     """Real clips of successive classes, which are normalised on access.
 
-    ``batch[3:7]`` returns four clips (4, T, C, H, W) on the device, in normalised space. Only the clips that
+    For example, ``batch[3:7]`` returns four clips (4, T, C, H, W) on the device, normalised. Only clips that
     are embedded at a time need memory, so a batch can be larger than the device.
 
     Attributes:

@@ -93,8 +93,8 @@ def real_starts(
 ) -> npt.NDArray[np.int64] | None:
     """Returns the number of the real clip from which each synthetic clip starts, (N,); None for noise.
 
-    With `init` "herding" or "pack", herding chooses the clips by the features of an untrained network, like
-    those that matching uses. A few random clips may all show a figure from the same side, which training
+    With `init` "herding" or "pack", herding chooses the clips by the features of an untrained network, as
+    matching does. A few random clips may all show a figure from the same side, which training
     hardly changes, whereas herded clips represent the class together.
 
     Raises:

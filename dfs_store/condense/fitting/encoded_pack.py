@@ -96,7 +96,7 @@ def _one(config: CondenseConfig, encoding: FrameEncoding, frames: Floats) -> Cod
             if coded.error <= allowed:
                 return coded
     assert coded is not None
-    return coded  # encoding alone exceeds the error: all frames are the best choice
+    return coded  # encoding alone exceeds the error, so the most key frames are the best choice
 
 
 def _within_budget(

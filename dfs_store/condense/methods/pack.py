@@ -52,7 +52,7 @@ def pack(config: CondenseConfig, videos: VideoDataset, tell: Callable[[Event], N
     within `max_error`, or the number that lowers the total error most within `budget` bytes for all clips.
 
     Errors are measured on the rebuilt clips, in 8-bit levels: after encoding if there is an `encoding`, else
-    before the store rounds the key frames. A budget also determines the quality of the encoding unless that
+    before the store rounds the key frames. A budget also determines the quality of the encoding unless one
     is given. The PSNR of every clip is recorded in its source.
 
     Raises:

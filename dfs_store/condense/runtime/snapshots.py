@@ -79,7 +79,7 @@ class Snapshots:
         videos: the real clips.
 
     Attributes:
-        moments: after how many steps to take a snapshot.
+        moments: the numbers of finished steps after which a snapshot is taken.
         clips: numbers of the saved clips.
     """
 

@@ -113,7 +113,7 @@ def run_steps(
                 tell(event)
             except AbandonedError:
                 raise
-            except BaseException as error:  # noqa: BLE001 - raised again, once all ranks know
+            except BaseException as error:  # noqa: BLE001 - raised again after all ranks have agreed
                 end = error
             if config.checkpoint_every is not None:
                 due = next_step % config.checkpoint_every == 0

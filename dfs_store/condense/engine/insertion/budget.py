@@ -27,7 +27,7 @@ class Room:
 
     Args:
         config: resolved settings; room is unlimited without a budget.
-        group: the clips of whole classes.
+        group: key frames of all clips of some classes.
         num_classes: number of classes of the dataset.
     """
 

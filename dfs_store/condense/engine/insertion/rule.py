@@ -85,7 +85,7 @@ class InsertionRule:
             literally).
         gradient: which gradient to use for a key frame, see `adjacent_cosines`.
         evidence: what a test uses. "last" is the cosines of its own step, as in the paper. "mean" averages
-            each cosine over the steps since the last test. "persistent" is the share of these steps at which
+            each cosine over the steps since the last test. "persistent" is the share of those steps at which
             the candidate disagrees.
         persistence: for "persistent", the share of steps at which a candidate must disagree to qualify.
         score: rank candidates by the "larger" or the "smaller" of their two cosines. With "persistent", the
