@@ -80,7 +80,7 @@ class CondenseConfig(Settings):
             the number of tests does not depend on `iterations`; 0 tests at every step.
         evidence, persistence, score, selection, metric, insertions, gradient: see
             `dfs_store.condense.engine.insertion.rule.InsertionRule`.
-        static_iterations: number of steps of static-dynamic's first stage; `iterations` counts the second stage.
+        static_iterations: number of steps in static-dynamic's first stage; `iterations` counts the second.
         static_lr: learning rate of static-dynamic's static memory.
         integrator_lr: learning rate of the convolution that joins static-dynamic's memories.
         extractor: the network whose features the coresets and pack compare: "trained" (ConvNet3D, trained

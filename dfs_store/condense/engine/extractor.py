@@ -107,9 +107,7 @@ def _train_or_find(
         path.parent.mkdir(parents=True, exist_ok=True)
     network.reset(torch.Generator().manual_seed(settings.seed))
     fast_order(network.to(device))
-    tell(
-        ExtractorTrained(0, settings.passes, None)
-    )  # shows progress before the first pass, which may take minutes
+    tell(ExtractorTrained(0, settings.passes, None))  # the first pass may take minutes
     train(
         network,
         VideoClips(videos, device),

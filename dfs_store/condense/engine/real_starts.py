@@ -93,9 +93,9 @@ def real_starts(
 ) -> npt.NDArray[np.int64] | None:
     """Returns the number of the real clip from which each synthetic clip starts, (N,); None for noise.
 
-    With `init` "herding" or "pack", herding chooses the clips by the features of an untrained network, as
-    matching does. A few random clips may all show a figure from the same side, which training
-    hardly changes, whereas herded clips represent the class together.
+    With `init` "herding" or "pack", herding chooses the clips by the features of an untrained network, like
+    the networks that matching uses. A few random clips may all show a figure from the same side, which
+    training hardly changes, whereas herded clips represent the class together.
 
     Raises:
         SettingsError: a class has fewer real clips than `vpc`.

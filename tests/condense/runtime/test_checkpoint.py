@@ -55,11 +55,11 @@ def test_states_of_several_ranks_are_restored_in_part(tmp_path):
         (chunk(3), r"contains 2 clips, but this run has 3"),
         (
             chunk(2, num_frames=8),
-            r"contains clips of 6 frames of \(3, 4, 4\), but this run has 8 of \(3, 4, 4\)",
+            r"clips of 6 frames with shape \(3, 4, 4\), but this run needs 8 frames with shape \(3, 4, 4\)",
         ),
         (
             chunk(2, size=5),
-            r"contains clips of 6 frames of \(3, 4, 4\), but this run has 6 of \(3, 5, 5\).*delete",
+            r"6 frames with shape \(3, 4, 4\), but this run needs 6 frames with shape \(3, 5, 5\).*delete",
         ),
     ],
 )
