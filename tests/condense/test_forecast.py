@@ -10,6 +10,7 @@ from dfs_store.condense import forecast as forecasting
 from dfs_store.condense.engine import extractor
 from dfs_store.condense.forecast import forecast_run
 from dfs_store.networks import TrainingSettings
+from tests.condense.stopped_runs import condense_until
 from tests.videos.making import make_folder
 
 
@@ -56,13 +57,7 @@ def test_every_step_is_counted_and_nothing_is_written(small, tmp_path, cache, cl
 def test_steps_before_a_checkpoint_are_not_counted(small, tmp_path, clock):
     videos = open_videos("moving-shapes", frames=4, size=43, classes=("fast", "still"))
     settings = small(iterations=20, checkpoint_every=5)
-
-    def stop(event):
-        if getattr(event, "step", 0) == 7 and hasattr(event, "loss"):
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        condense(settings, videos, on_event=stop)
+    condense_until(7, settings, videos)
     there = {path: path.read_bytes() for path in tmp_path.iterdir()}
     made = forecast_run(plan_run(small(iterations=20, checkpoint_every=5, resume=True)))
     assert made.parts["steps"] == 12

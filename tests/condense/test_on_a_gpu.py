@@ -1,26 +1,18 @@
 """Every method on a simulated GPU: devices are never mixed, and results equal the CPU's."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 
 from dfs_store import open_store, open_videos
 from dfs_store.condense import CondenseConfig, StepDone, condense, plan_run
-from dfs_store.condense.engine import extractor
-from dfs_store.condense.engine.extractor import EXTRACTOR_TRAINING
 from dfs_store.networks import ConvNet3D
 from tests.condense.many_classes import many_classes
+from tests.condense.stopped_runs import condense_until
 
 ENGINE = "dfs_store.condense.engine"
 PLACES = ("resident", "streamed", "hosted")
 
-
-@pytest.fixture(autouse=True)
-def short_training(tmp_path, monkeypatch):
-    monkeypatch.setenv("DFS_CACHE", str(tmp_path / "cache"))
-    training = dataclasses.replace(EXTRACTOR_TRAINING, epochs=1, batch_size=8)
-    monkeypatch.setattr(extractor, "EXTRACTOR_TRAINING", training)
+pytestmark = pytest.mark.usefixtures("short_training")
 
 
 def arrays(path):
@@ -96,22 +88,12 @@ def test_methods_that_keep_real_clips_run_on_a_gpu(small, tmp_path, work, change
     assert work.in_any_order == {}
 
 
-class Stop(BaseException):
-    pass
-
-
 def test_resuming_with_chunks_smaller_than_a_class_equals_the_cpu(config, small, tmp_path, monkeypatch, work):
     options = {"insertion": False, "iterations": 3}
     here, there = str(tmp_path / "here.zarr"), str(tmp_path / "there.zarr")
     condense(config(out=here, **options), small)
     monkeypatch.setattr(f"{ENGINE}.initialise.chunk_clips", lambda *_: 1)
-
-    def stop(event):
-        if isinstance(event, StepDone) and event.step == 1:
-            raise Stop
-
-    with pytest.raises(Stop):
-        condense(config(out=there, device="cuda", **options), small, on_event=stop)
+    condense_until(1, config(out=there, device="cuda", **options), small)
     condense(config(out=there, device="cuda", resume=True, **options), small)
     assert_same(there, here)
 

@@ -10,6 +10,7 @@ from dfs_store.condense.engine import loop
 from dfs_store.condense.fitting.key_frame_fit import best_fits, gram_matrix
 from dfs_store.condense.runtime.checkpoint import checkpoint_path, checkpoints_of
 from dfs_store.errors import CheckpointError, DivergedError, OutputExistsError, SettingsError
+from tests.condense.stopped_runs import condense_until
 
 
 def arrays(path):
@@ -113,10 +114,6 @@ def test_chunking_changes_only_rounding(config, videos, tmp_path, monkeypatch):
     np.testing.assert_allclose(one, other, atol=1e-3)
 
 
-class Stop(BaseException):
-    """Replaces Ctrl-C, which ends a run between two steps."""
-
-
 # The last two stop inside an interval, which is the whole insertion phase.
 @pytest.mark.parametrize(
     ("stop_after", "rule"),
@@ -132,13 +129,8 @@ def test_an_interrupted_run_resumes_to_the_same_arrays(config, videos, tmp_path,
     whole, broken = str(tmp_path / "whole.zarr"), str(tmp_path / "broken.zarr")
     run(config(out=whole, epsilon=0.5, **rule), videos)
 
-    def stop(event):
-        if isinstance(event, StepDone) and event.step == stop_after:
-            raise Stop
-
     settings = config(out=broken, epsilon=0.5, **rule)
-    with pytest.raises(Stop):
-        condense(settings, videos, on_event=stop)
+    condense_until(stop_after, settings, videos)
     assert not (tmp_path / "broken.zarr").exists()
     assert checkpoint_path(broken).exists()
     with pytest.raises(SettingsError, match="--resume"):
@@ -150,12 +142,7 @@ def test_an_interrupted_run_resumes_to_the_same_arrays(config, videos, tmp_path,
 
 
 def test_a_checkpoint_of_different_settings_raises_an_error_that_names_them(config, videos):
-    def stop(event):
-        if isinstance(event, StepDone):
-            raise Stop
-
-    with pytest.raises(Stop):
-        condense(config(), videos, on_event=stop)
+    condense_until(0, config(), videos)
     with pytest.raises(CheckpointError, match=r"lr 1\.0 there, 2\.0 here"):
         run(config(lr=2.0, resume=True), videos)
 
@@ -167,19 +154,10 @@ def test_a_damaged_checkpoint_raises_an_error(config, videos):
         run(settings, videos)
 
 
-def stopped_after(step):
-    def stop(event):
-        if isinstance(event, StepDone) and event.step == step:
-            raise Stop
-
-    return stop
-
-
 def test_the_previous_checkpoint_is_used_if_the_newest_is_damaged(config, videos, tmp_path):
     whole, broken = str(tmp_path / "whole.zarr"), str(tmp_path / "broken.zarr")
     run(config(out=whole), videos)
-    with pytest.raises(Stop):
-        condense(config(out=broken, checkpoint_every=1), videos, on_event=stopped_after(2))
+    condense_until(2, config(out=broken, checkpoint_every=1), videos)
     newest = checkpoint_path(broken)
     assert (checkpoints_of(broken)[0], len(checkpoints_of(broken))) == (newest, 2)
     data = bytearray(newest.read_bytes())
@@ -193,8 +171,7 @@ def test_the_previous_checkpoint_is_used_if_the_newest_is_damaged(config, videos
 
 
 def test_the_previous_checkpoint_is_used_if_the_newest_was_never_renamed(config, videos):
-    with pytest.raises(Stop):
-        condense(config(checkpoint_every=1), videos, on_event=stopped_after(2))
+    condense_until(2, config(checkpoint_every=1), videos)
     checkpoint_path(config().out).unlink()  # killed between the two renames
     with pytest.raises(SettingsError, match="add --resume"):
         run(config(), videos)
@@ -202,8 +179,7 @@ def test_the_previous_checkpoint_is_used_if_the_newest_was_never_renamed(config,
 
 
 def test_a_checkpoint_of_different_real_clips_raises_an_error(config, videos):
-    with pytest.raises(Stop):
-        condense(config(), videos, on_event=stopped_after(1))
+    condense_until(1, config(), videos)
     more = open_videos("moving-shapes", frames=6, size=43, clips_per_class=6, classes=videos.classes)
     assert more.classes == videos.classes
     with pytest.raises(CheckpointError, match=r"different settings \(real clips"):
@@ -328,12 +304,7 @@ def test_dm_does_not_note_settings_that_were_not_given(config, videos):
 
 
 def test_a_method_without_steps_never_uses_a_checkpoint(config, videos):
-    def stop(event):
-        if isinstance(event, StepDone):
-            raise Stop
-
-    with pytest.raises(Stop):
-        condense(config(), videos, on_event=stop)
+    condense_until(0, config(), videos)
     for resume in (False, True):
         with pytest.raises(SettingsError, match="--method random cannot continue it"):
             run(config(method="random", resume=resume), videos)

@@ -8,18 +8,12 @@ import torch
 
 from dfs_store import open_store
 from dfs_store.condense import ExtractorTrained, condense, plan_run
-from dfs_store.condense.engine import extractor
-from dfs_store.condense.engine.extractor import EXTRACTOR_TRAINING, extractor_network
+from dfs_store.condense.engine.extractor import extractor_network
 from dfs_store.condense.teacher import teacher_of
 from dfs_store.errors import SettingsError
 from dfs_store.networks.training import standardised
 
-
-@pytest.fixture(autouse=True)
-def short_training(tmp_path, monkeypatch):
-    monkeypatch.setenv("DFS_CACHE", str(tmp_path / "cache"))
-    training = dataclasses.replace(EXTRACTOR_TRAINING, epochs=1, batch_size=8)
-    monkeypatch.setattr(extractor, "EXTRACTOR_TRAINING", training)
+pytestmark = pytest.mark.usefixtures("short_training")
 
 
 @pytest.mark.parametrize("changes", [{}, {"dtype": "uint8"}, {"encoding": "webp:10"}, {"out": "s.h5"}])

@@ -12,6 +12,7 @@ from dfs_store.errors import SettingsError
 from dfs_store.format import copy_store, verify
 from dfs_store.format.coded.levels import pixel_levels
 from tests.condense.methods.test_pack import PACK, rms
+from tests.condense.stopped_runs import condense_until
 
 ENCODINGS = ["webp", "avif"]
 
@@ -113,13 +114,7 @@ def test_an_encoded_run_resumes_to_the_same_clips(config, videos, tmp_path):
     whole = config(encoding="avif:40", out=str(tmp_path / "whole.zarr"))
     condense(whole, videos)
     halted = config(encoding="avif:40", out=str(tmp_path / "halted.zarr"))
-
-    def stop(event):
-        if isinstance(event, StepDone) and event.step == 2:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        condense(halted, videos, on_event=stop)
+    condense_until(2, halted, videos)
     condense(replace(halted, resume=True), videos)
     with open_store(whole.out) as first, open_store(halted.out) as second:
         assert first.content_digest == second.content_digest

@@ -27,6 +27,7 @@ from dfs_store.errors import CheckpointError, DamagedStoreError, DivergedError
 from dfs_store.evaluate import StoreClips, clips_of
 from dfs_store.format import copy_store
 from dfs_store.networks import FrameConvNet
+from tests.condense.stopped_runs import condense_until
 
 
 @pytest.fixture
@@ -222,21 +223,11 @@ def test_the_same_seed_repeats_and_memories_can_start_from_real_frames(sd_config
     assert abs(arrays(real)["static"]).max() < 4 < abs(arrays(one)["static"]).max()  # frames, not noise
 
 
-class Stop(BaseException):
-    """Replaces Ctrl-C."""
-
-
 @pytest.mark.parametrize("last", [0, 1, 2, 3])
 def test_a_stopped_run_resumes_to_the_same_arrays(sd_config, videos, tmp_path, last):
     whole, stopped = str(tmp_path / "whole.zarr"), str(tmp_path / "stopped.zarr")
     condense(sd_config(out=whole), videos)
-
-    def stop(event):
-        if isinstance(event, StepDone) and event.step == last:
-            raise Stop
-
-    with pytest.raises(Stop):
-        condense(sd_config(out=stopped), videos, on_event=stop)
+    condense_until(last, sd_config(out=stopped), videos)
     assert checkpoint_path(stopped).exists()
     condense(sd_config(out=stopped, resume=True), videos)
     assert same(whole, stopped)
@@ -253,13 +244,7 @@ def test_a_run_that_diverges_in_its_last_step_names_the_stage_and_leaves_no_stor
 def test_a_checkpoint_of_different_clips_raises_an_error(sd_config, videos):
     from dfs_store import open_videos
 
-    def stop(event):
-        if isinstance(event, StepDone):
-            raise Stop
-
-    settings = sd_config()
-    with pytest.raises(Stop):
-        condense(settings, videos, on_event=stop)
+    condense_until(0, sd_config(), videos)
     for changed in ({"frames": 5}, {"classes": ("fast", "still")}):
         cut = {"frames": 6, "size": 43, "clips_per_class": 5, "classes": videos.classes, **changed}
         others = open_videos("moving-shapes", **cut)

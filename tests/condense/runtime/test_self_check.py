@@ -6,10 +6,11 @@ import torch.nn.functional as F
 from torch import nn
 
 from dfs_store import open_store
-from dfs_store.condense import StepDone, condense
+from dfs_store.condense import condense
 from dfs_store.condense.runtime.self_check import bf16_speed, check_kernels
 from dfs_store.errors import CheckpointError, SettingsError
 from dfs_store.networks import ConvNet3D, fast_order
+from tests.condense.stopped_runs import condense_until
 
 
 class Faulty(ConvNet3D):
@@ -182,20 +183,11 @@ def test_the_speed_is_measured():
     assert 0.05 < bf16_speed(network(), 4, 43) < 20
 
 
-class Stop(BaseException):
-    pass
-
-
 def test_a_resumed_run_keeps_the_choice_or_raises_an_error(config, videos, monkeypatch):
     speeds = "dfs_store.condense.runtime.self_check.bf16_speed"
 
-    def stop(event):
-        if isinstance(event, StepDone) and event.step == 1:
-            raise Stop
-
     monkeypatch.setattr(speeds, lambda *_: 2.0)
-    with pytest.raises(Stop):
-        condense(config(precision="auto"), videos, on_event=stop)
+    condense_until(1, config(precision="auto"), videos)
     monkeypatch.setattr(speeds, lambda *_: 0.5)  # as on a different machine
     with pytest.raises(CheckpointError, match="precision 'bf16' there, 'float32' here"):
         condense(config(precision="float32", resume=True), videos)

@@ -1,6 +1,5 @@
 """Snapshots save some clips during a run, as stores next to its output."""
 
-import contextlib
 import json
 
 import numpy as np
@@ -8,9 +7,9 @@ import pytest
 
 from dfs_store import open_store
 from dfs_store.condense import condense
-from dfs_store.condense.events import StepDone
 from dfs_store.condense.runtime.snapshots import Snapshots, snapshots_folder, snapshots_of
 from dfs_store.errors import OutputExistsError, SettingsError, StoreNotFoundError
+from tests.condense.stopped_runs import condense_until
 
 
 def opened(files):
@@ -19,14 +18,6 @@ def opened(files):
 
 def digests(store):
     return {steps: snapshot.attributes["digest"] for steps, snapshot in opened(snapshots_of(store)).items()}
-
-
-def interrupted_after(step):
-    def on_event(event):
-        if isinstance(event, StepDone) and event.step == step:
-            raise KeyboardInterrupt
-
-    return on_event
 
 
 def test_clips_are_saved_from_the_start_to_the_end(videos, config):
@@ -67,8 +58,7 @@ def test_a_resumed_run_has_the_snapshots_of_an_uninterrupted_one(videos, config)
             steps: snapshot.attributes["digest"] for steps, snapshot in opened(snapshots_of(store)).items()
         }
     settings = config(snapshots=6)
-    with contextlib.suppress(KeyboardInterrupt):
-        condense(settings, videos, on_event=interrupted_after(2))
+    condense_until(2, settings, videos)
     assert len(list(snapshots_folder(settings.out).iterdir())) == 4  # initially and after three steps
     with condense(config(snapshots=6, resume=True), videos) as store:
         found = {
