@@ -144,7 +144,7 @@ class Settings:
     test_list: str | None = _set("List of the test clips, if --dataset is a list.", metavar="LIST")
     class_names: str | None = _set("Names of the classes, if the list has class numbers.", metavar="FILE")
     folder_layout: FolderLayout | None = _set(
-        "classes: treat every folder in FOLDER as a class, even train or test."
+        "With classes, every folder in FOLDER is a class, even train or test."
     )
 
     iterations: int | None = _set("Number of optimisation steps.", MATCHING, check=_at_least_1)
@@ -161,7 +161,7 @@ class Settings:
         words=("trained", "random"),
     )
 
-    static_iterations: int | None = _set("Steps of the first stage.", MEMORIES, check=_at_least_1)
+    static_iterations: int | None = _set("Number of steps of the first stage.", MEMORIES, check=_at_least_1)
     static_lr: float | None = _set("Learning rate of the static memory.", MEMORIES, check=_positive)
     integrator_lr: float | None = _set(
         "Learning rate of the convolution that joins the memories.", MEMORIES, check=_positive
@@ -184,20 +184,20 @@ class Settings:
     )
 
     initial_key_frames: int = _set("Key frames per clip at the start.", INSERTION, 2, check=_at_least_1)
-    insertion: bool | None = _set("Whether to insert key frames.", INSERTION)
+    insertion: bool | None = _set("Insert key frames where motion is not linear.", INSERTION)
     epsilon: float | None = _set(
         "Insert below this cosine, or above this l2 distance.", INSERTION, check=_number
     )
     warmup: float = _set("Share of the steps before insertion begins.", INSERTION, 0.2)
     cooldown: float = _set("Share of the steps after insertion ends.", INSERTION, 0.2)
     insert_every: float = _set(
-        "Share of the phase between tests, or 0 to test at every step.", INSERTION, 0.05, metavar="SHARE"
+        "Test interval as a share of the phase; 0 tests at every step.", INSERTION, 0.05, metavar="SHARE"
     )
     evidence: Gathering = _set(
-        "Test the last cosines, their mean, or how persistently they disagree.", INSERTION, "last"
+        "Cosines to test: last, mean (since the last test) or persistent.", INSERTION, "last"
     )
     persistence: float = _set(
-        "For persistent: share of steps at which both cosines must disagree.",
+        "Share of steps that must disagree, with --evidence persistent.",
         INSERTION,
         0.5,
         metavar="SHARE",
@@ -211,7 +211,7 @@ class Settings:
         "Gradient of a key frame: frame (its own) or accumulated.", INSERTION, "frame"
     )
     watch: tuple[int, ...] = _set(
-        "Clips to log the cosines of, for `dfs preview --kind cosine`.",
+        "Clips whose cosines are logged, for `dfs preview --kind cosine`.",
         INSERTION,
         (0,),
         metavar="N,N",
@@ -219,7 +219,7 @@ class Settings:
     )
 
     frames: int | None = _set("Frames per clip (T).", SAMPLING)
-    stride: int | None = _set("Take every N-th frame of the video.", SAMPLING)
+    stride: int | None = _set("Use every N-th frame of a video.", SAMPLING)
     size: int | None = _set("Height and width in pixels.", SAMPLING)
     split: int | None = _set("Official split, 1 to 3 (UCF101, HMDB51).", SAMPLING)
     classes: tuple[str, ...] | None = _set("Use only these classes, separated by commas.", SAMPLING)
@@ -252,7 +252,7 @@ class Settings:
         "Steps between checkpoints. Default: every 5 minutes.", RUNNING, metavar="STEPS", check=_at_least_1
     )
     max_memory: str | int | None = _set(
-        "Limit for GPU memory or, on the CPU, for this process, for example 8GiB.",
+        "Memory limit for the GPU or, on the CPU, for this process (e.g. 8GiB).",
         RUNNING,
         metavar="SIZE",
         check=_bytes,
