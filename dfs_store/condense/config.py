@@ -264,8 +264,11 @@ class CondenseConfig(Settings):
 
     @property
     def rule(self) -> InsertionRule:
-        """The insertion rule; requires resolved settings."""
-        return self._complete(InsertionRule)
+        """The insertion rule."""
+        values = {field.name: getattr(self, field.name) for field in fields(InsertionRule)}
+        if self.epsilon is None:
+            values["epsilon"] = DEFAULT_EPSILON[self.metric]
+        return InsertionRule(**values)
 
     def differs(self, name: str) -> bool:
         """Whether a setting differs from its default."""

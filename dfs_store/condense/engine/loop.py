@@ -73,7 +73,7 @@ def dfs_loop(
                 own = at_a_time.whole(partial(chunk.pull_back, gradient))
                 chunk.step(own, lr=lr, momentum=momentum)
                 if schedule.inserts(step):
-                    cosines.append(adjacent_cosines(gradient_dots(gradient), chunk, config.rule.gradient))
+                    cosines.append(adjacent_cosines(gradient_dots(gradient), chunk, config.gradient))
 
         # The only point at which the host waits for the device.
         numbers = on_host([*losses, *cosines])
