@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import torch
 
 from dfs_store.errors import OutOfMemoryError
+from dfs_store.names import first_line
 
 __all__ = ["is_out_of_memory", "out_of_memory_named"]
 
@@ -43,5 +44,4 @@ def out_of_memory_named(remedy: str) -> Iterator[None]:
     except (RuntimeError, MemoryError) as error:
         if isinstance(error, OutOfMemoryError) or not is_out_of_memory(error):
             raise
-        said = (str(error).splitlines() or [type(error).__name__])[0]
-        raise OutOfMemoryError(f"the device is out of memory: {said}; {remedy}") from error
+        raise OutOfMemoryError(f"the device is out of memory: {first_line(error)}; {remedy}") from error

@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dfs_store.errors import SettingsError
+from dfs_store.names import first_line
 from dfs_store.networks.mean_pool import MeanPool3d
 
 __all__ = ["TORCHVISION_MODELS", "ChannelsFirst", "answer_to_a_clip", "torchvision_model"]
@@ -57,7 +58,7 @@ def torchvision_model(name: str, num_classes: int, num_frames: int, size: int) -
     except (RuntimeError, ValueError) as error:
         raise SettingsError(
             f"--model {name} does not accept clips of {num_frames}x{size}x{size} "
-            f"({str(error).splitlines()[0]}); choose another --model, or use a larger --frames or --size"
+            f"({first_line(error)}); choose another --model, or use a larger --frames or --size"
         ) from error
     return adapted
 

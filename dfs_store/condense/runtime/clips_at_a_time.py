@@ -11,6 +11,7 @@ from typing import Protocol, TypeVar
 import torch
 from torch import Tensor
 
+from dfs_store.names import first_line
 from dfs_store.networks import ConvNet3D
 from dfs_store.networks.out_of_memory import is_out_of_memory
 
@@ -138,14 +139,14 @@ class ClipsAtATime:
         except (RuntimeError, MemoryError) as error:
             if count == 1 or not is_out_of_memory(error):
                 raise
-            first_line = (str(error).splitlines() or [type(error).__name__])[0]
+            reason = first_line(error)
         # Outside `except`, because the exception keeps stack frames and their tensors alive.
         _release_cached_memory()
         fewer = -(-count // 2)
         setattr(self, side, fewer)
         self.shrunk = True
         warnings.warn(
-            f"out of memory with {count} {side} clips at a time; continuing with {fewer} ({first_line})",
+            f"out of memory with {count} {side} clips at a time; continuing with {fewer} ({reason})",
             RuntimeWarning,
             stacklevel=2,
         )

@@ -17,7 +17,7 @@ import torch
 import torch.distributed as dist
 
 from dfs_store.errors import LostRankError, SettingsError
-from dfs_store.names import counted
+from dfs_store.names import counted, first_line
 
 __all__ = ["ALONE", "Ranks"]
 
@@ -167,6 +167,6 @@ def _lost_rank_named() -> Iterator[None]:
         yield
     except (RuntimeError, ConnectionError) as error:
         raise LostRankError(
-            f"another process of this run ended early ({str(error).splitlines()[0][:120]}); see its message. "
+            f"another process of this run ended early ({first_line(error)[:120]}); see its message. "
             "The last checkpoint is kept: start again with --resume and any number of processes"
         ) from error
