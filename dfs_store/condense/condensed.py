@@ -16,7 +16,7 @@ __all__ = ["Condensed", "CondensedClip", "kept_clips", "kept_frames", "real_key_
 
 
 class CondensedClip(NamedTuple):
-    """One clip, ready for the store.
+    """A condensed clip, ready to be stored.
 
     Attributes:
         key_frames: (K, C, H, W) float32 in normalised space; empty if `files` is set.

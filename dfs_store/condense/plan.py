@@ -223,7 +223,7 @@ def _plan(config: CondenseConfig, clips: TrainingClips, device: torch.device) ->
 def _real_batch(
     config: CondenseConfig, clips: TrainingClips, device: torch.device, resident: bool
 ) -> dict[str, int]:
-    """Returns the sizes in bytes of the real clips that are embedded, and streamed to a GPU, at a time."""
+    """Returns how many bytes of real clips are embedded at a time, and streamed to a GPU at a time."""
     if not config.iterates:
         return {"real_batch_bytes": 0, "pinned_bytes": 0}
     per_class, shape = clips.per_class, (clips.num_frames, clips.frame_shape)
@@ -236,7 +236,7 @@ def _real_batch(
 
 
 def _small_note(config: CondenseConfig, size: int) -> tuple[str, ...]:
-    """Returns a note if frames are too small for ConvNet3D; raises SettingsError if the method needs it."""
+    """Returns a note if frames are too small for ConvNet3D; raises SettingsError if the method uses it."""
     if size >= SMALLEST_SIZE:
         return ()
     if config.embeds:

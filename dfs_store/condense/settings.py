@@ -1,4 +1,4 @@
-"""The settings of `dfs condense`: type, default, help, group and check of each.
+"""Defines the settings of `dfs condense` with their types, defaults, help texts, groups and checks.
 
 The command line builds its options from them, so this module imports nothing heavy. `CondenseConfig`
 documents each setting, and checks them together.

@@ -1,4 +1,4 @@
-"""Counts the real clips for a plan, without decoding any or from an open dataset."""
+"""Counts the real clips for a plan, either from their files without decoding or in an open dataset."""
 
 from typing import NamedTuple
 

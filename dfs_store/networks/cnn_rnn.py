@@ -14,7 +14,7 @@ _LARGEST_SIDE = 64  # larger frames are cropped to the centre
 
 
 class _CNNRecurrent(nn.Module):
-    """Three 2-D blocks per frame, a recurrent layer with a zero initial state, mean over time, linear head.
+    """Applies 2-D blocks to each frame, then a recurrent layer, the mean over time and a linear head.
 
     Args:
         num_classes: number of logits.

@@ -33,7 +33,7 @@ def gradient_distance(real: Sequence[Tensor], synthetic: Sequence[Tensor]) -> Te
 
 
 def match_gradients(network: nn.Module, real: Tensor, synthetic: Tensor, label: int) -> tuple[Tensor, Tensor]:
-    """Compares the parameter gradients that the real and synthetic frames of a class cause.
+    """Compares a network's parameter gradients for real and for synthetic frames of a class.
 
     Args:
         network: maps frames (N, C, H, W) to logits; its parameters are not changed.

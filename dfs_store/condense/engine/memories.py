@@ -51,7 +51,7 @@ class StaticDynamicMemory:
     def of_arrays(
         cls, arrays: Mapping[str, npt.NDArray[np.float32]], device: torch.device
     ) -> "StaticDynamicMemory":
-        """Returns the memories for the result of `arrays`.
+        """Restores memories from the result of `arrays`.
 
         Raises:
             KeyError, RuntimeError: an array is missing or has the wrong shape.
@@ -71,7 +71,7 @@ class StaticDynamicMemory:
 
     @property
     def vpc(self) -> int:
-        """Clips per class."""
+        """Number of clips per class."""
         return self.dynamic.shape[1] // MEMORIES_PER_VIDEO
 
     def __len__(self) -> int:

@@ -1,4 +1,4 @@
-"""Pack with an encoding: image files for a number of key frames, a maximum error or a byte budget."""
+"""Encodes pack's key frames as image files, for a number per clip, a maximum error or a byte budget."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor

@@ -94,7 +94,7 @@ def fitted_key_frames(
 
 
 def share_out_key_frames(errors: list[list[float]], num_key_frames: int, fewest: int = 1) -> list[int]:
-    """Returns the number of key frames to use for each clip, so that the sum of errors is small.
+    """Returns how many key frames to use for each clip, so that the sum of errors is small.
 
     Args:
         errors: for each clip, its error with 1, 2, ... key frames, which never rises.

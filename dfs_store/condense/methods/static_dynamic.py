@@ -1,4 +1,4 @@
-"""Static-dynamic (Wang et al.) trains static memories by gradient matching, then dynamic ones with Eq. 8."""
+"""Static-dynamic (Wang et al.) trains static memories by gradient matching and dynamic ones with Eq. 8."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace

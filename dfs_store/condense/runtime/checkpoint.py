@@ -1,4 +1,4 @@
-"""Checkpoints, which save the complete state of a run in an .npz file next to the output, without pickle.
+"""Checkpoints save the complete state of a run in an .npz file next to the output, without pickle.
 
 The file contains every trained array with its momentum, the evidence for insertion, and the settings that
 determine the result. A resumed run therefore yields exactly the same arrays as an uninterrupted run, and

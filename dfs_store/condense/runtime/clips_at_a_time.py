@@ -1,4 +1,4 @@
-"""Limits how many clips a network processes at a time, so that a device can run out of memory and continue.
+"""Limits how many clips a network processes at a time, and lowers the limit if memory runs out.
 
 The embedding and gradient of a clip depend on that clip alone, so limits change only the last bits.
 """

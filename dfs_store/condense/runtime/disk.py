@@ -63,7 +63,7 @@ def free_bytes(out: str) -> int:
 
 
 def check_disk(out: str, need: DiskNeed) -> None:
-    """Raises DiskFullError if the disk has less free space than the run needs at least."""
+    """Raises DiskFullError if the free space on the disk is below the minimum that the run needs."""
     free = free_bytes(out)
     if free < need.least:
         raise DiskFullError(

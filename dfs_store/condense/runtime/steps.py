@@ -1,4 +1,4 @@
-"""Runs the steps of a method, reports each one and saves checkpoints."""
+"""Runs the steps of a method, reports each step and saves checkpoints."""
 
 import math
 import time
@@ -46,7 +46,7 @@ def resumed(config: CondenseConfig, decisive: dict[str, Any]) -> tuple[int, Stat
 
 
 def decisive_settings(config: CondenseConfig, videos: VideoDataset) -> dict[str, Any]:
-    """Returns everything that determines the result, which is the settings and the real clips, as JSON."""
+    """Returns a JSON object with everything that determines the result: settings and real clips."""
     sources = [videos.source(number) for number in range(len(videos))]
     clips = {
         "classes": videos.classes,
@@ -65,7 +65,7 @@ def run_steps(
     state: Callable[[], State | None],
     ranks: Ranks = ALONE,
 ) -> None:
-    """Runs the steps, reports each of them and saves the state periodically.
+    """Runs the steps of a method, reports each step and saves the state periodically.
 
     Args:
         steps: yields after every step, when the state is consistent.

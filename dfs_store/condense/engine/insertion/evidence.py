@@ -24,7 +24,7 @@ class Evidence:
         self.steps: npt.NDArray[np.int64] = np.zeros((num_clips, num_frames), dtype=np.int64)
 
     def add(self, cosines: npt.NDArray[np.float64], opposed: npt.NDArray[np.bool_]) -> None:
-        """Adds a step.
+        """Adds the cosines of a step.
 
         Args:
             cosines: (2, N, T), NaN if unknown.
