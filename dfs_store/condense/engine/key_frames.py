@@ -204,8 +204,8 @@ class TrainableKeyFrames:
                 )
             if self.clip_positions(clip).size < 2:
                 raise PositionsError(
-                    f"cannot insert a key frame into clip {clip}: it has a single key frame, so no frame is "
-                    "interpolated"
+                    f"cannot insert a key frame into clip {clip}: it has only one key frame, so none of its "
+                    "frames is interpolated"
                 )
             taken.add((clip, position))
         values = self.frames_at(chosen)

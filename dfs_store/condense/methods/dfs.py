@@ -161,7 +161,7 @@ def checked_network(
         kernels = chosen if ranks.is_first else check_kernels(network, chosen.precision, *shape)
         if kernels.precision != chosen.precision:
             raise SettingsError(
-                f"--precision auto chose {chosen.precision} on the first process, but on this one "
+                f"--precision auto chose {chosen.precision} on the first process, but on this process "
                 f"{'; '.join(kernels.notes)}; use --precision float32"
             )
     return network, kernels
@@ -218,7 +218,7 @@ def _check_clips(
         raise SettingsError(
             f"--budget {config.budget} ({config.budget_bytes:,} bytes) allows "
             f"{counted(affordable, 'key frame')} as {config.stored_dtype}, but the run starts "
-            f"with {initial:,}; raise it, or lower --vpc or --initial-key-frames"
+            f"with {initial:,}; raise --budget, or lower --vpc or --initial-key-frames"
         )
 
 

@@ -116,7 +116,8 @@ def _affordable(config: CondenseConfig, num_clips: int, frame_shape: tuple[int, 
     if affordable < each * num_clips:
         raise SettingsError(
             f"--budget {config.budget} ({budget:,} bytes) allows {counted(affordable, 'key frame')} "
-            f"as {config.stored_dtype}, but {num_clips:,} clips need {each} each; raise it, or lower --vpc"
+            f"as {config.stored_dtype}, but {num_clips:,} clips need {each} each; raise "
+            "--budget, or lower --vpc"
         )
     return affordable
 

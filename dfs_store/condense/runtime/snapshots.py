@@ -173,7 +173,10 @@ def finish_snapshots(config: CondenseConfig, digest: str) -> None:
     try:
         write_durably(folder / _RUN, text.encode())
     except OSError as error:
-        warnings.warn(f"{folder / _RUN} cannot be written ({error.strerror})", stacklevel=2)
+        warnings.warn(
+            f"{folder / _RUN} cannot be written ({error.strerror}), so the snapshots cannot be shown",
+            stacklevel=2,
+        )
 
 
 def snapshots_of(store: KeyFrameStore) -> dict[int, Path]:
