@@ -287,7 +287,7 @@ class CondenseConfig(Settings):
         ]
         if not self.iterates:
             ignored += [flag_of(n) for n in ("resume", "checkpoint_every") if getattr(self, n)]
-        notes = [f"{', '.join(ignored)}: not used by method {self.method}; ignored"] if ignored else []
+        notes = [f"ignoring {', '.join(ignored)}, which method {self.method} does not use"] if ignored else []
         return (*notes, *self.record.notes(self))
 
     def provenance(self) -> dict[str, Any]:

@@ -140,7 +140,7 @@ def test_a_preset_encodes_unless_the_user_chooses_a_storage(given, stored):
 def test_insertion_settings_are_noted_as_unused_if_the_preset_does_not_insert():
     assert make(dataset="stick-figures").resolved().notes() == ()
     (note,) = make(dataset="stick-figures", evidence="mean", epsilon=0.1).resolved().notes()
-    assert "--epsilon, --evidence: not used without insertion" in note
+    assert "ignoring --epsilon, --evidence, because insertion is off" in note
     assert "--insertion" in note
     assert make(dataset="stick-figures", insertion=True, evidence="mean").resolved().notes() == ()
 

@@ -199,7 +199,7 @@ def _preset(dataset: str, vpc: int) -> Preset:
 def _notes(config: CondenseConfig) -> list[str]:
     unused = [name for name in _INSERTION_SETTINGS if config.insertion is False and config.differs(name)]
     flags = ", ".join(map(flag_of, unused))
-    return [f"{flags}: not used without insertion; ignored (add --insertion)"] if unused else []
+    return [f"ignoring {flags}, because insertion is off; turn it on with --insertion"] if unused else []
 
 
 def _check_clips(
