@@ -11,6 +11,7 @@ __all__ = [
     "counted",
     "did_you_mean",
     "duration_text",
+    "first_line",
     "known_name",
     "nearest_name",
     "printable",
@@ -41,6 +42,11 @@ def duration_text(seconds: float) -> str:
     hours, rest = divmod(whole, 3600)
     minutes, second = divmod(rest, 60)
     return f"{hours}:{minutes:02d}:{second:02d}" if hours else f"{minutes}:{second:02d}"
+
+
+def first_line(error: BaseException) -> str:
+    """Returns the first line of an error's message; the name of its class if the message is empty."""
+    return str(error).strip().partition("\n")[0] or type(error).__name__
 
 
 def nearest_name(name: str, known: Iterable[str]) -> str | None:

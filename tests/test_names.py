@@ -1,8 +1,8 @@
-"""Plural forms, in one place."""
+"""Plural forms and first lines, each in one place."""
 
 import pytest
 
-from dfs_store.names import counted
+from dfs_store.names import counted, first_line
 
 
 @pytest.mark.parametrize(
@@ -19,3 +19,16 @@ from dfs_store.names import counted
 )
 def test_a_number_of_things(number, thing, text):
     assert counted(number, thing) == text
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (RuntimeError("lost\nat line 3"), "lost"),
+        (RuntimeError("\n  lost\n"), "lost"),
+        (ConnectionError(), "ConnectionError"),
+        (MemoryError("\n"), "MemoryError"),
+    ],
+)
+def test_the_first_line_of_an_error(error, text):
+    assert first_line(error) == text

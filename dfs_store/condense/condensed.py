@@ -1,4 +1,4 @@
-"""What every method returns: condensed clips and the real clips they come from."""
+"""The result of every method: condensed clips, and the real clips from which they were made."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -16,7 +16,7 @@ __all__ = ["Condensed", "CondensedClip", "kept_clips", "kept_frames", "real_key_
 
 
 class CondensedClip(NamedTuple):
-    """One clip, ready for the store.
+    """A condensed clip, ready to be stored.
 
     Attributes:
         key_frames: (K, C, H, W) float32 in normalised space; empty if `files` is set.
@@ -38,9 +38,10 @@ class Condensed(NamedTuple):
 
     Attributes:
         clips: an iterator, so that the clips need not all be in memory.
-        sources: for each clip, the real clip that its key frames are taken or trained from; None if none is.
+        sources: for each clip, a description of the real clip from which its key frames were taken or
+            trained; None if there are no such real clips.
         provenance: additional entries for the store's provenance.
-        native: arrays that the method needs in addition to key frames, by name.
+        native: arrays by name that the method stores in addition to key frames.
         chosen: numbers of the real clips that were chosen, None if all were used.
     """
 
@@ -62,7 +63,7 @@ def kept_clips(
     Args:
         videos: the real clips.
         chosen: numbers of the clips to keep, in the order of the store.
-        key_frames: how many frames to keep of each clip, see `kept_frames`.
+        key_frames: number of frames to keep of each clip, see `kept_frames`.
         provenance: additional entries for the store's provenance.
 
     Raises:
@@ -84,7 +85,7 @@ def kept_frames(
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Returns which frames of a real clip to keep, and their positions in the store.
 
-    The two differ only for a single key frame: the format stores it at position 0, but the frame kept is the
+    The two differ only for a single key frame: the format stores it at position 0, but the kept frame is the
     middle one, T // 2, because the first frame says little about an action that has just begun.
 
     Args:
@@ -103,13 +104,17 @@ def kept_frames(
 
 
 def real_key_frames(config: "CondenseConfig", num_frames: int) -> tuple[int, int]:
-    """Returns the minimum and maximum number of frames `kept_clips` keeps; raises like `kept_frames`."""
+    """Returns the minimum and maximum number of frames that `kept_clips` keeps of each clip.
+
+    Raises:
+        SettingsError: see `kept_frames`.
+    """
     count = kept_frames(num_frames, config.key_frames)[0].size
     return count, count
 
 
 def _with_frames(source: dict[str, Any], frames: npt.NDArray[np.int64]) -> dict[str, Any]:
-    """Returns the source with "frames" reduced to those kept, numbered as in the file or generated clip."""
+    """Returns the source with "frames" reduced to the kept frames, numbered as in the original clip."""
     numbers = source.get("frames")
     kept = frames.tolist() if numbers is None else [numbers[frame] for frame in frames]
     return {**source, "frames": kept}

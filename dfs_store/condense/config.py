@@ -1,4 +1,4 @@
-"""The settings of a run, and the checks that they make sense together."""
+"""The settings of a run, and the checks that they are compatible with one another."""
 
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, TypeVar, cast
@@ -19,17 +19,20 @@ __all__ = ["CondenseConfig"]
 
 _Complete = TypeVar("_Complete")
 
-# Settings that do not affect the result: the provenance omits them, and a checkpoint can be continued with
-# different ones.
+# Settings that affect the result of every method. The provenance records them and the method's own settings.
+_RECORDED = {"dataset", "vpc", "method", "seed", "dtype", "encoding", "soft_labels"}
+_RECORDED |= {"test_list", "class_names", "folder_layout", "hold_out"}
+_RECORDED |= {"frames", "stride", "size", "split", "classes", "decoder"}
+# Settings that never affect the result: the provenance omits them, and a resumed run may change them.
 _CIRCUMSTANCES = {"out", "root", "device", "resume", "overwrite", "checkpoint_every", "max_memory"}
 _CIRCUMSTANCES |= {"watch", "snapshots"}
-# Settings of the store's size are an error if the method does not use them; others are noted and ignored.
+# Settings that limit the store's size are an error if the method does not use them; others are only noted.
 _SIZES = ("budget", "key_frames", "min_key_frames", "max_error")
 
 
 @dataclass(frozen=True)
 class MatchingSettings:
-    """The settings of the steps of Eq. 8, all of them set (see `CondenseConfig`)."""
+    """The settings of the Eq. 8 steps, none of them None (see `CondenseConfig`)."""
 
     iterations: int
     lr: float
@@ -40,7 +43,7 @@ class MatchingSettings:
 
 @dataclass(frozen=True)
 class MemorySettings:
-    """The settings of static-dynamic's memories, all of them set (see `CondenseConfig`)."""
+    """The settings of static-dynamic's memories, none of them None (see `CondenseConfig`)."""
 
     static_iterations: int
     static_lr: float
@@ -49,55 +52,58 @@ class MemorySettings:
 
 @dataclass(frozen=True, kw_only=True)
 class CondenseConfig(Settings):
-    """All settings of a condensation. Settings that are None are taken from the preset by `resolved`.
+    """All settings of a condensation. `resolved` replaces settings that are None with the preset's values.
+
+    Paths may be strings or `os.PathLike`, which are converted to strings.
 
     Attributes:
-        out: path of the store; the suffix chooses the container.
-        dataset: catalogue name or folder, chooses the preset and goes into the provenance.
-        vpc: synthetic videos per class; "all" keeps every real clip, so that classes may differ in size: of
-            methods that keep real clips.
+        out: path or URL of the store; the suffix determines the container.
+        dataset: catalogue name, folder or list; determines the preset and is recorded in the provenance.
+        vpc: clips per class. "all" keeps every real clip, so classes may differ in size; only for methods
+            that keep real clips.
         method: "dfs", "dm", "static-dynamic", "random", "herding", "k-center" or "pack"; or your own, as
             "module:function" (docs/guides/own-method.md).
         seed: seed of the random numbers.
         iterations: number of steps.
-        lr: learning rate of the key frames; with static-dynamic, of the dynamic memory.
+        lr: learning rate of the key frames, or of static-dynamic's dynamic memory.
         momentum: momentum of SGD.
-        batch_real: real clips per class in each step; all of them if a class has fewer.
-        init: where key frames start: "noise" is N(0, 1); "real" takes frames of random real clips, "herding"
-            those of herded clips; "pack" (dfs only) takes the key frames that rebuild herded clips best.
-        initial_key_frames: K at the start, evenly spaced from the first to the last frame.
-        insertion: False never inserts (Table 6A); only dfs inserts.
-        epsilon: threshold of the insertion rule; None is 0 for cosine and 0.141 for l2.
+        batch_real: real clips per class in each step; a class with fewer clips uses all of them.
+        init: initial key frames. "noise" draws from N(0, 1); "real" uses frames of random real clips, and
+            "herding" frames of herded clips; "pack" (dfs only) uses the key frames that best rebuild herded
+            clips.
+        initial_key_frames: initial K, evenly spaced from the first to the last frame.
+        insertion: whether dfs inserts key frames (False is Table 6A).
+        epsilon: threshold of the insertion rule; None means 0 for cosine and 0.141 for l2.
         warmup: share of the steps before insertion.
         cooldown: share of the steps after insertion.
-        insert_every: share of the insertion phase from one test for insertion to the next; 0 tests at every
-            step. A share, so that the number of tests does not depend on `iterations`.
+        insert_every: interval between two tests for insertion, as a share of the insertion phase, so that
+            the number of tests does not depend on `iterations`; 0 tests at every step.
         evidence, persistence, score, selection, metric, insertions, gradient: see
             `dfs_store.condense.engine.insertion.rule.InsertionRule`.
-        static_iterations: steps of static-dynamic's first stage; `iterations` are those of the second.
+        static_iterations: number of steps in static-dynamic's first stage; `iterations` counts the second.
         static_lr: learning rate of static-dynamic's static memory.
         integrator_lr: learning rate of the convolution that joins static-dynamic's memories.
         extractor: the network whose features the coresets and pack compare: "trained" (ConvNet3D, trained
-            once on all the real clips and kept in the cache), "random" (the same network untrained), or a
-            file that contains its `state_dict`.
-        budget: bytes for the key frames of all clips and their index ("20MiB"). pack distributes it; dfs
-            stops inserting into a class once the class has used its equal share.
+            once on all the real clips and then cached), "random" (the same network, untrained), or a file
+            that contains its `state_dict`.
+        budget: size of the key frames of all clips and their index, in bytes or as text such as "20MiB". pack
+            distributes it; dfs stops inserting into a class once the class has used its equal share.
         key_frames: random, herding and k-center keep this many real frames of each clip, evenly spaced from
-            the first to the last (1 is the middle one); None keeps all. pack keeps at most this many, fewer
-            if more would not help.
-        min_key_frames: pack keeps at least this many per clip, fewer only if more would not help. None is 2
-            if the budget allows 2 for every clip, else 1, which makes a still image.
-        max_error: the largest root-mean-square error of a clip for pack, in 8-bit levels (2.55 is 40 dB).
-        dtype: type of the stored key frames; None is uint8 for pack and with an encoding, else float32.
+            the first to the last (1 keeps the middle frame); None keeps all. pack keeps at most this many,
+            fewer if more would not help.
+        min_key_frames: pack keeps at least this many per clip, fewer only if more would not help. None means
+            2 if the budget allows 2 for every clip, else 1, which makes a still image.
+        max_error: largest root-mean-square error of a clip for pack, in 8-bit levels (2.55 is 40 dB).
+        dtype: type of the stored key frames; None means uint8 for pack and with an encoding, else float32.
         encoding: stores key frames as images: "webp[:QUALITY]" (one per key frame, default 75) or
-            "avif[:QUALITY]" (one sequence per clip, 60). dfs and dm encode after training. With `budget` and
-            no quality, pack also chooses the quality of every clip. Not for static-dynamic.
-        soft_labels: stores for each clip the logits of a teacher, ConvNet3D trained on the real clips.
+            "avif[:QUALITY]" (one sequence per clip, default 60). dfs and dm encode after training. With
+            `budget` and no quality, pack also chooses the quality for every clip. Not for static-dynamic.
+        soft_labels: stores for each clip the logits of a teacher, a ConvNet3D trained on the real clips.
             Not for static-dynamic.
-        precision: arithmetic of the real clips' forward pass; "bf16" is approximate. "auto" is bf16 if the
+        precision: arithmetic of the real clips' forward pass; "bf16" is approximate. "auto" uses bf16 if a
             check at the start finds it accurate and faster on this device, else float32; a resumed run keeps
-            the choice.
-        device: "auto" (CUDA when present), "cpu", "cuda" or "cuda:N".
+            that choice.
+        device: "auto" (CUDA if available), "cpu", "cuda" or "cuda:N".
         root: folder of the dataset's videos.
         test_list, class_names, folder_layout: how a list or a folder is read, see `open_videos`.
         frames, stride, size, split, classes: sampling of the real clips; None is the dataset's default.
@@ -105,15 +111,16 @@ class CondenseConfig(Settings):
             (`dfs evaluate --hold-out`) without using the test clips; None uses all.
         decoder: "pyav", "decord", or "auto" (PyAV, then decord for files from which PyAV decodes no frame);
             None is "auto".
-        snapshots: dfs and dm keep some clips as they were at this many moments of the run, from the start to
-            the end (`dfs_store.condense.runtime.snapshots`).
-        resume: continue from the checkpoint beside `out` if there is one.
-        checkpoint_every: steps between checkpoints; None is every five minutes.
-        overwrite: replace an existing store.
-        max_memory: limit ("8GiB") for GPU memory, or on the CPU for this process, and for all decoding
-            processes together. It decides how many clips are embedded at a time, which changes the last bits
-            of the result. None is the whole device, and no limit on the CPU.
-        watch: numbers of the clips whose cosines (Eq. 4 and 5) are logged at every step of insertion.
+        snapshots: how many times dfs and dm save some of the clips, evenly spaced from the start of the run
+            to its end (`dfs_store.condense.runtime.snapshots`).
+        resume: whether to continue from the checkpoint next to `out` if there is one.
+        checkpoint_every: steps between checkpoints; None saves one every five minutes.
+        overwrite: whether to replace an existing store.
+        max_memory: limit for GPU memory, or on the CPU for this process, and for all decoding processes
+            together, in bytes or as text such as "8GiB". It determines how many clips are embedded at a time,
+            which changes the last bits of the result. None allows the whole GPU, and any amount on the CPU.
+        watch: numbers of the clips whose cosines (Eq. 4 and 5) are logged at every step of the insertion
+            phase.
     """
 
     def __post_init__(self) -> None:
@@ -137,13 +144,13 @@ class CondenseConfig(Settings):
             )
         if self.init == "pack" and self.uses("init") and not self.uses("initial_key_frames"):
             raise SettingsError(
-                f"--init pack chooses which frames are key frames, and method {self.method} has no such "
-                "choice; use --init herding, or --method dfs"
+                f"--init pack chooses which frames are key frames, which method {self.method} does not "
+                "support; use --init herding, or --method dfs"
             )
         if self.vpc == "all" and not self.record.needs_real_clips:
             users = ", ".join(user for user in method_names() if method_named(user).needs_real_clips)
             raise SettingsError(
-                f"--vpc all keeps every real clip, and method {self.method} makes clips of its own; give a "
+                f"--vpc all keeps every real clip, but method {self.method} makes its own clips; give a "
                 f"number, or choose --method {users.replace(', ', ' or ')}"
             )
         self.record.check(self)
@@ -169,7 +176,7 @@ class CondenseConfig(Settings):
             }
             if self.encoding is None and self.dtype is None and self.budget is None:
                 values["encoding"] = chosen.encoding
-        # Recorded in the store, so that it is never tested on the clips it was made from.
+        # Recorded in the store, so that it is never evaluated on the clips from which it was made.
         if self.split is None and CATALOGUE.get(self.dataset, FOLDER).official_splits > 1:
             values["split"] = 1
         if self.epsilon is None and self.uses("epsilon"):
@@ -189,23 +196,23 @@ class CondenseConfig(Settings):
 
     @property
     def per_class(self) -> int:
-        """`vpc` of a method that makes as many clips of every class."""
+        """`vpc` as a number; requires that it is not "all"."""
         assert self.vpc != "all", self.method
         return self.vpc
 
     def clips_of(self, num_real: int) -> int:
-        """Returns how many clips a class of `num_real` real ones gets."""
+        """Returns the number of stored clips for a class with `num_real` real clips."""
         return num_real if self.vpc == "all" else self.vpc
 
     @property
     def preset_origin(self) -> str | None:
-        """Where the preset's values come from; None if the method has no preset."""
+        """The source of the preset's values; None if the method has no preset."""
         preset = self.record.preset
         return None if preset is None else preset(self.dataset, self.per_class).origin
 
     @property
     def matching(self) -> MatchingSettings:
-        """The settings of the steps; requires resolved settings of a method that takes steps."""
+        """The settings of the steps; requires resolved settings of a method that iterates."""
         return self._complete(MatchingSettings)
 
     @property
@@ -226,7 +233,7 @@ class CondenseConfig(Settings):
 
     @property
     def iterates(self) -> bool:
-        """Whether the method takes steps, and so can continue from a checkpoint."""
+        """Whether the method runs in steps, so that it can continue from a checkpoint."""
         return self.record.phases is not None
 
     @property
@@ -257,17 +264,11 @@ class CondenseConfig(Settings):
 
     @property
     def rule(self) -> InsertionRule:
-        """The insertion rule; requires resolved settings."""
-        return InsertionRule(
-            metric=self.metric,
-            epsilon=DEFAULT_EPSILON[self.metric] if self.epsilon is None else self.epsilon,
-            selection=self.selection,
-            insertions=self.insertions,
-            gradient=self.gradient,
-            evidence=self.evidence,
-            persistence=self.persistence,
-            score=self.score,
-        )
+        """The insertion rule."""
+        values = {field.name: getattr(self, field.name) for field in fields(InsertionRule)}
+        if self.epsilon is None:
+            values["epsilon"] = DEFAULT_EPSILON[self.metric]
+        return InsertionRule(**values)
 
     def differs(self, name: str) -> bool:
         """Whether a setting differs from its default."""
@@ -286,17 +287,13 @@ class CondenseConfig(Settings):
         ]
         if not self.iterates:
             ignored += [flag_of(n) for n in ("resume", "checkpoint_every") if getattr(self, n)]
-        notes = [f"{', '.join(ignored)}: not used by method {self.method}; ignored"] if ignored else []
+        notes = [f"ignoring {', '.join(ignored)}, which method {self.method} does not use"] if ignored else []
         return (*notes, *self.record.notes(self))
 
     def provenance(self) -> dict[str, Any]:
         """Returns the settings that determine the result, as a JSON object."""
-        concerns = {*self.record.settings, "dataset", "vpc", "method", "seed", "dtype", "encoding"}
-        concerns |= {"frames", "stride", "size", "split", "classes", "hold_out", "decoder"}
-        concerns |= {"test_list", "class_names", "folder_layout", "soft_labels"}
-        settings = asdict(self)
         return {
             name: list(value) if isinstance(value, tuple) else value
-            for name, value in settings.items()
-            if name in concerns and name not in _CIRCUMSTANCES and (name != "extractor" or self.uses(name))
+            for name, value in asdict(self).items()
+            if name in _RECORDED or (self.uses(name) and name not in _CIRCUMSTANCES)
         }

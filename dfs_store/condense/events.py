@@ -1,4 +1,4 @@
-"""Events that a run reports. The command line shows them; a notebook can too."""
+"""Events that a run reports, for the command line, logs and notebooks."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,9 +21,9 @@ class RunStarted:
     Attributes:
         step: the first step to run, above 0 for a resumed run.
         iterations: number of steps of the whole run, 0 for methods without steps.
-        num_clips: synthetic clips in all classes.
+        num_clips: number of synthetic clips in all classes.
         device: device of the run, e.g. "cuda:0".
-        notes: unused settings, fallbacks and the like, shown to the user.
+        notes: remarks for the user, for example on unused settings and fallbacks.
     """
 
     step: int
@@ -38,7 +38,7 @@ class ExtractorTrained:
     """The extractor of the coresets, or the teacher, has finished a training pass over the real clips.
 
     Attributes:
-        passes_done: passes over the clips so far; 0 before the first one.
+        passes_done: number of passes over the clips so far; 0 before the first one.
         passes: total number of passes.
         loss: mean training loss of this pass; None before the first one.
     """
@@ -53,7 +53,7 @@ class ClipsFitted:
     """Real clips have been fitted and encoded.
 
     Attributes:
-        done: clips so far.
+        done: number of clips so far.
         num_clips: total number of clips.
     """
 
@@ -63,21 +63,21 @@ class ClipsFitted:
 
 @dataclass(frozen=True)
 class StepDone:
-    """A step is done: clips matched, key frames updated and possibly inserted.
+    """A step is done: clips have been matched, key frames updated and possibly inserted.
 
     Attributes:
         step: 0-based number of the step.
         iterations: number of steps of the whole run.
         phase: "warm-up", "insertion", "cool-down", or "matching" in a run without insertion.
-        loss: Eq. 8, summed over classes, before the step.
-        num_key_frames: key frames of all clips after the step.
-        num_inserted: key frames inserted at this step.
-        key_frame_bytes: size of all key frames as float32.
-        num_candidates: positions, in all clips, whose gradients disagree with those of both adjacent key
-            frames at this step (Eq. 6). None outside the insertion phase.
-        cosines: for each watched clip, by number: at each of the T positions, the larger of its gradient's
-            cosines with those of the two adjacent key frames (Eq. 6), None at key frames. Empty outside the
-            insertion phase.
+        loss: loss of Eq. 8, summed over classes, before the update.
+        num_key_frames: number of key frames of all clips after the step.
+        num_inserted: number of key frames inserted at this step.
+        key_frame_bytes: size of all key frames as float32, in bytes.
+        num_candidates: number of positions in all clips whose gradient disagrees with the gradients of both
+            adjacent key frames at this step (Eq. 6). None outside the insertion phase.
+        cosines: maps the number of each watched clip to T values: for each position, the larger cosine of its
+            gradient with the gradients of the two adjacent key frames (Eq. 6), or None at a key frame. Empty
+            outside the insertion phase.
     """
 
     step: int
@@ -96,7 +96,7 @@ class CheckpointSaved:
     """A checkpoint has been saved.
 
     Attributes:
-        path: the file.
+        path: path of the checkpoint.
         step: the next step to run.
     """
 
@@ -109,7 +109,7 @@ class StoreWritten:
     """The store is complete at its path.
 
     Attributes:
-        path: the store.
+        path: path of the store.
         num_clips: number of clips.
         num_key_frames: number of key frames.
         digest: digest of the store, which distinguishes it from others at the same path.
@@ -122,4 +122,4 @@ class StoreWritten:
 
 
 Event = RunStarted | ExtractorTrained | ClipsFitted | StepDone | CheckpointSaved | StoreWritten
-"""The argument of the `on_event` callback of `condense`."""
+"""Any of the events that `condense` passes to its `on_event` callback."""

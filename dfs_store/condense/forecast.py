@@ -1,4 +1,4 @@
-"""Forecasts the duration of a run from a few of its steps, without writing anything."""
+"""Forecasts how long a run takes from a few of its steps, without writing anything."""
 
 import contextlib
 import math
@@ -27,7 +27,7 @@ from dfs_store.videos.rehearsal import Rehearsal, rehearse
 
 __all__ = ["Forecast", "Paces", "forecast_run", "measured", "rehearse_training_clips"]
 
-# Measured seconds, keyed by what was timed.
+# Measured seconds by the name of the work.
 Paces = dict[object, float]
 
 _EMBEDDED = 32  # clips
@@ -40,7 +40,7 @@ class Forecast:
 
     Attributes:
         parts: seconds by stage, in order.
-        rough: whether the estimate relies on anything but timed steps of the run with its own clips.
+        rough: whether the estimate relies on more than timed steps of the run with its own clips.
     """
 
     parts: dict[str, float]
@@ -58,14 +58,14 @@ class Forecast:
 
 
 def measured(paces: Paces, key: object, measure: Callable[[], float]) -> float:
-    """Returns the seconds recorded for `key`, measuring and recording them if necessary."""
+    """Returns the seconds recorded for `key`; if there are none, measures and records them first."""
     if key not in paces:
         paces[key] = measure()
     return paces[key]
 
 
 def rehearse_training_clips(config: CondenseConfig) -> Rehearsal:
-    """Returns the real clips of a run, or equally many similar ones, without the hold-out."""
+    """Returns a run's real clips without the hold-out, or equally many similar clips."""
     clips = clips_named_by(config)
     made = rehearse(
         clips.pop("name_or_folder"),
@@ -82,19 +82,19 @@ def rehearse_training_clips(config: CondenseConfig) -> Rehearsal:
 
 
 def forecast_run(plan: Plan, clips: Rehearsal | None = None, paces: Paces | None = None) -> Forecast | None:
-    """Forecasts the duration of a run; writes nothing.
+    """Forecasts how long a run takes; writes nothing.
 
-    For each stage of an iterative method, runs one warm-up step and times two steps, with the loop and the
-    settings of the run. Training a network on the real clips is timed in the same way. For a method that
-    keeps real clips, times its work on one clip of each class. Excludes writing the store.
+    For each stage of an iterative method, runs one warm-up step and times two steps, with the run's own loop
+    and settings. Training a network on the real clips is timed in the same way. For a method that keeps real
+    clips, times its work on one clip of each class. The forecast does not include writing the store.
 
     Args:
         plan: plan of the run.
-        clips: the result of `rehearse_training_clips`; computed if None.
+        clips: the result of `rehearse_training_clips`, which is called if None.
         paces: seconds already measured with these clips; new measurements are added.
 
     Returns:
-        The forecast; None for custom methods, whose steps are unknown.
+        The forecast; None for user-defined methods, whose steps are unknown.
 
     Raises:
         CheckpointError: the checkpoint to resume is damaged or was made with other settings.
@@ -134,7 +134,7 @@ def _forecast(plan: Plan, clips: Rehearsal, paces: Paces) -> Forecast:
 
 
 def _embedding_seconds(network: ConvNet3D, videos: VideoDataset) -> float:
-    """Returns the seconds that embedding one real clip takes."""
+    """Returns how many seconds embedding one real clip takes."""
     some = videos.subset(np.arange(min(_EMBEDDED, len(videos))))
     device = next(network.parameters()).device
     features_of(network, some)
@@ -144,7 +144,7 @@ def _embedding_seconds(network: ConvNet3D, videos: VideoDataset) -> float:
 
 
 def _of_steps(plan: Plan, clips: Rehearsal) -> dict[str, float]:
-    """Returns the seconds of the setup and of all remaining steps."""
+    """Returns how many seconds the setup and all remaining steps take."""
     config = plan.config
     first = 0
     if config.resume and checkpoints_of(config.out) and clips.decoding_seconds is None:
@@ -172,7 +172,7 @@ def _rehearsed(config: CondenseConfig) -> CondenseConfig:
 
 
 def _stage(phase: str) -> str:
-    """Returns the stage of a phase; steps of one stage take equally long."""
+    """Returns the stage of a phase; all steps of a stage take equally long."""
     return "static" if phase == "static" else "matching"
 
 
@@ -185,7 +185,7 @@ class _Stopwatch:
         self._last = self.started = time.perf_counter()
 
     def on_event(self, event: Event) -> None:
-        """Records the time of a step; raises AbandonedError after enough steps."""
+        """Records how long a step took; raises AbandonedError after enough steps."""
         if isinstance(event, RunStarted):
             self._last = self.started = synchronised_clock(self._device)
         if not isinstance(event, StepDone):
@@ -198,12 +198,12 @@ class _Stopwatch:
             raise AbandonedError
 
     def seconds_per_step(self) -> dict[str, float]:
-        """Returns the seconds per step by stage, without the first step of a stage if there are others."""
+        """Returns the mean seconds per step by stage, ignoring a stage's first step if there are others."""
         return {stage: float(np.mean(times[1:] or times)) for stage, times in self._times.items()}
 
 
 def _keeping_seconds(plan: Plan, videos: VideoDataset) -> float:
-    """Returns the seconds that keeping the real clips takes, estimated from one clip of each class."""
+    """Estimates how many seconds keeping the real clips takes, from one clip of each class."""
     config = plan.config
     firsts = videos.subset(np.unique(videos.labels, return_index=True)[1])
     share = len(firsts) / plan.num_clips

@@ -15,30 +15,13 @@ if TYPE_CHECKING:
     from dfs_store.condense.events import Event
     from dfs_store.videos import VideoDataset
 
-__all__ = ["MATCHING_SETTINGS", "Method", "Phases", "phases_of_schedule"]
+__all__ = ["MATCHING_SETTINGS", "Method", "Phases"]
 
 Run = Callable[["CondenseConfig", "VideoDataset", Callable[["Event"], None]], "Condensed"]
 Phases = tuple[tuple[str, int, int], ...]
 
-# Used by every method that takes steps of Eq. 8.
+# Settings that every method with Eq. 8 steps uses.
 MATCHING_SETTINGS = ("iterations", "lr", "momentum", "batch_real", "init", "precision")
-
-
-def _all_frames(_config: "CondenseConfig", num_frames: int) -> tuple[int, int]:
-    return num_frames, num_frames
-
-
-def phases_of_schedule(config: "CondenseConfig") -> Phases:
-    """Returns warm-up, insertion and cool-down, or a single phase without insertion."""
-    return config.schedule.phases
-
-
-def _nothing(*_arguments: object) -> None:
-    pass
-
-
-def _no_notes(_config: "CondenseConfig") -> list[str]:
-    return []
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,25 +29,27 @@ class Method:
     """A condensation method. The defaults suit a method that keeps real clips unchanged.
 
     Attributes:
-        run: makes the clips from resolved settings, the real clips and a callback for events.
-        settings: names of the `CondenseConfig` settings it uses in addition to the common ones.
+        run: makes the clips, given resolved settings, the real clips and a callback for events.
+        settings: names of the `CondenseConfig` settings that it uses in addition to the common ones.
         preset: returns its defaults for a dataset (catalogue name or folder) and a vpc; None if it has none.
         dtype: default type of the stored key frames.
-        shares_classes: whether several processes can share the classes; else it runs on the first one alone.
+        shares_classes: whether several processes can share the classes; if not, only the first process runs
+            the method.
         encodes: whether its key frames can be stored as image files.
         needs_real_clips: whether every class must have at least vpc real clips regardless of `init`.
-        when_compared: the settings of size that `dfs compare` uses if none are given.
-        check: raises SettingsError for settings that it does not support.
-        check_clips: likewise, given the number of synthetic clips, T and (C, H, W).
-        notes: returns remarks on the settings, shown to the user.
+        when_compared: the size settings that `dfs compare` uses if none are given.
+        check: raises SettingsError for settings that the method does not support.
+        check_clips: raises SettingsError for settings that do not suit the clips; called with the settings,
+            the number of synthetic clips, T and (C, H, W).
+        notes: returns remarks on the settings for the user.
         key_frames: returns the minimum and maximum number of key frames of a stored clip, given the settings
             and T; T by default.
         phases: name and half-open range of steps of each phase; None for a method without steps, which has
             no checkpoints either.
-        native_bytes: size of its native arrays, given the number of classes, vpc, T and (C, H, W); None for a
-            method that stores key frames only.
+        native_bytes: size of its native arrays in bytes, given the number of classes, vpc, T and (C, H, W);
+            None for a method that stores only key frames.
         training_clips: opens the clips to train a network on, given the path of a store with native arrays
-            and a device (see `dfs_store.evaluate.sources`); None for a method that stores key frames only.
+            and a device (see `dfs_store.evaluate.sources`); None for a method that stores only key frames.
             Used only for built-in methods, so that a store can never make the program import code.
 
     Raises:
@@ -79,10 +64,10 @@ class Method:
     encodes: bool = True
     needs_real_clips: bool = False
     when_compared: Mapping[str, Any] = field(default_factory=dict)
-    check: Callable[["CondenseConfig"], None] = _nothing
-    check_clips: Callable[["CondenseConfig", int, int, tuple[int, int, int]], None] = _nothing
-    notes: Callable[["CondenseConfig"], list[str]] = _no_notes
-    key_frames: Callable[["CondenseConfig", int], tuple[int, int]] = _all_frames
+    check: Callable[["CondenseConfig"], None] = lambda _: None
+    check_clips: Callable[["CondenseConfig", int, int, tuple[int, int, int]], None] = lambda *_: None
+    notes: Callable[["CondenseConfig"], list[str]] = lambda _: []
+    key_frames: Callable[["CondenseConfig", int], tuple[int, int]] = lambda _, frames: (frames, frames)
     phases: Callable[["CondenseConfig"], Phases] | None = None
     native_bytes: Callable[[int, int, int, tuple[int, int, int]], int] | None = None
     training_clips: Callable[..., Any] | None = None

@@ -1,4 +1,4 @@
-"""The plan of a run: what it needs, computed and checked before any video is decoded."""
+"""Plans a run: computes and checks its memory and disk requirements before any video is decoded."""
 
 import sys
 from dataclasses import asdict, dataclass
@@ -42,7 +42,7 @@ class Plan:
         real_clips: the real clips that the plan was made for.
         settings: the settings that determine the result, as in the provenance.
         preset: source of the settings that were not given.
-        notes: remarks, such as settings without effect.
+        notes: remarks for the user, for example on settings without effect.
         device: name of the device.
         num_classes: number of classes of the dataset.
         num_real_clips: number of real clips in the training split.
@@ -53,15 +53,16 @@ class Plan:
         native_bytes: size of the native arrays in the store (memories of static-dynamic); None if there are
             none.
         soft_label_bytes: size of the soft labels in the store; None without soft labels.
-        first_bytes, most_bytes: size of the key frames in the store, initially and if every frame became one.
+        first_bytes, most_bytes: size of the key frames in the store, with the initial key frames and if every
+            frame became a key frame.
         real_bytes: size of the real clips as uint8, in the cache and, if they fit, on the device.
-        real_on_device: whether the real clips fit the device; if not, they are streamed.
+        real_on_device: whether the real clips fit on the device; if not, they are streamed.
         key_frame_memory_bytes: maximum size of the key frames (or memories) with their training state.
-        key_frames_on_device: whether key frames stay on the device; if not, in host memory.
-        chunk_clips: maximum number of synthetic clips rendered at a time.
+        key_frames_on_device: whether key frames stay on the device instead of in host memory.
+        chunk_clips: maximum number of synthetic clips to rebuild at a time.
         chunk_memory_bytes: estimated size of the activations of one chunk, forward and backward.
         real_batch_bytes: estimated size of the real clips embedded at a time, with their activations.
-        pinned_bytes: host memory for two steps of real clips streamed to a GPU.
+        pinned_bytes: size of two steps of real clips in host memory while they are streamed to a GPU.
         disk: disk space that the run needs for `out`, including checkpoints.
         disk_free_bytes: free space on that disk.
         device_memory_bytes: device memory that the run may use; None for the CPU without --max-memory.
@@ -109,13 +110,13 @@ def plan_run(config: CondenseConfig, videos: VideoDataset | None = None) -> Plan
 
     Args:
         config: the settings; those that are None are taken from the preset.
-        videos: the real clips that the run will use, without those held out; if None, the clips that the
-            settings name are counted, without decoding any.
+        videos: the real clips that the run will use, without held-out clips; if None, the clips that the
+            settings select are counted without decoding any.
 
     Raises:
         OutputExistsError, OutputNotWritableError: see `check_place`.
         DatasetNotFoundError, EmptyClassError: the dataset does not exist, or a class has no clips.
-        SettingsError: settings are invalid, contradict each other, or do not suit these clips.
+        SettingsError: settings are invalid, contradict one another, or do not suit these clips.
     """
     config = config.resolved()
     check_place(config)
@@ -131,8 +132,7 @@ def check_place(config: CondenseConfig) -> None:
     Raises:
         OutputExistsError: `out` exists and `overwrite` is not set.
         OutputNotWritableError: `out` cannot be written.
-        SettingsError: the suffix is not a container's, or the checkpoint of an unfinished run would be
-            lost.
+        SettingsError: no container has this suffix, or the checkpoint of an unfinished run would be lost.
     """
     check_output(config.out, overwrite=config.overwrite)
     check_snapshots(config)
@@ -143,7 +143,7 @@ def check_place(config: CondenseConfig) -> None:
     if not config.iterates and not config.overwrite:
         raise SettingsError(
             f"there is a checkpoint of an unfinished run at {path}, and --method {config.method} cannot "
-            "continue it; choose another --out, or add --overwrite to give it up"
+            "continue it; choose another --out, or add --overwrite to discard it"
         )
     if not (config.resume or config.overwrite):
         raise SettingsError(
@@ -186,7 +186,7 @@ def _plan(config: CondenseConfig, clips: TrainingClips, device: torch.device) ->
         training_bytes = 3 * native
         store_bytes = store_bytes[0] + native, store_bytes[1] + native
         state_bytes = [2 * native, 2 * native]
-    budget = config.budget_bytes or sys.maxsize  # an upper bound: it also covers the index
+    budget = config.budget_bytes or sys.maxsize  # an upper bound, because it includes the index
     store_bytes = min(store_bytes[0], budget), min(store_bytes[1], budget)
     key_frame_bytes = min(stored_bytes * first_keys, budget), min(stored_bytes * most_keys, budget)
     return Plan(
@@ -223,7 +223,7 @@ def _plan(config: CondenseConfig, clips: TrainingClips, device: torch.device) ->
 def _real_batch(
     config: CondenseConfig, clips: TrainingClips, device: torch.device, resident: bool
 ) -> dict[str, int]:
-    """Returns the size of the real clips embedded at a time, and of those being copied to a GPU."""
+    """Returns how many bytes of real clips are embedded at a time, and streamed to a GPU at a time."""
     if not config.iterates:
         return {"real_batch_bytes": 0, "pinned_bytes": 0}
     per_class, shape = clips.per_class, (clips.num_frames, clips.frame_shape)
@@ -236,7 +236,7 @@ def _real_batch(
 
 
 def _small_note(config: CondenseConfig, size: int) -> tuple[str, ...]:
-    """Returns a note if frames are too small for ConvNet3D; raises SettingsError if the method needs it."""
+    """Returns a note if frames are too small for ConvNet3D; raises SettingsError if the method uses it."""
     if size >= SMALLEST_SIZE:
         return ()
     if config.embeds:

@@ -8,7 +8,7 @@ __all__ = ["PRESET_SETTINGS", "Preset", "row_at", "short_run"]
 
 Row = TypeVar("Row")
 
-# Short runs: minutes on two cores without a GPU.
+# Runs on these take minutes on two cores without a GPU.
 _BUILT_IN = ("moving-shapes", "stick-figures")
 
 
@@ -25,7 +25,7 @@ class Preset:
         insertion: whether dfs inserts key frames.
         encoding: encoding of the stored key frames; None stores them as numbers.
         static_iterations, static_lr, integrator_lr: settings of static-dynamic.
-        origin: where the values come from, shown to the user.
+        origin: source of the values, for the user.
     """
 
     lr: float
@@ -45,10 +45,10 @@ PRESET_SETTINGS = tuple(field.name for field in fields(Preset) if field.name not
 
 
 def row_at(rows: Mapping[int, Row], vpc: int) -> Row:
-    """Returns the row for the largest vpc that is at most the given one; the first row is that of vpc 1."""
+    """Returns the row with the largest vpc up to the given one; there must be a row for vpc 1."""
     return rows[max(v for v in rows if v <= vpc)]
 
 
 def short_run(dataset: str) -> dict[str, Any]:
-    """Returns the settings that keep a run of any method short on a built-in dataset; none for others."""
+    """Returns settings that shorten a run of any method on a built-in dataset; empty for other datasets."""
     return {"iterations": 200, "batch_real": 8} if dataset in _BUILT_IN else {}

@@ -1,4 +1,4 @@
-"""From settings and real clips to a store on disk."""
+"""Condenses real clips into a store on disk."""
 
 import datetime
 import platform
@@ -44,19 +44,19 @@ def condense(
 ) -> KeyFrameStore | None:
     """Condenses real clips into a store at `config.out`.
 
-    The same settings and clips give equal arrays on the same machine. The store appears at `config.out` only
+    Equal settings and clips lead to equal arrays on the same machine. The store appears at `config.out` only
     once it is complete. If `on_event` raises between two steps (as Ctrl-C does on the command line), a
     checkpoint is kept next to `config.out`, from which `resume=True` continues to exactly the same arrays.
 
     If torch.distributed is initialised, with any backend, its processes share the classes of dfs and dm, and
     the first one writes the store; all must call this function with equal settings and clips. The number of
-    processes does not affect the result. Other methods run on the first process alone.
+    processes does not affect the result. Other methods run on the first process only.
 
     Args:
         config: the settings, or the plan that `plan_run` made from them. Settings that are None are taken
             from the preset.
-        videos: real clips of the training split, from `dfs_store.open_videos`; of the official split
-            `config.split`, if the dataset has several.
+        videos: real clips of the training split, from `dfs_store.open_videos`. If the dataset has several
+            official splits, they must come from `config.split`.
         on_event: called with every event of `dfs_store.condense.events`.
 
     Returns:
@@ -77,7 +77,7 @@ def condense(
     """
     plan = config if isinstance(config, Plan) else None
     config = config.config if isinstance(config, Plan) else config.resolved()
-    check_place(config)  # for a plan too: it may be hours old
+    check_place(config)  # even for a plan, which may be hours old
     if videos.official_split is not None and config.split not in (None, videos.official_split):
         raise SettingsError(
             f"split is {config.split}, but the clips are from official split {videos.official_split}; open "
@@ -86,7 +86,7 @@ def condense(
     if config.hold_out is not None:
         videos, _ = videos.hold_out(config.hold_out)
     if plan is None or plan.real_clips != TrainingClips.of(videos):
-        plan = plan_run(config, videos)  # undecodable files, which counting does not detect, change the plan
+        plan = plan_run(config, videos)  # counting does not detect undecodable files, which change the plan
     plan.check_disk()
     warn_of_disk(config.out, plan.disk)
     with limited_memory(resolve_device(config.device), config.max_memory_bytes), full_float32():
@@ -99,7 +99,7 @@ def _condense(
     ranks, store = Ranks.current(), None
     if ranks.is_first:
         with run_lock(config.out):
-            # Trained before the run, so that it does not fail after hours of condensing.
+            # Trained first, so that a failure does not waste hours of condensing.
             teacher = teacher_of(videos, resolve_device(config.device), tell) if config.soft_labels else None
             store = _write(config, videos, config.record.run(config, videos, tell), teacher)
             num_key_frames, digest = int(store.offsets[-1]), str(store.attributes["digest"])
@@ -136,8 +136,8 @@ def _write(
 def _unlabelled(config: CondenseConfig) -> Iterator[CondenseConfig]:
     """Yields the settings for a temporary store next to `out`, from which the teacher reads the clips.
 
-    The store is removed at the end. Its name is derived from `out`, so that the next run replaces what a
-    killed one left behind.
+    The store is removed at the end. Its name is derived from `out`, so that a run replaces the temporary
+    store of an earlier one that was killed.
     """
     beside = local_beside(config.out)
     path = beside.with_name(f".{beside.name}.unlabelled.zarr")
@@ -188,8 +188,8 @@ def _write_clips(config: CondenseConfig, videos: VideoDataset, condensed: Conden
         if condensed.native is not None:
             if config.record.training_clips is None:
                 raise SettingsError(
-                    f"--method {config.method} returned native arrays, which only built-in methods can train "
-                    "on; return key frames only"
+                    f"--method {config.method} returned native arrays, which only built-in methods may "
+                    "store; return only key frames"
                 )
             writer.write_native(config.method, condensed.native)
 
@@ -212,7 +212,7 @@ def _provenance(config: CondenseConfig, videos: VideoDataset, condensed: Condens
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "sources": condensed.sources,
         "source_bytes": videos.source_bytes(condensed.chosen),
-        # On a CPU the last bits of sums depend on the number of threads.
+        # On a CPU, the last bits of sums depend on the number of threads.
         "threads": torch.get_num_threads(),
         **condensed.provenance,
     }

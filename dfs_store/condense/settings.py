@@ -1,9 +1,10 @@
-"""The settings of `dfs condense`: type, default, help, group and check of each.
+"""Defines the settings of `dfs condense` with their types, defaults, help texts, groups and checks.
 
 The command line builds its options from them, so this module imports nothing heavy. `CondenseConfig`
 documents each setting, and checks them together.
 """
 
+import os
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, Literal, NamedTuple, get_args, get_origin
@@ -44,7 +45,7 @@ FolderLayout = Literal["classes"]
 VideoDecoder = Literal["auto", "pyav", "decord"]
 ClipsPerClass = int | Literal["all"]
 
-MATCHING = "Settings of the method (default: the preset of method, dataset and vpc)"
+MATCHING = "Method settings (default: the preset for the method, dataset and vpc)"
 MEMORIES = "Memories (static-dynamic)"
 INSERTION = "Insertion of key frames (dfs)"
 KEPT = "Key frames of real clips (pack needs one of these)"
@@ -58,11 +59,11 @@ class Option(NamedTuple):
     """The command-line option of a setting, and its check.
 
     Attributes:
-        help: one line.
-        panel: group in the help; None for the first.
-        metavar: placeholder for the value in the help; None for its type.
-        words: values to complete, in addition to those of a Literal.
-        check: called with flag and value if the value is not None; raises SettingsError.
+        help: the help text, one line.
+        panel: group of options in the help; None for the first group.
+        metavar: placeholder for the value in the help; None for the type's name.
+        words: values for shell completion, in addition to the words of a Literal.
+        check: called with the flag and the value unless the value is None; raises SettingsError.
     """
 
     help: str
@@ -84,53 +85,33 @@ def _set(
     return field(default=default, metadata={"option": Option(text, panel, metavar, words, check)})
 
 
-def _at_least_1(flag: str, value: int | str) -> None:
-    if isinstance(value, int) and value < 1:
-        raise SettingsError(f"{flag} must be at least 1, got {value}")
+def _must(rule: str, holds: Callable[[Any], bool]) -> Check:
+    """Returns a check that raises SettingsError with the rule unless `holds` is true of the value."""
+
+    def check(flag: str, value: object) -> None:
+        if not holds(value):
+            raise SettingsError(f"{flag} must {rule}, got {value}")
+
+    return check
 
 
-def _moments(flag: str, value: int) -> None:
-    if not 2 <= value <= 1000:
-        raise SettingsError(f"{flag} must be in 2..1000 (the start and the end are two moments), got {value}")
-
-
-def _not_negative(flag: str, value: int) -> None:
-    if value < 0:
-        raise SettingsError(f"{flag} must not be negative, got {value}")
-
-
-def _positive(flag: str, value: float) -> None:
-    if not 0 < value < float("inf"):
-        raise SettingsError(f"{flag} must be a positive number, got {value}")
-
-
-def _below_1(flag: str, value: float) -> None:
-    if not 0 <= value < 1:
-        raise SettingsError(f"{flag} must be in [0, 1), got {value}")
-
-
-def _share_of_steps(flag: str, value: float) -> None:
-    if not 0 < value <= 1:
-        raise SettingsError(f"{flag} is a share of steps and must be in (0, 1], got {value}")
-
-
-def _levels(flag: str, value: float) -> None:
-    if not 0 <= value <= 255:
-        raise SettingsError(f"{flag} must be in 0..255 (8-bit levels), got {value}")
-
-
-def _number(flag: str, value: float) -> None:
-    if value != value:
-        raise SettingsError(f"{flag} must be a number, got nan")
+def _are_clip_numbers(values: tuple[object, ...]) -> bool:
+    return all(isinstance(clip, int) and not isinstance(clip, bool) and clip >= 0 for clip in values)
 
 
 def _bytes(flag: str, value: str | int) -> None:
     parse_bytes(str(value), flag)
 
 
-def _clip_numbers(flag: str, value: tuple[object, ...]) -> None:
-    if any(isinstance(clip, bool) or not isinstance(clip, int) or clip < 0 for clip in value):
-        raise SettingsError(f"{flag} must be clip numbers, 0 or more, got {value}")
+_at_least_1 = _must("be at least 1", lambda value: value == "all" or value >= 1)
+_not_negative = _must("not be negative", lambda value: value >= 0)
+_positive = _must("be a positive number", lambda value: 0 < value < float("inf"))
+_below_1 = _must("be in [0, 1)", lambda value: 0 <= value < 1)
+_share_of_steps = _must("be a share of steps in (0, 1]", lambda value: 0 < value <= 1)
+_levels = _must("be in 0..255 (8-bit levels)", lambda value: 0 <= value <= 255)
+_number = _must("be a number", lambda value: value == value)
+_moments = _must("be in 2..1000, including the start and the end", lambda value: 2 <= value <= 1000)
+_clip_numbers = _must("contain clip numbers (integers >= 0)", _are_clip_numbers)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,7 +124,7 @@ class Settings:
 
     dataset: str = _set("Dataset to condense.", default=MISSING, metavar="NAME|FOLDER|LIST")
     vpc: ClipsPerClass = _set(
-        "Clips per class; all: every real clip (random, herding, k-center, pack).",
+        "Clips per class, or all real clips (random, herding, k-center, pack).",
         default=MISSING,
         metavar="N|all",
         check=_at_least_1,
@@ -163,14 +144,14 @@ class Settings:
     test_list: str | None = _set("List of the test clips, if the dataset is a list.", metavar="LIST")
     class_names: str | None = _set("Names of the classes, if the list has class numbers.", metavar="FILE")
     folder_layout: FolderLayout | None = _set(
-        "classes: treat every folder in FOLDER as a class, even train or test."
+        "With classes, every folder in FOLDER is a class, even train or test."
     )
 
     iterations: int | None = _set("Number of optimisation steps.", MATCHING, check=_at_least_1)
     lr: float | None = _set("Learning rate of the key frames.", MATCHING, check=_positive)
     momentum: float | None = _set("Momentum of SGD.", MATCHING, check=_below_1)
     batch_real: int | None = _set("Real clips per class in each step.", MATCHING, check=_at_least_1)
-    init: Initialisation | None = _set("Start from noise, real, herding or pack.", MATCHING)
+    init: Initialisation | None = _set("Initial key frames: noise, real, herding or pack.", MATCHING)
     seed: int = _set("Seed of the random numbers.", MATCHING, 0, check=_not_negative)
     extractor: str = _set(
         "Network whose features herding, k-center and pack compare.",
@@ -180,20 +161,20 @@ class Settings:
         words=("trained", "random"),
     )
 
-    static_iterations: int | None = _set("Steps of the first stage.", MEMORIES, check=_at_least_1)
+    static_iterations: int | None = _set("Number of steps of the first stage.", MEMORIES, check=_at_least_1)
     static_lr: float | None = _set("Learning rate of the static memory.", MEMORIES, check=_positive)
     integrator_lr: float | None = _set(
         "Learning rate of the convolution that joins the memories.", MEMORIES, check=_positive
     )
 
     budget: str | int | None = _set(
-        "Size of all key frames together: 20MiB (pack, dfs).", KEPT, metavar="SIZE", check=_bytes
+        "Total size of the key frames, for example 20MiB (pack, dfs).", KEPT, metavar="SIZE", check=_bytes
     )
     key_frames: int | None = _set(
         "Key frames per clip; for pack, the maximum. Default: all.", KEPT, metavar="K", check=_at_least_1
     )
     min_key_frames: int | None = _set(
-        "Fewest key frames per clip (pack). Default: 2 if --budget allows.",
+        "Minimum key frames per clip (pack). Default: 2 if --budget allows.",
         KEPT,
         metavar="K",
         check=_at_least_1,
@@ -203,20 +184,20 @@ class Settings:
     )
 
     initial_key_frames: int = _set("Key frames per clip at the start.", INSERTION, 2, check=_at_least_1)
-    insertion: bool | None = _set("Whether to insert key frames.", INSERTION)
+    insertion: bool | None = _set("Insert key frames where motion is not linear.", INSERTION)
     epsilon: float | None = _set(
-        "Threshold: insert below this cosine, or above this distance.", INSERTION, check=_number
+        "Insert below this cosine, or above this l2 distance.", INSERTION, check=_number
     )
     warmup: float = _set("Share of the steps before insertion begins.", INSERTION, 0.2)
     cooldown: float = _set("Share of the steps after insertion ends.", INSERTION, 0.2)
     insert_every: float = _set(
-        "Share of the phase between two tests; 0 tests at every step.", INSERTION, 0.05, metavar="SHARE"
+        "Test interval as a share of the phase; 0 tests at every step.", INSERTION, 0.05, metavar="SHARE"
     )
     evidence: Gathering = _set(
-        "Cosines to test: last, mean, or persistent since the previous test.", INSERTION, "last"
+        "Cosines to test: last, mean (since the last test) or persistent.", INSERTION, "last"
     )
     persistence: float = _set(
-        "Share of steps at which both cosines must disagree (persistent).",
+        "Share of steps that must disagree, with --evidence persistent.",
         INSERTION,
         0.5,
         metavar="SHARE",
@@ -230,7 +211,7 @@ class Settings:
         "Gradient of a key frame: frame (its own) or accumulated.", INSERTION, "frame"
     )
     watch: tuple[int, ...] = _set(
-        "Clips whose cosines to log, for `dfs preview --kind cosine`.",
+        "Clips whose cosines are logged, for `dfs preview --kind cosine`.",
         INSERTION,
         (0,),
         metavar="N,N",
@@ -238,7 +219,7 @@ class Settings:
     )
 
     frames: int | None = _set("Frames per clip (T).", SAMPLING)
-    stride: int | None = _set("Take every N-th frame of the video.", SAMPLING)
+    stride: int | None = _set("Use every N-th frame of a video.", SAMPLING)
     size: int | None = _set("Height and width in pixels.", SAMPLING)
     split: int | None = _set("Official split, 1 to 3 (UCF101, HMDB51).", SAMPLING)
     classes: tuple[str, ...] | None = _set("Use only these classes, separated by commas.", SAMPLING)
@@ -271,7 +252,7 @@ class Settings:
         "Steps between checkpoints. Default: every 5 minutes.", RUNNING, metavar="STEPS", check=_at_least_1
     )
     max_memory: str | int | None = _set(
-        "Memory limit for the GPU, or on the CPU for this process: 8GiB.",
+        "Memory limit for the GPU or, on the CPU, for this process (e.g. 8GiB).",
         RUNNING,
         metavar="SIZE",
         check=_bytes,
@@ -281,6 +262,9 @@ class Settings:
     def __post_init__(self) -> None:
         for each in fields(self):
             value, flag = getattr(self, each.name), flag_of(each.name)
+            if isinstance(value, os.PathLike):
+                value = os.fspath(value)
+                object.__setattr__(self, each.name, value)
             words, kinds = words_of(each.type), kinds_of(each.type)
             if value not in words and not any(_fits(value, kind) for kind in kinds):
                 names = " or ".join(sorted(kind.__name__ for kind in kinds if kind is not type(None)))
@@ -294,28 +278,28 @@ class Settings:
 
 
 def flag_of(name: str) -> str:
-    """Returns the command-line flag of a setting: "--key-frames"."""
+    """Returns the command-line flag of a setting, for example "--key-frames"."""
     return "--" + name.replace("_", "-")
 
 
-def words_of(kind: Any) -> tuple[str, ...]:  # noqa: ANN401 - a type, or something that stands for several
-    """Returns the words of a Literal or of a Literal | None; none for other types."""
+def words_of(kind: Any) -> tuple[str, ...]:  # noqa: ANN401 - a type, a union or a Literal
+    """Returns the words of a Literal, alone or in a union; an empty tuple for other types."""
     return next((get_args(each) for each in (kind, *_alternatives(kind)) if get_origin(each) is Literal), ())
 
 
 def kinds_of(kind: Any) -> set[type]:  # noqa: ANN401 - as `words_of`
-    """Returns the classes that a value of a setting can be an instance of, besides the words of a Literal."""
+    """Returns the classes that a setting accepts, in addition to the words of a Literal."""
     kinds = {get_origin(each) or each for each in _alternatives(kind) or (kind,)}
     return {each for each in kinds if isinstance(each, type)}
 
 
 def _alternatives(kind: Any) -> tuple[Any, ...]:  # noqa: ANN401 - as `words_of`
-    """Returns the types of a union, or the values of a Literal; none for a plain type."""
+    """Returns the types of a union, or the values of a Literal; an empty tuple for a plain type."""
     return () if get_origin(kind) is tuple else get_args(kind)
 
 
 def _fits(value: object, kind: type) -> bool:
-    """Returns whether a value is of a type; an int is accepted as a float, but a bool not as a number."""
+    """Returns whether a value has a type. An int counts as a float, but a bool is not a number."""
     if isinstance(value, bool):
         return kind is bool
     return isinstance(value, (int, float) if kind is float else kind)

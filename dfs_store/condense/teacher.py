@@ -26,16 +26,16 @@ def teacher_of(
     The coresets use the same network for their features.
 
     Args:
-        videos: the real training clips, without held-out ones.
-        device: where the network is trained and evaluated.
-        tell: called with `ExtractorTrained` after every training pass; may raise to stop.
+        videos: the real training clips, without held-out clips.
+        device: device on which the network is trained and evaluated.
+        tell: called with `ExtractorTrained` after every training pass; may raise an exception to stop.
 
     Returns:
         The frozen network, and its description for the provenance.
 
     Raises:
         SettingsError: the clips are too small for ConvNet3D.
-        DivergedError, DiskFullError, OutputNotWritableError: as `extractor_network`.
+        DivergedError, DiskFullError, OutputNotWritableError: see `extractor_network`.
     """
     network, origin = extractor_network("trained", videos, 0, device, tell)
     about = {
@@ -53,7 +53,7 @@ def soft_labels_of(store: KeyFrameStore, network: ConvNet3D) -> npt.NDArray[np.f
 
     Args:
         store: the clips.
-        network: the teacher; each clip is standardised individually, as in its training.
+        network: the teacher. Each clip is standardised individually, as during its training.
     """
     device = next(network.parameters()).device
     found = []

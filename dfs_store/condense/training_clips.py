@@ -1,4 +1,4 @@
-"""What a plan needs to know about the real clips, counted without decoding or read from an open dataset."""
+"""Counts the real clips for a plan, either from their files without decoding or in an open dataset."""
 
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ __all__ = ["TrainingClips", "count_training_clips"]
 
 
 class TrainingClips(NamedTuple):
-    """Counts and shape of the real clips of a run, without held-out ones.
+    """Counts and shape of a run's real clips, without held-out clips.
 
     Attributes:
         per_class: number of clips by class name.
@@ -28,7 +28,7 @@ class TrainingClips(NamedTuple):
 
     @classmethod
     def of(cls, videos: VideoDataset) -> "TrainingClips":
-        """Describes an open dataset."""
+        """Returns the counts and shape of the clips in an open dataset."""
         return cls(clips_per_class(videos), videos.num_frames, videos.frame_shape)
 
 
@@ -36,7 +36,7 @@ def count_training_clips(config: CondenseConfig) -> TrainingClips:
     """Counts the training clips that the settings select, without decoding any.
 
     Raises:
-        DatasetNotFoundError, EmptyClassError, SettingsError: as `open_videos`.
+        DatasetNotFoundError, EmptyClassError, SettingsError: see `open_videos`.
     """
     info = describe(config.dataset)
     sampling = resolve_sampling(info, frames=config.frames, stride=config.stride, size=config.size)

@@ -1,4 +1,4 @@
-"""Networks by name, and functions to train them from scratch."""
+"""Video classification networks by name, and their training from scratch."""
 
 from dfs_store.networks.catalogue import NETWORKS, build_network, check_network_name, fast_order
 from dfs_store.networks.cnn_rnn import CNNGRU, CNNLSTM

@@ -1,4 +1,4 @@
-"""The available networks by name."""
+"""Builds the available networks by name."""
 
 from collections.abc import Callable
 from functools import partial
@@ -43,10 +43,10 @@ def build_network(name: str, num_classes: int, num_frames: int, size: int, *, se
         num_classes: number of logits.
         num_frames: T of the clips.
         size: height and width of the clips in pixels.
-        seed: seed of the parameters. The state of torch's global generator does not change.
+        seed: seed of the parameters. Drawing them does not change the state of torch's global generator.
 
     Raises:
-        SettingsError: the network does not exist, or does not accept clips of this shape.
+        SettingsError: there is no such network, or it does not accept clips of this shape.
     """
     check_network_name(name)
     make = NETWORKS.get(name) or partial(user_network, name)
@@ -55,9 +55,9 @@ def build_network(name: str, num_classes: int, num_frames: int, size: int, *, se
 
 
 def fast_order(network: nn.Module) -> nn.Module:
-    """Converts convolution weights in place to the fastest memory format.
+    """Converts the weights of convolutions in place to the fastest memory format.
 
-    This is channels-last, except for layers of ConvNet3D that are faster on a CPU in another format.
+    This format is channels-last, except for layers of ConvNet3D that are faster in another format on a CPU.
     """
     if isinstance(network, ConvNet3D):
         network.order_weights()

@@ -1,5 +1,7 @@
 """CNN+GRU and CNN+LSTM: a small image network for every frame, and a recurrent layer over the frames."""
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 
@@ -9,11 +11,10 @@ from dfs_store.networks.frame_convnet import SMALLEST_SIZE, frame_blocks, frame_
 __all__ = ["CNNGRU", "CNNLSTM"]
 
 _LARGEST_SIDE = 64  # larger frames are cropped to the centre
-_GRU_SHARE = 8  # features per value of the hidden state
 
 
 class _CNNRecurrent(nn.Module):
-    """Three 2-D blocks per frame, a recurrent layer with a zero initial state, mean over time, linear head.
+    """Applies 2-D blocks to each frame, then a recurrent layer, the mean over time and a linear head.
 
     Args:
         num_classes: number of logits.
@@ -21,27 +22,28 @@ class _CNNRecurrent(nn.Module):
         size: height and width of the clips in pixels, at least 8.
 
     Attributes:
-        num_features: values per frame that enter the recurrent layer: 8192 for 64 pixels or more.
+        num_features: number of values per frame that enter the recurrent layer: 8192 for 64 pixels or more.
 
     Raises:
         SettingsError: an argument is below its minimum.
     """
+
+    _layer: ClassVar[type[nn.GRU | nn.LSTM]]
+    _share: ClassVar[int]  # features per value of the hidden state
 
     def __init__(self, num_classes: int, num_frames: int, size: int) -> None:
         super().__init__()
         self._side = min(size, _LARGEST_SIDE)
         if num_classes < 1 or num_frames < 1 or self._side < SMALLEST_SIZE:
             raise SettingsError(
-                f"{type(self).__name__} needs at least 1 class, 1 frame and {SMALLEST_SIZE} pixels, "
-                f"got {num_classes}, {num_frames} and size {size}"
+                f"{type(self).__name__} needs num_classes >= 1, num_frames >= 1 and size >= {SMALLEST_SIZE}, "
+                f"got {num_classes}, {num_frames} and {size}"
             )
         self.features = frame_blocks()
         self.num_features = frame_features(self._side)
-        self.recurrent, hidden = self._recurrent_layer(self.num_features)
+        hidden = self.num_features // self._share
+        self.recurrent = self._layer(self.num_features, hidden, batch_first=True)
         self.classifier = nn.Linear(hidden, num_classes)
-
-    def _recurrent_layer(self, num_features: int) -> tuple[nn.Module, int]:
-        raise NotImplementedError
 
     def forward(self, clips: Tensor) -> Tensor:
         """Returns the logits (N, num_classes) of clips (N, T, C, H, W)."""
@@ -54,15 +56,14 @@ class _CNNRecurrent(nn.Module):
 
 
 class CNNGRU(_CNNRecurrent):
-    """CNN+GRU: the hidden state has an eighth as many values as a frame's features (1024 at 64 pixels)."""
+    """CNN+GRU, whose hidden state has an eighth as many values as a frame's features (1024 at 64 pixels)."""
 
-    def _recurrent_layer(self, num_features: int) -> tuple[nn.Module, int]:
-        hidden = num_features // _GRU_SHARE
-        return nn.GRU(num_features, hidden, batch_first=True), hidden
+    _layer = nn.GRU
+    _share = 8
 
 
 class CNNLSTM(_CNNRecurrent):
-    """CNN+LSTM: the hidden state is as long as a frame's features (8192, 537 M parameters at 64 pixels)."""
+    """CNN+LSTM, whose hidden state is as long as a frame's features (8192, 537 M parameters at 64 pixels)."""
 
-    def _recurrent_layer(self, num_features: int) -> tuple[nn.Module, int]:
-        return nn.LSTM(num_features, num_features, batch_first=True), num_features
+    _layer = nn.LSTM
+    _share = 1

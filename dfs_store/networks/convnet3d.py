@@ -13,19 +13,19 @@ from dfs_store.networks.mean_pool import MeanPool3d
 __all__ = ["SMALLEST_SIZE", "ConvNet3D", "check_convnet3d"]
 
 _WIDTHS = (64, 128, 128)
-# The memory format in which each convolution is fastest on a CPU (docs/performance.md). Pooling layers use
-# channels last.
+# The memory format in which each convolution is fastest on a CPU (docs/performance.md). Pooling layers always
+# use channels last.
 _CPU_ORDERS = (torch.channels_last_3d, torch.contiguous_format, torch.channels_last_3d)
 # Without gradients, a CPU processes the first feature maps in pieces of this size, which fit into its caches.
 _CPU_PIECE_BYTES = 20 * 2**20
-SMALLEST_SIZE = 43  # the input of the third pooling would be empty below
+SMALLEST_SIZE = 43  # with fewer pixels, the third pooling would have an empty output
 _FEWEST_FRAMES = 4  # two poolings halve the number of frames
 
 
 class ConvNet3D(nn.Module):
     """The network with which DFS condenses, and the default network for evaluation.
 
-    There are no normalisation layers, so the embedding of a clip does not depend on the rest of its batch.
+    It has no normalisation layers, so the embedding of a clip does not depend on the rest of its batch.
 
     Args:
         num_classes: number of logits.
@@ -35,7 +35,7 @@ class ConvNet3D(nn.Module):
     Attributes:
         num_features: length of an embedding: 2048 for 16x112x112, 256 for 8x64x64.
         plain: whether weights and maps stay contiguous (`use_plain_order`). If False (the default), layers
-            use faster memory formats, and on a CPU smaller pieces; the values are equal up to rounding.
+            use faster memory formats and, on a CPU, smaller pieces; values are equal up to rounding.
 
     Raises:
         SettingsError: an argument is below its minimum.
@@ -50,7 +50,7 @@ class ConvNet3D(nn.Module):
             window = (1, 2, 2) if number == 0 else (2, 2, 2)
             blocks += [
                 nn.Conv3d(channels, width, (3, 7, 7), stride=(1, 2, 2), padding=(1, 3, 3)),
-                # Before the ReLU, with which it commutes, because the ReLU then has fewer values.
+                # Commutes with the ReLU, and comes first so that the ReLU processes fewer values.
                 nn.MaxPool3d(window, window),
                 nn.ReLU(),
             ]
@@ -66,11 +66,11 @@ class ConvNet3D(nn.Module):
         self.classifier = nn.Conv3d(channels, num_classes, 1)
 
     def embed(self, clips: Tensor) -> Tensor:
-        """Returns the embeddings (N, num_features) of clips (N, T, C, H, W): the features before the head."""
+        """Returns the embeddings (N, num_features) of clips (N, T, C, H, W), the features before the head."""
         return self._feature_maps(clips).flatten(1)
 
     def forward(self, clips: Tensor) -> Tensor:
-        """Returns the logits (N, num_classes) of clips (N, T, C, H, W): the maximum over time."""
+        """Returns the logits (N, num_classes) of clips (N, T, C, H, W), the maximum over time."""
         logits = self.classifier(self.dropout(self.pool(self._feature_maps(clips))))
         return torch.amax(logits.flatten(2), dim=2)
 
@@ -84,13 +84,13 @@ class ConvNet3D(nn.Module):
         return len(_WIDTHS)
 
     def order_weights(self) -> None:
-        """Converts the weights of convolutions to the memory format that `embed` and `forward` use."""
+        """Converts the weights of all convolutions to the memory format that `embed` and `forward` use."""
         for number in range(len(_WIDTHS)):
             weight: Tensor = self.features[3 * number].weight  # type: ignore[assignment]
             weight.data = weight.data.contiguous(memory_format=self._order(number))
 
     def use_plain_order(self) -> None:
-        """Makes weights contiguous, and maps in all later calls."""
+        """Makes the weights contiguous, and the feature maps in all later calls."""
         self.plain = True
         self.order_weights()
 
@@ -105,7 +105,7 @@ class ConvNet3D(nn.Module):
 
         Args:
             number: 0-based number of the convolution.
-            maps: input of the convolution.
+            maps: (N, C, T, H, W), input of the convolution.
         """
         convolved: Tensor = self.features[3 * number](maps.contiguous(memory_format=self._order(number)))
         return convolved
@@ -140,11 +140,12 @@ def check_convnet3d(num_classes: int, num_frames: int, size: int) -> None:
     if num_frames < _FEWEST_FRAMES:
         raise SettingsError(
             f"ConvNet3D needs at least {_FEWEST_FRAMES} frames, because it halves their number twice, got "
-            f"{num_frames}"
+            f"{num_frames}; use clips with more frames"
         )
     if size < SMALLEST_SIZE:
         raise SettingsError(
-            f"ConvNet3D needs frames of at least {SMALLEST_SIZE} pixels, got size {size}; use a larger size"
+            f"ConvNet3D needs frames of at least {SMALLEST_SIZE} pixels per side, got {size}; use a larger "
+            "size"
         )
 
 

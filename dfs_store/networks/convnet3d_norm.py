@@ -10,7 +10,7 @@ __all__ = ["ConvNet3DNorm"]
 class ConvNet3DNorm(ConvNet3D):
     """ConvNet3D with affine instance normalisation after every convolution.
 
-    Arguments, attributes and errors are those of `ConvNet3D`.
+    See `ConvNet3D` for the arguments, attributes and errors.
     """
 
     def __init__(self, num_classes: int, num_frames: int, size: int) -> None:
@@ -19,5 +19,5 @@ class ConvNet3DNorm(ConvNet3D):
             convolution, pool = self.features[number], self.features[number + 1]
             assert isinstance(convolution, nn.Conv3d)
             width = convolution.out_channels
-            # One group per channel is instance normalisation. It comes before the pooling.
+            # One group per channel makes this instance normalisation, which comes before the pooling.
             self.features[number + 1] = nn.Sequential(nn.GroupNorm(width, width), pool)

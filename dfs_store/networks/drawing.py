@@ -12,8 +12,8 @@ def draw_parameters(network: nn.Module, generator: torch.Generator | None = None
     """Reinitialises the weights and biases of all convolutions and linear layers in place.
 
     Args:
-        network: the network. Other layers keep their parameters.
-        generator: random number generator on the device of the parameters; PyTorch's global one if None.
+        network: the network. Its other layers keep their parameters.
+        generator: random number generator on the parameters' device; None uses PyTorch's global generator.
     """
     with torch.no_grad():
         for module in network.modules():

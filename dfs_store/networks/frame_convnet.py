@@ -1,4 +1,4 @@
-"""ConvNet for single frames, used by gradient matching (DC) and as the first part of CNN+GRU and CNN+LSTM."""
+"""A ConvNet for single frames, used by gradient matching (DC) and as a part of CNN+GRU and CNN+LSTM."""
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +20,7 @@ def frame_blocks() -> nn.Sequential:
     for _ in range(_BLOCKS):
         blocks += [
             nn.Conv2d(channels, _WIDTH, 3, padding=1),
-            # One group per channel: instance normalisation with affine parameters.
+            # One group per channel makes this instance normalisation with affine parameters.
             nn.GroupNorm(_WIDTH, _WIDTH),
             nn.ReLU(),
             nn.AvgPool2d(2),
@@ -30,7 +30,7 @@ def frame_blocks() -> nn.Sequential:
 
 
 def frame_features(size: int) -> int:
-    """Returns the number of output values of `frame_blocks` for a frame of `size` pixels: 8192 for 64."""
+    """Returns the number of values that `frame_blocks` outputs for a frame of `size` pixels: 8192 for 64."""
     return _WIDTH * (size >> _BLOCKS) ** 2
 
 
@@ -49,8 +49,8 @@ class FrameConvNet(nn.Module):
         super().__init__()
         if num_classes < 1 or size < SMALLEST_SIZE:
             raise SettingsError(
-                f"FrameConvNet needs at least 1 class and {SMALLEST_SIZE} pixels, "
-                f"got {num_classes} and size {size}"
+                f"FrameConvNet needs num_classes >= 1 and size >= {SMALLEST_SIZE}, "
+                f"got {num_classes} and {size}"
             )
         self.features = frame_blocks()
         self.classifier = nn.Linear(frame_features(size), num_classes)

@@ -8,7 +8,7 @@ __all__ = ["MeanPool3d"]
 class MeanPool3d(nn.AvgPool3d):
     """`torch.nn.AvgPool3d` with stride 1 and deterministic gradients.
 
-    On CUDA, the backward pass of AvgPool3d adds the gradients of overlapping windows in any order. This
+    On CUDA, the backward pass of AvgPool3d adds the gradients of overlapping windows in a varying order. This
     module sums shifted views instead, along one axis at a time.
 
     Args:

@@ -1,4 +1,4 @@
-"""Turns out-of-memory errors of torch into OutOfMemoryError with a remedy."""
+"""Converts torch's out-of-memory errors to OutOfMemoryError, with a remedy."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import torch
 
 from dfs_store.errors import OutOfMemoryError
+from dfs_store.names import first_line
 
 __all__ = ["is_out_of_memory", "out_of_memory_named"]
 
@@ -22,7 +23,7 @@ _WORDS = (
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Returns whether an error means that a device or the host is out of memory."""
+    """Returns whether an error means that a device or the host has run out of memory."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     return isinstance(error, RuntimeError) and any(word in str(error).lower() for word in _WORDS)
@@ -30,10 +31,10 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 @contextmanager
 def out_of_memory_named(remedy: str) -> Iterator[None]:
-    """Converts torch's out-of-memory errors.
+    """Converts torch's out-of-memory errors to OutOfMemoryError.
 
     Args:
-        remedy: what the user can do, appended to the message.
+        remedy: advice to the user, which is appended to the message.
 
     Raises:
         OutOfMemoryError: the device ran out of memory in the block.
@@ -43,5 +44,4 @@ def out_of_memory_named(remedy: str) -> Iterator[None]:
     except (RuntimeError, MemoryError) as error:
         if isinstance(error, OutOfMemoryError) or not is_out_of_memory(error):
             raise
-        said = (str(error).splitlines() or [type(error).__name__])[0]
-        raise OutOfMemoryError(f"the device is out of memory: {said}; {remedy}") from error
+        raise OutOfMemoryError(f"the device is out of memory: {first_line(error)}; {remedy}") from error

@@ -1,4 +1,4 @@
-"""Recipes for training from scratch: optimiser, learning rate schedule and augmentation."""
+"""Recipes for training networks from scratch: optimiser, learning rate schedule and augmentation."""
 
 import math
 from collections.abc import Callable, Iterable
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dfs_store.names import known_name
@@ -14,7 +15,7 @@ __all__ = ["MODERN", "PAPER", "RECIPES", "Recipe", "cropped_and_flipped", "recip
 
 _FLIP_PROBABILITY = 0.5
 _PADDING_SHARE = 8  # clips are padded by an eighth of their height and width
-_WARMUP_SHARE = 20  # one in 20 steps is warm-up
+_WARMUP_SHARE = 20  # the first twentieth of the steps is warm-up
 
 Optimizer = torch.optim.Optimizer
 
@@ -28,10 +29,10 @@ class Recipe:
         epochs: default of --epochs.
         lr: default of --lr.
         fewest_epochs: smallest value of --epochs.
-        extra_passes: number of passes over the clips beyond `epochs`.
+        extra_passes: number of passes over the clips in addition to `epochs`.
         optimizer: maps the parameters of a network and a learning rate to an optimiser.
         restarts: maps the 0-based number of a pass and `epochs` to whether the pass starts with a new
-            optimiser, without momentum.
+            optimiser, which has no momentum.
         rate: maps the 0-based number of a step, the steps per pass and `epochs` to the factor of the
             learning rate.
         augments: whether training clips are cropped and flipped at random (`cropped_and_flipped`).
@@ -57,7 +58,7 @@ def _adamw(parameters: Iterable[nn.Parameter], lr: float) -> Optimizer:
 
 
 def _first_slow_pass(epochs: int) -> int:
-    # The public code checks for pass number epochs // 2 + 1, counted from 0, after that pass.
+    # The public code lowers the rate after the pass with the 0-based number epochs // 2 + 1.
     return epochs // 2 + 2
 
 
@@ -102,7 +103,7 @@ RECIPES = {recipe.name: recipe for recipe in (PAPER, MODERN)}
 
 
 def recipe_named(name: str) -> Recipe:
-    """Returns the recipe with a name; raises SettingsError if there is none."""
+    """Returns the recipe with the given name; raises SettingsError if there is none."""
     return RECIPES[known_name(name, RECIPES, "--recipe")]
 
 
@@ -119,18 +120,14 @@ def cropped_and_flipped(clips: Tensor, generator: np.random.Generator) -> Tensor
         New clips of the same shape.
     """
     height, width = clips.shape[-2:]
-    most = np.array([height // _PADDING_SHARE, width // _PADDING_SHARE])
+    margin_y, margin_x = height // _PADDING_SHARE, width // _PADDING_SHARE
+    most = np.array([margin_y, margin_x])
     moves = generator.integers(-most, most + 1, size=(len(clips), 2)).tolist()
     flips = (generator.random(len(clips)) < _FLIP_PROBABILITY).tolist()
-    out = torch.zeros_like(clips)
+    out = torch.empty_like(clips)
     for number, ((down, right), flipped) in enumerate(zip(moves, flips, strict=True)):
         clip = clips[number].flip(-1) if flipped else clips[number]
-        (to_y, from_y), (to_x, from_x) = _overlap(down, height), _overlap(right, width)
-        out[number, ..., to_y, to_x] = clip[..., from_y, from_x]
+        padded = F.pad(clip, (margin_x, margin_x, margin_y, margin_y))
+        top, left = margin_y - down, margin_x - right
+        out[number] = padded[..., top : top + height, left : left + width]
     return out
-
-
-def _overlap(move: int, extent: int) -> tuple[slice, slice]:
-    """Returns the overlap of an axis with itself moved by `move`, in new and in old coordinates."""
-    start, stop = max(0, move), extent + min(0, move)
-    return slice(start, stop), slice(start - move, stop - move)

@@ -12,15 +12,15 @@ from dfs_store.networks.training import ClipBatches, TrainingSettings, train
 __all__ = ["TIMED_STEPS", "seconds_per_pass", "synchronised_clock"]
 
 TIMED_STEPS = 2  # after one warm-up step
-_LONG_SECONDS = 20.0  # warm-up does not matter for steps this long, so one is enough
+_LONG_SECONDS = 20.0  # for steps this long, warm-up does not matter, so one step suffices
 
 
 def seconds_per_pass(network: nn.Module, source: ClipBatches, settings: TrainingSettings) -> float:
-    """Estimates the seconds of a pass over the clips from the mean of two training steps.
+    """Estimates how many seconds a pass over the clips takes, from the mean of two training steps.
 
     Args:
         network: network on its device. It is trained, so do not use it afterwards.
-        source: the clips. At most three batches are read, each the first one of a pass.
+        source: the clips. At most three batches are read, each of them the first batch of a pass.
         settings: training settings.
     """
     device = next(network.parameters()).device
@@ -34,7 +34,7 @@ def seconds_per_pass(network: nn.Module, source: ClipBatches, settings: Training
     one = _FirstBatches(source)
     with contextlib.suppress(_EnoughError):
         train(network, one, settings, on_pass=note)
-    timed = len(times) - 2 or 1  # without the step that warms up, if there are others
+    timed = len(times) - 2 or 1  # without the warm-up step, if there are other steps
     return (times[-1] - times[-1 - timed]) / timed * len(source) / one.batch_clips
 
 
@@ -46,11 +46,11 @@ def synchronised_clock(device: torch.device) -> float:
 
 
 class _EnoughError(Exception):
-    """Stops a training after enough steps."""
+    """Stops the training after enough steps."""
 
 
 class _FirstBatches:
-    """Yields only the first batch of every pass of another source."""
+    """Yields only the first batch of every pass over another source."""
 
     def __init__(self, source: ClipBatches) -> None:
         self._source = source
@@ -60,7 +60,7 @@ class _FirstBatches:
         return len(self._source)
 
     def batches(self, batch_size: int, epoch: int, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yields one batch."""
+        """Yields the first batch of an epoch."""
         clips, labels = next(iter(self._source.batches(batch_size, epoch, seed)))
         self.batch_clips = len(clips)
         yield clips, labels

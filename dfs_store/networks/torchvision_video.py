@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dfs_store.errors import SettingsError
+from dfs_store.names import first_line
 from dfs_store.networks.mean_pool import MeanPool3d
 
 __all__ = ["TORCHVISION_MODELS", "ChannelsFirst", "answer_to_a_clip", "torchvision_model"]
@@ -19,7 +20,7 @@ class ChannelsFirst(nn.Module):
 
     Args:
         network: maps (N, C, T, H, W) to logits.
-        shape: (T, H, W) that the network requires; clips of other shapes are resampled (trilinear). None if
+        shape: (T, H, W) that the network requires; clips with other shapes are resampled (trilinear). None if
             the network accepts any shape.
     """
 
@@ -41,7 +42,7 @@ def torchvision_model(name: str, num_classes: int, num_frames: int, size: int) -
     """Builds one of `TORCHVISION_MODELS` with untrained weights, for clips (N, T, C, H, W).
 
     Clips for mvit_v2_s are resampled to 16x224x224, the only shape that it accepts. The last pooling window
-    of s3d (2x7x7) is reduced if the feature map is smaller.
+    of s3d (2x7x7) shrinks to the feature map if that is smaller.
 
     Raises:
         SettingsError: the model does not accept clips of this shape.
@@ -57,7 +58,7 @@ def torchvision_model(name: str, num_classes: int, num_frames: int, size: int) -
     except (RuntimeError, ValueError) as error:
         raise SettingsError(
             f"--model {name} does not accept clips of {num_frames}x{size}x{size} "
-            f"({str(error).splitlines()[0]}); choose another model, or larger --frames or --size"
+            f"({first_line(error)}); choose another --model, or use a larger --frames or --size"
         ) from error
     return adapted
 
@@ -71,7 +72,7 @@ def _pooling_that_fits(features: nn.Module, num_frames: int, size: int) -> MeanP
 
 
 def answer_to_a_clip(network: nn.Module, num_frames: int, size: int) -> Tensor:
-    """Returns the output for one clip, so that unsuitable networks are detected before the training."""
+    """Returns the output for a clip of zeros, so that unsuitable networks are detected before training."""
     network.eval()
     with torch.no_grad():  # not inference mode: lazy layers create their parameters here
         answer: Tensor = network(torch.zeros(1, num_frames, 3, size, size))

@@ -1,5 +1,6 @@
-"""Trains a network from scratch on any source of clips, following a recipe."""
+"""Trains a network from scratch on any source of clips, according to a recipe."""
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from typing import Any, Literal, Protocol
@@ -37,18 +38,18 @@ class ClipBatches(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingSettings:
-    """Training settings. The defaults are those of the paper's evaluation.
+    """Training settings. The defaults are the settings of the paper's evaluation.
 
     Attributes:
         recipe: optimiser, learning rate schedule and augmentation (`RECIPES`).
         epochs: number of passes over the clips. The paper's recipe makes one more, because its public code
             loops over `range(epochs + 1)`.
-        lr: peak learning rate. The paper's recipe uses it in passes 1 to `epochs // 2 + 2`, then a tenth of
-            it with a new optimiser, so that the momentum starts from zero.
+        lr: peak learning rate. The paper's recipe uses it in passes 1 to `epochs // 2 + 2`, and then a tenth
+            of it with a new optimiser, so that the momentum starts from zero.
         batch_size: number of clips per step.
-        standardisation: "batch": standardise each batch with its scalar mean and standard deviation. "clip":
-            standardise each clip with its own, so that it does not depend on the rest of its batch.
-        seed: seed of the order of clips, their augmentation and dropout.
+        standardisation: "batch" standardises each batch with its scalar mean and standard deviation. "clip"
+            standardises each clip individually, so that it does not depend on the rest of its batch.
+        seed: seed of the order of clips, the augmentation and dropout.
     """
 
     recipe: Recipe = PAPER
@@ -71,19 +72,19 @@ class TrainingSettings:
         return self.epochs + self.recipe.extra_passes
 
     def to_json(self) -> dict[str, Any]:
-        """Returns the settings as a JSON object, with the name of the recipe."""
+        """Returns the settings as a JSON object that contains the name of the recipe."""
         return {each.name: getattr(self, each.name) for each in fields(self)} | {"recipe": self.recipe.name}
 
 
 def standardised(clips: Tensor, how: Standardisation) -> Tensor:
-    """Subtracts the scalar mean of the batch or of each clip and divides by the scalar standard deviation.
+    """Subtracts the scalar mean and divides by the scalar standard deviation of the batch or of each clip.
 
     Args:
         clips: (N, T, C, H, W).
-        how: "batch" or "clip".
+        how: over what to compute the statistics, "batch" or "clip".
 
     Returns:
-        Clips of the same shape; zero if the batch or clip is constant.
+        Clips of the same shape; zeros if the batch or clip is constant.
     """
     over = tuple(range(0 if how == "batch" else 1, clips.ndim))
     std, mean = torch.std_mean(clips, dim=over, keepdim=True)
@@ -99,13 +100,14 @@ def train(
 ) -> None:
     """Trains a network in place, with cross-entropy for labels or KL divergence for soft labels.
 
-    Training starts from the current parameters. The same seed gives the same result on one machine.
+    Training starts from the current parameters. On one machine, the same seed leads to the same result.
 
     Args:
         network: maps clips (N, T, C, H, W) to logits.
         source: the training clips.
         settings: the training settings.
-        on_pass: called after every pass with its 0-based number and mean loss; may raise to stop.
+        on_pass: called after every pass with its 0-based number and mean loss; may raise an exception to
+            stop.
 
     Raises:
         DivergedError: the loss is not finite.
@@ -140,7 +142,7 @@ def _pass(
         shown = cropped_and_flipped(clips, generator) if recipe.augments else clips
         loss = _loss(_logits(network, standardised(shown, settings.standardisation)), labels)
         value = float(loss.detach())
-        if value != value or value == float("inf"):
+        if not math.isfinite(value):
             raise DivergedError(
                 f"the training loss is {value} in pass {number + 1} of {settings.passes} at learning rate "
                 f"{optimizer.param_groups[0]['lr']:g}; try a smaller --lr"
@@ -167,8 +169,8 @@ def _logits(network: nn.Module, clips: Tensor) -> Tensor:
         if not str(error).startswith("Expected more than 1 value per channel"):
             raise
         raise SettingsError(
-            f"a normalisation layer of the network has only one value per channel for a batch of "
-            f"{counted(len(clips), 'clip')} of shape {tuple(clips.shape[1:])}, but needs more; use another "
+            f"a normalisation layer of the network needs more than one value per channel, but has only one "
+            f"for a batch of {counted(len(clips), 'clip')} with shape {tuple(clips.shape[1:])}; use another "
             "--batch-size or larger clips"
         ) from error
     return logits

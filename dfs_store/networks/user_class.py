@@ -1,4 +1,4 @@
-"""The user's own networks, given as `module:Class`."""
+"""Networks defined by the user, given as `module:Class`."""
 
 import inspect
 
@@ -12,13 +12,13 @@ __all__ = ["user_network"]
 
 
 def user_network(name: str, num_classes: int, num_frames: int, size: int) -> ChannelsFirst:
-    """Builds a network from an importable class; modules may be in the current directory.
+    """Builds a network from an importable class, whose module may be in the current folder.
 
     The class is called with `num_classes`, and with `num_frames` and `size` if it has such parameters. Its
-    `forward` receives clips (N, C, T, H, W), as torchvision's video models do.
+    `forward` receives clips (N, C, T, H, W), like torchvision's video models.
 
     Args:
-        name: "module:Class", e.g. "my_package.networks:Tiny".
+        name: "module:Class", for example "my_package.networks:Tiny".
         num_classes: number of logits.
         num_frames: T of the clips.
         size: height and width of the clips in pixels.

@@ -291,4 +291,4 @@ def test_a_static_dynamic_store_is_trained_on_by_its_memories(dfs, tmp_path):
     assert "memories" in plan.stdout
     assert "(208,396 bytes)" in plan.stdout
     notes = dfs("condense", *words, *steps, "--out", tmp_path / "n.h5", "--epsilon", "1", "--dry-run").stdout
-    assert "--epsilon: not used by method static-dynamic; ignored" in notes
+    assert "--epsilon, which method static-dynamic does not use" in notes

@@ -137,8 +137,8 @@ def test_a_name_of_nothing(folder, name, said):
         ("few", "returned 1 clip of class 'fast', but --vpc 2 needs 2"),
         ("many", "returned 3 clips of class 'fast'"),
         ("other_shape", r"clip 1: key frames must have shape \(K, 3, 43, 43\)"),
-        ("NATIVE", "returned native arrays, which only built-in methods can train on"),
-        ("LIST", "raised TypeError: run must return a Condensed, not a list"),
+        ("NATIVE", "returned native arrays, which only built-in methods may store"),
+        ("LIST", "raised TypeError: run must return a Condensed, got list"),
     ],
 )
 def test_what_a_user_got_wrong_is_named_and_no_bug_of_ours(dfs, folder, name, said):

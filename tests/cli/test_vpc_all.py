@@ -86,7 +86,7 @@ def test_a_settings_file_takes_it(dfs, folder, tmp_path):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--method", "dfs"), "--vpc all keeps every real clip, and method dfs makes clips of its own"),
+        (("--method", "dfs"), "--vpc all keeps every real clip, but method dfs makes its own clips"),
         (("--method", "dm"), "or choose --method herding or k-center or pack or random"),
         (("--method", "static-dynamic"), "give a number"),
         (("--method", "random", "--vpc", "each"), "the number of videos per class, or all, got 'each'"),

@@ -1,4 +1,4 @@
-"""Real clips of as many classes as MiniUCF has, of a size that takes no time."""
+"""Real clips with as many classes as MiniUCF, so small that tests are fast."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from dfs_store.videos.sources import SomeClips
 
 
 class _Relabelled(SomeClips):
-    """Clips of moving-shapes, cut into more classes than it has."""
+    """Clips of moving-shapes, relabelled as more classes than the dataset has."""
 
     def __init__(self, source, num_classes):
         super().__init__(source, np.arange(num_classes * 4) % len(source.labels))

@@ -1,4 +1,4 @@
-"""Settings: presets, checks, what goes into the provenance."""
+"""Settings: presets, checks and provenance."""
 
 import re
 from dataclasses import fields
@@ -29,18 +29,18 @@ def make(**changes):
         ("ssv2", 5, 30, 128),
     ],
 )
-def test_presets_are_table_a(dataset, vpc, lr, batch_real):
+def test_presets_equal_table_a(dataset, vpc, lr, batch_real):
     settings = make(dataset=dataset, vpc=vpc).resolved()
     assert (settings.lr, settings.batch_real) == (lr, batch_real)
     assert (settings.iterations, settings.momentum, settings.init) == (5000, 0.95, "noise")
 
 
-def test_what_is_given_beats_the_preset():
+def test_a_given_setting_overrides_the_preset():
     settings = make(lr=3.0, iterations=7, init="real").resolved()
     assert (settings.lr, settings.iterations, settings.init, settings.momentum) == (3.0, 7, "real", 0.95)
 
 
-def test_the_official_split_is_recorded_where_there_are_several():
+def test_the_official_split_is_recorded_if_there_are_several():
     assert make().resolved().provenance()["split"] == 1
     assert make(split=3).resolved().provenance()["split"] == 3
     assert make(dataset="kinetics400").resolved().provenance()["split"] is None
@@ -52,7 +52,7 @@ def test_epsilon_depends_on_the_metric():
     assert make(metric="l2", epsilon=0.2).resolved().epsilon == 0.2
 
 
-def test_dm_learns_faster_the_more_clips_share_a_class():
+def test_the_learning_rate_of_dm_is_proportional_to_vpc():
     assert [make(method="dm", vpc=v).resolved().lr for v in (1, 5)] == [30, 150]
 
 
@@ -93,12 +93,12 @@ def test_dm_learns_faster_the_more_clips_share_a_class():
     ],
     ids=str,
 )
-def test_nonsense_is_refused_by_name(changes, named):
+def test_an_invalid_value_raises_an_error_that_names_its_flag(changes, named):
     with pytest.raises(SettingsError, match=named):
         make(**changes)
 
 
-def test_settings_without_effect_are_said():
+def test_settings_without_effect_are_noted():
     assert make().notes() == ()
     (note,) = make(method="random", lr=3.0, epsilon=0.1).notes()
     assert "--lr" in note
@@ -107,7 +107,7 @@ def test_settings_without_effect_are_said():
     assert make(method="dm", lr=3.0).notes() == ()
 
 
-def test_stick_figures_has_presets_of_its_own():
+def test_stick_figures_has_its_own_presets():
     settings = make(dataset="stick-figures", vpc=2).resolved()
     assert (settings.init, settings.batch_real, settings.insertion) == ("herding", 8, False)
     assert settings.lr == 2 * make(dataset="stick-figures", vpc=1).resolved().lr
@@ -131,36 +131,36 @@ def test_stick_figures_has_presets_of_its_own():
         ({"dataset": "moving-shapes"}, (None, "float32")),
     ],
 )
-def test_a_preset_encodes_unless_the_user_says_how_to_store(given, stored):
+def test_a_preset_encodes_unless_the_user_chooses_a_storage(given, stored):
     settings = make(**{"dataset": "stick-figures", **given}).resolved()
     assert (settings.encoding, settings.dtype) == stored
     assert settings.resolved() == settings
 
 
-def test_settings_of_insertion_are_said_to_be_unused_if_the_preset_does_not_insert():
+def test_insertion_settings_are_noted_as_unused_if_the_preset_does_not_insert():
     assert make(dataset="stick-figures").resolved().notes() == ()
     (note,) = make(dataset="stick-figures", evidence="mean", epsilon=0.1).resolved().notes()
-    assert "--epsilon, --evidence: not used without insertion" in note
+    assert "ignoring --epsilon, --evidence, because insertion is off" in note
     assert "--insertion" in note
     assert make(dataset="stick-figures", insertion=True, evidence="mean").resolved().notes() == ()
 
 
 @pytest.mark.parametrize("method", ["random", "herding", "k-center", "pack"])
-def test_methods_that_keep_real_clips_take_a_number_of_key_frames(method):
+def test_methods_that_keep_real_clips_use_key_frames(method):
     settings = make(method=method, key_frames=2).resolved()
     assert settings.notes() == ()
     assert settings.provenance()["key_frames"] == 2
     assert settings.dtype == ("uint8" if method == "pack" else "float32")
 
 
-def test_provenance_holds_what_decides_the_result_and_no_paths():
+def test_the_provenance_contains_what_determines_the_result_and_no_paths():
     provenance = make(out="/secret/x.zarr", root="/data", classes=("a", "b")).resolved().provenance()
     assert provenance["classes"] == ["a", "b"]
     assert not {"out", "root", "device", "resume", "overwrite", "checkpoint_every"} & provenance.keys()
     assert "lr" not in make(method="random").resolved().provenance()
 
 
-def test_the_built_in_dataset_has_a_preset_that_two_cores_can_run():
+def test_the_built_in_dataset_has_a_preset_for_short_runs():
     settings = make(dataset="moving-shapes").resolved()
     assert (settings.iterations, settings.lr, settings.batch_real, settings.init) == (200, 8, 8, "noise")
 
@@ -177,18 +177,25 @@ def test_the_built_in_dataset_has_a_preset_that_two_cores_can_run():
         ("insertion", 1, "bool"),
     ],
 )
-def test_a_value_of_another_type_is_refused_by_name(name, value, kind):
+def test_a_value_of_the_wrong_type_raises_an_error_that_names_its_flag(name, value, kind):
     with pytest.raises(SettingsError, match=f"--{name.replace('_', '-')} must be a value of type .*{kind}"):
         make(**{name: value})
 
 
-def test_a_whole_number_stands_for_a_float_and_for_a_budget():
+def test_an_integer_is_accepted_as_a_float_and_as_a_budget():
     assert make(lr=1).lr == 1
     assert make(method="pack", max_error=3).max_error == 3
     assert make(method="pack", budget=300_000).budget == 300_000
 
 
-def test_every_file_is_a_method_whose_settings_exist():
+def test_paths_may_be_any_path_like_object(tmp_path):
+    settings = make(out=tmp_path / "x.zarr", dataset=tmp_path, root=tmp_path, extractor=tmp_path / "net.pt")
+    assert settings == make(
+        out=f"{tmp_path}/x.zarr", dataset=str(tmp_path), root=str(tmp_path), extractor=f"{tmp_path}/net.pt"
+    )
+
+
+def test_every_file_defines_a_method_whose_settings_exist():
     known = {field.name for field in fields(CondenseConfig)}
     assert {"dfs", "static-dynamic", "k-center"} <= set(method_names())
     for name in method_names():
@@ -197,7 +204,7 @@ def test_every_file_is_a_method_whose_settings_exist():
         assert callable(method.run), name
 
 
-def test_every_setting_has_a_line_of_help_and_is_explained_in_the_docstring():
+def test_every_setting_has_help_text_and_is_documented():
     for setting in fields(CondenseConfig):
         assert setting.metadata["option"].help.endswith("."), setting.name
         assert re.search(rf"\b{setting.name}\b", CondenseConfig.__doc__), setting.name

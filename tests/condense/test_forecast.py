@@ -1,4 +1,4 @@
-"""How long a run will take: rehearsed in its own loop, with nothing written."""
+"""Forecasts of how long a run takes, which time its own loop and write nothing."""
 
 import itertools
 
@@ -10,6 +10,7 @@ from dfs_store.condense import forecast as forecasting
 from dfs_store.condense.engine import extractor
 from dfs_store.condense.forecast import forecast_run
 from dfs_store.networks import TrainingSettings
+from tests.condense.stopped_runs import condense_until
 from tests.videos.making import make_folder
 
 
@@ -29,7 +30,7 @@ def small(config):
 
 @pytest.fixture
 def clock(monkeypatch):
-    """A clock on which every step takes one second."""
+    """Replaces the clock with one on which every step takes one second."""
     ticks = itertools.count()
     monkeypatch.setattr(forecasting, "synchronised_clock", lambda _device: float(next(ticks)))
 
@@ -57,13 +58,7 @@ def test_every_step_is_counted_and_nothing_is_written(small, tmp_path, cache, cl
 def test_steps_before_a_checkpoint_are_not_counted(small, tmp_path, clock):
     videos = open_videos("moving-shapes", frames=4, size=43, classes=("fast", "still"))
     settings = small(iterations=20, checkpoint_every=5)
-
-    def stop(event):
-        if getattr(event, "step", 0) == 7 and hasattr(event, "loss"):
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        condense(settings, videos, on_event=stop)
+    condense_until(7, settings, videos)
     there = {path: path.read_bytes() for path in tmp_path.iterdir()}
     made = forecast_run(plan_run(small(iterations=20, checkpoint_every=5, resume=True)))
     assert made.parts["steps"] == 12
@@ -71,7 +66,7 @@ def test_steps_before_a_checkpoint_are_not_counted(small, tmp_path, clock):
 
 
 @pytest.mark.parametrize("method", ["herding", "k-center", "pack", "random"])
-def test_methods_that_keep_real_clips(small, tmp_path, cache, method):
+def test_methods_that_keep_real_clips_are_forecast(small, tmp_path, cache, method):
     keys = {"key_frames": 2} if method == "pack" else {}
     parts = forecast_run(plan_run(small(method=method, **keys))).parts
     assert ("network" in parts) == ("embedding" in parts) == (method != "random")
@@ -80,7 +75,7 @@ def test_methods_that_keep_real_clips(small, tmp_path, cache, method):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_network_that_is_in_the_cache_already_takes_no_time(small, monkeypatch):
+def test_a_cached_network_takes_no_time(small, monkeypatch):
     short = TrainingSettings(epochs=0, batch_size=32, standardisation="clip")
     for module in (extractor, forecasting):
         monkeypatch.setattr(module, "EXTRACTOR_TRAINING", short)
@@ -91,7 +86,7 @@ def test_a_network_that_is_in_the_cache_already_takes_no_time(small, monkeypatch
     assert "network" not in forecast_run(plan_run(small(method="herding", overwrite=True))).parts
 
 
-def test_videos_that_are_not_prepared_make_a_rough_forecast(small, tmp_path, cache):
+def test_the_forecast_is_rough_if_videos_are_not_prepared(small, tmp_path, cache):
     folder = make_folder(tmp_path / "videos", ("x", "y"), clips=12)
     settings = small(dataset=str(folder), classes=None, frames=4, stride=1, size=43, iterations=100)
     made = forecast_run(plan_run(settings))
@@ -104,7 +99,7 @@ def test_videos_that_are_not_prepared_make_a_rough_forecast(small, tmp_path, cac
     assert document["forecast_seconds"] == pytest.approx(sum(document["forecast_parts"].values()), abs=0.01)
 
 
-def test_a_method_of_ones_own_may_do_anything(small, tmp_path, monkeypatch):
+def test_a_user_defined_method_has_no_forecast(small, tmp_path, monkeypatch):
     (tmp_path / "mine.py").write_text("def method(small, videos):\n    raise AssertionError('run')\n")
     monkeypatch.syspath_prepend(tmp_path)
     assert forecast_run(plan_run(small(method="mine:method"))) is None

@@ -1,4 +1,4 @@
-"""Runs that are killed or stopped by the system, and go on with another number of threads."""
+"""Runs that are killed or paused, and continue with a different number of threads."""
 
 import os
 import signal
@@ -31,7 +31,7 @@ def start(out, threads, *words):
 
 
 def until_saved(process, out):
-    """Waits until the run has begun: until its first checkpoint."""
+    """Waits until the run has saved its first checkpoint."""
     while not checkpoint_path(out).exists():
         assert process.poll() is None
         time.sleep(0.002)
@@ -53,7 +53,7 @@ def whole(tmp_path_factory):
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
-def test_a_killed_run_goes_on_with_another_number_of_threads(tmp_path, whole, threads):
+def test_a_killed_run_continues_with_a_different_number_of_threads(tmp_path, whole, threads):
     out = tmp_path / "s.zarr"
     killed = start(out, 1)
     until_saved(killed, out)
@@ -70,11 +70,11 @@ def test_a_killed_run_goes_on_with_another_number_of_threads(tmp_path, whole, th
         np.testing.assert_array_equal(positions, wanted_positions)
         if threads == 1:
             np.testing.assert_array_equal(frames, wanted)
-        else:  # sums in another order
+        else:  # a different order of sums
             np.testing.assert_allclose(frames, wanted, atol=1e-4)
 
 
-def test_a_run_that_is_stopped_and_continued_is_not_changed(tmp_path, whole):
+def test_pausing_a_run_does_not_change_it(tmp_path, whole):
     out = tmp_path / "s.zarr"
     process = start(out, 1)
     until_saved(process, out)

@@ -1,26 +1,18 @@
-"""Every method on a GPU that is not there: devices are never mixed, and the result is that of the CPU."""
-
-import dataclasses
+"""Every method on a simulated GPU: devices are never mixed, and results equal the CPU's."""
 
 import numpy as np
 import pytest
 
 from dfs_store import open_store, open_videos
 from dfs_store.condense import CondenseConfig, StepDone, condense, plan_run
-from dfs_store.condense.engine import extractor
-from dfs_store.condense.engine.extractor import EXTRACTOR_TRAINING
 from dfs_store.networks import ConvNet3D
 from tests.condense.many_classes import many_classes
+from tests.condense.stopped_runs import condense_until
 
 ENGINE = "dfs_store.condense.engine"
 PLACES = ("resident", "streamed", "hosted")
 
-
-@pytest.fixture(autouse=True)
-def short_training(tmp_path, monkeypatch):
-    monkeypatch.setenv("DFS_CACHE", str(tmp_path / "cache"))
-    training = dataclasses.replace(EXTRACTOR_TRAINING, epochs=1, batch_size=8)
-    monkeypatch.setattr(extractor, "EXTRACTOR_TRAINING", training)
+pytestmark = pytest.mark.usefixtures("short_training")
 
 
 def arrays(path):
@@ -35,7 +27,7 @@ def assert_same(path, other, tolerance=1e-3):
         arrays, (path, other)
     )
     assert offsets == other_offsets
-    # As a whole: the CPU runs its layers in another order.
+    # Compared as a whole, because the CPU sums in a different order.
     assert np.linalg.norm(frames - others) < tolerance * np.linalg.norm(others)
     for name, values in native.items():
         np.testing.assert_allclose(values, other_native[name], rtol=1e-2, atol=1e-3)
@@ -63,7 +55,7 @@ def small():
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_methods_that_iterate(config, small, tmp_path, work, method):
+def test_methods_that_iterate_run_on_a_gpu(config, small, tmp_path, work, method):
     here = str(tmp_path / "here.zarr")
     condense(config(out=here, **METHODS[method]), small)
     for where in PLACES:
@@ -87,7 +79,7 @@ def test_methods_that_iterate(config, small, tmp_path, work, method):
     ],
     ids=lambda changes: changes["method"],
 )
-def test_methods_that_keep_real_clips(small, tmp_path, work, changes):
+def test_methods_that_keep_real_clips_run_on_a_gpu(small, tmp_path, work, changes):
     settings = CondenseConfig(
         out=str(tmp_path / "there.zarr"), dataset="moving-shapes", vpc=1, device="cuda", **changes
     )
@@ -96,27 +88,17 @@ def test_methods_that_keep_real_clips(small, tmp_path, work, changes):
     assert work.in_any_order == {}
 
 
-class Stop(BaseException):
-    pass
-
-
-def test_chunks_smaller_than_a_class_and_a_resumed_run(config, small, tmp_path, monkeypatch, work):
+def test_resuming_with_chunks_smaller_than_a_class_equals_the_cpu(config, small, tmp_path, monkeypatch, work):
     options = {"insertion": False, "iterations": 3}
     here, there = str(tmp_path / "here.zarr"), str(tmp_path / "there.zarr")
     condense(config(out=here, **options), small)
     monkeypatch.setattr(f"{ENGINE}.initialise.chunk_clips", lambda *_: 1)
-
-    def stop(event):
-        if isinstance(event, StepDone) and event.step == 1:
-            raise Stop
-
-    with pytest.raises(Stop):
-        condense(config(out=there, device="cuda", **options), small, on_event=stop)
+    condense_until(1, config(out=there, device="cuda", **options), small)
     condense(config(out=there, device="cuda", resume=True, **options), small)
     assert_same(there, here)
 
 
-def test_soft_labels(small, tmp_path, work):
+def test_soft_labels_are_computed_on_a_gpu(small, tmp_path, work):
     settings = CondenseConfig(
         out=str(tmp_path / "soft.zarr"),
         dataset="moving-shapes",
@@ -131,8 +113,8 @@ def test_soft_labels(small, tmp_path, work):
 
 
 @pytest.mark.parametrize("method", ["dfs", "static-dynamic"])
-def test_a_step_waits_for_the_device_a_few_times(config, tmp_path, work, method):
-    """Whatever the number of classes; before, it did six times per class."""
+def test_a_step_rarely_waits_for_the_device(config, tmp_path, work, method):
+    """The number of waits does not depend on the number of classes."""
     videos, steps = many_classes(12), []
     options = (
         {"epsilon": 2.0, "warmup": 0.0, "cooldown": 0.0} if method == "dfs" else {"static_iterations": 1}
@@ -157,7 +139,7 @@ def test_a_step_waits_for_the_device_a_few_times(config, tmp_path, work, method)
         assert synchronisations <= 5, lines
 
 
-def test_the_forecast_counts_what_is_held(config, tmp_path, work):
+def test_the_plan_estimates_the_memory_in_use(config, tmp_path, work):
     videos = many_classes(20)
     settings = config(vpc=5, iterations=2, device="cuda", batch_real=3, epsilon=2.0, warmup=0.0, cooldown=0.0)
     plan = plan_run(settings, videos)

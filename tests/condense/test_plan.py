@@ -1,4 +1,4 @@
-"""The plan of a run: made once, without decoding, and checked again against the clips that were decoded."""
+"""Plans are made without decoding, and checked again against the decoded clips."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from dfs_store.errors import OutputExistsError, SettingsError
 CLASSES = ("fast", "slow", "still")
 
 
-def test_a_plan_without_clips_counts_those_that_the_settings_name(config):
+def test_a_plan_without_clips_counts_the_clips_that_the_settings_select(config):
     settings = config(frames=6, size=43, classes=CLASSES)
     plan = plan_run(settings)
     assert plan.real_clips == TrainingClips(dict.fromkeys(CLASSES, 100), 6, (3, 43, 43))
@@ -18,14 +18,14 @@ def test_a_plan_without_clips_counts_those_that_the_settings_name(config):
     assert plan.config.dtype == "float32"  # resolved
 
 
-def test_a_plan_is_carried_out_as_it_is(config, videos, monkeypatch):
+def test_a_plan_is_executed_unchanged(config, videos, monkeypatch):
     plan = plan_run(config(), videos)
     monkeypatch.setattr("dfs_store.condense.run.plan_run", lambda *_: pytest.fail("planned again"))
     with condense(plan, videos) as store:
         assert len(store) == plan.num_clips == 6
 
 
-def test_clips_that_decoding_left_out_are_not_counted_on(config, videos):
+def test_clips_that_cannot_be_decoded_change_the_plan(config, videos):
     settings = config(method="random", vpc=6, frames=6, size=43, classes=CLASSES)
     plan = plan_run(settings)
     assert count_training_clips(settings).per_class["fast"] == 100
@@ -33,14 +33,14 @@ def test_clips_that_decoding_left_out_are_not_counted_on(config, videos):
         condense(plan, videos)
 
 
-def test_a_store_that_came_after_the_plan_is_not_replaced(config, videos):
+def test_a_store_written_after_the_plan_is_not_replaced(config, videos):
     plan = plan_run(config(), videos)
     condense(config(method="random"), videos)
     with pytest.raises(OutputExistsError):
         condense(plan, videos, on_event=lambda _: pytest.fail("the run started"))
 
 
-def test_frames_too_small_for_the_network_are_refused_before_anything_is_decoded(tmp_path):
+def test_frames_too_small_for_the_network_raise_an_error_before_decoding(tmp_path):
     def planned(method, size=42):
         common = {"dataset": "moving-shapes", "vpc": 1, "out": str(tmp_path / "s.zarr"), "device": "cpu"}
         return plan_run(CondenseConfig(**common, method=method, size=size))

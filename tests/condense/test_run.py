@@ -1,4 +1,4 @@
-"""Whole runs: what comes out, that it repeats, and that it resumes to the same arrays."""
+"""Whole runs: their stores, that they repeat, and that they resume to the same arrays."""
 
 import numpy as np
 import pytest
@@ -10,6 +10,7 @@ from dfs_store.condense.engine import loop
 from dfs_store.condense.fitting.key_frame_fit import best_fits, gram_matrix
 from dfs_store.condense.runtime.checkpoint import checkpoint_path, checkpoints_of
 from dfs_store.errors import CheckpointError, DivergedError, OutputExistsError, SettingsError
+from tests.condense.stopped_runs import condense_until
 
 
 def arrays(path):
@@ -35,8 +36,8 @@ def run(config, videos):
     return events
 
 
-def test_a_run_ends_in_a_store(config, videos):
-    settings = config(epsilon=2.0)  # every candidate qualifies: one insertion per clip and step
+def test_a_run_writes_a_store(config, videos):
+    settings = config(epsilon=2.0)  # every candidate qualifies, so each step inserts once per clip
     events = run(settings, videos)
     steps = [e for e in events if isinstance(e, StepDone)]
     assert isinstance(events[0], RunStarted)
@@ -44,7 +45,7 @@ def test_a_run_ends_in_a_store(config, videos):
     assert [s.step for s in steps] == [0, 1, 2, 3, 4]
     assert [s.phase for s in steps] == ["warm-up", "insertion", "insertion", "insertion", "cool-down"]
     assert [s.num_inserted for s in steps] == [0, 6, 6, 6, 0]
-    # of six frames all but two key frames, and those that were inserted
+    # all six frames except the two initial key frames and the inserted ones
     assert [s.num_candidates for s in steps] == [None, 24, 18, 12, None]
     assert all(np.isfinite(s.loss) and s.loss > 0 for s in steps)
     with open_store(settings.out) as store:
@@ -76,9 +77,9 @@ def test_pack_starts_from_the_key_frames_that_rebuild_herded_clips_best(config, 
         assert store.attributes["provenance"]["sources"] == sources
 
 
-def test_pack_is_no_start_for_methods_that_choose_no_key_frames(config):
+def test_methods_that_do_not_choose_key_frames_cannot_start_from_pack(config):
     for method in ("dm", "static-dynamic"):
-        with pytest.raises(SettingsError, match=f"method {method} has no such choice"):
+        with pytest.raises(SettingsError, match=f"which method {method} does not support"):
             config(method=method, init="pack")
 
 
@@ -89,7 +90,7 @@ def test_a_run_inserts_at_the_last_step_of_each_interval(config, videos):
     assert [s.phase for s in steps if s.cosines] == ["insertion"] * 6  # watched at every step
 
 
-def test_the_same_seed_gives_equal_arrays_and_another_seed_others(config, videos, tmp_path):
+def test_equal_seeds_give_equal_arrays_and_different_seeds_do_not(config, videos, tmp_path):
     one, two, three = (str(tmp_path / f"{n}.zarr") for n in "123")
     for out, seed in ((one, 0), (two, 0), (three, 1)):
         run(config(out=out, seed=seed, iterations=3, selection="random", epsilon=2.0), videos)
@@ -102,22 +103,18 @@ def test_the_same_seed_gives_equal_arrays_and_another_seed_others(config, videos
         assert first == second
 
 
-def test_chunking_changes_nothing_but_rounding(config, videos, tmp_path, monkeypatch):
+def test_chunking_changes_only_rounding(config, videos, tmp_path, monkeypatch):
     whole, cut = str(tmp_path / "whole.h5"), str(tmp_path / "cut.h5")
     run(config(out=whole, insertion=False, iterations=3), videos)
     monkeypatch.setattr("dfs_store.condense.engine.initialise.chunk_clips", lambda *_: 1)
     run(config(out=cut, insertion=False, iterations=3), videos)
     one, other = arrays(whole)[0], arrays(cut)[0]
-    # As a whole: how far a single value is off depends on the order of sums, and so on the processor.
+    # Compared as a whole: the error of a value depends on the order of sums, and thus on the processor.
     assert np.linalg.norm(one - other) < 1e-5 * np.linalg.norm(one)
     np.testing.assert_allclose(one, other, atol=1e-3)
 
 
-class Stop(BaseException):
-    """Stands for Ctrl-C: what ends a run between two steps."""
-
-
-# The last two stop between the first and the last step of an interval, which is the insertion phase.
+# The last two stop inside an interval, which is the whole insertion phase.
 @pytest.mark.parametrize(
     ("stop_after", "rule"),
     [
@@ -132,13 +129,8 @@ def test_an_interrupted_run_resumes_to_the_same_arrays(config, videos, tmp_path,
     whole, broken = str(tmp_path / "whole.zarr"), str(tmp_path / "broken.zarr")
     run(config(out=whole, epsilon=0.5, **rule), videos)
 
-    def stop(event):
-        if isinstance(event, StepDone) and event.step == stop_after:
-            raise Stop
-
     settings = config(out=broken, epsilon=0.5, **rule)
-    with pytest.raises(Stop):
-        condense(settings, videos, on_event=stop)
+    condense_until(stop_after, settings, videos)
     assert not (tmp_path / "broken.zarr").exists()
     assert checkpoint_path(broken).exists()
     with pytest.raises(SettingsError, match="--resume"):
@@ -149,37 +141,23 @@ def test_an_interrupted_run_resumes_to_the_same_arrays(config, videos, tmp_path,
     assert not checkpoint_path(broken).exists()
 
 
-def test_a_checkpoint_of_other_settings_is_refused_by_name(config, videos):
-    def stop(event):
-        if isinstance(event, StepDone):
-            raise Stop
-
-    with pytest.raises(Stop):
-        condense(config(), videos, on_event=stop)
-    with pytest.raises(CheckpointError, match=r"lr 1\.0 there and 2\.0 here"):
+def test_a_checkpoint_of_different_settings_raises_an_error_that_names_them(config, videos):
+    condense_until(0, config(), videos)
+    with pytest.raises(CheckpointError, match=r"lr 1\.0 there, 2\.0 here"):
         run(config(lr=2.0, resume=True), videos)
 
 
-def test_a_damaged_checkpoint_is_refused(config, videos):
+def test_a_damaged_checkpoint_raises_an_error(config, videos):
     settings = config(resume=True)
     checkpoint_path(settings.out).write_bytes(b"PK\x03\x04 nonsense")
     with pytest.raises(CheckpointError, match="damaged"):
         run(settings, videos)
 
 
-def stopped_after(step):
-    def stop(event):
-        if isinstance(event, StepDone) and event.step == step:
-            raise Stop
-
-    return stop
-
-
-def test_where_the_newest_checkpoint_is_damaged_the_one_before_it_is_used(config, videos, tmp_path):
+def test_the_previous_checkpoint_is_used_if_the_newest_is_damaged(config, videos, tmp_path):
     whole, broken = str(tmp_path / "whole.zarr"), str(tmp_path / "broken.zarr")
     run(config(out=whole), videos)
-    with pytest.raises(Stop):
-        condense(config(out=broken, checkpoint_every=1), videos, on_event=stopped_after(2))
+    condense_until(2, config(out=broken, checkpoint_every=1), videos)
     newest = checkpoint_path(broken)
     assert (checkpoints_of(broken)[0], len(checkpoints_of(broken))) == (newest, 2)
     data = bytearray(newest.read_bytes())
@@ -192,35 +170,33 @@ def test_where_the_newest_checkpoint_is_damaged_the_one_before_it_is_used(config
     assert checkpoints_of(broken) == []
 
 
-def test_where_the_newest_checkpoint_was_never_put_in_place_the_one_before_it_is_used(config, videos):
-    with pytest.raises(Stop):
-        condense(config(checkpoint_every=1), videos, on_event=stopped_after(2))
-    checkpoint_path(config().out).unlink()  # killed between the two moves
+def test_the_previous_checkpoint_is_used_if_the_newest_was_never_renamed(config, videos):
+    condense_until(2, config(checkpoint_every=1), videos)
+    checkpoint_path(config().out).unlink()  # killed between the two renames
     with pytest.raises(SettingsError, match="add --resume"):
         run(config(), videos)
     assert run(config(resume=True), videos)[0].step == 2
 
 
-def test_a_checkpoint_of_other_real_clips_is_refused(config, videos):
-    with pytest.raises(Stop):
-        condense(config(), videos, on_event=stopped_after(1))
+def test_a_checkpoint_of_different_real_clips_raises_an_error(config, videos):
+    condense_until(1, config(), videos)
     more = open_videos("moving-shapes", frames=6, size=43, clips_per_class=6, classes=videos.classes)
     assert more.classes == videos.classes
-    with pytest.raises(CheckpointError, match="other settings: real clips"):
+    with pytest.raises(CheckpointError, match=r"different settings \(real clips"):
         run(config(resume=True), more)
 
 
-def test_resume_without_a_checkpoint_starts(config, videos):
+def test_resume_without_a_checkpoint_starts_a_new_run(config, videos):
     events = run(config(resume=True, iterations=1), videos)
     assert events[0].step == 0
 
 
-def test_checkpoints_come_every_so_many_steps(config, videos):
+def test_checkpoints_are_saved_every_n_steps(config, videos):
     events = run(config(checkpoint_every=2), videos)
     assert [e.step for e in events if isinstance(e, CheckpointSaved)] == [2, 4, 5]
 
 
-def test_a_diverged_run_says_so_and_leaves_no_store(config, videos, tmp_path):
+def test_a_diverged_run_raises_an_error_and_leaves_no_store(config, videos, tmp_path):
     with pytest.raises(DivergedError, match=r"step \d+.*--lr 1e\+30"):
         run(config(lr=1e30), videos)
     assert not (tmp_path / "out.zarr").exists()
@@ -239,11 +215,11 @@ def test_a_run_that_diverges_names_the_last_good_state(config, videos, monkeypat
     with pytest.raises(DivergedError, match=r"nan at step 5.*last good state, after step 3, is kept in"):
         run(settings, videos)
     assert checkpoints_of(settings.out)
-    with pytest.raises(DivergedError, match="no checkpoint was saved before"):
+    with pytest.raises(DivergedError, match="no checkpoint had been saved"):
         run(config(iterations=12, overwrite=True), videos)
 
 
-def test_a_loss_that_explodes_without_becoming_infinite_ends_the_run(config, videos, monkeypatch):
+def test_a_finite_loss_that_explodes_ends_the_run(config, videos, monkeypatch):
     match, factor = loop.match, [1.0]
 
     def exploding(*arguments, **options):
@@ -256,7 +232,7 @@ def test_a_loss_that_explodes_without_becoming_infinite_ends_the_run(config, vid
         run(config(iterations=40), videos)
 
 
-def test_a_second_run_with_the_same_output_is_refused_and_the_first_goes_on(config, videos, tmp_path):
+def test_a_second_run_with_the_same_output_raises_an_error_and_the_first_continues(config, videos, tmp_path):
     settings = config(checkpoint_every=1)
 
     def intrude(event):
@@ -274,7 +250,7 @@ def test_the_lock_of_a_killed_run_is_taken_over(config, videos, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["out.zarr"]
 
 
-def test_an_existing_output_is_refused_before_anything_is_computed(config, videos, tmp_path):
+def test_an_existing_output_raises_an_error_before_anything_is_computed(config, videos, tmp_path):
     run(config(method="random"), videos)
     with pytest.raises(OutputExistsError, match="overwrite"):
         condense(config(), videos, on_event=lambda _: pytest.fail("the run started"))
@@ -283,7 +259,7 @@ def test_an_existing_output_is_refused_before_anything_is_computed(config, video
         assert len(store) == 3
 
 
-def test_random_keeps_real_clips_whole(config, videos):
+def test_random_keeps_all_frames_of_real_clips(config, videos):
     settings = config(method="random")
     run(settings, videos)
     with open_store(settings.out) as store:
@@ -310,37 +286,32 @@ def test_dm_trains_every_frame(config, videos):
         assert len(provenance["sources"]) == 6
 
 
-def test_real_clips_that_are_too_few_are_refused(config, videos):
+def test_too_few_real_clips_raise_an_error(config, videos):
     for settings in (config(method="random", vpc=6), config(init="real", vpc=6)):
         with pytest.raises(SettingsError, match=r"--vpc 6 needs 6 real clips.*has 5"):
             run(settings, videos)
-    run(config(vpc=6, iterations=1), videos)  # noise needs none
+    run(config(vpc=6, iterations=1), videos)  # noise needs no real clips
 
 
-def test_more_key_frames_than_frames_are_refused(config, videos):
+def test_more_key_frames_than_frames_raise_an_error(config, videos):
     with pytest.raises(SettingsError, match=r"must be 1 to 6 .*got 7"):
         run(config(initial_key_frames=7), videos)
 
 
-def test_dm_says_nothing_of_flags_that_nobody_gave(config, videos):
+def test_dm_does_not_note_settings_that_were_not_given(config, videos):
     events = run(config(method="dm", vpc=1, iterations=1), videos)
     assert events[0].notes == ()
 
 
-def test_a_method_without_steps_never_takes_the_checkpoint_of_another(config, videos):
-    def stop(event):
-        if isinstance(event, StepDone):
-            raise Stop
-
-    with pytest.raises(Stop):
-        condense(config(), videos, on_event=stop)
+def test_a_method_without_steps_never_uses_a_checkpoint(config, videos):
+    condense_until(0, config(), videos)
     for resume in (False, True):
         with pytest.raises(SettingsError, match="--method random cannot continue it"):
             run(config(method="random", resume=resume), videos)
     assert run(config(resume=True), videos)[0].step == 1
 
 
-def test_clips_of_another_official_split_than_the_settings_are_refused(config, videos, monkeypatch):
+def test_clips_of_a_different_official_split_raise_an_error(config, videos, monkeypatch):
     monkeypatch.setattr(videos, "official_split", 2)
     settings = config(dataset="miniucf", method="random")
     with pytest.raises(SettingsError, match=r"split is 1, but the clips are from official split 2"):
@@ -348,7 +319,7 @@ def test_clips_of_another_official_split_than_the_settings_are_refused(config, v
     condense(config(dataset="miniucf", method="random", split=2), videos)
     with open_store(settings.out) as store:
         assert store.attributes["provenance"]["config"]["split"] == 2
-    # Under a name of the user's own no split is implied, and none is recorded.
+    # A dataset with a name chosen by the user implies no split, so none is recorded.
     condense(config(dataset="my-clips", method="random", overwrite=True), videos)
     with open_store(settings.out) as store:
         assert store.attributes["provenance"]["config"]["split"] is None

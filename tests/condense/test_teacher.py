@@ -1,4 +1,4 @@
-"""Soft labels: whose logits they are, of which clips, and that nothing else of a store changes."""
+"""Soft labels: which network's logits they are, for which clips, and that they change nothing else."""
 
 import dataclasses
 
@@ -8,22 +8,16 @@ import torch
 
 from dfs_store import open_store
 from dfs_store.condense import ExtractorTrained, condense, plan_run
-from dfs_store.condense.engine import extractor
-from dfs_store.condense.engine.extractor import EXTRACTOR_TRAINING, extractor_network
+from dfs_store.condense.engine.extractor import extractor_network
 from dfs_store.condense.teacher import teacher_of
 from dfs_store.errors import SettingsError
 from dfs_store.networks.training import standardised
 
-
-@pytest.fixture(autouse=True)
-def short_training(tmp_path, monkeypatch):
-    monkeypatch.setenv("DFS_CACHE", str(tmp_path / "cache"))
-    training = dataclasses.replace(EXTRACTOR_TRAINING, epochs=1, batch_size=8)
-    monkeypatch.setattr(extractor, "EXTRACTOR_TRAINING", training)
+pytestmark = pytest.mark.usefixtures("short_training")
 
 
 @pytest.mark.parametrize("changes", [{}, {"dtype": "uint8"}, {"encoding": "webp:10"}, {"out": "s.h5"}])
-def test_soft_labels_are_the_teachers_logits_for_the_clips_as_reopened(config, videos, tmp_path, changes):
+def test_soft_labels_are_the_teachers_logits_for_the_stored_clips(config, videos, tmp_path, changes):
     if "out" in changes:
         changes = {"out": str(tmp_path / changes["out"])}
     settings = config(method="random", soft_labels=True, **changes)
@@ -54,12 +48,12 @@ def test_soft_labels_are_the_teachers_logits_for_the_clips_as_reopened(config, v
     )
 
 
-def test_the_teacher_never_sees_a_clip_that_is_held_out(config, videos):
+def test_the_teacher_is_not_trained_on_held_out_clips(config, videos):
     seen = []
     _, about = teacher_of(videos, torch.device("cpu"), seen.append)
     train, held = videos.hold_out(0.4)
     _, about_other = teacher_of(train, torch.device("cpu"), seen.append)
-    assert [event.passes_done for event in seen] == [0, 1, 2] * 2  # neither took the other's
+    assert [event.passes_done for event in seen] == [0, 1, 2] * 2  # neither used the other's network
     assert about["sha256"] != about_other["sha256"]
     assert about_other["num_real_clips"] == len(videos) - len(held)
     with condense(config(method="random", soft_labels=True, vpc=1, hold_out=0.4), videos) as store:
@@ -71,10 +65,10 @@ def test_trained_key_frames_have_soft_labels_too_and_resume_to_the_same(config, 
         assert store.soft_labels.shape == (3, 3)
 
 
-def test_soft_labels_are_forecast_and_refused_where_they_cannot_be(config, videos):
+def test_soft_labels_are_forecast_and_raise_an_error_if_unsupported(config, videos):
     assert plan_run(config(soft_labels=True), videos).soft_label_bytes == 2 * 6 * 3
     assert plan_run(config(), videos).soft_label_bytes is None
     with pytest.raises(SettingsError, match="--soft-labels is not used by method static-dynamic"):
         config(method="static-dynamic", soft_labels=True)
-    with pytest.raises(SettingsError, match="at least 43 pixels, got size 32"):
+    with pytest.raises(SettingsError, match="at least 43 pixels per side, got 32"):
         plan_run(config(method="random", soft_labels=True, size=32))

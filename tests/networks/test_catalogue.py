@@ -1,4 +1,4 @@
-"""Networks by name: sizes as in the public code, torchvision's models, and user classes."""
+"""Networks by name: their published sizes, torchvision's models, and user-defined classes."""
 
 import pytest
 import torch
@@ -13,7 +13,7 @@ def parameters(network):
 
 
 def test_recurrent_networks_have_the_published_sizes():
-    with torch.device("meta"):  # half a billion parameters need no memory to be counted
+    with torch.device("meta"):  # counts half a billion parameters without memory for them
         gru, lstm = CNNGRU(50, 16, 112), CNNLSTM(50, 16, 112)
     assert gru.num_features == lstm.num_features == 8192
     # Three gates of (8192 + 1024) x 1024 and two biases; four of (8192 + 8192) x 8192.
@@ -36,16 +36,16 @@ def test_the_hidden_state_of_the_gru_is_an_eighth_of_the_features(size, hidden):
 
 
 @pytest.mark.parametrize("name", ["cnn-gru", "cnn-lstm"])
-def test_recurrent_networks_take_any_clip(name):
+def test_recurrent_networks_accept_any_clip_of_at_least_8_pixels(name):
     network = build_network(name, 5, 3, 16, seed=0)
     assert network.num_features == 128 * 2 * 2
     clips = torch.randn(2, 3, 3, 16, 16, generator=torch.Generator().manual_seed(0))
     assert network(clips).shape == (2, 5)
-    with pytest.raises(SettingsError, match="8 pixels"):
+    with pytest.raises(SettingsError, match="size >= 8, got 5, 3 and 7"):
         build_network(name, 5, 3, 7, seed=0)
 
 
-def test_recurrent_networks_look_at_the_centre_of_what_is_larger_than_64_pixels():
+def test_recurrent_networks_crop_frames_larger_than_64_pixels_to_the_centre():
     network = build_network("cnn-gru", 3, 2, 70, seed=0).eval()
     clips = torch.randn(1, 2, 3, 70, 70, generator=torch.Generator().manual_seed(0))
     framed = clips.clone()
@@ -56,7 +56,7 @@ def test_recurrent_networks_look_at_the_centre_of_what_is_larger_than_64_pixels(
         assert not torch.equal(network(clips), network(framed))
 
 
-def test_recurrent_networks_read_frame_after_frame():
+def test_recurrent_networks_depend_on_the_order_of_frames():
     network = build_network("cnn-gru", 3, 4, 16, seed=0).eval()
     clips = torch.randn(1, 4, 3, 16, 16, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
@@ -66,7 +66,7 @@ def test_recurrent_networks_read_frame_after_frame():
 
 
 @pytest.mark.parametrize("name", TORCHVISION_MODELS)
-def test_torchvisions_models_are_fed_in_their_own_layout(name):
+def test_torchvisions_models_receive_clips_in_their_own_layout(name):
     network = build_network(name, 4, 8, 64, seed=0).eval()
     clips = torch.randn(1, 8, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
@@ -79,18 +79,18 @@ def test_torchvisions_models_are_fed_in_their_own_layout(name):
 
 
 def test_torchvisions_models_have_their_published_sizes():
-    """Kinetics-400 heads, as torchvision's documentation counts them."""
+    """The counts are from torchvision's documentation, for Kinetics-400 heads."""
     for name, count in {"r3d_18": 33_371_472, "mc3_18": 11_695_440, "s3d": 8_320_048}.items():
         assert parameters(build_network(name, 400, 16, 112, seed=0)) == count
 
 
-def test_clips_that_a_model_cannot_take_are_refused():
+def test_unsuitable_clips_raise_an_error():
     with pytest.raises(SettingsError, match="s3d does not accept clips of 2x16x16"):
         build_network("s3d", 4, 2, 16, seed=0)
 
 
 @pytest.mark.parametrize("name", ["convnet3d", "cnn-gru", "r3d_18"])
-def test_the_seed_alone_decides_the_parameters(name):
+def test_parameters_depend_only_on_the_seed(name):
     torch.manual_seed(5)
     before = torch.random.get_rng_state()
     one, same, other = (build_network(name, 3, 4, 43, seed=seed) for seed in (1, 1, 2))
@@ -100,7 +100,7 @@ def test_the_seed_alone_decides_the_parameters(name):
     assert not torch.equal(first[0][0], first[2][0])
 
 
-def test_convnet3d_is_drawn_as_its_reset_draws_it():
+def test_build_network_draws_convnet3d_like_reset():
     network = ConvNet3D(3, 4, 43)
     network.reset(torch.Generator().manual_seed(11))
     built = build_network("convnet3d", 3, 4, 43, seed=11)
@@ -108,7 +108,7 @@ def test_convnet3d_is_drawn_as_its_reset_draws_it():
 
 
 @pytest.mark.parametrize("name", ["convnet3d", "cnn-gru", "r3d_18"])
-def test_fast_order_changes_no_value(name):
+def test_fast_order_does_not_change_values(name):
     network = build_network(name, 3, 4, 43, seed=0).eval()
     before = [parameter.clone() for parameter in network.parameters()]
     assert fast_order(network) is network
@@ -157,7 +157,7 @@ def number(num_classes):
 """
 
 
-def test_a_class_of_the_users_own(tmp_path, monkeypatch):
+def test_user_defined_classes_are_built_and_checked(tmp_path, monkeypatch):
     (tmp_path / "own_networks.py").write_text(USER_MODULE)
     monkeypatch.chdir(tmp_path)
     clips = torch.zeros(2, 4, 3, 16, 16)
@@ -177,7 +177,7 @@ def test_a_class_of_the_users_own(tmp_path, monkeypatch):
             build_network(name, 5, 4, 16, seed=0)
 
 
-def test_an_unknown_name_lists_those_there_are():
+def test_an_unknown_name_raises_an_error_that_lists_the_names():
     with pytest.raises(SettingsError, match=r"convnet3d, convnet3d-norm, cnn-gru.*module:Class.*'resnet'"):
         build_network("resnet", 4, 4, 43, seed=0)
     assert set(TORCHVISION_MODELS) < set(NETWORKS)

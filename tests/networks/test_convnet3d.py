@@ -29,18 +29,18 @@ def test_embeddings_have_the_published_length(num_frames, size, features):
 
 @pytest.mark.parametrize("size", [43, 65, 86, 106, 112])
 @pytest.mark.parametrize("num_frames", [4, 6])
-def test_sizes_that_the_public_code_crashes_on_work(num_frames, size):
+def test_sizes_for_which_the_public_code_crashes_work(num_frames, size):
     assert ConvNet3D(3, num_frames, size).eval()(torch.zeros(1, num_frames, 3, size, size)).shape == (1, 3)
 
 
-def test_clips_of_a_batch_do_not_change_each_other():
+def test_clips_in_a_batch_do_not_affect_one_another():
     network = ConvNet3D(3, 4, 43).eval()
     clips = torch.randn(3, 4, 3, 43, 43, generator=torch.Generator().manual_seed(0))
     alone = torch.cat([network.embed(clip[None]) for clip in clips])
     torch.testing.assert_close(network.embed(clips), alone, atol=1e-6, rtol=1e-5)
 
 
-def test_reset_draws_pytorchs_distribution_from_the_given_generator_alone():
+def test_reset_draws_pytorchs_distribution_from_the_given_generator():
     one, other = ConvNet3D(3, 4, 43), ConvNet3D(3, 4, 43)
     torch.manual_seed(0)
     before = torch.random.get_rng_state()
@@ -58,10 +58,10 @@ def test_reset_draws_pytorchs_distribution_from_the_given_generator_alone():
 
 
 @pytest.mark.parametrize(("num_frames", "size"), [(4, 43), (8, 64), (16, 112)])
-def test_memory_orders_change_no_value(num_frames, size):
+def test_memory_formats_do_not_change_values(num_frames, size):
     network = ConvNet3D(3, num_frames, size).eval()
     clips = torch.randn(2, num_frames, 3, size, size, generator=torch.Generator().manual_seed(0))
-    # The layers as the public code stacks them: convolution, ReLU, pooling.
+    # The order of layers in the public code: convolution, ReLU, pooling.
     maps = clips.transpose(1, 2).requires_grad_()
     expected = maps
     for number in range(3):
@@ -69,7 +69,7 @@ def test_memory_orders_change_no_value(num_frames, size):
         expected = pool(relu(convolution(expected)))
     expected = expected.flatten(1)
     (gradient,) = torch.autograd.grad(expected.square().sum(), maps)
-    for _ in range(2):  # in the default order of weights, and in the fast one
+    for _ in range(2):  # with the default memory format of weights, then with the fast one
         given = clips.clone().requires_grad_()
         found = network.embed(given)
         (found_gradient,) = torch.autograd.grad(found.square().sum(), given)
@@ -79,7 +79,7 @@ def test_memory_orders_change_no_value(num_frames, size):
 
 
 @pytest.mark.parametrize("num_clips", [0, 1, 45])
-def test_pieces_without_gradients_change_no_value(num_clips):
+def test_pieces_without_gradients_do_not_change_values(num_clips):
     network = ConvNet3D(3, 4, 43).eval()  # 44 clips at a time
     clips = torch.randn(num_clips, 4, 3, 43, 43, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
@@ -88,7 +88,7 @@ def test_pieces_without_gradients_change_no_value(num_clips):
     torch.testing.assert_close(found, network.embed(clips).detach(), rtol=1e-4, atol=1e-6)
 
 
-def test_time_matters():
+def test_embeddings_depend_on_the_order_of_frames():
     """The logit is the maximum over time, so a reversed clip scores differently."""
     network = ConvNet3D(3, 16, 43).eval()
     network.reset(torch.Generator().manual_seed(1))
@@ -99,6 +99,6 @@ def test_time_matters():
 @pytest.mark.parametrize(
     ("arguments", "said"), [((3, 4, 42), "43 pixels"), ((3, 3, 43), "4 frames"), ((0, 4, 43), "1 class")]
 )
-def test_what_is_too_small_is_refused(arguments, said):
+def test_arguments_below_the_minimum_raise_an_error(arguments, said):
     with pytest.raises(SettingsError, match=said):
         ConvNet3D(*arguments)

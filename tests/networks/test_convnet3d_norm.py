@@ -20,7 +20,7 @@ def test_it_is_convnet3d_with_instance_normalisation_before_relu_and_pooling():
     torch.testing.assert_close(embedded, maps.flatten(1), atol=1e-5, rtol=1e-4)
 
 
-def test_clips_of_a_batch_do_not_change_each_other():
+def test_clips_in_a_batch_do_not_affect_one_another():
     network = ConvNet3DNorm(3, 4, 43).eval()
     clips = torch.randn(3, 4, 3, 43, 43, generator=torch.Generator().manual_seed(0))
     clips[1] *= 9

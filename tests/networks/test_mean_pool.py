@@ -1,4 +1,4 @@
-"""The same means and gradients on the CPU and on a GPU that is not there, where nothing sums in any order."""
+"""Means and gradients are equal on the CPU and on a simulated GPU, and deterministic there."""
 
 import pytest
 import torch
@@ -7,7 +7,7 @@ from dfs_store.networks.mean_pool import MeanPool3d
 
 
 @pytest.mark.parametrize("window", [(1, 1, 1), (2, 2, 2), (2, 7, 1)])
-def test_means_and_gradients(work, window):
+def test_means_and_gradients_equal_the_cpus(work, window):
     maps = torch.randn(2, 3, 4, 8, 5, generator=torch.Generator().manual_seed(0))
     there = maps.to("cuda").requires_grad_()
     maps.requires_grad_()

@@ -1,4 +1,4 @@
-"""Which errors say that memory ran out: those of torch, of the host, of cuDNN and of cuBLAS."""
+"""Which errors of torch, the host, cuDNN and cuBLAS mean that memory ran out."""
 
 import pytest
 import torch
@@ -19,13 +19,13 @@ WORDINGS = [
 
 
 @pytest.mark.parametrize("wording", WORDINGS)
-def test_all_wordings_are_known(wording):
+def test_all_wordings_are_recognised(wording):
     assert is_out_of_memory(RuntimeError(wording))
     with pytest.raises(OutOfMemoryError, match="use --device cpu"), out_of_memory_named("use --device cpu"):
         raise RuntimeError(wording)
 
 
-def test_other_errors_are_left_alone():
+def test_other_errors_are_not_converted():
     assert is_out_of_memory(torch.OutOfMemoryError())
     assert is_out_of_memory(MemoryError())
     assert not is_out_of_memory(RuntimeError("CUDNN_STATUS_EXECUTION_FAILED"))

@@ -1,4 +1,4 @@
-"""The recipes: learning rates and clips of every step, and that both train."""
+"""The recipes: the learning rate and clips of every step, and that both recipes train."""
 
 import math
 
@@ -12,7 +12,7 @@ from dfs_store.networks.recipes import MODERN, PAPER, cropped_and_flipped, recip
 from tests.networks.test_training import Blobs, network
 
 
-def test_the_first_252_of_501_passes_of_the_paper_take_the_full_learning_rate():
+def test_the_paper_uses_the_full_learning_rate_in_252_of_501_passes():
     settings = TrainingSettings()
     assert settings.passes == 501
     rates = [PAPER.rate(3 * number, 3, 500) for number in range(501)]
@@ -20,7 +20,7 @@ def test_the_first_252_of_501_passes_of_the_paper_take_the_full_learning_rate():
     assert [number for number in range(501) if PAPER.restarts(number, 500)] == [252]
 
 
-def test_the_modern_rate_warms_up_over_a_twentieth_and_falls_along_a_cosine():
+def test_the_modern_rate_warms_up_over_a_twentieth_and_decays_along_a_cosine():
     rates = [MODERN.rate(step, 4, 100) for step in range(400)]
     assert rates[:20] == pytest.approx([(step + 1) / 20 for step in range(20)])
     assert rates[20:] == pytest.approx([0.5 + 0.5 * math.cos(math.pi * step / 380) for step in range(380)])
@@ -29,7 +29,7 @@ def test_the_modern_rate_warms_up_over_a_twentieth_and_falls_along_a_cosine():
     assert not any(MODERN.restarts(number, 100) for number in range(100))
 
 
-def test_each_step_takes_the_rate_of_its_recipe(monkeypatch):
+def test_each_step_uses_the_rate_of_its_recipe(monkeypatch):
     seen = []
     step = torch.optim.AdamW.step
 
@@ -44,7 +44,7 @@ def test_each_step_takes_the_rate_of_its_recipe(monkeypatch):
     assert {decay for _, decay in seen} == {0.05}
 
 
-def test_crops_move_clips_by_up_to_an_eighth_and_half_are_flipped():
+def test_crops_shift_clips_by_up_to_an_eighth_and_half_are_flipped():
     rows, columns = torch.arange(1, 17), torch.arange(1, 25)
     clip = (rows[:, None] * 100 + columns).float().expand(2, 3, 16, 24)
     clips = torch.stack([clip * (number + 1) for number in range(200)])
@@ -52,7 +52,7 @@ def test_crops_move_clips_by_up_to_an_eighth_and_half_are_flipped():
     assert out.shape == clips.shape
     moves, flips = set(), 0
     for number, moved in enumerate(out):
-        assert (moved == moved[0, 0]).all()  # every frame and channel alike
+        assert (moved == moved[0, 0]).all()  # all frames and channels are moved alike
         centre = round(moved[0, 0, 8, 12].item() / (number + 1))
         down = 8 - (centre // 100 - 1)
         step = moved[0, 0, 8, 13].item() - moved[0, 0, 8, 12].item()
@@ -70,7 +70,7 @@ def test_crops_move_clips_by_up_to_an_eighth_and_half_are_flipped():
     assert torch.equal(out, again)
 
 
-def test_modern_training_learns_repeats_and_makes_as_many_passes_as_it_says():
+def test_modern_training_learns_and_repeats_and_makes_the_stated_passes():
     settings = TrainingSettings(recipe=MODERN, epochs=60, lr=0.02, batch_size=5)
     losses, one, other = [], network(), network()
     train(one, Blobs(), settings, on_pass=lambda _, loss: losses.append(loss))
@@ -80,7 +80,7 @@ def test_modern_training_learns_repeats_and_makes_as_many_passes_as_it_says():
     assert all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
 
 
-def test_what_a_recipe_cannot_do_is_refused():
+def test_invalid_settings_of_a_recipe_raise_an_error():
     with pytest.raises(SettingsError, match="epochs must be at least 1, got 0"):
         TrainingSettings(recipe=MODERN, epochs=0)
     with pytest.raises(SettingsError, match=r"--recipe must be one of paper, modern, got 'modrn'"):

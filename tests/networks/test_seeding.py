@@ -1,4 +1,4 @@
-"""Seeds are borrowed: no generator of the caller's is left changed."""
+"""Seeding is temporary: it leaves the caller's generators unchanged."""
 
 import torch
 
@@ -6,7 +6,7 @@ from dfs_store.networks import build_network
 from dfs_store.networks.seeding import seeded
 
 
-def test_the_numbers_are_those_of_manual_seed_and_the_callers_go_on():
+def test_the_numbers_equal_those_of_manual_seed_and_the_callers_continue():
     torch.manual_seed(7)
     wanted = torch.rand(2)
     torch.manual_seed(3)
@@ -18,7 +18,7 @@ def test_the_numbers_are_those_of_manual_seed_and_the_callers_go_on():
     assert torch.equal(torch.cat([first, torch.rand(2)]), following)
 
 
-def test_generators_of_other_gpus_are_left_alone(work):
+def test_the_generators_of_other_gpus_are_unchanged(work):
     torch.cuda.set_rng_state(torch.full((16,), 9, dtype=torch.uint8), "cuda:0")
     torch.cuda.set_rng_state(torch.full((16,), 8, dtype=torch.uint8), "cuda:1")
     build_network("convnet3d", 2, 4, 43, seed=5)

@@ -37,7 +37,7 @@ def network():
 
 
 def published_training(net, source, *, epochs, lr, batch_size, seed):
-    """The public code's loop (its `evaluate_synset`), in plain torch."""
+    """Trains with the public code's loop (`evaluate_synset`) in plain torch."""
     optimizer = torch.optim.SGD(net.parameters(), lr=lr, momentum=0.9, weight_decay=0.0005)
     losses = []
     with torch.random.fork_rng([]):
@@ -59,7 +59,7 @@ def published_training(net, source, *, epochs, lr, batch_size, seed):
 
 
 @pytest.mark.parametrize("epochs", [0, 1, 2, 3, 8, 21])
-def test_training_is_the_published_loop(epochs):
+def test_training_equals_the_published_loop(epochs):
     how = {"epochs": epochs, "lr": 0.05, "batch_size": 5, "seed": 3}
     ours, published, losses = network(), network(), []
     source = Blobs()
@@ -71,7 +71,7 @@ def test_training_is_the_published_loop(epochs):
     assert [number for _, number, _ in source.seen] == list(range(epochs + 1))
 
 
-def test_soft_labels_are_followed_by_the_kl_divergence_at_temperature_1():
+def test_soft_labels_are_learned_with_the_kl_divergence_at_temperature_1():
     class Soft(Blobs):
         def batches(self, batch_size, epoch, seed):
             for clips, labels in super().batches(batch_size, epoch, seed):
@@ -87,18 +87,18 @@ def test_soft_labels_are_followed_by_the_kl_divergence_at_temperature_1():
     assert losses == [pytest.approx(expected.item(), rel=1e-5)]
 
 
-def test_standardisation_is_by_scalars_of_the_batch_or_of_the_clip():
+def test_standardisation_uses_scalars_of_the_batch_or_of_each_clip():
     clips = torch.randn(5, 2, 3, 4, 4, generator=torch.Generator().manual_seed(1)) * 7 + 3
     batch = standardised(clips, "batch")
     torch.testing.assert_close(batch, (clips - clips.mean()) / clips.std())
     clip = standardised(clips, "clip")
     torch.testing.assert_close(clip[2], (clips[2] - clips[2].mean()) / clips[2].std())
     alone = standardised(clips[2:3], "clip")
-    torch.testing.assert_close(alone[0], clip[2])  # nothing depends on the company a clip is in
+    torch.testing.assert_close(alone[0], clip[2])  # independent of the other clips in the batch
     assert (standardised(torch.full((2, 1, 1, 2, 2), 3.0), "batch") == 0).all()
 
 
-def test_training_learns_and_repeats_and_leaves_the_global_generator_alone():
+def test_training_learns_and_repeats_and_keeps_the_global_generator():
     source, losses = Blobs(), []
     one, other = network(), network()
     settings = TrainingSettings(epochs=60, lr=0.1, batch_size=5, seed=9)
@@ -114,7 +114,7 @@ def test_training_learns_and_repeats_and_leaves_the_global_generator_alone():
     assert source.seen[:2] == [(5, 0, 9), (5, 1, 9)]
 
 
-def test_another_seed_trains_another_network():
+def test_different_seeds_train_different_networks():
     networks = [network(), network()]
     for seed, one in enumerate(networks):
         train(one, Blobs(), TrainingSettings(epochs=2, batch_size=5, seed=seed))
@@ -131,20 +131,20 @@ def test_a_loss_of_nan_stops_the_training():
 @pytest.mark.parametrize(
     ("name", "value"), [("epochs", -1), ("batch_size", 0), ("lr", 0.0), ("lr", float("nan"))]
 )
-def test_nonsense_is_refused(name, value):
+def test_invalid_settings_raise_an_error(name, value):
     with pytest.raises(SettingsError, match=name):
         TrainingSettings(**{name: value})
 
 
-def test_a_batch_that_is_too_small_for_a_normalisation_is_refused_by_name():
+def test_a_batch_too_small_for_a_normalisation_layer_raises_an_error():
     normalised = nn.Sequential(nn.Flatten(), nn.Linear(32, 4), nn.BatchNorm1d(4), nn.Linear(4, 2))
     with pytest.raises(
-        SettingsError, match=r"a batch of 1 clip of shape \(2, 1, 4, 4\), .* another --batch-size"
+        SettingsError, match=r"a batch of 1 clip with shape \(2, 1, 4, 4\); .* another --batch-size"
     ):
         train(normalised, Blobs(), TrainingSettings(epochs=1, batch_size=11))
 
 
-def test_other_errors_of_a_network_are_left_alone():
+def test_other_errors_of_a_network_are_not_converted():
     class Broken(nn.Linear):
         def forward(self, clips):
             raise ValueError("a bug in the user's class")
@@ -153,7 +153,7 @@ def test_other_errors_of_a_network_are_left_alone():
         train(Broken(1, 1), Blobs(), TrainingSettings(epochs=1))
 
 
-def test_a_device_that_is_too_small_is_named_with_a_remedy():
+def test_running_out_of_memory_raises_an_error_with_a_remedy():
     with (
         pytest.raises(OutOfMemoryError, match="out of memory: tried 3 GiB; use --device cpu"),
         out_of_memory_named("use --device cpu"),

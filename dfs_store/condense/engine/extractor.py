@@ -1,7 +1,7 @@
-"""The feature extractor of the coresets: a ConvNet3D trained once on all the real clips, then cached.
+"""The feature extractor of the coresets: a ConvNet3D that is trained once on all real clips and cached.
 
-Clips are standardised individually, in training and for features, so that a feature depends on its clip
-alone.
+Clips are standardised individually, both for training and for features, so that a clip's features depend on
+that clip alone.
 """
 
 import hashlib
@@ -32,7 +32,7 @@ from dfs_store.videos.tensors import normalised_clips
 
 __all__ = ["EXTRACTOR_TRAINING", "extractor_is_kept", "extractor_network", "features_of"]
 
-# 16 passes: 9 at the full learning rate, 7 at a tenth. Enough for ConvNet3D to fit its clips
+# 16 passes, 9 at the full learning rate and 7 at a tenth of it, suffice for ConvNet3D to fit its clips
 # (moving-shapes: 100 % of the test clips).
 EXTRACTOR_TRAINING = TrainingSettings(epochs=15, batch_size=32, standardisation="clip", seed=0)
 _FEATURE_BATCH = 32
@@ -45,17 +45,17 @@ def extractor_network(
     """Returns the extractor: trained (or found in the cache), random, or read from a file.
 
     Args:
-        choice: "trained", "random", or the path of a file with ConvNet3D's `state_dict` (`torch.save`).
+        choice: "trained", "random", or the path of a ConvNet3D `state_dict` written by `torch.save`.
         videos: the real clips.
         seed: seed of a random extractor; a trained one does not depend on it.
         device: device on which features are computed.
-        tell: called with `ExtractorTrained` after every training pass; may raise to stop.
+        tell: called with `ExtractorTrained` after every training pass; may raise an exception to stop.
 
     Returns:
         The frozen network and, for the provenance, its kind and the SHA-256 of its parameters.
 
     Raises:
-        SettingsError: the file does not exist or does not contain such a network.
+        SettingsError: the file does not exist, or does not contain a ConvNet3D for these clips.
         DivergedError: the training loss is no longer finite.
         DiskFullError, OutputNotWritableError: the trained network cannot be written to the cache.
     """
@@ -71,20 +71,20 @@ def extractor_network(
             _load(network, Path(choice))
         except OSError as error:
             raise SettingsError(
-                f"--extractor must be trained, random or a file; {choice!r} cannot be read: {error}"
+                f"--extractor must be trained, random or a file, but {choice!r} cannot be read: {error}"
             ) from error
     fast_order(network.requires_grad_(False).eval().to(device))
     return network, {**origin, "sha256": _digest(network)}
 
 
 def extractor_is_kept(videos: VideoDataset) -> bool:
-    """Returns whether a network trained on these clips is in the cache."""
+    """Returns whether the cache contains a network trained on these clips."""
     return extractor_path(_request(videos)).exists()
 
 
 @full_float32()
 def features_of(network: ConvNet3D, videos: VideoDataset) -> npt.NDArray[np.float64]:
-    """Returns the embeddings (N, F) float64 of all real clips, unflipped and individually standardised."""
+    """Returns the embeddings of all real clips, (N, F) float64, without flipping."""
     device = next(network.parameters()).device
     found = []
     for start in range(0, len(videos), _FEATURE_BATCH):
@@ -103,7 +103,7 @@ def _train_or_find(
         _load(network, path)
         return
     settings = EXTRACTOR_TRAINING
-    with disk_errors(path.parent):  # an unwritable cache is an error before the training, not after it
+    with disk_errors(path.parent):  # before the training, which an unwritable cache would waste
         path.parent.mkdir(parents=True, exist_ok=True)
     network.reset(torch.Generator().manual_seed(settings.seed))
     fast_order(network.to(device))
@@ -145,7 +145,7 @@ def _load(network: ConvNet3D, path: str | os.PathLike[str]) -> None:
             f"({type(error).__name__}); use --extractor trained, or delete the file if it is in the cache"
         ) from error
     if not all(bool(torch.isfinite(value).all()) for value in network.state_dict().values()):
-        raise SettingsError(f"{path} contains values that are not finite; use --extractor trained")
+        raise SettingsError(f"{path} contains parameters that are not finite; use --extractor trained")
 
 
 def _digest(network: ConvNet3D) -> str:

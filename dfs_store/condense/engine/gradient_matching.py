@@ -1,7 +1,7 @@
-"""Gradient matching (DC, Zhao et al. 2021) on single frames: the first stage of static-dynamic.
+"""Gradient matching (DC, Zhao et al. 2021) on single frames, used in the first stage of static-dynamic.
 
-For each class, it compares layer by layer the gradients with respect to the parameters of a freshly drawn
-network, on a batch of real frames and on the synthetic frames.
+For each class, a newly drawn network computes the loss of a batch of real frames and of the synthetic frames.
+The gradients of both losses with respect to its parameters are compared layer by layer.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ __all__ = ["gradient_distance", "match_gradients"]
 
 
 def gradient_distance(real: Sequence[Tensor], synthetic: Sequence[Tensor]) -> Tensor:
-    """Returns the distance of two lists of gradients: 1 - cosine, summed over output channels and layers.
+    """Returns 1 - cosine between two lists of gradients, summed over output channels and layers.
 
     Parameters with one dimension (biases, normalisation layers) are ignored, as in the public code.
 
@@ -33,7 +33,7 @@ def gradient_distance(real: Sequence[Tensor], synthetic: Sequence[Tensor]) -> Te
 
 
 def match_gradients(network: nn.Module, real: Tensor, synthetic: Tensor, label: int) -> tuple[Tensor, Tensor]:
-    """Compares the network gradients of real and synthetic frames of a class.
+    """Compares a network's parameter gradients for real and for synthetic frames of a class.
 
     Args:
         network: maps frames (N, C, H, W) to logits; its parameters are not changed.
@@ -42,7 +42,7 @@ def match_gradients(network: nn.Module, real: Tensor, synthetic: Tensor, label: 
         label: class of all frames.
 
     Returns:
-        The distance (on the device) and its gradient (M, C, H, W) with respect to `synthetic`.
+        The distance, a scalar on the device, and its gradient (M, C, H, W) with respect to `synthetic`.
     """
     parameters = list(network.parameters())
     wanted = [g.detach() for g in torch.autograd.grad(_loss(network, real, label), parameters)]

@@ -1,4 +1,4 @@
-"""Herding: chooses clips whose running mean feature stays closest to the mean of all clips."""
+"""Herding chooses clips whose running mean of features stays closest to the mean of all clips."""
 
 import numpy as np
 import numpy.typing as npt
@@ -9,7 +9,8 @@ __all__ = ["herd"]
 def herd(features: npt.NDArray[np.float64], count: int) -> list[int]:
     """Chooses clips greedily, without replacement.
 
-    Choice i (from 0) minimises ``|| (i + 1) * mean - sum(chosen) - feature ||``. Ties go to the first.
+    Choice i, counted from 0, minimises ``|| (i + 1) * mean - sum(chosen) - feature ||``. Ties go to the first
+    clip.
 
     Args:
         features: (n, F) features of one class.

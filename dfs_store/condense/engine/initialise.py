@@ -1,4 +1,4 @@
-"""Initial key frames: noise or real frames, in chunks that fit the device."""
+"""Makes the initial key frames from noise or real frames, in chunks that fit on the device."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -29,20 +29,21 @@ __all__ = [
     "real_frames",
 ]
 
-# Key frames and their momentum stay on the device if even T of them per clip take less than this share.
+# Key frames and their momentum stay on the device if T key frames per clip need at most this share of its
+# memory.
 KEY_FRAME_SHARE = 0.3
 
 # Clips of whole classes that are matched together: one chunk, or several for a class that exceeds one.
 Group = list[TrainableKeyFrames]
 # The clip numbers of a group, chunk by chunk.
 ClipGroup = list[Sequence[int]]
-# There are at least this many groups for processes to share, if there are as many classes.
+# Processes share at least this number of groups, if there are that many classes.
 FEWEST_PARTS = 8
 CLASSES_PER_PART = 4
 
 
 def even_positions(count: int, num_frames: int, flag: str = "--initial-key-frames") -> npt.NDArray[np.int64]:
-    """Returns `count` positions, evenly spaced from 0 to T-1 (Table 5); a single one is 0.
+    """Returns `count` positions, evenly spaced from 0 to T-1 (Table 5); a single position is 0.
 
     Args:
         count: K, at least 1.
@@ -64,7 +65,7 @@ def key_frames_device(num_clips: int, clip_values: int, device: torch.device) ->
     Args:
         num_clips: N, the number of clips.
         clip_values: T*C*H*W, the maximum number of values of a clip.
-        device: device on which clips are rendered.
+        device: device on which clips are rebuilt.
     """
     memory = total_memory_bytes(device) if device.type == "cuda" else None
     if memory is not None and num_clips * clip_values * 4 * 2 > KEY_FRAME_SHARE * memory:
@@ -87,9 +88,9 @@ def initial_key_frames(
 
     Args:
         config: resolved settings.
-        videos: the real clips; for noise only their shape is used.
-        device: device on which clips are rendered.
-        starts: (N,) the real clip that each clip starts from (`real_starts`); None for noise.
+        videos: the real clips; only their shape is used for noise.
+        device: device on which clips are rebuilt.
+        starts: (N,) number of the real clip from which each clip starts (`real_starts`); None for noise.
         groups: which of `clip_groups` to make; all by default.
 
     Raises:
@@ -119,10 +120,10 @@ def initial_key_frames(
 
 
 def clip_groups(config: "CondenseConfig", videos: VideoDataset, device: torch.device) -> list[ClipGroup]:
-    """Returns the clip numbers of a run, in groups of whole classes and chunks that fit the device.
+    """Returns the clip numbers of a run, in groups of whole classes and chunks that fit on the device.
 
-    There are enough groups for several processes to share. They do not depend on the number of processes, so
-    neither does the result.
+    There are enough groups for several processes to share. They do not depend on the number of processes, and
+    therefore the result does not either.
     """
     num_classes = len(videos.classes)
     largest = chunk_clips(device, videos.num_frames, videos.frame_shape)
@@ -132,13 +133,13 @@ def clip_groups(config: "CondenseConfig", videos: VideoDataset, device: torch.de
 
 
 def clips_together(num_classes: int, vpc: int) -> int:
-    """Returns how many clips a group has if the device has room for them."""
+    """Returns the number of clips in a group if they fit on the device."""
     parts = max(FEWEST_PARTS, num_classes // CLASSES_PER_PART)
     return -(-num_classes // parts) * vpc
 
 
 def grouped_clips(num_classes: int, vpc: int, largest: int, together: int | None = None) -> list[ClipGroup]:
-    """Splits all clips into groups of whole classes, and these into chunks of at most `largest` clips.
+    """Splits all clips into groups of whole classes, and each group into chunks of at most `largest` clips.
 
     A group has at most `together` clips (default `largest`), unless a single class has more.
     """

@@ -1,4 +1,4 @@
-"""Trainable key frames: rendering (Eq. 3), its adjoint, the SGD step and insertion."""
+"""Trainable key frames: interpolation (Eq. 3), its adjoint, the SGD step and insertion."""
 
 from collections.abc import Sequence
 
@@ -16,21 +16,21 @@ __all__ = ["TrainableKeyFrames"]
 
 
 class TrainableKeyFrames:
-    """The key frames of N clips, packed one clip after the other as in the store.
+    """The key frames of N clips, stored clip by clip as in the store.
 
     The gradient of a key frame is computed by the adjoint of Eq. 3 instead of autograd: insertion needs the
-    gradient of every rendered frame anyway, so one backward pass to the rendered clips serves both.
+    gradient of every rebuilt frame anyway, so one backward pass to the rebuilt clips serves both purposes.
 
     Attributes:
         frames: (S, C, H, W) float32, all key frames.
         momentum: (S, C, H, W) float32, the velocity of SGD.
         labels: (N,) int64, class of each clip.
         positions: (S,) int64, time index of each key frame, 0-based.
-        clips: (S,) int64, number of the clip that each key frame belongs to.
+        clips: (S,) int64, number of the clip to which each key frame belongs.
         inserted_at: (S,) int32, step of insertion, -1 for an initial key frame.
-        evidence: evidence of the N clips since the last test for insertion.
+        evidence: evidence on the N clips since the last test for insertion.
         num_frames: T, the number of frames of a clip.
-        device: device on which clips are rendered. `frames` and `momentum` stay in host memory if they are
+        device: device on which clips are rebuilt. `frames` and `momentum` stay in host memory if they are
             too large for it.
     """
 
@@ -43,14 +43,14 @@ class TrainableKeyFrames:
         *,
         device: torch.device | str = "cpu",
     ) -> None:
-        """Packs clips.
+        """Packs the key frames of clips.
 
         Args:
             key_frames: N tensors (K, C, H, W) float32 on one device.
             positions: N lists of K positions, see `dfs_store.interpolation.check_positions`.
             labels: (N,) class numbers.
             num_frames: T, the number of frames of a clip.
-            device: device on which clips are rendered.
+            device: device on which clips are rebuilt.
 
         Raises:
             ClipError: the numbers of key frames, positions and labels differ.
@@ -130,11 +130,11 @@ class TrainableKeyFrames:
         return self.positions[self.offsets[clip] : self.offsets[clip + 1]]
 
     def clip_frames(self, clip: int) -> Tensor:
-        """Returns the (K, C, H, W) key frames of one clip, a view."""
+        """Returns a view of the (K, C, H, W) key frames of one clip."""
         return self.frames[self.offsets[clip] : self.offsets[clip + 1]]
 
     def render(self, part: slice = slice(None)) -> Tensor:
-        """Rebuilds clips (Eq. 3), all by default: (N, T, C, H, W) float32 on `device`, without a graph."""
+        """Rebuilds clips (Eq. 3), all by default; returns (N, T, C, H, W) float32 on `device`."""
         weights, keys = self.weights[part], self.frames[self._padded[part]]
         if keys.device != self.device:
             keys = on_device(keys, self.device)
@@ -142,12 +142,12 @@ class TrainableKeyFrames:
         return torch.bmm(weights, keys).view(*weights.shape[:2], *self.frames.shape[1:])
 
     def pull_back(self, gradient: Tensor) -> Tensor:
-        """Returns the gradient with respect to the key frames: the adjoint of `render`.
+        """Returns the gradient with respect to the key frames, by the adjoint of `render`.
 
-        The gradient of a key frame is the sum of the rendered frames' gradients times its weights in them.
+        The gradient of a key frame is the sum of the rebuilt frames' gradients times its weights in them.
 
         Args:
-            gradient: (N, T, C, H, W), gradient of a scalar with respect to the rendered clips.
+            gradient: (N, T, C, H, W), gradient of a scalar with respect to the rebuilt clips.
 
         Returns:
             (S, C, H, W) on the device of `frames`.
@@ -157,7 +157,7 @@ class TrainableKeyFrames:
         return packed.view(self.frames.shape).to(self.frames.device)
 
     def step(self, gradient: Tensor, *, lr: float, momentum: float) -> None:
-        """Takes one SGD step with heavy-ball momentum, as torch.optim.SGD does.
+        """Takes one SGD step with heavy-ball momentum, like `torch.optim.SGD`.
 
         Args:
             gradient: (S, C, H, W), gradient with respect to the key frames, from `pull_back`.
@@ -168,7 +168,7 @@ class TrainableKeyFrames:
         self.frames.add_(self.momentum, alpha=-lr)
 
     def frames_at(self, chosen: Sequence[tuple[int, int]]) -> Tensor:
-        """Returns the frames (n, C, H, W) of (clip, position) pairs, key frames or interpolated."""
+        """Returns the key frames or interpolated frames (n, C, H, W) at (clip, position) pairs."""
         rows, weights = list[tuple[int, int]](), list[tuple[float, float]]()
         for clip, position in chosen:
             near = neighbours(self.clip_positions(clip), self.num_frames, times=[position])
@@ -187,11 +187,11 @@ class TrainableKeyFrames:
         zero momentum. Existing key frames keep their order.
 
         Args:
-            chosen: (clip, position) pairs, none of them a key frame yet.
+            chosen: (clip, position) pairs without a key frame.
             step: the 0-based step, recorded in `inserted_at`.
 
         Raises:
-            PositionsError: a position is outside the clip, already a key frame, or given twice.
+            PositionsError: a position is outside the clip, already has a key frame, or is given twice.
         """
         if not chosen:
             return
@@ -199,13 +199,13 @@ class TrainableKeyFrames:
         for clip, position in chosen:
             if not 0 < position < self.num_frames - 1 or (clip, position) in taken:
                 raise PositionsError(
-                    f"cannot insert a key frame at position {position} of clip {clip}: it must be inside the "
-                    f"clip and not a key frame yet; key frames: {self.clip_positions(clip).tolist()}"
+                    f"cannot insert a key frame at position {position} of clip {clip}: it must be strictly "
+                    f"between two adjacent key frames, which are at {self.clip_positions(clip).tolist()}"
                 )
             if self.clip_positions(clip).size < 2:
                 raise PositionsError(
-                    f"cannot insert a key frame into clip {clip}: it has a single key frame, so no frame is "
-                    "interpolated"
+                    f"cannot insert a key frame into clip {clip}: it has only one key frame, so none of its "
+                    "frames is interpolated"
                 )
             taken.add((clip, position))
         values = self.frames_at(chosen)

@@ -1,4 +1,4 @@
-"""The training loop of DFS as in the paper: sample real clips, embed, match, step, possibly insert."""
+"""The training loop of DFS, as in the paper: sample real clips, embed, match, step, and possibly insert."""
 
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -41,21 +41,21 @@ def dfs_loop(
     Args:
         config: resolved settings.
         real: source of the real batches.
-        network: its weights are drawn afresh every step and never trained.
-        groups: the key frames, whole classes in each group.
+        network: the network that embeds clips. Its weights are redrawn at every step and never trained.
+        groups: the key frames; each group contains whole classes.
         first_step: first step to run; above 0 for a resumed run.
-        ranks: the processes that share the classes; this one alone by default.
-        first_group: number of the first of `groups` among those of all ranks.
+        ranks: the processes that share the classes; only this process by default.
+        first_group: number of the first of `groups` among the groups of all ranks.
         at_a_time: how many clips to embed at a time; whole batches and chunks by default.
 
     Yields:
         One event per step.
 
     Raises:
-        DivergedError: the loss is no longer finite; the key frames have been moved by its gradient.
+        DivergedError: the loss is no longer finite; the key frames have already been updated.
     """
     schedule = config.schedule
-    at_a_time = at_a_time or ClipsAtATime(2**62, 2**62)
+    at_a_time = at_a_time or ClipsAtATime()
     lr, momentum = config.matching.lr, config.matching.momentum
     dtype = torch.bfloat16 if config.precision == "bf16" else torch.float32
     device, num_frames = next(network.parameters()).device, groups[0][0].num_frames
@@ -73,7 +73,7 @@ def dfs_loop(
                 own = at_a_time.whole(partial(chunk.pull_back, gradient))
                 chunk.step(own, lr=lr, momentum=momentum)
                 if schedule.inserts(step):
-                    cosines.append(adjacent_cosines(gradient_dots(gradient), chunk, config.rule.gradient))
+                    cosines.append(adjacent_cosines(gradient_dots(gradient), chunk, config.gradient))
 
         # The only point at which the host waits for the device.
         numbers = on_host([*losses, *cosines])
@@ -119,7 +119,7 @@ def _insert(
     """Adds the cosines of all chunks to the evidence, and inserts key frames if this step tests.
 
     Returns:
-        The number of insertions, and the number of candidates that qualify given this step's cosines.
+        The number of insertions, and the number of candidates that qualify by this step's cosines alone.
     """
     if not cosines:
         return 0, 0

@@ -1,4 +1,4 @@
-"""The matching loss (Eq. 8): per class, the squared distance of mean real and synthetic embeddings."""
+"""The matching loss (Eq. 8): the squared distance between mean real and synthetic embeddings of a class."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol, TypeVar
@@ -16,7 +16,7 @@ __all__ = ["LabelledClips", "class_means", "match"]
 
 
 class LabelledClips(Rendered, Protocol):
-    """Synthetic clips with labels, rendered from trained parameters.
+    """Synthetic clips with labels, computed from trained parameters.
 
     Attributes:
         labels: (N,) int64, class of each clip.
@@ -25,7 +25,6 @@ class LabelledClips(Rendered, Protocol):
     labels: npt.NDArray[np.int64]
 
 
-_ALL = 2**62  # clips at a time
 Clips = TypeVar("Clips", bound=LabelledClips)
 
 
@@ -36,10 +35,10 @@ def class_means(
     precision: str = "float32",
     at_a_time: ClipsAtATime | None = None,
 ) -> Tensor:
-    """Returns the mean embedding of real clips per class, without a graph.
+    """Returns the mean embedding of the real clips of each class, without a graph.
 
     Args:
-        network: its `embed` maps (N, T, C, H, W) to (N, F).
+        network: a network whose `embed` maps (N, T, C, H, W) to (N, F).
         batches: clips of successive classes; a tensor (N, T, C, H, W) contains one class.
         precision: "float32", or "bf16" for weights, clips and feature maps in bfloat16 (approximate).
         at_a_time: how many clips to embed at a time; whole batches by default.
@@ -48,7 +47,7 @@ def class_means(
         (classes, F) float32.
     """
     means = []
-    at_a_time = at_a_time or ClipsAtATime(_ALL, _ALL)
+    at_a_time = at_a_time or ClipsAtATime()
     if precision == "bf16":
         network = network.in_bfloat16()
     for clips in batches:
@@ -70,24 +69,24 @@ def match(
     first_label: int = 0,
     at_a_time: ClipsAtATime | None = None,
 ) -> Iterator[tuple[Clips, Tensor, Tensor]]:
-    """Matches the synthetic clips of some classes to the real ones (Eq. 8) and computes their gradients.
+    """Matches the synthetic clips of some classes to the real clips (Eq. 8) and computes their gradients.
 
     The loss is summed over the embedding dimensions and the classes; only embeddings are averaged. A class
-    with several chunks is embedded twice: once for the mean of the class, once chunk by chunk for the
-    gradient, which is exact and needs the memory of one chunk only. The same applies, in parts, to a chunk
-    with which the device runs out of memory.
+    with several chunks is embedded twice: once for the mean of the class, and once chunk by chunk for the
+    gradient, which is exact and needs the memory of only one chunk. A chunk with which the device runs out of
+    memory is processed in the same way, in parts.
 
     Args:
-        network: frozen; its `embed` maps (N, T, C, H, W) to (N, F).
+        network: a frozen network whose `embed` maps (N, T, C, H, W) to (N, F).
         chunks: all clips of successive classes, in the order of classes, with equally many clips per class.
         real_means: (classes, F), mean real embeddings of successive classes.
         first_label: label of the first of these classes.
         at_a_time: how many clips to embed at a time; whole chunks by default.
 
     Yields:
-        For each chunk: the chunk, its share of the loss on the device (the loss of all classes for the first
-        chunk, 0 for the others), and the gradient (N, T, C, H, W) of the loss with respect to its rendered
-        clips.
+        For each chunk: the chunk, its share of the loss, a scalar on the device (the loss of all classes for
+        the first chunk, 0 for the others), and the gradient (N, T, C, H, W) of the loss with respect to its
+        rebuilt clips.
     """
     labels = np.concatenate([chunk.labels for chunk in chunks])
     first, num_classes = int(labels[0]), int(labels[-1] - labels[0]) + 1
@@ -95,7 +94,7 @@ def match(
     assert np.array_equal(labels, first + np.repeat(np.arange(num_classes), vpc)), labels
     targets = real_means[first - first_label : first - first_label + num_classes]
 
-    at_a_time = at_a_time or ClipsAtATime(_ALL, _ALL)
+    at_a_time = at_a_time or ClipsAtATime()
     recorded = at_a_time.embed_with_graph(network, chunks[0]) if len(chunks) == 1 else None
     if recorded is not None:
         embeddings = recorded[1].detach()

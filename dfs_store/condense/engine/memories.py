@@ -1,6 +1,6 @@
-"""Static and dynamic memories (Wang et al., CVPR 2024): frames without motion, motion without colour.
+"""Static and dynamic memories (Wang et al., CVPR 2024): frames without motion, and motion without colour.
 
-A video is a pair of a static and a dynamic memory of its class, joined by a convolution that all share.
+A clip combines a static and a dynamic memory of its class through a convolution that all clips share.
 """
 
 import os
@@ -20,14 +20,14 @@ from dfs_store.networks.out_of_memory import out_of_memory_named
 
 __all__ = ["MEMORIES_PER_VIDEO", "MemoryClips", "StaticDynamicClips", "StaticDynamicMemory", "memory_bytes"]
 
-# Memories of each kind: video j of a class uses memories 2j and 2j+1.
+# Memories of each kind per clip: clip j of a class uses memories 2j and 2j+1.
 MEMORIES_PER_VIDEO = 2
 
 Picks = npt.NDArray[np.int64]
 
 
 def memory_bytes(num_classes: int, vpc: int, num_frames: int, frame_shape: tuple[int, int, int]) -> int:
-    """Returns the size of both memories and the integrator in bytes, the storage that the paper counts."""
+    """Returns the size of all memories and the integrator in bytes, which is the storage the paper counts."""
     channels, height, width = frame_shape
     values = num_classes * MEMORIES_PER_VIDEO * vpc * height * width * (channels + num_frames)
     return 4 * (values + 3 * 4 * 27 + 3)
@@ -37,13 +37,13 @@ class StaticDynamicMemory:
     """The memories of all classes, and the integrator that joins them.
 
     Attributes:
-        static: (classes * M, 3, H, W) float32, M = 2 * vpc memories of each class, class by class.
+        static: (classes * M, 3, H, W) float32, with M = 2 * vpc memories per class, class by class.
         dynamic: (classes, M, T, 1, H, W) float32.
-        integrator: the shared Conv3d from 4 channels (static repeated over time, and dynamic) to 3.
+        integrator: the shared Conv3d from 4 channels (static repeated over time, and dynamic) to 3. PyTorch
+            initialises it from its global generator.
     """
 
     def __init__(self, static: Tensor, dynamic: Tensor) -> None:
-        """Takes the memories; PyTorch initialises the integrator from its global generator."""
         self.static, self.dynamic = static, dynamic
         self.integrator = nn.Conv3d(4, 3, 3, padding=1).to(static.device)
 
@@ -51,7 +51,7 @@ class StaticDynamicMemory:
     def of_arrays(
         cls, arrays: Mapping[str, npt.NDArray[np.float32]], device: torch.device
     ) -> "StaticDynamicMemory":
-        """Makes memories from the result of `arrays`.
+        """Restores memories from the result of `arrays`.
 
         Raises:
             KeyError, RuntimeError: an array is missing or has the wrong shape.
@@ -64,34 +64,34 @@ class StaticDynamicMemory:
         return memory
 
     def arrays(self) -> dict[str, npt.NDArray[np.float32]]:
-        """Returns memories and integrator as arrays, by the names of the store's native arrays."""
+        """Returns copies of the memories and the integrator, by the names of the store's native arrays."""
         tensors = {"static": self.static, "dynamic": self.dynamic}
         tensors |= {f"integrator_{name}": value for name, value in self.integrator.state_dict().items()}
         return {name: tensor.detach().cpu().numpy().copy() for name, tensor in tensors.items()}
 
     @property
     def vpc(self) -> int:
-        """Videos per class."""
+        """Number of clips per class."""
         return self.dynamic.shape[1] // MEMORIES_PER_VIDEO
 
     def __len__(self) -> int:
-        """N, the number of videos."""
+        """N, the number of clips."""
         return self.dynamic.shape[0] * self.vpc
 
     def labels(self, videos: Picks) -> Picks:
-        """Returns the class of each video."""
+        """Returns the class of each clip."""
         return videos // self.vpc
 
     def render(self, videos: Picks, static_picks: Picks, dynamic_picks: Picks) -> Tensor:
-        """Joins pairs of memories; differentiable.
+        """Joins pairs of memories to clips.
 
         Args:
-            videos: (n,) numbers of videos, class by class.
-            static_picks: (n,) the static memory that each video uses, 0 or 1.
-            dynamic_picks: (n,) the dynamic memory that each video uses, 0 or 1.
+            videos: (n,) numbers of the clips, class by class.
+            static_picks: (n,) which of its two static memories each clip uses, 0 or 1.
+            dynamic_picks: (n,) which of its two dynamic memories each clip uses, 0 or 1.
 
         Returns:
-            (n, T, 3, H, W) float32.
+            (n, T, 3, H, W) float32, differentiable with respect to the memories and the integrator.
         """
         classes = self.labels(videos)
         first = MEMORIES_PER_VIDEO * (videos % self.vpc)
@@ -105,10 +105,15 @@ class StaticDynamicMemory:
 
 
 class MemoryClips:
-    """Videos with the memory pairs picked for them; implements `matching.LabelledClips`."""
+    """Clips with the memory pairs picked for them; implements `matching.LabelledClips`.
+
+    Args:
+        memory: the memories of all clips.
+        videos: (n,) numbers of the clips.
+        picks: (n, 2), which static and which dynamic memory each clip uses, 0 or 1.
+    """
 
     def __init__(self, memory: StaticDynamicMemory, videos: Picks, picks: Picks) -> None:
-        """Takes (n,) numbers of videos and (n, 2) picks, static and dynamic."""
         self._memory, self._videos, self._picks = memory, videos, picks
         self.labels = memory.labels(videos)
 
@@ -117,12 +122,12 @@ class MemoryClips:
         return len(self._videos)
 
     def render(self, part: slice = slice(None)) -> Tensor:
-        """Makes clips, all by default, (n, T, 3, H, W), without a graph."""
+        """Returns clips (n, T, 3, H, W), all by default, without a graph."""
         with torch.no_grad():
             return MemoryClips(self._memory, self._videos[part], self._picks[part])._joined()
 
     def pull_back(self, gradient: Tensor) -> None:
-        """Accumulates the gradients of dynamic memory and integrator, given the gradient of the clips."""
+        """Accumulates the gradients of the dynamic memory and the integrator, given the clips' gradient."""
         torch.autograd.backward(self._joined(), gradient)
 
     def _joined(self) -> Tensor:
@@ -130,10 +135,10 @@ class MemoryClips:
 
 
 class StaticDynamicClips:
-    """Training batches of a static-dynamic store, with pairs drawn afresh every epoch.
+    """Training batches from a static-dynamic store, with new memory pairs in every epoch.
 
     Args:
-        path: the store.
+        path: path of the store.
         device: device of the batches.
 
     Attributes:
@@ -161,7 +166,7 @@ class StaticDynamicClips:
         return len(self._memory)
 
     def batches(self, batch_size: int, epoch: int, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yields every video once, clips (N, T, C, H, W) float32 and labels (N,) int64, in random order."""
+        """Yields every clip once, in random order: clips (N, T, C, H, W) float32 and labels (N,) int64."""
         draws = np.random.default_rng((seed, epoch))
         order = draws.permutation(len(self))
         picks = draws.integers(0, MEMORIES_PER_VIDEO, (len(self), 2))
@@ -174,7 +179,7 @@ class StaticDynamicClips:
 
 
 def _check_memories(arrays: dict[str, npt.NDArray[Any]], store: KeyFrameStore) -> None:
-    """Raises KeyError or ValueError unless the arrays are the memories of the store's clips."""
+    """Raises KeyError or ValueError unless the arrays are memories that suit the store's clips."""
     vpc, rest = divmod(len(store), len(store.class_names))
     if rest or not np.array_equal(store.labels, np.repeat(np.arange(len(store.class_names)), vpc)):
         raise ValueError("clips must be sorted by class, with equally many per class")
@@ -188,5 +193,6 @@ def _check_memories(arrays: dict[str, npt.NDArray[Any]], store: KeyFrameStore) -
     for name, shape in wanted.items():
         if arrays[name].shape != shape or arrays[name].dtype != np.float32:
             raise ValueError(
-                f"{name} must be {shape} of float32, got {arrays[name].shape} of {arrays[name].dtype}"
+                f"{name} must be float32 with shape {shape}, got {arrays[name].dtype} with shape "
+                f"{arrays[name].shape}"
             )

@@ -1,4 +1,4 @@
-"""Random numbers that depend on the seed and their purpose only, never on earlier draws.
+"""Random numbers that depend only on the seed and their purpose, never on earlier draws.
 
 Every draw has its own generator, identified by (seed, purpose, numbers). A run can therefore stop and resume
 at any step, and process chunks of clips in any order, with the same draws.
@@ -13,7 +13,7 @@ __all__ = ["Purpose", "numpy_generator", "torch_generator"]
 
 
 class Purpose(IntEnum):
-    """What random numbers are used for. The values never change: results for a given seed depend on them."""
+    """The purposes of random numbers. Their values never change: the results for a seed depend on them."""
 
     INITIAL_FRAMES = 1
     INITIAL_CLIPS = 2

@@ -1,4 +1,4 @@
-"""Batches of real clips for matching, kept on the device as uint8 if they fit, else read from the cache."""
+"""Batches of real clips for matching, read from the device if all clips fit on it, else from the cache."""
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,7 +18,7 @@ from dfs_store.videos.tensors import FLIP_PROBABILITY, normalised_clips
 
 __all__ = ["RealBatch", "RealClips", "real_clips_fit"]
 
-# Share of the device's memory for real clips; the rest is for synthetic clips and networks.
+# Share of the device's memory that real clips may use; the rest is for synthetic clips and networks.
 DEVICE_SHARE = 0.35
 _CLIPS_PER_READ = 256
 
@@ -30,12 +30,12 @@ Coins = npt.NDArray[np.bool_]
 class RealBatch:
     """Real clips of successive classes, which are normalised on access.
 
-    ``batch[3:7]`` returns four clips (4, T, C, H, W) on the device, in normalised space. Only the clips that
+    For example, ``batch[3:7]`` returns four clips (4, T, C, H, W) on the device, normalised. Only clips that
     are embedded at a time need memory, so a batch can be larger than the device.
 
     Attributes:
         counts: number of clips of each class.
-        make: returns the clips of a slice.
+        make: returns the clips in a slice.
     """
 
     counts: tuple[int, ...]
@@ -70,16 +70,16 @@ class Drawn(NamedTuple):
 
 
 class RealClips:
-    """Draws the real batches of every step: per class, without replacement, each clip flipped at random.
+    """Draws real clips of each class for every step, without replacement, and flips them at random.
 
     The draws depend only on the seed, the step and the class.
 
     Args:
         videos: the real clips.
-        batch_real: clips per class in each step; all of them if a class has fewer.
+        batch_real: clips per class in each step; a class with fewer clips uses all of them.
         seed: seed of the run.
         device: device of the batches.
-        labels: the classes to draw from; all by default.
+        labels: the classes from which to draw; all by default.
     """
 
     def __init__(
@@ -112,7 +112,7 @@ class RealClips:
                 self._thread = ThreadPoolExecutor(1, thread_name_prefix="real-clips")
 
     def _loaded(self, clips: Numbers) -> Tensor:
-        """Returns clips on the device, read in parts because host memory may be smaller."""
+        """Returns clips on the device, read in parts because they may not fit in host memory."""
         shape = self._videos.pixels.shape[2:]
         pixels = torch.empty((clips.size, *shape), dtype=torch.uint8, device=self._device)
         for start in range(0, clips.size, _CLIPS_PER_READ):
@@ -143,7 +143,7 @@ class RealClips:
             yield self._resident(self._draw(step, self.labels), self._pixels, dtype)
         else:
             assert self._thread is not None
-            # While the device works on this step, the thread reads the next one.
+            # The thread reads the next step's clips while the device works on this step.
             ahead, self._ahead = self._ahead, None
             read = ahead[1].result() if ahead is not None and ahead[0] == step else self._read(step)
             self._ahead = (step + 1, self._thread.submit(self._read, step + 1))
@@ -177,7 +177,7 @@ class RealClips:
         return RealBatch(drawn.counts, make)
 
     def _read(self, step: int) -> tuple[Drawn, Tensor]:
-        """Draws a step and reads its pixels into pinned memory."""
+        """Draws the clips of a step and reads their pixels into pinned memory."""
         drawn = self._draw(step, self.labels)
         shape = (drawn.clips.size, *self._videos.pixels.shape[2:])
         pinned = torch.empty(shape, dtype=torch.uint8, pin_memory=True)
@@ -205,5 +205,5 @@ class RealClips:
 
 
 def real_clips_fit(size_bytes: int, device: torch.device) -> bool:
-    """Returns whether real clips of `size_bytes` as uint8 may stay on a CUDA device."""
+    """Returns whether real clips that take `size_bytes` as uint8 may stay on a CUDA device."""
     return size_bytes <= DEVICE_SHARE * (total_memory_bytes(device) or 0)

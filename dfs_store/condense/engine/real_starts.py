@@ -1,4 +1,4 @@
-"""Chooses the real clips to start from or to keep, at random or by herding."""
+"""Chooses the real clips that a method starts from or keeps, at random or by their features."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -31,7 +31,7 @@ Choose = Callable[[npt.NDArray[np.float64], int], list[int]]
 
 
 def clips_per_class(videos: VideoDataset) -> dict[str, int]:
-    """Returns the number of real clips by class name."""
+    """Returns the number of real clips for each class name."""
     counts = np.bincount(videos.labels, minlength=len(videos.classes)).tolist()
     return dict(zip(videos.classes, counts, strict=True))
 
@@ -41,8 +41,8 @@ def check_real_clips(clips_per_class: Mapping[str, int], vpc: ClipsPerClass, oth
 
     Args:
         clips_per_class: number of real clips by class name.
-        vpc: synthetic clips per class; "all" is valid for any number of real clips.
-        otherwise: another remedy for the message: ", or ...".
+        vpc: clips per class; "all" is valid for any number of real clips.
+        otherwise: another remedy to append to the message, for example ", or --init noise".
     """
     smallest = min(clips_per_class, key=lambda name: clips_per_class[name])
     if vpc != "all" and (most := clips_per_class[smallest]) < vpc:
@@ -78,7 +78,7 @@ def chosen_by_features(
     """Chooses `vpc` real clips of every class by their features; every class must have that many.
 
     Returns:
-        Clip numbers (N,), class by class, in the order of choice.
+        Clip numbers (N,), class by class, in the order in which they were chosen.
     """
     features = features_of(network, videos)
     return np.concatenate([own[choose(features[own], vpc)] for own in _clips_of_classes(videos)])
@@ -91,11 +91,11 @@ def _clips_of_classes(videos: VideoDataset) -> list[npt.NDArray[np.int64]]:
 def real_starts(
     config: CondenseConfig, videos: VideoDataset, device: torch.device
 ) -> npt.NDArray[np.int64] | None:
-    """Returns the real clip that each synthetic clip starts from, (N,), class by class; None for noise.
+    """Returns the number of the real clip from which each synthetic clip starts, (N,); None for noise.
 
-    With `init` "herding" or "pack", herding chooses the clips by features of an untrained network, as
-    matching uses. A few random clips may all show a figure from the same side, which training hardly changes;
-    herded clips represent the class together.
+    With `init` "herding" or "pack", herding chooses the clips by the features of an untrained network, like
+    the networks that matching uses. A few random clips may all show a figure from the same side, which
+    training hardly changes, whereas herded clips represent the class together.
 
     Raises:
         SettingsError: a class has fewer real clips than `vpc`.
@@ -110,5 +110,5 @@ def real_starts(
 
 
 def sources_of(videos: VideoDataset, starts: npt.NDArray[np.int64] | None) -> list[dict[str, Any]] | None:
-    """Returns, for the provenance, the source of each synthetic clip's real clip; None for noise."""
+    """Returns the sources of the real clips in `starts` for the provenance; None for noise."""
     return None if starts is None else [videos.source(clip) for clip in starts.tolist()]

@@ -1,4 +1,4 @@
-"""The three phases of a run: warm-up, insertion, cool-down."""
+"""The three phases of a run: warm-up, insertion and cool-down."""
 
 from dataclasses import dataclass
 
@@ -15,8 +15,8 @@ class Schedule:
     Step s is in the insertion phase if floor(warmup * n) <= s < n - floor(cooldown * n), where n is
     `iterations`. A run without insertion has a single phase, "matching".
 
-    The insertion phase is divided into intervals of equal length (to within a step); the last step of each
-    tests for insertion.
+    The insertion phase is divided into intervals of equal length (to within a step). The last step of each
+    interval tests for insertion.
 
     Attributes:
         iterations: n, the number of steps, at least 1.
@@ -75,7 +75,7 @@ class Schedule:
         return self.insertion and self.first_insertion <= step < self.end_of_insertion
 
     def tests(self, step: int) -> bool:
-        """Returns whether the 0-based `step` is the last of an interval and so may insert key frames."""
+        """Returns whether the 0-based `step` is the last of an interval, so that it may insert key frames."""
         if not self.inserts(step):
             return False
         num_steps, done = self.end_of_insertion - self.first_insertion, step - self.first_insertion

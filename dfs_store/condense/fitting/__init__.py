@@ -1,1 +1,1 @@
-"""Fits key frames to real clips (pack): their number, positions and encoding quality."""
+"""Chooses the number, positions and encoding quality of the key frames that rebuild real clips (pack)."""

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dfs_store.condense.fitting.key_frame_fit import Fit, fitted_key_frames
-from dfs_store.condense.fitting.share_out import Option
+from dfs_store.condense.fitting.share_out import PricedOption
 from dfs_store.format.accounting import count_index
 from dfs_store.format.coded.encoder import encode_clip
 from dfs_store.format.coded.encoding import FrameEncoding
@@ -19,11 +19,12 @@ __all__ = ["CodedClip", "CodedOption", "coded_clip", "coded_options"]
 
 Floats = npt.NDArray[np.float32]
 
-# Qualities to choose from within a budget; each takes about 1.3 to 1.5 times the bytes of the previous one.
+# Qualities to choose from within a budget. Each needs about 1.3 to 1.5 times the bytes of the previous one.
 QUALITIES = {"webp": (0, 5, 12, 25, 45, 65, 80, 90, 95), "avif": (0, 10, 20, 30, 41, 52, 64, 76, 88)}
-# Options that cost this many times more or less than a clip's share of the budget are not measured.
+# Options that cost more than this multiple of a clip's share of the budget, or less than this fraction of it,
+# are not measured.
 _REACH = 4
-# Frames of real clips are in 8-bit levels already.
+# Frames of real clips are already in 8-bit levels.
 _PIXELS = Levels(np.ones(3, dtype=np.float32), np.zeros(3, dtype=np.float32))
 
 
@@ -47,25 +48,23 @@ class CodedClip:
 
 
 @dataclass(frozen=True)
-class CodedOption:
-    """A number of key frames and a quality, with their size and error.
+class CodedOption(PricedOption):
+    """A number of key frames and a quality, with the size of files and index and the error of `CodedClip`.
 
     Attributes:
         count: K.
         quality: quality of the encoder.
-        option: size of files and index in bytes, and the error as in `CodedClip`.
     """
 
     count: int
     quality: int
-    option: Option
 
 
 def coded_clip(frames: Floats, fit: Fit, encoding: FrameEncoding) -> CodedClip:
     """Encodes the least-squares key frames of a clip, and measures the clip rebuilt from the files.
 
     Args:
-        frames: (T, 3, H, W) in 8-bit levels.
+        frames: (T, 3, H, W) float32, in 8-bit levels.
         fit: positions of the key frames.
         encoding: encoding and quality.
     """
@@ -81,16 +80,16 @@ def coded_clip(frames: Floats, fit: Fit, encoding: FrameEncoding) -> CodedClip:
 def coded_options(
     frames: Floats, fits: Sequence[Fit], encoding: FrameEncoding, *, any_quality: bool, share_bytes: float
 ) -> list[CodedOption]:
-    """Measures options (a number of key frames and a quality) of a clip.
+    """Measures the options of a clip, each a number of key frames and a quality.
 
     Only options whose size is near the clip's share of the budget are measured, because encoding takes time.
 
     Args:
-        frames: (T, 3, H, W) in 8-bit levels.
+        frames: (T, 3, H, W) float32, in 8-bit levels.
         fits: fits with 1, 2, ... T key frames.
         encoding: encoding, and the quality to use unless `any_quality`.
         any_quality: whether to try several qualities.
-        share_bytes: size of one clip in bytes if all had the same size.
+        share_bytes: the clip's share of the budget in bytes if all clips have the same size.
     """
     qualities = QUALITIES[encoding.name] if any_quality else (encoding.quality,)
     measured: list[CodedOption] = []
@@ -98,14 +97,12 @@ def coded_options(
     for count in _counts(len(fits)):
         fit = fits[count - 1]
         if len(fit.positions) < count:
-            continue  # this many do not help; fewer are tried later
-        # Encoding only adds to a fit's error: it is useless to cost more than an option with a smaller error.
-        beaten = min(
-            (each.option.cost for each in measured if each.option.error <= fit.error), default=math.inf
-        )
+            continue  # the last key frames do not help; smaller numbers are tried later
+        # Encoding only adds to a fit's error, so an option that already has a smaller error limits the cost.
+        beaten = min((each.cost for each in measured if each.error <= fit.error), default=math.inf)
         most = min(_REACH * share_bytes, beaten)
         found = list(_walk(frames, fit, encoding.name, qualities, start, share_bytes / _REACH, most))
-        nearest = min(found, key=lambda each: abs(each.option.cost - min(share_bytes, most)))
+        nearest = min(found, key=lambda each: abs(each.cost - min(share_bytes, most)))
         start = qualities.index(nearest.quality)
         measured += found
     return measured
@@ -126,13 +123,13 @@ def _walk(
         while 0 <= place < len(qualities):
             option = _measured(frames, fit, FrameEncoding(name, qualities[place]))
             yield option
-            if option.option.cost > most if step == 1 else option.option.cost < least:
+            if option.cost > most if step == 1 else option.cost < least:
                 break
             place += step
 
 
 def _index_bytes(count: int, encoding: FrameEncoding) -> int:
-    """Returns the bytes that a clip with K key frames adds to the small arrays of a store."""
+    """Returns how many bytes a clip with K key frames adds to the small arrays of a store."""
     sizes = [count_index(clips * count, clips, 3, "uint8", encoding=encoding.name) for clips in (1, 2)]
     return sizes[1] - sizes[0]
 
@@ -141,7 +138,7 @@ def _measured(frames: Floats, fit: Fit, encoding: FrameEncoding) -> CodedOption:
     coded = coded_clip(frames, fit, encoding)
     count = len(fit.positions)
     size_bytes = sum(len(data) for data in coded.files) + _index_bytes(count, encoding)
-    return CodedOption(count, encoding.quality, Option(size_bytes, coded.error))
+    return CodedOption(size_bytes, coded.error, count, encoding.quality)
 
 
 def _counts(most: int) -> list[int]:

@@ -1,13 +1,12 @@
-"""Pack with an encoding: clips as image files, given a number of key frames, an error or a byte budget."""
+"""Encodes pack's key frames as image files, for a number per clip, a maximum error or a byte budget."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, cast
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from dfs_store.byte_sizes import parse_bytes
 from dfs_store.condense.config import CondenseConfig
 from dfs_store.condense.events import ClipsFitted, Event
 from dfs_store.condense.fitting.coded_fit import CodedClip, CodedOption, coded_clip, coded_options
@@ -25,8 +24,9 @@ __all__ = ["describe_encoding", "encoded_clips", "least_key_frames", "mean_psnr"
 Floats = npt.NDArray[np.float32]
 Clips = Sequence[Callable[[], Floats]]
 Tell = Callable[[Event], None]
+Made = TypeVar("Made")
 
-_EXACT = 1e-9  # mean square error of a clip that differs only by rounding
+_EXACT = 1e-9  # largest mean square error that can be due to rounding alone
 
 
 def encoded_clips(
@@ -35,27 +35,27 @@ def encoded_clips(
     """Encodes the key frames of real clips as image files.
 
     Args:
-        config: determines the number of key frames, by `key_frames`, `max_error` or `budget`.
+        config: the settings; `key_frames`, `max_error` or `budget` determines the number of key frames.
         encoding: encoding and quality.
-        clips: functions that each read a clip, (T, 3, H, W) float32 in 8-bit levels.
+        clips: functions that each return a clip (T, 3, H, W) float32 in 8-bit levels.
         tell: called with progress events.
 
     Raises:
         SettingsError: the budget is too small for one key frame of each clip at the lowest quality.
     """
     if config.budget is None:
-        make: Callable[[int], object] = lambda clip: _one(config, encoding, clips[clip]())  # noqa: E731
-        return cast(list[CodedClip], list(_told(make, len(clips), len(clips), 0, tell)))
+        total = len(clips)
+        return _in_threads(lambda clip: _one(config, encoding, clips[clip]()), total, total, 0, tell)
     return _within_budget(config, encoding, clips, tell)
 
 
 def least_key_frames(config: CondenseConfig) -> int:
-    """Returns the fewest key frames per clip: by default two with a budget, as one makes a still image."""
+    """Returns the minimum per clip, by default 2 with a budget, because 1 key frame makes a still image."""
     return config.min_key_frames or (1 if config.budget is None else 2)
 
 
 def _least_bytes(measured: Sequence[tuple[object, Sequence[CodedOption]]]) -> int:
-    return sum(min(each.option.cost for each in own) for _, own in measured)
+    return sum(min(each.cost for each in own) for _, own in measured)
 
 
 def mean_psnr(mean_squares: Sequence[float]) -> dict[str, float | None]:
@@ -83,7 +83,7 @@ def describe_encoding(coded: Sequence[CodedClip], encoding: FrameEncoding) -> di
 
 
 def _one(config: CondenseConfig, encoding: FrameEncoding, frames: Floats) -> CodedClip:
-    """Encodes a clip with `key_frames` key frames, or with the fewest that keep within `max_error`."""
+    """Encodes a clip with `key_frames` key frames, or with the fewest that do not exceed `max_error`."""
     fits = best_fits(gram_matrix(frames))
     if config.key_frames is not None:
         return coded_clip(frames, fits[config.key_frames - 1], encoding)
@@ -96,14 +96,15 @@ def _one(config: CondenseConfig, encoding: FrameEncoding, frames: Floats) -> Cod
             if coded.error <= allowed:
                 return coded
     assert coded is not None
-    return coded  # encoding alone exceeds the error: all frames are the best choice
+    return coded  # encoding alone exceeds the error, so the most key frames are the best choice
 
 
 def _within_budget(
     config: CondenseConfig, encoding: FrameEncoding, clips: Clips, tell: Tell
 ) -> list[CodedClip]:
     fixed = count_index(0, 0, 3, "uint8", encoding=encoding.name)
-    budget = parse_bytes(str(config.budget), "--budget") - fixed
+    assert config.budget_bytes is not None
+    budget = config.budget_bytes - fixed
     any_quality = not gives_quality(config.encoding)
 
     def measure(clip: int) -> tuple[list[Fit], list[CodedOption]]:
@@ -113,34 +114,34 @@ def _within_budget(
         return fits, coded_options(frames, fits, encoding, any_quality=any_quality, share_bytes=share)
 
     total = 2 * len(clips)
-    measured = cast(
-        list[tuple[list[Fit], list[CodedOption]]], list(_told(measure, len(clips), total, 0, tell))
-    )
+    measured = _in_threads(measure, len(clips), total, 0, tell)
     fewest = least_key_frames(config)
     enough = [(fits, [each for each in own if each.count >= fewest] or own) for fits, own in measured]
     if config.min_key_frames is not None or _least_bytes(enough) <= budget:
         measured = enough
     least = _least_bytes(measured)
-    options = [[each.option for each in own] for _, own in measured]
     if least > budget:
         raise SettingsError(
             f"--budget {config.budget} ({budget + fixed:,} bytes) is too small: {len(clips):,} clips need at "
-            f"least {least + fixed:,} as {encoding.name}; raise it, or lower --vpc"
+            f"least {least + fixed:,} as {encoding.name}; raise --budget, or lower --vpc"
         )
-    chosen = [own[number] for (_, own), number in zip(measured, share_out(options, budget), strict=True)]
+    numbers = share_out([own for _, own in measured], budget)
+    chosen = [own[number] for (_, own), number in zip(measured, numbers, strict=True)]
 
     def make(clip: int) -> CodedClip:
         wanted = FrameEncoding(encoding.name, chosen[clip].quality)
         return coded_clip(clips[clip](), measured[clip][0][chosen[clip].count - 1], wanted)
 
-    return cast(list[CodedClip], list(_told(make, len(clips), total, len(clips), tell)))
+    return _in_threads(make, len(clips), total, len(clips), tell)
 
 
-def _told(
-    make: Callable[[int], object], number: int, total: int, before: int, tell: Tell
-) -> Iterator[object]:
-    """Yields `make(clip)` for all clips, computed in threads, and reports each."""
+def _in_threads(
+    make: Callable[[int], Made], num_clips: int, total: int, before: int, tell: Tell
+) -> list[Made]:
+    """Returns `make(clip)` for all clips, computed in threads, and reports each of them."""
+    found = []
     with ThreadPoolExecutor(encoding_threads()) as pool:
-        for done, made in enumerate(pool.map(make, range(number)), start=1):
+        for done, made in enumerate(pool.map(make, range(num_clips)), start=1):
             tell(ClipsFitted(before + done, total))
-            yield made
+            found.append(made)
+    return found

@@ -1,8 +1,8 @@
 """Finds the key frames from which linear interpolation rebuilds a real clip best.
 
-Errors are sums of squares over all values of a clip, in the unit of its frames. They follow from the clip's
-Gram matrix, the (T, T) inner products of its frames, so positions for any number of key frames are chosen
-with a single reading of the clip.
+Errors are sums of squares over all values of a clip, in the unit of its frames. They depend only on the
+clip's Gram matrix, the (T, T) inner products of its frames, so the clip is read only once to choose positions
+for any number of key frames.
 """
 
 from typing import NamedTuple
@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from dfs_store.condense.fitting.share_out import Option, share_out
+from dfs_store.condense.fitting.share_out import PricedOption, share_out
 from dfs_store.interpolation import weight_matrix
 
 __all__ = ["Fit", "best_fits", "fewest_within", "fitted_key_frames", "gram_matrix", "share_out_key_frames"]
@@ -22,7 +22,7 @@ _ROUNDING = 1e-12
 
 
 class Fit(NamedTuple):
-    """Positions of key frames, and the error.
+    """Positions of key frames, and the resulting error.
 
     Attributes:
         positions: (K,) int64.
@@ -42,10 +42,10 @@ def gram_matrix(frames: npt.NDArray[np.float32]) -> Floats:
 def best_fits(gram: Floats) -> list[Fit]:
     """Returns the best fit found for every number of key frames K = 1..T; errors never rise with K.
 
-    Dynamic programming finds the optimal positions for key frames that are frames of the clip (so that a
-    segment between two key frames depends only on these). Least squares then adjusts the values of all key
-    frames jointly, which can only lower the error. A single key frame is the mean frame. If an additional
-    key frame does not help, the previous fit is repeated.
+    Dynamic programming finds the optimal positions for key frames that are frames of the clip, so that each
+    segment depends only on its two key frames. Least squares then adjusts the values of all key frames
+    jointly, which can only lower the error. A single key frame is the mean frame. If an additional key frame
+    does not help, the previous fit is repeated.
 
     Args:
         gram: (T, T), see `gram_matrix`.
@@ -58,7 +58,7 @@ def best_fits(gram: Floats) -> list[Fit]:
     came_from: list[npt.NDArray[np.int64]] = []
     fits = [Fit(np.zeros(1, dtype=np.int64), _least_squares_error(gram, np.zeros(1, dtype=np.int64)))]
     for _ in range(1, length):
-        # total[i, j]: error of reaching frame i with one key frame fewer, then frame j.
+        # total[i, j] is the error of reaching frame i with one key frame fewer, and then frame j.
         total = reached[:, None] + stretch
         came_from.append(total.argmin(axis=0))
         reached = total.min(axis=0)
@@ -75,9 +75,9 @@ def fewest_within(fits: list[Fit], max_error: float, num_values: int) -> Fit:
     """Returns the fit with the fewest key frames whose root-mean-square error is at most `max_error`.
 
     Args:
-        fits: fits with 1, 2, ... key frames, see `best_fits`; the last is returned if none is good enough.
-        max_error: error in the unit of the frames.
-        num_values: number of values of the whole clip.
+        fits: fits with 1, 2, ... key frames, see `best_fits`. If none is good enough, the last is returned.
+        max_error: largest error, in the unit of the frames.
+        num_values: number of values in the clip.
     """
     allowed = max_error**2 * num_values
     return next((fit for fit in fits if fit.error <= allowed), fits[-1])
@@ -94,31 +94,28 @@ def fitted_key_frames(
 
 
 def share_out_key_frames(errors: list[list[float]], num_key_frames: int, fewest: int = 1) -> list[int]:
-    """Distributes key frames among clips so that the sum of errors is small.
+    """Returns how many key frames to use for each clip, so that the sum of errors is small.
 
     Args:
-        errors: for each clip, its error with 1, 2, ... key frames, never rising.
-        num_key_frames: maximum in total, at least `fewest` per clip.
-        fewest: minimum per clip.
-
-    Returns:
-        The number of key frames of every clip.
+        errors: for each clip, its error with 1, 2, ... key frames, which never rises.
+        num_key_frames: maximum number of key frames in all clips, at least `fewest` per clip.
+        fewest: minimum number of key frames per clip.
     """
     options = [own[fewest - 1 :] for own in map(_options, errors)]
     return [number + fewest for number in share_out(options, num_key_frames)]
 
 
-def _options(errors: list[float]) -> list[Option]:
-    """Returns the options with 1, 2, ... key frames; one that does not help is not used and costs nothing."""
-    options: list[Option] = []
+def _options(errors: list[float]) -> list[PricedOption]:
+    """Returns the options with 1, 2, ... key frames; a key frame that does not lower the error is free."""
+    options: list[PricedOption] = []
     for count, error in enumerate(errors, start=1):
         helps = not options or error < options[-1].error
-        options.append(Option(count if helps else options[-1].cost, error))
+        options.append(PricedOption(count if helps else options[-1].cost, error))
     return options
 
 
 def _stretch_errors(gram: Floats) -> Floats:
-    """Returns (T, T) errors of the frames between i and j, interpolated from frames i < j; else inf."""
+    """Returns the (T, T) errors of interpolating the frames between i and j from these; inf unless i < j."""
     length = len(gram)
     errors = np.full((length, length), np.inf)
     for i in range(length):

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from dfs_store.condense.condensed import Condensed, kept_clips
+from dfs_store.condense.condensed import Condensed, kept_clips, real_key_frames
 from dfs_store.condense.config import CondenseConfig
 from dfs_store.condense.engine.extractor import extractor_network
 from dfs_store.condense.engine.real_starts import (
@@ -14,6 +14,7 @@ from dfs_store.condense.engine.real_starts import (
     clips_per_class,
 )
 from dfs_store.condense.events import Event, RunStarted
+from dfs_store.condense.method import Method
 from dfs_store.condense.runtime.device import resolve_device
 from dfs_store.videos import VideoDataset
 
@@ -23,7 +24,7 @@ __all__ = ["coreset", "ranked_clips"]
 def ranked_clips(
     config: CondenseConfig, videos: VideoDataset, tell: Callable[[Event], None], choose: Choose
 ) -> tuple[list[int], dict[str, Any]]:
-    """Chooses `vpc` real clips of every class by their features; there is nothing to choose if that is "all".
+    """Chooses `vpc` real clips of every class by their features, or all of them if `vpc` is "all".
 
     Args:
         config: resolved settings.
@@ -32,11 +33,11 @@ def ranked_clips(
         choose: the selection rule.
 
     Returns:
-        Clip numbers, class by class, in the order of choice; and the provenance entry of the extractor, if
-        there was one.
+        Clip numbers, class by class, in the order in which they were chosen; and the extractor's entry for
+        the provenance, empty if no extractor was needed.
 
     Raises:
-        SettingsError: a class has fewer clips than `vpc`, or `extractor` is not a file of such a network.
+        SettingsError: a class has fewer clips than `vpc`, or the extractor cannot be used.
     """
     check_real_clips(clips_per_class(videos), config.vpc)
     device = resolve_device(config.device)
@@ -49,13 +50,13 @@ def ranked_clips(
     return chosen_by_features(network, videos, config.vpc, choose).tolist(), about
 
 
-def coreset(
-    config: CondenseConfig, videos: VideoDataset, tell: Callable[[Event], None], choose: Choose
-) -> Condensed:
-    """Returns the clips of `ranked_clips` with `key_frames` real frames each, or all frames.
+def coreset(choose: Choose) -> Method:
+    """Returns the method that keeps the chosen clips, with `key_frames` real frames each, or all frames."""
 
-    Raises:
-        SettingsError: as `ranked_clips`, or `key_frames` is outside 1..T.
-    """
-    chosen, about = ranked_clips(config, videos, tell, choose)
-    return kept_clips(videos, chosen, config.key_frames, about)
+    def run(config: CondenseConfig, videos: VideoDataset, tell: Callable[[Event], None]) -> Condensed:
+        chosen, about = ranked_clips(config, videos, tell, choose)
+        return kept_clips(videos, chosen, config.key_frames, about)
+
+    return Method(
+        run=run, settings=("extractor", "key_frames"), key_frames=real_key_frames, needs_real_clips=True
+    )

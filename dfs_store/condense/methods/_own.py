@@ -24,7 +24,7 @@ def own_method(name: str) -> Method:
     """Returns the record of a user-defined method, importing it each time so that reloads take effect.
 
     Raises:
-        SettingsError: the name does not exist, or is neither a function nor a record.
+        SettingsError: there is no such name, or it is neither a function nor a record.
     """
     found = imported(name, "--method", "function")
     if isinstance(found, Method):
@@ -44,13 +44,13 @@ def _run_of(function: Callable[..., Iterable[Any]]) -> Callable[..., Condensed]:
 
 
 def _guarded(name: str, run: Callable[..., Condensed]) -> Callable[..., Condensed]:
-    """Lets a method import modules from the current folder, and attributes its errors to the method."""
+    """Lets a method import modules from the current folder, and names the method in its errors."""
 
     def guarded(config: "CondenseConfig", videos: "VideoDataset", tell: Tell) -> Condensed:
         with _errors_named(name):
             made = run(config, videos, tell)
             if not isinstance(made, Condensed):
-                raise TypeError(f"run must return a Condensed, not a {type(made).__name__}")
+                raise TypeError(f"run must return a Condensed, got {type(made).__name__}")
         return made._replace(clips=clips(made.clips))
 
     def clips(made: Iterator[CondensedClip]) -> Iterator[CondensedClip]:

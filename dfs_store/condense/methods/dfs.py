@@ -1,7 +1,7 @@
 """DFS: presets by dataset, and the setup of the training loop."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import torch
 
@@ -9,11 +9,12 @@ from dfs_store.condense.condensed import Condensed, CondensedClip
 from dfs_store.condense.config import CondenseConfig
 from dfs_store.condense.engine.initialise import Group, clip_groups, even_positions, initial_key_frames
 from dfs_store.condense.engine.insertion.budget import affordable_key_frames
+from dfs_store.condense.engine.insertion.rule import InsertionRule
 from dfs_store.condense.engine.loop import dfs_loop
 from dfs_store.condense.engine.real_clips import RealClips
 from dfs_store.condense.engine.real_starts import real_starts, sources_of
 from dfs_store.condense.events import Event, RunStarted
-from dfs_store.condense.method import MATCHING_SETTINGS, Method, phases_of_schedule
+from dfs_store.condense.method import MATCHING_SETTINGS, Method
 from dfs_store.condense.presets import Preset, row_at, short_run
 from dfs_store.condense.runtime.checkpoint import (
     State,
@@ -40,7 +41,6 @@ __all__ = [
     "METHOD",
     "checked_network",
     "clips_at_a_time",
-    "dfs",
     "frozen_network",
     "trained",
     "trained_clips",
@@ -55,10 +55,10 @@ _TABLE_A: Mapping[str, Mapping[int, Preset]] = {
 }
 # The paper has no row for other datasets; MiniUCF is the closest.
 _FALLBACK = "miniucf"
-# Ours, for the built-in datasets. moving-shapes diverges from lr 50 on. stick-figures starts from the first
-# and last frames of herded clips. Its lr at vpc 2 was chosen on held-out clips; at other vpc it is
-# proportional, because a clip's gradient scales as 1 / vpc. WebP images have the same accuracy in a thirtieth
-# of the bytes.
+# Our presets for the built-in datasets. moving-shapes diverges at an lr of 50 or more. stick-figures starts
+# from the first and last frames of herded clips. Its lr at vpc 2 was chosen on held-out clips, and is
+# proportional to vpc, because a clip's gradient scales as 1 / vpc. WebP images reach the same accuracy with
+# a thirtieth of the bytes.
 _OURS: Mapping[str, Mapping[int, Preset]] = {
     "moving-shapes": {1: Preset(8.0)},
     "stick-figures": {
@@ -67,32 +67,24 @@ _OURS: Mapping[str, Mapping[int, Preset]] = {
     },
 }
 # Not used without insertion.
-_INSERTION_SETTINGS = (
-    "epsilon",
-    "warmup",
-    "cooldown",
-    "insert_every",
-    "evidence",
-    "persistence",
-    "score",
-    "selection",
-    "metric",
-    "insertions",
-    "gradient",
-)
-
-
-def dfs(config: CondenseConfig, videos: VideoDataset, tell: Callable[[Event], None]) -> Condensed:
-    """Trains key frames with Eq. 8 and inserts new ones where motion is not linear; raises as `trained`."""
-    return trained(config, videos, tell, config.notes())
+_INSERTION_SETTINGS = ("warmup", "cooldown", "insert_every", *(each.name for each in fields(InsertionRule)))
 
 
 def trained(
-    config: CondenseConfig, videos: VideoDataset, tell: Callable[[Event], None], notes: tuple[str, ...]
+    config: CondenseConfig,
+    videos: VideoDataset,
+    tell: Callable[[Event], None],
+    notes: tuple[str, ...] | None = None,
 ) -> Condensed:
-    """Sets up the loop, runs or resumes it, and returns the clips.
+    """Trains key frames with Eq. 8, inserts new ones where motion is not linear, and returns the clips.
 
-    If `tell` raises between two steps (as on Ctrl-C), a checkpoint is kept.
+    If `tell` raises an exception between two steps (as on Ctrl-C), a checkpoint is kept.
+
+    Args:
+        config: resolved settings.
+        videos: the real clips.
+        tell: called with every event.
+        notes: remarks for the user, by default those on the settings.
 
     Raises:
         DivergedError: the loss is no longer finite.
@@ -108,15 +100,13 @@ def trained(
     first_clip, last_clip = parts[mine.start][0][0], parts[mine.stop - 1][-1][-1]
     num_clips = len(videos.classes) * config.per_class
     network, kernels = checked_network(config, videos, device, ranks)
-    # With the precision in use, so that a resumed run computes as before or is refused.
+    # Includes the precision in use, so that a resumed run computes as before or raises an error.
     decisive = decisive_settings(kernels.config(config), videos)
     first_step, state = ranks.from_first(lambda: resumed(config, decisive))
     if state is not None:
         restore_key_frames(checkpoint_path(config.out), state, groups, first_clip, num_clips)
-    started = RunStarted(
-        first_step, config.schedule.iterations, num_clips, str(device), notes + kernels.notes
-    )
-    tell(started)
+    notes = (config.notes() if notes is None else notes) + kernels.notes
+    tell(RunStarted(first_step, config.schedule.iterations, num_clips, str(device), notes))
     at_a_time = clips_at_a_time(config, videos, device)
     labels = range(first_clip // config.per_class, last_clip // config.per_class + 1)
 
@@ -139,7 +129,7 @@ def trained(
 
 
 def clips_at_a_time(config: CondenseConfig, videos: VideoDataset, device: torch.device) -> ClipsAtATime:
-    """Returns the initial number of clips to embed at a time."""
+    """Returns the initial limits on how many clips to embed at a time."""
     shape = videos.num_frames, videos.frame_shape
     return ClipsAtATime(
         real_clips_at_a_time(device, *shape, config.matching.batch_real), chunk_clips(device, *shape)
@@ -151,7 +141,7 @@ def checked_network(
 ) -> tuple[ConvNet3D, KernelCheck]:
     """Returns the network that embeds clips, and the numeric path that passes the check on this device.
 
-    With precision "auto" the first rank chooses for all, unless the checkpoint to resume says what it chose.
+    With precision "auto", the first rank chooses for all ranks; a resumed run keeps the recorded choice.
 
     Raises:
         SettingsError: no numeric path passes.
@@ -171,14 +161,14 @@ def checked_network(
         kernels = chosen if ranks.is_first else check_kernels(network, chosen.precision, *shape)
         if kernels.precision != chosen.precision:
             raise SettingsError(
-                f"--precision auto chose {chosen.precision} on the first process, but on this one "
+                f"--precision auto chose {chosen.precision} on the first process, but on this process "
                 f"{'; '.join(kernels.notes)}; use --precision float32"
             )
     return network, kernels
 
 
 def frozen_network(videos: VideoDataset, device: torch.device) -> ConvNet3D:
-    """Returns the network that embeds clips, on `device`; the loop draws its weights."""
+    """Returns the network that embeds clips, on `device`; the loop draws its weights at every step."""
     network = ConvNet3D(len(videos.classes), videos.num_frames, videos.frame_shape[1])
     # Frozen, because only the clips need a gradient.
     network.requires_grad_(False).eval()
@@ -209,7 +199,7 @@ def _preset(dataset: str, vpc: int) -> Preset:
 def _notes(config: CondenseConfig) -> list[str]:
     unused = [name for name in _INSERTION_SETTINGS if config.insertion is False and config.differs(name)]
     flags = ", ".join(map(flag_of, unused))
-    return [f"{flags}: not used without insertion; ignored (add --insertion)"] if unused else []
+    return [f"ignoring {flags}, because insertion is off; turn it on with --insertion"] if unused else []
 
 
 def _check_clips(
@@ -228,7 +218,7 @@ def _check_clips(
         raise SettingsError(
             f"--budget {config.budget} ({config.budget_bytes:,} bytes) allows "
             f"{counted(affordable, 'key frame')} as {config.stored_dtype}, but the run starts "
-            f"with {initial:,}; raise it, or lower --vpc or --initial-key-frames"
+            f"with {initial:,}; raise --budget, or lower --vpc or --initial-key-frames"
         )
 
 
@@ -239,7 +229,7 @@ def _key_frames(config: CondenseConfig, num_frames: int) -> tuple[int, int]:
 
 
 METHOD = Method(
-    run=dfs,
+    run=trained,
     settings=(
         *MATCHING_SETTINGS,
         "initial_key_frames",
@@ -253,5 +243,5 @@ METHOD = Method(
     notes=_notes,
     check_clips=_check_clips,
     key_frames=_key_frames,
-    phases=phases_of_schedule,
+    phases=lambda config: config.schedule.phases,
 )

@@ -1,4 +1,4 @@
-"""Pack: real clips chosen by herding, each reduced to the key frames that rebuild it best."""
+"""Pack reduces herded real clips to the key frames that rebuild them best."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -7,7 +7,6 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
-from dfs_store.byte_sizes import parse_bytes
 from dfs_store.condense.condensed import Condensed, CondensedClip, kept_frames
 from dfs_store.condense.config import CondenseConfig
 from dfs_store.condense.engine.herd import herd
@@ -49,12 +48,12 @@ _SIZES = ("budget", "key_frames", "max_error")
 def pack(config: CondenseConfig, videos: VideoDataset, tell: Callable[[Event], None]) -> Condensed:
     """Returns `vpc` herded real clips of every class, reduced to key frames.
 
-    Each clip gets at most `key_frames` key frames, or the fewest that keep its root-mean-square error within
-    `max_error`, or the number that lowers the total error most within `budget` bytes for all clips.
+    Each clip receives at most `key_frames` key frames, or the fewest that keep its root-mean-square error
+    within `max_error`, or the number that lowers the total error most within `budget` bytes for all clips.
 
-    Errors are those of the rebuilt clips, in 8-bit levels. With an `encoding` they are measured on the
-    encoded key frames, and a budget also determines the quality unless it is given; without, they are
-    measured before the store rounds key frames. The PSNR of every clip is recorded in its source.
+    Errors are measured on the rebuilt clips, in 8-bit levels: after encoding if there is an `encoding`, else
+    before the store rounds the key frames. A budget also determines the quality of the encoding unless one
+    is given. The PSNR of every clip is recorded in its source.
 
     Raises:
         SettingsError: there are more key frames than frames, the budget is below one key frame per clip, a
@@ -110,13 +109,15 @@ def _chosen_fits(config: CondenseConfig, videos: VideoDataset, chosen: list[int]
 
 
 def _affordable(config: CondenseConfig, num_clips: int, frame_shape: tuple[int, int, int]) -> int:
-    budget = parse_bytes(str(config.budget), "--budget")
+    budget = config.budget_bytes
+    assert budget is not None
     affordable = key_frames_within(budget, num_clips, frame_shape, config.stored_dtype)
     each = config.min_key_frames or 1
     if affordable < each * num_clips:
         raise SettingsError(
             f"--budget {config.budget} ({budget:,} bytes) allows {counted(affordable, 'key frame')} "
-            f"as {config.stored_dtype}, but {num_clips:,} clips need {each} each; raise it, or lower --vpc"
+            f"as {config.stored_dtype}, but {num_clips:,} clips need {each} each; raise "
+            "--budget, or lower --vpc"
         )
     return affordable
 
@@ -131,7 +132,7 @@ def _clips(videos: VideoDataset, chosen: list[int], fits: list[Fit]) -> Iterator
 
 
 def _pixels(videos: VideoDataset, clip: int) -> npt.NDArray[np.float32]:
-    """Returns a clip (T, C, H, W) float32 in 8-bit levels."""
+    """Returns a real clip (T, C, H, W) float32 in 8-bit levels."""
     return np.ascontiguousarray(videos.pixels[clip, 0].transpose(0, 3, 1, 2), dtype=np.float32)
 
 

@@ -1,4 +1,4 @@
-"""Random: real clips drawn at random and kept unchanged, the baseline that every method must beat."""
+"""Random draws real clips and keeps them unchanged. It is the baseline that every method must beat."""
 
 from collections.abc import Callable
 

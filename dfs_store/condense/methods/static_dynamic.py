@@ -1,4 +1,4 @@
-"""Static-dynamic (Wang et al. with DM): trains static memory by gradient matching, then dynamic by Eq. 8."""
+"""Static-dynamic (Wang et al.) trains static memories by gradient matching and dynamic ones with Eq. 8."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -41,7 +41,7 @@ from dfs_store.videos import VideoDataset
 
 __all__ = ["METHOD", "static_dynamic"]
 
-# For MiniUCF, by vpc; the first stage uses the defaults of DC.
+# Presets for MiniUCF by vpc. The first stage uses the defaults of DC.
 _PUBLIC_CODE: Mapping[int, Preset] = {
     1: Preset(1e-4, integrator_lr=1e-5, origin="public code of static-dynamic, miniucf at vpc 1"),
     5: Preset(1e3, integrator_lr=1e-6, origin="public code of static-dynamic, miniucf at vpc 5"),
@@ -52,7 +52,7 @@ _EXPLODED = "trained values are not finite"
 
 
 def static_dynamic(config: CondenseConfig, videos: VideoDataset, tell: Callable[[Event], None]) -> Condensed:
-    """Trains the memories in two stages and returns them, with the clips of the pairs (2j, 2j).
+    """Trains the memories in two stages; returns them and the dense clips of the memory pairs (2j, 2j).
 
     Raises:
         DivergedError: the loss is no longer finite.
@@ -125,7 +125,7 @@ class _StaticDynamicRun:
             )
 
     def _static_step(self, step: int, real: RealClips, network: FrameConvNet) -> float:
-        """Stage 1: gradient matching, with the static memories as single frames of their class."""
+        """Takes a step of stage 1: gradient matching, with the static memories as frames of their class."""
         lr, per_class = self._config.memories.static_lr, self.memory.dynamic.shape[1]
         static, distances = self.memory.static, list[Tensor]()
         gradient = torch.empty_like(static)
@@ -139,7 +139,7 @@ class _StaticDynamicRun:
             distances.append(distance)
         self._static_momentum.mul_(STATIC_MOMENTUM).add_(gradient)
         static.sub_(self._static_momentum, alpha=lr)
-        # Checked as squares, so that later computations do not overflow either.
+        # Squares are checked, so that later computations do not overflow either.
         *found, moved = (float(each) for each in on_host([*distances, static.square().sum()]))
         loss = sum(found)
         check_finite(loss, step, "--static-lr", lr, STATIC_MOMENTUM)
@@ -147,7 +147,7 @@ class _StaticDynamicRun:
         return loss
 
     def _dynamic_step(self, step: int, real: RealClips, network: ConvNet3D) -> float:
-        """Stage 2: Eq. 8 on one newly drawn pair per video; the static memory is fixed."""
+        """Takes a step of stage 2: Eq. 8 on one newly drawn pair per clip; the static memory is fixed."""
         config, memory = self._config, self.memory
         means = class_means(
             network, real.batches(step), precision=config.precision, at_a_time=self._at_a_time
@@ -200,14 +200,14 @@ class _StaticDynamicRun:
         """Restores the state of the checkpoint at `path`.
 
         Raises:
-            CheckpointError: the checkpoint is of other clips or classes.
+            CheckpointError: the checkpoint was made with other clips or classes.
         """
         for name, fresh in self.state().items():
             if name not in state or state[name].shape != fresh.shape:
-                there = state[name].shape if name in state else "nothing"
+                there = f"shape {state[name].shape}" if name in state else "no array"
                 raise CheckpointError(
-                    f"the checkpoint {path} contains {there} for {name}, but this run has {fresh.shape}: the "
-                    "real clips or classes have changed; delete it to start the run again"
+                    f"the checkpoint {path} contains {there} for {name}, but this run needs shape "
+                    f"{fresh.shape}: the real clips or classes have changed; delete it to start the run again"
                 )
         self.memory = StaticDynamicMemory.of_arrays(state, self._device)
         self._optimizer = self._dynamic_optimizer()
@@ -243,7 +243,7 @@ def _initial_memory(
 
 
 def _first_pairs(memory: StaticDynamicMemory) -> Iterator[CondensedClip]:
-    """Yields every video as a dense clip of its first memories, for readers that support key frames only."""
+    """Yields the dense clips of the first memory pairs, for readers that support only key frames."""
     memory = StaticDynamicMemory.of_arrays(memory.arrays(), torch.device("cpu"))  # in full float32
     for video in range(len(memory)):
         first = np.zeros((1, 2), dtype=np.int64)
@@ -261,7 +261,7 @@ def _preset(dataset: str, vpc: int) -> Preset:
 def _notes(config: CondenseConfig) -> list[str]:
     if config.stored_dtype == "float32":
         return []
-    return [f"--dtype {config.dtype} applies to the dense clips; the memories stay float32"]
+    return [f"--dtype {config.dtype} applies only to the dense clips; the memories are stored as float32"]
 
 
 def _phases(config: CondenseConfig) -> Phases:

@@ -1,9 +1,9 @@
-"""Checkpoints: the complete state of a run in one .npz file next to the output, without pickle.
+"""Checkpoints save the complete state of a run in an .npz file next to the output, without pickle.
 
 The file contains every trained array with its momentum, the evidence for insertion, and the settings that
-determine the result. A resumed run therefore yields exactly the arrays of an uninterrupted one, and cannot
-continue with other settings or real clips. Every member of the archive has a checksum, so damage is detected;
-the previous checkpoint is kept, and used if the newest is damaged.
+determine the result. A resumed run therefore yields exactly the same arrays as an uninterrupted run, and
+cannot continue with different settings or real clips. Every member of the archive has a checksum, so damage
+is detected. The previous checkpoint is kept, and is used if the newest one is damaged.
 """
 
 import contextlib
@@ -64,7 +64,7 @@ _EVIDENCE = ("cosine_sums", "opposed", "steps")  # one row per clip
 
 
 def checkpoint_path(out: str | Path) -> Path:
-    """Returns the path of a run's newest checkpoint: next to its output; for a URL in the working folder."""
+    """Returns the path of the newest checkpoint: next to the output, or in the working folder for a URL."""
     return local_beside(out, ".checkpoint.npz")
 
 
@@ -85,19 +85,19 @@ def remove_checkpoints(out: str | Path) -> None:
 
 
 def save_checkpoint(path: Path, step: int, settings: dict[str, Any], state: State) -> None:
-    """Writes a checkpoint, and keeps the previous one, so that an intact one always exists.
+    """Writes a checkpoint and keeps the previous one, so that there is always an intact checkpoint.
 
     Args:
-        path: the file.
+        path: path of the checkpoint.
         step: the next step to run.
-        settings: the settings that determine the result, as JSON.
+        settings: the settings that determine the result, as a JSON object.
         state: arrays by name.
 
     Raises:
-        DiskFullError: no space is left; the previous checkpoint is kept.
+        DiskFullError: the disk is full; the previous checkpoint is kept.
         OutputNotWritableError: the file cannot be written; the previous checkpoint is kept.
     """
-    # With the names, because an archive with a damaged member list may open with some members missing.
+    # Includes the names, because an archive with a damaged member list may open with some members missing.
     about = {"step": step, "settings": settings, "arrays": sorted(state)}
     header = json.dumps(about, sort_keys=True).encode()
     arrays: dict[str, Any] = {"header": np.frombuffer(header, dtype=np.uint8), **state}
@@ -117,10 +117,10 @@ def load_newest(out: str | Path, settings: dict[str, Any]) -> tuple[int, State] 
 
     Args:
         out: the output of the run.
-        settings: the settings of this run, which must equal those of the checkpoint.
+        settings: the settings of this run, which must equal the checkpoint's settings.
 
     Raises:
-        CheckpointError: all checkpoints are damaged, or settings differ; the message names them.
+        CheckpointError: all checkpoints are damaged, or settings differ; the message names these settings.
     """
     found = checkpoints_of(out)
     for number, path in enumerate(found, start=1):
@@ -141,7 +141,7 @@ def load_newest(out: str | Path, settings: dict[str, Any]) -> tuple[int, State] 
 
 
 def recorded_settings(out: str | Path) -> dict[str, Any] | None:
-    """Returns the settings of the newest checkpoint that can be read, None if there is none."""
+    """Returns the settings of the newest checkpoint that can be read; None if there is none."""
     for path in checkpoints_of(out):
         with contextlib.suppress(*_DAMAGE):
             return _read(path)[1]
@@ -165,10 +165,10 @@ _DAMAGE = (
 def _read(path: Path) -> tuple[int, dict[str, Any], State]:
     with open_found(path) as file, np.load(file, allow_pickle=False) as archive:
         if any(member.compress_type != zipfile.ZIP_STORED for member in archive.zip.infolist()):
-            raise ValueError("its members are compressed, which may expand without end")
+            raise ValueError("its members are compressed, so their size in memory is unlimited")
         header = parse_json(bytes(archive["header"]))
         if type(header["step"]) is not int or header["step"] < 0:
-            raise ValueError("its step is no whole number from 0")
+            raise ValueError("its step is not an integer of at least 0")
         state = {name: archive[name] for name in archive.files if name != "header"}
         if sorted(state) != header["arrays"] or not state:
             raise ValueError("some of its arrays are missing")
@@ -176,7 +176,7 @@ def _read(path: Path) -> tuple[int, dict[str, Any], State]:
 
 
 def key_frame_state(groups: Sequence[Group]) -> State:
-    """Returns the state of the key frames that a checkpoint contains."""
+    """Returns the state of the key frames, as a checkpoint contains it."""
     arrays: State = {}
     for number, chunk in enumerate(chunk for group in groups for chunk in group):
         for name in _ARRAYS:
@@ -192,7 +192,7 @@ def key_frames_of(path: Path, clips: Collection[int]) -> list[ClipState]:
     """Reads clips from a checkpoint of dfs or dm; returns an empty list for other methods.
 
     Args:
-        path: the checkpoint file.
+        path: path of the checkpoint.
         clips: numbers of the clips to read.
     """
     with open_found(path) as file, np.load(file, allow_pickle=False) as archive:
@@ -200,10 +200,10 @@ def key_frames_of(path: Path, clips: Collection[int]) -> list[ClipState]:
 
 
 def clips_of_state(state: Mapping[str, npt.NDArray[Any]], clips: Collection[int]) -> list[ClipState]:
-    """Returns copies of some clips of a state, in ascending order.
+    """Returns copies of some clips in a state, in ascending order of their numbers.
 
     Args:
-        state: result of `key_frame_state`; other states give an empty list.
+        state: the result of `key_frame_state`; other states contain no clips.
         clips: numbers of the clips.
     """
     found, first = [], 0
@@ -220,7 +220,7 @@ def clips_of_state(state: Mapping[str, npt.NDArray[Any]], clips: Collection[int]
 
 
 def joined_states(states: Sequence[State]) -> State:
-    """Joins the states of several ranks, which have successive clips, into one."""
+    """Joins the states of several ranks, which train successive clips, into one."""
     joined: State = {}
     for state in states:
         start = sum(name.startswith("counts-") for name in joined)
@@ -236,11 +236,11 @@ def restore_key_frames(
     """Restores the state of a checkpoint into `groups`.
 
     Args:
-        path: the file of the checkpoint, for messages.
-        state: from `key_frame_state`.
+        path: path of the checkpoint, for error messages.
+        state: the state, see `key_frame_state`.
         groups: newly initialised key frames of the same clips; their chunks may differ.
-        first_clip: number of the first clip of `groups`.
-        num_clips: number of clips of the whole run; by default the number of clips in `groups`.
+        first_clip: number of the first clip in `groups`.
+        num_clips: number of clips of the whole run; by default, the number of clips in `groups`.
 
     Raises:
         CheckpointError: the checkpoint was made with other clips.
@@ -250,7 +250,7 @@ def restore_key_frames(
         flat = _flat(state, key_frame_state([chunks[:1]]))
     except (KeyError, ValueError, TypeError) as error:
         raise CheckpointError(
-            f"the checkpoint {path} is not of such a run ({error}); delete it to start the run again"
+            f"the checkpoint {path} does not match this run ({error}); delete it to start the run again"
         ) from error
     offsets = np.concatenate(([0], np.cumsum(flat["counts"])))
     wanted = sum(map(len, chunks)) if num_clips is None else num_clips
@@ -264,13 +264,14 @@ def restore_key_frames(
     # Clips with a single key frame have position 0 only, which does not reveal their length.
     if there[1] != here[1] or there[0] not in (1, here[0]):
         raise CheckpointError(
-            f"the checkpoint {path} contains clips of {there[0]} frames of {there[1]}, but this run has "
-            f"{here[0]} of {here[1]}: the real clips have changed; delete it to start the run again"
+            f"the checkpoint {path} contains clips of {there[0]} frames with shape {there[1]}, but this run "
+            f"needs {here[0]} frames with shape {here[1]}: the real clips have changed; delete it to start "
+            "the run again"
         )
     if flat["cosine_sums"].shape[-1] != here[0] or not _are_positions(flat["positions"], offsets, here[0]):
         raise CheckpointError(
-            f"the checkpoint {path} contains positions that are not of clips of {here[0]} frames; "
-            "delete it to start the run again"
+            f"the checkpoint {path} contains invalid positions for clips of {here[0]} frames; delete it to "
+            "start the run again"
         )
     first = first_clip
     for chunk in chunks:
@@ -281,29 +282,29 @@ def restore_key_frames(
 
 
 def _flat(state: State, like: State) -> State:
-    """Joins the arrays of all chunks; raises ValueError or KeyError unless they are as those of `like`."""
+    """Joins the arrays of all chunks; raises ValueError or KeyError unless they match those in `like`."""
     numbers = range(sum(name.startswith("counts-") for name in state))
     flat = {}
     for name in (*_ARRAYS, *_EVIDENCE, "counts"):
         flat[name] = np.concatenate([state[f"{name}-{number}"] for number in numbers])
         wanted = like[f"{name}-0"]
         if (flat[name].dtype, flat[name].ndim) != (wanted.dtype, wanted.ndim):
-            raise ValueError(f"its {name} are {flat[name].shape} {flat[name].dtype}")
+            raise ValueError(f"its array {name} has shape {flat[name].shape} and dtype {flat[name].dtype}")
         if len(flat[name]) != (len(flat["frames"]) if name in _ARRAYS else len(flat["cosine_sums"])):
-            raise ValueError(f"there are {len(flat[name])} {name}")
+            raise ValueError(f"its array {name} has {counted(len(flat[name]), 'row')}")
     if flat["frames"].shape != flat["momentum"].shape or not all(
         np.isfinite(flat[name]).all() for name in ("frames", "momentum")
     ):
         raise ValueError("its frames and momentum differ in shape, or are not finite")
-    if (flat["counts"] < 1).any() or flat["cosine_sums"].shape[::2] != flat["opposed"].shape:
-        raise ValueError("a clip has no key frame, or its evidence differs in shape")
-    if flat["steps"].shape != flat["opposed"].shape:
-        raise ValueError("its evidence differs in shape")
+    if (flat["counts"] < 1).any():
+        raise ValueError("one of its clips has no key frame")
+    if not flat["cosine_sums"].shape[::2] == flat["opposed"].shape == flat["steps"].shape:
+        raise ValueError("the arrays of its evidence differ in shape")
     return flat
 
 
 def _are_positions(positions: npt.NDArray[Any], offsets: npt.NDArray[Any], num_frames: int) -> bool:
-    """Whether the positions of every clip increase from 0 to at most the last frame."""
+    """Returns whether the positions of every clip start at 0, increase, and do not exceed the last frame."""
     steps = np.diff(positions, prepend=-1)
     starts = offsets[:-1]
     return bool(
@@ -316,8 +317,8 @@ def _are_positions(positions: npt.NDArray[Any], offsets: npt.NDArray[Any], num_f
 def _check_settings(path: Path, saved: dict[str, Any], wanted: dict[str, Any]) -> None:
     different = sorted(k for k in saved.keys() | wanted.keys() if saved.get(k) != wanted.get(k))
     if different:
-        shown = ", ".join(f"{k} {saved.get(k)!r} there and {wanted.get(k)!r} here" for k in different)
+        shown = "; ".join(f"{k} {saved.get(k)!r} there, {wanted.get(k)!r} here" for k in different)
         raise CheckpointError(
-            f"the checkpoint {path} was made with other settings: {shown}; use those, or another --out, or "
-            "--overwrite without --resume to start again"
+            f"the checkpoint {path} was made with different settings ({shown}); use the same settings, "
+            "choose another --out, or add --overwrite without --resume to start again"
         )

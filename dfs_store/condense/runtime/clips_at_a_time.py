@@ -1,8 +1,9 @@
-"""How many clips the network takes at a time: all, or parts if the device runs out of memory.
+"""Limits how many clips a network processes at a time, and lowers the limit if memory runs out.
 
-The embedding and gradient of a clip depend on that clip alone, so the parts change only the last bits.
+The embedding and gradient of a clip depend on that clip alone, so limits change only the last bits.
 """
 
+import sys
 import warnings
 from collections.abc import Callable
 from typing import Protocol, TypeVar
@@ -10,6 +11,7 @@ from typing import Protocol, TypeVar
 import torch
 from torch import Tensor
 
+from dfs_store.names import first_line
 from dfs_store.networks import ConvNet3D
 from dfs_store.networks.out_of_memory import is_out_of_memory
 
@@ -19,19 +21,19 @@ Found = TypeVar("Found")
 
 
 class Rendered(Protocol):
-    """Synthetic clips that are rendered from trained parameters."""
+    """Synthetic clips that are computed from trained parameters."""
 
     def __len__(self) -> int:
         """N, the number of clips."""
         ...
 
     def render(self, part: slice, /) -> Tensor:
-        """Renders some of the clips, (n, T, C, H, W) float32, without an autograd graph."""
+        """Returns some of the clips, (n, T, C, H, W) float32, without an autograd graph."""
         ...
 
 
 class Clips(Protocol):
-    """Clips that can be sliced; a slice is a tensor."""
+    """Clips whose slices are tensors."""
 
     def __len__(self) -> int:
         """N, the number of clips."""
@@ -46,25 +48,25 @@ class ClipsAtATime:
     """Limits how many clips are processed at a time; if memory runs out, halves the limit and tries again.
 
     Args:
-        real: maximum number of real clips at a time, without a graph.
-        synthetic: maximum number of synthetic clips at a time, with a graph.
+        real: maximum number of real clips at a time, without a graph; unlimited by default.
+        synthetic: maximum number of synthetic clips at a time, with a graph; unlimited by default.
 
     Attributes:
-        real, synthetic: the current maxima.
+        real, synthetic: the current limits.
         shrunk: whether memory has run out.
     """
 
-    def __init__(self, real: int, synthetic: int) -> None:
+    def __init__(self, real: int = sys.maxsize, synthetic: int = sys.maxsize) -> None:
         self.real = real
         self.synthetic = synthetic
         self.shrunk = False
 
     def embed_real(self, embed: Callable[[Tensor], Tensor], clips: Clips) -> Tensor:
-        """Returns the embeddings of real clips (N, T, C, H, W): (N, F).
+        """Returns the embeddings (N, F) of real clips (N, T, C, H, W).
 
         Args:
             embed: maps clips to embeddings.
-            clips: a tensor, or an object whose slices are tensors; a slice may need memory.
+            clips: a tensor, or an object whose slices are tensors that may be allocated on access.
 
         Raises:
             torch.OutOfMemoryError: the device runs out of memory with a single clip.
@@ -72,12 +74,12 @@ class ClipsAtATime:
         return self._in_parts("real", lambda part: embed(clips[part]), len(clips))
 
     def embed(self, network: ConvNet3D, clips: Rendered) -> Tensor:
-        """Returns the embeddings of synthetic clips: (N, F), without a graph."""
+        """Returns the embeddings (N, F) of synthetic clips, without a graph."""
         with torch.no_grad():
             return self._in_parts("synthetic", lambda part: network.embed(clips.render(part)), len(clips))
 
     def embed_with_graph(self, network: ConvNet3D, clips: Rendered) -> tuple[Tensor, Tensor] | None:
-        """Returns clips and their embeddings (N, F) with a graph; None if they exceed the memory."""
+        """Returns clips and their embeddings (N, F) with a graph; None if memory does not suffice."""
         if len(clips) > self.synthetic:
             return None
 
@@ -88,7 +90,7 @@ class ClipsAtATime:
         return self._tried("synthetic", both, len(clips))
 
     def pull_back(self, embedded: Tensor, clips: Tensor, cotangent: Tensor) -> Tensor | None:
-        """Returns the gradient (N, T, C, H, W) through a graph; None if the device runs out of memory."""
+        """Returns the gradient (N, T, C, H, W) from a recorded graph; None if memory does not suffice."""
 
         def gradient() -> Tensor:
             return torch.autograd.grad(embedded, clips, grad_outputs=cotangent)[0]
@@ -111,7 +113,7 @@ class ClipsAtATime:
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
-        # Only outside `except` are the stack frames released that kept tensors on the device.
+        # Outside `except`, because the exception keeps stack frames and their tensors alive.
         _release_cached_memory()
         return do()
 
@@ -131,20 +133,20 @@ class ClipsAtATime:
         return found[0] if len(found) == 1 else torch.cat(found)
 
     def _tried(self, side: str, do: Callable[[], Found], count: int) -> Found | None:
-        """Returns `do()`; if memory runs out with `count` clips, halves the maximum and returns None."""
+        """Returns `do()`; if memory runs out with `count` clips, halves the limit and returns None."""
         try:
             return do()
         except (RuntimeError, MemoryError) as error:
             if count == 1 or not is_out_of_memory(error):
                 raise
-            first_line = (str(error).splitlines() or [type(error).__name__])[0]
-        # Only outside `except` are the stack frames released that kept tensors on the device.
+            reason = first_line(error)
+        # Outside `except`, because the exception keeps stack frames and their tensors alive.
         _release_cached_memory()
         fewer = -(-count // 2)
         setattr(self, side, fewer)
         self.shrunk = True
         warnings.warn(
-            f"out of memory with {count} {side} clips at a time: continuing with {fewer} ({first_line})",
+            f"out of memory with {count} {side} clips at a time; continuing with {fewer} ({reason})",
             RuntimeWarning,
             stacklevel=2,
         )

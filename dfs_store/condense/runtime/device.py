@@ -21,19 +21,19 @@ __all__ = [
     "total_memory_bytes",
 ]
 
-# On the CPU, more clips at a time need more memory and are no faster.
+# On the CPU, larger chunks need more memory and are not faster.
 CPU_CHUNK_CLIPS = 32
 LARGEST_CHUNK_CLIPS = 512
-# Memory used by Python and torch before any computation.
+# Memory that Python and torch use before any computation.
 _PROCESS_BYTES = 2**30
-# GPU memory used by the CUDA context and the workspaces of cuDNN and cuBLAS.
+# GPU memory that the CUDA context and the workspaces of cuDNN and cuBLAS use.
 CONTEXT_BYTES = 2**30
 # Share of the device's memory for the activations of one chunk of synthetic clips.
 CHUNK_SHARE = 0.25
 
 
 def resolve_device(name: str) -> torch.device:
-    """Returns the device named "auto", "cpu", "cuda" (the current GPU) or "cuda:N".
+    """Returns the device with the name "auto", "cpu", "cuda" (the current GPU) or "cuda:N".
 
     Raises:
         SettingsError: this machine does not have the device.
@@ -56,14 +56,14 @@ def resolve_device(name: str) -> torch.device:
 
 @contextmanager
 def limited_memory(device: torch.device, count_bytes: int | None) -> Iterator[None]:
-    """Limits this process's memory on a CUDA device, or its own memory on the CPU.
+    """Limits the GPU memory of this process or, if the device is the CPU, its main memory.
 
     Args:
         device: device of the run.
         count_bytes: limit in bytes; None for no limit.
 
     Raises:
-        SettingsError: the limit is less than every run needs.
+        SettingsError: the limit is below the memory that any run needs.
     """
     if count_bytes is None:
         yield
@@ -91,9 +91,9 @@ def limited_memory(device: torch.device, count_bytes: int | None) -> Iterator[No
 
 
 def total_memory_bytes(device: torch.device) -> int | None:
-    """Returns the memory that a run may use on the device, in bytes; None if there is no limit.
+    """Returns how many bytes of the device's memory a run may use; None if there is no limit.
 
-    Excludes what Python, torch and CUDA need for themselves.
+    Excludes the memory that Python, torch and CUDA need for themselves.
     """
     if device.type == "cuda":
         total = torch.cuda.get_device_properties(device).total_memory
@@ -103,32 +103,36 @@ def total_memory_bytes(device: torch.device) -> int | None:
 
 
 def clip_activation_bytes(num_frames: int, frame_shape: tuple[int, int, int]) -> int:
-    """Estimates the bytes that ConvNet3D keeps per clip between forward and backward pass.
+    """Estimates the bytes that ConvNet3D keeps per clip between the forward and the backward pass.
 
     The first convolution dominates: 64 maps of half the height and width and their gradient, the pooled maps
     (a quarter) before and after ReLU, and their max-pooling indices (8 bytes each). The clip and its gradient
     are added.
     """
     channels, height, width = frame_shape
-    first = 64 * num_frames * ((height + 1) // 2) * ((width + 1) // 2) * 4
+    first = _first_map_bytes(num_frames, height, width)
     return int(3.25 * first) + 3 * channels * num_frames * height * width * 4
 
 
 def clip_forward_bytes(num_frames: int, frame_shape: tuple[int, int, int]) -> int:
-    """Estimates the bytes that embedding a real clip with ConvNet3D takes, without a graph.
+    """Estimates the bytes that ConvNet3D needs to embed a real clip, without a graph.
 
     Counts the pixels before and after flipping, the normalised clip, the first feature maps, the pooled maps
     (a quarter), and their max-pooling indices (8 bytes each).
     """
     channels, height, width = frame_shape
-    first = 64 * num_frames * ((height + 1) // 2) * ((width + 1) // 2) * 4
+    first = _first_map_bytes(num_frames, height, width)
     return int(1.75 * first) + (3 + 4) * channels * num_frames * height * width
 
 
-def chunk_clips(device: torch.device, num_frames: int, frame_shape: tuple[int, int, int]) -> int:
-    """Returns the maximum number of synthetic clips to render at a time.
+def _first_map_bytes(num_frames: int, height: int, width: int) -> int:
+    return 64 * num_frames * ((height + 1) // 2) * ((width + 1) // 2) * 4
 
-    This depends on the total memory, not on what is currently free, so that runs are reproducible.
+
+def chunk_clips(device: torch.device, num_frames: int, frame_shape: tuple[int, int, int]) -> int:
+    """Returns the maximum number of synthetic clips to rebuild at a time.
+
+    The number depends on the total memory, not on the memory that is free, so that runs are reproducible.
     """
     memory = total_memory_bytes(device)
     largest = LARGEST_CHUNK_CLIPS if device.type == "cuda" else CPU_CHUNK_CLIPS
@@ -143,8 +147,8 @@ def real_clips_at_a_time(
 ) -> int:
     """Returns the maximum number of real clips to embed at a time.
 
-    On a CPU, this is one class unless memory is limited. On a GPU, which small batches would leave idle, it
-    is as many clips as fit.
+    On a CPU, this is one class unless memory is limited. On a GPU, it is the largest number that fits, as
+    small batches would leave the GPU idle.
     """
     if device.type == "cuda":
         return chunk_clips(device, num_frames, frame_shape)

@@ -1,4 +1,4 @@
-"""The disk space that a run needs: estimated before the run, and checked during it."""
+"""Estimates the disk space that a run needs before it starts, and checks it during the run."""
 
 import shutil
 import tempfile
@@ -14,9 +14,9 @@ from dfs_store.format.io.place import locate
 
 __all__ = ["DiskNeed", "DiskWatch", "check_disk", "free_bytes", "warn_of_disk"]
 
-# While a checkpoint is written, the two before it still exist.
+# The two previous checkpoints still exist while a new one is written.
 _CHECKPOINTS = 3
-# The key frames of an HDF5 store are spooled until their number is known.
+# The key frames of an HDF5 store are kept in a temporary file until their number is known.
 _COPIES = {"zarr": 1, "zarr.zip": 1, "hdf5": 2}
 _SECONDS_BETWEEN_LOOKS = 30.0
 
@@ -35,12 +35,12 @@ class DiskNeed:
 
     @classmethod
     def of(cls, config: CondenseConfig, store: tuple[int, int], training: tuple[int, int]) -> "DiskNeed":
-        """Computes the need from the sizes of store and checkpoint.
+        """Computes the space from the sizes of the store and a checkpoint.
 
         Args:
             config: resolved settings.
-            store: minimum and maximum size of the store's frames and native arrays in bytes.
-            training: minimum and maximum size of a checkpoint in bytes; 0 without checkpoints.
+            store: minimum and maximum size of the store's frames and native arrays, in bytes.
+            training: minimum and maximum size of a checkpoint, in bytes; 0 without checkpoints.
         """
         # Soft labels are computed from a temporary store.
         copies = _COPIES[container_of(locate(config.out))] + config.soft_labels
@@ -49,9 +49,9 @@ class DiskNeed:
 
 
 def free_bytes(out: str) -> int:
-    """Returns the free bytes on the disk of a store, which need not exist yet.
+    """Returns the number of free bytes on the disk of a store, which need not exist yet.
 
-    For a URL, returns the smaller number of the disks for checkpoints and the unfinished store.
+    For a URL, returns the minimum over the disks for checkpoints and for the unfinished store.
     """
     place = locate(out)
     if not isinstance(place, Path):
@@ -63,7 +63,7 @@ def free_bytes(out: str) -> int:
 
 
 def check_disk(out: str, need: DiskNeed) -> None:
-    """Raises DiskFullError if there is less free space than the minimum that the run needs."""
+    """Raises DiskFullError if the free space on the disk is below the minimum that the run needs."""
     free = free_bytes(out)
     if free < need.least:
         raise DiskFullError(
@@ -73,7 +73,7 @@ def check_disk(out: str, need: DiskNeed) -> None:
 
 
 def warn_of_disk(out: str, need: DiskNeed) -> None:
-    """Warns if less space is free than the run may need at most."""
+    """Warns if the disk has less free space than the run may need."""
     free = free_bytes(out)
     if free < need.most:
         warnings.warn(
@@ -92,15 +92,16 @@ class DiskWatch:
         self._warned = False
 
     def look(self, key_frame_bytes: int) -> None:
-        """Warns once if space is low; the run continues, because space may be freed in the meantime.
+        """Warns once if space is low. The run continues, because space may be freed in the meantime.
 
         Args:
-            key_frame_bytes: size of all key frames as float32; a checkpoint also contains their momentum.
+            key_frame_bytes: size of all key frames as float32, in bytes.
         """
         if time.monotonic() - self._looked_seconds < _SECONDS_BETWEEN_LOOKS:
             return
         self._looked_seconds = time.monotonic()
-        needed = (2 + _COPIES[container_of(locate(self._out))]) * key_frame_bytes
+        checkpoint = 2  # key frames and momentum
+        needed = (checkpoint + _COPIES[container_of(locate(self._out))]) * key_frame_bytes
         free = free_bytes(self._out)
         if free < needed and not self._warned:
             warnings.warn(

@@ -1,4 +1,4 @@
-"""The log of a run: one event per line as JSON, in a file next to the store."""
+"""Logs the events of a run as JSON, one per line, in a file next to the store."""
 
 import contextlib
 import dataclasses
@@ -23,21 +23,21 @@ _MOST_BYTES = 2**31  # about 300 bytes per step
 
 
 def event_log_path(out: str | os.PathLike[str]) -> Path:
-    """Returns the path of a run's log: next to its output; for a URL in the working folder."""
+    """Returns the path of a run's log: next to its output, or in the working folder for a URL."""
     return local_beside(out, ".events.jsonl")
 
 
 class EventLog:
-    """Logs every event of a run; a context manager whose `on_event` is passed to `condense`.
+    """Logs every event of a run. It is a context manager whose `on_event` is passed to `condense`.
 
     Each line contains `event` (run_started, step_done ...), `time` (UTC), `elapsed_seconds` since this
-    process started or resumed the run, and the fields of the event. A fresh run replaces the log at its first
-    step (without steps, when its store is written), so a run that fails earlier leaves the old log unchanged.
-    A run resumed at step s keeps the lines of the steps before s, so that the log contains every step once.
-    If the log cannot be written, one warning is issued and the run continues.
+    process started or resumed the run, and the fields of the event. A new run replaces the log at its first
+    step, or when its store is written if it has no steps, so a run that fails earlier leaves the old log
+    unchanged. A run resumed at step s keeps the lines of the steps before s, so that the log contains every
+    step once. If the log cannot be written, one warning is issued and the run continues.
 
     Args:
-        path: the file, see `event_log_path`.
+        path: path of the log, see `event_log_path`.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -54,7 +54,7 @@ class EventLog:
         self._close()
 
     def on_event(self, event: Event) -> None:
-        """Appends an event in one write; at a checkpoint, flushes all lines to disk."""
+        """Appends an event in a single write; at a checkpoint, also flushes all lines to disk."""
         try:
             if isinstance(event, RunStarted):
                 self._started, self._first_step, self._held = time.monotonic(), event.step, []
@@ -104,7 +104,7 @@ def read_events(path: str | os.PathLike[str], *, named: bool = False) -> list[di
 
     Args:
         path: path of the log.
-        named: True if the user gave the path, which may then be a pipe.
+        named: whether the user gave the path, which may then be a pipe.
 
     Raises:
         OSError: the file cannot be read.

@@ -1,7 +1,7 @@
-"""Splits classes over processes: which rank trains which clips, and how ranks communicate.
+"""Splits classes among processes: which rank trains which clips, and how ranks communicate.
 
-Given the network of a step, classes are independent, and every rank draws the same network from the seed. So
-no gradients are exchanged: only progress counts and two flags per step, checkpoints and results.
+Classes are independent given the network of a step, and every rank draws the same network from the seed.
+Ranks therefore exchange no gradients, only progress counts and two flags per step, checkpoints and results.
 """
 
 import weakref
@@ -17,7 +17,7 @@ import torch
 import torch.distributed as dist
 
 from dfs_store.errors import LostRankError, SettingsError
-from dfs_store.names import counted
+from dfs_store.names import counted, first_line
 
 __all__ = ["ALONE", "Ranks"]
 
@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Ranks:
-    """The processes of a run. All of them must make the collective calls, in the same order.
+    """The processes of a run, all of which must make the collective calls in the same order.
 
     Attributes:
         rank: rank of this process, 0 for the first.
@@ -40,7 +40,7 @@ class Ranks:
 
     @classmethod
     def current(cls) -> "Ranks":
-        """Returns the ranks of torch.distributed if it is initialised, with any backend; else `ALONE`.
+        """Returns the ranks of torch.distributed if it is initialised with any backend, else `ALONE`.
 
         The first call creates a gloo group, so all processes must make it.
         """
@@ -54,26 +54,26 @@ class Ranks:
         return self.rank == 0
 
     def share(self, sizes: Sequence[int]) -> range:
-        """Returns the successive parts of the work assigned to this rank, balanced by their sizes.
+        """Returns the range of parts of the work assigned to this rank, balanced by their sizes.
 
         Args:
             sizes: number of clips in each part.
 
         Raises:
-            SettingsError: a rank would not get any part.
+            SettingsError: a rank would have no part.
         """
         owners = _owners(sizes, self.size)
         if len(np.unique(owners)) < self.size:
             fewer = next(n for n in range(self.size - 1, 0, -1) if len(np.unique(_owners(sizes, n))) == n)
             raise SettingsError(
-                f"{self.size} processes cannot share {sum(sizes)} clips in {len(sizes)} parts: one would "
-                f"have nothing to do; use {counted(fewer, 'process')} (torchrun --nproc-per-node)"
+                f"{self.size} processes cannot share {sum(sizes)} clips in {len(sizes)} parts, because one "
+                f"would have no part; use {counted(fewer, 'process')} (torchrun --nproc-per-node)"
             )
         mine = np.flatnonzero(owners == self.rank)
         return range(int(mine[0]), int(mine[-1]) + 1)
 
     def totals(self, values: Sequence[float]) -> list[float]:
-        """Returns numbers summed over the ranks."""
+        """Returns the sums of the values over all ranks."""
         if self.size == 1:
             return list(values)
         total = torch.tensor(values, dtype=torch.float64, device="cpu")
@@ -82,7 +82,7 @@ class Ranks:
         return [float(value) for value in total]
 
     def gather(self, value: T) -> list[T] | None:
-        """Returns the values of all ranks on the first one, None on the others."""
+        """Returns the values of all ranks on the first rank, None on the others."""
         if self.size == 1:
             return [value]
         values: list[T | None] | None = [None] * self.size if self.is_first else None
@@ -91,7 +91,7 @@ class Ranks:
         return values  # type: ignore[return-value]
 
     def from_first(self, make: Callable[[], T]) -> T:
-        """Returns, on all ranks, the value made by the first one; its error is raised on all ranks."""
+        """Returns on all ranks the value made by the first rank, or raises its error on all ranks."""
         if self.size == 1:
             return make()
         box: list[tuple[T | None, Exception | None]] = [(None, None)]
@@ -108,9 +108,9 @@ class Ranks:
         return made  # type: ignore[return-value]
 
     def in_order(self, items: Iterator[T]) -> Iterator[T]:
-        """Yields the items of all ranks in order on the first one; the others send theirs and yield none.
+        """Yields the items of all ranks in order on the first rank. The other ranks yield nothing.
 
-        Items are sent one at a time, so that the first rank need not keep them all in memory.
+        Items are sent one at a time, so that the first rank need not keep all of them in memory.
         """
         if not self.is_first:
             for item in items:
@@ -132,7 +132,7 @@ class Ranks:
 
 ALONE = Ranks()
 
-# A rank may wait while the first one decodes a dataset; a rank that dies is still noticed at once.
+# Ranks may wait while the first one decodes a dataset; a rank that dies is detected at once regardless.
 _PATIENCE = timedelta(days=1)
 # A weak reference, because a group that outlives torch's groups aborts the process.
 _made: list[weakref.ref[dist.ProcessGroup]] = []
@@ -156,7 +156,7 @@ def _own_group() -> dist.ProcessGroup:
 
 
 def _owners(sizes: Sequence[int], num_ranks: int) -> npt.NDArray[np.int64]:
-    """Returns the rank of each part, by the position of its middle among all the clips; never decreasing."""
+    """Returns the rank of each part, chosen by the middle of the part among all clips, in ascending order."""
     counts = np.asarray(sizes, dtype=np.int64)
     ends = np.cumsum(counts)
     owners: npt.NDArray[np.int64] = (2 * ends - counts) * num_ranks // (2 * ends[-1])
@@ -169,6 +169,6 @@ def _lost_rank_named() -> Iterator[None]:
         yield
     except (RuntimeError, ConnectionError) as error:
         raise LostRankError(
-            f"another process of this run ended early ({str(error).splitlines()[0][:120]}); see its message. "
+            f"another process of this run ended early ({first_line(error)[:120]}); see its message. "
             "The last checkpoint is kept: start again with --resume and any number of processes"
         ) from error

@@ -1,4 +1,4 @@
-"""Allows one run per output: a second one would overwrite the first one's checkpoints and store."""
+"""Allows one run per output, because a second run would overwrite the first one's checkpoints and store."""
 
 import contextlib
 import os
@@ -19,7 +19,7 @@ _TRIES = 3  # a finishing run may remove its file between our opening and lockin
 
 @contextmanager
 def run_lock(out: str) -> Iterator[None]:
-    """Locks the output of a run with a hidden file next to it, which the system unlocks when the run dies.
+    """Locks the output of a run with a hidden file next to it, which the system unlocks if the run dies.
 
     On disks that do not support locks (some network mounts), concurrent runs are not detected.
 

@@ -1,7 +1,7 @@
 """Checks the fast numeric path for embedding clips against plain float32 on the CPU before a run uses it.
 
-Several releases of torch and its kernels computed convolutions over time incorrectly, without an error. A few
-random clips reveal this in less time than a step takes.
+Several releases of torch and its kernels have silently computed 3-D convolutions incorrectly. A few random
+clips reveal this in less time than a step takes.
 """
 
 import math
@@ -21,15 +21,16 @@ from dfs_store.networks import ConvNet3D
 __all__ = ["KernelCheck", "bf16_speed", "check_kernels"]
 
 NUM_CLIPS = 2
-# Relative errors. A different order of sums gives 1e-6 after one convolution and in the embedding, TF32 3e-4
-# after one convolution, bfloat16 1e-3 to 1e-2 in the embedding, and wrong kernels 0.1 or more.
+# Tolerances for relative errors. A different order of sums causes 1e-6 after one convolution and in the
+# embedding, TF32 3e-4 after one convolution, bfloat16 1e-3 to 1e-2 in the embedding, and wrong kernels 0.1 or
+# more.
 CONVOLUTION_TOLERANCE = 1e-4
 EMBEDDING_TOLERANCE = 1e-4
-# If two values of a max-pooling window are nearly equal, rounding decides which of them gets the gradient;
-# one such case changes the error by about 1e-3.
+# If two values in a max-pooling window are nearly equal, rounding decides which of them receives the
+# gradient. One such case changes the error by about 1e-3.
 GRADIENT_TOLERANCE = 5e-2
 BF16_TOLERANCE = 5e-2
-# Minimum speed-up for which bfloat16 is chosen; less may be measurement noise.
+# Minimum speed-up for which bfloat16 is chosen; a smaller one may be measurement noise.
 LEAST_SPEED = 1.1
 TIMED_CLIPS_CPU = 4
 TIMED_CLIPS_CUDA = 32
@@ -42,9 +43,9 @@ class KernelCheck:
 
     Attributes:
         precision: arithmetic of the forward pass of real clips.
-        plain: whether the network runs its layers as written, without a faster memory layout.
+        plain: whether the network keeps the default memory layout instead of a faster one.
         error: relative error of the path against plain float32 on the CPU.
-        notes: why faster paths were rejected, shown to the user.
+        notes: why faster paths were rejected, for the user.
         bf16_speed: speed-up of bfloat16 over float32 if the check had to choose, else None.
     """
 
@@ -88,11 +89,11 @@ class _Reference(NamedTuple):
 def check_kernels(network: ConvNet3D, precision: Precision, num_frames: int, size: int) -> KernelCheck:
     """Returns the fastest numeric path whose results agree with plain float32 on the CPU.
 
-    Compares the forward and backward pass of each convolution on the reference's input, then the whole
+    Compares the forward and backward passes of each convolution on the reference's input, and then the whole
     network.
 
     Args:
-        network: network on the device of the run. Its weights are drawn afresh, and it is set to that path.
+        network: network on the device of the run. Its weights are redrawn, and it is switched to that path.
         precision: requested precision. "auto" chooses bf16 if it is accurate and faster, else float32.
         num_frames: T.
         size: height and width of the clips in pixels.
@@ -119,7 +120,7 @@ def check_kernels(network: ConvNet3D, precision: Precision, num_frames: int, siz
         cudnn = torch.backends.cudnn.version()  # type: ignore[no-untyped-call]
         raise SettingsError(
             f"{'; '.join(notes)}, with torch {torch.__version__} and cuDNN {cudnn}: "
-            "its convolutions cannot be trained here; use --device cpu or another release of torch"
+            "convolutions are not reliable on this device; use --device cpu or another release of torch"
         )
     if precision == "float32":
         return KernelCheck("float32", network.plain, error, notes)
@@ -144,11 +145,11 @@ def bf16_speed(network: ConvNet3D, num_frames: int, size: int) -> float:
     both = (network, clips), (twin, clips.to(torch.bfloat16))
     times: tuple[list[float], list[float]] = ([], [])
     with torch.inference_mode():
-        for turn in range(_TIMED_TURNS + 1):  # alternately, because other programs may slow the machine
+        for turn in range(_TIMED_TURNS + 1):  # alternates, because other programs may slow the machine down
             for (each, given), taken in zip(both, times, strict=True):
                 started = time.perf_counter()
                 float(each.embed(given).sum())  # waits for a GPU
-                if turn > 0:  # the first one warms up
+                if turn > 0:  # the first turn warms up
                     taken.append(time.perf_counter() - started)
     return min(times[0]) / min(times[1])
 
@@ -172,7 +173,7 @@ def _reference(network: ConvNet3D, clips: Tensor) -> _Reference:
 
 
 def _compare(network: ConvNet3D, clips: Tensor, expected: _Reference) -> tuple[float, str | None]:
-    """Returns the error of the embedding and None, or the first error above its tolerance and its place."""
+    """Returns the embedding's error and None, or the first error above its tolerance and its location."""
     device = next(network.parameters()).device
     for number, layer in enumerate(expected.layers):
         found = _both_passes(network, number, layer.maps.to(device), layer.cotangent.to(device))
@@ -197,7 +198,7 @@ def _both_passes(network: ConvNet3D, number: int, maps: Tensor, cotangent: Tenso
 
 
 def _embedding_and_gradient(network: ConvNet3D, clips: Tensor) -> tuple[Tensor, Tensor]:
-    """Returns an embedding without a graph, as for real clips, and a gradient, as for synthetic ones."""
+    """Returns an embedding without a graph, as for real clips, and a gradient, as for synthetic clips."""
     with torch.inference_mode():
         embedding = network.embed(clips)
     given = clips.clone().requires_grad_()
@@ -206,6 +207,6 @@ def _embedding_and_gradient(network: ConvNet3D, clips: Tensor) -> tuple[Tensor, 
 
 
 def _relative(found: Tensor, expected: Tensor) -> float:
-    """Returns the relative error, infinity instead of NaN."""
+    """Returns the relative error, with infinity instead of NaN."""
     error = float((found.cpu() - expected).norm() / expected.norm())
     return math.inf if math.isnan(error) else error

@@ -1,4 +1,4 @@
-"""Snapshots: some clips of a run at selected steps, each snapshot a small store."""
+"""Snapshots are small stores that contain some clips of a run as they were at selected steps."""
 
 import json
 import os
@@ -24,7 +24,7 @@ from dfs_store.videos import VideoDataset
 __all__ = ["Snapshots", "check_snapshots", "finish_snapshots", "snapshots_folder", "snapshots_of"]
 
 MOST_CLIPS = 16
-MOST_BYTES = 256 * MEBIBYTE  # of all snapshots of a run, if every frame became a key frame
+MOST_BYTES = 256 * MEBIBYTE  # limit for all snapshots of a run if every frame became a key frame
 SCHEMA = "dfs.snapshots/1"
 _NAME = re.compile(r"after-(\d+)\.h5")
 _RUN = "run.json"
@@ -32,12 +32,12 @@ _PATHS = ("dataset", "test_list", "class_names")
 
 
 def snapshots_folder(out: str | os.PathLike[str]) -> Path:
-    """Returns the folder of a run's snapshots: next to its output; for a URL in the working folder."""
+    """Returns the folder of a run's snapshots: next to its output, or in the working folder for a URL."""
     return local_beside(out, ".snapshots")
 
 
 def _files(folder: Path) -> dict[int, Path]:
-    """Returns the snapshots in a folder by the number of steps done, in ascending order."""
+    """Returns the paths of the snapshots in a folder by the number of steps done, in ascending order."""
     found = ((_NAME.fullmatch(path.name), path) for path in (folder.iterdir() if folder.is_dir() else ()))
     return dict(sorted((int(name[1]), path) for name, path in found if name is not None))
 
@@ -56,8 +56,8 @@ def check_snapshots(config: CondenseConfig) -> None:
     foreign = [name for name in names if name != _RUN and _NAME.fullmatch(name) is None]
     if foreign:
         raise OutputExistsError(
-            f"--snapshots writes to {folder}, which contains a foreign file: {foreign[0]}; move it away, or "
-            "choose another --out"
+            f"--snapshots writes to {folder}, which contains {foreign[0]}, a file of another kind; move it "
+            "elsewhere, or choose another --out"
         )
     if not (config.overwrite or config.resume):
         raise OutputExistsError(
@@ -67,10 +67,10 @@ def check_snapshots(config: CondenseConfig) -> None:
 
 
 class Snapshots:
-    """Saves the first clip of each class, up to sixteen, at evenly spaced steps of a run.
+    """Saves the first clip of each class, up to 16 clips, at evenly spaced steps of a run.
 
-    The first snapshot is taken before the first step, the last after the last step. A snapshot is an HDF5
-    store (uint8) of these clips; its provenance contains {"snapshot": {"steps_done", "iterations", "clips"}}.
+    The first snapshot is taken before the first step, and the last after the last step. A snapshot is an HDF5
+    store (uint8) of these clips, with {"snapshot": {"steps_done", "iterations", "clips"}} in its provenance.
     A resumed run keeps earlier snapshots. If a snapshot cannot be written, one warning is issued and the run
     continues.
 
@@ -79,7 +79,7 @@ class Snapshots:
         videos: the real clips.
 
     Attributes:
-        moments: numbers of steps done at which to take a snapshot.
+        moments: the numbers of finished steps after which a snapshot is taken.
         clips: numbers of the saved clips.
     """
 
@@ -102,13 +102,13 @@ class Snapshots:
         Args:
             steps: yields after every step, when the state is consistent.
             first_step: first step to run; above 0 for a resumed run.
-            state: called on all ranks at once; returns the state on the first one, None on the others.
+            state: called on all ranks at once; returns the state on the first rank, None on the others.
             ranks: the processes that share the run.
         """
         at_start = self._taken(first_step, state)
         begun = not ranks.is_first
         for event in steps:
-            if not begun:  # not earlier, so that a run that fails its checks leaves no files behind
+            if not begun:  # only now, so that a run that fails its checks leaves no files behind
                 begun = True
                 self._try(lambda: self._begin(first_step))
                 self._keep(first_step, at_start)
@@ -173,15 +173,18 @@ def finish_snapshots(config: CondenseConfig, digest: str) -> None:
     try:
         write_durably(folder / _RUN, text.encode())
     except OSError as error:
-        warnings.warn(f"{folder / _RUN} cannot be written ({error.strerror})", stacklevel=2)
+        warnings.warn(
+            f"{folder / _RUN} cannot be written ({error.strerror}), so the snapshots cannot be shown",
+            stacklevel=2,
+        )
 
 
 def snapshots_of(store: KeyFrameStore) -> dict[int, Path]:
-    """Returns the snapshots of the run that made a store, by the number of steps done.
+    """Returns the paths of the snapshots of the run that made a store, by the number of steps done.
 
     Raises:
         StoreNotFoundError: there are no snapshots next to the store.
-        SettingsError: the snapshots are from another run.
+        SettingsError: the snapshots were made by another run.
     """
     folder = snapshots_folder(str(store.path))
     files = _files(folder)

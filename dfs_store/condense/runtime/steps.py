@@ -1,4 +1,4 @@
-"""Runs the steps of a method, reports each one and saves checkpoints."""
+"""Runs the steps of a method, reports each step and saves checkpoints."""
 
 import math
 import time
@@ -19,7 +19,7 @@ from dfs_store.videos.cache.entries import fingerprint
 __all__ = ["AbandonedError", "check_finite", "decisive_settings", "resumed", "run_steps"]
 
 SECONDS_BETWEEN_CHECKPOINTS = 300.0
-_FIRST_LOSSES = 10  # the loss can be 0 at some steps, when a clip equals its unflipped real clip
+_FIRST_LOSSES = 10  # several, because the loss is 0 while a clip equals its real clip, unless that is flipped
 _EXPLODED = 1e6
 _REMEDY = (
     "allow more with --max-memory, or use a smaller --size or --frames; "
@@ -28,15 +28,15 @@ _REMEDY = (
 
 
 class AbandonedError(BaseException):
-    """Ends a run between two steps without saving a checkpoint; raised after timing a few steps."""
+    """Ends a run between two steps without saving a checkpoint. A forecast raises it after a few steps."""
 
 
 def resumed(config: CondenseConfig, decisive: dict[str, Any]) -> tuple[int, State | None]:
-    """Returns the first step to run and the state to continue from, None for a fresh start.
+    """Returns the first step to run, and the state from which to continue or None for a new run.
 
     Args:
         config: resolved settings.
-        decisive: result of `decisive_settings`.
+        decisive: the result of `decisive_settings`.
 
     Raises:
         CheckpointError: the checkpoint to resume is damaged, or was made with other settings or real clips.
@@ -46,7 +46,7 @@ def resumed(config: CondenseConfig, decisive: dict[str, Any]) -> tuple[int, Stat
 
 
 def decisive_settings(config: CondenseConfig, videos: VideoDataset) -> dict[str, Any]:
-    """Returns everything that determines the result: the settings and the real clips."""
+    """Returns a JSON object with everything that determines the result: settings and real clips."""
     sources = [videos.source(number) for number in range(len(videos))]
     clips = {
         "classes": videos.classes,
@@ -65,16 +65,16 @@ def run_steps(
     state: Callable[[], State | None],
     ranks: Ranks = ALONE,
 ) -> None:
-    """Runs the steps, reports each one and saves the state periodically.
+    """Runs the steps of a method, reports each step and saves the state periodically.
 
     Args:
         steps: yields after every step, when the state is consistent.
         config: resolved settings.
-        decisive: result of `decisive_settings`; a checkpoint can only be resumed with the same.
-        tell: called with every event. If it raises between two steps (Ctrl-C), a checkpoint is saved, except
-            for `AbandonedError`.
-        state: called on all ranks at once; returns the arrays to save on the first one.
-        ranks: the processes that share the run; this one alone by default.
+        decisive: the result of `decisive_settings`, which must be the same to resume from a checkpoint.
+        tell: called with every event. If it raises an exception between two steps (as on Ctrl-C), a
+            checkpoint is saved, except for `AbandonedError`.
+        state: called on all ranks at once; returns the arrays to save on the first rank, None on the others.
+        ranks: the processes that share the run; only this process by default.
 
     Raises:
         DivergedError: the loss is no longer finite, or has exploded; the message names the last checkpoint.
@@ -100,9 +100,9 @@ def run_steps(
                 yield event
         except DivergedError as error:
             kept = (
-                "no checkpoint was saved before"
+                "no checkpoint had been saved"
                 if saved_step is None
-                else (f"the last good state, after step {saved_step - 1}, is kept in {path}")
+                else f"the last good state, after step {saved_step - 1}, is kept in {path}"
             )
             raise DivergedError(f"{error}; {kept}") from error
 
@@ -113,7 +113,7 @@ def run_steps(
                 tell(event)
             except AbandonedError:
                 raise
-            except BaseException as error:  # noqa: BLE001 - raised again, once all ranks know
+            except BaseException as error:  # noqa: BLE001 - raised again after all ranks have agreed
                 end = error
             if config.checkpoint_every is not None:
                 due = next_step % config.checkpoint_every == 0
@@ -121,10 +121,10 @@ def run_steps(
                 due = time.monotonic() - saved_seconds >= SECONDS_BETWEEN_CHECKPOINTS
             if ranks.is_first:
                 disk.look(event.key_frame_bytes)
-            # All ranks save or end after the same step; the first one's clock decides.
+            # All ranks save or end after the same step; the clock of the first rank decides.
             ended, due_there = ranks.totals([end is not None, due and ranks.is_first])
             if ended:
-                # The step is finished and the state is consistent: save it, whatever ends the run.
+                # The step is finished and the state is consistent, so it is saved whatever ends the run.
                 save(next_step)
                 raise end or KeyboardInterrupt("another process of this run was stopped")
             # Always after the last step, so that the training is not lost if the store cannot be written.
@@ -135,11 +135,9 @@ def run_steps(
 
 
 def check_finite(value: float, step: int, lr_flag: str, lr: float, momentum: float, what: str = "") -> None:
-    """Checks a loss, or a number computed from trained values.
+    """Raises DivergedError if a loss, or a number computed from trained values, is not finite.
 
-    Raises:
-        DivergedError: the number is not finite. The message names the learning rate by its flag, and starts
-            with `what`, by default "the loss is ...".
+    The message starts with `what`, by default "the loss is ...", and names the learning rate by its flag.
     """
     if not math.isfinite(value):
         raise _diverged(what or f"the loss is {value}", step, lr_flag, lr, momentum)
@@ -153,7 +151,7 @@ class _Explosion:
         self._stage, self._first = "", list[float]()
 
     def look(self, event: StepDone) -> None:
-        """Raises DivergedError if the loss is a million times that of the first steps of its stage."""
+        """Raises DivergedError if the loss exceeds the first losses of its stage by a factor of a million."""
         stage = "static" if event.phase == "static" else "clips"
         if stage != self._stage:
             self._stage, self._first = stage, []

@@ -1,1 +1,1 @@
-"""Experiment trackers to which a run can be logged: TensorBoard and Weights & Biases."""
+"""Experiment trackers that can log a run: TensorBoard and Weights & Biases."""

@@ -13,7 +13,7 @@ __all__ = ["TensorboardTracker"]
 class TensorboardTracker(Tracker):
     """Logs a run to the folder `STORE.tensorboard`.
 
-    A resumed run continues in the same folder, where TensorBoard hides the steps that are repeated.
+    A resumed run continues in the same folder; TensorBoard hides the steps that it repeats.
     """
 
     name = "tensorboard"
@@ -25,12 +25,12 @@ class TensorboardTracker(Tracker):
         self._writer: Any = SummaryWriter(str(self._folder), purge_step=first_step)
 
     def scalars(self, values: dict[str, float], step: int) -> None:
-        """Adds a point to each curve."""
+        """Adds a point to each curve, by name."""
         for name, value in values.items():
             self._writer.add_scalar(f"condense/{name}", value, step)
 
     def picture(self, pixels: npt.NDArray[np.uint8], step: int) -> None:
-        """Adds a picture."""
+        """Adds a contact sheet (H, W, 3) uint8."""
         self._writer.add_image("clips", pixels, step, dataformats="HWC")
         self._writer.flush()
 

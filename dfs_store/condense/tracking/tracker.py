@@ -1,4 +1,4 @@
-"""Base class of the trackers, which log the loss, numbers of key frames and contact sheets of a run."""
+"""Base class of the trackers, which log the loss, the number of key frames and contact sheets of a run."""
 
 import importlib.util
 import os
@@ -33,16 +33,16 @@ _MOST_CLIPS = 12
 
 
 def tracker_folder(out: str | os.PathLike[str], name: str) -> Path:
-    """Returns the folder of a tracker's files: next to the run's output; for a URL in the working folder."""
+    """Returns the folder of a tracker's files: next to the output, or in the working folder for a URL."""
     return local_beside(out, f".{name}")
 
 
 class Tracker:
-    """Logs the events of a run to a tracker; a context manager whose `on_event` is passed to `condense`.
+    """Logs the events of a run. It is a context manager whose `on_event` is passed to `condense`.
 
-    Logs scalars after every step (loss, key frames per clip, MiB of key frames, insertions), and a contact
-    sheet of the first clip of each class, up to twelve, with every checkpoint and with the store. Nothing is
-    written before the first step, so a run that fails its checks leaves no files behind.
+    Logs scalars after every step (loss, key frames per clip, MiB of key frames, insertions). With every
+    checkpoint and with the store, logs a contact sheet of the first clip of each class, up to 12 clips.
+    Nothing is written before the first step, so a run that fails its checks leaves no files behind.
 
     Args:
         config: resolved settings of the run.
@@ -53,14 +53,14 @@ class Tracker:
     """
 
     name: ClassVar[str] = ""
-    """Name of the tracker, its Python package, the extra that installs it, and the suffix of its folder."""
+    """Name of the tracker, of its Python package and of the extra that installs it; suffix of its folder."""
 
     def __init__(self, config: CondenseConfig, videos: VideoDataset) -> None:
         self.check_installed()
         self._config, self._classes, self._num_frames = config, videos.classes, videos.num_frames
         self._normalization = videos.normalization
         self._folder = tracker_folder(config.out, self.name)
-        # Methods with --vpc all have no steps and report nothing per clip.
+        # With --vpc all, there are no steps and no values per clip.
         self._vpc = 1 if config.vpc == "all" else config.vpc
         self._num_clips = len(videos.classes) * self._vpc
         self._step, self._steps, self._first_step = 0, 0, 0
@@ -76,10 +76,10 @@ class Tracker:
 
     @classmethod
     def check_account(cls) -> None:
-        """Raises SettingsError if the tracker has no account to log to; requires that it is installed."""
+        """Raises SettingsError if there is no account for the tracker, which must be installed."""
 
     def open(self, first_step: int) -> None:
-        """Starts a run, or continues one that is resumed at a step above 0."""
+        """Starts a run in the tracker, or continues it if the first step is above 0."""
         raise NotImplementedError
 
     def scalars(self, values: dict[str, float], step: int) -> None:
@@ -102,7 +102,7 @@ class Tracker:
             self.close()
 
     def on_event(self, event: Event) -> None:
-        """Logs an event. If the tracker fails, warns once and lets the run continue."""
+        """Logs an event. If the tracker fails, issues one warning and logs nothing more."""
         if self._refused:
             return
         try:
@@ -116,7 +116,7 @@ class Tracker:
 
     @classmethod
     def refusals(cls) -> tuple[type[Exception], ...]:
-        """Returns the exceptions that the tracker raises if its disk or server fails."""
+        """Returns the exceptions that mean that the tracker's disk or server has failed."""
         return (OSError,)
 
     def _take(self, event: Event) -> None:
@@ -145,7 +145,7 @@ class Tracker:
         }
 
     def _of_checkpoint(self, path: Path) -> list[PicturedClip]:
-        """Returns the first clip of each class in a checkpoint; none if its method has no key frames."""
+        """Returns the first clip of each class in a checkpoint; none if the method trains no key frames."""
         wanted = range(0, self._num_clips, self._vpc)[:_MOST_CLIPS]
         found = key_frames_of(path, wanted)
         return [self._pictured(*each) for each in zip(wanted, found, strict=False)]

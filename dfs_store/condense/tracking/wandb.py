@@ -1,6 +1,7 @@
 """Logs a run to Weights & Biases."""
 
 import contextlib
+import os
 import uuid
 from typing import Any
 
@@ -15,10 +16,10 @@ __all__ = ["WandbTracker"]
 
 
 class WandbTracker(Tracker):
-    """Logs a run to the project `dfs-store`, or to the one named by WANDB_PROJECT.
+    """Logs a run to the project that WANDB_PROJECT names, by default `dfs-store`.
 
-    With WANDB_MODE=offline the run is kept in `STORE.wandb`; `wandb sync` uploads it later. A resumed run
-    continues under the same id. Settings are logged without local paths.
+    With WANDB_MODE=offline, the run is kept in `STORE.wandb`, from which `wandb sync` uploads it later. A
+    resumed run continues under the same id. Settings are logged without local paths.
     """
 
     name = "wandb"
@@ -39,13 +40,11 @@ class WandbTracker(Tracker):
         except wandb.errors.UsageError as error:
             reason = str(error).rstrip(".")
             raise SettingsError(
-                f"--track wandb: {reason}. Run `wandb login`, or set WANDB_MODE=offline to keep the run here"
+                f"--track wandb: {reason}. Run `wandb login`, or set WANDB_MODE=offline to log to a folder"
             ) from error
 
     def open(self, first_step: int) -> None:
-        """Starts or continues a run of Weights & Biases."""
-        import os
-
+        """Starts or continues a Weights & Biases run."""
         import wandb
 
         self._folder.mkdir(exist_ok=True)  # otherwise wandb uses a temporary folder
@@ -62,7 +61,7 @@ class WandbTracker(Tracker):
         )
 
     def _id(self, first_step: int) -> str:
-        """Returns the id of the run, which is saved in its folder so that the run can be resumed."""
+        """Returns the id of the run, which is saved in its folder so that a resumed run finds it."""
         path = self._folder / "run-id"
         with contextlib.suppress(OSError, UnicodeDecodeError):
             if first_step and (known := path.read_text().strip()):
@@ -73,7 +72,7 @@ class WandbTracker(Tracker):
 
     @classmethod
     def refusals(cls) -> tuple[type[Exception], ...]:
-        """Returns the exceptions of the disk and of wandb."""
+        """Returns the exceptions that the disk and wandb raise."""
         import wandb
 
         return (OSError, wandb.errors.Error)
@@ -83,7 +82,7 @@ class WandbTracker(Tracker):
         self._run.log({f"condense/{name}": value for name, value in values.items()}, step=step)
 
     def picture(self, pixels: npt.NDArray[np.uint8], step: int) -> None:
-        """Logs a picture."""
+        """Logs a contact sheet (H, W, 3) uint8."""
         import wandb
 
         self._run.log({"clips": wandb.Image(pixels)}, step=step)

@@ -1,4 +1,4 @@
-"""Gradient matching against plain loops and finite differences."""
+"""Gradient matching compared with plain loops and finite differences."""
 
 import pytest
 import torch
@@ -16,7 +16,7 @@ def test_the_distance_on_hand_made_gradients():
     assert float(gradient_distance(real, synthetic)) == pytest.approx(3.0)
 
 
-def test_the_distance_is_a_plain_loop_over_layers_and_channels():
+def test_the_distance_equals_a_plain_loop_over_layers_and_channels():
     generator = torch.Generator().manual_seed(0)
     shapes = [(4, 3, 3, 3), (4,), (2, 16)]
     real, synthetic = ([torch.randn(s, generator=generator) for s in shapes] for _ in range(2))
@@ -38,7 +38,7 @@ def distance(network, real, synthetic, label):
 
 def test_value_and_gradient_agree_with_finite_differences():
     torch.manual_seed(0)
-    # Smooth all the way, so that finite differences mean something, and in double precision.
+    # Smooth and in double precision, so that finite differences are meaningful.
     network = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.Tanh(), nn.Flatten(), nn.Linear(64, 2)).double()
     real, synthetic = torch.randn(5, 3, 4, 4).double(), torch.randn(2, 3, 4, 4).double()
     before = [p.detach().clone() for p in network.parameters()]
@@ -53,14 +53,14 @@ def test_value_and_gradient_agree_with_finite_differences():
     assert all(torch.equal(a, b) for a, b in zip(before, network.parameters(), strict=True))
 
 
-def test_the_same_frames_are_at_distance_zero():
+def test_equal_frames_have_distance_zero():
     network, frames = FrameConvNet(2, 8), torch.randn(3, 3, 8, 8)
     assert float(match_gradients(network, frames, frames, 0)[0]) == pytest.approx(0, abs=1e-2)
 
 
-def test_steps_along_the_gradient_bring_it_down():
+def test_gradient_steps_reduce_the_distance():
     torch.manual_seed(0)
-    # 32 pixels, as DC's own images: of 8 the three blocks leave one value per channel.
+    # 32 pixels, as in DC; with 8 pixels, the three blocks would leave one value per channel.
     network, real, synthetic = FrameConvNet(2, 32), torch.randn(6, 3, 32, 32) + 1, torch.randn(2, 3, 32, 32)
     first = None
     for _ in range(20):

@@ -1,4 +1,4 @@
-"""Where key frames start."""
+"""The initial key frames of a run."""
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ def test_positions_are_evenly_spaced(count, num_frames, positions):
     assert even_positions(count, num_frames).tolist() == positions
 
 
-def test_too_many_key_frames_are_refused():
+def test_more_key_frames_than_frames_raise_an_error():
     with pytest.raises(SettingsError, match=r"1 to 4"):
         even_positions(5, 4)
 
@@ -42,7 +42,7 @@ def test_noise_is_standard_normal_and_the_same_for_any_chunks(config, videos, mo
     assert abs(whole.std() - 1) < 0.01
 
 
-def test_groups_hold_whole_classes(config, videos, monkeypatch):
+def test_groups_contain_whole_classes(config, videos, monkeypatch):
     monkeypatch.setattr("dfs_store.condense.engine.initialise.chunk_clips", lambda *_: 5)
     groups = initial_key_frames(config(vpc=2).resolved(), videos, CPU, None)
     assert [[c.labels.tolist() for c in g] for g in groups] == [[[0, 0]], [[1, 1]], [[2, 2]]]
@@ -72,7 +72,7 @@ def test_real_frames_are_frames_of_clips_of_the_class(config, videos, init):
         assert sum(found) == 1
 
 
-def test_herding_starts_stand_for_their_class_better_than_random_ones(config, videos):
+def test_herded_clips_represent_their_class_better_than_random_ones(config, videos):
     network, _ = extractor_network("random", videos, 0, CPU, lambda _: None)
     features = features_of(network, videos)
 
@@ -85,5 +85,5 @@ def test_herding_starts_stand_for_their_class_better_than_random_ones(config, vi
     assert distance("herding") < distance("real")
 
 
-def test_noise_starts_from_no_clip(config, videos):
+def test_noise_does_not_start_from_a_real_clip(config, videos):
     assert real_starts(config(init="noise").resolved(), videos, CPU) is None

@@ -1,4 +1,4 @@
-"""Rendering, its adjoint, the SGD step and insertion of trainable key frames."""
+"""Interpolation, its adjoint, the SGD step and insertion of trainable key frames."""
 
 import numpy as np
 import pytest
@@ -27,7 +27,7 @@ def test_rendering_is_the_weight_matrix_times_the_key_frames():
         assert torch.equal(rendered[clip, positions], keys)
 
 
-def test_pull_back_is_what_autograd_gives():
+def test_pull_back_equals_the_gradient_of_autograd():
     key_frames, frames = make()
     leaves = [f.clone().requires_grad_() for f in frames]
     rendered = torch.stack(
@@ -42,7 +42,7 @@ def test_pull_back_is_what_autograd_gives():
     torch.testing.assert_close(key_frames.pull_back(gradient), expected)
 
 
-def test_the_step_is_that_of_torch_sgd():
+def test_a_step_equals_a_step_of_torch_sgd():
     key_frames, _ = make()
     parameter = key_frames.frames.clone().requires_grad_()
     optimizer = torch.optim.SGD([parameter], lr=0.3, momentum=0.95)
@@ -74,7 +74,7 @@ def test_an_inserted_key_frame_is_the_interpolant_with_zero_momentum():
 @pytest.mark.parametrize(
     ("clip", "position"), [(0, 0), (0, 7), (0, 8), (0, -1), (1, 3), (3, 4)], ids=lambda v: str(v)
 )
-def test_insertion_refuses_what_is_no_candidate(clip, position):
+def test_inserting_at_a_position_that_is_not_a_candidate_raises_an_error(clip, position):
     key_frames, _ = make()
     before = key_frames.frames.clone()
     with pytest.raises(PositionsError, match=str(position) if clip != 3 else "single key frame"):
@@ -82,13 +82,13 @@ def test_insertion_refuses_what_is_no_candidate(clip, position):
     assert torch.equal(key_frames.frames, before)
 
 
-def test_insertion_refuses_the_same_position_twice():
+def test_inserting_twice_at_the_same_position_raises_an_error():
     key_frames, _ = make()
     with pytest.raises(PositionsError):
         key_frames.insert([(0, 3), (0, 3)], step=0)
 
 
-def test_numbers_that_do_not_fit_are_refused():
+def test_inconsistent_numbers_of_key_frames_raise_an_error():
     with pytest.raises(ClipError, match="clip 0 has 2 key frames but 3 positions"):
         TrainableKeyFrames([torch.zeros(2, 1, 1, 1)], [[0, 1, 3]], [0], 4)
     with pytest.raises(ClipError, match="1, 1 and 2"):

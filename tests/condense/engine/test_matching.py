@@ -1,4 +1,4 @@
-"""The loss and its gradient against the plain loop that the paper's formula says."""
+"""The loss and its gradient compared with a plain loop over the paper's formula."""
 
 from itertools import pairwise
 
@@ -52,8 +52,8 @@ def plain(network, clips):
 
 
 @pytest.mark.parametrize("cuts", [[6], [2, 4], [1, 5], [1, 1, 1, 1, 1, 1]], ids=str)
-def test_loss_and_gradient_are_those_of_the_plain_loop(network, clips, plain, cuts):
-    """Also where the clips of a class lie in several chunks."""
+def test_loss_and_gradient_equal_those_of_the_plain_loop(network, clips, plain, cuts):
+    """This includes classes whose clips are in several chunks."""
     keys, real = clips
     bounds = np.concatenate(([0], np.cumsum(cuts)))
     chunks = [
@@ -79,7 +79,7 @@ def test_class_means_are_means_of_embeddings(network, clips):
     torch.testing.assert_close(means[1], expected, atol=1e-6, rtol=1e-5)
 
 
-def test_bf16_is_near_but_not_the_same(network, clips):
+def test_bf16_is_close_but_not_equal(network, clips):
     exact = class_means(network, iter(clips[1]))
     near = class_means(network, iter(clips[1]), precision="bf16")
     difference = float((near - exact).norm() / exact.norm())

@@ -30,7 +30,7 @@ def test_steps_insert_between_warmup_and_cooldown(iterations, warmup, cooldown):
         )
 
 
-def test_a_share_is_the_decimal_that_was_typed():
+def test_a_share_is_the_decimal_number_as_typed():
     """In floating point 0.29 * 100 is 28.999999999999996."""
     assert Schedule(100, 0.29, 0.57).phases == (
         ("warm-up", 0, 29),
@@ -47,7 +47,7 @@ def test_a_run_without_insertion_has_one_phase():
     assert schedule.phases == (("matching", 0, 10),)
 
 
-def test_the_paper_leaves_sixty_of_a_hundred_steps():
+def test_the_papers_insertion_phase_has_sixty_of_a_hundred_steps():
     schedule = Schedule(100, 0.2, 0.2)
     assert sum(map(schedule.inserts, range(100))) == 60
 
@@ -57,7 +57,7 @@ def steps_that_test(schedule):
 
 
 @pytest.mark.parametrize("share", [0.0, 1e-300, 0.01, 1 / 60])
-def test_every_step_of_the_phase_tests_if_the_share_is_a_step_or_less(share):
+def test_every_step_tests_if_an_interval_is_at_most_a_step(share):
     assert steps_that_test(Schedule(100, 0.2, 0.2, share)) == list(range(20, 80))
 
 
@@ -93,6 +93,6 @@ def test_an_empty_phase_has_no_tests():
         (10, 0.6, 0.5, "0.6"),
     ],
 )
-def test_nonsense_is_refused_by_name(iterations, warmup, cooldown, named):
+def test_an_invalid_value_raises_an_error_that_names_its_setting(iterations, warmup, cooldown, named):
     with pytest.raises(SettingsError, match=named):
         Schedule(iterations, warmup, cooldown)

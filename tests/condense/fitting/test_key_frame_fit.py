@@ -1,4 +1,4 @@
-"""Key frames of real clips: optimal positions against brute force, least squares against NumPy's."""
+"""Key frames fitted to real clips, compared with brute force and with NumPy's least squares."""
 
 import itertools
 
@@ -34,7 +34,7 @@ def placements(length, count):
 
 @given(clips())
 @settings(deadline=None)
-def test_positions_are_the_best_of_all_for_key_frames_of_the_clip(clip):
+def test_positions_are_optimal_for_key_frames_taken_from_the_clip(clip):
     for count, fit in enumerate(best_fits(gram_matrix(clip)), start=1):
         if len(fit.positions) == count > 1:
             best = min(error_at(clip, p, clip[p]) for p in placements(len(clip), count))
@@ -45,7 +45,7 @@ def test_positions_are_the_best_of_all_for_key_frames_of_the_clip(clip):
 
 @given(clips())
 @settings(deadline=None)
-def test_values_are_the_least_squares_and_the_error_is_what_they_leave(clip):
+def test_values_are_least_squares_and_the_error_is_their_residual(clip):
     scale = float((clip.astype(np.float64) ** 2).sum())
     last = np.inf
     for fit in best_fits(gram_matrix(clip)):
@@ -57,10 +57,10 @@ def test_values_are_the_least_squares_and_the_error_is_what_they_leave(clip):
         assert fit.error <= error_at(clip, fit.positions, clip[fit.positions]) + 1e-8 * scale
         assert fit.error <= last
         last = fit.error
-    assert last <= 1e-8 * scale  # as many key frames as needed: nothing is lost
+    assert last <= 1e-8 * scale  # with all the key frames that it needs, the clip is exact
 
 
-def test_a_clip_that_is_linear_between_frames_needs_these_frames_alone():
+def test_a_piecewise_linear_clip_needs_only_its_corner_frames():
     corners = np.random.default_rng(0).normal(size=(4, 3, 5, 5)).astype(np.float32)
     clip = np.tensordot(weight_matrix([0, 2, 3, 7], 8), corners, axes=1)
     fits = best_fits(gram_matrix(clip))
@@ -69,7 +69,7 @@ def test_a_clip_that_is_linear_between_frames_needs_these_frames_alone():
     np.testing.assert_allclose(fitted_key_frames(clip, fits[3].positions), corners, atol=1e-5)
 
 
-def test_one_key_frame_is_the_mean_frame_and_a_still_clip_needs_no_more():
+def test_one_key_frame_is_the_mean_frame_and_suffices_for_a_still_clip():
     clip = np.random.default_rng(1).normal(size=(5, 4)).astype(np.float32)
     (position,) = best_fits(gram_matrix(clip))[0].positions
     assert position == 0
@@ -80,7 +80,7 @@ def test_one_key_frame_is_the_mean_frame_and_a_still_clip_needs_no_more():
 
 @given(st.data())
 @settings(deadline=None)
-def test_sharing_out_is_as_good_as_brute_force_where_gains_fall(data):
+def test_sharing_out_equals_brute_force_if_gains_decrease(data):
     num_clips = data.draw(st.integers(1, 4))
     gains = st.lists(st.integers(0, 20), min_size=3, max_size=3).map(lambda g: sorted(g, reverse=True))
     curves = []
@@ -106,7 +106,7 @@ def test_sharing_out_is_not_misled_by_rounding():
     assert share_out_key_frames([[0.3, 0.2, 0.1, 0.0], [0.7, 0.6, 0.5, 0.4]], 8) == [4, 4]
 
 
-def test_sharing_out_takes_a_step_that_pays_only_as_a_whole():
-    # The first clip gains nothing from a second key frame but all from a third; the second gains a little.
+def test_sharing_out_takes_two_key_frames_that_help_only_together():
+    # The first clip gains nothing from a second key frame, but everything from a third.
     assert share_out_key_frames([[100.0, 100.0, 0.0], [50.0, 40.0, 39.0]], 4) == [3, 1]
     assert share_out_key_frames([[100.0, 100.0, 0.0], [50.0, 40.0, 39.0]], 3) == [1, 2]

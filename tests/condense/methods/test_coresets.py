@@ -1,4 +1,4 @@
-"""Random, herding and k-center: the choice against brute force on small sets, and whole runs."""
+"""Random, herding and k-center: the choice compared with brute force, and whole runs."""
 
 import itertools
 
@@ -29,8 +29,8 @@ def features_and_count(draw):
     return np.array(rows), draw(st.integers(1, n))
 
 
-def test_herding_on_a_line():
-    # Mean 2. First the one nearest to it, then the one that brings the sum of two nearest to 4, and so on.
+def test_herding_chooses_as_expected_on_a_line():
+    # The mean is 2: first the nearest value, then the one that brings the sum of two nearest to 4, and so on.
     features = np.array([[0.0], [1.0], [2.0], [3.0], [4.0]])
     assert herd(features, 5) == [2, 1, 3, 0, 4]
 
@@ -42,7 +42,7 @@ def test_each_herded_clip_is_the_best_next_one(drawn):
     assert len(set(chosen)) == count
     mean = features.mean(axis=0)
     for i, clip in enumerate(chosen):
-        # By the definition, clip by clip: the mean of the chosen ones would be nearest to the mean.
+        # By definition, each choice brings the mean of the chosen clips nearest to the mean of all clips.
         distance = {
             other: np.linalg.norm((i + 1) * mean - features[[*chosen[:i], other]].sum(axis=0))
             for other in set(range(len(features))) - set(chosen[:i])
@@ -55,7 +55,7 @@ def radius(features, centres):
 
 
 @given(features_and_count())
-def test_k_center_is_within_twice_the_best_that_brute_force_finds(drawn):
+def test_k_center_is_within_twice_the_optimum_of_brute_force(drawn):
     features, count = drawn
     chosen = cover(features, count)
     assert len(set(chosen)) == count
@@ -66,18 +66,18 @@ def test_k_center_is_within_twice_the_best_that_brute_force_finds(drawn):
         for rest in itertools.combinations(set(range(len(features))) - {chosen[0]}, count - 1)
     )
     assert radius(features, chosen) <= 2 * best + 1e-9
-    for i in range(1, count):  # each one the farthest from those before it
+    for i in range(1, count):  # each clip is the farthest from all previous ones
         gaps = [min(np.linalg.norm(f - features[c]) for c in chosen[:i]) for f in features]
         assert gaps[chosen[i]] >= max(gaps) - 1e-9
 
 
-def test_k_center_takes_the_corners():
+def test_k_center_chooses_the_corners():
     features = np.array([[0.1, 0.0], [10.0, 0.0], [10.0, 1.0], [-10.0, 0.0], [0.0, -6.0]])
     assert cover(features, 3) == [0, 3, 2]
 
 
 @pytest.mark.parametrize(("method", "choose"), [("herding", herd), ("k-center", cover)])
-def test_a_run_keeps_the_chosen_clips_whole(config, videos, method, choose):
+def test_a_run_keeps_all_frames_of_the_chosen_clips(config, videos, method, choose):
     settings = config(method=method, extractor="random", vpc=3, iterations=None, lr=None, batch_real=None)
     condense(settings, videos)
     network, origin = extractor.extractor_network("random", videos, 0, torch.device("cpu"), lambda _: None)
@@ -109,14 +109,14 @@ def test_a_run_keeps_the_chosen_clips_whole(config, videos, method, choose):
         (2, 1, [1], [0]),
     ],
 )
-def test_frames_are_kept_evenly_and_one_alone_is_the_middle_one(num_frames, key_frames, frames, positions):
+def test_kept_frames_are_evenly_spaced_or_the_middle_frame(num_frames, key_frames, frames, positions):
     kept, stored_at = kept_frames(num_frames, key_frames)
     assert (kept.tolist(), stored_at.tolist()) == (list(frames), list(positions))
 
 
 @pytest.mark.parametrize("method", ["random", "herding", "k-center"])
 @pytest.mark.parametrize(("key_frames", "frames"), [(1, [3]), (2, [0, 5]), (3, [0, 2, 5]), (6, range(6))])
-def test_some_frames_of_a_clip_are_kept_as_they_are(config, videos, method, key_frames, frames):
+def test_kept_frames_are_unchanged(config, videos, method, key_frames, frames):
     settings = config(method=method, key_frames=key_frames, extractor="random").resolved()
     plan = plan_run(settings, videos)
     condense(settings, videos)
@@ -133,11 +133,11 @@ def test_some_frames_of_a_clip_are_kept_as_they_are(config, videos, method, key_
             assert store.labels[number] == videos.labels[real]
             expected = videos.clip(real).numpy().transpose(1, 0, 2, 3)[frames]
             np.testing.assert_allclose(store.key_frames(number), expected, atol=1e-6)
-            if key_frames == 1:  # repeated, whatever the time
+            if key_frames == 1:  # runs repeat, apart from the time
                 np.testing.assert_array_equal(store.clip(number), np.repeat(store.key_frames(number), 6, 0))
 
 
-def test_the_same_clips_are_drawn_whatever_is_kept_of_them(config, videos):
+def test_the_choice_does_not_depend_on_how_many_frames_are_kept(config, videos):
     condense(config(method="random", key_frames=2, seed=3), videos)
     with open_store(config().out) as store:
         found = [source["clip"] for source in store.attributes["provenance"]["sources"]]
@@ -145,7 +145,7 @@ def test_the_same_clips_are_drawn_whatever_is_kept_of_them(config, videos):
     assert found == [videos.source(clip)["clip"] for clip in drawn]
 
 
-def test_kept_frames_of_a_file_are_named_by_their_numbers_in_it(config, tmp_path, monkeypatch):
+def test_the_source_numbers_kept_frames_as_in_their_file(config, tmp_path, monkeypatch):
     monkeypatch.setenv("DFS_CACHE", str(tmp_path / "cache"))
     for name in ("a", "b"):
         for frame in range(9):
@@ -162,14 +162,14 @@ def test_kept_frames_of_a_file_are_named_by_their_numbers_in_it(config, tmp_path
             for number, source in enumerate(sources):
                 assert source["file"] == clips.source(number)["file"]
                 assert source["frames"] == [clips.source(number)["frames"][frame] for frame in kept]
-                # Every picture has its own grey, which tells its number in the folder.
+                # Every picture has its own grey level, which identifies its number in the folder.
                 mean, std = (np.array(clips.normalization[k]).reshape(3, 1, 1) for k in ("mean", "std"))
                 greys = (store.key_frames(number) * std + mean).mean(axis=(1, 2, 3)) * 255 / 20
                 assert greys.round(2).tolist() == source["frames"]
 
 
 @pytest.mark.parametrize("method", ["random", "herding", "k-center"])
-def test_more_key_frames_than_frames_are_refused_before_clips_are_chosen(config, videos, method):
+def test_more_key_frames_than_frames_raise_an_error_before_clips_are_chosen(config, videos, method):
     settings = config(method=method, key_frames=7).resolved()
     said = r"--key-frames must be 1 to 6 for clips of 6 frames, got 7"
     with pytest.raises(SettingsError, match=said):
@@ -187,7 +187,7 @@ def one_pass(monkeypatch, tmp_path):
     return tmp_path / "cache" / "extractors"
 
 
-def test_a_trained_extractor_is_trained_once_and_named(config, videos, tmp_path, one_pass):
+def test_a_trained_extractor_is_trained_once_and_recorded(config, videos, tmp_path, one_pass):
     origins, trained = [], []
     for seed in (0, 1):
         events = []
@@ -200,10 +200,10 @@ def test_a_trained_extractor_is_trained_once_and_named(config, videos, tmp_path,
     assert origins[0] == origins[1]
     assert origins[0]["kind"] == "trained"
     (kept,) = one_pass.iterdir()
-    # The file in the cache is one that --extractor takes, too.
+    # --extractor also accepts the file in the cache.
     _, origin = extractor.extractor_network(str(kept), videos, 0, torch.device("cpu"), lambda _: None)
     assert origin["sha256"] == origins[0]["sha256"]
-    # It is listed with the prepared clips, and can be removed like them.
+    # It is listed with the prepared clips and can be removed in the same way.
     (entry,) = list_entries()
     assert (entry["kind"], entry["key"]) == ("extractor", f"extractors/{kept.name}")
     assert remove_entry(entry["key"]) == entry["size_bytes"] > 0
@@ -212,14 +212,14 @@ def test_a_trained_extractor_is_trained_once_and_named(config, videos, tmp_path,
         remove_entry(entry["key"])
 
 
-def test_features_do_not_depend_on_the_company(videos, monkeypatch):
+def test_features_do_not_depend_on_the_other_clips(videos, monkeypatch):
     network, _ = extractor.extractor_network("random", videos, 0, torch.device("cpu"), lambda _: None)
     together = extractor.features_of(network, videos)
     monkeypatch.setattr(extractor, "_FEATURE_BATCH", 1)
     np.testing.assert_allclose(together, extractor.features_of(network, videos), rtol=1e-4, atol=1e-6)
 
 
-def test_bad_extractors_are_refused_by_name(config, videos, tmp_path):
+def test_an_unusable_extractor_raises_an_error_that_names_it(config, videos, tmp_path):
     other = tmp_path / "other.pt"
     torch.save(ConvNet3D(7, 6, 43).state_dict(), other)
     nonsense, empty = tmp_path / "nonsense.pt", tmp_path / "empty.pt"

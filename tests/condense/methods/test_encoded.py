@@ -1,4 +1,4 @@
-"""Condensing into image files: what is stated is measured on the files, and a budget is kept."""
+"""Condensing to image files: recorded errors match the files, and budgets are kept."""
 
 from dataclasses import replace
 
@@ -7,22 +7,23 @@ import pytest
 
 from dfs_store import open_store
 from dfs_store.condense import ClipsFitted, StepDone, condense
-from dfs_store.condense.fitting.share_out import Option, share_out
+from dfs_store.condense.fitting.share_out import PricedOption, share_out
 from dfs_store.errors import SettingsError
 from dfs_store.format import copy_store, verify
 from dfs_store.format.coded.levels import pixel_levels
 from tests.condense.methods.test_pack import PACK, rms
+from tests.condense.stopped_runs import condense_until
 
 ENCODINGS = ["webp", "avif"]
 
 
 def psnr_of(store, videos):
-    """PSNR of every clip as rebuilt from the store, in dB."""
+    """Returns the PSNR of every clip rebuilt from the store, in dB."""
     return np.array([20 * np.log10(255 / rms(store, videos, number)[0]) for number in range(len(store))])
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
-def test_the_error_stated_is_that_of_the_rebuilt_clips(config, videos, encoding):
+def test_the_recorded_error_is_the_error_of_the_rebuilt_clips(config, videos, encoding):
     settings = config(**PACK, key_frames=3, encoding=encoding)
     condense(settings, videos)
     with open_store(settings.out) as store:
@@ -54,7 +55,7 @@ def test_a_budget_is_kept_and_shared_out_over_clips_and_quality(config, videos, 
     assert told == [(number, 12) for number in range(1, 13)]
 
 
-def test_a_budget_without_a_quality_loses_less_than_with_one(config, videos, tmp_path):
+def test_choosing_the_quality_lowers_the_error_within_a_budget(config, videos, tmp_path):
     found = {}
     for encoding in ("webp", "webp:95"):
         settings = config(**PACK, budget="9kB", encoding=encoding, out=str(tmp_path / f"{encoding}.zarr"))
@@ -64,14 +65,14 @@ def test_a_budget_without_a_quality_loses_less_than_with_one(config, videos, tmp
     assert found["webp"] > found["webp:95"] + 1
 
 
-def test_a_largest_error_holds_after_encoding(config, videos):
+def test_max_error_is_kept_after_encoding(config, videos):
     settings = config(**PACK, max_error=12.0, encoding="webp:90")
     condense(settings, videos)
     with open_store(settings.out) as store:
         assert max(rms(store, videos, number)[0] for number in range(len(store))) <= 12.0 + 1e-3
 
 
-def test_real_clips_are_encoded_as_a_copy_of_their_store_would_be(config, videos, tmp_path):
+def test_real_clips_are_encoded_like_a_copy_of_their_store(config, videos, tmp_path):
     plain = config(method="random")
     coded = config(method="random", encoding="webp:90", out=str(tmp_path / "coded.zarr"))
     for settings in (plain, coded):
@@ -105,7 +106,7 @@ def test_trained_frames_are_encoded_after_training(config, videos, tmp_path, met
     copy_store(plain.out, tmp_path / "copy.zarr", encoding="webp:30")
     with open_store(coded.out) as store, open_store(tmp_path / "copy.zarr") as copy:
         assert store.content_digest == copy.content_digest
-        # At this learning rate the key frames of dfs leave the range of pixels, so a level stands for more.
+        # At this learning rate, the key frames of dfs exceed the range of pixels, so each level spans more.
         assert method == "dm" or (store.levels.scale > pixel_levels(store.normalization, 3).scale).all()
 
 
@@ -113,13 +114,7 @@ def test_an_encoded_run_resumes_to_the_same_clips(config, videos, tmp_path):
     whole = config(encoding="avif:40", out=str(tmp_path / "whole.zarr"))
     condense(whole, videos)
     halted = config(encoding="avif:40", out=str(tmp_path / "halted.zarr"))
-
-    def stop(event):
-        if isinstance(event, StepDone) and event.step == 2:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        condense(halted, videos, on_event=stop)
+    condense_until(2, halted, videos)
     condense(replace(halted, resume=True), videos)
     with open_store(whole.out) as first, open_store(halted.out) as second:
         assert first.content_digest == second.content_digest
@@ -138,15 +133,15 @@ def test_an_encoded_run_resumes_to_the_same_clips(config, videos, tmp_path):
         ),
     ],
 )
-def test_nonsense_is_refused_and_leaves_nothing(config, videos, tmp_path, changes, said):
+def test_invalid_settings_raise_an_error_and_leave_no_files(config, videos, tmp_path, changes, said):
     with pytest.raises(SettingsError, match=said):
         condense(config(**changes), videos)
     assert not list(tmp_path.iterdir())
 
 
 def test_a_budget_goes_where_it_lowers_the_error_most():
-    flat = [Option(10, 5.0), Option(40, 4.0)]
-    steep = [Option(10, 100.0), Option(20, 90.0), Option(30, 20.0), Option(35, 25.0)]
-    assert share_out([flat, steep], 40) == [0, 2]  # along the hull: 20 is skipped, 35 is no better than 30
+    flat = [PricedOption(10, 5.0), PricedOption(40, 4.0)]
+    steep = [PricedOption(10, 100.0), PricedOption(20, 90.0), PricedOption(30, 20.0), PricedOption(35, 25.0)]
+    assert share_out([flat, steep], 40) == [0, 2]  # the hull skips 20, and 35 is not better than 30
     assert share_out([flat, steep], 70) == [1, 2]
     assert share_out([flat, steep], 39) == [0, 0]

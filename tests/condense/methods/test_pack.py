@@ -1,4 +1,4 @@
-"""Real clips reduced to key frames: by number, by error, by budget."""
+"""Real clips reduced to key frames by number, error or budget."""
 
 import itertools
 
@@ -15,7 +15,7 @@ PACK = {"method": "pack", "extractor": "random", "iterations": None, "lr": None,
 
 
 def rms(store, videos, number):
-    """Root-mean-square error of a stored clip, in 8-bit levels, and its source."""
+    """Returns the root-mean-square error of a stored clip, in 8-bit levels, and its source."""
     source = store.attributes["provenance"]["sources"][number]
     real = next(i for i in range(len(videos)) if videos.source(i)["clip"] == source["clip"])
     std = np.array(videos.normalization["std"]).reshape(3, 1, 1)
@@ -24,7 +24,7 @@ def rms(store, videos, number):
 
 
 @pytest.mark.parametrize("dtype", [None, "float32"])
-def test_a_number_of_key_frames(config, videos, dtype):
+def test_key_frames_limits_the_number_per_clip(config, videos, dtype):
     settings = config(**PACK, key_frames=3, dtype=dtype)
     condense(settings, videos)
     with open_store(settings.out) as store:
@@ -42,7 +42,7 @@ def test_a_number_of_key_frames(config, videos, dtype):
         assert store.attributes["provenance"]["extractor"]["kind"] == "random"
 
 
-def test_a_largest_error_takes_the_fewest_key_frames_that_keep_it(config, videos, tmp_path):
+def test_max_error_uses_the_fewest_key_frames_that_keep_it(config, videos, tmp_path):
     counts = []
     for allowed in (0.0, 5.0, 15.0, 255.0):
         settings = config(**PACK, max_error=allowed, dtype="float32", out=str(tmp_path / f"{allowed}.zarr"))
@@ -70,8 +70,8 @@ def test_a_budget_is_kept_and_used(config, videos, tmp_path, dtype):
         assert np.diff(store.offsets)[np.asarray(store.labels) == still].tolist() == [1, 1]
 
 
-def test_clips_keep_moving_where_the_budget_allows(config, videos, tmp_path):
-    """Two key frames of every clip that moves come before a third of any; --min-key-frames asks for more."""
+def test_clips_keep_at_least_two_key_frames_if_the_budget_allows(config, videos, tmp_path):
+    """Moving clips have two key frames before any clip has a third; --min-key-frames raises the minimum."""
     frame = 3 * 43 * 43 + 40
     for number, fewest, expected in ((12, None, 2), (11, None, 1), (20, 3, 3)):
         budget = number * frame
@@ -109,7 +109,7 @@ def test_clips_keep_moving_where_the_budget_allows(config, videos, tmp_path):
         ({"vpc": 6, "key_frames": 2}, "--vpc 6 needs 6 real clips"),
     ],
 )
-def test_nonsense_is_refused_and_leaves_nothing(config, videos, tmp_path, changes, said):
+def test_invalid_settings_raise_an_error_and_leave_no_files(config, videos, tmp_path, changes, said):
     with pytest.raises(SettingsError, match=said):
         condense(config(**{**PACK, **changes}), videos)
     assert not list(tmp_path.iterdir())
@@ -118,5 +118,5 @@ def test_nonsense_is_refused_and_leaves_nothing(config, videos, tmp_path, change
 @pytest.mark.parametrize(
     ("text", "size"), [("20MiB", 20 * 2**20), ("1.5 GB", 1_500_000_000), ("300000", 300_000), ("7kib", 7168)]
 )
-def test_sizes_are_read_as_people_write_them(text, size):
+def test_a_budget_may_be_written_with_a_unit(text, size):
     assert parse_bytes(text, "--budget") == size

@@ -1,4 +1,4 @@
-"""Static-dynamic: joining by hand, both stages, resuming, and what other readers see."""
+"""Static-dynamic: joining memories by hand, both stages, resuming, and other readers."""
 
 import sys
 
@@ -27,6 +27,7 @@ from dfs_store.errors import CheckpointError, DamagedStoreError, DivergedError
 from dfs_store.evaluate import StoreClips, clips_of
 from dfs_store.format import copy_store
 from dfs_store.networks import FrameConvNet
+from tests.condense.stopped_runs import condense_until
 
 
 @pytest.fixture
@@ -57,11 +58,11 @@ def same(one, other):
 
 
 @pytest.mark.parametrize(("vpc", "mebibytes"), [(1, 90.9), (5, 454.6)])
-def test_storage_is_what_the_paper_counts_for_miniucf(vpc, mebibytes):
+def test_storage_equals_the_papers_count_for_miniucf(vpc, mebibytes):
     assert memory_bytes(50, vpc, 16, (3, 112, 112)) / 2**20 == pytest.approx(mebibytes, abs=0.05)
 
 
-def test_a_pair_is_joined_as_the_method_says(memory):
+def test_a_pair_is_joined_by_the_convolution(memory):
     videos, static, dynamic = np.array([3, 0, 5]), np.array([1, 0, 1]), np.array([0, 1, 1])
     clips = memory.render(videos, static, dynamic)
     assert clips.shape == (3, 6, 3, 5, 5)
@@ -75,7 +76,7 @@ def test_a_pair_is_joined_as_the_method_says(memory):
     assert memory.labels(videos).tolist() == [1, 0, 2]
 
 
-def test_the_gradient_of_clips_becomes_that_of_memory_and_integrator(memory):
+def test_the_gradient_of_clips_reaches_the_memories_and_the_integrator(memory):
     memory.dynamic.requires_grad_()
     chunk = MemoryClips(memory, np.arange(6), np.array([[0, 1]] * 6))
     assert not chunk.render().requires_grad
@@ -85,11 +86,11 @@ def test_the_gradient_of_clips_becomes_that_of_memory_and_integrator(memory):
     wanted = torch.autograd.grad((clips * gradient).sum(), [memory.dynamic, memory.integrator.weight])
     torch.testing.assert_close(memory.dynamic.grad, wanted[0])
     torch.testing.assert_close(memory.integrator.weight.grad, wanted[1])
-    assert torch.count_nonzero(memory.dynamic.grad[:, ::2]) == 0  # the memories that no video picked
+    assert torch.count_nonzero(memory.dynamic.grad[:, ::2]) == 0  # the memories that no clip picked
     assert memory.static.grad is None
 
 
-def test_a_run_has_both_stages_and_ends_in_a_store_for_every_reader(sd_config, videos):
+def test_a_run_has_both_stages_and_writes_a_store_for_every_reader(sd_config, videos):
     settings, events = sd_config(dtype="uint8"), []
     condense(settings, videos, on_event=events.append)
     steps = [e for e in events if isinstance(e, StepDone)]
@@ -124,7 +125,7 @@ def test_a_run_has_both_stages_and_ends_in_a_store_for_every_reader(sd_config, v
     assert not checkpoint_path(settings.out).exists()
 
 
-def test_each_stage_moves_its_own_memory_only(sd_config, videos, tmp_path):
+def test_each_stage_trains_only_its_own_memory(sd_config, videos, tmp_path):
     outs = {}
     for name, static, dynamic in (("start", 1, 1), ("more static", 2, 1), ("more dynamic", 1, 2)):
         outs[name] = str(tmp_path / f"{name}.zarr")
@@ -197,7 +198,7 @@ def test_two_static_steps_are_gradient_matching_by_hand(sd_config, videos):
             velocity = 0.5 * velocity + gradient
             static = static - 0.2 * velocity
             assert event.loss == pytest.approx(float(loss.detach()), rel=1e-3)
-            # Cosines of tiny gradients amplify rounding: compare with how far the memories have moved.
+            # Cosines of tiny gradients amplify rounding, so compare with how far the memories have moved.
             assert (run.memory.static - static).norm() < 0.01 * (static - start).norm()
     assert len(seen) > 1
 
@@ -213,7 +214,7 @@ def test_classes_in_several_chunks_are_matched_as_one(sd_config, videos, tmp_pat
         np.testing.assert_allclose(one[name], other[name], rtol=1e-3, atol=1e-4)
 
 
-def test_the_same_seed_repeats_and_real_frames_can_be_the_start(sd_config, videos, tmp_path):
+def test_the_same_seed_repeats_and_memories_can_start_from_real_frames(sd_config, videos, tmp_path):
     one, two, three, real = (str(tmp_path / f"{n}.zarr") for n in ("1", "2", "3", "real"))
     for out, changes in ((one, {}), (two, {}), (three, {"seed": 1}), (real, {"init": "real"})):
         condense(sd_config(out=out, static_iterations=1, iterations=1, **changes), videos)
@@ -222,44 +223,28 @@ def test_the_same_seed_repeats_and_real_frames_can_be_the_start(sd_config, video
     assert abs(arrays(real)["static"]).max() < 4 < abs(arrays(one)["static"]).max()  # frames, not noise
 
 
-class Stop(BaseException):
-    """Stands for Ctrl-C."""
-
-
 @pytest.mark.parametrize("last", [0, 1, 2, 3])
-def test_a_stopped_run_goes_on_to_the_same_arrays(sd_config, videos, tmp_path, last):
+def test_a_stopped_run_resumes_to_the_same_arrays(sd_config, videos, tmp_path, last):
     whole, stopped = str(tmp_path / "whole.zarr"), str(tmp_path / "stopped.zarr")
     condense(sd_config(out=whole), videos)
-
-    def stop(event):
-        if isinstance(event, StepDone) and event.step == last:
-            raise Stop
-
-    with pytest.raises(Stop):
-        condense(sd_config(out=stopped), videos, on_event=stop)
+    condense_until(last, sd_config(out=stopped), videos)
     assert checkpoint_path(stopped).exists()
     condense(sd_config(out=stopped, resume=True), videos)
     assert same(whole, stopped)
 
 
 @pytest.mark.parametrize("flag", ["--static-lr", "--lr", "--integrator-lr"])
-def test_a_run_that_diverges_in_its_last_step_names_its_stage_and_leaves_nothing(sd_config, videos, flag):
+def test_a_run_that_diverges_in_its_last_step_names_the_stage_and_leaves_no_store(sd_config, videos, flag):
     settings = sd_config(static_iterations=1, iterations=1, **{flag.strip("-").replace("-", "_"): 3e38})
     with pytest.raises(DivergedError, match=f"at step [01]: .* with {flag} 3e"):
         condense(settings, videos)
     assert not checkpoint_path(settings.out).exists()
 
 
-def test_a_checkpoint_of_other_clips_is_refused(sd_config, videos):
+def test_a_checkpoint_of_different_clips_raises_an_error(sd_config, videos):
     from dfs_store import open_videos
 
-    def stop(event):
-        if isinstance(event, StepDone):
-            raise Stop
-
-    settings = sd_config()
-    with pytest.raises(Stop):
-        condense(settings, videos, on_event=stop)
+    condense_until(0, sd_config(), videos)
     for changed in ({"frames": 5}, {"classes": ("fast", "still")}):
         cut = {"frames": 6, "size": 43, "clips_per_class": 5, "classes": videos.classes, **changed}
         others = open_videos("moving-shapes", **cut)
@@ -267,7 +252,7 @@ def test_a_checkpoint_of_other_clips_is_refused(sd_config, videos):
             condense(sd_config(resume=True), others)
 
 
-def test_real_clips_to_start_from_are_named(sd_config, videos):
+def test_the_real_clips_at_the_start_are_recorded(sd_config, videos):
     settings = sd_config(static_iterations=1, iterations=1, init="real")
     condense(settings, videos)
     with open_store(settings.out) as store:
@@ -276,7 +261,7 @@ def test_real_clips_to_start_from_are_named(sd_config, videos):
     assert sources == [videos.source(number) for number in numbers]
 
 
-def test_evaluation_draws_the_pairs_afresh_every_epoch(sd_config, videos):
+def test_evaluation_draws_new_pairs_in_every_epoch(sd_config, videos):
     settings = sd_config(static_iterations=1, iterations=1)
     condense(settings, videos)
     clips = clips_of(settings.out)
@@ -292,18 +277,18 @@ def test_evaluation_draws_the_pairs_afresh_every_epoch(sd_config, videos):
     assert sorted(first[1].tolist()) == [0, 0, 1, 1, 2, 2]
     assert torch.equal(first[0], again[0])
     seen = {tuple(clip.flatten()[:50].tolist()) for x, _ in (epoch(n) for n in range(30)) for clip in x}
-    assert len(seen) == 6 * 4  # every video in each of its four pairs
+    assert len(seen) == 6 * 4  # every clip in each of its four pairs
     assert not torch.equal(first[0], second[0])
 
 
-def test_a_copy_of_some_classes_is_evaluated_on_its_key_frames(sd_config, videos, tmp_path):
+def test_a_copy_with_fewer_classes_is_evaluated_on_its_key_frames(sd_config, videos, tmp_path):
     settings = sd_config(static_iterations=1, iterations=1)
     condense(settings, videos)
     copy_store(settings.out, tmp_path / "part.h5", classes=["fast", "slow"])
     assert isinstance(clips_of(tmp_path / "part.h5"), StoreClips)
 
 
-def test_memories_that_do_not_fit_the_store_are_refused(tmp_path, memory):
+def test_memories_that_do_not_match_the_store_raise_an_error(tmp_path, memory):
     from dfs_store import StoreWriter
 
     half = {name: array.astype(np.float16) for name, array in memory.arrays().items()}

@@ -1,4 +1,4 @@
-"""A checkpoint's key frames go back into clips of the same kind alone, however they are cut into chunks."""
+"""Checkpoints restore key frames into any chunks of the same clips, and detect damage."""
 
 import errno
 import os
@@ -55,20 +55,20 @@ def test_states_of_several_ranks_are_restored_in_part(tmp_path):
         (chunk(3), r"contains 2 clips, but this run has 3"),
         (
             chunk(2, num_frames=8),
-            r"contains clips of 6 frames of \(3, 4, 4\), but this run has 8 of \(3, 4, 4\)",
+            r"clips of 6 frames with shape \(3, 4, 4\), but this run needs 8 frames with shape \(3, 4, 4\)",
         ),
         (
             chunk(2, size=5),
-            r"contains clips of 6 frames of \(3, 4, 4\), but this run has 6 of \(3, 5, 5\).*delete",
+            r"6 frames with shape \(3, 4, 4\), but this run needs 6 frames with shape \(3, 5, 5\).*delete",
         ),
     ],
 )
-def test_other_clips_are_refused(other, said):
+def test_different_clips_raise_an_error(other, said):
     with pytest.raises(CheckpointError, match=said):
         restore_key_frames(PATH, key_frame_state([[chunk(2)]]), [[other]])
 
 
-def test_any_changed_byte_of_a_checkpoint_is_harmless_or_damage(tmp_path):
+def test_any_changed_byte_of_a_checkpoint_is_harmless_or_reported(tmp_path):
     out = tmp_path / "run.zarr"
     state = key_frame_state([[chunk(2)]])
     save_checkpoint(checkpoint_path(out), 3, {"lr": 1.0}, state)
@@ -87,7 +87,7 @@ def test_any_changed_byte_of_a_checkpoint_is_harmless_or_damage(tmp_path):
             assert step == 3
             assert found.keys() == state.keys()
             assert all(np.array_equal(found[name], state[name]) for name in state)
-    assert damaged > 200  # of 344 changes; the others lie where nothing reads
+    assert damaged > 200  # of 344 changes; the others are in bytes that are never read
 
 
 def wrong(name, change):
@@ -101,7 +101,7 @@ def without(name):
     return lambda state: state.pop(name)
 
 
-# Whole archives with checksums of their own, as somebody would write who means harm.
+# Complete archives with valid checksums, as an attacker would write them.
 TAMPERED = {
     "absent": without("momentum-0"),
     "evidence": without("steps-0"),
@@ -125,7 +125,7 @@ TAMPERED = {
 
 
 @pytest.mark.parametrize("name", TAMPERED)
-def test_a_tampered_state_is_refused(tmp_path, name):
+def test_a_tampered_state_raises_an_error(tmp_path, name):
     out, groups = tmp_path / "run.zarr", [[chunk(2)]]
     state = key_frame_state(groups)
     before = {key: array.copy() for key, array in state.items()}
@@ -139,19 +139,19 @@ def test_a_tampered_state_is_refused(tmp_path, name):
 
 
 @pytest.mark.parametrize("step", [-1, 1.5, "3", True, None, [3]])
-def test_a_step_that_is_none_is_damage(tmp_path, step):
+def test_an_invalid_step_is_reported_as_damage(tmp_path, step):
     save_checkpoint(checkpoint_path(tmp_path / "r.zarr"), step, {}, key_frame_state([[chunk(2)]]))
     with pytest.raises(CheckpointError, match="damaged"):
         load_newest(tmp_path / "r.zarr", {})
 
 
-def test_a_checkpoint_that_expands_is_refused(tmp_path):
+def test_a_compressed_checkpoint_raises_an_error(tmp_path):
     np.savez_compressed(checkpoint_path(tmp_path / "r.zarr"), header=np.zeros(2**28, np.uint8))
     with pytest.raises(CheckpointError, match="compressed"):
         load_newest(tmp_path / "r.zarr", {})
 
 
-def test_two_runs_with_one_output_never_leave_half_a_checkpoint(tmp_path):
+def test_two_runs_with_the_same_output_never_leave_a_partial_checkpoint(tmp_path):
     path = checkpoint_path(tmp_path / "run.zarr")
     states = [key_frame_state([[chunk(2, seed=seed)]]) for seed in (1, 2)]
     for step in range(40):
@@ -159,7 +159,7 @@ def test_two_runs_with_one_output_never_leave_half_a_checkpoint(tmp_path):
         if other == 0:
             try:
                 save_checkpoint(path, step, {}, states[1])
-            except BaseException:  # noqa: BLE001 - the child must end here, whatever happens
+            except BaseException:  # noqa: BLE001 - the child process must end here in any case
                 os._exit(1)
             os._exit(0)
         save_checkpoint(path, step, {}, states[0])
@@ -177,7 +177,7 @@ def test_two_runs_with_one_output_never_leave_half_a_checkpoint(tmp_path):
         (errno.EIO, OutputNotWritableError),
     ],
 )
-def test_a_checkpoint_that_cannot_be_written_leaves_the_older_one(tmp_path, monkeypatch, number, error):
+def test_a_failed_checkpoint_leaves_the_previous_one(tmp_path, monkeypatch, number, error):
     out = tmp_path / "run.zarr"
     state = key_frame_state([[chunk(2)]])
     save_checkpoint(checkpoint_path(out), 1, {}, state)

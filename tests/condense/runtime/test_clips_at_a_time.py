@@ -1,4 +1,4 @@
-"""Memory that runs out: the same embeddings and gradients in smaller parts, down to one clip."""
+"""Out of memory: embeddings and gradients are equal in smaller parts, down to one clip."""
 
 import subprocess
 import sys
@@ -30,7 +30,7 @@ CPU = torch.device("cpu")
 
 
 class Small(ConvNet3D):
-    """A network on a device that has room for so many clips: fewer while a graph is kept, as in truth."""
+    """A network on a device with room for a few clips, and for even fewer if a graph is kept."""
 
     room, room_with_graph = 3, 2
 
@@ -78,7 +78,7 @@ def test_embeddings_loss_and_gradients_are_the_same_in_parts(cuts, at_a_time):
 
 
 class SmallRoom(TrainableKeyFrames):
-    """Key frames on a device that has room for two rendered clips."""
+    """Key frames on a device that has room for two rebuilt clips."""
 
     def render(self, part=slice(None)):
         if len(self.labels[part]) > 2:
@@ -87,7 +87,7 @@ class SmallRoom(TrainableKeyFrames):
 
 
 @pytest.mark.filterwarnings("ignore:out of memory")
-def test_rendering_and_making_real_clips_are_cut_too():
+def test_making_synthetic_and_real_clips_is_split_too():
     network, made = network_of(ConvNet3D), []
     real = torch.randn(2, 6, T, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(2))
 
@@ -110,13 +110,13 @@ def test_rendering_and_making_real_clips_are_cut_too():
     torch.testing.assert_close(gradient, wanted[2], rtol=1e-4, atol=1e-6 * scale)
 
 
-def test_an_insertion_that_runs_out_of_memory_changes_nothing_and_is_tried_again(monkeypatch):
+def test_an_insertion_that_runs_out_of_memory_changes_nothing_and_is_repeated(monkeypatch):
     chunk, cat, calls = chunks_of([2])[0], torch.cat, []
     before = chunk.frames.clone()
 
     def failing(tensors, *rest):
         calls.append(len(chunk.positions))
-        if len(calls) <= 2:  # the frames, then the momentum of the second try
+        if len(calls) <= 2:  # the frames at the first attempt, the momentum at the second
             raise torch.OutOfMemoryError("CUDA out of memory")
         return cat(tensors, *rest)
 
@@ -130,18 +130,18 @@ def test_an_insertion_that_runs_out_of_memory_changes_nothing_and_is_tried_again
     assert set(calls) == {4}
 
 
-def test_what_memory_ran_out_with_is_told_and_kept():
+def test_a_smaller_limit_is_reported_and_kept():
     sizes = ClipsAtATime(64, 64)
     clips = torch.randn(6, T, 3, SIZE, SIZE)
     with pytest.warns(
-        RuntimeWarning, match="with 6 real clips at a time: continuing with 3 .CUDA out of memory"
+        RuntimeWarning, match="with 6 real clips at a time; continuing with 3 .CUDA out of memory"
     ):
         sizes.embed_real(network_of(Small).embed, clips)
     assert sizes.provenance() == {"clips_at_a_time": {"real": 3, "synthetic": 64}}
     assert ClipsAtATime(64, 64).provenance() == {}
 
 
-def test_another_error_is_not_tried_again():
+def test_other_errors_are_not_caught():
     def embed(_clips):
         raise RuntimeError("a bug")
 
@@ -150,13 +150,13 @@ def test_another_error_is_not_tried_again():
 
 
 @pytest.mark.filterwarnings("ignore:out of memory")
-def test_a_device_too_small_for_one_clip_ends_the_run_and_the_checkpoint_stays(config, videos, monkeypatch):
+def test_a_device_too_small_for_one_clip_ends_the_run_and_keeps_the_checkpoint(config, videos, monkeypatch):
     settings = config(checkpoint_every=2)
     embed, calls = ConvNet3D.embed, []
 
     def shrinking(self, clips):
         calls.append(len(clips))
-        if len(calls) > 24:  # some steps in
+        if len(calls) > 24:  # after some steps
             raise torch.OutOfMemoryError("CUDA out of memory")
         return embed(self, clips)
 
@@ -176,7 +176,7 @@ def test_a_device_too_small_for_one_clip_ends_the_run_and_the_checkpoint_stays(c
 
 
 @pytest.mark.filterwarnings("ignore:out of memory")
-def test_a_run_that_met_a_small_device_says_so_in_its_store(config, videos, monkeypatch):
+def test_a_store_records_that_memory_ran_out(config, videos, monkeypatch):
     settings = config()
     condense(settings, videos)
     with open_store(settings.out) as store:
@@ -184,7 +184,7 @@ def test_a_run_that_met_a_small_device_says_so_in_its_store(config, videos, monk
     embed = ConvNet3D.embed
 
     def small(self, clips):
-        if len(clips) > 2:  # as many as the check of the kernels takes
+        if len(clips) > 2:  # the number of clips that the kernel check needs
             raise torch.OutOfMemoryError("CUDA out of memory")
         return embed(self, clips)
 
@@ -234,14 +234,14 @@ print(sizes.synthetic)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the limit of memory is Linux's")
-def test_memory_that_really_runs_out():
+def test_a_run_survives_a_real_lack_of_memory():
     done = subprocess.run([sys.executable, "-c", LIMITED], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert "with 16 synthetic clips at a time: continuing with 8" in done.stderr
+    assert "with 16 synthetic clips at a time; continuing with 8" in done.stderr
     assert 1 <= int(done.stdout) <= 4
 
 
-def test_a_limit_decides_how_many_clips_are_taken_at_a_time():
+def test_max_memory_determines_how_many_clips_are_processed_at_a_time():
     shape = 16, (3, 112, 112)
     assert total_memory_bytes(CPU) is None
     assert real_clips_at_a_time(CPU, *shape, 64) == 64
@@ -252,10 +252,10 @@ def test_a_limit_decides_how_many_clips_are_taken_at_a_time():
 
 
 @pytest.mark.parametrize("name", ["cuda", "cuda:0"])
-def test_a_cuda_device_without_a_number_is_the_current_one(monkeypatch, name):
+def test_cuda_without_a_number_is_the_current_device(monkeypatch, name):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
 
-    # torch's own checks of its arguments run; only the driver below them is not there
+    # torch checks its arguments as usual; only the driver is replaced
     class Properties:
         total_memory = 80 * 2**30
 
@@ -271,15 +271,15 @@ def test_a_cuda_device_without_a_number_is_the_current_one(monkeypatch, name):
     )
     device = resolve_device(name)
     assert device == torch.device("cuda", 0)
-    assert total_memory_bytes(device) == 79 * 2**30  # CUDA's context takes some
+    assert total_memory_bytes(device) == 79 * 2**30  # excludes CUDA's context
     with limited_memory(device, 20 * 2**30):
         assert total_memory_bytes(device) == 19 * 2**30
         fitting = real_clips_at_a_time(device, 16, (3, 112, 112), 64)
-        assert 64 < fitting < 512  # of several classes
-    assert total_memory_bytes(device) == 79 * 2**30  # CUDA's context takes some
+        assert 64 < fitting < 512  # clips of several classes
+    assert total_memory_bytes(device) == 79 * 2**30  # excludes CUDA's context
 
 
-def test_a_limit_below_what_torch_takes_is_refused():
+def test_a_limit_below_the_needs_of_torch_raises_an_error():
     with (
         pytest.raises(SettingsError, match="--max-memory must be more than the 1,073,741,824 bytes"),
         limited_memory(CPU, 1000),

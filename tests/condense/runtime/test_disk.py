@@ -1,4 +1,4 @@
-"""Disk space: estimated before a run, and checked during it."""
+"""Disk space is estimated before a run and checked during it."""
 
 from collections import namedtuple
 
@@ -13,7 +13,7 @@ FRAME = 3 * 43 * 43
 
 @pytest.fixture
 def disk(monkeypatch):
-    """A disk of so many free bytes, in place of the real one."""
+    """Replaces the real disk with one that has a given number of free bytes."""
     usage = namedtuple("usage", "free")
     return lambda free: monkeypatch.setattr("shutil.disk_usage", lambda folder: usage(free))
 
@@ -32,7 +32,7 @@ def test_the_plan_counts_store_and_checkpoints(config, need_of, tmp_path, name, 
     assert need_of(coreset) == DiskNeed(*[copies * 6 * 6 * 4 * FRAME] * 2)
 
 
-def test_a_disk_that_is_too_small_is_refused_before_the_first_step(config, videos, need_of, disk, tmp_path):
+def test_a_disk_that_is_too_small_raises_an_error_before_the_run(config, videos, need_of, disk, tmp_path):
     settings, events = config(), []
     disk(need_of(settings).least - 1)
     with pytest.raises(DiskFullError, match=r"needs at least [\d,]+ bytes .* are free; free up space"):
@@ -41,7 +41,7 @@ def test_a_disk_that_is_too_small_is_refused_before_the_first_step(config, video
     assert not list(tmp_path.iterdir())
 
 
-def test_a_disk_that_may_become_too_small_is_told(config, videos, need_of, disk):
+def test_a_disk_that_may_become_too_small_causes_a_warning(config, videos, need_of, disk):
     settings = config()
     need = need_of(settings)
     disk(need.most - 1)
@@ -49,10 +49,10 @@ def test_a_disk_that_may_become_too_small_is_told(config, videos, need_of, disk)
         condense(settings, videos)
     disk(need.most)
     check_disk(settings.out, need)
-    warn_of_disk(settings.out, need)  # a warning would be an error here
+    warn_of_disk(settings.out, need)  # a warning would be raised as an error here
 
 
-def test_a_disk_that_fills_up_during_the_run_is_told_once(config, disk, monkeypatch, tmp_path, recwarn):
+def test_a_disk_that_fills_up_during_the_run_causes_one_warning(config, disk, monkeypatch, tmp_path, recwarn):
     monkeypatch.setattr("dfs_store.condense.runtime.disk._SECONDS_BETWEEN_LOOKS", 0.0)
     watch = DiskWatch(str(tmp_path / "a.zarr"))
     disk(3000)
@@ -72,7 +72,7 @@ def test_a_disk_that_fills_up_during_the_run_is_told_once(config, disk, monkeypa
     assert len(recwarn) == 2
 
 
-def test_free_bytes_are_those_of_the_disk_that_the_store_will_lie_on(tmp_path):
+def test_free_bytes_are_counted_on_the_disk_of_the_store(tmp_path):
     assert free_bytes(str(tmp_path / "not" / "there" / "yet.zarr")) == pytest.approx(
         free_bytes(str(tmp_path / "x.zarr")), rel=0.1
     )

@@ -1,4 +1,4 @@
-"""The log of a run: every event once, whatever happens to the run."""
+"""The log of a run contains every event once, even if the run is killed and resumed."""
 
 import json
 import os
@@ -18,7 +18,7 @@ def test_every_event_is_a_line(tmp_path):
     with EventLog(path) as log:
         log.on_event(RunStarted(0, 10, 2, "cpu", ("a note",)))
         log.on_event(step(0, cosines={1: (None, 0.25, None)}))
-        assert len(read_events(path)) == 2  # at once, not when the run ends
+        assert len(read_events(path)) == 2  # immediately, not only when the run ends
         log.on_event(CheckpointSaved("s.checkpoint.npz", 1))
         log.on_event(StoreWritten("s.zarr", 2, 4, "d1"))
     lines = read_events(path)
@@ -52,7 +52,7 @@ def test_a_resumed_run_has_every_step_once(tmp_path):
     assert all(json.loads(line) for line in path.read_text().splitlines())
 
 
-def test_a_new_run_begins_a_new_log(tmp_path):
+def test_a_new_run_starts_a_new_log(tmp_path):
     for _ in range(2):
         with EventLog(tmp_path / "log") as log:
             log.on_event(RunStarted(0, 10, 2, "cpu"))
@@ -60,7 +60,7 @@ def test_a_new_run_begins_a_new_log(tmp_path):
     assert len(read_events(tmp_path / "log")) == 2
 
 
-def test_a_run_that_takes_no_step_leaves_the_log_alone(tmp_path):
+def test_a_run_that_fails_before_its_first_step_keeps_the_old_log(tmp_path):
     for _ in range(2):
         with EventLog(tmp_path / "log") as log:
             log.on_event(RunStarted(0, 0, 2, "cpu"))
@@ -82,7 +82,7 @@ def test_a_run_that_takes_no_step_leaves_the_log_alone(tmp_path):
 
 
 @pytest.mark.skipif(os.geteuid() != 0 and not os.path.exists("/dev/full"), reason="needs /dev/full")
-def test_a_disk_that_refuses_does_not_end_the_run(tmp_path):
+def test_a_log_that_cannot_be_written_does_not_end_the_run(tmp_path):
     log = EventLog(tmp_path / "nowhere" / "log")
     log.on_event(RunStarted(0, 10, 2, "cpu"))
     with pytest.warns(UserWarning, match="continuing without it"):
@@ -90,7 +90,7 @@ def test_a_disk_that_refuses_does_not_end_the_run(tmp_path):
     log.on_event(step(1))
 
 
-def test_watched_clips_tell_their_cosines_in_the_phase_of_insertion(videos, config):
+def test_cosines_of_watched_clips_are_logged_in_the_insertion_phase(videos, config):
     events = []
     settings = config(iterations=5, warmup=0.2, cooldown=0.2, watch=(0, 5, 99))
     condense(settings, videos, on_event=events.append)
@@ -105,11 +105,11 @@ def test_watched_clips_tell_their_cosines_in_the_phase_of_insertion(videos, conf
     assert any(score is not None for score in steps[1].cosines[5])
 
 
-def test_the_log_lies_beside_the_output():
+def test_the_log_is_next_to_the_output():
     assert event_log_path("a/b.zarr").as_posix() == "a/b.zarr.events.jsonl"
 
 
-def test_a_line_is_one_write_and_a_checkpoint_makes_all_of_them_safe(tmp_path, monkeypatch):
+def test_a_line_is_a_single_write_and_a_checkpoint_flushes_all_lines(tmp_path, monkeypatch):
     calls = []
     with EventLog(tmp_path / "log") as log:
         log.on_event(RunStarted(0, 10, 2, "cpu"))

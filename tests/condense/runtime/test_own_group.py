@@ -1,4 +1,4 @@
-"""Processes of the user's own: their group is for something else, and has no time to wait."""
+"""A short timeout of the caller's own process group does not affect a run."""
 
 import subprocess
 import sys
@@ -21,7 +21,7 @@ dist.destroy_process_group()
 """
 
 
-def test_the_first_process_may_take_longer_than_the_callers_group_waits(tmp_path):
+def test_the_first_process_may_take_longer_than_the_callers_timeout(tmp_path):
     script = tmp_path / "script.py"
     script.write_text(SCRIPT)
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", script]

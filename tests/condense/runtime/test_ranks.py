@@ -1,4 +1,4 @@
-"""Who trains which clips, on one process and on several."""
+"""Which process trains which clips, on one process and on several."""
 
 from types import SimpleNamespace
 
@@ -23,11 +23,11 @@ def test_every_part_has_one_rank_and_ranks_are_balanced(sizes, num_ranks):
         return
     assert [part for share in shares for part in share] == list(range(len(sizes)))
     loads = [sum(sizes[part] for part in share) for share in shares]
-    # Cut by the middle of parts, a rank is at most one part away from its due.
+    # Because the middle of a part decides, a rank is at most one part away from its share.
     assert max(loads) <= sum(sizes) / num_ranks + max(sizes)
 
 
-def test_one_process_has_all_and_talks_to_nobody():
+def test_one_process_trains_all_parts_and_does_not_communicate():
     alone = Ranks.current()
     assert alone == Ranks(0, 1)
     assert alone.share([3, 1]) == range(2)
@@ -37,7 +37,7 @@ def test_one_process_has_all_and_talks_to_nobody():
     assert list(alone.in_order(iter("ab"))) == ["a", "b"]
 
 
-def test_more_processes_than_parts_are_refused_with_a_number_that_works():
+def test_more_processes_than_parts_raise_an_error_with_a_number_that_works():
     with pytest.raises(SettingsError, match=r"4 processes cannot share 6 clips in 3 parts.*use 3 "):
         Ranks(0, 4).share([2, 2, 2])
 

@@ -1,4 +1,4 @@
-"""Wrong kernels are found before a run relies on them, and the run takes a way that is right."""
+"""Faulty kernels are detected before a run uses them, and the run falls back to correct ones."""
 
 import pytest
 import torch
@@ -6,14 +6,15 @@ import torch.nn.functional as F
 from torch import nn
 
 from dfs_store import open_store
-from dfs_store.condense import StepDone, condense
+from dfs_store.condense import condense
 from dfs_store.condense.runtime.self_check import bf16_speed, check_kernels
 from dfs_store.errors import CheckpointError, SettingsError
 from dfs_store.networks import ConvNet3D, fast_order
+from tests.condense.stopped_runs import condense_until
 
 
 class Faulty(ConvNet3D):
-    """Embeds wrongly where `fault` says so: "fast", "bf16", "all" or "nan"."""
+    """A network whose embeddings are wrong in the case that `fault` names: "fast", "bf16", "all" or "nan"."""
 
     fault = ""
 
@@ -34,7 +35,7 @@ def network(fault=""):
     return made
 
 
-def test_sound_kernels_are_used():
+def test_correct_kernels_are_used():
     for precision in ("float32", "bf16"):
         found = check_kernels(network(), precision, 4, 43)
         assert found.precision == precision
@@ -49,7 +50,7 @@ def test_float32_agrees_closely_and_bf16_roughly():
 
 
 @pytest.mark.parametrize("fault", ["fast", "nan"])
-def test_a_wrong_fast_order_falls_back_to_the_plain_one(fault):
+def test_a_faulty_fast_order_falls_back_to_the_plain_order(fault):
     found = check_kernels(network(fault), "float32", 4, 43)
     assert found.plain
     assert found.precision == "float32"
@@ -57,19 +58,19 @@ def test_a_wrong_fast_order_falls_back_to_the_plain_one(fault):
     assert found.error < 1e-5
 
 
-def test_wrong_bf16_falls_back_to_float32():
+def test_faulty_bf16_falls_back_to_float32():
     found = check_kernels(network("bf16"), "bf16", 4, 43)
     assert found.precision == "float32"
     assert not found.plain
     assert "bf16 is off by 5e-01 on cpu: real clips are embedded in float32" in found.notes[0]
 
 
-def test_kernels_that_are_wrong_in_every_way_are_refused():
+def test_kernels_that_are_faulty_in_every_order_raise_an_error():
     with pytest.raises(SettingsError, match=r"plain order is off by 5e-01 .*torch .*use --device cpu"):
         check_kernels(network("all"), "float32", 4, 43)
 
 
-def test_a_store_says_how_its_clips_were_embedded(config, videos):
+def test_a_store_records_how_its_clips_were_embedded(config, videos):
     settings = config(precision="bf16")
     condense(settings, videos)
     with open_store(settings.out) as store:
@@ -80,7 +81,7 @@ def test_a_store_says_how_its_clips_were_embedded(config, videos):
 
 
 class Noisy(nn.Conv3d):
-    """A convolution that sums in another order: 2e-6 of noise."""
+    """A convolution with noise of 2e-6, like that of a different order of sums."""
 
     def forward(self, maps):
         convolved = super().forward(maps)
@@ -133,7 +134,7 @@ def with_convolutions(kind, size, num_frames):
 
 
 @pytest.mark.parametrize("first", range(0, 20, 5))
-def test_sums_in_another_order_pass(first):
+def test_a_different_order_of_sums_passes(first):
     for seed in range(first, first + 5):
         made = with_convolutions(Noisy, 43, 4)
         for number in range(made.num_convolutions):
@@ -144,7 +145,7 @@ def test_sums_in_another_order_pass(first):
 
 
 @pytest.mark.parametrize("passes", ["forward", "backward", "both"])
-def test_tf32_in_either_pass_is_refused(monkeypatch, passes):
+def test_tf32_in_either_pass_raises_an_error(monkeypatch, passes):
     monkeypatch.setattr(Rounding, "passes", passes)
     which = "backward" if passes == "backward" else "forward"
     with pytest.raises(
@@ -170,7 +171,7 @@ def test_plain_means_contiguous(work):
 
 
 @pytest.mark.parametrize(("speed", "chosen"), [(2.0, "bf16"), (1.05, "float32"), (0.5, "float32")])
-def test_auto_takes_bfloat16_only_if_it_is_faster(monkeypatch, speed, chosen):
+def test_auto_uses_bfloat16_only_if_it_is_faster(monkeypatch, speed, chosen):
     monkeypatch.setattr("dfs_store.condense.runtime.self_check.bf16_speed", lambda *_: speed)
     found = check_kernels(network(), "auto", 4, 43)
     assert found.precision == chosen
@@ -182,22 +183,13 @@ def test_the_speed_is_measured():
     assert 0.05 < bf16_speed(network(), 4, 43) < 20
 
 
-class Stop(BaseException):
-    pass
-
-
-def test_a_resumed_run_keeps_the_choice_or_is_refused(config, videos, monkeypatch):
+def test_a_resumed_run_keeps_the_choice_or_raises_an_error(config, videos, monkeypatch):
     speeds = "dfs_store.condense.runtime.self_check.bf16_speed"
 
-    def stop(event):
-        if isinstance(event, StepDone) and event.step == 1:
-            raise Stop
-
     monkeypatch.setattr(speeds, lambda *_: 2.0)
-    with pytest.raises(Stop):
-        condense(config(precision="auto"), videos, on_event=stop)
-    monkeypatch.setattr(speeds, lambda *_: 0.5)  # another machine
-    with pytest.raises(CheckpointError, match="precision 'bf16' there and 'float32' here"):
+    condense_until(1, config(precision="auto"), videos)
+    monkeypatch.setattr(speeds, lambda *_: 0.5)  # as on a different machine
+    with pytest.raises(CheckpointError, match="precision 'bf16' there, 'float32' here"):
         condense(config(precision="float32", resume=True), videos)
     with condense(config(precision="auto", resume=True), videos) as store:
         provenance = store.attributes["provenance"]

@@ -1,4 +1,4 @@
-"""TensorBoard's own reader finds what a run wrote."""
+"""TensorBoard's own reader finds what a run logged."""
 
 import io
 
@@ -13,7 +13,7 @@ from dfs_store.condense.tracking.tracker import tracker_folder
 event_accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
 
 
-def test_a_run_can_be_followed(videos, config):
+def test_a_run_is_logged(videos, config):
     settings = config(iterations=4, checkpoint_every=2)
     folder = tracker_folder(settings.out, "tensorboard")
     with TensorboardTracker(settings, videos) as tracker:
@@ -25,16 +25,16 @@ def test_a_run_can_be_followed(videos, config):
     }
     assert [event.step for event in found.Scalars("condense/loss")] == [0, 1, 2, 3]
     sheets = found.Images("clips")
-    assert len(sheets) >= 2  # a checkpoint, the last one, the store
+    assert len(sheets) >= 2  # for a checkpoint, the last checkpoint, and the store
     with Image.open(io.BytesIO(sheets[-1].encoded_image_string)) as sheet:
         assert sheet.width > 400
         last = np.asarray(sheet)
     with Image.open(io.BytesIO(sheets[-2].encoded_image_string)) as sheet:
-        # The checkpoint after the last step holds what the store holds.
+        # The checkpoint after the last step contains the same clips as the store.
         assert np.array_equal(np.asarray(sheet), last)
 
 
-def test_a_resumed_run_goes_on_in_the_same_folder(videos, config):
+def test_a_resumed_run_continues_in_the_same_folder(videos, config):
     for first in (0, 5):
         with TensorboardTracker(config(), videos) as tracker:
             tracker.on_event(RunStarted(first, 10, 1, "cpu"))
@@ -42,7 +42,7 @@ def test_a_resumed_run_goes_on_in_the_same_folder(videos, config):
     assert len(list(tracker_folder(config().out, "tensorboard").glob("events*"))) == 2
 
 
-def test_a_new_run_does_not_go_on_with_the_curve_of_a_former_one(videos, config):
+def test_a_new_run_does_not_continue_the_curves_of_an_earlier_one(videos, config):
     for steps in (6, 3):
         with TensorboardTracker(config(), videos) as tracker:
             tracker.on_event(RunStarted(0, steps, 1, "cpu"))
@@ -52,7 +52,7 @@ def test_a_new_run_does_not_go_on_with_the_curve_of_a_former_one(videos, config)
     assert [event.step for event in found.Scalars("condense/loss")] == [0, 1, 2]
 
 
-def test_a_disk_that_refuses_does_not_end_the_run(videos, config):
+def test_a_folder_that_cannot_be_written_does_not_end_the_run(videos, config):
     tracker_folder(config().out, "tensorboard").touch()
     with TensorboardTracker(config(), videos) as tracker:
         tracker.on_event(RunStarted(0, 3, 1, "cpu"))

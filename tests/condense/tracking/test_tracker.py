@@ -1,4 +1,4 @@
-"""A tracker is an extra: without it the error names it."""
+"""Trackers are optional: if one is not installed, the error names the extra."""
 
 import sys
 
@@ -10,7 +10,7 @@ from dfs_store.errors import MissingDependencyError
 
 
 @pytest.mark.parametrize("tracker", [TensorboardTracker, WandbTracker])
-def test_a_tracker_that_is_not_installed_is_named(tracker, monkeypatch):
+def test_a_missing_tracker_raises_an_error_that_names_its_extra(tracker, monkeypatch):
     monkeypatch.setitem(sys.modules, tracker.name, None)
     with pytest.raises(MissingDependencyError, match=rf"pip install 'dfs-store\[{tracker.name}\]'"):
         tracker.check_installed()

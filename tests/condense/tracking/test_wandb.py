@@ -1,4 +1,4 @@
-"""Weights & Biases without an account and without a network: what a run leaves on disk is what it logged."""
+"""Weights & Biases without an account or a network: the run on disk contains what was logged."""
 
 import json
 import os
@@ -26,28 +26,28 @@ def offline(monkeypatch, tmp_path):
 
 
 def records(path):
-    """Yields the records of a .wandb file: a log in LevelDB's format, blocks of 32 KiB after 7 bytes."""
+    """Yields the records of a .wandb file, a LevelDB log with blocks of 32 KiB after 7 bytes."""
     data, whole = path.read_bytes(), b""
     assert data[:4] == b":W&B"
     place = 7
     while place + 7 <= len(data):
-        if 32768 - place % 32768 < 7:  # no header fits into what is left of the block
+        if 32768 - place % 32768 < 7:  # the rest of the block is too short for a header
             place += 32768 - place % 32768
         _checksum, length, kind = struct.unpack_from("<IHB", data, place)
         if not kind:
             break
         whole += data[place + 7 : place + 7 + length]
         place += 7 + length
-        if kind in (1, 4):  # the whole of a record, or its last part
+        if kind in (1, 4):  # a whole record, or the last part of one
             yield whole
             whole = b""
 
 
 def logged(folder):
-    """Returns the steps of a run with what was logged, and its settings."""
+    """Returns the logged values of a run by step, and its settings."""
     from wandb.proto import wandb_internal_pb2
 
-    wandb.teardown()  # waits until its service has written everything, as the end of the process does
+    wandb.teardown()  # waits until its service has written everything, as at the end of the process
     rows, config = [], {}
     for path in sorted(folder.glob("wandb/offline-run-*/run-*.wandb")):
         for data in records(path):
@@ -61,7 +61,7 @@ def logged(folder):
     return rows, config
 
 
-def test_a_run_can_be_followed(videos, config, offline):
+def test_a_run_is_logged(videos, config, offline):
     settings = config(iterations=4, checkpoint_every=2)
     with WandbTracker(settings, videos) as tracker:
         losses = []
@@ -78,13 +78,13 @@ def test_a_run_can_be_followed(videos, config, offline):
     assert {name for row in rows for name in row if name.startswith("condense/")} == {
         f"condense/{name}" for name in ("loss", "key frames per clip", "key frames MiB", "insertions")
     }
-    assert sum("clips/_type" in row for row in rows) == 2  # at the checkpoints; the last one, and the store
+    assert sum("clips/_type" in row for row in rows) == 2  # the last checkpoint shares a row with the store
     pictures = list(folder.glob("wandb/offline-run-*/files/media/images/*.png"))
     assert len(pictures) >= 2
     assert (about["method"], about["vpc"], about["iterations"]) == ("dfs", 2, 4)
 
 
-def test_a_resumed_run_goes_on_under_the_same_id(videos, config, offline):
+def test_a_resumed_run_continues_under_the_same_id(videos, config, offline):
     def interrupt(event):
         tracker.on_event(event)
         if isinstance(event, StepDone) and event.step == 1:
@@ -101,14 +101,14 @@ def test_a_resumed_run_goes_on_under_the_same_id(videos, config, offline):
     assert ids == {(folder / "run-id").read_text()}
 
 
-def test_a_disk_that_refuses_does_not_end_the_run(videos, config, offline):
+def test_a_folder_that_cannot_be_written_does_not_end_the_run(videos, config, offline):
     tracker_folder(config().out, "wandb").touch()
     refused = pytest.warns(UserWarning, match="--track wandb: .*continuing without it")
     with WandbTracker(config(), videos) as tracker, refused:
         condense(config(), videos, on_event=tracker.on_event).close()
 
 
-def test_without_an_account_it_says_what_to_do(tmp_path):
+def test_a_missing_account_raises_an_error_with_a_remedy(tmp_path):
     code = (
         "from dfs_store.condense.tracking.wandb import WandbTracker\n"
         "from dfs_store.errors import SettingsError\n"

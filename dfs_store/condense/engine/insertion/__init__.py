@@ -1,1 +1,1 @@
-"""Insertion of key frames: the rule (Eq. 4-7), what it looks at, and the budget."""
+"""Insertion of key frames: the rule (Eq. 4-7), its evidence, and the budget."""

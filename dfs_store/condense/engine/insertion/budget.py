@@ -1,4 +1,4 @@
-"""The byte budget of a run that inserts: each class gets an equal share of the key frames it allows."""
+"""The byte budget of a run that inserts, which is shared equally among the classes."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ __all__ = ["Room", "affordable_key_frames"]
 
 
 def affordable_key_frames(config: CondenseConfig, num_clips: int, frame_shape: tuple[int, int, int]) -> int:
-    """Returns how many key frames, with index and insertion steps, the budget allows for all clips."""
+    """Returns how many key frames, with their index and insertion steps, the budget allows in all clips."""
     assert config.budget_bytes is not None
     return key_frames_within(
         config.budget_bytes, num_clips, frame_shape, config.stored_dtype, with_steps=True
@@ -21,13 +21,13 @@ def affordable_key_frames(config: CondenseConfig, num_clips: int, frame_shape: t
 
 
 class Room:
-    """The number of key frames that each class of a group may still get.
+    """Tracks how many more key frames each class of a group may receive.
 
-    Shares belong to classes, so that insertion does not depend on the number of processes or chunks.
+    Each class has a share of its own, so that insertion does not depend on the number of processes or chunks.
 
     Args:
         config: resolved settings; room is unlimited without a budget.
-        group: the clips of whole classes.
+        group: key frames of all clips of some classes.
         num_classes: number of classes of the dataset.
     """
 
@@ -46,7 +46,7 @@ class Room:
                 self._left[int(label)] = self._left.get(int(label), share) - int(count)
 
     def take(self, chosen: Sequence[tuple[int, int]], labels: npt.NDArray[np.int64]) -> list[tuple[int, int]]:
-        """Returns the (clip, position) pairs that there is room for, and reserves it.
+        """Returns the (clip, position) pairs for which there is room, and reserves that room.
 
         Args:
             chosen: pairs in the order of insertion.

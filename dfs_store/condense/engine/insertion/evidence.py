@@ -1,4 +1,4 @@
-"""Evidence for insertion, gathered for every frame over the steps between two tests."""
+"""Evidence for insertion, accumulated for every frame over the steps between two tests."""
 
 import numpy as np
 import numpy.typing as npt
@@ -7,13 +7,13 @@ __all__ = ["Evidence"]
 
 
 class Evidence:
-    """Sums, over steps, how a frame's gradient agrees with those of its adjacent key frames.
+    """Accumulates how the gradient of each frame agrees with the gradients of its adjacent key frames.
 
-    A step does not count for a frame if one of its two cosines is unknown (at a key frame, or if a gradient
-    is zero).
+    A step does not count for a frame if one of its two cosines is unknown, which is the case at a key frame
+    and if a gradient is zero.
 
     Attributes:
-        cosine_sums: (N, 2, T) float64, cosines with the left and the right key frame, summed over steps.
+        cosine_sums: (N, 2, T) float64, cosines with the left and right key frames, summed over steps.
         opposed: (N, T) int64, number of steps at which the frame disagreed with both key frames.
         steps: (N, T) int64, number of steps summed.
     """
@@ -24,7 +24,7 @@ class Evidence:
         self.steps: npt.NDArray[np.int64] = np.zeros((num_clips, num_frames), dtype=np.int64)
 
     def add(self, cosines: npt.NDArray[np.float64], opposed: npt.NDArray[np.bool_]) -> None:
-        """Adds a step.
+        """Adds the cosines of a step.
 
         Args:
             cosines: (2, N, T), NaN if unknown.
@@ -53,13 +53,13 @@ class Evidence:
 
     @property
     def mean_cosines(self) -> npt.NDArray[np.float64]:
-        """(2, N, T), mean over steps; NaN for frames without any."""
+        """Mean cosines over steps, (2, N, T) float64; NaN for frames without a counted step."""
         steps = np.where(self.steps > 0, self.steps, np.nan)
         means: npt.NDArray[np.float64] = self.cosine_sums.swapaxes(0, 1) / steps
         return means
 
     @property
     def opposed_shares(self) -> npt.NDArray[np.float64]:
-        """(N, T), share of steps at which the frame disagreed; NaN for frames without any."""
+        """Share of steps at which frames disagreed, (N, T) float64; NaN for frames without a counted step."""
         shares: npt.NDArray[np.float64] = self.opposed / np.where(self.steps > 0, self.steps, np.nan)
         return shares

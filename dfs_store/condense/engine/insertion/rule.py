@@ -1,8 +1,8 @@
 """Gradient-guided insertion of key frames where motion is not linear (Eq. 4-7).
 
-A candidate, a position without a key frame, qualifies if its gradient disagrees with the gradients of
-BOTH adjacent key frames. All cosines of a clip come from one matrix of dot products between the gradients
-of its rendered frames. These are computed in float32: cosines are small, and bfloat16 would flip signs.
+A candidate, which is a position without a key frame, qualifies if its gradient disagrees with the gradients
+of BOTH adjacent key frames. All cosines of a clip are computed from the dot products between the gradients of
+its rebuilt frames, in float32: cosines are small, and bfloat16 would flip their signs.
 """
 
 from dataclasses import dataclass
@@ -30,10 +30,10 @@ DEFAULT_EPSILON: dict[str, float] = {"cosine": 0.0, "l2": 0.141}
 
 
 def gradient_dots(gradient: Tensor) -> Tensor:
-    """Returns the dot products between the gradients of all rendered frames of a clip.
+    """Returns the dot products between the gradients of all frames of each clip.
 
     Args:
-        gradient: (N, T, C, H, W), gradient of the loss with respect to the rendered clips.
+        gradient: (N, T, C, H, W), gradient of the loss with respect to the rebuilt clips.
 
     Returns:
         (N, T, T) float64 on the same device, computed in float32.
@@ -43,17 +43,17 @@ def gradient_dots(gradient: Tensor) -> Tensor:
 
 
 def adjacent_cosines(dots: Tensor, key_frames: TrainableKeyFrames, reading: GradientReading) -> Tensor:
-    """Returns the cosines of every frame's gradient with those of its adjacent key frames (Eq. 4, 5).
+    """Returns the cosines between each frame's gradient and its adjacent key frames' gradients (Eq. 4, 5).
 
     Args:
         dots: (N, T, T) from `gradient_dots`.
         key_frames: key frames of the N clips.
-        reading: which gradient to use for a key frame. "frame": that of the rendered frame at its position.
-            "accumulated": its full parameter gradient, summed over all frames it contributes to.
+        reading: which gradient to use for a key frame. "frame" is the gradient of the rebuilt frame at its
+            position. "accumulated" is its parameter gradient, summed over all frames to which it contributes.
 
     Returns:
-        (2, N, T) float64 on the device, with the left and with the right key frame. NaN at key positions and
-        for gradients of zero, so that these never qualify.
+        (2, N, T) float64 on the device: cosines with the left and with the right key frame. NaN at key
+        positions and for zero gradients, so that these never qualify.
     """
     if reading == "accumulated":
         mix = key_frames.weights.to(torch.float64)  # (N, T, K): a key frame's gradient = sum of rows * weight
@@ -72,20 +72,23 @@ def adjacent_cosines(dots: Tensor, key_frames: TrainableKeyFrames, reading: Grad
 
 @dataclass(frozen=True)
 class InsertionRule:
-    """Which candidates become key frames (Eq. 6, 7 and Table 6).
+    """Chooses which candidates become key frames (Eq. 6, 7 and Table 6).
 
     Attributes:
-        metric: "cosine": a candidate disagrees if both cosines are below epsilon. "l2" (Table 6C): if the
-            distances of the unit-normalised gradients, sqrt(2 - 2 cos), are both above epsilon.
+        metric: how gradients are compared. With "cosine", a candidate disagrees if both cosines are below
+            epsilon; with "l2" (Table 6C), if the distances between the unit-normalised gradients,
+            sqrt(2 - 2 cos), are both above epsilon.
         epsilon: the threshold, 0 for cosine and 0.141 for l2 in the paper.
-        selection: "lowest": the qualifying candidate furthest from agreement. "random" (Table 6B): the same
-            trigger, but a position drawn uniformly from all positions without a key frame.
-        insertions: "one" per clip and test, or "all" that qualify (Eq. 7 taken literally).
+        selection: which position to insert. "lowest" is the qualifying candidate furthest from agreement.
+            "random" (Table 6B) is drawn from all positions without a key frame, if any candidate qualifies.
+        insertions: how many positions to insert per clip at a test: "one", or "all" that qualify (Eq. 7 taken
+            literally).
         gradient: which gradient to use for a key frame, see `adjacent_cosines`.
-        evidence: what a test uses. "last": the cosines of its own step (as in the paper). "mean": each cosine
-            averaged over the steps since the last test. "persistent": the share of these steps that disagree.
+        evidence: what a test uses. "last" is the cosines of its own step, as in the paper. "mean" averages
+            each cosine over the steps since the last test. "persistent" is the share of those steps at which
+            the candidate disagrees.
         persistence: for "persistent", the share of steps at which a candidate must disagree to qualify.
-        score: rank candidates by the "larger" or the "smaller" of their two cosines. With "persistent" the
+        score: rank candidates by the "larger" or the "smaller" of their two cosines. With "persistent", the
             share of steps ranks first, and the mean cosine breaks ties.
     """
 
@@ -108,11 +111,12 @@ class InsertionRule:
         """Chooses the positions to insert.
 
         Args:
-            evidence: evidence of N clips since the last test.
-            generator: used by random selection only.
+            evidence: evidence on N clips since the last test.
+            generator: used only by random selection.
 
         Returns:
-            (clip, position) pairs, at most one per clip if `insertions` is "one". Ties go to the first.
+            (clip, position) pairs, at most one per clip if `insertions` is "one". Ties go to the first
+            position.
         """
         score, shares = self.scores(evidence), evidence.opposed_shares
         if self.evidence == "persistent":
@@ -133,11 +137,11 @@ class InsertionRule:
         return chosen
 
     def count_candidates(self, cosines: npt.NDArray[np.float64]) -> int:
-        """Returns how many frames qualify given the cosines (2, N, T) of one step."""
+        """Returns the number of frames that qualify by the cosines (2, N, T) of one step."""
         return int(self._disagrees(cosines).sum())
 
     def scores(self, evidence: Evidence) -> npt.NDArray[np.float64]:
-        """Returns the larger (or smaller) of every frame's two mean cosines, (N, T)."""
+        """Returns the larger (or smaller) of each frame's two mean cosines, (N, T) float64."""
         means = evidence.mean_cosines
         scores: npt.NDArray[np.float64] = means.max(axis=0) if self.score == "larger" else means.min(axis=0)
         return scores

@@ -1,4 +1,4 @@
-"""Watched clips: records at each step how the gradients of their frames agree with those of key frames."""
+"""Records, for watched clips, how the gradients of frames and key frames agree at a step."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ __all__ = ["Watch"]
 
 
 class Watch:
-    """The scores of watched clips in one step, combined over the processes of a run.
+    """The scores of watched clips at one step, combined over the processes of a run.
 
     Args:
         clips: numbers of the clips in the finished store; numbers that do not exist are ignored.
@@ -21,20 +21,25 @@ class Watch:
         self._scores: npt.NDArray[np.float64] = np.full((len(self._rows), num_frames), np.nan)
 
     def look(self, cosines: npt.NDArray[np.float64], first_clip: int) -> None:
-        """Keeps the scores of watched clips, from the cosines (2, N, T) of N clips from `first_clip` on."""
+        """Records the scores of watched clips.
+
+        Args:
+            cosines: (2, N, T), cosines of N successive clips.
+            first_clip: number of the first of these clips.
+        """
         for clip, row in self._rows.items():
             if first_clip <= clip < first_clip + cosines.shape[1]:
                 self._scores[row] = cosines[:, clip - first_clip].max(axis=0)
 
     def numbers(self) -> list[float]:
-        """Returns the numbers to sum over processes: every score, and whether it is known."""
+        """Returns the numbers to sum over processes: all scores, and whether each is known."""
         known = np.isfinite(self._scores)
         return [*np.where(known, self._scores, 0.0).ravel().tolist(), *known.ravel().astype(float).tolist()]
 
     def scores(self, totals: Sequence[float]) -> dict[int, tuple[float | None, ...]]:
-        """Returns the T scores of every watched clip, from the sums over all processes.
+        """Returns the T scores of every watched clip, given the sums over all processes.
 
-        A score is the larger of a frame's two cosines, None at key frames and for gradients of zero.
+        A score is the larger of a frame's two cosines, or None at a key frame and for a zero gradient.
         """
         values, known = np.asarray(totals, dtype=np.float64).reshape(2, *self._scores.shape)
         return {

@@ -1,4 +1,4 @@
-"""A budget of bytes for dfs: insertion stops at it, whatever the clips ask for."""
+"""A byte budget for dfs stops insertion, however many candidates there are."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ EAGER = {"iterations": 6, "warmup": 0.0, "cooldown": 0.0, "insert_every": 0.0, "
 
 
 def budget_for(key_frames, num_clips, frame_shape):
-    """Bytes for so many key frames, their index and steps, exactly."""
+    """Returns the exact size of a number of key frames with their index and steps, in bytes."""
     index = count_index(key_frames, num_clips, frame_shape[0], "float32", with_steps=True)
     return key_frames * int(np.prod(frame_shape)) * 4 + index
 
@@ -59,7 +59,7 @@ def test_room_is_shared_by_the_chunks_of_a_class(videos, config):
     ]
     room = Room(settings, group, len(videos.classes))
     assert room.take([(0, 1), (0, 2)], group[0].labels) == [(0, 1)]
-    assert room.take([(0, 1)], group[1].labels) == []  # the other clip of the class took its share
+    assert room.take([(0, 1)], group[1].labels) == []  # the other clip of the class has used the share
     assert room.take([(0, 3)], group[2].labels) == [(0, 3)]
     free = Room(config(**EAGER).resolved(), group, len(videos.classes))
     assert free.take([(0, 1), (0, 2)], group[0].labels) == [(0, 1), (0, 2)]

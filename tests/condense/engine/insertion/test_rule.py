@@ -51,7 +51,7 @@ def test_both_cosines_must_be_below_epsilon():
 
 
 def test_the_score_is_the_larger_of_the_two_cosines():
-    # Very negative to the left, barely to the right: the barely counts.
+    # Strongly negative on the left and barely on the right: the right side counts.
     gradient = gradients([LEFT, (-1.0, -0.3), (-1.0, -0.4), (-1.0, -0.2), RIGHT])
     assert chosen(gradient, clips([0, 4])) == [(0, 2)]
 
@@ -65,7 +65,7 @@ def test_epsilon_is_strict_and_moves_the_threshold():
     assert chosen(strong, clips([0, 4]), epsilon=-0.8) == []
 
 
-def test_one_per_clip_and_step():
+def test_one_key_frame_is_inserted_per_clip_and_test():
     row = [LEFT, BOTH_STRONG, BOTH_STRONG, BOTH_WEAK, RIGHT]
     two_clips = clips([0, 4], [0, 4])
     assert chosen(gradients(row, row), two_clips) == [(0, 1), (1, 1)]  # a tie goes to the earlier position
@@ -74,7 +74,7 @@ def test_one_per_clip_and_step():
 
 
 def test_neighbours_are_the_adjacent_key_frames_not_the_ends():
-    # Key frame 2 pulls like LEFT: position 3 lies between 2 and 4, position 1 between 0 and 2.
+    # Key frame 2 pulls like LEFT. Position 3 is between 2 and 4, and position 1 between 0 and 2.
     gradient = gradients([(-1.0, 0.0), BOTH_STRONG, LEFT, BOTH_STRONG, RIGHT])
     assert chosen(gradient, clips([0, 2, 4])) == [(0, 3)]
 
@@ -86,14 +86,14 @@ def test_key_positions_and_zero_gradients_never_qualify():
     assert chosen(gradient, clips([0, 2, 4]), epsilon=2.0) == []
 
 
-def test_a_clip_of_one_key_frame_has_no_candidates():
+def test_a_clip_with_one_key_frame_has_no_candidates():
     gradient = gradients(
         [LEFT, BOTH_STRONG, BOTH_STRONG, BOTH_WEAK, RIGHT], [LEFT, BOTH_STRONG, AGREES, AGREES, RIGHT]
     )
     assert chosen(gradient, clips([0], [0, 4]), epsilon=2.0) == [(1, 1)]
 
 
-def test_cosines_are_those_of_torch():
+def test_cosines_equal_the_cosines_that_torch_computes():
     generator = torch.Generator().manual_seed(0)
     gradient = torch.randn(3, 5, 2, 4, 4, generator=generator)
     cosines = adjacent_cosines(
@@ -119,7 +119,7 @@ def test_cosines_are_those_of_torch():
     assert int((~cosines[0].isnan()).sum()) == len(expected)
 
 
-def test_the_accumulated_reading_takes_the_gradient_that_autograd_leaves_in_the_key_frame():
+def test_the_accumulated_reading_uses_the_key_frame_gradient_of_autograd():
     generator = torch.Generator().manual_seed(1)
     gradient = torch.randn(2, 5, 2, 3, 3, generator=generator)
     key_frames = TrainableKeyFrames(
@@ -137,7 +137,7 @@ def test_the_accumulated_reading_takes_the_gradient_that_autograd_leaves_in_the_
             assert cosines[side, clip, candidate] == pytest.approx(float(wanted), abs=1e-6)
 
 
-def test_l2_takes_the_largest_of_the_smaller_distances():
+def test_l2_chooses_the_largest_of_the_smaller_distances():
     # Unit-normalised distances: same direction 0, orthogonal sqrt(2), opposite 2.
     near = (1.0, 0.05)
     gradient = gradients([LEFT, near, near, near, LEFT])  # distance 0.05 to both: below 0.141
@@ -178,7 +178,7 @@ def chosen_after(*steps, **rule):
     return rule.choose(gathered(rule, *steps), np.random.default_rng(0))
 
 
-def test_last_looks_at_the_testing_step_alone():
+def test_last_uses_only_the_step_that_tests():
     earlier, testing = (
         cosines([-0.9, 0.1, 0.1], [-0.9, 0.1, 0.1]),
         cosines([0.1, -0.1, 0.1], [0.1, -0.1, 0.1]),
@@ -191,12 +191,12 @@ def test_mean_averages_each_side_over_the_steps():
     one, two = cosines([-0.4, -0.4, 0.3], [-0.1, -0.4, -0.1]), cosines([0.3, 0.5, -0.4], [-0.1, 0.3, -0.1])
     # Means: 1: -0.05 and -0.1; 2: +0.05 and -0.05; 3: -0.05 and -0.1.
     assert chosen_after(one, two, evidence="mean", insertions="all") == [(0, 1), (0, 3)]
-    # At no single step would they be the same ones.
+    # No single step would choose the same positions.
     assert chosen_after(one, insertions="all") == [(0, 1), (0, 2)]
     assert chosen_after(two, insertions="all") == [(0, 3)]
 
 
-def test_mean_takes_the_side_that_disagrees_less_on_average():
+def test_mean_uses_the_side_that_disagrees_less_on_average():
     # Every step has a cosine above 0, on changing sides; the means of both sides are below 0.
     one, two = cosines([0.1, 0.1, 0.1], [-0.5, -0.2, 0.1]), cosines([-0.5, -0.2, 0.1], [0.1, 0.1, 0.1])
     assert chosen_after(one, two, insertions="all") == []
@@ -206,7 +206,7 @@ def test_mean_takes_the_side_that_disagrees_less_on_average():
 
 def test_persistent_counts_the_steps_that_disagree():
     disagree, agree = [-0.1, -0.1, -0.1], [0.9, 0.9, 0.9]
-    # Candidate 1 disagrees at all four steps, 2 at two, 3 at one.
+    # Candidate 1 disagrees at all four steps, candidate 2 at two, and candidate 3 at one.
     steps = [
         cosines(disagree, disagree),
         cosines([-0.1, -0.1, 0.9], disagree),
@@ -221,7 +221,7 @@ def test_persistent_counts_the_steps_that_disagree():
 
 
 def test_persistent_ranks_by_the_share_of_steps_then_by_the_mean():
-    # 1 disagrees most on average but at one step only; 2 and 3 at both, 3 more strongly.
+    # Candidate 1 disagrees most on average, but at only one step; 2 and 3 disagree at both, 3 more strongly.
     steps = [cosines([-0.9, -0.1, -0.2], [-0.9, -0.1, -0.2]), cosines([0.1, -0.1, -0.2], [0.1, -0.1, -0.2])]
     assert chosen_after(*steps, evidence="persistent") == [(0, 3)]
     assert chosen_after(*steps, evidence="mean") == [(0, 1)]
@@ -237,7 +237,7 @@ def test_the_smaller_cosine_ranks_but_both_must_disagree():
 
 @pytest.mark.parametrize("evidence", ["last", "mean", "persistent"])
 def test_l2_works_with_all_evidence(evidence):
-    # A distance of 0.5 is a cosine of 0.875.
+    # A distance of 0.5 corresponds to a cosine of 0.875.
     step = cosines([0.9, 0.8, 0.5], [0.1, 0.8, 0.9])
     rule = {"metric": "l2", "epsilon": 0.5, "insertions": "all", "evidence": evidence}
     assert chosen_after(step, step, **rule) == [(0, 2)]
@@ -253,14 +253,14 @@ def test_random_selection_keeps_the_trigger_of_the_evidence(evidence):
     assert {position for [(_, position)] in drawn} == {1, 2, 3}
 
 
-def test_a_step_without_a_gradient_is_no_evidence():
+def test_a_step_without_a_gradient_does_not_count():
     known, unknown = cosines([-0.2, 0.2, 0.2], [-0.2, 0.2, 0.2]), cosines([torch.nan] * 3, [0.9] * 3)
     for evidence in ("mean", "persistent"):
         assert chosen_after(known, unknown, evidence=evidence, persistence=1.0) == [(0, 1)]
         assert chosen_after(unknown, evidence=evidence, epsilon=2.0) == []
 
 
-def test_cleared_evidence_is_that_of_a_new_clip():
+def test_cleared_evidence_equals_the_evidence_of_a_new_clip():
     rule = InsertionRule(evidence="mean")
     low, high = cosines([-0.9] * 3, [-0.9] * 3), cosines([0.1, -0.1, 0.1], [0.1, -0.1, 0.1])
     evidence = gathered(rule, low)
