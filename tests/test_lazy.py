@@ -1,4 +1,4 @@
-"""Names that are imported on first use are all there, and listed."""
+"""Every name that is imported on first use exists and is listed."""
 
 import importlib
 from types import ModuleType

@@ -1,4 +1,4 @@
-"""Plural forms, in one place."""
+"""Plural forms."""
 
 import pytest
 
@@ -17,5 +17,5 @@ from dfs_store.names import counted
         (3, "entry", "3 entries"),
     ],
 )
-def test_a_number_of_things(number, thing, text):
+def test_counts_have_the_right_plural(number, thing, text):
     assert counted(number, thing) == text

@@ -116,7 +116,7 @@ def test_what_a_record_uses_and_refuses(dfs, folder):
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("own_toy:missing", "cannot import missing from 'own_toy'.*write module:function"),
+        ("own_toy:missing", "cannot import missing from 'own_toy'.*write it as module:function"),
         ("nowhere_at_all:f", "ModuleNotFoundError"),
         ("own_toy:NUMBER", "must name a function or a Method, got int"),
         ("herdin", "Did you mean 'herding'"),

@@ -142,6 +142,8 @@ def test_spawned_workers_load_for_themselves_if_shared_memory_is_small(pairs, mo
     monkeypatch.setattr(passing, "_SPARED_BYTES", 2**60)
     dataset = DFSDataset(pairs["webp"][0])
     loader = DataLoader(dataset, 3, num_workers=1, multiprocessing_context="spawn")
-    with pytest.warns(UserWarning, match=r"MiB free, but the key frames take .* every spawned worker loads"):
+    with pytest.warns(
+        UserWarning, match=r"MiB free, but sharing the key frames needs .* every spawned worker loads"
+    ):
         batches = list(loader)
     assert_equal_batches(batches, DFSLoader(dataset, 3))

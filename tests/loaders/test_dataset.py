@@ -87,7 +87,7 @@ def test_numbers_may_be_negative_numpys_or_torchs(store_path, number):
 
 @pytest.mark.parametrize("number", [7, -8, np.int64(7)])
 def test_a_number_outside_is_an_index_error(store_path, number):
-    with pytest.raises(IndexError, match=f"clip {number} of 7: indices must be in -7..6"):
+    with pytest.raises(IndexError, match=f"clip index {number} is not in -7..6"):
         DFSDataset(store_path)[number]
 
 
@@ -101,7 +101,7 @@ def test_a_batch_sampler_in_place_of_a_sampler_fetches_whole_batches(store_path,
     for (clips, labels), (expected, expected_labels) in zip(whole, usual, strict=True):
         assert torch.equal(clips, expected)
         assert torch.equal(labels, expected_labels)
-    with pytest.raises(IndexError, match="clip 7"):
+    with pytest.raises(IndexError, match="clip index 7"):
         dataset[[0, 7]]
 
 
@@ -223,5 +223,5 @@ def test_soft_labels_that_are_not_there_are_missed(tmp_path):
         DFSDataset(tmp_path / "s.zarr", target="soft")
     with pytest.raises(SettingsError, match=r'"hard" or "soft", got .weak'):
         DFSDataset(tmp_path / "s.zarr", target="weak")
-    with pytest.raises(SettingsError, match="target_transform gets a class"):
+    with pytest.raises(SettingsError, match="target_transform applies to classes"):
         DFSDataset(tmp_path / "s.zarr", target="soft", target_transform=int)

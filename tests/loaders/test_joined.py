@@ -50,7 +50,7 @@ def test_a_batch_may_mix_stores(join):
             r"same classes.*a\.zarr.*'jump', 'swim'.*b\.h5.*'swim', 'jump'",
         ),
         ({"frame_shape": (3, 6, 6)}, r"same frame shape.*\(3, 6, 5\).*\(3, 6, 6\)"),
-        ({"num_frames": 9}, r"same num_frames.* has 8.* has 9; give DFSDataset\(num_frames=\.\.\.\)"),
+        ({"num_frames": 9}, r"same num_frames.* has 8.* has 9; pass num_frames=\.\.\."),
         ({"normalization": None}, r"same normalization.*0\.485.* has None; give"),
     ],
 )

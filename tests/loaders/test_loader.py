@@ -90,7 +90,9 @@ def test_shuffling_covers_every_clip_and_changes_with_epoch_and_seed(tmp_path):
 def test_drop_last(dataset):
     loader = DFSLoader(dataset, 3, drop_last=True)
     assert len(loader) == len(list(loader)) == 2
-    with pytest.raises(SettingsError, match="drop_last leaves no batch: batch_size is 8, but each"):
+    with pytest.raises(
+        SettingsError, match="drop_last leaves no batch: batch_size is 8, but a replica has only"
+    ):
         DFSLoader(dataset, 8, drop_last=True)
 
 
@@ -228,7 +230,7 @@ def test_cuda_batches_are_the_items(store_path, dtype):
 
 
 def test_what_is_no_dataset_is_refused(store_path):
-    with pytest.raises(SettingsError, match=r"takes a DFSDataset, got PosixPath"):
+    with pytest.raises(SettingsError, match=r"dataset must be a DFSDataset, got PosixPath"):
         DFSLoader(store_path, 2)
 
 

@@ -68,7 +68,7 @@ def test_a_store_without_normalization_holds_pixels(tmp_path):
         ("imagenet", "got 'imagenet'"),
         (0.5, r"got 0\.5"),
         (([0.5, 0.5], [0.2, 0.2]), "with 3 numbers each"),
-        ((0.5, 0.0), r"std above 0, got \(0\.5, 0\.0\)"),
+        ((0.5, 0.0), r"std must be positive, got \(0\.5, 0\.0\)"),
         ((float("nan"), 1.0), "must be finite"),
         ((0.5,), "pair"),
         (("a", "b"), "pair"),
