@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 # Shorter runs would end before their forecast.
 _FEWEST_STEPS = 30
 _FEWEST_CLIPS = 200
-# Limits of the suggested evaluation on a CPU: training takes two cores about 0.15 s per clip of 16x112x112.
+# Limits of the suggested evaluation on a CPU. Training takes two cores about 0.15 s per 16x112x112 clip.
 _MOST_EPOCHS = 100
 _CLIP_PASSES = 5000
 
@@ -48,7 +48,7 @@ def condense(
 
 
 def _settings(parameters: dict[str, Any], file: str | None) -> "CondenseConfig":
-    """Combines the settings file and the flags; flags take precedence."""
+    """Combines the settings file with the flags, which take precedence."""
     from dataclasses import fields
 
     from dfs_store.condense import CondenseConfig
@@ -75,7 +75,7 @@ def _settings(parameters: dict[str, Any], file: str | None) -> "CondenseConfig":
     for name in ("dataset", "vpc", "out"):
         if name not in settings:
             raise SettingsError(
-                f"--{name} is missing: dfs condense --dataset NAME|FOLDER|LIST --vpc N --out STORE"
+                f"--{name} is missing; write dfs condense --dataset NAME|FOLDER|LIST --vpc N --out STORE"
             )
     return CondenseConfig(**settings)
 
@@ -116,7 +116,7 @@ def _run(settings: "CondenseConfig", track: str | None, *, json: bool, quiet: bo
     from ..shown.condense_progress import CondenseProgress
 
     check_tracker(track)
-    # Check the settings before decoding.
+    # The settings are checked before anything is decoded.
     plan = engine.plan_run(replace(settings, device=local_device(settings.device)))
     plan.check_disk()
     settings = plan.config
@@ -153,7 +153,7 @@ def _run(settings: "CondenseConfig", track: str | None, *, json: bool, quiet: bo
 
 
 def _announcement(plan: "Plan", *, verbose: bool) -> str:
-    """Returns the plan of a run, with a forecast of its duration unless the run is short."""
+    """Returns the plan of a run as text, with a forecast of its duration unless the run is short."""
     from dfs_store.condense.forecast import forecast_run
 
     from ..shown.plan import outline, plan_text
@@ -165,7 +165,7 @@ def _announcement(plan: "Plan", *, verbose: bool) -> str:
 
 
 def _warn_of_still_clips(store: "KeyFrameStore", settings: "CondenseConfig") -> None:
-    """Warns if clips of pack have become still pictures."""
+    """Warns if method pack turned clips into still pictures."""
     import numpy as np
 
     if settings.method != "pack" or settings.key_frames == 1:
@@ -173,13 +173,13 @@ def _warn_of_still_clips(store: "KeyFrameStore", settings: "CondenseConfig") -> 
     single = int(np.count_nonzero(np.diff(store.offsets) == 1))
     if single:
         _output.note(
-            f"warning: {counted(single, 'clip')} of {len(store):,} with a single key frame are still "
-            "pictures; raise --budget, lower --max-error or --vpc, or add --min-key-frames 2"
+            f"warning: {single:,} of {counted(len(store), 'clip')} became still pictures with a single key "
+            "frame; raise --budget, lower --max-error or --vpc, or add --min-key-frames 2"
         )
 
 
 def _encoding_lines(store: "KeyFrameStore") -> list[str]:
-    """Returns lines about the error of encoding, or none if key frames are not encoded."""
+    """Returns lines about the encoding error, or none if key frames are not encoded."""
     if store.frame_encoding is None:
         return []
     lines = [_output.encoding_text(store.frame_encoding, store.provenance_object("frame_encoding"))]
@@ -205,7 +205,7 @@ def _summary(result: dict[str, Any], storage: "StorageReport", story: list[str])
 
 
 def _next_steps(plan: "Plan") -> str:
-    """Returns suggested next commands, quoted for a shell; none of them takes hours on a CPU."""
+    """Returns suggested next commands, quoted for a shell. None of them takes hours on a CPU."""
     from dfs_store.condense.runtime.device import resolve_device
     from dfs_store.format.io.place import local_beside
     from dfs_store.networks.convnet3d import SMALLEST_SIZE

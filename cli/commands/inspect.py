@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 BAR_WIDTH = 40
 CLASSES_SHOWN = 20
 READ_PATHS = {
-    "fast": "fast: laid out as dfs writes stores",
-    "general": "general: compressed, or laid out by another tool; dfs convert makes it fast",
+    "fast": "fast: laid out as dfs-store writes it",
+    "general": "general: compressed or laid out by another tool; dfs convert makes it fast",
 }
 
 
@@ -27,7 +27,7 @@ def inspect(
     quiet: shared.Quiet = False,
     verbose: shared.Verbose = False,
 ) -> None:
-    """Show the content of a store: header, storage, key frames per clip and per class."""
+    """Show a store's header, its storage, and its key frames per clip and class."""
     from dfs_store.format import open_store
 
     with open_store(store) as opened:
@@ -68,7 +68,7 @@ def describe(store: "KeyFrameStore") -> dict[str, Any]:
 
 
 def _per_class(store: "KeyFrameStore") -> list[tuple[str, int, int]]:
-    """Returns name, number of clips and number of key frames of each class."""
+    """Returns the name, number of clips and number of key frames of each class."""
     import numpy as np
 
     counts = np.diff(store.offsets)
@@ -150,7 +150,7 @@ def _storage_rows(content: dict[str, Any]) -> list[tuple[str, ...]]:
         ("", "", "of dense float32", ""),
         row("key frames", "key_frame_bytes", _key_frames_formula(content, f"{keys:,} x {frame}")),
         row("as float32", "float32_bytes", f"{keys:,} x {frame} x 4, the paper's rule (its MB are MiB)"),
-        row("index", "index_bytes", "positions, offsets, labels, checksums and the like"),
+        row("index", "index_bytes", "positions, offsets, labels, checksums and other small arrays"),
         row("on disk", "on_disk_bytes", "all files"),
         row(
             "dense float32", "dense_bytes", f"{content['num_clips']:,} x {content['num_frames']}x{frame} x 4"
@@ -168,7 +168,7 @@ def _storage_rows(content: dict[str, Any]) -> list[tuple[str, ...]]:
 
 
 def _stored(content: dict[str, Any]) -> str:
-    """Describes how key frames are stored, with quality and loss if they are encoded."""
+    """Describes how key frames are stored, with the quality and loss if they are encoded."""
     if content["frame_encoding"] is None:
         return str(content["dtype"])
     name = content["frame_encoding"]["name"]

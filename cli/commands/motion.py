@@ -1,4 +1,4 @@
-"""`dfs motion`: compares the mean optical flow of real and condensed clips for every class."""
+"""`dfs motion`: compares the mean optical flow of real and condensed clips, class by class."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -26,7 +26,7 @@ SUFFIXES = (".png", ".jpg", ".jpeg")
 def motion(
     store: shared.Store,
     out: Annotated[
-        str | None, typer.Option("--out", metavar="FILE", help="Draw the flow to this file: .png or .jpg.")
+        str | None, typer.Option("--out", metavar="FILE", help="Picture of the flow to write: .png or .jpg.")
     ] = None,
     dataset: given.Dataset = None,
     root: shared.Root = None,
@@ -38,7 +38,9 @@ def motion(
     quiet: shared.Quiet = False,
     verbose: shared.Verbose = False,
 ) -> None:
-    """Compare the motion of condensed and real clips: cosine and error of mean optical flow per class.
+    """Compare the motion of condensed and real clips, class by class.
+
+    Prints the cosine and the end-point error between the mean optical flows of each class.
 
     dfs motion ucf.zarr --out flow.png
     """
@@ -60,7 +62,6 @@ def motion(
             StoreVideos(
                 dataset or "",
                 root,
-                *(None,) * 5,
                 test_list=test_list,
                 class_names=class_names,
                 folder_layout=folder_layout,
@@ -87,7 +88,7 @@ def motion(
 def _compared(
     names: list[str], real: "list[npt.NDArray[np.float32]]", condensed: "list[npt.NDArray[np.float32]]"
 ) -> dict[str, Any]:
-    """Returns cosine and end-point error of each class whose real clips move, and their means."""
+    """Returns the cosine and end-point error of each class whose real clips move, and their means."""
     from dfs_store.evaluate import motion as flows
 
     classes = dict(zip(names, zip(real, condensed, strict=True), strict=True))

@@ -1,6 +1,6 @@
 """The options of `dfs condense`, built from the fields of its settings.
 
-None means that an option was not given, so that the settings file or the preset applies.
+None means that an option was not given, so the settings file or the preset applies.
 """
 
 import inspect
@@ -33,7 +33,7 @@ Config = Annotated[
 
 
 def takes_settings(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds an option for each field of the settings to a command whose last parameter is `**settings`."""
+    """Adds an option for each setting to a command whose last parameter is `**settings`."""
     made = [
         inspect.Parameter(
             each.name,

@@ -8,7 +8,7 @@ from .. import _completion as offer
 from . import shared
 from .groups import Group
 
-MODELS = "Network: convnet3d, convnet3d-norm, cnn-gru, cnn-lstm, r3d_18 ... (torchvision), module:Class."
+MODELS = "Network: convnet3d, convnet3d-norm, cnn-gru, cnn-lstm, a torchvision name or module:Class."
 Store = Annotated[
     str,
     typer.Argument(
@@ -44,10 +44,10 @@ Labels = Annotated[
         "--labels",
         autocompletion=offer.one_of("hard", "soft", "both"),
         show_default="both if stored, else hard",
-        help="Train on classes (hard), soft labels (soft), or both in turn.",
+        help="Train on classes (hard), on soft labels (soft), or on both in turn.",
     ),
 ]
-Runs = Annotated[int, typer.Option("--runs", help="Number of trainings, each with its own seed.")]
+Runs = Annotated[int, typer.Option("--runs", help="Number of trainings, each with a different seed.")]
 Recipe = Annotated[
     str,
     typer.Option(
@@ -57,7 +57,9 @@ Recipe = Annotated[
 Epochs = Annotated[
     int | None,
     typer.Option(
-        "--epochs", show_default="recipe: 500 or 300", help="Passes over the clips; recipe paper adds one."
+        "--epochs",
+        show_default="recipe: 500 or 300",
+        help="Passes over the clips, plus one for recipe paper.",
     ),
 ]
 Lr = Annotated[
@@ -70,7 +72,7 @@ Results = Annotated[
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Estimate the time from a few batches, and exit.")]
 
-# Options for the fields of `StoreVideos` and of `EvaluationSettings`.
+# Options for fields of `StoreVideos` and `EvaluationSettings`.
 CLIPS: Group = {
     "root": (shared.Root, None),
     "test_list": (shared.TestList, None),

@@ -14,7 +14,7 @@ Group = Mapping[str, tuple[Any, Any]]
 def with_options(
     function: Callable[..., Any], options: list[inspect.Parameter], *, first: bool
 ) -> Callable[..., Any]:
-    """Replaces the `**` parameter of a command by options, placed before or after its own parameters."""
+    """Replaces a command's `**` parameter with options, placed before or after its own parameters."""
     own = [
         each.replace(kind=each.KEYWORD_ONLY)
         for each in inspect.signature(function).parameters.values()
@@ -28,7 +28,7 @@ def with_options(
 
 
 def takes(*groups: Group) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Adds the options of some groups to a command whose last parameter is `**options`."""
+    """Adds groups of options to a command whose last parameter is `**options`."""
     made = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
         for group in groups

@@ -1,4 +1,4 @@
-"""Statistics of key frames per clip, as printed by `inspect` and `condense`."""
+"""Statistics of the key frames per clip, which `inspect` and `condense` print."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -8,7 +8,7 @@ if TYPE_CHECKING:
 
 
 def key_frames_per_clip(offsets: "npt.NDArray[np.int64]") -> dict[str, Any]:
-    """Returns min, mean, max and histogram (count of clips by number of key frames) from offsets (N+1,)."""
+    """Returns min, mean, max and a histogram (number of clips by key frames) from offsets, (N+1,)."""
     import numpy as np
 
     counts = np.diff(offsets)

@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 
 def plan_text(plan: "Plan", forecast: "Forecast | None", *, timed: bool = True) -> str:
-    """Formats the resolved settings, the phases, and the forecasts of time, memory and bytes.
+    """Formats the resolved settings, the phases, and the forecasts of time, memory and size.
 
     Args:
         plan: the plan of the run.
-        forecast: forecast of the duration; None if unknown.
+        forecast: forecast of the duration, or None if unknown.
         timed: whether to include the duration.
     """
     shape = "x".join(map(str, (plan.num_frames, *plan.frame_shape[1:])))
@@ -69,7 +69,9 @@ def outline(plan: "Plan", forecast: "Forecast | None", *, timed: bool = True) ->
     first, most = _output.mebibytes(plan.first_bytes), _output.mebibytes(plan.most_bytes)
     sizes = first if first == most else f"{first} at the start, {most} at most"
     rows.append(("store", f"{sizes}{_coded(plan)}"))
-    rows += [("note", note) for note in plan.notes if note.startswith("--size")]  # the run prints the others
+    rows += [
+        ("note", note) for note in plan.notes if note.startswith("--size")
+    ]  # the run prints the other notes
     return "\n".join([head, _output.table(rows, indent="  ")])
 
 
@@ -102,7 +104,7 @@ def _store_rows(plan: "Plan") -> list[tuple[str, ...]]:
 
 
 def _coded(plan: "Plan") -> str:
-    """Returns a remark on the size: the budget, or that encoding is not included."""
+    """Returns a remark on the size: the budget, or that the size excludes encoding."""
     encoding = plan.settings.get("encoding")
     if plan.settings.get("budget") is not None:
         return f", --budget {plan.settings['budget']}"
@@ -110,7 +112,7 @@ def _coded(plan: "Plan") -> str:
 
 
 def _memory_rows(plan: "Plan") -> list[tuple[str, ...]]:
-    real = "on the device" if plan.real_on_device else "mapped from the cache"
+    real = "on the device" if plan.real_on_device else "memory-mapped from the cache"
     rows: list[tuple[str, ...]] = [("real clips, uint8", _output.size_text(plan.real_bytes), real)]
     if plan.key_frame_memory_bytes:
         on_device = plan.key_frames_on_device and plan.device != "cpu"

@@ -1,4 +1,4 @@
-"""The report about a store, a self-contained HTML page."""
+"""Makes the report about a store, a self-contained HTML page."""
 
 from dfs_store.report.contents import Contents, gather
 from dfs_store.report.page import report_html

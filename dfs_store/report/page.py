@@ -7,6 +7,7 @@ from typing import Any
 import jinja2
 
 from dfs_store.byte_sizes import mebibytes, size_text
+from dfs_store.names import counted
 from dfs_store.pictures.drawing import step_colour
 from dfs_store.report.contents import Contents, ShownClip
 
@@ -23,7 +24,7 @@ def report_html(contents: Contents) -> str:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.filters |= {"size": size_text, "mib": mebibytes, "value": _value}
+    environment.filters |= {"size": size_text, "mib": mebibytes, "value": _value, "counted": counted}
     return environment.get_template("page.html").render(
         report=contents,
         storage_rows=_storage_rows(contents),
@@ -40,10 +41,10 @@ def _storage_rows(contents: Contents) -> list[tuple[str, int, str, float]]:
     dense, keys = storage["dense_bytes"], f"{storage['num_key_frames']:,}"
     rows = [
         ("Key frames as stored", "key_frame_bytes", f"{keys} frames of {frame}"),
-        ("Key frames as float32", "float32_bytes", f"{keys} x {frame} x 4 bytes, the paper's convention"),
+        ("Key frames as float32", "float32_bytes", f"{keys} x {frame} x 4 bytes, the paper's rule"),
         ("Index", "index_bytes", "positions, offsets, labels, checksums"),
         ("On disk", "on_disk_bytes", "all files of the store"),
-        ("Native arrays", "native_bytes", "data of a method that does not consist of key frames"),
+        ("Native arrays", "native_bytes", "data that the method needs besides key frames"),
         ("Soft labels", "soft_label_bytes", "a teacher's logits, clips x classes x 2 bytes"),
         ("Dense float32", "dense_bytes", f"{contents.num_clips:,} x {contents.num_frames}x{frame} x 4 bytes"),
         (

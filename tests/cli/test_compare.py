@@ -54,7 +54,7 @@ def test_every_cell_is_made_once_and_equals_the_single_commands(compare, dfs, tm
     words = ("--methods", "random,dfs", "--vpc", "1", "--seeds", "2", "--controls", "none")
     first = compare(*words)
     assert first.code == 0, first.stderr
-    assert "4 cells of 2 rows: about" in first.stderr
+    assert "4 cells in 2 rows: about" in first.stderr
     assert "over random" in first.stdout
     found = cells(tmp_path / "c")
     assert len(found) == 4

@@ -49,10 +49,10 @@ def test_questions_and_refusals_have_their_exit_codes(dfs, tmp_path):
 
 def test_flags_of_the_other_kind_are_refused(dfs, tmp_path):
     assert (
-        "--size applies to folders of videos only"
+        "--size applies only to folders of videos"
         in dfs("import", save(tmp_path, CLIPS), tmp_path / "o.h5", "--size", "8").stderr
     )
     (tmp_path / "v").mkdir()
     outcome = dfs("import", tmp_path / "v", tmp_path / "o.h5", "--layout", "NTCHW")
     assert outcome.code == 2
-    assert "--layout applies to files only" in outcome.stderr
+    assert "--layout applies only to files" in outcome.stderr

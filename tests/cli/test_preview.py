@@ -142,7 +142,7 @@ def test_clips_are_chosen_by_class_and_number(dfs, inserted, tmp_path, words, cl
     ("words", "message"),
     [
         (["--out", "s.jpeg"], "must end in .png or .pdf or .gif or .mp4"),
-        (["--out", "s.png", "--kind", "film"], "--out of a film must end in .gif or .mp4"),
+        (["--out", "s.png", "--kind", "film"], "--out for a film must end in .gif or .mp4"),
         (["--out", "s.png", "--kind", "timelin"], "Did you mean 'timeline'?"),
         (["--out", "s.png", "--rebuilt", "dimm"], "Did you mean 'dim'?"),
         (["--out", "s.png", "--theme", "drak"], "Did you mean 'dark'?"),
@@ -284,7 +284,7 @@ def test_a_film_of_the_making_needs_snapshots(dfs, tmp_path, inserted):
     done = dfs("preview", store, "--making", "--out", tmp_path / "m.gif", "--clips", 1)
     assert (done.code, "contain only clips 0, 2, not 1" in done.stderr) == (2, True)
     done = dfs("preview", store, "--making", "--out", tmp_path / "m.png")
-    assert (done.code, "--out of --making must end in .gif or .mp4" in done.stderr) == (2, True)
+    assert (done.code, "--out for --making must end in .gif or .mp4" in done.stderr) == (2, True)
     done = dfs("preview", store, "--making", "--out", tmp_path / "m.gif", "--kind", "film")
     assert (done.code, "--making cannot be combined with --kind" in done.stderr) == (2, True)
 
@@ -308,4 +308,4 @@ def test_rows_need_clips_of_one_shape_and_the_same_classes(dfs, tmp_path, insert
     done = dfs("preview", inserted, store, "--out", tmp_path / "r.png", "--clips", 39)
     assert (done.code, "is number 10 of class 'd', but" in done.stderr) == (2, True)
     done = dfs("preview", inserted, store, "--out", tmp_path / "r.gif")
-    assert (done.code, "--out of a picture of 2 stores must end in .png or .pdf" in done.stderr) == (2, True)
+    assert (done.code, "--out for a picture of 2 stores must end in .png or .pdf" in done.stderr) == (2, True)

@@ -1,4 +1,4 @@
-"""`dfs datasets list` and `info`: known datasets and their files; the other subcommands have own files."""
+"""`dfs datasets list` and `dfs datasets info`: the known datasets and their files."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +26,7 @@ CLASSES_SHOWN = 20
 def list_datasets(
     json: shared.Json = False, quiet: shared.Quiet = False, verbose: shared.Verbose = False
 ) -> None:
-    """List the datasets that are known by name."""
+    """List the datasets that can be used by name."""
     from dfs_store.videos import CATALOGUE
 
     if json:
@@ -40,8 +40,8 @@ def list_datasets(
             rows.append((info.name, str(_facts(info)["num_classes"]), *counts, _shape(info), info.title))
         _output.echo(_output.table(rows))
         _output.echo(
-            "\nA folder of class folders or a list of videos is a dataset, too. For details: "
-            "`dfs datasets info NAME`."
+            "\nA folder of class folders or a list of videos can also be used as a dataset.\n"
+            "`dfs datasets info NAME` describes a dataset."
         )
 
 
@@ -58,7 +58,7 @@ def info_dataset(
     quiet: shared.Quiet = False,
     verbose: shared.Verbose = False,
 ) -> None:
-    """Describe a dataset: its source, the expected files, and the files that were found."""
+    """Describe a dataset, the files that it needs, and the files that were found."""
     from dfs_store.videos.opening import describe
 
     info = describe(name)

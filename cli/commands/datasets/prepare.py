@@ -38,13 +38,18 @@ Workers = Annotated[
 ]
 MaxMemory = Annotated[
     str | None,
-    typer.Option("--max-memory", metavar="SIZE", help="Memory limit of all decoding processes: 8GiB."),
+    typer.Option(
+        "--max-memory",
+        metavar="SIZE",
+        help="Memory limit for all decoding processes together, for example 8GiB.",
+    ),
 ]
 Runs = Annotated[
     int,
     typer.Option(
         "--runs",
         min=0,
+        metavar="N",
         help="Prepare random starts for N runs of `dfs evaluate`; 0 for protocol strict.",
     ),
 ]
@@ -52,7 +57,7 @@ Shard = Annotated[
     str | None,
     typer.Option(
         "--shard",
-        help="Decode only a shard: 3/16, auto (Slurm) or auto/16 (Kubernetes).",
+        help="Decode one shard only, for example 3/16; auto (Slurm) or auto/16 (Kubernetes).",
         metavar="I/N|auto",
     ),
 ]
@@ -91,9 +96,10 @@ def prepare(
     quiet: shared.Quiet = False,
     verbose: shared.Verbose = False,
 ) -> None:
-    """Decode the clips of a dataset into the cache; resumable.
+    """Decode the clips of a dataset into the cache.
 
-    Stores 1 + 3 * RUNS views of each test clip: the centre, and one random start per pass and run.
+    If it is interrupted, repeat the command to continue. Of each test clip, 1 + 3 * RUNS views are stored:
+    the centre, and one random start for each pass of each run.
     """
     from dfs_store.byte_sizes import parse_bytes
     from dfs_store.evaluate.published import PAPER_TEST_PASSES
@@ -153,7 +159,7 @@ def _prepare_on_ray(name: str, part: str, options: dict[str, Any], *, quiet: boo
 
 
 def _parts(name: str, how: dict[str, Any]) -> list[str]:
-    """Returns the existing parts; a folder that only contains class folders has no test part."""
+    """Returns the existing parts. A folder that only contains class folders has no test part."""
     from dfs_store.errors import DatasetNotFoundError
     from dfs_store.videos import find_clips
     from dfs_store.videos.files.catalogue import FOLDER, LIST
@@ -169,7 +175,7 @@ def _parts(name: str, how: dict[str, Any]) -> list[str]:
 
 
 def _ending(name: str, info: "DatasetInfo", options: dict[str, Any]) -> str:
-    """Returns the suggested next command: a dry run, which forecasts time, memory and disk space."""
+    """Suggests a dry run as the next command, which forecasts time, memory and disk space."""
     split = options["official_split"] if info.official_splits > 1 else None
     clips = SimpleNamespace(**options, split=split)
     flags = clip_flags(clips, "root", "test_list", "class_names", "folder_layout")
