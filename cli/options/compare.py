@@ -29,7 +29,7 @@ Methods = Annotated[
         "--methods",
         metavar="NAME,NAME",
         autocompletion=offer.one_of(*method_names()),
-        help=f"Methods to compare: {', '.join(method_names())} or module:function.",
+        help=f"Methods to compare: {', '.join(method_names())}, or module:function.",
     ),
 ]
 Vpc = Annotated[str | None, typer.Option("--vpc", metavar="N,N", help="Numbers of clips per class, or all.")]

@@ -98,8 +98,9 @@ def prepare(
 ) -> None:
     """Decode the clips of a dataset into the cache.
 
-    If it is interrupted, repeat the command to continue. Of each test clip, 1 + 3 * RUNS views are stored:
-    the centre, and one random start for each pass of each run.
+    If it is interrupted, repeat the command to continue.
+
+    Stores 1 + 3 * RUNS views of each test clip: the centre, and a random start for each pass and run.
     """
     from dfs_store.byte_sizes import parse_bytes
     from dfs_store.evaluate.published import PAPER_TEST_PASSES
