@@ -10,6 +10,7 @@ from .._ranks import first_prepares, is_alone, local_device, rank_number, ranks_
 from .._track import check_tracker, recorded
 from ..options import condense as given
 from ..options import shared
+from ..options.groups import takes
 from ..options.of_settings import clip_flags
 from ..shown.key_frame_counts import key_frames_per_clip
 
@@ -26,7 +27,7 @@ _CLIP_PASSES = 5000
 
 
 @command
-@given.takes_settings
+@takes(given.SETTINGS, first=True)
 def condense(
     track: given.Track = None,
     dry_run: given.DryRun = False,

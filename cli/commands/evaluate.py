@@ -237,6 +237,7 @@ def _run(job: _Job, *, quiet: bool) -> "EvaluationResult":
     from dataclasses import replace
 
     from dfs_store.evaluate import evaluate
+    from dfs_store.evaluate.record import test_views
     from dfs_store.videos.of_store import name_of
 
     from .._videos import open_with_progress
@@ -246,7 +247,8 @@ def _run(job: _Job, *, quiet: bool) -> "EvaluationResult":
     if train is not None and videos.hold_out is not None:
         train, test = train.hold_out(videos.hold_out)
     else:
-        test = _test_clips(videos, settings, quiet=quiet)
+        views = test_views(videos.dataset, settings)
+        test = open_with_progress(videos, "test", quiet=quiet, **views)
     sources = _sources(job, train)
     with _output.Progress("evaluate", quiet=quiet) as progress:
 
@@ -263,12 +265,3 @@ def _run(job: _Job, *, quiet: bool) -> "EvaluationResult":
     # Names the store's dataset, not the folder with the clips.
     on = replace(result.test, dataset=name_of(videos.dataset), split_declared=videos.split_declared)
     return replace(result, test=on)
-
-
-def _test_clips(videos: "StoreVideos", settings: "EvaluationSettings", *, quiet: bool) -> "VideoDataset":
-    """Opens the test clips with the random starts of the runs."""
-    from dfs_store.evaluate.record import test_views
-
-    from .._videos import open_with_progress
-
-    return open_with_progress(videos, "test", quiet=quiet, **test_views(videos.dataset, settings))

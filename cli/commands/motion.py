@@ -9,6 +9,7 @@ from .. import _output
 from .._exit_codes import command
 from ..options import evaluate as given
 from ..options import shared
+from ..options.groups import takes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,20 +24,18 @@ SUFFIXES = (".png", ".jpg", ".jpeg")
 
 
 @command
+@takes(shared.SOURCE)
 def motion(
     store: shared.Store,
     out: Annotated[
         str | None, typer.Option("--out", metavar="FILE", help="Picture of the flow to write: .png or .jpg.")
     ] = None,
     dataset: given.Dataset = None,
-    root: shared.Root = None,
-    test_list: shared.TestList = None,
-    class_names: shared.ClassNames = None,
-    folder_layout: shared.FolderLayout = None,
     overwrite: shared.Overwrite = False,
     json: shared.Json = False,
     quiet: shared.Quiet = False,
     verbose: shared.Verbose = False,
+    **source: Any,  # noqa: ANN401 - where the real clips are
 ) -> None:
     """Compare the motion of condensed and real clips, class by class.
 
@@ -57,16 +56,7 @@ def motion(
         check_outside(Path(out), store)
         check_free([Path(out)], overwrite=overwrite)
     with open_store(store) as opened:
-        asked = clips_of_store(
-            opened,
-            StoreVideos(
-                dataset or "",
-                root,
-                test_list=test_list,
-                class_names=class_names,
-                folder_layout=folder_layout,
-            ),
-        )
+        asked = clips_of_store(opened, StoreVideos(dataset or "", **source))
     videos = open_with_progress(asked, "train", quiet=quiet)
     stored = DFSDataset(store, layout="TCHW", normalization=None)
     names, real, condensed = stored.classes, [], []

@@ -56,6 +56,7 @@ def preview(
 
     dfs preview ucf.zarr --making --out film.gif
     """
+    from dfs_store import open_store
     from dfs_store.format.io.place import shown_place
     from dfs_store.pictures.preview import Preview
 
@@ -66,7 +67,7 @@ def preview(
     for store in stores:
         check_outside(path, store)
     with contextlib.ExitStack() as stack:
-        opened = _opened(stores, stack)
+        opened = [stack.enter_context(open_store(store)) for store in stores]
         if kind == "rows":
             found = _rows(opened, choice, path, (rebuilt, theme), overwrite=overwrite)
         else:
@@ -86,12 +87,6 @@ def preview(
     if (left := pages_left(list(map(Path, found["files"])))) and not quiet:
         more = f" (and {len(left) - 1} more)" if len(left) > 1 else ""
         _output.note(f"note: {left[0]}{more} looks like a page of an earlier picture")
-
-
-def _opened(paths: list[str], stack: contextlib.ExitStack) -> "list[KeyFrameStore]":
-    from dfs_store import open_store
-
-    return [stack.enter_context(open_store(path)) for path in paths]
 
 
 def _picture(

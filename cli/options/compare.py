@@ -80,5 +80,5 @@ def _in_panel(annotation: Any) -> Any:  # noqa: ANN401 - an Annotated type
     return Annotated[kind, option]
 
 
-CLIPS: Group = evaluate.CLIPS
+CLIPS = evaluate.CLIPS
 TRAINING: Group = {n: (_in_panel(kind), default) for n, (kind, default) in evaluate.TRAINING.items()}

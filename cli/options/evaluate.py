@@ -7,6 +7,7 @@ import typer
 from .. import _completion as offer
 from . import shared
 from .groups import Group
+from .of_settings import options_of
 
 MODELS = "Network: convnet3d, convnet3d-norm, cnn-gru, cnn-lstm, a torchvision name or module:Class."
 Store = Annotated[
@@ -73,19 +74,7 @@ Results = Annotated[
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Estimate the time from a few batches, and exit.")]
 
 # Options for fields of `StoreVideos` and `EvaluationSettings`.
-CLIPS: Group = {
-    "root": (shared.Root, None),
-    "test_list": (shared.TestList, None),
-    "class_names": (shared.ClassNames, None),
-    "folder_layout": (shared.FolderLayout, None),
-    "frames": (shared.Frames, None),
-    "stride": (shared.Stride, None),
-    "size": (shared.Size, None),
-    "split": (shared.Split, None),
-    "classes": (shared.Classes, None),
-    "hold_out": (shared.HoldOut, None),
-    "decoder": (shared.Decoder, None),
-}
+CLIPS = shared.SOURCE | shared.SAMPLING | options_of("hold_out") | shared.DECODER
 TRAINING: Group = {
     "model": (Model, "convnet3d"),
     "protocol": (Protocol, "paper"),

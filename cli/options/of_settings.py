@@ -1,7 +1,7 @@
 """Builds options from the settings of `dfs condense`, for all commands that share them."""
 
 from dataclasses import MISSING, fields
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
@@ -10,8 +10,9 @@ from dfs_store.condense.settings import Settings, flag_of, kinds_of, words_of
 from dfs_store.videos.files.splits import split_name
 
 from .. import _completion as offer
+from .groups import Group
 
-__all__ = ["clip_flags", "clips_per_class", "plain_type", "typer_option"]
+__all__ = ["clip_flags", "clips_per_class", "options_of", "plain_type", "typer_option"]
 
 _FIELDS = {each.name: each for each in fields(Settings)}
 
@@ -41,6 +42,11 @@ def typer_option(name: str) -> Any:  # noqa: ANN401 - Typer's own type is privat
         rich_help_panel=about.panel,
         parser={"split": _official_split, "vpc": clips_per_class}.get(name),
     )
+
+
+def options_of(*names: str) -> Group:
+    """Returns the options of the named settings. A value of None means that the option was not given."""
+    return {name: (Annotated[plain_type(name) | None, typer_option(name)], None) for name in names}
 
 
 def clip_flags(settings: object, *names: str) -> list[str]:

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from .. import _completion as offer
-from .of_settings import typer_option
+from .of_settings import options_of, typer_option
 
 Store = Annotated[
     str,
@@ -44,19 +44,12 @@ StoreClasses = Annotated[
 ]
 
 # The same options as in `dfs condense`.
-TestList = Annotated[str | None, typer_option("test_list")]
-ClassNames = Annotated[str | None, typer_option("class_names")]
-FolderLayout = Annotated[str | None, typer_option("folder_layout")]
 Root = Annotated[str | None, typer_option("root")]
 Dtype = Annotated[str | None, typer_option("dtype")]
 Encoding = Annotated[str | None, typer_option("encoding")]
-Frames = Annotated[int | None, typer_option("frames")]
-Stride = Annotated[int | None, typer_option("stride")]
-Size = Annotated[int | None, typer_option("size")]
-Split = Annotated[int | None, typer_option("split")]
-Classes = Annotated[str | None, typer_option("classes")]
-Decoder = Annotated[str | None, typer_option("decoder")]
-HoldOut = Annotated[float | None, typer_option("hold_out")]
+SOURCE = options_of("root", "test_list", "class_names", "folder_layout")
+SAMPLING = options_of("frames", "stride", "size", "split", "classes")
+DECODER = options_of("decoder")
 
 
 def class_list(classes: str | None) -> list[str] | None:

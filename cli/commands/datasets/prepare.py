@@ -13,6 +13,7 @@ from ... import _output
 from ..._completion import one_of
 from ..._exit_codes import command
 from ...options import shared
+from ...options.groups import takes
 from ...options.of_settings import clip_flags
 from ...shown.prepare_progress import shown_on
 
@@ -73,28 +74,20 @@ Engine = Annotated[
 
 
 @command
+@takes(shared.SOURCE, shared.SAMPLING, shared.DECODER, first=True)
 def prepare(
     name: shared.DatasetName,
-    root: shared.Root = None,
-    test_list: shared.TestList = None,
-    class_names: shared.ClassNames = None,
-    folder_layout: shared.FolderLayout = None,
-    frames: shared.Frames = None,
-    stride: shared.Stride = None,
-    size: shared.Size = None,
-    split: shared.Split = None,
-    classes: shared.Classes = None,
     part: Part = None,
     runs: Runs = 5,
     workers: Workers = None,
     max_memory: MaxMemory = None,
-    decoder: shared.Decoder = None,
     shard: Shard = None,
     engine: Engine = "local",
     seed: shared.Seed = 0,
     json: shared.Json = False,
     quiet: shared.Quiet = False,
     verbose: shared.Verbose = False,
+    **given: Any,  # noqa: ANN401 - which clips, and how they are sampled
 ) -> None:
     """Decode the clips of a dataset into the cache.
 
@@ -106,18 +99,17 @@ def prepare(
     from dfs_store.evaluate.published import PAPER_TEST_PASSES
     from dfs_store.videos.opening import check_part, describe
 
-    options: dict[str, Any] = {
-        "frames": frames,
-        "stride": stride,
-        "size": size,
+    how = {option: given.pop(option) for option in shared.SOURCE}
+    how |= {"classes": shared.class_list(given.pop("classes")), "official_split": given.pop("split") or 1}
+    options = {
+        **how,
+        **given,
+        "decoder": given["decoder"] or "auto",
         "seed": seed,
         "random_starts": runs * PAPER_TEST_PASSES,
         "workers": workers,
-        "decoder": decoder or "auto",
+        "max_memory": parse_bytes(max_memory, "--max-memory") if max_memory else None,
     }
-    how = {"root": root, "classes": shared.class_list(classes), "official_split": split or 1}
-    how |= {"test_list": test_list, "class_names": class_names, "folder_layout": folder_layout}
-    options |= {**how, "max_memory": parse_bytes(max_memory, "--max-memory") if max_memory else None}
     if part is not None:
         check_part(part)
     share = _share(shard, engine)
