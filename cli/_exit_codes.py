@@ -16,7 +16,10 @@ from ._output import complain, discard_output, note
 
 
 class TerminatedError(BaseException):
-    """SIGTERM was received. A BaseException, as KeyboardInterrupt is, so that no handler swallows it."""
+    """The process received SIGTERM.
+
+    This is a BaseException, like KeyboardInterrupt, so that no handler swallows it.
+    """
 
 
 FOUND_WANTING = 1

@@ -153,7 +153,7 @@ def table(rows: list[tuple[str, ...]], *, indent: str = "") -> str:
 
 
 def sparkline(values: list[float], width: int = 24) -> str:
-    """Draws values as a line of at most `width` block characters, averaging neighbours."""
+    """Draws values as a line of at most `width` block characters, by averaging neighbours."""
     blocks = "▁▂▃▄▅▆▇█"
     parts = min(width, len(values))
     if parts < 2:

@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 def is_alone() -> bool:
-    """Returns whether this process runs alone. Schedulers may set some of torchrun's variables, not all."""
+    """Returns whether this process runs alone. Schedulers may set only some of torchrun's variables."""
     started = {"MASTER_ADDR", "RANK", "LOCAL_RANK", "WORLD_SIZE"} <= os.environ.keys()
     return not started or int(os.environ["WORLD_SIZE"]) == 1
 

@@ -1,4 +1,4 @@
-"""`dfs compare`: condense, evaluate and tabulate every cell of a comparison."""
+"""`dfs compare`: condenses, evaluates and tabulates every cell of a comparison."""
 
 import shlex
 from pathlib import Path

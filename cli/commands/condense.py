@@ -1,4 +1,4 @@
-"""`dfs condense`: condense real videos into a store of key frames."""
+"""`dfs condense`: condenses real videos into a store of key frames."""
 
 from typing import TYPE_CHECKING, Any
 

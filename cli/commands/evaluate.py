@@ -1,4 +1,4 @@
-"""`dfs evaluate`: train a network from scratch on a store and test it on real videos."""
+"""`dfs evaluate`: trains a network from scratch on a store and tests it on real videos."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple

@@ -1,4 +1,4 @@
-"""`dfs export`: write rebuilt clips in formats that other programs read."""
+"""`dfs export`: writes rebuilt clips in formats that other programs read."""
 
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ from ..options import shared
 if TYPE_CHECKING:
     from dfs_store.exchange.exports.export import Exported
 
-SHOWN = 12  # renamed class folders
+SHOWN = 12  # renamed class folders in a note
 
 
 @command

@@ -1,4 +1,4 @@
-"""`dfs preview`: draw pictures of one or more stores."""
+"""`dfs preview`: draws pictures of one or more stores."""
 
 import contextlib
 from pathlib import Path

@@ -57,7 +57,7 @@ def chosen_clips(
 
 
 def clips_as_in(one: "KeyFrameStore", clips: list[int], other: "KeyFrameStore") -> list[int]:
-    """Returns the corresponding clips in another store, those with the same place in the same class.
+    """Returns the numbers of the clips in another store with the same class and place within it.
 
     Raises:
         SettingsError: the other store has no such clip.

@@ -54,7 +54,7 @@ class CondenseProgress(StoppableProgress):
         elif isinstance(event, ClipsFitted):
             self._bar.update(event.done, event.num_clips, "fitting and encoding clips")
         elif isinstance(event, CheckpointSaved) and self._settings.checkpoint_every and not self._quiet:
-            self._bar.message(f"checkpoint of step {event.step:,}: {event.path}")
+            self._bar.message(f"checkpoint at step {event.step:,}: {event.path}")
 
     def _on_start(self, event: "RunStarted") -> None:
         self._in_steps = event.iterations > 0
@@ -134,5 +134,6 @@ class CondenseProgress(StoppableProgress):
         if self._inserted:
             number = sum(count for _, count in self._inserted)
             first, last = self._inserted[0][0], self._inserted[-1][0]
-            lines.append(f"{counted(number, 'key frame')} inserted, from step {first:,} to {last:,}")
+            when = f"at step {first:,}" if first == last else f"from step {first:,} to {last:,}"
+            lines.append(f"{counted(number, 'key frame')} inserted, {when}")
         return lines

@@ -28,7 +28,7 @@ def evaluation_text(
         rows.append((f"top-1{kind}", *_score_cells(scores["top1"])))
         if result.num_classes > 5:
             rows.append((f"top-5{kind}", *_score_cells(scores["top5"])))
-    rows.append(("chance", f"{result.chance:.1f} %", "top-1 of always answering the most frequent class"))
+    rows.append(("chance", f"{result.chance:.1f} %", "top-1 of always predicting the most frequent class"))
     number, test = len(result.top1.runs), result.test
     trainings = (
         f"{counted(number, 'run')} of {counted(result.epochs, 'epoch')} ({counted(result.passes, 'pass')})"

@@ -6,12 +6,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 
-def check_picture_path(path: Path, suffixes: Sequence[str], what: str, *, flag: str = "--out") -> None:
+def check_picture_path(path: Path, suffixes: Sequence[str], what: str) -> None:
     """Raises SettingsError for a wrong suffix, or OutputNotWritableError if the folder does not exist."""
     from dfs_store.errors import OutputNotWritableError, SettingsError
 
     if path.suffix.lower() not in suffixes:
-        raise SettingsError(f"{flag} for {what} must end in {' or '.join(suffixes)}, got {str(path)!r}")
+        allowed = f"{', '.join(suffixes[:-1])} or {suffixes[-1]}"
+        raise SettingsError(f"--out for {what} must end in {allowed}, got {str(path)!r}")
     if not path.parent.is_dir():
         raise OutputNotWritableError(f"{path}: the folder {path.parent} does not exist; create it first")
 

@@ -49,7 +49,7 @@ class EpochOrder:
         return -(-self.clips_per_replica // self.batch_size)
 
     def clips(self, epoch: int) -> npt.NDArray[np.int64]:
-        """Returns the numbers of this replica's clips in an epoch, in order. Some repeat without `drop_last`.
+        """Returns this replica's clips in an epoch, in order. They may repeat without `drop_last`.
 
         As in torch's DistributedSampler, replicas take turns in a common order, which is extended from its
         start, or truncated, to a multiple of the number of replicas.

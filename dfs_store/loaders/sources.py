@@ -21,8 +21,8 @@ __all__ = ["OnProgress", "OpenStores", "Span"]
 OnProgress = Callable[[int, int], None]
 """Called with the number of key frames read so far and the total."""
 
-_MAX_SHOWN = 10  # items of a list in a message
-_CHUNK_BYTES = 64 * 2**20  # read at a time when a whole store is loaded
+_MAX_SHOWN = 10  # items of a list to show in a message
+_CHUNK_BYTES = 64 * 2**20  # to read at a time when a whole store is loaded
 
 
 class Span(NamedTuple):
@@ -204,7 +204,7 @@ class OpenStores:
     def _scales_of(
         self, spans: Sequence[Span], total: int, spaces: Sequence[Space | None]
     ) -> tuple[Tensor, Tensor] | tuple[None, None]:
-        """Returns the scale and zero of what `_read_into` reads, or None if that already is the values."""
+        """Returns the scale and zero of key frames from `_read_into`, or None if they need no conversion."""
         affines = [affine_between(*pair) for pair in zip(self.spaces, spaces, strict=True)]
         if self.dtype != "uint8" and all(affine is None for affine in affines):
             return None, None

@@ -36,7 +36,7 @@ def test_an_unwritable_picture_is_refused_before_anything_is_computed(dfs, store
     (tmp_path / "mine.png").write_bytes(b"precious")
     for name, said in (
         ("no/flow.png", "does not exist"),
-        ("flow.nonsense", "must end in .png or .jpg or .jpeg"),
+        ("flow.nonsense", "must end in .png, .jpg or .jpeg"),
         ("s.zarr/flow.png", "is inside the store"),
         ("mine.png", "add --overwrite"),
     ):

@@ -141,7 +141,7 @@ def test_clips_are_chosen_by_class_and_number(dfs, inserted, tmp_path, words, cl
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--out", "s.jpeg"], "must end in .png or .pdf or .gif or .mp4"),
+        (["--out", "s.jpeg"], "must end in .png, .pdf, .gif or .mp4"),
         (["--out", "s.png", "--kind", "film"], "--out for a film must end in .gif or .mp4"),
         (["--out", "s.png", "--kind", "timelin"], "Did you mean 'timeline'?"),
         (["--out", "s.png", "--rebuilt", "dimm"], "Did you mean 'dim'?"),

@@ -1,4 +1,4 @@
-"""`dfs datasets prepare`: decode the clips of a dataset into the cache."""
+"""`dfs datasets prepare`: decodes the clips of a dataset into the cache."""
 
 import time
 from pathlib import Path

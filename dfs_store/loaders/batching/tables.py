@@ -14,7 +14,7 @@ __all__ = ["KeyFrameTable"]
 
 @dataclass(frozen=True)
 class KeyFrameTable:
-    """Key frames of several clips: value = scale * frames + zero, per key frame and channel.
+    """The key frames of several clips, with value = scale * frames + zero per key frame and channel.
 
     Attributes:
         frames: contiguous (S, C, H, W), float32, float16 or uint8.
@@ -31,7 +31,7 @@ class KeyFrameTable:
         return self._each(lambda part: part.to(device, non_blocking=True))
 
     def rows(self, rows: Tensor, memory: Memory = cpu_memory) -> "KeyFrameTable":
-        """Returns a table of the given rows, (K,) int64, of this one."""
+        """Returns a table that contains the given rows of this one, (K,) int64."""
 
         def chosen(part: Tensor) -> Tensor:
             out = memory((len(rows), *part.shape[1:]), part.dtype)
