@@ -49,7 +49,7 @@ def test_evaluations_beside_the_store_are_shown_and_stale_ones_named(dfs, tmp_pa
     done = dfs("report", store, "--out", tmp_path / "s.html", "--json")
     assert done.document["results"] == ["s.zarr.good.json"]
     old, part = done.document["results_left_out"]
-    assert old == "s.zarr.old.json (of an earlier store at this path)"
+    assert old == "s.zarr.old.json (made from an earlier store at this path)"
     assert part.startswith("s.zarr.part.json (incomplete: top1.mean must be a percentage")
     page = (tmp_path / "s.html").read_text()
     assert "40.0 ± 1.0 %" in page

@@ -131,7 +131,7 @@ def test_arrays_are_refused():
         ([0, 1, 3], r"shape \(2,\).*got shape \(3,\)"),
         ([[0, 3]], r"got shape \(1, 2\)"),
         ([0.0, 3.0], r"whole numbers, got dtype float64"),
-        ([[0, 3], [0]], r"rows of equal length"),
+        ([[0, 3], [0]], r"all of equal length"),
         (0, r"got shape \(\)"),
     ],
 )
