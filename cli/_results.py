@@ -55,11 +55,10 @@ def keep_beside(path: Path, found: dict[str, Any], *, quiet: bool) -> None:
     """Writes a result to its default file. Prints a note if that fails."""
     from dfs_store.errors import OutputNotWritableError
 
+    if path.exists() and not path.is_file():
+        _output.note(f"note: the result was not saved: {path} is not a regular file; use --results")
+        return
     try:
-        if path.exists() and not path.is_file():
-            raise OutputNotWritableError(
-                f"the result was not saved: {path} is not a regular file; choose a file with --results"
-            )
         keep(path, found)
     except OutputNotWritableError as error:
         _output.note(f"note: {error}")

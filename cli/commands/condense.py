@@ -57,7 +57,7 @@ def _settings(parameters: dict[str, Any], file: str | None) -> "CondenseConfig":
 
     from ..options.settings_file import read_settings_file
 
-    flags = {name: given for name, given in parameters.items() if given is not None}
+    flags = {name: value for name, value in parameters.items() if value is not None}
     if "classes" in flags:
         flags["classes"] = shared.class_list(flags["classes"])
     settings = {**(read_settings_file(file) if file else {}), **flags}

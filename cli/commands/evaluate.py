@@ -47,7 +47,8 @@ def evaluate(
     dfs evaluate ucf.zarr --dataset miniucf
     """
     job = _job(store, dataset or "", seed, device, options)
-    kept = Path(results if results is not None else _beside(job, options["labels"]))
+    beside = result_beside(job.store, job.settings, job.videos, job.own)
+    kept = Path(beside if results is None else results)
     if kept.is_file() and not dry_run:  # pipes and devices are written to, not replaced
         check_free([kept], overwrite=overwrite, flag="--results")
     if dry_run:
@@ -76,10 +77,9 @@ class _Job(NamedTuple):
         store: path of the store, or `WHOLE`.
         videos: real clips to test on and, for `WHOLE`, to train on.
         about: fields in the result that describe the store.
-        own: the store's settings, which the result's file name omits.
+        own: the store's settings, which the result's file name omits, and its labels if they are unusual.
         storage: the store's sizes, or None for `WHOLE`.
         labels: kinds of labels to train on, in this order.
-        usual_labels: kinds of labels if --labels is not given.
         settings: settings of the evaluation.
     """
 
@@ -89,7 +89,6 @@ class _Job(NamedTuple):
     own: dict[str, Any]
     storage: "StorageReport | None"
     labels: "tuple[Target, ...]"
-    usual_labels: "tuple[Target, ...]"
     settings: "EvaluationSettings"
 
 
@@ -103,24 +102,11 @@ def _job(store: str, dataset: str, seed: int, device: str, options: dict[str, An
     asked = StoreVideos(dataset, **{**clips, "classes": tuple(names) if names else None})
     videos, about, own, storage = _whole(asked) if store == WHOLE else _of_store(store, asked)
     stored = storage is not None and storage.soft_label_bytes is not None
+    labels = _labels(options["labels"], store, stored=stored)
+    own["labels"] = None if labels == _labels(None, store, stored=stored) else options["labels"]
     how = {name: options[name] for name in given.TRAINING if name != "labels"}
-    return _Job(
-        store,
-        videos,
-        about,
-        own,
-        storage,
-        _labels(options["labels"], store, stored=stored),
-        _labels(None, store, stored=stored),
-        EvaluationSettings(**how, seed=seed, device=str(resolve_device(device))),
-    )
-
-
-def _beside(job: _Job, labels: str | None) -> str:
-    usual = job.labels == job.usual_labels
-    return result_beside(
-        job.store, job.settings, job.videos, {**job.own, "labels": None if usual else labels}
-    )
+    settings = EvaluationSettings(**how, seed=seed, device=str(resolve_device(device)))
+    return _Job(store, videos, about, own, storage, labels, settings)
 
 
 def _labels(asked: str | None, store: str, *, stored: bool) -> "tuple[Target, ...]":
