@@ -5,7 +5,10 @@ from types import ModuleType
 
 import pytest
 
-PACKAGES = ("dfs_store", "dfs_store.condense", "dfs_store.evaluate", "dfs_store.exchange", "dfs_store.videos")
+PACKAGES = (
+    "dfs_store", "dfs_store.condense", "dfs_store.evaluate", "dfs_store.exchange", "dfs_store.report",
+    "dfs_store.videos",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("package", PACKAGES)

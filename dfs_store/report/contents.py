@@ -23,6 +23,7 @@ from dfs_store.pictures import PicturedClip, pictured
 from dfs_store.pictures.phases import Phases, store_phases
 from dfs_store.pictures.preview import store_title
 from dfs_store.report.sprite import Sprite, sprite
+from dfs_store.report.tables import class_counts, storage_rows
 
 __all__ = ["ClassRow", "Contents", "Evaluation", "ShownClip", "Timeline", "gather", "results_beside"]
 
@@ -97,6 +98,7 @@ class Contents:
     path: str
     header: dict[str, str]
     storage: dict[str, Any]
+    storage_rows: list[tuple[str, int, str]]
     key_frames: dict[str, float]
     num_frames: int
     frame_shape: tuple[int, int, int]
@@ -145,6 +147,7 @@ def gather(
         path=printable(str(store.path).rstrip("/").rpartition("/")[2]),
         header=_header(store, provenance),
         storage=store.storage.to_json(),
+        storage_rows=storage_rows(store),
         key_frames={"min": int(counts.min()), "mean": float(counts.mean()), "max": int(counts.max())},
         num_frames=store.num_frames,
         frame_shape=store.frame_shape,
@@ -274,19 +277,11 @@ def _shown(store: KeyFrameStore, number: int) -> ShownClip:
 
 
 def _classes(store: KeyFrameStore, evaluations: Sequence[Evaluation]) -> list[ClassRow]:
-    number = len(store.class_names)
-    keys = np.bincount(store.labels, weights=np.diff(store.offsets), minlength=number).astype(np.int64)
-    clips = np.bincount(store.labels, minlength=number)
     frame_bytes = math.prod(store.frame_shape) * np.dtype(store.dtype).itemsize
+    per_class = [_as_dict(found.document.get("per_class")) for found in evaluations]
     return [
-        ClassRow(
-            name,
-            int(clips[label]),
-            int(keys[label]),
-            int(keys[label]) * frame_bytes,
-            tuple(_as_dict(found.document.get("per_class")).get(name) for found in evaluations),
-        )
-        for label, name in enumerate(store.class_names)
+        ClassRow(name, clips, keys, keys * frame_bytes, tuple(found.get(name) for found in per_class))
+        for name, clips, keys in class_counts(store)
     ]
 
 
