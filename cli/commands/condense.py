@@ -12,7 +12,6 @@ from ..options import condense as given
 from ..options import shared
 from ..options.groups import takes
 from ..options.of_settings import clip_flags
-from ..shown.key_frame_counts import key_frames_per_clip
 
 if TYPE_CHECKING:
     from dfs_store.condense import CondenseConfig, Plan
@@ -112,6 +111,7 @@ def _run(settings: "CondenseConfig", track: str | None, *, json: bool, quiet: bo
     from dataclasses import replace
 
     from dfs_store import condense as engine
+    from dfs_store.report.tables import key_frames_per_clip
 
     from .._videos import open_with_progress
     from ..shown.condense_progress import CondenseProgress

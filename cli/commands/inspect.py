@@ -7,7 +7,6 @@ from dfs_store.names import counted
 from .. import _output
 from .._exit_codes import command
 from ..options import shared
-from ..shown.key_frame_counts import key_frames_per_clip
 
 if TYPE_CHECKING:
     from dfs_store.format import KeyFrameStore, StorageReport
@@ -42,6 +41,8 @@ def inspect(
 
 def describe(store: "KeyFrameStore") -> dict[str, Any]:
     """Returns the content of `dfs inspect --json`, without the schema."""
+    from dfs_store.report.tables import key_frames_per_clip
+
     provenance = store.attributes.get("provenance") or {}
     return {
         "format_version": store.attributes["format_version"],

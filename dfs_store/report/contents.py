@@ -23,7 +23,7 @@ from dfs_store.pictures import PicturedClip, pictured
 from dfs_store.pictures.phases import Phases, store_phases
 from dfs_store.pictures.preview import store_title
 from dfs_store.report.sprite import Sprite, sprite
-from dfs_store.report.tables import class_counts, storage_rows
+from dfs_store.report.tables import class_counts, key_frames_per_clip, storage_rows
 
 __all__ = ["ClassRow", "Contents", "Evaluation", "ShownClip", "Timeline", "gather", "results_beside"]
 
@@ -99,7 +99,7 @@ class Contents:
     header: dict[str, str]
     storage: dict[str, Any]
     storage_rows: list[tuple[str, int, str]]
-    key_frames: dict[str, float]
+    key_frames: dict[str, Any]
     num_frames: int
     frame_shape: tuple[int, int, int]
     num_clips: int
@@ -141,14 +141,13 @@ def gather(
     named = results is not None
     files = results if results is not None else results_beside(store.path)
     evaluations, left_out = _evaluations(store, files, named=named)
-    counts = np.diff(store.offsets)
     return Contents(
         title=printable(store_title(store)),
         path=printable(str(store.path).rstrip("/").rpartition("/")[2]),
         header=_header(store, provenance),
         storage=store.storage.to_json(),
         storage_rows=storage_rows(store),
-        key_frames={"min": int(counts.min()), "mean": float(counts.mean()), "max": int(counts.max())},
+        key_frames=key_frames_per_clip(store.offsets),
         num_frames=store.num_frames,
         frame_shape=store.frame_shape,
         num_clips=len(store),

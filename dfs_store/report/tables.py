@@ -1,10 +1,13 @@
-"""Tables about a store, for the report and for `dfs inspect`. Does not import torch."""
+"""Tables about a store, for the report and for commands. Does not import torch."""
+
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from dfs_store.format import KeyFrameStore
 
-__all__ = ["class_counts", "storage_rows"]
+__all__ = ["class_counts", "key_frames_per_clip", "storage_rows"]
 
 
 def class_counts(store: KeyFrameStore) -> list[tuple[str, int, int]]:
@@ -13,6 +16,18 @@ def class_counts(store: KeyFrameStore) -> list[tuple[str, int, int]]:
     clips = np.bincount(store.labels, minlength=number)
     keys = np.bincount(store.labels, weights=np.diff(store.offsets), minlength=number).astype(np.int64)
     return list(zip(store.class_names, clips.tolist(), keys.tolist(), strict=True))
+
+
+def key_frames_per_clip(offsets: npt.NDArray[np.int64]) -> dict[str, Any]:
+    """Returns min, mean, max and a histogram (number of clips by key frames) from offsets, (N+1,)."""
+    counts = np.diff(offsets)
+    numbers, clips = np.unique(counts, return_counts=True)
+    return {
+        "min": int(counts.min()),
+        "mean": float(counts.mean()),
+        "max": int(counts.max()),
+        "histogram": dict(zip(map(str, numbers.tolist()), clips.tolist(), strict=True)),
+    }
 
 
 def storage_rows(store: KeyFrameStore) -> list[tuple[str, int, str]]:
