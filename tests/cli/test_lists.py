@@ -144,5 +144,5 @@ def test_an_invalid_split_is_explained(dfs, tmp_path):
     outcome = dfs("datasets", "prepare", "ucf101", "--split", "train")
     said = " ".join(outcome.stderr.replace("│", " ").split())
     assert outcome.code == 2
-    assert "number of the official split, 1 to 3, got 'train'; commands that take one part" in said
+    assert "number of an official split, 1 to 3, got 'train'; commands that use one part" in said
     assert "--part" in said
