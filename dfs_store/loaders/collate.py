@@ -10,12 +10,11 @@ from typing import Any, SupportsIndex, cast
 
 import torch
 from torch import Tensor
-from torch.utils.data import get_worker_info
 from torch.utils.data._utils.collate import collate_tensor_fn, default_collate_fn_map
 
-from dfs_store.loaders.batching.buffers import BatchBuffers, fresh_memory, tensor_over
+from dfs_store.loaders.batching.buffers import tensor_over
 
-__all__ = ["RebuiltClip", "batch_memory", "rebuilt_clips"]
+__all__ = ["RebuiltClip", "rebuilt_clips"]
 
 
 class RebuiltClip(Tensor):
@@ -38,16 +37,6 @@ class RebuiltClip(Tensor):
 def rebuilt_clips(batch: Tensor) -> list[Tensor]:
     """Returns the clips of a contiguous batch (B, ...), which torch's default collate does not copy."""
     return [clip.as_subclass(RebuiltClip) for clip in batch.unbind()]
-
-
-def batch_memory(shape: Sequence[int], buffers: BatchBuffers) -> Tensor:
-    """Returns uninitialised float32 memory for a batch.
-
-    In a DataLoader's worker process, the memory is shared with the main process; elsewhere, it is recycled.
-    """
-    if get_worker_info() is None:
-        return buffers.take(shape)
-    return fresh_memory(shape, torch.float32)
 
 
 def _collate(batch: Sequence[Tensor], *, collate_fn_map: Any = None) -> Tensor:  # noqa: ANN401 - torch's own annotation

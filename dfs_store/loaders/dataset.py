@@ -9,19 +9,19 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset, default_collate
+from torch.utils.data import Dataset, default_collate, get_worker_info
 
 from dfs_store.byte_sizes import mebibytes
 from dfs_store.errors import SettingsError
 from dfs_store.format import KeyFrameStore, open_store
 from dfs_store.format.io.place import Place, locate
 from dfs_store.loaders.batching.batches import BatchRebuilder
-from dfs_store.loaders.batching.buffers import BatchBuffers, Workspace
+from dfs_store.loaders.batching.buffers import BatchBuffers, Workspace, fresh_memory
 from dfs_store.loaders.batching.packed import PackedDataset
 from dfs_store.loaders.batching.passing import PassedTable
 from dfs_store.loaders.batching.tables import KeyFrameTable
 from dfs_store.loaders.checks import check_whole_number
-from dfs_store.loaders.collate import batch_memory, rebuilt_clips
+from dfs_store.loaders.collate import rebuilt_clips
 from dfs_store.loaders.normalization import NormalizationOption, parse_normalization
 from dfs_store.loaders.rebuild import Layout
 from dfs_store.loaders.sources import OnProgress, OpenStores
@@ -244,7 +244,9 @@ class DFSDataset(Dataset[tuple[Any, Any]]):
         clips = self.clip_numbers(indices)
         if clips.size == 0:
             return []
-        out = batch_memory((len(clips), *self._rebuilder.clip_shape), self._buffers)
+        shape = (len(clips), *self._rebuilder.clip_shape)
+        # A worker's memory is shared with the main process, which releases it, so it is not recycled.
+        out = self._buffers.take(shape) if get_worker_info() is None else fresh_memory(shape, torch.float32)
         batch = self._rebuilder.rebuild(clips, out, self._workspace)
         parts = rebuilt_clips(batch) if self.transform is None else batch.unbind()
         return [
