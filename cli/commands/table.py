@@ -17,7 +17,7 @@ def table(
     results: Annotated[
         list[str],
         typer.Argument(
-            metavar="RESULTS", help="Result files from dfs evaluate, or folders of them or from dfs compare."
+            metavar="RESULTS", help="Result files from dfs evaluate, or folders that contain results."
         ),
     ],
     style: Annotated[
