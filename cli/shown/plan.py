@@ -20,10 +20,8 @@ def plan_text(plan: "Plan", forecast: "Forecast | None", *, timed: bool = True) 
         forecast: forecast of the duration, or None if unknown.
         timed: whether to include the duration.
     """
-    shape = "x".join(map(str, (plan.num_frames, *plan.frame_shape[1:])))
     parts = [
-        f"plan for {counted(plan.num_clips, 'clip')} of {shape} ({counted(plan.num_classes, 'class')}) "
-        f"from {plan.num_real_clips:,} real clips, on {plan.device}",
+        f"plan for {_clips(plan)}",
         f"settings (defaults: {plan.preset})",
         _output.table([(k, _value(v)) for k, v in plan.settings.items() if v is not None], indent="  "),
     ]
@@ -32,29 +30,19 @@ def plan_text(plan: "Plan", forecast: "Forecast | None", *, timed: bool = True) 
     parts += [f"time  {forecast_text(forecast)}"] if timed else []
     parts += ["store", _output.table(_store_rows(plan), indent="  ")]
     parts += ["memory", _output.table(_memory_rows(plan), indent="  ")]
-    parts += [
-        "disk",
-        _output.table(
-            [
-                ("at least, with checkpoints", _output.size_text(plan.disk.least)),
-                ("at most", _output.size_text(plan.disk.most)),
-                ("free", _output.size_text(plan.disk_free_bytes)),
-            ],
-            indent="  ",
-        ),
-    ]
+    disk = (
+        ("at least, with checkpoints", plan.disk.least),
+        ("at most", plan.disk.most),
+        ("free", plan.disk_free_bytes),
+    )
+    parts += ["disk", _output.table([(name, _output.size_text(size)) for name, size in disk], indent="  ")]
     parts += [f"note: {note}" for note in plan.notes]
     return "\n".join(parts)
 
 
 def outline(plan: "Plan", forecast: "Forecast | None", *, timed: bool = True) -> str:
     """Formats the plan in a few lines: clips, phases, main settings, duration and size."""
-    shape = "x".join(map(str, (plan.num_frames, *plan.frame_shape[1:])))
-    what = f"{plan.settings['method']} on {plan.settings['dataset']}"
-    head = (
-        f"{what}: {counted(plan.num_clips, 'clip')} of {shape} ({counted(plan.num_classes, 'class')}) from "
-        f"{plan.num_real_clips:,} real clips, on {plan.device}"
-    )
+    head = f"{plan.settings['method']} on {plan.settings['dataset']}: {_clips(plan)}"
     shown = ("lr", "momentum", "batch_real", "epsilon", "seed")
     settings = [f"{k} {plan.settings[k]}" for k in shown if plan.settings.get(k) is not None]
     rows: list[tuple[str, ...]] = []
@@ -73,6 +61,14 @@ def outline(plan: "Plan", forecast: "Forecast | None", *, timed: bool = True) ->
         ("note", note) for note in plan.notes if note.startswith("--size")
     ]  # the run prints the other notes
     return "\n".join([head, _output.table(rows, indent="  ")])
+
+
+def _clips(plan: "Plan") -> str:
+    shape = "x".join(map(str, (plan.num_frames, *plan.frame_shape[1:])))
+    return (
+        f"{counted(plan.num_clips, 'clip')} of {shape} ({counted(plan.num_classes, 'class')}) from "
+        f"{counted(plan.num_real_clips, 'real clip')}, on {plan.device}"
+    )
 
 
 def _value(value: object) -> str:
