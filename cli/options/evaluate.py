@@ -59,12 +59,13 @@ Epochs = Annotated[
     int | None,
     typer.Option(
         "--epochs",
-        show_default="recipe: 500 or 300",
+        show_default="500, or 300 for modern",
         help="Passes over the clips, plus one for recipe paper.",
     ),
 ]
 Lr = Annotated[
-    float | None, typer.Option("--lr", show_default="recipe: 0.01 or 0.001", help="Highest learning rate.")
+    float | None,
+    typer.Option("--lr", show_default="0.01, or 0.001 for modern", help="Highest learning rate."),
 ]
 BatchSize = Annotated[int, typer.Option("--batch-size", help="Clips per training step.")]
 Results = Annotated[
