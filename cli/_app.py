@@ -46,12 +46,12 @@ def _root(
     version: bool = typer.Option(
         False,
         "--version",
-        help="Print the versions to include in a bug report, and exit.",
+        help="Print version information for bug reports, and exit.",
         callback=_version,
         is_eager=True,
     ),
 ) -> None:
-    """Condense labelled video datasets into a few key frames per clip; inspect and train on them."""
+    """Condense labelled video datasets into a few key frames per clip, inspect them and train on them."""
 
 
 app.command("condense")(condense.condense)
@@ -73,9 +73,9 @@ app.add_typer(datasets.app, name="datasets")
 
 
 def main() -> None:
-    """Runs the command line and exits with the exit code of `_exit_codes`."""
+    """Runs the command line and exits with a code from `_exit_codes`."""
     try:
-        with stdout_errors():  # for --help and --version, which run outside of `command`
+        with stdout_errors():  # --help and --version do not run inside `command`
             app()
     except DFSError as error:
         complain(error)

@@ -1,7 +1,7 @@
-"""Shell completion: the words of options with a few choices, datasets, and stores on disk.
+"""Shell completion of options with few choices, of datasets, and of stores on disk.
 
-The shell waits for the result, so the library is not imported: most words are repeated here, and a test
-compares them with the library's. Without a completion, the shell completes file names.
+The shell waits for the result, so this file does not import the library. It repeats most of the words, and
+a test compares them with the library's. For all other options, the shell completes file names.
 """
 
 import os
@@ -12,7 +12,6 @@ __all__ = [
     "EXPORTS",
     "KINDS_OF_PREVIEW",
     "NETWORKS",
-    "_STORE_SUFFIXES",
     "complete_dataset",
     "complete_evaluated",
     "one_of",
@@ -36,7 +35,7 @@ Completion = Callable[[str], list[str]]
 
 
 def one_of(*words: str) -> Completion:
-    """Returns a completion that offers the words that start with the typed text."""
+    """Returns a completion that offers those words that start with the typed text."""
 
     def complete(incomplete: str) -> list[str]:
         return [word for word in words if word.startswith(incomplete)]
@@ -54,7 +53,7 @@ def stores(incomplete: str) -> list[str]:
                 for entry in entries
                 if entry.name.startswith(start)
                 and entry.name.endswith(_STORE_SUFFIXES)
-                and entry.name.startswith(".") <= start.startswith(".")
+                and (start.startswith(".") or not entry.name.startswith("."))
             ]
     except OSError:
         return []

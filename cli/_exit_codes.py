@@ -14,6 +14,14 @@ from dfs_store import errors
 
 from ._output import complain, discard_output, note
 
+
+class TerminatedError(BaseException):
+    """The process received SIGTERM.
+
+    This is a BaseException, like KeyboardInterrupt, so that no handler swallows it.
+    """
+
+
 FOUND_WANTING = 1
 WRONG_USAGE = 2
 BAD_INPUT = 3
@@ -37,11 +45,9 @@ TABLE: tuple[tuple[type[BaseException], int], ...] = (
     (errors.LostRankError, TERMINATED),
     (errors.DFSError, BAD_INPUT),
     (MemoryError, NO_SPACE),
+    (KeyboardInterrupt, INTERRUPTED),
+    (TerminatedError, TERMINATED),
 )
-
-
-class TerminatedError(BaseException):
-    """SIGTERM was received. Like KeyboardInterrupt, a BaseException, so that no handler swallows it."""
 
 
 def _terminate(_signal: int, _frame: FrameType | None) -> None:
@@ -54,10 +60,6 @@ def _show_warning(message: Warning | str, *_where: object) -> None:
 
 def exit_code(error: BaseException) -> int:
     """Returns the exit code of an error."""
-    if isinstance(error, KeyboardInterrupt):
-        return INTERRUPTED
-    if isinstance(error, TerminatedError):
-        return TERMINATED
     return next((code for kind, code in TABLE if isinstance(error, kind)), BUG)
 
 
@@ -67,7 +69,7 @@ P = ParamSpec("P")
 def command(function: Callable[P, int | None]) -> Callable[P, None]:
     """Wraps a command so that errors become one message on stderr and an exit code.
 
-    The command returns its exit code, or None for 0. With DFS_DEBUG=1 errors are raised with a traceback.
+    The command returns its exit code, or None for 0. With DFS_DEBUG=1, errors are raised with a traceback.
     """
 
     @functools.wraps(function)

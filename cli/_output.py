@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 import json as json_module
+import math
 import os
 import shlex
 import sys
@@ -52,19 +53,19 @@ def echo(text: str) -> None:
 
 
 def _shown(text: str, stream: TextIO) -> str:
-    """Returns text as a stream can show it: without commands to the terminal, in its own letters."""
+    """Escapes control characters, and characters that the stream's encoding lacks."""
     encoding = getattr(stream, "encoding", None) or "utf-8"
     return printable(text).encode(encoding, "backslashreplace").decode(encoding)
 
 
 def in_line(text: object) -> str:
-    """Returns text from a file as it may stand inside a line of ours: it cannot begin one of its own."""
+    """Escapes newlines and tabs, so that text from a file cannot start a line of output."""
     return str(text).replace("\n", "\\n").replace("\t", "\\t")
 
 
 @contextlib.contextmanager
 def stdout_errors() -> Iterator[None]:
-    """Converts system errors on stdout to errors of the library, except for a closed pipe."""
+    """Converts system errors on stdout to library errors, except if the pipe was closed."""
     try:
         yield
     except (BrokenPipeError, DFSError):
@@ -73,18 +74,18 @@ def stdout_errors() -> Iterator[None]:
         discard_output()
         kind = DiskFullError if error.errno in DiskFullError.NUMBERS else OutputNotWritableError
         raise kind(
-            f"the result cannot be printed: {error.strerror} on standard output; files that the command "
-            "already wrote are complete"
+            f"cannot print the result to standard output: {error.strerror}; files that the command has "
+            "already written are complete"
         ) from error
 
 
 def discard_output() -> None:
-    """Discards all further output on stdout, including what is flushed when the process exits."""
+    """Discards all further output on stdout, including the flush when the process exits."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def note(text: str) -> None:
-    """Prints a status message to stderr; if that fails, the command continues."""
+    """Prints a status message to stderr. If that fails, the command continues."""
     with contextlib.suppress(OSError):
         print(_shown(text, sys.stderr), file=sys.stderr, flush=True)
 
@@ -101,7 +102,7 @@ def complain(error: BaseException, *, bug: bool = False) -> None:
         where = f" at {last[0].filename}:{last[0].lineno}" if last else ""
         note(
             f"dfs: a bug in dfs-store: {type(error).__name__}: {without_secrets(str(error))}{where}\n"
-            "  Run it again with DFS_DEBUG=1 for the traceback, and report both it and your command."
+            "  Run the command again with DFS_DEBUG=1, and report the command and its traceback."
         )
         return
     words = {"KeyboardInterrupt": "interrupted (Ctrl-C)", "TerminatedError": "terminated (SIGTERM)"}
@@ -110,32 +111,32 @@ def complain(error: BaseException, *, bug: bool = False) -> None:
 
 
 def document(schema: str, content: dict[str, Any]) -> None:
-    """Prints a JSON document on stdout; see `json_text`."""
+    """Prints a JSON document to stdout; see `json_text`."""
     encoding = (getattr(sys.stdout, "encoding", None) or "utf-8").lower()
     echo(json_text(schema, content, ascii_only=not encoding.startswith("utf")))
 
 
 def json_text(schema: str, content: dict[str, Any], *, ascii_only: bool = False) -> str:
-    """Returns a JSON document whose first key is `schema`; NaN and infinity become null."""
+    """Returns a JSON document whose first key is `schema`. NaN and infinity become null."""
     content = _finite({"schema": schema, **content})
     text = json_module.dumps(content, indent=2, ensure_ascii=ascii_only, default=_plain, allow_nan=False)
-    return text.translate(_JSON_ESCAPES)  # as JSON escapes them: a program reads the letters themselves
+    return text.translate(_JSON_ESCAPES)
 
 
-# What a terminal must not get, and halves of letters, which no file in UTF-8 can hold.
+# Characters that could control a terminal, and surrogates, which UTF-8 cannot encode. Parsers unescape them.
 _JSON_ESCAPES = {code: f"\\u{code:04x}" for code in (*COMMANDS, *range(0xD800, 0xE000))}
 
 
 def _finite(value: Any) -> Any:  # noqa: ANN401 - any JSON
-    """Replaces NaN and infinity, which JSON cannot express, by None."""
+    """Replaces NaN and infinity, which JSON cannot express, with None."""
     if isinstance(value, dict):
         return {key: _finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_finite(item) for item in value]
-    return None if isinstance(value, float) and value - value != 0 else value
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever json does not know
+def _plain(value: Any) -> Any:  # noqa: ANN401 - any type that json does not support
     if hasattr(value, "tolist"):  # numpy arrays and scalars, without importing numpy
         return value.tolist()
     return str(value)
@@ -152,7 +153,7 @@ def table(rows: list[tuple[str, ...]], *, indent: str = "") -> str:
 
 
 def sparkline(values: list[float], width: int = 24) -> str:
-    """Draws values as a line of at most `width` block characters, averaging neighbours."""
+    """Draws values as a line of at most `width` block characters, by averaging neighbours."""
     blocks = "▁▂▃▄▅▆▇█"
     parts = min(width, len(values))
     if parts < 2:
@@ -160,15 +161,15 @@ def sparkline(values: list[float], width: int = 24) -> str:
     bounds = [round(part * len(values) / parts) for part in range(parts + 1)]
     means = [sum(values[a:b]) / (b - a) for a, b in itertools.pairwise(bounds)]
     low, high = min(means), max(means)
-    if high - low <= 0 or high - high != 0:
+    if not 0 < high - low < math.inf:
         return ""
     return "".join(blocks[round((mean - low) / (high - low) * (len(blocks) - 1))] for mean in means)
 
 
 class Progress:
-    """Progress on stderr: a bar on a terminal, else one line per minute; nothing if quiet.
+    """Shows progress on stderr: a bar on a terminal, else one line per minute, or nothing if quiet.
 
-    Use it as a context manager. `update` is cheap and can be called often.
+    Use it as a context manager. `update` is cheap, so it can be called often.
     """
 
     def __init__(self, label: str, *, quiet: bool = False) -> None:
@@ -201,7 +202,7 @@ class Progress:
         return self
 
     def update(self, done: int, total: int, details: str = "", *, label: str | None = None) -> None:
-        """Shows that `done` of `total` are finished, and estimates the remaining time."""
+        """Shows that `done` of `total` items are finished, and estimates the remaining time."""
         if self._quiet:
             return
         if label is not None and label != self._label:
@@ -226,7 +227,7 @@ class Progress:
 
     @property
     def is_live(self) -> bool:
-        """Whether there is a bar on a terminal."""
+        """Whether a bar is shown on a terminal."""
         return self._bar is not None
 
     def message(self, text: str) -> None:

@@ -1,4 +1,4 @@
-"""Joins the processes that torchrun starts; only the first one prints."""
+"""Joins the processes that torchrun starts, of which only the first one prints."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -11,19 +11,19 @@ T = TypeVar("T")
 
 
 def is_alone() -> bool:
-    """Returns whether this process runs alone; schedulers may set some of torchrun's variables, too."""
+    """Returns whether this process runs alone. Schedulers may set only some of torchrun's variables."""
     started = {"MASTER_ADDR", "RANK", "LOCAL_RANK", "WORLD_SIZE"} <= os.environ.keys()
     return not started or int(os.environ["WORLD_SIZE"]) == 1
 
 
 def rank_number() -> int:
-    """Returns the rank of this process, 0 if it runs alone."""
+    """Returns the rank of this process, or 0 if it runs alone."""
     return 0 if is_alone() else int(os.environ["RANK"])
 
 
 @contextmanager
 def ranks_joined() -> Iterator[None]:
-    """Joins the processes that torchrun started; does nothing for a single process."""
+    """Joins the processes that torchrun started. Does nothing for a single process."""
     if is_alone():
         yield
         return
@@ -37,7 +37,7 @@ def ranks_joined() -> Iterator[None]:
 
 
 def first_prepares(open_clips: Callable[[], T]) -> T:
-    """Opens clips on the first rank, then the first of every machine, then all, to fill each cache once."""
+    """Opens clips on the first rank, then on one per machine, then on all, so each cache is filled once."""
     from dfs_store.condense.runtime.ranks import Ranks
 
     ranks = Ranks.current()
@@ -52,7 +52,7 @@ def first_prepares(open_clips: Callable[[], T]) -> T:
 
 
 def local_device(name: str) -> str:
-    """Returns the device name, with this rank's GPU for "auto" and "cuda"."""
+    """Returns this rank's GPU for "auto" and "cuda" if there are GPUs, else the name unchanged."""
     if is_alone() or name not in ("auto", "cuda"):
         return name
     import torch

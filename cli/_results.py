@@ -1,4 +1,4 @@
-"""Names and writes the result files of `dfs evaluate`."""
+"""Names and writes result files for `dfs evaluate`."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,10 +15,10 @@ SCHEMA = "dfs.evaluate/1"
 def result_beside(
     store: str, settings: "EvaluationSettings", videos: "StoreVideos", own: dict[str, Any]
 ) -> str:
-    """Returns a file name made of settings and test clips, so that results do not replace each other.
+    """Returns a file name with the settings and test clips, so that results do not replace each other.
 
-    Omits default settings and values equal to those of the store. A result of `whole` is named after its
-    dataset, in the working folder.
+    Settings at their defaults and values equal to the store's are omitted. A result of `whole` is named after
+    its dataset and written to the working folder.
     """
     from dfs_store.evaluate import EvaluationSettings
     from dfs_store.format.io.place import local_beside
@@ -52,14 +52,13 @@ def result_beside(
 
 
 def keep_beside(path: Path, found: dict[str, Any], *, quiet: bool) -> None:
-    """Writes a result to its default file; prints a note if it cannot be written."""
+    """Writes a result to its default file. Prints a note if that fails."""
     from dfs_store.errors import OutputNotWritableError
 
+    if path.exists() and not path.is_file():
+        _output.note(f"note: the result was not saved: {path} is not a regular file; use --results")
+        return
     try:
-        if path.exists() and not path.is_file():
-            raise OutputNotWritableError(
-                f"the result was not saved: {path} is not a regular file; name one with --results"
-            )
         keep(path, found)
     except OutputNotWritableError as error:
         _output.note(f"note: {error}")
@@ -76,11 +75,11 @@ def keep(path: Path, found: dict[str, Any]) -> None:
     text = _output.json_text(SCHEMA, found) + "\n"
     try:
         if path.exists() and not path.is_file():
-            write_through(path, text.encode())  # a pipe or a device: written to, not replaced
+            write_through(path, text.encode())  # pipes and devices are written to, not replaced
         else:
             write_durably(path, text.encode())
     except OSError as error:
         raise OutputNotWritableError(
-            f"the result was printed but cannot be saved to {path} ({error.strerror}); name another file "
-            "with --results"
+            f"the result was printed but cannot be saved to {path} ({error.strerror}); choose another "
+            "file with --results"
         ) from error

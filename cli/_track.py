@@ -1,4 +1,4 @@
-"""Records the events of a run: always in its log, and in a tracker if requested."""
+"""Records a run's events in its log and, if requested, in a tracker."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def check_tracker(track: str | None) -> None:
-    """Checks, before anything is decoded, that the tracker is available.
+    """Checks that the tracker is available, before anything is decoded.
 
     Raises:
         SettingsError: the tracker is unknown, or needs an account.
@@ -36,7 +36,7 @@ def _tracker(track: str) -> "type[Tracker]":
 def recorded(
     settings: "CondenseConfig", videos: "VideoDataset", track: str | None, *, first: bool
 ) -> "Iterator[Callable[[Event], None]]":
-    """Yields a callback that records the events of a run; it does nothing except on the first rank."""
+    """Yields a callback that records a run's events on the first rank, and ignores them on the others."""
     from dfs_store.condense.runtime.event_log import EventLog, event_log_path
 
     with contextlib.ExitStack() as stack:

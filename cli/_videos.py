@@ -1,4 +1,4 @@
-"""Opens the real clips of a command, showing the progress of their preparation."""
+"""Opens the real clips for a command, and shows progress while they are prepared."""
 
 from typing import TYPE_CHECKING
 
@@ -50,13 +50,13 @@ def open_with_progress(
         _output.note(f"note: {videos.split}: {remark}")
     if videos.missing:
         _output.note(
-            f"note: {counted(len(videos.missing), 'file')} of the {videos.split} list not found, "
-            f"first {videos.missing[0]}"
+            f"note: {counted(len(videos.missing), 'file')} from the {videos.split} list not found, such as "
+            f"{videos.missing[0]}"
         )
     if videos.failed:
         first = videos.failed[0]
         _output.note(
-            f"note: {counted(len(videos.failed), 'file')} skipped because decoding failed, "
-            f"first {first['file']}: {first['reason']} (`dfs datasets prepare` lists them all)"
+            f"note: {counted(len(videos.failed), 'file')} skipped because decoding failed, such as "
+            f"{first['file']}: {first['reason']} (`dfs datasets prepare` lists all of them)"
         )
     return videos

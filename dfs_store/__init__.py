@@ -1,7 +1,7 @@
 """dfs-store: condensed video datasets as key frames, rebuilt into full clips on the fly.
 
-Public names are imported on first use (PEP 562), so that ``import dfs_store`` stays free of torch,
-zarr, h5py and numpy.
+Public names are imported on first use (PEP 562), so ``import dfs_store`` does not import torch,
+zarr, h5py or numpy.
 """
 
 from typing import TYPE_CHECKING
@@ -47,7 +47,7 @@ __getattr__, __dir__ = imported_on_first_use(__name__, _NAMES, _MODULES)
 
 
 def _html_of_store(store: "KeyFrameStore") -> str:
-    """Returns the HTML of a store in a notebook: a summary and a small contact sheet."""
+    """Returns the HTML that a notebook shows for a store: a summary and a small contact sheet."""
     from dfs_store.names import counted
     from dfs_store.pictures.notebook import store_html
 

@@ -1,4 +1,4 @@
-"""Parses and formats sizes in bytes: 20MiB, 1.5 GB, 300000."""
+"""Parses and formats sizes in bytes, such as 20MiB, 1.5 GB or 300000."""
 
 import re
 from decimal import Decimal
@@ -16,7 +16,7 @@ def parse_bytes(text: str, flag: str) -> int:
 
     Args:
         text: a number and an optional unit: B, KB, MB, GB (powers of 1000), KiB, MiB or GiB (powers of 1024).
-        flag: the option, for the error message.
+        flag: name of the option, for the error message.
 
     Raises:
         SettingsError: the text is not a positive size.
@@ -29,12 +29,12 @@ def parse_bytes(text: str, flag: str) -> int:
 
 
 def size_text(size_bytes: int) -> str:
-    """Formats a size in MiB or KiB and in exact bytes."""
+    """Formats a size in MiB or KiB, followed by the exact number of bytes."""
     return f"{mebibytes(size_bytes)} ({size_bytes:,} bytes)"
 
 
 def mebibytes(size_bytes: float) -> str:
-    """Formats a size in MiB, with more digits for smaller sizes; below 0.1 MiB in KiB."""
+    """Formats a size in MiB, with more decimals for smaller sizes, or in KiB below 0.1 MiB."""
     value = size_bytes / MEBIBYTE
     if value < 0.1:
         return f"{size_bytes / 1024:.1f} KiB"

@@ -1,8 +1,8 @@
-"""All exceptions of the library.
+"""All exceptions that the library raises.
 
 Each class also inherits from the matching built-in exception, so ``except ValueError`` and
-``except FileNotFoundError`` work. Messages say what happened, with the value, what was expected, and what to
-do. The command line maps the classes to exit codes.
+``except FileNotFoundError`` work. Messages say what happened (with the value), what was expected and
+what to do. The command line maps the classes to exit codes.
 """
 
 import errno
@@ -47,11 +47,11 @@ class PositionsError(SettingsError):
 
 
 class ClipError(SettingsError):
-    """Key frames passed to the library have an invalid shape, dtype, label or value."""
+    """A clip passed to the library has an invalid shape, dtype, label or value."""
 
 
 class ClipTooLargeError(DFSError, ValueError):
-    """A rebuilt clip would take more memory than is allowed; its store may be sound."""
+    """A rebuilt clip would take more memory than allowed. The store itself may be intact."""
 
 
 class OutputExistsError(DFSError, FileExistsError):
@@ -95,7 +95,7 @@ class DecodeError(DFSError, ValueError):
 
 
 class UnreadableClipsError(DFSError, ValueError):
-    """A file to import contains no clips, or cannot be read without running code."""
+    """A file to import contains no clips, or cannot be read without running code from it."""
 
 
 class CheckpointError(DFSError, ValueError):
@@ -118,7 +118,7 @@ class DiskFullError(DFSError, OSError):
     """The disk does not have enough space.
 
     Attributes:
-        NUMBERS: error numbers of the operating system: no space, quota exceeded, file too large.
+        NUMBERS: the operating system's error numbers for no space, quota exceeded and file too large.
     """
 
     NUMBERS: ClassVar[frozenset[int]] = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})

@@ -1,6 +1,6 @@
 """Linear interpolation between key frames (Eq. 3), in NumPy.
 
-This is the only definition: ``format`` applies the indices and weights to arrays, ``loaders`` to tensors, and
+Eq. 3 is defined only here: ``format`` applies the indices and weights to arrays, ``loaders`` to tensors, and
 ``condense`` to the clips that it optimises. Positions are 0-based (the paper counts frames from 1).
 """
 
@@ -28,7 +28,7 @@ MAX_FRAMES = 65_536  # positions are stored as uint16
 
 
 class Neighbours(NamedTuple):
-    """The two adjacent key frames of every output time, and the weight with which they are mixed.
+    """The two key frames around every output time, and the weight of the second.
 
     ``frame = (1 - weight) * key_frames[left] + weight * key_frames[right]``. In the notation of Eq. 3,
     ``weight = 1 - alpha`` with ``alpha = (b - t) / (b - a)``. At a key position, ``left == right`` and
@@ -50,11 +50,11 @@ def check_positions(positions: npt.ArrayLike, num_frames: int) -> npt.NDArray[np
 
     Args:
         positions: K integers, the 0-based frame number of each key frame.
-        num_frames: number of frames of the clip T, at least 2.
+        num_frames: T, the number of frames in the clip, at least 2.
 
     Raises:
-        PositionsError: the first is not 0, the last is not T-1, or they do not strictly increase. A single
-            key frame at position 0 is allowed: a still clip.
+        PositionsError: the first position is not 0, the last is not T-1, or they do not strictly increase.
+            A single key frame at position 0 is allowed; its clip is a still image.
         SettingsError: `num_frames` is outside 2..65536.
     """
     check_num_frames(num_frames)
@@ -97,19 +97,19 @@ def check_key_frame_count(count: int, num_frames: int, flag: str) -> None:
 def neighbours(
     positions: npt.ArrayLike, num_frames: int, *, times: npt.ArrayLike | None = None
 ) -> Neighbours:
-    """Finds the two adjacent key frames of every output time and their weight (Eq. 3).
+    """Finds the two key frames around every output time, and their weights (Eq. 3).
 
     Args:
         positions: (K,) integers, see `check_positions`.
-        num_frames: T of the clip.
-        times: (M,) floats in [0, T-1], in frames; 0, 1, ..., T-1 if None.
+        num_frames: T, the number of frames in the clip.
+        times: output times in frames, (M,) floats in [0, T-1]; 0, 1, ..., T-1 if None.
 
     Returns:
-        `Neighbours` of the M times.
+        `Neighbours` for the M times.
 
     Raises:
-        PositionsError: the positions are not valid.
-        SettingsError: a time is outside [0, T-1] or not a number.
+        PositionsError: the positions are invalid.
+        SettingsError: `num_frames` is outside 2..65536, or a time is outside [0, T-1] or NaN.
     """
     keys = check_positions(positions, num_frames)
     moments = check_times(times, num_frames)
@@ -121,11 +121,11 @@ def neighbours(
 
 
 def rebuild(key_frames: npt.NDArray[np.float32], near: Neighbours) -> npt.NDArray[np.float32]:
-    """Interpolates the frames of a clip (Eq. 3). At key positions, the result is exactly the key frame.
+    """Rebuilds a clip from its key frames (Eq. 3). At key positions, the frame is exactly the key frame.
 
     Args:
         key_frames: (K, C, H, W) float32.
-        near: neighbours of the M output times.
+        near: neighbours for the M output times.
 
     Returns:
         (M, C, H, W) float32, a new array.
@@ -141,7 +141,7 @@ def check_times(times: npt.ArrayLike | None, num_frames: int) -> npt.NDArray[np.
     """Returns output times as (M,) float64; 0, 1, ..., T-1 if `times` is None.
 
     Raises:
-        SettingsError: a time is outside [0, T-1] or not a number.
+        SettingsError: a time is outside [0, T-1] or NaN.
     """
     if times is None:
         return np.arange(num_frames, dtype=np.float64)
@@ -159,7 +159,7 @@ def check_times(times: npt.ArrayLike | None, num_frames: int) -> npt.NDArray[np.
 def resample_times(num_frames: int, num_output_frames: int) -> npt.NDArray[np.float64]:
     """Returns M evenly spaced times from the first to the last frame of a clip of T frames.
 
-    For M = 1, it is the middle of the clip. For M = T, they are exactly 0, 1, ..., T-1.
+    For M = 1, the time is the middle of the clip. For M = T, the times are exactly 0, 1, ..., T-1.
 
     Raises:
         SettingsError: `num_output_frames` is below 1.
@@ -168,8 +168,6 @@ def resample_times(num_frames: int, num_output_frames: int) -> npt.NDArray[np.fl
         raise SettingsError(f"the number of output frames must be at least 1, got {num_output_frames}")
     if num_output_frames == 1:
         return np.array([(num_frames - 1) / 2])
-    if num_output_frames == num_frames:
-        return np.arange(num_frames, dtype=np.float64)
     return np.linspace(0, num_frames - 1, num_output_frames)
 
 
@@ -182,13 +180,13 @@ def weight_matrix(
         (M, K) float32. Every row is non-negative, sums to 1 and has at most two nonzero entries.
 
     Raises:
-        PositionsError, SettingsError: as `neighbours`.
+        PositionsError, SettingsError: see `neighbours`.
     """
     return matrix_of(neighbours(positions, num_frames, times=times), np.size(positions))
 
 
 def matrix_of(near: Neighbours, num_key_frames: int) -> npt.NDArray[np.float32]:
-    """Returns the (M, K) float32 matrix of `weight_matrix` from neighbours."""
+    """Returns the matrix of `weight_matrix`, (M, K) float32, for the given neighbours."""
     rows = np.arange(near.left.size)
     matrix = np.zeros((near.left.size, num_key_frames), dtype=np.float32)
     matrix[rows, near.right] = near.weight

@@ -22,20 +22,16 @@ __all__ = [
 
 
 def counted(number: int, thing: str) -> str:
-    """Returns a count with the noun in singular or plural: "1 clip", "1,024 clips", "2 classes"."""
-    if number != 1:
-        thing = (
-            f"{thing[:-1]}ies"
-            if thing.endswith("y")
-            else f"{thing}es"
-            if thing.endswith("s")
-            else f"{thing}s"
-        )
-    return f"{number:,} {thing}"
+    """Returns a count with its noun in the singular or plural: "1 clip", "1,024 clips", "2 classes"."""
+    if number == 1:
+        return f"1 {thing}"
+    if thing.endswith("y"):
+        return f"{number:,} {thing[:-1]}ies"
+    return f"{number:,} {thing}{'es' if thing.endswith('s') else 's'}"
 
 
 def duration_text(seconds: float) -> str:
-    """Writes seconds as 1:02:03, 4:05 or 12 s."""
+    """Returns a duration as text: 1:02:03, 4:05 or 12 s."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"
@@ -50,14 +46,14 @@ def first_line(error: BaseException) -> str:
 
 
 def nearest_name(name: str, known: Iterable[str]) -> str | None:
-    """Returns the known name closest to a mistyped one, ignoring case; None if none is close."""
+    """Returns the known name closest to a mistyped one, ignoring case, or None if no name is close."""
     folded = {other.casefold(): other for other in known}
     found = difflib.get_close_matches(name.casefold(), list(folded), n=1, cutoff=0.6)
     return folded[found[0]] if found else None
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Returns a suggestion to append to a message about an unknown name; empty if no known name is close."""
+    """Returns a suggestion to append to a message about an unknown name, or "" if no known name is close."""
     meant = nearest_name(name, known)
     return f". Did you mean {meant!r}?" if meant is not None else ""
 
@@ -68,10 +64,10 @@ def known_name(name: str, known: Iterable[str], what: str) -> str:
     Args:
         name: the name as typed.
         known: the known names.
-        what: what is named, for the message: "class", "--kind".
+        what: what the name is for, in the message: "class" or "--kind".
 
     Raises:
-        SettingsError: the name is unknown; the message lists the known names and suggests the closest.
+        SettingsError: the name is unknown; the message lists known names and suggests the closest one.
     """
     names = list(known)
     if name in names:
@@ -115,20 +111,13 @@ _IN_TEXT = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://[^\s'\"<>?#]+(?:[?#]\S*)?")
 
 
 def without_secrets(text: str) -> str:
-    """Returns any text with its URLs stripped of user, password and query, however they are chained."""
-
-    def bare(found: re.Match[str]) -> str:
-        parts = [part.partition("://") for part in found[0].split("::")]
-        return "::".join(
-            # What follows the last @ before the path: passwords may contain one.
-            f"{scheme}{colon}{_host(rest) if colon else ''}"
-            for scheme, colon, rest in parts
-        )
-
-    return _IN_TEXT.sub(bare, text)
+    """Removes users, passwords and queries from the URLs in a text, including chained URLs (a::b)."""
+    return _IN_TEXT.sub(lambda found: "::".join(map(_bare_url, found[0].split("::"))), text)
 
 
-def _host(rest: str) -> str:
+def _bare_url(url: str) -> str:
+    scheme, colon, rest = url.partition("://")
     place = rest.partition("?")[0].partition("#")[0]
     host, slash, path = place.partition("/")
-    return f"{host.rpartition('@')[2]}{slash}{path}"
+    # The host follows the last @, since a password may contain one.
+    return f"{scheme}{colon}{host.rpartition('@')[2]}{slash}{path}"

@@ -13,6 +13,6 @@ def floor_share(share: float, whole: int) -> int:
 
     Args:
         share: a finite number; its `repr` is taken as the exact value.
-        whole: the number of which to take the share.
+        whole: the number to take the share of.
     """
     return math.floor(Fraction(repr(float(share))) * whole)

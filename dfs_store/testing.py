@@ -51,8 +51,8 @@ class KeyFrameSet:
     """The key frames of one clip.
 
     Attributes:
-        num_frames: T.
-        positions: (K,) int64, valid for T.
+        num_frames: T, the number of frames in the clip.
+        positions: (K,) int64, valid for T frames.
         key_frames: (K, C, H, W) float32, finite.
     """
 
@@ -86,7 +86,7 @@ class StoreContent:
 
     @property
     def num_key_frames(self) -> int:
-        """S, the number of key frames of all clips."""
+        """S, the number of key frames in all clips."""
         return sum(len(clip.positions) for clip in self.clips)
 
     def write(
@@ -110,7 +110,7 @@ class StoreContent:
 
 @st.composite
 def positions(draw: st.DrawFn, num_frames: int) -> npt.NDArray[np.int64]:
-    """Draws valid positions of a clip of T frames, (K,) int64: often few, sometimes all, sometimes only 0."""
+    """Draws valid positions for T frames, (K,) int64: often few, sometimes all, sometimes only 0."""
     if draw(st.integers(0, 9)) == 0:
         return np.zeros(1, dtype=np.int64)
     inner = st.integers(1, num_frames - 2) if num_frames > 2 else st.nothing()
@@ -119,7 +119,7 @@ def positions(draw: st.DrawFn, num_frames: int) -> npt.NDArray[np.int64]:
 
 
 def frame_shapes(*, max_channels: int = 3, max_side: int = 5) -> st.SearchStrategy[tuple[int, int, int]]:
-    """Draws small shapes (C, H, W)."""
+    """Draws small frame shapes (C, H, W)."""
     side = st.integers(1, max_side)
     return st.tuples(st.integers(1, max_channels), side, side)
 
@@ -134,7 +134,7 @@ def frames(count: int, frame_shape: tuple[int, int, int]) -> st.SearchStrategy[n
 def key_frame_sets(
     draw: st.DrawFn, *, num_frames: int | None = None, frame_shape: tuple[int, int, int] | None = None
 ) -> KeyFrameSet:
-    """Draws the key frames of one clip; T in 2..16 unless given."""
+    """Draws the key frames of one clip. T is drawn from 2..16 if `num_frames` is None."""
     length = draw(st.integers(2, 16)) if num_frames is None else num_frames
     shape = draw(frame_shapes()) if frame_shape is None else frame_shape
     places = draw(positions(length))
@@ -142,7 +142,7 @@ def key_frame_sets(
 
 
 def attributes(num_channels: int) -> st.SearchStrategy[dict[str, Any]]:
-    """Draws attributes of a store: normalization or None, provenance, and unknown keys."""
+    """Draws a store's attributes: a normalization or None, a provenance and unknown keys."""
     number = st.floats(-10, 10, width=32)
     numbers = st.lists(number, min_size=num_channels, max_size=num_channels)
     above_zero = st.lists(st.floats(0.125, 10, width=32), min_size=num_channels, max_size=num_channels)
@@ -173,7 +173,7 @@ def stores(
     Args:
         draw: supplied by Hypothesis.
         max_clips: maximum number of clips.
-        dtype: stored dtype, by default any of the three; always uint8 for encoded key frames.
+        dtype: stored dtype; drawn if None. Encoded key frames are always uint8.
         encodings: encodings of key frames to draw from: "webp", "avif:60" (see `StoreWriter`), or None.
     """
     num_frames, shape = draw(st.integers(2, 12)), draw(frame_shapes())

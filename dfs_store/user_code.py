@@ -1,4 +1,4 @@
-"""Imports user code by name, `module:name`, also from the current folder."""
+"""Imports user code by name (`module:name`), including modules in the current folder."""
 
 import importlib
 import os
@@ -14,7 +14,7 @@ __all__ = ["imported", "working_folder_on_path"]
 
 @contextmanager
 def working_folder_on_path() -> Iterator[None]:
-    """Makes modules of the current folder importable; the script `dfs` does not have it on its path."""
+    """Makes modules in the current folder importable, which an installed script such as `dfs` cannot find."""
     path = list(sys.path)
     sys.path.insert(0, os.getcwd())
     try:
@@ -27,9 +27,9 @@ def imported(name: str, flag: str, kind: str) -> Any:  # noqa: ANN401 - whatever
     """Imports an object by name.
 
     Args:
-        name: "module:name", e.g. "my_package.networks:Tiny".
-        flag: the option that named it, for messages: "--model".
-        kind: the kind of object, for messages: "Class".
+        name: "module:name", for example "my_package.networks:Tiny".
+        flag: the option that names the object, for messages: "--model".
+        kind: what the object is, for messages: "Class".
 
     Raises:
         SettingsError: the module or the name in it does not exist, or cannot be imported.
@@ -41,5 +41,5 @@ def imported(name: str, flag: str, kind: str) -> Any:  # noqa: ANN401 - whatever
     except (Exception, SystemExit) as error:  # whatever the user's module raises
         raise SettingsError(
             f"{flag} {name}: cannot import {attribute or f'a {kind.lower()}'} from {module!r} "
-            f"({type(error).__name__}: {error}); write module:{kind}"
+            f"({type(error).__name__}: {error}); write it as module:{kind}"
         ) from error

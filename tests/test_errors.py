@@ -15,7 +15,7 @@ def test_all_names_are_listed_and_sorted():
 
 
 @pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
-def test_every_error_is_ours_and_also_a_builtin_that_a_caller_expects(kind):
+def test_every_error_is_a_dfs_error_and_a_builtin_error(kind):
     assert issubclass(kind, errors.DFSError)
     assert kind.__doc__
     if kind is not errors.DFSError:
@@ -38,6 +38,6 @@ def test_every_error_is_ours_and_also_a_builtin_that_a_caller_expects(kind):
         (errors.DivergedError, ArithmeticError),
     ],
 )
-def test_usual_handlers_keep_working(kind, caught):
+def test_handlers_of_builtin_errors_catch_ours(kind, caught):
     with pytest.raises(caught, match=r"^what happened$"):
         raise kind("what happened")

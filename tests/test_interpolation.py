@@ -42,11 +42,11 @@ def test_times_between_frames():
     assert near.weight[1] < 1
 
 
-def test_a_single_key_frame_stands_still():
+def test_a_single_key_frame_gives_a_still_clip():
     assert weight_matrix([0], 4).tolist() == [[1]] * 4
 
 
-def test_positions_come_back_as_int64():
+def test_positions_are_returned_as_int64():
     checked = check_positions(np.array([0, 3], dtype=np.uint16), 4)
     assert checked.dtype == np.int64
 
@@ -66,24 +66,24 @@ def test_positions_come_back_as_int64():
         ([0, -1, 3], "strictly increase"),
     ],
 )
-def test_positions_that_break_a_rule(positions, words):
+def test_invalid_positions_are_refused(positions, words):
     with pytest.raises(PositionsError, match=words):
         check_positions(positions, 4)
 
 
 @pytest.mark.parametrize("num_frames", [-1, 0, 1, 65_537])
-def test_num_frames_outside_its_range(num_frames):
+def test_num_frames_out_of_range_is_refused(num_frames):
     with pytest.raises(SettingsError, match=rf"2 to 65536.*got {num_frames}"):
         check_positions([0], num_frames)
 
 
 @pytest.mark.parametrize("times", [[-0.1], [3.1], [float("nan")], [float("inf")], [[0.0]]])
-def test_times_outside_the_clip(times):
+def test_times_outside_the_clip_are_refused(times):
     with pytest.raises(SettingsError, match="times must"):
         check_times(times, 4)
 
 
-def test_no_times_are_the_whole_frames():
+def test_times_default_to_the_whole_frames():
     assert check_times(None, 3).tolist() == [0, 1, 2]
 
 
@@ -101,6 +101,6 @@ def test_resampled_times(num_frames, count, times):
     assert resample_times(num_frames, count).tolist() == times
 
 
-def test_resampling_to_nothing_is_refused():
+def test_resampling_to_zero_frames_is_refused():
     with pytest.raises(SettingsError, match="at least 1, got 0"):
         resample_times(8, 0)

@@ -11,7 +11,7 @@ import pytest
 from tests.cli.conftest import write_store
 
 ROOT = Path(__file__).parent.parent
-# videos and networks stand side by side, and so do evaluate and exchange: neither imports the other.
+# videos and networks must not import each other, nor must evaluate and exchange.
 RANKS = {
     "errors": 0, "display": 0, "lazy": 0, "user_code": 1, "byte_sizes": 1, "names": 1, "shares": 1,
     "interpolation": 1, "format": 2, "pictures": 3, "loaders": 4, "videos": 5, "networks": 5, "condense": 6,
@@ -44,8 +44,8 @@ SOURCES = sorted([*(ROOT / "dfs_store").rglob("*.py"), *(ROOT / "cli").rglob("*.
 @pytest.mark.parametrize("file", SOURCES, ids=lambda f: str(f.relative_to(ROOT)))
 def test_imports_run_one_way(file):
     own = layer(file)
-    if own in ("__init__", "testing"):  # may name everything
-        pytest.skip("stands outside the layers")
+    if own in ("__init__", "testing"):  # may import everything
+        pytest.skip("not part of the layers")
     for line, other in imported_layers(file):
         legal = RANKS[other] < RANKS[own] or other == own
         assert legal, f"{file.relative_to(ROOT)}:{line}: {own} must not import {other}"
@@ -58,7 +58,7 @@ def module_name(file):
 
 
 def imported_modules(file, known):
-    """Names the modules that a file imports, also within functions; not those for type checkers alone."""
+    """Returns the modules that a file imports, including inside functions but not under TYPE_CHECKING."""
     package = module_name(file) if file.stem == "__init__" else module_name(file).rpartition(".")[0]
 
     def visit(node):
@@ -80,11 +80,11 @@ def imported_modules(file, known):
     }
 
 
-def test_no_files_import_one_another_in_a_circle():
-    """Imports by name (`importlib`) are not seen: methods are found so, and import their settings."""
+def test_there_are_no_import_cycles():
+    """Imports by name (`importlib`) are ignored: methods are found that way, and import their settings."""
     files = {module_name(file): file for file in SOURCES}
     graph = {name: imported_modules(file, files) for name, file in files.items()}
-    assert "dfs_store.format.zarr.reader" in graph["dfs_store.format.containers"]  # within a function
+    assert "dfs_store.format.zarr.reader" in graph["dfs_store.format.containers"]  # inside a function
     try:
         tuple(graphlib.TopologicalSorter(graph).static_order())
     except graphlib.CycleError as error:
@@ -111,7 +111,7 @@ def test_help_imports_nothing_heavy(words):
 
 @pytest.mark.parametrize("suffix", ["zarr", "h5"])
 @pytest.mark.parametrize("command", ["inspect", "verify", "convert", "merge"])
-def test_looking_at_a_store_never_imports_torch(tmp_path, command, suffix):
+def test_commands_on_stores_do_not_import_torch(tmp_path, command, suffix):
     store = write_store(tmp_path / f"s.{suffix}")
     more = {
         "convert": [tmp_path / "copy.h5"],

@@ -1,11 +1,14 @@
-"""Names that are imported on first use are all there, and listed."""
+"""Every name that is imported on first use exists and is listed."""
 
 import importlib
 from types import ModuleType
 
 import pytest
 
-PACKAGES = ("dfs_store", "dfs_store.condense", "dfs_store.evaluate", "dfs_store.exchange", "dfs_store.videos")
+PACKAGES = (
+    "dfs_store", "dfs_store.condense", "dfs_store.evaluate", "dfs_store.exchange", "dfs_store.report",
+    "dfs_store.videos",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("package", PACKAGES)

@@ -1,10 +1,10 @@
-"""A test lies where its code lies: the folders of the tests are those of the code."""
+"""Tests have the same paths as the code that they test."""
 
 import subprocess
 from pathlib import Path, PurePosixPath
 
 ROOT = Path(__file__).parents[1]
-# What crosses files: laws, attacks, stores of old releases, the documentation; and commands, a file each.
+# Tests that cross files: laws, attacks, old releases' stores, documentation, and a file for each command.
 ACROSS = ("properties", "attacks", "archives", "docs", "cli")
 
 
@@ -15,13 +15,13 @@ def listed(*patterns):
     return [PurePosixPath(line) for line in done.stdout.split()]
 
 
-def test_folders_of_tests_are_those_of_the_code():
+def test_every_folder_of_tests_mirrors_a_folder_of_code():
     code = {path.parent.relative_to("dfs_store") for path in listed("dfs_store/*.py")}
     tests = {path.parent.relative_to("tests") for path in listed("tests/*test_*.py")}
     assert {folder for folder in tests - code if folder.parts[0] not in ACROSS} == set()
 
 
-def test_a_test_with_the_name_of_a_single_file_lies_beside_it():
+def test_a_test_named_after_a_file_is_in_the_mirrored_folder():
     homes = {}
     for path in listed("dfs_store/*.py"):
         homes.setdefault(f"test_{path.name}", set()).add(path.parent.relative_to("dfs_store"))
@@ -31,5 +31,5 @@ def test_a_test_with_the_name_of_a_single_file_lies_beside_it():
         if path.parts[0] not in ACROSS and path.parent not in homes.get(path.name, {path.parent})
     }
     assert misplaced == {
-        "loaders/test_remote.py",  # loaders of stores at URLs
+        "loaders/test_remote.py",  # tests the loaders with stores at URLs
     }

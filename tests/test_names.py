@@ -17,7 +17,7 @@ from dfs_store.names import counted, first_line
         (3, "entry", "3 entries"),
     ],
 )
-def test_a_number_of_things(number, thing, text):
+def test_counts_have_the_right_plural(number, thing, text):
     assert counted(number, thing) == text
 
 

@@ -1,4 +1,4 @@
-"""The shipped strategies draw what they promise, and say what to install where Hypothesis is missing."""
+"""The strategies draw valid values, and importing them without Hypothesis says what to install."""
 
 import subprocess
 import sys
@@ -12,12 +12,12 @@ from dfs_store.interpolation import check_positions
 
 
 @given(st.data(), st.integers(2, 40))
-def test_positions_are_legal(data, num_frames):
+def test_positions_are_valid(data, num_frames):
     check_positions(data.draw(testing.positions(num_frames)), num_frames)
 
 
 @given(testing.key_frame_sets())
-def test_key_frame_sets_are_legal(clip):
+def test_key_frame_sets_are_valid(clip):
     assert check_positions(clip.positions, clip.num_frames).size == clip.key_frames.shape[0]
     assert clip.key_frames.dtype == np.float32
     assert np.isfinite(clip.key_frames).all()
@@ -25,13 +25,13 @@ def test_key_frame_sets_are_legal(clip):
 
 @settings(max_examples=30, deadline=None)
 @given(content=testing.stores())
-def test_store_contents_hang_together(content):
+def test_store_contents_are_consistent(content):
     assert content.num_key_frames == sum(clip.key_frames.shape[0] for clip in content.clips)
     assert all(clip.key_frames.shape[1:] == content.frame_shape for clip in content.clips)
     assert all(0 <= clip.label < len(content.class_names) for clip in content.clips)
 
 
-def test_a_missing_hypothesis_is_named_with_the_command_that_brings_it():
+def test_without_hypothesis_the_error_names_the_install_command():
     script = (
         "import sys; sys.modules['hypothesis'] = None\n"
         "from dfs_store.errors import MissingDependencyError\n"

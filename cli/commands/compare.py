@@ -1,4 +1,4 @@
-"""`dfs compare`: condense, evaluate and tabulate every cell of a comparison."""
+"""`dfs compare`: condenses, evaluates and tabulates every cell of a comparison."""
 
 import shlex
 from pathlib import Path
@@ -41,7 +41,9 @@ def compare(
     verbose: shared.Verbose = False,
     **options: Any,  # noqa: ANN401 - which clips, and how networks are trained on them
 ) -> int | None:
-    """Condense and evaluate several methods, and tabulate the results; resumable.
+    """Condense and evaluate several methods, and tabulate the results.
+
+    If it is interrupted, repeat the command to continue.
 
     dfs compare --dataset miniucf --methods random,dfs,pack --vpc 1,5 --out compared
     """
@@ -77,7 +79,7 @@ def compare(
 def _compared(
     table: int | None, methods: str | None, vpc: str | None, vary: list[str] | None
 ) -> dict[str, Any]:
-    """Returns fields of `Comparison`: those of a table of the paper, overridden by the given options."""
+    """Returns fields of `Comparison` for a table in the paper, overridden by the given options."""
     from dfs_store.errors import SettingsError
     from dfs_store.evaluate.comparison.paper import of_table
     from dfs_store.evaluate.comparison.settings_text import parse_settings
@@ -90,8 +92,8 @@ def _compared(
     for name in ("methods", "vpc"):
         if name not in what:
             raise SettingsError(
-                f"--{name} is missing: dfs compare --dataset NAME|FOLDER --methods random,dfs --vpc 1,5 "
-                "--out DIR, or --table N"
+                f"--{name} is missing; write dfs compare --dataset NAME|FOLDER --methods random,dfs "
+                "--vpc 1,5 --out DIR, or use --table N"
             )
     return what
 
@@ -151,7 +153,7 @@ def _run(asked: "Comparison", out: str, *, json: bool, quiet: bool) -> int | Non
 def _forecast(plan: "ComparisonPlan") -> str:
     left = len(plan.cells) - plan.done
     done = f", {plan.done:,} of them finished" if plan.done else ""
-    text = f"{counted(len(plan.cells), 'cell')} of {counted(len(plan.rows), 'row')}{done}"
+    text = f"{counted(len(plan.cells), 'cell')} in {counted(len(plan.rows), 'row')}{done}"
     if not left:
         return text
     return f"{text}: {forecast_text(plan.forecast)}, plus controls at equal frames and bytes"
@@ -174,5 +176,5 @@ def _show_plan(plan: "ComparisonPlan", asked: "Comparison", *, json: bool) -> No
 
 def _failures(compared: "Compared") -> str:
     lines = [f"  {each.cell.name}: {each.reason}" for each in compared.failed]
-    head = f"{counted(len(lines), 'cell')} failed; repeat the same command to try again:"
+    head = f"{counted(len(lines), 'cell')} failed (repeat the command to try them again):"
     return "\n".join([head, *lines])

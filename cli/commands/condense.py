@@ -1,4 +1,4 @@
-"""`dfs condense`: condense real videos into a store of key frames."""
+"""`dfs condense`: condenses real videos into a store of key frames."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +10,8 @@ from .._ranks import first_prepares, is_alone, local_device, rank_number, ranks_
 from .._track import check_tracker, recorded
 from ..options import condense as given
 from ..options import shared
+from ..options.groups import takes
 from ..options.of_settings import clip_flags
-from ..shown.key_frame_counts import key_frames_per_clip
 
 if TYPE_CHECKING:
     from dfs_store.condense import CondenseConfig, Plan
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 # Shorter runs would end before their forecast.
 _FEWEST_STEPS = 30
 _FEWEST_CLIPS = 200
-# Limits of the suggested evaluation on a CPU: training takes two cores about 0.15 s per clip of 16x112x112.
+# Limits of the suggested evaluation on a CPU. Training takes two cores about 0.15 s per 16x112x112 clip.
 _MOST_EPOCHS = 100
 _CLIP_PASSES = 5000
 
 
 @command
-@given.takes_settings
+@takes(given.SETTINGS, first=True)
 def condense(
     track: given.Track = None,
     dry_run: given.DryRun = False,
@@ -48,7 +48,7 @@ def condense(
 
 
 def _settings(parameters: dict[str, Any], file: str | None) -> "CondenseConfig":
-    """Combines the settings file and the flags; flags take precedence."""
+    """Combines the settings file with the flags, which take precedence."""
     from dataclasses import fields
 
     from dfs_store.condense import CondenseConfig
@@ -56,7 +56,7 @@ def _settings(parameters: dict[str, Any], file: str | None) -> "CondenseConfig":
 
     from ..options.settings_file import read_settings_file
 
-    flags = {name: given for name, given in parameters.items() if given is not None}
+    flags = {name: value for name, value in parameters.items() if value is not None}
     if "classes" in flags:
         flags["classes"] = shared.class_list(flags["classes"])
     settings = {**(read_settings_file(file) if file else {}), **flags}
@@ -75,7 +75,7 @@ def _settings(parameters: dict[str, Any], file: str | None) -> "CondenseConfig":
     for name in ("dataset", "vpc", "out"):
         if name not in settings:
             raise SettingsError(
-                f"--{name} is missing: dfs condense --dataset NAME|FOLDER|LIST --vpc N --out STORE"
+                f"--{name} is missing; write dfs condense --dataset NAME|FOLDER|LIST --vpc N --out STORE"
             )
     return CondenseConfig(**settings)
 
@@ -111,12 +111,13 @@ def _run(settings: "CondenseConfig", track: str | None, *, json: bool, quiet: bo
     from dataclasses import replace
 
     from dfs_store import condense as engine
+    from dfs_store.report.tables import key_frames_per_clip
 
     from .._videos import open_with_progress
     from ..shown.condense_progress import CondenseProgress
 
     check_tracker(track)
-    # Check the settings before decoding.
+    # The settings are checked before anything is decoded.
     plan = engine.plan_run(replace(settings, device=local_device(settings.device)))
     plan.check_disk()
     settings = plan.config
@@ -153,7 +154,7 @@ def _run(settings: "CondenseConfig", track: str | None, *, json: bool, quiet: bo
 
 
 def _announcement(plan: "Plan", *, verbose: bool) -> str:
-    """Returns the plan of a run, with a forecast of its duration unless the run is short."""
+    """Returns the plan of a run as text, with a forecast of its duration unless the run is short."""
     from dfs_store.condense.forecast import forecast_run
 
     from ..shown.plan import outline, plan_text
@@ -165,7 +166,7 @@ def _announcement(plan: "Plan", *, verbose: bool) -> str:
 
 
 def _warn_of_still_clips(store: "KeyFrameStore", settings: "CondenseConfig") -> None:
-    """Warns if clips of pack have become still pictures."""
+    """Warns if method pack turned clips into still pictures."""
     import numpy as np
 
     if settings.method != "pack" or settings.key_frames == 1:
@@ -173,13 +174,13 @@ def _warn_of_still_clips(store: "KeyFrameStore", settings: "CondenseConfig") -> 
     single = int(np.count_nonzero(np.diff(store.offsets) == 1))
     if single:
         _output.note(
-            f"warning: {counted(single, 'clip')} of {len(store):,} with a single key frame are still "
-            "pictures; raise --budget, lower --max-error or --vpc, or add --min-key-frames 2"
+            f"warning: {single:,} of {counted(len(store), 'clip')} became still pictures with a single key "
+            "frame; raise --budget, lower --max-error or --vpc, or add --min-key-frames 2"
         )
 
 
 def _encoding_lines(store: "KeyFrameStore") -> list[str]:
-    """Returns lines about the error of encoding, or none if key frames are not encoded."""
+    """Returns lines about the encoding error, or none if key frames are not encoded."""
     if store.frame_encoding is None:
         return []
     lines = [_output.encoding_text(store.frame_encoding, store.provenance_object("frame_encoding"))]
@@ -205,7 +206,7 @@ def _summary(result: dict[str, Any], storage: "StorageReport", story: list[str])
 
 
 def _next_steps(plan: "Plan") -> str:
-    """Returns suggested next commands, quoted for a shell; none of them takes hours on a CPU."""
+    """Returns suggested next commands, quoted for a shell. None of them takes hours on a CPU."""
     from dfs_store.condense.runtime.device import resolve_device
     from dfs_store.format.io.place import local_beside
     from dfs_store.networks.convnet3d import SMALLEST_SIZE

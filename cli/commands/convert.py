@@ -26,18 +26,21 @@ def convert(
     dtype: shared.Dtype = None,
     encoding: shared.Encoding = None,
     compression: Annotated[
-        str | None, typer.Option("--compression", help="Compress the copy: zstd (Zarr) or gzip.")
+        str | None, typer.Option("--compression", help="Compression of the copy: zstd (Zarr) or gzip.")
     ] = None,
-    classes: shared.Classes = None,
+    classes: shared.StoreClasses = None,
     without: Annotated[
-        str | None, typer.Option("--without", metavar="N,N-M", help="Leave out these clips, by number.")
+        str | None,
+        typer.Option("--without", metavar="N,N-M", help="Leave out these clips, for example 0,7,20-25."),
     ] = None,
     overwrite: shared.Overwrite = False,
     json: shared.Json = False,
     quiet: shared.Quiet = False,
     verbose: shared.Verbose = False,
 ) -> None:
-    """Copy a store to another container, dtype, encoding or compression, and report the error.
+    """Copy a store to another container, dtype, encoding or compression.
+
+    Reports how much the values change.
 
     dfs convert ucf.zarr ucf.h5 --dtype float16
     """

@@ -23,12 +23,16 @@ def diff(
     first: Annotated[
         str, typer.Argument(metavar="A", autocompletion=stores, help="First store, or its URL.")
     ],
-    second: Annotated[str, typer.Argument(metavar="B", autocompletion=stores, help="Second store.")],
+    second: Annotated[
+        str, typer.Argument(metavar="B", autocompletion=stores, help="Second store, or its URL.")
+    ],
     json: shared.Json = False,
     quiet: shared.Quiet = False,
     verbose: shared.Verbose = False,
 ) -> int | None:
-    """Compare settings, positions and values of two stores. The exit code is 1 if they differ.
+    """Compare the settings, positions and values of two stores.
+
+    The exit code is 1 if the stores differ.
 
     dfs diff first.zarr second.h5
     """

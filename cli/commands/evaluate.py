@@ -1,4 +1,4 @@
-"""`dfs evaluate`: train a network from scratch on a store and test it on real videos."""
+"""`dfs evaluate`: trains a network from scratch on a store and tests it on real videos."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -47,15 +47,16 @@ def evaluate(
     dfs evaluate ucf.zarr --dataset miniucf
     """
     job = _job(store, dataset or "", seed, device, options)
-    kept = Path(results if results is not None else _beside(job, options["labels"]))
-    if kept.is_file() and not dry_run:  # a pipe or a device is written to, not replaced
+    beside = result_beside(job.store, job.settings, job.videos, job.own)
+    kept = Path(beside if results is None else results)
+    if kept.is_file() and not dry_run:  # pipes and devices are written to, not replaced
         check_free([kept], overwrite=overwrite, flag="--results")
     if dry_run:
         _forecast(job, json=json)
         return
     from dfs_store.evaluate.record import result_document, training_videos_bytes
 
-    # Before the training, so that errors do not lose it.
+    # Computed before the training, so that an error here cannot lose the result.
     about = {**job.about, "dataset_bytes": training_videos_bytes(job.videos)}
     result = _run(job, quiet=quiet)
     found = result_document(store, result, job.settings, about)
@@ -75,11 +76,10 @@ class _Job(NamedTuple):
     Attributes:
         store: path of the store, or `WHOLE`.
         videos: real clips to test on and, for `WHOLE`, to train on.
-        about: fields of the result that describe the store.
-        own: settings of the store that the file name of the result omits.
-        storage: storage of the store; None for `WHOLE`.
-        labels: kinds of labels to train on, in order.
-        usual_labels: kinds of labels without --labels.
+        about: fields in the result that describe the store.
+        own: the store's settings, which the result's file name omits, and its labels if they are unusual.
+        storage: the store's sizes, or None for `WHOLE`.
+        labels: kinds of labels to train on, in this order.
         settings: settings of the evaluation.
     """
 
@@ -89,7 +89,6 @@ class _Job(NamedTuple):
     own: dict[str, Any]
     storage: "StorageReport | None"
     labels: "tuple[Target, ...]"
-    usual_labels: "tuple[Target, ...]"
     settings: "EvaluationSettings"
 
 
@@ -103,24 +102,11 @@ def _job(store: str, dataset: str, seed: int, device: str, options: dict[str, An
     asked = StoreVideos(dataset, **{**clips, "classes": tuple(names) if names else None})
     videos, about, own, storage = _whole(asked) if store == WHOLE else _of_store(store, asked)
     stored = storage is not None and storage.soft_label_bytes is not None
+    labels = _labels(options["labels"], store, stored=stored)
+    own["labels"] = None if labels == _labels(None, store, stored=stored) else options["labels"]
     how = {name: options[name] for name in given.TRAINING if name != "labels"}
-    return _Job(
-        store,
-        videos,
-        about,
-        own,
-        storage,
-        _labels(options["labels"], store, stored=stored),
-        _labels(None, store, stored=stored),
-        EvaluationSettings(**how, seed=seed, device=str(resolve_device(device))),
-    )
-
-
-def _beside(job: _Job, labels: str | None) -> str:
-    usual = job.labels == job.usual_labels
-    return result_beside(
-        job.store, job.settings, job.videos, {**job.own, "labels": None if usual else labels}
-    )
+    settings = EvaluationSettings(**how, seed=seed, device=str(resolve_device(device)))
+    return _Job(store, videos, about, own, storage, labels, settings)
 
 
 def _labels(asked: str | None, store: str, *, stored: bool) -> "tuple[Target, ...]":
@@ -132,7 +118,7 @@ def _labels(asked: str | None, store: str, *, stored: bool) -> "tuple[Target, ..
     if "soft" in chosen and not stored:
         why = "real clips have" if store == WHOLE else f"{store} has"
         raise SettingsError(
-            f"--labels {asked}: {why} no soft labels; leave it out, or condense with --soft-labels"
+            f"--labels {asked}: {why} no soft labels; leave out --labels, or condense with --soft-labels"
         )
     return chosen
 
@@ -172,7 +158,7 @@ def _of_store(
 
 
 def _forecast(job: _Job, *, json: bool) -> None:
-    """Prints the forecast duration of the evaluation; writes nothing."""
+    """Prints a forecast of the evaluation's duration. Writes no files."""
     from dfs_store.evaluate.forecast import forecast_evaluation
 
     from ..shown.forecast import forecast_text
@@ -212,7 +198,7 @@ def _needs_training_clips(job: _Job) -> bool:
 
 
 def _rehearsed(job: _Job, part: str) -> "Rehearsal":
-    """Returns a part of the real clips for a forecast, with the random starts of the runs."""
+    """Returns one part of the real clips for a forecast, with the random starts of the runs."""
     from dfs_store.evaluate.record import test_views
     from dfs_store.videos.of_store import clips_named_by
     from dfs_store.videos.rehearsal import rehearse
@@ -225,7 +211,7 @@ def _rehearsed(job: _Job, part: str) -> "Rehearsal":
 
 
 def _sources(job: _Job, train: "VideoDataset | None") -> "dict[str, TrainingClips]":
-    """Returns the clips to train on, by kind of labels: those of the store, or for `WHOLE` the real ones."""
+    """Returns the clips to train on (the store's, or for `WHOLE` the real ones), by kind of labels."""
     from dfs_store.evaluate import VideoClips, clips_of
 
     if job.store == WHOLE and train is not None:
@@ -237,6 +223,7 @@ def _run(job: _Job, *, quiet: bool) -> "EvaluationResult":
     from dataclasses import replace
 
     from dfs_store.evaluate import evaluate
+    from dfs_store.evaluate.record import test_views
     from dfs_store.videos.of_store import name_of
 
     from .._videos import open_with_progress
@@ -246,7 +233,8 @@ def _run(job: _Job, *, quiet: bool) -> "EvaluationResult":
     if train is not None and videos.hold_out is not None:
         train, test = train.hold_out(videos.hold_out)
     else:
-        test = _test_clips(videos, settings, quiet=quiet)
+        views = test_views(videos.dataset, settings)
+        test = open_with_progress(videos, "test", quiet=quiet, **views)
     sources = _sources(job, train)
     with _output.Progress("evaluate", quiet=quiet) as progress:
 
@@ -260,15 +248,6 @@ def _run(job: _Job, *, quiet: bool) -> "EvaluationResult":
             )
 
         result = evaluate(sources.get("hard"), test, settings, soft=sources.get("soft"), on_progress=show)
-    # The name of the store's dataset, not the folder with the clips.
+    # Names the store's dataset, not the folder with the clips.
     on = replace(result.test, dataset=name_of(videos.dataset), split_declared=videos.split_declared)
     return replace(result, test=on)
-
-
-def _test_clips(videos: "StoreVideos", settings: "EvaluationSettings", *, quiet: bool) -> "VideoDataset":
-    """Opens the test clips with the random starts of the runs."""
-    from dfs_store.evaluate.record import test_views
-
-    from .._videos import open_with_progress
-
-    return open_with_progress(videos, "test", quiet=quiet, **test_views(videos.dataset, settings))

@@ -1,4 +1,4 @@
-"""`dfs export`: write rebuilt clips in formats that other programs read."""
+"""`dfs export`: writes rebuilt clips in formats that other programs read."""
 
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ from ..options import shared
 if TYPE_CHECKING:
     from dfs_store.exchange.exports.export import Exported
 
-SHOWN = 12  # renamed class folders
+SHOWN = 12  # renamed class folders in a note
 
 
 @command
@@ -22,7 +22,7 @@ def export(
     out: flags.Out,
     encoding: flags.Encoding = None,
     fps: flags.Fps = None,
-    classes: shared.Classes = None,
+    classes: shared.StoreClasses = None,
     shard_size: flags.ShardSize = "256MiB",
     license_name: flags.LicenseName = "unknown",
     with_store: flags.WithStore = True,
@@ -74,7 +74,7 @@ def _notes(done: "Exported", *, folders: bool) -> None:
     if folders and renamed:
         some = ", ".join(f"{_short(name)} is {_short(folder)}" for name, folder in renamed[:SHOWN])
         more = f" and {len(renamed) - SHOWN} more" if len(renamed) > SHOWN else ""
-        _output.note(f"note: renamed class folders: {some}{more}; the JSON lists have the original names")
+        _output.note(f"note: renamed class folders: {some}{more}; the JSON lists contain the original names")
     if done.cut_share:
         _output.note(
             f"note: {100 * done.cut_share:.2g} % of the values are outside the range of pixels and were "

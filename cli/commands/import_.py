@@ -1,4 +1,4 @@
-"""`dfs import`: makes a store from clips of other programs or from a folder of videos."""
+"""`dfs import`: makes a store from other programs' clips or from a folder of videos."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -40,11 +40,13 @@ def import_(
     quiet: shared.Quiet = False,
     verbose: shared.Verbose = False,
 ) -> None:
-    """Make a store from a file of clips or a folder of videos, with all frames or as key frames.
+    """Make a store from a file of clips or a folder of videos.
+
+    Keeps all frames, or fits key frames with --key-frames, --max-error or --budget.
 
     dfs import synthetic.pt syn.zarr --clips-per-class 5
     """
-    given_flags = dict(locals())  # first, so that it contains the parameters only
+    given_flags = dict(locals())  # first, while the parameters are the only local names
     from dfs_store.exchange.imports.import_clips import import_clips
     from dfs_store.format import open_store
 
@@ -77,7 +79,7 @@ def import_(
 
 
 def _settings(source: str, typed: dict[str, Any]) -> "ImportSettings":
-    """Builds the settings; raises SettingsError for flags that apply to the other kind of source."""
+    """Builds the settings. Raises SettingsError for flags that apply to the other kind of source."""
     from pathlib import Path
 
     from dfs_store.errors import SettingsError
@@ -91,8 +93,11 @@ def _settings(source: str, typed: dict[str, Any]) -> "ImportSettings":
     is_folder = Path(source).is_dir()
     for name in of_file if is_folder else of_folder:
         if typed[name] is not None:
-            flag, other = f"--{name.replace('_', '-')}", "files" if is_folder else "folders of videos"
-            raise SettingsError(f"{flag} applies to {other} only, but {source} is not one; leave it out")
+            flag = f"--{name.replace('_', '-')}"
+            kinds = ("files", "a folder") if is_folder else ("folders of videos", "not a folder")
+            raise SettingsError(
+                f"{flag} applies only to {kinds[0]}, but {source} is {kinds[1]}; leave it out"
+            )
     own = {name: typed[name] for name in of_file if typed[name] is not None}
     fitting = Fitting(typed["key_frames"], typed["max_error"], typed["budget"])
     common = ("normalization", "dataset", "fps")

@@ -7,7 +7,6 @@ from dfs_store.names import counted
 from .. import _output
 from .._exit_codes import command
 from ..options import shared
-from ..shown.key_frame_counts import key_frames_per_clip
 
 if TYPE_CHECKING:
     from dfs_store.format import KeyFrameStore, StorageReport
@@ -15,8 +14,8 @@ if TYPE_CHECKING:
 BAR_WIDTH = 40
 CLASSES_SHOWN = 20
 READ_PATHS = {
-    "fast": "fast: laid out as dfs writes stores",
-    "general": "general: compressed, or laid out by another tool; dfs convert makes it fast",
+    "fast": "fast: laid out as dfs-store writes it",
+    "general": "general: compressed or laid out by another tool; dfs convert makes it fast",
 }
 
 
@@ -27,7 +26,7 @@ def inspect(
     quiet: shared.Quiet = False,
     verbose: shared.Verbose = False,
 ) -> None:
-    """Show the content of a store: header, storage, key frames per clip and per class."""
+    """Show a store's header, its storage, and its key frames per clip and class."""
     from dfs_store.format import open_store
 
     with open_store(store) as opened:
@@ -37,11 +36,13 @@ def inspect(
         elif quiet:
             _output.echo(_headline(content, opened.storage))
         else:
-            _output.echo(_text(content, opened.storage, _per_class(opened), verbose=verbose))
+            _output.echo(_text(content, opened, verbose=verbose))
 
 
 def describe(store: "KeyFrameStore") -> dict[str, Any]:
     """Returns the content of `dfs inspect --json`, without the schema."""
+    from dfs_store.report.tables import key_frames_per_clip
+
     provenance = store.attributes.get("provenance") or {}
     return {
         "format_version": store.attributes["format_version"],
@@ -67,16 +68,6 @@ def describe(store: "KeyFrameStore") -> dict[str, Any]:
     }
 
 
-def _per_class(store: "KeyFrameStore") -> list[tuple[str, int, int]]:
-    """Returns name, number of clips and number of key frames of each class."""
-    import numpy as np
-
-    counts = np.diff(store.offsets)
-    clips = np.bincount(store.labels, minlength=len(store.class_names))
-    keys = np.bincount(store.labels, weights=counts, minlength=len(store.class_names)).astype(int)
-    return list(zip(store.class_names, clips.tolist(), keys.tolist(), strict=True))
-
-
 def _headline(content: dict[str, Any], storage: "StorageReport") -> str:
     height, width = content["frame_shape"][1:]
     of = "" if storage.method_arrays == "key frames" else f" of {storage.method_arrays}"
@@ -87,26 +78,23 @@ def _headline(content: dict[str, Any], storage: "StorageReport") -> str:
     )
 
 
-def _text(
-    content: dict[str, Any],
-    storage: "StorageReport",
-    per_class: list[tuple[str, int, int]],
-    *,
-    verbose: bool,
-) -> str:
+def _text(content: dict[str, Any], store: "KeyFrameStore", *, verbose: bool) -> str:
+    from dfs_store.report.tables import class_counts
+
+    classes = class_counts(store)
     parts = [
-        _headline(content, storage),
+        _headline(content, store.storage),
         "",
         _output.table(_header_rows(content)),
         "",
         "storage",
-        _output.table(_storage_rows(content), indent="  "),
+        _output.table(_storage_rows(store), indent="  "),
         "",
         "key frames per clip",
         _output.table(_histogram_rows(content), indent="  "),
         "",
         "classes",
-        _output.table(_class_rows(per_class, len(per_class) if verbose else CLASSES_SHOWN), indent="  "),
+        _output.table(_class_rows(classes, len(classes) if verbose else CLASSES_SHOWN), indent="  "),
     ]
     if verbose:
         import json as json_module
@@ -136,50 +124,23 @@ def _header_rows(content: dict[str, Any]) -> list[tuple[str, ...]]:
     return rows
 
 
-def _storage_rows(content: dict[str, Any]) -> list[tuple[str, ...]]:
-    storage, keys = content["storage"], content["num_key_frames"]
-    channels, height, width = content["frame_shape"]
-    frame = f"{channels}x{height}x{width}"
-    dense = storage["dense_bytes"]
+def _storage_rows(store: "KeyFrameStore") -> list[tuple[str, ...]]:
+    from dfs_store.report.tables import storage_rows
 
-    def row(name: str, key: str, formula: str) -> tuple[str, ...]:
-        size = storage[key]
-        return name, _output.size_text(size), f"{100 * size / dense:6.2f} %", formula
-
+    dense = store.storage.dense_bytes
     rows = [
-        ("", "", "of dense float32", ""),
-        row("key frames", "key_frame_bytes", _key_frames_formula(content, f"{keys:,} x {frame}")),
-        row("as float32", "float32_bytes", f"{keys:,} x {frame} x 4, the paper's rule (its MB are MiB)"),
-        row("index", "index_bytes", "positions, offsets, labels, checksums and the like"),
-        row("on disk", "on_disk_bytes", "all files"),
-        row(
-            "dense float32", "dense_bytes", f"{content['num_clips']:,} x {content['num_frames']}x{frame} x 4"
-        ),
-        row(
-            "dense uint8", "dense_uint8_bytes", f"{content['num_clips']:,} x {content['num_frames']}x{frame}"
-        ),
+        (name, _output.size_text(size), f"{100 * size / dense:6.2f} %", formula)
+        for name, size, formula in storage_rows(store)
     ]
-    optional = (
-        ("real videos", "source_bytes", "the files that these clips were made from"),
-        ("native arrays", "native_bytes", "arrays that the method needs besides key frames"),
-        ("soft labels", "soft_label_bytes", "a teacher's logits, clips x classes x 2"),
-    )
-    return rows + [row(*each) for each in optional if storage[each[1]] is not None]
+    return [("", "", "of dense float32", ""), *rows]
 
 
 def _stored(content: dict[str, Any]) -> str:
-    """Describes how key frames are stored, with quality and loss if they are encoded."""
+    """Describes how key frames are stored, with the quality and loss if they are encoded."""
     if content["frame_encoding"] is None:
         return str(content["dtype"])
     name = content["frame_encoding"]["name"]
     return _output.encoding_text(name, content["provenance"].get("frame_encoding"))
-
-
-def _key_frames_formula(content: dict[str, Any], frames: str) -> str:
-    if content["frame_encoding"] is None:
-        return f"{frames} {content['dtype']}"
-    unit = content["frame_encoding"]["unit"]
-    return f"{frames} as {content['frame_encoding']['name']}, one file per {unit}"
 
 
 def _histogram_rows(content: dict[str, Any]) -> list[tuple[str, ...]]:

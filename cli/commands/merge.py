@@ -15,7 +15,7 @@ from ..options import shared
 @command
 def merge(
     stores: Annotated[
-        list[str], typer.Argument(metavar="STORE...", autocompletion=stores, help="Two or more stores.")
+        list[str], typer.Argument(metavar="STORE", autocompletion=stores, help="Two or more stores.")
     ],
     out: Annotated[
         str, typer.Argument(metavar="OUT", help="Store to write; its suffix selects the container.")
@@ -26,7 +26,9 @@ def merge(
     quiet: shared.Quiet = False,
     verbose: shared.Verbose = False,
 ) -> None:
-    """Join stores with the same clip length, frame shape and normalisation; classes are matched by name.
+    """Join stores with the same clip length, frame shape and normalisation.
+
+    Classes are matched by name.
 
     dfs merge first.zarr second.zarr both.zarr
     """

@@ -1,4 +1,4 @@
-"""`dfs motion`: compares the mean optical flow of real and condensed clips for every class."""
+"""`dfs motion`: compares the mean optical flow of real and condensed clips, class by class."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,6 +9,7 @@ from .. import _output
 from .._exit_codes import command
 from ..options import evaluate as given
 from ..options import shared
+from ..options.groups import takes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,22 +24,22 @@ SUFFIXES = (".png", ".jpg", ".jpeg")
 
 
 @command
+@takes(shared.SOURCE)
 def motion(
     store: shared.Store,
     out: Annotated[
-        str | None, typer.Option("--out", metavar="FILE", help="Draw the flow to this file: .png or .jpg.")
+        str | None, typer.Option("--out", metavar="FILE", help="Picture of the flow to write: .png or .jpg.")
     ] = None,
     dataset: given.Dataset = None,
-    root: shared.Root = None,
-    test_list: shared.TestList = None,
-    class_names: shared.ClassNames = None,
-    folder_layout: shared.FolderLayout = None,
     overwrite: shared.Overwrite = False,
     json: shared.Json = False,
     quiet: shared.Quiet = False,
     verbose: shared.Verbose = False,
+    **source: Any,  # noqa: ANN401 - where the real clips are
 ) -> None:
-    """Compare the motion of condensed and real clips: cosine and error of mean optical flow per class.
+    """Compare the motion of condensed and real clips, class by class.
+
+    Prints the cosine and the end-point error between the mean optical flows of each class.
 
     dfs motion ucf.zarr --out flow.png
     """
@@ -55,17 +56,7 @@ def motion(
         check_outside(Path(out), store)
         check_free([Path(out)], overwrite=overwrite)
     with open_store(store) as opened:
-        asked = clips_of_store(
-            opened,
-            StoreVideos(
-                dataset or "",
-                root,
-                *(None,) * 5,
-                test_list=test_list,
-                class_names=class_names,
-                folder_layout=folder_layout,
-            ),
-        )
+        asked = clips_of_store(opened, StoreVideos(dataset or "", **source))
     videos = open_with_progress(asked, "train", quiet=quiet)
     stored = DFSDataset(store, layout="TCHW", normalization=None)
     names, real, condensed = stored.classes, [], []
@@ -87,7 +78,7 @@ def motion(
 def _compared(
     names: list[str], real: "list[npt.NDArray[np.float32]]", condensed: "list[npt.NDArray[np.float32]]"
 ) -> dict[str, Any]:
-    """Returns cosine and end-point error of each class whose real clips move, and their means."""
+    """Returns the cosine and end-point error of each class whose real clips move, and their means."""
     from dfs_store.evaluate import motion as flows
 
     classes = dict(zip(names, zip(real, condensed, strict=True), strict=True))

@@ -1,4 +1,4 @@
-"""`dfs preview`: draw pictures of one or more stores."""
+"""`dfs preview`: draws pictures of one or more stores."""
 
 import contextlib
 from pathlib import Path
@@ -56,6 +56,7 @@ def preview(
 
     dfs preview ucf.zarr --making --out film.gif
     """
+    from dfs_store import open_store
     from dfs_store.format.io.place import shown_place
     from dfs_store.pictures.preview import Preview
 
@@ -66,7 +67,7 @@ def preview(
     for store in stores:
         check_outside(path, store)
     with contextlib.ExitStack() as stack:
-        opened = _opened(stores, stack)
+        opened = [stack.enter_context(open_store(store)) for store in stores]
         if kind == "rows":
             found = _rows(opened, choice, path, (rebuilt, theme), overwrite=overwrite)
         else:
@@ -84,13 +85,8 @@ def preview(
     else:
         _output.echo(_text(found, kind, len(stores)))
     if (left := pages_left(list(map(Path, found["files"])))) and not quiet:
-        _output.note(f"note: {left[0]} (and {len(left) - 1} more) looks like a page of an earlier picture")
-
-
-def _opened(paths: list[str], stack: contextlib.ExitStack) -> "list[KeyFrameStore]":
-    from dfs_store import open_store
-
-    return [stack.enter_context(open_store(path)) for path in paths]
+        more = f" (and {len(left) - 1} more)" if len(left) > 1 else ""
+        _output.note(f"note: {left[0]}{more} looks like a page of an earlier picture")
 
 
 def _picture(
@@ -104,7 +100,7 @@ def _picture(
     overwrite: bool,
     quiet: bool,
 ) -> dict[str, Any]:
-    """Draws a picture of a store; returns its clips, files and size in bytes."""
+    """Draws a picture of a store, and returns its clips, files and size in bytes."""
     from ..shown.picture_files import check_free, page_paths, write_files
 
     if kind in ("cosine", "timeline"):
@@ -129,7 +125,7 @@ def _rows(
     *,
     overwrite: bool,
 ) -> dict[str, Any]:
-    """Draws the same clips of several stores below one another; only clip 0 if none were chosen."""
+    """Draws the same clips of several stores one above the other, or only clip 0 if none were chosen."""
     from dfs_store.pictures.preview import image_bytes, rows_of_stores
 
     from ..shown.picture_files import check_free, write_files
@@ -143,7 +139,7 @@ def _rows(
 
 
 def _kind(kind: str | None, path: Path, *, nearest: bool, making: bool, num_stores: int) -> str:
-    """Returns the kind of picture, after checking that the file name matches it."""
+    """Returns the kind of picture, and checks that the file name matches it."""
     from dfs_store.errors import SettingsError
     from dfs_store.names import known_name
     from dfs_store.pictures.charts import CHART_SUFFIXES
@@ -174,7 +170,7 @@ def _kind(kind: str | None, path: Path, *, nearest: bool, making: bool, num_stor
 
 
 def _filmed(store: "KeyFrameStore", chosen: list[int], *, asked: bool) -> list[int]:
-    """Returns the clips of a film: the chosen ones, by default the first clip of each of a few classes."""
+    """Returns the clips for a film: the chosen ones, or the first clips of a few classes."""
     from dfs_store.errors import SettingsError
 
     if not asked:
@@ -185,7 +181,7 @@ def _filmed(store: "KeyFrameStore", chosen: list[int], *, asked: bool) -> list[i
     if len(chosen) > MOST_FILMED:
         raise SettingsError(
             f"a film shows at most {MOST_FILMED} clips, got {len(chosen):,}; choose some with --clips, "
-            "--classes and --per-class"
+            "--classes or --per-class"
         )
     return chosen
 
@@ -235,13 +231,13 @@ def _flows(clip: "PicturedClip") -> "list[npt.NDArray[np.uint8]]":
     from dfs_store.evaluate.motion import flow_colours, frame_flows
 
     flows = list(frame_flows(np.float32(1 / 255) * np.asarray(clip.pixels).transpose(0, 3, 1, 2)))
-    # Scaled to the clip's largest motion, because condensed clips move less than real ones.
+    # Scaled to the clip's largest motion, since condensed clips move less than real ones.
     largest = float(np.percentile(np.linalg.norm(np.stack(flows), axis=-1), 99))
     return [flow_colours(flow, max(largest, 0.5)) for flow in flows]
 
 
 def _events(drawing: "Preview", events: str | None) -> list[dict[str, Any]]:
-    """Reads the log of the run that made the store; a log given with --events is not checked."""
+    """Reads the log of the run that made the store. A log given with --events is not checked."""
     from dfs_store.condense.runtime.event_log import event_log_path, read_events
     from dfs_store.errors import SettingsError, StoreNotFoundError
 
@@ -256,8 +252,8 @@ def _events(drawing: "Preview", events: str | None) -> list[dict[str, Any]]:
     made = [line.get("digest") for line in lines if line["event"] == "store_written"]
     if events is None and drawing.store.attributes["digest"] not in made:
         raise SettingsError(
-            f"{path} is the log of another store or of an unfinished run; if it is the right one, give it "
-            "with --events"
+            f"{path} is the log of a different store or of an unfinished run; if it is the right one, "
+            "give it with --events"
         )
     return lines
 
@@ -265,7 +261,7 @@ def _events(drawing: "Preview", events: str | None) -> list[dict[str, Any]]:
 def _real_clips(
     drawing: "Preview", nearest: bool, dataset: str | None, root: str | None, *, quiet: bool
 ) -> "Beside | None":
-    """Returns a function that finds the nearest real clip of a clip; None without --nearest."""
+    """Returns a function that finds the real clip nearest to a clip, or None without --nearest."""
     if not nearest:
         return None
     from dfs_store.evaluate.nearest import nearest_real_clip

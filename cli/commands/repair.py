@@ -15,7 +15,8 @@ from ..options import shared
 @command
 def repair(
     store: Annotated[
-        str, typer.Argument(metavar="STORE", autocompletion=stores, help="Damaged store; it is not changed.")
+        str,
+        typer.Argument(metavar="STORE", autocompletion=stores, help="Damaged store, which is not changed."),
     ],
     out: Annotated[
         str, typer.Argument(metavar="OUT", help="Store to write: .zarr, .zarr.zip, .h5 or .hdf5.")
@@ -25,7 +26,10 @@ def repair(
     quiet: shared.Quiet = False,
     verbose: shared.Verbose = False,
 ) -> int:
-    """Copy the intact clips of a damaged store to a new one. The exit code is 1 if any were left out."""
+    """Copy the intact clips of a damaged store to a new one.
+
+    The exit code is 1 if any clip is left out.
+    """
     from dfs_store.format.copying.repair import repair_store
     from dfs_store.format.io.place import shown_place
     from dfs_store.format.store import open_store

@@ -30,7 +30,7 @@ def report(
         typer.Option(
             "--results",
             metavar="FILE",
-            help="Result file of `dfs evaluate`; can be repeated.",
+            help="Result file from `dfs evaluate`; can be repeated.",
             show_default="those next to the store",
         ),
     ] = None,
@@ -39,10 +39,12 @@ def report(
     quiet: shared.Quiet = False,
     verbose: shared.Verbose = False,
 ) -> int:
-    """Write an HTML page about a store: playing clips, storage, timeline, evaluations and settings.
+    """Write a self-contained HTML page about a store.
 
-    The page is self-contained. The store is verified first: if it is damaged, the page lists the
-    problems and the exit code is 1. A store that cannot be opened gets no page; see `dfs verify`.
+    The page plays clips, and shows the storage, timeline, evaluations and
+    settings. The store is verified first. If it is damaged, the page lists the
+    problems and the exit code is 1. If it cannot be opened, no page is
+    written; see `dfs verify`.
 
     dfs report ucf.zarr --out ucf.html
     """

@@ -17,7 +17,7 @@ def table(
     results: Annotated[
         list[str],
         typer.Argument(
-            metavar="RESULTS...", help="Result files of dfs evaluate, or folders of them or of dfs compare."
+            metavar="RESULTS", help="Result files from dfs evaluate, or folders that contain results."
         ),
     ],
     style: Annotated[
@@ -31,7 +31,7 @@ def table(
     plot: Annotated[
         str | None,
         typer.Option(
-            "--plot", metavar="FILE", help="Plot accuracy against size to this file: .png, .svg or .pdf."
+            "--plot", metavar="FILE", help="Plot of accuracy against size to write: .png, .svg or .pdf."
         ),
     ] = None,
     overwrite: shared.Overwrite = False,
@@ -39,7 +39,7 @@ def table(
     quiet: shared.Quiet = False,
     verbose: shared.Verbose = False,
 ) -> None:
-    """Tabulate results, averaged over seeds: accuracy, storage, cost, and the paper's figures.
+    """Tabulate accuracy, storage and cost, averaged over seeds, beside the paper's figures.
 
     dfs table *.json --format markdown --plot results.png
     """

@@ -1,4 +1,4 @@
-"""`dfs verify`: reads a whole store and lists what is damaged."""
+"""`dfs verify`: reads a whole store and lists all damage."""
 
 from dfs_store.names import counted
 
@@ -14,7 +14,10 @@ def verify(
     quiet: shared.Quiet = False,
     verbose: shared.Verbose = False,
 ) -> int:
-    """Check a whole store: format rules, checksums, finite values. The exit code is 1 if it is damaged."""
+    """Check a whole store against the format's rules and its checksums.
+
+    The exit code is 1 if the store is damaged.
+    """
     from dfs_store.format.checks.verify import verify as check
     from dfs_store.format.io.place import shown_place
 

@@ -1,1 +1,1 @@
-"""The options of the commands, and how their values are parsed."""
+"""The commands' options, and the parsers of their values."""

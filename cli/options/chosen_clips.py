@@ -5,22 +5,24 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dfs_store.names import counted
+
 from .shared import class_list
 
 if TYPE_CHECKING:
     from dfs_store.format import KeyFrameStore
 
-_choice = partial(typer.Option, rich_help_panel="Which clips")
+_choice = partial(typer.Option, rich_help_panel="Choice of clips")
 
 Classes = Annotated[
-    str | None, _choice("--classes", "--class", metavar="NAME,NAME", help="Show clips of these classes.")
+    str | None, _choice("--classes", "--class", metavar="NAME,NAME", help="Show only clips of these classes.")
 ]
 Clips = Annotated[
     str | None,
-    _choice("--clips", "--clip", metavar="N,N-M", help="Show clips with these numbers: 0,7,20-25."),
+    _choice("--clips", "--clip", metavar="N,N-M", help="Show only these clips, for example 0,7,20-25."),
 ]
 PerClass = Annotated[
-    int | None, _choice("--per-class", min=1, metavar="N", help="Show the first N clips of each class.")
+    int | None, _choice("--per-class", min=1, metavar="N", help="Show only the first N clips of each class.")
 ]
 
 
@@ -30,7 +32,7 @@ def chosen_clips(
     """Returns the numbers of the selected clips (all by default) in the order of the store.
 
     Raises:
-        SettingsError: a class or clip is not in the store, or no clip is left.
+        SettingsError: a class or clip is not in the store, or no clip matches.
     """
     from dfs_store.errors import SettingsError
     from dfs_store.names import known_name
@@ -48,14 +50,14 @@ def chosen_clips(
         if (kept is None or name in kept) and (per_class is None or taken[name] <= per_class):
             chosen.append(clip)
     if not chosen:
-        raise SettingsError(
-            f"{store.path} has no clip that matches both --classes {classes} and --clips {clips}"
-        )
+        given = {"--classes": classes, "--clips": clips}
+        asked = " and ".join(f"{flag} {value}" for flag, value in given.items() if value is not None)
+        raise SettingsError(f"{store.path} has no clips that match {asked}")
     return chosen
 
 
 def clips_as_in(one: "KeyFrameStore", clips: list[int], other: "KeyFrameStore") -> list[int]:
-    """Returns the numbers of corresponding clips in another store: same class, same place in the class.
+    """Returns the numbers of the clips in another store with the same class and place within it.
 
     Raises:
         SettingsError: the other store has no such clip.
@@ -72,7 +74,7 @@ def clips_as_in(one: "KeyFrameStore", clips: list[int], other: "KeyFrameStore") 
         if place >= len(same):
             raise SettingsError(
                 f"clip {clip} of {one.path} is number {place + 1} of class {name!r}, but {other.path} has "
-                f"only {len(same)}; choose other clips with --clips"
+                f"only {counted(len(same), 'clip')} of that class; choose other clips with --clips"
             )
         found.append(int(same[place]))
     return found
@@ -82,7 +84,7 @@ def clip_ranges(text: str, flag: str) -> list[range]:
     """Parses "3,17,20-25" into ranges of clip numbers.
 
     Raises:
-        SettingsError: the text has another form, or a range is descending.
+        SettingsError: the text does not have this form, or a range is descending.
     """
     from dfs_store.errors import SettingsError
 

@@ -11,7 +11,7 @@ from .. import _completion as offer
 from . import evaluate
 from .groups import Group
 
-EVALUATION = "Training and testing (as dfs evaluate)"
+EVALUATION = "Training and testing (as in dfs evaluate)"
 CONTROLS = "equal-clips, equal-frames, equal-bytes, equal-passes, still, whole"
 
 Dataset = Annotated[
@@ -20,7 +20,7 @@ Dataset = Annotated[
         "--dataset",
         metavar="NAME|FOLDER|LIST",
         autocompletion=offer.complete_dataset,
-        help="Dataset to condense and to test on.",
+        help="Dataset to condense and test on.",
     ),
 ]
 Methods = Annotated[
@@ -29,29 +29,31 @@ Methods = Annotated[
         "--methods",
         metavar="NAME,NAME",
         autocompletion=offer.one_of(*method_names()),
-        help=f"Methods to compare: {', '.join(method_names())}; or module:function.",
+        help=f"Methods to compare: {', '.join(method_names())}, or module:function.",
     ),
 ]
-Vpc = Annotated[
-    str | None, typer.Option("--vpc", metavar="N,N", help="Clips per class, separated by commas; or all.")
+Vpc = Annotated[str | None, typer.Option("--vpc", metavar="N,N", help="Numbers of clips per class, or all.")]
+Seeds = Annotated[
+    int, typer.Option("--seeds", help="Number of condensations per cell, with seeds 0, 1 and so on.")
 ]
-Seeds = Annotated[int, typer.Option("--seeds", help="Condensations of each cell, with seeds 0, 1, 2 ...")]
 Out = Annotated[str, typer.Option("--out", metavar="DIR", help="Folder for stores, results and tables.")]
 Set = Annotated[
     list[str] | None,
     typer.Option(
         "--set",
         metavar="SETTING=VALUE",
-        help="Change a setting: iterations=200, dfs.init=real, evaluate.epochs=100.",
+        help="Change a setting, for example iterations=200, dfs.init=real or evaluate.runs=1.",
     ),
 ]
 Vary = Annotated[
-    list[str] | None, typer.Option("--vary", metavar="SETTING=a,b,c", help="Add a row for each value.")
+    list[str] | None,
+    typer.Option("--vary", metavar="SETTING=a,b,c", help="Add a row for each value of a setting."),
 ]
 Budget = Annotated[
-    str | None, typer.Option("--budget", metavar="SIZE", help="Byte budget of every method: 100KiB.")
+    str | None,
+    typer.Option("--budget", metavar="SIZE", help="Byte budget of each method, for example 100KiB."),
 ]
-Table = Annotated[int | None, typer.Option("--table", help="Run a table of the paper, 1 to 6.")]
+Table = Annotated[int | None, typer.Option("--table", help="Reproduce a table of the paper, 1 to 6.")]
 Controls = Annotated[
     str,
     typer.Option(
@@ -65,12 +67,12 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="List the cells, estimat
 
 
 def given_training(options: dict[str, Any]) -> dict[str, Any]:
-    """Returns the options of `TRAINING` that are not at their defaults."""
+    """Returns the options in `TRAINING` whose values differ from the defaults."""
     return {n: options[n] for n, (_, default) in evaluate.TRAINING.items() if options[n] != default}
 
 
 def _in_panel(annotation: Any) -> Any:  # noqa: ANN401 - an Annotated type
-    """Moves an option to the help panel of evaluation options."""
+    """Moves an option to the help panel for evaluation."""
     assert get_origin(annotation) is Annotated, annotation
     kind, option = get_args(annotation)
     option = copy.copy(option)
@@ -78,5 +80,5 @@ def _in_panel(annotation: Any) -> Any:  # noqa: ANN401 - an Annotated type
     return Annotated[kind, option]
 
 
-CLIPS: Group = evaluate.CLIPS
+CLIPS = evaluate.CLIPS
 TRAINING: Group = {n: (_in_panel(kind), default) for n, (kind, default) in evaluate.TRAINING.items()}

@@ -1,21 +1,19 @@
 """The options of `dfs condense`, built from the fields of its settings.
 
-None means that an option was not given, so that the settings file or the preset applies.
+None means that an option was not given, so the settings file or the preset applies.
 """
 
-import inspect
-from collections.abc import Callable
 from dataclasses import fields
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from dfs_store.condense.settings import RUNNING, Settings
 
 from .. import _completion as offer
-from .groups import with_options
-from .of_settings import plain_type, typer_option
+from .of_settings import options_of
 
+SETTINGS = options_of(*(each.name for each in fields(Settings)))
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the plan and exit.", rich_help_panel=RUNNING)]
 Track = Annotated[
     str | None,
@@ -30,17 +28,3 @@ Config = Annotated[
     str | None,
     typer.Option(metavar="FILE", help="Read settings from a TOML or JSON file.", rich_help_panel=RUNNING),
 ]
-
-
-def takes_settings(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds an option for each field of the settings to a command whose last parameter is `**settings`."""
-    made = [
-        inspect.Parameter(
-            each.name,
-            inspect.Parameter.KEYWORD_ONLY,
-            default=None,
-            annotation=Annotated[plain_type(each.name) | None, typer_option(each.name)],
-        )
-        for each in fields(Settings)
-    ]
-    return with_options(function, made, first=True)

@@ -7,8 +7,9 @@ import typer
 from .. import _completion as offer
 from . import shared
 from .groups import Group
+from .of_settings import options_of
 
-MODELS = "Network: convnet3d, convnet3d-norm, cnn-gru, cnn-lstm, r3d_18 ... (torchvision), module:Class."
+MODELS = "Network: convnet3d, convnet3d-norm, cnn-gru, cnn-lstm, a torchvision name or module:Class."
 Store = Annotated[
     str,
     typer.Argument(
@@ -44,10 +45,10 @@ Labels = Annotated[
         "--labels",
         autocompletion=offer.one_of("hard", "soft", "both"),
         show_default="both if stored, else hard",
-        help="Train on classes (hard), soft labels (soft), or both in turn.",
+        help="Train on classes (hard), on soft labels (soft), or on both in turn.",
     ),
 ]
-Runs = Annotated[int, typer.Option("--runs", help="Number of trainings, each with its own seed.")]
+Runs = Annotated[int, typer.Option("--runs", help="Number of trainings, each with a different seed.")]
 Recipe = Annotated[
     str,
     typer.Option(
@@ -57,11 +58,14 @@ Recipe = Annotated[
 Epochs = Annotated[
     int | None,
     typer.Option(
-        "--epochs", show_default="recipe: 500 or 300", help="Passes over the clips; recipe paper adds one."
+        "--epochs",
+        show_default="500, or 300 for modern",
+        help="Passes over the clips, plus one for recipe paper.",
     ),
 ]
 Lr = Annotated[
-    float | None, typer.Option("--lr", show_default="recipe: 0.01 or 0.001", help="Highest learning rate.")
+    float | None,
+    typer.Option("--lr", show_default="0.01, or 0.001 for modern", help="Highest learning rate."),
 ]
 BatchSize = Annotated[int, typer.Option("--batch-size", help="Clips per training step.")]
 Results = Annotated[
@@ -70,20 +74,8 @@ Results = Annotated[
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Estimate the time from a few batches, and exit.")]
 
-# Options for the fields of `StoreVideos` and of `EvaluationSettings`.
-CLIPS: Group = {
-    "root": (shared.Root, None),
-    "test_list": (shared.TestList, None),
-    "class_names": (shared.ClassNames, None),
-    "folder_layout": (shared.FolderLayout, None),
-    "frames": (shared.Frames, None),
-    "stride": (shared.Stride, None),
-    "size": (shared.Size, None),
-    "split": (shared.Split, None),
-    "classes": (shared.Classes, None),
-    "hold_out": (shared.HoldOut, None),
-    "decoder": (shared.Decoder, None),
-}
+# Options for fields of `StoreVideos` and `EvaluationSettings`.
+CLIPS = shared.SOURCE | shared.SAMPLING | options_of("hold_out") | shared.DECODER
 TRAINING: Group = {
     "model": (Model, "convnet3d"),
     "protocol": (Protocol, "paper"),

@@ -16,25 +16,25 @@ To = Annotated[
         help="Format to write: videos, frames, webdataset, npz, huggingface or croissant.",
     ),
 ]
-Out = Annotated[str, typer.Option("--out", metavar="DIR", help="Folder to create; a file NAME.npz for npz.")]
+Out = Annotated[str, typer.Option("--out", metavar="DIR", help="Folder to create, or file NAME.npz for npz.")]
 Encoding = Annotated[
     str | None,
     typer.Option(
         "--encoding",
         help="Encoding of the clips: h264 or lossless (videos, huggingface); npy, h264 or lossless "
         "(webdataset); uint8 or float32 (npz).",
-        show_default="the first",
+        show_default="the first listed",
     ),
 ]
 Fps = Annotated[
     float | None, typer.Option("--fps", help="Frames per second.", show_default="the store's, else 8")
 ]
 ShardSize = Annotated[
-    str, typer.Option("--shard-size", metavar="SIZE", help="Largest size of a shard (webdataset).")
+    str, typer.Option("--shard-size", metavar="SIZE", help="Maximum size of a shard (webdataset).")
 ]
 LicenseName = Annotated[
     str,
-    typer.Option("--license", help="Licence of the clips (huggingface, croissant): cc-by-4.0, other ..."),
+    typer.Option("--license", help="Licence of the clips, for example cc-by-4.0 (huggingface, croissant)."),
 ]
 WithStore = Annotated[
     bool, typer.Option("--with-store/--no-store", help="Whether to include the store (huggingface).")

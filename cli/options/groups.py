@@ -1,37 +1,38 @@
 """Adds groups of shared options to commands."""
 
-import functools
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
-__all__ = ["Group", "takes", "with_options"]
+__all__ = ["Group", "takes"]
 
 # Annotation and default of each option, by parameter name.
-Group = Mapping[str, tuple[Any, Any]]
+Group = dict[str, tuple[Any, Any]]
 
 
-def with_options(
-    function: Callable[..., Any], options: list[inspect.Parameter], *, first: bool
-) -> Callable[..., Any]:
-    """Replaces the `**` parameter of a command by options, placed before or after its own parameters."""
-    own = [
-        each.replace(kind=each.KEYWORD_ONLY)
-        for each in inspect.signature(function).parameters.values()
-        if each.kind is not each.VAR_KEYWORD
-    ]
-    signature = inspect.Signature([*options, *own] if first else [*own, *options])
-    # Typer reads these attributes.
-    function.__signature__ = signature  # type: ignore[attr-defined]
-    function.__annotations__ = {name: each.annotation for name, each in signature.parameters.items()}
-    return function
+def takes(*groups: Group, first: bool = False) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Adds groups of options to a command whose last parameter is `**options`.
 
-
-def takes(*groups: Group) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Adds the options of some groups to a command whose last parameter is `**options`."""
-    made = [
+    Args:
+        groups: the options.
+        first: whether they come before the command's own parameters in the help.
+    """
+    added = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
         for group in groups
         for name, (annotation, default) in group.items()
     ]
-    return functools.partial(with_options, options=made, first=False)
+
+    def changed(function: Callable[..., Any]) -> Callable[..., Any]:
+        own = [
+            each.replace(kind=each.KEYWORD_ONLY)
+            for each in inspect.signature(function).parameters.values()
+            if each.kind is not each.VAR_KEYWORD
+        ]
+        signature = inspect.Signature([*added, *own] if first else [*own, *added])
+        # Typer reads these attributes.
+        function.__signature__ = signature  # type: ignore[attr-defined]
+        function.__annotations__ = {name: each.annotation for name, each in signature.parameters.items()}
+        return function
+
+    return changed

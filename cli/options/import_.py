@@ -5,14 +5,15 @@ from typing import Annotated
 
 import typer
 
-_for_file = partial(typer.Option, rich_help_panel="A file of clips")
-_for_folder = partial(typer.Option, rich_help_panel="A folder of class folders")
+_for_file = partial(typer.Option, rich_help_panel="Importing a file of clips")
+_for_folder = partial(typer.Option, rich_help_panel="Importing a folder of class folders")
 Text = str | None
 
 Source = Annotated[
     str,
     typer.Argument(
-        metavar="FILE|FOLDER", help="File (.pt, .npy, .npz, .safetensors) or folder <class>/<clips>."
+        metavar="FILE|FOLDER",
+        help="File of clips (.pt, .npy, .npz, .safetensors) or folder of class folders.",
     ),
 ]
 Out = Annotated[str, typer.Argument(metavar="OUT", help="Store to write; its suffix selects the container.")]
@@ -21,7 +22,7 @@ Classes = Annotated[
     typer.Option(
         "--classes",
         metavar="FILE|A,B",
-        help="Names of the classes in the order of labels; for a folder, the classes to use.",
+        help="Class names in the order of the labels, or for a folder, the classes to use.",
     ),
 ]
 Normalization = Annotated[
@@ -29,7 +30,7 @@ Normalization = Annotated[
     typer.Option(
         "--normalization",
         metavar="imagenet|none|0-255|MEAN/STD",
-        help="Mean and std of floats, or to apply to pixels; 0-255: floats are pixels.",
+        help="Mean and std of floats, or to apply to pixels; 0-255 if floats are pixels.",
         show_default="the source's, else imagenet",
     ),
 ]
@@ -44,25 +45,30 @@ MaxError = Annotated[
 ]
 Budget = Annotated[
     Text,
-    typer.Option("--budget", metavar="SIZE", help="Fit key frames within this size for all clips: 20MiB."),
+    typer.Option(
+        "--budget", metavar="SIZE", help="Fit key frames within this total size, for example 20MiB."
+    ),
 ]
-Dataset = Annotated[Text, typer.Option("--dataset", help="Dataset that the clips derive from.")]
+Dataset = Annotated[Text, typer.Option("--dataset", help="Name of the dataset that the clips come from.")]
 Fps = Annotated[float | None, typer.Option("--fps", help="Frames per second, for playback.")]
 Layout = Annotated[
-    Text, _for_file("--layout", help="Order of the axes: auto, NTCHW, NCTHW or NTHWC.", show_default="auto")
+    Text,
+    _for_file("--layout", help="Order of the dimensions: auto, NTCHW, NCTHW or NTHWC.", show_default="auto"),
 ]
-Labels = Annotated[Text, _for_file("--labels", metavar="FILE", help="File of labels or class names.")]
+Labels = Annotated[
+    Text, _for_file("--labels", metavar="FILE", help="File with the labels or class names of the clips.")
+]
 ClipsPerClass = Annotated[
     int | None,
     _for_file(
         "--clips-per-class",
         "--vpc",
         metavar="V",
-        help="Clips per class, if they are sorted by class without labels.",
+        help="Number of clips per class, if clips are sorted by class and have no labels.",
     ),
 ]
-ClipsKey = Annotated[Text, _for_file("--clips-key", help="Name of the array of clips.")]
-LabelsKey = Annotated[Text, _for_file("--labels-key", help="Name of the array of labels.")]
+ClipsKey = Annotated[Text, _for_file("--clips-key", help="Name of the array with the clips.")]
+LabelsKey = Annotated[Text, _for_file("--labels-key", help="Name of the array with the labels.")]
 Frames = Annotated[int | None, _for_folder("--frames", help="Frames per clip (T).")]
 Stride = Annotated[int | None, _for_folder("--stride", help="Take every N-th frame of the video.")]
 Size = Annotated[int | None, _for_folder("--size", help="Height and width in pixels.")]

@@ -1,7 +1,7 @@
-"""Builds options from the settings of a condensation, for all commands that share them."""
+"""Builds options from the settings of `dfs condense`, for all commands that share them."""
 
 from dataclasses import MISSING, fields
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
@@ -10,8 +10,9 @@ from dfs_store.condense.settings import Settings, flag_of, kinds_of, words_of
 from dfs_store.videos.files.splits import split_name
 
 from .. import _completion as offer
+from .groups import Group
 
-__all__ = ["clip_flags", "clips_per_class", "plain_type", "typer_option"]
+__all__ = ["clip_flags", "clips_per_class", "options_of", "plain_type", "typer_option"]
 
 _FIELDS = {each.name: each for each in fields(Settings)}
 
@@ -23,7 +24,7 @@ def plain_type(name: str) -> type:
 
 
 def typer_option(name: str) -> Any:  # noqa: ANN401 - Typer's own type is private
-    """Returns the option of a setting, with flag, help, panel and completion."""
+    """Returns a setting's option, with its flag, help, panel and completion."""
     setting, flag = _FIELDS[name], flag_of(name)
     about = setting.metadata["option"]
     words = (*about.words, *words_of(setting.type))
@@ -43,8 +44,13 @@ def typer_option(name: str) -> Any:  # noqa: ANN401 - Typer's own type is privat
     )
 
 
+def options_of(*names: str) -> Group:
+    """Returns the options of the named settings. A value of None means that the option was not given."""
+    return {name: (Annotated[plain_type(name) | None, typer_option(name)], None) for name in names}
+
+
 def clip_flags(settings: object, *names: str) -> list[str]:
-    """Returns the flags that repeat the named settings, without those that are None."""
+    """Returns flags that repeat the named settings, except those that are None."""
     words = []
     for name in names:
         value = getattr(settings, name)
@@ -54,24 +60,23 @@ def clip_flags(settings: object, *names: str) -> list[str]:
 
 
 def _official_split(text: str) -> int:
-    """Parses --split; the error mentions --part if the value is a part of the dataset ("train")."""
+    """Parses --split. The error mentions --part if the value is a part of the dataset, such as "train"."""
     try:
         return int(text)
     except ValueError:
-        more = ""
-        if split_name(text) is not None:
-            more = "; commands that take one part have --part to choose training or test clips"
+        is_part = split_name(text) is not None
+        more = "; commands that use one part have --part to choose training or test clips" if is_part else ""
         raise typer.BadParameter(
-            f"must be the number of the official split, 1 to 3, got {text!r}{more}"
+            f"must be the number of an official split, 1 to 3, got {text!r}{more}"
         ) from None
 
 
 def clips_per_class(text: str) -> int | str:
-    """Parses --vpc: a number, or "all"."""
+    """Parses --vpc, which is a number or "all"."""
     try:
         return text if text == "all" else int(text)
     except ValueError:
-        raise typer.BadParameter(f"must be the number of videos per class, or all, got {text!r}") from None
+        raise typer.BadParameter(f"must be the number of clips per class, or all, got {text!r}") from None
 
 
 def _shown(default: object) -> str | bool:

@@ -7,19 +7,19 @@ import typer
 
 from .._completion import KINDS_OF_PREVIEW, complete_dataset, one_of, stores
 
-_looks = partial(typer.Option, rich_help_panel="How it looks")
+_looks = partial(typer.Option, rich_help_panel="Appearance")
 
 Stores = Annotated[
     list[str],
     typer.Argument(
-        metavar="STORE...",
+        metavar="STORE",
         autocompletion=stores,
-        help="Stores to draw: .zarr, .zarr.zip, .h5 or .hdf5, or URLs.",
+        help="Stores to draw (.zarr, .zarr.zip, .h5 or .hdf5), or their URLs.",
     ),
 ]
 Making = Annotated[
     bool,
-    typer.Option("--making", help="Show the run that made the store, condensed with --snapshots N."),
+    typer.Option("--making", help="Show how a store condensed with --snapshots was made."),
 ]
 Out = Annotated[
     str, typer.Option("--out", metavar="FILE", help="File to write: .png, .pdf, .svg, .gif or .mp4.")
@@ -49,7 +49,8 @@ Theme = Annotated[
 Fps = Annotated[float | None, _looks(help="Frames per second of a film.", show_default="the store's, else 8")]
 Nearest = Annotated[bool, _looks("--nearest", help="Show the nearest real clip beside each clip of a film.")]
 Events = Annotated[
-    str | None, _looks(metavar="FILE", help="Log of the run, for cosine.", show_default="STORE.events.jsonl")
+    str | None,
+    _looks(metavar="FILE", help="Log of the run, for --kind cosine.", show_default="STORE.events.jsonl"),
 ]
 Dataset = Annotated[
     str | None,

@@ -1,4 +1,4 @@
-"""Reads the settings file of `--config`: TOML or JSON, with flag names as keys."""
+"""Reads the file given with `--config`: TOML or JSON, with flag names as keys."""
 
 import tomllib
 from pathlib import Path
@@ -10,7 +10,7 @@ _MOST_BYTES = 2**20
 
 
 def read_settings_file(path: str) -> dict[str, Any]:
-    """Returns the settings in a TOML or JSON file; `batch-real` and `batch_real` are the same key.
+    """Returns the settings in a TOML or JSON file. `batch-real` and `batch_real` are the same key.
 
     Raises:
         SettingsError: the file cannot be read, or is not a flat table of settings.

@@ -5,14 +5,14 @@ from typing import Annotated
 import typer
 
 from .. import _completion as offer
-from .of_settings import typer_option
+from .of_settings import options_of, typer_option
 
 Store = Annotated[
     str,
     typer.Argument(
         metavar="STORE",
         autocompletion=offer.stores,
-        help="Store to read: .zarr, .zarr.zip, .h5 or .hdf5, or its URL.",
+        help="Store to read (.zarr, .zarr.zip, .h5 or .hdf5), or its URL.",
     ),
 ]
 DatasetName = Annotated[
@@ -23,39 +23,37 @@ DatasetName = Annotated[
         help="Name of a dataset, a folder of class folders, or a list of videos.",
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout, messages on stderr.")]
-Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print results and errors only.")]
+Json = Annotated[
+    bool, typer.Option("--json", help="Print one JSON document to stdout, and messages to stderr.")
+]
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print only results and errors.")]
 Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Print more details.")]
 Device = Annotated[
     str,
     typer.Option(
         "--device",
         help="Device: auto (CUDA if available), cpu, cuda or cuda:N.",
-        show_default=True,
         autocompletion=offer.one_of("auto", "cpu", "cuda"),
     ),
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the output if it already exists.")]
-Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of the random numbers.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed for the random numbers.")]
+StoreClasses = Annotated[
+    str | None,
+    typer.Option("--classes", metavar="NAME,NAME", help="Use only clips of these classes."),
+]
 
 # The same options as in `dfs condense`.
-TestList = Annotated[str | None, typer_option("test_list")]
-ClassNames = Annotated[str | None, typer_option("class_names")]
-FolderLayout = Annotated[str | None, typer_option("folder_layout")]
 Root = Annotated[str | None, typer_option("root")]
 Dtype = Annotated[str | None, typer_option("dtype")]
 Encoding = Annotated[str | None, typer_option("encoding")]
-Frames = Annotated[int | None, typer_option("frames")]
-Stride = Annotated[int | None, typer_option("stride")]
-Size = Annotated[int | None, typer_option("size")]
-Split = Annotated[int | None, typer_option("split")]
-Classes = Annotated[str | None, typer_option("classes")]
-Decoder = Annotated[str | None, typer_option("decoder")]
-HoldOut = Annotated[float | None, typer_option("hold_out")]
+SOURCE = options_of("root", "test_list", "class_names", "folder_layout")
+SAMPLING = options_of("frames", "stride", "size", "split", "classes")
+DECODER = options_of("decoder")
 
 
 def class_list(classes: str | None) -> list[str] | None:
-    """Splits the value of --classes into names; returns None for None."""
+    """Splits the value of --classes into names. Returns None for None."""
     if classes is None:
         return None
     return [name.strip() for name in classes.split(",") if name.strip()]

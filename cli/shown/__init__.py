@@ -1,1 +1,1 @@
-"""Output of commands: progress, plans and pictures."""
+"""Formats and writes what commands show: progress, plans, results and pictures."""

@@ -1,4 +1,4 @@
-"""The progress bar of a terminal, with its figures on a second line so that both fit 80 columns."""
+"""A progress bar for terminals, with its figures on a second line so that both fit into 80 columns."""
 
 from collections.abc import Iterable
 
@@ -8,7 +8,7 @@ from rich.text import Text
 
 
 class TwoLineProgress(Progress):
-    """A bar, and below it the task's field `details`, truncated to the width of the terminal."""
+    """A bar with the task's field `details` below it, truncated to the width of the terminal."""
 
     def get_renderables(self) -> Iterable[RenderableType]:
         """Yields the bar and the line below it."""

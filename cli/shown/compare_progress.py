@@ -1,47 +1,27 @@
 """Shows the progress and result of each cell of a comparison."""
 
-import signal
 import time
-from types import FrameType
 from typing import TYPE_CHECKING
 
 from .. import _output
-from .._exit_codes import TerminatedError
+from .stoppable import StoppableProgress
 
 if TYPE_CHECKING:
     from dfs_store.evaluate.comparison.cells import Progress as Inner
     from dfs_store.evaluate.comparison.run import CellEnded, Event
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
-_AGAIN = "stopped; repeat the same command to continue"
+_STOPPED = "stopped; repeat the command to continue"
 
 
-class CompareProgress:
-    """Progress of a comparison, and the signals that stop it.
-
-    On Ctrl-C, SIGTERM or SIGUSR1 while a cell takes steps, the step is finished and a checkpoint saved. On a
-    second signal, or at any other time, the comparison stops at once. The same command continues it.
-    """
+class CompareProgress(StoppableProgress):
+    """Progress of a comparison. If a signal stops it, the same command continues it."""
 
     def __init__(self, *, quiet: bool) -> None:
-        self._quiet = quiet
-        self._bar = _output.Progress("compare", quiet=quiet)
-        self._stop: int | None = None
-        self._in_steps = False
+        super().__init__("compare", quiet=quiet, stopped=_STOPPED)
         self._where = ""
 
-    def __enter__(self) -> "CompareProgress":
-        self._old = {number: signal.signal(number, self._on_signal) for number in _SIGNALS}
-        self._bar.__enter__()
-        return self
-
-    def __exit__(self, *_exception: object) -> None:
-        self._bar.__exit__()
-        for number, handler in self._old.items():
-            signal.signal(number, handler)
-
     def on_event(self, event: "Event") -> None:
-        """Shows an event; raises between two steps if a signal was received."""
+        """Shows an event. Raises an error between two steps if a signal was received."""
         from dfs_store.evaluate.comparison import run
 
         if isinstance(event, run.CellStarted):
@@ -69,8 +49,7 @@ class CompareProgress:
         self._in_steps = isinstance(event, StepDone)
         if isinstance(event, StepDone):
             self._show("condense", event.step + 1, event.iterations, f"loss {event.loss:.4g}")
-            if self._stop is not None:
-                raise KeyboardInterrupt(_AGAIN) if self._stop == signal.SIGINT else TerminatedError(_AGAIN)
+            self._stop_if_signalled(_STOPPED)
             self._in_steps = event.step + 1 < event.iterations
         elif isinstance(event, EvaluationProgress):
             done = event.run * event.passes + event.passes_done
@@ -84,10 +63,3 @@ class CompareProgress:
 
     def _show(self, doing: str, done: int, total: int, details: str) -> None:
         self._bar.update(done, total, details, label=f"{self._where}: {doing}")
-
-    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
-        if self._stop is not None or not self._in_steps:
-            raise KeyboardInterrupt(_AGAIN) if number == signal.SIGINT else TerminatedError(_AGAIN)
-        self._stop = number
-        if not self._quiet:
-            self._bar.message("finishing this step, then saving a checkpoint (repeat to stop at once)")

@@ -1,14 +1,12 @@
 """Shows a running condensation: phase, steps per second, time left, loss, key frames, MiB."""
 
-import signal
 import time
-from types import FrameType
 from typing import TYPE_CHECKING
 
 from dfs_store.names import counted
 
 from .. import _output
-from .._exit_codes import TerminatedError
+from .stoppable import StoppableProgress
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,25 +15,13 @@ if TYPE_CHECKING:
     from dfs_store.condense.events import Event, ExtractorTrained, RunStarted, StepDone
 
 
-# Schedulers send SIGUSR1 some time before they end a job.
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
-
-
-class CondenseProgress:
-    """Progress of a run, and the signals that stop it between two steps.
-
-    On Ctrl-C, SIGTERM or SIGUSR1, the step is finished, a checkpoint saved, and how to continue printed. On a
-    second signal, the run stops at once.
-    """
+class CondenseProgress(StoppableProgress):
+    """Progress of a run, which is recorded as well. If a signal stops it, the error says how to continue."""
 
     def __init__(self, settings: "CondenseConfig", record: "Callable[[Event], None]", *, quiet: bool) -> None:
+        super().__init__("condense", quiet=quiet, stopped="stopped at once")
         self._settings = settings
         self._record = record
-        self._quiet = quiet
-        self._bar = _output.Progress("condense", quiet=quiet)
-        self._stop: int | None = None
-        # Only a run of steps has a step to finish and a checkpoint to save; everything else stops at once.
-        self._graceful = False
         self._steps = 0  # of the whole run, including those before it was resumed
         self._seconds = 0.0
         self._seconds_before = 0.0
@@ -44,29 +30,18 @@ class CondenseProgress:
         self._inserted: list[tuple[int, int]] = []  # step, number of key frames
         self._phase = ""
 
-    def __enter__(self) -> "CondenseProgress":
-        self._old = {number: signal.signal(number, self._on_signal) for number in _SIGNALS}
-        self._started = time.monotonic()
-        self._bar.__enter__()
-        return self
-
-    def __exit__(self, *_exception: object) -> None:
-        self._bar.__exit__()
-        for number, handler in self._old.items():
-            signal.signal(number, handler)
-
     @property
     def seconds_before(self) -> float:
-        """Seconds of the processes that this one continues, 0 for a run that was not resumed."""
+        """Duration of the processes that this one continues, or 0 for a run that was not resumed."""
         return self._seconds_before
 
     @property
     def steps_per_second(self) -> float | None:
-        """Pace of the run, None for methods without steps."""
+        """Pace of the run, or None for methods without steps."""
         return round(self._steps / self._seconds, 4) if self._steps and self._seconds > 0 else None
 
     def on_event(self, event: "Event") -> None:
-        """Shows and records an event; raises between two steps if a signal was received."""
+        """Shows and records an event. Raises an error between two steps if a signal was received."""
         from dfs_store.condense import CheckpointSaved, ClipsFitted, ExtractorTrained, RunStarted, StepDone
 
         self._record(event)
@@ -79,10 +54,10 @@ class CondenseProgress:
         elif isinstance(event, ClipsFitted):
             self._bar.update(event.done, event.num_clips, "fitting and encoding clips")
         elif isinstance(event, CheckpointSaved) and self._settings.checkpoint_every and not self._quiet:
-            self._bar.message(f"checkpoint of step {event.step:,}: {event.path}")
+            self._bar.message(f"checkpoint at step {event.step:,}: {event.path}")
 
     def _on_start(self, event: "RunStarted") -> None:
-        self._graceful = event.iterations > 0
+        self._in_steps = event.iterations > 0
         self._started = time.monotonic()
         if event.step:
             self._take_up(event.step)
@@ -97,7 +72,7 @@ class CondenseProgress:
             self._bar.message(f"note: {note}")
 
     def _take_up(self, first_step: int) -> None:
-        """Reads from the log the steps of the processes that this one continues."""
+        """Counts the steps of the processes that this one continues, from the log."""
         from dfs_store.condense.runtime.event_log import event_log_path, events_before
 
         of_process = 0.0
@@ -122,6 +97,8 @@ class CondenseProgress:
         self._bar.update(event.passes_done, event.passes, f"training a network on the real clips{loss}")
 
     def _on_step(self, event: "StepDone") -> None:
+        from dfs_store.condense.runtime.checkpoint import checkpoint_path
+
         self._count(event.step, event.loss, event.num_inserted)
         self._seconds = self._seconds_before + time.monotonic() - self._started
         if event.phase != self._phase:
@@ -134,20 +111,22 @@ class CondenseProgress:
                 f"{counted(event.num_key_frames, 'key frame')}  {_output.mebibytes(event.key_frame_bytes)}  "
                 f"{_output.sparkline(self._losses)}",
             )
-        if self._stop is not None:
-            self._end(event.step + 1)
+        self._stop_if_signalled(
+            f"stopped after step {event.step + 1:,}; the checkpoint is "
+            f"{checkpoint_path(self._settings.out)}. To continue, repeat the command with --resume"
+        )
         if event.step + 1 == event.iterations:
-            self._graceful = False  # only the store is left to write, and the checkpoint is saved
+            self._in_steps = False  # the checkpoint is saved, and only the store is left to write
 
     def _new_phase(self, event: "StepDone") -> None:
-        """Announces a phase above the bar; without a terminal, progress lines name the phase anyway."""
+        """Announces a phase above the bar. Without a terminal, the progress lines name the phase."""
         if self._phase and not self._quiet and self._bar.is_live:
             frames = f"{counted(event.num_key_frames, 'key frame')}"
             self._bar.message(f"step {event.step:,}: {event.phase} begins, {frames}")
         self._phase = event.phase
 
     def story(self) -> list[str]:
-        """Returns a line or two about the course of the run, for the summary."""
+        """Returns up to two lines about the course of the run, for the summary."""
         lines = []
         if self._losses:
             where = f"loss {self._losses[0]:.4g} at the start, {self._losses[-1]:.4g} at the end"
@@ -155,23 +134,6 @@ class CondenseProgress:
         if self._inserted:
             number = sum(count for _, count in self._inserted)
             first, last = self._inserted[0][0], self._inserted[-1][0]
-            lines.append(f"{counted(number, 'key frame')} inserted, from step {first:,} to {last:,}")
+            when = f"at step {first:,}" if first == last else f"from step {first:,} to {last:,}"
+            lines.append(f"{counted(number, 'key frame')} inserted, {when}")
         return lines
-
-    def _end(self, next_step: int) -> None:
-        from dfs_store.condense.runtime.checkpoint import checkpoint_path
-
-        message = (
-            f"stopped after step {next_step:,}; the checkpoint is {checkpoint_path(self._settings.out)}. "
-            "To continue, repeat the command with --resume"
-        )
-        if self._stop == signal.SIGINT:
-            raise KeyboardInterrupt(message)
-        raise TerminatedError(message)
-
-    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
-        if self._stop is not None or not self._graceful:
-            raise KeyboardInterrupt if number == signal.SIGINT else TerminatedError("stopped at once")
-        self._stop = number
-        if not self._quiet:
-            self._bar.message("finishing this step, then saving a checkpoint (repeat to stop at once)")

@@ -18,7 +18,7 @@ def evaluation_text(
     *,
     verbose: bool,
 ) -> str:
-    """Formats the scores, the evaluation and the size of the store; if verbose, also the classes."""
+    """Formats the scores and the store's size, and with `verbose` the accuracy of each class."""
     from dfs_store.format.io.place import shown_place
 
     kinds = [("", {"top1": result.top1, "top5": result.top5})] if result.labels != "soft" else []
@@ -28,7 +28,7 @@ def evaluation_text(
         rows.append((f"top-1{kind}", *_score_cells(scores["top1"])))
         if result.num_classes > 5:
             rows.append((f"top-5{kind}", *_score_cells(scores["top5"])))
-    rows.append(("chance", f"{result.chance:.1f} %", "top-1 of always answering the most frequent class"))
+    rows.append(("chance", f"{result.chance:.1f} %", "top-1 of always predicting the most frequent class"))
     number, test = len(result.top1.runs), result.test
     trainings = (
         f"{counted(number, 'run')} of {counted(result.epochs, 'epoch')} ({counted(result.passes, 'pass')})"
@@ -43,7 +43,7 @@ def evaluation_text(
     lines = [head, _output.table(rows, indent="  ")]
     if test.split_declared:
         lines.append(
-            f"  split   {test.split}, declared by --split: the store does not record which split it came from"
+            f"  split   {test.split}, declared by --split, since the store does not record its split"
         )
     if storage is not None:
         size = f"{_output.size_text(storage.method_bytes)} of {storage.method_arrays}"
@@ -59,12 +59,12 @@ def _score_cells(score: "Score") -> tuple[str, str]:
 
 
 def _class_rows(result: "EvaluationResult") -> list[tuple[str, ...]]:
-    """Returns the accuracy of each class, and the class with which it is most often confused."""
+    """Returns the accuracy of each class, and the class that it is most often mistaken for."""
     rows: list[tuple[str, ...]] = []
     for label, (name, percent) in enumerate(result.per_class.items()):
         wrong = [0 if other == label else count for other, count in enumerate(result.confusion[label])]
         most = max(wrong)
         share = 100 * most / sum(result.confusion[label])
-        taken = f"taken for {result.classes[wrong.index(most)]} {share:.1f} %" if most else ""
+        taken = f"mistaken for {result.classes[wrong.index(most)]} {share:.1f} %" if most else ""
         rows.append((name, f"{percent:.1f} %", taken))
     return rows

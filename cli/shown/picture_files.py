@@ -1,4 +1,4 @@
-"""Output files of pictures: checked before anything is drawn, written completely or not at all."""
+"""Checks output files before anything is drawn, and writes all of them or none."""
 
 import os
 import re
@@ -6,18 +6,19 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 
-def check_picture_path(path: Path, suffixes: Sequence[str], what: str, *, flag: str = "--out") -> None:
-    """Raises SettingsError for a wrong suffix, OutputNotWritableError if the folder does not exist."""
+def check_picture_path(path: Path, suffixes: Sequence[str], what: str) -> None:
+    """Raises SettingsError for a wrong suffix, or OutputNotWritableError if the folder does not exist."""
     from dfs_store.errors import OutputNotWritableError, SettingsError
 
     if path.suffix.lower() not in suffixes:
-        raise SettingsError(f"{flag} of {what} must end in {' or '.join(suffixes)}, got {str(path)!r}")
+        allowed = f"{', '.join(suffixes[:-1])} or {suffixes[-1]}"
+        raise SettingsError(f"--out for {what} must end in {allowed}, got {str(path)!r}")
     if not path.parent.is_dir():
         raise OutputNotWritableError(f"{path}: the folder {path.parent} does not exist; create it first")
 
 
 def page_paths(path: Path, pages: int) -> list[Path]:
-    """Returns one path per page: sheet.png for a single page, else sheet-01.png, sheet-02.png ..."""
+    """Returns a path for each page: sheet.png for a single page, else sheet-01.png, sheet-02.png, ..."""
     if pages == 1:
         return [path]
     digits = max(2, len(str(pages)))
@@ -25,15 +26,14 @@ def page_paths(path: Path, pages: int) -> list[Path]:
 
 
 def check_free(paths: Sequence[Path], *, overwrite: bool, flag: str = "--out") -> None:
-    """Raises OutputExistsError if one of the files exists and `overwrite` is off, or if it is not a file."""
+    """Raises OutputExistsError if a file exists and `overwrite` is False, or if it is not a regular file."""
     from dfs_store.errors import OutputExistsError
 
     taken = [path for path in paths if os.path.lexists(path)]
     for path in taken:
         if not path.is_file():
             raise OutputExistsError(
-                f"{path} is not a regular file (but a folder, pipe or device) and is not replaced; choose "
-                f"another {flag}"
+                f"{path} is a folder, pipe or device, which is never replaced; choose another {flag}"
             )
         if not overwrite:
             more = f" (and {len(taken) - 1} more)" if len(taken) > 1 else ""
@@ -42,7 +42,7 @@ def check_free(paths: Sequence[Path], *, overwrite: bool, flag: str = "--out") -
 
 
 def check_outside(path: Path, store: str) -> None:
-    """Raises SettingsError if the path is in the folder of the store."""
+    """Raises SettingsError if the path is inside the store's folder."""
     from dfs_store.errors import SettingsError
     from dfs_store.format.io.place import locate
 
@@ -52,10 +52,10 @@ def check_outside(path: Path, store: str) -> None:
 
 
 def write_files(paths: Sequence[Path], contents: Iterable[bytes]) -> Iterator[int]:
-    """Writes the files of a picture: all of them, or none if one cannot be drawn or written.
+    """Writes the files of a picture, or none of them if one cannot be drawn or written.
 
     Yields:
-        The size of each file in bytes, once it is drawn; the files appear after the last.
+        The size of each file in bytes, once it is drawn. The files appear after the last one.
 
     Raises:
         DiskFullError: the disk is full.

@@ -13,17 +13,15 @@ if TYPE_CHECKING:
 
 
 def plan_text(plan: "Plan", forecast: "Forecast | None", *, timed: bool = True) -> str:
-    """Formats the resolved settings, the phases, and the forecasts of time, memory and bytes.
+    """Formats the resolved settings, the phases, and the forecasts of time, memory and size.
 
     Args:
         plan: the plan of the run.
-        forecast: forecast of the duration; None if unknown.
+        forecast: forecast of the duration, or None if unknown.
         timed: whether to include the duration.
     """
-    shape = "x".join(map(str, (plan.num_frames, *plan.frame_shape[1:])))
     parts = [
-        f"plan for {counted(plan.num_clips, 'clip')} of {shape} ({counted(plan.num_classes, 'class')}) "
-        f"from {plan.num_real_clips:,} real clips, on {plan.device}",
+        f"plan for {_clips(plan)}",
         f"settings (defaults: {plan.preset})",
         _output.table([(k, _value(v)) for k, v in plan.settings.items() if v is not None], indent="  "),
     ]
@@ -32,29 +30,19 @@ def plan_text(plan: "Plan", forecast: "Forecast | None", *, timed: bool = True) 
     parts += [f"time  {forecast_text(forecast)}"] if timed else []
     parts += ["store", _output.table(_store_rows(plan), indent="  ")]
     parts += ["memory", _output.table(_memory_rows(plan), indent="  ")]
-    parts += [
-        "disk",
-        _output.table(
-            [
-                ("at least, with checkpoints", _output.size_text(plan.disk.least)),
-                ("at most", _output.size_text(plan.disk.most)),
-                ("free", _output.size_text(plan.disk_free_bytes)),
-            ],
-            indent="  ",
-        ),
-    ]
+    disk = (
+        ("at least, with checkpoints", plan.disk.least),
+        ("at most", plan.disk.most),
+        ("free", plan.disk_free_bytes),
+    )
+    parts += ["disk", _output.table([(name, _output.size_text(size)) for name, size in disk], indent="  ")]
     parts += [f"note: {note}" for note in plan.notes]
     return "\n".join(parts)
 
 
 def outline(plan: "Plan", forecast: "Forecast | None", *, timed: bool = True) -> str:
     """Formats the plan in a few lines: clips, phases, main settings, duration and size."""
-    shape = "x".join(map(str, (plan.num_frames, *plan.frame_shape[1:])))
-    what = f"{plan.settings['method']} on {plan.settings['dataset']}"
-    head = (
-        f"{what}: {counted(plan.num_clips, 'clip')} of {shape} ({counted(plan.num_classes, 'class')}) from "
-        f"{plan.num_real_clips:,} real clips, on {plan.device}"
-    )
+    head = f"{plan.settings['method']} on {plan.settings['dataset']}: {_clips(plan)}"
     shown = ("lr", "momentum", "batch_real", "epsilon", "seed")
     settings = [f"{k} {plan.settings[k]}" for k in shown if plan.settings.get(k) is not None]
     rows: list[tuple[str, ...]] = []
@@ -69,8 +57,18 @@ def outline(plan: "Plan", forecast: "Forecast | None", *, timed: bool = True) ->
     first, most = _output.mebibytes(plan.first_bytes), _output.mebibytes(plan.most_bytes)
     sizes = first if first == most else f"{first} at the start, {most} at most"
     rows.append(("store", f"{sizes}{_coded(plan)}"))
-    rows += [("note", note) for note in plan.notes if note.startswith("--size")]  # the run prints the others
+    rows += [
+        ("note", note) for note in plan.notes if note.startswith("--size")
+    ]  # the run prints the other notes
     return "\n".join([head, _output.table(rows, indent="  ")])
+
+
+def _clips(plan: "Plan") -> str:
+    shape = "x".join(map(str, (plan.num_frames, *plan.frame_shape[1:])))
+    return (
+        f"{counted(plan.num_clips, 'clip')} of {shape} ({counted(plan.num_classes, 'class')}) from "
+        f"{counted(plan.num_real_clips, 'real clip')}, on {plan.device}"
+    )
 
 
 def _value(value: object) -> str:
@@ -102,7 +100,7 @@ def _store_rows(plan: "Plan") -> list[tuple[str, ...]]:
 
 
 def _coded(plan: "Plan") -> str:
-    """Returns a remark on the size: the budget, or that encoding is not included."""
+    """Returns a remark on the size: the budget, or that the size excludes encoding."""
     encoding = plan.settings.get("encoding")
     if plan.settings.get("budget") is not None:
         return f", --budget {plan.settings['budget']}"
@@ -110,7 +108,7 @@ def _coded(plan: "Plan") -> str:
 
 
 def _memory_rows(plan: "Plan") -> list[tuple[str, ...]]:
-    real = "on the device" if plan.real_on_device else "mapped from the cache"
+    real = "on the device" if plan.real_on_device else "memory-mapped from the cache"
     rows: list[tuple[str, ...]] = [("real clips, uint8", _output.size_text(plan.real_bytes), real)]
     if plan.key_frame_memory_bytes:
         on_device = plan.key_frames_on_device and plan.device != "cpu"

@@ -1,4 +1,4 @@
-"""Shows the progress of decoding."""
+"""Shows progress while clips are decoded."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING

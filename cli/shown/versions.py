@@ -1,4 +1,4 @@
-"""The output of `dfs --version`, for bug reports. Does not import the libraries that it lists."""
+"""The output of `dfs --version`, for bug reports. It does not import the libraries that it lists."""
 
 import os
 import platform

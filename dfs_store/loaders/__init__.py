@@ -1,4 +1,4 @@
-"""Loads clips of stores for PyTorch, one by one or in batches, and rebuilds clips from tensors."""
+"""Loads clips from stores into PyTorch, one by one or in batches, and rebuilds clips from tensors."""
 
 from dfs_store.loaders.dataset import DFSDataset
 from dfs_store.loaders.loader import DFSLoader

@@ -1,4 +1,4 @@
-"""Checks of the loaders' options. Each returns the value in its final type or raises an error."""
+"""Checks for the loaders' options. Each returns the value in its final type or raises an error."""
 
 import operator
 from typing import SupportsFloat, SupportsIndex, cast
@@ -15,7 +15,7 @@ def check_whole_number(value: object, name: str, *, least: int | None = None) ->
     """Returns a whole number as int. Accepts NumPy integers, but not bool.
 
     Raises:
-        SettingsError: `value` is not a whole number, or below `least`.
+        SettingsError: `value` is not a whole number, or is below `least`.
     """
     rule = "a whole number" + ("" if least is None else f" of at least {least}")
     try:
@@ -46,20 +46,20 @@ def check_device(device: object) -> torch.device:
     """Returns a device that is available on this machine.
 
     Raises:
-        SettingsError: torch does not know the device, or it is not available.
+        SettingsError: `device` is not the name of a device, or the device is not available.
     """
     try:
         known = torch.device(cast(str, device))
         torch.empty(0, device=known)
     except (RuntimeError, AssertionError, TypeError) as error:
         raise SettingsError(
-            f"device must be available to torch, such as 'cpu' or 'cuda', got {device!r}: {error}"
+            f"device must be one that torch can use, such as 'cpu' or 'cuda', got {device!r}: {error}"
         ) from None
     return indexed_device(known)
 
 
 def check_dtype(dtype: object) -> torch.dtype:
-    """Returns a floating-point dtype; float32 for None.
+    """Returns a floating-point dtype, or float32 for None.
 
     Raises:
         SettingsError: `dtype` is not float16, bfloat16, float32 or float64.
@@ -76,10 +76,10 @@ def check_dtype(dtype: object) -> torch.dtype:
 
 
 def replica_of(num_replicas: object, rank: object) -> tuple[int, int]:
-    """Returns (num_replicas, rank). If both are None, they are taken from torch.distributed, if initialised.
+    """Returns (num_replicas, rank). Without both, asks torch.distributed, or returns (1, 0).
 
     Raises:
-        SettingsError: only one is given, or `rank` is not below `num_replicas`.
+        SettingsError: only one of them is given, or `rank` is not below `num_replicas`.
     """
     if (num_replicas is None) != (rank is None):
         raise SettingsError(

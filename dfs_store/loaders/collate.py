@@ -1,7 +1,7 @@
-"""Batches for torch's DataLoader without a second copy of the clips.
+"""Lets torch's DataLoader form batches without copying the clips.
 
-A DataLoader requests all items of a batch at once, and then stacks them into new memory. Clips rebuilt side
-by side already form that batch; their type makes the default collate function use it.
+A DataLoader requests all items of a batch at once, and then stacks them into new memory. Clips that were
+rebuilt together already form that batch; their type makes the default collate function use it.
 """
 
 import copy
@@ -10,16 +10,15 @@ from typing import Any, SupportsIndex, cast
 
 import torch
 from torch import Tensor
-from torch.utils.data import get_worker_info
 from torch.utils.data._utils.collate import collate_tensor_fn, default_collate_fn_map
 
-from dfs_store.loaders.batching.buffers import BatchBuffers, fresh_memory, tensor_over
+from dfs_store.loaders.batching.buffers import tensor_over
 
-__all__ = ["RebuiltClip", "batch_memory", "rebuilt_clips"]
+__all__ = ["RebuiltClip", "rebuilt_clips"]
 
 
 class RebuiltClip(Tensor):
-    """A clip in the memory of the batch it was rebuilt with. Operations on it return plain tensors."""
+    """A clip that is part of a batch in memory. Operations on it return plain tensors."""
 
     # As in torch.nn.Parameter, so that operations ignore the type.
     __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]
@@ -31,27 +30,17 @@ class RebuiltClip(Tensor):
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
         return copy.deepcopy(self.as_subclass(Tensor), memo)
 
-    def __reduce_ex__(self, protocol: SupportsIndex) -> Any:  # noqa: ANN401 - as object's
+    def __reduce_ex__(self, protocol: SupportsIndex) -> Any:  # noqa: ANN401 - object's own annotation
         return self.as_subclass(Tensor).__reduce_ex__(protocol)  # type: ignore[no-untyped-call]
 
 
 def rebuilt_clips(batch: Tensor) -> list[Tensor]:
-    """Returns the clips of a contiguous batch (B, ...), which the default collate joins without copying."""
+    """Returns the clips of a contiguous batch (B, ...), which torch's default collate does not copy."""
     return [clip.as_subclass(RebuiltClip) for clip in batch.unbind()]
 
 
-def batch_memory(shape: Sequence[int], buffers: BatchBuffers) -> Tensor:
-    """Returns uninitialised float32 memory for a batch.
-
-    In a DataLoader's worker process it is shared with the main process; elsewhere it is a recycled buffer.
-    """
-    if get_worker_info() is None:
-        return buffers.take(shape)
-    return fresh_memory(shape, torch.float32)
-
-
-def _collate(batch: Sequence[Tensor], *, collate_fn_map: Any = None) -> Tensor:  # noqa: ANN401 - torch's own
-    """Returns the memory of clips that fill it in order from its start; stacks all others."""
+def _collate(batch: Sequence[Tensor], *, collate_fn_map: Any = None) -> Tensor:  # noqa: ANN401 - torch's own annotation
+    """Returns the clips' memory as a batch if they fill it in order from its start, and else stacks them."""
     first = batch[0]
     storage, size = first.untyped_storage(), first.numel()
     together = all(
@@ -60,7 +49,7 @@ def _collate(batch: Sequence[Tensor], *, collate_fn_map: Any = None) -> Tensor: 
         and clip.shape == first.shape
         and clip.dtype == first.dtype
         and clip.is_contiguous()
-        and not clip.requires_grad  # stacking keeps the graph of the clips
+        and not clip.requires_grad  # stacking keeps the clips' graph
         for number, clip in enumerate(batch)
     )
     if together:

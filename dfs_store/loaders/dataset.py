@@ -1,4 +1,4 @@
-"""DFSDataset: the clips of a store as a map-style dataset, for any PyTorch DataLoader."""
+"""DFSDataset: a store's clips as a map-style dataset for any PyTorch DataLoader."""
 
 import operator
 import os
@@ -9,20 +9,20 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset, default_collate
+from torch.utils.data import Dataset, default_collate, get_worker_info
 
 from dfs_store.byte_sizes import mebibytes
 from dfs_store.errors import SettingsError
 from dfs_store.format import KeyFrameStore, open_store
 from dfs_store.format.io.place import Place, locate
 from dfs_store.loaders.batching.batches import BatchRebuilder
-from dfs_store.loaders.batching.buffers import BatchBuffers, Workspace
+from dfs_store.loaders.batching.buffers import BatchBuffers, Workspace, fresh_memory
 from dfs_store.loaders.batching.packed import PackedDataset
 from dfs_store.loaders.batching.passing import PassedTable
 from dfs_store.loaders.batching.tables import KeyFrameTable
 from dfs_store.loaders.checks import check_whole_number
-from dfs_store.loaders.collate import batch_memory, rebuilt_clips
-from dfs_store.loaders.normalization import NormalizationOption, Space, parse_normalization
+from dfs_store.loaders.collate import rebuilt_clips
+from dfs_store.loaders.normalization import NormalizationOption, parse_normalization
 from dfs_store.loaders.rebuild import Layout
 from dfs_store.loaders.sources import OnProgress, OpenStores
 from dfs_store.loaders.transforms import transform_clip
@@ -30,23 +30,11 @@ from dfs_store.loaders.transforms import transform_clip
 __all__ = ["IN_MEMORY_LIMIT_BYTES", "DFSDataset"]
 
 IN_MEMORY_LIMIT_BYTES = 2**30
-# Attributes that follow from the stores and options, and are recomputed when a dataset is unpickled.
-_DERIVED = frozenset(
-    {
-        "_source",
-        "_wanted",
-        "_table",
-        "_rebuilder",
-        "_buffers",
-        "_workspace",
-        "classes",
-        "class_to_idx",
-        "targets",
-        "_soft_labels",
-        "frame_shape",
-    }
-    | {"normalization", "num_frames", "in_memory"}
-)
+# Attributes derived from the stores and options, which unpickling a dataset recomputes.
+_DERIVED = frozenset({
+    "_source", "_spaces", "_table", "_rebuilder", "_buffers", "_workspace", "_soft_labels",
+    "classes", "class_to_idx", "targets", "frame_shape", "normalization", "num_frames", "in_memory",
+})  # fmt: skip
 StorePath: TypeAlias = str | os.PathLike[str]
 Target: TypeAlias = Literal["hard", "soft"]
 
@@ -62,42 +50,43 @@ class DFSDataset(Dataset[tuple[Any, Any]]):
     default collate function uses as the batch. The memory is reused once nothing refers to it any more.
     Values are never clamped, since trained key frames may leave the range of pixels on purpose.
 
-    Safe in worker processes, forked or spawned: it pickles as path and options, and each process
-    opens the store for itself. Key frames in memory are shared with the workers; for spawned ones they are
-    moved to shared memory when the first one starts. Closing is optional.
+    The dataset works in forked and spawned worker processes: only its paths and options are pickled, and
+    each process opens the store itself. Workers share the key frames in memory; before the first worker is
+    spawned, they are moved to shared memory. Closing the dataset is optional.
 
     Args:
-        path: path or URL of a store (see docs/remote.md), or several stores to be joined in order. They must
-            have equal classes, frame shapes, numbers of frames (unless `num_frames` is given) and, with
-            "stored", normalisations.
+        path: path or URL of a store (see docs/remote.md), or several stores to join in this order.
+            Joined stores must have the same classes, frame shape, number of frames (unless `num_frames` is
+            given) and, with `normalization` "stored", the same normalisation.
         layout: "CTHW" or "TCHW".
-        num_frames: M, number of evenly spaced frames of a rebuilt clip, from the first to the last; the
-            stored number T if None. A single frame is the middle of the clip.
+        num_frames: M, the number of evenly spaced frames in a rebuilt clip, from the first to the last; the
+            stored number T if None. A single frame is taken from the middle of the clip.
         transform: function of each clip, a `torchvision.tv_tensors.Video` (T, C, H, W), float32, in the
-            space that `normalization` names. Returns a four-dimensional tensor in the same order.
-        target_transform: function of the label; not with soft labels.
-        in_memory: whether to read all key frames at once, in their stored dtype, or those of each batch. If
-            None, all are read if they take at most `IN_MEMORY_LIMIT_BYTES` (1 GiB). WebP and AVIF files
-            count as uint8: True decodes them once, in `torch.get_num_threads()` threads; False decodes those
-            of each batch, but each process keeps up to 64 MiB of decoded frames.
+            space that `normalization` names. Must return a four-dimensional tensor in the same order.
+        target_transform: function of the label; cannot be used with soft labels.
+        in_memory: True to read all key frames at once and keep them in their stored dtype, False to read
+            only the key frames of each batch. None reads all of them if they take at most
+            `IN_MEMORY_LIMIT_BYTES` (1 GiB). WebP and AVIF files count as uint8: True decodes them once, in
+            `torch.get_num_threads()` threads; False decodes them for each batch, but each process caches up
+            to 64 MiB of decoded frames.
         normalization: "stored" for the stored values; None for pixels in [0, 1]; or (mean, std), numbers or
             one per channel, or {"mean": mean, "std": std}, for (pixel - mean) / std. The values of a store
             without a normalisation are pixels.
-        target: "hard" for the class of a clip, an int; or "soft" for a teacher's logits, (classes,) float32,
+        target: "hard" for a clip's class, an int; or "soft" for a teacher's logits, (classes,) float32,
             which all stores must contain (`dfs condense --soft-labels`).
         on_progress: called while all key frames are read into memory, with the number read so far and the
             total. Not called in worker processes.
 
     Attributes:
         classes: class names in the order of their labels.
-        class_to_idx: label of each class name.
+        class_to_idx: label of each class, by its name.
         targets: class of each clip, before `target_transform`, even with soft labels.
         target: the argument.
         num_frames: M.
         frame_shape: (C, H, W).
         layout: the argument.
         in_memory: whether all key frames are in memory.
-        normalization: {"mean": [...], "std": [...]} of the clips' values, or None for pixels.
+        normalization: {"mean": [...], "std": [...]} of the values in the clips, or None for pixels.
 
     Raises:
         SettingsError: an option is invalid, or the stores cannot be joined.
@@ -126,7 +115,7 @@ class DFSDataset(Dataset[tuple[Any, Any]]):
             raise SettingsError(f'target must be "hard" or "soft", got {target!r}')
         if target == "soft" and target_transform is not None:
             raise SettingsError(
-                'target_transform gets a class and cannot be used with target="soft"; remove one of them'
+                'target_transform applies to classes, so it cannot be used with target="soft"; remove one'
             )
         self._num_frames_option = num_frames
         self._in_memory_option = in_memory
@@ -143,20 +132,19 @@ class DFSDataset(Dataset[tuple[Any, Any]]):
         table: KeyFrameTable | None = None,
         on_progress: OnProgress | None = None,
     ) -> None:
-        """Sets everything that follows from the stores and options, and loads the key frames if needed."""
+        """Sets the attributes derived from the stores and options, and loads the key frames if needed."""
         self._source = source
         wanted = parse_normalization(self._normalization_option, source.frame_shape[0])
         if wanted == "stored":
             source.check_agreement(
                 "normalization",
                 lambda store: store.normalization,
-                "; give DFSDataset one, or None for pixels",
+                "; pass normalization=(mean, std), or None for pixels",
             )
-            self._wanted: list[Space | None] | None = None
-            space = source.spaces[0]
+            self._spaces = source.spaces
         else:
-            space = wanted
-            self._wanted = [space] * len(source.stores)
+            self._spaces = [wanted] * len(source.stores)
+        space = self._spaces[0]
         self.normalization = None if space is None else space.as_dict()
         self.num_frames = _num_outputs(self._num_frames_option, source)
         self.classes = source.class_names
@@ -167,15 +155,15 @@ class DFSDataset(Dataset[tuple[Any, Any]]):
         fits = source.key_frame_bytes <= IN_MEMORY_LIMIT_BYTES
         self.in_memory = fits if self._in_memory_option is None else bool(self._in_memory_option)
         if table is None and self.in_memory:
-            table = source.load(source.all_spans(), self._wanted, keep=False, on_progress=on_progress)
+            table = source.load(source.all_spans(), self._spaces, keep=False, on_progress=on_progress)
         self._table = table
         self._rebuilder = self.rebuilder(torch.device("cpu"), self._table)
         self._buffers = BatchBuffers(torch.device("cpu"), torch.float32)
         self._workspace = Workspace()
 
     def rebuilder(self, device: torch.device, table: KeyFrameTable | None) -> BatchRebuilder:
-        """Returns a rebuilder for batches of this dataset on a device, which applies no transform."""
-        return BatchRebuilder(self._source, self._wanted, self.num_frames, self.layout, device, table)
+        """Returns a rebuilder for batches of this dataset on a device. It applies no transform."""
+        return BatchRebuilder(self._source, self._spaces, self.num_frames, self.layout, device, table)
 
     @property
     def stores(self) -> list[KeyFrameStore]:
@@ -188,7 +176,7 @@ class DFSDataset(Dataset[tuple[Any, Any]]):
         return self._table
 
     def packed(self, device: str | torch.device = "cpu", dtype: torch.dtype | None = None) -> PackedDataset:
-        """Returns the dataset as packed batches: DataLoader workers send key frames instead of clips.
+        """Returns the dataset in a form whose DataLoader workers send key frames instead of clips.
 
         Args:
             device: device on which `PackedDataset.rebuild` rebuilds clips.
@@ -202,11 +190,12 @@ class DFSDataset(Dataset[tuple[Any, Any]]):
     def labels_for_batches(self, user: str, remedy: str) -> Tensor:
         """Returns the labels of all clips, for a class that rebuilds whole batches.
 
-        (N,) int64 after `target_transform`; with soft labels (N, classes) float32.
-
         Args:
             user: name of that class in error messages.
             remedy: alternative to a per-clip transform, for error messages.
+
+        Returns:
+            (N,) int64 after `target_transform`, or soft labels (N, classes) float32.
 
         Raises:
             SettingsError: the dataset has a per-clip `transform`, or `target_transform` does not return a
@@ -244,9 +233,9 @@ class DFSDataset(Dataset[tuple[Any, Any]]):
         return self._transformed(clip), self._target(int(clips[0]))
 
     def __getitems__(self, indices: Sequence[int]) -> list[tuple[Any, Any]]:
-        """Returns several (clip, label) pairs, rebuilt side by side.
+        """Returns several (clip, label) pairs, whose clips are rebuilt in one piece of memory.
 
-        torch's default collate function makes them a batch without copying.
+        torch's default collate function uses that memory as the batch, without copying.
 
         Raises:
             IndexError: an index is outside -N..N-1.
@@ -255,7 +244,9 @@ class DFSDataset(Dataset[tuple[Any, Any]]):
         clips = self.clip_numbers(indices)
         if clips.size == 0:
             return []
-        out = batch_memory((len(clips), *self._rebuilder.clip_shape), self._buffers)
+        shape = (len(clips), *self._rebuilder.clip_shape)
+        # A worker's memory is shared with the main process, which releases it, so it is not recycled.
+        out = self._buffers.take(shape) if get_worker_info() is None else fresh_memory(shape, torch.float32)
         batch = self._rebuilder.rebuild(clips, out, self._workspace)
         parts = rebuilt_clips(batch) if self.transform is None else batch.unbind()
         return [
@@ -268,12 +259,12 @@ class DFSDataset(Dataset[tuple[Any, Any]]):
 
     def _target(self, clip: int) -> Any:  # noqa: ANN401 - a target transform may return anything
         if self._soft_labels is not None:
-            return self._soft_labels[clip].clone()  # the caller may change it or send it to another process
+            return self._soft_labels[clip].clone()  # the caller may modify it or send it to another process
         label = self.targets[clip]
         return label if self.target_transform is None else self.target_transform(label)
 
     def clip_numbers(self, indices: Sequence[int]) -> npt.NDArray[np.int64]:
-        """Returns the clip numbers of indices, (B,) in 0..N-1.
+        """Converts indices, which may be negative, to clip numbers in 0..N-1, (B,) int64.
 
         Raises:
             IndexError: an index is outside -N..N-1.
@@ -291,12 +282,12 @@ class DFSDataset(Dataset[tuple[Any, Any]]):
             ) from None
         if not -len(self) <= number < len(self):
             raise IndexError(
-                f"clip {number} of {len(self)}: indices must be in {-len(self)}..{len(self) - 1}"
+                f"clip index {number} is not in {-len(self)}..{len(self) - 1}; there are {len(self)} clips"
             )
         return number % len(self)
 
     def close(self) -> None:
-        """Closes the stores. Key frames in memory stay usable."""
+        """Closes the stores. Key frames in memory remain usable."""
         self._source.close()
 
     def __getstate__(self) -> dict[str, Any]:
@@ -326,7 +317,7 @@ class DFSDataset(Dataset[tuple[Any, Any]]):
         return "\n    ".join([f"Dataset {type(self).__name__}", *lines])
 
     def _repr_html_(self) -> str:
-        """Shows the dataset in a notebook: its properties and a small contact sheet of its first store."""
+        """Returns the HTML for a notebook: the properties and a small contact sheet of the first store."""
         from dfs_store.pictures.notebook import store_html
 
         return store_html(self._source.stores[0], repr(self).splitlines())
@@ -347,7 +338,7 @@ def _num_outputs(option: object, source: OpenStores) -> int:
         source.check_agreement(
             "num_frames",
             lambda store: store.num_frames,
-            "; give DFSDataset(num_frames=...) to rebuild all alike",
+            "; pass num_frames=... to give all rebuilt clips the same number of frames",
         )
         return int(source.num_frames[0])
     return check_whole_number(option, "num_frames", least=1)

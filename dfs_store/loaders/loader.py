@@ -1,4 +1,4 @@
-"""DFSLoader: rebuilds whole batches, the fastest way from a store to a training loop."""
+"""DFSLoader rebuilds whole batches. It is the fastest way from a store to a training loop."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -16,6 +16,7 @@ from dfs_store.loaders.dataset import DFSDataset
 from dfs_store.loaders.order import EpochOrder
 from dfs_store.loaders.transfers import on_device
 from dfs_store.loaders.transforms import transform_batch
+from dfs_store.names import counted
 
 __all__ = ["DFSLoader"]
 
@@ -28,7 +29,7 @@ class _Progress:
 
     Attributes:
         epoch: number of the epoch.
-        batch: number of batches yielded, including those before a resumption.
+        batch: number of batches yielded in the epoch, including those before it was resumed.
     """
 
     epoch: int = 0
@@ -41,17 +42,17 @@ class DFSLoader:
     Iterating yields ``(clips, labels)``: clips (B, C, T, H, W) or (B, T, C, H, W) by the dataset's
     layout, labels (B,) int64 or, with the dataset's ``target="soft"``, (B, classes) float32, both on
     `device`. On the CPU a float32 batch equals the dataset's items bit for bit. On other devices and in other
-    dtypes it is equal up to rounding: at most 2 eps of `dtype` (and of float32) times the largest
-    key-frame value. Key frames are on `device` in their stored dtype, or are read for each batch if the
-    dataset's `in_memory` is False.
+    dtypes, values differ by rounding, at most by 2 eps of `dtype` (and of float32) times the largest
+    key-frame value. Key frames are kept on `device` in their stored dtype, or are read for each batch if
+    the dataset's `in_memory` is False.
 
     On the CPU, batches are rebuilt into recycled memory. It is reused only when nothing refers to it any
-    more: no batch, view, graph, NumPy array, DLPack capsule or other process. So batches may be kept and
-    changed at will.
+    more: no batch, view, graph, NumPy array, DLPack capsule or other process. You can therefore keep and
+    modify batches freely.
 
-    The order and flips of an epoch depend only on `seed` and the epoch. A new pass is the next epoch if all
-    batches of the previous one were yielded, unless `set_epoch` changes it. `state_dict` and
-    `load_state_dict` resume in the middle of an epoch with exactly the remaining batches.
+    The order and flips of an epoch depend only on `seed` and the epoch. A new pass starts the next epoch if
+    the previous pass yielded all batches, and otherwise repeats its epoch; `set_epoch` overrides this. With
+    `state_dict` and `load_state_dict`, a pass resumes within an epoch with exactly the remaining batches.
 
     Args:
         dataset: dataset without a per-clip `transform`. Its `target_transform` is called here, once per
@@ -60,15 +61,16 @@ class DFSLoader:
         shuffle: whether to use a new order in every epoch.
         device: device that rebuilds batches.
         dtype: floating-point dtype of the clips; float32 if None.
-        seed: seed of the order and flips, at least 0.
-        drop_last: whether to drop a smaller last batch (and, with replicas, clips that do not fill all).
+        seed: seed for the order and flips, at least 0.
+        drop_last: whether to drop a smaller last batch and, with replicas, clips that cannot be shared
+            equally.
         horizontal_flip: probability that a clip is flipped horizontally, drawn per clip and epoch.
-        batch_transform: function of ``(clips, labels)`` on the device, clips as a
-            `torchvision.tv_tensors.Video` (B, T, C, H, W) in any layout. Returns both, like torchvision's
-            v2 MixUp. Random numbers that it draws are not part of the state.
-        num_replicas: number of processes that share each epoch equally; if None, from torch.distributed if
-            it is initialised, else 1.
-        rank: rank of this process; if None, from torch.distributed, else 0.
+        batch_transform: function of ``(clips, labels)``, called on the device. The clips are a
+            `torchvision.tv_tensors.Video` (B, T, C, H, W) for both layouts. Must return both, as
+            torchvision's v2 MixUp does. `state_dict` does not save the state of its random numbers.
+        num_replicas: number of processes that share each epoch equally. If None, it is taken from
+            torch.distributed if that is initialised, and is 1 otherwise.
+        rank: rank of this process, at least 0. Give both or neither of `num_replicas` and `rank`.
 
     Raises:
         SettingsError: an option is invalid, or `drop_last` leaves no batch.
@@ -89,9 +91,13 @@ class DFSLoader:
         num_replicas: int | None = None,
         rank: int | None = None,
     ) -> None:
-        _check_dataset(dataset)
+        if not isinstance(dataset, DFSDataset):
+            raise SettingsError(
+                f"dataset must be a DFSDataset, got {type(dataset).__name__}; use "
+                "DFSLoader(DFSDataset(path), ...)"
+            )
         labels = dataset.labels_for_batches(
-            "DFSLoader", "give DFSLoader(batch_transform=...), which gets the batch on the device"
+            "DFSLoader", "pass batch_transform to DFSLoader, which applies it to batches on the device"
         )
         num_replicas, rank = replica_of(num_replicas, rank)
         self.dataset = dataset
@@ -110,8 +116,9 @@ class DFSLoader:
         )
         if self._order.num_batches == 0:
             raise SettingsError(
-                f"drop_last leaves no batch: batch_size is {batch_size}, but each of "
-                f"{num_replicas} replicas gets {self._order.clips_per_replica} of {len(dataset)} clips"
+                f"drop_last leaves no batch: batch_size is {batch_size}, but a replica has only "
+                f"{counted(self._order.clips_per_replica, 'clip')} ({len(dataset)} in total, "
+                f"{num_replicas=}); use a smaller batch_size or drop_last=False"
             )
         self._labels = labels.to(self.device)
         table = dataset.key_frame_table
@@ -122,21 +129,21 @@ class DFSLoader:
         self._resumes = False
 
     def __len__(self) -> int:
-        """Returns the number of batches of a full epoch on this replica."""
+        """Returns the number of batches in a full epoch on this replica."""
         return self._order.num_batches
 
     @property
     def batch_size(self) -> int:
-        """B, the number of clips of a full batch."""
+        """B, the number of clips in a full batch."""
         return self._order.batch_size
 
     @property
     def epoch(self) -> int:
-        """Number of the current epoch, or of the next pass."""
+        """The number of the current epoch, or of the next one between two passes."""
         return self._progress.epoch
 
     def set_epoch(self, epoch: int) -> None:
-        """Sets the epoch of the next pass. A position set by `load_state_dict` is kept.
+        """Sets the epoch of the next pass. Setting the epoch loaded by `load_state_dict` keeps its position.
 
         Raises:
             SettingsError: `epoch` is not a whole number of at least 0.
@@ -146,7 +153,7 @@ class DFSLoader:
             self._progress, self._resumes = _Progress(epoch), False
 
     def __iter__(self) -> Iterator[Batch]:
-        # Created here, not at the first batch, so that a second pass begun in the meantime starts over.
+        # Created here, not at the first batch, so that a second pass begun before it starts over.
         progress = _Progress(
             self._progress.epoch + self._is_through(), self._progress.batch if self._resumes else 0
         )
@@ -154,7 +161,7 @@ class DFSLoader:
         return self._batches(progress)
 
     def _is_through(self) -> bool:
-        """Whether a pass has yielded all batches. A caller that counts them never exhausts the iterator."""
+        """Returns whether all batches were yielded. A caller that counts may not exhaust the iterator."""
         return self._progress.batch >= self._order.num_batches and not self._resumes
 
     def _batches(self, progress: _Progress) -> Iterator[Batch]:
@@ -181,16 +188,16 @@ class DFSLoader:
         return transform_batch(self.batch_transform, out, labels, self.dataset.layout)
 
     def state_dict(self) -> dict[str, Any]:
-        """Returns the position in the epoch, by the batches yielded, and the settings it depends on."""
+        """Returns the number of batches yielded in the epoch, and the settings that determine their order."""
         return {**asdict(self._progress), "settings": self._settings()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Makes the next pass begin with the batch after the last one yielded when `state` was taken.
+        """Makes the next pass resume after the last batch that had been yielded when `state` was saved.
 
-        All replicas load the same state, since it does not contain the rank.
+        All replicas can load the same state, which does not contain the rank.
 
         Raises:
-            SettingsError: `state` is not from `state_dict`, or is from a loader with other settings.
+            SettingsError: `state` is not from `state_dict`, or is from a loader with different settings.
         """
         try:
             epoch, batch, settings = state["epoch"], state["batch"], dict(state["settings"])
@@ -201,8 +208,8 @@ class DFSLoader:
         for name, value in self._settings().items():
             if settings.get(name) != value:
                 raise SettingsError(
-                    f"the state comes from a loader with {name} {settings.get(name)!r}, this one has "
-                    f"{value!r}; the remaining batches would differ"
+                    f"the state is from a loader with {name}={settings.get(name)!r}, but this one has "
+                    f"{name}={value!r}, so the remaining batches would differ; use equal settings"
                 )
         epoch = check_whole_number(epoch, "epoch", least=0)
         self._progress = _Progress(epoch, check_whole_number(batch, "batch", least=0))
@@ -212,10 +219,3 @@ class DFSLoader:
         settings = asdict(self._order)
         del settings["rank"]
         return settings
-
-
-def _check_dataset(dataset: object) -> None:
-    if not isinstance(dataset, DFSDataset):
-        raise SettingsError(
-            f"DFSLoader takes a DFSDataset, got {type(dataset).__name__}: DFSLoader(DFSDataset(path), ...)"
-        )

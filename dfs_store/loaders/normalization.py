@@ -1,6 +1,6 @@
-"""Converts values between the space of a store and the space of a caller, per channel.
+"""Converts values from a store's value space to the caller's, per channel.
 
-The conversion is affine, like interpolation, so it is applied to the few key frames instead of whole clips.
+The conversion is affine, like interpolation, so it is applied to the few key frames and not to whole clips.
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,7 +31,7 @@ class Space(NamedTuple):
 
     Attributes:
         mean: mean of each channel, C numbers.
-        std: standard deviation of each channel, C numbers above 0.
+        std: standard deviation of each channel, C positive numbers.
     """
 
     mean: tuple[float, ...]
@@ -63,12 +63,12 @@ def parse_normalization(
     """Checks the option `normalization` of a dataset.
 
     Args:
-        option: `word`; None; (mean, std) with a number, or C numbers, each; or these as {"mean", "std"}.
+        option: `word`, None, (mean, std) or {"mean": mean, "std": std}; each is a number or C numbers.
         num_channels: C.
-        word: name of the dataset's own normalisation; returned as "stored".
+        word: name for the dataset's own normalisation; returned as "stored".
 
     Raises:
-        SettingsError: the option has another form, or a std is not above 0.
+        SettingsError: the option is none of these, or a std is not positive.
     """
     rule = f'normalization must be "{word}", None (pixels in [0, 1]) or a pair (mean, std)'
     if option is None:
@@ -86,12 +86,12 @@ def parse_normalization(
             f"{rule} with {num_channels} numbers each, one per channel, got {option!r}"
         ) from None
     if not np.isfinite(numbers).all() or not (numbers[1] > 0).all():
-        raise SettingsError(f"{rule}; numbers must be finite and std above 0, got {option!r}")
+        raise SettingsError(f"{rule}; numbers must be finite and std must be positive, got {option!r}")
     return Space(tuple(numbers[0].tolist()), tuple(numbers[1].tolist()))
 
 
 def stored_space(normalization: Mapping[str, Sequence[float]] | None) -> Space | None:
-    """Returns the space of a store's values; None for pixels or a store without normalization."""
+    """Returns the value space of a store with this normalization, or None if its values are pixels."""
     if normalization is None:
         return None
     return Space(tuple(normalization["mean"]), tuple(normalization["std"]))

@@ -18,8 +18,8 @@ class EpochOrder:
         num_clips: N.
         batch_size: B.
         shuffle: whether the order changes with the epoch.
-        seed: seed of order and flips, at least 0.
-        drop_last: whether to drop clips that do not fill the last batch, or not every replica.
+        seed: seed for the order and flips, at least 0.
+        drop_last: whether to drop a smaller last batch, and clips that cannot be shared equally.
         horizontal_flip: probability that a clip is flipped horizontally in an epoch.
         num_replicas: number of processes that share each epoch.
         rank: rank of this process.
@@ -36,20 +36,20 @@ class EpochOrder:
 
     @property
     def clips_per_replica(self) -> int:
-        """Number of clips of an epoch on each replica."""
+        """The number of clips in an epoch on each replica."""
         if self.drop_last:
             return self.num_clips // self.num_replicas
         return -(-self.num_clips // self.num_replicas)
 
     @property
     def num_batches(self) -> int:
-        """Number of batches of an epoch on each replica."""
+        """The number of batches in an epoch on each replica."""
         if self.drop_last:
             return self.clips_per_replica // self.batch_size
         return -(-self.clips_per_replica // self.batch_size)
 
     def clips(self, epoch: int) -> npt.NDArray[np.int64]:
-        """Returns this replica's clips of an epoch, in order. Without `drop_last`, some may repeat.
+        """Returns this replica's clips in an epoch, in order. They may repeat without `drop_last`.
 
         As in torch's DistributedSampler, replicas take turns in a common order, which is extended from its
         start, or truncated, to a multiple of the number of replicas.
@@ -61,7 +61,7 @@ class EpochOrder:
         return common[self.rank :: self.num_replicas].astype(np.int64)
 
     def mirrored(self, epoch: int) -> npt.NDArray[np.bool_] | None:
-        """Returns which of all clips are flipped horizontally in an epoch, (N,); None for none.
+        """Returns which of the N clips are flipped horizontally in an epoch, (N,), or None if none are.
 
         Drawn per clip number, so that it does not depend on the replica or the position in the epoch.
         """

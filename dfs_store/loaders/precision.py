@@ -13,13 +13,13 @@ __all__ = ["full_float32"]
 def full_float32() -> Iterator[None]:
     """Computes matrix products, convolutions and recurrent layers in full float32, deterministically.
 
-    A context manager and decorator for everything that promises equal results, on the CPU and on CUDA. It
+    A context manager and decorator for code that must always return equal results, on the CPU and on CUDA. It
     overrides `torch.backends.fp32_precision` and the older `allow_tf32`, and restores them on exit.
 
     `torch.use_deterministic_algorithms` is not used because the backward pass of MaxPool3d on CUDA would then
-    raise, although it is deterministic for non-overlapping windows as here.
+    raise an error, although it is deterministic for non-overlapping windows, the only ones used here.
     """
-    backends: Any = torch.backends  # typed as a module, whose operators mypy does not know
+    backends: Any = torch.backends  # typed as a module, whose operators mypy cannot see
     operators = (  # set one by one, because an operator's setting overrides that of its backend and of torch
         backends.cuda.matmul,
         backends.cudnn.conv,

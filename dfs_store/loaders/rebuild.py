@@ -1,4 +1,4 @@
-"""Eq. 3 for tensors: a differentiable function, and functions that rebuild clips into given memory."""
+"""Eq. 3 for tensors: one differentiable function, and functions that write into given memory."""
 
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -31,21 +31,20 @@ def interpolate(
 ) -> Tensor:
     """Rebuilds clips from key frames by linear interpolation in time (Eq. 3).
 
-    Differentiable (to any order) with respect to the key frames, on their device and in their dtype. At a
+    Differentiable to any order with respect to the key frames. Runs on their device and in their dtype. At a
     key position, the key frame itself is returned, bit for bit. Dtypes narrower than float32 are interpolated
     in float32 and rounded once.
 
     Args:
         key_frames: key frames of any floating-point dtype, (..., K, C, H, W) with leading batch dimensions. A
-            tensor of fewer than 4 dimensions is one clip whose first dimension is K.
-        positions: 0-based positions, whole numbers, (K,) for every clip of the batch or (..., K) with one row
-            per clip. The first is 0, the last `num_frames` - 1, strictly increasing. A single key frame at 0
-            is repeated.
-        num_frames: T of the clip.
-        times: times in frames, (M,) floats in [0, T-1]; all T frames if None. Not differentiable.
+            tensor with fewer than 4 dimensions is one clip whose first dimension is K.
+        positions: 0-based positions, whole numbers: (K,) for all clips in the batch, or (..., K) with one row
+            per clip. They increase strictly from 0 to `num_frames` - 1. A single key frame at 0 is repeated.
+        num_frames: T, the number of frames in the clip.
+        times: output times in frames, (M,) floats in [0, T-1]; all T frames if None. Not differentiable.
 
     Returns:
-        (..., M, C, H, W) in the dtype of `key_frames`; M = T without `times`.
+        (..., M, C, H, W) in the dtype of `key_frames`; M = T if `times` is None.
 
     Raises:
         PositionsError: the positions are invalid, or do not match the shape of `key_frames`.
@@ -100,7 +99,7 @@ def _check_key_frames(key_frames: Tensor) -> None:
             "truncate them; convert them with .float() first"
         )
     if key_frames.dim() == 0:
-        raise SettingsError("key_frames must have a dimension of key frames, got a single number of shape ()")
+        raise SettingsError("key_frames must have at least one dimension, for the key frames, got a scalar")
 
 
 def _positions_array(
@@ -110,8 +109,8 @@ def _positions_array(
         array = _to_numpy(positions)
     except ValueError as error:
         raise PositionsError(
-            "positions must be one row, or rows of equal length, one per clip; clips with different "
-            f"numbers of key frames need one call each ({error})"
+            "positions must be one row, or one row per clip, all of equal length; for clips with different "
+            f"numbers of key frames, call interpolate once per clip ({error})"
         ) from error
     if array.ndim == 0 or array.shape not in ((num_keys,), (*lead, num_keys)):
         wanted = f"({num_keys},)" + (f" or {(*lead, num_keys)}" if lead else "")
@@ -127,12 +126,12 @@ def _to_numpy(values: npt.ArrayLike | Tensor) -> npt.NDArray[Any]:
 
 
 def dense_weights(left: Tensor, weight: Tensor, num_key_frames: int) -> Tensor:
-    """Returns Eq. 3 of a batch of clips as matrices, such that clip = weights @ key_frames.
+    """Returns Eq. 3 for a batch of clips as matrices, such that clip = weights @ key_frames.
 
     Args:
-        left: number of the key frame at or before each output time, (B, M) int64.
+        left: index of the key frame at or before each output time, (B, M) int64.
         weight: weight of the next key frame, 0 at a key position, (B, M) floating-point.
-        num_key_frames: K, the largest number of key frames of a clip; shorter clips get columns of zeros.
+        num_key_frames: K, the largest number of key frames in a clip; clips with fewer get columns of zeros.
 
     Returns:
         (B, M, K) in the dtype of `weight`.
@@ -173,14 +172,14 @@ def rebuild_batch(key_frames: Tensor, weights: Tensor, layout: Layout, out: Tens
 
 
 def planes_of(frames: Tensor, layout: Layout) -> Tensor:
-    """Returns frames as the planes of values that are contiguous in a clip of the layout.
+    """Returns a view of frames as planes of values, which are contiguous in a clip of this layout.
 
     Args:
         frames: contiguous (..., C, M, H, W) for layout CTHW, (..., M, C, H, W) for TCHW.
         layout: "CTHW" or "TCHW".
 
     Returns:
-        A view (..., C, M, H*W) or (..., 1, M, C*H*W).
+        (..., C, M, H*W) for CTHW or (..., 1, M, C*H*W) for TCHW.
     """
     return frames.flatten(-2) if layout == "CTHW" else frames.flatten(-3).unsqueeze(-3)
 
@@ -192,8 +191,8 @@ def rebuild_clip(keys: Tensor, first: int, segments: Sequence[Segment], out: Ten
     for a batched product takes longer, and so does the product itself, whose weights are mostly zero.
 
     Args:
-        keys: planes of key frames, (P, S, L) float32 or float64, those of a clip one after the other.
-        first: number of the clip's first key frame among the S.
+        keys: planes of key frames, (P, S, L) float32 or float64. A clip's key frames are consecutive.
+        first: index of the clip's first key frame among the S.
         segments: segments of the clip's `ClipPlan`.
         out: planes of the clip, (P, M, L), in the dtype of `keys`.
 

@@ -1,4 +1,4 @@
-"""The clips of one store, or of several joined ones, as one numbered list whose key frames can be read."""
+"""Numbers the clips of one or several joined stores, and reads their key frames."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import zip_longest
@@ -21,12 +21,12 @@ __all__ = ["OnProgress", "OpenStores", "Span"]
 OnProgress = Callable[[int, int], None]
 """Called with the number of key frames read so far and the total."""
 
-_MAX_SHOWN = 10  # items of a list in a message
-_CHUNK_BYTES = 64 * 2**20  # read at a time when a whole store is loaded
+_MAX_SHOWN = 10  # items of a list to show in a message
+_CHUNK_BYTES = 64 * 2**20  # to read at a time when a whole store is loaded
 
 
 class Span(NamedTuple):
-    """Key frames start..stop of a store, in that store's numbering."""
+    """Key frames `start` to `stop` - 1 of a store, as numbered in that store."""
 
     store: int
     start: int
@@ -34,24 +34,24 @@ class Span(NamedTuple):
 
 
 class OpenStores:
-    """Clips of stores with equal classes and frame shapes.
+    """The clips of one or several stores that have the same classes and frame shape.
 
     Args:
         stores: at least one store, in the order of their clips.
 
     Attributes:
         stores: the argument.
-        class_names: names in the order of their labels.
+        class_names: class names in the order of their labels.
         frame_shape: (C, H, W).
         dtype: stored dtype of all key frames; "float32" if the stores differ.
         labels: label of each clip, (N,) int64.
-        offsets: first key frame of each clip, (N+1,) int64.
-        positions: positions of all key frames, (S,) int64.
-        num_frames: T of each clip, (N,) int64.
+        offsets: number of each clip's first key frame, and the total, (N+1,) int64.
+        positions: position of each key frame, (S,) int64.
+        num_frames: T, the number of frames of each clip, (N,) int64.
         spaces: value space of each store.
 
     Raises:
-        SettingsError: the stores differ in a property that must be equal; the message names both values.
+        SettingsError: the stores differ in a property that must be equal. The message names both values.
     """
 
     def __init__(self, stores: Sequence[KeyFrameStore]) -> None:
@@ -78,7 +78,7 @@ class OpenStores:
 
     @property
     def num_key_frames(self) -> int:
-        """S, the number of key frames of all stores."""
+        """S, the number of key frames in all stores."""
         return len(self.positions)
 
     @property
@@ -93,15 +93,15 @@ class OpenStores:
 
     @property
     def key_frame_bytes(self) -> int:
-        """Size of all key frames in memory in bytes, in `dtype`, with image files decoded."""
+        """The size of all key frames in memory, in bytes, if stored as `dtype` with image files decoded."""
         frame_values = int(np.prod(self.frame_shape))
         return self.num_key_frames * frame_values * np.dtype(self.dtype).itemsize
 
     def check_agreement(self, name: str, read: Callable[[KeyFrameStore], Any], remedy: str = "") -> None:
-        """Checks that all stores agree in a property.
+        """Checks that a property is the same in all stores.
 
         Raises:
-            SettingsError: two stores differ; the message names both and their values.
+            SettingsError: two stores differ. The message names both and their values.
         """
         first = read(self.stores[0])
         for store in self.stores[1:]:
@@ -112,12 +112,12 @@ class OpenStores:
                     f"{shown[0]}, {store.path} has {shown[1]}{remedy}"
                 )
 
-    def check_clip_bytes(self, num_outputs: int) -> None:
-        """Raises ClipTooLargeError if a clip of `num_outputs` frames is larger than allowed."""
-        self.stores[0].check_clip_bytes(num_outputs)
-
     def soft_labels(self) -> npt.NDArray[np.float32]:
-        """Returns all clips' soft labels, (N, classes) float32. Raises SettingsError if a store has none."""
+        """Returns all clips' soft labels, (N, classes) float32.
+
+        Raises:
+            SettingsError: a store has no soft labels.
+        """
         found = []
         for store in self.stores:
             if store.soft_labels is None:
@@ -135,7 +135,7 @@ class OpenStores:
         return [Span(*span) for span in zip(stores.tolist(), starts.tolist(), stops.tolist(), strict=True)]
 
     def all_spans(self) -> Iterable[Span]:
-        """Yields all key frames in spans that are small enough to exist twice in memory."""
+        """Yields spans of all key frames, each small enough to be in memory twice."""
         step = max(1, _CHUNK_BYTES // self._frame_bytes)
         for number, size in enumerate(np.diff(self._first_key_frame).tolist()):
             for start in range(0, size, step):
@@ -144,24 +144,24 @@ class OpenStores:
     def load(
         self,
         spans: Iterable[Span],
-        wanted: list[Space | None] | None,
+        spaces: Sequence[Space | None],
         memory: Memory = cpu_memory,
         *,
         keep: bool = True,
         on_progress: OnProgress | None = None,
     ) -> KeyFrameTable:
-        """Reads key frames into a table. Image files are decoded in torch's number of threads.
+        """Reads key frames into a table. Image files are decoded in `torch.get_num_threads()` threads.
 
         Args:
             spans: the key frames, in order.
-            wanted: value space for each store, or None for the stored values.
+            spaces: value space in which to return the key frames of each store; None for pixels.
             memory: allocates memory for the key frames.
             keep: whether the stores may cache decoded image files for the next read.
             on_progress: called with the number of key frames read so far and the total.
 
         Raises:
             DamagedStoreError: a key frame cannot be read, or does not match its checksum.
-            StoreUnreachableError: the server of a remote store does not answer.
+            StoreUnreachableError: the server of a remote store does not respond.
             SettingsError: the stores were closed.
         """
         spans = [span for span in spans if span.start < span.stop]
@@ -173,7 +173,7 @@ class OpenStores:
             self._read_into(frames[begin:end], together, keep=keep)
             if on_progress is not None:
                 on_progress(end, total)
-        return KeyFrameTable(table, *self._scales_of(spans, total, wanted))
+        return KeyFrameTable(table, *self._scales_of(spans, total, spaces))
 
     def _together(self, spans: Sequence[Span]) -> Iterator[list[Span]]:
         together: list[Span] = []
@@ -189,28 +189,22 @@ class OpenStores:
             yield together
 
     def _read_into(self, out: npt.NDArray[Any], spans: Sequence[Span], *, keep: bool) -> None:
-        """Reads spans of one store in the common dtype, as values if the store has another."""
+        """Reads spans of one store in the common dtype, decoding them if the store has a different one."""
         store = self.stores[spans[0].store]
-        scale, zero = self._scales[spans[0].store]
         bounds, threads = [(start, stop) for _, start, stop in spans], torch.get_num_threads()
         if store.dtype == self.dtype:
             store.read_into(out, bounds, threads=threads, keep=keep)
             return
         stored = np.empty(out.shape, dtype=store.dtype)
         store.read_into(stored, bounds, threads=threads, keep=keep)
-        end = 0
-        for start, stop in bounds:
-            rows = slice(end, end := end + stop - start)
-            if scale is None or zero is None:
-                out[rows] = decode(stored[rows])
-            else:
-                out[rows] = decode(stored[rows], scale[start:stop], zero[start:stop])
+        rows = np.concatenate([np.arange(*each) for each in bounds])
+        scale, zero = (None if part is None else part[rows] for part in self._scales[spans[0].store])
+        out[:] = decode(stored, scale, zero)
 
     def _scales_of(
-        self, spans: Sequence[Span], total: int, wanted: list[Space | None] | None
+        self, spans: Sequence[Span], total: int, spaces: Sequence[Space | None]
     ) -> tuple[Tensor, Tensor] | tuple[None, None]:
-        """Returns scale and zero of key frames from `_read_into`; None if these are the values."""
-        spaces = self.spaces if wanted is None else wanted
+        """Returns the scale and zero of key frames from `_read_into`, or None if they need no conversion."""
         affines = [affine_between(*pair) for pair in zip(self.spaces, spaces, strict=True)]
         if self.dtype != "uint8" and all(affine is None for affine in affines):
             return None, None
@@ -227,7 +221,7 @@ class OpenStores:
         return torch.from_numpy(scales.astype(np.float32)), torch.from_numpy(zeros.astype(np.float32))
 
     def close(self) -> None:
-        """Closes the stores. Nothing can be read afterwards."""
+        """Closes the stores. Key frames can no longer be read."""
         for store in self.stores:
             store.close()
 

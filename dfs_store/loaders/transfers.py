@@ -1,4 +1,4 @@
-"""Copies between the host and a device, without blocking if possible."""
+"""Copies values between the host and a device, without blocking if possible."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,7 +12,7 @@ __all__ = ["indexed_device", "on_device", "on_host"]
 
 
 def indexed_device(device: torch.device) -> torch.device:
-    """Returns a device with its index: "cuda", which never equals a tensor's device, is the current GPU."""
+    """Returns a device with its index, since "cuda" alone never equals the device of a tensor."""
     if device == torch.device("cuda"):
         return torch.device("cuda", torch.cuda.current_device())
     return device
@@ -36,7 +36,7 @@ def on_device(values: npt.NDArray[Any] | Tensor, device: torch.device) -> Tensor
 
 
 def on_host(values: Sequence[Tensor]) -> list[npt.NDArray[np.float64]]:
-    """Copies small tensors of one device to the host in a single transfer.
+    """Copies small tensors from one device to the host in a single transfer.
 
     Args:
         values: float32 or float64 tensors of any shapes.

@@ -1,4 +1,4 @@
-"""Applies torchvision's transforms, which expect a Video (..., T, C, H, W), to clips in any layout."""
+"""Applies torchvision's transforms, which expect a Video (..., T, C, H, W), to clips in either layout."""
 
 from collections.abc import Callable
 from typing import Any
@@ -16,11 +16,11 @@ def transform_clip(transform: Callable[[Any], Any], clip: Tensor, layout: Layout
 
     Args:
         transform: function of a `tv_tensors.Video` (T, C, H, W).
-        clip: clip in the layout.
+        clip: clip in the layout, four-dimensional.
         layout: "CTHW" or "TCHW".
 
     Raises:
-        SettingsError: the transform does not return a tensor of four dimensions.
+        SettingsError: the transform does not return a four-dimensional tensor.
     """
     return _from_video(transform(_as_video(clip, layout)), clip.dim(), layout, f"transform {transform!r}")
 
@@ -28,16 +28,16 @@ def transform_clip(transform: Callable[[Any], Any], clip: Tensor, layout: Layout
 def transform_batch(
     transform: Callable[[Any, Tensor], Any], clips: Tensor, labels: Tensor, layout: Layout
 ) -> tuple[Tensor, Any]:
-    """Applies a transform to a batch and returns clips, as a plain tensor in the same layout, and labels.
+    """Applies a transform to a batch and returns its clips, a plain tensor in the same layout, and labels.
 
     Args:
         transform: function of a `tv_tensors.Video` (B, T, C, H, W) and the labels; returns both.
         clips: clips in the layout, (B, ...).
-        labels: labels, (B,) int64.
+        labels: (B,) int64, or soft labels (B, classes) float32.
         layout: "CTHW" or "TCHW".
 
     Raises:
-        SettingsError: the transform does not return a pair, or its clips are not a tensor of five dimensions.
+        SettingsError: the transform does not return a pair, or its clips are not a five-dimensional tensor.
     """
     name = f"batch_transform {transform!r}"
     result = transform(_as_video(clips, layout), labels)
@@ -47,7 +47,7 @@ def transform_batch(
 
 
 def _as_video(clips: Tensor, layout: Layout) -> Any:  # noqa: ANN401 - torchvision is not annotated
-    # Imported lazily, because it takes a second.
+    # Imported here because the import takes a second.
     from torchvision.tv_tensors import Video  # type: ignore[import-untyped]
 
     return Video(clips.transpose(-4, -3) if layout == "CTHW" else clips)

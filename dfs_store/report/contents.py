@@ -1,4 +1,4 @@
-"""Collects the contents of a report from a store, its verification, and the results stored beside it."""
+"""Collects a report's contents from a store, its verification, and results of `dfs evaluate`."""
 
 import datetime
 import math
@@ -23,6 +23,7 @@ from dfs_store.pictures import PicturedClip, pictured
 from dfs_store.pictures.phases import Phases, store_phases
 from dfs_store.pictures.preview import store_title
 from dfs_store.report.sprite import Sprite, sprite
+from dfs_store.report.tables import class_counts, key_frames_per_clip, storage_rows
 
 __all__ = ["ClassRow", "Contents", "Evaluation", "ShownClip", "Timeline", "gather", "results_beside"]
 
@@ -35,9 +36,9 @@ class ShownClip:
     """A clip on the page.
 
     Attributes:
-        number: number of the clip.
-        clip: pixels and key frames of the clip; None if it is damaged.
-        sprite: frames of the clip as one image; None if it is damaged.
+        number: number of the clip in the store.
+        clip: pixels and key frames of the clip, or None if it is damaged.
+        sprite: frames of the clip as one image, or None if it is damaged.
     """
 
     number: int
@@ -48,7 +49,7 @@ class ShownClip:
 
 @dataclass(frozen=True)
 class ClassRow:
-    """A class: its numbers of clips and key frames, stored size, and accuracy in each result."""
+    """A class with its numbers of clips and key frames, its stored size, and its accuracy in each result."""
 
     name: str
     clips: int
@@ -59,7 +60,7 @@ class ClassRow:
 
 @dataclass(frozen=True)
 class Timeline:
-    """Insertions by step and position. `dots` are (binned step, position, number, description of clips)."""
+    """Insertions by step and position. A dot is (binned step, position, number, description of clips)."""
 
     dots: tuple[tuple[float, int, int, str], ...]
     steps: int
@@ -69,19 +70,19 @@ class Timeline:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A result of `dfs evaluate` as a JSON document, and the name of its file."""
+    """A result of `dfs evaluate`, as a JSON document, with the name of its file."""
 
     document: dict[str, Any]
     file: str
 
     def accuracy(self, metric: str) -> str:
-        """Formats "top1" or "top5" in percent, with its standard deviation if there are several runs."""
+        """Formats "top1" or "top5" in percent, with the standard deviation if there are several runs."""
         score = self.document[metric]
         return accuracy_text(score["mean"], score["std"], self.document["runs"])
 
     @property
     def tested_on(self) -> str:
-        """Description of the test clips."""
+        """A description of the test clips."""
         test = self.document["test"]
         split = "" if test.get("split") is None else f", split {test['split']}"
         return f"{test['num_clips']:,} of {source_name(test['dataset'])}{split}" + (
@@ -91,13 +92,14 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Contents:
-    """Everything on the page."""
+    """The contents of the page."""
 
     title: str
     path: str
     header: dict[str, str]
     storage: dict[str, Any]
-    key_frames: dict[str, float]
+    storage_rows: list[tuple[str, int, str]]
+    key_frames: dict[str, Any]
     num_frames: int
     frame_shape: tuple[int, int, int]
     num_clips: int
@@ -126,9 +128,9 @@ def gather(
     Args:
         store: the open store.
         clips: numbers of the clips to show.
-        results: result files of `dfs evaluate`; those beside the store if None. Results of another store are
-            listed as not used, and so are incomplete results if this is None.
-        on_progress: called with the number of key frames verified and the number of all key frames.
+        results: result files of `dfs evaluate`, or None for those beside the store. Results of a different
+            store are listed as left out. Incomplete results are also left out if this is None.
+        on_progress: called with the number of key frames verified so far and the total.
 
     Raises:
         StoreNotFoundError: one of `results` cannot be read.
@@ -139,13 +141,13 @@ def gather(
     named = results is not None
     files = results if results is not None else results_beside(store.path)
     evaluations, left_out = _evaluations(store, files, named=named)
-    counts = np.diff(store.offsets)
     return Contents(
         title=printable(store_title(store)),
         path=printable(str(store.path).rstrip("/").rpartition("/")[2]),
         header=_header(store, provenance),
         storage=store.storage.to_json(),
-        key_frames={"min": int(counts.min()), "mean": float(counts.mean()), "max": int(counts.max())},
+        storage_rows=storage_rows(store),
+        key_frames=key_frames_per_clip(store.offsets),
         num_frames=store.num_frames,
         frame_shape=store.frame_shape,
         num_clips=len(store),
@@ -163,7 +165,7 @@ def gather(
 
 
 def results_beside(path: str | os.PathLike[str]) -> list[Path]:
-    """Returns the result files of `dfs evaluate` beside a store; for a URL, in the current folder."""
+    """Returns the result files of `dfs evaluate` beside a store, or in the current folder for a URL."""
     store = local_beside(path)
     if not store.parent.is_dir():
         return []
@@ -176,7 +178,7 @@ def results_beside(path: str | os.PathLike[str]) -> list[Path]:
 def _evaluations(
     store: KeyFrameStore, files: Sequence[Path], *, named: bool
 ) -> tuple[list[Evaluation], list[str]]:
-    """Reads results. Files that were not named explicitly are skipped if they are not results."""
+    """Reads results, and skips files that are not results unless they were named explicitly."""
     found, left_out = [], []
     for file in files:
         try:
@@ -184,60 +186,62 @@ def _evaluations(
             _check(document)
         except (OSError, ValueError) as error:
             if named and isinstance(error, OSError):
-                raise StoreNotFoundError(f"{file}: cannot be read ({error.strerror})") from error
+                raise StoreNotFoundError(f"{file} cannot be read ({error.strerror})") from error
             if named:
                 raise NotAStoreError(f"{file} is not a complete result of `dfs evaluate`: {error}") from error
-            if isinstance(error, _NotWholeError):
+            if isinstance(error, _IncompleteError):
                 left_out.append(f"{file.name} (incomplete: {error})")
             continue
         if document.get("digest", store.attributes.get("digest")) != store.attributes.get("digest"):
-            left_out.append(f"{file.name} (of an earlier store at this path)")
+            left_out.append(f"{file.name} (made from an earlier store at this path)")
             continue
         found.append(Evaluation(document, file.name))
     return found, left_out
 
 
-class _NotWholeError(ValueError):
+class _IncompleteError(ValueError):
     """A result of `dfs evaluate` is incomplete or has invalid values."""
 
 
 def _document(file: Path, *, named: bool) -> dict[str, Any]:
     found = read_json(file, MOST_RESULT_BYTES, named=named)
     if not isinstance(found, dict) or found.get("schema") != SCHEMA:
-        raise ValueError(f"it must be a JSON document of schema {SCHEMA!r}")
+        raise ValueError(f"it must be a JSON document with schema {SCHEMA!r}")
     return found
 
 
 def _check(document: dict[str, Any]) -> None:
-    """Checks everything that the page shows of a result.
+    """Checks the values in a result that the page shows.
 
     Raises:
-        _NotWholeError: a value is missing, or has an invalid type or value.
+        _IncompleteError: a value is missing, or has an invalid type or value.
     """
     percents = [
-        (f"{metric}.{key}", _of(document.get(metric)).get(key))
+        (f"{metric}.{key}", _as_dict(document.get(metric)).get(key))
         for metric in ("top1", "top5")
         for key in ("mean", "std")
     ]
-    percents += [(f"per_class.{name}", value) for name, value in _of(document.get("per_class", {})).items()]
+    percents += [
+        (f"per_class.{name}", value) for name, value in _as_dict(document.get("per_class", {})).items()
+    ]
     percents.append(("chance", document.get("chance")))
-    test = _of(document.get("test"))
+    test = _as_dict(document.get("test"))
     if test.get("hold_out") is not None:
         percents.append(("test.hold_out", test["hold_out"]))
     for name, value in percents:
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 100:
-            raise _NotWholeError(f"{name} must be a percentage, got {value!r}")
+            raise _IncompleteError(f"{name} must be a percentage, got {value!r}")
     numbers = [(name, document.get(name)) for name in ("passes", "runs", "num_classes")]
     for name, value in [*numbers, ("test.num_clips", test.get("num_clips"))]:
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise _NotWholeError(f"{name} must be a whole number of at least 1, got {value!r}")
+            raise _IncompleteError(f"{name} must be a whole number of at least 1, got {value!r}")
     texts = [(name, document.get(name)) for name in ("model", "protocol")]
     for name, value in [*texts, ("test.dataset", test.get("dataset"))]:
         if not isinstance(value, str):
-            raise _NotWholeError(f"{name} must be a string, got {value!r}")
+            raise _IncompleteError(f"{name} must be a string, got {value!r}")
 
 
-def _of(value: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON
+def _as_dict(value: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON
     return value if isinstance(value, dict) else {}
 
 
@@ -272,19 +276,11 @@ def _shown(store: KeyFrameStore, number: int) -> ShownClip:
 
 
 def _classes(store: KeyFrameStore, evaluations: Sequence[Evaluation]) -> list[ClassRow]:
-    number = len(store.class_names)
-    keys = np.bincount(store.labels, weights=np.diff(store.offsets), minlength=number).astype(np.int64)
-    clips = np.bincount(store.labels, minlength=number)
     frame_bytes = math.prod(store.frame_shape) * np.dtype(store.dtype).itemsize
+    per_class = [_as_dict(found.document.get("per_class")) for found in evaluations]
     return [
-        ClassRow(
-            name,
-            int(clips[label]),
-            int(keys[label]),
-            int(keys[label]) * frame_bytes,
-            tuple(_of(found.document.get("per_class")).get(name) for found in evaluations),
-        )
-        for label, name in enumerate(store.class_names)
+        ClassRow(name, clips, keys, keys * frame_bytes, tuple(found.get(name) for found in per_class))
+        for name, clips, keys in class_counts(store)
     ]
 
 

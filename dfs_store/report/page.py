@@ -7,6 +7,7 @@ from typing import Any
 import jinja2
 
 from dfs_store.byte_sizes import mebibytes, size_text
+from dfs_store.names import counted
 from dfs_store.pictures.drawing import step_colour
 from dfs_store.report.contents import Contents, ShownClip
 
@@ -23,41 +24,13 @@ def report_html(contents: Contents) -> str:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.filters |= {"size": size_text, "mib": mebibytes, "value": _value}
+    environment.filters |= {"size": size_text, "mib": mebibytes, "value": _value, "counted": counted}
     return environment.get_template("page.html").render(
         report=contents,
-        storage_rows=_storage_rows(contents),
         border=lambda shown, position: _border(contents, shown, position),
         said=_said,
         alt=_alternative,
     )
-
-
-def _storage_rows(contents: Contents) -> list[tuple[str, int, str, float]]:
-    storage = contents.storage
-    channels, height, width = contents.frame_shape
-    frame = f"{channels}x{height}x{width}"
-    dense, keys = storage["dense_bytes"], f"{storage['num_key_frames']:,}"
-    rows = [
-        ("Key frames as stored", "key_frame_bytes", f"{keys} frames of {frame}"),
-        ("Key frames as float32", "float32_bytes", f"{keys} x {frame} x 4 bytes, the paper's convention"),
-        ("Index", "index_bytes", "positions, offsets, labels, checksums"),
-        ("On disk", "on_disk_bytes", "all files of the store"),
-        ("Native arrays", "native_bytes", "data of a method that does not consist of key frames"),
-        ("Soft labels", "soft_label_bytes", "a teacher's logits, clips x classes x 2 bytes"),
-        ("Dense float32", "dense_bytes", f"{contents.num_clips:,} x {contents.num_frames}x{frame} x 4 bytes"),
-        (
-            "Dense uint8",
-            "dense_uint8_bytes",
-            f"{contents.num_clips:,} x {contents.num_frames}x{frame} x 1 byte",
-        ),
-        ("Real videos", "source_bytes", "the files that the clips were made from"),
-    ]
-    return [
-        (name, storage[key], formula, 100 * storage[key] / dense)
-        for name, key, formula in rows
-        if storage[key] is not None
-    ]
 
 
 def _border(contents: Contents, shown: ShownClip, position: int) -> str | None:

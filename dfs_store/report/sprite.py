@@ -1,4 +1,4 @@
-"""Arranges the frames of a clip in one image, from which the page shows one at a time."""
+"""Arranges a clip's frames in one image, of which the page shows one frame at a time."""
 
 import base64
 import io
@@ -19,7 +19,7 @@ _QUALITY = 80
 
 @dataclass(frozen=True)
 class Sprite:
-    """The T frames of a clip in a grid.
+    """The T frames of a clip, in a grid.
 
     Attributes:
         uri: data URI of a WebP image.
@@ -35,7 +35,7 @@ class Sprite:
 
 
 def sprite(clip: PicturedClip) -> Sprite:
-    """Arranges the frames of a clip in one image."""
+    """Arranges a clip's frames in one image."""
     length, height, width = clip.pixels.shape[:3]
     columns = math.ceil(math.sqrt(length))
     rows = -(-length // columns)

@@ -1,4 +1,4 @@
-"""Runs the command line in this process, and small stores for it to look at."""
+"""Runs the command line in this process, and writes small stores for it."""
 
 import json
 from typing import NamedTuple
@@ -25,7 +25,7 @@ class Outcome(NamedTuple):
 
 @pytest.fixture
 def dfs(monkeypatch):
-    """Types a command and returns what it printed."""
+    """Returns a function that runs a command and returns its output."""
     monkeypatch.delenv("DFS_DEBUG", raising=False)
 
     def run(*words):
@@ -38,7 +38,7 @@ def dfs(monkeypatch):
 
 
 def write_store(path, dtype="float32", num_clips=3):
-    """Writes a store of three classes; clip i has 2 + i % 3 key frames of 8."""
+    """Writes a store of three classes. Clip i has 8 frames and 2 + i % 3 key frames."""
     generator = np.random.default_rng(0)
     attributes = {
         "normalization": {"mean": [0.5, 0.5, 0.5], "std": [0.25, 0.25, 0.25]},

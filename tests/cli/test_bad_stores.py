@@ -1,4 +1,4 @@
-"""What `inspect`, `verify` and `evaluate` say of things that are no sound store."""
+"""What `inspect`, `verify` and `evaluate` print for paths that are not intact stores."""
 
 import json
 
@@ -8,7 +8,7 @@ from tests.cli.conftest import write_store
 
 
 def make(tmp_path, kind):
-    """Makes one bad thing and returns its path."""
+    """Makes one bad store and returns its path."""
     path = tmp_path / ("bad.h5" if kind.startswith("h5") else "bad.zarr")
     if kind == "absent":
         return path

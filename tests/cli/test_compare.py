@@ -1,4 +1,4 @@
-"""`dfs compare`, on two classes of four frames: what it makes, continues, records and refuses."""
+"""`dfs compare` on two classes of four frames."""
 
 import json
 import signal
@@ -50,11 +50,11 @@ def cells(folder):
     return {path.parent.name: json.loads(path.read_text()) for path in folder.glob("*/result.json")}
 
 
-def test_every_cell_is_made_once_and_equals_the_single_commands(compare, dfs, tmp_path):
+def test_every_cell_is_run_once_and_equals_the_single_commands(compare, dfs, tmp_path):
     words = ("--methods", "random,dfs", "--vpc", "1", "--seeds", "2", "--controls", "none")
     first = compare(*words)
     assert first.code == 0, first.stderr
-    assert "4 cells of 2 rows: about" in first.stderr
+    assert "4 cells in 2 rows: about" in first.stderr
     assert "over random" in first.stdout
     found = cells(tmp_path / "c")
     assert len(found) == 4
@@ -80,7 +80,7 @@ def test_every_cell_is_made_once_and_equals_the_single_commands(compare, dfs, tm
     assert alone["top1"] == found[cell]["top1"]
 
 
-def test_another_comparison_in_the_folder_is_refused_by_name(compare, tmp_path):
+def test_a_different_comparison_in_the_folder_is_refused_by_name(compare, tmp_path):
     words = ("--methods", "random", "--seeds", "1", "--controls", "none")
     assert compare(*words, "--vpc", "1", short=EVALUATION).code == 0
     refused = compare(*words, "--vpc", "1,2", short=EVALUATION)
@@ -93,7 +93,7 @@ def test_another_comparison_in_the_folder_is_refused_by_name(compare, tmp_path):
     )
 
 
-def test_a_cell_that_fails_is_recorded_and_the_others_go_on(compare, tmp_path, monkeypatch):
+def test_a_failed_cell_is_recorded_and_the_others_continue(compare, tmp_path, monkeypatch):
     (tmp_path / "broken.py").write_text(
         "def method(config, videos):\n    raise RuntimeError('no luck')\n    yield\n"
     )
@@ -119,11 +119,11 @@ def test_the_controls_of_the_protocol(compare, tmp_path):
     frames = found["equal-frames"]["storage"]["num_key_frames"]
     assert frames >= kept["num_key_frames"]
     assert found["equal-bytes"]["storage"]["on_disk_bytes"] <= kept["on_disk_bytes"]
-    assert found["equal-bytes"]["vpc"] > 1  # coded clips are smaller
+    assert found["equal-bytes"]["vpc"] > 1  # encoded clips are smaller
     assert found["still"]["storage"]["num_key_frames"] == 2
     assert found["equal-passes"]["passes"] == 1
     assert found["whole"]["num_train_clips"] == 200
-    assert "trial" in found  # chosen on a hold-out, in no table
+    assert "trial" in found  # chosen on a hold-out, so not in a table
     assert "trial" not in outcome.stdout
 
 
@@ -133,11 +133,11 @@ def test_a_dry_run_lists_rows_and_writes_nothing(compare, tmp_path):
     assert content["forecast_seconds"] > 0
     names = {name.removesuffix("-seed0") for name in content["cells"] if name.endswith("seed0")}
     assert sum(name.startswith("dfs") for name in names) == 4
-    assert sum(name.startswith("random") for name in names) == 2  # warmup is of no effect on random clips
+    assert sum(name.startswith("random") for name in names) == 2  # warmup has no effect on random clips
     assert not (tmp_path / "c").exists()
 
 
-def test_a_budget_puts_methods_at_equal_bytes(compare):
+def test_a_budget_gives_methods_equal_bytes(compare):
     words = ("--vpc", "1", "--controls", "none", "--dry-run", "--json")
     budget = ("--methods", "random,pack", "--budget", "30KiB")
     names = compare(*budget, *words, short=EVALUATION).document["cells"]
@@ -173,7 +173,7 @@ def test_a_table_of_the_paper(compare):
         (("--methods", "dfs", "--vpc", "1", "--vary", "metric=cosine,l3"), "--metric must be one of"),
     ],
 )
-def test_what_makes_no_comparison_is_refused(compare, words, said, tmp_path):
+def test_invalid_comparisons_are_refused(compare, words, said, tmp_path):
     outcome = compare(*words)
     assert outcome.code == 2
     assert said in outcome.stderr
@@ -182,7 +182,7 @@ def test_what_makes_no_comparison_is_refused(compare, words, said, tmp_path):
 
 @pytest.fixture
 def lists(tmp_path, monkeypatch):
-    """Options of two lists beside a folder of videos, with numbers for classes, and the classes' names."""
+    """Returns the options for two lists beside a folder of videos, with class numbers and class names."""
     monkeypatch.setenv("DFS_CACHE", str(tmp_path / "cache"))
     make_folder(tmp_path / "videos", ("x", "y"), clips=4)
     for part, clips in (("train", (0, 1)), ("test", (2, 3))):
@@ -195,7 +195,7 @@ def lists(tmp_path, monkeypatch):
     )  # fmt: skip
 
 
-def test_a_list_goes_through_every_cell_and_the_specification(dfs, lists, tmp_path):
+def test_a_list_reaches_every_cell_and_the_specification(dfs, lists, tmp_path):
     words = (*lists, "--frames", "4", "--stride", "1", "--size", "43", "--device", "cpu", *EVALUATION)
     words += ("--methods", "random,pack", "--vpc", "1", "--seeds", "1", "--controls", "none")
     planned = dfs("compare", *words, "--out", tmp_path / "c", "--dry-run", "--json").document
@@ -218,7 +218,7 @@ def test_a_list_goes_through_every_cell_and_the_specification(dfs, lists, tmp_pa
     assert "--test-list" in refused.stderr
 
 
-def test_the_layout_of_a_folder_goes_through_every_cell(dfs, tmp_path, monkeypatch):
+def test_the_folder_layout_reaches_every_cell(dfs, tmp_path, monkeypatch):
     """Folders called train and test are classes here."""
     monkeypatch.setenv("DFS_CACHE", str(tmp_path / "cache"))
     make_folder(tmp_path / "videos", ("train", "test"), clips=4)
@@ -232,7 +232,7 @@ def test_the_layout_of_a_folder_goes_through_every_cell(dfs, tmp_path, monkeypat
         assert store.class_names == ["test", "train"]
 
 
-def test_soft_labels_stand_beside_hard_ones_and_random_has_them_too(compare, monkeypatch):
+def test_soft_labels_are_listed_beside_hard_ones_even_for_random(compare, monkeypatch):
     short = TrainingSettings(epochs=0, batch_size=32, standardisation="clip")
     monkeypatch.setattr(extractor, "EXTRACTOR_TRAINING", short)
     words = ("--methods", "dfs", "--vpc", "1", "--seeds", "1", "--controls", "equal-clips", "--json")
@@ -243,7 +243,7 @@ def test_soft_labels_stand_beside_hard_ones_and_random_has_them_too(compare, mon
     assert rows["dfs", "soft"]["over_random"] is not None
 
 
-def test_every_real_clip_can_be_kept(compare):
+def test_vpc_all_keeps_every_real_clip(compare):
     words = ("--methods", "random,pack", "--vpc", "all", "--seeds", "1", "--controls", "all", "--json")
     outcome = compare(*words, "--set", "encoding=webp:0", "--set", "random.key_frames=2", short=EVALUATION)
     assert outcome.code == 0, outcome.stderr
@@ -252,10 +252,10 @@ def test_every_real_clip_can_be_kept(compare):
     assert {row["num_train_clips"] for row in rows} == {200}
     controls = {row["control"] for row in outcome.document["rows"]}
     assert "whole" in controls
-    assert not controls & {"equal-clips", "equal-passes"}  # they would be the whole dataset again
+    assert not controls & {"equal-clips", "equal-passes"}  # they would contain the whole dataset again
 
 
-def test_ctrl_c_during_a_cell_ends_with_130_and_the_next_run_goes_on(tmp_path):
+def test_ctrl_c_during_a_cell_exits_with_130_and_the_next_run_continues(tmp_path):
     words = [*DATA, *EVALUATION, "--methods", "dfs", "--vpc", "1", "--seeds", "1", "--controls", "none"]
     words += ["--set", "iterations=60", "--set", "batch_real=2", "--out", str(tmp_path / "c")]
     command = [sys.executable, "-m", "dfs_store.cli", "compare", *words]
@@ -265,7 +265,7 @@ def test_ctrl_c_during_a_cell_ends_with_130_and_the_next_run_goes_on(tmp_path):
     started.send_signal(signal.SIGINT)
     _, said = started.communicate(timeout=120)
     assert started.returncode == 130, said
-    assert "repeat the same command to continue" in said
+    assert "repeat the command to continue" in said
     assert list((tmp_path / "c").glob("*/*.checkpoint.npz"))
     steps = log.read_text().count("step_done")
     again = subprocess.run(command, capture_output=True, text=True, check=True)

@@ -1,4 +1,4 @@
-"""Completion by the shell: what it offers, that it is quick to answer, and that real shells take it."""
+"""Shell completion: the words it offers, its speed, and that real shells use it."""
 
 import os
 import pty
@@ -38,7 +38,7 @@ def folder(tmp_path, monkeypatch):
 
 
 def offered(line):
-    """Asks as bash does, in a process of its own; returns what it offers and which modules it took."""
+    """Requests completions as bash does, in a new process. Returns them and the imported modules."""
     words = line.split(" ")
     environment = {"_DFS_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(len(words) - 1)}
     code = (
@@ -67,17 +67,17 @@ def offered(line):
         ("dfs inspect u", ["ucf.h5", "ucf.zarr"]),
         ("dfs evaluate ", ["whole", "ucf.h5", "ucf.zarr"]),
         ("dfs verify runs/", ["runs/hmdb.zarr"]),
-        ("dfs inspect nowhere/", [""]),  # nothing: the shell completes files
+        ("dfs inspect nowhere/", [""]),  # none, so the shell completes file names
         ("dfs inspect $", [""]),  # a name that a shell would have to quote
     ],
 )
-def test_what_is_offered(folder, line, expected):
+def test_offered_words(folder, line, expected):
     found, modules = offered(line)
     assert found == expected
     assert not HEAVY & modules
 
 
-def test_the_words_are_those_of_the_library():
+def test_the_words_match_the_library():
     from dfs_store.condense.settings import Settings, words_of
     from dfs_store.evaluate.testing import Protocol
     from dfs_store.networks import NETWORKS
@@ -109,7 +109,7 @@ def every_parameter(command, name="dfs"):
         yield from every_parameter(each, f"{name} {below}")
 
 
-def test_every_store_and_dataset_that_is_read_is_completed():
+def test_every_store_and_dataset_argument_is_completed():
     read = [
         (name, parameter)
         for name, parameter in every_parameter(typer.main.get_command(app))
@@ -121,7 +121,7 @@ def test_every_store_and_dataset_that_is_read_is_completed():
 
 
 def script_of(shell):
-    """What `dfs --show-completion` prints when it is typed in this shell."""
+    """Returns what `dfs --show-completion` prints in this shell."""
     return subprocess.run(
         ["dfs", "--show-completion", shell],
         env={**os.environ, "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"},
@@ -159,7 +159,7 @@ def test_in_zsh(folder):
 
 
 def typed_into_zsh(folder, keys):
-    """Types into a zsh on a terminal of its own and returns what stands on its screen after a second."""
+    """Types into zsh on a pseudo-terminal and returns what is on its screen after a second."""
     process, terminal = pty.fork()
     if process == 0:
         os.execvpe("zsh", ["zsh", "-f", "-i"], {**os.environ, "TERM": "dumb", "PS1": "READY> "})
@@ -167,7 +167,7 @@ def typed_into_zsh(folder, keys):
         read_until(terminal, "READY> ")
         setup = f"autoload -U compinit; compinit -D; source {folder}/completion.zsh; PS1='G''O> '\n"
         os.write(terminal, setup.encode())
-        read_until(terminal, "GO> ")  # the echo of the line has quotes in between
+        read_until(terminal, "GO> ")  # the echoed line has quotes in between
         os.write(terminal, keys.encode())
         return read_until(terminal, "k-center")
     finally:
@@ -192,11 +192,11 @@ def read_until(terminal, text):
         pytest.param("fish", ["--no-config", "-c"], marks=needs("fish")),
     ],
 )
-def test_it_installs_itself_into_the_shell_that_it_is_typed_in(folder, monkeypatch, shell, words):
+def test_it_installs_itself_into_the_calling_shell(folder, monkeypatch, shell, words):
     home = folder / "home"
     home.mkdir()
     monkeypatch.setenv("HOME", str(home))
-    # `true` behind it, or the shell would step aside for the program, which could not tell who called.
+    # `true` at the end keeps the shell as the parent process, by which the program detects the shell.
     line = "dfs --install-completion; true"
     done = subprocess.run([shell, *words, line], capture_output=True, text=True, check=True)
     assert f"{shell} completion installed" in done.stdout

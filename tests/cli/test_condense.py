@@ -1,4 +1,4 @@
-"""`dfs condense`: plans, runs, refusals. Runs are a few steps on the built-in dataset."""
+"""`dfs condense`: plans, short runs on a built-in dataset, and errors."""
 
 from dataclasses import fields
 
@@ -18,7 +18,7 @@ SMALL = (
 )  # fmt: skip
 
 
-def test_the_defaults_in_the_help_are_those_of_the_settings():
+def test_the_defaults_in_the_help_match_the_settings():
     command = typer.main.get_command(app).commands["condense"]
     defaults = {field.name: field.default for field in fields(CondenseConfig)}
     shown = {p.name: p.show_default for p in command.params if isinstance(p.show_default, str)}
@@ -29,7 +29,7 @@ def test_the_defaults_in_the_help_are_those_of_the_settings():
         assert text == ",".join(f"{v:g}" if isinstance(v, float) else str(v) for v in values), name
 
 
-def test_a_run_ends_in_a_document(dfs, tmp_path):
+def test_a_run_prints_a_document(dfs, tmp_path):
     out = tmp_path / "s.zarr"
     outcome = dfs("condense", *SMALL, "--iterations", "3", "--out", out, "--json", "--dtype", "float16")
     assert outcome.code == 0
@@ -54,7 +54,7 @@ def test_the_text_ends_with_the_next_commands(dfs, tmp_path):
     assert dfs("inspect", out).code == 0
 
 
-def test_quiet_says_nothing_on_stderr(dfs, tmp_path):
+def test_quiet_prints_nothing_to_stderr(dfs, tmp_path):
     assert dfs("condense", *SMALL, "--method", "random", "--out", tmp_path / "s.h5", "-q").stderr == ""
 
 
@@ -74,7 +74,7 @@ def test_dry_run_prints_the_plan_and_writes_nothing(dfs, tmp_path):
 
 
 @pytest.mark.parametrize("key_frames", [1, 3])
-def test_a_number_of_key_frames_is_planned_as_it_is_stored(dfs, tmp_path, key_frames):
+def test_the_planned_number_of_key_frames_is_stored(dfs, tmp_path, key_frames):
     out = tmp_path / "s.zarr"
     words = ("condense", *SMALL, "--method", "random", "--key-frames", str(key_frames), "--out", out)
     plan = dfs(*words, "--dry-run", "--json").document
@@ -86,7 +86,7 @@ def test_a_number_of_key_frames_is_planned_as_it_is_stored(dfs, tmp_path, key_fr
     assert f"{2 * key_frames} key frames, {key_frames}.00 per clip" in plain
 
 
-def test_flags_without_effect_are_said(dfs, tmp_path):
+def test_flags_without_effect_are_reported(dfs, tmp_path):
     outcome = dfs("condense", *SMALL, "--method", "random", "--epsilon", "0.1", "--out", tmp_path / "s.h5")
     assert "--batch-real, --epsilon" in outcome.stderr
     assert "which method random does not use" in outcome.stderr
@@ -116,7 +116,9 @@ def test_flags_without_effect_are_said(dfs, tmp_path):
     ],
     ids=lambda v: " ".join(v) if isinstance(v, list) else None,
 )
-def test_bad_input_is_refused_with_its_code_and_leaves_nothing(dfs, tmp_path, monkeypatch, words, code, said):
+def test_bad_input_is_refused_with_its_code_and_leaves_no_files(
+    dfs, tmp_path, monkeypatch, words, code, said
+):
     monkeypatch.delenv("DFS_DATA", raising=False)
     monkeypatch.chdir(tmp_path)
     outcome = dfs("condense", *SMALL, "--out", "s.zarr", *words)
@@ -124,7 +126,7 @@ def test_bad_input_is_refused_with_its_code_and_leaves_nothing(dfs, tmp_path, mo
     assert said in " ".join(outcome.stderr.split())
     assert outcome.stdout == ""
     assert "Traceback" not in outcome.stderr
-    # A run that diverged leaves its log, to see how.
+    # A run that diverged leaves its log, so that the user can see how.
     assert {path.name for path in tmp_path.iterdir()} <= {"s.zarr.events.jsonl"}
     assert said == "diverged" or not list(tmp_path.iterdir())
 
@@ -150,7 +152,7 @@ def test_a_missing_flag_is_named_with_the_whole_command(dfs):
 
 def test_settings_come_from_a_file_and_flags_win(dfs, tmp_path):
     file = tmp_path / "run.toml"
-    # With a byte order mark, as editors on Windows write.
+    # With a byte order mark, as written by editors on Windows.
     file.write_text(
         '\ufeffdataset = "moving-shapes"\nvpc = 3\nbatch-real = 7\nlr = 2.5\nclasses = ["still"]\n'
     )
@@ -177,7 +179,7 @@ def test_settings_come_from_a_file_and_flags_win(dfs, tmp_path):
     ],
     ids=["no value", "list", "section", "deep TOML", "deep JSON"],
 )
-def test_a_settings_file_that_is_none_is_refused(tmp_path, name, text):
+def test_an_invalid_settings_file_is_refused(tmp_path, name, text):
     (tmp_path / name).write_text(text)
     with pytest.raises(SettingsError, match="--config"):
         read_settings_file(str(tmp_path / name))
@@ -194,14 +196,14 @@ def test_a_settings_file_that_is_none_is_refused(tmp_path, name, text):
     ],
 )
 @pytest.mark.parametrize("dry", [["--dry-run"], []])
-def test_a_plan_refuses_what_the_run_refuses(dfs, tmp_path, words, said, dry):
+def test_a_dry_run_refuses_the_same_settings_as_the_run(dfs, tmp_path, words, said, dry):
     outcome = dfs("condense", *SMALL, *words, *dry, "--out", tmp_path / "s.zarr")
     assert outcome.code == 2
     assert said in " ".join(outcome.stderr.split())
     assert not list(tmp_path.iterdir())
 
 
-def test_sigterm_ends_a_method_without_steps_at_once():
+def test_sigterm_stops_a_method_without_steps_at_once():
     import signal
 
     from dfs_store.cli._exit_codes import TerminatedError
@@ -216,7 +218,7 @@ def test_sigterm_ends_a_method_without_steps_at_once():
             signal.raise_signal(signal.SIGTERM)
 
 
-def test_a_run_keeps_its_log_and_tells_its_story(dfs, tmp_path):
+def test_a_run_keeps_its_log_and_prints_a_summary(dfs, tmp_path):
     out = tmp_path / "s.zarr"
     outcome = dfs("condense", *SMALL, "--iterations", "5", "--out", out, "--watch", "0,1")
     assert outcome.code == 0, outcome.stderr
@@ -237,7 +239,7 @@ def test_a_run_keeps_its_log_and_tells_its_story(dfs, tmp_path):
         (("--track", "tensorbord"), "Did you mean 'tensorboard'?"),
     ],
 )
-def test_wrong_watching_is_refused(dfs, tmp_path, words, message):
+def test_invalid_watch_and_track_values_are_refused(dfs, tmp_path, words, message):
     outcome = dfs("condense", *SMALL, "--out", tmp_path / "s.zarr", *words)
     assert outcome.code == 2
     assert message in outcome.stderr

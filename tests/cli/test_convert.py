@@ -1,17 +1,17 @@
-"""`dfs convert` says what the copy lost and what it takes."""
+"""`dfs convert` prints what the copy lost and its size."""
 
 from dfs_store import open_store
 from tests.exchange.making import write_smooth_store
 
 
-def test_another_dtype_comes_with_its_error_and_sizes(dfs, store, tmp_path):
+def test_converting_the_dtype_prints_the_error_and_sizes(dfs, store, tmp_path):
     out = tmp_path / "copy.h5"
     text = dfs("convert", store, out, "--dtype", "float16")
     assert text.code == 0
     assert "float32 to float16: largest error" in text.stdout
     assert "grey levels of 255" in text.stdout
     assert open_store(out).dtype == "float16"
-    assert dfs("convert", store, out).code == 2  # it stands there already
+    assert dfs("convert", store, out).code == 2  # it already exists
     document = dfs(
         "convert", store, out, "--dtype", "uint8", "--classes", "a,c", "--overwrite", "--json"
     ).document
@@ -21,13 +21,13 @@ def test_another_dtype_comes_with_its_error_and_sizes(dfs, store, tmp_path):
     assert document["before"]["storage"]["on_disk_bytes"] == open_store(store).storage.on_disk_bytes
 
 
-def test_the_same_dtype_is_copied_bit_by_bit(dfs, store, tmp_path):
+def test_the_same_dtype_is_copied_bit_for_bit(dfs, store, tmp_path):
     assert "every frame is an exact copy" in dfs("convert", store, tmp_path / "copy.zarr").stdout
     first, second = open_store(store), open_store(tmp_path / "copy.zarr")
     assert first.attributes["digest"] == second.attributes["digest"]
 
 
-def test_an_encoding_comes_with_its_loss_and_clips_can_be_left_out(dfs, tmp_path):
+def test_encoding_prints_its_loss_and_clips_can_be_left_out(dfs, tmp_path):
     source, out = write_smooth_store(tmp_path / "s.zarr"), tmp_path / "coded.zarr"
     text = dfs("convert", source, out, "--encoding", "webp:60")
     assert "float32 to webp: largest error" in text.stdout
@@ -45,7 +45,7 @@ def test_an_encoding_comes_with_its_loss_and_clips_can_be_left_out(dfs, tmp_path
     assert again["error"]["psnr"] > 25
 
 
-def test_nonsense_is_refused(dfs, store, tmp_path):
+def test_invalid_values_are_refused(dfs, store, tmp_path):
     out = tmp_path / "copy.h5"
     for words, code, said in (
         (("--classes", "nope"), 2, "a, b, c"),

@@ -30,7 +30,7 @@ def test_list_names_every_dataset(dfs):
     assert dfs("datasets", "list", "-q").stdout.split()[:2] == ["stick-figures", "moving-shapes"]
 
 
-def test_list_as_a_document(dfs):
+def test_list_prints_a_document(dfs):
     content = dfs("datasets", "list", "--json").document
     assert next(iter(content)) == "schema"
     assert content["schema"] == "dfs.datasets/1"
@@ -40,7 +40,7 @@ def test_list_as_a_document(dfs):
     assert miniucf["sampling"]["size"] == 112
 
 
-def test_info_says_where_to_get_it_and_how_it_must_lie(dfs):
+def test_info_prints_the_source_and_the_expected_files(dfs):
     outcome = dfs("datasets", "info", "ucf101")
     assert outcome.code == 0
     assert "www.crcv.ucf.edu" in outcome.stdout
@@ -48,7 +48,7 @@ def test_info_says_where_to_get_it_and_how_it_must_lie(dfs):
     assert "here            no: the folder of ucf101 is unknown" in outcome.stdout
 
 
-def test_info_of_a_folder_counts_what_is_there(dfs, folder):
+def test_info_counts_the_files_in_a_folder(dfs, folder):
     content = dfs("datasets", "info", folder, "--json").document
     assert content["found"]["train"]["num_clips"] == 4
     assert content["found"]["train"]["classes"] == ["left", "right"]
@@ -56,7 +56,7 @@ def test_info_of_a_folder_counts_what_is_there(dfs, folder):
     assert "4 clips of 2 classes" in dfs("datasets", "info", folder).stdout
 
 
-def test_prepare_says_what_it_made(dfs, folder, cache):
+def test_prepare_prints_what_it_decoded(dfs, folder, cache):
     outcome = dfs("datasets", "prepare", folder, *SMALL)
     assert outcome.code == 0
     assert "train: 4 clips of 4x64x64, 2 classes, " in outcome.stdout
@@ -64,10 +64,10 @@ def test_prepare_says_what_it_made(dfs, folder, cache):
     assert "prepare train: 0/4" in outcome.stderr
     assert "test" not in outcome.stdout.replace(
         str(cache), ""
-    )  # there is no test part, and none is asked for
+    )  # there is no test part, and none is requested
 
 
-def test_prepare_both_parts_as_a_document(dfs, tmp_path, cache):
+def test_prepare_prints_a_document_with_both_parts(dfs, tmp_path, cache):
     make_folder(tmp_path / "two" / "train", clips=2)
     make_folder(tmp_path / "two" / "test", clips=1)
     content = dfs("datasets", "prepare", tmp_path / "two", *SMALL, "--json").document
@@ -81,14 +81,14 @@ def test_prepare_both_parts_as_a_document(dfs, tmp_path, cache):
         64,
         64,
         3,
-    ]  # the centre, and starts for five runs
+    ]  # the centre, and random starts for five runs
     only = dfs("datasets", "prepare", tmp_path / "two", *SMALL, "--part", "test", "--json").document
     assert only["parts"][0]["path"] == content["parts"][1]["path"]
     strict = dfs("datasets", "prepare", tmp_path / "two", *SMALL, "--runs", "0", "--json").document
-    assert strict["parts"][1]["path"] == content["parts"][1]["path"]  # the centre clips are in it
+    assert strict["parts"][1]["path"] == content["parts"][1]["path"]  # it contains the centre clips
 
 
-def test_prepare_in_shards_names_what_is_missing(dfs, folder):
+def test_prepare_names_the_missing_shards(dfs, folder):
     (folder / "left/clip0.avi").write_text("no video")
     first = dfs("datasets", "prepare", folder, *SMALL, "--shard", "1/2")
     assert first.code == 0
@@ -112,13 +112,13 @@ def test_prepare_in_shards_names_what_is_missing(dfs, folder):
         ("3/2", "one of 1/N to N/N, got 3/2"),
     ],
 )
-def test_a_shard_that_is_none_is_refused(dfs, folder, shard, said):
+def test_an_invalid_shard_is_refused(dfs, folder, shard, said):
     outcome = dfs("datasets", "prepare", folder, *SMALL, "--shard", shard)
     assert outcome.code == 2
     assert said in outcome.stderr
 
 
-def test_prepare_lists_what_could_not_be_decoded_and_ends_well(dfs, folder):
+def test_prepare_lists_undecodable_files_and_succeeds(dfs, folder):
     (folder / "left/clip0.avi").write_text("no video")
     outcome = dfs("datasets", "prepare", folder, *SMALL)
     assert outcome.code == 0
@@ -127,7 +127,7 @@ def test_prepare_lists_what_could_not_be_decoded_and_ends_well(dfs, folder):
     assert failed["file"] == "left/clip0.avi"
 
 
-def test_prepare_lists_what_was_cut_short(dfs, tmp_path):
+def test_prepare_lists_truncated_files(dfs, tmp_path):
     path = make_video(tmp_path / "videos/a/cut.avi", 40)
     make_video(tmp_path / "videos/b/whole.avi", 40)
     data = path.read_bytes()
@@ -137,7 +137,7 @@ def test_prepare_lists_what_was_cut_short(dfs, tmp_path):
     assert "used until the first frame that cannot be decoded:\n  a/cut.avi: truncated: " in outcome.stdout
 
 
-def test_a_class_left_without_clips_is_3(dfs, tmp_path):
+def test_a_class_without_decodable_clips_exits_with_3(dfs, tmp_path):
     make_folder(tmp_path / "videos", clips=1)
     (tmp_path / "videos/left/clip0.avi").write_text("no video")
     outcome = dfs("datasets", "prepare", tmp_path / "videos", *SMALL)
@@ -158,7 +158,7 @@ def test_a_class_left_without_clips_is_3(dfs, tmp_path):
         (["kinetics400", "--stride", 3], 2, "stride must be None for the rule"),
     ],
 )
-def test_bad_input_is_a_message_and_a_code(dfs, cache, words, code, said):
+def test_bad_input_gives_a_message_and_an_exit_code(dfs, cache, words, code, said):
     outcome = dfs("datasets", "prepare", *words)
     assert outcome.code == code
     assert said in outcome.stderr
@@ -166,33 +166,33 @@ def test_bad_input_is_a_message_and_a_code(dfs, cache, words, code, said):
     assert not cache.exists()
 
 
-def test_an_empty_class_folder_is_3(dfs, folder):
+def test_an_empty_class_folder_exits_with_3(dfs, folder):
     (folder / "empty").mkdir()
     outcome = dfs("datasets", "prepare", folder, *SMALL)
     assert outcome.code == 3
     assert "for empty in" in outcome.stderr
 
 
-def test_nonsense_workers_are_2(dfs, folder):
+def test_invalid_workers_exit_with_2(dfs, folder):
     outcome = dfs("datasets", "prepare", folder, "--workers", 0)
     assert (outcome.code, "at least 1, got 0" in outcome.stderr) == (2, True)
 
 
-def test_a_full_disk_is_5(dfs, folder, cache):
+def test_a_full_disk_exits_with_5(dfs, folder, cache):
     words = ("--frames", 65536, "--stride", 1, "--size", 4096)
     outcome = dfs("datasets", "prepare", folder, *words)
     assert outcome.code == 5
     assert "DFS_CACHE" in outcome.stderr
 
 
-def test_moving_shapes_need_no_preparation(dfs, cache):
+def test_moving_shapes_needs_no_preparation(dfs, cache):
     outcome = dfs("datasets", "prepare", "moving-shapes")
     assert outcome.code == 0
     assert "needs no preparation" in outcome.stderr
     assert not cache.exists()
 
 
-def test_the_cache_is_shown_and_cleaned(dfs, folder, cache):
+def test_the_cache_is_listed_and_cleaned(dfs, folder, cache):
     assert dfs("datasets", "cache").stdout.startswith(f"{cache}: 0 entries")
     dfs("datasets", "prepare", folder, *SMALL)
     dfs("datasets", "prepare", folder, *SMALL, "--seed", 1)
@@ -209,7 +209,7 @@ def test_the_cache_is_shown_and_cleaned(dfs, folder, cache):
     assert (outcome.code, "no entry" in outcome.stderr) == (3, True)
 
 
-def test_obsolete_entries_are_shown_and_removed(dfs, folder, cache):
+def test_obsolete_entries_are_listed_and_removed(dfs, folder, cache):
     dfs("datasets", "prepare", folder, *SMALL)
     dfs("datasets", "prepare", folder, *SMALL, "--decoder", "pyav")
     old = next(cache.glob("*/request.json"))
@@ -220,7 +220,7 @@ def test_obsolete_entries_are_shown_and_removed(dfs, folder, cache):
     assert "obsolete:" not in dfs("datasets", "cache").stdout
 
 
-def test_a_decoder_that_is_none_is_refused(dfs, folder):
+def test_an_unknown_decoder_is_refused(dfs, folder):
     outcome = dfs("datasets", "prepare", folder, *SMALL, "--decoder", "decor")
     assert outcome.code == 2
     assert "decord" in outcome.stderr
@@ -247,7 +247,7 @@ def test_a_shard_is_taken_from_slurm_or_refused(dfs, tmp_path, monkeypatch):
     assert dfs(*words).code == 2
 
 
-def test_ray_makes_its_own_shards_and_is_an_extra(dfs, tmp_path, monkeypatch):
+def test_ray_creates_its_own_shards_and_is_an_optional_dependency(dfs, tmp_path, monkeypatch):
     root = make_folder(tmp_path / "videos", clips=1)
     done = dfs("datasets", "prepare", root, "--engine", "ray", "--shard", "1/2")
     assert (done.code, "leave out --shard 1/2" in done.stderr) == (2, True)

@@ -1,4 +1,4 @@
-"""`dfs diff`: equal stores whatever the container, and each kind of difference by name."""
+"""`dfs diff` finds stores equal in any container, and names each kind of difference."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from tests.cli.conftest import write_store
 
 
 def changed(source, path, *, attributes=None, change=None):
-    """Writes a store anew with clip 1 changed by `change(key_frames, positions, label)`."""
+    """Rewrites a store with clip 1 changed by `change(key_frames, positions, label)`."""
     with open_store(source) as store:
         about = {name: store.attributes[name] for name in ("normalization", "fps", "provenance")}
         with StoreWriter(
@@ -70,12 +70,12 @@ def test_values_and_labels(dfs, first, tmp_path):
     assert content["positions"]["num_clips"] == 0
 
 
-def test_clips_that_one_store_lacks(dfs, first, tmp_path):
+def test_clips_that_exist_in_one_store_only(dfs, first, tmp_path):
     outcome = dfs("diff", first, write_store(tmp_path / "b.zarr", num_clips=4))
     assert outcome.code == 1
     assert outcome.stdout.splitlines()[2].split() == ["clips", "3", "4"]
 
 
-def test_what_is_no_store(dfs, first, tmp_path):
+def test_a_path_that_is_not_a_store(dfs, first, tmp_path):
     assert dfs("diff", first, tmp_path / "none.zarr").code == 3
     assert dfs("diff", first).code == 2

@@ -1,4 +1,4 @@
-"""What `--json` prints has at least the keys that design.md promises; the lists are copied from there."""
+"""The output of `--json` has at least the keys that design.md promises, which are copied here."""
 
 import pytest
 

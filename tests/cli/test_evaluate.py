@@ -1,4 +1,4 @@
-"""`dfs evaluate`: training from scratch on a store or on the whole, in miniature."""
+"""`dfs evaluate`: short trainings from scratch on a store or on all real clips."""
 
 import pytest
 from dfs_store.cli._output import document
@@ -34,7 +34,7 @@ def made(tmp_path_factory):
     return out
 
 
-def test_the_document_has_what_the_design_promises(dfs, made):
+def test_the_document_has_the_promised_keys(dfs, made):
     content = dfs("evaluate", made, "--dataset", "moving-shapes", *SHORT, "--json").document
     assert content["schema"] == "dfs.evaluate/1"
     assert (content["model"], content["protocol"]) == ("convnet3d", "paper")
@@ -54,7 +54,7 @@ def test_the_document_has_what_the_design_promises(dfs, made):
     assert (content["num_train_clips"], content["num_classes"]) == (2, 2)
 
 
-def test_the_store_says_what_to_test_on(dfs, made):
+def test_the_store_records_which_clips_to_test_on(dfs, made):
     outcome = dfs("evaluate", made, *SHORT, "--protocol", "strict")
     assert outcome.code == 0
     assert (
@@ -65,13 +65,13 @@ def test_the_store_says_what_to_test_on(dfs, made):
     assert "chance  50.0 %" in outcome.stdout
 
 
-def test_a_single_run_has_no_spread(dfs, made):
+def test_a_single_run_has_no_standard_deviation(dfs, made):
     outcome = dfs("evaluate", made, *QUICK)
     assert "top-1 " in outcome.stdout
     assert "±" not in outcome.stdout
 
 
-def test_results_of_other_clips_do_not_replace_one_another(dfs, made, tmp_path):
+def test_results_for_different_clips_do_not_replace_each_other(dfs, made, tmp_path):
     import json
     import shutil
 
@@ -89,7 +89,7 @@ def test_results_of_other_clips_do_not_replace_one_another(dfs, made, tmp_path):
     assert len(list(tmp_path.glob("*.json"))) == len(flags)
 
 
-def test_the_modern_recipe_has_defaults_and_a_file_of_its_own(dfs, made):
+def test_the_modern_recipe_has_its_own_defaults_and_file(dfs, made):
     words = ("--recipe", "modern", "--model", "convnet3d-norm", *QUICK, "--json")
     found = dfs("evaluate", made, *words).document
     assert (found["recipe"], found["model"]) == ("modern", "convnet3d-norm")
@@ -123,7 +123,7 @@ def test_soft_labels_are_stored_and_evaluated_beside_the_classes(dfs, tmp_path, 
     }  # fmt: skip
 
 
-def test_soft_labels_that_are_not_there_are_refused(dfs, made):
+def test_missing_soft_labels_are_refused(dfs, made):
     for words in ((made, "--labels", "soft"), (made, "--labels", "both")):
         outcome = dfs("evaluate", *words, *QUICK)
         assert outcome.code == 2
@@ -134,7 +134,7 @@ def test_soft_labels_that_are_not_there_are_refused(dfs, made):
     assert dfs("evaluate", made, "--labels", "fuzzy").code == 2
 
 
-def test_whole_trains_on_all_real_clips_and_keeps_its_result(dfs, tmp_path, monkeypatch):
+def test_whole_trains_on_all_real_clips_and_saves_its_result(dfs, tmp_path, monkeypatch):
     import json
 
     monkeypatch.chdir(tmp_path)
@@ -148,7 +148,7 @@ def test_whole_trains_on_all_real_clips_and_keeps_its_result(dfs, tmp_path, monk
     assert "whole" in dfs("table", kept).stdout
 
 
-def test_a_repeated_evaluation_is_refused_before_it_trains(dfs, made, tmp_path):
+def test_a_repeated_evaluation_is_refused_before_training(dfs, made, tmp_path):
     import shutil
 
     store = shutil.copytree(made, tmp_path / "s.zarr")
@@ -194,7 +194,7 @@ def test_a_document_begins_with_its_schema(capsys):
     assert capsys.readouterr().out.startswith('{\n  "schema": "dfs.x/1"')
 
 
-def test_the_result_is_kept_beside_the_store(dfs, made, tmp_path):
+def test_the_result_is_saved_beside_the_store(dfs, made, tmp_path):
     import json
 
     printed = dfs("evaluate", made, *SHORT, "--json").document
@@ -214,17 +214,17 @@ def test_the_result_is_kept_beside_the_store(dfs, made, tmp_path):
     assert json.loads(other.read_text())["runs"] == 1
     outcome = dfs("evaluate", made, *QUICK, "--results", tmp_path / "no" / "where.json", "-q")
     assert outcome.code == 2
-    assert "top-1" in outcome.stdout  # nothing that was found is lost
+    assert "top-1" in outcome.stdout  # the result is not lost
     assert "--results" in outcome.stderr
 
 
-def test_verbose_says_how_every_class_fared(dfs, made):
+def test_verbose_prints_the_accuracy_of_every_class(dfs, made):
     outcome = dfs("evaluate", made, *QUICK, "-v")
     assert "per class" in outcome.stdout
     assert "fast " in outcome.stdout
 
 
-def test_held_out_clips_are_condensed_by_nobody_and_evaluated_on(dfs, made, tmp_path, monkeypatch):
+def test_held_out_clips_are_not_condensed_but_tested_on(dfs, made, tmp_path, monkeypatch):
     store = tmp_path / "h.zarr"
     words = ("--dataset", "moving-shapes", "--vpc", "1", "--method", "random", *SMALL, "--out", store)
     plan = dfs("condense", *words, "--hold-out", "0.1", "--dry-run", "--json").document
@@ -245,12 +245,12 @@ def test_held_out_clips_are_condensed_by_nobody_and_evaluated_on(dfs, made, tmp_
     assert (found["num_train_clips"], found["test"]["num_clips"]) == (200 - held, held)
 
 
-def test_what_is_no_number_becomes_null(capsys):
+def test_nan_and_infinity_become_null(capsys):
     document("dfs.x/1", {"a": [float("nan"), {"b": float("inf")}, 1.5]})
     assert '[\n    null,\n    {\n      "b": null\n    },\n    1.5\n  ]' in capsys.readouterr().out
 
 
-def test_a_folder_that_cannot_be_written_costs_nothing_but_a_note(dfs, made, tmp_path, monkeypatch):
+def test_a_result_that_cannot_be_saved_only_prints_a_note(dfs, made, tmp_path, monkeypatch):
     import dfs_store.format.io.durable
 
     def refuse(*_):
@@ -263,7 +263,7 @@ def test_a_folder_that_cannot_be_written_costs_nothing_but_a_note(dfs, made, tmp
     assert dfs("evaluate", made, *QUICK, "--results", tmp_path / "r.json").code == 2
 
 
-def test_a_static_dynamic_store_is_trained_on_by_its_memories(dfs, tmp_path):
+def test_a_static_dynamic_store_trains_with_its_memories(dfs, tmp_path):
     store = tmp_path / "sd.h5"
     words = (
         "--dataset",

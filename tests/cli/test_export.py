@@ -1,4 +1,4 @@
-"""`dfs export` says what it wrote, what was cut, and which folders have other names."""
+"""`dfs export` prints what it wrote, what was clipped, and which folders were renamed."""
 
 import json
 
@@ -20,14 +20,14 @@ def test_the_document_has_files_bytes_and_clips(dfs, store, tmp_path):
     assert "outside the range of pixels and were clipped" in again.stderr
 
 
-def test_names_that_folders_cannot_have_are_told(dfs, tmp_path):
+def test_renamed_folders_are_reported(dfs, tmp_path):
     write_smooth_store(tmp_path / "s.zarr", class_names=["../x", "ok"], clips_per_class=1, size=(8, 8))
     done = dfs("export", tmp_path / "s.zarr", "--to", "frames", "--out", tmp_path / "f")
     assert "'../x' is '_x'" in done.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["f", "s.zarr"]
 
 
-def test_nonsense_is_usage(dfs, tmp_path):
+def test_invalid_values_exit_with_2(dfs, tmp_path):
     store = write_store(tmp_path / "s.h5")
     for words in (("gif",), ("videos", "--encoding", "png"), ("webdataset", "--shard-size", "many")):
         assert dfs("export", store, "--to", *words, "--out", tmp_path / "o").code == 2

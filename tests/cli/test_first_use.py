@@ -1,4 +1,4 @@
-"""What a user meets first: hints that can be pasted, the right exit codes, progress on small terminals."""
+"""First impressions: hints that can be pasted, exit codes, and progress on small terminals."""
 
 import fcntl
 import os
@@ -23,7 +23,7 @@ STEPS = ("--iterations", "6", "--batch-real", "2")
 RANDOM = ("condense", *SMALL, "--method", "random")
 
 
-def test_hints_are_commands_that_a_shell_reads(dfs, tmp_path):
+def test_hints_are_valid_shell_commands(dfs, tmp_path):
     out = tmp_path / "it's my store.zarr"
     done = dfs(*RANDOM, "--out", out)
     hints = [shlex.split(line.removeprefix("next:")) for line in done.stdout.splitlines() if " dfs " in line]
@@ -41,7 +41,7 @@ def test_quiet_prints_no_hints(dfs, tmp_path):
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
-def test_a_full_disk_on_stdout_is_no_bug(tmp_path):
+def test_a_full_disk_on_stdout_is_not_reported_as_a_bug(tmp_path):
     store = write_store(tmp_path / "s.zarr")
     for words in (["inspect", store], ["inspect", store, "--json"], ["--help"], ["--version"]):
         with open("/dev/full", "w") as full:
@@ -63,7 +63,7 @@ def test_a_run_survives_a_full_disk_on_stderr(tmp_path):
 
 
 @pytest.mark.parametrize("columns", [80, 40])
-def test_the_time_left_is_seen_on_small_terminals(tmp_path, columns):
+def test_the_time_left_is_visible_on_small_terminals(tmp_path, columns):
     words = ["condense", *SMALL, *STEPS, "--out", str(tmp_path / "s.zarr")]
     process, terminal = pty.fork()
     if not process:
@@ -87,7 +87,7 @@ def test_the_time_left_is_seen_on_small_terminals(tmp_path, columns):
     assert all(len(line) <= columns for line in under if " left" in line)
 
 
-def test_mistyped_settings_are_answered(dfs, tmp_path):
+def test_mistyped_settings_get_a_suggestion(dfs, tmp_path):
     outcome = dfs("condense", *SMALL, "--iteration", "5", "--out", tmp_path / "s.zarr")
     assert outcome.code == 2
     assert "--iterations" in outcome.stderr
@@ -98,7 +98,7 @@ def test_mistyped_settings_are_answered(dfs, tmp_path):
     assert "Did you mean 'iterations'?" in outcome.stderr
 
 
-def test_a_run_that_is_refused_leaves_nothing(dfs, tmp_path):
+def test_a_refused_run_leaves_no_files(dfs, tmp_path):
     out = tmp_path / "s.zarr"
     words = ("condense", *SMALL, "--method", "herding", "--extractor", tmp_path / "no.pt", "--out", out)
     outcome = dfs(*words, "--track", "tensorboard")
@@ -107,7 +107,7 @@ def test_a_run_that_is_refused_leaves_nothing(dfs, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_herding_says_at_once_that_it_trains(dfs, tmp_path, monkeypatch):
+def test_herding_announces_that_it_trains_a_network(dfs, tmp_path, monkeypatch):
     monkeypatch.setenv("DFS_CACHE", str(tmp_path / "cache"))
     done = dfs("condense", *SMALL, "--method", "herding", "--out", tmp_path / "s.zarr")
     assert done.code == 0
@@ -115,8 +115,8 @@ def test_herding_says_at_once_that_it_trains(dfs, tmp_path, monkeypatch):
     assert "condense: 0/16  training a network on the real clips" in done.stderr
 
 
-def test_the_summary_of_a_resumed_run_covers_all_of_it(dfs, tmp_path, monkeypatch):
-    """Runs once at a stretch, and once stopped after the third step: both tell the same story."""
+def test_the_summary_of_a_resumed_run_covers_the_whole_run(dfs, tmp_path, monkeypatch):
+    """An uninterrupted run and one stopped after the third step print the same summary."""
     from dfs_store.cli.shown.condense_progress import CondenseProgress
 
     at_once = dfs("condense", *SMALL, *STEPS, "--out", tmp_path / "a.zarr").stdout
@@ -137,7 +137,7 @@ def test_the_summary_of_a_resumed_run_covers_all_of_it(dfs, tmp_path, monkeypatc
     assert [line["step"] for line in log if line["event"] == "run_started"] == [0, 3]
     first = [line["elapsed_seconds"] for line in log if line["event"] == "step_done"][2]
     assert resumed.document["elapsed_seconds"] > first
-    story = [line for line in at_once.splitlines() if "at the start" in line or "inserted, from" in line]
+    story = [line for line in at_once.splitlines() if "at the start" in line or "inserted," in line]
     again = dfs("condense", *SMALL, *STEPS, "--out", out, "--resume", "--overwrite")
     assert [line.partition(";")[0] for line in story] == [
         line.partition(";")[0]
@@ -146,9 +146,9 @@ def test_the_summary_of_a_resumed_run_covers_all_of_it(dfs, tmp_path, monkeypatc
     ]
 
 
-def test_proposed_commands_end_in_minutes_on_a_cpu(dfs, tmp_path):
+def test_suggested_commands_finish_in_minutes_on_a_cpu(dfs, tmp_path):
     many = dfs("condense", *SMALL, "--method", "random", "--vpc", "60", "--out", tmp_path / "s.zarr")
-    assert "--epochs 41 --runs 1\n" in many.stdout  # 5,000 clips trained on
+    assert "--epochs 41 --runs 1\n" in many.stdout  # trains on 5,000 clips in all
     words = ("--method", "random", "--size", "20", "--vpc", "1", "--out", tmp_path / "small.zarr")
     assert "dfs evaluate" not in dfs("condense", *SMALL, *words).stdout  # ConvNet3D would refuse the clips
     prepared = dfs("datasets", "prepare", "moving-shapes", "--size", "43", "--classes", "still,fast")

@@ -1,4 +1,4 @@
-"""`dfs import` says what it took for what, and asks where it cannot know."""
+"""`dfs import` prints how it read a file, and asks if that is ambiguous."""
 
 import numpy as np
 import torch
@@ -29,7 +29,7 @@ def test_a_file_becomes_a_store(dfs, tmp_path):
     assert "are outside the range of pixels" in again.stderr
 
 
-def test_questions_and_refusals_have_their_exit_codes(dfs, tmp_path):
+def test_ambiguous_and_invalid_files_have_exit_codes(dfs, tmp_path):
     class Hostile:
         def __reduce__(self):
             return print, ("run",)
@@ -47,12 +47,12 @@ def test_questions_and_refusals_have_their_exit_codes(dfs, tmp_path):
     assert not out.exists()
 
 
-def test_flags_of_the_other_kind_are_refused(dfs, tmp_path):
+def test_flags_for_the_other_kind_of_source_are_refused(dfs, tmp_path):
     assert (
-        "--size applies to folders of videos only"
+        "--size applies only to folders of videos"
         in dfs("import", save(tmp_path, CLIPS), tmp_path / "o.h5", "--size", "8").stderr
     )
     (tmp_path / "v").mkdir()
     outcome = dfs("import", tmp_path / "v", tmp_path / "o.h5", "--layout", "NTCHW")
     assert outcome.code == 2
-    assert "--layout applies to files only" in outcome.stderr
+    assert "--layout applies only to files" in outcome.stderr

@@ -5,7 +5,7 @@ import pytest
 from tests.cli.conftest import write_store
 
 
-def test_the_document_has_what_the_design_promises(dfs, store):
+def test_the_document_has_the_promised_keys(dfs, store):
     outcome = dfs("inspect", store, "--json")
     assert outcome.code == 0
     content = outcome.document
@@ -35,7 +35,7 @@ def test_the_document_has_what_the_design_promises(dfs, store):
 
 
 @pytest.mark.parametrize(("dtype", "itemsize"), [("float32", 4), ("float16", 2), ("uint8", 1)])
-def test_the_text_says_what_it_costs(dfs, tmp_path, dtype, itemsize):
+def test_the_text_shows_the_sizes(dfs, tmp_path, dtype, itemsize):
     path = write_store(tmp_path / "s.zarr", dtype)
     text = dfs("inspect", path).stdout
     assert f"{path}: 3 clips of 8x6x5, 3 classes, 9 key frames" in text
@@ -50,7 +50,7 @@ def test_quiet_is_one_line_and_verbose_shows_provenance(dfs, store):
     assert '"dataset": "made-up"' in dfs("inspect", store, "-v").stdout
 
 
-def test_many_classes_are_cut_unless_verbose(dfs, tmp_path):
+def test_many_classes_are_abridged_unless_verbose(dfs, tmp_path):
     import numpy as np
 
     from dfs_store import StoreWriter
@@ -67,11 +67,11 @@ def test_many_classes_are_cut_unless_verbose(dfs, tmp_path):
     assert "class029" in dfs("inspect", tmp_path / "s.h5", "-v").stdout
 
 
-def test_a_store_in_another_layout_is_read_on_the_general_path_until_it_is_converted(dfs, store, tmp_path):
+def test_a_store_with_a_different_chunk_layout_is_read_generally_until_converted(dfs, store, tmp_path):
     compressed, back = tmp_path / f"gzip{store.suffix}", tmp_path / f"back{store.suffix}"
     assert dfs("convert", store, compressed, "--compression", "gzip").code == 0
     assert dfs("inspect", compressed, "--json").document["read_path"] == "general"
-    assert "general: compressed, or laid out by another tool" in dfs("inspect", compressed).stdout
+    assert "general: compressed or laid out by another tool" in dfs("inspect", compressed).stdout
     assert dfs("verify", compressed).code == 0
     assert dfs("convert", compressed, back).code == 0
     assert dfs("inspect", back, "--json").document["read_path"] == "fast"

@@ -1,4 +1,4 @@
-"""Lists as datasets, and folders of any layout, from the command line: prepared, condensed, tested on."""
+"""Lists and folders as datasets, which commands prepare, condense and test on."""
 
 import pytest
 
@@ -17,7 +17,7 @@ def _cache(tmp_path, monkeypatch):
 
 @pytest.fixture
 def lists(tmp_path):
-    """Two lists beside a folder of videos, with numbers for classes, and the names of the classes."""
+    """Writes two lists beside a folder of videos, with class numbers and class names."""
     make_folder(tmp_path / "videos", ("x", "y"), clips=2)
     for part, clip in (("train", 0), ("test", 1)):
         rows = [f"{name}/clip{clip}.avi {label}\n" for label, name in enumerate("xy")]
@@ -58,7 +58,7 @@ def test_a_store_made_from_a_list_is_tested_on_its_test_list(dfs, lists):
     assert dfs("motion", out, "--root", lists / "videos", "-q").code == 0
 
 
-def test_without_test_clips_evaluate_says_what_to_do(dfs, lists):
+def test_without_test_clips_the_error_says_what_to_do(dfs, lists):
     out = lists / "s.zarr"
     root = ("--root", lists / "videos")
     assert condensed(dfs, "--dataset", lists / "train.txt", *root, "--out", out).code == 0
@@ -74,7 +74,7 @@ def test_without_test_clips_evaluate_says_what_to_do(dfs, lists):
     assert "--hold-out 0.2" in outcome.stderr
 
 
-def test_paths_with_spaces_and_other_folders(dfs, tmp_path, monkeypatch):
+def test_paths_with_spaces_and_in_other_folders(dfs, tmp_path, monkeypatch):
     (tmp_path / "other").mkdir()
     make_folder(tmp_path / "my clips" / "train", clips=1)
     make_folder(tmp_path / "my clips" / "test", clips=1)
@@ -90,7 +90,7 @@ def test_paths_with_spaces_and_other_folders(dfs, tmp_path, monkeypatch):
     assert dfs("evaluate", "../s.zarr", "--dataset", "../moved", *QUICK).code == 0
 
 
-def test_a_list_is_shown_and_prepared(dfs, lists):
+def test_a_list_is_described_and_prepared(dfs, lists):
     (lists / "train.txt").write_text("x/clip0.avi 0\ny/clip0.avi 1\ny/clip0.avi 1\ny/gone.avi 1\n")
     words = (lists / "train.txt", "--root", lists / "videos", "--test-list", lists / "test.txt")
     shown = dfs("datasets", "info", *words)
@@ -104,7 +104,7 @@ def test_a_list_is_shown_and_prepared(dfs, lists):
     assert prepared[0]["remarks"] == ["1 repeated row in train.txt skipped"]
 
 
-def test_other_labels_are_other_clips(dfs, lists):
+def test_different_labels_are_different_clips(dfs, lists):
     words = ("datasets", "prepare", lists / "train.txt", "--root", lists / "videos", *SMALL, "--json")
     first = dfs(*words).document["parts"][0]["path"]
     (lists / "train.txt").write_text("x/clip0.avi 1\ny/clip0.avi 0\n")
@@ -113,7 +113,7 @@ def test_other_labels_are_other_clips(dfs, lists):
     assert folder["path"] != first
 
 
-def test_what_is_passed_over_is_said_by_every_command(dfs, tmp_path):
+def test_every_command_reports_ignored_files(dfs, tmp_path):
     folder = make_folder(tmp_path / "videos", clips=1)
     (folder / "left/notes.foo").touch()
     said = "1 other file skipped: .foo (1)"
@@ -122,7 +122,7 @@ def test_what_is_passed_over_is_said_by_every_command(dfs, tmp_path):
     assert said in condensed(dfs, "--dataset", folder, "--out", tmp_path / "s.zarr").stderr
 
 
-def test_the_layout_may_be_insisted_on(dfs, tmp_path):
+def test_the_folder_layout_can_be_forced(dfs, tmp_path):
     for name in ("bus", "train"):
         make_video(tmp_path / "videos" / name / "1.avi")
     words = ("--dataset", tmp_path / "videos", "--out", tmp_path / "s.zarr")
@@ -140,9 +140,9 @@ def test_the_layout_may_be_insisted_on(dfs, tmp_path):
     assert "Did you mean 'classes'?" in wrong.stderr
 
 
-def test_split_explains_itself(dfs, tmp_path):
+def test_an_invalid_split_is_explained(dfs, tmp_path):
     outcome = dfs("datasets", "prepare", "ucf101", "--split", "train")
     said = " ".join(outcome.stderr.replace("│", " ").split())
     assert outcome.code == 2
-    assert "number of the official split, 1 to 3, got 'train'; commands that take one part" in said
+    assert "number of an official split, 1 to 3, got 'train'; commands that use one part" in said
     assert "--part" in said

@@ -1,4 +1,4 @@
-"""`dfs merge` joins stores and names what does not fit."""
+"""`dfs merge` joins stores, and reports those that do not match."""
 
 from dfs_store import open_store
 from tests.cli.conftest import write_store
@@ -18,7 +18,7 @@ def test_two_stores_become_one(dfs, tmp_path):
     assert open_store(out).dtype == "float16"
 
 
-def test_image_files_are_called_by_their_encoding(dfs, tmp_path):
+def test_the_text_names_the_encoding(dfs, tmp_path):
     for num_clips, name in ((3, "a"), (5, "b")):
         write_store(tmp_path / f"{name}.zarr", dtype="uint8", num_clips=num_clips)
         dfs("convert", tmp_path / f"{name}.zarr", tmp_path / f"{name}.h5", "--encoding", "webp:90")

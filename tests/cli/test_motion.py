@@ -1,4 +1,4 @@
-"""`dfs motion` on a store of real clips: its motion is the motion of the real ones."""
+"""`dfs motion` on a store of real clips, whose motion equals that of the dataset."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ def store(dfs, tmp_path):
     return path
 
 
-def test_all_real_clips_move_as_all_real_clips_do(dfs, store, tmp_path):
+def test_all_real_clips_move_like_themselves(dfs, store, tmp_path):
     picture = tmp_path / "flow.png"
     found = dfs("motion", store, "--out", picture, "--json").document
     assert found["schema"] == "dfs.motion/1"
@@ -32,11 +32,11 @@ def test_all_real_clips_move_as_all_real_clips_do(dfs, store, tmp_path):
     assert "+1.000" in text
 
 
-def test_a_picture_that_cannot_be_written_is_refused_before_anything_is_computed(dfs, store, tmp_path):
+def test_an_unwritable_picture_is_refused_before_anything_is_computed(dfs, store, tmp_path):
     (tmp_path / "mine.png").write_bytes(b"precious")
     for name, said in (
         ("no/flow.png", "does not exist"),
-        ("flow.nonsense", "must end in .png or .jpg or .jpeg"),
+        ("flow.nonsense", "must end in .png, .jpg or .jpeg"),
         ("s.zarr/flow.png", "is inside the store"),
         ("mine.png", "add --overwrite"),
     ):
@@ -49,7 +49,7 @@ def test_a_picture_that_cannot_be_written_is_refused_before_anything_is_computed
     assert (tmp_path / "mine.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_a_store_that_names_no_dataset_says_which_flag_helps(dfs, tmp_path):
+def test_without_a_recorded_dataset_the_error_names_the_flag(dfs, tmp_path):
     from dfs_store import StoreWriter
 
     with StoreWriter(tmp_path / "x.h5", num_frames=2, frame_shape=(3, 8, 8), class_names=["a"]) as writer:

@@ -1,4 +1,4 @@
-"""Did you mean: of datasets, methods, networks, classes, settings, commands and flags."""
+"""Suggestions for mistyped datasets, methods, networks, classes, settings, commands and flags."""
 
 import pytest
 
@@ -16,7 +16,7 @@ def test_the_nearest_name(typed, meant):
     )
 
 
-def test_a_known_name_passes_and_many_are_not_all_listed():
+def test_a_known_name_is_accepted_and_long_lists_are_abridged():
     names = [f"class {number}" for number in range(400)]
     assert known_name("class 7", names, "--classes") == "class 7"
     with pytest.raises(SettingsError, match=r"and 380 more, got 'clas 399'. Did you mean 'class 399'\?"):
@@ -38,20 +38,20 @@ TYPED = [
 
 
 @pytest.mark.parametrize(("words", "code", "meant"), TYPED, ids=[words for words, _, _ in TYPED])
-def test_a_mistyped_name_is_answered_with_the_one_meant(dfs, tmp_path, monkeypatch, words, code, meant):
+def test_a_mistyped_name_gets_a_suggestion(dfs, tmp_path, monkeypatch, words, code, meant):
     monkeypatch.chdir(tmp_path)
     done = dfs(*words.split())
     assert done.code == code
     assert f"Did you mean {meant}?" in " ".join(done.stderr.replace("│", " ").split())
 
 
-def test_a_mistyped_flag_is_answered_with_those_near(dfs):
+def test_a_mistyped_flag_gets_suggestions(dfs):
     said = " ".join(dfs("condense", "--datset", "x").stderr.replace("│", " ").split())
     assert "--datset" in said
     assert "--dataset" in said
 
 
-def test_a_mistyped_class_of_a_folder(dfs, tmp_path):
+def test_a_mistyped_class_gets_a_suggestion(dfs, tmp_path):
     for name in ("PullUps", "PushUps"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "a.avi").touch()
@@ -62,7 +62,7 @@ def test_a_mistyped_class_of_a_folder(dfs, tmp_path):
     assert "Did you mean 'PullUps'?" in done.stderr
 
 
-def test_version_prints_what_a_bug_report_needs(dfs):
+def test_version_prints_the_versions_for_a_bug_report(dfs):
     done = dfs("--version")
     assert done.code == 0
     for name in ("dfs-store 0.", "python ", "system ", "torch ", "zarr ", "h5py ", "av ", "numpy "):

@@ -1,4 +1,4 @@
-"""From a clone to pictures, a report and a trained model, with the README's own lines."""
+"""Runs the README's commands, from a clone to pictures, a report and a trained model."""
 
 import re
 import shlex
@@ -7,7 +7,7 @@ from pathlib import Path
 from PIL import Image
 
 README = (Path(__file__).parent.parent.parent / "README.md").read_text(encoding="utf-8")
-# What takes a minute in the README takes seconds here; the words are the README's otherwise.
+# Settings that make the README's commands finish in seconds; the rest is unchanged.
 SHORTER = {
     "condense": "--iterations 5 --batch-real 2 --classes bowing,kicking,waving",
     "evaluate": "--batch-size 4 --protocol strict",
@@ -20,7 +20,7 @@ def lines_under(head):
 
 
 def dfs_lines():
-    """The commands that a newcomer types, in the README's order."""
+    """Returns the commands that a newcomer types, in the README's order."""
     (first,) = (line for line in lines_under("Try it") if "dfs condense" in line)
     typed = [part.strip().removeprefix(".venv/bin/") for part in first.split("&&")]
     typed += [line.partition("  #")[0] for line in lines_under("Look at it")]
@@ -46,7 +46,7 @@ def test_the_readme_leads_to_a_sheet_a_film_a_report_and_a_trained_model(tmp_pat
     assert "1 evaluation;" in said[5]
     evaluation = re.search(r'id="evaluation".*?</section>', (tmp_path / "figures.html").read_text(), re.S)[0]
     assert re.search(r"\d+\.\d", evaluation)
-    # Every command that the run proposes to go on with is a command.
+    # Every command that the run suggests exists.
     proposed = re.findall(r"(?:next: |      )dfs (\w+)", said[0])
     assert proposed == ["inspect", "preview", "report", "evaluate"]
     assert all(dfs(command, "--help").code == 0 for command in proposed)

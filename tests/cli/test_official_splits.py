@@ -1,4 +1,4 @@
-"""`dfs evaluate` on datasets with official splits: never on clips that a store was made from."""
+"""`dfs evaluate` with official splits never tests on clips that a store was made from."""
 
 import json
 
@@ -15,7 +15,7 @@ CLASSES = ("Archery", "Biking")
 
 @pytest.fixture(scope="module")
 def ucf(tmp_path_factory):
-    """UCF101 in miniature: two classes; the training clips of one split are the test clips of the other."""
+    """Makes a small UCF101 of two classes, whose splits train on each other's test clips."""
     root = tmp_path_factory.mktemp("ucf")
     lists = root / "ucfTrainTestlist"
     lists.mkdir()
@@ -43,7 +43,7 @@ def condensed(dfs, ucf, tmp_path, monkeypatch):
     return make
 
 
-def test_a_store_is_tested_on_the_split_that_it_was_made_from_alone(dfs, ucf, condensed):
+def test_a_store_is_only_tested_on_the_split_it_was_made_from(dfs, ucf, condensed):
     for flags, split in (((), 1), (("--split", "2"), 2)):
         store = condensed(*flags, name=f"{split}.zarr")
         with open_store(store) as opened:
@@ -57,7 +57,7 @@ def test_a_store_is_tested_on_the_split_that_it_was_made_from_alone(dfs, ucf, co
         assert dfs("evaluate", store, "--root", ucf, *QUICK, "--split", split, "--overwrite").code == 0
 
 
-def test_an_unknown_split_must_be_declared_and_the_result_says_so(dfs, ucf, tmp_path, monkeypatch):
+def test_an_unrecorded_split_must_be_declared_which_the_result_records(dfs, ucf, tmp_path, monkeypatch):
     monkeypatch.setenv("DFS_CACHE", str(tmp_path / "cache"))
     store = tmp_path / "imported.zarr"
     provenance = {"method": "imported", "dataset": "ucf101"}
@@ -86,7 +86,7 @@ def test_an_unknown_split_must_be_declared_and_the_result_says_so(dfs, ucf, tmp_
     assert (test["split"], test["split_declared"]) == (2, True)
 
 
-def test_a_merged_store_is_evaluated_though_its_classes_come_in_another_order(dfs, ucf, condensed, tmp_path):
+def test_a_merged_store_with_reordered_classes_is_evaluated(dfs, ucf, condensed, tmp_path):
     parts = [condensed("--classes", name, name=f"{name}.zarr") for name in CLASSES[::-1]]
     merged = tmp_path / "merged.zarr"
     assert dfs("merge", *parts, merged).code == 0
@@ -97,7 +97,7 @@ def test_a_merged_store_is_evaluated_though_its_classes_come_in_another_order(df
     assert found["test"]["split"] == 1
 
 
-def test_every_run_draws_random_starts_of_its_own(dfs, ucf, condensed, tmp_path):
+def test_every_run_draws_its_own_random_starts(dfs, ucf, condensed, tmp_path):
     store = condensed()
     words = ("evaluate", store, "--root", ucf, "--epochs", "0", "--device", "cpu", "--runs", "2")
     assert dfs(*words, "-q").code == 0

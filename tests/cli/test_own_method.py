@@ -1,4 +1,4 @@
-"""A method of the user's own, named in one place, through every command."""
+"""A custom method works with every command."""
 
 import json
 import re
@@ -99,7 +99,7 @@ def test_one_name_is_enough_for_every_command(dfs, folder, name):
     assert row["method"] == name
 
 
-def test_what_a_record_uses_and_refuses(dfs, folder):
+def test_settings_that_a_record_uses_and_refuses(dfs, folder):
     def make(**changes):
         return CondenseConfig(out="t.zarr", dataset="moving-shapes", vpc=1, method="own_toy:TOY", **changes)
 
@@ -116,13 +116,13 @@ def test_what_a_record_uses_and_refuses(dfs, folder):
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("own_toy:missing", "cannot import missing from 'own_toy'.*write module:function"),
+        ("own_toy:missing", "cannot import missing from 'own_toy'.*write it as module:function"),
         ("nowhere_at_all:f", "ModuleNotFoundError"),
         ("own_toy:NUMBER", "must name a function or a Method, got int"),
         ("herdin", "Did you mean 'herding'"),
     ],
 )
-def test_a_name_of_nothing(folder, name, said):
+def test_a_name_that_cannot_be_imported(folder, name, said):
     with pytest.raises(SettingsError, match=said):
         CondenseConfig(out="t.zarr", dataset="moving-shapes", vpc=1, method=name)
 
@@ -141,7 +141,7 @@ def test_a_name_of_nothing(folder, name, said):
         ("LIST", "raised TypeError: run must return a Condensed, got list"),
     ],
 )
-def test_what_a_user_got_wrong_is_named_and_no_bug_of_ours(dfs, folder, name, said):
+def test_errors_in_user_code_are_not_reported_as_our_bugs(dfs, folder, name, said):
     name = f"own_toy:{name}"
     outcome = dfs("condense", *DATA, "--vpc", "2", "--method", name, "--out", "t.zarr", "-q")
     assert outcome.code in (2, 3)
@@ -150,7 +150,7 @@ def test_what_a_user_got_wrong_is_named_and_no_bug_of_ours(dfs, folder, name, sa
     assert not left
 
 
-def test_a_record_of_settings_that_do_not_exist():
+def test_a_record_with_unknown_settings():
     with pytest.raises(SettingsError, match="must be fields of CondenseConfig, got learning_rate"):
         Method(run=print, settings=("learning_rate",))
     with pytest.raises(SettingsError, match="dtype must be one of float32, float16, uint8, got 'int8'"):

@@ -1,4 +1,4 @@
-"""dfs preview, typed."""
+"""`dfs preview`."""
 
 import io
 import json
@@ -15,7 +15,7 @@ from tests.cli.conftest import write_store
 
 @pytest.fixture
 def inserted(tmp_path):
-    """A store of 40 clips in 4 classes that says when its key frames were inserted."""
+    """Writes a store of 40 clips in 4 classes that records when key frames were inserted."""
     config = {"iterations": 100, "warmup": 0.2, "cooldown": 0.2, "insertion": True, "epsilon": 0.0}
     attributes = {"provenance": {"method": "dfs", "dataset": "made-up", "vpc": 10, "config": config}}
     path = tmp_path / "inserted.zarr"
@@ -43,7 +43,7 @@ def test_a_sheet(dfs, store, tmp_path):
     assert _size(out)[0] >= 480
 
 
-def test_many_clips_take_pages(dfs, inserted, tmp_path):
+def test_many_clips_are_drawn_on_several_pages(dfs, inserted, tmp_path):
     done = dfs("preview", inserted, "--out", tmp_path / "s.png", "--rows", 15, "--json")
     assert [file.rpartition("/")[2] for file in done.document["files"]] == [
         "s-01.png",
@@ -102,7 +102,7 @@ def test_the_last_frame_has_no_flow(dfs, inserted, tmp_path):
     right = (abs(pixels - 255).sum(-1) > 0).any(0).nonzero()[0].max()
     column = (pixels[:, right - 60 : right - 10] != 255).any(-1)
     rows = np.flatnonzero(column.all(1))
-    assert np.ptp(rows) < 140  # the tile of the last frame; below it nothing
+    assert np.ptp(rows) < 140  # the tile of the last frame, with nothing below it
 
 
 def test_the_cosine_map_reads_the_log_of_the_run(dfs, inserted, tmp_path):
@@ -130,7 +130,7 @@ def test_the_cosine_map_reads_the_log_of_the_run(dfs, inserted, tmp_path):
     log.rename(tmp_path / "other.zarr.events.jsonl")
     stale = dfs("preview", tmp_path / "other.zarr", "--kind", "cosine", "--out", tmp_path / "e.png")
     assert stale.code == 2
-    assert "is the log of another store" in stale.stderr
+    assert "is the log of a different store" in stale.stderr
     gone = dfs("preview", inserted, "--kind", "cosine", "--out", tmp_path / "d.png")
     assert gone.code == 3
     assert "--events" in gone.stderr
@@ -152,8 +152,8 @@ def test_clips_are_chosen_by_class_and_number(dfs, inserted, tmp_path, words, cl
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--out", "s.jpeg"], "must end in .png or .pdf or .gif or .mp4"),
-        (["--out", "s.png", "--kind", "film"], "--out of a film must end in .gif or .mp4"),
+        (["--out", "s.jpeg"], "must end in .png, .pdf, .gif or .mp4"),
+        (["--out", "s.png", "--kind", "film"], "--out for a film must end in .gif or .mp4"),
         (["--out", "s.png", "--kind", "timelin"], "Did you mean 'timeline'?"),
         (["--out", "s.png", "--rebuilt", "dimm"], "Did you mean 'dim'?"),
         (["--out", "s.png", "--theme", "drak"], "Did you mean 'dark'?"),
@@ -170,7 +170,7 @@ def test_clips_are_chosen_by_class_and_number(dfs, inserted, tmp_path, words, cl
         (["--out", "s.gif", "--fps", "0"], "--fps must be between 0.1 and 60"),
     ],
 )
-def test_wrong_words_are_answered(dfs, inserted, tmp_path, monkeypatch, words, message):
+def test_invalid_options_are_refused(dfs, inserted, tmp_path, monkeypatch, words, message):
     monkeypatch.chdir(tmp_path)
     done = dfs("preview", inserted, *words)
     assert done.code == 2
@@ -189,7 +189,7 @@ def test_advice_fits_the_method(dfs, tmp_path, kind):
     assert "--watch" not in outcome.stderr
 
 
-def test_a_store_that_does_not_say_has_no_timeline(dfs, tmp_path):
+def test_a_store_without_insertion_steps_has_no_timeline(dfs, tmp_path):
     done = dfs("preview", write_store(tmp_path / "s.zarr"), "--kind", "timeline", "--out", tmp_path / "t.png")
     assert done.code == 2
     assert "no key frame was inserted" in done.stderr
@@ -218,7 +218,7 @@ def test_the_nearest_real_clip_of_a_real_clip_is_itself(dfs, tmp_path):
         {"vpc": {"a": 1}, "method": ["dfs"]},
     ],
 )
-def test_a_provenance_of_another_kind_is_no_reason_to_fail(dfs, tmp_path, command, provenance):
+def test_an_unusual_provenance_is_tolerated(dfs, tmp_path, command, provenance):
     path = tmp_path / "s.h5"
     attributes = {"provenance": provenance, "fps": 1e9}
     with StoreWriter(
@@ -230,11 +230,11 @@ def test_a_provenance_of_another_kind_is_no_reason_to_fail(dfs, tmp_path, comman
     assert done.code == 0, done.stderr
 
 
-def test_pages_appear_together_or_not_at_all(dfs, tmp_path):
+def test_all_pages_are_written_or_none(dfs, tmp_path):
     path = write_store(tmp_path / "s.zarr", num_clips=9)
     (shard,) = (file for file in (path / "key_frames").rglob("c*") if file.is_file())
     data = bytearray(shard.read_bytes())
-    data[20 * 3 * 6 * 5 * 4 + 3] ^= 255  # of a late clip
+    data[20 * 3 * 6 * 5 * 4 + 3] ^= 255  # in one of the last clips
     shard.write_bytes(data)
     done = dfs("preview", path, "--rows", 2, "--out", tmp_path / "p.png")
     assert done.code == 3
@@ -247,7 +247,7 @@ def test_pages_of_an_earlier_picture_are_named(dfs, inserted, tmp_path):
     assert "p-03.png (and 1 more) looks like a page of an earlier picture" in done.stderr
 
 
-def test_a_name_too_long_for_the_disk_is_no_bug(dfs, inserted, tmp_path):
+def test_a_file_name_that_is_too_long_is_not_reported_as_a_bug(dfs, inserted, tmp_path):
     done = dfs("preview", inserted, "--out", tmp_path / ("x" * 300 + ".png"))
     assert done.code == 2
     assert "too long" in done.stderr
@@ -261,7 +261,7 @@ def _made(dfs, out, *flags):
     return out
 
 
-def test_a_film_of_the_making(dfs, tmp_path):
+def test_a_film_of_how_a_store_was_made(dfs, tmp_path):
     store = _made(dfs, tmp_path / "s.zarr", "--snapshots", 4)
     out = tmp_path / "making.gif"
     done = dfs("preview", store, "--making", "--out", out, "--fps", 4, "--json")
@@ -272,7 +272,7 @@ def test_a_film_of_the_making(dfs, tmp_path):
         for number in range(film.n_frames):
             film.seek(number)
             pictures.append((np.asarray(film.convert("RGB")), film.info["duration"]))
-    assert len(pictures) == 4  # the first and the last are held, which a GIF says as a duration
+    assert len(pictures) == 4  # the first and last are shown longer, which a GIF stores as a duration
     assert [duration for _, duration in pictures] == [750, 250, 250, 2000]
     cursors = [_cursor(picture) for picture, _ in pictures]
     assert cursors == sorted(set(cursors))
@@ -282,12 +282,12 @@ def test_a_film_of_the_making(dfs, tmp_path):
 
 
 def _cursor(picture):
-    """Where the mark of the present stands on the bar of steps."""
+    """Returns where the bar of steps marks the current step."""
     dark = (picture[38] < 60).all(-1)  # a row of pixels just above the bar
     return int(np.flatnonzero(dark).mean())
 
 
-def test_a_film_of_the_making_needs_snapshots(dfs, tmp_path, inserted):
+def test_a_film_of_how_a_store_was_made_needs_snapshots(dfs, tmp_path, inserted):
     done = dfs("preview", inserted, "--making", "--out", tmp_path / "m.gif")
     assert done.code == 3
     assert "condense with --snapshots N" in done.stderr
@@ -295,12 +295,12 @@ def test_a_film_of_the_making_needs_snapshots(dfs, tmp_path, inserted):
     done = dfs("preview", store, "--making", "--out", tmp_path / "m.gif", "--clips", 1)
     assert (done.code, "contain only the clips 0, 2, not 1" in done.stderr) == (2, True)
     done = dfs("preview", store, "--making", "--out", tmp_path / "m.png")
-    assert (done.code, "--out of --making must end in .gif or .mp4" in done.stderr) == (2, True)
+    assert (done.code, "--out for --making must end in .gif or .mp4" in done.stderr) == (2, True)
     done = dfs("preview", store, "--making", "--out", tmp_path / "m.gif", "--kind", "film")
     assert (done.code, "--making cannot be combined with --kind" in done.stderr) == (2, True)
 
 
-def test_a_row_per_store(dfs, tmp_path):
+def test_one_row_per_store(dfs, tmp_path):
     stores = [_made(dfs, tmp_path / "usual.zarr"), _made(dfs, tmp_path / "bare.zarr", "--cooldown", 0)]
     done = dfs("preview", *stores, "--out", tmp_path / "rows.png", "--json")
     assert done.code == 0, done.stderr
@@ -313,10 +313,10 @@ def test_a_row_per_store(dfs, tmp_path):
     assert dfs("preview", *stores, "--out", tmp_path / "rows.png").code == 2
 
 
-def test_rows_need_clips_of_one_shape_and_the_same_classes(dfs, tmp_path, inserted, store):
+def test_rows_need_equal_shapes_and_classes(dfs, tmp_path, inserted, store):
     done = dfs("preview", inserted, store, "--out", tmp_path / "r.png")
     assert (done.code, "all stores must have clips of the same shape, got 6x8x8" in done.stderr) == (2, True)
     done = dfs("preview", inserted, store, "--out", tmp_path / "r.png", "--clips", 39)
     assert (done.code, "is number 10 of class 'd', but" in done.stderr) == (2, True)
     done = dfs("preview", inserted, store, "--out", tmp_path / "r.gif")
-    assert (done.code, "--out of a picture of 2 stores must end in .png or .pdf" in done.stderr) == (2, True)
+    assert (done.code, "--out for a picture of 2 stores must end in .png or .pdf" in done.stderr) == (2, True)

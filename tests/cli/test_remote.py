@@ -3,7 +3,7 @@
 from tests.cli.conftest import write_store
 
 
-def test_looking_at_and_repairing_a_remote_store(dfs, bucket):
+def test_inspecting_and_repairing_a_remote_store(dfs, bucket):
     url = f"{bucket}/s.zarr"
     write_store(url)
     described = dfs("inspect", url, "--json").document
@@ -40,6 +40,6 @@ def test_condensing_to_a_url(dfs, bucket, tmp_path, monkeypatch):
     assert dfs(*command, "--out", f"{bucket}/shapes.zarr").code == 2
     assert dfs(*command, "--out", "s3://no-bucket/s.h5").code == 2
     assert "intact" in dfs("verify", f"{bucket}/shapes.zarr").stdout
-    (log,) = (tmp_path / "here").iterdir()  # nothing stays in the working folder but the log of the run
+    (log,) = (tmp_path / "here").iterdir()  # only the log of the run remains in the working folder
     assert log.name.startswith("shapes.zarr.")
     assert log.name.endswith(".events.jsonl")

@@ -1,4 +1,4 @@
-"""`dfs repair` says what it saved and what it left out."""
+"""`dfs repair` prints what it saved and what it left out."""
 
 import json
 
@@ -6,7 +6,7 @@ from tests.format.copying.test_repair import flip_frame
 from tests.format.making import content
 
 
-def test_the_command_says_what_it_left_out(tmp_path, dfs):
+def test_the_command_lists_the_clips_left_out(tmp_path, dfs):
     path, out = tmp_path / "s.zarr", tmp_path / "saved.h5"
     content().write(path)
     flip_frame(path, 0)

@@ -1,4 +1,4 @@
-"""dfs report, typed."""
+"""`dfs report`."""
 
 import json
 import re
@@ -49,7 +49,7 @@ def test_evaluations_beside_the_store_are_shown_and_stale_ones_named(dfs, tmp_pa
     done = dfs("report", store, "--out", tmp_path / "s.html", "--json")
     assert done.document["results"] == ["s.zarr.good.json"]
     old, part = done.document["results_left_out"]
-    assert old == "s.zarr.old.json (of an earlier store at this path)"
+    assert old == "s.zarr.old.json (made from an earlier store at this path)"
     assert part.startswith("s.zarr.part.json (incomplete: top1.mean must be a percentage")
     page = (tmp_path / "s.html").read_text()
     assert "40.0 ± 1.0 %" in page
@@ -74,7 +74,7 @@ def test_evaluations_beside_the_store_are_shown_and_stale_ones_named(dfs, tmp_pa
         (result(model=["x"]), 3, "model must be a string"),
     ],
 )
-def test_results_that_are_none_are_refused(dfs, tmp_path, text, code, message):
+def test_invalid_results_are_refused(dfs, tmp_path, text, code, message):
     store, file = write_store(tmp_path / "s.zarr"), tmp_path / "r.json"
     if text is not None:
         file.write_text(text)
@@ -84,7 +84,7 @@ def test_results_that_are_none_are_refused(dfs, tmp_path, text, code, message):
     assert not (tmp_path / "s.html").exists()
 
 
-def test_a_damaged_store_is_reported_as_such(dfs, tmp_path):
+def test_the_page_of_a_damaged_store_lists_the_damage(dfs, tmp_path):
     store = write_store(tmp_path / "s.zarr")
     (shard,) = (file for file in (store / "key_frames").rglob("c*") if file.is_file())
     data = bytearray(shard.read_bytes())
@@ -97,7 +97,7 @@ def test_a_damaged_store_is_reported_as_such(dfs, tmp_path):
     assert "clip 0 (a), position 0" in page
 
 
-def test_of_many_clips_some_of_each_class_are_shown(dfs, tmp_path):
+def test_some_clips_of_each_class_are_shown_if_there_are_many(dfs, tmp_path):
     path = tmp_path / "s.h5"
     with StoreWriter(path, num_frames=4, frame_shape=(3, 4, 4), class_names=["a", "b"]) as writer:
         for clip in range(500):

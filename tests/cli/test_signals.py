@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM end a real run between two steps, with a checkpoint to go on from."""
+"""Ctrl-C and SIGTERM stop a real run between two steps, and leave a checkpoint."""
 
 import signal
 import subprocess
@@ -31,7 +31,7 @@ def start(out, *words):
 def test_one_signal_saves_a_checkpoint_that_resumes(tmp_path, number, code):
     out = tmp_path / "s.zarr"
     process = start(out, "--iterations", "100000")
-    for line in process.stderr:  # the first step has been shown: the run is under way
+    for line in process.stderr:  # once the first step is shown, the run is in progress
         if "condense: 1/" in line:
             break
     process.send_signal(number)
@@ -41,8 +41,8 @@ def test_one_signal_saves_a_checkpoint_that_resumes(tmp_path, number, code):
     assert "Traceback" not in said
     assert {path.name for path in tmp_path.iterdir()} == {"s.zarr.checkpoint.npz", "s.zarr.events.jsonl"}
     if number != signal.SIGINT:
-        return  # what comes after is the same for all
-    # The settings decide the result, so the same ones must be given to go on.
+        return  # the rest is the same for all signals
+    # The settings determine the result, so a resumed run must repeat them.
     again = start(out, "--iterations", "3", "--resume")
     _, said = again.communicate(timeout=120)
     assert again.returncode == 2

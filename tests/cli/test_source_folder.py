@@ -1,4 +1,4 @@
-"""Stores of a user's folder: they work from any working folder, after a move, and as copies."""
+"""Stores made from a folder work from any working folder, after a move, and as copies."""
 
 import json
 
@@ -13,7 +13,7 @@ QUICK = ("--epochs", "0", "--runs", "1", "--protocol", "strict", "--device", "cp
 
 @pytest.fixture
 def project(tmp_path, monkeypatch):
-    """A folder with videos in it, as the working folder."""
+    """Makes a folder of videos the working folder."""
     folder = tmp_path / "project"
     for part in ("train", "test"):
         for name in ("one", "two"):
@@ -44,7 +44,7 @@ def test_a_store_works_from_any_folder_and_moves_with_its_videos(dfs, project, m
         assert dfs("evaluate", copy, *QUICK).code == 0
 
 
-def test_missing_videos_are_answered_with_where_they_were_looked_for(dfs, project):
+def test_the_error_about_missing_videos_names_the_searched_folders(dfs, project):
     assert dfs("condense", "--dataset", "my videos", *SMALL, "--out", "s.zarr").code == 0
     (project / "my videos").rename(project / "moved")
     for command in (("evaluate", "s.zarr", *QUICK), ("motion", "s.zarr")):
@@ -55,7 +55,7 @@ def test_missing_videos_are_answered_with_where_they_were_looked_for(dfs, projec
     assert dfs("evaluate", "s.zarr", *QUICK, "--dataset", "moved").code == 0
 
 
-def test_nothing_that_is_sent_away_names_a_folder_of_this_machine(dfs, project):
+def test_shared_files_do_not_contain_local_paths(dfs, project):
     assert dfs("condense", "--dataset", project / "my videos", *SMALL, "--out", project / "s.zarr").code == 0
     assert dfs("evaluate", project / "s.zarr", *QUICK).code == 0
     assert dfs("report", project / "s.zarr", "--out", "r.html").code == 0

@@ -1,4 +1,4 @@
-"""Several processes share the classes: a dead one ends the run, which goes on with another number of them."""
+"""Processes share the classes. If one dies, the run ends, and can continue on more or fewer processes."""
 
 import os
 import re
@@ -17,7 +17,7 @@ RUN = shlex.split(
     "--batch-real 2 --device cpu --seed 3 --checkpoint-every 1 "
     "--insert-every 0.5 --evidence mean --epsilon 0.3 --out"
 )
-# One thread each: how many there are may change the last bit of a convolution.
+# One thread each, since their number can change the last bit of a convolution.
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 
 
@@ -42,7 +42,7 @@ def children_of(pid):
         return [int(child) for child in file.read().split()]
 
 
-def test_a_rank_alone_speaks(dfs, tmp_path, monkeypatch):
+def test_a_single_process_prints_even_if_a_rank_is_set(dfs, tmp_path, monkeypatch):
     monkeypatch.setenv("RANK", "3")  # a scheduler's
     monkeypatch.setenv("LOCAL_RANK", "1")
     random = ["--dataset", "moving-shapes", "--vpc", "1", "--method", "random", "--classes", "fast,slow"]
@@ -51,7 +51,7 @@ def test_a_rank_alone_speaks(dfs, tmp_path, monkeypatch):
     assert "random.zarr: 16 key frames" in outcome.stdout
 
 
-def test_a_run_on_two_processes_dies_and_goes_on_with_three(tmp_path):
+def test_a_run_on_two_processes_dies_and_continues_on_three(tmp_path):
     out = tmp_path / "together.zarr"
     checkpoint = tmp_path / "together.zarr.checkpoint.npz"
     run = start(2, out)
@@ -69,7 +69,7 @@ def test_a_run_on_two_processes_dies_and_goes_on_with_three(tmp_path):
     again = start(3, out, "--resume")
     said = again.communicate(timeout=240)[0]
     assert again.returncode == 0, said
-    assert len(re.findall(r"together\.zarr: .* key frames", said)) == 1  # one of them speaks
+    assert len(re.findall(r"together\.zarr: .* key frames", said)) == 1  # only one of them prints
     assert not checkpoint.exists()
     plain = start(0, tmp_path / "alone.zarr")
     said = plain.communicate(timeout=120)[0]

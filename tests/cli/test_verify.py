@@ -5,12 +5,12 @@ def damage(store):
     """Flips one byte in the middle of the frames."""
     file = store / "key_frames/c.0.0.0.0"
     content = bytearray(file.read_bytes())
-    # Frames of 360 bytes lie one after the other: byte 1600 is in the fifth, the last of clip 1.
+    # Frames take 360 bytes each, so byte 1600 is in the fifth, the last one of clip 1.
     content[1600] ^= 0x40
     file.write_bytes(content)
 
 
-def test_a_whole_store_passes(dfs, store):
+def test_an_intact_store_passes(dfs, store):
     outcome = dfs("verify", store)
     assert outcome.code == 0
     assert "intact" in outcome.stdout
@@ -20,7 +20,7 @@ def test_a_whole_store_passes(dfs, store):
     }  # fmt: skip
 
 
-def test_damage_is_named_and_ends_with_1(dfs, tmp_path):
+def test_damage_is_listed_and_exits_with_1(dfs, tmp_path):
     from tests.cli.conftest import write_store
 
     store = write_store(tmp_path / "s.zarr")

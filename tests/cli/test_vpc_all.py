@@ -1,4 +1,4 @@
-"""`--vpc all`: every real clip is kept, also where classes differ in size, and every command takes it."""
+"""`--vpc all` keeps every real clip, even if classes differ in size, and every command supports it."""
 
 import json
 
@@ -14,7 +14,7 @@ QUICK = ("--runs", "1", "--epochs", "0", "--protocol", "strict", "--device", "cp
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """Two classes: three clips of x, five of y; one clip each to test on."""
+    """Makes two classes: three clips of x, five of y, and one test clip each."""
     monkeypatch.setenv("DFS_CACHE", str(tmp_path / "cache"))
     root = make_folder(tmp_path / "videos" / "train", ("x", "y"), clips=3)
     for number in (3, 4):
@@ -32,7 +32,7 @@ def condense(dfs, folder, tmp_path):
 
 
 @pytest.mark.parametrize("method", ["random", "herding", "k-center", "pack"])
-def test_every_clip_is_kept_and_nothing_is_trained_to_choose(condense, dfs, tmp_path, method):
+def test_every_clip_is_kept_and_no_extractor_is_trained(condense, dfs, tmp_path, method):
     words = ("--method", method, *(("--key-frames", "2") if method == "pack" else ()))
     made = condense(*words)
     assert made.code == 0, made.stderr
@@ -57,7 +57,7 @@ def test_a_dry_run_counts_all_clips(condense, tmp_path):
     assert not (tmp_path / "s.zarr").exists()
 
 
-def test_a_budget_is_shared_out_among_all_clips(condense, tmp_path):
+def test_a_budget_is_distributed_over_all_clips(condense, tmp_path):
     made = condense("--method", "pack", "--budget", "6KiB", "--encoding", "webp:0")
     assert made.code == 0, made.stderr
     with open_store(tmp_path / "s.zarr") as store:
@@ -65,7 +65,7 @@ def test_a_budget_is_shared_out_among_all_clips(condense, tmp_path):
         assert store.storage.key_frame_bytes + store.storage.index_bytes <= 6 * 1024
 
 
-def test_evaluation_table_and_report_take_it(condense, dfs, tmp_path):
+def test_evaluation_table_and_report_support_it(condense, dfs, tmp_path):
     assert condense("--method", "random", "--key-frames", "2").code == 0
     assert dfs("evaluate", tmp_path / "s.zarr", *QUICK, "--results", tmp_path / "r.json").code == 0
     assert json.loads((tmp_path / "r.json").read_text())["num_train_clips"] == 8
@@ -75,7 +75,7 @@ def test_evaluation_table_and_report_take_it(condense, dfs, tmp_path):
     assert dfs("report", tmp_path / "s.zarr", "--out", tmp_path / "s.html").code == 0
 
 
-def test_a_settings_file_takes_it(dfs, folder, tmp_path):
+def test_a_settings_file_supports_it(dfs, folder, tmp_path):
     (tmp_path / "run.toml").write_text(f'dataset = "{folder}"\nmethod = "random"\nvpc = "all"\n')
     made = dfs("condense", "--config", tmp_path / "run.toml", *CUT, "--out", tmp_path / "s.zarr")
     assert made.code == 0, made.stderr
@@ -89,11 +89,11 @@ def test_a_settings_file_takes_it(dfs, folder, tmp_path):
         (("--method", "dfs"), "--vpc all keeps every real clip, but method dfs makes its own clips"),
         (("--method", "dm"), "or choose --method herding or k-center or pack or random"),
         (("--method", "static-dynamic"), "give a number"),
-        (("--method", "random", "--vpc", "each"), "the number of videos per class, or all, got 'each'"),
+        (("--method", "random", "--vpc", "each"), "the number of clips per class, or all, got 'each'"),
         (("--method", "random", "--vpc", "0"), "--vpc must be at least 1, got 0"),
     ],
 )
-def test_other_methods_and_words_are_refused(condense, tmp_path, words, said):
+def test_unsupported_methods_and_values_are_refused(condense, tmp_path, words, said):
     outcome = condense(*words)
     assert outcome.code == 2
     assert said in " ".join(outcome.stderr.replace("│", " ").split())

@@ -106,5 +106,5 @@ def parse(line):
 
 def test_a_value_of_the_wrong_kind_is_noticed():
     parse("condense --dataset ucf101 --vpc 5 --out ucf.zarr")
-    with pytest.raises(Exception, match="number of videos per class"):
+    with pytest.raises(Exception, match="number of clips per class"):
         parse("condense --vpc five")

@@ -1,6 +1,6 @@
-"""The memory of a dataset of image files and of its workers.
+"""Measures the memory of a dataset of image files and its workers.
 
-`python -m tests.loaders.coded_memory STORE METHOD WORKERS` loads the store in a process of its own and starts
+`python -m tests.loaders.coded_memory STORE METHOD WORKERS` loads the store in a new process and starts
 workers by "fork", "forkserver" or "spawn"; it prints JSON (see `measure`).
 """
 
@@ -23,13 +23,13 @@ def peak_bytes():
 
 
 def proportional_bytes(pid="self"):
-    """Memory of a process, shared pages divided by the processes that share them."""
+    """Returns the memory of a process; shared pages are divided by the number of processes sharing them."""
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
 
 
 def measure(path, method, num_workers):
-    """Returns bytes: of the table; that loading took at most; private of each worker; of all processes."""
+    """Returns sizes in bytes: the table, the peak while loading, each worker's private memory, and all."""
     torch.set_num_threads(1)
     before = peak_bytes()
     dataset = DFSDataset(path, num_frames=1)
@@ -40,7 +40,9 @@ def measure(path, method, num_workers):
     batches = iter(loader)
     for _ in range(2 * num_workers):
         next(batches)
-    workers = [worker.pid for worker in batches._workers]  # children() are also what helps to spawn
+    workers = [
+        worker.pid for worker in batches._workers
+    ]  # children() would include multiprocessing's helper processes
     return {
         "table": dataset.key_frame_table.frames.nbytes,
         "loading": loading,

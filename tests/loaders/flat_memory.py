@@ -1,6 +1,6 @@
-"""Epoch after epoch of a loader, the memory measured after each: a day of training in miniature.
+"""Measures the memory of a loader after each of many epochs, like a short day of training.
 
-`python -m tests.loaders.flat_memory STORE KIND EPOCHS` runs in a process of its own, where nothing else
+`python -m tests.loaders.flat_memory STORE KIND EPOCHS` runs in a new process, where nothing else
 moves the memory; KIND is loader (DFSLoader), or plain, workers, packed, failing, failing-workers (torch's
 DataLoader, the last two with a transform that fails in every epoch).
 """
@@ -17,12 +17,12 @@ import torch
 
 from dfs_store import DFSDataset, DFSLoader
 
-KEPT = 4  # batches that the training holds on to
+KEPT = 4  # batches that the training keeps
 BATCH = 16
 
 
 def private_bytes(pid="self"):
-    """Memory that belongs to a process alone: neither the store's pages nor libraries shared with others."""
+    """Returns a process's private memory, without the store's pages and shared libraries."""
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     return sum(
         int(line.split()[1]) * 1024 for line in lines if line.startswith(("Private_Clean", "Private_Dirty"))
@@ -30,7 +30,7 @@ def private_bytes(pid="self"):
 
 
 def measured(module, *words):
-    """Runs a module of measurements in a process of its own; returns the JSON that it prints."""
+    """Runs a module of measurements in a new process, and returns the JSON that it prints."""
     done = subprocess.run(
         [sys.executable, "-m", module, *map(str, words)],
         cwd=Path(__file__).parents[2],
@@ -47,7 +47,7 @@ def children():
 
 
 class Failing:
-    """A transform that raises for the clip that is asked for as each 40th, with an error that holds it."""
+    """A transform that raises for every 40th clip, with an error that refers to the clip."""
 
     def __init__(self):
         self.calls = 0
@@ -60,7 +60,7 @@ class Failing:
 
 
 def batches_of(kind, dataset):
-    """Returns what makes an iterator over one epoch of batches."""
+    """Returns a function that makes an iterator over one epoch of batches."""
     if kind == "loader":
         return DFSLoader(dataset, BATCH, shuffle=True, seed=0, horizontal_flip=0.5)
     workers = 0 if kind in ("plain", "failing") else 2

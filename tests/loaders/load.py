@@ -1,4 +1,4 @@
-"""Processes and threads that read one store at once, while others verify and copy it; all is compared.
+"""Processes and threads read one store while others verify and copy it, and compare every result.
 
 Used by the tests for seconds, and by benchmarks/load.py for minutes.
 """
@@ -20,7 +20,7 @@ from dfs_store.format import copy_store, verify
 
 @dataclass
 class Report:
-    """What came of it: counts of all processes together, and every error, which should be none."""
+    """The outcome: the counts of all processes together, and all errors, of which there should be none."""
 
     batches: int = 0
     clips: int = 0
@@ -31,7 +31,7 @@ class Report:
 
 
 def expected_clips(path) -> np.ndarray:
-    """All clips (N, T, C, H, W), one after the other in one thread, and checked against `store.clip`."""
+    """Returns all clips (N, T, C, H, W), read in one thread and checked against `store.clip`."""
     dataset = DFSDataset(path, layout="TCHW")
     clips = np.stack([dataset[number][0].numpy() for number in range(len(dataset))])
     with open_store(path) as store:
@@ -41,7 +41,7 @@ def expected_clips(path) -> np.ndarray:
 
 
 def run_load(path, *, processes, threads, seconds, start_method) -> Report:
-    """Reads a store in `processes` times `threads`, verifies and copies it beside them, and adds up."""
+    """Reads a store in several processes and threads while others verify and copy it. Returns the sums."""
     context = multiprocessing.get_context(start_method)
     answers = context.Queue()
     with tempfile.TemporaryDirectory() as folder:
@@ -68,12 +68,12 @@ def run_load(path, *, processes, threads, seconds, start_method) -> Report:
 def _answered(answers, work, arguments):
     try:
         answers.put(work(*arguments))
-    except BaseException:  # noqa: BLE001 - whatever it is, it is the finding
+    except BaseException:  # noqa: BLE001 - any error is a finding
         answers.put(Report(errors=(traceback.format_exc(),)))
 
 
 def _read(path, clips, threads, seconds, number) -> Report:
-    torch.set_num_threads(1)  # the processes are the parallelism; OpenMP does not survive a fork
+    torch.set_num_threads(1)  # processes provide the parallelism, and OpenMP does not survive a fork
     dataset = DFSDataset(path, layout="TCHW")
     expected = torch.from_numpy(np.load(clips))
     where = {expected[clip].numpy().tobytes(): clip for clip in range(len(expected))}
@@ -99,7 +99,7 @@ def _read(path, clips, threads, seconds, number) -> Report:
                     clip is None or int(label) != int(dataset.targets[clip])
                     for clip, label in zip(found, labels, strict=True)
                 )
-                kept = [*kept[-3:], (given, found)]  # kept batches must not change under later ones
+                kept = [*kept[-3:], (given, found)]  # later batches must not change those kept
                 stale = sum(
                     where.get(clip.numpy().tobytes()) != known
                     for batch, numbers in kept

@@ -8,7 +8,7 @@ import torch
 from dfs_store import StoreWriter
 
 IMAGENET = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
-COUNTS = (2, 5, 8, 1, 3, 2, 4)  # key frames per clip of 8 frames: one dense, one that stands still
+COUNTS = (2, 5, 8, 1, 3, 2, 4)  # key frames per clip of 8 frames; one clip is dense, one is still
 
 
 def write_store(
@@ -24,7 +24,7 @@ def write_store(
     seed=0,
     overwrite=False,
 ):
-    """Writes clips of random key frames at random positions; clip i has label i % classes."""
+    """Writes clips of random key frames at random positions. Clip i has label i % classes."""
     rng = np.random.default_rng(seed)
     with StoreWriter(
         Path(path),

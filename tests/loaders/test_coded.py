@@ -1,4 +1,4 @@
-"""Stores of image files give the clips of the same store with its key frames as numbers, bit by bit."""
+"""Stores of image files return the same clips, bit for bit, as stores of the decoded key frames."""
 
 import itertools
 import pickle
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threade
 
 @pytest.fixture(scope="module")
 def pairs(tmp_path_factory):
-    """Stores by name, each with the same one whose key frames are numbers."""
+    """Returns stores by name, each with a copy whose key frames are arrays."""
     folder, made = tmp_path_factory.mktemp("coded"), {}
     for seed, (name, suffix) in enumerate([("webp", ".zarr"), ("avif", ".h5")]):
         path = write_store(folder / f"{name}{suffix}", encoding=name, frame_shape=SHAPE, seed=seed)
@@ -93,14 +93,14 @@ def test_threads_decode_the_same(pairs):
         torch.set_num_threads(before)
 
 
-def test_pieces_that_end_inside_a_clip(pairs, monkeypatch):
+def test_chunks_that_end_inside_a_clip(pairs, monkeypatch):
     monkeypatch.setattr("dfs_store.loaders.sources._CHUNK_BYTES", 3 * 4 * 3 * 16 * 16)
     for name in ("webp", "avif"):
         coded, plain = pairs[name]
         assert_equal_batches(DFSDataset(coded), DFSDataset(plain))
 
 
-def test_progress_counts_the_key_frames_that_are_loaded(pairs, monkeypatch):
+def test_progress_counts_the_loaded_key_frames(pairs, monkeypatch):
     seen = []
     monkeypatch.setattr("dfs_store.loaders.sources._CHUNK_BYTES", 10 * 4 * 3 * 16 * 16)
     dataset = DFSDataset(
@@ -108,12 +108,12 @@ def test_progress_counts_the_key_frames_that_are_loaded(pairs, monkeypatch):
     )
     assert seen == [(10, 50), (20, 50), (25, 50), (35, 50), (45, 50), (50, 50)]
     seen.clear()
-    assert pickle.loads(pickle.dumps(dataset)).in_memory  # a function that cannot be pickled is no obstacle
+    assert pickle.loads(pickle.dumps(dataset)).in_memory  # the function need not be picklable
     DFSDataset(pairs["webp"][0], in_memory=False, on_progress=lambda *counts: seen.append(counts))[0]
     assert seen == []
 
 
-def test_what_it_prints_are_decoded_bytes(pairs):
+def test_repr_shows_the_decoded_size(pairs):
     line = next(line for line in repr(DFSDataset(pairs["webp"][0])).splitlines() if "Key frames" in line)
     assert line.strip() == "Key frames: 25 (webp, 18.8 KiB decoded), in memory"
     both = repr(DFSDataset([pairs["webp"][0], pairs["uint8"][0]], in_memory=False))
@@ -121,27 +121,29 @@ def test_what_it_prints_are_decoded_bytes(pairs):
 
 
 @pytest.mark.parametrize("in_memory", [True, False])
-def test_a_damaged_file_names_its_clip(tmp_path, in_memory):
+def test_the_error_about_a_damaged_file_names_its_clip(tmp_path, in_memory):
     path = write_store(tmp_path / "store.zarr", encoding="webp", frame_shape=SHAPE)
     (chunk,) = (file for file in (path / "coded_frames").iterdir() if file.name == "c.0")
     data = bytearray(chunk.read_bytes())
-    data[-5] ^= 1  # in the last image file
+    data[-5] ^= 1  # inside the last image file
     chunk.write_bytes(data)
     with pytest.raises(DamagedStoreError, match=r"key frame 24 \(clip 6, .*does not match its checksum"):
         DFSDataset(path, in_memory=in_memory)[6]
 
 
-def test_a_pickle_for_later_has_no_key_frames(pairs):
+def test_a_saved_pickle_contains_no_key_frames(pairs):
     dataset = DFSDataset(pairs["webp"][0], in_memory=True)
     text = pickle.dumps(dataset)
     assert len(text) < 2000
     assert_equal_batches(pickle.loads(text), dataset)
 
 
-def test_spawned_workers_load_for_themselves_if_shared_memory_is_small(pairs, monkeypatch):
+def test_spawned_workers_load_their_own_copy_if_shared_memory_is_small(pairs, monkeypatch):
     monkeypatch.setattr(passing, "_SPARED_BYTES", 2**60)
     dataset = DFSDataset(pairs["webp"][0])
     loader = DataLoader(dataset, 3, num_workers=1, multiprocessing_context="spawn")
-    with pytest.warns(UserWarning, match=r"MiB free, but the key frames take .* every spawned worker loads"):
+    with pytest.warns(
+        UserWarning, match=r"MiB free, but sharing the key frames needs .* every spawned worker loads"
+    ):
         batches = list(loader)
     assert_equal_batches(batches, DFSLoader(dataset, 3))

@@ -1,4 +1,4 @@
-"""Key frames that are decoded into memory are there once, however many workers there are."""
+"""Key frames decoded into memory are there once, however many workers there are."""
 
 from pathlib import Path
 
@@ -9,13 +9,13 @@ from dfs_store import StoreWriter, open_store
 from tests.loaders.flat_memory import measured
 
 SHAPE = (3, 1024, 1024)
-CLIPS = 80  # of two key frames
+CLIPS = 80  # with two key frames each
 MIB = 2**20
 
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):
-    """A store of 130 kB that takes 480 MiB when decoded."""
+    """Writes a store of 130 kB that takes 480 MiB when decoded."""
     folder = tmp_path_factory.mktemp("large")
     settings = {"num_frames": 2, "frame_shape": SHAPE, "class_names": ["grey"], "encoding": "webp"}
     with StoreWriter(folder / "one.zarr", **settings) as writer:
@@ -27,16 +27,16 @@ def store(tmp_path_factory):
     return folder / "many.zarr"
 
 
-@pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="measured as Linux tells it")
+@pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="needs the memory counters of Linux")
 @pytest.mark.parametrize(("method", "num_workers"), [("fork", 4), ("spawn", 1)])
 def test_memory(store, method, num_workers):
     found = measured("tests.loaders.coded_memory", store, method, num_workers)
     assert found["table"] == 2 * CLIPS * 3 * 1024 * 1024
-    # A cache of decoded files that is filled on the way would take 64 MiB.
+    # Filling the cache of decoded files in the process would take 64 MiB.
     assert found["loading"] < found["table"] + 48 * MIB, found
     if method == "fork":
-        # Without three of four workers, only their private memory would be free.
+        # Ending three of four workers would only free their private memory.
         assert found["together"] < 1.3 * (found["together"] - 3 * max(found["private"])), found
     else:
-        # Each has a Python and a torch of its own, 300 MiB if torch is built for GPUs.
+        # Each loads Python and torch, which take 300 MiB if torch is built for GPUs.
         assert max(found["private"]) < found["table"], found

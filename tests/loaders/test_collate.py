@@ -1,4 +1,4 @@
-"""torch's DataLoader gets a batch as it was rebuilt, and whatever else is asked for is still right."""
+"""torch's DataLoader uses batches as they were rebuilt, and all other uses of the items work."""
 
 import copy
 import io
@@ -23,7 +23,7 @@ def expected_clips(dataset, numbers):
     return torch.stack([dataset[number][0] for number in numbers])
 
 
-def test_the_default_collate_takes_the_batch_as_it_was_rebuilt(dataset):
+def test_the_default_collate_uses_the_rebuilt_batch(dataset):
     items = dataset.__getitems__([4, 1, 6])
     clips, labels = default_collate(items)
     assert type(clips) is Tensor
@@ -34,25 +34,25 @@ def test_the_default_collate_takes_the_batch_as_it_was_rebuilt(dataset):
 
 
 @pytest.mark.parametrize("order", [[2, 1, 0], [1, 2], [0, 0], [0, 2]])
-def test_items_in_another_order_are_stacked(dataset, order):
+def test_items_in_a_different_order_are_stacked(dataset, order):
     items = dataset.__getitems__([4, 1, 6])
     clips, _ = default_collate([items[number] for number in order])
     assert type(clips) is Tensor
     assert torch.equal(clips, expected_clips(dataset, [[4, 1, 6][number] for number in order]))
-    clips.zero_()  # a copy: the items stay
+    clips.zero_()  # the items do not change, since this is a copy
     assert torch.equal(items[0][0], dataset[4][0])
 
 
-def test_items_of_two_calls_are_stacked(dataset):
+def test_items_from_two_calls_are_stacked(dataset):
     clips, _ = default_collate([*dataset.__getitems__([4]), *dataset.__getitems__([1])])
     assert torch.equal(clips, expected_clips(dataset, [4, 1]))
 
 
-def test_an_item_alone_is_a_plain_tensor(dataset):
+def test_a_single_item_is_a_plain_tensor(dataset):
     assert type(dataset[0][0]) is Tensor
 
 
-def test_what_is_made_of_an_item_of_a_batch_is_a_plain_tensor(dataset):
+def test_operations_on_a_batch_item_return_plain_tensors(dataset):
     clip = dataset.__getitems__([4, 1])[1][0]
     assert isinstance(clip, Tensor)
     for made in (clip + 1, clip.flip(0), clip.double(), torch.stack([clip]), clip.clone(), clip[0]):
@@ -66,7 +66,7 @@ def test_what_is_made_of_an_item_of_a_batch_is_a_plain_tensor(dataset):
     assert torch.equal(torch.load(saved, weights_only=True), expected)
 
 
-def test_items_may_be_parameters_and_ask_for_gradients(dataset):
+def test_items_can_be_parameters_and_require_gradients(dataset):
     parameter = torch.nn.Parameter(dataset.__getitems__([4])[0][0])
     assert isinstance(parameter, torch.nn.Parameter)
     parameter.square().sum().backward()
@@ -81,7 +81,7 @@ def test_items_may_be_parameters_and_ask_for_gradients(dataset):
 
 @pytest.mark.parametrize("num_workers", [0, 1])
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-def test_a_collate_of_ones_own_gets_the_items(dataset, num_workers):
+def test_a_custom_collate_function_receives_the_items(dataset, num_workers):
     loader = DataLoader(dataset, 2, collate_fn=list, num_workers=num_workers)
     items = [item for batch in loader for item in batch]
     assert torch.equal(torch.stack([clip for clip, _ in items]), expected_clips(dataset, range(7)))
@@ -89,7 +89,7 @@ def test_a_collate_of_ones_own_gets_the_items(dataset, num_workers):
 
 @pytest.mark.parametrize("num_workers", [0, 2])
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-def test_batches_that_are_kept_never_change(dataset, num_workers):
+def test_kept_batches_never_change(dataset, num_workers):
     loader = DataLoader(dataset, 2, num_workers=num_workers)
     kept = [clips for _ in range(3) for clips, _ in loader]
     expected = expected_clips(dataset, range(7)).split(2)
@@ -97,7 +97,7 @@ def test_batches_that_are_kept_never_change(dataset, num_workers):
         assert torch.equal(clips, expected[number % len(expected)])
 
 
-def test_batches_may_be_trained_through_and_changed(dataset):
+def test_batches_can_be_differentiated_and_modified(dataset):
     with torch.inference_mode():
         clips, _ = next(iter(DataLoader(dataset, 2)))
     assert not clips.is_inference()
@@ -107,26 +107,26 @@ def test_batches_may_be_trained_through_and_changed(dataset):
     assert torch.equal(clips, 2 * expected_clips(dataset, [0, 1]))
 
 
-def test_memory_is_used_again(dataset):
+def test_memory_is_reused(dataset):
     addresses = set()
     for _ in range(3):
         addresses.update(clips.data_ptr() for clips, _ in DataLoader(dataset, 2))
     assert len(addresses) <= 3
 
 
-def test_a_transform_gets_its_own_clips_stacked(store_path):
+def test_transformed_clips_are_stacked(store_path):
     dataset = DFSDataset(store_path, transform=lambda video: video[:, :, ::2])
     clips, _ = next(iter(DataLoader(dataset, 3)))
     assert torch.equal(clips, expected_clips(dataset, range(3)))
 
 
-def test_datasets_of_two_stores_in_one_batch(tmp_path, dataset):
+def test_clips_of_two_datasets_in_one_batch(tmp_path, dataset):
     other = DFSDataset(write_store(tmp_path / "other.h5", seed=1))
     clips, _ = next(iter(DataLoader(ConcatDataset([dataset, other]), 9)))
     assert torch.equal(clips, torch.cat([expected_clips(dataset, range(7)), expected_clips(other, range(2))]))
 
 
-def test_threads_that_share_a_dataset_get_their_own_memory(dataset):
+def test_threads_sharing_a_dataset_use_separate_memory(dataset):
     expected = expected_clips(dataset, range(7))
 
     def ask(seed):

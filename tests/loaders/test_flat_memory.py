@@ -1,4 +1,4 @@
-"""Memory stays where it is, epoch after epoch, though batches are kept and workers send them."""
+"""Memory does not grow from epoch to epoch, even if batches are kept or sent by workers."""
 
 from pathlib import Path
 
@@ -12,23 +12,23 @@ SHAPE = (3, 32, 32)
 BATCH_BYTES = BATCH * 8 * 3 * 32 * 32 * 4
 
 
-@pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="measured as Linux tells it")
+@pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="needs the memory counters of Linux")
 @pytest.mark.parametrize("kind", ["loader", "plain", "workers", "packed"])
 def test_twenty_epochs(tmp_path, kind):
     path = write_store(tmp_path / "s.zarr", counts=(2, 3, 4, 3) * 24, frame_shape=SHAPE)
     seen = measured("tests.loaders.flat_memory", path, kind, EPOCHS)
     assert len(seen) == EPOCHS
-    for own in zip(*seen, strict=True):  # of the main process, and of its workers
+    for own in zip(*seen, strict=True):  # for the main process, and for its workers
         settled, later = max(own[3:10]), max(own[10:])
-        # A batch that leaked per epoch would be ten of them; batches on their way come and go.
+        # One leaked batch per epoch would add ten batches; the number of batches in transit varies.
         assert later - settled < 5 * BATCH_BYTES, own
 
 
-@pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="measured as Linux tells it")
+@pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="needs the memory counters of Linux")
 @pytest.mark.parametrize("kind", ["failing", "failing-workers"])
-def test_a_hundred_epochs_that_a_transform_ends(tmp_path, kind):
+def test_a_hundred_epochs_ended_by_a_failing_transform(tmp_path, kind):
     path = write_store(tmp_path / "s.zarr", counts=(2, 3, 4, 3) * 24, frame_shape=SHAPE)
     seen = measured("tests.loaders.flat_memory", path, kind, 100)
     for own in zip(*seen, strict=True):
-        # A clip that leaked per failure would be 5 MB more.
+        # One leaked clip per failure would add 5 MB.
         assert max(own[50:]) - max(own[5:50]) < 2 * BATCH_BYTES, own

@@ -1,4 +1,4 @@
-"""interpolate(): shapes, dtypes, exactness, gradients and refusals, on values checked by hand."""
+"""interpolate(): shapes, dtypes, exactness, gradients and errors, with values computed by hand."""
 
 import numpy as np
 import pytest
@@ -18,12 +18,12 @@ def test_values_between_two_key_frames_follow_eq_3():
     assert clip.flatten().tolist() == [0.0, 2.0, 4.0, 6.0, 8.0]
 
 
-def test_three_key_frames_bend_at_the_middle_one():
+def test_three_key_frames_give_two_linear_pieces():
     clip = interpolate(frames(0.0, 3.0, 1.0), [0, 3, 5], 6)
     assert clip.flatten().tolist() == [0.0, 1.0, 2.0, 3.0, 2.0, 1.0]
 
 
-def test_one_key_frame_stands_still():
+def test_one_key_frame_is_repeated():
     assert interpolate(frames(7.0), [0], 4).flatten().tolist() == [7.0] * 4
 
 
@@ -35,20 +35,20 @@ def test_times_between_frames():
 @pytest.mark.parametrize(
     "positions", [[0, 2, 7], np.array([0, 2, 7], np.uint16), torch.tensor([0, 2, 7]), (0, 2, 7)]
 )
-def test_positions_may_be_a_list_an_array_or_a_tensor(positions):
+def test_positions_can_be_a_list_an_array_or_a_tensor(positions):
     keys = torch.randn(3, 2, 4, 5)
     expected = torch.einsum("tk,kchw->tchw", torch.from_numpy(weight_matrix([0, 2, 7], 8)), keys)
     torch.testing.assert_close(interpolate(keys, positions, 8), expected)
 
 
-def test_times_may_be_a_tensor():
+def test_times_can_be_a_tensor():
     keys = torch.randn(2, 1, 2, 2)
     assert torch.equal(
         interpolate(keys, [0, 4], 5, times=torch.tensor([1.5])), interpolate(keys, [0, 4], 5, times=[1.5])
     )
 
 
-def test_a_batch_equals_its_clips_with_shared_and_with_own_positions():
+def test_a_batch_equals_its_clips_with_shared_and_separate_positions():
     keys = torch.randn(2, 3, 3, 1, 4, 4)
     shared = interpolate(keys, [0, 2, 7], 8)
     assert shared.shape == (2, 3, 8, 1, 4, 4)
@@ -60,7 +60,7 @@ def test_a_batch_equals_its_clips_with_shared_and_with_own_positions():
             assert torch.equal(own[j, i], interpolate(keys[j, i], rows[j, i], 8))
 
 
-def test_an_empty_batch_has_a_shape():
+def test_an_empty_batch_has_the_right_shape():
     assert interpolate(torch.empty(0, 2, 3, 4, 4), [0, 7], 8).shape == (0, 8, 3, 4, 4)
     assert interpolate(torch.empty(0, 2, 3, 4, 4), [0, 7], 8, times=[1.0]).shape == (0, 1, 3, 4, 4)
 
@@ -74,18 +74,18 @@ def test_fewer_than_four_dimensions_are_one_clip(shape):
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
-def test_every_floating_dtype_keeps_its_dtype_and_its_key_frames(dtype):
+def test_every_floating_dtype_is_kept_with_exact_key_frames(dtype):
     keys = torch.randn(3, 2, 4, 4).to(dtype)
     clip = interpolate(keys, [0, 5, 7], 8)
     assert clip.dtype == dtype
     assert torch.equal(clip[[0, 5, 7]], keys)
     exact = interpolate(keys.double(), [0, 5, 7], 8)
-    # One rounding to the dtype at the end; float32 and float64 round at each of three operations.
+    # Narrow dtypes are rounded once at the end; float32 and float64 in each of three operations.
     limit = 2 * torch.finfo(dtype).eps * keys.double().abs().max()
     assert (clip.double() - exact).abs().max() <= limit
 
 
-def test_key_frames_come_back_bit_for_bit_beside_values_that_arithmetic_would_change():
+def test_special_values_in_key_frames_are_returned_bit_for_bit():
     keys = frames(-0.0, float("inf"), float("nan"), 1e-45)
     clip = interpolate(keys, [0, 2, 4, 6], 7).flatten()
     assert torch.signbit(clip[0])
@@ -94,7 +94,7 @@ def test_key_frames_come_back_bit_for_bit_beside_values_that_arithmetic_would_ch
     assert clip[6] == 1e-45
 
 
-def test_a_key_frame_reaches_only_the_frames_beside_it():
+def test_a_key_frame_affects_only_neighbouring_frames():
     clip = interpolate(frames(1.0, float("inf"), 1.0, 3.0), [0, 2, 4, 6], 7).flatten()
     assert clip[4:].tolist() == [1.0, 2.0, 3.0]
 
@@ -113,12 +113,12 @@ def test_the_gradient_of_a_key_frame_is_the_weighted_sum_of_its_frames():
 
 
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.int64, torch.bool, torch.complex64])
-def test_a_dtype_that_is_not_floating_is_refused_by_name(dtype):
+def test_integer_dtypes_are_refused_by_name(dtype):
     with pytest.raises(SettingsError, match=str(dtype)):
         interpolate(torch.zeros(2, 1, 2, 2, dtype=dtype), [0, 3], 4)
 
 
-def test_what_is_no_tensor_is_refused():
+def test_arrays_are_refused():
     with pytest.raises(SettingsError, match=r"ndarray.*from_numpy"):
         interpolate(np.zeros((2, 1, 2, 2), np.float32), [0, 3], 4)
 
@@ -131,16 +131,16 @@ def test_what_is_no_tensor_is_refused():
         ([0, 1, 3], r"shape \(2,\).*got shape \(3,\)"),
         ([[0, 3]], r"got shape \(1, 2\)"),
         ([0.0, 3.0], r"whole numbers, got dtype float64"),
-        ([[0, 3], [0]], r"rows of equal length"),
+        ([[0, 3], [0]], r"all of equal length"),
         (0, r"got shape \(\)"),
     ],
 )
-def test_bad_positions_are_refused_with_their_values(positions, said):
+def test_invalid_positions_are_refused_with_their_values(positions, said):
     with pytest.raises(PositionsError, match=said):
         interpolate(torch.zeros(2, 1, 2, 2), positions, 4)
 
 
-def test_positions_that_do_not_increase_are_refused_in_a_row_of_a_batch():
+def test_non_increasing_positions_are_refused_in_a_batch():
     with pytest.raises(PositionsError, match=r"strictly increase, got \[0 0 3\]"):
         interpolate(torch.zeros(2, 3, 1, 2, 2), [[0, 1, 3], [0, 0, 3]], 4)
 
@@ -156,6 +156,6 @@ def test_positions_that_do_not_increase_are_refused_in_a_row_of_a_batch():
         (4, [[1.0]], r"one-dimensional list of numbers, got shape \(1, 1\)"),
     ],
 )
-def test_bad_times_are_refused_with_their_values(num_frames, times, said):
+def test_invalid_times_are_refused_with_their_values(num_frames, times, said):
     with pytest.raises(SettingsError, match=said):
         interpolate(torch.zeros(2, 1, 2, 2), [0, 3], num_frames, times=times)

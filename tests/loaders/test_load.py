@@ -1,4 +1,4 @@
-"""Some seconds of what benchmarks/load.py does for minutes."""
+"""Runs the load of benchmarks/load.py for a few seconds."""
 
 import sys
 
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threade
     ("suffix", "dtype", "start_method"),
     [("zarr", "uint8", "fork"), ("h5", "float32", "fork"), ("zarr", "float32", "spawn")],
 )
-def test_many_readers_beside_a_verifier_and_a_copier(tmp_path, suffix, dtype, start_method):
+def test_many_readers_alongside_a_verifier_and_a_copier(tmp_path, suffix, dtype, start_method):
     if start_method == "fork" and sys.platform == "darwin":
         pytest.skip("macOS does not fork processes that have threads")
     path = write_store(tmp_path / f"s.{suffix}", dtype=dtype, counts=(2, 5, 8, 1, 3) * 5)

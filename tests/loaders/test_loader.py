@@ -1,4 +1,4 @@
-"""DFSLoader: batches equal items, orders, flips, dtypes, transforms, refusals."""
+"""DFSLoader: batches, orders, flips, dtypes, transforms and errors."""
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ def labels_of(loader):
 @pytest.mark.parametrize("stored", ["float32", "float16", "uint8"])
 @pytest.mark.parametrize("in_memory", [True, False])
 @pytest.mark.parametrize("dtype", [None, torch.float64, torch.bfloat16, torch.float16])
-def test_batches_are_the_items_in_order(tmp_path, stored, in_memory, dtype):
+def test_batches_equal_the_items_in_order(tmp_path, stored, in_memory, dtype):
     dataset = DFSDataset(write_store(tmp_path / "store.zarr", dtype=stored), in_memory=in_memory)
     loader = DFSLoader(dataset, 3, dtype=dtype)
     assert len(loader) == 3
@@ -40,14 +40,14 @@ def test_batches_are_the_items_in_order(tmp_path, stored, in_memory, dtype):
 
 
 @pytest.mark.parametrize("layout", ["CTHW", "TCHW"])
-def test_layout_resolution_and_space_are_the_datasets(store_path, layout):
+def test_layout_resolution_and_space_are_taken_from_the_dataset(store_path, layout):
     dataset = DFSDataset(store_path, layout=layout, num_frames=11, normalization=None)
     clips, _ = next(iter(DFSLoader(dataset, 7)))
     assert_same(clips, torch.stack([clip for clip, _ in dataset]))
     assert clips.is_contiguous()
 
 
-def test_key_frames_stay_exact_where_products_may_be_rounded(dataset):
+def test_key_frames_stay_exact_with_reduced_precision_products(dataset):
     expected = next(iter(DFSLoader(dataset, 7)))[0].clone()
     before = torch.backends.mkldnn.matmul.fp32_precision
     torch.set_float32_matmul_precision("medium")
@@ -61,7 +61,7 @@ def test_key_frames_stay_exact_where_products_may_be_rounded(dataset):
     assert torch.equal(clips, expected)
 
 
-def test_a_default_device_and_dtype_of_torch_change_nothing(dataset):
+def test_torchs_default_device_and_dtype_are_ignored(dataset):
     expected = next(iter(DFSLoader(dataset, 7)))[0].clone()
     torch.set_default_dtype(torch.float64)
     try:
@@ -90,11 +90,13 @@ def test_shuffling_covers_every_clip_and_changes_with_epoch_and_seed(tmp_path):
 def test_drop_last(dataset):
     loader = DFSLoader(dataset, 3, drop_last=True)
     assert len(loader) == len(list(loader)) == 2
-    with pytest.raises(SettingsError, match="drop_last leaves no batch: batch_size is 8, but each"):
+    with pytest.raises(
+        SettingsError, match="drop_last leaves no batch: batch_size is 8, but a replica has only"
+    ):
         DFSLoader(dataset, 8, drop_last=True)
 
 
-def test_flips_are_drawn_per_clip_and_epoch_and_repeat(dataset):
+def test_flips_are_drawn_per_clip_and_epoch_and_are_reproducible(dataset):
     plain = torch.stack([clip for clip, _ in dataset])
 
     def flips(**options):
@@ -119,13 +121,13 @@ def test_flips_are_drawn_per_clip_and_epoch_and_repeat(dataset):
     assert 0 < sum(map(sum, first)) < 28
 
 
-def test_a_flip_of_one_turns_every_clip(dataset):
+def test_a_flip_probability_of_1_flips_every_clip(dataset):
     clips, _ = next(iter(DFSLoader(dataset, 7, horizontal_flip=1)))
     assert_same(clips, torch.stack([clip for clip, _ in dataset]).flip(-1))
 
 
 @pytest.mark.parametrize("layout", ["CTHW", "TCHW"])
-def test_batch_transform_gets_a_video_and_the_labels(store_path, layout):
+def test_batch_transform_receives_a_video_and_labels(store_path, layout):
     dataset = DFSDataset(store_path, layout=layout)
     seen = []
 
@@ -141,7 +143,7 @@ def test_batch_transform_gets_a_video_and_the_labels(store_path, layout):
     assert labels.tolist() == [1, 2, 3, 1]
 
 
-def test_batch_transform_may_be_torchvisions_mixup(dataset):
+def test_batch_transform_can_be_torchvisions_mixup(dataset):
     clips, labels = next(iter(DFSLoader(dataset, 4, batch_transform=v2.MixUp(num_classes=3))))
     assert clips.shape == (4, 3, 8, 6, 5)
     assert labels.shape == (4, 3)
@@ -155,7 +157,7 @@ def test_batch_transform_may_be_torchvisions_mixup(dataset):
         (lambda clips, labels: (clips[0], labels), r"shape \(B, T, C, H, W\), got shape \(8, 3, 6, 5\)"),
     ],
 )
-def test_a_batch_transform_that_returns_no_batch_is_refused(dataset, transform, said):
+def test_a_batch_transform_must_return_a_batch(dataset, transform, said):
     with pytest.raises(SettingsError, match=said):
         next(iter(DFSLoader(dataset, 4, batch_transform=transform)))
 
@@ -166,7 +168,7 @@ def test_a_per_clip_transform_is_refused_by_name(store_path):
         DFSLoader(dataset, 4)
 
 
-def test_target_transform_is_asked_once_per_class(store_path):
+def test_target_transform_is_called_once_per_class(store_path):
     asked = []
     dataset = DFSDataset(store_path, target_transform=lambda label: asked.append(label) or 10 - label)
     loader = DFSLoader(dataset, 7)
@@ -174,12 +176,12 @@ def test_target_transform_is_asked_once_per_class(store_path):
     assert asked == [0, 1, 2]
 
 
-def test_a_target_transform_must_return_numbers_here(store_path):
+def test_target_transform_must_return_whole_numbers(store_path):
     with pytest.raises(SettingsError, match=r"target_transform\(0\).*whole number, got '0'"):
         DFSLoader(DFSDataset(store_path, target_transform=str), 7)
 
 
-def test_two_passes_at_once_do_not_disturb_each_other(dataset):
+def test_concurrent_passes_are_independent(dataset):
     loader = DFSLoader(dataset, 2)
     for (one, _), (other, _) in zip(loader, loader, strict=True):
         assert one.data_ptr() != other.data_ptr()
@@ -204,20 +206,20 @@ def test_two_passes_at_once_do_not_disturb_each_other(dataset):
         ({"num_replicas": 0, "rank": 0}, "num_replicas .* got 0"),
     ],
 )
-def test_bad_options_are_refused_with_their_values(dataset, options, said):
+def test_invalid_options_are_refused_with_their_values(dataset, options, said):
     with pytest.raises(SettingsError, match=said):
         DFSLoader(dataset, **{"batch_size": 2, **options})
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without CUDA")
-def test_a_device_that_is_not_here_is_refused(dataset):
+def test_an_unavailable_device_is_refused(dataset):
     with pytest.raises(SettingsError, match=r"device .* got 'cuda'"):
         DFSLoader(dataset, 2, device="cuda")
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
-def test_cuda_batches_are_the_items(store_path, dtype):
+def test_cuda_batches_equal_the_items(store_path, dtype):
     for in_memory in (True, False):
         dataset = DFSDataset(store_path, in_memory=in_memory)
         clips, labels = next(iter(DFSLoader(dataset, 7, device="cuda", dtype=dtype)))
@@ -227,10 +229,10 @@ def test_cuda_batches_are_the_items(store_path, dtype):
         assert (clips.cpu().double() - expected.double()).abs().max() <= limit
 
 
-def test_what_is_no_dataset_is_refused(store_path):
-    with pytest.raises(SettingsError, match=r"takes a DFSDataset, got PosixPath"):
+def test_other_types_of_dataset_are_refused(store_path):
+    with pytest.raises(SettingsError, match=r"dataset must be a DFSDataset, got PosixPath"):
         DFSLoader(store_path, 2)
 
 
-def test_numpy_numbers_are_numbers(dataset):
+def test_numpy_numbers_are_accepted(dataset):
     assert len(DFSLoader(dataset, np.int64(2), seed=np.uint8(3))) == 4

@@ -1,4 +1,4 @@
-"""Epochs and resumption: the batches after a restart are exactly those that were still to come."""
+"""Epochs and resumption: a restarted loader yields exactly the remaining batches."""
 
 import json
 
@@ -31,7 +31,7 @@ def same(one, other):
 
 @pytest.mark.parametrize("consumed", [0, 1, 3, 4])
 @pytest.mark.parametrize("epoch", [0, 2])
-def test_a_restart_goes_on_where_the_state_was_taken(make, consumed, epoch):
+def test_a_restart_continues_where_the_state_was_saved(make, consumed, epoch):
     loader = make()
     for _ in range(epoch):
         list(loader)
@@ -48,7 +48,7 @@ def test_a_restart_goes_on_where_the_state_was_taken(make, consumed, epoch):
     assert same(record(restarted), following)
 
 
-def test_the_state_may_be_loaded_into_the_loader_that_goes_on(make):
+def test_the_state_can_be_loaded_into_the_same_loader(make):
     loader = make()
     batches = iter(loader)
     next(batches)
@@ -58,7 +58,7 @@ def test_the_state_may_be_loaded_into_the_loader_that_goes_on(make):
     assert same(record(loader), rest)
 
 
-def test_set_epoch_after_a_restart_keeps_the_place_in_the_same_epoch(make):
+def test_set_epoch_after_a_restart_keeps_the_position_in_the_same_epoch(make):
     loader = make()
     loader.set_epoch(3)
     batches = iter(loader)
@@ -73,7 +73,7 @@ def test_set_epoch_after_a_restart_keeps_the_place_in_the_same_epoch(make):
     assert len(record(restarted)) == 4
 
 
-def test_epochs_count_up_by_themselves_and_set_epoch_overrules(make):
+def test_epochs_advance_automatically_and_set_epoch_overrides_them(make):
     loader = make()
     epochs = [record(loader) for _ in range(3)]
     assert loader.epoch == 3
@@ -83,18 +83,18 @@ def test_epochs_count_up_by_themselves_and_set_epoch_overrules(make):
     assert loader.epoch == 2
 
 
-def test_a_pass_counts_once_its_last_batch_was_handed_out(make):
+def test_a_pass_is_complete_once_its_last_batch_was_yielded(make):
     loader, expected = make(), make()
-    for _ in range(3):  # as who counts the batches does, and never asks for one too many
+    for _ in range(3):  # like a caller that counts batches and never exhausts the iterator
         batches = iter(loader)
         counted = [next(batches) for _ in range(len(loader))]
         assert same(counted, record(expected))
-    loader.set_epoch(2)  # again the epoch that has just ended
+    loader.set_epoch(2)  # repeats the epoch that has just ended
     expected.set_epoch(2)
     assert same(record(loader), record(expected))
 
 
-def test_a_pass_that_was_broken_off_is_begun_again(make):
+def test_an_interrupted_pass_starts_over(make):
     loader = make()
     expected = record(make())
     next(iter(loader))
@@ -102,7 +102,7 @@ def test_a_pass_that_was_broken_off_is_begun_again(make):
     assert same(record(loader), expected)
 
 
-def test_a_pass_that_ends_late_does_not_move_a_newer_one(make):
+def test_an_older_pass_that_ends_later_does_not_affect_a_newer_one(make):
     loader = make()
     old = iter(loader)
     next(old)
@@ -111,10 +111,10 @@ def test_a_pass_that_ends_late_does_not_move_a_newer_one(make):
     assert loader.state_dict()["epoch"] == 7
 
 
-def test_a_state_of_other_settings_is_refused_with_both_values(make):
-    with pytest.raises(SettingsError, match="batch_size 2, this one has 3"):
+def test_a_state_with_different_settings_is_refused_with_both_values(make):
+    with pytest.raises(SettingsError, match="batch_size=2, but this one has batch_size=3"):
         make(3).load_state_dict(make().state_dict())
-    with pytest.raises(SettingsError, match="seed 5, this one has 6"):
+    with pytest.raises(SettingsError, match="seed=5, but this one has seed=6"):
         make(seed=6).load_state_dict(make().state_dict())
 
 
@@ -128,12 +128,12 @@ def test_a_state_of_other_settings_is_refused_with_both_values(make):
         {"epoch": 0, "batch": 0, "settings": "no"},
     ],
 )
-def test_what_is_no_state_is_refused(make, state):
+def test_invalid_states_are_refused(make, state):
     with pytest.raises(SettingsError, match="epoch, batch, settings"):
         make().load_state_dict(state)
 
 
-def test_a_negative_place_is_refused(make):
+def test_a_negative_position_is_refused(make):
     loader = make()
     with pytest.raises(SettingsError, match="batch must be a whole number of at least 0, got -1"):
         loader.load_state_dict({**loader.state_dict(), "batch": -1})
@@ -141,6 +141,6 @@ def test_a_negative_place_is_refused(make):
         loader.set_epoch(-1)
 
 
-def test_every_rank_may_load_the_same_state(make):
+def test_every_rank_can_load_the_same_state(make):
     state = make(num_replicas=2, rank=0).state_dict()
     make(num_replicas=2, rank=1).load_state_dict(state)

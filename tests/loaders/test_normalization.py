@@ -1,4 +1,4 @@
-"""The option `normalization`: values as stored, as pixels, or in another space."""
+"""The option `normalization`: values as stored, as pixels, or in a different space."""
 
 import pytest
 import torch
@@ -20,7 +20,7 @@ def path(request, tmp_path):
 
 
 @pytest.mark.parametrize("in_memory", [True, False])
-def test_none_turns_values_back_into_pixels_without_clamping(path, in_memory):
+def test_none_converts_values_to_pixels_without_clamping(path, in_memory):
     stored, pixels = DFSDataset(path), DFSDataset(path, normalization=None, in_memory=in_memory)
     assert pixels.normalization is None
     for (values, _), (clip, _) in zip(stored, pixels, strict=True):
@@ -30,7 +30,7 @@ def test_none_turns_values_back_into_pixels_without_clamping(path, in_memory):
 
 
 @pytest.mark.parametrize("in_memory", [True, False])
-def test_a_pair_leads_into_its_space(path, in_memory):
+def test_a_pair_normalises_with_it(path, in_memory):
     pixels = DFSDataset(path, normalization=None)
     other = DFSDataset(path, normalization=KINETICS, in_memory=in_memory)
     assert other.normalization == {"mean": KINETICS[0], "std": KINETICS[1]}
@@ -39,20 +39,20 @@ def test_a_pair_leads_into_its_space(path, in_memory):
         torch.testing.assert_close(clip, expected, rtol=0, atol=1e-5)
 
 
-def test_the_stores_own_pair_changes_nothing(path):
+def test_the_stores_own_normalization_changes_nothing(path):
     own = (IMAGENET["mean"], IMAGENET["std"])
     for (values, _), (clip, _) in zip(DFSDataset(path), DFSDataset(path, normalization=own), strict=True):
         assert torch.equal(values, clip)
 
 
-def test_one_number_stands_for_all_channels(store_path):
+def test_a_single_number_applies_to_all_channels(store_path):
     assert DFSDataset(store_path, normalization=(0.5, 0.25)).normalization == {
         "mean": [0.5] * 3,
         "std": [0.25] * 3,
     }
 
 
-def test_a_store_without_normalization_holds_pixels(tmp_path):
+def test_a_store_without_normalization_contains_pixels(tmp_path):
     path = write_store(tmp_path / "pixels.zarr", normalization=None)
     stored = DFSDataset(path)
     assert stored.normalization is None
@@ -68,12 +68,12 @@ def test_a_store_without_normalization_holds_pixels(tmp_path):
         ("imagenet", "got 'imagenet'"),
         (0.5, r"got 0\.5"),
         (([0.5, 0.5], [0.2, 0.2]), "with 3 numbers each"),
-        ((0.5, 0.0), r"std above 0, got \(0\.5, 0\.0\)"),
+        ((0.5, 0.0), r"std must be positive, got \(0\.5, 0\.0\)"),
         ((float("nan"), 1.0), "must be finite"),
         ((0.5,), "pair"),
         (("a", "b"), "pair"),
     ],
 )
-def test_what_is_no_normalization_is_refused(store_path, option, said):
+def test_invalid_normalizations_are_refused(store_path, option, said):
     with pytest.raises(SettingsError, match=said):
         DFSDataset(store_path, normalization=option)

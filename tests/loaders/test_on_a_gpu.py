@@ -1,4 +1,4 @@
-"""Every way of loading on a GPU that is not there: the clips of the CPU, and devices are never mixed.
+"""Every way of loading on a pretended GPU gives the same clips as the CPU, and never mixes devices.
 
 A `batch_transform` is left out: its clips are tv_tensors, and a tensor cannot be of two subclasses.
 """
@@ -11,7 +11,7 @@ from dfs_store import DFSDataset, DFSLoader, StoreWriter, interpolate
 from dfs_store.loaders.batching.fused import fused_rebuild
 from tests.loaders.stores import assert_same, write_store
 
-# The kernel cannot run where there is no GPU: plain torch takes over, and says so.
+# The kernel cannot run without a GPU, so plain torch is used, with a warning.
 pytestmark = pytest.mark.filterwarnings("ignore:the fused kernel that rebuilds clips:RuntimeWarning")
 
 
@@ -25,7 +25,7 @@ def forget_the_kernel():
 @pytest.mark.parametrize("stored", ["float32", "float16", "uint8", "webp"])
 @pytest.mark.parametrize("layout", ["CTHW", "TCHW"])
 @pytest.mark.parametrize("in_memory", [True, False])
-def test_batches_are_those_of_the_cpu(tmp_path, work, stored, layout, in_memory):
+def test_batches_equal_those_on_the_cpu(tmp_path, work, stored, layout, in_memory):
     path = write_store(
         tmp_path / "s.zarr",
         dtype=stored,

@@ -1,4 +1,4 @@
-"""Whatever the caller has set, what promises equal results computes in full float32."""
+"""Code that promises equal results computes in full float32, whatever the caller has set."""
 
 import pytest
 import torch
@@ -15,7 +15,7 @@ def operators():
 
 @pytest.fixture
 def settings():
-    """Puts torch's settings back."""
+    """Restores torch's settings."""
     backends = torch.backends
     cuda, cpu = backends.cudnn, backends.mkldnn
     places = (backends.cuda.matmul, cuda.conv, cuda.rnn, cpu.matmul, cpu.conv, cpu.rnn)
@@ -41,7 +41,7 @@ def lower_by_the_older_setting():
 
 
 @pytest.mark.parametrize("lower", [lower_all, lower_convolutions, lower_by_the_older_setting])
-def test_inside_all_is_exact_and_outside_as_before(settings, lower):
+def test_settings_are_exact_inside_and_restored_outside(settings, lower):
     lower()
     torch.backends.cudnn.benchmark = True
     before = operators()
@@ -55,7 +55,7 @@ def test_inside_all_is_exact_and_outside_as_before(settings, lower):
     assert torch.backends.cudnn.benchmark
 
 
-def test_it_ends_with_an_error(settings):
+def test_settings_are_restored_after_an_error(settings):
     before = operators()
     with pytest.raises(KeyError), full_float32():
         raise KeyError

@@ -1,4 +1,4 @@
-"""Several processes that share an epoch: equal lengths, every clip once, taken from torch.distributed."""
+"""Replicas share an epoch equally, by default as many as torch.distributed reports."""
 
 import multiprocessing
 
@@ -20,7 +20,7 @@ def orders(num_clips, num_replicas, *, batch_size=2, **options):
 
 @pytest.mark.parametrize("num_replicas", [1, 2, 3, 7, 10])
 @pytest.mark.parametrize("drop_last", [False, True])
-def test_shares_are_as_those_of_torchs_distributed_sampler(num_replicas, drop_last):
+def test_shares_equal_those_of_torchs_distributed_sampler(num_replicas, drop_last):
     for rank, order in enumerate(orders(7, num_replicas, shuffle=False, drop_last=drop_last)):
         if drop_last and num_replicas > 7:
             assert order.clips_per_replica == 0
@@ -32,25 +32,25 @@ def test_shares_are_as_those_of_torchs_distributed_sampler(num_replicas, drop_la
         assert order.clips_per_replica == len(sampler)
 
 
-def test_together_they_cover_every_clip_without_overlap():
+def test_replicas_cover_every_clip_without_overlap():
     shares = [clip for order in orders(12, 3) for clip in order.clips(3).tolist()]
     assert sorted(shares) == list(range(12))
 
 
-def test_lengths_are_equal_and_filled_up(store_path):
+def test_lengths_are_equal_after_padding(store_path):
     dataset = DFSDataset(store_path)
     loaders = [DFSLoader(dataset, 2, num_replicas=3, rank=rank) for rank in range(3)]
     assert [len(loader) for loader in loaders] == [2, 2, 2]
     assert [sum(len(labels) for _, labels in loader) for loader in loaders] == [3, 3, 3]
 
 
-def test_a_clips_flip_does_not_depend_on_the_replica():
+def test_flips_do_not_depend_on_the_replica():
     first, second = orders(20, 2, horizontal_flip=0.5)
     assert (first.mirrored(1) == second.mirrored(1)).all()
 
 
 def test_the_share_is_taken_from_torch_distributed(store_path, tmp_path):
-    # Spawned, as torchrun's are: what torch's thread pool was doing must not be inherited.
+    # Spawned, as torchrun does, so that the state of torch's thread pool is not inherited.
     context = multiprocessing.get_context("spawn")
     queue = context.Queue()
     processes = [

@@ -1,4 +1,4 @@
-"""One loader in several threads and modes: no batch depends on what else is done with it."""
+"""One loader used in several threads and modes gives independent batches."""
 
 import threading
 
@@ -37,19 +37,19 @@ def test_threads_share_a_loader_and_a_packed_dataset(dataset):
     assert not any(wrong)
 
 
-def test_batches_and_labels_made_while_testing_can_be_trained_on(dataset):
+def test_batches_and_labels_made_in_inference_mode_can_be_trained_on(dataset):
     packed = dataset.packed()
     batch = packed.__getitems__([0, 1, 2])[0]
     with torch.inference_mode():
         made = [next(iter(DFSLoader(dataset, 3))), packed.rebuild(batch)]
-    made.append(packed.rebuild(batch))  # its scratch memory is not spoilt either
+    made.append(packed.rebuild(batch))  # its workspace remains usable as well
     for clips, labels in made:
         weight = torch.zeros(clips[0].numel(), len(dataset.classes), requires_grad=True)
         torch.nn.functional.cross_entropy(clips.flatten(1) @ weight, labels).backward()
         assert weight.grad is not None
 
 
-def test_a_batch_that_is_sent_away_between_two_looks_is_not_used_again(monkeypatch):
+def test_a_batch_shared_between_two_checks_is_not_reused(monkeypatch):
     buffers = BatchBuffers(torch.device("cpu"), torch.float32)
     held = [buffers.take((4,)).fill_(7)]
     (buffer,) = buffers._buffers

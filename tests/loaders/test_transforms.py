@@ -10,7 +10,7 @@ from dfs_store.errors import SettingsError
 
 
 @pytest.mark.parametrize("layout", ["CTHW", "TCHW"])
-def test_a_transform_gets_a_video_and_its_result_comes_in_the_layout(store_path, layout):
+def test_a_transform_receives_a_video_and_its_result_has_the_layout(store_path, layout):
     seen = []
 
     def transform(video):
@@ -29,7 +29,7 @@ def test_a_transform_gets_a_video_and_its_result_comes_in_the_layout(store_path,
     assert label == 1
 
 
-def test_a_transform_may_change_size_and_number_of_frames(store_path):
+def test_a_transform_can_change_the_size_and_number_of_frames(store_path):
     chain = v2.Compose([v2.Resize((4, 4)), v2.UniformTemporalSubsample(2)])
     assert DFSDataset(store_path, transform=chain)[0][0].shape == (3, 2, 4, 4)
 
@@ -43,7 +43,7 @@ def test_values_follow_normalization(store_path):
     assert torch.equal(seen[0].as_subclass(torch.Tensor), dataset[0][0])
 
 
-def test_a_transform_works_clip_by_clip_in_a_batch(store_path):
+def test_a_transform_is_applied_clip_by_clip_in_a_batch(store_path):
     dataset = DFSDataset(store_path, transform=v2.Lambda(lambda video: video * 2))
     plain = DFSDataset(store_path)
     for (clip, _), number in zip(dataset.__getitems__([4, 2]), [4, 2], strict=True):
@@ -53,6 +53,6 @@ def test_a_transform_works_clip_by_clip_in_a_batch(store_path):
 @pytest.mark.parametrize(
     ("result", "said"), [(torch.zeros(3, 4, 4), r"shape \(3, 4, 4\)"), (None, "NoneType")]
 )
-def test_what_is_no_clip_is_refused(store_path, result, said):
+def test_invalid_results_of_a_transform_are_refused(store_path, result, said):
     with pytest.raises(SettingsError, match=rf"must return clips of shape \(T, C, H, W\), got {said}"):
         DFSDataset(store_path, transform=lambda _: result)[0]

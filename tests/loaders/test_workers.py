@@ -1,4 +1,4 @@
-"""Other processes: pickling, forked and spawned workers, stores that were closed or replaced."""
+"""Pickling, forked and spawned workers, and stores that were closed or replaced."""
 
 import pickle
 
@@ -28,10 +28,10 @@ def doubled(label):
         ("fork", ".zarr", True, 2),
         ("fork", ".zarr", False, 2),
         ("fork", ".h5", False, 2),
-        ("spawn", ".zarr", False, 1),  # one, for each spends seconds on importing torch
+        ("spawn", ".zarr", False, 1),  # one, since each needs seconds to import torch
     ],
 )
-def test_workers_give_the_same_batches(tmp_path, context, suffix, in_memory, num_workers):
+def test_workers_return_the_same_batches(tmp_path, context, suffix, in_memory, num_workers):
     path = write_store(tmp_path / f"store{suffix}", dtype="uint8")
     dataset = DFSDataset(path, in_memory=in_memory, num_frames=5)
     dataset[0]  # files are open before the fork
@@ -44,7 +44,7 @@ def test_workers_give_the_same_batches(tmp_path, context, suffix, in_memory, num
         assert torch.equal(labels, same_labels)
 
 
-def test_a_pickled_dataset_is_path_and_options(store_path):
+def test_a_pickled_dataset_contains_only_path_and_options(store_path):
     options = {"layout": "TCHW", "num_frames": 5, "normalization": None, "target_transform": doubled}
     dataset = DFSDataset([store_path, store_path], **options, in_memory=False)
     text = pickle.dumps(dataset)
@@ -72,7 +72,7 @@ class Noted(DFSDataset):
     note = ""
 
 
-def test_a_relative_path_survives_a_change_of_folder(tmp_path, monkeypatch):
+def test_a_relative_path_survives_a_change_of_working_folder(tmp_path, monkeypatch):
     write_store(tmp_path / "here.zarr")
     monkeypatch.chdir(tmp_path)
     dataset = DFSDataset("here.zarr", in_memory=False)
@@ -83,7 +83,7 @@ def test_a_relative_path_survives_a_change_of_folder(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("suffix", [".zarr", ".h5"])
-def test_a_replaced_store_is_refused_where_it_is_opened_again(tmp_path, suffix):
+def test_a_replaced_store_is_refused_when_reopened(tmp_path, suffix):
     path = write_store(tmp_path / f"store{suffix}")
     text = pickle.dumps(DFSDataset(path))
     write_store(path, seed=1, overwrite=True)
@@ -92,7 +92,7 @@ def test_a_replaced_store_is_refused_where_it_is_opened_again(tmp_path, suffix):
 
 
 @pytest.mark.parametrize("suffix", [".zarr", ".h5"])
-def test_a_store_replaced_under_an_open_dataset_gives_its_own_clips_or_an_error(tmp_path, suffix):
+def test_a_store_replaced_while_open_gives_the_old_clips_or_an_error(tmp_path, suffix):
     path = write_store(tmp_path / f"store{suffix}")
     expected = [clip for clip, _ in DFSDataset(path)]
     dataset = DFSDataset(path, in_memory=False)
@@ -106,21 +106,21 @@ def test_a_store_replaced_under_an_open_dataset_gives_its_own_clips_or_an_error(
         assert torch.equal(found, clip)
 
 
-def test_a_closed_dataset_says_so(store_path):
+def test_the_error_about_a_closed_dataset_says_so(store_path):
     dataset = DFSDataset(store_path, in_memory=False)
     dataset.close()
     with pytest.raises(SettingsError, match=r"small\.zarr.*closed.*open"):
         dataset[0]
 
 
-def test_a_closed_dataset_in_memory_goes_on(store_path):
+def test_a_closed_dataset_in_memory_remains_usable(store_path):
     dataset = DFSDataset(store_path, in_memory=True)
     expected = dataset[0][0].clone()
     dataset.close()
     assert torch.equal(dataset[0][0], expected)
 
 
-def test_a_subset_asks_for_batches_too(store_path):
+def test_a_subset_requests_batches(store_path):
     dataset = DFSDataset(store_path)
     clips, _ = next(iter(DataLoader(Subset(dataset, [5, 1]), batch_size=2)))
     assert_same(clips, torch.stack([dataset[5][0], dataset[1][0]]))

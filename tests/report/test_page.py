@@ -1,4 +1,4 @@
-"""The report in a real browser: it shows, plays, sorts, filters, prints, and loads nothing."""
+"""The report in a real browser: it plays, sorts, filters and prints, and loads no other files."""
 
 import json
 import os
@@ -17,13 +17,13 @@ if CHROMIUM is None:
     pytest.skip("no chromium on this machine (apt-get install chromium)", allow_module_level=True)
 
 NAMES = ["jump  & run ", "<script>window.hacked = 1</script>", 'a"quote', "zebra", "{{ 7 * 7 }}"]
-SHOWN = [" ".join(name.split()) for name in NAMES]  # as a browser shows white space
+SHOWN = [" ".join(name.split()) for name in NAMES]  # with white space as browsers show it
 POSITIONS = ([0, 7], [0, 3, 7], [0, 2, 5, 7])
 
 
 @pytest.fixture(scope="module")
 def page_file(tmp_path_factory):
-    """A report of ten clips in five classes with names that attack it, and two evaluations."""
+    """Writes a report on ten clips in five classes with malicious names, and two evaluations."""
     folder = tmp_path_factory.mktemp("report")
     generator = np.random.default_rng(0)
     config = {"iterations": 100, "warmup": 0.2, "cooldown": 0.2, "insertion": True, "lr": 1.0}
@@ -67,7 +67,7 @@ def browser():
 
 @pytest.fixture
 def opened(browser, page_file):
-    """Opens the page in a window; complains of every message, error and request of it."""
+    """Opens the page in a window, and fails on any console message, error or request."""
     said = []
 
     def make(**options):
@@ -86,7 +86,7 @@ def _from_elsewhere(url):
     return not url.startswith(("file://", "data:"))
 
 
-def test_it_shows_every_section_and_number(opened):
+def test_every_section_and_number_is_shown(opened):
     page = opened()
     assert page.locator("h1").inner_text() == "s.zarr: dfs, made-up, VPC 2"
     heads = page.locator("h2").all_inner_texts()
@@ -121,18 +121,18 @@ def test_a_phone_shows_whole_words_and_chance(opened):
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
 
 
-def test_dots_of_the_timeline_name_key_frames_and_clips(opened):
+def test_timeline_dots_name_key_frames_and_clips(opened):
     titles = opened().locator("#timeline circle title").all_text_contents()
     assert "step 26, key frame at position 3: clip 1 (jump  & run )" in titles
 
 
-def test_names_are_text(opened):
+def test_names_are_shown_as_text(opened):
     page = opened()
     assert page.evaluate("window.hacked") is None
     assert page.locator("#class-table tbody th").all_inner_texts() == SHOWN
 
 
-def test_frames_are_pictures(opened):
+def test_frames_are_images(opened):
     page = opened()
     page.locator("figure.clip").first.scroll_into_view_if_needed()
     shot = page.locator("figure.clip").first.locator(".big").screenshot()
@@ -163,14 +163,14 @@ def test_a_clip_plays_and_stops(opened):
     )
 
 
-def test_all_play_at_once(opened):
+def test_all_clips_play_at_once(opened):
     page = opened()
     page.locator("#play-all").click()
     for number in range(10):
         sync_api.expect(page.locator(".player output").nth(number)).not_to_have_text("0")
 
 
-def test_keys_move_through_a_clip(opened):
+def test_arrow_keys_step_through_a_clip(opened):
     page = opened()
     slider = page.locator(".player input").nth(1)
     slider.focus()
@@ -182,7 +182,7 @@ def test_keys_move_through_a_clip(opened):
     assert slider.get_attribute("aria-label") == "Position in clip 1"
 
 
-def test_every_control_has_a_name(opened):
+def test_every_control_has_an_accessible_name(opened):
     page = opened()
     unnamed = page.evaluate(
         """[...document.querySelectorAll('button, input, select, [role=img], [tabindex]')].filter((element) =>
@@ -218,7 +218,7 @@ def test_the_class_table_filters(opened):
     assert page.locator("#filtered").inner_text() == "1 of 5"
 
 
-def test_clips_of_one_class_alone(opened):
+def test_clips_can_be_limited_to_one_class(opened):
     page = opened()
     page.locator("#clip-class").select_option("zebra")
     assert page.locator("figure.clip:visible").count() == 2
@@ -226,7 +226,7 @@ def test_clips_of_one_class_alone(opened):
     assert page.locator("figure.clip:visible").count() == 2
 
 
-def test_light_and_dark_follow_the_system_and_the_button(opened):
+def test_the_theme_follows_the_system_and_the_button(opened):
     colour = "getComputedStyle(document.body).backgroundColor"
     light, dark = opened(color_scheme="light"), opened(color_scheme="dark")
     assert light.evaluate(colour) == "rgb(255, 255, 255)"
@@ -239,12 +239,12 @@ def test_light_and_dark_follow_the_system_and_the_button(opened):
 
 
 @pytest.mark.parametrize("width", [320, 390, 768])
-def test_nothing_sticks_out_of_a_phone(opened, width):
+def test_nothing_overflows_on_a_phone(opened, width):
     page = opened(viewport={"width": width, "height": 800})
     assert page.evaluate("document.documentElement.scrollWidth") == width
 
 
-def test_text_can_be_told_from_its_background(opened):
+def test_text_contrasts_with_its_background(opened):
     for scheme in ("light", "dark"):
         page = opened(color_scheme=scheme)
         for where in ("body", ".lead", ".card span", "dt", "a", ".card.good b", "thead th"):
@@ -278,6 +278,6 @@ def test_it_prints(opened):
     data = page.pdf(format="A4")
     assert data.startswith(b"%PDF")
     page.emulate_media(media="print")
-    assert page.locator("figure.clip:visible").count() == 10  # paper cannot be asked for the others
+    assert page.locator("figure.clip:visible").count() == 10  # paper cannot show the others on demand
     assert not page.locator("nav").is_visible()
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"

@@ -149,7 +149,7 @@ def test_the_real_clips_of_a_folder_with_a_test_part(tmp_path):
         ({"layout": "THWC"}, "layout must be"),
         ({"normalization": "stored"}, 'normalization must be "imagenet", None'),
         ({"normalization": {"mean": 0.5}}, 'normalization must be "imagenet"'),
-        ({"normalization": (0.5, 0)}, "std above 0"),
+        ({"normalization": (0.5, 0)}, "std must be positive"),
     ],
 )
 def test_invalid_settings_are_refused_before_decoding(tmp_path, options, said):

@@ -1,1 +1,1 @@
-"""`dfs datasets`: a file for each group of its commands."""
+"""The commands of `dfs datasets`."""

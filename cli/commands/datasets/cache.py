@@ -14,20 +14,24 @@ from ...options import shared
 @command
 def cache(
     remove: Annotated[
-        list[str] | None, typer.Option("--remove", help="Remove this entry; can be repeated.", metavar="KEY")
+        list[str] | None,
+        typer.Option("--remove", help="Remove the entry with this key; can be repeated.", metavar="KEY"),
     ] = None,
     unfinished: Annotated[
-        bool, typer.Option("--remove-unfinished", help="Remove entries whose preparation was not finished.")
+        bool, typer.Option("--remove-unfinished", help="Remove entries that were left unfinished.")
     ] = False,
     obsolete: Annotated[
-        bool, typer.Option("--remove-obsolete", help="Remove entries of older versions, no longer used.")
+        bool,
+        typer.Option(
+            "--remove-obsolete", help="Remove entries from older versions, which are no longer used."
+        ),
     ] = False,
     everything: Annotated[bool, typer.Option("--remove-all", help="Remove every entry.")] = False,
     json: shared.Json = False,
     quiet: shared.Quiet = False,
     verbose: shared.Verbose = False,
 ) -> None:
-    """List the cache of prepared clips and trained extractors, or remove entries."""
+    """List the prepared clips and trained extractors in the cache, or remove some."""
     from dfs_store.videos.cache.entries import cache_root, list_entries, remove_entry
 
     keys = list(remove or [])

@@ -1,4 +1,4 @@
-"""`dfs datasets list` and `info`: known datasets and their files; the other subcommands have own files."""
+"""`dfs datasets list` and `dfs datasets info`: the known datasets and their files."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +9,8 @@ from dfs_store.names import counted
 from ... import _output
 from ..._exit_codes import command
 from ...options import shared
+from ...options.groups import takes
+from ...options.of_settings import options_of
 from . import cache, prepare
 
 if TYPE_CHECKING:
@@ -26,7 +28,7 @@ CLASSES_SHOWN = 20
 def list_datasets(
     json: shared.Json = False, quiet: shared.Quiet = False, verbose: shared.Verbose = False
 ) -> None:
-    """List the datasets that are known by name."""
+    """List the datasets that can be used by name."""
     from dfs_store.videos import CATALOGUE
 
     if json:
@@ -40,31 +42,27 @@ def list_datasets(
             rows.append((info.name, str(_facts(info)["num_classes"]), *counts, _shape(info), info.title))
         _output.echo(_output.table(rows))
         _output.echo(
-            "\nA folder of class folders or a list of videos is a dataset, too. For details: "
-            "`dfs datasets info NAME`."
+            "\nA folder of class folders or a list of videos can also be used as a dataset.\n"
+            "`dfs datasets info NAME` describes a dataset."
         )
 
 
 @app.command("info")
 @command
+@takes(shared.SOURCE, options_of("split"), first=True)
 def info_dataset(
     name: shared.DatasetName,
-    root: shared.Root = None,
-    test_list: shared.TestList = None,
-    class_names: shared.ClassNames = None,
-    folder_layout: shared.FolderLayout = None,
-    split: shared.Split = None,
     json: shared.Json = False,
     quiet: shared.Quiet = False,
     verbose: shared.Verbose = False,
+    **given: Any,  # noqa: ANN401 - where the clips are
 ) -> None:
-    """Describe a dataset: its source, the expected files, and the files that were found."""
+    """Describe a dataset, the files that it needs, and the files that were found."""
     from dfs_store.videos.opening import describe
 
     info = describe(name)
     facts = _facts(info)
-    how: dict[str, Any] = {"test_list": test_list, "class_names": class_names, "folder_layout": folder_layout}
-    how |= {"root": root, "official_split": split or 1}
+    how = {option: given[option] for option in shared.SOURCE} | {"official_split": given["split"] or 1}
     found = {part: _found(name, part, how) for part in ("train", "test")} if info.layout else {}
     if json:
         _output.document("dfs.dataset/1", {**facts, "found": found})

@@ -1,4 +1,4 @@
-"""`dfs datasets prepare`: decode the clips of a dataset into the cache."""
+"""`dfs datasets prepare`: decodes the clips of a dataset into the cache."""
 
 import time
 from pathlib import Path
@@ -13,6 +13,7 @@ from ... import _output
 from ..._completion import one_of
 from ..._exit_codes import command
 from ...options import shared
+from ...options.groups import takes
 from ...options.of_settings import clip_flags
 from ...shown.prepare_progress import shown_on
 
@@ -38,13 +39,18 @@ Workers = Annotated[
 ]
 MaxMemory = Annotated[
     str | None,
-    typer.Option("--max-memory", metavar="SIZE", help="Memory limit of all decoding processes: 8GiB."),
+    typer.Option(
+        "--max-memory",
+        metavar="SIZE",
+        help="Memory limit for all decoding processes together, for example 8GiB.",
+    ),
 ]
 Runs = Annotated[
     int,
     typer.Option(
         "--runs",
         min=0,
+        metavar="N",
         help="Prepare random starts for N runs of `dfs evaluate`; 0 for protocol strict.",
     ),
 ]
@@ -52,7 +58,7 @@ Shard = Annotated[
     str | None,
     typer.Option(
         "--shard",
-        help="Decode only a shard: 3/16, auto (Slurm) or auto/16 (Kubernetes).",
+        help="Decode one shard only, for example 3/16; auto (Slurm) or auto/16 (Kubernetes).",
         metavar="I/N|auto",
     ),
 ]
@@ -68,49 +74,42 @@ Engine = Annotated[
 
 
 @command
+@takes(shared.SOURCE, shared.SAMPLING, shared.DECODER, first=True)
 def prepare(
     name: shared.DatasetName,
-    root: shared.Root = None,
-    test_list: shared.TestList = None,
-    class_names: shared.ClassNames = None,
-    folder_layout: shared.FolderLayout = None,
-    frames: shared.Frames = None,
-    stride: shared.Stride = None,
-    size: shared.Size = None,
-    split: shared.Split = None,
-    classes: shared.Classes = None,
     part: Part = None,
     runs: Runs = 5,
     workers: Workers = None,
     max_memory: MaxMemory = None,
-    decoder: shared.Decoder = None,
     shard: Shard = None,
     engine: Engine = "local",
     seed: shared.Seed = 0,
     json: shared.Json = False,
     quiet: shared.Quiet = False,
     verbose: shared.Verbose = False,
+    **given: Any,  # noqa: ANN401 - which clips, and how they are sampled
 ) -> None:
-    """Decode the clips of a dataset into the cache; resumable.
+    """Decode the clips of a dataset into the cache.
 
-    Stores 1 + 3 * RUNS views of each test clip: the centre, and one random start per pass and run.
+    If it is interrupted, repeat the command to continue.
+
+    Stores 1 + 3 * RUNS views of each test clip: the centre, and a random start for each pass and run.
     """
     from dfs_store.byte_sizes import parse_bytes
     from dfs_store.evaluate.published import PAPER_TEST_PASSES
     from dfs_store.videos.opening import check_part, describe
 
-    options: dict[str, Any] = {
-        "frames": frames,
-        "stride": stride,
-        "size": size,
+    how = {option: given.pop(option) for option in shared.SOURCE}
+    how |= {"classes": shared.class_list(given.pop("classes")), "official_split": given.pop("split") or 1}
+    options = {
+        **how,
+        **given,
+        "decoder": given["decoder"] or "auto",
         "seed": seed,
         "random_starts": runs * PAPER_TEST_PASSES,
         "workers": workers,
-        "decoder": decoder or "auto",
+        "max_memory": parse_bytes(max_memory, "--max-memory") if max_memory else None,
     }
-    how = {"root": root, "classes": shared.class_list(classes), "official_split": split or 1}
-    how |= {"test_list": test_list, "class_names": class_names, "folder_layout": folder_layout}
-    options |= {**how, "max_memory": parse_bytes(max_memory, "--max-memory") if max_memory else None}
     if part is not None:
         check_part(part)
     share = _share(shard, engine)
@@ -153,7 +152,7 @@ def _prepare_on_ray(name: str, part: str, options: dict[str, Any], *, quiet: boo
 
 
 def _parts(name: str, how: dict[str, Any]) -> list[str]:
-    """Returns the existing parts; a folder that only contains class folders has no test part."""
+    """Returns the existing parts. A folder that only contains class folders has no test part."""
     from dfs_store.errors import DatasetNotFoundError
     from dfs_store.videos import find_clips
     from dfs_store.videos.files.catalogue import FOLDER, LIST
@@ -169,7 +168,7 @@ def _parts(name: str, how: dict[str, Any]) -> list[str]:
 
 
 def _ending(name: str, info: "DatasetInfo", options: dict[str, Any]) -> str:
-    """Returns the suggested next command: a dry run, which forecasts time, memory and disk space."""
+    """Suggests a dry run as the next command, which forecasts time, memory and disk space."""
     split = options["official_split"] if info.official_splits > 1 else None
     clips = SimpleNamespace(**options, split=split)
     flags = clip_flags(clips, "root", "test_list", "class_names", "folder_layout")

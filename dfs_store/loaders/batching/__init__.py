@@ -1,1 +1,1 @@
-"""Whole batches of clips, rebuilt from key frames that stay where they are used."""
+"""Rebuilds whole batches of clips on the device where they are used."""

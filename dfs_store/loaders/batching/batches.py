@@ -1,4 +1,4 @@
-"""Rebuilds batches of clips, given by their numbers, into given memory. All loaders use it."""
+"""Rebuilds batches of clips from their numbers. All loaders use it."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -21,14 +21,14 @@ __all__ = ["BatchRebuilder"]
 
 
 class Chosen(NamedTuple):
-    """The clips of a batch.
+    """The key frames of a batch, and how to interpolate them.
 
     Attributes:
         table: key frames of the clips, on the device.
-        starts: row of the first key frame of each clip in the table, (B,).
-        stops: row after the last key frame of each clip, (B,).
+        starts: row in the table of each clip's first key frame, (B,).
+        stops: row after each clip's last key frame, (B,).
         plans: plan of each clip.
-        mirrored: which clips to flip horizontally, (B,); None for none.
+        mirrored: which clips to flip horizontally, (B,), or None to flip none.
     """
 
     table: KeyFrameTable
@@ -39,15 +39,15 @@ class Chosen(NamedTuple):
 
 
 class BatchRebuilder:
-    """Rebuilds batches of clips of a source.
+    """Rebuilds batches of clips from open stores.
 
     Dequantisation, normalisation and mirroring are applied to the key frames, since they commute with
-    interpolation, so the memory of each clip is written exactly once.
+    interpolation, so each clip's memory is written exactly once.
 
     Args:
-        source: the clips.
-        wanted: value space of the clips for each store of the source; None for stored values.
-        num_outputs: M, number of frames of a rebuilt clip.
+        source: the stores.
+        spaces: value space in which to rebuild the clips of each store; None for pixels.
+        num_outputs: M, the number of frames in a rebuilt clip.
         layout: "CTHW" or "TCHW".
         device: device that rebuilds clips.
         table: all key frames of the source, on the device; if None, those of each batch are read from disk.
@@ -56,14 +56,14 @@ class BatchRebuilder:
     def __init__(
         self,
         source: OpenStores,
-        wanted: list[Space | None] | None,
+        spaces: Sequence[Space | None],
         num_outputs: int,
         layout: Layout,
         device: torch.device,
         table: KeyFrameTable | None,
     ) -> None:
         self._source = source
-        self._wanted = wanted
+        self._spaces = spaces
         self._layout = layout
         self._device = device
         self._table = table
@@ -76,7 +76,7 @@ class BatchRebuilder:
         Raises:
             ClipTooLargeError: a clip would take more than `DFS_MAX_CLIP_BYTES`.
         """
-        self._source.check_clip_bytes(self._num_outputs)
+        self._source.stores[0].check_clip_bytes(self._num_outputs)
         num_channels, height, width = self._source.frame_shape
         if self._layout == "CTHW":
             return num_channels, self._num_outputs, height, width
@@ -97,7 +97,7 @@ class BatchRebuilder:
             clips: numbers of the clips, (B,) with B at least 1.
             out: contiguous, floating-point (B, *clip_shape) on the device.
             workspace: memory for intermediate results.
-            mirrored: which clips to flip horizontally, (B,); None for none.
+            mirrored: which clips to flip horizontally, (B,), or None to flip none.
 
         Returns:
             `out`.
@@ -118,13 +118,13 @@ class BatchRebuilder:
         mirrored: npt.NDArray[np.bool_] | None = None,
         memory: Memory = cpu_memory,
     ) -> Chosen:
-        """Finds the key frames of clips.
+        """Finds or reads the key frames of clips, and plans their interpolation.
 
         Args:
             clips: numbers of the clips, (B,).
             packed: key frames of exactly these clips, from `read`. If None, they are taken from the table, or
                 read if there is no table.
-            mirrored: which clips to flip horizontally, (B,); None for none.
+            mirrored: which clips to flip horizontally, (B,), or None to flip none.
             memory: allocates memory for key frames that are read.
 
         Raises:
@@ -154,13 +154,13 @@ class BatchRebuilder:
             DamagedStoreError, SettingsError: see `OpenStores.load`.
         """
         if self._table is None:
-            return self._source.load(self._source.spans_of(clips), self._wanted, memory)
+            return self._source.load(self._source.spans_of(clips), self._spaces, memory)
         starts, stops = self._source.offsets[clips], self._source.offsets[clips + 1]
         spans = [np.arange(*span) for span in zip(starts, stops, strict=True)]
         return self._table.rows(torch.from_numpy(np.concatenate(spans)), memory)
 
     def write(self, chosen: Chosen, out: Tensor, workspace: Workspace) -> Tensor:
-        """Rebuilds the clips from `choose` into `out`, with the method that is fastest on the device."""
+        """Rebuilds clips chosen by `choose` into `out`, in the fastest way for the device."""
         if self._device.type == "cpu":
             return self.one_by_one(chosen, out, workspace)
         if self._device.type == "cuda" and out.dtype != torch.float64:
@@ -170,7 +170,7 @@ class BatchRebuilder:
         return self.at_once(chosen, out, workspace)
 
     def one_by_one(self, chosen: Chosen, out: Tensor, workspace: Workspace) -> Tensor:
-        """Rebuilds one clip after the other, so that its key frames fit into the caches of a CPU."""
+        """Rebuilds one clip at a time, so that its key frames fit into a CPU's caches."""
         table, starts, stops, plans, mirrored = chosen
         dtype = out.dtype if out.dtype in (torch.float32, torch.float64) else torch.float32
         ready = self._key_planes(table.frames) if table.holds_values(dtype) else None
@@ -206,7 +206,7 @@ class BatchRebuilder:
         )
 
     def at_once(self, chosen: Chosen, out: Tensor, workspace: Workspace) -> Tensor:
-        """Rebuilds the batch with one matrix product, which takes few kernel launches."""
+        """Rebuilds the batch with one batched matrix product, which needs few kernel launches."""
         table, starts, stops, plans, mirrored = chosen
         most = int((stops - starts).max())
         # Shorter clips are padded with their last key frame, at weight 0.

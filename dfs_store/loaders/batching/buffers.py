@@ -1,6 +1,6 @@
-"""Recycled memory for batches, which is reused only when nothing refers to it any more.
+"""Recycles memory for batches once nothing refers to it any more.
 
-Fresh memory costs page faults, about five times the time of rebuilding a batch into used memory.
+Fresh memory causes page faults, which take about five times as long as rebuilding a batch into used memory.
 """
 
 import sys
@@ -17,9 +17,9 @@ __all__ = ["BatchBuffers", "Memory", "Workspace", "cpu_memory", "fresh_memory", 
 Memory = Callable[[Sequence[int], torch.dtype], Tensor]
 """Allocates an uninitialised CPU tensor of a shape and a dtype."""
 
-_MAX_IDLE = 4  # unused buffers to keep; with one batch held by the caller, two buffers are in use
-# Tracking buffers in use costs nothing, and replacing them would fragment the heap. But after release, they
-# stay allocated until the next batch, so their number is limited.
+_MAX_IDLE = 4  # unused buffers to keep; two buffers are in use if the caller keeps one batch
+# Tracking buffers in use costs nothing, and replacing them would fragment the heap. But released buffers stay
+# allocated until the next batch, so their number is limited.
 _MAX_REMEMBERED = 16
 
 
@@ -29,9 +29,9 @@ def cpu_memory(shape: Sequence[int], dtype: torch.dtype) -> Tensor:
 
 
 def fresh_memory(shape: Sequence[int], dtype: torch.dtype) -> Tensor:
-    """Returns uninitialised memory for data that a DataLoader sends on.
+    """Returns uninitialised memory for data that a DataLoader sends to the main process.
 
-    In a worker process it is shared with the main process, to which the DataLoader would copy it otherwise.
+    In a worker process, the memory is shared. The DataLoader would otherwise copy the data.
     """
     if get_worker_info() is None:
         return cpu_memory(shape, dtype)
@@ -41,7 +41,7 @@ def fresh_memory(shape: Sequence[int], dtype: torch.dtype) -> Tensor:
 
 
 class Workspace(threading.local):
-    """Temporary memory by name, for intermediate results. Every thread has its own."""
+    """Named temporary memory for intermediate results. Every thread has its own."""
 
     def __init__(self) -> None:
         self._memory: dict[tuple[str, torch.dtype, torch.device], Tensor] = {}
@@ -56,11 +56,11 @@ class Workspace(threading.local):
 
 
 class _Buffer:
-    """A piece of CPU memory that knows whether anything else refers to it.
+    """A piece of CPU memory that can tell whether anything else refers to it.
 
     Everything that shares the memory keeps PyTorch's storage alive: views, detached tensors, graphs that
-    saved them, NumPy arrays and DLPack capsules. So the use count of the storage shows whether it is free,
-    except for storage objects in Python, whose reference count is checked as well.
+    saved them, NumPy arrays and DLPack capsules. So the storage's use count shows whether it is free.
+    Only Python's storage objects do not count, so their reference count is checked as well.
     """
 
     def __init__(self, size: int, dtype: torch.dtype) -> None:
@@ -90,7 +90,7 @@ class _Buffer:
 
 
 class BatchBuffers:
-    """Provides memory for batches. On the CPU, memory of earlier batches is reused.
+    """Provides memory for batches. On the CPU, the memory of earlier batches is reused.
 
     Other devices get fresh tensors: PyTorch's caching allocator already recycles their memory, in stream
     order, which this pool could not observe.
@@ -116,7 +116,7 @@ class BatchBuffers:
         held: list[_Buffer] = []
         idle: list[_Buffer] = []
         for buffer in self._buffers:
-            # First is_free, since another thread that still uses the buffer may yet share it.
+            # is_free comes first, since another thread that is using the buffer may still share it.
             free = buffer.is_free()
             if buffer.is_intact() and buffer.size >= size:
                 (idle if free else held).append(buffer)
@@ -133,12 +133,12 @@ def tensor_over(storage: torch.UntypedStorage, shape: Sequence[int], dtype: torc
 
 
 def _use_count(storage: torch.UntypedStorage) -> int:
-    # A private function, but torch's CUDA graph trees depend on it, and `_can_count` checks it.
+    # The function is private, but torch's CUDA graph trees depend on it, and `_can_count` tests it.
     return int(torch._C._storage_Use_Count(storage._cdata))
 
 
 def _can_count() -> bool:
-    """Returns whether use counts work in this torch. If not, memory is never reused."""
+    """Returns whether use counts work in this version of torch. If not, memory is never reused."""
     if not hasattr(torch._C, "_storage_Use_Count"):
         return False
     buffer = _Buffer(4, torch.float32)

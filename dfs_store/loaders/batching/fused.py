@@ -1,4 +1,4 @@
-"""Checks the kernel of `triton_rebuild` against plain torch before it is used."""
+"""Checks the kernel in `triton_rebuild` against plain torch before it is used."""
 
 import importlib
 import warnings
@@ -17,16 +17,12 @@ __all__ = ["FusedRebuild", "fused_rebuild"]
 FusedRebuild = Callable[[KeyFrameTable, Tensor, Tensor, Tensor | None, Layout, Tensor], Tensor]
 
 _KERNEL = "dfs_store.loaders.batching.triton_rebuild"
-_TOLERANCE = 1e-5  # another order of float32 operations gives 1e-7 for values up to 2; a wrong pixel about 1
+_TOLERANCE = 1e-5  # reordered float32 operations differ by 1e-7 for values up to 2, a wrong pixel by about 1
 
 
 @cache
 def fused_rebuild(device: torch.device) -> FusedRebuild | None:
-    """Returns the kernel if it works on a GPU; otherwise warns and returns None.
-
-    Args:
-        device: the GPU.
-    """
+    """Returns the fused kernel, or None without Triton. Warns and returns None if it fails on this GPU."""
     try:
         kernel: FusedRebuild = importlib.import_module(_KERNEL).rebuild_fused
     except ImportError:
@@ -49,10 +45,10 @@ def fused_rebuild(device: torch.device) -> FusedRebuild | None:
 
 
 def _error(kernel: FusedRebuild, device: torch.device) -> float:
-    """Returns the largest difference between clips of the kernel and of float32 torch on the CPU."""
-    # Everything is explicit, since the caller may have changed torch's defaults.
+    """Returns the largest difference between clips from the kernel and from float32 torch on the CPU."""
+    # Devices and dtypes are explicit, since the caller may have changed torch's defaults.
     cpu: dict[str, Any] = {"device": "cpu", "generator": torch.Generator("cpu").manual_seed(0)}
-    # More pixels than one program handles, and a width that is odd.
+    # More pixels than one program handles, and an odd width.
     stored = torch.randint(256, (5, 3, 33, 35), dtype=torch.uint8, **cpu)
     scale, zero = torch.rand(2, 5, 3, dtype=torch.float32, **cpu)
     scale = scale / 255

@@ -1,4 +1,4 @@
-"""Batches of key frames for DataLoader workers, which are sent packed and rebuilt in the main process."""
+"""Packed batches: DataLoader workers send key frames, and the main process rebuilds the clips."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,11 +24,11 @@ __all__ = ["PackedBatch", "PackedDataset"]
 
 @dataclass(frozen=True)
 class PackedBatch:
-    """The key frames of some clips.
+    """The key frames of a batch of clips.
 
     Attributes:
         clips: numbers of the clips in the dataset, (B,) int64.
-        key_frames: key frames of exactly these clips, one clip after the other.
+        key_frames: key frames of exactly these clips, in the same order.
     """
 
     clips: npt.NDArray[np.int64]
@@ -39,15 +39,15 @@ class PackedBatch:
         return len(self.clips)
 
     def pin_memory(self) -> "PackedBatch":
-        """Returns the batch in pinned memory; called by a DataLoader with ``pin_memory=True``."""
+        """Returns the batch in pinned memory. A DataLoader with ``pin_memory=True`` calls it."""
         return PackedBatch(self.clips, self.key_frames.pin_memory())
 
 
 class PackedDataset(Dataset[PackedBatch]):
     """The clips of a `DFSDataset` as packed batches, for a DataLoader with workers; see `DFSDataset.packed`.
 
-    Workers read, check and decode key frames. `rebuild`, called in the training process, rebuilds the clips
-    on the device. A packed batch takes the size of its key frames in their stored dtype.
+    Workers read, check and decode key frames. In the training process, `rebuild` rebuilds the clips on the
+    device. A packed batch is as large as its key frames in their stored dtype.
 
     Example:
         >>> packed = DFSDataset("ucf.zarr", in_memory=False).packed(device="cuda")  # doctest: +SKIP
@@ -85,17 +85,17 @@ class PackedDataset(Dataset[PackedBatch]):
         return self.__getitems__(index if isinstance(index, list | tuple) else [index])[0]
 
     def __getitems__(self, indices: Sequence[int]) -> list[PackedBatch]:
-        """Returns the clips as one packed batch, in a list, since a DataLoader collates a list of items."""
+        """Returns the clips as one packed batch in a list, since a DataLoader collates lists of items."""
         clips = self.dataset.clip_numbers(indices)
         return [PackedBatch(clips, self._reader.read(clips, fresh_memory))]
 
     @torch.inference_mode(mode=False)  # a batch made during inference must still be usable for training
     @torch.no_grad()
     def rebuild(self, batch: PackedBatch) -> tuple[Tensor, Tensor]:
-        """Rebuilds the clips of a batch, like a DFSLoader.
+        """Rebuilds the clips of a batch, as a DFSLoader would.
 
         Args:
-            batch: batch of this dataset.
+            batch: a batch from this dataset.
 
         Returns:
             clips (B, C, M, H, W) or (B, M, C, H, W) by the dataset's layout, in recycled memory on the CPU,
@@ -115,7 +115,7 @@ class PackedDataset(Dataset[PackedBatch]):
 
 
 def _collate(batches: Sequence[PackedBatch], *, collate_fn_map: Any = None) -> PackedBatch:  # noqa: ANN401
-    """Joins packed batches. If the DataLoader requested a whole batch, there is only one."""
+    """Joins packed batches. There is only one if the DataLoader requested a whole batch."""
     if len(batches) == 1:
         return batches[0]
     clips = np.concatenate([batch.clips for batch in batches])

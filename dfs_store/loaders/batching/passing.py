@@ -1,6 +1,6 @@
 """Shares key frames in memory with spawned processes.
 
-A forked process shares them anyway. A spawned one gets the dataset by pickle, and would otherwise load and
+A forked process shares them anyway. A spawned process unpickles the dataset, and would otherwise load and
 decode every key frame again.
 """
 
@@ -21,10 +21,10 @@ _SPARED_BYTES = 16 * 2**20  # reserved for other shared data, such as batches
 
 
 class PassedTable:
-    """A table in a pickled dataset: in shared memory for a process that is being spawned, else None.
+    """A table in a pickled dataset, in shared memory if it is pickled for a process being spawned, else None.
 
     Args:
-        table: table of the dataset, or None.
+        table: the dataset's key frames in memory, or None.
     """
 
     def __init__(self, table: KeyFrameTable | None) -> None:
@@ -35,15 +35,15 @@ class PassedTable:
 
 
 def _reduce_for_process(passed: PassedTable) -> tuple[Any, ...]:
-    # A queue pickles in the same way, but its reader may run after this process has ended.
+    # A queue pickles the same way, but its reader may outlive this process.
     if passed.table is None or get_spawning_popen() is None or not _fits(passed.table):
         return PassedTable, (None,)
-    # The table of this process moves to shared memory, too: torch moves it once.
+    # Pickling moves this process's own table to shared memory; torch does so only once.
     return PassedTable, (passed.table,)
 
 
 def _fits(table: KeyFrameTable) -> bool:
-    """Returns whether shared memory has room for a table; writing more would kill the process."""
+    """Returns whether shared memory has room for a table. Writing more would kill the process."""
     needed = table.frames.nbytes + _SPARED_BYTES
     if table.frames.untyped_storage().is_shared() or not _SHARED_MEMORY.is_dir():
         return True
@@ -51,9 +51,9 @@ def _fits(table: KeyFrameTable) -> bool:
     free = about.f_bavail * about.f_frsize
     if free < needed:
         warnings.warn(
-            f"{_SHARED_MEMORY} has {mebibytes(free)} free, but the key frames take "
-            f"{mebibytes(table.frames.nbytes)}, so every spawned worker loads a copy of its own; "
-            'enlarge it (docker run --shm-size), or use multiprocessing_context="fork"',
+            f"{_SHARED_MEMORY} has {mebibytes(free)} free, but sharing the key frames needs "
+            f"{mebibytes(needed)}, so every spawned worker loads its own copy; enlarge {_SHARED_MEMORY} "
+            '(docker run --shm-size), or use multiprocessing_context="fork"',
             stacklevel=2,
         )
     return free >= needed

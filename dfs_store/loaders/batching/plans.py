@@ -1,4 +1,4 @@
-"""Plans for interpolating a clip (Eq. 3) at evenly spaced output times, computed on first use."""
+"""Plans how to interpolate a clip (Eq. 3) at evenly spaced output times, and caches the plans."""
 
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -14,7 +14,7 @@ from dfs_store.interpolation import neighbours, resample_times
 
 __all__ = ["ClipPlan", "Segment", "plan_of"]
 
-_MOST_KEPT = 256  # largest number of output frames: plans of many long clips would take gigabytes
+_MOST_KEPT = 256  # output frames; cached plans for many longer clips would take gigabytes
 
 
 class Segment(NamedTuple):
@@ -24,11 +24,11 @@ class Segment(NamedTuple):
     copies of consecutive key frames, or of a single one that is repeated.
 
     Attributes:
-        start: number of the first output frame.
+        start: index of the first output frame.
         length: number of output frames.
-        key: number of the first key frame in the clip.
-        num_keys: number of key frames to copy; 1 with a weight, which also uses the next key frame.
-        weight: weight of the next key frame, (length, 1) float32 in [0, 1]; or None.
+        key: index of the first key frame, within the clip.
+        num_keys: number of key frames to copy; always 1 with a weight, which involves the next key frame.
+        weight: weight of the next key frame, (length, 1) float32 in [0, 1], or None.
     """
 
     start: int
@@ -40,10 +40,10 @@ class Segment(NamedTuple):
 
 @dataclass(frozen=True)
 class ClipPlan:
-    """Eq. 3 of all clips with the same positions.
+    """Eq. 3 for all clips with the same positions.
 
     Attributes:
-        left: number of the key frame at or before each output time, (M,) int64.
+        left: index of the key frame at or before each output time, (M,) int64.
         weight: weight of the next key frame, (M,) float32 in [0, 1).
     """
 
@@ -79,12 +79,12 @@ def _append_key_frame(segments: list[Segment], new: Segment) -> None:
 
 
 def plan_of(positions: npt.NDArray[np.int64], num_frames: int, num_outputs: int) -> ClipPlan:
-    """Returns the plan of a clip for evenly spaced output times, shared by clips with equal positions.
+    """Returns the plan for a clip at evenly spaced output times. Clips with equal positions share it.
 
     Args:
         positions: positions of the clip's key frames, (K,).
-        num_frames: T of the clip.
-        num_outputs: M; if M = T, the times are the whole frames.
+        num_frames: T, the number of frames in the clip.
+        num_outputs: M, the number of output frames. If M = T, the times are 0, 1, ..., T-1.
     """
     plan = _plan if num_outputs <= _MOST_KEPT else _plan.__wrapped__
     return plan(positions.tobytes(), num_frames, num_outputs)

@@ -1,4 +1,4 @@
-"""Key frames as tensors in their stored dtype, and their values for a clip or a batch."""
+"""Keeps key frames as tensors in their stored dtype, and computes their values."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ __all__ = ["KeyFrameTable"]
 
 @dataclass(frozen=True)
 class KeyFrameTable:
-    """Key frames of some clips; value = scale * frames + zero, per key frame and channel.
+    """The key frames of several clips, with value = scale * frames + zero per key frame and channel.
 
     Attributes:
         frames: contiguous (S, C, H, W), float32, float16 or uint8.
@@ -31,7 +31,7 @@ class KeyFrameTable:
         return self._each(lambda part: part.to(device, non_blocking=True))
 
     def rows(self, rows: Tensor, memory: Memory = cpu_memory) -> "KeyFrameTable":
-        """Returns a table of the key frames with the given numbers, (K,) int64."""
+        """Returns a table that contains the given rows of this one, (K,) int64."""
 
         def chosen(part: Tensor) -> Tensor:
             out = memory((len(rows), *part.shape[1:]), part.dtype)
@@ -50,7 +50,7 @@ class KeyFrameTable:
 
     @staticmethod
     def joined(tables: Sequence["KeyFrameTable"]) -> "KeyFrameTable":
-        """Joins the key frames of several tables of one dataset, one after the other."""
+        """Concatenates several tables of one dataset."""
         frames = torch.cat([table.frames for table in tables])
         scales = [table.scale for table in tables if table.scale is not None]
         zeros = [table.zero for table in tables if table.zero is not None]
@@ -64,8 +64,8 @@ class KeyFrameTable:
         """Returns the values of consecutive key frames.
 
         Args:
-            start: number of the first one.
-            stop: number after the last one.
+            start: row of the first one.
+            stop: row after the last one.
             dtype: float32 or float64.
             workspace: memory for the result, which is valid until the next call.
 
@@ -79,10 +79,10 @@ class KeyFrameTable:
         return values
 
     def gather(self, rows: Tensor, layout: Layout, workspace: Workspace) -> Tensor:
-        """Returns the values of some key frames in the order that `rebuild_batch` expects.
+        """Returns the values of key frames in the order of dimensions that `rebuild_batch` expects.
 
         Args:
-            rows: numbers of the key frames, (B, K) int64.
+            rows: rows of the key frames in the table, (B, K) int64.
             layout: "CTHW" or "TCHW".
             workspace: memory for the result, which is valid until the next call.
 

@@ -1,8 +1,8 @@
-"""Eq. 3 as one kernel for GPUs, which reads stored key frames and writes finished clips once.
+"""Eq. 3 as one kernel for GPUs, which reads stored key frames and writes each value of a clip once.
 
 Gathering, dequantisation, mirroring and rounding to the output dtype, which take separate passes over memory
-with `rebuild_batch`, are done in registers. Imported only if a GPU is used, since only torch's GPU builds
-include Triton.
+with `rebuild_batch`, are done in registers. This module is imported only if a GPU is used, since
+only torch's GPU builds include Triton.
 """
 # ruff: noqa: ANN001, ANN202, N803 - arguments of a kernel have Triton's types
 
@@ -75,7 +75,7 @@ def rebuild_fused(
         table: key frames on the device of `out`, (S, C, H, W).
         left: row of the key frame at or before each output time, (B, M) int64.
         weight: weight of the next key frame, 0 at a key position, (B, M) float32.
-        mirrored: 1 for clips to flip horizontally, (B,) uint8; None for none.
+        mirrored: 1 for clips to flip horizontally, (B,) uint8, or None to flip none.
         layout: "CTHW" or "TCHW".
         out: contiguous, (B, C, M, H, W) or (B, M, C, H, W), floating-point of at most float32. Values are
             interpolated in float32 and rounded once.
@@ -87,7 +87,7 @@ def rebuild_fused(
     num_channels, height, width = table.frames.shape[1:]
     clip_stride, first, second = out.stride()[:3]
     channel_stride, frame_stride = (first, second) if layout == "CTHW" else (second, first)
-    unused = table.frames  # any pointer, for arguments that the kernel is compiled without
+    unused = table.frames  # any pointer will do for arguments that the compiled kernel ignores
     grid = (num_clips, num_channels, triton.cdiv(height * width, _PIXELS))
     with torch.cuda.device(out.device) if out.is_cuda else nullcontext():
         _rebuild_kernel[grid](

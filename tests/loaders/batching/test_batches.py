@@ -1,4 +1,4 @@
-"""The two ways to rebuild a batch, clip by clip and in one product, make the same clips."""
+"""Rebuilding a batch clip by clip or in one product gives the same clips."""
 
 import numpy as np
 import pytest
@@ -36,17 +36,17 @@ def test_both_ways_agree(path, layout, in_memory, mirrored, num_frames):
 
 @pytest.mark.parametrize("way", ["one_by_one", "at_once"])
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16])
-def test_both_ways_write_any_floating_dtype(path, way, dtype):
+def test_both_ways_write_every_floating_dtype(path, way, dtype):
     dataset = DFSDataset(path)
     expected = torch.stack([dataset[clip][0] for clip in CLIPS.tolist()]).double()
     found = rebuilt(dataset, way, dtype).double()
-    # At once also rounds the weights and the key frames to the dtype.
+    # `at_once` rounds the weights and key frames to the dtype as well.
     limit = 4 * max(torch.finfo(dtype).eps, torch.finfo(torch.float32).eps) * expected.abs().max()
     assert (found - expected).abs().max() <= limit
 
 
 @pytest.mark.parametrize("way", ["one_by_one", "at_once"])
-def test_mirrored_clips_are_turned_left_to_right(path, way):
+def test_mirrored_clips_are_flipped_horizontally(path, way):
     dataset = DFSDataset(path)
     plain = rebuilt(dataset, way)
     turned = rebuilt(dataset, way, mirrored=MIRRORED)
@@ -54,13 +54,13 @@ def test_mirrored_clips_are_turned_left_to_right(path, way):
         assert torch.equal(clip, other.flip(-1) if mirrored else other)
 
 
-def test_clip_by_clip_a_batch_is_its_items_bit_for_bit(path):
+def test_a_batch_rebuilt_clip_by_clip_equals_its_items_bit_for_bit(path):
     dataset = DFSDataset(path)
     found = rebuilt(dataset, "one_by_one")
     assert torch.equal(found, torch.stack([dataset[clip][0] for clip in CLIPS.tolist()]))
 
 
-def test_products_are_not_rounded_by_the_callers_settings(path):
+def test_products_ignore_the_callers_precision_settings(path):
     dataset = DFSDataset(path)
     expected = rebuilt(dataset, "at_once")
     torch.set_float32_matmul_precision("medium")

@@ -1,4 +1,4 @@
-"""A batch that anybody still holds must never change; the memory of one that nobody holds is used again."""
+"""A batch in use must never change, and the memory of unused batches is reused."""
 
 import copy
 import gc
@@ -17,7 +17,7 @@ CPU = torch.device("cpu")
 
 
 def graph(batch):
-    """Returns a graph alone: what autograd saved of the batch is its gradient to come."""
+    """Returns only a graph, in which autograd saved the batch for the gradient."""
     weight = torch.ones(batch.shape, requires_grad=True)
     product = (weight * batch).sum()
     return lambda: torch.autograd.grad(product, weight, retain_graph=True)[0].numpy()
@@ -33,7 +33,7 @@ def batch_strides(shape):
     return torch.empty(shape, device="meta").stride()
 
 
-# What a caller may keep of a batch, each as a function that reads it later.
+# Parts of a batch that a caller may keep, each as a function that reads them later.
 WAYS = {
     "the batch": lambda batch: lambda: batch.numpy(),
     "an item": lambda batch: (lambda item: lambda: item.numpy())(batch[0]),
@@ -55,7 +55,7 @@ WAYS = {
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_what_is_kept_of_a_batch_never_changes(store_path, way):
+def test_kept_parts_of_a_batch_never_change(store_path, way):
     loader = DFSLoader(DFSDataset(store_path), 2, shuffle=True, drop_last=True)
     kept, before = [], []
     for _ in range(4):
@@ -68,7 +68,7 @@ def test_what_is_kept_of_a_batch_never_changes(store_path, way):
 
 
 @pytest.mark.parametrize("way", [way for way in WAYS if way != "shared memory"])
-def test_memory_is_used_again_when_the_last_holder_lets_go(way):
+def test_memory_is_reused_once_nothing_refers_to_it(way):
     buffers = BatchBuffers(CPU, torch.float32)
     batch = buffers.take((2, 3, 4, 5, 5))
     batch.zero_()
@@ -82,7 +82,7 @@ def test_memory_is_used_again_when_the_last_holder_lets_go(way):
     assert address in [batch.data_ptr() for batch in again]
 
 
-def test_a_loop_that_keeps_nothing_uses_two_buffers(store_path):
+def test_a_loop_that_keeps_no_batches_uses_two_buffers(store_path):
     loader = DFSLoader(DFSDataset(store_path), 2)
     addresses = set()
     for _ in range(5):
@@ -91,7 +91,7 @@ def test_a_loop_that_keeps_nothing_uses_two_buffers(store_path):
     assert len(addresses) == 2
 
 
-def test_a_weak_reference_holds_nothing():
+def test_a_weak_reference_does_not_keep_memory():
     buffers = BatchBuffers(CPU, torch.float32)
     batch = buffers.take((4,))
     address, reference = batch.data_ptr(), weakref.ref(batch)
@@ -100,7 +100,7 @@ def test_a_weak_reference_holds_nothing():
     assert buffers.take((4,)).data_ptr() == address
 
 
-def test_memory_that_was_resized_or_shared_is_not_used_again():
+def test_resized_or_shared_memory_is_not_reused():
     buffers = BatchBuffers(CPU, torch.float32)
     for spoil in (
         lambda t: t.untyped_storage().resize_(0),
@@ -117,7 +117,7 @@ def test_memory_that_was_resized_or_shared_is_not_used_again():
 
 
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-def test_a_batch_sent_to_another_process_does_not_change_there(store_path):
+def test_a_batch_sent_to_another_process_does_not_change(store_path):
     context = multiprocessing.get_context("fork")
     ours, theirs = context.Pipe()
     loader = DFSLoader(DFSDataset(store_path), 2, drop_last=True)
@@ -143,7 +143,7 @@ def _report(queue, connection):
     connection.send_bytes(pickle.dumps(clips.numpy()))
 
 
-def test_in_place_changes_by_the_caller_stay_with_the_caller(store_path):
+def test_in_place_changes_do_not_affect_later_batches(store_path):
     loader = DFSLoader(DFSDataset(store_path), 2, drop_last=True)
     expected = [clips.clone() for clips, _ in loader]
     scale = torch.ones(1, requires_grad=True)
@@ -156,7 +156,7 @@ def test_in_place_changes_by_the_caller_stay_with_the_caller(store_path):
 
 
 @pytest.mark.parametrize("guard", [torch.no_grad, torch.inference_mode])
-def test_batches_made_without_gradients_serve_later_with_them(store_path, guard):
+def test_batches_made_without_gradients_can_require_them_later(store_path, guard):
     loader = DFSLoader(DFSDataset(store_path), 2, drop_last=True)
     with guard():
         first = next(iter(loader))[0]
@@ -168,13 +168,13 @@ def test_batches_made_without_gradients_serve_later_with_them(store_path, guard)
         assert (kept * torch.ones(1, requires_grad=True)).requires_grad
 
 
-def test_at_most_a_few_buffers_are_remembered():
+def test_only_a_few_buffers_are_remembered():
     buffers = BatchBuffers(CPU, torch.float32)
     kept = [buffers.take((4,)) for _ in range(100)]
     assert len(buffers._buffers) == 16
     places = {batch.data_ptr() for batch in kept}
     assert len(places) == 100
-    kept = kept[:90]  # the others wait for a batch, but for those that are too many
+    kept = kept[:90]  # the others wait for a batch, except those beyond the limit
     again = [buffers.take((4,)) for _ in range(6)]
     assert sum(batch.data_ptr() in places for batch in again) >= 4
     assert len(buffers._buffers) <= 16
@@ -183,7 +183,7 @@ def test_at_most_a_few_buffers_are_remembered():
     assert len(buffers._buffers) == 4
 
 
-def test_without_a_count_of_holders_memory_is_never_used_again(monkeypatch):
+def test_without_use_counts_memory_is_never_reused(monkeypatch):
     monkeypatch.delattr(torch._C, "_storage_Use_Count")
     buffers = BatchBuffers(CPU, torch.float32)
     kept = buffers.take((4,))

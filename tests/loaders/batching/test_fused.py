@@ -1,4 +1,4 @@
-"""The kernel for GPUs, run by Triton's interpreter: clips as plain torch makes them, or none."""
+"""The kernel for GPUs, run by Triton's interpreter: its clips equal plain torch's, or it is not used."""
 
 import importlib
 import sys
@@ -24,7 +24,7 @@ MIRRORED = np.array([False, True, False, True, False])
 
 @pytest.fixture(scope="module")
 def kernel():
-    """The kernel as Triton's interpreter runs it, which the environment decides when it is imported."""
+    """Returns the kernel for Triton's interpreter, which an environment variable selects on import."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TRITON_INTERPRET", "1")
         patch.delitem(sys.modules, "dfs_store.loaders.batching.triton_rebuild", raising=False)
@@ -42,7 +42,7 @@ def _forgotten():
 @pytest.mark.parametrize("layout", ["CTHW", "TCHW"])
 @pytest.mark.parametrize("mirrored", [None, MIRRORED])
 @pytest.mark.parametrize("num_frames", [None, 5])
-def test_clips_are_those_rebuilt_one_by_one(kernel, tmp_path, stored, layout, mirrored, num_frames):
+def test_clips_equal_those_rebuilt_one_by_one(kernel, tmp_path, stored, layout, mirrored, num_frames):
     dataset = DFSDataset(
         write_store(tmp_path / "store.zarr", dtype=stored), layout=layout, num_frames=num_frames
     )
@@ -61,7 +61,7 @@ def test_clips_are_those_rebuilt_one_by_one(kernel, tmp_path, stored, layout, mi
     size=st.tuples(st.integers(1, 5), st.integers(1, 5)),
     seed=st.integers(0, 99),
 )
-def test_key_frames_come_back_bit_for_bit(kernel, positions, size, seed):
+def test_key_frames_are_returned_bit_for_bit(kernel, positions, size, seed):
     frames = torch.randn(len(positions), 2, *size, generator=torch.Generator().manual_seed(seed))
     frames[0, 0, 0, 0], frames[-1, 0, 0, 0] = torch.inf, -0.0
     plan = np.searchsorted(positions, np.arange(13), side="right") - 1
@@ -96,7 +96,7 @@ def test_the_kernel_is_compared_before_its_first_use(kernel):
     assert fused.fused_rebuild(CPU) is kernel
 
 
-def test_the_comparison_does_not_depend_on_the_callers_defaults(kernel):
+def test_the_comparison_ignores_the_callers_defaults(kernel):
     torch.set_default_dtype(torch.float16)
     torch.set_default_device("meta")
     try:
@@ -106,7 +106,7 @@ def test_the_comparison_does_not_depend_on_the_callers_defaults(kernel):
         torch.set_default_dtype(torch.float32)
 
 
-def test_a_kernel_that_writes_other_clips_is_not_used(kernel, monkeypatch):
+def test_a_kernel_that_writes_wrong_clips_is_not_used(kernel, monkeypatch):
     def wrong(table, left, weight, mirrored, layout, out):
         kernel(table, left, weight, mirrored, layout, out)
         out[0, 0, 0, 0, 0] += 0.5
@@ -122,7 +122,7 @@ def test_a_kernel_that_does_not_write_everything_is_not_used(kernel, monkeypatch
         assert fused.fused_rebuild(CPU) is None
 
 
-def test_a_kernel_that_does_not_run_is_not_used(kernel, monkeypatch):
+def test_a_kernel_that_fails_is_not_used(kernel, monkeypatch):
     def broken(*_given):
         raise RuntimeError("no driver")
 
@@ -131,14 +131,14 @@ def test_a_kernel_that_does_not_run_is_not_used(kernel, monkeypatch):
         assert fused.fused_rebuild(CPU) is None
 
 
-def test_without_triton_plain_torch_does_the_work(monkeypatch):
+def test_without_triton_plain_torch_is_used(monkeypatch):
     monkeypatch.setitem(sys.modules, fused._KERNEL, None)
     assert fused.fused_rebuild(CPU) is None
 
 
 @pytest.mark.parametrize("stored", ["fp32", "fp16", "u8"])
 @pytest.mark.parametrize("out", ["fp32", "fp16", "bf16"])
-def test_the_kernel_compiles_for_a_gpu_that_is_not_here(monkeypatch, stored, out):
+def test_the_kernel_compiles_without_a_gpu(monkeypatch, stored, out):
     import triton
     from triton.backends.compiler import GPUTarget
     from triton.compiler import ASTSource

@@ -1,4 +1,4 @@
-"""Packed batches: workers ship key frames, and what is rebuilt of them is what a DFSLoader gives."""
+"""Packed batches: workers send key frames, and the rebuilt clips equal those of a DFSLoader."""
 
 import pickle
 
@@ -19,7 +19,7 @@ def doubled(label):
 @pytest.mark.parametrize("stored", ["float32", "float16", "uint8"])
 @pytest.mark.parametrize("in_memory", [True, False])
 @pytest.mark.parametrize("num_workers", [0, 2])
-def test_rebuilt_batches_are_those_of_a_loader(tmp_path, stored, in_memory, num_workers):
+def test_rebuilt_batches_equal_those_of_a_loader(tmp_path, stored, in_memory, num_workers):
     path = write_store(tmp_path / "store.zarr", dtype=stored)
     dataset = DFSDataset(path, in_memory=in_memory, num_frames=5, target_transform=doubled)
     packed = dataset.packed()
@@ -42,7 +42,7 @@ def test_spawned_workers_unpickle_it(store_path):
     assert labels.tolist() == [packed.dataset.targets[3]]
 
 
-def test_a_batch_holds_the_stored_bytes_of_its_key_frames_alone(tmp_path):
+def test_a_batch_contains_only_the_stored_bytes_of_its_key_frames(tmp_path):
     dataset = DFSDataset(write_store(tmp_path / "store.zarr", dtype="uint8"))
     (batch,) = dataset.packed().__getitems__([1, 3])
     assert len(batch) == 2
@@ -51,7 +51,7 @@ def test_a_batch_holds_the_stored_bytes_of_its_key_frames_alone(tmp_path):
 
 
 @pytest.mark.parametrize("stored", ["float32", "uint8"])
-def test_clips_asked_for_one_by_one_are_joined(tmp_path, stored):
+def test_clips_requested_one_by_one_are_joined(tmp_path, stored):
     dataset = DFSDataset(write_store(tmp_path / "store.zarr", dtype=stored))
     packed = dataset.packed()
     clips, labels = packed.rebuild(default_collate([packed[2], packed[-1], packed[0]]))
@@ -59,14 +59,14 @@ def test_clips_asked_for_one_by_one_are_joined(tmp_path, stored):
     assert labels.tolist() == [dataset.targets[number] for number in (2, -1, 0)]
 
 
-def test_a_subset_is_packed_too(store_path):
+def test_a_subset_is_packed(store_path):
     dataset = DFSDataset(store_path)
     packed = dataset.packed()
     (batch,) = DataLoader(Subset(packed, [5, 1]), 2)
     assert torch.equal(packed.rebuild(batch)[0], torch.stack([dataset[5][0], dataset[1][0]]))
 
 
-def test_batches_that_are_kept_never_change(store_path):
+def test_kept_batches_never_change(store_path):
     dataset = DFSDataset(store_path)
     packed = dataset.packed()
     kept = [packed.rebuild(batch)[0] for _ in range(3) for batch in DataLoader(packed, 2)]
@@ -75,7 +75,7 @@ def test_batches_that_are_kept_never_change(store_path):
         assert torch.equal(clips, expected[number % len(expected)])
 
 
-def test_what_it_cannot_do_is_refused(store_path):
+def test_unsupported_options_are_refused(store_path):
     transformed = DFSDataset(store_path, transform=torch.neg)
     with pytest.raises(
         SettingsError, match=r"packed\(\) rebuilds whole batches.*transform the rebuilt batch"
@@ -86,5 +86,5 @@ def test_what_it_cannot_do_is_refused(store_path):
         dataset.packed(dtype=torch.int64)
     with pytest.raises(SettingsError, match=r"device.*nowhere"):
         dataset.packed(device="nowhere")
-    with pytest.raises(IndexError, match=r"clip 7 of 7"):
+    with pytest.raises(IndexError, match=r"clip index 7 is not in"):
         dataset.packed()[7]

@@ -1,4 +1,4 @@
-"""Segments: the output frames of a clip in as few operations as there are intervals."""
+"""Segments compute the output frames of a clip with one operation per interval."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ def plan(positions, num_frames, num_outputs=None):
 
 
 def shapes(positions, num_frames, num_outputs=None):
-    """(start, length, key, num_keys, whether mixed) of each segment."""
+    """Returns (start, length, key, num_keys, whether mixed) for each segment."""
     segments = plan(positions, num_frames, num_outputs).segments
     return [(*segment[:4], segment.weight is not None) for segment in segments]
 
@@ -40,7 +40,7 @@ def test_a_single_key_frame_is_repeated():
     assert shapes([0], 6) == [(0, 6, 0, 1, False)]
 
 
-def test_other_temporal_resolutions():
+def test_different_temporal_resolutions():
     assert shapes([0, 1, 4], 5, 1) == [(0, 1, 1, 1, True)]
     assert shapes([0, 1, 4], 5, 3) == [(0, 1, 0, 1, False), (1, 2, 1, 1, True)]
     # 0, 0.5, 1, ..., 4
