@@ -25,9 +25,9 @@ Flow = npt.NDArray[np.float32]
 _STILL = 0.05  # pixels per frame; Farneback finds up to 0.04 in still clips
 _GREY_WEIGHTS = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 _LEAST_MOTION = 0.02  # pixels per frame, mean of all pixels; Farneback finds 0.01 in still clips
-_LABEL_WIDTH = 96  # of the row labels, in pixels
-_KEY_SIZE = 65  # of the colour key, in pixels
-_TILE = 96  # smallest side of the image of a class, in pixels
+_LABEL_WIDTH = 96  # width of the row labels, in pixels
+_KEY_SIZE = 65  # diameter of the colour key, in pixels
+_TILE = 96  # minimum side of a class's image, in pixels
 _MARGIN = 4
 _TEXT_HEIGHT = 16
 
@@ -49,7 +49,7 @@ def frame_flows(clip: npt.NDArray[np.float32]) -> Iterator[Flow]:
         clip: (T, 3, H, W) float32 RGB in [0, 1].
 
     Yields:
-        T-1 times (H, W, 2) float32, the motion to the right and downwards, in pixels per frame.
+        T-1 fields, (H, W, 2) float32: the motion to the right and downwards, in pixels per frame.
 
     Raises:
         MissingDependencyError: OpenCV is not installed.
@@ -57,7 +57,7 @@ def frame_flows(clip: npt.NDArray[np.float32]) -> Iterator[Flow]:
     cv2 = _opencv()
     grey = np.rint(np.tensordot(_GREY_WEIGHTS, clip.clip(0, 1), axes=(0, 1)) * 255).astype(np.uint8)
     for one, other in itertools.pairwise(grey):
-        # OpenCV's usual values: a pyramid of 3 levels with scale 0.5, windows of 15, 3 iterations.
+        # The values of OpenCV's examples: 3 pyramid levels with scale 0.5, windows of 15, 3 iterations.
         yield cv2.calcOpticalFlowFarneback(one, other, None, 0.5, 3, 15, 3, 5, 1.2, 0)
 
 
@@ -90,15 +90,15 @@ def mean_cosine(one: Flow, other: Flow) -> float | None:
     Pixels without motion in either field (below 0.05 pixels per frame) are excluded. Returns None if no
     pixels remain.
     """
-    lengths = np.linalg.norm(one, axis=-1) * np.linalg.norm(other, axis=-1)
-    moving = np.minimum(np.linalg.norm(one, axis=-1), np.linalg.norm(other, axis=-1)) >= _STILL
+    lengths = np.linalg.norm([one, other], axis=-1)
+    moving = lengths.min(axis=0) >= _STILL
     if not moving.any():
         return None
-    return float((np.sum(one * other, axis=-1)[moving] / lengths[moving]).mean())
+    return float((np.sum(one * other, axis=-1)[moving] / lengths.prod(axis=0)[moving]).mean())
 
 
 def almost_still(flow: Flow) -> bool:
-    """Returns whether the mean length of a flow field (H, W, 2) is below 0.02 pixels per frame."""
+    """Returns whether a flow field (H, W, 2) has a mean magnitude below 0.02 pixels per frame."""
     return float(np.linalg.norm(flow, axis=-1).mean()) < _LEAST_MOTION
 
 
@@ -118,7 +118,7 @@ def flow_colours(flow: Flow, largest: float) -> npt.NDArray[np.uint8]:
 
     Args:
         flow: (H, W, 2) in pixels per frame.
-        largest: magnitude from which on colours are fully saturated.
+        largest: smallest magnitude whose colour is fully saturated, in pixels per frame.
 
     Returns:
         (H, W, 3) uint8 RGB.
@@ -138,12 +138,12 @@ def flow_colours(flow: Flow, largest: float) -> npt.NDArray[np.uint8]:
 def flow_picture(real: list[Flow], condensed: list[Flow], names: list[str]) -> npt.NDArray[np.uint8]:
     """Draws the real and the condensed flow of every class, one column per class, and a colour key.
 
-    Each row is scaled to its own magnitude (the 99th percentile), which is printed beside it, so that
-    directions can be compared: condensed clips move less.
+    Condensed clips move less, so each row is scaled to its own 99th percentile of the magnitude, which is
+    printed next to it. This makes the directions comparable.
 
     Args:
-        real: mean flow of the real clips of every class, (H, W, 2).
-        condensed: mean flow of the condensed clips of every class.
+        real: mean flow of the real clips of each class, (H, W, 2) in pixels per frame.
+        condensed: the same for the condensed clips.
         names: class names.
 
     Returns:
@@ -173,7 +173,7 @@ def flow_picture(real: list[Flow], condensed: list[Flow], names: list[str]) -> n
 
 
 def _colour_key() -> npt.NDArray[np.uint8]:
-    """Draws a disc of all directions with their names."""
+    """Draws a disc with the colours of all directions, labelled left, right, up and down."""
     radius = _KEY_SIZE // 2
     down, right = np.mgrid[-radius : radius + 1, -radius : radius + 1].astype(np.float32)
     disc = flow_colours(np.stack([right, down], axis=-1), radius)

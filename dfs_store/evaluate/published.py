@@ -1,4 +1,4 @@
-"""The paper's results, for comparison: accuracy in percent, storage in MiB (which the paper calls MB)."""
+"""The paper's results: accuracy in percent, and storage in MiB (which the paper calls MB)."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -129,8 +129,8 @@ _CHANGED: dict[str, dict[tuple[str, Any], Published]] = {
         ("cooldown", 0): Published(6.3, spread=0.3),
     },
 }
-# Storage as printed in the paper. 586 for MiniUCF at VPC 5 is the value for HMDB51; the paper's rule gives
-# 574 there, and 1171 and 117 for HMDB51 at VPC 10 and 1.
+# Storage as printed in the paper for both datasets. The paper's rule gives 574 for MiniUCF at VPC 5, and 1171
+# and 117 for HMDB51 at VPC 10 and 1.
 _DENSE = {10: 1150.0, 5: 586.0, 1: 115.0}
 _WITH_STORAGE = ("miniucf", "hmdb51")
 _FEWER = {
@@ -140,10 +140,10 @@ _FEWER = {
     ("hmdb51", "dfs"): {10: 287.0, 5: 137.0, 1: 22.0},
 }
 _DENSE_METHODS = ("random", "herding", "k-center", "dm")
-PAPER_METHODS = tuple(_ACCURACY["miniucf"])  # in the order of its tables
+PAPER_METHODS = tuple(_ACCURACY["miniucf"])  # in the order of the paper's tables
 PAPER_EPOCHS = 500  # the argument of the public code, which makes 501 passes
 PAPER_RUNS = 3
-# Minimum and maximum number of test clips: copies of Kinetics-400 lack clips that are no longer available.
+# Minimum and maximum number of test clips. Copies of Kinetics-400 lack clips that are no longer available.
 PAPER_TEST_CLIPS = {
     "miniucf": (1861, 1861),
     "hmdb51": (1530, 1530),
@@ -165,14 +165,14 @@ def published(
     model: str = "convnet3d",
     settings: Mapping[str, Any] | None = None,
 ) -> Published | None:
-    """Returns the paper's result; None if the paper does not have one.
+    """Returns the paper's result, or None if the paper does not have one.
 
     Args:
         dataset: name in the catalogue.
         method: name of the method, or "whole".
         vpc: videos per class; None for "whole". The paper has no results for "all".
         model: name of the trained network.
-        settings: settings of the condensation; missing settings default to the paper's values.
+        settings: condensation settings; those that are missing default to the paper's values.
     """
     settings = settings or {}
     row = vpc if isinstance(vpc, int) else 0

@@ -1,4 +1,4 @@
-"""Forecasts the duration of a comparison: the sum over its condensations and evaluations."""
+"""Forecasts the duration of a comparison as the sum over its condensations and evaluations."""
 
 import os
 import tempfile
@@ -24,15 +24,15 @@ from dfs_store.videos.rehearsal import Rehearsal, rehearse
 
 __all__ = ["forecast_comparison"]
 
-# Stages that run once for all cells with the same clips.
+# Stages that run only once for all cells with the same clips.
 _ONCE = ("decoding", "network")
 
 
 def forecast_comparison(asked: Comparison, cells: list[Cell]) -> Forecast:
     """Forecasts the duration of cells; writes nothing.
 
-    Forecasts one cell of every row (see `forecast_run` and `forecast_evaluation`) and assumes that other
-    seeds take equally long. Decoding and the training of the coresets' network are counted once.
+    Forecasts one cell of every row (see `forecast_run` and `forecast_evaluation`) and assumes that the other
+    seeds take as long. Decoding and training the network that selects coresets are counted once.
 
     Args:
         asked: the comparison.
@@ -58,7 +58,7 @@ def forecast_comparison(asked: Comparison, cells: list[Cell]) -> Forecast:
 def _of_row(
     asked: Comparison, row: Row, cell: Cell, rehearsals: dict[str, Rehearsal], paces: dict[str, Paces]
 ) -> list[Forecast]:
-    """Returns the forecasts of the condensation (not for custom methods) and of the evaluation."""
+    """Returns the forecasts for condensing (except with custom methods) and for evaluating."""
     settings = evaluation_of(asked, row, cell.seed, str(resolve_device(asked.device)))
     named = row if row.method != WHOLE else Row(method="random", vpc=1)
     unused = Path(tempfile.gettempdir(), f"dfs-forecast-{os.getpid()}.zarr")  # never written
