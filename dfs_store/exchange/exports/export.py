@@ -1,4 +1,4 @@
-"""`export_store` writes the rebuilt clips of a store in formats that other programs read."""
+"""Exports a store's rebuilt clips to formats that other programs read."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -20,7 +20,7 @@ from dfs_store.format import open_store
 
 __all__ = ["KINDS", "ExportSettings", "Exported", "export_store"]
 
-# The export formats, and their encodings of clips, the default first.
+# The export formats, each with its encodings of clips. The first is the default.
 KINDS: dict[str, tuple[str, ...]] = {
     "videos": (H264, LOSSLESS),
     "frames": ("png",),
@@ -38,12 +38,12 @@ class ExportSettings:
     """Settings of `export_store`.
 
     Attributes:
-        to: a key of `KINDS`.
+        to: format, a key of `KINDS`.
         encoding: encoding of the clips, one of those in `KINDS`; the first if None.
-        fps: frames per second; those of the store, or else 8, if None.
-        shard_bytes: largest size of a shard (webdataset).
-        license: licence for the dataset card of huggingface and the metadata of croissant.
-        with_store: whether to include a copy of the store (huggingface).
+        fps: frames per second. If None, the store's frame rate, or 8 if the store has none.
+        shard_bytes: maximum size of a shard in bytes (webdataset only).
+        license: licence for the dataset card (huggingface) or the metadata (croissant).
+        with_store: whether to include a copy of the store (huggingface only).
 
     Raises:
         SettingsError: a value is not allowed.
@@ -67,7 +67,7 @@ class ExportSettings:
         check_fps(self.fps)
         if not self.license.strip():
             raise SettingsError(
-                "--license must name a licence, such as cc-by-4.0, other or unknown, got an empty name"
+                "--license must not be empty; name a licence, for example cc-by-4.0, other or unknown"
             )
 
 
@@ -77,13 +77,13 @@ class Exported:
 
     Attributes:
         files: number of files.
-        bytes: size of the files.
+        bytes: total size of the files.
         clips: number of clips.
         encoding: encoding of the clips.
         fps: frames per second.
-        cut_share: share of the values that were clipped because they were outside [0, 1] by more than half a
-            grey level; None if values are not converted to pixels.
-        class_folders: name of the folder of each class, also for formats without folders.
+        cut_share: share of the values that were clipped by more than half a grey level; None if values are
+            not converted to pixels.
+        class_folders: folder name by class name, including for formats without folders.
     """
 
     files: int
@@ -108,19 +108,19 @@ def export_store(
     overwrite: bool = False,
     on_progress: OnProgress | None = None,
 ) -> Exported:
-    """Writes the rebuilt clips of a store in the format of another program, one clip at a time.
+    """Writes a store's rebuilt clips in a format that other programs read, one clip at a time.
 
     Args:
         source: path or URL of the store.
         out: a folder, or a file `*.npz` for npz. It is written completely or not at all.
         settings: see `ExportSettings`.
-        classes: names of the classes to keep, which changes the labels; all if None.
+        classes: names of the classes to keep, whose labels are renumbered; all if None.
         overwrite: whether to replace an earlier export.
-        on_progress: called with the number of clips written and the number of all clips.
+        on_progress: called with the number of clips written and the total.
 
     Raises:
         SettingsError: a setting is not allowed, or the format does not support the clips.
-        ClipTooLargeError: a rebuilt clip would take more than `DFS_MAX_CLIP_BYTES`.
+        ClipTooLargeError: a rebuilt clip needs more than `DFS_MAX_CLIP_BYTES`.
         OutputExistsError: `out` exists, and `overwrite` is False or it is not an earlier export.
         OutputNotWritableError, DiskFullError: the output cannot be written.
         StoreNotFoundError, NotAStoreError, NewerFormatError, DamagedStoreError: see `KeyFrameStore`.
@@ -133,7 +133,8 @@ def export_store(
         clips = ExportedClips(store, source, classes, on_progress)
         if not len(clips):
             raise SettingsError(
-                f"{os.fspath(source)}: the classes {', '.join(clips.class_names)} have no clips to export"
+                f"{os.fspath(source)}: the classes {', '.join(clips.class_names)} have no clips to export; "
+                "choose other classes"
             )
         encoding = settings.encoding or KINDS[settings.to][0]
         fps = settings.fps or store.fps or DEFAULT_FPS

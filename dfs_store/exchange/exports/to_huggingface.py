@@ -17,15 +17,16 @@ def write_huggingface(
 ) -> None:
     """Writes a folder for `datasets.load_dataset(folder)`: key_frames/, train/ and README.md.
 
-    key_frames/ has one row per clip with its key frames as images, train/ the rebuilt clips as videos.
+    key_frames/ contains one row per clip, with its key frames as images. train/ contains the rebuilt clips as
+    videos.
 
     Args:
-        clips: the clips to write.
+        clips: clips to write.
         folder: output folder, created if it does not exist.
         fps: frames per second of the videos.
         encoding: encoding of the videos, see `encode_video`.
-        license_name: licence for the card.
-        with_store: whether to include a copy of the store, as an HDF5 file in store/.
+        license_name: licence for the dataset card.
+        with_store: whether to include a copy of the store as an HDF5 file in store/.
     """
     name = store_name(clips.path)
     write_videos(clips, folder / "train", fps=fps, encoding=encoding, clip_list="metadata.jsonl")

@@ -1,4 +1,4 @@
-"""Exports a NumPy file with all clips and their metadata, readable without pickle."""
+"""Exports a NumPy file with all clips and their metadata that can be read without pickle."""
 
 import zipfile
 from pathlib import Path
@@ -19,10 +19,10 @@ _EARLIEST = (1980, 1, 1, 0, 0, 0)  # fixed time stamp, so that the output is det
 def write_npz(clips: ExportedClips, path: Path, *, fps: float, dtype: str) -> None:
     """Writes an uncompressed .npz file, clip by clip.
 
-    It contains `clips` (N, T, C, H, W), uint8 pixels or the float32 values of the store; `values` ("pixels"
-    or "normalised"), `labels` (N,) int32, `class_names`, `positions` (S,) and `offsets` (N+1,) of the key
-    frames, `clip_numbers` (N,), `fps`, the `digest` of the store, and, if the store has them, `mean`, `std`
-    and `soft_labels` (N, classes) float16.
+    It contains `clips` (N, T, C, H, W), which are uint8 pixels or the store's float32 values; `values`
+    ("pixels" or "normalised"), `labels` (N,) int32, `class_names`, `positions` (S,) and `offsets` (N+1,) of
+    the key frames, `clip_numbers` (N,), `fps`, the store's `digest`, and, if the store has them, `mean`,
+    `std` and `soft_labels` (N, classes) float16.
 
     Args:
         clips: clips to write.

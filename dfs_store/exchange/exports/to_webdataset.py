@@ -1,4 +1,4 @@
-"""Exports shards for the webdataset library: tar files in which the members of a clip share a name."""
+"""Exports shards for the webdataset library: tar files in which a clip's members share a name."""
 
 import io
 import json
@@ -18,11 +18,11 @@ __all__ = ["NPY", "write_shards"]
 
 NPY = "npy"
 _BLOCK_BYTES = 512  # headers and contents in a tar file are padded to this size
-_END_BYTES = 20 * _BLOCK_BYTES  # with two empty blocks at the end, the file is padded to this size
+_END_BYTES = 20 * _BLOCK_BYTES  # a file, with two empty blocks at its end, is padded to a multiple of this
 
 
 def write_shards(clips: ExportedClips, folder: Path, *, fps: float, encoding: str, max_bytes: int) -> None:
-    """Writes `shard-000000.tar` and so on; every clip is `<number>.npy` or `.mp4`, `.cls` and `.json`.
+    """Writes `shard-000000.tar` and so on, with `<number>.npy` or `.mp4`, `.cls` and `.json` for every clip.
 
     The output is deterministic.
 
@@ -30,8 +30,8 @@ def write_shards(clips: ExportedClips, folder: Path, *, fps: float, encoding: st
         clips: clips to write.
         folder: output folder, created if it does not exist.
         fps: frames per second.
-        encoding: "npy" for arrays (T, H, W, 3) uint8, or see `encode_video`.
-        max_bytes: largest size of a shard.
+        encoding: "npy" for arrays (T, H, W, 3) uint8, or an encoding of `encode_video`.
+        max_bytes: maximum size of a shard in bytes.
 
     Raises:
         SettingsError: a clip is larger than `max_bytes`.
@@ -45,7 +45,7 @@ def write_shards(clips: ExportedClips, folder: Path, *, fps: float, encoding: st
         for clip in clips:
             pixels = clips.rgb(clip)
             if encoding == NPY:
-                _check_fits(clip.number, math.prod(shape), max_bytes)  # before it is rebuilt in memory
+                _check_fits(clip.number, math.prod(shape), max_bytes)  # before the clip is rebuilt in memory
                 suffix, data = NPY, _npy(pixels, shape)
             else:
                 suffix, data = "mp4", encode_video(pixels, fps, encoding)
@@ -78,7 +78,7 @@ def write_shards(clips: ExportedClips, folder: Path, *, fps: float, encoding: st
 def _check_fits(clip: int, size: int, max_bytes: int) -> None:
     if _shard_bytes(size) > max_bytes:
         raise SettingsError(
-            f"--shard-size {max_bytes:,} bytes is too small for a clip: clip {clip} needs "
+            f"--shard-size {max_bytes:,} bytes is too small for clip {clip}, which needs at least "
             f"{_shard_bytes(size):,}; use larger shards, or --encoding h264"
         )
 
