@@ -159,12 +159,10 @@ def _shown(value: object) -> str:
 
 def _provenance(stores: list[KeyFrameStore], target: PathLike) -> dict[str, Any]:
     parents = [rebased(store.attributes.get("provenance") or {}, store.path, target) for store in stores]
-    agreed = {key: value for key, value in parents[0].items() if all(p.get(key) == value for p in parents)}
+    agreed = _common(parents)
     configs = [each for parent in parents if isinstance(each := parent.get("config"), dict)]
     if "config" not in agreed and len(configs) == len(parents):
-        agreed["config"] = {
-            key: value for key, value in configs[0].items() if all(c.get(key) == value for c in configs)
-        }
+        agreed["config"] = _common(configs)
     sources = [each for parent in parents if isinstance(each := parent.get("sources"), list)]
     if len(sources) == len(parents):
         agreed["sources"] = [one for each in sources for one in each]
@@ -190,6 +188,11 @@ def _provenance(stores: list[KeyFrameStore], target: PathLike) -> dict[str, Any]
             for store, parent in zip(stores, parents, strict=True)
         ],
     }
+
+
+def _common(objects: list[dict[str, Any]]) -> dict[str, Any]:
+    """Returns the entries that are equal in all objects."""
+    return {key: value for key, value in objects[0].items() if all(o.get(key) == value for o in objects)}
 
 
 def _notes(stores: list[KeyFrameStore], steps: list[bool], soft: list[bool]) -> list[str]:

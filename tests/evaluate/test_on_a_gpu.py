@@ -3,23 +3,13 @@
 import pytest
 import torch
 
-from dfs_store import open_videos
 from dfs_store.evaluate import EvaluationSettings, VideoClips, clips_of, evaluate
 from dfs_store.loaders.batching.fused import fused_rebuild
 from tests.evaluate.stores import write_real_clips
 
-CLASSES = ("fast", "still")
 pytestmark = pytest.mark.filterwarnings("ignore:the fused kernel that rebuilds clips:RuntimeWarning")
 # mc3_18 represents the networks of torchvision, which are slow.
 SMALL = ("convnet3d", "convnet3d-norm", "cnn-gru", "mc3_18")
-
-
-@pytest.fixture(scope="module")
-def parts():
-    return [
-        open_videos("moving-shapes", split=split, frames=4, size=43, clips_per_class=4, classes=CLASSES)
-        for split in ("train", "test")
-    ]
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from dfs_store import StoreWriter, open_videos
+from dfs_store import open_videos
 from dfs_store.errors import SettingsError
 from dfs_store.evaluate import (
     EvaluatedOn,
@@ -16,33 +16,14 @@ from dfs_store.evaluate import (
     evaluate,
 )
 from dfs_store.format import copy_store
+from tests.evaluate.conftest import CLASSES
+from tests.evaluate.stores import write_real_clips
 from tests.videos.making import make_folder
-
-CLASSES = ("fast", "still")
-
-
-@pytest.fixture(scope="module")
-def parts():
-    return [
-        open_videos("moving-shapes", split=split, frames=4, size=43, clips_per_class=4, classes=CLASSES)
-        for split in ("train", "test")
-    ]
 
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory, parts):
-    path = tmp_path_factory.mktemp("store") / "s.zarr"
-    train, _ = parts
-    with StoreWriter(
-        path,
-        num_frames=4,
-        frame_shape=train.frame_shape,
-        class_names=train.classes,
-        attributes={"normalization": train.normalization},
-    ) as writer:
-        for i in range(len(train)):
-            writer.append(train.clip(i).permute(1, 0, 2, 3).numpy(), range(4), train.targets[i])
-    return path
+    return write_real_clips(tmp_path_factory.mktemp("store") / "s.zarr", parts[0])
 
 
 def test_a_stores_clips_are_yielded_in_a_seeded_order(store, parts):

@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from dfs_store.condense.config import CondenseConfig
 from dfs_store.condense.forecast import Forecast
@@ -29,6 +29,8 @@ __all__ = [
 ]
 
 SPECIFICATION = "compare.json"
+Made = TypeVar("Made")
+Maker = Callable[[Cell, Comparison, Clips, Callable[[Progress], None]], Made]
 
 
 @dataclass(frozen=True)
@@ -210,29 +212,25 @@ class _Runner:
 
     def on_disk_bytes(self, row: Row) -> int | None:
         """Returns the size of a trial row's store in bytes, or None if the cell fails."""
-        cell = _cell(row, 0, self._out)
-        self._name = cell.name
-        try:
-            return make_store(cell, self._asked, self._clips, self._progress)
-        except DiskFullError:
-            raise
-        except Exception as error:  # noqa: BLE001 - as in `_make`
-            cell.fail(error)
-            return None
+        return self._tried(_cell(row, 0, self._out), make_store)[0]
 
     def _make(self, cell: Cell) -> CellEnded:
         self._number += 1
-        self._name = cell.name
         self._tell(CellStarted(cell.name, self._number, self._total))
-        try:
-            ended = CellEnded(cell, make_cell(cell, self._asked, self._clips, self._progress), None)
-        except DiskFullError:
-            raise  # the other cells would fail, too
-        except Exception as error:  # noqa: BLE001 - a custom method or network can raise anything
-            cell.fail(error)
-            ended = CellEnded(cell, None, f"{type(error).__name__}: {error}")
+        ended = CellEnded(cell, *self._tried(cell, make_cell))
         self._tell(ended)
         return ended
+
+    def _tried(self, cell: Cell, make: Maker[Made]) -> tuple[Made | None, str | None]:
+        """Returns what `make` returns, or None and the message of its error, which the cell records."""
+        self._name = cell.name
+        try:
+            return make(cell, self._asked, self._clips, self._progress), None
+        except DiskFullError:
+            raise  # the other cells would fail as well
+        except Exception as error:  # noqa: BLE001 - a custom method or network can raise anything
+            cell.fail(error)
+            return None, f"{type(error).__name__}: {error}"
 
     def _progress(self, event: Progress) -> None:
         self._tell(CellProgress(self._name, event))

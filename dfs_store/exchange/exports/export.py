@@ -1,7 +1,7 @@
 """Exports a store's rebuilt clips to formats that other programs read."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -141,7 +141,7 @@ def export_store(
         check_fps(fps, os.fspath(source))
         store.check_clip_bytes(store.num_frames)
         with output_path(out, overwrite=overwrite) as path:
-            _WRITERS[settings.to](clips, path, settings, encoding, fps)
+            _write(clips, path, settings, encoding, fps)
             files = [path] if is_file else [file for file in path.rglob("*") if file.is_file()]
             done = Exported(
                 len(files) + (not is_file),
@@ -155,6 +155,29 @@ def export_store(
             if not is_file:
                 write_json(path / MANIFEST, _manifest(clips, settings, done))
         return done
+
+
+def _write(clips: ExportedClips, path: Path, settings: ExportSettings, encoding: str, fps: float) -> None:
+    match settings.to:
+        case "videos":
+            write_videos(clips, path, fps=fps, encoding=encoding)
+        case "frames":
+            write_frames(clips, path, fps=fps)
+        case "webdataset":
+            write_shards(clips, path, fps=fps, encoding=encoding, max_bytes=settings.shard_bytes)
+        case "npz":
+            write_npz(clips, path, fps=fps, dtype=encoding)
+        case "huggingface":
+            write_huggingface(
+                clips,
+                path,
+                fps=fps,
+                encoding=encoding,
+                license_name=settings.license,
+                with_store=settings.with_store,
+            )
+        case "croissant":
+            write_croissant(clips, path, license_name=settings.license)
 
 
 def _manifest(clips: ExportedClips, settings: ExportSettings, done: Exported) -> dict[str, Any]:
@@ -174,20 +197,3 @@ def _manifest(clips: ExportedClips, settings: ExportSettings, done: Exported) ->
             for label, name in enumerate(clips.class_names)
         ],
     }
-
-
-_Writer = Callable[[ExportedClips, Path, ExportSettings, str, float], None]
-_WRITERS: dict[str, _Writer] = {
-    "videos": lambda clips, path, how, encoding, fps: write_videos(clips, path, fps=fps, encoding=encoding),
-    "frames": lambda clips, path, how, encoding, fps: write_frames(clips, path, fps=fps),
-    "webdataset": lambda clips, path, how, encoding, fps: write_shards(
-        clips, path, fps=fps, encoding=encoding, max_bytes=how.shard_bytes
-    ),
-    "npz": lambda clips, path, how, encoding, fps: write_npz(clips, path, fps=fps, dtype=encoding),
-    "huggingface": lambda clips, path, how, encoding, fps: write_huggingface(
-        clips, path, fps=fps, encoding=encoding, license_name=how.license, with_store=how.with_store
-    ),
-    "croissant": lambda clips, path, how, encoding, fps: write_croissant(
-        clips, path, license_name=how.license
-    ),
-}

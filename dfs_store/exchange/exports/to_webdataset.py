@@ -5,6 +5,7 @@ import json
 import math
 import tarfile
 from collections.abc import Iterable
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -39,9 +40,8 @@ def write_shards(clips: ExportedClips, folder: Path, *, fps: float, encoding: st
     height, width = clips.store.frame_shape[1:]
     shape = (clips.store.num_frames, height, width, 3)
     folder.mkdir(parents=True, exist_ok=True)
-    shard: tarfile.TarFile | None = None
-    number, size = 0, 0
-    try:
+    number, size = 0, max_bytes  # the first clip opens the first shard
+    with ExitStack() as stack:
         for clip in clips:
             pixels = clips.rgb(clip)
             if encoding == NPY:
@@ -57,22 +57,16 @@ def write_shards(clips: ExportedClips, folder: Path, *, fps: float, encoding: st
             }
             added = sum(_BLOCK_BYTES + _padded(len(each), _BLOCK_BYTES) for each in members.values())
             _check_fits(clip.number, added, max_bytes)
-            if shard is not None and _shard_bytes(size + added) > max_bytes:
-                shard.close()
-                shard = None
-            if shard is None:
-                shard = tarfile.open(  # noqa: SIM115 - closed below
-                    folder / f"shard-{number:06d}.tar", "x", format=tarfile.USTAR_FORMAT
-                )
+            if _shard_bytes(size + added) > max_bytes:
+                stack.close()
+                file = folder / f"shard-{number:06d}.tar"
+                shard = stack.enter_context(tarfile.open(file, "x", format=tarfile.USTAR_FORMAT))
                 number, size = number + 1, 0
             size += added
             for name, each in members.items():
                 entry = tarfile.TarInfo(f"{clip.number:08d}.{name}")
                 entry.size = len(each)
                 shard.addfile(entry, io.BytesIO(each))
-    finally:
-        if shard is not None:
-            shard.close()
 
 
 def _check_fits(clip: int, size: int, max_bytes: int) -> None:

@@ -20,7 +20,7 @@ class DenseClips:
         frame_shape: (C, H, W).
         are_pixels: whether the values are 8-bit pixels.
         labels: one label per clip.
-        class_names: names of the classes; label i stands for class_names[i].
+        class_names: names of the classes, indexed by label.
         normalization: normalization of the values according to the source; None if unknown.
         is_normalised: False if the source declares that its values are pixels in [0, 1].
         fps: frames per second; None if unknown.

@@ -34,7 +34,7 @@ class Labels(NamedTuple):
 
     Attributes:
         numbers: one label per clip.
-        class_names: names of the classes; label i stands for class_names[i].
+        class_names: names of the classes, indexed by label.
     """
 
     numbers: list[int]

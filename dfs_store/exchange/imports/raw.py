@@ -15,11 +15,11 @@ __all__ = ["DTYPES", "dtype_name", "found_raw", "of_numpy", "of_texts"]
 
 # NumPy dtypes by name. NumPy has no bfloat16, whose bits are the upper half of a float32.
 DTYPES = {
-    **{f"float{bits}": f"f{bits // 8}" for bits in (16, 32, 64)},
-    **{f"{word}int{bits}": f"{word or 'i'}{bits // 8}" for word in ("", "u") for bits in (8, 16, 32, 64)},
-    "bool": "b1",
-    "bfloat16": "u2",
-}
+    "float16": "f2", "float32": "f4", "float64": "f8",
+    "int8": "i1", "int16": "i2", "int32": "i4", "int64": "i8",
+    "uint8": "u1", "uint16": "u2", "uint32": "u4", "uint64": "u8",
+    "bool": "b1", "bfloat16": "u2",
+}  # fmt: skip
 
 
 def found_raw(

@@ -31,15 +31,10 @@ from dfs_store.format.zarr.zip_files import read_members
 __all__ = ["read_safetensors", "read_torch"]
 
 _SAFETENSORS = {
-    "BF16": "bfloat16",
-    "BOOL": "bool",
-    **{f"F{bits}": f"float{bits}" for bits in (16, 32, 64)},
-    **{
-        f"{letter}{bits}": f"{word}int{bits}"
-        for letter, word in (("I", ""), ("U", "u"))
-        for bits in (8, 16, 32, 64)
-    },
-}
+    "F16": "float16", "F32": "float32", "F64": "float64", "BF16": "bfloat16", "BOOL": "bool",
+    "I8": "int8", "I16": "int16", "I32": "int32", "I64": "int64",
+    "U8": "uint8", "U16": "uint16", "U32": "uint32", "U64": "uint64",
+}  # fmt: skip
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 _HEADER_BYTES = 30  # size of a zip member's header before the name
 _ZIP = b"PK\3\4"
