@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from dfs_store.condense.forecast import Forecast, Paces, measured
-from dfs_store.evaluate.run import EvaluationSettings, TrainingClips, labelled_as
+from dfs_store.evaluate.run import EvaluationSettings, TrainingBatches, labelled_as
 from dfs_store.evaluate.testing import answers_on, num_test_passes
 from dfs_store.networks import TrainingSettings, build_network, fast_order
 from dfs_store.networks.timing import seconds_per_pass, synchronised_clock
@@ -23,7 +23,7 @@ _CPU_BATCH = 64
 
 
 def forecast_evaluation(
-    sources: Sequence[TrainingClips],
+    sources: Sequence[TrainingBatches],
     test: Rehearsal,
     settings: EvaluationSettings,
     decoding: float = 0.0,
@@ -63,7 +63,7 @@ def forecast_evaluation(
     return Forecast(parts, rough=decoding > 0)
 
 
-def _training_seconds(network: torch.nn.Module, source: TrainingClips, training: TrainingSettings) -> float:
+def _training_seconds(network: torch.nn.Module, source: TrainingBatches, training: TrainingSettings) -> float:
     """Measures how long a training pass takes per clip, in seconds."""
     return seconds_per_pass(network, source, training) / len(source)
 

@@ -113,19 +113,19 @@ class EvaluationProgress:
     labels: str = "hard"
 
 
-class TrainingClips(ClipBatches, TypingProtocol):
-    """Training clips with class names: `StoreClips` or `VideoClips`."""
+class TrainingBatches(ClipBatches, TypingProtocol):
+    """Batches of training clips with class names, from `StoreClips` or `VideoClips`."""
 
     classes: list[str]
 
 
 @full_float32()
 def evaluate(
-    clips: TrainingClips | None,
+    clips: TrainingBatches | None,
     test: VideoDataset,
     settings: EvaluationSettings | None = None,
     *,
-    soft: TrainingClips | None = None,
+    soft: TrainingBatches | None = None,
     on_progress: Callable[[EvaluationProgress], None] | None = None,
 ) -> EvaluationResult:
     """Trains networks from scratch on `clips` and tests them on real clips.
@@ -192,7 +192,7 @@ def evaluate(
 
 
 def _answers(
-    clips: TrainingClips,
+    clips: TrainingBatches,
     test: VideoDataset,
     settings: EvaluationSettings,
     tell: Callable[[tuple[float, ...], int, float], None],
@@ -225,7 +225,7 @@ def _check_starts(test: VideoDataset, settings: EvaluationSettings) -> None:
         )
 
 
-def labelled_as(classes: list[str], clips: TrainingClips) -> TrainingClips:
+def labelled_as(classes: list[str], clips: TrainingBatches) -> TrainingBatches:
     """Returns the clips with labels that index `classes`, matched by class name.
 
     Raises:
@@ -244,7 +244,7 @@ def labelled_as(classes: list[str], clips: TrainingClips) -> TrainingClips:
 class _Relabelled:
     """Clips with their labels converted to a different order of the same classes."""
 
-    def __init__(self, clips: TrainingClips, classes: list[str]) -> None:
+    def __init__(self, clips: TrainingBatches, classes: list[str]) -> None:
         self._clips = clips
         self._labels = torch.tensor([classes.index(name) for name in clips.classes])
         self._columns = torch.tensor([clips.classes.index(name) for name in classes])

@@ -44,7 +44,7 @@ def grouped(rows: Iterable[TableRow], key: Callable[[TableRow], Key]) -> dict[Ke
 
 
 def kind_of(row: TableRow) -> tuple[Any, ...]:
-    """Returns what a row was evaluated on and how. Rows of the same kind are comparable."""
+    """Returns the settings and test clips of a row's evaluation. Rows of the same kind are comparable."""
     return (
         row.dataset, row.model, row.protocol, row.recipe, row.title_epochs, row.runs, row.split,
         row.split_declared, row.hold_out, row.frames, row.stride, row.size, row.num_test_clips,

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from dfs_store.condense.methods import method_named, method_names
-from dfs_store.evaluate.run import TrainingClips
+from dfs_store.evaluate.run import TrainingBatches
 from dfs_store.format import open_store
 from dfs_store.loaders import DFSDataset, DFSLoader
 from dfs_store.loaders.dataset import Target
@@ -20,7 +20,7 @@ LABELS: Mapping[str, tuple[Target, ...]] = {"hard": ("hard",), "soft": ("soft",)
 
 def clips_of(
     path: str | os.PathLike[str], device: torch.device | str = "cpu", labels: Target = "hard"
-) -> TrainingClips:
+) -> TrainingBatches:
     """Opens a store's training clips, which may be generated from native arrays.
 
     Args:
@@ -34,7 +34,7 @@ def clips_of(
     with open_store(path) as store:
         native = store.native_method if labels == "hard" else None
     if native in method_names() and (made := method_named(native).training_clips) is not None:
-        source: TrainingClips = made(path, device)
+        source: TrainingBatches = made(path, device)
         return source
     return StoreClips(path, device, labels)
 

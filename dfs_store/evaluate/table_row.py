@@ -1,4 +1,4 @@
-"""A row of a table of results."""
+"""A row in a table of results."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -106,21 +106,27 @@ class Clips:
         return self.train(sampling) if share is None else self.train(sampling).hold_out(share)[0]
 
     def _open(self, part: str, sampling: dict[str, Any], **views: int) -> VideoDataset:
-        given = {name: sampling[name] for name in ("frames", "stride", "size", "classes")}
-        given |= {name: sampling[name] for name in ("test_list", "class_names", "folder_layout")}
-        given |= {"official_split": sampling["split"] or 1, **views}
-        given["decoder"] = sampling["decoder"] or "auto"
-        key = json.dumps([part, given])
+        given = {**opened_with(self._asked, sampling), "split": part, **views}
+        key = json.dumps(given)
         if key not in self._opened:
-            self._opened[key] = open_videos(
-                self._asked.dataset, self._asked.root, part, on_progress=self._tell, **given
-            )
+            self._opened[key] = open_videos(self._asked.dataset, on_progress=self._tell, **given)
         return self._opened[key]
 
 
 def sampling_of(asked: Comparison, row: Row) -> dict[str, Any]:
     """Returns how a row samples the real clips."""
     return {name: row.settings.get(name, value) for name, value in asked.sampling.items()}
+
+
+def opened_with(asked: Comparison, sampling: dict[str, Any]) -> dict[str, Any]:
+    """Returns the arguments for `open_videos` that determine the real clips, except their split."""
+    names = ("frames", "stride", "size", "classes", "test_list", "class_names", "folder_layout")
+    return {
+        "root": asked.root,
+        **{name: sampling[name] for name in names},
+        "official_split": sampling["split"] or 1,
+        "decoder": sampling["decoder"] or "auto",
+    }
 
 
 def make_cell(

@@ -79,9 +79,9 @@ def derived_rows(
     Args:
         asked: the comparison.
         rows: rows of the methods.
-        ended: finished cells, including those of these rows.
+        ended: finished cells, including those for `rows`.
         clips: number and shape of the real clips.
-        trials: makes stores that do not appear in the tables.
+        trials: makes the stores that are compared to choose a split.
     """
     found: list[Row] = []
     most = min(clips.per_class.values())

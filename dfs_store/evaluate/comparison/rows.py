@@ -72,10 +72,6 @@ class Row:
 def method_rows(asked: Comparison, clips: TrainingClips) -> list[Row]:
     """Returns the rows of the compared methods, without duplicates.
 
-    Args:
-        asked: the comparison.
-        clips: number and shape of the real clips to condense.
-
     Raises:
         SettingsError: no method uses a setting, or settings contradict each other.
     """

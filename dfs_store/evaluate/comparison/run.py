@@ -157,9 +157,9 @@ def compare(
 ) -> Compared:
     """Condenses and evaluates every unfinished cell of a comparison.
 
-    If a cell fails, its error is recorded in its folder, the comparison goes on with the other cells, and the
-    next call tries the cell again. Ctrl-C, or any exception raised by `on_event`, stops the comparison; the
-    next call continues it.
+    If a cell fails, its error is recorded in its folder, and the comparison continues with the other cells.
+    The next call tries the cell again. Ctrl-C, or any exception raised by `on_event`, stops the comparison;
+    the next call continues it.
 
     Args:
         asked: the comparison.
@@ -222,7 +222,7 @@ class _Runner:
         return ended
 
     def _tried(self, cell: Cell, make: Maker[Made]) -> tuple[Made | None, str | None]:
-        """Returns what `make` returns, or None and the message of its error, which the cell records."""
+        """Calls `make`. Returns its result, or the message of its error, which is recorded in the folder."""
         self._name = cell.name
         try:
             return make(cell, self._asked, self._clips, self._progress), None

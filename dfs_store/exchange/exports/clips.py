@@ -19,7 +19,7 @@ OnProgress = Callable[[int, int], None]
 
 
 class ClipToExport(NamedTuple):
-    """One clip of a store.
+    """A clip to export.
 
     Attributes:
         number: number of the clip in the store.

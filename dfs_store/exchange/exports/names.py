@@ -23,7 +23,7 @@ def folder_names(names: Sequence[str]) -> dict[str, str]:
     cleaned = {name: _clean(name) for name in names}
     taken: set[str] = set()
     found: dict[str, str] = {}
-    for name in sorted(names, key=lambda name: cleaned[name] != name):  # stable: unchanged ones first
+    for name in sorted(names, key=lambda name: cleaned[name] != name):  # unchanged names come first
         folder, number = cleaned[name], 1
         while _folded(folder) in taken:
             number += 1

@@ -50,13 +50,7 @@ _LIMITATIONS = (
 
 
 def write_croissant(clips: ExportedClips, folder: Path, *, license_name: str) -> None:
-    """Writes croissant.json, a copy of the store as an HDF5 file, and a list of its clips.
-
-    Args:
-        clips: clips to write.
-        folder: output folder, created if it does not exist.
-        license_name: licence of the clips, for the metadata.
-    """
+    """Writes croissant.json, a copy of the store as an HDF5 file, and a list of its clips."""
     folder.mkdir(parents=True, exist_ok=True)
     # Identifiers must not contain spaces or characters that a URL would escape.
     name = re.sub(r"[^\w-]+", "-", store_name(clips.path), flags=re.ASCII).strip("-") or "store"

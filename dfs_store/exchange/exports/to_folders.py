@@ -19,15 +19,7 @@ KEY_FRAMES = "key_frames.json"
 def write_videos(
     clips: ExportedClips, folder: Path, *, fps: float, encoding: str, clip_list: str = CLIP_LIST
 ) -> None:
-    """Writes `<class>/<clip>.mp4` for every clip, and a list of the clips in JSON lines.
-
-    Args:
-        clips: clips to write.
-        folder: output folder, created if it does not exist.
-        fps: frames per second.
-        encoding: see `encode_video`.
-        clip_list: file name of the list.
-    """
+    """Writes `<class>/<clip>.mp4` for every clip, and the file `clip_list` with a line of JSON per clip."""
 
     def write(clip: ClipToExport, place: str) -> dict[str, Any]:
         write_bytes(folder / f"{place}.mp4", encode_video(clips.rgb(clip), fps, encoding))
@@ -37,13 +29,7 @@ def write_videos(
 
 
 def write_frames(clips: ExportedClips, folder: Path, *, fps: float) -> None:
-    """Writes `<class>/<clip>/frame_0000.png` for every frame, and each clip's key frames to a JSON file.
-
-    Args:
-        clips: clips to write.
-        folder: output folder, created if it does not exist.
-        fps: frames per second, for the JSON file.
-    """
+    """Writes `<class>/<clip>/frame_0000.png` for every frame, and a JSON file with `fps` for every clip."""
     pictures = _picture_names(clips)
 
     def write(clip: ClipToExport, place: str) -> dict[str, Any]:
@@ -57,13 +43,9 @@ def write_frames(clips: ExportedClips, folder: Path, *, fps: float) -> None:
 
 
 def write_key_frames(clips: ExportedClips, folder: Path, *, clip_list: str) -> None:
-    """Writes `<class>/<clip>/frame_0000.png` for every key frame, and a list of the clips in JSON lines.
+    """Writes `<class>/<clip>/frame_0000.png` for every key frame, and `clip_list` with a line per clip.
 
-    Args:
-        clips: clips to write.
-        folder: output folder, created if it does not exist.
-        clip_list: file name of the list. The library `datasets` loads the files in its entries
-            `key_frames_file_names` as lists of images.
+    The library `datasets` loads the entry `key_frames_file_names` of a line as a list of images.
     """
     pictures = _picture_names(clips)
 

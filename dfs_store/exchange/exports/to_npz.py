@@ -24,12 +24,6 @@ def write_npz(clips: ExportedClips, path: Path, *, fps: float, dtype: str) -> No
     the key frames, `clip_numbers` (N,), `fps`, the store's `digest`, and, if the store has them, `mean`,
     `std` and `soft_labels` (N, classes) float16.
 
-    Args:
-        clips: clips to write.
-        path: path of the new file.
-        fps: frames per second.
-        dtype: "uint8" or "float32".
-
     Raises:
         SettingsError: a class name ends with a NUL character.
     """

@@ -25,14 +25,8 @@ _END_BYTES = 20 * _BLOCK_BYTES  # a file, with two empty blocks at its end, is p
 def write_shards(clips: ExportedClips, folder: Path, *, fps: float, encoding: str, max_bytes: int) -> None:
     """Writes `shard-000000.tar` and so on, with `<number>.npy` or `.mp4`, `.cls` and `.json` for every clip.
 
-    The output is deterministic.
-
-    Args:
-        clips: clips to write.
-        folder: output folder, created if it does not exist.
-        fps: frames per second.
-        encoding: "npy" for arrays (T, H, W, 3) uint8, or an encoding of `encode_video`.
-        max_bytes: maximum size of a shard in bytes.
+    The output is deterministic. A shard has at most `max_bytes` bytes. The encoding is "npy" for arrays
+    (T, H, W, 3) uint8, or an encoding of `encode_video`.
 
     Raises:
         SettingsError: a clip is larger than `max_bytes`.

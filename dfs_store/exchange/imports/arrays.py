@@ -62,7 +62,7 @@ class FoundArray:
 
 
 def named(arrays: Sequence[FoundArray], words: Sequence[str]) -> FoundArray | None:
-    """Returns the first array whose name ends in one of the words, in order of the words, or None."""
+    """Returns an array whose name ends in one of the words, tried in order. Returns None if there is none."""
     return next((each for word in words for each in arrays if each.word == word), None)
 
 

@@ -85,7 +85,7 @@ def of_texts(name: str, texts: object) -> FoundArray:
 
 
 def dtype_name(dtype: np.dtype[Any]) -> str:
-    """Returns the name of a dtype as in `FoundArray`."""
+    """Returns the name of a dtype as used in `FoundArray`."""
     return "str" if dtype.kind == "U" else dtype.name
 
 
