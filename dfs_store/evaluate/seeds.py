@@ -60,7 +60,7 @@ def _identity(row: TableRow) -> tuple[Any, ...]:
 
 
 def _labelled_with(row: TableRow) -> tuple[Any, ...]:
-    """Returns a key that is equal for rows whose labels must differ from one another."""
+    """Returns a key that is equal for rows whose names in the table must differ."""
     return (*kind_of(row), row.method, row.vpc, row.control)
 
 
@@ -97,7 +97,7 @@ def _mean(values: Iterable[float | int | None]) -> float | None:
 
 
 def _over_random(row: TableRow, rows: Sequence[TableRow]) -> TableRow:
-    """Adds the gain over random clips with the same vpc and all frames."""
+    """Adds to a row its gain over random clips with the same vpc and all frames."""
     base = next(
         (
             other

@@ -71,7 +71,7 @@ def to_rgb(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
 
 
 def normalised(pixels: npt.NDArray[np.uint8], normalization: Normalization | None) -> npt.NDArray[np.float32]:
-    """Converts 8-bit pixels (T, C, H, W) to float32 in [0, 1], and normalises them unless it is None."""
+    """Converts 8-bit pixels (T, C, H, W) to float32 in [0, 1], and applies the normalization, if any."""
     values = pixels.astype(np.float32) / np.float32(PEAK)
     if normalization is not None:
         values -= _column(normalization["mean"])

@@ -58,7 +58,7 @@ def fixed_rows(asked: Comparison, rows: Sequence[Row], clips: TrainingClips) -> 
 
 
 def _equal_passes(asked: Comparison, vpcs: Sequence[int], clips: TrainingClips) -> Iterator[Row]:
-    """Yields a row per vpc that trains on all real clips, for the fewest passes with enough clip passes."""
+    """Yields a row per vpc that trains on all real clips, for just enough passes to show as many clips."""
     settings = evaluation_of(asked, Row(method=WHOLE, vpc=None), 0)
     passes, real = settings.training(0).passes, sum(clips.per_class.values())
     more_than_epochs = passes - settings.training(0).epochs  # the public code makes one more pass
@@ -71,7 +71,7 @@ def _equal_passes(asked: Comparison, vpcs: Sequence[int], clips: TrainingClips) 
 def derived_rows(
     asked: Comparison, rows: Sequence[Row], ended: Sequence["CellEnded"], clips: TrainingClips, trials: Trials
 ) -> list[Row]:
-    """Returns, for every method except random, random clips with as many frames and with as many bytes.
+    """Returns rows of random clips at equal frames and at equal bytes, for every method except random.
 
     If frames or bytes can be split into clips and key frames per clip in several ways, chooses the split that
     scores best on a hold-out of the training clips, with one seed and one training each.
@@ -147,7 +147,7 @@ def _equal_bytes_splits(
 def _best(
     asked: Comparison, splits: list[dict[str, Any]], control: str, most_clips: int, trials: Trials
 ) -> list[Row]:
-    """Returns the row of the split that scores best on a hold-out; empty if there is no split."""
+    """Returns the row of the split that scores best on a hold-out, in a list that may be empty."""
     if len(splits) > 1:
         held = {"hold_out": asked.hold_out or _TRIAL_HOLD_OUT}
         most = max(1, int(_TRIAL_CLIPS * most_clips))

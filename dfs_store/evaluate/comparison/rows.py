@@ -153,7 +153,7 @@ def evaluation_of(asked: Comparison, row: Row, seed: int, device: str = "cpu") -
 
 
 def within_budget(asked: Comparison, row: Row, clips: TrainingClips) -> Row:
-    """Changes a row so that its store's key frames and index, as stored, fit into the comparison's budget.
+    """Returns a row with settings that keep the store's key frames and index, as stored, within the budget.
 
     Methods with a setting `budget` receive the budget. Methods that keep real frames keep as many frames per
     clip as fit, as uint8 unless a dtype is given. For all other methods, the initial key frames must fit.

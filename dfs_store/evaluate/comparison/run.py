@@ -130,7 +130,7 @@ Event = CellStarted | CellProgress | CellEnded
 
 
 def plan_comparison(asked: Comparison, out: str | os.PathLike[str]) -> ComparisonPlan:
-    """Checks a comparison and forecasts its duration; writes nothing.
+    """Checks a comparison and forecasts its duration, without writing anything.
 
     Raises:
         SettingsError: settings contradict each other, the budget is too small, or the folder contains a

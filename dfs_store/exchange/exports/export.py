@@ -17,6 +17,7 @@ from dfs_store.exchange.exports.to_huggingface import write_huggingface
 from dfs_store.exchange.exports.to_npz import FLOAT32, UINT8, write_npz
 from dfs_store.exchange.exports.to_webdataset import NPY, write_shards
 from dfs_store.format import open_store
+from dfs_store.names import known_name
 
 __all__ = ["KINDS", "ExportSettings", "Exported", "export_store"]
 
@@ -57,13 +58,9 @@ class ExportSettings:
     with_store: bool = True
 
     def __post_init__(self) -> None:
-        if self.to not in KINDS:
-            raise SettingsError(f"--to must be one of {', '.join(KINDS)}, got {self.to!r}")
-        if self.encoding is not None and self.encoding not in KINDS[self.to]:
-            raise SettingsError(
-                f"--encoding for --to {self.to} must be one of {', '.join(KINDS[self.to])}, "
-                f"got {self.encoding!r}"
-            )
+        known_name(self.to, KINDS, "--to")
+        if self.encoding is not None:
+            known_name(self.encoding, KINDS[self.to], f"--encoding for --to {self.to}")
         check_fps(self.fps)
         if not self.license.strip():
             raise SettingsError(

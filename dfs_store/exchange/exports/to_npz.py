@@ -1,4 +1,4 @@
-"""Exports a NumPy file with all clips and their metadata that can be read without pickle."""
+"""Exports all clips and their metadata to a NumPy file that can be read without pickle."""
 
 import zipfile
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Represents dense clips to import, whatever their source."""
+"""Represents dense clips to import from any source."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field

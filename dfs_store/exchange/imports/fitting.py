@@ -24,7 +24,7 @@ Floats = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Fitting:
-    """How many key frames to keep per imported clip. By default all frames are kept; at most one can be set.
+    """How many key frames to keep per imported clip. If no option is set, all frames are kept.
 
     Attributes:
         key_frames: number of key frames per clip.

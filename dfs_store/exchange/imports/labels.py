@@ -10,7 +10,7 @@ import numpy as np
 from dfs_store.errors import DatasetNotFoundError, SettingsError, UnreadableClipsError
 from dfs_store.exchange.imports.arrays import Array
 from dfs_store.format.io.reading import parse_json, read_named
-from dfs_store.names import counted
+from dfs_store.names import counted, known_name
 
 __all__ = [
     "Labels",
@@ -180,9 +180,8 @@ def is_one_hot(array: Array) -> bool:
 
 def _by_name(texts: list[str], names: Sequence[str] | None, what: str) -> Labels:
     known = sorted(set(texts)) if names is None else list(names)
-    unknown = sorted(set(texts) - set(known))
-    if unknown:
-        raise SettingsError(f"{what} must contain only the classes {', '.join(known)}, got {unknown[0]!r}")
+    if unknown := sorted(set(texts) - set(known)):
+        known_name(unknown[0], known, f"{what}: every label")
     number = {name: label for label, name in enumerate(known)}
     return Labels([number[text] for text in texts], known)
 

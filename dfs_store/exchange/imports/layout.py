@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dfs_store.errors import SettingsError, UnreadableClipsError
+from dfs_store.names import known_name
 
 __all__ = ["LAYOUTS", "Layout", "find_layout"]
 
@@ -46,8 +47,7 @@ def find_layout(shape: Sequence[int], asked: str, what: str) -> Layout:
         SettingsError: no layout or more than one fits, the layout is unknown, or clips have only one frame.
         UnreadableClipsError: the array does not have five axes, or is empty.
     """
-    if asked != "auto" and asked not in LAYOUTS:
-        raise SettingsError(f"--layout must be one of auto, {', '.join(LAYOUTS)}, got {asked!r}")
+    known_name(asked, ("auto", *LAYOUTS), "--layout")
     if len(shape) != 5 or 0 in shape:
         raise UnreadableClipsError(
             f"{what} has the shape {tuple(shape)}; clips must be (N, T, C, H, W) or (N, C, T, H, W), without "

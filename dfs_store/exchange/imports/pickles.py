@@ -9,6 +9,7 @@ import pickletools
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partialmethod
 from typing import IO, Any, Protocol, cast
 
 import numpy as np
@@ -164,9 +165,11 @@ class _Machine:
         elif opcode not in _IGNORED:
             raise RefusedError(f"the instruction {opcode} is not supported")
 
-    def _since_mark(self) -> list[Any]:
+    def _since_mark(self, _: object = None) -> list[Any]:
         items, self._stack = self._stack, self._below.pop()
         return items
+
+    _pop_mark = _since_mark
 
     def _spend_container(self) -> None:
         self._containers_left -= 1
@@ -194,9 +197,6 @@ class _Machine:
             self._stack.pop()
         else:
             self._since_mark()
-
-    def _pop_mark(self, _: object) -> None:
-        self._since_mark()
 
     def _dup(self, _: object) -> None:
         self._stack.append(self._stack[-1])
@@ -264,11 +264,7 @@ class _Machine:
         del self._stack[-count:]
         self._made(items)
 
-    def _tuple2(self, _: object) -> None:
-        self._tuple1(_, 2)
-
-    def _tuple3(self, _: object) -> None:
-        self._tuple1(_, 3)
+    _tuple2, _tuple3 = partialmethod(_tuple1, count=2), partialmethod(_tuple1, count=3)
 
     def _global(self, name: str) -> None:
         module, _, attribute = name.partition(" ")
@@ -349,7 +345,8 @@ class _Machine:
         if name == "torch._tensor._rebuild_from_type_v2":
             return self._called(self._only(args[0], _Name).text, self._only(args[2], tuple))
         if name == "_codecs.encode" and args[1:] in (("latin1",), ("latin-1",)):
-            return self._encoded(self._only(args[0], str))
+            self._spend_bytes(len(self._only(args[0], str)))
+            return args[0].encode("latin-1")
         if name == "numpy.dtype":
             return _DType(self._only(args[0], str))
         if name == "numpy._core.multiarray._reconstruct":
@@ -372,10 +369,6 @@ class _Machine:
         if not all(type(each) is int and each >= 0 for each in numbers) or len(shape) != len(strides):
             raise RefusedError("it is damaged: a tensor has an invalid shape")
         return TensorParts(storage, offset, tuple(shape), tuple(strides), dtype)
-
-    def _encoded(self, text: str) -> bytes:
-        self._spend_bytes(len(text))
-        return text.encode("latin-1")
 
     @staticmethod
     def _only(value: Any, kind: Any) -> Any:  # noqa: ANN401

@@ -53,7 +53,7 @@ def test_labels_are_numbers_or_names():
         ([0, 2, 0], ["a", "b"], "there are 2 class names"),
         ([0, 0.5, 1], None, "whole numbers"),
         ([0, np.nan, 1], None, "whole numbers"),
-        (["a", "c", "a"], ["a", "b"], "only the classes a, b, got 'c'"),
+        (["a", "c", "a"], ["a", "b"], "every label must be one of a, b, got 'c'"),
     ],
 )
 def test_labels_that_do_not_match_are_rejected(labels, names, said):
