@@ -36,7 +36,7 @@ def nearest_real_clip(
         found = videos.pixels[candidates[0], 0].shape if candidates else "none"
         raise SettingsError(
             f"the real clips of class {class_name!r} must have the shape {pixels.shape} (T, H, W, 3), "
-            f"got {found}"
+            f"got {found}; open them with the same number of frames and size"
         )
     wanted = pixels.astype(np.float32)
     squares = [float(np.square(wanted - videos.pixels[clip, 0]).mean()) for clip in candidates]

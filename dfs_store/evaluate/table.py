@@ -84,7 +84,7 @@ def _result(file: Path, *, named: bool) -> dict[str, Any] | None:
     except OSError as error:
         if not named and error.errno == errno.EINVAL:
             return None  # a pipe or a device
-        raise StoreNotFoundError(f"{file} cannot be read: {error.strerror}") from error
+        raise StoreNotFoundError(f"{file} cannot be read: {error.strerror}; check the path") from error
     except ValueError:
         return None
     if not isinstance(document, dict) or document.get("schema") != RESULT_SCHEMA:

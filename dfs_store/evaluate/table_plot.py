@@ -37,7 +37,7 @@ def plot(rows: Sequence[TableRow], path: str | Path) -> None:
         titles = sorted({title_of(row) for row in rows})
         raise SettingsError(
             "a plot needs results with the same dataset and evaluation, got "
-            f"{len(titles)} kinds: {'; '.join(titles)}"
+            f"{len(titles)} kinds: {'; '.join(titles)}. Plot one kind at a time"
         )
     points: dict[str, list[tuple[float, float, float]]] = {}
     for row in rows:

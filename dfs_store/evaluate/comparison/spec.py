@@ -81,7 +81,7 @@ class Comparison:
     def __post_init__(self) -> None:
         for name, values in (("--methods", self.methods), ("--vpc", self.vpc)):
             if not values:
-                raise SettingsError(f"{name} must have at least one value")
+                raise SettingsError(f"{name} must have at least one value, got none")
             if len(set(values)) < len(values):
                 raise SettingsError(f"{name} must not repeat a value, got {', '.join(map(str, values))}")
         for method in self.methods:

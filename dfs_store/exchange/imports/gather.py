@@ -117,10 +117,10 @@ class _Gatherer:
             # hashes would need quadratic time.
             own = str(key if isinstance(key, int | str) and not isinstance(key, bool) else number)
             if len(own) > _MOST_NAME:
-                raise UnreadableClipsError(f"it has a key of more than {_MOST_NAME} characters")
+                raise UnreadableClipsError(f"it has a key of more than {_MOST_NAME} characters; shorten it")
             if (part := self.visit(value, f"{name}.{own}".lstrip("."), depth + 1)) is not None:
                 if own in parts:
-                    raise UnreadableClipsError(f"it has two entries called {name}.{own}")
+                    raise UnreadableClipsError(f"it has two entries called {name}.{own}; rename one of them")
                 parts[own] = part
                 if is_mapping and own == "fps" and isinstance(part, FoundArray) and part.shape == ():
                     self._note(part)

@@ -103,12 +103,12 @@ def _pieces(path: str, member: str, start: int, count: int, size: int) -> Iterat
             for _ in range(count):
                 data = file.read(size)
                 if len(data) != size:
-                    raise UnreadableClipsError(f"{path}: {member} is truncated")
+                    raise UnreadableClipsError(f"{path}: {member} is truncated; save the file again")
                 yield data
     except UnreadableClipsError:
         raise
     except _DAMAGE as error:
-        raise UnreadableClipsError(f"{path}: {member} is damaged ({error})") from error
+        raise UnreadableClipsError(f"{path}: {member} is damaged ({error}); save the file again") from error
 
 
 def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:

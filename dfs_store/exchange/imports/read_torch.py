@@ -73,6 +73,8 @@ def read_torch(path: str) -> list[FoundArray]:
             "never runs code from a file. If you trust the file, load it in the program that wrote it, and "
             'save it again with torch.save({"clips": clips, "labels": labels}, FILE)'
         ) from error
+    except UnreadableClipsError as error:
+        raise UnreadableClipsError(f"{path} cannot be read: {error}") from error
     except _DAMAGE as error:
         raise UnreadableClipsError(
             f"{path} cannot be read as a file written by torch.save: {error}; save it again, or choose a "
@@ -97,6 +99,8 @@ def read_safetensors(path: str) -> tuple[list[FoundArray], dict[str, str]]:
         header = parse_json(data[8 : 8 + header_bytes].tobytes())
         metadata, values = header.pop("__metadata__", {}), data[8 + header_bytes :]
         return [_stored(name, about, values) for name, about in header.items()], dict(metadata)
+    except UnreadableClipsError as error:
+        raise UnreadableClipsError(f"{path} cannot be read: {error}") from error
     except (*_DAMAGE, AttributeError) as error:
         raise UnreadableClipsError(
             f"{path} cannot be read as safetensors: {error}; save it again, or choose a different file"
