@@ -66,8 +66,7 @@ def _header(clips: ExportedClips, facts: CardFacts) -> str:
 
 def _table(clips: ExportedClips, facts: CardFacts) -> str:
     store, provenance = clips.store, clips.provenance
-    num_key_frames = int(clips.counts.sum())
-    key_frame_bytes = num_key_frames * frame_size_bytes(store.frame_shape, store.dtype)
+    key_frame_bytes = clips.num_key_frames * frame_size_bytes(store.frame_shape, store.dtype)
     dense_bytes = len(clips) * store.num_frames * frame_size_bytes(store.frame_shape, "float32")
     height, width = store.frame_shape[1:]
     rows = {
@@ -79,7 +78,7 @@ def _table(clips: ExportedClips, facts: CardFacts) -> str:
         "clips, classes": f"{len(clips):,}, {len(clips.class_names):,}",
         "clip": f"{store.num_frames} frames of {width} x {height} pixels, at {facts.fps:g} frames per second",
         "videos": "H.264, lossless RGB" if facts.encoding == "lossless" else "H.264, high quality, lossy",
-        "number of key frames": f"{num_key_frames:,} in {store.dtype}",
+        "number of key frames": f"{clips.num_key_frames:,} in {store.dtype}",
         "size of the key frames in bytes": f"{key_frame_bytes:,}",
         "size of the clips as dense float32 in bytes": f"{dense_bytes:,}",
         "share of dense float32": f"{100 * key_frame_bytes / dense_bytes:.2f} %",

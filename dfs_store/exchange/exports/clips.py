@@ -87,19 +87,23 @@ class ExportedClips:
         return int(self.numbers.size)
 
     def __iter__(self) -> Iterator[ClipToExport]:
-        for done, number in enumerate(self.numbers.tolist()):
+        for done, clip in enumerate(self.described(), start=1):
+            yield clip
+            if self._on_progress is not None:
+                self._on_progress(done, len(self))
+
+    def described(self) -> Iterator[ClipToExport]:
+        """Yields the clips, without reporting progress."""
+        for number in self.numbers.tolist():
             label = int(self.store.labels[number])
-            positions = self.store.positions(number).tolist()
             soft = soft_label_of(self.store, number, self.class_names)
             yield ClipToExport(
                 number,
                 self._labels[label],
                 self._names[label],
-                positions,
+                self.store.positions(number).tolist(),
                 None if soft is None else soft.tolist(),
             )
-            if self._on_progress is not None:
-                self._on_progress(done + 1, len(self))
 
     @property
     def summary(self) -> str:
@@ -114,33 +118,9 @@ class ExportedClips:
         )
 
     @property
-    def labels(self) -> npt.NDArray[np.int32]:
-        """Labels of the clips in the export, (N,) int32."""
-        renumbered = np.zeros(len(self._names), dtype=np.int32)
-        renumbered[list(self._labels)] = list(self._labels.values())
-        return renumbered[self.store.labels[self.numbers]]
-
-    @property
-    def soft_labels(self) -> npt.NDArray[np.float16] | None:
-        """Soft labels for the exported classes, (N, classes) float16; None if the store has none."""
-        if self.store.soft_labels is None:
-            return None
-        return np.array([soft_label_of(self.store, n, self.class_names) for n in self.numbers.tolist()])
-
-    @property
-    def counts(self) -> npt.NDArray[np.int64]:
-        """Number of key frames of each clip, (N,) int64."""
-        counts: npt.NDArray[np.int64] = np.diff(self.store.offsets)[self.numbers]
-        return counts
-
-    @property
-    def positions(self) -> npt.NDArray[np.int64]:
-        """Positions of the key frames of all clips, concatenated, (S,) int64."""
-        kept = np.zeros(len(self.store), dtype=bool)
-        kept[self.numbers] = True
-        of_kept = np.repeat(kept, np.diff(self.store.offsets))
-        positions: npt.NDArray[np.int64] = self.store.all_positions[of_kept].astype(np.int64)
-        return positions
+    def num_key_frames(self) -> int:
+        """Number of key frames of all clips."""
+        return int(np.diff(self.store.offsets)[self.numbers].sum())
 
     def values(self, clip: ClipToExport) -> Iterator[npt.NDArray[np.float32]]:
         """Yields a rebuilt clip as the store's values, block by block, (m, C, H, W) float32."""
