@@ -23,7 +23,7 @@ RANDOM = "random"
 _CODED = "webp:10"  # the smallest encoding at which real clips keep their score
 _CODED_KEY_FRAMES = (2, 4)
 _TRIAL_HOLD_OUT = 0.2
-_TRIAL_CLIPS = 0.6  # share of the smallest class: a hold-out of whole groups can exceed its own share
+_TRIAL_CLIPS = 0.6  # share of the smallest class; whole groups are held out, which can exceed 0.2
 
 
 class Trials(Protocol):

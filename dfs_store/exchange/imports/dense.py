@@ -15,6 +15,7 @@ class DenseClips:
     """N clips of T frames that are read one at a time.
 
     Attributes:
+        name: name of the file or folder, for messages.
         clips: yields the clips, (T, C, H, W) each, as uint8 pixels or floating-point values.
         num_frames: number of frames per clip, T.
         frame_shape: (C, H, W).
@@ -29,6 +30,7 @@ class DenseClips:
         notes: remarks for the user, one sentence each.
     """
 
+    name: str
     clips: Callable[[], Iterator[Array]]
     num_frames: int
     frame_shape: tuple[int, int, int]

@@ -157,7 +157,7 @@ def import_clips(
     )
     if settings.normalization == PIXEL_RANGE:
         settings, dense = replace(settings, normalization=None), replace(dense, are_pixels=True)
-    return _write(dense, out, settings, overwrite, on_progress, name=path.name)
+    return _write(dense, out, settings, overwrite, on_progress)
 
 
 def _write(
@@ -166,8 +166,6 @@ def _write(
     settings: ImportSettings,
     overwrite: bool,
     on_progress: Callable[[int, int], None] | None,
-    *,
-    name: str,
 ) -> Imported:
     normalization, assumed = _normalization(dense, settings)
     seen, num_key_frames = _Seen(normalization, dense.frame_shape[0]), 0
@@ -185,8 +183,8 @@ def _write(
         },
         overwrite=overwrite,
     ) as writer:
-        fits = _fits(dense, settings, normalization, seen.std, name)
-        for number, values in enumerate(_values(dense, normalization, name)):
+        fits = _fits(dense, settings, normalization, seen.std)
+        for number, values in enumerate(_values(dense, normalization)):
             seen.take(values)
             key_frames, positions = _reduced(values, next(fits), seen)
             writer.append(key_frames, positions, dense.labels[number])
@@ -202,7 +200,7 @@ def _write(
         seen.smallest,
         seen.largest,
         seen.outside / seen.num_values,
-        _rms_error(dense, out, settings, normalization, seen, name),
+        _rms_error(dense, out, settings, normalization, seen),
         [*dense.notes, *seen.notes(assumed)],
     )
 
@@ -213,14 +211,13 @@ def _rms_error(
     settings: ImportSettings,
     normalization: Normalization | None,
     seen: "_Seen",
-    name: str,
 ) -> float | None:
     """Returns the error of the rebuilt clips, measured on the fits, or on the store if it is encoded."""
     if parse_encoding(settings.encoding) is None:
         return None if settings.fitting.is_dense else math.sqrt(seen.squared_error / seen.num_values)
     squares = 0.0
     with open_store(out) as store:
-        for clip, values in enumerate(_values(dense, normalization, name)):
+        for clip, values in enumerate(_values(dense, normalization)):
             error = (store.clip(clip) - values) * (seen.std * np.float32(PEAK))
             squares += float(np.square(error, dtype=np.float64).sum())
     return math.sqrt(squares / seen.num_values)
@@ -238,21 +235,21 @@ def _normalization(dense: DenseClips, settings: ImportSettings) -> tuple[Normali
     return (IMAGENET if channels == len(IMAGENET["mean"]) else None), not dense.are_pixels
 
 
-def _values(dense: DenseClips, normalization: Normalization | None, name: str) -> Iterator[Floats]:
+def _values(dense: DenseClips, normalization: Normalization | None) -> Iterator[Floats]:
     """Yields the clips as they will be stored, (T, C, H, W) finite float32."""
     for number, clip in enumerate(dense.clips()):
         with np.errstate(over="ignore"):  # an overflow of float64 values is reported below
             values = normalised(clip, normalization) if dense.are_pixels else clip.astype(np.float32)
         if not np.isfinite(values).all():
             raise ClipError(
-                f"{name}: all values must be finite in float32, but clip {number} contains NaN or infinity; "
-                "replace these values, or remove the clip"
+                f"{dense.name}: all values must be finite in float32, but clip {number} contains NaN or "
+                "infinity; replace these values, or remove the clip"
             )
         yield values
 
 
 def _fits(
-    dense: DenseClips, settings: ImportSettings, normalization: Normalization | None, std: Floats, name: str
+    dense: DenseClips, settings: ImportSettings, normalization: Normalization | None, std: Floats
 ) -> "Iterator[Fit | None]":
     fitting = settings.fitting
     if fitting.is_dense:
@@ -260,7 +257,7 @@ def _fits(
     affordable = None
     if fitting.budget is not None:
         affordable = fitting.affordable(len(dense.labels), dense.frame_shape, settings.stored_dtype)
-    return chosen_fits(_values(dense, normalization, name), std, fitting, affordable)
+    return chosen_fits(_values(dense, normalization), std, fitting, affordable)
 
 
 def _reduced(values: Floats, fit: "Fit | None", seen: "_Seen") -> tuple[Floats, npt.NDArray[np.int64]]:

@@ -89,6 +89,7 @@ def read_file(path: Path, options: FileOptions) -> DenseClips:
     normalization, are_declared_pixels = _normalization(content, layout.frame_shape[0])
     fps = named([each for each in content.arrays if each.shape == ()], ["fps"])
     return DenseClips(
+        name=path.name,
         clips=lambda: map(layout.clip, found.items()),
         num_frames=layout.num_frames,
         frame_shape=layout.frame_shape,

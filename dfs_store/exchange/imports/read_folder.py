@@ -1,12 +1,10 @@
 """Reads dense clips from class folders of real videos, class folders of images, or an earlier export."""
 
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dfs_store.exchange.exports.output import MANIFEST
-from dfs_store.exchange.imports.arrays import Array
 from dfs_store.exchange.imports.dense import DenseClips
 from dfs_store.exchange.imports.labels import class_names_of
 from dfs_store.exchange.pixels import Normalization
@@ -59,16 +57,17 @@ def read_folder(folder: Path, options: FolderOptions, on_progress: "OnProgress |
         kept = [folders.get(name, name) for name in kept]
     if exported and kept is None:
         kept = list(names)
-    if exported.get("to") == "huggingface":
-        folder = folder / "train"  # key_frames contains the same clips, but not all of their frames
+    # In a Hugging Face export, key_frames contains the same clips, but not all of their frames.
+    root = folder / "train" if exported.get("to") == "huggingface" else folder
     # The manifest of an export lists the class folders.
-    layout = "classes" if exported and all((folder / name).is_dir() for name in names) else None
-    videos = open_videos(folder, classes=kept, folder_layout=layout, on_progress=on_progress, **sampling)
+    layout = "classes" if exported and all((root / name).is_dir() for name in names) else None
+    videos = open_videos(root, classes=kept, folder_layout=layout, on_progress=on_progress, **sampling)
     order = {name: number for number, name in enumerate(names)}
     places = sorted(videos.classes, key=lambda place: (order.get(place, len(order)), place))
     labels = [places.index(videos.classes[label]) for label in videos.targets]
     return DenseClips(
-        clips=lambda: _clips(videos),
+        name=folder.name,
+        clips=lambda: (videos.pixels[clip, 0].transpose(0, 3, 1, 2) for clip in range(len(videos))),
         num_frames=videos.num_frames,
         frame_shape=videos.frame_shape,
         are_pixels=True,
@@ -77,7 +76,7 @@ def read_folder(folder: Path, options: FolderOptions, on_progress: "OnProgress |
         normalization=_normalization(exported),
         fps=videos.fps,
         provenance={
-            "source": {"folder": folder.resolve().name, "layout": "class folders"},
+            "source": {"folder": root.resolve().name, "layout": "class folders"},
             "sampling": asdict(videos.sampling),
             "source_bytes": videos.source_bytes(),
             **({"exported_from": exported["store_digest"]} if exported else {}),
@@ -85,11 +84,6 @@ def read_folder(folder: Path, options: FolderOptions, on_progress: "OnProgress |
         sources=[videos.source(clip) for clip in range(len(videos))],
         notes=_notes(videos, exported if options.size is None else {}),
     )
-
-
-def _clips(videos: "VideoDataset") -> Iterator[Array]:
-    for clip in range(len(videos)):
-        yield videos.pixels[clip, 0].transpose(0, 3, 1, 2)
 
 
 def _manifest(folder: Path) -> dict[str, Any]:
