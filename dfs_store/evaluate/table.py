@@ -161,23 +161,23 @@ def _tested_on(test: dict[str, Any]) -> dict[str, Any]:
 
 
 def _kept(found: dict[str, Any]) -> dict[str, Any]:
-    """Returns the fields of a row that describe the store; all are None if there is no store."""
-    storage = None if found.get("storage") is None else StorageReport(**found["storage"])
-    of_key_frames = storage is not None and storage.native_bytes is None
-    paper_bytes = stored = on_disk = dense = None
-    if storage is not None:
-        paper_bytes = storage.float32_bytes if of_key_frames else storage.method_bytes
-        stored = storage.method_bytes + of_key_frames * storage.index_bytes
-        on_disk, dense = storage.on_disk_bytes, storage.dense_bytes
-    keys = storage.num_key_frames / int(found["num_classes"]) if storage and of_key_frames else None
+    """Returns the fields of a row that describe the store, if there is one."""
+    if found.get("storage") is None:
+        return {}
+    storage, key_frames = StorageReport(**found["storage"]), dict[str, Any]()
+    paper_bytes = stored_bytes = storage.method_bytes
+    if storage.native_bytes is None:
+        paper_bytes = storage.float32_bytes
+        stored_bytes += storage.index_bytes
+        key_frames["key_frames_per_class"] = storage.num_key_frames / int(found["num_classes"])
+        key_frames["dtype"] = found.get("dtype")
     return {
-        "key_frames_per_class": keys,
-        "dtype": found.get("dtype") if of_key_frames else None,
-        "mebibytes": _share(paper_bytes, MEBIBYTE),
-        "stored_mebibytes": _share(stored, MEBIBYTE),
-        "on_disk_mebibytes": _share(on_disk, MEBIBYTE),
-        "percent_of_dense": _share(stored, dense, 100),
-        "percent_of_dataset": _share(on_disk, found.get("dataset_bytes"), 100),
+        **key_frames,
+        "mebibytes": paper_bytes / MEBIBYTE,
+        "stored_mebibytes": stored_bytes / MEBIBYTE,
+        "on_disk_mebibytes": storage.on_disk_bytes / MEBIBYTE,
+        "percent_of_dense": _percent(stored_bytes, storage.dense_bytes),
+        "percent_of_dataset": _percent(storage.on_disk_bytes, found.get("dataset_bytes")),
     }
 
 
@@ -210,5 +210,5 @@ def _is_as_published(found: dict[str, Any]) -> bool:
     )
 
 
-def _share(part: int | None, whole: int | None, times: int = 1) -> float | None:
-    return None if part is None or not whole else times * part / whole
+def _percent(part: int, whole: int | None) -> float | None:
+    return 100 * part / whole if whole else None

@@ -68,13 +68,13 @@ class TableRow:
     by_seed: Mapping[int, float] = field(default_factory=dict)
     over_random: float | None = None
     over_random_interval: float | None = None
-    key_frames_per_class: float | None
+    key_frames_per_class: float | None = None
     cost_seconds: float | None
     cost_device: str | None
     cost_clip_passes: int | None
     num_train_clips: int | None
     title_epochs: int
-    dtype: str | None
+    dtype: str | None = None
     model: str
     protocol: str
     recipe: str
@@ -98,9 +98,9 @@ class TableRow:
     paper: float | None
     paper_spread: float | None
     paper_mebibytes: float | None
-    mebibytes: float | None
-    stored_mebibytes: float | None
-    on_disk_mebibytes: float | None
-    percent_of_dense: float | None
-    percent_of_dataset: float | None
+    mebibytes: float | None = None
+    stored_mebibytes: float | None = None
+    on_disk_mebibytes: float | None = None
+    percent_of_dense: float | None = None
+    percent_of_dataset: float | None = None
     file: str

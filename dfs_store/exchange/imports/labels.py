@@ -1,6 +1,7 @@
 """Reads the labels and class names of imported clips from files, options or the number of clips per class."""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -67,9 +68,9 @@ def class_names_of(text: str | None) -> list[str] | None:
     names = read_lines(path) if is_list else [name.strip() for name in text.split(",") if name.strip()]
     if not names:
         raise SettingsError(f"--classes must contain at least one name, got {text!r}")
-    twice = next((name for number, name in enumerate(names) if name in names[:number]), None)
-    if twice is not None:
-        raise SettingsError(f"--classes must contain each name once, got {twice!r} twice")
+    for name, count in Counter(names).items():
+        if count > 1:
+            raise SettingsError(f"--classes must contain each name once, got {name!r} {count} times")
     return names
 
 

@@ -16,7 +16,7 @@ def test_class_names_are_read_from_text_or_a_file(tmp_path):
     assert class_names_of(str(tmp_path / "n.txt")) == ["ride, bike", "走る"]
     (tmp_path / "n.json").write_text(json.dumps(["a", "b"]))
     assert class_names_of(str(tmp_path / "n.json")) == ["a", "b"]
-    for text, said in ((",", "at least one"), ("a,a", "twice")):
+    for text, said in ((",", "at least one"), ("a,a", "2 times")):
         with pytest.raises(SettingsError, match=said):
             class_names_of(text)
 
