@@ -113,8 +113,8 @@ class _Gatherer:
     ) -> Result:
         start, parts = len(self.found), dict[str, FoundArray | _Record]()
         for number, (key, value) in enumerate(pairs):
-            # Keys become strings, because their hashes are random: numbers that were chosen to have equal
-            # hashes would need quadratic time.
+            # Keys are converted to strings, whose hashes are random. Numbers could be chosen to have equal
+            # hashes, which would need quadratic time.
             own = str(key if isinstance(key, int | str) and not isinstance(key, bool) else number)
             if len(own) > _MOST_NAME:
                 raise UnreadableClipsError(f"it has a key of more than {_MOST_NAME} characters; shorten it")
@@ -150,26 +150,25 @@ class _Gatherer:
 
     def _columns(self, records: list[_Record], name: str, start: int) -> Result:
         """Reads records by column. The columns are clips and their labels, or versions of a set of clips."""
-        columns = {key: [each.parts[key] for each in records] for key in records[0].parts}
-        flat = {
-            key: [each for each in column if isinstance(each, FoundArray)] for key, column in columns.items()
+        columns = {
+            key: [part for each in records if isinstance(part := each.parts[key], FoundArray)]
+            for key in records[0].parts
         }
-        if not any(_are_clips(column, _CLIP_AXES) or _are_single(column) for column in flat.values()):
-            if any(_are_clips(column, _BATCH_AXES) for column in flat.values()):
-                self._take_last(flat, name, start)
+        if not any(_are_clips(column, _CLIP_AXES) or _are_single(column) for column in columns.values()):
+            if any(_are_clips(column, _BATCH_AXES) for column in columns.values()):
+                self._take_last(columns, name, start)
             return None
         self._are_parts(start)
         made = {
             key: together
-            for key, column in flat.items()
+            for key, column in columns.items()
             if column and (together := _together(column, f"{name}.*.{key}".lstrip("."))) is not None
         }
         clips = next((each for each in made.values() if len(each.shape) == _BATCH_AXES), None)
         for key, each in list(made.items()):
             if clips is not None and each is not clips and _of_frames(each, clips):
-                made[key] = _problem(
-                    each.name, f"{clips} with {each} is a set of labelled images, not of clips; import clips"
-                )
+                problem = f"{clips} with {each} is a set of labelled images, not of clips"
+                made[key] = _problem(each.name, f"{problem}; save clips with one label each")
                 made[next(other for other in made if made[other] is clips)] = made[key]
         self.found += made.values()
         return _Record(dict(made))
